@@ -1,0 +1,148 @@
+/**
+ * Bytes <-> what they say (docs/protocol.md §1.1 to §1.3). Pure: no I/O, no clock.
+ *
+ * A packet is a header of 32 bytes (magic, length, device id, stamp, checksum), all big-endian, and an encrypted payload.
+ */
+import {createCipheriv, createDecipheriv, createHash, timingSafeEqual} from 'node:crypto'
+
+export const MIIO_PORT = 54321
+export const HEADER_BYTES = 32
+export const TOKEN_BYTES = 16
+const MAGIC = 0x2131
+const BLOCK_BYTES = 16
+/** The longest payload an m1 takes (§1.5); more is dropped without a word. */
+export const LONGEST_CIPHERTEXT = 968
+
+/** The packet that asks any plug for its id and its clock. It carries no secret and is never encrypted. */
+export const HELLO = Buffer.concat([Buffer.from('21310020', 'hex'), Buffer.alloc(28, 0xff)])
+
+/** A datagram that is not a miIO packet, or not one for us. `message` says what was expected and what came. */
+export class MalformedPacket extends Error {
+  override readonly name = 'MalformedPacket'
+}
+
+/** A checksum that our token does not produce: the token differs, or the packet was damaged on its way. */
+export class ChecksumMismatch extends MalformedPacket {}
+
+export type Packet =
+  /** Someone greets us: only a plug, or a simulated one, receives this. */
+  | {kind: 'hello'}
+  /** `revealsToken`: the plug is not set up yet and shows its token to everybody (§1.2). */
+  | {kind: 'hello_reply'; did: number; stamp: number; revealsToken: boolean}
+  /** The plug's "checksum wrong" (§1.6 step 7): the first 16 bytes of the request come back, followed by FF. */
+  | {kind: 'nak'; did: number; stamp: number; requestLength: number}
+  | {kind: 'message'; did: number; stamp: number; header: Buffer; checksum: Buffer; ciphertext: Buffer}
+
+/**
+ * Reads the header of a datagram and says which kind of packet it is. Nothing is decrypted or trusted yet.
+ *
+ * Stricter than the common clients, each of which accepts one of the forgeries of docs/protocol.md §2.5: the length must be
+ * that of the datagram, a hello reply has exactly 32 bytes, and only the exact shape of a NAK is one.
+ * @throws MalformedPacket
+ */
+export function parsePacket(datagram: Buffer): Packet {
+  if (datagram.length < HEADER_BYTES)
+    throw new MalformedPacket(`expected at least ${HEADER_BYTES} bytes, got ${datagram.length}`)
+  const magic = datagram.readUInt16BE(0)
+  if (magic !== MAGIC)
+    throw new MalformedPacket(`expected magic 2131, got ${magic.toString(16).padStart(4, '0')}`)
+  if (datagram.equals(HELLO)) return {kind: 'hello'}
+
+  const length = datagram.readUInt16BE(2)
+  const did = readDid(datagram)
+  const stamp = datagram.readUInt32BE(12)
+  const checksum = datagram.subarray(16, HEADER_BYTES)
+  if (datagram.length === HEADER_BYTES) {
+    if (length === HEADER_BYTES) return {kind: 'hello_reply', did, stamp, revealsToken: !isFilled(checksum)}
+    if (isMessageLength(length) && checksum.every((byte) => byte === 0xff))
+      return {kind: 'nak', did, stamp, requestLength: length}
+  }
+  if (length !== datagram.length)
+    throw new MalformedPacket(`the header says ${length} bytes, the datagram has ${datagram.length}`)
+  if (!isMessageLength(length))
+    throw new MalformedPacket(
+      `expected a payload of whole ${BLOCK_BYTES}-byte blocks, got ${length - HEADER_BYTES} bytes`,
+    )
+  const ciphertext = datagram.subarray(HEADER_BYTES)
+  return {kind: 'message', did, stamp, header: datagram.subarray(0, 16), checksum, ciphertext}
+}
+
+/** The answer to a hello, as a plug that keeps its token hidden (FF) sends it. `stamp` is its uptime in seconds. */
+export function helloReply(did: number, stamp: number): Buffer {
+  return Buffer.concat([header(HEADER_BYTES, did, stamp), Buffer.alloc(16, 0xff)])
+}
+
+/** What an m1 answers to a request whose checksum its token does not produce (§1.6 step 7). */
+export function nak(request: Buffer): Buffer {
+  return Buffer.concat([request.subarray(0, 16), Buffer.alloc(16, 0xff)])
+}
+
+/** Encrypts and decrypts what one token protects. Key and initialisation vector never change (§1.3). */
+export class Cipher {
+  readonly #token: Buffer
+  readonly #key: Buffer
+  readonly #iv: Buffer
+
+  /** @param token 16 bytes. @throws RangeError on any other length. */
+  constructor(token: Buffer) {
+    if (token.length !== TOKEN_BYTES)
+      throw new RangeError(`expected a token of 16 bytes, got ${token.length}`)
+    this.#token = token
+    this.#key = md5(token)
+    this.#iv = md5(this.#key, token)
+  }
+
+  /** The packet that carries `payload` to, or from, the plug `did` at `stamp` seconds of its clock. */
+  seal(did: number, stamp: number, payload: Buffer): Buffer {
+    const cipher = createCipheriv('aes-128-cbc', this.#key, this.#iv)
+    const ciphertext = Buffer.concat([cipher.update(payload), cipher.final()])
+    const head = header(HEADER_BYTES + ciphertext.length, did, stamp)
+    return Buffer.concat([head, md5(head, this.#token, ciphertext), ciphertext])
+  }
+
+  /**
+   * The payload of a message, after its checksum was verified.
+   * @throws ChecksumMismatch
+   * @throws MalformedPacket when the checksum is right and the padding is not: such bytes are never handed on as a payload
+   */
+  open(message: Packet & {kind: 'message'}): Buffer {
+    if (!timingSafeEqual(md5(message.header, this.#token, message.ciphertext), message.checksum))
+      throw new ChecksumMismatch('the checksum is not the one our token produces')
+    const decipher = createDecipheriv('aes-128-cbc', this.#key, this.#iv)
+    try {
+      return Buffer.concat([decipher.update(message.ciphertext), decipher.final()])
+    } catch {
+      throw new MalformedPacket('the checksum is right, the padding of the payload is not')
+    }
+  }
+}
+
+function header(length: number, did: number, stamp: number): Buffer {
+  const bytes = Buffer.alloc(16)
+  bytes.writeUInt16BE(MAGIC, 0)
+  bytes.writeUInt16BE(length, 2)
+  bytes.writeBigUInt64BE(BigInt(did), 4)
+  bytes.writeUInt32BE(stamp >>> 0, 12)
+  return bytes
+}
+
+/** All eight bytes: official firmware compares them all, though every id seen so far fits in the last four (§1.1). */
+function readDid(datagram: Buffer): number {
+  const did = datagram.readBigUInt64BE(4)
+  if (did > Number.MAX_SAFE_INTEGER) throw new MalformedPacket(`no plug has the id ${did}`)
+  return Number(did)
+}
+
+function isMessageLength(length: number): boolean {
+  return length > HEADER_BYTES && (length - HEADER_BYTES) % BLOCK_BYTES === 0
+}
+
+function isFilled(bytes: Buffer): boolean {
+  return bytes.every((byte) => byte === 0) || bytes.every((byte) => byte === 0xff)
+}
+
+function md5(...parts: Buffer[]): Buffer {
+  const hash = createHash('md5')
+  for (const part of parts) hash.update(part)
+  return hash.digest()
+}
