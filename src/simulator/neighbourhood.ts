@@ -1,0 +1,127 @@
+/** Many plugs on one network: each with its own address, all of them in reach of one broadcast. */
+import {createHash} from 'node:crypto'
+import type {Socket} from 'node:dgram'
+import type {Clock, Random, Timer} from '../clock.ts'
+import {MIIO_PORT} from '../miio/packet.ts'
+import {models} from '../models/index.ts'
+import {drift} from './drift.ts'
+import {every} from './every.ts'
+import {type PlugOptions, SimulatedPlug} from './plug.ts'
+import {close, listen} from './udp.ts'
+
+/** The loopback network's own broadcast address: a hello sent there reaches all plugs and leaves the machine never. */
+export const LOOPBACK_BROADCAST = '127.255.255.255'
+
+const LIVEN_MS = 2000
+/** Thousands of plugs with a long memory would be a large process. */
+const REMEMBERED = 10
+
+type Shared = Pick<PlugOptions, 'clock' | 'random' | 'port' | 'faults' | 'habits' | 'remember'>
+
+export interface SimulateOptions extends Shared {
+  count: number
+  /** Dealt out in turn; every described model unless told. */
+  models?: readonly string[]
+  /** The first plug's; the others follow one by one. */
+  firstAddress?: string
+  /** The same seed makes the same ids and tokens. */
+  seed?: number
+}
+
+export class Neighbourhood {
+  readonly plugs: readonly SimulatedPlug[]
+  readonly #port: number
+  readonly #clock: Clock
+  readonly #random: Random
+  #ear: Socket | undefined
+  #livening: Timer | undefined
+
+  constructor(
+    plugs: readonly SimulatedPlug[],
+    {clock, random, port = MIIO_PORT}: Pick<Shared, 'clock' | 'random' | 'port'>,
+  ) {
+    this.plugs = plugs
+    this.#port = port
+    this.#clock = clock
+    this.#random = random
+  }
+
+  /**
+   * Starts all plugs and listens to broadcasts. Another simulator may listen at the same time: then both are heard.
+   * @throws Error that names the address which could not be had, with nothing left running
+   */
+  async start(): Promise<void> {
+    try {
+      await allOf(this.plugs.map((plug) => plug.start()))
+      this.#ear = await listen(
+        {address: LOOPBACK_BROADCAST, port: this.#port, shared: true},
+        (hello, from) => {
+          for (const plug of this.plugs) plug.hear(hello, from)
+        },
+      )
+    } catch (error) {
+      await this.stop()
+      throw error
+    }
+  }
+
+  /** Lets watts and temperatures move from now on, a small step every `ms` milliseconds: one timer for all. */
+  liven(ms = LIVEN_MS): void {
+    this.#livening?.cancel()
+    this.#livening = every(this.#clock, ms, () => this.#drift())
+    this.#drift()
+  }
+
+  async stop(): Promise<void> {
+    const ear = this.#ear
+    this.#ear = undefined
+    this.#livening?.cancel()
+    if (ear) await close(ear)
+    await Promise.all(this.plugs.map((plug) => plug.stop()))
+  }
+
+  #drift(): void {
+    for (const plug of this.plugs) drift(plug, this.#random)
+  }
+}
+
+/** Makes a neighbourhood of `count` plugs, every other one switched on; nothing runs before `start()`. */
+export function simulate(options: SimulateOptions): Neighbourhood {
+  const {count, firstAddress = '127.0.54.1', seed = 1, remember = REMEMBERED, ...shared} = options
+  const ids = options.models ?? models.flatMap((model) => model.ids)
+  if (ids.length === 0) throw new RangeError('expected at least one model, got none')
+  const first = toNumber(firstAddress)
+  const plugs = Array.from({length: count}, (_, index) => {
+    const state = {state: index % 2 === 0 ? ('ON' as const) : ('OFF' as const)}
+    const model = ids[index % ids.length] ?? ''
+    return new SimulatedPlug({
+      ...shared,
+      remember,
+      model,
+      ...identity(seed, index),
+      address: toAddress(first + index),
+      state,
+    })
+  })
+  return new Neighbourhood(plugs, shared)
+}
+
+/** Ids that look like real ones, different for each plug of a seed. */
+function identity(seed: number, index: number): {did: number; token: Buffer} {
+  const token = createHash('md5').update(`simulated plug ${index} of seed ${seed}`).digest()
+  return {did: 200_000_000 + (Math.abs(seed) % 1000) * 100_000 + index, token}
+}
+
+/** Waits until all are through, so that none comes to life after the others were stopped. @throws the first failure */
+async function allOf(starts: Promise<void>[]): Promise<void> {
+  for (const outcome of await Promise.allSettled(starts))
+    if (outcome.status === 'rejected') throw outcome.reason
+}
+
+function toNumber(address: string): number {
+  return address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0)
+}
+
+function toAddress(number: number): string {
+  return [24, 16, 8, 0].map((bits) => (number >>> bits) & 0xff).join('.')
+}

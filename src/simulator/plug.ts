@@ -1,0 +1,223 @@
+/** One plug that is not there: a real UDP server that behaves as the firmware does (docs/protocol.md §6). */
+import type {RemoteInfo, Socket} from 'node:dgram'
+import type {Clock, Random, Timer} from '../clock.ts'
+import {Cipher, MIIO_PORT} from '../miio/packet.ts'
+import {findModel, models} from '../models/index.ts'
+import type {Model, Value} from '../models/model.ts'
+import {every} from './every.ts'
+import {type Faults, type Mishap, noFaults} from './faults.ts'
+import {firmwareOf} from './firmware.ts'
+import {type Habits, usualHabits} from './habits.ts'
+import {type Host, type Received, Receiver} from './receiver.ts'
+import {close, listen} from './udp.ts'
+
+export interface PlugOptions {
+  /** As `miIO.info` names it, such as `chuangmi.plug.v3`. */
+  model: string
+  did: number
+  /** 16 bytes. */
+  token: Buffer
+  /** One of 127.0.0.0/8, all of which are this machine. */
+  address: string
+  port?: number
+  clock: Clock
+  random: Random
+  faults?: Faults
+  habits?: Partial<Habits>
+  /** Where it differs from a plug that is off, dark, and as warm as the room. */
+  state?: Record<string, Value>
+  /** How long it has been plugged in: a day unless told. */
+  uptimeS?: number
+  /** How many requests `received` goes back: 50 unless told. */
+  remember?: number
+}
+
+const DAY_S = 86_400
+const REMEMBERED = 50
+/** How long a plug is away when its power fails for a moment. */
+const DEAD_MS = 4000
+
+export class SimulatedPlug implements Host {
+  readonly modelId: string
+  readonly model: Model
+  readonly did: number
+  readonly port: number
+  readonly habits: Habits
+  /** In the words and units of the model. Whoever changes it presses the button, or plugs in a heater. */
+  readonly state: Record<string, Value>
+  /** dBm */
+  rssi = -52
+
+  readonly #clock: Clock
+  readonly #receiver: Receiver
+  #address: string
+  #token: Buffer
+  #cipher: Cipher
+  #faults: Faults
+  #bootedAt: number
+  #periodic: Timer[] = []
+  #socket: Socket | undefined
+
+  /** @throws Error for a model nobody has described, RangeError for a token that is not 16 bytes */
+  constructor(options: PlugOptions) {
+    this.modelId = options.model
+    this.model = describedModel(options.model)
+    this.did = options.did
+    this.port = options.port ?? MIIO_PORT
+    this.habits = options.habits ? {...usualHabits, ...options.habits} : usualHabits
+    this.state = {...initialState(this.model), ...options.state}
+    const {clock, random, remember = REMEMBERED} = options
+    this.#clock = clock
+    this.#receiver = new Receiver(this, firmwareOf(this.model, this.modelId), clock, random, remember)
+    this.#address = options.address
+    this.#token = options.token
+    this.#cipher = new Cipher(options.token)
+    this.#faults = options.faults ?? noFaults
+    this.#bootedAt = clock.now() - (options.uptimeS ?? DAY_S) * 1000
+  }
+
+  get address(): string {
+    return this.#address
+  }
+
+  get token(): Buffer {
+    return this.#token
+  }
+
+  get cipher(): Cipher {
+    return this.#cipher
+  }
+
+  get faults(): Faults {
+    return this.#faults
+  }
+
+  /** Whole seconds since it was plugged in: the stamp of its packets. */
+  get uptimeS(): number {
+    return Math.floor((this.#clock.now() - this.#bootedAt) / 1000)
+  }
+
+  /** The latest requests, oldest first. One answered from the memory of recent answers is not executed, and not here. */
+  get received(): readonly Received[] {
+    return this.#receiver.received
+  }
+
+  /** Requests being worked on: taken in, and because of a delay not answered yet. */
+  get inFlight(): number {
+    return this.#receiver.inFlight
+  }
+
+  /** The most requests that were ever being worked on at once. */
+  get maxInFlight(): number {
+    return this.#receiver.maxInFlight
+  }
+
+  /** @throws Error when its address is taken or not of this machine */
+  async start(): Promise<void> {
+    this.#socket = await this.#listen(this.#address)
+    this.misbehave(this.#faults)
+  }
+
+  async stop(): Promise<void> {
+    const socket = this.#socket
+    this.#socket = undefined
+    this.#receiver.reset()
+    this.#cancelPeriodic()
+    if (socket) await close(socket)
+  }
+
+  /** From now on these faults, in place of any before: `misbehave({silence: true})`, and `misbehave({})` to be good again. */
+  misbehave(faults: Faults): void {
+    this.#faults = faults
+    this.#cancelPeriodic()
+    if (!this.#socket) return
+    const {rebootEveryMs, addressChangeEveryMs} = faults
+    if (rebootEveryMs) this.#every(rebootEveryMs, () => this.powerCycle(DEAD_MS))
+    // An address that turns out to be taken leaves it where it is.
+    if (addressChangeEveryMs)
+      this.#every(addressChangeEveryMs, () => this.moveTo(elsewhere(this.#address)).catch(() => {}))
+  }
+
+  /** What befalls the next requests, one each, in place of what chance would bring: `next({}, {loseReply: true})`. */
+  next(...mishaps: Mishap[]): void {
+    this.#receiver.scripted.push(...mishaps)
+  }
+
+  /** The same for the next hellos. */
+  nextHello(...mishaps: Mishap[]): void {
+    this.#receiver.scriptedHellos.push(...mishaps)
+  }
+
+  /** The power fails for `deadTimeMs`; then its clock begins at 0, and whatever it was working on is gone. */
+  powerCycle(deadTimeMs: number): void {
+    this.#bootedAt = this.#clock.now() + deadTimeMs
+    this.#receiver.reset()
+  }
+
+  /** The router gives it another address; nobody answers at the old one. @throws Error when the new one is taken */
+  async moveTo(address: string): Promise<void> {
+    const old = this.#socket
+    if (!old) {
+      this.#address = address
+      return
+    }
+    const socket = await this.#listen(address)
+    // It was stopped, or moved elsewhere, meanwhile.
+    if (this.#socket !== old) return close(socket)
+    this.#socket = socket
+    this.#address = address
+    await close(old)
+  }
+
+  /** It was set up again: same plug, other token. */
+  changeToken(token: Buffer): void {
+    this.#cipher = new Cipher(token)
+    this.#token = token
+  }
+
+  /** Takes a datagram from its own socket, or a broadcast that reached the whole network. */
+  hear(datagram: Buffer, from: RemoteInfo): void {
+    const isDead = this.#clock.now() < this.#bootedAt
+    if (!isDead && !this.#faults.silence) this.#receiver.hear(datagram, from)
+  }
+
+  /** Answers come from its own address, even when the question was broadcast. */
+  send(packet: Buffer, to: RemoteInfo): void {
+    this.#socket?.send(packet, to.port, to.address)
+  }
+
+  #listen(address: string): Promise<Socket> {
+    return listen({address, port: this.port}, (datagram, from) => this.hear(datagram, from))
+  }
+
+  #every(ms: number, run: () => void): void {
+    this.#periodic.push(every(this.#clock, ms, run))
+  }
+
+  #cancelPeriodic(): void {
+    for (const timer of this.#periodic.splice(0)) timer.cancel()
+  }
+}
+
+function describedModel(id: string): Model {
+  const model = findModel(id)
+  if (model) return model
+  const known = models.flatMap((described) => described.ids)
+  throw new Error(`no definition of the model "${id}"; known are ${known.join(', ')}`)
+}
+
+/** A plug fresh out of its box: off, drawing nothing, as warm as the room. */
+function initialState(model: Model): Record<string, Value> {
+  const state: Record<string, Value> = {}
+  for (const [name, property] of Object.entries(model.properties)) {
+    if (property.kind === 'switch') state[name] = 'OFF'
+    else state[name] = property.deviceClass === 'temperature' ? 24 : 0
+  }
+  return state
+}
+
+/** 127.0.x.y and 127.1.x.y in turn: different plugs never meet. */
+function elsewhere(address: string): string {
+  const [network, half, ...rest] = address.split('.')
+  return [network, half === '0' ? 1 : 0, ...rest].join('.')
+}

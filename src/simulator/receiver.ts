@@ -1,0 +1,192 @@
+/** What happens to a datagram inside the plug, in the firmware's order (docs/protocol.md §1.6). */
+import type {RemoteInfo} from 'node:dgram'
+import type {Clock, Random, Timer} from '../clock.ts'
+import {type Cipher, HEADER_BYTES, MalformedPacket, nak, type Packet, parsePacket} from '../miio/packet.ts'
+import {draw, drawForHello, type Faults, type Mishap} from './faults.ts'
+import {type Firmware, type Request, readRequest, type Surroundings} from './firmware.ts'
+import {spoil} from './garbage.ts'
+import {RecentReplies} from './recent-replies.ts'
+import {answerHello, declaredPart} from './wire.ts'
+
+/** The plug around it. */
+export interface Host extends Surroundings {
+  readonly cipher: Cipher
+  readonly faults: Faults
+  send(packet: Buffer, to: RemoteInfo): void
+}
+
+/** A request that was executed, or refused by a mishap. */
+export interface Received {
+  method: string
+  params: readonly unknown[]
+  id: number
+  /** `clock.now()` when it came. */
+  at: number
+}
+
+type Message = Packet & {kind: 'message'}
+
+const HIDDEN = {ff: Buffer.alloc(16, 0xff), '00': Buffer.alloc(16)}
+
+export class Receiver {
+  readonly received: Received[] = []
+  /** What befalls the next requests, or hellos, in place of what chance would bring. */
+  readonly scripted: Mishap[] = []
+  readonly scriptedHellos: Mishap[] = []
+  maxInFlight = 0
+
+  readonly #plug: Host
+  readonly #firmware: Firmware
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #remember: number
+  readonly #recent = new RecentReplies()
+  readonly #working = new Set<Timer>()
+  readonly #delayedHellos = new Set<Timer>()
+
+  constructor(plug: Host, firmware: Firmware, clock: Clock, random: Random, remember: number) {
+    this.#plug = plug
+    this.#firmware = firmware
+    this.#clock = clock
+    this.#random = random
+    this.#remember = remember
+  }
+
+  get inFlight(): number {
+    return this.#working.size
+  }
+
+  hear(datagram: Buffer, from: RemoteInfo): void {
+    const packet = declaredPart(datagram)
+    if (!packet) return
+    if (packet.length === HEADER_BYTES) this.#greet(packet, from)
+    else this.#receive(packet, from)
+  }
+
+  /** Everything it was working on is gone, and so is its memory of recent answers. */
+  reset(): void {
+    this.#recent.forget()
+    for (const waiting of [this.#working, this.#delayedHellos]) {
+      for (const timer of waiting) timer.cancel()
+      waiting.clear()
+    }
+  }
+
+  #greet(hello: Buffer, from: RemoteInfo): void {
+    const mishap = this.scriptedHellos.shift() ?? drawForHello(this.#plug.faults, this.#random)
+    if (mishap.loseRequest) return
+    const {did, uptimeS, token, habits} = this.#plug
+    const slot = habits.helloShows === 'token' ? token : HIDDEN[habits.helloShows]
+    const reply = answerHello(hello, did, uptimeS, slot)
+    if (!reply || mishap.loseReply) return
+    this.#afterDelay(mishap, this.#delayedHellos, () => this.#send(reply, mishap, from))
+  }
+
+  /** The order matters: a stale stamp is met with silence even when the token is wrong too (§1.6 steps 5 to 9). */
+  #receive(packet: Buffer, from: RemoteInfo): void {
+    const mishap = this.scripted.shift() ?? draw(this.#plug.faults, this.#random)
+    if (mishap.loseRequest) return
+    const message = asMessage(packet)
+    if (message?.did !== this.#plug.did || !this.#isTimely(message)) return
+    const payload = this.#open(message)
+    const request = payload && readRequest(payload)
+    if (request) this.#dispatch(request, mishap, from)
+    else if (!payload) this.#answerWrongToken(packet, from)
+  }
+
+  #isTimely({stamp}: Message): boolean {
+    return Math.abs(stamp - this.#plug.uptimeS) <= this.#plug.habits.stampWindowS
+  }
+
+  /** `undefined`: the token does not fit, or the padding is none; an m1 answers both alike. */
+  #open(message: Message): Buffer | undefined {
+    if (this.#plug.faults.wrongToken) return undefined
+    return orUndefined(() => this.#plug.cipher.open(message))
+  }
+
+  #answerWrongToken(packet: Buffer, from: RemoteInfo): void {
+    const manner = this.#plug.faults.wrongToken ?? this.#plug.habits.wrongToken
+    if (manner === 'nak') this.#plug.send(nak(packet), from)
+  }
+
+  #dispatch(request: Request, mishap: Mishap, from: RemoteInfo): void {
+    const reply = this.#repeated(request.id) ?? this.#execute(request, mishap)
+    if (reply !== '') this.#answer(request.id, reply, mishap, from)
+  }
+
+  /** What a request gets whose id was used a moment ago, `''` for silence; `undefined` when the id is a new one. */
+  #repeated(id: number): string | undefined {
+    const earlier = id === 0 ? undefined : this.#recent.find(id, this.#clock.now())
+    if (earlier === undefined) return undefined
+    switch (this.#plug.habits.repeats) {
+      case 'cached':
+        return earlier
+      case 'dropped':
+        return ''
+      case 'ok':
+        return JSON.stringify({id, result: ['ok']})
+    }
+  }
+
+  /** The reply; `''` for the id 0, which is executed and not answered. */
+  #execute(request: Request, mishap: Mishap): string {
+    const {id} = request
+    this.#note(request)
+    const answer = mishap.refuse ? {error: mishap.refuse} : this.#firmware.answer(request, this.#plug)
+    if (id === 0) return ''
+    const exeTime = this.#plug.habits.exeTime ? {exe_time: Math.round(mishap.delayMs ?? 20)} : {}
+    const reply = JSON.stringify({id, ...answer, ...exeTime})
+    this.#recent.keep(id, reply, this.#clock.now())
+    return reply
+  }
+
+  #answer(id: number, reply: string, mishap: Mishap, from: RemoteInfo): void {
+    this.maxInFlight = Math.max(this.maxInFlight, this.inFlight + 1)
+    this.#afterDelay(mishap, this.#working, () => {
+      if (!mishap.loseReply) this.#send(this.#packet(id, reply, mishap), mishap, from)
+    })
+  }
+
+  /** Sealed only when it is sent, with the clock of that moment. */
+  #packet(id: number, reply: string, {garble, wrongId}: Mishap): Buffer {
+    const {cipher, did, uptimeS} = this.#plug
+    const seal = (payload: string) => cipher.seal(did, uptimeS, Buffer.from(`${payload}\0`))
+    if (garble) return spoil(garble, reply, id, seal, this.#random)
+    return seal(wrongId ? reply.replace(`"id":${id}`, `"id":${id + 1}`) : reply)
+  }
+
+  #afterDelay({delayMs}: Mishap, waiting: Set<Timer>, run: () => void): void {
+    if (!delayMs) {
+      run()
+      return
+    }
+    const timer = this.#clock.after(delayMs, () => {
+      waiting.delete(timer)
+      run()
+    })
+    waiting.add(timer)
+  }
+
+  #send(packet: Buffer, {copies = 1}: Mishap, to: RemoteInfo): void {
+    for (let copy = 0; copy < copies; copy++) this.#plug.send(packet, to)
+  }
+
+  #note({method, params, id}: Request): void {
+    this.received.push({method, params, id, at: this.#clock.now()})
+    if (this.received.length > this.#remember) this.received.shift()
+  }
+}
+
+function asMessage(packet: Buffer): Message | undefined {
+  const parsed = orUndefined(() => parsePacket(packet))
+  return parsed?.kind === 'message' ? parsed : undefined
+}
+
+function orUndefined<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof MalformedPacket) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,154 @@
+import {describe, expect, it} from 'vitest'
+import {models} from '../../../src/models/index.ts'
+import type {Value} from '../../../src/models/model.ts'
+import {firmwareOf, readRequest, type Surroundings} from '../../../src/simulator/firmware.ts'
+import {type Habits, usualHabits} from '../../../src/simulator/habits.ts'
+
+function plugIn(id: string, state: Record<string, Value> = {}, habits: Partial<Habits> = {}) {
+  const model = models.find(({ids}) => ids.includes(id))
+  if (!model) throw new Error(`no model ${id}`)
+  const firmware = firmwareOf(model, id)
+  const plug: Surroundings = {
+    did: 0x0f1e2d3c,
+    token: Buffer.from('5a3c1f0e9d8b7a695847362514039281', 'hex'),
+    address: '127.0.60.1',
+    uptimeS: 123456,
+    rssi: -52,
+    habits: {...usualHabits, ...habits},
+    state: {...state},
+  }
+  const call = (method: string, params: readonly unknown[] = []) =>
+    firmware.answer({id: 1, method, params}, plug)
+  return {call, state: plug.state}
+}
+
+describe('what the documents say a model answers', () => {
+  it('m1: on as text, temperature as a number', () => {
+    const {call} = plugIn('chuangmi.plug.m1', {state: 'ON', temperature: 32})
+    expect(call('get_prop', ['power', 'temperature'])).toEqual({result: ['on', 32]})
+  })
+
+  it('v1: on/off as booleans', () => {
+    const {call} = plugIn('chuangmi.plug.v1', {state: 'ON', usb: 'OFF', temperature: 41})
+    expect(call('get_prop', ['on', 'usb_on', 'temperature'])).toEqual({result: [true, false, 41]})
+  })
+
+  const v3 = {state: 'OFF', usb: 'ON', temperature: 32, led: 'ON', power: 3} as const
+  const v3List = ['on', 'usb_on', 'temperature', 'wifi_led']
+
+  it('v3 of today: the relay as text, USB as a boolean', () => {
+    expect(plugIn('chuangmi.plug.v3', v3).call('get_prop', v3List)).toEqual({result: ['off', true, 32, 'on']})
+  })
+
+  it('v3 of old: the relay as a boolean', () => {
+    const {call} = plugIn('chuangmi.plug.v3', v3, {mood: 'old'})
+    expect(call('get_prop', v3List)).toEqual({result: [false, true, 32, 'on']})
+  })
+
+  it('v3: 3 W are 300 hundredths', () => {
+    expect(plugIn('chuangmi.plug.v3', v3).call('get_power')).toEqual({result: [300]})
+    expect(plugIn('chuangmi.plug.v3', {power: 12.34}).call('get_power')).toEqual({result: [1234]})
+  })
+
+  it('v3: any other list than its own makes its JSON invalid', () => {
+    const {call} = plugIn('chuangmi.plug.v3', v3)
+    const invalid = {error: {code: -30001, message: 'Resp invalid json.'}}
+    expect(call('get_prop', ['on'])).toEqual(invalid)
+    expect(call('get_prop', [...v3List].reverse())).toEqual(invalid)
+  })
+
+  it('a name it does not know is null in its place, and so is a value it does not have', () => {
+    const {call} = plugIn('chuangmi.plug.m1', {state: 'ON', temperature: null})
+    expect(call('get_prop', ['voltage', 'power', 'temperature'])).toEqual({result: [null, 'on', null]})
+  })
+
+  it.each([
+    ['chuangmi.plug.m1', -32601],
+    ['chuangmi.plug.v1', -10000],
+    ['chuangmi.plug.v3', -30001],
+    ['chuangmi.plug.hmi205', -30000],
+  ])('%s answers a MIoT request with %i', (id, code) => {
+    expect(plugIn(id).call('get_properties')).toMatchObject({error: {code}})
+  })
+
+  it('a v1 has no set_power', () => {
+    const {call, state} = plugIn('chuangmi.plug.v1', {state: 'OFF'})
+    expect(call('set_power', ['on'])).toMatchObject({error: {code: -10000}})
+    expect(state['state']).toBe('OFF')
+  })
+})
+
+describe('every definition', () => {
+  const ids = models.flatMap((model) => model.ids.map((id) => [id, model] as const))
+
+  it.each(ids)('%s: what is written is read back where the definition says it is', (id, model) => {
+    const {call} = plugIn(id)
+    const properties = Object.values(model.properties)
+    const names = properties.flatMap(({address}) => (address.via === 'get_prop' ? [address.name] : []))
+    for (const {address, kind} of properties) {
+      if (kind !== 'switch' || address.via !== 'get_prop' || !address.write) continue
+      for (const word of ['on', 'off'] as const) {
+        const {write} = address
+        expect('method' in write ? call(write.method, [word]) : call(write[word])).toEqual({result: ['ok']})
+        const answer = call('get_prop', names)
+        const read = 'result' in answer && Array.isArray(answer.result) ? answer.result : []
+        expect([word, word === 'on']).toContain(read[names.indexOf(address.name)])
+      }
+    }
+  })
+
+  it.each(ids)('%s: names itself in miIO.info and keeps its token to itself', (id) => {
+    const answer = plugIn(id).call('miIO.info')
+    expect(answer).toMatchObject({
+      result: {
+        life: 123456,
+        model: id,
+        fw_ver: expect.any(String),
+        hw_ver: expect.any(String),
+        mac: '28:6C:07:1E:2D:3C',
+        ap: {ssid: 'simulated', rssi: -52},
+        netif: {localIp: '127.0.60.1'},
+        mmfree: expect.any(Number),
+      },
+    })
+    expect(JSON.stringify(answer)).not.toContain('5a3c1f0e')
+  })
+})
+
+describe('the m1 takes things easy', () => {
+  it('nonsense is "ok" and does nothing', () => {
+    const {call, state} = plugIn('chuangmi.plug.m1', {state: 'ON'})
+    expect(call('set_power', ['bogus', 7, null])).toEqual({result: ['ok']})
+    expect(call('set_power', [])).toEqual({result: ['ok']})
+    expect(state['state']).toBe('ON')
+  })
+
+  it('acts on every parameter in turn', () => {
+    const {call, state} = plugIn('chuangmi.plug.m1', {state: 'OFF'})
+    expect(call('set_power', ['on', 'offline'])).toEqual({result: ['ok']})
+    expect(state['state']).toBe('OFF')
+  })
+})
+
+it('firmware that leaks its token does so in miIO.info', () => {
+  const {call} = plugIn('chuangmi.plug.m1', {}, {infoShowsToken: true})
+  expect(call('miIO.info')).toMatchObject({result: {token: '5a3c1f0e9d8b7a695847362514039281'}})
+})
+
+describe('reading a request', () => {
+  const read = (text: string) => readRequest(Buffer.from(text))
+
+  it('ends at the first NUL, or without one', () => {
+    const request = {id: 7, method: 'get_power', params: []}
+    expect(read('{"id":7,"method":"get_power"}')).toEqual(request)
+    expect(read('{"id": 7, "method": "get_power", "params": []}\0k')).toEqual(request)
+  })
+
+  it('a missing id is 0', () => {
+    expect(read('{"method":"set_on","params":[]}')).toMatchObject({id: 0})
+  })
+
+  it.each(['', '\0', 'null', '[1]', '{"id":1', '{"id":1}', '{"id":1,"method":5}'])('drops %j', (text) => {
+    expect(read(text)).toBeUndefined()
+  })
+})

@@ -1,0 +1,131 @@
+import {createSocket} from 'node:dgram'
+import {once} from 'node:events'
+import {afterEach, describe, expect, it} from 'vitest'
+import {HELLO} from '../../../src/miio/packet.ts'
+import {models} from '../../../src/models/index.ts'
+import {LOOPBACK_BROADCAST, type Neighbourhood, simulate} from '../../../src/simulator/neighbourhood.ts'
+import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
+import {Asker} from './asker.ts'
+
+const clock = new VirtualClock()
+let running: Neighbourhood | undefined
+
+afterEach(async () => {
+  await running?.stop()
+  expect(clock.pending).toBe(0)
+})
+
+function make(options: Partial<Parameters<typeof simulate>[0]> = {}): Neighbourhood {
+  running = simulate({count: 5, firstAddress: '127.0.61.254', seed: 7, clock, random: seeded(1), ...options})
+  return running
+}
+
+it('every plug answers a broadcast hello, each from its own address', async () => {
+  const {plugs} = make()
+  await running?.start()
+  const asker = await new Asker().open()
+  asker.send(HELLO, LOOPBACK_BROADCAST)
+  const missing = new Map(plugs.map((plug) => [plug.address, plug.did]))
+  for await (const {packet, from} of asker.heard()) {
+    // Other simulators on this machine hear the broadcast as well.
+    if (missing.get(from.address) === packet.readUInt32BE(8)) missing.delete(from.address)
+    if (missing.size === 0) break
+  }
+  asker.close()
+  expect(missing.size).toBe(0)
+})
+
+describe('making many', () => {
+  it('deals out addresses one by one and the models in turn', () => {
+    const {plugs} = make({models: ['chuangmi.plug.v3', 'chuangmi.plug.m1']})
+    expect(plugs.map((plug) => plug.address)).toEqual([
+      '127.0.61.254',
+      '127.0.61.255',
+      '127.0.62.0',
+      '127.0.62.1',
+      '127.0.62.2',
+    ])
+    expect(plugs.map((plug) => plug.modelId.slice(-2))).toEqual(['v3', 'm1', 'v3', 'm1', 'v3'])
+  })
+
+  it('gives each its own id and token, the same for the same seed', () => {
+    const identities = (seed: number) =>
+      make({seed}).plugs.map(({did, token}) => `${did} ${token.toString('hex')}`)
+    expect(identities(3)).toEqual(identities(3))
+    expect(new Set([...identities(3), ...identities(4)]).size).toBe(10)
+  })
+
+  it('knows every described model', () => {
+    const ids = models.flatMap((model) => model.ids)
+    const {plugs} = make({count: ids.length})
+    expect(plugs.map((plug) => plug.modelId)).toEqual(ids)
+  })
+
+  it('none at all is fine, no model is not', () => {
+    expect(make({count: 0}).plugs).toEqual([])
+    expect(() => make({models: []})).toThrow('expected at least one model')
+  })
+})
+
+describe('a broadcast address that is taken', () => {
+  it('is an error that says so, and leaves nothing running', async () => {
+    const port = 54399
+    const thief = createSocket('udp4')
+    thief.bind(port, LOOPBACK_BROADCAST)
+    await once(thief, 'listening')
+    await expect(make({port}).start()).rejects.toThrow(
+      'UDP 127.255.255.255:54399 is taken: is another simulator, or a demo, running? (EADDRINUSE)',
+    )
+    thief.close()
+    await once(thief, 'close')
+    await make({port}).start()
+  })
+
+  it('is shared with another simulator', async () => {
+    const other = simulate({count: 1, firstAddress: '127.0.63.1', clock, random: seeded(2)})
+    await other.start()
+    await make({count: 1, firstAddress: '127.0.63.2'}).start()
+    await other.stop()
+  })
+})
+
+describe('readings that move', () => {
+  const metered = {models: ['chuangmi.plug.v3'], count: 2}
+
+  it('wander while the relay is on, and are 0 while it is off', async () => {
+    const neighbourhood = make(metered)
+    const [on, off] = neighbourhood.plugs
+    neighbourhood.liven(1000)
+    const seen = new Set<unknown>()
+    for (let tick = 0; tick < 200; tick++) {
+      await clock.advance(1000)
+      seen.add(on?.state['power'])
+      expect(on?.state['power']).toBeGreaterThan(0)
+      expect(on?.state['power']).toBeLessThanOrEqual(2200)
+      expect(off?.state['power']).toBe(0)
+    }
+    expect(seen.size).toBeGreaterThan(190)
+  })
+
+  it('one step is a small one', async () => {
+    const neighbourhood = make(metered)
+    const [on] = neighbourhood.plugs
+    neighbourhood.liven(1000)
+    const before = Number(on?.state['power'])
+    await clock.advance(1000)
+    expect(Math.abs(Number(on?.state['power']) / before - 1)).toBeLessThan(0.05)
+  })
+
+  it('the temperature follows, and falls again', async () => {
+    const neighbourhood = make(metered)
+    const [plug] = neighbourhood.plugs
+    if (!plug) throw new Error('expected a plug')
+    neighbourhood.liven(1000)
+    await clock.advance(300_000)
+    const warm = Number(plug.state['temperature'])
+    expect(warm).toBeGreaterThan(28)
+    plug.state['state'] = 'OFF'
+    await clock.advance(300_000)
+    expect(plug.state['temperature']).toBeLessThan(26)
+  })
+})

@@ -1,0 +1,380 @@
+import {afterEach, beforeEach, describe, expect, it} from 'vitest'
+import {HELLO} from '../../../src/miio/packet.ts'
+import {type PlugOptions, SimulatedPlug} from '../../../src/simulator/plug.ts'
+import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
+import {Asker, opened, sealed} from './asker.ts'
+
+const token = Buffer.from('5a3c1f0e9d8b7a695847362514039281', 'hex')
+const did = 0x0f1e2d3c
+const STATUS = {id: 2, method: 'get_prop', params: ['power', 'temperature']}
+const ON = {id: 3, method: 'set_power', params: ['on']}
+const OK = '{"id":3,"result":["ok"]}\0'
+
+let clock: VirtualClock
+let asker: Asker
+const running: SimulatedPlug[] = []
+
+beforeEach(async () => {
+  clock = new VirtualClock()
+  asker = await new Asker().open()
+})
+
+afterEach(async () => {
+  asker.close()
+  await Promise.all(running.splice(0).map((plug) => plug.stop()))
+  expect(clock.pending).toBe(0)
+})
+
+async function start(options: Partial<PlugOptions> = {}): Promise<SimulatedPlug> {
+  const plug = new SimulatedPlug({
+    model: 'chuangmi.plug.m1',
+    did,
+    token,
+    address: '127.0.60.1',
+    clock,
+    random: seeded(1),
+    state: {state: 'OFF', temperature: 32},
+    uptimeS: 123456,
+    ...options,
+  })
+  running.push(plug)
+  await plug.start()
+  return plug
+}
+
+describe('hello', () => {
+  it('is answered with the id and the uptime, the token hidden as FF', async () => {
+    const [reply] = await asker.exchange(await start(), HELLO)
+    expect(reply?.toString('hex')).toBe(`21310020000000000f1e2d3c0001e240${'ff'.repeat(16)}`)
+  })
+
+  it.each([
+    ['00', '00'.repeat(16)],
+    ['token', token.toString('hex')],
+  ] as const)('shows %s where the firmware does so', async (helloShows, slot) => {
+    const [reply] = await asker.exchange(await start({habits: {helloShows}}), HELLO)
+    expect(reply?.toString('hex', 16)).toBe(slot)
+  })
+
+  it('gives back a stamp and a checksum that were no blanks', async () => {
+    const hello = Buffer.from(`21310020${'ff'.repeat(8)}000004d2${'ab'.repeat(16)}`, 'hex')
+    const [reply] = await asker.exchange(await start(), hello)
+    expect(reply?.toString('hex')).toBe(`21310020000000000f1e2d3c000004d2${'ab'.repeat(16)}`)
+  })
+
+  it('with an id in it is none', async () => {
+    const hello = Buffer.from(HELLO).fill(0, 4, 8)
+    expect(await asker.exchange(await start(), hello)).toEqual([])
+  })
+})
+
+describe('a request', () => {
+  it('is executed and answered with the clock of the plug and one NUL', async () => {
+    const plug = await start()
+    const [reply] = await asker.exchange(plug, sealed(plug, ON))
+    expect(reply?.readUInt32BE(8)).toBe(did)
+    expect(reply?.readUInt32BE(12)).toBe(123456)
+    expect(reply && opened(plug, reply)).toBe(OK)
+    expect(plug.state['state']).toBe('ON')
+    expect(plug.received).toEqual([{method: 'set_power', params: ['on'], id: 3, at: 0}])
+  })
+
+  it('sees a button that was pressed', async () => {
+    const plug = await start()
+    plug.state['state'] = 'ON'
+    expect(await asker.ask(plug, STATUS)).toBe('{"id":2,"result":["on",32]}\0')
+  })
+
+  it('may be followed by bytes beyond its declared length', async () => {
+    const plug = await start()
+    const request = Buffer.concat([sealed(plug, ON), Buffer.from('deadbeef00', 'hex')])
+    const [reply] = await asker.exchange(plug, request)
+    expect(reply && opened(plug, reply)).toBe(OK)
+  })
+
+  it('with id 0, or none, is executed and not answered', async () => {
+    const plug = await start()
+    const off = {method: 'set_power', params: ['off']}
+    expect(await asker.exchange(plug, sealed(plug, {...ON, id: 0}))).toEqual([])
+    expect(plug.state['state']).toBe('ON')
+    expect(await asker.exchange(plug, sealed(plug, off))).toEqual([])
+    expect(plug.state['state']).toBe('OFF')
+  })
+
+  it('of the longest length an m1 takes is answered, one block more is not', async () => {
+    const plug = await start()
+    const padded = (bytes: number) => JSON.stringify(ON).padEnd(bytes - 1)
+    const longest = sealed(plug, padded(960))
+    expect(longest.length).toBe(32 + 960)
+    expect(await asker.exchange(plug, longest)).toHaveLength(1)
+    await clock.advance(3000)
+    expect(await asker.exchange(plug, sealed(plug, padded(976)))).toEqual([])
+  })
+
+  it('carries how long it took where the firmware tells', async () => {
+    const plug = await start({habits: {exeTime: true}})
+    expect(await asker.ask(plug, ON)).toBe('{"id":3,"result":["ok"],"exe_time":20}\0')
+  })
+})
+
+describe('silence meets', () => {
+  const packets: [string, (plug: SimulatedPlug) => Buffer][] = [
+    ['another plug id', (plug) => plug.cipher.seal(did + 1, 123456, Buffer.from(JSON.stringify(ON)))],
+    ['another magic', (plug) => sealed(plug, ON).fill(0x22, 0, 1)],
+    ['a stamp 61 s late', (plug) => sealed(plug, ON, 123456 - 61)],
+    ['a stamp 61 s early', (plug) => sealed(plug, ON, 123456 + 61)],
+    ['a stale stamp under a wrong token', (plug) => sealed(plug, ON, 1).fill(0xaa, 16, 32)],
+    ['a length that promises more than came', (plug) => sealed(plug, ON).subarray(0, 48)],
+    ['a length below that of a header', (plug) => sealed(plug, ON).fill(0, 2, 4)],
+    ['half a header', () => HELLO.subarray(0, 16)],
+    ['an empty datagram', () => Buffer.alloc(0)],
+    ['JSON that does not parse', (plug) => sealed(plug, '{"id":3,"method":')],
+  ]
+
+  it.each(packets)('%s', async (_, make) => {
+    const plug = await start()
+    expect(await asker.exchange(plug, make(plug))).toEqual([])
+    expect(plug.received).toEqual([])
+  })
+
+  it('no stamp within its minute', async () => {
+    const plug = await start()
+    const [late, early] = [sealed(plug, ON, 123456 - 60), sealed(plug, {...ON, id: 4}, 123456 + 60)]
+    expect(await asker.exchange(plug, late, early)).toHaveLength(2)
+  })
+
+  it('no stamp at all where the firmware does not care', async () => {
+    const plug = await start({habits: {stampWindowS: Number.POSITIVE_INFINITY}})
+    expect(await asker.exchange(plug, sealed(plug, ON, 5))).toHaveLength(1)
+  })
+})
+
+describe('a wrong token', () => {
+  const wrong = (plug: SimulatedPlug) => sealed(plug, ON).fill(0xaa, 16, 32)
+
+  it('is answered by the head of the request, its length included, and FF', async () => {
+    const plug = await start()
+    const request = wrong(plug)
+    const [reply, ...more] = await asker.exchange(plug, request)
+    expect(reply?.toString('hex')).toBe(request.toString('hex', 0, 16) + 'ff'.repeat(16))
+    expect(more).toEqual([])
+    expect(plug.state['state']).toBe('OFF')
+  })
+
+  it('is met with silence by other firmware', async () => {
+    const plug = await start({habits: {wrongToken: 'silent'}})
+    expect(await asker.exchange(plug, wrong(plug))).toEqual([])
+  })
+
+  it('is what the former one is after a new set-up', async () => {
+    const plug = await start()
+    const request = sealed(plug, ON)
+    plug.changeToken(Buffer.alloc(16, 7))
+    expect((await asker.exchange(plug, request)).map((reply) => reply.length)).toEqual([32])
+    expect(await asker.ask(plug, ON)).toBe(OK)
+  })
+
+  it('as a fault: even the right one is wrong', async () => {
+    const plug = await start({faults: {wrongToken: 'nak'}})
+    expect((await asker.exchange(plug, sealed(plug, ON))).map((reply) => reply.length)).toEqual([32])
+    plug.misbehave({wrongToken: 'silent'})
+    expect(await asker.exchange(plug, sealed(plug, ON))).toEqual([])
+    plug.misbehave({})
+    expect(await asker.ask(plug, ON)).toBe(OK)
+  })
+})
+
+describe('an id used before', () => {
+  const off = {...ON, params: ['off']}
+
+  it('gets the answer of then and is not executed, whatever it asks', async () => {
+    const plug = await start()
+    expect(await asker.ask(plug, ON)).toBe(OK)
+    expect(await asker.ask(plug, off)).toBe(OK)
+    expect(await asker.ask(plug, {...STATUS, id: 3})).toBe(OK)
+    expect(plug.state['state']).toBe('ON')
+    expect(plug.received).toHaveLength(1)
+  })
+
+  it('is a new one again after two seconds', async () => {
+    const plug = await start()
+    await asker.ask(plug, ON)
+    await clock.advance(2000)
+    await asker.ask(plug, off)
+    expect(plug.state['state']).toBe('OFF')
+  })
+
+  it('is a new one again after six others', async () => {
+    const plug = await start()
+    await asker.ask(plug, ON)
+    for (const id of [11, 12, 13, 14, 15, 16]) await asker.ask(plug, {...STATUS, id})
+    await asker.ask(plug, off)
+    expect(plug.state['state']).toBe('OFF')
+  })
+
+  it('is dropped by other firmware', async () => {
+    const plug = await start({habits: {repeats: 'dropped'}})
+    expect(await asker.exchange(plug, sealed(plug, ON), sealed(plug, off))).toHaveLength(1)
+    expect(plug.state['state']).toBe('ON')
+  })
+
+  it('is "ok" without any action to yet other firmware', async () => {
+    const plug = await start({habits: {repeats: 'ok'}})
+    await asker.ask(plug, {...STATUS, id: 3})
+    expect(await asker.ask(plug, ON)).toBe(OK)
+    expect(plug.state['state']).toBe('OFF')
+  })
+})
+
+describe('power', () => {
+  it('that fails brings silence, then a clock at 0 and no memory of answers', async () => {
+    const plug = await start()
+    await asker.ask(plug, ON)
+    plug.next({delayMs: 100})
+    asker.send(sealed(plug, {...ON, id: 4}), plug.address)
+    await reached(() => plug.inFlight === 1)
+    plug.powerCycle(5000)
+    expect(plug.inFlight).toBe(0)
+    asker.send(HELLO, plug.address)
+    await asker.exchange(await start({address: '127.0.60.2'}))
+    await clock.advance(5000)
+    const [hello, ...more] = await asker.exchange(plug, HELLO)
+    expect(hello?.readUInt32BE(12)).toBe(0)
+    expect(more).toEqual([])
+    await asker.ask(plug, {...ON, params: ['off']})
+    expect(plug.state['state']).toBe('OFF')
+  })
+
+  it('fails again and again as a fault', async () => {
+    const plug = await start({faults: {rebootEveryMs: 60_000}})
+    await clock.advance(60_000 + 4000)
+    expect(plug.uptimeS).toBe(0)
+    await clock.advance(56_000 + 4000)
+    expect(plug.uptimeS).toBe(0)
+  })
+})
+
+describe('an address', () => {
+  it('that changes leaves silence behind', async () => {
+    const plug = await start()
+    await plug.moveTo('127.0.60.2')
+    expect(plug.address).toBe('127.0.60.2')
+    asker.send(HELLO, '127.0.60.1')
+    expect(await asker.exchange(plug, HELLO)).toHaveLength(1)
+    const other = await start({did: 5})
+    expect(other.address).toBe('127.0.60.1')
+  })
+
+  it('that is taken is an error that says so, and changes nothing', async () => {
+    const plug = await start()
+    const other = await start({address: '127.0.60.2'})
+    await expect(other.moveTo('127.0.60.1')).rejects.toThrow('UDP 127.0.60.1:54321 is taken')
+    await expect(start()).rejects.toThrow('EADDRINUSE')
+    expect(await asker.exchange(other, HELLO)).toHaveLength(1)
+    expect(await asker.exchange(plug, HELLO)).toHaveLength(1)
+  })
+
+  it('that is none of ours is an error that says so', async () => {
+    await expect(start({address: '192.0.2.1'})).rejects.toThrow(
+      'UDP 192.0.2.1:54321 is not an address of this machine',
+    )
+  })
+
+  it('changes again and again as a fault', async () => {
+    const plug = await start({faults: {addressChangeEveryMs: 30_000}})
+    await clock.advance(30_000)
+    await reached(() => plug.address === '127.1.60.1')
+    await clock.advance(30_000)
+    await reached(() => plug.address === '127.0.60.1')
+    expect(await asker.exchange(plug, HELLO)).toHaveLength(1)
+  })
+})
+
+describe('a scripted mishap befalls the next request only', () => {
+  it('lost on its way', async () => {
+    const plug = await start()
+    plug.next({loseRequest: true})
+    expect(await asker.exchange(plug, sealed(plug, ON))).toEqual([])
+    expect(plug.state['state']).toBe('OFF')
+    expect(await asker.ask(plug, ON)).toBe(OK)
+  })
+
+  it('its answer lost', async () => {
+    const plug = await start()
+    plug.next({}, {loseReply: true})
+    await asker.ask(plug, STATUS)
+    expect(await asker.exchange(plug, sealed(plug, ON))).toEqual([])
+    expect(plug.state['state']).toBe('ON')
+  })
+
+  it('its answer late, with the values of the moment it was asked', async () => {
+    const plug = await start()
+    plug.next({delayMs: 500})
+    asker.send(sealed(plug, STATUS), plug.address)
+    await reached(() => plug.inFlight === 1)
+    expect(await asker.exchange(plug, sealed(plug, ON))).toHaveLength(1)
+    expect(plug.maxInFlight).toBe(2)
+    await clock.advance(500)
+    const [late] = await asker.exchange(plug)
+    expect(late && opened(plug, late)).toBe('{"id":2,"result":["off",32]}\0')
+    expect(plug.inFlight).toBe(0)
+  })
+
+  it('its answer twice', async () => {
+    const plug = await start()
+    plug.next({copies: 2})
+    expect(await asker.exchange(plug, sealed(plug, ON))).toHaveLength(2)
+    expect(plug.received).toHaveLength(1)
+  })
+
+  it('its answer garbled, in bytes or in text', async () => {
+    const plug = await start()
+    plug.next({garble: {datagram: Buffer.from('hi')}}, {garble: {payload: '{"id":$id,"result":[,]}'}})
+    expect(await asker.exchange(plug, sealed(plug, ON))).toEqual([Buffer.from('hi')])
+    expect(await asker.ask(plug, STATUS)).toBe('{"id":2,"result":[,]}\0')
+  })
+
+  it('refused', async () => {
+    const plug = await start()
+    plug.next({refuse: {code: -5001, message: 'invalid_arg'}})
+    expect(await asker.ask(plug, ON)).toBe('{"id":3,"error":{"code":-5001,"message":"invalid_arg"}}\0')
+    expect(plug.state['state']).toBe('OFF')
+  })
+
+  it('answered with the id of another', async () => {
+    const plug = await start()
+    plug.next({wrongId: true})
+    expect(await asker.ask(plug, ON)).toBe('{"id":4,"result":["ok"]}\0')
+  })
+
+  it('and a hello has its own', async () => {
+    const plug = await start()
+    plug.nextHello({loseRequest: true}, {copies: 2})
+    expect(await asker.exchange(plug, HELLO, HELLO)).toHaveLength(2)
+  })
+})
+
+it('silence as a fault hears nothing', async () => {
+  const plug = await start({faults: {silence: true}})
+  asker.send(sealed(plug, ON), plug.address)
+  const other = await start({address: '127.0.60.2'})
+  expect(await asker.exchange(other, HELLO)).toHaveLength(1)
+  plug.misbehave({})
+  expect(await asker.exchange(plug)).toEqual([])
+  expect(plug.received).toEqual([])
+})
+
+it('remembers only the latest requests', async () => {
+  const plug = await start({remember: 2})
+  for (const id of [1, 2, 3]) await asker.ask(plug, {...STATUS, id})
+  expect(plug.received.map((request) => request.id)).toEqual([2, 3])
+})
+
+it('an undescribed model is an error that lists the described ones', async () => {
+  await expect(start({model: 'acme.plug.v1'})).rejects.toThrow(/"acme.plug.v1".*chuangmi\.plug\.v1/)
+})
+
+/** Lets the sockets work until `condition` holds; the test's own timeout bounds the wait. */
+async function reached(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setImmediate(resolve))
+}
