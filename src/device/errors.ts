@@ -1,0 +1,47 @@
+/** Why a command was not carried out: the `error.code` of its result. */
+export type CommandErrorCode =
+  | 'timeout'
+  | 'bad_token'
+  | 'unreachable'
+  | 'refused'
+  | 'invalid_payload'
+  | 'unknown_property'
+  | 'not_writable'
+  | 'out_of_range'
+  | 'superseded'
+  | 'queue_full'
+  | 'expired'
+  | 'disabled'
+  | 'internal'
+
+export class CommandError extends Error {
+  override readonly name = 'CommandError'
+  readonly code: CommandErrorCode
+  /** The plug's own error code, when it is the plug that refused. */
+  readonly deviceCode: number | undefined
+
+  constructor(code: CommandErrorCode, message: string, deviceCode?: number, cause?: unknown) {
+    super(message, {cause})
+    this.code = code
+    this.deviceCode = deviceCode
+  }
+}
+
+/** What a transport fails with. Recognised by its shape, since this folder does not know the wire. */
+interface CallFailure extends Error {
+  code: 'timeout' | 'bad_token' | 'unreachable' | 'refused'
+  deviceCode?: number | undefined
+}
+
+const callFailures: ReadonlySet<unknown> = new Set(['timeout', 'bad_token', 'unreachable', 'refused'])
+
+export function isCallFailure(error: unknown): error is CallFailure {
+  return error instanceof Error && 'code' in error && callFailures.has(error.code)
+}
+
+/** Any failure as a result's error. What nobody foresaw is `internal`: it is our mistake, and reported as one. */
+export function toCommandError(error: unknown): CommandError {
+  if (error instanceof CommandError) return error
+  if (isCallFailure(error)) return new CommandError(error.code, error.message, error.deviceCode, error)
+  return new CommandError('internal', error instanceof Error ? error.message : String(error), undefined, error)
+}

@@ -1,0 +1,154 @@
+/** When to ask a plug, and what its silence means: interval, lanes, jitter, back-off; online and offline, and why. */
+import {type Clock, jitter, type Random, type Timer} from '../clock.ts'
+import {type OfflineReason, reasonOf} from './availability.ts'
+import {type Device, Yielded} from './device.ts'
+import {CommandError, isCallFailure} from './errors.ts'
+
+export interface PollSettings {
+  /** Relay and watts, milliseconds. */
+  interval: number
+  /** What changes slowly, milliseconds. */
+  slow_interval: number
+  /** So many polls in a row must fail before a plug that answered counts as offline. */
+  offline_after: number
+}
+
+export interface PollerOptions {
+  device: Device
+  clock: Clock
+  random: Random
+  settings: PollSettings
+  /** How long the first poll waits, so that many plugs do not start on one tick. */
+  firstDelay?: number
+}
+
+/** Spreads the polls of many plugs, and those of one plug against other software's. */
+const JITTER = 0.1
+const LONGEST_BACK_OFF_MS = 60_000
+const BACK_OFF_JITTER = 0.2
+
+export class Poller {
+  /** When the plug last answered a poll, on the clock; `undefined` before the first time. */
+  answeredAt: number | undefined
+  readonly #device: Device
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #settings: PollSettings
+  readonly #firstDelay: number
+  readonly #onCommanded = (failure: CommandError | undefined) => this.#commanded(failure)
+  #timer: Timer | undefined
+  #dueAt = 0
+  #slowDueAt = Number.NEGATIVE_INFINITY
+  #failures = 0
+  #backOff: number
+  #polling = false
+  #again = false
+  #stopped = false
+
+  constructor({device, clock, random, settings, firstDelay = 0}: PollerOptions) {
+    this.#device = device
+    this.#clock = clock
+    this.#random = random
+    this.#settings = settings
+    this.#firstDelay = firstDelay
+    this.#backOff = settings.interval
+  }
+
+  start(): void {
+    this.#device.on('commanded', this.#onCommanded)
+    this.#schedule(this.#firstDelay)
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#timer?.cancel()
+    this.#device.off('commanded', this.#onCommanded)
+  }
+
+  /** Whether the last poll or command found nobody home. */
+  get failing(): boolean {
+    return this.#failures > 0
+  }
+
+  /** Polls as soon as possible, everything, whatever the back-off: the plug was just seen, or somebody asks. */
+  pollNow(): void {
+    this.#slowDueAt = Number.NEGATIVE_INFINITY
+    if (this.#polling) this.#again = true
+    else this.#schedule(0)
+  }
+
+  /** How many milliseconds a poll is overdue: only a wedged process lets this grow, so the watchdog looks at it. */
+  overdue(): number {
+    return this.#polling || this.#stopped ? 0 : Math.max(0, this.#clock.now() - this.#dueAt)
+  }
+
+  #schedule(delay: number): void {
+    if (this.#stopped) return
+    this.#timer?.cancel()
+    this.#dueAt = this.#clock.now() + delay
+    this.#timer = this.#clock.after(delay, () => void this.#poll())
+  }
+
+  async #poll(): Promise<void> {
+    this.#polling = true
+    this.#again = false
+    const slow = this.#clock.now() >= this.#slowDueAt
+    try {
+      await this.#device.refresh(slow ? 'all' : 'fast')
+      if (slow) this.#slowDueAt = this.#clock.now() + this.#settings.slow_interval
+      this.#answered()
+    } catch (error) {
+      if (error instanceof Yielded) return
+      if (!isCallFailure(error) && !(error instanceof CommandError)) throw error
+      this.#failed(error)
+    } finally {
+      this.#polling = false
+      this.#schedule(this.#again ? 0 : this.#nextDelay())
+    }
+  }
+
+  #answered(): void {
+    this.answeredAt = this.#clock.now()
+    this.#failures = 0
+    this.#backOff = this.#settings.interval
+    if (this.#device.availability.state !== 'online') this.#device.setAvailability({state: 'online'})
+  }
+
+  #failed(error: unknown): void {
+    if (this.#stopped) return
+    this.#failures++
+    const reason = reasonOf(error)
+    const {availability} = this.#device
+    // Certain news needs no second look: the first answer ever, or a plug that says itself that the token is wrong.
+    const certain = availability.state === 'unknown' || reason === 'bad_token'
+    if (availability.state === 'offline') this.#stillOffline(availability.reason, reason, availability.since)
+    else if (certain || this.#failures >= this.#settings.offline_after) this.#offline(reason)
+    this.#device.emit('unanswered', error)
+  }
+
+  #offline(reason: OfflineReason): void {
+    this.#device.setAvailability({state: 'offline', reason, since: this.#clock.date()})
+  }
+
+  /** The reason may change while a plug stays offline, for example from silence to a wrong token. */
+  #stillOffline(before: OfflineReason, now: OfflineReason, since: Date): void {
+    if (before !== now) this.#device.setAvailability({state: 'offline', reason: now, since})
+  }
+
+  #commanded(failure: CommandError | undefined): void {
+    if (!failure) {
+      // A plug that carries out a command is back, whatever the back-off says: it is online together with a fresh state.
+      if (this.#device.availability.state !== 'online') this.pollNow()
+    } else if (failure.code === 'timeout' || failure.code === 'unreachable' || failure.code === 'bad_token') {
+      this.#failed(failure)
+    }
+  }
+
+  #nextDelay(): number {
+    const {availability} = this.#device
+    if (availability.state !== 'offline') return jitter(this.#settings.interval, JITTER, this.#random)
+    this.#backOff = Math.min(this.#backOff * 2, LONGEST_BACK_OFF_MS)
+    // A slow interval set by the user is never shortened by the back-off.
+    return jitter(Math.max(this.#backOff, this.#settings.interval), BACK_OFF_JITTER, this.#random)
+  }
+}

@@ -1,0 +1,164 @@
+import {type ChildProcess, spawn} from 'node:child_process'
+import {once} from 'node:events'
+import {mkdtempSync, rmSync, writeFileSync} from 'node:fs'
+import {createServer} from 'node:net'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import {afterAll} from 'vitest'
+import {until} from './wait.ts'
+
+const PROGRAM = '/usr/sbin/mosquitto'
+const HOST = '127.0.0.1'
+/** Another process may take a free port between our finding it and the broker's binding it. */
+const PORTS_TO_TRY = 5
+
+const running = new Set<Broker>()
+
+afterAll(() => Promise.all([...running].map((broker) => broker.stop())))
+// Nothing outlives the test process either, however it ends.
+process.once('exit', () => {
+  for (const broker of running) broker.abandon()
+})
+
+export interface BrokerOptions {
+  /** A free one when left out. */
+  port?: number
+  /** Lines for mosquitto.conf, after our own. */
+  config?: readonly string[]
+}
+
+/**
+ * A real broker that keeps nothing on disk, on 127.0.0.1; gone when the test file ends.
+ * @throws Error with the broker's log, when it does not start
+ */
+export async function startMosquitto({port, config = []}: BrokerOptions = {}): Promise<Broker> {
+  if (port !== undefined) return new Broker(port, config).start()
+  for (let tries = 1; ; tries++) {
+    const broker = new Broker(await freePort(), config)
+    try {
+      return await broker.start()
+    } catch (error) {
+      if (tries === PORTS_TO_TRY || !/Address already in use/.test(broker.log)) throw error
+    }
+  }
+}
+
+export class Broker {
+  readonly host = HOST
+  readonly port: number
+  /** All that the broker said, over all of its restarts. */
+  log = ''
+  readonly #config: readonly string[]
+  #folder: string | undefined
+  #process: ChildProcess | undefined
+  #exited: Promise<unknown> = Promise.resolve()
+
+  constructor(port: number, config: readonly string[]) {
+    this.port = port
+    this.#config = config
+  }
+
+  get url(): string {
+    return `mqtt://${HOST}:${this.port}`
+  }
+
+  async start(): Promise<this> {
+    const from = this.log.length
+    const child = spawn(PROGRAM, ['-c', this.#writeConfig()], {stdio: ['ignore', 'ignore', 'pipe']})
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.log += text
+    })
+    this.#process = child
+    this.#exited = once(child, 'close')
+    running.add(this)
+    try {
+      await until(() => isOver(child) || /mosquitto version \S+ running/.test(this.log.slice(from)), {
+        what: () => `mosquitto is up; its log:\n${this.log}`,
+      })
+      if (isOver(child)) throw new Error(`mosquitto ended at once; its log:\n${this.log}`)
+    } catch (error) {
+      await this.kill()
+      throw error
+    }
+    return this
+  }
+
+  /** Ends it as an administrator does: clients are told, wills are not sent before. */
+  async stop(): Promise<void> {
+    this.thaw()
+    await this.#end('SIGTERM')
+  }
+
+  /** Ends it as a power cut does. */
+  async kill(): Promise<void> {
+    await this.#end('SIGKILL')
+  }
+
+  /** Comes back at the same port, and has forgotten everything. */
+  async restart(): Promise<void> {
+    await this.stop()
+    await this.start()
+  }
+
+  /** Its connections stay open and nothing moves: a half-dead network. */
+  freeze(): void {
+    this.#process?.kill('SIGSTOP')
+  }
+
+  thaw(): void {
+    this.#process?.kill('SIGCONT')
+  }
+
+  /** For the last moment, when nothing can be awaited any more. */
+  abandon(): void {
+    this.#process?.kill('SIGKILL')
+    this.#removeFolder()
+  }
+
+  async #end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    this.#process?.kill(signal)
+    await this.#exited
+    this.#process = undefined
+    running.delete(this)
+    this.#removeFolder()
+  }
+
+  #writeConfig(): string {
+    this.#folder ??= mkdtempSync(join(tmpdir(), 'miio2mqtt-mosquitto-'))
+    const path = join(this.#folder, 'mosquitto.conf')
+    const everybody = this.#config.some((line) => /^(allow_anonymous|password_file)\b/.test(line))
+      ? []
+      : ['allow_anonymous true']
+    const ours = [
+      `listener ${this.port} ${HOST}`,
+      'persistence false',
+      'log_dest stderr',
+      'log_type all',
+      'set_tcp_nodelay true',
+      // Otherwise root's broker becomes `mosquitto`, who cannot read the files of a test.
+      'user root',
+    ]
+    writeFileSync(path, `${[...ours, ...everybody, ...this.#config].join('\n')}\n`)
+    return path
+  }
+
+  #removeFolder(): void {
+    if (this.#folder) rmSync(this.#folder, {recursive: true, force: true})
+    this.#folder = undefined
+  }
+}
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, HOST)
+  await once(server, 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error(`expected a port, got ${address}`)
+  server.close()
+  await once(server, 'close')
+  return address.port
+}
+
+function isOver(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null
+}

@@ -1,0 +1,214 @@
+import {type ChildProcess, execFile, spawn} from 'node:child_process'
+import {randomUUID} from 'node:crypto'
+import {once} from 'node:events'
+import {promisify} from 'node:util'
+import {connectAsync, type MqttClient} from 'mqtt'
+import {afterAll} from 'vitest'
+import type {Broker} from './mosquitto.ts'
+import {until} from './wait.ts'
+
+export interface Message {
+  topic: string
+  payload: string
+  retain: boolean
+}
+
+type Predicate = (message: Message) => boolean
+
+const run = promisify(execFile)
+
+const present = new Set<Subscriber | Watcher>()
+
+afterAll(() => Promise.all([...present].map((user) => user.stop())))
+
+/**
+ * `mosquitto_pub` as a person types it, without host and port.
+ * @throws Error with what it printed, when it ends with another code than 0
+ */
+export async function mosquittoPub(broker: Broker, ...args: string[]): Promise<void> {
+  await run('mosquitto_pub', [...address(broker), ...args], {timeout: 10_000})
+}
+
+/**
+ * `mosquitto_sub` on `topic`; it has subscribed when the promise resolves, and ends with the test file.
+ * @throws Error with what it printed, when the broker does not let it subscribe
+ */
+export async function mosquittoSub(broker: Broker, topic: string, ...args: string[]): Promise<Subscriber> {
+  const id = `sub-${randomUUID()}`
+  const subscriber = new Subscriber([...address(broker), '-i', id, '-t', topic, '-F', '%j', ...args])
+  present.add(subscriber)
+  // The broker's word: the program keeps its own "Subscribed" in a buffer.
+  await until(() => subscriber.isOver || broker.log.includes(`Sending SUBACK to ${id}`), {
+    what: () => `mosquitto_sub subscribes; it said: ${subscriber.errors}`,
+  })
+  if (subscriber.isOver) throw new Error(`mosquitto_sub ended at once; it said: ${subscriber.errors}`)
+  return subscriber
+}
+
+export class Subscriber {
+  /** In the order of their arrival. */
+  readonly messages: Message[] = []
+  /** What it printed on standard error. */
+  errors = ''
+  readonly #process: ChildProcess
+  readonly #ended: Promise<unknown>
+  #unfinished = ''
+  #next = 0
+
+  constructor(args: readonly string[]) {
+    const child = spawn('mosquitto_sub', args, {stdio: ['ignore', 'pipe', 'pipe']})
+    child.stdout.setEncoding('utf8').on('data', (text: string) => this.#read(text))
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.errors += text
+    })
+    this.#process = child
+    this.#ended = once(child, 'close')
+  }
+
+  get isOver(): boolean {
+    return this.#process.exitCode !== null || this.#process.signalCode !== null
+  }
+
+  /**
+   * The first message not yet looked at that `predicate` accepts, whether it has come already or comes in time.
+   * @param within milliseconds
+   * @throws Error that lists what did come
+   */
+  async next(predicate: Predicate = () => true, within = 5_000): Promise<Message> {
+    const from = this.#next
+    const found = await until(() => this.messages.slice(from).find(predicate), {
+      within,
+      what: () => `a message that fits; these came:\n${table(this.messages.slice(from))}`,
+    })
+    this.#next = this.messages.indexOf(found, from) + 1
+    return found
+  }
+
+  async stop(): Promise<void> {
+    present.delete(this)
+    this.#process.kill('SIGTERM')
+    await this.#ended
+  }
+
+  #read(text: string): void {
+    const lines = (this.#unfinished + text).split('\n')
+    this.#unfinished = lines.pop() ?? ''
+    this.messages.push(...lines.map(parse))
+  }
+}
+
+/** Sees everything that passes the broker, and remembers it in the order of its arrival. */
+export class Watcher {
+  readonly messages: Message[] = []
+  readonly #broker: Broker
+  readonly #filters: readonly string[]
+  readonly #client: MqttClient
+  #from = 0
+
+  private constructor(broker: Broker, filters: readonly string[], client: MqttClient) {
+    this.#broker = broker
+    this.#filters = filters
+    this.#client = client
+  }
+
+  /** Has subscribed when the promise resolves; reconnects when the broker comes back; ends with the test file. */
+  static async open(broker: Broker, filters: readonly string[] = ['#']): Promise<Watcher> {
+    const client = await connect(broker, 100)
+    const watcher = new Watcher(broker, filters, client)
+    present.add(watcher)
+    remember(client, watcher.messages)
+    await client.subscribeAsync([...filters])
+    return watcher
+  }
+
+  /** What comes before is no longer looked at by `waitFor`. */
+  forget(): void {
+    this.#from = this.messages.length
+  }
+
+  /** All messages on `topic` since the last `forget()`. */
+  on(topic: string): readonly Message[] {
+    return this.messages.slice(this.#from).filter((message) => message.topic === topic)
+  }
+
+  /**
+   * The first message on `topic` since the last `forget()` that `predicate` accepts.
+   * @param within milliseconds
+   * @throws Error that lists what did come
+   */
+  waitFor(topic: string, predicate: Predicate = () => true, within = 10_000): Promise<Message> {
+    return until(() => this.on(topic).find(predicate), {
+      within,
+      what: () => `a message that fits on ${topic}; these came:\n${table(this.messages.slice(this.#from))}`,
+    })
+  }
+
+  /** What a client that comes now is told: topic to payload. */
+  async retained(): Promise<Map<string, string>> {
+    const client = await connect(this.#broker, 0)
+    try {
+      return await retainedFor(client, this.#filters)
+    } finally {
+      await client.endAsync(true)
+    }
+  }
+
+  publish(
+    topic: string,
+    payload: string,
+    options: {retain?: boolean; qos?: 0 | 1 | 2} = {},
+  ): Promise<unknown> {
+    return this.#client.publishAsync(topic, payload, options)
+  }
+
+  async stop(): Promise<void> {
+    present.delete(this)
+    await this.#client.endAsync(true)
+  }
+}
+
+async function retainedFor(client: MqttClient, filters: readonly string[]): Promise<Map<string, string>> {
+  const messages: Message[] = []
+  remember(client, messages)
+  // At QoS 0 a broker keeps the order, so that this message comes after the last retained one. `#` does not match `$`.
+  const end = `$end-of-retained/${randomUUID()}`
+  await client.subscribeAsync([...filters, end])
+  await client.publishAsync(end, '')
+  await until(() => messages.some(({topic}) => topic === end), {what: 'the end of the retained messages'})
+  const retained = messages.filter(({retain}) => retain)
+  return new Map(retained.map(({topic, payload}) => [topic, payload]))
+}
+
+function connect(broker: Broker, reconnectPeriod: number): Promise<MqttClient> {
+  return connectAsync({
+    protocol: 'mqtt',
+    host: broker.host,
+    port: broker.port,
+    reconnectPeriod,
+    protocolVersion: 5,
+  })
+}
+
+function remember(client: MqttClient, messages: Message[]): void {
+  client.on('error', () => {}) // The broker going away is what many tests are about.
+  client.on('message', (topic, payload, {retain}) => {
+    messages.push({topic, payload: payload.toString('utf8'), retain})
+  })
+}
+
+function address({host, port}: Broker): string[] {
+  return ['-h', host, '-p', String(port)]
+}
+
+/** One line of `mosquitto_sub -F %j`: `{"topic":"a","retain":0,"payload":"…",…}`; an empty payload is left out. */
+function parse(line: string): Message {
+  const message: {topic: string; retain: number; payload?: string} = JSON.parse(line)
+  return {topic: message.topic, payload: message.payload ?? '', retain: message.retain === 1}
+}
+
+function table(messages: readonly Message[]): string {
+  if (messages.length === 0) return '  (nothing)'
+  return messages
+    .map(({topic, payload, retain}) => `  ${retain ? 'retained ' : ''}${topic} ${payload}`)
+    .join('\n')
+}

@@ -1,0 +1,358 @@
+import {beforeEach, describe, expect, it} from 'vitest'
+import {Device} from '../../../src/device/device.ts'
+import {MOST_WAITING} from '../../../src/device/queue.ts'
+import {findModel} from '../../../src/models/index.ts'
+import {CallFailed, ScriptedPlug} from '../../support/scripted-plug.ts'
+import {settle, VirtualClock} from '../../support/virtual-clock.ts'
+
+let clock: VirtualClock
+let plug: ScriptedPlug
+let device: Device
+let changes: Record<string, unknown>[]
+let warnings: string[]
+
+const inTenSeconds = () => clock.now() + 10_000
+const code = (promise: Promise<unknown>) =>
+  promise.then(
+    () => 'ok',
+    (error) => error.code,
+  )
+
+function start(model: string | undefined, values?: Record<string, unknown>) {
+  clock = new VirtualClock()
+  plug = new ScriptedPlug(clock, values)
+  device = new Device({
+    name: 'desk',
+    transport: plug,
+    clock,
+    findModel,
+    model: model ? findModel(model) : undefined,
+  })
+  changes = []
+  warnings = []
+  device.on('change', () => changes.push({...device.state}))
+  device.on('warning', (text) => warnings.push(text))
+}
+
+beforeEach(() => start('chuangmi.plug.m1'))
+
+async function polled(lane: 'fast' | 'all' = 'all') {
+  const poll = device.refresh(lane)
+  await clock.advance(1000)
+  await poll
+  changes.length = 0
+  plug.calls.length = 0
+}
+
+describe('a command', () => {
+  it('becomes visible after the plug said ok, and not before', async () => {
+    await polled()
+    const done = device.set('state', 'on', inTenSeconds())
+    await settle()
+    expect(device.state['state']).toBe('OFF')
+    await clock.advance(20)
+    expect(await done).toBe('ON')
+    expect(changes).toEqual([{state: 'ON', temperature: 32, led: 'ON'}])
+  })
+
+  it('is read back within two seconds', async () => {
+    await polled()
+    void device.set('state', 'ON', inTenSeconds())
+    await clock.advance(2000)
+    expect(plug.calls.map(({method}) => method)).toEqual(['set_power', 'get_prop'])
+    expect(warnings).toEqual([])
+  })
+
+  it('that the plug only pretended to carry out is corrected and warned about', async () => {
+    await polled()
+    plug.deaf = true
+    void device.set('state', 'ON', inTenSeconds())
+    await clock.advance(2000)
+    expect(changes.map(({state}) => state)).toEqual(['ON', 'OFF'])
+    expect(warnings).toEqual(['said ok to state ON, but now says state is OFF'])
+  })
+
+  it('is never undone by a poll that was sent before it', async () => {
+    await polled()
+    const poll = device.refresh('all')
+    await clock.advance(10)
+    void device.set('state', 'ON', inTenSeconds())
+    await clock.advance(2000)
+    await poll.catch(() => {})
+    expect(changes.map(({state}) => state)).toEqual(['ON'])
+  })
+
+  it('goes before the next question of a poll under way', async () => {
+    start('chuangmi.plug.v3', {on: 'off', usb_on: false, temperature: 30, wifi_led: 'on', watts: 300})
+    await polled()
+    const poll = device.refresh('fast')
+    await clock.advance(10)
+    void device.set('state', 'ON', inTenSeconds())
+    await clock.advance(1000)
+    await poll
+    expect(plug.calls.map(({method}) => method).slice(0, 3)).toEqual(['get_prop', 'set_power', 'get_power'])
+    expect(changes[0]).toMatchObject({state: 'ON', power: 3})
+    expect(changes.map(({state}) => state)).not.toContain('OFF')
+  })
+
+  it('does not wait for all the tries of a poll that nobody answers', async () => {
+    await polled()
+    plug.failure = new CallFailed('timeout')
+    const poll = code(device.refresh('fast'))
+    await clock.advance(500)
+    plug.failure = undefined
+    const done = code(device.set('state', 'ON', inTenSeconds()))
+    await clock.advance(2500)
+    expect(await done).toBe('ok')
+    expect(await poll).not.toBe('timeout')
+  })
+
+  it('replaces an older one for the same property that still waits', async () => {
+    const results = ['ON', 'OFF', 'ON', 'OFF', 'ON'].map((value) =>
+      code(device.set('state', value, inTenSeconds())),
+    )
+    await clock.advance(200)
+    expect(await Promise.all(results)).toEqual(['ok', 'superseded', 'superseded', 'superseded', 'ok'])
+    expect(plug.commands).toEqual(['set_power on', 'set_power on'])
+  })
+
+  it('leaves those for other properties alone', async () => {
+    void device.set('state', 'ON', inTenSeconds())
+    const led = code(device.set('led', 'OFF', inTenSeconds()))
+    const state = code(device.set('state', 'OFF', inTenSeconds()))
+    await clock.advance(200)
+    expect(await Promise.all([led, state])).toEqual(['ok', 'ok'])
+    expect(plug.commands).toEqual(['set_power on', 'set_wifi_led off', 'set_power off'])
+  })
+
+  it('whose turn does not come in time expires, and is never sent', async () => {
+    plug.failure = new CallFailed('timeout')
+    void code(device.set('led', 'ON', clock.now() + 20_000))
+    const late = code(device.set('state', 'ON', clock.now() + 3000))
+    await clock.advance(3001)
+    expect(await late).toBe('expired')
+    plug.failure = undefined
+    await clock.advance(60_000)
+    expect(plug.commands).not.toContain('set_power on')
+  })
+
+  it('is turned away when too many wait', async () => {
+    const results = Array.from({length: MOST_WAITING + 3}, () =>
+      code(device.set('state', 'TOGGLE', inTenSeconds())),
+    )
+    await settle()
+    await clock.advance(5000)
+    const codes = await Promise.all(results)
+    expect(codes.filter((result) => result === 'queue_full')).toHaveLength(2)
+    expect(codes.filter((result) => result === 'ok')).toHaveLength(MOST_WAITING + 1)
+  })
+
+  it('for something the plug has not, or cannot do, is refused without asking the plug', async () => {
+    expect(await code(device.set('usb', 'ON', inTenSeconds()))).toBe('unknown_property')
+    expect(await code(device.set('__proto__', 'ON', inTenSeconds()))).toBe('unknown_property')
+    expect(await code(device.set('temperature', 20, inTenSeconds()))).toBe('not_writable')
+    expect(await code(device.set('state', 42, inTenSeconds()))).toBe('invalid_payload')
+    expect(plug.calls).toEqual([])
+  })
+
+  it.each([
+    ['on', 'ON'],
+    [' Off ', 'OFF'],
+    [true, 'ON'],
+    [0, 'OFF'],
+    ['1', 'ON'],
+    ['FALSE', 'OFF'],
+  ])('takes %j for %s', async (sent, value) => {
+    const done = device.set('state', sent, inTenSeconds())
+    await clock.advance(100)
+    expect(await done).toBe(value)
+  })
+})
+
+describe('TOGGLE', () => {
+  it('is the opposite of what the plug says now, not of what was known', async () => {
+    await polled()
+    plug.values['power'] = 'on' // somebody pressed the button
+    const done = device.set('state', 'toggle', inTenSeconds())
+    await clock.advance(100)
+    expect(await done).toBe('OFF')
+    expect(plug.commands).toEqual(['set_power off'])
+  })
+
+  it('waits behind what was commanded before, and twice is back again', async () => {
+    const results = ['ON', 'TOGGLE', 'TOGGLE'].map((value) =>
+      code(device.set('state', value, inTenSeconds())),
+    )
+    await clock.advance(500)
+    expect(await Promise.all(results)).toEqual(['ok', 'ok', 'ok'])
+    expect(plug.commands).toEqual(['set_power on', 'set_power off', 'set_power on'])
+  })
+
+  it('gives way to a plain value', async () => {
+    const results = ['ON', 'TOGGLE', 'TOGGLE', 'OFF'].map((value) =>
+      code(device.set('state', value, inTenSeconds())),
+    )
+    await clock.advance(500)
+    expect(await Promise.all(results)).toEqual(['ok', 'superseded', 'superseded', 'ok'])
+  })
+
+  it('does not guess when the plug does not say what it is', async () => {
+    plug.values['power'] = 'standby'
+    const done = code(device.set('state', 'TOGGLE', inTenSeconds()))
+    await clock.advance(100)
+    expect(await done).toBe('refused')
+    expect(plug.commands).toEqual([])
+  })
+})
+
+describe('reading', () => {
+  it('asks one question at a time, whatever is wanted at once', async () => {
+    const all = [
+      device.refresh('all'),
+      device.read(inTenSeconds()),
+      ...['state', 'led'].map((name) => device.set(name, 'ON', inTenSeconds())),
+    ]
+    await clock.advance(5000)
+    await Promise.allSettled(all)
+    expect(plug.mostInFlight).toBe(1)
+  })
+
+  it('says nothing when nothing changed', async () => {
+    await polled()
+    await polled('fast')
+    const poll = device.refresh('all')
+    await clock.advance(100)
+    await poll
+    expect(changes).toEqual([])
+  })
+
+  it('asks slow properties only when they are due, and an LED always alone', async () => {
+    await polled()
+    void device.refresh('fast')
+    await clock.advance(100)
+    expect(plug.calls.map(({params}) => params)).toEqual([['power']])
+    void device.refresh('all')
+    await clock.advance(100)
+    expect(plug.calls.slice(1).map(({params}) => params)).toEqual([['power', 'temperature'], ['wifi_led']])
+  })
+
+  it('asks a v3 for its exact list, always, and for its watts apart', async () => {
+    start('chuangmi.plug.v3', {on: 'off', usb_on: true, temperature: 32, wifi_led: 'on', watts: 300})
+    const poll = device.refresh('fast')
+    await clock.advance(100)
+    await poll
+    expect(plug.calls.map(({method, params}) => [method, params])).toEqual([
+      ['get_prop', ['on', 'usb_on', 'temperature', 'wifi_led']],
+      ['get_power', []],
+    ])
+    expect(device.state).toEqual({state: 'OFF', usb: 'ON', temperature: 32, led: 'ON', power: 3})
+  })
+
+  it('keeps the relay when the watts cannot be read, and does not invent any', async () => {
+    start('chuangmi.plug.v3', {on: true, usb_on: true, temperature: 32, wifi_led: 'on', watts: 300})
+    await polled()
+    plug.failing.set('get_power', new CallFailed('refused', -30001))
+    const poll = device.refresh('fast')
+    await clock.advance(100)
+    await poll
+    expect(device.state).toMatchObject({state: 'ON', power: null})
+  })
+
+  it('fails when the relay cannot be read, and leaves what was known', async () => {
+    await polled()
+    plug.failure = new CallFailed('timeout')
+    const poll = code(device.refresh('fast'))
+    await clock.advance(7000)
+    expect(await poll).toBe('timeout')
+    expect(device.state['state']).toBe('OFF')
+  })
+
+  it.each([[[]], [['on']], ['on'], [null], [['on', 32, 'more']]])(
+    'takes nothing from %j as an answer about two properties',
+    async (answer) => {
+      plug.call = async (method) => (method === 'get_prop' ? answer : ['ok'])
+      await device.refresh('all')
+      expect(device.state).toMatchObject({state: null, temperature: null})
+    },
+  )
+
+  it.each([
+    ['standby', null],
+    [null, null],
+    [1, 'ON'],
+    [false, 'OFF'],
+    ['On', 'ON'],
+    ['', null],
+    ['null', null],
+  ])('takes %j for %s', async (raw, value) => {
+    plug.values['power'] = raw
+    await polled()
+    expect(device.state['state']).toBe(value)
+  })
+
+  it('takes no number that is none', async () => {
+    for (const raw of ['32', 'null', Number.NaN, Number.POSITIVE_INFINITY, true, [], {}]) {
+      plug.values['temperature'] = raw
+      await polled()
+      expect(device.state['temperature']).toBeNull()
+    }
+  })
+
+  it('is shared by those who ask at the same time', async () => {
+    const both = [device.read(inTenSeconds()), device.read(inTenSeconds())]
+    await clock.advance(200)
+    expect(await Promise.all(both)).toEqual([device.state, device.state])
+    expect(plug.polls()).toHaveLength(2) // one list, and the LED
+  })
+})
+
+describe('a plug whose model nobody told', () => {
+  beforeEach(() => start(undefined))
+
+  it('is asked for it, and then for its state', async () => {
+    await polled()
+    expect(device.model?.ids).toContain('chuangmi.plug.m1')
+    expect(device.identity).toEqual({
+      model: 'chuangmi.plug.m1',
+      firmware: '1.2.4_16',
+      hardware: 'MW300',
+      mac: '28:6c:07:0a:0b:0c',
+    })
+    expect(device.state['state']).toBe('OFF')
+  })
+
+  it('and that nobody has described is refused, by name', async () => {
+    plug.info = {model: 'chuangmi.plug.zz9'}
+    const poll = device.refresh('all').catch((error) => error.message)
+    await clock.advance(1000)
+    expect(await poll).toBe('no definition for the model "chuangmi.plug.zz9"')
+  })
+})
+
+describe('stopping', () => {
+  it('answers what waits, ends what is under way, and leaves no timer', async () => {
+    plug.failure = new CallFailed('timeout')
+    const running = code(device.set('state', 'ON', inTenSeconds()))
+    const waiting = [
+      device.set('led', 'ON', inTenSeconds()),
+      device.set('state', 'TOGGLE', inTenSeconds()),
+    ].map(code)
+    await clock.advance(100)
+    const stopped = device.stop(2000)
+    await settle()
+    expect(await Promise.all(waiting)).toEqual(['expired', 'expired'])
+    expect(plug.closed).toBe(false)
+    await clock.advance(2000)
+    await stopped
+    expect(plug.closed).toBe(true)
+    await clock.advance(20_000)
+    expect(await running).toBe('timeout')
+    expect(clock.pending).toBe(0)
+  })
+
+  it('takes no command any more', async () => {
+    await device.stop(0)
+    expect(await code(device.set('state', 'ON', inTenSeconds()))).toBe('expired')
+    expect(plug.commands).toEqual([])
+  })
+})
