@@ -2,7 +2,7 @@ import {type ChildProcess, execFile, spawn} from 'node:child_process'
 import {randomUUID} from 'node:crypto'
 import {once} from 'node:events'
 import {promisify} from 'node:util'
-import {connectAsync, type MqttClient} from 'mqtt'
+import {connectAsync, type IClientPublishOptions, type MqttClient} from 'mqtt'
 import {afterAll} from 'vitest'
 import type {Broker} from './mosquitto.ts'
 import {until} from './wait.ts'
@@ -153,11 +153,7 @@ export class Watcher {
     }
   }
 
-  publish(
-    topic: string,
-    payload: string,
-    options: {retain?: boolean; qos?: 0 | 1 | 2} = {},
-  ): Promise<unknown> {
+  publish(topic: string, payload: string | Buffer, options: IClientPublishOptions = {}): Promise<unknown> {
     return this.#client.publishAsync(topic, payload, options)
   }
 

@@ -1,0 +1,159 @@
+/** The log: pino underneath, every text scrubbed of secrets by their value before it becomes a line. */
+import {type DestinationStream, type Logger, pino, stdTimeFunctions} from 'pino'
+import {type Plain, plain} from './log/fields.ts'
+import {jsonLine, textLine} from './log/line.ts'
+import {Output} from './log/output.ts'
+import {Redactor} from './redact.ts'
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
+export type Fields = Record<string, unknown>
+
+/** What everybody who has something to say is given. An error goes into the field `error`. */
+export interface Log {
+  trace(message: string, fields?: Fields): void
+  debug(message: string, fields?: Fields): void
+  info(message: string, fields?: Fields): void
+  warn(message: string, fields?: Fields): void
+  error(message: string, fields?: Fields): void
+  /** A log whose lines all carry `fields` as well. */
+  child(fields: Fields): Log
+}
+
+/** What a listener for warnings is told: already scrubbed, ready to be published. */
+export interface Warning {
+  level: 'warn' | 'error'
+  message: string
+  device?: string
+}
+
+export interface LogOptions {
+  level?: LogLevel
+  format?: 'text' | 'json'
+  redactor?: Redactor
+  /** Where lines go: standard output unless said otherwise. Commands whose result is on standard output log to `stderr`. */
+  destination?: 'stdout' | 'stderr' | DestinationStream
+}
+
+/** Every line has these already. A field of the same name keeps its value under `level_`, `time_`, `message_`. */
+const OWN_FIELDS = new Set(['level', 'time', 'message'])
+
+export function createLog(options: LogOptions = {}): RootLog {
+  const {level = 'info', format = 'text', redactor = new Redactor(), destination = 'stdout'} = options
+  const output = typeof destination === 'string' ? new Output(destination === 'stdout' ? 1 : 2) : destination
+  const write = (line: string) =>
+    output.write(format === 'text' ? textLine(JSON.parse(line)) : jsonLine(line))
+  return new RootLog(new Sink(lineMaker(level, {write}), redactor), output)
+}
+
+function lineMaker(level: LogLevel, destination: DestinationStream): Logger {
+  const formatters = {level: (label: string) => ({level: label})}
+  const timestamp = stdTimeFunctions.isoTime
+  return pino({level, base: null, messageKey: 'message', timestamp, formatters}, destination)
+}
+
+/** Where the lines of a log and of all its children come together. */
+class Sink {
+  readonly lines: Logger
+  readonly listeners = new Set<(warning: Warning) => void>()
+  readonly #redactor: Redactor
+  #telling = false
+
+  constructor(lines: Logger, redactor: Redactor) {
+    this.lines = lines
+    this.#redactor = redactor
+  }
+
+  say(level: LogLevel, message: string, fields: Fields): void {
+    const scrubbed = this.#redactor.scrub(message)
+    if (this.lines.isLevelEnabled(level)) this.lines[level](this.#plainly(level, fields), scrubbed)
+    if (level === 'warn' || level === 'error') this.#tell(level, scrubbed, fields['device'])
+  }
+
+  /** Stacks belong to what was not expected, and to whoever asked for details. */
+  #plainly(level: LogLevel, fields: Fields): Record<string, Plain | undefined> {
+    const scrub = (text: string) => this.#redactor.scrub(text)
+    const how = {scrub, stack: level === 'error' || this.lines.isLevelEnabled('debug')}
+    const said = Object.entries(fields).map(([key, value]) => [fieldName(key), plain(value, how)] as const)
+    return Object.fromEntries(said)
+  }
+
+  /** What a listener itself warns about is not told again: publishing a warning may fail, and that is a warning. */
+  #tell(level: 'warn' | 'error', message: string, device: unknown): void {
+    if (this.#telling) return
+    this.#telling = true
+    const about = typeof device === 'string' ? {device: this.#redactor.scrub(device)} : {}
+    try {
+      for (const listener of this.listeners) listener({level, message, ...about})
+    } finally {
+      this.#telling = false
+    }
+  }
+}
+
+class BoundLog implements Log {
+  protected readonly sink: Sink
+  readonly #fields: Fields
+
+  constructor(sink: Sink, fields: Fields = {}) {
+    this.sink = sink
+    this.#fields = fields
+  }
+
+  trace(message: string, fields?: Fields): void {
+    this.sink.say('trace', message, {...this.#fields, ...fields})
+  }
+
+  debug(message: string, fields?: Fields): void {
+    this.sink.say('debug', message, {...this.#fields, ...fields})
+  }
+
+  info(message: string, fields?: Fields): void {
+    this.sink.say('info', message, {...this.#fields, ...fields})
+  }
+
+  warn(message: string, fields?: Fields): void {
+    this.sink.say('warn', message, {...this.#fields, ...fields})
+  }
+
+  error(message: string, fields?: Fields): void {
+    this.sink.say('error', message, {...this.#fields, ...fields})
+  }
+
+  child(fields: Fields): Log {
+    return new BoundLog(this.sink, {...this.#fields, ...fields})
+  }
+}
+
+/** The log of the process. Its level, listeners and end are those of all its children. */
+export class RootLog extends BoundLog {
+  readonly #output: DestinationStream | Output
+
+  constructor(sink: Sink, output: DestinationStream | Output) {
+    super(sink)
+    this.#output = output
+  }
+
+  get level(): LogLevel {
+    return LOG_LEVELS.find((level) => level === this.sink.lines.level) ?? 'info'
+  }
+
+  setLevel(level: LogLevel): void {
+    this.sink.lines.level = level
+  }
+
+  /** Calls `listener` for every warning and error, also those below the level. Returns what ends that. */
+  onWarning(listener: (warning: Warning) => void): () => void {
+    this.sink.listeners.add(listener)
+    return () => this.sink.listeners.delete(listener)
+  }
+
+  /** Writes out, synchronously, what is still in memory. For the last moments of a process only. */
+  flush(): void {
+    if (this.#output instanceof Output) this.#output.flush()
+  }
+}
+
+function fieldName(key: string): string {
+  return OWN_FIELDS.has(key) ? `${key}_` : key
+}

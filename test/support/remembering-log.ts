@@ -1,0 +1,38 @@
+import type {Fields, Log, LogLevel} from '../../src/log.ts'
+
+/** A log that only remembers, for tests that look at what was said. */
+export class RememberingLog implements Log {
+  readonly lines: {level: LogLevel; message: string; fields: Fields | undefined}[]
+
+  constructor(lines: RememberingLog['lines'] = []) {
+    this.lines = lines
+  }
+
+  said(level: LogLevel): string[] {
+    return this.lines.filter((line) => line.level === level).map(({message}) => message)
+  }
+
+  trace(message: string, fields?: Fields): void {
+    this.lines.push({level: 'trace', message, fields})
+  }
+
+  debug(message: string, fields?: Fields): void {
+    this.lines.push({level: 'debug', message, fields})
+  }
+
+  info(message: string, fields?: Fields): void {
+    this.lines.push({level: 'info', message, fields})
+  }
+
+  warn(message: string, fields?: Fields): void {
+    this.lines.push({level: 'warn', message, fields})
+  }
+
+  error(message: string, fields?: Fields): void {
+    this.lines.push({level: 'error', message, fields})
+  }
+
+  child(): Log {
+    return new RememberingLog(this.lines)
+  }
+}
