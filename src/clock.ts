@@ -44,6 +44,12 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
   })
 }
 
+/** Ends as `work` does, or after `ms` milliseconds. Leaves no timer behind. */
+export async function within(clock: Clock, ms: number, work: Promise<unknown>): Promise<void> {
+  const done = new AbortController()
+  await Promise.race([work, sleep(clock, ms, done.signal)]).finally(() => done.abort())
+}
+
 /** `ms` changed by up to `share` of itself in either direction, so that many timers do not beat as one. */
 export function jitter(ms: number, share: number, random: Random): number {
   return ms * (1 + share * (2 * random() - 1))

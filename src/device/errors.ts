@@ -43,5 +43,10 @@ export function isCallFailure(error: unknown): error is CallFailure {
 export function toCommandError(error: unknown): CommandError {
   if (error instanceof CommandError) return error
   if (isCallFailure(error)) return new CommandError(error.code, error.message, error.deviceCode, error)
-  return new CommandError('internal', error instanceof Error ? error.message : String(error), undefined, error)
+  return new CommandError(
+    'internal',
+    error instanceof Error ? error.message : String(error),
+    undefined,
+    error,
+  )
 }

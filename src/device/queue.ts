@@ -3,7 +3,7 @@
  * answered: carried out, refused, superseded by a newer one, expired, or turned away because too many wait (contract §4).
  */
 import PQueue from 'p-queue'
-import {type Clock, sleep, type Timer} from '../clock.ts'
+import {type Clock, type Timer, within} from '../clock.ts'
 import {CommandError} from './errors.ts'
 
 /** Higher goes first. */
@@ -81,7 +81,7 @@ export class PlugQueue<T> {
     this.#stopped = true
     for (const place of this.#places)
       this.#take(place)?.reject(new CommandError('expired', 'the bridge stopped before its turn came'))
-    if (this.#executing) await Promise.race([this.#line.onIdle(), sleep(this.#clock, grace)])
+    if (this.#executing) await within(this.#clock, grace, this.#line.onIdle())
   }
 
   #placeFor(about: string, absolute: boolean): Place<T> {

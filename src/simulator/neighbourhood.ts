@@ -53,16 +53,18 @@ export class Neighbourhood {
   async start(): Promise<void> {
     try {
       await allOf(this.plugs.map((plug) => plug.start()))
-      this.#ear = await listen(
-        {address: LOOPBACK_BROADCAST, port: this.#port, shared: true},
-        (hello, from) => {
-          for (const plug of this.plugs) plug.hear(hello, from)
-        },
-      )
+      await this.listen()
     } catch (error) {
       await this.stop()
       throw error
     }
+  }
+
+  /** Only hears broadcasts, for plugs that run already. */
+  async listen(): Promise<void> {
+    this.#ear = await listen({address: LOOPBACK_BROADCAST, port: this.#port, shared: true}, (hello, from) => {
+      for (const plug of this.plugs) plug.hear(hello, from)
+    })
   }
 
   /** Lets watts and temperatures move from now on, a small step every `ms` milliseconds: one timer for all. */

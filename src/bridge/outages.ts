@@ -1,0 +1,96 @@
+/**
+ * What a person is told about plugs that go and come back: one warning, one info, at most one summary an hour in between. When
+ * none answers any more it is not them, it is our network: one warning for all of them (contract §5).
+ */
+import type {Clock, Timer} from '../clock.ts'
+import type {Availability} from '../device/availability.ts'
+import type {Log} from '../log.ts'
+import type {Plug} from './plug.ts'
+
+export interface OutageOptions {
+  plugs: ReadonlyMap<string, Plug>
+  clock: Clock
+  log: Log
+  event: (type: 'device_online' | 'device_offline', data: Record<string, unknown>) => void
+}
+
+const SUMMARY_MS = 3_600_000
+const hints: Readonly<Record<string, string>> = {
+  timeout: 'it does not answer: is it powered, in Wi-Fi reach, and in our own subnet?',
+  bad_token: 'the token is wrong: it changes whenever the plug is set up again in the app',
+  unreachable: 'it cannot be reached at its address, and no broadcast found it elsewhere yet',
+  unsupported: 'it answers, but not to what its model should understand; `miio2mqtt info` shows its model',
+}
+
+export class Outages {
+  readonly #options: OutageOptions
+  readonly #down = new Map<string, {warned: boolean}>()
+  #summary: Timer | undefined
+  #network = false
+
+  constructor(options: OutageOptions) {
+    this.#options = options
+  }
+
+  follow(plug: Plug): void {
+    plug.device.on('availability', (availability) => this.#changed(plug, availability))
+  }
+
+  stop(): void {
+    this.#summary?.cancel()
+  }
+
+  #changed(plug: Plug, availability: Availability): void {
+    if (availability.state === 'offline') this.#gone(plug, availability.reason)
+    else if (availability.state === 'online') this.#back(plug)
+  }
+
+  #gone(plug: Plug, reason: string): void {
+    if (reason === 'disabled') return
+    this.#options.event('device_offline', {name: plug.name, did: plug.did, reason})
+    const known = this.#down.get(plug.name)
+    const ours = !known && this.#allSilent()
+    if (ours && !this.#network) {
+      this.#network = true
+      this.#options.log.warn('no plug answers any more: is our own network, Wi-Fi or router down?')
+    }
+    if (!ours)
+      this.#options.log.warn(`${plug.name} is offline: ${hints[reason] ?? reason}`, {
+        device: plug.name,
+        reason,
+      })
+    this.#down.set(plug.name, {warned: !ours})
+    this.#summary ??= this.#options.clock.after(SUMMARY_MS, () => this.#summarise())
+  }
+
+  #back(plug: Plug): void {
+    this.#options.event('device_online', {name: plug.name, did: plug.did})
+    const known = this.#down.get(plug.name)
+    this.#down.delete(plug.name)
+    if (this.#network) {
+      this.#network = false
+      this.#options.log.info('plugs answer again')
+    }
+    if (known?.warned) this.#options.log.info(`${plug.name} is back`, {device: plug.name})
+    if (this.#down.size > 0) return
+    this.#summary?.cancel()
+    this.#summary = undefined
+  }
+
+  /** Several plugs that answered until now, and not one of them does: each alone would still have its first failures ahead. */
+  #allSilent(): boolean {
+    const upToNow = [...this.#options.plugs.values()].filter(
+      ({name, disabled}) => !disabled && !this.#down.has(name),
+    )
+    return upToNow.length > 1 && upToNow.every(({answeredAt, failing}) => answeredAt !== undefined && failing)
+  }
+
+  #summarise(): void {
+    const names = [...this.#down.keys()]
+    const listed = names.slice(0, 10).join(', ')
+    this.#options.log.warn(
+      `still offline: ${names.length > 10 ? `${listed} and ${names.length - 10} more` : listed}`,
+    )
+    this.#summary = this.#options.clock.after(SUMMARY_MS, () => this.#summarise())
+  }
+}

@@ -1,0 +1,80 @@
+/** What somebody sent, taken apart. Nothing here trusts its input. */
+import {CommandError} from '../device/errors.ts'
+import {excerpt} from '../device/values.ts'
+
+/** Longer commands are a mistake or an attack (contract §4). */
+export const LONGEST_PAYLOAD_BYTES = 16 * 1024
+
+export interface Parsed {
+  values: Record<string, unknown>
+  /** Sent along by the caller, to know the answer again. */
+  transaction?: unknown
+}
+
+/** A bare word or number for one property, or a JSON object of several. @throws CommandError `invalid_payload` */
+export function parseSet(payload: Buffer, property: string | undefined): Parsed {
+  const text = textOf(payload).trim()
+  if (text === '') throw new CommandError('invalid_payload', 'expected a value such as ON, got nothing')
+  if (!text.startsWith('{')) return {values: {[property ?? 'state']: bare(text)}}
+  const {transaction, values} = parseObject(text)
+  if (property !== undefined)
+    throw new CommandError('invalid_payload', `expected a bare value for ${property}, got an object`)
+  if (Object.keys(values).length === 0)
+    throw new CommandError(
+      'invalid_payload',
+      'expected at least one property such as {"state":"ON"}, got none',
+    )
+  return {values, ...(transaction === undefined ? {} : {transaction})}
+}
+
+/** Nothing, or a JSON object with at most a transaction. @throws CommandError `invalid_payload` */
+export function parseGet(payload: Buffer): {transaction?: unknown} {
+  const text = textOf(payload).trim()
+  if (!text.startsWith('{')) return {}
+  const {transaction} = parseObject(text)
+  return transaction === undefined ? {} : {transaction}
+}
+
+/** A JSON object, or nothing for an empty one. @throws CommandError `invalid_payload` */
+export function parseRequest(payload: Buffer): Parsed {
+  const text = textOf(payload).trim()
+  return text === '' ? {values: {}} : parseObject(text)
+}
+
+function parseObject(text: string): Parsed {
+  const value = parseJson(text)
+  if (value === null || typeof value !== 'object' || Array.isArray(value))
+    throw new CommandError('invalid_payload', `expected a JSON object, got ${excerpt(value)}`)
+  // `__proto__` from JSON is an own member here, and stays one: a plain object is never assigned from it.
+  const members = new Map(Object.entries(value))
+  const transaction: unknown = members.get('transaction')
+  members.delete('transaction')
+  return {values: Object.fromEntries(members), ...(transaction === undefined ? {} : {transaction})}
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    const why = error instanceof Error ? error.message : 'it cannot be read'
+    throw new CommandError('invalid_payload', `expected JSON, got ${excerpt(text)}: ${why.slice(0, 100)}`)
+  }
+}
+
+/** `"ON"` in quotes is what some flows send for ON. */
+function bare(text: string): unknown {
+  return /^".*"$/s.test(text) ? parseJson(text) : text
+}
+
+function textOf(payload: Buffer): string {
+  if (payload.length > LONGEST_PAYLOAD_BYTES)
+    throw new CommandError(
+      'invalid_payload',
+      `expected at most ${LONGEST_PAYLOAD_BYTES} bytes, got ${payload.length}`,
+    )
+  try {
+    return new TextDecoder('utf-8', {fatal: true}).decode(payload)
+  } catch {
+    throw new CommandError('invalid_payload', 'expected UTF-8 text, got other bytes')
+  }
+}

@@ -1,0 +1,149 @@
+/** `demo`: everything at once, without a plug, a broker or a file. */
+import {mkdtemp, rm} from 'node:fs/promises'
+import {createServer, type Server} from 'node:net'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import type {Command} from 'commander'
+import {systemClock, within} from '../clock.ts'
+import {type Config, parseConfig, secretsOf} from '../config.ts'
+import {Daemon} from '../daemon.ts'
+import {createLog} from '../log.ts'
+import {Redactor} from '../redact.ts'
+import {LOOPBACK_BROADCAST, type Neighbourhood, simulate} from '../simulator/neighbourhood.ts'
+import {StateStore} from '../state.ts'
+import {CommandFailed} from './exit.ts'
+import {interrupted} from './signals.ts'
+import type {Terminal} from './terminal.ts'
+
+const USUAL_PORT = 1883
+const STOP_MS = 4000
+const plugs = [
+  {name: 'desk', model: 'chuangmi.plug.v3'},
+  {name: 'kitchen/kettle', model: 'chuangmi.plug.m1'},
+  {name: 'bedroom', model: 'chuangmi.plug.hmi208'},
+] as const
+
+export function demoCommand(program: Command, terminalFor: (command: Command) => Terminal): void {
+  program
+    .command('demo')
+    .description('try it: an embedded broker, three simulated plugs with moving watts, and the bridge')
+    .option('--port <number>', 'where the embedded broker listens; by default 1883, or any free one')
+    .action(async (_options: unknown, command: Command) => {
+      await demo(command.optsWithGlobals<{port?: string}>().port, terminalFor(command))
+    })
+}
+
+async function demo(port: string | undefined, terminal: Terminal): Promise<void> {
+  const broker = await startBroker(port === undefined ? undefined : Number(port))
+  const neighbourhood = simulate({
+    count: plugs.length,
+    models: plugs.map(({model}) => model),
+    clock: systemClock,
+    random: Math.random,
+  })
+  const stateFolder = await mkdtemp(join(tmpdir(), 'miio2mqtt-demo-'))
+  try {
+    await neighbourhood.start()
+    neighbourhood.liven()
+    await bridge(configFor(broker.port, neighbourhood), stateFolder, () =>
+      terminal.line(whatNext(broker.port, terminal)),
+    )
+    terminal.line('The demo has ended.')
+  } finally {
+    await neighbourhood.stop()
+    await broker.stop()
+    await rm(stateFolder, {recursive: true, force: true})
+  }
+}
+
+async function bridge(config: Config, stateFolder: string, onReady: () => void): Promise<void> {
+  const redactor = new Redactor()
+  for (const secret of secretsOf(config)) redactor.add(secret.reveal())
+  const log = createLog({level: config.log.level, format: config.log.format, redactor, destination: 'stderr'})
+  const clock = systemClock
+  const store = await StateStore.open(stateFolder, {clock, random: Math.random, log})
+  const daemon = new Daemon({
+    config,
+    clock,
+    random: Math.random,
+    log,
+    store,
+    onRestart: () => log.warn('the demo does not restart'),
+  })
+  const end = interrupted()
+  await daemon.start()
+  onReady()
+  await end
+  await within(clock, STOP_MS, daemon.stop())
+  await store.close()
+}
+
+const readFile = () => {
+  throw new Error('the demo names no files')
+}
+
+/** As a person would write it. Polls are quick, so that watts are seen to move. */
+function configFor(port: number, neighbourhood: Neighbourhood): Config {
+  const devices = neighbourhood.plugs.map(({address, token}, index) => {
+    const host = JSON.stringify(address)
+    return `  ${JSON.stringify(plugs[index]?.name)}: {host: ${host}, token: ${token.toString('hex')}}`
+  })
+  const text = [
+    `mqtt: {url: "mqtt://127.0.0.1:${port}"}`,
+    `network: {broadcast: ["${LOOPBACK_BROADCAST}"]}`,
+    'poll: {interval: 2s, slow_interval: 10s}',
+    'devices:',
+    ...devices,
+  ]
+  return parseConfig(text.join('\n'), {file: 'demo', env: {}, readFile})
+}
+
+function whatNext(port: number, terminal: Terminal): string {
+  const broker = port === USUAL_PORT ? '' : ` -p ${port}`
+  const command = (text: string) => `  ${terminal.paint('cyan', text)}`
+  return [
+    '',
+    terminal.paint('bold', 'Three simulated plugs are on MQTT now. In another terminal, try:'),
+    command(`mosquitto_sub${broker} -v -t 'miio2mqtt/#'`),
+    command(`mosquitto_pub${broker} -t miio2mqtt/desk/set -m ON`),
+    command(`mosquitto_pub${broker} -t miio2mqtt/desk/set -m '{"usb":"OFF","led":"OFF"}'`),
+    command(`mosquitto_pub${broker} -t miio2mqtt/kitchen/kettle/set/state -m toggle`),
+    '',
+    `The broker listens on 127.0.0.1:${port}; Home Assistant's MQTT integration and Node-RED on this machine can use it too.`,
+    '(mosquitto_sub and mosquitto_pub come with: apt-get install mosquitto-clients)',
+    'Ctrl-C ends the demo.',
+  ].join('\n')
+}
+
+/** aedes is loaded only here: nobody but the demo needs a broker in the same process. */
+async function startBroker(port: number | undefined): Promise<{port: number; stop: () => Promise<void>}> {
+  const {Aedes} = await import('aedes')
+  const broker = await Aedes.createBroker()
+  const server = createServer(broker.handle)
+  const taken = await listen(server, port ?? USUAL_PORT)
+  if (taken && port !== undefined)
+    throw new CommandFailed(`port ${port} is taken: choose another one with --port`)
+  if (taken) await listen(server, 0)
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('expected the broker to have a port')
+  return {
+    port: address.port,
+    stop: async () => {
+      await new Promise<void>((resolve) => broker.close(resolve))
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
+
+/** @returns whether the port was taken by somebody else */
+function listen(server: Server, port: number): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const failed = (error: NodeJS.ErrnoException) =>
+      error.code === 'EADDRINUSE' ? resolve(true) : reject(error)
+    server.once('error', failed)
+    server.listen(port, '127.0.0.1', () => {
+      server.off('error', failed)
+      resolve(false)
+    })
+  })
+}

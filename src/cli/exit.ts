@@ -1,0 +1,20 @@
+/** How a command ends (contract §8). The numbers are those of sysexits.h. */
+export const EXIT = {done: 0, failed: 1, usage: 64, internal: 70, configuration: 78} as const
+
+/** A command that did not do what it was asked: `message` says what happened and what to do next. */
+export class CommandFailed extends Error {
+  override readonly name = 'CommandFailed'
+  readonly exitCode: number
+
+  constructor(message: string, exitCode: number = EXIT.failed) {
+    super(message)
+    this.exitCode = exitCode
+  }
+}
+
+/** The command line itself makes no sense. */
+export class UsageError extends CommandFailed {
+  constructor(message: string) {
+    super(message, EXIT.usage)
+  }
+}

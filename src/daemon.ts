@@ -1,0 +1,302 @@
+/** The bridge as a whole, and the one file to read first: it starts in order, stops in reverse, and knows who talks to whom. */
+import {monitorEventLoopDelay} from 'node:perf_hooks'
+import {Commands} from './bridge/commands.ts'
+import {HomeAssistant} from './bridge/homeassistant.ts'
+import {Outages} from './bridge/outages.ts'
+import {Reports} from './bridge/reports.ts'
+import {type Controls, type LogLevel, Requests} from './bridge/requests.ts'
+import {States} from './bridge/states.ts'
+import type {Clock, Random, Timer} from './clock.ts'
+import {type Config, maskedConfig} from './config.ts'
+import type {RootLog} from './log.ts'
+import {Discovery} from './miio/discovery.ts'
+import {MiioSocket} from './miio/socket.ts'
+import {Connection, type Incoming} from './mqtt/connection.ts'
+import {Topics} from './mqtt/topics.ts'
+import {ConfiguredPlug} from './plug.ts'
+import type {StateStore} from './state.ts'
+import {version} from './version.ts'
+
+export interface DaemonOptions {
+  config: Config
+  clock: Clock
+  random: Random
+  log: RootLog
+  /** What is remembered of earlier runs. */
+  store: StateStore
+  /** Somebody asked over MQTT that the bridge start anew. */
+  onRestart: () => void
+}
+
+/** First polls are this far apart: 10,000 plugs do not start on one tick. */
+const FIRST_POLL_STEP_MS = 5
+/** How long a silent plug's first poll takes, tries and all; after that it counts as offline without having been heard. */
+const FIRST_ANSWER_MS = 8000
+/** The contract (§9) gives a stop 5 s: so long for a command under way, and so long to say goodbye to the broker. */
+const COMMAND_GRACE_MS = 2000
+const GOODBYE_GRACE_MS = 1000
+/** A poll this much overdue means that nothing moves any more. */
+const STALLED_MS = 30_000
+
+export class Daemon {
+  readonly #options: DaemonOptions
+  readonly #topics: Topics
+  readonly #plugs = new Map<string, ConfiguredPlug>()
+  readonly #socket: MiioSocket
+  readonly #discovery: Discovery
+  readonly #eventLoop = monitorEventLoopDelay({resolution: 20})
+  readonly #startedAt: number
+  readonly #started: Date
+  readonly #connection: Connection
+  readonly #reports: Reports
+  readonly #states: States
+  readonly #commands: Commands
+  readonly #requests: Requests
+  readonly #outages: Outages
+  readonly #homeAssistant: HomeAssistant | undefined
+  #firstAnswers: Timer | undefined
+  #online = false
+  #stopping = false
+
+  constructor(options: DaemonOptions) {
+    const {config, clock} = options
+    this.#options = options
+    this.#startedAt = clock.now()
+    this.#started = clock.date()
+    this.#topics = new Topics(
+      config.mqtt.base_topic,
+      config.homeassistant.enabled ? config.homeassistant.status_topic : undefined,
+    )
+    this.#socket = new MiioSocket({bind: config.network.bind})
+    this.#discovery = new Discovery({socket: this.#socket, clock, broadcast: config.network.broadcast})
+    this.#connection = this.#makeConnection()
+    const shared = {...options, publisher: this.#connection, topics: this.#topics, plugs: this.#plugs}
+    this.#reports = new Reports({...shared, info: () => this.#info(), vitals: () => this.#vitals()})
+    this.#states = new States({...shared, qos: config.mqtt.qos, retain: config.mqtt.retain})
+    this.#commands = new Commands({...shared, states: this.#states})
+    this.#requests = new Requests({...shared, controls: this.#controls()})
+    this.#outages = new Outages({...shared, event: (type, data) => this.#reports.event(type, data)})
+    const {enabled, discovery_prefix: prefix} = config.homeassistant
+    if (enabled)
+      this.#homeAssistant = new HomeAssistant({
+        ...shared,
+        prefix,
+        version,
+        announce: () => this.#announcePlugs(),
+      })
+  }
+
+  /** Resolves when the sockets are bound and the broker was tried once, whether or not it or any plug is there. */
+  async start(): Promise<void> {
+    this.#eventLoop.enable()
+    await this.#socket.open()
+    this.#options.log.onWarning((entry) => this.#reports.logging(entry))
+    this.#makePlugs()
+    this.#startPlugs()
+    this.#reports.start()
+    await this.#tryBroker()
+  }
+
+  /** Answers what waits, says `offline`, and saves: within 5 s, even when every plug is silent. */
+  async stop(): Promise<void> {
+    this.#stopping = true
+    this.#firstAnswers?.cancel()
+    this.#homeAssistant?.stop()
+    this.#outages.stop()
+    await Promise.all([...this.#plugs.values()].map((plug) => plug.stop(COMMAND_GRACE_MS)))
+    this.#reports.stop()
+    this.#reports.state('offline')
+    await this.#connection.stop(GOODBYE_GRACE_MS)
+    this.#discovery.stop()
+    await this.#socket.close()
+    await this.#options.store.save()
+    this.#eventLoop.disable()
+  }
+
+  /** Whether polls happen when they are due: the one sign of life that a wedged scheduler cannot give. */
+  isAlive(): boolean {
+    return [...this.#plugs.values()].every((plug) => plug.overdue() < STALLED_MS)
+  }
+
+  /** What a person at `systemctl status` wants to know. */
+  status(): string {
+    const plugs = [...this.#plugs.values()]
+    const online = plugs.filter(({device}) => device.availability.state === 'online').length
+    const broker = this.#connection.connected
+      ? `connected to ${this.#connection.url}`
+      : `no broker at ${this.#connection.url}`
+    return `${online} of ${plugs.length} plugs online, ${broker}`
+  }
+
+  #makeConnection(): Connection {
+    const {config, clock, random, log, store} = this.#options
+    const {mqtt} = config
+    const connection = new Connection({
+      broker: {
+        urls: mqtt.url,
+        username: mqtt.username,
+        password: mqtt.password?.reveal(),
+        clientId: mqtt.client_id ?? store.clientId,
+        version: mqtt.version === 5 ? 5 : 4,
+        keepalive: mqtt.keepalive,
+        tls: {
+          ca: mqtt.ca,
+          cert: mqtt.cert,
+          key: mqtt.key?.reveal(),
+          servername: mqtt.servername,
+          verify: mqtt.verify,
+        },
+      },
+      will: {topic: this.#topics.bridge('state'), payload: '{"state":"offline"}', retain: true, qos: 1},
+      subscriptions: () => this.#topics.subscriptions(this.#plugs.keys()),
+      clock,
+      random,
+      log,
+    })
+    connection.on('connected', () => this.#announce())
+    connection.on('disconnected', () => {
+      this.#online = false
+    })
+    connection.on('message', (incoming) => this.#dispatch(incoming))
+    return connection
+  }
+
+  #controls(): Controls {
+    return {
+      info: () => this.#info(),
+      health: () => this.#reports.healthNow(),
+      setLogLevel: (level) => this.#setLogLevel(level),
+      restart: this.#options.onRestart,
+      discover: (timeout) => this.#discover(timeout),
+    }
+  }
+
+  #makePlugs(): void {
+    const {config, clock, log} = this.#options
+    const step = Math.min(
+      FIRST_POLL_STEP_MS,
+      config.poll.interval / Math.max(1, Object.keys(config.devices).length),
+    )
+    const shared = {...this.#options, poll: config.poll, socket: this.#socket, discovery: this.#discovery}
+    for (const [name, device] of Object.entries(config.devices)) {
+      const event = (type: string, data: Record<string, unknown>) => this.#reports.event(type, data)
+      this.#plugs.set(
+        name,
+        new ConfiguredPlug({...shared, name, config: device, event}, this.#plugs.size * step),
+      )
+    }
+    if (this.#plugs.size === 0)
+      log.warn('no plugs are configured yet: `miio2mqtt discover` lists those on this network')
+    this.#firstAnswers = clock.after(this.#plugs.size * step + FIRST_ANSWER_MS, () =>
+      this.#giveUpOnFirstAnswers(),
+    )
+  }
+
+  #startPlugs(): void {
+    for (const plug of this.#plugs.values()) {
+      this.#states.follow(plug)
+      this.#reports.follow(plug)
+      this.#outages.follow(plug)
+      this.#homeAssistant?.follow(plug)
+      plug.device.on('availability', () => this.#goOnline())
+      plug.start()
+    }
+  }
+
+  async #tryBroker(): Promise<void> {
+    const tried = new Promise<void>((resolve) => this.#connection.once('tried', resolve))
+    this.#connection.start()
+    await tried
+  }
+
+  /** Everything retained, from what is true now: the broker may have lost it all (contract §3). */
+  #announce(): void {
+    this.#online = false
+    this.#reports.info()
+    this.#reports.devices()
+    this.#homeAssistant?.discoverAll()
+    this.#announcePlugs()
+    this.#goOnline()
+  }
+
+  #announcePlugs(): void {
+    for (const plug of this.#plugs.values()) {
+      this.#states.publishState(plug)
+      this.#states.publishAvailability(plug)
+    }
+  }
+
+  /** `online` only after every plug has an availability: nobody may take an old one for a new one. */
+  #goOnline(): void {
+    if (this.#online || this.#stopping || !this.#connection.connected) return
+    if ([...this.#plugs.values()].some(({device}) => device.availability.state === 'unknown')) return
+    this.#online = true
+    this.#firstAnswers?.cancel()
+    this.#reports.state('online')
+  }
+
+  #giveUpOnFirstAnswers(): void {
+    const since = this.#options.clock.date()
+    for (const {device} of this.#plugs.values())
+      if (device.availability.state === 'unknown')
+        device.setAvailability({state: 'offline', reason: 'timeout', since})
+  }
+
+  #dispatch(incoming: Incoming): void {
+    if (this.#stopping) return
+    const topic = this.#topics.parse(incoming.topic)
+    if (!topic) return
+    if (topic.kind === 'home_assistant_status') {
+      void this.#homeAssistant?.born(incoming.payload.toString(), incoming.retained)
+    } else if (incoming.retained) {
+      this.#options.log.warn(
+        `ignored a retained message on ${incoming.topic}: a command that lies there would be repeated at every start`,
+      )
+    } else if (topic.kind === 'request') {
+      void this.#requests.handle(topic.verb, incoming)
+    } else {
+      void this.#commands.handle(topic, incoming)
+    }
+  }
+
+  #setLogLevel(level: LogLevel): void {
+    this.#options.log.setLevel(level)
+    this.#reports.info()
+  }
+
+  async #discover(timeout: number): Promise<unknown> {
+    const known = new Map([...this.#plugs.values()].map((plug) => [plug.did, plug.name]))
+    const found = await this.#discovery.scan({
+      timeout,
+      onFound: ({did, host}) =>
+        this.#reports.event('device_discovered', {did, address: host, name: known.get(did) ?? null}),
+    })
+    return found.map(({did, host, uptime}) => ({did, address: host, uptime, name: known.get(did) ?? null}))
+  }
+
+  #info(): Record<string, unknown> {
+    const {config, log} = this.#options
+    return {
+      version,
+      node: process.version,
+      started: this.#started.toISOString(),
+      broker: this.#connection.url,
+      log_level: log.level,
+      devices: this.#plugs.size,
+      config: maskedConfig(config),
+    }
+  }
+
+  #vitals(): Record<string, unknown> {
+    const {rss, heapUsed} = process.memoryUsage()
+    const milliseconds = (nanoseconds: number) => Math.round(nanoseconds / 1e4) / 100
+    const loop = {p99: milliseconds(this.#eventLoop.percentile(99)), max: milliseconds(this.#eventLoop.max)}
+    this.#eventLoop.reset()
+    return {
+      uptime: Math.round((this.#options.clock.now() - this.#startedAt) / 1000),
+      memory: {rss, heap_used: heapUsed},
+      event_loop_delay_ms: loop,
+      mqtt: this.#connection.counters,
+    }
+  }
+}

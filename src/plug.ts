@@ -1,0 +1,203 @@
+/** Joins what belongs to one configured plug: its way over the wire, the device, when it is polled, and what is remembered of it. */
+import type {Plug, Statistics} from './bridge/plug.ts'
+import type {Clock, Random} from './clock.ts'
+import type {Config, DeviceConfig} from './config.ts'
+import {Device} from './device/device.ts'
+import {isCallFailure} from './device/errors.ts'
+import type {Identity} from './device/identity.ts'
+import {Poller} from './device/poller.ts'
+import type {Log} from './log.ts'
+import {MiioClient} from './miio/client.ts'
+import type {Discovery} from './miio/discovery.ts'
+import type {Wire} from './miio/socket.ts'
+import {findModel} from './models/index.ts'
+import type {StateStore} from './state.ts'
+
+export interface PlugOptions {
+  name: string
+  config: DeviceConfig
+  poll: Config['poll']
+  socket: Wire
+  discovery: Discovery
+  store: StateStore
+  clock: Clock
+  random: Random
+  log: Log
+  event: (type: 'device_moved' | 'device_rebooted', data: Record<string, unknown>) => void
+}
+
+/** More than any bridge asks between two saves, so that an id is not used again after a crash (docs/protocol.md §1.7). */
+const ID_LEAP = 10_000
+
+export class ConfiguredPlug implements Plug {
+  readonly name: string
+  readonly device: Device
+  readonly disabled: boolean
+  readonly description: string | undefined
+  readonly area: string | undefined
+  readonly icon: string | undefined
+  readonly commandTimeout: number
+  readonly #options: PlugOptions
+  readonly #client: MiioClient
+  readonly #poller: Poller
+  #moving = false
+
+  constructor(options: PlugOptions, firstDelay: number) {
+    const {name, config, poll, clock, random, store} = options
+    const remembered = store.find({id: config.id, token: config.token})
+    this.#options = options
+    this.name = name
+    this.disabled = config.disabled
+    this.description = config.description
+    this.area = config.area
+    this.icon = config.icon
+    const settings = {...poll, ...config.poll}
+    this.commandTimeout = settings.command_timeout
+    this.#client = new MiioClient({
+      socket: options.socket,
+      clock,
+      random,
+      token: Buffer.from(config.token.reveal(), 'hex'),
+      // Where it was last heard is newer news than the file, unless the file was edited since: then that is where to look first.
+      host: remembered?.configuredHost === config.host ? (remembered?.host ?? config.host) : config.host,
+      port: config.port,
+      did: config.id ?? remembered?.did,
+      nextId: remembered?.messageId === undefined ? undefined : remembered.messageId + ID_LEAP,
+      events: {
+        learnt: (did) => this.#remember(did),
+        rebooted: () => options.event('device_rebooted', {name, did: this.did}),
+      },
+    })
+    const model = config.model ?? remembered?.model
+    this.device = new Device({
+      name,
+      transport: this.#client,
+      clock,
+      findModel,
+      model: model === undefined ? undefined : findModel(model),
+    })
+    this.device.identity = identityOf({...remembered, model})
+    this.#poller = new Poller({device: this.device, clock, random, settings, firstDelay})
+  }
+
+  get did(): number | undefined {
+    return this.#client.did
+  }
+
+  get address(): string | undefined {
+    return this.#client.host
+  }
+
+  get answeredAt(): number | undefined {
+    return this.#poller.answeredAt
+  }
+
+  get failing(): boolean {
+    return this.#poller.failing
+  }
+
+  statistics(): Statistics {
+    const {requests, timeouts, retries, p50, p95} = this.#client.stats
+    return {requests, timeouts, retries, latency_p50: rounded(p50), latency_p95: rounded(p95)}
+  }
+
+  /** How many milliseconds its next poll is overdue. */
+  overdue(): number {
+    return this.#poller.overdue()
+  }
+
+  start(): void {
+    if (this.disabled) {
+      this.device.setAvailability({state: 'offline', reason: 'disabled', since: this.#options.clock.date()})
+      return
+    }
+    this.device.on('identified', () => this.#identified())
+    this.device.on('availability', ({state}) => state === 'online' && this.#answers())
+    this.device.on('unanswered', (error) => this.#lookElsewhere(error))
+    this.device.on('warning', (text) =>
+      this.#options.log.warn(`${this.name}: the plug ${text}`, {device: this.name}),
+    )
+    this.#poller.start()
+  }
+
+  /** Answers what waits, gives a command under way `grace` milliseconds, and forgets nothing. */
+  async stop(grace: number): Promise<void> {
+    this.#poller.stop()
+    if (this.did !== undefined) this.#options.discovery.forget(this.did)
+    await this.device.stop(grace)
+    if (this.did !== undefined) this.#remember(this.did)
+  }
+
+  #answers(): void {
+    if (this.did !== undefined) this.#options.discovery.forget(this.did)
+    // Its firmware may be another than before. A plug that does not tell is still a plug.
+    this.device.identify().catch((error: unknown) => {
+      if (!isCallFailure(error)) throw error
+    })
+  }
+
+  #identified(): void {
+    const {model} = this.device.identity
+    const configured = this.#options.config.model
+    if (configured !== undefined && model !== undefined && configured !== model)
+      this.#options.log.warn(`${this.name} is configured as ${configured}, but says it is a ${model}`, {
+        device: this.name,
+      })
+    if (this.did !== undefined) this.#remember(this.did)
+  }
+
+  #remember(did: number): void {
+    const {store, config, name} = this.#options
+    const {host, nextId} = this.#client
+    store.remember(did, config.token, {
+      name,
+      ...this.device.identity,
+      host,
+      configuredHost: config.host,
+      messageId: nextId,
+    })
+  }
+
+  /** A plug is its did: when it is silent where it was, a broadcast may find it elsewhere (contract §1). */
+  #lookElsewhere(error: unknown): void {
+    const {did} = this
+    if (
+      did === undefined ||
+      !isCallFailure(error) ||
+      (error.code !== 'timeout' && error.code !== 'unreachable')
+    )
+      return
+    this.#options.discovery.find(did, ({host, port}) => void this.#heardAt(host, port))
+  }
+
+  async #heardAt(host: string, port: number): Promise<void> {
+    if (this.#moving) return
+    this.#moving = true
+    try {
+      const before = this.address
+      if (before === host || !(await this.#client.moveTo(host, port))) return
+      this.#options.log.info(`${this.name} moved from ${before ?? 'nowhere'} to ${host}`, {device: this.name})
+      this.#options.event('device_moved', {name: this.name, did: this.did, from: before, to: host})
+      if (this.did !== undefined) this.#remember(this.did)
+    } finally {
+      this.#moving = false
+      this.#poller.pollNow() // it was just heard: no need to wait for the back-off
+    }
+  }
+}
+
+/** To tenths of a millisecond. */
+function rounded(ms: number | undefined): number | null {
+  return ms === undefined ? null : Math.round(ms * 10) / 10
+}
+
+/** The parts of what is remembered that the plug once told of itself. */
+function identityOf({
+  model,
+  firmware,
+  hardware,
+  mac,
+}: {[key in keyof Identity]?: string | undefined}): Identity {
+  const told = Object.entries({model, firmware, hardware, mac})
+  return Object.fromEntries(told.filter(([, value]) => value !== undefined))
+}

@@ -1,0 +1,165 @@
+/**
+ * What systemd is told: sd_notify(3), in one of two ways. Node opens no datagram socket of the Unix family, so
+ * systemd opens it for us (`OpenFile=/run/systemd/notify:notify`, from version 253 on), or `systemd-notify` speaks
+ * for us (the unit then needs `NotifyAccess=all`). Without either, every method does nothing.
+ */
+import * as childProcess from 'node:child_process'
+import * as fs from 'node:fs'
+import type {Clock, Timer} from './clock.ts'
+
+export type Environment = Record<string, string | undefined>
+
+/** Writes one datagram. Never synchronously: the socket blocks while systemd is busy. */
+export type Write = (fd: number, message: string) => Promise<void>
+/** Runs a program to its end; rejects when it cannot be started or fails. */
+export type Spawn = (program: string, args: readonly string[], env: Environment) => Promise<void>
+
+export interface SystemdEdges {
+  clock: Clock
+  write?: Write
+  spawn?: Spawn
+  /** Told once, the first time that systemd could not be told something. */
+  onError?: (error: Error) => void
+}
+
+type Send = (message: string) => Promise<void>
+
+const FIRST_PASSED_FD = 3
+const OURS = /^(LISTEN_|WATCHDOG_|NOTIFY_SOCKET$)/
+/** Longer than the 5 s which `systemd-notify` itself waits for systemd. */
+const SPAWN_LIMIT_MS = 10_000
+
+/** The returned promises settle when the message is out, and never reject: a silent systemd must not end the daemon. */
+export class SystemdNotifier {
+  /** How often the watchdog wants to be fed, in milliseconds (half of its patience); `undefined` when there is none. */
+  readonly watchdogPeriod: number | undefined
+  readonly #clock: Clock
+  readonly #send: Send | undefined
+  #onError: ((error: Error) => void) | undefined
+  /** Messages leave one after the other: `READY` must not overtake `RELOADING`. */
+  #last: Promise<void> = Promise.resolve()
+  #nextFeed: Timer | undefined
+
+  constructor(
+    send: Send | undefined,
+    watchdogPeriod: number | undefined,
+    clock: Clock,
+    onError?: (error: Error) => void,
+  ) {
+    this.#send = send
+    this.watchdogPeriod = watchdogPeriod
+    this.#clock = clock
+    this.#onError = onError
+  }
+
+  /** Reads what systemd left in `env`, and removes it, so that no program we start speaks in our name. */
+  static fromEnvironment(env: Environment, edges: SystemdEdges): SystemdNotifier {
+    const send = sender(env, edges.write ?? writeDatagram, edges.spawn ?? runProgram)
+    const period = watchdogPeriod(env)
+    for (const name of Object.keys(env)) if (OURS.test(name)) delete env[name]
+    return new SystemdNotifier(send, period, edges.clock, edges.onError)
+  }
+
+  /** The service is up, or has finished reloading. */
+  ready(): Promise<void> {
+    return this.#tell('READY=1')
+  }
+
+  /** The configuration is being read again; `ready()` ends it. The time tells systemd that its own signal is meant. */
+  reloading(): Promise<void> {
+    return this.#tell(`RELOADING=1\nMONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`)
+  }
+
+  stopping(): Promise<void> {
+    return this.#tell('STOPPING=1')
+  }
+
+  /** One line for `systemctl status`. A line break would start another variable, and is made a space. */
+  status(text: string): Promise<void> {
+    return this.#tell(`STATUS=${text.replace(/\p{Cc}+/gu, ' ').trim()}`)
+  }
+
+  /** Feeds the watchdog once. */
+  watchdog(): Promise<void> {
+    return this.#tell('WATCHDOG=1')
+  }
+
+  /** Feeds the watchdog for as long as `isHealthy` says so; when it does not, or throws, systemd restarts us. */
+  startWatchdog(isHealthy: () => boolean): void {
+    if (this.#send === undefined || this.watchdogPeriod === undefined) return
+    this.stop()
+    this.#feedEvery(this.watchdogPeriod, isHealthy)
+  }
+
+  /** Stops feeding the watchdog. */
+  stop(): void {
+    this.#nextFeed?.cancel()
+    this.#nextFeed = undefined
+  }
+
+  #feedEvery(ms: number, isHealthy: () => boolean): void {
+    this.#nextFeed = this.#clock.after(ms, () => {
+      this.#feedEvery(ms, isHealthy)
+      if (isCertainly(isHealthy)) this.watchdog()
+    })
+  }
+
+  #tell(message: string): Promise<void> {
+    const send = this.#send
+    if (send) this.#last = this.#last.then(() => send(message)).catch((error: unknown) => this.#report(error))
+    return this.#last
+  }
+
+  #report(error: unknown): void {
+    const report = this.#onError
+    this.#onError = undefined
+    report?.(error instanceof Error ? error : new Error(String(error)))
+  }
+}
+
+function sender(env: Environment, write: Write, spawn: Spawn): Send | undefined {
+  const fd = passedSocket(env)
+  if (fd !== undefined) return (message) => write(fd, message)
+  const {NOTIFY_SOCKET, PATH} = env
+  if (NOTIFY_SOCKET) return (message) => spawn('systemd-notify', message.split('\n'), {NOTIFY_SOCKET, PATH})
+  return undefined
+}
+
+/** The descriptor that systemd named `notify`. Descriptors meant for another process, our parent, are not ours. */
+function passedSocket({LISTEN_PID, LISTEN_FDNAMES}: Environment): number | undefined {
+  if (Number(LISTEN_PID) !== process.pid || LISTEN_FDNAMES === undefined) return undefined
+  const index = LISTEN_FDNAMES.split(':').indexOf('notify')
+  // Without this check an unknown name would be index -1: standard error.
+  return index < 0 ? undefined : FIRST_PASSED_FD + index
+}
+
+function watchdogPeriod({WATCHDOG_USEC, WATCHDOG_PID}: Environment): number | undefined {
+  if (WATCHDOG_PID !== undefined && Number(WATCHDOG_PID) !== process.pid) return undefined
+  const microseconds = Number(WATCHDOG_USEC)
+  return microseconds > 0 && Number.isFinite(microseconds) ? microseconds / 2 / 1000 : undefined
+}
+
+function isCertainly(condition: () => boolean): boolean {
+  try {
+    return condition()
+  } catch {
+    return false
+  }
+}
+
+function writeDatagram(fd: number, message: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    fs.write(fd, message, (error) => (error ? reject(error) : resolve()))
+  })
+}
+
+function runProgram(program: string, args: readonly string[], env: Environment): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = childProcess.spawn(program, args, {env, stdio: 'ignore', timeout: SPAWN_LIMIT_MS})
+    child.once('error', reject)
+    child.once('exit', (code, signal) => {
+      if (code === 0) resolve()
+      else reject(new Error(`expected ${program} to end with 0, got ${code ?? signal}`))
+    })
+  })
+}

@@ -1,0 +1,27 @@
+import {describe, expect, it} from 'vitest'
+import {startBridge, startPlug} from '../support/bridge.ts'
+import {startMosquitto} from '../support/mosquitto.ts'
+import {mosquittoPub, Watcher} from '../support/mqtt-user.ts'
+
+describe('a plug on MQTT', async () => {
+  const broker = await startMosquitto()
+  const user = await Watcher.open(broker)
+  const plug = await startPlug({address: '127.70.1.1'})
+  await startBridge({broker, plugs: {desk: plug}})
+  await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === '{"state":"online"}')
+
+  it('switched by mosquitto_pub really receives one set_power ["on"], and its state is retained', async () => {
+    await mosquittoPub(broker, '-t', 'miio2mqtt/desk/set', '-m', 'ON')
+    await user.waitFor('miio2mqtt/desk', ({payload}) => JSON.parse(payload).state === 'ON')
+    expect(plug.received.filter(({method}) => method === 'set_power').map(({params}) => params)).toEqual([
+      ['on'],
+    ])
+    expect(JSON.parse((await user.retained()).get('miio2mqtt/desk') ?? '')).toMatchObject({state: 'ON'})
+  })
+
+  it('switched by its button appears within one poll', async () => {
+    user.forget()
+    plug.state['state'] = 'OFF'
+    await user.waitFor('miio2mqtt/desk', ({payload}) => JSON.parse(payload).state === 'OFF', 2500)
+  })
+})

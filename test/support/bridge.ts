@@ -1,0 +1,118 @@
+import {mkdtemp, rm} from 'node:fs/promises'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import {afterAll} from 'vitest'
+import {systemClock} from '../../src/clock.ts'
+import {type Config, parseConfig} from '../../src/config.ts'
+import {Daemon} from '../../src/daemon.ts'
+import {createLog} from '../../src/log.ts'
+import {Neighbourhood} from '../../src/simulator/neighbourhood.ts'
+import {type PlugOptions, SimulatedPlug} from '../../src/simulator/plug.ts'
+import {StateStore} from '../../src/state.ts'
+import type {Broker} from './mosquitto.ts'
+
+/** The token of every simulated plug of these tests, unless one says otherwise. */
+export const TOKEN = '5a3c1f0e9d8b7a695847362514039281'
+
+const running = new Set<{stop(): Promise<void>}>()
+afterAll(async () => {
+  for (const each of [...running].reverse()) await each.stop()
+})
+
+type PlugChoice = Partial<PlugOptions> & Pick<PlugOptions, 'address'>
+
+/** A simulated m1 on `address` (each test file has its own 127.x.y.0/24), started; gone when the test file ends. */
+export async function startPlug(choice: PlugChoice): Promise<SimulatedPlug> {
+  const did = Number(choice.address.split('.').reduce((sum, byte) => sum * 256 + Number(byte), 0))
+  const plug = new SimulatedPlug({
+    model: 'chuangmi.plug.m1',
+    did,
+    token: Buffer.from(TOKEN, 'hex'),
+    clock: systemClock,
+    random: Math.random,
+    remember: 10_000,
+    ...choice,
+  })
+  await plug.start()
+  running.add(plug)
+  return plug
+}
+
+/** Makes `plugs` (already started) hear hellos broadcast to 127.255.255.255. */
+export async function inReachOfBroadcasts(plugs: readonly SimulatedPlug[]): Promise<void> {
+  const neighbourhood = new Neighbourhood(plugs, {clock: systemClock, random: Math.random})
+  await neighbourhood.listen()
+  running.add(neighbourhood)
+}
+
+export interface BridgeChoice {
+  broker: Broker
+  /** By name. */
+  plugs: Readonly<Record<string, SimulatedPlug>>
+  /** Polls are quick unless this says otherwise. More lines of config.yaml, by top-level key. */
+  config?: Readonly<Record<string, unknown>>
+  /** More about single plugs, by name. */
+  devices?: Readonly<Record<string, Record<string, unknown>>>
+  /** Where it remembers; a new empty folder when left out. */
+  folder?: string
+}
+
+export interface Bridge {
+  daemon: Daemon
+  config: Config
+  folder: string
+  /** Lines of the log, as JSON. */
+  log: Record<string, unknown>[]
+  /** How often a restart was asked for. */
+  restarts: number
+  stop(): Promise<void>
+}
+
+/** The whole daemon in this process, on real sockets; stopped when the test file ends. */
+export async function startBridge(choice: BridgeChoice): Promise<Bridge> {
+  const folder = choice.folder ?? (await mkdtemp(join(tmpdir(), 'miio2mqtt-test-')))
+  const config = parseConfig(configText(choice), {file: 'config.yaml', env: {}, readFile: noFile})
+  const lines: Record<string, unknown>[] = []
+  const log = createLog({
+    level: 'debug',
+    format: 'json',
+    destination: {write: (line) => lines.push(JSON.parse(line))},
+  })
+  const clock = systemClock
+  const store = await StateStore.open(folder, {clock, random: Math.random, log})
+  const bridge: Bridge = {
+    config,
+    folder,
+    log: lines,
+    restarts: 0,
+    daemon: new Daemon({config, clock, random: Math.random, log, store, onRestart: () => bridge.restarts++}),
+    stop: async () => {
+      if (!running.delete(bridge)) return
+      await bridge.daemon.stop()
+      await store.close()
+      if (choice.folder === undefined) await rm(folder, {recursive: true, force: true})
+    },
+  }
+  running.add(bridge)
+  await bridge.daemon.start()
+  return bridge
+}
+
+/** The same, as text of a config.yaml (JSON is YAML, too): for tests that run the program as a process. */
+export function configText({broker, plugs, config = {}, devices = {}}: Omit<BridgeChoice, 'folder'>): string {
+  const entries = Object.entries(plugs).map(([name, plug]) => [
+    name,
+    {host: plug.address, token: TOKEN, ...devices[name]},
+  ])
+  return JSON.stringify({
+    mqtt: {url: broker.url},
+    network: {broadcast: []},
+    poll: {interval: '1s', slow_interval: '5s'},
+    ...config,
+    devices: Object.fromEntries(entries),
+  })
+}
+
+function noFile(path: string): never {
+  throw new Error(`this configuration names the file ${path}`)
+}

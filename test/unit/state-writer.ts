@@ -1,0 +1,19 @@
+/** A process that remembers and saves without a pause, for tests that end it in the middle: `state-writer.ts <folder> <plugs>`. */
+import {systemClock} from '../../src/clock.ts'
+import {createLog} from '../../src/log.ts'
+import {Secret} from '../../src/secret.ts'
+import {StateStore} from '../../src/state.ts'
+
+const [folder = '', plugs = '200', rounds = 'Infinity'] = process.argv.slice(2)
+const log = createLog({destination: 'stderr'})
+const store = await StateStore.open(folder, {clock: systemClock, log, random: Math.random})
+for (let round = 0; round < Number(rounds); round++) {
+  for (let did = 1; did <= Number(plugs); did++)
+    store.remember(did, new Secret(did.toString(16).padStart(32, '0')), {
+      name: `plug ${did}`,
+      messageId: round,
+    })
+  await store.save()
+  if (round === 0) process.stdout.write('saved\n')
+}
+await store.close()
