@@ -4,28 +4,11 @@
  */
 import {EventEmitter} from 'node:events'
 import {connect as connectClient, type IClientOptions, type IPublishPacket, type MqttClient} from 'mqtt'
-import {type Clock, jitter, type Random, type Timer} from '../clock.ts'
+import {type Clock, jitter, type Random, type Timer, within} from '../clock.ts'
 import type {Log} from '../log.ts'
+import {type Broker, clientOptions} from './broker.ts'
 import {type Message, Outbox} from './outbox.ts'
 import {assertTopic} from './topics.ts'
-
-export interface Broker {
-  /** `mqtt://`, `mqtts://`, `ws://` or `wss://`, without credentials. Several are tried in turn. */
-  urls: readonly string[]
-  username?: string | undefined
-  password?: string | undefined
-  clientId: string
-  version: 5 | 4
-  /** Milliseconds. */
-  keepalive: number
-  tls?: {
-    ca?: string | undefined
-    cert?: string | undefined
-    key?: string | undefined
-    servername?: string | undefined
-    verify: boolean
-  }
-}
 
 /** A message from the broker. */
 export interface Incoming {
@@ -65,11 +48,8 @@ const LONGEST_WAIT_MS = 5000
 const LONGEST_WAIT_REFUSED_MS = 60_000
 /** A connection that lasted this long was a good one: the next wait is short again. */
 const STABLE_MS = 5000
-const CONNECT_TIMEOUT_MS = 10_000
-/** Sent and not acknowledged at any time; the broker may ask for fewer (MQTT 5 Receive Maximum). */
+/** Sent and not acknowledged at any time. */
 const MOST_IN_FLIGHT = 100
-/** Anything longer is not for us; commands over 16 KiB still get their error (contract §4). */
-const MOST_INCOMING_BYTES = 4 * 1024 * 1024
 /** CONNACK codes for "this MQTT version is not spoken here": 1 in 3.1.1, 132 in 5. */
 const UNSUPPORTED_VERSION = new Set([1, 132])
 
@@ -81,7 +61,6 @@ export class Connection extends EventEmitter<Events> {
   #version: 5 | 4
   #client: MqttClient | undefined
   #up = false
-  #inFlight = 0
   #attempts = 0
   #wait = FIRST_WAIT_MS
   #wasRefused = false
@@ -90,7 +69,6 @@ export class Connection extends EventEmitter<Events> {
   #connectedAt = 0
   #retry: Timer | undefined
   #stopped = false
-  #drained: (() => void) | undefined
 
   constructor(options: ConnectionOptions) {
     super()
@@ -119,10 +97,7 @@ export class Connection extends EventEmitter<Events> {
    */
   publish(message: Message): void {
     assertTopic(message.topic)
-    if (!this.#up) return
-    if (this.#isTooLarge(message)) return
-    this.#outbox.put(message)
-    this.#pump()
+    if (this.#up && !this.#isTooLarge(message)) this.#outbox.put(message)
   }
 
   /** Sends what waits, for at most `grace` milliseconds, and says goodbye. */
@@ -131,15 +106,10 @@ export class Connection extends EventEmitter<Events> {
     this.#retry?.cancel()
     const client = this.#client
     if (!client) return
-    if (this.#up) await this.#drain(grace)
+    if (this.#up) await within(this.#options.clock, grace, this.#outbox.drained())
     this.#up = false
-    await new Promise<void>((resolve) => {
-      const late = this.#options.clock.after(grace, () => client.end(true, {}, () => resolve()))
-      client.end(false, {}, () => {
-        late.cancel()
-        resolve()
-      })
-    })
+    await within(this.#options.clock, grace, client.endAsync())
+    client.end(true)
   }
 
   #connect(): void {
@@ -167,7 +137,7 @@ export class Connection extends EventEmitter<Events> {
     }
     if (this.#stopped || client !== this.#client) return
     this.#up = true
-    this.#inFlight = 0
+    this.#outbox.open((message, done) => this.#send(client, message, done), mostInFlight(client))
     this.#connectedAt = this.#options.clock.now()
     this.#wasRefused = false
     this.#said.clear()
@@ -181,8 +151,7 @@ export class Connection extends EventEmitter<Events> {
     client.removeAllListeners()
     client.on('error', () => {}) // a late error of a connection that is over
     this.#client = undefined
-    this.#outbox.clear()
-    this.#drained?.()
+    this.#outbox.close()
     const wasUp = this.#up
     this.#up = false
     if (this.#stopped) return
@@ -255,75 +224,23 @@ export class Connection extends EventEmitter<Events> {
     return true
   }
 
-  #pump(): void {
-    const most = Math.min(MOST_IN_FLIGHT, this.#client?.serverProperties?.receiveMaximum ?? MOST_IN_FLIGHT)
-    while (this.#client && this.#inFlight < most) {
-      const message = this.#outbox.take()
-      if (!message) break
-      this.#send(this.#client, message)
-    }
-    if (this.#inFlight === 0 && this.#outbox.size === 0) this.#drained?.()
-  }
-
-  #send(client: MqttClient, {topic, payload, retain, qos, correlationData}: Message): void {
+  #send(client: MqttClient, {topic, payload, retain, qos, correlationData}: Message, done: () => void): void {
     const properties = correlationData && this.#version === 5 ? {properties: {correlationData}} : {}
-    this.#inFlight++
     client.publish(topic, payload, {retain, qos, ...properties}, (error) => {
-      if (client !== this.#client) return
-      this.#inFlight--
       this.counters.published++
-      if (error) {
+      if (error && client === this.#client) {
         this.counters.failed++
         this.#sayOnce(`the broker did not take ${topic}: ${describe(error)}`)
       }
-      this.#pump()
-    })
-  }
-
-  #drain(grace: number): Promise<void> {
-    if (this.#inFlight === 0 && this.#outbox.size === 0) return Promise.resolve()
-    return new Promise((resolve) => {
-      const late = this.#options.clock.after(grace, resolve)
-      this.#drained = () => {
-        late.cancel()
-        resolve()
-      }
+      done()
     })
   }
 }
 
-/** Options rather than a URL, so that no password is ever part of a text that an error could quote. */
-function clientOptions(broker: Broker, url: string, version: 5 | 4, will: Message): IClientOptions {
-  const {protocol, hostname, port, pathname} = new URL(url)
-  const {tls} = broker
-  return {
-    protocol: protocol.slice(0, -1) as NonNullable<IClientOptions['protocol']>,
-    host: hostname.replace(/^\[|\]$/g, ''),
-    ...(port ? {port: Number(port)} : {port: defaultPorts[protocol] ?? 1883}),
-    ...(protocol.startsWith('ws') ? {path: pathname} : {}),
-    ...(broker.username === undefined ? {} : {username: broker.username}),
-    ...(broker.password === undefined ? {} : {password: broker.password}),
-    ...(tls?.ca ? {ca: tls.ca} : {}),
-    ...(tls?.cert ? {cert: tls.cert} : {}),
-    ...(tls?.key ? {key: tls.key} : {}),
-    ...(tls?.servername ? {servername: tls.servername} : {}),
-    rejectUnauthorized: tls?.verify ?? true,
-    clientId: broker.clientId,
-    protocolVersion: version,
-    clean: true, // commands sent while we are away must never switch anything later
-    keepalive: Math.max(1, Math.round(broker.keepalive / 1000)),
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    reconnectPeriod: 0,
-    resubscribe: false,
-    queueQoSZero: false,
-    will: {topic: will.topic, payload: Buffer.from(will.payload), qos: will.qos, retain: will.retain},
-    ...(version === 5
-      ? {properties: {sessionExpiryInterval: 0, maximumPacketSize: MOST_INCOMING_BYTES}}
-      : {}),
-  }
+/** As many as the broker wants at most (MQTT 5 Receive Maximum). */
+function mostInFlight({serverProperties}: MqttClient): number {
+  return Math.min(MOST_IN_FLIGHT, serverProperties?.receiveMaximum ?? MOST_IN_FLIGHT)
 }
-
-const defaultPorts: Readonly<Record<string, number>> = {'mqtt:': 1883, 'mqtts:': 8883, 'ws:': 80, 'wss:': 443}
 
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error)

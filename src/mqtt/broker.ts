@@ -1,0 +1,74 @@
+/** Which broker, and how the client library is told. */
+import type {IClientOptions} from 'mqtt'
+import type {Message} from './outbox.ts'
+
+export interface Broker {
+  /** `mqtt://`, `mqtts://`, `ws://` or `wss://`, without credentials. Several are tried in turn. */
+  urls: readonly string[]
+  username?: string | undefined
+  password?: string | undefined
+  clientId: string
+  version: 5 | 4
+  /** Milliseconds. */
+  keepalive: number
+  tls?: Tls
+}
+
+/** PEM texts, and whose certificate the broker must show. */
+interface Tls {
+  ca?: string | undefined
+  cert?: string | undefined
+  key?: string | undefined
+  servername?: string | undefined
+  verify: boolean
+}
+
+const CONNECT_TIMEOUT_MS = 10_000
+/** Anything longer is not for us; commands over 16 KiB still get their error (contract §4). */
+const MOST_INCOMING_BYTES = 4 * 1024 * 1024
+
+const protocols: ReadonlyMap<string, {protocol: 'mqtt' | 'mqtts' | 'ws' | 'wss'; port: number}> = new Map([
+  ['mqtt:', {protocol: 'mqtt', port: 1883}],
+  ['mqtts:', {protocol: 'mqtts', port: 8883}],
+  ['ws:', {protocol: 'ws', port: 80}],
+  ['wss:', {protocol: 'wss', port: 443}],
+])
+
+/**
+ * Options rather than a URL, so that no password is ever part of a text that an error could quote.
+ * @throws RangeError for a URL of another protocol
+ */
+export function clientOptions(broker: Broker, url: string, version: 5 | 4, will: Message): IClientOptions {
+  const {protocol, hostname, port, pathname} = new URL(url)
+  const usual = protocols.get(protocol)
+  if (!usual) throw new RangeError(`expected mqtt://, mqtts://, ws:// or wss://, got ${protocol}//`)
+  const {username, password} = broker
+  const {verify = true, ...tls} = broker.tls ?? {}
+  return {
+    protocol: usual.protocol,
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: port === '' ? usual.port : Number(port),
+    ...(protocol.startsWith('ws') ? {path: pathname} : {}),
+    ...given({username, password, ...tls}),
+    rejectUnauthorized: verify,
+    clientId: broker.clientId,
+    protocolVersion: version,
+    clean: true, // commands sent while we are away must never switch anything later
+    keepalive: Math.max(1, Math.round(broker.keepalive / 1000)),
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    reconnectPeriod: 0, // our own loop, with back-off, and a new client each time
+    resubscribe: false,
+    queueQoSZero: false,
+    will: {topic: will.topic, payload: Buffer.from(will.payload), qos: will.qos, retain: will.retain},
+    ...(version === 5
+      ? {properties: {sessionExpiryInterval: 0, maximumPacketSize: MOST_INCOMING_BYTES}}
+      : {}),
+  }
+}
+
+/** Without what is not said: the library tells a missing option from an undefined one. */
+function given(options: Record<string, string | undefined>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(options).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
+  )
+}
