@@ -137,7 +137,7 @@ export class Daemon {
         username: mqtt.username,
         password: mqtt.password?.reveal(),
         clientId: mqtt.client_id ?? store.clientId,
-        version: mqtt.version === 5 ? 5 : 4,
+        version: mqtt.version,
         keepalive: mqtt.keepalive,
         tls: {
           ca: mqtt.ca,

@@ -65,16 +65,21 @@ class Sink {
   }
 
   say(level: LogLevel, message: string, fields: Fields): void {
+    const written = this.lines.isLevelEnabled(level)
+    const warning = level === 'warn' || level === 'error'
+    if (!written && !warning) return
     const scrubbed = this.#redactor.scrub(message)
-    if (this.lines.isLevelEnabled(level)) this.lines[level](this.#plainly(level, fields), scrubbed)
-    if (level === 'warn' || level === 'error') this.#tell(level, scrubbed, fields['device'])
+    if (written) this.lines[level](this.#plainly(level, fields), scrubbed)
+    if (warning) this.#tell(level, scrubbed, fields['device'])
   }
 
   /** Stacks belong to what was not expected, and to whoever asked for details. */
   #plainly(level: LogLevel, fields: Fields): Record<string, Plain | undefined> {
     const scrub = (text: string) => this.#redactor.scrub(text)
     const how = {scrub, stack: level === 'error' || this.lines.isLevelEnabled('debug')}
-    const said = Object.entries(fields).map(([key, value]) => [fieldName(key), plain(value, how)] as const)
+    const said = Object.entries(fields).map(
+      ([key, value]) => [fieldName(scrub(key)), plain(value, how)] as const,
+    )
     return Object.fromEntries(said)
   }
 

@@ -34,10 +34,10 @@ export class Redactor {
     this.#literal = undefined
   }
 
-  /** The text with `***` in place of every secret. */
+  /** The text with `***` in place of every secret. Tokens go first: a short password within one must not save the rest. */
   scrub(text: string): string {
-    const literal = this.#literal ? text.replace(this.#literal, MASK) : text
-    return this.#base64.mask(this.#hex.mask(literal, hexRuns, toHex), base64Runs, toBase64)
+    const withoutTokens = this.#hex.mask(text, hexRuns, toHex)
+    return this.#maskLiterals(this.#base64.mask(withoutTokens, base64Runs, toBase64))
   }
 
   /** A token: the bytes it stands for, and its digits as text in either case. */
@@ -51,7 +51,14 @@ export class Redactor {
   #addText(secret: string): void {
     this.#addBytes(Buffer.from(secret))
     this.#literals.add(anySpelling(secret))
-    this.#literal = new RegExp([...this.#literals].sort(longestFirst).join('|'), 'gu')
+    this.#literal = undefined
+  }
+
+  /** Compiled when it is needed: many secrets are added one after the other. */
+  #maskLiterals(text: string): string {
+    if (this.#literals.size === 0) return text
+    this.#literal ??= new RegExp([...this.#literals].sort(longestFirst).join('|'), 'gu')
+    return text.replace(this.#literal, MASK)
   }
 
   #addBytes(bytes: Buffer): void {
@@ -130,35 +137,28 @@ function isHex(secret: string): boolean {
   return secret.length % 2 === 0 && /^[0-9a-f]{16,}$/i.test(secret)
 }
 
-/**
- * A pattern for a secret in which every character may stand as it is, percent-encoded or JSON-escaped, once or twice over.
- * Backslashes in a row become one repetition, since one for each would take exponential time on a text full of them.
- */
+/** A pattern for a secret as it is, with any of its characters percent-encoded, or JSON-escaped once or twice over. */
 function anySpelling(secret: string): string {
-  const parts = secret.match(/\\+|[^\\]/gu) ?? []
-  return parts.map((part) => (part.startsWith('\\') ? backslashes(part.length) : oneCharacter(part))).join('')
+  const once = jsonEscaped(secret)
+  const escaped = new Set([...once, ...once.flatMap(jsonEscaped)])
+  return [...escaped].map(escapePattern).concat(percentEncoded(secret)).sort(longestFirst).join('|')
 }
 
-function backslashes(count: number): string {
-  return `(?:\\\\{${count},}|(?:%5[cC]){${count},})`
+/** The ways in which encoders of JSON differ: which characters they escape besides those they must. */
+function jsonEscaped(text: string): string[] {
+  const json = JSON.stringify(text).slice(1, -1)
+  const ascii = json.replace(/[^ -~]/g, (unit) => `\\u${hex(unit.charCodeAt(0), 4)}`)
+  const upperCase = ascii.replace(/\\u[0-9a-f]{4}/g, (code) => `\\u${code.slice(2).toUpperCase()}`)
+  return [json, ascii, upperCase, json.replaceAll('/', '\\/')]
 }
 
-function oneCharacter(character: string): string {
-  const spellings = [escapePattern(character), percentEncoded(character), `\\\\*${jsonCodes(character)}`]
-  if (character === ' ') spellings.push('\\+')
-  if (character === '"' || character === '/') spellings.push(`\\\\+${character}`)
-  const short = JSON.stringify(character).slice(2, -1)
-  if (/^[bfnrt]$/.test(short)) spellings.push(`\\\\+${short}`)
-  return `(?:${spellings.join('|')})`
-}
-
-function percentEncoded(character: string): string {
-  return Array.from(Buffer.from(character), (byte) => `%${anyCase(hex(byte, 2))}`).join('')
-}
-
-function jsonCodes(character: string): string {
-  const units = Array.from({length: character.length}, (_, at) => character.charCodeAt(at))
-  return units.map((unit) => `\\\\u${anyCase(hex(unit, 4))}`).join('\\\\*')
+/** Encoders of URLs differ in which characters they leave alone, and in the case of their digits. */
+function percentEncoded(secret: string): string {
+  const spellings = Array.from(secret, (character) => {
+    const codes = Array.from(Buffer.from(character), (byte) => `%${anyCase(hex(byte, 2))}`).join('')
+    return `(?:${escapePattern(character)}|${codes}${character === ' ' ? '|\\+' : ''})`
+  })
+  return spellings.join('')
 }
 
 function anyCase(digits: string): string {

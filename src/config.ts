@@ -1,0 +1,200 @@
+/** config.yaml to a Config, or to every problem in it at once. */
+import {dirname, resolve} from 'node:path'
+import type {z} from 'zod'
+import {type Environment, override, readOverrides} from './config/environment.ts'
+import {stateFolder} from './config/locations.ts'
+import {brokenRules} from './config/plugs.ts'
+import {ConfigError, type Place, type Problem, suggestion} from './config/problems.ts'
+import {type Config, configSchema} from './config/schema.ts'
+import {keysAt} from './config/settings.ts'
+import {
+  filesNamed,
+  type ReadFile,
+  readAhead,
+  readText,
+  reason,
+  Sources,
+  Unresolved,
+} from './config/sources.ts'
+import {
+  type Path,
+  Places,
+  parseYaml,
+  type Raw,
+  type RawMapping,
+  readYaml,
+  type YamlFile,
+} from './config/yaml.ts'
+import {Redactor} from './redact.ts'
+
+export {maskedConfig, secretsOf} from './config/effective.ts'
+export type {Environment} from './config/environment.ts'
+export {parseDuration, parseToken} from './config/fields.ts'
+export {configPath, stateFolder} from './config/locations.ts'
+export {nameProblem} from './config/names.ts'
+export {ConfigError, type Problem} from './config/problems.ts'
+export {type Config, type DeviceConfig, type MqttConfig, type PollConfig, pollOf} from './config/schema.ts'
+export {jsonSchema} from './config/settings.ts'
+export type {ReadFile} from './config/sources.ts'
+
+export interface ParseOptions {
+  /** The name of the file, for errors; paths in it are relative to its folder. */
+  file: string
+  env: Environment
+  /** The content of the files that the text refers to. By default there are none. */
+  readFile?: ReadFile
+}
+
+/**
+ * Reads the configuration and all that it refers to. Nothing blocks, so that it can be read again at any time.
+ * @throws ConfigError
+ */
+export async function loadConfig(file: string, env: Environment = process.env): Promise<Config> {
+  const text = await readText(file).catch((error: unknown) => {
+    throw new ConfigError([{file, path: '', message: `cannot read the configuration: ${reason(error)}`}])
+  })
+  const yaml = parseYaml(text, file)
+  return new Parsing(yaml, env, await readAhead(filesNamed(yaml, env))).run()
+}
+
+/**
+ * The configuration that `text` describes.
+ * @throws ConfigError
+ */
+export function parseConfig(text: string, {file, env, readFile = noFile}: ParseOptions): Config {
+  return new Parsing(parseYaml(text, file), env, readFile).run()
+}
+
+/** @throws Error always */
+function noFile(): never {
+  throw Object.assign(new Error('no files'), {code: 'ENOENT'})
+}
+
+/** One reading of one file: what was found, where it was written, and what is wrong with it. */
+class Parsing {
+  readonly #yaml: YamlFile
+  readonly #env: Environment
+  readonly #sources: Sources
+  readonly #places = new Places()
+  readonly #problems: Problem[]
+  /** Paths without a value for a reason that was reported: what the schema says about the gap would only confuse. */
+  readonly #gaps = new Set<string>()
+  /** What came from elsewhere may be secret whatever the setting: it is not repeated. */
+  readonly #unseen = new Redactor()
+
+  constructor(yaml: YamlFile, env: Environment, readFile: ReadFile) {
+    this.#yaml = yaml
+    this.#env = env
+    this.#sources = new Sources(yaml.file, env, readFile)
+    this.#problems = [...yaml.problems]
+  }
+
+  run(): Config {
+    if (!this.#yaml.readable) throw new ConfigError(this.#problems)
+    const written = this.#withEnvironment(this.#read())
+    const understood = configSchema.safeParse(written)
+    for (const issue of understood.error?.issues ?? []) this.#reportIssue(issue)
+    for (const {path, message} of brokenRules(written)) this.#report(path, message)
+    this.#problems.push(...this.#sources.problems)
+    if (understood.success && this.#problems.length === 0) return this.#located(understood.data)
+    throw new ConfigError(this.#problems.sort(byPlace(this.#yaml.file)))
+  }
+
+  #located(config: z.output<typeof configSchema>): Config {
+    const {state_dir} = config
+    const folder =
+      state_dir === undefined ? stateFolder(this.#env) : resolve(dirname(this.#yaml.file), state_dir)
+    return {...config, state_dir: folder}
+  }
+
+  #read(): Raw {
+    const read = readYaml(this.#yaml, {
+      places: this.#places,
+      resolve: (tag, text, path) => this.#resolve(path, () => this.#sources.resolve(tag, text)),
+      empty: emptyValue,
+      report: (path, message) => this.#reportGap(path, message),
+    })
+    return read ?? Object.create(null)
+  }
+
+  /** Overrides what was read by what the environment says. */
+  #withEnvironment(read: Raw): Raw {
+    const {overrides, misspelled} = readOverrides(this.#env, read, this.#sources.variables)
+    for (const {variable, path, value} of overrides) {
+      this.#places.replace(path, {file: `environment ${variable}`})
+      const content = () => ('text' in value ? value.text : this.#sources.content(value.file))
+      if (isMapping(read)) override(read, path, this.#resolve(path, content))
+    }
+    for (const {variable, message} of misspelled)
+      this.#problems.push({file: `environment ${variable}`, path: '', message})
+    return read
+  }
+
+  #resolve(path: Path, source: () => string): string {
+    try {
+      const text = source()
+      this.#unseen.add(text)
+      return text
+    } catch (error) {
+      if (!(error instanceof Unresolved)) throw error
+      this.#reportGap(path, error.message)
+      return ''
+    }
+  }
+
+  #reportIssue(issue: z.core.$ZodIssue): void {
+    const path = issue.path.map((key) => (typeof key === 'symbol' ? '' : key))
+    if (this.#gaps.has(JSON.stringify(path))) return
+    if (issue.code === 'unrecognized_keys')
+      for (const key of issue.keys)
+        this.#report([...path, key], `unknown key${suggestion(key, keysAt(path))}`)
+    else this.#report(path, this.#unseen.scrub(issue.message))
+  }
+
+  /** Notes a problem after which there is no value at `path`. */
+  #reportGap(path: Path, message: string): void {
+    this.#gaps.add(JSON.stringify(path))
+    this.#report(path, message)
+  }
+
+  #report(path: Path, message: string): void {
+    const place = this.#places.find(path) ?? {file: this.#yaml.file}
+    this.#problems.push({...place, path: this.#asWritten(path).map(shownKey).join('.'), message})
+  }
+
+  /** A single value that stands for a list of one has no index. */
+  #asWritten(path: Path): Path {
+    return typeof path.at(-1) === 'number' && !this.#places.has(path) ? path.slice(0, -1) : path
+  }
+}
+
+/**
+ * What a key without a value stands for: nothing, as if the key were not there. But a plug is there although nothing is
+ * said about it, and a key nobody knows is none of ours even so.
+ */
+function emptyValue(path: Path): Raw | undefined {
+  if (path.length === 2 && path[0] === 'devices') return Object.create(null)
+  return keysAt(path.slice(0, -1)).includes(String(path.at(-1))) ? undefined : ''
+}
+
+/** A token that slipped into the place of a key stays unseen, too. */
+function shownKey(key: string | number): string {
+  return String(key).replace(/[0-9a-f]{16,}/gi, '***')
+}
+
+function isMapping(read: Raw): read is RawMapping {
+  return typeof read === 'object' && !Array.isArray(read)
+}
+
+/** In the order of the file, then of what it refers to. */
+function byPlace(file: string): (a: Place, b: Place) => number {
+  const rank = (place: Place) => [place.file === file ? 0 : 1, place.line ?? 0, place.column ?? 0]
+  return (a, b) => {
+    const other = rank(b)
+    return (
+      rank(a)
+        .map((part, at) => part - (other[at] ?? 0))
+        .find((difference) => difference !== 0) ?? 0
+    )
+  }
+}

@@ -1,0 +1,132 @@
+/** Settings from environment variables: `MIIO2MQTT_<PATH>` holds a value, `MIIO2MQTT_<PATH>_FILE` names the file that does. */
+import {resolve} from 'node:path'
+import {suggestion} from './problems.ts'
+import {ANY, listSettings, type Setting} from './settings.ts'
+import type {Path, Raw, RawMapping} from './yaml.ts'
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+const PREFIX = 'MIIO2MQTT_'
+const FILE_SUFFIX = '_FILE'
+/** Where the configuration itself is. */
+export const CONFIG = `${PREFIX}CONFIG`
+
+/** A setting that the environment overrides. `file`: its value is what this file holds. */
+export interface Override {
+  variable: string
+  path: string[]
+  value: {text: string} | {file: string}
+}
+
+/** A variable that is none of ours, though it looks like it. */
+export interface Misspelled {
+  variable: string
+  message: string
+}
+
+/**
+ * What the environment overrides. An empty variable counts as one that is not set, as container files often produce it.
+ * @param read the file's own values: the plugs' names are in it
+ * @param others variables that start like ours and are used by the file itself, with `!env`
+ */
+export function readOverrides(env: Environment, read: Raw | undefined, others: ReadonlySet<string>) {
+  const overrides: Override[] = []
+  const misspelled: Misspelled[] = []
+  const names = Object.keys(env).filter(
+    (name) => name.startsWith(PREFIX) && name !== CONFIG && env[name] && !others.has(name),
+  )
+  const lookUp = names.length > 0 ? settingsByVariable(read) : () => []
+  for (const variable of names.sort()) {
+    const own = lookUp(variable)
+    const ofFile = variable.endsWith(FILE_SUFFIX) ? lookUp(variable.slice(0, -FILE_SUFFIX.length)) : []
+    const [path, ...more] = [...own, ...ofFile]
+    const text = env[variable] ?? ''
+    if (path && more.length === 0)
+      overrides.push({variable, path, value: own.length > 0 ? {text} : {file: resolve(text)}})
+    else misspelled.push({variable, message: path ? ambiguous([path, ...more]) : unknown(variable)})
+  }
+  return {overrides, misspelled: [...misspelled, ...twice(overrides)]}
+}
+
+/** The files that variables name, whether or not these turn out to be settings. */
+export function filesInEnvironment(env: Environment): string[] {
+  const names = Object.keys(env).filter((name) => name.startsWith(PREFIX) && name.endsWith(FILE_SUFFIX))
+  return names.flatMap((name) => (env[name] ? [resolve(env[name])] : []))
+}
+
+/** Puts `text` where a setting belongs, with the mappings around it. Where there is something else, it stays. */
+export function override(read: RawMapping, path: Path, text: string): void {
+  const [key = '', ...rest] = path
+  if (rest.length === 0) read[key] = text
+  else {
+    const inside: Raw = read[key] ?? Object.create(null)
+    read[key] = inside
+    if (typeof inside === 'object' && !Array.isArray(inside)) override(inside, rest, text)
+  }
+}
+
+/** From the name of a variable to the settings it may mean: two plugs' names may look alike in capitals. */
+function settingsByVariable(read: Raw | undefined): (variable: string) => string[][] {
+  const settings = singleValues()
+  const fixed = new Map(settings.map((setting) => [variableOf(setting.path), setting.path]))
+  const ofPlugs = settings.filter(({path}) => path[1] === ANY)
+  const plugs = groupBy(plugNames(read), snake)
+  return (variable) => {
+    const path = fixed.get(variable)
+    return path ? [path] : ofPlugs.flatMap((setting) => ofPlug(setting, variable, plugs))
+  }
+}
+
+function singleValues(): Setting[] {
+  return listSettings().filter(({schema}) => [schema.type].flat().some((type) => type !== 'array'))
+}
+
+function ofPlug(
+  {path: [devices = '', , ...rest]}: Setting,
+  variable: string,
+  plugs: Map<string, string[]>,
+): string[][] {
+  const start = `${PREFIX}${snake(devices)}_`
+  const end = `_${rest.map(snake).join('_')}`
+  if (!variable.startsWith(start) || !variable.endsWith(end)) return []
+  const names = plugs.get(variable.slice(start.length, -end.length)) ?? []
+  return names.map((name) => [devices, name, ...rest])
+}
+
+function plugNames(read: Raw | undefined): string[] {
+  const devices = typeof read === 'object' && !Array.isArray(read) ? read['devices'] : undefined
+  return typeof devices === 'object' && !Array.isArray(devices) ? Object.keys(devices) : []
+}
+
+function variableOf(path: string[]): string {
+  return PREFIX + path.map(snake).join('_')
+}
+
+function snake(name: string): string {
+  return name.toUpperCase().replace(/[^A-Z0-9]+/g, '_')
+}
+
+function unknown(variable: string): string {
+  const fixed = singleValues().filter(({path}) => !path.includes(ANY))
+  const known = fixed.map(({path}) => variableOf(path))
+  return `expected the name of a setting that has one value${suggestion(variable, known)}`
+}
+
+function ambiguous(paths: string[][]): string {
+  return `expected one setting, got ${paths.map((path) => path.join('.')).join(' and ')}`
+}
+
+function twice(overrides: Override[]): Misspelled[] {
+  const both = groupBy(overrides, ({path}) => path.join('\0'))
+  return [...both.values()].flatMap(([first, second]) =>
+    first && second
+      ? [{variable: second.variable, message: `expected this or ${first.variable}, got both`}]
+      : [],
+  )
+}
+
+function groupBy<T>(items: Iterable<T>, keyOf: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>()
+  for (const item of items) groups.set(keyOf(item), [...(groups.get(keyOf(item)) ?? []), item])
+  return groups
+}

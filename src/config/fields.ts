@@ -1,0 +1,228 @@
+/**
+ * The kinds of single values. Each is read from the text as written, whether that came from YAML, a file or an environment
+ * variable: only the schema knows that `0123` is a password here and a number there.
+ */
+import {createDecipheriv} from 'node:crypto'
+import {isIPv4} from 'node:net'
+import {z} from 'zod'
+import {LONGEST_TIMER_MS} from '../clock.ts'
+import {Secret} from '../secret.ts'
+import {topicProblem} from './names.ts'
+import {kindOf, quoted} from './problems.ts'
+import {brokerUrlProblem, readBrokerUrl} from './url.ts'
+
+/** How editors see a kind of value: JSON Schema keywords. */
+type Keywords = Record<string, unknown>
+
+interface Kind<T> {
+  /** What is expected, to follow that very word in an error. Also what the reference says. */
+  expected: string
+  /** The meaning of the text, or `undefined` when it has none. */
+  read: (text: string) => T | undefined
+  /** What came instead, for an error. */
+  got?: (text: string) => string
+  keywords: Keywords
+}
+
+function scalar<T>({expected, read, got = quoted, keywords}: Kind<T>) {
+  const wrong = (came: string) => `expected ${expected}, got ${came}`
+  return z
+    .string({error: ({input}) => wrong(kindOf(input))})
+    .transform((text, context) => {
+      const value = read(text)
+      if (value !== undefined) return value
+      context.issues.push({code: 'custom', message: wrong(got(text)), input: text})
+      return z.NEVER
+    })
+    .meta({...keywords, title: expected})
+}
+
+/** The value a setting has when nothing is written, in the spelling of the file. */
+export function otherwise<T>(kind: z.ZodType<T, string>, value: string | number | boolean) {
+  return kind.prefault(String(value)).meta({default: value})
+}
+
+/** Text of one line or more. `what` names it in errors and in the reference. */
+export function text(what = 'text') {
+  return scalar({expected: what, read: (written) => written, keywords: {type: 'string'}})
+}
+
+export function pattern(what: string, allowed: RegExp) {
+  const read = (written: string) => (allowed.test(written) ? written : undefined)
+  return scalar({expected: what, read, keywords: {type: 'string', pattern: allowed.source}})
+}
+
+export function flag() {
+  const values = new Map([
+    ['true', true],
+    ['false', false],
+  ])
+  const read = (written: string) => values.get(written.toLowerCase())
+  return scalar({expected: 'true or false', read, keywords: {type: 'boolean'}})
+}
+
+export function oneOf<const T extends readonly (string | number)[]>(...values: T) {
+  const read = (written: string): T[number] | undefined => values.find((value) => String(value) === written)
+  return scalar({
+    expected: values.join(', ').replace(/, ([^,]*)$/, ' or $1'),
+    read,
+    keywords: {type: typeof values[0] === 'number' ? 'integer' : 'string', enum: values},
+  })
+}
+
+/** The protocol's own number for its version: 3.1.1 calls itself 4. */
+export function mqttVersion() {
+  const versions = new Map<string, 4 | 5>([
+    ['5', 5],
+    ['3.1.1', 4],
+    ['4', 4],
+  ])
+  const keywords = {type: ['integer', 'string'], enum: [5, '3.1.1', 4]}
+  return scalar({expected: '5 or 3.1.1', read: (written) => versions.get(written), keywords})
+}
+
+export function whole(least: number, most: number) {
+  const read = (written: string) => {
+    const value = /^\d{1,16}$/.test(written) ? Number(written) : Number.NaN
+    return value >= least && value <= most ? value : undefined
+  }
+  const expected = `a whole number from ${least} to ${most}`
+  return scalar({expected, read, keywords: {type: 'integer', minimum: least, maximum: most}})
+}
+
+/** The id by which a plug is known on the wire. */
+export function did() {
+  const read = (written: string) => {
+    const value = /^[1-9]\d{0,15}$/.test(written) ? Number(written) : Number.NaN
+    return Number.isSafeInteger(value) ? value : undefined
+  }
+  const keywords = {type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER}
+  return scalar({expected: 'the id of a plug, a whole number', read, keywords})
+}
+
+const UNITS = new Map([
+  ['ms', 1],
+  ['s', 1_000],
+  ['m', 60_000],
+  ['h', 3_600_000],
+])
+const DURATION = /^(\d+(?:\.\d+)?) ?(ms|s|m|h)?$/
+/** Timers cannot wait longer: 24 days. */
+export const LONGEST_MS = Math.floor(LONGEST_TIMER_MS / 86_400_000) * 86_400_000
+
+/** Milliseconds, written as `500ms`, `15s`, `2m`, `1h`, or as a number of seconds. */
+export function duration(least: number, most: number) {
+  const read = (written: string) => {
+    const ms = readDuration(written)
+    return ms >= least && ms <= most ? ms : undefined
+  }
+  const expected = `a duration from ${durationText(least)} to ${durationText(most)}`
+  return scalar({expected, read, keywords: {type: ['string', 'number'], pattern: DURATION.source}})
+}
+
+/** `NaN` for what is no duration. */
+function readDuration(written: string): number {
+  const [, amount, unit = 's'] = DURATION.exec(written) ?? []
+  return Math.round(Number(amount) * (UNITS.get(unit) ?? Number.NaN))
+}
+
+/** The milliseconds of a duration, spelled as in the configuration. @throws RangeError that says what was expected */
+export function parseDuration(written: string): number {
+  const ms = readDuration(written)
+  if (ms >= 0 && ms <= LONGEST_MS) return ms
+  throw new RangeError(`expected a duration such as 15s, got ${quoted(written)}`)
+}
+
+/** Milliseconds in the largest unit that leaves no fraction: `90s`, `2m`. */
+export function durationText(ms: number): string {
+  const unit = [...UNITS].filter(([, size]) => ms % size === 0).at(-1) ?? ['ms', 1]
+  return `${ms / unit[1]}${unit[0]}`
+}
+
+export function ipv4() {
+  const read = (written: string) => (isIPv4(written) ? written : undefined)
+  return scalar({expected: 'an IPv4 address', read, keywords: {type: 'string', format: 'ipv4'}})
+}
+
+/** Plugs call themselves `chuangmi-plug-v3_miio12345678`: unlike elsewhere, "_" is allowed. */
+const HOST_NAME =
+  /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*\.?$/
+
+export function host() {
+  const read = (written: string) => {
+    const name = written.toLowerCase()
+    const meantAsAddress = /^[\d.]+$/.test(name)
+    return isIPv4(name) || (!meantAsAddress && HOST_NAME.test(name)) ? name : undefined
+  }
+  return scalar({expected: 'an IPv4 address or a host name', read, keywords: {type: 'string'}})
+}
+
+export function topic() {
+  const read = (written: string) => (topicProblem(written) ? undefined : written)
+  const got = (written: string) => `one that cannot be: ${topicProblem(written)}`
+  return scalar({expected: 'an MQTT topic', read, got, keywords: {type: 'string'}})
+}
+
+export function secret() {
+  const got = (written: string) => `${written.length} characters`
+  return scalar({expected: 'text', read: (written) => new Secret(written), got, keywords: {type: 'string'}})
+}
+
+const PEM = '-----BEGIN '
+
+/** A certificate or key itself, not the path to it: `!file` is the one way to name a file, here as everywhere. */
+export function pem() {
+  const read = (written: string) => (written.startsWith(PEM) ? written : undefined)
+  const got = (written: string) =>
+    `${written.length} characters that are none; to read it from a file, write "!file" before the path`
+  return scalar({expected: 'PEM text', read, got, keywords: {type: 'string'}})
+}
+
+export function secretPem() {
+  return pem().transform((written) => new Secret(written))
+}
+
+/** The key of a plug: 32 hex digits, or the 96 in which an iPhone's backup keeps it (docs/protocol.md §1.3). */
+export function token() {
+  const keywords = {type: 'string', pattern: '^([0-9a-fA-F]{32}|[0-9a-fA-F]{96})$'}
+  return scalar({expected: '32 hex digits', read: readToken, got: describeToken, keywords})
+}
+
+/** The token, or what is wrong with what was written. Nothing of it is repeated. */
+export function parseToken(written: string): Secret | string {
+  return readToken(written) ?? `expected 32 hex digits, got ${describeToken(written)}`
+}
+
+function readToken(written: string): Secret | undefined {
+  const digits = written.length === 96 ? fromBackup(written) : written
+  return digits && /^[0-9a-f]{32}$/i.test(digits) ? new Secret(digits.toLowerCase()) : undefined
+}
+
+function describeToken(written: string): string {
+  if (!/^[0-9a-f]*$/i.test(written)) return `${written.length} characters, not all of them hex digits`
+  return written.length === 96 ? '96 that are not a token from an iOS backup' : String(written.length)
+}
+
+/** The backup has the 32 digits as text, encrypted with AES-128-ECB under a key of zeros and padded. */
+function fromBackup(written: string): string | undefined {
+  const decipher = createDecipheriv('aes-128-ecb', Buffer.alloc(16), null)
+  try {
+    return Buffer.concat([decipher.update(written, 'hex'), decipher.final()]).toString('latin1')
+  } catch {
+    return undefined
+  }
+}
+
+/** Where a broker listens. A login in it is split off. */
+export function brokerUrl() {
+  const expected = 'an address mqtt://, mqtts://, ws:// or wss://'
+  const got = (written: string) => brokerUrlProblem(written) ?? 'another'
+  const keywords = {type: 'string', pattern: '^(mqtts?|wss?)://'}
+  return scalar({expected, read: readBrokerUrl, got, keywords})
+}
+
+/** One value, or a list of at least one. */
+export function oneOrMore<T>(kind: z.ZodType<T, string>, keywords: Keywords) {
+  const list = z.array(kind).min(1, {error: 'expected at least one value, got an empty list'})
+  return z.preprocess((input) => (Array.isArray(input) ? input : [input]), list).meta(keywords)
+}

@@ -1,0 +1,39 @@
+/** What may be a level of a topic, and so what may be the name of a plug. */
+
+/** Brokers close the connection over these, or should. */
+const UNPRINTABLE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Noncharacter_Code_Point}]/u
+/** Far below what a topic may have (65,535 bytes), far above what anybody wants to read. */
+const LONGEST = 200
+
+/** Topics of a plug end so: a plug `desk/set` would take the commands of the plug `desk` for its own state. */
+const TOPIC_WORDS = new Set(['set', 'get', 'availability', 'response'])
+
+/** Why `topic` cannot stand at the start of topics, or `undefined` when it can. */
+export function topicProblem(topic: string): string | undefined {
+  if (topic.startsWith('$')) return 'it starts with "$", which brokers keep for themselves'
+  return levelsProblem(topic)
+}
+
+/** Why a plug cannot be called `name`, or `undefined` when it can. */
+export function nameProblem(name: string): string | undefined {
+  const [first, ...rest] = name.split('/')
+  const reserved = rest.find((level) => TOPIC_WORDS.has(level))
+  if (first === 'bridge') return 'its first level is "bridge", where the bridge has its own topics'
+  if (reserved) return `its level "${reserved}" is a word of the topics themselves`
+  return levelsProblem(name)
+}
+
+function levelsProblem(topic: string): string | undefined {
+  if (topic === '') return 'it is empty'
+  if (topic.length > LONGEST) return `it is longer than ${LONGEST} characters`
+  if (/[+#]/.test(topic)) return 'it has a "+" or "#", which stand for other topics in MQTT'
+  if (UNPRINTABLE.test(topic)) return 'it has a control character'
+  if (topic.startsWith('/') || topic.endsWith('/')) return 'it starts or ends with "/"'
+  if (topic.includes('//')) return 'it has an empty level ("//")'
+  return undefined
+}
+
+/** What two names that differ in case alone have in common. */
+export function nameKey(name: string): string {
+  return name.normalize('NFC').toLowerCase()
+}

@@ -1,0 +1,82 @@
+/**
+ * Rules about a plug as a whole, and about plugs that would get in each other's way. They look at what was written, so that
+ * no other mistake hides a problem they would find.
+ */
+import {z} from 'zod'
+import {MIIO_PORT} from '../miio/packet.ts'
+import * as a from './fields.ts'
+import {nameKey, nameProblem} from './names.ts'
+import type {Path, Raw} from './yaml.ts'
+
+export interface Broken {
+  path: Path
+  message: string
+}
+
+/** What makes a plug the one it is. `null`: written, but not understood. */
+const identity = z
+  .object({
+    host: a.host().nullish().catch(null),
+    port: a.otherwise(a.whole(1, 65_535), MIIO_PORT).catch(MIIO_PORT),
+    id: a.did().nullish().catch(null),
+    token: a.token().nullish().catch(null),
+  })
+  .catch({port: MIIO_PORT})
+const identities = z.object({devices: z.record(z.string(), identity).catch({})}).catch({devices: {}})
+
+/** In place of its token, a plug that was set up shows one of these in its hello (docs/protocol.md §1.2). */
+const HIDDEN = /^(0{32}|f{32})$/
+
+type Plug = [name: string, z.output<typeof identity>]
+
+/** What no two plugs may share: where it is written (nowhere: the name itself), how it compares, and what to say. */
+const UNIQUE: {key: string[]; of: (plug: Plug) => string | null | undefined; clash: string}[] = [
+  {key: [], of: ([name]) => nameKey(name), clash: 'the name differs in case alone from that of'},
+  {key: ['id'], of: ([, {id}]) => id?.toString(), clash: 'the same id as'},
+  {key: ['host'], of: ([, {host, port}]) => host && `${host}:${port}`, clash: 'the same host and port as'},
+]
+
+export function brokenRules(read: Raw | undefined): Broken[] {
+  const plugs = Object.entries(identities.parse(read).devices)
+  const rivals = UNIQUE.flatMap(({key, of, clash}) =>
+    pairs(plugs, of).map(([first, second]) => ({
+      path: ['devices', second, ...key],
+      message: `${clash} "${first}"`,
+    })),
+  )
+  return [...misnamed(plugs), ...unfindable(plugs), ...rivals, ...hiddenTokens(plugs)]
+}
+
+function misnamed(plugs: Plug[]): Broken[] {
+  return plugs.flatMap(([name]) => {
+    const problem = nameProblem(name)
+    return problem ? [{path: ['devices', name], message: `a plug cannot have this name: ${problem}`}] : []
+  })
+}
+
+function unfindable(plugs: Plug[]): Broken[] {
+  const lost = plugs.filter(([, {host, id}]) => host === undefined && id === undefined)
+  const message = 'expected host or id, got neither: there is no way to find this plug'
+  return lost.map(([name]) => ({path: ['devices', name], message}))
+}
+
+/** The names of plugs of which the second has what the first has already. */
+function pairs(plugs: Plug[], of: (plug: Plug) => string | null | undefined): [string, string][] {
+  const firsts = new Map<string, string>()
+  return plugs.flatMap((plug) => {
+    const [name] = plug
+    const value = of(plug)
+    if (!value) return []
+    const first = firsts.get(value)
+    if (first === undefined) firsts.set(value, name)
+    return first === undefined ? [] : [[first, name]]
+  })
+}
+
+/** One plug may have such a token, in a test at least. Two never have the same. */
+function hiddenTokens(plugs: Plug[]): Broken[] {
+  const hidden = plugs.filter(([, {token}]) => token && HIDDEN.test(token.reveal()))
+  if (hidden.length < 2) return []
+  const message = 'a plug that hides its token shows zeros or ff in its place: this is not the token itself'
+  return hidden.map(([name]) => ({path: ['devices', name, 'token'], message}))
+}

@@ -1,0 +1,71 @@
+/** What is wrong with a configuration: all of it at once, each with its place. */
+
+/** A place in a file, or an environment variable, which has no lines. `line` and `column` count from 1. */
+export interface Place {
+  file: string
+  line?: number
+  column?: number
+}
+
+export interface Problem extends Place {
+  /** The setting, as in `devices.desk.token`; empty when it is about the file as a whole. */
+  path: string
+  /** What was expected and what came. Never a secret. */
+  message: string
+}
+
+/** Thrown with every problem found. Its message has one line for each: `config.yaml:12:5 devices.desk.token: expected …`. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+  readonly problems: readonly Problem[]
+
+  constructor(problems: readonly Problem[]) {
+    super(problems.map(describe).join('\n'))
+    this.problems = problems
+  }
+}
+
+function describe({file, line, column, path, message}: Problem): string {
+  const place = line === undefined ? file : `${file}:${line}:${column ?? 1}`
+  return path ? `${place} ${path}: ${message}` : `${place}: ${message}`
+}
+
+/** The longest wrong value that is quoted. */
+const LONGEST_QUOTED = 40
+
+/** A wrong value as an error may show it: a token or password that was written in a wrong place stays unseen. */
+export function quoted(text: string): string {
+  if (text === '') return 'nothing'
+  if (text.length > LONGEST_QUOTED || /[0-9a-f]{16}/i.test(text)) return `${text.length} characters`
+  return JSON.stringify(text)
+}
+
+/** What kind of value was written, for one of the wrong kind. */
+export function kindOf(value: unknown): string {
+  if (value === undefined) return 'nothing'
+  if (Array.isArray(value)) return 'a list'
+  return typeof value === 'object' ? 'a mapping' : 'a single value'
+}
+
+/** `, did you mean "token"?` when one of `known` is close to `word`, else nothing. */
+export function suggestion(word: string, known: readonly string[]): string {
+  const near = known
+    .map((candidate) => ({candidate, edits: distance(word.toLowerCase(), candidate.toLowerCase())}))
+    .filter(({candidate, edits}) => edits <= Math.min(3, Math.max(1, Math.floor(candidate.length / 3))))
+    .sort((a, b) => a.edits - b.edits)[0]
+  return near ? `, did you mean "${near.candidate}"?` : ''
+}
+
+/** How many letters must be added, removed or changed to get from `a` to `b` (Levenshtein). */
+function distance(a: string, b: string): number {
+  let row = Array.from({length: b.length + 1}, (_, index) => index)
+  for (const [at, letter] of [...a].entries()) {
+    const next = [at + 1]
+    for (let column = 0; column < b.length; column++) {
+      const changed = (row[column] ?? 0) + (letter === b[column] ? 0 : 1)
+      next.push(Math.min(changed, (row[column + 1] ?? 0) + 1, (next[column] ?? 0) + 1))
+    }
+    row = next
+  }
+  return row[b.length] ?? 0
+}

@@ -1,0 +1,187 @@
+/**
+ * Everything that can be configured. The type `Config`, the checks, the reference page and config.schema.json all follow
+ * from this one description. Rules about several settings at once are in plugs.ts.
+ */
+import {z} from 'zod'
+import {LOG_LEVELS} from '../log.ts'
+import {MIIO_PORT} from '../miio/packet.ts'
+import type {Secret} from '../secret.ts'
+import * as a from './fields.ts'
+import {kindOf} from './problems.ts'
+
+const SECOND = 1_000
+const MINUTE = 60 * SECOND
+
+/** A mapping with these keys and no others. */
+function mapping<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
+  return z.strictObject(shape, {
+    error: ({code, input}) =>
+      code === 'invalid_type' ? `expected a mapping, got ${kindOf(input)}` : undefined,
+  })
+}
+
+const mqtt = mapping({
+  url: a
+    .oneOrMore(a.brokerUrl(), {
+      type: ['string', 'array'],
+      items: {type: 'string'},
+      title: 'an address mqtt://, mqtts://, ws:// or wss://, or a list of them',
+    })
+    .prefault('mqtt://localhost:1883')
+    .describe(
+      'The broker, or the nodes of a cluster, tried in turn. A login in it is moved to `username` and `password`.',
+    ),
+  username: a.text().exactOptional().describe('The login at the broker.'),
+  password: a
+    .secret()
+    .exactOptional()
+    .describe('Its password; best as `!secret name`, `!file path` or `!env NAME`.'),
+  base_topic: a.otherwise(a.topic(), 'miio2mqtt').describe('What all topics of this bridge start with.'),
+  version: a
+    .otherwise(a.mqttVersion(), 5)
+    .describe('The MQTT version asked for first; a broker that refuses 5 is asked for 3.1.1.'),
+  client_id: a.text().exactOptional().describe('The name at the broker. Default: random, and remembered.'),
+  keepalive: a
+    .otherwise(a.duration(SECOND, 65_535 * SECOND), '15s')
+    .describe('How soon a broken connection is noticed.'),
+  ca: a
+    .pem()
+    .exactOptional()
+    .describe('The certificate authorities that are trusted, instead of those of the system.'),
+  cert: a.pem().exactOptional().describe('The certificate to log in with.'),
+  key: a.secretPem().exactOptional().describe('The private key of `cert`.'),
+  servername: a
+    .text()
+    .exactOptional()
+    .describe("The name the broker's certificate is for, when it is not the host of `url`."),
+  verify: a
+    .otherwise(a.flag(), true)
+    .describe("Whether the broker's certificate is checked. `false` lets anybody pose as the broker."),
+  qos: a.otherwise(a.oneOf(0, 1), 1).describe('The quality of service of states.'),
+  retain: a
+    .otherwise(a.flag(), true)
+    .describe('Whether the broker keeps the last state for those who ask later.'),
+})
+
+const homeassistant = mapping({
+  enabled: a.otherwise(a.flag(), true).describe('Whether plugs announce themselves to Home Assistant.'),
+  discovery_prefix: a
+    .otherwise(a.topic(), 'homeassistant')
+    .describe('Where Home Assistant looks for announcements.'),
+  status_topic: a
+    .otherwise(a.topic(), 'homeassistant/status')
+    .describe('Where Home Assistant says that it has started.'),
+})
+
+const network = mapping({
+  broadcast: z
+    .array(a.ipv4(), {error: ({input}) => `expected a list of IPv4 addresses, got ${kindOf(input)}`})
+    .exactOptional()
+    .describe(
+      'Where plugs are searched for. Default: the broadcast address of every interface; `[]` is never.',
+    ),
+  bind: a.ipv4().exactOptional().describe('The own address from which plugs are asked. Default: any.'),
+})
+
+/** Below a second, polls of one plug would meet: a try takes up to two, and plugs want 50 ms between requests. */
+const interval = () => a.duration(SECOND, a.LONGEST_MS)
+const offlineAfter = () => a.whole(1, 100)
+const commandTimeout = () => a.duration(SECOND, 10 * MINUTE)
+
+const poll = mapping({
+  interval: a.otherwise(interval(), '15s').describe('How often relay and watts are read.'),
+  slow_interval: a
+    .otherwise(interval(), '60s')
+    .describe('How often temperature, LED, lock, counters … are read.'),
+  offline_after: a
+    .otherwise(offlineAfter(), 3)
+    .describe('After how many failed polls in a row a plug is offline.'),
+  command_timeout: a
+    .otherwise(commandTimeout(), '10s')
+    .describe('How long a command may take; then it is answered with an error and never carried out.'),
+})
+
+const ownPoll = mapping({
+  interval: interval().exactOptional().describe('Overrides `poll.interval` for this plug.'),
+  slow_interval: interval().exactOptional().describe('Overrides `poll.slow_interval` for this plug.'),
+  offline_after: offlineAfter().exactOptional().describe('Overrides `poll.offline_after` for this plug.'),
+  command_timeout: commandTimeout()
+    .exactOptional()
+    .describe('Overrides `poll.command_timeout` for this plug.'),
+})
+
+const log = mapping({
+  level: a.otherwise(a.oneOf(...LOG_LEVELS), 'info').describe('The least important lines that are written.'),
+  format: a.otherwise(a.oneOf('text', 'json'), 'text').describe('Lines for people, or for machines.'),
+})
+
+const device = mapping({
+  host: a
+    .host()
+    .exactOptional()
+    .describe('Where the plug is. Needed unless `id` is given; a plug that moved is found again by its id.'),
+  port: a.otherwise(a.whole(1, 65_535), MIIO_PORT).describe('Its UDP port.'),
+  id: a
+    .did()
+    .exactOptional()
+    .describe('Its miIO device id (did). Default: asked from the plug at `host`, then remembered.'),
+  token: a.token().describe('Its token, 32 hex digits, or the 96 of an iOS backup; best as `!secret name`.'),
+  model: a
+    .pattern('a model such as chuangmi.plug.v3', /^[a-z0-9_-]+(\.[a-z0-9_-]+){2,}$/)
+    .exactOptional()
+    .describe('Default: asked from the plug, then remembered.'),
+  disabled: a.otherwise(a.flag(), false).describe('Whether the plug is left alone.'),
+  description: a.text().exactOptional().describe('A note for people.'),
+  area: a.text().exactOptional().describe('The area that Home Assistant suggests for it.'),
+  icon: a
+    .pattern('an icon such as mdi:kettle', /^[a-z0-9-]+:[a-z0-9-]+$/)
+    .exactOptional()
+    .describe('Its icon in Home Assistant.'),
+  poll: ownPoll.exactOptional().describe('How often this plug is asked, where that differs.'),
+})
+
+const devices = z.record(z.string(), device, {
+  error: ({input}) => `expected a mapping from names to plugs, got ${kindOf(input)}`,
+})
+
+export const configSchema = mapping({
+  mqtt: mqtt.transform(splitLogin).prefault({}).describe('The broker.'),
+  homeassistant: homeassistant.prefault({}).describe('How plugs get into Home Assistant by themselves.'),
+  network: network.prefault({}).describe('The way to the plugs.'),
+  poll: poll.prefault({}).describe('How often plugs are asked.'),
+  log: log.prefault({}).describe('What the bridge says about itself.'),
+  state_dir: a
+    .text('a path')
+    .exactOptional()
+    .describe(
+      'Where the bridge keeps what it learnt. Default: what systemd gives it, else `/var/lib/miio2mqtt` for root, else `~/.local/state/miio2mqtt`.',
+    ),
+  devices: devices.prefault({}).describe('The plugs, by the names they have on MQTT.'),
+})
+
+/** `state_dir` is always there: the default depends on who runs the bridge. Durations are milliseconds. */
+export type Config = z.output<typeof configSchema> & {state_dir: string}
+export type MqttConfig = Config['mqtt']
+export type PollConfig = Config['poll']
+export type DeviceConfig = z.output<typeof device>
+
+/** How a plug is polled: its own settings where it has some, in milliseconds. */
+export function pollOf(config: Config, own: DeviceConfig): PollConfig {
+  return {...config.poll, ...own.poll}
+}
+
+/** Moves a login from the addresses to where everybody looks for it. `username` and `password` of their own win. */
+function splitLogin(written: z.output<typeof mqtt>, context: z.RefinementCtx) {
+  const logins = written.url.map(({username, password}) => `${username ?? ''}\0${password?.reveal() ?? ''}`)
+  if (new Set(logins).size > 1)
+    context.addIssue({
+      code: 'custom',
+      path: ['url'],
+      message: 'expected the same login in all addresses of one cluster',
+    })
+  if ((written.cert === undefined) !== (written.key === undefined))
+    context.addIssue({code: 'custom', message: 'expected cert and key together, got one of them'})
+  const {username, password}: {username?: string; password?: Secret} = written.url[0] ?? {}
+  const login = {...(username ? {username} : {}), ...(password ? {password} : {})}
+  return {...login, ...written, url: written.url.map(({url}) => url)}
+}

@@ -1,0 +1,67 @@
+/** The schema seen as a list of settings: for the environment, for suggestions, for editors and for the reference. */
+import {z} from 'zod'
+import {configSchema} from './schema.ts'
+
+/** In the path of a setting of a plug: any plug's name. */
+export const ANY = '<name>'
+
+export interface Setting {
+  path: string[]
+  schema: JsonSchema
+}
+
+export type JsonSchema = z.core.JSONSchema.JSONSchema
+
+const SCHEMA: JsonSchema = {
+  ...z.toJSONSchema(configSchema, {io: 'input', override: showDefault}),
+  title: 'Configuration of miio2mqtt',
+}
+
+/** What config.schema.json holds: editors complete and check with it. */
+export function jsonSchema(): JsonSchema {
+  return SCHEMA
+}
+
+/** The default in its own type; the schema itself knows it as text only. */
+function showDefault({
+  zodSchema,
+  jsonSchema: json,
+}: {
+  zodSchema: z.core.$ZodType
+  jsonSchema: JsonSchema
+}): void {
+  const shown = z.globalRegistry.get(zodSchema)?.['default']
+  if (typeof shown === 'string' || typeof shown === 'number' || typeof shown === 'boolean')
+    json.default = shown
+  if (isEmptyMapping(json.default)) delete json.default
+}
+
+function isEmptyMapping(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.keys(value).length === 0
+}
+
+/** Every setting, in the order of the schema. Mappings are not in it, what they hold is. */
+export function listSettings(schema = SCHEMA, path: string[] = []): Setting[] {
+  const inside = members(schema)
+  if (inside.length === 0) return [{path, schema}]
+  return inside.flatMap(([key, member]) => listSettings(member, [...path, key]))
+}
+
+/** The keys that may stand in the mapping at `path`. */
+export function keysAt(path: readonly (string | number)[]): string[] {
+  let schema: JsonSchema | undefined = SCHEMA
+  for (const key of path) {
+    const inside: Map<string, JsonSchema> = new Map(schema ? members(schema) : [])
+    schema = inside.get(String(key)) ?? inside.get(ANY)
+  }
+  return schema ? members(schema).map(([key]) => key) : []
+}
+
+function members({properties = {}, additionalProperties}: JsonSchema): [string, JsonSchema][] {
+  const known = {...properties, ...(additionalProperties ? {[ANY]: additionalProperties} : {})}
+  return Object.entries(known).flatMap(([key, member]) => (typeof member === 'object' ? [[key, member]] : []))
+}
+
+export function isDuration({schema}: Setting): boolean {
+  return schema.title?.startsWith('a duration') ?? false
+}

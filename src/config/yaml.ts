@@ -1,0 +1,222 @@
+/** YAML to plain text values that know where they were written. What they mean is the schema's business. */
+import {
+  type Alias,
+  type Document,
+  isAlias,
+  isCollection,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+  type Scalar,
+  type YAMLMap,
+  type YAMLParseError,
+  type YAMLWarning,
+} from 'yaml'
+import type {Place, Problem} from './problems.ts'
+
+export type Raw = string | Raw[] | RawMapping
+/** Without a prototype: no key in it can be mistaken for something inherited. */
+export interface RawMapping {
+  [key: string]: Raw
+}
+
+export type Path = readonly (string | number)[]
+
+export const TAGS = ['!env', '!file', '!secret'] as const
+export type Tag = (typeof TAGS)[number]
+
+/** A file that was parsed, with the places of its nodes. */
+export interface YamlFile {
+  file: string
+  document: Document.Parsed
+  place: (offset: number) => Place
+  problems: Problem[]
+  /** Whether what was written still says something, in spite of the problems. */
+  readable: boolean
+}
+
+/** Problems after which the rest of the file can still be understood. */
+const HARMLESS = new Set(['TAG_RESOLVE_FAILED', 'BAD_COLLECTION_TYPE'])
+
+/** For those codes the parser's own message quotes the file, which may be a password that should have had quotes. */
+const WORDS = new Map([
+  ['TAG_RESOLVE_FAILED', `unknown tag, expected ${TAGS.join(', ')}; text that starts with "!" needs quotes`],
+  ['BAD_COLLECTION_TYPE', `a tag stands before a single value only`],
+  ['BAD_ALIAS', 'no anchor of this name before; text that starts with "*" needs quotes'],
+  ['BAD_SCALAR_START', 'text that starts like this needs quotes'],
+  ['BAD_DQ_ESCAPE', 'no such escape in double quotes; in single quotes a backslash is itself'],
+  ['BAD_DIRECTIVE', 'unknown directive; text that starts with "%" needs quotes'],
+  ['UNEXPECTED_TOKEN', 'unexpected here; look at the quotes, brackets and the indentation'],
+  ['NON_STRING_KEY', 'expected text as a key'],
+])
+
+/** Never throws: what is wrong with the text is in `problems`. */
+export function parseYaml(text: string, file: string): YamlFile {
+  const lineCounter = new LineCounter()
+  const customTags = TAGS.map((tag) => ({tag, resolve: (written: string) => written}))
+  // The reader finds repeated keys itself: the parser compares each with each, half a second for ten thousand plugs.
+  const reading = {schema: 'failsafe', resolveKnownTags: false, stringKeys: true, uniqueKeys: false} as const
+  const reporting = {prettyErrors: false, lineCounter, logLevel: 'error'} as const
+  const document = parseDocument(text, {...reading, ...reporting, customTags})
+  const place = (offset: number): Place => {
+    const {line, col} = lineCounter.linePos(offset)
+    return {file, line: Math.max(1, line), column: Math.max(1, col)}
+  }
+  const found = [...document.errors, ...document.warnings]
+  const problems = found.map((error) => ({...place(error.pos[0]), path: '', message: explain(error)}))
+  return {file, document, place, problems, readable: found.every(({code}) => HARMLESS.has(code))}
+}
+
+function explain({code, message}: YAMLParseError | YAMLWarning): string {
+  return WORDS.get(code) ?? message
+}
+
+/** Where values were written. */
+export class Places {
+  readonly #places = new Map<string, Place>()
+
+  set(path: Path, place: Place): void {
+    this.#places.set(JSON.stringify(path), place)
+  }
+
+  /** `path` is now written somewhere else, with all that it holds. */
+  replace(path: Path, place: Place): void {
+    const inside = `${JSON.stringify(path).slice(0, -1)},`
+    for (const key of this.#places.keys()) if (key.startsWith(inside)) this.#places.delete(key)
+    this.set(path, place)
+  }
+
+  has(path: Path): boolean {
+    return this.#places.has(JSON.stringify(path))
+  }
+
+  /** The place of `path`, or of the nearest thing around it that was written. */
+  find(path: Path): Place | undefined {
+    return (
+      this.#places.get(JSON.stringify(path)) ?? (path.length > 0 ? this.find(path.slice(0, -1)) : undefined)
+    )
+  }
+}
+
+export interface ReadOptions {
+  places: Places
+  /** The text a tag stands for. Where it stands for none, whoever resolves it reports that, and any text will do. */
+  resolve: (tag: Tag, text: string, path: Path) => string
+  /** What an empty or `null` value stands for; nothing by default. */
+  empty?: (path: Path) => Raw | undefined
+  report: (path: Path, message: string) => void
+}
+
+/** More aliases than any file written by hand has; a file that multiplies itself has more. */
+const MOST_ALIASES = 100_000
+
+/** Reads a parsed file as text, lists and mappings. */
+export function readYaml(yaml: YamlFile, options: ReadOptions): Raw | undefined {
+  options.places.set([], yaml.place(0))
+  return new Reader(yaml, options).read(yaml.document.contents, [])
+}
+
+class Reader {
+  readonly #yaml: YamlFile
+  readonly #options: ReadOptions
+  readonly #around = new Set<Node>()
+  #aliases = 0
+
+  constructor(yaml: YamlFile, options: ReadOptions) {
+    this.#yaml = yaml
+    this.#options = options
+  }
+
+  read(node: Node | null, path: Path): Raw | undefined {
+    if (isAlias(node)) return this.#alias(node, path)
+    if (isScalar(node)) return this.#scalar(node, path)
+    return isCollection(node) ? this.#collection(node, path) : undefined
+  }
+
+  #alias(alias: Alias, path: Path): Raw | undefined {
+    const node = alias.resolve(this.#yaml.document)
+    if (node && !this.#around.has(node) && ++this.#aliases <= MOST_ALIASES) return this.read(node, path)
+    this.#options.report(
+      path,
+      'expected a file of finite size: this alias contains itself, or there are too many',
+    )
+    return undefined
+  }
+
+  #scalar(scalar: Scalar, path: Path): string | undefined {
+    const written = scalar.source ?? ''
+    const tag = TAGS.find((known) => known === scalar.tag)
+    if (tag) return this.#options.resolve(tag, written, path)
+    return isNull(scalar) ? undefined : written
+  }
+
+  #collection(node: Node, path: Path): Raw | undefined {
+    this.#around.add(node)
+    const value = isSeq(node)
+      ? this.#list(node.items, path)
+      : isMap(node)
+        ? this.#mapping(node, path)
+        : undefined
+    this.#around.delete(node)
+    return value
+  }
+
+  #list(items: unknown[], path: Path): Raw[] {
+    return items.map((item, index) => {
+      const node = asNode(item)
+      const own = [...path, index]
+      if (node) this.#options.places.set(own, this.#placeOf(node))
+      return this.read(node, own) ?? ''
+    })
+  }
+
+  /** Merged mappings come first, the last of them before the others, so that what was written nearer wins. */
+  #mapping(map: YAMLMap, path: Path): RawMapping {
+    const value: RawMapping = Object.create(null)
+    const merges = map.items.filter(isMerge).flatMap(({value: merged}) => this.#merged(asNode(merged), path))
+    for (const source of merges.reverse()) Object.assign(value, source)
+    const names = new Set<string>()
+    for (const pair of map.items) if (!isMerge(pair)) this.#pair(pair, path, value, names)
+    return value
+  }
+
+  #merged(node: Node | null, path: Path): RawMapping[] {
+    if (isSeq(node)) return node.items.flatMap((item) => this.#merged(asNode(item), path))
+    const value = this.read(node, path)
+    if (typeof value === 'object' && !Array.isArray(value)) return [value]
+    this.#options.report(path, 'expected a mapping after "<<"')
+    return []
+  }
+
+  #pair({key, value}: Pair, path: Path, mapping: RawMapping, before: Set<string>): void {
+    const name = isScalar(key) ? (key.source ?? '') : ''
+    const own = [...path, name]
+    if (isScalar(key)) this.#options.places.set(own, this.#placeOf(key))
+    if (before.has(name)) this.#options.report(own, 'this key was written before in the same mapping')
+    before.add(name)
+    const read = this.read(asNode(value), own) ?? this.#options.empty?.(own)
+    if (name === '__proto__') this.#options.report(own, 'unknown key')
+    else if (read === undefined) delete mapping[name]
+    else mapping[name] = read
+  }
+
+  #placeOf(node: Node): Place {
+    return this.#yaml.place(node.range?.[0] ?? 0)
+  }
+}
+
+function isNull({type, source = '', tag}: Scalar): boolean {
+  return type === 'PLAIN' && tag === undefined && /^(?:~|null|Null|NULL)?$/.test(source)
+}
+
+function isMerge({key}: Pair): boolean {
+  return isScalar(key) && key.type === 'PLAIN' && key.source === '<<'
+}
+
+function asNode(value: unknown): Node | null {
+  return isAlias(value) || isScalar(value) || isCollection(value) ? value : null
+}

@@ -1,0 +1,239 @@
+/** What the bridge remembers over restarts: which plug is which, and what it learnt about each. */
+import {createHash} from 'node:crypto'
+import {mkdir, readFile, rename} from 'node:fs/promises'
+import {join} from 'node:path'
+import {z} from 'zod'
+import type {Clock, Random, Timer} from './clock.ts'
+import type {Log} from './log.ts'
+import {removeUnfinished, replaceFile} from './replace-file.ts'
+import type {Secret} from './secret.ts'
+
+const FILE = 'state.json'
+/** Things are learnt in bursts: one write for all of them. */
+const WRITE_AFTER_MS = 2_000
+/** Message ids change with every request: written as often as anything else, they would wear out a memory card. */
+const WRITE_MESSAGE_IDS_AFTER_MS = 300_000
+const RETRY_AFTER_MS = 60_000
+
+const text = z.string().optional().catch(undefined)
+const number = z.number().int().nonnegative().optional().catch(undefined)
+
+/** What a damaged or foreign field would say is forgotten; the rest stays. */
+const memorySchema = z.object({
+  name: text,
+  model: text,
+  firmware: text,
+  hardware: text,
+  mac: text,
+  host: text,
+  configuredHost: text,
+  port: number,
+  messageId: number,
+})
+
+const fileSchema = z.object({
+  version: z.literal(1),
+  client_id: z.string().min(1),
+  plugs: z.record(z.string().regex(/^[1-9]\d*$/), memorySchema.extend({fingerprint: z.string()})),
+})
+
+/** What is known of a plug. `host` and `port`: where it last answered; `configuredHost`: what the
+ * configuration said then; `messageId`: the last one used. */
+export type PlugMemory = z.output<typeof memorySchema>
+export type RememberedPlug = {did: number} & PlugMemory
+type FileContent = z.output<typeof fileSchema>
+type Entry = FileContent['plugs'][string]
+
+export interface StateStoreOptions {
+  clock: Clock
+  log: Log
+  random: Random
+}
+
+/** Everything is kept in memory; the file follows, and the bridge works on when it cannot. */
+export class StateStore {
+  readonly clientId: string
+  readonly #folder: string
+  readonly #clock: Clock
+  readonly #log: Log
+  readonly #random: Random
+  readonly #plugs = new Map<number, Entry>()
+  readonly #didByFingerprint = new Map<string, number>()
+  #changed = false
+  #failing = false
+  #timer: {at: number; timer: Timer} | undefined
+  #writing: Promise<void> = Promise.resolve()
+
+  private constructor(
+    folder: string,
+    content: FileContent | undefined,
+    {clock, log, random}: StateStoreOptions,
+  ) {
+    this.#folder = folder
+    this.#clock = clock
+    this.#log = log
+    this.#random = random
+    this.#changed = content === undefined
+    this.clientId = content?.client_id ?? `miio2mqtt_${randomHex(random)}`
+    for (const [did, entry] of Object.entries(content?.plugs ?? {})) this.#keep(Number(did), entry)
+  }
+
+  /** Reads what `folder` holds. Never throws: without a readable file everything starts anew, with one warning. */
+  static async open(folder: string, options: StateStoreOptions): Promise<StateStore> {
+    const store = new StateStore(folder, await readState(folder, options), options)
+    if (store.#changed) await store.save()
+    return store
+  }
+
+  /** All plugs ever remembered, configured or not. */
+  all(): RememberedPlug[] {
+    return Array.from(this.#plugs, ([did, entry]) => remembered(did, entry))
+  }
+
+  /** The plug with this id; when the id is not known, the one that had this token. */
+  find({id, token}: {id?: number | undefined; token: Secret}): RememberedPlug | undefined {
+    const did = id ?? this.#didByFingerprint.get(fingerprint(token))
+    const entry = did === undefined ? undefined : this.#plugs.get(did)
+    return did === undefined || !entry ? undefined : remembered(did, entry)
+  }
+
+  /**
+   * Adds `patch` to what is known of a plug; `undefined` in it says nothing. The file follows within seconds, within minutes
+   * when only `messageId` changed.
+   */
+  remember(did: number, token: Secret, patch: Partial<PlugMemory>): void {
+    const before = this.#plugs.get(did)
+    const after = {...before, ...definedOnly(patch), fingerprint: fingerprint(token)}
+    const changes = changedKeys(before, after)
+    if (changes.length === 0) return
+    this.#keep(did, after)
+    this.#changed = true
+    const little = changes.every((key) => key === 'messageId')
+    this.#writeWithin(little ? WRITE_MESSAGE_IDS_AFTER_MS : WRITE_AFTER_MS)
+  }
+
+  forget(did: number): void {
+    this.#forgetFingerprint(did)
+    if (!this.#plugs.delete(did)) return
+    this.#changed = true
+    this.#writeWithin(WRITE_AFTER_MS)
+  }
+
+  /** Writes what changed, now. Never throws: a failure is logged once, and tried again every minute. */
+  save(): Promise<void> {
+    this.#cancelTimer()
+    this.#writing = this.#writing.then(() => this.#write())
+    return this.#writing
+  }
+
+  /** Saves for the last time: no timer is left afterwards. */
+  async close(): Promise<void> {
+    await this.save()
+    this.#cancelTimer()
+  }
+
+  async #write(): Promise<void> {
+    if (!this.#changed) return
+    this.#changed = false
+    try {
+      await mkdir(this.#folder, {recursive: true, mode: 0o700})
+      await replaceFile(join(this.#folder, FILE), this.#text(), randomHex(this.#random))
+      this.#succeeded()
+    } catch (error) {
+      this.#failed(error)
+    }
+  }
+
+  #succeeded(): void {
+    if (this.#failing) this.#log.info('the state folder can be written again', {folder: this.#folder})
+    this.#failing = false
+  }
+
+  #failed(error: unknown): void {
+    const hint = 'cannot write the state folder: what is learnt now is lost at the next restart'
+    if (!this.#failing) this.#log.warn(hint, {folder: this.#folder, error})
+    this.#failing = true
+    this.#changed = true
+    this.#writeWithin(RETRY_AFTER_MS)
+  }
+
+  #text(): string {
+    const content: FileContent = {
+      version: 1,
+      client_id: this.clientId,
+      plugs: Object.fromEntries(this.#plugs),
+    }
+    return JSON.stringify(content, null, 1)
+  }
+
+  #keep(did: number, entry: Entry): void {
+    this.#forgetFingerprint(did)
+    this.#plugs.set(did, entry)
+    this.#didByFingerprint.set(entry.fingerprint, did)
+  }
+
+  #forgetFingerprint(did: number): void {
+    const print = this.#plugs.get(did)?.fingerprint
+    if (print !== undefined && this.#didByFingerprint.get(print) === did) this.#didByFingerprint.delete(print)
+  }
+
+  /** A timer that is due sooner stays as it is, so that a stream of changes cannot put the write off for ever. */
+  #writeWithin(ms: number): void {
+    const at = this.#clock.now() + ms
+    if (this.#timer && this.#timer.at <= at) return
+    this.#cancelTimer()
+    this.#timer = {at, timer: this.#clock.after(ms, () => void this.save())}
+  }
+
+  #cancelTimer(): void {
+    this.#timer?.timer.cancel()
+    this.#timer = undefined
+  }
+}
+
+/** What the folder holds, or `undefined` for a first start or an unreadable file, which is put aside. */
+async function readState(folder: string, {clock, log}: StateStoreOptions): Promise<FileContent | undefined> {
+  const file = join(folder, FILE)
+  try {
+    await removeUnfinished(file)
+    return fileSchema.parse(JSON.parse(await readFile(file, 'utf8')))
+  } catch (error) {
+    const kept = `${file}.bad-${clock.date().toISOString().replaceAll(':', '-')}`
+    const putAside = () =>
+      log.warn('what was remembered is unreadable: starting anew', {kept, error: explain(error)})
+    // Where nothing can be put aside there is no file yet, or no usable folder: the first write will say so.
+    await rename(file, kept).then(putAside, () => {})
+    return undefined
+  }
+}
+
+/** Recognises a token without holding it. */
+function fingerprint(token: Secret): string {
+  return createHash('sha256').update(token.reveal().toLowerCase()).digest('hex').slice(0, 16)
+}
+
+function remembered(did: number, {fingerprint: _, ...memory}: Entry): RememberedPlug {
+  return {did, ...memory}
+}
+
+function changedKeys(before: Entry | undefined, after: Entry): string[] {
+  const known = new Map(Object.entries(before ?? {}))
+  return Object.entries(after).flatMap(([key, value]) => (known.get(key) === value ? [] : [key]))
+}
+
+function definedOnly(patch: Partial<PlugMemory>): Partial<PlugMemory> {
+  return Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined))
+}
+
+function randomHex(random: Random): string {
+  return Math.floor(random() * 2 ** 32)
+    .toString(16)
+    .padStart(8, '0')
+}
+
+/** A schema's error lists everything that is wrong in many lines: for a file nobody wrote by hand, the first will do. */
+function explain(error: unknown): unknown {
+  return error instanceof z.ZodError
+    ? `${error.issues[0]?.path.join('.')}: ${error.issues[0]?.message}`
+    : error
+}
