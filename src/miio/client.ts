@@ -1,0 +1,243 @@
+/** One plug on the wire: `call(method, params)`, one question at a time. */
+import {lookup as lookUp} from 'node:dns/promises'
+import type {Clock, Random} from '../clock.ts'
+import {MiioError} from './errors.ts'
+import {Exchange} from './exchange.ts'
+import {closed, Link} from './link.ts'
+import {MessageIds} from './message-ids.ts'
+import {Cipher, MIIO_PORT} from './packet.ts'
+import type {Greeting, Question} from './question.ts'
+import {hasRestarted, type Reading} from './reading.ts'
+import type {Wire} from './socket.ts'
+import {Stats} from './stats.ts'
+import {describe, masker, type Trace} from './trace.ts'
+import {within} from './waiting.ts'
+
+export interface MiioClientOptions {
+  socket: Wire
+  clock: Clock
+  random: Random
+  /** 16 bytes. */
+  token: Buffer
+  /** An IPv4 address or a name; without it calls fail until `moveTo` has found the plug. */
+  host?: string | undefined
+  port?: number | undefined
+  /** The plug's device id; without it, whoever answers under the token is the plug. */
+  did?: number | undefined
+  /** Where an earlier run's message ids stopped. */
+  nextId?: number | undefined
+  trace?: Trace | undefined
+  events?: ClientEvents | undefined
+  /** The IPv4 address a name stands for; the system's resolver by default. */
+  lookup?: ((host: string) => Promise<string>) | undefined
+}
+
+export interface ClientEvents {
+  /** The plug's clock has fallen back: it was without power. Told by an answer under our token only. */
+  rebooted?(): void
+  /** The plug's device id, once an answer under our token has borne it. */
+  learnt?(did: number): void
+}
+
+export interface CallOptions {
+  /** When to give up, in ms of the clock; by default the tries alone decide. */
+  deadline?: number | undefined
+  /** How often to ask, 2 s each; 3 by default. */
+  tries?: number | undefined
+  /**
+   * Once aborted, no try follows the one under way; that one still ends by itself, so that nothing is in flight when the
+   * call settles. Without an answer it rejects with `timeout`, like any call that ran out of tries.
+   */
+  signal?: AbortSignal | undefined
+}
+
+const TRIES = 3
+
+export class MiioClient {
+  readonly #options: MiioClientOptions
+  readonly #cipher: Cipher
+  readonly #ids: MessageIds
+  readonly #mask: (text: string) => string
+  readonly #closing = new AbortController()
+  readonly stats = new Stats()
+  #did: number | undefined
+  #link: Link | undefined
+  /** When and where the plug's clock was last seen beyond doubt. */
+  #proven: Reading | undefined
+  /** Resolves when everything asked for so far has ended. */
+  #tail: Promise<void> = Promise.resolve()
+
+  /** @throws RangeError when the token has not 16 bytes. */
+  constructor(options: MiioClientOptions) {
+    this.#options = options
+    this.#cipher = new Cipher(options.token)
+    this.#ids = new MessageIds(options.random, options.nextId)
+    this.#mask = masker(options.token)
+    this.#did = options.did
+    if (options.host !== undefined) this.#link = this.#linkTo(options.host, options.port ?? MIIO_PORT)
+  }
+
+  /** The plug's device id: as given, or as proven by an answer. */
+  get did(): number | undefined {
+    return this.#did
+  }
+
+  /** The address or name in use; `undefined` until one is known. */
+  get host(): string | undefined {
+    return this.#link?.host
+  }
+
+  get port(): number {
+    return this.#link?.port ?? this.#options.port ?? MIIO_PORT
+  }
+
+  /** The message id to be remembered over a restart. */
+  get nextId(): number {
+    return this.#ids.upcoming
+  }
+
+  /**
+   * Asks the plug, again when no answer comes, and resolves to the answer's `result`, whatever that is.
+   * Calls wait for one another: at most one request is in flight.
+   * @throws MiioError (the promise rejects with nothing else)
+   */
+  call(method: string, params: unknown = [], options: CallOptions = {}): Promise<unknown> {
+    const {deadline = Number.POSITIVE_INFINITY, tries = TRIES, signal} = options
+    const question = {method, params, deadline, tries, signal}
+    return this.#inTurn(question, () => this.#ask(this.#linkOrThrow(), question))
+  }
+
+  /** Greets the plug and says who answers, unproven. @throws MiioError when nobody does within `timeout` ms, or another plug */
+  hello(timeout: number): Promise<Greeting> {
+    const deadline = this.#options.clock.now() + timeout
+    const question = {method: 'hello', params: [], deadline, tries: 1, signal: undefined}
+    return this.#inTurn(question, () => this.#exchange(this.#linkOrThrow(), question).greet())
+  }
+
+  /**
+   * Asks for the plug at another address, and uses that from then on if it answers there under our token. A hello reply
+   * from there, which anybody can forge, is not enough.
+   * @returns whether it did
+   */
+  async moveTo(host: string, port = this.port): Promise<boolean> {
+    const deadline = Number.POSITIVE_INFINITY
+    const question = {method: 'miIO.info', params: [], deadline, tries: TRIES, signal: undefined}
+    try {
+      return await this.#inTurn(question, () => this.#moveIfThere(this.#linkTo(host, port), question))
+    } catch (error) {
+      if (error instanceof MiioError) return false
+      throw error
+    }
+  }
+
+  /** Rejects what is under way and what waits with a `timeout`, now and from now on. Leaves no timer behind. */
+  close(): void {
+    this.#closing.abort()
+    this.#link?.close()
+  }
+
+  async #moveIfThere(link: Link, question: Question): Promise<boolean> {
+    const isThere = await this.#answersAt(link, question)
+    const abandoned = isThere ? this.#link : link
+    if (isThere) this.#link = link
+    abandoned?.close()
+    return isThere
+  }
+
+  async #answersAt(link: Link, question: Question): Promise<boolean> {
+    try {
+      await this.#ask(link, question)
+      return true
+    } catch (error) {
+      if (error instanceof MiioError) return error.code === 'refused' // a refusal is an answer, too
+      throw error
+    }
+  }
+
+  #ask(link: Link, question: Question): Promise<unknown> {
+    return this.#exchange(link, question).ask()
+  }
+
+  #exchange(link: Link, question: Question): Exchange {
+    const {clock, random} = this.#options
+    return new Exchange(
+      {
+        link,
+        clock,
+        random,
+        cipher: this.#cipher,
+        ids: this.#ids,
+        stats: this.stats,
+        did: () => this.#did,
+        onProof: (reading) => this.#proved(reading),
+      },
+      question,
+    )
+  }
+
+  #proved(reading: Reading): void {
+    const before = this.#proven
+    this.#proven = reading
+    if (this.#did === undefined) {
+      this.#did = reading.did
+      this.#options.events?.learnt?.(reading.did)
+    }
+    if (before && hasRestarted(before, reading)) this.#options.events?.rebooted?.()
+  }
+
+  /** Runs `job` once everything asked for before has ended; gives up waiting when the question would be over anyway. */
+  async #inTurn<T>(question: Question, job: () => Promise<T>): Promise<T> {
+    const ready = this.#tail
+    let leave = () => {}
+    const left = new Promise<void>((resolve) => {
+      leave = resolve
+    })
+    this.#tail = ready.then(() => left)
+    try {
+      const {clock} = this.#options
+      const turn = ready.then(() => true)
+      const isOurs = await within(clock, question.deadline, turn, question.signal, this.#closing.signal)
+      if (this.#closing.signal.aborted) throw closed(this.#where)
+      if (!isOurs) throw waitedInVain(this.#where, question.method)
+      return await job()
+    } finally {
+      leave()
+    }
+  }
+
+  #linkOrThrow(): Link {
+    if (this.#link) return this.#link
+    const who = this.#did === undefined ? 'the plug' : `device ${this.#did}`
+    throw new MiioError('unreachable', 'send', `the address of ${who} is not known yet`)
+  }
+
+  #linkTo(host: string, port: number): Link {
+    const {socket, clock, trace, lookup = resolved} = this.#options
+    return new Link({
+      socket,
+      clock,
+      host,
+      port,
+      lookup,
+      closing: this.#closing.signal,
+      trace: (direction, datagram, from) =>
+        trace?.({direction, host: from, port, ...describe(datagram, this.#cipher, this.#mask)}),
+      onDropped: (count) => {
+        this.stats.dropped += count
+      },
+    })
+  }
+
+  get #where(): string {
+    return this.#link?.where ?? 'the plug'
+  }
+}
+
+async function resolved(host: string): Promise<string> {
+  const {address} = await lookUp(host, {family: 4})
+  return address
+}
+
+function waitedInVain(where: string, method: string): MiioError {
+  return new MiioError('timeout', 'send', `${where} was not asked ${method}: another request took too long`)
+}

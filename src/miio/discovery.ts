@@ -1,0 +1,183 @@
+/** Who is there, and where: hellos by broadcast, and what answers them (docs/protocol.md §1.2, §1.10). */
+import {type Clock, sleep, type Timer} from '../clock.ts'
+import {broadcastAddresses} from './broadcast.ts'
+import {MiioError} from './errors.ts'
+import {HELLO, MalformedPacket, MIIO_PORT, parsePacket} from './packet.ts'
+import type {Endpoint, Wire} from './socket.ts'
+
+export {broadcastAddresses}
+
+/** A hello reply in words. Nothing proves it: whoever is told must ask there under the plug's token. */
+export interface Found extends Endpoint {
+  did: number
+  /** Seconds since the plug's boot. */
+  uptime: number
+  /** The plug is not set up yet, and shows its token to everybody. */
+  revealsToken: boolean
+}
+
+export interface ScanOptions {
+  /** Milliseconds to wait for replies. */
+  timeout: number
+  /** Ends the scan early, with what was found so far. */
+  signal?: AbortSignal | undefined
+  onFound?: ((found: Found) => void) | undefined
+  /** Greet this one address instead of broadcasting; its first reply ends the scan. */
+  only?: Endpoint | undefined
+}
+
+/** A lost plug has mostly just got a new address, and is back within seconds; a broken one is not worth much noise. */
+const FIRST_INTERVAL_MS = 5_000
+const LONGEST_INTERVAL_MS = 60_000
+
+export class Discovery {
+  readonly #socket: Wire
+  readonly #clock: Clock
+  readonly #broadcast: readonly string[] | undefined
+  readonly #log: (message: string) => void
+  readonly #wanted = new Map<number, (at: Endpoint) => void>()
+  /** What was reported since the last broadcast: several networks may bring the same reply. */
+  readonly #reported = new Set<string>()
+  #stopListening: (() => void) | undefined
+  #timer: Timer | undefined
+  #lastBroadcast = Number.NEGATIVE_INFINITY
+  #interval = FIRST_INTERVAL_MS
+
+  /** @param broadcast where hellos go; by default every interface's broadcast address, `[]` is nowhere. */
+  constructor({
+    socket,
+    clock,
+    broadcast,
+    log = () => {},
+  }: {
+    socket: Wire
+    clock: Clock
+    broadcast: readonly string[] | undefined
+    log?: ((message: string) => void) | undefined
+  }) {
+    this.#socket = socket
+    this.#clock = clock
+    this.#broadcast = broadcast
+    this.#log = log
+  }
+
+  /**
+   * Greets everybody, twice since UDP loses packets, and collects who answers: each device once.
+   * @throws MiioError `unreachable` when not one hello could leave
+   */
+  async scan({timeout, signal, onFound, only}: ScanOptions): Promise<Found[]> {
+    const targets = only ? [only] : this.#everywhere()
+    if (targets.length === 0) return []
+    const found = new Map<number, Found>()
+    const done = new AbortController()
+    const stop = () => done.abort()
+    signal?.addEventListener('abort', stop)
+    if (signal?.aborted) stop()
+    const unsubscribe = this.#onHelloReply((one) => {
+      if (only && (one.host !== only.host || one.port !== only.port)) return
+      if (found.has(one.did)) return
+      found.set(one.did, one)
+      onFound?.(one)
+      if (only) stop()
+    })
+    try {
+      await this.#greet(targets)
+      await sleep(this.#clock, timeout / 3, done.signal)
+      if (!done.signal.aborted) await this.#greetIfPossible(targets)
+      await sleep(this.#clock, timeout - timeout / 3, done.signal)
+    } finally {
+      unsubscribe()
+      signal?.removeEventListener('abort', stop)
+    }
+    return [...found.values()]
+  }
+
+  /**
+   * Looks for a plug until `forget`: at once, then at growing intervals, in broadcasts shared with everybody else's search.
+   * `onFound` may be told of an address more than once, and of a wrong one: a hello reply can be forged.
+   */
+  find(did: number, onFound: (at: Endpoint) => void): void {
+    const isNew = !this.#wanted.has(did)
+    this.#wanted.set(did, onFound)
+    if (!isNew) return
+    this.#stopListening ??= this.#onHelloReply((found) => this.#report(found))
+    this.#interval = FIRST_INTERVAL_MS
+    this.#schedule(this.#lastBroadcast + FIRST_INTERVAL_MS)
+  }
+
+  forget(did: number): void {
+    this.#wanted.delete(did)
+    if (this.#wanted.size === 0) this.stop()
+  }
+
+  /** Ends every search started by `find`. */
+  stop(): void {
+    this.#wanted.clear()
+    this.#timer?.cancel()
+    this.#timer = undefined
+    this.#stopListening?.()
+    this.#stopListening = undefined
+  }
+
+  #schedule(at: number): void {
+    this.#timer?.cancel()
+    this.#timer = this.#clock.after(Math.max(0, at - this.#clock.now()), () => void this.#seek())
+  }
+
+  async #seek(): Promise<void> {
+    this.#lastBroadcast = this.#clock.now()
+    this.#schedule(this.#lastBroadcast + this.#interval)
+    this.#interval = Math.min(2 * this.#interval, LONGEST_INTERVAL_MS)
+    this.#reported.clear()
+    await this.#greetIfPossible(this.#everywhere())
+  }
+
+  #report({did, host, port}: Found): void {
+    const wish = this.#wanted.get(did)
+    const sighting = `${did} ${host}:${port}`
+    if (!wish || this.#reported.has(sighting)) return
+    this.#reported.add(sighting)
+    wish({host, port})
+  }
+
+  #everywhere(): Endpoint[] {
+    return (this.#broadcast ?? broadcastAddresses()).map((host) => ({host, port: MIIO_PORT}))
+  }
+
+  /** Once more, where an earlier greeting has left or a later one will: no network now is no reason to stop. */
+  async #greetIfPossible(targets: readonly Endpoint[]): Promise<void> {
+    try {
+      await this.#greet(targets)
+    } catch (error) {
+      if (!(error instanceof MiioError)) throw error
+      this.#log(error.message)
+    }
+  }
+
+  /** @throws MiioError when no hello could leave: the first one's reason */
+  async #greet(targets: readonly Endpoint[]): Promise<void> {
+    const sent = await Promise.allSettled(targets.map(({host, port}) => this.#socket.send(HELLO, host, port)))
+    const failed = sent.filter((outcome) => outcome.status === 'rejected').map(({reason}) => reason)
+    const [first] = failed
+    if (first instanceof MiioError && failed.length === sent.length) throw first
+    for (const reason of failed) this.#log(String(reason))
+  }
+
+  #onHelloReply(handler: (found: Found) => void): () => void {
+    return this.#socket.onStranger((datagram, from) => {
+      const found = toFound(datagram, from)
+      if (found) handler(found)
+    })
+  }
+}
+
+function toFound(datagram: Buffer, from: Endpoint): Found | undefined {
+  try {
+    const packet = parsePacket(datagram)
+    if (packet.kind !== 'hello_reply') return undefined
+    return {did: packet.did, ...from, uptime: packet.stamp, revealsToken: packet.revealsToken}
+  } catch (error) {
+    if (error instanceof MalformedPacket) return undefined
+    throw error
+  }
+}

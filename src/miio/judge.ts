@@ -1,0 +1,115 @@
+/** Which datagrams from a plug's address count, and for what (docs/protocol.md §1.6 and §2). Everything else is dropped. */
+import {MiioError} from './errors.ts'
+import {ChecksumMismatch, MalformedPacket, type Packet, parsePacket} from './packet.ts'
+import type {Asked, Greeting, Heard} from './question.ts'
+import type {Reading} from './reading.ts'
+import {isTransient, refusal} from './refusals.ts'
+import {parseReply, UnreadableReply} from './repair.ts'
+import type {Course} from './silence.ts'
+
+/** Came from the right address and still counts for nothing. `message` says what it was. */
+class Unwanted extends Error {}
+
+export class Judge {
+  readonly #asked: Asked
+  readonly #method: string
+  readonly #course: Course
+  /** The ids not answered yet. A late answer to an earlier try answers the same question. */
+  readonly #open = new Map<number, {did: number; head: Buffer; at: number}>()
+  #latestId = 0
+  /** Whether a hello is out. A hello reply at any other time is none. */
+  awaitsHello = false
+
+  constructor(asked: Asked, method: string, course: Course) {
+    this.#asked = asked
+    this.#method = method
+    this.#course = course
+  }
+
+  /** From now on an answer of the plug `did` to `request`, which bears `id`, counts. */
+  expect(id: number, did: number, request: Buffer): void {
+    this.#open.set(id, {did, head: request.subarray(0, 16), at: this.#asked.clock.now()})
+    this.#latestId = id
+  }
+
+  /** @returns `undefined` for what does not count. @throws MiioError when it ends the question */
+  judge(datagram: Buffer): Heard | undefined {
+    try {
+      const packet = parsePacket(datagram)
+      if (packet.kind === 'hello_reply') return this.#greeting(packet)
+      if (packet.kind === 'message') return this.#message(packet)
+      if (packet.kind === 'nak') return this.#nak(datagram)
+      throw new Unwanted('a hello')
+    } catch (error) {
+      return this.#drop(error)
+    }
+  }
+
+  /** Nothing proves a hello reply: its stamp is tried, its device id believed once an answer under our token bears it. */
+  #greeting({did, stamp, revealsToken}: Packet & {kind: 'hello_reply'}): Greeting {
+    if (!this.awaitsHello) throw new Unwanted('a hello reply nobody waited for')
+    const {link, clock} = this.#asked
+    const known = this.#asked.did()
+    if (known !== undefined && known !== did) throw anotherDevice(link.where, known, did)
+    this.awaitsHello = false
+    this.#course.greetings++
+    link.reading = {did, stamp, at: clock.now()} // also a stamp of 0: the plug has just booted (§1.4)
+    return {kind: 'greeting', did, uptime: stamp, revealsToken}
+  }
+
+  /** Device id, stamp and length must be those of a request of ours (§1.6 step 7). */
+  #nak(datagram: Buffer): never {
+    const head = datagram.subarray(0, 16)
+    const isOurs = [...this.#open.values()].some((request) => request.head.equals(head))
+    if (!isOurs) throw new Unwanted('a "checksum wrong" to nothing we asked')
+    throw wrongToken(this.#asked.link.where)
+  }
+
+  #message(packet: Packet & {kind: 'message'}): Heard {
+    const {reply, repairs} = parseReply(this.#asked.cipher.open(packet))
+    const id = reply.id ?? 0
+    const request = this.#open.get(id)
+    if (!request) throw new Unwanted(`an answer to ${reply.id ?? 'no id'}, which is not open`)
+    if (packet.did !== request.did) throw new Unwanted(`an answer of device ${packet.did}`)
+    this.#open.delete(id) // answered: the same answer once more is none
+    this.#asked.stats.repairs += repairs.length
+    this.#proved({did: packet.did, stamp: packet.stamp, at: this.#asked.clock.now()}, request.at)
+    return reply.error ? this.#refused(id, reply.error) : {kind: 'answer', result: reply.result}
+  }
+
+  #proved(reading: Reading, askedAt: number): void {
+    const {link, stats, onProof} = this.#asked
+    link.reading = reading
+    stats.answered(reading.at - askedAt, reading.at)
+    onProof(reading)
+  }
+
+  #refused(id: number, reason: {code: number; message: string}): Heard {
+    const text = refusal(this.#asked.link.where, this.#method, reason)
+    const error = new MiioError('refused', 'request', text, reason.code)
+    if (!isTransient(reason)) throw error
+    if (id !== this.#latestId) throw new Unwanted('a late "not now"') // the newer request is still under way
+    return {kind: 'failure', error}
+  }
+
+  #drop(error: unknown): undefined {
+    const isWorthless =
+      error instanceof MalformedPacket || error instanceof UnreadableReply || error instanceof Unwanted
+    if (!isWorthless) throw error
+    this.#asked.stats.dropped++
+    this.#course.dropped++
+    this.#course.lastDropped = error.message
+    this.#course.mismatched ||= error instanceof ChecksumMismatch
+    this.#course.unreadable ||= error instanceof UnreadableReply
+  }
+}
+
+function anotherDevice(where: string, expected: number, got: number): MiioError {
+  const text = `expected device ${expected} at ${where}, but another device answers there: ${got}; the address has changed`
+  return new MiioError('unreachable', 'hello', text)
+}
+
+function wrongToken(where: string): MiioError {
+  const text = `${where} says the token is wrong: it changes whenever the plug is set up again; look it up anew`
+  return new MiioError('bad_token', 'request', text)
+}

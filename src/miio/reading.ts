@@ -1,0 +1,29 @@
+/** A plug's clock as it was last read (docs/protocol.md §1.4): seconds since its boot. */
+export interface Reading {
+  did: number
+  /** What the plug's clock showed, in seconds. */
+  stamp: number
+  /** When that was, in milliseconds of ours. */
+  at: number
+}
+
+/** An m1 ignores stamps more than 60 s off, and others want a hello after some silence. */
+const FRESH_MS = 60_000
+/** A plug's clock may be this far behind where we think it is, and 1 % of the time passed, without a restart. */
+const RESTART_SECONDS = 5
+const DRIFT = 0.01
+
+/** What the plug's clock shows at `now`: the reading carried forward by our own monotonic clock, never by the time of day. */
+export function stampAt(reading: Reading, now: number): number {
+  return reading.stamp + Math.floor((now - reading.at) / 1000)
+}
+
+export function isFresh(reading: Reading, now: number): boolean {
+  return now - reading.at <= FRESH_MS
+}
+
+/** Whether the plug's clock fell back between two readings: it was without power in between. */
+export function hasRestarted(before: Reading, after: Reading): boolean {
+  const elapsed = (after.at - before.at) / 1000
+  return stampAt(before, after.at) - after.stamp > RESTART_SECONDS + DRIFT * elapsed
+}

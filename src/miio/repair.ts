@@ -1,0 +1,216 @@
+/**
+ * The JSON plugs really send (docs/protocol.md §1.7). Text that is JSON is taken as it is. Otherwise it is cut into tokens,
+ * and the known mistakes of real firmware are put right in them, so that nothing inside a string is ever touched.
+ */
+import {isUtf8} from 'node:buffer'
+
+/** What a plug answered: `error` when it said no, else `result`. Nothing in `result` has been looked at. */
+export interface Reply {
+  /** `undefined` when it is missing or no whole number: such a reply answers nothing. */
+  id: number | undefined
+  result?: unknown
+  error?: {code: number; message: string}
+}
+
+/** An authentic payload that is no reply. `message` says what was expected and what came. */
+export class UnreadableReply extends Error {
+  override readonly name = 'UnreadableReply'
+}
+
+/** Far deeper than any plug nests, shallow enough for whoever walks the result recursively. */
+const DEEPEST = 32
+
+/**
+ * The reply in a decrypted payload, and the names of the repairs it needed: none for proper JSON.
+ * @throws UnreadableReply
+ */
+export function parseReply(payload: Buffer): {reply: Reply; repairs: string[]} {
+  const {text, tokens, repairs} = toJson(payload)
+  const value = parse(text)
+  if (value === undefined) throw new UnreadableReply(`expected JSON, got ${excerpt(payload)}`)
+  refuseTraps(tokens)
+  return {reply: toReply(value), repairs}
+}
+
+function toJson(payload: Buffer): {text: string; tokens: string[]; repairs: string[]} {
+  const repairs = isUtf8(payload) ? [] : ['invalid_utf8'] // an SSID may hold any bytes; they become U+FFFD
+  const text = withoutTrailingNuls(payload).toString('utf8')
+  if (parse(text) !== undefined) return {text, tokens: tokenize(text), repairs}
+
+  let tokens = tokenize(cutAtNul(text, repairs))
+  for (const repair of REPAIRS) {
+    const fixed = apply(repair, tokens)
+    if (!fixed) continue
+    tokens = fixed
+    repairs.push(repair.name)
+  }
+  return {text: tokens.join(' '), tokens, repairs} // a space: what was apart must not become one number
+}
+
+/** Usually one NUL, sometimes none or several: not worth calling a repair. */
+function withoutTrailingNuls(payload: Buffer): Buffer {
+  let end = payload.length
+  while (end > 0 && payload[end - 1] === 0) end--
+  return payload.subarray(0, end)
+}
+
+/**
+ * A text in C ends at its first NUL, so that what follows is left over from an earlier one: `{…}\0k` (python-miio cuts at
+ * the last NUL instead). NULs in front are seen with a gateway that is offline.
+ */
+function cutAtNul(text: string, repairs: string[]): string {
+  let start = 0
+  while (text[start] === '\0') start++
+  if (start > 0) repairs.push('leading_nul')
+  const end = text.indexOf('\0', start)
+  if (end >= 0) repairs.push('text_after_nul')
+  return text.slice(start, end < 0 ? undefined : end)
+}
+
+/** Strings (an unfinished one runs to the end), punctuation, words; only JSON's own white space is left out. */
+function tokenize(text: string): string[] {
+  return text.match(/"[^"\\]*(?:\\.?[^"\\]*)*(?:"|$)|[{}[\],:]|[^ \t\r\n{}[\],:"]+/gs) ?? []
+}
+
+/** Where a repair looks: a token, its neighbours, and the bracket it stands inside (`''` where there is none). */
+interface Spot {
+  token: string
+  before: string
+  after: string
+  inside: string
+}
+
+interface Repair {
+  name: string
+  /** The tokens to stand in place of this one, or `undefined` when nothing is wrong. It must never change proper JSON. */
+  fix(spot: Spot): string[] | undefined
+}
+
+/** Applied one after the other, each to what the one before left. */
+const REPAIRS: readonly Repair[] = [
+  {
+    // SSIDs and names with raw control characters. Kept, as escapes: without them `"o?n"` might become `"on"`.
+    name: 'control_character',
+    fix: ({token}) => (token.startsWith('"') && /\p{Cc}/u.test(token) ? [escapeControls(token)] : undefined),
+  },
+  {
+    // `printf("%f")` of a sensor without a value. No report; unknown is the only thing it can mean.
+    name: 'not_a_number',
+    fix: ({token}) => (/^-?(nan|inf|infinity)$/i.test(token) ? ['null'] : undefined),
+  },
+  {
+    // `"value":00` from 090615.curtain.jldj03 (python-miio#1411). Zeros only: `05` might be anything.
+    name: 'double_zero',
+    fix: ({token}) => (/^00+$/.test(token) ? ['0'] : undefined),
+  },
+  {
+    // `}{` in the answer of cuco.plug.cp1 2.0.1_0013 to get_properties (python-miio#1933).
+    name: 'missing_comma',
+    fix: ({token, before, inside}) =>
+      inside === '[' && before === '}' && token === '{' ? [',', '{'] : undefined,
+  },
+  {
+    // qmi.powerstrip.v1 prints nothing for a property it does not know: `[…,0,,,23057,…]` (python-miio#302), and seven
+    // commas for eight names (#334). So n commas are n + 1 slots, also at the end: `["on",]` is `["on",null]`, where
+    // whoever asked two names finds two slots, and whoever asked one may leave the second alone. No slot ever moves.
+    name: 'empty_slot',
+    fix: ({token, before, inside}) =>
+      inside === '[' &&
+      (before === ',' || (before === '[' && token === ',')) &&
+      (token === ',' || token === ']')
+        ? ['null', token]
+        : undefined,
+  },
+  {
+    // `…],,"otu_stat":…` in miIO.info of a zimi.powerstrip.v2 without cloud. Members have names: none can be misplaced.
+    name: 'empty_member',
+    fix: ({token, before, after, inside}) =>
+      inside === '{' && token === ',' && (before === '{' || after === ',' || after === '}') ? [] : undefined,
+  },
+  {
+    // `"result":,` from xiaomi.vacuum.b112 2.2.4_0050: a result that is not known, which is not the same as none.
+    name: 'empty_value',
+    fix: ({token, before}) =>
+      before === ':' && (token === ',' || token === '}') ? ['null', token] : undefined,
+  },
+]
+
+/** The repaired tokens, or `undefined` when there was nothing for this repair to do. */
+function apply(repair: Repair, tokens: readonly string[]): string[] | undefined {
+  const fixed: string[] = []
+  const open: string[] = []
+  let changed = false
+  tokens.forEach((token, i) => {
+    const spot = {token, before: fixed.at(-1) ?? '', after: tokens[i + 1] ?? '', inside: open.at(-1) ?? ''}
+    const instead = repair.fix(spot)
+    changed ||= instead !== undefined
+    fixed.push(...(instead ?? [token]))
+    if (token === '{' || token === '[') open.push(token)
+    if (token === '}' || token === ']') open.pop()
+  })
+  return changed ? fixed : undefined
+}
+
+/**
+ * Two members of one name might be two states of one relay, and choosing between them would be a guess; `__proto__` is
+ * no plug's member but a trap for whoever copies objects.
+ * @param tokens of text that is proper JSON
+ * @throws UnreadableReply
+ */
+function refuseTraps(tokens: readonly string[]): void {
+  const names: Set<unknown>[] = []
+  tokens.forEach((token, i) => {
+    if (token === '{' || token === '[') names.push(new Set())
+    if (token === '}' || token === ']') names.pop()
+    if (names.length > DEEPEST) throw new UnreadableReply(`expected at most ${DEEPEST} levels of brackets`)
+    if (tokens[i + 1] !== ':') return
+    const name: unknown = JSON.parse(token)
+    if (name === '__proto__') throw new UnreadableReply('expected no member named __proto__')
+    if (names.at(-1)?.has(name))
+      throw new UnreadableReply(`expected one member ${token.slice(0, 40)}, got two`)
+    names.at(-1)?.add(name)
+  })
+}
+
+function toReply(value: unknown): Reply {
+  if (!isObject(value)) throw new UnreadableReply(`expected a JSON object, got ${kindOf(value)}`)
+  const {id: given, result, error} = value
+  const id = Number.isSafeInteger(given) ? Number(given) : undefined
+  if (error !== undefined && error !== null) return {id, error: toError(error)}
+  if (result === undefined) throw new UnreadableReply('expected a "result" or an "error", got neither')
+  return {id, result}
+}
+
+function toError(error: unknown): {code: number; message: string} {
+  if (!isObject(error) || typeof error['code'] !== 'number')
+    throw new UnreadableReply('expected an "error" with a number as its "code"')
+  return {code: error['code'], message: typeof error['message'] === 'string' ? error['message'] : ''}
+}
+
+/** `undefined`, which JSON cannot say, when `text` is not JSON. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function kindOf(value: unknown): string {
+  if (Array.isArray(value)) return 'an array'
+  return value === null ? 'null' : `a ${typeof value}`
+}
+
+function escapeControls(text: string): string {
+  return text.replace(/\p{Cc}/gu, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
+
+/** Enough to recognise a new mistake by, too little to hold a token. */
+function excerpt(payload: Buffer): string {
+  const text = withoutTrailingNuls(payload).toString('utf8')
+  return text.length === 0 ? 'nothing' : JSON.stringify(text.length > 24 ? `${text.slice(0, 24)}…` : text)
+}

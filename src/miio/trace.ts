@@ -1,0 +1,62 @@
+/** What `--debug` shows: every packet decoded, with nothing in it that could be a secret. */
+import {type Cipher, MalformedPacket, type Packet, parsePacket} from './packet.ts'
+
+export interface TracedPacket {
+  direction: 'sent' | 'received'
+  host: string
+  port: number
+  kind: Packet['kind'] | 'malformed'
+  did?: number
+  /** Seconds of the plug's clock. */
+  stamp?: number
+  /** The payload as it came, secrets masked, control characters escaped. */
+  json?: string
+  /** Why there is no `json`. */
+  problem?: string
+}
+
+export type Trace = (packet: TracedPacket) => void
+
+/** A datagram in words. The slot of a hello reply, which may hold a token, is left out altogether. */
+export function describe(
+  datagram: Buffer,
+  cipher: Cipher,
+  mask: (text: string) => string,
+): Omit<TracedPacket, 'direction' | 'host' | 'port'> {
+  try {
+    const packet = parsePacket(datagram)
+    if (packet.kind === 'hello') return {kind: 'hello'}
+    const {kind, did, stamp} = packet
+    return {kind, did, stamp, ...(packet.kind === 'message' && opened(packet, cipher, mask))}
+  } catch (error) {
+    if (error instanceof MalformedPacket) return {kind: 'malformed', problem: error.message}
+    throw error
+  }
+}
+
+function opened(
+  message: Packet & {kind: 'message'},
+  cipher: Cipher,
+  mask: (text: string) => string,
+): {json: string} | {problem: string} {
+  try {
+    const text = cipher.open(message).toString('utf8').replace(/\0$/, '')
+    return {json: mask(text).replace(/\p{Cc}/gu, escaped)}
+  } catch (error) {
+    if (error instanceof MalformedPacket) return {problem: error.message}
+    throw error
+  }
+}
+
+/** Masks the values of secret members, finished or not, and our own token wherever it stands. */
+export function masker(token: Buffer): (text: string) => string {
+  const ours = new RegExp(token.toString('hex'), 'gi')
+  return (text) =>
+    text
+      .replace(/("(?:token|passwd|password)"\s*:\s*)"(?:[^"\\]|\\.)*(?:"|$)/gi, '$1"***"')
+      .replace(ours, '***')
+}
+
+function escaped(control: string): string {
+  return `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`
+}

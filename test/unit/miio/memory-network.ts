@@ -1,0 +1,161 @@
+import {MiioError} from '../../../src/miio/errors.ts'
+import {
+  Cipher,
+  HEADER_BYTES,
+  HELLO,
+  helloReply,
+  MalformedPacket,
+  nak,
+  parsePacket,
+} from '../../../src/miio/packet.ts'
+import type {Endpoint, StrangerHandler, Wire} from '../../../src/miio/socket.ts'
+import type {VirtualClock} from '../../support/virtual-clock.ts'
+
+/** A network without wires, on virtual time: what is sent arrives 10 ms later, unless nobody is there. */
+export class MemoryNetwork implements Wire {
+  readonly sent: {datagram: Buffer; to: string; at: number}[] = []
+  readonly #clock: VirtualClock
+  readonly #hosts = new Map<string, (datagram: Buffer) => void>()
+  readonly #listeners = new Map<string, Set<(datagram: Buffer) => void>>()
+  readonly #strangers = new Set<StrangerHandler>()
+  /** Sending fails while set. */
+  isDown = false
+
+  constructor(clock: VirtualClock) {
+    this.#clock = clock
+  }
+
+  /** Someone at `at` hears what is sent there; a host of `broadcast` stands for everybody. */
+  attach(at: Endpoint, hear: (datagram: Buffer) => void): () => void {
+    this.#hosts.set(key(at), hear)
+    return () => this.#hosts.delete(key(at))
+  }
+
+  async send(datagram: Buffer, host: string, port: number): Promise<void> {
+    const to = key({host, port})
+    if (this.isDown) throw new MiioError('unreachable', 'send', `cannot send to ${to}: there is no route`)
+    this.sent.push({datagram, to, at: this.#clock.now()})
+    this.#clock.after(10, () => this.#hosts.get(to)?.(datagram))
+  }
+
+  listen(host: string, port: number, handler: (datagram: Buffer) => void): () => void {
+    const handlers = this.#listeners.get(key({host, port})) ?? new Set()
+    this.#listeners.set(key({host, port}), handlers.add(handler))
+    return () => handlers.delete(handler)
+  }
+
+  onStranger(handler: StrangerHandler): () => void {
+    this.#strangers.add(handler)
+    return () => this.#strangers.delete(handler)
+  }
+
+  /** A datagram arrives that says it comes from `from`. */
+  arrive(datagram: Buffer, from: Endpoint): void {
+    const handlers = [...(this.#listeners.get(key(from)) ?? [])]
+    for (const handler of handlers) handler(datagram)
+    if (handlers.length === 0 || datagram.length === HEADER_BYTES)
+      for (const handler of [...this.#strangers]) handler(datagram, from)
+  }
+
+  /** How many listen to an address. */
+  listeners(at: Endpoint): number {
+    return this.#listeners.get(key(at))?.size ?? 0
+  }
+}
+
+export interface Request {
+  id: number
+  method: string
+  params: unknown
+  stamp: number
+  at: number
+  /** The payload as it was sent. */
+  plain: string
+  packet: Buffer
+}
+
+/** A plug on the memory network with the manners of an m1's firmware (docs/protocol.md §1.6). */
+export class MemoryPlug {
+  readonly did: number
+  readonly hellos: number[] = []
+  readonly requests: Request[] = []
+  /** What goes back for a request; several, one or no datagrams, each after `delay` ms. */
+  answer: (request: Request) => Buffer[] = ({id}) => [this.reply({result: ['ok'], id})]
+  greet: () => Buffer[] = () => [helloReply(this.did, this.uptime())]
+  /** How it takes a wrong token. */
+  naks = true
+  delay = 10
+  at: Endpoint
+  #bootedAt: number
+  readonly #clock: VirtualClock
+  readonly #network: MemoryNetwork
+  readonly #cipher: Cipher
+  #detach = () => {}
+
+  constructor(
+    network: MemoryNetwork,
+    clock: VirtualClock,
+    {did, token, at, uptime = 1000}: {did: number; token: Buffer; at: Endpoint; uptime?: number},
+  ) {
+    this.#network = network
+    this.#clock = clock
+    this.#cipher = new Cipher(token)
+    this.did = did
+    this.at = at
+    this.#bootedAt = clock.now() - uptime * 1000
+    this.moveTo(at)
+  }
+
+  uptime(): number {
+    return Math.floor((this.#clock.now() - this.#bootedAt) / 1000)
+  }
+
+  reboot(): void {
+    this.#bootedAt = this.#clock.now()
+  }
+
+  moveTo(at: Endpoint): void {
+    this.#detach()
+    this.at = at
+    this.#detach = this.#network.attach(at, (datagram) => this.#receive(datagram))
+  }
+
+  /** A sealed answer: an object, or text as it is. */
+  reply(body: object | string): Buffer {
+    const text = typeof body === 'string' ? body : JSON.stringify(body)
+    return this.#cipher.seal(this.did, this.uptime(), Buffer.from(`${text}\0`, 'latin1'))
+  }
+
+  say(datagram: Buffer): void {
+    this.#network.arrive(datagram, this.at)
+  }
+
+  #receive(datagram: Buffer): void {
+    for (const answer of this.#answers(datagram)) this.#clock.after(this.delay, () => this.say(answer))
+  }
+
+  #answers(datagram: Buffer): Buffer[] {
+    if (datagram.equals(HELLO)) {
+      this.hellos.push(this.#clock.now())
+      return this.greet()
+    }
+    const packet = parsePacket(datagram)
+    if (packet.kind !== 'message' || packet.did !== this.did) return []
+    if (Math.abs(packet.stamp - this.uptime()) > 60) return []
+    try {
+      const plain = this.#cipher.open(packet).toString()
+      const {id, method, params} = JSON.parse(plain.replace(/\0$/, ''))
+      const {stamp} = packet
+      const request = {id, method, params, stamp, at: this.#clock.now(), plain, packet: datagram}
+      this.requests.push(request)
+      return this.answer(request)
+    } catch (error) {
+      if (error instanceof MalformedPacket) return this.naks ? [nak(datagram)] : []
+      throw error
+    }
+  }
+}
+
+function key({host, port}: Endpoint): string {
+  return `${host}:${port}`
+}

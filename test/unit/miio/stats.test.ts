@@ -1,0 +1,11 @@
+import {expect, test} from 'vitest'
+import {Stats} from '../../../src/miio/stats.ts'
+
+test('percentiles are those of the last 64 answers, in whatever order they came', () => {
+  const stats = new Stats()
+  expect([stats.p50, stats.p95, stats.lastSeen]).toEqual([undefined, undefined, undefined])
+  for (const latency of [30, 5, 200, 10]) stats.answered(latency, 7)
+  expect([stats.p50, stats.p95, stats.lastSeen]).toEqual([10, 200, 7])
+  for (let latency = 64; latency > 0; latency--) stats.answered(latency, 8)
+  expect([stats.p50, stats.p95, stats.lastSeen]).toEqual([32, 61, 8])
+})
