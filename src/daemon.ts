@@ -55,6 +55,8 @@ export class Daemon {
   readonly #outages: Outages
   readonly #homeAssistant: HomeAssistant | undefined
   #firstAnswers: Timer | undefined
+  /** Plugs whose first answer, or its absence, is still awaited. */
+  readonly #unheard = new Set<ConfiguredPlug>()
   #online = false
   #stopping = false
 
@@ -149,6 +151,7 @@ export class Daemon {
       },
       will: {topic: this.#topics.bridge('state'), payload: '{"state":"offline"}', retain: true, qos: 1},
       subscriptions: () => this.#topics.subscriptions(this.#plugs.keys()),
+      news: [config.homeassistant.status_topic],
       clock,
       random,
       log,
@@ -179,7 +182,10 @@ export class Daemon {
     )
     const shared = {...this.#options, poll: config.poll, socket: this.#socket, discovery: this.#discovery}
     for (const [name, device] of Object.entries(config.devices)) {
-      const event = (type: string, data: Record<string, unknown>) => this.#reports.event(type, data)
+      const event = (type: string, data: Record<string, unknown>) => {
+        this.#reports.event(type, data)
+        this.#reports.devicesSoon() // its address may be another
+      }
       this.#plugs.set(
         name,
         new ConfiguredPlug({...shared, name, config: device, event}, this.#plugs.size * step),
@@ -194,13 +200,14 @@ export class Daemon {
 
   #startPlugs(): void {
     for (const plug of this.#plugs.values()) {
+      this.#unheard.add(plug)
       this.#states.follow(plug)
       this.#reports.follow(plug)
       this.#outages.follow(plug)
       this.#homeAssistant?.follow(plug)
-      plug.device.on('availability', () => this.#goOnline())
-      plug.start()
+      plug.device.on('availability', () => this.#heardOf(plug))
     }
+    for (const plug of this.#unheard) plug.start()
   }
 
   async #tryBroker(): Promise<void> {
@@ -226,10 +233,14 @@ export class Daemon {
     }
   }
 
+  #heardOf(plug: ConfiguredPlug): void {
+    if (this.#unheard.delete(plug)) this.#goOnline()
+  }
+
   /** `online` only after every plug has an availability: nobody may take an old one for a new one. */
   #goOnline(): void {
     if (this.#online || this.#stopping || !this.#connection.connected) return
-    if ([...this.#plugs.values()].some(({device}) => device.availability.state === 'unknown')) return
+    if (this.#unheard.size > 0) return
     this.#online = true
     this.#firstAnswers?.cancel()
     this.#reports.state('online')
@@ -249,6 +260,7 @@ export class Daemon {
     if (topic.kind === 'home_assistant_status') {
       void this.#homeAssistant?.born(incoming.payload.toString(), incoming.retained)
     } else if (incoming.retained) {
+      if (incoming.payload.length === 0) return // somebody clears what lay there
       this.#options.log.warn(
         `ignored a retained message on ${incoming.topic}: a command that lies there would be repeated at every start`,
       )

@@ -49,7 +49,7 @@ export class Outages {
     if (reason === 'disabled') return
     this.#options.event('device_offline', {name: plug.name, did: plug.did, reason})
     const known = this.#down.get(plug.name)
-    const ours = !known && this.#allSilent()
+    const ours = !known && (this.#network || this.#allSilent())
     if (ours && !this.#network) {
       this.#network = true
       this.#options.log.warn('no plug answers any more: is our own network, Wi-Fi or router down?')

@@ -5,6 +5,9 @@ import {excerpt} from '../device/values.ts'
 /** Longer commands are a mistake or an attack (contract §4). */
 export const LONGEST_PAYLOAD_BYTES = 16 * 1024
 
+/** Far deeper than any command, shallow enough for whoever repeats it in a result: `JSON.stringify` is recursive. */
+const MOST_LEVELS = 32
+
 export interface Parsed {
   values: Record<string, unknown>
   /** Sent along by the caller, to know the answer again. */
@@ -45,11 +48,18 @@ function parseObject(text: string): Parsed {
   const value = parseJson(text)
   if (value === null || typeof value !== 'object' || Array.isArray(value))
     throw new CommandError('invalid_payload', `expected a JSON object, got ${excerpt(value)}`)
+  if (isDeeper(value, MOST_LEVELS))
+    throw new CommandError('invalid_payload', `expected at most ${MOST_LEVELS} levels of brackets`)
   // `__proto__` from JSON is an own member here, and stays one: a plain object is never assigned from it.
   const members = new Map(Object.entries(value))
   const transaction: unknown = members.get('transaction')
   members.delete('transaction')
   return {values: Object.fromEntries(members), ...(transaction === undefined ? {} : {transaction})}
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (value === null || typeof value !== 'object') return false
+  return levels === 0 || Object.values(value).some((member) => isDeeper(member, levels - 1))
 }
 
 function parseJson(text: string): unknown {

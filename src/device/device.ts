@@ -61,6 +61,8 @@ interface Answer {
 /** The relay has settled by then, and a person still looks at the switch. The contract (§3) allows 2 s. */
 const READ_BACK_MS = 500
 const READ_TRIES = 3
+/** So much after a deadline the transport has given up by itself, and says better why. */
+const LAST_WORD_MS = 50
 /** A command is tried for as long as it lives: its deadline ends it. */
 const COMMAND_TRIES = Number.POSITIVE_INFINITY
 
@@ -155,7 +157,7 @@ export class Device extends EventEmitter<Events> {
     this.#reading ??= this.#refresh('all', 'read', {tries: READ_TRIES, deadline}).finally(() => {
       this.#reading = undefined
     })
-    await this.#reported(this.#reading)
+    await this.#reported(this.#inTime(deadline, this.#reading))
     return this.#state
   }
 
@@ -191,7 +193,7 @@ export class Device extends EventEmitter<Events> {
    * @throws the transport's error, or CommandError `refused` for a model nobody has described
    */
   async ready(options: CallOptions): Promise<void> {
-    if (!this.#model) await this.identify(options)
+    if (!this.#model) await this.#inTime(options.deadline, this.identify(options))
     this.#describedModel()
   }
 
@@ -311,6 +313,18 @@ export class Device extends EventEmitter<Events> {
     } catch (error) {
       if (!isCallFailure(error)) throw error // the next poll reads it back
     }
+  }
+
+  /** A question may stand in line behind another, or be shared with somebody who has more time. */
+  async #inTime<A>(deadline: number | undefined, work: Promise<A>): Promise<A> {
+    if (deadline === undefined) return work
+    let late: Timer | undefined
+    const tooLate = new Promise<never>((_, reject) => {
+      late = this.#clock.after(deadline - this.#clock.now() + LAST_WORD_MS, () =>
+        reject(new CommandError('timeout', `no answer from ${this.name} in time`)),
+      )
+    })
+    return Promise.race([work, tooLate]).finally(() => late?.cancel())
   }
 
   async #reported<A>(work: Promise<A>): Promise<A> {

@@ -3,7 +3,7 @@ import {lookup as lookUp} from 'node:dns/promises'
 import type {Clock, Random} from '../clock.ts'
 import {MiioError} from './errors.ts'
 import {Exchange} from './exchange.ts'
-import {closed, Link} from './link.ts'
+import {closed, Link, type Tracer} from './link.ts'
 import {MessageIds} from './message-ids.ts'
 import {Cipher, MIIO_PORT} from './packet.ts'
 import type {Greeting, Question} from './question.ts'
@@ -57,7 +57,6 @@ export class MiioClient {
   readonly #options: MiioClientOptions
   readonly #cipher: Cipher
   readonly #ids: MessageIds
-  readonly #mask: (text: string) => string
   readonly #closing = new AbortController()
   readonly stats = new Stats()
   #did: number | undefined
@@ -72,7 +71,6 @@ export class MiioClient {
     this.#options = options
     this.#cipher = new Cipher(options.token)
     this.#ids = new MessageIds(options.random, options.nextId)
-    this.#mask = masker(options.token)
     this.#did = options.did
     if (options.host !== undefined) this.#link = this.#linkTo(options.host, options.port ?? MIIO_PORT)
   }
@@ -220,12 +218,17 @@ export class MiioClient {
       port,
       lookup,
       closing: this.#closing.signal,
-      trace: (direction, datagram, from) =>
-        trace?.({direction, host: from, port, ...describe(datagram, this.#cipher, this.#mask)}),
+      trace: trace && this.#tracer(trace, port),
       onDropped: (count) => {
         this.stats.dropped += count
       },
     })
+  }
+
+  #tracer(trace: Trace, port: number): Tracer {
+    const mask = masker(this.#options.token)
+    return (direction, datagram, host) =>
+      trace({direction, host, port, ...describe(datagram, this.#cipher, mask)})
   }
 
   get #where(): string {

@@ -10,6 +10,8 @@ import {within} from './waiting.ts'
 /** A name server may be down for longer than a try lasts: half of it is left for the plug. */
 const LOOKUP_MS = 1000
 
+export type Tracer = (direction: 'sent' | 'received', datagram: Buffer, host: string) => void
+
 export interface LinkOptions {
   socket: Wire
   clock: Clock
@@ -20,7 +22,7 @@ export interface LinkOptions {
   /** Ends every wait. */
   closing: AbortSignal
   /** Told of every datagram. */
-  trace: (direction: 'sent' | 'received', datagram: Buffer, host: string) => void
+  trace: Tracer | undefined
   /** Told how many datagrams were not taken. */
   onDropped: (count: number) => void
 }
@@ -75,7 +77,7 @@ export class Link {
     this.#mustBeOpen()
     if (this.#address === undefined) await this.locate()
     const address = this.#address ?? this.host
-    this.#options.trace('sent', datagram, address)
+    this.#options.trace?.('sent', datagram, address)
     await this.#options.socket.send(datagram, address, this.port)
   }
 
@@ -115,7 +117,7 @@ export class Link {
   }
 
   #received(datagram: Buffer, from: string): void {
-    this.#options.trace('received', datagram, from)
+    this.#options.trace?.('received', datagram, from)
     if (!this.#mailbox.put(datagram)) this.#dropped(1)
   }
 

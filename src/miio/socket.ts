@@ -29,7 +29,7 @@ const REASONS = new Map([
   ['ENETUNREACH', 'there is no route to that network'],
   ['EHOSTUNREACH', 'there is no way to that host'],
   ['ENETDOWN', 'the network interface is down'],
-  ['EADDRNOTAVAIL', 'the local address is gone'],
+  ['EADDRNOTAVAIL', 'this machine does not have that address'],
   ['EPERM', 'a firewall on this machine forbids it'],
   ['EACCES', 'this machine does not permit it'],
   ['EINVAL', 'the bound local address cannot reach it'],
@@ -56,7 +56,7 @@ export class MiioSocket implements Wire {
     this.#onError = onError
   }
 
-  /** Takes a free port. @throws Error when `bind` is no address of this machine. */
+  /** Takes a free port. @throws MiioError `unreachable` at stage `send` when `bind` is no address of this machine. */
   async open(): Promise<void> {
     const socket = createSocket({type: 'udp4', recvBufferSize: RECEIVE_BUFFER_BYTES})
     await bound(socket, this.#bind)
@@ -130,9 +130,8 @@ async function bound(socket: Socket, address: string | undefined): Promise<void>
     })
   } catch (error) {
     socket.close()
-    throw new Error(`cannot open a UDP socket on ${address ?? 'any address'}: ${reason(error)}`, {
-      cause: error,
-    })
+    const where = address ?? 'any address'
+    throw new MiioError('unreachable', 'send', `cannot open a UDP socket on ${where}: ${reason(error)}`)
   }
 }
 

@@ -3,7 +3,13 @@
  * nothing of a lost connection (stored packets, subscriptions, half-sent messages) haunts the next one.
  */
 import {EventEmitter} from 'node:events'
-import {connect as connectClient, type IClientOptions, type IPublishPacket, type MqttClient} from 'mqtt'
+import {
+  connect as connectClient,
+  type IClientOptions,
+  type IPublishPacket,
+  type ISubscriptionMap,
+  type MqttClient,
+} from 'mqtt'
 import {type Clock, jitter, type Random, type Timer, within} from '../clock.ts'
 import type {Log} from '../log.ts'
 import {type Broker, clientOptions} from './broker.ts'
@@ -35,6 +41,8 @@ export interface ConnectionOptions {
   broker: Broker
   will: Message
   subscriptions: () => string[]
+  /** Those of them whose messages are news even when their sender has the broker keep them. */
+  news?: readonly string[]
   clock: Clock
   random: Random
   log: Log
@@ -61,6 +69,8 @@ export class Connection extends EventEmitter<Events> {
   #version: 5 | 4
   #client: MqttClient | undefined
   #up = false
+  /** What came before we could answer it: the broker sends retained messages before it says that we have subscribed. */
+  #early: Incoming[] = []
   #attempts = 0
   #wait = FIRST_WAIT_MS
   #wasRefused = false
@@ -126,7 +136,7 @@ export class Connection extends EventEmitter<Events> {
     this.counters.connects++
     const filters = this.#options.subscriptions()
     try {
-      const granted = await client.subscribeAsync(filters, {qos: 1})
+      const granted = await client.subscribeAsync(this.#asPublished(filters))
       const denied = granted.filter(({qos}) => qos >= 128).map(({topic}) => topic)
       if (denied.length > 0)
         this.#sayOnce(`the broker denies subscribing to ${denied.join(', ')}: check its access list`)
@@ -143,7 +153,19 @@ export class Connection extends EventEmitter<Events> {
     this.#said.clear()
     this.#options.log.info(`connected to ${this.url}`, {mqtt: this.#version === 5 ? '5' : '3.1.1'})
     this.emit('connected')
+    for (const incoming of this.#early.splice(0)) this.#handOn(incoming)
     this.emit('tried')
+  }
+
+  /**
+   * Brokers clear the retain flag of what comes in while we are subscribed, unless MQTT 5 asks them not to [MQTT-3.3.1-12]. A
+   * command to be kept must be recognised also then: it would be repeated at every start.
+   */
+  #asPublished(filters: readonly string[]): ISubscriptionMap {
+    const {news = []} = this.#options
+    const options = (filter: string) =>
+      this.#version === 5 && !news.includes(filter) ? {qos: 1 as const, rap: true} : {qos: 1 as const}
+    return Object.fromEntries(filters.map((filter) => [filter, options(filter)]))
   }
 
   #closed(client: MqttClient): void {
@@ -152,6 +174,7 @@ export class Connection extends EventEmitter<Events> {
     client.on('error', () => {}) // a late error of a connection that is over
     this.#client = undefined
     this.#outbox.close()
+    this.#early = []
     const wasUp = this.#up
     this.#up = false
     if (this.#stopped) return
@@ -175,24 +198,28 @@ export class Connection extends EventEmitter<Events> {
     this.#wait = Math.min(this.#wait * 2, this.#wasRefused ? LONGEST_WAIT_REFUSED_MS : LONGEST_WAIT_MS)
   }
 
-  /** A throw from a message handler would wedge the client while it still says it is connected. */
   #received(topic: string, payload: Buffer, packet: IPublishPacket): void {
     this.counters.received++
     const {properties} = packet
+    const incoming = {
+      topic,
+      payload,
+      retained: packet.retain,
+      responseTopic: properties?.responseTopic,
+      correlationData: properties?.correlationData,
+      expiresIn:
+        properties?.messageExpiryInterval === undefined ? undefined : properties.messageExpiryInterval * 1000,
+    }
+    if (this.#up) this.#handOn(incoming)
+    else this.#early.push(incoming)
+  }
+
+  /** A throw from a message handler would wedge the client while it still says it is connected. */
+  #handOn(incoming: Incoming): void {
     try {
-      this.emit('message', {
-        topic,
-        payload,
-        retained: packet.retain,
-        responseTopic: properties?.responseTopic,
-        correlationData: properties?.correlationData,
-        expiresIn:
-          properties?.messageExpiryInterval === undefined
-            ? undefined
-            : properties.messageExpiryInterval * 1000,
-      })
+      this.emit('message', incoming)
     } catch (error) {
-      this.#options.log.error(`a message on ${topic} could not be handled`, {error})
+      this.#options.log.error(`a message on ${incoming.topic} could not be handled`, {error})
     }
   }
 

@@ -22,8 +22,10 @@ export function assertTopic(topic: string): void {
 /** Why nothing can be published on `topic`, or `undefined` when it can. */
 export function topicProblem(topic: string): string | undefined {
   if (topic === '') return 'is empty'
+  if (topic.startsWith('$')) return 'starts with "$", which brokers keep for themselves'
   if (/[+#]/.test(topic)) return 'holds a wildcard'
-  if (/\p{Cc}|\p{Cs}|\p{Cn}/u.test(topic)) return 'holds a control character or half a character'
+  if (/[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]/u.test(topic))
+    return 'holds a control character or half a character'
   if (topic.split('/').includes('')) return 'has an empty level'
   if (Buffer.byteLength(topic) > LONGEST_TOPIC_BYTES) return `is longer than ${LONGEST_TOPIC_BYTES} bytes`
   return undefined
