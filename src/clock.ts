@@ -44,10 +44,31 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
   })
 }
 
-/** Ends as `work` does, or after `ms` milliseconds. Leaves no timer behind. */
-export async function within(clock: Clock, ms: number, work: Promise<unknown>): Promise<void> {
-  const done = new AbortController()
-  await Promise.race([work, sleep(clock, ms, done.signal)]).finally(() => done.abort())
+/**
+ * What `promise` resolves to, or `undefined` when `until` (ms of `clock`) comes or one of `signals` is aborted first.
+ * Leaves no timer behind. Nobody hears of it when `promise` rejects afterwards.
+ */
+export function within<T>(
+  clock: Clock,
+  until: number,
+  promise: Promise<T>,
+  ...signals: readonly (AbortSignal | undefined)[]
+): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const settle = (outcome: () => void) => {
+      timer?.cancel()
+      for (const signal of signals) signal?.removeEventListener('abort', giveUp)
+      outcome()
+    }
+    const giveUp = () => settle(() => resolve(undefined))
+    const timer = Number.isFinite(until) ? clock.after(until - clock.now(), giveUp) : undefined
+    promise.then(
+      (value) => settle(() => resolve(value)),
+      (error: unknown) => settle(() => reject(error)),
+    )
+    for (const signal of signals) signal?.addEventListener('abort', giveUp)
+    if (signals.some((signal) => signal?.aborted)) giveUp()
+  })
 }
 
 /** `ms` changed by up to `share` of itself in either direction, so that many timers do not beat as one. */

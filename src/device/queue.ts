@@ -81,7 +81,7 @@ export class PlugQueue<T> {
     this.#stopped = true
     for (const place of this.#places)
       this.#take(place)?.reject(new CommandError('expired', 'the bridge stopped before its turn came'))
-    if (this.#executing) await within(this.#clock, grace, this.#line.onIdle())
+    if (this.#executing) await within(this.#clock, this.#clock.now() + grace, this.#line.onIdle())
   }
 
   #placeFor(about: string, absolute: boolean): Place<T> {

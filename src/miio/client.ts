@@ -1,6 +1,6 @@
 /** One plug on the wire: `call(method, params)`, one question at a time. */
 import {lookup as lookUp} from 'node:dns/promises'
-import type {Clock, Random} from '../clock.ts'
+import {type Clock, type Random, within} from '../clock.ts'
 import {MiioError} from './errors.ts'
 import {Exchange} from './exchange.ts'
 import {closed, Link, type Tracer} from './link.ts'
@@ -11,7 +11,6 @@ import {hasRestarted, type Reading} from './reading.ts'
 import type {Wire} from './socket.ts'
 import {Stats} from './stats.ts'
 import {describe, masker, type Trace} from './trace.ts'
-import {within} from './waiting.ts'
 
 export interface MiioClientOptions {
   socket: Wire

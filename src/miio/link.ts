@@ -1,11 +1,10 @@
 /** The way to one plug at one address: where that is, what was last read of the plug's clock, and what comes from there. */
 import {isIPv4} from 'node:net'
-import type {Clock} from '../clock.ts'
+import {type Clock, within} from '../clock.ts'
 import {MiioError} from './errors.ts'
 import {Mailbox} from './mailbox.ts'
 import type {Reading} from './reading.ts'
 import type {Wire} from './socket.ts'
-import {within} from './waiting.ts'
 
 /** A name server may be down for longer than a try lasts: half of it is left for the plug. */
 const LOOKUP_MS = 1000

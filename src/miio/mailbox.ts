@@ -1,5 +1,4 @@
-import type {Clock} from '../clock.ts'
-import {within} from './waiting.ts'
+import {type Clock, within} from '../clock.ts'
 
 /** More than ever wait in an honest exchange; whoever floods us fills no memory. */
 const CAPACITY = 16
