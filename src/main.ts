@@ -1,57 +1,45 @@
 #!/usr/bin/env node
-/** The process: picks the command, and ends with the exit code that says how it went. */
-import {type Command, CommanderError, program} from 'commander'
-import {catalogueCommands} from './cli/catalogue.ts'
-import {demoCommand} from './cli/demo.ts'
-import {discoverCommand} from './cli/discover.ts'
-import {CommandFailed, EXIT} from './cli/exit.ts'
-import {plugCommands} from './cli/plug.ts'
-import {check, run} from './cli/run.ts'
-import {simulateCommand} from './cli/simulate.ts'
+/** The process: does what the command line says, and ends with the exit code that tells how it went. */
+import {CommanderError} from 'commander'
+import {CommandFailed, EXIT, UsageError} from './cli/exit.ts'
+import {makeProgram} from './cli/program.ts'
 import {Terminal} from './cli/terminal.ts'
-import {version} from './version.ts'
+import {MASK} from './secret.ts'
 
-const terminalFor = (command: Command) =>
-  new Terminal({json: command.optsWithGlobals<{json?: boolean}>().json === true})
+const terminal = new Terminal()
 
-program
-  .name('miio2mqtt')
-  .description('Xiaomi Wi-Fi plugs on MQTT and in Home Assistant, over your own network')
-  .version(version)
-  .option('-c, --config <file>', 'default: $MIIO2MQTT_CONFIG, ./config.yaml or /etc/miio2mqtt/config.yaml')
-  .option('--json', 'results as JSON, for programs')
-  .option('--debug', 'print every packet, decoded; secrets are masked')
-  .showHelpAfterError('(miio2mqtt --help lists what there is)')
-  .exitOverride()
-
-program
-  .command('run', {isDefault: true})
-  .description('run the bridge (the default)')
-  .action((_options: unknown, command: Command) => run(command.optsWithGlobals<{config?: string}>().config))
-program
-  .command('check')
-  .description('check the configuration, and list every problem in it')
-  .action((_options: unknown, command: Command) =>
-    check(command.optsWithGlobals<{config?: string}>().config, terminalFor(command)),
-  )
-demoCommand(program, terminalFor)
-discoverCommand(program, terminalFor)
-plugCommands(program, terminalFor)
-simulateCommand(program, terminalFor)
-catalogueCommands(program, terminalFor)
+// `miio2mqtt models | head -1`: whoever read our output has read enough.
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+    process.exit(EXIT.done)
+  })
 
 try {
-  await program.parseAsync()
+  await makeProgram(terminal).parseAsync()
 } catch (error) {
-  process.exitCode = exitCodeOf(error)
+  process.exitCode = tell(toFailure(error))
 }
 
-function exitCodeOf(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage
-  if (error instanceof CommandFailed) {
-    process.stderr.write(`${error.message}\n`)
-    return error.exitCode
+function toFailure(error: unknown): unknown {
+  if (!(error instanceof CommanderError)) return error
+  if (error.exitCode === EXIT.done || error.code === 'commander.help') return undefined
+  const text = error.message.replace(/^error: /, '').replaceAll('\n', ' ')
+  const shown = text.replace(/[0-9a-f]{16,}/gi, MASK) // a token may stand anywhere in what was typed wrong
+  return new UsageError(`${shown}; \`miio2mqtt help\` lists what there is`)
+}
+
+/** @returns the exit code. `undefined` is a wish for help or the version, which was granted. */
+function tell(failure: unknown): number {
+  if (failure === undefined) return EXIT.done
+  if (failure instanceof CommandFailed) {
+    terminal.failure(failure.message, failure.code)
+    return failure.exitCode
   }
-  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
+  // Nobody's mistake but ours: whoever reports it needs the stack.
+  terminal.failure(
+    failure instanceof Error ? (failure.stack ?? failure.message) : String(failure),
+    'internal',
+  )
   return EXIT.internal
 }

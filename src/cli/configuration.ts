@@ -1,12 +1,81 @@
-import {type Config, ConfigError, configPath, loadConfig} from '../config.ts'
+/** The configuration as commands use it, and `check`. */
+import {access} from 'node:fs/promises'
+import type {Command} from 'commander'
+import {type Config, ConfigError, configPath, loadConfig, type Problem} from '../config.ts'
 import {CommandFailed, EXIT} from './exit.ts'
+import {count, type Terminal} from './terminal.ts'
+
+interface Options {
+  config?: string
+}
+
+export function checkCommand(program: Command, terminal: Terminal): void {
+  program
+    .command('check')
+    .description('check the configuration, and list every problem in it')
+    .action((_options: unknown, command: Command) => check(command.optsWithGlobals<Options>(), terminal))
+}
 
 /** The configuration a command works with. @throws CommandFailed 78 that lists every problem in it */
 export async function configuration(option: string | undefined): Promise<Config> {
+  const file = await configPath(option, process.env)
+  return load(file)
+}
+
+/**
+ * The same, for a command that also works without: a file that is missing, or broken, only makes it know less.
+ * @throws CommandFailed 78 when it was asked for with `--config`
+ */
+export async function configurationIfAny(
+  option: string | undefined,
+  terminal: Terminal,
+): Promise<Config | undefined> {
+  if (option !== undefined) return load(option)
+  const file = await configPath(option, process.env)
+  if (!(await exists(file))) return undefined
   try {
-    return await loadConfig(await configPath(option, process.env), process.env)
+    return await loadConfig(file)
   } catch (error) {
-    if (error instanceof ConfigError) throw new CommandFailed(error.message, EXIT.configuration)
-    throw error
+    if (!(error instanceof ConfigError)) throw error
+    terminal.note(`going on without ${file}, which is not valid: see \`miio2mqtt check\``)
+    return undefined
   }
+}
+
+async function check({config: option}: Options, terminal: Terminal): Promise<void> {
+  const file = await configPath(option, process.env)
+  const invalid = (problems: readonly Problem[]) =>
+    terminal.line(JSON.stringify({valid: false, file, problems}))
+  const {devices} = await load(file, terminal.json ? invalid : undefined)
+  const names = Object.keys(devices)
+  const told = names.length > 0 ? `: ${names.join(', ')}` : ''
+  terminal.result(
+    {valid: true, file, devices: names},
+    `${file} is valid: ${count(names.length, 'plug')}${told}`,
+  )
+}
+
+/** @param onInvalid told of every problem, before it throws. @throws CommandFailed */
+async function load(
+  file: string,
+  onInvalid: (problems: readonly Problem[]) => void = () => {},
+): Promise<Config> {
+  try {
+    return await loadConfig(file)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    onInvalid(error.problems)
+    const advice = (await exists(file)) ? '' : FIRST_TIME
+    throw new CommandFailed(error.message + advice, {exitCode: EXIT.configuration, code: 'configuration'})
+  }
+}
+
+const FIRST_TIME = `
+Copy config.example.yaml to config.yaml to begin, or name your file with --config. \`miio2mqtt demo\` needs none.`
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  )
 }

@@ -1,21 +1,22 @@
 /** `demo`: everything at once, without a plug, a broker or a file. */
 import {mkdtemp, rm} from 'node:fs/promises'
-import {createServer, type Server} from 'node:net'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import type {Command} from 'commander'
 import {systemClock, within} from '../clock.ts'
+import {whole} from '../config/fields.ts'
 import {type Config, parseConfig, secretsOf} from '../config.ts'
 import {Daemon} from '../daemon.ts'
 import {createLog} from '../log.ts'
 import {Redactor} from '../redact.ts'
 import {LOOPBACK_BROADCAST, type Neighbourhood, simulate} from '../simulator/neighbourhood.ts'
 import {StateStore} from '../state.ts'
-import {CommandFailed} from './exit.ts'
+import {startBroker, USUAL_PORT} from './demo-broker.ts'
+import {firstAddress, started} from './neighbourhood.ts'
+import {readOption} from './options.ts'
 import {interrupted} from './signals.ts'
 import type {Terminal} from './terminal.ts'
 
-const USUAL_PORT = 1883
 const STOP_MS = 4000
 const plugs = [
   {name: 'desk', model: 'chuangmi.plug.v3'},
@@ -23,31 +24,37 @@ const plugs = [
   {name: 'bedroom', model: 'chuangmi.plug.hmi208'},
 ] as const
 
-export function demoCommand(program: Command, terminalFor: (command: Command) => Terminal): void {
-  program
-    .command('demo')
-    .description('try it: an embedded broker, three simulated plugs with moving watts, and the bridge')
-    .option('--port <number>', 'where the embedded broker listens; by default 1883, or any free one')
-    .action(async (_options: unknown, command: Command) => {
-      await demo(command.optsWithGlobals<{port?: string}>().port, terminalFor(command))
-    })
+interface Options {
+  port?: string
+  address?: string
 }
 
-async function demo(port: string | undefined, terminal: Terminal): Promise<void> {
-  const broker = await startBroker(port === undefined ? undefined : Number(port))
+export function demoCommand(program: Command, terminal: Terminal): void {
+  program
+    .command('demo')
+    .description('all of it at once: an embedded broker, three simulated plugs with moving watts, the bridge')
+    .option('--port <number>', 'where the broker listens; by default 1883, or any free one')
+    .option('--address <ip>', "the first plug's, 127.0.54.1 by default; the others follow one by one")
+    .action((_options: unknown, command: Command) => demo(command.optsWithGlobals<Options>(), terminal))
+}
+
+async function demo({port, address}: Options, terminal: Terminal): Promise<void> {
   const neighbourhood = simulate({
     count: plugs.length,
     models: plugs.map(({model}) => model),
+    firstAddress: firstAddress(address),
     clock: systemClock,
     random: Math.random,
   })
+  const end = interrupted()
+  const broker = await startBroker(
+    port === undefined ? undefined : readOption('--port', whole(1, 65_535), port),
+  )
   const stateFolder = await mkdtemp(join(tmpdir(), 'miio2mqtt-demo-'))
   try {
-    await neighbourhood.start()
-    neighbourhood.liven()
-    await bridge(configFor(broker.port, neighbourhood), stateFolder, () =>
-      terminal.line(whatNext(broker.port, terminal)),
-    )
+    await started(neighbourhood)
+    const config = configFor(broker.port, neighbourhood)
+    await bridge(config, stateFolder, end, () => terminal.line(whatNext(broker.port, terminal)))
     terminal.line('The demo has ended.')
   } finally {
     await neighbourhood.stop()
@@ -56,7 +63,12 @@ async function demo(port: string | undefined, terminal: Terminal): Promise<void>
   }
 }
 
-async function bridge(config: Config, stateFolder: string, onReady: () => void): Promise<void> {
+async function bridge(
+  config: Config,
+  stateFolder: string,
+  end: Promise<unknown>,
+  onReady: () => void,
+): Promise<void> {
   const redactor = new Redactor()
   for (const secret of secretsOf(config)) redactor.add(secret.reveal())
   const log = createLog({level: config.log.level, format: config.log.format, redactor, destination: 'stderr'})
@@ -70,11 +82,10 @@ async function bridge(config: Config, stateFolder: string, onReady: () => void):
     store,
     onRestart: () => log.warn('the demo does not restart'),
   })
-  const end = interrupted()
   await daemon.start()
   onReady()
   await end
-  await within(clock, STOP_MS, daemon.stop())
+  await within(clock, clock.now() + STOP_MS, daemon.stop())
   await store.close()
 }
 
@@ -113,37 +124,4 @@ function whatNext(port: number, terminal: Terminal): string {
     '(mosquitto_sub and mosquitto_pub come with: apt-get install mosquitto-clients)',
     'Ctrl-C ends the demo.',
   ].join('\n')
-}
-
-/** aedes is loaded only here: nobody but the demo needs a broker in the same process. */
-async function startBroker(port: number | undefined): Promise<{port: number; stop: () => Promise<void>}> {
-  const {Aedes} = await import('aedes')
-  const broker = await Aedes.createBroker()
-  const server = createServer(broker.handle)
-  const taken = await listen(server, port ?? USUAL_PORT)
-  if (taken && port !== undefined)
-    throw new CommandFailed(`port ${port} is taken: choose another one with --port`)
-  if (taken) await listen(server, 0)
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('expected the broker to have a port')
-  return {
-    port: address.port,
-    stop: async () => {
-      await new Promise<void>((resolve) => broker.close(resolve))
-      await new Promise((resolve) => server.close(resolve))
-    },
-  }
-}
-
-/** @returns whether the port was taken by somebody else */
-function listen(server: Server, port: number): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    const failed = (error: NodeJS.ErrnoException) =>
-      error.code === 'EADDRINUSE' ? resolve(true) : reject(error)
-    server.once('error', failed)
-    server.listen(port, '127.0.0.1', () => {
-      server.off('error', failed)
-      resolve(false)
-    })
-  })
 }

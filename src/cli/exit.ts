@@ -5,16 +5,22 @@ export const EXIT = {done: 0, failed: 1, usage: 64, internal: 70, configuration:
 export class CommandFailed extends Error {
   override readonly name = 'CommandFailed'
   readonly exitCode: number
+  /** The same for a program: one word. */
+  readonly code: string
 
-  constructor(message: string, exitCode: number = EXIT.failed) {
+  constructor(
+    message: string,
+    {exitCode = EXIT.failed, code = 'failed'}: {exitCode?: number; code?: string} = {},
+  ) {
     super(message)
     this.exitCode = exitCode
+    this.code = code
   }
 }
 
 /** The command line itself makes no sense. */
 export class UsageError extends CommandFailed {
   constructor(message: string) {
-    super(message, EXIT.usage)
+    super(message, {exitCode: EXIT.usage, code: 'usage'})
   }
 }

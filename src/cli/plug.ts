@@ -1,136 +1,69 @@
 /** `info|status|on|off|toggle|get|set|call`: one plug, asked directly. */
 import type {Command} from 'commander'
+import {quoted} from '../config/problems.ts'
 import {UsageError} from './exit.ts'
-import {type Reached, type TargetOptions, withPlug} from './reach.ts'
+import {type Asked, call, get, info, set, status} from './questions.ts'
+import {withPlug} from './reach.ts'
+import {type TargetOptions, targetOf} from './target.ts'
 import type {Terminal} from './terminal.ts'
 
-type MakeTerminal = (command: Command) => Terminal
+interface PlugCommand {
+  verb: string
+  /** What follows the plug: `<needed>`, `[optional]`. */
+  words?: string
+  description: string
+  run: (asked: Asked) => Promise<void>
+}
 
-const NOT_OURS_TO_SEND =
-  /^(miIO\.)?(ota|config_router|config|restore|psm_(set|get)|cli|rpc_test|stop_diag_mode|set_enable_recovery)$/i
+const commands: readonly PlugCommand[] = [
+  {verb: 'info', description: 'who it says it is: model, firmware, address, signal', run: info},
+  {verb: 'status', description: 'every property, read now', run: status},
+  {verb: 'on', description: 'switch it on', run: (asked) => set(asked, 'state', 'ON')},
+  {verb: 'off', description: 'switch it off', run: (asked) => set(asked, 'state', 'OFF')},
+  {verb: 'toggle', description: 'switch it to what it is not', run: (asked) => set(asked, 'state', 'TOGGLE')},
+  {verb: 'get', words: '<property>', description: 'one property, read now', run: get},
+  {
+    verb: 'set',
+    words: '<property> <value>',
+    description: 'one property to a value, as in `set desk led off`',
+    run: (asked) => set(asked, ...asked.words),
+  },
+  {
+    verb: 'call',
+    words: '<method> [params]',
+    description: 'a raw miIO call, sent once, as in `call desk get_prop \'["power"]\'`',
+    run: call,
+  },
+]
 
 /** Adds the commands that are about one plug. */
-export function plugCommands(program: Command, terminalFor: MakeTerminal): void {
-  const add = (
-    usage: string,
-    description: string,
-    run: (words: string[], options: TargetOptions, terminal: Terminal) => Promise<void>,
-  ) =>
+export function plugCommands(program: Command, terminal: Terminal): void {
+  for (const {verb, words = '', description, run} of commands)
     program
-      .command(usage)
+      .command(verb)
       .description(description)
-      .argument('[words...]', 'name of the plug (not with --host), then what the command needs')
-      .usage(usages[usage] ?? '<name>')
-      .option('--host <address>', 'a plug that is in no configuration: its address')
-      .option('--token <hex>', 'its token; better put into the environment variable MIIO_TOKEN')
+      .argument('[words...]')
+      .usage(`[options] <plug> ${words}`.trim())
+      .option('--host <address>', 'a plug that is in no configuration: its address, in place of <plug>')
+      .option('--token <hex>', 'its token; better kept in the environment variable MIIO_TOKEN')
       .option('--model <id>', 'its model, when it should not be asked')
-      .action(async (words: string[], _options: unknown, command: Command) => {
-        await run(words, command.optsWithGlobals<TargetOptions>(), terminalFor(command))
+      .action(async (typed: string[], _options: unknown, command: Command) => {
+        const options = command.optsWithGlobals<TargetOptions & {debug?: boolean}>()
+        const [name, rest] = options.host === undefined ? [typed[0], typed.slice(1)] : [undefined, typed]
+        if (name !== undefined || options.host !== undefined) expectWords(words, rest)
+        const target = await targetOf(name, options)
+        await withPlug(target, {terminal, debug: options.debug}, (reached) =>
+          run({...reached, name: target.name, words: rest, terminal}),
+        )
       })
-
-  add('info', 'who the plug says it is: model, firmware, address', async (words, options, terminal) => {
-    const {name} = take(words, options, 0)
-    const info = await withPlug(name, options, terminal, describe)
-    terminal.result(info, terminal.facts(info))
-  })
-  add('status', 'every property of the plug, read now', async (words, options, terminal) => {
-    const {name} = take(words, options, 0)
-    const state = await withPlug(name, options, terminal, readAll)
-    terminal.result(state, terminal.facts(state))
-  })
-  add('get', 'one property, or all of them', async (words, options, terminal) => {
-    const {name, rest} = take(words, options, 0, 1)
-    const state = await withPlug(name, options, terminal, readAll)
-    const [property] = rest
-    if (property === undefined) return terminal.result(state, terminal.facts(state))
-    if (!Object.hasOwn(state, property))
-      throw new UsageError(`expected one of ${Object.keys(state).join(', ')}, got ${property}`)
-    terminal.result(state[property], String(state[property] ?? 'unknown'))
-  })
-  for (const [verb, value] of [
-    ['on', 'ON'],
-    ['off', 'OFF'],
-    ['toggle', 'TOGGLE'],
-  ] as const)
-    add(
-      verb,
-      `switches the plug ${verb === 'toggle' ? 'to whatever it is not' : verb}`,
-      async (words, options, terminal) => {
-        const {name} = take(words, options, 0)
-        await setAndTell(name, 'state', value, options, terminal)
-      },
-    )
-  add('set', 'one property to a value, as in `set desk led off`', async (words, options, terminal) => {
-    const {name, rest} = take(words, options, 2)
-    const [property = '', value = ''] = rest
-    await setAndTell(name, property, value, options, terminal)
-  })
-  add(
-    'call',
-    'a raw miIO call, as in `call desk get_prop \'["power"]\'`; sent once',
-    async (words, options, terminal) => {
-      const {name, rest} = take(words, options, 1, 2)
-      const [method = '', params = '[]'] = rest
-      if (NOT_OURS_TO_SEND.test(method))
-        throw new UsageError(`${method} can brick a plug or take it off the network: it is never sent`)
-      const parsed = parseParams(params)
-      // Once only: nobody knows whether this call may be repeated, and `toggle_220v` twice is not at all.
-      const answer = await withPlug(name, options, terminal, ({client}, deadline) =>
-        client.call(method, parsed, {deadline, tries: 1}),
-      )
-      terminal.result(answer, JSON.stringify(answer))
-    },
-  )
 }
 
-const usages: Readonly<Record<string, string>> = {
-  get: '<name> [property]',
-  set: '<name> <property> <value>',
-  call: '<name> <method> [params as JSON]',
-}
-
-/** The plug's name, unless `--host` stands for it, and then as many words as the command needs. */
-function take(
-  words: readonly string[],
-  {host}: TargetOptions,
-  least: number,
-  most = least,
-): {name: string | undefined; rest: string[]} {
-  const name = host === undefined ? words[0] : undefined
-  const rest = words.slice(host === undefined ? 1 : 0)
-  if (rest.length < least) throw new UsageError(`expected ${least} words after the plug, got ${rest.length}`)
-  if (rest.length > most) throw new UsageError(`too many words: ${rest.slice(most).join(' ')}`)
-  return {name, rest}
-}
-
-async function readAll({device}: Reached, deadline: number) {
-  return device.read(deadline)
-}
-
-async function setAndTell(
-  name: string | undefined,
-  property: string,
-  value: string,
-  options: TargetOptions,
-  terminal: Terminal,
-): Promise<void> {
-  const done = await withPlug(name, options, terminal, async ({device}, deadline) => {
-    await device.ready({deadline})
-    return device.set(property, value, deadline)
-  })
-  terminal.result({[property]: done}, `${property} is ${done}`)
-}
-
-/** What `miIO.info` tells, without what is nobody's business: token, Wi-Fi name, account. */
-async function describe({client, device}: Reached, deadline: number) {
-  const identity = await device.identify({deadline})
-  return {...identity, did: client.did, address: client.host, described_as: device.model?.name ?? null}
-}
-
-function parseParams(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    throw new UsageError(`expected the parameters as JSON, such as ["power"], got ${text}`)
-  }
+/** @throws UsageError when there are fewer or more words than `usage` has places */
+function expectWords(usage: string, words: readonly string[]): void {
+  const places = usage.split(' ').filter(Boolean)
+  const missing = places.slice(words.length).find((place) => place.startsWith('<'))
+  if (missing) throw new UsageError(`expected ${usage} after the plug, got no ${missing}`)
+  const [extra] = words.slice(places.length)
+  if (extra !== undefined)
+    throw new UsageError(`expected ${usage || 'nothing'} after the plug, got also ${quoted(extra)}`)
 }

@@ -1,135 +1,99 @@
-/** From `<name>`, or from `--host` and `--token`, to a plug that can be asked: without the daemon, straight over the wire. */
+/** From a target to a plug that can be asked: without the daemon, straight over the wire. */
 import {systemClock} from '../clock.ts'
-import {token as tokenField} from '../config/fields.ts'
-import type {Config, DeviceConfig} from '../config.ts'
 import {Device} from '../device/device.ts'
 import {MiioClient} from '../miio/client.ts'
-import {Discovery} from '../miio/discovery.ts'
-import {MIIO_PORT} from '../miio/packet.ts'
-import {MiioSocket} from '../miio/socket.ts'
-import type {TracedPacket} from '../miio/trace.ts'
+import {broadcastAddresses, Discovery} from '../miio/discovery.ts'
+import {MiioSocket, type Wire} from '../miio/socket.ts'
+import type {Trace} from '../miio/trace.ts'
 import {findModel} from '../models/index.ts'
-import type {Secret} from '../secret.ts'
-import {configuration} from './configuration.ts'
-import {diagnosed} from './diagnosis.ts'
-import {UsageError} from './exit.ts'
-import {printable, type Terminal} from './terminal.ts'
+import {diagnosed, failed} from './diagnosis.ts'
+import type {Target} from './target.ts'
+import type {Terminal} from './terminal.ts'
+import {TracedWire, traceLine} from './trace.ts'
 
-export interface TargetOptions {
-  config?: string
-  host?: string
-  token?: string
-  model?: string
-  debug?: boolean
-}
-
-/** A plug, reached. */
+/** A plug that can be asked. */
 export interface Reached {
-  name: string
   client: MiioClient
   device: Device
+  /** When to give up, on the clock. */
+  deadline: number
 }
 
-type Target = Pick<DeviceConfig, 'port' | 'token'> & {
-  name: string
-  host?: string | undefined
-  id?: number | undefined
-  model?: string | undefined
+export interface ReachOptions {
+  terminal: Terminal
+  /** Whether every packet is shown. */
+  debug?: boolean | undefined
 }
 
 /** A command lives as long as it does over MQTT by default. */
 const COMMAND_MS = 10_000
 const FIND_MS = 5000
 
-/**
- * Does `work` with the plug that was named, and says which stage failed when it cannot be reached.
- * @param name as in the configuration; not needed with `--host`
- */
-export async function withPlug<T>(
-  name: string | undefined,
-  options: TargetOptions,
-  terminal: Terminal,
-  work: (reached: Reached, deadline: number) => Promise<T>,
-): Promise<T> {
-  const {target, config} = await targetOf(name, options)
-  const socket = new MiioSocket({bind: config?.network.bind})
-  await socket.open()
-  const trace = options.debug ? (packet: TracedPacket) => terminal.note(traceLine(packet)) : undefined
-  const client = new MiioClient({
-    socket,
-    clock: systemClock,
-    random: Math.random,
-    token: Buffer.from(target.token.reveal(), 'hex'),
-    host: target.host ?? (await findByBroadcast(target, socket, config)),
-    port: target.port,
-    did: target.id,
-    trace,
-  })
-  const model = target.model === undefined ? undefined : findModel(target.model)
-  const device = new Device({name: target.name, transport: client, clock: systemClock, model, findModel})
+/** Does `work` with the plug. @throws CommandFailed that says which stage failed when it cannot be asked */
+export async function withPlug(
+  target: Target,
+  {terminal, debug}: ReachOptions,
+  work: (reached: Reached) => Promise<void>,
+): Promise<void> {
+  terminal.hide(target.token.reveal())
+  const trace: Trace | undefined = debug ? (packet) => terminal.note(traceLine(packet)) : undefined
+  const socket = new MiioSocket({bind: target.network.bind})
+  let reached: Reached | undefined
   try {
-    return await work({name: target.name, client, device}, systemClock.now() + COMMAND_MS)
+    await socket.open()
+    terminal.progress(`asking ${target.name} …`)
+    const host = target.host ?? (await find(target, trace ? new TracedWire(socket, trace) : socket))
+    reached = reach({...target, host}, socket, trace)
+    await work(reached)
   } catch (error) {
-    throw diagnosed(error, client.host)
+    const {host = target.host, stats} = reached?.client ?? {}
+    throw diagnosed(error, {host, proven: stats?.lastSeen !== undefined})
   } finally {
-    await device.stop(0)
+    terminal.progress('')
+    await reached?.device.stop(0)
     await socket.close()
   }
 }
 
-async function targetOf(
-  name: string | undefined,
-  options: TargetOptions,
-): Promise<{target: Target; config?: Config}> {
-  if (options.host !== undefined) {
-    const text = options.token ?? process.env['MIIO_TOKEN']
-    if (text === undefined)
-      throw new UsageError('--host needs --token (or the token in the environment variable MIIO_TOKEN)')
-    const {host, model} = options
-    return {target: {name: host, host, port: MIIO_PORT, token: tokenFrom(text), model}}
-  }
-  if (name === undefined)
-    throw new UsageError('which plug? Give its name in the configuration, or --host and --token')
-  const config = await configuration(options.config)
-  const device = Object.hasOwn(config.devices, name) ? config.devices[name] : undefined
-  if (!device) {
-    const names = Object.keys(config.devices)
-    throw new UsageError(
-      `no plug is called ${printable(name)}: the configuration has ${names.join(', ') || 'none'}`,
-    )
-  }
-  return {target: {...device, name}, config}
-}
-
-function tokenFrom(text: string): Secret {
-  const parsed = tokenField().safeParse(text)
-  if (parsed.success) return parsed.data
-  throw new UsageError(`--token: ${parsed.error.issues[0]?.message}`)
+function reach(
+  {name, token, host, port, id, model}: Target,
+  socket: Wire,
+  trace: Trace | undefined,
+): Reached {
+  const clock = systemClock
+  const client = new MiioClient({
+    socket,
+    clock,
+    random: Math.random,
+    token: Buffer.from(token.reveal(), 'hex'),
+    host,
+    port,
+    did: id,
+    trace,
+  })
+  const known = model === undefined ? undefined : findModel(model)
+  const device = new Device({name, transport: client, clock, model: known, findModel})
+  return {client, device, deadline: clock.now() + COMMAND_MS}
 }
 
 /** A plug known only by its id is asked for on the whole network. */
-async function findByBroadcast(
-  {id}: Target,
-  socket: MiioSocket,
-  config: Config | undefined,
-): Promise<string | undefined> {
-  const discovery = new Discovery({socket, clock: systemClock, broadcast: config?.network.broadcast})
-  const found = new AbortController()
-  const all = await discovery.scan({
+async function find({name, id, network: {broadcast}}: Target, socket: Wire): Promise<string> {
+  const done = new AbortController()
+  const all = await new Discovery({socket, clock: systemClock, broadcast}).scan({
     timeout: FIND_MS,
-    signal: found.signal,
-    onFound: ({did}) => {
-      if (did === id) found.abort()
-    },
+    signal: done.signal,
+    onFound: ({did}) => did === id && done.abort(),
   })
-  return all.find(({did}) => did === id)?.host
-}
-
-/** One packet of `--debug`, secrets masked. */
-function traceLine({direction, host, port, kind, did, stamp, json, problem}: TracedPacket): string {
-  const arrow = direction === 'sent' ? '->' : '<-'
-  const header = [kind, did === undefined ? '' : `did ${did}`, stamp === undefined ? '' : `stamp ${stamp}`]
-  return printable(
-    [arrow, `${host}:${port}`, ...header.filter(Boolean), json ?? problem ?? ''].join(' ').trimEnd(),
+  const found = all.find(({did}) => did === id)
+  if (found) return found.host
+  const asked = (broadcast ?? broadcastAddresses()).join(', ') || 'no address at all'
+  throw failed(
+    {
+      code: 'no_hello',
+      title: 'no hello: nobody with that id answers',
+      advice:
+        'A broadcast does not leave its subnet: give the plug a `host` in the configuration if it is in another.',
+    },
+    `${name} has the id ${id} and no host, and a hello to ${asked} did not find it`,
   )
 }

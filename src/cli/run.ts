@@ -1,149 +1,135 @@
-/** `run` and `check`: the daemon as a process. */
+/** `run`: the bridge as a process, until a signal ends it. */
+import type {Command} from 'commander'
 import {systemClock, within} from '../clock.ts'
-import {type Config, ConfigError, configPath, loadConfig, secretsOf, stateFolder} from '../config.ts'
+import {quoted, suggestion} from '../config/problems.ts'
+import {type Config, configPath, loadConfig, secretsOf} from '../config.ts'
 import {Daemon} from '../daemon.ts'
 import {HEALTH_FILE_VARIABLE, HealthFile} from '../health-file.ts'
 import {createLog, type RootLog} from '../log.ts'
+import {MiioError} from '../miio/errors.ts'
 import {Redactor} from '../redact.ts'
 import {StateStore} from '../state.ts'
 import {SystemdNotifier} from '../systemd.ts'
 import {version} from '../version.ts'
 import {configuration} from './configuration.ts'
-import {EXIT} from './exit.ts'
-import type {Terminal} from './terminal.ts'
+import {CommandFailed, EXIT, UsageError} from './exit.ts'
+import {Renewal} from './renewal.ts'
+import {interrupted} from './signals.ts'
 
 /** The contract (§9) gives a stop 5 s; what is not done by then will not be done. */
-const STOP_MS = 4500
+const STOP_MS = 4300
+const TELL_MS = 300
 const HEARTBEAT_MS = 30_000
 
-/** Why a run is over, and what comes next. */
-type Ending = {next: 'stop'} | {next: 'restart'; config: Config}
+interface RunOptions {
+  config?: string
+  debug?: boolean
+}
 
+/** What outlives a run that is ended for a new configuration. */
 interface Surroundings {
-  /** The configuration anew, or `undefined` when it is invalid: then the old one stays. */
-  reread: () => Promise<Config | undefined>
   log: RootLog
+  redactor: Redactor
   notifier: SystemdNotifier
+  renewal: Renewal
+  /** Resolves at the signal to stop, once systemd knows. */
+  stop: Promise<void>
 }
 
-/** Says whether the configuration is valid, and what is in it. @throws CommandFailed 78 that lists every problem */
-export async function check(option: string | undefined, terminal: Terminal): Promise<void> {
-  const config = await configuration(option)
-  const devices = Object.keys(config.devices)
-  terminal.result({valid: true, devices}, `valid: ${devices.length} plugs (${devices.join(', ')})`)
+export function runCommand(program: Command): void {
+  program
+    .command('run', {isDefault: true})
+    .description('run the bridge (what happens without a command)')
+    .usage('[options]')
+    .argument('[words...]') // the default command is what gets a word that is no command
+    .action((words: string[], _options: unknown, command: Command) => {
+      const [word] = words
+      if (word !== undefined) throw new UsageError(unknownCommand(word, program))
+      return run(command.optsWithGlobals<RunOptions>())
+    })
 }
 
-/** Runs the bridge until a signal ends it. @throws CommandFailed 78 for an invalid configuration */
-export async function run(option: string | undefined): Promise<void> {
-  const config = await configuration(option)
-  const redactor = new Redactor()
-  const log = createLog({level: config.log.level, format: config.log.format, redactor})
-  endOnTheUnexpected(log)
-  const notifier = SystemdNotifier.fromEnvironment(process.env, {
-    clock: systemClock,
-    onError: (error) => log.warn('systemd could not be told how we are', {error}),
-  })
-  log.info(`miio2mqtt ${version} on Node ${process.version}`)
-  let ending: Ending = {next: 'restart', config}
-  while (ending.next === 'restart') {
-    for (const secret of secretsOf(ending.config)) redactor.add(secret.reveal())
-    log.setLevel(ending.config.log.level)
-    ending = await runOnce(ending.config, {reread: () => reread(option, log), log, notifier})
-  }
+/** @throws CommandFailed 78 for an invalid configuration, 1 for an address that is not ours */
+async function run({config: option, debug}: RunOptions): Promise<void> {
+  if (debug) throw new UsageError(DEBUG_ELSEWHERE)
+  const first = await configuration(option)
+  const file = await configPath(option, process.env)
+  const surroundings = surround(first, file)
+  const {log} = surroundings
+  log.info(`miio2mqtt ${version} on Node ${process.version}, configured by ${file}`)
+  let config: Config | undefined = first
+  while (config) config = await runOnce(config, surroundings)
   log.info('stopped')
   log.flush()
+  process.exit(EXIT.done) // what did not end in time keeps nobody waiting
 }
 
-async function runOnce(config: Config, surroundings: Surroundings): Promise<Ending> {
-  const {log, notifier} = surroundings
-  const ends = new Ends(surroundings)
-  const clock = systemClock
-  const store = await StateStore.open(config.state_dir ?? stateFolder(process.env), {
-    clock,
-    random: Math.random,
-    log,
+const DEBUG_ELSEWHERE =
+  '--debug is for one plug, as in `status desk --debug`; for the bridge it is `log: {level: debug}`'
+
+function surround({log: {level, format}}: Config, file: string): Surroundings {
+  const redactor = new Redactor()
+  const log = createLog({level, format, redactor})
+  endOnTheUnexpected(log)
+  const notifier = systemd(log)
+  const renewal = new Renewal({load: () => loadConfig(file), log, notifier})
+  process.on('SIGHUP', () => void renewal.ask())
+  const stop = interrupted().then((signal) => {
+    log.info(`${signal}: stopping`)
+    return within(systemClock, systemClock.now() + TELL_MS, notifier.stopping())
   })
-  const daemon = new Daemon({
-    config,
-    clock,
-    random: Math.random,
-    log,
-    store,
-    onRestart: () => void ends.restart(),
-  })
-  const started = daemon.start().then(() => {
-    void notifier.ready()
-    void notifier.status(daemon.status())
-    notifier.startWatchdog(() => daemon.isAlive())
-  })
-  const heartbeat = beat(daemon, notifier)
-  const ending = await Promise.race([ends.ending, started.then(() => ends.ending)])
-  clearInterval(heartbeat)
-  ends.close()
-  if (ending.next === 'stop') void notifier.stopping()
-  notifier.stop()
-  await within(clock, STOP_MS, daemon.stop())
-  await store.close()
-  return ending
+  return {log, redactor, notifier, renewal, stop}
 }
 
-/** Listens for what ends a run: signals, and the request to restart. */
-class Ends {
-  readonly ending: Promise<Ending>
-  readonly #surroundings: Surroundings
-  readonly #stop = () => this.#end({next: 'stop'})
-  readonly #hangUp = () => void this.restart()
-  #end: (ending: Ending) => void = () => {}
-
-  constructor(surroundings: Surroundings) {
-    this.#surroundings = surroundings
-    this.ending = new Promise((resolve) => {
-      this.#end = resolve
-    })
-    process.on('SIGTERM', this.#stop)
-    process.on('SIGINT', this.#stop)
-    process.on('SIGHUP', this.#hangUp)
-  }
-
-  /** Ends the run for a new one, if the configuration is valid. */
-  async restart(): Promise<void> {
-    const {notifier, reread} = this.#surroundings
-    await notifier.reloading()
-    const config = await reread()
-    if (config) this.#end({next: 'restart', config})
-    else await notifier.ready()
-  }
-
-  /** From now on a second signal ends the process at once. */
-  close(): void {
-    process.off('SIGTERM', this.#stop)
-    process.off('SIGINT', this.#stop)
-    process.off('SIGHUP', this.#hangUp)
-    const atOnce = () => process.exit(EXIT.failed)
-    process.once('SIGTERM', atOnce)
-    process.once('SIGINT', atOnce)
-  }
-}
-
-async function reread(option: string | undefined, log: RootLog): Promise<Config | undefined> {
+/** Until the signal to stop, or a new configuration, which is returned. */
+async function runOnce(config: Config, surroundings: Surroundings): Promise<Config | undefined> {
+  const {log, redactor, notifier, renewal, stop} = surroundings
+  for (const secret of secretsOf(config)) redactor.add(secret.reveal())
+  log.setLevel(config.log.level)
+  const shared = {clock: systemClock, random: Math.random, log}
+  const store = await StateStore.open(config.state_dir, shared)
+  const daemon = new Daemon({...shared, config, store, onRestart: () => void renewal.ask()})
+  const endHeartbeat = beat(daemon, notifier)
+  const next = Promise.race([stop.then(() => 'nothing'), renewal.arrived.then(() => 'another run')])
   try {
-    return await loadConfig(await configPath(option, process.env), process.env)
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    log.error(`the new configuration is refused, the old one stays:\n${error.message}`)
-    return undefined
+    await Promise.race([next, announced(daemon, notifier)])
+    return (await next) === 'nothing' ? undefined : renewal.take()
+  } finally {
+    endHeartbeat()
+    notifier.stop()
+    await within(systemClock, systemClock.now() + STOP_MS, daemon.stop())
+    await store.close()
   }
+}
+
+async function announced(daemon: Daemon, notifier: SystemdNotifier): Promise<void> {
+  try {
+    await daemon.start()
+  } catch (error) {
+    throw error instanceof MiioError ? new CommandFailed(error.message) : error
+  }
+  void notifier.ready()
+  void notifier.status(daemon.status())
+  notifier.startWatchdog(() => daemon.isAlive())
 }
 
 /** A sign of life for whoever watches: the container's health check, and `systemctl status`. */
-function beat(daemon: Daemon, notifier: SystemdNotifier): NodeJS.Timeout {
+function beat(daemon: Daemon, notifier: SystemdNotifier): () => void {
   const file = new HealthFile(process.env[HEALTH_FILE_VARIABLE], systemClock)
   const tell = () => {
     void file.beat(daemon.isAlive())
     void notifier.status(daemon.status())
   }
   tell()
-  return setInterval(tell, HEARTBEAT_MS)
+  const heartbeat = setInterval(tell, HEARTBEAT_MS)
+  return () => clearInterval(heartbeat)
+}
+
+function systemd(log: RootLog): SystemdNotifier {
+  return SystemdNotifier.fromEnvironment(process.env, {
+    clock: systemClock,
+    onError: (error) => log.warn('systemd could not be told how we are', {error}),
+  })
 }
 
 /** A mistake of ours ends the process, and the supervisor starts a new one: nobody knows what state this one is in. */
@@ -155,4 +141,9 @@ function endOnTheUnexpected(log: RootLog): void {
   }
   process.on('uncaughtException', end)
   process.on('unhandledRejection', end)
+}
+
+function unknownCommand(word: string, program: Command): string {
+  const names = program.commands.map((command) => command.name())
+  return `no command is called ${quoted(word)}${suggestion(word, names) || ': `miio2mqtt help` lists them'}`
 }

@@ -1,73 +1,64 @@
 /** `simulate`: plugs that are not there, as real UDP servers on loopback addresses. */
-import {type Command, Option} from 'commander'
+import type {Command} from 'commander'
 import {systemClock} from '../clock.ts'
+import {whole} from '../config/fields.ts'
 import {models} from '../models/index.ts'
 import {faultWords, InvalidFault, parseFaults} from '../simulator/fault-words.ts'
+import type {Faults} from '../simulator/faults.ts'
 import {LOOPBACK_BROADCAST, type Neighbourhood, simulate} from '../simulator/neighbourhood.ts'
 import {UsageError} from './exit.ts'
+import {firstAddress, started} from './neighbourhood.ts'
+import {readOption} from './options.ts'
 import {interrupted} from './signals.ts'
-import type {Terminal} from './terminal.ts'
+import {count as counted, type Terminal} from './terminal.ts'
 
-interface SimulateOptions {
+interface Options {
   count: string
   model?: string[]
-  address: string
+  address?: string
   seed: string
   fault?: string[]
 }
 
-export function simulateCommand(program: Command, terminalFor: (command: Command) => Terminal): void {
+const MOST_PLUGS = 100_000
+const MOST_SEEDS = 999
+
+export function simulateCommand(program: Command, terminal: Terminal): void {
   program
     .command('simulate')
-    .description('run simulated plugs on loopback addresses, UDP port 54321')
+    .description('plugs that are not there, as UDP servers on loopback addresses, port 54321')
     .option('-n, --count <number>', 'how many', '3')
     .option('-m, --model <id...>', 'which models, dealt out in turn; by default all of them')
-    .option('--address <ip>', "the first plug's; the others follow one by one", '127.0.54.1')
+    .option('--address <ip>', "the first plug's, 127.0.54.1 by default; the others follow one by one")
     .option('--seed <number>', 'the same seed makes the same ids and tokens', '1')
-    .addOption(
-      new Option(
-        '-f, --fault <fault...>',
-        `what goes wrong: ${[...faultWords.values()].map(({example}) => example).join(', ')}`,
-      ),
-    )
-    .action(async (_options: unknown, command: Command) => {
-      await run(command.optsWithGlobals<SimulateOptions>(), terminalFor(command))
-    })
+    .option('-f, --fault <fault...>', 'what goes wrong, see below')
+    .addHelpText('after', () => `\nFaults:\n${faults(terminal)}`)
+    .action((_options: unknown, command: Command) => run(command.optsWithGlobals<Options>(), terminal))
 }
 
-async function run(options: SimulateOptions, terminal: Terminal): Promise<void> {
-  const neighbourhood = make(options)
-  await neighbourhood.start()
-  neighbourhood.liven()
+async function run(options: Options, terminal: Terminal): Promise<void> {
+  const neighbourhood = simulate({
+    count: readOption('--count', whole(1, MOST_PLUGS), options.count),
+    ...(options.model ? {models: known(options.model)} : {}),
+    firstAddress: firstAddress(options.address),
+    seed: readOption('--seed', whole(1, MOST_SEEDS), options.seed),
+    faults: faultsIn(options.fault ?? []),
+    clock: systemClock,
+    random: Math.random,
+  })
+  const end = interrupted()
+  await started(neighbourhood)
   show(neighbourhood, terminal)
-  await interrupted()
+  await end
   await neighbourhood.stop()
-}
-
-function make({count, model, address, seed, fault = []}: SimulateOptions): Neighbourhood {
-  if (!/^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(address))
-    throw new UsageError(`--address: expected a loopback address such as 127.0.54.1, got ${address}`)
-  try {
-    return simulate({
-      count: whole('--count', count),
-      ...(model ? {models: known(model)} : {}),
-      firstAddress: address,
-      seed: whole('--seed', seed),
-      faults: parseFaults(fault),
-      clock: systemClock,
-      random: Math.random,
-    })
-  } catch (error) {
-    if (error instanceof InvalidFault) throw new UsageError(`--fault: ${error.message}`)
-    throw error
-  }
+  terminal.note(`${counted(neighbourhood.plugs.length, 'plug')} gone.`)
 }
 
 /** The tokens of simulated plugs are no secrets: nobody could talk to them without. */
 function show(neighbourhood: Neighbourhood, terminal: Terminal): void {
   const rows = neighbourhood.plugs.map(({modelId, did, address, token}) => ({
     model: modelId,
-    id: did,
+    did,
     address,
     token: token.toString('hex'),
   }))
@@ -82,17 +73,25 @@ In another terminal:
 Ctrl-C ends the simulation.`)
 }
 
+function faults(terminal: Terminal): string {
+  const rows = [...faultWords.values()].map(({example, meaning}) => [example, meaning] as const)
+  const indented = Object.fromEntries(rows.map(([example, meaning]) => [`  ${example}`, meaning]))
+  return terminal.facts(indented)
+}
+
+function faultsIn(written: readonly string[]): Faults {
+  try {
+    return parseFaults(written)
+  } catch (error) {
+    if (error instanceof InvalidFault) throw new UsageError(`--fault: ${error.message}`)
+    throw error
+  }
+}
+
 function known(ids: readonly string[]): readonly string[] {
   const all = models.flatMap((model) => model.ids)
   const unknown = ids.filter((id) => !all.includes(id))
   if (unknown.length > 0)
     throw new UsageError(`--model: expected some of ${all.join(', ')}, got ${unknown.join(', ')}`)
   return ids
-}
-
-function whole(option: string, text: string): number {
-  const number = Number(text)
-  if (!Number.isInteger(number) || number < 1)
-    throw new UsageError(`${option}: expected a whole number from 1, got ${text}`)
-  return number
 }

@@ -1,5 +1,6 @@
 /** What a person reads, or a machine: tables and colour for the one, JSON for the other. */
 import {styleText} from 'node:util'
+import {Redactor} from '../redact.ts'
 
 type Style = Parameters<typeof styleText>[0]
 type Stream = Pick<NodeJS.WriteStream, 'write' | 'isTTY'>
@@ -8,45 +9,59 @@ export interface TerminalOptions {
   out?: Stream
   err?: Stream
   env?: NodeJS.ProcessEnv
-  json?: boolean
 }
 
 export class Terminal {
-  readonly json: boolean
   readonly #out: Stream
   readonly #err: Stream
   readonly #coloured: boolean
+  readonly #secrets = new Redactor()
+  #json = false
 
-  constructor({
-    out = process.stdout,
-    err = process.stderr,
-    env = process.env,
-    json = false,
-  }: TerminalOptions = {}) {
-    this.json = json
+  constructor({out = process.stdout, err = process.stderr, env = process.env}: TerminalOptions = {}) {
     this.#out = out
     this.#err = err
     // https://no-color.org: present and not empty
     this.#coloured = out.isTTY === true && !env['NO_COLOR'] && env['TERM'] !== 'dumb'
   }
 
-  /** A result: a JSON value for machines, `text` for people. */
-  result(value: unknown, text: string): void {
-    this.#out.write(this.json ? `${JSON.stringify(value)}\n` : `${text}\n`)
+  get json(): boolean {
+    return this.#json
   }
 
-  line(text = ''): void {
-    this.#out.write(`${text}\n`)
+  /** From now on a machine reads along. */
+  speakJson(): void {
+    this.#json = true
+  }
+
+  /** Whatever is written from now on, `secret` is not in it, in no spelling. */
+  hide(secret: string): void {
+    this.#secrets.add(secret)
+  }
+
+  /** A result: a JSON value for machines, `text` for people. */
+  result(value: unknown, text: string): void {
+    this.line(this.#json ? JSON.stringify(value) : text)
+  }
+
+  line(text: string): void {
+    this.#write(this.#out, `${text}\n`)
   }
 
   /** Something beside the result: never in the way of a pipe. */
   note(text: string): void {
-    this.#err.write(`${text}\n`)
+    this.progress('')
+    this.#write(this.#err, `${text}\n`)
+  }
+
+  /** Why there is no result. `code` is the reason in one word, for machines. */
+  failure(message: string, code: string): void {
+    this.note(this.#json ? JSON.stringify({error: {code, message}}) : message)
   }
 
   /** A line that is overwritten by the next one, for people who wait; nothing when nobody watches. */
   progress(text: string): void {
-    if (this.#err.isTTY) this.#err.write(`\r\u001b[K${text}`)
+    if (this.#err.isTTY) this.#write(this.#err, `\r\u001b[K${text}`)
   }
 
   paint(style: Style, text: string): string {
@@ -55,9 +70,7 @@ export class Terminal {
 
   /** Columns as wide as their widest cell. Cells that a plug or a file filled cannot move the cursor. */
   table(head: readonly string[], rows: readonly (readonly unknown[])[]): string {
-    const cells = rows.map((row) =>
-      row.map((cell) => printable(cell === undefined || cell === null ? '' : String(cell))),
-    )
+    const cells = rows.map((row) => row.map((cell) => printable(String(cell ?? ''))))
     const widths = head.map((title, column) =>
       Math.max(title.length, ...cells.map((row) => row[column]?.length ?? 0)),
     )
@@ -71,20 +84,33 @@ export class Terminal {
 
   /** `name  value` lines. */
   facts(values: Readonly<Record<string, unknown>>): string {
-    const told = Object.entries(values).filter(([, value]) => value !== undefined)
-    const width = Math.max(...told.map(([name]) => name.length))
-    return told
-      .map(([name, value]) => `${this.paint('bold', name.padEnd(width))}  ${printable(spell(value))}`)
+    const width = Math.max(0, ...Object.keys(values).map((name) => name.length))
+    return Object.entries(values)
+      .map(
+        ([name, value]) =>
+          `${this.paint('bold', name.padEnd(width))}  ${printable(String(value ?? 'unknown'))}`,
+      )
       .join('\n')
   }
-}
 
-function spell(value: unknown): string {
-  if (value === null) return 'unknown'
-  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+  #write(stream: Stream, text: string): void {
+    stream.write(this.#secrets.scrub(text))
+  }
 }
 
 /** Without control characters: what a plug says about itself must not drive a terminal. */
 export function printable(text: string): string {
   return text.replace(/\p{Cc}/gu, '\ufffd')
+}
+
+/** Seconds as people count them: `45 s`, `3 min`, `5 h`, `12 d`. */
+export function span(seconds: number): string {
+  if (seconds < 120) return `${seconds} s`
+  if (seconds < 7200) return `${Math.floor(seconds / 60)} min`
+  return seconds < 172_800 ? `${Math.floor(seconds / 3600)} h` : `${Math.floor(seconds / 86_400)} d`
+}
+
+/** `1 plug`, `2 plugs`. */
+export function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`
 }

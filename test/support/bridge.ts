@@ -10,9 +10,9 @@ import {Neighbourhood} from '../../src/simulator/neighbourhood.ts'
 import {type PlugOptions, SimulatedPlug} from '../../src/simulator/plug.ts'
 import {StateStore} from '../../src/state.ts'
 import type {Broker} from './mosquitto.ts'
+import {TOKEN} from './token.ts'
 
-/** The token of every simulated plug of these tests, unless one says otherwise. */
-export const TOKEN = '5a3c1f0e9d8b7a695847362514039281'
+export {TOKEN}
 
 const running = new Set<{stop(): Promise<void>}>()
 afterAll(async () => {

@@ -1,0 +1,56 @@
+/** The command line as a whole: its commands in the order in which people meet them, and what all of them share. */
+import {Command} from 'commander'
+import {version} from '../version.ts'
+import {catalogueCommands} from './catalogue.ts'
+import {checkCommand} from './configuration.ts'
+import {demoCommand} from './demo.ts'
+import {discoverCommand} from './discover.ts'
+import {plugCommands} from './plug.ts'
+import {runCommand} from './run.ts'
+import {simulateCommand} from './simulate.ts'
+import type {Terminal} from './terminal.ts'
+
+const EXAMPLES = `
+Examples:
+  miio2mqtt demo                                  try it, without a plug, a broker or a file
+  miio2mqtt discover                              which plugs are on this network?
+  miio2mqtt status --host 192.168.1.40            one of them; its token is in $MIIO_TOKEN
+  miio2mqtt set desk led off                      by its name in config.yaml
+  miio2mqtt --config /etc/miio2mqtt/config.yaml   the bridge
+
+Exit codes: 0 done, 1 failed, 64 wrong usage, 78 invalid configuration.`
+
+export function makeProgram(terminal: Terminal): Command {
+  const program = new Command('miio2mqtt')
+    .description('Xiaomi Wi-Fi plugs on MQTT and in Home Assistant, over your own network')
+    .version(version, '-v, --version', 'print the version')
+    .helpOption('-h, --help', 'print this')
+    .option(
+      '-c, --config <file>',
+      'default: $MIIO2MQTT_CONFIG, else ./config.yaml, else /etc/miio2mqtt/config.yaml',
+    )
+    .option('--json', 'results as JSON, for programs')
+    .option('--debug', 'show every packet, decoded and without secrets, on standard error')
+    .on('option:json', () => terminal.speakJson())
+    .configureHelp({
+      showGlobalOptions: true,
+      subcommandTerm: (command) =>
+        `${command.name()} ${command.usage().replace(/^\[options\] ?/, '')}`.trim(),
+    })
+    .configureOutput({outputError: () => {}}) // whoever catches the error tells it
+    .exitOverride()
+    .addHelpText('after', EXAMPLES)
+  program.commandsGroup('The bridge:')
+  runCommand(program)
+  checkCommand(program, terminal)
+  program.commandsGroup('One plug, asked directly (its name in the configuration, or --host and --token):')
+  plugCommands(program, terminal)
+  program.commandsGroup('Looking around:')
+  discoverCommand(program, terminal)
+  catalogueCommands(program, terminal)
+  program.helpCommand('help [command]', 'what a command does, and its options')
+  program.commandsGroup('Without a plug:')
+  demoCommand(program, terminal)
+  simulateCommand(program, terminal)
+  return program
+}

@@ -1,0 +1,124 @@
+/** What each command asks of its plug, and how it tells the answer. */
+import {z} from 'zod'
+import {quoted, suggestion} from '../config/problems.ts'
+import type {Device} from '../device/device.ts'
+import {identityIn} from '../device/identity.ts'
+import type {State} from '../device/values.ts'
+import {findModel} from '../models/index.ts'
+import type {Model} from '../models/model.ts'
+import {UsageError} from './exit.ts'
+import type {Reached} from './reach.ts'
+import {span, type Terminal} from './terminal.ts'
+
+/** A command that reached its plug. */
+export interface Asked extends Reached {
+  name: string
+  /** What was typed after the plug. */
+  words: readonly string[]
+  terminal: Terminal
+}
+
+/** These brick a plug, or take it off the network. */
+const NOT_OURS_TO_SEND =
+  /^(miIO\.)?(ota|config_router|config|restore|psm_(set|get)|cli|rpc_test|stop_diag_mode|set_enable_recovery)$/i
+
+/** What `miIO.info` tells, without what is nobody's business: token, Wi-Fi name, account. */
+export async function info({name, client, deadline, terminal}: Asked): Promise<void> {
+  const told = await client.call('miIO.info', [], {deadline})
+  const {model = null, firmware = null, hardware = null, mac = null} = identityIn(told)
+  const box = model === null ? null : (findModel(model)?.name ?? null)
+  const {uptime, rssi} = vitals(told)
+  const who = {
+    name,
+    model,
+    box,
+    firmware,
+    hardware,
+    mac,
+    did: client.did ?? null,
+    address: client.host ?? null,
+  }
+  const shown = {
+    ...who,
+    box: box ?? 'not described yet: only `call` works with it',
+    'up for': uptime === null ? null : span(uptime),
+    signal: rssi === null ? null : `${rssi} dBm`,
+  }
+  terminal.result({...who, uptime, rssi}, terminal.facts(withoutNulls(shown)))
+}
+
+export async function status({device, deadline, terminal}: Asked): Promise<void> {
+  const state = await device.read(deadline)
+  terminal.result(state, terminal.facts(withUnits(state, device.model)))
+}
+
+export async function get({device, deadline, words: [property = ''], terminal}: Asked): Promise<void> {
+  await device.ready({deadline})
+  expectProperty(property, device)
+  const {[property]: value = null} = await device.read(deadline)
+  terminal.result(value, String(value ?? 'unknown'))
+}
+
+export async function set(
+  {name, device, deadline, terminal}: Asked,
+  property = '',
+  value = '',
+): Promise<void> {
+  await device.ready({deadline})
+  expectProperty(property, device)
+  const done = await device.set(property, value, deadline)
+  terminal.result({[property]: done}, `${name}: ${property} is ${done}`)
+}
+
+export async function call({
+  client,
+  deadline,
+  words: [method = '', params = '[]'],
+  terminal,
+}: Asked): Promise<void> {
+  if (NOT_OURS_TO_SEND.test(method))
+    throw new UsageError(`${method} can brick a plug or take it off the network: it is never sent`)
+  // Once only: nobody knows whether this call may be repeated, and `toggle_220v` twice is not at all.
+  const answer = await client.call(method, parsed(params), {deadline, tries: 1})
+  terminal.line(JSON.stringify(answer))
+}
+
+function expectProperty(property: string, {state}: Device): void {
+  const known = Object.keys(state)
+  if (known.includes(property)) return
+  throw new UsageError(
+    `expected one of ${known.join(', ')}, got ${quoted(property)}${suggestion(property, known)}`,
+  )
+}
+
+function withUnits(state: Readonly<State>, model: Model | undefined): Record<string, unknown> {
+  const entries = Object.entries(state).map(([name, value]) => {
+    const property = model?.properties[name]
+    const unit = property && 'unit' in property ? property.unit : undefined
+    return [name, unit && value !== null ? `${value} ${unit}` : value]
+  })
+  return Object.fromEntries(entries)
+}
+
+/** Seconds since it was plugged in, and how well it hears its access point, in dBm (docs/protocol.md §4). */
+function vitals(info: unknown): {uptime: number | null; rssi: number | null} {
+  const parsed = vitalsSchema.safeParse(info)
+  return {uptime: parsed.data?.life ?? null, rssi: parsed.data?.ap?.rssi ?? null}
+}
+
+const vitalsSchema = z.object({
+  life: z.number().int().nonnegative().optional().catch(undefined),
+  ap: z.object({rssi: z.number().negative()}).optional().catch(undefined),
+})
+
+function withoutNulls(values: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null))
+}
+
+function parsed(params: string): unknown {
+  try {
+    return JSON.parse(params)
+  } catch {
+    throw new UsageError(`expected the params as JSON, such as '["power"]', got ${quoted(params)}`)
+  }
+}

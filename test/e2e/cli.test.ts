@@ -1,0 +1,541 @@
+import {execFile} from 'node:child_process'
+import {mkdtemp, readFile, rm, writeFile} from 'node:fs/promises'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import {promisify} from 'node:util'
+import {afterAll, describe, expect, it} from 'vitest'
+import {inReachOfBroadcasts, startPlug, TOKEN} from '../support/bridge.ts'
+import {Program, type ProgramOptions, miio2mqtt as run} from '../support/program.ts'
+
+const shell = promisify(execFile)
+const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-cli-'))
+afterAll(() => rm(folder, {recursive: true, force: true}))
+
+const WRONG = '00112233445566778899aabbccddeeff'
+
+const desk = await startPlug({address: '127.75.1.1', model: 'chuangmi.plug.v3'})
+const kettle = await startPlug({address: '127.75.1.2', model: 'chuangmi.plug.m1'})
+const strange = await startPlug({address: '127.75.1.3', habits: {infoShowsToken: true, helloShows: 'token'}})
+await inReachOfBroadcasts([desk, kettle, strange])
+
+const config = join(folder, 'config.yaml')
+await writeFile(
+  config,
+  JSON.stringify({
+    network: {broadcast: ['127.255.255.255']},
+    devices: {
+      desk: {host: desk.address, token: TOKEN},
+      kettle: {id: kettle.did, token: TOKEN, model: 'chuangmi.plug.m1'},
+      gone: {id: 99, token: TOKEN},
+    },
+  }),
+)
+const broken = join(folder, 'broken.yaml')
+await writeFile(broken, `pol: {interval: 5s}\ndevices: {desk: {host: 127.75.1.1, token: 12}}\n`)
+
+const walledIn = join(folder, 'walled-in.yaml')
+await writeFile(
+  walledIn,
+  JSON.stringify({network: {bind: '127.0.0.1'}, devices: {far: {host: '198.51.100.7', token: TOKEN}}}),
+)
+
+/** Every run of this file looks for the token, and for what only programmers read. */
+async function miio2mqtt(args: readonly string[], options: ProgramOptions = {}) {
+  const ending = await run(args, {cwd: folder, ...options})
+  for (const text of [ending.stdout, ending.stderr]) {
+    expect(text).not.toMatch(new RegExp(`${TOKEN}|${WRONG}`, 'i'))
+    expect(text).not.toMatch(/\n {4}at /)
+    expect(text).not.toContain('\u001b')
+  }
+  return ending
+}
+
+const at = (host: string, ...args: string[]) => [...args, '--host', host, '--token', TOKEN]
+const done = (stdout: string) => ({code: 0, stdout, stderr: ''})
+const failed = (stderr: RegExp, code = 1) => ({code, stdout: '', stderr: expect.stringMatching(stderr)})
+const usage = (stderr: RegExp) => failed(new RegExp(`^${stderr.source}\n$`), 64)
+const lines = (...all: string[]) => `${all.join('\n')}\n`
+const writes = () =>
+  desk.received.filter(({method}) => method.startsWith('set_')).map(({method, params}) => [method, params])
+
+describe('a plug, by its name in the configuration', () => {
+  it('says who it is', async () => {
+    const {stdout, code} = await miio2mqtt(['info', 'desk'])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(
+      /^name +desk\nmodel +chuangmi\.plug\.v3\nbox +Mi Smart Plug.*\nfirmware +2\.0\.4_0026\n/,
+    )
+    expect(stdout).toMatch(
+      /\nmac +28:6c:07:.*\ndid +\d+\naddress +127\.75\.1\.1\nup for +24 h\nsignal +-52 dBm\n$/,
+    )
+  })
+
+  it('says who it is to a program', async () => {
+    const {stdout} = await miio2mqtt(['info', 'desk', '--json'])
+    expect(JSON.parse(stdout)).toEqual({
+      name: 'desk',
+      model: 'chuangmi.plug.v3',
+      box: 'Mi Smart Plug, enhanced, two USB ports',
+      firmware: '2.0.4_0026',
+      hardware: 'MW300',
+      mac: expect.stringMatching(/^28:6c:07:/),
+      did: desk.did,
+      address: desk.address,
+      uptime: expect.any(Number),
+      rssi: -52,
+    })
+  })
+
+  it('tells its state, with units for people and without for programs', async () => {
+    desk.state['power'] = 41.5
+    desk.state['state'] = 'ON'
+    expect(await miio2mqtt(['status', 'desk'])).toMatchObject(
+      done(
+        lines(
+          'state        ON',
+          'usb          OFF',
+          'temperature  24 °C',
+          'led          OFF',
+          'power        41.5 W',
+        ),
+      ),
+    )
+    const {stdout} = await miio2mqtt(['--json', 'status', 'desk'])
+    expect(JSON.parse(stdout)).toEqual({state: 'ON', usb: 'OFF', temperature: 24, led: 'OFF', power: 41.5})
+    expect(await miio2mqtt(['get', 'desk', 'power'])).toMatchObject(done('41.5\n'))
+    expect(await miio2mqtt(['get', 'desk', 'usb', '--json'])).toMatchObject(done('"OFF"\n'))
+  })
+
+  it('is switched on, off and over, and its other properties are set', async () => {
+    desk.state['state'] = 'OFF'
+    const before = writes().length
+    expect(await miio2mqtt(['on', 'desk'])).toMatchObject(done('desk: state is ON\n'))
+    expect(await miio2mqtt(['off', 'desk', '--json'])).toMatchObject(done('{"state":"OFF"}\n'))
+    expect(await miio2mqtt(['toggle', 'desk'])).toMatchObject(done('desk: state is ON\n'))
+    expect(await miio2mqtt(['set', 'desk', 'led', 'true'])).toMatchObject(done('desk: led is ON\n'))
+    expect(writes().slice(before)).toEqual([
+      ['set_power', ['on']],
+      ['set_power', ['off']],
+      ['set_power', ['on']],
+      ['set_wifi_led', ['on']],
+    ])
+    expect(desk.state).toMatchObject({state: 'ON', led: 'ON'})
+  })
+
+  it('answers a raw call, which is sent once', async () => {
+    expect(await miio2mqtt(['call', 'kettle', 'get_prop', '["power"]'])).toMatchObject(done('["off"]\n'))
+    kettle.next({loseReply: true})
+    const before = kettle.received.length
+    expect(await miio2mqtt(['call', 'kettle', 'set_power', '["on"]'])).toMatchObject(
+      failed(/^token wrong, most likely/),
+    )
+    expect(kettle.received.slice(before).map(({method}) => method)).toEqual(['set_power'])
+  })
+
+  it('is found by its id alone, in the whole network', async () => {
+    expect(await miio2mqtt(['get', 'kettle', 'led'])).toMatchObject(done('OFF\n'))
+  })
+
+  it('shows every packet with --debug, the token masked, and its result apart from them', async () => {
+    const {stdout, stderr} = await miio2mqtt(['get', 'desk', 'led', '--debug'])
+    expect(stdout).toBe('ON\n')
+    const packets = stderr.trimEnd().split('\n')
+    expect(packets[0]).toBe('-> 127.75.1.1:54321 hello')
+    expect(packets[1]).toMatch(/^<- 127\.75\.1\.1:54321 hello_reply did \d+ stamp \d+$/)
+    expect(packets[2]).toMatch(
+      /^-> 127\.75\.1\.1:54321 message did \d+ stamp \d+ {"id":\d+,"method":"miIO.info","params":\[\]}$/,
+    )
+    expect(packets[3]).toMatch(
+      /^<- 127\.75\.1\.1:54321 message did \d+ stamp \d+ {"id":\d+,"result":{.*"model":"chuangmi.plug.v3"/,
+    )
+  })
+})
+
+describe('a plug, by its address and token', () => {
+  it('needs no configuration, and its model is found out', async () => {
+    const nowhere = {cwd: tmpdir()}
+    expect(await miio2mqtt(at(desk.address, 'on'), nowhere)).toMatchObject(done('127.75.1.1: state is ON\n'))
+    const {stdout} = await miio2mqtt(at(desk.address, 'info'), nowhere)
+    expect(stdout).toContain('chuangmi.plug.v3')
+  })
+
+  it('takes its token from the environment', async () => {
+    const env = {MIIO_TOKEN: TOKEN}
+    expect(await miio2mqtt(['get', '--host', kettle.address, 'temperature'], {env})).toMatchObject(
+      done('24\n'),
+    )
+  })
+
+  it('is not asked for a model that was told', async () => {
+    const before = kettle.received.length
+    await miio2mqtt(at(kettle.address, 'off', '--model', 'chuangmi.plug.m1'))
+    expect(kettle.received.slice(before).map(({method}) => method)).toEqual(['set_power'])
+  })
+
+  it('never has its token shown, not even one that the plug shows itself', async () => {
+    const {stdout, stderr} = await miio2mqtt(at(strange.address, 'call', 'miIO.info', '--debug'))
+    expect(stdout).toContain('"token":"***"')
+    expect(stderr).toContain('"token":"***"')
+  })
+})
+
+describe.concurrent('a plug that cannot be asked', () => {
+  it.each([
+    [
+      'another token',
+      ['on', '--host', desk.address, '--token', WRONG],
+      /^token wrong\n.*\n.*account/,
+      'token_wrong',
+    ],
+    [
+      'an address of nobody',
+      at('127.75.9.9', 'status'),
+      /^no hello: .*\n.* 3 hellos.*\n`miio2mqtt discover`/,
+      'no_hello',
+    ],
+    [
+      'an id of nobody',
+      ['status', 'gone'],
+      /^no hello: nobody with that id answers\ngone has the id 99/,
+      'no_hello',
+    ],
+    [
+      'an address in another subnet',
+      at('198.51.100.7', 'status'),
+      /^other subnet: 198\.51\.100\.7 is in none of ours \(127\.0\.0\.1\/8/,
+      'other_subnet',
+    ],
+    [
+      'an address to which no packet goes',
+      ['status', 'far', '-c', walledIn],
+      /^no route: the packet could not leave this machine\ncannot send to 198\.51\.100\.7:54321: .*\n.*firewall/,
+      'no_route',
+    ],
+    [
+      'a name that leads nowhere',
+      at('plug.invalid', 'status'),
+      /^no route: that name leads nowhere\ncannot look up plug\.invalid/,
+      'no_route',
+    ],
+    [
+      'a request it does not know',
+      at(desk.address, 'call', 'get_nonsense'),
+      /^request unsupported: .*\n.* refused get_nonsense with code -30001/,
+      'request_unsupported',
+    ],
+  ])('(%s) is a 1 that names the stage and says what to do', async (_, args, message, code) => {
+    const [forPeople, {stderr, ...ending}] = await Promise.all([
+      miio2mqtt(args),
+      miio2mqtt([...args, '--json']),
+    ])
+    expect(forPeople).toMatchObject(failed(message))
+    expect(ending).toMatchObject({code: 1, stdout: ''})
+    expect(JSON.parse(stderr)).toEqual({error: {code, message: expect.stringMatching(message)}})
+  })
+
+  it('because it takes our token for wrong without a word, is told from one that is not there', async () => {
+    const silent = await startPlug({address: '127.75.2.1', faults: {wrongToken: 'silent'}})
+    expect(await miio2mqtt(at(silent.address, 'status'))).toMatchObject(
+      failed(/^token wrong, most likely: the plug greets us/),
+    )
+  })
+
+  it('any more, although it answered a moment ago, is told from one with another token', async () => {
+    const weak = await startPlug({address: '127.75.2.2'})
+    weak.next({}, {loseReply: true}, {loseReply: true}, {loseReply: true})
+    expect(await miio2mqtt(at(weak.address, 'get', 'state'))).toMatchObject(
+      failed(/^no answer: the plug answered before/),
+    )
+  })
+})
+
+describe('a mistake of whoever types', () => {
+  it.each([
+    [['bogus'], /no command is called "bogus": `miio2mqtt help` lists them/],
+    [['staus', 'desk'], /no command is called "staus", did you mean "status"\?/],
+    [['on'], /which plug\? .*/],
+    [['on', 'desk', '--host'], /option '--host <address>' argument missing.*/],
+    [['on', 'dask'], /no plug is called "dask", did you mean "desk"\?/],
+    [['on', 'desk', 'now'], /expected nothing after the plug, got also "now"/],
+    [['set', 'desk', 'led'], /expected <property> <value> after the plug, got no <value>/],
+    [['set', 'desk', 'ledd', 'on'], /expected one of state, .*, got "ledd", did you mean "led"\?/],
+    [['set', 'desk', 'led', 'blue'], /led: expected ON, OFF or TOGGLE, got "blue"/],
+    [['set', 'desk', 'power', '5'], /power can only be read/],
+    [['get', 'desk', 'watts'], /expected one of state, .*, got "watts"/],
+    [['call', 'desk', 'get_prop', '[power]'], /expected the params as JSON, .*, got "\[power\]"/],
+    [['call', 'desk', 'miIO.ota'], /miIO.ota can brick a plug .*/],
+    [['on', '--host', '127.75.1.1'], /--host needs --token, or .* MIIO_TOKEN/],
+    [['on', '--host', '127.75.1.1', '--token', WRONG.slice(1)], /--token: expected 32 hex digits, got 31/],
+    [
+      ['on', '--host', '127.75.1.400', '--token', WRONG],
+      /--host: expected an IPv4 address or a host name, got "127\.75\.1\.400"/,
+    ],
+    [
+      ['on', 'desk', '--model', 'chuangmi.plug.v33'],
+      /--model: no model "chuangmi\.plug\.v33" is described, did you mean "chuangmi\.plug\.v3"\?/,
+    ],
+    [['on', WRONG], /no plug is called 32 characters; .*/],
+    [['--jsn', 'models'], /unknown option '--jsn' \(Did you mean --json\?\); `miio2mqtt help` .*/],
+    [['discover', '--timeout', 'soon'], /--timeout: expected a duration from 100ms to 10m, got "soon"/],
+    [['discover', '--broadcast', 'here'], /--broadcast: expected an IPv4 address, got "here"/],
+    [['simulate', '--count', 'many'], /--count: expected a whole number from 1 to \d+, got "many"/],
+    [
+      ['simulate', '--address', '10.0.0.1'],
+      /--address: expected a loopback address such as 127\.0\.54\.1, got "10\.0\.0\.1"/,
+    ],
+    [['simulate', '--model', 'lamp'], /--model: expected some of chuangmi\.plug\.v1, .*, got lamp/],
+    [['simulate', '--fault', 'fire'], /--fault: unknown fault "fire"; known are loss=0\.2, .*/],
+    [['demo', '--port', 'x'], /--port: expected a whole number from 1 to 65535, got "x"/],
+    [['run', '--debug'], /--debug is for one plug, .*/],
+  ])('(%j) is a 64 and one line that helps', async (args, message) => {
+    expect(await miio2mqtt(args)).toMatchObject(usage(message))
+  })
+
+  it('in the configuration is a 78 that lists all of it', async () => {
+    expect(await miio2mqtt(['on', 'desk', '--config', broken])).toMatchObject(
+      failed(
+        /^.*broken\.yaml:1:1 pol: unknown key, did you mean "poll"\?\n.*broken\.yaml:2:\d+ devices\.desk\.token: expected .*\n$/,
+        78,
+      ),
+    )
+  })
+})
+
+describe('check', () => {
+  it('names the plugs of a valid configuration, from a variable as from an option', async () => {
+    const valid = done(`${config} is valid: 3 plugs: desk, kettle, gone\n`)
+    expect(await miio2mqtt(['check', '-c', config])).toMatchObject(valid)
+    expect(await miio2mqtt(['check'], {env: {MIIO2MQTT_CONFIG: config}, cwd: '/'})).toMatchObject(valid)
+    const {stdout} = await miio2mqtt(['check', '--json'])
+    expect(JSON.parse(stdout)).toEqual({
+      valid: true,
+      file: 'config.yaml',
+      devices: ['desk', 'kettle', 'gone'],
+    })
+  })
+
+  it('lists problems for programs, too', async () => {
+    const {code, stdout} = await miio2mqtt(['check', '-c', broken, '--json'])
+    expect(code).toBe(78)
+    expect(JSON.parse(stdout)).toMatchObject({
+      valid: false,
+      file: broken,
+      problems: [
+        {file: broken, line: 1, column: 1, path: 'pol', message: expect.stringContaining('unknown key')},
+        {path: 'devices.desk.token', message: 'expected 32 hex digits, got 2'},
+      ],
+    })
+  })
+})
+
+describe('discover', () => {
+  const everywhere = ['discover', '--timeout', '600ms']
+  const loopback = [...everywhere, '--broadcast', '127.255.255.255']
+
+  it('lists who answers, by their names where the configuration has them', async () => {
+    const {code, stdout} = await miio2mqtt(everywhere)
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^ID +ADDRESS +UP FOR +NAME +MODEL *\n/)
+    expect(stdout).toMatch(new RegExp(`^${desk.did} +127\\.75\\.1\\.1 +24 h +desk$`, 'm'))
+    expect(stdout).toMatch(
+      new RegExp(`^${kettle.did} +127\\.75\\.1\\.2 +24 h +kettle +chuangmi\\.plug\\.m1$`, 'm'),
+    )
+    expect(stdout).toMatch(
+      new RegExp(`^${strange.did} +127\\.75\\.1\\.3 .*not set up: shows its token to everybody$`, 'm'),
+    )
+  })
+
+  it('lists them for programs', async () => {
+    const {stdout} = await miio2mqtt([...everywhere, '--json'])
+    const row = {
+      did: desk.did,
+      address: desk.address,
+      uptime: expect.any(Number),
+      name: 'desk',
+      model: null,
+      set_up: true,
+    }
+    expect(JSON.parse(stdout)).toContainEqual(row)
+  })
+
+  it.each([
+    ['without a configuration', {cwd: tmpdir()}, ''],
+    ['when the variable names a file that is missing', {env: {MIIO2MQTT_CONFIG: '/nowhere.yaml'}}, ''],
+    [
+      'with a broken one',
+      {env: {MIIO2MQTT_CONFIG: broken}},
+      `going on without ${broken}, which is not valid: see \`miio2mqtt check\`\n`,
+    ],
+  ])('works %s', async (_, options, note) => {
+    const {code, stdout, stderr} = await miio2mqtt(loopback, options)
+    expect(code).toBe(0)
+    expect(stdout).toContain(`${desk.did}  127.75.1.1 `)
+    expect(stderr).toBe(note)
+  })
+
+  it('shows every packet with --debug', async () => {
+    const {stderr} = await miio2mqtt([...loopback, '--debug'])
+    expect(stderr).toContain('-> 127.255.255.255:54321 hello\n')
+    expect(stderr).toMatch(
+      new RegExp(`^<- 127\\.75\\.1\\.1:54321 hello_reply did ${desk.did} stamp \\d+$`, 'm'),
+    )
+  })
+
+  it('that finds nobody is a 1 with hints', async () => {
+    expect(await miio2mqtt([...everywhere, '--broadcast', '127.75.9.255'])).toMatchObject(
+      failed(
+        /^nobody answered a hello to 127\.75\.9\.255\n.*subnet.*\n.*--broadcast 192\.168\.x\.255.*\n.*miio2mqtt info --host/,
+      ),
+    )
+  })
+})
+
+describe('simulate', () => {
+  it('runs plugs that the other commands can talk to, until Ctrl-C', async () => {
+    const program = new Program([
+      'simulate',
+      '-n',
+      '2',
+      '--address',
+      '127.75.3.1',
+      '-m',
+      'chuangmi.plug.v1',
+      '--seed',
+      '7',
+    ])
+    await program.said(/Ctrl-C ends the simulation/)
+    const [line = ''] = /miio2mqtt status .*/.exec(program.stderr) ?? []
+    const {stdout} = await run(line.split(' ').slice(1))
+    expect(stdout).toMatch(/^state +ON\nusb +OFF\ntemperature +\d+ °C\n$/)
+    program.signal('SIGINT')
+    expect(await program.ended()).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/\n2 plugs gone\.\n$/),
+    })
+    expect(await miio2mqtt(at('127.75.3.1', 'status'))).toMatchObject(failed(/^no hello/))
+  })
+
+  it('tells programs what runs, and makes faults', async () => {
+    const program = new Program([
+      'simulate',
+      '--json',
+      '-n',
+      '1',
+      '--address',
+      '127.75.3.9',
+      '-f',
+      'error=-9999',
+      '-m',
+      'chuangmi.plug.m1',
+    ])
+    const [line] = await program.said(/^\[.*\]$/m)
+    const [plug] = JSON.parse(line)
+    expect(plug).toEqual({
+      model: 'chuangmi.plug.m1',
+      did: expect.any(Number),
+      address: '127.75.3.9',
+      token: expect.stringMatching(/^[0-9a-f]{32}$/),
+    })
+    const {code, stderr} = await run([
+      'call',
+      'get_prop',
+      '["power"]',
+      '--host',
+      plug.address,
+      '--token',
+      plug.token,
+    ])
+    expect(code).toBe(1)
+    expect(stderr).toContain('refused get_prop with code -9999')
+    program.signal('SIGTERM')
+    expect(await program.ended()).toMatchObject({code: 0, stderr: '1 plug gone.\n'})
+  })
+
+  it('at an address that is taken is one clear message', async () => {
+    expect(await miio2mqtt(['simulate', '--address', desk.address])).toMatchObject(
+      failed(/^UDP 127\.75\.1\.1:54321 is taken: .*\nOther addresses are chosen with --address\.\n$/),
+    )
+  })
+})
+
+describe('the terminal', () => {
+  const main = join(process.cwd(), 'dist/main.js')
+  const command = `${process.execPath} ${main} discover --timeout 600ms`
+  const onTerminal = (env: Record<string, string> = {}) =>
+    shell('script', ['-qec', command, '/dev/null'], {
+      cwd: folder,
+      env: {PATH: process.env['PATH'], TERM: 'xterm', ...env},
+    })
+
+  it('shows colour and progress while somebody watches', async () => {
+    const {stdout} = await onTerminal()
+    expect(stdout).toContain('listening: 0 devices so far …')
+    expect(stdout).toContain('\u001b[1mID ')
+  })
+
+  it('shows no colour where that is not wanted', async () => {
+    for (const env of [{NO_COLOR: '1'}, {TERM: 'dumb'}])
+      expect((await onTerminal(env)).stdout).not.toContain('\u001b[1m')
+  })
+
+  it('may be a pipe that closes early', async () => {
+    const {stderr} = await shell('sh', ['-c', `${process.execPath} ${main} schema | true`])
+    expect(stderr).toBe('')
+  })
+})
+
+describe('what this program knows', () => {
+  it('are the models, as a table and as JSON', async () => {
+    const {stdout} = await miio2mqtt(['models'])
+    expect(stdout).toMatch(/^MODEL +NAME +PROPERTIES \(\* CAN BE SET\)\n/)
+    expect(stdout).toMatch(
+      /^chuangmi\.plug\.v3 +Mi Smart Plug, enhanced, two USB ports +state\* usb\* temperature led\* power$/m,
+    )
+    const models: {id: string}[] = JSON.parse((await miio2mqtt(['models', '--json'])).stdout)
+    expect(models.find(({id}) => id === 'chuangmi.plug.v3')).toMatchObject({
+      name: 'Mi Smart Plug, enhanced, two USB ports',
+      properties: expect.arrayContaining([
+        {name: 'state', unit: null, writable: true},
+        {name: 'power', unit: 'W', writable: false},
+      ]),
+    })
+  })
+
+  it('is the schema of the configuration, as it lies in the package', async () => {
+    const {stdout} = await miio2mqtt(['schema'])
+    expect(JSON.parse(stdout)).toEqual(JSON.parse(await readFile('config.schema.json', 'utf8')))
+  })
+
+  it('is its version', async () => {
+    const {version} = JSON.parse(await readFile('package.json', 'utf8'))
+    expect(await miio2mqtt(['--version'])).toMatchObject(done(`${version}\n`))
+  })
+
+  it('is every command, with help for each', async () => {
+    const {stdout} = await miio2mqtt(['help'])
+    const commands = [...stdout.matchAll(/^ {2}([a-z]+)(?: [<[].*?)? {2,}\S/gm)].map(([, name = '']) => name)
+    for (const name of [
+      'run',
+      'check',
+      'info',
+      'status',
+      'on',
+      'off',
+      'toggle',
+      'get',
+      'set',
+      'call',
+      'discover',
+      'models',
+      'schema',
+      'demo',
+      'simulate',
+    ])
+      expect(commands).toContain(name)
+    for (const name of commands.filter((name) => name !== 'help')) {
+      const help = await miio2mqtt([name, '--help'])
+      expect(help).toMatchObject({code: 0, stderr: ''})
+      expect(help.stdout).toMatch(new RegExp(`^Usage: miio2mqtt ${name} `))
+    }
+  })
+})

@@ -1,0 +1,314 @@
+import {execFileSync} from 'node:child_process'
+import {mkdtemp, readdir, readFile, rm, writeFile} from 'node:fs/promises'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import {connectAsync} from 'mqtt'
+import {afterAll, beforeAll, describe, expect, it} from 'vitest'
+import type {SimulatedPlug} from '../../src/simulator/plug.ts'
+import {inReachOfBroadcasts, startPlug} from '../support/bridge.ts'
+import {leaks, spellings} from '../support/leaks.ts'
+import {type Broker, startMosquitto} from '../support/mosquitto.ts'
+import {type Ending, Program} from '../support/program.ts'
+import {until} from '../support/wait.ts'
+
+/** Configured, and right. */
+const TOKEN = 'c0ffee11d00dfeed5afe0badcab1e5a7'
+/** Configured for a plug that has another one by now, which nobody here ever sees. */
+const STALE = 'facade0ff1cedeadbeef0ddba11cab00'
+const MOVED_ON = 'ba5eba11feedfacecafed00dc0defade'
+/** Configured with its last digit forgotten, or a wrong one. */
+const MANGLED = 'ace0fba5e1ab5eed0decade5ca1ab1e'
+const PASSWORD = 'Sesame, öffne/dich+now? "100%"\\'
+const WRONG_PASSWORD = 'Sesamum, &öffne=dich #5'
+const secrets = {TOKEN, STALE, MOVED_ON, MANGLED, PASSWORD, WRONG_PASSWORD}
+
+describe('the judge of outputs', () => {
+  const framed = (text: string | Buffer) =>
+    Buffer.concat([Buffer.from('before '), Buffer.from(text), Buffer.from(' after')])
+
+  it.each([
+    ['as it is', framed(TOKEN)],
+    ['in capitals', framed(TOKEN.toUpperCase())],
+    ['as raw bytes', framed(Buffer.from(TOKEN, 'hex'))],
+    ['in base64', framed(Buffer.from(TOKEN, 'hex').toString('base64'))],
+    [
+      'in base64url, within something longer',
+      framed(Buffer.from(`{"token":"${TOKEN}"}`).toString('base64url')),
+    ],
+    [
+      'in base64 of its bytes, within something longer',
+      framed(
+        Buffer.concat([Buffer.alloc(7, 1), Buffer.from(TOKEN, 'hex'), Buffer.alloc(4)]).toString('base64'),
+      ),
+    ],
+    ['as the hex of its text', framed(Buffer.from(TOKEN).toString('hex').toUpperCase())],
+  ])('finds a token %s', (_, output) => {
+    expect(leaks(output, TOKEN)).not.toEqual([])
+    expect(leaks(output, STALE)).toEqual([])
+  })
+
+  it.each([
+    ['as it is', PASSWORD],
+    ['in a URL', `mqtt://plugs:${encodeURIComponent(PASSWORD)}@broker`],
+    ['in JSON', JSON.stringify({password: PASSWORD})],
+    ['in a login of HTTP', Buffer.from(`plugs:${PASSWORD}`).toString('base64')],
+  ])('finds a password %s', (_, output) => {
+    expect(leaks(framed(output), PASSWORD)).not.toEqual([])
+    expect(leaks(framed(output), WRONG_PASSWORD)).toEqual([])
+  })
+
+  it('knows at least ten spellings of each', () => {
+    for (const secret of Object.values(secrets))
+      expect(new Set(spellings(secret).map(({name}) => name)).size).toBeGreaterThan(10)
+  })
+})
+
+describe('a whole life of the bridge', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-secrets-'))
+  afterAll(() => rm(folder, {recursive: true, force: true}))
+  const outputs: {from: string; bytes: Buffer}[] = []
+  const collect = (from: string, ...bytes: (string | Buffer)[]) =>
+    outputs.push({from, bytes: Buffer.concat(bytes.map((part) => Buffer.from(part)))})
+
+  beforeAll(async () => {
+    const broker = await startMosquitto({
+      config: ['allow_anonymous true', `password_file ${passwordFile(folder)}`],
+    })
+    const stopListening = await collectAll(broker, (topic, payload) =>
+      collect(`topic ${topic}`, topic, ' ', payload),
+    )
+    const plugs = await startPlugs()
+    await live(broker, plugs, 'text')
+    await live(broker, plugs, 'json')
+    await Promise.all([refused(broker), mistaken(), typed(plugs)])
+    await stopListening()
+    for (const file of await readdir(folder, {recursive: true, withFileTypes: true}))
+      if (file.isFile() && !file.name.endsWith('.yaml') && file.name !== 'passwords')
+        collect(`file ${file.name}`, await readFile(join(file.parentPath, file.name)))
+  })
+
+  it.each(Object.entries(secrets))(
+    'lets %s out nowhere: not on the terminal, in a log, on a topic, in a file',
+    (_, secret) => {
+      const leaking = outputs.flatMap(({from, bytes}) => leaks(bytes, secret).map((how) => `${from}: ${how}`))
+      expect(leaking).toEqual([])
+    },
+  )
+
+  it('was a full one', () => {
+    const all = (from: string) =>
+      outputs
+        .filter((output) => output.from.startsWith(from))
+        .map(({bytes}) => bytes.toString())
+        .join('\n')
+    for (const topic of [
+      'info',
+      'devices',
+      'health',
+      'logging',
+      'event',
+      'response/info',
+      'response/nonsense',
+    ])
+      expect(all('topic text/bridge/')).toContain(`text/bridge/${topic} `)
+    expect(all('topic text/stale/availability')).toContain('bad_token')
+    expect(all('topic text/desk/response')).toContain('"status":"ok"')
+    expect(all('run text')).toMatch(/an unexpected error: .*\*\*\*/)
+    expect(all('run json')).toMatch(/^{"level":"error",.*"lost \*\*\* and \*\*\*".*"an unexpected error: /m)
+    expect(all('run refused')).toMatch(/cannot use the broker .*(Not authorized|Bad User Name)/i)
+    expect(all('mistaken')).toContain('devices.desk.token: expected 32 hex digits, got 31')
+    expect(all('call')).toContain('"token":"***"')
+    expect(all('file state.json')).toContain('fingerprint')
+    expect(all('file health')).toContain('"ok":true')
+  })
+
+  type Plugs = Record<'desk' | 'stale' | 'silent' | 'moody', SimulatedPlug>
+
+  async function startPlugs(): Promise<Plugs> {
+    const real = (hex: string) => Buffer.from(hex, 'hex')
+    const plugs = {
+      desk: await startPlug({
+        address: '127.76.1.1',
+        token: real(TOKEN),
+        habits: {infoShowsToken: true, helloShows: 'token'},
+      }),
+      stale: await startPlug({address: '127.76.1.2', token: real(MOVED_ON)}),
+      silent: await startPlug({address: '127.76.1.3', token: real(MOVED_ON), habits: {wrongToken: 'silent'}}),
+      moody: await startPlug({
+        address: '127.76.1.4',
+        token: real(TOKEN),
+        faults: {garbage: 0.5, error: {code: -9999, share: 0.5}},
+      }),
+    }
+    await inReachOfBroadcasts(Object.values(plugs))
+    return plugs
+  }
+
+  function settings(base: string, url: string, more: Record<string, unknown> = {}) {
+    return {
+      mqtt: {url, base_topic: base, username: 'plugs', password: PASSWORD},
+      network: {broadcast: ['127.255.255.255']},
+      poll: {interval: '1s', offline_after: 1},
+      devices: {
+        desk: {host: '127.76.1.1', token: TOKEN},
+        stale: {host: '127.76.1.2', token: STALE},
+        silent: {host: '127.76.1.3', token: STALE.toUpperCase().replace('0', '1')},
+        moody: {host: '127.76.1.4', token: TOKEN.toUpperCase()},
+      },
+      ...more,
+    }
+  }
+
+  async function configFile(name: string, content: unknown): Promise<string> {
+    const file = join(folder, `${name}.yaml`)
+    await writeFile(file, typeof content === 'string' ? content : JSON.stringify(content))
+    return file
+  }
+
+  function run(name: string, file: string): Program {
+    /** A mistake of ours, with the worst of messages. */
+    const mistake = `process.on('SIGUSR2', () => { throw Object.assign(new Error(${JSON.stringify(`lost ${TOKEN} and ${PASSWORD}`)}), {token: Buffer.from('${STALE}', 'hex')}) })`
+    const env = {
+      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(mistake)}`,
+      STATE_DIRECTORY: join(folder, `state-${name}`),
+      HEALTH_FILE: join(folder, `health-${name}`),
+    }
+    return new Program(['run', '--config', file], {env})
+  }
+
+  async function ended(name: string, program: Program): Promise<Ending> {
+    const ending = await program.ended()
+    collect(`run ${name}`, program.output('stdout'), '\n', program.output('stderr'))
+    return ending
+  }
+
+  /** Everything a bridge says and does, up to its unexpected end. */
+  async function live(broker: Broker, plugs: Plugs, format: 'text' | 'json'): Promise<void> {
+    const file = await configFile(format, settings(format, broker.url, {log: {level: 'trace', format}}))
+    const program = run(format, file)
+    const said = (topic: string, part = '') =>
+      until(
+        () => outputs.some(({from, bytes}) => from === `topic ${format}/${topic}` && bytes.includes(part)),
+        {
+          what: `${part} on ${topic} from the program, which said:\n${program.stdout}`,
+          within: 20_000,
+        },
+      )
+    await said('bridge/state', 'online')
+    await said('stale/availability', 'bad_token')
+    const user = await connectAsync(broker.url)
+    for (const [verb, payload] of [
+      ['info', '{}'],
+      ['health_check', '{}'],
+      ['discover', '{"timeout":0.3}'],
+      ['options', '{"log_level":"trace"}'],
+      ['nonsense', '{}'],
+    ] as const) {
+      await user.publishAsync(`${format}/bridge/request/${verb}`, payload)
+      await said(`bridge/response/${verb}`)
+    }
+    for (const name of ['desk', 'stale', 'moody']) await user.publishAsync(`${format}/${name}/set`, 'ON')
+    await user.publishAsync(`${format}/desk/set`, '{"state":"sideways"}')
+    await said('desk/response', '"status":"ok"')
+    await said('stale/response', 'bad_token')
+    await said('bridge/health')
+    await writeFile(file, JSON.stringify(settings(format, broker.url)).replace(TOKEN, MANGLED))
+    program.signal('SIGHUP')
+    await program.said(/the new configuration is refused/)
+    plugs.desk.changeToken(Buffer.from(MOVED_ON, 'hex'))
+    await said('desk/availability', 'bad_token')
+    plugs.desk.changeToken(Buffer.from(TOKEN, 'hex'))
+    program.signal('SIGUSR2')
+    expect((await ended(format, program)).code).toBe(70)
+    await user.endAsync()
+  }
+
+  /** A broker that does not let us in, with the login in the address and beside it. */
+  async function refused({host, port}: Broker): Promise<void> {
+    const login = `mqtt://plugs:${encodeURIComponent(WRONG_PASSWORD)}@${host}:${port}`
+    const beside = {url: `mqtt://${host}:${port}`, username: 'plugs', password: WRONG_PASSWORD}
+    for (const [at, mqtt] of [{url: login}, beside].entries()) {
+      const program = run('refused', await configFile(`refused${at}`, settings('refused', login, {mqtt})))
+      await program.said(/cannot use the broker/)
+      program.signal('SIGTERM')
+      expect((await ended('refused', program)).code).toBe(0)
+    }
+  }
+
+  /** Configurations that are wrong in the very places of their secrets. */
+  async function mistaken(): Promise<void> {
+    const mqtt = {url: `http://plugs:${PASSWORD}@x`, password: [PASSWORD], pasword: PASSWORD}
+    const devices = [
+      {token: MANGLED},
+      {token: `${MANGLED}g`},
+      {tokn: TOKEN},
+      {token: [TOKEN]},
+      {host: TOKEN, token: TOKEN},
+      {host: '127.76.1.1', token: TOKEN, model: TOKEN, id: TOKEN, icon: TOKEN},
+      TOKEN,
+    ]
+    const contents = [
+      ...devices.map((desk) => ({mqtt, devices: {desk}})),
+      `devices: {desk: {token: ${TOKEN}`,
+      `devices:\n  ${TOKEN}: {host: 1}\n  desk: *${TOKEN}\n`,
+      `${TOKEN}: 1`,
+    ]
+    for (const [at, content] of contents.entries()) {
+      const file = await configFile(`mistaken${at}`, content)
+      await Promise.all([
+        command('mistaken', ['run', '-c', file], 78),
+        command('mistaken', ['check', '-c', file], 78),
+        command('mistaken', ['check', '-c', file, '--json'], 78),
+      ])
+    }
+  }
+
+  /** The command line, with every packet shown. */
+  async function typed({stale, silent}: Plugs): Promise<void> {
+    const file = await configFile('typed', settings('typed', 'mqtt://127.0.0.1:1'))
+    const named = (...args: string[]) => [...args, '--debug', '-c', file]
+    await Promise.all([
+      command('check', ['check', '-c', file], 0),
+      command('info', named('info', 'desk'), 0),
+      command('status', named('status', 'desk'), 0),
+      command('set', named('set', 'desk', 'led', 'on', '--json'), 0),
+      command('call', named('call', 'desk', 'miIO.info'), 0),
+      command('call', named('call', 'desk', TOKEN), 1),
+      command('discover', named('discover', '--timeout', '500ms'), 0),
+      command('stale', named('on', 'stale'), 1),
+      command('silent', ['on', '--host', silent.address, '--token', STALE, '--debug'], 1),
+      command('json', ['on', '--host', stale.address, '--token', STALE, '--debug', '--json'], 1),
+      command('usage', ['on', '--host', stale.address, '--token', MANGLED], 64),
+      command('usage', ['on', stale.address, `--tokn=${TOKEN}`], 64),
+      command('usage', ['on', TOKEN, '-c', file], 64),
+      command('usage', [TOKEN], 64),
+      command('usage', ['set', 'desk', TOKEN, TOKEN, '-c', file], 64),
+      command('usage', ['discover', '--broadcast', TOKEN], 64),
+    ])
+  }
+
+  async function command(what: string, args: readonly string[], expected: number): Promise<void> {
+    const program = new Program(args)
+    const {code} = await program.ended(30_000)
+    collect(what, program.output('stdout'), '\n', program.output('stderr'))
+    expect({args, code}).toEqual({args, code: expected})
+  }
+})
+
+/** One login is known; whoever has none is let in, too. */
+function passwordFile(folder: string): string {
+  const file = join(folder, 'passwords')
+  execFileSync('mosquitto_passwd', ['-b', '-c', file, 'plugs', PASSWORD], {stdio: 'ignore'})
+  return file
+}
+
+/** Every topic and payload as they are, bytes and all. @returns what ends it */
+async function collectAll(
+  {url}: Broker,
+  take: (topic: string, payload: Buffer) => void,
+): Promise<() => Promise<void>> {
+  const client = await connectAsync(url)
+  client.on('message', take)
+  await client.subscribeAsync('#')
+  return () => client.endAsync()
+}

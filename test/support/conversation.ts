@@ -1,0 +1,140 @@
+import type {IClientPublishOptions} from 'mqtt'
+import type {Received} from '../../src/simulator/receiver.ts'
+import type {Broker} from './mosquitto.ts'
+import {mosquittoPub, type Watcher} from './mqtt-user.ts'
+import {until} from './wait.ts'
+
+/** What is answered to a command. */
+export interface Result {
+  status: 'ok' | 'error'
+  request: Record<string, unknown>
+  data?: Record<string, unknown>
+  error?: {code: string; message: string; device_code?: number}
+  transaction?: unknown
+  elapsed_ms: number
+}
+
+/** A result as it should be: with the same members, and no more. */
+export type Expected = Partial<Omit<Result, 'elapsed_ms'>>
+
+/** Somebody who commands plugs with mosquitto_pub, reads all answers, and counts both. */
+export class Conversation {
+  readonly broker: Broker
+  readonly user: Watcher
+  readonly base: string
+  readonly #asked = new Map<string, number>()
+
+  constructor(broker: Broker, user: Watcher, base = 'miio2mqtt') {
+    this.broker = broker
+    this.user = user
+    this.base = base
+  }
+
+  /** Commands the plug `name` (`to` is `set`, `set/usb`, `get` …) as a person types it, and waits for the result. */
+  async type(name: string, to: string, payload: string, ...args: string[]): Promise<Result> {
+    const turn = this.#takeTurn(name)
+    const content = payload === '' ? ['-n'] : ['-m', payload]
+    await mosquittoPub(this.broker, '-t', `${this.base}/${name}/${to}`, ...content, ...args)
+    return this.#result(name, turn)
+  }
+
+  /** The same from a program: at once, with any bytes. */
+  async say(
+    name: string,
+    to: string,
+    payload: string | Buffer,
+    options: IClientPublishOptions = {},
+  ): Promise<Result> {
+    const turn = this.#takeTurn(name)
+    await this.user.publish(`${this.base}/${name}/${to}`, payload, options)
+    return this.#result(name, turn)
+  }
+
+  /** All results so far, in the order of their arrival. */
+  results(name: string): Result[] {
+    return this.#on(`${name}/response`).map((payload) => JSON.parse(payload))
+  }
+
+  /** All states published so far. */
+  states(name: string): Record<string, unknown>[] {
+    return this.#on(name).map((payload) => JSON.parse(payload))
+  }
+
+  /** The first state from the `from`th on that fits. */
+  stateOf(name: string, fits: (state: Record<string, unknown>) => boolean, from = 0, within = 10_000) {
+    return until(() => this.states(name).slice(from).find(fits), {
+      within,
+      what: () => `a state of ${name} that fits; the last were ${this.#excerpt(this.states(name))}`,
+    })
+  }
+
+  /** All availabilities published so far, as `online` or the reason for being offline. */
+  availabilities(name: string): string[] {
+    return this.#on(`${name}/availability`).map((payload) => {
+      const {state, reason}: {state: string; reason?: string} = JSON.parse(payload)
+      return reason ?? state
+    })
+  }
+
+  /** Waits until the newest availability is `online`, or offline for this reason. */
+  isNow(name: string, wanted: string, within = 20_000) {
+    return until(() => this.availabilities(name).at(-1) === wanted, {
+      within,
+      what: () => `${name} is ${wanted}; it was ${this.availabilities(name).join(', ') || 'nothing'}`,
+    })
+  }
+
+  /** Events of the bridge so far. */
+  events(type: string): Record<string, unknown>[] {
+    return this.#on('bridge/event')
+      .map((payload): {type: string; data: Record<string, unknown>} => JSON.parse(payload))
+      .filter((event) => event.type === type)
+      .map(({data}) => data)
+  }
+
+  /** What the bridge warned of so far. */
+  warnings(): string[] {
+    return this.#on('bridge/logging').map((payload) => JSON.parse(payload).message)
+  }
+
+  /** How many commands each plug was sent, and how many results came. */
+  balance(): {name: string; commands: number; results: number}[] {
+    return Array.from(this.#asked, ([name, commands]) => ({
+      name,
+      commands,
+      results: this.results(name).length,
+    }))
+  }
+
+  #takeTurn(name: string): number {
+    const turn = this.#asked.get(name) ?? 0
+    this.#asked.set(name, turn + 1)
+    return turn
+  }
+
+  /** Each command has exactly one result: the first command to end has the first. */
+  #result(name: string, turn: number): Promise<Result> {
+    return until(() => this.results(name)[turn], {
+      within: 25_000,
+      what: () => `result ${turn + 1} of ${name}; the last were ${this.#excerpt(this.results(name))}`,
+    })
+  }
+
+  #excerpt(list: unknown[]): string {
+    return JSON.stringify(list.slice(-5)).slice(0, 2000)
+  }
+
+  #on(leaf: string): string[] {
+    const topic = `${this.base}/${leaf}`
+    return this.user.messages
+      .filter((message) => message.topic === topic && !message.retain)
+      .map(({payload}) => payload)
+  }
+}
+
+/** The commands among what a plug received: `set_power on`. */
+export function commandsIn(received: readonly Received[]): string[] {
+  return received
+    .filter(({method}) => method.startsWith('set_'))
+    .map(({method, params}) => [method, ...params].join(' '))
+}
