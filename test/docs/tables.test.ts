@@ -1,0 +1,144 @@
+import {existsSync, readdirSync, readFileSync} from 'node:fs'
+import {join} from 'node:path'
+import {describe, expect, it} from 'vitest'
+import {Requests} from '../../src/bridge/requests.ts'
+import {findModel, models} from '../../src/models/index.ts'
+import type {Model} from '../../src/models/model.ts'
+import {Topics} from '../../src/mqtt/topics.ts'
+import {faultWords} from '../../src/simulator/fault-words.ts'
+import {RememberingLog} from '../support/remembering-log.ts'
+import {code, documentAt, firstColumn, table} from './markdown.ts'
+
+const readme = documentAt('README.md')
+const topics = documentAt('docs/topics.md')
+const homeAssistant = documentAt('docs/home-assistant.md')
+const architecture = documentAt('docs/architecture.md')
+const sources = readdirSync('src', {recursive: true, encoding: 'utf8'}).filter((file) => file.endsWith('.ts'))
+
+/** What a property is called in the README, in the order it has there. */
+const SPOKEN: Readonly<Record<string, string>> = {
+  state: 'relay',
+  usb: 'USB',
+  led: 'LED',
+  temperature: 'temperature',
+  power: 'watts',
+}
+
+describe('the list of plugs in the README', () => {
+  const [, ...rows] = table(readme, '| model | on the box |')
+
+  it('has every model that is described', () => {
+    expect(rows.map(([id = '']) => code(id)).sort()).toEqual(models.flatMap(({ids}) => ids).sort())
+  })
+
+  it.each(rows.map(([id = '', ...told]) => [code(id), told] as const))(
+    'says of %s what it can do',
+    (id, told) => {
+      const model = findModel(id)
+      expect(told).toEqual([model?.name, spoken(model, 'switch'), spoken(model, 'sensor')])
+    },
+  )
+})
+
+describe('docs/home-assistant.md', () => {
+  it('says which model has which entities', () => {
+    const [head = [], ...rows] = table(homeAssistant, '| model | `state` |')
+    const told = rows.map((cells) => [
+      code(cells[0] ?? ''),
+      head.map(code).filter((_, at) => cells[at] === 'yes'),
+    ])
+    const real = models.flatMap(({ids, properties}) =>
+      ids.map((id) => [id, head.map(code).filter((name) => Object.hasOwn(properties, name))]),
+    )
+    expect(Object.fromEntries(told)).toEqual(Object.fromEntries(real))
+  })
+
+  it('knows every property that any model has', () => {
+    const all = new Set(models.flatMap(({properties}) => Object.keys(properties)))
+    expect(firstColumn(homeAssistant, '| property | entity |').map(code).sort()).toEqual([...all].sort())
+  })
+})
+
+describe('docs/topics.md', () => {
+  it('lists every error code of a result', () => {
+    const [, union = ''] = readFileSync('src/device/errors.ts', 'utf8').split('CommandErrorCode =')
+    const codes = Array.from(union.split('\n\n')[0]?.matchAll(/'(\w+)'/g) ?? [], ([, name]) => name)
+    expect(firstColumn(topics, '| code | means |').map(code).sort()).toEqual(codes.sort())
+  })
+
+  it('lists every reason for being offline', () => {
+    const [, union = ''] = readFileSync('src/device/availability.ts', 'utf8').split('OfflineReason =')
+    const reasons = Array.from(union.split('\n')[0]?.matchAll(/'(\w+)'/g) ?? [], ([, name]) => name)
+    expect(firstColumn(topics, '| reason | means |').map(code).sort()).toEqual(reasons.sort())
+  })
+
+  it('lists every request', async () => {
+    expect(firstColumn(topics, '| verb | takes |').map(code).sort()).toEqual((await knownVerbs()).sort())
+  })
+
+  it('lists every event', () => {
+    const events = sources.flatMap(
+      (file) => readFileSync(join('src', file), 'utf8').match(/(?<=')device_(?!code)\w+(?=')/g) ?? [],
+    )
+    expect(firstColumn(topics, '| type | data |').map(code).sort()).toEqual([...new Set(events)].sort())
+  })
+})
+
+describe('docs/simulator.md', () => {
+  it('lists every fault, written as it must be', () => {
+    const listed = firstColumn(documentAt('docs/simulator.md'), '| fault | what happens |').map(code)
+    expect(listed).toEqual([...faultWords.values()].map(({example}) => example))
+  })
+})
+
+describe('docs/architecture.md', () => {
+  const tree = architecture.blocks[0]?.text ?? ''
+
+  it('shows every file beside src/daemon.ts, and every folder', () => {
+    const top = new Set(sources.map((file) => (file.includes('/') ? `${file.split('/')[0]}/` : file)))
+    expect([...top].filter((name) => !tree.includes(name))).toEqual([])
+  })
+
+  it('names only files that exist', () => {
+    const shown = tree.match(/[\w-]+\.ts/g) ?? []
+    const missing = [...shown.map((name) => `src/${name}`), ...filesNamed()].filter(
+      (path) => !existsSync(path),
+    )
+    expect(missing).toEqual([])
+  })
+
+  function filesNamed(): string[] {
+    const spans = [architecture, documentAt('CONTRIBUTING.md'), documentAt('docs/dependencies.md')].flatMap(
+      (each) => each.spans,
+    )
+    return spans.filter((span) => /^(?:src|test|bench|docs)\/[\w./-]*$/.test(span))
+  }
+})
+
+/** As the bridge itself lists them, when it is asked for something else. */
+async function knownVerbs(): Promise<string[]> {
+  let answer = ''
+  const requests = new Requests({
+    controls: {
+      info: () => ({}),
+      health: () => ({}),
+      setLogLevel: () => {},
+      restart: () => {},
+      discover: async () => [],
+    },
+    publisher: {publish: ({payload}) => (answer = payload)},
+    topics: new Topics('miio2mqtt'),
+    log: new RememberingLog(),
+  })
+  await requests.handle('nonsense', {topic: '', payload: Buffer.from(''), retained: false})
+  const [, list = ''] = /expected one of (.*), got/.exec(answer) ?? []
+  return list.split(', ')
+}
+
+/** The properties of this kind in the words and the order of the README. */
+function spoken(model: Model | undefined, kind: string): string {
+  const has = (name: string) => model?.properties[name]?.kind === kind
+  return Object.entries(SPOKEN)
+    .flatMap(([name, word]) => (has(name) ? [word] : []))
+    .join(', ')
+}
