@@ -35,6 +35,7 @@ const FIRST_ANSWER_MS = 8000
 /** The contract (§9) gives a stop 5 s: so long for a command under way, and so long to say goodbye to the broker. */
 const COMMAND_GRACE_MS = 2000
 const GOODBYE_GRACE_MS = 1000
+const LOOP_SAMPLE_MS = 20
 /** A poll this much overdue means that nothing moves any more. */
 const STALLED_MS = 30_000
 
@@ -44,7 +45,7 @@ export class Daemon {
   readonly #plugs = new Map<string, ConfiguredPlug>()
   readonly #socket: MiioSocket
   readonly #discovery: Discovery
-  readonly #eventLoop = monitorEventLoopDelay({resolution: 20})
+  readonly #eventLoop = monitorEventLoopDelay({resolution: LOOP_SAMPLE_MS})
   readonly #startedAt: number
   readonly #started: Date
   readonly #connection: Connection
@@ -221,16 +222,15 @@ export class Daemon {
     this.#online = false
     this.#reports.info()
     this.#reports.devices()
+    this.#reports.health()
     this.#homeAssistant?.discoverAll()
     this.#announcePlugs()
     this.#goOnline()
   }
 
   #announcePlugs(): void {
-    for (const plug of this.#plugs.values()) {
-      this.#states.publishState(plug)
-      this.#states.publishAvailability(plug)
-    }
+    for (const plug of this.#plugs.values()) this.#states.publishAvailability(plug)
+    for (const plug of this.#plugs.values()) this.#states.publishState(plug)
   }
 
   #heardOf(plug: ConfiguredPlug): void {
@@ -301,8 +301,10 @@ export class Daemon {
 
   #vitals(): Record<string, unknown> {
     const {rss, heapUsed} = process.memoryUsage()
-    const milliseconds = (nanoseconds: number) => Math.round(nanoseconds / 1e4) / 100
-    const loop = {p99: milliseconds(this.#eventLoop.percentile(99)), max: milliseconds(this.#eventLoop.max)}
+    // What is measured is the time from one sample to the next: its delay is what goes beyond the time between samples.
+    const delay = (nanoseconds: number) =>
+      Math.max(0, Math.round(nanoseconds / 1e4 - 100 * LOOP_SAMPLE_MS) / 100)
+    const loop = {p99: delay(this.#eventLoop.percentile(99)), max: delay(this.#eventLoop.max)}
     this.#eventLoop.reset()
     return {
       uptime: Math.round((this.#options.clock.now() - this.#startedAt) / 1000),

@@ -2,6 +2,7 @@ import {describe, expect, it} from 'vitest'
 import {startBridge, startPlug} from '../support/bridge.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {mosquittoPub, Watcher} from '../support/mqtt-user.ts'
+import {until} from '../support/wait.ts'
 
 describe('a plug on MQTT', async () => {
   const broker = await startMosquitto()
@@ -23,5 +24,13 @@ describe('a plug on MQTT', async () => {
     user.forget()
     plug.state['state'] = 'OFF'
     await user.waitFor('miio2mqtt/desk', ({payload}) => JSON.parse(payload).state === 'OFF', 2500)
+  })
+
+  it('of which nothing changes is polled on and on, and nothing is published', async () => {
+    user.forget()
+    const polls = plug.received.length
+    await until(() => plug.received.length >= polls + 4, {what: 'more polls'})
+    expect(user.on('miio2mqtt/desk')).toEqual([])
+    expect(user.on('miio2mqtt/desk/availability')).toEqual([])
   })
 })

@@ -1,0 +1,335 @@
+import {execFile} from 'node:child_process'
+import {mkdtemp, rm} from 'node:fs/promises'
+import {createServer} from 'node:net'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import {promisify} from 'node:util'
+import {Aedes} from 'aedes'
+import {connectAsync} from 'mqtt'
+import {afterAll, describe, expect, it} from 'vitest'
+import {topicProblem} from '../../src/mqtt/topics.ts'
+import {type Bridge, startBridge, startPlug} from '../support/bridge.ts'
+import {Conversation, commandsIn} from '../support/conversation.ts'
+import {Broker, freePort, startMosquitto} from '../support/mosquitto.ts'
+import {Watcher} from '../support/mqtt-user.ts'
+import {until} from '../support/wait.ts'
+
+const run = promisify(execFile)
+const ONLINE = '{"state":"online"}'
+const OFFLINE = '{"state":"offline"}'
+const watchers: Watcher[] = []
+const ends: (() => Promise<unknown>)[] = []
+
+afterAll(async () => {
+  for (const end of ends.reverse()) await end()
+})
+
+async function watch(broker: Broker): Promise<Watcher> {
+  const watcher = await Watcher.open(broker)
+  watchers.push(watcher)
+  return watcher
+}
+
+/** The bridge says it itself, now: what lies on the broker may be old. */
+function saysOnline(user: Watcher, base = 'miio2mqtt', within = 20_000) {
+  return user.waitFor(`${base}/bridge/state`, ({payload, retain}) => payload === ONLINE && !retain, within)
+}
+
+const warnings = (bridge: Bridge) =>
+  bridge.log.filter(({level}) => level === 'warn').map(({message}) => String(message))
+
+const connects = (bridge: Bridge) =>
+  bridge.log.filter(({message}) => String(message).startsWith('connected to')).length
+
+function keysOf(retained: Map<string, string>): string[] {
+  return [...retained.keys()].sort()
+}
+
+/** Nothing in these may differ before and after: only times and counters do. */
+function lasting(retained: Map<string, string>): [string, string][] {
+  return [...retained].filter(([topic]) => !/\/bridge\/(health|info)$/.test(topic)).sort()
+}
+
+describe('a broker that is not there when the bridge starts', async () => {
+  const broker = new Broker(await freePort(), [])
+  const desk = await startPlug({address: '127.73.1.1'})
+  const bridge = await startBridge({broker, plugs: {desk}})
+
+  it('is waited for, with one warning, while plugs are read already', async () => {
+    await until(() => desk.received.length > 3, {what: 'polls'})
+    expect(warnings(bridge)).toEqual([expect.stringContaining('ECONNREFUSED')])
+  })
+
+  it('finds everything told within 10 s of its start', async () => {
+    await broker.start()
+    const user = await watch(broker)
+    await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === ONLINE)
+    const retained = await user.retained()
+    expect(retained.get('miio2mqtt/desk/availability')).toBe(ONLINE)
+    expect(JSON.parse(retained.get('miio2mqtt/desk') ?? '{}')).toMatchObject({state: 'OFF'})
+    expect(keysOf(retained)).toContain(`homeassistant/device/miio2mqtt_${desk.did}/config`)
+    const home = new Conversation(broker, user)
+    expect(await home.type('desk', 'set', 'ON')).toMatchObject({status: 'ok'})
+  })
+})
+
+describe('a broker that is killed and comes back empty', async () => {
+  const broker = await startMosquitto()
+  const user = await watch(broker)
+  const home = new Conversation(broker, user)
+  const plugs = {
+    desk: await startPlug({address: '127.73.2.1'}),
+    'kitchen/kettle': await startPlug({address: '127.73.2.2', model: 'chuangmi.plug.v3'}),
+    'Küche/Lampe 1': await startPlug({address: '127.73.2.3', model: 'chuangmi.plug.v1'}),
+    silent: await startPlug({address: '127.73.2.4', faults: {silence: true}}),
+    disabled: await startPlug({address: '127.73.2.5'}),
+  }
+  const names = Object.keys(plugs)
+  const {desk} = plugs
+  const bridge = await startBridge({
+    broker,
+    plugs,
+    devices: {
+      silent: {id: plugs.silent.did, model: 'chuangmi.plug.m1', poll: {interval: '1h'}},
+      disabled: {disabled: true},
+    },
+  })
+  await saysOnline(user)
+
+  it('was told `online` only after the availability of every plug', () => {
+    const order = user.messages.map(({topic}) => topic)
+    const online = user.messages.findIndex(
+      ({topic, payload}) => topic === 'miio2mqtt/bridge/state' && payload === ONLINE,
+    )
+    for (const name of names) {
+      expect(order).toContain(`miio2mqtt/${name}/availability`)
+      expect(order.indexOf(`miio2mqtt/${name}/availability`)).toBeLessThan(online)
+    }
+  })
+
+  it('is told every retained topic again within 10 s of the reconnect, unasked', async () => {
+    await user.waitFor('miio2mqtt/bridge/health')
+    // What a plug told of itself is in the list a second later.
+    await until(async () => (await user.retained()).get('miio2mqtt/bridge/devices')?.includes('"timeout"'), {
+      what: 'the list of devices is complete',
+    })
+    const before = await user.retained()
+    await broker.kill()
+    user.forget()
+    await broker.start()
+    await saysOnline(user)
+    let after = await user.retained()
+    await until(
+      async () => {
+        after = await user.retained()
+        return after.size === before.size
+      },
+      {what: () => `${keysOf(before).join(', ')}; there are: ${keysOf(after).join(', ')}`},
+    )
+    expect(keysOf(after)).toEqual(keysOf(before))
+    expect(lasting(after)).toEqual(lasting(before))
+  })
+
+  it('was told `online` again only after the availability of every plug', () => {
+    const order = user.messages.filter(({retain}) => !retain).map(({topic}) => topic)
+    const online = order.lastIndexOf('miio2mqtt/bridge/state')
+    for (const name of names)
+      expect(order.lastIndexOf(`miio2mqtt/${name}/availability`, online)).toBeGreaterThan(
+        order.indexOf('miio2mqtt/bridge/state'),
+      )
+  })
+
+  it('takes commands again', async () => {
+    expect(await home.type('desk', 'set', 'ON')).toMatchObject({status: 'ok'})
+    expect(await home.type('Küche/Lampe 1', 'set/usb', 'ON')).toMatchObject({status: 'ok'})
+  })
+
+  it('hears of 100 changes at a plug while it was away once, and of the newest', async () => {
+    await broker.kill()
+    const asked = desk.received.length
+    for (let change = 1; change <= 100; change++) {
+      desk.state['temperature'] = 100 + change
+      desk.state['state'] = change % 2 === 0 ? 'ON' : 'OFF'
+      if (change % 50 === 0)
+        await until(() => desk.received.length > asked + change / 50, {what: 'a poll in between'})
+    }
+    desk.state['led'] = 'ON' // the slow lane is read by no fast poll
+    await until(() => desk.received.slice(asked).some(({params}) => params.includes('wifi_led')), {
+      what: 'a slow poll',
+    })
+    user.forget()
+    await broker.start()
+    await saysOnline(user)
+    const polls = desk.received.length
+    await until(() => desk.received.length > polls + 2, {what: 'two more polls'})
+    expect(user.on('miio2mqtt/desk').map(({payload}) => JSON.parse(payload))).toEqual([
+      {state: 'ON', temperature: 200, led: 'ON'},
+    ])
+  })
+
+  it('is the only trouble the bridge ever had', () => {
+    expect(bridge.log.filter(({level}) => level === 'error')).toEqual([])
+    expect(connects(bridge)).toBe(3)
+  })
+})
+
+describe('a broker that freezes for longer than the keepalive', async () => {
+  const broker = await startMosquitto()
+  const user = await watch(broker)
+  const home = new Conversation(broker, user)
+  const desk = await startPlug({address: '127.73.3.1', faults: {delay: {fromMs: 200, toMs: 200}}})
+  const bridge = await startBridge({
+    broker,
+    plugs: {desk},
+    config: {mqtt: {url: broker.url, keepalive: '1s'}},
+  })
+  await saysOnline(user)
+
+  it('is left after the keepalive, and told the truth when it thaws; no command is carried out late or twice', async () => {
+    await user.publish('miio2mqtt/desk/set', 'ON', {qos: 1})
+    await until(() => commandsIn(desk.received).length > 0, {what: 'the command'})
+    broker.freeze()
+    // It lies in the broker's socket until then.
+    const stale = user.publish('miio2mqtt/desk/set/led', 'ON', {qos: 0})
+    await until(() => warnings(bridge).some((text) => text.includes('lost the connection')), {
+      what: 'the bridge notices',
+    })
+    desk.state['temperature'] = 77
+    const polls = desk.received.length
+    await until(() => desk.received.length > polls + 2, {what: 'a poll meanwhile'})
+    user.forget()
+    broker.thaw()
+    await stale
+    await saysOnline(user)
+    expect(await home.say('desk', 'get', '')).toBeDefined()
+    const retained = await user.retained()
+    expect(retained.get('miio2mqtt/bridge/state')).toBe(ONLINE)
+    expect(JSON.parse(retained.get('miio2mqtt/desk') ?? '{}')).toEqual({
+      state: 'ON',
+      temperature: 77,
+      led: 'OFF',
+    })
+    expect(commandsIn(desk.received)).toEqual(['set_power on'])
+    expect(connects(bridge)).toBe(2)
+  })
+
+  it('takes commands again', async () => {
+    await user.publish('miio2mqtt/desk/set', 'OFF', {qos: 1})
+    await until(() => desk.state['state'] === 'OFF', {what: 'the relay is off'})
+  })
+})
+
+describe('a broker that refuses the password', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-test-'))
+  ends.push(() => rm(folder, {recursive: true, force: true}))
+  const passwords = join(folder, 'passwords')
+  await run('mosquitto_passwd', ['-b', '-c', passwords, 'plugs', 'the-right-one'])
+  const strict = await startMosquitto({config: [`password_file ${passwords}`]})
+  const desk = await startPlug({address: '127.73.4.1'})
+  const bridge = await startBridge({
+    broker: strict,
+    plugs: {desk},
+    config: {mqtt: {url: strict.url, username: 'plugs', password: 'the-wrong-one'}},
+  })
+
+  it('is worth one warning, however often it refuses; the plugs are read all the same', async () => {
+    const refusals = () => strict.log.match(/not authori[sz]ed/gi)?.length ?? 0
+    await until(() => refusals() >= 3, {within: 20_000, what: () => `three refusals; its log: ${strict.log}`})
+    expect(warnings(bridge)).toEqual([expect.stringMatching(/cannot use the broker .*authori[sz]ed/i)])
+    expect(JSON.stringify(bridge.log)).not.toContain('the-wrong-one')
+    expect(desk.received.length).toBeGreaterThan(0)
+  })
+
+  it('is used as soon as it lets us in', async () => {
+    await strict.stop()
+    const lenient = await startMosquitto({port: strict.port})
+    const user = await watch(lenient)
+    await saysOnline(user, 'miio2mqtt', 25_000)
+    expect(await new Conversation(lenient, user).type('desk', 'set', 'ON')).toMatchObject({status: 'ok'})
+  }, 40_000)
+})
+
+describe('two bridges on one broker', async () => {
+  const broker = await startMosquitto()
+  const user = await watch(broker)
+  const cellar = await startPlug({address: '127.73.5.1'})
+  const attic = await startPlug({address: '127.73.5.2'})
+  const config = (base: string) => ({mqtt: {url: broker.url, base_topic: base}})
+  const below = await startBridge({broker, plugs: {lamp: cellar}, config: config('plugs/cellar')})
+  const above = await startBridge({broker, plugs: {lamp: attic}, config: config('plugs/attic')})
+  await saysOnline(user, 'plugs/cellar')
+  await saysOnline(user, 'plugs/attic')
+  const toBelow = new Conversation(broker, user, 'plugs/cellar')
+  const toAbove = new Conversation(broker, user, 'plugs/attic')
+
+  it('each switches its own plug, also when both have the same name', async () => {
+    expect(await toBelow.type('lamp', 'set', 'ON')).toMatchObject({status: 'ok'})
+    expect([cellar.state['state'], attic.state['state']]).toEqual(['ON', 'OFF'])
+    expect(await toAbove.type('lamp', 'set', 'TOGGLE')).toMatchObject({status: 'ok'})
+    expect(commandsIn(cellar.received)).toEqual(['set_power on'])
+    expect(commandsIn(attic.received)).toEqual(['set_power on'])
+  })
+
+  it('each is a device of its own in Home Assistant', async () => {
+    const configs = keysOf(await user.retained()).filter((topic) => topic.startsWith('homeassistant/'))
+    expect(configs).toEqual([
+      `homeassistant/device/miio2mqtt_${cellar.did}/config`,
+      `homeassistant/device/miio2mqtt_${attic.did}/config`,
+      expect.stringContaining('/miio2mqtt_bridge_plugs_attic'),
+      expect.stringContaining('/miio2mqtt_bridge_plugs_cellar'),
+    ])
+  })
+
+  it('one that stops takes nothing of the other with it, and neither ever threw the other out', async () => {
+    await below.stop()
+    await user.waitFor('plugs/cellar/bridge/state', ({payload}) => payload === OFFLINE)
+    expect(await toAbove.type('lamp', 'set', 'OFF')).toMatchObject({status: 'ok'})
+    expect((await user.retained()).get('plugs/attic/bridge/state')).toBe(ONLINE)
+    expect(user.on('plugs/attic/bridge/state').map(({payload}) => payload)).toEqual([ONLINE])
+    expect([connects(below), connects(above)]).toEqual([1, 1])
+    expect([...warnings(below), ...warnings(above)]).toEqual([])
+  })
+})
+
+describe('a broker that speaks MQTT 3.1.1 only', async () => {
+  const broker = await startMosquitto() // not used: the bridge is told of another
+  const aedes = await Aedes.createBroker()
+  const server = createServer(aedes.handle)
+  const port = await freePort()
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+  ends.push(async () => {
+    await new Promise<void>((resolve) => aedes.close(resolve))
+    server.close()
+  })
+  const desk = await startPlug({address: '127.73.6.1'})
+  const url = `mqtt://127.0.0.1:${port}`
+  const user = await connectAsync(url)
+  ends.push(() => user.endAsync(true))
+  await user.publishAsync('miio2mqtt/desk/set/led', 'ON', {qos: 1, retain: true})
+  const bridge = await startBridge({broker, plugs: {desk}, config: {mqtt: {url}}})
+  const came = new Map<string, string[]>()
+  user.on('message', (topic, payload) => {
+    came.set(topic, [...(came.get(topic) ?? []), payload.toString()])
+  })
+  await user.subscribeAsync('#', {qos: 1})
+
+  it('is spoken to in 3.1.1, without a word about it, and does the same', async () => {
+    await until(() => came.get('miio2mqtt/bridge/state')?.includes(ONLINE), {what: 'online'})
+    await user.publishAsync('miio2mqtt/desk/set', '{"state":"ON","transaction":"3.1.1"}', {qos: 1})
+    const results = await until(() => came.get('miio2mqtt/desk/response'), {what: 'the result'})
+    expect(results.map((result) => JSON.parse(result))).toMatchObject([{status: 'ok', transaction: '3.1.1'}])
+    expect(JSON.parse(came.get('miio2mqtt/desk')?.at(-1) ?? '{}')).toMatchObject({state: 'ON'})
+    expect(commandsIn(desk.received)).toEqual(['set_power on'])
+    expect(warnings(bridge)).toEqual([
+      expect.stringContaining('ignored a retained message on miio2mqtt/desk/set/led:'),
+    ])
+  })
+})
+
+describe('all brokers', () => {
+  it('were never told of a topic that cannot be', () => {
+    const topics = new Set(watchers.flatMap(({messages}) => messages.map(({topic}) => topic)))
+    expect(topics.size).toBeGreaterThan(30)
+    for (const topic of topics) expect([topic, topicProblem(topic)]).toEqual([topic, undefined])
+  })
+})

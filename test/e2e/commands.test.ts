@@ -1,0 +1,457 @@
+import {execFile} from 'node:child_process'
+import {promisify} from 'node:util'
+import {describe, expect, it} from 'vitest'
+import {startBridge, startPlug} from '../support/bridge.ts'
+import {Conversation, commandsIn} from '../support/conversation.ts'
+import {type Broker, startMosquitto} from '../support/mosquitto.ts'
+import {mosquittoPub, Watcher} from '../support/mqtt-user.ts'
+import {until} from '../support/wait.ts'
+
+const run = promisify(execFile)
+/** So long that no poll happens in a test after the first one: whatever a plug receives was asked for. */
+const RARELY = {interval: '1h', slow_interval: '1h'}
+const ONLINE = '{"state":"online"}'
+
+interface Answer {
+  payload: string
+  properties: Record<string, unknown>
+}
+
+/** `mosquitto_rr`: a command with an MQTT 5 response topic, and what is answered there. */
+async function requestResponse(broker: Broker, topic: string, ...args: string[]): Promise<Answer> {
+  const place = ['-h', broker.host, '-p', String(broker.port), '-t', topic, '-W', '10', '-F', '%j']
+  const {stdout} = await run('mosquitto_rr', [...place, ...args])
+  return JSON.parse(stdout)
+}
+
+describe('commands by hand', async () => {
+  const broker = await startMosquitto()
+  const user = await Watcher.open(broker)
+  const home = new Conversation(broker, user)
+  const plugs = {
+    desk: await startPlug({address: '127.71.1.1'}),
+    heater: await startPlug({address: '127.71.1.2', model: 'chuangmi.plug.v3'}),
+    'kitchen/kettle': await startPlug({address: '127.71.1.3', model: 'chuangmi.plug.v1'}),
+    'Küche/Lampe 1': await startPlug({address: '127.71.1.4'}),
+    shy: await startPlug({address: '127.71.1.5'}),
+    dead: await startPlug({address: '127.71.1.6', faults: {silence: true}}),
+    stranger: await startPlug({address: '127.71.1.7', faults: {wrongToken: 'nak'}}),
+    nowhere: await startPlug({address: '127.71.1.8'}),
+    unplugged: await startPlug({address: '127.71.1.9'}),
+    busy: await startPlug({address: '127.71.1.10', faults: {delay: {fromMs: 150, toMs: 150}}}),
+    crowded: await startPlug({address: '127.71.1.11'}),
+    mute: await startPlug({address: '127.71.1.12', faults: {silence: true}}),
+    quiet: await startPlug({address: '127.71.1.13'}),
+  }
+  const {desk, heater, shy, busy, quiet} = plugs
+  const known = {model: 'chuangmi.plug.m1'}
+  const bridge = await startBridge({
+    broker,
+    plugs,
+    config: {poll: RARELY},
+    devices: {
+      dead: {...known, poll: {command_timeout: '3s'}},
+      stranger: known,
+      // Its id is known, its address is not, and nobody searches.
+      nowhere: {...known, host: undefined, id: 12345},
+      unplugged: {disabled: true},
+      crowded: {poll: {command_timeout: '2s'}},
+      mute: {poll: {command_timeout: '1s'}},
+    },
+  })
+  await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === ONLINE, 20_000)
+
+  it.each([
+    ['set', 'ON'],
+    ['set', 'on'],
+    ['set', ' On '],
+    ['set', '{"state":"ON"}'],
+    ['set', '{ "state" : "on" }'],
+    ['set', '{"state":true}'],
+    ['set', 'true'],
+    ['set', 'TRUE'],
+    ['set', '1'],
+    ['set', '"ON"'],
+    ['set/state', 'ON'],
+    ['set/state', '"on"'],
+    ['set/state', 'true'],
+    ['set/state', '1'],
+  ])('to %s: %s makes the plug receive one set_power on', async (to, payload) => {
+    desk.state['state'] = 'OFF'
+    const before = desk.received.length
+    expect(await home.type('desk', to, payload)).toMatchObject({status: 'ok', data: {state: 'ON'}})
+    expect(commandsIn(desk.received.slice(before))).toEqual(['set_power on'])
+    expect(desk.state['state']).toBe('ON')
+  })
+
+  it.each(['OFF', 'off', 'false', '0', '{"state":false}', '{"state":0}'])(
+    'to set: %s makes the plug receive one set_power off',
+    async (payload) => {
+      desk.state['state'] = 'ON'
+      const before = desk.received.length
+      expect(await home.type('desk', 'set', payload)).toMatchObject({status: 'ok', data: {state: 'OFF'}})
+      expect(commandsIn(desk.received.slice(before))).toEqual(['set_power off'])
+    },
+  )
+
+  it.each([
+    ['ON', 'set_power off'],
+    ['OFF', 'set_power on'],
+  ] as const)('TOGGLE of a plug whose button was just pressed to %s sends %s', async (real, sent) => {
+    await home.type('desk', 'set', real === 'ON' ? 'OFF' : 'ON')
+    const before = desk.received.length
+    desk.state['state'] = real
+    expect(await home.type('desk', 'set', 'TOGGLE')).toMatchObject({status: 'ok'})
+    expect(commandsIn(desk.received.slice(before))).toEqual([sent])
+  })
+
+  it('several properties in one object are each switched, once, and answered together', async () => {
+    const before = heater.received.length
+    const result = await home.type(
+      'heater',
+      'set',
+      '{"state":"ON","usb":"on","led":"ON","transaction":"t-1"}',
+    )
+    expect(result).toEqual({
+      status: 'ok',
+      request: {set: {state: 'ON', usb: 'on', led: 'ON'}},
+      data: {state: 'ON', usb: 'ON', led: 'ON'},
+      transaction: 't-1',
+      elapsed_ms: expect.any(Number),
+    })
+    expect(commandsIn(heater.received.slice(before)).sort()).toEqual([
+      'set_power on',
+      'set_usb_on',
+      'set_wifi_led on',
+    ])
+  })
+
+  it('set/usb switches the USB ports of a v3', async () => {
+    heater.state['usb'] = 'ON'
+    expect(await home.type('heater', 'set/usb', 'off')).toMatchObject({status: 'ok', data: {usb: 'OFF'}})
+    expect(heater.state['usb']).toBe('OFF')
+    await home.stateOf('heater', ({usb}) => usb === 'OFF')
+  })
+
+  it.each(['kitchen/kettle', 'Küche/Lampe 1'] as const)('a plug may be called %s', async (name) => {
+    const plug = plugs[name]
+    const config = (await user.retained()).get(`homeassistant/device/miio2mqtt_${plug.did}/config`) ?? '{}'
+    const {command_topic: topic} = JSON.parse(config).components.state
+    expect(topic).toBe(`miio2mqtt/${name}/set/state`)
+    expect(await home.type(name, 'set/state', 'ON')).toMatchObject({status: 'ok'})
+    expect(plug.state['state']).toBe('ON')
+    await home.stateOf(name, ({state}) => state === 'ON')
+  })
+
+  it('get reads the plug now, and publishes what it says', async () => {
+    heater.state['power'] = 1234.56
+    const states = home.states('heater').length
+    const result = await home.type('heater', 'get', '')
+    expect(result).toMatchObject({status: 'ok', request: {get: null}, data: {power: 1234.56}})
+    expect((await home.stateOf('heater', () => true, states))['power']).toBe(1234.56)
+  })
+
+  it('get shows what a real v3 answered, in the units of the contract', async () => {
+    const said = (result: string) => ({garble: {payload: `{"id":$id,"result":${result}}`}})
+    heater.next(said('["off",true,32,"on"]'), said('[300]'))
+    const {data} = await home.type('heater', 'get', '')
+    expect(data).toEqual({state: 'OFF', usb: 'ON', temperature: 32, led: 'ON', power: 3})
+  })
+
+  it('get publishes even if nothing changed', async () => {
+    const states = home.states('heater').length
+    const asked = heater.received.length
+    await home.type('heater', 'get', '{"transaction":7}')
+    await home.stateOf('heater', () => true, states)
+    expect(heater.received.length).toBeGreaterThan(asked)
+    expect(home.results('heater').at(-1)).toMatchObject({transaction: 7})
+  })
+
+  it('get/power answers the power alone, and still publishes the whole state', async () => {
+    heater.state['power'] = 7.5
+    const states = home.states('heater').length
+    const result = await home.type('heater', 'get/power', '')
+    expect(result).toMatchObject({status: 'ok', request: {get: 'power'}})
+    expect(result.data).toEqual({power: 7.5})
+    expect(Object.keys(await home.stateOf('heater', () => true, states))).toEqual([
+      'state',
+      'usb',
+      'temperature',
+      'led',
+      'power',
+    ])
+  })
+
+  it.each([
+    ['unknown_property', 'set', '{"colour":"red"}', /expected one of state, temperature, led, got "colour"/],
+    ['unknown_property', 'set/usb', 'ON', /expected one of state, temperature, led/],
+    ['unknown_property', 'get/usb', '', /expected one of state, temperature, led, got usb/],
+    ['not_writable', 'set/temperature', '40', /temperature can only be read/],
+    ['not_writable', 'set', '{"temperature":40}', /temperature can only be read/],
+    ['invalid_payload', 'set', 'maybe', /state: expected ON, OFF or TOGGLE, got "maybe"/],
+    ['invalid_payload', 'set/led', '{"led":"ON"}', /expected a bare value for led, got an object/],
+    ['invalid_payload', 'set', '{"state":42}', /state: expected ON, OFF or TOGGLE, got 42/],
+    ['invalid_payload', 'set', '{"state":null}', /state: expected ON, OFF or TOGGLE, got null/],
+    ['invalid_payload', 'set', '{"state":{"state":"ON"}}', /expected ON, OFF or TOGGLE/],
+    ['invalid_payload', 'set', '{"state":"ON"', /expected JSON/],
+    ['invalid_payload', 'set', '{}', /expected at least one property/],
+    ['invalid_payload', 'set', '{"transaction":1}', /expected at least one property/],
+    ['invalid_payload', 'set', '', /got nothing/],
+    ['invalid_payload', 'set', '   ', /got nothing/],
+    ['invalid_payload', 'set', '[]', /expected ON, OFF or TOGGLE/],
+    ['invalid_payload', 'set', '["ON"]', /expected ON, OFF or TOGGLE/],
+    ['invalid_payload', 'get', '{"transaction":', /expected JSON/],
+    ['unknown_property', 'set', '{"__proto__":"ON"}', /expected one of state, temperature, led/],
+    ['unknown_property', 'set', '{"state":"ON","constructor":"ON"}', /expected one of/],
+    ['unknown_property', 'set/__proto__', 'ON', /expected one of/],
+    ['unknown_property', 'get/__proto__', '', /expected one of/],
+  ])('%s is the answer to %s %s', async (code, to, payload, message) => {
+    const before = quiet.received.length
+    const result = await home.type('quiet', to, payload)
+    expect(result).toMatchObject({status: 'error', error: {code, message: expect.stringMatching(message)}})
+    expect(quiet.received.length).toBe(before)
+  })
+
+  it.each([
+    ['of 1 MB', Buffer.alloc(1_000_000, 'x'), /at most 16384 bytes, got 1000000/],
+    ['of 17 KiB', `{"state":"ON","note":"${'x'.repeat(17 * 1024)}"}`, /at most 16384 bytes/],
+    ['that is no UTF-8', Buffer.from([0x4f, 0x4e, 0xff, 0xfe]), /expected UTF-8/],
+    ['that is a NUL', Buffer.from([0]), /expected ON, OFF or TOGGLE/],
+    ['with 8,000 lists in each other', `{"state":${'['.repeat(8000)}${']'.repeat(8000)}}`, /levels/],
+    ['with 2,700 objects in each other', `${'{"a":'.repeat(2700)}1${'}'.repeat(2700)}`, /levels/],
+    [
+      'with a bottomless transaction',
+      `{"state":"ON","transaction":${'['.repeat(8000)}${']'.repeat(8000)}}`,
+      /levels/,
+    ],
+  ])('a payload %s gets one error, and the plug nothing', async (_, payload, message) => {
+    const before = quiet.received.length
+    const result = await home.say('quiet', 'set', payload)
+    expect(result.error).toEqual({code: 'invalid_payload', message: expect.stringMatching(message)})
+    expect(quiet.received.length).toBe(before)
+  })
+
+  it('refused: the code the plug gave is passed on', async () => {
+    shy.next({refuse: {code: -5001, message: 'invalid_arg'}})
+    const {error} = await home.type('shy', 'set', '{"state":"ON","transaction":"r"}')
+    expect(error).toMatchObject({
+      code: 'refused',
+      device_code: -5001,
+      message: expect.stringContaining('invalid_arg'),
+    })
+    expect(home.states('shy').map(({state}) => state)).not.toContain('ON')
+  })
+
+  it('one of two properties refused: the result is an error, and tells which one was done', async () => {
+    shy.next({}, {refuse: {code: -5001, message: 'invalid_arg'}})
+    const result = await home.type('shy', 'set', '{"state":"ON","led":"ON"}')
+    expect(result).toMatchObject({status: 'error', error: {code: 'refused'}})
+    expect(result.data).toEqual({state: 'ON'})
+  })
+
+  it('timeout: a plug that is silent is tried until the command timeout, then that is the answer', async () => {
+    const result = await home.type('dead', 'set', '{"state":"ON","transaction":{"n":1}}')
+    expect(result).toMatchObject({
+      status: 'error',
+      request: {set: {state: 'ON'}},
+      error: {code: 'timeout'},
+      transaction: {n: 1},
+    })
+    expect(result.elapsed_ms).toBeGreaterThanOrEqual(2900)
+    expect(result.elapsed_ms).toBeLessThan(6000)
+    expect(home.states('dead')).toEqual([])
+  })
+
+  it.each([
+    ['set', 'ON'],
+    ['get', ''],
+  ])('a plug nobody ever heard of answers %s within the command timeout, too', async (to, payload) => {
+    const result = await home.type('mute', to, payload)
+    expect(result).toMatchObject({status: 'error'})
+    expect(['timeout', 'expired']).toContain(result.error?.code)
+    expect(result.elapsed_ms).toBeLessThan(1900)
+  })
+
+  it.each([
+    ['set', 'ON'],
+    ['get', ''],
+  ])('a message expiry shorter than the command timeout counts for %s', async (to, payload) => {
+    const result = await home.type(
+      'dead',
+      to,
+      payload,
+      ...['-V', '5', '-D', 'publish', 'message-expiry-interval', '1'],
+    )
+    expect(['timeout', 'expired']).toContain(result.error?.code)
+    expect(result.elapsed_ms).toBeLessThan(1900)
+  })
+
+  it('a get that expires soon does not wait as long as one before it that does not', async () => {
+    const patient = home.say('dead', 'get', '{"transaction":"patient"}')
+    const hasty = home.say('dead', 'get', '{"transaction":"hasty"}', {properties: {messageExpiryInterval: 1}})
+    expect((await patient).transaction).toBe('hasty') // the first to end
+    expect((await hasty).transaction).toBe('patient')
+  })
+
+  it('bad_token: a plug that says its token is another', async () => {
+    const {error} = await home.type('stranger', 'set', 'ON')
+    expect(error).toMatchObject({code: 'bad_token', message: expect.stringContaining('set up again')})
+    expect(plugs.stranger.received).toEqual([])
+  })
+
+  it('unreachable: a plug whose address nobody knows', async () => {
+    const {error} = await home.type('nowhere', 'set', 'ON')
+    expect(error).toMatchObject({code: 'unreachable', message: expect.stringContaining('12345')})
+  })
+
+  it('disabled: a plug that is to be left alone', async () => {
+    const {error} = await home.type('unplugged', 'set', 'ON')
+    expect(error).toMatchObject({code: 'disabled', message: expect.stringContaining('unplugged')})
+    expect(plugs.unplugged.received).toEqual([])
+    expect(home.availabilities('unplugged')).toEqual(['disabled'])
+    const announced = [...(await user.retained()).keys()].join()
+    expect(announced).toContain(`miio2mqtt_${desk.did}/config`)
+    expect(announced).not.toContain(`miio2mqtt_${plugs.unplugged.did}/config`)
+  })
+
+  it('superseded: a newer value takes the place of one that waits', async () => {
+    const before = busy.received.length
+    const answers = ['ON', 'OFF', 'ON'].map((state, n) =>
+      home.say('busy', 'set', JSON.stringify({state, transaction: n})),
+    )
+    const results = await Promise.all(answers)
+    const codes = new Map(results.map(({transaction, error}) => [transaction, error?.code ?? 'ok']))
+    expect(codes).toEqual(
+      new Map([
+        [0, 'ok'],
+        [1, 'superseded'],
+        [2, 'ok'],
+      ]),
+    )
+    expect(commandsIn(busy.received.slice(before))).toEqual(['set_power on', 'set_power on'])
+  })
+
+  it('20 commands in a second: one request in flight, the last value wins, 20 results', async () => {
+    const before = busy.received.length
+    const answers = Array.from({length: 20}, (_, n) =>
+      home.say('busy', 'set', JSON.stringify({state: n % 2 === 0 ? 'ON' : 'OFF', transaction: n})),
+    )
+    const results = await Promise.all(answers)
+    expect(results.map(({transaction}) => transaction).sort((a, b) => Number(a) - Number(b))).toEqual(
+      Array.from({length: 20}, (_, n) => n),
+    )
+    expect(results.find(({transaction}) => transaction === 19)).toMatchObject({status: 'ok'})
+    expect(commandsIn(busy.received.slice(before)).at(-1)).toBe('set_power off')
+    expect(busy.maxInFlight).toBe(1)
+    expect(busy.state['state']).toBe('OFF')
+    await until(() => home.states('busy').at(-1)?.['state'] === 'OFF', {what: 'the last value is shown'})
+  })
+
+  it('20 TOGGLEs in a second are 20 changes, one after the other', async () => {
+    const before = busy.received.length
+    const answers = Array.from({length: 20}, () => home.say('busy', 'set', 'TOGGLE'))
+    for (const answer of answers) expect(await answer).toMatchObject({status: 'ok'})
+    expect(commandsIn(busy.received.slice(before))).toEqual(
+      Array.from({length: 20}, (_, n) => (n % 2 === 0 ? 'set_power on' : 'set_power off')),
+    )
+    expect(busy.maxInFlight).toBe(1)
+  })
+
+  it('queue_full and expired: 32 commands wait, more are turned away at once, and none is carried out late', async () => {
+    const {crowded} = plugs
+    crowded.misbehave({silence: true})
+    const before = crowded.received.length
+    const results = await Promise.all(Array.from({length: 40}, () => home.say('crowded', 'set', 'TOGGLE')))
+    const codes = results.map(({error}) => error?.code)
+    expect(codes.slice(0, 7)).toEqual(Array(7).fill('queue_full'))
+    expect(new Set(codes.slice(7))).toEqual(new Set(['expired', 'timeout']))
+    crowded.misbehave({})
+    expect(await home.say('crowded', 'get', '')).toMatchObject({status: 'ok'})
+    expect(commandsIn(crowded.received.slice(before))).toEqual([])
+  })
+
+  it('a dead plug does not delay another', async () => {
+    const dead = home.say('dead', 'set', 'ON')
+    const before = home.results('dead').length
+    expect(await home.say('desk', 'set', 'ON')).toMatchObject({status: 'ok'})
+    expect(home.results('dead').length).toBe(before)
+    expect(await dead).toMatchObject({error: {code: 'timeout'}})
+  })
+
+  it('a command with a response topic is answered there instead, with its correlation data', async () => {
+    const before = home.results('desk').length
+    const {payload, properties} = await requestResponse(
+      broker,
+      'miio2mqtt/desk/set',
+      ...['-e', 'my/answers', '-m', 'OFF', '-D', 'publish', 'correlation-data', 'abc'],
+    )
+    expect(JSON.parse(payload)).toMatchObject({status: 'ok', data: {state: 'OFF'}})
+    expect(properties).toMatchObject({'correlation-data': 'abc'})
+    await home.type('desk', 'get', '')
+    expect(home.results('desk').slice(before)).toMatchObject([{request: {get: null}}])
+  })
+
+  it.each(['a/#', 'a/+/b', 'a//b', '$SYS/answers'])(
+    'a response topic that nobody may publish on (%s) is not used: the answer comes where it always does',
+    async (responseTopic) => {
+      const result = await home.say('desk', 'set', 'ON', {properties: {responseTopic}})
+      expect(result).toMatchObject({status: 'ok', data: {state: 'ON'}})
+    },
+  )
+
+  it('a plug that does not exist is worth one warning, however often it is commanded', async () => {
+    for (let times = 0; times < 3; times++) await mosquittoPub(broker, '-t', 'miio2mqtt/desc/set', '-m', 'ON')
+    await home.say('desk', 'get', '')
+    const warnings = home.warnings().filter((text) => text.includes('desc'))
+    expect(warnings).toHaveLength(1)
+    expect(warnings[0]).toMatch(/no plug is called desc: known are desk, heater/)
+  })
+
+  it('every command got exactly one result, and nobody had to say that something unforeseen happened', async () => {
+    for (const {name, commands, results} of home.balance())
+      expect({name, results}).toEqual({name, results: commands})
+    expect(bridge.log.filter(({level}) => level === 'error')).toEqual([])
+  })
+})
+
+describe('commands that lie on the broker', async () => {
+  const broker = await startMosquitto()
+  await mosquittoPub(broker, '-r', '-t', 'miio2mqtt/desk/set', '-m', 'ON')
+  await mosquittoPub(broker, '-r', '-t', 'miio2mqtt/desk/set/led', '-m', 'ON')
+  await mosquittoPub(broker, '-r', '-t', 'miio2mqtt/bridge/request/restart', '-m', '{}')
+  const user = await Watcher.open(broker)
+  const home = new Conversation(broker, user)
+  const desk = await startPlug({address: '127.71.2.1'})
+  const bridge = await startBridge({
+    broker,
+    plugs: {desk},
+    config: {mqtt: {url: broker.url, client_id: 'the-bridge'}, poll: RARELY},
+  })
+  await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === ONLINE)
+  const lying = ['miio2mqtt/desk/set', 'miio2mqtt/desk/set/led', 'miio2mqtt/bridge/request/restart']
+  const about = (topic: string) => home.warnings().filter((text) => text.includes(`${topic}:`))
+
+  it.each(lying)(
+    'one that lay on %s before the start is not carried out, and one warning names it',
+    async (topic) => {
+      await until(() => about(topic).length > 0, {
+        what: () => `a warning about ${topic}; there were: ${home.warnings().join('; ')}`,
+      })
+      expect(about(topic)).toHaveLength(1)
+      expect(commandsIn(desk.received)).toEqual([])
+      expect(bridge.restarts).toBe(0)
+      expect(home.results('desk')).toEqual([])
+    },
+  )
+
+  it('one that was put there while the bridge was away is not carried out after it came back', async () => {
+    // A second client of the same name throws the bridge out; the bridge comes back a second later.
+    await mosquittoPub(broker, '-i', 'the-bridge', '-r', '-t', 'miio2mqtt/desk/set/state', '-m', 'ON')
+    await until(() => about('miio2mqtt/desk/set/state').length > 0, {
+      what: () => `a warning after the reconnect; there were: ${home.warnings().join('; ')}`,
+    })
+    expect(await home.say('desk', 'get', '')).toMatchObject({status: 'ok', data: {state: 'OFF'}})
+    expect(commandsIn(desk.received)).toEqual([])
+    expect(bridge.restarts).toBe(0)
+  })
+})
