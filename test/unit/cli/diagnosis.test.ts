@@ -1,0 +1,54 @@
+import {describe, expect, it} from 'vitest'
+import {type Circumstances, diagnosed} from '../../../src/cli/diagnosis.ts'
+import {CommandFailed} from '../../../src/cli/exit.ts'
+import {toCommandError} from '../../../src/device/errors.ts'
+import {MiioError} from '../../../src/miio/errors.ts'
+
+// Stages that a test cannot reach without a packet leaving the machine. The others are tested on the real program.
+const noHello = new MiioError('timeout', 'hello', 'nobody answered 3 hellos')
+const noName = new MiioError('unreachable', 'send', 'cannot look up plug.lan: not found')
+
+const home: Circumstances = {
+  host: '192.168.1.40',
+  proven: false,
+  local: [
+    {address: '127.0.0.1', netmask: '255.0.0.0', family: 'IPv4'},
+    {address: '192.168.1.7', netmask: '255.255.254.0', family: 'IPv4'},
+  ],
+}
+
+function stageOf(error: unknown, circumstances: Partial<Circumstances> = {}): string {
+  const failure = diagnosed(error, {...home, ...circumstances})
+  if (!(failure instanceof CommandFailed)) throw new Error('expected a failed command')
+  return failure.message
+}
+
+describe('the stage that failed', () => {
+  it('is another subnet when no hello comes back from an address outside of ours, and says which are ours', () => {
+    expect(stageOf(noHello, {host: '198.51.100.7'})).toMatch(
+      /^other subnet: 198\.51\.100\.7 is in none of ours \(127\.0\.0\.1\/8, 192\.168\.1\.7\/23\)\nnobody answered 3 hellos\n.*masquerade/,
+    )
+  })
+
+  it.each(['192.168.1.40', '192.168.0.200', '127.9.9.9'])(
+    'is a missing hello at %s, inside a real netmask',
+    (host) => {
+      expect(stageOf(noHello, {host})).toMatch(/^no hello: /)
+    },
+  )
+
+  it('is a name that leads nowhere', () => {
+    expect(stageOf(noName, {host: 'plug.lan'})).toMatch(
+      /^no route: that name leads nowhere\ncannot look up plug\.lan/,
+    )
+  })
+
+  it('is the same for an error that came through a command', () => {
+    expect(stageOf(toCommandError(noHello), {host: '198.51.100.7'})).toMatch(/^other subnet: /)
+  })
+
+  it('is not looked for in a mistake of ours', () => {
+    const bug = new TypeError('undefined is not a function')
+    expect(diagnosed(bug, home)).toBe(bug)
+  })
+})
