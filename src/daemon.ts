@@ -24,8 +24,8 @@ export interface DaemonOptions {
   log: RootLog
   /** What is remembered of earlier runs. */
   store: StateStore
-  /** Somebody asked over MQTT that the bridge start anew. */
-  onRestart: () => void
+  /** Somebody asked over MQTT that the bridge start anew: `false` when the configuration is invalid by now. */
+  onRestart: () => Promise<boolean>
 }
 
 /** First polls are this far apart: 10,000 plugs do not start on one tick. */

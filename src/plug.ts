@@ -6,10 +6,11 @@ import {Device} from './device/device.ts'
 import {isCallFailure} from './device/errors.ts'
 import type {Identity} from './device/identity.ts'
 import {Poller} from './device/poller.ts'
-import type {Log} from './log.ts'
+import type {RootLog} from './log.ts'
 import {MiioClient} from './miio/client.ts'
 import type {Discovery} from './miio/discovery.ts'
 import type {Wire} from './miio/socket.ts'
+import {traceLine} from './miio/trace.ts'
 import {findModel} from './models/index.ts'
 import type {StateStore} from './state.ts'
 
@@ -22,7 +23,7 @@ export interface PlugOptions {
   store: StateStore
   clock: Clock
   random: Random
-  log: Log
+  log: RootLog
   event: (type: 'device_moved' | 'device_rebooted', data: Record<string, unknown>) => void
 }
 
@@ -41,10 +42,12 @@ export class ConfiguredPlug implements Plug {
   readonly #client: MiioClient
   readonly #poller: Poller
   #moving = false
+  /** Whether it told who it is since it was last away. */
+  #introduced = false
 
   constructor(options: PlugOptions, firstDelay: number) {
     const {name, config, poll, clock, random, store} = options
-    const remembered = store.find({id: config.id, token: config.token})
+    const remembered = store.find({id: config.id, token: config.token, host: config.host})
     this.#options = options
     this.name = name
     this.disabled = config.disabled
@@ -63,6 +66,8 @@ export class ConfiguredPlug implements Plug {
       port: config.port,
       did: config.id ?? remembered?.did,
       nextId: remembered?.messageId === undefined ? undefined : remembered.messageId + ID_LEAP,
+      trace: (packet) => options.log.trace(traceLine(packet), {device: name}),
+      isTraced: () => options.log.level === 'trace',
       events: {
         learnt: (did) => this.#remember(did),
         rebooted: () => options.event('device_rebooted', {name, did: this.did}),
@@ -112,7 +117,10 @@ export class ConfiguredPlug implements Plug {
       return
     }
     this.device.on('identified', () => this.#identified())
-    this.device.on('availability', ({state}) => state === 'online' && this.#answers())
+    this.device.on('availability', ({state}) => {
+      if (state === 'online') this.#answers()
+      else this.#introduced = false
+    })
     this.device.on('unanswered', (error) => this.#lookElsewhere(error))
     this.device.on('warning', (text) =>
       this.#options.log.warn(`${this.name}: the plug ${text}`, {device: this.name}),
@@ -130,13 +138,15 @@ export class ConfiguredPlug implements Plug {
 
   #answers(): void {
     if (this.did !== undefined) this.#options.discovery.forget(this.did)
-    // Its firmware may be another than before. A plug that does not tell is still a plug.
-    this.device.identify().catch((error: unknown) => {
+    if (this.#introduced) return
+    // Its firmware may be another than before. A plug that does not tell is still a plug, and nobody waits for it to.
+    this.device.identify({tries: 1}).catch((error: unknown) => {
       if (!isCallFailure(error)) throw error
     })
   }
 
   #identified(): void {
+    this.#introduced = true
     const {model} = this.device.identity
     const configured = this.#options.config.model
     if (configured !== undefined && model !== undefined && configured !== model)

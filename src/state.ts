@@ -50,6 +50,13 @@ export interface StateStoreOptions {
   random: Random
 }
 
+/** What the configuration says of a plug. */
+export interface Asked {
+  id?: number | undefined
+  token: Secret
+  host?: string | undefined
+}
+
 /** Everything is kept in memory; the file follows, and the bridge works on when it cannot. */
 export class StateStore {
   readonly clientId: string
@@ -90,9 +97,9 @@ export class StateStore {
     return Array.from(this.#plugs, ([did, entry]) => remembered(did, entry))
   }
 
-  /** The plug with this id; when the id is not known, the one that had this token. */
-  find({id, token}: {id?: number | undefined; token: Secret}): RememberedPlug | undefined {
-    const did = id ?? this.#didByFingerprint.get(fingerprint(token))
+  /** The plug with this id; when the id is not given, the one that had this token at this configured address. */
+  find({id, token, host}: Asked): RememberedPlug | undefined {
+    const did = id ?? this.#didByFingerprint.get(fingerprint(token, host))
     const entry = did === undefined ? undefined : this.#plugs.get(did)
     return did === undefined || !entry ? undefined : remembered(did, entry)
   }
@@ -103,7 +110,8 @@ export class StateStore {
    */
   remember(did: number, token: Secret, patch: Partial<PlugMemory>): void {
     const before = this.#plugs.get(did)
-    const after = {...before, ...definedOnly(patch), fingerprint: fingerprint(token)}
+    const told = {...before, ...definedOnly(patch)}
+    const after = {...told, fingerprint: fingerprint(token, told.configuredHost)}
     const changes = changedKeys(before, after)
     if (changes.length === 0) return
     this.#keep(did, after)
@@ -207,9 +215,9 @@ async function readState(folder: string, {clock, log}: StateStoreOptions): Promi
   }
 }
 
-/** Recognises a token without holding it. */
-function fingerprint(token: Secret): string {
-  return createHash('sha256').update(token.reveal().toLowerCase()).digest('hex').slice(0, 16)
+/** Recognises a token without holding it. With the address, since somebody may have copied one token to several plugs. */
+function fingerprint(token: Secret, host = ''): string {
+  return createHash('sha256').update(`${token.reveal().toLowerCase()} ${host}`).digest('hex').slice(0, 16)
 }
 
 function remembered(did: number, {fingerprint: _, ...memory}: Entry): RememberedPlug {

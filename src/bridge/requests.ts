@@ -12,7 +12,8 @@ export interface Controls {
   info(): Record<string, unknown>
   health(): Record<string, unknown>
   setLogLevel(level: LogLevel): void
-  restart(): void
+  /** Starts anew with the configuration as it is now; `false` when that is invalid, and the bridge goes on. */
+  restart(): Promise<boolean>
   /** Greets the whole LAN and lists who answers. @param timeout milliseconds */
   discover(timeout: number): Promise<unknown>
 }
@@ -44,9 +45,9 @@ const verbs = new Map(
     discover: verb(z.strictObject({timeout: z.number().min(0.1).max(60).default(5)}), (controls, {timeout}) =>
       controls.discover(timeout * 1000),
     ),
-    restart: verb(nothing, (controls) => {
-      controls.restart()
-      return {}
+    restart: verb(nothing, async (controls) => {
+      if (await controls.restart()) return {}
+      throw new CommandError('refused', 'the configuration is invalid: the log lists its problems')
     }),
   }),
 )

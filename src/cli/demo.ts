@@ -80,7 +80,7 @@ async function bridge(
     random: Math.random,
     log,
     store,
-    onRestart: () => log.warn('the demo does not restart'),
+    onRestart: () => Promise.resolve(false),
   })
   await daemon.start()
   onReady()

@@ -5,12 +5,13 @@ import {duration, ipv4} from '../config/fields.ts'
 import type {Config} from '../config.ts'
 import {broadcastAddresses, Discovery, type Found} from '../miio/discovery.ts'
 import {MiioSocket} from '../miio/socket.ts'
+import {traceLine} from '../miio/trace.ts'
 import {configurationIfAny} from './configuration.ts'
 import {diagnosed} from './diagnosis.ts'
 import {CommandFailed} from './exit.ts'
 import {readOption} from './options.ts'
 import {count, span, type Terminal} from './terminal.ts'
-import {TracedWire, traceLine} from './trace.ts'
+import {TracedWire} from './trace.ts'
 
 interface Options {
   config?: string

@@ -4,12 +4,12 @@ import {Device} from '../device/device.ts'
 import {MiioClient} from '../miio/client.ts'
 import {broadcastAddresses, Discovery} from '../miio/discovery.ts'
 import {MiioSocket, type Wire} from '../miio/socket.ts'
-import type {Trace} from '../miio/trace.ts'
+import {type Trace, traceLine} from '../miio/trace.ts'
 import {findModel} from '../models/index.ts'
 import {diagnosed, failed} from './diagnosis.ts'
 import type {Target} from './target.ts'
 import type {Terminal} from './terminal.ts'
-import {TracedWire, traceLine} from './trace.ts'
+import {TracedWire} from './trace.ts'
 
 /** A plug that can be asked. */
 export interface Reached {

@@ -22,13 +22,14 @@ export class Renewal {
     this.#options = options
   }
 
-  /** Reads the configuration anew. An invalid one is refused, and all of its problems are told. */
-  async ask(): Promise<void> {
+  /** Reads the configuration anew. An invalid one is refused, all of its problems are told, and the answer is `false`. */
+  async ask(): Promise<boolean> {
     const {load, log, notifier} = this.#options
     await notifier.reloading()
     try {
       this.#config = await load()
       this.#arrive()
+      return true
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error
       log.error(
@@ -36,6 +37,7 @@ export class Renewal {
       )
       for (const problem of error.message.split('\n')) log.error(problem)
       await notifier.ready()
+      return false
     }
   }
 

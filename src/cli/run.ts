@@ -65,7 +65,7 @@ async function run({config: option, debug}: RunOptions): Promise<void> {
 }
 
 const DEBUG_ELSEWHERE =
-  '--debug is for one plug, as in `status desk --debug`; for the bridge it is `log: {level: debug}`'
+  '--debug is for one plug, as in `status desk --debug`; for the bridge it is `log: {level: trace}`'
 
 function surround({log: {level, format}}: Config, file: string): Surroundings {
   const redactor = new Redactor()
@@ -88,7 +88,7 @@ async function runOnce(config: Config, surroundings: Surroundings): Promise<Conf
   log.setLevel(config.log.level)
   const shared = {clock: systemClock, random: Math.random, log}
   const store = await StateStore.open(config.state_dir, shared)
-  const daemon = new Daemon({...shared, config, store, onRestart: () => void renewal.ask()})
+  const daemon = new Daemon({...shared, config, store, onRestart: () => renewal.ask()})
   const endHeartbeat = beat(daemon, notifier)
   const next = Promise.race([stop.then(() => 'nothing'), renewal.arrived.then(() => 'another run')])
   try {

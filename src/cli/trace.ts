@@ -1,16 +1,7 @@
-/** `--debug`: every packet in one line, secrets left out. */
+/** `--debug` where no plug is known yet: hellos and their answers. */
 import {Cipher} from '../miio/packet.ts'
 import type {StrangerHandler, Wire} from '../miio/socket.ts'
 import {describe, type Trace, type TracedPacket} from '../miio/trace.ts'
-import {printable} from './terminal.ts'
-
-/** `-> 192.168.1.40:54321 message did 200100001 stamp 86405 {"id":1,"method":"get_prop","params":["power"]}` */
-export function traceLine({direction, host, port, kind, did, stamp, json, problem}: TracedPacket): string {
-  const arrow = direction === 'sent' ? '->' : '<-'
-  const header = [kind, did === undefined ? '' : `did ${did}`, stamp === undefined ? '' : `stamp ${stamp}`]
-  const text = [arrow, `${host}:${port}`, ...header, json ?? problem ?? ''].filter(Boolean).join(' ')
-  return printable(text)
-}
 
 /** Hellos belong to no plug's token, and need none to be read. */
 const nobody = new Cipher(Buffer.alloc(16))

@@ -9,7 +9,7 @@ import {isOk, type Lane, property, type Read, readOf, readsOf, valuesIn, writeOf
 import type {Availability} from './availability.ts'
 import {CommandError, isCallFailure, toCommandError} from './errors.ts'
 import {type Identity, identityIn} from './identity.ts'
-import {PlugQueue} from './queue.ts'
+import {MOST_WAITING, PlugQueue, tooMany} from './queue.ts'
 import {excerpt, fromUser, type State, type Wanted} from './values.ts'
 
 /** What a device needs of the way to its plug. */
@@ -89,6 +89,8 @@ export class Device extends EventEmitter<Events> {
   #availability: Availability = {state: 'unknown'}
   #requests = 0
   #reading: Promise<void> | undefined
+  #identifying: Promise<Identity> | undefined
+  #waitingForModel = 0
   #poll: AbortController | undefined
   #readBack: Timer | undefined
 
@@ -122,7 +124,7 @@ export class Device extends EventEmitter<Events> {
 
   /** Commands that wait for their turn. */
   get waiting(): number {
-    return this.#queue.waiting
+    return this.#queue.waiting + this.#waitingForModel
   }
 
   setAvailability(availability: Availability): void {
@@ -193,7 +195,7 @@ export class Device extends EventEmitter<Events> {
    * @throws the transport's error, or CommandError `refused` for a model nobody has described
    */
   async ready(options: CallOptions): Promise<void> {
-    if (!this.#model) await this.#inTime(options.deadline, this.identify(options))
+    if (!this.#model) await this.#inTime(options.deadline, this.#modelTold(options))
     this.#describedModel()
   }
 
@@ -212,6 +214,16 @@ export class Device extends EventEmitter<Events> {
     await this.#queue.stop(grace)
     this.#readBack?.cancel()
     this.#transport.close()
+  }
+
+  /** Asked once for all who wait to know it; they are as many as may wait in line afterwards. */
+  async #modelTold(options: CallOptions): Promise<void> {
+    if (this.#waitingForModel >= MOST_WAITING) throw tooMany()
+    this.#waitingForModel++
+    this.#identifying ??= this.identify(options).finally(() => {
+      this.#identifying = undefined
+    })
+    await this.#identifying.finally(() => this.#waitingForModel--)
   }
 
   #become(model: Model | undefined): void {

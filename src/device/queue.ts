@@ -63,8 +63,7 @@ export class PlugQueue<T> {
     return new Promise((resolve, reject) => {
       if (this.#stopped) return reject(new CommandError('expired', 'the bridge is stopping'))
       const place = this.#placeFor(about, absolute)
-      if (this.#waiting >= MOST_WAITING)
-        return reject(new CommandError('queue_full', `${MOST_WAITING} commands wait already`))
+      if (this.#waiting >= MOST_WAITING) return reject(tooMany())
       const expiry = this.#clock.after(deadline - this.#clock.now(), () =>
         this.#take(place)?.reject(new CommandError('expired', 'its time was over before its turn came')),
       )
@@ -117,4 +116,8 @@ export class PlugQueue<T> {
       this.#executing = false
     }
   }
+}
+
+export function tooMany(): CommandError {
+  return new CommandError('queue_full', `${MOST_WAITING} commands wait already`)
 }

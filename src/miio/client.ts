@@ -26,6 +26,8 @@ export interface MiioClientOptions {
   /** Where an earlier run's message ids stopped. */
   nextId?: number | undefined
   trace?: Trace | undefined
+  /** Whether anybody reads the trace right now; asked before a packet is decoded for it. Always, by default. */
+  isTraced?: (() => boolean) | undefined
   events?: ClientEvents | undefined
   /** The IPv4 address a name stands for; the system's resolver by default. */
   lookup?: ((host: string) => Promise<string>) | undefined
@@ -225,9 +227,13 @@ export class MiioClient {
   }
 
   #tracer(trace: Trace, port: number): Tracer {
-    const mask = masker(this.#options.token)
-    return (direction, datagram, host) =>
+    const {token, isTraced = () => true} = this.#options
+    let mask: ((text: string) => string) | undefined
+    return (direction, datagram, host) => {
+      if (!isTraced()) return
+      mask ??= masker(token)
       trace({direction, host, port, ...describe(datagram, this.#cipher, mask)})
+    }
   }
 
   get #where(): string {

@@ -1,4 +1,4 @@
-/** What `--debug` shows: every packet decoded, with nothing in it that could be a secret. */
+/** What `--debug` and the log level `trace` show: every packet decoded, with nothing in it that could be a secret. */
 import {type Cipher, MalformedPacket, type Packet, parsePacket} from './packet.ts'
 
 export interface TracedPacket {
@@ -16,6 +16,14 @@ export interface TracedPacket {
 }
 
 export type Trace = (packet: TracedPacket) => void
+
+/** A traced packet as one line:
+ * `-> 192.168.1.40:54321 message did 200100001 stamp 86405 {"id":1,"method":"get_prop","params":["power"]}` */
+export function traceLine({direction, host, port, kind, did, stamp, json, problem}: TracedPacket): string {
+  const arrow = direction === 'sent' ? '->' : '<-'
+  const header = [kind, did === undefined ? '' : `did ${did}`, stamp === undefined ? '' : `stamp ${stamp}`]
+  return [arrow, `${host}:${port}`, ...header, json ?? problem ?? ''].filter(Boolean).join(' ')
+}
 
 /** A datagram in words. The slot of a hello reply, which may hold a token, is left out altogether. */
 export function describe(
@@ -48,12 +56,13 @@ function opened(
   }
 }
 
-/** Masks the values of secret members, finished or not, and our own token wherever it stands. */
+/** Masks what is nobody's business when a trace is put into an issue: secrets, Wi-Fi, account; our own token wherever it stands. */
 export function masker(token: Buffer): (text: string) => string {
   const ours = new RegExp(token.toString('hex'), 'gi')
   return (text) =>
     text
-      .replace(/("(?:token|passwd|password)"\s*:\s*)"(?:[^"\\]|\\.)*(?:"|$)/gi, '$1"***"')
+      .replace(/("(?:token|passwd|password|ssid|bssid)"\s*:\s*)"(?:[^"\\]|\\.)*(?:"|$)/gi, '$1"***"')
+      .replace(/("uid"\s*:\s*)\d+/gi, '$1"***"')
       .replace(ours, '***')
 }
 

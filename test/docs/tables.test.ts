@@ -123,7 +123,7 @@ async function knownVerbs(): Promise<string[]> {
       info: () => ({}),
       health: () => ({}),
       setLogLevel: () => {},
-      restart: () => {},
+      restart: async () => true,
       discover: async () => [],
     },
     publisher: {publish: ({payload}) => (answer = payload)},

@@ -233,6 +233,16 @@ describe('a new configuration', () => {
     expect(after.started).not.toBe(before.started)
     expect(after.config.poll.interval).toBe('7s')
   })
+
+  it('that is invalid is refused to whoever requested it, and the bridge goes on', async () => {
+    const house = await start({desk: await startPlug({address: '127.74.4.5'})})
+    await writeFile(house.file, 'devices: []\n')
+    expect(await request(house, 'restart')).toMatchObject({
+      status: 'error',
+      error: {code: 'refused', message: expect.stringContaining('configuration is invalid')},
+    })
+    expect(states(house)).toEqual(['online'])
+  })
 })
 
 describe('requests to the bridge', async () => {

@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import {startBridge, startPlug} from '../support/bridge.ts'
+import {startBridge, startPlug, TOKEN} from '../support/bridge.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {mosquittoPub, Watcher} from '../support/mqtt-user.ts'
 import {until} from '../support/wait.ts'
@@ -8,7 +8,7 @@ describe('a plug on MQTT', async () => {
   const broker = await startMosquitto()
   const user = await Watcher.open(broker)
   const plug = await startPlug({address: '127.70.1.1'})
-  await startBridge({broker, plugs: {desk: plug}})
+  const bridge = await startBridge({broker, plugs: {desk: plug}})
   await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === '{"state":"online"}')
 
   it('switched by mosquitto_pub really receives one set_power ["on"], and its state is retained', async () => {
@@ -32,5 +32,20 @@ describe('a plug on MQTT', async () => {
     await until(() => plug.received.length >= polls + 4, {what: 'more polls'})
     expect(user.on('miio2mqtt/desk')).toEqual([])
     expect(user.on('miio2mqtt/desk/availability')).toEqual([])
+  })
+
+  it('was asked once who it is', () => {
+    expect(plug.received.filter(({method}) => method === 'miIO.info')).toHaveLength(1)
+  })
+
+  it('shows every packet in the log at level trace, and only then, with no secret in it', async () => {
+    const traced = () => bridge.log.filter(({level}) => level === 'trace').map(({message}) => String(message))
+    expect(traced()).toEqual([])
+    await user.publish('miio2mqtt/bridge/request/options', '{"log_level":"trace"}')
+    await until(() => traced().some((line) => /^<- 127\.70\.1\.1:54321 message .*"result"/.test(line)), {
+      what: 'an answer in the log',
+    })
+    expect(traced().join()).toContain('-> 127.70.1.1:54321 message')
+    expect(traced().join()).not.toContain(TOKEN)
   })
 })

@@ -85,7 +85,14 @@ export async function startBridge(choice: BridgeChoice): Promise<Bridge> {
     folder,
     log: lines,
     restarts: 0,
-    daemon: new Daemon({config, clock, random: Math.random, log, store, onRestart: () => bridge.restarts++}),
+    daemon: new Daemon({
+      config,
+      clock,
+      random: Math.random,
+      log,
+      store,
+      onRestart: () => Promise.resolve(++bridge.restarts > 0),
+    }),
     stop: async () => {
       if (!running.delete(bridge)) return
       await bridge.daemon.stop()

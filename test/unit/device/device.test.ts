@@ -321,6 +321,17 @@ describe('a plug whose model nobody told', () => {
     expect(device.state['state']).toBe('OFF')
   })
 
+  it('is asked once, however many wait to know it, and no more may wait than in line afterwards', async () => {
+    const waiting = Array.from({length: MOST_WAITING + 2}, () =>
+      code(device.ready({deadline: inTenSeconds()})),
+    )
+    await clock.advance(100)
+    const codes = await Promise.all(waiting)
+    expect(codes.filter((result) => result === 'queue_full')).toHaveLength(2)
+    expect(codes.filter((result) => result === 'ok')).toHaveLength(MOST_WAITING)
+    expect(plug.polls('miIO.info')).toHaveLength(1)
+  })
+
   it('and that nobody has described is refused, by name', async () => {
     plug.info = {model: 'chuangmi.plug.zz9'}
     const poll = device.refresh('all').catch((error) => error.message)
