@@ -22,9 +22,13 @@ const hints: Readonly<Record<string, string>> = {
   unsupported: 'it answers, but not to what its model should understand; `miio2mqtt info` shows its model',
 }
 
+/** Which of the two it is depends on how far a packet got, and changes while a plug is away: one kind of silence. */
+const silences: ReadonlySet<string> = new Set(['timeout', 'unreachable'])
+
 export class Outages {
   readonly #options: OutageOptions
-  readonly #down = new Map<string, {warned: boolean}>()
+  /** The plugs that are away, and what was told of each: the same reason is no news, however often it comes and goes. */
+  readonly #down = new Map<string, {told: Set<string>}>()
   #summary: Timer | undefined
   #network = false
 
@@ -47,31 +51,35 @@ export class Outages {
 
   #gone(plug: Plug, reason: string): void {
     if (reason === 'disabled') return
-    this.#options.event('device_offline', {name: plug.name, did: plug.did, reason})
-    const known = this.#down.get(plug.name)
-    const ours = !known && (this.#network || this.#allSilent())
-    if (ours && !this.#network) {
-      this.#network = true
-      this.#options.log.warn('no plug answers any more: is our own network, Wi-Fi or router down?')
+    const {event, log, clock} = this.#options
+    event('device_offline', {name: plug.name, did: plug.did, reason})
+    const outage = this.#down.get(plug.name)
+    const told = outage?.told ?? new Set()
+    const isSilence = silences.has(reason)
+    if (isSilence && (this.#network || (!outage && this.#allSilent()))) this.#networkIsGone()
+    else if (!told.has(isSilence ? 'silence' : reason)) {
+      told.add(isSilence ? 'silence' : reason)
+      log.warn(`${plug.name} is offline: ${hints[reason] ?? reason}`, {device: plug.name, reason})
     }
-    if (!ours)
-      this.#options.log.warn(`${plug.name} is offline: ${hints[reason] ?? reason}`, {
-        device: plug.name,
-        reason,
-      })
-    this.#down.set(plug.name, {warned: !ours})
-    this.#summary ??= this.#options.clock.after(SUMMARY_MS, () => this.#summarise())
+    this.#down.set(plug.name, {told})
+    this.#summary ??= clock.after(SUMMARY_MS, () => this.#summarise())
+  }
+
+  #networkIsGone(): void {
+    if (this.#network) return
+    this.#network = true
+    this.#options.log.warn('no plug answers any more: is our own network, Wi-Fi or router down?')
   }
 
   #back(plug: Plug): void {
     this.#options.event('device_online', {name: plug.name, did: plug.did})
-    const known = this.#down.get(plug.name)
+    const outage = this.#down.get(plug.name)
     this.#down.delete(plug.name)
     if (this.#network) {
       this.#network = false
       this.#options.log.info('plugs answer again')
     }
-    if (known?.warned) this.#options.log.info(`${plug.name} is back`, {device: plug.name})
+    if (outage && outage.told.size > 0) this.#options.log.info(`${plug.name} is back`, {device: plug.name})
     if (this.#down.size > 0) return
     this.#summary?.cancel()
     this.#summary = undefined

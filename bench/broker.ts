@@ -1,0 +1,55 @@
+/** A mosquitto of our own, that keeps nothing. */
+import {once} from 'node:events'
+import {mkdtemp, rm, writeFile} from 'node:fs/promises'
+import {createServer} from 'node:net'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import {Program} from './program.ts'
+
+const PROGRAM = '/usr/sbin/mosquitto'
+const HOST = '127.0.0.1'
+
+export interface Broker {
+  url: string
+  stop(): Promise<void>
+}
+
+/** @throws Error with what mosquitto said, when it does not start */
+export async function startBroker(): Promise<Broker> {
+  const port = await freePort()
+  const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-bench-'))
+  const file = join(folder, 'mosquitto.conf')
+  await writeFile(file, configuration(port))
+  const program = new Program(PROGRAM, ['-c', file])
+  await program.until(() => /mosquitto version \S+ running/.test(program.errors))
+  return {
+    url: `mqtt://${HOST}:${port}`,
+    stop: async () => {
+      await program.stop()
+      await rm(folder, {recursive: true, force: true})
+    },
+  }
+}
+
+function configuration(port: number): string {
+  const lines = [
+    `listener ${port} ${HOST}`,
+    'allow_anonymous true',
+    'persistence false',
+    'log_dest stderr',
+    // Whoever looks on must miss nothing, however slow it is: this is no measurement of the broker.
+    'max_queued_messages 0',
+    'set_tcp_nodelay true',
+  ]
+  return `${lines.join('\n')}\n`
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, HOST)
+  await once(server, 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error(`expected a port, got ${address}`)
+  server.close()
+  await once(server, 'close')
+  return address.port
+}

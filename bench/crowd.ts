@@ -1,0 +1,114 @@
+/** Many plugs on one bridge at default intervals: what that costs, and whether each of them is served. */
+import {type Daemon, startDaemon} from './daemon.ts'
+import {pause} from './program.ts'
+import {type Simulator, startSimulator} from './simulator.ts'
+import {ms, type Row, thousands} from './table.ts'
+import {type Health, Witness} from './witness.ts'
+
+export interface CrowdChoice {
+  count: number
+  /** How long it is measured, once all plugs were heard of. */
+  seconds: number
+  brokerUrl: string
+  firstAddress: string
+  profileInto?: string | undefined
+  heapLimit?: number | undefined
+}
+
+export interface CrowdResult {
+  plugs: number
+  /** So many were said to be online. */
+  online: number
+  /** So many had their state published. */
+  states: number
+  /** Every `offline` that was ever said of a plug. */
+  offline: readonly string[]
+  /** CPU time over time, of one core, while measured. */
+  cpuShare: number
+  /** The worst 99th percentile of any minute, milliseconds. */
+  eventLoopP99: number
+  /** MB: at the end, and at any time. */
+  rss: number
+  peakRss: number
+  requestsPerSecond: number
+  timeouts: number
+  stateMessagesPerSecond: number
+  /** CPU time for each request and all that belongs to it, microseconds. */
+  perRequest: number
+  /** From the start of the process until every plug had been heard of, seconds. */
+  startSeconds: number
+}
+
+/** First polls are up to 5 ms apart, and a fresh process has to read its configuration. */
+const startLimit = (count: number) => 60_000 + 10 * count
+
+export async function measureCrowd(choice: CrowdChoice): Promise<CrowdResult> {
+  const simulator = await startSimulator(choice.count, choice.firstAddress)
+  try {
+    return await withPlugs(choice, simulator)
+  } finally {
+    await simulator.stop()
+  }
+}
+
+async function withPlugs(choice: CrowdChoice, simulator: Simulator): Promise<CrowdResult> {
+  const plugs = new Map(simulator.plugs.map((plug, index) => [`room ${index % 100}/plug ${index}`, plug]))
+  const witness = await Witness.open(choice.brokerUrl, plugs.keys())
+  const began = performance.now()
+  const daemon = await startDaemon({...choice, plugs})
+  try {
+    await witness.until('all plugs are heard of', () => witness.bridge === 'online', startLimit(choice.count))
+    const startSeconds = (performance.now() - began) / 1000
+    return {...(await measure(choice, daemon, witness)), startSeconds}
+  } finally {
+    await daemon.stop()
+    await witness.stop()
+  }
+}
+
+async function measure({count, seconds}: CrowdChoice, {program}: Daemon, witness: Witness) {
+  const before = {...totals(await witness.health()), cpu: program.cpuMs(), messages: witness.stateMessages}
+  const began = performance.now()
+  witness.forgetDelays()
+  await pause(seconds * 1000)
+  const elapsed = performance.now() - began
+  const cpu = program.cpuMs() - before.cpu
+  const messages = witness.stateMessages - before.messages
+  const after = totals(await witness.health())
+  const requests = after.requests - before.requests
+  const {rss, peak} = program.memory()
+  return {
+    plugs: count,
+    online: witness.online.size,
+    states: witness.states.size,
+    offline: witness.offline,
+    cpuShare: cpu / elapsed,
+    eventLoopP99: Math.max(...witness.delays.map(({p99}) => p99)),
+    rss,
+    peakRss: peak,
+    requestsPerSecond: (1000 * requests) / elapsed,
+    timeouts: after.timeouts,
+    stateMessagesPerSecond: (1000 * messages) / elapsed,
+    perRequest: (1000 * cpu) / requests,
+  }
+}
+
+function totals({devices}: Health): {requests: number; timeouts: number} {
+  const all = Object.values(devices)
+  const sum = (key: 'requests' | 'timeouts') => all.reduce((total, device) => total + device[key], 0)
+  return {requests: sum('requests'), timeouts: sum('timeouts')}
+}
+
+export function crowdRows(result: CrowdResult): Row[] {
+  const {plugs, online, offline, states, timeouts} = result
+  return [
+    {what: `${thousands(plugs)} plugs at default intervals`, value: `${online} online, ${states} with state`},
+    {what: 'wrongly offline, requests without answer', value: `${offline.length}, ${timeouts}`},
+    {what: 'CPU share of one core', value: `${(100 * result.cpuShare).toFixed(1)} %`},
+    {what: 'CPU time per request', value: `${Math.round(result.perRequest)} µs`},
+    {what: 'requests', value: `${result.requestsPerSecond.toFixed(0)}/s`},
+    {what: 'event-loop delay p99', value: ms(result.eventLoopP99)},
+    {what: 'resident memory, and its peak', value: `${result.rss} MB, ${result.peakRss} MB`},
+    {what: 'from start until all were heard of', value: `${result.startSeconds.toFixed(1)} s`},
+  ]
+}

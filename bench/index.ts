@@ -1,0 +1,135 @@
+/**
+ * What the bridge costs, as ratios where there is something to compare with: absolute figures are this machine's. Everything that
+ * is compared is measured in one run. `npm run bench -- --help` lists the options.
+ */
+import {parseArgs} from 'node:util'
+import {type Broker, startBroker} from './broker.ts'
+import {measureCodec} from './codec.ts'
+import {crowdRows, measureCrowd} from './crowd.ts'
+import {measureLatency} from './latency.ts'
+import {measurePolls} from './poll-cost.ts'
+import {ms, print, type Row, thousands} from './table.ts'
+
+const HELP = `npm run bench -- [options]
+  --plugs <number>     plugs of the crowd (1000); 10,000 of them need \`ulimit -n\` above that
+  --seconds <number>   how long the crowd is measured (60)
+  --rounds <number>    commands whose latency is measured (200)
+  --only <part>        codec, latency, polls or crowd; may be repeated
+  --heap <MB>          limit the bridge's heap as NODE_OPTIONS=--max-old-space-size=<MB> does
+  --profile <folder>   write a CPU profile of the crowd's bridge there`
+
+/** Nobody else's loopback addresses: the tests have theirs. */
+const ADDRESSES = {crowd: '127.79.0.1', polls: '127.79.64.1', latency: '127.79.128.1'}
+const FEW = 10
+const MANY = 1000
+
+interface Options {
+  plugs: number
+  seconds: number
+  rounds: number
+  heap: number | undefined
+  profile: string | undefined
+}
+
+type Part = (options: Options, broker: Broker) => Promise<Row[]>
+
+const parts = new Map<string, Part>([
+  ['codec', codec],
+  ['latency', latency],
+  ['polls', polls],
+  ['crowd', crowd],
+])
+
+const {values} = parseArgs({
+  options: {
+    plugs: {type: 'string', default: '1000'},
+    seconds: {type: 'string', default: '60'},
+    rounds: {type: 'string', default: '200'},
+    only: {type: 'string', multiple: true, default: [...parts.keys()]},
+    heap: {type: 'string'},
+    profile: {type: 'string'},
+    help: {type: 'boolean', default: false},
+  },
+})
+
+if (values.help) console.log(HELP)
+else
+  await run(values.only, {
+    plugs: whole('plugs', values.plugs),
+    seconds: whole('seconds', values.seconds),
+    rounds: whole('rounds', values.rounds),
+    heap: values.heap === undefined ? undefined : whole('heap', values.heap),
+    profile: values.profile,
+  })
+
+async function run(chosen: readonly string[], options: Options): Promise<void> {
+  const unknown = chosen.filter((name) => !parts.has(name))
+  if (unknown.length > 0)
+    throw new Error(`--only: expected ${[...parts.keys()].join(', ')}, got ${unknown.join(', ')}`)
+  const broker = await startBroker()
+  try {
+    const rows: Row[] = []
+    for (const [name, measure] of parts) {
+      if (!chosen.includes(name)) continue
+      process.stderr.write(`measuring ${name} …\n`)
+      rows.push(...(await measure(options, broker)))
+    }
+    print(rows)
+  } finally {
+    await broker.stop()
+  }
+}
+
+async function codec(): Promise<Row[]> {
+  const {packets, bare} = measureCodec(6)
+  return [
+    {what: 'codec: packets sealed and opened', value: `${thousands(packets)}/s`},
+    {what: 'bare node:crypto calls', value: `${thousands(bare)}/s`, ratio: packets / bare},
+  ]
+}
+
+async function latency({rounds}: Options, broker: Broker): Promise<Row[]> {
+  const {bridge, bare} = await measureLatency({
+    brokerUrl: broker.url,
+    rounds,
+    firstAddress: ADDRESSES.latency,
+  })
+  return [
+    {what: 'command to state: the bridge', value: `${ms(bridge.p50)} median, ${ms(bridge.p95)} p95`},
+    {
+      what: 'a bare script',
+      value: `${ms(bare.p50)} median, ${ms(bare.p95)} p95`,
+      ratio: bridge.p50 / bare.p50,
+    },
+  ]
+}
+
+async function polls({plugs}: Options): Promise<Row[]> {
+  const counts = [...new Set([FEW, MANY, plugs])].sort((a, b) => a - b)
+  const costs = [...(await measurePolls(counts, ADDRESSES.polls))]
+  const least = costs[0]?.[1] ?? Number.NaN
+  return costs.map(([count, cost]) => ({
+    what: `CPU time of a poll among ${thousands(count)} plugs`,
+    value: `${Math.round(cost)} µs`,
+    ratio: cost / least,
+  }))
+}
+
+async function crowd({plugs, seconds, profile, heap}: Options, broker: Broker): Promise<Row[]> {
+  const result = await measureCrowd({
+    count: plugs,
+    seconds,
+    brokerUrl: broker.url,
+    firstAddress: ADDRESSES.crowd,
+    profileInto: profile,
+    heapLimit: heap,
+  })
+  return crowdRows(result)
+}
+
+function whole(option: string, text: string): number {
+  const number = Number(text)
+  if (!Number.isInteger(number) || number < 1)
+    throw new Error(`--${option}: expected a whole number from 1, got ${text}`)
+  return number
+}

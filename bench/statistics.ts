@@ -1,0 +1,9 @@
+export function median(values: readonly number[]): number {
+  return percentile(values, 0.5)
+}
+
+/** @param share 0.5 is the median */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN
+}

@@ -1,0 +1,98 @@
+/** Somebody on the broker who sees all that the bridge publishes, and counts. */
+import {randomUUID} from 'node:crypto'
+import {connectAsync, type MqttClient} from 'mqtt'
+import {pause} from './program.ts'
+
+/** The parts of `bridge/health` that a measurement needs. */
+export interface Health {
+  memory: {rss: number}
+  event_loop_delay_ms: {p99: number; max: number}
+  devices: Record<string, {requests: number; timeouts: number; last_seen: string | null}>
+}
+
+export class Witness {
+  /** Plugs that were said to be online. */
+  readonly online = new Set<string>()
+  /** Every `offline` that was ever said of a plug: name and payload. */
+  readonly offline: string[] = []
+  /** Plugs whose state was published. */
+  readonly states = new Set<string>()
+  /** State messages seen, repeated ones included. */
+  stateMessages = 0
+  bridge: string | undefined
+  /** What `health` said of the event loop since the last `forgetDelays()`. */
+  delays: Health['event_loop_delay_ms'][] = []
+  readonly #client: MqttClient
+  readonly #names: ReadonlySet<string>
+  readonly #answers = new Map<string, (data: Health) => void>()
+
+  private constructor(client: MqttClient, names: ReadonlySet<string>) {
+    this.#client = client
+    this.#names = names
+    client.on('message', (topic, payload) => this.#see(topic.slice('miio2mqtt/'.length), payload))
+  }
+
+  /** Has subscribed when the promise resolves. */
+  static async open(url: string, names: Iterable<string>): Promise<Witness> {
+    const client = await connectAsync(url, {protocolVersion: 5})
+    const witness = new Witness(client, new Set(names))
+    await client.subscribeAsync('miio2mqtt/#')
+    return witness
+  }
+
+  /** @param within milliseconds. @throws Error that names what was awaited */
+  async until(what: string, condition: () => boolean, within: number): Promise<void> {
+    const deadline = performance.now() + within
+    while (!condition()) {
+      if (performance.now() > deadline) throw new Error(`not within ${within / 1000} s: ${what}`)
+      await pause(50)
+    }
+  }
+
+  /** The bridge's health now. The event loop's delays are counted anew from here on. */
+  async health(): Promise<Health> {
+    const transaction = randomUUID()
+    const answer = new Promise<Health>((resolve) => this.#answers.set(transaction, resolve))
+    await this.#client.publishAsync('miio2mqtt/bridge/request/health_check', JSON.stringify({transaction}), {
+      qos: 1,
+    })
+    const health = await answer
+    this.#answers.delete(transaction)
+    return health
+  }
+
+  forgetDelays(): void {
+    this.delays = []
+  }
+
+  async stop(): Promise<void> {
+    await this.#client.endAsync(true)
+  }
+
+  #see(topic: string, payload: Buffer): void {
+    const name = topic.endsWith('/availability') ? topic.slice(0, -'/availability'.length) : topic
+    if (topic === 'bridge/state') this.bridge = JSON.parse(payload.toString()).state
+    else if (topic === 'bridge/health') this.#took(JSON.parse(payload.toString()))
+    else if (topic === 'bridge/response/health_check') this.#answered(JSON.parse(payload.toString()))
+    else if (!this.#names.has(name)) return
+    else if (name !== topic) this.#available(name, payload.toString())
+    else {
+      this.states.add(name)
+      this.stateMessages++
+    }
+  }
+
+  #took({event_loop_delay_ms: delay}: Health): void {
+    this.delays.push(delay)
+  }
+
+  #answered({data, transaction}: {data: Health; transaction: string}): void {
+    this.#took(data)
+    this.#answers.get(transaction)?.(data)
+  }
+
+  #available(name: string, payload: string): void {
+    if (JSON.parse(payload).state === 'online') this.online.add(name)
+    else this.offline.push(`${name} ${payload}`)
+  }
+}

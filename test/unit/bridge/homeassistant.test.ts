@@ -1,0 +1,186 @@
+import {beforeEach, describe, expect, it} from 'vitest'
+import {bridgeDiscovery, bridgeId, plugDiscovery} from '../../../src/bridge/discovery.ts'
+import {HomeAssistant} from '../../../src/bridge/homeassistant.ts'
+import {findModel} from '../../../src/models/index.ts'
+import {Topics} from '../../../src/mqtt/topics.ts'
+import {messageProblems} from '../../support/discovery-validator.ts'
+import {seeded, settle, VirtualClock} from '../../support/virtual-clock.ts'
+import {HOUR, MINUTE, RememberingPublisher, SECOND, StagedPlug, topics} from './stage.ts'
+
+const TOPIC = 'homeassistant/device/miio2mqtt_4711/config'
+
+let clock: VirtualClock
+let publisher: RememberingPublisher
+let plug: StagedPlug
+let homeAssistant: HomeAssistant
+let announced: number[]
+
+function stage(choice: ConstructorParameters<typeof StagedPlug>[1] = {}): void {
+  clock = new VirtualClock()
+  publisher = new RememberingPublisher(clock)
+  plug = new StagedPlug(clock, choice)
+  announced = []
+  homeAssistant = new HomeAssistant({
+    publisher,
+    topics,
+    prefix: 'homeassistant',
+    version: '1.2.3',
+    clock,
+    random: seeded(1),
+    announce: () => announced.push(clock.now()),
+    plugs: new Map([[plug.name, plug]]),
+  })
+  homeAssistant.follow(plug)
+}
+
+beforeEach(() => stage())
+
+/** The plug tells who it is. */
+async function identify(firmware = '1.2.4_16'): Promise<void> {
+  plug.scripted.info = {model: 'chuangmi.plug.m1', fw_ver: firmware}
+  const identified = plug.device.identify()
+  await clock.advance(20)
+  await identified
+}
+const firmwares = () =>
+  publisher
+    .on(TOPIC)
+    .map(({payload, at}) => [JSON.parse(payload).device.sw_version, Math.round(at / 100) / 10])
+
+describe('a birth', () => {
+  it('is answered by discovery after 0.5 to 3 s, and by everything else a second later', async () => {
+    void homeAssistant.born('online', false)
+    await clock.advance(MINUTE)
+    const [first = 0] = publisher.messages.map(({at}) => at)
+    expect(first).toBeGreaterThanOrEqual(500)
+    expect(first).toBeLessThanOrEqual(3000)
+    expect(announced).toEqual([first + SECOND])
+  })
+
+  it('is answered at another moment each time', async () => {
+    const delays = new Set<number>()
+    for (let birth = 0; birth < 10; birth++) {
+      const born = clock.now()
+      publisher.messages.length = 0
+      void homeAssistant.born('online', false)
+      await clock.advance(MINUTE)
+      delays.add((publisher.messages[0]?.at ?? 0) - born)
+    }
+    expect(delays.size).toBe(10)
+  })
+
+  it('ten times in a second is answered once', async () => {
+    for (let birth = 0; birth < 10; birth++) {
+      void homeAssistant.born('online', false)
+      await clock.advance(100)
+    }
+    await clock.advance(MINUTE)
+    expect(publisher.on(TOPIC)).toHaveLength(1)
+    expect(announced).toHaveLength(1)
+  })
+
+  it.each([
+    ['online', true],
+    ['offline', false],
+    ['ONLINE', false],
+    ['', false],
+  ])('%j (retained: %s) is none', async (payload, retained) => {
+    void homeAssistant.born(payload, retained)
+    await clock.advance(HOUR)
+    expect(publisher.messages).toEqual([])
+    expect(announced).toEqual([])
+  })
+
+  it('on the way is forgotten when the bridge stops', async () => {
+    void homeAssistant.born('online', false)
+    await clock.advance(100)
+    homeAssistant.stop()
+    await clock.advance(MINUTE)
+    expect(publisher.messages).toEqual([])
+    expect(announced).toEqual([])
+    expect(clock.pending).toBe(0)
+  })
+})
+
+describe('the discovery of a plug', () => {
+  it('comes after that of the bridge it hangs on', () => {
+    homeAssistant.discoverAll()
+    expect(publisher.topics).toEqual(['homeassistant/device/miio2mqtt_bridge_miio2mqtt/config', TOPIC])
+  })
+
+  it('is not sent again when the plug tells what was known already', async () => {
+    await identify()
+    await clock.advance(MINUTE)
+    await identify()
+    await clock.advance(MINUTE)
+    expect(publisher.on(TOPIC)).toHaveLength(1)
+  })
+
+  it('is sent again when the broker may have forgotten it, changed or not', async () => {
+    await identify()
+    homeAssistant.discoverAll()
+    homeAssistant.discoverAll()
+    expect(publisher.on(TOPIC)).toHaveLength(3)
+  })
+
+  it('is never changed within 2 s, and then to what is true by then', async () => {
+    homeAssistant.discoverAll()
+    await identify('2.0.1')
+    await clock.advance(300)
+    await identify('2.0.2')
+    await clock.advance(MINUTE)
+    expect(firmwares()).toEqual([
+      [undefined, 0],
+      ['2.0.2', 2.1],
+    ])
+  })
+
+  it('keeps that distance over a reconnect, too', async () => {
+    homeAssistant.discoverAll()
+    await identify()
+    homeAssistant.discoverAll()
+    await clock.advance(MINUTE)
+    expect(firmwares()).toEqual([
+      [undefined, 0],
+      ['1.2.4_16', 2.1],
+    ])
+  })
+
+  it('is not sent any more once the bridge has stopped', async () => {
+    homeAssistant.discoverAll()
+    await identify()
+    homeAssistant.stop()
+    await clock.advance(MINUTE)
+    expect(publisher.on(TOPIC)).toHaveLength(1)
+    await settle()
+    expect(clock.pending).toBe(0)
+  })
+
+  it.each([{disabled: true}, {did: null}])('does not happen for %j', (choice) => {
+    stage(choice)
+    homeAssistant.discoverAll()
+    expect(publisher.topics).toEqual(['homeassistant/device/miio2mqtt_bridge_miio2mqtt/config'])
+  })
+})
+
+describe('the message for the bridge', () => {
+  it.each(['miio2mqtt', 'house/plugs', 'дом', 'a b'])('holds for the base topic %s', (base) => {
+    const payload = JSON.stringify(bridgeDiscovery({topics: new Topics(base), version: '1.2.3'}))
+    const topic = `homeassistant/device/${bridgeId(base)}/config`
+    expect(messageProblems({topic, payload, retain: true}, 'homeassistant')).toEqual([])
+  })
+
+  it('is another for each base topic, however alike they look', () => {
+    const ids = ['miio2mqtt', 'a/b', 'a_b', 'a b', 'дом', 'сад', 'Ä', 'a'].map(bridgeId)
+    expect(new Set(ids).size).toBe(ids.length)
+  })
+})
+
+describe('the message for a plug', () => {
+  it.each(['desk', 'Küche/Lampe 1', 'лампа', '🔌', 'a'.repeat(200)])('holds for the name %s', (name) => {
+    const model = findModel('chuangmi.plug.m1') ?? expect.fail('no such model')
+    const named = new StagedPlug(clock, {name})
+    const payload = JSON.stringify(plugDiscovery(named, 4711, model, {topics, version: '1.2.3'}))
+    expect(messageProblems({topic: TOPIC, payload, retain: true}, 'homeassistant')).toEqual([])
+  })
+})

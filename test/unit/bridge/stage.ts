@@ -1,0 +1,98 @@
+/** A bridge's surroundings on virtual time: plugs that are scripted, and a publisher that remembers. */
+import type {Plug} from '../../../src/bridge/plug.ts'
+import type {Publisher} from '../../../src/bridge/publisher.ts'
+import {Device} from '../../../src/device/device.ts'
+import {Poller} from '../../../src/device/poller.ts'
+import {findModel} from '../../../src/models/index.ts'
+import type {Message} from '../../../src/mqtt/outbox.ts'
+import {assertTopic, Topics} from '../../../src/mqtt/topics.ts'
+import {ScriptedPlug} from '../../support/scripted-plug.ts'
+import {seeded, type VirtualClock} from '../../support/virtual-clock.ts'
+
+export const SECOND = 1000
+export const MINUTE = 60 * SECOND
+export const HOUR = 60 * MINUTE
+
+export const topics = new Topics('miio2mqtt', 'homeassistant/status')
+
+/** Keeps what is published, as the real one would take it. */
+export class RememberingPublisher implements Publisher {
+  readonly messages: (Message & {at: number})[] = []
+  readonly #clock: VirtualClock
+
+  constructor(clock: VirtualClock) {
+    this.#clock = clock
+  }
+
+  publish(message: Message): void {
+    assertTopic(message.topic)
+    this.messages.push({...message, at: this.#clock.now()})
+  }
+
+  on(topic: string): (Message & {at: number})[] {
+    return this.messages.filter((message) => message.topic === topic)
+  }
+
+  get topics(): string[] {
+    return this.messages.map(({topic}) => topic)
+  }
+}
+
+interface Choice {
+  name?: string
+  /** `null`: it never answered. */
+  did?: number | null
+  disabled?: boolean
+  seed?: number
+  firstDelay?: number
+}
+
+/** A configured plug with a real device and a real poller in front of a scripted one. */
+export class StagedPlug implements Plug {
+  readonly name: string
+  readonly did: number | undefined
+  readonly disabled: boolean
+  readonly address = '192.168.1.40'
+  readonly description = 'beside the window'
+  readonly area = 'Study'
+  readonly icon = 'mdi:desk-lamp'
+  readonly commandTimeout = 10 * SECOND
+  readonly scripted: ScriptedPlug
+  readonly device: Device
+  readonly poller: Poller
+
+  constructor(
+    clock: VirtualClock,
+    {name = 'desk', did = 4711, disabled = false, seed = 1, firstDelay = 0}: Choice = {},
+  ) {
+    this.name = name
+    this.did = did ?? undefined
+    this.disabled = disabled
+    this.scripted = new ScriptedPlug(clock)
+    const model = findModel('chuangmi.plug.m1')
+    this.device = new Device({name, transport: this.scripted, clock, findModel, model})
+    const settings = {interval: 15 * SECOND, slow_interval: MINUTE, offline_after: 3}
+    this.poller = new Poller({device: this.device, clock, random: seeded(seed), settings, firstDelay})
+  }
+
+  get answeredAt(): number | undefined {
+    return this.poller.answeredAt
+  }
+
+  get failing(): boolean {
+    return this.poller.failing
+  }
+
+  statistics() {
+    return {requests: 7, timeouts: 1, retries: 1, latency_p50: 2.5, latency_p95: null}
+  }
+}
+
+/** So many plugs, `desk 0` and on, that poll independently of each other. */
+export function stagedPlugs(clock: VirtualClock, count: number, seed = 1): Map<string, StagedPlug> {
+  const plugs = Array.from({length: count}, (_, index) => {
+    const name = `desk ${index}`
+    return new StagedPlug(clock, {name, did: 4711 + index, seed: seed * 100 + index, firstDelay: 5 * index})
+  })
+  return new Map(plugs.map((plug) => [plug.name, plug]))
+}
