@@ -1,5 +1,4 @@
 /** The bridge as a whole, and the one file to read first: it starts in order, stops in reverse, and knows who talks to whom. */
-import {monitorEventLoopDelay} from 'node:perf_hooks'
 import {Commands} from './bridge/commands.ts'
 import {HomeAssistant} from './bridge/homeassistant.ts'
 import {Outages} from './bridge/outages.ts'
@@ -16,6 +15,7 @@ import {Topics} from './mqtt/topics.ts'
 import {ConfiguredPlug} from './plug.ts'
 import type {StateStore} from './state.ts'
 import {version} from './version.ts'
+import {Vitals} from './vitals.ts'
 
 export interface DaemonOptions {
   config: Config
@@ -35,7 +35,6 @@ const FIRST_ANSWER_MS = 8000
 /** The contract (§9) gives a stop 5 s: so long for a command under way, and so long to say goodbye to the broker. */
 const COMMAND_GRACE_MS = 2000
 const GOODBYE_GRACE_MS = 1000
-const LOOP_SAMPLE_MS = 20
 /** A poll this much overdue means that nothing moves any more. */
 const STALLED_MS = 30_000
 
@@ -45,9 +44,7 @@ export class Daemon {
   readonly #plugs = new Map<string, ConfiguredPlug>()
   readonly #socket: MiioSocket
   readonly #discovery: Discovery
-  readonly #eventLoop = monitorEventLoopDelay({resolution: LOOP_SAMPLE_MS})
-  readonly #startedAt: number
-  readonly #started: Date
+  readonly #vitals: Vitals
   readonly #connection: Connection
   readonly #reports: Reports
   readonly #states: States
@@ -64,8 +61,7 @@ export class Daemon {
   constructor(options: DaemonOptions) {
     const {config, clock} = options
     this.#options = options
-    this.#startedAt = clock.now()
-    this.#started = clock.date()
+    this.#vitals = new Vitals(clock)
     this.#topics = new Topics(
       config.mqtt.base_topic,
       config.homeassistant.enabled ? config.homeassistant.status_topic : undefined,
@@ -74,7 +70,11 @@ export class Daemon {
     this.#discovery = new Discovery({socket: this.#socket, clock, broadcast: config.network.broadcast})
     this.#connection = this.#makeConnection()
     const shared = {...options, publisher: this.#connection, topics: this.#topics, plugs: this.#plugs}
-    this.#reports = new Reports({...shared, info: () => this.#info(), vitals: () => this.#vitals()})
+    this.#reports = new Reports({
+      ...shared,
+      info: () => this.#info(),
+      vitals: () => ({...this.#vitals.read(), mqtt: this.#connection.counters}),
+    })
     this.#states = new States({...shared, qos: config.mqtt.qos, retain: config.mqtt.retain})
     this.#commands = new Commands({...shared, states: this.#states})
     this.#requests = new Requests({...shared, controls: this.#controls()})
@@ -91,7 +91,7 @@ export class Daemon {
 
   /** Resolves when the sockets are bound and the broker was tried once, whether or not it or any plug is there. */
   async start(): Promise<void> {
-    this.#eventLoop.enable()
+    this.#vitals.start()
     await this.#socket.open()
     this.#options.log.onWarning((entry) => this.#reports.logging(entry))
     this.#makePlugs()
@@ -113,7 +113,7 @@ export class Daemon {
     this.#discovery.stop()
     await this.#socket.close()
     await this.#options.store.save()
-    this.#eventLoop.disable()
+    this.#vitals.stop()
   }
 
   /** Whether polls happen when they are due: the one sign of life that a wedged scheduler cannot give. */
@@ -291,26 +291,11 @@ export class Daemon {
     return {
       version,
       node: process.version,
-      started: this.#started.toISOString(),
+      started: this.#vitals.started.toISOString(),
       broker: this.#connection.url,
       log_level: log.level,
       devices: this.#plugs.size,
       config: maskedConfig(config),
-    }
-  }
-
-  #vitals(): Record<string, unknown> {
-    const {rss, heapUsed} = process.memoryUsage()
-    // What is measured is the time from one sample to the next: its delay is what goes beyond the time between samples.
-    const delay = (nanoseconds: number) =>
-      Math.max(0, Math.round(nanoseconds / 1e4 - 100 * LOOP_SAMPLE_MS) / 100)
-    const loop = {p99: delay(this.#eventLoop.percentile(99)), max: delay(this.#eventLoop.max)}
-    this.#eventLoop.reset()
-    return {
-      uptime: Math.round((this.#options.clock.now() - this.#startedAt) / 1000),
-      memory: {rss, heap_used: heapUsed},
-      event_loop_delay_ms: loop,
-      mqtt: this.#connection.counters,
     }
   }
 }

@@ -9,6 +9,7 @@ import {isOk, type Lane, property, type Read, readOf, readsOf, valuesIn, writeOf
 import type {Availability} from './availability.ts'
 import {CommandError, isCallFailure, toCommandError} from './errors.ts'
 import {type Identity, identityIn} from './identity.ts'
+import {type Answer, Knowledge, type Learnt} from './knowledge.ts'
 import {MOST_WAITING, PlugQueue, tooMany} from './queue.ts'
 import {excerpt, fromUser, type State, type Wanted} from './values.ts'
 
@@ -52,12 +53,6 @@ export interface DeviceOptions {
   findModel: (id: string) => Model | undefined
 }
 
-interface Answer {
-  /** Which request it answers, counted from the start. */
-  asked: number
-  values: State
-}
-
 /** The relay has settled by then, and a person still looks at the switch. The contract (§3) allows 2 s. */
 const READ_BACK_MS = 500
 const READ_TRIES = 3
@@ -79,15 +74,9 @@ export class Device extends EventEmitter<Events> {
   readonly #clock: Clock
   readonly #findModel: DeviceOptions['findModel']
   readonly #queue: PlugQueue<Value>
-  /** Which request last commanded a property: an answer to an earlier one does not count for it. */
-  readonly #commandedAt = new Map<string, number>()
-  /** What was commanded and not yet read back. */
-  readonly #unconfirmed = new Map<string, Value>()
+  readonly #knowledge = new Knowledge()
   #model: Model | undefined
-  #state: State = {}
-  #known = false
   #availability: Availability = {state: 'unknown'}
-  #requests = 0
   #reading: Promise<void> | undefined
   #identifying: Promise<Identity> | undefined
   #waitingForModel = 0
@@ -110,12 +99,12 @@ export class Device extends EventEmitter<Events> {
 
   /** Every property of the model, in the order of its definition; `null` is unknown. */
   get state(): Readonly<State> {
-    return this.#state
+    return this.#knowledge.state
   }
 
   /** Whether the plug was ever read since the start: before that there is nothing to tell. */
   get known(): boolean {
-    return this.#known
+    return this.#knowledge.known
   }
 
   get availability(): Availability {
@@ -160,7 +149,7 @@ export class Device extends EventEmitter<Events> {
       this.#reading = undefined
     })
     await this.#reported(this.#inTime(deadline, this.#reading))
-    return this.#state
+    return this.state
   }
 
   /**
@@ -228,7 +217,7 @@ export class Device extends EventEmitter<Events> {
 
   #become(model: Model | undefined): void {
     this.#model = model
-    if (model) this.#state = Object.fromEntries(Object.keys(model.properties).map((name) => [name, null]))
+    if (model) this.#knowledge.startWith(model)
   }
 
   #describedModel(): Model {
@@ -242,13 +231,13 @@ export class Device extends EventEmitter<Events> {
     if (!relay) return
     const answers = [await this.#ask(relay, priority, options)]
     for (const read of others) answers.push(await this.#askOrUnknown(read, priority, options))
-    this.#show(this.#current(answers))
+    this.#tell(this.#knowledge.learn(answers))
   }
 
   async #ask(read: Read, priority: 'poll' | 'read', options: CallOptions): Promise<Answer> {
     const model = this.#describedModel()
     return this.#queue[priority](async () => {
-      const asked = ++this.#requests
+      const asked = this.#knowledge.asking()
       const answer = await this.#transport.call(read.method, read.params, options)
       return {asked, values: valuesIn(answer, read, model)}
     })
@@ -261,36 +250,16 @@ export class Device extends EventEmitter<Events> {
     } catch (error) {
       if (!isCallFailure(error)) throw error
       const unknown = options.signal?.aborted ? [] : read.properties
-      return {asked: this.#requests, values: Object.fromEntries(unknown.map((name) => [name, null]))}
+      return {
+        asked: this.#knowledge.asking(),
+        values: Object.fromEntries(unknown.map((name) => [name, null])),
+      }
     }
   }
 
-  /** What the plug said, less what was commanded after the question went out (contract §3). */
-  #current(answers: readonly Answer[]): State {
-    const current: State = {}
-    for (const {asked, values} of answers)
-      for (const [name, value] of Object.entries(values)) {
-        if ((this.#commandedAt.get(name) ?? 0) > asked) continue
-        this.#confirm(name, value)
-        current[name] = value
-      }
-    return current
-  }
-
-  #confirm(name: string, value: Value): void {
-    const expected = this.#unconfirmed.get(name)
-    if (expected === undefined) return
-    this.#unconfirmed.delete(name)
-    if (value !== expected)
-      this.emit('warning', `said ok to ${name} ${expected}, but now says ${name} is ${value ?? 'unknown'}`)
-  }
-
-  #show(values: State): void {
-    const changed = Object.entries(values).filter(([name, value]) => this.#state[name] !== value)
-    if (this.#known && changed.length === 0) return
-    this.#known = true
-    this.#state = {...this.#state, ...Object.fromEntries(changed)}
-    this.emit('change')
+  #tell({changed, contradictions}: Learnt): void {
+    for (const contradiction of contradictions) this.emit('warning', contradiction)
+    if (changed) this.emit('change')
   }
 
   /** A TOGGLE is made absolute once, from what the plug says now: a retry then repeats that value (contract §4). */
@@ -306,12 +275,11 @@ export class Device extends EventEmitter<Events> {
 
   async #write(name: string, value: Value, deadline: number): Promise<void> {
     const {method, params} = writeOf(property(this.#describedModel(), name), value)
-    this.#commandedAt.set(name, ++this.#requests)
+    this.#knowledge.commanding(name)
     const answer = await this.#transport.call(method, params, {deadline, tries: COMMAND_TRIES})
     if (!isOk(answer))
       throw new CommandError('refused', `expected ok to ${method}, the plug said ${excerpt(answer)}`)
-    this.#unconfirmed.set(name, value)
-    this.#show({[name]: value})
+    this.#tell(this.#knowledge.commanded(name, value))
     this.#readBack?.cancel()
     this.#readBack = this.#clock.after(READ_BACK_MS, () => void this.#readBackNow())
   }
@@ -319,7 +287,7 @@ export class Device extends EventEmitter<Events> {
   /** Some firmware says ok and does nothing (docs/protocol.md §1.7). Watts follow the relay, so they are read again too. */
   async #readBackNow(): Promise<void> {
     const model = this.#describedModel()
-    const slow = [...this.#unconfirmed.keys()].some((name) => property(model, name).lane === 'slow')
+    const slow = this.#knowledge.unconfirmed.some((name) => property(model, name).lane === 'slow')
     try {
       await this.#refresh(slow ? 'all' : 'fast', 'read', {tries: READ_TRIES})
     } catch (error) {

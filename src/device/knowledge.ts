@@ -1,0 +1,87 @@
+/** What is known of a plug. An answer that is older than a command never undoes it (contract §3). */
+import type {Model, Value} from '../models/model.ts'
+import type {State} from './values.ts'
+
+/** What a plug said, and which request that answers. */
+export interface Answer {
+  /** The request's number, from `asking()`. */
+  asked: number
+  values: State
+}
+
+/** What came of something new. */
+export interface Learnt {
+  /** The state is another than before, or known for the first time. */
+  changed: boolean
+  /** What the plug said ok to and did not do, in words. */
+  contradictions: string[]
+}
+
+export class Knowledge {
+  /** Whether anything was ever heard since the start: before that there is nothing to tell. */
+  known = false
+  #state: State = {}
+  #requests = 0
+  /** Which request last commanded a property: an answer to an earlier one does not count for it. */
+  readonly #commandedAt = new Map<string, number>()
+  readonly #unconfirmed = new Map<string, Value>()
+
+  /** Every property of the model, in the order of its definition; `null` is unknown. */
+  get state(): Readonly<State> {
+    return this.#state
+  }
+
+  /** What was commanded and not yet read back. */
+  get unconfirmed(): readonly string[] {
+    return [...this.#unconfirmed.keys()]
+  }
+
+  /** Nothing is known yet of a plug of this model. */
+  startWith({properties}: Model): void {
+    this.#state = Object.fromEntries(Object.keys(properties).map((name) => [name, null]))
+  }
+
+  /** Numbers a request that is about to be sent. */
+  asking(): number {
+    return ++this.#requests
+  }
+
+  /** A command for a property is about to be sent. */
+  commanding(name: string): void {
+    this.#commandedAt.set(name, this.asking())
+  }
+
+  /** The plug said ok to it. */
+  commanded(name: string, value: Value): Learnt {
+    this.#unconfirmed.set(name, value)
+    return {changed: this.#show({[name]: value}), contradictions: []}
+  }
+
+  /** Takes from answers what was not commanded after their question went out. */
+  learn(answers: readonly Answer[]): Learnt {
+    const current: State = {}
+    const contradictions: string[] = []
+    for (const {asked, values} of answers)
+      for (const [name, value] of Object.entries(values)) {
+        if ((this.#commandedAt.get(name) ?? 0) > asked) continue
+        contradictions.push(...this.#contradiction(name, value))
+        current[name] = value
+      }
+    return {changed: this.#show(current), contradictions}
+  }
+
+  #contradiction(name: string, value: Value): string[] {
+    const expected = this.#unconfirmed.get(name)
+    this.#unconfirmed.delete(name)
+    if (expected === undefined || expected === value) return []
+    return [`said ok to ${name} ${expected}, but now says ${name} is ${value ?? 'unknown'}`]
+  }
+
+  #show(values: State): boolean {
+    const changed = Object.entries(values).filter(([name, value]) => this.#state[name] !== value)
+    if (this.known && changed.length === 0) return false
+    this.known = true
+    this.#state = {...this.#state, ...Object.fromEntries(changed)}
+    return true
+  }
+}
