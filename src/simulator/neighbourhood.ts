@@ -87,14 +87,15 @@ export class Neighbourhood {
   }
 }
 
-/** Makes a neighbourhood of `count` plugs, every other one switched on; nothing runs before `start()`. */
+/** Makes a neighbourhood of `count` plugs, of each model every other one switched on; nothing runs before `start()`. */
 export function simulate(options: SimulateOptions): Neighbourhood {
   const {count, firstAddress = '127.0.54.1', seed = 1, remember = REMEMBERED, ...shared} = options
   const ids = options.models ?? models.flatMap((model) => model.ids)
   if (ids.length === 0) throw new RangeError('expected at least one model, got none')
   const first = toNumber(firstAddress)
   const plugs = Array.from({length: count}, (_, index) => {
-    const state = {state: index % 2 === 0 ? ('ON' as const) : ('OFF' as const)}
+    const isOn = (Math.floor(index / ids.length) + (index % ids.length)) % 2 === 0 // each model in both positions
+    const state = {state: isOn ? ('ON' as const) : ('OFF' as const)}
     const model = ids[index % ids.length] ?? ''
     return new SimulatedPlug({
       ...shared,
