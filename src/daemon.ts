@@ -3,11 +3,11 @@ import {Commands} from './bridge/commands.ts'
 import {HomeAssistant} from './bridge/homeassistant.ts'
 import {Outages} from './bridge/outages.ts'
 import {Reports} from './bridge/reports.ts'
-import {type Controls, type LogLevel, Requests} from './bridge/requests.ts'
+import {type Controls, Requests} from './bridge/requests.ts'
 import {States} from './bridge/states.ts'
 import type {Clock, Random, Timer} from './clock.ts'
 import {type Config, maskedConfig} from './config.ts'
-import type {RootLog} from './log.ts'
+import type {LogLevel, RootLog} from './log.ts'
 import {Discovery} from './miio/discovery.ts'
 import {MiioSocket} from './miio/socket.ts'
 import {Connection, type Incoming} from './mqtt/connection.ts'
@@ -53,6 +53,8 @@ export class Daemon {
   readonly #outages: Outages
   readonly #homeAssistant: HomeAssistant | undefined
   #firstAnswers: Timer | undefined
+  /** Ends the listening for warnings: the log outlives this bridge, and must not keep it alive. */
+  #deafen = () => {}
   /** Plugs whose first answer, or its absence, is still awaited. */
   readonly #unheard = new Set<ConfiguredPlug>()
   #online = false
@@ -93,7 +95,7 @@ export class Daemon {
   async start(): Promise<void> {
     this.#vitals.start()
     await this.#socket.open()
-    this.#options.log.onWarning((entry) => this.#reports.logging(entry))
+    this.#deafen = this.#options.log.onWarning((entry) => this.#reports.logging(entry))
     this.#makePlugs()
     this.#startPlugs()
     this.#reports.start()
@@ -107,6 +109,7 @@ export class Daemon {
     this.#homeAssistant?.stop()
     this.#outages.stop()
     await Promise.all([...this.#plugs.values()].map((plug) => plug.stop(COMMAND_GRACE_MS)))
+    this.#deafen()
     this.#reports.stop()
     this.#reports.state('offline')
     await this.#connection.stop(GOODBYE_GRACE_MS)

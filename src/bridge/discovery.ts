@@ -7,6 +7,7 @@ import {isWritable} from '../device/values.ts'
 import type {Model, Property} from '../models/model.ts'
 import type {Topics} from '../mqtt/topics.ts'
 import type {Plug} from './plug.ts'
+import {logLevels} from './requests.ts'
 
 export interface Around {
   topics: Topics
@@ -15,8 +16,6 @@ export interface Around {
 }
 
 export type Discovery = Readonly<Record<string, unknown>>
-
-const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error']
 
 /** @param id of the device, as HA uses it in topics: `[a-zA-Z0-9_-]+` */
 export function discoveryTopic(prefix: string, id: string): string {
@@ -161,7 +160,7 @@ function bridgeLogLevel(topics: Topics): Discovery {
     ...bridgeEntity('select', 'log_level', 'Log level', topics),
     entity_category: 'config',
     icon: 'mdi:text-long',
-    options: LOG_LEVELS,
+    options: logLevels,
     state_topic: topics.bridge('info'),
     value_template: '{{ value_json.log_level }}',
     command_topic: topics.request('options'),

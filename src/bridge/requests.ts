@@ -1,7 +1,7 @@
 /** `B/bridge/request/<verb>` -> a row of this table -> `B/bridge/response/<verb>` (contract §6). */
 import {z} from 'zod'
 import {CommandError, toCommandError} from '../device/errors.ts'
-import type {Log} from '../log.ts'
+import type {Log, LogLevel} from '../log.ts'
 import type {Incoming} from '../mqtt/connection.ts'
 import {type Topics, topicProblem} from '../mqtt/topics.ts'
 import {type Parsed, parseRequest} from './payload.ts'
@@ -18,8 +18,8 @@ export interface Controls {
   discover(timeout: number): Promise<unknown>
 }
 
-const logLevels = ['trace', 'debug', 'info', 'warn', 'error'] as const
-export type LogLevel = (typeof logLevels)[number]
+/** In the order in which they are offered. */
+export const logLevels = ['trace', 'debug', 'info', 'warn', 'error'] as const satisfies readonly LogLevel[]
 
 interface Verb<S extends z.ZodType> {
   schema: S

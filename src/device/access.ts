@@ -1,6 +1,6 @@
 /** How each kind of address is read and written: properties in, requests out, answers back to values. Pure. */
 import type {Model, Property, Value} from '../models/model.ts'
-import {excerpt, fromFirmware, isWritable, type State} from './values.ts'
+import {excerpt, fromFirmware, type State} from './values.ts'
 
 export type Lane = 'fast' | 'all'
 
@@ -71,10 +71,6 @@ export function writeOf(wanted: Property, value: Value): Write {
 export function isOk(answer: unknown): boolean {
   const said = Array.isArray(answer) && answer.length === 1 ? answer[0] : answer
   return said === 0 || (typeof said === 'string' && said.toLowerCase() === 'ok')
-}
-
-export function writableNames(model: Model): string[] {
-  return Object.keys(model.properties).filter((name) => isWritable(property(model, name)))
 }
 
 /** @throws Error for a name the model does not have */

@@ -1,4 +1,5 @@
-import {describe, expect, it} from 'vitest'
+import {describe, expect, it, vi} from 'vitest'
+import {Reports} from '../../src/bridge/reports.ts'
 import {startBridge, startPlug, TOKEN} from '../support/bridge.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {mosquittoPub, Watcher} from '../support/mqtt-user.ts'
@@ -47,5 +48,12 @@ describe('a plug on MQTT', async () => {
     })
     expect(traced().join()).toContain('-> 127.70.1.1:54321 message')
     expect(traced().join()).not.toContain(TOKEN)
+  })
+
+  it('that is stopped hears no warning any more: the process may have a new bridge by then', async () => {
+    await bridge.stop()
+    const logging = vi.spyOn(Reports.prototype, 'logging')
+    bridge.rootLog.warn('said after the end')
+    expect(logging).not.toHaveBeenCalled()
   })
 })

@@ -5,7 +5,7 @@ import {afterAll} from 'vitest'
 import {systemClock} from '../../src/clock.ts'
 import {type Config, parseConfig} from '../../src/config.ts'
 import {Daemon} from '../../src/daemon.ts'
-import {createLog} from '../../src/log.ts'
+import {createLog, type RootLog} from '../../src/log.ts'
 import {Neighbourhood} from '../../src/simulator/neighbourhood.ts'
 import {type PlugOptions, SimulatedPlug} from '../../src/simulator/plug.ts'
 import {StateStore} from '../../src/state.ts'
@@ -63,6 +63,8 @@ export interface Bridge {
   folder: string
   /** Lines of the log, as JSON. */
   log: Record<string, unknown>[]
+  /** What those lines come from: it outlives the bridge, as in a process that starts it anew. */
+  rootLog: RootLog
   /** How often a restart was asked for. */
   restarts: number
   stop(): Promise<void>
@@ -84,6 +86,7 @@ export async function startBridge(choice: BridgeChoice): Promise<Bridge> {
     config,
     folder,
     log: lines,
+    rootLog: log,
     restarts: 0,
     daemon: new Daemon({
       config,
