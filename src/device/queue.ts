@@ -10,9 +10,12 @@ import {CommandError} from './errors.ts'
 const PRIORITY = {command: 2, read: 1, poll: 0} as const
 /** More waiting commands than this are a flow running wild. */
 export const MOST_WAITING = 32
+/** With less time than this left nothing is sent any more: the command has expired, and the plug never heard of it. */
+const SHORTEST_TURN_MS = 25
 
 interface Command<T> {
   run: () => Promise<T>
+  deadline: number
   expiry: Timer
   resolve: (value: T) => void
   reject: (error: unknown) => void
@@ -65,9 +68,9 @@ export class PlugQueue<T> {
       const place = this.#placeFor(about, absolute)
       if (this.#waiting >= MOST_WAITING) return reject(tooMany())
       const expiry = this.#clock.after(deadline - this.#clock.now(), () =>
-        this.#take(place)?.reject(new CommandError('expired', 'its time was over before its turn came')),
+        this.#take(place)?.reject(expired()),
       )
-      place.command = {run, expiry, resolve, reject}
+      place.command = {run, deadline, expiry, resolve, reject}
       this.#waiting++
       if (this.#places.has(place)) return
       this.#places.add(place)
@@ -107,6 +110,7 @@ export class PlugQueue<T> {
     this.#places.delete(place)
     const command = this.#take(place)
     if (!command) return
+    if (command.deadline - this.#clock.now() < SHORTEST_TURN_MS) return command.reject(expired())
     this.#executing = true
     try {
       command.resolve(await command.run())
@@ -120,4 +124,8 @@ export class PlugQueue<T> {
 
 export function tooMany(): CommandError {
   return new CommandError('queue_full', `${MOST_WAITING} commands wait already`)
+}
+
+function expired(): CommandError {
+  return new CommandError('expired', 'its time was over before its turn came')
 }

@@ -1,4 +1,5 @@
 import {beforeEach, describe, expect, it} from 'vitest'
+import {sleep} from '../../../src/clock.ts'
 import {Device} from '../../../src/device/device.ts'
 import {MOST_WAITING} from '../../../src/device/queue.ts'
 import {findModel} from '../../../src/models/index.ts'
@@ -134,6 +135,19 @@ describe('a command', () => {
     plug.failure = undefined
     await clock.advance(60_000)
     expect(plug.commands).not.toContain('set_power on')
+  })
+
+  it('whose turn comes when no time is left to send it has expired, too', async () => {
+    plug.call = async (method, params, options = {}) => {
+      const {deadline = 0} = options
+      plug.calls.push({method, params, at: clock.now(), options})
+      await sleep(clock, deadline - 10 - clock.now()) // the wire gives up when another try makes no sense
+      throw new CallFailed('timeout')
+    }
+    const both = ['state', 'led'].map((name) => code(device.set(name, 'ON', clock.now() + 3000)))
+    await clock.advance(5000)
+    expect(await Promise.all(both)).toEqual(['timeout', 'expired'])
+    expect(plug.commands).toEqual(['set_power on'])
   })
 
   it('is turned away when too many wait', async () => {
