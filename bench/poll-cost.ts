@@ -11,9 +11,11 @@ import {parseConfig} from '../src/config.ts'
 import {createLog} from '../src/log.ts'
 import {Discovery} from '../src/miio/discovery.ts'
 import {MiioSocket} from '../src/miio/socket.ts'
+import {builtIn} from '../src/models/index.ts'
 import {Topics} from '../src/mqtt/topics.ts'
 import {ConfiguredPlug} from '../src/plug.ts'
 import {StateStore} from '../src/state.ts'
+import {tolerancesIn} from '../src/tolerances.ts'
 import {pause} from './program.ts'
 import {type PlugRow, startSimulator} from './simulator.ts'
 
@@ -70,8 +72,19 @@ async function makePlugs(rows: readonly PlugRow[]) {
     qos: 1,
     retain: true,
   })
+  const toleranceOf = tolerancesIn(store)
   const plugs = Object.entries(config.devices).map(([name, device]) => {
-    const options = {...shared, name, config: device, poll: config.poll, socket, discovery, store}
+    const options = {
+      ...shared,
+      name,
+      config: device,
+      poll: config.poll,
+      socket,
+      discovery,
+      store,
+      catalogue: builtIn,
+      toleranceOf,
+    }
     return new ConfiguredPlug({...options, event: () => {}}, 0)
   })
   for (const plug of plugs) states.follow(plug)
@@ -91,7 +104,7 @@ function lanes(plugs: readonly ConfiguredPlug[], count: number): ConfiguredPlug[
 
 /** The first time takes a hello and miIO.info, too. */
 async function pollAll(plugs: readonly ConfiguredPlug[]): Promise<void> {
-  for (const {device} of plugs) await device.refresh('all')
+  for (const {device} of plugs) await device.refresh('rare')
 }
 
 async function pollInTurn(plugs: readonly ConfiguredPlug[]): Promise<void> {

@@ -10,10 +10,12 @@ import {type Config, maskedConfig} from './config.ts'
 import type {LogLevel, RootLog} from './log.ts'
 import {Discovery} from './miio/discovery.ts'
 import {MiioSocket} from './miio/socket.ts'
+import type {Catalogue} from './models/index.ts'
 import {Connection, type Incoming} from './mqtt/connection.ts'
 import {Topics} from './mqtt/topics.ts'
 import {ConfiguredPlug} from './plug.ts'
 import type {StateStore} from './state.ts'
+import {tolerancesIn} from './tolerances.ts'
 import {version} from './version.ts'
 import {Vitals} from './vitals.ts'
 
@@ -24,6 +26,8 @@ export interface DaemonOptions {
   log: RootLog
   /** What is remembered of earlier runs. */
   store: StateStore
+  /** Every plug that is described. */
+  catalogue: Catalogue
   /** Somebody asked over MQTT that the bridge start anew: `false` when the configuration is invalid by now. */
   onRestart: () => Promise<boolean>
 }
@@ -179,12 +183,18 @@ export class Daemon {
   }
 
   #makePlugs(): void {
-    const {config, clock, log} = this.#options
+    const {config, clock, log, store} = this.#options
     const step = Math.min(
       FIRST_POLL_STEP_MS,
       config.poll.interval / Math.max(1, Object.keys(config.devices).length),
     )
-    const shared = {...this.#options, poll: config.poll, socket: this.#socket, discovery: this.#discovery}
+    const shared = {
+      ...this.#options,
+      poll: config.poll,
+      socket: this.#socket,
+      discovery: this.#discovery,
+      toleranceOf: tolerancesIn(store),
+    }
     for (const [name, device] of Object.entries(config.devices)) {
       const event = (type: string, data: Record<string, unknown>) => {
         this.#reports.event(type, data)

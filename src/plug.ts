@@ -2,7 +2,7 @@
 import type {Plug, Statistics} from './bridge/plug.ts'
 import type {Clock, Random} from './clock.ts'
 import type {Config, DeviceConfig} from './config.ts'
-import {Device} from './device/device.ts'
+import {Device, type DeviceOptions} from './device/device.ts'
 import {isCallFailure} from './device/errors.ts'
 import type {Identity} from './device/identity.ts'
 import {Poller} from './device/poller.ts'
@@ -11,7 +11,7 @@ import {MiioClient} from './miio/client.ts'
 import type {Discovery} from './miio/discovery.ts'
 import type {Wire} from './miio/socket.ts'
 import {traceLine} from './miio/trace.ts'
-import {findModel} from './models/index.ts'
+import type {Catalogue} from './models/index.ts'
 import type {StateStore} from './state.ts'
 
 export interface PlugOptions {
@@ -21,6 +21,8 @@ export interface PlugOptions {
   socket: Wire
   discovery: Discovery
   store: StateStore
+  catalogue: Catalogue
+  toleranceOf: NonNullable<DeviceOptions['toleranceOf']>
   clock: Clock
   random: Random
   log: RootLog
@@ -54,7 +56,8 @@ export class ConfiguredPlug implements Plug {
     this.description = config.description
     this.area = config.area
     this.icon = config.icon
-    const settings = {...poll, ...config.poll}
+    // Who gives a plug an interval of its own knows what its firmware can take; everybody else is told by its model.
+    const settings = {...poll, ...config.poll, gentle: config.poll?.interval === undefined}
     this.commandTimeout = settings.command_timeout
     this.#client = new MiioClient({
       socket: options.socket,
@@ -73,15 +76,14 @@ export class ConfiguredPlug implements Plug {
         rebooted: () => options.event('device_rebooted', {name, did: this.did}),
       },
     })
-    const model = config.model ?? remembered?.model
     this.device = new Device({
       name,
       transport: this.#client,
       clock,
-      findModel,
-      model: model === undefined ? undefined : findModel(model),
+      identity: identityOf({...remembered, model: config.model ?? remembered?.model}),
+      findModel: (id) => options.catalogue.find(id),
+      toleranceOf: options.toleranceOf,
     })
-    this.device.identity = identityOf({...remembered, model})
     this.#poller = new Poller({device: this.device, clock, random, settings, firstDelay})
   }
 

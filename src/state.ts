@@ -31,9 +31,17 @@ const memorySchema = z.object({
   messageId: number,
 })
 
+const toleratedSchema = z.object({
+  batch: z.number().int().positive().optional().catch(undefined),
+  left_out: z.array(z.string()).optional().catch(undefined),
+  answered: z.array(z.string()).optional().catch(undefined),
+  dialect: text,
+})
+
 const fileSchema = z.object({
   version: z.literal(1),
   client_id: z.string().min(1),
+  firmwares: z.record(z.string(), toleratedSchema).optional().catch(undefined),
   plugs: z.record(z.string().regex(/^[1-9]\d*$/), memorySchema.extend({fingerprint: z.string()})),
 })
 
@@ -41,6 +49,8 @@ const fileSchema = z.object({
  * configuration said then; `messageId`: the last one used. */
 export type PlugMemory = z.output<typeof memorySchema>
 export type RememberedPlug = {did: number} & PlugMemory
+/** What the firmware of a model puts up with, as it was found out (device/tolerance.ts). */
+export type Tolerated = z.output<typeof toleratedSchema>
 type FileContent = z.output<typeof fileSchema>
 type Entry = FileContent['plugs'][string]
 
@@ -66,6 +76,7 @@ export class StateStore {
   readonly #random: Random
   readonly #plugs = new Map<number, Entry>()
   readonly #didByFingerprint = new Map<string, number>()
+  readonly #firmwares: Map<string, Tolerated>
   #changed = false
   #failing = false
   #timer: {at: number; timer: Timer} | undefined
@@ -82,6 +93,7 @@ export class StateStore {
     this.#random = random
     this.#changed = content === undefined
     this.clientId = content?.client_id ?? `miio2mqtt_${randomHex(random)}`
+    this.#firmwares = new Map(Object.entries(content?.firmwares ?? {}))
     for (const [did, entry] of Object.entries(content?.plugs ?? {})) this.#keep(Number(did), entry)
   }
 
@@ -118,6 +130,17 @@ export class StateStore {
     this.#changed = true
     const little = changes.every((key) => key === 'messageId')
     this.#writeWithin(little ? WRITE_MESSAGE_IDS_AFTER_MS : WRITE_AFTER_MS)
+  }
+
+  /** What the plugs of a model and firmware put up with, as far as one of them was asked. */
+  tolerated(model: string, firmware: string): Tolerated | undefined {
+    return this.#firmwares.get(`${model} ${firmware}`)
+  }
+
+  rememberTolerated(model: string, firmware: string, tolerated: Tolerated): void {
+    this.#firmwares.set(`${model} ${firmware}`, tolerated)
+    this.#changed = true
+    this.#writeWithin(WRITE_AFTER_MS)
   }
 
   forget(did: number): void {
@@ -169,6 +192,7 @@ export class StateStore {
     const content: FileContent = {
       version: 1,
       client_id: this.clientId,
+      firmwares: Object.fromEntries(this.#firmwares),
       plugs: Object.fromEntries(this.#plugs),
     }
     return JSON.stringify(content, null, 1)

@@ -106,7 +106,7 @@ export class Commands {
         'unknown_property',
         `expected one of ${Object.keys(plug.device.state).join(', ')}, got ${property}`,
       )
-    const state = await plug.device.read(deadline)
+    const state = await plug.device.read(deadline, property)
     told.data = property === undefined ? {...state} : {[property]: state[property] ?? null}
     this.#options.states.publishState(plug)
   }

@@ -82,26 +82,46 @@ function component(plug: Plug, id: string, name: string, property: Property, top
     unique_id: `${id}_${name}`,
     default_entity_id: `${property.kind}.${slug(plug.name) || id}${suffix}`,
     name: property.label,
-    value_template: `{{ value_json.${name} }}`,
+    ...(property.kind === 'button' ? {} : {value_template: `{{ value_json.${name} }}`}),
     ...(property.category ? {entity_category: property.category} : {}),
     ...(icon ? {icon} : {}),
+    ...(property.disabledByDefault ? {enabled_by_default: false} : {}),
   }
+  return {...common, ...traits(property, isWritable(property) ? topics.set(plug.name, name) : undefined)}
+}
+
+/** What Home Assistant needs to know of each kind, beside what is the same for all. */
+function traits(property: Property, command_topic: string | undefined): Discovery {
+  const commands = command_topic === undefined ? {} : {command_topic}
   switch (property.kind) {
     case 'switch':
-      return {
-        ...common,
-        device_class: property.deviceClass,
-        ...(isWritable(property) ? {command_topic: topics.set(plug.name, name)} : {}),
-      }
+      return {device_class: property.deviceClass, ...commands}
+    case 'binary_sensor':
+      return {device_class: property.deviceClass}
     case 'sensor':
-      return {
-        ...common,
-        device_class: property.deviceClass,
-        state_class: property.stateClass,
-        unit_of_measurement: property.unit,
-        suggested_display_precision: Math.min(property.precision, 1),
-      }
+      return property.raw === 'number' ? measure(property) : textTraits(property)
+    case 'number': {
+      const {deviceClass: device_class, unit: unit_of_measurement, min, max, step} = property
+      return {device_class, unit_of_measurement, min, max, step, mode: 'box', ...commands}
+    }
+    case 'select':
+      return {options: property.values.map(([, word]) => word), ...commands}
+    case 'button':
+      return {payload_press: 'PRESS', ...commands}
   }
+}
+
+function measure(property: Extract<Property, {raw: 'number'}>): Discovery {
+  return {
+    device_class: property.deviceClass,
+    state_class: property.stateClass,
+    unit_of_measurement: property.unit,
+    suggested_display_precision: Math.min(property.precision, property.deviceClass === 'energy' ? 3 : 1),
+  }
+}
+
+function textTraits({deviceClass}: {deviceClass?: string}): Discovery {
+  return deviceClass ? {device_class: deviceClass} : {}
 }
 
 /** The bridge itself: a device that all plugs hang on. */

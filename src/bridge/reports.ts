@@ -1,7 +1,7 @@
 /** What the bridge tells of itself: `B/bridge/{state,info,devices,health,event,logging}` (contract §3). */
 import {type Clock, jitter, type Random, type Timer} from '../clock.ts'
 import {isWritable} from '../device/values.ts'
-import type {Model} from '../models/model.ts'
+import type {Model, Property} from '../models/model.ts'
 import type {Topics} from '../mqtt/topics.ts'
 import type {Plug} from './plug.ts'
 import {type Publisher, passing, retained} from './publisher.ts'
@@ -123,6 +123,7 @@ function describe(plug: Plug) {
     address: plug.address ?? null,
     availability,
     properties: model ? properties(model) : [],
+    left_out: plug.device.leftOut,
   }
 }
 
@@ -130,7 +131,31 @@ function properties(model: Model) {
   return Object.entries(model.properties).map(([name, property]) => ({
     name,
     kind: property.kind,
-    ...(property.kind === 'sensor' ? {unit: property.unit} : {values: ['ON', 'OFF']}),
-    access: isWritable(property) ? 'read_write' : 'read',
+    ...valuesOf(property),
+    access: accessTo(property),
   }))
+}
+
+/** What a value can be. */
+function valuesOf(property: Property): Record<string, unknown> {
+  switch (property.kind) {
+    case 'switch':
+    case 'binary_sensor':
+      return {values: ['ON', 'OFF']}
+    case 'sensor':
+      return property.raw === 'number' ? {unit: property.unit} : {}
+    case 'number': {
+      const {unit, min, max, step} = property
+      return {unit, min, max, step}
+    }
+    case 'select':
+      return {values: property.values.map(([, word]) => word)}
+    case 'button':
+      return {}
+  }
+}
+
+function accessTo(property: Property): 'read' | 'write' | 'read_write' {
+  if (property.kind === 'button') return 'write'
+  return isWritable(property) ? 'read_write' : 'read'
 }

@@ -2,7 +2,7 @@
 import type {Command} from 'commander'
 import {jsonSchema} from '../config.ts'
 import {isWritable} from '../device/values.ts'
-import {models} from '../models/index.ts'
+import {builtIn} from '../models/index.ts'
 import type {Model} from '../models/model.ts'
 import type {Terminal} from './terminal.ts'
 
@@ -18,9 +18,11 @@ export function catalogueCommands(program: Command, terminal: Terminal): void {
 }
 
 function listModels(terminal: Terminal): void {
-  const rows = models.flatMap((model) =>
-    model.ids.map((id) => ({id, name: model.name, properties: abilities(model)})),
-  )
+  const rows = [...builtIn.models].map(([id, model]) => ({
+    id,
+    name: model.name,
+    properties: abilities(model),
+  }))
   const head = ['model', 'name', 'properties (* can be set)']
   const cells = rows.map(({id, name, properties}) => [
     id,

@@ -8,6 +8,7 @@ import {whole} from '../config/fields.ts'
 import {type Config, parseConfig, secretsOf} from '../config.ts'
 import {Daemon} from '../daemon.ts'
 import {createLog} from '../log.ts'
+import {builtIn} from '../models/index.ts'
 import {Redactor} from '../redact.ts'
 import {LOOPBACK_BROADCAST, type Neighbourhood, simulate} from '../simulator/neighbourhood.ts'
 import {StateStore} from '../state.ts'
@@ -75,6 +76,7 @@ async function bridge(
   const clock = systemClock
   const store = await StateStore.open(stateFolder, {clock, random: Math.random, log})
   const daemon = new Daemon({
+    catalogue: builtIn,
     config,
     clock,
     random: Math.random,

@@ -4,7 +4,7 @@ import {quoted, suggestion} from '../config/problems.ts'
 import type {Device} from '../device/device.ts'
 import {identityIn} from '../device/identity.ts'
 import type {State} from '../device/values.ts'
-import {findModel} from '../models/index.ts'
+import {builtIn} from '../models/index.ts'
 import type {Model} from '../models/model.ts'
 import {UsageError} from './exit.ts'
 import type {Reached} from './reach.ts'
@@ -26,7 +26,7 @@ const NOT_OURS_TO_SEND =
 export async function info({name, client, deadline, terminal}: Asked): Promise<void> {
   const told = await client.call('miIO.info', [], {deadline})
   const {model = null, firmware = null, hardware = null, mac = null} = identityIn(told)
-  const box = model === null ? null : (findModel(model)?.name ?? null)
+  const box = model === null ? null : (builtIn.find(model)?.name ?? null)
   const {uptime, rssi} = vitals(told)
   const who = {
     name,
@@ -55,7 +55,7 @@ export async function status({device, deadline, terminal}: Asked): Promise<void>
 export async function get({device, deadline, words: [property = ''], terminal}: Asked): Promise<void> {
   await device.ready({deadline})
   expectProperty(property, device)
-  const {[property]: value = null} = await device.read(deadline)
+  const {[property]: value = null} = await device.read(deadline, property)
   terminal.result(value, String(value ?? 'unknown'))
 }
 

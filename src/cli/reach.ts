@@ -5,7 +5,7 @@ import {MiioClient} from '../miio/client.ts'
 import {broadcastAddresses, Discovery} from '../miio/discovery.ts'
 import {MiioSocket, type Wire} from '../miio/socket.ts'
 import {type Trace, traceLine} from '../miio/trace.ts'
-import {findModel} from '../models/index.ts'
+import {builtIn} from '../models/index.ts'
 import {diagnosed, failed} from './diagnosis.ts'
 import type {Target} from './target.ts'
 import type {Terminal} from './terminal.ts'
@@ -71,8 +71,8 @@ function reach(
     did: id,
     trace,
   })
-  const known = model === undefined ? undefined : findModel(model)
-  const device = new Device({name, transport: client, clock, model: known, findModel})
+  const identity = model === undefined ? {} : {model}
+  const device = new Device({name, transport: client, clock, identity, findModel: (id) => builtIn.find(id)})
   return {client, device, deadline: clock.now() + COMMAND_MS}
 }
 

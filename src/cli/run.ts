@@ -8,6 +8,7 @@ import {Daemon} from '../daemon.ts'
 import {HEALTH_FILE_VARIABLE, HealthFile} from '../health-file.ts'
 import {createLog, type RootLog} from '../log.ts'
 import {MiioError} from '../miio/errors.ts'
+import {builtIn} from '../models/index.ts'
 import {Redactor} from '../redact.ts'
 import {StateStore} from '../state.ts'
 import {SystemdNotifier} from '../systemd.ts'
@@ -95,7 +96,7 @@ async function runOnce(config: Config, surroundings: Surroundings): Promise<Conf
   log.setLevel(config.log.level)
   const shared = {clock: systemClock, random: Math.random, log}
   const store = await StateStore.open(config.state_dir, shared)
-  const daemon = new Daemon({...shared, config, store, onRestart: () => renewal.ask()})
+  const daemon = new Daemon({...shared, config, store, catalogue: builtIn, onRestart: () => renewal.ask()})
   const endHeartbeat = beat(daemon, notifier)
   const next = Promise.race([stop.then(() => 'nothing'), renewal.arrived.then(() => 'another run')])
   try {

@@ -2,7 +2,7 @@
 import type {Command} from 'commander'
 import {systemClock} from '../clock.ts'
 import {whole} from '../config/fields.ts'
-import {models} from '../models/index.ts'
+import {builtIn} from '../models/index.ts'
 import {faultWords, InvalidFault, parseFaults} from '../simulator/fault-words.ts'
 import type {Faults} from '../simulator/faults.ts'
 import {LOOPBACK_BROADCAST, type Neighbourhood, simulate} from '../simulator/neighbourhood.ts'
@@ -89,7 +89,7 @@ function faultsIn(written: readonly string[]): Faults {
 }
 
 function known(ids: readonly string[]): readonly string[] {
-  const all = models.flatMap((model) => model.ids)
+  const all = builtIn.ids
   const unknown = ids.filter((id) => !all.includes(id))
   if (unknown.length > 0)
     throw new UsageError(`--model: expected some of ${all.join(', ')}, got ${unknown.join(', ')}`)

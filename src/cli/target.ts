@@ -3,7 +3,7 @@ import {host as hostField, token as tokenField} from '../config/fields.ts'
 import {quoted, suggestion} from '../config/problems.ts'
 import type {Config, DeviceConfig} from '../config.ts'
 import {MIIO_PORT} from '../miio/packet.ts'
-import {models} from '../models/index.ts'
+import {builtIn} from '../models/index.ts'
 import type {Secret} from '../secret.ts'
 import {configuration} from './configuration.ts'
 import {UsageError} from './exit.ts'
@@ -48,7 +48,7 @@ function tokenFrom(written: string | undefined): Secret {
 }
 
 function known(model: string): string {
-  const ids = models.flatMap((described) => described.ids)
+  const {ids} = builtIn
   if (ids.includes(model)) return model
   throw new UsageError(`--model: no model ${quoted(model)} is described${didYouMean(model, ids)}`)
 }

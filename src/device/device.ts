@@ -3,14 +3,17 @@
  * an answer that is older than a command undo it.
  */
 import {EventEmitter} from 'node:events'
-import type {Clock, Timer} from '../clock.ts'
-import type {Model, Value} from '../models/model.ts'
-import {isOk, type Lane, property, type Read, readOf, readsOf, valuesIn, writeOf} from './access.ts'
+import {type Clock, sleep, type Timer} from '../clock.ts'
+import type {Lane, Model, Value} from '../models/model.ts'
+import {type Answered, expectOk, namesIn, property, type Read, readOf, valuesIn, writeOf} from './access.ts'
 import type {Availability} from './availability.ts'
 import {CommandError, isCallFailure, toCommandError} from './errors.ts'
-import {type Identity, identityIn} from './identity.ts'
+import type {Identity} from './identity.ts'
 import {type Answer, Knowledge, type Learnt} from './knowledge.ts'
-import {MOST_WAITING, PlugQueue, tooMany} from './queue.ts'
+import {PlugQueue} from './queue.ts'
+import {Reader} from './reader.ts'
+import {Recognition} from './recognition.ts'
+import {Tolerance} from './tolerance.ts'
 import {excerpt, fromUser, type State, type Wanted} from './values.ts'
 
 /** What a device needs of the way to its plug. */
@@ -48,9 +51,11 @@ export interface DeviceOptions {
   name: string
   transport: Transport
   clock: Clock
-  /** The model as far as known: from the configuration, or remembered. Without it the plug is asked. */
-  model?: Model | undefined
+  /** What is known of the plug beforehand, its model above all. What is missing the plug is asked. */
+  identity?: Identity
   findModel: (id: string) => Model | undefined
+  /** What is known of all plugs of a model and firmware; nothing unless told. */
+  toleranceOf?: (model: string, firmware: string | undefined) => Tolerance
 }
 
 /** The relay has settled by then, and a person still looks at the switch. The contract (§3) allows 2 s. */
@@ -68,38 +73,56 @@ export class Yielded extends Error {
 
 export class Device extends EventEmitter<Events> {
   readonly name: string
-  /** What the plug told of itself, or what is remembered of it. */
-  identity: Identity = {}
   readonly #transport: Transport
   readonly #clock: Clock
-  readonly #findModel: DeviceOptions['findModel']
   readonly #queue: PlugQueue<Value>
   readonly #knowledge = new Knowledge()
-  #model: Model | undefined
+  readonly #recognition: Recognition
+  /** Questions that were answered since the start (reader.ts). */
+  readonly #proven = new Set<string>()
   #availability: Availability = {state: 'unknown'}
+  #heardAt: Date | undefined
   #reading: Promise<void> | undefined
-  #identifying: Promise<Identity> | undefined
-  #waitingForModel = 0
   #poll: AbortController | undefined
   #readBack: Timer | undefined
 
-  constructor({name, transport, clock, model, findModel}: DeviceOptions) {
+  constructor(options: DeviceOptions) {
     super()
+    const {name, transport, clock, identity = {}, findModel, toleranceOf = () => new Tolerance()} = options
     this.name = name
     this.#transport = transport
     this.#clock = clock
-    this.#findModel = findModel
     this.#queue = new PlugQueue(clock)
-    this.#become(model)
+    this.#recognition = new Recognition({
+      identity,
+      findModel,
+      toleranceOf,
+      ask: (method, params) => this.#queue.read(() => transport.call(method, params, {tries: READ_TRIES})),
+      onModel: (model) => this.#knowledge.startWith(model),
+      onIdentified: (told) => this.emit('identified', told),
+    })
+  }
+
+  /** What the plug told of itself, or what is remembered of it. */
+  get identity(): Identity {
+    return this.#recognition.identity
   }
 
   get model(): Model | undefined {
-    return this.#model
+    return this.#recognition.model
+  }
+
+  /** Properties its firmware cannot be asked: found out, and remembered. */
+  get leftOut(): readonly string[] {
+    return [...this.#recognition.tolerance.leftOut]
   }
 
   /** Every property of the model, in the order of its definition; `null` is unknown. */
   get state(): Readonly<State> {
-    return this.#knowledge.state
+    const last_seen = this.#heardAt?.toISOString() ?? null
+    return 'last_seen' in this.#knowledge.state
+      ? {...this.#knowledge.state, last_seen}
+      : this.#knowledge.state
   }
 
   /** Whether the plug was ever read since the start: before that there is nothing to tell. */
@@ -113,7 +136,7 @@ export class Device extends EventEmitter<Events> {
 
   /** Commands that wait for their turn. */
   get waiting(): number {
-    return this.#queue.waiting + this.#waitingForModel
+    return this.#queue.waiting + this.#recognition.waiting
   }
 
   setAvailability(availability: Availability): void {
@@ -123,13 +146,14 @@ export class Device extends EventEmitter<Events> {
 
   /**
    * Reads what is due and shows it.
-   * @throws the transport's error when the relay could not be read; CommandError for a model nobody has described; Yielded
+   * @throws the transport's error when the relay could not be read; CommandError for a plug that speaks no dialect; Yielded
    */
   async refresh(lane: Lane): Promise<void> {
     this.#poll = new AbortController()
     const {signal} = this.#poll
     try {
-      await this.#refresh(lane, 'poll', {tries: READ_TRIES, signal})
+      const model = await this.#recognition.ready()
+      await this.#refresh(namesIn(model, lane), 'poll', {tries: READ_TRIES, signal})
     } catch (error) {
       if (signal.aborted && isCallFailure(error) && error.code === 'timeout')
         throw new Yielded('a command came first')
@@ -140,12 +164,21 @@ export class Device extends EventEmitter<Events> {
   }
 
   /**
-   * Reads everything now, before any poll. Who asks while another waits for the same gets the same answer.
-   * @param deadline on the clock. @throws CommandError
+   * Reads now, before any poll, all but what is hardly ever read. Who asks while another waits for the same gets the same answer.
+   * @param deadline on the clock @param name what is wanted above all, even if it is never asked otherwise
+   * @throws CommandError
    */
-  async read(deadline: number): Promise<Readonly<State>> {
+  async read(deadline: number, name?: string): Promise<Readonly<State>> {
     this.#poll?.abort()
-    this.#reading ??= this.#refresh('all', 'read', {tries: READ_TRIES, deadline}).finally(() => {
+    const options = {tries: READ_TRIES, deadline}
+    const model = await this.#reported(this.#inTime(deadline, this.#recognition.ready()))
+    const names = namesIn(model, 'slow')
+    if (name !== undefined && !this.#isReadOften(model, name)) {
+      this.#recognition.tolerance.giveAnotherChance(name)
+      await this.#reported(this.#inTime(deadline, this.#refresh([...names, name], 'read', options)))
+      return this.state
+    }
+    this.#reading ??= this.#refresh(names, 'read', options).finally(() => {
       this.#reading = undefined
     })
     await this.#reported(this.#inTime(deadline, this.#reading))
@@ -161,7 +194,7 @@ export class Device extends EventEmitter<Events> {
     const wanted = this.check(name, sent)
     this.#poll?.abort()
     return this.#reported(
-      this.#queue.command(name, wanted !== 'TOGGLE', deadline, async () => {
+      this.#queue.command(name, isAbsolute(wanted), deadline, async () => {
         const value = wanted === 'TOGGLE' ? await this.#opposite(name, deadline) : wanted
         await this.#write(name, value, deadline)
         return value
@@ -171,7 +204,7 @@ export class Device extends EventEmitter<Events> {
 
   /** What `sent` would mean for the property `name`. @throws CommandError when the plug has no such thing or value */
   check(name: string, sent: unknown): Wanted {
-    const model = this.#describedModel()
+    const model = this.#recognition.describedModel()
     if (!Object.hasOwn(model.properties, name)) {
       const known = Object.keys(model.properties).join(', ')
       throw new CommandError('unknown_property', `expected one of ${known}, got ${excerpt(name)}`)
@@ -181,19 +214,16 @@ export class Device extends EventEmitter<Events> {
 
   /**
    * Sees to it that the model is known, by asking the plug if need be.
-   * @throws the transport's error, or CommandError `refused` for a model nobody has described
+   * @throws the transport's error, or CommandError `refused` for a plug that speaks no dialect
    */
-  async ready(options: CallOptions): Promise<void> {
-    if (!this.#model) await this.#inTime(options.deadline, this.#modelTold(options))
-    this.#describedModel()
+  async ready({deadline}: CallOptions): Promise<void> {
+    await this.#inTime(deadline, this.#recognition.ready())
   }
 
   /** Asks the plug who it is (`miIO.info`), and takes its word for its model where none was given. */
   async identify(options: CallOptions = {}): Promise<Identity> {
     const ask = () => this.#transport.call('miIO.info', [], {tries: READ_TRIES, ...options})
-    this.identity = identityIn(await this.#queue.read(ask))
-    if (!this.#model && this.identity.model) this.#become(this.#findModel(this.identity.model))
-    this.emit('identified', this.identity)
+    this.#recognition.learn(await this.#queue.read(ask))
     return this.identity
   }
 
@@ -205,56 +235,53 @@ export class Device extends EventEmitter<Events> {
     this.#transport.close()
   }
 
-  /** Asked once for all who wait to know it; they are as many as may wait in line afterwards. */
-  async #modelTold(options: CallOptions): Promise<void> {
-    if (this.#waitingForModel >= MOST_WAITING) throw tooMany()
-    this.#waitingForModel++
-    this.#identifying ??= this.identify(options).finally(() => {
-      this.#identifying = undefined
+  #isReadOften(model: Model, name: string): boolean {
+    return namesIn(model, 'slow').includes(name) && !this.#recognition.tolerance.leftOut.has(name)
+  }
+
+  async #refresh(names: readonly string[], priority: 'poll' | 'read', options: CallOptions): Promise<void> {
+    const {tolerance} = this.#recognition
+    const model = this.#recognition.describedModel()
+    const reader = new Reader({
+      model,
+      tolerance,
+      proven: this.#proven,
+      ask: (read) => this.#ask(read, model, priority, options),
+      gaveWay: () => options.signal?.aborted ?? false,
+      onLeftOut: (name) => this.#leaveOut(name),
     })
-    await this.#identifying.finally(() => this.#waitingForModel--)
+    const answers = await reader.read(names)
+    this.#tell(this.#knowledge.learn([...answers, ...this.#silence(names, answers, options)]))
   }
 
-  #become(model: Model | undefined): void {
-    this.#model = model
-    if (model) this.#knowledge.startWith(model)
-  }
-
-  #describedModel(): Model {
-    if (this.#model) return this.#model
-    throw new CommandError('refused', `no definition for the model ${excerpt(this.identity.model)}`)
-  }
-
-  async #refresh(lane: Lane, priority: 'poll' | 'read', options: CallOptions): Promise<void> {
-    await this.ready(options)
-    const [relay, ...others] = readsOf(this.#describedModel(), lane)
-    if (!relay) return
-    const answers = [await this.#ask(relay, priority, options)]
-    for (const read of others) answers.push(await this.#askOrUnknown(read, priority, options))
-    this.#tell(this.#knowledge.learn(answers))
-  }
-
-  async #ask(read: Read, priority: 'poll' | 'read', options: CallOptions): Promise<Answer> {
-    const model = this.#describedModel()
-    return this.#queue[priority](async () => {
+  async #ask(
+    read: Read,
+    model: Model,
+    priority: 'poll' | 'read',
+    options: CallOptions,
+  ): Promise<Answer & Answered> {
+    const answer = await this.#queue[priority](async () => {
       const asked = this.#knowledge.asking()
       const answer = await this.#transport.call(read.method, read.params, options)
-      return {asked, values: valuesIn(answer, read, model)}
+      if (read.method === 'miIO.info') this.#recognition.learn(answer)
+      return {asked, ...valuesIn(answer, read, model)}
     })
+    this.#heardAt = this.#clock.date()
+    if (model.pause !== undefined) await sleep(this.#clock, model.pause, options.signal)
+    return answer
   }
 
-  /** A plug whose watts cannot be read still switches: only the relay's question decides over a poll. */
-  async #askOrUnknown(read: Read, priority: 'poll' | 'read', options: CallOptions): Promise<Answer> {
-    try {
-      return await this.#ask(read, priority, options)
-    } catch (error) {
-      if (!isCallFailure(error)) throw error
-      const unknown = options.signal?.aborted ? [] : read.properties
-      return {
-        asked: this.#knowledge.asking(),
-        values: Object.fromEntries(unknown.map((name) => [name, null])),
-      }
-    }
+  /** What was asked for and is in no answer is unknown, unless the poll gave way before it came to that. */
+  #silence(names: readonly string[], answers: readonly Answer[], {signal}: CallOptions): Answer[] {
+    if (signal?.aborted) return []
+    const told = new Set(answers.flatMap(({values}) => Object.keys(values)))
+    const silent = names.filter((name) => !told.has(name) && this.#knowledge.isAsked(name))
+    return [{asked: this.#knowledge.asking(), values: Object.fromEntries(silent.map((name) => [name, null]))}]
+  }
+
+  #leaveOut(name: string): void {
+    this.emit('warning', `cannot be asked for ${name}, and will not be any more: its firmware fails at that`)
+    this.emit('identified', this.identity)
   }
 
   #tell({changed, contradictions}: Learnt): void {
@@ -264,32 +291,34 @@ export class Device extends EventEmitter<Events> {
 
   /** A TOGGLE is made absolute once, from what the plug says now: a retry then repeats that value (contract §4). */
   async #opposite(name: string, deadline: number): Promise<Value> {
-    const model = this.#describedModel()
+    const model = this.#recognition.describedModel()
     const read = readOf(model, name)
     const answer = await this.#transport.call(read.method, read.params, {deadline, tries: COMMAND_TRIES})
-    const now = valuesIn(answer, read, model)[name]
+    const now = valuesIn(answer, read, model).values[name]
     if (now === 'ON') return 'OFF'
     if (now === 'OFF') return 'ON'
     throw new CommandError('refused', `cannot toggle: the plug does not say whether ${name} is on or off`)
   }
 
   async #write(name: string, value: Value, deadline: number): Promise<void> {
-    const {method, params} = writeOf(property(this.#describedModel(), name), value)
+    const wanted = property(this.#recognition.describedModel(), name)
+    const write = writeOf(name, wanted, value)
     this.#knowledge.commanding(name)
-    const answer = await this.#transport.call(method, params, {deadline, tries: COMMAND_TRIES})
-    if (!isOk(answer))
-      throw new CommandError('refused', `expected ok to ${method}, the plug said ${excerpt(answer)}`)
-    this.#tell(this.#knowledge.commanded(name, value))
+    const tries = write.once ? 1 : COMMAND_TRIES
+    expectOk(await this.#transport.call(write.method, write.params, {deadline, tries}), write)
+    if (wanted.kind !== 'button') this.#tell(this.#knowledge.commanded(name, value))
     this.#readBack?.cancel()
     this.#readBack = this.#clock.after(READ_BACK_MS, () => void this.#readBackNow())
   }
 
   /** Some firmware says ok and does nothing (docs/protocol.md §1.7). Watts follow the relay, so they are read again too. */
   async #readBackNow(): Promise<void> {
-    const model = this.#describedModel()
-    const slow = this.#knowledge.unconfirmed.some((name) => property(model, name).lane === 'slow')
+    const names = new Set([
+      ...namesIn(this.#recognition.describedModel(), 'fast'),
+      ...this.#knowledge.unconfirmed,
+    ])
     try {
-      await this.#refresh(slow ? 'all' : 'fast', 'read', {tries: READ_TRIES})
+      await this.#refresh([...names], 'read', {tries: READ_TRIES})
     } catch (error) {
       if (!isCallFailure(error)) throw error // the next poll reads it back
     }
@@ -318,4 +347,9 @@ export class Device extends EventEmitter<Events> {
       throw failure
     }
   }
+}
+
+/** What is wanted whatever was before: a newer wish takes its place. */
+function isAbsolute(wanted: Wanted): boolean {
+  return wanted !== 'TOGGLE' && wanted !== null
 }

@@ -31,6 +31,8 @@ export class CommandError extends Error {
 interface CallFailure extends Error {
   code: 'timeout' | 'bad_token' | 'unreachable' | 'refused'
   deviceCode?: number | undefined
+  /** How far the call came: `request` when the plug was there, and did not answer this. */
+  stage?: string | undefined
 }
 
 const callFailures: ReadonlySet<unknown> = new Set(['timeout', 'bad_token', 'unreachable', 'refused'])

@@ -7,6 +7,8 @@ export interface Answer {
   /** The request's number, from `asking()`. */
   asked: number
   values: State
+  /** What the firmware said, before it was scaled. */
+  raw?: Readonly<Record<string, unknown>>
 }
 
 /** What came of something new. */
@@ -21,6 +23,8 @@ export class Knowledge {
   /** Whether anything was ever heard since the start: before that there is nothing to tell. */
   known = false
   #state: State = {}
+  #properties: Model['properties'] = {}
+  readonly #raw: Record<string, unknown> = {}
   #requests = 0
   /** Which request last commanded a property: an answer to an earlier one does not count for it. */
   readonly #commandedAt = new Map<string, number>()
@@ -31,6 +35,11 @@ export class Knowledge {
     return this.#state
   }
 
+  /** What the firmware last said of each property, before it was scaled. */
+  get raw(): Readonly<Record<string, unknown>> {
+    return this.#raw
+  }
+
   /** What was commanded and not yet read back. */
   get unconfirmed(): readonly string[] {
     return [...this.#unconfirmed.keys()]
@@ -38,7 +47,15 @@ export class Knowledge {
 
   /** Nothing is known yet of a plug of this model. */
   startWith({properties}: Model): void {
-    this.#state = Object.fromEntries(Object.keys(properties).map((name) => [name, null]))
+    this.#properties = properties
+    const withValue = Object.entries(properties).filter(([, {kind}]) => kind !== 'button')
+    this.#state = Object.fromEntries(withValue.map(([name]) => [name, null]))
+  }
+
+  /** Whether a property is one the plug tells of. */
+  isAsked(name: string): boolean {
+    const via = this.#properties[name]?.address.via
+    return via !== undefined && via !== 'bridge' && via !== 'action'
   }
 
   /** Numbers a request that is about to be sent. */
@@ -61,9 +78,10 @@ export class Knowledge {
   learn(answers: readonly Answer[]): Learnt {
     const current: State = {}
     const contradictions: string[] = []
-    for (const {asked, values} of answers)
+    for (const {asked, values, raw} of answers)
       for (const [name, value] of Object.entries(values)) {
         if ((this.#commandedAt.get(name) ?? 0) > asked) continue
+        this.#raw[name] = raw?.[name]
         contradictions.push(...this.#contradiction(name, value))
         current[name] = value
       }
@@ -73,8 +91,16 @@ export class Knowledge {
   #contradiction(name: string, value: Value): string[] {
     const expected = this.#unconfirmed.get(name)
     this.#unconfirmed.delete(name)
-    if (expected === undefined || expected === value) return []
+    if (expected === undefined || this.#agree(name, expected, value)) return []
     return [`said ok to ${name} ${expected}, but now says ${name} is ${value ?? 'unknown'}`]
+  }
+
+  /** A countdown has gone on meanwhile, and a number may have been rounded. */
+  #agree(name: string, expected: Value, value: Value): boolean {
+    const property = this.#properties[name]
+    if (property?.kind !== 'number' || typeof expected !== 'number' || typeof value !== 'number')
+      return expected === value
+    return Math.abs(expected - value) <= property.step
   }
 
   #show(values: State): boolean {

@@ -1,5 +1,6 @@
 /** When to ask a plug, and what its silence means: interval, lanes, jitter, back-off; online and offline, and why. */
 import {type Clock, jitter, type Random, type Timer} from '../clock.ts'
+import type {Lane} from '../models/model.ts'
 import {type OfflineReason, reasonOf} from './availability.ts'
 import {type Device, Yielded} from './device.ts'
 import {CommandError, isCallFailure} from './errors.ts'
@@ -11,6 +12,8 @@ export interface PollSettings {
   slow_interval: number
   /** So many polls in a row must fail before a plug that answered counts as offline. */
   offline_after: number
+  /** Whether a model that suffers from polls is polled less often than told. */
+  gentle?: boolean
 }
 
 export interface PollerOptions {
@@ -24,6 +27,8 @@ export interface PollerOptions {
 
 /** Spreads the polls of many plugs, and those of one plug against other software's. */
 const JITTER = 0.1
+/** What is hardly ever wanted, or risky to ask for, is read at every tenth slow poll. */
+const RARE = 10
 const LONGEST_BACK_OFF_MS = 60_000
 const BACK_OFF_JITTER = 0.2
 
@@ -39,6 +44,7 @@ export class Poller {
   #timer: Timer | undefined
   #dueAt = 0
   #slowDueAt = Number.NEGATIVE_INFINITY
+  #rareDueAt = Number.NEGATIVE_INFINITY
   #failures = 0
   #backOff: number
   #polling = false
@@ -92,10 +98,10 @@ export class Poller {
   async #poll(): Promise<void> {
     this.#polling = true
     this.#again = false
-    const slow = this.#clock.now() >= this.#slowDueAt
+    const lane = this.#dueLane()
     try {
-      await this.#device.refresh(slow ? 'all' : 'fast')
-      if (slow) this.#slowDueAt = this.#clock.now() + this.#settings.slow_interval
+      await this.#device.refresh(lane)
+      this.#done(lane)
       this.#answered()
     } catch (error) {
       if (error instanceof Yielded) return
@@ -107,10 +113,29 @@ export class Poller {
     }
   }
 
+  #dueLane(): Lane {
+    const now = this.#clock.now()
+    if (now >= this.#rareDueAt) return 'rare'
+    return now >= this.#slowDueAt ? 'slow' : 'fast'
+  }
+
+  #done(lane: Lane): void {
+    const now = this.#clock.now()
+    const {slow_interval: slow} = this.#settings
+    if (lane !== 'fast') this.#slowDueAt = now + slow
+    if (lane === 'rare') this.#rareDueAt = now + slow * RARE
+  }
+
+  /** Some strips reboot, and switch their sockets, when they are asked too often (docs/protocol.md §3.3, sp5). */
+  #interval(): number {
+    const {gentle, interval} = this.#settings
+    return gentle ? Math.max(interval, this.#device.model?.interval ?? 0) : interval
+  }
+
   #answered(): void {
     this.answeredAt = this.#clock.now()
     this.#failures = 0
-    this.#backOff = this.#settings.interval
+    this.#backOff = this.#interval()
     if (this.#device.availability.state !== 'online') this.#device.setAvailability({state: 'online'})
   }
 
@@ -146,9 +171,9 @@ export class Poller {
 
   #nextDelay(): number {
     const {availability} = this.#device
-    if (availability.state !== 'offline') return jitter(this.#settings.interval, JITTER, this.#random)
+    if (availability.state !== 'offline') return jitter(this.#interval(), JITTER, this.#random)
     this.#backOff = Math.min(this.#backOff * 2, LONGEST_BACK_OFF_MS)
     // A slow interval set by the user is never shortened by the back-off.
-    return jitter(Math.max(this.#backOff, this.#settings.interval), BACK_OFF_JITTER, this.#random)
+    return jitter(Math.max(this.#backOff, this.#interval()), BACK_OFF_JITTER, this.#random)
   }
 }

@@ -1,10 +1,13 @@
 /** Between the values people use, the values the firmware uses, and the values a property may have. */
-import type {Property, Value} from '../models/model.ts'
+import type {Property, Raw, Scaled, Value} from '../models/model.ts'
 import {CommandError} from './errors.ts'
 
 export type State = Record<string, Value>
 /** What somebody asks for: a value, or the other of `ON` and `OFF`, whichever the plug then is not. */
 export type Wanted = Value | 'TOGGLE'
+
+/** Longer texts of a plug are not its schedule but a mistake. */
+const LONGEST_TEXT = 255
 
 /**
  * The firmware's value in the property's own unit. What is not understood is `null`: not on is not off, and no answer is not 0.
@@ -13,22 +16,85 @@ export type Wanted = Value | 'TOGGLE'
 export function fromFirmware(property: Property, raw: unknown): Value {
   switch (property.kind) {
     case 'switch':
-      if (raw === true || raw === 1 || (typeof raw === 'string' && raw.toLowerCase() === 'on')) return 'ON'
-      if (raw === false || raw === 0 || (typeof raw === 'string' && raw.toLowerCase() === 'off')) return 'OFF'
-      return null
+      return onOrOff(raw)
+    case 'binary_sensor':
+      return property.on ? listed(property.on, raw) : onOrOff(raw)
     case 'sensor':
-      return typeof raw === 'number' && Number.isFinite(raw)
-        ? Number((raw * property.scale).toFixed(property.precision + 3))
-        : null
+      if (property.raw === 'number') return scaled(property, raw)
+      return typeof raw === 'string' && raw.length <= LONGEST_TEXT ? raw : null
+    case 'number':
+      return scaled(property, raw)
+    case 'select':
+      return property.values.find(([known]) => known === raw)?.[1] ?? null
+    case 'button':
+      return null
+  }
+}
+
+/** The value of a writable property as the firmware wants it. */
+export function toFirmware(property: Property, value: Value): Raw {
+  switch (property.kind) {
+    case 'switch':
+      if (property.raw === 'boolean') return value === 'ON'
+      return value === 'ON' ? 'on' : 'off'
+    case 'number':
+      return Math.round((Number(value) - (property.offset ?? 0)) / property.scale)
+    case 'select':
+      return property.values.find(([, word]) => word === value)?.[0] ?? null
+    default:
+      return value
   }
 }
 
 /**
  * What a person, Home Assistant or a flow sent, as a value of this property.
- * @throws CommandError `not_writable`, or `invalid_payload` naming what was expected
+ * @throws CommandError `not_writable`, `out_of_range`, or `invalid_payload` naming what was expected
  */
 export function fromUser(name: string, property: Property, sent: unknown): Wanted {
   if (!isWritable(property)) throw new CommandError('not_writable', `${name} can only be read`)
+  switch (property.kind) {
+    case 'number':
+      return numberFrom(name, property, sent)
+    case 'select':
+      return wordFrom(name, property, sent)
+    case 'button':
+      return null
+    default:
+      return switchedFrom(name, sent)
+  }
+}
+
+export function isWritable(property: Property): boolean {
+  const {address, kind} = property
+  if (kind === 'sensor' || kind === 'binary_sensor') return false
+  if (kind === 'switch' && property.readOnly) return false
+  return address.via === 'miot' || address.via === 'action' || ('write' in address && !!address.write)
+}
+
+/** At most 40 characters of something unexpected, for an error message. */
+export function excerpt(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value)
+  return text.length > 40 ? `${text.slice(0, 39)}…` : text
+}
+
+function onOrOff(raw: unknown): Value {
+  if (raw === true || raw === 1 || (typeof raw === 'string' && raw.toLowerCase() === 'on')) return 'ON'
+  if (raw === false || raw === 0 || (typeof raw === 'string' && raw.toLowerCase() === 'off')) return 'OFF'
+  return null
+}
+
+/** Every other code of a fault is another fault. */
+function listed(on: readonly Raw[], raw: unknown): Value {
+  if (on.some((known) => known === raw)) return 'ON'
+  return typeof raw === 'number' || typeof raw === 'boolean' ? 'OFF' : null
+}
+
+function scaled({scale, offset = 0, precision}: Scaled, raw: unknown): Value {
+  if (typeof raw !== 'number' || !Number.isFinite(raw)) return null
+  return Number((raw * scale + offset).toFixed(precision + 3))
+}
+
+function switchedFrom(name: string, sent: unknown): Wanted {
   const word = typeof sent === 'string' ? sent.trim().toUpperCase() : sent
   if (word === 'ON' || word === true || word === 1 || word === 'TRUE' || word === '1') return 'ON'
   if (word === 'OFF' || word === false || word === 0 || word === 'FALSE' || word === '0') return 'OFF'
@@ -36,12 +102,23 @@ export function fromUser(name: string, property: Property, sent: unknown): Wante
   throw new CommandError('invalid_payload', `${name}: expected ON, OFF or TOGGLE, got ${excerpt(sent)}`)
 }
 
-export function isWritable(property: Property): boolean {
-  return property.address.via === 'get_prop' && property.address.write !== undefined
+function numberFrom(
+  name: string,
+  {min, max, step, unit}: Extract<Property, {kind: 'number'}>,
+  sent: unknown,
+): number {
+  const number = typeof sent === 'string' && sent.trim() !== '' ? Number(sent) : sent
+  if (typeof number !== 'number' || !Number.isFinite(number))
+    throw new CommandError('invalid_payload', `${name}: expected a number of ${unit}, got ${excerpt(sent)}`)
+  if (number < min || number > max)
+    throw new CommandError('out_of_range', `${name}: expected ${min} to ${max} ${unit}, got ${number}`)
+  return Number((Math.round(number / step) * step).toFixed(6))
 }
 
-/** At most 40 characters of something unexpected, for an error message. */
-export function excerpt(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value)
-  return text.length > 40 ? `${text.slice(0, 39)}…` : text
+function wordFrom(name: string, {values}: Extract<Property, {kind: 'select'}>, sent: unknown): string {
+  const wanted = typeof sent === 'string' ? sent.trim().toLowerCase() : sent
+  const word = values.map(([, known]) => known).find((known) => known.toLowerCase() === wanted)
+  if (word !== undefined) return word
+  const words = values.map(([, known]) => known).join(', ')
+  throw new CommandError('invalid_payload', `${name}: expected one of ${words}, got ${excerpt(sent)}`)
 }

@@ -12,9 +12,11 @@ export const chuangmi: readonly Model[] = [
     ids: ['chuangmi.plug.v1'],
     name: 'Mi Smart Plug with USB',
     vendor,
+    confidence: 'hardware',
+    evidence: 'python-miio, hass-xiaomi-miot',
     properties: {
       // Its on/off values are JSON booleans, and there is a method for each direction: `set_power` is not documented for it.
-      state: relay(prop('on', {on: 'set_on', off: 'set_off'}), 'boolean'),
+      state: relay(prop('on', {on: 'set_on', off: 'set_off'}), {raw: 'boolean'}),
       usb: usb(prop('usb_on', {on: 'set_usb_on', off: 'set_usb_off'}), {raw: 'boolean'}),
       temperature: celsius(prop('temperature')),
       // No LED: one source writes it (`set_wifi_led`), none reads it, so nothing could be shown.
@@ -24,6 +26,8 @@ export const chuangmi: readonly Model[] = [
     ids: ['chuangmi.plug.v3'],
     name: 'Mi Smart Plug, enhanced, two USB ports',
     vendor,
+    confidence: 'hardware',
+    evidence: 'python-miio, hass-xiaomi-miot, openHAB',
     // Another list makes it answer -30001 "Resp invalid json." after a while (syssi/xiaomiplug#11).
     exactList: true,
     properties: {
@@ -39,6 +43,8 @@ export const chuangmi: readonly Model[] = [
     ids: ['chuangmi.plug.m1', 'chuangmi.plug.m3'],
     name: 'Mi Smart Plug',
     vendor,
+    confidence: 'hardware',
+    evidence: 'python-miio, hass-xiaomi-miot',
     properties: {
       state: relay(prop('power', 'set_power')),
       temperature: celsius(prop('temperature')),
@@ -50,6 +56,8 @@ export const chuangmi: readonly Model[] = [
     ids: ['chuangmi.plug.v2', 'chuangmi.plug.hmi205', 'chuangmi.plug.hmi206'],
     name: 'Mi Smart Plug',
     vendor,
+    confidence: 'hardware',
+    evidence: 'python-miio, hass-xiaomi-miot',
     properties: {
       // One source gives the hmi206 a USB port and an LED; two, and its box, do not.
       state: relay(prop('power', 'set_power')),
@@ -60,6 +68,8 @@ export const chuangmi: readonly Model[] = [
     ids: ['chuangmi.plug.hmi208'],
     name: 'Mi Smart Plug with USB, Bluetooth gateway',
     vendor,
+    confidence: 'hardware',
+    evidence: 'python-miio, hass-xiaomi-miot',
     properties: {
       state: relay(prop('power', 'set_power')),
       usb: usb(prop('usb_on', {on: 'set_usb_on', off: 'set_usb_off'}), {raw: 'boolean'}),

@@ -1,24 +1,47 @@
 import {chuangmi} from './chuangmi.ts'
 import type {Model} from './model.ts'
+import {complete} from './vocabulary.ts'
 
-/** Every definition, in the order `miio2mqtt models` lists them. */
-export const models: readonly Model[] = [...chuangmi]
+/** Every definition that comes with the program, in the order `miio2mqtt models` lists them. */
+export const definitions: readonly Model[] = [...chuangmi]
 
-const byId = index(models)
+const described = index(definitions)
 
-/** The definition for a model as `miIO.info` names it, or `undefined` for one nobody has described yet. */
-export function findModel(id: string): Model | undefined {
-  return byId.get(id)
+/** The definitions there are: those that come with the program, and the user's own, which count more. */
+export class Catalogue {
+  /** By what `miIO.info` says, the user's own first. */
+  readonly models: ReadonlyMap<string, Model>
+
+  /** @throws Error when two of the user's own definitions claim the same id: the later one would silently win. */
+  constructor(own: readonly Model[] = []) {
+    this.models = new Map([...index(own), ...[...described].filter(([id]) => !own.some(claims(id)))])
+  }
+
+  get ids(): readonly string[] {
+    return [...this.models.keys()]
+  }
+
+  /** The definition for a model, or `undefined` for one nobody has described yet. */
+  find(id: string): Model | undefined {
+    return this.models.get(id)
+  }
 }
 
-/** @throws Error when two definitions claim the same id: the later one would silently win. */
-export function index(definitions: readonly Model[]): Map<string, Model> {
+/** What comes with the program, and nothing else. */
+export const builtIn = new Catalogue()
+
+/** Complete definitions by id. @throws Error when two claim the same id */
+export function index(models: readonly Model[]): Map<string, Model> {
   const found = new Map<string, Model>()
-  for (const model of definitions)
+  for (const model of models.map(complete))
     for (const id of model.ids) {
       const other = found.get(id)
       if (other) throw new Error(`model ${id} is defined twice: as "${other.name}" and as "${model.name}"`)
       found.set(id, model)
     }
   return found
+}
+
+function claims(id: string) {
+  return ({ids}: Model) => ids.includes(id)
 }

@@ -1,8 +1,14 @@
-/** The words definitions are written in: a meaning (`onOff`, `watts`, `celsius`) around an address (`prop`, `method`). */
-import type {Address, Property, Switching, Write} from './model.ts'
+/**
+ * The words definitions are written in: a meaning (`relay`, `watts`, `celsius`) around an address (`prop`, `method`, `miot`).
+ * A user's own file uses the same words (own.ts).
+ */
+import type {Address, Model, Property, Raw, Scaled, Switching, Write} from './model.ts'
 
+type Kind<K extends Property['kind']> = Extract<Property, {kind: K}>
+type NumberSensor = Extract<Property, {raw: 'number'}>
+type TextSensor = Exclude<Kind<'sensor'>, NumberSensor>
+/** What a definition may say differently from its word. */
 type Options<P> = Partial<Omit<P, 'kind' | 'address'>>
-type SwitchProperty = Extract<Property, {kind: 'switch'}>
 
 /** A name in `get_prop`; `write` is the method that takes the value, or the two methods that take none. */
 export function prop(name: string, write?: string | {on: string; off: string}): Address {
@@ -16,54 +22,243 @@ export function method(name: string): Address {
   return {via: 'method', method: name}
 }
 
-/** The relay: what the plug is for. */
-export function relay(address: Address, raw: Switching = 'text'): Property {
-  return {kind: 'switch', deviceClass: 'outlet', address, raw, label: null, lane: 'fast'}
+/** Service and property id of the MIoT specification. */
+export function miot(siid: number, piid: number): Address {
+  return {via: 'miot', siid, piid}
 }
 
-export function onOff(label: string, address: Address, options: Options<SwitchProperty> = {}): Property {
-  return {kind: 'switch', deviceClass: 'switch', address, raw: 'text', label, lane: 'fast', ...options}
+/** Service and action id of the MIoT specification. */
+export function action(siid: number, aiid: number): Address {
+  return {via: 'action', siid, aiid}
 }
 
-export function led(address: Address, options: Options<SwitchProperty> = {}): Property {
-  return onOff('LED', address, {lane: 'slow', category: 'config', icon: 'mdi:led-on', ...options})
+/** The relay: what the plug is for; of a strip, the one in front of all its sockets. */
+export function relay(address: Address, options: Options<Kind<'switch'>> = {}): Property {
+  const raw = usualSwitching(address)
+  return {kind: 'switch', deviceClass: 'outlet', address, raw, label: null, lane: 'fast', ...options}
 }
 
-export function usb(address: Address, options: Options<SwitchProperty> = {}): Property {
+/** One socket of a strip that switches them one by one. */
+export function socket(number: number, address: Address, options: Options<Kind<'switch'>> = {}): Property {
+  return relay(address, {label: `Socket ${number}`, ...options})
+}
+
+export function onOff(label: string, address: Address, options: Options<Kind<'switch'>> = {}): Property {
+  const raw = usualSwitching(address)
+  return {kind: 'switch', deviceClass: 'switch', address, raw, label, lane: 'fast', ...options}
+}
+
+export function usb(address: Address, options: Options<Kind<'switch'>> = {}): Property {
   return onOff('USB', address, {icon: 'mdi:usb-port', ...options})
 }
 
-export function watts(address: Address, {scale = 1}: {scale?: number} = {}): Property {
-  return {
-    kind: 'sensor',
-    deviceClass: 'power',
-    stateClass: 'measurement',
-    unit: 'W',
-    address,
-    label: 'Power',
-    lane: 'fast',
-    scale,
-    precision: digits(scale),
-  }
+export function led(address: Address, options: Options<Kind<'switch'>> = {}): Property {
+  return onOff('LED', address, {lane: 'slow', category: 'config', icon: 'mdi:led-on', ...options})
+}
+
+/** The plug's own button does nothing while it is on. Some strips reboot when asked for it often (al-one/hass-xiaomi-miot#364). */
+export function childLock(address: Address, options: Options<Kind<'switch'>> = {}): Property {
+  return onOff('Child lock', address, {...rare, icon: 'mdi:lock', ...options})
+}
+
+/** A setting that hardly anybody changes. */
+export function setting(label: string, address: Address, options: Options<Kind<'switch'>> = {}): Property {
+  return onOff(label, address, {...rare, ...options})
+}
+
+export function watts(address: Address, options: Options<NumberSensor> = {}): Property {
+  return sensor('Power', 'power', 'W', address, {lane: 'fast', ...options})
+}
+
+/** A counter that only a reset sets back. */
+export function kilowattHours(address: Address, options: Options<NumberSensor> = {}): Property {
+  return sensor('Energy', 'energy', 'kWh', address, {stateClass: 'total_increasing', ...options})
+}
+
+export function volts(address: Address, options: Options<NumberSensor> = {}): Property {
+  return sensor('Voltage', 'voltage', 'V', address, {category: 'diagnostic', ...options})
+}
+
+export function amperes(address: Address, options: Options<NumberSensor> = {}): Property {
+  return sensor('Current', 'current', 'A', address, {category: 'diagnostic', ...options})
+}
+
+export function powerFactor(address: Address, options: Options<NumberSensor> = {}): Property {
+  return sensor('Power factor', 'power_factor', '%', address, {category: 'diagnostic', ...options})
+}
+
+export function leakage(address: Address, options: Options<NumberSensor> = {}): Property {
+  return sensor('Leakage current', 'current', 'mA', address, {category: 'diagnostic', ...options})
 }
 
 /** The temperature inside the plug, not of the room. */
-export function celsius(address: Address, {scale = 1}: {scale?: number} = {}): Property {
-  return {
-    kind: 'sensor',
-    deviceClass: 'temperature',
-    stateClass: 'measurement',
-    unit: '°C',
-    address,
-    label: 'Temperature',
+export function celsius(address: Address, options: Options<NumberSensor> = {}): Property {
+  return sensor('Temperature', 'temperature', '°C', address, {category: 'diagnostic', ...options})
+}
+
+/** How long something has been so, or will be. */
+export function minutes(label: string, address: Address, options: Options<NumberSensor> = {}): Property {
+  return sensor(label, 'duration', 'min', address, {...rarelyRead, category: 'diagnostic', ...options})
+}
+
+/** Time until the plug switches by itself, also when the bridge is gone. */
+export function countdown(address: Address, options: Options<Kind<'number'>> = {}): Property {
+  return minutesSetting('Countdown', address, {
     lane: 'slow',
-    category: 'diagnostic',
-    scale,
-    precision: digits(scale),
+    icon: 'mdi:timer-outline',
+    max: 1440,
+    ...options,
+  })
+}
+
+export function minutesSetting(
+  label: string,
+  address: Address,
+  options: Options<Kind<'number'>> = {},
+): Property {
+  return numberSetting(label, 'duration', 'min', address, {max: 1440, ...options})
+}
+
+export function wattsSetting(
+  label: string,
+  address: Address,
+  options: Options<Kind<'number'>> = {},
+): Property {
+  return numberSetting(label, 'power', 'W', address, {max: 3600, ...options})
+}
+
+/** What the relay does when power returns: `off`, `on` or `previous`. */
+export function powerOnBehavior(
+  address: Address,
+  values: readonly (readonly [Raw, 'off' | 'on' | 'previous'])[],
+  options: Options<Kind<'select'>> = {},
+): Property {
+  return select('Power-on behavior', address, values, {icon: 'mdi:power-settings', ...options})
+}
+
+export function mode(
+  address: Address,
+  values: readonly (readonly [Raw, string])[],
+  options: Options<Kind<'select'>> = {},
+): Property {
+  return select('Mode', address, values, options)
+}
+
+export function overTemperature(address: Address, options: Options<Kind<'binary_sensor'>> = {}): Property {
+  return alarm('Over-temperature', 'heat', address, options)
+}
+
+export function overload(address: Address, options: Options<Kind<'binary_sensor'>> = {}): Property {
+  return alarm('Overload', 'problem', address, options)
+}
+
+/** Text the firmware keeps and nobody else need understand, such as a schedule. */
+export function text(label: string, address: Address, options: Options<TextSensor> = {}): Property {
+  return {...rare, category: 'diagnostic', kind: 'sensor', raw: 'text', address, label, ...options}
+}
+
+export function button(label: string, address: Address, options: Options<Kind<'button'>> = {}): Property {
+  return {...rare, kind: 'button', address, label, ...options}
+}
+
+/** What a plug has beside its definition: what every firmware tells, and what the bridge works out. */
+export function complete(model: Model): Model {
+  const {power, energy} = model.properties
+  const bridge: Address = {via: 'bridge'}
+  const metered = power !== undefined || energy !== undefined
+  return {
+    ...model,
+    properties: {
+      ...model.properties,
+      // Where a plug measures watts and counts no kWh that can be relied on, the bridge adds them up (contract §3).
+      ...(metered && !energy ? {energy: kilowattHours(bridge, {precision: 3})} : {}),
+      ...(metered ? {energy_today: kilowattHours(bridge, {label: 'Energy today', precision: 3})} : {}),
+      rssi: sensor(
+        'Signal',
+        'signal_strength',
+        'dBm',
+        {via: 'info', part: 'rssi'},
+        {
+          ...rare,
+          category: 'diagnostic',
+        },
+      ),
+      last_seen: {
+        kind: 'sensor',
+        raw: 'text',
+        deviceClass: 'timestamp',
+        address: bridge,
+        label: 'Last seen',
+        lane: 'fast',
+        category: 'diagnostic',
+        disabledByDefault: true,
+      },
+    },
   }
 }
 
-/** Digits after the point that a value counted in steps of `scale` has. */
+const rarelyRead = {lane: 'rare', alone: true} as const
+/** Read in a request of its own, hardly ever, and off in Home Assistant until somebody wants it. */
+const rare = {...rarelyRead, category: 'config', disabledByDefault: true} as const
+
+function sensor(
+  label: string,
+  deviceClass: NumberSensor['deviceClass'],
+  unit: NumberSensor['unit'],
+  address: Address,
+  options: Options<NumberSensor>,
+): Property {
+  const fixed = {kind: 'sensor', raw: 'number', deviceClass, unit, stateClass: 'measurement'} as const
+  return {...fixed, address, label, lane: 'slow', ...options, ...scaledBy(options)}
+}
+
+function numberSetting(
+  label: string,
+  deviceClass: Kind<'number'>['deviceClass'],
+  unit: Kind<'number'>['unit'],
+  address: Address,
+  options: Options<Kind<'number'>>,
+): Property {
+  const fixed = {kind: 'number', deviceClass, unit, min: 0, max: 0, step: 1} as const
+  return {...rare, ...fixed, address, label, ...options, ...scaledBy(options)}
+}
+
+function select(
+  label: string,
+  address: Address,
+  values: readonly (readonly [Raw, string])[],
+  options: Options<Kind<'select'>>,
+): Property {
+  return {kind: 'select', address, values, label, lane: 'slow', category: 'config', ...options}
+}
+
+function alarm(
+  label: string,
+  deviceClass: Kind<'binary_sensor'>['deviceClass'],
+  address: Address,
+  options: Options<Kind<'binary_sensor'>>,
+): Property {
+  return {
+    kind: 'binary_sensor',
+    deviceClass,
+    address,
+    label,
+    lane: 'slow',
+    category: 'diagnostic',
+    ...options,
+  }
+}
+
+/** Unless told, as many digits after the point as a value counted in steps of `scale` has. */
+function scaledBy({scale = 1, precision = digits(scale)}: Partial<Scaled>): Scaled {
+  return {scale, precision}
+}
+
 function digits(scale: number): number {
   return Math.max(0, Math.ceil(-Math.log10(scale)))
+}
+
+/** MIoT has true and false; the older names mostly have on and off. */
+function usualSwitching({via}: Address): Switching {
+  return via === 'miot' ? 'boolean' : 'text'
 }

@@ -1,14 +1,16 @@
 /**
  * What a plug answers (docs/protocol.md §1.7, §1.8, §3.1), derived from its model's definition. Pure: no I/O, no clock.
  */
-import type {Model, Property, Value, Write} from '../models/model.ts'
+import type {Address, Model, Property, Raw, Value, Write} from '../models/model.ts'
 import type {Habits} from './habits.ts'
+import {fromRaw, toRaw} from './raw.ts'
 
 /** An id of 0, or none, means: execute, but do not answer. */
 export interface Request {
   id: number
   method: string
-  params: readonly unknown[]
+  /** A list, except for `action`. */
+  params: unknown
 }
 
 export interface Refusal {
@@ -32,8 +34,9 @@ export interface Surroundings {
 }
 
 type Method = (plug: Surroundings, params: readonly unknown[]) => Answer
-type Reader = (plug: Surroundings) => RawValue
-type RawValue = boolean | number | string | null
+/** A property, and what it is called. */
+type Named = readonly [name: string, property: Property]
+type Reader = (plug: Surroundings) => Raw
 
 const METHOD_NOT_FOUND: Refusal = {code: -32601, message: 'Method not found.'}
 const INVALID_JSON: Refusal = {code: -30001, message: 'Resp invalid json.'}
@@ -46,6 +49,13 @@ const unknownMethod = new Map<string, Refusal>([
   ['chuangmi.plug.hmi205', {code: -30000, message: 'Resp general error.'}],
 ])
 
+/** Codes of single items (docs/protocol.md §1.8). */
+const NOT_WRITABLE = -4002
+const NO_SUCH_PROPERTY = -4003
+const WRONG_VALUE = -4005
+
+type Item = Record<string, unknown>
+
 const OK: Answer = {result: ['ok']}
 
 /** The request in a decrypted payload, up to its first NUL; `undefined` for anything the plug would drop (§1.6 step 8). */
@@ -55,18 +65,16 @@ export function readRequest(payload: Buffer): Request | undefined {
   if (typeof json !== 'object' || json === null || !('method' in json)) return undefined
   if (typeof json.method !== 'string') return undefined
   const id = 'id' in json && typeof json.id === 'number' ? json.id >>> 0 : 0
-  const params = 'params' in json && Array.isArray(json.params) ? json.params : []
-  return {id, method: json.method, params}
+  return {id, method: json.method, params: 'params' in json ? json.params : []}
 }
 
-const firmwares = new Map<string, Firmware>()
+const firmwares = new WeakMap<Model, Map<string, Firmware>>()
 
-/** The firmware of the plugs that call themselves `id`: made once, however many there are. */
+/** The firmware of the plugs of `model` that call themselves `id`: made once, however many there are. */
 export function firmwareOf(model: Model, id: string): Firmware {
-  const known = firmwares.get(id)
-  if (known) return known
-  const firmware = new Firmware(model, id)
-  firmwares.set(id, firmware)
+  const known = firmwares.get(model) ?? new Map<string, Firmware>()
+  const firmware = known.get(id) ?? new Firmware(model, id)
+  firmwares.set(model, known.set(id, firmware))
   return firmware
 }
 
@@ -74,6 +82,8 @@ export function firmwareOf(model: Model, id: string): Firmware {
 export class Firmware {
   readonly #methods = new Map<string, Method>()
   readonly #readers = new Map<string, Reader>()
+  /** What is found at a siid and piid: several properties may tell of one fault code. */
+  readonly #items = new Map<string, Named[]>()
   readonly #model: Model
   readonly #unknownMethod: Refusal
 
@@ -84,12 +94,14 @@ export class Firmware {
     this.#methods.set('miIO.info', (plug) => ({result: info(id, plug)}))
     this.#methods.set('get_prop', (plug, names) => this.#getProp(plug, names))
     for (const [name, property] of Object.entries(model.properties)) this.#install(name, property)
+    if (this.#items.size > 0) this.#installMiot()
   }
 
   /** Executes a request on `plug` and says what comes back. */
   answer(request: Request, plug: Surroundings): Answer {
     const method = this.#methods.get(request.method)
-    return method ? method(plug, request.params) : {error: this.#unknownMethod}
+    const params = Array.isArray(request.params) ? request.params : [request.params]
+    return method ? method(plug, params) : {error: this.#unknownMethod}
   }
 
   #install(name: string, property: Property): void {
@@ -98,19 +110,64 @@ export class Firmware {
     switch (address.via) {
       case 'get_prop':
         this.#readers.set(address.name, read)
-        if (address.write) this.#installWrite(name, address.write)
+        if (address.write) this.#installWrite(name, property, address.write)
         return
       case 'method':
         this.#methods.set(address.method, (plug) => ({result: [read(plug)]}))
+        return
+      case 'miot': {
+        const key = keyOf(address)
+        this.#items.set(key, [...(this.#items.get(key) ?? []), [name, property]])
+        return
+      }
+      case 'action':
+      case 'info':
+      case 'bridge':
         return
       default:
         address satisfies never
     }
   }
 
-  #installWrite(name: string, write: Write): void {
+  /** The three methods of MIoT: an answer for each item, with its own code (docs/protocol.md §3.2). */
+  #installMiot(): void {
+    this.#methods.set('get_properties', (plug, items) => ({
+      result: items.filter(isItem).map((item) => this.#get(plug, item)),
+    }))
+    this.#methods.set('set_properties', (plug, items) => ({
+      result: items.filter(isItem).map((item) => this.#set(plug, item)),
+    }))
+    this.#methods.set('action', (_plug, [item]) => {
+      const {did, siid, aiid} = isItem(item) ? item : {}
+      const known = Object.values(this.#model.properties).some(
+        ({address}) => address.via === 'action' && address.siid === siid && address.aiid === aiid,
+      )
+      return {result: {did, siid, aiid, code: known ? 0 : NO_SUCH_PROPERTY, out: []}}
+    })
+  }
+
+  #get(plug: Surroundings, {did, siid, piid}: Item): Item {
+    const properties = this.#items.get(`${siid}.${piid}`)
+    if (!properties) return {did, siid, piid, code: NO_SUCH_PROPERTY}
+    return {did, siid, piid, code: 0, value: rawOf(properties, plug)}
+  }
+
+  #set(plug: Surroundings, {did, siid, piid, value}: Item): Item {
+    const answer = {did, siid, piid}
+    const [first] = this.#items.get(`${siid}.${piid}`) ?? []
+    if (!first) return {...answer, code: NO_SUCH_PROPERTY}
+    const [name, property] = first
+    if (property.kind === 'sensor' || property.kind === 'binary_sensor')
+      return {...answer, code: NOT_WRITABLE}
+    const taken = fromRaw(property, value)
+    if (taken === undefined) return {...answer, code: WRONG_VALUE}
+    plug.state[name] = taken
+    return {...answer, code: 0}
+  }
+
+  #installWrite(name: string, property: Property, write: Write): void {
     if ('method' in write) {
-      this.#methods.set(write.method, (plug, params) => setAll(plug, name, params))
+      this.#methods.set(write.method, (plug, params) => setLegacy(plug, name, property, params))
       return
     }
     this.#methods.set(write.on, (plug) => setAll(plug, name, ['on']))
@@ -128,6 +185,14 @@ export class Firmware {
   }
 }
 
+function setLegacy(plug: Surroundings, name: string, property: Property, params: readonly unknown[]): Answer {
+  if (property.kind === 'switch') return setAll(plug, name, params)
+  const taken = fromRaw(property, params[0])
+  if (taken === undefined) return {error: {code: -5001, message: 'params err'}}
+  plug.state[name] = taken
+  return OK
+}
+
 /** The m1 walks over all parameters, acts on each that begins with on or off, and is content whatever they are (§3.1). */
 function setAll(plug: Surroundings, name: string, params: readonly unknown[]): Answer {
   for (const param of params) {
@@ -138,25 +203,18 @@ function setAll(plug: Surroundings, name: string, params: readonly unknown[]): A
   return OK
 }
 
-/** A value as the firmware tells it. */
-function toRaw(property: Property, value: Value, habits: Habits): RawValue {
-  if (value === null) return null
-  switch (property.kind) {
-    case 'switch': {
-      const isOldRelay = property.deviceClass === 'outlet' && habits.mood === 'old'
-      const on = value === 'ON'
-      if (property.raw === 'boolean' || isOldRelay) return on
-      return on ? 'on' : 'off'
-    }
-    case 'sensor':
-      return typeof value === 'number' ? inSteps(value, property) : value
-  }
+/** Of several properties that tell of one code, the first that has something to tell. */
+function rawOf(properties: readonly Named[], plug: Surroundings): Raw {
+  const telling = properties.find(([name]) => plug.state[name] === 'ON') ?? properties[0]
+  return telling ? toRaw(telling[1], plug.state[telling[0]] ?? null, plug.habits) : null
 }
 
-/** The firmware counts in steps of `scale`, with a point only where it can tell more than whole steps. */
-function inSteps(value: number, {scale, precision}: {scale: number; precision: number}): number {
-  const digits = Math.max(0, Math.round(precision + Math.log10(scale)))
-  return Number((value / scale).toFixed(digits))
+function keyOf({siid, piid}: Extract<Address, {via: 'miot'}>): string {
+  return `${siid}.${piid}`
+}
+
+function isItem(item: unknown): item is Item {
+  return typeof item === 'object' && item !== null && !Array.isArray(item)
 }
 
 function info(id: string, {did, token, address, uptimeS, rssi, habits}: Surroundings) {

@@ -3,7 +3,7 @@ import {createHash} from 'node:crypto'
 import type {Socket} from 'node:dgram'
 import type {Clock, Random, Timer} from '../clock.ts'
 import {MIIO_PORT} from '../miio/packet.ts'
-import {models} from '../models/index.ts'
+import {builtIn} from '../models/index.ts'
 import {drift} from './drift.ts'
 import {every} from './every.ts'
 import {type PlugOptions, SimulatedPlug} from './plug.ts'
@@ -16,7 +16,7 @@ const LIVEN_MS = 2000
 /** Thousands of plugs with a long memory would be a large process. */
 const REMEMBERED = 10
 
-type Shared = Pick<PlugOptions, 'clock' | 'random' | 'port' | 'faults' | 'habits' | 'remember'>
+type Shared = Pick<PlugOptions, 'catalogue' | 'clock' | 'random' | 'port' | 'faults' | 'habits' | 'remember'>
 
 export interface SimulateOptions extends Shared {
   count: number
@@ -90,7 +90,7 @@ export class Neighbourhood {
 /** Makes a neighbourhood of `count` plugs, of each model every other one switched on; nothing runs before `start()`. */
 export function simulate(options: SimulateOptions): Neighbourhood {
   const {count, firstAddress = '127.0.54.1', seed = 1, remember = REMEMBERED, ...shared} = options
-  const ids = options.models ?? models.flatMap((model) => model.ids)
+  const ids = options.models ?? (options.catalogue ?? builtIn).ids
   if (ids.length === 0) throw new RangeError('expected at least one model, got none')
   const first = toNumber(firstAddress)
   const plugs = Array.from({length: count}, (_, index) => {

@@ -2,18 +2,21 @@
 import type {RemoteInfo, Socket} from 'node:dgram'
 import type {Clock, Random, Timer} from '../clock.ts'
 import {Cipher, MIIO_PORT} from '../miio/packet.ts'
-import {findModel, models} from '../models/index.ts'
+import {builtIn, type Catalogue} from '../models/index.ts'
 import type {Model, Value} from '../models/model.ts'
 import {every} from './every.ts'
 import {type Faults, type Mishap, noFaults} from './faults.ts'
 import {firmwareOf} from './firmware.ts'
 import {type Habits, usualHabits} from './habits.ts'
+import {initialValue} from './raw.ts'
 import {type Host, type Received, Receiver} from './receiver.ts'
 import {close, listen} from './udp.ts'
 
 export interface PlugOptions {
   /** As `miIO.info` names it, such as `chuangmi.plug.v3`. */
   model: string
+  /** Where the model is described: what comes with the program unless told. */
+  catalogue?: Catalogue
   did: number
   /** 16 bytes. */
   token: Buffer
@@ -61,7 +64,7 @@ export class SimulatedPlug implements Host {
   /** @throws Error for a model nobody has described, RangeError for a token that is not 16 bytes */
   constructor(options: PlugOptions) {
     this.modelId = options.model
-    this.model = describedModel(options.model)
+    this.model = describedModel(options.model, options.catalogue)
     this.did = options.did
     this.port = options.port ?? MIIO_PORT
     this.habits = options.habits ? {...usualHabits, ...options.habits} : usualHabits
@@ -199,21 +202,17 @@ export class SimulatedPlug implements Host {
   }
 }
 
-function describedModel(id: string): Model {
-  const model = findModel(id)
+function describedModel(id: string, catalogue = builtIn): Model {
+  const model = catalogue.find(id)
   if (model) return model
-  const known = models.flatMap((described) => described.ids)
-  throw new Error(`no definition of the model "${id}"; known are ${known.join(', ')}`)
+  throw new Error(`no definition of the model "${id}"; known are ${catalogue.ids.join(', ')}`)
 }
 
-/** A plug fresh out of its box: off, drawing nothing, as warm as the room. */
 function initialState(model: Model): Record<string, Value> {
-  const state: Record<string, Value> = {}
-  for (const [name, property] of Object.entries(model.properties)) {
-    if (property.kind === 'switch') state[name] = 'OFF'
-    else state[name] = property.deviceClass === 'temperature' ? 24 : 0
-  }
-  return state
+  const values = Object.entries(model.properties).map(
+    ([name, property]) => [name, initialValue(property)] as const,
+  )
+  return Object.fromEntries(values.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])))
 }
 
 /** 127.0.x.y and 127.1.x.y in turn: different plugs never meet. */

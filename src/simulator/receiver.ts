@@ -172,7 +172,8 @@ export class Receiver {
   }
 
   #note({method, params, id}: Request): void {
-    this.received.push({method, params, id, at: this.#clock.now()})
+    const list = Array.isArray(params) ? params : [params]
+    this.received.push({method, params: list, id, at: this.#clock.now()})
     if (this.received.length > this.#remember) this.received.shift()
   }
 }

@@ -1,7 +1,7 @@
 import {describe, expect, it} from 'vitest'
 import {parse} from 'yaml'
 import {maskedConfig, parseConfig} from '../../src/config.ts'
-import {findModel, models} from '../../src/models/index.ts'
+import {builtIn} from '../../src/models/index.ts'
 import {assertTopic, Topics} from '../../src/mqtt/topics.ts'
 import {type Block, commandLines, documentAt, documents, words} from './markdown.ts'
 
@@ -75,7 +75,7 @@ describe('docs/topics.md', () => {
   const example = (block: Block | undefined) => JSON.parse(block?.text ?? '')
 
   it('shows the state of a plug with the properties of a model, in its order', () => {
-    const shapes = models.map(({properties}) => Object.keys(properties))
+    const shapes = [...builtIn.models.values()].map(({properties}) => Object.keys(properties))
     expect(shapes).toContainEqual(Object.keys(example(state)))
   })
 
@@ -90,8 +90,8 @@ describe('docs/topics.md', () => {
   it('shows a plug in `devices` with the properties of its model', () => {
     const [plug] = example(devices)
     const names = plug.properties.map(({name}: {name: string}) => name)
-    expect(names).toEqual(Object.keys(findModel(plug.model)?.properties ?? {}))
-    expect(plug.description).toBe(findModel(plug.model)?.name)
+    expect(names).toEqual(Object.keys(builtIn.find(plug.model)?.properties ?? {}))
+    expect(plug.description).toBe(builtIn.find(plug.model)?.name)
   })
 })
 

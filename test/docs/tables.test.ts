@@ -2,7 +2,7 @@ import {existsSync, readdirSync, readFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {describe, expect, it} from 'vitest'
 import {Requests} from '../../src/bridge/requests.ts'
-import {findModel, models} from '../../src/models/index.ts'
+import {builtIn} from '../../src/models/index.ts'
 import type {Model} from '../../src/models/model.ts'
 import {Topics} from '../../src/mqtt/topics.ts'
 import {faultWords} from '../../src/simulator/fault-words.ts'
@@ -28,13 +28,13 @@ describe('the list of plugs in the README', () => {
   const [, ...rows] = table(readme, '| model | on the box |')
 
   it('has every model that is described', () => {
-    expect(rows.map(([id = '']) => code(id)).sort()).toEqual(models.flatMap(({ids}) => ids).sort())
+    expect(rows.map(([id = '']) => code(id)).sort()).toEqual([...builtIn.ids].sort())
   })
 
   it.each(rows.map(([id = '', ...told]) => [code(id), told] as const))(
     'says of %s what it can do',
     (id, told) => {
-      const model = findModel(id)
+      const model = builtIn.find(id)
       expect(told).toEqual([model?.name, spoken(model, 'switch'), spoken(model, 'sensor')])
     },
   )
@@ -47,14 +47,15 @@ describe('docs/home-assistant.md', () => {
       code(cells[0] ?? ''),
       head.map(code).filter((_, at) => cells[at] === 'yes'),
     ])
-    const real = models.flatMap(({ids, properties}) =>
-      ids.map((id) => [id, head.map(code).filter((name) => Object.hasOwn(properties, name))]),
-    )
+    const real = [...builtIn.models].map(([id, {properties}]) => [
+      id,
+      head.map(code).filter((name) => Object.hasOwn(properties, name)),
+    ])
     expect(Object.fromEntries(told)).toEqual(Object.fromEntries(real))
   })
 
   it('knows every property that any model has', () => {
-    const all = new Set(models.flatMap(({properties}) => Object.keys(properties)))
+    const all = new Set([...builtIn.models.values()].flatMap(({properties}) => Object.keys(properties)))
     expect(firstColumn(homeAssistant, '| property | entity |').map(code).sort()).toEqual([...all].sort())
   })
 })

@@ -4,7 +4,7 @@ import {join} from 'node:path'
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
 import {bridgeId} from '../../src/bridge/discovery.ts'
 import {systemClock} from '../../src/clock.ts'
-import {models} from '../../src/models/index.ts'
+import {builtIn} from '../../src/models/index.ts'
 import {LOOPBACK_BROADCAST} from '../../src/simulator/neighbourhood.ts'
 import {SimulatedPlug} from '../../src/simulator/plug.ts'
 import {version} from '../../src/version.ts'
@@ -50,7 +50,7 @@ async function discoveryOf(user: Watcher, plug: {did: number}, prefix?: string):
 }
 
 describe('plugs of every model in Home Assistant', () => {
-  const ids = models.flatMap((model) => model.ids)
+  const {ids} = builtIn
   const plugs = new Map<string, SimulatedPlug>()
   let broker: Broker
   let user: Watcher

@@ -6,6 +6,7 @@ import {systemClock} from '../../src/clock.ts'
 import {type Config, parseConfig} from '../../src/config.ts'
 import {Daemon} from '../../src/daemon.ts'
 import {createLog, type RootLog} from '../../src/log.ts'
+import {builtIn} from '../../src/models/index.ts'
 import {Neighbourhood} from '../../src/simulator/neighbourhood.ts'
 import {type PlugOptions, SimulatedPlug} from '../../src/simulator/plug.ts'
 import {StateStore} from '../../src/state.ts'
@@ -94,6 +95,7 @@ export async function startBridge(choice: BridgeChoice): Promise<Bridge> {
       random: Math.random,
       log,
       store,
+      catalogue: builtIn,
       onRestart: () => Promise.resolve(++bridge.restarts > 0),
     }),
     stop: async () => {

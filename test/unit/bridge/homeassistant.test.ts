@@ -1,7 +1,7 @@
 import {beforeEach, describe, expect, it} from 'vitest'
 import {bridgeDiscovery, bridgeId, plugDiscovery} from '../../../src/bridge/discovery.ts'
 import {HomeAssistant} from '../../../src/bridge/homeassistant.ts'
-import {findModel} from '../../../src/models/index.ts'
+import {builtIn} from '../../../src/models/index.ts'
 import {Topics} from '../../../src/mqtt/topics.ts'
 import {messageProblems} from '../../support/discovery-validator.ts'
 import {seeded, settle, VirtualClock} from '../../support/virtual-clock.ts'
@@ -178,7 +178,7 @@ describe('the message for the bridge', () => {
 
 describe('the message for a plug', () => {
   it.each(['desk', 'Küche/Lampe 1', 'лампа', '🔌', 'a'.repeat(200)])('holds for the name %s', (name) => {
-    const model = findModel('chuangmi.plug.m1') ?? expect.fail('no such model')
+    const model = builtIn.find('chuangmi.plug.m1') ?? expect.fail('no such model')
     const named = new StagedPlug(clock, {name})
     const payload = JSON.stringify(plugDiscovery(named, 4711, model, {topics, version: '1.2.3'}))
     expect(messageProblems({topic: TOPIC, payload, retain: true}, 'homeassistant')).toEqual([])

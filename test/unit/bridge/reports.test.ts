@@ -47,7 +47,10 @@ describe('the list of devices', () => {
         {name: 'state', kind: 'switch', values: ['ON', 'OFF'], access: 'read_write'},
         {name: 'temperature', kind: 'sensor', unit: '°C', access: 'read'},
         {name: 'led', kind: 'switch', values: ['ON', 'OFF'], access: 'read_write'},
+        {name: 'rssi', kind: 'sensor', unit: 'dBm', access: 'read'},
+        {name: 'last_seen', kind: 'sensor', access: 'read'},
       ],
+      left_out: [],
     })
   })
 

@@ -3,7 +3,7 @@ import type {Plug} from '../../../src/bridge/plug.ts'
 import type {Publisher} from '../../../src/bridge/publisher.ts'
 import {Device} from '../../../src/device/device.ts'
 import {Poller} from '../../../src/device/poller.ts'
-import {findModel} from '../../../src/models/index.ts'
+import {builtIn} from '../../../src/models/index.ts'
 import type {Message} from '../../../src/mqtt/outbox.ts'
 import {assertTopic, Topics} from '../../../src/mqtt/topics.ts'
 import {ScriptedPlug} from '../../support/scripted-plug.ts'
@@ -69,8 +69,14 @@ export class StagedPlug implements Plug {
     this.did = did ?? undefined
     this.disabled = disabled
     this.scripted = new ScriptedPlug(clock)
-    const model = findModel('chuangmi.plug.m1')
-    this.device = new Device({name, transport: this.scripted, clock, findModel, model})
+    const identity = {model: 'chuangmi.plug.m1'}
+    this.device = new Device({
+      name,
+      transport: this.scripted,
+      clock,
+      identity,
+      findModel: (id) => builtIn.find(id),
+    })
     const settings = {interval: 15 * SECOND, slow_interval: MINUTE, offline_after: 3}
     this.poller = new Poller({device: this.device, clock, random: seeded(seed), settings, firstDelay})
   }

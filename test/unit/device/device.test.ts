@@ -2,7 +2,8 @@ import {beforeEach, describe, expect, it} from 'vitest'
 import {sleep} from '../../../src/clock.ts'
 import {Device} from '../../../src/device/device.ts'
 import {MOST_WAITING} from '../../../src/device/queue.ts'
-import {findModel} from '../../../src/models/index.ts'
+import {builtIn} from '../../../src/models/index.ts'
+import type {Lane} from '../../../src/models/model.ts'
 import {CallFailed, ScriptedPlug} from '../../support/scripted-plug.ts'
 import {settle, VirtualClock} from '../../support/virtual-clock.ts'
 
@@ -26,8 +27,8 @@ function start(model: string | undefined, values?: Record<string, unknown>) {
     name: 'desk',
     transport: plug,
     clock,
-    findModel,
-    model: model ? findModel(model) : undefined,
+    findModel: (id) => builtIn.find(id),
+    identity: model === undefined ? {} : {model},
   })
   changes = []
   warnings = []
@@ -37,7 +38,7 @@ function start(model: string | undefined, values?: Record<string, unknown>) {
 
 beforeEach(() => start('chuangmi.plug.m1'))
 
-async function polled(lane: 'fast' | 'all' = 'all') {
+async function polled(lane: Lane = 'rare') {
   const poll = device.refresh(lane)
   await clock.advance(1000)
   await poll
@@ -53,7 +54,7 @@ describe('a command', () => {
     expect(device.state['state']).toBe('OFF')
     await clock.advance(20)
     expect(await done).toBe('ON')
-    expect(changes).toEqual([{state: 'ON', temperature: 32, led: 'ON'}])
+    expect(changes).toMatchObject([{state: 'ON', temperature: 32, led: 'ON'}])
   })
 
   it('is read back within two seconds', async () => {
@@ -75,7 +76,7 @@ describe('a command', () => {
 
   it('is never undone by a poll that was sent before it', async () => {
     await polled()
-    const poll = device.refresh('all')
+    const poll = device.refresh('rare')
     await clock.advance(10)
     void device.set('state', 'ON', inTenSeconds())
     await clock.advance(2000)
@@ -91,7 +92,8 @@ describe('a command', () => {
     void device.set('state', 'ON', inTenSeconds())
     await clock.advance(1000)
     await poll
-    expect(plug.calls.map(({method}) => method).slice(0, 3)).toEqual(['get_prop', 'set_power', 'get_power'])
+    const methods = plug.calls.map(({method}) => method)
+    expect(methods).toEqual(['get_prop', 'set_power', 'get_prop', 'get_power'])
     expect(changes[0]).toMatchObject({state: 'ON', power: 3})
     expect(changes.map(({state}) => state)).not.toContain('OFF')
   })
@@ -222,7 +224,7 @@ describe('TOGGLE', () => {
 describe('reading', () => {
   it('asks one question at a time, whatever is wanted at once', async () => {
     const all = [
-      device.refresh('all'),
+      device.refresh('rare'),
       device.read(inTenSeconds()),
       ...['state', 'led'].map((name) => device.set(name, 'ON', inTenSeconds())),
     ]
@@ -234,7 +236,7 @@ describe('reading', () => {
   it('says nothing when nothing changed', async () => {
     await polled()
     await polled('fast')
-    const poll = device.refresh('all')
+    const poll = device.refresh('rare')
     await clock.advance(100)
     await poll
     expect(changes).toEqual([])
@@ -245,9 +247,13 @@ describe('reading', () => {
     void device.refresh('fast')
     await clock.advance(100)
     expect(plug.calls.map(({params}) => params)).toEqual([['power']])
-    void device.refresh('all')
+    void device.refresh('rare')
     await clock.advance(100)
-    expect(plug.calls.slice(1).map(({params}) => params)).toEqual([['power', 'temperature'], ['wifi_led']])
+    expect(plug.calls.slice(1).map(({params}) => params)).toEqual([
+      ['power', 'temperature'],
+      ['wifi_led'],
+      [],
+    ])
   })
 
   it('asks a v3 for its exact list, always, and for its watts apart', async () => {
@@ -259,7 +265,7 @@ describe('reading', () => {
       ['get_prop', ['on', 'usb_on', 'temperature', 'wifi_led']],
       ['get_power', []],
     ])
-    expect(device.state).toEqual({state: 'OFF', usb: 'ON', temperature: 32, led: 'ON', power: 3})
+    expect(device.state).toMatchObject({state: 'OFF', usb: 'ON', temperature: 32, led: 'ON', power: 3})
   })
 
   it('keeps the relay when the watts cannot be read, and does not invent any', async () => {
@@ -284,8 +290,11 @@ describe('reading', () => {
   it.each([[[]], [['on']], ['on'], [null], [['on', 32, 'more']]])(
     'takes nothing from %j as an answer about two properties',
     async (answer) => {
-      plug.call = async (method) => (method === 'get_prop' ? answer : ['ok'])
-      await device.refresh('all')
+      plug.call = async (method, params) => {
+        if (method === 'get_prop' && Array.isArray(params) && params.length === 2) return answer
+        throw new CallFailed('refused', -30001)
+      }
+      await device.refresh('rare')
       expect(device.state).toMatchObject({state: null, temperature: null})
     },
   )
@@ -346,11 +355,29 @@ describe('a plug whose model nobody told', () => {
     expect(plug.polls('miIO.info')).toHaveLength(1)
   })
 
-  it('and that nobody has described is refused, by name', async () => {
+  it('and that nobody has described switches all the same', async () => {
     plug.info = {model: 'chuangmi.plug.zz9'}
-    const poll = device.refresh('all').catch((error) => error.message)
+    const poll = device.refresh('rare')
     await clock.advance(1000)
-    expect(await poll).toBe('no definition for the model "chuangmi.plug.zz9"')
+    await poll
+    expect(device.state).toMatchObject({state: 'OFF'})
+  })
+
+  it('and that speaks no dialect is refused, by name, and asked no more', async () => {
+    plug.info = {model: 'chuangmi.plug.zz9'}
+    plug.failing.set('get_prop', new CallFailed('refused', -30001))
+    plug.failing.set('get_properties', new CallFailed('refused', -10000))
+    for (let poll = 0; poll < 3; poll++) {
+      const refused = device.refresh('rare').catch((error) => error.message)
+      await clock.advance(1000)
+      expect(await refused).toContain('no definition for the model "chuangmi.plug.zz9"')
+    }
+    expect(plug.calls.map(({method}) => method)).toEqual([
+      'miIO.info',
+      'get_prop',
+      'get_prop',
+      'get_properties',
+    ])
   })
 })
 

@@ -2,7 +2,7 @@ import {beforeEach, describe, expect, it} from 'vitest'
 import type {Availability} from '../../../src/device/availability.ts'
 import {Device} from '../../../src/device/device.ts'
 import {Poller} from '../../../src/device/poller.ts'
-import {findModel} from '../../../src/models/index.ts'
+import {builtIn} from '../../../src/models/index.ts'
 import {CallFailed, ScriptedPlug} from '../../support/scripted-plug.ts'
 import {seeded, settle, VirtualClock} from '../../support/virtual-clock.ts'
 
@@ -19,7 +19,8 @@ let heard: Availability[]
 beforeEach(() => {
   clock = new VirtualClock()
   plug = new ScriptedPlug(clock)
-  device = new Device({name: 'desk', transport: plug, clock, findModel, model: findModel('chuangmi.plug.m1')})
+  const identity = {model: 'chuangmi.plug.m1'}
+  device = new Device({name: 'desk', transport: plug, clock, identity, findModel: (id) => builtIn.find(id)})
   heard = []
   device.on('availability', (availability) => heard.push(availability))
   const settings = {interval: 15 * SECOND, slow_interval: MINUTE, offline_after: 3}

@@ -1,11 +1,11 @@
 import {describe, expect, it} from 'vitest'
-import {models} from '../../../src/models/index.ts'
+import {builtIn} from '../../../src/models/index.ts'
 import type {Value} from '../../../src/models/model.ts'
 import {firmwareOf, readRequest, type Surroundings} from '../../../src/simulator/firmware.ts'
 import {type Habits, usualHabits} from '../../../src/simulator/habits.ts'
 
 function plugIn(id: string, state: Record<string, Value> = {}, habits: Partial<Habits> = {}) {
-  const model = models.find(({ids}) => ids.includes(id))
+  const model = builtIn.find(id)
   if (!model) throw new Error(`no model ${id}`)
   const firmware = firmwareOf(model, id)
   const plug: Surroundings = {
@@ -79,7 +79,7 @@ describe('what the documents say a model answers', () => {
 })
 
 describe('every definition', () => {
-  const ids = models.flatMap((model) => model.ids.map((id) => [id, model] as const))
+  const ids = [...builtIn.models]
 
   it.each(ids)('%s: what is written is read back where the definition says it is', (id, model) => {
     const {call} = plugIn(id)

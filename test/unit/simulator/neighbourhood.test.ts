@@ -2,7 +2,7 @@ import {createSocket} from 'node:dgram'
 import {once} from 'node:events'
 import {afterEach, describe, expect, it} from 'vitest'
 import {HELLO} from '../../../src/miio/packet.ts'
-import {models} from '../../../src/models/index.ts'
+import {builtIn} from '../../../src/models/index.ts'
 import {LOOPBACK_BROADCAST, type Neighbourhood, simulate} from '../../../src/simulator/neighbourhood.ts'
 import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
 import {Asker} from './asker.ts'
@@ -56,7 +56,7 @@ describe('making many', () => {
   })
 
   it('knows every described model', () => {
-    const ids = models.flatMap((model) => model.ids)
+    const {ids} = builtIn
     const {plugs} = make({count: ids.length})
     expect(plugs.map((plug) => plug.modelId)).toEqual(ids)
   })

@@ -1,0 +1,39 @@
+/** How a plug nobody has described is talked to: asked once, with as few questions as possible (contract §5). */
+import {type DialectName, dialects} from '../models/generic.ts'
+import {readOf, valuesIn} from './access.ts'
+import {isCallFailure} from './errors.ts'
+
+export type {DialectName} from '../models/generic.ts'
+
+/** Makes of which all plugs known so far speak the older dialect, whatever they are asked (docs/protocol.md §3.1). */
+const LEGACY_FIRST = /^(chuangmi\.plug|qmi\.powerstrip|zimi\.powerstrip)\./
+
+/**
+ * The first dialect in which the plug tells whether it is on. Each is tried with one request, sent once: firmware that is asked
+ * what it does not know answers -30001 for a while to everybody (syssi/xiaomiplug#11).
+ * @param id the model, as far as it is told
+ * @returns `undefined` when the plug answers, but none of them
+ * @throws the transport's error when it answers nothing at all
+ */
+export async function dialectOf(
+  id: string,
+  call: (method: string, params: unknown) => Promise<unknown>,
+): Promise<DialectName | undefined> {
+  const names: DialectName[] = LEGACY_FIRST.test(id) ? ['power', 'on', 'miot'] : ['miot', 'power', 'on']
+  let silence: unknown
+  let refusals = 0
+  for (const name of names) {
+    const read = readOf(dialects[name], 'state')
+    try {
+      const {values} = valuesIn(await call(read.method, read.params), read, dialects[name])
+      if (values['state'] !== null) return name
+      refusals++
+    } catch (error) {
+      if (!isCallFailure(error)) throw error
+      if (error.code === 'refused') refusals++
+      else silence = error
+    }
+  }
+  if (refusals === 0) throw silence
+  return undefined
+}
