@@ -155,7 +155,7 @@ describe('commands by hand', async () => {
     const said = (result: string) => ({garble: {payload: `{"id":$id,"result":${result}}`}})
     heater.next(said('["off",true,32,"on"]'), said('[300]'))
     const {data} = await home.type('heater', 'get', '')
-    expect(data).toEqual({state: 'OFF', usb: 'ON', temperature: 32, led: 'ON', power: 3})
+    expect(data).toMatchObject({state: 'OFF', usb: 'ON', temperature: 32, led: 'ON', power: 3})
   })
 
   it('get publishes even if nothing changed', async () => {
@@ -179,13 +179,17 @@ describe('commands by hand', async () => {
       'temperature',
       'led',
       'power',
+      'energy',
+      'energy_today',
+      'rssi',
+      'last_seen',
     ])
   })
 
   it.each([
-    ['unknown_property', 'set', '{"colour":"red"}', /expected one of state, temperature, led, got "colour"/],
+    ['unknown_property', 'set', '{"colour":"red"}', /expected one of state, temperature, led, rssi, last_seen, got "colour"/],
     ['unknown_property', 'set/usb', 'ON', /expected one of state, temperature, led/],
-    ['unknown_property', 'get/usb', '', /expected one of state, temperature, led, got usb/],
+    ['unknown_property', 'get/usb', '', /expected one of state, temperature, led, rssi, last_seen, got usb/],
     ['not_writable', 'set/temperature', '40', /temperature can only be read/],
     ['not_writable', 'set', '{"temperature":40}', /temperature can only be read/],
     ['invalid_payload', 'set', 'maybe', /state: expected ON, OFF or TOGGLE, got "maybe"/],

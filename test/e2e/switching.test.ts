@@ -35,8 +35,8 @@ describe('a plug on MQTT', async () => {
     expect(user.on('miio2mqtt/desk/availability')).toEqual([])
   })
 
-  it('was asked once who it is', () => {
-    expect(plug.received.filter(({method}) => method === 'miIO.info')).toHaveLength(1)
+  it('was asked who it is, and then how well it hears its router, and no more', () => {
+    expect(plug.received.filter(({method}) => method === 'miIO.info')).toHaveLength(2)
   })
 
   it('shows every packet in the log at level trace, and only then, with no secret in it', async () => {

@@ -138,3 +138,9 @@ export function commandsIn(received: readonly Received[]): string[] {
     .filter(({method}) => method.startsWith('set_'))
     .map(({method, params}) => [method, ...params].join(' '))
 }
+
+/** A state without what changes by itself: when the plug was heard, and how well. */
+export function withoutSignal(state: unknown): Record<string, unknown> {
+  const changing = new Set(['rssi', 'last_seen'])
+  return Object.fromEntries(Object.entries(Object(state)).filter(([name]) => !changing.has(name)))
+}
