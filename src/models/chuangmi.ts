@@ -1,11 +1,29 @@
 /**
- * Chuangmi, the maker of Xiaomi's own first plugs. Legacy miIO: `get_prop` by position, on/off as text.
+ * Chuangmi, the maker of Xiaomi's own first plugs: legacy miIO, `get_prop` by position, on/off as text; and one MIoT plug.
  * Sources are those of docs/protocol.md §3.1; what is contested between them says so here.
  */
 import type {Model} from './model.ts'
-import {celsius, led, method, prop, relay, usb, watts} from './vocabulary.ts'
+import {
+  celsius,
+  countdown,
+  led,
+  method,
+  minutes,
+  miot,
+  prop,
+  relay,
+  setting,
+  usb,
+  volts,
+  watts,
+  wattsSetting,
+} from './vocabulary.ts'
 
 const vendor = 'Xiaomi'
+const usbPort = usb(prop('usb_on', {on: 'set_usb_on', off: 'set_usb_off'}), {
+  raw: 'boolean',
+  evidence: 'true and false in every recorded reply; switched by a method for each direction (python-miio)',
+})
 
 export const chuangmi: readonly Model[] = [
   {
@@ -13,13 +31,16 @@ export const chuangmi: readonly Model[] = [
     name: 'Mi Smart Plug with USB',
     vendor,
     confidence: 'hardware',
-    evidence: 'python-miio, hass-xiaomi-miot',
+    evidence:
+      'python-miio, hass-xiaomi-miot, openHAB. No LED: one source writes it (set_wifi_led), none reads it, so nothing could be shown.',
     properties: {
-      // Its on/off values are JSON booleans, and there is a method for each direction: `set_power` is not documented for it.
-      state: relay(prop('on', {on: 'set_on', off: 'set_off'}), {raw: 'boolean'}),
-      usb: usb(prop('usb_on', {on: 'set_usb_on', off: 'set_usb_off'}), {raw: 'boolean'}),
+      state: relay(prop('on', {on: 'set_on', off: 'set_off'}), {
+        raw: 'boolean',
+        evidence:
+          'true and false, and a method for each direction; set_power is not documented for it (python-miio)',
+      }),
+      usb: usbPort,
       temperature: celsius(prop('temperature')),
-      // No LED: one source writes it (`set_wifi_led`), none reads it, so nothing could be shown.
     },
   },
   {
@@ -27,16 +48,21 @@ export const chuangmi: readonly Model[] = [
     name: 'Mi Smart Plug, enhanced, two USB ports',
     vendor,
     confidence: 'hardware',
-    evidence: 'python-miio, hass-xiaomi-miot, openHAB',
-    // Another list makes it answer -30001 "Resp invalid json." after a while (syssi/xiaomiplug#11).
+    evidence:
+      'python-miio, hass-xiaomi-miot, openHAB. Asked for all four names or none: another list makes it answer -30001 after a while (syssi/xiaomiplug#11).',
     exactList: true,
     properties: {
-      // `on` is a boolean in old firmware and text in 2.0.4_0026: ["off",true,32,"on"] (home-assistant/core#31653).
-      state: relay(prop('on', 'set_power')),
-      usb: usb(prop('usb_on', {on: 'set_usb_on', off: 'set_usb_off'}), {raw: 'boolean'}),
+      state: relay(prop('on', 'set_power'), {
+        evidence:
+          'a boolean in old firmware, text in 2.0.4_0026: ["off",true,32,"on"] (home-assistant/core#31653); both are read',
+      }),
+      usb: usbPort,
       temperature: celsius(prop('temperature')),
       led: led(prop('wifi_led', 'set_wifi_led')),
-      power: watts(method('get_power'), {scale: 0.01}), // [300] is 3.00 W
+      power: watts(method('get_power'), {
+        scale: 0.01,
+        evidence: '×0.01 W: [300] is 3.00 W (python-miio#338, openHAB)',
+      }),
     },
   },
   {
@@ -44,12 +70,15 @@ export const chuangmi: readonly Model[] = [
     name: 'Mi Smart Plug',
     vendor,
     confidence: 'hardware',
-    evidence: 'python-miio, hass-xiaomi-miot',
+    evidence: "python-miio, hass-xiaomi-miot, openHAB; the m1 also from its firmware's flash dump.",
     properties: {
       state: relay(prop('power', 'set_power')),
       temperature: celsius(prop('temperature')),
-      // In the m1's firmware itself; for the m3 three sources have it and one denies it. Asked alone: it can harm nothing.
-      led: led(prop('wifi_led', 'set_wifi_led'), {alone: true}),
+      led: led(prop('wifi_led', 'set_wifi_led'), {
+        alone: true,
+        evidence:
+          "in the m1's firmware itself; for the m3 three sources have it and homebridge-miot denies it. Asked alone it harms nothing",
+      }),
     },
   },
   {
@@ -57,9 +86,9 @@ export const chuangmi: readonly Model[] = [
     name: 'Mi Smart Plug',
     vendor,
     confidence: 'hardware',
-    evidence: 'python-miio, hass-xiaomi-miot',
+    evidence:
+      'python-miio, hass-xiaomi-miot. openHAB gives the hmi206 a USB port and an LED; two other sources, and its box, do not.',
     properties: {
-      // One source gives the hmi206 a USB port and an LED; two, and its box, do not.
       state: relay(prop('power', 'set_power')),
       temperature: celsius(prop('temperature')),
     },
@@ -69,11 +98,46 @@ export const chuangmi: readonly Model[] = [
     name: 'Mi Smart Plug with USB, Bluetooth gateway',
     vendor,
     confidence: 'hardware',
-    evidence: 'python-miio, hass-xiaomi-miot',
+    evidence: 'python-miio#616 and #693, hass-xiaomi-miot.',
     properties: {
       state: relay(prop('power', 'set_power')),
-      usb: usb(prop('usb_on', {on: 'set_usb_on', off: 'set_usb_off'}), {raw: 'boolean'}),
+      usb: usbPort,
       temperature: celsius(prop('temperature')),
+    },
+  },
+  {
+    ids: ['chuangmi.plug.212a01'],
+    name: 'Mi Smart Plug 2, Bluetooth gateway',
+    vendor,
+    confidence: 'hardware',
+    evidence:
+      'Spec in python-miio#844; homebridge-miot, openHAB, hass-xiaomi-miot. Its counter (5.1) holds the last ten minutes (ha_xiaomi_home#788) or ' +
+      'stands still at 100 (hass-xiaomi-miot#118, #753), so energy is added up from the watts. Its current (5.2) stands still at 5 ' +
+      '(2.1.8_0032, hass-xiaomi-miot#118, #758) and is left out, as is 4.6, which toggles whatever is written.',
+    // More at once end in -9999 "user ack timeout": seven are what hass-xiaomi-miot asks, openHAB one.
+    batch: 7,
+    properties: {
+      state: relay(miot(2, 1)),
+      power: watts(miot(5, 6), {
+        scale: 0.01,
+        evidence:
+          '×0.01 W: metered 78.25 W was read as 7825 on the LAN (hass-xiaomi-miot#118). The specification and the cloud mean whole watts',
+      }),
+      voltage: volts(miot(5, 3), {evidence: '×1 V: 220 read in syssi/xiaomi_raw#6'}),
+      temperature: celsius(miot(2, 6)),
+      led: led(miot(3, 1)),
+      working_time: minutes('Working time', miot(2, 7)),
+      countdown: countdown(miot(4, 3), {
+        scale: 1 / 60,
+        max: 1441,
+        evidence:
+          'seconds, 0–86500, in the specification; whether writing it starts the countdown is not reported',
+      }),
+      power_limit: setting('Power limit', miot(7, 1)),
+      power_limit_power: wattsSetting('Power limit power', miot(7, 2), {
+        max: 65_525,
+        evidence: '×1 W, 0–65525 (sergey-brutsky/mi-home)',
+      }),
     },
   },
 ]

@@ -1,9 +1,23 @@
 import {chuangmi} from './chuangmi.ts'
+import {cucoPlugs} from './cuco-plugs.ts'
+import {cucoStrips} from './cuco-strips.ts'
+import {mijia} from './mijia.ts'
 import type {Model} from './model.ts'
+import {others} from './others.ts'
+import {qmi} from './qmi.ts'
 import {complete} from './vocabulary.ts'
+import {zimi} from './zimi.ts'
 
 /** Every definition that comes with the program, in the order `miio2mqtt models` lists them. */
-export const definitions: readonly Model[] = [...chuangmi]
+export const definitions: readonly Model[] = [
+  ...chuangmi,
+  ...mijia,
+  ...cucoPlugs,
+  ...cucoStrips,
+  ...qmi,
+  ...zimi,
+  ...others,
+]
 
 const described = index(definitions)
 
@@ -11,14 +25,22 @@ const described = index(definitions)
 export class Catalogue {
   /** By what `miIO.info` says, the user's own first. */
   readonly models: ReadonlyMap<string, Model>
+  /** The ids of the user's own definitions. */
+  readonly own: ReadonlySet<string>
 
   /** @throws Error when two of the user's own definitions claim the same id: the later one would silently win. */
   constructor(own: readonly Model[] = []) {
-    this.models = new Map([...index(own), ...[...described].filter(([id]) => !own.some(claims(id)))])
+    this.own = new Set(own.flatMap(({ids}) => ids))
+    this.models = new Map([...index(own), ...[...described].filter(([id]) => !this.own.has(id))])
   }
 
   get ids(): readonly string[] {
     return [...this.models.keys()]
+  }
+
+  /** The ids for which a definition of the user's own stands in place of one that came with the program. */
+  get replaced(): readonly string[] {
+    return [...this.own].filter((id) => described.has(id))
   }
 
   /** The definition for a model, or `undefined` for one nobody has described yet. */
@@ -40,8 +62,4 @@ export function index(models: readonly Model[]): Map<string, Model> {
       found.set(id, model)
     }
   return found
-}
-
-function claims(id: string) {
-  return ({ids}: Model) => ids.includes(id)
 }

@@ -98,7 +98,7 @@ export function celsius(address: Address, options: Options<NumberSensor> = {}): 
 
 /** How long something has been so, or will be. */
 export function minutes(label: string, address: Address, options: Options<NumberSensor> = {}): Property {
-  return sensor(label, 'duration', 'min', address, {...rarelyRead, category: 'diagnostic', ...options})
+  return sensor(label, 'duration', 'min', address, {...rare, category: 'diagnostic', ...options})
 }
 
 /** Time until the plug switches by itself, also when the bridge is gone. */
@@ -197,9 +197,8 @@ export function complete(model: Model): Model {
   }
 }
 
-const rarelyRead = {lane: 'rare', alone: true} as const
 /** Read in a request of its own, hardly ever, and off in Home Assistant until somebody wants it. */
-const rare = {...rarelyRead, category: 'config', disabledByDefault: true} as const
+const rare = {lane: 'rare', alone: true, category: 'config', disabledByDefault: true} as const
 
 function sensor(
   label: string,
@@ -254,7 +253,8 @@ function scaledBy({scale = 1, precision = digits(scale)}: Partial<Scaled>): Scal
   return {scale, precision}
 }
 
-function digits(scale: number): number {
+/** How many digits after the point a value counted in steps of `scale` has. */
+export function digits(scale: number): number {
   return Math.max(0, Math.ceil(-Math.log10(scale)))
 }
 

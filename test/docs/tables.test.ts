@@ -3,7 +3,6 @@ import {join} from 'node:path'
 import {describe, expect, it} from 'vitest'
 import {Requests} from '../../src/bridge/requests.ts'
 import {builtIn} from '../../src/models/index.ts'
-import type {Model} from '../../src/models/model.ts'
 import {Topics} from '../../src/mqtt/topics.ts'
 import {faultWords} from '../../src/simulator/fault-words.ts'
 import {RememberingLog} from '../support/remembering-log.ts'
@@ -11,52 +10,24 @@ import {code, documentAt, firstColumn, table} from './markdown.ts'
 
 const readme = documentAt('README.md')
 const topics = documentAt('docs/topics.md')
-const homeAssistant = documentAt('docs/home-assistant.md')
 const architecture = documentAt('docs/architecture.md')
 const sources = readdirSync('src', {recursive: true, encoding: 'utf8'}).filter((file) => file.endsWith('.ts'))
 
-/** What a property is called in the README, in the order it has there. */
-const SPOKEN: Readonly<Record<string, string>> = {
-  state: 'relay',
-  usb: 'USB',
-  led: 'LED',
-  temperature: 'temperature',
-  power: 'watts',
-}
-
 describe('the list of plugs in the README', () => {
-  const [, ...rows] = table(readme, '| model | on the box |')
-
   it('has every model that is described', () => {
-    expect(rows.map(([id = '']) => code(id)).sort()).toEqual([...builtIn.ids].sort())
+    const cells = table(readme, '| family | models |').map(([, models = '']) => models)
+    expect(cells.flatMap(spelledOut).sort()).toEqual([...builtIn.ids].sort())
   })
-
-  it.each(rows.map(([id = '', ...told]) => [code(id), told] as const))(
-    'says of %s what it can do',
-    (id, told) => {
-      const model = builtIn.find(id)
-      expect(told).toEqual([model?.name, spoken(model, 'switch'), spoken(model, 'sensor')])
-    },
-  )
 })
 
-describe('docs/home-assistant.md', () => {
-  it('says which model has which entities', () => {
-    const [head = [], ...rows] = table(homeAssistant, '| model | `state` |')
-    const told = rows.map((cells) => [
-      code(cells[0] ?? ''),
-      head.map(code).filter((_, at) => cells[at] === 'yes'),
-    ])
-    const real = [...builtIn.models].map(([id, {properties}]) => [
-      id,
-      head.map(code).filter((name) => Object.hasOwn(properties, name)),
-    ])
-    expect(Object.fromEntries(told)).toEqual(Object.fromEntries(real))
-  })
+describe('docs/models.md', () => {
+  const unknown =
+    documentAt('docs/models.md').prose.split('## Known by name only')[1]?.split('\n## ')[0] ?? ''
 
-  it('knows every property that any model has', () => {
-    const all = new Set([...builtIn.models.values()].flatMap(({properties}) => Object.keys(properties)))
-    expect(firstColumn(homeAssistant, '| property | entity |').map(code).sort()).toEqual([...all].sort())
+  it('lists as known by name only what really is not described', () => {
+    const listed = Array.from(unknown.matchAll(/`([^`*]+)`/g), ([, id = '']) => id)
+    expect(listed.length).toBeGreaterThan(10)
+    expect(listed.filter((id) => builtIn.find(id))).toEqual([])
   })
 })
 
@@ -136,10 +107,12 @@ async function knownVerbs(): Promise<string[]> {
   return list.split(', ')
 }
 
-/** The properties of this kind in the words and the order of the README. */
-function spoken(model: Model | undefined, kind: string): string {
-  const has = (name: string) => model?.properties[name]?.kind === kind
-  return Object.entries(SPOKEN)
-    .flatMap(([name, word]) => (has(name) ? [word] : []))
-    .join(', ')
+/** `cuco.plug.co1` `co1d`: the second has the first's beginning. */
+function spelledOut(cell: string): string[] {
+  let family = ''
+  return Array.from(cell.matchAll(/`([^`]+)`/g), ([, id = '']) => {
+    if (!id.includes('.')) return family + id
+    family = id.slice(0, id.lastIndexOf('.') + 1)
+    return id
+  })
 }

@@ -1,0 +1,151 @@
+/** Qingmi: the first Mi power strip, legacy miIO with a meter, and MIoT strips. docs/protocol.md §3.1, §3.3. */
+import type {Model} from './model.ts'
+import {
+  amperes,
+  celsius,
+  childLock,
+  countdown,
+  leakage,
+  led,
+  minutes,
+  miot,
+  mode,
+  powerFactor,
+  prop,
+  relay,
+  setting,
+  volts,
+  watts,
+} from './vocabulary.ts'
+
+const vendor = 'Qingmi'
+const milliamperes = '×0.001 A: the firmware counts mA'
+
+export const qmi: readonly Model[] = [
+  {
+    ids: ['qmi.powerstrip.v1'],
+    name: 'Mi Power Strip',
+    vendor,
+    confidence: 'hardware',
+    evidence:
+      'python-miio#302, #334, openHAB. A strip of one relay. openHAB lists wifi_led and power_price, too: real answers have empty places there ' +
+      '(python-miio#302). It counts no kWh on the LAN.',
+    properties: {
+      state: relay(prop('power', 'set_power')),
+      temperature: celsius(prop('temperature')),
+      current: amperes(prop('current'), {
+        scale: 0.001,
+        evidence:
+          '×0.001 A, though python-miio takes it for A: 219.62 V × 0.751 A × 0.899 are the 148 W read with them (openhab-addons#11056)',
+      }),
+      mode: mode(
+        prop('mode', 'set_power_mode'),
+        [
+          ['normal', 'normal'],
+          ['green', 'green'],
+        ],
+        {
+          evidence:
+            '"normal" in python-miio#302; written with set_power_mode (python-miio, aholstenson/miio; openHAB alone has set_mode)',
+        },
+      ),
+      power: watts(prop('power_consume_rate'), {evidence: '×1 W (python-miio, openhab-addons#11056)'}),
+      voltage: volts(prop('voltage'), {
+        scale: 0.01,
+        evidence: '×0.01 V: 23057 is 230.57 V (python-miio#302)',
+      }),
+      power_factor: powerFactor(prop('power_factor'), {
+        scale: 0.1,
+        evidence: '×0.1 %: 899 where volts, amperes and watts make 0.897 (openhab-addons#11056)',
+      }),
+      leakage_current: leakage(prop('elec_leakage'), {
+        evidence:
+          '×1 mA as openHAB has it; 8 was read of two strips (python-miio#302, openhab-addons#11056), which cannot be the A of python-miio',
+      }),
+    },
+  },
+  {
+    ids: ['qmi.plug.psv3'],
+    name: 'Xiaomi Smart Power Strip 2, 5 sockets',
+    vendor,
+    confidence: 'vendor',
+    evidence:
+      'The published specification qmi-psv3:1. Whether it is on the LAN at all is contested: XiaomiGateway3#770 knows it as a Bluetooth mesh ' +
+      'child of a gateway, others have it in their router. Energy is added up from the watts: nobody has shown 3.1 to be a total. Mode (2.2) and loop (5.x) ' +
+      'are documented nowhere and left out; service 7 calibrates and is never touched.',
+    properties: {
+      state: relay(miot(2, 1)),
+      power: watts(miot(3, 2), {precision: 4, evidence: '×1 W, in steps of 0.0001 (specification)'}),
+      voltage: volts(miot(3, 3), {
+        scale: 0.001,
+        evidence: '×0.001 V: 228760 is 228.76 V (hass-xiaomi-miot#1415, ha_xiaomi_home)',
+      }),
+      current: amperes(miot(3, 4), {
+        scale: 0.001,
+        evidence: `${milliamperes}: 91 beside a load of some 20 W (hass-xiaomi-miot#1415, ha_xiaomi_home)`,
+      }),
+      temperature: celsius(miot(2, 3), {precision: 1, evidence: '×1 °C in steps of 0.1 (specification)'}),
+      led: led(miot(6, 1)),
+      buzzer: setting('Buzzer', miot(6, 2)),
+      working_time: minutes('Working time', miot(2, 4)),
+      ...inSeconds(4, [1, 3, 2]),
+    },
+  },
+  {
+    ids: ['qmi.plug.2a1c1'],
+    name: 'Mi Power Strip (2a1c1)',
+    vendor,
+    confidence: 'vendor',
+    evidence:
+      'Tables made from the specification qmi-2a1c1:1, two of them agreeing; only 3.2 has a unit there (ha_xiaomi_home#196). Energy is added up from the ' +
+      'watts: nobody has shown 3.1 to be a total.',
+    properties: {
+      state: relay(miot(2, 1)),
+      power: watts(miot(3, 2), {precision: 3, evidence: '×1 W, 0–3000 in steps of 0.001 (specification)'}),
+      voltage: volts(miot(3, 3), {
+        scale: 0.001,
+        evidence: '×0.001 V (hass-xiaomi-miot; an owner reads mV, ha_xiaomi_home#196)',
+      }),
+      current: amperes(miot(3, 4), {scale: 0.001, evidence: `${milliamperes} (hass-xiaomi-miot)`}),
+      temperature: celsius(miot(2, 3), {precision: 1, evidence: '×1 °C in steps of 0.1 (specification)'}),
+      led: led(miot(6, 1)),
+      buzzer: setting('Buzzer', miot(6, 2)),
+      working_time: minutes('Working time', miot(2, 4)),
+      ...inSeconds(4, [1, 3, 2]),
+    },
+  },
+  {
+    ids: ['qmi.plug.tw02'],
+    name: 'Qingmi Smart Plug (tw02)',
+    vendor,
+    confidence: 'vendor',
+    evidence:
+      'Tables made from the specification qmi-tw02:1; get and set of 2.1 recorded on firmware 1.0.6. Its voltage (4.3) is left out: whole volts in one ' +
+      'source, more than 10000 in another (hass-xiaomi-miot#1534). Energy is added up from the watts: 4.1 ends at 100 kWh. 8.3 calibrates and is never touched.',
+    properties: {
+      state: relay(miot(2, 1)),
+      power: watts(miot(4, 4), {precision: 2, evidence: '×1 W in steps of 0.01 (specification)'}),
+      current: amperes(miot(4, 2), {
+        scale: 0.001,
+        evidence: `${milliamperes}; 0.541 A with it in hass-xiaomi-miot#1534`,
+      }),
+      temperature: celsius(miot(2, 6)),
+      led: led(miot(3, 1), {
+        evidence: 'the first property of the service indicator-light; no recorded reply',
+      }),
+      child_lock: childLock(miot(5, 1)),
+      working_time: minutes('Working time', miot(2, 7)),
+      ...inSeconds(6, [2, 1, 3]),
+    },
+  },
+]
+
+/** A countdown in seconds: how long, whether it runs, what is left, at these places of the service. */
+function inSeconds(siid: number, [time, runs, left]: readonly [number, number, number]): Model['properties'] {
+  const evidence = 'seconds, up to 86400 (specification); no report of anybody using it'
+  return {
+    countdown: countdown(miot(siid, time), {scale: 1 / 60, evidence}),
+    countdown_active: setting('Countdown active', miot(siid, runs)),
+    countdown_left: minutes('Countdown left', miot(siid, left), {scale: 1 / 60, evidence}),
+  }
+}

@@ -1,0 +1,178 @@
+/** What the properties of a MIoT specification mean here, as far as the specification is clear about it. */
+import type {Address, Property} from './model.ts'
+import * as say from './vocabulary.ts'
+
+export interface SpecProperty {
+  iid: number
+  type: string
+  description: string
+  format: string
+  access: readonly string[]
+  unit?: string | undefined
+  /** Least, most, step. */
+  range?: readonly number[] | undefined
+  list?: readonly {value: number; description: string}[] | undefined
+}
+
+/** One property, and where it stands: short names are not unique, so the service counts as much (v3 has six called `on`). */
+export interface Found {
+  service: string
+  property: string
+  at: string
+  address: Address
+  about: SpecProperty
+  /** What people wrote about it, both the service's and its own. */
+  description: string
+}
+
+export type Meant = Record<string, Property> | string
+
+/** What each means that is known to mean something, tried in turn: properties, or why there can be none. */
+export interface Rule {
+  service?: RegExp
+  property: RegExp
+  /** Whether it is only of use when it can be written, too. */
+  set?: true
+  meaning: (found: Found) => Meant
+}
+
+export const rules: readonly Rule[] = [
+  {
+    service: /indicator-light/,
+    property: /^on$/,
+    set: true,
+    meaning: ({address}) => ({led: say.led(address)}),
+  },
+  {
+    property: /^physical-controls-locked$/,
+    set: true,
+    meaning: ({address}) => ({child_lock: say.childLock(address)}),
+  },
+  {property: /^electric-power$/, meaning: power},
+  {property: /^power-consumption$/, meaning: ({at}) => `${COUNTER} energy: {miot: ${at}, scale: 0.01}`},
+  {property: /^voltage$/, meaning: (found) => inUnit(found, 'voltage', VOLTS, say.volts)},
+  {property: /^electric-current$/, meaning: (found) => inUnit(found, 'current', AMPERES, say.amperes)},
+  {property: /^temperature$/, meaning: (found) => inUnit(found, 'temperature', CELSIUS, say.celsius)},
+  {property: /^default-power-on-state$/, set: true, meaning: powerOnBehavior},
+  {property: /^fault$/, meaning: fault},
+  {service: /^switch$|^outlet$/, property: /^mode$/, set: true, meaning: mode},
+  {
+    property: /^working-time$/,
+    meaning: (found) => inUnit(found, 'working_time', MINUTES, minutes('Working time')),
+  },
+  {service: /countdown|delay/, property: /^on$|enable/, set: true, meaning: countdownRuns},
+  {property: /^(left|remain|remaining|delay-remain|countdown-left)-time$/, meaning: countdownLeft},
+  {property: /^(countdown|delay)-time$/, set: true, meaning: countdown},
+  {service: /countdown|delay/, property: /^duration$/, set: true, meaning: countdown},
+]
+
+/** Scales by unit. Only these are believed: what has no unit may be tenths or thousandths (docs/protocol.md §3.3). */
+const VOLTS = {volt: 1, volts: 1, v: 1, mv: 0.001, millivolt: 0.001}
+const AMPERES = {ampere: 1, amperes: 1, a: 1, ma: 0.001, milliampere: 0.001}
+const CELSIUS = {celsius: 1}
+const MINUTES = {minutes: 1, minute: 1, seconds: 1 / 60, second: 1 / 60}
+/** No plug carries more than 4 kW: who counts much further counts in hundredths of a watt. */
+const MOST_WATTS = 20_000
+
+const COUNTER =
+  'such counters are often stuck, or count ten minutes only, so the bridge adds up watts itself. When you have compared it with the app:'
+
+export function can({about}: Found, what: 'read' | 'write'): boolean {
+  return about.access.includes(what)
+}
+
+function power({address, at, about: {unit, range}}: Found): Meant {
+  const howTo = `Compare it with a known load, then add power: {miot: ${at}, scale: …}`
+  const most = range?.[1] ?? 0
+  if (unit !== 'watt') return `its unit is ${unit ?? 'not told'}. ${howTo}`
+  if (most > MOST_WATTS) return `it goes to ${most}, so it does not count whole watts. ${howTo}`
+  return {
+    power: say.watts(address, {evidence: 'the specification says watt, which is no proof of the scale'}),
+  }
+}
+
+function inUnit(
+  {address, at, about: {unit = 'none'}}: Found,
+  name: string,
+  scales: Readonly<Record<string, number>>,
+  word: (address: Address, options: {scale: number; evidence: string}) => Property,
+): Meant {
+  const scale = Object.hasOwn(scales, unit.toLowerCase()) ? scales[unit.toLowerCase()] : undefined
+  if (scale !== undefined) return {[name]: word(address, {scale, evidence: `${unit} (specification)`})}
+  const said = unit === 'none' ? 'it has no unit' : `its unit is ${unit}`
+  return `${said}, so its scale is unknown. Look what it says, then add ${name}: {miot: ${at}, scale: …}`
+}
+
+function minutes(label: string) {
+  return (address: Address, options: {scale: number; evidence: string}) =>
+    say.minutes(label, address, options)
+}
+
+/** Which number means what differs from vendor to vendor: only words are believed. */
+function powerOnBehavior({address, about: {list = []}}: Found): Meant {
+  const values = list.map(({value, description}) => [value, behaviorIn(description)] as const)
+  const clear = values.flatMap(([value, word]) => (word ? [[value, word] as const] : []))
+  if (clear.length === 0) return 'the specification does not say what its values mean'
+  if (clear.length < list.length || new Set(clear.map(([, word]) => word)).size < list.length)
+    return `unclear values: ${list.map(({value, description}) => `${value} ${description}`).join(', ')}`
+  return {power_on_behavior: say.powerOnBehavior(address, clear, {evidence: inWords(list)})}
+}
+
+/** `undefined` for what could mean two things, such as "Keep on". */
+function behaviorIn(description: string): Behavior | undefined {
+  const [meaning, other] = behaviors.filter(([, words]) => words.test(description))
+  return other ? undefined : meaning?.[0]
+}
+
+type Behavior = 'off' | 'on' | 'previous'
+const behaviors: readonly (readonly [Behavior, RegExp])[] = [
+  ['previous', /memory|last|restore|previous|keep|default/i],
+  ['on', /\b(on|open)\b/i],
+  ['off', /\b(off|closed?)\b/i],
+]
+
+function fault({address, about: {list = []}}: Found): Meant {
+  const codes = (pattern: RegExp) =>
+    list.flatMap(({value, description}) => (pattern.test(description) ? [value] : []))
+  const [heat, load] = [codes(/over.?(temp|heat)/i), codes(/over.?(load|current|power)/i)]
+  const evidence = inWords(list)
+  if (heat.length + load.length === 0) return 'none of its values tells of heat or overload'
+  return {
+    ...(heat.length > 0 ? {over_temperature: say.overTemperature(address, {on: heat, evidence})} : {}),
+    ...(load.length > 0 ? {overload: say.overload(address, {on: load, evidence})} : {}),
+  }
+}
+
+function mode({address, about: {list = []}}: Found): Meant {
+  const values = list.map(({value, description}) => [value, slug(description)] as const)
+  const different = new Set(values.map(([, word]) => word)).size
+  if (values.length === 0 || different < values.length) return 'the specification does not name its values'
+  return {mode: say.mode(address, values, {evidence: inWords(list)})}
+}
+
+function countdown(found: Found): Meant {
+  return inUnit(found, 'countdown', MINUTES, (address, {scale, evidence}) => {
+    const [least = 0, most = 0] = found.about.range ?? []
+    const limits = most > 0 ? {min: Math.floor(least * scale), max: Math.floor(most * scale)} : {}
+    return say.countdown(address, {scale, evidence, ...limits})
+  })
+}
+
+function countdownRuns({address}: Found): Meant {
+  return {countdown_active: say.setting('Countdown active', address)}
+}
+
+function countdownLeft(found: Found): Meant {
+  return inUnit(found, 'countdown_left', MINUTES, minutes('Countdown left'))
+}
+
+function inWords(list: readonly {value: number; description: string}[]): string {
+  return `${list.map(({value, description}) => `${value} ${description}`).join(', ')} (specification)`
+}
+
+function slug(text: string): string {
+  return text
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '_')
+    .replace(/^_+|_+$/g, '')
+}

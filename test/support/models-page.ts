@@ -1,0 +1,138 @@
+/** The definitions as tables for people: docs/models.md and docs/home-assistant.md hold what this returns. */
+import {isWritable} from '../../src/device/values.ts'
+import type {Address, Model, Property} from '../../src/models/model.ts'
+import {NAMES, patternOf} from '../../src/models/names.ts'
+import {complete} from '../../src/models/vocabulary.ts'
+
+/** How sure a definition is, as docs/models.md explains it. */
+const SURE = {hardware: 'seen on hardware', vendor: 'from the specification', inferred: 'inferred'} as const
+
+/** One row for every name of the vocabulary. */
+export function vocabulary(): string {
+  const rows = Array.from(NAMES, ([name, meaning]) => `| \`${name}\` | ${meaning} |`)
+  return ['| property | what it is |', '|---|---|', ...rows].join('\n')
+}
+
+/** What becomes of each name in Home Assistant, for a plug called `desk`; of sockets the second stands for all. */
+export function entities(models: readonly Model[]): string {
+  const all = new Map(
+    models.flatMap((model) =>
+      Object.entries(complete(model).properties).map(([name, property]) => [patternOf(name), property]),
+    ),
+  )
+  const head = ['| property | entity | named | entity id for a plug called `desk` |', '|---|---|---|---|']
+  return [...head, ...Array.from(NAMES.keys(), (name) => entity(name, all.get(name)))].join('\n')
+}
+
+/** One row for every model. */
+export function overview(models: readonly Model[]): string {
+  const rows = models.flatMap((model) =>
+    model.ids.map((id) => `| \`${id}\` | ${model.name} | ${features(model)} | ${SURE[model.confidence]} |`),
+  )
+  return ['| model | on the box | properties | how sure |', '|---|---|---|---|', ...rows].join('\n')
+}
+
+/** One section for every definition. */
+export function details(models: readonly Model[]): string {
+  return models.map(section).join('\n\n')
+}
+
+function entity(name: string, property: Property | undefined): string {
+  if (!property) throw new Error(`no model has ${name}`)
+  const {kind, label} = property
+  const what = [
+    kind === 'switch' && property.deviceClass === 'outlet' ? 'switch (outlet)' : kind.replace('_', ' '),
+    ...('unit' in property ? [property.unit] : []),
+    ...(property.category === 'config' ? ['under configuration'] : []),
+    ...(property.category === 'diagnostic' ? ['under diagnostics'] : []),
+    ...(property.disabledByDefault ? ['disabled'] : []),
+  ]
+  const id = label === null ? `${kind}.desk` : `${kind}.desk_${name.replace(/_n$/, '_2')}`
+  return `| \`${name}\` | ${what.join(', ')} | ${label?.replace(/\d+/, '2') ?? 'as the plug'} | \`${id}\` |`
+}
+
+/** What a plug is bought for: the rest is in its section. */
+function features({properties}: Model): string {
+  const often = Object.entries(properties).filter(([, {lane}]) => lane !== 'rare')
+  const patterns = new Set(often.map(([name]) => patternOf(name)))
+  return [...patterns].map((name) => `\`${name}\``).join(' ')
+}
+
+function section(model: Model): string {
+  return [
+    `### ${model.ids.join(', ')}`,
+    '',
+    `${model.name}. ${model.vendor}; ${SURE[model.confidence]}.`,
+    '',
+    model.evidence,
+    '',
+    ...habits(model),
+    '| property | found at | worth | known from |',
+    '|---|---|---|---|',
+    ...Object.entries(model.properties).map(([name, property]) => row(name, property)),
+  ].join('\n')
+}
+
+function habits({exactList, batch, interval, pause}: Model): string[] {
+  const told = [
+    ...(exactList ? ['all names of `get_prop` in one list'] : []),
+    ...(batch ? [batch === 1 ? 'one value in a request' : `at most ${batch} values in a request`] : []),
+    ...(interval ? [`not more often than every ${interval / 1000} s`] : []),
+    ...(pause ? [`${pause / 1000} s between two requests`] : []),
+  ]
+  return told.length > 0 ? [`How it is asked: ${told.join(', ')}.`, ''] : []
+}
+
+function row(name: string, property: Property): string {
+  const cells = [`\`${name}\``, place(property), worth(property), property.evidence ?? '']
+  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
+}
+
+function place(property: Property): string {
+  const where = at(property.address)
+  return isWritable(property) ? where : `${where}, read only`
+}
+
+function at(address: Address): string {
+  switch (address.via) {
+    case 'get_prop': {
+      const {name, write} = address
+      if (!write) return `\`${name}\``
+      return 'method' in write
+        ? `\`${name}\`, \`${write.method}\``
+        : `\`${name}\`, \`${write.on}\`, \`${write.off}\``
+    }
+    case 'method':
+      return `\`${address.method}\``
+    case 'miot':
+      return `${address.siid}.${address.piid}`
+    case 'action':
+      return `action ${address.siid}.${address.aiid}`
+    case 'info':
+      return '`miIO.info`'
+    case 'bridge':
+      return 'the bridge'
+  }
+}
+
+function worth(property: Property): string {
+  switch (property.kind) {
+    case 'switch':
+    case 'binary_sensor':
+      return 'ON, OFF'
+    case 'sensor':
+      return property.raw === 'text' ? 'text' : `${factor(property.scale)}${property.unit}`
+    case 'number':
+      return `${factor(property.scale)}${property.unit}, ${property.min} to ${property.max}`
+    case 'select':
+      return property.values.map(([raw, word]) => `${raw} = ${word}`).join(', ')
+    case 'button':
+      return ''
+  }
+}
+
+/** A sixtieth is no decimal number. */
+function factor(scale: number): string {
+  if (scale === 1) return ''
+  return `× ${String(scale).length > 8 ? `1/${Math.round(1 / scale)}` : scale} `
+}

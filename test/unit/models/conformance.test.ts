@@ -1,0 +1,260 @@
+import {afterAll, beforeAll, describe, expect, it} from 'vitest'
+import {plugDiscovery} from '../../../src/bridge/discovery.ts'
+import {systemClock} from '../../../src/clock.ts'
+import {expectOk, readOf, valuesIn, writeOf} from '../../../src/device/access.ts'
+import {Device} from '../../../src/device/device.ts'
+import {isWritable} from '../../../src/device/values.ts'
+import {MiioClient} from '../../../src/miio/client.ts'
+import {MiioSocket, type Wire} from '../../../src/miio/socket.ts'
+import {builtIn, definitions} from '../../../src/models/index.ts'
+import type {Address, Model, Property, Raw, Value} from '../../../src/models/model.ts'
+import {isKnownName, NAMES, patternOf} from '../../../src/models/names.ts'
+import {type Answer, firmwareOf, type Surroundings} from '../../../src/simulator/firmware.ts'
+import {habitsOf} from '../../../src/simulator/habits.ts'
+import {startPlug} from '../../support/bridge.ts'
+import {messageProblems} from '../../support/discovery-validator.ts'
+import {TOKEN} from '../../support/token.ts'
+import {VirtualClock} from '../../support/virtual-clock.ts'
+import {StagedPlug, topics} from '../bridge/stage.ts'
+import {busyState, FORMS, isOfThePlug, samplesOf} from './forms.ts'
+
+const models = [...builtIn.models]
+
+describe('the vocabulary', () => {
+  it('has a form for every name, and a name for every form', () => {
+    expect([...FORMS.keys()]).toEqual([...NAMES.keys()])
+  })
+
+  it('is closed', () => {
+    expect(['state', 'state_1', 'state_12', 'cycle_schedule_3', 'led'].map(isKnownName)).not.toContain(false)
+    expect(['state_n', 'state_0', 'led_1', 'State', '', 'toggle'].map(isKnownName)).not.toContain(true)
+  })
+})
+
+describe('the definitions', () => {
+  it('claim every id once', () => {
+    const ids = definitions.flatMap((model) => model.ids)
+    expect([...new Set(ids)]).toEqual(ids)
+  })
+
+  it('trust no counter of a plug: docs/models.md says why', () => {
+    expect(definitions.filter(({properties}) => 'energy' in properties).map(({ids}) => ids)).toEqual([])
+  })
+
+  it('know the plugs that the documents name', () => {
+    expect(builtIn.ids).toEqual(expect.arrayContaining(DOCUMENTED))
+  })
+
+  it.each(definitions.map((model) => [model.ids.join(', '), model] as const))(
+    '%s say what they rest on',
+    (_, model) => {
+      expect(model.name).not.toBe('')
+      expect(model.evidence).toMatch(/^.{10,}\.$/)
+      const bare = Object.entries(model.properties).filter(
+        ([, property]) => needsEvidence(property) && !property.evidence,
+      )
+      expect(bare.map(([name]) => name)).toEqual([])
+    },
+  )
+})
+
+describe.each(models)('%s', (id, model) => {
+  const properties = Object.entries(model.properties)
+  const own = properties.filter(([, property]) => isOfThePlug(property))
+
+  it('begins with its relay, and calls everything what it is called everywhere', () => {
+    expect(properties[0]?.[0]).toBe('state')
+    for (const [name, property] of properties) {
+      expect(isKnownName(name), name).toBe(true)
+      const {kind, unit, label, isWritable: writable, lane} = FORMS.get(patternOf(name)) ?? expect.fail(name)
+      expect(property, name).toMatchObject({kind, ...(unit === undefined ? {} : {unit})})
+      expect('unit' in property, name).toBe(unit !== undefined)
+      expect(property.label, name).toBe(label?.replace('#', numberOf(name)) ?? null)
+      expect(isWritable(property), name).toBe(writable)
+      expect(property.lane, name).toBe(lane)
+    }
+  })
+
+  it('reads what is rarely wanted in a request of its own, and offers it only to who asks', () => {
+    const rare = own.filter(([, {lane}]) => lane === 'rare')
+    for (const [name, property] of rare)
+      expect(property, name).toMatchObject({alone: true, disabledByDefault: true})
+  })
+
+  it.each(own)('reads %s in its unit from where it is documented', (name, property) => {
+    const {ask, state} = plugIn(id, model)
+    const read = readOf(model, name)
+    for (const {raw, value} of samplesOf(property)) {
+      expect(valuesIn(replyWith(model, name, raw), read, model).values[name]).toBe(value)
+      state[name] = value
+      const answer = resultOf(ask(read.method, read.params))
+      expect(valuesIn(answer, read, model).values).toMatchObject({[name]: value})
+    }
+  })
+
+  it.each(own.filter(([, property]) => isWritable(property)))(
+    'writes %s as it is documented, and nothing else',
+    (name, property) => {
+      const {ask, state} = plugIn(id, model)
+      for (const {raw, value} of samplesOf(property)) {
+        const before = {...state}
+        const write = writeOf(name, property, value)
+        expect(write).toEqual(documentedWrite(name, property.address, raw, value))
+        expectOk(resultOf(ask(write.method, write.params)), write)
+        expect(state).toEqual({...before, [name]: value})
+      }
+    },
+  )
+
+  it('is announced by a message that Home Assistant has nothing to object to', () => {
+    const payload = JSON.stringify(
+      plugDiscovery(new StagedPlug(new VirtualClock()), 4711, model, {topics, version: '1.2.3'}),
+    )
+    expect(
+      messageProblems(
+        {topic: 'homeassistant/device/miio2mqtt_4711/config', payload, retain: true},
+        'homeassistant',
+      ),
+    ).toEqual([])
+    const {components}: {components: Record<string, {platform: string; unit_of_measurement?: string}>} =
+      JSON.parse(payload)
+    expect(
+      Object.entries(components).map(([name, {platform, unit_of_measurement: unit}]) => [
+        name,
+        platform,
+        unit,
+      ]),
+    ).toEqual(
+      properties.map(([name]) => [name, FORMS.get(patternOf(name))?.kind, FORMS.get(patternOf(name))?.unit]),
+    )
+  })
+})
+
+describe('over the wire', () => {
+  const socket = new MiioSocket({bind: '127.0.0.1'})
+  const trips = new Map<string, Promise<void>>()
+
+  beforeAll(async () => {
+    await socket.open()
+    for (const [index, [id, model]] of models.entries()) {
+      const trip = readAndSet(id, model, `127.80.1.${index + 1}`, socket)
+      trip.catch(() => {}) // its test says so
+      trips.set(id, trip)
+    }
+  })
+  afterAll(() => socket.close())
+
+  it.each(builtIn.ids)('%s is read and set', (id) => trips.get(id) ?? expect.fail(id))
+})
+
+/** Reads all of a plug on `address`, and sets all of it that can be set. */
+async function readAndSet(id: string, model: Model, address: string, socket: Wire): Promise<void> {
+  const state = busyState(model)
+  const plug = await startPlug({model: id, address, state: {...state}, habits: PATIENT})
+  const token = Buffer.from(TOKEN, 'hex')
+  const clock = systemClock
+  const transport = new MiioClient({socket, clock, random: Math.random, token, host: address})
+  // The pause is for real firmware.
+  const findModel = () => ({...model, pause: 0})
+  const device = new Device({name: id, transport, clock, identity: {model: id}, findModel})
+  await device.refresh('rare')
+  expect(device.state).toMatchObject(state)
+  expect(device.leftOut).toEqual([])
+  for (const [name, property] of Object.entries(model.properties).filter(([, each]) => isWritable(each))) {
+    const [{value} = expect.fail(name)] = samplesOf(property)
+    await device.set(name, value, clock.now() + 10_000)
+    expect(plug.state[name], name).toBe(value)
+    expect(device.state[name], name).toBe(value)
+  }
+  await device.stop(0)
+}
+
+/** Everything is asked and set at once here, as no bridge would. */
+const PATIENT = {overPolled: {most: 1000, withinMs: 1000}}
+
+/** Those of the issue and of docs/protocol.md §3.1 and §3.3. */
+const DOCUMENTED = [
+  ...['v1', 'v2', 'v3', 'm1', 'm3', 'hmi205', 'hmi206', 'hmi208', '212a01'].map(
+    (id) => `chuangmi.plug.${id}`,
+  ),
+  ...[
+    'co1',
+    'cp1',
+    'cp1m',
+    'cp1md',
+    'cp2',
+    'cp2a',
+    'cp3a',
+    'cp5',
+    'cp5pro',
+    'cp5prd',
+    'sp5',
+    'v2eur',
+    'v3',
+  ].map((id) => `cuco.plug.${id}`),
+  ...['co3d', 'cp2d', 'cp4', 'cp4am', 'cp4m', 'cp5d', 'wp5m', 'wp12', 'cp7pd'].map((id) => `cuco.plug.${id}`),
+  ...['psv3', 'tw02', '2a1c1'].map((id) => `qmi.plug.${id}`),
+  ...['qmi.powerstrip.v1', 'zimi.powerstrip.v2', 'zimi.plug.zncz01', 'xiaomi.plug.04'],
+]
+
+/** What a number, a word or a code means is never self-evident; that true is on, and 40 degrees are 40, is. */
+function needsEvidence(property: Property): boolean {
+  switch (property.kind) {
+    case 'select':
+    case 'number':
+      return true
+    case 'binary_sensor':
+      return property.on !== undefined
+    case 'sensor':
+      return (
+        property.raw === 'number' &&
+        (property.scale !== 1 || !['temperature', 'duration'].includes(property.deviceClass))
+      )
+    default:
+      return false
+  }
+}
+
+function plugIn(id: string, model: Model) {
+  const plug: Surroundings = {
+    did: 4711,
+    token: Buffer.from(TOKEN, 'hex'),
+    address: '127.80.0.1',
+    uptimeS: 123,
+    rssi: -52,
+    habits: habitsOf(id),
+    state: busyState(model),
+  }
+  const firmware = firmwareOf(model, id)
+  return {
+    state: plug.state,
+    ask: (method: string, params: unknown) => firmware.answer({id: 1, method, params}, plug),
+  }
+}
+
+function resultOf(answer: Answer | undefined): unknown {
+  return answer && 'result' in answer ? answer.result : expect.fail(JSON.stringify(answer))
+}
+
+/** What a plug says to the question for `name`, by the documents: nothing but that is known. */
+function replyWith(model: Model, name: string, raw: Raw): unknown {
+  const {address} = model.properties[name] ?? expect.fail(name)
+  if (address.via === 'miot')
+    return [{did: 'any', siid: address.siid, piid: address.piid, code: 0, value: raw}]
+  return readOf(model, name).properties.map((asked) => (asked === name ? raw : null))
+}
+
+function documentedWrite(name: string, address: Address, raw: Raw, value: Value): unknown {
+  if (address.via === 'miot')
+    return {
+      method: 'set_properties',
+      params: [{did: name, siid: address.siid, piid: address.piid, value: raw}],
+    }
+  if (address.via !== 'get_prop' || !address.write) return expect.fail(`${name} cannot be written`)
+  if ('method' in address.write) return {method: address.write.method, params: [raw]}
+  return {method: value === 'ON' ? address.write.on : address.write.off, params: []}
+}
+
+function numberOf(name: string): string {
+  return /\d+$/.exec(name)?.[0] ?? ''
+}
