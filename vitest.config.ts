@@ -7,7 +7,12 @@ const brokerless = !existsSync('/usr/sbin/mosquitto') && process.getuid?.() !== 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: [...configDefaults.exclude, ...(brokerless ? ['test/e2e/**', 'test/unit/mqtt/**'] : [])],
+    // Home Assistant itself is `npm run test:homeassistant`.
+    exclude: [
+      ...configDefaults.exclude,
+      'test/homeassistant/**',
+      ...(brokerless ? ['test/e2e/**', 'test/unit/mqtt/**'] : []),
+    ],
     globalSetup: ['test/setup/debian-packages.ts'],
     pool: 'forks',
     maxWorkers: 2,
