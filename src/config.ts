@@ -1,8 +1,9 @@
 /** config.yaml to a Config, or to every problem in it at once. */
-import {dirname, resolve} from 'node:path'
+import {dirname, isAbsolute, join, resolve} from 'node:path'
 import type {z} from 'zod'
 import {type Environment, override, readOverrides} from './config/environment.ts'
 import {stateFolder} from './config/locations.ts'
+import {definitionsIn, type ModelFile, readModelFolder} from './config/model-files.ts'
 import {brokenRules} from './config/plugs.ts'
 import {ConfigError, type Place, type Problem, suggestion} from './config/problems.ts'
 import {type Config, configSchema} from './config/schema.ts'
@@ -25,6 +26,7 @@ import {
   readYaml,
   type YamlFile,
 } from './config/yaml.ts'
+import {builtIn, Catalogue} from './models/index.ts'
 import {Redactor} from './redact.ts'
 
 export {maskedConfig, secretsOf} from './config/effective.ts'
@@ -43,6 +45,8 @@ export interface ParseOptions {
   env: Environment
   /** The content of the files that the text refers to. By default there are none. */
   readFile?: ReadFile
+  /** The files in the folder `models`. By default there are none. */
+  models?: readonly ModelFile[]
 }
 
 /**
@@ -54,15 +58,17 @@ export async function loadConfig(file: string, env: Environment = process.env): 
     throw new ConfigError([{file, path: '', message: `cannot read the configuration: ${reason(error)}`}])
   })
   const yaml = parseYaml(text, file)
-  return new Parsing(yaml, env, await readAhead(filesNamed(yaml, env))).run()
+  const parsing = new Parsing(yaml, env, await readAhead(filesNamed(yaml, env)))
+  const folder = parsing.modelFolder
+  return parsing.run(folder === undefined ? [] : await readModelFolder(folder))
 }
 
 /**
  * The configuration that `text` describes.
  * @throws ConfigError
  */
-export function parseConfig(text: string, {file, env, readFile = noFile}: ParseOptions): Config {
-  return new Parsing(parseYaml(text, file), env, readFile).run()
+export function parseConfig(text: string, {file, env, readFile = noFile, models = []}: ParseOptions): Config {
+  return new Parsing(parseYaml(text, file), env, readFile).run(models)
 }
 
 /** @throws Error always */
@@ -81,6 +87,7 @@ class Parsing {
   readonly #gaps = new Set<string>()
   /** What came from elsewhere may be secret whatever the setting: it is not repeated. */
   readonly #unseen = new Redactor()
+  #written: Raw | undefined
 
   constructor(yaml: YamlFile, env: Environment, readFile: ReadFile) {
     this.#yaml = yaml
@@ -89,22 +96,40 @@ class Parsing {
     this.#problems = [...yaml.problems]
   }
 
-  run(): Config {
+  /** Where the user's own definitions are. */
+  get modelFolder(): string | undefined {
+    const {written} = this
+    const folder = isMapping(written) ? written['models'] : undefined
+    if (typeof folder !== 'string' || folder === '') return undefined
+    return isAbsolute(folder) ? folder : join(dirname(this.#yaml.file), folder)
+  }
+
+  /** What the file and the environment say, as text. */
+  get written(): Raw {
+    this.#written ??= this.#yaml.readable ? this.#withEnvironment(this.#read()) : ''
+    return this.#written
+  }
+
+  /** @param models what is in `modelFolder`, or why it cannot be read. @throws ConfigError */
+  run(models: readonly ModelFile[] | {problem: string}): Config {
     if (!this.#yaml.readable) throw new ConfigError(this.#problems)
-    const written = this.#withEnvironment(this.#read())
+    const {written} = this
+    const own = definitionsIn('problem' in models ? [] : models)
+    if ('problem' in models) this.#report(['models'], models.problem)
     const understood = configSchema.safeParse(written)
     for (const issue of understood.error?.issues ?? []) this.#reportIssue(issue)
     for (const {path, message} of brokenRules(written)) this.#report(path, message)
-    this.#problems.push(...this.#sources.problems)
-    if (understood.success && this.#problems.length === 0) return this.#located(understood.data)
+    this.#problems.push(...this.#sources.problems, ...own.problems)
+    if (understood.success && this.#problems.length === 0)
+      return this.#located(understood.data, own.models.length > 0 ? new Catalogue(own.models) : builtIn)
     throw new ConfigError(this.#problems.sort(byPlace(this.#yaml.file)))
   }
 
-  #located(config: z.output<typeof configSchema>): Config {
+  #located(config: z.output<typeof configSchema>, catalogue: Catalogue): Config {
     const {state_dir} = config
     const folder =
       state_dir === undefined ? stateFolder(this.#env) : resolve(dirname(this.#yaml.file), state_dir)
-    return {...config, state_dir: folder}
+    return {...config, state_dir: folder, catalogue}
   }
 
   #read(): Raw {
@@ -188,11 +213,16 @@ function isMapping(read: Raw): read is RawMapping {
 
 /** In the order of the file, then of what it refers to. */
 function byPlace(file: string): (a: Place, b: Place) => number {
-  const rank = (place: Place) => [place.file === file ? 0 : 1, place.line ?? 0, place.column ?? 0]
+  const rank = (place: Place, than: Place) => [
+    place.file === file ? 0 : 1,
+    place.file > than.file ? 1 : 0,
+    place.line ?? 0,
+    place.column ?? 0,
+  ]
   return (a, b) => {
-    const other = rank(b)
+    const other = rank(b, a)
     return (
-      rank(a)
+      rank(a, b)
         .map((part, at) => part - (other[at] ?? 0))
         .find((difference) => difference !== 0) ?? 0
     )

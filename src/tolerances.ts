@@ -2,18 +2,28 @@
 import {Tolerance} from './device/tolerance.ts'
 import type {StateStore} from './state.ts'
 
-/** One `Tolerance` for each model and firmware. That of a plug which has not told its firmware yet is its own, and forgotten. */
-export function tolerancesIn(store: StateStore): (model: string, firmware: string | undefined) => Tolerance {
+/**
+ * One `Tolerance` for each model and firmware. That of a plug which has not told its firmware yet is its own, and forgotten.
+ * @param own models that the user describes: what was found out of an earlier edition of the file is not held against this one
+ */
+export function tolerancesIn(
+  store: StateStore,
+  own: ReadonlySet<string> = new Set(),
+): (model: string, firmware: string | undefined) => Tolerance {
   const known = new Map<string, Tolerance>()
   return (model, firmware) => {
     if (firmware === undefined) return new Tolerance()
     const key = `${model} ${firmware}`
     const found = known.get(key)
     if (found) return found
-    const tolerance = new Tolerance(store.tolerated(model, firmware), (tolerated) =>
-      store.rememberTolerated(model, firmware, tolerated),
-    )
+    const tolerance = own.has(model) ? new Tolerance() : remembered(model, firmware)
     known.set(key, tolerance)
     return tolerance
+  }
+
+  function remembered(model: string, firmware: string): Tolerance {
+    return new Tolerance(store.tolerated(model, firmware), (tolerated) =>
+      store.rememberTolerated(model, firmware, tolerated),
+    )
   }
 }

@@ -1,41 +1,89 @@
 /** `models` and `schema`: what this program knows, to read. */
 import type {Command} from 'commander'
+import {modelId} from '../config/fields.ts'
+import {quoted, suggestion} from '../config/problems.ts'
+import {definitionText} from '../config/written.ts'
 import {jsonSchema} from '../config.ts'
 import {isWritable} from '../device/values.ts'
-import {builtIn} from '../models/index.ts'
-import type {Model} from '../models/model.ts'
+import type {Catalogue} from '../models/index.ts'
+import type {Model, Property} from '../models/model.ts'
+import {catalogueIfAny} from './configuration.ts'
+import {UsageError} from './exit.ts'
+import {importSpec} from './import.ts'
+import {readOption} from './options.ts'
 import type {Terminal} from './terminal.ts'
 
+interface Options {
+  config?: string
+  id?: string
+}
+
 export function catalogueCommands(program: Command, terminal: Terminal): void {
-  program
+  const models = program
     .command('models')
-    .description('every plug that is described, and what it can tell and do')
-    .action(() => listModels(terminal))
+    .description('every plug that is described, and what it can tell and do; one of them in full')
+    .argument('[id]', 'the model to print in full, as a definition to start another one from')
+    .usage('[options] [id]')
+    .helpCommand(false)
+    .action((id: string | undefined, _options: unknown, command: Command) =>
+      showModels(id, command.optsWithGlobals<Options>(), terminal),
+    )
+  models
+    .command('import')
+    .description('turn a MIoT specification (the JSON that Xiaomi publishes) into a definition')
+    .argument('<file>')
+    .usage('[options] <file>')
+    .option('--id <model>', 'what the plug calls itself, as `miio2mqtt info` shows it')
+    .action((file: string, _options: unknown, command: Command) =>
+      importModel(file, command.optsWithGlobals<Options>(), terminal),
+    )
   program
     .command('schema')
     .description('the JSON Schema of config.yaml, for editors')
     .action(() => terminal.line(JSON.stringify(jsonSchema(), null, 2)))
 }
 
-function listModels(terminal: Terminal): void {
-  const rows = [...builtIn.models].map(([id, model]) => ({
+async function showModels(id: string | undefined, {config}: Options, terminal: Terminal): Promise<void> {
+  const catalogue = await catalogueIfAny(config, terminal)
+  if (id === undefined) return listModels(catalogue, terminal)
+  const model = catalogue.find(id)
+  if (!model) throw new UsageError(`no model ${quoted(id)} is described${suggestion(id, catalogue.ids)}`)
+  terminal.result(model, definitionText(model).trimEnd())
+}
+
+async function importModel(file: string, {id}: Options, terminal: Terminal): Promise<void> {
+  const {model, notes} = await importSpec(file, id && readOption('--id', modelId(), id))
+  terminal.result({model, notes}, definitionText(model).trimEnd())
+  for (const note of notes) terminal.note(`# ${note}`)
+}
+
+function listModels(catalogue: Catalogue, terminal: Terminal): void {
+  const rows = [...catalogue.models].map(([id, model]) => ({
     id,
     name: model.name,
-    properties: abilities(model),
+    own: catalogue.own.has(id),
+    properties: Object.entries(model.properties).map(ability),
   }))
   const head = ['model', 'name', 'properties (* can be set)']
-  const cells = rows.map(({id, name, properties}) => [
-    id,
-    name,
-    properties.map((property) => `${property.name}${property.writable ? '*' : ''}`).join(' '),
-  ])
+  const cells = [...catalogue.models].map(([id, model]) => [id, model.name, inShort(model)])
   terminal.result(rows, terminal.table(head, cells))
 }
 
-function abilities({properties}: Model) {
-  return Object.entries(properties).map(([name, property]) => ({
+function ability([name, property]: readonly [string, Property]) {
+  return {
     name,
     unit: 'unit' in property ? property.unit : null,
     writable: isWritable(property),
-  }))
+  }
+}
+
+/** What a plug is bought for; of what is hardly ever wanted only the number, since strips have dozens. */
+function inShort({properties}: Model): string {
+  const own = Object.entries(properties).filter(
+    ([, {address}]) => address.via !== 'bridge' && address.via !== 'info',
+  )
+  const wanted = own.filter(([, {disabledByDefault}]) => !disabledByDefault)
+  const names = wanted.map(([name, property]) => `${name}${isWritable(property) ? '*' : ''}`)
+  const rest = own.length - wanted.length
+  return [...names, ...(rest > 0 ? [`+${rest}`] : [])].join(' ')
 }

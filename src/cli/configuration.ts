@@ -2,6 +2,7 @@
 import {access} from 'node:fs/promises'
 import type {Command} from 'commander'
 import {type Config, ConfigError, configPath, loadConfig, type Problem} from '../config.ts'
+import {builtIn, type Catalogue} from '../models/index.ts'
 import {CommandFailed, EXIT} from './exit.ts'
 import {count, type Terminal} from './terminal.ts'
 
@@ -42,17 +43,27 @@ export async function configurationIfAny(
   }
 }
 
+/** Every plug that is described: the user's own definitions count where there is a configuration that names them. */
+export async function catalogueIfAny(option: string | undefined, terminal: Terminal): Promise<Catalogue> {
+  return (await configurationIfAny(option, terminal))?.catalogue ?? builtIn
+}
+
 async function check({config: option}: Options, terminal: Terminal): Promise<void> {
   const file = await configPath(option, process.env)
   const invalid = (problems: readonly Problem[]) =>
     terminal.line(JSON.stringify({valid: false, file, problems}))
-  const {devices} = await load(file, terminal.json ? invalid : undefined)
+  const {devices, catalogue} = await load(file, terminal.json ? invalid : undefined)
   const names = Object.keys(devices)
-  const told = names.length > 0 ? `: ${names.join(', ')}` : ''
+  const models = [...catalogue.own]
+  const ownModels = models.length > 0 ? `\n${listed(models, 'own model')}` : ''
   terminal.result(
-    {valid: true, file, devices: names},
-    `${file} is valid: ${count(names.length, 'plug')}${told}`,
+    {valid: true, file, devices: names, ...(models.length > 0 ? {models} : {})},
+    `${file} is valid: ${listed(names, 'plug')}${ownModels}`,
   )
+}
+
+function listed(names: readonly string[], what: string): string {
+  return `${count(names.length, what)}${names.length > 0 ? `: ${names.join(', ')}` : ''}`
 }
 
 /** @param onInvalid told of every problem, before it throws. @throws CommandFailed */

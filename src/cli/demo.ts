@@ -7,6 +7,7 @@ import {systemClock, within} from '../clock.ts'
 import {whole} from '../config/fields.ts'
 import {type Config, parseConfig, secretsOf} from '../config.ts'
 import {Daemon} from '../daemon.ts'
+import {EnergyLedger} from '../energy-ledger.ts'
 import {createLog} from '../log.ts'
 import {builtIn} from '../models/index.ts'
 import {Redactor} from '../redact.ts'
@@ -75,6 +76,7 @@ async function bridge(
   const log = createLog({level: config.log.level, format: config.log.format, redactor, destination: 'stderr'})
   const clock = systemClock
   const store = await StateStore.open(stateFolder, {clock, random: Math.random, log})
+  const ledger = await EnergyLedger.open(stateFolder, {clock, random: Math.random, log})
   const daemon = new Daemon({
     catalogue: builtIn,
     config,
@@ -82,13 +84,14 @@ async function bridge(
     random: Math.random,
     log,
     store,
+    ledger,
     onRestart: () => Promise.resolve(false),
   })
   await daemon.start()
   onReady()
   await end
   await within(clock, clock.now() + STOP_MS, daemon.stop())
-  await store.close()
+  await Promise.all([store.close(), ledger.close()])
 }
 
 const readFile = () => {

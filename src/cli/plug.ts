@@ -1,7 +1,8 @@
-/** `info|status|on|off|toggle|get|set|call`: one plug, asked directly. */
+/** `info|status|on|off|toggle|get|set|probe|call`: one plug, asked directly. */
 import type {Command} from 'commander'
 import {quoted} from '../config/problems.ts'
 import {UsageError} from './exit.ts'
+import {probe} from './probe.ts'
 import {type Asked, call, get, info, set, status} from './questions.ts'
 import {withPlug} from './reach.ts'
 import {type TargetOptions, targetOf} from './target.ts'
@@ -29,6 +30,11 @@ const commands: readonly PlugCommand[] = [
     run: (asked) => set(asked, ...asked.words),
   },
   {
+    verb: 'probe',
+    description: 'what a plug of an unknown model answers, as a definition to start from',
+    run: probe,
+  },
+  {
     verb: 'call',
     words: '<method> [params]',
     description: 'a raw miIO call, sent once, as in `call desk get_prop \'["power"]\'`',
@@ -51,7 +57,7 @@ export function plugCommands(program: Command, terminal: Terminal): void {
         const options = command.optsWithGlobals<TargetOptions & {debug?: boolean}>()
         const [name, rest] = options.host === undefined ? [typed[0], typed.slice(1)] : [undefined, typed]
         if (name !== undefined || options.host !== undefined) expectWords(words, rest)
-        const target = await targetOf(name, options)
+        const target = await targetOf(name, options, terminal)
         await withPlug(target, {terminal, debug: options.debug}, (reached) =>
           run({...reached, name: target.name, words: rest, terminal}),
         )

@@ -1,10 +1,9 @@
 /** What each command asks of its plug, and how it tells the answer. */
 import {z} from 'zod'
 import {quoted, suggestion} from '../config/problems.ts'
-import type {Device} from '../device/device.ts'
+import {namesIn} from '../device/access.ts'
 import {identityIn} from '../device/identity.ts'
 import type {State} from '../device/values.ts'
-import {builtIn} from '../models/index.ts'
 import type {Model} from '../models/model.ts'
 import {UsageError} from './exit.ts'
 import type {Reached} from './reach.ts'
@@ -23,10 +22,10 @@ const NOT_OURS_TO_SEND =
   /^(miIO\.)?(ota|config_router|config|restore|psm_(set|get)|cli|rpc_test|stop_diag_mode|set_enable_recovery)$/i
 
 /** What `miIO.info` tells, without what is nobody's business: token, Wi-Fi name, account. */
-export async function info({name, client, deadline, terminal}: Asked): Promise<void> {
+export async function info({name, client, catalogue, deadline, terminal}: Asked): Promise<void> {
   const told = await client.call('miIO.info', [], {deadline})
   const {model = null, firmware = null, hardware = null, mac = null} = identityIn(told)
-  const box = model === null ? null : (builtIn.find(model)?.name ?? null)
+  const box = model === null ? null : (catalogue.find(model)?.name ?? null)
   const {uptime, rssi} = vitals(told)
   const who = {
     name,
@@ -40,7 +39,7 @@ export async function info({name, client, deadline, terminal}: Asked): Promise<v
   }
   const shown = {
     ...who,
-    box: box ?? 'not described yet: only `call` works with it',
+    box: box ?? 'not described yet: `probe` looks what it can tell',
     'up for': uptime === null ? null : span(uptime),
     signal: rssi === null ? null : `${rssi} dBm`,
   }
@@ -48,13 +47,13 @@ export async function info({name, client, deadline, terminal}: Asked): Promise<v
 }
 
 export async function status({device, deadline, terminal}: Asked): Promise<void> {
-  const state = await device.read(deadline)
+  const state = readNow(await device.read(deadline), device.model)
   terminal.result(state, terminal.facts(withUnits(state, device.model)))
 }
 
 export async function get({device, deadline, words: [property = ''], terminal}: Asked): Promise<void> {
   await device.ready({deadline})
-  expectProperty(property, device)
+  expectOneOf(Object.keys(device.state), property)
   const {[property]: value = null} = await device.read(deadline, property)
   terminal.result(value, String(value ?? 'unknown'))
 }
@@ -65,9 +64,11 @@ export async function set(
   value = '',
 ): Promise<void> {
   await device.ready({deadline})
-  expectProperty(property, device)
+  const {properties = {}} = device.model ?? {}
+  expectOneOf(Object.keys(properties), property)
   const done = await device.set(property, value, deadline)
-  terminal.result({[property]: done}, `${name}: ${property} is ${done}`)
+  const isButton = properties[property]?.kind === 'button'
+  terminal.result({[property]: done}, `${name}: ${property} ${isButton ? 'is pressed' : `is ${done}`}`)
 }
 
 export async function call({
@@ -83,12 +84,18 @@ export async function call({
   terminal.line(JSON.stringify(answer))
 }
 
-function expectProperty(property: string, {state}: Device): void {
-  const known = Object.keys(state)
+function expectOneOf(known: readonly string[], property: string): void {
   if (known.includes(property)) return
   throw new UsageError(
     `expected one of ${known.join(', ')}, got ${quoted(property)}${suggestion(property, known)}`,
   )
+}
+
+/** Without what is hardly ever read, and what only the bridge knows: nobody asked the plug for these. */
+function readNow(state: Readonly<State>, model: Model | undefined): State {
+  if (!model) return state
+  const asked = namesIn(model, 'slow').filter((name) => model.properties[name]?.address.via !== 'bridge')
+  return Object.fromEntries(asked.flatMap((name) => (name in state ? [[name, state[name] ?? null]] : [])))
 }
 
 function withUnits(state: Readonly<State>, model: Model | undefined): Record<string, unknown> {

@@ -1,11 +1,12 @@
 /** From a target to a plug that can be asked: without the daemon, straight over the wire. */
 import {systemClock} from '../clock.ts'
+import {adjust} from '../device/adjust.ts'
 import {Device} from '../device/device.ts'
 import {MiioClient} from '../miio/client.ts'
 import {broadcastAddresses, Discovery} from '../miio/discovery.ts'
 import {MiioSocket, type Wire} from '../miio/socket.ts'
 import {type Trace, traceLine} from '../miio/trace.ts'
-import {builtIn} from '../models/index.ts'
+import type {Catalogue} from '../models/index.ts'
 import {diagnosed, failed} from './diagnosis.ts'
 import type {Target} from './target.ts'
 import type {Terminal} from './terminal.ts'
@@ -15,6 +16,7 @@ import {TracedWire} from './trace.ts'
 export interface Reached {
   client: MiioClient
   device: Device
+  catalogue: Catalogue
   /** When to give up, on the clock. */
   deadline: number
 }
@@ -56,7 +58,7 @@ export async function withPlug(
 }
 
 function reach(
-  {name, token, host, port, id, model}: Target,
+  {name, token, host, port, id, model, properties = {}, catalogue}: Target,
   socket: Wire,
   trace: Trace | undefined,
 ): Reached {
@@ -72,8 +74,16 @@ function reach(
     trace,
   })
   const identity = model === undefined ? {} : {model}
-  const device = new Device({name, transport: client, clock, identity, findModel: (id) => builtIn.find(id)})
-  return {client, device, deadline: clock.now() + COMMAND_MS}
+  const findModel = (asked: string) => catalogue.find(asked)
+  const device = new Device({
+    name,
+    transport: client,
+    clock,
+    identity,
+    findModel,
+    adjust: (described) => adjust(described, properties).model,
+  })
+  return {client, device, catalogue, deadline: clock.now() + COMMAND_MS}
 }
 
 /** A plug known only by its id is asked for on the whole network. */

@@ -5,10 +5,10 @@ import {systemClock, within} from '../clock.ts'
 import {quoted, suggestion} from '../config/problems.ts'
 import {type Config, configPath, loadConfig, secretsOf} from '../config.ts'
 import {Daemon} from '../daemon.ts'
+import {EnergyLedger} from '../energy-ledger.ts'
 import {HEALTH_FILE_VARIABLE, HealthFile} from '../health-file.ts'
 import {createLog, type RootLog} from '../log.ts'
 import {MiioError} from '../miio/errors.ts'
-import {builtIn} from '../models/index.ts'
 import {Redactor} from '../redact.ts'
 import {StateStore} from '../state.ts'
 import {SystemdNotifier} from '../systemd.ts'
@@ -96,7 +96,13 @@ async function runOnce(config: Config, surroundings: Surroundings): Promise<Conf
   log.setLevel(config.log.level)
   const shared = {clock: systemClock, random: Math.random, log}
   const store = await StateStore.open(config.state_dir, shared)
-  const daemon = new Daemon({...shared, config, store, catalogue: builtIn, onRestart: () => renewal.ask()})
+  const ledger = await EnergyLedger.open(config.state_dir, shared)
+  const {catalogue} = config
+  if (catalogue.replaced.length > 0)
+    log.info(
+      `own definitions take the place of those that come with the program: ${catalogue.replaced.join(', ')}`,
+    )
+  const daemon = new Daemon({...shared, config, store, ledger, catalogue, onRestart: () => renewal.ask()})
   const endHeartbeat = beat(daemon, notifier)
   const next = Promise.race([stop.then(() => 'nothing'), renewal.arrived.then(() => 'another run')])
   try {
@@ -106,7 +112,7 @@ async function runOnce(config: Config, surroundings: Surroundings): Promise<Conf
     endHeartbeat()
     notifier.stop()
     await within(systemClock, systemClock.now() + STOP_MS, daemon.stop())
-    await store.close()
+    await Promise.all([store.close(), ledger.close()])
   }
 }
 

@@ -2,10 +2,11 @@
 import type {Command} from 'commander'
 import {systemClock} from '../clock.ts'
 import {whole} from '../config/fields.ts'
-import {builtIn} from '../models/index.ts'
+import type {Catalogue} from '../models/index.ts'
 import {faultWords, InvalidFault, parseFaults} from '../simulator/fault-words.ts'
 import type {Faults} from '../simulator/faults.ts'
 import {LOOPBACK_BROADCAST, type Neighbourhood, simulate} from '../simulator/neighbourhood.ts'
+import {catalogueIfAny} from './configuration.ts'
 import {UsageError} from './exit.ts'
 import {firstAddress, started} from './neighbourhood.ts'
 import {readOption} from './options.ts'
@@ -13,6 +14,7 @@ import {interrupted} from './signals.ts'
 import {count as counted, type Terminal} from './terminal.ts'
 
 interface Options {
+  config?: string
   count: string
   model?: string[]
   address?: string
@@ -37,9 +39,11 @@ export function simulateCommand(program: Command, terminal: Terminal): void {
 }
 
 async function run(options: Options, terminal: Terminal): Promise<void> {
+  const catalogue = await catalogueIfAny(options.config, terminal)
   const neighbourhood = simulate({
+    catalogue,
     count: readOption('--count', whole(1, MOST_PLUGS), options.count),
-    ...(options.model ? {models: known(options.model)} : {}),
+    ...(options.model ? {models: known(options.model, catalogue)} : {}),
     firstAddress: firstAddress(options.address),
     seed: readOption('--seed', whole(1, MOST_SEEDS), options.seed),
     faults: faultsIn(options.fault ?? []),
@@ -88,8 +92,7 @@ function faultsIn(written: readonly string[]): Faults {
   }
 }
 
-function known(ids: readonly string[]): readonly string[] {
-  const all = builtIn.ids
+function known(ids: readonly string[], {ids: all}: Catalogue): readonly string[] {
   const unknown = ids.filter((id) => !all.includes(id))
   if (unknown.length > 0)
     throw new UsageError(`--model: expected some of ${all.join(', ')}, got ${unknown.join(', ')}`)

@@ -3,11 +3,12 @@ import {host as hostField, token as tokenField} from '../config/fields.ts'
 import {quoted, suggestion} from '../config/problems.ts'
 import type {Config, DeviceConfig} from '../config.ts'
 import {MIIO_PORT} from '../miio/packet.ts'
-import {builtIn} from '../models/index.ts'
+import type {Catalogue} from '../models/index.ts'
 import type {Secret} from '../secret.ts'
-import {configuration} from './configuration.ts'
+import {catalogueIfAny, configuration} from './configuration.ts'
 import {UsageError} from './exit.ts'
 import {readOption} from './options.ts'
+import type {Terminal} from './terminal.ts'
 
 export interface TargetOptions {
   config?: string
@@ -16,29 +17,41 @@ export interface TargetOptions {
   model?: string
 }
 
-export interface Target extends Pick<DeviceConfig, 'port' | 'token'> {
+export interface Target extends Pick<DeviceConfig, 'port' | 'token' | 'properties'> {
   name: string
   host?: string | undefined
   id?: number | undefined
   model?: string | undefined
   network: Config['network']
+  /** Every plug that is described, the user's own among them. */
+  catalogue: Catalogue
 }
 
 /** @throws UsageError, or CommandFailed 78 when the configuration that has the name is invalid */
-export async function targetOf(name: string | undefined, options: TargetOptions): Promise<Target> {
-  const model = options.model === undefined ? {} : {model: known(options.model)}
-  if (options.host !== undefined) return {...byAddress(options.host, options.token), ...model}
+export async function targetOf(
+  name: string | undefined,
+  options: TargetOptions,
+  terminal: Terminal,
+): Promise<Target> {
+  const target =
+    options.host === undefined
+      ? await configured(name, options.config)
+      : byAddress(options.host, options.token, await catalogueIfAny(options.config, terminal))
+  return options.model === undefined ? target : {...target, model: known(options.model, target.catalogue)}
+}
+
+async function configured(name: string | undefined, option: string | undefined): Promise<Target> {
   if (name === undefined)
     throw new UsageError('which plug? Give its name in the configuration, or --host and --token')
-  const {devices, network} = await configuration(options.config)
+  const {devices, network, catalogue} = await configuration(option)
   const device = Object.hasOwn(devices, name) ? devices[name] : undefined
-  if (device) return {...device, name, network, ...model}
+  if (device) return {...device, name, network, catalogue}
   throw new UsageError(`no plug is called ${quoted(name)}${didYouMean(name, Object.keys(devices))}`)
 }
 
-function byAddress(written: string, token = process.env['MIIO_TOKEN']): Target {
+function byAddress(written: string, token = process.env['MIIO_TOKEN'], catalogue: Catalogue): Target {
   const host = readOption('--host', hostField(), written)
-  return {name: host, host, port: MIIO_PORT, token: tokenFrom(token), network: {}}
+  return {name: host, host, port: MIIO_PORT, token: tokenFrom(token), network: {}, catalogue}
 }
 
 function tokenFrom(written: string | undefined): Secret {
@@ -47,10 +60,11 @@ function tokenFrom(written: string | undefined): Secret {
   return readOption('--token', tokenField(), written)
 }
 
-function known(model: string): string {
-  const {ids} = builtIn
+function known(model: string, {ids}: Catalogue): string {
   if (ids.includes(model)) return model
-  throw new UsageError(`--model: no model ${quoted(model)} is described${didYouMean(model, ids)}`)
+  throw new UsageError(
+    `--model: no model ${quoted(model)} is described${suggestion(model, ids) || '; `miio2mqtt models` lists those that are'}`,
+  )
 }
 
 function didYouMean(word: string, known: readonly string[]): string {

@@ -90,6 +90,29 @@ export function whole(least: number, most: number) {
   return scalar({expected, read, keywords: {type: 'integer', minimum: least, maximum: most}})
 }
 
+/** For what is said by being there: `false` would be the same as saying nothing. */
+export function yes() {
+  return oneOf('true').transform((): true => true)
+}
+
+/** Any number, with or without a point. */
+export function number() {
+  const read = (written: string) => (NUMBER.test(written) ? Number(written) : undefined)
+  return scalar({expected: 'a number', read, keywords: {type: 'number'}})
+}
+
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,2})?$/i
+
+/** A model as `miIO.info` names it. */
+export function modelId() {
+  return pattern('a model such as chuangmi.plug.v3', /^[a-z0-9_-]+(\.[a-z0-9_-]+){2,}$/)
+}
+
+/** As Home Assistant names them. */
+export function icon() {
+  return pattern('an icon such as mdi:kettle', /^[a-z0-9-]+:[a-z0-9-]+$/)
+}
+
 /** The id by which a plug is known on the wire. */
 export function did() {
   const read = (written: string) => {

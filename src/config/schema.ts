@@ -5,6 +5,7 @@
 import {z} from 'zod'
 import {LOG_LEVELS} from '../log.ts'
 import {MIIO_PORT} from '../miio/packet.ts'
+import type {Catalogue} from '../models/index.ts'
 import type {Secret} from '../secret.ts'
 import * as a from './fields.ts'
 import {kindOf} from './problems.ts'
@@ -13,7 +14,7 @@ const SECOND = 1_000
 const MINUTE = 60 * SECOND
 
 /** A mapping with these keys and no others. */
-function mapping<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
+export function mapping<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
   return z.strictObject(shape, {
     error: ({code, input}) =>
       code === 'invalid_type' ? `expected a mapping, got ${kindOf(input)}` : undefined,
@@ -110,6 +111,37 @@ const ownPoll = mapping({
     .describe('Overrides `poll.command_timeout` for this plug.'),
 })
 
+const ownProperty = mapping({
+  scale: a
+    .number()
+    .refine((scale) => scale > 0, 'expected a number above 0')
+    .exactOptional()
+    .describe(
+      "What the firmware's number of the property is multiplied with, in place of the model's own scale.",
+    ),
+  offset: a.number().exactOptional().describe('What is added to it then.'),
+  source: a
+    .oneOf('plug', 'integrated')
+    .exactOptional()
+    .describe(
+      "Of `energy` alone: the plug's own counter, or its watts added up. Default: the counter, where there is one that counts.",
+    ),
+})
+
+const ownProperties = z
+  .record(z.string(), ownProperty, {
+    error: ({input}) => `expected a mapping from properties to what is different, got ${kindOf(input)}`,
+  })
+  .superRefine((properties, context) => {
+    for (const [name, {source}] of Object.entries(properties))
+      if (source !== undefined && name !== 'energy')
+        context.addIssue({
+          code: 'custom',
+          path: [name, 'source'],
+          message: 'expected this of energy alone, which can be counted in two ways',
+        })
+  })
+
 const log = mapping({
   level: a.otherwise(a.oneOf(...LOG_LEVELS), 'info').describe('The least important lines that are written.'),
   format: a.otherwise(a.oneOf('text', 'json'), 'text').describe('Lines for people, or for machines.'),
@@ -126,18 +158,15 @@ const device = mapping({
     .exactOptional()
     .describe('Its miIO device id (did). Default: asked from the plug at `host`, then remembered.'),
   token: a.token().describe('Its token, 32 hex digits, or the 96 of an iOS backup; best as `!secret name`.'),
-  model: a
-    .pattern('a model such as chuangmi.plug.v3', /^[a-z0-9_-]+(\.[a-z0-9_-]+){2,}$/)
-    .exactOptional()
-    .describe('Default: asked from the plug, then remembered.'),
+  model: a.modelId().exactOptional().describe('Default: asked from the plug, then remembered.'),
   disabled: a.otherwise(a.flag(), false).describe('Whether the plug is left alone.'),
   description: a.text().exactOptional().describe('A note for people.'),
   area: a.text().exactOptional().describe('The area that Home Assistant suggests for it.'),
-  icon: a
-    .pattern('an icon such as mdi:kettle', /^[a-z0-9-]+:[a-z0-9-]+$/)
-    .exactOptional()
-    .describe('Its icon in Home Assistant.'),
+  icon: a.icon().exactOptional().describe('Its icon in Home Assistant.'),
   poll: ownPoll.exactOptional().describe('How often this plug is asked, where that differs.'),
+  properties: ownProperties
+    .exactOptional()
+    .describe('What its model gets wrong, by the names of its properties.'),
 })
 
 const devices = z.record(z.string(), device, {
@@ -156,11 +185,20 @@ export const configSchema = mapping({
     .describe(
       'Where the bridge keeps what it learnt. Default: what systemd gives it, else `/var/lib/miio2mqtt` for root, else `~/.local/state/miio2mqtt`.',
     ),
+  models: a
+    .text('a path')
+    .exactOptional()
+    .describe(
+      'A folder of own model definitions, `*.yaml` and `*.json` (docs/adding-a-plug.md). Default: none.',
+    ),
   devices: devices.prefault({}).describe('The plugs, by the names they have on MQTT.'),
 })
 
-/** `state_dir` is always there: the default depends on who runs the bridge. Durations are milliseconds. */
-export type Config = z.output<typeof configSchema> & {state_dir: string}
+/**
+ * `state_dir` is always there: the default depends on who runs the bridge. `catalogue` has the definitions found in `models`
+ * beside those that come with the program. Durations are milliseconds.
+ */
+export type Config = z.output<typeof configSchema> & {state_dir: string; catalogue: Catalogue}
 export type MqttConfig = Config['mqtt']
 export type PollConfig = Config['poll']
 export type DeviceConfig = z.output<typeof device>

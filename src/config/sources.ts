@@ -116,6 +116,7 @@ const REASONS = new Map([
   ['ENOENT', 'there is no such file'],
   ['EACCES', 'this user may not read it'],
   ['EISDIR', 'it is a folder'],
+  ['ENOTDIR', 'it is no folder'],
   ['ERR_ENCODING_INVALID_ENCODED_DATA', 'it is not UTF-8 text'],
 ])
 

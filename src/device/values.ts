@@ -67,7 +67,6 @@ export function fromUser(name: string, property: Property, sent: unknown): Wante
 export function isWritable(property: Property): boolean {
   const {address, kind} = property
   if (kind === 'sensor' || kind === 'binary_sensor') return false
-  if (kind === 'switch' && property.readOnly) return false
   return address.via === 'miot' || address.via === 'action' || ('write' in address && !!address.write)
 }
 

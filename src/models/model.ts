@@ -59,7 +59,7 @@ export interface Scaled {
 
 /** In Home Assistant's own words, so that nothing has to be translated twice. */
 export type Property =
-  | (Common & {kind: 'switch'; deviceClass: 'outlet' | 'switch'; raw: Switching; readOnly?: true})
+  | (Common & {kind: 'switch'; deviceClass: 'outlet' | 'switch'; raw: Switching})
   /** `on` lists the firmware's values that mean ON, where they are not simply true: one fault code tells of many things. */
   | (Common & {kind: 'binary_sensor'; deviceClass: 'heat' | 'problem'; on?: readonly Raw[]})
   | (Common & NumberSensor)

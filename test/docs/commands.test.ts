@@ -62,6 +62,9 @@ describe('the judge of command lines', () => {
     ['miio2mqtt simulate --fault loss=0.1 silence --count 2', undefined],
     ['sudo --user miio2mqtt miio2mqtt check', undefined],
     ['docker run --rm --name miio2mqtt miio2mqtt chek', 'no command chek'],
+    ['miio2mqtt models chuangmi.plug.v3', undefined],
+    ['miio2mqtt models import spec.json --id acme.plug.one', undefined],
+    ['miio2mqtt models import', 'too few words'],
     ['miio2mqtt help set', undefined],
     ['miio2mqtt help sat', 'no command sat'],
   ])('says of `%s`: %s', (line, said) => {
@@ -81,7 +84,7 @@ interface Line {
 
 function blockLines(each: Document): Line[] {
   const parts = commandLines(each).flatMap(({line, at}) =>
-    line.split(/ (?:&&|\|) /).map((part) => ({line: part.trim(), at})),
+    line.split(/ (?:&&|\||>) /).map((part) => ({line: part.trim(), at})),
   )
   return parts.filter(({line}) => ourArguments(line) !== undefined)
 }
@@ -109,12 +112,14 @@ function problem(given: readonly string[]): string | undefined {
   const [name, about] = withoutOptions(given, program.options).words
   if (name === 'help') return unknownCommand(about)
   if (unknownCommand(name)) return unknownCommand(name)
-  const command = commandCalled(name ?? 'run')
+  const outer = commandCalled(name ?? 'run')
+  const inner = outer?.commands.find((each) => each.name() === about)
+  const command = inner ?? outer
   const known = [...program.options, ...(command?.options ?? [])]
   const {words: typed, unknown, options} = withoutOptions(given, known)
   if (unknown) return `no option ${unknown}`
   const count = typed.length + (options.has('--host') ? 1 : 0)
-  return command && name && countProblem(command, count - 1)
+  return command && name && countProblem(command, count - (inner ? 2 : 1))
 }
 
 function unknownCommand(name: string | undefined): string | undefined {

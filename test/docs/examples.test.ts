@@ -7,8 +7,8 @@ import {type Block, commandLines, documentAt, documents, words} from './markdown
 
 const blocks = documents.flatMap((each) => each.blocks)
 const named = (all: readonly Block[]) => all.map((block) => [block.at, block] as const)
-/** What YAML other programs have in these documents, by its first key. */
-const NOT_OURS = new Set(['services'])
+/** What other YAML these documents have, by its first key: that of other programs, and definitions (adding-a-plug.test.ts). */
+const NOT_OURS = new Set(['services', 'ids'])
 
 describe('a configuration in the documents', () => {
   const ours = blocks.filter(

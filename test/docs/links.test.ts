@@ -9,6 +9,7 @@ const HOSTS = [
   'docs.oasis-open.org',
   'github.com',
   'keepachangelog.com',
+  'miot-spec.org',
   'no-color.org',
   'python-miio.readthedocs.io',
   'semver.org',

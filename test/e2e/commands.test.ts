@@ -187,7 +187,12 @@ describe('commands by hand', async () => {
   })
 
   it.each([
-    ['unknown_property', 'set', '{"colour":"red"}', /expected one of state, temperature, led, rssi, last_seen, got "colour"/],
+    [
+      'unknown_property',
+      'set',
+      '{"colour":"red"}',
+      /expected one of state, temperature, led, rssi, last_seen, got "colour"/,
+    ],
     ['unknown_property', 'set/usb', 'ON', /expected one of state, temperature, led/],
     ['unknown_property', 'get/usb', '', /expected one of state, temperature, led, rssi, last_seen, got usb/],
     ['not_writable', 'set/temperature', '40', /temperature can only be read/],

@@ -211,6 +211,34 @@ describe('a duration', () => {
   })
 })
 
+describe('what is different about the properties of a plug', () => {
+  const withProperties = (written: string) =>
+    `devices: {desk: {host: 192.0.2.4, token: ${TOKEN}, properties: ${written}}}`
+
+  it('is taken as numbers', () => {
+    const text = withProperties('{power: {scale: 0.1, offset: -2}, energy: {source: integrated}}')
+    expect(parse(text).devices['desk']?.properties).toEqual({
+      power: {scale: 0.1, offset: -2},
+      energy: {source: 'integrated'},
+    })
+  })
+
+  it.each([
+    ['{power: {scale: 0}}', 'power.scale: expected a number above 0'],
+    ['{power: {scale: much}}', 'power.scale: expected a number, got "much"'],
+    ['{power: {skale: 1}}', 'power.skale: unknown key, did you mean "scale"?'],
+    [
+      '{power: {source: plug}}',
+      'power.source: expected this of energy alone, which can be counted in two ways',
+    ],
+    ['{energy: {source: cloud}}', 'energy.source: expected plug or integrated, got "cloud"'],
+  ])('is no %s', (written, problem) => {
+    expect(problems(withProperties(written)).map((line) => line.replace(/^\S+ /, ''))).toEqual([
+      `devices.desk.properties.${problem}`,
+    ])
+  })
+})
+
 describe('problems', () => {
   it('are listed all at once, in the order of the file, each with its place', () => {
     const text = `mqtt:

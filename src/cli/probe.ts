@@ -1,0 +1,135 @@
+/** `probe`: what a plug answers, as a definition to start from. Nothing in it tells whose plug it is: it is made for an issue. */
+import {sleep, systemClock} from '../clock.ts'
+import {definitionText} from '../config/written.ts'
+import {type DialectName, dialectOf} from '../device/dialect.ts'
+import {type Identity, identityIn} from '../device/identity.ts'
+import {dialects} from '../models/generic.ts'
+import type {Catalogue} from '../models/index.ts'
+import type {Model} from '../models/model.ts'
+import {Redactor} from '../redact.ts'
+import {version} from '../version.ts'
+import {failed} from './diagnosis.ts'
+import type {CommandFailed} from './exit.ts'
+import type {Asked} from './questions.ts'
+import {Scan, type Scanned} from './scan.ts'
+import {printable} from './terminal.ts'
+
+const WARNING = `This asks the plug up to some hundred unusual questions, which takes a minute or two. Plugs have been seen to restart over
+less, and that switches what hangs on them: it is not for one with a fridge or a computer behind it. Ctrl-C ends it.`
+
+const LONGEST_MS = 300_000
+/** Beside what lies between two requests anyway. */
+const PAUSE_MS = 100
+const LONGEST_SHOWN = 120
+
+/** A place, and what the plug said there, as it may be shown to everybody. */
+interface Told {
+  address: string
+  value: string
+}
+
+/** @throws CommandFailed for a plug that speaks no dialect, or is known to choke on unknown questions */
+export async function probe({name, client, catalogue, terminal}: Asked): Promise<void> {
+  const info = await client.call('miIO.info', [])
+  const identity = identityIn(info)
+  const described = catalogue.find(identity.model ?? '')
+  if (described?.exactList) throw tooDelicate(identity)
+  terminal.note(WARNING)
+  if (described)
+    terminal.note(`It is described already: \`miio2mqtt models ${identity.model}\` prints the definition.`)
+  const ask = (method: string, params: unknown) => client.call(method, params, {tries: 1})
+  const dialect = await dialectOf(identity.model ?? '', ask)
+  if (!dialect) throw noDialect(name)
+  const until = systemClock.now() + LONGEST_MS
+  const scan = new Scan({
+    ask,
+    pause: () => sleep(systemClock, PAUSE_MS),
+    onQuestion: (about, heard) => terminal.progress(`asking ${name} for ${about}: ${heard} values so far …`),
+    isLate: () => systemClock.now() > until,
+  })
+  const {names, methods} = known(catalogue)
+  const scanned = await (dialect === 'miot' ? scan.miot() : scan.legacy(names, methods))
+  const told = anonymous(scanned, info, client.did)
+  const text = report(identity, dialect, told, scanned.ended)
+  const {model = null, firmware = null, hardware = null} = identity
+  terminal.result({model, firmware, hardware, dialect, told, ended: scanned.ended ?? null, text}, text)
+}
+
+/** The definition as far as it is certain, which is that it switches, and everything else as comments. */
+function report(
+  {model = 'unknown.plug.unknown', firmware = 'unknown', hardware = 'unknown'}: Identity,
+  dialect: DialectName,
+  told: readonly Told[],
+  ended: string | undefined,
+): string {
+  const definition: Model = {
+    ...dialects[dialect],
+    ids: [model],
+    name: model,
+    vendor: model.split('.')[0] ?? model,
+    confidence: 'hardware',
+    evidence: `miio2mqtt probe, firmware ${firmware}`,
+  }
+  const width = Math.max(0, ...told.map(({address}) => address.length))
+  return [
+    printable(
+      `# ${model}, firmware ${firmware}, hardware ${hardware}: dialect ${dialect}, asked by miio2mqtt ${version}`,
+    ),
+    ...(ended ? [`# It was not asked for everything: ${ended}.`] : []),
+    definitionText(definition).trimEnd(),
+    '  # All that it answers. What is understood gets a name in place of "# ?" (docs/adding-a-plug.md):',
+    ...told.map(({address, value}) => `  # ?: ${address.padEnd(width)}  # ${value}`),
+  ].join('\n')
+}
+
+/** Every name and method by which any described plug is asked. */
+function known({models}: Catalogue): {names: readonly string[]; methods: readonly string[]} {
+  const addresses = [...models.values()].flatMap(({properties}) =>
+    Object.values(properties).map(({address}) => address),
+  )
+  const names = addresses.flatMap((address) => (address.via === 'get_prop' ? [address.name] : []))
+  const methods = addresses.flatMap((address) => (address.via === 'method' ? [address.method] : []))
+  return {names: [...new Set(names)], methods: [...new Set(methods)]}
+}
+
+/** Whatever `miIO.info` says of the plug's home, and its id, is masked wherever it turns up again. */
+function anonymous({heard}: Scanned, info: unknown, did: number | undefined): Told[] {
+  const {model, firmware, hardware} = identityIn(info)
+  const hide = new Redactor()
+  for (const text of [String(did ?? ''), ...textsIn(info)])
+    if (![model, firmware, hardware].includes(text)) hide.add(text)
+  return heard.map(({address, raw}) => {
+    const text = hide.scrub(JSON.stringify(raw))
+    return {address, value: text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text}
+  })
+}
+
+/** And numbers long enough to be somebody's: of an account, say. */
+function textsIn(value: unknown): string[] {
+  if (typeof value === 'string') return [value]
+  if (typeof value === 'number') return value >= 1e6 ? [String(value)] : []
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsIn) : []
+}
+
+function tooDelicate({model}: Identity): CommandFailed {
+  return failed(
+    {
+      code: 'request_unsupported',
+      title: 'request unsupported: this model is described, and chokes on questions it does not know',
+      advice: `\`miio2mqtt models ${model}\` prints its definition; what could be asked of it is known.`,
+    },
+    `${model} was not asked anything further`,
+  )
+}
+
+function noDialect(name: string): CommandFailed {
+  return failed(
+    {
+      code: 'request_unsupported',
+      title: 'request unsupported: the plug understood us and said no',
+      advice:
+        'It may be no plug at all, or one that only answers the cloud: an issue with its model may help the next one.',
+    },
+    `${name} says in no dialect known here whether it is on`,
+  )
+}

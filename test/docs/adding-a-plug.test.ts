@@ -1,0 +1,206 @@
+/** docs/adding-a-plug.md, followed word for word with a made-up plug; only its address and its token are others. */
+import {execFile} from 'node:child_process'
+import {chmod, mkdtemp, readFile, rm, writeFile} from 'node:fs/promises'
+import {tmpdir} from 'node:os'
+import {join, resolve} from 'node:path'
+import {promisify} from 'node:util'
+import {afterAll, describe, expect, it} from 'vitest'
+import {parse} from 'yaml'
+import {definitionsIn} from '../../src/config/model-files.ts'
+import {definitionText} from '../../src/config/written.ts'
+import {Catalogue, definitions} from '../../src/models/index.ts'
+import {NAMES} from '../../src/models/names.ts'
+import {led, miot, powerOnBehavior, relay, watts} from '../../src/models/vocabulary.ts'
+import {wordFor, words} from '../../src/models/words.ts'
+import {startPlug, TOKEN} from '../support/bridge.ts'
+import {Program} from '../support/program.ts'
+import {type Block, documentAt, table} from './markdown.ts'
+
+const page = documentAt('docs/adding-a-plug.md')
+const HOST = '127.83.2.1'
+const ELSEWHERE = '127.83.2.9'
+
+/** The plug as it really is, which nobody who follows the page knows beforehand. */
+const plug = await startPlug({
+  address: HOST,
+  model: 'acme.plug.one',
+  catalogue: new Catalogue([
+    {
+      ids: ['acme.plug.one'],
+      name: '',
+      vendor: '',
+      confidence: 'inferred',
+      evidence: '',
+      properties: {
+        state: relay(miot(2, 1)),
+        power_on_behavior: powerOnBehavior(miot(2, 2), [
+          [0, 'previous'],
+          [1, 'on'],
+          [2, 'off'],
+        ]),
+        led: led(miot(3, 1)),
+        power: watts(miot(3, 2), {scale: 0.1}),
+        peak_power: watts(miot(3, 3), {scale: 0.1}),
+      },
+    },
+  ]),
+  state: {led: 'ON', power: 41.5, peak_power: 230},
+})
+
+/** What its maker published, as far as this page needs it. */
+const SPEC = {
+  type: 'urn:miot-spec-v2:device:outlet:0000A002:acme-one:1',
+  description: 'Outlet',
+  services: [
+    {
+      iid: 3,
+      type: 'urn:miot-spec-v2:service:indicator-light:00007803:acme-one:1',
+      description: 'Indicator Light',
+      properties: [published(1, 'on:00000006', 'bool')],
+    },
+    {iid: 5, type: 'urn:acme-spec:service:calibration:00007801:acme-one:1', description: ''},
+    {
+      iid: 2,
+      type: 'urn:miot-spec-v2:service:switch:0000780C:acme-one:1',
+      description: 'Switch',
+      properties: [
+        published(1, 'on:00000006', 'bool'),
+        published(2, 'default-power-on-state:00000105', 'uint8'),
+      ],
+    },
+  ],
+}
+
+const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-adding-'))
+afterAll(() => rm(folder, {recursive: true, force: true}))
+await writeFile(
+  join(folder, 'miio2mqtt'),
+  `#!/bin/sh\nexec "${process.execPath}" "${resolve('dist/main.js')}" "$@"\n`,
+)
+await chmod(join(folder, 'miio2mqtt'), 0o755)
+await writeFile(join(folder, 'spec.json'), JSON.stringify(SPEC))
+
+/** Everything each command said, in the order of the page. */
+const said = new Map<string, string>()
+
+describe('docs/adding-a-plug.md, followed from the top to the bottom', () => {
+  it.each(page.blocks.map((block) => [block.at, block] as const))('works at %s', async (_, block) => {
+    if (block.language === 'yaml') await save(block)
+    else if (block.language === 'sh') for (const line of block.text.trim().split('\n')) await type(line)
+    else expect(await readFile(join(folder, 'probe.yaml'), 'utf8')).toContain(`\n${block.text}`)
+  })
+
+  it('has asked every command, and each said what the page promises', () => {
+    expect(said.get('miio2mqtt info desk')).toMatch(/^model +acme\.plug\.one$/m)
+    expect(said.get('miio2mqtt check')).toMatch(/1 plug: desk\n1 own model: acme\.plug\.one\n$/)
+    expect(said.get('miio2mqtt models acme.plug.one')).toContain('\n  led: {miot: 3.1}\n')
+    expect(said.get(`miio2mqtt call desk get_properties '[{"did":"x","siid":3,"piid":2}]'`)).toContain(
+      '"value":415',
+    )
+    expect(said.get('miio2mqtt status desk')).toMatch(
+      /^state +OFF\nled +ON\npower +41\.5 W\npower_on_behavior +previous\npeak_power +230 W\n$/,
+    )
+    expect(plug.state['power_on_behavior']).toBe('off')
+    expect([...said.keys()].filter((line) => line.startsWith('miio2mqtt simulate'))).toHaveLength(1)
+  })
+
+  it('has made a probe that tells nobody whose plug it is', async () => {
+    const probe = await readFile(join(folder, 'probe.yaml'), 'utf8')
+    expect(probe).not.toMatch(new RegExp(`${TOKEN}|${plug.did}|${HOST}|28:6c:07|simulated`, 'i'))
+    const {models, problems} = definitionsIn([{file: 'probe.yaml', content: probe}])
+    expect(problems).toEqual([])
+    expect(models[0]?.properties).toEqual({state: relay(miot(2, 1))})
+  })
+
+  it('has imported what is certain, and was told what is not', () => {
+    const [command = ''] = [...said.keys()].filter((line) => line.includes('models import'))
+    expect(said.get(command)).toBe(
+      '# 2.2 default-power-on-state is left out: the specification does not say what its values mean\n',
+    )
+  })
+
+  it('shows the mistake that it speaks of as it is told', async () => {
+    const message = page.spans.find((span) => span.startsWith('models/acme.yaml:')) ?? 'no mistake'
+    const file = join(folder, 'models', 'acme.yaml')
+    const right = await readFile(file, 'utf8')
+    await writeFile(file, right.replace('scale: 0.1', 'scale: tenth'))
+    await expect(type('miio2mqtt check')).rejects.toMatchObject({code: 78, stderr: `${message}\n`})
+    await writeFile(file, right)
+  })
+})
+
+describe('the tables of docs/adding-a-plug.md', () => {
+  const codes = (cell = '') => Array.from(cell.matchAll(/`([^`]+)`/g), ([, code = '']) => code)
+  const [, ...rows] = table(page, '| word | implied by |')
+
+  it('have every word', () => {
+    expect(rows.flatMap(([word]) => codes(word)).sort()).toEqual([...words.keys()].sort())
+  })
+
+  it('say which name implies it', () => {
+    const implied = rows.flatMap(([word, names]) => {
+      const [first = ''] = codes(word)
+      return codes(names).map((name, at) => [name, codes(word)[at] ?? first])
+    })
+    const real = [...NAMES.keys()]
+      .map((name) => name.replace(/_n$/, '_1'))
+      .filter((name) => wordFor(name))
+      .map((name) => [name, wordFor(name)])
+    const shown = implied.filter(([name]) => name !== 'state_2')
+    expect(Object.fromEntries(shown)).toEqual(Object.fromEntries(real))
+  })
+
+  it('name every key that any definition uses', () => {
+    const all = definitions.map((model) => parse(definitionText(model)))
+    const ofPlugs = new Set(all.flatMap(Object.keys))
+    const ofProperties = new Set(all.flatMap(({properties}) => Object.values(properties).flatMap(keysOf)))
+    expect([...ofPlugs].filter((key) => !keysIn('| key of the plug | meaning |').has(key))).toEqual([])
+    expect([...ofProperties].filter((key) => !keysIn('| key of a property | meaning |').has(key))).toEqual([])
+    expect(ofPlugs.size + ofProperties.size).toBeGreaterThan(20)
+  })
+
+  /** The keys of what stands between backticks in the first column. */
+  function keysIn(head: string): ReadonlySet<string> {
+    const [, ...cells] = table(page, head)
+    return new Set(cells.flatMap(([cell]) => codes(cell)).map((code) => code.replace(/:.*/, '')))
+  }
+})
+
+function keysOf(value: unknown): string[] {
+  return typeof value === 'object' && value !== null ? Object.keys(value) : []
+}
+
+/** The first line of a file on the page is its name. */
+async function save({text}: Block): Promise<void> {
+  const [name = '', ...lines] = text.split('\n')
+  expect(name).toMatch(/^# \S+\.yaml$/)
+  await writeFile(
+    join(folder, name.slice(2)),
+    text.replace('192.168.1.40', HOST).replace('00112233445566778899aabbccddeeff', TOKEN),
+  )
+  expect(lines.length).toBeGreaterThan(1)
+}
+
+async function type(line: string): Promise<void> {
+  if (line.startsWith('miio2mqtt simulate')) return simulate(line)
+  const env = {PATH: `${folder}:${process.env['PATH']}`, HOME: folder}
+  const {stdout, stderr} = await promisify(execFile)('sh', ['-c', line], {cwd: folder, env})
+  said.set(line, stdout || (line.includes('import') ? stderr : ''))
+}
+
+/** Runs until Ctrl-C, and meanwhile its plug answers. */
+async function simulate(line: string): Promise<void> {
+  const program = new Program([...line.split(' ').slice(1), '--address', ELSEWHERE], {cwd: folder})
+  await program.said(/Ctrl-C ends the simulation/)
+  expect(program.stdout).toMatch(new RegExp(`^acme\\.plug\\.one +\\d+ +${ELSEWHERE}`, 'm'))
+  const [told = ''] = /miio2mqtt status .*/.exec(program.stderr) ?? []
+  await type(told)
+  expect(said.get(told)).toMatch(/^power_on_behavior +previous$/m)
+  program.signal('SIGINT')
+  said.set(line, (await program.ended()).stdout)
+}
+
+function published(iid: number, type: string, format: string) {
+  const access = ['read', 'write', 'notify']
+  return {iid, type: `urn:miot-spec-v2:property:${type}:acme-one:1`, description: '', format, access}
+}

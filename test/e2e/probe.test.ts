@@ -1,0 +1,84 @@
+/** `probe`, as a person runs it who has a plug that nobody described. docs/adding-a-plug.test.ts has the usual case. */
+import {tmpdir} from 'node:os'
+import {describe, expect, it} from 'vitest'
+import {Catalogue} from '../../src/models/index.ts'
+import type {Model} from '../../src/models/model.ts'
+import {miot, prop, relay, text, watts} from '../../src/models/vocabulary.ts'
+import {startPlug, TOKEN} from '../support/bridge.ts'
+import {miio2mqtt} from '../support/program.ts'
+
+const described = {name: '', vendor: '', confidence: 'inferred', evidence: ''} as const
+const probe = (host: string, ...options: string[]) =>
+  miio2mqtt(['probe', '--host', host, '--token', TOKEN, ...options], {cwd: tmpdir()})
+
+/** A plug that the program knows nothing of. */
+function unknown(address: string, id: string, properties: Model['properties'], state = {}) {
+  const catalogue = new Catalogue([{...described, ids: [id], properties}])
+  return startPlug({address, model: id, catalogue, state})
+}
+
+describe('probe', () => {
+  it('warns before it asks, tells what it heard, and nothing of whose plug it is', async () => {
+    const plug = await unknown(
+      '127.83.3.1',
+      'acme.plug.chatty',
+      {state: relay(miot(2, 1)), note: text('Note', miot(2, 2)), power: watts(miot(3, 2))},
+      {power: 0, note: ''},
+    )
+    plug.state['note'] = `28:6C:07 at 127.83.3.1 in simulated, ${plug.did}`
+    const {code, stdout, stderr} = await probe(plug.address)
+    expect(code).toBe(0)
+    expect(stderr).toMatch(/fridge/)
+    expect(stdout.split('\n').slice(-4)).toEqual([
+      '  # ?: {miot: 2.1}  # false',
+      '  # ?: {miot: 2.2}  # "28:6C:07 at *** in ***, ***"',
+      '  # ?: {miot: 3.2}  # 0',
+      '',
+    ])
+    expect(stdout).toMatch(
+      /^# acme\.plug\.chatty, firmware \S+, hardware \S+: dialect miot, asked by miio2mqtt \S+\n/,
+    )
+    expect(stdout + stderr).not.toMatch(new RegExp(`${TOKEN}|${plug.did}`))
+  })
+
+  it('asks an older plug for the names of others, one at a time, and tells programs, too', async () => {
+    const plug = await unknown('127.83.3.2', 'acme.plug.old', {
+      state: relay(prop('power', 'set_power')),
+      temperature: watts(prop('temperature')),
+    })
+    const {stdout} = await probe(plug.address, '--json')
+    expect(JSON.parse(stdout)).toMatchObject({
+      model: 'acme.plug.old',
+      dialect: 'power',
+      told: expect.arrayContaining([
+        {address: '{get_prop: temperature}', value: '0'},
+        {address: '{get_prop: power}', value: '"off"'},
+      ]),
+      ended: null,
+      text: expect.stringContaining('\n  state: {get_prop: power, set: set_power}\n'),
+    })
+    const asked = plug.received.filter(({method}) => method === 'get_prop')
+    expect(asked.every(({params}) => Array.isArray(params) && params.length === 1)).toBe(true)
+  })
+
+  it('leaves a model alone that is known to choke on strange questions', async () => {
+    const plug = await startPlug({address: '127.83.3.3', model: 'chuangmi.plug.v3'})
+    expect(await probe(plug.address)).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(
+        /^request unsupported: .*chokes.*\n.*\n`miio2mqtt models chuangmi\.plug\.v3`/,
+      ),
+    })
+    expect(plug.received.map(({method}) => method)).toEqual(['miIO.info'])
+  })
+
+  it('says which stage failed like every other command', async () => {
+    expect(await probe('127.83.3.4')).toMatchObject({code: 1, stderr: expect.stringMatching(/^no hello/)})
+    expect(await miio2mqtt(['probe'], {cwd: tmpdir()})).toMatchObject({code: 64})
+    expect(await miio2mqtt(['probe', 'desk', 'power'], {cwd: tmpdir()})).toMatchObject({
+      code: 64,
+      stderr: expect.stringMatching(/expected nothing after the plug/),
+    })
+  })
+})

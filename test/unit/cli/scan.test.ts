@@ -1,0 +1,108 @@
+import {describe, expect, it} from 'vitest'
+import {Scan} from '../../../src/cli/scan.ts'
+import {MiioError} from '../../../src/miio/errors.ts'
+
+/** What the plug says to a question for `what`: a value, or `undefined` for nothing there. */
+type Plug = (what: string) => unknown
+
+const refusal = new MiioError('refused', 'request', 'no')
+const silence = new MiioError('timeout', 'request', 'nothing')
+
+function scanOf(plug: Plug, {questions = 10_000} = {}) {
+  const asked: string[] = []
+  const ask = async (method: string, params: unknown) => {
+    const [item] = Array.isArray(params) ? params : []
+    const what = method === 'get_properties' ? item.did : (item ?? method)
+    asked.push(what)
+    const value = plug(what)
+    if (value instanceof Error) throw value
+    if (method !== 'get_properties') return [value ?? null]
+    return [value === undefined ? {...item, code: -4003} : {...item, code: 0, value}]
+  }
+  const isLate = () => asked.length >= questions
+  const scan = new Scan({ask, pause: async () => {}, onQuestion: () => {}, isLate})
+  return {scan, asked}
+}
+
+const inService = (what: string) => Number(what.split('.')[0])
+
+describe('a scan of a MIoT plug', () => {
+  it('finds what is there across the gaps that real plugs have, one question at a time', async () => {
+    const values: Record<string, unknown> = {'2.1': true, '2.6': 31, '4.2': 'text', '9.4': 0}
+    const {scan, asked} = scanOf((what) => values[what])
+    expect(await scan.miot()).toEqual({
+      heard: [
+        {address: '{miot: 2.1}', raw: true},
+        {address: '{miot: 2.6}', raw: 31},
+        {address: '{miot: 4.2}', raw: 'text'},
+        {address: '{miot: 9.4}', raw: 0},
+      ],
+    })
+    expect(new Set(asked).size).toBe(asked.length)
+  })
+
+  it('does not ask for service 1, which knows serial numbers, nor for ever', async () => {
+    const {scan, asked} = scanOf((what) => (what === '2.1' ? true : undefined))
+    await scan.miot()
+    expect(asked.filter((what) => inService(what) === 1)).toEqual([])
+    expect(asked.length).toBeLessThan(35)
+    const everything = scanOf(() => 1)
+    await everything.scan.miot()
+    expect(everything.asked.length).toBe(19 * 30)
+  })
+
+  it('leaves a service that kills the request, after a second try that may have been the Wi-Fi', async () => {
+    const lost = new Set(['2.2'])
+    const {scan, asked} = scanOf((what) => {
+      if (inService(what) === 3 || lost.delete(what)) return silence
+      return what === '2.1' || what === '2.2' ? true : undefined
+    })
+    const {heard, ended} = await scan.miot()
+    expect(heard.map(({address}) => address)).toEqual(['{miot: 2.1}', '{miot: 2.2}'])
+    expect(asked.filter((what) => inService(what) === 3)).toEqual(['3.1', '3.1'])
+    expect(ended).toBeUndefined()
+  })
+
+  it('ends when the plug refuses, is silent, or time is over, and keeps what it has', async () => {
+    const onlyThen = (error: Error) => (what: string) => (what === '2.1' ? true : error)
+    const heard = [{address: '{miot: 2.1}', raw: true}]
+    const refusing = scanOf(onlyThen(refusal))
+    expect(await refusing.scan.miot()).toEqual({heard, ended: 'it refused 3 questions in a row'})
+    expect(refusing.asked.length).toBe(4)
+    expect(await scanOf(onlyThen(silence)).scan.miot()).toEqual({heard, ended: 'it was silent 6 times'})
+    const slow = scanOf((what) => (what === '2.1' ? true : undefined), {questions: 3})
+    expect(await slow.scan.miot()).toEqual({heard, ended: 'there was no time for more'})
+  })
+
+  it('fails with what is no matter of the question', async () => {
+    const wrong = new MiioError('bad_token', 'request', 'wrong token')
+    await expect(scanOf(() => wrong).scan.miot()).rejects.toBe(wrong)
+  })
+})
+
+describe('a scan of an older plug', () => {
+  it('asks for each name and each method once', async () => {
+    const values: Record<string, unknown> = {power: 'on', get_power: 300}
+    const {scan, asked} = scanOf((what) => values[what])
+    expect(await scan.legacy(['power', 'usb_on'], ['get_power'])).toEqual({
+      heard: [
+        {address: '{get_prop: power}', raw: 'on'},
+        {address: '{method: get_power}', raw: 300},
+      ],
+    })
+    expect(asked).toEqual(['power', 'usb_on', 'get_power'])
+  })
+
+  it('takes nothing from an answer that does not fit the question', async () => {
+    const odd = ['', {}, [], ['on', 1], 'ok', [{code: -4001}]]
+    for (const answer of odd) {
+      const scan = new Scan({
+        ask: async () => answer,
+        pause: async () => {},
+        onQuestion: () => {},
+        isLate: () => false,
+      })
+      expect(await scan.legacy(['power'], [])).toEqual({heard: []})
+    }
+  })
+})
