@@ -8,6 +8,7 @@ import {join} from 'node:path'
 import {States} from '../src/bridge/states.ts'
 import {systemClock} from '../src/clock.ts'
 import {parseConfig} from '../src/config.ts'
+import {EnergyLedger} from '../src/energy-ledger.ts'
 import {createLog} from '../src/log.ts'
 import {Discovery} from '../src/miio/discovery.ts'
 import {MiioSocket} from '../src/miio/socket.ts'
@@ -60,6 +61,7 @@ async function makePlugs(rows: readonly PlugRow[]) {
   const log = createLog({level: 'error'})
   const shared = {clock: systemClock, random: Math.random, log}
   const store = await StateStore.open(folder, shared)
+  const ledger = await EnergyLedger.open(folder, shared)
   const socket = new MiioSocket()
   await socket.open()
   const discovery = new Discovery({socket, clock: systemClock, broadcast: []})
@@ -82,6 +84,7 @@ async function makePlugs(rows: readonly PlugRow[]) {
       socket,
       discovery,
       store,
+      ledger,
       catalogue: builtIn,
       toleranceOf,
     }
@@ -91,7 +94,7 @@ async function makePlugs(rows: readonly PlugRow[]) {
   const stop = async () => {
     await Promise.all(plugs.map((plug) => plug.device.stop(0)))
     await socket.close()
-    await store.close()
+    await Promise.all([store.close(), ledger.close()])
     await rm(folder, {recursive: true, force: true})
   }
   return {plugs, stop}

@@ -7,6 +7,7 @@ import {type Controls, Requests} from './bridge/requests.ts'
 import {States} from './bridge/states.ts'
 import type {Clock, Random, Timer} from './clock.ts'
 import {type Config, maskedConfig} from './config.ts'
+import type {EnergyLedger} from './energy-ledger.ts'
 import type {LogLevel, RootLog} from './log.ts'
 import {Discovery} from './miio/discovery.ts'
 import {MiioSocket} from './miio/socket.ts'
@@ -26,6 +27,8 @@ export interface DaemonOptions {
   log: RootLog
   /** What is remembered of earlier runs. */
   store: StateStore
+  /** What the plugs have used so far. */
+  ledger: EnergyLedger
   /** Every plug that is described. */
   catalogue: Catalogue
   /** Somebody asked over MQTT that the bridge start anew: `false` when the configuration is invalid by now. */
@@ -119,7 +122,7 @@ export class Daemon {
     await this.#connection.stop(GOODBYE_GRACE_MS)
     this.#discovery.stop()
     await this.#socket.close()
-    await this.#options.store.save()
+    await Promise.all([this.#options.store.save(), this.#options.ledger.save()])
     this.#vitals.stop()
   }
 
@@ -183,7 +186,7 @@ export class Daemon {
   }
 
   #makePlugs(): void {
-    const {config, clock, log, store} = this.#options
+    const {config, clock, log, store, catalogue} = this.#options
     const step = Math.min(
       FIRST_POLL_STEP_MS,
       config.poll.interval / Math.max(1, Object.keys(config.devices).length),
@@ -193,7 +196,7 @@ export class Daemon {
       poll: config.poll,
       socket: this.#socket,
       discovery: this.#discovery,
-      toleranceOf: tolerancesIn(store),
+      toleranceOf: tolerancesIn(store, catalogue.own),
     }
     for (const [name, device] of Object.entries(config.devices)) {
       const event = (type: string, data: Record<string, unknown>) => {

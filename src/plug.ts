@@ -2,16 +2,20 @@
 import type {Plug, Statistics} from './bridge/plug.ts'
 import type {Clock, Random} from './clock.ts'
 import type {Config, DeviceConfig} from './config.ts'
+import {adjust} from './device/adjust.ts'
 import {Device, type DeviceOptions} from './device/device.ts'
 import {isCallFailure} from './device/errors.ts'
 import type {Identity} from './device/identity.ts'
-import {Poller} from './device/poller.ts'
+import type {MeteringOptions} from './device/metering.ts'
+import {Poller, type PollSettings, paceOf} from './device/poller.ts'
+import type {EnergyLedger} from './energy-ledger.ts'
 import type {RootLog} from './log.ts'
 import {MiioClient} from './miio/client.ts'
 import type {Discovery} from './miio/discovery.ts'
 import type {Wire} from './miio/socket.ts'
 import {traceLine} from './miio/trace.ts'
 import type {Catalogue} from './models/index.ts'
+import type {Model} from './models/model.ts'
 import type {StateStore} from './state.ts'
 
 export interface PlugOptions {
@@ -21,6 +25,7 @@ export interface PlugOptions {
   socket: Wire
   discovery: Discovery
   store: StateStore
+  ledger: EnergyLedger
   catalogue: Catalogue
   toleranceOf: NonNullable<DeviceOptions['toleranceOf']>
   clock: Clock
@@ -31,6 +36,9 @@ export interface PlugOptions {
 
 /** More than any bridge asks between two saves, so that an id is not used again after a crash (docs/protocol.md §1.7). */
 const ID_LEAP = 10_000
+
+/** Watts that were told longer ago than so many polls may have been any since (issue 3). */
+const POLLS_BRIDGED = 3
 
 export class ConfiguredPlug implements Plug {
   readonly name: string
@@ -83,6 +91,8 @@ export class ConfiguredPlug implements Plug {
       identity: identityOf({...remembered, model: config.model ?? remembered?.model}),
       findModel: (id) => options.catalogue.find(id),
       toleranceOf: options.toleranceOf,
+      adjust: (model) => this.#adjusted(model),
+      energy: this.#energy(settings),
     })
     this.#poller = new Poller({device: this.device, clock, random, settings, firstDelay})
   }
@@ -136,6 +146,30 @@ export class ConfiguredPlug implements Plug {
     if (this.did !== undefined) this.#options.discovery.forget(this.did)
     await this.device.stop(grace)
     if (this.did !== undefined) this.#remember(this.did)
+  }
+
+  /** The model as the configuration corrects it. What it cannot correct is no reason to stop: the plug still switches. */
+  #adjusted(model: Model): Model {
+    const {config, log} = this.#options
+    if (!config.properties) return model
+    const {model: adjusted, problems} = adjust(model, config.properties)
+    if (problems.length > 0)
+      log.warn(`devices.${this.name}.properties: ignored ${problems.join('; ')}`, {device: this.name})
+    return adjusted
+  }
+
+  #energy(settings: PollSettings): MeteringOptions {
+    const {config, ledger} = this.#options
+    return {
+      source: config.properties?.['energy']?.source,
+      gap: (model) => POLLS_BRIDGED * paceOf(settings, model)[model.properties['power']?.lane ?? 'fast'],
+      book: {
+        written: () => (this.did === undefined ? undefined : ledger.written(this.did)),
+        enter: (memory) => {
+          if (this.did !== undefined) ledger.enter(this.did, memory)
+        },
+      },
+    }
   }
 
   #answers(): void {

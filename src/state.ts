@@ -1,11 +1,7 @@
 /** What the bridge remembers over restarts: which plug is which, and what it learnt about each. */
 import {createHash} from 'node:crypto'
-import {mkdir, readFile, rename} from 'node:fs/promises'
-import {join} from 'node:path'
 import {z} from 'zod'
-import type {Clock, Random, Timer} from './clock.ts'
-import type {Log} from './log.ts'
-import {removeUnfinished, replaceFile} from './replace-file.ts'
+import {KeptFile, randomHex, readKept, type Surroundings} from './kept-file.ts'
 import type {Secret} from './secret.ts'
 
 const FILE = 'state.json'
@@ -13,7 +9,6 @@ const FILE = 'state.json'
 const WRITE_AFTER_MS = 2_000
 /** Message ids change with every request: written as often as anything else, they would wear out a memory card. */
 const WRITE_MESSAGE_IDS_AFTER_MS = 300_000
-const RETRY_AFTER_MS = 60_000
 
 const text = z.string().optional().catch(undefined)
 const number = z.number().int().nonnegative().optional().catch(undefined)
@@ -54,12 +49,6 @@ export type Tolerated = z.output<typeof toleratedSchema>
 type FileContent = z.output<typeof fileSchema>
 type Entry = FileContent['plugs'][string]
 
-export interface StateStoreOptions {
-  clock: Clock
-  log: Log
-  random: Random
-}
-
 /** What the configuration says of a plug. */
 export interface Asked {
   id?: number | undefined
@@ -70,37 +59,30 @@ export interface Asked {
 /** Everything is kept in memory; the file follows, and the bridge works on when it cannot. */
 export class StateStore {
   readonly clientId: string
-  readonly #folder: string
-  readonly #clock: Clock
-  readonly #log: Log
-  readonly #random: Random
+  readonly #file: KeptFile
   readonly #plugs = new Map<number, Entry>()
   readonly #didByFingerprint = new Map<string, number>()
   readonly #firmwares: Map<string, Tolerated>
-  #changed = false
-  #failing = false
-  #timer: {at: number; timer: Timer} | undefined
-  #writing: Promise<void> = Promise.resolve()
 
-  private constructor(
-    folder: string,
-    content: FileContent | undefined,
-    {clock, log, random}: StateStoreOptions,
-  ) {
-    this.#folder = folder
-    this.#clock = clock
-    this.#log = log
-    this.#random = random
-    this.#changed = content === undefined
-    this.clientId = content?.client_id ?? `miio2mqtt_${randomHex(random)}`
+  private constructor(folder: string, content: FileContent | undefined, surroundings: Surroundings) {
+    this.#file = new KeptFile({
+      ...surroundings,
+      folder,
+      name: FILE,
+      snapshot: () => ({text: this.#text()}),
+      loss: 'what is learnt now is lost at the next restart',
+    })
+    this.clientId = content?.client_id ?? `miio2mqtt_${randomHex(surroundings.random)}`
     this.#firmwares = new Map(Object.entries(content?.firmwares ?? {}))
     for (const [did, entry] of Object.entries(content?.plugs ?? {})) this.#keep(Number(did), entry)
   }
 
   /** Reads what `folder` holds. Never throws: without a readable file everything starts anew, with one warning. */
-  static async open(folder: string, options: StateStoreOptions): Promise<StateStore> {
-    const store = new StateStore(folder, await readState(folder, options), options)
-    if (store.#changed) await store.save()
+  static async open(folder: string, surroundings: Surroundings): Promise<StateStore> {
+    const content = await readKept(folder, FILE, fileSchema, surroundings)
+    const store = new StateStore(folder, content, surroundings)
+    if (!content) store.#file.writeWithin(0)
+    await store.save()
     return store
   }
 
@@ -127,9 +109,8 @@ export class StateStore {
     const changes = changedKeys(before, after)
     if (changes.length === 0) return
     this.#keep(did, after)
-    this.#changed = true
     const little = changes.every((key) => key === 'messageId')
-    this.#writeWithin(little ? WRITE_MESSAGE_IDS_AFTER_MS : WRITE_AFTER_MS)
+    this.#file.writeWithin(little ? WRITE_MESSAGE_IDS_AFTER_MS : WRITE_AFTER_MS)
   }
 
   /** What the plugs of a model and firmware put up with, as far as one of them was asked. */
@@ -139,53 +120,23 @@ export class StateStore {
 
   rememberTolerated(model: string, firmware: string, tolerated: Tolerated): void {
     this.#firmwares.set(`${model} ${firmware}`, tolerated)
-    this.#changed = true
-    this.#writeWithin(WRITE_AFTER_MS)
+    this.#file.writeWithin(WRITE_AFTER_MS)
   }
 
   forget(did: number): void {
     this.#forgetFingerprint(did)
     if (!this.#plugs.delete(did)) return
-    this.#changed = true
-    this.#writeWithin(WRITE_AFTER_MS)
+    this.#file.writeWithin(WRITE_AFTER_MS)
   }
 
   /** Writes what changed, now. Never throws: a failure is logged once, and tried again every minute. */
   save(): Promise<void> {
-    this.#cancelTimer()
-    this.#writing = this.#writing.then(() => this.#write())
-    return this.#writing
+    return this.#file.save()
   }
 
   /** Saves for the last time: no timer is left afterwards. */
-  async close(): Promise<void> {
-    await this.save()
-    this.#cancelTimer()
-  }
-
-  async #write(): Promise<void> {
-    if (!this.#changed) return
-    this.#changed = false
-    try {
-      await mkdir(this.#folder, {recursive: true, mode: 0o700})
-      await replaceFile(join(this.#folder, FILE), this.#text(), randomHex(this.#random))
-      this.#succeeded()
-    } catch (error) {
-      this.#failed(error)
-    }
-  }
-
-  #succeeded(): void {
-    if (this.#failing) this.#log.info('the state folder can be written again', {folder: this.#folder})
-    this.#failing = false
-  }
-
-  #failed(error: unknown): void {
-    const hint = 'cannot write the state folder: what is learnt now is lost at the next restart'
-    if (!this.#failing) this.#log.warn(hint, {folder: this.#folder, error})
-    this.#failing = true
-    this.#changed = true
-    this.#writeWithin(RETRY_AFTER_MS)
+  close(): Promise<void> {
+    return this.#file.close()
   }
 
   #text(): string {
@@ -208,35 +159,6 @@ export class StateStore {
     const print = this.#plugs.get(did)?.fingerprint
     if (print !== undefined && this.#didByFingerprint.get(print) === did) this.#didByFingerprint.delete(print)
   }
-
-  /** A timer that is due sooner stays as it is, so that a stream of changes cannot put the write off for ever. */
-  #writeWithin(ms: number): void {
-    const at = this.#clock.now() + ms
-    if (this.#timer && this.#timer.at <= at) return
-    this.#cancelTimer()
-    this.#timer = {at, timer: this.#clock.after(ms, () => void this.save())}
-  }
-
-  #cancelTimer(): void {
-    this.#timer?.timer.cancel()
-    this.#timer = undefined
-  }
-}
-
-/** What the folder holds, or `undefined` for a first start or an unreadable file, which is put aside. */
-async function readState(folder: string, {clock, log}: StateStoreOptions): Promise<FileContent | undefined> {
-  const file = join(folder, FILE)
-  try {
-    await removeUnfinished(file)
-    return fileSchema.parse(JSON.parse(await readFile(file, 'utf8')))
-  } catch (error) {
-    const kept = `${file}.bad-${clock.date().toISOString().replaceAll(':', '-')}`
-    const putAside = () =>
-      log.warn('what was remembered is unreadable: starting anew', {kept, error: explain(error)})
-    // Where nothing can be put aside there is no file yet, or no usable folder: the first write will say so.
-    await rename(file, kept).then(putAside, () => {})
-    return undefined
-  }
 }
 
 /** Recognises a token without holding it. With the address, since somebody may have copied one token to several plugs. */
@@ -255,17 +177,4 @@ function changedKeys(before: Entry | undefined, after: Entry): string[] {
 
 function definedOnly(patch: Partial<PlugMemory>): Partial<PlugMemory> {
   return Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined))
-}
-
-function randomHex(random: Random): string {
-  return Math.floor(random() * 2 ** 32)
-    .toString(16)
-    .padStart(8, '0')
-}
-
-/** A schema's error lists everything that is wrong in many lines: for a file nobody wrote by hand, the first will do. */
-function explain(error: unknown): unknown {
-  return error instanceof z.ZodError
-    ? `${error.issues[0]?.path.join('.')}: ${error.issues[0]?.message}`
-    : error
 }

@@ -1,5 +1,6 @@
 /** What the bridge tells of itself: `B/bridge/{state,info,devices,health,event,logging}` (contract §3). */
 import {type Clock, jitter, type Random, type Timer} from '../clock.ts'
+import type {EnergySource} from '../device/energy.ts'
 import {isWritable} from '../device/values.ts'
 import type {Model, Property} from '../models/model.ts'
 import type {Topics} from '../mqtt/topics.ts'
@@ -44,6 +45,7 @@ export class Reports {
   follow(plug: Plug): void {
     plug.device.on('availability', () => this.devicesSoon())
     plug.device.on('identified', () => this.devicesSoon())
+    plug.device.on('described', () => this.devicesSoon())
   }
 
   state(state: 'online' | 'offline'): void {
@@ -122,17 +124,19 @@ function describe(plug: Plug) {
     mac: identity.mac ?? null,
     address: plug.address ?? null,
     availability,
-    properties: model ? properties(model) : [],
+    properties: model ? properties(model, plug.device.energySource) : [],
     left_out: plug.device.leftOut,
+    implausible: plug.device.implausible,
   }
 }
 
-function properties(model: Model) {
+function properties(model: Model, energySource: EnergySource | undefined) {
   return Object.entries(model.properties).map(([name, property]) => ({
     name,
     kind: property.kind,
     ...valuesOf(property),
     access: accessTo(property),
+    ...(name === 'energy' ? {source: energySource} : {}),
   }))
 }
 

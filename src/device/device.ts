@@ -7,12 +7,16 @@ import {type Clock, sleep, type Timer} from '../clock.ts'
 import type {Lane, Model, Value} from '../models/model.ts'
 import {type Answered, expectOk, namesIn, property, type Read, readOf, valuesIn, writeOf} from './access.ts'
 import type {Availability} from './availability.ts'
+import type {EnergySource} from './energy.ts'
 import {CommandError, isCallFailure, toCommandError} from './errors.ts'
 import type {Identity} from './identity.ts'
 import {type Answer, Knowledge, type Learnt} from './knowledge.ts'
+import {METERED, Metering, type MeteringOptions, stuckCounter} from './metering.ts'
+import {disbelief, type Implausible, Plausibility} from './plausibility.ts'
 import {PlugQueue} from './queue.ts'
 import {Reader} from './reader.ts'
 import {Recognition} from './recognition.ts'
+import {Suspicion} from './suspicion.ts'
 import {Tolerance} from './tolerance.ts'
 import {excerpt, fromUser, type State, type Wanted} from './values.ts'
 
@@ -39,6 +43,8 @@ interface Events {
   availability: [Availability]
   /** The plug told its model and firmware. */
   identified: [Identity]
+  /** There is something else to tell of its properties than before, beside their values. */
+  described: []
   /** A command or read reached the plug (`undefined`), or why it did not. */
   commanded: [CommandError | undefined]
   /** A poll or a command found nobody home: the plug may have moved. */
@@ -56,6 +62,10 @@ export interface DeviceOptions {
   findModel: (id: string) => Model | undefined
   /** What is known of all plugs of a model and firmware; nothing unless told. */
   toleranceOf?: (model: string, firmware: string | undefined) => Tolerance
+  /** The model as its owner corrects it. */
+  adjust?: (model: Model) => Model
+  /** How its energy is kept. Without, its own counter is shown as it is, and nothing is added up. */
+  energy?: MeteringOptions
 }
 
 /** The relay has settled by then, and a person still looks at the switch. The contract (§3) allows 2 s. */
@@ -78,8 +88,10 @@ export class Device extends EventEmitter<Events> {
   readonly #queue: PlugQueue<Value>
   readonly #knowledge = new Knowledge()
   readonly #recognition: Recognition
-  /** Questions that were answered since the start (reader.ts). */
-  readonly #proven = new Set<string>()
+  readonly #suspicion = new Suspicion()
+  /** Of a plug that measures, where its energy is kept. */
+  #metering: Metering | undefined
+  #plausibility: Plausibility | undefined
   #availability: Availability = {state: 'unknown'}
   #heardAt: Date | undefined
   #reading: Promise<void> | undefined
@@ -97,8 +109,10 @@ export class Device extends EventEmitter<Events> {
       identity,
       findModel,
       toleranceOf,
-      ask: (method, params) => this.#queue.read(() => transport.call(method, params, {tries: READ_TRIES})),
-      onModel: (model) => this.#knowledge.startWith(model),
+      ask: (method, params, tries = READ_TRIES) =>
+        this.#queue.read(() => transport.call(method, params, {tries})),
+      adjust: options.adjust ?? ((model) => model),
+      onModel: (model) => this.#become(model, options.energy),
       onIdentified: (told) => this.emit('identified', told),
     })
   }
@@ -115,6 +129,17 @@ export class Device extends EventEmitter<Events> {
   /** Properties its firmware cannot be asked: found out, and remembered. */
   get leftOut(): readonly string[] {
     return [...this.#recognition.tolerance.leftOut]
+  }
+
+  /** Where its energy comes from. `undefined` for a plug that measures nothing. */
+  get energySource(): EnergySource | undefined {
+    const energy = this.model?.properties['energy']
+    return this.#metering?.source ?? (energy && (energy.address.via === 'bridge' ? 'integrated' : 'plug'))
+  }
+
+  /** Values that cannot be true. */
+  get implausible(): readonly Implausible[] {
+    return this.#plausibility?.flagged ?? []
   }
 
   /** Every property of the model, in the order of its definition; `null` is unknown. */
@@ -146,14 +171,17 @@ export class Device extends EventEmitter<Events> {
 
   /**
    * Reads what is due and shows it.
+   * @returns whether it came to everything: it stops when a command waits
    * @throws the transport's error when the relay could not be read; CommandError for a plug that speaks no dialect; Yielded
    */
-  async refresh(lane: Lane): Promise<void> {
+  async refresh(lane: Lane): Promise<boolean> {
     this.#poll = new AbortController()
     const {signal} = this.#poll
     try {
       const model = await this.#recognition.ready()
-      await this.#refresh(namesIn(model, lane), 'poll', {tries: READ_TRIES, signal})
+      const due = this.#suspicion.due(namesIn(model, lane), lane)
+      await this.#refresh(due, 'poll', {tries: READ_TRIES, signal})
+      return !signal.aborted
     } catch (error) {
       if (signal.aborted && isCallFailure(error) && error.code === 'timeout')
         throw new Yielded('a command came first')
@@ -172,10 +200,13 @@ export class Device extends EventEmitter<Events> {
     this.#poll?.abort()
     const options = {tries: READ_TRIES, deadline}
     const model = await this.#reported(this.#inTime(deadline, this.#recognition.ready()))
-    const names = namesIn(model, 'slow')
+    const names = this.#suspicion.without(namesIn(model, 'slow'))
     if (name !== undefined && !this.#isReadOften(model, name)) {
-      this.#recognition.tolerance.giveAnotherChance(name)
-      await this.#reported(this.#inTime(deadline, this.#refresh([...names, name], 'read', options)))
+      const wasOut = this.#recognition.tolerance.giveAnotherChance(name)
+      if (wasOut) this.#suspicion.giveAnotherChance(name)
+      const others = names.filter((other) => other !== name)
+      await this.#reported(this.#inTime(deadline, this.#refresh([...others, name], 'read', options)))
+      if (wasOut && !this.leftOut.includes(name)) this.emit('identified', this.identity)
       return this.state
     }
     this.#reading ??= this.#refresh(names, 'read', options).finally(() => {
@@ -236,7 +267,8 @@ export class Device extends EventEmitter<Events> {
   }
 
   #isReadOften(model: Model, name: string): boolean {
-    return namesIn(model, 'slow').includes(name) && !this.#recognition.tolerance.leftOut.has(name)
+    const isDoubtful = this.#recognition.tolerance.leftOut.has(name) || this.#suspicion.has(name)
+    return namesIn(model, 'slow').includes(name) && !isDoubtful
   }
 
   async #refresh(names: readonly string[], priority: 'poll' | 'read', options: CallOptions): Promise<void> {
@@ -245,13 +277,38 @@ export class Device extends EventEmitter<Events> {
     const reader = new Reader({
       model,
       tolerance,
-      proven: this.#proven,
-      ask: (read) => this.#ask(read, model, priority, options),
+      suspicion: this.#suspicion,
+      ask: (read, tries = READ_TRIES) => this.#ask(read, model, priority, {...options, tries}),
       gaveWay: () => options.signal?.aborted ?? false,
       onLeftOut: (name) => this.#leaveOut(name),
     })
     const answers = await reader.read(names)
-    this.#tell(this.#knowledge.learn([...answers, ...this.#silence(names, answers, options)]))
+    this.#learn([...answers, ...this.#silence(names, answers, options)], priority)
+  }
+
+  #become(model: Model, energy: MeteringOptions | undefined): void {
+    const metered = energy !== undefined && 'energy_today' in model.properties
+    this.#knowledge.startWith(model, metered ? METERED : undefined)
+    if (metered) this.#metering = new Metering(model, this.#clock, energy)
+    this.#plausibility = new Plausibility(model)
+  }
+
+  #learn(answers: readonly Answer[], priority: 'poll' | 'read'): void {
+    const {changed, contradictions, told} = this.#knowledge.learn(answers)
+    const metered = this.#metering?.read(told)
+    const showsMore = metered ? this.#knowledge.show(metered.shown) : false
+    this.#tell({changed: changed || showsMore, contradictions})
+    if (metered?.stuck) {
+      this.emit('warning', stuckCounter(this.name))
+      this.emit('described')
+    }
+    if (priority === 'poll') this.#judge(told)
+  }
+
+  #judge(told: Readonly<State>): void {
+    const judged = this.#plausibility?.judge(told, this.#knowledge.raw)
+    for (const found of judged?.news ?? []) this.emit('warning', disbelief(this.name, found))
+    if (judged?.changed) this.emit('described')
   }
 
   async #ask(
@@ -314,7 +371,7 @@ export class Device extends EventEmitter<Events> {
   /** Some firmware says ok and does nothing (docs/protocol.md §1.7). Watts follow the relay, so they are read again too. */
   async #readBackNow(): Promise<void> {
     const names = new Set([
-      ...namesIn(this.#recognition.describedModel(), 'fast'),
+      ...this.#suspicion.without(namesIn(this.#recognition.describedModel(), 'fast')),
       ...this.#knowledge.unconfirmed,
     ])
     try {

@@ -1,7 +1,7 @@
 /** How a plug nobody has described is talked to: asked once, with as few questions as possible (contract §5). */
 import {type DialectName, dialects} from '../models/generic.ts'
 import {readOf, valuesIn} from './access.ts'
-import {isCallFailure} from './errors.ts'
+import {isAboutTheQuestion, isRefusal} from './errors.ts'
 
 export type {DialectName} from '../models/generic.ts'
 
@@ -11,9 +11,9 @@ const LEGACY_FIRST = /^(chuangmi\.plug|qmi\.powerstrip|zimi\.powerstrip)\./
 /**
  * The first dialect in which the plug tells whether it is on. Each is tried with one request, sent once: firmware that is asked
  * what it does not know answers -30001 for a while to everybody (syssi/xiaomiplug#11).
- * @param id the model, as far as it is told
- * @returns `undefined` when the plug answers, but none of them
- * @throws the transport's error when it answers nothing at all
+ * @param id the model, as far as it is told @param call sends a request once
+ * @returns `undefined` when the plug answers to all of them, and tells in none
+ * @throws the transport's error when one of them was not answered, and so may be the right one
  */
 export async function dialectOf(
   id: string,
@@ -21,19 +21,16 @@ export async function dialectOf(
 ): Promise<DialectName | undefined> {
   const names: DialectName[] = LEGACY_FIRST.test(id) ? ['power', 'on', 'miot'] : ['miot', 'power', 'on']
   let silence: unknown
-  let refusals = 0
   for (const name of names) {
     const read = readOf(dialects[name], 'state')
     try {
       const {values} = valuesIn(await call(read.method, read.params), read, dialects[name])
       if (values['state'] !== null) return name
-      refusals++
     } catch (error) {
-      if (!isCallFailure(error)) throw error
-      if (error.code === 'refused') refusals++
-      else silence = error
+      if (!isAboutTheQuestion(error)) throw error
+      if (!isRefusal(error)) silence = error
     }
   }
-  if (refusals === 0) throw silence
+  if (silence !== undefined) throw silence
   return undefined
 }

@@ -41,6 +41,17 @@ export function isCallFailure(error: unknown): error is CallFailure {
   return error instanceof Error && 'code' in error && callFailures.has(error.code)
 }
 
+/** Whether the plug itself said no. */
+export function isRefusal(error: unknown): boolean {
+  return isCallFailure(error) && error.code === 'refused'
+}
+
+/** Whether the plug was there, and may have failed at this very question: it said no, or nothing after it was greeted. */
+export function isAboutTheQuestion(error: unknown): boolean {
+  if (!isCallFailure(error)) return false
+  return isRefusal(error) || (error.code === 'timeout' && error.stage === 'request')
+}
+
 /** Any failure as a result's error. What nobody foresaw is `internal`: it is our mistake, and reported as one. */
 export function toCommandError(error: unknown): CommandError {
   if (error instanceof CommandError) return error

@@ -19,11 +19,18 @@ export interface Learnt {
   contradictions: string[]
 }
 
+/** What came of answers. */
+export interface Heard extends Learnt {
+  /** What they told, but for what a command has overtaken. */
+  told: Readonly<State>
+}
+
 export class Knowledge {
   /** Whether anything was ever heard since the start: before that there is nothing to tell. */
   known = false
   #state: State = {}
   #properties: Model['properties'] = {}
+  #workedOut: ReadonlySet<string> = new Set()
   readonly #raw: Record<string, unknown> = {}
   #requests = 0
   /** Which request last commanded a property: an answer to an earlier one does not count for it. */
@@ -45,9 +52,10 @@ export class Knowledge {
     return [...this.#unconfirmed.keys()]
   }
 
-  /** Nothing is known yet of a plug of this model. */
-  startWith({properties}: Model): void {
+  /** Nothing is known yet of a plug of this model. What is `workedOut` is not what the plug said: it comes from `show`. */
+  startWith({properties}: Model, workedOut: ReadonlySet<string> = new Set()): void {
     this.#properties = properties
+    this.#workedOut = workedOut
     const withValue = Object.entries(properties).filter(([, {kind}]) => kind !== 'button')
     this.#state = Object.fromEntries(withValue.map(([name]) => [name, null]))
   }
@@ -71,21 +79,31 @@ export class Knowledge {
   /** The plug said ok to it. */
   commanded(name: string, value: Value): Learnt {
     this.#unconfirmed.set(name, value)
-    return {changed: this.#show({[name]: value}), contradictions: []}
+    return {changed: this.show({[name]: value}), contradictions: []}
   }
 
   /** Takes from answers what was not commanded after their question went out. */
-  learn(answers: readonly Answer[]): Learnt {
-    const current: State = {}
+  learn(answers: readonly Answer[]): Heard {
+    const told: State = {}
     const contradictions: string[] = []
     for (const {asked, values, raw} of answers)
       for (const [name, value] of Object.entries(values)) {
         if ((this.#commandedAt.get(name) ?? 0) > asked) continue
         this.#raw[name] = raw?.[name]
         contradictions.push(...this.#contradiction(name, value))
-        current[name] = value
+        told[name] = value
       }
-    return {changed: this.#show(current), contradictions}
+    const shown = Object.entries(told).filter(([name]) => !this.#workedOut.has(name))
+    return {changed: this.show(Object.fromEntries(shown)), contradictions, told}
+  }
+
+  /** @returns whether the state is another than before, or known for the first time */
+  show(values: State): boolean {
+    const changed = Object.entries(values).filter(([name, value]) => this.#state[name] !== value)
+    if (this.known && changed.length === 0) return false
+    this.known = true
+    this.#state = {...this.#state, ...Object.fromEntries(changed)}
+    return true
   }
 
   #contradiction(name: string, value: Value): string[] {
@@ -101,13 +119,5 @@ export class Knowledge {
     if (property?.kind !== 'number' || typeof expected !== 'number' || typeof value !== 'number')
       return expected === value
     return Math.abs(expected - value) <= property.step
-  }
-
-  #show(values: State): boolean {
-    const changed = Object.entries(values).filter(([name, value]) => this.#state[name] !== value)
-    if (this.known && changed.length === 0) return false
-    this.known = true
-    this.#state = {...this.#state, ...Object.fromEntries(changed)}
-    return true
   }
 }

@@ -1,6 +1,6 @@
 /** When to ask a plug, and what its silence means: interval, lanes, jitter, back-off; online and offline, and why. */
 import {type Clock, jitter, type Random, type Timer} from '../clock.ts'
-import type {Lane} from '../models/model.ts'
+import type {Lane, Model} from '../models/model.ts'
 import {type OfflineReason, reasonOf} from './availability.ts'
 import {type Device, Yielded} from './device.ts'
 import {CommandError, isCallFailure} from './errors.ts'
@@ -31,6 +31,14 @@ const JITTER = 0.1
 const RARE = 10
 const LONGEST_BACK_OFF_MS = 60_000
 const BACK_OFF_JITTER = 0.2
+
+/** How often the properties of each lane are asked for, milliseconds. */
+export function paceOf({gentle, interval, slow_interval}: PollSettings, model: Model | undefined) {
+  // Some strips reboot, and switch their sockets, when they are asked too often (docs/protocol.md §3.3, sp5).
+  const fast = gentle ? Math.max(interval, model?.interval ?? 0) : interval
+  const slow = Math.max(fast, slow_interval)
+  return {fast, slow, rare: slow * RARE}
+}
 
 export class Poller {
   /** When the plug last answered a poll, on the clock; `undefined` before the first time. */
@@ -100,8 +108,7 @@ export class Poller {
     this.#again = false
     const lane = this.#dueLane()
     try {
-      await this.#device.refresh(lane)
-      this.#done(lane)
+      if (await this.#device.refresh(lane)) this.#done(lane)
       this.#answered()
     } catch (error) {
       if (error instanceof Yielded) return
@@ -121,15 +128,13 @@ export class Poller {
 
   #done(lane: Lane): void {
     const now = this.#clock.now()
-    const {slow_interval: slow} = this.#settings
+    const {slow, rare} = paceOf(this.#settings, this.#device.model)
     if (lane !== 'fast') this.#slowDueAt = now + slow
-    if (lane === 'rare') this.#rareDueAt = now + slow * RARE
+    if (lane === 'rare') this.#rareDueAt = now + rare
   }
 
-  /** Some strips reboot, and switch their sockets, when they are asked too often (docs/protocol.md §3.3, sp5). */
   #interval(): number {
-    const {gentle, interval} = this.#settings
-    return gentle ? Math.max(interval, this.#device.model?.interval ?? 0) : interval
+    return paceOf(this.#settings, this.#device.model).fast
   }
 
   #answered(): void {

@@ -1,49 +1,60 @@
 /**
- * How a poll asks: the relay first, the rest in as few requests as the firmware puts up with. A request that fails and may have
- * asked too much is halved until what is to blame stands alone (contract §5), and the relay is never lost with it.
+ * How a poll asks: the relay first, the rest in as few requests as the firmware puts up with. A request that fails is halved
+ * until everything that can be had is there and what is to blame stands alone (contract §5). The relay is never lost with it.
  */
 import type {Model} from '../models/model.ts'
 import {type Answered, type Read, readOf, readsOf} from './access.ts'
-import {isCallFailure} from './errors.ts'
+import {isAboutTheQuestion, isCallFailure} from './errors.ts'
+import type {Suspicion} from './suspicion.ts'
 import type {Tolerance} from './tolerance.ts'
 
 export interface ReaderOptions<A extends Answered> {
   model: Model
   tolerance: Tolerance
-  /** Puts a question to the plug. Rejects with the transport's error. */
-  ask: (read: Read) => Promise<A>
+  suspicion: Suspicion
+  /** Puts a question to the plug, as often as usual or `tries` times. Rejects with the transport's error. */
+  ask: (read: Read, tries?: number) => Promise<A>
   /** Whether somebody more important waits: then nothing further is asked. */
   gaveWay: () => boolean
-  /** Questions that were answered before: when they fail, it is not because they ask too much. */
-  proven: Set<string>
   /** A property will not be asked any more. */
   onLeftOut: (name: string) => void
 }
 
+/**
+ * A question that was lost looks like one the firmware chokes on. So many others, each sent once, must come through right after
+ * it before it is blamed: where a third of all datagrams is lost, that happens one time in eight, and three strikes hardly ever.
+ */
+const PROOFS = 3
+/** The plug says itself that there is nothing to ask for: not readable, no such thing (docs/protocol.md §1.8). */
+const NEVER: ReadonlySet<number | undefined> = new Set([-4001, -4003])
+
 /** One poll, command's read-back, or `get`. */
 export class Reader<A extends Answered> {
   readonly #options: ReaderOptions<A>
+  readonly #relay: string
   readonly #answers: A[] = []
   /** It does not answer even for its relay any more. */
   #isGone = false
+  /** Questions for a single property that came to nothing. */
+  #failures = 0
 
   constructor(options: ReaderOptions<A>) {
     this.#options = options
+    this.#relay = Object.keys(options.model.properties)[0] ?? ''
   }
 
   /**
-   * Asks for `names`, one request after the other. What failed with others or alone is in no answer.
+   * Asks for `names`, one request after the other, and for each that is under suspicion alone. What failed is in no answer.
    * @throws the transport's error when not even the first property could be read: then the plug is away, or is no such plug
    */
   async read(names: readonly string[]): Promise<readonly A[]> {
-    const {model, tolerance} = this.#options
-    const suspects = new Set(tolerance.suspects)
-    const wanted = names.filter((name) => !tolerance.leftOut.has(name) && !suspects.has(name))
-    const [first, ...others] = readsOf(model, wanted, tolerance.batch)
+    const {model, tolerance, suspicion} = this.#options
+    const wanted = names.filter((name) => !tolerance.leftOut.has(name))
+    const suspects = wanted.filter((name) => suspicion.has(name))
+    const [first, ...others] = readsOf(model, suspicion.without(wanted), tolerance.batch)
     if (first) await this.#first(first)
     for (const read of others) await this.#resolve(read)
-    for (const name of suspects)
-      if (Object.hasOwn(model.properties, name)) await this.#resolve(readOf(model, name))
+    await this.#inParts(suspects, 1)
     return this.#answers
   }
 
@@ -52,98 +63,113 @@ export class Reader<A extends Answered> {
     try {
       await this.#ask(read)
     } catch (error) {
-      const [relay = '', ...others] = read.properties
-      if (!isDivisible(read, this.#options.model) || !this.#asksTooMuch(read, error)) throw error
-      await this.#ask(readOf(this.#options.model, relay))
-      await this.#divide(others)
+      if (!isAboutTheQuestion(error) || !this.#isDivisible(read)) throw error
+      const [first, ...others] = read.properties
+      if (first !== this.#relay || this.#options.gaveWay()) throw error
+      const isProven = await this.#isWell()
+      if (this.#isGone) throw error
+      await this.#divide(others, read.properties.length, isProven)
     }
   }
 
   /** Gets out of a request what it can, in smaller ones if need be. Rejects with nothing but our own mistakes. */
   async #resolve(read: Read): Promise<void> {
-    if (this.#isGone || this.#options.gaveWay()) return
+    if (this.#isOver) return
     try {
       await this.#ask(read)
     } catch (error) {
-      if (!this.#asksTooMuch(read, error) || !(await this.#isThere())) return
-      if (isDivisible(read, this.#options.model)) await this.#divide(read.properties)
-      else for (const name of read.properties) this.#strike(name)
+      if (!isCallFailure(error)) throw error
+      this.#isGone = !isAboutTheQuestion(error)
+      const isProven = !this.#isOver && (await this.#isWell())
+      if (this.#isOver) return
+      if (this.#isDivisible(read)) await this.#divide(read.properties, read.properties.length, isProven)
+      else this.#blame(read.properties, isProven)
     }
   }
 
   async #ask(read: Read): Promise<void> {
     const answer = await this.#options.ask(read)
-    this.#options.proven.add(keyOf(read))
     this.#answers.push(answer)
     await this.#judge(read, answer)
   }
 
-  /** What has a value works. What the answer says nothing of may be there when fewer are asked for (python-miio#861). */
-  async #judge(read: Read, {failed}: Answered): Promise<void> {
-    const {model, tolerance} = this.#options
-    const silent = read.properties.filter((name) => failed.has(name) && failed.get(name) === undefined)
-    for (const name of read.properties) if (!failed.has(name)) tolerance.answers(name)
-    for (const [name, code] of failed) if (code !== undefined) this.#strike(name)
-    if (silent.length === 0) return
-    if (!isDivisible(read, model)) for (const name of silent) this.#strike(name)
-    else if (silent.length === read.properties.length) await this.#divide(silent)
-    else {
-      tolerance.tooMany(read.properties.length)
-      await this.#inParts(silent, 1)
+  /** What has a value works, and what has a code harms nothing. What nothing is said of is asked again, alone. */
+  async #judge({method, properties}: Read, {failed}: Answered): Promise<void> {
+    const {tolerance, suspicion} = this.#options
+    const silent = properties.filter((name) => failed.has(name) && failed.get(name) === undefined)
+    for (const name of properties) {
+      if (!failed.has(name)) tolerance.answers(name)
+      if (NEVER.has(failed.get(name))) this.#strike(name)
+      else if (!silent.includes(name)) suspicion.clear(name)
     }
+    if (silent.length === 0) suspicion.fits(properties.length)
+    else if (this.#isDivisible({method, properties})) await this.#oneByOne(silent, properties.length)
+    else this.#blame(silent, await this.#isWell())
   }
 
-  /** When both halves are answered, it was their number; else the half with the culprit is halved again. */
-  async #divide(names: readonly string[]): Promise<void> {
-    const {tolerance, gaveWay} = this.#options
-    const blamed = tolerance.blamed
+  /** Some firmware answers the first few items of many, and drops the others (python-miio#861). */
+  async #oneByOne(silent: readonly string[], asked: number): Promise<void> {
+    const before = this.#failures
+    await this.#inParts(silent, 1)
+    if (this.#failures === before) this.#tooMany(asked, asked - silent.length)
+  }
+
+  /** When all the parts are answered, it was their number; else what is to blame is found in one of them. */
+  async #divide(names: readonly string[], asked: number, isProven: boolean): Promise<void> {
+    const before = this.#failures
     await this.#inParts(names, Math.ceil(names.length / 2))
-    if (!gaveWay() && !this.#isGone && tolerance.blamed === blamed) tolerance.tooMany(names.length)
+    if (isProven && this.#failures === before) this.#tooMany(asked, Math.ceil(asked / 2))
+  }
+
+  #tooMany(asked: number, enough: number): void {
+    const {tolerance, suspicion} = this.#options
+    if (!this.#isOver && suspicion.strikeSize(asked)) tolerance.atMost(enough)
   }
 
   async #inParts(names: readonly string[], size: number): Promise<void> {
     for (const read of readsOf(this.#options.model, names, size)) await this.#resolve(read)
   }
 
-  /**
-   * Whether the plug may be there and fail at this question. One it answered before and now does not shows a plug that is away,
-   * the first time at least.
-   */
-  #asksTooMuch(read: Read, error: unknown): boolean {
-    if (!isCallFailure(error)) throw error
-    if (this.#options.gaveWay()) return false
-    const wasAnswered = this.#options.proven.delete(keyOf(read))
-    return error.code === 'refused' || (error.code === 'timeout' && error.stage === 'request' && !wasAnswered)
-  }
-
-  /** Only the plug that answers something else has a reason not to answer this. */
-  async #isThere(): Promise<boolean> {
-    const {model, ask} = this.#options
-    const [relay = ''] = Object.keys(model.properties)
-    try {
-      this.#answers.push(await ask(readOf(model, relay)))
-      return true
-    } catch (error) {
-      if (!isCallFailure(error)) throw error
-      this.#isGone = true
-      return false
-    }
+  #blame(names: readonly string[], isProven: boolean): void {
+    this.#failures++
+    if (isProven) for (const name of names) this.#strike(name)
   }
 
   /** Without its relay a plug is no plug: that is asked for whatever happens. */
   #strike(name: string): void {
-    const [relay] = Object.keys(this.#options.model.properties)
-    if (name === relay) return
-    if (this.#options.tolerance.strike(name)) this.#options.onLeftOut(name)
+    const {tolerance, suspicion, onLeftOut} = this.#options
+    if (name === this.#relay || !suspicion.strike(name) || !tolerance.leaveOut(name)) return
+    suspicion.clear(name)
+    onLeftOut(name)
   }
-}
 
-/** Whether it asks for several values, and could ask for fewer. */
-function isDivisible({method, properties}: Read, {exactList}: Model): boolean {
-  if (properties.length < 2) return false
-  return method === 'get_properties' || (method === 'get_prop' && !exactList)
-}
+  get #isOver(): boolean {
+    return this.#isGone || this.#options.gaveWay()
+  }
 
-function keyOf({method, properties}: Read): string {
-  return `${method} ${properties.join()}`
+  /** Only the plug that tells its relay time and again, without a datagram lost, has itself to blame for what it does not tell. */
+  async #isWell(): Promise<boolean> {
+    const proof = readOf(this.#options.model, this.#relay)
+    this.#isGone = !(await this.#tells(proof))
+    for (let proofs = 0; proofs < PROOFS; proofs++)
+      if (this.#isOver || !(await this.#tells(proof, 1))) return false
+    return !this.#isOver
+  }
+
+  async #tells(proof: Read, tries?: number): Promise<boolean> {
+    try {
+      const answer = await this.#options.ask(proof, tries)
+      this.#answers.push(answer)
+      return !answer.failed.has(this.#relay)
+    } catch (error) {
+      if (isCallFailure(error)) return false
+      throw error
+    }
+  }
+
+  /** Whether it asks for several values, and could ask for fewer. */
+  #isDivisible({method, properties}: Pick<Read, 'method' | 'properties'>): boolean {
+    if (properties.length < 2) return false
+    return method === 'get_properties' || (method === 'get_prop' && !this.#options.model.exactList)
+  }
 }

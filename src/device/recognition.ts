@@ -2,8 +2,8 @@
 import {isDeepStrictEqual} from 'node:util'
 import {dialects, isDialect} from '../models/generic.ts'
 import type {Model} from '../models/model.ts'
-import {dialectOf} from './dialect.ts'
-import {CommandError} from './errors.ts'
+import {type DialectName, dialectOf} from './dialect.ts'
+import {CommandError, isAboutTheQuestion} from './errors.ts'
 import {type Identity, identityIn} from './identity.ts'
 import {MOST_WAITING, tooMany} from './queue.ts'
 import {Tolerance} from './tolerance.ts'
@@ -13,14 +13,19 @@ export interface RecognitionOptions {
   /** What is remembered or configured. */
   identity: Identity
   findModel: (id: string) => Model | undefined
+  /** The model as its owner corrects it. */
+  adjust: (model: Model) => Model
   /** What is known of all plugs of a model and firmware. */
   toleranceOf: (model: string, firmware: string | undefined) => Tolerance
-  /** Asks the plug, once. Rejects with the transport's error. */
-  ask: (method: string, params: unknown) => Promise<unknown>
+  /** Asks the plug, as often as usual or `tries` times. Rejects with the transport's error. */
+  ask: (method: string, params: unknown, tries?: number) => Promise<unknown>
   /** The plug turned out to be of another model than thought so far. */
   onModel: (model: Model) => void
   onIdentified: (identity: Identity) => void
 }
+
+/** A plug that said who it is, and in so many rounds did not answer to all dialects, will not. */
+const ROUNDS = 3
 
 export class Recognition {
   /** What the plug told of itself, or what is remembered of it. */
@@ -34,6 +39,7 @@ export class Recognition {
   #told = false
   /** It answered, but in no dialect: it is not asked again, since some firmware suffers from what it does not know. */
   #isForeign = false
+  #rounds = 0
 
   constructor(options: RecognitionOptions) {
     this.#options = options
@@ -84,7 +90,7 @@ export class Recognition {
     const before = this.identity
     this.identity = identityIn(info)
     if (before.model !== this.identity.model) this.#isForeign = false
-    this.#look()
+    this.#look(before)
     if (!this.#told || !isDeepStrictEqual(before, this.identity)) this.#options.onIdentified(this.identity)
     this.#told = true
   }
@@ -93,24 +99,38 @@ export class Recognition {
     if (this.#isForeign) return
     this.learn(await this.#options.ask('miIO.info', []))
     if (this.#model) return
-    const dialect = await dialectOf(this.identity.model ?? '', this.#options.ask)
+    const dialect = await this.#probe()
     this.#isForeign = dialect === undefined
     if (!dialect) return
     this.#tolerance.speaks(dialect)
     this.#become(dialects[dialect])
   }
 
-  #look(): void {
+  async #probe(): Promise<DialectName | undefined> {
+    try {
+      this.#rounds++
+      return await dialectOf(this.identity.model ?? '', (method, params) =>
+        this.#options.ask(method, params, 1),
+      )
+    } catch (error) {
+      if (isAboutTheQuestion(error) && this.#rounds >= ROUNDS) return undefined
+      throw error
+    }
+  }
+
+  /** What was learnt of a firmware that is not told is kept until it is. */
+  #look(before?: Identity): void {
     const {model, firmware} = this.identity
     if (model === undefined) return
-    this.#tolerance = this.#options.toleranceOf(model, firmware)
+    if (!before || before.model !== model || before.firmware !== firmware)
+      this.#tolerance = this.#options.toleranceOf(model, firmware)
     const {dialect} = this.#tolerance
     const found = this.#options.findModel(model) ?? (isDialect(dialect) ? dialects[dialect] : undefined)
     if (found && !this.#model) this.#become(found)
   }
 
   #become(model: Model): void {
-    this.#model = model
-    this.#options.onModel(model)
+    this.#model = this.#options.adjust(model)
+    this.#options.onModel(this.#model)
   }
 }

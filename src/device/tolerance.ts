@@ -12,16 +12,11 @@ export interface Tolerated {
   dialect?: string | undefined
 }
 
-/** In two polls in a row, while the plug answered everything else: one would be the Wi-Fi. */
-const STRIKES = 2
-
 export class Tolerance {
   #batch: number | undefined
   #dialect: string | undefined
-  #blamed = 0
   readonly #leftOut: Set<string>
   readonly #answered: Set<string>
-  readonly #strikes = new Map<string, number>()
   readonly #onLearnt: (tolerated: Tolerated) => void
 
   constructor(
@@ -49,53 +44,43 @@ export class Tolerance {
     return this.#leftOut
   }
 
-  /** Properties that failed, and are asked alone until it is known whether they are to blame. */
-  get suspects(): readonly string[] {
-    return [...this.#strikes.keys()].filter((name) => !this.#leftOut.has(name))
-  }
-
-  /** How often any property was found to fail. */
-  get blamed(): number {
-    return this.#blamed
-  }
-
   speaks(dialect: string): void {
     if (this.#dialect === dialect) return
     this.#dialect = dialect
     this.#learnt()
   }
 
-  /** A request for so many was too much, and for no single one of them. */
-  tooMany(count: number): void {
-    this.#batch = Math.min(this.#batch ?? count, Math.max(1, Math.ceil(count / 2)))
+  /** More values than `count` in one request are too much, and no single one of them is to blame. */
+  atMost(count: number): void {
+    if (this.#batch !== undefined && this.#batch <= count) return
+    this.#batch = Math.max(1, count)
     this.#learnt()
   }
 
-  /** A property that ever had a value is never left out: what fails now and then is the plug's bad day. */
+  /** The firmware can be asked for `name`. */
   answers(name: string): void {
-    this.#strikes.delete(name)
     if (this.#answered.has(name)) return
     this.#answered.add(name)
     this.#learnt()
   }
 
-  /** A property was asked alone and failed, while the plug answered other questions. @returns whether it is out now */
-  strike(name: string): boolean {
-    this.#blamed++
+  /**
+   * The firmware cannot be asked for `name`, unless it ever could: what was answered once is never left out, since then it is
+   * the plug's bad day, or that of one plug of many.
+   * @returns whether it is out now
+   */
+  leaveOut(name: string): boolean {
     if (this.#answered.has(name) || this.#leftOut.has(name)) return false
-    const strikes = (this.#strikes.get(name) ?? 0) + 1
-    this.#strikes.set(name, strikes)
-    if (strikes < STRIKES) return false
-    this.#strikes.delete(name)
     this.#leftOut.add(name)
     this.#learnt()
     return true
   }
 
-  /** Somebody wants to know it all the same. */
-  giveAnotherChance(name: string): void {
-    this.#strikes.delete(name)
-    if (this.#leftOut.delete(name)) this.#learnt()
+  /** Somebody wants to know it all the same. @returns whether it was out */
+  giveAnotherChance(name: string): boolean {
+    const wasOut = this.#leftOut.delete(name)
+    if (wasOut) this.#learnt()
+    return wasOut
   }
 
   #learnt(): void {

@@ -5,8 +5,9 @@ import {afterAll} from 'vitest'
 import {systemClock} from '../../src/clock.ts'
 import {type Config, parseConfig} from '../../src/config.ts'
 import {Daemon} from '../../src/daemon.ts'
+import {EnergyLedger} from '../../src/energy-ledger.ts'
 import {createLog, type RootLog} from '../../src/log.ts'
-import {builtIn} from '../../src/models/index.ts'
+import {builtIn, type Catalogue} from '../../src/models/index.ts'
 import {Neighbourhood} from '../../src/simulator/neighbourhood.ts'
 import {type PlugOptions, SimulatedPlug} from '../../src/simulator/plug.ts'
 import {StateStore} from '../../src/state.ts'
@@ -56,6 +57,8 @@ export interface BridgeChoice {
   devices?: Readonly<Record<string, Record<string, unknown>>>
   /** Where it remembers; a new empty folder when left out. */
   folder?: string
+  /** What it knows of the plugs there are; what comes with the program unless told. */
+  catalogue?: Catalogue
 }
 
 export interface Bridge {
@@ -83,6 +86,7 @@ export async function startBridge(choice: BridgeChoice): Promise<Bridge> {
   })
   const clock = systemClock
   const store = await StateStore.open(folder, {clock, random: Math.random, log})
+  const ledger = await EnergyLedger.open(folder, {clock, random: Math.random, log})
   const bridge: Bridge = {
     config,
     folder,
@@ -95,13 +99,14 @@ export async function startBridge(choice: BridgeChoice): Promise<Bridge> {
       random: Math.random,
       log,
       store,
-      catalogue: builtIn,
+      ledger,
+      catalogue: choice.catalogue ?? builtIn,
       onRestart: () => Promise.resolve(++bridge.restarts > 0),
     }),
     stop: async () => {
       if (!running.delete(bridge)) return
       await bridge.daemon.stop()
-      await store.close()
+      await Promise.all([store.close(), ledger.close()])
       if (choice.folder === undefined) await rm(folder, {recursive: true, force: true})
     },
   }
@@ -111,7 +116,12 @@ export async function startBridge(choice: BridgeChoice): Promise<Bridge> {
 }
 
 /** The same, as text of a config.yaml (JSON is YAML, too): for tests that run the program as a process. */
-export function configText({broker, plugs, config = {}, devices = {}}: Omit<BridgeChoice, 'folder'>): string {
+export function configText({
+  broker,
+  plugs,
+  config = {},
+  devices = {},
+}: Omit<BridgeChoice, 'folder' | 'catalogue'>): string {
   const entries = Object.entries(plugs).map(([name, plug]) => [
     name,
     {host: plug.address, token: TOKEN, ...devices[name]},

@@ -1,5 +1,6 @@
-import {beforeEach, describe, expect, it} from 'vitest'
+import {beforeEach, describe, expect, it, vi} from 'vitest'
 import {Reports} from '../../../src/bridge/reports.ts'
+import {builtIn} from '../../../src/models/index.ts'
 import {CallFailed} from '../../support/scripted-plug.ts'
 import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
 import {HOUR, MINUTE, RememberingPublisher, SECOND, type StagedPlug, stagedPlugs, topics} from './stage.ts'
@@ -51,7 +52,22 @@ describe('the list of devices', () => {
         {name: 'last_seen', kind: 'sensor', access: 'read'},
       ],
       left_out: [],
+      implausible: [],
     })
+  })
+
+  it('says where energy comes from, and what is not believed, as soon as that changes', async () => {
+    const [plug] = plugs.values()
+    if (!plug) throw new Error('expected a plug')
+    const found = {property: 'power', value: 9000, raw: 900_000, why: 'no plug carries more than 5000 W'}
+    vi.spyOn(plug.device, 'model', 'get').mockReturnValue(builtIn.find('chuangmi.plug.v3'))
+    vi.spyOn(plug.device, 'implausible', 'get').mockReturnValue([found])
+    reports.follow(plug)
+    plug.device.emit('described')
+    await clock.advance(2 * SECOND)
+    expect(latest('devices')[0].implausible).toEqual([found])
+    const energy = {name: 'energy', kind: 'sensor', unit: 'kWh', access: 'read', source: 'integrated'}
+    expect(latest('devices')[0].properties).toContainEqual(energy)
   })
 
   it('names what is not known yet as unknown, and invents nothing', () => {

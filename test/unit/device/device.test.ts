@@ -273,7 +273,7 @@ describe('reading', () => {
     await polled()
     plug.failing.set('get_power', new CallFailed('refused', -30001))
     const poll = device.refresh('fast')
-    await clock.advance(100)
+    await clock.advance(200)
     await poll
     expect(device.state).toMatchObject({state: 'ON', power: null})
   })

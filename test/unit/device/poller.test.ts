@@ -1,7 +1,7 @@
 import {beforeEach, describe, expect, it} from 'vitest'
 import type {Availability} from '../../../src/device/availability.ts'
 import {Device} from '../../../src/device/device.ts'
-import {Poller} from '../../../src/device/poller.ts'
+import {Poller, paceOf} from '../../../src/device/poller.ts'
 import {builtIn} from '../../../src/models/index.ts'
 import {CallFailed, ScriptedPlug} from '../../support/scripted-plug.ts'
 import {seeded, settle, VirtualClock} from '../../support/virtual-clock.ts'
@@ -168,6 +168,22 @@ describe('a command', () => {
     expect(
       plug.calls.filter(({params}) => JSON.stringify(params).includes('temperature')).length,
     ).toBeGreaterThan(0)
+  })
+})
+
+describe('the pace of polls', () => {
+  const settings = {interval: 15 * SECOND, slow_interval: MINUTE, offline_after: 3}
+  const m1 = builtIn.find('chuangmi.plug.m1')
+  const delicate = m1 && {...m1, interval: 2 * MINUTE}
+
+  it('is that of the settings, the rare ones a tenth as often as the slow ones', () => {
+    expect(paceOf(settings, undefined)).toEqual({fast: 15 * SECOND, slow: MINUTE, rare: 10 * MINUTE})
+  })
+
+  it('is slower for a model that suffers from polls, unless somebody knows better', () => {
+    const slow = {fast: 2 * MINUTE, slow: 2 * MINUTE, rare: 20 * MINUTE}
+    expect(paceOf({...settings, gentle: true}, delicate)).toEqual(slow)
+    expect(paceOf(settings, delicate)).toMatchObject({fast: 15 * SECOND})
   })
 })
 

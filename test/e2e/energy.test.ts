@@ -1,0 +1,79 @@
+import {mkdtemp, readFile, rm, writeFile} from 'node:fs/promises'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import {afterAll, describe, expect, it} from 'vitest'
+import {configText, startBridge, startPlug} from '../support/bridge.ts'
+import {startMosquitto} from '../support/mosquitto.ts'
+import {Watcher} from '../support/mqtt-user.ts'
+import {Program} from '../support/program.ts'
+import {until} from '../support/wait.ts'
+
+describe('energy', async () => {
+  const broker = await startMosquitto()
+  const user = await Watcher.open(broker)
+  const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-energy-'))
+  const heater = await startPlug({
+    address: '127.82.1.1',
+    model: 'chuangmi.plug.v3',
+    state: {state: 'ON', power: 4800},
+  })
+  const plugs = {heater}
+  afterAll(() => rm(folder, {recursive: true, force: true}))
+
+  const states = () => user.on('miio2mqtt/heater').map(({payload}) => JSON.parse(payload))
+  const energies = () => states().flatMap(({energy}) => (energy === null ? [] : [Number(energy)]))
+  const written = async () => JSON.parse(await readFile(join(folder, 'energy.json'), 'utf8')).plugs
+  const devices = async () => JSON.parse((await user.retained()).get('miio2mqtt/bridge/devices') ?? '[]')
+
+  it('of a plug that tells only watts is added up, kept over a restart, and said to be so', async () => {
+    const first = await startBridge({broker, plugs, folder})
+    await user.waitFor('miio2mqtt/heater', ({payload}) => JSON.parse(payload).energy !== null)
+    const polls = heater.received.length
+    await until(() => heater.received.length >= polls + 6, {what: 'three more polls'})
+    await first.stop()
+    const {total: kept} = (await written())[heater.did]
+    expect(kept).toBeGreaterThan(0.002)
+    expect(kept).toBeLessThan(0.1)
+
+    user.forget()
+    const second = await startBridge({broker, plugs, folder})
+    await until(() => energies().length > 0, {what: 'energy'})
+    expect(energies()[0]).toBe(kept)
+    const energy = expect.objectContaining({name: 'energy', source: 'integrated'})
+    expect((await devices())[0].properties).toContainEqual(energy)
+    await second.stop()
+  })
+
+  it('never falls when the bridge is killed, again and again', async () => {
+    const config = join(folder, 'config.yaml')
+    await writeFile(config, configText({broker, plugs}))
+    user.forget()
+    for (let kill = 1; kill <= 3; kill++) {
+      const shown = energies().length
+      const program = new Program(['--config', config], {env: {STATE_DIRECTORY: folder}})
+      await until(() => energies().length > shown, {what: `energy of run ${kill}`})
+      const polls = heater.received.length
+      await until(() => heater.received.length >= polls + 4, {what: 'more than was written'})
+      program.signal('SIGKILL')
+      const {signal} = await program.ended()
+      expect(signal).toBe('SIGKILL')
+    }
+    expect(energies()).toEqual(energies().toSorted((a, b) => a - b))
+  })
+
+  it('and watts follow another scale, and what cannot be true is pointed out and shown as it is', async () => {
+    heater.state['state'] = 'OFF'
+    heater.state['usb'] = 'OFF'
+    const properties = {power: {scale: 0.001}, powr: {scale: 1}, energy: {source: 'plug'}}
+    const bridge = await startBridge({broker, plugs, devices: {heater: {properties}}})
+    await user.waitFor('miio2mqtt/heater', ({payload}) => JSON.parse(payload).power === 480)
+    const why = 'it is switched off'
+    await user.waitFor('miio2mqtt/bridge/devices', ({payload}) => payload.includes(why))
+    expect((await devices())[0].implausible).toEqual([{property: 'power', value: 480, raw: 480_000, why}])
+    const warnings = bridge.log.filter(({level}) => level === 'warn').map(({message}) => message)
+    expect(warnings).toEqual([
+      'devices.heater.properties: ignored powr: Mi Smart Plug, enhanced, two USB ports has no such property; it has state, usb, temperature, led, power, energy, energy_today, rssi, last_seen; energy: the plug has no counter of its own',
+      'heater: the plug says that power is 480 (raw 480000), but it is switched off; it is shown as it is. If its scale is wrong, set devices.heater.properties.power.scale',
+    ])
+  })
+})

@@ -1,0 +1,178 @@
+import {Device} from '../../src/device/device.ts'
+import {Poller, type PollSettings} from '../../src/device/poller.ts'
+import {Tolerance, type Tolerated} from '../../src/device/tolerance.ts'
+import {MiioClient} from '../../src/miio/client.ts'
+import {MIIO_PORT} from '../../src/miio/packet.ts'
+import {Catalogue} from '../../src/models/index.ts'
+import type {Lane, Model, Value} from '../../src/models/model.ts'
+import {amperes, celsius, led, miot, relay, usb, volts, watts} from '../../src/models/vocabulary.ts'
+import {type PlugOptions, SimulatedPlug} from '../../src/simulator/plug.ts'
+import {MemoryNetwork} from '../unit/miio/memory-network.ts'
+import {TOKEN} from './token.ts'
+import {seeded, VirtualClock} from './virtual-clock.ts'
+
+const HOST = '127.81.0.1'
+const FROM = {address: '127.81.0.254', port: 40000, family: 'IPv4' as const, size: 0}
+
+/** Eight values of one MIoT request. */
+export const eight: Model = {
+  ids: ['test.plug.eight'],
+  name: 'Test plug',
+  vendor: 'Test',
+  confidence: 'inferred',
+  evidence: 'made up',
+  properties: {
+    state: relay(miot(2, 1)),
+    usb: usb(miot(9, 1)),
+    led: led(miot(13, 1)),
+    power: watts(miot(11, 2)),
+    voltage: volts(miot(11, 3), {scale: 0.1}),
+    current: amperes(miot(11, 4), {scale: 0.001}),
+    temperature: celsius(miot(12, 2)),
+    state_1: relay(miot(3, 1), {label: 'Socket 1', lane: 'slow'}),
+  },
+}
+
+/** What such a plug tells, in the words and units of the definition. */
+export const readings: Readonly<Record<string, Value>> = {
+  state: 'ON',
+  usb: 'OFF',
+  led: 'ON',
+  power: 123,
+  voltage: 230.1,
+  current: 0.535,
+  temperature: 41,
+  state_1: 'ON',
+}
+
+type Options = Partial<Pick<PlugOptions, 'habits' | 'faults' | 'state'>> & {
+  model?: Model
+  /** What the bridge knows of the plugs there are; the plug's own model unless told. */
+  known?: Catalogue
+  random?: () => number
+  /** Whether the bridge knows the model beforehand. */
+  introduced?: boolean
+  settings?: Partial<PollSettings>
+}
+
+/** A simulated plug on a network without wires, and what a bridge makes of it, on virtual time. */
+export class VirtualHome {
+  readonly clock = new VirtualClock()
+  readonly network = new MemoryNetwork(this.clock)
+  readonly plug: SimulatedPlug
+  /** What is remembered over restarts, by model and firmware. */
+  readonly remembered = new Map<string, Tolerated>()
+  readonly warnings: string[] = []
+  device: Device
+  poller: Poller
+  readonly #options: Options
+  readonly #model: Model
+  readonly #random: () => number
+
+  constructor(options: Options = {}) {
+    const {model = eight, random = seeded(1), habits, faults} = options
+    this.#options = options
+    this.#model = model
+    this.#random = random
+    this.plug = new AirbornePlug(this, {
+      model: model.ids[0] ?? '',
+      catalogue: new Catalogue([model]),
+      did: 4711,
+      token: Buffer.from(TOKEN, 'hex'),
+      address: HOST,
+      clock: this.clock,
+      random,
+      remember: 100_000,
+      state: options.state ?? readings,
+      ...(habits && {habits}),
+      ...(faults && {faults}),
+    })
+    this.device = this.#device()
+    this.poller = this.#poller()
+  }
+
+  /** The bridge starts anew, with what is in its state file. */
+  restart(): void {
+    this.poller.stop()
+    void this.device.stop(0)
+    this.device = this.#device()
+    this.poller = this.#poller()
+  }
+
+  /** One poll, and how long it took. Rejects as the poll does. */
+  async poll(lane: Lane = 'slow'): Promise<number> {
+    const begun = this.clock.now()
+    let outcome: {at: number} | {error: unknown} | undefined
+    this.device.refresh(lane).then(
+      () => (outcome = {at: this.clock.now()}),
+      (error: unknown) => (outcome = {error}),
+    )
+    while (!outcome) await this.clock.advance(100)
+    if ('error' in outcome) throw outcome.error
+    return outcome.at - begun
+  }
+
+  /** What `promise` resolves to, when so much time has passed. */
+  async after<T>(ms: number, promise: Promise<T>): Promise<T> {
+    promise.catch(() => {})
+    await this.clock.advance(ms)
+    return promise
+  }
+
+  /** The properties each question since `from` asked for, by their did. */
+  asked(from = 0): string[][] {
+    return this.plug.received.slice(from).map(({method, params}) => {
+      if (method !== 'get_properties') return [method]
+      return params.map((item) => String(Object(item).did))
+    })
+  }
+
+  #device(): Device {
+    const {introduced = true, known = new Catalogue([this.#model])} = this.#options
+    const transport = new MiioClient({
+      socket: this.network,
+      clock: this.clock,
+      random: this.#random,
+      token: Buffer.from(TOKEN, 'hex'),
+      host: HOST,
+      did: 4711,
+    })
+    const device = new Device({
+      name: 'desk',
+      transport,
+      clock: this.clock,
+      identity: introduced ? {model: this.#model.ids[0] ?? '', firmware: '2.0.4_0026'} : {},
+      findModel: (id) => known.find(id),
+      toleranceOf: (id, firmware) => {
+        const key = `${id} ${firmware}`
+        return new Tolerance(this.remembered.get(key), (tolerated) => this.remembered.set(key, tolerated))
+      },
+    })
+    device.on('warning', (text) => this.warnings.push(text))
+    return device
+  }
+
+  #poller(): Poller {
+    const settings = {interval: 15_000, slow_interval: 60_000, offline_after: 3, gentle: true}
+    return new Poller({
+      device: this.device,
+      clock: this.clock,
+      random: this.#random,
+      settings: {...settings, ...this.#options.settings},
+    })
+  }
+}
+
+class AirbornePlug extends SimulatedPlug {
+  readonly #home: VirtualHome
+
+  constructor(home: VirtualHome, options: PlugOptions) {
+    super(options)
+    this.#home = home
+    home.network.attach({host: options.address, port: MIIO_PORT}, (datagram) => this.hear(datagram, FROM))
+  }
+
+  override send(packet: Buffer): void {
+    this.#home.clock.after(10, () => this.#home.network.arrive(packet, {host: this.address, port: this.port}))
+  }
+}

@@ -1,0 +1,17 @@
+/**
+ * A process that counts energy without a pause, and says what it may show: for tests that end it in the middle.
+ * `energy-ledger-writer.ts <folder> <plugs>`; a line on standard output is the least total of all plugs that is written.
+ */
+import {systemClock} from '../../src/clock.ts'
+import {EnergyLedger} from '../../src/energy-ledger.ts'
+import {createLog} from '../../src/log.ts'
+
+const [folder = '', plugs = '100'] = process.argv.slice(2)
+const dids = Array.from({length: Number(plugs)}, (_, index) => index + 1)
+const log = createLog({destination: 'stderr'})
+const ledger = await EnergyLedger.open(folder, {clock: systemClock, log, random: Math.random})
+for (let total = ledger.written(1)?.total ?? 0; ; total++) {
+  for (const did of dids) ledger.enter(did, {total, today: 0, day: '2026-01-31', moved: total})
+  await ledger.save()
+  process.stdout.write(`${Math.min(...dids.map((did) => ledger.written(did)?.total ?? -1))}\n`)
+}

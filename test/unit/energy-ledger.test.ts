@@ -1,0 +1,166 @@
+import {spawn} from 'node:child_process'
+import {once} from 'node:events'
+import {mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile} from 'node:fs/promises'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import {fileURLToPath} from 'node:url'
+import {afterEach, beforeEach, describe, expect, it} from 'vitest'
+import {EnergyLedger} from '../../src/energy-ledger.ts'
+import {createLog} from '../../src/log.ts'
+import {seeded, settle, VirtualClock} from '../support/virtual-clock.ts'
+
+const MINUTE = 60_000
+
+let folder: string
+let clock: VirtualClock
+let lines: string[]
+
+beforeEach(async () => {
+  folder = join(await mkdtemp(join(tmpdir(), 'miio2mqtt-energy-')), 'state')
+  clock = new VirtualClock()
+  lines = []
+})
+
+afterEach(() => rm(join(folder, '..'), {recursive: true}))
+
+function open(): Promise<EnergyLedger> {
+  const log = createLog({destination: {write: (line) => lines.push(line)}})
+  return EnergyLedger.open(folder, {clock, log, random: seeded(1)})
+}
+
+const file = () => join(folder, 'energy.json')
+const inode = async () => (await stat(file(), {bigint: true})).ino
+const memory = (total: number) => ({total, today: 0.5, day: '2026-01-31', moved: 1})
+const warnings = () => lines.filter((line) => line.includes('WARN'))
+
+describe('the energy ledger', () => {
+  it('knows an entry only once it is in the file', async () => {
+    const ledger = await open()
+    ledger.enter(7, memory(1))
+    expect(ledger.written(7)).toBeUndefined()
+    const saved = ledger.save()
+    await settle() // the write is under way
+    ledger.enter(7, memory(2))
+    await saved
+    expect(ledger.written(7)).toEqual(memory(1))
+    await ledger.close()
+    expect(ledger.written(7)).toEqual(memory(2))
+    expect(clock.pending).toBe(0)
+  })
+
+  it('knows it after a restart', async () => {
+    const ledger = await open()
+    ledger.enter(7, memory(1.234))
+    ledger.enter(8, {...memory(2), stuck: true})
+    await ledger.close()
+    const next = await open()
+    expect(next.written(7)).toEqual(memory(1.234))
+    expect(next.written(8)).toEqual({...memory(2), stuck: true})
+    expect(next.written(9)).toBeUndefined()
+  })
+
+  it('is written for a new plug within seconds, and for all others once a minute', async () => {
+    const ledger = await open()
+    ledger.enter(7, memory(1))
+    await clock.advance(2000)
+    await ledger.save()
+    const first = await inode()
+    for (let seconds = 0; seconds < 58; seconds++) {
+      ledger.enter(7, memory(2 + seconds))
+      await clock.advance(1000)
+    }
+    expect(await inode()).toBe(first)
+    expect(clock.pending).toBe(1)
+    await clock.advance(2000)
+    expect(clock.pending).toBe(0)
+    await ledger.save()
+    expect(await inode()).not.toBe(first)
+    expect(ledger.written(7)).toEqual(memory(59))
+  })
+
+  it('is not written while nothing changes', async () => {
+    const ledger = await open()
+    ledger.enter(7, memory(1))
+    await ledger.save()
+    const before = await inode()
+    await clock.advance(10 * MINUTE)
+    await ledger.close()
+    expect(await inode()).toBe(before)
+  })
+
+  it('shows nothing that cannot be written, says so once, and goes on when it can be', async () => {
+    await writeFile(folder, 'a file where the folder should be')
+    const ledger = await open()
+    ledger.enter(7, memory(1))
+    await ledger.save()
+    await ledger.save()
+    expect(ledger.written(7)).toBeUndefined()
+    expect(warnings()).toHaveLength(1)
+    expect(warnings()[0]).toContain('energy stays as it was last written')
+    await rm(folder)
+    await clock.advance(MINUTE)
+    await ledger.close()
+    expect(ledger.written(7)).toEqual(memory(1))
+  })
+
+  it('loses only the entries that make no sense', async () => {
+    await mkdir(folder)
+    const plugs = {7: memory(1), 8: memory(-1), 9: 'x', 10: {...memory(1), total: null}}
+    await writeFile(file(), JSON.stringify({version: 1, plugs}))
+    const ledger = await open()
+    expect([7, 8, 9, 10].map((did) => ledger.written(did))).toEqual([
+      memory(1),
+      undefined,
+      undefined,
+      undefined,
+    ])
+    expect(warnings()).toEqual([])
+  })
+
+  it.each([
+    ['cut short', '{"version":1,"plu'],
+    ['of a later version', '{"version":2,"plugs":{}}'],
+  ])('that is %s is put aside with one warning', async (_, content) => {
+    await mkdir(folder)
+    await writeFile(file(), content)
+    const ledger = await open()
+    expect(ledger.written(7)).toBeUndefined()
+    expect(warnings()).toHaveLength(1)
+    expect((await readdir(folder)).filter((name) => name.startsWith('energy.json.bad-'))).toHaveLength(1)
+  })
+
+  it('never knows less than was shown, after kill -9 at any moment', {timeout: 120_000}, async () => {
+    const script = fileURLToPath(new URL('energy-ledger-writer.ts', import.meta.url))
+    const random = seeded(48)
+    let shown = -1
+    for (let kill = 0; kill < 15; kill++) {
+      const child = spawn(process.execPath, ['--import', 'tsx', script, folder, '500'], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      })
+      let said = ''
+      child.stdout.on('data', (data) => {
+        said += data
+      })
+      await once(child.stdout, 'data')
+      await new Promise((resolve) => setTimeout(resolve, 30 * random()))
+      child.kill('SIGKILL')
+      await once(child, 'close')
+      const totals = said.split('\n').slice(0, -1).map(Number)
+      expect(totals[0]).toBeGreaterThanOrEqual(shown)
+      shown = totals.at(-1) ?? shown
+      const ledger = await open()
+      for (let did = 1; did <= 500; did++) expect(ledger.written(did)?.total).toBeGreaterThanOrEqual(shown)
+    }
+    expect(shown).toBeGreaterThan(15)
+    expect(warnings()).toEqual([])
+    expect(await readdir(folder)).toEqual(['energy.json'])
+  })
+
+  it('holds ten thousand plugs in a file of about a megabyte', async () => {
+    const ledger = await open()
+    for (let did = 1; did <= 10_000; did++) ledger.enter(did, memory(did))
+    await ledger.close()
+    expect((await open()).written(9_999)).toEqual(memory(9_999))
+    expect((await readFile(file())).length).toBeLessThan(1_200_000)
+  })
+})
