@@ -10,9 +10,10 @@ import type {Availability} from './availability.ts'
 import type {EnergySource} from './energy.ts'
 import {CommandError, isCallFailure, toCommandError} from './errors.ts'
 import type {Identity} from './identity.ts'
-import {type Answer, Knowledge, type Learnt} from './knowledge.ts'
-import {METERED, Metering, type MeteringOptions, stuckCounter} from './metering.ts'
-import {disbelief, type Implausible, Plausibility} from './plausibility.ts'
+import type {Answer} from './knowledge.ts'
+import type {MeteringOptions} from './metering.ts'
+import {type News, Perception} from './perception.ts'
+import type {Implausible} from './plausibility.ts'
 import {PlugQueue} from './queue.ts'
 import {Reader} from './reader.ts'
 import {Recognition} from './recognition.ts'
@@ -41,6 +42,8 @@ interface Events {
   /** The state is another than before. */
   change: []
   availability: [Availability]
+  /** A poll under way got an answer about the relay of a plug that was not known to be there. */
+  reached: []
   /** The plug told its model and firmware. */
   identified: [Identity]
   /** There is something else to tell of its properties than before, beside their values. */
@@ -71,6 +74,8 @@ export interface DeviceOptions {
 /** The relay has settled by then, and a person still looks at the switch. The contract (§3) allows 2 s. */
 const READ_BACK_MS = 500
 const READ_TRIES = 3
+/** A poll that is not through by then, because of pauses or of something it has to find out, is a long one. */
+const EARLY_MS = 1000
 /** So much after a deadline the transport has given up by itself, and says better why. */
 const LAST_WORD_MS = 50
 /** A command is tried for as long as it lives: its deadline ends it. */
@@ -86,17 +91,15 @@ export class Device extends EventEmitter<Events> {
   readonly #transport: Transport
   readonly #clock: Clock
   readonly #queue: PlugQueue<Value>
-  readonly #knowledge = new Knowledge()
+  readonly #perception: Perception
   readonly #recognition: Recognition
   readonly #suspicion = new Suspicion()
-  /** Of a plug that measures, where its energy is kept. */
-  #metering: Metering | undefined
-  #plausibility: Plausibility | undefined
   #availability: Availability = {state: 'unknown'}
-  #heardAt: Date | undefined
   #reading: Promise<void> | undefined
   #poll: AbortController | undefined
   #readBack: Timer | undefined
+  /** Shows what is known of a plug whose first poll takes long. */
+  #early: Timer | undefined
 
   constructor(options: DeviceOptions) {
     super()
@@ -105,6 +108,7 @@ export class Device extends EventEmitter<Events> {
     this.#transport = transport
     this.#clock = clock
     this.#queue = new PlugQueue(clock)
+    this.#perception = new Perception({name, clock, energy: options.energy})
     this.#recognition = new Recognition({
       identity,
       findModel,
@@ -112,7 +116,7 @@ export class Device extends EventEmitter<Events> {
       ask: (method, params, tries = READ_TRIES) =>
         this.#queue.read(() => transport.call(method, params, {tries})),
       adjust: options.adjust ?? ((model) => model),
-      onModel: (model) => this.#become(model, options.energy),
+      onModel: (model) => this.#perception.become(model),
       onIdentified: (told) => this.emit('identified', told),
     })
   }
@@ -133,26 +137,22 @@ export class Device extends EventEmitter<Events> {
 
   /** Where its energy comes from. `undefined` for a plug that measures nothing. */
   get energySource(): EnergySource | undefined {
-    const energy = this.model?.properties['energy']
-    return this.#metering?.source ?? (energy && (energy.address.via === 'bridge' ? 'integrated' : 'plug'))
+    return this.#perception.energySource
   }
 
   /** Values that cannot be true. */
   get implausible(): readonly Implausible[] {
-    return this.#plausibility?.flagged ?? []
+    return this.#perception.implausible
   }
 
   /** Every property of the model, in the order of its definition; `null` is unknown. */
   get state(): Readonly<State> {
-    const last_seen = this.#heardAt?.toISOString() ?? null
-    return 'last_seen' in this.#knowledge.state
-      ? {...this.#knowledge.state, last_seen}
-      : this.#knowledge.state
+    return this.#perception.state
   }
 
   /** Whether the plug was ever read since the start: before that there is nothing to tell. */
   get known(): boolean {
-    return this.#knowledge.known
+    return this.#perception.known
   }
 
   get availability(): Availability {
@@ -188,6 +188,8 @@ export class Device extends EventEmitter<Events> {
       throw error
     } finally {
       this.#poll = undefined
+      this.#early?.cancel()
+      this.#early = undefined
     }
   }
 
@@ -283,32 +285,8 @@ export class Device extends EventEmitter<Events> {
       onLeftOut: (name) => this.#leaveOut(name),
     })
     const answers = await reader.read(names)
-    this.#learn([...answers, ...this.#silence(names, answers, options)], priority)
-  }
-
-  #become(model: Model, energy: MeteringOptions | undefined): void {
-    const metered = energy !== undefined && 'energy_today' in model.properties
-    this.#knowledge.startWith(model, metered ? METERED : undefined)
-    if (metered) this.#metering = new Metering(model, this.#clock, energy)
-    this.#plausibility = new Plausibility(model)
-  }
-
-  #learn(answers: readonly Answer[], priority: 'poll' | 'read'): void {
-    const {changed, contradictions, told} = this.#knowledge.learn(answers)
-    const metered = this.#metering?.read(told)
-    const showsMore = metered ? this.#knowledge.show(metered.shown) : false
-    this.#tell({changed: changed || showsMore, contradictions})
-    if (metered?.stuck) {
-      this.emit('warning', stuckCounter(this.name))
-      this.emit('described')
-    }
-    if (priority === 'poll') this.#judge(told)
-  }
-
-  #judge(told: Readonly<State>): void {
-    const judged = this.#plausibility?.judge(told, this.#knowledge.raw)
-    for (const found of judged?.news ?? []) this.emit('warning', disbelief(this.name, found))
-    if (judged?.changed) this.emit('described')
+    const unknown = options.signal?.aborted ? [] : [this.#perception.unanswered(names, answers)]
+    this.#tell(this.#perception.learn([...answers, ...unknown], priority === 'poll'))
   }
 
   async #ask(
@@ -318,22 +296,25 @@ export class Device extends EventEmitter<Events> {
     options: CallOptions,
   ): Promise<Answer & Answered> {
     const answer = await this.#queue[priority](async () => {
-      const asked = this.#knowledge.asking()
+      const asked = this.#perception.asking()
       const answer = await this.#transport.call(read.method, read.params, options)
       if (read.method === 'miIO.info') this.#recognition.learn(answer)
       return {asked, ...valuesIn(answer, read, model)}
     })
-    this.#heardAt = this.#clock.date()
+    this.#perception.heard()
+    if (priority === 'poll') this.#reached(answer, model)
     if (model.pause !== undefined) await sleep(this.#clock, model.pause, options.signal)
     return answer
   }
 
-  /** What was asked for and is in no answer is unknown, unless the poll gave way before it came to that. */
-  #silence(names: readonly string[], answers: readonly Answer[], {signal}: CallOptions): Answer[] {
-    if (signal?.aborted) return []
-    const told = new Set(answers.flatMap(({values}) => Object.keys(values)))
-    const silent = names.filter((name) => !told.has(name) && this.#knowledge.isAsked(name))
-    return [{asked: this.#knowledge.asking(), values: Object.fromEntries(silent.map((name) => [name, null]))}]
+  /** A plug that tells its relay is there. When the rest of the poll takes long, nobody waits for it to hear that. */
+  #reached(answer: Answer & Answered, model: Model): void {
+    const [relay = ''] = Object.keys(model.properties)
+    if (this.#availability.state === 'online' || !(relay in answer.raw)) return
+    this.#early ??= this.#clock.after(EARLY_MS, () => {
+      this.#tell(this.#perception.learn([answer], false))
+      this.emit('reached')
+    })
   }
 
   #leaveOut(name: string): void {
@@ -341,9 +322,10 @@ export class Device extends EventEmitter<Events> {
     this.emit('identified', this.identity)
   }
 
-  #tell({changed, contradictions}: Learnt): void {
-    for (const contradiction of contradictions) this.emit('warning', contradiction)
+  #tell({changed, described, warnings}: News): void {
+    for (const warning of warnings) this.emit('warning', warning)
     if (changed) this.emit('change')
+    if (described) this.emit('described')
   }
 
   /** A TOGGLE is made absolute once, from what the plug says now: a retry then repeats that value (contract §4). */
@@ -360,10 +342,10 @@ export class Device extends EventEmitter<Events> {
   async #write(name: string, value: Value, deadline: number): Promise<void> {
     const wanted = property(this.#recognition.describedModel(), name)
     const write = writeOf(name, wanted, value)
-    this.#knowledge.commanding(name)
+    this.#perception.commanding(name)
     const tries = write.once ? 1 : COMMAND_TRIES
     expectOk(await this.#transport.call(write.method, write.params, {deadline, tries}), write)
-    if (wanted.kind !== 'button') this.#tell(this.#knowledge.commanded(name, value))
+    if (wanted.kind !== 'button') this.#tell(this.#perception.commanded(name, value))
     this.#readBack?.cancel()
     this.#readBack = this.#clock.after(READ_BACK_MS, () => void this.#readBackNow())
   }
@@ -372,7 +354,7 @@ export class Device extends EventEmitter<Events> {
   async #readBackNow(): Promise<void> {
     const names = new Set([
       ...this.#suspicion.without(namesIn(this.#recognition.describedModel(), 'fast')),
-      ...this.#knowledge.unconfirmed,
+      ...this.#perception.unconfirmed,
     ])
     try {
       await this.#refresh([...names], 'read', {tries: READ_TRIES})

@@ -48,6 +48,7 @@ export class Poller {
   readonly #random: Random
   readonly #settings: PollSettings
   readonly #firstDelay: number
+  readonly #onReached = () => this.#answered()
   readonly #onCommanded = (failure: CommandError | undefined) => this.#commanded(failure)
   #timer: Timer | undefined
   #dueAt = 0
@@ -70,6 +71,7 @@ export class Poller {
 
   start(): void {
     this.#device.on('commanded', this.#onCommanded)
+    this.#device.on('reached', this.#onReached)
     this.#schedule(this.#firstDelay)
   }
 
@@ -77,6 +79,7 @@ export class Poller {
     this.#stopped = true
     this.#timer?.cancel()
     this.#device.off('commanded', this.#onCommanded)
+    this.#device.off('reached', this.#onReached)
   }
 
   /** Whether the last poll or command found nobody home. */

@@ -1,10 +1,8 @@
 /** Faults as people write them on a command line: `loss=0.2`, `delay=100ms..3s`, `silence`. */
+import {codeIn, failureIn, InvalidFault, namesAnd, natural, period, range, shareOf} from './fault-values.ts'
 import type {Faults} from './faults.ts'
 
-/** A fault nobody knows, or one with a value that makes no sense. `message` says what was expected and what came. */
-export class InvalidFault extends Error {
-  override readonly name = 'InvalidFault'
-}
+export {InvalidFault} from './fault-values.ts'
 
 interface Word {
   /** How it is written. */
@@ -52,7 +50,7 @@ export const faultWords: ReadonlyMap<string, Word> = new Map<string, Word>([
       read: wrongToken,
     },
   ],
-  ['silence', {example: 'silence', meaning: 'hears nothing', read: silence}],
+  mood('silence', 'hears nothing', {silence: true}),
   [
     'reboot',
     {
@@ -67,6 +65,68 @@ export const faultWords: ReadonlyMap<string, Word> = new Map<string, Word>([
       example: 'address_change=30s',
       meaning: 'gets a new address, so often',
       read: (value) => ({addressChangeEveryMs: period(value)}),
+    },
+  ],
+  [
+    'killer',
+    {
+      example: 'killer=led,usb:-30001',
+      meaning: 'whoever asks for these properties gets no answer, or this code',
+      read: killers,
+    },
+  ],
+  [
+    'item_code',
+    {example: 'item_code=led:-4003', meaning: 'these properties have a code only', read: itemCodes},
+  ],
+  [
+    'batch',
+    {
+      example: 'batch=4:-9999',
+      meaning: 'more values than that at once get no answer, or this code',
+      read: batch,
+    },
+  ],
+  [
+    'answers_only',
+    {
+      example: 'answers_only=1',
+      meaning: 'of many values so many are answered',
+      read: (value) => ({answersOnly: natural(value)}),
+    },
+  ],
+  [
+    'cut',
+    {
+      example: 'cut=231',
+      meaning: 'longest answer, in characters',
+      read: (value) => ({cutAt: natural(value)}),
+    },
+  ],
+  mood('missing_comma', 'no comma between the items of a MIoT answer', {missingComma: true}),
+  mood('empty_slots', 'nothing at all in place of a value that is not known', {emptySlots: true}),
+  [
+    'tail',
+    {
+      example: 'tail=text',
+      meaning: 'after an answer: text behind the NUL, several nuls, or none',
+      read: tail,
+    },
+  ],
+  [
+    'switching',
+    {
+      example: 'switching=number',
+      meaning: 'on and off are told as boolean, text or number',
+      read: switching,
+    },
+  ],
+  [
+    'over_poll',
+    {
+      example: 'over_poll=20/30s',
+      meaning: 'more requests in such a time, and it reboots and switches its sockets',
+      read: overPoll,
     },
   ],
 ])
@@ -100,46 +160,53 @@ function share(example: string, meaning: string, make: (share: number) => Faults
   return {example, meaning, read: (value) => make(value === undefined ? SOME : shareOf(value))}
 }
 
-function shareOf(value: string): number {
-  const number = value.trim() === '' ? Number.NaN : Number(value)
-  if (number >= 0 && number <= 1) return number
-  throw new InvalidFault(`expected a share from 0 to 1, got "${value}"`)
-}
-
 function error(value = ''): Faults {
   const [code = '', probability = '1'] = value.split(':')
-  if (!/^-?\d{1,10}$/.test(code)) throw new InvalidFault(`expected the plug's error code, got "${value}"`)
-  return {error: {code: Number(code), share: shareOf(probability)}}
+  return {error: {code: codeIn(code), share: shareOf(probability)}}
+}
+
+/** A fault that is there or not. */
+function mood(name: string, meaning: string, faults: Faults): readonly [string, Word] {
+  const read = (value: string | undefined) => {
+    if (value === undefined) return faults
+    throw new InvalidFault(`expected no value, got "${value}"`)
+  }
+  return [name, {example: name, meaning, read}]
+}
+
+function killers(value = ''): Faults {
+  const [names, code] = namesAnd(value)
+  const failure = failureIn(code)
+  return {killers: Object.fromEntries(names.map((name) => [name, failure]))}
+}
+
+function itemCodes(value = ''): Faults {
+  const [names, text = ''] = namesAnd(value)
+  const code = codeIn(text)
+  return {codes: Object.fromEntries(names.map((name) => [name, code]))}
+}
+
+function batch(value = ''): Faults {
+  const [most, code] = value.split(':')
+  return {batch: {most: natural(most), failure: failureIn(code)}}
+}
+
+function tail(value = 'text'): Faults {
+  if (value === 'text' || value === 'nuls' || value === 'none') return {tail: value}
+  throw new InvalidFault(`expected text, nuls or none, got "${value}"`)
+}
+
+function switching(value = ''): Faults {
+  if (value === 'boolean' || value === 'text' || value === 'number') return {switching: value}
+  throw new InvalidFault(`expected boolean, text or number, got "${value}"`)
+}
+
+function overPoll(value = '20/30s'): Faults {
+  const [most, time] = value.split('/')
+  return {overPolled: {most: natural(most), withinMs: period(time)}}
 }
 
 function wrongToken(value = 'nak'): Faults {
   if (value === 'nak' || value === 'silent') return {wrongToken: value}
   throw new InvalidFault(`expected nak or silent, got "${value}"`)
-}
-
-function silence(value: string | undefined): Faults {
-  if (value === undefined) return {silence: true}
-  throw new InvalidFault(`expected no value, got "${value}"`)
-}
-
-function range(value = ''): {fromMs: number; toMs: number} {
-  const [from = '', to = from] = value.split('..')
-  const [fromMs, toMs] = [duration(from), duration(to)]
-  if (fromMs <= toMs) return {fromMs, toMs}
-  throw new InvalidFault(`expected the shorter duration first, got "${value}"`)
-}
-
-/** Zero would mean: without any pause. */
-function period(value = ''): number {
-  const ms = duration(value)
-  if (ms > 0) return ms
-  throw new InvalidFault(`expected a duration above zero, got "${value}"`)
-}
-
-/** `500ms`, `15s`, `2m`, or a number of seconds. */
-function duration(text: string): number {
-  const [, number, unit = 's'] = /^(\d+(?:\.\d+)?)(ms|s|m)?$/.exec(text.trim()) ?? []
-  if (number === undefined)
-    throw new InvalidFault(`expected a duration such as 500ms, 15s or 2m, got "${text}"`)
-  return Number(number) * (unit === 'ms' ? 1 : unit === 's' ? 1000 : 60_000)
 }

@@ -2,11 +2,12 @@
  * What goes wrong, as data. `Faults` is how often; `Mishap` is what befalls one datagram, drawn from them or written down by a test.
  */
 import type {Random} from '../clock.ts'
-import type {Refusal} from './firmware.ts'
+import {ACK_TIMEOUT, type Refusal} from './answer.ts'
 import {anyGarbage, type Garbage} from './garbage.ts'
+import type {Moods} from './habits.ts'
 
-/** Shares are from 0 (never) to 1 (always); what is missing never happens. */
-export interface Faults {
+/** Shares are from 0 (never) to 1 (always); what is missing never happens. Moods take the place of the plug's own. */
+export interface Faults extends Moods {
   /** Share of datagrams, hellos among them, that never reach the plug. */
   loss?: number
   /** Share of answers lost on their way back: the command was executed all the same. */
@@ -57,7 +58,7 @@ const LATE_TO_MS = 10_000
 
 /** What goes with a code in real firmware (docs/protocol.md §1.8). */
 const messages = new Map<number, string>([
-  [-9999, 'user ack timeout'],
+  [ACK_TIMEOUT.code, ACK_TIMEOUT.message],
   [-30000, 'Resp general error.'],
   [-30001, 'Resp invalid json.'],
   [-10000, 'Method not found.'],

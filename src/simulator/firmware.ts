@@ -1,60 +1,18 @@
 /**
  * What a plug answers (docs/protocol.md §1.7, §1.8, §3.1), derived from its model's definition. Pure: no I/O, no clock.
  */
-import type {Address, Model, Property, Raw, Value, Write} from '../models/model.ts'
-import type {Habits} from './habits.ts'
+import type {Model, Property, Raw, Write} from '../models/model.ts'
+import {ACK_TIMEOUT, type Answer, INVALID_JSON, METHOD_NOT_FOUND, type Request} from './answer.ts'
+import type {Failure, Habits} from './habits.ts'
+import {MiotServices} from './miot.ts'
 import {fromRaw, toRaw} from './raw.ts'
+import type {Surroundings} from './surroundings.ts'
 
-/** An id of 0, or none, means: execute, but do not answer. */
-export interface Request {
-  id: number
-  method: string
-  /** A list, except for `action`. */
-  params: unknown
-}
-
-export interface Refusal {
-  code: number
-  message: string
-}
-
-export type Answer = {result: unknown} | {error: Refusal}
-
-/** The plug around the firmware: what it reads and changes. */
-export interface Surroundings {
-  readonly did: number
-  readonly token: Buffer
-  readonly address: string
-  /** Seconds since it was plugged in. */
-  readonly uptimeS: number
-  readonly rssi: number
-  readonly habits: Habits
-  /** Property name -> value, in the words and units of the model. What is missing is unknown. */
-  readonly state: Record<string, Value>
-}
+export type {Answer} from './answer.ts'
+export type {Surroundings} from './surroundings.ts'
 
 type Method = (plug: Surroundings, params: readonly unknown[]) => Answer
-/** A property, and what it is called. */
-type Named = readonly [name: string, property: Property]
 type Reader = (plug: Surroundings) => Raw
-
-const METHOD_NOT_FOUND: Refusal = {code: -32601, message: 'Method not found.'}
-const INVALID_JSON: Refusal = {code: -30001, message: 'Resp invalid json.'}
-
-/** What these answer to a method they do not have; the m1's own firmware says -32601 (docs/protocol.md §1.8, §3.1). */
-const unknownMethod = new Map<string, Refusal>([
-  ['chuangmi.plug.v1', {code: -10000, message: 'Method not found.'}],
-  ['chuangmi.plug.v3', INVALID_JSON],
-  ['chuangmi.plug.m3', INVALID_JSON],
-  ['chuangmi.plug.hmi205', {code: -30000, message: 'Resp general error.'}],
-])
-
-/** Codes of single items (docs/protocol.md §1.8). */
-const NOT_WRITABLE = -4002
-const NO_SUCH_PROPERTY = -4003
-const WRONG_VALUE = -4005
-
-type Item = Record<string, unknown>
 
 const OK: Answer = {result: ['ok']}
 
@@ -82,26 +40,40 @@ export function firmwareOf(model: Model, id: string): Firmware {
 export class Firmware {
   readonly #methods = new Map<string, Method>()
   readonly #readers = new Map<string, Reader>()
-  /** What is found at a siid and piid: several properties may tell of one fault code. */
-  readonly #items = new Map<string, Named[]>()
+  /** The name of the property that a name of `get_prop`, or a method, tells. */
+  readonly #told = new Map<string, string>()
+  readonly #miot: MiotServices
   readonly #model: Model
-  readonly #unknownMethod: Refusal
 
   /** @param id which of the definition's ids this plug calls itself */
   constructor(model: Model, id: string) {
     this.#model = model
-    this.#unknownMethod = unknownMethod.get(id) ?? METHOD_NOT_FOUND
+    this.#miot = new MiotServices(model)
     this.#methods.set('miIO.info', (plug) => ({result: info(id, plug)}))
-    this.#methods.set('get_prop', (plug, names) => this.#getProp(plug, names))
     for (const [name, property] of Object.entries(model.properties)) this.#install(name, property)
-    if (this.#items.size > 0) this.#installMiot()
+    if (this.#readers.size > 0) this.#methods.set('get_prop', (plug, names) => this.#getProp(plug, names))
+    if (!this.#miot.isEmpty) for (const [name, method] of this.#miot.methods) this.#methods.set(name, method)
   }
 
-  /** Executes a request on `plug` and says what comes back. */
-  answer(request: Request, plug: Surroundings): Answer {
+  /** Executes a request on `plug` and says what comes back; `undefined`: nothing, though it was in order. */
+  answer(request: Request, plug: Surroundings): Answer | undefined {
     const method = this.#methods.get(request.method)
     const params = Array.isArray(request.params) ? request.params : [request.params]
-    return method ? method(plug, params) : {error: this.#unknownMethod}
+    if (!method) return unknown(plug.habits)
+    const failure = this.#failure(request.method, params, plug)
+    if (failure === 'silence') return undefined
+    if (failure) return {error: failure === ACK_TIMEOUT.code ? ACK_TIMEOUT : INVALID_JSON}
+    return method(plug, params)
+  }
+
+  /** What reading too much, or the wrong thing, leads to. */
+  #failure(method: string, params: readonly unknown[], {habits}: Surroundings): Failure | undefined {
+    const {batch, killers = {}} = habits
+    const isList = method === 'get_prop' || method === 'get_properties'
+    if (batch && isList && params.length > batch.most) return batch.failure
+    const asked = isList ? params : [method]
+    const names = asked.flatMap((each) => this.#told.get(String(each)) ?? this.#miot.namesAt(each))
+    return names.map((name) => killers[name]).find(Boolean)
   }
 
   #install(name: string, property: Property): void {
@@ -110,16 +82,14 @@ export class Firmware {
     switch (address.via) {
       case 'get_prop':
         this.#readers.set(address.name, read)
+        this.#told.set(address.name, name)
         if (address.write) this.#installWrite(name, property, address.write)
         return
       case 'method':
         this.#methods.set(address.method, (plug) => ({result: [read(plug)]}))
+        this.#told.set(address.method, name)
         return
-      case 'miot': {
-        const key = keyOf(address)
-        this.#items.set(key, [...(this.#items.get(key) ?? []), [name, property]])
-        return
-      }
+      case 'miot':
       case 'action':
       case 'info':
       case 'bridge':
@@ -127,42 +97,6 @@ export class Firmware {
       default:
         address satisfies never
     }
-  }
-
-  /** The three methods of MIoT: an answer for each item, with its own code (docs/protocol.md §3.2). */
-  #installMiot(): void {
-    this.#methods.set('get_properties', (plug, items) => ({
-      result: items.filter(isItem).map((item) => this.#get(plug, item)),
-    }))
-    this.#methods.set('set_properties', (plug, items) => ({
-      result: items.filter(isItem).map((item) => this.#set(plug, item)),
-    }))
-    this.#methods.set('action', (_plug, [item]) => {
-      const {did, siid, aiid} = isItem(item) ? item : {}
-      const known = Object.values(this.#model.properties).some(
-        ({address}) => address.via === 'action' && address.siid === siid && address.aiid === aiid,
-      )
-      return {result: {did, siid, aiid, code: known ? 0 : NO_SUCH_PROPERTY, out: []}}
-    })
-  }
-
-  #get(plug: Surroundings, {did, siid, piid}: Item): Item {
-    const properties = this.#items.get(`${siid}.${piid}`)
-    if (!properties) return {did, siid, piid, code: NO_SUCH_PROPERTY}
-    return {did, siid, piid, code: 0, value: rawOf(properties, plug)}
-  }
-
-  #set(plug: Surroundings, {did, siid, piid, value}: Item): Item {
-    const answer = {did, siid, piid}
-    const [first] = this.#items.get(`${siid}.${piid}`) ?? []
-    if (!first) return {...answer, code: NO_SUCH_PROPERTY}
-    const [name, property] = first
-    if (property.kind === 'sensor' || property.kind === 'binary_sensor')
-      return {...answer, code: NOT_WRITABLE}
-    const taken = fromRaw(property, value)
-    if (taken === undefined) return {...answer, code: WRONG_VALUE}
-    plug.state[name] = taken
-    return {...answer, code: 0}
   }
 
   #installWrite(name: string, property: Property, write: Write): void {
@@ -203,18 +137,8 @@ function setAll(plug: Surroundings, name: string, params: readonly unknown[]): A
   return OK
 }
 
-/** Of several properties that tell of one code, the first that has something to tell. */
-function rawOf(properties: readonly Named[], plug: Surroundings): Raw {
-  const telling = properties.find(([name]) => plug.state[name] === 'ON') ?? properties[0]
-  return telling ? toRaw(telling[1], plug.state[telling[0]] ?? null, plug.habits) : null
-}
-
-function keyOf({siid, piid}: Extract<Address, {via: 'miot'}>): string {
-  return `${siid}.${piid}`
-}
-
-function isItem(item: unknown): item is Item {
-  return typeof item === 'object' && item !== null && !Array.isArray(item)
+function unknown({unknownMethod = METHOD_NOT_FOUND}: Habits): Answer | undefined {
+  return unknownMethod === 'silence' ? undefined : {error: unknownMethod}
 }
 
 function info(id: string, {did, token, address, uptimeS, rssi, habits}: Surroundings) {
@@ -223,7 +147,7 @@ function info(id: string, {did, token, address, uptimeS, rssi, habits}: Surround
     life: uptimeS,
     model: id,
     ...(habits.infoShowsToken ? {token: token.toString('hex')} : {}),
-    fw_ver: habits.mood === 'old' ? '1.2.4_16' : '2.0.4_0026',
+    fw_ver: habits.firmware ?? (habits.mood === 'old' ? '1.2.4_16' : '2.0.4_0026'),
     hw_ver: 'MW300',
     mac: `28:6C:07:${serial.slice(2, 4)}:${serial.slice(4, 6)}:${serial.slice(6)}`,
     mmfree: 30312,

@@ -70,8 +70,8 @@ export class Neighbourhood {
   /** Lets watts and temperatures move from now on, a small step every `ms` milliseconds: one timer for all. */
   liven(ms = LIVEN_MS): void {
     this.#livening?.cancel()
-    this.#livening = every(this.#clock, ms, () => this.#drift())
-    this.#drift()
+    this.#livening = every(this.#clock, ms, () => this.#drift(ms))
+    this.#drift(ms)
   }
 
   async stop(): Promise<void> {
@@ -82,8 +82,8 @@ export class Neighbourhood {
     await Promise.all(this.plugs.map((plug) => plug.stop()))
   }
 
-  #drift(): void {
-    for (const plug of this.plugs) drift(plug, this.#random)
+  #drift(ms: number): void {
+    for (const plug of this.plugs) drift(plug, this.#random, ms)
   }
 }
 
@@ -95,16 +95,11 @@ export function simulate(options: SimulateOptions): Neighbourhood {
   const first = toNumber(firstAddress)
   const plugs = Array.from({length: count}, (_, index) => {
     const isOn = (Math.floor(index / ids.length) + (index % ids.length)) % 2 === 0 // each model in both positions
-    const state = {state: isOn ? ('ON' as const) : ('OFF' as const)}
     const model = ids[index % ids.length] ?? ''
-    return new SimulatedPlug({
-      ...shared,
-      remember,
-      model,
-      ...identity(seed, index),
-      address: toAddress(first + index),
-      state,
-    })
+    const address = toAddress(first + index)
+    const plug = new SimulatedPlug({...shared, remember, model, ...identity(seed, index), address})
+    for (const outlet of plug.outlets) plug.state[outlet] = isOn ? 'ON' : 'OFF'
+    return plug
   })
   return new Neighbourhood(plugs, shared)
 }

@@ -7,7 +7,7 @@ import type {Model, Value} from '../models/model.ts'
 import {every} from './every.ts'
 import {type Faults, type Mishap, noFaults} from './faults.ts'
 import {firmwareOf} from './firmware.ts'
-import {type Habits, usualHabits} from './habits.ts'
+import {type Habits, habitsOf} from './habits.ts'
 import {initialValue} from './raw.ts'
 import {type Host, type Received, Receiver} from './receiver.ts'
 import {close, listen} from './udp.ts'
@@ -45,7 +45,6 @@ export class SimulatedPlug implements Host {
   readonly model: Model
   readonly did: number
   readonly port: number
-  readonly habits: Habits
   /** In the words and units of the model. Whoever changes it presses the button, or plugs in a heater. */
   readonly state: Record<string, Value>
   /** dBm */
@@ -56,7 +55,9 @@ export class SimulatedPlug implements Host {
   #address: string
   #token: Buffer
   #cipher: Cipher
+  readonly #usual: Habits
   #faults: Faults
+  #habits: Habits
   #bootedAt: number
   #periodic: Timer[] = []
   #socket: Socket | undefined
@@ -67,7 +68,7 @@ export class SimulatedPlug implements Host {
     this.model = describedModel(options.model, options.catalogue)
     this.did = options.did
     this.port = options.port ?? MIIO_PORT
-    this.habits = options.habits ? {...usualHabits, ...options.habits} : usualHabits
+    this.#usual = {...habitsOf(options.model), ...options.habits}
     this.state = {...initialState(this.model), ...options.state}
     const {clock, random, remember = REMEMBERED} = options
     this.#clock = clock
@@ -76,6 +77,7 @@ export class SimulatedPlug implements Host {
     this.#token = options.token
     this.#cipher = new Cipher(options.token)
     this.#faults = options.faults ?? noFaults
+    this.#habits = {...this.#usual, ...this.#faults}
     this.#bootedAt = clock.now() - (options.uptimeS ?? DAY_S) * 1000
   }
 
@@ -93,6 +95,18 @@ export class SimulatedPlug implements Host {
 
   get faults(): Faults {
     return this.#faults
+  }
+
+  /** Those of its model, and what is wrong with it now. */
+  get habits(): Habits {
+    return this.#habits
+  }
+
+  /** The relay, and the sockets of a strip. */
+  get outlets(): string[] {
+    return Object.entries(this.model.properties).flatMap(([name, property]) =>
+      property.kind === 'switch' && property.deviceClass === 'outlet' ? [name] : [],
+    )
   }
 
   /** Whole seconds since it was plugged in: the stamp of its packets. */
@@ -132,6 +146,7 @@ export class SimulatedPlug implements Host {
   /** From now on these faults, in place of any before: `misbehave({silence: true})`, and `misbehave({})` to be good again. */
   misbehave(faults: Faults): void {
     this.#faults = faults
+    this.#habits = {...this.#usual, ...faults}
     this.#cancelPeriodic()
     if (!this.#socket) return
     const {rebootEveryMs, addressChangeEveryMs} = faults
@@ -155,6 +170,12 @@ export class SimulatedPlug implements Host {
   powerCycle(deadTimeMs: number): void {
     this.#bootedAt = this.#clock.now() + deadTimeMs
     this.#receiver.reset()
+  }
+
+  /** It was asked too much: it reboots, and afterwards every socket is the other way round (cuco.plug.sp5, al-one#415). */
+  collapse(): void {
+    for (const name of this.outlets) this.state[name] = this.state[name] === 'ON' ? 'OFF' : 'ON'
+    this.powerCycle(DEAD_MS)
   }
 
   /** The router gives it another address; nobody answers at the old one. @throws Error when the new one is taken */

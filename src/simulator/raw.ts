@@ -8,9 +8,7 @@ export function toRaw(property: Property, value: Value, habits: Habits): Raw {
   switch (property.kind) {
     case 'switch': {
       const isOldRelay = property.deviceClass === 'outlet' && habits.mood === 'old'
-      const on = value === 'ON'
-      if (property.raw === 'boolean' || isOldRelay) return on
-      return on ? 'on' : 'off'
+      return switched(value === 'ON', habits.switching ?? (isOldRelay ? 'boolean' : property.raw))
     }
     case 'binary_sensor':
       return value === 'ON' ? (property.on?.[0] ?? true) : property.on ? 0 : false
@@ -23,6 +21,11 @@ export function toRaw(property: Property, value: Value, habits: Habits): Raw {
     case 'button':
       return null
   }
+}
+
+function switched(on: boolean, switching: NonNullable<Habits['switching']>): Raw {
+  if (switching === 'text') return on ? 'on' : 'off'
+  return switching === 'number' ? Number(on) : on
 }
 
 /** What the firmware takes a written value for; `undefined` when it makes no sense to it. */

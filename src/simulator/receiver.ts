@@ -2,9 +2,11 @@
 import type {RemoteInfo} from 'node:dgram'
 import type {Clock, Random, Timer} from '../clock.ts'
 import {type Cipher, HEADER_BYTES, MalformedPacket, nak, type Packet, parsePacket} from '../miio/packet.ts'
+import {ACK_TIMEOUT, type Request} from './answer.ts'
 import {draw, drawForHello, type Faults, type Mishap} from './faults.ts'
-import {type Firmware, type Request, readRequest, type Surroundings} from './firmware.ts'
+import {type Firmware, readRequest, type Surroundings} from './firmware.ts'
 import {spoil} from './garbage.ts'
+import {print, tailOf} from './print.ts'
 import {RecentReplies} from './recent-replies.ts'
 import {answerHello, declaredPart} from './wire.ts'
 
@@ -13,6 +15,8 @@ export interface Host extends Surroundings {
   readonly cipher: Cipher
   readonly faults: Faults
   send(packet: Buffer, to: RemoteInfo): void
+  /** It was asked more than it can take. */
+  collapse(): void
 }
 
 /** A request that was executed, or refused by a mishap. */
@@ -25,6 +29,11 @@ export interface Received {
 }
 
 type Message = Packet & {kind: 'message'}
+
+/** How long the Wi-Fi half of a plug waits for the other before it says so: up to four seconds were seen (python-miio). */
+const ACK_TIMEOUT_MS = 1000
+/** What a plug takes for an answer when nothing keeps it. */
+const QUICK_MS = 20
 
 const HIDDEN = {ff: Buffer.alloc(16, 0xff), '00': Buffer.alloc(16)}
 
@@ -41,6 +50,8 @@ export class Receiver {
   readonly #random: Random
   readonly #remember: number
   readonly #recent = new RecentReplies()
+  /** When the requests came that it still suffers from. */
+  #lately: number[] = []
   readonly #working = new Set<Timer>()
   readonly #delayedHellos = new Set<Timer>()
 
@@ -66,6 +77,7 @@ export class Receiver {
   /** Everything it was working on is gone, and so is its memory of recent answers. */
   reset(): void {
     this.#recent.forget()
+    this.#lately = []
     for (const waiting of [this.#working, this.#delayedHellos]) {
       for (const timer of waiting) timer.cancel()
       waiting.clear()
@@ -110,8 +122,20 @@ export class Receiver {
   }
 
   #dispatch(request: Request, mishap: Mishap, from: RemoteInfo): void {
-    const reply = this.#repeated(request.id) ?? this.#execute(request, mishap)
-    if (reply !== '') this.#answer(request.id, reply, mishap, from)
+    const repeated = this.#repeated(request.id)
+    if (repeated !== undefined) this.#answer(request.id, repeated, mishap, from)
+    else if (this.#isTooMuch()) this.#plug.collapse()
+    else this.#execute(request, mishap, from)
+  }
+
+  /** Whether this request is one more than the firmware can take in such a time. */
+  #isTooMuch(): boolean {
+    const {overPolled} = this.#plug.habits
+    if (!overPolled) return false
+    const now = this.#clock.now()
+    this.#lately = this.#lately.filter((at) => now - at < overPolled.withinMs)
+    this.#lately.push(now)
+    return this.#lately.length > overPolled.most
   }
 
   /** What a request gets whose id was used a moment ago, `''` for silence; `undefined` when the id is a new one. */
@@ -128,19 +152,21 @@ export class Receiver {
     }
   }
 
-  /** The reply; `''` for the id 0, which is executed and not answered. */
-  #execute(request: Request, mishap: Mishap): string {
+  /** The id 0 is executed and not answered. */
+  #execute(request: Request, mishap: Mishap, from: RemoteInfo): void {
     const {id} = request
     this.#note(request)
     const answer = mishap.refuse ? {error: mishap.refuse} : this.#firmware.answer(request, this.#plug)
-    if (id === 0) return ''
-    const exeTime = this.#plug.habits.exeTime ? {exe_time: Math.round(mishap.delayMs ?? 20)} : {}
-    const reply = JSON.stringify({id, ...answer, ...exeTime})
+    if (id === 0 || !answer) return
+    const isLate = 'error' in answer && answer.error === ACK_TIMEOUT
+    const delayMs = isLate ? ACK_TIMEOUT_MS : (mishap.delayMs ?? 0)
+    const reply = print(id, answer, this.#plug.habits, delayMs || QUICK_MS)
     this.#recent.keep(id, reply, this.#clock.now())
-    return reply
+    this.#answer(id, reply, {...mishap, delayMs}, from)
   }
 
   #answer(id: number, reply: string, mishap: Mishap, from: RemoteInfo): void {
+    if (reply === '') return
     this.maxInFlight = Math.max(this.maxInFlight, this.inFlight + 1)
     this.#afterDelay(mishap, this.#working, () => {
       if (!mishap.loseReply) this.#send(this.#packet(id, reply, mishap), mishap, from)
@@ -149,8 +175,8 @@ export class Receiver {
 
   /** Sealed only when it is sent, with the clock of that moment. */
   #packet(id: number, reply: string, {garble, wrongId}: Mishap): Buffer {
-    const {cipher, did, uptimeS} = this.#plug
-    const seal = (payload: string) => cipher.seal(did, uptimeS, Buffer.from(`${payload}\0`))
+    const {cipher, did, uptimeS, habits} = this.#plug
+    const seal = (payload: string) => cipher.seal(did, uptimeS, Buffer.from(payload + tailOf(habits)))
     if (garble) return spoil(garble, reply, id, seal, this.#random)
     return seal(wrongId ? reply.replace(`"id":${id}`, `"id":${id + 1}`) : reply)
   }

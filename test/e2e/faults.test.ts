@@ -217,7 +217,8 @@ describe.concurrent('a network that loses, delays and invents', async () => {
   it('nothing but garbage: an error, and what was known stays as it was', async () => {
     plugs.illegible.state['state'] = 'ON'
     const states = home.states('illegible')
-    plugs.illegible.next({garble: 'not_json'}, {garble: 'bad_checksum'}, {garble: 'truncated_json'})
+    const garbled = [{garble: 'not_json'}, {garble: 'bad_checksum'}, {garble: 'truncated_json'}] as const
+    plugs.illegible.next(...garbled, ...garbled) // the question, and the relay alone
     expect(await home.type('illegible', 'get', '')).toMatchObject({error: {code: 'timeout'}})
     expect(home.states('illegible')).toEqual(states)
     expect(await home.type('illegible', 'get', '')).toMatchObject({data: {state: 'ON'}})
@@ -286,7 +287,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
     const {posed} = plugs
     const stranger = await intruder('127.72.9.3')
     overhear(posed, ({id}, from) => stranger.send(reply(posed, id, ['ok']), from.port, from.address))
-    posed.next(...Array.from({length: 3}, () => ({loseRequest: true})))
+    posed.next(...Array.from({length: 6}, () => ({loseRequest: true})))
     expect(await home.type('posed', 'get', '')).toMatchObject({error: {code: 'timeout'}})
     expect(home.states('posed').map(({state}) => state)).not.toContain('ON')
   })

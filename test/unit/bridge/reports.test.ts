@@ -62,6 +62,7 @@ describe('the list of devices', () => {
     const found = {property: 'power', value: 9000, raw: 900_000, why: 'no plug carries more than 5000 W'}
     vi.spyOn(plug.device, 'model', 'get').mockReturnValue(builtIn.find('chuangmi.plug.v3'))
     vi.spyOn(plug.device, 'implausible', 'get').mockReturnValue([found])
+    vi.spyOn(plug.device, 'energySource', 'get').mockReturnValue('integrated')
     reports.follow(plug)
     plug.device.emit('described')
     await clock.advance(2 * SECOND)

@@ -56,6 +56,26 @@ describe('lanes', () => {
   })
 })
 
+describe('a first poll that takes long', () => {
+  it('shows the plug, online, a second after its relay was read', async () => {
+    const slow = new VirtualHome({model: {...eight, batch: 1, pause: 3000}})
+    slow.poller.start()
+    await slow.clock.advance(2500)
+    expect(slow.device.availability).toEqual({state: 'online'})
+    expect(slow.device.state).toMatchObject({state: 'ON', temperature: null})
+    slow.poller.stop()
+  })
+
+  it('since a property kills its batch: a second after the relay was read alone', async () => {
+    const home = new VirtualHome({habits: {killers: {power: 'silence'}}})
+    home.poller.start()
+    await home.clock.advance(8500)
+    expect(home.device.availability).toEqual({state: 'online'})
+    expect(home.device.state).toMatchObject({state: 'ON', temperature: null})
+    home.poller.stop()
+  })
+})
+
 describe('a strip that reboots, and switches its sockets, when it is asked too often', () => {
   it.each([
     ['by default', {}],

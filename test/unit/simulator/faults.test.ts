@@ -23,6 +23,19 @@ describe('faults as people write them', () => {
     ['silence', {silence: true}],
     ['reboot=60s', {rebootEveryMs: 60_000}],
     ['address_change=2m', {addressChangeEveryMs: 120_000}],
+    ['killer=led', {killers: {led: 'silence'}}],
+    ['killer=led,usb:-30001', {killers: {led: -30001, usb: -30001}}],
+    ['item_code=led:-4003', {codes: {led: -4003}}],
+    ['batch=4', {batch: {most: 4, failure: 'silence'}}],
+    ['batch=4:-9999', {batch: {most: 4, failure: -9999}}],
+    ['answers_only=1', {answersOnly: 1}],
+    ['cut=231', {cutAt: 231}],
+    ['missing_comma', {missingComma: true}],
+    ['empty_slots', {emptySlots: true}],
+    ['tail=none', {tail: 'none'}],
+    ['switching=number', {switching: 'number'}],
+    ['over_poll', {overPolled: {most: 20, withinMs: 30_000}}],
+    ['over_poll=5/1m', {overPolled: {most: 5, withinMs: 60_000}}],
   ])('%s', (text, faults) => {
     expect(parseFaults([text])).toEqual(faults)
   })
@@ -48,6 +61,15 @@ describe('faults as people write them', () => {
     ['error=often', `expected the plug's error code, got "often"`],
     ['wrong_token=maybe', 'expected nak or silent, got "maybe"'],
     ['silence=yes', 'expected no value, got "yes"'],
+    ['killer', 'expected properties, got ""'],
+    ['killer=led:-1', 'expected silence, -9999 or -30001, got "-1"'],
+    ['item_code=led', `expected the plug's error code, got ""`],
+    ['batch=0', 'expected a number above zero, got "0"'],
+    ['cut=much', 'expected a number above zero, got "much"'],
+    ['tail=long', 'expected text, nuls or none, got "long"'],
+    ['switching=yes', 'expected boolean, text or number, got "yes"'],
+    ['over_poll=20', 'expected a duration'],
+    ['missing_comma=2', 'expected no value, got "2"'],
   ])('%s says what was expected', (text, message) => {
     expect(() => parseFaults([text])).toThrow(message)
   })

@@ -2,7 +2,7 @@ import {describe, expect, it} from 'vitest'
 import {builtIn} from '../../../src/models/index.ts'
 import type {Value} from '../../../src/models/model.ts'
 import {firmwareOf, readRequest, type Surroundings} from '../../../src/simulator/firmware.ts'
-import {type Habits, usualHabits} from '../../../src/simulator/habits.ts'
+import {type Habits, habitsOf} from '../../../src/simulator/habits.ts'
 
 function plugIn(id: string, state: Record<string, Value> = {}, habits: Partial<Habits> = {}) {
   const model = builtIn.find(id)
@@ -14,7 +14,7 @@ function plugIn(id: string, state: Record<string, Value> = {}, habits: Partial<H
     address: '127.0.60.1',
     uptimeS: 123456,
     rssi: -52,
-    habits: {...usualHabits, ...habits},
+    habits: {...habitsOf(id), ...habits},
     state: {...state},
   }
   const call = (method: string, params: readonly unknown[] = []) =>
@@ -91,7 +91,7 @@ describe('every definition', () => {
         const {write} = address
         expect('method' in write ? call(write.method, [word]) : call(write[word])).toEqual({result: ['ok']})
         const answer = call('get_prop', names)
-        const read = 'result' in answer && Array.isArray(answer.result) ? answer.result : []
+        const read = answer && 'result' in answer && Array.isArray(answer.result) ? answer.result : []
         expect([word, word === 'on']).toContain(read[names.indexOf(address.name)])
       }
     }

@@ -2,9 +2,12 @@ import {createSocket} from 'node:dgram'
 import {once} from 'node:events'
 import {afterEach, describe, expect, it} from 'vitest'
 import {HELLO} from '../../../src/miio/packet.ts'
-import {builtIn} from '../../../src/models/index.ts'
+import {builtIn, Catalogue} from '../../../src/models/index.ts'
+import type {Model} from '../../../src/models/model.ts'
+import {kilowattHours, miot} from '../../../src/models/vocabulary.ts'
 import {LOOPBACK_BROADCAST, type Neighbourhood, simulate} from '../../../src/simulator/neighbourhood.ts'
 import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
+import {eight} from '../../support/virtual-home.ts'
 import {Asker} from './asker.ts'
 
 const clock = new VirtualClock()
@@ -61,6 +64,12 @@ describe('making many', () => {
     expect(plugs.map((plug) => plug.modelId)).toEqual(ids)
   })
 
+  it('knows the models of another catalogue, and none besides', () => {
+    const catalogue = new Catalogue([eight])
+    expect(make({catalogue, models: ['test.plug.eight'], count: 1}).plugs[0]?.model.name).toBe('Test plug')
+    expect(() => make({models: ['test.plug.eight']})).toThrow('no definition of the model "test.plug.eight"')
+  })
+
   it('none at all is fine, no model is not', () => {
     expect(make({count: 0}).plugs).toEqual([])
     expect(() => make({models: []})).toThrow('expected at least one model')
@@ -105,6 +114,44 @@ describe('readings that move', () => {
       expect(off?.state['power']).toBe(0)
     }
     expect(seen.size).toBeGreaterThan(190)
+  })
+
+  const meter: Model = {
+    ...eight,
+    ids: ['test.plug.meter'],
+    properties: {
+      ...eight.properties,
+      energy: kilowattHours(miot(11, 1), {scale: 0.01}),
+    },
+  }
+  const strip = {models: meter.ids, catalogue: new Catalogue([meter]), count: 1}
+
+  it('voltage stays near the mains, current and energy follow the watts', async () => {
+    const [plug] = make(strip).plugs
+    if (!plug) throw new Error('expected a plug')
+    expect(plug.state).toMatchObject({state: 'ON', state_1: 'ON'})
+    running?.liven(1000)
+    let joules = Number(plug.state['power'])
+    for (let tick = 0; tick < 3599; tick++) {
+      await clock.advance(1000)
+      const [power, voltage, current] = ['power', 'voltage', 'current'].map((name) =>
+        Number(plug.state[name]),
+      )
+      expect(voltage).toBeGreaterThan(215)
+      expect(voltage).toBeLessThan(245)
+      expect(power).toBeLessThanOrEqual(Number(voltage) * Number(current))
+      expect(power).toBeGreaterThan(0.9 * Number(voltage) * Number(current))
+      joules += Number(power)
+    }
+    expect(Number(plug.state['energy'])).toBeCloseTo(joules / 3.6e6, 6)
+  })
+
+  it('a strip delivers nothing while all its sockets are off', async () => {
+    const [plug] = make(strip).plugs
+    if (plug) plug.state['state_1'] = 'OFF'
+    running?.liven(1000)
+    await clock.advance(5000)
+    expect(plug?.state).toMatchObject({state: 'ON', state_1: 'OFF', power: 0, current: 0, energy: 0})
   })
 
   it('one step is a small one', async () => {

@@ -1,0 +1,15 @@
+import type {Value} from '../models/model.ts'
+import type {Habits} from './habits.ts'
+
+/** The plug around the firmware: what it reads and changes. */
+export interface Surroundings {
+  readonly did: number
+  readonly token: Buffer
+  readonly address: string
+  /** Seconds since it was plugged in. */
+  readonly uptimeS: number
+  readonly rssi: number
+  readonly habits: Habits
+  /** Property name -> value, in the words and units of the model. What is missing is unknown. */
+  readonly state: Record<string, Value>
+}

@@ -1,0 +1,243 @@
+import {mkdtemp, readFile, rm} from 'node:fs/promises'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import {afterAll, describe, expect, it} from 'vitest'
+import {Catalogue} from '../../src/models/index.ts'
+import type {Model} from '../../src/models/model.ts'
+import {
+  action,
+  button,
+  minutesSetting,
+  miot,
+  onOff,
+  powerOnBehavior,
+  prop,
+  relay,
+} from '../../src/models/vocabulary.ts'
+import type {SimulatedPlug} from '../../src/simulator/plug.ts'
+import {type Bridge, type BridgeChoice, startBridge, startPlug} from '../support/bridge.ts'
+import {Conversation} from '../support/conversation.ts'
+import {type Broker, startMosquitto} from '../support/mosquitto.ts'
+import {Watcher} from '../support/mqtt-user.ts'
+import {eight, readings} from '../support/virtual-home.ts'
+import {until} from '../support/wait.ts'
+
+const folders: string[] = []
+afterAll(() => Promise.all(folders.map((folder) => rm(folder, {recursive: true, force: true}))))
+
+/** As if the program came with these definitions: of a user's own nothing is remembered. */
+class Described extends Catalogue {
+  override readonly own: ReadonlySet<string> = new Set()
+}
+
+/** A bridge with a state folder that outlives it. */
+async function lastingBridge(choice: Omit<BridgeChoice, 'folder'>) {
+  const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-test-'))
+  folders.push(folder)
+  const start = () => startBridge({...choice, folder})
+  return {folder, start}
+}
+
+async function stateOf(user: Watcher, name: string): Promise<Record<string, unknown>> {
+  return JSON.parse((await user.retained()).get(`miio2mqtt/${name}`) ?? '{}')
+}
+
+async function entryOf(user: Watcher, name: string): Promise<Record<string, unknown>> {
+  const entries: Record<string, unknown>[] = JSON.parse(
+    (await user.retained()).get('miio2mqtt/bridge/devices') ?? '[]',
+  )
+  return entries.find((entry) => entry['name'] === name) ?? {}
+}
+
+/** The names each MIoT question asked for. */
+function questions(plug: SimulatedPlug, from = 0): string[][] {
+  return plug.received
+    .slice(from)
+    .filter(({method}) => method === 'get_properties')
+    .map(({params}) => params.map((item) => String(Object(item).did)))
+}
+
+async function stage(): Promise<{broker: Broker; user: Watcher}> {
+  const broker = await startMosquitto()
+  return {broker, user: await Watcher.open(broker)}
+}
+
+describe('a MIoT plug with a property that kills its batch', async () => {
+  const {broker, user} = await stage()
+  const catalogue = new Described([eight])
+  const plug = await startPlug({
+    address: '127.81.1.1',
+    model: 'test.plug.eight',
+    catalogue,
+    state: readings,
+    habits: {killers: {power: -30001}},
+  })
+  const {folder, start} = await lastingBridge({broker, catalogue, plugs: {desk: plug}})
+  let bridge: Bridge = await start()
+
+  it('is online with its relay, and everything but that property', async () => {
+    await user.waitFor('miio2mqtt/desk', ({payload}) => JSON.parse(payload).temperature === 41)
+    expect(await stateOf(user, 'desk')).toMatchObject({...readings, power: null})
+  })
+
+  it('has it left out after three polls, and says so in bridge/devices and in one warning', async () => {
+    await until(async () => (await entryOf(user, 'desk'))['left_out'], {what: 'an entry'})
+    await until(async () => JSON.stringify((await entryOf(user, 'desk'))['left_out']) === '["power"]', {
+      what: 'power is left out',
+    })
+    expect(
+      questions(plug).filter((names) => names.length === 1 && names[0] === 'power').length,
+    ).toBeLessThanOrEqual(9)
+    const warnings = bridge.log.filter(({message}) => String(message).includes('cannot be asked for power'))
+    expect(warnings).toHaveLength(1)
+  })
+
+  it('is not asked for it after a restart of the whole bridge', async () => {
+    await bridge.stop()
+    expect(await readFile(join(folder, 'state.json'), 'utf8')).toContain('"left_out"')
+    const before = plug.received.length
+    bridge = await start()
+    await until(() => questions(plug, before).length >= 4, {what: 'four polls'})
+    expect(questions(plug, before).flat()).not.toContain('power')
+    expect(await entryOf(user, 'desk')).toMatchObject({left_out: ['power']})
+  })
+
+  it('is asked for it once more when somebody wants to know', async () => {
+    plug.misbehave({killers: {}})
+    const conversation = new Conversation(broker, user)
+    const result = await conversation.type('desk', 'get/power', '')
+    expect(result).toMatchObject({status: 'ok', data: {power: 123}})
+    await until(async () => JSON.stringify((await entryOf(user, 'desk'))['left_out']) === '[]', {
+      what: 'nothing is left out any more',
+    })
+  })
+})
+
+describe('what a MIoT plug is told to do', async () => {
+  const model: Model = {
+    ...eight,
+    ids: ['test.plug.settings'],
+    properties: {
+      state: relay(miot(2, 1)),
+      power_on_behavior: powerOnBehavior(miot(2, 2), [
+        [0, 'previous'],
+        [1, 'on'],
+        [2, 'off'],
+      ]),
+      delay: minutesSetting('Delay', miot(8, 2), {max: 60}),
+      reset: button('Reset', action(15, 1)),
+    },
+  }
+  const catalogue = new Catalogue([model])
+  const {broker, user} = await stage()
+  const plug = await startPlug({address: '127.81.2.1', model: 'test.plug.settings', catalogue})
+  const bridge = await startBridge({broker, catalogue, plugs: {desk: plug}})
+  const conversation = new Conversation(broker, user)
+  await user.waitFor('miio2mqtt/desk/availability', ({payload}) => payload.includes('online'))
+  const writes = (method: string) => plug.received.filter((request) => request.method === method)
+
+  it('words become numbers', async () => {
+    const result = await conversation.type('desk', 'set/power_on_behavior', 'Off')
+    expect(result).toMatchObject({status: 'ok', data: {power_on_behavior: 'off'}})
+    expect(writes('set_properties').at(-1)?.params).toEqual([
+      {did: 'power_on_behavior', siid: 2, piid: 2, value: 2},
+    ])
+    expect(await conversation.type('desk', 'set/power_on_behavior', 'maybe')).toMatchObject({
+      error: {code: 'invalid_payload', message: expect.stringContaining('previous, on, off')},
+    })
+  })
+
+  it('a number out of its range never reaches the plug', async () => {
+    const before = writes('set_properties').length
+    expect(await conversation.type('desk', 'set/delay', '61')).toMatchObject({
+      error: {code: 'out_of_range', message: expect.stringContaining('0 to 60 min')},
+    })
+    expect(writes('set_properties')).toHaveLength(before)
+  })
+
+  it('an item that is refused is refused with its code', async () => {
+    plug.misbehave({codes: {delay: -4004}})
+    expect(await conversation.type('desk', 'set/delay', '30')).toMatchObject({
+      status: 'error',
+      error: {code: 'refused', device_code: -4004},
+    })
+    plug.misbehave({})
+  })
+
+  it('one that is only accepted is done', async () => {
+    plug.misbehave({accepts: true})
+    expect(await conversation.type('desk', 'set', 'ON')).toMatchObject({status: 'ok', data: {state: 'ON'}})
+    expect(plug.state['state']).toBe('ON')
+    plug.misbehave({})
+  })
+
+  it('a button is pressed once, also when the answer is lost', async () => {
+    await conversation.type('desk', 'set/reset', 'PRESS')
+    expect(writes('action')).toHaveLength(1)
+    plug.misbehave({loseReplies: 1})
+    expect(await conversation.type('desk', 'set/reset', 'PRESS')).toMatchObject({error: {code: 'timeout'}})
+    plug.misbehave({})
+    expect(writes('action')).toHaveLength(2)
+    expect(bridge.log.filter(({level}) => level === 'error')).toEqual([])
+  })
+})
+
+describe('plugs of models that nobody has described', async () => {
+  const legacy: Model = {
+    ...eight,
+    ids: ['test.plug.legacy'],
+    properties: {state: relay(prop('power', 'set_power'))},
+  }
+  const foreign: Model = {
+    ...eight,
+    ids: ['test.lamp.none'],
+    properties: {state: onOff('Lamp', prop('lamp', 'set_lamp'))},
+  }
+  const catalogue = new Catalogue([eight, legacy, foreign])
+  const {broker, user} = await stage()
+  const plugs = {
+    miot: await startPlug({address: '127.81.3.1', model: 'test.plug.eight', catalogue}),
+    legacy: await startPlug({address: '127.81.3.2', model: 'test.plug.legacy', catalogue}),
+    foreign: await startPlug({address: '127.81.3.3', model: 'test.lamp.none', catalogue}),
+  }
+  const {start} = await lastingBridge({broker, plugs})
+  let bridge = await start()
+  const conversation = new Conversation(broker, user)
+  const methods = (plug: SimulatedPlug, from = 0) => plug.received.slice(from).map(({method}) => method)
+
+  it.each(['miot', 'legacy'] as const)('the %s one is switched over MQTT', async (name) => {
+    await user.waitFor(`miio2mqtt/${name}/availability`, ({payload}) => payload.includes('online'))
+    expect(await conversation.type(name, 'set', 'ON')).toMatchObject({status: 'ok', data: {state: 'ON'}})
+    expect(plugs[name].state['state']).toBe('ON')
+    expect(await stateOf(user, name)).toMatchObject({state: 'ON'})
+  })
+
+  it('each was asked once how it is talked to', () => {
+    expect(methods(plugs.miot).slice(0, 2)).toEqual(['miIO.info', 'get_properties'])
+    expect(methods(plugs.miot)).not.toContain('get_prop')
+    expect(methods(plugs.legacy).slice(0, 3)).toEqual(['miIO.info', 'get_properties', 'get_prop'])
+    expect(methods(plugs.legacy).filter((method) => method === 'get_properties')).toHaveLength(1)
+  })
+
+  it('the one that speaks no dialect is unsupported, and left alone', async () => {
+    await user.waitFor('miio2mqtt/foreign/availability', ({payload}) => payload.includes('unsupported'))
+    const polled = plugs.miot.received.length
+    await until(() => plugs.miot.received.length > polled + 4, {what: 'others are polled on'})
+    expect(methods(plugs.foreign)).toEqual(['miIO.info', 'get_properties', 'get_prop', 'get_prop'])
+    expect(await conversation.type('foreign', 'set', 'ON')).toMatchObject({error: {code: 'refused'}})
+    expect(methods(plugs.foreign)).toHaveLength(4)
+  })
+
+  it('a restart asks none of it again', async () => {
+    await bridge.stop()
+    const [miotBefore, legacyBefore] = [plugs.miot.received.length, plugs.legacy.received.length]
+    user.forget()
+    bridge = await start()
+    await user.waitFor('miio2mqtt/legacy/availability', ({payload}) => payload.includes('online'))
+    await user.waitFor('miio2mqtt/miot/availability', ({payload}) => payload.includes('online'))
+    expect(methods(plugs.miot, miotBefore)[0]).toBe('get_properties')
+    expect(methods(plugs.legacy, legacyBefore)[0]).toBe('get_prop')
+    expect(methods(plugs.legacy, legacyBefore)).not.toContain('get_properties')
+    expect(await conversation.type('legacy', 'set', 'OFF')).toMatchObject({status: 'ok'})
+  })
+})

@@ -1,0 +1,224 @@
+import {describe, expect, it} from 'vitest'
+import {parseReply} from '../../../src/miio/repair.ts'
+import type {Model} from '../../../src/models/model.ts'
+import {
+  action,
+  button,
+  miot,
+  overload,
+  overTemperature,
+  prop,
+  relay,
+  watts,
+} from '../../../src/models/vocabulary.ts'
+import {ACK_TIMEOUT, type Answer, INVALID_JSON} from '../../../src/simulator/answer.ts'
+import {firmwareOf} from '../../../src/simulator/firmware.ts'
+import {type Habits, habitsOf} from '../../../src/simulator/habits.ts'
+import {print, tailOf} from '../../../src/simulator/print.ts'
+import {eight, readings, VirtualHome} from '../../support/virtual-home.ts'
+
+const model: Model = {
+  ...eight,
+  ids: ['test.plug.moods'],
+  properties: {
+    state: relay(miot(2, 1)),
+    power: watts(miot(11, 2)),
+    over_temperature: overTemperature(miot(2, 3), {on: [1]}),
+    overload: overload(miot(2, 3), {on: [2]}),
+    reset: button('Reset', action(15, 1)),
+  },
+}
+const on = {did: 'state', siid: 2, piid: 1}
+const power = {did: 'power', siid: 11, piid: 2}
+
+function plugIn(habits: Partial<Habits> = {}, described = model) {
+  const state = {state: 'ON', power: 42, overload: 'ON', over_temperature: 'OFF'} as const
+  const plug = {
+    did: 1,
+    token: Buffer.alloc(16),
+    address: '127.81.9.1',
+    uptimeS: 1,
+    rssi: -50,
+    habits: {...habitsOf('test.plug.moods'), ...habits},
+    state: {...state},
+  }
+  const firmware = firmwareOf(described, 'test.plug.moods')
+  return {
+    state: plug.state,
+    call: (method: string, params: unknown) => firmware.answer({id: 1, method, params}, plug),
+    text: (method: string, params: unknown) => {
+      const answer = firmware.answer({id: 1, method, params}, plug)
+      return answer && print(1, answer, plug.habits, 90)
+    },
+  }
+}
+
+describe('MIoT as real plugs answer it', () => {
+  it('an item for each item, in its order, with the did it was asked with', () => {
+    expect(plugIn({exeTime: true}).text('get_properties', [on, power])).toBe(
+      '{"id":1,"result":[{"did":"state","siid":2,"piid":1,"code":0,"value":true},{"did":"power","siid":11,"piid":2,"code":0,"value":42}],"exe_time":90}',
+    )
+  })
+
+  it('a write answers a code and no value, and so does what is not there', () => {
+    const {call, state} = plugIn()
+    expect(call('set_properties', [{...on, value: false}])).toEqual({result: [{...on, code: 0}]})
+    expect(state.state).toBe('OFF')
+    expect(call('set_properties', [{...on, value: 'off'}])).toEqual({result: [{...on, code: -4005}]})
+    expect(call('set_properties', [{...power, value: 1}])).toEqual({result: [{...power, code: -4002}]})
+    expect(call('get_properties', [{did: 'x', siid: 99, piid: 1}])).toMatchObject({result: [{code: -4003}]})
+  })
+
+  it('an action answers an object', () => {
+    const {call} = plugIn()
+    const reset = {did: 'reset', siid: 15, aiid: 1}
+    expect(call('action', {...reset, in: []})).toEqual({result: {...reset, code: 0, out: []}})
+    expect(call('action', {...reset, aiid: 2, in: []})).toMatchObject({result: {code: -4003}})
+  })
+
+  it('one fault code tells of several things', () => {
+    const fault = {did: 'overload', siid: 2, piid: 3}
+    expect(plugIn().call('get_properties', [fault])).toEqual({result: [{...fault, code: 0, value: 2}]})
+  })
+
+  it('knows nothing of get_prop', () => {
+    expect(plugIn().call('get_prop', ['power'])).toMatchObject({error: {code: -32601}})
+  })
+})
+
+describe('moods', () => {
+  it('no comma between items, and no did: as the cuco.plug.cp1 writes', () => {
+    const text = plugIn(habitsOf('cuco.plug.cp1')).text('get_properties', [on, power])
+    expect(text).toBe(
+      '{"id":1,"result":[{"siid":2,"piid":1,"code":0,"value":true}{"siid":11,"piid":2,"code":0,"value":42}]}',
+    )
+    expect(parseReply(Buffer.from(text ?? '')).repairs).toEqual(['missing_comma'])
+  })
+
+  it('a buffer of 231 characters: three items fit, of four the last is cut off', () => {
+    const home = new VirtualHome({habits: habitsOf('cuco.plug.cp2')})
+    const items = Object.keys(eight.properties).map((did, piid) => ({did, siid: 2, piid}))
+    const asked = (count: number) =>
+      print(
+        4,
+        {result: items.slice(0, count).map((item) => ({...item, code: 0, value: 2345}))},
+        home.plug.habits,
+        20,
+      )
+    expect(asked(3)).toMatch(/\]}$/)
+    expect(asked(4)).toHaveLength(231)
+    expect(asked(4)).toMatch(/[^\]]}$/)
+  })
+
+  it('empty slots: as the Qingmi strip writes what it does not know', () => {
+    const answer: Answer = {result: ['off', 50, null, null, 23057]}
+    expect(print(1, answer, habitsOf('qmi.powerstrip.v1'), 20)).toBe('{"id":1,"result":["off",50,,,23057]}')
+    expect(print(1, {result: null}, habitsOf('qmi.powerstrip.v1'), 20)).toBe('{"id":1,"result":null}')
+  })
+
+  it.each([
+    [undefined, '\0'],
+    ['none', ''],
+    ['nuls', '\0\0\0'],
+    ['text', '\0k'],
+  ] as const)('tail %s', (tail, bytes) => {
+    expect(tailOf(tail ? {tail} : {})).toBe(bytes)
+  })
+
+  it.each([
+    ['boolean', true],
+    ['text', 'on'],
+    ['number', 1],
+  ] as const)('on and off as %s', (switching, value) => {
+    expect(plugIn({switching}).call('get_properties', [on])).toMatchObject({result: [{value}]})
+  })
+
+  it.each([
+    ['silence', undefined],
+    [-9999, {error: ACK_TIMEOUT}],
+    [-30001, {error: INVALID_JSON}],
+  ] as const)('a killer, and too much at once, end in %s', (failure, answer) => {
+    const killed = plugIn({killers: {power: failure}})
+    expect(killed.call('get_properties', [on, power])).toEqual(answer)
+    expect(killed.call('get_properties', [on])).toMatchObject({result: [{value: true}]})
+    const small = plugIn({batch: {most: 1, failure}})
+    expect(small.call('get_properties', [on, power])).toEqual(answer)
+    expect(small.call('get_properties', [power])).toMatchObject({result: [{value: 42}]})
+  })
+
+  it('a killer kills a legacy list and a method of its own, too', () => {
+    const legacy: Model = {
+      ...eight,
+      properties: {
+        state: relay(prop('power', 'set_power')),
+        power: watts({via: 'method', method: 'get_power'}),
+      },
+    }
+    expect(plugIn({killers: {state: -30001}}, legacy).call('get_prop', ['power'])).toEqual({
+      error: INVALID_JSON,
+    })
+    expect(plugIn({killers: {power: -30001}}, legacy).call('get_power', [])).toEqual({error: INVALID_JSON})
+    expect(plugIn({killers: {power: -30001}}, legacy).call('get_prop', ['power'])).toEqual({result: ['on']})
+  })
+
+  it('items with a code only, fewer than asked, the other way round, only accepted', () => {
+    expect(plugIn({codes: {power: -4004}}).call('get_properties', [on, power])).toMatchObject({
+      result: [{code: 0}, {...power, code: -4004}],
+    })
+    expect(plugIn({answersOnly: 1}).call('get_properties', [on, power])).toMatchObject({result: [on]})
+    expect(plugIn({reversed: true}).call('get_properties', [on, power])).toMatchObject({result: [power, on]})
+    expect(plugIn({accepts: true}).call('set_properties', [{...on, value: true}])).toEqual({
+      result: [{...on, code: 1}],
+    })
+  })
+
+  it('cuco.plug.v3 does not know older requests, and never will', () => {
+    expect(plugIn(habitsOf('cuco.plug.v3')).call('get_prop', [])).toEqual({
+      error: {code: -9999, message: 'undefined command'},
+    })
+  })
+})
+
+describe('whatever a firmware makes of its answers', () => {
+  it.each<[string, Partial<Habits>]>([
+    ['missing commas', {missingComma: true}],
+    ['no did', {withoutDid: true}],
+    ['another order', {reversed: true}],
+    ['text after the NUL', {tail: 'text'}],
+    ['many NULs', {tail: 'nuls'}],
+    ['no NUL', {tail: 'none'}],
+    ['exe_time', {exeTime: true}],
+    ['on and off as text', {switching: 'text'}],
+    ['on and off as numbers', {switching: 'number'}],
+    ['one item of many', {answersOnly: 1}],
+    ['a short buffer', {cutAt: 231}],
+    ['little at once', {batch: {most: 3, failure: 'silence'}}],
+    [
+      'all of it',
+      {missingComma: true, withoutDid: true, reversed: true, tail: 'text', switching: 'number', cutAt: 231},
+    ],
+  ])('the bridge reads every value: %s', async (_name, habits) => {
+    const home = new VirtualHome({habits})
+    await home.poll()
+    expect(home.device.state).toMatchObject(readings)
+  })
+})
+
+describe('a plug that is asked too often', () => {
+  it('falls silent, begins anew, and its sockets are the other way round', async () => {
+    const home = new VirtualHome({habits: {overPolled: {most: 3, withinMs: 10_000}}})
+    for (let poll = 0; poll < 3; poll++) await home.poll()
+    expect(home.plug.state).toMatchObject({state: 'ON', state_1: 'ON', usb: 'OFF'})
+    await home.poll()
+    expect(home.plug.state).toMatchObject({state: 'OFF', state_1: 'OFF', usb: 'OFF'})
+    expect(home.plug.uptimeS).toBeLessThan(10)
+  })
+})
+
+it('a mood can come and go', () => {
+  const {plug} = new VirtualHome()
+  plug.misbehave({missingComma: true})
+  expect(plug.habits.missingComma).toBe(true)
+  plug.misbehave({})
+  expect(plug.habits.missingComma).toBeUndefined()
+})
