@@ -46,7 +46,9 @@ export function readsOf(model: Model, names: readonly string[], most = Number.PO
         most,
         model.batch ?? (request === 'get_properties' ? MOST_AT_ONCE : members.length),
       )
-      return chunks(members, size).map((some) => question(model, some))
+      // Two alarms may share one fault code: they are one value, and never asked apart.
+      const places = [...grouped(members, (name) => key(property(model, name).address)).values()]
+      return chunks(places, size).map((some) => question(model, some.flat()))
     },
   )
 }
@@ -252,8 +254,9 @@ function isAsked({address}: Property): boolean {
   return address.via !== 'bridge' && address.via !== 'action'
 }
 
+/** The same for what is found at the same place. */
 function key(address: Address): string {
-  return address.via === 'miot' ? `${address.siid}.${address.piid}` : ''
+  return address.via === 'miot' ? `${address.siid}.${address.piid}` : JSON.stringify(address)
 }
 
 /** In the order in which the groups first appear. */

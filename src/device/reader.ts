@@ -68,7 +68,7 @@ export class Reader<A extends Answered> {
       if (first !== this.#relay || this.#options.gaveWay()) throw error
       const isProven = await this.#isWell()
       if (this.#isGone) throw error
-      await this.#divide(others, read.properties.length, isProven)
+      await this.#divide(others, read.params.length, isProven)
     }
   }
 
@@ -82,7 +82,7 @@ export class Reader<A extends Answered> {
       this.#isGone = !isAboutTheQuestion(error)
       const isProven = !this.#isOver && (await this.#isWell())
       if (this.#isOver) return
-      if (this.#isDivisible(read)) await this.#divide(read.properties, read.properties.length, isProven)
+      if (this.#isDivisible(read)) await this.#divide(read.properties, read.params.length, isProven)
       else this.#blame(read.properties, isProven)
     }
   }
@@ -94,7 +94,8 @@ export class Reader<A extends Answered> {
   }
 
   /** What has a value works, and what has a code harms nothing. What nothing is said of is asked again, alone. */
-  async #judge({method, properties}: Read, {failed}: Answered): Promise<void> {
+  async #judge(read: Read, {failed}: Answered): Promise<void> {
+    const {properties, params} = read
     const {tolerance, suspicion} = this.#options
     const silent = properties.filter((name) => failed.has(name) && failed.get(name) === undefined)
     for (const name of properties) {
@@ -102,8 +103,8 @@ export class Reader<A extends Answered> {
       if (NEVER.has(failed.get(name))) this.#strike(name)
       else if (!silent.includes(name)) suspicion.clear(name)
     }
-    if (silent.length === 0) suspicion.fits(properties.length)
-    else if (this.#isDivisible({method, properties})) await this.#oneByOne(silent, properties.length)
+    if (silent.length === 0) suspicion.fits(params.length)
+    else if (this.#isDivisible(read)) await this.#oneByOne(silent, params.length)
     else this.#blame(silent, await this.#isWell())
   }
 
@@ -114,10 +115,13 @@ export class Reader<A extends Answered> {
     if (this.#failures === before) this.#tooMany(asked, asked - silent.length)
   }
 
-  /** When all the parts are answered, it was their number; else what is to blame is found in one of them. */
+  /**
+   * When all the parts are answered, it was their number; else what is to blame is found in one of them.
+   * @param asked how many values the request asked for: fewer than names, where two of those are told by one
+   */
   async #divide(names: readonly string[], asked: number, isProven: boolean): Promise<void> {
     const before = this.#failures
-    await this.#inParts(names, Math.ceil(names.length / 2))
+    await this.#inParts(names, Math.ceil(asked / 2))
     if (isProven && this.#failures === before) this.#tooMany(asked, Math.ceil(asked / 2))
   }
 
@@ -168,8 +172,8 @@ export class Reader<A extends Answered> {
   }
 
   /** Whether it asks for several values, and could ask for fewer. */
-  #isDivisible({method, properties}: Pick<Read, 'method' | 'properties'>): boolean {
-    if (properties.length < 2) return false
+  #isDivisible({method, params}: Read): boolean {
+    if (params.length < 2) return false
     return method === 'get_properties' || (method === 'get_prop' && !this.#options.model.exactList)
   }
 }

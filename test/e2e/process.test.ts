@@ -213,6 +213,7 @@ describe('a new configuration', () => {
     await writeFile(house.file, `mqtt: {url: ftp://x}\npol: {}\ndevices:\n  desk: {host: 1.2.3, token: 12}\n`)
     house.program.signal('SIGHUP')
     await house.program.said(/the new configuration is refused, the old one stays: 4 problems/)
+    await house.program.said(/devices\.desk\.token: /) // the last of the four
     for (const place of ['1:8 mqtt.url', '2:1 pol', '4:10 devices.desk.host', '4:23 devices.desk.token'])
       expect(house.program.stdout).toContain(`${house.file}:${place}: `)
     await user.publish(`${house.base}/desk/set`, 'ON')

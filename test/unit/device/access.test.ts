@@ -80,6 +80,10 @@ describe('questions', () => {
       ['get_properties', 'led'],
     ])
     expect(asked({...full, batch: 2}, ['state', 'power'], 1)).toHaveLength(2)
+    expect(asked({...full, batch: 1}, ['state', 'over_temperature', 'overload'])).toEqual([
+      ['get_properties', 'state'],
+      ['get_properties', 'over_temperature', 'overload'],
+    ])
     expect(asked({...full, batch: 2}, ['state', 'power', 'led'], 8)).toHaveLength(2)
   })
 

@@ -1,5 +1,6 @@
 import {describe, expect, it} from 'vitest'
 import type {Tolerated} from '../../../src/device/tolerance.ts'
+import {miot, overload, overTemperature} from '../../../src/models/vocabulary.ts'
 import type {Failure} from '../../../src/simulator/habits.ts'
 import {seeded} from '../../support/virtual-clock.ts'
 import {eight, readings, VirtualHome} from '../../support/virtual-home.ts'
@@ -52,6 +53,22 @@ describe.each(ways)('a batch of eight holds a property that kills it by %s', (wa
     expect(await home.poll()).toBeLessThan(500)
     expect(home.asked(before)).toEqual([without('power')])
     expect(home.device.leftOut).toEqual(['power'])
+  })
+
+  it('and tells of two alarms at once: both are isolated, and nothing else', async () => {
+    const alarms = {
+      over_temperature: overTemperature(miot(2, 3), {on: [1]}),
+      overload: overload(miot(2, 3), {on: [2]}),
+    }
+    const model = {...eight, properties: {...eight.properties, ...alarms}}
+    const home = new VirtualHome({
+      model,
+      habits: {killers: {over_temperature: way}},
+      state: {...readings, over_temperature: 'OFF', overload: 'OFF'},
+    })
+    for (let poll = 0; poll < 3; poll++) await home.poll()
+    expect([...home.device.leftOut].sort()).toEqual(['over_temperature', 'overload'])
+    expect(home.device.state).toMatchObject(readings)
   })
 
   it('and another one: both are isolated', async () => {
