@@ -23,6 +23,16 @@ export interface Learnt {
 export interface Heard extends Learnt {
   /** What they told, but for what a command has overtaken. */
   told: Readonly<State>
+  /** The same as the firmware said it, before it was scaled. */
+  raw: Readonly<Record<string, unknown>>
+}
+
+/** A property that was commanded. */
+interface Commanded {
+  /** By which request: an answer to an earlier one does not count. */
+  request: number
+  /** What the plug said ok to and was not read back yet. */
+  unconfirmed?: Value | undefined
 }
 
 export class Knowledge {
@@ -31,25 +41,20 @@ export class Knowledge {
   #state: State = {}
   #properties: Model['properties'] = {}
   #workedOut: ReadonlySet<string> = new Set()
-  readonly #raw: Record<string, unknown> = {}
   #requests = 0
-  /** Which request last commanded a property: an answer to an earlier one does not count for it. */
-  readonly #commandedAt = new Map<string, number>()
-  readonly #unconfirmed = new Map<string, Value>()
+  /** By property. Most of ten thousand plugs are never commanded: they need no map. */
+  #commanded: Map<string, Commanded> | undefined
 
   /** Every property of the model, in the order of its definition; `null` is unknown. */
   get state(): Readonly<State> {
     return this.#state
   }
 
-  /** What the firmware last said of each property, before it was scaled. */
-  get raw(): Readonly<Record<string, unknown>> {
-    return this.#raw
-  }
-
   /** What was commanded and not yet read back. */
   get unconfirmed(): readonly string[] {
-    return [...this.#unconfirmed.keys()]
+    return [...(this.#commanded ?? [])].flatMap(([name, {unconfirmed}]) =>
+      unconfirmed === undefined ? [] : [name],
+    )
   }
 
   /** Nothing is known yet of a plug of this model. What is `workedOut` is not what the plug said: it comes from `show`. */
@@ -73,28 +78,31 @@ export class Knowledge {
 
   /** A command for a property is about to be sent. */
   commanding(name: string): void {
-    this.#commandedAt.set(name, this.asking())
+    this.#commanded ??= new Map()
+    this.#commanded.set(name, {...this.#commanded.get(name), request: this.asking()})
   }
 
   /** The plug said ok to it. */
   commanded(name: string, value: Value): Learnt {
-    this.#unconfirmed.set(name, value)
+    const commanded = this.#commanded?.get(name)
+    if (commanded) commanded.unconfirmed = value
     return {changed: this.show({[name]: value}), contradictions: []}
   }
 
   /** Takes from answers what was not commanded after their question went out. */
   learn(answers: readonly Answer[]): Heard {
     const told: State = {}
+    const said: Record<string, unknown> = {}
     const contradictions: string[] = []
     for (const {asked, values, raw} of answers)
       for (const [name, value] of Object.entries(values)) {
-        if ((this.#commandedAt.get(name) ?? 0) > asked) continue
-        this.#raw[name] = raw?.[name]
+        if ((this.#commanded?.get(name)?.request ?? 0) > asked) continue
+        said[name] = raw?.[name]
         contradictions.push(...this.#contradiction(name, value))
         told[name] = value
       }
     const shown = Object.entries(told).filter(([name]) => !this.#workedOut.has(name))
-    return {changed: this.show(Object.fromEntries(shown)), contradictions, told}
+    return {changed: this.show(Object.fromEntries(shown)), contradictions, told, raw: said}
   }
 
   /** @returns whether the state is another than before, or known for the first time */
@@ -107,8 +115,9 @@ export class Knowledge {
   }
 
   #contradiction(name: string, value: Value): string[] {
-    const expected = this.#unconfirmed.get(name)
-    this.#unconfirmed.delete(name)
+    const commanded = this.#commanded?.get(name)
+    const expected = commanded?.unconfirmed
+    if (commanded) commanded.unconfirmed = undefined
     if (expected === undefined || this.#agree(name, expected, value)) return []
     return [`said ok to ${name} ${expected}, but now says ${name} is ${value ?? 'unknown'}`]
   }

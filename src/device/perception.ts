@@ -103,10 +103,10 @@ export class Perception {
    * @param judged whether the answers are those of one poll, told together
    */
   learn(answers: readonly Answer[], judged: boolean): News {
-    const {told, ...learnt} = this.#knowledge.learn(answers)
+    const {told, raw, ...learnt} = this.#knowledge.learn(answers)
     const metered = this.#metering?.read(told)
     const showsMore = metered ? this.#knowledge.show(metered.shown) : false
-    const judgement = judged ? this.#plausibility?.judge(told, this.#knowledge.raw) : undefined
+    const judgement = judged ? this.#plausibility?.judge(told, raw) : undefined
     const {name} = this.#options
     return news(
       {...learnt, changed: learnt.changed || showsMore},

@@ -24,6 +24,14 @@ interface Verdict {
 /** Judges only what was told together: watts of now and volts of a minute ago prove nothing. */
 type Rule = (model: Model, told: State) => Verdict[]
 
+interface Case {
+  /** In how many polls in a row. */
+  doubts: number
+  flagged: Implausible | undefined
+  /** What was said once is not said again before the next start. */
+  isSaid: boolean
+}
+
 const LEAST_VOLTS = 80
 const MOST_VOLTS = 280
 /** Apparent power is never less than real power, but meters are cheap. */
@@ -40,11 +48,8 @@ const rules: readonly Rule[] = [volts, moreThanAnyPlug, moreThanVoltsTimesAmpere
 
 export class Plausibility {
   readonly #model: Model
-  /** By rule and property: in how many polls in a row. */
-  readonly #doubts = new Map<string, number>()
-  readonly #flagged = new Map<string, Implausible>()
-  /** What was said once is not said again before the next start. */
-  readonly #said = new Set<string>()
+  /** By rule and property. Most plugs are never doubted: they need no map. */
+  #cases: Map<string, Case> | undefined
 
   constructor(model: Model) {
     this.#model = model
@@ -52,7 +57,7 @@ export class Plausibility {
 
   /** What is not believed now. */
   get flagged(): readonly Implausible[] {
-    return [...this.#flagged.values()]
+    return [...(this.#cases?.values() ?? [])].flatMap(({flagged}) => flagged ?? [])
   }
 
   /**
@@ -64,18 +69,28 @@ export class Plausibility {
     let changed = false
     for (const [index, rule] of rules.entries())
       for (const {property, why} of rule(this.#model, told)) {
-        const key = `${index} ${property}`
-        const doubts = why === undefined ? 0 : (this.#doubts.get(key) ?? 0) + 1
-        this.#doubts.set(key, doubts)
-        if (why === undefined) changed = this.#flagged.delete(key) || changed
-        if (why === undefined || doubts < POLLS || this.#flagged.has(key)) continue
-        const found = {property, value: told[property] ?? null, raw: raw[property] ?? null, why}
-        this.#flagged.set(key, found)
-        changed = true
-        if (!this.#said.has(key)) news.push(found)
-        this.#said.add(key)
+        const doubted = this.#caseOf(`${index} ${property}`, why !== undefined)
+        if (!doubted) continue
+        const wasFlagged = doubted.flagged !== undefined
+        doubted.doubts = why === undefined ? 0 : doubted.doubts + 1
+        if (why === undefined) doubted.flagged = undefined
+        else if (doubted.doubts >= POLLS && !wasFlagged) {
+          doubted.flagged = {property, value: told[property] ?? null, raw: raw[property] ?? null, why}
+          if (!doubted.isSaid) news.push(doubted.flagged)
+          doubted.isSaid = true
+        }
+        changed ||= wasFlagged !== (doubted.flagged !== undefined)
       }
     return {news, changed}
+  }
+
+  #caseOf(key: string, isNew: boolean): Case | undefined {
+    const known = this.#cases?.get(key)
+    if (known || !isNew) return known
+    const opened: Case = {doubts: 0, flagged: undefined, isSaid: false}
+    this.#cases ??= new Map()
+    this.#cases.set(key, opened)
+    return opened
   }
 }
 

@@ -8,37 +8,42 @@ import type {Lane} from '../models/model.ts'
 export const STRIKES = 3
 
 export class Suspicion {
-  readonly #strikes = new Map<string, number>()
-  readonly #tooLong = new Map<number, number>()
+  /** Most plugs are never suspected: they need no maps. */
+  #strikes: Map<string, number> | undefined
+  #tooLong: Map<number, number> | undefined
 
   /** It failed alone, and nothing else did. @returns whether it did so often enough to be sure */
   strike(name: string): boolean {
+    this.#strikes ??= new Map()
     return count(this.#strikes, name) >= STRIKES
   }
 
   /** A request for so many values failed, and every one of them was answered in smaller ones. @returns as `strike` */
   strikeSize(size: number): boolean {
+    this.#tooLong ??= new Map()
     return count(this.#tooLong, size) >= STRIKES
   }
 
   /** It was answered, or is out: nothing is left to suspect. */
   clear(name: string): void {
-    this.#strikes.delete(name)
+    this.#strikes?.delete(name)
   }
 
   /** A request for so many values was answered. */
   fits(size: number): void {
-    for (const suspected of this.#tooLong.keys()) if (suspected <= size) this.#tooLong.delete(suspected)
+    for (const suspected of this.#tooLong?.keys() ?? [])
+      if (suspected <= size) this.#tooLong?.delete(suspected)
   }
 
   /** It was out, and somebody wants to know it all the same: its next failure is its last. */
   giveAnotherChance(name: string): void {
+    this.#strikes ??= new Map()
     this.#strikes.set(name, STRIKES - 1)
   }
 
   /** Whether it must be asked alone, so that it spoils nothing else. */
   has(name: string): boolean {
-    return this.#strikes.has(name)
+    return this.#strikes?.has(name) ?? false
   }
 
   /**
@@ -48,7 +53,7 @@ export class Suspicion {
    */
   due(names: readonly string[], lane: Lane): string[] {
     if (lane === 'rare') return [...names]
-    const open = [...this.#strikes].filter(([, strikes]) => strikes < STRIKES).map(([name]) => name)
+    const open = [...(this.#strikes ?? [])].filter(([, strikes]) => strikes < STRIKES).map(([name]) => name)
     return [...new Set([...this.without(names), ...open])]
   }
 
