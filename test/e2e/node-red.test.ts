@@ -1,0 +1,147 @@
+/** examples/node-red-flow.json in a real Node-RED, with a real broker, the bridge, and a simulated plug. */
+import {beforeAll, describe, expect, it} from 'vitest'
+import type {SimulatedPlug} from '../../src/simulator/plug.ts'
+import {type Bridge, startBridge, startPlug} from '../support/bridge.ts'
+import {FLOW_FILE, type FlowNode, flow, nodeCalled} from '../support/flow.ts'
+import {type Broker, startMosquitto} from '../support/mosquitto.ts'
+import {Watcher} from '../support/mqtt-user.ts'
+import {NodeRed} from '../support/node-red.ts'
+import {until} from '../support/wait.ts'
+
+/** What the flow waits for a result: longer than any command lives. */
+const FLOW_GIVES_UP_MS = 12_000
+const DONE = 'home/desk/switch/done'
+const FAILED = 'home/desk/switch/failed'
+const ALARM = 'home/desk/alarm'
+const CHART = 'home/desk/power/chart'
+
+describe(`${FLOW_FILE}, imported into a real Node-RED`, () => {
+  let broker: Broker
+  let user: Watcher
+  let desk: SimulatedPlug
+  let bridge: Bridge
+  let nodeRed: NodeRed
+  let imported: FlowNode[]
+
+  beforeAll(async () => {
+    broker = await startMosquitto()
+    user = await Watcher.open(broker)
+    desk = await startPlug({model: 'chuangmi.plug.v3', address: '127.84.2.1'})
+    bridge = await startBridge({
+      broker,
+      plugs: {desk},
+      config: {poll: {command_timeout: '2s', interval: '1s'}},
+    })
+    nodeRed = await NodeRed.start('127.84.1.1')
+    const {host, port} = broker
+    imported = flow.map((node) => (node.type === 'mqtt-broker' ? {...node, broker: host, port} : node))
+    await nodeRed.deploy(imported)
+    await user.waitFor(ALARM) // its subscriptions were made before it could know this
+  }, 180_000)
+
+  const press = (name: string) => nodeRed.press(nodeCalled(name))
+  const message = async (topic: string) => JSON.parse((await user.waitFor(topic)).payload)
+  /** The plug measures so many watts, and everybody has been told. */
+  const measures = async (watts: number) => {
+    user.forget()
+    desk.state['power'] = watts
+    await user.waitFor('miio2mqtt/desk', ({payload}) => JSON.parse(payload).power === watts)
+  }
+
+  it('runs there as it is in the file, but for the address of the broker', async () => {
+    expect(await nodeRed.flows()).toEqual(imported)
+  })
+
+  it('switches the plug, and tells the result of its own command', async () => {
+    user.forget()
+    await press('desk on')
+    const result = await message(DONE)
+    expect(result).toMatchObject({status: 'ok', request: {set: {state: 'ON'}}, data: {state: 'ON'}})
+    expect(desk.state['state']).toBe('ON')
+    const sent = user.on('miio2mqtt/desk/set').map(({payload}) => JSON.parse(payload))
+    expect(sent).toEqual([{state: 'ON', transaction: result.transaction}])
+  })
+
+  it('says nothing of the results of others', async () => {
+    user.forget()
+    for (const stranger of ['{"state":"OFF","transaction":"a stranger\'s"}', 'OFF', 'nonsense'])
+      await user.publish('miio2mqtt/desk/set', stranger)
+    await until(() => user.on('miio2mqtt/desk/response').length === 3, {what: 'three results of others'})
+    await press('desk on')
+    const {transaction} = await message(DONE)
+    expect(JSON.parse(user.on('miio2mqtt/desk/set').at(-1)?.payload ?? '').transaction).toBe(transaction)
+    expect(user.on(DONE)).toHaveLength(1)
+    expect(user.on(FAILED)).toEqual([])
+  })
+
+  it('tells two commands at once apart', async () => {
+    user.forget()
+    await Promise.all([press('desk on'), press('desk off')])
+    await until(() => user.on(DONE).length + user.on(FAILED).length === 2, {what: 'two results'})
+    const told = [...user.on(DONE), ...user.on(FAILED)].map(({payload}) => JSON.parse(payload))
+    const sent = user.on('miio2mqtt/desk/set').map(({payload}) => JSON.parse(payload))
+    expect(new Set(told.map(({transaction}) => transaction))).toEqual(
+      new Set(sent.map(({transaction}) => transaction)),
+    )
+  })
+
+  it('tells at its other output that a plug is silent', async () => {
+    user.forget()
+    desk.misbehave({silence: true})
+    await press('desk off')
+    expect(await message(FAILED)).toMatchObject({status: 'error', error: {code: 'timeout'}})
+    expect(user.on(DONE)).toEqual([])
+    desk.misbehave({})
+  })
+
+  it('raises the alarm once above 2000 W, and ends it below 1800 W', async () => {
+    const from = user.messages.length
+    for (const watts of [1900, 2000.5, 2100, 1850, 2300, 1799, 1900, 1700]) await measures(watts)
+    const alarms = () =>
+      user.messages.slice(from).flatMap(({topic, payload}) => (topic === ALARM ? [payload] : []))
+    await until(() => alarms().includes('OFF'), {what: 'the end of the alarm'})
+    await measures(2400)
+    await until(() => alarms().length === 3, {what: 'another alarm'})
+    expect(alarms()).toEqual(['ON', 'OFF', 'ON'])
+    expect((await user.retained()).get(ALARM)).toBe('ON')
+  })
+
+  it('makes one point of the chart of all that was measured since the last one', async () => {
+    await measures(100)
+    await user.waitFor(ALARM) // so it knows of the 100 W, too
+    await press('every minute') // what came before is told with this one
+    await user.waitFor(CHART)
+    user.forget()
+    await press('every minute')
+    const {time, power} = await message(CHART)
+    expect(power).toBe(100)
+    expect(new Date(time).toISOString()).toBe(time)
+    await measures(3000)
+    await user.waitFor(ALARM)
+    await press('every minute')
+    const mixed = await message(CHART)
+    expect(mixed.power).toBeGreaterThan(100)
+    expect(mixed.power).toBeLessThan(3000)
+  })
+
+  it('tells by itself that no result came, and draws nothing, while the bridge is away', async () => {
+    await bridge.stop()
+    user.forget()
+    await user.publish('miio2mqtt/desk', '{"power":0}')
+    await user.waitFor(ALARM) // it has heard this, and so all that was said before
+    await press('every minute')
+    await user.waitFor(CHART)
+    user.forget()
+    await press('desk on')
+    await press('every minute')
+    const {payload} = await user.waitFor(FAILED, undefined, FLOW_GIVES_UP_MS + 10_000)
+    expect(JSON.parse(payload)).toMatchObject({status: 'error', error: {code: 'no_result'}})
+    expect(user.on(CHART)).toEqual([])
+    expect(user.on(FAILED)).toHaveLength(1)
+  })
+
+  it('has left the log of Node-RED without a word of complaint', () => {
+    expect(nodeRed.log).toContain(`Node-RED version: v${nodeRed.version}`)
+    expect(nodeRed.complaints).toEqual([])
+  })
+})

@@ -1,0 +1,167 @@
+/** A real Node-RED, from npm into a folder of its own, with a user folder that is gone when the test file ends. */
+import {type ChildProcess, execFile, spawn} from 'node:child_process'
+import {once} from 'node:events'
+import {existsSync} from 'node:fs'
+import {mkdir, mkdtemp, rename, rm, writeFile} from 'node:fs/promises'
+import {tmpdir} from 'node:os'
+import {join, resolve} from 'node:path'
+import {promisify} from 'node:util'
+import {afterAll} from 'vitest'
+import type {FlowNode} from './flow.ts'
+import {until} from './wait.ts'
+
+/** The newest that runs on Node 20. */
+const VERSION = '4.1.15'
+const PORT = 1880
+const START_MS = 60_000
+
+const running = new Set<NodeRed>()
+afterAll(() => Promise.all([...running].map((each) => each.stop())))
+// Nothing outlives the test process either, however it ends.
+process.once('exit', () => {
+  for (const each of running) each.abandon()
+})
+
+export class NodeRed {
+  /** All that it said. */
+  log = ''
+  readonly version = VERSION
+  readonly #url: string
+  readonly #folder: string
+  readonly #process: ChildProcess
+  readonly #exited: Promise<unknown>
+  /** What it said by then is about its settings. */
+  #upAt = 0
+
+  private constructor(program: string, folder: string, address: string) {
+    this.#url = `http://${address}:${PORT}`
+    this.#folder = folder
+    const {PATH = ''} = process.env
+    const args = [program, '--userDir', folder, '--settings', join(folder, 'settings.cjs')]
+    this.#process = spawn(process.execPath, args, {
+      env: {PATH, HOME: folder},
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const listen = (text: string) => {
+      this.log += text
+    }
+    this.#process.stdout?.setEncoding('utf8').on('data', listen)
+    this.#process.stderr?.setEncoding('utf8').on('data', listen)
+    this.#exited = once(this.#process, 'close')
+    running.add(this)
+  }
+
+  /**
+   * Installed, started, and without any flow.
+   * @param address one of 127.0.0.0/8
+   * @throws Error with its log, when it does not start
+   */
+  static async start(address: string): Promise<NodeRed> {
+    const program = await installed()
+    const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-node-red-'))
+    await writeFile(join(folder, 'settings.cjs'), `module.exports = ${JSON.stringify(settings(address))}\n`)
+    const nodeRed = new NodeRed(program, folder, address)
+    await until(() => nodeRed.#isOver || /Started flows/.test(nodeRed.log), {
+      within: START_MS,
+      what: () => `Node-RED is up; its log:\n${nodeRed.log}`,
+    })
+    if (nodeRed.#isOver) throw new Error(`Node-RED ended at once; its log:\n${nodeRed.log}`)
+    nodeRed.#upAt = nodeRed.log.length
+    return nodeRed
+  }
+
+  /** What it runs, as it would export it. */
+  async flows(): Promise<FlowNode[]> {
+    return JSON.parse(await (await this.#request('/flows')).text())
+  }
+
+  /** Runs these nodes and no others, as after "Import" and "Deploy". */
+  async deploy(nodes: readonly FlowNode[]): Promise<void> {
+    await this.#request('/flows', JSON.stringify(nodes))
+  }
+
+  /** Presses the button of an inject node. */
+  async press({id}: FlowNode): Promise<void> {
+    await this.#request(`/inject/${id}`, '')
+  }
+
+  /** The lines of its log that are more than information, since it was up. */
+  get complaints(): string[] {
+    const lines = this.log.slice(this.#upAt).split('\n')
+    return lines.filter((line) => /\[(?:warn|error|fatal)\]|Error|Warning/.test(line))
+  }
+
+  async stop(): Promise<void> {
+    this.#process.kill('SIGTERM')
+    await this.#exited
+    running.delete(this)
+    await rm(this.#folder, {recursive: true, force: true})
+  }
+
+  /** For the last moment, when nothing can be awaited any more. */
+  abandon(): void {
+    this.#process.kill('SIGKILL')
+  }
+
+  get #isOver(): boolean {
+    return this.#process.exitCode !== null || this.#process.signalCode !== null
+  }
+
+  async #request(path: string, body?: string): Promise<Response> {
+    const headers = {'content-type': 'application/json'}
+    const answer = await fetch(
+      `${this.#url}${path}`,
+      body === undefined ? {headers} : {method: 'POST', headers, body},
+    )
+    if (answer.ok) return answer
+    throw new Error(`expected success from ${path}, got ${answer.status}: ${await answer.text()}`)
+  }
+}
+
+/** It asks nobody outside, installs nothing, and shows nothing. */
+function settings(address: string) {
+  return {
+    uiHost: address,
+    uiPort: PORT,
+    disableEditor: true,
+    flowFile: 'flows.json',
+    credentialSecret: false,
+    telemetry: {enabled: false, updateNotification: false},
+    externalModules: {autoInstall: false, palette: {allowInstall: false}, modules: {allowInstall: false}},
+    diagnostics: {enabled: false},
+    logging: {console: {level: 'info', metrics: false, audit: false}},
+  }
+}
+
+/** The entry of the program; the first time it comes from the registry, which takes ten seconds. */
+async function installed(): Promise<string> {
+  const cache = resolve('node_modules/.cache')
+  const folder = join(cache, `node-red-${VERSION}`)
+  if (!existsSync(folder)) await install(cache, folder)
+  return join(folder, 'node_modules/node-red/red.js')
+}
+
+/** Beside its place first, so that what is in its place is whole. @throws Error with what npm said */
+async function install(cache: string, folder: string): Promise<void> {
+  console.log(`installing Node-RED ${VERSION} into ${folder}`)
+  await mkdir(cache, {recursive: true})
+  const beside = await mkdtemp(join(cache, 'node-red-new-'))
+  await writeFile(join(beside, 'package.json'), '{"private":true}\n')
+  const options = [
+    '--prefix',
+    beside,
+    '--ignore-scripts',
+    '--omit=optional',
+    '--no-audit',
+    '--loglevel=error',
+  ]
+  await promisify(execFile)('npm', ['install', ...options, `node-red@${VERSION}`], {cwd: beside}).catch(
+    (error: Error) => {
+      throw new Error(`Node-RED could not be installed from the npm registry: ${error.message}`)
+    },
+  )
+  await rename(beside, folder).catch(async (error: Error) => {
+    await rm(beside, {recursive: true, force: true})
+    if (!existsSync(folder)) throw error // otherwise another run of the tests was quicker
+  })
+}
