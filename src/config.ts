@@ -1,7 +1,12 @@
 /** config.yaml to a Config, or to every problem in it at once. */
+import {realpath, stat} from 'node:fs/promises'
 import {dirname, isAbsolute, join, resolve} from 'node:path'
 import type {z} from 'zod'
+import type {Edit} from './bridge/controls.ts'
+import {takenByAttributes} from './config/attributes.ts'
+import {edited} from './config/edit.ts'
 import {type Environment, override, readOverrides} from './config/environment.ts'
+import {brokenGroups} from './config/groups.ts'
 import {stateFolder} from './config/locations.ts'
 import {definitionsIn, type ModelFile, readModelFolder} from './config/model-files.ts'
 import {brokenRules} from './config/plugs.ts'
@@ -28,6 +33,7 @@ import {
 } from './config/yaml.ts'
 import {builtIn, Catalogue} from './models/index.ts'
 import {Redactor} from './redact.ts'
+import {replaceFile} from './replace-file.ts'
 
 export {maskedConfig, secretsOf} from './config/effective.ts'
 export type {Environment} from './config/environment.ts'
@@ -35,7 +41,14 @@ export {parseDuration, parseToken} from './config/fields.ts'
 export {configPath, stateFolder} from './config/locations.ts'
 export {nameProblem} from './config/names.ts'
 export {ConfigError, type Problem} from './config/problems.ts'
-export {type Config, type DeviceConfig, type MqttConfig, type PollConfig, pollOf} from './config/schema.ts'
+export {
+  type Config,
+  type DeviceConfig,
+  type GroupConfig,
+  type MqttConfig,
+  type PollConfig,
+  pollOf,
+} from './config/schema.ts'
 export {jsonSchema} from './config/settings.ts'
 export type {ReadFile} from './config/sources.ts'
 
@@ -54,9 +67,39 @@ export interface ParseOptions {
  * @throws ConfigError
  */
 export async function loadConfig(file: string, env: Environment = process.env): Promise<Config> {
-  const text = await readText(file).catch((error: unknown) => {
+  return understood(await textOf(file), file, env)
+}
+
+/**
+ * Changes the configuration file, and nothing in it but what is to change. It is replaced whole, or not at all.
+ * @param suffix hex digits that no other write under way has
+ * @throws ConfigError when the file would be invalid then, or cannot be written: it is as it was
+ */
+export async function editConfig(
+  file: string,
+  edits: readonly Edit[],
+  suffix: string,
+  env: Environment = process.env,
+): Promise<void> {
+  const text = edited(await textOf(file), file, edits)
+  await understood(text, file, env)
+  try {
+    const target = await realpath(file) // a link stays one
+    const {mode} = await stat(target)
+    await replaceFile(target, text, suffix, mode & 0o777)
+  } catch (error) {
+    const message = `cannot write the configuration: ${reason(error)}; the bridge needs to write in its folder`
+    throw new ConfigError([{file, path: '', message}])
+  }
+}
+
+function textOf(file: string): Promise<string> {
+  return readText(file).catch((error: unknown) => {
     throw new ConfigError([{file, path: '', message: `cannot read the configuration: ${reason(error)}`}])
   })
+}
+
+async function understood(text: string, file: string, env: Environment): Promise<Config> {
   const yaml = parseYaml(text, file)
   const parsing = new Parsing(yaml, env, await readAhead(filesNamed(yaml, env)))
   const folder = parsing.modelFolder
@@ -118,7 +161,8 @@ class Parsing {
     if ('problem' in models) this.#report(['models'], models.problem)
     const understood = configSchema.safeParse(written)
     for (const issue of understood.error?.issues ?? []) this.#reportIssue(issue)
-    for (const {path, message} of brokenRules(written)) this.#report(path, message)
+    const rules = [brokenRules(written), brokenGroups(written), takenByAttributes(written, own.models)]
+    for (const {path, message} of rules.flat()) this.#report(path, message)
     this.#problems.push(...this.#sources.problems, ...own.problems)
     if (understood.success && this.#problems.length === 0)
       return this.#located(understood.data, own.models.length > 0 ? new Catalogue(own.models) : builtIn)
@@ -194,11 +238,11 @@ class Parsing {
 }
 
 /**
- * What a key without a value stands for: nothing, as if the key were not there. But a plug is there although nothing is
- * said about it, and a key nobody knows is none of ours even so.
+ * What a key without a value stands for: nothing, as if the key were not there. But a plug or group is there although
+ * nothing is said about it, and a key nobody knows is none of ours even so.
  */
 function emptyValue(path: Path): Raw | undefined {
-  if (path.length === 2 && path[0] === 'devices') return Object.create(null)
+  if (path.length === 2 && (path[0] === 'devices' || path[0] === 'groups')) return Object.create(null)
   return keysAt(path.slice(0, -1)).includes(String(path.at(-1))) ? undefined : ''
 }
 

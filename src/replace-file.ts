@@ -3,14 +3,19 @@ import {type FileHandle, open, readdir, rename, rm} from 'node:fs/promises'
 import {basename, dirname, join} from 'node:path'
 
 /**
- * Puts `content` in the place of `file`, readable by its owner only. The folder must exist.
+ * Puts `content` in the place of `file`, readable by its owner only unless `mode` says otherwise. The folder must exist.
  * @param suffix hex digits that no other write under way has: the new content is written to `<file>.<suffix>.tmp` first
  * @throws the file system's error; the old file is then untouched
  */
-export async function replaceFile(file: string, content: string, suffix: string): Promise<void> {
+export async function replaceFile(
+  file: string,
+  content: string,
+  suffix: string,
+  mode = 0o600,
+): Promise<void> {
   const unfinished = `${file}.${suffix}.tmp`
   try {
-    await writeThrough(unfinished, content)
+    await writeThrough(unfinished, content, mode)
     await rename(unfinished, file)
   } catch (error) {
     await rm(unfinished, {force: true}).catch(() => {})
@@ -28,9 +33,10 @@ export async function removeUnfinished(file: string): Promise<void> {
   await Promise.all(unfinished.map((name) => rm(join(dirname(file), name), {force: true})))
 }
 
-async function writeThrough(file: string, content: string): Promise<void> {
+async function writeThrough(file: string, content: string, mode: number): Promise<void> {
   const handle = await open(file, 'wx', 0o600)
   try {
+    if (mode !== 0o600) await handle.chmod(mode)
     await writeAll(handle, Buffer.from(content))
     await handle.sync()
   } finally {

@@ -33,10 +33,17 @@ const toleratedSchema = z.object({
   dialect: text,
 })
 
+const publishedSchema = z.object({
+  base: z.string(),
+  prefix: z.string(),
+  devices: z.record(z.string(), z.string()),
+})
+
 const fileSchema = z.object({
   version: z.literal(1),
   client_id: z.string().min(1),
   firmwares: z.record(z.string(), toleratedSchema).optional().catch(undefined),
+  published: publishedSchema.optional().catch(undefined),
   plugs: z.record(z.string().regex(/^[1-9]\d*$/), memorySchema.extend({fingerprint: z.string()})),
 })
 
@@ -46,6 +53,7 @@ export type PlugMemory = z.output<typeof memorySchema>
 export type RememberedPlug = {did: number} & PlugMemory
 /** What the firmware of a model puts up with, as it was found out (device/tolerance.ts). */
 export type Tolerated = z.output<typeof toleratedSchema>
+export type Published = z.output<typeof publishedSchema>
 type FileContent = z.output<typeof fileSchema>
 type Entry = FileContent['plugs'][string]
 
@@ -63,6 +71,7 @@ export class StateStore {
   readonly #plugs = new Map<number, Entry>()
   readonly #didByFingerprint = new Map<string, number>()
   readonly #firmwares: Map<string, Tolerated>
+  #published: Published | undefined
 
   private constructor(folder: string, content: FileContent | undefined, surroundings: Surroundings) {
     this.#file = new KeptFile({
@@ -73,6 +82,7 @@ export class StateStore {
       loss: 'what is learnt now is lost at the next restart',
     })
     this.clientId = content?.client_id ?? `miio2mqtt_${randomHex(surroundings.random)}`
+    this.#published = content?.published
     this.#firmwares = new Map(Object.entries(content?.firmwares ?? {}))
     for (const [did, entry] of Object.entries(content?.plugs ?? {})) this.#keep(Number(did), entry)
   }
@@ -123,6 +133,16 @@ export class StateStore {
     this.#file.writeWithin(WRITE_AFTER_MS)
   }
 
+  /** What was published of plugs, so that it can be cleared when they are gone (bridge/leftovers.ts). */
+  get published(): Published | undefined {
+    return this.#published
+  }
+
+  rememberPublished(published: Published): void {
+    this.#published = published
+    this.#file.writeWithin(WRITE_AFTER_MS)
+  }
+
   forget(did: number): void {
     this.#forgetFingerprint(did)
     if (!this.#plugs.delete(did)) return
@@ -144,6 +164,7 @@ export class StateStore {
       version: 1,
       client_id: this.clientId,
       firmwares: Object.fromEntries(this.#firmwares),
+      published: this.#published,
       plugs: Object.fromEntries(this.#plugs),
     }
     return JSON.stringify(content, null, 1)

@@ -1,7 +1,18 @@
 /** When Home Assistant is told of plugs: at every connect, at its own birth, and when a plug tells something new of itself. */
 import {type Clock, type Random, sleep, type Timer} from '../clock.ts'
 import type {Topics} from '../mqtt/topics.ts'
-import {bridgeDiscovery, bridgeId, deviceId, digest, discoveryTopic, plugDiscovery} from './discovery.ts'
+import {
+  bridgeDiscovery,
+  bridgeId,
+  deviceId,
+  digest,
+  discoveryTopic,
+  isAnnounced,
+  type Platforms,
+  platformsOf,
+  plugDiscovery,
+  withoutVanished,
+} from './discovery.ts'
 import type {Plug} from './plug.ts'
 import {type Publisher, retained} from './publisher.ts'
 
@@ -14,6 +25,8 @@ export interface HomeAssistantOptions {
   random: Random
   /** Publishes availability and state of everything, once Home Assistant has had time to subscribe. */
   announce: () => void
+  /** Sends what else Home Assistant is told of, when it is told of all plugs. */
+  alsoDiscover?: () => void
   plugs: ReadonlyMap<string, Plug>
 }
 
@@ -27,7 +40,7 @@ const SUBSCRIBE_MS = 1000
 export class HomeAssistant {
   readonly #options: HomeAssistantOptions
   /** What was sent last, by device: payloads themselves would be megabytes. */
-  readonly #sent = new Map<string, {digest: string; at: number}>()
+  readonly #sent = new Map<string, {digest: string; at: number; platforms: Platforms}>()
   readonly #delayed = new Map<string, Timer>()
   #birth: AbortController | undefined
 
@@ -50,6 +63,20 @@ export class HomeAssistant {
     const {publisher, prefix, topics, plugs} = this.#options
     publisher.publish(retained(discoveryTopic(prefix, bridgeId(topics.base)), bridgeDiscovery(this.#options)))
     for (const plug of plugs.values()) this.#discover(plug, 'anyway')
+    this.#options.alsoDiscover?.()
+  }
+
+  /** This plug, unless it was told just so. */
+  discover(plug: Plug): void {
+    this.#discover(plug, 'news')
+  }
+
+  /** The plug is not configured any more, or as another. */
+  forget({did}: Plug): void {
+    if (did === undefined) return
+    const id = deviceId(did)
+    this.#delayed.get(id)?.cancel()
+    this.#delayed.delete(id)
   }
 
   /** A message on Home Assistant's status topic. Ten births in a second are answered once; a retained one is an old one. */
@@ -70,17 +97,22 @@ export class HomeAssistant {
   #discover(plug: Plug, when: 'news' | 'anyway'): void {
     const {did} = plug
     const {model} = plug.device
-    if (did === undefined || !model || plug.disabled) return
+    if (did === undefined || !model || !isAnnounced(plug)) return
     const id = deviceId(did)
-    const payload = JSON.stringify(plugDiscovery(plug, did, model, this.#options))
+    const message = plugDiscovery(plug, did, model, this.#options)
     const before = this.#sent.get(id)
+    const farewell = before && withoutVanished(before.platforms, message)
+    const payload = JSON.stringify(farewell ?? message)
     const isNews = before?.digest !== digest(payload)
     this.#delayed.get(id)?.cancel()
     this.#delayed.delete(id)
     if (!isNews && when === 'news') return
     const wait = before && isNews ? before.at + APART_MS - this.#options.clock.now() : 0
     if (wait > 0) this.#delay(plug, id, wait)
-    else this.#send(id, payload)
+    else {
+      this.#send(id, payload, platformsOf(message))
+      if (farewell) this.#delay(plug, id, APART_MS)
+    }
   }
 
   #delay(plug: Plug, id: string, ms: number): void {
@@ -90,9 +122,10 @@ export class HomeAssistant {
     )
   }
 
-  #send(id: string, payload: string): void {
+  #send(id: string, payload: string, platforms: Platforms): void {
     const {publisher, prefix, clock} = this.#options
-    this.#sent.set(id, {digest: digest(payload), at: clock.now()})
-    publisher.publish({topic: discoveryTopic(prefix, id), payload, retain: true, qos: 1})
+    this.#sent.set(id, {digest: digest(payload), at: clock.now(), platforms})
+    const topic = discoveryTopic(prefix, id)
+    publisher.publish({topic, payload, contentType: 'application/json', retain: true, qos: 1})
   }
 }

@@ -40,8 +40,15 @@ export class Outages {
     plug.device.on('availability', (availability) => this.#changed(plug, availability))
   }
 
+  /** The plug is not configured any more: nobody misses it. */
+  forget({name}: Plug): void {
+    this.#down.delete(name)
+    if (this.#down.size === 0) this.stop()
+  }
+
   stop(): void {
     this.#summary?.cancel()
+    this.#summary = undefined
   }
 
   #changed(plug: Plug, availability: Availability): void {

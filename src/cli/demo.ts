@@ -85,7 +85,8 @@ async function bridge(
     log,
     store,
     ledger,
-    onRestart: () => Promise.resolve(false),
+    onEdit: () => Promise.resolve('a demo has no file to change'),
+    onRenew: () => Promise.resolve('a demo has no file to read'),
   })
   await daemon.start()
   onReady()

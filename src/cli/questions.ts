@@ -3,6 +3,7 @@ import {z} from 'zod'
 import {quoted, suggestion} from '../config/problems.ts'
 import {namesIn} from '../device/access.ts'
 import {identityIn} from '../device/identity.ts'
+import {isDangerous} from '../device/raw-calls.ts'
 import type {State} from '../device/values.ts'
 import type {Model} from '../models/model.ts'
 import {UsageError} from './exit.ts'
@@ -16,10 +17,6 @@ export interface Asked extends Reached {
   words: readonly string[]
   terminal: Terminal
 }
-
-/** These brick a plug, or take it off the network. */
-const NOT_OURS_TO_SEND =
-  /^(miIO\.)?(ota|config_router|config|restore|psm_(set|get)|cli|rpc_test|stop_diag_mode|set_enable_recovery)$/i
 
 /** What `miIO.info` tells, without what is nobody's business: token, Wi-Fi name, account. */
 export async function info({name, client, catalogue, deadline, terminal}: Asked): Promise<void> {
@@ -77,7 +74,7 @@ export async function call({
   words: [method = '', params = '[]'],
   terminal,
 }: Asked): Promise<void> {
-  if (NOT_OURS_TO_SEND.test(method))
+  if (isDangerous(method))
     throw new UsageError(`${method} can brick a plug or take it off the network: it is never sent`)
   // Once only: nobody knows whether this call may be repeated, and `toggle_220v` twice is not at all.
   const answer = await client.call(method, parsed(params), {deadline, tries: 1})

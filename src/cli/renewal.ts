@@ -1,4 +1,5 @@
 /** A new configuration for a bridge that runs: asked for by SIGHUP or over MQTT, taken once the old run has ended. */
+import type {Edit} from '../bridge/controls.ts'
 import {type Config, ConfigError} from '../config.ts'
 import type {Log} from '../log.ts'
 import type {SystemdNotifier} from '../systemd.ts'
@@ -7,29 +8,69 @@ import {count} from './terminal.ts'
 export interface RenewalOptions {
   /** @throws ConfigError */
   load: () => Promise<Config>
+  /** Changes the file. @throws ConfigError when it would be invalid then, or cannot be written: it is as it was */
+  edit: (edits: readonly Edit[]) => Promise<void>
   log: Log
   notifier: SystemdNotifier
 }
 
+/** Takes over a configuration without a new start. Resolves with `false`, and nothing done, when that is too little. */
+type Apply = (config: Config) => Promise<boolean>
+
 export class Renewal {
   readonly #options: RenewalOptions
   #config: Config | undefined
+  #apply: Apply | undefined
   #arrive = () => {}
-  /** Resolves when there is a valid configuration to take. */
+  /** One after the other: two edits of a file in a row are two configurations. */
+  #asked: Promise<unknown> = Promise.resolve()
+  /** Resolves when there is a valid configuration to start anew with. */
   arrived = this.#next()
 
   constructor(options: RenewalOptions) {
     this.#options = options
   }
 
-  /** Reads the configuration anew. An invalid one is refused, all of its problems are told, and the answer is `false`. */
-  async ask(): Promise<boolean> {
+  /** From now on `apply` is the bridge that runs. */
+  serve(apply: Apply | undefined): void {
+    this.#apply = apply
+  }
+
+  /** Reads the configuration anew. An invalid one is refused: all of its problems are told, and are what this resolves with. */
+  ask(how: 'restart' | 'reload'): Promise<string | undefined> {
+    const answer = this.#asked.then(() => this.#ask(how))
+    this.#asked = answer
+    return answer
+  }
+
+  /**
+   * Changes the configuration file and takes over what changed. The file is only written when it is valid then.
+   * @returns what would be wrong with it, or nothing
+   */
+  change(edits: readonly Edit[]): Promise<string | undefined> {
+    const answer = this.#asked.then(() => this.#change(edits))
+    this.#asked = answer
+    return answer
+  }
+
+  async #change(edits: readonly Edit[]): Promise<string | undefined> {
+    try {
+      await this.#options.edit(edits)
+    } catch (error) {
+      if (error instanceof ConfigError) return error.message
+      throw error
+    }
+    return this.#ask('reload')
+  }
+
+  async #ask(how: 'restart' | 'reload'): Promise<string | undefined> {
     const {load, log, notifier} = this.#options
     await notifier.reloading()
     try {
-      this.#config = await load()
-      this.#arrive()
-      return true
+      const config = await load()
+      if (how === 'reload' && (await this.#apply?.(config))) await notifier.ready()
+      else this.#startAnew(config)
+      return undefined
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error
       log.error(
@@ -37,8 +78,13 @@ export class Renewal {
       )
       for (const problem of error.message.split('\n')) log.error(problem)
       await notifier.ready()
-      return false
+      return error.message
     }
+  }
+
+  #startAnew(config: Config): void {
+    this.#config = config
+    this.#arrive()
   }
 
   /** The newest configuration that arrived, once. From here on the next one is awaited. */

@@ -3,10 +3,11 @@ import {setFlagsFromString} from 'node:v8'
 import type {Command} from 'commander'
 import {systemClock, within} from '../clock.ts'
 import {quoted, suggestion} from '../config/problems.ts'
-import {type Config, configPath, loadConfig, secretsOf} from '../config.ts'
+import {type Config, configPath, editConfig, loadConfig, secretsOf} from '../config.ts'
 import {Daemon} from '../daemon.ts'
 import {EnergyLedger} from '../energy-ledger.ts'
 import {HEALTH_FILE_VARIABLE, HealthFile} from '../health-file.ts'
+import {randomHex} from '../kept-file.ts'
 import {createLog, type RootLog} from '../log.ts'
 import {MiioError} from '../miio/errors.ts'
 import {Redactor} from '../redact.ts'
@@ -80,8 +81,13 @@ function surround({log: {level, format}}: Config, file: string): Surroundings {
   const log = createLog({level, format, redactor})
   endOnTheUnexpected(log)
   const notifier = systemd(log)
-  const renewal = new Renewal({load: () => loadConfig(file), log, notifier})
-  process.on('SIGHUP', () => void renewal.ask())
+  const renewal = new Renewal({
+    load: () => loadConfig(file),
+    edit: (edits) => editConfig(file, edits, randomHex(Math.random)),
+    log,
+    notifier,
+  })
+  process.on('SIGHUP', () => void renewal.ask('reload'))
   const stop = interrupted().then((signal) => {
     log.info(`${signal}: stopping`)
     return within(systemClock, systemClock.now() + TELL_MS, notifier.stopping())
@@ -92,7 +98,7 @@ function surround({log: {level, format}}: Config, file: string): Surroundings {
 /** Until the signal to stop, or a new configuration, which is returned. */
 async function runOnce(config: Config, surroundings: Surroundings): Promise<Config | undefined> {
   const {log, redactor, notifier, renewal, stop} = surroundings
-  for (const secret of secretsOf(config)) redactor.add(secret.reveal())
+  hide(config, redactor)
   log.setLevel(config.log.level)
   const shared = {clock: systemClock, random: Math.random, log}
   const store = await StateStore.open(config.state_dir, shared)
@@ -102,18 +108,36 @@ async function runOnce(config: Config, surroundings: Surroundings): Promise<Conf
     log.info(
       `own definitions take the place of those that come with the program: ${catalogue.replaced.join(', ')}`,
     )
-  const daemon = new Daemon({...shared, config, store, ledger, catalogue, onRestart: () => renewal.ask()})
+  const daemon = new Daemon({
+    ...shared,
+    config,
+    store,
+    ledger,
+    catalogue,
+    onRenew: (how) => renewal.ask(how),
+    onEdit: (edits) => renewal.change(edits),
+  })
   const endHeartbeat = beat(daemon, notifier)
   const next = Promise.race([stop.then(() => 'nothing'), renewal.arrived.then(() => 'another run')])
   try {
     await Promise.race([next, announced(daemon, notifier)])
+    renewal.serve((another) => {
+      hide(another, redactor)
+      return daemon.reload(another)
+    })
     return (await next) === 'nothing' ? undefined : renewal.take()
   } finally {
+    renewal.serve(undefined)
     endHeartbeat()
     notifier.stop()
     await within(systemClock, systemClock.now() + STOP_MS, daemon.stop())
     await Promise.all([store.close(), ledger.close()])
   }
+}
+
+/** What is secret in a configuration is in no line of the log from now on. */
+function hide(config: Config, redactor: Redactor): void {
+  for (const secret of secretsOf(config)) redactor.add(secret.reveal())
 }
 
 async function announced(daemon: Daemon, notifier: SystemdNotifier): Promise<void> {

@@ -219,6 +219,19 @@ export class Device extends EventEmitter<Events> {
   }
 
   /**
+   * Reads one property, and no more: the answer is there soon, or never. It says nothing about whether the plug is away.
+   * @param deadline on the clock
+   * @throws CommandError, or the transport's error
+   */
+  async ask(name: string, deadline: number): Promise<Value> {
+    this.#poll?.abort()
+    const read = readOf(this.#recognition.describedModel(), name)
+    const work = this.#refresh(read.properties, 'read', {tries: READ_TRIES, deadline})
+    await this.#inTime(deadline, work)
+    return this.state[name] ?? null
+  }
+
+  /**
    * Brings a property to a value, and resolves with it once the plug said `ok`; a read-back follows.
    * @param sent `ON`, `off`, `true`, `1`, `TOGGLE` … @param deadline on the clock: the command is gone by then
    * @throws CommandError
@@ -233,6 +246,21 @@ export class Device extends EventEmitter<Events> {
         return value
       }),
     )
+  }
+
+  /**
+   * A call that nobody described, sent once: nobody knows whether it may be repeated.
+   * @param deadline on the clock. @throws CommandError
+   */
+  async call(method: string, params: unknown, deadline: number): Promise<unknown> {
+    let answer: unknown
+    const send = async () => {
+      answer = await this.#transport.call(method, params, {deadline, tries: 1})
+      return null
+    }
+    this.#poll?.abort()
+    await this.#reported(this.#queue.command(`call ${method}`, false, deadline, send))
+    return answer
   }
 
   /** What `sent` would mean for the property `name`. @throws CommandError when the plug has no such thing or value */
@@ -260,11 +288,12 @@ export class Device extends EventEmitter<Events> {
     return this.identity
   }
 
-  /** Answers what waits, lets a command under way end within `grace` milliseconds, and asks nothing any more. */
+  /** Answers what waits, lets a command under way end within `grace` milliseconds, asks nothing any more, and tells nothing. */
   async stop(grace: number): Promise<void> {
     this.#readBack?.cancel()
     await this.#queue.stop(grace)
     this.#readBack?.cancel()
+    this.removeAllListeners() // a poll under way may still come to something: its name may be somebody else's by then
     this.#transport.close()
   }
 

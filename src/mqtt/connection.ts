@@ -14,7 +14,7 @@ import {
 import {type Clock, jitter, type Random, type Timer, within} from '../clock.ts'
 import type {Log} from '../log.ts'
 import {type Broker, clientOptions} from './broker.ts'
-import {type Message, Outbox} from './outbox.ts'
+import {type Message, Outbox, propertiesOf} from './outbox.ts'
 import {assertTopic} from './topics.ts'
 
 /** A message from the broker. */
@@ -72,6 +72,7 @@ export class Connection extends EventEmitter<Events> {
   #up = false
   /** What came before we could answer it: the broker sends retained messages before it says that we have subscribed. */
   #early: Incoming[] = []
+  #subscribed: readonly string[] = []
   #attempts = 0
   #wait = FIRST_WAIT_MS
   #wasRefused = false
@@ -111,6 +112,22 @@ export class Connection extends EventEmitter<Events> {
     if (this.#up && !this.#isTooLarge(message)) this.#outbox.put(message)
   }
 
+  /** Subscribes to what is wanted by now, and to no more. Without a broker that comes with the next connect. */
+  async resubscribe(): Promise<void> {
+    const client = this.#client
+    if (!client || !this.#up) return
+    const wanted = new Set(this.#options.subscriptions())
+    const gone = this.#subscribed.filter((filter) => !wanted.has(filter))
+    const fresh = [...wanted].filter((filter) => !this.#subscribed.includes(filter))
+    try {
+      if (fresh.length > 0) await this.#subscribe(client, fresh)
+      if (gone.length > 0) await client.unsubscribeAsync(gone)
+      this.#subscribed = [...wanted]
+    } catch (error) {
+      if (client === this.#client && client.connected) this.#problem(error)
+    }
+  }
+
   /** Sends what waits, for at most `grace` milliseconds, and says goodbye. */
   async stop(grace: number): Promise<void> {
     this.#stopped = true
@@ -139,10 +156,8 @@ export class Connection extends EventEmitter<Events> {
     sendAtOnce(client)
     const filters = this.#options.subscriptions()
     try {
-      const granted = await client.subscribeAsync(this.#asPublished(filters))
-      const denied = granted.filter(({qos}) => qos >= 128).map(({topic}) => topic)
-      if (denied.length > 0)
-        this.#sayOnce(`the broker denies subscribing to ${denied.join(', ')}: check its access list`)
+      await this.#subscribe(client, filters)
+      this.#subscribed = filters
     } catch (error) {
       if (client === this.#client && client.connected) this.#problem(error)
       client.end(true)
@@ -158,6 +173,13 @@ export class Connection extends EventEmitter<Events> {
     this.emit('connected')
     for (const incoming of this.#early.splice(0)) this.#handOn(incoming)
     this.emit('tried')
+  }
+
+  async #subscribe(client: MqttClient, filters: readonly string[]): Promise<void> {
+    const granted = await client.subscribeAsync(this.#asPublished(filters))
+    const denied = granted.filter(({qos}) => qos >= 128).map(({topic}) => topic)
+    if (denied.length > 0)
+      this.#sayOnce(`the broker denies subscribing to ${denied.join(', ')}: check its access list`)
   }
 
   /**
@@ -254,8 +276,9 @@ export class Connection extends EventEmitter<Events> {
     return true
   }
 
-  #send(client: MqttClient, {topic, payload, retain, qos, correlationData}: Message, done: () => void): void {
-    const properties = correlationData && this.#version === 5 ? {properties: {correlationData}} : {}
+  #send(client: MqttClient, message: Message, done: () => void): void {
+    const {topic, payload, retain, qos} = message
+    const properties = this.#version === 5 ? {properties: propertiesOf(message)} : {}
     client.publish(topic, payload, {retain, qos, ...properties}, (error) => {
       this.counters.published++
       if (error && client === this.#client) {

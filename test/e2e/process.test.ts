@@ -200,7 +200,8 @@ describe('a new configuration', () => {
     await writeFile(house.file, two)
     house.program.signal('SIGHUP')
     await user.waitFor(`${house.base}/lamp/availability`, ({payload}) => payload.includes('online'))
-    await until(() => states(house).join() === 'online,offline,online', {what: 'it to be back'})
+    await house.program.said(/took over the configuration: 1 added, 0 changed, 0 removed/)
+    expect(states(house)).toEqual(['online'])
     await user.publish(`${house.base}/lamp/set`, 'ON')
     await user.waitFor(`${house.base}/lamp/response`, ({payload}) => JSON.parse(payload).status === 'ok')
     expect((await end(house.program, 'SIGTERM')).code).toBe(0)
@@ -219,9 +220,22 @@ describe('a new configuration', () => {
     await user.publish(`${house.base}/desk/set`, 'ON')
     await user.waitFor(`${house.base}/desk/response`, ({payload}) => JSON.parse(payload).status === 'ok')
     expect(states(house)).toEqual(['online'])
-    await writeFile(house.file, house.text({log: {level: 'warn'}}))
+    await writeFile(house.file, house.text({network: {broadcast: ['127.255.255.254']}}))
     house.program.signal('SIGHUP')
     await until(() => states(house).join() === 'online,offline,online', {what: 'it to be back'})
+  })
+
+  it('that only adds plugs or changes what they say comes with the request to reload, without a moment offline', async () => {
+    const house = await start({desk: await startPlug({address: '127.74.4.6'})})
+    await writeFile(house.file, house.text({log: {level: 'debug'}}))
+    expect(await request(house, 'reload')).toMatchObject({status: 'ok'})
+    expect(await request(house, 'info')).toMatchObject({data: {log_level: 'debug'}})
+    await writeFile(house.file, 'devices: []\n')
+    expect(await request(house, 'reload')).toMatchObject({
+      status: 'error',
+      error: {code: 'refused', message: expect.stringMatching(/devices: expected a mapping/)},
+    })
+    expect(states(house)).toEqual(['online'])
   })
 
   it('comes with the request to restart', async () => {

@@ -1,7 +1,8 @@
 /** The full half: Home Assistant itself, a real broker, the bridge, and simulated plugs. */
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
+import {parseConfig} from '../../src/config.ts'
 import type {SimulatedPlug} from '../../src/simulator/plug.ts'
-import {type Bridge, startBridge, startPlug} from '../support/bridge.ts'
+import {type Bridge, configText, startBridge, startPlug} from '../support/bridge.ts'
 import {type Broker, startMosquitto} from '../support/mosquitto.ts'
 import {until} from '../support/wait.ts'
 import {HomeAssistant} from './hass.ts'
@@ -67,6 +68,26 @@ describe('two plugs in a real Home Assistant', () => {
     await hass.run()
     await becomes('switch.desk', 'off')
     await becomes('sensor.desk_power', '41.5')
+  })
+
+  it('keep entities and history when a plug is renamed, and leave no ghost when one is removed', async () => {
+    const change = (plugs: Record<string, SimulatedPlug>) => {
+      const edited = parseConfig(configText({broker, plugs}), {file: 'config.yaml', env: {}})
+      return bridge.daemon.reload({...edited, state_dir: bridge.config.state_dir})
+    }
+    expect(await change({table: desk, 'kitchen/kettle': kettle})).toBe(true)
+    await until(async () => (await hass.entity('switch.desk'))?.attributes['friendly_name'] === 'table', {
+      what: 'the entity has the new name',
+      within: 20_000,
+    })
+    await becomes('switch.desk', 'off')
+    await hass.call('switch', 'turn_on', {entity_id: 'switch.desk'})
+    await until(() => desk.state['state'] === 'ON', {what: 'the relay is on'})
+    expect(await change({table: desk})).toBe(true)
+    await until(async () => (await hass.entities()).every(({entity_id}) => !entity_id.includes('kettle')), {
+      what: 'nothing of the removed plug',
+      within: 20_000,
+    })
   })
 
   it('leave its log without a word of complaint', async () => {

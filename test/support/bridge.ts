@@ -101,7 +101,11 @@ export async function startBridge(choice: BridgeChoice): Promise<Bridge> {
       store,
       ledger,
       catalogue: choice.catalogue ?? builtIn,
-      onRestart: () => Promise.resolve(++bridge.restarts > 0),
+      onEdit: () => Promise.resolve('this bridge has no file'),
+      onRenew: () => {
+        bridge.restarts++
+        return Promise.resolve(undefined)
+      },
     }),
     stop: async () => {
       if (!running.delete(bridge)) return

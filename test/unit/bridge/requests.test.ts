@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import {beforeEach, describe, expect, it} from 'vitest'
-import {type Controls, Requests} from '../../../src/bridge/requests.ts'
+import type {Controls} from '../../../src/bridge/controls.ts'
+import {Requests} from '../../../src/bridge/requests.ts'
 import type {Incoming} from '../../../src/mqtt/connection.ts'
 import {RememberingLog} from '../../support/remembering-log.ts'
 import {VirtualClock} from '../../support/virtual-clock.ts'
@@ -15,7 +16,12 @@ const controls: Controls = {
   info: () => ({version: '1.2.3'}),
   health: () => ({uptime: 7}),
   setLogLevel: (level) => void done.push(`log level ${level}`),
-  restart: async () => done.push('restart') > 0,
+  renew: async (how) => {
+    done.push(how)
+    return undefined
+  },
+  edit: async () => undefined,
+  allowsRawCalls: () => false,
   discover: async (timeout) => {
     done.push(`discover for ${timeout} ms`)
     return [{did: 4711}]
@@ -26,7 +32,7 @@ beforeEach(() => {
   publisher = new RememberingPublisher(new VirtualClock())
   log = new RememberingLog()
   done = []
-  requests = new Requests({controls, publisher, topics, log})
+  requests = new Requests({controls, plugs: new Map(), clock: new VirtualClock(), publisher, topics, log})
 })
 
 const message = (payload: string | Buffer, more: Partial<Incoming> = {}): Incoming => ({
@@ -48,6 +54,7 @@ describe('a request', () => {
     ['info', '{}', {version: '1.2.3'}, []],
     ['options', '{"log_level":"debug"}', {log_level: 'debug'}, ['log level debug']],
     ['restart', '', {}, ['restart']],
+    ['reload', '', {}, ['reload']],
     ['discover', '', [{did: 4711}], ['discover for 5000 ms']],
     ['discover', '{"timeout":0.5}', [{did: 4711}], ['discover for 500 ms']],
   ])('%s %s is carried out and answered', async (verb, payload, data, acts) => {
@@ -102,6 +109,8 @@ describe('a request', () => {
   it('that breaks something is an internal error, told to whoever asked and to the log', async () => {
     const broken = new Requests({
       controls: {...controls, info: () => expect.fail('out of paper')},
+      plugs: new Map(),
+      clock: new VirtualClock(),
       publisher,
       topics,
       log,
@@ -116,7 +125,7 @@ describe('a request', () => {
 
   it('of any kind gets exactly one answer', async () => {
     const verbs = fc.oneof(
-      fc.constantFrom('health_check', 'info', 'options', 'discover', 'restart', 'toString'),
+      fc.constantFrom('health_check', 'info', 'options', 'discover', 'reload', 'restart', 'toString'),
       fc.stringMatching(/^[a-z_]{1,9}(\/[a-z]{1,9})?$/),
     )
     const payloads = fc.oneof(fc.json(), fc.string({unit: 'binary'}), fc.constant('{"log_level":"debug"}'))

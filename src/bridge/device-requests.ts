@@ -1,0 +1,123 @@
+/** Requests about single plugs: `B/bridge/request/device/…` (contract §6). Those that change something change config.yaml. */
+import {z} from 'zod'
+import type {Clock} from '../clock.ts'
+import {CommandError} from '../device/errors.ts'
+import {isDangerous} from '../device/raw-calls.ts'
+import {excerpt} from '../device/values.ts'
+import type {Controls, Edit, Written} from './controls.ts'
+import type {Plug} from './plug.ts'
+
+/** What a request may use. */
+export interface RequestContext {
+  controls: Controls
+  plugs: ReadonlyMap<string, Plug>
+  clock: Clock
+}
+
+interface Verb<S extends z.ZodType> {
+  schema: S
+  run: (context: RequestContext, values: z.output<S>) => unknown
+}
+
+export interface Answering {
+  answer(context: RequestContext, values: unknown): Promise<unknown>
+}
+
+/** A row of the table of requests: what it takes, and what it does. */
+export function verb<S extends z.ZodType>(schema: S, run: Verb<S>['run']): Answering {
+  return {answer: async (context, values) => run(context, check(schema, values))}
+}
+
+const name = z.string().min(1)
+const written: z.ZodType<Written> = z.lazy(() =>
+  z.union([z.string(), z.number(), z.boolean(), z.array(written), z.record(z.string(), written)]),
+)
+
+export const deviceVerbs: Readonly<Record<string, Answering>> = {
+  'device/add': verb(z.object({name}).catchall(written), async (context, {name, ...settings}) => {
+    if (context.plugs.has(name)) throw new CommandError('invalid_payload', `${name} is configured already`)
+    await edit(context, [{path: ['devices', name], put: settings}])
+    return {name}
+  }),
+  'device/remove': verb(z.strictObject({name}), async (context, {name}) => {
+    find(context, name)
+    await edit(context, [{path: ['devices', name], drop: true}])
+    return {name}
+  }),
+  'device/rename': verb(z.strictObject({from: name, to: name}), async (context, {from, to}) => {
+    find(context, from)
+    if (context.plugs.has(to)) throw new CommandError('invalid_payload', `${to} is configured already`)
+    await edit(context, [{path: ['devices', from], rename: to}])
+    return {from, to}
+  }),
+  'device/options': verb(
+    z.strictObject({name, options: z.record(z.string(), written.nullable())}),
+    async (context, {name, options}) => {
+      find(context, name)
+      await edit(
+        context,
+        Object.entries(options).map(([key, value]): Edit => {
+          const path = ['devices', name, key]
+          return value === null ? {path, drop: true} : {path, put: value}
+        }),
+      )
+      return {name, options: Object.keys(options)}
+    },
+  ),
+  'device/poll': verb(z.strictObject({name}), async (context, {name}) => {
+    const plug = find(context, name)
+    return plug.device.read(deadline(context, plug))
+  }),
+  'device/info': verb(z.strictObject({name}), async (context, {name}) => {
+    const plug = find(context, name)
+    const identity = await plug.device.identify({deadline: deadline(context, plug)})
+    return {name, did: plug.did ?? null, address: plug.address ?? null, ...identity}
+  }),
+  'device/call': verb(
+    z.strictObject({name, method: z.string().min(1), params: z.json().default([])}),
+    async (context, {name, method, params}) => {
+      const plug = find(context, name)
+      if (!context.controls.allowsRawCalls())
+        throw new CommandError(
+          'refused',
+          'raw calls are off: the configuration needs `allow_raw_calls: true`',
+        )
+      if (isDangerous(method))
+        throw new CommandError(
+          'refused',
+          `${method} can brick a plug or take it off the network: it is never sent`,
+        )
+      return {result: await plug.device.call(method, params, deadline(context, plug))}
+    },
+  ),
+}
+
+/** @throws CommandError for a name that is none, or of a plug that is left alone */
+function find({plugs}: RequestContext, wanted: string): Plug {
+  const plug = plugs.get(wanted)
+  if (plug) return plug
+  const known = [...plugs.keys()].slice(0, 10).join(', ') || 'none'
+  throw new CommandError('invalid_payload', `no plug is called ${excerpt(wanted)}: known are ${known}`)
+}
+
+function deadline({clock}: RequestContext, {name, disabled, commandTimeout}: Plug): number {
+  if (disabled) throw new CommandError('disabled', `${name} is disabled in the configuration`)
+  return clock.now() + commandTimeout
+}
+
+/** @throws CommandError with every problem the configuration would have: then the file is as it was */
+async function edit({controls}: RequestContext, edits: readonly Edit[]): Promise<void> {
+  const problems = await controls.edit(edits)
+  if (problems !== undefined)
+    throw new CommandError('refused', `the configuration stays as it is:\n${problems}`)
+}
+
+/** @throws CommandError naming each wrong key, what was expected there and what came */
+function check<S extends z.ZodType>(schema: S, values: unknown): z.output<S> {
+  const parsed = schema.safeParse(values)
+  if (parsed.success) return parsed.data
+  const problems = parsed.error.issues.map(({path, message}) =>
+    path.length > 0 ? `${path.join('.')}: ${message}` : message,
+  )
+  throw new CommandError('invalid_payload', problems.join('; '))
+}

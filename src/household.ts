@@ -1,0 +1,108 @@
+/** The configured plugs: started together, and one by one when the configuration changes (contract §2). */
+import {isDeepStrictEqual} from 'node:util'
+import type {Config} from './config.ts'
+import {ConfiguredPlug, type PlugOptions} from './plug.ts'
+import {Secret} from './secret.ts'
+
+export interface HouseholdOptions extends Omit<PlugOptions, 'name' | 'config' | 'poll'> {
+  /** Ties a plug that was just made to everybody who follows it. */
+  follow: (plug: ConfiguredPlug) => void
+}
+
+/** What of the configuration plugs are made from. */
+export type Furnishing = Pick<Config, 'devices' | 'poll'>
+
+/** Names of plugs, by what a new configuration made of them. */
+export interface Changes {
+  added: readonly string[]
+  changed: readonly string[]
+  removed: readonly string[]
+}
+
+/** First polls are this far apart: 10,000 plugs do not start on one tick. */
+const FIRST_POLL_STEP_MS = 5
+
+export class Household {
+  /** By name, in the order of the configuration. The same map as long as the bridge runs. */
+  readonly plugs: ReadonlyMap<string, ConfiguredPlug>
+  readonly #plugs = new Map<string, ConfiguredPlug>()
+  readonly #options: HouseholdOptions
+  #furnishing: Furnishing
+
+  constructor(furnishing: Furnishing, options: HouseholdOptions) {
+    this.#options = options
+    this.#furnishing = furnishing
+    this.plugs = this.#plugs
+  }
+
+  /** When the last of the first polls begins, milliseconds after the start. */
+  get spread(): number {
+    return this.#plugs.size * this.#step
+  }
+
+  /** Makes and starts every configured plug. */
+  start(): void {
+    for (const name of Object.keys(this.#furnishing.devices)) this.#make(name, this.spread)
+    for (const plug of this.#plugs.values()) plug.start()
+  }
+
+  /**
+   * Brings the plugs in line with another configuration. What did not change is not touched.
+   * @param grace milliseconds for a command that is under way at a plug which is stopped
+   */
+  async refurnish(furnishing: Furnishing, grace: number): Promise<Changes> {
+    const before = this.#furnishing
+    const names = Object.keys(furnishing.devices)
+    const removed = [...this.#plugs.keys()].filter((name) => !Object.hasOwn(furnishing.devices, name))
+    const added = names.filter((name) => !this.#plugs.has(name))
+    const changed = names.filter((name) => this.#plugs.has(name) && !isSame(name, before, furnishing))
+    await Promise.all([...removed, ...changed].map((name) => this.#plugs.get(name)?.stop(grace)))
+    this.#furnishing = furnishing
+    for (const name of removed) this.#plugs.delete(name)
+    for (const [index, name] of [...added, ...changed].entries()) this.#make(name, index * this.#step).start()
+    this.#sort(names)
+    return {added, changed, removed}
+  }
+
+  async stop(grace: number): Promise<void> {
+    await Promise.all([...this.#plugs.values()].map((plug) => plug.stop(grace)))
+  }
+
+  #make(name: string, firstDelay: number): ConfiguredPlug {
+    const {devices, poll} = this.#furnishing
+    const config = devices[name]
+    if (!config) throw new Error(`expected a configured plug, got ${name}`)
+    const plug = new ConfiguredPlug({...this.#options, name, config, poll}, firstDelay)
+    this.#plugs.set(name, plug)
+    this.#options.follow(plug)
+    return plug
+  }
+
+  #sort(names: readonly string[]): void {
+    const plugs = new Map(this.#plugs)
+    this.#plugs.clear()
+    for (const name of names) {
+      const plug = plugs.get(name)
+      if (plug) this.#plugs.set(name, plug)
+    }
+  }
+
+  get #step(): number {
+    const {devices, poll} = this.#furnishing
+    return Math.min(FIRST_POLL_STEP_MS, poll.interval / Math.max(1, Object.keys(devices).length))
+  }
+}
+
+/** Whether a plug would be made alike from both. */
+function isSame(name: string, before: Furnishing, after: Furnishing): boolean {
+  const all = ({devices, poll}: Furnishing) => revealed({...devices[name], poll, own: devices[name]?.poll})
+  return isDeepStrictEqual(all(before), all(after))
+}
+
+/** With secrets as they are, to be compared and nothing else. */
+export function revealed(value: unknown): unknown {
+  if (value instanceof Secret) return value.reveal()
+  if (Array.isArray(value)) return value.map(revealed)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, revealed(member)]))
+}
