@@ -73,6 +73,7 @@ async function makePlugs(rows: readonly PlugRow[]) {
     topics: new Topics('bench'),
     qos: 1,
     retain: true,
+    attributes: false,
   })
   const toleranceOf = tolerancesIn(store)
   const plugs = Object.entries(config.devices).map(([name, device]) => {

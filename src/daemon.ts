@@ -1,20 +1,25 @@
 /** The bridge as a whole, and the one file to read first: it starts in order, stops in reverse, and knows who talks to whom. */
+import {isDeepStrictEqual} from 'node:util'
 import {Commands} from './bridge/commands.ts'
+import type {Controls} from './bridge/controls.ts'
+import {Groups} from './bridge/groups.ts'
 import {HomeAssistant} from './bridge/homeassistant.ts'
+import {Leftovers} from './bridge/leftovers.ts'
 import {Outages} from './bridge/outages.ts'
 import {Reports} from './bridge/reports.ts'
-import {type Controls, Requests} from './bridge/requests.ts'
+import {Requests} from './bridge/requests.ts'
 import {States} from './bridge/states.ts'
 import type {Clock, Random, Timer} from './clock.ts'
 import {type Config, maskedConfig} from './config.ts'
 import type {EnergyLedger} from './energy-ledger.ts'
+import {Household, revealed} from './household.ts'
 import type {LogLevel, RootLog} from './log.ts'
 import {Discovery} from './miio/discovery.ts'
 import {MiioSocket} from './miio/socket.ts'
 import type {Catalogue} from './models/index.ts'
 import {Connection, type Incoming} from './mqtt/connection.ts'
 import {Topics} from './mqtt/topics.ts'
-import {ConfiguredPlug} from './plug.ts'
+import type {ConfiguredPlug} from './plug.ts'
 import type {StateStore} from './state.ts'
 import {tolerancesIn} from './tolerances.ts'
 import {version} from './version.ts'
@@ -31,12 +36,15 @@ export interface DaemonOptions {
   ledger: EnergyLedger
   /** Every plug that is described. */
   catalogue: Catalogue
-  /** Somebody asked over MQTT that the bridge start anew: `false` when the configuration is invalid by now. */
-  onRestart: () => Promise<boolean>
+  /**
+   * Somebody asked over MQTT to read the configuration anew, and to start anew with it, or to take over what changed.
+   * Resolves with what is wrong with the configuration, or with nothing.
+   */
+  onRenew: Controls['renew']
+  /** Somebody asked over MQTT to change the configuration file. */
+  onEdit: Controls['edit']
 }
 
-/** First polls are this far apart: 10,000 plugs do not start on one tick. */
-const FIRST_POLL_STEP_MS = 5
 /** How long a silent plug's first poll takes, tries and all; after that it counts as offline without having been heard. */
 const FIRST_ANSWER_MS = 8000
 /** The contract (§9) gives a stop 5 s: so long for a command under way, and so long to say goodbye to the broker. */
@@ -45,20 +53,29 @@ const GOODBYE_GRACE_MS = 1000
 /** A poll this much overdue means that nothing moves any more. */
 const STALLED_MS = 30_000
 
+/** What cannot change while the bridge runs. */
+function foundations({mqtt, homeassistant, network, state_dir, log, catalogue}: Config): unknown {
+  const models = [...catalogue.models]
+  return revealed({mqtt, homeassistant, network, state_dir, format: log.format, models})
+}
+
 export class Daemon {
   readonly #options: DaemonOptions
   readonly #topics: Topics
-  readonly #plugs = new Map<string, ConfiguredPlug>()
+  readonly #household: Household
   readonly #socket: MiioSocket
   readonly #discovery: Discovery
   readonly #vitals: Vitals
   readonly #connection: Connection
   readonly #reports: Reports
   readonly #states: States
+  readonly #groups: Groups
   readonly #commands: Commands
   readonly #requests: Requests
   readonly #outages: Outages
   readonly #homeAssistant: HomeAssistant | undefined
+  readonly #leftovers: Leftovers
+  #config: Config
   #firstAnswers: Timer | undefined
   /** Ends the listening for warnings: the log outlives this bridge, and must not keep it alive. */
   #deafen = () => {}
@@ -70,6 +87,7 @@ export class Daemon {
   constructor(options: DaemonOptions) {
     const {config, clock} = options
     this.#options = options
+    this.#config = config
     this.#vitals = new Vitals(clock)
     this.#topics = new Topics(
       config.mqtt.base_topic,
@@ -78,23 +96,38 @@ export class Daemon {
     this.#socket = new MiioSocket({bind: config.network.bind})
     this.#discovery = new Discovery({socket: this.#socket, clock, broadcast: config.network.broadcast})
     this.#connection = this.#makeConnection()
-    const shared = {...options, publisher: this.#connection, topics: this.#topics, plugs: this.#plugs}
+    this.#household = this.#makeHousehold()
+    const {plugs} = this.#household
+    const shared = {...options, publisher: this.#connection, topics: this.#topics, plugs}
     this.#reports = new Reports({
       ...shared,
       info: () => this.#info(),
       vitals: () => ({...this.#vitals.read(), mqtt: this.#connection.counters}),
     })
-    this.#states = new States({...shared, qos: config.mqtt.qos, retain: config.mqtt.retain})
-    this.#commands = new Commands({...shared, states: this.#states})
-    this.#requests = new Requests({...shared, controls: this.#controls()})
-    this.#outages = new Outages({...shared, event: (type, data) => this.#reports.event(type, data)})
+    const {qos, retain, output} = config.mqtt
+    this.#states = new States({...shared, qos, retain, attributes: output === 'attribute_and_json'})
     const {enabled, discovery_prefix: prefix} = config.homeassistant
+    const homeAssistant = enabled ? {prefix, version} : undefined
+    this.#groups = new Groups({...shared, qos, retain, homeAssistant})
+    this.#commands = new Commands({...shared, states: this.#states, groups: this.#groups})
+    this.#requests = new Requests({...shared, groups: this.#groups, controls: this.#controls()})
+    this.#outages = new Outages({...shared, event: (type, data) => this.#reports.event(type, data)})
+    this.#leftovers = new Leftovers({
+      ...shared,
+      groups: this.#groups,
+      prefix: enabled ? prefix : '',
+      isConnected: () => this.#connection.connected,
+      attributesOf: (plug) => this.#states.attributesOf(plug),
+      published: options.store.published,
+      remember: (published) => options.store.rememberPublished(published),
+    })
     if (enabled)
       this.#homeAssistant = new HomeAssistant({
         ...shared,
         prefix,
         version,
         announce: () => this.#announcePlugs(),
+        alsoDiscover: () => this.#groups.discoverAll(),
       })
   }
 
@@ -103,8 +136,8 @@ export class Daemon {
     this.#vitals.start()
     await this.#socket.open()
     this.#deafen = this.#options.log.onWarning((entry) => this.#reports.logging(entry))
-    this.#makePlugs()
     this.#startPlugs()
+    this.#groups.replace(this.#config.groups)
     this.#reports.start()
     await this.#tryBroker()
   }
@@ -114,8 +147,10 @@ export class Daemon {
     this.#stopping = true
     this.#firstAnswers?.cancel()
     this.#homeAssistant?.stop()
+    this.#leftovers.stop()
+    this.#groups.stop()
     this.#outages.stop()
-    await Promise.all([...this.#plugs.values()].map((plug) => plug.stop(COMMAND_GRACE_MS)))
+    await this.#household.stop(COMMAND_GRACE_MS)
     this.#deafen()
     this.#reports.stop()
     this.#reports.state('offline')
@@ -126,14 +161,38 @@ export class Daemon {
     this.#vitals.stop()
   }
 
+  /**
+   * Takes over another configuration without touching what did not change, nor the connection to the broker.
+   * @returns `false`, with nothing done, when that takes a new start: the broker, the network or the models are others
+   */
+  async reload(config: Config): Promise<boolean> {
+    if (!isDeepStrictEqual(foundations(this.#config), foundations(config))) return false
+    const before = new Map(this.#household.plugs)
+    if (config.log.level !== this.#config.log.level) this.#options.log.setLevel(config.log.level)
+    this.#config = config
+    const {added, changed, removed} = await this.#household.refurnish(config, COMMAND_GRACE_MS)
+    for (const name of [...removed, ...changed]) this.#forget(before.get(name))
+    this.#groups.replace(config.groups)
+    await this.#connection.resubscribe()
+    if (this.#connection.connected) this.#leftovers.sweep()
+    for (const plug of this.#household.plugs.values()) this.#homeAssistant?.discover(plug)
+    this.#reports.info()
+    this.#reports.devices()
+    const {log} = this.#options
+    log.info(
+      `took over the configuration: ${added.length} added, ${changed.length} changed, ${removed.length} removed`,
+    )
+    return true
+  }
+
   /** Whether polls happen when they are due: the one sign of life that a wedged scheduler cannot give. */
   isAlive(): boolean {
-    return [...this.#plugs.values()].every((plug) => plug.overdue() < STALLED_MS)
+    return [...this.#household.plugs.values()].every((plug) => plug.overdue() < STALLED_MS)
   }
 
   /** What a person at `systemctl status` wants to know. */
   status(): string {
-    const plugs = [...this.#plugs.values()]
+    const plugs = [...this.#household.plugs.values()]
     const online = plugs.filter(({device}) => device.availability.state === 'online').length
     const broker = this.#connection.connected
       ? `connected to ${this.#connection.url}`
@@ -161,7 +220,8 @@ export class Daemon {
         },
       },
       will: {topic: this.#topics.bridge('state'), payload: '{"state":"offline"}', retain: true, qos: 1},
-      subscriptions: () => this.#topics.subscriptions(this.#plugs.keys()),
+      subscriptions: () =>
+        this.#topics.subscriptions([...this.#household.plugs.keys(), ...this.#groups.all.keys()]),
       news: [config.homeassistant.status_topic],
       clock,
       random,
@@ -180,51 +240,54 @@ export class Daemon {
       info: () => this.#info(),
       health: () => this.#reports.healthNow(),
       setLogLevel: (level) => this.#setLogLevel(level),
-      restart: this.#options.onRestart,
+      renew: this.#options.onRenew,
+      edit: this.#options.onEdit,
+      allowsRawCalls: () => this.#config.allow_raw_calls,
       discover: (timeout) => this.#discover(timeout),
     }
   }
 
-  #makePlugs(): void {
-    const {config, clock, log, store, catalogue} = this.#options
-    const step = Math.min(
-      FIRST_POLL_STEP_MS,
-      config.poll.interval / Math.max(1, Object.keys(config.devices).length),
-    )
-    const shared = {
+  #makeHousehold(): Household {
+    const {store, catalogue} = this.#options
+    return new Household(this.#config, {
       ...this.#options,
-      poll: config.poll,
       socket: this.#socket,
       discovery: this.#discovery,
       toleranceOf: tolerancesIn(store, catalogue.own),
-    }
-    for (const [name, device] of Object.entries(config.devices)) {
-      const event = (type: string, data: Record<string, unknown>) => {
+      event: (type, data) => {
         this.#reports.event(type, data)
         this.#reports.devicesSoon() // its address may be another
-      }
-      this.#plugs.set(
-        name,
-        new ConfiguredPlug({...shared, name, config: device, event}, this.#plugs.size * step),
-      )
-    }
-    if (this.#plugs.size === 0)
+      },
+      follow: (plug) => this.#follow(plug),
+    })
+  }
+
+  #startPlugs(): void {
+    const {clock, log} = this.#options
+    this.#household.start()
+    if (this.#household.plugs.size === 0)
       log.warn('no plugs are configured yet: `miio2mqtt discover` lists those on this network')
-    this.#firstAnswers = clock.after(this.#plugs.size * step + FIRST_ANSWER_MS, () =>
+    this.#firstAnswers = clock.after(this.#household.spread + FIRST_ANSWER_MS, () =>
       this.#giveUpOnFirstAnswers(),
     )
   }
 
-  #startPlugs(): void {
-    for (const plug of this.#plugs.values()) {
-      this.#unheard.add(plug)
-      this.#states.follow(plug)
-      this.#reports.follow(plug)
-      this.#outages.follow(plug)
-      this.#homeAssistant?.follow(plug)
-      plug.device.on('availability', () => this.#heardOf(plug))
-    }
-    for (const plug of this.#unheard) plug.start()
+  #follow(plug: ConfiguredPlug): void {
+    this.#unheard.add(plug)
+    this.#states.follow(plug)
+    this.#reports.follow(plug)
+    this.#outages.follow(plug)
+    this.#groups.follow(plug)
+    this.#leftovers.follow(plug)
+    this.#homeAssistant?.follow(plug)
+    plug.device.on('availability', () => this.#heardOf(plug))
+  }
+
+  #forget(plug: ConfiguredPlug | undefined): void {
+    if (!plug) return
+    this.#unheard.delete(plug)
+    this.#outages.forget(plug)
+    this.#homeAssistant?.forget(plug)
   }
 
   async #tryBroker(): Promise<void> {
@@ -239,14 +302,16 @@ export class Daemon {
     this.#reports.info()
     this.#reports.devices()
     this.#reports.health()
+    this.#leftovers.sweep()
     this.#homeAssistant?.discoverAll()
     this.#announcePlugs()
     this.#goOnline()
   }
 
   #announcePlugs(): void {
-    for (const plug of this.#plugs.values()) this.#states.publishAvailability(plug)
-    for (const plug of this.#plugs.values()) this.#states.publishState(plug)
+    for (const plug of this.#household.plugs.values()) this.#states.publishAvailability(plug)
+    for (const plug of this.#household.plugs.values()) this.#states.publishState(plug)
+    this.#groups.announce()
   }
 
   #heardOf(plug: ConfiguredPlug): void {
@@ -264,7 +329,7 @@ export class Daemon {
 
   #giveUpOnFirstAnswers(): void {
     const since = this.#options.clock.date()
-    for (const {device} of this.#plugs.values())
+    for (const {device} of this.#household.plugs.values())
       if (device.availability.state === 'unknown')
         device.setAvailability({state: 'offline', reason: 'timeout', since})
   }
@@ -293,7 +358,7 @@ export class Daemon {
   }
 
   async #discover(timeout: number): Promise<unknown> {
-    const known = new Map([...this.#plugs.values()].map((plug) => [plug.did, plug.name]))
+    const known = new Map([...this.#household.plugs.values()].map((plug) => [plug.did, plug.name]))
     const found = await this.#discovery.scan({
       timeout,
       onFound: ({did, host}) =>
@@ -303,15 +368,16 @@ export class Daemon {
   }
 
   #info(): Record<string, unknown> {
-    const {config, log} = this.#options
+    const {log} = this.#options
     return {
       version,
       node: process.version,
       started: this.#vitals.started.toISOString(),
       broker: this.#connection.url,
       log_level: log.level,
-      devices: this.#plugs.size,
-      config: maskedConfig(config),
+      devices: this.#household.plugs.size,
+      groups: this.#groups.all.size,
+      config: maskedConfig(this.#config),
     }
   }
 }

@@ -1,5 +1,5 @@
 /** Joins what belongs to one configured plug: its way over the wire, the device, when it is polled, and what is remembered of it. */
-import type {Plug, Statistics} from './bridge/plug.ts'
+import {type Appearance, type Plug, pointless, type Statistics} from './bridge/plug.ts'
 import type {Clock, Random} from './clock.ts'
 import type {Config, DeviceConfig} from './config.ts'
 import {adjust} from './device/adjust.ts'
@@ -47,6 +47,7 @@ export class ConfiguredPlug implements Plug {
   readonly description: string | undefined
   readonly area: string | undefined
   readonly icon: string | undefined
+  readonly appearance: Appearance
   readonly commandTimeout: number
   readonly #options: PlugOptions
   readonly #client: MiioClient
@@ -64,6 +65,7 @@ export class ConfiguredPlug implements Plug {
     this.description = config.description
     this.area = config.area
     this.icon = config.icon
+    this.appearance = appearanceIn(config)
     // Who gives a plug an interval of its own knows what its firmware can take; everybody else is told by its model.
     const settings = {...poll, ...config.poll, gentle: config.poll?.interval === undefined}
     this.commandTimeout = settings.command_timeout
@@ -151,6 +153,8 @@ export class ConfiguredPlug implements Plug {
   /** The model as the configuration corrects it. What it cannot correct is no reason to stop: the plug still switches. */
   #adjusted(model: Model): Model {
     const {config, log} = this.#options
+    for (const problem of pointless(this.appearance, model))
+      log.warn(`devices.${this.name}: ignored ${problem}`, {device: this.name})
     if (!config.properties) return model
     const {model: adjusted, problems} = adjust(model, config.properties)
     if (problems.length > 0)
@@ -235,6 +239,10 @@ export class ConfiguredPlug implements Plug {
 /** To tenths of a millisecond. */
 function rounded(ms: number | undefined): number | null {
   return ms === undefined ? null : Math.round(ms * 10) / 10
+}
+
+function appearanceIn({qos, retain, filtered, homeassistant}: DeviceConfig): Appearance {
+  return {qos, retain, filtered, homeassistant}
 }
 
 /** The parts of what is remembered that the plug once told of itself. */

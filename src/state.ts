@@ -37,6 +37,7 @@ const publishedSchema = z.object({
   base: z.string(),
   prefix: z.string(),
   devices: z.record(z.string(), z.string()),
+  attributes: z.record(z.string(), z.array(z.string()).readonly()).default({}),
 })
 
 const fileSchema = z.object({

@@ -1,17 +1,21 @@
-/** `B/N/set` and `B/N/get` to the plug, and exactly one result back for every command (contract §4). */
+/** `B/N/set` and `B/N/get` to a plug or a group, and exactly one result back for every command (contract §4). */
 import type {Clock} from '../clock.ts'
 import {CommandError, toCommandError} from '../device/errors.ts'
 import type {Log} from '../log.ts'
 import type {Value} from '../models/model.ts'
 import type {Incoming} from '../mqtt/connection.ts'
 import type {CommandTopic, Topics} from '../mqtt/topics.ts'
-import {parseGet, parseSet} from './payload.ts'
+import {Group} from './group.ts'
+import type {Groups} from './groups.ts'
+import {carryOut, type Order, understand} from './orders.ts'
 import type {Plug} from './plug.ts'
 import {answer, type Publisher} from './publisher.ts'
 import type {States} from './states.ts'
+import {type Outcome, Together} from './together.ts'
 
 export interface CommandOptions {
   plugs: ReadonlyMap<string, Plug>
+  groups: Groups
   states: States
   publisher: Publisher
   topics: Topics
@@ -21,119 +25,134 @@ export interface CommandOptions {
 
 /** What a result tells of its command, filled in as far as the command could be understood. */
 interface Told {
-  request: Record<string, unknown>
+  request: Order | Record<string, never>
   transaction?: unknown
-  data?: Record<string, Value>
+  data?: Record<string, unknown>
 }
 
-type PlugCommand = Extract<CommandTopic, {kind: 'set' | 'get'}>
+type DeviceCommand = Extract<CommandTopic, {kind: 'set' | 'get'}>
+
+/** So many names are told of those that failed, and of those that exist. */
+const MOST_NAMES = 10
 
 export class Commands {
   readonly #options: CommandOptions
+  readonly #together: Together
   readonly #warned = new Set<string>()
 
   constructor(options: CommandOptions) {
     this.#options = options
+    const obey = (...order: Parameters<typeof carryOut>) => this.#obey(...order)
+    this.#together = new Together({clock: options.clock, obey})
   }
 
   /** Carries a command out and answers it. Never rejects. */
-  async handle(command: PlugCommand, incoming: Incoming): Promise<void> {
-    const plug = this.#options.plugs.get(command.name)
-    if (!plug) {
-      const known = [...this.#options.plugs.keys()].slice(0, 10).join(', ')
-      return this.#warnOnce(incoming.topic, `no plug is called ${command.name}: known are ${known}`)
+  async handle(command: DeviceCommand, incoming: Incoming): Promise<void> {
+    const {plugs, groups, clock} = this.#options
+    const target = plugs.get(command.name) ?? groups.all.get(command.name)
+    if (!target) {
+      const known = [...plugs.keys(), ...groups.all.keys()].slice(0, MOST_NAMES).join(', ')
+      return this.#warnOnce(incoming.topic, `no plug or group is called ${command.name}: known are ${known}`)
     }
-    const {clock} = this.#options
     const received = clock.now()
-    const deadline = received + Math.min(plug.commandTimeout, incoming.expiresIn ?? plug.commandTimeout)
     const told: Told = {request: {}}
-    const failure = await this.#carryOut(plug, command, incoming, deadline, told).then(
+    const failure = await this.#carryOut(target, command, incoming, received, told).then(
       () => undefined,
       toCommandError,
     )
-    if (failure?.code === 'internal')
-      this.#options.log.error('a command failed for a reason nobody foresaw', {error: failure})
-    this.#answer(plug, incoming, told, failure, Math.round(clock.now() - received))
+    this.#noteInternal(failure)
+    this.#answer(target.name, incoming, told, failure, Math.round(clock.now() - received))
   }
 
   async #carryOut(
-    plug: Plug,
-    command: PlugCommand,
-    incoming: Incoming,
-    deadline: number,
+    target: Plug | Group,
+    command: DeviceCommand,
+    {payload, expiresIn = Number.POSITIVE_INFINITY}: Incoming,
+    received: number,
     told: Told,
   ): Promise<void> {
-    if (plug.disabled) throw new CommandError('disabled', `${plug.name} is disabled in the configuration`)
-    if (command.kind === 'get') await this.#get(plug, command.property, incoming, deadline, told)
-    else await this.#set(plug, command.property, incoming, deadline, told)
-  }
-
-  async #set(
-    plug: Plug,
-    property: string | undefined,
-    incoming: Incoming,
-    deadline: number,
-    told: Told,
-  ): Promise<void> {
-    const {values, transaction} = parseSet(incoming.payload, property)
-    Object.assign(told, {request: {set: values}, transaction})
-    await plug.device.ready({deadline})
-    // All or nothing as far as that can be known beforehand: a typo in one property switches none.
-    for (const [name, value] of Object.entries(values)) plug.device.check(name, value)
+    const {order, transaction} = understand(command, payload)
+    Object.assign(told, {request: order, transaction})
+    const deadlineOf = ({commandTimeout}: Plug) => received + Math.min(commandTimeout, expiresIn)
+    if (target instanceof Group) return this.#carryOutTogether(target, order, deadlineOf, told)
     const done: Record<string, Value> = {}
     told.data = done
-    const settled = await Promise.allSettled(
-      Object.entries(values).map(async ([name, value]) => {
-        done[name] = await plug.device.set(name, value, deadline)
-      }),
-    )
-    const failed = settled.find((result) => result.status === 'rejected')
-    if (failed) throw failed.reason
+    await this.#obey(target, order, deadlineOf(target), done)
   }
 
-  async #get(
-    plug: Plug,
-    property: string | undefined,
-    incoming: Incoming,
-    deadline: number,
+  async #carryOutTogether(
+    group: Group,
+    order: Order,
+    deadlineOf: (plug: Plug) => number,
     told: Told,
   ): Promise<void> {
-    const {transaction} = parseGet(incoming.payload)
-    Object.assign(told, {request: {get: property ?? null}, transaction})
-    await plug.device.ready({deadline})
-    if (property !== undefined && !Object.hasOwn(plug.device.state, property))
-      throw new CommandError(
-        'unknown_property',
-        `expected one of ${Object.keys(plug.device.state).join(', ')}, got ${property}`,
-      )
-    const state = await plug.device.read(deadline, property)
-    told.data = property === undefined ? {...state} : {[property]: state[property] ?? null}
-    this.#options.states.publishState(plug)
+    const outcomes = await this.#together.carryOut(group, order, deadlineOf)
+    for (const {failure} of outcomes) this.#noteInternal(failure)
+    told.data = {
+      members: Object.fromEntries(
+        outcomes.map((outcome) => [outcome.name, resultOf(outcome.done, outcome.failure)]),
+      ),
+    }
+    if ('get' in order) this.#options.groups.tellState(group, 'anyway')
+    const failure = failureOf(outcomes)
+    if (failure) throw failure
+  }
+
+  async #obey(plug: Plug, order: Order, deadline: number, done: Record<string, Value>): Promise<void> {
+    await carryOut(plug, order, deadline, done)
+    if ('get' in order) this.#options.states.publishState(plug)
   }
 
   #answer(
-    plug: Plug,
+    name: string,
     incoming: Incoming,
-    told: Told,
+    {request, data, transaction}: Told,
     failure: CommandError | undefined,
     elapsed: number,
   ): void {
     const {publisher, topics} = this.#options
     const result = {
-      status: failure ? 'error' : 'ok',
-      request: told.request,
-      ...(told.data && (!failure || Object.keys(told.data).length > 0) ? {data: told.data} : {}),
-      ...(failure ? {error: errorOf(failure)} : {}),
-      ...(told.transaction === undefined ? {} : {transaction: told.transaction}),
+      ...resultOf(data, failure, {request}),
+      ...(transaction === undefined ? {} : {transaction}),
       elapsed_ms: elapsed,
     }
-    publisher.publish(answer(incoming, topics.response(plug.name), result))
+    publisher.publish(answer(incoming, topics.response(name), result))
+  }
+
+  #noteInternal(failure: CommandError | undefined): void {
+    if (failure?.code === 'internal')
+      this.#options.log.error('a command failed for a reason nobody foresaw', {error: failure})
   }
 
   #warnOnce(topic: string, text: string): void {
     if (this.#warned.has(topic) || this.#warned.size > 1000) return
     this.#warned.add(topic)
     this.#options.log.warn(text, {topic})
+  }
+}
+
+/** One failure for all that failed: with the code of the first, in the order of the group. */
+function failureOf(outcomes: readonly Outcome[]): CommandError | undefined {
+  const failed = outcomes.flatMap(({name, failure}) => (failure ? [{name, code: failure.code}] : []))
+  const [first] = failed
+  if (!first) return undefined
+  const named = failed.slice(0, MOST_NAMES).map(({name, code}) => `${name} (${code})`)
+  const more = failed.length > named.length ? [`${failed.length - named.length} more`] : []
+  const which = [...named, ...more].join(', ')
+  return new CommandError(first.code, `${failed.length} of ${outcomes.length} members failed: ${which}`)
+}
+
+/** An error comes with data only when something was done before it. */
+function resultOf(
+  data: Record<string, unknown> | undefined,
+  failure: CommandError | undefined,
+  told: Record<string, unknown> = {},
+) {
+  return {
+    status: failure ? 'error' : 'ok',
+    ...told,
+    ...(data && (!failure || Object.keys(data).length > 0) ? {data} : {}),
+    ...(failure ? {error: errorOf(failure)} : {}),
   }
 }
 

@@ -29,3 +29,6 @@ export interface Controls {
   /** Whether somebody allowed requests to send a plug anything. */
   allowsRawCalls(): boolean
 }
+
+/** In the order in which they are offered. */
+export const logLevels = ['trace', 'debug', 'info', 'warn', 'error'] as const satisfies readonly LogLevel[]

@@ -1,32 +1,12 @@
 /** Requests about single plugs: `B/bridge/request/device/…` (contract §6). Those that change something change config.yaml. */
 import {z} from 'zod'
-import type {Clock} from '../clock.ts'
 import {CommandError} from '../device/errors.ts'
 import {isDangerous} from '../device/raw-calls.ts'
 import {excerpt} from '../device/values.ts'
-import type {Controls, Edit, Written} from './controls.ts'
+import type {Edit, Written} from './controls.ts'
+import {followingEdits} from './group-requests.ts'
 import type {Plug} from './plug.ts'
-
-/** What a request may use. */
-export interface RequestContext {
-  controls: Controls
-  plugs: ReadonlyMap<string, Plug>
-  clock: Clock
-}
-
-interface Verb<S extends z.ZodType> {
-  schema: S
-  run: (context: RequestContext, values: z.output<S>) => unknown
-}
-
-export interface Answering {
-  answer(context: RequestContext, values: unknown): Promise<unknown>
-}
-
-/** A row of the table of requests: what it takes, and what it does. */
-export function verb<S extends z.ZodType>(schema: S, run: Verb<S>['run']): Answering {
-  return {answer: async (context, values) => run(context, check(schema, values))}
-}
+import {type Answering, edit, type RequestContext, verb} from './verbs.ts'
 
 const name = z.string().min(1)
 const written: z.ZodType<Written> = z.lazy(() =>
@@ -41,13 +21,13 @@ export const deviceVerbs: Readonly<Record<string, Answering>> = {
   }),
   'device/remove': verb(z.strictObject({name}), async (context, {name}) => {
     find(context, name)
-    await edit(context, [{path: ['devices', name], drop: true}])
+    await edit(context, [{path: ['devices', name], drop: true}, ...followingEdits(context, name)])
     return {name}
   }),
   'device/rename': verb(z.strictObject({from: name, to: name}), async (context, {from, to}) => {
     find(context, from)
     if (context.plugs.has(to)) throw new CommandError('invalid_payload', `${to} is configured already`)
-    await edit(context, [{path: ['devices', from], rename: to}])
+    await edit(context, [{path: ['devices', from], rename: to}, ...followingEdits(context, from, to)])
     return {from, to}
   }),
   'device/options': verb(
@@ -103,21 +83,4 @@ function find({plugs}: RequestContext, wanted: string): Plug {
 function deadline({clock}: RequestContext, {name, disabled, commandTimeout}: Plug): number {
   if (disabled) throw new CommandError('disabled', `${name} is disabled in the configuration`)
   return clock.now() + commandTimeout
-}
-
-/** @throws CommandError with every problem the configuration would have: then the file is as it was */
-async function edit({controls}: RequestContext, edits: readonly Edit[]): Promise<void> {
-  const problems = await controls.edit(edits)
-  if (problems !== undefined)
-    throw new CommandError('refused', `the configuration stays as it is:\n${problems}`)
-}
-
-/** @throws CommandError naming each wrong key, what was expected there and what came */
-function check<S extends z.ZodType>(schema: S, values: unknown): z.output<S> {
-  const parsed = schema.safeParse(values)
-  if (parsed.success) return parsed.data
-  const problems = parsed.error.issues.map(({path, message}) =>
-    path.length > 0 ? `${path.join('.')}: ${message}` : message,
-  )
-  throw new CommandError('invalid_payload', problems.join('; '))
 }

@@ -11,6 +11,7 @@ import {
   type Platforms,
   platformsOf,
   plugDiscovery,
+  usualPlatforms,
   withoutVanished,
 } from './discovery.ts'
 import type {Plug} from './plug.ts'
@@ -101,7 +102,7 @@ export class HomeAssistant {
     const id = deviceId(did)
     const message = plugDiscovery(plug, did, model, this.#options)
     const before = this.#sent.get(id)
-    const farewell = before && withoutVanished(before.platforms, message)
+    const farewell = withoutVanished(before?.platforms ?? usualPlatforms(model), message)
     const payload = JSON.stringify(farewell ?? message)
     const isNews = before?.digest !== digest(payload)
     this.#delayed.get(id)?.cancel()

@@ -2,6 +2,7 @@
  * What lies on the broker of plugs that are not configured any more: it is cleared, also when they were removed or renamed while
  * the bridge was down, or while there was no broker (contract §6). Other software's topics are never touched.
  */
+import {isDeepStrictEqual} from 'node:util'
 import type {Clock, Timer} from '../clock.ts'
 import {Topics} from '../mqtt/topics.ts'
 import {deviceId, discoveryTopic, isAnnounced} from './discovery.ts'
@@ -16,6 +17,8 @@ export interface PublishedOf {
   prefix: string
   /** By name, the id they had in Home Assistant; empty when it was never told. */
   devices: Record<string, string>
+  /** By name, the properties that lie on topics of their own; of plugs that have any. */
+  attributes: Record<string, readonly string[]>
 }
 
 export interface LeftoverOptions {
@@ -23,6 +26,7 @@ export interface LeftoverOptions {
   topics: Topics
   prefix: string
   plugs: ReadonlyMap<string, Plug>
+  attributesOf: (plug: Plug) => readonly string[]
   clock: Clock
   isConnected: () => boolean
   groups: Pick<Groups, 'ids'>
@@ -45,7 +49,7 @@ export class Leftovers {
   constructor(options: LeftoverOptions) {
     const {topics, prefix, published} = options
     this.#options = options
-    this.#published = published ?? {base: topics.base, prefix, devices: {}}
+    this.#published = published ?? {base: topics.base, prefix, devices: {}, attributes: {}}
   }
 
   /** From now on it is known under which id Home Assistant knows this plug. */
@@ -72,6 +76,7 @@ export class Leftovers {
       devices[name] = '' // once: a device that Home Assistant does not know is worth a warning to it
     }
     this.#options.remember(this.#published)
+    this.#clearAttributes(now)
     if (this.#gone(now).length === 0) this.#finish(now)
     else this.#clearing = this.#options.clock.after(FORGETTING_MS, () => this.#clearTopics())
   }
@@ -85,6 +90,19 @@ export class Leftovers {
       this.#clear(topics.state(name))
     }
     this.#finish(now)
+  }
+
+  /** At once: Home Assistant does not listen there. */
+  #clearAttributes(now: PublishedOf): void {
+    const {base, attributes} = this.#published
+    const topics = new Topics(base)
+    const isElsewhere = base !== now.base
+    for (const [name, properties] of Object.entries(attributes))
+      for (const property of properties) {
+        const isThere =
+          now.attributes[name]?.includes(property) || Object.hasOwn(now.devices, `${name}/${property}`)
+        if (isElsewhere || !isThere) this.#clear(topics.attribute(name, property))
+      }
   }
 
   /** Names of which something lies on the broker, and that nothing has now. */
@@ -102,17 +120,34 @@ export class Leftovers {
 
   #note(plug: Plug): void {
     const {topics, prefix, remember} = this.#options
-    const {base, prefix: before, devices} = this.#published
+    const {base, prefix: before, devices, attributes} = this.#published
     if (base !== topics.base || prefix !== before) return // what is still to be cleared stays remembered
-    if (devices[plug.name] === this.#idOf(plug)) return
-    devices[plug.name] = this.#idOf(plug)
+    const [id, values] = [this.#idOf(plug), this.#attributesOf(plug)]
+    if (devices[plug.name] === id && isDeepStrictEqual(attributes[plug.name] ?? [], values)) return
+    devices[plug.name] = id
+    if (values.length > 0) attributes[plug.name] = values
     remember(this.#published)
   }
 
   #now(): PublishedOf {
     const {topics, prefix, plugs, groups} = this.#options
     const devices = [...[...plugs.values()].map((plug) => [plug.name, this.#idOf(plug)]), ...groups.ids]
-    return {base: topics.base, prefix, devices: Object.fromEntries(devices)}
+    const attributes = [...plugs.values()].flatMap((plug) => {
+      const values = this.#attributesOf(plug)
+      return values.length > 0 ? [[plug.name, values] as const] : []
+    })
+    return {
+      base: topics.base,
+      prefix,
+      devices: Object.fromEntries(devices),
+      attributes: Object.fromEntries(attributes),
+    }
+  }
+
+  /** Of a plug that did not tell its model yet, those it had before. */
+  #attributesOf(plug: Plug): readonly string[] {
+    if (!plug.device.model) return this.#published.attributes[plug.name] ?? []
+    return this.#options.attributesOf(plug)
   }
 
   /** Home Assistant is not told of a plug that is disabled, and forgets one that was. */

@@ -1,4 +1,5 @@
 import type {Device} from '../device/device.ts'
+import type {Model} from '../models/model.ts'
 
 /** A configured plug as the bridge sees it: never a packet or a token. */
 export interface Plug {
@@ -12,6 +13,7 @@ export interface Plug {
   readonly description: string | undefined
   readonly area: string | undefined
   readonly icon: string | undefined
+  readonly appearance: Appearance
   /** How long a command for it lives, milliseconds. */
   readonly commandTimeout: number
   /** When it last answered, on the clock. */
@@ -19,6 +21,55 @@ export interface Plug {
   /** Whether its last poll failed. */
   readonly failing: boolean
   statistics(): Statistics
+}
+
+/** How a plug is shown, where its owner wants it otherwise than all are. */
+export interface Appearance {
+  /** Of its state; that of all plugs unless told. */
+  readonly qos?: 0 | 1 | undefined
+  /** Whether the broker keeps its state; as for all plugs unless told. */
+  readonly retain?: boolean | undefined
+  /** Properties that are shown nowhere. They can still be set, and read by name. */
+  readonly filtered?: readonly string[] | undefined
+  readonly homeassistant?: HomeAssistantLook | undefined
+}
+
+export interface HomeAssistantLook {
+  /** Whether Home Assistant is told of it at all. */
+  readonly enabled: boolean
+  /** Of the device, in place of the plug's own name. */
+  readonly name?: string
+  /** By property. */
+  readonly entities?: Readonly<Record<string, EntityLook>>
+}
+
+export interface EntityLook {
+  readonly name?: string
+  readonly icon?: string
+  /** Whether the entity is there without anybody enabling it. */
+  readonly enabled?: boolean
+  /** Of a switch. */
+  readonly device_class?: 'switch' | 'outlet'
+}
+
+/** What the model of the plug has not got, and is named all the same: setting by setting, for a person. */
+export function pointless({filtered = [], homeassistant}: Appearance, {name, properties}: Model): string[] {
+  const looks = Object.entries(homeassistant?.entities ?? {})
+  const has = Object.keys(properties)
+  const unknown = (property: string) => !has.includes(property)
+  const said = [
+    ...filtered.filter(unknown).map((property) => `filtered: ${property}`),
+    ...looks
+      .filter(([property]) => unknown(property))
+      .map(([property]) => `homeassistant.entities.${property}`),
+  ]
+  const classes = looks.filter(
+    ([property, look]) => look.device_class && (properties[property]?.kind ?? 'switch') !== 'switch',
+  )
+  return [
+    ...(said.length > 0 ? [`${said.join(', ')}: ${name} has only ${has.join(', ')}`] : []),
+    ...classes.map(([property]) => `homeassistant.entities.${property}.device_class: it is no switch`),
+  ]
 }
 
 /** Counted since the start of the bridge. */

@@ -7,18 +7,27 @@ export interface Publisher {
   publish(message: Message): void
 }
 
+/** Who asked has given up on its answer by then, also one who was away for a while: commands live ten seconds (contract §4). */
+const ANSWER_EXPIRES_MS = 60_000
+
 /** What lies on the broker for everybody who comes later. */
 export function retained(topic: string, value: unknown): Message {
-  return {topic, payload: JSON.stringify(value), retain: true, qos: 1}
+  return {...json(topic, value), retain: true, qos: 1}
 }
 
 /** What is said once: answers and events. */
 export function passing(topic: string, value: unknown): Message {
-  return {topic, payload: JSON.stringify(value), retain: false, qos: 1}
+  return {...json(topic, value), retain: false, qos: 1}
 }
 
 /** The answer to a message: where its sender asked for it (MQTT 5), or else on the topic everybody knows. */
 export function answer({responseTopic, correlationData}: Incoming, home: string, result: unknown): Message {
-  if (responseTopic === undefined || topicProblem(responseTopic)) return passing(home, result)
-  return {...passing(responseTopic, result), correlationData}
+  const isHere = responseTopic === undefined || topicProblem(responseTopic) !== undefined
+  const message = {...passing(isHere ? home : responseTopic, result), expiresIn: ANSWER_EXPIRES_MS}
+  return isHere ? message : {...message, correlationData}
+}
+
+/** The topic and the payload of a message that holds JSON. */
+export function json(topic: string, value: unknown) {
+  return {topic, payload: JSON.stringify(value), contentType: 'application/json'} as const
 }

@@ -125,6 +125,7 @@ function describe(plug: Plug) {
     address: plug.address ?? null,
     availability,
     properties: model ? propertiesOf(model, plug.device.energySource) : [],
+    filtered: plug.appearance.filtered ?? [],
     left_out: plug.device.leftOut,
     implausible: plug.device.implausible,
   }

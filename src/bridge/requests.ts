@@ -1,16 +1,15 @@
 /** `B/bridge/request/<verb>` -> a row of this table -> `B/bridge/response/<verb>` (contract §6). */
 import {z} from 'zod'
 import {CommandError, toCommandError} from '../device/errors.ts'
-import type {Log, LogLevel} from '../log.ts'
+import type {Log} from '../log.ts'
 import type {Incoming} from '../mqtt/connection.ts'
 import {type Topics, topicProblem} from '../mqtt/topics.ts'
-import type {Controls} from './controls.ts'
-import {deviceVerbs, type RequestContext, verb} from './device-requests.ts'
+import {type Controls, logLevels} from './controls.ts'
+import {deviceVerbs} from './device-requests.ts'
+import {groupVerbs} from './group-requests.ts'
 import {type Parsed, parseRequest} from './payload.ts'
 import {answer, type Publisher} from './publisher.ts'
-
-/** In the order in which they are offered. */
-export const logLevels = ['trace', 'debug', 'info', 'warn', 'error'] as const satisfies readonly LogLevel[]
+import {type RequestContext, verb} from './verbs.ts'
 
 const nothing = z.strictObject({})
 
@@ -29,6 +28,7 @@ const verbs = new Map(
     reload: verb(nothing, ({controls}) => renewed(controls, 'reload')),
     restart: verb(nothing, ({controls}) => renewed(controls, 'restart')),
     ...deviceVerbs,
+    ...groupVerbs,
   }),
 )
 

@@ -6,6 +6,7 @@ import {z} from 'zod'
 import type {Address, Model, Property, Raw as Said, Write} from '../models/model.ts'
 import {type Word, wordFor, words} from '../models/words.ts'
 import * as a from './fields.ts'
+import {TOPIC_WORDS} from './names.ts'
 import type {Broken} from './plugs.ts'
 import {kindOf, quoted, suggestion} from './problems.ts'
 import {mapping} from './schema.ts'
@@ -128,6 +129,8 @@ const RELAY_FIRST = 'expected the relay as the first property, a switch called s
 export function propertyIn(name: string, said: Raw): Understood<Property> {
   if (OURS.has(name)) return wrong('the bridge adds this property to every plug by itself')
   if (!NAME.test(name)) return wrong('expected a name of small letters, digits and "_", such as surge_power')
+  if (TOPIC_WORDS.has(name))
+    return wrong('expected another name: this one is a word of the topics themselves')
   if (!isMapping(said)) return wrong(`expected where it is found, such as {miot: 2.1}, got ${kindOf(said)}`)
   const {is = wordFor(name)} = said
   const word = typeof is === 'string' ? words.get(is) : undefined

@@ -14,7 +14,7 @@ export function edited(text: string, file: string, edits: readonly Edit[]): stri
   if (!readable) throw new ConfigError(problems)
   for (const edit of edits) {
     if ('put' in edit) put(document, edit.path, edit.put)
-    else if ('drop' in edit) document.deleteIn(edit.path)
+    else if ('drop' in edit) drop(document, edit.path)
     else rename(document, file, edit.path, edit.rename)
   }
   return document.toString({lineWidth: 0, flowCollectionPadding: false, indent: indentOf(text)})
@@ -30,6 +30,15 @@ function put(document: Document, path: readonly string[], value: Written): void 
   // An empty `{}` is where something longer is going to be.
   if (isMap(around) && around.items.length === 0) around.flow = false
   document.setIn(path, nodeOf(document, value))
+}
+
+/** A section that has nothing left in it, not even a comment, goes with the last that was in it. */
+function drop(document: Document, path: readonly string[]): void {
+  document.deleteIn(path)
+  const parents = path.slice(0, -1)
+  const around = parents.length > 0 ? document.getIn(parents, true) : undefined
+  if (isMap(around) && around.items.length === 0 && !around.comment && !around.commentBefore)
+    document.deleteIn(parents)
 }
 
 /** What would be read as nothing when it is written plainly gets quotes. */

@@ -26,7 +26,7 @@ export interface Misspelled {
 
 /**
  * What the environment overrides. An empty variable counts as one that is not set, as container files often produce it.
- * @param read the file's own values: the plugs' names are in it
+ * @param read the file's own values: the names of plugs and groups are in it
  * @param others variables that start like ours and are used by the file itself, with `!env`
  */
 export function readOverrides(env: Environment, read: Raw | undefined, others: ReadonlySet<string>) {
@@ -69,11 +69,12 @@ export function override(read: RawMapping, path: Path, text: string): void {
 function settingsByVariable(read: Raw | undefined): (variable: string) => string[][] {
   const settings = singleValues()
   const fixed = new Map(settings.map((setting) => [variableOf(setting.path), setting.path]))
-  const ofPlugs = settings.filter(({path}) => path[1] === ANY)
-  const plugs = groupBy(plugNames(read), snake)
+  const ofNamed = settings.filter(({path}) => path[1] === ANY)
+  const named = (section: string) => groupBy(namesIn(read, section), snake)
+  const names = new Map(['devices', 'groups'].map((section) => [section, named(section)]))
   return (variable) => {
     const path = fixed.get(variable)
-    return path ? [path] : ofPlugs.flatMap((setting) => ofPlug(setting, variable, plugs))
+    return path ? [path] : ofNamed.flatMap((setting) => ofOne(setting, variable, names))
   }
 }
 
@@ -81,21 +82,22 @@ function singleValues(): Setting[] {
   return listSettings().filter(({schema}) => [schema.type].flat().some((type) => type !== 'array'))
 }
 
-function ofPlug(
-  {path: [devices = '', , ...rest]}: Setting,
+/** The setting as that of one plug or group. @param names those in use, by section and by how they look in capitals */
+function ofOne(
+  {path: [section = '', , ...rest]}: Setting,
   variable: string,
-  plugs: Map<string, string[]>,
+  names: ReadonlyMap<string, ReadonlyMap<string, string[]>>,
 ): string[][] {
-  const start = `${PREFIX}${snake(devices)}_`
+  const start = `${PREFIX}${snake(section)}_`
   const end = `_${rest.map(snake).join('_')}`
   if (!variable.startsWith(start) || !variable.endsWith(end)) return []
-  const names = plugs.get(variable.slice(start.length, -end.length)) ?? []
-  return names.map((name) => [devices, name, ...rest])
+  const meant = names.get(section)?.get(variable.slice(start.length, -end.length)) ?? []
+  return meant.map((name) => [section, name, ...rest])
 }
 
-function plugNames(read: Raw | undefined): string[] {
-  const devices = typeof read === 'object' && !Array.isArray(read) ? read['devices'] : undefined
-  return typeof devices === 'object' && !Array.isArray(devices) ? Object.keys(devices) : []
+function namesIn(read: Raw | undefined, section: string): string[] {
+  const named = typeof read === 'object' && !Array.isArray(read) ? read[section] : undefined
+  return typeof named === 'object' && !Array.isArray(named) ? Object.keys(named) : []
 }
 
 function variableOf(path: string[]): string {

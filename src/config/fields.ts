@@ -108,6 +108,11 @@ export function modelId() {
   return pattern('a model such as chuangmi.plug.v3', /^[a-z0-9_-]+(\.[a-z0-9_-]+){2,}$/)
 }
 
+/** As `miio2mqtt models` lists them. Which of them a plug has depends on its model, which may not be known yet. */
+export function property() {
+  return pattern('the name of a property such as power', /^[a-z][a-z0-9_]*$/)
+}
+
 /** As Home Assistant names them. */
 export function icon() {
   return pattern('an icon such as mdi:kettle', /^[a-z0-9-]+:[a-z0-9-]+$/)

@@ -1,4 +1,4 @@
-/** What may be a level of a topic, and so what may be the name of a plug. */
+/** What may be a level of a topic, and so what may be the name of a plug or of a group. */
 
 /** Brokers close the connection over these, or should. */
 const UNPRINTABLE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Noncharacter_Code_Point}]/u
@@ -6,7 +6,7 @@ const UNPRINTABLE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Noncharacter_Code_Point}]/u
 const LONGEST = 200
 
 /** Topics of a plug end so: a plug `desk/set` would take the commands of the plug `desk` for its own state. */
-const TOPIC_WORDS = new Set(['set', 'get', 'availability', 'response'])
+export const TOPIC_WORDS: ReadonlySet<string> = new Set(['set', 'get', 'availability', 'response'])
 
 /** Why `topic` cannot stand at the start of topics, or `undefined` when it can. */
 export function topicProblem(topic: string): string | undefined {
@@ -14,7 +14,7 @@ export function topicProblem(topic: string): string | undefined {
   return levelsProblem(topic)
 }
 
-/** Why a plug cannot be called `name`, or `undefined` when it can. */
+/** Why a plug or group cannot be called `name`, or `undefined` when it can. */
 export function nameProblem(name: string): string | undefined {
   const [first, ...rest] = name.split('/')
   const reserved = rest.find((level) => TOPIC_WORDS.has(level))

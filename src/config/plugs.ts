@@ -6,6 +6,7 @@ import {z} from 'zod'
 import {MIIO_PORT} from '../miio/packet.ts'
 import * as a from './fields.ts'
 import {nameKey, nameProblem} from './names.ts'
+import {quoted} from './problems.ts'
 import type {Path, Raw} from './yaml.ts'
 
 export interface Broken {
@@ -23,6 +24,21 @@ const identity = z
   })
   .catch({port: MIIO_PORT})
 const identities = z.object({devices: z.record(z.string(), identity).catch({})}).catch({devices: {}})
+
+const entities = z.record(z.string(), z.object({name: z.string()}).catch({name: ''})).catch({})
+/** What Home Assistant is to call a plug and its entities. */
+const looks = z
+  .object({
+    devices: z
+      .record(
+        z.string(),
+        z
+          .object({homeassistant: z.object({name: z.string().optional().catch(undefined), entities})})
+          .catch({homeassistant: {entities: {}}}),
+      )
+      .catch({}),
+  })
+  .catch({devices: {}})
 
 /** In place of its token, a plug that was set up shows one of these in its hello (docs/protocol.md §1.2). */
 const HIDDEN = /^(0{32}|f{32})$/
@@ -44,7 +60,7 @@ export function brokenRules(read: Raw | undefined): Broken[] {
       message: `${clash} "${first}"`,
     })),
   )
-  return [...misnamed(plugs), ...unfindable(plugs), ...rivals, ...hiddenTokens(plugs)]
+  return [...misnamed(plugs), ...unfindable(plugs), ...rivals, ...hiddenTokens(plugs), ...repetitions(read)]
 }
 
 function misnamed(plugs: Plug[]): Broken[] {
@@ -70,6 +86,21 @@ function pairs(plugs: Plug[], of: (plug: Plug) => string | null | undefined): [s
     const first = firsts.get(value)
     if (first === undefined) firsts.set(value, name)
     return first === undefined ? [] : [[first, name]]
+  })
+}
+
+/** Home Assistant writes the name of the plug before that of an entity. When it is there already, it cuts it off, and complains. */
+function repetitions(read: Raw | undefined): Broken[] {
+  return Object.entries(looks.parse(read).devices).flatMap(([plug, {homeassistant}]) => {
+    const {name = plug, entities} = homeassistant
+    const repeating = Object.entries(entities).filter(([, entity]) =>
+      entity.name.toLowerCase().startsWith(name.toLowerCase()),
+    )
+    const message = `expected a name that does not begin with ${quoted(name)}: Home Assistant puts that in front by itself`
+    return repeating.map(([property]) => ({
+      path: ['devices', plug, 'homeassistant', 'entities', property, 'name'],
+      message,
+    }))
   })
 }
 

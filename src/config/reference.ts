@@ -12,7 +12,7 @@ export function reference(): string {
 }
 
 function partOf({path}: Setting): string {
-  if (path[1] === ANY) return `devices.${ANY}`
+  if (path[1] === ANY) return `${path[0]}.${ANY}`
   return path.length > 1 ? (path[0] ?? '') : 'Everything else'
 }
 

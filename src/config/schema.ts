@@ -1,6 +1,6 @@
 /**
  * Everything that can be configured. The type `Config`, the checks, the reference page and config.schema.json all follow
- * from this one description. Rules about several settings at once are in plugs.ts.
+ * from this one description. Rules about several settings at once are in plugs.ts and groups.ts.
  */
 import {z} from 'zod'
 import {LOG_LEVELS} from '../log.ts'
@@ -62,6 +62,11 @@ const mqtt = mapping({
   retain: a
     .otherwise(a.flag(), true)
     .describe('Whether the broker keeps the last state for those who ask later.'),
+  output: a
+    .otherwise(a.oneOf('json', 'attribute_and_json'), 'json')
+    .describe(
+      'The state of a plug as one JSON object, or also each value by itself on a topic below: `miio2mqtt/desk/power`.',
+    ),
 })
 
 const homeassistant = mapping({
@@ -142,6 +147,33 @@ const ownProperties = z
         })
   })
 
+const entityLook = mapping({
+  name: a
+    .text()
+    .exactOptional()
+    .describe('What Home Assistant calls the entity, after the name of the plug.'),
+  icon: a.icon().exactOptional().describe('Its icon.'),
+  enabled: a
+    .flag()
+    .exactOptional()
+    .describe('Whether it is there without being enabled by hand. Counts when Home Assistant first sees it.'),
+  device_class: a
+    .oneOf('switch', 'outlet')
+    .exactOptional()
+    .describe('Of a switch: what Home Assistant takes it for.'),
+})
+
+const ownHomeAssistant = mapping({
+  enabled: a.otherwise(a.flag(), true).describe('Whether this plug announces itself to Home Assistant.'),
+  name: a.text().exactOptional().describe('What Home Assistant calls it. Default: its name here.'),
+  entities: z
+    .record(a.property(), entityLook, {
+      error: ({input}) => `expected a mapping from properties to how they look, got ${kindOf(input)}`,
+    })
+    .exactOptional()
+    .describe('How single entities look, by the names of their properties.'),
+})
+
 const log = mapping({
   level: a.otherwise(a.oneOf(...LOG_LEVELS), 'info').describe('The least important lines that are written.'),
   format: a.otherwise(a.oneOf('text', 'json'), 'text').describe('Lines for people, or for machines.'),
@@ -167,10 +199,35 @@ const device = mapping({
   properties: ownProperties
     .exactOptional()
     .describe('What its model gets wrong, by the names of its properties.'),
+  filtered: z
+    .array(a.property(), {
+      error: ({input}) => `expected a list of names of properties, got ${kindOf(input)}`,
+    })
+    .exactOptional()
+    .describe('Properties that are shown nowhere. They can still be set, and read by name.'),
+  homeassistant: ownHomeAssistant.exactOptional().describe('How it appears in Home Assistant.'),
+  qos: a.oneOf(0, 1).exactOptional().describe('Overrides `mqtt.qos` for its state.'),
+  retain: a.flag().exactOptional().describe('Overrides `mqtt.retain` for its state.'),
 })
 
 const devices = z.record(z.string(), device, {
   error: ({input}) => `expected a mapping from names to plugs, got ${kindOf(input)}`,
+})
+
+const group = mapping({
+  members: z
+    .array(a.text('the name of a plug'), {
+      error: ({input}) => `expected a list of plugs' names, got ${kindOf(input)}`,
+    })
+    .min(1, 'expected at least one plug, got none')
+    .describe('The plugs in it, by their names under `devices`.'),
+  description: a.text().exactOptional().describe('A note for people.'),
+  area: a.text().exactOptional().describe('The area that Home Assistant suggests for its switch.'),
+  icon: a.icon().exactOptional().describe('The icon of its switch in Home Assistant.'),
+})
+
+const groups = z.record(z.string(), group, {
+  error: ({input}) => `expected a mapping from names to groups, got ${kindOf(input)}`,
 })
 
 export const configSchema = mapping({
@@ -191,7 +248,15 @@ export const configSchema = mapping({
     .describe(
       'A folder of own model definitions, `*.yaml` and `*.json` (docs/adding-a-plug.md). Default: none.',
     ),
+  allow_raw_calls: a
+    .otherwise(a.flag(), false)
+    .describe(
+      'Whether `device/call` may send a plug anything. Whoever may publish could then do anything to it.',
+    ),
   devices: devices.prefault({}).describe('The plugs, by the names they have on MQTT.'),
+  groups: groups
+    .prefault({})
+    .describe('Plugs that are switched together, by the names the groups have on MQTT.'),
 })
 
 /**
@@ -202,6 +267,7 @@ export type Config = z.output<typeof configSchema> & {state_dir: string; catalog
 export type MqttConfig = Config['mqtt']
 export type PollConfig = Config['poll']
 export type DeviceConfig = z.output<typeof device>
+export type GroupConfig = z.output<typeof group>
 
 /** How a plug is polled: its own settings where it has some, in milliseconds. */
 export function pollOf(config: Config, own: DeviceConfig): PollConfig {

@@ -9,6 +9,19 @@ export interface Message {
   retain: boolean
   qos: 0 | 1
   correlationData?: Buffer | undefined
+  /** What the payload is, as a MIME type. Told over MQTT 5 only, as is `expiresIn`. */
+  contentType?: 'application/json' | 'text/plain' | undefined
+  /** For how many milliseconds the broker keeps it for somebody who is away. For ever unless told. */
+  expiresIn?: number | undefined
+}
+
+/** What MQTT 5 lets a publisher say of a message beside its payload; 3.1.1 has no place for it. */
+export function propertiesOf({correlationData, contentType, expiresIn}: Message) {
+  return {
+    ...(correlationData ? {correlationData} : {}),
+    ...(contentType ? {contentType} : {}),
+    ...(expiresIn === undefined ? {} : {messageExpiryInterval: Math.ceil(expiresIn / 1000)}),
+  }
 }
 
 /** Sends one message, and calls `done` when the broker has it, or never will. */

@@ -1,4 +1,4 @@
-/** Every topic is built and taken apart here (contract §3). `B` is the base topic, `N` the name of a plug. */
+/** Every topic is built and taken apart here (contract §3). `B` is the base topic, `N` the name of a plug or group. */
 
 /** What a message on a command topic is about. */
 export type CommandTopic =
@@ -45,6 +45,11 @@ export class Topics {
     return `${this.base}/${name}`
   }
 
+  /** The bare value of one property. */
+  attribute(name: string, property: string): string {
+    return `${this.base}/${name}/${property}`
+  }
+
   availability(name: string): string {
     return `${this.base}/${name}/availability`
   }
@@ -57,7 +62,7 @@ export class Topics {
     return `${this.base}/${name}/set/${property}`
   }
 
-  bridge(leaf: 'state' | 'info' | 'devices' | 'health' | 'event' | 'logging'): string {
+  bridge(leaf: 'state' | 'info' | 'devices' | 'groups' | 'health' | 'event' | 'logging'): string {
     return `${this.base}/bridge/${leaf}`
   }
 

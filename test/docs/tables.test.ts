@@ -2,6 +2,7 @@ import {existsSync, readdirSync, readFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {describe, expect, it} from 'vitest'
 import {Requests} from '../../src/bridge/requests.ts'
+import {systemClock} from '../../src/clock.ts'
 import {builtIn} from '../../src/models/index.ts'
 import {Topics} from '../../src/mqtt/topics.ts'
 import {faultWords} from '../../src/simulator/fault-words.ts'
@@ -95,9 +96,14 @@ async function knownVerbs(): Promise<string[]> {
       info: () => ({}),
       health: () => ({}),
       setLogLevel: () => {},
-      restart: async () => true,
+      renew: async () => undefined,
+      edit: async () => undefined,
+      allowsRawCalls: () => false,
       discover: async () => [],
     },
+    plugs: new Map(),
+    groups: {all: new Map()},
+    clock: systemClock,
     publisher: {publish: ({payload}) => (answer = payload)},
     topics: new Topics('miio2mqtt'),
     log: new RememberingLog(),

@@ -413,7 +413,7 @@ describe('commands by hand', async () => {
     await home.say('desk', 'get', '')
     const warnings = home.warnings().filter((text) => text.includes('desc'))
     expect(warnings).toHaveLength(1)
-    expect(warnings[0]).toMatch(/no plug is called desc: known are desk, heater/)
+    expect(warnings[0]).toMatch(/no plug or group is called desc: known are desk, heater/)
   })
 
   it('every command got exactly one result, and nobody had to say that something unforeseen happened', async () => {

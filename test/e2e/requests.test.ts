@@ -96,6 +96,19 @@ describe('a request that changes the plugs', () => {
     await home.isNow('hall/lamp', 'online')
   })
 
+  it('makes a group of them, and changes who is in it', async () => {
+    const evening = {name: 'evening', members: ['desk', 'hall/lamp']}
+    expect(await request('group/add', evening)).toMatchObject({status: 'ok', data: evening})
+    expect((await home.type('evening', 'set', 'ON')).status).toBe('ok')
+    expect([desk.state['state'], lamp.state['state']]).toEqual(['ON', 'ON'])
+    const fewer = {name: 'evening', remove: ['desk']}
+    expect(await request('group/members', fewer)).toMatchObject({data: {members: ['hall/lamp']}})
+    expect(await request('group/members', {name: 'evening', add: ['fan']})).toMatchObject({
+      status: 'error',
+      error: {message: expect.stringContaining('groups.evening.members')},
+    })
+  })
+
   it('renames one, which goes on under the new name and leaves nothing under the old', async () => {
     expect(await request('device/rename', {from: 'hall/lamp', to: 'office/lamp'})).toMatchObject({
       status: 'ok',
@@ -103,6 +116,15 @@ describe('a request that changes the plugs', () => {
     await home.isNow('office/lamp', 'online')
     await isGone('hall/lamp')
     expect(await home.type('office/lamp', 'set', 'OFF')).toMatchObject({status: 'ok'})
+  })
+
+  it('has renamed it in its group, too, which then goes', async () => {
+    const {payload} = await user.waitFor('miio2mqtt/bridge/groups', ({payload}) =>
+      payload.includes('office/lamp'),
+    )
+    expect(JSON.parse(payload)).toMatchObject([{name: 'evening', members: ['office/lamp']}])
+    expect(await request('group/remove', {name: 'evening'})).toMatchObject({status: 'ok'})
+    await isGone('evening')
   })
 
   it('removes one: from the file, the bridge and the broker', async () => {

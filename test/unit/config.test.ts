@@ -239,6 +239,74 @@ describe('what is different about the properties of a plug', () => {
   })
 })
 
+describe('how a plug is shown', () => {
+  const withLook = (written: string) => `devices: {desk: {host: 192.0.2.4, token: ${TOKEN}, ${written}}}`
+
+  it('is taken as it is written', () => {
+    const text = withLook(
+      'qos: 0, retain: false, filtered: [led], homeassistant: {name: Lamp, entities: {led: {enabled: false}}}',
+    )
+    expect(parse(text).devices['desk']).toMatchObject({
+      qos: 0,
+      retain: false,
+      filtered: ['led'],
+      homeassistant: {enabled: true, name: 'Lamp', entities: {led: {enabled: false}}},
+    })
+  })
+
+  it.each([
+    ['filtered: led', 'filtered: expected a list of names of properties, got a single value'],
+    ['filtered: [LED]', 'filtered.0: expected the name of a property such as power, got "LED"'],
+    ['qos: 2', 'qos: expected 0 or 1, got "2"'],
+    ['homeassistant: false', 'homeassistant: expected a mapping, got a single value'],
+    ['homeassistant: {icon: x}', 'homeassistant.icon: unknown key'],
+    [
+      'homeassistant: {entities: {state: {device_class: light}}}',
+      'homeassistant.entities.state.device_class: expected switch or outlet, got "light"',
+    ],
+    [
+      'homeassistant: {entities: {led: {name: Desk light}}}',
+      'homeassistant.entities.led.name: expected a name that does not begin with "desk": Home Assistant puts that in front by itself',
+    ],
+  ])('is not %s', (written, problem) => {
+    expect(problems(withLook(written)).map((line) => line.replace(/^\S+ /, ''))).toEqual([
+      `devices.desk.${problem}`,
+    ])
+  })
+})
+
+describe('attributes', () => {
+  const plug = (host: number) => `{host: 192.0.2.${host}, token: ${TOKEN}}`
+  const output = (written: string) => `mqtt: {output: ${written}}
+devices:
+  desk: ${plug(1)}
+  desk/led: ${plug(2)}
+  desk/lamp: ${plug(3)}
+  hall/led: ${plug(4)}
+  desk/state_2: ${plug(5)}
+groups: {desk/usb: {members: [desk]}}
+`
+
+  it('want topics that are the names of other plugs', () => {
+    expect(problems(output('attribute_and_json'))).toEqual([
+      'config.yaml:4:3 devices.desk/led: expected another name: with mqtt.output: attribute_and_json this is the topic of led of the plug "desk"',
+      'config.yaml:7:3 devices.desk/state_2: expected another name: with mqtt.output: attribute_and_json this is the topic of state_2 of the plug "desk"',
+      'config.yaml:8:10 groups.desk/usb: expected another name: with mqtt.output: attribute_and_json this is the topic of usb of the plug "desk"',
+    ])
+  })
+
+  it('are not there unless they are asked for', () => {
+    expect(parse(output('json')).mqtt.output).toBe('json')
+    expect(parse('').mqtt.output).toBe('json')
+  })
+
+  it('never come without the state as a whole', () => {
+    expect(problems('mqtt: {output: attribute}')).toEqual([
+      'config.yaml:1:8 mqtt.output: expected json or attribute_and_json, got "attribute"',
+    ])
+  })
+})
+
 describe('problems', () => {
   it('are listed all at once, in the order of the file, each with its place', () => {
     const text = `mqtt:

@@ -1,6 +1,14 @@
 import {beforeEach, describe, expect, it} from 'vitest'
-import {bridgeDiscovery, bridgeId, plugDiscovery} from '../../../src/bridge/discovery.ts'
+import {
+  bridgeDiscovery,
+  bridgeId,
+  platformsOf,
+  plugDiscovery,
+  usualPlatforms,
+  withoutVanished,
+} from '../../../src/bridge/discovery.ts'
 import {HomeAssistant} from '../../../src/bridge/homeassistant.ts'
+import type {Appearance} from '../../../src/bridge/plug.ts'
 import {builtIn} from '../../../src/models/index.ts'
 import {Topics} from '../../../src/mqtt/topics.ts'
 import {messageProblems} from '../../support/discovery-validator.ts'
@@ -42,6 +50,8 @@ async function identify(firmware = '1.2.4_16'): Promise<void> {
   await clock.advance(20)
   await identified
 }
+const componentsIn = (message: {payload: string} | undefined) =>
+  JSON.parse(message?.payload ?? '{}').components
 const firmwares = () =>
   publisher
     .on(TOPIC)
@@ -156,11 +166,39 @@ describe('the discovery of a plug', () => {
     expect(clock.pending).toBe(0)
   })
 
-  it.each([{disabled: true}, {did: null}])('does not happen for %j', (choice) => {
-    stage(choice)
+  it('takes back what vanished before it leaves it out', async () => {
     homeAssistant.discoverAll()
-    expect(publisher.topics).toEqual(['homeassistant/device/miio2mqtt_bridge_miio2mqtt/config'])
+    await clock.advance(MINUTE)
+    publisher.messages.length = 0
+    plug = new StagedPlug(clock, {appearance: {filtered: ['led']}})
+    homeAssistant.discover(plug)
+    await clock.advance(MINUTE)
+    const [farewell, final] = publisher.on(TOPIC)
+    expect(publisher.on(TOPIC)).toHaveLength(2)
+    expect(componentsIn(farewell).led).toEqual({platform: 'switch'})
+    expect(componentsIn(farewell).temperature).toHaveProperty('unique_id')
+    expect(componentsIn(final)).not.toHaveProperty('led')
+    expect((final?.at ?? 0) - (farewell?.at ?? 0)).toBeGreaterThan(2 * SECOND)
   })
+
+  it('takes back what is filtered also when an earlier run may have told of it', async () => {
+    stage({appearance: {filtered: ['led']}})
+    homeAssistant.discoverAll()
+    await clock.advance(MINUTE)
+    homeAssistant.discoverAll()
+    await clock.advance(MINUTE)
+    const leds = publisher.on(TOPIC).map((message) => componentsIn(message).led)
+    expect(leds).toEqual([{platform: 'switch'}, undefined, undefined])
+  })
+
+  it.each([{disabled: true}, {did: null}, {appearance: {homeassistant: {enabled: false}}}])(
+    'does not happen for %j',
+    (choice) => {
+      stage(choice)
+      homeAssistant.discoverAll()
+      expect(publisher.topics).toEqual(['homeassistant/device/miio2mqtt_bridge_miio2mqtt/config'])
+    },
+  )
 })
 
 describe('the message for the bridge', () => {
@@ -176,9 +214,112 @@ describe('the message for the bridge', () => {
   })
 })
 
+describe('what has to be taken back', () => {
+  const message = {components: {state: {platform: 'switch', name: null}, led: {platform: 'switch'}}}
+
+  it('is nothing when everything is there as before', () => {
+    expect(withoutVanished(platformsOf(message), message)).toBeUndefined()
+    expect(withoutVanished({state: 'switch'}, message)).toBeUndefined()
+  })
+
+  it('is what is not there any more', () => {
+    expect(withoutVanished({...platformsOf(message), power: 'sensor'}, message)?.components).toEqual({
+      ...message.components,
+      power: {platform: 'sensor'},
+    })
+  })
+
+  it('is what has become something else, which to Home Assistant is another entity', () => {
+    expect(withoutVanished({state: 'switch', led: 'sensor'}, message)?.components).toEqual({
+      state: {platform: 'switch', name: null},
+      led: {platform: 'sensor'},
+    })
+  })
+})
+
 describe('the message for a plug', () => {
+  const model = builtIn.find('chuangmi.plug.m1') ?? expect.fail('no such model')
+  const messageFor = (appearance: Appearance) =>
+    plugDiscovery(new StagedPlug(clock, {appearance}), 4711, model, {topics, version: '1.2.3'})
+
+  it.each<[string, Appearance]>([
+    ['nothing', {}],
+    ['filters', {filtered: ['led', 'rssi', 'no_such_thing']}],
+    ['a name', {homeassistant: {enabled: true, name: 'Espressomaschine'}}],
+    [
+      'looks',
+      {
+        homeassistant: {
+          enabled: true,
+          entities: {
+            state: {name: 'Relay', icon: 'mdi:coffee', device_class: 'switch', enabled: false},
+            led: {device_class: 'outlet', icon: 'mdi:led-on'},
+            rssi: {enabled: true},
+            power: {name: 'not there'},
+          },
+        },
+      },
+    ],
+  ])('holds with %s of its owner', (_, appearance) => {
+    const payload = JSON.stringify(messageFor(appearance))
+    expect(messageProblems({topic: TOPIC, payload, retain: true}, 'homeassistant')).toEqual([])
+  })
+
+  it.each(builtIn.ids)('holds for %s, filtered and dressed up in every way', (id) => {
+    const own = builtIn.find(id) ?? expect.fail('no such model')
+    const names = Object.keys(own.properties)
+    const entities = Object.fromEntries(
+      names.map((name, index) => [
+        name,
+        {name: `Own ${name}`, icon: 'mdi:star', enabled: index % 2 === 0, device_class: 'switch' as const},
+      ]),
+    )
+    const looks: Appearance[] = [
+      {filtered: names.slice(1)},
+      {filtered: names.filter((_, index) => index % 2)},
+    ]
+    const problems = looks.flatMap((look) => {
+      const appearance = {...look, homeassistant: {enabled: true, name: 'Lamp', entities}}
+      const message = plugDiscovery(new StagedPlug(clock, {appearance}), 4711, own, {
+        topics,
+        version: '1.2.3',
+      })
+      const farewell = withoutVanished(usualPlatforms(own), message) ?? message
+      return [message, farewell].flatMap((each) =>
+        messageProblems({topic: TOPIC, payload: JSON.stringify(each), retain: true}, 'homeassistant'),
+      )
+    })
+    expect(problems).toEqual([])
+  })
+
+  it('has the looks its owner wants', () => {
+    const {device, components} = messageFor({
+      filtered: ['temperature'],
+      homeassistant: {
+        enabled: true,
+        name: 'Espresso machine',
+        entities: {
+          state: {icon: 'mdi:coffee', device_class: 'switch'},
+          rssi: {enabled: true, name: 'Wi-Fi'},
+          led: {enabled: false},
+        },
+      },
+    })
+    expect(device).toMatchObject({name: 'Espresso machine', identifiers: ['miio2mqtt_4711']})
+    expect(Object.keys(components)).toEqual(['state', 'led', 'rssi', 'last_seen'])
+    expect(components['state']).toMatchObject({
+      name: null,
+      icon: 'mdi:coffee',
+      device_class: 'switch',
+      default_entity_id: 'switch.espresso_machine',
+      command_topic: 'miio2mqtt/desk/set/state',
+    })
+    expect(components['rssi']).toMatchObject({name: 'Wi-Fi'})
+    expect(components['rssi']).not.toHaveProperty('enabled_by_default')
+    expect(components['led']).toMatchObject({enabled_by_default: false})
+  })
+
   it.each(['desk', 'Küche/Lampe 1', 'лампа', '🔌', 'a'.repeat(200)])('holds for the name %s', (name) => {
-    const model = builtIn.find('chuangmi.plug.m1') ?? expect.fail('no such model')
     const named = new StagedPlug(clock, {name})
     const payload = JSON.stringify(plugDiscovery(named, 4711, model, {topics, version: '1.2.3'}))
     expect(messageProblems({topic: TOPIC, payload, retain: true}, 'homeassistant')).toEqual([])

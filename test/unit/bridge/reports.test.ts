@@ -51,6 +51,7 @@ describe('the list of devices', () => {
         {name: 'rssi', kind: 'sensor', unit: 'dBm', access: 'read'},
         {name: 'last_seen', kind: 'sensor', access: 'read'},
       ],
+      filtered: [],
       left_out: [],
       implausible: [],
     })

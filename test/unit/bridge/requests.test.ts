@@ -32,7 +32,15 @@ beforeEach(() => {
   publisher = new RememberingPublisher(new VirtualClock())
   log = new RememberingLog()
   done = []
-  requests = new Requests({controls, plugs: new Map(), clock: new VirtualClock(), publisher, topics, log})
+  requests = new Requests({
+    controls,
+    plugs: new Map(),
+    groups: {all: new Map()},
+    clock: new VirtualClock(),
+    publisher,
+    topics,
+    log,
+  })
 })
 
 const message = (payload: string | Buffer, more: Partial<Incoming> = {}): Incoming => ({
@@ -110,6 +118,7 @@ describe('a request', () => {
     const broken = new Requests({
       controls: {...controls, info: () => expect.fail('out of paper')},
       plugs: new Map(),
+      groups: {all: new Map()},
       clock: new VirtualClock(),
       publisher,
       topics,

@@ -1,5 +1,5 @@
 /** A bridge's surroundings on virtual time: plugs that are scripted, and a publisher that remembers. */
-import type {Plug} from '../../../src/bridge/plug.ts'
+import type {Appearance, Plug} from '../../../src/bridge/plug.ts'
 import type {Publisher} from '../../../src/bridge/publisher.ts'
 import {Device} from '../../../src/device/device.ts'
 import {Poller} from '../../../src/device/poller.ts'
@@ -45,6 +45,7 @@ interface Choice {
   disabled?: boolean
   seed?: number
   firstDelay?: number
+  appearance?: Appearance
 }
 
 /** A configured plug with a real device and a real poller in front of a scripted one. */
@@ -56,6 +57,7 @@ export class StagedPlug implements Plug {
   readonly description = 'beside the window'
   readonly area = 'Study'
   readonly icon = 'mdi:desk-lamp'
+  readonly appearance: Appearance
   readonly commandTimeout = 10 * SECOND
   readonly scripted: ScriptedPlug
   readonly device: Device
@@ -63,9 +65,10 @@ export class StagedPlug implements Plug {
 
   constructor(
     clock: VirtualClock,
-    {name = 'desk', did = 4711, disabled = false, seed = 1, firstDelay = 0}: Choice = {},
+    {name = 'desk', did = 4711, disabled = false, seed = 1, firstDelay = 0, appearance = {}}: Choice = {},
   ) {
     this.name = name
+    this.appearance = appearance
     this.did = did ?? undefined
     this.disabled = disabled
     this.scripted = new ScriptedPlug(clock)

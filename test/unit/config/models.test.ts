@@ -218,6 +218,10 @@ describe('a mistake in a definition', () => {
       'later: {is: minutes_setting, miot: 2.5, step: 0}',
       '6:43 properties.later.step: expected a number above 0',
     ],
+    [
+      'set: {is: switch, miot: 3.2}',
+      /^6:3 properties\.set: expected another name: this one is a word of the topics/,
+    ],
     ['Power: {miot: 3.2}', /^6:3 properties\.Power: expected a name of small letters/],
     [
       'rssi: {is: watts, miot: 3.2}',

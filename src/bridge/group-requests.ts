@@ -1,0 +1,53 @@
+/** Requests about groups: `B/bridge/request/group/…` (contract §6). They change config.yaml, as those about plugs do. */
+import {z} from 'zod'
+import {CommandError} from '../device/errors.ts'
+import {excerpt} from '../device/values.ts'
+import type {Edit} from './controls.ts'
+import {type Answering, edit, type RequestContext, verb} from './verbs.ts'
+
+const name = z.string().min(1)
+const members = z.array(name).min(1)
+
+export const groupVerbs: Readonly<Record<string, Answering>> = {
+  'group/add': verb(z.strictObject({name, members}), async (context, {name, members}) => {
+    if (context.groups.all.has(name))
+      throw new CommandError('invalid_payload', `${name} is configured already`)
+    await edit(context, [{path: ['groups', name], put: {members}}])
+    return {name, members}
+  }),
+  'group/remove': verb(z.strictObject({name}), async (context, {name}) => {
+    membersOf(context, name)
+    await edit(context, [{path: ['groups', name], drop: true}])
+    return {name}
+  }),
+  'group/members': verb(
+    z.strictObject({name, add: members.optional(), remove: members.optional()}),
+    async (context, {name, add = [], remove = []}) => {
+      const before = membersOf(context, name).filter((member) => !remove.includes(member))
+      const after = [...before, ...add.filter((member) => !before.includes(member))]
+      await edit(context, [{path: ['groups', name, 'members'], put: after}])
+      return {name, members: after}
+    },
+  ),
+}
+
+/**
+ * What becomes of groups when a plug is called something else, or is gone.
+ * @param to `undefined` for gone
+ */
+export function followingEdits({groups}: RequestContext, from: string, to?: string): Edit[] {
+  return [...groups.all]
+    .filter(([, {settings}]) => settings.members.includes(from))
+    .map(([group, {settings}]) => ({
+      path: ['groups', group, 'members'],
+      put: settings.members.flatMap((member) => (member === from ? (to ?? []) : member)),
+    }))
+}
+
+/** @throws CommandError for a name that is none */
+function membersOf({groups}: RequestContext, wanted: string): readonly string[] {
+  const group = groups.all.get(wanted)
+  if (group) return group.settings.members
+  const known = [...groups.all.keys()].slice(0, 10).join(', ') || 'none'
+  throw new CommandError('invalid_payload', `no group is called ${excerpt(wanted)}: known are ${known}`)
+}

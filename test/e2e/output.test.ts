@@ -1,0 +1,270 @@
+import {mkdtemp, rm} from 'node:fs/promises'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import {connectAsync, type IPublishPacket} from 'mqtt'
+import {afterAll, describe, expect, it} from 'vitest'
+import {parseConfig} from '../../src/config.ts'
+import {configText, startBridge, startPlug} from '../support/bridge.ts'
+import {Conversation} from '../support/conversation.ts'
+import {discoveryProblems} from '../support/discovery-validator.ts'
+import {type Broker, startMosquitto} from '../support/mosquitto.ts'
+import {Watcher} from '../support/mqtt-user.ts'
+import {Recorder} from '../support/recorder.ts'
+import {until} from '../support/wait.ts'
+
+const ends: (() => Promise<unknown>)[] = []
+afterAll(async () => {
+  for (const end of ends.reverse()) await end()
+})
+
+const isOnline = (user: Watcher) =>
+  user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === '{"state":"online"}', 20_000)
+
+/** All that passes, as it was sent: with its flags and what MQTT 5 says of it. */
+async function packetsOf(broker: Broker): Promise<IPublishPacket[]> {
+  const client = await connectAsync(broker.url, {protocolVersion: 5})
+  ends.push(() => client.endAsync(true))
+  const packets: IPublishPacket[] = []
+  client.on('message', (_topic, _payload, packet) => packets.push(packet))
+  await client.subscribeAsync('#', {qos: 2, rap: true})
+  return packets
+}
+
+/** What lies on the broker, by topic below `miio2mqtt/`. */
+async function lying(user: Watcher): Promise<Map<string, string>> {
+  const retained = [...(await user.retained())].filter(([topic]) => topic.startsWith('miio2mqtt/'))
+  return new Map(retained.map(([topic, payload]) => [topic.slice('miio2mqtt/'.length), payload]))
+}
+
+/** The values on topics of their own, as the JSON would have them. */
+function attributesOf(name: string, retained: ReadonlyMap<string, string>): Record<string, string> {
+  const own = [...retained].flatMap(([topic, payload]) => {
+    const [, property] = new RegExp(`^${name}/([^/]+)$`).exec(topic) ?? []
+    return property === undefined || property === 'availability' ? [] : [[property, payload] as const]
+  })
+  return Object.fromEntries(own)
+}
+
+function bare(state: Record<string, unknown>): Record<string, string> {
+  return Object.fromEntries(Object.entries(state).map(([name, value]) => [name, String(value ?? 'None')]))
+}
+
+const stateOf = (name: string, retained: ReadonlyMap<string, string>): Record<string, unknown> =>
+  JSON.parse(retained.get(name) ?? '{}')
+
+describe('a bridge that is asked for attributes', async () => {
+  const broker = await startMosquitto()
+  const user = await Watcher.open(broker)
+  const recorder = await Recorder.open(broker)
+  const packets = await packetsOf(broker)
+  const desk = await startPlug({address: '127.86.1.1', model: 'chuangmi.plug.v3'})
+  const kettle = await startPlug({address: '127.86.1.2', model: 'chuangmi.plug.v3'})
+  const fan = await startPlug({address: '127.86.1.3'})
+  const choice = {
+    broker,
+    plugs: {desk, 'kitchen/kettle': kettle, fan},
+    config: {mqtt: {url: broker.url, output: 'attribute_and_json'}},
+    devices: {
+      desk: {
+        filtered: ['led', 'rssi', 'leakage_current'],
+        homeassistant: {name: 'Writing desk', entities: {usb: {icon: 'mdi:usb', device_class: 'outlet'}}},
+      },
+      'kitchen/kettle': {qos: 0},
+      fan: {homeassistant: {enabled: false}},
+    },
+  }
+  const bridge = await startBridge(choice)
+  await isOnline(user)
+  const talk = new Conversation(broker, user)
+  const warnings = () =>
+    bridge.log.filter(({level}) => level === 'warn').map(({msg, message}) => msg ?? message)
+
+  it('publishes each value bare, retained, and the same as in the JSON (behaviour 15)', async () => {
+    await talk.type('desk', 'set', 'ON')
+    const retained = await until(
+      async () => {
+        const now = await lying(user)
+        return now.get('desk/state') === 'ON' ? now : undefined
+      },
+      {what: 'the relay as an attribute'},
+    )
+    expect(attributesOf('desk', retained)).toEqual(bare(stateOf('desk', retained)))
+    expect(attributesOf('kitchen/kettle', retained)).toEqual(bare(stateOf('kitchen/kettle', retained)))
+    expect(Object.keys(attributesOf('kitchen/kettle', retained))).toContain('power')
+  })
+
+  it('publishes only those that changed', async () => {
+    await user.waitFor('miio2mqtt/fan/state')
+    user.forget()
+    await talk.type('fan', 'set/led', 'TOGGLE')
+    await user.waitFor('miio2mqtt/fan/led')
+    expect(user.on('miio2mqtt/fan/state')).toEqual([])
+    expect(user.on('miio2mqtt/fan/temperature')).toEqual([])
+  })
+
+  it('shows nothing of what is filtered, and yet switches it (behaviour 16)', async () => {
+    expect(await talk.type('desk', 'set/led', 'OFF')).toMatchObject({status: 'ok', data: {led: 'OFF'}})
+    expect(desk.state['led']).toBe('OFF')
+    expect(await talk.type('desk', 'get/led', '')).toMatchObject({status: 'ok', data: {led: 'OFF'}})
+    const {data} = await talk.type('desk', 'get', '')
+    const retained = await lying(user)
+    for (const shown of [data, stateOf('desk', retained), attributesOf('desk', retained)]) {
+      expect(shown).toHaveProperty('power')
+      expect(shown).not.toHaveProperty('led')
+      expect(shown).not.toHaveProperty('rssi')
+    }
+    const devices: {name: string; filtered: string[]}[] = JSON.parse(retained.get('bridge/devices') ?? '[]')
+    expect(devices.map(({name, filtered}) => [name, filtered])).toEqual([
+      ['desk', ['led', 'rssi', 'leakage_current']],
+      ['kitchen/kettle', []],
+      ['fan', []],
+    ])
+  })
+
+  it('says once what the model of a plug has not got', () => {
+    expect(warnings()).toEqual([
+      expect.stringMatching(/^devices\.desk: ignored filtered: leakage_current: .* has only /),
+    ])
+  })
+
+  it('tells Home Assistant what its owner wants it to know, by messages nothing is wrong with', async () => {
+    const retained = await until(
+      async () => {
+        const now = await user.retained()
+        const [own, other] = [desk, kettle].map(({did}) =>
+          now.get(`homeassistant/device/miio2mqtt_${did}/config`),
+        )
+        return other && own && !own.includes('"led"') ? now : undefined
+      },
+      {what: 'Home Assistant knows two of the plugs'},
+    )
+    expect(retained.has(`homeassistant/device/miio2mqtt_${fan.did}/config`)).toBe(false)
+    const {device, components} = JSON.parse(
+      retained.get(`homeassistant/device/miio2mqtt_${desk.did}/config`) ?? '{}',
+    )
+    expect(device.name).toBe('Writing desk')
+    expect(Object.keys(components)).toEqual(Object.keys(stateOf('desk', await lying(user))))
+    expect(components.usb).toMatchObject({icon: 'mdi:usb', device_class: 'outlet'})
+    expect(discoveryProblems(recorder.run)).toEqual([])
+  })
+
+  it('says over MQTT 5 what is JSON and what is text, and for how long an answer is worth something', async () => {
+    await talk.type('desk', 'get', '')
+    const of = (topic: string) => packets.findLast((packet) => packet.topic === `miio2mqtt/${topic}`)
+    expect(of('desk')?.properties?.contentType).toBe('application/json')
+    expect(of('desk/availability')?.properties?.contentType).toBe('application/json')
+    expect(of('bridge/devices')?.properties?.contentType).toBe('application/json')
+    expect(of('desk/state')?.properties?.contentType).toBe('text/plain')
+    expect(of('desk/state')?.properties?.messageExpiryInterval).toBeUndefined()
+    const answer = of('desk/response')?.properties
+    expect(answer?.contentType).toBe('application/json')
+    expect(answer?.messageExpiryInterval).toBeGreaterThanOrEqual(59)
+    const config = packets.findLast(
+      ({topic}) => topic === `homeassistant/device/miio2mqtt_${desk.did}/config`,
+    )
+    expect(config?.properties?.contentType).toBe('application/json')
+  })
+
+  it('takes back from Home Assistant what is filtered from now on (behaviour 50)', async () => {
+    const topic = `homeassistant/device/miio2mqtt_${kettle.did}/config`
+    const devices = {...choice.devices, 'kitchen/kettle': {qos: 0, filtered: ['power']}}
+    const text = configText({...choice, devices})
+    user.forget()
+    expect(await bridge.daemon.reload(parseConfig(text, {file: 'config.yaml', env: {}}))).toBe(true)
+    await user.waitFor(topic, ({payload}) => !('power' in JSON.parse(payload).components))
+    const [farewell] = user.on(topic).map(({payload}) => JSON.parse(payload).components.power)
+    expect(farewell).toEqual({platform: 'sensor'})
+    await until(async () => !(await lying(user)).has('kitchen/kettle/power'), {what: 'its watts are gone'})
+    expect(discoveryProblems(recorder.run)).toEqual([])
+  })
+})
+
+describe('attributes that are not wanted any more', () => {
+  it('are gone, and so are those of a plug that was removed while the bridge was down', async () => {
+    const broker = await startMosquitto()
+    const user = await Watcher.open(broker)
+    const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-output-'))
+    ends.push(() => rm(folder, {recursive: true, force: true}))
+    const desk = await startPlug({address: '127.86.4.1'})
+    const lamp = await startPlug({address: '127.86.4.2'})
+    const mqtt = {url: broker.url, output: 'attribute_and_json'}
+    const before = await startBridge({broker, plugs: {desk, lamp}, config: {mqtt}, folder})
+    for (const name of ['desk', 'lamp']) await user.waitFor(`miio2mqtt/${name}/led`)
+    await isOnline(user)
+    await before.stop()
+    user.forget()
+    const filtered = {desk: {filtered: ['led']}}
+    await startBridge({broker, plugs: {desk}, devices: filtered, config: {mqtt}, folder})
+    await isOnline(user)
+    const topics = [...(await lying(user)).keys()].filter((topic) => /^(desk|lamp)\//.test(topic))
+    expect(topics.filter((topic) => !topic.endsWith('/availability')).sort()).toEqual([
+      'desk/last_seen',
+      'desk/rssi',
+      'desk/state',
+      'desk/temperature',
+    ])
+  })
+})
+
+describe('quality of service and retention of single plugs', async () => {
+  const broker = await startMosquitto()
+  const user = await Watcher.open(broker)
+  const packets = await packetsOf(broker)
+  const desk = await startPlug({address: '127.86.2.1'})
+  const lamp = await startPlug({address: '127.86.2.2'})
+  await startBridge({
+    broker,
+    plugs: {desk, lamp},
+    config: {mqtt: {url: broker.url, qos: 0, output: 'attribute_and_json'}},
+    devices: {desk: {qos: 1, retain: false}},
+  })
+  await isOnline(user)
+  const flags = (topic: string) => {
+    const {qos, retain} = packets.find((packet) => packet.topic === `miio2mqtt/${topic}`) ?? {}
+    return {qos, retain}
+  }
+
+  it('are those of the plug, as a subscriber sees them', async () => {
+    await user.waitFor('miio2mqtt/desk/led')
+    await user.waitFor('miio2mqtt/lamp/led')
+    for (const topic of ['desk', 'desk/led'])
+      expect([topic, flags(topic)]).toEqual([topic, {qos: 1, retain: false}])
+    for (const topic of ['lamp', 'lamp/led'])
+      expect([topic, flags(topic)]).toEqual([topic, {qos: 0, retain: true}])
+    const retained = await lying(user)
+    expect([retained.has('desk'), retained.has('desk/led'), retained.has('lamp')]).toEqual([
+      false,
+      false,
+      true,
+    ])
+  })
+
+  it('leave availability alone', () => {
+    expect(flags('desk/availability')).toEqual({qos: 1, retain: true})
+    expect(flags('lamp/availability')).toEqual({qos: 1, retain: true})
+  })
+})
+
+describe('a broker that speaks MQTT 3.1.1', async () => {
+  const broker = await startMosquitto()
+  const user = await Watcher.open(broker)
+  const packets = await packetsOf(broker)
+  const desk = await startPlug({address: '127.86.3.1'})
+  await startBridge({
+    broker,
+    plugs: {desk},
+    config: {mqtt: {url: broker.url, version: '3.1.1', output: 'attribute_and_json'}},
+  })
+  await isOnline(user)
+
+  it('is told the same, and nothing it has no place for', async () => {
+    await new Conversation(broker, user).type('desk', 'get', '')
+    await until(() => packets.some(({topic}) => topic === 'miio2mqtt/desk/response'), {what: 'the answer'})
+    expect(packets.map(({topic}) => topic)).toEqual(
+      expect.arrayContaining(['miio2mqtt/desk', 'miio2mqtt/desk/led']),
+    )
+    expect(
+      packets.filter(({properties}) => properties?.contentType ?? properties?.messageExpiryInterval),
+    ).toEqual([])
+  })
+})
