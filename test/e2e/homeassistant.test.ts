@@ -153,6 +153,7 @@ describe('a plug in Home Assistant', () => {
     await startBridge({broker, plugs: {desk: plug}, devices: known})
     const topic = configTopic(plug)
     await user.waitFor(topic, ({payload}) => payload.includes('hw_version'))
+    await until(() => recorder.on(topic).length > 1, {what: 'the recorder, a client of its own, has both'})
     const [first, second, ...more] = recorder.on(topic)
     expect(first?.payload).not.toContain('hw_version')
     expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThanOrEqual(2000)
