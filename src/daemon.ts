@@ -175,7 +175,10 @@ export class Daemon {
     this.#groups.replace(config.groups)
     await this.#connection.resubscribe()
     if (this.#connection.connected) this.#leftovers.sweep()
-    for (const plug of this.#household.plugs.values()) this.#homeAssistant?.discover(plug)
+    for (const name of [...added, ...changed]) {
+      const plug = this.#household.plugs.get(name)
+      if (plug) this.#homeAssistant?.discover(plug)
+    }
     this.#reports.info()
     this.#reports.devices()
     const {log} = this.#options
@@ -285,7 +288,7 @@ export class Daemon {
 
   #forget(plug: ConfiguredPlug | undefined): void {
     if (!plug) return
-    this.#unheard.delete(plug)
+    this.#heardOf(plug) // it may be the last that was awaited
     this.#outages.forget(plug)
     this.#homeAssistant?.forget(plug)
   }

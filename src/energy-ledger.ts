@@ -56,6 +56,11 @@ export class EnergyLedger {
     return new EnergyLedger(folder, new Map(entries), surroundings)
   }
 
+  /** What was entered of this plug last: it may not be in the file yet. */
+  latest(did: number): EnergyMemory | undefined {
+    return this.#entries.get(did)
+  }
+
   /** What is in the file of this plug, and so may be shown. */
   written(did: number): EnergyMemory | undefined {
     return this.#written.get(did)

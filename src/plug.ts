@@ -168,6 +168,7 @@ export class ConfiguredPlug implements Plug {
       source: config.properties?.['energy']?.source,
       gap: (model) => POLLS_BRIDGED * paceOf(settings, model)[model.properties['power']?.lane ?? 'fast'],
       book: {
+        latest: () => (this.did === undefined ? undefined : ledger.latest(this.did)),
         written: () => (this.did === undefined ? undefined : ledger.written(this.did)),
         enter: (memory) => {
           if (this.did !== undefined) ledger.enter(this.did, memory)

@@ -6,6 +6,7 @@ import {excerpt} from '../device/values.ts'
 import type {Edit, Written} from './controls.ts'
 import {followingEdits} from './group-requests.ts'
 import type {Plug} from './plug.ts'
+import {shownOf} from './states.ts'
 import {type Answering, edit, type RequestContext, verb} from './verbs.ts'
 
 const name = z.string().min(1)
@@ -46,7 +47,8 @@ export const deviceVerbs: Readonly<Record<string, Answering>> = {
   ),
   'device/poll': verb(z.strictObject({name}), async (context, {name}) => {
     const plug = find(context, name)
-    return plug.device.read(deadline(context, plug))
+    await plug.device.read(deadline(context, plug))
+    return shownOf(plug)
   }),
   'device/info': verb(z.strictObject({name}), async (context, {name}) => {
     const plug = find(context, name)

@@ -39,7 +39,7 @@ export class Renewal {
   /** Reads the configuration anew. An invalid one is refused: all of its problems are told, and are what this resolves with. */
   ask(how: 'restart' | 'reload'): Promise<string | undefined> {
     const answer = this.#asked.then(() => this.#ask(how))
-    this.#asked = answer
+    this.#asked = answer.catch(() => {}) // who asked hears of a mistake of ours; who asks next does not
     return answer
   }
 
@@ -49,7 +49,7 @@ export class Renewal {
    */
   change(edits: readonly Edit[]): Promise<string | undefined> {
     const answer = this.#asked.then(() => this.#change(edits))
-    this.#asked = answer
+    this.#asked = answer.catch(() => {})
     return answer
   }
 

@@ -6,6 +6,8 @@ import type {State} from './values.ts'
 
 /** Where the energy of one plug is kept. */
 export interface EnergyBook {
+  /** What was entered last, whether or not it is kept for good by now: where a meter that is made anew goes on. */
+  latest(): EnergyMemory | undefined
   /** What is kept for good: no crash takes it away, so it may be shown. */
   written(): EnergyMemory | undefined
   /** Keeps it for good, soon. */
@@ -70,7 +72,7 @@ export class Metering {
 
   #make(): EnergyMeter {
     const {book, gap, source} = this.#options
-    this.#entered = book.written()
+    this.#entered = book.latest()
     const options = {step: this.#step(), trusted: source === 'plug', gap: gap(this.#model)}
     return new EnergyMeter(options, this.#entered)
   }

@@ -153,3 +153,18 @@ describe('a plug that was removed or renamed', async () => {
     await bridge.stop()
   })
 })
+
+describe('a plug that is removed before it was heard', async () => {
+  const {broker, user} = await stage()
+  const desk = await startPlug({address: '127.87.3.1'})
+  const silent = await startPlug({address: '127.87.3.2', faults: {silence: true}})
+
+  it('keeps the bridge waiting no longer: it goes online with the others', async () => {
+    const bridge = await startBridge({broker, plugs: {desk, silent}})
+    await user.waitFor('miio2mqtt/desk/availability', ({payload}) => payload === ONLINE)
+    expect(user.on('miio2mqtt/bridge/state')).toEqual([])
+    await bridge.daemon.reload(edited({broker, plugs: {desk}}, bridge.config))
+    await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === ONLINE)
+    await bridge.stop()
+  })
+})

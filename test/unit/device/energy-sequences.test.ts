@@ -40,6 +40,10 @@ class Disk implements EnergyBook {
   #known: EnergyMemory | undefined
   #underWay: {content: EnergyMemory | undefined} | undefined
 
+  latest() {
+    return this.#wanted
+  }
+
   written() {
     return this.#known
   }

@@ -26,6 +26,10 @@ class Book implements EnergyBook {
   entered: EnergyMemory | undefined
   #written: EnergyMemory | undefined
 
+  latest() {
+    return this.entered
+  }
+
   written() {
     return this.#written
   }
@@ -106,6 +110,19 @@ describe('the energy of a plug', () => {
     await poll(4)
     expect(changes).toBe(1)
     expect(book.entered).toBe(book.written())
+  })
+
+  it('goes on where it was, written or not, when only the plug is made anew by a reload', async () => {
+    const v3 = builtIn.find('chuangmi.plug.v3')
+    start(kept(), v3)
+    plug.values['watts'] = 200_000
+    await poll(5)
+    const before = book.entered?.total ?? 0
+    expect(before).toBeGreaterThan(0.03)
+    start(kept(), v3)
+    plug.values['watts'] = 200_000
+    await poll(2)
+    expect(book.entered?.total).toBeGreaterThan(before)
   })
 
   it('is unknown while the plug does not tell it', async () => {
