@@ -6,6 +6,7 @@ import {Groups} from './bridge/groups.ts'
 import {HomeAssistant} from './bridge/homeassistant.ts'
 import {Leftovers} from './bridge/leftovers.ts'
 import {Outages} from './bridge/outages.ts'
+import {retained} from './bridge/publisher.ts'
 import {Reports} from './bridge/reports.ts'
 import {Requests} from './bridge/requests.ts'
 import {States} from './bridge/states.ts'
@@ -222,10 +223,10 @@ export class Daemon {
           verify: mqtt.verify,
         },
       },
-      will: {topic: this.#topics.bridge('state'), payload: '{"state":"offline"}', retain: true, qos: 1},
+      will: retained(this.#topics.bridge('state'), {state: 'offline'}),
       subscriptions: () =>
         this.#topics.subscriptions([...this.#household.plugs.keys(), ...this.#groups.all.keys()]),
-      news: [config.homeassistant.status_topic],
+      isNews: (filter) => filter === config.homeassistant.status_topic,
       clock,
       random,
       log,

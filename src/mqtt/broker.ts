@@ -1,6 +1,6 @@
 /** Which broker, and how the client library is told. */
 import type {IClientOptions} from 'mqtt'
-import type {Message} from './outbox.ts'
+import {type Message, propertiesOf} from './outbox.ts'
 
 export interface Broker {
   /** `mqtt://`, `mqtts://`, `ws://` or `wss://`, without credentials. Several are tried in turn. */
@@ -59,7 +59,14 @@ export function clientOptions(broker: Broker, url: string, version: 5 | 4, will:
     reconnectPeriod: 0, // our own loop, with back-off, and a new client each time
     resubscribe: false,
     queueQoSZero: false,
-    will: {topic: will.topic, payload: Buffer.from(will.payload), qos: will.qos, retain: will.retain},
+    will: {
+      topic: will.topic,
+      payload: Buffer.from(will.payload),
+      qos: will.qos,
+      retain: will.retain,
+      // No will delay: it ends with the session, and ours ends with the connection, or else commands would wait in it.
+      ...(version === 5 ? {properties: propertiesOf(will)} : {}),
+    },
     ...(version === 5
       ? {properties: {sessionExpiryInterval: 0, maximumPacketSize: MOST_INCOMING_BYTES}}
       : {}),

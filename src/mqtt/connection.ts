@@ -4,18 +4,16 @@
  */
 import {EventEmitter} from 'node:events'
 import {Socket} from 'node:net'
-import {
-  connect as connectClient,
-  type IClientOptions,
-  type IPublishPacket,
-  type ISubscriptionMap,
-  type MqttClient,
-} from 'mqtt'
-import {type Clock, jitter, type Random, type Timer, within} from '../clock.ts'
+import {connect as connectClient, type IClientOptions, type IPublishPacket, type MqttClient} from 'mqtt'
+import {type Clock, type Random, type Timer, within} from '../clock.ts'
 import type {Log} from '../log.ts'
 import {type Broker, clientOptions} from './broker.ts'
+import {Complaints} from './complaints.ts'
 import {type Message, Outbox, propertiesOf} from './outbox.ts'
+import {Patience} from './patience.ts'
+import {Subscriptions} from './subscriptions.ts'
 import {assertTopic} from './topics.ts'
+import {isRefusal, isTakeover, isUnsupportedVersion} from './trouble.ts'
 
 /** A message from the broker. */
 export interface Incoming {
@@ -42,43 +40,35 @@ export interface ConnectionOptions {
   broker: Broker
   will: Message
   subscriptions: () => string[]
-  /** Those of them whose messages are news even when their sender has the broker keep them. */
-  news?: readonly string[]
+  /** Whether a message on this filter is news even when its sender has the broker keep it. */
+  isNews?: (filter: string) => boolean
   clock: Clock
   random: Random
   log: Log
   connect?: (options: IClientOptions) => MqttClient
 }
 
-/** Short, since a broker that comes back should see its plugs within seconds; a home has one bridge, not a thousand. */
-const FIRST_WAIT_MS = 1000
-const LONGEST_WAIT_MS = 5000
-/** A refusal (password, access list) does not go away by itself. */
-const LONGEST_WAIT_REFUSED_MS = 60_000
-/** A connection that lasted this long was a good one: the next wait is short again. */
-const STABLE_MS = 5000
 /** Sent and not acknowledged at any time. */
 const MOST_IN_FLIGHT = 100
-/** CONNACK codes for "this MQTT version is not spoken here": 1 in 3.1.1, 132 in 5. */
-const UNSUPPORTED_VERSION = new Set([1, 132])
 
 export class Connection extends EventEmitter<Events> {
   readonly counters = {connects: 0, published: 0, received: 0, failed: 0, refused: 0}
   readonly #options: ConnectionOptions
   readonly #outbox = new Outbox()
-  readonly #said = new Set<string>()
+  readonly #subscriptions: Subscriptions
+  readonly #patience: Patience
+  readonly #complaints: Complaints
   #version: 5 | 4
   #client: MqttClient | undefined
   #up = false
   /** What came before we could answer it: the broker sends retained messages before it says that we have subscribed. */
   #early: Incoming[] = []
-  #subscribed: readonly string[] = []
   #attempts = 0
-  #wait = FIRST_WAIT_MS
-  #wasRefused = false
-  /** The broker only wants an older MQTT version: no fault, and asked again at once. */
-  #again = false
-  #connectedAt = 0
+  /** Why this attempt failed is known. */
+  #isExplained = false
+  /** The reason code the broker hung up with (MQTT 5), or the error that ended the connection. */
+  #farewell: unknown
+  #connectedAt: number | undefined
   #retry: Timer | undefined
   #stopped = false
 
@@ -86,6 +76,12 @@ export class Connection extends EventEmitter<Events> {
     super()
     this.#options = options
     this.#version = options.broker.version
+    this.#patience = new Patience(options.random)
+    this.#complaints = new Complaints(options.log, options.broker.clientId)
+    this.#subscriptions = new Subscriptions({
+      wanted: options.subscriptions,
+      isNews: options.isNews ?? (() => false),
+    })
   }
 
   get connected(): boolean {
@@ -116,13 +112,8 @@ export class Connection extends EventEmitter<Events> {
   async resubscribe(): Promise<void> {
     const client = this.#client
     if (!client || !this.#up) return
-    const wanted = new Set(this.#options.subscriptions())
-    const gone = this.#subscribed.filter((filter) => !wanted.has(filter))
-    const fresh = [...wanted].filter((filter) => !this.#subscribed.includes(filter))
     try {
-      if (fresh.length > 0) await this.#subscribe(client, fresh)
-      if (gone.length > 0) await client.unsubscribeAsync(gone)
-      this.#subscribed = [...wanted]
+      this.#complaints.denied(await this.#subscriptions.renew(client))
     } catch (error) {
       if (client === this.#client && client.connected) this.#problem(error)
     }
@@ -145,19 +136,28 @@ export class Connection extends EventEmitter<Events> {
     const {broker, connect = connectClient} = this.#options
     const client = connect(clientOptions(broker, this.url, this.#version, this.#options.will))
     this.#client = client
+    this.#isExplained = false
+    this.#farewell = undefined
+    this.#connectedAt = undefined
     client.on('connect', () => void this.#connected(client))
     client.on('message', (topic, payload, packet) => this.#received(topic, payload, packet))
-    client.on('error', (error) => this.#problem(error))
+    client.on('error', (error) => {
+      if (this.#up) this.#farewell = error
+      else this.#problem(error)
+    })
+    client.on('disconnect', ({reasonCode}) => {
+      this.#farewell = reasonCode
+    })
     client.on('close', () => this.#closed(client))
   }
 
   async #connected(client: MqttClient): Promise<void> {
     this.counters.connects++
+    this.#patience.accepted()
+    this.#connectedAt = this.#options.clock.now()
     sendAtOnce(client)
-    const filters = this.#options.subscriptions()
     try {
-      await this.#subscribe(client, filters)
-      this.#subscribed = filters
+      this.#complaints.denied(await this.#subscriptions.begin(client))
     } catch (error) {
       if (client === this.#client && client.connected) this.#problem(error)
       client.end(true)
@@ -166,31 +166,13 @@ export class Connection extends EventEmitter<Events> {
     if (this.#stopped || client !== this.#client) return
     this.#up = true
     this.#outbox.open((message, done) => this.#send(client, message, done), mostInFlight(client))
-    this.#connectedAt = this.#options.clock.now()
-    this.#wasRefused = false
-    this.#said.clear()
-    this.#options.log.info(`connected to ${this.url}`, {mqtt: this.#version === 5 ? '5' : '3.1.1'})
+    const {log} = this.#options
+    log[this.#patience.isFlapping ? 'debug' : 'info'](`connected to ${this.url}`, {
+      mqtt: this.#version === 5 ? '5' : '3.1.1',
+    })
     this.emit('connected')
     for (const incoming of this.#early.splice(0)) this.#handOn(incoming)
     this.emit('tried')
-  }
-
-  async #subscribe(client: MqttClient, filters: readonly string[]): Promise<void> {
-    const granted = await client.subscribeAsync(this.#asPublished(filters))
-    const denied = granted.filter(({qos}) => qos >= 128).map(({topic}) => topic)
-    if (denied.length > 0)
-      this.#sayOnce(`the broker denies subscribing to ${denied.join(', ')}: check its access list`)
-  }
-
-  /**
-   * Brokers clear the retain flag of what comes in while we are subscribed, unless MQTT 5 asks them not to [MQTT-3.3.1-12]. A
-   * command to be kept must be recognised also then: it would be repeated at every start.
-   */
-  #asPublished(filters: readonly string[]): ISubscriptionMap {
-    const {news = []} = this.#options
-    const options = (filter: string) =>
-      this.#version === 5 && !news.includes(filter) ? {qos: 1 as const, rap: true} : {qos: 1 as const}
-    return Object.fromEntries(filters.map((filter) => [filter, options(filter)]))
   }
 
   #closed(client: MqttClient): void {
@@ -203,24 +185,38 @@ export class Connection extends EventEmitter<Events> {
     const wasUp = this.#up
     this.#up = false
     if (this.#stopped) return
-    if (wasUp) {
-      this.#options.log.warn(`lost the connection to ${this.url}`)
-      if (this.#options.clock.now() - this.#connectedAt > STABLE_MS) this.#wait = FIRST_WAIT_MS
-      this.emit('disconnected')
-    } else this.emit('tried')
-    this.#retryLater()
+    if (this.#connectedAt !== undefined) this.#lost(this.#options.clock.now() - this.#connectedAt)
+    else if (this.#speaksOlder()) return
+    this.emit(wasUp ? 'disconnected' : 'tried')
+    this.#attempts++
+    this.#retry = this.#options.clock.after(this.#patience.next(), () => this.#connect())
   }
 
-  #retryLater(): void {
-    const {clock, random} = this.#options
-    if (this.#again) {
-      this.#again = false
-      this.#retry = clock.after(0, () => this.#connect())
-      return
+  /** A connection is over that lasted `ms` milliseconds. */
+  #lost(ms: number): void {
+    const isContested = isTakeover(this.#farewell)
+    if (this.#patience.lasted(ms, isContested)) {
+      this.#complaints.forget()
+      this.#version = this.#options.broker.version // it may be another broker by now
     }
-    this.#attempts++
-    this.#retry = clock.after(jitter(this.#wait, 0.2, random), () => this.#connect())
-    this.#wait = Math.min(this.#wait * 2, this.#wasRefused ? LONGEST_WAIT_REFUSED_MS : LONGEST_WAIT_MS)
+    if (isContested) this.#complaints.takenOver(this.url)
+    else {
+      this.#complaints.lost(this.url, this.#farewell)
+      if (this.#patience.isFlapping) this.#complaints.flapping(this.url)
+    }
+  }
+
+  /** Some brokers that speak no MQTT 5 say so, others hang up. Both get another try in 3.1.1 at once. */
+  #speaksOlder(): boolean {
+    if (this.#isExplained) return false
+    if (this.#version === 4) {
+      this.#complaints.hungUp(this.url)
+      this.#version = this.#options.broker.version
+      return false
+    }
+    this.#version = 4
+    this.#retry = this.#options.clock.after(0, () => this.#connect())
+    return true
   }
 
   #received(topic: string, payload: Buffer, packet: IPublishPacket): void {
@@ -249,30 +245,19 @@ export class Connection extends EventEmitter<Events> {
   }
 
   #problem(error: unknown): void {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined
-    if (this.#version === 5 && typeof code === 'number' && UNSUPPORTED_VERSION.has(code)) {
-      this.#version = 4
-      this.#again = true
-      return
-    }
-    if (typeof code === 'number') {
-      this.#wasRefused = true
+    if (this.#version === 5 && isUnsupportedVersion(error)) return // as if it had hung up
+    this.#isExplained = true
+    if (isRefusal(error)) {
+      this.#patience.refused()
       this.counters.refused++
     }
-    this.#sayOnce(`cannot use the broker ${this.url}: ${describe(error)}`)
-  }
-
-  /** The same trouble is told once per connection, however often it is met on the way to the next. */
-  #sayOnce(text: string): void {
-    if (this.#said.has(text)) return
-    this.#said.add(text)
-    this.#options.log.warn(text)
+    this.#complaints.cannotUse(this.url, error)
   }
 
   #isTooLarge(message: Message): boolean {
     const most = this.#client?.serverProperties?.maximumPacketSize
     if (most === undefined || message.payload.length + message.topic.length + 64 <= most) return false
-    this.#sayOnce(`${message.topic} is larger than the ${most} bytes the broker takes: it is not published`)
+    this.#complaints.tooLarge(message.topic, most)
     return true
   }
 
@@ -283,7 +268,7 @@ export class Connection extends EventEmitter<Events> {
       this.counters.published++
       if (error && client === this.#client) {
         this.counters.failed++
-        this.#sayOnce(`the broker did not take ${topic}: ${describe(error)}`)
+        this.#complaints.notTaken(topic, error)
       }
       done()
     })
@@ -293,13 +278,6 @@ export class Connection extends EventEmitter<Events> {
 /** As many as the broker wants at most (MQTT 5 Receive Maximum). */
 function mostInFlight({serverProperties}: MqttClient): number {
   return Math.min(MOST_IN_FLIGHT, serverProperties?.receiveMaximum ?? MOST_IN_FLIGHT)
-}
-
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  // A host with several addresses fails with one error for each, and an empty message for them all.
-  const parts = error instanceof AggregateError ? error.errors.map(describe) : [error.message]
-  return parts.join('; ') || error.name
 }
 
 /** Otherwise a state waits until the broker has acknowledged what went before it, which alone takes 40 ms (RFC 896, RFC 1122). */

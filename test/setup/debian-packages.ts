@@ -27,6 +27,7 @@ interface DebianPackage {
 const packages: readonly DebianPackage[] = [
   {name: 'mosquitto', file: '/usr/sbin/mosquitto', tests: 'everything against a real broker'},
   {name: 'mosquitto-clients', file: '/usr/bin/mosquitto_sub', tests: 'everything against a real broker'},
+  {name: 'openssl', file: '/usr/bin/openssl', tests: 'a broker that speaks TLS'},
   {
     name: 'python3-miio',
     file: '/usr/lib/python3/dist-packages/miio',

@@ -1,5 +1,6 @@
-import {createServer, type Server} from 'node:net'
+import {connect, createServer, type Socket} from 'node:net'
 import {Aedes} from 'aedes'
+import {connectAsync, connect as connectClient, type IClientOptions, type MqttClient} from 'mqtt'
 import {afterEach, describe, expect, it} from 'vitest'
 import {systemClock} from '../../../src/clock.ts'
 import {Connection, type Incoming} from '../../../src/mqtt/connection.ts'
@@ -15,27 +16,32 @@ afterEach(async () => {
 })
 
 const log = new RememberingLog()
-const will: Message = {topic: 'b/bridge/state', payload: '{"state":"offline"}', retain: true, qos: 1}
+const will: Message = {
+  topic: 'b/bridge/state',
+  payload: '{"state":"offline"}',
+  contentType: 'application/json',
+  retain: true,
+  qos: 1,
+}
 
-function connection(
-  url: string,
-  options: {version?: 4 | 5; username?: string; password?: string} = {},
-): Connection {
+interface Choice {
+  username?: string
+  password?: string
+  keepalive?: number
+  subscriptions?: string[]
+  connect?: (options: IClientOptions) => MqttClient
+}
+
+function connection(url: string, {subscriptions = ['b/+/set'], connect, ...choice}: Choice = {}): Connection {
   log.lines.length = 0
-  const broker = {
-    urls: [url],
-    clientId: 'test',
-    version: options.version ?? 5,
-    keepalive: 15_000,
-    ...options,
-  } as const
   const made = new Connection({
-    broker,
+    broker: {urls: [url], clientId: 'test', version: 5, keepalive: 15_000, ...choice},
     will,
-    subscriptions: () => ['b/+/set'],
+    subscriptions: () => subscriptions,
     clock: systemClock,
     random: Math.random,
     log,
+    ...(connect ? {connect} : {}),
   })
   ends.push(() => made.stop(200))
   return made
@@ -46,6 +52,31 @@ async function mosquitto(config: string[] = []): Promise<Broker> {
   ends.push(() => broker.stop())
   return broker
 }
+
+/** A server of our own instead of a broker, for what no broker here does by itself. */
+async function served(handle: (socket: Socket) => void): Promise<string> {
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on('error', () => {}) // the other side may be gone
+    handle(socket)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  ends.push(async () => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  const address = server.address()
+  return `mqtt://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
+}
+
+/** MQTT 5.0 §3.1.2: the version stands behind the fixed header (2 bytes, when short) and "MQTT" (6 bytes). */
+const versionIn = (connect: Buffer) => connect[8] ?? Number.NaN
+
+/** First bytes of packets, and whole ones (MQTT 5.0 §2.1.2, §3.2, §3.9, §3.14). */
+const [CONNECT, SUBSCRIBE, SUBACK] = [0x10, 0x82, 0x90]
+const CONNACK = Buffer.of(0x20, 3, 0, 0, 0)
+const SESSION_TAKEN_OVER = Buffer.of(0xe0, 2, 0x8e, 0)
 
 async function watch(broker: Broker, ...filters: string[]): Promise<Watcher> {
   const watcher = await Watcher.open(broker, filters)
@@ -82,18 +113,107 @@ describe('the connection', () => {
 
   it('falls back to MQTT 3.1.1 at once when the broker speaks no 5', async () => {
     const aedes = await Aedes.createBroker()
-    const server: Server = createServer(aedes.handle)
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    ends.push(async () => {
-      await new Promise<void>((resolve) => aedes.close(resolve))
-      server.close()
-    })
-    const address = server.address()
-    const made = connection(`mqtt://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`)
+    ends.push(() => new Promise<void>((resolve) => aedes.close(resolve)))
+    const made = connection(await served(aedes.handle))
     made.start()
     await connected(made)
     expect(log.said('info')).toEqual([expect.stringContaining('connected')])
     expect(log.said('warn')).toEqual([])
+  })
+
+  it('falls back to MQTT 3.1.1 also when the broker hangs up at the word 5, and says nothing of it', async () => {
+    const broker = await mosquitto()
+    const url = await served((socket) => {
+      socket.once('data', (hello) => {
+        if (versionIn(hello) === 5) return socket.destroy()
+        const upstream = connect(broker.port, broker.host)
+        upstream.write(hello)
+        socket.pipe(upstream).pipe(socket)
+      })
+    })
+    const made = connection(url)
+    made.start()
+    await connected(made)
+    expect(log.lines.map(({fields}) => fields)).toEqual([{mqtt: '3.1.1'}])
+  })
+
+  it('says once that a broker hangs up in either version, and tries both again and again', async () => {
+    const versions: number[] = []
+    const url = await served((socket) => {
+      socket.once('data', (hello) => {
+        versions.push(versionIn(hello))
+        socket.destroy()
+      })
+    })
+    const made = connection(url)
+    made.start()
+    await until(() => versions.length >= 4, {what: 'four tries'})
+    expect(versions.slice(0, 4)).toEqual([5, 4, 5, 4])
+    expect(log.said('warn')).toEqual([`cannot use the broker ${url}: it hung up without a word`])
+  })
+
+  it('says once whose client id it is when the broker lets another client take our place', async () => {
+    let connects = 0
+    const url = await served((socket) => {
+      connects++
+      socket.on('data', (packet) => {
+        if (packet[0] === CONNECT) socket.write(CONNACK)
+        if (packet[0] !== SUBSCRIBE) return
+        socket.write(Buffer.of(SUBACK, 4, packet[2] ?? 0, packet[3] ?? 0, 0, 1))
+        socket.end(SESSION_TAKEN_OVER)
+      })
+    })
+    const made = connection(url)
+    made.start()
+    await until(() => connects >= 3, {what: 'the third connection'})
+    expect(log.said('warn')).toEqual([
+      expect.stringMatching(/another client took our place .* client id "test", too.*mqtt\.client_id/),
+    ])
+  })
+
+  it('goes on with what it may hear when the access list denies some of it, and says once what', async () => {
+    const aedes = await Aedes.createBroker()
+    aedes.authorizeSubscribe = (_client, subscription, callback) =>
+      callback(null, subscription.topic === 'b/secret' ? null : subscription)
+    ends.push(() => new Promise<void>((resolve) => aedes.close(resolve)))
+    const made = connection(await served(aedes.handle), {subscriptions: ['b/secret', 'b/+/set']})
+    const came: string[] = []
+    made.on('message', ({topic}) => came.push(topic))
+    made.start()
+    await connected(made)
+    aedes.publish(
+      {cmd: 'publish', qos: 0, dup: false, retain: false, topic: 'b/desk/set', payload: 'ON'},
+      () => {},
+    )
+    await until(() => came.length > 0, {what: 'the message'})
+    expect(came).toEqual(['b/desk/set'])
+    expect(log.said('warn')).toEqual([
+      expect.stringMatching(/access list .* denies subscribing to b\/secret:/),
+    ])
+  })
+
+  it('leaves a will that says what it is', async () => {
+    const broker = await mosquitto()
+    const clients: MqttClient[] = []
+    const made = connection(broker.url, {
+      connect: (options) => {
+        const client = connectClient(options)
+        clients.push(client)
+        return client
+      },
+    })
+    made.start()
+    await connected(made)
+    const heir = await connectAsync(broker.url, {protocolVersion: 5})
+    ends.push(() => heir.endAsync(true))
+    const left = new Promise<unknown>((resolve) =>
+      heir.on('message', (topic, payload, {properties}) =>
+        resolve([topic, payload.toString(), properties?.contentType]),
+      ),
+    )
+    await heir.subscribeAsync('b/bridge/state')
+    clients[0]?.stream.destroy()
+    expect(await left).toEqual(['b/bridge/state', '{"state":"offline"}', 'application/json'])
   })
 
   it('comes back to a broker that was killed, and says so once', async () => {
@@ -187,15 +307,7 @@ describe('the connection', () => {
 
   it('notices a broker that froze', async () => {
     const broker = await mosquitto()
-    const made = new Connection({
-      broker: {urls: [broker.url], clientId: 'test', version: 5, keepalive: 1000},
-      will,
-      subscriptions: () => ['b/+/set'],
-      clock: systemClock,
-      random: Math.random,
-      log,
-    })
-    ends.push(() => made.stop(200))
+    const made = connection(broker.url, {keepalive: 1000})
     made.start()
     await connected(made)
     broker.freeze()

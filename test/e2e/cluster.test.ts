@@ -1,0 +1,77 @@
+import {describe, expect, it} from 'vitest'
+import {startBridge, startPlug} from '../support/bridge.ts'
+import {Conversation, commandsIn} from '../support/conversation.ts'
+import {startMosquitto} from '../support/mosquitto.ts'
+import {Watcher} from '../support/mqtt-user.ts'
+
+const ONLINE = '{"state":"online"}'
+
+describe('a cluster of two brokers', async () => {
+  const first = await startMosquitto()
+  const second = await startMosquitto()
+  const onFirst = await Watcher.open(first)
+  const onSecond = await Watcher.open(second)
+  const desk = await startPlug({address: '127.74.2.1'})
+  const lamp = await startPlug({address: '127.74.2.2', model: 'chuangmi.plug.v3'})
+  const bridge = await startBridge({
+    broker: first,
+    plugs: {desk, 'attic/lamp': lamp},
+    config: {mqtt: {url: [first.url, second.url]}, groups: {all: {members: ['desk', 'attic/lamp']}}},
+  })
+  await onFirst.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === ONLINE)
+  const before = await onFirst.retained()
+
+  it('is used at the node that is named first', () => {
+    expect(before.get('miio2mqtt/desk')).toContain('"state":"OFF"')
+    expect(onSecond.messages).toEqual([])
+  })
+
+  it('that loses this node has everything again on the other, which knew nothing of it', async () => {
+    const asked = commandsIn(desk.received).length
+    await first.kill()
+    await onSecond.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === ONLINE)
+    const after = await onSecond.retained()
+    expect([...after.keys()].sort()).toEqual([...before.keys()].sort())
+    const discovery = (retained: Map<string, string>) =>
+      [...retained].filter(([topic]) => topic.startsWith('homeassistant/')).sort()
+    expect(discovery(after)).toEqual(discovery(before))
+    expect(discovery(after)).toHaveLength(4) // two plugs, the group, the bridge
+    expect(JSON.parse(after.get('miio2mqtt/bridge/info') ?? '{}')).toMatchObject({broker: second.url})
+    expect(commandsIn(desk.received)).toHaveLength(asked)
+  })
+
+  it('takes commands at the other node', async () => {
+    const home = new Conversation(second, onSecond)
+    expect(await home.type('all', 'set', 'ON')).toMatchObject({status: 'ok'})
+    expect([desk.state['state'], lamp.state['state']]).toEqual(['ON', 'ON'])
+  })
+
+  it('may lose that one, too, when the first is back', async () => {
+    await first.start()
+    onFirst.forget()
+    await second.kill()
+    await onFirst.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === ONLINE, 15_000)
+    expect((await onFirst.retained()).get('miio2mqtt/desk')).toContain('"state":"ON"')
+  })
+
+  it('was worth one warning for each node that was lost', () => {
+    const warnings = bridge.log.filter(({level}) => level === 'warn').map(({message}) => message)
+    expect(warnings).toEqual([
+      expect.stringContaining(`lost the connection to ${first.url}`),
+      expect.stringContaining(`lost the connection to ${second.url}`),
+    ])
+  })
+})
+
+describe('a list of brokers whose first is not there', async () => {
+  const broker = await startMosquitto()
+  const gone = await startMosquitto()
+  await gone.stop()
+  const user = await Watcher.open(broker)
+
+  it('is tried in turn', async () => {
+    const bridge = await startBridge({broker, plugs: {}, config: {mqtt: {url: [gone.url, broker.url]}}})
+    await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === ONLINE)
+    expect(JSON.stringify(bridge.log)).toContain(`cannot use the broker ${gone.url}: connect ECONNREFUSED`)
+  })
+})

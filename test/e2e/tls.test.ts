@@ -1,0 +1,95 @@
+import {describe, expect, it} from 'vitest'
+import {type Bridge, startBridge, startPlug} from '../support/bridge.ts'
+import {BROKER_NAME, makeCertificates} from '../support/certificates.ts'
+import {Conversation} from '../support/conversation.ts'
+import {freePort, startMosquitto} from '../support/mosquitto.ts'
+import {Watcher} from '../support/mqtt-user.ts'
+import {until} from '../support/wait.ts'
+
+describe('a broker that speaks TLS and wants a certificate of each client', async () => {
+  const {files, ca, cert, key} = await makeCertificates()
+  const port = await freePort()
+  const broker = await startMosquitto({
+    config: [
+      `listener ${port} 127.0.0.1`,
+      `cafile ${files.ca}`,
+      `certfile ${files.brokerCert}`,
+      `keyfile ${files.brokerKey}`,
+      'require_certificate true',
+    ],
+  })
+  const user = await Watcher.open(broker)
+  const desk = await startPlug({address: '127.74.1.1'})
+  const url = `mqtts://127.0.0.1:${port}`
+  const trusting = {url, ca, cert, key, servername: BROKER_NAME}
+
+  async function warningOf(mqtt: Record<string, unknown>): Promise<string> {
+    const bridge = await startBridge({broker, plugs: {}, config: {mqtt}})
+    const [first] = await until(() => complaints(bridge), {what: 'a complaint'})
+    expect(complaints(bridge)).toHaveLength(1)
+    expect(JSON.stringify(bridge.log)).not.toContain('PRIVATE KEY')
+    await bridge.stop()
+    return first ?? ''
+  }
+
+  it('is used with an authority, a certificate and a server name of our own', async () => {
+    const bridge = await startBridge({broker, plugs: {desk}, config: {mqtt: trusting}})
+    await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === '{"state":"online"}')
+    const home = new Conversation(broker, user)
+    expect(await home.type('desk', 'set', 'ON')).toMatchObject({status: 'ok'})
+    expect(complaints(bridge)).toBeUndefined()
+    const info = JSON.parse((await user.retained()).get('miio2mqtt/bridge/info') ?? '{}')
+    expect(info).toMatchObject({broker: url, config: {mqtt: {servername: BROKER_NAME}}})
+    expect(JSON.stringify(info)).not.toContain('PRIVATE KEY')
+    await bridge.stop()
+  })
+
+  it('whose authority nobody knows is not trusted, and the warning says what to set', async () => {
+    const {ca: _, ...withoutAuthority} = trusting
+    expect(await warningOf(withoutAuthority)).toMatch(/self-signed certificate.*mqtt\.ca/)
+  })
+
+  it('whose certificate is for another name is not trusted, and the warning says what to set', async () => {
+    const {servername: _, ...withoutName} = trusting
+    expect(await warningOf(withoutName)).toMatch(/127\.0\.0\.1.*mqtt\.servername/)
+  })
+
+  it('is used all the same when nothing is verified', async () => {
+    const bridge = await startBridge({
+      broker,
+      plugs: {},
+      config: {mqtt: {url, cert, key, verify: false, base_topic: 'careless'}},
+    })
+    await user.waitFor('careless/bridge/state', ({payload}) => payload === '{"state":"online"}')
+    await bridge.stop()
+  })
+
+  it('turns away a bridge without a certificate, and the warning says what to set', async () => {
+    const {cert: _, key: __, ...anonymous} = trusting
+    expect(await warningOf(anonymous)).toMatch(/certificate required.*mqtt\.cert/)
+  })
+
+  it('is told from one that does not speak TLS at all', async () => {
+    expect(await warningOf({...trusting, url: `mqtts://127.0.0.1:${broker.port}`})).toMatch(
+      /cannot use the broker/,
+    )
+  })
+})
+
+describe('a broker behind WebSockets', async () => {
+  const port = await freePort()
+  const broker = await startMosquitto({config: [`listener ${port} 127.0.0.1`, 'protocol websockets']})
+  const user = await Watcher.open(broker)
+
+  it('is used as any other', async () => {
+    await startBridge({broker, plugs: {}, config: {mqtt: {url: `ws://127.0.0.1:${port}/mqtt`}}})
+    await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === '{"state":"online"}')
+  })
+})
+
+/** Warnings of the bridge, but that it has no plugs. */
+function complaints(bridge: Bridge): string[] | undefined {
+  const warnings = bridge.log.filter(({level}) => level === 'warn').map(({message}) => String(message))
+  const about = warnings.filter((text) => !text.startsWith('no plugs are configured'))
+  return about.length > 0 ? about : undefined
+}
