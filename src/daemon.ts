@@ -118,6 +118,7 @@ export class Daemon {
       groups: this.#groups,
       prefix: enabled ? prefix : '',
       isConnected: () => this.#connection.connected,
+      listen: () => void this.#connection.resubscribe(),
       attributesOf: (plug) => this.#states.attributesOf(plug),
       published: options.store.published,
       remember: (published) => options.store.rememberPublished(published),
@@ -129,6 +130,8 @@ export class Daemon {
         version,
         announce: () => this.#announcePlugs(),
         alsoDiscover: () => this.#groups.discoverAll(),
+        announced: options.store.announced,
+        remember: (announced) => options.store.rememberAnnounced(announced),
       })
   }
 
@@ -224,9 +227,8 @@ export class Daemon {
         },
       },
       will: retained(this.#topics.bridge('state'), {state: 'offline'}),
-      subscriptions: () =>
-        this.#topics.subscriptions([...this.#household.plugs.keys(), ...this.#groups.all.keys()]),
-      isNews: (filter) => filter === config.homeassistant.status_topic,
+      commands: () => this.#topics.commands([...this.#household.plugs.keys(), ...this.#groups.all.keys()]),
+      news: () => [...this.#topics.news, ...this.#leftovers.filters],
       clock,
       random,
       log,
@@ -339,7 +341,7 @@ export class Daemon {
   }
 
   #dispatch(incoming: Incoming): void {
-    if (this.#stopping) return
+    if (this.#stopping || this.#leftovers.hear(incoming)) return
     const topic = this.#topics.parse(incoming.topic)
     if (!topic) return
     if (topic.kind === 'home_assistant_status') {

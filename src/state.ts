@@ -38,6 +38,12 @@ const publishedSchema = z.object({
   prefix: z.string(),
   devices: z.record(z.string(), z.string()),
   attributes: z.record(z.string(), z.array(z.string()).readonly()).default({}),
+  isAll: z.boolean().default(false),
+})
+
+const announcedSchema = z.object({
+  devices: z.record(z.string(), z.string()),
+  sets: z.record(z.string(), z.record(z.string(), z.string())),
 })
 
 const fileSchema = z.object({
@@ -45,6 +51,7 @@ const fileSchema = z.object({
   client_id: z.string().min(1),
   firmwares: z.record(z.string(), toleratedSchema).optional().catch(undefined),
   published: publishedSchema.optional().catch(undefined),
+  announced: announcedSchema.optional().catch(undefined),
   plugs: z.record(z.string().regex(/^[1-9]\d*$/), memorySchema.extend({fingerprint: z.string()})),
 })
 
@@ -55,6 +62,7 @@ export type RememberedPlug = {did: number} & PlugMemory
 /** What the firmware of a model puts up with, as it was found out (device/tolerance.ts). */
 export type Tolerated = z.output<typeof toleratedSchema>
 export type Published = z.output<typeof publishedSchema>
+export type Announced = z.output<typeof announcedSchema>
 type FileContent = z.output<typeof fileSchema>
 type Entry = FileContent['plugs'][string]
 
@@ -73,6 +81,7 @@ export class StateStore {
   readonly #didByFingerprint = new Map<string, number>()
   readonly #firmwares: Map<string, Tolerated>
   #published: Published | undefined
+  #announced: Announced | undefined
 
   private constructor(folder: string, content: FileContent | undefined, surroundings: Surroundings) {
     this.#file = new KeptFile({
@@ -84,6 +93,7 @@ export class StateStore {
     })
     this.clientId = content?.client_id ?? `miio2mqtt_${randomHex(surroundings.random)}`
     this.#published = content?.published
+    this.#announced = content?.announced
     this.#firmwares = new Map(Object.entries(content?.firmwares ?? {}))
     for (const [did, entry] of Object.entries(content?.plugs ?? {})) this.#keep(Number(did), entry)
   }
@@ -144,6 +154,16 @@ export class StateStore {
     this.#file.writeWithin(WRITE_AFTER_MS)
   }
 
+  /** What Home Assistant was told of each plug, so that it can be taken back (bridge/announced.ts). */
+  get announced(): Announced | undefined {
+    return this.#announced
+  }
+
+  rememberAnnounced(announced: Announced): void {
+    this.#announced = announced
+    this.#file.writeWithin(WRITE_AFTER_MS)
+  }
+
   forget(did: number): void {
     this.#forgetFingerprint(did)
     if (!this.#plugs.delete(did)) return
@@ -166,6 +186,7 @@ export class StateStore {
       client_id: this.clientId,
       firmwares: Object.fromEntries(this.#firmwares),
       published: this.#published,
+      announced: this.#announced,
       plugs: Object.fromEntries(this.#plugs),
     }
     return JSON.stringify(content, null, 1)

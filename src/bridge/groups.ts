@@ -129,8 +129,10 @@ export class Groups {
   #discover({name, settings}: Group, when: 'news' | 'anyway'): void {
     const {topics, homeAssistant} = this.#options
     if (!homeAssistant) return
-    const payload = groupDiscovery({name, ...settings}, {topics, version: homeAssistant.version})
-    this.#paced.send(discoveryTopic(homeAssistant.prefix, groupId(name, topics)), payload, when)
+    const compose = () => ({
+      discovery: groupDiscovery({name, ...settings}, {topics, version: homeAssistant.version}),
+    })
+    this.#paced.send(discoveryTopic(homeAssistant.prefix, groupId(name, topics)), compose, when)
   }
 
   #forget(name: string): void {

@@ -1,19 +1,19 @@
 /** When Home Assistant is told of plugs: at every connect, at its own birth, and when a plug tells something new of itself. */
-import {type Clock, type Random, sleep, type Timer} from '../clock.ts'
+import {type Clock, type Random, sleep} from '../clock.ts'
 import type {Topics} from '../mqtt/topics.ts'
+import {Announced, type Announcements} from './announced.ts'
 import {
   bridgeDiscovery,
   bridgeId,
   deviceId,
-  digest,
   discoveryTopic,
   isAnnounced,
-  type Platforms,
   platformsOf,
   plugDiscovery,
   usualPlatforms,
   withoutVanished,
 } from './discovery.ts'
+import {Paced} from './paced.ts'
 import type {Plug} from './plug.ts'
 import {type Publisher, retained} from './publisher.ts'
 
@@ -29,10 +29,11 @@ export interface HomeAssistantOptions {
   /** Sends what else Home Assistant is told of, when it is told of all plugs. */
   alsoDiscover?: () => void
   plugs: ReadonlyMap<string, Plug>
+  /** What it was told by earlier runs. */
+  announced: Announcements | undefined
+  remember: (announced: Announcements) => void
 }
 
-/** Two different messages for one device within 2 s make Home Assistant drop part of the second; a margin for the way there. */
-const APART_MS = 2100
 /** Everybody answers Home Assistant's birth: not all at once. */
 const BIRTH_DELAY_MS = {least: 500, most: 3000}
 /** What was just discovered is subscribed to a moment later. */
@@ -40,13 +41,14 @@ const SUBSCRIBE_MS = 1000
 
 export class HomeAssistant {
   readonly #options: HomeAssistantOptions
-  /** What was sent last, by device: payloads themselves would be megabytes. */
-  readonly #sent = new Map<string, {digest: string; at: number; platforms: Platforms}>()
-  readonly #delayed = new Map<string, Timer>()
+  readonly #paced: Paced
+  readonly #announced: Announced
   #birth: AbortController | undefined
 
   constructor(options: HomeAssistantOptions) {
     this.#options = options
+    this.#paced = new Paced(options)
+    this.#announced = new Announced(options.announced, options.remember)
   }
 
   /** From now on what the plug tells of itself is passed on. */
@@ -56,7 +58,7 @@ export class HomeAssistant {
 
   stop(): void {
     this.#birth?.abort()
-    for (const timer of this.#delayed.values()) timer.cancel()
+    this.#paced.stop()
   }
 
   /** Everything, whether or not it was sent before: the broker may have forgotten, or Home Assistant may be new. */
@@ -76,8 +78,11 @@ export class HomeAssistant {
   forget({did}: Plug): void {
     if (did === undefined) return
     const id = deviceId(did)
-    this.#delayed.get(id)?.cancel()
-    this.#delayed.delete(id)
+    this.#paced.forget(discoveryTopic(this.#options.prefix, id))
+    const isStillHere = [...this.#options.plugs.values()].some(
+      (plug) => plug.did === did && isAnnounced(plug),
+    )
+    if (!isStillHere) this.#announced.delete(id)
   }
 
   /** A message on Home Assistant's status topic. Ten births in a second are answered once; a retained one is an old one. */
@@ -100,33 +105,15 @@ export class HomeAssistant {
     const {model} = plug.device
     if (did === undefined || !model || !isAnnounced(plug)) return
     const id = deviceId(did)
-    const message = plugDiscovery(plug, did, model, this.#options)
-    const before = this.#sent.get(id)
-    const farewell = withoutVanished(before?.platforms ?? usualPlatforms(model), message)
-    const payload = JSON.stringify(farewell ?? message)
-    const isNews = before?.digest !== digest(payload)
-    this.#delayed.get(id)?.cancel()
-    this.#delayed.delete(id)
-    if (!isNews && when === 'news') return
-    const wait = before && isNews ? before.at + APART_MS - this.#options.clock.now() : 0
-    if (wait > 0) this.#delay(plug, id, wait)
-    else {
-      this.#send(id, payload, platformsOf(message))
-      if (farewell) this.#delay(plug, id, APART_MS)
+    const compose = () => {
+      const message = plugDiscovery(plug, did, model, this.#options)
+      const farewell = withoutVanished(this.#announced.get(id) ?? usualPlatforms(model), message)
+      const sent = () => {
+        this.#announced.set(id, platformsOf(message))
+        if (farewell) this.#discover(plug, 'news')
+      }
+      return {discovery: farewell ?? message, sent}
     }
-  }
-
-  #delay(plug: Plug, id: string, ms: number): void {
-    this.#delayed.set(
-      id,
-      this.#options.clock.after(ms, () => this.#discover(plug, 'news')),
-    )
-  }
-
-  #send(id: string, payload: string, platforms: Platforms): void {
-    const {publisher, prefix, clock} = this.#options
-    this.#sent.set(id, {digest: digest(payload), at: clock.now(), platforms})
-    const topic = discoveryTopic(prefix, id)
-    publisher.publish({topic, payload, contentType: 'application/json', retain: true, qos: 1})
+    this.#paced.send(discoveryTopic(this.#options.prefix, id), compose, when)
   }
 }

@@ -39,9 +39,10 @@ interface Events {
 export interface ConnectionOptions {
   broker: Broker
   will: Message
-  subscriptions: () => string[]
-  /** Whether a message on this filter is news even when its sender has the broker keep it. */
-  isNews?: (filter: string) => boolean
+  /** Filters of messages that ask for something. */
+  commands: () => readonly string[]
+  /** Filters of messages that tell something; what the broker keeps of them counts. */
+  news?: () => readonly string[]
   clock: Clock
   random: Random
   log: Log
@@ -78,10 +79,7 @@ export class Connection extends EventEmitter<Events> {
     this.#version = options.broker.version
     this.#patience = new Patience(options.random)
     this.#complaints = new Complaints(options.log, options.broker.clientId)
-    this.#subscriptions = new Subscriptions({
-      wanted: options.subscriptions,
-      isNews: options.isNews ?? (() => false),
-    })
+    this.#subscriptions = new Subscriptions(options)
   }
 
   get connected(): boolean {

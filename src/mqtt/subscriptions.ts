@@ -1,12 +1,15 @@
 /** What we hear of: asked for at every connect, and changed while connected. */
-import {ErrorWithSubackPacket, type ISubscriptionMap, type MqttClient} from 'mqtt'
+import {ErrorWithSubackPacket, type IClientSubscribeOptions, type MqttClient} from 'mqtt'
 
 export interface SubscriptionOptions {
-  /** The filters that are wanted now. */
-  wanted: () => string[]
-  /** Whether a message on this filter is news even when its sender has the broker keep it. */
-  isNews: (filter: string) => boolean
+  /** Filters of messages that ask for something. */
+  commands: () => readonly string[]
+  /** Filters of messages that tell something. */
+  news?: () => readonly string[]
 }
+
+/** How each filter is subscribed to. */
+type Wanted = Record<string, IClientSubscribeOptions>
 
 /** SUBACK: this return code and higher are a no. */
 const DENIED = 0x80
@@ -31,30 +34,34 @@ export class Subscriptions {
 
   /** To what is wanted by now, and to no more. Returns and throws as `begin`. */
   async renew(client: MqttClient): Promise<string[]> {
-    const wanted = new Set(this.#options.wanted())
-    const gone = this.#subscribed.filter((filter) => !wanted.has(filter))
-    const fresh = [...wanted].filter((filter) => !this.#subscribed.includes(filter))
-    this.#subscribed = [...wanted]
-    const denied = fresh.length > 0 ? await subscribe(client, this.#asPublished(fresh, client)) : []
+    const {commands, news} = this.#options
+    const wanted = {...asPublished(commands(), client), ...plainly(news?.() ?? [])}
+    const before = this.#subscribed
+    this.#subscribed = Object.keys(wanted)
+    const fresh = Object.entries(wanted).filter(([filter]) => !before.includes(filter))
+    const gone = before.filter((filter) => !Object.hasOwn(wanted, filter))
+    const denied = fresh.length > 0 ? await subscribe(client, Object.fromEntries(fresh)) : []
     if (gone.length > 0) await client.unsubscribeAsync(gone)
     return denied
   }
+}
 
-  /**
-   * Brokers clear the retain flag of what comes in while we are subscribed, unless MQTT 5 asks them not to [MQTT-3.3.1-12]. A
-   * command to be kept must be recognised also then: it would be repeated at every start.
-   */
-  #asPublished(filters: readonly string[], {options}: MqttClient): ISubscriptionMap {
-    const how = (filter: string) =>
-      options.protocolVersion === 5 && !this.#options.isNews(filter)
-        ? {qos: 1 as const, rap: true}
-        : {qos: 1 as const}
-    return Object.fromEntries(filters.map((filter) => [filter, how(filter)]))
-  }
+/**
+ * Brokers clear the retain flag of what comes in while we are subscribed, unless MQTT 5 asks them not to [MQTT-3.3.1-12]. A
+ * command to be kept must be recognised also then: it would be repeated at every start.
+ */
+function asPublished(filters: readonly string[], {options}: MqttClient): Wanted {
+  return options.protocolVersion === 5
+    ? Object.fromEntries(filters.map((filter) => [filter, {qos: 1, rap: true}]))
+    : plainly(filters)
+}
+
+function plainly(filters: readonly string[]): Wanted {
+  return Object.fromEntries(filters.map((filter) => [filter, {qos: 1}]))
 }
 
 /** In one packet. A filter that is denied leaves the others as they are. */
-async function subscribe(client: MqttClient, filters: ISubscriptionMap): Promise<string[]> {
+async function subscribe(client: MqttClient, filters: Wanted): Promise<string[]> {
   try {
     await client.subscribeAsync(filters)
     return []

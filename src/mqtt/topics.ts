@@ -78,14 +78,19 @@ export class Topics {
    * The few filters that catch every command, and nothing else: one set for each depth that a name in use has. No two of them
    * catch the same message unless a level of a name is itself `set` or `get`, which the configuration refuses.
    */
-  subscriptions(names: Iterable<string>): string[] {
+  commands(names: Iterable<string>): string[] {
     const depths = new Set([...names].map((name) => name.split('/').length))
     const plugs = [...depths].flatMap((depth) => {
       const anyName = [this.base, ...Array<string>(depth).fill('+')].join('/')
       return [`${anyName}/set`, `${anyName}/set/+`, `${anyName}/get`, `${anyName}/get/+`]
     })
     const requests = [`${this.base}/bridge/request/+`, `${this.base}/bridge/request/+/+`]
-    return [...plugs, ...requests, ...(this.#homeAssistantStatus ? [this.#homeAssistantStatus] : [])]
+    return [...plugs, ...requests]
+  }
+
+  /** Filters of what others tell, and what lies there counts. */
+  get news(): string[] {
+    return this.#homeAssistantStatus === undefined ? [] : [this.#homeAssistantStatus]
   }
 
   /** What a message that came in is about; `undefined` when it is none of our business. */

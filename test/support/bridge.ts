@@ -2,7 +2,7 @@ import {mkdtemp, rm} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll} from 'vitest'
-import {systemClock} from '../../src/clock.ts'
+import {type Clock, systemClock} from '../../src/clock.ts'
 import {type Config, parseConfig} from '../../src/config.ts'
 import {Daemon} from '../../src/daemon.ts'
 import {EnergyLedger} from '../../src/energy-ledger.ts'
@@ -59,6 +59,8 @@ export interface BridgeChoice {
   folder?: string
   /** What it knows of the plugs there are; what comes with the program unless told. */
   catalogue?: Catalogue
+  /** The system's when left out. */
+  clock?: Clock
 }
 
 export interface Bridge {
@@ -84,7 +86,7 @@ export async function startBridge(choice: BridgeChoice): Promise<Bridge> {
     format: 'json',
     destination: {write: (line) => lines.push(JSON.parse(line))},
   })
-  const clock = systemClock
+  const {clock = systemClock} = choice
   const store = await StateStore.open(folder, {clock, random: Math.random, log})
   const ledger = await EnergyLedger.open(folder, {clock, random: Math.random, log})
   const bridge: Bridge = {

@@ -1,4 +1,5 @@
 import {beforeEach, describe, expect, it} from 'vitest'
+import type {Announcements} from '../../../src/bridge/announced.ts'
 import {
   bridgeDiscovery,
   bridgeId,
@@ -22,6 +23,7 @@ let publisher: RememberingPublisher
 let plug: StagedPlug
 let homeAssistant: HomeAssistant
 let announced: number[]
+let toldBefore: Announcements | undefined
 
 function stage(choice: ConstructorParameters<typeof StagedPlug>[1] = {}): void {
   clock = new VirtualClock()
@@ -37,11 +39,18 @@ function stage(choice: ConstructorParameters<typeof StagedPlug>[1] = {}): void {
     random: seeded(1),
     announce: () => announced.push(clock.now()),
     plugs: new Map([[plug.name, plug]]),
+    announced: toldBefore,
+    remember: (told) => {
+      toldBefore = told
+    },
   })
   homeAssistant.follow(plug)
 }
 
-beforeEach(() => stage())
+beforeEach(() => {
+  toldBefore = undefined
+  stage()
+})
 
 /** The plug tells who it is. */
 async function identify(firmware = '1.2.4_16'): Promise<void> {

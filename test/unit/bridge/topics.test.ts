@@ -97,7 +97,7 @@ describe('the subscriptions', () => {
   it('catch every command exactly once, and nothing the bridge says itself', () => {
     fc.assert(
       fc.property(fc.uniqueArray(names, {minLength: 1, maxLength: 5}), properties, (all, property) => {
-        const filters = topics.subscriptions(all)
+        const filters = topics.commands(all)
         const caught = (topic: string) => filters.filter((filter) => matches(filter, topic)).length
         for (const name of all) {
           expect(caught(`miio2mqtt/${name}/set`)).toBe(1)
@@ -112,12 +112,13 @@ describe('the subscriptions', () => {
 
   it('grow with the depth of the names, not with their number', () => {
     const many = Array.from({length: 1000}, (_, index) => `plug ${index}`)
-    expect(topics.subscriptions(many)).toEqual(topics.subscriptions(['desk']))
+    expect(topics.commands(many)).toEqual(topics.commands(['desk']))
   })
 
   it('hold the status of Home Assistant only when that is listened to', () => {
-    expect(topics.subscriptions([])).toContain('homeassistant/status')
-    expect(new Topics('b').subscriptions([])).toEqual(['b/bridge/request/+', 'b/bridge/request/+/+'])
+    expect(topics.news).toEqual(['homeassistant/status'])
+    expect(new Topics('b').news).toEqual([])
+    expect(topics.commands([])).toEqual(['miio2mqtt/bridge/request/+', 'miio2mqtt/bridge/request/+/+'])
   })
 })
 

@@ -28,16 +28,16 @@ interface Choice {
   username?: string
   password?: string
   keepalive?: number
-  subscriptions?: string[]
+  commands?: string[]
   connect?: (options: IClientOptions) => MqttClient
 }
 
-function connection(url: string, {subscriptions = ['b/+/set'], connect, ...choice}: Choice = {}): Connection {
+function connection(url: string, {commands = ['b/+/set'], connect, ...choice}: Choice = {}): Connection {
   log.lines.length = 0
   const made = new Connection({
     broker: {urls: [url], clientId: 'test', version: 5, keepalive: 15_000, ...choice},
     will,
-    subscriptions: () => subscriptions,
+    commands: () => commands,
     clock: systemClock,
     random: Math.random,
     log,
@@ -125,7 +125,10 @@ describe('the connection', () => {
     const broker = await mosquitto()
     const url = await served((socket) => {
       socket.once('data', (hello) => {
-        if (versionIn(hello) === 5) return socket.destroy()
+        if (versionIn(hello) === 5) {
+          socket.destroy()
+          return
+        }
         const upstream = connect(broker.port, broker.host)
         upstream.write(hello)
         socket.pipe(upstream).pipe(socket)
@@ -176,7 +179,7 @@ describe('the connection', () => {
     aedes.authorizeSubscribe = (_client, subscription, callback) =>
       callback(null, subscription.topic === 'b/secret' ? null : subscription)
     ends.push(() => new Promise<void>((resolve) => aedes.close(resolve)))
-    const made = connection(await served(aedes.handle), {subscriptions: ['b/secret', 'b/+/set']})
+    const made = connection(await served(aedes.handle), {commands: ['b/secret', 'b/+/set']})
     const came: string[] = []
     made.on('message', ({topic}) => came.push(topic))
     made.start()

@@ -1,0 +1,151 @@
+import {mkdtemp, rm} from 'node:fs/promises'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import {afterAll, describe, expect, it} from 'vitest'
+import {Catalogue} from '../../src/models/index.ts'
+import {type Bridge, type BridgeChoice, startBridge, startPlug} from '../support/bridge.ts'
+import {FastClock} from '../support/fast-clock.ts'
+import {startMosquitto} from '../support/mosquitto.ts'
+import {Watcher} from '../support/mqtt-user.ts'
+import {Recorder} from '../support/recorder.ts'
+import {until} from '../support/wait.ts'
+
+/** What lies there is looked at for 2 s, and what lay under an old name cleared 5 s later: here in a fifth of that. */
+const clock = new FastClock(5)
+const broker = await startMosquitto()
+const user = await Watcher.open(broker)
+const recorder = await Recorder.open(broker)
+const desk = await startPlug({address: '127.74.4.1', clock})
+const lamp = await startPlug({address: '127.74.4.2', clock})
+const fan = await startPlug({address: '127.74.4.3', clock})
+const foreign = {
+  'homeassistant/device/zigbee_1/config': '{"device":{"identifiers":["zigbee_1"]},"components":{}}',
+  'homeassistant/device/miio2mqtt_notes/config': 'not even JSON',
+  'homeassistant/sensor/miio2mqtt_x/config': '{"state_topic":"miio2mqtt/gone","unique_id":"x"}',
+}
+for (const [topic, payload] of Object.entries(foreign))
+  await user.publish(topic, payload, {retain: true, qos: 1})
+
+const configTopic = ({did}: {did: number}) => `homeassistant/device/miio2mqtt_${did}/config`
+
+async function newFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-leftovers-'))
+  afterAll(() => rm(folder, {recursive: true, force: true}))
+  return folder
+}
+
+async function lying(...parts: string[]): Promise<string[]> {
+  const topics = [...(await user.retained()).keys()]
+  return topics.filter((topic) => parts.some((part) => topic.includes(part))).sort()
+}
+
+async function isGone(...parts: string[]): Promise<void> {
+  let still: string[] = []
+  await until(
+    async () => {
+      still = await lying(...parts)
+      return still.length === 0
+    },
+    {what: () => `nothing lies there of ${still}`},
+  )
+}
+
+async function start(choice: Omit<BridgeChoice, 'broker'>, base = 'miio2mqtt'): Promise<Bridge> {
+  const config = {mqtt: {url: broker.url, base_topic: base}, ...choice.config}
+  const bridge = await startBridge({broker, clock, ...choice, config})
+  const state = `${base}/bridge/state`
+  await until(async () => (await user.retained()).get(state) === '{"state":"online"}', {what: 'online'})
+  const announced = Object.entries(choice.plugs).filter(([name]) => !choice.devices?.[name])
+  await until(() => announced.every(([, plug]) => recorder.on(configTopic(plug)).length > 0), {
+    what: 'Home Assistant is told of all plugs',
+  })
+  return bridge
+}
+
+describe('a bridge that lost its state folder', () => {
+  it('clears what is configured no more, as the broker shows it, and nothing of others', async () => {
+    const groups = {all: {members: ['desk', 'attic/fan']}, old: {members: ['desk']}}
+    const plugs = {desk, lamp, 'attic/fan': fan}
+    const devices = {'attic/fan': {homeassistant: {enabled: false}}}
+    const before = await start({plugs: {desk, lamp}, config: {groups: {old: {members: ['desk']}}}})
+    await before.stop()
+    const other = await start({plugs, devices, config: {groups}}, 'elsewhere')
+    const ofTheOther = await lying('elsewhere/')
+    const after = await start({plugs: {table: desk}})
+    await isGone('miio2mqtt/desk', 'miio2mqtt/lamp', 'miio2mqtt/old')
+    // The other bridge has the lamp, too, and told Home Assistant of it last.
+    expect(await lying(configTopic(lamp))).toEqual([configTopic(lamp)])
+    expect(await lying('miio2mqtt_group_old')).toHaveLength(1)
+    expect(await lying('elsewhere/')).toEqual(ofTheOther)
+    for (const [topic, payload] of Object.entries(foreign))
+      expect((await user.retained()).get(topic)).toBe(payload)
+    await Promise.all([after.stop(), other.stop()])
+  })
+})
+
+describe('a plug that moves from one bridge to another', () => {
+  it('stays in Home Assistant when the first forgets it', async () => {
+    const folder = await newFolder()
+    const first = await start({plugs: {desk, fan}, folder}, 'cellar')
+    await first.stop()
+    const second = await start({plugs: {fan}}, 'roof')
+    await until(async () => (await user.retained()).get(configTopic(fan))?.includes('"roof/fan"'), {
+      what: 'Home Assistant is told of the fan on the roof',
+    })
+    const again = await start({plugs: {desk}, folder}, 'cellar')
+    await isGone('cellar/fan')
+    expect((await user.retained()).get(configTopic(fan))).toContain('"roof/fan"')
+    expect(recorder.on(configTopic(fan)).map(({payload}) => payload)).not.toContain('')
+    await Promise.all([again.stop(), second.stop()])
+  })
+})
+
+describe('a bridge that moves', () => {
+  it('to another base topic leaves nothing under the old one', async () => {
+    const folder = await newFolder()
+    const first = await start({plugs: {desk, lamp}, folder}, 'old/base')
+    await first.stop()
+    expect(await lying('old/base/', 'bridge_old_base')).toHaveLength(10)
+    const second = await start({plugs: {desk, lamp}, folder}, 'new/base')
+    await isGone('old/base/', 'bridge_old_base')
+    expect((await user.retained()).get(configTopic(lamp))).toContain('"new/base/lamp"')
+    await second.stop()
+  })
+
+  it('to another discovery prefix leaves nothing under the old one', async () => {
+    const folder = await newFolder()
+    const first = await start({plugs: {desk}, folder}, 'steady')
+    await first.stop()
+    const config = {homeassistant: {discovery_prefix: 'ha'}}
+    const second = await start({plugs: {desk}, folder, config}, 'steady')
+    await isGone(configTopic(desk), 'homeassistant/device/miio2mqtt_bridge_steady')
+    expect(await lying('ha/device')).toHaveLength(2)
+    await second.stop()
+  })
+})
+
+describe('a plug whose model is described in another way', () => {
+  it('has what it lost taken back first, also when the bridge was updated meanwhile', async () => {
+    const folder = await newFolder()
+    const first = await start({plugs: {lamp}, folder}, 'updated')
+    await first.stop()
+    const {temperature: _, ...properties} = lamp.model.properties
+    const catalogue = new Catalogue([{...lamp.model, properties}])
+    const from = recorder.on(configTopic(lamp)).length
+    const second = await start({plugs: {lamp}, folder, catalogue}, 'updated')
+    const told = await until(
+      () => {
+        const messages = recorder.on(configTopic(lamp)).slice(from)
+        return messages.length > 1 ? messages : undefined
+      },
+      {what: 'Home Assistant is told twice'},
+    )
+    const [farewell, then] = told.map(({payload}) => JSON.parse(payload).components)
+    expect(farewell.temperature).toEqual({platform: 'sensor'})
+    expect(Object.keys(then)).toEqual(Object.keys(farewell).filter((key) => key !== 'temperature'))
+    await second.stop()
+    const third = await start({plugs: {lamp}, folder, catalogue}, 'updated')
+    expect(recorder.on(configTopic(lamp)).at(-1)?.payload).not.toContain('temperature')
+    await third.stop()
+  })
+})
