@@ -106,10 +106,11 @@ export class Daemon {
       vitals: () => ({...this.#vitals.read(), mqtt: this.#connection.counters}),
     })
     const {qos, retain, output} = config.mqtt
-    this.#states = new States({...shared, qos, retain, attributes: output === 'attribute_and_json'})
+    const saying = {...shared, qos, retain, attributes: output === 'attribute_and_json'}
+    this.#states = new States(saying)
     const {enabled, discovery_prefix: prefix} = config.homeassistant
     const homeAssistant = enabled ? {prefix, version} : undefined
-    this.#groups = new Groups({...shared, qos, retain, homeAssistant})
+    this.#groups = new Groups({...saying, homeAssistant})
     this.#commands = new Commands({...shared, states: this.#states, groups: this.#groups})
     this.#requests = new Requests({...shared, groups: this.#groups, controls: this.#controls()})
     this.#outages = new Outages({...shared, event: (type, data) => this.#reports.event(type, data)})

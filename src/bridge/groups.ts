@@ -1,11 +1,12 @@
 /** Groups on MQTT: `B/bridge/groups`, and for each its state, its availability and its switch in Home Assistant (contract §3, §7). */
 import type {Clock} from '../clock.ts'
+import type {Message} from '../mqtt/outbox.ts'
 import type {Topics} from '../mqtt/topics.ts'
 import {discoveryTopic, groupDiscovery, groupId} from './discovery.ts'
 import {Group, type GroupSettings, relayOf} from './group.ts'
 import {Paced} from './paced.ts'
 import type {Plug} from './plug.ts'
-import {type Publisher, retained} from './publisher.ts'
+import {bare, json, type Publisher, retained} from './publisher.ts'
 
 export interface GroupsOptions {
   publisher: Publisher
@@ -14,6 +15,8 @@ export interface GroupsOptions {
   plugs: ReadonlyMap<string, Plug>
   qos: 0 | 1
   retain: boolean
+  /** Whether the state is published on a topic of its own, too, beside the JSON. */
+  attributes: boolean
   /** Where Home Assistant looks, and what the bridge calls itself there; `undefined` when it is not told. */
   homeAssistant: {prefix: string; version: string} | undefined
 }
@@ -39,6 +42,12 @@ export class Groups {
   get ids(): [name: string, id: string][] {
     const {topics, homeAssistant} = this.#options
     return [...this.#groups.keys()].map((name) => [name, homeAssistant ? groupId(name, topics) : ''])
+  }
+
+  /** By name, the properties that lie on the broker on topics of their own. */
+  get attributes(): [name: string, properties: string[]][] {
+    const {attributes, retain} = this.#options
+    return attributes && retain ? [...this.#groups.keys()].map((name) => [name, ['state']]) : []
   }
 
   /** From now on its groups follow this plug. */
@@ -87,8 +96,11 @@ export class Groups {
   }
 
   tellState(group: Group, when: 'news' | 'anyway'): void {
-    const {topics, qos, retain} = this.#options
-    if (group.known) this.#say(topics.state(group.name), {state: group.state}, when, {qos, retain})
+    const {topics, qos, retain, attributes} = this.#options
+    const {name, state} = group
+    if (!group.known) return
+    this.#say({...json(topics.state(name), {state}), qos, retain}, when)
+    if (attributes) this.#say({...bare(topics.attribute(name, 'state'), state), qos, retain}, when)
   }
 
   stop(): void {
@@ -102,7 +114,7 @@ export class Groups {
 
   #tellAvailability({name, availability}: Group, when: 'news' | 'anyway'): void {
     if (availability.state !== 'unknown')
-      this.#say(this.#options.topics.availability(name), availability, when)
+      this.#say(retained(this.#options.topics.availability(name), availability), when)
   }
 
   #list(when: 'news' | 'anyway'): void {
@@ -111,18 +123,13 @@ export class Groups {
       members,
       ...(description === undefined ? {} : {description}),
     }))
-    this.#say(this.#options.topics.bridge('groups'), list, when)
+    this.#say(retained(this.#options.topics.bridge('groups'), list), when)
   }
 
-  #say(
-    topic: string,
-    value: unknown,
-    when: 'news' | 'anyway',
-    how: {qos?: 0 | 1; retain?: boolean} = {},
-  ): void {
-    const message = {...retained(topic, value), ...how}
-    if (when === 'news' && this.#said.get(topic) === message.payload) return
-    this.#said.set(topic, message.payload)
+  #say(message: Message, when: 'news' | 'anyway'): void {
+    const {topic, payload} = message
+    if (when === 'news' && this.#said.get(topic) === payload) return
+    this.#said.set(topic, payload)
     this.#options.publisher.publish(message)
   }
 
@@ -138,6 +145,7 @@ export class Groups {
   #forget(name: string): void {
     const {topics, homeAssistant} = this.#options
     this.#said.delete(topics.state(name))
+    this.#said.delete(topics.attribute(name, 'state'))
     this.#said.delete(topics.availability(name))
     if (homeAssistant) this.#paced.forget(discoveryTopic(homeAssistant.prefix, groupId(name, topics)))
   }

@@ -7,36 +7,18 @@ import {isDeepStrictEqual} from 'node:util'
 import type {Clock, Timer} from '../clock.ts'
 import type {Incoming} from '../mqtt/connection.ts'
 import {Topics} from '../mqtt/topics.ts'
-import {bridgeId, deviceId, discoveryTopic, isAnnounced} from './discovery.ts'
-import type {Groups} from './groups.ts'
+import {bridgeId, discoveryTopic} from './discovery.ts'
+import {Inventory, type InventoryOptions, type Item, type PublishedOf} from './inventory.ts'
 import {namesIn, ownName} from './ownership.ts'
 import type {Plug} from './plug.ts'
 import type {Publisher} from './publisher.ts'
 
-/** What was published of plugs, as remembered over restarts. */
-export interface PublishedOf {
-  base: string
-  /** Where Home Assistant was told of them; empty when it was not. */
-  prefix: string
-  /** By name, the id they had in Home Assistant; empty when it was never told. */
-  devices: Record<string, string>
-  /** By name, the properties that lie on topics of their own; of plugs that have any. */
-  attributes: Record<string, readonly string[]>
-  /** Whether this is all: the broker was asked, once, what else lies there. */
-  isAll: boolean
-}
-
-export interface LeftoverOptions {
+export interface LeftoverOptions extends InventoryOptions {
   publisher: Publisher
-  topics: Topics
-  prefix: string
-  plugs: ReadonlyMap<string, Plug>
-  attributesOf: (plug: Plug) => readonly string[]
   clock: Clock
   isConnected: () => boolean
   /** What it wants to hear has changed: see `filters`. */
   listen: () => void
-  groups: Pick<Groups, 'ids'>
   /** By earlier runs. */
   published: PublishedOf | undefined
   remember: (published: PublishedOf) => void
@@ -49,11 +31,14 @@ const LOOKING_MS = 2000
  * there: until it was told of the plug's new name, 2 s after anything else it was told of it (homeassistant.ts), and took that in.
  */
 const FORGETTING_MS = 5000
+/** To look for more than this, everything is looked at. */
+const MOST_FILTERS = 100
 /** What is retained of the bridge itself (contract §3). */
 const BRIDGE_LEAVES = ['state', 'info', 'devices', 'groups', 'health'] as const
 
 export class Leftovers {
   readonly #options: LeftoverOptions
+  readonly #inventory: Inventory
   #published: PublishedOf
   #isLooking: boolean
   /** The devices that Home Assistant was told of, and whether it was us who told. */
@@ -63,6 +48,7 @@ export class Leftovers {
   constructor(options: LeftoverOptions) {
     const {topics, prefix, published} = options
     this.#options = options
+    this.#inventory = new Inventory(options)
     this.#published = published ?? {base: topics.base, prefix, devices: {}, attributes: {}, isAll: false}
     this.#isLooking = !this.#published.isAll
   }
@@ -71,13 +57,17 @@ export class Leftovers {
   get filters(): string[] {
     if (!this.#isLooking) return []
     const {prefix, isAll} = this.#published
-    if (isAll) return this.#goneIds().map((id) => discoveryTopic(prefix, id))
-    return [...this.#lists, ...(prefix === '' ? [] : [discoveryTopic(prefix, '+')])]
+    const gone = this.#goneIds()
+    const ids = isAll && gone.length <= MOST_FILTERS ? gone : ['+']
+    return [
+      ...(isAll ? [] : this.#lists),
+      ...(prefix === '' ? [] : ids.map((id) => discoveryTopic(prefix, id))),
+    ]
   }
 
   /** From now on it is known under which id Home Assistant knows this plug. */
   follow(plug: Plug): void {
-    plug.device.on('identified', () => this.#note(plug))
+    plug.device.on('identified', () => this.#note(this.#inventory.plug(plug, this.#published)))
   }
 
   stop(): void {
@@ -93,6 +83,7 @@ export class Leftovers {
     this.#seen.clear()
     const now = this.#now()
     this.#clearAttributes(now)
+    for (const group of this.#inventory.groups()) this.#note(group)
     this.#isLooking = !this.#published.isAll || this.#goneIds().length > 0
     if (this.#isLooking) {
       this.#options.listen()
@@ -116,7 +107,7 @@ export class Leftovers {
     const {base, devices, isAll} = this.#published
     const name = ownName(payload, base)
     this.#seen.set(id, name !== undefined)
-    if (name !== undefined && !isAll && !this.#isUndecided(name)) devices[name] = id
+    if (name !== undefined && !isAll && !this.#inventory.isUndecided(name)) devices[name] = id
   }
 
   /** What nobody shows us is cleared, too: at worst Home Assistant warns, once, of a device that it does not know. */
@@ -200,12 +191,6 @@ export class Leftovers {
     return [topics.bridge('devices'), topics.bridge('groups')]
   }
 
-  /** Which device it is will be known when the plug has answered. */
-  #isUndecided(name: string): boolean {
-    const plug = this.#options.plugs.get(name)
-    return plug !== undefined && isAnnounced(plug) && plug.did === undefined
-  }
-
   #stopLooking(): void {
     if (!this.#isLooking) return
     this.#isLooking = false
@@ -217,43 +202,20 @@ export class Leftovers {
     this.#options.remember(now)
   }
 
-  #note(plug: Plug): void {
+  #note({name, id, attributes: values}: Item): void {
     const {topics, prefix, remember} = this.#options
     const {base, prefix: before, devices, attributes} = this.#published
     if (base !== topics.base || prefix !== before) return // what is still to be cleared stays remembered
-    const [id, values] = [this.#idOf(plug), this.#attributesOf(plug)]
-    if (devices[plug.name] === id && isDeepStrictEqual(attributes[plug.name] ?? [], values)) return
-    devices[plug.name] = id
-    if (values.length > 0) attributes[plug.name] = values
+    const earlier = devices[name] ?? ''
+    if (earlier !== '' && earlier !== id && this.#goneIds().includes(earlier)) return // nor is this cleared yet
+    if (devices[name] === id && isDeepStrictEqual(attributes[name] ?? [], values)) return
+    devices[name] = id
+    if (values.length > 0) attributes[name] = values
     remember(this.#published)
   }
 
   #now(): PublishedOf {
-    const {topics, prefix, plugs, groups} = this.#options
-    const devices = [...[...plugs.values()].map((plug) => [plug.name, this.#idOf(plug)]), ...groups.ids]
-    const attributes = [...plugs.values()].flatMap((plug) => {
-      const values = this.#attributesOf(plug)
-      return values.length > 0 ? [[plug.name, values] as const] : []
-    })
-    return {
-      base: topics.base,
-      prefix,
-      devices: Object.fromEntries(devices),
-      attributes: Object.fromEntries(attributes),
-      isAll: true,
-    }
-  }
-
-  /** Of a plug that did not tell its model yet, those it had before. */
-  #attributesOf(plug: Plug): readonly string[] {
-    if (!plug.device.model) return this.#published.attributes[plug.name] ?? []
-    return this.#options.attributesOf(plug)
-  }
-
-  /** Home Assistant is not told of a plug that is disabled, and forgets one that was. */
-  #idOf(plug: Plug): string {
-    const {did} = plug
-    return did === undefined || !isAnnounced(plug) || this.#options.prefix === '' ? '' : deviceId(did)
+    return this.#inventory.all(this.#published)
   }
 
   #clear(topic: string): void {

@@ -1,3 +1,4 @@
+import type {Value} from '../models/model.ts'
 import type {Incoming} from '../mqtt/connection.ts'
 import type {Message} from '../mqtt/outbox.ts'
 import {topicProblem} from '../mqtt/topics.ts'
@@ -25,6 +26,14 @@ export function answer({responseTopic, correlationData}: Incoming, home: string,
   const isHere = responseTopic === undefined || topicProblem(responseTopic) !== undefined
   const message = {...passing(isHere ? home : responseTopic, result), expiresIn: ANSWER_EXPIRES_MS}
   return isHere ? message : {...message, correlationData}
+}
+
+/** The bare word that Home Assistant takes for "unknown", everywhere; an empty payload would remove what is retained. */
+const UNKNOWN = 'None'
+
+/** The topic and the payload of a message that holds nothing but a value. */
+export function bare(topic: string, value: Value | undefined) {
+  return {topic, payload: String(value ?? UNKNOWN), contentType: 'text/plain'} as const
 }
 
 /** The topic and the payload of a message that holds JSON. */

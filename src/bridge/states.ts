@@ -1,9 +1,8 @@
 /** Plugs on MQTT: what they are worth and whether they answer, retained (contract §3). */
 import type {State} from '../device/values.ts'
-import type {Value} from '../models/model.ts'
 import type {Topics} from '../mqtt/topics.ts'
 import type {Plug} from './plug.ts'
-import {json, type Publisher, retained} from './publisher.ts'
+import {bare, json, type Publisher, retained} from './publisher.ts'
 
 export interface StateOptions {
   publisher: Publisher
@@ -14,8 +13,6 @@ export interface StateOptions {
   attributes: boolean
 }
 
-/** The bare word that Home Assistant takes for "unknown", everywhere; an empty payload would remove what is retained. */
-const UNKNOWN = 'None'
 /** It is another after every answer: news of the rest brings it along, and it makes none itself. */
 const NO_NEWS = 'last_seen'
 
@@ -69,10 +66,8 @@ export class States {
     if (attributes || filtered.length > 0) this.#shown.set(plug, shown)
     publisher.publish({...json(topics.state(plug.name), shown), retain, qos})
     if (!attributes) return
-    for (const name of changed) {
-      const topic = topics.attribute(plug.name, name)
-      publisher.publish({topic, payload: bare(shown[name]), contentType: 'text/plain', retain, qos})
-    }
+    for (const name of changed)
+      publisher.publish({...bare(topics.attribute(plug.name, name), shown[name]), retain, qos})
   }
 }
 
@@ -80,8 +75,4 @@ export class States {
 export function shownOf({device: {state}, appearance: {filtered = []}}: Plug): Readonly<State> {
   if (filtered.length === 0) return state
   return Object.fromEntries(Object.entries(state).filter(([name]) => !filtered.includes(name)))
-}
-
-function bare(value: Value | undefined): string {
-  return String(value ?? UNKNOWN)
 }

@@ -22,7 +22,7 @@ let groups: Groups
 let commands: Commands
 let log: RememberingLog
 
-function stage({unplugged = false} = {}): void {
+function stage({unplugged = false, attributes = false} = {}): void {
   clock = new VirtualClock()
   publisher = new RememberingPublisher(clock)
   log = new RememberingLog()
@@ -30,8 +30,8 @@ function stage({unplugged = false} = {}): void {
   kettle = new StagedPlug(clock, {name: 'kitchen/kettle', did: 4712, disabled: unplugged})
   const plugs = new Map([desk, kettle].map((plug) => [plug.name, plug]))
   const how = {publisher, topics, clock, log, plugs, qos: 1, retain: true} as const
-  groups = new Groups({...how, homeAssistant: {prefix: 'homeassistant', version: '1.2.3'}})
-  const states = new States({...how, attributes: false})
+  groups = new Groups({...how, attributes, homeAssistant: {prefix: 'homeassistant', version: '1.2.3'}})
+  const states = new States({...how, attributes})
   commands = new Commands({...how, states, groups})
   for (const plug of plugs.values()) {
     groups.follow(plug)
@@ -150,9 +150,27 @@ describe('the availability of a group', () => {
     const plugs = new Map([one, two].map((plug) => [plug.name, plug]))
     one.device.setAvailability({state: 'offline', reason: first, since})
     two.device.setAvailability({state: 'offline', reason: second, since})
-    const own = new Groups({publisher, topics, clock, plugs, qos: 1, retain: true, homeAssistant: undefined})
+    const how = {publisher, topics, clock, plugs, qos: 1, retain: true, attributes: false} as const
+    const own = new Groups({...how, homeAssistant: undefined})
     own.replace({pair: {members: [...plugs.keys()]}})
     expect(payloads('miio2mqtt/pair/availability')).toMatchObject([{state: 'offline', reason: together}])
+  })
+})
+
+describe('the state of a group', () => {
+  it('is told bare, too, where that is wanted, and remembered as a topic to clear', async () => {
+    stage({attributes: true})
+    await clock.advance(10 * SECOND)
+    await resultOf('ON')
+    expect(publisher.on('miio2mqtt/evening/state').map(({payload, retain}) => [payload, retain])).toEqual([
+      ['OFF', true],
+      ['ON', true],
+    ])
+    expect(groups.attributes).toEqual([['evening', ['state']]])
+    stage()
+    await clock.advance(10 * SECOND)
+    expect(publisher.on('miio2mqtt/evening/state')).toEqual([])
+    expect(groups.attributes).toEqual([])
   })
 })
 
