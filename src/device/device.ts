@@ -3,40 +3,24 @@
  * an answer that is older than a command undo it.
  */
 import {EventEmitter} from 'node:events'
-import {type Clock, sleep, type Timer} from '../clock.ts'
+import type {Clock, Timer} from '../clock.ts'
 import type {Lane, Model, Value} from '../models/model.ts'
-import {type Answered, expectOk, namesIn, property, type Read, readOf, valuesIn, writeOf} from './access.ts'
+import {namesIn, property, readOf} from './access.ts'
 import type {Availability} from './availability.ts'
 import type {EnergySource} from './energy.ts'
 import {CommandError, isCallFailure, toCommandError} from './errors.ts'
 import type {Identity} from './identity.ts'
-import type {Answer} from './knowledge.ts'
 import type {MeteringOptions} from './metering.ts'
 import {type News, Perception} from './perception.ts'
 import type {Implausible} from './plausibility.ts'
+import {Questions} from './questions.ts'
 import {PlugQueue} from './queue.ts'
-import {Reader} from './reader.ts'
 import {Recognition} from './recognition.ts'
 import {Suspicion} from './suspicion.ts'
+import {Switching} from './switching.ts'
 import {Tolerance} from './tolerance.ts'
+import {type CallOptions, READ_TRIES, type Transport} from './transport.ts'
 import {excerpt, fromUser, type State, type Wanted} from './values.ts'
-
-/** What a device needs of the way to its plug. */
-export interface Transport {
-  /** Asks, and asks again when no answer comes. Rejects with an error whose `code` says who must act. */
-  call(method: string, params: unknown, options?: CallOptions): Promise<unknown>
-  /** Ends what is under way, with an error. */
-  close(): void
-}
-
-export interface CallOptions {
-  /** When to give up, on the clock. */
-  deadline?: number
-  /** How often to ask. */
-  tries?: number
-  /** Once aborted, no try follows the one under way. */
-  signal?: AbortSignal
-}
 
 interface Events {
   /** The state is another than before. */
@@ -71,16 +55,8 @@ export interface DeviceOptions {
   energy?: MeteringOptions
 }
 
-/** The relay has settled by then, and a person still looks at the switch. The contract (§3) allows 2 s. */
-const READ_BACK_MS = 500
-const READ_TRIES = 3
-/** A poll that is not through by then, because of pauses or of something it has to find out, is a long one. */
-const EARLY_MS = 1000
 /** So much after a deadline the transport has given up by itself, and says better why. */
 const LAST_WORD_MS = 50
-/** A command is tried for as long as it lives: its deadline ends it. */
-const COMMAND_TRIES = Number.POSITIVE_INFINITY
-
 /** A poll gave way to a command: neither a success nor a failure. */
 export class Yielded extends Error {
   override readonly name = 'Yielded'
@@ -94,12 +70,11 @@ export class Device extends EventEmitter<Events> {
   readonly #perception: Perception
   readonly #recognition: Recognition
   readonly #suspicion = new Suspicion()
+  readonly #questions: Questions
+  readonly #switching: Switching
   #availability: Availability = {state: 'unknown'}
   #reading: Promise<void> | undefined
   #poll: AbortController | undefined
-  #readBack: Timer | undefined
-  /** Shows what is known of a plug whose first poll takes long. */
-  #early: Timer | undefined
 
   constructor(options: DeviceOptions) {
     super()
@@ -119,6 +94,21 @@ export class Device extends EventEmitter<Events> {
       onModel: (model) => this.#perception.become(model),
       onIdentified: (told) => this.emit('identified', told),
     })
+    const parts = {
+      transport,
+      clock,
+      queue: this.#queue,
+      perception: this.#perception,
+      recognition: this.#recognition,
+      suspicion: this.#suspicion,
+      tell: (news: News) => this.#tell(news),
+    }
+    this.#questions = new Questions(parts, {
+      isAwaited: () => this.#availability.state !== 'online',
+      onReached: () => this.emit('reached'),
+      onLeftOut: (property) => this.#leaveOut(property),
+    })
+    this.#switching = new Switching(parts, () => void this.#readBack())
   }
 
   /** What the plug told of itself, or what is remembered of it. */
@@ -180,7 +170,7 @@ export class Device extends EventEmitter<Events> {
     try {
       const model = await this.#recognition.ready()
       const due = this.#suspicion.due(namesIn(model, lane), lane)
-      await this.#refresh(due, 'poll', {tries: READ_TRIES, signal})
+      await this.#questions.ask(due, 'poll', {tries: READ_TRIES, signal})
       return !signal.aborted
     } catch (error) {
       if (signal.aborted && isCallFailure(error) && error.code === 'timeout')
@@ -188,8 +178,6 @@ export class Device extends EventEmitter<Events> {
       throw error
     } finally {
       this.#poll = undefined
-      this.#early?.cancel()
-      this.#early = undefined
     }
   }
 
@@ -207,11 +195,11 @@ export class Device extends EventEmitter<Events> {
       const wasOut = this.#recognition.tolerance.giveAnotherChance(name)
       if (wasOut) this.#suspicion.giveAnotherChance(name)
       const others = names.filter((other) => other !== name)
-      await this.#reported(this.#inTime(deadline, this.#refresh([...others, name], 'read', options)))
+      await this.#reported(this.#inTime(deadline, this.#questions.ask([...others, name], 'read', options)))
       if (wasOut && !this.leftOut.includes(name)) this.emit('identified', this.identity)
       return this.state
     }
-    this.#reading ??= this.#refresh(names, 'read', options).finally(() => {
+    this.#reading ??= this.#questions.ask(names, 'read', options).finally(() => {
       this.#reading = undefined
     })
     await this.#reported(this.#inTime(deadline, this.#reading))
@@ -226,7 +214,7 @@ export class Device extends EventEmitter<Events> {
   async ask(name: string, deadline: number): Promise<Value> {
     this.#poll?.abort()
     const read = readOf(this.#recognition.describedModel(), name)
-    const work = this.#refresh(read.properties, 'read', {tries: READ_TRIES, deadline})
+    const work = this.#questions.ask(read.properties, 'read', {tries: READ_TRIES, deadline})
     await this.#inTime(deadline, work)
     return this.state[name] ?? null
   }
@@ -239,13 +227,7 @@ export class Device extends EventEmitter<Events> {
   async set(name: string, sent: unknown, deadline: number): Promise<Value> {
     const wanted = this.check(name, sent)
     this.#poll?.abort()
-    return this.#reported(
-      this.#queue.command(name, isAbsolute(wanted), deadline, async () => {
-        const value = wanted === 'TOGGLE' ? await this.#opposite(name, deadline) : wanted
-        await this.#write(name, value, deadline)
-        return value
-      }),
-    )
+    return this.#reported(this.#switching.set(name, wanted, deadline))
   }
 
   /**
@@ -253,14 +235,8 @@ export class Device extends EventEmitter<Events> {
    * @param deadline on the clock. @throws CommandError
    */
   async call(method: string, params: unknown, deadline: number): Promise<unknown> {
-    let answer: unknown
-    const send = async () => {
-      answer = await this.#transport.call(method, params, {deadline, tries: 1})
-      return null
-    }
     this.#poll?.abort()
-    await this.#reported(this.#queue.command(`call ${method}`, false, deadline, send))
-    return answer
+    return this.#reported(this.#switching.call(method, params, deadline))
   }
 
   /** What `sent` would mean for the property `name`. @throws CommandError when the plug has no such thing or value */
@@ -290,9 +266,9 @@ export class Device extends EventEmitter<Events> {
 
   /** Answers what waits, lets a command under way end within `grace` milliseconds, asks nothing any more, and tells nothing. */
   async stop(grace: number): Promise<void> {
-    this.#readBack?.cancel()
+    this.#switching.stop()
     await this.#queue.stop(grace)
-    this.#readBack?.cancel()
+    this.#switching.stop() // a command under way may have come to its end
     this.removeAllListeners() // a poll under way may still come to something: its name may be somebody else's by then
     this.#transport.close()
   }
@@ -300,50 +276,6 @@ export class Device extends EventEmitter<Events> {
   #isReadOften(model: Model, name: string): boolean {
     const isDoubtful = this.#recognition.tolerance.leftOut.has(name) || this.#suspicion.has(name)
     return namesIn(model, 'slow').includes(name) && !isDoubtful
-  }
-
-  async #refresh(names: readonly string[], priority: 'poll' | 'read', options: CallOptions): Promise<void> {
-    const {tolerance} = this.#recognition
-    const model = this.#recognition.describedModel()
-    const reader = new Reader({
-      model,
-      tolerance,
-      suspicion: this.#suspicion,
-      ask: (read, tries = READ_TRIES) => this.#ask(read, model, priority, {...options, tries}),
-      gaveWay: () => options.signal?.aborted ?? false,
-      onLeftOut: (name) => this.#leaveOut(name),
-    })
-    const answers = await reader.read(names)
-    const unknown = options.signal?.aborted ? [] : [this.#perception.unanswered(names, answers)]
-    this.#tell(this.#perception.learn([...answers, ...unknown], priority === 'poll'))
-  }
-
-  async #ask(
-    read: Read,
-    model: Model,
-    priority: 'poll' | 'read',
-    options: CallOptions,
-  ): Promise<Answer & Answered> {
-    const answer = await this.#queue[priority](async () => {
-      const asked = this.#perception.asking()
-      const answer = await this.#transport.call(read.method, read.params, options)
-      if (read.method === 'miIO.info') this.#recognition.learn(answer)
-      return {asked, ...valuesIn(answer, read, model)}
-    })
-    this.#perception.heard()
-    if (priority === 'poll') this.#reached(answer, model)
-    if (model.pause !== undefined) await sleep(this.#clock, model.pause, options.signal)
-    return answer
-  }
-
-  /** A plug that tells its relay is there. When the rest of the poll takes long, nobody waits for it to hear that. */
-  #reached(answer: Answer & Answered, model: Model): void {
-    const [relay = ''] = Object.keys(model.properties)
-    if (this.#availability.state === 'online' || !(relay in answer.raw)) return
-    this.#early ??= this.#clock.after(EARLY_MS, () => {
-      this.#tell(this.#perception.learn([answer], false))
-      this.emit('reached')
-    })
   }
 
   #leaveOut(name: string): void {
@@ -357,36 +289,14 @@ export class Device extends EventEmitter<Events> {
     if (described) this.emit('described')
   }
 
-  /** A TOGGLE is made absolute once, from what the plug says now: a retry then repeats that value (contract §4). */
-  async #opposite(name: string, deadline: number): Promise<Value> {
-    const model = this.#recognition.describedModel()
-    const read = readOf(model, name)
-    const answer = await this.#transport.call(read.method, read.params, {deadline, tries: COMMAND_TRIES})
-    const now = valuesIn(answer, read, model).values[name]
-    if (now === 'ON') return 'OFF'
-    if (now === 'OFF') return 'ON'
-    throw new CommandError('refused', `cannot toggle: the plug does not say whether ${name} is on or off`)
-  }
-
-  async #write(name: string, value: Value, deadline: number): Promise<void> {
-    const wanted = property(this.#recognition.describedModel(), name)
-    const write = writeOf(name, wanted, value)
-    this.#perception.commanding(name)
-    const tries = write.once ? 1 : COMMAND_TRIES
-    expectOk(await this.#transport.call(write.method, write.params, {deadline, tries}), write)
-    if (wanted.kind !== 'button') this.#tell(this.#perception.commanded(name, value))
-    this.#readBack?.cancel()
-    this.#readBack = this.#clock.after(READ_BACK_MS, () => void this.#readBackNow())
-  }
-
   /** Some firmware says ok and does nothing (docs/protocol.md §1.7). Watts follow the relay, so they are read again too. */
-  async #readBackNow(): Promise<void> {
+  async #readBack(): Promise<void> {
     const names = new Set([
       ...this.#suspicion.without(namesIn(this.#recognition.describedModel(), 'fast')),
       ...this.#perception.unconfirmed,
     ])
     try {
-      await this.#refresh([...names], 'read', {tries: READ_TRIES})
+      await this.#questions.ask([...names], 'read', {tries: READ_TRIES})
     } catch (error) {
       if (!isCallFailure(error)) throw error // the next poll reads it back
     }
@@ -415,9 +325,4 @@ export class Device extends EventEmitter<Events> {
       throw failure
     }
   }
-}
-
-/** What is wanted whatever was before: a newer wish takes its place. */
-function isAbsolute(wanted: Wanted): boolean {
-  return wanted !== 'TOGGLE' && wanted !== null
 }

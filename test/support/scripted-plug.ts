@@ -1,5 +1,5 @@
 import {sleep} from '../../src/clock.ts'
-import type {CallOptions, Transport} from '../../src/device/device.ts'
+import type {CallOptions, Transport} from '../../src/device/transport.ts'
 import type {VirtualClock} from './virtual-clock.ts'
 
 /** What a transport fails with, as the wire would. */
