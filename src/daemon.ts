@@ -7,10 +7,11 @@ import {HomeAssistant} from './bridge/homeassistant.ts'
 import {Leftovers} from './bridge/leftovers.ts'
 import {Outages} from './bridge/outages.ts'
 import {retained} from './bridge/publisher.ts'
+import {Readiness} from './bridge/readiness.ts'
 import {Reports} from './bridge/reports.ts'
 import {Requests} from './bridge/requests.ts'
 import {States} from './bridge/states.ts'
-import type {Clock, Random, Timer} from './clock.ts'
+import type {Clock, Random} from './clock.ts'
 import {type Config, maskedConfig} from './config.ts'
 import type {EnergyLedger} from './energy-ledger.ts'
 import {Household, revealed} from './household.ts'
@@ -46,8 +47,6 @@ export interface DaemonOptions {
   onEdit: Controls['edit']
 }
 
-/** How long a silent plug's first poll takes, tries and all; after that it counts as offline without having been heard. */
-const FIRST_ANSWER_MS = 8000
 /** The contract (§9) gives a stop 5 s: so long for a command under way, and so long to say goodbye to the broker. */
 const COMMAND_GRACE_MS = 2000
 const GOODBYE_GRACE_MS = 1000
@@ -76,13 +75,10 @@ export class Daemon {
   readonly #outages: Outages
   readonly #homeAssistant: HomeAssistant | undefined
   readonly #leftovers: Leftovers
+  readonly #readiness: Readiness
   #config: Config
-  #firstAnswers: Timer | undefined
   /** Ends the listening for warnings: the log outlives this bridge, and must not keep it alive. */
   #deafen = () => {}
-  /** Plugs whose first answer, or its absence, is still awaited. */
-  readonly #unheard = new Set<ConfiguredPlug>()
-  #online = false
   #stopping = false
 
   constructor(options: DaemonOptions) {
@@ -124,6 +120,11 @@ export class Daemon {
       published: options.store.published,
       remember: (published) => options.store.rememberPublished(published),
     })
+    this.#readiness = new Readiness({
+      ...shared,
+      isConnected: () => this.#connection.connected,
+      sayOnline: () => this.#reports.state('online'),
+    })
     if (enabled)
       this.#homeAssistant = new HomeAssistant({
         ...shared,
@@ -150,7 +151,7 @@ export class Daemon {
   /** Answers what waits, says `offline`, and saves: within 5 s, even when every plug is silent. */
   async stop(): Promise<void> {
     this.#stopping = true
-    this.#firstAnswers?.cancel()
+    this.#readiness.stop()
     this.#homeAssistant?.stop()
     this.#leftovers.stop()
     this.#groups.stop()
@@ -235,9 +236,7 @@ export class Daemon {
       log,
     })
     connection.on('connected', () => this.#announce())
-    connection.on('disconnected', () => {
-      this.#online = false
-    })
+    connection.on('disconnected', () => this.#readiness.reset())
     connection.on('message', (incoming) => this.#dispatch(incoming))
     return connection
   }
@@ -270,29 +269,26 @@ export class Daemon {
   }
 
   #startPlugs(): void {
-    const {clock, log} = this.#options
+    const {plugs, spread} = this.#household
     this.#household.start()
-    if (this.#household.plugs.size === 0)
-      log.warn('no plugs are configured yet: `miio2mqtt discover` lists those on this network')
-    this.#firstAnswers = clock.after(this.#household.spread + FIRST_ANSWER_MS, () =>
-      this.#giveUpOnFirstAnswers(),
-    )
+    if (plugs.size === 0)
+      this.#options.log.warn('no plugs are configured yet: `miio2mqtt discover` lists those on this network')
+    this.#readiness.start(spread)
   }
 
   #follow(plug: ConfiguredPlug): void {
-    this.#unheard.add(plug)
     this.#states.follow(plug)
     this.#reports.follow(plug)
     this.#outages.follow(plug)
     this.#groups.follow(plug)
     this.#leftovers.follow(plug)
     this.#homeAssistant?.follow(plug)
-    plug.device.on('availability', () => this.#heardOf(plug))
+    this.#readiness.follow(plug) // last: what it says of the bridge is to come after what the others say of the plug
   }
 
   #forget(plug: ConfiguredPlug | undefined): void {
     if (!plug) return
-    this.#heardOf(plug) // it may be the last that was awaited
+    this.#readiness.forget(plug) // it may be the last that was awaited
     this.#outages.forget(plug)
     this.#homeAssistant?.forget(plug)
   }
@@ -305,40 +301,20 @@ export class Daemon {
 
   /** Everything retained, from what is true now: the broker may have lost it all (contract §3). */
   #announce(): void {
-    this.#online = false
+    this.#readiness.reset()
     this.#reports.info()
     this.#reports.devices()
     this.#reports.health()
     this.#leftovers.sweep()
     this.#homeAssistant?.discoverAll()
     this.#announcePlugs()
-    this.#goOnline()
+    this.#readiness.check()
   }
 
   #announcePlugs(): void {
     for (const plug of this.#household.plugs.values()) this.#states.publishAvailability(plug)
     for (const plug of this.#household.plugs.values()) this.#states.publishState(plug)
     this.#groups.announce()
-  }
-
-  #heardOf(plug: ConfiguredPlug): void {
-    if (this.#unheard.delete(plug)) this.#goOnline()
-  }
-
-  /** `online` only after every plug has an availability: nobody may take an old one for a new one. */
-  #goOnline(): void {
-    if (this.#online || this.#stopping || !this.#connection.connected) return
-    if (this.#unheard.size > 0) return
-    this.#online = true
-    this.#firstAnswers?.cancel()
-    this.#reports.state('online')
-  }
-
-  #giveUpOnFirstAnswers(): void {
-    const since = this.#options.clock.date()
-    for (const {device} of this.#household.plugs.values())
-      if (device.availability.state === 'unknown')
-        device.setAvailability({state: 'offline', reason: 'timeout', since})
   }
 
   #dispatch(incoming: Incoming): void {
