@@ -79,6 +79,8 @@ export class Daemon {
   #config: Config
   /** Ends the listening for warnings: the log outlives this bridge, and must not keep it alive. */
   #deafen = () => {}
+  /** Topics of retained commands that were warned of. */
+  readonly #ignored = new Set<string>()
   #stopping = false
 
   constructor(options: DaemonOptions) {
@@ -324,14 +326,22 @@ export class Daemon {
     if (topic.kind === 'home_assistant_status') {
       void this.#homeAssistant?.born(incoming.payload.toString(), incoming.retained)
     } else if (incoming.retained) {
-      if (incoming.payload.length === 0) return // somebody clears what lay there
-      this.#options.log.warn(
-        `ignored a retained message on ${incoming.topic}: a command that lies there would be repeated at every start`,
-      )
+      this.#ignore(incoming)
     } else if (topic.kind === 'request') {
       void this.#requests.handle(topic.verb, incoming)
     } else {
       void this.#commands.handle(topic, incoming)
+    }
+  }
+
+  /** The broker shows what lies there at every connect: it is worth one warning, until somebody clears it. */
+  #ignore({topic, payload}: Incoming): void {
+    if (payload.length === 0) this.#ignored.delete(topic)
+    else if (!this.#ignored.has(topic)) {
+      this.#ignored.add(topic)
+      this.#options.log.warn(
+        `ignored a retained message on ${topic}: a command that lies there would be repeated at every start`,
+      )
     }
   }
 

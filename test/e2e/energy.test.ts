@@ -2,7 +2,10 @@ import {mkdtemp, readFile, rm, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, describe, expect, it} from 'vitest'
+import {Catalogue} from '../../src/models/index.ts'
 import {configText, startBridge, startPlug} from '../support/bridge.ts'
+import {Conversation} from '../support/conversation.ts'
+import {meter} from '../support/meter.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {Program} from '../support/program.ts'
@@ -59,6 +62,55 @@ describe('energy', async () => {
       expect(signal).toBe('SIGKILL')
     }
     expect(energies()).toEqual(energies().toSorted((a, b) => a - b))
+  })
+
+  it('Energy never falls, unless the plug itself says less on two polls in a row.', async () => {
+    const catalogue = new Catalogue([meter])
+    const counter = await startPlug({
+      address: '127.82.1.2',
+      model: 'test.plug.meter',
+      catalogue,
+      state: {energy: 10},
+    })
+    // What a counter said is shown once it is written: at the end of a run, for the sake of the test.
+    const start = async () => {
+      user.forget()
+      const config = {poll: {interval: '1h', slow_interval: '1h'}}
+      const bridge = await startBridge({broker, catalogue, plugs: {counter}, folder, config})
+      await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === '{"state":"online"}')
+      return bridge
+    }
+    const home = new Conversation(broker, user)
+    /** What is shown after the plug has been asked and says so many kWh. */
+    const shownAfter = async (energy: number) => {
+      counter.state['energy'] = energy
+      return (await home.say('counter', 'get', '')).data?.['energy']
+    }
+
+    let bridge = await start()
+    /** The same after one more run. */
+    const shownInTheNextRun = async (energy: number) => {
+      counter.state['energy'] = energy
+      await bridge.stop()
+      bridge = await start()
+      return shownAfter(energy)
+    }
+
+    await shownAfter(10)
+    expect(await shownInTheNextRun(10)).toBe(10)
+    for (const less of [9, 0]) {
+      expect(await shownAfter(less)).toBe(10)
+      expect(await shownInTheNextRun(10)).toBe(10)
+    }
+    await shownAfter(10.1)
+    expect(await shownInTheNextRun(10.1)).toBe(10.1)
+    // It was reset, and counts from there.
+    expect(await shownAfter(3)).toBe(10.1)
+    await shownAfter(3.1)
+    expect(await shownInTheNextRun(3.1)).toBe(3.1)
+    await bridge.stop()
+    const shown = home.states('counter').flatMap(({energy}) => energy ?? [])
+    expect([...new Set(shown)]).toEqual([10, 10.1, 3.1])
   })
 
   it('and watts follow another scale, and what cannot be true is pointed out and shown as it is', async () => {

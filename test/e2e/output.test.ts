@@ -79,18 +79,21 @@ describe('a bridge that is asked for attributes', async () => {
   const warnings = () =>
     bridge.log.filter(({level}) => level === 'warn').map(({msg, message}) => msg ?? message)
 
-  it('publishes each value bare, retained, and the same as in the JSON (behaviour 15)', async () => {
-    await talk.type('desk', 'set', 'ON')
-    const retained = await until(
-      async () => {
-        const now = await lying(user)
-        return now.get('desk/state') === 'ON' ? now : undefined
-      },
-      {what: 'the relay as an attribute'},
-    )
-    expect(attributesOf('desk', retained)).toEqual(bare(stateOf('desk', retained)))
-    expect(attributesOf('kitchen/kettle', retained)).toEqual(bare(stateOf('kitchen/kettle', retained)))
-    expect(Object.keys(attributesOf('kitchen/kettle', retained))).toContain('power')
+  it('With attribute output B/N/state is bare ON or OFF, and agrees with the JSON.', async () => {
+    for (const state of ['ON', 'OFF', 'ON']) {
+      await talk.type('desk', 'set', state)
+      const retained = await until(
+        async () => {
+          const now = await lying(user)
+          return now.get('desk/state') === state ? now : undefined
+        },
+        {what: `the relay as an attribute: ${state}`},
+      )
+      // And so is every other value, of every other plug.
+      for (const name of ['desk', 'kitchen/kettle'])
+        expect(attributesOf(name, retained)).toEqual(bare(stateOf(name, retained)))
+      expect(Object.keys(attributesOf('kitchen/kettle', retained))).toContain('power')
+    }
   })
 
   it('publishes only those that changed', async () => {
@@ -102,13 +105,23 @@ describe('a bridge that is asked for attributes', async () => {
     expect(user.on('miio2mqtt/fan/temperature')).toEqual([])
   })
 
-  it('shows nothing of what is filtered, and yet switches it (behaviour 16)', async () => {
+  it('A filtered property is in neither the state nor the discovery message.', async () => {
+    // It can be switched and asked for all the same.
     expect(await talk.type('desk', 'set/led', 'OFF')).toMatchObject({status: 'ok', data: {led: 'OFF'}})
     expect(desk.state['led']).toBe('OFF')
     expect(await talk.type('desk', 'get/led', '')).toMatchObject({status: 'ok', data: {led: 'OFF'}})
     const {data} = await talk.type('desk', 'get', '')
     const retained = await lying(user)
-    for (const shown of [data, stateOf('desk', retained), attributesOf('desk', retained)]) {
+    // The first message only takes back what an earlier run may have announced.
+    const {payload: discovery} = await until(
+      () =>
+        recorder
+          .on(`homeassistant/device/miio2mqtt_${desk.did}/config`)
+          .find(({payload}) => !payload.includes('{"platform":"switch"}')),
+      {what: 'the discovery message'},
+    )
+    const {components} = JSON.parse(discovery)
+    for (const shown of [data, ...talk.states('desk'), attributesOf('desk', retained), components]) {
       expect(shown).toHaveProperty('power')
       expect(shown).not.toHaveProperty('led')
       expect(shown).not.toHaveProperty('rssi')
@@ -165,15 +178,16 @@ describe('a bridge that is asked for attributes', async () => {
     expect(config?.properties?.contentType).toBe('application/json')
   })
 
-  it('takes back from Home Assistant what is filtered from now on (behaviour 50)', async () => {
+  it('What a plug no longer has is first sent with its platform alone, then left out.', async () => {
     const topic = `homeassistant/device/miio2mqtt_${kettle.did}/config`
     const devices = {...choice.devices, 'kitchen/kettle': {qos: 0, filtered: ['power']}}
     const text = configText({...choice, devices})
     user.forget()
     expect(await bridge.daemon.reload(parseConfig(text, {file: 'config.yaml', env: {}}))).toBe(true)
     await user.waitFor(topic, ({payload}) => !('power' in JSON.parse(payload).components))
-    const [farewell] = user.on(topic).map(({payload}) => JSON.parse(payload).components.power)
-    expect(farewell).toEqual({platform: 'sensor'})
+    const told = user.on(topic).map(({payload}) => JSON.parse(payload).components)
+    expect(told.map(({power}) => power)).toEqual([{platform: 'sensor'}, undefined])
+    for (const {usb} of told) expect(usb).toMatchObject({platform: 'switch', unique_id: expect.any(String)})
     await until(async () => !(await lying(user)).has('kitchen/kettle/power'), {what: 'its watts are gone'})
     expect(discoveryProblems(recorder.run)).toEqual([])
   })
@@ -188,15 +202,16 @@ describe('attributes that are not wanted any more', () => {
     const desk = await startPlug({address: '127.86.4.1'})
     const lamp = await startPlug({address: '127.86.4.2'})
     const mqtt = {url: broker.url, output: 'attribute_and_json'}
-    const before = await startBridge({broker, plugs: {desk, lamp}, config: {mqtt}, folder})
-    for (const name of ['desk', 'lamp']) await user.waitFor(`miio2mqtt/${name}/led`)
+    const groups = {all: {members: ['desk', 'lamp']}}
+    const before = await startBridge({broker, plugs: {desk, lamp}, config: {mqtt, groups}, folder})
+    for (const name of ['desk/led', 'lamp/led', 'all/state']) await user.waitFor(`miio2mqtt/${name}`)
     await isOnline(user)
     await before.stop()
     user.forget()
     const filtered = {desk: {filtered: ['led']}}
     await startBridge({broker, plugs: {desk}, devices: filtered, config: {mqtt}, folder})
     await isOnline(user)
-    const topics = [...(await lying(user)).keys()].filter((topic) => /^(desk|lamp)\//.test(topic))
+    const topics = [...(await lying(user)).keys()].filter((topic) => /^(desk|lamp|all)\//.test(topic))
     expect(topics.filter((topic) => !topic.endsWith('/availability')).sort()).toEqual([
       'desk/last_seen',
       'desk/rssi',

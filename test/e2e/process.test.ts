@@ -1,9 +1,12 @@
+import {execFile} from 'node:child_process'
 import {createSocket} from 'node:dgram'
 import {once} from 'node:events'
-import {chmod, mkdtemp, readFile, rm, writeFile} from 'node:fs/promises'
+import {watch} from 'node:fs'
+import {chmod, mkdtemp, readdir, readFile, rm, writeFile} from 'node:fs/promises'
 import {createServer, type Socket} from 'node:net'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
+import {promisify} from 'node:util'
 import {afterAll, describe, expect, it, onTestFinished} from 'vitest'
 import type {SimulatedPlug} from '../../src/simulator/plug.ts'
 import {configText, inReachOfBroadcasts, startPlug, TOKEN} from '../support/bridge.ts'
@@ -20,6 +23,19 @@ const user = await Watcher.open(broker)
 
 let files = 0
 
+/** Node's option that makes the program do something unforeseen at SIGUSR2. */
+const atSignal = (code: string) =>
+  `--import=data:text/javascript,${encodeURIComponent(`process.on('SIGUSR2', () => { ${code} })`)}`
+
+/** No timer of a poll (1.6 s give or take a tenth) ends any more; when the last one has, a minute passes at once. */
+const STANDSTILL = `
+  const {setTimeout} = globalThis
+  globalThis.setTimeout = (run, ms, ...rest) => setTimeout(run, ms > 1400 && ms < 1800 ? 1e9 : ms, ...rest)
+  setTimeout(() => {
+    const now = performance.now.bind(performance)
+    performance.now = () => now() + 60_000
+  }, 1900)`
+
 async function configFile(text: string): Promise<string> {
   const file = join(folder, `${++files}.yaml`)
   await writeFile(file, text)
@@ -29,6 +45,7 @@ async function configFile(text: string): Promise<string> {
 interface Choice {
   broker?: Pick<Broker, 'url'>
   config?: Record<string, unknown>
+  devices?: Record<string, Record<string, unknown>>
   env?: Record<string, string>
 }
 
@@ -38,7 +55,7 @@ async function run(plugs: Record<string, SimulatedPlug>, choice: Choice = {}) {
   const text = (config: Record<string, unknown> = {}) => {
     const {mqtt, ...rest} = {...choice.config, ...config}
     const settings = {mqtt: {url: (choice.broker ?? broker).url, base_topic: base, ...Object(mqtt)}, ...rest}
-    return configText({broker, plugs, config: settings})
+    return configText({broker, plugs, config: settings, devices: choice.devices ?? {}})
   }
   const file = await configFile(text())
   const program = new Program(['run', '--config', file], {env: choice.env ?? {}})
@@ -60,10 +77,10 @@ async function start(plugs: Record<string, SimulatedPlug>, choice?: Choice): Pro
 }
 
 /** The answer to a request, and so a sign that the bridge has taken whatever was published before it. */
-async function request({base}: House, verb: string, payload: unknown = {}) {
+async function request({base}: House, verb: string, payload: unknown = {}, by = user) {
   const transaction = ++files
-  await user.publish(`${base}/bridge/request/${verb}`, JSON.stringify({...Object(payload), transaction}))
-  const {payload: text} = await user.waitFor(`${base}/bridge/response/${verb}`, ({payload}) =>
+  await by.publish(`${base}/bridge/request/${verb}`, JSON.stringify({...Object(payload), transaction}))
+  const {payload: text} = await by.waitFor(`${base}/bridge/response/${verb}`, ({payload}) =>
     payload.includes(`"transaction":${transaction}`),
   )
   return JSON.parse(text)
@@ -97,9 +114,14 @@ const states = ({base}: House) =>
 const published = (topic: string) => user.on(topic).map(({payload}) => JSON.parse(payload))
 
 describe('the end of the bridge', () => {
-  it.each(['SIGTERM', 'SIGINT'] as const)(
-    'by %s answers what waits, says offline and is a 0 within 5 s, with every plug silent',
-    async (signal) => {
+  /** How often the bridge itself told the broker its state: a will is not among it. */
+  const saidItself = ({base}: House) =>
+    broker.log
+      .split('\n')
+      .filter((line) => /Received PUBLISH/.test(line) && line.includes(`'${base}/bridge/state'`)).length
+
+  it('A bridge that is told to stop says offline itself, and ends with 0 within 5 s though every plug is silent.', async () => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       const desk = await startPlug({address: `127.74.1.${++files}`})
       const kettle = await startPlug({address: `127.74.1.${++files}`})
       const house = await start({desk, kettle}, rarelyPolled)
@@ -112,12 +134,14 @@ describe('the end of the bridge', () => {
       const {code, ms, stdout} = await end(house.program, signal)
       expect(code).toBe(0)
       expect(ms).toBeLessThan(5000)
+      expect(saidItself(house)).toBe(2)
+      expect((await user.retained()).get(`${house.base}/bridge/state`)).toBe('{"state":"offline"}')
+      // Whatever waited was answered.
       expect(published(`${house.base}/desk/response`).map(({status}) => status)).toEqual(['error', 'error'])
       expect(published(`${house.base}/kettle/response`).map(({status}) => status)).toEqual(['error'])
-      expect((await user.retained()).get(`${house.base}/bridge/state`)).toBe('{"state":"offline"}')
       expect(stdout).toMatch(/ INFO {2}stopped\n$/)
-    },
-  )
+    }
+  })
 
   it('comes at once at the second signal', async () => {
     const desk = await startPlug({address: '127.74.2.1'})
@@ -129,10 +153,11 @@ describe('the end of the bridge', () => {
     await user.waitFor(`${house.base}/bridge/state`, ({payload}) => payload === '{"state":"offline"}')
   })
 
-  it('by SIGKILL is told by the broker: the will says offline', async () => {
+  it('A bridge that is killed is made offline on B/bridge/state by the broker.', async () => {
     const house = await start({desk: await startPlug({address: '127.74.2.2'})})
-    await end(house.program, 'SIGKILL')
+    expect(await end(house.program, 'SIGKILL')).toMatchObject({code: null, signal: 'SIGKILL'})
     await user.waitFor(`${house.base}/bridge/state`, ({payload}) => payload === '{"state":"offline"}')
+    expect(saidItself(house)).toBe(1)
     expect((await user.retained()).get(`${house.base}/bridge/state`)).toBe('{"state":"offline"}')
   })
 
@@ -170,9 +195,7 @@ describe('the end of the bridge', () => {
 
 describe('an unexpected error', () => {
   /** A mistake of ours, at a moment of the test's choice. */
-  const mistake = (code: string) => ({
-    NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(`process.on('SIGUSR2', () => { ${code} })`)}`,
-  })
+  const mistake = (code: string) => ({NODE_OPTIONS: atSignal(code)})
 
   it.each([
     ['thrown', "throw new Error('nobody foresaw this')"],
@@ -189,37 +212,71 @@ describe('an unexpected error', () => {
 })
 
 describe('a new configuration', () => {
-  it('is taken on SIGHUP by the same process: plugs are added, and a later SIGTERM still ends it cleanly', async () => {
+  it('A reload adds, changes and removes plugs and leaves the connection and the others alone; an invalid file changes nothing.', async () => {
     const desk = await startPlug({address: '127.74.4.1'})
     const token = Buffer.from('lamp has a token')
     const lamp = await startPlug({address: '127.74.4.2', token})
-    const house = await start({desk})
-    const mqtt = {url: broker.url, base_topic: house.base}
-    const devices = {lamp: {token: token.toString('hex')}}
-    const two = configText({broker, plugs: {desk, lamp}, config: {mqtt}, devices})
-    await writeFile(house.file, two)
-    house.program.signal('SIGHUP')
-    await user.waitFor(`${house.base}/lamp/availability`, ({payload}) => payload.includes('online'))
-    await house.program.said(/took over the configuration: 1 added, 0 changed, 0 removed/)
-    expect(states(house)).toEqual(['online'])
-    await user.publish(`${house.base}/lamp/set`, 'ON')
-    await user.waitFor(`${house.base}/lamp/response`, ({payload}) => JSON.parse(payload).status === 'ok')
-    expect((await end(house.program, 'SIGTERM')).code).toBe(0)
+    const kettle = await startPlug({address: '127.74.4.7'})
+    const fan = await startPlug({address: '127.74.4.8'})
+    const devices = {desk: {id: desk.did}, kettle: {id: kettle.did}, fan: {id: fan.did}}
+    const house = await start({desk, kettle, fan}, {devices})
+    const {program, base, file} = house
+    const listed = async (): Promise<{name: string; description: string}[]> =>
+      JSON.parse((await user.retained()).get(`${base}/bridge/devices`) ?? '[]')
+    const identified = () => desk.received.filter(({method}) => method === 'miIO.info').length
+    await until(async () => (await listed()).length === 3 && identified() === 2, {what: 'three plugs'})
+
+    const edited = {
+      desk: devices.desk,
+      kettle: {...devices.kettle, description: 'for tea'},
+      lamp: {token: token.toString('hex')},
+    }
+    const config = {mqtt: {url: broker.url, base_topic: base}}
+    await writeFile(file, configText({broker, plugs: {desk, kettle, lamp}, config, devices: edited}))
+    program.signal('SIGHUP')
+    await program.said(/took over the configuration: 1 added, 1 changed, 1 removed/)
+    await user.waitFor(`${base}/lamp/availability`, ({payload}) => payload.includes('online'))
+    await user.publish(`${base}/lamp/set`, 'ON')
+    await user.waitFor(`${base}/lamp/response`, ({payload}) => JSON.parse(payload).status === 'ok')
+    expect(lamp.state['state']).toBe('ON')
+    const after = await until(
+      async () => {
+        const now = await listed()
+        return now.some(({description}) => description === 'for tea') ? now : undefined
+      },
+      {what: 'the kettle is described'},
+    )
+    expect(after.map(({name}) => name)).toEqual(['desk', 'kettle', 'lamp'])
+    const [pollsOfDesk, pollsOfFan] = [desk, fan].map(({received}) => received.length)
+    await until(() => desk.received.length > (pollsOfDesk ?? 0) + 2, {what: 'polls of the desk'})
+    expect(fan.received).toHaveLength(pollsOfFan ?? 0)
+
+    await writeFile(file, `mqtt: {url: ftp://x}\npol: {}\ndevices:\n  desk: {host: 1.2.3, token: 12}\n`)
+    program.signal('SIGHUP')
+    await program.said(/the new configuration is refused, the old one stays: 4 problems/)
+    await program.said(/devices\.desk\.token: /) // the last of the four
+    for (const place of ['1:8 mqtt.url', '2:1 pol', '4:10 devices.desk.host', '4:23 devices.desk.token'])
+      expect(program.stdout).toContain(`${file}:${place}: `)
+    expect((await listed()).map(({name}) => name)).toEqual(['desk', 'kettle', 'lamp'])
+    for (const name of ['desk', 'kettle', 'lamp']) {
+      user.forget()
+      await user.publish(`${base}/${name}/set`, 'OFF')
+      await user.waitFor(`${base}/${name}/response`, ({payload}) => JSON.parse(payload).status === 'ok')
+    }
+
+    // The one that neither file says anything new of was not touched, and nobody was ever offline.
+    expect(identified()).toBe(2)
+    const said = (topic: string) =>
+      user.messages.flatMap((message) => (message.topic === `${base}/${topic}` ? [message.payload] : []))
+    expect(said('desk/availability')).toEqual(['{"state":"online"}'])
+    expect(said('bridge/state')).toEqual(['{"state":"online"}'])
+    expect(program.stdout.match(/connected to/g)).toHaveLength(1)
+    expect((await end(program, 'SIGTERM')).code).toBe(0)
     expect(states(house).at(-1)).toBe('offline')
   })
 
-  it('that is invalid is refused on SIGHUP: its errors are logged with their places, and the old one stays', async () => {
-    const desk = await startPlug({address: '127.74.4.3'})
-    const house = await start({desk})
-    await writeFile(house.file, `mqtt: {url: ftp://x}\npol: {}\ndevices:\n  desk: {host: 1.2.3, token: 12}\n`)
-    house.program.signal('SIGHUP')
-    await house.program.said(/the new configuration is refused, the old one stays: 4 problems/)
-    await house.program.said(/devices\.desk\.token: /) // the last of the four
-    for (const place of ['1:8 mqtt.url', '2:1 pol', '4:10 devices.desk.host', '4:23 devices.desk.token'])
-      expect(house.program.stdout).toContain(`${house.file}:${place}: `)
-    await user.publish(`${house.base}/desk/set`, 'ON')
-    await user.waitFor(`${house.base}/desk/response`, ({payload}) => JSON.parse(payload).status === 'ok')
-    expect(states(house)).toEqual(['online'])
+  it('with another network takes a new start of the bridge, in the same process', async () => {
+    const house = await start({desk: await startPlug({address: '127.74.4.3'})})
     await writeFile(house.file, house.text({network: {broadcast: ['127.255.255.254']}}))
     house.program.signal('SIGHUP')
     await until(() => states(house).join() === 'online,offline,online', {what: 'it to be back'})
@@ -265,15 +322,20 @@ describe('requests to the bridge', async () => {
   await inReachOfBroadcasts([desk])
   const network = {broadcast: ['127.255.255.255']}
 
-  it('change the log level at once, answered, and seen in bridge/info', async () => {
+  it('A request for another log level takes effect at once, is answered, and shows in B/bridge/info.', async () => {
     const house = await start({desk})
     const info = `${house.base}/bridge/info`
-    expect(await request(house, 'options', {log_level: 'debug'})).toMatchObject({
+    const level = async () => JSON.parse((await user.retained()).get(info) ?? '').log_level
+    expect(await level()).toBe('info')
+    expect(house.program.stdout).not.toContain(' TRACE ')
+    expect(await request(house, 'options', {log_level: 'trace'})).toMatchObject({
       status: 'ok',
-      data: {log_level: 'debug'},
+      data: {log_level: 'trace'},
     })
-    expect(JSON.parse((await user.retained()).get(info) ?? '').log_level).toBe('debug')
+    expect(await level()).toBe('trace')
+    await house.program.said(/ TRACE .*-> 127\.74\.5\.1:54321 message/)
     await request(house, 'options', {log_level: 'error'})
+    expect(await level()).toBe('error')
     expect((await end(house.program, 'SIGTERM')).stdout).not.toContain('stopped')
   })
 
@@ -320,7 +382,7 @@ describe('the start of the bridge', () => {
     expect(house.program.isOver).toBe(false)
   })
 
-  it('lists all of five mistakes with their places, ends with 78, and has said nothing to the broker', async () => {
+  it('A wrong configuration ends the process with all problems and their places, and nothing published.', async () => {
     const file = await configFile(
       [
         `mqtt: {url: "${broker.url}", client_id: mistaken, keepalife: 5s}`,
@@ -348,6 +410,32 @@ describe('the start of the bridge', () => {
       ])
     }
     expect(broker.log).not.toContain('mistaken')
+  })
+
+  it('A value from the environment or from a file it names wins over config.yaml, and is never written to it.', async () => {
+    const passwords = join(folder, 'passwords')
+    await promisify(execFile)('mosquitto_passwd', ['-b', '-c', passwords, 'plugs', 'of the named file'])
+    // Whoever gives no name is let in, and whoever gives one has to know the password.
+    const strict = await startMosquitto({config: ['allow_anonymous true', `password_file ${passwords}`]})
+    const other = await Watcher.open(strict)
+    const named = join(folder, 'password')
+    await writeFile(named, 'of the named file\n')
+    const env = {MIIO2MQTT_MQTT_PASSWORD_FILE: named, MIIO2MQTT_POLL_INTERVAL: '7s'}
+    const mqtt = {username: 'plugs', password: 'of config.yaml'}
+    const config = {mqtt, poll: {interval: '3s', slow_interval: '50s'}}
+    const desk = await startPlug({address: '127.74.6.5'})
+    const house = await run({desk}, {broker: strict, config, env})
+    await other.waitFor(`${house.base}/bridge/state`, ({payload}) => payload === '{"state":"online"}')
+    const poll = async () => (await request(house, 'info', {}, other)).data.config.poll
+    expect(await poll()).toMatchObject({interval: '7s', slow_interval: '50s'})
+
+    // Whatever changes the file, leaves both where they are.
+    const area = {name: 'desk', options: {area: 'Office'}}
+    expect(await request(house, 'device/options', area, other)).toMatchObject({status: 'ok'})
+    expect(await poll()).toMatchObject({interval: '7s', slow_interval: '50s'})
+    const written = await readFile(house.file, 'utf8')
+    for (const own of ['Office', '3s', '50s', 'of config.yaml']) expect(written).toContain(own)
+    for (const foreign of ['7s', 'of the named file', named]) expect(written).not.toContain(foreign)
   })
 
   it('without a file says which one is missing, and what to do', async () => {
@@ -384,6 +472,48 @@ describe('the start of the bridge', () => {
   })
 })
 
+describe('what the bridge remembers', () => {
+  it('A kill at any moment leaves a readable state, and an unreadable one is one warning and a normal start.', async () => {
+    const state = await mkdtemp(join(folder, 'state-'))
+    const desk = await startPlug({address: '127.74.8.1'})
+    const live = () => start({desk}, {env: {STATE_DIRECTORY: state}})
+    const warnings = ({program}: House) => program.stdout.match(/ WARN .*/g) ?? []
+    /** Of every file that is not a half-written one: those are swept away by the next start. */
+    const readable = async () => {
+      const names = (await readdir(state)).filter((name) => name.endsWith('.json'))
+      return Promise.all(names.map(async (name) => JSON.parse(await readFile(join(state, name), 'utf8'))))
+    }
+    // A new file is made, filled, and takes the place of the old one: the kill comes at one of these steps.
+    const endings: string[] = []
+    for (let moment = 1; moment <= 4; moment++) {
+      const house = await live()
+      let steps = 0
+      const watcher = watch(state, () => {
+        if (++steps === moment) house.program.signal('SIGKILL')
+      })
+      house.program.signal('SIGTERM') // then it writes
+      const {signal} = await house.program.ended()
+      watcher.close()
+      endings.push(signal ?? 'in time')
+      expect(warnings(house)).toEqual([])
+      await readable()
+    }
+    expect(endings).toContain('SIGKILL') // the later ones may come too late
+    const house = await live()
+    expect((await end(house.program, 'SIGTERM')).code).toBe(0)
+    expect(warnings(house)).toEqual([])
+    expect(await readable()).toContainEqual(expect.objectContaining({plugs: {[desk.did]: expect.anything()}}))
+
+    await writeFile(join(state, 'state.json'), '{"version":1,"client_id":"miio2mqtt_1","plu')
+    const after = await live()
+    expect(warnings(after)).toEqual([expect.stringContaining('state.json')])
+    await user.publish(`${after.base}/desk/set`, 'ON')
+    await user.waitFor(`${after.base}/desk/response`, ({payload}) => JSON.parse(payload).status === 'ok')
+    expect((await end(after.program, 'SIGTERM')).code).toBe(0)
+    expect(warnings(after)).toHaveLength(1)
+  }, 60_000)
+})
+
 describe('whoever watches the bridge', () => {
   const healthcheck = (HEALTH_FILE: string) =>
     new Program([], {entry: 'dist/healthcheck.js', env: {HEALTH_FILE}}).ended()
@@ -396,21 +526,56 @@ describe('whoever watches the bridge', () => {
     expect(await healthcheck(file)).toMatchObject({code: 0, stdout: 'the daemon is well\n'})
   })
 
-  it('is told by systemd-notify: ready though the broker is down, reloading on SIGHUP, stopping at the end', async () => {
+  it('systemd hears of readiness once the first connect was tried, and of life no longer when the polls stand still.', async () => {
     const bin = await mkdtemp(join(folder, 'bin-'))
     const told = join(bin, 'told')
     await writeFile(join(bin, 'systemd-notify'), `#!/bin/sh\necho "$@" >> ${told}\n`)
     await chmod(join(bin, 'systemd-notify'), 0o755)
-    const url = `mqtt://127.0.0.1:${await freePort()}`
-    const env = {NOTIFY_SOCKET: join(bin, 'socket'), PATH: `${bin}:${process.env['PATH']}`}
-    const house = await run({desk: await startPlug({address: '127.74.7.2'})}, {broker: {url}, env})
     const words = async () =>
       (await readFile(told, 'utf8')).match(/READY=1|RELOADING=1|STOPPING=1/g)?.join(' ')
+    const signsOfLife = async () => (await readFile(told, 'utf8')).match(/WATCHDOG=1/g)?.length ?? 0
+
+    // A broker that takes its time to say no.
+    const held = new Set<Socket>()
+    const hesitant = createServer((socket) => held.add(socket.on('error', () => {}))).listen(0, '127.0.0.1')
+    await once(hesitant, 'listening')
+    const address = hesitant.address()
+    const port = typeof address === 'object' ? address?.port : undefined
+    const desk = await startPlug({address: '127.74.7.2'})
+    const env = {
+      NOTIFY_SOCKET: join(bin, 'socket'),
+      PATH: `${bin}:${process.env['PATH']}`,
+      WATCHDOG_USEC: '400000',
+      NODE_OPTIONS: atSignal(STANDSTILL),
+    }
+    const config = {poll: {interval: '1.6s'}}
+    const house = await run({desk}, {broker: {url: `mqtt://127.0.0.1:${port}`}, config, env})
+    await until(() => held.size > 0 && desk.received.length > 2, {what: 'polls, while the connect is tried'})
+    expect(await words()).toBeUndefined()
+    hesitant.close()
+    for (const socket of held) socket.destroy()
     await until(async () => (await words()) === 'READY=1', {what: 'READY'})
     house.program.signal('SIGHUP')
     await until(async () => (await words()) === 'READY=1 RELOADING=1 READY=1', {what: 'READY again'})
+    await until(async () => (await signsOfLife()) > 2, {what: 'signs of life'})
+
+    house.program.signal('SIGUSR2')
+    await until(
+      async () => {
+        const before = await signsOfLife()
+        await new Promise((resolve) => setTimeout(resolve, 1000)) // four more would be due
+        return (await signsOfLife()) === before
+      },
+      {what: 'no more signs of life'},
+    )
+    const last = await signsOfLife()
+    const polls = desk.received.length
+    house.program.signal('SIGHUP')
+    await until(async () => (await words())?.split(' ').length === 5, {what: 'the process itself lives'})
     expect((await end(house.program, 'SIGTERM')).code).toBe(0)
-    expect(await words()).toBe('READY=1 RELOADING=1 READY=1 STOPPING=1')
+    expect(await words()).toBe('READY=1 RELOADING=1 READY=1 RELOADING=1 READY=1 STOPPING=1')
+    expect(await signsOfLife()).toBe(last)
+    expect(desk.received).toHaveLength(polls)
     expect(await readFile(told, 'utf8')).toMatch(/STATUS=\d of 1 plugs online, no broker at mqtt:/)
   })
 })

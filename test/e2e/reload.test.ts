@@ -3,8 +3,10 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, describe, expect, it} from 'vitest'
 import {type Config, parseConfig} from '../../src/config.ts'
+import type {SimulatedPlug} from '../../src/simulator/plug.ts'
 import {type BridgeChoice, configText, startBridge, startPlug} from '../support/bridge.ts'
 import {Conversation} from '../support/conversation.ts'
+import {FastClock} from '../support/fast-clock.ts'
 import {type Broker, startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {Recorder} from '../support/recorder.ts'
@@ -14,9 +16,17 @@ const ONLINE = '{"state":"online"}'
 const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-reload-'))
 afterAll(() => rm(folder, {recursive: true, force: true}))
 
+/** What lay under an old name is cleared 5 s after Home Assistant was told of the new one: here after one. */
+const clock = new FastClock(5)
+
 /** The configuration of `choice` as an edited file would say it, in the folder of the bridge that runs. */
 function edited(choice: BridgeChoice, {state_dir}: Config): Config {
   return {...parseConfig(configText(choice), {file: 'config.yaml', env: {}}), state_dir}
+}
+
+interface Announcement {
+  device: {identifiers: string[]}
+  components: Record<string, {unique_id: string}>
 }
 
 async function stage(): Promise<{broker: Broker; user: Watcher; recorder: Recorder; home: Conversation}> {
@@ -36,10 +46,10 @@ async function lying(user: Watcher, part: string): Promise<string[]> {
 
 describe('an edited configuration', async () => {
   const {broker, user, recorder, home} = await stage()
-  const desk = await startPlug({address: '127.87.1.1'})
-  const lamp = await startPlug({address: '127.87.1.2'})
-  const fan = await startPlug({address: '127.87.1.3'})
-  const bridge = await startBridge({broker, plugs: {desk, lamp}})
+  const desk = await startPlug({address: '127.87.1.1', clock})
+  const lamp = await startPlug({address: '127.87.1.2', clock})
+  const fan = await startPlug({address: '127.87.1.3', clock})
+  const bridge = await startBridge({broker, plugs: {desk, lamp}, clock})
   const change = (choice: Omit<BridgeChoice, 'broker'>) =>
     bridge.daemon.reload(edited({broker, ...choice}, bridge.config))
   await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === ONLINE)
@@ -63,47 +73,36 @@ describe('an edited configuration', async () => {
     expect(home.availabilities('hall/fan')).toEqual(['online'])
   })
 
-  it('renames a plug: nothing of the old name is left, and Home Assistant keeps the device', async () => {
-    const {components} = JSON.parse(recorder.on(configTopic(lamp.did)).at(-1)?.payload ?? '{}')
+  it('A disabled plug gets no packet, is offline, and has left Home Assistant.', async () => {
     await change({
-      plugs: {desk, 'office/lamp': lamp, 'hall/fan': fan},
-      devices: {'office/lamp': {area: 'Office'}},
+      plugs: {desk, lamp, 'hall/fan': fan},
+      devices: {lamp: {area: 'Office', disabled: true}},
     })
-    await home.isNow('office/lamp', 'online')
-    await until(() => recorder.on(configTopic(lamp.did)).at(-1)?.payload.includes('office/lamp'), {
-      what: 'Home Assistant is told of the name',
-    })
-    await until(async () => (await lying(user, 'miio2mqtt/lamp')).length === 0, {
-      what: 'nothing of the old name',
-    })
-    expect(recorder.on(configTopic(lamp.did)).map(({payload}) => payload)).not.toContain('')
-    const renamed = JSON.parse(recorder.on(configTopic(lamp.did)).at(-1)?.payload ?? '{}')
-    expect(renamed.components.state.unique_id).toBe(components.state.unique_id)
-    expect(await home.type('office/lamp', 'set', 'ON')).toMatchObject({status: 'ok'})
-  })
-
-  it('disables a plug: it gets no packet, and Home Assistant forgets it', async () => {
-    await change({
-      plugs: {desk, 'office/lamp': lamp, 'hall/fan': fan},
-      devices: {'office/lamp': {area: 'Office', disabled: true}},
-    })
-    await home.isNow('office/lamp', 'disabled')
-    const polls = lamp.received.length
+    await home.isNow('lamp', 'disabled')
+    let packets = 0
+    lamp.hear = () => void packets++
     await until(() => recorder.on(configTopic(lamp.did)).at(-1)?.payload === '', {what: 'it is forgotten'})
-    expect(await home.type('office/lamp', 'set', 'OFF')).toMatchObject({error: {code: 'disabled'}})
-    expect(lamp.received).toHaveLength(polls)
+    expect(await home.type('lamp', 'set', 'OFF')).toMatchObject({error: {code: 'disabled'}})
+    expect(await home.type('lamp', 'get', '')).toMatchObject({error: {code: 'disabled'}})
+    const polls = desk.received.length
+    await until(() => desk.received.length > polls + 3, {what: 'polls of a plug that is not disabled'})
+    expect(packets).toBe(0)
+    const retained = await user.retained()
+    expect(retained.has(configTopic(lamp.did))).toBe(false)
+    expect(JSON.parse(retained.get('miio2mqtt/lamp/availability') ?? '{}')).toMatchObject({
+      state: 'offline',
+      reason: 'disabled',
+    })
   })
 
-  it('removes a plug: no packet goes to it, and nothing of it lies on the broker', async () => {
+  it('removes a plug: no packet goes to it any more, whatever is said on its topics', async () => {
     await user.publish(`homeassistant/device/other_${fan.did}/config`, '{}', {retain: true, qos: 1})
     await change({plugs: {desk}})
-    await until(async () => (await lying(user, 'fan')).length === 0, {what: 'everything of it is cleared'})
-    await until(async () => (await lying(user, 'office/lamp')).length === 0, {what: 'nor of the other'})
-    expect(await lying(user, String(lamp.did))).toEqual([])
     const polls = fan.received.length
     await user.publish('miio2mqtt/hall/fan/set', 'OFF', {qos: 1})
     expect(await home.type('desk', 'set', 'ON')).toMatchObject({status: 'ok'})
     expect(fan.received).toHaveLength(polls)
+    await until(async () => (await lying(user, 'hall/fan')).length === 0, {what: 'nothing of it is left'})
     expect(await lying(user, 'other_')).toEqual([`homeassistant/device/other_${fan.did}/config`])
   })
 
@@ -121,34 +120,73 @@ describe('an edited configuration', async () => {
 })
 
 describe('a plug that was removed or renamed', async () => {
-  const {broker, user} = await stage()
-  const desk = await startPlug({address: '127.87.2.1'})
-  const lamp = await startPlug({address: '127.87.2.2'})
+  const {broker, user, recorder} = await stage()
+  const desk = await startPlug({address: '127.87.2.1', clock})
+  const lamp = await startPlug({address: '127.87.2.2', clock})
+  const fan = await startPlug({address: '127.87.2.3', clock})
+  /** With a topic for each value. */
+  const config = {mqtt: {url: broker.url, output: 'attribute_and_json'}}
+  const start = async (plugs: Record<string, SimulatedPlug>) => {
+    user.forget()
+    const bridge = await startBridge({broker, plugs, config, folder, clock})
+    for (const [name, {did}] of Object.entries(plugs)) {
+      await user.waitFor(configTopic(did), ({payload}) => payload.includes(`"${name}"`))
+      await user.waitFor(`miio2mqtt/${name}/led`)
+    }
+    return bridge
+  }
+  const nothingIsLeft = (part: string) =>
+    until(async () => (await lying(user, part)).length === 0, {what: `nothing of ${part} is left`})
+  const announced = ({did}: SimulatedPlug) => recorder.on(configTopic(did)).map(({payload}) => payload)
+  /** What Home Assistant knows the plug and its entities by, once it was told this name. */
+  async function identity(plug: SimulatedPlug, name: string): Promise<unknown> {
+    const told = await until(() => announced(plug).findLast((payload) => payload.includes(`"${name}"`)), {
+      what: `Home Assistant is told of ${name}`,
+    })
+    const {device, components}: Announcement = JSON.parse(told)
+    const ids = Object.entries(components).map(([key, {unique_id}]) => [key, unique_id])
+    return {identifiers: device.identifiers, ids}
+  }
 
-  it('while the bridge was down leaves nothing on the broker after the next start', async () => {
-    const first = await startBridge({broker, plugs: {desk, lamp}, folder})
-    for (const {did} of [desk, lamp]) await user.waitFor(configTopic(did))
-    await user.waitFor('miio2mqtt/lamp')
+  it('A plug removed from the configuration leaves nothing on the broker, live or between two runs.', async () => {
+    const first = await start({desk, lamp, fan})
+    expect(await lying(user, 'fan')).toEqual(expect.arrayContaining(['miio2mqtt/fan', 'miio2mqtt/fan/led']))
+    await first.daemon.reload(edited({broker, plugs: {desk, lamp}, config}, first.config))
+    await nothingIsLeft('fan')
+    expect(await lying(user, String(fan.did))).toEqual([])
     await first.stop()
-    expect(await lying(user, 'lamp')).toEqual(['miio2mqtt/lamp', 'miio2mqtt/lamp/availability'])
-    const second = await startBridge({broker, plugs: {table: desk}, folder})
-    await until(async () => (await lying(user, 'lamp')).length === 0, {what: 'everything of it is cleared'})
-    await user.waitFor('miio2mqtt/table')
-    expect(await lying(user, 'miio2mqtt/desk')).toEqual([])
+    expect(await lying(user, 'lamp')).toEqual(
+      expect.arrayContaining(['miio2mqtt/lamp', 'miio2mqtt/lamp/availability', 'miio2mqtt/lamp/led']),
+    )
+    const second = await start({desk})
+    await nothingIsLeft('lamp')
     expect(await lying(user, String(lamp.did))).toEqual([])
     expect(await lying(user, String(desk.did))).toEqual([configTopic(desk.did)])
     await second.stop()
   })
 
+  it('A plug with a new name leaves nothing under the old one, and keeps its unique ids.', async () => {
+    const first = await start({desk, lamp})
+    const before = await identity(desk, 'desk')
+    const renamed = {'office/desk': desk, lamp}
+    await first.daemon.reload(edited({broker, plugs: renamed, config}, first.config))
+    expect(await identity(desk, 'office/desk')).toEqual(before)
+    await nothingIsLeft('miio2mqtt/desk')
+    await first.stop()
+    const second = await start({table: desk, lamp})
+    expect(await identity(desk, 'table')).toEqual(before)
+    await nothingIsLeft('office/desk')
+    expect(await lying(user, String(desk.did))).toEqual([configTopic(desk.did)])
+    expect(announced(desk)).not.toContain('') // Home Assistant never lost it
+    await second.stop()
+  })
+
   it('while the broker was away leaves nothing there when it is back', async () => {
-    user.forget()
-    const bridge = await startBridge({broker, plugs: {desk, lamp}, folder})
-    await user.waitFor('miio2mqtt/lamp/availability', ({payload}) => payload === ONLINE)
-    await user.waitFor(configTopic(lamp.did), ({payload}) => payload !== '')
+    const bridge = await start({desk, lamp})
     broker.freeze()
-    await bridge.daemon.reload(edited({broker, plugs: {desk}}, bridge.config))
+    await bridge.daemon.reload(edited({broker, plugs: {desk}, config}, bridge.config))
     broker.thaw()
-    await until(async () => (await lying(user, 'lamp')).length === 0, {what: 'everything of it is cleared'})
+    await nothingIsLeft('lamp')
     expect(await lying(user, String(lamp.did))).toEqual([])
     await bridge.stop()
   })

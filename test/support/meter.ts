@@ -1,0 +1,18 @@
+import type {Model} from '../../src/models/model.ts'
+import {amperes, kilowattHours, miot, relay, volts, watts} from '../../src/models/vocabulary.ts'
+
+/** A plug that measures everything, with a counter of its own, which no model that comes with the program is trusted to have. */
+export const meter: Model = {
+  ids: ['test.plug.meter'],
+  name: 'Test meter',
+  vendor: 'Test',
+  confidence: 'inferred',
+  evidence: 'made up',
+  properties: {
+    state: relay(miot(2, 1)),
+    power: watts(miot(11, 2), {scale: 0.01}),
+    voltage: volts(miot(11, 3), {scale: 0.1}),
+    current: amperes(miot(11, 4), {scale: 0.001}),
+    energy: kilowattHours(miot(11, 1), {scale: 0.01}),
+  },
+}
