@@ -4,6 +4,7 @@ import {Commands} from './bridge/commands.ts'
 import type {Controls} from './bridge/controls.ts'
 import {Groups} from './bridge/groups.ts'
 import {HomeAssistant} from './bridge/homeassistant.ts'
+import {Kept} from './bridge/kept.ts'
 import {Leftovers} from './bridge/leftovers.ts'
 import {Outages} from './bridge/outages.ts'
 import {retained} from './bridge/publisher.ts'
@@ -97,7 +98,8 @@ export class Daemon {
     this.#connection = this.#makeConnection()
     this.#household = this.#makeHousehold()
     const {plugs} = this.#household
-    const shared = {...options, publisher: this.#connection, topics: this.#topics, plugs}
+    const kept = new Kept(this.#connection, options.store.published?.topics ?? [])
+    const shared = {...options, publisher: kept, topics: this.#topics, plugs}
     this.#reports = new Reports({
       ...shared,
       info: () => this.#info(),
@@ -114,11 +116,12 @@ export class Daemon {
     this.#outages = new Outages({...shared, event: (type, data) => this.#reports.event(type, data)})
     this.#leftovers = new Leftovers({
       ...shared,
+      kept,
+      states: this.#states,
       groups: this.#groups,
       prefix: enabled ? prefix : '',
       isConnected: () => this.#connection.connected,
       listen: () => void this.#connection.resubscribe(),
-      attributesOf: (plug) => this.#states.attributesOf(plug),
       published: options.store.published,
       remember: (published) => options.store.rememberPublished(published),
     })

@@ -34,11 +34,9 @@ const toleratedSchema = z.object({
 })
 
 const publishedSchema = z.object({
-  base: z.string(),
-  prefix: z.string(),
-  devices: z.record(z.string(), z.string()),
-  attributes: z.record(z.string(), z.array(z.string()).readonly()).default({}),
-  isAll: z.boolean().default(false),
+  bases: z.array(z.string()).readonly(),
+  topics: z.array(z.string()).readonly(),
+  isAll: z.boolean(),
 })
 
 const announcedSchema = z.object({
@@ -80,7 +78,7 @@ export class StateStore {
   readonly #plugs = new Map<number, Entry>()
   readonly #didByFingerprint = new Map<string, number>()
   readonly #firmwares: Map<string, Tolerated>
-  #published: Published | undefined
+  #published: () => Published | undefined
   #announced: Announced | undefined
 
   private constructor(folder: string, content: FileContent | undefined, surroundings: Surroundings) {
@@ -92,7 +90,8 @@ export class StateStore {
       loss: 'what is learnt now is lost at the next restart',
     })
     this.clientId = content?.client_id ?? `miio2mqtt_${randomHex(surroundings.random)}`
-    this.#published = content?.published
+    const published = content?.published
+    this.#published = () => published
     this.#announced = content?.announced
     this.#firmwares = new Map(Object.entries(content?.firmwares ?? {}))
     for (const [did, entry] of Object.entries(content?.plugs ?? {})) this.#keep(Number(did), entry)
@@ -144,12 +143,13 @@ export class StateStore {
     this.#file.writeWithin(WRITE_AFTER_MS)
   }
 
-  /** What was published of plugs, so that it can be cleared when they are gone (bridge/leftovers.ts). */
+  /** What lies on the broker, so that it can be cleared when it is not to be there any more (bridge/leftovers.ts). */
   get published(): Published | undefined {
-    return this.#published
+    return this.#published()
   }
 
-  rememberPublished(published: Published): void {
+  /** @param published asked when the file is written */
+  rememberPublished(published: () => Published): void {
     this.#published = published
     this.#file.writeWithin(WRITE_AFTER_MS)
   }
@@ -185,7 +185,7 @@ export class StateStore {
       version: 1,
       client_id: this.clientId,
       firmwares: Object.fromEntries(this.#firmwares),
-      published: this.#published,
+      published: this.#published(),
       announced: this.#announced,
       plugs: Object.fromEntries(this.#plugs),
     }

@@ -38,16 +38,15 @@ export class Groups {
     return this.#groups
   }
 
-  /** By name, the id that Home Assistant knows each group by; empty when it is not told of them. */
-  get ids(): [name: string, id: string][] {
-    const {topics, homeAssistant} = this.#options
-    return [...this.#groups.keys()].map((name) => [name, homeAssistant ? groupId(name, topics) : ''])
-  }
-
-  /** By name, the properties that lie on the broker on topics of their own. */
-  get attributes(): [name: string, properties: string[]][] {
-    const {attributes, retain} = this.#options
-    return attributes && retain ? [...this.#groups.keys()].map((name) => [name, ['state']]) : []
+  /** Where something of them lies on the broker. */
+  get topics(): string[] {
+    const {topics, attributes, homeAssistant} = this.#options
+    return [...this.#groups.keys()].flatMap((name) => [
+      topics.state(name),
+      topics.availability(name),
+      ...(attributes ? [topics.attribute(name, 'state')] : []),
+      ...(homeAssistant ? [discoveryTopic(homeAssistant.prefix, groupId(name, topics))] : []),
+    ])
   }
 
   /** From now on its groups follow this plug. */

@@ -3,75 +3,89 @@
  * the bridge was down, while there was no broker, or when nothing is remembered of it (contract §6, §7). Before a message to Home
  * Assistant is cleared it is looked at: other software's are never touched, nor those of a bridge that has the plug now.
  */
-import {isDeepStrictEqual} from 'node:util'
 import type {Clock, Timer} from '../clock.ts'
 import type {Incoming} from '../mqtt/connection.ts'
 import {Topics} from '../mqtt/topics.ts'
-import {bridgeId, discoveryTopic} from './discovery.ts'
-import {Inventory, type InventoryOptions, type Item, type PublishedOf} from './inventory.ts'
-import {namesIn, ownName} from './ownership.ts'
+import {discoveryTopic} from './discovery.ts'
+import {Inventory, type InventoryOptions} from './inventory.ts'
+import type {Kept} from './kept.ts'
+import {namesIn, ownStateTopic} from './ownership.ts'
 import type {Plug} from './plug.ts'
-import type {Publisher} from './publisher.ts'
+
+/** What lies on the broker, as remembered over restarts. */
+export interface PublishedOf {
+  /** The base topics that the bridge had meanwhile. */
+  bases: readonly string[]
+  topics: readonly string[]
+  /** Whether this is all: the broker was asked, once, what else lies there. */
+  isAll: boolean
+}
 
 export interface LeftoverOptions extends InventoryOptions {
-  publisher: Publisher
+  kept: Kept
   clock: Clock
   isConnected: () => boolean
   /** What it wants to hear has changed: see `filters`. */
   listen: () => void
   /** By earlier runs. */
   published: PublishedOf | undefined
-  remember: (published: PublishedOf) => void
+  /** Whenever `published` would say something else than before. */
+  remember: (published: () => PublishedOf) => void
 }
 
 /** So long the broker may take to show what lies there. */
 const LOOKING_MS = 2000
 /**
  * So long Home Assistant may still listen on the old topics of a plug, and would log an error for each template that finds nothing
- * there: until it was told of the plug's new name, 2 s after anything else it was told of it (homeassistant.ts), and took that in.
+ * there: until it was told of the plug's new name, 2 s after anything else it was told of it (paced.ts), and took that in.
  */
 const FORGETTING_MS = 5000
 /** To look for more than this, everything is looked at. */
 const MOST_FILTERS = 100
-/** What is retained of the bridge itself (contract §3). */
-const BRIDGE_LEAVES = ['state', 'info', 'devices', 'groups', 'health'] as const
 
 export class Leftovers {
   readonly #options: LeftoverOptions
   readonly #inventory: Inventory
-  #published: PublishedOf
+  #bases: readonly string[]
+  #isAll: boolean
   #isLooking: boolean
-  /** The devices that Home Assistant was told of, and whether it was us who told. */
+  /** The announcements that the broker showed us, and whether they were ours. */
   readonly #seen = new Map<string, boolean>()
-  #clearing: Timer | undefined
+  #next: Timer | undefined
+  /** A plug told something of itself while the last sweep was under way. */
+  #isStale = false
 
   constructor(options: LeftoverOptions) {
-    const {topics, prefix, published} = options
+    const {topics, published, kept} = options
     this.#options = options
     this.#inventory = new Inventory(options)
-    this.#published = published ?? {base: topics.base, prefix, devices: {}, attributes: {}, isAll: false}
-    this.#isLooking = !this.#published.isAll
+    this.#bases = [...new Set([topics.base, ...(published?.bases ?? [])])]
+    this.#isAll = published?.isAll ?? false
+    this.#isLooking = !this.#isAll
+    kept.onNew(() => this.#remember())
   }
 
   /** What is to be listened to, to see what lies there: nothing most of the time. */
   get filters(): string[] {
     if (!this.#isLooking) return []
-    const {prefix, isAll} = this.#published
-    const gone = this.#goneIds()
-    const ids = isAll && gone.length <= MOST_FILTERS ? gone : ['+']
-    return [
-      ...(isAll ? [] : this.#lists),
-      ...(prefix === '' ? [] : ids.map((id) => discoveryTopic(prefix, id))),
-    ]
+    const announcements = this.#gone().filter((topic) => this.#isAnnouncement(topic))
+    const all = new Set(announcements.map((topic) => topic.replace(/[^/]+(?=\/config$)/, '+')))
+    if (this.#isAll) return announcements.length > MOST_FILTERS ? [...all] : announcements
+    const {prefix} = this.#options
+    if (prefix !== '') all.add(discoveryTopic(prefix, '+'))
+    return [...this.#lists, ...all]
   }
 
-  /** From now on it is known under which id Home Assistant knows this plug. */
+  /** From now on it is seen to it that nothing lies there of what the plug is not any more. */
   follow(plug: Plug): void {
-    plug.device.on('identified', () => this.#note(this.#inventory.plug(plug, this.#published)))
+    plug.device.on('identified', () => {
+      if (this.#next) this.#isStale = true
+      else this.#later(FORGETTING_MS, () => this.sweep())
+    })
   }
 
   stop(): void {
-    this.#clearing?.cancel()
+    this.#rest()
   }
 
   /**
@@ -79,146 +93,112 @@ export class Leftovers {
    * it with a broker only. What is not cleared in the end stays remembered.
    */
   sweep(): void {
-    this.#clearing?.cancel()
+    this.#isStale = false
     this.#seen.clear()
-    const now = this.#now()
-    this.#clearAttributes(now)
-    for (const group of this.#inventory.groups()) this.#note(group)
-    this.#isLooking = !this.#published.isAll || this.#goneIds().length > 0
+    const gone = this.#gone()
+    this.#isLooking = !this.#isAll || gone.some((topic) => this.#isAnnouncement(topic))
     if (this.#isLooking) {
       this.#options.listen()
       this.#later(LOOKING_MS, () => this.#clearAnnouncements())
-    } else if (this.#isMoved(now) || this.#goneNames(now).length > 0) this.#clearAnnouncements()
-    else this.#finish(now)
+    } else if (gone.length > 0) this.#later(FORGETTING_MS, () => this.#clearTopics())
+    else this.#rest()
   }
 
   /** @returns whether `incoming` is what was looked for */
   hear({topic, payload, retained}: Incoming): boolean {
     if (!this.#isLooking || !retained || payload.length === 0) return false
-    const id = this.#idIn(topic)
-    if (id !== undefined) this.#lookAt(id, payload)
-    else if (this.#lists.includes(topic))
-      for (const name of namesIn(payload)) this.#published.devices[name] ??= ''
+    if (this.#lists.includes(topic)) this.#recall(topic, payload)
+    else if (this.#isAnnouncement(topic) && topic.endsWith('/config')) this.#lookAt(topic, payload)
     else return false
     return true
   }
 
-  #lookAt(id: string, payload: Buffer): void {
-    const {base, devices, isAll} = this.#published
-    const name = ownName(payload, base)
-    this.#seen.set(id, name !== undefined)
-    if (name !== undefined && !isAll && !this.#inventory.isUndecided(name)) devices[name] = id
+  /** The plugs and groups that a bridge of ours listed. */
+  #recall(list: string, payload: Buffer): void {
+    const base = this.#bases.find((each) => list.startsWith(`${each}/bridge/`))
+    if (base === undefined || this.#isAll) return
+    const topics = new Topics(base)
+    for (const name of namesIn(payload)) {
+      this.#options.kept.note(topics.state(name))
+      this.#options.kept.note(topics.availability(name))
+    }
+  }
+
+  #lookAt(topic: string, payload: Buffer): void {
+    const [own] = this.#bases.flatMap((base) => ownStateTopic(payload, base) ?? [])
+    this.#seen.set(topic, own !== undefined)
+    if (own !== undefined && !this.#isAll && !this.#inventory.isUnknown(own)) this.#options.kept.note(topic)
   }
 
   /** What nobody shows us is cleared, too: at worst Home Assistant warns, once, of a device that it does not know. */
   #clearAnnouncements(): void {
-    const {base, prefix, devices} = this.#published
-    const gone = new Set(this.#goneIds())
-    for (const [name, id] of Object.entries(devices)) {
-      if (!gone.has(id)) continue
-      if (this.#seen.get(id) !== false) this.#clear(discoveryTopic(prefix, id))
-      devices[name] = ''
-    }
-    if (this.#isMoved(this.#now()) && prefix !== '') this.#clear(discoveryTopic(prefix, bridgeId(base)))
+    const {kept} = this.#options
+    for (const topic of this.#gone())
+      if (this.#isAnnouncement(topic)) {
+        if (this.#seen.get(topic) === false) kept.forget(topic)
+        else kept.clear(topic)
+      }
     this.#stopLooking()
-    this.#options.remember(this.#published)
     this.#later(FORGETTING_MS, () => this.#clearTopics())
   }
 
   #clearTopics(): void {
-    const {base} = this.#published
-    const topics = new Topics(base)
-    const now = this.#now()
-    for (const name of this.#goneNames(now)) {
-      this.#clear(topics.availability(name))
-      this.#clear(topics.state(name))
-    }
-    if (base !== now.base) for (const leaf of BRIDGE_LEAVES) this.#clear(topics.bridge(leaf))
-    this.#finish(now)
+    const gone = this.#gone()
+    for (const topic of gone) if (!this.#isAnnouncement(topic)) this.#options.kept.clear(topic)
+    this.#later(FORGETTING_MS, () => this.#forget(gone))
+  }
+
+  /** The broker had the time to clear them. */
+  #forget(topics: readonly string[]): void {
+    const gone = new Set(this.#gone())
+    for (const topic of topics) if (gone.has(topic)) this.#options.kept.forget(topic)
+    this.#isAll = true
+    this.#bases = [this.#options.topics.base]
+    this.#remember()
+    if (this.#isStale) this.sweep()
+  }
+
+  #rest(): void {
+    this.#next?.cancel()
+    this.#next = undefined
   }
 
   /** Without a broker it is for the sweep after the next connect to do. */
-  #later(ms: number, clear: () => void): void {
-    this.#clearing = this.#options.clock.after(ms, () => {
-      if (this.#options.isConnected()) clear()
+  #later(ms: number, run: () => void): void {
+    this.#rest()
+    this.#next = this.#options.clock.after(ms, () => {
+      this.#next = undefined
+      if (this.#options.isConnected()) run()
     })
   }
 
-  /** At once: Home Assistant does not listen there. */
-  #clearAttributes(now: PublishedOf): void {
-    const {base, attributes} = this.#published
-    const topics = new Topics(base)
-    const isElsewhere = base !== now.base
-    for (const [name, properties] of Object.entries(attributes))
-      for (const property of properties) {
-        const isThere =
-          now.attributes[name]?.includes(property) || Object.hasOwn(now.devices, `${name}/${property}`)
-        if (isElsewhere || !isThere) this.#clear(topics.attribute(name, property))
-      }
+  /** Topics on which something of ours lies, and is not to. */
+  #gone(): string[] {
+    const wanted = this.#inventory.topics()
+    const undecided = this.#inventory.undecided()
+    return [...this.#options.kept.topics].filter(
+      (topic) => !wanted.has(topic) && !undecided.some((start) => topic.startsWith(start)),
+    )
   }
 
-  /** Names of which something lies on the broker, and that nothing has now. */
-  #goneNames(now: PublishedOf): string[] {
-    const names = Object.keys(this.#published.devices)
-    return this.#published.base === now.base
-      ? names.filter((name) => !Object.hasOwn(now.devices, name))
-      : names
-  }
-
-  /** Devices that Home Assistant was told of, and that are not here any more. */
-  #goneIds(): string[] {
-    const {prefix, devices} = this.#published
-    const now = this.#now()
-    const ids = new Set(prefix === now.prefix ? Object.values(now.devices) : [])
-    return [...new Set(Object.values(devices))].filter((id) => id !== '' && !ids.has(id))
-  }
-
-  /** The bridge itself was on other topics. */
-  #isMoved(now: PublishedOf): boolean {
-    return this.#published.base !== now.base || this.#published.prefix !== now.prefix
-  }
-
-  #idIn(topic: string): string | undefined {
-    const [before = '', after = ''] = discoveryTopic(this.#published.prefix, '+').split('+')
-    return topic.startsWith(before) && topic.endsWith(after)
-      ? topic.slice(before.length, -after.length)
-      : undefined
+  #isAnnouncement(topic: string): boolean {
+    return !this.#bases.some((base) => topic.startsWith(`${base}/`))
   }
 
   /** Where the bridge listed its plugs and groups. */
   get #lists(): string[] {
-    const topics = new Topics(this.#published.base)
-    return [topics.bridge('devices'), topics.bridge('groups')]
+    return this.#bases
+      .map((base) => new Topics(base))
+      .flatMap((topics) => [topics.bridge('devices'), topics.bridge('groups')])
   }
 
   #stopLooking(): void {
-    if (!this.#isLooking) return
     this.#isLooking = false
     this.#options.listen()
   }
 
-  #finish(now: PublishedOf): void {
-    this.#published = now
-    this.#options.remember(now)
-  }
-
-  #note({name, id, attributes: values}: Item): void {
-    const {topics, prefix, remember} = this.#options
-    const {base, prefix: before, devices, attributes} = this.#published
-    if (base !== topics.base || prefix !== before) return // what is still to be cleared stays remembered
-    const earlier = devices[name] ?? ''
-    if (earlier !== '' && earlier !== id && this.#goneIds().includes(earlier)) return // nor is this cleared yet
-    if (devices[name] === id && isDeepStrictEqual(attributes[name] ?? [], values)) return
-    devices[name] = id
-    if (values.length > 0) attributes[name] = values
-    remember(this.#published)
-  }
-
-  #now(): PublishedOf {
-    return this.#inventory.all(this.#published)
-  }
-
-  #clear(topic: string): void {
-    this.#options.publisher.publish({topic, payload: '', retain: true, qos: 1})
+  #remember(): void {
+    const {kept, remember} = this.#options
+    remember(() => ({bases: this.#bases, topics: [...kept.topics], isAll: this.#isAll}))
   }
 }

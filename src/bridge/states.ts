@@ -44,10 +44,16 @@ export class States {
     publisher.publish(retained(topics.availability(name), availability))
   }
 
-  /** The properties of the plug that lie on the broker on topics of their own. */
-  attributesOf(plug: Plug): readonly string[] {
-    const {attributes, retain} = this.#options
-    return attributes && (plug.appearance.retain ?? retain) ? Object.keys(shownOf(plug)) : []
+  /** Where something of the plug lies on the broker. */
+  topicsOf(plug: Plug): string[] {
+    const {topics, attributes} = this.#options
+    const {name} = plug
+    const values = attributes ? Object.keys(shownOf(plug)) : []
+    return [
+      topics.state(name),
+      topics.availability(name),
+      ...values.map((property) => topics.attribute(name, property)),
+    ]
   }
 
   /** The state, and of its values those that are others than before. A change of what is filtered is none. */

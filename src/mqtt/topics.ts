@@ -66,6 +66,11 @@ export class Topics {
     return `${this.base}/bridge/${leaf}`
   }
 
+  /** What is retained of the bridge itself (contract §3). */
+  get keptOfBridge(): string[] {
+    return (['state', 'info', 'devices', 'groups', 'health'] as const).map((leaf) => this.bridge(leaf))
+  }
+
   request(verb: string): string {
     return `${this.base}/bridge/request/${verb}`
   }

@@ -166,11 +166,11 @@ describe('the state of a group', () => {
       ['OFF', true],
       ['ON', true],
     ])
-    expect(groups.attributes).toEqual([['evening', ['state']]])
+    expect(groups.topics).toContain('miio2mqtt/evening/state')
     stage()
     await clock.advance(10 * SECOND)
     expect(publisher.on('miio2mqtt/evening/state')).toEqual([])
-    expect(groups.attributes).toEqual([])
+    expect(groups.topics).not.toContain('miio2mqtt/evening/state')
   })
 })
 
@@ -361,7 +361,7 @@ describe('groups that change while the bridge runs', () => {
     await clock.advance(MINUTE)
     groups.announce()
     expect(states()).toEqual(['OFF'])
-    expect(groups.ids).toEqual([])
+    expect(groups.topics).toEqual([])
   })
 
   it('tell Home Assistant what is another, and never twice within 2 s', async () => {
