@@ -8,6 +8,7 @@ import type {CommandTopic, Topics} from '../mqtt/topics.ts'
 import {Group} from './group.ts'
 import type {Groups} from './groups.ts'
 import {carryOut, type Order, understand} from './orders.ts'
+import {Misunderstood} from './payload.ts'
 import type {Plug} from './plug.ts'
 import {answer, type Publisher} from './publisher.ts'
 import type {States} from './states.ts'
@@ -61,6 +62,7 @@ export class Commands {
       toCommandError,
     )
     this.#noteInternal(failure)
+    if (failure instanceof Misunderstood) told.transaction = failure.transaction
     this.#answer(target.name, incoming, told, failure, Math.round(clock.now() - received))
   }
 

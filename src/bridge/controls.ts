@@ -22,8 +22,11 @@ export interface Controls {
    * then the bridge goes on as before.
    */
   renew(how: 'restart' | 'reload'): Promise<string | undefined>
-  /** Changes the configuration file, and takes over what changed. Resolves as `renew`: then the file is as it was. */
-  edit(edits: readonly Edit[]): Promise<string | undefined>
+  /**
+   * Changes the configuration file, and takes over what changed. Resolves as `renew`: then the file is as it was.
+   * @param edits asked for when all earlier changes are taken over, so that they follow from what is there then
+   */
+  edit(edits: () => readonly Edit[]): Promise<string | undefined>
   /** Greets the whole LAN and lists who answers. @param timeout milliseconds */
   discover(timeout: number): Promise<unknown>
   /** Whether somebody allowed requests to send a plug anything. */

@@ -16,32 +16,37 @@ const written: z.ZodType<Written> = z.lazy(() =>
 
 export const deviceVerbs: Readonly<Record<string, Answering>> = {
   'device/add': verb(z.object({name}).catchall(written), async (context, {name, ...settings}) => {
-    if (context.plugs.has(name)) throw new CommandError('invalid_payload', `${name} is configured already`)
-    await edit(context, [{path: ['devices', name], put: settings}])
+    await edit(context, () => {
+      mustBeFree(context, name)
+      return [{path: ['devices', name], put: settings}]
+    })
     return {name}
   }),
   'device/remove': verb(z.strictObject({name}), async (context, {name}) => {
-    find(context, name)
-    await edit(context, [{path: ['devices', name], drop: true}, ...followingEdits(context, name)])
+    await edit(context, () => {
+      find(context, name)
+      return [{path: ['devices', name], drop: true}, ...followingEdits(context, name)]
+    })
     return {name}
   }),
   'device/rename': verb(z.strictObject({from: name, to: name}), async (context, {from, to}) => {
-    find(context, from)
-    if (context.plugs.has(to)) throw new CommandError('invalid_payload', `${to} is configured already`)
-    await edit(context, [{path: ['devices', from], rename: to}, ...followingEdits(context, from, to)])
+    await edit(context, () => {
+      find(context, from)
+      mustBeFree(context, to)
+      return [{path: ['devices', from], rename: to}, ...followingEdits(context, from, to)]
+    })
     return {from, to}
   }),
   'device/options': verb(
     z.strictObject({name, options: z.record(z.string(), written.nullable())}),
     async (context, {name, options}) => {
-      find(context, name)
-      await edit(
-        context,
-        Object.entries(options).map(([key, value]): Edit => {
+      await edit(context, () => {
+        find(context, name)
+        return Object.entries(options).map(([key, value]): Edit => {
           const path = ['devices', name, key]
           return value === null ? {path, drop: true} : {path, put: value}
-        }),
-      )
+        })
+      })
       return {name, options: Object.keys(options)}
     },
   ),
@@ -80,6 +85,11 @@ function find({plugs}: RequestContext, wanted: string): Plug {
   if (plug) return plug
   const known = [...plugs.keys()].slice(0, 10).join(', ') || 'none'
   throw new CommandError('invalid_payload', `no plug is called ${excerpt(wanted)}: known are ${known}`)
+}
+
+/** @throws CommandError for a name that a plug has */
+function mustBeFree({plugs}: RequestContext, name: string): void {
+  if (plugs.has(name)) throw new CommandError('invalid_payload', `${name} is configured already`)
 }
 
 function deadline({clock}: RequestContext, {name, disabled, commandTimeout}: Plug): number {

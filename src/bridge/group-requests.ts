@@ -10,22 +10,29 @@ const members = z.array(name).min(1)
 
 export const groupVerbs: Readonly<Record<string, Answering>> = {
   'group/add': verb(z.strictObject({name, members}), async (context, {name, members}) => {
-    if (context.groups.all.has(name))
-      throw new CommandError('invalid_payload', `${name} is configured already`)
-    await edit(context, [{path: ['groups', name], put: {members}}])
+    await edit(context, () => {
+      if (context.groups.all.has(name))
+        throw new CommandError('invalid_payload', `${name} is configured already`)
+      return [{path: ['groups', name], put: {members}}]
+    })
     return {name, members}
   }),
   'group/remove': verb(z.strictObject({name}), async (context, {name}) => {
-    membersOf(context, name)
-    await edit(context, [{path: ['groups', name], drop: true}])
+    await edit(context, () => {
+      membersOf(context, name)
+      return [{path: ['groups', name], drop: true}]
+    })
     return {name}
   }),
   'group/members': verb(
     z.strictObject({name, add: members.optional(), remove: members.optional()}),
     async (context, {name, add = [], remove = []}) => {
-      const before = membersOf(context, name).filter((member) => !remove.includes(member))
-      const after = [...before, ...add.filter((member) => !before.includes(member))]
-      await edit(context, [{path: ['groups', name, 'members'], put: after}])
+      let after: string[] = []
+      await edit(context, () => {
+        const before = membersOf(context, name).filter((member) => !remove.includes(member))
+        after = [...before, ...add.filter((member) => !before.includes(member))]
+        return [{path: ['groups', name, 'members'], put: after}]
+      })
       return {name, members: after}
     },
   ),

@@ -14,6 +14,16 @@ export interface Parsed {
   transaction?: unknown
 }
 
+/** A payload that could be read as far as its transaction: its sender knows the answer again. */
+export class Misunderstood extends CommandError {
+  readonly transaction: unknown
+
+  constructor(message: string, transaction: unknown) {
+    super('invalid_payload', message)
+    this.transaction = transaction
+  }
+}
+
 /** A bare word or number for one property, or a JSON object of several. @throws CommandError `invalid_payload` */
 export function parseSet(payload: Buffer, property: string | undefined): Parsed {
   const text = textOf(payload).trim()
@@ -21,12 +31,9 @@ export function parseSet(payload: Buffer, property: string | undefined): Parsed 
   if (!text.startsWith('{')) return {values: {[property ?? 'state']: bare(text)}}
   const {transaction, values} = parseObject(text)
   if (property !== undefined)
-    throw new CommandError('invalid_payload', `expected a bare value for ${property}, got an object`)
+    throw new Misunderstood(`expected a bare value for ${property}, got an object`, transaction)
   if (Object.keys(values).length === 0)
-    throw new CommandError(
-      'invalid_payload',
-      'expected at least one property such as {"state":"ON"}, got none',
-    )
+    throw new Misunderstood('expected at least one property such as {"state":"ON"}, got none', transaction)
   return {values, ...(transaction === undefined ? {} : {transaction})}
 }
 
@@ -46,10 +53,10 @@ export function parseRequest(payload: Buffer): Parsed {
 
 function parseObject(text: string): Parsed {
   const value = parseJson(text)
-  if (value === null || typeof value !== 'object' || Array.isArray(value))
-    throw new CommandError('invalid_payload', `expected a JSON object, got ${excerpt(value)}`)
   if (isDeeper(value, MOST_LEVELS))
     throw new CommandError('invalid_payload', `expected at most ${MOST_LEVELS} levels of brackets`)
+  if (value === null || typeof value !== 'object' || Array.isArray(value))
+    throw new CommandError('invalid_payload', `expected a JSON object, got ${excerpt(value)}`)
   // `__proto__` from JSON is an own member here, and stays one: a plain object is never assigned from it.
   const members = new Map(Object.entries(value))
   const transaction: unknown = members.get('transaction')

@@ -28,8 +28,11 @@ export function verb<S extends z.ZodType>(schema: S, run: Verb<S>['run']): Answe
   return {answer: async (context, values) => run(context, check(schema, values))}
 }
 
-/** @throws CommandError with every problem the configuration would have: then the file is as it was */
-export async function edit({controls}: RequestContext, edits: readonly Edit[]): Promise<void> {
+/**
+ * @param edits asked for in their turn, when earlier requests are done: what they see is what they change
+ * @throws CommandError with every problem the configuration would have: then the file is as it was. Whatever `edits` throws
+ */
+export async function edit({controls}: RequestContext, edits: () => readonly Edit[]): Promise<void> {
   const problems = await controls.edit(edits)
   if (problems !== undefined)
     throw new CommandError('refused', `the configuration stays as it is:\n${problems}`)
@@ -37,10 +40,18 @@ export async function edit({controls}: RequestContext, edits: readonly Edit[]): 
 
 /** @throws CommandError naming each wrong key, what was expected there and what came */
 function check<S extends z.ZodType>(schema: S, values: unknown): z.output<S> {
+  if (holdsProto(values))
+    throw new CommandError('invalid_payload', 'expected keys that are known here, got "__proto__"')
   const parsed = schema.safeParse(values)
   if (parsed.success) return parsed.data
   const problems = parsed.error.issues.map(({path, message}) =>
     path.length > 0 ? `${path.join('.')}: ${message}` : message,
   )
   throw new CommandError('invalid_payload', problems.join('; '))
+}
+
+/** The schema would not see that key, and leave it out in silence. */
+function holdsProto(value: unknown): boolean {
+  if (value === null || typeof value !== 'object') return false
+  return Object.hasOwn(value, '__proto__') || Object.values(value).some(holdsProto)
 }

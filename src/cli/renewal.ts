@@ -45,17 +45,19 @@ export class Renewal {
 
   /**
    * Changes the configuration file and takes over what changed. The file is only written when it is valid then.
-   * @returns what would be wrong with it, or nothing
+   * @param edits asked for when their turn has come
+   * @returns what would be wrong with it, or nothing. Rejects with what `edits` throws
    */
-  change(edits: readonly Edit[]): Promise<string | undefined> {
+  change(edits: () => readonly Edit[]): Promise<string | undefined> {
     const answer = this.#asked.then(() => this.#change(edits))
     this.#asked = answer.catch(() => {})
     return answer
   }
 
-  async #change(edits: readonly Edit[]): Promise<string | undefined> {
+  async #change(edits: () => readonly Edit[]): Promise<string | undefined> {
+    const asked = edits()
     try {
-      await this.#options.edit(edits)
+      await this.#options.edit(asked)
     } catch (error) {
       if (error instanceof ConfigError) return error.message
       throw error

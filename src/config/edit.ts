@@ -1,67 +1,165 @@
 /** Changes to config.yaml that leave everything else as somebody wrote it: comments, order, tags (contract §2). Pure. */
-import {type Document, isMap, isScalar, type Pair, Scalar, type YAMLMap} from 'yaml'
+import {
+  type Document,
+  isAlias,
+  isCollection,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  type Node,
+  Pair,
+  Scalar,
+  YAMLMap,
+  YAMLSeq,
+} from 'yaml'
 import type {Edit, Written} from '../bridge/controls.ts'
+import {bringCommentsHome, keepWhatStoodApart} from './comments.ts'
 import {ConfigError, quoted} from './problems.ts'
 import {parseYaml} from './yaml.ts'
 
 /**
  * `text` with `edits` made one after the other.
  * @param file what to call the text in an error
- * @throws ConfigError when the text is no YAML, or a key to rename is not there
+ * @throws ConfigError when the text is no YAML, a key to rename is not there, or something is in the way that is written once and
+ * meant in several places (`&` and `*`)
  */
 export function edited(text: string, file: string, edits: readonly Edit[]): string {
   const {document, readable, problems} = parseYaml(text, file)
   if (!readable) throw new ConfigError(problems)
+  bringCommentsHome(document, text)
   for (const edit of edits) {
-    if ('put' in edit) put(document, edit.path, edit.put)
-    else if ('drop' in edit) drop(document, edit.path)
-    else rename(document, file, edit.path, edit.rename)
+    const message = made(document, edit)
+    if (message !== undefined) throw new ConfigError([{file, path: edit.path.join('.'), message}])
   }
-  return document.toString({lineWidth: 0, flowCollectionPadding: false, indent: indentOf(text)})
+  try {
+    return document.toString({lineWidth: 0, flowCollectionPadding: false, indent: indentOf(text)})
+  } catch {
+    const message = 'expected nothing to be changed that is meant elsewhere, too, with a "*": do that by hand'
+    throw new ConfigError([{file, path: edits.map(({path}) => path.join('.')).join(', '), message}])
+  }
 }
 
-function put(document: Document, path: readonly string[], value: Written): void {
-  const parents = path.slice(0, -1)
-  for (const depth of parents.keys()) {
-    const parent = path.slice(0, depth + 1)
-    if (!isMap(document.getIn(parent, true))) document.setIn(parent, document.createNode({}))
+/** Makes the edit, or says why that cannot be. */
+function made(document: Document, edit: Edit): string | undefined {
+  if ('put' in edit) return put(document, edit.path, edit.put)
+  return 'drop' in edit ? drop(document, edit.path) : rename(document, edit.path, edit.rename)
+}
+
+function put(document: Document, path: readonly string[], value: Written): string | undefined {
+  document.contents ??= new YAMLMap()
+  let around: unknown = document.contents
+  for (const [depth, key] of path.entries()) {
+    if (!isMap(around)) return 'expected a mapping, got something else, which is to be changed by hand'
+    const pair: Pair = findPair(around, key) ?? added(around, key)
+    const isLast = depth === path.length - 1
+    if (isLast) pair.value = inPlaceOf(pair.value, value)
+    else if (!isMap(pair.value) && !isAlias(pair.value)) pair.value = inPlaceOf(pair.value, {})
+    around = pair.value
   }
-  const around = document.getIn(parents, true)
-  // An empty `{}` is where something longer is going to be.
-  if (isMap(around) && around.items.length === 0) around.flow = false
-  document.setIn(path, nodeOf(document, value))
+  return undefined
 }
 
 /** A section that has nothing left in it, not even a comment, goes with the last that was in it. */
-function drop(document: Document, path: readonly string[]): void {
-  document.deleteIn(path)
+function drop(document: Document, path: readonly string[]): string | undefined {
   const parents = path.slice(0, -1)
-  const around = parents.length > 0 ? document.getIn(parents, true) : undefined
-  if (isMap(around) && around.items.length === 0 && !around.comment && !around.commentBefore)
-    document.deleteIn(parents)
+  const around = document.getIn(parents, true)
+  if (isAlias(around)) return 'expected a mapping, got one that is written elsewhere: change it there'
+  if (!isMap(around)) return undefined
+  takeOut(around, path.at(-1))
+  const section = pairAt(document, parents)
+  const isSaid = [section?.key, around].some((node) => isNode(node) && (node.comment || node.commentBefore))
+  if (section && around.items.length === 0 && !isSaid) document.deleteIn(parents)
+  return undefined
 }
 
-/** What would be read as nothing when it is written plainly gets quotes. */
-function nodeOf(document: Document, value: Written) {
-  if (typeof value !== 'string') return document.createNode(value)
-  const scalar = new Scalar(value)
-  if (/^(?:~|null)?$/i.test(value)) scalar.type = Scalar.QUOTE_DOUBLE
+function rename(document: Document, path: readonly string[], to: string): string | undefined {
+  const pair = pairAt(document, path)
+  if (!isNode(pair?.key)) return `expected ${quoted(path.join('.'))} to be there, to be renamed`
+  pair.key = withCommentsOf(pair.key, scalarOf(to))
+  return undefined
+}
+
+function added(map: YAMLMap, key: string): Pair {
+  // An empty `{}` is where something longer is going to be.
+  if (map.items.length === 0) map.flow = false
+  const pair = new Pair<unknown, unknown>(scalarOf(key))
+  map.items.push(pair)
+  return pair
+}
+
+function takeOut(map: YAMLMap, key: string | undefined): void {
+  const pair = findPair(map, key)
+  if (!pair) return
+  const index = map.items.indexOf(pair)
+  map.items.splice(index, 1)
+  const next = map.items[index]?.key
+  if (isNode(pair.key)) keepWhatStoodApart(pair.key, isNode(next) ? next : undefined, map)
+}
+
+/** What says `value` in the place of `node`: as far as it says the same, `node` itself, with all the comments in it. */
+function inPlaceOf(node: unknown, value: Written): Node {
+  if (isMap(node) && isMapping(value)) return mapOf(node, value)
+  if (isSeq(node) && isList(value)) return listOf(node, value)
+  return withCommentsOf(node, nodeOf(value))
+}
+
+function mapOf(map: YAMLMap, value: {readonly [key: string]: Written}): YAMLMap {
+  for (const {key} of [...map.items])
+    if (isScalar(key) && typeof key.value === 'string' && !Object.hasOwn(value, key.value))
+      takeOut(map, key.value)
+  for (const [key, member] of Object.entries(value)) {
+    const pair = findPair(map, key) ?? added(map, key)
+    pair.value = inPlaceOf(pair.value, member)
+  }
+  return map
+}
+
+/** A member that is in both stays itself; one that is new takes the place of the one that was there, if that is gone. */
+function listOf(list: YAMLSeq, value: readonly Written[]): YAMLSeq {
+  const before = [...list.items]
+  const same = (item: unknown, member: Written) => isScalar(item) && item.value === String(member)
+  list.items = value.map((member, index) => {
+    const itself = before.find((item) => same(item, member))
+    if (itself !== undefined) return itself
+    const isReplaced = !value.some((other) => same(before[index], other))
+    return inPlaceOf(isReplaced ? before[index] : undefined, member)
+  })
+  return list
+}
+
+function nodeOf(value: Written): Node {
+  if (isMapping(value)) return mapOf(new YAMLMap(), value)
+  return isList(value) ? listOf(new YAMLSeq(), value) : scalarOf(String(value))
+}
+
+/** What would be read as nothing, or as `<<`, or not at all, when it is written plainly gets quotes. */
+function scalarOf(text: string): Scalar<string> {
+  const scalar = new Scalar(text)
+  if (/^(?:~|null|<<)?$/i.test(text) || /\p{Cs}/u.test(text)) scalar.type = Scalar.QUOTE_DOUBLE
   return scalar
 }
 
-function rename(document: Document, file: string, path: readonly string[], to: string): void {
-  const pair = pairAt(document, path)
-  if (!pair || !isScalar(pair.key)) {
-    const message = `expected ${quoted(path.join('.'))} to be there, to be renamed`
-    throw new ConfigError([{file, path: path.join('.'), message}])
-  }
-  pair.key.value = to
+function withCommentsOf<N extends Node>(old: unknown, node: N): N {
+  if (!isNode(old)) return node
+  const isLonger = isCollection(node) && !isCollection(old)
+  node.commentBefore = isLonger ? (old.comment ?? null) : (old.commentBefore ?? null)
+  node.comment = isLonger ? null : (old.comment ?? null)
+  if (old.spaceBefore) node.spaceBefore = true
+  return node
+}
+
+function isMapping(value: Written): value is {readonly [key: string]: Written} {
+  return typeof value === 'object' && !Array.isArray(value)
+}
+
+function isList(value: Written): value is readonly Written[] {
+  return Array.isArray(value)
 }
 
 function pairAt(document: Document, path: readonly string[]): Pair | undefined {
   const around = document.getIn(path.slice(0, -1), true)
-  const key = path.at(-1)
-  return isMap(around) ? findPair(around, key) : undefined
+  return isMap(around) ? findPair(around, path.at(-1)) : undefined
 }
 
 function findPair({items}: YAMLMap, key: string | undefined): Pair | undefined {

@@ -109,6 +109,21 @@ describe('a request that changes the plugs', () => {
     })
   })
 
+  it('does what several ask for at once as if one had waited for the other', async () => {
+    const [more, fewer] = await Promise.all([
+      request('group/members', {name: 'evening', add: ['desk']}),
+      request('group/members', {name: 'evening', remove: ['desk']}),
+    ])
+    expect([more, fewer]).toMatchObject([
+      {status: 'ok', data: {members: ['hall/lamp', 'desk']}},
+      {status: 'ok', data: {members: ['hall/lamp']}},
+    ])
+    const night = {name: 'night', members: ['desk']}
+    const twice = await Promise.all([request('group/add', night), request('group/add', night)])
+    expect(twice).toMatchObject([{status: 'ok'}, {error: {message: 'night is configured already'}}])
+    expect(await request('group/remove', {name: 'night'})).toMatchObject({status: 'ok'})
+  })
+
   it('renames one, which goes on under the new name and leaves nothing under the old', async () => {
     expect(await request('device/rename', {from: 'hall/lamp', to: 'office/lamp'})).toMatchObject({
       status: 'ok',

@@ -32,6 +32,7 @@ const payloads = fc.oneof(
     .map((values) => Buffer.from(JSON.stringify(values))),
   fc.nat(20_000).map((depth) => Buffer.from(`{"a":${'['.repeat(depth)}`)),
   fc.nat(7_000).map((depth) => Buffer.from(`{"a":${'['.repeat(depth)}${']'.repeat(depth)}}`)),
+  fc.nat(8_000).map((depth) => Buffer.from(`${'['.repeat(depth)}${']'.repeat(depth)}`)),
 )
 
 describe.each(Object.entries(parsers))('a payload %s', (_, parse) => {
@@ -90,6 +91,12 @@ describe('a command', () => {
     expect(() => parseSet(Buffer.from(''), undefined)).toThrow(/got nothing/)
     expect(() => parseSet(Buffer.from('{}'), undefined)).toThrow(/at least one property/)
     expect(() => parseSet(Buffer.from('{"transaction":1}'), undefined)).toThrow(/at least one property/)
+  })
+
+  it('that cannot be carried out is still known by its transaction', () => {
+    const misunderstood = expect.objectContaining({code: 'invalid_payload', transaction: 1})
+    expect(() => parseSet(Buffer.from('{"transaction":1}'), undefined)).toThrow(misunderstood)
+    expect(() => parseSet(Buffer.from('{"usb":"off","transaction":1}'), 'usb')).toThrow(misunderstood)
   })
 
   it('names no property by the name of something every object has', () => {

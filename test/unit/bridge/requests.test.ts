@@ -85,6 +85,9 @@ describe('a request', () => {
     ['info', '[]', /expected a JSON object/],
     ['device/explode', '', /expected one of health_check, info, .*, got device\/explode/],
     ['constructor', '', /expected one of/],
+    ['info', '{"__proto__":1}', /"__proto__"/],
+    ['device/options', '{"name":"desk","options":{"__proto__":{"area":"Hall"}}}', /"__proto__"/],
+    ['info', `${'['.repeat(8000)}${']'.repeat(8000)}`, /32 levels/],
   ])('%s %s is refused, saying what was expected', async (verb, payload, expected) => {
     const {answer} = await ask(verb, payload)
     expect(answer).toMatchObject({status: 'error', error: {code: 'invalid_payload'}})

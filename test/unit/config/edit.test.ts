@@ -24,6 +24,31 @@ devices:
         host: 192.168.1.41
         token: !file /run/secrets/fridge
 `
+const sections = `# plugs
+devices:
+  # -- ground floor --
+  desk: {host: 192.168.1.40, token: !secret desk} # the desk
+
+  # -- cellar --
+
+  # beside the stairs
+  lamp:
+    host: 192.168.1.41 # fixed
+    token: !secret lamp
+    area: Stairs # it moves
+    poll:
+      interval: 1s # quick
+    # and no more of it
+  # nothing yet
+
+# together
+groups:
+  all:
+    members:
+      - desk # where I sit
+      - lamp # where I do not
+# the end
+`
 /** Spaces before a comment behind a value are not kept. */
 const tidy = text.replaceAll(/(\S) +#/g, '$1 #')
 const edit = (...edits: Parameters<typeof edited>[2]) => edited(text, 'config.yaml', edits)
@@ -73,6 +98,102 @@ describe('config.yaml, when a request edits it', () => {
   it('says what is wrong when there is nothing to rename, or the text is no YAML', () => {
     expect(() => edit({path: ['devices', 'lamp'], rename: 'light'})).toThrow(ConfigError)
     expect(() => edited('devices: [', 'config.yaml', [])).toThrow(ConfigError)
+  })
+
+  it('keeps the headings of what comes next, when the last of a section goes', () => {
+    const removed = edited(sections, 'config.yaml', [
+      {path: ['devices', 'lamp'], drop: true},
+      {path: ['groups', 'all'], drop: true},
+    ])
+    expect(removed).toBe(`# plugs
+devices:
+  # -- ground floor --
+  desk: {host: 192.168.1.40, token: !secret desk} # the desk
+
+  # -- cellar --
+
+  # nothing yet
+
+# together
+groups: {}
+
+# the end
+`)
+    expect(edited(removed, 'config.yaml', [{path: ['groups', 'all'], put: {members: ['desk']}}])).toMatch(
+      /# together\ngroups:\n {2}all:\n {4}members:\n {6}- desk\n\n# the end\n$/,
+    )
+  })
+
+  it('keeps the comments on what is only changed: a value, a list, and what stays in it', () => {
+    const changed = edited(sections, 'config.yaml', [
+      {path: ['devices', 'lamp', 'area'], put: 'Hall'},
+      {path: ['devices', 'lamp', 'poll'], put: {interval: 2, slow_interval: '1m'}},
+      {path: ['devices', 'desk'], rename: 'table'},
+      {path: ['groups', 'all', 'members'], put: ['table', 'lamp', 'fan']},
+    ])
+    expect(comments(changed)).toEqual(comments(sections))
+    expect(changed).toContain('area: Hall # it moves')
+    expect(changed).toContain('interval: 2 # quick')
+    expect(changed).toContain('- table # where I sit')
+    const fewer = edited(changed, 'config.yaml', [{path: ['groups', 'all', 'members'], put: ['lamp']}])
+    expect(comments(fewer)).toEqual(comments(sections).filter((comment) => comment !== '# where I sit'))
+  })
+
+  it('keeps every comment, wherever it stands', () => {
+    const lines = sections.split('\n')
+    const remarks = fc.array(fc.tuple(fc.nat(lines.length), fc.nat(8), fc.boolean()), {maxLength: 12})
+    fc.assert(
+      fc.property(remarks, fc.constantFrom('desk', 'lamp', 'fan'), (places, name) => {
+        const said = lines.flatMap((line, index) => [
+          ...places.flatMap(([at, indent, isApart], remark) =>
+            at === index ? [...(isApart ? [''] : []), `${' '.repeat(indent)}# remark ${remark}`] : [],
+          ),
+          line,
+        ])
+        const before = said.join('\n')
+        const path = ['devices', name, 'description']
+        const once = edited(before, 'config.yaml', [{path, put: 'one'}])
+        expect(comments(once)).toEqual(comments(before))
+        expect(comments(edited(once, 'config.yaml', [{path, drop: true}]))).toEqual(comments(before))
+        const without = comments(edited(once, 'config.yaml', [{path: ['devices', 'lamp'], drop: true}]))
+        const [above = '', below = ''] = before.split(/(?<=# -- cellar --\n).*(?=\n {2}# nothing yet)/s)
+        expect(without).toEqual(expect.arrayContaining([...comments(above), ...comments(below)]))
+        expect(comments(before).filter((comment) => without.includes(comment))).toEqual(without)
+      }),
+      {numRuns: 500},
+    )
+  })
+
+  it('takes numbers, switches, and words that mean nothing or something else elsewhere', () => {
+    const put = {
+      host: '192.168.1.40',
+      token: TOKEN,
+      qos: 1,
+      retain: false,
+      poll: {interval: 2.5},
+      homeassistant: {name: 'null'},
+      filtered: ['led'],
+    }
+    const read = (name: string) =>
+      parseConfig(edited('', 'config.yaml', [{path: ['devices', name], put}]), {file: 'config.yaml', env: {}})
+    for (const name of ['<<', 'null', '~', '[x]', '!x', '*x'])
+      expect(read(name).devices[name]).toMatchObject({
+        qos: 1,
+        retain: false,
+        poll: {interval: 2500},
+        homeassistant: {name: 'null'},
+        filtered: ['led'],
+      })
+  })
+
+  it('is left alone where it says one thing in two places', () => {
+    const twice = `devices:\n  desk: &desk {host: 192.168.1.40, token: ${TOKEN}}\n  lamp: *desk\n`
+    for (const change of [
+      {path: ['devices', 'desk'], drop: true},
+      {path: ['devices', 'lamp', 'area'], put: 'Hall'},
+      {path: ['devices', 'lamp', 'token'], drop: true},
+    ] as const)
+      expect(() => edited(twice, 'config.yaml', [change])).toThrow(ConfigError)
   })
 
   it('reads back whatever was written, however it looks', () => {

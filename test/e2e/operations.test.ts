@@ -1,0 +1,285 @@
+import {mkdtemp, readFile, rm, writeFile} from 'node:fs/promises'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import {afterAll, beforeAll, describe, expect, it} from 'vitest'
+import {parseConfig} from '../../src/config.ts'
+import {startPlug, TOKEN} from '../support/bridge.ts'
+import {type Broker, startMosquitto} from '../support/mosquitto.ts'
+import {Watcher} from '../support/mqtt-user.ts'
+import {Operations, VERBS} from '../support/operations.ts'
+import {Petitioner} from '../support/petitioner.ts'
+import {Program} from '../support/program.ts'
+import {until} from '../support/wait.ts'
+import {Wanted} from '../support/wanted.ts'
+
+const FIXED_SEED = 48
+const RANDOM_SEED = Math.floor(Math.random() * 2 ** 31)
+/** From each seed. */
+const OPERATIONS = 5000
+const RESTARTS = [1500, 3500]
+const PLUGS = 12
+const MODELS = ['chuangmi.plug.m1', 'chuangmi.plug.v3', 'cuco.plug.cp1', 'zimi.powerstrip.v2']
+const PASSWORD = 'correct horse battery staple'
+const ENV = {MQTT_PASSWORD: PASSWORD, WHERE_I_WORK: 'Office'}
+const SECRETS = {desk_token: TOKEN}
+const BRIDGE_TOPICS = ['state', 'info', 'devices', 'groups', 'health'].map(
+  (leaf) => `miio2mqtt/bridge/${leaf}`,
+)
+
+/** A comment with brackets stands on something that may be removed, and then goes with it. */
+const written = (
+  {url}: Broker,
+  output: string,
+  folder: string,
+  [desk, kettle, fridge]: readonly string[],
+) => `# Ask before you change anything here
+
+# -- the broker --
+mqtt: # beside the router
+  # in the cellar
+  url: ${url} # wired
+  username: plugs
+  password: !env MQTT_PASSWORD # never here
+  output: ${output} # for the old display
+  # end of the broker
+
+# no searching
+network: {broadcast: []} # all are known
+poll: # quick
+  interval: 1s # relays
+  slow_interval: 5s # the rest
+state_dir: ${folder}/state # beside this file
+allow_raw_calls: true # we know what we do
+log: {format: json} # for machines
+
+# == plugs ==
+devices: # by room
+
+  # -- ground floor --
+
+  # [desk] beside the window
+  desk: {host: ${desk}, token: !secret desk_token, area: !env WHERE_I_WORK} # [desk] the lamp
+  # [kettle] careful: it boils
+  kitchen/kettle: # [kettle] not the toaster
+    # [kettle] first in it
+    host: ${kettle} # [kettle] fixed
+    token: ${TOKEN} # [kettle] as in the app
+    # [kettle] last in it
+
+  # -- upstairs --
+
+  # must never be off
+  kept: # the fridge
+    # first in it
+    host: ${fridge} # fixed in the router
+    token: !secret desk_token # in the drawer
+    # last in it
+  # below the last plug
+
+# == groups ==
+groups: # switched together
+  # [evening] when it gets dark
+  evening: {members: [desk, kept]} # [evening] not the kettle
+  # those that stay
+  kept/all: # at night
+    members: # by name
+      # the fridge first
+      - kept # cold
+      # [desk] then the desk
+      - desk # [desk] warm
+      # and nobody else
+  # below the last group
+# the end
+`
+
+describe.each([
+  ['the fixed seed', FIXED_SEED, 'json', 1],
+  ['the random seed', RANDOM_SEED, 'attribute_and_json', 2],
+])(`${OPERATIONS} random operations from %s %i, as %s`, async (_, seed, output, subnet) => {
+  const broker = await startMosquitto({config: ['max_inflight_messages 1000', 'max_queued_messages 0']})
+  const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-operations-'))
+  const file = join(folder, 'config.yaml')
+  const hosts = Array.from({length: PLUGS}, (_, index) => `127.93.${subnet}.${index + 1}`)
+  const text = written(broker, output, folder, hosts)
+  const plugs = await Promise.all(
+    hosts.map((address, index) => startPlug({address, model: MODELS[index % MODELS.length] ?? ''})),
+  )
+  const user = await Watcher.open(broker, ['miio2mqtt/#', 'homeassistant/#'])
+  const petitioner = await Petitioner.open(broker, [TOKEN, TOKEN.slice(1), PASSWORD])
+  const wanted = new Wanted(text, ENV, SECRETS)
+  const operations = new Operations(seed, wanted, hosts)
+  await writeFile(join(folder, 'secrets.yaml'), `desk_token: ${TOKEN}\n`)
+  await writeFile(file, text)
+  const program = new Program(['run', '--config', file], {env: ENV})
+  // Both seeds at once: what is under way mostly waits.
+  const asked = askForEverything()
+  asked.catch(() => {}) // the hook below hears of it
+
+  async function askForEverything(): Promise<void> {
+    await until(() => petitioner.onlines > 0, {what: () => `the bridge is online; it said ${program.stdout}`})
+    while (petitioner.count < OPERATIONS) {
+      await petitioner.ask(operations.next())
+      if (!RESTARTS.includes(petitioner.count)) continue
+      const {onlines} = petitioner
+      await petitioner.ask(operations.restart())
+      await until(() => petitioner.onlines > onlines, {
+        what: () => `the bridge is online again; it said ${program.stdout.slice(-2000)}`,
+      })
+    }
+    await petitioner.done()
+  }
+
+  /** The topics that hold something, with what they hold. */
+  const lying = async (base: string) => {
+    const all = await user.retained()
+    return new Map([...all].filter(([topic, payload]) => topic.startsWith(`${base}/`) && payload !== ''))
+  }
+  /** Waits until nothing lies there but `topics`, and what else may. */
+  const onlyTheseLie = async (base: string, topics: readonly string[], isAllowed = (_: string) => false) => {
+    let there: string[] = []
+    const look = async () => {
+      const all = [...(await lying(base)).keys()]
+      there = all.filter((topic) => topics.includes(topic) || !isAllowed(topic))
+      return there.toSorted().join('\n') === topics.toSorted().join('\n')
+    }
+    await until(look, {within: 20_000, what: () => difference(there, topics)})
+  }
+  const configured = async () =>
+    parseConfig(await readFile(file, 'utf8'), {file, env: ENV, readFile: () => `desk_token: ${TOKEN}`})
+  const comments = async () => {
+    const toStay = commentsIn(text).filter((comment) => !comment.startsWith('# ['))
+    const there = commentsIn(await readFile(file, 'utf8'))
+    return {toStay, there: there.filter((comment) => toStay.includes(comment))}
+  }
+
+  beforeAll(() => asked, 180_000)
+  afterAll(() => rm(folder, {recursive: true, force: true}))
+
+  it('leave the program alive', () => {
+    expect(program.isOver).toBe(false)
+  })
+
+  it('are each answered exactly once, and as they must be', () => {
+    expect(petitioner.count).toBeGreaterThanOrEqual(OPERATIONS)
+    expect(petitioner.verdicts()).toEqual([])
+    expect(petitioner.complaints).toEqual([])
+    for (const verb of [...VERBS, 'set', 'get'])
+      expect(petitioner.tally.get(`${verb} ok`), verb).toBeGreaterThan(0)
+  })
+
+  it('but for those that the broker keeps: these are not carried out, with a warning each', async () => {
+    const {ignorable} = petitioner
+    expect(ignorable).toBeGreaterThan(0)
+    await until(() => petitioner.ignored === ignorable, {
+      what: () => `${ignorable} warnings; there were ${petitioner.ignored}`,
+    })
+  })
+
+  it('leave a valid file that says what was asked for', async () => {
+    const config = await configured()
+    expect(Object.keys(config.devices).sort()).toEqual(wanted.plugs.sort())
+    expect(Object.keys(config.groups).sort()).toEqual(wanted.groups.sort())
+    expect(wanted.isSameAs(config)).toBe(true)
+  })
+
+  it('lose no comment but those on what was removed', async () => {
+    const {toStay, there} = await comments()
+    expect(there).toEqual(toStay)
+  })
+
+  it('leave on the broker what is configured, and nothing else', async () => {
+    const {devices} = wanted.config
+    const names = [...wanted.plugs, ...wanted.groups]
+    const needless = Object.entries(devices).flatMap(([name, {disabled, retain}]) =>
+      disabled || retain === false ? [`miio2mqtt/${name}`] : [],
+    )
+    const topics = names.flatMap((name) => [`miio2mqtt/${name}`, `miio2mqtt/${name}/availability`])
+    const states = await lying('miio2mqtt')
+    const isAttribute = (topic: string) => {
+      const [name, property] = [
+        topic.slice(0, topic.lastIndexOf('/')),
+        topic.slice(topic.lastIndexOf('/') + 1),
+      ]
+      return output !== 'json' && Object.hasOwn(JSON.parse(states.get(name) ?? '{}'), property)
+    }
+    // What it told before may lie there.
+    const isAllowed = (topic: string) =>
+      isAttribute(topic) || needless.some((name) => topic === name || topic.startsWith(`${name}/`))
+    await onlyTheseLie('miio2mqtt', [...BRIDGE_TOPICS, ...without(topics, needless)], isAllowed)
+    const listed = await lying('miio2mqtt')
+    expect(namesIn(listed.get('miio2mqtt/bridge/devices'))).toEqual(wanted.plugs.sort())
+    expect(namesIn(listed.get('miio2mqtt/bridge/groups'))).toEqual(wanted.groups.sort())
+  })
+
+  it('leave with Home Assistant what is configured, and nothing else', async () => {
+    const devices = Object.entries(wanted.config.devices).flatMap(([name, device]) => {
+      const isShown = !device.disabled && device.homeassistant?.enabled !== false
+      const did = plugs.find(({address}) => address === device.host)?.did
+      return isShown ? [`miio2mqtt_${did} miio2mqtt/${name}`] : []
+    })
+    const expected = [...devices, ...wanted.groups.map((name) => `group miio2mqtt/${name}`), 'bridge'].sort()
+    let there: string[] = []
+    const look = async () => {
+      there = Array.from(await lying('homeassistant'), ([topic, payload]) => announced(topic, payload)).sort()
+      return there.join('\n') === expected.join('\n')
+    }
+    await until(look, {within: 20_000, what: () => difference(there, expected)})
+  })
+
+  it('leave nothing behind when the last plug and the last group are removed, but the other comments', async () => {
+    const before = petitioner.count
+    for (const operation of operations.removals()) await petitioner.ask(operation)
+    await petitioner.done()
+    expect(petitioner.count).toBeGreaterThan(before)
+    expect(petitioner.verdicts()).toEqual([])
+    const {devices, groups} = await configured()
+    expect([devices, groups]).toEqual([{}, {}])
+    await onlyTheseLie('miio2mqtt', BRIDGE_TOPICS)
+    await onlyTheseLie('homeassistant', ['homeassistant/device/miio2mqtt_bridge_miio2mqtt/config'])
+    const {there} = await comments()
+    expect(there).toEqual(
+      expect.arrayContaining([
+        '# == plugs ==',
+        '# -- ground floor --',
+        '# -- upstairs --',
+        '# == groups ==',
+        '# the end',
+      ]),
+    )
+  })
+
+  it('have the program end as asked, with no error and no secret in its log', async () => {
+    program.signal('SIGTERM')
+    const {code, stdout, stderr} = await program.ended()
+    expect({code, stderr}).toEqual({code: 0, stderr: ''})
+    expect(stdout.split('\n').filter((line) => /"level":"(error|fatal)"/.test(line))).toEqual([])
+    for (const secret of [TOKEN, PASSWORD]) expect(stdout).not.toContain(secret)
+  })
+})
+
+/** A word that stands alone: `#` within a text of the operations is none. */
+function commentsIn(yaml: string): string[] {
+  return Array.from(yaml.matchAll(/# .*$/gm), ([comment]) => comment)
+}
+
+function difference(there: readonly string[], expected: readonly string[]): string {
+  const [extra, missing] = [without(there, expected), without(expected, there)]
+  return `what is configured, and nothing else; too much: ${extra.join(', ')}; too little: ${missing.join(', ')}`
+}
+
+function without(all: readonly string[], these: readonly string[]): string[] {
+  return all.filter((each) => !these.includes(each))
+}
+
+function namesIn(list = '[]'): string[] {
+  return JSON.parse(list)
+    .map(({name}: {name: string}) => name)
+    .sort()
+}
+
+/** Which device a message is about: a plug by its id, a group by its name alone. */
+function announced(topic: string, payload: string): string {
+  const id = topic.split('/')[2] ?? ''
+  if (id.startsWith('miio2mqtt_bridge')) return 'bridge'
+  return `${id.startsWith('miio2mqtt_group') ? 'group' : id} ${JSON.parse(payload).state_topic}`
+}
