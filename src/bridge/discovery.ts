@@ -125,7 +125,8 @@ function component(plug: Plug, id: string, name: string, property: Property, top
     unique_id: `${id}_${name}`,
     default_entity_id: `${property.kind}.${slug(nameOf(plug)) || id}${suffix}`,
     name: look.name ?? property.label,
-    ...(property.kind === 'button' ? {} : {value_template: `{{ value_json.${name} }}`}),
+    // A state from before the plug had this property says nothing of it: unknown, and nothing for Home Assistant to log.
+    ...(property.kind === 'button' ? {} : {value_template: `{{ value_json.${name} | default(none) }}`}),
     ...(property.category ? {entity_category: property.category} : {}),
     ...(icon ? {icon} : {}),
     ...((look.enabled ?? !property.disabledByDefault) ? {} : {enabled_by_default: false}),

@@ -1,15 +1,21 @@
 /** A Home Assistant of its own, without a screen and without the internet, for one test. */
 import {type ChildProcess, spawn} from 'node:child_process'
-import {mkdir, mkdtemp, readFile, rm, writeFile} from 'node:fs/promises'
+import {appendFile, mkdir, mkdtemp, readFile, rm, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {dirname, join} from 'node:path'
-import type {Broker} from '../support/mosquitto.ts'
+import {afterAll, expect, inject, it} from 'vitest'
+import {parseConfig} from '../../src/config.ts'
+import {type Bridge, type BridgeChoice, configText} from '../support/bridge.ts'
+import {type Broker, startMosquitto} from '../support/mosquitto.ts'
 import {until} from '../support/wait.ts'
 import type {Python} from './python.ts'
+import type {Verdict} from './setup.ts'
 
 const PORT = 8123
 const START_MS = 120_000
 const STOP_MS = 60_000
+/** The most that anything in Home Assistant may take to follow. */
+const FOLLOW_MS = 20_000
 
 export interface Entity {
   entity_id: string
@@ -17,12 +23,54 @@ export interface Entity {
   attributes: Record<string, unknown>
 }
 
-/** Entries of its log that speak of MQTT, or of what MQTT made: nothing else of it is our business. */
+/** Entries of its log that speak of MQTT, of what MQTT made, or of whatever nobody caught: other parts of it are not our business. */
 const OURS =
-  /\[homeassistant\.(?:components\.(?:mqtt|sensor|switch|number|select|binary_sensor|button)|helpers\.(?:template|entity))/
+  /\[homeassistant(?:\.(?:components\.(?:mqtt|sensor|switch|number|select|binary_sensor|button|recorder)|helpers\.(?:template|entity|device_registry|area_registry|service|translation)|core|exceptions|config_entries).*?)?\]/
 
-/** When a device goes, Home Assistant clears its topic again for each entity that is disabled, and wonders at the echo. */
-const ITS_OWN = /No device components to cleanup for/
+/** What it complains of, and means itself or what a test did to it on purpose. */
+const ITS_OWN = [
+  // When a device goes, it clears the topic again for each entity that is disabled, and wonders at the echo.
+  /No device components to cleanup for/,
+  // A test started the broker anew under it.
+  /Error returned from MQTT server: The connection was lost/,
+]
+
+const running = new Set<HomeAssistant>()
+// Nothing outlives the test process, however it ends: when the tests of a file cannot begin, no hook of theirs runs.
+process.once('exit', () => abandonAll())
+process.once('SIGTERM', () => {
+  abandonAll()
+  process.kill(process.pid, 'SIGTERM')
+})
+
+/** One with a broker of its own. It is gone when the block of tests ends, and its verdict is noted. @param address one of 127.0.0.0/8 */
+export async function openHome(address: string): Promise<{broker: Broker; hass: HomeAssistant}> {
+  const broker = await startMosquitto()
+  const hass = await HomeAssistant.start(inject('python'), address, broker)
+  afterAll(() => hass.remove())
+  return {broker, hass}
+}
+
+/** The last of a block of tests: all that it did stands in one log. */
+export function itEndsWithoutComplaint(hass: HomeAssistant): void {
+  it('leave the log of Home Assistant without a word of complaint, to its very end', async () => {
+    await hass.end()
+    const complaints = await hass.complaints()
+    await note({entities: await hass.everRegistered(), complaints: complaints.length})
+    expect(complaints).toEqual([])
+  })
+}
+
+/** For the transcript. */
+export function note(verdict: Verdict): Promise<void> {
+  return appendFile(inject('verdicts'), `${JSON.stringify(verdict)}\n`)
+}
+
+/** Takes over the configuration of `choice`, as an edited file would say it. */
+export function reload({daemon, config}: Bridge, choice: BridgeChoice): Promise<boolean> {
+  const edited = parseConfig(configText(choice), {file: 'config.yaml', env: {}})
+  return daemon.reload({...edited, state_dir: config.state_dir})
+}
 
 export class HomeAssistant {
   readonly #folder: string
@@ -30,6 +78,10 @@ export class HomeAssistant {
   readonly #address: string
   #process: ChildProcess | undefined
   #token = ''
+  /** What it calls its connection to the broker. */
+  #title = ''
+  /** The logs of its earlier starts: it keeps one only. */
+  #log = ''
 
   private constructor(folder: string, python: Python, address: string) {
     this.#folder = folder
@@ -37,7 +89,7 @@ export class HomeAssistant {
     this.#address = address
   }
 
-  /** Installed, started, with a user and connected to `broker`. @param address one of 127.0.0.0/8 */
+  /** Started, with a user and connected to `broker`. @param address one of 127.0.0.0/8 */
   static async start(python: Python, address: string, broker: Broker): Promise<HomeAssistant> {
     const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-hass-'))
     const hass = new HomeAssistant(folder, python, address)
@@ -52,29 +104,32 @@ export class HomeAssistant {
   /** Starts the process, in the folder it was made with. */
   async run(): Promise<void> {
     const hass = join(dirname(this.#python.path), 'hass')
+    running.add(this)
     this.#process = spawn(hass, ['-c', this.#folder, '--skip-pip', '--log-no-color'], {stdio: 'ignore'})
-    await until(
-      () =>
-        fetch(this.#url('/api/onboarding')).then(
-          ({ok}) => ok,
-          () => false,
-        ),
-      {
-        what: 'Home Assistant answers',
-        within: START_MS,
-      },
-    )
+    const answers = () =>
+      fetch(this.#url('/api/onboarding')).then(
+        ({ok}) => ok,
+        () => false,
+      )
+    await until(answers, {what: 'Home Assistant answers', within: START_MS})
   }
 
   async end(): Promise<void> {
     const child = this.#process
     this.#process = undefined
+    running.delete(this)
     if (!child || child.exitCode !== null) return
     child.kill('SIGTERM')
     await until(() => child.exitCode !== null || child.signalCode !== null, {
       what: 'Home Assistant ends',
       within: STOP_MS,
     })
+    this.#log += await readFile(join(this.#folder, 'home-assistant.log'), 'utf8')
+  }
+
+  /** For the last moment, when nothing can be awaited any more. */
+  abandon(): void {
+    this.#process?.kill('SIGKILL')
   }
 
   async remove(): Promise<void> {
@@ -82,12 +137,70 @@ export class HomeAssistant {
     await rm(this.#folder, {recursive: true, force: true})
   }
 
+  /** All that is there and enabled, its own sun and zones among them. */
   entities(): Promise<Entity[]> {
     return this.#get('/api/states')
   }
 
   async entity(id: string): Promise<Entity | undefined> {
     return (await this.entities()).find(({entity_id}) => entity_id === id)
+  }
+
+  /** By what a person reads: the id that Home Assistant made of it depends on its version. */
+  async called(domain: string, name: string): Promise<Entity> {
+    const is = ({entity_id, attributes}: Entity) =>
+      entity_id.startsWith(`${domain}.`) && attributes['friendly_name'] === name
+    return until(async () => (await this.entities()).find(is), {
+      what: `a ${domain} called ${name}`,
+      within: FOLLOW_MS,
+    })
+  }
+
+  /** Waits until the state is that. */
+  async becomes(id: string, wanted: string, within = FOLLOW_MS): Promise<void> {
+    let last: string | undefined
+    const isThere = async () => {
+      last = (await this.entity(id))?.state
+      return last === wanted
+    }
+    await until(isThere, {what: () => `${id} is ${wanted}; it is ${last}`, within})
+  }
+
+  /** Waits until it knows no entity of which the id has `part` in it any more, neither enabled nor not. */
+  async losesEntities(part: string): Promise<void> {
+    let left: string[] = []
+    const isGone = async () => {
+      left = (await this.registered()).filter((id) => id.includes(part))
+      return left.length === 0
+    }
+    await until(isGone, {what: () => `nothing of ${part}; there is ${left.join(', ')}`, within: FOLLOW_MS})
+  }
+
+  /** The same, and that device. */
+  async isRidOf(part: string, device = part): Promise<void> {
+    await this.losesEntities(part)
+    const isGone = async () => (await this.template(`{{ device_id('${device}') }}`)) === 'None'
+    await until(isGone, {what: `no device called ${device}`, within: FOLLOW_MS})
+  }
+
+  /** Waits until it knows nothing at all that came over MQTT. */
+  async isEmpty(): Promise<void> {
+    await this.losesEntities('')
+  }
+
+  /** The ids of all that came over MQTT, also of what is disabled or not available any more. */
+  async registered(): Promise<string[]> {
+    return JSON.parse(await this.template(`{{ integration_entities('${this.#title}') | to_json }}`))
+  }
+
+  /** How many entities of MQTT there ever were. Call it after the end. */
+  async everRegistered(): Promise<number> {
+    const registry = await readFile(join(this.#folder, '.storage/core.entity_registry'), 'utf8')
+    const {entities, deleted_entities} = JSON.parse(registry).data
+    const ours: {unique_id: string}[] = [...entities, ...deleted_entities].filter(
+      ({platform}) => platform === 'mqtt',
+    )
+    return new Set(ours.map(({unique_id}) => unique_id)).size
   }
 
   async call(domain: string, service: string, data: Record<string, unknown>): Promise<void> {
@@ -99,11 +212,10 @@ export class HomeAssistant {
     return (await this.#request('/api/template', {template})).text()
   }
 
-  /** Warnings and errors of its log that are about what came over MQTT. */
+  /** Warnings and errors of its log that are about what came over MQTT, since its first start. Call it after the end. */
   async complaints(): Promise<string[]> {
-    const log = await readFile(join(this.#folder, 'home-assistant.log'), 'utf8')
-    const complaints = log.split('\n').filter((line) => / (?:WARNING|ERROR) /.test(line) && OURS.test(line))
-    return complaints.filter((line) => !ITS_OWN.test(line))
+    const complaints = this.#log.split('\n').filter((line) => / (?:WARNING|ERROR|CRITICAL) /.test(line))
+    return complaints.filter((line) => OURS.test(line) && !ITS_OWN.some((known) => known.test(line)))
   }
 
   async #onboard(): Promise<void> {
@@ -120,7 +232,8 @@ export class HomeAssistant {
     const {hostname, port} = new URL(broker.url)
     const {flow_id} = await this.#post('/api/config/config_entries/flow', {handler: 'mqtt'})
     const form = {broker: hostname, port: Number(port)}
-    const {type} = await this.#post(`/api/config/config_entries/flow/${flow_id}`, form)
+    const {type, title} = await this.#post(`/api/config/config_entries/flow/${flow_id}`, form)
+    this.#title = title
     if (type !== 'create_entry') throw new Error(`expected Home Assistant to take the broker, got ${type}`)
   }
 
@@ -144,6 +257,10 @@ export class HomeAssistant {
   #url(path: string): string {
     return `http://${this.#address}:${PORT}${path}`
   }
+}
+
+function abandonAll(): void {
+  for (const hass of running) hass.abandon()
 }
 
 function configuration(address: string): string {

@@ -1,17 +1,20 @@
 /** The quick half: what the bridge publishes about plugs of every model goes through Home Assistant's real MQTT integration. */
 import {execFile} from 'node:child_process'
-import {cp, mkdtemp, rm, writeFile} from 'node:fs/promises'
+import {cp, mkdtemp, readFile, rm, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {promisify} from 'node:util'
-import {afterAll, expect, it} from 'vitest'
+import {afterAll, beforeAll, describe, expect, inject, it} from 'vitest'
+import {bridgeId, deviceId} from '../../src/bridge/discovery.ts'
 import {builtIn} from '../../src/models/index.ts'
+import type {Property} from '../../src/models/model.ts'
 import type {SimulatedPlug} from '../../src/simulator/plug.ts'
+import {version} from '../../src/version.ts'
 import {startBridge, startPlug} from '../support/bridge.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Recorder} from '../support/recorder.ts'
 import {until} from '../support/wait.ts'
-import {pythonWithHomeAssistant} from './python.ts'
+import {note} from './hass.ts'
 
 interface Component {
   platform: string
@@ -28,51 +31,139 @@ interface Device {
   components: Record<string, Component>
 }
 
+/** How things stand in Home Assistant's registries: entities by unique id, devices by identifier. */
+interface Looks {
+  entities: Record<string, Record<string, unknown>>
+  devices: Record<string, Record<string, unknown>>
+}
+
 const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-replay-'))
 afterAll(() => rm(folder, {recursive: true, force: true}))
 
-it('Home Assistant takes every message about plugs of every model without a word of complaint', async () => {
-  const python = await pythonWithHomeAssistant()
-  const messages = await published()
-  const latest = new Map(messages.map(({topic, payload}) => [topic, payload]))
-  const devices = [...latest].flatMap(([topic, payload]): Device[] =>
-    /^homeassistant\/device\/[^/]+\/config$/.test(topic) ? [JSON.parse(payload)] : [],
-  )
-  expect(devices.length).toBe(builtIn.ids.length + 1)
-  // The broker gives what is retained to whoever subscribes later; Home Assistant's harness has no broker.
-  const retained = [...latest].map(([topic, payload]) => ({topic, payload}))
-  const lines = [...messages, ...retained].map((message) => JSON.stringify(message))
-  await writeFile(join(folder, 'publishes.jsonl'), lines.join('\n'))
-  await writeFile(join(folder, 'expected.json'), JSON.stringify(expectations(devices, latest)))
-  for (const file of ['replay.py', 'pytest.ini']) await cp(new URL(file, import.meta.url), join(folder, file))
-  const {stdout} = await promisify(execFile)(
-    python.path,
-    ['-m', 'pytest', '-q', '-s', '--show-capture=no', folder],
-    {
-      cwd: folder,
-      env: {...process.env, REPLAY: folder},
-      maxBuffer: 1 << 26,
+describe('plugs of every model, replayed to a real Home Assistant', () => {
+  const plugs = new Map<string, SimulatedPlug>()
+  let looks: Looks
+
+  beforeAll(async () => {
+    for (const [index, model] of builtIn.ids.entries()) {
+      const state = {state: index % 2 === 0 ? ('ON' as const) : ('OFF' as const)}
+      plugs.set(model, await startPlug({model, state, address: `127.90.1.${index + 1}`}))
+    }
+  })
+
+  it('are taken, message by message, without a word of complaint, and have the state that was published', async () => {
+    const messages = await published(plugs)
+    const latest = new Map(messages.map(({topic, payload}) => [topic, payload]))
+    const devices = [...latest].flatMap(([topic, payload]): Device[] =>
+      /^homeassistant\/device\/[^/]+\/config$/.test(topic) ? [JSON.parse(payload)] : [],
+    )
+    expect(devices.length).toBe(builtIn.ids.length + 1)
+    // The broker gives what is retained to whoever subscribes later; Home Assistant's harness has no broker.
+    const retained = [...latest].map(([topic, payload]) => ({topic, payload}))
+    await writeLines('retained.jsonl', retained)
+    await writeLines('publishes.jsonl', [...messages, ...retained])
+    await writeFile(join(folder, 'expected.json'), JSON.stringify(expectations(devices, latest)))
+    const [, entities] = /REPLAYED entities=(\d+) .* complaints=0/.exec(await judge()) ?? []
+    await note({entities: Number(entities), complaints: 0})
+    looks = JSON.parse(await readFile(join(folder, 'looks.json'), 'utf8'))
+    expect(Object.keys(looks.entities)).toHaveLength(Number(entities))
+  })
+
+  it.each([...builtIn.models])(
+    '%s has in the registries what its model says: names, units, classes, categories, ranges, and what is off',
+    (id, {properties, name, vendor}) => {
+      const {did = 0} = plugs.get(id) ?? {}
+      const own = `${deviceId(did)}_`
+      const entities = Object.entries(looks.entities).flatMap(([unique_id, look]) =>
+        unique_id.startsWith(own) ? [[unique_id.slice(own.length), look] as const] : [],
+      )
+      const wanted = Object.entries(properties).map(([key, property]) => [key, lookOf(property)] as const)
+      expect(Object.fromEntries(entities)).toEqual(Object.fromEntries(wanted))
+      expect(looks.devices[deviceId(did)]).toEqual({
+        name: `plugs/${id}`,
+        manufacturer: vendor,
+        model: name,
+        model_id: id,
+        hw_version: expect.stringMatching(/./),
+        sw_version: expect.stringMatching(/./),
+        serial_number: String(did),
+        connections: [['mac', expect.stringMatching(/^(?:[0-9a-f]{2}:){5}[0-9a-f]{2}$/)]],
+        via: [bridgeId('miio2mqtt')],
+      })
     },
-  ).catch((error: Error & {stdout?: string}) => expect.fail(error.stdout ?? error.message))
-  expect(stdout).toMatch(/REPLAYED .* complaints=0/)
-  console.log(
-    `Home Assistant ${python.homeAssistant} on Python ${python.version}: ${/REPLAYED.*/.exec(stdout)}`,
   )
+
+  it('belong to the bridge, which has its own entities', () => {
+    const id = bridgeId('miio2mqtt')
+    const own = Object.entries(looks.entities).flatMap(
+      ([unique_id, {name, platform, category, device_class}]) =>
+        unique_id.startsWith(id) ? [[String(name), [platform, category, device_class]] as const] : [],
+    )
+    expect(Object.fromEntries(own)).toEqual({
+      Connection: ['binary_sensor', 'diagnostic', 'connectivity'],
+      Version: ['sensor', 'diagnostic', null],
+      'Log level': ['select', 'config', null],
+      Restart: ['button', 'config', 'restart'],
+      'Discover plugs': ['button', 'diagnostic', null],
+    })
+    expect(looks.devices[id]).toMatchObject({
+      name: 'miio2mqtt',
+      model: 'Bridge',
+      sw_version: version,
+      via: null,
+    })
+  })
 })
 
-/** What a bridge with one plug of each model says from its start until all of them have told everything. */
-async function published() {
+/** What a model says of a property, in the words of the registry. */
+function lookOf(property: Property): Record<string, unknown> {
+  const {kind, label, icon = null, category = null, disabledByDefault = false} = property
+  const common = {platform: kind, name: label, icon, category, enabled: !disabledByDefault, precision: null}
+  const classed = {
+    ...common,
+    device_class: 'deviceClass' in property ? property.deviceClass : null,
+    unit: null,
+  }
+  switch (kind) {
+    case 'switch':
+    case 'binary_sensor':
+    case 'button':
+      return classed
+    case 'select':
+      return {...classed, options: property.values.map(([, word]) => word)}
+    case 'number': {
+      const {unit, min, max, step} = property
+      return {...classed, unit, min, max, step, mode: 'box'}
+    }
+    case 'sensor':
+      if (property.raw === 'text') return classed
+      return {
+        ...classed,
+        unit: property.unit,
+        state_class: property.stateClass,
+        // Of what is off, Home Assistant does not note it.
+        precision: disabledByDefault ? null : digitsOf(property.deviceClass, property.precision),
+      }
+  }
+}
+
+/** How many digits after the point are shown: of kilowatt-hours three are worth it, of anything else one. */
+function digitsOf(deviceClass: string, precision: number): number {
+  return Math.min(precision, deviceClass === 'energy' ? 3 : 1)
+}
+
+/** What a bridge with these plugs says from its start until all of them have told everything. */
+async function published(models: ReadonlyMap<string, SimulatedPlug>) {
   const broker = await startMosquitto()
   const recorder = await Recorder.open(broker)
-  const plugs: Record<string, SimulatedPlug> = {}
-  for (const [index, model] of builtIn.ids.entries()) {
-    const state = {state: index % 2 === 0 ? ('ON' as const) : ('OFF' as const)}
-    plugs[`plugs/${model}`] = await startPlug({model, state, address: `127.90.1.${index + 1}`})
-  }
+  const plugs = Object.fromEntries([...models].map(([model, plug]) => [`plugs/${model}`, plug]))
   await startBridge({broker, plugs})
   const told = (name: string) => recorder.on(`miio2mqtt/${name}`).at(-1)?.payload.includes('"rssi":-')
   const known = ({did}: SimulatedPlug) =>
-    recorder.on(`homeassistant/device/miio2mqtt_${did}/config`).at(-1)?.payload.includes('"hw_version"')
+    recorder
+      .on(`homeassistant/device/${deviceId(did)}/config`)
+      .at(-1)
+      ?.payload.includes('"hw_version"')
   const online = () => recorder.on('miio2mqtt/bridge/state').at(-1)?.payload === '{"state":"online"}'
   await until(online, {what: 'the bridge says online', within: 60_000})
   const missing = () => Object.entries(plugs).filter(([name, plug]) => !told(name) || !known(plug))
@@ -81,6 +172,21 @@ async function published() {
     within: 60_000,
   })
   return recorder.run.map(({topic, payload}) => ({topic, payload}))
+}
+
+/** What Home Assistant says of the files in the folder. */
+async function judge(): Promise<string> {
+  for (const file of ['replay.py', 'pytest.ini']) await cp(new URL(file, import.meta.url), join(folder, file))
+  const options = {cwd: folder, env: {...process.env, REPLAY: folder}, maxBuffer: 1 << 26}
+  const args = ['-m', 'pytest', '-q', '-s', '--show-capture=no', folder]
+  const {stdout} = await promisify(execFile)(inject('python').path, args, options).catch(
+    (error: Error & {stdout?: string}) => expect.fail(error.stdout ?? error.message),
+  )
+  return stdout
+}
+
+function writeLines(file: string, messages: readonly {topic: string; payload: string}[]): Promise<void> {
+  return writeFile(join(folder, file), messages.map((message) => JSON.stringify(message)).join('\n'))
 }
 
 /** By unique id, what Home Assistant must have made of it all. */
@@ -102,7 +208,7 @@ function stateOf(
   latest: ReadonlyMap<string, string>,
   shared: string | undefined,
 ): unknown {
-  const [, key] = /^{{ value_json\.(\w+) }}$/.exec(value_template) ?? []
+  const [, key] = /^{{ value_json\.(\w+)(?: \| default\(none\))? }}$/.exec(value_template) ?? []
   const payload = latest.get(state_topic ?? shared ?? '')
   if (platform === 'button' || key === undefined || payload === undefined) return undefined
   return JSON.parse(payload)[key]

@@ -4,11 +4,11 @@ import {defineConfig} from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/homeassistant/*.test.ts'],
-    globalSetup: ['test/setup/debian-packages.ts'],
+    globalSetup: ['test/setup/debian-packages.ts', 'test/homeassistant/setup.ts'],
     pool: 'forks',
     maxWorkers: 1,
     testTimeout: 120_000,
-    hookTimeout: 900_000,
+    hookTimeout: 120_000,
     reporters: ['verbose'],
   },
 })

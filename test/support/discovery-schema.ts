@@ -34,10 +34,12 @@ const topic: Rule = {
 }
 /** A small part of Jinja is all that a bridge needs whose payloads suit Home Assistant. */
 const template: Rule = {
-  expected: 'a template of text, {{ value }} and {{ value_json.key }}',
+  expected: 'a template of text, {{ value }} and {{ value_json.key | default(none) }}',
   fits: (value) =>
     typeof value === 'string' &&
-    !/\{\{|\}\}|\{%|%\}/.test(value.replace(/\{\{ value(_json(\.[A-Za-z_]\w*)+)? \}\}/g, '')),
+    !/\{\{|\}\}|\{%|%\}/.test(
+      value.replace(/\{\{ value(_json(\.[A-Za-z_]\w*)+( \| default\(none\))?)? \}\}/g, ''),
+    ),
 }
 const icon: Rule = {
   expected: 'an icon such as mdi:flash',

@@ -343,10 +343,12 @@ function on(run: readonly Published[], topic: unknown): Published[] {
 /** A template's text for a message, or `undefined` where Home Assistant would complain about a missing key. */
 function shown({template}: {template: string}, message: Published | undefined): string | undefined {
   if (!message) return undefined
-  const values = [...template.matchAll(/\{\{ value(?:_json\.([\w.]+))? \}\}/g)].map(([whole, path]) => ({
-    whole,
-    value: path === undefined ? message.payload : asText(member(message.payload, path.split('.'))),
-  }))
+  const values = [...template.matchAll(/\{\{ value(?:_json\.([\w.]+)(?: \| default\(none\))?)? \}\}/g)].map(
+    ([whole, path]) => ({
+      whole,
+      value: path === undefined ? message.payload : asText(member(message.payload, path.split('.'))),
+    }),
+  )
   if (values.some(({value}) => value === undefined)) return undefined
   return values.reduce((text, {whole, value}) => text.replace(whole, () => value ?? ''), template).trim()
 }
