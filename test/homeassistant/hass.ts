@@ -6,6 +6,7 @@ import {dirname, join} from 'node:path'
 import {afterAll, expect, inject, it} from 'vitest'
 import {parseConfig} from '../../src/config.ts'
 import {type Bridge, type BridgeChoice, configText} from '../support/bridge.ts'
+import {atLastMoment} from '../support/last-moment.ts'
 import {type Broker, startMosquitto} from '../support/mosquitto.ts'
 import {until} from '../support/wait.ts'
 import type {Python} from './python.ts'
@@ -36,11 +37,8 @@ const ITS_OWN = [
 ]
 
 const running = new Set<HomeAssistant>()
-// Nothing outlives the test process, however it ends: when the tests of a file cannot begin, no hook of theirs runs.
-process.once('exit', () => abandonAll())
-process.once('SIGTERM', () => {
-  abandonAll()
-  process.kill(process.pid, 'SIGTERM')
+atLastMoment(() => {
+  for (const hass of running) hass.abandon()
 })
 
 /** One with a broker of its own. It is gone when the block of tests ends, and its verdict is noted. @param address one of 127.0.0.0/8 */
@@ -257,10 +255,6 @@ export class HomeAssistant {
   #url(path: string): string {
     return `http://${this.#address}:${PORT}${path}`
   }
-}
-
-function abandonAll(): void {
-  for (const hass of running) hass.abandon()
 }
 
 function configuration(address: string): string {

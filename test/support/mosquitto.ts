@@ -5,6 +5,7 @@ import {createServer} from 'node:net'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll} from 'vitest'
+import {atLastMoment} from './last-moment.ts'
 import {until} from './wait.ts'
 
 const PROGRAM = '/usr/sbin/mosquitto'
@@ -15,8 +16,7 @@ const PORTS_TO_TRY = 5
 const running = new Set<Broker>()
 
 afterAll(() => Promise.all([...running].map((broker) => broker.stop())))
-// Nothing outlives the test process either, however it ends.
-process.once('exit', () => {
+atLastMoment(() => {
   for (const broker of running) broker.abandon()
 })
 

@@ -8,6 +8,7 @@ import {join, resolve} from 'node:path'
 import {promisify} from 'node:util'
 import {afterAll} from 'vitest'
 import type {FlowNode} from './flow.ts'
+import {atLastMoment} from './last-moment.ts'
 import {until} from './wait.ts'
 
 /** The newest that runs on Node 20. */
@@ -17,8 +18,7 @@ const START_MS = 60_000
 
 const running = new Set<NodeRed>()
 afterAll(() => Promise.all([...running].map((each) => each.stop())))
-// Nothing outlives the test process either, however it ends.
-process.once('exit', () => {
+atLastMoment(() => {
   for (const each of running) each.abandon()
 })
 

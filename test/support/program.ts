@@ -4,12 +4,17 @@ import {mkdtempSync, rmSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll} from 'vitest'
+import {atLastMoment} from './last-moment.ts'
 import {until} from './wait.ts'
 
 const running = new Set<Program>()
 
 afterAll(async () => {
   for (const program of running) await program.abandon()
+})
+
+atLastMoment(() => {
+  for (const program of running) program.signal('SIGKILL')
 })
 
 export interface ProgramOptions {
