@@ -274,9 +274,8 @@ export class Daemon {
   }
 
   #startPlugs(): void {
-    const {plugs, spread} = this.#household
-    this.#household.start()
-    if (plugs.size === 0)
+    const spread = this.#household.start()
+    if (this.#household.plugs.size === 0)
       this.#options.log.warn('no plugs are configured yet: `miio2mqtt discover` lists those on this network')
     this.#readiness.start(spread)
   }

@@ -35,15 +35,13 @@ export class Household {
     this.plugs = this.#plugs
   }
 
-  /** When the last of the first polls begins, milliseconds after the start. */
-  get spread(): number {
-    return this.#plugs.size * this.#step
-  }
-
-  /** Makes and starts every configured plug. */
-  start(): void {
-    for (const name of Object.keys(this.#furnishing.devices)) this.#make(name, this.spread)
+  /** Makes and starts every configured plug. @returns when the last of the first polls begins, milliseconds from now */
+  start(): number {
+    const step = stepOf(this.#furnishing)
+    for (const [index, name] of Object.keys(this.#furnishing.devices).entries())
+      this.#make(name, index * step)
     for (const plug of this.#plugs.values()) plug.start()
+    return this.#plugs.size * step
   }
 
   /**
@@ -59,7 +57,8 @@ export class Household {
     await Promise.all([...removed, ...changed].map((name) => this.#plugs.get(name)?.stop(grace)))
     this.#furnishing = furnishing
     for (const name of removed) this.#plugs.delete(name)
-    for (const [index, name] of [...added, ...changed].entries()) this.#make(name, index * this.#step).start()
+    const step = stepOf(furnishing)
+    for (const [index, name] of [...added, ...changed].entries()) this.#make(name, index * step).start()
     this.#sort(names)
     return {added, changed, removed}
   }
@@ -86,11 +85,11 @@ export class Household {
       if (plug) this.#plugs.set(name, plug)
     }
   }
+}
 
-  get #step(): number {
-    const {devices, poll} = this.#furnishing
-    return Math.min(FIRST_POLL_STEP_MS, poll.interval / Math.max(1, Object.keys(devices).length))
-  }
+/** How far apart first polls are, milliseconds. */
+function stepOf({devices, poll}: Furnishing): number {
+  return Math.min(FIRST_POLL_STEP_MS, poll.interval / Math.max(1, Object.keys(devices).length))
 }
 
 /** Whether a plug would be made alike from both. */

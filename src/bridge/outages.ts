@@ -94,10 +94,13 @@ export class Outages {
 
   /** Several plugs that answered until now, and not one of them does: each alone would still have its first failures ahead. */
   #allSilent(): boolean {
-    const upToNow = [...this.#options.plugs.values()].filter(
-      ({name, disabled}) => !disabled && !this.#down.has(name),
-    )
-    return upToNow.length > 1 && upToNow.every(({answeredAt, failing}) => answeredAt !== undefined && failing)
+    let silent = 0
+    for (const {name, disabled, answeredAt, failing} of this.#options.plugs.values()) {
+      if (disabled || this.#down.has(name)) continue
+      if (answeredAt === undefined || !failing) return false
+      silent++
+    }
+    return silent > 1
   }
 
   #summarise(): void {
