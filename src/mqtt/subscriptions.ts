@@ -35,7 +35,7 @@ export class Subscriptions {
   /** To what is wanted by now, and to no more. Returns and throws as `begin`. */
   async renew(client: MqttClient): Promise<string[]> {
     const {commands, news} = this.#options
-    const wanted = {...asPublished(commands(), client), ...plainly(news?.() ?? [])}
+    const wanted = {...asPublished(commands(), client), ...fromOthers(news?.() ?? [], client)}
     const before = this.#subscribed
     this.#subscribed = Object.keys(wanted)
     const fresh = Object.entries(wanted).filter(([filter]) => !before.includes(filter))
@@ -51,13 +51,14 @@ export class Subscriptions {
  * command to be kept must be recognised also then: it would be repeated at every start.
  */
 function asPublished(filters: readonly string[], {options}: MqttClient): Wanted {
-  return options.protocolVersion === 5
-    ? Object.fromEntries(filters.map((filter) => [filter, {qos: 1, rap: true}]))
-    : plainly(filters)
+  const how = options.protocolVersion === 5 ? {rap: true} : {}
+  return Object.fromEntries(filters.map((filter) => [filter, {qos: 1, ...how}]))
 }
 
-function plainly(filters: readonly string[]): Wanted {
-  return Object.fromEntries(filters.map((filter) => [filter, {qos: 1}]))
+/** What we say ourselves is no news; MQTT 3.1.1 sends it all the same. */
+function fromOthers(filters: readonly string[], {options}: MqttClient): Wanted {
+  const how = options.protocolVersion === 5 ? {nl: true} : {}
+  return Object.fromEntries(filters.map((filter) => [filter, {qos: 1, ...how}]))
 }
 
 /** In one packet. A filter that is denied leaves the others as they are. */
