@@ -215,8 +215,7 @@ class Parsing {
     const path = issue.path.map((key) => (typeof key === 'symbol' ? '' : key))
     if (this.#gaps.has(JSON.stringify(path))) return
     if (issue.code === 'unrecognized_keys')
-      for (const key of issue.keys)
-        this.#report([...path, key], `unknown key${suggestion(key, keysAt(path))}`)
+      for (const key of issue.keys) this.#report([...path, key], `unknown key${adviceOn(key, path)}`)
     else this.#report(path, this.#unseen.scrub(issue.message))
   }
 
@@ -244,6 +243,12 @@ class Parsing {
 function emptyValue(path: Path): Raw | undefined {
   if (path.length === 2 && (path[0] === 'devices' || path[0] === 'groups')) return Object.create(null)
   return keysAt(path.slice(0, -1)).includes(String(path.at(-1))) ? undefined : ''
+}
+
+/** What to do about a key that is unknown at `path`. A section is known, but not inside of another. */
+function adviceOn(key: string, path: Path): string {
+  const isSection = path.length > 0 && keysAt([]).includes(key)
+  return isSection ? ' here: it belongs at the very beginning of a line' : suggestion(key, keysAt(path))
 }
 
 /** A token that slipped into the place of a key stays unseen, too. */

@@ -179,6 +179,7 @@ export class Daemon {
   async reload(config: Config): Promise<boolean> {
     if (!isDeepStrictEqual(foundations(this.#config), foundations(config))) return false
     const before = new Map(this.#household.plugs)
+    const hasOtherGroups = !isDeepStrictEqual(config.groups, this.#config.groups)
     if (config.log.level !== this.#config.log.level) this.#options.log.setLevel(config.log.level)
     this.#config = config
     const {added, changed, removed} = await this.#household.refurnish(config, COMMAND_GRACE_MS)
@@ -194,7 +195,8 @@ export class Daemon {
     this.#reports.devices()
     const {log} = this.#options
     log.info(
-      `took over the configuration: ${added.length} added, ${changed.length} changed, ${removed.length} removed`,
+      `took over the configuration: ${added.length} added, ${changed.length} changed, ${removed.length} removed` +
+        (hasOtherGroups ? ', groups changed' : ''),
     )
     return true
   }

@@ -52,13 +52,14 @@ async function check({config: option}: Options, terminal: Terminal): Promise<voi
   const file = await configPath(option, process.env)
   const invalid = (problems: readonly Problem[]) =>
     terminal.line(JSON.stringify({valid: false, file, problems}))
-  const {devices, catalogue} = await load(file, terminal.json ? invalid : undefined)
+  const {devices, groups, catalogue} = await load(file, terminal.json ? invalid : undefined)
   const names = Object.keys(devices)
-  const models = [...catalogue.own]
-  const ownModels = models.length > 0 ? `\n${listed(models, 'own model')}` : ''
+  const also = {groups: Object.keys(groups), models: [...catalogue.own]}
+  const more = Object.entries(also).filter(([, found]) => found.length > 0)
+  const lines = more.map(([key, found]) => `\n${listed(found, key === 'groups' ? 'group' : 'own model')}`)
   terminal.result(
-    {valid: true, file, devices: names, ...(models.length > 0 ? {models} : {})},
-    `${file} is valid: ${listed(names, 'plug')}${ownModels}`,
+    {valid: true, file, devices: names, ...Object.fromEntries(more)},
+    `${file} is valid: ${listed(names, 'plug')}${lines.join('')}`,
   )
 }
 
@@ -76,13 +77,21 @@ async function load(
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     onInvalid(error.problems)
-    const advice = (await exists(file)) ? '' : FIRST_TIME
+    const advice = (await isMissing(file)) ? FIRST_TIME : ''
     throw new CommandFailed(error.message + advice, {exitCode: EXIT.configuration, code: 'configuration'})
   }
 }
 
 const FIRST_TIME = `
 Copy config.example.yaml to config.yaml to begin, or name your file with --config. \`miio2mqtt demo\` needs none.`
+
+/** A file that may not be read is not missing. */
+function isMissing(path: string): Promise<boolean> {
+  return access(path).then(
+    () => false,
+    (error: NodeJS.ErrnoException) => error.code === 'ENOENT',
+  )
+}
 
 function exists(path: string): Promise<boolean> {
   return access(path).then(

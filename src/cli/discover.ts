@@ -108,7 +108,9 @@ function configured(config: Config | undefined, did: number, host: string) {
 
 function nobody(addresses: readonly string[]): CommandFailed {
   const lines = [
-    `nobody answered a hello to ${addresses.join(', ') || 'no address at all'}`,
+    addresses.length > 0
+      ? `nobody answered a hello to ${addresses.join(', ')}`
+      : 'no hello was sent: `network.broadcast` is empty, or this machine is in no network',
     'Plugs answer only hosts in their own subnet, and a broadcast does not cross a router, a VLAN or a Docker bridge network.',
     'Is this machine in the same Wi-Fi network as the plugs? Try `--broadcast 192.168.x.255` with the address range of that network,',
     'or `miio2mqtt info --host <address> --token <token>`, which needs no broadcast.',

@@ -144,7 +144,7 @@ export function duration(least: number, most: number) {
     const ms = readDuration(written)
     return ms >= least && ms <= most ? ms : undefined
   }
-  const expected = `a duration from ${durationText(least)} to ${durationText(most)}`
+  const expected = `a duration such as 15s, from ${durationText(least)} to ${durationText(most)}`
   return scalar({expected, read, keywords: {type: ['string', 'number'], pattern: DURATION.source}})
 }
 
@@ -176,13 +176,19 @@ export function ipv4() {
 const HOST_NAME =
   /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*\.?$/
 
+/** A host is shown in topics and logs: a token in its place must not get that far. */
+const LIKE_A_TOKEN = /^[0-9a-f]{32,}$/
+
 export function host() {
   const read = (written: string) => {
     const name = written.toLowerCase()
+    if (isIPv4(name)) return name
     const meantAsAddress = /^[\d.]+$/.test(name)
-    return isIPv4(name) || (!meantAsAddress && HOST_NAME.test(name)) ? name : undefined
+    return meantAsAddress || LIKE_A_TOKEN.test(name) || !HOST_NAME.test(name) ? undefined : name
   }
-  return scalar({expected: 'an IPv4 address or a host name', read, keywords: {type: 'string'}})
+  const got = (written: string) =>
+    LIKE_A_TOKEN.test(written.toLowerCase()) ? 'what looks like a token' : quoted(written)
+  return scalar({expected: 'an IPv4 address or a host name', read, got, keywords: {type: 'string'}})
 }
 
 export function topic() {

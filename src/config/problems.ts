@@ -47,24 +47,48 @@ export function kindOf(value: unknown): string {
   return typeof value === 'object' ? 'a mapping' : 'a single value'
 }
 
-/** `, did you mean "token"?` when one of `known` is close to `word`, else nothing. */
+/** What other programs call it. */
+const ELSEWHERE = new Map([
+  ['ip', 'host'],
+  ['address', 'host'],
+  ['user', 'username'],
+  ['pass', 'password'],
+  ['did', 'id'],
+  ['host', 'url'],
+  ['server', 'url'],
+  ['broker', 'url'],
+  ['port', 'url'],
+])
+
+/** `, did you mean "token"?` when one of `known` is close to `word`, or is another word for it, else nothing. */
 export function suggestion(word: string, known: readonly string[]): string {
-  const near = known
-    .map((candidate) => ({candidate, edits: distance(word.toLowerCase(), candidate.toLowerCase())}))
-    .filter(({candidate, edits}) => edits <= Math.min(3, Math.max(1, Math.floor(candidate.length / 3))))
-    .sort((a, b) => a.edits - b.edits)[0]
-  return near ? `, did you mean "${near.candidate}"?` : ''
+  const meant = ELSEWHERE.get(word.toLowerCase())
+  const candidate = meant !== undefined && known.includes(meant) ? meant : nearest(word, known)
+  return candidate === undefined ? '' : `, did you mean "${candidate}"?`
 }
 
-/** How many letters must be added, removed or changed to get from `a` to `b` (Levenshtein). */
+function nearest(word: string, known: readonly string[]): string | undefined {
+  return known
+    .map((candidate) => ({candidate, edits: distance(word.toLowerCase(), candidate.toLowerCase())}))
+    .filter(({candidate, edits}) => edits <= Math.min(3, Math.max(1, Math.floor(candidate.length / 3))))
+    .sort((a, b) => a.edits - b.edits)[0]?.candidate
+}
+
+/** How many letters must be added, removed, changed or swapped with the next to get from `a` to `b`. */
 function distance(a: string, b: string): number {
+  let before: number[] = []
   let row = Array.from({length: b.length + 1}, (_, index) => index)
-  for (const [at, letter] of [...a].entries()) {
+  for (let at = 0; at < a.length; at++) {
     const next = [at + 1]
     for (let column = 0; column < b.length; column++) {
-      const changed = (row[column] ?? 0) + (letter === b[column] ? 0 : 1)
-      next.push(Math.min(changed, (row[column + 1] ?? 0) + 1, (next[column] ?? 0) + 1))
+      const changed = (row[column] ?? 0) + (a[at] === b[column] ? 0 : 1)
+      const swapped =
+        a[at] === b[column - 1] && a[at - 1] === b[column]
+          ? (before[column - 1] ?? 0) + 1
+          : Number.POSITIVE_INFINITY
+      next.push(Math.min(changed, swapped, (row[column + 1] ?? 0) + 1, (next[column] ?? 0) + 1))
     }
+    before = row
     row = next
   }
   return row[b.length] ?? 0

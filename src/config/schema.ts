@@ -13,11 +13,11 @@ import {kindOf} from './problems.ts'
 const SECOND = 1_000
 const MINUTE = 60 * SECOND
 
-/** A mapping with these keys and no others. */
-export function mapping<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
+/** A mapping with these keys and no others. @param what it is called where something else was written */
+export function mapping<Shape extends z.core.$ZodLooseShape>(shape: Shape, what = 'a mapping') {
   return z.strictObject(shape, {
     error: ({code, input}) =>
-      code === 'invalid_type' ? `expected a mapping, got ${kindOf(input)}` : undefined,
+      code === 'invalid_type' ? `expected ${what}, got ${kindOf(input)}` : undefined,
   })
 }
 
@@ -179,52 +179,62 @@ const log = mapping({
   format: a.otherwise(a.oneOf('text', 'json'), 'text').describe('Lines for people, or for machines.'),
 })
 
-const device = mapping({
-  host: a
-    .host()
-    .exactOptional()
-    .describe('Where the plug is. Needed unless `id` is given; a plug that moved is found again by its id.'),
-  port: a.otherwise(a.whole(1, 65_535), MIIO_PORT).describe('Its UDP port.'),
-  id: a
-    .did()
-    .exactOptional()
-    .describe('Its miIO device id (did). Default: asked from the plug at `host`, then remembered.'),
-  token: a.token().describe('Its token, 32 hex digits, or the 96 of an iOS backup; best as `!secret name`.'),
-  model: a.modelId().exactOptional().describe('Default: asked from the plug, then remembered.'),
-  disabled: a.otherwise(a.flag(), false).describe('Whether the plug is left alone.'),
-  description: a.text().exactOptional().describe('A note for people.'),
-  area: a.text().exactOptional().describe('The area that Home Assistant suggests for it.'),
-  icon: a.icon().exactOptional().describe('Its icon in Home Assistant.'),
-  poll: ownPoll.exactOptional().describe('How often this plug is asked, where that differs.'),
-  properties: ownProperties
-    .exactOptional()
-    .describe('What its model gets wrong, by the names of its properties.'),
-  filtered: z
-    .array(a.property(), {
-      error: ({input}) => `expected a list of names of properties, got ${kindOf(input)}`,
-    })
-    .exactOptional()
-    .describe('Properties that are shown nowhere. They can still be set, and read by name.'),
-  homeassistant: ownHomeAssistant.exactOptional().describe('How it appears in Home Assistant.'),
-  qos: a.oneOf(0, 1).exactOptional().describe('Overrides `mqtt.qos` for its state.'),
-  retain: a.flag().exactOptional().describe('Overrides `mqtt.retain` for its state.'),
-})
+const device = mapping(
+  {
+    host: a
+      .host()
+      .exactOptional()
+      .describe(
+        'Where the plug is. Needed unless `id` is given; a plug that moved is found again by its id.',
+      ),
+    port: a.otherwise(a.whole(1, 65_535), MIIO_PORT).describe('Its UDP port.'),
+    id: a
+      .did()
+      .exactOptional()
+      .describe('Its miIO device id (did). Default: asked from the plug at `host`, then remembered.'),
+    token: a
+      .token()
+      .describe('Its token, 32 hex digits, or the 96 of an iOS backup; best as `!secret name`.'),
+    model: a.modelId().exactOptional().describe('Default: asked from the plug, then remembered.'),
+    disabled: a.otherwise(a.flag(), false).describe('Whether the plug is left alone.'),
+    description: a.text().exactOptional().describe('A note for people.'),
+    area: a.text().exactOptional().describe('The area that Home Assistant suggests for it.'),
+    icon: a.icon().exactOptional().describe('Its icon in Home Assistant.'),
+    poll: ownPoll.exactOptional().describe('How often this plug is asked, where that differs.'),
+    properties: ownProperties
+      .exactOptional()
+      .describe('What its model gets wrong, by the names of its properties.'),
+    filtered: z
+      .array(a.property(), {
+        error: ({input}) => `expected a list of names of properties, got ${kindOf(input)}`,
+      })
+      .exactOptional()
+      .describe('Properties that are shown nowhere. They can still be set, and read by name.'),
+    homeassistant: ownHomeAssistant.exactOptional().describe('How it appears in Home Assistant.'),
+    qos: a.oneOf(0, 1).exactOptional().describe('Overrides `mqtt.qos` for its state.'),
+    retain: a.flag().exactOptional().describe('Overrides `mqtt.retain` for its state.'),
+  },
+  'the settings of a plug, indented below its name',
+)
 
 const devices = z.record(z.string(), device, {
   error: ({input}) => `expected a mapping from names to plugs, got ${kindOf(input)}`,
 })
 
-const group = mapping({
-  members: z
-    .array(a.text('the name of a plug'), {
-      error: ({input}) => `expected a list of plugs' names, got ${kindOf(input)}`,
-    })
-    .min(1, 'expected at least one plug, got none')
-    .describe('The plugs in it, by their names under `devices`.'),
-  description: a.text().exactOptional().describe('A note for people.'),
-  area: a.text().exactOptional().describe('The area that Home Assistant suggests for its switch.'),
-  icon: a.icon().exactOptional().describe('The icon of its switch in Home Assistant.'),
-})
+const group = mapping(
+  {
+    members: z
+      .array(a.text('the name of a plug'), {
+        error: ({input}) => `expected a list of plugs' names, got ${kindOf(input)}`,
+      })
+      .min(1, 'expected at least one plug, got none')
+      .describe('The plugs in it, by their names under `devices`.'),
+    description: a.text().exactOptional().describe('A note for people.'),
+    area: a.text().exactOptional().describe('The area that Home Assistant suggests for its switch.'),
+    icon: a.icon().exactOptional().describe('The icon of its switch in Home Assistant.'),
+  },
+  'a mapping with `members` in it',
+)
 
 const groups = z.record(z.string(), group, {
   error: ({input}) => `expected a mapping from names to groups, got ${kindOf(input)}`,

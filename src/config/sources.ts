@@ -4,7 +4,8 @@ import {dirname, resolve} from 'node:path'
 import {visit} from 'yaml'
 import {type Environment, filesInEnvironment} from './environment.ts'
 import {type Problem, quoted} from './problems.ts'
-import {Places, parseYaml, type Raw, readYaml, type Tag, type YamlFile} from './yaml.ts'
+import type {Tag} from './tags.ts'
+import {Places, parseYaml, type Raw, readYaml, type YamlFile} from './yaml.ts'
 
 /** The content of a file. @throws the file system's error */
 export type ReadFile = (path: string) => string

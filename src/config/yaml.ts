@@ -13,10 +13,10 @@ import {
   parseDocument,
   type Scalar,
   type YAMLMap,
-  type YAMLParseError,
-  type YAMLWarning,
 } from 'yaml'
+import {isReadable, mistakesIn} from './mistakes.ts'
 import type {Place, Problem} from './problems.ts'
+import {TAGS, type Tag} from './tags.ts'
 
 export type Raw = string | Raw[] | RawMapping
 /** Without a prototype: no key in it can be mistaken for something inherited. */
@@ -25,9 +25,6 @@ export interface RawMapping {
 }
 
 export type Path = readonly (string | number)[]
-
-export const TAGS = ['!env', '!file', '!secret'] as const
-export type Tag = (typeof TAGS)[number]
 
 /** A file that was parsed, with the places of its nodes. */
 export interface YamlFile {
@@ -38,21 +35,6 @@ export interface YamlFile {
   /** Whether what was written still says something, in spite of the problems. */
   readable: boolean
 }
-
-/** Problems after which the rest of the file can still be understood. */
-const HARMLESS = new Set(['TAG_RESOLVE_FAILED', 'BAD_COLLECTION_TYPE'])
-
-/** For those codes the parser's own message quotes the file, which may be a password that should have had quotes. */
-const WORDS = new Map([
-  ['TAG_RESOLVE_FAILED', `unknown tag, expected ${TAGS.join(', ')}; text that starts with "!" needs quotes`],
-  ['BAD_COLLECTION_TYPE', `a tag stands before a single value only`],
-  ['BAD_ALIAS', 'no anchor of this name before; text that starts with "*" needs quotes'],
-  ['BAD_SCALAR_START', 'text that starts like this needs quotes'],
-  ['BAD_DQ_ESCAPE', 'no such escape in double quotes; in single quotes a backslash is itself'],
-  ['BAD_DIRECTIVE', 'unknown directive; text that starts with "%" needs quotes'],
-  ['UNEXPECTED_TOKEN', 'unexpected here; look at the quotes, brackets and the indentation'],
-  ['NON_STRING_KEY', 'expected text as a key'],
-])
 
 /** Never throws: what is wrong with the text is in `problems`. */
 export function parseYaml(text: string, file: string): YamlFile {
@@ -66,13 +48,8 @@ export function parseYaml(text: string, file: string): YamlFile {
     const {line, col} = lineCounter.linePos(offset)
     return {file, line: Math.max(1, line), column: Math.max(1, col)}
   }
-  const found = [...document.errors, ...document.warnings]
-  const problems = found.map((error) => ({...place(error.pos[0]), path: '', message: explain(error)}))
-  return {file, document, place, problems, readable: found.every(({code}) => HARMLESS.has(code))}
-}
-
-function explain({code, message}: YAMLParseError | YAMLWarning): string {
-  return WORDS.get(code) ?? message
+  const problems = mistakesIn(document).map(({offset, message}) => ({...place(offset), path: '', message}))
+  return {file, document, place, problems, readable: isReadable(document)}
 }
 
 /** Where values were written. */

@@ -1,5 +1,5 @@
 import {execFile} from 'node:child_process'
-import {mkdtemp, readFile, rm, writeFile} from 'node:fs/promises'
+import {mkdtemp, readFile, rm, symlink, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {promisify} from 'node:util'
@@ -264,7 +264,10 @@ describe('a mistake of whoever types', () => {
     ],
     [['on', WRONG], /no plug is called 32 characters; .*/],
     [['--jsn', 'models'], /unknown option '--jsn' \(Did you mean --json\?\); `miio2mqtt help` .*/],
-    [['discover', '--timeout', 'soon'], /--timeout: expected a duration from 100ms to 10m, got "soon"/],
+    [
+      ['discover', '--timeout', 'soon'],
+      /--timeout: expected a duration such as 15s, from 100ms to 10m, got "soon"/,
+    ],
     [['discover', '--broadcast', 'here'], /--broadcast: expected an IPv4 address, got "here"/],
     [['simulate', '--count', 'many'], /--count: expected a whole number from 1 to \d+, got "many"/],
     [
@@ -300,6 +303,27 @@ describe('check', () => {
       file: 'config.yaml',
       devices: ['desk', 'kettle', 'gone'],
     })
+  })
+
+  it('names the groups, where there are some', async () => {
+    const grouped = join(folder, 'grouped.yaml')
+    await writeFile(
+      grouped,
+      'devices: {desk: {id: 1, token: !env DESK}}\ngroups: {evening: {members: [desk]}}\n',
+    )
+    const env = {DESK: TOKEN}
+    const valid = done(`${grouped} is valid: 1 plug: desk\n1 group: evening\n`)
+    expect(await miio2mqtt(['check', '-c', grouped], {env})).toMatchObject(valid)
+    const {stdout} = await miio2mqtt(['check', '-c', grouped, '--json'], {env})
+    expect(JSON.parse(stdout)).toMatchObject({devices: ['desk'], groups: ['evening']})
+  })
+
+  it('tells nobody to begin anew when the file is there, but cannot be read', async () => {
+    const loop = join(folder, 'loop.yaml')
+    await symlink(loop, loop)
+    const {code, stderr} = await miio2mqtt(['check', '-c', loop])
+    expect(code).toBe(78)
+    expect(stderr).not.toContain('config.example.yaml')
   })
 
   it('lists problems for programs, too', async () => {
@@ -374,6 +398,16 @@ describe('discover', () => {
       failed(
         /^nobody answered a hello to 127\.75\.9\.255\n.*subnet.*\n.*--broadcast 192\.168\.x\.255.*\n.*miio2mqtt info --host/,
       ),
+    )
+  })
+})
+
+describe('a scan with nowhere to scan', () => {
+  it('is a 1 that names the setting', async () => {
+    const quiet = join(folder, 'quiet.yaml')
+    await writeFile(quiet, 'network: {broadcast: []}\n')
+    expect(await miio2mqtt(['discover', '--timeout', '100ms', '-c', quiet])).toMatchObject(
+      failed(/^no hello was sent: `network\.broadcast` is empty, or this machine is in no network\n/),
     )
   })
 })

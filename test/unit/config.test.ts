@@ -188,6 +188,15 @@ describe('text', () => {
   })
 })
 
+describe('a host', () => {
+  it('is no token in the wrong place, which would be shown to everybody', () => {
+    expect(problems(`devices: {desk: {host: ${TOKEN}, token: ${TOKEN}}}`)).toEqual([
+      'config.yaml:1:18 devices.desk.host: expected an IPv4 address or a host name, got what looks like a token',
+    ])
+    expect(desk(parse(`devices: {desk: {host: cafe, token: ${TOKEN}}}`))?.host).toBe('cafe')
+  })
+})
+
 describe('a duration', () => {
   it.each([
     ['1500ms', 1500],
@@ -375,6 +384,49 @@ devices:
     ['devices: {<<: 5}', /expected a mapping after "<<"/],
   ])('of the YAML itself have a place, too: %j', (text, message) => {
     expect(problems(text)[0]).toMatch(message)
+  })
+
+  it.each([
+    ['devices:\n\tdesk: {}', 'config.yaml:2:1: a tab cannot indent: use spaces'],
+    [
+      'poll:\n    interval: 5s\n  slow_interval: 9s',
+      'config.yaml:3:1: expected the indentation of the lines that belong together with this one, or the bracket that closes one above',
+    ],
+    [
+      'poll: {interval: 5s\nlog: {}',
+      'config.yaml:2:1: expected the indentation of the lines that belong together with this one, or the bracket that closes one above',
+    ],
+    [
+      'devices:\n  desk:\n    host:192.0.2.1\n    id: 1',
+      'config.yaml:3:5: expected "name: value", with a space after the colon',
+    ],
+    [
+      'mqtt:\n  username: me: you',
+      'config.yaml:2:13: text with ": " in it needs quotes; or the next line is indented too far',
+    ],
+    [
+      "mqtt:\n  username: 'me\n  base_topic: a\npoll: {}",
+      'config.yaml:2:13: a quote that begins here is never closed',
+    ],
+    ['mqtt: {}\n---\npoll: {}', 'config.yaml:2:1: expected one document: take out the line "---"'],
+  ])('of the YAML itself are said in plain words: %j', (text, message) => {
+    expect(problems(text)).toContain(message)
+  })
+
+  it.each([
+    ['devices: {desk: {hots: 192.0.2.1}}', 'devices.desk.hots: unknown key, did you mean "host"?'],
+    ['devices: {desk: {ip: 192.0.2.1}}', 'devices.desk.ip: unknown key, did you mean "host"?'],
+    ['mqtt: {user: me}', 'mqtt.user: unknown key, did you mean "username"?'],
+    ['mqtt: {host: broker.lan}', 'mqtt.host: unknown key, did you mean "url"?'],
+    ['mqtt: {devices: {}}', 'mqtt.devices: unknown key here: it belongs at the very beginning of a line'],
+    [
+      'devices:\n  desk:\n  host: 192.0.2.1',
+      'config.yaml:3:3 devices.host: expected the settings of a plug, indented below its name, got a single value',
+    ],
+    ['groups: {evening: [desk]}', 'groups.evening: expected a mapping with `members` in it, got a list'],
+    ['mqtt: {devices: {}}\nmqqt: {}', 'mqqt: unknown key, did you mean "mqtt"?'],
+  ])('tell what was probably meant: %j', (text, message) => {
+    expect(problems(text).join('\n')).toContain(message)
   })
 
   it('end a file that multiplies itself', () => {
@@ -683,7 +735,7 @@ describe('the environment', () => {
       'environment MIIO2MQTT_MQTT_PASWORD: expected the name of a setting that has one value, did you mean "MIIO2MQTT_MQTT_PASSWORD"?',
       'environment MIIO2MQTT_MQTT_URL mqtt.url: expected an address mqtt://, mqtts://, ws:// or wss://',
       'environment MIIO2MQTT_NETWORK_BROADCAST: expected the name of a setting that has one value',
-      'environment MIIO2MQTT_POLL_INTERVAL poll.interval: expected a duration from 1s to 576h',
+      'environment MIIO2MQTT_POLL_INTERVAL poll.interval: expected a duration such as 15s, from 1s to 576h',
     ])
   })
 

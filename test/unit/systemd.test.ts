@@ -353,3 +353,11 @@ describe('the unit', () => {
     ])
   })
 })
+
+describe('the service', () => {
+  it('may write where its configuration is, for requests that edit it', async () => {
+    const unit = await readFile('systemd/miio2mqtt.service', 'utf8')
+    const [, folder] = /^ExecStart=.*--config (\S+)\/config\.yaml$/m.exec(unit) ?? []
+    expect(unit).toMatch(new RegExp(`^ReadWritePaths=-${folder}$`, 'm'))
+  })
+})
