@@ -2,8 +2,9 @@
 import type {Clock} from '../clock.ts'
 import type {Message} from '../mqtt/outbox.ts'
 import type {Topics} from '../mqtt/topics.ts'
-import {discoveryTopic, groupDiscovery, groupId} from './discovery.ts'
+import {discoveryTopic} from './discovery.ts'
 import {Group, type GroupSettings, relayOf} from './group.ts'
+import {groupDiscovery, groupId} from './group-discovery.ts'
 import {Paced} from './paced.ts'
 import type {Plug} from './plug.ts'
 import {bare, json, type Publisher, retained} from './publisher.ts'
@@ -40,11 +41,11 @@ export class Groups {
 
   /** Where something of them lies on the broker. */
   get topics(): string[] {
-    const {topics, attributes, homeAssistant} = this.#options
+    const {topics, retain, attributes, homeAssistant} = this.#options
     return [...this.#groups.keys()].flatMap((name) => [
-      topics.state(name),
       topics.availability(name),
-      ...(attributes ? [topics.attribute(name, 'state')] : []),
+      ...(retain ? [topics.state(name)] : []),
+      ...(retain && attributes ? [topics.attribute(name, 'state')] : []),
       ...(homeAssistant ? [discoveryTopic(homeAssistant.prefix, groupId(name, topics))] : []),
     ])
   }

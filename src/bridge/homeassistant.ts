@@ -2,19 +2,11 @@
 import {type Clock, type Random, sleep} from '../clock.ts'
 import type {Topics} from '../mqtt/topics.ts'
 import {Announced, type Announcements} from './announced.ts'
-import {
-  bridgeDiscovery,
-  bridgeId,
-  deviceId,
-  discoveryTopic,
-  isAnnounced,
-  platformsOf,
-  plugDiscovery,
-  usualPlatforms,
-  withoutVanished,
-} from './discovery.ts'
+import {bridgeDiscovery} from './bridge-discovery.ts'
+import {bridgeId, deviceId, discoveryTopic, platformsOf, withoutVanished} from './discovery.ts'
 import {Paced} from './paced.ts'
 import type {Plug} from './plug.ts'
+import {isAnnounced, plugDiscovery, usualPlatforms} from './plug-discovery.ts'
 import {type Publisher, retained} from './publisher.ts'
 
 export interface HomeAssistantOptions {

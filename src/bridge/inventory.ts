@@ -1,8 +1,9 @@
 /** On which topics something of ours is to lie, as things are now: what lies elsewhere is left over (leftovers.ts). */
 import type {Topics} from '../mqtt/topics.ts'
-import {bridgeId, deviceId, discoveryTopic, isAnnounced} from './discovery.ts'
+import {bridgeId, deviceId, discoveryTopic} from './discovery.ts'
 import type {Groups} from './groups.ts'
 import type {Plug} from './plug.ts'
+import {isAnnounced} from './plug-discovery.ts'
 import type {States} from './states.ts'
 
 export interface InventoryOptions {

@@ -47,11 +47,12 @@ export class States {
   /** Where something of the plug lies on the broker. */
   topicsOf(plug: Plug): string[] {
     const {topics, attributes} = this.#options
-    const {name} = plug
+    const {name, appearance} = plug
+    if (!(appearance.retain ?? this.#options.retain)) return [topics.availability(name)]
     const values = attributes ? Object.keys(shownOf(plug)) : []
     return [
-      topics.state(name),
       topics.availability(name),
+      topics.state(name),
       ...values.map((property) => topics.attribute(name, property)),
     ]
   }

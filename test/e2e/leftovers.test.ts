@@ -124,6 +124,24 @@ describe('a bridge that moves', () => {
   })
 })
 
+describe('a state that is not to be kept any more', () => {
+  it('does not stay on the broker as it was, with its values', async () => {
+    const folder = await newFolder()
+    const output = {mqtt: {url: broker.url, base_topic: 'fleeting', output: 'attribute_and_json'}}
+    const first = await start({plugs: {desk, lamp}, folder, config: output}, 'fleeting')
+    await until(async () => (await lying('fleeting/desk', 'fleeting/lamp')).length === 14, {
+      what: 'all values',
+    })
+    await first.stop()
+    const devices = {desk: {retain: false}}
+    const second = await start({plugs: {desk, lamp}, devices, folder, config: output}, 'fleeting')
+    const isOfDesk = ['fleeting/desk/availability']
+    await until(async () => (await lying('fleeting/desk')).join() === isOfDesk.join(), {what: 'it is gone'})
+    expect(await lying('fleeting/lamp')).toHaveLength(7)
+    await second.stop()
+  })
+})
+
 describe('a plug whose model is described in another way', () => {
   it('has what it lost taken back first, also when the bridge was updated meanwhile', async () => {
     const folder = await newFolder()

@@ -190,17 +190,19 @@ describe.each([
   it('leave on the broker what is configured, and nothing else', async () => {
     const {devices} = wanted.config
     const names = [...wanted.plugs, ...wanted.groups]
-    const needless = Object.entries(devices).flatMap(([name, {disabled, retain}]) =>
-      disabled || retain === false ? [`miio2mqtt/${name}`] : [],
+    const needless = Object.entries(devices).flatMap(([name, {disabled}]) =>
+      disabled ? [`miio2mqtt/${name}`] : [],
     )
-    const topics = names.flatMap((name) => [`miio2mqtt/${name}`, `miio2mqtt/${name}/availability`])
-    const states = await lying('miio2mqtt')
+    const isKept = (name: string) => devices[name]?.retain !== false
+    const states = names.filter(isKept).map((name) => `miio2mqtt/${name}`)
+    const topics = [...states, ...names.map((name) => `miio2mqtt/${name}/availability`)]
+    const now = await lying('miio2mqtt')
     const isAttribute = (topic: string) => {
       const [name, property] = [
         topic.slice(0, topic.lastIndexOf('/')),
         topic.slice(topic.lastIndexOf('/') + 1),
       ]
-      return output !== 'json' && Object.hasOwn(JSON.parse(states.get(name) ?? '{}'), property)
+      return output !== 'json' && Object.hasOwn(JSON.parse(now.get(name) ?? '{}'), property)
     }
     // What it told before may lie there.
     const isAllowed = (topic: string) =>

@@ -1,6 +1,6 @@
 import {beforeEach, describe, expect, it} from 'vitest'
 import {Commands} from '../../../src/bridge/commands.ts'
-import {groupDiscovery, groupId} from '../../../src/bridge/discovery.ts'
+import {groupDiscovery, groupId} from '../../../src/bridge/group-discovery.ts'
 import {Groups} from '../../../src/bridge/groups.ts'
 import {States} from '../../../src/bridge/states.ts'
 import {Topics} from '../../../src/mqtt/topics.ts'

@@ -1,15 +1,10 @@
 import {beforeEach, describe, expect, it} from 'vitest'
 import type {Announcements} from '../../../src/bridge/announced.ts'
-import {
-  bridgeDiscovery,
-  bridgeId,
-  platformsOf,
-  plugDiscovery,
-  usualPlatforms,
-  withoutVanished,
-} from '../../../src/bridge/discovery.ts'
+import {bridgeDiscovery} from '../../../src/bridge/bridge-discovery.ts'
+import {bridgeId, platformsOf, withoutVanished} from '../../../src/bridge/discovery.ts'
 import {HomeAssistant} from '../../../src/bridge/homeassistant.ts'
 import type {Appearance} from '../../../src/bridge/plug.ts'
+import {plugDiscovery, usualPlatforms} from '../../../src/bridge/plug-discovery.ts'
 import {builtIn} from '../../../src/models/index.ts'
 import {Topics} from '../../../src/mqtt/topics.ts'
 import {messageProblems} from '../../support/discovery-validator.ts'

@@ -1,5 +1,5 @@
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
-import {plugDiscovery} from '../../../src/bridge/discovery.ts'
+import {plugDiscovery} from '../../../src/bridge/plug-discovery.ts'
 import {systemClock} from '../../../src/clock.ts'
 import {expectOk, readOf, valuesIn, writeOf} from '../../../src/device/access.ts'
 import {Device} from '../../../src/device/device.ts'

@@ -1,0 +1,127 @@
+/** A plug as Home Assistant sees it: its device, and a component for each property that it has. */
+import {isWritable} from '../device/values.ts'
+import type {Model, Property} from '../models/model.ts'
+import type {Topics} from '../mqtt/topics.ts'
+import {
+  type Around,
+  availabilityOf,
+  bridgeAvailability,
+  bridgeId,
+  type Component,
+  type DeviceMessage,
+  type Discovery,
+  deviceId,
+  origin,
+  type Platforms,
+  slug,
+} from './discovery.ts'
+import type {EntityLook, Plug} from './plug.ts'
+
+/** A plug of which device id and model are known. */
+export function plugDiscovery(
+  plug: Plug,
+  did: number,
+  model: Model,
+  {topics, version}: Around,
+): DeviceMessage {
+  const id = deviceId(did)
+  const {filtered = []} = plug.appearance
+  const components = Object.entries(model.properties)
+    .filter(([name]) => !filtered.includes(name))
+    .map(([name, property]) => [name, component(plug, id, name, property, topics)] as const)
+  return {
+    device: plugDevice(plug, did, model, topics),
+    origin: origin(version),
+    state_topic: topics.state(plug.name),
+    availability: [bridgeAvailability(topics), availabilityOf(plug.name, topics)],
+    availability_mode: 'all',
+    qos: 1,
+    components: Object.fromEntries(components),
+  }
+}
+
+/** Whether Home Assistant is to know of the plug. */
+export function isAnnounced({disabled, appearance}: Plug): boolean {
+  return !disabled && appearance.homeassistant?.enabled !== false
+}
+
+/** What a plug of the model has been as far as anybody remembers. An earlier run may have told of what is filtered now. */
+export function usualPlatforms({properties}: Model): Platforms {
+  return Object.fromEntries(Object.entries(properties).map(([name, {kind}]) => [name, kind]))
+}
+
+function plugDevice(plug: Plug, did: number, model: Model, topics: Topics): Discovery {
+  const {identity} = plug.device
+  const device = {
+    identifiers: [deviceId(did)],
+    connections: identity.mac ? [['mac', identity.mac]] : undefined,
+    name: nameOf(plug),
+    manufacturer: model.vendor,
+    model: model.name,
+    model_id: identity.model,
+    hw_version: identity.hardware,
+    sw_version: identity.firmware,
+    serial_number: String(did),
+    suggested_area: plug.area,
+    via_device: bridgeId(topics.base),
+  }
+  return Object.fromEntries(Object.entries(device).filter(([, value]) => value !== undefined))
+}
+
+function component(plug: Plug, id: string, name: string, property: Property, topics: Topics): Component {
+  const look = plug.appearance.homeassistant?.entities?.[name] ?? {}
+  const suffix = property.label === null ? '' : `_${name}`
+  const icon = look.icon ?? (property.label === null ? plug.icon : property.icon)
+  const common = {
+    platform: property.kind,
+    unique_id: `${id}_${name}`,
+    default_entity_id: `${property.kind}.${slug(nameOf(plug)) || id}${suffix}`,
+    name: look.name ?? property.label,
+    // A state from before the plug had this property says nothing of it: unknown, and nothing for Home Assistant to log.
+    ...(property.kind === 'button' ? {} : {value_template: `{{ value_json.${name} | default(none) }}`}),
+    ...(property.category ? {entity_category: property.category} : {}),
+    ...(icon ? {icon} : {}),
+    ...((look.enabled ?? !property.disabledByDefault) ? {} : {enabled_by_default: false}),
+  }
+  const command = isWritable(property) ? topics.set(plug.name, name) : undefined
+  return {...common, ...traits(property, command, look)}
+}
+
+/** What Home Assistant calls the plug. */
+function nameOf({name, appearance}: Plug): string {
+  return appearance.homeassistant?.name ?? name
+}
+
+/** What Home Assistant needs to know of each kind, beside what is the same for all. */
+function traits(property: Property, command_topic: string | undefined, look: EntityLook): Discovery {
+  const commands = command_topic === undefined ? {} : {command_topic}
+  switch (property.kind) {
+    case 'switch':
+      return {device_class: look.device_class ?? property.deviceClass, ...commands}
+    case 'binary_sensor':
+      return {device_class: property.deviceClass}
+    case 'sensor':
+      return property.raw === 'number' ? measure(property) : textTraits(property)
+    case 'number': {
+      const {deviceClass: device_class, unit: unit_of_measurement, min, max, step} = property
+      return {device_class, unit_of_measurement, min, max, step, mode: 'box', ...commands}
+    }
+    case 'select':
+      return {options: property.values.map(([, word]) => word), ...commands}
+    case 'button':
+      return {payload_press: 'PRESS', ...commands}
+  }
+}
+
+function measure(property: Extract<Property, {raw: 'number'}>): Discovery {
+  return {
+    device_class: property.deviceClass,
+    state_class: property.stateClass,
+    unit_of_measurement: property.unit,
+    suggested_display_precision: Math.min(property.precision, property.deviceClass === 'energy' ? 3 : 1),
+  }
+}
+
+function textTraits({deviceClass}: {deviceClass?: string}): Discovery {
+  return deviceClass ? {device_class: deviceClass} : {}
+}
