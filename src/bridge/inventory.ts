@@ -41,9 +41,9 @@ export class Inventory {
   /** Whether it is not known yet which device of Home Assistant the plug with this state topic is. */
   isUnknown(stateTopic: string): boolean {
     const {topics, plugs} = this.#options
-    return [...plugs.values()].some(
-      (plug) => topics.state(plug.name) === stateTopic && isAnnounced(plug) && plug.did === undefined,
-    )
+    const start = topics.state('')
+    const plug = stateTopic.startsWith(start) ? plugs.get(stateTopic.slice(start.length)) : undefined
+    return plug !== undefined && isAnnounced(plug) && plug.did === undefined
   }
 
   /** Home Assistant is not told of a plug that is disabled, and forgets one that was. */
