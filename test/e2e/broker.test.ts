@@ -169,13 +169,15 @@ describe('a bridge of five plugs, whose broker is killed and comes back empty', 
       if (change % 33 === 0) await until(() => desk.received.length > asked, {what: 'a poll in between'})
     }
     desk.state['led'] = 'ON'
-    // Temperature and LED are read by slow polls only: by one that began after the last change.
+    // Temperature and LED are read by slow polls only, in this order: by one that began after the last change.
     const changed = desk.received.length
-    const asksFor = (name: string) =>
-      desk.received.slice(changed).findIndex(({params}) => params.includes(name))
-    await until(() => asksFor('temperature') >= 0 && asksFor('wifi_led') > asksFor('temperature'), {
-      what: 'a slow poll',
-    })
+    const askedFor = (name: string, from: number) =>
+      desk.received.findIndex(({params}, index) => index >= from && params.includes(name))
+    const isReadAnew = () => {
+      const temperature = askedFor('temperature', changed)
+      return temperature >= 0 && askedFor('wifi_led', temperature) > 0
+    }
+    await until(isReadAnew, {within: 15_000, what: 'a slow poll'})
     user.forget()
     await broker.start()
     await saysOnline(user)
