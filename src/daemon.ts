@@ -135,6 +135,7 @@ export class Daemon {
         ...shared,
         prefix,
         version,
+        isConnected: () => this.#connection.connected,
         announce: () => this.#announcePlugs(),
         alsoDiscover: () => this.#groups.discoverAll(),
         announced: options.store.announced,

@@ -16,6 +16,7 @@ export interface HomeAssistantOptions {
   version: string
   clock: Clock
   random: Random
+  isConnected: () => boolean
   /** Publishes availability and state of everything, once Home Assistant has had time to subscribe. */
   announce: () => void
   /** Sends what else Home Assistant is told of, when it is told of all plugs. */
@@ -91,8 +92,9 @@ export class HomeAssistant {
     this.#birth = undefined
   }
 
-  /** One plug, as soon as its identity and its model are known. */
+  /** One plug, as soon as its identity and its model are known. Without a broker that comes with the next connect. */
   #discover(plug: Plug, when: 'news' | 'anyway'): void {
+    if (!this.#options.isConnected()) return // what is taken back would be lost, and taken for told
     const {did} = plug
     const {model} = plug.device
     if (did === undefined || !model || !isAnnounced(plug)) return

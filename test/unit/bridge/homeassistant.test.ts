@@ -19,6 +19,7 @@ let plug: StagedPlug
 let homeAssistant: HomeAssistant
 let announced: number[]
 let toldBefore: Announcements | undefined
+let connected: boolean
 
 function stage(choice: ConstructorParameters<typeof StagedPlug>[1] = {}): void {
   clock = new VirtualClock()
@@ -32,6 +33,7 @@ function stage(choice: ConstructorParameters<typeof StagedPlug>[1] = {}): void {
     version: '1.2.3',
     clock,
     random: seeded(1),
+    isConnected: () => connected,
     announce: () => announced.push(clock.now()),
     plugs: new Map([[plug.name, plug]]),
     announced: toldBefore,
@@ -44,6 +46,7 @@ function stage(choice: ConstructorParameters<typeof StagedPlug>[1] = {}): void {
 
 beforeEach(() => {
   toldBefore = undefined
+  connected = true
   stage()
 })
 
@@ -219,6 +222,26 @@ describe('the message for the bridge', () => {
 })
 
 describe('what has to be taken back', () => {
+  it('is taken back when there is a broker, also when the plug told of itself before', async () => {
+    const before = {
+      state: 'switch',
+      temperature: 'sensor',
+      led: 'switch',
+      rssi: 'sensor',
+      last_seen: 'sensor',
+    }
+    toldBefore = {devices: {miio2mqtt_4711: 'a set'}, sets: {'a set': {...before, power: 'sensor'}}}
+    connected = false
+    stage()
+    await identify()
+    expect(publisher.on(TOPIC)).toEqual([])
+    connected = true
+    homeAssistant.discoverAll()
+    await clock.advance(MINUTE)
+    const powers = publisher.on(TOPIC).map((message) => componentsIn(message).power)
+    expect(powers).toEqual([{platform: 'sensor'}, undefined])
+  })
+
   const message = {components: {state: {platform: 'switch', name: null}, led: {platform: 'switch'}}}
 
   it('is nothing when everything is there as before', () => {
