@@ -16,7 +16,12 @@ const LIVEN_MS = 2000
 /** Thousands of plugs with a long memory would be a large process. */
 const REMEMBERED = 10
 
-type Shared = Pick<PlugOptions, 'catalogue' | 'clock' | 'random' | 'port' | 'faults' | 'habits' | 'remember'>
+type NeighbourhoodOptions = Pick<PlugOptions, 'clock' | 'random' | 'port'> & {
+  /** Where hellos to all plugs are heard: 127.255.255.255 unless told; an address of its own keeps one neighbourhood from another. */
+  broadcast?: string
+}
+
+type Shared = NeighbourhoodOptions & Pick<PlugOptions, 'catalogue' | 'faults' | 'habits' | 'remember'>
 
 export interface SimulateOptions extends Shared {
   count: number
@@ -33,17 +38,19 @@ export class Neighbourhood {
   readonly #port: number
   readonly #clock: Clock
   readonly #random: Random
+  readonly #broadcast: string
   #ear: Socket | undefined
   #livening: Timer | undefined
 
   constructor(
     plugs: readonly SimulatedPlug[],
-    {clock, random, port = MIIO_PORT}: Pick<Shared, 'clock' | 'random' | 'port'>,
+    {clock, random, port = MIIO_PORT, broadcast = LOOPBACK_BROADCAST}: NeighbourhoodOptions,
   ) {
     this.plugs = plugs
     this.#port = port
     this.#clock = clock
     this.#random = random
+    this.#broadcast = broadcast
   }
 
   /**
@@ -62,7 +69,7 @@ export class Neighbourhood {
 
   /** Only hears broadcasts, for plugs that run already. */
   async listen(): Promise<void> {
-    this.#ear = await listen({address: LOOPBACK_BROADCAST, port: this.#port, shared: true}, (hello, from) => {
+    this.#ear = await listen({address: this.#broadcast, port: this.#port, shared: true}, (hello, from) => {
       for (const plug of this.plugs) plug.hear(hello, from)
     })
   }

@@ -236,8 +236,8 @@ function initialState(model: Model): Record<string, Value> {
   return Object.fromEntries(values.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])))
 }
 
-/** 127.0.x.y and 127.1.x.y in turn: different plugs never meet. */
+/** Two addresses in turn, as 127.0.x.y and 127.1.x.y: different plugs of one network never meet. */
 function elsewhere(address: string): string {
   const [network, half, ...rest] = address.split('.')
-  return [network, half === '0' ? 1 : 0, ...rest].join('.')
+  return [network, Number(half) ^ 1, ...rest].join('.')
 }

@@ -12,13 +12,14 @@ import {Catalogue, definitions} from '../../src/models/index.ts'
 import {NAMES} from '../../src/models/names.ts'
 import {led, miot, powerOnBehavior, relay, watts} from '../../src/models/vocabulary.ts'
 import {wordFor, words} from '../../src/models/words.ts'
+import {loopback} from '../support/addresses.ts'
 import {startPlug, TOKEN} from '../support/bridge.ts'
 import {Program} from '../support/program.ts'
 import {type Block, documentAt, table} from './markdown.ts'
 
 const page = documentAt('docs/adding-a-plug.md')
-const HOST = '127.83.2.1'
-const ELSEWHERE = '127.83.2.9'
+const HOST = loopback(2, 1)
+const ELSEWHERE = loopback(2, 9)
 
 /** The plug as it really is, which nobody who follows the page knows beforehand. */
 const plug = await startPlug({

@@ -2,6 +2,7 @@ import {mkdtemp, rm, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, describe, expect, it} from 'vitest'
+import {loopback} from '../support/addresses.ts'
 import {type Bridge, startBridge, startPlug} from '../support/bridge.ts'
 import {Conversation} from '../support/conversation.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
@@ -20,7 +21,7 @@ describe('a broker whose access list denies publishing for Home Assistant', asyn
   await writeFile(list, 'topic read #\ntopic readwrite miio2mqtt/#\n')
   const broker = await startMosquitto({config: [`acl_file ${list}`]})
   const user = await Watcher.open(broker)
-  const addresses = Array.from({length: 5}, (_, index) => `127.74.3.${index + 1}`)
+  const addresses = Array.from({length: 5}, (_, index) => loopback(3, index + 1))
   const plugs = await Promise.all(addresses.map((address) => startPlug({address})))
   const bridge = await startBridge({
     broker,

@@ -1,6 +1,7 @@
 import {describe, expect, it} from 'vitest'
 import {sleep} from '../../src/clock.ts'
 import type {SimulatedPlug} from '../../src/simulator/plug.ts'
+import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug} from '../support/bridge.ts'
 import {Conversation} from '../support/conversation.ts'
 import {FastClock} from '../support/fast-clock.ts'
@@ -44,7 +45,7 @@ describe.concurrent('at default intervals, thirty times as fast:', async () => {
   const broker = await startMosquitto()
   const user = await Watcher.open(broker)
   const home = new Conversation(broker, user)
-  const at = (host: number) => startPlug({address: `127.92.1.${host}`, clock})
+  const at = (host: number) => startPlug({address: loopback(1, host), clock})
   const plugs = {
     // While one plug answers, the silence of all others is theirs, and not that of the network.
     steady: await at(1),

@@ -9,6 +9,7 @@ import {connectAsync} from 'mqtt'
 import {afterAll, describe, expect, it} from 'vitest'
 import {parseConfig} from '../../src/config.ts'
 import type {SimulatedPlug} from '../../src/simulator/plug.ts'
+import {loopback} from '../support/addresses.ts'
 import {type Bridge, configText, startBridge, startPlug} from '../support/bridge.ts'
 import {Conversation, commandsIn, withoutSignal} from '../support/conversation.ts'
 import {Broker, freePort, startMosquitto} from '../support/mosquitto.ts'
@@ -57,7 +58,7 @@ function lasting(retained: Map<string, string>): [string, string][] {
 
 describe('a bridge whose broker is not there at the start', async () => {
   const broker = new Broker(await freePort(), [])
-  const desk = await startPlug({address: '127.73.1.1'})
+  const desk = await startPlug({address: loopback(1, 1)})
   const bridge = await startBridge({broker, plugs: {desk}})
 
   it('A bridge that is started without a broker waits for it, and is online within 10 s of its coming up.', async () => {
@@ -82,11 +83,11 @@ describe('a bridge of five plugs, whose broker is killed and comes back empty', 
   const recorder = await Recorder.open(broker)
   const home = new Conversation(broker, user)
   const plugs = {
-    desk: await startPlug({address: '127.73.2.1'}),
-    'kitchen/kettle': await startPlug({address: '127.73.2.2', model: 'chuangmi.plug.v3'}),
-    'Küche/Lampe 1': await startPlug({address: '127.73.2.3', model: 'chuangmi.plug.v1'}),
-    silent: await startPlug({address: '127.73.2.4', faults: {silence: true}}),
-    disabled: await startPlug({address: '127.73.2.5'}),
+    desk: await startPlug({address: loopback(2, 1)}),
+    'kitchen/kettle': await startPlug({address: loopback(2, 2), model: 'chuangmi.plug.v3'}),
+    'Küche/Lampe 1': await startPlug({address: loopback(2, 3), model: 'chuangmi.plug.v1'}),
+    silent: await startPlug({address: loopback(2, 4), faults: {silence: true}}),
+    disabled: await startPlug({address: loopback(2, 5)}),
   }
   const names = Object.keys(plugs)
   const {desk} = plugs
@@ -198,7 +199,7 @@ describe('a broker that freezes for longer than the keepalive', async () => {
   const broker = await startMosquitto()
   const user = await watch(broker)
   const home = new Conversation(broker, user)
-  const desk = await startPlug({address: '127.73.3.1', faults: {delay: {fromMs: 200, toMs: 200}}})
+  const desk = await startPlug({address: loopback(3, 1), faults: {delay: {fromMs: 200, toMs: 200}}})
   const bridge = await startBridge({
     broker,
     plugs: {desk},
@@ -246,7 +247,7 @@ describe('a broker that refuses the password', async () => {
   const passwords = join(folder, 'passwords')
   await run('mosquitto_passwd', ['-b', '-c', passwords, 'plugs', 'the-right-one'])
   const strict = await startMosquitto({config: [`password_file ${passwords}`]})
-  const desk = await startPlug({address: '127.73.4.1'})
+  const desk = await startPlug({address: loopback(4, 1)})
   const bridge = await startBridge({
     broker: strict,
     plugs: {desk},
@@ -273,8 +274,8 @@ describe('a broker that refuses the password', async () => {
 describe('two bridges on one broker', async () => {
   const broker = await startMosquitto()
   const user = await watch(broker)
-  const cellar = await startPlug({address: '127.73.5.1'})
-  const attic = await startPlug({address: '127.73.5.2'})
+  const cellar = await startPlug({address: loopback(5, 1)})
+  const attic = await startPlug({address: loopback(5, 2)})
   // A second between two signs of life in place of a minute.
   const config = (base: string) => ({mqtt: {url: broker.url, base_topic: base, keepalive: '1s'}})
   const below = await startBridge({broker, plugs: {lamp: cellar}, config: config('plugs/cellar')})
@@ -344,7 +345,7 @@ describe('plugs of any name', async () => {
   const home = new Conversation(broker, user)
   const plugs: Record<string, SimulatedPlug> = {}
   for (const [index, name] of names.entries())
-    plugs[name] = await startPlug({address: `127.73.7.${index + 1}`})
+    plugs[name] = await startPlug({address: loopback(7, index + 1)})
   const mqtt = {url: broker.url, output: 'attribute_and_json'}
   const choice = {broker, plugs, config: {mqtt, groups: {'все/台': {members: names}}}}
   await startBridge(choice)
@@ -377,7 +378,7 @@ describe('a broker that speaks MQTT 3.1.1 only', async () => {
     await new Promise<void>((resolve) => aedes.close(resolve))
     server.close()
   })
-  const desk = await startPlug({address: '127.73.6.1'})
+  const desk = await startPlug({address: loopback(6, 1)})
   const url = `mqtt://127.0.0.1:${port}`
   const user = await connectAsync(url)
   ends.push(() => user.endAsync(true))

@@ -4,6 +4,7 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {promisify} from 'node:util'
 import {afterAll, describe, expect, it} from 'vitest'
+import {BROADCAST, loopback} from '../support/addresses.ts'
 import {inReachOfBroadcasts, startPlug, TOKEN} from '../support/bridge.ts'
 import {Program, type ProgramOptions, miio2mqtt as run} from '../support/program.ts'
 
@@ -13,16 +14,19 @@ afterAll(() => rm(folder, {recursive: true, force: true}))
 
 const WRONG = '00112233445566778899aabbccddeeff'
 
-const desk = await startPlug({address: '127.75.1.1', model: 'chuangmi.plug.v3'})
-const kettle = await startPlug({address: '127.75.1.2', model: 'chuangmi.plug.m1'})
-const strange = await startPlug({address: '127.75.1.3', habits: {infoShowsToken: true, helloShows: 'token'}})
+const desk = await startPlug({address: loopback(1, 1), model: 'chuangmi.plug.v3'})
+const kettle = await startPlug({address: loopback(1, 2), model: 'chuangmi.plug.m1'})
+const strange = await startPlug({
+  address: loopback(1, 3),
+  habits: {infoShowsToken: true, helloShows: 'token'},
+})
 await inReachOfBroadcasts([desk, kettle, strange])
 
 const config = join(folder, 'config.yaml')
 await writeFile(
   config,
   JSON.stringify({
-    network: {broadcast: ['127.255.255.255']},
+    network: {broadcast: [BROADCAST]},
     devices: {
       desk: {host: desk.address, token: TOKEN},
       kettle: {id: kettle.did, token: TOKEN, model: 'chuangmi.plug.m1'},
@@ -31,7 +35,7 @@ await writeFile(
   }),
 )
 const broken = join(folder, 'broken.yaml')
-await writeFile(broken, `pol: {interval: 5s}\ndevices: {desk: {host: 127.75.1.1, token: 12}}\n`)
+await writeFile(broken, `pol: {interval: 5s}\ndevices: {desk: {host: ${desk.address}, token: 12}}\n`)
 
 const walledIn = join(folder, 'walled-in.yaml')
 await writeFile(
@@ -66,7 +70,9 @@ describe('a plug, by its name in the configuration', () => {
       /^name +desk\nmodel +chuangmi\.plug\.v3\nbox +Mi Smart Plug.*\nfirmware +2\.0\.4_0026\n/,
     )
     expect(stdout).toMatch(
-      /\nmac +28:6c:07:.*\ndid +\d+\naddress +127\.75\.1\.1\nup for +24 h\nsignal +-52 dBm\n$/,
+      new RegExp(
+        `\\nmac +28:6c:07:.*\\ndid +\\d+\\naddress +${desk.address}\\nup for +24 h\\nsignal +-52 dBm\\n$`,
+      ),
     )
   })
 
@@ -140,13 +146,17 @@ describe('a plug, by its name in the configuration', () => {
     const {stdout, stderr} = await miio2mqtt(['get', 'desk', 'led', '--debug'])
     expect(stdout).toBe('ON\n')
     const packets = stderr.trimEnd().split('\n')
-    expect(packets[0]).toBe('-> 127.75.1.1:54321 hello')
-    expect(packets[1]).toMatch(/^<- 127\.75\.1\.1:54321 hello_reply did \d+ stamp \d+$/)
+    expect(packets[0]).toBe(`-> ${desk.address}:54321 hello`)
+    expect(packets[1]).toMatch(new RegExp(`^<- ${desk.address}:54321 hello_reply did \\d+ stamp \\d+$`))
     expect(packets[2]).toMatch(
-      /^-> 127\.75\.1\.1:54321 message did \d+ stamp \d+ {"id":\d+,"method":"miIO.info","params":\[\]}$/,
+      new RegExp(
+        `^-> ${desk.address}:54321 message did \\d+ stamp \\d+ {"id":\\d+,"method":"miIO.info","params":\\[\\]}$`,
+      ),
     )
     expect(packets[3]).toMatch(
-      /^<- 127\.75\.1\.1:54321 message did \d+ stamp \d+ {"id":\d+,"result":{.*"model":"chuangmi.plug.v3"/,
+      new RegExp(
+        `^<- ${desk.address}:54321 message did \\d+ stamp \\d+ {"id":\\d+,"result":{.*"model":"chuangmi.plug.v3"`,
+      ),
     )
   })
 })
@@ -154,7 +164,9 @@ describe('a plug, by its name in the configuration', () => {
 describe('a plug, by its address and token', () => {
   it('needs no configuration, and its model is found out', async () => {
     const nowhere = {cwd: tmpdir()}
-    expect(await miio2mqtt(at(desk.address, 'on'), nowhere)).toMatchObject(done('127.75.1.1: state is ON\n'))
+    expect(await miio2mqtt(at(desk.address, 'on'), nowhere)).toMatchObject(
+      done(`${desk.address}: state is ON\n`),
+    )
     const {stdout} = await miio2mqtt(at(desk.address, 'info'), nowhere)
     expect(stdout).toContain('chuangmi.plug.v3')
   })
@@ -189,7 +201,7 @@ describe.concurrent('a plug that cannot be asked', () => {
     ],
     [
       'an address of nobody',
-      at('127.75.9.9', 'status'),
+      at(loopback(9, 9), 'status'),
       /^no hello: .*\n.* 3 hellos.*\n`miio2mqtt discover`/,
       'no_hello',
     ],
@@ -222,14 +234,14 @@ describe.concurrent('a plug that cannot be asked', () => {
   })
 
   it('because it takes our token for wrong without a word, is told from one that is not there', async () => {
-    const silent = await startPlug({address: '127.75.2.1', faults: {wrongToken: 'silent'}})
+    const silent = await startPlug({address: loopback(2, 1), faults: {wrongToken: 'silent'}})
     expect(await miio2mqtt(at(silent.address, 'status'))).toMatchObject(
       failed(/^token wrong, most likely: the plug greets us/),
     )
   })
 
   it('any more, although it answered a moment ago, is told from one with another token', async () => {
-    const weak = await startPlug({address: '127.75.2.2'})
+    const weak = await startPlug({address: loopback(2, 2)})
     weak.next({}, ...Array.from({length: 6}, () => ({loseReply: true})))
     expect(await miio2mqtt(at(weak.address, 'get', 'state'))).toMatchObject(
       failed(/^no answer: the plug answered before/),
@@ -252,11 +264,11 @@ describe('a mistake of whoever types', () => {
     [['get', 'desk', 'watts'], /expected one of state, .*, got "watts"/],
     [['call', 'desk', 'get_prop', '[power]'], /expected the params as JSON, .*, got "\[power\]"/],
     [['call', 'desk', 'miIO.ota'], /miIO.ota can brick a plug .*/],
-    [['on', '--host', '127.75.1.1'], /--host needs --token, or .* MIIO_TOKEN/],
-    [['on', '--host', '127.75.1.1', '--token', WRONG.slice(1)], /--token: expected 32 hex digits, got 31/],
+    [['on', '--host', loopback(1, 1)], /--host needs --token, or .* MIIO_TOKEN/],
+    [['on', '--host', loopback(1, 1), '--token', WRONG.slice(1)], /--token: expected 32 hex digits, got 31/],
     [
-      ['on', '--host', '127.75.1.400', '--token', WRONG],
-      /--host: expected an IPv4 address or a host name, got "127\.75\.1\.400"/,
+      ['on', '--host', loopback(1, 400), '--token', WRONG],
+      /--host: expected an IPv4 address or a host name, got "127\.[\d.]+\.400"/,
     ],
     [
       ['on', 'desk', '--model', 'chuangmi.plug.v33'],
@@ -342,18 +354,18 @@ describe('check', () => {
 
 describe('discover', () => {
   const everywhere = ['discover', '--timeout', '600ms']
-  const loopback = [...everywhere, '--broadcast', '127.255.255.255']
+  const inReach = [...everywhere, '--broadcast', BROADCAST]
 
   it('lists who answers, by their names where the configuration has them', async () => {
     const {code, stdout} = await miio2mqtt(everywhere)
     expect(code).toBe(0)
     expect(stdout).toMatch(/^ID +ADDRESS +UP FOR +NAME +MODEL *\n/)
-    expect(stdout).toMatch(new RegExp(`^${desk.did} +127\\.75\\.1\\.1 +24 h +desk$`, 'm'))
+    expect(stdout).toMatch(new RegExp(`^${desk.did} +${desk.address} +24 h +desk$`, 'm'))
     expect(stdout).toMatch(
-      new RegExp(`^${kettle.did} +127\\.75\\.1\\.2 +24 h +kettle +chuangmi\\.plug\\.m1$`, 'm'),
+      new RegExp(`^${kettle.did} +${kettle.address} +24 h +kettle +chuangmi\\.plug\\.m1$`, 'm'),
     )
     expect(stdout).toMatch(
-      new RegExp(`^${strange.did} +127\\.75\\.1\\.3 .*not set up: shows its token to everybody$`, 'm'),
+      new RegExp(`^${strange.did} +${strange.address} .*not set up: shows its token to everybody$`, 'm'),
     )
   })
 
@@ -379,24 +391,24 @@ describe('discover', () => {
       `going on without ${broken}, which is not valid: see \`miio2mqtt check\`\n`,
     ],
   ])('works %s', async (_, options, note) => {
-    const {code, stdout, stderr} = await miio2mqtt(loopback, options)
+    const {code, stdout, stderr} = await miio2mqtt(inReach, options)
     expect(code).toBe(0)
-    expect(stdout).toContain(`${desk.did}  127.75.1.1 `)
+    expect(stdout).toContain(`${desk.did}  ${desk.address} `)
     expect(stderr).toBe(note)
   })
 
   it('shows every packet with --debug', async () => {
-    const {stderr} = await miio2mqtt([...loopback, '--debug'])
-    expect(stderr).toContain('-> 127.255.255.255:54321 hello\n')
+    const {stderr} = await miio2mqtt([...inReach, '--debug'])
+    expect(stderr).toContain(`-> ${BROADCAST}:54321 hello\n`)
     expect(stderr).toMatch(
-      new RegExp(`^<- 127\\.75\\.1\\.1:54321 hello_reply did ${desk.did} stamp \\d+$`, 'm'),
+      new RegExp(`^<- ${desk.address}:54321 hello_reply did ${desk.did} stamp \\d+$`, 'm'),
     )
   })
 
   it('that finds nobody is a 1 with hints', async () => {
-    expect(await miio2mqtt([...everywhere, '--broadcast', '127.75.9.255'])).toMatchObject(
+    expect(await miio2mqtt([...everywhere, '--broadcast', loopback(9, 255)])).toMatchObject(
       failed(
-        /^nobody answered a hello to 127\.75\.9\.255\n.*subnet.*\n.*--broadcast 192\.168\.x\.255.*\n.*miio2mqtt info --host/,
+        /^nobody answered a hello to 127\.[\d.]+\.9\.255\n.*subnet.*\n.*--broadcast 192\.168\.x\.255.*\n.*miio2mqtt info --host/,
       ),
     )
   })
@@ -419,7 +431,7 @@ describe('simulate', () => {
       '-n',
       '2',
       '--address',
-      '127.75.3.1',
+      loopback(3, 1),
       '-m',
       'chuangmi.plug.v1',
       '--seed',
@@ -434,7 +446,7 @@ describe('simulate', () => {
       code: 0,
       stderr: expect.stringMatching(/\n2 plugs gone\.\n$/),
     })
-    expect(await miio2mqtt(at('127.75.3.1', 'status'))).toMatchObject(failed(/^no hello/))
+    expect(await miio2mqtt(at(loopback(3, 1), 'status'))).toMatchObject(failed(/^no hello/))
   })
 
   it('tells programs what runs, and makes faults', async () => {
@@ -444,7 +456,7 @@ describe('simulate', () => {
       '-n',
       '1',
       '--address',
-      '127.75.3.9',
+      loopback(3, 9),
       '-f',
       'error=-9999',
       '-m',
@@ -455,7 +467,7 @@ describe('simulate', () => {
     expect(plug).toEqual({
       model: 'chuangmi.plug.m1',
       did: expect.any(Number),
-      address: '127.75.3.9',
+      address: loopback(3, 9),
       token: expect.stringMatching(/^[0-9a-f]{32}$/),
     })
     const {code, stderr} = await run([
@@ -475,7 +487,11 @@ describe('simulate', () => {
 
   it('at an address that is taken is one clear message', async () => {
     expect(await miio2mqtt(['simulate', '--address', desk.address])).toMatchObject(
-      failed(/^UDP 127\.75\.1\.1:54321 is taken: .*\nOther addresses are chosen with --address\.\n$/),
+      failed(
+        new RegExp(
+          `^UDP ${desk.address}:54321 is taken: .*\\nOther addresses are chosen with --address\\.\\n$`,
+        ),
+      ),
     )
   })
 })

@@ -1,4 +1,5 @@
 import {describe, expect, it} from 'vitest'
+import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug} from '../support/bridge.ts'
 import {Conversation, commandsIn} from '../support/conversation.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
@@ -11,8 +12,8 @@ describe('a cluster of two brokers', async () => {
   const second = await startMosquitto()
   const onFirst = await Watcher.open(first)
   const onSecond = await Watcher.open(second)
-  const desk = await startPlug({address: '127.74.2.1'})
-  const lamp = await startPlug({address: '127.74.2.2', model: 'chuangmi.plug.v3'})
+  const desk = await startPlug({address: loopback(2, 1)})
+  const lamp = await startPlug({address: loopback(2, 2), model: 'chuangmi.plug.v3'})
   const bridge = await startBridge({
     broker: first,
     plugs: {desk, 'attic/lamp': lamp},

@@ -2,6 +2,7 @@ import {execFile} from 'node:child_process'
 import {randomBytes} from 'node:crypto'
 import {promisify} from 'node:util'
 import {describe, expect, it, vi} from 'vitest'
+import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug} from '../support/bridge.ts'
 import {Conversation, commandsIn, withoutSignal} from '../support/conversation.ts'
 import {type Broker, startMosquitto} from '../support/mosquitto.ts'
@@ -49,19 +50,19 @@ describe('commands by hand', async () => {
   const user = await Watcher.open(broker)
   const home = new Conversation(broker, user)
   const plugs = {
-    desk: await startPlug({address: '127.71.1.1'}),
-    heater: await startPlug({address: '127.71.1.2', model: 'chuangmi.plug.v3'}),
-    'kitchen/kettle': await startPlug({address: '127.71.1.3', model: 'chuangmi.plug.v1'}),
-    'Küche/Lampe 1': await startPlug({address: '127.71.1.4'}),
-    shy: await startPlug({address: '127.71.1.5'}),
-    dead: await startPlug({address: '127.71.1.6', faults: {silence: true}}),
-    stranger: await startPlug({address: '127.71.1.7', faults: {wrongToken: 'nak'}}),
-    nowhere: await startPlug({address: '127.71.1.8'}),
-    unplugged: await startPlug({address: '127.71.1.9'}),
-    busy: await startPlug({address: '127.71.1.10', faults: {delay: {fromMs: 150, toMs: 150}}}),
-    crowded: await startPlug({address: '127.71.1.11'}),
-    mute: await startPlug({address: '127.71.1.12', faults: {silence: true}}),
-    quiet: await startPlug({address: '127.71.1.13'}),
+    desk: await startPlug({address: loopback(1, 1)}),
+    heater: await startPlug({address: loopback(1, 2), model: 'chuangmi.plug.v3'}),
+    'kitchen/kettle': await startPlug({address: loopback(1, 3), model: 'chuangmi.plug.v1'}),
+    'Küche/Lampe 1': await startPlug({address: loopback(1, 4)}),
+    shy: await startPlug({address: loopback(1, 5)}),
+    dead: await startPlug({address: loopback(1, 6), faults: {silence: true}}),
+    stranger: await startPlug({address: loopback(1, 7), faults: {wrongToken: 'nak'}}),
+    nowhere: await startPlug({address: loopback(1, 8)}),
+    unplugged: await startPlug({address: loopback(1, 9)}),
+    busy: await startPlug({address: loopback(1, 10), faults: {delay: {fromMs: 150, toMs: 150}}}),
+    crowded: await startPlug({address: loopback(1, 11)}),
+    mute: await startPlug({address: loopback(1, 12), faults: {silence: true}}),
+    quiet: await startPlug({address: loopback(1, 13)}),
   }
   const {desk, heater, shy, busy, quiet} = plugs
   const known = {model: 'chuangmi.plug.m1'}
@@ -518,7 +519,7 @@ describe('commands that lie on the broker', async () => {
   await mosquittoPub(broker, '-r', '-t', 'miio2mqtt/bridge/request/restart', '-m', '{}')
   const user = await Watcher.open(broker)
   const home = new Conversation(broker, user)
-  const desk = await startPlug({address: '127.71.2.1'})
+  const desk = await startPlug({address: loopback(2, 1)})
   const bridge = await startBridge({
     broker,
     plugs: {desk},

@@ -6,6 +6,7 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {promisify} from 'node:util'
 import {expect, it, onTestFinished} from 'vitest'
+import {loopback} from '../support/addresses.ts'
 import {startPlug} from '../support/bridge.ts'
 import {freePort} from '../support/mosquitto.ts'
 import {miio2mqtt, Program} from '../support/program.ts'
@@ -39,7 +40,7 @@ it('the demo says what to type next, all of it works word for word, and Ctrl-C l
   onTestFinished(() => rm(temporary, {recursive: true, force: true}))
   const port = await freePort()
   const options = {env: {TMPDIR: temporary}}
-  const demo = new Program(['demo', '--port', String(port), '--address', '127.75.54.1'], options)
+  const demo = new Program(['demo', '--port', String(port), '--address', loopback(54, 1)], options)
   await demo.said(/Ctrl-C ends the demo/)
   expect(await readdir(temporary)).toHaveLength(1)
 
@@ -69,7 +70,7 @@ it('the demo says what to type next, all of it works word for word, and Ctrl-C l
     stdout: expect.stringMatching(/The demo has ended\.\n$/),
   })
   expect(await readdir(temporary)).toEqual([])
-  for (const last of ['1', '2', '3']) await (await startPlug({address: `127.75.54.${last}`})).stop()
+  for (const last of [1, 2, 3]) await (await startPlug({address: loopback(54, last)})).stop()
   await expect(shell('sh', ['-c', commands[0] ?? ''])).rejects.toThrow(/Connection refused/)
 })
 
@@ -77,14 +78,14 @@ it('the demo finds a port of its own when the usual one is taken, but not when i
   const holder = createServer().on('error', () => {}) // somebody else may hold it already
   onTestFinished(() => void holder.close())
   holder.listen(1883, '127.0.0.1')
-  const refused = await miio2mqtt(['demo', '--port', '1883', '--address', '127.75.55.1'])
+  const refused = await miio2mqtt(['demo', '--port', '1883', '--address', loopback(55, 1)])
   expect(refused).toEqual({
     code: 1,
     signal: null,
     stdout: '',
     stderr: 'port 1883 is taken: choose another one with --port\n',
   })
-  const demo = new Program(['demo', '--address', '127.75.55.1'])
+  const demo = new Program(['demo', '--address', loopback(55, 1)])
   const [, port] = await demo.said(/mosquitto_sub -p (\d+) /)
   expect(port).not.toBe('1883')
   demo.signal('SIGTERM')
@@ -92,16 +93,18 @@ it('the demo finds a port of its own when the usual one is taken, but not when i
 })
 
 it('the demo at addresses that are taken is one clear message', async () => {
-  await startPlug({address: '127.75.56.2'})
+  await startPlug({address: loopback(56, 2)})
   const {code, stderr} = await miio2mqtt([
     'demo',
     '--port',
     String(await freePort()),
     '--address',
-    '127.75.56.1',
+    loopback(56, 1),
   ])
   expect(code).toBe(1)
   expect(stderr).toMatch(
-    /^UDP 127\.75\.56\.2:54321 is taken: .*\nOther addresses are chosen with --address\.\n$/,
+    new RegExp(
+      `^UDP ${loopback(56, 2)}:54321 is taken: .*\\nOther addresses are chosen with --address\\.\\n$`,
+    ),
   )
 })

@@ -3,6 +3,7 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, describe, expect, it} from 'vitest'
 import {Catalogue} from '../../src/models/index.ts'
+import {loopback} from '../support/addresses.ts'
 import {configText, startBridge, startPlug} from '../support/bridge.ts'
 import {Conversation} from '../support/conversation.ts'
 import {meter} from '../support/meter.ts'
@@ -16,7 +17,7 @@ describe('energy', async () => {
   const user = await Watcher.open(broker)
   const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-energy-'))
   const heater = await startPlug({
-    address: '127.82.1.1',
+    address: loopback(1, 1),
     model: 'chuangmi.plug.v3',
     state: {state: 'ON', power: 4800},
   })
@@ -67,7 +68,7 @@ describe('energy', async () => {
   it('Energy never falls, unless the plug itself says less on two polls in a row.', async () => {
     const catalogue = new Catalogue([meter])
     const counter = await startPlug({
-      address: '127.82.1.2',
+      address: loopback(1, 2),
       model: 'test.plug.meter',
       catalogue,
       state: {energy: 10},

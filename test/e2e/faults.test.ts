@@ -6,8 +6,8 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, describe, expect, it} from 'vitest'
 import {MIIO_PORT, parsePacket} from '../../src/miio/packet.ts'
-import {LOOPBACK_BROADCAST} from '../../src/simulator/neighbourhood.ts'
 import type {SimulatedPlug} from '../../src/simulator/plug.ts'
+import {BROADCAST, loopback} from '../support/addresses.ts'
 import {inReachOfBroadcasts, startBridge, startPlug, TOKEN} from '../support/bridge.ts'
 import {Conversation, commandsIn} from '../support/conversation.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
@@ -97,7 +97,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
   const user = await Watcher.open(broker)
   const home = new Conversation(broker, user)
   const at = (host: number, more: Partial<Parameters<typeof startPlug>[0]> = {}) =>
-    startPlug({address: `127.72.1.${host}`, ...more})
+    startPlug({address: loopback(1, host), ...more})
   const plugs = {
     lossy: await at(1),
     late: await at(2),
@@ -309,7 +309,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
   it('Random datagrams, and malformed JSON in well-encrypted packets, change nothing on MQTT.', async () => {
     const {flooded} = plugs
     const ear = await earOf(home, 'flooded', flooded)
-    const stranger = await intruder('127.72.9.1')
+    const stranger = await intruder(loopback(9, 1))
     const said = () =>
       user.messages
         .filter(({topic, payload}) => /flooded/.test(/(logging|event)$/.test(topic) ? payload : topic))
@@ -364,7 +364,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
 
   it('A reply of another plug or from another address is ignored.', async () => {
     const {forged, posed} = plugs
-    const stranger = await intruder('127.72.9.2')
+    const stranger = await intruder(loopback(9, 2))
     forged.misbehave({delay: {fromMs: 100, toMs: 100}}) // the forgeries come first
     overhear(forged, ({id}, from) => {
       stranger.send(reply(forged, id, ['on', 99]), from.port, from.address)
@@ -534,15 +534,15 @@ describe('a plug that gets another address', async () => {
   const user = await Watcher.open(broker)
   const home = new Conversation(broker, user)
   const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-test-'))
-  const wanderer = await startPlug({address: '127.72.2.1'})
-  const left = await startPlug({address: '127.72.2.3', token: randomBytes(16)})
-  const right = await startPlug({address: '127.72.2.4', token: randomBytes(16)})
+  const wanderer = await startPlug({address: loopback(2, 1)})
+  const left = await startPlug({address: loopback(2, 3), token: randomBytes(16)})
+  const right = await startPlug({address: loopback(2, 4), token: randomBytes(16)})
   const plugs = {wanderer, left, right}
   await inReachOfBroadcasts(Object.values(plugs))
   const hosts: Readonly<Record<string, string>> = {
-    wanderer: '127.72.2.1',
-    left: '127.72.2.3',
-    right: '127.72.2.4',
+    wanderer: loopback(2, 1),
+    left: loopback(2, 3),
+    right: loopback(2, 4),
   }
   /** The file stays as it is: whatever address is new was found by the bridge itself. */
   const devices = Object.fromEntries(
@@ -553,7 +553,7 @@ describe('a plug that gets another address', async () => {
   )
   const start = (broadcast: string[]) =>
     startBridge({broker, plugs, folder, devices, config: {network: {broadcast}, poll: {interval: '1s'}}})
-  let bridge = await start([LOOPBACK_BROADCAST])
+  let bridge = await start([BROADCAST])
   afterAll(async () => {
     await bridge.stop()
     await rm(folder, {recursive: true})
@@ -567,15 +567,15 @@ describe('a plug that gets another address', async () => {
   }
 
   it('A plug at a new address works again without an edit, and B/bridge/devices has the address.', async () => {
-    await wanderer.moveTo('127.72.2.2')
+    await wanderer.moveTo(loopback(2, 2))
     await until(() => home.events('device_moved').length > 0, {within: 20_000, what: 'the event'})
     expect(home.events('device_moved')).toEqual([
-      {name: 'wanderer', did: wanderer.did, from: '127.72.2.1', to: '127.72.2.2'},
+      {name: 'wanderer', did: wanderer.did, from: loopback(2, 1), to: loopback(2, 2)},
     ])
     expect(await home.type('wanderer', 'set', 'ON')).toMatchObject({status: 'ok'})
     expect(wanderer.state['state']).toBe('ON')
     expect(home.availabilities('wanderer')).toEqual(['online'])
-    await until(async () => (await addresses())['wanderer'] === '127.72.2.2', {what: 'the new address'})
+    await until(async () => (await addresses())['wanderer'] === loopback(2, 2), {what: 'the new address'})
   }, 40_000)
 
   it('is found again after a restart, without any broadcast', async () => {
@@ -590,11 +590,11 @@ describe('a plug that gets another address', async () => {
 
   it('two plugs that swap their addresses stay who they are, and neither ever does what was meant for the other', async () => {
     await bridge.stop()
-    bridge = await start([LOOPBACK_BROADCAST])
+    bridge = await start([BROADCAST])
     await home.isNow('right', 'online')
-    await left.moveTo('127.72.2.5')
-    await right.moveTo('127.72.2.3')
-    await left.moveTo('127.72.2.4')
+    await left.moveTo(loopback(2, 5))
+    await right.moveTo(loopback(2, 3))
+    await left.moveTo(loopback(2, 4))
     await until(
       async () => JSON.stringify(home.events('device_moved')).match(/"left".*"right"|"right".*"left"/),
       {
@@ -611,7 +611,7 @@ describe('a plug that gets another address', async () => {
 describe('a plug that is off when the bridge starts again', async () => {
   const broker = await startMosquitto()
   const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-test-'))
-  const plug = await startPlug({address: '127.72.3.1'})
+  const plug = await startPlug({address: loopback(3, 1)})
   const start = () => startBridge({broker, plugs: {kettle: plug}, folder})
   let bridge = await start()
   afterAll(async () => {

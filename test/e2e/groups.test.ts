@@ -3,6 +3,7 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, describe, expect, it} from 'vitest'
 import {parseConfig} from '../../src/config.ts'
+import {loopback} from '../support/addresses.ts'
 import {configText, startBridge, startPlug} from '../support/bridge.ts'
 import {Conversation, commandsIn} from '../support/conversation.ts'
 import {discoveryProblems} from '../support/discovery-validator.ts'
@@ -20,10 +21,10 @@ describe('groups', async () => {
   const user = await Watcher.open(broker)
   const home = new Conversation(broker, user)
   const plugs = {
-    desk: await startPlug({address: '127.85.1.1'}),
-    'kitchen/kettle': await startPlug({address: '127.85.1.2', model: 'chuangmi.plug.v3'}),
-    dead: await startPlug({address: '127.85.1.3', faults: {silence: true}}),
-    unplugged: await startPlug({address: '127.85.1.4'}),
+    desk: await startPlug({address: loopback(1, 1)}),
+    'kitchen/kettle': await startPlug({address: loopback(1, 2), model: 'chuangmi.plug.v3'}),
+    dead: await startPlug({address: loopback(1, 3), faults: {silence: true}}),
+    unplugged: await startPlug({address: loopback(1, 4)}),
   }
   const {desk, 'kitchen/kettle': kettle, unplugged} = plugs
   const bridge = await startBridge({
@@ -185,8 +186,8 @@ describe('groups that change', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-test-'))
   afterAll(() => rm(folder, {recursive: true, force: true}))
   const plugs = {
-    desk: await startPlug({address: '127.85.2.1'}),
-    kettle: await startPlug({address: '127.85.2.2'}),
+    desk: await startPlug({address: loopback(2, 1)}),
+    kettle: await startPlug({address: loopback(2, 2)}),
   }
   const choice = (groups: Record<string, unknown>) => ({broker, plugs, folder, config: {groups}})
   const left = async () => [...(await user.retained()).keys()].filter((topic) => /evening|night/.test(topic))

@@ -6,9 +6,9 @@ import {bridgeId} from '../../src/bridge/discovery.ts'
 import {systemClock} from '../../src/clock.ts'
 import {parsePacket} from '../../src/miio/packet.ts'
 import {Catalogue} from '../../src/models/index.ts'
-import {LOOPBACK_BROADCAST} from '../../src/simulator/neighbourhood.ts'
 import {SimulatedPlug} from '../../src/simulator/plug.ts'
 import {version} from '../../src/version.ts'
+import {BROADCAST, loopback} from '../support/addresses.ts'
 import {type Bridge, inReachOfBroadcasts, startBridge, startPlug, TOKEN} from '../support/bridge.ts'
 import {discoveryProblems} from '../support/discovery-validator.ts'
 import {meter} from '../support/meter.ts'
@@ -71,7 +71,7 @@ describe('plugs of every model', () => {
   beforeAll(async () => {
     ;({broker, user, recorder} = await stage())
     for (const [index, model] of ids.entries())
-      plugs.set(model, await startPlug({model, catalogue, address: `127.77.1.${index + 1}`}))
+      plugs.set(model, await startPlug({model, catalogue, address: loopback(1, index + 1)}))
     for (const plug of plugs.values())
       for (const {name, raw, scale} of measuredBy(plug)) plug.state[name] = raw * scale
     const named = Object.fromEntries(ids.map((id) => [`plugs/${id}`, plugs.get(id) ?? neverMind(id)]))
@@ -209,7 +209,7 @@ describe('a plug in Home Assistant', () => {
   it('Unique ids and identifiers outlive a restart, a new name and a new address.', async () => {
     const {broker, user} = await stage()
     const folder = await newFolder()
-    const plug = await startPlug({address: '127.77.2.1'})
+    const plug = await startPlug({address: loopback(2, 1)})
     const announcedAs = async (name: string) => {
       user.forget()
       const bridge = await startBridge({broker, plugs: {[name]: plug}, folder})
@@ -223,14 +223,14 @@ describe('a plug in Home Assistant', () => {
     expect(old.ids).toContainEqual({key: 'state', platform: 'switch', id: `miio2mqtt_${plug.did}_state`})
     expect(await announcedAs('old name')).toEqual(old)
     expect(await announcedAs('new name')).toEqual(old)
-    await plug.moveTo('127.77.2.2')
+    await plug.moveTo(loopback(2, 2))
     expect(await announcedAs('new name')).toEqual(old)
   })
 
   it('has its area, its icon, and whatever name people give it', async () => {
     const {broker, user, recorder} = await stage()
-    const lamp = await startPlug({address: '127.77.3.1'})
-    const kettle = await startPlug({address: '127.77.3.2'})
+    const lamp = await startPlug({address: loopback(3, 1)})
+    const kettle = await startPlug({address: loopback(3, 2)})
     await startBridge({
       broker,
       plugs: {'Küche/Lampe 1': lamp, лампа: kettle},
@@ -254,7 +254,7 @@ describe('a plug in Home Assistant', () => {
 
   it('that tells its firmware only after the start is announced again, 2 s after the first time', async () => {
     const {broker, user, recorder} = await stage()
-    const plug = await startPlug({address: '127.77.4.1'})
+    const plug = await startPlug({address: loopback(4, 1)})
     const known = {desk: {id: plug.did, model: plug.modelId}}
     await startBridge({broker, plugs: {desk: plug}, devices: known})
     const topic = configTopic(plug)
@@ -272,7 +272,7 @@ describe('a plug in Home Assistant', () => {
       model: 'chuangmi.plug.v3',
       did: 77_777,
       token: Buffer.from(TOKEN, 'hex'),
-      address: '127.77.5.1',
+      address: loopback(5, 1),
       clock: systemClock,
       random: Math.random,
     })
@@ -299,12 +299,12 @@ describe('the bridge in Home Assistant', () => {
 
   beforeAll(async () => {
     ;({broker, user} = await stage())
-    plug = await startPlug({address: '127.77.6.1'})
+    plug = await startPlug({address: loopback(6, 1)})
     await inReachOfBroadcasts([plug])
     bridge = await startBridge({
       broker,
       plugs: {desk: plug},
-      config: {network: {broadcast: [LOOPBACK_BROADCAST]}},
+      config: {network: {broadcast: [BROADCAST]}},
     })
     const {payload} = await user.waitFor(bridgeTopic)
     components = JSON.parse(payload).components
@@ -373,8 +373,8 @@ describe('births of Home Assistant', () => {
 
   beforeAll(async () => {
     ;({broker, user, recorder} = await stage())
-    plugs['desk'] = await startPlug({address: '127.77.7.1'})
-    plugs['lamp'] = await startPlug({address: '127.77.7.2', model: 'chuangmi.plug.v3'})
+    plugs['desk'] = await startPlug({address: loopback(7, 1)})
+    plugs['lamp'] = await startPlug({address: loopback(7, 2), model: 'chuangmi.plug.v3'})
     const folder = await newFolder()
     // They share a token, so it cannot tell which is which after a restart.
     const devices = {desk: {id: plugs['desk'].did}, lamp: {id: plugs['lamp'].did}}
@@ -451,7 +451,7 @@ describe('births of Home Assistant', () => {
 describe('discovery', () => {
   it('happens where the configuration says, and listens there', async () => {
     const {broker, user, recorder} = await stage()
-    const plug = await startPlug({address: '127.77.8.1'})
+    const plug = await startPlug({address: loopback(8, 1)})
     const homeassistant = {discovery_prefix: 'house/discovery', status_topic: 'house/awake'}
     await startBridge({broker, plugs: {desk: plug}, config: {homeassistant}})
     await discoveryOf(user, plug, 'house/discovery')
@@ -465,7 +465,7 @@ describe('discovery', () => {
 
   it('can be switched off', async () => {
     const {broker, user, recorder} = await stage()
-    const plug = await startPlug({address: '127.77.9.1'})
+    const plug = await startPlug({address: loopback(9, 1)})
     await startBridge({broker, plugs: {desk: plug}, config: {homeassistant: {enabled: false}}})
     await isOnline(user)
     await user.waitFor('miio2mqtt/bridge/devices', ({payload}) => payload.includes('"firmware":"'))
@@ -475,8 +475,8 @@ describe('discovery', () => {
   it('What other software lays under the discovery prefix is never touched.', async () => {
     const {broker, user, recorder} = await stage()
     const folder = await newFolder()
-    const desk = await startPlug({address: '127.77.10.1'})
-    const lamp = await startPlug({address: '127.77.10.2'})
+    const desk = await startPlug({address: loopback(10, 1)})
+    const lamp = await startPlug({address: loopback(10, 2)})
     const others = {
       'homeassistant/device/zigbee2mqtt_1/config': '{"device":{}}',
       'homeassistant/switch/tasmota/config': '{"name":"other"}',

@@ -3,6 +3,7 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, describe, expect, it} from 'vitest'
 import {Catalogue} from '../../src/models/index.ts'
+import {loopback} from '../support/addresses.ts'
 import {type Bridge, type BridgeChoice, startBridge, startPlug} from '../support/bridge.ts'
 import {FastClock} from '../support/fast-clock.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
@@ -15,9 +16,9 @@ const clock = new FastClock(5)
 const broker = await startMosquitto()
 const user = await Watcher.open(broker)
 const recorder = await Recorder.open(broker)
-const desk = await startPlug({address: '127.74.4.1', clock})
-const lamp = await startPlug({address: '127.74.4.2', clock})
-const fan = await startPlug({address: '127.74.4.3', clock})
+const desk = await startPlug({address: loopback(4, 1), clock})
+const lamp = await startPlug({address: loopback(4, 2), clock})
+const fan = await startPlug({address: loopback(4, 3), clock})
 const foreign = {
   'homeassistant/device/zigbee_1/config': '{"device":{"identifiers":["zigbee_1"]},"components":{}}',
   'homeassistant/device/miio2mqtt_notes/config': 'not even JSON',

@@ -15,6 +15,7 @@ import {
   relay,
 } from '../../src/models/vocabulary.ts'
 import type {SimulatedPlug} from '../../src/simulator/plug.ts'
+import {loopback} from '../support/addresses.ts'
 import {type Bridge, type BridgeChoice, startBridge, startPlug} from '../support/bridge.ts'
 import {Conversation} from '../support/conversation.ts'
 import {type Broker, startMosquitto} from '../support/mosquitto.ts'
@@ -66,7 +67,7 @@ describe('a MIoT plug with a property that kills its batch', async () => {
   const {broker, user} = await stage()
   const catalogue = new Described([eight])
   const plug = await startPlug({
-    address: '127.81.1.1',
+    address: loopback(1, 1),
     model: 'test.plug.eight',
     catalogue,
     state: readings,
@@ -130,7 +131,7 @@ describe('what a MIoT plug is told to do', async () => {
   }
   const catalogue = new Catalogue([model])
   const {broker, user} = await stage()
-  const plug = await startPlug({address: '127.81.2.1', model: 'test.plug.settings', catalogue})
+  const plug = await startPlug({address: loopback(2, 1), model: 'test.plug.settings', catalogue})
   const bridge = await startBridge({broker, catalogue, plugs: {desk: plug}})
   const conversation = new Conversation(broker, user)
   await user.waitFor('miio2mqtt/desk/availability', ({payload}) => payload.includes('online'))
@@ -196,9 +197,9 @@ describe('plugs of models that nobody has described', async () => {
   const catalogue = new Catalogue([eight, legacy, foreign])
   const {broker, user} = await stage()
   const plugs = {
-    miot: await startPlug({address: '127.81.3.1', model: 'test.plug.eight', catalogue}),
-    legacy: await startPlug({address: '127.81.3.2', model: 'test.plug.legacy', catalogue}),
-    foreign: await startPlug({address: '127.81.3.3', model: 'test.lamp.none', catalogue}),
+    miot: await startPlug({address: loopback(3, 1), model: 'test.plug.eight', catalogue}),
+    legacy: await startPlug({address: loopback(3, 2), model: 'test.plug.legacy', catalogue}),
+    foreign: await startPlug({address: loopback(3, 3), model: 'test.lamp.none', catalogue}),
   }
   const {start} = await lastingBridge({broker, plugs})
   let bridge = await start()

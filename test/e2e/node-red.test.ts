@@ -1,6 +1,7 @@
 /** examples/node-red-flow.json in a real Node-RED, with a real broker, the bridge, and a simulated plug. */
 import {beforeAll, describe, expect, it} from 'vitest'
 import type {SimulatedPlug} from '../../src/simulator/plug.ts'
+import {loopback} from '../support/addresses.ts'
 import {type Bridge, startBridge, startPlug} from '../support/bridge.ts'
 import {FLOW_FILE, type FlowNode, flow, nodeCalled} from '../support/flow.ts'
 import {type Broker, startMosquitto} from '../support/mosquitto.ts'
@@ -26,13 +27,13 @@ describe(`${FLOW_FILE}, imported into a real Node-RED`, () => {
   beforeAll(async () => {
     broker = await startMosquitto()
     user = await Watcher.open(broker)
-    desk = await startPlug({model: 'chuangmi.plug.v3', address: '127.84.2.1'})
+    desk = await startPlug({model: 'chuangmi.plug.v3', address: loopback(2, 1)})
     bridge = await startBridge({
       broker,
       plugs: {desk},
       config: {poll: {command_timeout: '2s', interval: '1s'}},
     })
-    nodeRed = await NodeRed.start('127.84.1.1')
+    nodeRed = await NodeRed.start(loopback(1, 1))
     const {host, port} = broker
     imported = flow.map((node) => (node.type === 'mqtt-broker' ? {...node, broker: host, port} : node))
     await nodeRed.deploy(imported)

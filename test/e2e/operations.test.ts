@@ -3,6 +3,7 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
 import {parseConfig} from '../../src/config.ts'
+import {loopback} from '../support/addresses.ts'
 import {startPlug, TOKEN} from '../support/bridge.ts'
 import {type Broker, startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
@@ -99,7 +100,7 @@ describe.each([
   const broker = await startMosquitto({config: ['max_inflight_messages 1000', 'max_queued_messages 0']})
   const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-operations-'))
   const file = join(folder, 'config.yaml')
-  const hosts = Array.from({length: PLUGS}, (_, index) => `127.93.${subnet}.${index + 1}`)
+  const hosts = Array.from({length: PLUGS}, (_, index) => loopback(subnet, index + 1))
   const text = written(broker, output, folder, hosts)
   const plugs = await Promise.all(
     hosts.map((address, index) => startPlug({address, model: MODELS[index % MODELS.length] ?? ''})),

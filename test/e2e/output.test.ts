@@ -4,6 +4,7 @@ import {join} from 'node:path'
 import {connectAsync, type IPublishPacket} from 'mqtt'
 import {afterAll, describe, expect, it} from 'vitest'
 import {parseConfig} from '../../src/config.ts'
+import {loopback} from '../support/addresses.ts'
 import {configText, startBridge, startPlug} from '../support/bridge.ts'
 import {Conversation} from '../support/conversation.ts'
 import {discoveryProblems} from '../support/discovery-validator.ts'
@@ -58,9 +59,9 @@ describe('a bridge that is asked for attributes', async () => {
   const user = await Watcher.open(broker)
   const recorder = await Recorder.open(broker)
   const packets = await packetsOf(broker)
-  const desk = await startPlug({address: '127.86.1.1', model: 'chuangmi.plug.v3'})
-  const kettle = await startPlug({address: '127.86.1.2', model: 'chuangmi.plug.v3'})
-  const fan = await startPlug({address: '127.86.1.3'})
+  const desk = await startPlug({address: loopback(1, 1), model: 'chuangmi.plug.v3'})
+  const kettle = await startPlug({address: loopback(1, 2), model: 'chuangmi.plug.v3'})
+  const fan = await startPlug({address: loopback(1, 3)})
   const choice = {
     broker,
     plugs: {desk, 'kitchen/kettle': kettle, fan},
@@ -201,8 +202,8 @@ describe('attributes that are not wanted any more', () => {
     const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-output-'))
     ends.push(() => rm(folder, {recursive: true, force: true}))
     const clock = new FastClock(5) // a leftover is cleared after 5 s
-    const desk = await startPlug({address: '127.86.4.1', clock})
-    const lamp = await startPlug({address: '127.86.4.2', clock})
+    const desk = await startPlug({address: loopback(4, 1), clock})
+    const lamp = await startPlug({address: loopback(4, 2), clock})
     const mqtt = {url: broker.url, output: 'attribute_and_json'}
     const groups = {all: {members: ['desk', 'lamp']}}
     const before = await startBridge({broker, plugs: {desk, lamp}, config: {mqtt, groups}, folder, clock})
@@ -226,8 +227,8 @@ describe('quality of service and retention of single plugs', async () => {
   const broker = await startMosquitto()
   const user = await Watcher.open(broker)
   const packets = await packetsOf(broker)
-  const desk = await startPlug({address: '127.86.2.1'})
-  const lamp = await startPlug({address: '127.86.2.2'})
+  const desk = await startPlug({address: loopback(2, 1)})
+  const lamp = await startPlug({address: loopback(2, 2)})
   await startBridge({
     broker,
     plugs: {desk, lamp},
@@ -265,7 +266,7 @@ describe('a broker that speaks MQTT 3.1.1', async () => {
   const broker = await startMosquitto()
   const user = await Watcher.open(broker)
   const packets = await packetsOf(broker)
-  const desk = await startPlug({address: '127.86.3.1'})
+  const desk = await startPlug({address: loopback(3, 1)})
   await startBridge({
     broker,
     plugs: {desk},

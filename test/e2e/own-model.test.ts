@@ -3,11 +3,12 @@ import {mkdir, mkdtemp, readFile, rm, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, describe, expect, it} from 'vitest'
+import {loopback} from '../support/addresses.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {mosquittoPub, Watcher} from '../support/mqtt-user.ts'
 import {Program, miio2mqtt as run} from '../support/program.ts'
 
-const HOST = '127.83.1.1'
+const HOST = loopback(1, 1)
 /** Made up, in the shape in which specifications are published: no order, and whatever may be missing is. */
 const SPEC = {
   type: 'urn:miot-spec-v2:device:outlet:0000A002:acme-two:1',

@@ -4,6 +4,7 @@ import {describe, expect, it} from 'vitest'
 import {Catalogue} from '../../src/models/index.ts'
 import type {Model} from '../../src/models/model.ts'
 import {miot, prop, relay, text, watts} from '../../src/models/vocabulary.ts'
+import {loopback} from '../support/addresses.ts'
 import {startPlug, TOKEN} from '../support/bridge.ts'
 import {miio2mqtt} from '../support/program.ts'
 
@@ -20,12 +21,12 @@ function unknown(address: string, id: string, properties: Model['properties'], s
 describe('probe', () => {
   it('warns before it asks, tells what it heard, and nothing of whose plug it is', async () => {
     const plug = await unknown(
-      '127.83.3.1',
+      loopback(3, 1),
       'acme.plug.chatty',
       {state: relay(miot(2, 1)), note: text('Note', miot(2, 2)), power: watts(miot(3, 2))},
       {power: 0, note: ''},
     )
-    plug.state['note'] = `28:6C:07 at 127.83.3.1 in simulated, ${plug.did}`
+    plug.state['note'] = `28:6C:07 at ${plug.address} in simulated, ${plug.did}`
     const {code, stdout, stderr} = await probe(plug.address)
     expect(code).toBe(0)
     expect(stderr).toMatch(/fridge/)
@@ -42,7 +43,7 @@ describe('probe', () => {
   })
 
   it('asks an older plug for the names of others, one at a time, and tells programs, too', async () => {
-    const plug = await unknown('127.83.3.2', 'acme.plug.old', {
+    const plug = await unknown(loopback(3, 2), 'acme.plug.old', {
       state: relay(prop('power', 'set_power')),
       temperature: watts(prop('temperature')),
     })
@@ -62,7 +63,7 @@ describe('probe', () => {
   })
 
   it('leaves a model alone that is known to choke on strange questions', async () => {
-    const plug = await startPlug({address: '127.83.3.3', model: 'chuangmi.plug.v3'})
+    const plug = await startPlug({address: loopback(3, 3), model: 'chuangmi.plug.v3'})
     expect(await probe(plug.address)).toMatchObject({
       code: 1,
       stdout: '',
@@ -74,7 +75,7 @@ describe('probe', () => {
   })
 
   it('says which stage failed like every other command', async () => {
-    expect(await probe('127.83.3.4')).toMatchObject({code: 1, stderr: expect.stringMatching(/^no hello/)})
+    expect(await probe(loopback(3, 4))).toMatchObject({code: 1, stderr: expect.stringMatching(/^no hello/)})
     expect(await miio2mqtt(['probe'], {cwd: tmpdir()})).toMatchObject({code: 64})
     expect(await miio2mqtt(['probe', 'desk', 'power'], {cwd: tmpdir()})).toMatchObject({
       code: 64,

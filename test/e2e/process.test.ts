@@ -9,6 +9,7 @@ import {join} from 'node:path'
 import {promisify} from 'node:util'
 import {afterAll, describe, expect, it, onTestFinished} from 'vitest'
 import type {SimulatedPlug} from '../../src/simulator/plug.ts'
+import {BROADCAST, loopback} from '../support/addresses.ts'
 import {configText, inReachOfBroadcasts, startPlug, TOKEN} from '../support/bridge.ts'
 import {type Broker, freePort, startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
@@ -122,8 +123,8 @@ describe('the end of the bridge', () => {
 
   it('A bridge that is told to stop says offline itself, and ends with 0 within 5 s though every plug is silent.', async () => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      const desk = await startPlug({address: `127.74.1.${++files}`})
-      const kettle = await startPlug({address: `127.74.1.${++files}`})
+      const desk = await startPlug({address: loopback(1, ++files)})
+      const kettle = await startPlug({address: loopback(1, ++files)})
       const house = await start({desk, kettle}, rarelyPolled)
       await leaveUnanswered(house, desk)
       for (const plug of [desk, kettle]) plug.misbehave({silence: true})
@@ -144,7 +145,7 @@ describe('the end of the bridge', () => {
   })
 
   it('comes at once at the second signal', async () => {
-    const desk = await startPlug({address: '127.74.2.1'})
+    const desk = await startPlug({address: loopback(2, 1)})
     const house = await start({desk}, rarelyPolled)
     await leaveUnanswered(house, desk)
     house.program.signal('SIGTERM')
@@ -154,7 +155,7 @@ describe('the end of the bridge', () => {
   })
 
   it('A bridge that is killed is made offline on B/bridge/state by the broker.', async () => {
-    const house = await start({desk: await startPlug({address: '127.74.2.2'})})
+    const house = await start({desk: await startPlug({address: loopback(2, 2)})})
     expect(await end(house.program, 'SIGKILL')).toMatchObject({code: null, signal: 'SIGKILL'})
     await user.waitFor(`${house.base}/bridge/state`, ({payload}) => payload === '{"state":"offline"}')
     expect(saidItself(house)).toBe(1)
@@ -164,7 +165,7 @@ describe('the end of the bridge', () => {
   it('is a 0 in time also while the broker stands still', async () => {
     const lazy = await startMosquitto()
     const other = await Watcher.open(lazy)
-    const desk = await startPlug({address: '127.74.2.4'})
+    const desk = await startPlug({address: loopback(2, 4)})
     const {program, base} = await run({desk}, {broker: lazy})
     await other.waitFor(`${base}/bridge/state`)
     desk.misbehave({silence: true})
@@ -184,7 +185,7 @@ describe('the end of the bridge', () => {
     await once(hole, 'listening')
     const address = hole.address()
     const port = typeof address === 'object' ? address?.port : undefined
-    const desk = await startPlug({address: '127.74.2.3'})
+    const desk = await startPlug({address: loopback(2, 3)})
     const {program} = await run({desk}, {broker: {url: `mqtt://127.0.0.1:${port}`}})
     await until(() => held.size > 0, {what: 'the bridge to try the broker'})
     const {code, ms} = await end(program, 'SIGTERM')
@@ -201,7 +202,7 @@ describe('an unexpected error', () => {
     ['thrown', "throw new Error('nobody foresaw this')"],
     ['rejected', "Promise.reject(new Error('nobody foresaw this'))"],
   ])('%s is logged with its stack, and ends the process with 70', async (_, code) => {
-    const house = await start({desk: await startPlug({address: `127.74.3.${++files}`})}, {env: mistake(code)})
+    const house = await start({desk: await startPlug({address: loopback(3, ++files)})}, {env: mistake(code)})
     const ending = await end(house.program, 'SIGUSR2')
     expect(ending.code).toBe(70)
     expect(ending.stdout).toMatch(
@@ -213,11 +214,11 @@ describe('an unexpected error', () => {
 
 describe('a new configuration', () => {
   it('A reload adds, changes and removes plugs and leaves the connection and the others alone; an invalid file changes nothing.', async () => {
-    const desk = await startPlug({address: '127.74.4.1'})
+    const desk = await startPlug({address: loopback(4, 1)})
     const token = Buffer.from('lamp has a token')
-    const lamp = await startPlug({address: '127.74.4.2', token})
-    const kettle = await startPlug({address: '127.74.4.7'})
-    const fan = await startPlug({address: '127.74.4.8'})
+    const lamp = await startPlug({address: loopback(4, 2), token})
+    const kettle = await startPlug({address: loopback(4, 7)})
+    const fan = await startPlug({address: loopback(4, 8)})
     const devices = {desk: {id: desk.did}, kettle: {id: kettle.did}, fan: {id: fan.did}}
     const house = await start({desk, kettle, fan}, {devices})
     const {program, base, file} = house
@@ -276,14 +277,14 @@ describe('a new configuration', () => {
   })
 
   it('with another network takes a new start of the bridge, in the same process', async () => {
-    const house = await start({desk: await startPlug({address: '127.74.4.3'})})
-    await writeFile(house.file, house.text({network: {broadcast: ['127.255.255.254']}}))
+    const house = await start({desk: await startPlug({address: loopback(4, 3)})})
+    await writeFile(house.file, house.text({network: {broadcast: [loopback(255, 252)]}}))
     house.program.signal('SIGHUP')
     await until(() => states(house).join() === 'online,offline,online', {what: 'it to be back'})
   })
 
   it('that only adds plugs or changes what they say comes with the request to reload, without a moment offline', async () => {
-    const house = await start({desk: await startPlug({address: '127.74.4.6'})})
+    const house = await start({desk: await startPlug({address: loopback(4, 6)})})
     await writeFile(house.file, house.text({log: {level: 'debug'}}))
     expect(await request(house, 'reload')).toMatchObject({status: 'ok'})
     expect(await request(house, 'info')).toMatchObject({data: {log_level: 'debug'}})
@@ -296,7 +297,7 @@ describe('a new configuration', () => {
   })
 
   it('comes with the request to restart', async () => {
-    const house = await start({desk: await startPlug({address: '127.74.4.4'})})
+    const house = await start({desk: await startPlug({address: loopback(4, 4)})})
     const {data: before} = await request(house, 'info')
     await writeFile(house.file, house.text({poll: {interval: '7s'}}))
     expect(await request(house, 'restart')).toMatchObject({status: 'ok'})
@@ -307,7 +308,7 @@ describe('a new configuration', () => {
   })
 
   it('that is invalid is refused to whoever requested it, and the bridge goes on', async () => {
-    const house = await start({desk: await startPlug({address: '127.74.4.5'})})
+    const house = await start({desk: await startPlug({address: loopback(4, 5)})})
     await writeFile(house.file, 'devices: []\n')
     expect(await request(house, 'restart')).toMatchObject({
       status: 'error',
@@ -318,9 +319,9 @@ describe('a new configuration', () => {
 })
 
 describe('requests to the bridge', async () => {
-  const desk = await startPlug({address: '127.74.5.1'})
+  const desk = await startPlug({address: loopback(5, 1)})
   await inReachOfBroadcasts([desk])
-  const network = {broadcast: ['127.255.255.255']}
+  const network = {broadcast: [BROADCAST]}
 
   it('A request for another log level takes effect at once, is answered, and shows in B/bridge/info.', async () => {
     const house = await start({desk})
@@ -333,7 +334,7 @@ describe('requests to the bridge', async () => {
       data: {log_level: 'trace'},
     })
     expect(await level()).toBe('trace')
-    await house.program.said(/ TRACE .*-> 127\.74\.5\.1:54321 message/)
+    await house.program.said(new RegExp(` TRACE .*-> ${desk.address}:54321 message`))
     await request(house, 'options', {log_level: 'error'})
     expect(await level()).toBe('error')
     expect((await end(house.program, 'SIGTERM')).stdout).not.toContain('stopped')
@@ -372,7 +373,7 @@ describe('the start of the bridge', () => {
   it('waits for no broker: it runs, and goes online when one comes', async () => {
     const port = await freePort()
     const house = await run(
-      {desk: await startPlug({address: '127.74.6.1'})},
+      {desk: await startPlug({address: loopback(6, 1)})},
       {broker: {url: `mqtt://127.0.0.1:${port}`}},
     )
     await house.program.said(/cannot use the broker mqtt:\/\/127\.0\.0\.1:\d+: .*ECONNREFUSED/)
@@ -388,8 +389,8 @@ describe('the start of the bridge', () => {
         `mqtt: {url: "${broker.url}", client_id: mistaken, keepalife: 5s}`,
         'poll: {interval: soon}',
         'devices:',
-        '  desk: {host: 127.74.6.2, token: 0011}',
-        `  "a+b": {host: 127.74.6.3, token: ${TOKEN}}`,
+        `  desk: {host: ${loopback(6, 2)}, token: 0011}`,
+        `  "a+b": {host: ${loopback(6, 3)}, token: ${TOKEN}}`,
         `  lost: {token: ${TOKEN}}`,
       ].join('\n'),
     )
@@ -423,7 +424,7 @@ describe('the start of the bridge', () => {
     const env = {MIIO2MQTT_MQTT_PASSWORD_FILE: named, MIIO2MQTT_POLL_INTERVAL: '7s'}
     const mqtt = {username: 'plugs', password: 'of config.yaml'}
     const config = {mqtt, poll: {interval: '3s', slow_interval: '50s'}}
-    const desk = await startPlug({address: '127.74.6.5'})
+    const desk = await startPlug({address: loopback(6, 5)})
     const house = await run({desk}, {broker: strict, config, env})
     await other.waitFor(`${house.base}/bridge/state`, ({payload}) => payload === '{"state":"online"}')
     const poll = async () => (await request(house, 'info', {}, other)).data.config.poll
@@ -460,14 +461,14 @@ describe('the start of the bridge', () => {
   it('asks plugs from the address of network.bind', async () => {
     const ear = createSocket('udp4')
     onTestFinished(() => void ear.close())
-    ear.bind(54321, '127.74.6.4')
+    ear.bind(54321, loopback(6, 4))
     const heard = once(ear, 'message')
-    const devices = {desk: {host: '127.74.6.4', token: TOKEN}}
-    const network = {bind: '127.74.6.99', broadcast: []}
+    const devices = {desk: {host: loopback(6, 4), token: TOKEN}}
+    const network = {bind: loopback(6, 99), broadcast: []}
     const file = await configFile(JSON.stringify({mqtt: {url: broker.url}, network, devices}))
     const program = new Program(['--config', file])
     const [, {address}] = await heard
-    expect(address).toBe('127.74.6.99')
+    expect(address).toBe(loopback(6, 99))
     expect((await end(program, 'SIGTERM')).code).toBe(0)
   })
 })
@@ -475,7 +476,7 @@ describe('the start of the bridge', () => {
 describe('what the bridge remembers', () => {
   it('A kill at any moment leaves a readable state, and an unreadable one is one warning and a normal start.', async () => {
     const state = await mkdtemp(join(folder, 'state-'))
-    const desk = await startPlug({address: '127.74.8.1'})
+    const desk = await startPlug({address: loopback(8, 1)})
     const live = () => start({desk}, {env: {STATE_DIRECTORY: state}})
     const warnings = ({program}: House) => program.stdout.match(/ WARN .*/g) ?? []
     /** Of every file that is not a half-written one: those are swept away by the next start. */
@@ -521,7 +522,7 @@ describe('whoever watches the bridge', () => {
   it('finds a heartbeat in HEALTH_FILE, and the health check believes it', async () => {
     const file = join(folder, 'health')
     expect((await healthcheck(file)).code).toBe(1)
-    await start({desk: await startPlug({address: '127.74.7.1'})}, {env: {HEALTH_FILE: file}})
+    await start({desk: await startPlug({address: loopback(7, 1)})}, {env: {HEALTH_FILE: file}})
     await until(() => readFile(file, 'utf8'), {what: 'a heartbeat'})
     expect(await healthcheck(file)).toMatchObject({code: 0, stdout: 'the daemon is well\n'})
   })
@@ -541,7 +542,7 @@ describe('whoever watches the bridge', () => {
     await once(hesitant, 'listening')
     const address = hesitant.address()
     const port = typeof address === 'object' ? address?.port : undefined
-    const desk = await startPlug({address: '127.74.7.2'})
+    const desk = await startPlug({address: loopback(7, 2)})
     const env = {
       NOTIFY_SOCKET: join(bin, 'socket'),
       PATH: `${bin}:${process.env['PATH']}`,

@@ -4,6 +4,7 @@ import {join} from 'node:path'
 import {afterAll, describe, expect, it} from 'vitest'
 import {type Config, parseConfig} from '../../src/config.ts'
 import type {SimulatedPlug} from '../../src/simulator/plug.ts'
+import {loopback} from '../support/addresses.ts'
 import {type BridgeChoice, configText, startBridge, startPlug} from '../support/bridge.ts'
 import {Conversation} from '../support/conversation.ts'
 import {FastClock} from '../support/fast-clock.ts'
@@ -46,9 +47,9 @@ async function lying(user: Watcher, part: string): Promise<string[]> {
 
 describe('an edited configuration', async () => {
   const {broker, user, recorder, home} = await stage()
-  const desk = await startPlug({address: '127.87.1.1', clock})
-  const lamp = await startPlug({address: '127.87.1.2', clock})
-  const fan = await startPlug({address: '127.87.1.3', clock})
+  const desk = await startPlug({address: loopback(1, 1), clock})
+  const lamp = await startPlug({address: loopback(1, 2), clock})
+  const fan = await startPlug({address: loopback(1, 3), clock})
   const bridge = await startBridge({broker, plugs: {desk, lamp}, clock})
   const change = (choice: Omit<BridgeChoice, 'broker'>) =>
     bridge.daemon.reload(edited({broker, ...choice}, bridge.config))
@@ -121,9 +122,9 @@ describe('an edited configuration', async () => {
 
 describe('a plug that was removed or renamed', async () => {
   const {broker, user, recorder} = await stage()
-  const desk = await startPlug({address: '127.87.2.1', clock})
-  const lamp = await startPlug({address: '127.87.2.2', clock})
-  const fan = await startPlug({address: '127.87.2.3', clock})
+  const desk = await startPlug({address: loopback(2, 1), clock})
+  const lamp = await startPlug({address: loopback(2, 2), clock})
+  const fan = await startPlug({address: loopback(2, 3), clock})
   /** With a topic for each value. */
   const config = {mqtt: {url: broker.url, output: 'attribute_and_json'}}
   const start = async (plugs: Record<string, SimulatedPlug>) => {
@@ -194,8 +195,8 @@ describe('a plug that was removed or renamed', async () => {
 
 describe('a plug that is removed before it was heard', async () => {
   const {broker, user} = await stage()
-  const desk = await startPlug({address: '127.87.3.1'})
-  const silent = await startPlug({address: '127.87.3.2', faults: {silence: true}})
+  const desk = await startPlug({address: loopback(3, 1)})
+  const silent = await startPlug({address: loopback(3, 2), faults: {silence: true}})
 
   it('keeps the bridge waiting no longer: it goes online with the others', async () => {
     const bridge = await startBridge({broker, plugs: {desk, silent}})

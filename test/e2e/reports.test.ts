@@ -4,8 +4,8 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, describe, expect, it} from 'vitest'
 import {parseConfig} from '../../src/config.ts'
-import {LOOPBACK_BROADCAST} from '../../src/simulator/neighbourhood.ts'
 import {version} from '../../src/version.ts'
+import {BROADCAST, loopback} from '../support/addresses.ts'
 import {configText, inReachOfBroadcasts, startBridge, startPlug, TOKEN} from '../support/bridge.ts'
 import {FastClock} from '../support/fast-clock.ts'
 import {leaks} from '../support/leaks.ts'
@@ -27,7 +27,7 @@ describe.concurrent('what the bridge tells of itself', async () => {
     // Whoever gives no name is let in, and whoever gives one has to know the password.
     const broker = await startMosquitto({config: ['allow_anonymous true', `password_file ${passwords}`]})
     const user = await Watcher.open(broker)
-    const desk = await startPlug({address: '127.92.2.1'})
+    const desk = await startPlug({address: loopback(2, 1)})
     const info = async () => (await user.retained()).get('miio2mqtt/bridge/info') ?? '{}'
     const told = async () => JSON.parse(await info())
     const inUrl = `mqtt://plugs:${encodeURIComponent(PASSWORD)}@${broker.host}:${broker.port}`
@@ -50,7 +50,7 @@ describe.concurrent('what the bridge tells of itself', async () => {
         config: {
           mqtt: {username: 'plugs', password: '***', base_topic: 'miio2mqtt'},
           poll: {interval: '7s', slow_interval: '1m'}, // one as it is written, one as it is by default
-          devices: {desk: {host: '127.92.2.1', token: '***'}},
+          devices: {desk: {host: loopback(2, 1), token: '***'}},
         },
       })
       const edited = {...choice, devices: {desk: {area: 'Office'}}}
@@ -68,12 +68,12 @@ describe.concurrent('what the bridge tells of itself', async () => {
   it('B/bridge/devices lists every plug with all that is known of it, and again when any of it changes.', async () => {
     const broker = await startMosquitto()
     const user = await Watcher.open(broker)
-    const desk = await startPlug({address: '127.92.2.2', clock})
-    const kettle = await startPlug({address: '127.92.2.3', clock, model: 'chuangmi.plug.v3'})
+    const desk = await startPlug({address: loopback(2, 2), clock})
+    const kettle = await startPlug({address: loopback(2, 3), clock, model: 'chuangmi.plug.v3'})
     await inReachOfBroadcasts([desk])
     // They share a token, so an address alone does not tell which is which.
     const devices = {desk: {id: desk.did}, kettle: {id: kettle.did, filtered: ['led']}}
-    const config = {network: {broadcast: [LOOPBACK_BROADCAST]}, poll: {offline_after: 2, interval: '5s'}}
+    const config = {network: {broadcast: [BROADCAST]}, poll: {offline_after: 2, interval: '5s'}}
     const choice = {broker, plugs: {desk, kettle}, config, devices}
     const bridge = await startBridge({...choice, clock})
     const listed = async (): Promise<Record<string, unknown>[]> =>
@@ -97,7 +97,7 @@ describe.concurrent('what the bridge tells of itself', async () => {
       description: expect.stringContaining('Plug'),
       firmware: expect.stringMatching(/^\d/),
       mac: expect.stringMatching(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/),
-      address: '127.92.2.2',
+      address: loopback(2, 2),
       availability: {state: 'online'},
       properties: [
         {name: 'state', kind: 'switch', values: ['ON', 'OFF'], access: 'read_write'},
@@ -121,8 +121,8 @@ describe.concurrent('what the bridge tells of itself', async () => {
     await isListed({name: 'kettle', availability: {state: 'online'}})
     Object.assign(kettle.state, {state: 'OFF', usb: 'OFF', power: 480})
     await isListed({name: 'kettle', implausible: [expect.objectContaining({property: 'power'})]})
-    await desk.moveTo('127.92.2.4')
-    await isListed({name: 'desk', address: '127.92.2.4'})
+    await desk.moveTo(loopback(2, 4))
+    await isListed({name: 'desk', address: loopback(2, 4)})
     const edited = {...choice, devices: {...devices, desk: {...devices.desk, description: 'by the window'}}}
     const {state_dir} = bridge.config
     await bridge.daemon.reload({
@@ -135,8 +135,8 @@ describe.concurrent('what the bridge tells of itself', async () => {
   it('B/bridge/health comes within 10 s of the start with counters of the broker, of every plug and of their queues.', async () => {
     const broker = await startMosquitto()
     const user = await Watcher.open(broker)
-    const desk = await startPlug({address: '127.92.2.5', clock})
-    const dead = await startPlug({address: '127.92.2.6', clock, faults: {silence: true}})
+    const desk = await startPlug({address: loopback(2, 5), clock})
+    const dead = await startPlug({address: loopback(2, 6), clock, faults: {silence: true}})
     const devices = {dead: {id: dead.did, model: dead.modelId, poll: {command_timeout: '5m'}}}
     const started = clock.now()
     await startBridge({broker, plugs: {desk, dead}, devices, clock})

@@ -4,6 +4,7 @@ import {join} from 'node:path'
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
 import {parseConfig} from '../../src/config.ts'
 import type {SimulatedPlug} from '../../src/simulator/plug.ts'
+import {loopback} from '../support/addresses.ts'
 import {startPlug, TOKEN} from '../support/bridge.ts'
 import {Conversation, commandsIn} from '../support/conversation.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
@@ -61,8 +62,8 @@ const comments = async () => Array.from((await written()).matchAll(/#.*$/gm), ([
 const COMMENTS = ['# of the whole house', '# beside the router', '# where I work', '# as in the app']
 
 beforeAll(async () => {
-  desk = await startPlug({address: '127.88.1.1'})
-  lamp = await startPlug({address: '127.88.1.2'})
+  desk = await startPlug({address: loopback(1, 1)})
+  lamp = await startPlug({address: loopback(1, 2)})
   await writeFile(join(folder, 'secrets.yaml'), `desk_token: ${TOKEN}\n`)
   await writeFile(file, text(desk.address), {mode: 0o640})
   program = new Program(['run', '--config', file])
@@ -149,20 +150,20 @@ describe('a request that changes the plugs', () => {
   })
 
   it.each([
-    ['device/add', {name: 'desk', host: '127.88.1.9', token: TOKEN}, /desk is configured already/],
+    ['device/add', {name: 'desk', host: loopback(1, 9), token: TOKEN}, /desk is configured already/],
     ['device/add', {name: 'fan', token: TOKEN}, /config\.yaml:\d+:\d+ devices\.fan: /],
-    ['device/add', {name: 'a+b', host: '127.88.1.9', token: TOKEN}, /devices\.a\+b/],
+    ['device/add', {name: 'a+b', host: loopback(1, 9), token: TOKEN}, /devices\.a\+b/],
     [
       'device/add',
-      {name: 'fan', host: '127.88.1.9', token: 'short'},
+      {name: 'fan', host: loopback(1, 9), token: 'short'},
       /devices\.fan\.token: expected 32 hex digits/,
     ],
     [
       'device/add',
-      {name: 'fan', host: '127.88.1.9', token: TOKEN, colour: 'red'},
+      {name: 'fan', host: loopback(1, 9), token: TOKEN, colour: 'red'},
       /devices\.fan\.colour: unknown key/,
     ],
-    ['device/add', {host: '127.88.1.9'}, /^name: /],
+    ['device/add', {host: loopback(1, 9)}, /^name: /],
     ['device/remove', {name: 'fan'}, /no plug is called "fan": known are desk/],
     ['device/rename', {from: 'desk', to: 'bridge'}, /devices\.bridge/],
     ['device/rename', {from: 'fan', to: 'desk'}, /no plug is called "fan"/],

@@ -5,6 +5,7 @@ import {join} from 'node:path'
 import {connectAsync} from 'mqtt'
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
 import type {SimulatedPlug} from '../../src/simulator/plug.ts'
+import {BROADCAST, loopback} from '../support/addresses.ts'
 import {inReachOfBroadcasts, startPlug} from '../support/bridge.ts'
 import {leaks, spellings} from '../support/leaks.ts'
 import {type Broker, startMosquitto} from '../support/mosquitto.ts'
@@ -141,14 +142,18 @@ describe('a whole life of the bridge', async () => {
     const real = (hex: string) => Buffer.from(hex, 'hex')
     const plugs = {
       desk: await startPlug({
-        address: '127.76.1.1',
+        address: loopback(1, 1),
         token: real(TOKEN),
         habits: {infoShowsToken: true, helloShows: 'token'},
       }),
-      stale: await startPlug({address: '127.76.1.2', token: real(MOVED_ON)}),
-      silent: await startPlug({address: '127.76.1.3', token: real(MOVED_ON), habits: {wrongToken: 'silent'}}),
+      stale: await startPlug({address: loopback(1, 2), token: real(MOVED_ON)}),
+      silent: await startPlug({
+        address: loopback(1, 3),
+        token: real(MOVED_ON),
+        habits: {wrongToken: 'silent'},
+      }),
       moody: await startPlug({
-        address: '127.76.1.4',
+        address: loopback(1, 4),
         token: real(TOKEN),
         faults: {garbage: 0.5, error: {code: -9999, share: 0.5}},
       }),
@@ -160,13 +165,13 @@ describe('a whole life of the bridge', async () => {
   function settings(base: string, url: string, more: Record<string, unknown> = {}) {
     return {
       mqtt: {url, base_topic: base, username: 'plugs', password: PASSWORD},
-      network: {broadcast: ['127.255.255.255']},
+      network: {broadcast: [BROADCAST]},
       poll: {interval: '1s', offline_after: 1},
       devices: {
-        desk: {host: '127.76.1.1', token: TOKEN},
-        stale: {host: '127.76.1.2', token: STALE},
-        silent: {host: '127.76.1.3', token: STALE.toUpperCase().replace('0', '1')},
-        moody: {host: '127.76.1.4', token: TOKEN.toUpperCase()},
+        desk: {host: loopback(1, 1), token: TOKEN},
+        stale: {host: loopback(1, 2), token: STALE},
+        silent: {host: loopback(1, 3), token: STALE.toUpperCase().replace('0', '1')},
+        moody: {host: loopback(1, 4), token: TOKEN.toUpperCase()},
       },
       ...more,
     }
@@ -257,7 +262,7 @@ describe('a whole life of the bridge', async () => {
       {tokn: TOKEN},
       {token: [TOKEN]},
       {host: TOKEN, token: TOKEN},
-      {host: '127.76.1.1', token: TOKEN, model: TOKEN, id: TOKEN, icon: TOKEN},
+      {host: loopback(1, 1), token: TOKEN, model: TOKEN, id: TOKEN, icon: TOKEN},
       TOKEN,
     ]
     const contents = [

@@ -1,5 +1,6 @@
 import {describe, expect, it, vi} from 'vitest'
 import {Reports} from '../../src/bridge/reports.ts'
+import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug, TOKEN} from '../support/bridge.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {mosquittoPub, Watcher} from '../support/mqtt-user.ts'
@@ -10,7 +11,7 @@ const INTERVAL = 1000
 describe('a plug on MQTT', async () => {
   const broker = await startMosquitto()
   const user = await Watcher.open(broker)
-  const plug = await startPlug({address: '127.70.1.1'})
+  const plug = await startPlug({address: loopback(1, 1)})
   const bridge = await startBridge({
     broker,
     plugs: {desk: plug},
@@ -53,13 +54,14 @@ describe('a plug on MQTT', async () => {
   })
 
   it('shows every packet in the log at level trace, and only then, with no secret in it', async () => {
+    const answered = new RegExp(`^<- ${plug.address}:54321 message .*"result"`)
     const traced = () => bridge.log.filter(({level}) => level === 'trace').map(({message}) => String(message))
     expect(traced()).toEqual([])
     await user.publish('miio2mqtt/bridge/request/options', '{"log_level":"trace"}')
-    await until(() => traced().some((line) => /^<- 127\.70\.1\.1:54321 message .*"result"/.test(line)), {
+    await until(() => traced().some((line) => answered.test(line)), {
       what: 'an answer in the log',
     })
-    expect(traced().join()).toContain('-> 127.70.1.1:54321 message')
+    expect(traced().join()).toContain(`-> ${plug.address}:54321 message`)
     expect(traced().join()).not.toContain(TOKEN)
   })
 

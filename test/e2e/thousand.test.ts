@@ -1,6 +1,7 @@
 import {beforeAll, describe, expect, it} from 'vitest'
 import {type CrowdResult, crowdRows, measureCrowd} from '../../bench/crowd.ts'
 import {print} from '../../bench/table.ts'
+import {loopback} from '../support/addresses.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 
 const PLUGS = 1000
@@ -16,7 +17,7 @@ describe('a thousand plugs on one bridge, at default intervals for a minute', ()
       count: PLUGS,
       seconds: SECONDS,
       brokerUrl: broker.url,
-      firstAddress: '127.78.0.1',
+      firstAddress: loopback(0, 1),
     })
     print(crowdRows(result))
   }, 240_000)

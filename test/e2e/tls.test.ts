@@ -1,4 +1,5 @@
 import {describe, expect, it} from 'vitest'
+import {loopback} from '../support/addresses.ts'
 import {type Bridge, startBridge, startPlug} from '../support/bridge.ts'
 import {BROKER_NAME, makeCertificates} from '../support/certificates.ts'
 import {Conversation} from '../support/conversation.ts'
@@ -19,7 +20,7 @@ describe('a broker that speaks TLS and wants a certificate of each client', asyn
     ],
   })
   const user = await Watcher.open(broker)
-  const desk = await startPlug({address: '127.74.1.1'})
+  const desk = await startPlug({address: loopback(1, 1)})
   const url = `mqtts://127.0.0.1:${port}`
   const trusting = {url, ca, cert, key, servername: BROKER_NAME}
 

@@ -1,5 +1,6 @@
 import {describe, expect, it} from 'vitest'
 import {HEADER_BYTES} from '../../src/miio/packet.ts'
+import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug} from '../support/bridge.ts'
 import {Conversation} from '../support/conversation.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
@@ -11,8 +12,8 @@ describe('what a plug tells', async () => {
   const user = await Watcher.open(broker)
   const home = new Conversation(broker, user)
   const plugs = {
-    corrected: await startPlug({address: '127.91.1.1', model: 'cuco.plug.cp1md'}),
-    seen: await startPlug({address: '127.91.1.2'}),
+    corrected: await startPlug({address: loopback(1, 1), model: 'cuco.plug.cp1md'}),
+    seen: await startPlug({address: loopback(1, 2)}),
   }
   const {corrected, seen} = plugs
   await startBridge({

@@ -3,8 +3,8 @@ import {mkdtemp, rm, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, describe, expect, it} from 'vitest'
-import {LOOPBACK_BROADCAST} from '../../src/simulator/neighbourhood.ts'
 import {version} from '../../src/version.ts'
+import {BROADCAST, loopback} from '../support/addresses.ts'
 import {configText, inReachOfBroadcasts, startPlug} from '../support/bridge.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {Program} from '../support/program.ts'
@@ -14,13 +14,13 @@ import {itEndsWithoutComplaint, openHome} from './hass.ts'
 describe('the bridge in a real Home Assistant', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-hass-bridge-'))
   afterAll(() => rm(folder, {recursive: true, force: true}))
-  const desk = await startPlug({model: 'chuangmi.plug.v3', address: '127.90.6.1'})
-  const kettle = await startPlug({address: '127.90.6.2'})
+  const desk = await startPlug({model: 'chuangmi.plug.v3', address: loopback(6, 1)})
+  const kettle = await startPlug({address: loopback(6, 2)})
   await inReachOfBroadcasts([desk, kettle])
-  const {broker, hass} = await openHome('127.90.9.5')
+  const {broker, hass} = await openHome(loopback(9, 5))
   const user = await Watcher.open(broker)
   const config = {
-    network: {broadcast: [LOOPBACK_BROADCAST]},
+    network: {broadcast: [BROADCAST]},
     state_dir: join(folder, 'state'),
     groups: {evening: {members: ['desk', 'kettle']}},
   }

@@ -1,6 +1,7 @@
 /** Groups as Home Assistant has them: a device each, with one switch. */
 import {describe, expect, it} from 'vitest'
 import type {SimulatedPlug} from '../../src/simulator/plug.ts'
+import {loopback} from '../support/addresses.ts'
 import {type BridgeChoice, startBridge, startPlug} from '../support/bridge.ts'
 import {until} from '../support/wait.ts'
 import {itEndsWithoutComplaint, openHome, reload} from './hass.ts'
@@ -8,10 +9,10 @@ import {itEndsWithoutComplaint, openHome, reload} from './hass.ts'
 const EVENING = {members: ['desk', 'kitchen/kettle', 'strip'], area: 'Kitchen', icon: 'mdi:weather-night'}
 
 describe('groups in a real Home Assistant', async () => {
-  const {broker, hass} = await openHome('127.90.9.2')
-  const desk = await startPlug({model: 'chuangmi.plug.v3', address: '127.90.3.1'})
-  const kettle = await startPlug({model: 'chuangmi.plug.m1', address: '127.90.3.2'})
-  const strip = await startPlug({model: 'cuco.plug.cp2', address: '127.90.3.3'})
+  const {broker, hass} = await openHome(loopback(9, 2))
+  const desk = await startPlug({model: 'chuangmi.plug.v3', address: loopback(3, 1)})
+  const kettle = await startPlug({model: 'chuangmi.plug.m1', address: loopback(3, 2)})
+  const strip = await startPlug({model: 'cuco.plug.cp2', address: loopback(3, 3)})
   const choice = (groups: Record<string, unknown>, folder?: string): BridgeChoice => ({
     broker,
     plugs: {desk, 'kitchen/kettle': kettle, strip},

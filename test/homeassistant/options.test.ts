@@ -1,5 +1,6 @@
 /** What a person may say in config.yaml about how plugs look (docs/home-assistant.md), and what Home Assistant makes of it. */
 import {describe, expect, it} from 'vitest'
+import {loopback} from '../support/addresses.ts'
 import {type BridgeChoice, startBridge, startPlug} from '../support/bridge.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {until} from '../support/wait.ts'
@@ -12,14 +13,14 @@ async function disabled(hass: HomeAssistant, part: string): Promise<string[]> {
 }
 
 describe('plugs whose owner wants them otherwise', async () => {
-  const {broker, hass} = await openHome('127.90.9.3')
+  const {broker, hass} = await openHome(loopback(9, 3))
   const user = await Watcher.open(broker)
   const meter = {model: 'chuangmi.plug.v3', state: {power: 100}} as const
-  const plain = await startPlug({...meter, address: '127.90.4.1'})
-  const kettle = await startPlug({...meter, address: '127.90.4.2'})
-  const server = await startPlug({...meter, address: '127.90.4.3'})
-  const strip = await startPlug({model: 'cuco.plug.cp7pd', address: '127.90.4.4'})
-  const timer = await startPlug({model: 'cuco.plug.v3', address: '127.90.4.5'})
+  const plain = await startPlug({...meter, address: loopback(4, 1)})
+  const kettle = await startPlug({...meter, address: loopback(4, 2)})
+  const server = await startPlug({...meter, address: loopback(4, 3)})
+  const strip = await startPlug({model: 'cuco.plug.cp7pd', address: loopback(4, 4)})
+  const timer = await startPlug({model: 'cuco.plug.v3', address: loopback(4, 5)})
   const devices = {
     'kitchen/kettle': {
       filtered: ['rssi', 'temperature'],

@@ -1,15 +1,16 @@
 /** Home Assistant itself, a real broker, the bridge, and simulated plugs: what becomes of plugs over their lives. */
 import {describe, expect, it} from 'vitest'
+import {loopback} from '../support/addresses.ts'
 import {type BridgeChoice, startBridge, startPlug} from '../support/bridge.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {until} from '../support/wait.ts'
 import {itEndsWithoutComplaint, openHome, reload} from './hass.ts'
 
 describe('plugs in a real Home Assistant', async () => {
-  const {broker, hass} = await openHome('127.90.9.1')
+  const {broker, hass} = await openHome(loopback(9, 1))
   const user = await Watcher.open(broker)
-  const desk = await startPlug({model: 'chuangmi.plug.v3', address: '127.90.2.1'})
-  const kettle = await startPlug({model: 'chuangmi.plug.m1', address: '127.90.2.2'})
+  const desk = await startPlug({model: 'chuangmi.plug.v3', address: loopback(2, 1)})
+  const kettle = await startPlug({model: 'chuangmi.plug.m1', address: loopback(2, 2)})
   const choice = (more: Partial<BridgeChoice> = {}): BridgeChoice => ({
     broker,
     plugs: {desk, 'kitchen/kettle': kettle},
@@ -129,7 +130,7 @@ describe('plugs in a real Home Assistant', async () => {
   })
 
   it('make place for a new plug under the name of a broken one', async () => {
-    const other = await startPlug({model: 'chuangmi.plug.v3', address: '127.90.2.3'})
+    const other = await startPlug({model: 'chuangmi.plug.v3', address: loopback(2, 3)})
     expect(await reload(bridge, choice({plugs: {table: other}, devices: {}}))).toBe(true)
     const serial = (id: string) => hass.template(`{{ device_attr('${id}', 'serial_number') }}`)
     await until(async () => (await serial('switch.desk')) === 'None', {

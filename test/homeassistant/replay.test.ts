@@ -10,6 +10,7 @@ import {builtIn} from '../../src/models/index.ts'
 import type {Property} from '../../src/models/model.ts'
 import type {SimulatedPlug} from '../../src/simulator/plug.ts'
 import {version} from '../../src/version.ts'
+import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug} from '../support/bridge.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Recorder} from '../support/recorder.ts'
@@ -47,7 +48,7 @@ describe('plugs of every model, replayed to a real Home Assistant', () => {
   beforeAll(async () => {
     for (const [index, model] of builtIn.ids.entries()) {
       const state = {state: index % 2 === 0 ? ('ON' as const) : ('OFF' as const)}
-      plugs.set(model, await startPlug({model, state, address: `127.90.1.${index + 1}`}))
+      plugs.set(model, await startPlug({model, state, address: loopback(1, index + 1)}))
     }
   })
 

@@ -15,6 +15,7 @@ import {
   relay,
   watts,
 } from '../../src/models/vocabulary.ts'
+import {loopback} from '../support/addresses.ts'
 import {configText, startPlug} from '../support/bridge.ts'
 import {Program} from '../support/program.ts'
 import {until} from '../support/wait.ts'
@@ -61,12 +62,12 @@ describe('strange plugs in a real Home Assistant', async () => {
   const catalogue = new Catalogue(firmware)
   const start = (kind: string, address: string) => startPlug({catalogue, model: `acme.plug.${kind}`, address})
   const plugs = {
-    miot: await start('miot', '127.90.5.1'),
-    legacy: await start('legacy', '127.90.5.2'),
-    older: await start('older', '127.90.5.3'),
-    own: await start('own', '127.90.5.4'),
+    miot: await start('miot', loopback(5, 1)),
+    legacy: await start('legacy', loopback(5, 2)),
+    older: await start('older', loopback(5, 3)),
+    own: await start('own', loopback(5, 4)),
   }
-  const {broker, hass} = await openHome('127.90.9.4')
+  const {broker, hass} = await openHome(loopback(9, 4))
   const enabled = {nap: {enabled: true}, refresh: {enabled: true}}
   const config = {models: 'models'}
   const devices = {own: {homeassistant: {entities: enabled}}}

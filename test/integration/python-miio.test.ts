@@ -1,6 +1,7 @@
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
-import {LOOPBACK_BROADCAST, Neighbourhood} from '../../src/simulator/neighbourhood.ts'
+import {Neighbourhood} from '../../src/simulator/neighbourhood.ts'
 import {SimulatedPlug} from '../../src/simulator/plug.ts'
+import {BROADCAST, loopback} from '../support/addresses.ts'
 import {miiocli, python, pythonMiio} from '../support/python-miio.ts'
 import {seeded, VirtualClock} from '../support/virtual-clock.ts'
 
@@ -12,10 +13,10 @@ const v1 = plug('chuangmi.plug.v1', 1, {state: 'ON', usb: 'OFF', temperature: 41
 const v3 = plug('chuangmi.plug.v3', 2, {state: 'OFF', usb: 'ON', temperature: 32, led: 'ON', power: 3})
 const m1 = plug('chuangmi.plug.m1', 3, {state: 'ON', temperature: 32})
 const all = [v1, v3, m1]
-const neighbourhood = new Neighbourhood(all, {clock, random})
+const neighbourhood = new Neighbourhood(all, {clock, random, broadcast: BROADCAST})
 
 function plug(model: string, host: number, state: Record<string, 'ON' | 'OFF' | number>): SimulatedPlug {
-  const address = `127.0.62.${100 + host}`
+  const address = loopback(62, 100 + host)
   return new SimulatedPlug({model, did: 0x0f1e2d30 + host, token, address, clock, random, state})
 }
 
@@ -44,7 +45,7 @@ print(hello.header.value.device_id.hex(), hello.checksum.hex())
   })
 
   it('finds plugs by broadcast', async () => {
-    expect(await python(discover, LOOPBACK_BROADCAST)).toMatch(/^[0-9a-f]{8} [0-9a-f]{32}\n$/)
+    expect(await python(discover, BROADCAST)).toMatch(/^[0-9a-f]{8} [0-9a-f]{32}\n$/)
   })
 
   it.each(all)('reads the info of $modelId', async (target) => {

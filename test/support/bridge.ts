@@ -11,6 +11,7 @@ import {builtIn, type Catalogue} from '../../src/models/index.ts'
 import {Neighbourhood} from '../../src/simulator/neighbourhood.ts'
 import {type PlugOptions, SimulatedPlug} from '../../src/simulator/plug.ts'
 import {StateStore} from '../../src/state.ts'
+import {BROADCAST, freeAddress} from './addresses.ts'
 import type {Broker} from './mosquitto.ts'
 import {TOKEN} from './token.ts'
 
@@ -21,14 +22,14 @@ afterAll(async () => {
   for (const each of [...running].reverse()) await each.stop()
 })
 
-type PlugChoice = Partial<PlugOptions> & Pick<PlugOptions, 'address'>
-
-/** A simulated m1 on `address` (each test file has its own 127.x.y.0/24), started; gone when the test file ends. */
-export async function startPlug(choice: PlugChoice): Promise<SimulatedPlug> {
-  const did = Number(choice.address.split('.').reduce((sum, byte) => sum * 256 + Number(byte), 0))
+/** A simulated m1 on an address of this test file's own, started; gone when the test file ends. */
+export async function startPlug(choice: Partial<PlugOptions> = {}): Promise<SimulatedPlug> {
+  const {address = freeAddress()} = choice
+  const did = Number(address.split('.').reduce((sum, byte) => sum * 256 + Number(byte), 0))
   const plug = new SimulatedPlug({
     model: 'chuangmi.plug.m1',
     did,
+    address,
     token: Buffer.from(TOKEN, 'hex'),
     clock: systemClock,
     random: Math.random,
@@ -40,9 +41,13 @@ export async function startPlug(choice: PlugChoice): Promise<SimulatedPlug> {
   return plug
 }
 
-/** Makes `plugs` (already started) hear hellos broadcast to 127.255.255.255. */
+/** Makes `plugs` (already started) hear hellos sent to `BROADCAST`. */
 export async function inReachOfBroadcasts(plugs: readonly SimulatedPlug[]): Promise<void> {
-  const neighbourhood = new Neighbourhood(plugs, {clock: systemClock, random: Math.random})
+  const neighbourhood = new Neighbourhood(plugs, {
+    clock: systemClock,
+    random: Math.random,
+    broadcast: BROADCAST,
+  })
   await neighbourhood.listen()
   running.add(neighbourhood)
 }

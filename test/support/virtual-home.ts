@@ -11,8 +11,8 @@ import {MemoryNetwork} from '../unit/miio/memory-network.ts'
 import {TOKEN} from './token.ts'
 import {seeded, VirtualClock} from './virtual-clock.ts'
 
-const HOST = '127.81.0.1'
-const FROM = {address: '127.81.0.254', port: 40000, family: 'IPv4' as const, size: 0}
+const HOST = '192.0.2.1'
+const FROM = {address: '192.0.2.254', port: 40000, family: 'IPv4' as const, size: 0}
 
 /** Eight values of one MIoT request. */
 export const eight: Model = {

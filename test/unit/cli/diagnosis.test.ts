@@ -30,7 +30,7 @@ describe('the stage that failed', () => {
     )
   })
 
-  it.each(['192.168.1.40', '192.168.0.200', '127.9.9.9'])(
+  it.each(['192.168.1.40', '192.168.0.200', '127.0.0.1'])(
     'is a missing hello at %s, inside a real netmask',
     (host) => {
       expect(stageOf(noHello, {host})).toMatch(/^no hello: /)

@@ -5,6 +5,7 @@ import {systemClock} from '../../../src/clock.ts'
 import {broadcastAddresses, Discovery, type Found} from '../../../src/miio/discovery.ts'
 import {HELLO, helloReply, MIIO_PORT} from '../../../src/miio/packet.ts'
 import {type Endpoint, MiioSocket} from '../../../src/miio/socket.ts'
+import {loopback} from '../../support/addresses.ts'
 import {VirtualClock} from '../../support/virtual-clock.ts'
 import {MemoryNetwork} from './memory-network.ts'
 import {DID, HANDSHAKE, HELLO_STAMP} from './vectors.ts'
@@ -258,7 +259,7 @@ describe('over real UDP', () => {
   })
 
   test('a plug on another port is found when its address is given', async () => {
-    const at = await plugOn('127.0.12.1', 0, HANDSHAKE.reply00)
+    const at = await plugOn(loopback(12, 1), 0, HANDSHAKE.reply00)
     const discovery = new Discovery({socket, clock: systemClock, broadcast: []})
     const found = await discovery.scan({timeout: 10_000, only: at})
     expect(found).toEqual([{...at, did: DID, uptime: HELLO_STAMP, revealsToken: false}])
@@ -281,10 +282,10 @@ describe('over real UDP', () => {
   async function ourPort(): Promise<number> {
     const other = createSocket('udp4')
     plugs.push(other)
-    other.bind(0, '127.0.12.2')
+    other.bind(0, loopback(12, 2))
     await once(other, 'listening')
     const greeting = once(other, 'message')
-    await socket.send(HELLO, '127.0.12.2', other.address().port)
+    await socket.send(HELLO, loopback(12, 2), other.address().port)
     const [, from] = await greeting
     return from.port
   }

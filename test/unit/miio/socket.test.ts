@@ -6,6 +6,7 @@ import {MiioClient} from '../../../src/miio/client.ts'
 import {MiioError} from '../../../src/miio/errors.ts'
 import {Cipher, HELLO, helloReply, parsePacket} from '../../../src/miio/packet.ts'
 import {MiioSocket} from '../../../src/miio/socket.ts'
+import {loopback} from '../../support/addresses.ts'
 import {seeded} from '../../support/virtual-clock.ts'
 import {until} from '../../support/wait.ts'
 import {DID, TOKEN} from './vectors.ts'
@@ -26,8 +27,8 @@ afterEach(async () => {
 
 describe('a datagram', () => {
   test('finds whoever listens to its sender’s address and port', async () => {
-    const one = await peer('127.0.11.1')
-    const two = await peer('127.0.11.2')
+    const one = await peer(loopback(11, 1))
+    const two = await peer(loopback(11, 2))
     const heard: string[] = []
     for (const {name, host, port} of [
       {name: 'one', ...one.at},
@@ -41,9 +42,9 @@ describe('a datagram', () => {
   })
 
   test('from the right host and another port, or another host and the right port, finds nobody', async () => {
-    const real = await peer('127.0.11.1')
-    const otherPort = await peer('127.0.11.1')
-    const otherHost = await peer('127.0.11.2', real.at.port)
+    const real = await peer(loopback(11, 1))
+    const otherPort = await peer(loopback(11, 1))
+    const otherHost = await peer(loopback(11, 2), real.at.port)
     const heard: string[] = []
     const strangers: string[] = []
     socket.listen(real.at.host, real.at.port, (datagram) => heard.push(String(datagram)))
@@ -54,14 +55,14 @@ describe('a datagram', () => {
     await until(() => heard.length > 0, {what: 'the real answer'})
     expect(heard).toEqual(['real'])
     expect(strangers).toEqual([
-      `other port 127.0.11.1:${otherPort.at.port}`,
-      `other host 127.0.11.2:${real.at.port}`,
+      `other port ${loopback(11, 1)}:${otherPort.at.port}`,
+      `other host ${loopback(11, 2)}:${real.at.port}`,
     ])
     expect(socket.counters).toMatchObject({received: 3, strangers: 2})
   })
 
   test('is handed to nobody once the listener is gone', async () => {
-    const one = await peer('127.0.11.1')
+    const one = await peer(loopback(11, 1))
     const heard: string[] = []
     const strangers: string[] = []
     const stop = socket.listen(one.at.host, one.at.port, (datagram) => heard.push(String(datagram)))
@@ -80,7 +81,7 @@ describe('a datagram', () => {
   })
 
   test('that is a hello reply is shown to strangers’ listeners even when its sender is known', async () => {
-    const one = await peer('127.0.11.1')
+    const one = await peer(loopback(11, 1))
     const heard: Buffer[] = []
     const found: Buffer[] = []
     socket.listen(one.at.host, one.at.port, (datagram) => heard.push(datagram))
@@ -92,7 +93,7 @@ describe('a datagram', () => {
   })
 
   test('of any size, none included, does no harm', async () => {
-    const one = await peer('127.0.11.1')
+    const one = await peer(loopback(11, 1))
     const sizes: number[] = []
     socket.listen(one.at.host, one.at.port, (datagram) => sizes.push(datagram.length))
     for (const size of [0, 1, 31, 32, 65_507]) await one.reply(Buffer.alloc(size, 0x21))
@@ -114,28 +115,28 @@ describe('sending', () => {
   })
 
   test.each([0, 70_000, -1])('to a port that is none (%i) is such an error, too', async (port) => {
-    await expect(socket.send(HELLO, '127.0.11.1', port)).rejects.toMatchObject({
+    await expect(socket.send(HELLO, loopback(11, 1), port)).rejects.toMatchObject({
       code: 'unreachable',
       stage: 'send',
     })
   })
 
   test('what is too long for a datagram is such an error, too', async () => {
-    const sending = socket.send(Buffer.alloc(70_000), '127.0.11.1', 54321)
+    const sending = socket.send(Buffer.alloc(70_000), loopback(11, 1), 54321)
     await expect(sending).rejects.toThrow(/too long \(EMSGSIZE\)/)
   })
 
   test('before opening and after closing is such an error, too', async () => {
-    await expect(new MiioSocket().send(HELLO, '127.0.11.1', 54321)).rejects.toMatchObject({stage: 'send'})
+    await expect(new MiioSocket().send(HELLO, loopback(11, 1), 54321)).rejects.toMatchObject({stage: 'send'})
     await socket.close()
     await socket.close()
-    await expect(socket.send(HELLO, '127.0.11.1', 54321)).rejects.toMatchObject({code: 'unreachable'})
+    await expect(socket.send(HELLO, loopback(11, 1), 54321)).rejects.toMatchObject({code: 'unreachable'})
   })
 
   test('to a port where nobody is harms nobody else', async () => {
-    const gone = await peer('127.0.11.3')
+    const gone = await peer(loopback(11, 3))
     await new Promise<void>((resolve) => peers.pop()?.close(() => resolve()))
-    const one = await peer('127.0.11.1')
+    const one = await peer(loopback(11, 1))
     const heard: Buffer[] = []
     socket.listen(one.at.host, one.at.port, (datagram) => heard.push(datagram))
     for (let i = 0; i < 3; i++) await socket.send(HELLO, gone.at.host, gone.at.port)
@@ -150,9 +151,9 @@ test('an address that is not this machine’s cannot be bound, and the error say
 })
 
 test('a client over real UDP takes no answer but its plug’s', async () => {
-  const plug = await peer('127.0.11.1')
-  const otherPort = await peer('127.0.11.1')
-  const otherHost = await peer('127.0.11.2', plug.at.port)
+  const plug = await peer(loopback(11, 1))
+  const otherPort = await peer(loopback(11, 1))
+  const otherHost = await peer(loopback(11, 2), plug.at.port)
   const cipher = new Cipher(TOKEN)
   plug.socket.on('message', (datagram, from) => {
     const packet = parsePacket(datagram)

@@ -11,6 +11,7 @@ import type {Address, Model, Property, Raw, Value} from '../../../src/models/mod
 import {isKnownName, NAMES, patternOf} from '../../../src/models/names.ts'
 import {type Answer, firmwareOf, type Surroundings} from '../../../src/simulator/firmware.ts'
 import {habitsOf} from '../../../src/simulator/habits.ts'
+import {loopback} from '../../support/addresses.ts'
 import {startPlug} from '../../support/bridge.ts'
 import {messageProblems} from '../../support/discovery-validator.ts'
 import {TOKEN} from '../../support/token.ts'
@@ -137,7 +138,7 @@ describe('over the wire', () => {
   beforeAll(async () => {
     await socket.open()
     for (const [index, [id, model]] of models.entries()) {
-      const trip = readAndSet(id, model, `127.80.1.${index + 1}`, socket)
+      const trip = readAndSet(id, model, loopback(1, index + 1), socket)
       trip.catch(() => {}) // its test says so
       trips.set(id, trip)
     }
@@ -219,7 +220,7 @@ function plugIn(id: string, model: Model) {
   const plug: Surroundings = {
     did: 4711,
     token: Buffer.from(TOKEN, 'hex'),
-    address: '127.80.0.1',
+    address: loopback(0, 1),
     uptimeS: 123,
     rssi: -52,
     habits: habitsOf(id),

@@ -2,6 +2,7 @@ import {createSocket, type RemoteInfo} from 'node:dgram'
 import {once} from 'node:events'
 import {HELLO, MIIO_PORT} from '../../../src/miio/packet.ts'
 import type {SimulatedPlug} from '../../../src/simulator/plug.ts'
+import {loopback} from '../../support/addresses.ts'
 
 /** A hello with a stamp of its own, which a plug gives back: everything sent before it has been answered by then, or never will be. */
 const LAST_WORD = Buffer.from(HELLO).fill(Buffer.from('01020304', 'hex'), 12, 16)
@@ -13,7 +14,7 @@ export class Asker {
 
   async open(): Promise<this> {
     this.#socket.on('message', (packet, from) => this.#heard.push({packet, from}))
-    this.#socket.bind(0, '127.0.60.250')
+    this.#socket.bind(0, loopback(60, 250))
     await once(this.#socket, 'listening')
     this.#socket.setBroadcast(true)
     return this

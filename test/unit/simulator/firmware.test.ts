@@ -11,7 +11,7 @@ function plugIn(id: string, state: Record<string, Value> = {}, habits: Partial<H
   const plug: Surroundings = {
     did: 0x0f1e2d3c,
     token: Buffer.from('5a3c1f0e9d8b7a695847362514039281', 'hex'),
-    address: '127.0.60.1',
+    address: '192.0.2.60',
     uptimeS: 123456,
     rssi: -52,
     habits: {...habitsOf(id), ...habits},
@@ -107,7 +107,7 @@ describe('every definition', () => {
         hw_ver: expect.any(String),
         mac: '28:6C:07:1E:2D:3C',
         ap: {ssid: 'simulated', rssi: -52},
-        netif: {localIp: '127.0.60.1'},
+        netif: {localIp: '192.0.2.60'},
         mmfree: expect.any(Number),
       },
     })

@@ -36,7 +36,7 @@ function plugIn(habits: Partial<Habits> = {}, described = model) {
   const plug = {
     did: 1,
     token: Buffer.alloc(16),
-    address: '127.81.9.1',
+    address: '192.0.2.9',
     uptimeS: 1,
     rssi: -50,
     habits: {...habitsOf('test.plug.moods'), ...habits},

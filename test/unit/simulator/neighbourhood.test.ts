@@ -1,11 +1,12 @@
 import {createSocket} from 'node:dgram'
 import {once} from 'node:events'
 import {afterEach, describe, expect, it} from 'vitest'
-import {HELLO} from '../../../src/miio/packet.ts'
+import {HELLO, MIIO_PORT} from '../../../src/miio/packet.ts'
 import {builtIn, Catalogue} from '../../../src/models/index.ts'
 import type {Model} from '../../../src/models/model.ts'
 import {kilowattHours, miot} from '../../../src/models/vocabulary.ts'
 import {LOOPBACK_BROADCAST, type Neighbourhood, simulate} from '../../../src/simulator/neighbourhood.ts'
+import {BROADCAST, loopback} from '../../support/addresses.ts'
 import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
 import {eight} from '../../support/virtual-home.ts'
 import {Asker} from './asker.ts'
@@ -19,12 +20,20 @@ afterEach(async () => {
 })
 
 function make(options: Partial<Parameters<typeof simulate>[0]> = {}): Neighbourhood {
-  running = simulate({count: 5, firstAddress: '127.0.61.254', seed: 7, clock, random: seeded(1), ...options})
+  running = simulate({
+    count: 5,
+    firstAddress: loopback(61, 254),
+    seed: 7,
+    clock,
+    random: seeded(1),
+    broadcast: BROADCAST,
+    ...options,
+  })
   return running
 }
 
 it('every plug answers a broadcast hello, each from its own address', async () => {
-  const {plugs} = make()
+  const {plugs} = make({broadcast: LOOPBACK_BROADCAST})
   await running?.start()
   const asker = await new Asker().open()
   asker.send(HELLO, LOOPBACK_BROADCAST)
@@ -42,11 +51,11 @@ describe('making many', () => {
   it('deals out addresses one by one and the models in turn', () => {
     const {plugs} = make({models: ['chuangmi.plug.v3', 'chuangmi.plug.m1']})
     expect(plugs.map((plug) => plug.address)).toEqual([
-      '127.0.61.254',
-      '127.0.61.255',
-      '127.0.62.0',
-      '127.0.62.1',
-      '127.0.62.2',
+      loopback(61, 254),
+      loopback(61, 255),
+      loopback(62, 0),
+      loopback(62, 1),
+      loopback(62, 2),
     ])
     expect(plugs.map((plug) => plug.modelId.slice(-2))).toEqual(['v3', 'm1', 'v3', 'm1', 'v3'])
   })
@@ -78,22 +87,27 @@ describe('making many', () => {
 
 describe('a broadcast address that is taken', () => {
   it('is an error that says so, and leaves nothing running', async () => {
-    const port = 54399
     const thief = createSocket('udp4')
-    thief.bind(port, LOOPBACK_BROADCAST)
+    thief.bind(MIIO_PORT, BROADCAST)
     await once(thief, 'listening')
-    await expect(make({port}).start()).rejects.toThrow(
-      'UDP 127.255.255.255:54399 is taken: is another simulator, or a demo, running? (EADDRINUSE)',
+    await expect(make().start()).rejects.toThrow(
+      `UDP ${BROADCAST}:54321 is taken: is another simulator, or a demo, running? (EADDRINUSE)`,
     )
     thief.close()
     await once(thief, 'close')
-    await make({port}).start()
+    await make().start()
   })
 
   it('is shared with another simulator', async () => {
-    const other = simulate({count: 1, firstAddress: '127.0.63.1', clock, random: seeded(2)})
+    const other = simulate({
+      count: 1,
+      firstAddress: loopback(63, 1),
+      clock,
+      random: seeded(2),
+      broadcast: BROADCAST,
+    })
     await other.start()
-    await make({count: 1, firstAddress: '127.0.63.2'}).start()
+    await make({count: 1, firstAddress: loopback(63, 2)}).start()
     await other.stop()
   })
 })

@@ -1,6 +1,7 @@
 import {afterEach, beforeEach, describe, expect, it} from 'vitest'
 import {HELLO} from '../../../src/miio/packet.ts'
 import {type PlugOptions, SimulatedPlug} from '../../../src/simulator/plug.ts'
+import {loopback} from '../../support/addresses.ts'
 import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
 import {Asker, opened, sealed} from './asker.ts'
 
@@ -30,7 +31,7 @@ async function start(options: Partial<PlugOptions> = {}): Promise<SimulatedPlug>
     model: 'chuangmi.plug.m1',
     did,
     token,
-    address: '127.0.60.1',
+    address: loopback(60, 1),
     clock,
     random: seeded(1),
     state: {state: 'OFF', temperature: 32},
@@ -236,7 +237,7 @@ describe('power', () => {
     plug.powerCycle(5000)
     expect(plug.inFlight).toBe(0)
     asker.send(HELLO, plug.address)
-    await asker.exchange(await start({address: '127.0.60.2'}))
+    await asker.exchange(await start({address: loopback(60, 2)}))
     await clock.advance(5000)
     const [hello, ...more] = await asker.exchange(plug, HELLO)
     expect(hello?.readUInt32BE(12)).toBe(0)
@@ -257,18 +258,18 @@ describe('power', () => {
 describe('an address', () => {
   it('that changes leaves silence behind', async () => {
     const plug = await start()
-    await plug.moveTo('127.0.60.2')
-    expect(plug.address).toBe('127.0.60.2')
-    asker.send(HELLO, '127.0.60.1')
+    await plug.moveTo(loopback(60, 2))
+    expect(plug.address).toBe(loopback(60, 2))
+    asker.send(HELLO, loopback(60, 1))
     expect(await asker.exchange(plug, HELLO)).toHaveLength(1)
     const other = await start({did: 5})
-    expect(other.address).toBe('127.0.60.1')
+    expect(other.address).toBe(loopback(60, 1))
   })
 
   it('that is taken is an error that says so, and changes nothing', async () => {
     const plug = await start()
-    const other = await start({address: '127.0.60.2'})
-    await expect(other.moveTo('127.0.60.1')).rejects.toThrow('UDP 127.0.60.1:54321 is taken')
+    const other = await start({address: loopback(60, 2)})
+    await expect(other.moveTo(loopback(60, 1))).rejects.toThrow(`UDP ${loopback(60, 1)}:54321 is taken`)
     await expect(start()).rejects.toThrow('EADDRINUSE')
     expect(await asker.exchange(other, HELLO)).toHaveLength(1)
     expect(await asker.exchange(plug, HELLO)).toHaveLength(1)
@@ -282,10 +283,13 @@ describe('an address', () => {
 
   it('changes again and again as a fault', async () => {
     const plug = await start({faults: {addressChangeEveryMs: 30_000}})
+    const first = plug.address
+    const [, network, ...rest] = first.split('.')
+    const other = ['127', Number(network) + 1, ...rest].join('.')
     await clock.advance(30_000)
-    await reached(() => plug.address === '127.1.60.1')
+    await reached(() => plug.address === other)
     await clock.advance(30_000)
-    await reached(() => plug.address === '127.0.60.1')
+    await reached(() => plug.address === first)
     expect(await asker.exchange(plug, HELLO)).toHaveLength(1)
   })
 })
@@ -357,7 +361,7 @@ describe('a scripted mishap befalls the next request only', () => {
 it('silence as a fault hears nothing', async () => {
   const plug = await start({faults: {silence: true}})
   asker.send(sealed(plug, ON), plug.address)
-  const other = await start({address: '127.0.60.2'})
+  const other = await start({address: loopback(60, 2)})
   expect(await asker.exchange(other, HELLO)).toHaveLength(1)
   plug.misbehave({})
   expect(await asker.exchange(plug)).toEqual([])

@@ -1,0 +1,41 @@
+/** Loopback networks that several processes, and several test runs on one machine, share without meeting. */
+import {createSocket} from 'node:dgram'
+import {once} from 'node:events'
+
+/** 127.0.0.0/15 is used by others: 127.0.0.1, the resolver of systemd, the demo. */
+const FIRST = 2
+const LAST = 252
+/** No simulated plug has it. */
+const LOCK = {host: '255.254', port: 54321}
+
+/**
+ * Claims one of the networks 127.2.0.0/15, 127.4.0.0/15 … 127.252.0.0/15 for this process: it binds one address of it, which the kernel
+ * releases when the process ends, however it ends. A /15, because a simulated plug that changes its address changes the lowest bit of
+ * the second number.
+ * @param preferred the how manieth is tried first, from 0: where nothing else runs, the same process gets the same addresses
+ * @returns its second number, an even one
+ * @throws Error when all of them are taken, or loopback is only 127.0.0.1 (macOS)
+ */
+export async function claimNetwork(preferred = 0): Promise<number> {
+  const all = Array.from({length: (LAST - FIRST) / 2 + 1}, (_, index) => FIRST + 2 * index)
+  const from = preferred % all.length
+  for (const network of [...all.slice(from), ...all.slice(0, from)])
+    if (await isBound(`127.${network}.${LOCK.host}`)) return network
+  throw new Error(
+    `expected a free network among 127.${FIRST}.0.0/15 … 127.${LAST}.0.0/15, but UDP ${LOCK.port} of 127.x.${LOCK.host} is taken in all`,
+  )
+}
+
+/** Whether the address is ours now. @throws Error when it cannot be had for another reason than that somebody else has it */
+async function isBound(address: string): Promise<boolean> {
+  const lock = createSocket('udp4').unref()
+  lock.bind({port: LOCK.port, address, exclusive: true})
+  try {
+    await once(lock, 'listening')
+    return true
+  } catch (error) {
+    lock.close()
+    if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') return false
+    throw error
+  }
+}
