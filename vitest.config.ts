@@ -13,7 +13,7 @@ export default defineConfig({
       'test/homeassistant/**',
       ...(brokerless ? ['test/e2e/**', 'test/unit/mqtt/**'] : []),
     ],
-    globalSetup: ['test/setup/debian-packages.ts'],
+    globalSetup: ['test/setup/seed.ts', 'test/setup/debian-packages.ts'],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 30_000,

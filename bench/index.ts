@@ -3,6 +3,7 @@
  * is compared is measured in one run. `npm run bench -- --help` lists the options.
  */
 import {parseArgs} from 'node:util'
+import {claimNetwork} from '../test/support/loopback.ts'
 import {type Broker, startBroker} from './broker.ts'
 import {measureCodec} from './codec.ts'
 import {crowdRows, measureCrowd} from './crowd.ts'
@@ -18,8 +19,9 @@ const HELP = `npm run bench -- [options]
   --heap <MB>          limit the bridge's heap as NODE_OPTIONS=--max-old-space-size=<MB> does
   --profile <folder>   write a CPU profile of the crowd's bridge there`
 
-/** Nobody else's loopback addresses: the tests have theirs. */
-const ADDRESSES = {crowd: '127.79.0.1', polls: '127.79.64.1', latency: '127.79.128.1'}
+const network = await claimNetwork()
+/** The first of many. */
+const ADDRESSES = {crowd: `127.${network}.0.1`, polls: `127.${network}.64.1`, latency: `127.${network}.128.1`}
 const FEW = 10
 const MANY = 1000
 

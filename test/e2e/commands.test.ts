@@ -1,5 +1,4 @@
 import {execFile} from 'node:child_process'
-import {randomBytes} from 'node:crypto'
 import {promisify} from 'node:util'
 import {describe, expect, it, vi} from 'vitest'
 import {loopback} from '../support/addresses.ts'
@@ -7,6 +6,7 @@ import {startBridge, startPlug} from '../support/bridge.ts'
 import {Conversation, commandsIn, withoutSignal} from '../support/conversation.ts'
 import {type Broker, startMosquitto} from '../support/mosquitto.ts'
 import {mosquittoPub, Watcher} from '../support/mqtt-user.ts'
+import {randomBytes} from '../support/seeds.ts'
 import {until} from '../support/wait.ts'
 
 const run = promisify(execFile)

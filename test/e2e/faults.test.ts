@@ -1,4 +1,3 @@
-import {randomBytes} from 'node:crypto'
 import {createSocket, type RemoteInfo, type Socket} from 'node:dgram'
 import {once} from 'node:events'
 import {mkdtemp, rm} from 'node:fs/promises'
@@ -12,6 +11,8 @@ import {inReachOfBroadcasts, startBridge, startPlug, TOKEN} from '../support/bri
 import {Conversation, commandsIn} from '../support/conversation.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
+import {randomBytes} from '../support/seeds.ts'
+import {seeded} from '../support/virtual-clock.ts'
 import {until} from '../support/wait.ts'
 
 /** No poll takes a mishap that is meant for a command. */
@@ -81,15 +82,6 @@ function malformed(id: number): string[] {
     '['.repeat(1000),
     `{"id":"${id}","result":["on",99]}`,
   ]
-}
-
-/** The same chances in every run. */
-function seeded(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return state / 2 ** 32
-  }
 }
 
 describe.concurrent('a network that loses, delays and invents', async () => {

@@ -15,6 +15,7 @@ import {meter} from '../support/meter.ts'
 import {type Broker, startMosquitto} from '../support/mosquitto.ts'
 import {mosquittoPub, Watcher} from '../support/mqtt-user.ts'
 import {Recorder} from '../support/recorder.ts'
+import {random} from '../support/seeds.ts'
 import {until} from '../support/wait.ts'
 
 interface Discovery {
@@ -274,7 +275,7 @@ describe('a plug in Home Assistant', () => {
       token: Buffer.from(TOKEN, 'hex'),
       address: loopback(5, 1),
       clock: systemClock,
-      random: Math.random,
+      random,
     })
     await startBridge({
       broker,

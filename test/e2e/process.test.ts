@@ -389,7 +389,7 @@ describe('the start of the bridge', () => {
         `mqtt: {url: "${broker.url}", client_id: mistaken, keepalife: 5s}`,
         'poll: {interval: soon}',
         'devices:',
-        `  desk: {host: ${loopback(6, 2)}, token: 0011}`,
+        '  desk: {host: 192.0.2.62, token: 0011}',
         `  "a+b": {host: ${loopback(6, 3)}, token: ${TOKEN}}`,
         `  lost: {token: ${TOKEN}}`,
       ].join('\n'),

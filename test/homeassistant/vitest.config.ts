@@ -4,7 +4,7 @@ import {defineConfig} from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/homeassistant/*.test.ts'],
-    globalSetup: ['test/setup/debian-packages.ts', 'test/homeassistant/setup.ts'],
+    globalSetup: ['test/setup/seed.ts', 'test/setup/debian-packages.ts', 'test/homeassistant/setup.ts'],
     pool: 'forks',
     maxWorkers: 1,
     testTimeout: 120_000,

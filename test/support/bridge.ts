@@ -13,6 +13,7 @@ import {type PlugOptions, SimulatedPlug} from '../../src/simulator/plug.ts'
 import {StateStore} from '../../src/state.ts'
 import {BROADCAST, freeAddress} from './addresses.ts'
 import type {Broker} from './mosquitto.ts'
+import {random} from './seeds.ts'
 import {TOKEN} from './token.ts'
 
 export {TOKEN}
@@ -32,7 +33,7 @@ export async function startPlug(choice: Partial<PlugOptions> = {}): Promise<Simu
     address,
     token: Buffer.from(TOKEN, 'hex'),
     clock: systemClock,
-    random: Math.random,
+    random,
     remember: 10_000,
     ...choice,
   })
@@ -45,7 +46,7 @@ export async function startPlug(choice: Partial<PlugOptions> = {}): Promise<Simu
 export async function inReachOfBroadcasts(plugs: readonly SimulatedPlug[]): Promise<void> {
   const neighbourhood = new Neighbourhood(plugs, {
     clock: systemClock,
-    random: Math.random,
+    random,
     broadcast: BROADCAST,
   })
   await neighbourhood.listen()
@@ -92,8 +93,8 @@ export async function startBridge(choice: BridgeChoice): Promise<Bridge> {
     destination: {write: (line) => lines.push(JSON.parse(line))},
   })
   const {clock = systemClock} = choice
-  const store = await StateStore.open(folder, {clock, random: Math.random, log})
-  const ledger = await EnergyLedger.open(folder, {clock, random: Math.random, log})
+  const store = await StateStore.open(folder, {clock, random, log})
+  const ledger = await EnergyLedger.open(folder, {clock, random, log})
   const bridge: Bridge = {
     config,
     folder,
@@ -103,7 +104,7 @@ export async function startBridge(choice: BridgeChoice): Promise<Bridge> {
     daemon: new Daemon({
       config,
       clock,
-      random: Math.random,
+      random,
       log,
       store,
       ledger,

@@ -1,5 +1,4 @@
 import {type ChildProcess, execFile, spawn} from 'node:child_process'
-import {randomUUID} from 'node:crypto'
 import {once} from 'node:events'
 import {promisify} from 'node:util'
 import {connectAsync, type IClientPublishOptions, type MqttClient} from 'mqtt'
@@ -18,6 +17,8 @@ type Predicate = (message: Message) => boolean
 const run = promisify(execFile)
 
 const present = new Set<Subscriber | Watcher>()
+/** What is unique to one of us carries a number. */
+let names = 0
 
 afterAll(() => Promise.all([...present].map((user) => user.stop())))
 
@@ -34,7 +35,7 @@ export async function mosquittoPub(broker: Broker, ...args: string[]): Promise<v
  * @throws Error with what it printed, when the broker does not let it subscribe
  */
 export async function mosquittoSub(broker: Broker, topic: string, ...args: string[]): Promise<Subscriber> {
-  const id = `sub-${randomUUID()}`
+  const id = `sub-${++names}`
   const subscriber = new Subscriber([...address(broker), '-i', id, '-t', topic, '-F', '%j', ...args])
   present.add(subscriber)
   // The broker's word: the program keeps its own "Subscribed" in a buffer.
@@ -167,7 +168,7 @@ async function retainedFor(client: MqttClient, filters: readonly string[]): Prom
   const messages: Message[] = []
   remember(client, messages)
   // At QoS 0 a broker keeps the order, so that this message comes after the last retained one. `#` does not match `$`.
-  const end = `$end-of-retained/${randomUUID()}`
+  const end = `$end-of-retained/${++names}`
   await client.subscribeAsync([...filters, end])
   await client.publishAsync(end, '')
   await until(() => messages.some(({topic}) => topic === end), {what: 'the end of the retained messages'})

@@ -19,6 +19,7 @@ import {
   stateFolder,
 } from '../../src/config.ts'
 import {Secret} from '../../src/secret.ts'
+import {checkProperty} from '../support/seeds.ts'
 
 const TOKEN = '00112233445566778899aabbccddeeff'
 const OTHER_TOKEN = 'ffeeddccbbaa99887766554433221100'
@@ -163,7 +164,7 @@ describe('text', () => {
 
   it('survives in every style of YAML, whatever it is', () => {
     const password = fc.string({minLength: 1, unit: 'grapheme'})
-    fc.assert(
+    checkProperty(
       fc.property(password, (text) => {
         expect(parse(`mqtt: {password: ${JSON.stringify(text)}}`).mqtt.password?.reveal()).toBe(text)
       }),
@@ -467,7 +468,7 @@ devices:
       '\0',
     ]
     const soup = fc.array(fc.oneof(fc.constantFrom(...words), fc.string()), {maxLength: 30})
-    fc.assert(
+    checkProperty(
       fc.property(soup, (parts) => {
         for (const line of problems(parts.join(''))) expect(line).not.toContain(TOKEN)
       }),

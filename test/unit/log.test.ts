@@ -7,6 +7,7 @@ import {afterAll, beforeAll, describe, expect, it} from 'vitest'
 import {createLog, type LogOptions, type RootLog, type Warning} from '../../src/log.ts'
 import {Redactor} from '../../src/redact.ts'
 import {Secret} from '../../src/secret.ts'
+import {checkProperty} from '../support/seeds.ts'
 
 const TOKEN = '00112233445566778899aabbccddeeff'
 const PASSWORD = 'p"4s\\s/wörd\n!'
@@ -76,7 +77,7 @@ describe('a line of JSON', () => {
 
   it('stays one object, whatever is said, secrets included, and holds no raw control character', () => {
     const anything = fc.oneof(fc.anything({maxDepth: 3}), fc.string({unit: 'binary'}), fc.constant(PASSWORD))
-    fc.assert(
+    checkProperty(
       fc.property(fc.string({unit: 'binary'}), fc.dictionary(fc.string(), anything), (message, fields) => {
         const line = json((log) => log.error(message, fields))
         expect(line.trimEnd()).not.toMatch(/[\p{Cc}\u2028\u202e]/u)

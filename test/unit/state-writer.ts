@@ -3,10 +3,11 @@ import {systemClock} from '../../src/clock.ts'
 import {createLog} from '../../src/log.ts'
 import {Secret} from '../../src/secret.ts'
 import {StateStore} from '../../src/state.ts'
+import {seeded} from '../support/virtual-clock.ts'
 
 const [folder = '', plugs = '200', rounds = 'Infinity'] = process.argv.slice(2)
 const log = createLog({destination: 'stderr'})
-const store = await StateStore.open(folder, {clock: systemClock, log, random: Math.random})
+const store = await StateStore.open(folder, {clock: systemClock, log, random: seeded(1)})
 for (let round = 0; round < Number(rounds); round++) {
   for (let did = 1; did <= Number(plugs); did++)
     store.remember(did, new Secret(did.toString(16).padStart(32, '0')), {

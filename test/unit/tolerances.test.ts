@@ -6,12 +6,13 @@ import {systemClock} from '../../src/clock.ts'
 import {StateStore} from '../../src/state.ts'
 import {tolerancesIn} from '../../src/tolerances.ts'
 import {RememberingLog} from '../support/remembering-log.ts'
+import {random} from '../support/seeds.ts'
 
 it('what was found out of a model is remembered, but not of one that the user describes and may have edited since', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-tolerances-'))
   const store = await StateStore.open(folder, {
     clock: systemClock,
-    random: Math.random,
+    random,
     log: new RememberingLog(),
   })
   const models = ['cuco.plug.v3', 'acme.plug.one']

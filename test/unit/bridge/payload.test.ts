@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import {describe, expect, it} from 'vitest'
 import {LONGEST_PAYLOAD_BYTES, parseGet, parseRequest, parseSet} from '../../../src/bridge/payload.ts'
 import {CommandError} from '../../../src/device/errors.ts'
+import {checkProperty} from '../../support/seeds.ts'
 
 const parsers = {
   'for all properties': (payload: Buffer) => parseSet(payload, undefined),
@@ -37,7 +38,7 @@ const payloads = fc.oneof(
 
 describe.each(Object.entries(parsers))('a payload %s', (_, parse) => {
   it('is understood, or refused as invalid, and never anything else', () => {
-    fc.assert(
+    checkProperty(
       fc.property(payloads, (payload) => {
         expect(['parsed', 'invalid_payload']).toContain(outcome(parse, payload))
       }),
@@ -46,7 +47,7 @@ describe.each(Object.entries(parsers))('a payload %s', (_, parse) => {
   })
 
   it('can be repeated in an answer once it was understood', () => {
-    fc.assert(
+    checkProperty(
       fc.property(payloads, (payload) => {
         fc.pre(outcome(parse, payload) === 'parsed')
         expect(() => JSON.stringify(parse(payload))).not.toThrow()

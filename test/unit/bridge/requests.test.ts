@@ -4,6 +4,7 @@ import type {Controls} from '../../../src/bridge/controls.ts'
 import {Requests} from '../../../src/bridge/requests.ts'
 import type {Incoming} from '../../../src/mqtt/connection.ts'
 import {RememberingLog} from '../../support/remembering-log.ts'
+import {checkProperty} from '../../support/seeds.ts'
 import {VirtualClock} from '../../support/virtual-clock.ts'
 import {RememberingPublisher, topics} from './stage.ts'
 
@@ -141,7 +142,7 @@ describe('a request', () => {
       fc.stringMatching(/^[a-z_]{1,9}(\/[a-z]{1,9})?$/),
     )
     const payloads = fc.oneof(fc.json(), fc.string({unit: 'binary'}), fc.constant('{"log_level":"debug"}'))
-    await fc.assert(
+    await checkProperty(
       fc.asyncProperty(verbs, payloads, async (verb, payload) => {
         publisher.messages.length = 0
         await requests.handle(verb, message(payload))

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import {describe, expect, it} from 'vitest'
 import {nameProblem} from '../../../src/config/names.ts'
 import {assertTopic, Topics} from '../../../src/mqtt/topics.ts'
+import {checkProperty} from '../../support/seeds.ts'
 
 const topics = new Topics('miio2mqtt', 'homeassistant/status')
 
@@ -52,7 +53,7 @@ const topicsOf = (name: string) => [
 
 describe('the topics of a plug', () => {
   it('are such that every broker takes them, whatever name the configuration accepts', () => {
-    fc.assert(
+    checkProperty(
       fc.property(names, (name) => {
         for (const topic of topicsOf(name)) expect(() => assertTopic(topic)).not.toThrow()
       }),
@@ -61,7 +62,7 @@ describe('the topics of a plug', () => {
   })
 
   it('never hold a wildcard, an empty level or a control character', () => {
-    fc.assert(
+    checkProperty(
       fc.property(names, (name) => {
         for (const topic of topicsOf(name)) {
           expect(topic).not.toMatch(/[+#\p{Cc}]/u)
@@ -73,7 +74,7 @@ describe('the topics of a plug', () => {
   })
 
   it('are found again in a message to it', () => {
-    fc.assert(
+    checkProperty(
       fc.property(names, properties, (name, property) => {
         expect(topics.parse(`miio2mqtt/${name}/set`)).toEqual({kind: 'set', name})
         expect(topics.parse(`miio2mqtt/${name}/get`)).toEqual({kind: 'get', name})
@@ -84,7 +85,7 @@ describe('the topics of a plug', () => {
   })
 
   it('are commands only where they are meant to be: what the bridge says never commands another plug', () => {
-    fc.assert(
+    checkProperty(
       fc.property(names, (name) => {
         for (const topic of [topics.state(name), topics.availability(name), topics.response(name)])
           expect(topics.parse(topic)).toBeUndefined()
@@ -95,7 +96,7 @@ describe('the topics of a plug', () => {
 
 describe('the subscriptions', () => {
   it('catch every command exactly once, and nothing the bridge says itself', () => {
-    fc.assert(
+    checkProperty(
       fc.property(fc.uniqueArray(names, {minLength: 1, maxLength: 5}), properties, (all, property) => {
         const filters = topics.commands(all)
         const caught = (topic: string) => filters.filter((filter) => matches(filter, topic)).length
@@ -137,7 +138,7 @@ describe('a topic that comes in', () => {
   })
 
   it('is never a reason to fail, whatever it is', () => {
-    fc.assert(fc.property(fc.string({unit: 'binary'}), (text) => void topics.parse(`miio2mqtt/${text}`)))
+    checkProperty(fc.property(fc.string({unit: 'binary'}), (text) => void topics.parse(`miio2mqtt/${text}`)))
   })
 })
 

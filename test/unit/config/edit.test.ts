@@ -3,6 +3,7 @@ import {describe, expect, it} from 'vitest'
 import {edited} from '../../../src/config/edit.ts'
 import {ConfigError} from '../../../src/config/problems.ts'
 import {parseConfig} from '../../../src/config.ts'
+import {checkProperty} from '../../support/seeds.ts'
 import {TOKEN} from '../../support/token.ts'
 
 const text = `# my plugs
@@ -142,7 +143,7 @@ groups: {}
   it('keeps every comment, wherever it stands', () => {
     const lines = sections.split('\n')
     const remarks = fc.array(fc.tuple(fc.nat(lines.length), fc.nat(8), fc.boolean()), {maxLength: 12})
-    fc.assert(
+    checkProperty(
       fc.property(remarks, fc.constantFrom('desk', 'lamp', 'fan'), (places, name) => {
         const said = lines.flatMap((line, index) => [
           ...places.flatMap(([at, indent, isApart], remark) =>
@@ -197,7 +198,7 @@ groups: {}
   })
 
   it('reads back whatever was written, however it looks', () => {
-    fc.assert(
+    checkProperty(
       fc.property(fc.string({unit: 'grapheme', minLength: 1}), (description) => {
         const put = {host: '192.168.1.40', token: TOKEN, description}
         const config = parseConfig(edited('', 'config.yaml', [{path: ['devices', 'desk'], put}]), {

@@ -4,6 +4,7 @@ import {MiioClient} from '../../../src/miio/client.ts'
 import {MiioError} from '../../../src/miio/errors.ts'
 import {Cipher, MalformedPacket, parsePacket} from '../../../src/miio/packet.ts'
 import {parseReply, UnreadableReply} from '../../../src/miio/repair.ts'
+import {checkProperty} from '../../support/seeds.ts'
 import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
 import {MemoryNetwork, MemoryPlug} from './memory-network.ts'
 import {BAD_PACKETS, DID, RESPONSES, TOKEN} from './vectors.ts'
@@ -63,7 +64,7 @@ const datagram = fc.oneof(
 
 describe('whatever comes', () => {
   test('a datagram is a packet or a MalformedPacket', () => {
-    fc.assert(
+    checkProperty(
       fc.property(datagram, (bytes) => {
         expectOnly(MalformedPacket, () => {
           const packet = parsePacket(bytes)
@@ -75,7 +76,7 @@ describe('whatever comes', () => {
   })
 
   test('a payload is a reply or an UnreadableReply', () => {
-    fc.assert(
+    checkProperty(
       fc.property(
         fc.oneof(
           jsonish,
@@ -95,7 +96,7 @@ describe('whatever comes', () => {
 
   test('proper JSON is never repaired', () => {
     const reply = fc.record({id: fc.nat(), result: fc.jsonValue({noUnicodeString: false, maxDepth: 5})})
-    fc.assert(
+    checkProperty(
       fc.property(reply, (sent) => {
         const text = JSON.stringify(sent)
         fc.pre(!text.includes('__proto__'))
@@ -107,7 +108,7 @@ describe('whatever comes', () => {
 
   test('empty slots never move the full ones', () => {
     const slots = fc.array(fc.option(fc.oneof(fc.integer(), fc.boolean(), fc.string())), {minLength: 2})
-    fc.assert(
+    checkProperty(
       fc.property(slots, (values) => {
         const printed = values.map((value) => (value === null ? '' : JSON.stringify(value))).join(',')
         const {reply} = parseReply(Buffer.from(`{"result":[${printed}],"id":1}\0`))
@@ -118,7 +119,7 @@ describe('whatever comes', () => {
   })
 
   test('a call ends with an answer or a MiioError, and leaves no timer', async () => {
-    await fc.assert(
+    await checkProperty(
       fc.asyncProperty(fc.array(datagram, {maxLength: 5}), fc.boolean(), async (datagrams, greets) => {
         const clock = new VirtualClock()
         const network = new MemoryNetwork(clock)

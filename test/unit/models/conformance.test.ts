@@ -14,6 +14,7 @@ import {habitsOf} from '../../../src/simulator/habits.ts'
 import {loopback} from '../../support/addresses.ts'
 import {startPlug} from '../../support/bridge.ts'
 import {messageProblems} from '../../support/discovery-validator.ts'
+import {random} from '../../support/seeds.ts'
 import {TOKEN} from '../../support/token.ts'
 import {VirtualClock} from '../../support/virtual-clock.ts'
 import {StagedPlug, topics} from '../bridge/stage.ts'
@@ -154,7 +155,7 @@ async function readAndSet(id: string, model: Model, address: string, socket: Wir
   const plug = await startPlug({model: id, address, state: {...state}, habits: PATIENT})
   const token = Buffer.from(TOKEN, 'hex')
   const clock = systemClock
-  const transport = new MiioClient({socket, clock, random: Math.random, token, host: address})
+  const transport = new MiioClient({socket, clock, random, token, host: address})
   // The pause is for real firmware.
   const findModel = () => ({...model, pause: 0})
   const device = new Device({name: id, transport, clock, identity: {model: id}, findModel})

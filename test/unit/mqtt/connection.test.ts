@@ -8,6 +8,7 @@ import type {Message} from '../../../src/mqtt/outbox.ts'
 import {type Broker, startMosquitto} from '../../support/mosquitto.ts'
 import {Watcher} from '../../support/mqtt-user.ts'
 import {RememberingLog} from '../../support/remembering-log.ts'
+import {random} from '../../support/seeds.ts'
 import {until} from '../../support/wait.ts'
 
 const ends: (() => Promise<unknown>)[] = []
@@ -39,7 +40,7 @@ function connection(url: string, {commands = ['b/+/set'], connect, ...choice}: C
     will,
     commands: () => commands,
     clock: systemClock,
-    random: Math.random,
+    random,
     log,
     ...(connect ? {connect} : {}),
   })
