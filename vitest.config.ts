@@ -16,8 +16,9 @@ export default defineConfig({
     globalSetup: ['test/setup/seed.ts', 'test/setup/debian-packages.ts'],
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // For a machine that does much else: what is asserted is what happens and in which order, not how fast.
+    testTimeout: 120_000,
+    hookTimeout: 180_000,
     reporters: ['default'],
   },
 })

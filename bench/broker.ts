@@ -1,7 +1,5 @@
 /** A mosquitto of our own, that keeps nothing. */
-import {once} from 'node:events'
 import {mkdtemp, rm, writeFile} from 'node:fs/promises'
-import {createServer} from 'node:net'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {Program} from './program.ts'
@@ -15,8 +13,7 @@ export interface Broker {
 }
 
 /** @throws Error with what mosquitto said, when it does not start */
-export async function startBroker(): Promise<Broker> {
-  const port = await freePort()
+export async function startBroker(port: number): Promise<Broker> {
   const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-bench-'))
   const file = join(folder, 'mosquitto.conf')
   await writeFile(file, configuration(port))
@@ -42,14 +39,4 @@ function configuration(port: number): string {
     'set_tcp_nodelay true',
   ]
   return `${lines.join('\n')}\n`
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, HOST)
-  await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error(`expected a port, got ${address}`)
-  server.close()
-  await once(server, 'close')
-  return address.port
 }

@@ -3,7 +3,7 @@
  * is compared is measured in one run. `npm run bench -- --help` lists the options.
  */
 import {parseArgs} from 'node:util'
-import {claimNetwork} from '../test/support/loopback.ts'
+import {claimNetwork, Ports} from '../test/support/loopback.ts'
 import {type Broker, startBroker} from './broker.ts'
 import {measureCodec} from './codec.ts'
 import {crowdRows, measureCrowd} from './crowd.ts'
@@ -68,7 +68,7 @@ async function run(chosen: readonly string[], options: Options): Promise<void> {
   const unknown = chosen.filter((name) => !parts.has(name))
   if (unknown.length > 0)
     throw new Error(`--only: expected ${[...parts.keys()].join(', ')}, got ${unknown.join(', ')}`)
-  const broker = await startBroker()
+  const broker = await startBroker(await new Ports(network).next())
   try {
     const rows: Row[] = []
     for (const [name, measure] of parts) {

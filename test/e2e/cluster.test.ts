@@ -51,7 +51,7 @@ describe('a cluster of two brokers', async () => {
     await first.start()
     onFirst.forget()
     await second.kill()
-    await onFirst.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === ONLINE, 15_000)
+    await onFirst.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === ONLINE)
     expect((await onFirst.retained()).get('miio2mqtt/desk')).toContain('"state":"ON"')
   })
 

@@ -42,7 +42,7 @@ describe('groups', async () => {
       unplugged: {disabled: true},
     },
   })
-  await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === ONLINE, 20_000)
+  await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === ONLINE)
 
   it('are listed, and have a state and an availability before the bridge is online', async () => {
     const retained = await user.retained()
@@ -193,7 +193,7 @@ describe('groups that change', async () => {
   const left = async () => [...(await user.retained()).keys()].filter((topic) => /evening|night/.test(topic))
   const isCleared = (leaf: string) => user.waitFor(`miio2mqtt/${leaf}`, ({payload}) => payload === '')
   const before = await startBridge(choice({evening: {members: ['desk']}}))
-  await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === ONLINE, 20_000)
+  await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === ONLINE)
 
   it('leave nothing behind when a reload renames them, and the new ones work at once', async () => {
     expect(await left()).toHaveLength(3)
@@ -219,7 +219,7 @@ describe('groups that change', async () => {
     await before.stop()
     user.forget()
     await startBridge(choice({}))
-    await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === ONLINE, 20_000)
+    await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === ONLINE)
     for (const topic of ['all/night', 'all/night/availability']) await isCleared(topic)
     expect(await left()).toEqual([])
     expect((await user.retained()).get('miio2mqtt/bridge/groups')).toBe('[]')

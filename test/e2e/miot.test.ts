@@ -132,7 +132,12 @@ describe('what a MIoT plug is told to do', async () => {
   const catalogue = new Catalogue([model])
   const {broker, user} = await stage()
   const plug = await startPlug({address: loopback(2, 1), model: 'test.plug.settings', catalogue})
-  const bridge = await startBridge({broker, catalogue, plugs: {desk: plug}})
+  const bridge = await startBridge({
+    broker,
+    catalogue,
+    plugs: {desk: plug},
+    config: {poll: {interval: '1h', slow_interval: '1h'}}, // no poll takes a mishap that is meant for a command
+  })
   const conversation = new Conversation(broker, user)
   await user.waitFor('miio2mqtt/desk/availability', ({payload}) => payload.includes('online'))
   const writes = (method: string) => plug.received.filter((request) => request.method === method)

@@ -143,7 +143,7 @@ describe.each([
       there = all.filter((topic) => topics.includes(topic) || !isAllowed(topic))
       return there.toSorted().join('\n') === topics.toSorted().join('\n')
     }
-    await until(look, {within: 20_000, what: () => difference(there, topics)})
+    await until(look, {what: () => difference(there, topics)})
   }
   const configured = async () =>
     parseConfig(await readFile(file, 'utf8'), {file, env: ENV, readFile: () => `desk_token: ${TOKEN}`})
@@ -226,7 +226,7 @@ describe.each([
       there = Array.from(await lying('homeassistant'), ([topic, payload]) => announced(topic, payload)).sort()
       return there.join('\n') === expected.join('\n')
     }
-    await until(look, {within: 20_000, what: () => difference(there, expected)})
+    await until(look, {what: () => difference(there, expected)})
   })
 
   it('leave nothing behind when the last plug and the last group are removed, but the other comments', async () => {

@@ -20,7 +20,7 @@ afterAll(async () => {
 })
 
 const isOnline = (user: Watcher) =>
-  user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === '{"state":"online"}', 20_000)
+  user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === '{"state":"online"}')
 
 /** All that passes, as it was sent: with its flags and what MQTT 5 says of it. */
 async function packetsOf(broker: Broker): Promise<IPublishPacket[]> {

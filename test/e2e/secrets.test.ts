@@ -209,7 +209,6 @@ describe('a whole life of the bridge', async () => {
         () => outputs.some(({from, bytes}) => from === `topic ${format}/${topic}` && bytes.includes(part)),
         {
           what: `${part} on ${topic} from the program, which said:\n${program.stdout}`,
-          within: 20_000,
         },
       )
     await said('bridge/state', 'online')
@@ -307,7 +306,7 @@ describe('a whole life of the bridge', async () => {
 
   async function command(what: string, args: readonly string[], expected: number): Promise<void> {
     const program = new Program(args)
-    const {code} = await program.ended(30_000)
+    const {code} = await program.ended()
     collect(what, program.output('stdout'), '\n', program.output('stderr'))
     expect({args, code}).toEqual({args, code: expected})
   }

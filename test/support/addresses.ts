@@ -3,7 +3,7 @@
  * listens on UDP port 54321. Importing this module claims a network for the file.
  */
 import {afterEach} from 'vitest'
-import {claimNetwork} from './loopback.ts'
+import {claimNetwork, Ports} from './loopback.ts'
 
 const network = await claimNetwork(Number(process.env['VITEST_POOL_ID'] ?? 1) - 1)
 
@@ -13,6 +13,7 @@ export const BROADCAST = loopback(255, 253)
 /** `freeAddress` begins here. */
 const FREE_BLOCK = 200
 let handedOut = 0
+const ports = new Ports(network)
 
 afterEach(({task}) => {
   if (task.result?.state === 'fail') console.error(`The addresses of this file were 127.${network}.0.0/15.`)
@@ -23,8 +24,13 @@ export function loopback(block: number, host: number): string {
   return `127.${network}.${block}.${host}`
 }
 
-/** One that was not handed out before. */
+/** An address that was not handed out before. */
 export function freeAddress(): string {
   const index = handedOut++
   return loopback(FREE_BLOCK + Math.floor(index / 250), 1 + (index % 250))
+}
+
+/** A TCP port on 127.0.0.1 that no other test file is given. */
+export function freePort(): Promise<number> {
+  return ports.next()
 }

@@ -2,7 +2,7 @@ import {mkdtemp, rm} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll} from 'vitest'
-import {type Clock, systemClock} from '../../src/clock.ts'
+import type {Clock} from '../../src/clock.ts'
 import {type Config, parseConfig} from '../../src/config.ts'
 import {Daemon} from '../../src/daemon.ts'
 import {EnergyLedger} from '../../src/energy-ledger.ts'
@@ -14,6 +14,7 @@ import {StateStore} from '../../src/state.ts'
 import {BROADCAST, freeAddress} from './addresses.ts'
 import type {Broker} from './mosquitto.ts'
 import {random} from './seeds.ts'
+import {steadyClock} from './steady-clock.ts'
 import {TOKEN} from './token.ts'
 
 export {TOKEN}
@@ -32,7 +33,7 @@ export async function startPlug(choice: Partial<PlugOptions> = {}): Promise<Simu
     did,
     address,
     token: Buffer.from(TOKEN, 'hex'),
-    clock: systemClock,
+    clock: steadyClock,
     random,
     remember: 10_000,
     ...choice,
@@ -45,7 +46,7 @@ export async function startPlug(choice: Partial<PlugOptions> = {}): Promise<Simu
 /** Makes `plugs` (already started) hear hellos sent to `BROADCAST`. */
 export async function inReachOfBroadcasts(plugs: readonly SimulatedPlug[]): Promise<void> {
   const neighbourhood = new Neighbourhood(plugs, {
-    clock: systemClock,
+    clock: steadyClock,
     random,
     broadcast: BROADCAST,
   })
@@ -65,7 +66,7 @@ export interface BridgeChoice {
   folder?: string
   /** What it knows of the plugs there are; what comes with the program unless told. */
   catalogue?: Catalogue
-  /** The system's when left out. */
+  /** The one of `startPlug` when left out. */
   clock?: Clock
 }
 
@@ -92,7 +93,7 @@ export async function startBridge(choice: BridgeChoice): Promise<Bridge> {
     format: 'json',
     destination: {write: (line) => lines.push(JSON.parse(line))},
   })
-  const {clock = systemClock} = choice
+  const {clock = steadyClock} = choice
   const store = await StateStore.open(folder, {clock, random, log})
   const ledger = await EnergyLedger.open(folder, {clock, random, log})
   const bridge: Bridge = {

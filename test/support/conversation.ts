@@ -61,9 +61,8 @@ export class Conversation {
   }
 
   /** The first state from the `from`th on that fits. */
-  stateOf(name: string, fits: (state: Record<string, unknown>) => boolean, from = 0, within = 10_000) {
+  stateOf(name: string, fits: (state: Record<string, unknown>) => boolean, from = 0) {
     return until(() => this.states(name).slice(from).find(fits), {
-      within,
       what: () => `a state of ${name} that fits; the last were ${this.#excerpt(this.states(name))}`,
     })
   }
@@ -77,9 +76,8 @@ export class Conversation {
   }
 
   /** Waits until the newest availability is `online`, or offline for this reason. */
-  isNow(name: string, wanted: string, within = 20_000) {
+  isNow(name: string, wanted: string) {
     return until(() => this.availabilities(name).at(-1) === wanted, {
-      within,
       what: () => `${name} is ${wanted}; it was ${this.availabilities(name).join(', ') || 'nothing'}`,
     })
   }
@@ -115,7 +113,6 @@ export class Conversation {
   /** Each command has exactly one result: the first command to end has the first. */
   #result(name: string, turn: number): Promise<Result> {
     return until(() => this.results(name)[turn], {
-      within: 25_000,
       what: () => `result ${turn + 1} of ${name}; the last were ${this.#excerpt(this.results(name))}`,
     })
   }

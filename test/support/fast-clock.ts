@@ -1,27 +1,9 @@
-import {type Clock, systemClock, type Timer} from '../../src/clock.ts'
+import {SteadyClock} from './steady-clock.ts'
 
-/**
- * The system's clock, so many times as fast: minutes of a real bridge, with real sockets, in seconds. A try of 2 s must still be
- * longer than the test process ever stands still.
- */
-export class FastClock implements Clock {
-  readonly #times: number
-  readonly #startedAt = systemClock.now()
-  readonly #startedOn = systemClock.date().getTime()
-
+/** Minutes of a real bridge, with real sockets, in seconds. */
+export class FastClock extends SteadyClock {
+  /** @param times how many times as fast as real time: one tick, of up to 10 ms of real time, must stay shorter than a try */
   constructor(times: number) {
-    this.#times = times
-  }
-
-  now(): number {
-    return (systemClock.now() - this.#startedAt) * this.#times
-  }
-
-  date(): Date {
-    return new Date(this.#startedOn + this.now())
-  }
-
-  after(ms: number, run: () => void): Timer {
-    return systemClock.after(ms / this.#times, run)
+    super(times)
   }
 }

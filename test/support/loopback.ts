@@ -1,12 +1,16 @@
 /** Loopback networks that several processes, and several test runs on one machine, share without meeting. */
 import {createSocket} from 'node:dgram'
 import {once} from 'node:events'
+import {createServer} from 'node:net'
 
 /** 127.0.0.0/15 is used by others: 127.0.0.1, the resolver of systemd, the demo. */
 const FIRST = 2
 const LAST = 252
 /** No simulated plug has it. */
 const LOCK = {host: '255.254', port: 54321}
+/** TCP ports on 127.0.0.1 that go with each network. All are below those that Linux gives to outgoing connections, from 32768. */
+const FIRST_PORT = 20_000
+const PORTS = 80
 
 /**
  * Claims one of the networks 127.2.0.0/15, 127.4.0.0/15 … 127.252.0.0/15 for this process: it binds one address of it, which the kernel
@@ -38,4 +42,36 @@ async function isBound(address: string): Promise<boolean> {
     if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') return false
     throw error
   }
+}
+
+/** TCP ports on 127.0.0.1 that are free, and that nobody without `network` asks for: a broker that starts late, or again, finds its port free. */
+export class Ports {
+  readonly #first: number
+  #given = 0
+
+  /** @param network one that `claimNetwork` gave to this process */
+  constructor(network: number) {
+    this.#first = FIRST_PORT + (network / 2) * PORTS
+  }
+
+  /** @throws Error when all of them are given out or taken */
+  async next(): Promise<number> {
+    while (this.#given < PORTS) {
+      const port = this.#first + this.#given++
+      if (await isFree(port)) return port
+    }
+    throw new Error(`no TCP port is free from ${this.#first} to ${this.#first + PORTS - 1}`)
+  }
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer().listen(port, '127.0.0.1')
+  try {
+    await once(server, 'listening')
+  } catch {
+    return false
+  }
+  server.close()
+  await once(server, 'close')
+  return true
 }

@@ -1,16 +1,18 @@
 import {type ChildProcess, spawn} from 'node:child_process'
 import {once} from 'node:events'
 import {mkdtempSync, rmSync, writeFileSync} from 'node:fs'
-import {createServer} from 'node:net'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll} from 'vitest'
+import {freePort} from './addresses.ts'
 import {atLastMoment} from './last-moment.ts'
 import {until} from './wait.ts'
 
+export {freePort}
+
 const PROGRAM = '/usr/sbin/mosquitto'
 const HOST = '127.0.0.1'
-/** Another process may take a free port between our finding it and the broker's binding it. */
+/** Somebody else may take a port that was free a moment ago. */
 const PORTS_TO_TRY = 5
 
 const running = new Set<Broker>()
@@ -146,17 +148,6 @@ export class Broker {
     if (this.#folder) rmSync(this.#folder, {recursive: true, force: true})
     this.#folder = undefined
   }
-}
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, HOST)
-  await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error(`expected a port, got ${address}`)
-  server.close()
-  await once(server, 'close')
-  return address.port
 }
 
 function isOver(child: ChildProcess): boolean {

@@ -4,7 +4,7 @@ import {promisify} from 'node:util'
 import {connectAsync, type IClientPublishOptions, type MqttClient} from 'mqtt'
 import {afterAll} from 'vitest'
 import type {Broker} from './mosquitto.ts'
-import {until} from './wait.ts'
+import {PATIENCE_MS, until} from './wait.ts'
 
 export interface Message {
   topic: string
@@ -27,7 +27,7 @@ afterAll(() => Promise.all([...present].map((user) => user.stop())))
  * @throws Error with what it printed, when it ends with another code than 0
  */
 export async function mosquittoPub(broker: Broker, ...args: string[]): Promise<void> {
-  await run('mosquitto_pub', [...address(broker), ...args], {timeout: 10_000})
+  await run('mosquitto_pub', [...address(broker), ...args], {timeout: PATIENCE_MS})
 }
 
 /**
@@ -75,7 +75,7 @@ export class Subscriber {
    * @param within milliseconds
    * @throws Error that lists what did come
    */
-  async next(predicate: Predicate = () => true, within = 5_000): Promise<Message> {
+  async next(predicate: Predicate = () => true, within = PATIENCE_MS): Promise<Message> {
     const from = this.#next
     const found = await until(() => this.messages.slice(from).find(predicate), {
       within,
@@ -137,7 +137,7 @@ export class Watcher {
    * @param within milliseconds
    * @throws Error that lists what did come
    */
-  waitFor(topic: string, predicate: Predicate = () => true, within = 10_000): Promise<Message> {
+  waitFor(topic: string, predicate: Predicate = () => true, within = PATIENCE_MS): Promise<Message> {
     return until(() => this.on(topic).find(predicate), {
       within,
       what: () => `a message that fits on ${topic}; these came:\n${table(this.messages.slice(this.#from))}`,

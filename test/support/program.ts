@@ -5,7 +5,7 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll} from 'vitest'
 import {atLastMoment} from './last-moment.ts'
-import {until} from './wait.ts'
+import {PATIENCE_MS, until} from './wait.ts'
 
 const running = new Set<Program>()
 
@@ -76,7 +76,7 @@ export class Program {
   }
 
   /** Waits until it has written what `pattern` finds, on either stream. @throws Error with what it did write */
-  async said(pattern: RegExp, within = 15_000): Promise<RegExpMatchArray> {
+  async said(pattern: RegExp, within = PATIENCE_MS): Promise<RegExpMatchArray> {
     const look = () => `${this.stdout}\n${this.stderr}`
     return until(() => pattern.exec(look()) ?? this.#mustRun(pattern), {
       within,
@@ -89,7 +89,7 @@ export class Program {
   }
 
   /** @param within milliseconds. @throws Error with what it said, when it goes on for longer */
-  async ended(within = 20_000): Promise<Ending> {
+  async ended(within = PATIENCE_MS): Promise<Ending> {
     await until(() => this.isOver, {
       within,
       what: () => `the end of the program, which said:\n${this.stdout}\n${this.stderr}`,

@@ -15,7 +15,7 @@ export class Recorder {
   private constructor(client: MqttClient) {
     this.#client = client
     client.on('message', (topic, payload, {retain}) => {
-      this.run.push({topic, payload: payload.toString('utf8'), retain, at: performance.now()})
+      this.run.push({topic, payload: payload.toString('utf8'), retain})
     })
   }
 

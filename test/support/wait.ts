@@ -1,3 +1,6 @@
+/** Longer than a busy machine takes for anything that does happen; what has not happened by then never will. */
+export const PATIENCE_MS = 60_000
+
 /**
  * Polls `condition` until it is truthy, and returns what it gave. A condition that throws is not met yet.
  * @param within milliseconds
@@ -6,7 +9,7 @@
  */
 export async function until<T>(
   condition: () => T | Promise<T>,
-  {within = 10_000, what}: {within?: number; what: string | (() => string)},
+  {within = PATIENCE_MS, what}: {within?: number; what: string | (() => string)},
 ): Promise<NonNullable<T>> {
   const deadline = performance.now() + within
   let lastError: unknown

@@ -129,7 +129,7 @@ describe('the energy ledger', () => {
     expect((await readdir(folder)).filter((name) => name.startsWith('energy.json.bad-'))).toHaveLength(1)
   })
 
-  it('never knows less than was shown, after kill -9 at any moment', {timeout: 120_000}, async () => {
+  it('never knows less than was shown, after kill -9 at any moment', async () => {
     const script = fileURLToPath(new URL('energy-ledger-writer.ts', import.meta.url))
     const random = seeded(48)
     let shown = -1

@@ -228,7 +228,7 @@ describe('the file on disk', () => {
   const script = fileURLToPath(new URL('state-writer.ts', import.meta.url))
   const writer = (...more: string[]) => ['--import', 'tsx', script, folder, ...more]
 
-  it('is whole after kill -9 at any moment', {timeout: 120_000}, async () => {
+  it('is whole after kill -9 at any moment', async () => {
     const random = seeded(48)
     for (let kill = 0; kill < 15; kill++) {
       const child = spawn(process.execPath, writer('500'), {stdio: ['ignore', 'pipe', 'inherit']})
@@ -244,7 +244,7 @@ describe('the file on disk', () => {
     expect((await readdir(folder)).filter((name) => name.endsWith('.tmp'))).toEqual([])
   })
 
-  it('keeps its old content when the disk takes only a part of the new', {timeout: 30_000}, async () => {
+  it('keeps its old content when the disk takes only a part of the new', async () => {
     const store = await open()
     store.remember(7, TOKEN, {name: 'desk'})
     await store.close()

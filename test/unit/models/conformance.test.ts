@@ -1,6 +1,5 @@
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
 import {plugDiscovery} from '../../../src/bridge/plug-discovery.ts'
-import {systemClock} from '../../../src/clock.ts'
 import {expectOk, readOf, valuesIn, writeOf} from '../../../src/device/access.ts'
 import {Device} from '../../../src/device/device.ts'
 import {isWritable} from '../../../src/device/values.ts'
@@ -15,6 +14,7 @@ import {loopback} from '../../support/addresses.ts'
 import {startPlug} from '../../support/bridge.ts'
 import {messageProblems} from '../../support/discovery-validator.ts'
 import {random} from '../../support/seeds.ts'
+import {steadyClock} from '../../support/steady-clock.ts'
 import {TOKEN} from '../../support/token.ts'
 import {VirtualClock} from '../../support/virtual-clock.ts'
 import {StagedPlug, topics} from '../bridge/stage.ts'
@@ -154,7 +154,7 @@ async function readAndSet(id: string, model: Model, address: string, socket: Wir
   const state = busyState(model)
   const plug = await startPlug({model: id, address, state: {...state}, habits: PATIENT})
   const token = Buffer.from(TOKEN, 'hex')
-  const clock = systemClock
+  const clock = steadyClock
   const transport = new MiioClient({socket, clock, random, token, host: address})
   // The pause is for real firmware.
   const findModel = () => ({...model, pause: 0})
