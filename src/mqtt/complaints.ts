@@ -34,6 +34,11 @@ export class Complaints {
     this.#say(`lost the connection to ${url}${words && `: ${words}`}`)
   }
 
+  /** We ended the connection ourselves. */
+  left(url: string, why: string): void {
+    this.#say(`${why}: connecting to ${url} again`)
+  }
+
   takenOver(url: string): void {
     this.#say(`another client took our place at ${url}: it has the client id ${this.#ours}`)
   }

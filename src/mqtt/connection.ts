@@ -117,6 +117,19 @@ export class Connection extends EventEmitter<Events> {
     }
   }
 
+  /**
+   * Ends the connection at once, without handling what lies unread in its buffers, and connects again.
+   * @param why for the log: what made the connection worthless
+   */
+  reconnect(why: string): void {
+    const client = this.#client
+    if (!client || this.#stopped) return
+    const lasted = this.#lasted()
+    if (lasted !== undefined && this.#patience.isGood(lasted)) this.#ended(lasted, false) // a short one is not its fault
+    this.#complaints.left(this.url, why)
+    this.#leave(client)
+  }
+
   /** Sends what waits, for at most `grace` milliseconds, and says goodbye. */
   async stop(grace: number): Promise<void> {
     this.#stopped = true
@@ -138,18 +151,20 @@ export class Connection extends EventEmitter<Events> {
     this.#farewell = undefined
     this.#connectedAt = undefined
     client.on('connect', () => void this.#connected(client))
-    client.on('message', (topic, payload, packet) => this.#received(topic, payload, packet))
+    client.on('message', (topic, payload, packet) => this.#received(client, topic, payload, packet))
     client.on('error', (error) => {
+      if (client !== this.#client) return
       if (this.#up) this.#farewell = error
       else this.#problem(error)
     })
     client.on('disconnect', ({reasonCode}) => {
-      this.#farewell = reasonCode
+      if (client === this.#client) this.#farewell = reasonCode
     })
     client.on('close', () => this.#closed(client))
   }
 
   async #connected(client: MqttClient): Promise<void> {
+    if (client !== this.#client) return
     this.counters.connects++
     this.#patience.accepted()
     this.#connectedAt = this.#options.clock.now()
@@ -175,28 +190,52 @@ export class Connection extends EventEmitter<Events> {
 
   #closed(client: MqttClient): void {
     if (client !== this.#client) return
-    client.removeAllListeners()
-    client.on('error', () => {}) // a late error of a connection that is over
+    const wasUp = this.#up
+    this.#forgetClient()
+    if (this.#stopped) return
+    const lasted = this.#lasted()
+    if (lasted !== undefined) this.#lost(lasted)
+    else if (this.#speaksOlder()) return
+    this.#attempts++
+    this.#over(wasUp)
+  }
+
+  /** Ends a connection that the broker did not end: events of `client` that come later are ignored. */
+  #leave(client: MqttClient): void {
+    const wasUp = this.#up
+    this.#forgetClient()
+    client.end(true)
+    this.#over(wasUp)
+  }
+
+  #forgetClient(): void {
     this.#client = undefined
     this.#outbox.close()
     this.#early = []
-    const wasUp = this.#up
     this.#up = false
-    if (this.#stopped) return
-    if (this.#connectedAt !== undefined) this.#lost(this.#options.clock.now() - this.#connectedAt)
-    else if (this.#speaksOlder()) return
-    this.emit(wasUp ? 'disconnected' : 'tried')
-    this.#attempts++
+  }
+
+  #over(wasUp: boolean): void {
     this.#retry = this.#options.clock.after(this.#patience.next(), () => this.#connect())
+    this.emit(wasUp ? 'disconnected' : 'tried')
+  }
+
+  /** For how many milliseconds there has been a connection; `undefined` when the broker has not let us in. */
+  #lasted(): number | undefined {
+    return this.#connectedAt === undefined ? undefined : this.#options.clock.now() - this.#connectedAt
   }
 
   /** A connection is over that lasted `ms` milliseconds. */
+  #ended(ms: number, isContested: boolean): void {
+    if (!this.#patience.lasted(ms, isContested)) return
+    this.#complaints.forget()
+    this.#version = this.#options.broker.version // it may be another broker by now
+  }
+
+  /** The broker, or the network, has ended a connection that lasted `ms` milliseconds. */
   #lost(ms: number): void {
     const isContested = isTakeover(this.#farewell)
-    if (this.#patience.lasted(ms, isContested)) {
-      this.#complaints.forget()
-      this.#version = this.#options.broker.version // it may be another broker by now
-    }
+    this.#ended(ms, isContested)
     if (isContested) this.#complaints.takenOver(this.url)
     else {
       this.#complaints.lost(this.url, this.#farewell)
@@ -217,7 +256,8 @@ export class Connection extends EventEmitter<Events> {
     return true
   }
 
-  #received(topic: string, payload: Buffer, packet: IPublishPacket): void {
+  #received(client: MqttClient, topic: string, payload: Buffer, packet: IPublishPacket): void {
+    if (client !== this.#client) return // it was left: what comes of its buffer is too old
     this.counters.received++
     const {properties} = packet
     const incoming = {

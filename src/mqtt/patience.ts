@@ -39,12 +39,17 @@ export class Patience {
     this.#isRefused = false
   }
 
+  /** Whether a connection that lasted `ms` milliseconds is no part of a trouble. */
+  isGood(ms: number): boolean {
+    return ms > (this.isFlapping ? GOOD_AFTER_FLAPPING_MS : GOOD_MS)
+  }
+
   /**
    * A connection is over that lasted `ms` milliseconds; `isContested` when somebody took our place in it.
    * @returns whether it was a good one, after which everything begins anew
    */
   lasted(ms: number, isContested: boolean): boolean {
-    const isGood = ms > (this.isFlapping ? GOOD_AFTER_FLAPPING_MS : GOOD_MS)
+    const isGood = this.isGood(ms)
     if (isGood) this.#wait = FIRST_MS
     this.#shortOnes = isGood ? 0 : this.#shortOnes + 1
     if (isContested) this.#shortOnes = TOO_MANY_SHORT_ONES

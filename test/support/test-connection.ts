@@ -1,0 +1,58 @@
+/** A connection of the bridge to a broker of a test, and what it logs. */
+import {afterEach} from 'vitest'
+import {systemClock} from '../../src/clock.ts'
+import {Connection, type ConnectionOptions} from '../../src/mqtt/connection.ts'
+import type {Message} from '../../src/mqtt/outbox.ts'
+import {RememberingLog} from './remembering-log.ts'
+
+const open = new Set<Connection>()
+afterEach(async () => {
+  for (const connection of open) await connection.stop(200)
+  open.clear()
+})
+
+export interface TestConnection {
+  connection: Connection
+  log: RememberingLog
+  /** Topics and payloads that were handed on. */
+  came: string[]
+}
+
+export type Choice = Partial<Omit<ConnectionOptions, 'broker'>> & {
+  broker?: Partial<ConnectionOptions['broker']>
+}
+
+/** Not started; stopped when the test ends. */
+export function testConnection(
+  url: string | readonly string[],
+  {broker = {}, ...choice}: Choice = {},
+): TestConnection {
+  const log = new RememberingLog()
+  const connection = new Connection({
+    broker: {urls: [url].flat(), clientId: 'test', version: 5, keepalive: 15_000, ...broker},
+    will: message('b/bridge/state', '{"state":"offline"}'),
+    commands: () => ['b/+/set', 'b/bridge/request/+'],
+    clock: systemClock,
+    random: Math.random,
+    log,
+    ...choice,
+  })
+  open.add(connection)
+  const came: string[] = []
+  connection.on('message', ({topic, payload}) => came.push(`${topic} ${payload.toString()}`))
+  return {connection, log, came}
+}
+
+/** Retained, of QoS 1. */
+export function message(topic: string, payload: string, more: Partial<Message> = {}): Message {
+  return {topic, payload, retain: true, qos: 1, ...more}
+}
+
+/** The next time that it is connected. */
+export function connected(connection: Connection): Promise<void> {
+  return new Promise((resolve) => connection.once('connected', resolve))
+}
+
+export function warnings(log: RememberingLog): string[] {
+  return log.said('warn')
+}
