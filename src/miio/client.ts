@@ -129,6 +129,14 @@ export class MiioClient {
     }
   }
 
+  /**
+   * Makes the next request begin with a hello. For after a suspend: the plug's clock went on while ours (CLOCK_MONOTONIC on
+   * Linux) stood still, so that the stamp we would send is off by the whole pause, and a plug ignores one 60 s off.
+   */
+  forgetClock(): void {
+    if (this.#link) this.#link.reading = undefined
+  }
+
   /** Rejects what is under way and what waits with a `timeout`, now and from now on. Leaves no timer behind. */
   close(): void {
     this.#closing.abort()

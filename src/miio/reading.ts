@@ -22,7 +22,10 @@ export function isFresh(reading: Reading, now: number): boolean {
   return now - reading.at <= FRESH_MS
 }
 
-/** Whether the plug's clock fell back between two readings: it was without power in between. */
+/**
+ * Whether the plug's clock fell back between two readings: it was without power in between. A suspend of ours makes the time
+ * between them look shorter than it was: a restart can then be missed, but never be inferred wrongly.
+ */
 export function hasRestarted(before: Reading, after: Reading): boolean {
   const elapsed = (after.at - before.at) / 1000
   return stampAt(before, after.at) - after.stamp > RESTART_SECONDS + DRIFT * elapsed
