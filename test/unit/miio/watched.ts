@@ -7,7 +7,10 @@ import {DID, TOKEN} from './vectors.ts'
 export const HOME = {host: '192.168.1.40', port: 54321}
 
 /** A client and its plug on a network in memory. */
-export function home(clock: VirtualClock, options: Partial<Omit<MiioClientOptions, 'socket' | 'clock'>> = {}) {
+export function home(
+  clock: VirtualClock,
+  options: Partial<Omit<MiioClientOptions, 'socket' | 'clock'>> = {},
+) {
   const network = new MemoryNetwork(clock)
   const plug = new MemoryPlug(network, clock, {did: DID, token: TOKEN, at: HOME})
   const known = {token: TOKEN, host: HOME.host, did: DID}
