@@ -40,6 +40,9 @@ const ID_LEAP = 10_000
 /** Watts that were told longer ago than so many polls may have been any since (issue 3). */
 const POLLS_BRIDGED = 3
 
+/** After a pause of the process all plugs are polled within this time. */
+const RESUME_SPREAD_MS = 1000
+
 export class ConfiguredPlug implements Plug {
   readonly name: string
   readonly device: Device
@@ -123,6 +126,11 @@ export class ConfiguredPlug implements Plug {
   /** How many milliseconds its next poll is overdue. */
   overdue(): number {
     return this.#poller.overdue()
+  }
+
+  /** The process was paused: nothing that depends on time is certain any more, so the plug is polled again within a moment. */
+  resumed(): void {
+    if (!this.disabled) this.#poller.pollNow(RESUME_SPREAD_MS)
   }
 
   start(): void {

@@ -87,11 +87,14 @@ export class Poller {
     return this.#failures > 0
   }
 
-  /** Polls as soon as possible, everything, whatever the back-off: the plug was just seen, or somebody asks. */
-  pollNow(): void {
+  /**
+   * Polls as soon as possible, everything, whatever the back-off: the plug was just seen, or somebody asks.
+   * @param spread milliseconds of which a random part is waited first, so that many plugs do not start on one tick
+   */
+  pollNow(spread = 0): void {
     this.#slowDueAt = Number.NEGATIVE_INFINITY
     if (this.#polling) this.#again = true
-    else this.#schedule(0)
+    else this.#schedule(spread * this.#random())
   }
 
   /** How many milliseconds a poll is overdue: only a wedged process lets this grow, so the watchdog looks at it. */
