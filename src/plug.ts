@@ -4,7 +4,7 @@ import type {Clock, Random} from './clock.ts'
 import type {Config, DeviceConfig} from './config.ts'
 import {adjust} from './device/adjust.ts'
 import {Device, type DeviceOptions} from './device/device.ts'
-import {isCallFailure} from './device/errors.ts'
+import {CommandError, isCallFailure} from './device/errors.ts'
 import type {Identity} from './device/identity.ts'
 import type {MeteringOptions} from './device/metering.ts'
 import {Poller, type PollSettings, paceOf} from './device/poller.ts'
@@ -190,7 +190,7 @@ export class ConfiguredPlug implements Plug {
     if (this.#introduced) return
     // Its firmware may be another than before. A plug that does not tell is still a plug, and nobody waits for it to.
     this.device.identify({tries: 1}).catch((error: unknown) => {
-      if (!isCallFailure(error)) throw error
+      if (!isCallFailure(error) && !(error instanceof CommandError)) throw error
     })
   }
 

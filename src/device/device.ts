@@ -3,12 +3,12 @@
  * an answer that is older than a command undo it.
  */
 import {EventEmitter} from 'node:events'
-import type {Clock, Timer} from '../clock.ts'
+import type {Clock} from '../clock.ts'
 import type {Lane, Model, Value} from '../models/model.ts'
 import {namesIn, property, readOf} from './access.ts'
 import type {Availability} from './availability.ts'
 import type {EnergySource} from './energy.ts'
-import {CommandError, isCallFailure, toCommandError} from './errors.ts'
+import {CommandError, isCallFailure, isRefusal, isSilence, toCommandError} from './errors.ts'
 import type {Identity} from './identity.ts'
 import type {MeteringOptions} from './metering.ts'
 import {type News, Perception} from './perception.ts'
@@ -16,6 +16,7 @@ import type {Implausible} from './plausibility.ts'
 import {Questions} from './questions.ts'
 import {PlugQueue} from './queue.ts'
 import {Recognition} from './recognition.ts'
+import {inTime, SharedReads} from './shared-reads.ts'
 import {Suspicion} from './suspicion.ts'
 import {Switching} from './switching.ts'
 import {Tolerance} from './tolerance.ts'
@@ -32,8 +33,8 @@ interface Events {
   identified: [Identity]
   /** There is something else to tell of its properties than before, beside their values. */
   described: []
-  /** A command or read reached the plug (`undefined`), or why it did not. */
-  commanded: [CommandError | undefined]
+  /** Beside the polls: the plug answered (`undefined`), or failed to although it had as much time as for a poll. */
+  exchanged: [unknown]
   /** A poll or a command found nobody home: the plug may have moved. */
   unanswered: [unknown]
   /** The plug does not do what it said: for a person to know. */
@@ -55,8 +56,8 @@ export interface DeviceOptions {
   energy?: MeteringOptions
 }
 
-/** So much after a deadline the transport has given up by itself, and says better why. */
-const LAST_WORD_MS = 50
+/** Silence that ended sooner says nothing of the plug: its caller had no more time, or asked only once. */
+const FAIR_MS = 4000
 /** A poll gave way to a command: neither a success nor a failure. */
 export class Yielded extends Error {
   override readonly name = 'Yielded'
@@ -72,9 +73,12 @@ export class Device extends EventEmitter<Events> {
   readonly #suspicion = new Suspicion()
   readonly #questions: Questions
   readonly #switching: Switching
+  readonly #reads: SharedReads
   #availability: Availability = {state: 'unknown'}
-  #reading: Promise<void> | undefined
   #poll: AbortController | undefined
+  #readingBack: Promise<void> | undefined
+  /** Whether there was a command since the last reading back began. */
+  #isReadBackDue = false
 
   constructor(options: DeviceOptions) {
     super()
@@ -83,6 +87,7 @@ export class Device extends EventEmitter<Events> {
     this.#transport = transport
     this.#clock = clock
     this.#queue = new PlugQueue(clock)
+    this.#reads = new SharedReads(clock, name)
     this.#perception = new Perception({name, clock, energy: options.energy})
     this.#recognition = new Recognition({
       identity,
@@ -108,7 +113,11 @@ export class Device extends EventEmitter<Events> {
       onReached: () => this.emit('reached'),
       onLeftOut: (property) => this.#leaveOut(property),
     })
-    this.#switching = new Switching(parts, () => void this.#readBack())
+    const told: Transport = {
+      call: (method, params, options) => this.#call(method, params, options),
+      close: () => transport.close(),
+    }
+    this.#switching = new Switching({...parts, transport: told}, () => this.#readBack())
   }
 
   /** What the plug told of itself, or what is remembered of it. */
@@ -149,9 +158,14 @@ export class Device extends EventEmitter<Events> {
     return this.#availability
   }
 
-  /** Commands that wait for their turn. */
+  /** Commands that wait for their turn, and callers that wait for a read. */
   get waiting(): number {
-    return this.#queue.waiting + this.#recognition.waiting
+    return this.#queue.waiting + this.#recognition.waiting + this.#reads.waiting
+  }
+
+  /** How many milliseconds ago the request under way had to end: 0 unless the transport has lost it. */
+  overdue(): number {
+    return this.#queue.overdue()
   }
 
   setAvailability(availability: Availability): void {
@@ -183,39 +197,34 @@ export class Device extends EventEmitter<Events> {
 
   /**
    * Reads now, before any poll, all but what is hardly ever read. Who asks while another waits for the same gets the same answer.
-   * @param deadline on the clock @param name what is wanted above all, even if it is never asked otherwise
+   * @param deadline when the caller stops waiting, on the clock
+   * @param name what is wanted above all, even if it is never asked otherwise
    * @throws CommandError
    */
   async read(deadline: number, name?: string): Promise<Readonly<State>> {
     this.#poll?.abort()
-    const options = {tries: READ_TRIES, deadline}
-    const model = await this.#reported(this.#inTime(deadline, this.#recognition.ready()))
-    const names = this.#suspicion.without(namesIn(model, 'slow'))
-    if (name !== undefined && !this.#isReadOften(model, name)) {
-      const wasOut = this.#recognition.tolerance.giveAnotherChance(name)
-      if (wasOut) this.#suspicion.giveAnotherChance(name)
-      const others = names.filter((other) => other !== name)
-      await this.#reported(this.#inTime(deadline, this.#questions.ask([...others, name], 'read', options)))
-      if (wasOut && !this.leftOut.includes(name)) this.emit('identified', this.identity)
-      return this.state
+    const ready = inTime(this.#clock, deadline, this.#recognition.ready(), this.name)
+    try {
+      const isRare = name !== undefined && !this.#isReadOften(await ready, name)
+      await (isRare
+        ? this.#reads.join(`rare ${name}`, deadline, () => this.#readRare(name))
+        : this.#reads.join('all', deadline, () => this.#readOften()))
+    } catch (error) {
+      throw toCommandError(error)
     }
-    this.#reading ??= this.#questions.ask(names, 'read', options).finally(() => {
-      this.#reading = undefined
-    })
-    await this.#reported(this.#inTime(deadline, this.#reading))
     return this.state
   }
 
   /**
-   * Reads one property, and no more: the answer is there soon, or never. It says nothing about whether the plug is away.
+   * Reads one property, and no more: the answer is there soon, or never. Silence says nothing about whether the plug is away.
    * @param deadline on the clock
    * @throws CommandError, or the transport's error
    */
   async ask(name: string, deadline: number): Promise<Value> {
     this.#poll?.abort()
-    const read = readOf(this.#recognition.describedModel(), name)
-    const work = this.#questions.ask(read.properties, 'read', {tries: READ_TRIES, deadline})
-    await this.#inTime(deadline, work)
+    const {properties} = readOf(this.#recognition.describedModel(), name)
+    const options = {tries: READ_TRIES, deadline}
+    await this.#reads.join(`${name} until ${deadline}`, deadline, () => this.#questioned(properties, options))
     return this.state[name] ?? null
   }
 
@@ -227,7 +236,7 @@ export class Device extends EventEmitter<Events> {
   async set(name: string, sent: unknown, deadline: number): Promise<Value> {
     const wanted = this.check(name, sent)
     this.#poll?.abort()
-    return this.#reported(this.#switching.set(name, wanted, deadline))
+    return this.#switching.set(name, wanted, deadline).catch(rethrown)
   }
 
   /**
@@ -236,7 +245,7 @@ export class Device extends EventEmitter<Events> {
    */
   async call(method: string, params: unknown, deadline: number): Promise<unknown> {
     this.#poll?.abort()
-    return this.#reported(this.#switching.call(method, params, deadline))
+    return this.#switching.call(method, params, deadline).catch(rethrown)
   }
 
   /** What `sent` would mean for the property `name`. @throws CommandError when the plug has no such thing or value */
@@ -254,13 +263,17 @@ export class Device extends EventEmitter<Events> {
    * @throws the transport's error, or CommandError `refused` for a plug that speaks no dialect
    */
   async ready({deadline}: CallOptions): Promise<void> {
-    await this.#inTime(deadline, this.#recognition.ready())
+    await inTime(this.#clock, deadline, this.#recognition.ready(), this.name)
   }
 
-  /** Asks the plug who it is (`miIO.info`), and takes its word for its model where none was given. */
-  async identify(options: CallOptions = {}): Promise<Identity> {
-    const ask = () => this.#transport.call('miIO.info', [], {tries: READ_TRIES, ...options})
-    this.#recognition.learn(await this.#queue.read(ask))
+  /**
+   * Asks the plug who it is (`miIO.info`), and takes its word for its model where none was given.
+   * @throws CommandError, or the transport's error
+   */
+  async identify({deadline, tries = READ_TRIES}: CallOptions = {}): Promise<Identity> {
+    await this.#reads.join(`identity, ${tries} tries`, deadline, async () => {
+      this.#recognition.learn(await this.#queue.read(() => this.#call('miIO.info', [], {tries})))
+    })
     return this.identity
   }
 
@@ -289,40 +302,76 @@ export class Device extends EventEmitter<Events> {
     if (described) this.emit('described')
   }
 
-  /** Some firmware says ok and does nothing (docs/protocol.md §1.7). Watts follow the relay, so they are read again too. */
-  async #readBack(): Promise<void> {
-    const names = new Set([
-      ...this.#suspicion.without(namesIn(this.#recognition.describedModel(), 'fast')),
-      ...this.#perception.unconfirmed,
-    ])
-    try {
-      await this.#questions.ask([...names], 'read', {tries: READ_TRIES})
-    } catch (error) {
-      if (!isCallFailure(error)) throw error // the next poll reads it back
-    }
+  /** All but what is hardly ever read. */
+  #readOften(): Promise<void> {
+    return this.#questioned(this.#oftenRead(), {tries: READ_TRIES})
   }
 
-  /** A question may stand in line behind another, or be shared with somebody who has more time. */
-  async #inTime<A>(deadline: number | undefined, work: Promise<A>): Promise<A> {
-    if (deadline === undefined) return work
-    let late: Timer | undefined
-    const tooLate = new Promise<never>((_, reject) => {
-      late = this.#clock.after(deadline - this.#clock.now() + LAST_WORD_MS, () =>
-        reject(new CommandError('timeout', `no answer from ${this.name} in time`)),
-      )
+  /** The same together with `name`, which may have been left out until now. */
+  async #readRare(name: string): Promise<void> {
+    const wasOut = this.#recognition.tolerance.giveAnotherChance(name)
+    if (wasOut) this.#suspicion.giveAnotherChance(name)
+    const others = this.#oftenRead().filter((other) => other !== name)
+    await this.#questioned([...others, name], {tries: READ_TRIES})
+    if (wasOut && !this.leftOut.includes(name)) this.emit('identified', this.identity)
+  }
+
+  #oftenRead(): string[] {
+    return this.#suspicion.without(namesIn(this.#recognition.describedModel(), 'slow'))
+  }
+
+  /**
+   * Some firmware says ok and does nothing (docs/protocol.md §1.7). Watts follow the relay, so they are read again too. While
+   * that waits, any number of commands is read back together.
+   */
+  #readBack(): void {
+    this.#isReadBackDue = true
+    this.#readingBack ??= this.#readBackAll().finally(() => {
+      this.#readingBack = undefined
     })
-    return Promise.race([work, tooLate]).finally(() => late?.cancel())
   }
 
-  async #reported<A>(work: Promise<A>): Promise<A> {
-    try {
-      const result = await work
-      this.emit('commanded', undefined)
-      return result
-    } catch (error) {
-      const failure = toCommandError(error)
-      this.emit('commanded', failure)
-      throw failure
+  async #readBackAll(): Promise<void> {
+    while (this.#isReadBackDue) {
+      this.#isReadBackDue = false
+      const names = new Set([
+        ...this.#suspicion.without(namesIn(this.#recognition.describedModel(), 'fast')),
+        ...this.#perception.unconfirmed,
+      ])
+      try {
+        await this.#questioned([...names], {tries: READ_TRIES})
+      } catch (error) {
+        if (!isCallFailure(error)) throw error // the next poll reads it back
+      }
     }
   }
+
+  /** A reading is one exchange, however many requests it takes. Its failure counts when no deadline cut it short. */
+  async #questioned(names: readonly string[], options: CallOptions): Promise<void> {
+    try {
+      await this.#questions.ask(names, 'read', options)
+    } catch (error) {
+      if (options.deadline === undefined) this.emit('exchanged', error)
+      throw error
+    }
+    this.emit('exchanged', undefined)
+  }
+
+  /** A call that is an exchange of its own. To refuse it is to answer. */
+  async #call(method: string, params: unknown, options?: CallOptions): Promise<unknown> {
+    const begun = this.#clock.now()
+    try {
+      const answer = await this.#transport.call(method, params, options)
+      this.emit('exchanged', undefined)
+      return answer
+    } catch (error) {
+      if (isRefusal(error)) this.emit('exchanged', undefined)
+      else if (this.#clock.now() - begun >= FAIR_MS || !isSilence(error)) this.emit('exchanged', error)
+      throw error
+    }
+  }
+}
+
+function rethrown(error: unknown): never {
+  throw toCommandError(error)
 }

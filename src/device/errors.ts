@@ -28,10 +28,10 @@ export class CommandError extends Error {
 }
 
 /** What a transport fails with. Recognised by its shape, since this folder does not know the wire. */
-interface CallFailure extends Error {
+export interface CallFailure extends Error {
   code: 'timeout' | 'bad_token' | 'unreachable' | 'refused'
   deviceCode?: number | undefined
-  /** How far the call came: `request` when the plug was there, and did not answer this. */
+  /** How far the call came: `send` when nothing was sent, `request` when the plug was there, and did not answer this. */
   stage?: string | undefined
 }
 
@@ -44,6 +44,17 @@ export function isCallFailure(error: unknown): error is CallFailure {
 /** Whether the plug itself said no. */
 export function isRefusal(error: unknown): boolean {
   return isCallFailure(error) && error.code === 'refused'
+}
+
+/** Whether no answer came in time. */
+export function isSilence(error: unknown): boolean {
+  return isCallFailure(error) && error.code === 'timeout'
+}
+
+/** Whether a call says that the plug is away: it was asked and silent, could not be reached, or does not know the token. */
+export function isAbsence(error: unknown): error is CallFailure {
+  if (!isCallFailure(error) || error.code === 'refused') return false
+  return !(error.code === 'timeout' && error.stage === 'send')
 }
 
 /** Whether the plug was there, and may have failed at this very question: it said no, or nothing after it was greeted. */

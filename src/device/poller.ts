@@ -3,7 +3,7 @@ import {type Clock, jitter, type Random, type Timer} from '../clock.ts'
 import type {Lane, Model} from '../models/model.ts'
 import {type OfflineReason, reasonOf} from './availability.ts'
 import {type Device, Yielded} from './device.ts'
-import {CommandError, isCallFailure} from './errors.ts'
+import {CommandError, isAbsence, isCallFailure} from './errors.ts'
 
 export interface PollSettings {
   /** Relay and watts, milliseconds. */
@@ -49,7 +49,7 @@ export class Poller {
   readonly #settings: PollSettings
   readonly #firstDelay: number
   readonly #onReached = () => this.#answered()
-  readonly #onCommanded = (failure: CommandError | undefined) => this.#commanded(failure)
+  readonly #onExchanged = (failure: unknown) => this.#exchanged(failure)
   #timer: Timer | undefined
   #dueAt = 0
   #slowDueAt = Number.NEGATIVE_INFINITY
@@ -70,7 +70,7 @@ export class Poller {
   }
 
   start(): void {
-    this.#device.on('commanded', this.#onCommanded)
+    this.#device.on('exchanged', this.#onExchanged)
     this.#device.on('reached', this.#onReached)
     this.#schedule(this.#firstDelay)
   }
@@ -78,11 +78,11 @@ export class Poller {
   stop(): void {
     this.#stopped = true
     this.#timer?.cancel()
-    this.#device.off('commanded', this.#onCommanded)
+    this.#device.off('exchanged', this.#onExchanged)
     this.#device.off('reached', this.#onReached)
   }
 
-  /** Whether the last poll or command found nobody home. */
+  /** Whether the last poll, command or read came to nothing. */
   get failing(): boolean {
     return this.#failures > 0
   }
@@ -97,9 +97,14 @@ export class Poller {
     else this.#schedule(spread * this.#random())
   }
 
-  /** How many milliseconds a poll is overdue: only a wedged process lets this grow, so the watchdog looks at it. */
+  /**
+   * How many milliseconds a poll is overdue, or a request that has not ended: only a wedged process or a lost request lets this
+   * grow, so the watchdog looks at it.
+   */
   overdue(): number {
-    return this.#polling || this.#stopped ? 0 : Math.max(0, this.#clock.now() - this.#dueAt)
+    if (this.#stopped) return 0
+    const late = this.#polling ? 0 : Math.max(0, this.#clock.now() - this.#dueAt)
+    return Math.max(late, this.#device.overdue())
   }
 
   #schedule(delay: number): void {
@@ -171,13 +176,13 @@ export class Poller {
     if (before !== now) this.#device.setAvailability({state: 'offline', reason: now, since})
   }
 
-  #commanded(failure: CommandError | undefined): void {
-    if (!failure) {
-      // A plug that carries out a command is back, whatever the back-off says: it is online together with a fresh state.
-      if (this.#device.availability.state !== 'online') this.pollNow()
-    } else if (failure.code === 'timeout' || failure.code === 'unreachable' || failure.code === 'bad_token') {
-      this.#failed(failure)
-    }
+  /** Beside the polls: who waits for an answer, and how many do, makes no difference. */
+  #exchanged(failure: unknown): void {
+    if (isAbsence(failure)) this.#failed(failure)
+    if (failure !== undefined) return
+    this.#failures = 0
+    // A plug that answers is back, whatever the back-off says: it is online together with a fresh state.
+    if (this.#device.availability.state !== 'online') this.pollNow()
   }
 
   #nextDelay(): number {

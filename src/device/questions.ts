@@ -4,7 +4,7 @@ import type {Model, Value} from '../models/model.ts'
 import {type Answered, type Read, valuesIn} from './access.ts'
 import type {Answer} from './knowledge.ts'
 import type {News, Perception} from './perception.ts'
-import type {PlugQueue} from './queue.ts'
+import {expired, type PlugQueue} from './queue.ts'
 import {Reader} from './reader.ts'
 import type {Recognition} from './recognition.ts'
 import type {Suspicion} from './suspicion.ts'
@@ -77,7 +77,9 @@ export class Questions {
     options: CallOptions,
   ): Promise<Answer & Answered> {
     const {queue, transport, perception, recognition, clock} = this.#parts
+    const {deadline = Number.POSITIVE_INFINITY} = options
     const answer = await queue[priority](async () => {
+      if (deadline <= clock.now()) throw expired()
       const asked = perception.asking()
       const answer = await transport.call(read.method, read.params, options)
       if (read.method === 'miIO.info') recognition.learn(answer)

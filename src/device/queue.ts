@@ -8,10 +8,17 @@ import {CommandError} from './errors.ts'
 
 /** Higher goes first. */
 const PRIORITY = {command: 2, read: 1, poll: 0} as const
-/** More waiting commands than this are a flow running wild. */
+/** More waiting commands, or callers that wait for a read, are a flow running wild. */
 export const MOST_WAITING = 32
 /** With less time than this left nothing is sent any more: the command has expired, and the plug never heard of it. */
 const SHORTEST_TURN_MS = 25
+/** So long after a deadline the transport has given up by itself, and its error says better why. */
+export const LAST_WORD_MS = 50
+/**
+ * A request of which nothing was heard by then, from its start or its deadline, is one that the transport has lost. Three tries
+ * of 2 s with their pauses, behind three others, take a third of that.
+ */
+const LONGEST_REQUEST_MS = 60_000
 
 interface Command<T> {
   run: () => Promise<T>
@@ -35,6 +42,8 @@ export class PlugQueue<T> {
   #waiting = 0
   #executing = false
   #stopped = false
+  /** When the first request that has not ended had to end, while none has ended since. */
+  #endsBy: number | undefined
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -45,14 +54,22 @@ export class PlugQueue<T> {
     return this.#waiting
   }
 
-  /** A question nobody waits for in person. */
-  poll<A>(question: () => Promise<A>): Promise<A> {
-    return this.#line.add(question, {priority: PRIORITY.poll})
+  /**
+   * How many milliseconds ago the request under way had to end: 0 unless the transport has lost it. It grows until another
+   * request ends.
+   */
+  overdue(): number {
+    return this.#endsBy === undefined ? 0 : Math.max(0, this.#clock.now() - this.#endsBy)
   }
 
-  /** A question somebody waits for: before all polls. It must end by itself. */
+  /** A question nobody waits for in person. */
+  poll<A>(question: () => Promise<A>): Promise<A> {
+    return this.#line.add(() => this.#run(question), {priority: PRIORITY.poll})
+  }
+
+  /** A question somebody waits for: before all polls. */
   read<A>(question: () => Promise<A>): Promise<A> {
-    return this.#line.add(question, {priority: PRIORITY.read})
+    return this.#line.add(() => this.#run(question), {priority: PRIORITY.read})
   }
 
   /**
@@ -110,22 +127,43 @@ export class PlugQueue<T> {
     this.#places.delete(place)
     const command = this.#take(place)
     if (!command) return
-    if (command.deadline - this.#clock.now() < SHORTEST_TURN_MS) return command.reject(expired())
+    const {run, deadline} = command
+    const now = this.#clock.now()
+    if (deadline - now < SHORTEST_TURN_MS) return command.reject(expired())
+    const lost = this.#clock.after(deadline - now + LAST_WORD_MS, () =>
+      command.reject(new CommandError('timeout', 'its request did not end in time')),
+    )
     this.#executing = true
     try {
-      command.resolve(await command.run())
+      command.resolve(await this.#run(run, deadline))
     } catch (error) {
       command.reject(error)
     } finally {
+      lost.cancel()
       this.#executing = false
     }
   }
+
+  /** Gives up a request that does not end, so that the line goes on. @param from what its longest time is counted from */
+  async #run<A>(request: () => Promise<A>, from = this.#clock.now()): Promise<A> {
+    const endsBy = from + LONGEST_REQUEST_MS
+    this.#endsBy ??= endsBy
+    const settled = request().then(
+      (value) => ({value}),
+      (error: unknown) => ({error}),
+    )
+    const end = await within(this.#clock, endsBy, settled)
+    if (!end) throw new CommandError('timeout', 'the request was given up: it did not end')
+    this.#endsBy = undefined
+    if ('error' in end) throw end.error
+    return end.value
+  }
 }
 
-export function tooMany(): CommandError {
-  return new CommandError('queue_full', `${MOST_WAITING} commands wait already`)
+export function tooMany(what = 'commands'): CommandError {
+  return new CommandError('queue_full', `${MOST_WAITING} ${what} wait already`)
 }
 
-function expired(): CommandError {
+export function expired(): CommandError {
   return new CommandError('expired', 'its time was over before its turn came')
 }

@@ -4,6 +4,7 @@ import type {Value} from '../models/model.ts'
 import {expectOk, property, readOf, valuesIn, writeOf} from './access.ts'
 import {CommandError} from './errors.ts'
 import type {Parts} from './questions.ts'
+import {expired} from './queue.ts'
 import type {Wanted} from './values.ts'
 
 /** The relay has settled by then, and a person still looks at the switch. The contract (§3) allows 2 s. */
@@ -60,6 +61,7 @@ export class Switching {
 
   async #write(name: string, value: Value, deadline: number): Promise<void> {
     const {transport, clock, recognition, perception, tell} = this.#parts
+    if (deadline <= clock.now()) throw expired() // a TOGGLE asked first, and the process may have been paused since
     const wanted = property(recognition.describedModel(), name)
     const write = writeOf(name, wanted, value)
     perception.commanding(name)
