@@ -1,5 +1,5 @@
 /** A plug as Home Assistant sees it: its device, and a component for each property that it has. */
-import {isWritable} from '../device/values.ts'
+import {isWritable, settable} from '../device/values.ts'
 import type {Model, Property} from '../models/model.ts'
 import type {Topics} from '../mqtt/topics.ts'
 import {
@@ -103,8 +103,8 @@ function traits(property: Property, command_topic: string | undefined, look: Ent
     case 'sensor':
       return property.raw === 'number' ? measure(property) : textTraits(property)
     case 'number': {
-      const {deviceClass: device_class, unit: unit_of_measurement, min, max, step} = property
-      return {device_class, unit_of_measurement, min, max, step, mode: 'box', ...commands}
+      const {deviceClass: device_class, unit: unit_of_measurement} = property
+      return {device_class, unit_of_measurement, ...settable(property), mode: 'box', ...commands}
     }
     case 'select':
       return {options: property.values.map(([, word]) => word), ...commands}

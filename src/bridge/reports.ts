@@ -1,7 +1,7 @@
 /** What the bridge tells of itself: `B/bridge/{state,info,devices,health,event,logging}` (contract §3). */
 import {type Clock, jitter, type Random, type Timer} from '../clock.ts'
 import type {EnergySource} from '../device/energy.ts'
-import {isWritable} from '../device/values.ts'
+import {isWritable, settable} from '../device/values.ts'
 import type {Model, Property} from '../models/model.ts'
 import type {Topics} from '../mqtt/topics.ts'
 import type {Plug} from './plug.ts'
@@ -159,10 +159,8 @@ function valuesOf(property: Property): Record<string, unknown> {
       return {values: ['ON', 'OFF']}
     case 'sensor':
       return property.raw === 'number' ? {unit: property.unit} : {}
-    case 'number': {
-      const {unit, min, max, step} = property
-      return {unit, min, max, step}
-    }
+    case 'number':
+      return {unit: property.unit, ...settable(property)}
     case 'select':
       return {values: property.values.map(([, word]) => word)}
     case 'button':

@@ -203,12 +203,11 @@ export class Device extends EventEmitter<Events> {
    */
   async read(deadline: number, name?: string): Promise<Readonly<State>> {
     this.#poll?.abort()
-    const ready = inTime(this.#clock, deadline, this.#recognition.ready(), this.name)
     try {
-      const isRare = name !== undefined && !this.#isReadOften(await ready, name)
-      await (isRare
-        ? this.#reads.join(`rare ${name}`, deadline, () => this.#readRare(name))
-        : this.#reads.join('all', deadline, () => this.#readOften()))
+      const model = await inTime(this.#clock, deadline, this.#recognition.ready(), this.name)
+      if (name === undefined || this.#isReadOften(model, name))
+        await this.#reads.join('all', deadline, () => this.#readOften())
+      else await this.#reads.join(`rare ${name}`, deadline, () => this.#readRare(name))
     } catch (error) {
       throw toCommandError(error)
     }
@@ -229,7 +228,7 @@ export class Device extends EventEmitter<Events> {
   }
 
   /**
-   * Brings a property to a value, and resolves with it once the plug said `ok`; a read-back follows.
+   * Brings a property to a value, and resolves with the one that was written once the plug said `ok`; a read-back follows.
    * @param sent `ON`, `off`, `true`, `1`, `TOGGLE` … @param deadline on the clock: the command is gone by then
    * @throws CommandError
    */

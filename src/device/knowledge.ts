@@ -122,11 +122,11 @@ export class Knowledge {
     return [`said ok to ${name} ${expected}, but now says ${name} is ${value ?? 'unknown'}`]
   }
 
-  /** A countdown has gone on meanwhile, and a number may have been rounded. */
+  /** A countdown may have gone on by a step meanwhile. */
   #agree(name: string, expected: Value, value: Value): boolean {
     const property = this.#properties[name]
     if (property?.kind !== 'number' || typeof expected !== 'number' || typeof value !== 'number')
       return expected === value
-    return Math.abs(expected - value) <= property.step
+    return Math.abs(expected - value) <= Math.max(property.step, Math.abs(property.scale))
   }
 }

@@ -5,7 +5,7 @@ import {expectOk, property, readOf, valuesIn, writeOf} from './access.ts'
 import {CommandError} from './errors.ts'
 import type {Parts} from './questions.ts'
 import {expired} from './queue.ts'
-import type {Wanted} from './values.ts'
+import {asWritten, type Wanted} from './values.ts'
 
 /** The relay has settled by then, and a person still looks at the switch. The contract (§3) allows 2 s. */
 const READ_BACK_MS = 500
@@ -23,12 +23,11 @@ export class Switching {
     this.#readBack = readBack
   }
 
-  /** Brings a property to a value, and resolves with it once the plug said `ok`. @throws CommandError, or the transport's error */
+  /** Brings a property to a value, and resolves with the one that was written once the plug said `ok`. @throws CommandError, or the transport's error */
   set(name: string, wanted: Wanted, deadline: number): Promise<Value> {
     return this.#parts.queue.command(name, isAbsolute(wanted), deadline, async () => {
       const value = wanted === 'TOGGLE' ? await this.#opposite(name, deadline) : wanted
-      await this.#write(name, value, deadline)
-      return value
+      return this.#write(name, value, deadline)
     })
   }
 
@@ -59,7 +58,8 @@ export class Switching {
     throw new CommandError('refused', `cannot toggle: the plug does not say whether ${name} is on or off`)
   }
 
-  async #write(name: string, value: Value, deadline: number): Promise<void> {
+  /** @returns what the plug has been told, in the words and steps of its firmware: that is shown, and compared when it is read back */
+  async #write(name: string, value: Value, deadline: number): Promise<Value> {
     const {transport, clock, recognition, perception, tell} = this.#parts
     if (deadline <= clock.now()) throw expired() // a TOGGLE asked first, and the process may have been paused since
     const wanted = property(recognition.describedModel(), name)
@@ -67,9 +67,11 @@ export class Switching {
     perception.commanding(name)
     const tries = write.once ? 1 : COMMAND_TRIES
     expectOk(await transport.call(write.method, write.params, {deadline, tries}), write)
-    if (wanted.kind !== 'button') tell(perception.commanded(name, value))
+    const written = asWritten(wanted, value)
+    if (wanted.kind !== 'button') tell(perception.commanded(name, written))
     this.#readingBack?.cancel()
     this.#readingBack = clock.after(READ_BACK_MS, this.#readBack)
+    return written
   }
 }
 

@@ -6,6 +6,8 @@ export type State = Record<string, Value>
 /** What somebody asks for: a value, or the other of `ON` and `OFF`, whichever the plug then is not. */
 export type Wanted = Value | 'TOGGLE'
 
+type NumberProperty = Extract<Property, {kind: 'number'}>
+
 /** Longer texts of a plug are not its schedule but a mistake. */
 const LONGEST_TEXT = 255
 
@@ -38,12 +40,25 @@ export function toFirmware(property: Property, value: Value): Raw {
       if (property.raw === 'boolean') return value === 'ON'
       return value === 'ON' ? 'on' : 'off'
     case 'number':
-      return Math.round((Number(value) - (property.offset ?? 0)) / property.scale)
+      return rawNumber(property, Number(value))
     case 'select':
       return property.values.find(([, word]) => word === value)?.[0] ?? null
     default:
       return value
   }
+}
+
+/** What a written value is once it is read again: the firmware may count in larger steps, or have one value for two words. */
+export function asWritten(property: Property, value: Value): Value {
+  return fromFirmware(property, toFirmware(property, value))
+}
+
+/** The limits and steps of the values a number can really have, in its unit: its own, or the firmware's where those are larger. */
+export function settable(property: NumberProperty): Pick<NumberProperty, 'min' | 'max' | 'step'> {
+  const {min, max, scale, step} = property
+  if (Math.abs(scale) <= step) return {min, max: onStep(property, max), step}
+  const [least, most] = [min, max].map((limit) => Number(asWritten(property, limit)))
+  return {min: least ?? min, max: most ?? max, step: Math.abs(scale)}
 }
 
 /**
@@ -101,17 +116,44 @@ function switchedFrom(name: string, sent: unknown): Wanted {
   throw new CommandError('invalid_payload', `${name}: expected ON, OFF or TOGGLE, got ${excerpt(sent)}`)
 }
 
-function numberFrom(
-  name: string,
-  {min, max, step, unit}: Extract<Property, {kind: 'number'}>,
-  sent: unknown,
-): number {
+function numberFrom(name: string, property: NumberProperty, sent: unknown): number {
+  const {min, max, unit} = property
   const number = typeof sent === 'string' && sent.trim() !== '' ? Number(sent) : sent
   if (typeof number !== 'number' || !Number.isFinite(number))
     throw new CommandError('invalid_payload', `${name}: expected a number of ${unit}, got ${excerpt(sent)}`)
   if (number < min || number > max)
     throw new CommandError('out_of_range', `${name}: expected ${min} to ${max} ${unit}, got ${number}`)
-  return Number((Math.round(number / step) * step).toFixed(6))
+  const [least, most] = rawLimits(property)
+  if (least > most)
+    throw new CommandError(
+      'out_of_range',
+      `${name}: the firmware has no value from ${min} to ${max} ${unit}: are scale and limits of its definition right?`,
+    )
+  return onStep(property, number)
+}
+
+/** The nearest step to `number`. Steps begin at the least value (MIoT value-range, Home Assistant number), and the last may be before `max`. */
+function onStep({min, max, step}: NumberProperty, number: number): number {
+  const steps = Math.floor(exactly((max - min) / step))
+  return exactly(min + Math.min(Math.round(exactly((number - min) / step)), steps) * step)
+}
+
+/** The firmware's value next to `number`, in whole numbers and within the limits. */
+function rawNumber(property: NumberProperty, number: number): number {
+  const {scale, offset = 0} = property
+  const [least, most] = rawLimits(property)
+  return Math.max(least, Math.min(most, Math.round(exactly((number - offset) / scale)))) + 0 // no -0
+}
+
+/** The least and the greatest whole number that the firmware may be told. */
+function rawLimits({min, max, scale, offset = 0}: NumberProperty): readonly [number, number] {
+  const ends = [min, max].map((limit) => exactly((limit - offset) / scale))
+  return [Math.ceil(Math.min(...ends)), Math.floor(Math.max(...ends))]
+}
+
+/** Without the noise of binary fractions: 0.3 / 0.1 is 3, not 2.9999999999999996. */
+function exactly(number: number): number {
+  return Number(number.toPrecision(12))
 }
 
 function wordFrom(name: string, {values}: Extract<Property, {kind: 'select'}>, sent: unknown): string {

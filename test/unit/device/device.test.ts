@@ -344,6 +344,12 @@ describe('a plug whose model nobody told', () => {
     expect(device.state['state']).toBe('OFF')
   })
 
+  it('is asked for it first by whoever reads', async () => {
+    const state = device.read(inTenSeconds())
+    await clock.advance(1000)
+    expect(await state).toMatchObject({state: 'OFF'})
+  })
+
   it('is asked once, however many wait to know it, and no more may wait than in line afterwards', async () => {
     const waiting = Array.from({length: MOST_WAITING + 2}, () =>
       code(device.ready({deadline: inTenSeconds()})),

@@ -1,0 +1,55 @@
+import {describe, expect, it} from 'vitest'
+import {Catalogue} from '../../src/models/index.ts'
+import type {Model} from '../../src/models/model.ts'
+import {countdown, miot, relay} from '../../src/models/vocabulary.ts'
+import {startBridge, startPlug} from '../support/bridge.ts'
+import {Conversation} from '../support/conversation.ts'
+import {startMosquitto} from '../support/mosquitto.ts'
+import {Watcher} from '../support/mqtt-user.ts'
+
+/** Its firmware counts hours, and its owner wants minutes. */
+const hourly: Model = {
+  ids: ['test.plug.hourly'],
+  name: 'Plug that counts hours',
+  vendor: 'Test',
+  confidence: 'inferred',
+  evidence: 'made up',
+  properties: {
+    state: relay(miot(2, 1)),
+    countdown: countdown(miot(3, 1), {scale: 60, min: 1, max: 300, lane: 'fast'}),
+  },
+}
+
+describe('a number that the firmware counts in larger steps', async () => {
+  const broker = await startMosquitto()
+  const user = await Watcher.open(broker)
+  const home = new Conversation(broker, user)
+  const catalogue = new Catalogue([hourly])
+  const model = 'test.plug.hourly'
+  const plugs = {desk: await startPlug({address: '127.94.2.1', model, catalogue})}
+  await startBridge({broker, plugs, catalogue})
+  await home.isNow('desk', 'online')
+
+  it.each([
+    ['100', 120],
+    ['1', 60],
+    ['300', 300],
+  ])('answers %s with %s, which was written, shows that, and blames nobody', async (sent, told) => {
+    const from = home.states('desk').length
+    expect(await home.type('desk', 'set/countdown', sent)).toMatchObject({
+      status: 'ok',
+      data: {countdown: told},
+    })
+    await home.stateOf('desk', ({countdown}) => countdown === told, from)
+    expect(await home.type('desk', 'get/countdown', '')).toMatchObject({data: {countdown: told}})
+    const shown = home.states('desk').slice(from)
+    expect(shown.map(({countdown}) => countdown).filter((value) => value !== told)).toEqual([])
+    expect(home.warnings()).toEqual([])
+  })
+
+  it('is offered to Home Assistant in those steps', async () => {
+    const messages = [...(await user.retained())].filter(([topic]) => topic.startsWith('homeassistant/'))
+    const discovered = messages.map(([, payload]) => JSON.parse(payload).components.countdown)
+    expect(discovered.find((found) => found)).toMatchObject({min: 60, max: 300, step: 60})
+  })
+})
