@@ -30,6 +30,14 @@ export const systemClock: Clock = {
   },
 }
 
+/** Older than this program: a machine without a battery for its clock begins in 1970, and is set minutes later by the network. */
+const FIRST_PLAUSIBLE_YEAR = 2024
+
+/** Whether the time of day can be right. What depends on the day waits until it can. */
+export function isPlausible(date: Date): boolean {
+  return date.getFullYear() >= FIRST_PLAUSIBLE_YEAR
+}
+
 /** Resolves after `ms` milliseconds of `clock`, or as soon as `signal` is aborted. */
 export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

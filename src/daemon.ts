@@ -185,6 +185,7 @@ export class Daemon {
     this.#config = config
     const {added, changed, removed} = await this.#household.refurnish(config, COMMAND_GRACE_MS)
     for (const name of [...removed, ...changed]) this.#forget(before.get(name))
+    this.#rememberWhichAreConfigured()
     this.#groups.replace(config.groups)
     await this.#connection.resubscribe()
     if (this.#connection.connected) this.#leftovers.sweep()
@@ -278,9 +279,15 @@ export class Daemon {
 
   #startPlugs(): void {
     const spread = this.#household.start()
+    this.#rememberWhichAreConfigured()
     if (this.#household.plugs.size === 0)
       this.#options.log.warn('no plugs are configured yet: `miio2mqtt discover` lists those on this network')
     this.#readiness.start(spread)
+  }
+
+  #rememberWhichAreConfigured(): void {
+    const dids = [...this.#household.plugs.values()].flatMap(({did}) => did ?? [])
+    this.#options.store.configured(new Set(dids))
   }
 
   #follow(plug: ConfiguredPlug): void {

@@ -4,7 +4,15 @@
  */
 import {z} from 'zod'
 import type {EnergyMemory} from './device/energy.ts'
-import {KeptFile, readKept, type Surroundings} from './kept-file.ts'
+import {
+  type Forget,
+  isDid,
+  KeptFile,
+  type Mapping,
+  membersOf,
+  readKept,
+  type Surroundings,
+} from './kept-file.ts'
 
 const FILE = 'energy.json'
 /** One write for all plugs: oftener would wear out a memory card. */
@@ -17,16 +25,13 @@ const kilowattHours = z.number().nonnegative()
 const memorySchema = z.object({
   total: kilowattHours,
   today: kilowattHours,
-  day: z.string(),
+  day: z.string().max(20),
   moved: z.number(),
-  stuck: z.literal(true).optional(),
+  stuck: z.literal(true).optional().catch(undefined),
 })
 
-/** An entry that makes no sense is forgotten; the rest stays. */
-const fileSchema = z.object({
-  version: z.literal(1),
-  plugs: z.record(z.string().regex(/^[1-9]\d*$/), memorySchema.optional().catch(undefined)),
-})
+/** Kilowatt-hours are their owner's history: those of plugs that are gone are kept, up to so many plugs in all. */
+const MOST_PLUGS = 20_000
 
 export class EnergyLedger {
   readonly #file: KeptFile
@@ -47,13 +52,13 @@ export class EnergyLedger {
     })
   }
 
-  /** Reads what `folder` holds. Never throws: an unreadable file is put aside, with one warning. */
+  /**
+   * Reads what `folder` holds. An entry that makes no sense is forgotten, with one warning; all others stay.
+   * @throws StateUnreadable for a file that is there and cannot be read
+   */
   static async open(folder: string, surroundings: Surroundings): Promise<EnergyLedger> {
-    const {plugs = {}} = (await readKept(folder, FILE, fileSchema, surroundings)) ?? {}
-    const entries = Object.entries(plugs).flatMap(([did, memory]) =>
-      memory ? [[Number(did), memory] as const] : [],
-    )
-    return new EnergyLedger(folder, new Map(entries), surroundings)
+    const entries = (await readKept(folder, FILE, understood, surroundings)) ?? []
+    return new EnergyLedger(folder, new Map(entries.slice(-MOST_PLUGS)), surroundings)
   }
 
   /** What was entered of this plug last: it may not be in the file yet. */
@@ -68,8 +73,13 @@ export class EnergyLedger {
 
   /** Writes `memory` within a minute, the first of a plug within seconds. */
   enter(did: number, memory: EnergyMemory): void {
+    if (!isDid(String(did))) return
     this.#file.writeWithin(this.#entries.has(did) ? WRITE_AFTER_MS : FIRST_AFTER_MS)
+    // The first of the map is the one that was entered longest ago.
+    this.#entries.delete(did)
     this.#entries.set(did, memory)
+    const [oldest] = this.#entries.keys()
+    if (this.#entries.size > MOST_PLUGS && oldest !== undefined) this.#entries.delete(oldest)
   }
 
   /** Writes what changed, now. Never throws: a failure is logged once, and tried again every minute. */
@@ -92,4 +102,12 @@ export class EnergyLedger {
       },
     }
   }
+}
+
+/** Those that changed longest ago come first. */
+function understood({plugs}: Mapping, forget: Forget): [number, EnergyMemory][] {
+  const entry = {key: isDid, schema: memorySchema, expected: 'kilowatt-hours of a plug, by its device id'}
+  return membersOf('plugs', plugs, entry, forget)
+    .map(([did, memory]): [number, EnergyMemory] => [Number(did), memory])
+    .sort(([, a], [, b]) => a.moved - b.moved)
 }

@@ -1,7 +1,19 @@
 /** What the bridge remembers over restarts: which plug is which, and what it learnt about each. */
 import {createHash} from 'node:crypto'
 import {z} from 'zod'
-import {KeptFile, randomHex, readKept, type Surroundings} from './kept-file.ts'
+import {type Clock, isPlausible} from './clock.ts'
+import {
+  type Forget,
+  isDid,
+  isMapping,
+  KeptFile,
+  type Mapping,
+  membersOf,
+  randomHex,
+  readKept,
+  type Surroundings,
+} from './kept-file.ts'
+import {isPublishedUnder, topicProblem} from './mqtt/topics.ts'
 import type {Secret} from './secret.ts'
 
 const FILE = 'state.json'
@@ -10,8 +22,24 @@ const WRITE_AFTER_MS = 2_000
 /** Message ids change with every request: written as often as anything else, they would wear out a memory card. */
 const WRITE_MESSAGE_IDS_AFTER_MS = 300_000
 
-const text = z.string().optional().catch(undefined)
+/** A plug that is configured no more is remembered for so long, in case it comes back, and so many of them at most. */
+const UNUSED_MS = 90 * 24 * 3_600_000
+const MOST_UNUSED = 500
+/** Every firmware of every model that is described, many times over. */
+const MOST_FIRMWARES = 1_000
+/** Ten thousand plugs with each value on a topic of its own have some 200,000. */
+const MOST_TOPICS = 500_000
+const MOST_BASES = 100
+const LONGEST_CLIENT_ID_BYTES = 65_535
+
+const text = z
+  .string()
+  .max(1_000)
+  .regex(/^\P{Cc}*$/u)
+  .optional()
+  .catch(undefined)
 const number = z.number().int().nonnegative().optional().catch(undefined)
+const names = z.array(z.string().max(100)).max(1_000).optional().catch(undefined)
 
 /** What a damaged or foreign field would say is forgotten; the rest stays. */
 const memorySchema = z.object({
@@ -26,32 +54,20 @@ const memorySchema = z.object({
   messageId: number,
 })
 
+/** `unusedSince`: when it was first found not to be configured any more. */
+const entrySchema = memorySchema.extend({
+  fingerprint: z.string().max(100),
+  unusedSince: z.iso.datetime().optional().catch(undefined),
+})
+
 const toleratedSchema = z.object({
   batch: z.number().int().positive().optional().catch(undefined),
-  left_out: z.array(z.string()).optional().catch(undefined),
-  answered: z.array(z.string()).optional().catch(undefined),
+  left_out: names,
+  answered: names,
   dialect: text,
 })
 
-const publishedSchema = z.object({
-  bases: z.array(z.string()).readonly(),
-  topics: z.array(z.string()).readonly(),
-  isAll: z.boolean(),
-})
-
-const announcedSchema = z.object({
-  devices: z.record(z.string(), z.string()),
-  sets: z.record(z.string(), z.record(z.string(), z.string())),
-})
-
-const fileSchema = z.object({
-  version: z.literal(1),
-  client_id: z.string().min(1),
-  firmwares: z.record(z.string(), toleratedSchema).optional().catch(undefined),
-  published: publishedSchema.optional().catch(undefined),
-  announced: announcedSchema.optional().catch(undefined),
-  plugs: z.record(z.string().regex(/^[1-9]\d*$/), memorySchema.extend({fingerprint: z.string()})),
-})
+const platformsSchema = z.record(z.string().regex(/^\w+$/), z.string().regex(/^[a-z_]+$/))
 
 /** What is known of a plug. `host` and `port`: where it last answered; `configuredHost`: what the
  * configuration said then; `messageId`: the last one used. */
@@ -59,10 +75,25 @@ export type PlugMemory = z.output<typeof memorySchema>
 export type RememberedPlug = {did: number} & PlugMemory
 /** What the firmware of a model puts up with, as it was found out (device/tolerance.ts). */
 export type Tolerated = z.output<typeof toleratedSchema>
-export type Published = z.output<typeof publishedSchema>
-export type Announced = z.output<typeof announcedSchema>
-type FileContent = z.output<typeof fileSchema>
-type Entry = FileContent['plugs'][string]
+export interface Published {
+  bases: readonly string[]
+  topics: readonly string[]
+  isAll: boolean
+}
+export interface Announced {
+  devices: Record<string, string>
+  sets: Record<string, Record<string, string>>
+}
+type Entry = z.output<typeof entrySchema>
+
+/** What makes sense of the file. */
+interface Content {
+  clientId: string | undefined
+  firmwares: [string, Tolerated][]
+  published: Published | undefined
+  announced: Announced | undefined
+  plugs: [string, Entry][]
+}
 
 /** What the configuration says of a plug. */
 export interface Asked {
@@ -74,6 +105,7 @@ export interface Asked {
 /** Everything is kept in memory; the file follows, and the bridge works on when it cannot. */
 export class StateStore {
   readonly clientId: string
+  readonly #clock: Clock
   readonly #file: KeptFile
   readonly #plugs = new Map<number, Entry>()
   readonly #didByFingerprint = new Map<string, number>()
@@ -81,7 +113,8 @@ export class StateStore {
   #published: () => Published | undefined
   #announced: Announced | undefined
 
-  private constructor(folder: string, content: FileContent | undefined, surroundings: Surroundings) {
+  private constructor(folder: string, content: Content | undefined, surroundings: Surroundings) {
+    this.#clock = surroundings.clock
     this.#file = new KeptFile({
       ...surroundings,
       folder,
@@ -89,19 +122,22 @@ export class StateStore {
       snapshot: () => ({text: this.#text()}),
       loss: 'what is learnt now is lost at the next restart',
     })
-    this.clientId = content?.client_id ?? `miio2mqtt_${randomHex(surroundings.random)}`
+    this.clientId = content?.clientId ?? `miio2mqtt_${randomHex(surroundings.random)}`
     const published = content?.published
     this.#published = () => published
     this.#announced = content?.announced
-    this.#firmwares = new Map(Object.entries(content?.firmwares ?? {}))
-    for (const [did, entry] of Object.entries(content?.plugs ?? {})) this.#keep(Number(did), entry)
+    this.#firmwares = new Map(content?.firmwares)
+    for (const [did, entry] of content?.plugs ?? []) this.#keep(Number(did), entry)
   }
 
-  /** Reads what `folder` holds. Never throws: without a readable file everything starts anew, with one warning. */
+  /**
+   * Reads what `folder` holds. What makes no sense there is forgotten, with one warning.
+   * @throws StateUnreadable for a file that is there and cannot be read
+   */
   static async open(folder: string, surroundings: Surroundings): Promise<StateStore> {
-    const content = await readKept(folder, FILE, fileSchema, surroundings)
+    const content = await readKept(folder, FILE, understood, surroundings)
     const store = new StateStore(folder, content, surroundings)
-    if (!content) store.#file.writeWithin(0)
+    if (content?.clientId === undefined) store.#file.writeWithin(0)
     await store.save()
     return store
   }
@@ -123,9 +159,10 @@ export class StateStore {
    * when only `messageId` changed.
    */
   remember(did: number, token: Secret, patch: Partial<PlugMemory>): void {
+    if (!isDid(String(did))) return
     const before = this.#plugs.get(did)
     const told = {...before, ...definedOnly(patch)}
-    const after = {...told, fingerprint: fingerprint(token, told.configuredHost)}
+    const after = {...told, unusedSince: undefined, fingerprint: fingerprint(token, told.configuredHost)}
     const changes = changedKeys(before, after)
     if (changes.length === 0) return
     this.#keep(did, after)
@@ -140,6 +177,7 @@ export class StateStore {
 
   rememberTolerated(model: string, firmware: string, tolerated: Tolerated): void {
     this.#firmwares.set(`${model} ${firmware}`, tolerated)
+    keepNewest(this.#firmwares, MOST_FIRMWARES)
     this.#file.writeWithin(WRITE_AFTER_MS)
   }
 
@@ -164,6 +202,27 @@ export class StateStore {
     this.#file.writeWithin(WRITE_AFTER_MS)
   }
 
+  /**
+   * Plugs of these ids are configured now. Every other one is forgotten 90 days after it was first missing here, and sooner
+   * when there are too many of them: those that are missing for longest go first.
+   */
+  configured(dids: ReadonlySet<number>): void {
+    const now = this.#clock.date()
+    if (!isPlausible(now)) return
+    for (const [did, {unusedSince, ...entry}] of this.#plugs) {
+      if (dids.has(did) === (unusedSince === undefined)) continue
+      this.#plugs.set(did, dids.has(did) ? entry : {...entry, unusedSince: now.toISOString()})
+      this.#file.writeWithin(WRITE_AFTER_MS)
+    }
+    const unused = [...this.#plugs]
+      .flatMap(([did, {unusedSince}]) => (unusedSince === undefined ? [] : [{did, unusedSince}]))
+      .sort((a, b) => (a.unusedSince < b.unusedSince ? -1 : 1))
+    const isOld = ({unusedSince}: {unusedSince: string}) =>
+      now.getTime() - Date.parse(unusedSince) > UNUSED_MS
+    for (const [index, one] of unused.entries())
+      if (unused.length - index > MOST_UNUSED || isOld(one)) this.forget(one.did)
+  }
+
   forget(did: number): void {
     this.#forgetFingerprint(did)
     if (!this.#plugs.delete(did)) return
@@ -181,7 +240,7 @@ export class StateStore {
   }
 
   #text(): string {
-    const content: FileContent = {
+    const content = {
       version: 1,
       client_id: this.clientId,
       firmwares: Object.fromEntries(this.#firmwares),
@@ -204,12 +263,81 @@ export class StateStore {
   }
 }
 
+/** Every part of the file by itself: one that makes no sense takes no other with it. */
+function understood(content: Mapping, forget: Forget): Content {
+  const entries = {key: isDid, schema: entrySchema, expected: 'a plug, by its device id'}
+  const tolerated = {key: () => true, schema: toleratedSchema, expected: 'what a firmware puts up with'}
+  return {
+    clientId: clientIdIn(content, forget),
+    firmwares: membersOf('firmwares', content['firmwares'], tolerated, forget).slice(-MOST_FIRMWARES),
+    published: publishedIn(content, forget),
+    announced: announcedIn(content, forget),
+    plugs: membersOf('plugs', content['plugs'], entries, forget),
+  }
+}
+
+/** MQTT takes up to 65,535 bytes (MQTT 5, 1.5.4); brokers hang up at control characters. */
+function clientIdIn({client_id: id}: Mapping, forget: Forget): string | undefined {
+  const isGood =
+    typeof id === 'string' &&
+    /^[^\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]+$/u.test(id) &&
+    Buffer.byteLength(id) <= LONGEST_CLIENT_ID_BYTES
+  if (isGood) return id
+  forget('client_id', 'a name that a broker takes: a new one is made up')
+  return undefined
+}
+
+/** Only what a bridge may have published is ever cleared, so nothing else is believed to lie on the broker. */
+function publishedIn({published}: Mapping, forget: Forget): Published | undefined {
+  if (published === undefined) return undefined
+  if (!isMapping(published) || !Array.isArray(published['topics'])) {
+    forget('published', 'topics that were published')
+    return undefined
+  }
+  const believed = (key: string, most: number, isGood: (topic: string) => boolean) => {
+    const listed: unknown[] = Array.isArray(published[key]) ? published[key] : []
+    const good = listed.filter((topic): topic is string => {
+      if (typeof topic === 'string' && isGood(topic)) return true
+      forget(`published.${key} ${JSON.stringify(topic)}`, 'a topic of this bridge')
+      return false
+    })
+    return good.slice(0, most)
+  }
+  const bases = believed('bases', MOST_BASES, (base) => topicProblem(base) === undefined)
+  const topics = believed('topics', MOST_TOPICS, (topic) => isPublishedUnder(bases, topic))
+  return {bases, topics, isAll: published['isAll'] === true}
+}
+
+function announcedIn({announced}: Mapping, forget: Forget): Announced | undefined {
+  if (announced === undefined) return undefined
+  if (!isMapping(announced)) {
+    forget('announced', 'what Home Assistant was told')
+    return undefined
+  }
+  const isDevice = (key: string) => /^miio2mqtt_[1-9]\d*$/.test(key)
+  const key = z.string().max(100)
+  const devices = {key: isDevice, schema: key, expected: 'the name of a set, by device'}
+  const sets = {key: () => true, schema: platformsSchema, expected: 'platforms by component'}
+  return {
+    devices: Object.fromEntries(membersOf('announced.devices', announced['devices'], devices, forget)),
+    sets: Object.fromEntries(membersOf('announced.sets', announced['sets'], sets, forget)),
+  }
+}
+
+/** Drops the first, and so oldest, members. */
+function keepNewest<K>(map: Map<K, unknown>, most: number): void {
+  for (const key of map.keys()) {
+    if (map.size <= most) return
+    map.delete(key)
+  }
+}
+
 /** Recognises a token without holding it. With the address, since somebody may have copied one token to several plugs. */
 function fingerprint(token: Secret, host = ''): string {
   return createHash('sha256').update(`${token.reveal().toLowerCase()} ${host}`).digest('hex').slice(0, 16)
 }
 
-function remembered(did: number, {fingerprint: _, ...memory}: Entry): RememberedPlug {
+function remembered(did: number, {fingerprint: _, unusedSince: __, ...memory}: Entry): RememberedPlug {
   return {did, ...memory}
 }
 

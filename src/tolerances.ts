@@ -2,6 +2,9 @@
 import {Tolerance} from './device/tolerance.ts'
 import type {StateStore} from './state.ts'
 
+/** A plug that tells another firmware each time it is asked must not fill the memory. */
+const MOST = 1_000
+
 /**
  * One `Tolerance` for each model and firmware. That of a plug which has not told its firmware yet is its own, and forgotten.
  * @param own models that the user describes: what was found out of an earlier edition of the file is not held against this one
@@ -17,7 +20,7 @@ export function tolerancesIn(
     const found = known.get(key)
     if (found) return found
     const tolerance = own.has(model) ? new Tolerance() : remembered(model, firmware)
-    known.set(key, tolerance)
+    if (known.size < MOST) known.set(key, tolerance)
     return tolerance
   }
 

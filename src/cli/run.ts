@@ -7,7 +7,7 @@ import {type Config, configPath, editConfig, loadConfig, secretsOf} from '../con
 import {Daemon} from '../daemon.ts'
 import {EnergyLedger} from '../energy-ledger.ts'
 import {HEALTH_FILE_VARIABLE, HealthFile} from '../health-file.ts'
-import {randomHex} from '../kept-file.ts'
+import {randomHex, StateUnreadable} from '../kept-file.ts'
 import {createLog, type RootLog} from '../log.ts'
 import {MiioError} from '../miio/errors.ts'
 import {Redactor} from '../redact.ts'
@@ -57,7 +57,7 @@ export function runCommand(program: Command): void {
     })
 }
 
-/** @throws CommandFailed 78 for an invalid configuration, 1 for an address that is not ours */
+/** @throws CommandFailed 78 for an invalid configuration, 1 for an address that is not ours or a state that cannot be read */
 async function run({config: option, debug}: RunOptions): Promise<void> {
   if (debug) throw new UsageError(DEBUG_ELSEWHERE)
   setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH_PERCENT}`)
@@ -101,8 +101,7 @@ async function runOnce(config: Config, surroundings: Surroundings): Promise<Conf
   hide(config, redactor)
   log.setLevel(config.log.level)
   const shared = {clock: systemClock, random: Math.random, log}
-  const store = await StateStore.open(config.state_dir, shared)
-  const ledger = await EnergyLedger.open(config.state_dir, shared)
+  const {store, ledger} = await remembered(config.state_dir, shared)
   const {catalogue} = config
   if (catalogue.replaced.length > 0)
     log.info(
@@ -132,6 +131,16 @@ async function runOnce(config: Config, surroundings: Surroundings): Promise<Conf
     notifier.stop()
     await within(systemClock, systemClock.now() + STOP_MS, daemon.stop())
     await Promise.all([store.close(), ledger.close()])
+  }
+}
+
+/** @throws CommandFailed 1 for what cannot be read */
+async function remembered(folder: string, shared: Parameters<typeof StateStore.open>[1]) {
+  try {
+    const store = await StateStore.open(folder, shared)
+    return {store, ledger: await EnergyLedger.open(folder, shared)}
+  } catch (error) {
+    throw error instanceof StateUnreadable ? new CommandFailed(error.message) : error
   }
 }
 

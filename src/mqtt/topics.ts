@@ -31,6 +31,23 @@ export function topicProblem(topic: string): string | undefined {
   return undefined
 }
 
+/** Discovery messages of this program, whatever the prefix: see bridge/discovery.ts. */
+const ANNOUNCEMENT = /^[^/].*\/device\/miio2mqtt_[A-Za-z0-9_-]+\/config$/
+
+/**
+ * Whether a bridge with one of these base topics may have published `topic` to be kept: no other may ever be cleared, whatever a
+ * file or another program says.
+ */
+export function isPublishedUnder(bases: readonly string[], topic: string): boolean {
+  if (topicProblem(topic) !== undefined) return false
+  return ANNOUNCEMENT.test(topic) || bases.some((base) => isBelow(base, topic))
+}
+
+/** Commands are what others publish. */
+function isBelow(base: string, topic: string): boolean {
+  return topic.startsWith(`${base}/`) && new Topics(base).parse(topic) === undefined
+}
+
 export class Topics {
   readonly base: string
   readonly #homeAssistantStatus: string | undefined

@@ -103,7 +103,7 @@ describe('the energy ledger', () => {
     expect(ledger.written(7)).toEqual(memory(1))
   })
 
-  it('loses only the entries that make no sense', async () => {
+  it('loses only the entries that make no sense, and one warning names them', async () => {
     await mkdir(folder)
     const plugs = {7: memory(1), 8: memory(-1), 9: 'x', 10: {...memory(1), total: null}}
     await writeFile(file(), JSON.stringify({version: 1, plugs}))
@@ -114,7 +114,8 @@ describe('the energy ledger', () => {
       undefined,
       undefined,
     ])
-    expect(warnings()).toEqual([])
+    expect(warnings()).toHaveLength(1)
+    for (const did of [8, 9, 10]) expect(warnings()[0]).toContain(`plugs.${did}`)
   })
 
   it.each([
