@@ -12,6 +12,7 @@ import {createLog, type RootLog} from '../log.ts'
 import {MiioError} from '../miio/errors.ts'
 import {Redactor} from '../redact.ts'
 import {StateStore} from '../state.ts'
+import {lockStateFolder, StateInUse} from '../state-lock.ts'
 import {SystemdNotifier} from '../systemd.ts'
 import {version} from '../version.ts'
 import {configuration} from './configuration.ts'
@@ -57,7 +58,7 @@ export function runCommand(program: Command): void {
     })
 }
 
-/** @throws CommandFailed 78 for an invalid configuration, 1 for an address that is not ours or a state that cannot be read */
+/** @throws CommandFailed 78 for an invalid configuration, 1 for an address that is not ours, or a state folder that cannot be used */
 async function run({config: option, debug}: RunOptions): Promise<void> {
   if (debug) throw new UsageError(DEBUG_ELSEWHERE)
   setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH_PERCENT}`)
@@ -101,7 +102,7 @@ async function runOnce(config: Config, surroundings: Surroundings): Promise<Conf
   hide(config, redactor)
   log.setLevel(config.log.level)
   const shared = {clock: systemClock, random: Math.random, log}
-  const {store, ledger} = await remembered(config.state_dir, shared)
+  const {store, ledger, release} = await remembered(config.state_dir, shared)
   const {catalogue} = config
   if (catalogue.replaced.length > 0)
     log.info(
@@ -131,16 +132,21 @@ async function runOnce(config: Config, surroundings: Surroundings): Promise<Conf
     notifier.stop()
     await within(systemClock, systemClock.now() + STOP_MS, daemon.stop())
     await Promise.all([store.close(), ledger.close()])
+    await release()
   }
 }
 
-/** @throws CommandFailed 1 for what cannot be read */
+/** @throws CommandFailed 1 for what cannot be read, or is in use by another bridge */
 async function remembered(folder: string, shared: Parameters<typeof StateStore.open>[1]) {
+  let release = () => Promise.resolve()
   try {
+    release = await lockStateFolder(folder, shared)
     const store = await StateStore.open(folder, shared)
-    return {store, ledger: await EnergyLedger.open(folder, shared)}
+    return {store, ledger: await EnergyLedger.open(folder, shared), release}
   } catch (error) {
-    throw error instanceof StateUnreadable ? new CommandFailed(error.message) : error
+    await release()
+    const isForTheUser = error instanceof StateUnreadable || error instanceof StateInUse
+    throw isForTheUser ? new CommandFailed(error.message) : error
   }
 }
 

@@ -1,0 +1,17 @@
+/** Takes the lock of a state folder, says so or why not, and keeps it until it is killed. */
+import {systemClock} from '../../src/clock.ts'
+import {createLog} from '../../src/log.ts'
+import {lockStateFolder} from '../../src/state-lock.ts'
+
+const [folder = ''] = process.argv.slice(2)
+try {
+  await lockStateFolder(folder, {
+    clock: systemClock,
+    random: Math.random,
+    log: createLog({destination: 'stderr'}),
+  })
+  process.stdout.write('locked\n')
+  setInterval(() => {}, 60_000)
+} catch (error) {
+  process.stdout.write(`${error instanceof Error ? error.message : error}\n`)
+}

@@ -1,0 +1,157 @@
+import {spawn} from 'node:child_process'
+import {once} from 'node:events'
+import {mkdir, mkdtemp, readdir, rename, rm, symlink, writeFile} from 'node:fs/promises'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import {fileURLToPath} from 'node:url'
+import {afterEach, beforeEach, describe, expect, it, onTestFinished} from 'vitest'
+import {systemClock} from '../../src/clock.ts'
+import {lockStateFolder, StateInUse} from '../../src/state-lock.ts'
+import {RememberingLog} from '../support/remembering-log.ts'
+
+const SCRIPT = fileURLToPath(new URL('state-lock-holder.ts', import.meta.url))
+
+const SOCKET = /^bridge\.lock\.[0-9a-f]{8}$/
+
+let folder: string
+let log: RememberingLog
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-lock-'))
+  log = new RememberingLog()
+})
+
+afterEach(() => rm(folder, {recursive: true}))
+
+const lock = (where = folder) => lockStateFolder(where, {clock: systemClock, random: Math.random, log})
+
+/** Another process that holds the folder, or says why it cannot. `inside` is what runs it. */
+async function holder(inside: readonly string[] = []) {
+  const [command = process.execPath, ...args] = [
+    ...inside,
+    process.execPath,
+    '--import',
+    'tsx',
+    SCRIPT,
+    folder,
+  ]
+  const child = spawn(command, args, {stdio: ['ignore', 'pipe', 'inherit']})
+  onTestFinished(() => void child.kill('SIGKILL'))
+  let said = ''
+  child.stdout.on('data', (chunk) => {
+    said += chunk
+  })
+  while (!said.includes('\n')) await once(child.stdout, 'data')
+  return {child, said: said.trim()}
+}
+
+describe('the lock of a state folder', () => {
+  it('is for one bridge at a time, and the second is told which process has it and what to do', async () => {
+    const release = await lock()
+    await expect(lock()).rejects.toThrow(StateInUse)
+    await expect(lock()).rejects.toThrow(`process ${process.pid} `)
+    await expect(lock()).rejects.toThrow(folder)
+    await expect(lock()).rejects.toThrow('state_dir')
+    await release()
+    await (await lock())()
+    expect(await readdir(folder)).toEqual([])
+    expect(log.lines).toEqual([])
+  })
+
+  it('does not lock any other folder', async () => {
+    const [first, second] = await Promise.all([lock(join(folder, 'a')), lock(join(folder, 'b'))])
+    await Promise.all([first(), second()])
+  })
+
+  it('is one, by whatever path the folder is called', async () => {
+    await symlink(folder, join(folder, 'link'))
+    const release = await lock()
+    await expect(lock(join(folder, 'link'))).rejects.toThrow(StateInUse)
+    await release()
+  })
+
+  it('works in a folder whose path is longer than that of a socket may be', async () => {
+    const deep = join(folder, 'x'.repeat(200), 'y'.repeat(200))
+    const release = await lock(deep)
+    await expect(lock(deep)).rejects.toThrow(StateInUse)
+    expect(await readdir(deep)).toEqual([expect.stringMatching(SOCKET)])
+    await release()
+    expect(await readdir(deep)).toEqual([])
+  })
+
+  it('has one winner when many bridges start at the same time, with a stale lock or without', async () => {
+    for (let round = 0; round < 20; round++) {
+      if (round % 2 === 0) await writeFile(join(folder, `bridge.lock.${'7'.repeat(8)}`), 'stale')
+      const outcomes = await Promise.allSettled(Array.from({length: 8}, () => lock()))
+      const won = outcomes.filter((outcome) => outcome.status === 'fulfilled')
+      expect(won).toHaveLength(1)
+      for (const outcome of outcomes)
+        if (outcome.status === 'rejected') expect(outcome.reason).toBeInstanceOf(StateInUse)
+      await won[0]?.value()
+      expect(await readdir(folder)).toEqual([])
+    }
+  })
+
+  it('of a process that was killed blocks nobody', async () => {
+    const {child, said} = await holder()
+    expect(said).toBe('locked')
+    await expect(lock()).rejects.toThrow(`process ${child.pid} `)
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+    expect(await readdir(folder)).toEqual([expect.stringMatching(SOCKET)])
+    await (await lock())()
+    expect(await readdir(folder)).toEqual([])
+  })
+
+  it('of a process that is stopped by a signal is still held', async () => {
+    const {child} = await holder()
+    child.kill('SIGSTOP')
+    await expect(lock()).rejects.toThrow('in use')
+    child.kill('SIGCONT')
+  }, 20_000)
+
+  it('is held while another network namespace asks for it, as a container with the same volume does', async ({
+    skip,
+  }) => {
+    if (process.getuid?.() !== 0) skip('only root may make a network namespace')
+    const release = await lock()
+    expect((await holder(['unshare', '--net'])).said).toContain('in use')
+    await release()
+    expect((await holder(['unshare', '--net', '--pid', '--fork', '--kill-child'])).said).toBe('locked')
+    await expect(lock()).rejects.toThrow('process 1 ')
+  })
+
+  it('is left alone when the folder was replaced under a running bridge', async () => {
+    const state = join(folder, 'state')
+    const first = await lock(state)
+    await rename(state, join(folder, 'old'))
+    const second = await lock(state)
+    await first()
+    await expect(lock(state)).rejects.toThrow(StateInUse)
+    await second()
+  })
+
+  it('sweeps away what a bridge has left that was killed while it took the lock', async () => {
+    await writeFile(join(folder, 'bridge.lock.0a1b2c3d.tmp'), '')
+    await (await lock())()
+    expect(await readdir(folder)).toEqual([])
+  })
+
+  it.each([
+    ['there is none', (path: string) => writeFile(path, 'a file where the folder should be')],
+    ['nothing can be made in it', (path: string) => symlink('/proc/self/net', path)],
+  ])('is none where %s: the bridge works without', async (_, make) => {
+    const path = join(folder, 'state')
+    await make(path)
+    await (await lock(path))()
+    expect(log.lines.map(({level}) => level)).toEqual(['debug'])
+  })
+
+  it('is not kept by whatever else is called like it', async () => {
+    await mkdir(join(folder, 'bridge.lock.00000000'))
+    const release = await lock()
+    await expect(lock()).rejects.toThrow(StateInUse)
+    await release()
+    expect(await readdir(folder)).toEqual(['bridge.lock.00000000'])
+  })
+})
