@@ -15,29 +15,65 @@ import {
 } from 'yaml'
 import type {Edit, Written} from '../bridge/controls.ts'
 import {bringCommentsHome, keepWhatStoodApart} from './comments.ts'
+import {meaningAfter, meaningOf, meanTheSame} from './meaning.ts'
+import {isText} from './names.ts'
 import {ConfigError, quoted} from './problems.ts'
 import {parseYaml} from './yaml.ts'
 
 /**
- * `text` with `edits` made one after the other.
+ * `text` with `edits` made one after the other. What comes back was read again, and says what `text` said but for the edits: no
+ * text in them is taken for a tag, another key or a comment.
  * @param file what to call the text in an error
- * @throws ConfigError when the text is no YAML, a key to rename is not there, or something is in the way that is written once and
- * meant in several places (`&` and `*`)
+ * @throws ConfigError when the text is no YAML, a key to rename is not there, a text of an edit is none, or the edit would change
+ * more than it names: what is written once and meant in several places (`&` and `*`)
  */
 export function edited(text: string, file: string, edits: readonly Edit[]): string {
-  const {document, readable, problems} = parseYaml(text, file)
-  if (!readable) throw new ConfigError(problems)
+  const refuse = (path: string, message: string): never => {
+    throw new ConfigError([{file, path, message}])
+  }
+  const yaml = parseYaml(text, file)
+  if (!yaml.readable) throw new ConfigError(yaml.problems)
+  const wanted = edits.reduce(meaningAfter, meaningOf(yaml))
+  const {document} = yaml
   bringCommentsHome(document, text)
   for (const edit of edits) {
+    const wrong = textProblem(edit)
+    if (wrong !== undefined) refuse('', wrong)
     const message = made(document, edit)
-    if (message !== undefined) throw new ConfigError([{file, path: edit.path.join('.'), message}])
+    if (message !== undefined) refuse(edit.path.join('.'), message)
   }
+  const about = edits.map(({path}) => path.join('.')).join(', ')
+  const after = written(document, indentOf(text)) ?? refuse(about, SHARED)
+  const reread = parseYaml(after, file)
+  if (!reread.readable || !meanTheSame(meaningOf(reread), wanted)) refuse(about, SHARED)
+  return after
+}
+
+const SHARED =
+  'expected a change of this alone, but it would change something else, too, or not be read back as it was asked for: what has "&", "*" or "<<" in the file is to be changed by hand'
+
+/** `undefined` when something is gone that a `*` refers to. */
+function written(document: Document, indent: number): string | undefined {
   try {
-    return document.toString({lineWidth: 0, flowCollectionPadding: false, indent: indentOf(text)})
+    return document.toString({lineWidth: 0, flowCollectionPadding: false, indent})
   } catch {
-    const message = 'expected nothing to be changed that is meant elsewhere, too, with a "*": do that by hand'
-    throw new ConfigError([{file, path: edits.map(({path}) => path.join('.')).join(', '), message}])
+    return undefined
   }
+}
+
+/** Why something in the edit cannot be written as text: then nothing of it is repeated. */
+function textProblem({path, ...change}: Edit): string | undefined {
+  const texts = [...path, ...('put' in change ? textsIn(change.put) : Object.values(change).map(String))]
+  return texts.some((text) => !isText(text))
+    ? `expected text without control characters and halves of characters, for ${quoted(path.slice(0, 2).join('.'))}`
+    : undefined
+}
+
+function textsIn(value: Written): string[] {
+  if (typeof value !== 'object') return [String(value)]
+  return isList(value)
+    ? value.flatMap(textsIn)
+    : Object.entries(value).flatMap(([key, member]) => [key, ...textsIn(member)])
 }
 
 /** Makes the edit, or says why that cannot be. */
@@ -69,13 +105,15 @@ function drop(document: Document, path: readonly string[]): string | undefined {
   takeOut(around, path.at(-1))
   const section = pairAt(document, parents)
   const isSaid = [section?.key, around].some((node) => isNode(node) && (node.comment || node.commentBefore))
-  if (section && around.items.length === 0 && !isSaid) document.deleteIn(parents)
+  if (parents.length === 1 && section && around.items.length === 0 && !isSaid) document.deleteIn(parents)
   return undefined
 }
 
 function rename(document: Document, path: readonly string[], to: string): string | undefined {
   const pair = pairAt(document, path)
   if (!isNode(pair?.key)) return `expected ${quoted(path.join('.'))} to be there, to be renamed`
+  if (to !== path.at(-1) && pairAt(document, [...path.slice(0, -1), to]))
+    return `expected a name that is free, got ${quoted(to)}, which is there already`
   pair.key = withCommentsOf(pair.key, scalarOf(to))
   return undefined
 }
@@ -118,7 +156,8 @@ function mapOf(map: YAMLMap, value: {readonly [key: string]: Written}): YAMLMap 
 /** A member that is in both stays itself; one that is new takes the place of the one that was there, if that is gone. */
 function listOf(list: YAMLSeq, value: readonly Written[]): YAMLSeq {
   const before = [...list.items]
-  const same = (item: unknown, member: Written) => isScalar(item) && item.value === String(member)
+  const same = (item: unknown, member: Written) =>
+    typeof member !== 'object' && isScalar(item) && !item.tag && item.value === String(member)
   list.items = value.map((member, index) => {
     const itself = before.find((item) => same(item, member))
     if (itself !== undefined) return itself
@@ -133,10 +172,13 @@ function nodeOf(value: Written): Node {
   return isList(value) ? listOf(new YAMLSeq(), value) : scalarOf(String(value))
 }
 
-/** What would be read as nothing, or as `<<`, or not at all, when it is written plainly gets quotes. */
+/** Words, names, addresses and numbers, which YAML reads as they are wherever they stand, but for `null`. */
+const PLAIN = /^(?!null$)[.-]?[\p{L}\p{N}_/](?:[\p{L}\p{M}\p{N}_/.-]|[ :](?=[\p{L}\p{N}_/]))*$/iu
+
+/** Everything but the plainest words gets quotes: what somebody sent is never read as anything but text. */
 function scalarOf(text: string): Scalar<string> {
   const scalar = new Scalar(text)
-  if (/^(?:~|null|<<)?$/i.test(text) || /\p{Cs}/u.test(text)) scalar.type = Scalar.QUOTE_DOUBLE
+  if (!PLAIN.test(text)) scalar.type = Scalar.QUOTE_DOUBLE
   return scalar
 }
 

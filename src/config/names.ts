@@ -1,5 +1,13 @@
 /** What may be a level of a topic, and so what may be the name of a plug or of a group. */
 
+/** Control characters but tab and line breaks, and halves of characters, which strict readers of JSON refuse. */
+const NO_TEXT = /(?![\t\n\r])[\p{Cc}\p{Cs}]/u
+
+/** Whether `text` can be shown and sent wherever text can. */
+export function isText(text: string): boolean {
+  return !NO_TEXT.test(text)
+}
+
 /** Brokers close the connection over these, or should. */
 const UNPRINTABLE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Noncharacter_Code_Point}]/u
 /** Far below what a topic may have (65,535 bytes), far above what anybody wants to read. */
