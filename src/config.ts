@@ -6,22 +6,15 @@ import type {Edit} from './bridge/controls.ts'
 import {takenByAttributes} from './config/attributes.ts'
 import {edited} from './config/edit.ts'
 import {type Environment, override, readOverrides} from './config/environment.ts'
+import {LONGEST_DOCUMENT, readText, reason} from './config/files.ts'
 import {brokenGroups} from './config/groups.ts'
 import {stateFolder} from './config/locations.ts'
 import {definitionsIn, type ModelFile, readModelFolder} from './config/model-files.ts'
 import {brokenRules} from './config/plugs.ts'
 import {ConfigError, type Place, type Problem, suggestion} from './config/problems.ts'
 import {type Config, configSchema} from './config/schema.ts'
-import {keysAt} from './config/settings.ts'
-import {
-  filesNamed,
-  type ReadFile,
-  readAhead,
-  readText,
-  reason,
-  Sources,
-  Unresolved,
-} from './config/sources.ts'
+import {isSetting, keysAt} from './config/settings.ts'
+import {filesNamed, type ReadFile, readAhead, Sources, Unresolved} from './config/sources.ts'
 import {
   type Path,
   Places,
@@ -94,7 +87,7 @@ export async function editConfig(
 }
 
 function textOf(file: string): Promise<string> {
-  return readText(file).catch((error: unknown) => {
+  return readText(file, LONGEST_DOCUMENT).catch((error: unknown) => {
     throw new ConfigError([{file, path: '', message: `cannot read the configuration: ${reason(error)}`}])
   })
 }
@@ -179,7 +172,8 @@ class Parsing {
   #read(): Raw {
     const read = readYaml(this.#yaml, {
       places: this.#places,
-      resolve: (tag, text, path) => this.#resolve(path, () => this.#sources.resolve(tag, text)),
+      resolve: (tag, text, path) =>
+        isSetting(path) ? this.#resolve(path, () => this.#sources.resolve(tag, text)) : '',
       empty: emptyValue,
       report: (path, message) => this.#reportGap(path, message),
     })

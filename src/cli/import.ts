@@ -1,6 +1,6 @@
 /** `models import`: a MIoT specification instance, as it was downloaded, to a definition. */
 import {z} from 'zod'
-import {readText, reason} from '../config/sources.ts'
+import {LONGEST_DOCUMENT, readText, reason} from '../config/files.ts'
 import {definitionFrom, type Imported, NoPlug, type Spec} from '../models/spec.ts'
 import {CommandFailed} from './exit.ts'
 
@@ -39,7 +39,10 @@ const instance = z.object({
 
 /** @throws CommandFailed that says why the file is no specification of a plug */
 export async function importSpec(file: string, id: string | undefined): Promise<Imported> {
-  const spec = specIn(file, await readText(file).catch((error: unknown) => refuse(file, reason(error))))
+  const spec = specIn(
+    file,
+    await readText(file, LONGEST_DOCUMENT).catch((error: unknown) => refuse(file, reason(error))),
+  )
   try {
     return definitionFrom(spec, id)
   } catch (error) {

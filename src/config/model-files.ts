@@ -3,8 +3,8 @@ import {readdir} from 'node:fs/promises'
 import {join} from 'node:path'
 import type {Model} from '../models/model.ts'
 import {definitionIn} from './definition.ts'
+import {LONGEST_VALUE, readText, reason} from './files.ts'
 import type {Problem} from './problems.ts'
-import {readText, reason} from './sources.ts'
 import {type Path, Places, parseYaml, readYaml} from './yaml.ts'
 
 /** One file of the folder: what it holds, or why it cannot be read. */
@@ -32,7 +32,7 @@ export async function readModelFolder(folder: string): Promise<ModelFile[] | {pr
 
 async function readModelFile(file: string): Promise<ModelFile> {
   const unreadable = (error: unknown) => ({problem: `cannot read the definition: ${reason(error)}`})
-  return {file, content: await readText(file).catch(unreadable)}
+  return {file, content: await readText(file, LONGEST_VALUE).catch(unreadable)}
 }
 
 /** What the files define, and all that is wrong with any of them. */

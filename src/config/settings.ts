@@ -57,6 +57,13 @@ export function keysAt(path: readonly (string | number)[]): string[] {
   return schema ? members(schema).map(([key]) => key) : []
 }
 
+/** Whether a value may stand at `path`, in a list or by itself. */
+export function isSetting(path: readonly (string | number)[]): boolean {
+  const named = typeof path.at(-1) === 'number' ? path.slice(0, -1) : path
+  const keys = keysAt(named.slice(0, -1))
+  return keys.includes(String(named.at(-1))) || keys.includes(ANY)
+}
+
 function members({properties = {}, additionalProperties}: JsonSchema): [string, JsonSchema][] {
   const known = {...properties, ...(additionalProperties ? {[ANY]: additionalProperties} : {})}
   return Object.entries(known).flatMap(([key, member]) => (typeof member === 'object' ? [[key, member]] : []))

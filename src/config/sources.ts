@@ -1,11 +1,11 @@
 /** Where the text behind `!env`, `!file` and `!secret` comes from. */
-import {readFile} from 'node:fs/promises'
-import {dirname, resolve} from 'node:path'
-import {visit} from 'yaml'
+import {basename, dirname, resolve} from 'node:path'
 import {type Environment, filesInEnvironment} from './environment.ts'
+import {LONGEST_DOCUMENT, LONGEST_VALUE, readText, reason} from './files.ts'
 import {type Problem, quoted} from './problems.ts'
+import {isSetting} from './settings.ts'
 import type {Tag} from './tags.ts'
-import {Places, parseYaml, type Raw, readYaml, type YamlFile} from './yaml.ts'
+import {type Path, Places, parseYaml, type Raw, readYaml, type YamlFile} from './yaml.ts'
 
 /** The content of a file. @throws the file system's error */
 export type ReadFile = (path: string) => string
@@ -83,46 +83,34 @@ export class Sources {
 /** secrets.yaml has text only: a tag in it stands for itself, and is not resolved. */
 const plainText = {places: new Places(), resolve: (_: Tag, written: string) => written, report: () => {}}
 
-/** Every file that reading `yaml` will ask for, so that all can be read before, without blocking. */
-export function filesNamed({file, document}: YamlFile, env: Environment): Set<string> {
-  const folder = dirname(file)
+/**
+ * Every file that reading `yaml` will ask for, so that all can be read before, without blocking. What stands where no setting is
+ * is not asked for.
+ */
+export function filesNamed(yaml: YamlFile, env: Environment): Set<string> {
+  const folder = dirname(yaml.file)
   const files = new Set(filesInEnvironment(env))
-  visit(document, {
-    Scalar: (_, {tag, source = ''}) => {
-      if (tag === '!file') files.add(resolve(folder, source))
+  const note = (tag: Tag, written: string, path: Path) => {
+    if (written !== '' && isSetting(path)) {
+      if (tag === '!file') files.add(resolve(folder, written))
       if (tag === '!secret') files.add(resolve(folder, SECRETS))
-    },
-  })
+    }
+    return ''
+  }
+  if (yaml.readable) readYaml(yaml, {places: new Places(), resolve: note, report: () => {}})
   return files
 }
 
 /** Reads all of `files` at once. What cannot be read fails when it is asked for. */
 export async function readAhead(files: Iterable<string>): Promise<ReadFile> {
-  const read = async (file: string) =>
-    [file, await readText(file).catch((error: unknown) => ({error}))] as const
+  const read = async (file: string) => {
+    const most = basename(file) === SECRETS ? LONGEST_DOCUMENT : LONGEST_VALUE
+    return [file, await readText(file, most).catch((error: unknown) => ({error}))] as const
+  }
   const contents = new Map(await Promise.all([...files].map(read)))
   return (file) => {
     const content = contents.get(file)
     if (typeof content === 'string') return content
     throw content?.error
   }
-}
-
-/** @throws the file system's error, or TypeError for what is not UTF-8 */
-export async function readText(file: string): Promise<string> {
-  return new TextDecoder('utf-8', {fatal: true}).decode(await readFile(file))
-}
-
-const REASONS = new Map([
-  ['ENOENT', 'there is no such file'],
-  ['EACCES', 'this user may not read it'],
-  ['EISDIR', 'it is a folder'],
-  ['ENOTDIR', 'it is no folder'],
-  ['ERR_ENCODING_INVALID_ENCODED_DATA', 'it is not UTF-8 text'],
-])
-
-/** Why a file could not be read, for people. */
-export function reason(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
-  return REASONS.get(code) ?? code
 }
