@@ -8,7 +8,7 @@ import {edited} from './config/edit.ts'
 import {type Environment, override, readOverrides} from './config/environment.ts'
 import {LONGEST_DOCUMENT, readText, reason} from './config/files.ts'
 import {brokenGroups} from './config/groups.ts'
-import {stateFolder} from './config/locations.ts'
+import {stateFolder, stateFolderProblem} from './config/locations.ts'
 import {definitionsIn, type ModelFile, readModelFolder} from './config/model-files.ts'
 import {brokenRules} from './config/plugs.ts'
 import {ConfigError, type Place, type Problem, suggestion} from './config/problems.ts'
@@ -96,7 +96,10 @@ async function understood(text: string, file: string, env: Environment): Promise
   const yaml = parseYaml(text, file)
   const parsing = new Parsing(yaml, env, await readAhead(filesNamed(yaml, env)))
   const folder = parsing.modelFolder
-  return parsing.run(folder === undefined ? [] : await readModelFolder(folder))
+  const config = parsing.run(folder === undefined ? [] : await readModelFolder(folder))
+  const problem = await stateFolderProblem(config.state_dir)
+  if (problem !== undefined) throw parsing.refusal(['state_dir'], problem)
+  return config
 }
 
 /**
@@ -160,6 +163,12 @@ class Parsing {
     if (understood.success && this.#problems.length === 0)
       return this.#located(understood.data, own.models.length > 0 ? new Catalogue(own.models) : builtIn)
     throw new ConfigError(this.#problems.sort(byPlace(this.#yaml.file)))
+  }
+
+  /** What to throw for a problem at `path` that shows after everything was understood. */
+  refusal(path: Path, message: string): ConfigError {
+    this.#report(path, message)
+    return new ConfigError(this.#problems)
   }
 
   #located(config: z.output<typeof configSchema>, catalogue: Catalogue): Config {

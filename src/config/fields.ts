@@ -7,7 +7,7 @@ import {isIPv4} from 'node:net'
 import {z} from 'zod'
 import {LONGEST_TIMER_MS} from '../clock.ts'
 import {Secret} from '../secret.ts'
-import {topicProblem} from './names.ts'
+import {isText, mqttSecretProblem, mqttTextProblem, topicProblem} from './names.ts'
 import {kindOf, quoted} from './problems.ts'
 import {brokerUrlProblem, readBrokerUrl} from './url.ts'
 
@@ -44,7 +44,23 @@ export function otherwise<T>(kind: z.ZodType<T, string>, value: string | number 
 
 /** Text of one line or more. `what` names it in errors and in the reference. */
 export function text(what = 'text') {
-  return scalar({expected: what, read: (written) => written, keywords: {type: 'string'}})
+  const read = (written: string) => (isText(written) ? written : undefined)
+  const got = () => 'some with control characters or halves of characters in it'
+  return scalar({expected: what, read, got, keywords: {type: 'string'}})
+}
+
+/** What goes into a field of an MQTT packet, where brokers refuse control characters (MQTT 5 §1.5.4). @param least characters */
+export function mqttText(least = 0) {
+  const read = (written: string) => (mqttTextProblem(written) || written.length < least ? undefined : written)
+  const got = (written: string) => mqttTextProblem(written) ?? 'nothing'
+  return scalar({expected: 'text', read, got, keywords: {type: 'string'}})
+}
+
+/** Any bytes of text but NUL, which many brokers take for the end. */
+export function mqttSecret() {
+  const read = (written: string) => (mqttSecretProblem(written) ? undefined : new Secret(written))
+  const got = (written: string) => mqttSecretProblem(written) ?? ''
+  return scalar({expected: 'text', read, got, keywords: {type: 'string'}})
 }
 
 export function pattern(what: string, allowed: RegExp) {
@@ -195,11 +211,6 @@ export function topic() {
   const read = (written: string) => (topicProblem(written) ? undefined : written)
   const got = (written: string) => `one that cannot be: ${topicProblem(written)}`
   return scalar({expected: 'an MQTT topic', read, got, keywords: {type: 'string'}})
-}
-
-export function secret() {
-  const got = (written: string) => `${written.length} characters`
-  return scalar({expected: 'text', read: (written) => new Secret(written), got, keywords: {type: 'string'}})
 }
 
 const PEM = '-----BEGIN '

@@ -1,8 +1,9 @@
 /** Where the files of the bridge are, when nobody says. */
-import {access} from 'node:fs/promises'
+import {access, stat, statfs} from 'node:fs/promises'
 import {homedir} from 'node:os'
-import {delimiter, join} from 'node:path'
+import {delimiter, dirname, join, resolve} from 'node:path'
 import {CONFIG, type Environment} from './environment.ts'
+import {reason} from './files.ts'
 
 const NEARBY = 'config.yaml'
 const SYSTEM_WIDE = '/etc/miio2mqtt/config.yaml'
@@ -20,6 +21,25 @@ export function stateFolder(env: Environment, uid = process.getuid?.(), home = h
   if (given) return given
   if (uid === 0) return '/var/lib/miio2mqtt'
   return join(env['XDG_STATE_HOME'] || join(home, '.local', 'state'), 'miio2mqtt')
+}
+
+/** File systems that the kernel makes up (statfs(2)): nothing can be kept there, and making a folder there may never end. */
+const MADE_UP: ReadonlySet<number> = new Set([0x9fa0, 0x62656572, 0x63677270, 0x64626720, 0x74726163])
+
+/** Why nothing can be kept in `folder`, as far as that shows without writing; `undefined` when it can, or nobody knows. */
+export async function stateFolderProblem(folder: string): Promise<string | undefined> {
+  for (let path = resolve(folder); ; path = dirname(path)) {
+    try {
+      if (!(await stat(path)).isDirectory()) return `expected a folder, got ${path}, which is none`
+      const {type} = await statfs(path)
+      return MADE_UP.has(type) ? `expected a folder on a disk, got one below ${path}` : undefined
+    } catch (error) {
+      const {code = ''} = error instanceof Error ? (error as NodeJS.ErrnoException) : {}
+      if (code === 'ENAMETOOLONG' || code === 'ELOOP')
+        return `expected a folder, got ${path}: ${reason(error)}`
+      if ((code !== 'ENOENT' && code !== 'ENOTDIR') || path === dirname(path)) return undefined
+    }
+  }
 }
 
 function exists(file: string): Promise<boolean> {

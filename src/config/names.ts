@@ -8,6 +8,22 @@ export function isText(text: string): boolean {
   return !NO_TEXT.test(text)
 }
 
+/** A field of a packet has two bytes for its length (MQTT 5 §1.5.4). */
+const LONGEST_FIELD = 65_535
+
+/** Why `text` cannot be a text in an MQTT packet, or `undefined` when it can. Nothing of it is repeated. */
+export function mqttTextProblem(text: string): string | undefined {
+  return /\p{Cc}/u.test(text) ? 'some with a control character in it' : mqttSecretProblem(text)
+}
+
+/** Why `text` cannot be a password in an MQTT packet, or `undefined` when it can. */
+export function mqttSecretProblem(text: string): string | undefined {
+  const bytes = Buffer.byteLength(text)
+  if (bytes > LONGEST_FIELD) return `${bytes} bytes, more than the ${LONGEST_FIELD} that MQTT has room for`
+  if (text.includes('\0')) return 'some with a NUL character in it'
+  return /\p{Cs}/u.test(text) ? 'some with half a character in it' : undefined
+}
+
 /** Brokers close the connection over these, or should. */
 const UNPRINTABLE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Noncharacter_Code_Point}]/u
 /** Far below what a topic may have (65,535 bytes), far above what anybody wants to read. */

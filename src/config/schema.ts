@@ -9,6 +9,7 @@ import type {Catalogue} from '../models/index.ts'
 import type {Secret} from '../secret.ts'
 import * as a from './fields.ts'
 import {kindOf} from './problems.ts'
+import {pemProblems} from './tls.ts'
 
 const SECOND = 1_000
 const MINUTE = 60 * SECOND
@@ -32,16 +33,19 @@ const mqtt = mapping({
     .describe(
       'The broker, or the nodes of a cluster, tried in turn. A login in it is moved to `username` and `password`.',
     ),
-  username: a.text().exactOptional().describe('The login at the broker.'),
+  username: a.mqttText().exactOptional().describe('The login at the broker.'),
   password: a
-    .secret()
+    .mqttSecret()
     .exactOptional()
     .describe('Its password; best as `!secret name`, `!file path` or `!env NAME`.'),
   base_topic: a.otherwise(a.topic(), 'miio2mqtt').describe('What all topics of this bridge start with.'),
   version: a
     .otherwise(a.mqttVersion(), 5)
     .describe('The MQTT version asked for first; a broker that refuses 5 is asked for 3.1.1.'),
-  client_id: a.text().exactOptional().describe('The name at the broker. Default: random, and remembered.'),
+  client_id: a
+    .mqttText(1)
+    .exactOptional()
+    .describe('The name at the broker. Default: random, and remembered.'),
   keepalive: a
     .otherwise(a.duration(SECOND, 65_535 * SECOND), '15s')
     .describe('How soon a broken connection is noticed.'),
@@ -52,7 +56,7 @@ const mqtt = mapping({
   cert: a.pem().exactOptional().describe('The certificate to log in with.'),
   key: a.secretPem().exactOptional().describe('The private key of `cert`.'),
   servername: a
-    .text()
+    .mqttText(1)
     .exactOptional()
     .describe("The name the broker's certificate is for, when it is not the host of `url`."),
   verify: a
@@ -295,6 +299,9 @@ function splitLogin(written: z.output<typeof mqtt>, context: z.RefinementCtx) {
     })
   if ((written.cert === undefined) !== (written.key === undefined))
     context.addIssue({code: 'custom', message: 'expected cert and key together, got one of them'})
+  else
+    for (const {setting, message} of pemProblems(written))
+      context.addIssue({code: 'custom', path: [setting], message})
   const {username, password}: {username?: string; password?: Secret} = written.url[0] ?? {}
   const login = {...(username ? {username} : {}), ...(password ? {password} : {})}
   return {...login, ...written, url: written.url.map(({url}) => url)}

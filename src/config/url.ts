@@ -1,5 +1,6 @@
 /** Addresses of brokers. What they carry of a login is taken out at once: an address is shown in logs, a password is not. */
 import {Secret} from '../secret.ts'
+import {mqttSecretProblem, mqttTextProblem} from './names.ts'
 
 export interface BrokerUrl {
   /** Without credentials. */
@@ -29,13 +30,20 @@ export function readBrokerUrl(written: string): BrokerUrl | undefined {
 export function brokerUrlProblem(written: string): string | undefined {
   if (!written.includes('://')) return 'one without "mqtt://" before it'
   if (!URL.canParse(written)) return 'one that is not a URL'
-  const {protocol, hostname, search, hash, username, password} = new URL(written)
+  const url = new URL(written)
+  const {protocol, hostname, port, pathname, search, hash} = url
+  const [username, password] = [decoded(url.username), decoded(url.password)]
   if (!PROTOCOLS.has(protocol)) return `one that starts with "${protocol.slice(0, 12)}//"`
   if (!hostname) return 'one without a host'
   if (search || hash) return 'one with "?" or "#", where a login would be shown: use username and password'
-  if (decoded(username) === undefined || decoded(password) === undefined)
+  if (hostname.includes('%')) return 'one whose host is no ASCII name (others are written "xn--…")'
+  if (port === '0') return 'one with the port 0'
+  if (!protocol.startsWith('ws') && !['', '/'].includes(pathname))
+    return 'one with a path after the host, which only ws:// and wss:// have'
+  if (username === undefined || password === undefined)
     return 'one with a "%" that is not followed by two hex digits'
-  return undefined
+  const wrong = mqttTextProblem(username) ?? mqttSecretProblem(password)
+  return wrong && `one whose login is ${wrong}`
 }
 
 function decoded(part: string): string | undefined {

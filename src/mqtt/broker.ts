@@ -46,7 +46,8 @@ export function clientOptions(broker: Broker, url: string, version: 5 | 4, will:
   const {verify = true, ...tls} = broker.tls ?? {}
   return {
     protocol: usual.protocol,
-    host: hostname.replace(/^\[|\]$/g, ''),
+    // The library makes an address of it again for ws, where IPv6 needs its brackets.
+    host: protocol.startsWith('ws') ? hostname : hostname.replace(/^\[|\]$/g, ''),
     port: port === '' ? usual.port : Number(port),
     ...(protocol.startsWith('ws') ? {path: pathname} : {}),
     ...given({username, password, ...tls}),

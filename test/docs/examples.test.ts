@@ -3,6 +3,7 @@ import {parse} from 'yaml'
 import {maskedConfig, parseConfig} from '../../src/config.ts'
 import {builtIn} from '../../src/models/index.ts'
 import {assertTopic, Topics} from '../../src/mqtt/topics.ts'
+import {CERT, KEY} from '../support/pem.ts'
 import {type Block, commandLines, documentAt, documents, words} from './markdown.ts'
 
 const blocks = documents.flatMap((each) => each.blocks)
@@ -105,9 +106,7 @@ function configOf(text: string) {
     ([, name]) => `${name}: ${'0123456789abcdef'.repeat(2)}`,
   )
   const readFile = (path: string) =>
-    path.endsWith('secrets.yaml')
-      ? secrets.join('\n')
-      : '-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n'
+    path.endsWith('secrets.yaml') ? secrets.join('\n') : path.includes('key') ? KEY : CERT
   return parseConfig(text, {file: 'config.yaml', env, readFile})
 }
 

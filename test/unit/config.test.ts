@@ -20,6 +20,7 @@ import {
 } from '../../src/config.ts'
 import {Secret} from '../../src/secret.ts'
 import {checkProperty} from '../support/seeds.ts'
+import {CERT, KEY} from '../support/pem.ts'
 
 const TOKEN = '00112233445566778899aabbccddeeff'
 const OTHER_TOKEN = 'ffeeddccbbaa99887766554433221100'
@@ -523,8 +524,8 @@ describe('a secret', () => {
       `mqtt: {url: 'mqtt://u:${SECRET}@h', cert: !file c, key: !file k}\n${DESK}`,
       {},
       {
-        '/etc/m/c': '-----BEGIN CERTIFICATE-----\n1\n-----END CERTIFICATE-----\n',
-        '/etc/m/k': `-----BEGIN PRIVATE KEY-----\n${SECRET}\n-----END PRIVATE KEY-----\n`,
+        '/etc/m/c': CERT,
+        '/etc/m/k': KEY,
       },
     )
     const shown = JSON.stringify(maskedConfig(config))
@@ -532,7 +533,7 @@ describe('a secret', () => {
     expect(shown).not.toContain(TOKEN)
     expect(shown).toContain('"token":"***"')
     expect(secretsOf(config).map((secret) => secret.reveal())).toEqual(
-      expect.arrayContaining([SECRET, TOKEN, expect.stringContaining(`\n${SECRET}\n`)]),
+      expect.arrayContaining([SECRET, TOKEN, KEY.trimEnd()]),
     )
   })
 })

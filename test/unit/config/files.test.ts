@@ -103,3 +103,33 @@ describe('a file', () => {
     expect(await problemsOf(`mqtt: {password: !file ${'x'.repeat(300)}}\n`)).toContain('a name this long')
   })
 })
+
+describe('the state folder', () => {
+  it.each([
+    ['/proc/miio2mqtt', 'expected a folder on a disk, got one below /proc'],
+    ['/sys/kernel/x', 'expected a folder on a disk, got one below /sys/kernel'],
+    ['config.yaml', /expected a folder, got .*config\.yaml, which is none/],
+    ['config.yaml/inside/of/it', /expected a folder, got .*config\.yaml, which is none/],
+    ['/dev/null', 'expected a folder, got /dev/null, which is none'],
+    ['pipe', /expected a folder, got .*pipe, which is none/],
+    ['x'.repeat(300), 'no file can have a name this long'],
+  ])('that can never be written to is an error with its place: %s', async (path, words) => {
+    const problems = await problemsOf(`log: {}\nstate_dir: ${path}\n`)
+    expect(problems).toContain('config.yaml:2:1 state_dir: ')
+    expect(problems).toMatch(words)
+  })
+
+  it('may be one that is not there yet, at any depth', async () => {
+    for (const path of ['folder', 'a', 'a/b/c', at('d/e')])
+      expect(await problemsOf(`state_dir: ${path}\n`)).toBe('valid')
+  })
+
+  it('that systemd or the environment gives is looked at, too', async () => {
+    expect(await problemsOf('', {STATE_DIRECTORY: '/proc/x'})).toContain(
+      'state_dir: expected a folder on a disk',
+    )
+    expect(await problemsOf('', {MIIO2MQTT_STATE_DIR: '/dev/null'})).toContain(
+      'environment MIIO2MQTT_STATE_DIR state_dir: expected a folder',
+    )
+  })
+})
