@@ -26,8 +26,15 @@ export function mqttSecretProblem(text: string): string | undefined {
 
 /** Brokers close the connection over these, or should. */
 const UNPRINTABLE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Noncharacter_Code_Point}]/u
-/** Far below what a topic may have (65,535 bytes), far above what anybody wants to read. */
+/** What is not seen, or makes what is around it look different: a name with it looks like another name, or like none. */
+const INVISIBLE = /[\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]|(?! )\p{Zs}/u
+/** Parts of an emoji are joined by invisible characters, which there are seen. */
+const PICTURE = String.raw`(?:\p{Extended_Pictographic}(?:\ufe0f|\p{Emoji_Modifier})?|[0-9*]\ufe0f?\u20e3)`
+const EMOJI = new RegExp(`${PICTURE}(?:\u200d${PICTURE})*`, 'gu')
+/** Bytes: far below what a topic may have (65,535), far above what anybody wants to read. */
 const LONGEST = 200
+/** Brokers take from 8 levels (AWS IoT Core) to 200 (mosquitto), and this is a part of a topic only. */
+const MOST_LEVELS = 8
 
 /** Topics of a plug end so: a plug `desk/set` would take the commands of the plug `desk` for its own state. */
 export const TOPIC_WORDS: ReadonlySet<string> = new Set(['set', 'get', 'availability', 'response'])
@@ -40,24 +47,39 @@ export function topicProblem(topic: string): string | undefined {
 
 /** Why a plug or group cannot be called `name`, or `undefined` when it can. */
 export function nameProblem(name: string): string | undefined {
-  const [first, ...rest] = name.split('/')
+  const [first = '', ...rest] = name.split('/')
   const reserved = rest.find((level) => TOPIC_WORDS.has(level))
   if (first === 'bridge') return 'its first level is "bridge", where the bridge has its own topics'
+  if (first.startsWith('$')) return 'it starts with "$", as what brokers keep for themselves'
   if (reserved) return `its level "${reserved}" is a word of the topics themselves`
-  return levelsProblem(name)
+  return levelsProblem(name) ?? looksProblem(name)
 }
 
 function levelsProblem(topic: string): string | undefined {
   if (topic === '') return 'it is empty'
-  if (topic.length > LONGEST) return `it is longer than ${LONGEST} characters`
+  if (Buffer.byteLength(topic) > LONGEST) return `it is longer than ${LONGEST} bytes`
   if (/[+#]/.test(topic)) return 'it has a "+" or "#", which stand for other topics in MQTT'
   if (UNPRINTABLE.test(topic)) return 'it has a control character'
   if (topic.startsWith('/') || topic.endsWith('/')) return 'it starts or ends with "/"'
   if (topic.includes('//')) return 'it has an empty level ("//")'
+  if (topic.split('/').length > MOST_LEVELS) return `it has more than ${MOST_LEVELS} levels`
   return undefined
 }
 
-/** What two names that differ in case alone have in common. */
+/** Why people would take the name for another one, or for nothing. */
+function looksProblem(name: string): string | undefined {
+  const levels = name.split('/')
+  if (levels.some((level) => level !== level.trim()))
+    return 'it, or a level of it, starts or ends with a space'
+  if (levels.some((level) => level === '.' || level === '..'))
+    return 'it has a level "." or "..", which is a folder elsewhere'
+  if (INVISIBLE.test(name.replace(EMOJI, '')))
+    return 'it has a character that is not seen, or a space of another kind'
+  return undefined
+}
+
+/** What names have in common that people cannot tell apart: case, spaces and other ways to write a letter do not count. */
 export function nameKey(name: string): string {
-  return name.normalize('NFC').toLowerCase()
+  const letters = name.normalize('NFKC').toUpperCase().toLowerCase()
+  return letters.normalize('NFKC').replace(/ {2,}/g, ' ')
 }

@@ -46,10 +46,18 @@ const HIDDEN = /^(0{32}|f{32})$/
 type Plug = [name: string, z.output<typeof identity>]
 
 /** What no two plugs may share: where it is written (nowhere: the name itself), how it compares, and what to say. */
-const UNIQUE: {key: string[]; of: (plug: Plug) => string | null | undefined; clash: string}[] = [
-  {key: [], of: ([name]) => nameKey(name), clash: 'the name differs in case alone from that of'},
-  {key: ['id'], of: ([, {id}]) => id?.toString(), clash: 'the same id as'},
-  {key: ['host'], of: ([, {host, port}]) => host && `${host}:${port}`, clash: 'the same host and port as'},
+const UNIQUE: {
+  key: string[]
+  of: (plug: Plug) => string | null | undefined
+  clash: (first: string, second: string) => string
+}[] = [
+  {key: [], of: ([name]) => nameKey(name), clash: likeness},
+  {key: ['id'], of: ([, {id}]) => id?.toString(), clash: () => 'the same id as'},
+  {
+    key: ['host'],
+    of: ([, {host, port}]) => host && `${host}:${port}`,
+    clash: () => 'the same host and port as',
+  },
 ]
 
 export function brokenRules(read: Raw | undefined): Broken[] {
@@ -57,10 +65,18 @@ export function brokenRules(read: Raw | undefined): Broken[] {
   const rivals = UNIQUE.flatMap(({key, of, clash}) =>
     pairs(plugs, of).map(([first, second]) => ({
       path: ['devices', second, ...key],
-      message: `${clash} "${first}"`,
+      message: `${clash(first, second)} "${first}"`,
     })),
   )
   return [...misnamed(plugs), ...unfindable(plugs), ...rivals, ...hiddenTokens(plugs), ...repetitions(read)]
+}
+
+/** How two names differ that people cannot tell apart. */
+function likeness(one: string, other: string): string {
+  const letters = (name: string) => name.normalize('NFC').toLowerCase()
+  return letters(one) === letters(other)
+    ? 'the name differs in case alone from that of'
+    : 'the name looks like that of'
 }
 
 function misnamed(plugs: Plug[]): Broken[] {

@@ -333,7 +333,7 @@ describe('plugs of any name', async () => {
     'Küche/Lampe 1',
     'лампа',
     '台灯/🔌',
-    '$SYS/broker',
+    'SYS/$broker',
     'a/b/c/d',
     `"d'or" {{ 100% }} \\`,
     'x'.repeat(200),

@@ -35,8 +35,7 @@ export const NAMES = [
   '|',
   '>',
   '? x',
-  '$SYS',
-  ' spaced ',
+  'a $SYS',
   'x'.repeat(200),
 ]
 /** So, too, but not beside one of the above that differs in case alone. */
@@ -69,6 +68,13 @@ export const NO_NAMES = [
   '\ud800',
   '\ufffe',
   '__proto__',
+  '$SYS',
+  ' spaced ',
+  'tail ',
+  'a/../b',
+  '\u202eksed',
+  'de\u200bsk',
+  '1/2/3/4/5/6/7/8/9',
 ]
 /** What somebody may want to write of a plug. */
 export const TEXTS = [

@@ -557,7 +557,7 @@ describe('names of plugs', () => {
     'a/bridge',
     'set',
     "it's",
-    '$desk',
+    'desk $2',
     '👩‍🔬',
   ])('may be %j', (name) => {
     const config = parse(`devices: {${JSON.stringify(name)}: {host: h, token: ${TOKEN}}}`)
