@@ -30,6 +30,14 @@ export function discoveryTopic(prefix: string, id: string): string {
   return `${prefix}/device/${id}/config`
 }
 
+/** What lies elsewhere under a prefix of Home Assistant is other software's. */
+const OWN_DISCOVERY = /^.+\/device\/miio2mqtt_[a-zA-Z0-9_-]+\/config$/
+
+/** Whether it is a topic for a plug, group or bridge of this program, under any prefix. */
+export function isDiscoveryTopic(topic: string): boolean {
+  return OWN_DISCOVERY.test(topic)
+}
+
 /** A plug is its did: neither name nor address may appear in what Home Assistant keeps for ever. */
 export function deviceId(did: number): string {
   return `miio2mqtt_${did}`

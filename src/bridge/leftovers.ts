@@ -5,8 +5,8 @@
  */
 import type {Clock, Timer} from '../clock.ts'
 import type {Incoming} from '../mqtt/connection.ts'
-import {Topics} from '../mqtt/topics.ts'
-import {discoveryTopic} from './discovery.ts'
+import {Topics, topicProblem} from '../mqtt/topics.ts'
+import {discoveryTopic, isDiscoveryTopic} from './discovery.ts'
 import {Inventory, type InventoryOptions} from './inventory.ts'
 import type {Kept} from './kept.ts'
 import {namesIn, ownStateTopic} from './ownership.ts'
@@ -42,6 +42,10 @@ const LOOKING_MS = 2000
 const FORGETTING_MS = 5000
 /** To look for more than this, everything is looked at. */
 const MOST_FILTERS = 100
+/** Anybody who may publish can make the broker show a list: no more topics than those of ten thousand plugs and their groups are taken from it. */
+const MOST_RECALLED = 40_000
+/** A bridge that moves forgets the base topic it had within seconds. */
+const MOST_BASES = 20
 
 export class Leftovers {
   readonly #options: LeftoverOptions
@@ -54,12 +58,14 @@ export class Leftovers {
   #next: Timer | undefined
   /** A plug told something of itself while the last sweep was under way. */
   #isStale = false
+  #recalled = 0
 
   constructor(options: LeftoverOptions) {
     const {topics, published, kept} = options
     this.#options = options
     this.#inventory = new Inventory(options)
-    this.#bases = [...new Set([topics.base, ...(published?.bases ?? [])])]
+    this.#bases = basesIn([topics.base, ...(published?.bases ?? [])])
+    for (const topic of kept.topics) if (!this.#isOurs(topic)) kept.forget(topic)
     this.#isAll = published?.isAll ?? false
     this.#isLooking = !this.#isAll
     kept.onNew(() => this.#remember())
@@ -108,7 +114,7 @@ export class Leftovers {
   hear({topic, payload, retained}: Incoming): boolean {
     if (!this.#isLooking || !retained || payload.length === 0) return false
     if (this.#lists.includes(topic)) this.#recall(topic, payload)
-    else if (this.#isAnnouncement(topic) && topic.endsWith('/config')) this.#lookAt(topic, payload)
+    else if (isDiscoveryTopic(topic)) this.#lookAt(topic, payload)
     else return false
     return true
   }
@@ -118,16 +124,24 @@ export class Leftovers {
     const base = this.#bases.find((each) => list.startsWith(`${each}/bridge/`))
     if (base === undefined || this.#isAll) return
     const topics = new Topics(base)
-    for (const name of namesIn(payload)) {
-      this.#options.kept.note(topics.state(name))
-      this.#options.kept.note(topics.availability(name))
-    }
+    for (const name of namesIn(payload))
+      if (topics.isName(name)) {
+        this.#note(topics.state(name))
+        this.#note(topics.availability(name))
+      }
   }
 
   #lookAt(topic: string, payload: Buffer): void {
     const [own] = this.#bases.flatMap((base) => ownStateTopic(payload, base) ?? [])
     this.#seen.set(topic, own !== undefined)
-    if (own !== undefined && !this.#isAll && !this.#inventory.isUnknown(own)) this.#options.kept.note(topic)
+    if (own !== undefined && !this.#isAll && !this.#inventory.isUnknown(own)) this.#note(topic)
+  }
+
+  /** What the broker tells is ours. */
+  #note(topic: string): void {
+    if (this.#recalled >= MOST_RECALLED) return
+    this.#recalled++
+    this.#options.kept.note(topic)
   }
 
   /** What nobody shows us is cleared, too: at worst Home Assistant warns, once, of a device that it does not know. */
@@ -177,12 +191,22 @@ export class Leftovers {
     const wanted = this.#inventory.topics()
     const undecided = this.#inventory.undecided()
     return [...this.#options.kept.topics].filter(
-      (topic) => !wanted.has(topic) && !undecided.some((start) => topic.startsWith(start)),
+      (topic) =>
+        this.#isOurs(topic) && !wanted.has(topic) && !undecided.some((start) => topic.startsWith(start)),
     )
   }
 
   #isAnnouncement(topic: string): boolean {
-    return !this.#bases.some((base) => topic.startsWith(`${base}/`))
+    return !this.#isBelowBase(topic)
+  }
+
+  #isBelowBase(topic: string): boolean {
+    return this.#bases.some((base) => topic.startsWith(`${base}/`))
+  }
+
+  /** Nothing else is ever cleared, whatever a file or the broker says of it. */
+  #isOurs(topic: string): boolean {
+    return this.#isBelowBase(topic) || isDiscoveryTopic(topic)
   }
 
   /** Where the bridge listed its plugs and groups. */
@@ -201,4 +225,9 @@ export class Leftovers {
     const {kept, remember} = this.#options
     remember(() => ({bases: this.#bases, topics: [...kept.topics], isAll: this.#isAll}))
   }
+}
+
+/** Those below which something can lie, each once. */
+function basesIn(told: readonly string[]): readonly string[] {
+  return [...new Set(told)].filter((base) => topicProblem(base) === undefined).slice(0, MOST_BASES)
 }

@@ -10,7 +10,8 @@ const announcement = z.object({
   availability: z.array(z.object({topic: z.string()})).default([]),
 })
 
-const named = z.array(z.object({name: z.string()}))
+/** An entry that has no name does not hide the others. */
+const named = z.array(z.object({name: z.string()}).optional().catch(undefined))
 
 /**
  * Where the plug or group has its state that a device message is about, when the bridge with base topic `base` sent it; empty for
@@ -29,7 +30,7 @@ export function ownStateTopic(payload: Buffer, base: string): string | undefined
 /** The names in a `bridge/devices` or `bridge/groups`; none when it is something else. */
 export function namesIn(payload: Buffer): string[] {
   const {data = []} = named.safeParse(parsed(payload))
-  return data.map(({name}) => name)
+  return data.flatMap((entry) => entry?.name ?? [])
 }
 
 function parsed(payload: Buffer): unknown {

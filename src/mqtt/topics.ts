@@ -7,6 +7,12 @@ export type CommandTopic =
   | {kind: 'home_assistant_status'}
 
 const LONGEST_TOPIC_BYTES = 65_535
+/** mosquitto closes the connection of whoever publishes on a topic with more than 200 slashes (TOPIC_HIERARCHY_LIMIT). */
+const MOST_SLASHES = 200
+/** Of the name of a plug or group, as the configuration has it (config/names.ts). */
+const LONGEST_NAME = 200
+/** Topics of a plug end so, and so no level of a name but its first is called so. */
+const TOPIC_WORDS: ReadonlySet<string> = new Set(['set', 'get', 'availability', 'response'])
 
 /**
  * Refuses what no broker takes. mosquitto cuts the connection over such a publish, and a client that stores it sends it again
@@ -26,7 +32,9 @@ export function topicProblem(topic: string): string | undefined {
   if (/[+#]/.test(topic)) return 'holds a wildcard'
   if (/[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]/u.test(topic))
     return 'holds a control character or half a character'
-  if (topic.split('/').includes('')) return 'has an empty level'
+  const levels = topic.split('/')
+  if (levels.includes('')) return 'has an empty level'
+  if (levels.length > MOST_SLASHES + 1) return `has more than ${MOST_SLASHES} slashes`
   if (Buffer.byteLength(topic) > LONGEST_TOPIC_BYTES) return `is longer than ${LONGEST_TOPIC_BYTES} bytes`
   return undefined
 }
@@ -81,6 +89,13 @@ export class Topics {
 
   bridge(leaf: 'state' | 'info' | 'devices' | 'groups' | 'health' | 'event' | 'logging'): string {
     return `${this.base}/bridge/${leaf}`
+  }
+
+  /** Whether a plug or group may be called so: what the broker or a file tells may be anything (config/names.ts has the reasons). */
+  isName(name: string): boolean {
+    const [first, ...rest] = name.split('/')
+    const isReserved = first === 'bridge' || rest.some((level) => TOPIC_WORDS.has(level))
+    return !isReserved && name.length <= LONGEST_NAME && topicProblem(this.availability(name)) === undefined
   }
 
   /** What is retained of the bridge itself (contract §3). */

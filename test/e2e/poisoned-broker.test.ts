@@ -1,0 +1,51 @@
+import {mkdtemp, rm} from 'node:fs/promises'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import {afterAll, describe, expect, it} from 'vitest'
+import {startBridge, startPlug} from '../support/bridge.ts'
+import {FastClock} from '../support/fast-clock.ts'
+import {startMosquitto} from '../support/mosquitto.ts'
+import {Watcher} from '../support/mqtt-user.ts'
+import {Recorder} from '../support/recorder.ts'
+import {until} from '../support/wait.ts'
+
+/** What lies on the broker is looked at for 2 s and cleared 5 s later: here in a fifth of that. */
+const clock = new FastClock(5)
+const broker = await startMosquitto()
+const user = await Watcher.open(broker)
+const recorder = await Recorder.open(broker)
+const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-poisoned-'))
+afterAll(() => rm(folder, {recursive: true, force: true}))
+const desk = await startPlug({address: '127.91.1.1', clock})
+
+const poison = {
+  'miio2mqtt/bridge/devices': '[{"name":"evil/#"},{"name":"desk/set"},{"name":"bridge/x"},{"name":"attic"}]',
+  'miio2mqtt/bridge/groups': `[{"name":"${'l/'.repeat(220)}l"},{"name":{}},{"__proto__":{"name":"x"}}]`,
+  'homeassistant/device/zigbee_1/config': JSON.stringify({
+    device: {identifiers: ['zigbee_1']},
+    availability: [{topic: 'miio2mqtt/bridge/state'}],
+  }),
+  'homeassistant/device/miio2mqtt_deep/config': '['.repeat(50_000),
+  'miio2mqtt/attic': 'left over',
+}
+
+describe('a broker on which somebody has laid false lists', () => {
+  it('does not end the bridge, at its first start or at the next, and loses nothing but what is ours', async () => {
+    for (const [topic, payload] of Object.entries(poison))
+      await user.publish(topic, payload, {retain: true, qos: 1})
+    for (const _ of ['first', 'next']) {
+      const bridge = await startBridge({broker, plugs: {desk}, clock, folder})
+      await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload.includes('online'))
+      await until(async () => !(await user.retained()).get('miio2mqtt/attic'), {
+        within: 30_000,
+        what: 'what is left over is cleared',
+      })
+      user.forget()
+      await user.publish('miio2mqtt/desk/set', 'ON')
+      await user.waitFor('miio2mqtt/desk/response', ({payload}) => payload.includes('"ok"'))
+      await bridge.stop()
+    }
+    const cleared = recorder.run.filter(({payload}) => payload === '').map(({topic}) => topic)
+    expect(new Set(cleared)).toEqual(new Set(['miio2mqtt/attic', 'miio2mqtt/attic/availability']))
+  })
+})
