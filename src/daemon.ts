@@ -11,9 +11,10 @@ import {retained} from './bridge/publisher.ts'
 import {Readiness} from './bridge/readiness.ts'
 import {Reports} from './bridge/reports.ts'
 import {Requests} from './bridge/requests.ts'
+import {Scrubbing} from './bridge/scrubbing.ts'
 import {States} from './bridge/states.ts'
 import type {Clock, Random} from './clock.ts'
-import {type Config, maskedConfig} from './config.ts'
+import {type Config, maskedConfig, secretsOf} from './config.ts'
 import type {EnergyLedger} from './energy-ledger.ts'
 import {Household, revealed} from './household.ts'
 import type {LogLevel, RootLog} from './log.ts'
@@ -23,6 +24,7 @@ import type {Catalogue} from './models/index.ts'
 import {Connection, type Incoming} from './mqtt/connection.ts'
 import {Topics} from './mqtt/topics.ts'
 import type {ConfiguredPlug} from './plug.ts'
+import {Redactor} from './redact.ts'
 import type {StateStore} from './state.ts'
 import {tolerancesIn} from './tolerances.ts'
 import {version} from './version.ts'
@@ -33,6 +35,8 @@ export interface DaemonOptions {
   clock: Clock
   random: Random
   log: RootLog
+  /** Takes secrets out of messages; one of its own when left out. */
+  redactor?: Redactor
   /** What is remembered of earlier runs. */
   store: StateStore
   /** What the plugs have used so far. */
@@ -62,6 +66,7 @@ function foundations({mqtt, homeassistant, network, state_dir, log, catalogue}: 
 
 export class Daemon {
   readonly #options: DaemonOptions
+  readonly #redactor: Redactor
   readonly #topics: Topics
   readonly #household: Household
   readonly #socket: MiioSocket
@@ -88,6 +93,8 @@ export class Daemon {
     const {config, clock} = options
     this.#options = options
     this.#config = config
+    this.#redactor = options.redactor ?? new Redactor()
+    this.#hideSecrets(config)
     this.#vitals = new Vitals(clock)
     this.#topics = new Topics(
       config.mqtt.base_topic,
@@ -99,7 +106,8 @@ export class Daemon {
     this.#household = this.#makeHousehold()
     const {plugs} = this.#household
     const kept = new Kept(this.#connection, options.store.published?.topics ?? [])
-    const shared = {...options, publisher: kept, topics: this.#topics, plugs}
+    const publisher = new Scrubbing(kept, (text) => this.#redactor.scrubMessage(text))
+    const shared = {...options, publisher, topics: this.#topics, plugs}
     this.#reports = new Reports({
       ...shared,
       info: () => this.#info(),
@@ -183,6 +191,7 @@ export class Daemon {
     const hasOtherGroups = !isDeepStrictEqual(config.groups, this.#config.groups)
     if (config.log.level !== this.#config.log.level) this.#options.log.setLevel(config.log.level)
     this.#config = config
+    this.#hideSecrets(config)
     const {added, changed, removed} = await this.#household.refurnish(config, COMMAND_GRACE_MS)
     for (const name of [...removed, ...changed]) this.#forget(before.get(name))
     this.#rememberWhichAreConfigured()
@@ -355,6 +364,12 @@ export class Daemon {
         `ignored a retained message on ${topic}: a command that lies there would be repeated at every start`,
       )
     }
+  }
+
+  /** What is secret in a configuration is in no message from now on; names and topics are not masked for a password of the same word. */
+  #hideSecrets(config: Config): void {
+    for (const secret of secretsOf(config)) this.#redactor.add(secret.reveal())
+    this.#redactor.spare(JSON.stringify(maskedConfig(config)))
   }
 
   #setLogLevel(level: LogLevel): void {

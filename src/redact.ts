@@ -14,10 +14,12 @@ const SEPARATOR = /[\s:-]/
  * (passwords: few) are searched for, one pattern each. Secrets of fewer than four characters are ignored.
  */
 export class Redactor {
-  readonly #hex = new Spellings()
-  readonly #base64 = new Spellings()
-  readonly #literals = new Set<string>()
-  #literal: RegExp | undefined
+  readonly #hex = new Spellings(HEX)
+  readonly #base64 = new Spellings(BASE64)
+  readonly #texts = new Set<string>()
+  /** Texts that are left in messages. */
+  #spared: ReadonlySet<string> = new Set()
+  #patterns: {all: RegExp | undefined; ofMessages: RegExp | undefined} | undefined
 
   /** Removes `secret` from every text from now on. */
   add(secret: string): void {
@@ -26,22 +28,54 @@ export class Redactor {
     else this.#addText(secret)
   }
 
+  /**
+   * Leaves a secret that occurs in `text` in messages from now on: a password that is the base topic, too, would otherwise be masked
+   * in all topics. Replaces what was spared before.
+   */
+  spare(text: string): void {
+    this.#spared = new Set([...this.#texts].filter((secret) => text.includes(secret)))
+    this.#patterns = undefined
+  }
+
   /** Forgets every secret. */
   clear(): void {
     this.#hex.clear()
     this.#base64.clear()
-    this.#literals.clear()
-    this.#literal = undefined
+    this.#texts.clear()
+    this.#spared = new Set()
+    this.#patterns = undefined
   }
 
   /** The text with `***` in place of every secret. Tokens go first: a short password within one must not save the rest. */
   scrub(text: string): string {
-    const withoutTokens = this.#hex.mask(text, hexRuns, toHex)
-    return this.#maskLiterals(this.#base64.mask(withoutTokens, base64Runs, toBase64))
+    return this.#mask(text, 'all')
+  }
+
+  /**
+   * As `scrub`, for what programs read: a password that is a plain word or a short number stays where it occurs. `temperature` is a
+   * key of every message, and a hole in its place would tell everybody what the password is.
+   */
+  scrubMessage(text: string): string {
+    return this.#mask(text, 'ofMessages')
+  }
+
+  #mask(text: string, which: 'all' | 'ofMessages'): string {
+    const withoutTokens = this.#base64.mask(this.#hex.mask(text))
+    if (this.#texts.size === 0) return withoutTokens
+    this.#patterns ??= this.#compiled() // when it is needed: many secrets are added one after the other
+    const pattern = this.#patterns[which]
+    return pattern ? withoutTokens.replace(pattern, MASK) : withoutTokens
+  }
+
+  #compiled() {
+    const texts = [...this.#texts]
+    const unmistakable = texts.filter((secret) => !this.#spared.has(secret) && !isPlainWord(secret))
+    return {all: anyOf(texts), ofMessages: anyOf(unmistakable)}
   }
 
   /** A token: the bytes it stands for, and its digits as text in either case. */
   #addHex(secret: string): void {
+    if (this.#hex.has(secret.toLowerCase())) return
     this.#hex.add(secret.toLowerCase())
     this.#addBytes(Buffer.from(secret.toLowerCase()))
     this.#addBytes(Buffer.from(secret.toUpperCase()))
@@ -49,16 +83,10 @@ export class Redactor {
   }
 
   #addText(secret: string): void {
+    if (this.#texts.has(secret)) return
     this.#addBytes(Buffer.from(secret))
-    this.#literals.add(anySpelling(secret))
-    this.#literal = undefined
-  }
-
-  /** Compiled when it is needed: many secrets are added one after the other. */
-  #maskLiterals(text: string): string {
-    if (this.#literals.size === 0) return text
-    this.#literal ??= new RegExp([...this.#literals].sort(longestFirst).join('|'), 'gu')
-    return text.replace(this.#literal, MASK)
+    this.#texts.add(secret)
+    this.#patterns = undefined
   }
 
   #addBytes(bytes: Buffer): void {
@@ -67,74 +95,165 @@ export class Redactor {
   }
 }
 
-/** Spellings of one alphabet by their length: whether one starts at a place takes one look-up for each length. */
+/** The digits of a way to write bytes. */
+interface Alphabet {
+  /** What each character of ASCII counts, `NONE`, or `BETWEEN`. */
+  values: Int8Array
+  /** What one digit counts, in bits. */
+  bits: number
+  /** Digits as the spellings have them, out of text as it was found. */
+  normal(found: string): string
+}
+
+const NONE = -1
+/** A character that may stand between two digits, and is none. */
+const BETWEEN = -2
+
+const HEX: Alphabet = {
+  values: valuesOf([...'0123456789abcdef'], [...'0123456789ABCDEF']),
+  bits: 4,
+  normal: (found) => found.replace(/[\s:-]/g, '').toLowerCase(),
+}
+for (let code = 0; code < 128; code++)
+  if (SEPARATOR.test(String.fromCharCode(code))) HEX.values[code] = BETWEEN
+
+const DIGITS = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789']
+const BASE64: Alphabet = {
+  values: valuesOf([...DIGITS, '-', '_'], [...DIGITS, '+', '/']),
+  bits: 6,
+  normal: (found) => found.replaceAll('+', '-').replaceAll('/', '_'),
+}
+
+function valuesOf(...spellings: readonly (readonly string[])[]): Int8Array {
+  const values = new Int8Array(128).fill(NONE)
+  for (const digits of spellings)
+    for (const [value, digit] of digits.entries()) values[digit.charCodeAt(0)] = value
+  return values
+}
+
+/** So much of each spelling's start is looked up for every character of a text: six digits of hex, or four of base64. */
+const START_BITS = 24
+
+/**
+ * Spellings of one alphabet. A text is read once, whatever their number: every message passes here, and a house may have ten thousand
+ * tokens. Only where the first digits of one are found, the rest is compared.
+ */
 class Spellings {
+  readonly #alphabet: Alphabet
   readonly #byLength = new Map<number, Set<string>>()
-  #shortest = Number.POSITIVE_INFINITY
+  /** One bit for each start that there can be. */
+  #starts = new Uint8Array(0)
+
+  constructor(alphabet: Alphabet) {
+    this.#alphabet = alphabet
+  }
+
+  has(spelling: string): boolean {
+    return this.#byLength.get(spelling.length)?.has(spelling) ?? false
+  }
 
   add(spelling: string): void {
     const known = this.#byLength.get(spelling.length)
     if (known) known.add(spelling)
     else this.#byLength.set(spelling.length, new Set([spelling]))
-    this.#shortest = Math.min(this.#shortest, spelling.length)
+    if (this.#starts.length === 0) this.#starts = new Uint8Array(2 ** START_BITS / 8)
+    const start = this.#startOf(spelling)
+    this.#starts[start >> 3] = (this.#starts[start >> 3] ?? 0) | (1 << (start & 7))
   }
 
   clear(): void {
     this.#byLength.clear()
-    this.#shortest = Number.POSITIVE_INFINITY
+    this.#starts = new Uint8Array(0)
   }
 
-  /** `runs` gives the pattern of what may hold a spelling; `digit` its characters in one alphabet, `''` for none. */
-  mask(text: string, runs: (least: number) => RegExp, digit: (character: string) => string): string {
-    if (text.length < this.#shortest) return text
-    return text.replace(runs(this.#shortest), (run) => this.#maskRun(run, digit))
-  }
-
-  #maskRun(run: string, digit: (character: string) => string): string {
-    const digits = Array.from(run, (character, at) => ({at, text: digit(character)})).filter(({text}) => text)
-    const spelled = digits.map(({text}) => text).join('')
+  mask(text: string): string {
+    if (this.#byLength.size === 0) return text
+    const {values, bits} = this.#alphabet
+    const starts = this.#starts
+    const least = START_BITS / bits
     let shown = ''
     let copied = 0
-    for (let at = 0; at <= digits.length - this.#shortest; at++) {
-      const length = this.#lengthAt(spelled, at)
-      if (!length) continue
-      shown += run.slice(copied, digits[at]?.at) + MASK
-      at += length - 1
-      copied = (digits[at]?.at ?? run.length) + 1
+    let digits = 0
+    let last = 0
+    let wasBetween = false
+    for (let at = 0; at < text.length; at++) {
+      const value = this.#valueAt(text, at, values)
+      if (value < 0) {
+        if (value === NONE || wasBetween) digits = 0
+        wasBetween = value === BETWEEN
+        continue
+      }
+      wasBetween = false
+      digits++
+      last = ((last << bits) | value) & (2 ** START_BITS - 1)
+      if (digits < least || !((starts[last >> 3] ?? 0) & (1 << (last & 7)))) continue
+      const from = this.#back(text, at, least)
+      const end = this.#endOf(text, from)
+      if (end === 0) continue
+      shown += text.slice(copied, from) + MASK
+      copied = end
+      at = end - 1
+      digits = 0
     }
-    return shown + run.slice(copied)
+    return copied === 0 ? text : shown + text.slice(copied)
   }
 
-  #lengthAt(spelled: string, at: number): number {
-    for (const [length, known] of this.#byLength) if (known.has(spelled.slice(at, at + length))) return length
+  #valueAt(text: string, at: number, values: Int8Array): number {
+    const code = text.charCodeAt(at)
+    if (code < 128) return values[code] ?? NONE
+    return this.#alphabet === HEX && SEPARATOR.test(text[at] ?? '') ? BETWEEN : NONE
+  }
+
+  /** Where the digit stands that comes `count - 1` before the one at `at`. */
+  #back(text: string, at: number, count: number): number {
+    let from = at
+    for (let left = count - 1; left > 0; ) if (this.#valueAt(text, --from, this.#alphabet.values) >= 0) left--
+    return from
+  }
+
+  /** Where a spelling ends that starts at `from`; 0 when none does. */
+  #endOf(text: string, from: number): number {
+    for (const [length, known] of this.#byLength) {
+      const end = this.#forth(text, from, length)
+      if (end > 0 && known.has(this.#alphabet.normal(text.slice(from, end)))) return end
+    }
     return 0
   }
-}
 
-const hexRuns = remembered((least) => `[0-9a-fA-F](?:${SEPARATOR.source}?[0-9a-fA-F]){${least - 1},}`)
-const base64Runs = remembered((least) => `[A-Za-z0-9+/_-]{${least},}`)
+  /** The place behind the `count` digits from `from` on; 0 when there are fewer. */
+  #forth(text: string, from: number, count: number): number {
+    let left = count
+    let wasBetween = false
+    for (let at = from; at < text.length; at++) {
+      const value = this.#valueAt(text, at, this.#alphabet.values)
+      if (value === NONE || (value === BETWEEN && wasBetween)) return 0
+      wasBetween = value === BETWEEN
+      if (!wasBetween && --left === 0) return at + 1
+    }
+    return 0
+  }
 
-function toHex(character: string): string {
-  return SEPARATOR.test(character) ? '' : character.toLowerCase()
-}
-
-function toBase64(character: string): string {
-  if (character === '+') return '-'
-  return character === '/' ? '_' : character
-}
-
-/** The pattern for a least length, compiled once for each length. */
-function remembered(source: (least: number) => string): (least: number) => RegExp {
-  const compiled = new Map<number, RegExp>()
-  return (least) => {
-    const known = compiled.get(least) ?? new RegExp(source(least), 'g')
-    compiled.set(least, known)
-    return known
+  #startOf(spelling: string): number {
+    const {values, bits} = this.#alphabet
+    return [...spelling.slice(0, START_BITS / bits)].reduce(
+      (start, digit) => (start << bits) | (values[digit.charCodeAt(0)] ?? 0),
+      0,
+    )
   }
 }
 
 function isHex(secret: string): boolean {
   return secret.length % 2 === 0 && /^[0-9a-f]{16,}$/i.test(secret)
+}
+
+/** Words of topics, properties and messages look so, and values and ids: they are everywhere, whatever the password is. */
+function isPlainWord(secret: string): boolean {
+  return /^(?:[a-z_]{1,20}|[A-Z_]{1,20}|\d{1,15})$/.test(secret)
+}
+
+function anyOf(secrets: readonly string[]): RegExp | undefined {
+  if (secrets.length === 0) return undefined
+  return new RegExp(secrets.map(anySpelling).sort(longestFirst).join('|'), 'gu')
 }
 
 /** A pattern for a secret as it is, with any of its characters percent-encoded, or JSON-escaped once or twice over. */

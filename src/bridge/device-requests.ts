@@ -1,7 +1,7 @@
 /** Requests about single plugs: `B/bridge/request/device/…` (contract §6). Those that change something change config.yaml. */
 import {z} from 'zod'
 import {CommandError} from '../device/errors.ts'
-import {isDangerous} from '../device/raw-calls.ts'
+import {callProblem, withoutSecrets} from '../device/raw-calls.ts'
 import {excerpt} from '../device/values.ts'
 import type {Edit, Written} from './controls.ts'
 import {followingEdits} from './group-requests.ts'
@@ -69,12 +69,9 @@ export const deviceVerbs: Readonly<Record<string, Answering>> = {
           'refused',
           'raw calls are off: the configuration needs `allow_raw_calls: true`',
         )
-      if (isDangerous(method))
-        throw new CommandError(
-          'refused',
-          `${method} can brick a plug or take it off the network: it is never sent`,
-        )
-      return {result: await plug.device.call(method, params, deadline(context, plug))}
+      const problem = callProblem(method)
+      if (problem) throw new CommandError('refused', problem)
+      return {result: withoutSecrets(await plug.device.call(method, params, deadline(context, plug)))}
     },
   ),
 }

@@ -3,7 +3,7 @@ import {z} from 'zod'
 import {quoted, suggestion} from '../config/problems.ts'
 import {namesIn} from '../device/access.ts'
 import {identityIn} from '../device/identity.ts'
-import {isDangerous} from '../device/raw-calls.ts'
+import {callProblem, withoutSecrets} from '../device/raw-calls.ts'
 import type {State} from '../device/values.ts'
 import type {Model} from '../models/model.ts'
 import {UsageError} from './exit.ts'
@@ -74,11 +74,11 @@ export async function call({
   words: [method = '', params = '[]'],
   terminal,
 }: Asked): Promise<void> {
-  if (isDangerous(method))
-    throw new UsageError(`${method} can brick a plug or take it off the network: it is never sent`)
+  const problem = callProblem(method)
+  if (problem) throw new UsageError(problem)
   // Once only: nobody knows whether this call may be repeated, and `toggle_220v` twice is not at all.
   const answer = await client.call(method, parsed(params), {deadline, tries: 1})
-  terminal.line(JSON.stringify(answer))
+  terminal.line(JSON.stringify(withoutSecrets(answer)))
 }
 
 function expectOneOf(known: readonly string[], property: string): void {

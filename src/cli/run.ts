@@ -111,6 +111,7 @@ async function runOnce(config: Config, surroundings: Surroundings): Promise<Conf
   const daemon = new Daemon({
     ...shared,
     config,
+    redactor,
     store,
     ledger,
     catalogue,

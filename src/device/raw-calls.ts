@@ -1,9 +1,67 @@
-/** Calls that nobody described, sent as they are. */
+/** Calls that nobody described, sent as they are, and what of their answers is shown. */
+import {MASK} from '../secret.ts'
 
-/** These brick a plug, or take it off the network (docs/protocol.md §4). */
-const NEVER =
-  /^(miIO\.)?(ota|config_router|config|restore|psm_(set|get)|cli|rpc_test|stop_diag_mode|set_enable_recovery)$/i
+/** Every documented method is spelled so (docs/protocol.md §4). */
+const METHOD = /^[a-zA-Z0-9_.]{1,64}$/
 
-export function isDangerous(method: string): boolean {
-  return NEVER.test(method)
+/**
+ * Parts of methods that brick a plug, take it off the network, or change or tell its key (docs/protocol.md §4). Vendors spell them in
+ * their own ways, so whatever has one of these in it is refused: one call too few does no harm.
+ */
+const DANGEROUS_PARTS =
+  /config_?router|restore|recover|factory|psm|token|erase|firmware|upgrade|boot_?loader|dump|rpc_?test|diag|provision|unbind|bind_?key|telnet|uninstall|passw|^_?internal/
+/** As words of their own, since other words (`information`, `configured`) hold them, too. */
+const DANGEROUS_WORDS = new Set([
+  ...[
+    'config',
+    'bleconfig',
+    'smartconfig',
+    'cli',
+    'exec',
+    'shell',
+    'ssh',
+    'install',
+    'reset',
+    'wipe',
+    'format',
+  ],
+  ...['flash', 'nvram', 'uboot', 'efuse', 'bind', 'unpair', 'fwup'],
+])
+
+/** Why no method is ever called so at a plug, or `undefined` when it may be. */
+export function callProblem(method: string): string | undefined {
+  const shown = METHOD.test(method) ? method : JSON.stringify(method.slice(0, 40))
+  if (isDangerous(method)) return `${shown} can brick a plug or take it off the network: it is never sent`
+  if (METHOD.test(method)) return undefined
+  return `expected a method of 1 to 64 letters, digits, "_" and ".", got ${shown}`
+}
+
+/** Firmware in C ends a text at its first NUL, and may pass over blanks: `miIO.ota\0x` is `miIO.ota` there. Case is not relied on. */
+function isDangerous(method: string): boolean {
+  const [name = ''] = method.trim().split('\0')
+  const words = name
+    .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .toLowerCase()
+    .split(/[^a-z0-9]+/)
+  return (
+    DANGEROUS_PARTS.test(name.trim().toLowerCase()) ||
+    words.some((word) => DANGEROUS_WORDS.has(word) || /^ota|ota$/.test(word))
+  )
+}
+
+/** Members of answers that are nobody else's business: keys, the Wi-Fi and the account (docs/protocol.md §4). */
+const SECRET_MEMBER =
+  /(?:token|ssid|passwd|password|passphrase|passcode|pwd|psk|secret|bindkey|authkey|privatekey)$|^(?:uid|userid|ownerid|pass)$/
+
+/** What a plug answered, with a mask in place of every secret member, however deep it lies. */
+export function withoutSecrets(answer: unknown): unknown {
+  if (Array.isArray(answer)) return answer.map(withoutSecrets)
+  if (typeof answer !== 'object' || answer === null) return answer
+  return Object.fromEntries(
+    Object.entries(answer).map(([key, value]) => [key, isSecret(key, value) ? MASK : withoutSecrets(value)]),
+  )
+}
+
+function isSecret(key: string, value: unknown): boolean {
+  return value !== null && SECRET_MEMBER.test(key.toLowerCase().replace(/[^a-z0-9]/g, ''))
 }
