@@ -19,8 +19,8 @@ import {
   stateFolder,
 } from '../../src/config.ts'
 import {Secret} from '../../src/secret.ts'
-import {checkProperty} from '../support/seeds.ts'
 import {CERT, KEY} from '../support/pem.ts'
+import {checkProperty} from '../support/seeds.ts'
 
 const TOKEN = '00112233445566778899aabbccddeeff'
 const OTHER_TOKEN = 'ffeeddccbbaa99887766554433221100'
