@@ -41,15 +41,29 @@ const OWN_FIELDS = new Set(['level', 'time', 'message'])
 export function createLog(options: LogOptions = {}): RootLog {
   const {level = 'info', format = 'text', redactor = new Redactor(), destination = 'stdout'} = options
   const output = typeof destination === 'string' ? new Output(destination === 'stdout' ? 1 : 2) : destination
-  const write = (line: string) =>
-    output.write(format === 'text' ? textLine(JSON.parse(line)) : jsonLine(line))
-  return new RootLog(new Sink(lineMaker(level, {write}), redactor), output)
+  const lines = new Lines(output, format)
+  return new RootLog(new Sink(lineMaker(level, lines), redactor), output, lines)
 }
 
 function lineMaker(level: LogLevel, destination: DestinationStream): Logger {
   const formatters = {level: (label: string) => ({level: label})}
   const timestamp = stdTimeFunctions.isoTime
   return pino({level, base: null, messageKey: 'message', timestamp, formatters}, destination)
+}
+
+/** Writes each line of pino in the format that is wanted now. */
+class Lines implements DestinationStream {
+  format: 'text' | 'json'
+  readonly #output: DestinationStream
+
+  constructor(output: DestinationStream, format: 'text' | 'json') {
+    this.#output = output
+    this.format = format
+  }
+
+  write(line: string): void {
+    this.#output.write(this.format === 'text' ? textLine(JSON.parse(line)) : jsonLine(line))
+  }
 }
 
 /** Where the lines of a log and of all its children come together. */
@@ -133,10 +147,12 @@ class BoundLog implements Log {
 /** The log of the process. Its level, listeners and end are those of all its children. */
 export class RootLog extends BoundLog {
   readonly #output: DestinationStream | Output
+  readonly #lines: Lines
 
-  constructor(sink: Sink, output: DestinationStream | Output) {
+  constructor(sink: Sink, output: DestinationStream | Output, lines: Lines) {
     super(sink)
     this.#output = output
+    this.#lines = lines
   }
 
   get level(): LogLevel {
@@ -145,6 +161,10 @@ export class RootLog extends BoundLog {
 
   setLevel(level: LogLevel): void {
     this.sink.lines.level = level
+  }
+
+  setFormat(format: 'text' | 'json'): void {
+    this.#lines.format = format
   }
 
   /** Calls `listener` for every warning and error, also those below the level. Returns what ends that. */

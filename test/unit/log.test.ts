@@ -166,6 +166,17 @@ describe('a secret', () => {
   })
 })
 
+it('The format can be changed at any time, for children too.', () => {
+  const [first = '', second = ''] = text((log) => {
+    const child = log.child({device: 'desk'})
+    child.info('before')
+    log.setFormat('json')
+    child.info('after')
+  }).split('\n')
+  expect(said(first)).toBe('INFO  before device=desk')
+  expect(JSON.parse(second)).toMatchObject({level: 'info', message: 'after', device: 'desk'})
+})
+
 describe('levels', () => {
   it('are those of all children, and can be changed at any time', () => {
     const lines = text((log) => {
