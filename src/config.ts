@@ -1,21 +1,25 @@
 /** config.yaml to a Config, or to every problem in it at once. */
 import {realpath, stat} from 'node:fs/promises'
 import {dirname, isAbsolute, join, resolve} from 'node:path'
+import {isMap, isNode, isScalar} from 'yaml'
 import type {z} from 'zod'
 import type {Edit} from './bridge/controls.ts'
+import type {Clock, Random} from './clock.ts'
 import {takenByAttributes} from './config/attributes.ts'
 import {edited} from './config/edit.ts'
 import {type Environment, override, readOverrides} from './config/environment.ts'
 import {LONGEST_DOCUMENT, readText, reason} from './config/files.ts'
 import {brokenGroups} from './config/groups.ts'
 import {stateFolder, stateFolderProblem} from './config/locations.ts'
-import {definitionsIn, type ModelFile, readModelFolder} from './config/model-files.ts'
+import {definitionsIn, type ModelFile, modelFilesIn, readModelFolder} from './config/model-files.ts'
 import {brokenRules} from './config/plugs.ts'
 import {ConfigError, type Place, type Problem, suggestion} from './config/problems.ts'
 import {type Config, configSchema} from './config/schema.ts'
 import {isSetting, keysAt} from './config/settings.ts'
+import {FileSignatures, settled} from './config/settled.ts'
 import {filesNamed, type ReadFile, readAhead, Sources, Unresolved} from './config/sources.ts'
 import {
+  isNull,
   type Path,
   Places,
   parseYaml,
@@ -24,6 +28,7 @@ import {
   readYaml,
   type YamlFile,
 } from './config/yaml.ts'
+import {randomHex} from './kept-file.ts'
 import {builtIn, Catalogue} from './models/index.ts'
 import {Redactor} from './redact.ts'
 import {replaceFile} from './replace-file.ts'
@@ -60,42 +65,97 @@ export interface ParseOptions {
  * @throws ConfigError
  */
 export async function loadConfig(file: string, env: Environment = process.env): Promise<Config> {
-  return understood(await textOf(file), file, env)
+  return understood(parseYaml(await textOf(file), file), env)
+}
+
+export interface ReloadOptions {
+  /** The configuration in use. */
+  running: Config
+  clock: Clock
+  env?: Environment
+}
+
+/**
+ * As `loadConfig`, for a bridge that runs. A file that is being saved is read again until it is complete; one without `devices` is
+ * refused while plugs are in use, since an empty file and one that was cut off are valid, too.
+ * @throws ConfigError
+ */
+export function reloadConfig(
+  file: string,
+  {running, clock, env = process.env}: ReloadOptions,
+): Promise<Config> {
+  return settled(file, clock, async (signatures) => {
+    const yaml = parseYaml(await textOf(file, signatures), file)
+    mustNameDevices(yaml, running)
+    return understood(yaml, env, signatures)
+  })
 }
 
 /**
  * Changes the configuration file, and nothing in it but what is to change. It is replaced whole, or not at all.
- * @param suffix hex digits that no other write under way has
- * @throws ConfigError when the file would be invalid then, or cannot be written: it is as it was
+ * @returns what it says then
+ * @throws ConfigError when the file would be invalid then, was changed by somebody else meanwhile, or cannot be written: it is as
+ * it was
  */
 export async function editConfig(
   file: string,
   edits: readonly Edit[],
-  suffix: string,
-  env: Environment = process.env,
-): Promise<void> {
-  const text = edited(await textOf(file), file, edits)
-  await understood(text, file, env)
+  {running, clock, random, env = process.env}: ReloadOptions & {random: Random},
+): Promise<Config> {
+  const signatures = new FileSignatures()
+  const text = await settled(file, clock, async (seen) => {
+    await signatures.note([file])
+    return textOf(file, seen)
+  })
+  mustNameDevices(parseYaml(text, file), running)
+  const after = edited(text, file, edits)
+  const config = await understood(parseYaml(after, file), env)
+  if (!(await signatures.areUnchanged()))
+    throw new ConfigError([{file, path: '', message: CHANGED_MEANWHILE}])
   try {
     const target = await realpath(file) // a link stays one
     const {mode} = await stat(target)
-    await replaceFile(target, text, suffix, mode & 0o777)
+    await replaceFile(target, after, randomHex(random), mode & 0o777)
   } catch (error) {
     const message = `cannot write the configuration: ${reason(error)}; the bridge needs to write in its folder`
     throw new ConfigError([{file, path: '', message}])
   }
+  return config
 }
 
-function textOf(file: string): Promise<string> {
+const CHANGED_MEANWHILE = 'the file was changed by another program at the same time: send the request again'
+
+/** @throws ConfigError */
+function mustNameDevices({file, document, readable}: YamlFile, {devices}: Config): void {
+  const inUse = Object.keys(devices).length
+  if (inUse === 0 || !readable || isNamed(document, 'devices')) return
+  const message =
+    `expected \`devices\`, got a file without it while ${inUse} are in use: was it saved in part? ` +
+    '`devices: {}` is how to remove them all'
+  throw new ConfigError([{file, path: 'devices', message}])
+}
+
+/** Whether the key has a value. Text that is cut off behind `devices:` has none. */
+function isNamed({contents}: YamlFile['document'], key: string): boolean {
+  if (!isMap(contents)) return false
+  const value = contents.get(key, true)
+  return isNode(value) && !(isScalar(value) && isNull(value))
+}
+
+async function textOf(file: string, signatures?: FileSignatures): Promise<string> {
+  await signatures?.note([file])
   return readText(file, LONGEST_DOCUMENT).catch((error: unknown) => {
     throw new ConfigError([{file, path: '', message: `cannot read the configuration: ${reason(error)}`}])
   })
 }
 
-async function understood(text: string, file: string, env: Environment): Promise<Config> {
-  const yaml = parseYaml(text, file)
-  const parsing = new Parsing(yaml, env, await readAhead(filesNamed(yaml, env)))
+/** @param signatures noted of every file that is read beside the configuration */
+async function understood(yaml: YamlFile, env: Environment, signatures?: FileSignatures): Promise<Config> {
+  const named = filesNamed(yaml, env)
+  await signatures?.note(named)
+  const parsing = new Parsing(yaml, env, await readAhead(named))
   const folder = parsing.modelFolder
+  if (folder !== undefined) await signatures?.note(await modelFilesIn(folder))
   const config = parsing.run(folder === undefined ? [] : await readModelFolder(folder))
   const problem = await stateFolderProblem(config.state_dir)
   if (problem !== undefined) throw parsing.refusal(['state_dir'], problem)

@@ -13,7 +13,7 @@ import {Reports} from './bridge/reports.ts'
 import {Requests} from './bridge/requests.ts'
 import {Scrubbing} from './bridge/scrubbing.ts'
 import {States} from './bridge/states.ts'
-import type {Clock, Random} from './clock.ts'
+import {type Clock, type Random, within} from './clock.ts'
 import {type Config, maskedConfig, secretsOf} from './config.ts'
 import type {EnergyLedger} from './energy-ledger.ts'
 import {Household, revealed} from './household.ts'
@@ -23,6 +23,7 @@ import {MiioSocket} from './miio/socket.ts'
 import type {Catalogue} from './models/index.ts'
 import {Connection, type Incoming} from './mqtt/connection.ts'
 import {Topics} from './mqtt/topics.ts'
+import {PauseDetector} from './pause-detector.ts'
 import type {ConfiguredPlug} from './plug.ts'
 import {Redactor} from './redact.ts'
 import type {StateStore} from './state.ts'
@@ -55,13 +56,15 @@ export interface DaemonOptions {
 /** The contract (§9) gives a stop 5 s: so long for a command under way, and so long to say goodbye to the broker. */
 const COMMAND_GRACE_MS = 2000
 const GOODBYE_GRACE_MS = 1000
+/** For the state folder, before the broker: kWh matter more than a word. */
+const SAVE_GRACE_MS = 500
 /** A poll this much overdue means that nothing moves any more. */
 const STALLED_MS = 30_000
 
 /** What cannot change while the bridge runs. */
-function foundations({mqtt, homeassistant, network, state_dir, log, catalogue}: Config): unknown {
+function foundations({mqtt, homeassistant, network, state_dir, catalogue}: Config): unknown {
   const models = [...catalogue.models]
-  return revealed({mqtt, homeassistant, network, state_dir, format: log.format, models})
+  return revealed({mqtt, homeassistant, network, state_dir, models})
 }
 
 export class Daemon {
@@ -72,6 +75,7 @@ export class Daemon {
   readonly #socket: MiioSocket
   readonly #discovery: Discovery
   readonly #vitals: Vitals
+  readonly #pauses: PauseDetector
   readonly #connection: Connection
   readonly #reports: Reports
   readonly #states: States
@@ -87,7 +91,9 @@ export class Daemon {
   #deafen = () => {}
   /** Topics of retained commands that were warned of. */
   readonly #ignored = new Set<string>()
-  #stopping = false
+  readonly #stopping = new AbortController()
+  #starting: Promise<void> = Promise.resolve()
+  #stopped: Promise<void> | undefined
 
   constructor(options: DaemonOptions) {
     const {config, clock} = options
@@ -96,6 +102,7 @@ export class Daemon {
     this.#redactor = options.redactor ?? new Redactor()
     this.#hideSecrets(config)
     this.#vitals = new Vitals(clock)
+    this.#pauses = new PauseDetector(clock, (ms) => this.#resumed(ms))
     this.#topics = new Topics(
       config.mqtt.base_topic,
       config.homeassistant.enabled ? config.homeassistant.status_topic : undefined,
@@ -151,34 +158,54 @@ export class Daemon {
       })
   }
 
-  /** Resolves when the sockets are bound and the broker was tried once, whether or not it or any plug is there. */
-  async start(): Promise<void> {
+  /** Resolves when the sockets are bound and the broker was tried once, whether or not it or any plug is there; or when it is stopped. */
+  start(): Promise<void> {
+    this.#starting = this.#start()
+    return this.#starting
+  }
+
+  async #start(): Promise<void> {
     this.#vitals.start()
     await this.#socket.open()
+    if (this.#stopping.signal.aborted) return
     this.#deafen = this.#options.log.onWarning((entry) => this.#reports.logging(entry))
     this.#startPlugs()
     this.#groups.replace(this.#config.groups)
     this.#reports.start()
+    this.#pauses.start()
     await this.#tryBroker()
   }
 
-  /** Answers what waits, says `offline`, and saves: within 5 s, even when every plug is silent. */
-  async stop(): Promise<void> {
-    this.#stopping = true
+  /** Answers what waits, saves, and says `offline`: within 5 s, even when every plug is silent. A start under way ends, too. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #stop(): Promise<void> {
+    const {clock} = this.#options
+    this.#stopping.abort()
+    await this.#starting.catch(() => {}) // whoever started it has the error
+    this.#pauses.stop()
     this.#readiness.stop()
     this.#homeAssistant?.stop()
     this.#leftovers.stop()
     this.#groups.stop()
     this.#outages.stop()
     await this.#household.stop(COMMAND_GRACE_MS)
+    await within(clock, clock.now() + SAVE_GRACE_MS, this.#save()) // whatever happens to the connection
     this.#deafen()
     this.#reports.stop()
     this.#reports.state('offline')
     await this.#connection.stop(GOODBYE_GRACE_MS)
     this.#discovery.stop()
     await this.#socket.close()
-    await Promise.all([this.#options.store.save(), this.#options.ledger.save()])
+    await this.#save()
     this.#vitals.stop()
+  }
+
+  async #save(): Promise<void> {
+    await Promise.all([this.#options.store.save(), this.#options.ledger.save()])
   }
 
   /**
@@ -190,6 +217,7 @@ export class Daemon {
     const before = new Map(this.#household.plugs)
     const hasOtherGroups = !isDeepStrictEqual(config.groups, this.#config.groups)
     if (config.log.level !== this.#config.log.level) this.#options.log.setLevel(config.log.level)
+    this.#options.log.setFormat(config.log.format)
     this.#config = config
     this.#hideSecrets(config)
     const {added, changed, removed} = await this.#household.refurnish(config, COMMAND_GRACE_MS)
@@ -319,7 +347,17 @@ export class Daemon {
   async #tryBroker(): Promise<void> {
     const tried = new Promise<void>((resolve) => this.#connection.once('tried', resolve))
     this.#connection.start()
-    await tried
+    await within(this.#options.clock, Number.POSITIVE_INFINITY, tried, this.#stopping.signal)
+  }
+
+  /** What came meanwhile is late: nothing of it is carried out. What was known of the plugs may be old. */
+  #resumed(ms: number): void {
+    const seconds = Math.round(ms / 1000)
+    this.#connection.reconnect(
+      `this process stood still for ${seconds} s (a suspended machine, a paused container, or overload): ` +
+        'commands that arrived meanwhile are not carried out',
+    )
+    for (const plug of this.#household.plugs.values()) plug.resumed()
   }
 
   /** Everything retained, from what is true now: the broker may have lost it all (contract §3). */
@@ -341,7 +379,7 @@ export class Daemon {
   }
 
   #dispatch(incoming: Incoming): void {
-    if (this.#stopping || this.#leftovers.hear(incoming)) return
+    if (this.#stopping.signal.aborted || this.#pauses.check() || this.#leftovers.hear(incoming)) return
     const topic = this.#topics.parse(incoming.topic)
     if (!topic) return
     if (topic.kind === 'home_assistant_status') {

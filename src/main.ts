@@ -15,10 +15,22 @@ for (const stream of [process.stdout, process.stderr])
     process.exit(EXIT.done)
   })
 
-try {
-  await makeProgram(terminal).parseAsync()
-} catch (error) {
-  process.exitCode = tell(toFailure(error))
+process.exit(await ended())
+
+/** @returns the exit code, once everything that was printed is out. What a failed command left open must not keep the process. */
+async function ended(): Promise<number> {
+  let code: number = EXIT.done
+  try {
+    await makeProgram(terminal).parseAsync()
+  } catch (error) {
+    code = tell(toFailure(error))
+  }
+  await Promise.all([process.stdout, process.stderr].map(printed))
+  return code
+}
+
+function printed(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => stream.write('', () => resolve()))
 }
 
 function toFailure(error: unknown): unknown {

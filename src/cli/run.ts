@@ -3,25 +3,23 @@ import {setFlagsFromString} from 'node:v8'
 import type {Command} from 'commander'
 import {systemClock, within} from '../clock.ts'
 import {quoted, suggestion} from '../config/problems.ts'
-import {type Config, configPath, editConfig, loadConfig, secretsOf} from '../config.ts'
+import {type Config, configPath, editConfig, reloadConfig, secretsOf} from '../config.ts'
 import {Daemon} from '../daemon.ts'
-import {EnergyLedger} from '../energy-ledger.ts'
 import {HEALTH_FILE_VARIABLE, HealthFile} from '../health-file.ts'
-import {randomHex, StateUnreadable} from '../kept-file.ts'
+import {StateUnreadable} from '../kept-file.ts'
 import {createLog, type RootLog} from '../log.ts'
 import {MiioError} from '../miio/errors.ts'
+import {MiioSocket} from '../miio/socket.ts'
 import {Redactor} from '../redact.ts'
-import {StateStore} from '../state.ts'
-import {lockStateFolder, StateInUse} from '../state-lock.ts'
+import {StateFolders} from '../state-folders.ts'
+import {StateInUse} from '../state-lock.ts'
 import {SystemdNotifier} from '../systemd.ts'
 import {version} from '../version.ts'
 import {configuration} from './configuration.ts'
 import {CommandFailed, EXIT, UsageError} from './exit.ts'
-import {Renewal} from './renewal.ts'
+import {type Prepared, Runner, STOP_MS} from './runner.ts'
 import {interrupted} from './signals.ts'
 
-/** The contract (§9) gives a stop 5 s; what is not done by then will not be done. */
-const STOP_MS = 4300
 const TELL_MS = 300
 const HEARTBEAT_MS = 30_000
 /**
@@ -35,14 +33,11 @@ interface RunOptions {
   debug?: boolean
 }
 
-/** What outlives a run that is ended for a new configuration. */
-interface Surroundings {
+/** Process-wide objects that every bridge of this process uses. */
+interface Process {
   log: RootLog
   redactor: Redactor
   notifier: SystemdNotifier
-  renewal: Renewal
-  /** Resolves at the signal to stop, once systemd knows. */
-  stop: Promise<void>
 }
 
 export function runCommand(program: Command): void {
@@ -58,97 +53,105 @@ export function runCommand(program: Command): void {
     })
 }
 
-/** @throws CommandFailed 78 for an invalid configuration, 1 for an address that is not ours, or a state folder that cannot be used */
+/** @throws CommandFailed 78 for an invalid configuration, 1 for an address or a folder that cannot be used */
 async function run({config: option, debug}: RunOptions): Promise<void> {
   if (debug) throw new UsageError(DEBUG_ELSEWHERE)
   setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH_PERCENT}`)
-  const first = await configuration(option)
+  const config = await configuration(option)
   const file = await configPath(option, process.env)
-  const surroundings = surround(first, file)
-  const {log} = surroundings
+  const shared = forTheProcess(config)
+  const {log, notifier} = shared
   log.info(`miio2mqtt ${version} on Node ${process.version}, configured by ${file}`)
-  let config: Config | undefined = first
-  while (config) config = await runOnce(config, surroundings)
-  log.info('stopped')
-  log.flush()
-  process.exit(EXIT.done) // what did not end in time keeps nobody waiting
+  const runner = makeRunner(file, shared)
+  const signalled = interrupted()
+  beat(runner, notifier)
+  const started = runner.start(config).then(() => announce(runner, notifier))
+  await Promise.race([started, signalled])
+  await end(await signalled, runner, shared)
 }
 
 const DEBUG_ELSEWHERE =
   '--debug is for one plug, as in `status desk --debug`; for the bridge it is `log: {level: trace}`'
 
-function surround({log: {level, format}}: Config, file: string): Surroundings {
+function forTheProcess(config: Config): Process {
+  const {level, format} = config.log
   const redactor = new Redactor()
   const log = createLog({level, format, redactor})
   endOnTheUnexpected(log)
-  const notifier = systemd(log)
-  const renewal = new Renewal({
-    load: () => loadConfig(file),
-    edit: (edits) => editConfig(file, edits, randomHex(Math.random)),
+  process.on('SIGUSR1', () => {}) // Node.js would open its debugger, which lets anybody on this machine run code here
+  return {log, redactor, notifier: systemd(log)}
+}
+
+function makeRunner(file: string, shared: Process): Runner {
+  const {log, notifier} = shared
+  const folders = new StateFolders({clock: systemClock, random: Math.random, log})
+  const runner: Runner = new Runner({
+    load: (running) => reloadConfig(file, {running, clock: systemClock}),
+    edit: (edits, running) => editConfig(file, edits, {running, clock: systemClock, random: Math.random}),
+    prepare: (config) => prepare(config, folders, shared, () => runner),
+    onLost: (error) => endNow(log, error),
+    clock: systemClock,
     log,
     notifier,
   })
-  process.on('SIGHUP', () => void renewal.ask('reload'))
-  const stop = interrupted().then((signal) => {
-    log.info(`${signal}: stopping`)
-    return within(systemClock, systemClock.now() + TELL_MS, notifier.stopping())
+  process.on('SIGHUP', () => {
+    runner
+      .reload('reload')
+      .catch((error: unknown) => log.error('the configuration was not read again', {error}))
   })
-  return {log, redactor, notifier, renewal, stop}
+  return runner
 }
 
-/** Until the signal to stop, or a new configuration, which is returned. */
-async function runOnce(config: Config, surroundings: Surroundings): Promise<Config | undefined> {
-  const {log, redactor, notifier, renewal, stop} = surroundings
+/** Tries and opens what the start of a bridge needs. @throws CommandFailed for an address or a folder that cannot be used */
+async function prepare(
+  config: Config,
+  folders: StateFolders,
+  {log, redactor}: Process,
+  runner: () => Runner,
+): Promise<Prepared> {
   hide(config, redactor)
-  log.setLevel(config.log.level)
-  const shared = {clock: systemClock, random: Math.random, log}
-  const {store, ledger, release} = await remembered(config.state_dir, shared)
-  const {catalogue} = config
-  if (catalogue.replaced.length > 0)
-    log.info(
-      `own definitions take the place of those that come with the program: ${catalogue.replaced.join(', ')}`,
-    )
-  const daemon = new Daemon({
-    ...shared,
-    config,
-    redactor,
-    store,
-    ledger,
-    catalogue,
-    onRenew: (how) => renewal.ask(how),
-    onEdit: (edits) => renewal.change(edits),
-  })
-  const endHeartbeat = beat(daemon, notifier)
-  const next = Promise.race([stop.then(() => 'nothing'), renewal.arrived.then(() => 'another run')])
-  try {
-    await Promise.race([next, announced(daemon, notifier)])
-    renewal.serve((another) => {
-      hide(another, redactor)
-      return daemon.reload(another)
+  await tryAddress(config)
+  const folder = await folders.use(config.state_dir).catch(refusal)
+  const build = () => {
+    log.setLevel(config.log.level)
+    log.setFormat(config.log.format)
+    const {catalogue} = config
+    if (catalogue.replaced.length > 0)
+      log.info(
+        `own definitions take the place of those that come with the program: ${catalogue.replaced.join(', ')}`,
+      )
+    return new Daemon({
+      config,
+      clock: systemClock,
+      random: Math.random,
+      log,
+      redactor,
+      store: folder.store,
+      ledger: folder.ledger,
+      catalogue,
+      onRenew: (how) => runner().reload(how),
+      onEdit: (edits) => runner().edit(edits),
     })
-    return (await next) === 'nothing' ? undefined : renewal.take()
-  } finally {
-    renewal.serve(undefined)
-    endHeartbeat()
-    notifier.stop()
-    await within(systemClock, systemClock.now() + STOP_MS, daemon.stop())
-    await Promise.all([store.close(), ledger.close()])
-    await release()
   }
+  return {config, build, close: () => folders.leave(folder)}
 }
 
-/** @throws CommandFailed 1 for what cannot be read, or is in use by another bridge */
-async function remembered(folder: string, shared: Parameters<typeof StateStore.open>[1]) {
-  let release = () => Promise.resolve()
+/** @throws CommandFailed for a state folder that cannot be read, or is in use by another bridge */
+function refusal(error: unknown): never {
+  const isForTheUser = error instanceof StateUnreadable || error instanceof StateInUse
+  throw isForTheUser ? new CommandFailed(error.message) : error
+}
+
+/** The local address to send from must be one of this machine's: found out while another bridge still runs. */
+async function tryAddress({network}: Config): Promise<void> {
+  const socket = new MiioSocket({bind: network.bind})
   try {
-    release = await lockStateFolder(folder, shared)
-    const store = await StateStore.open(folder, shared)
-    return {store, ledger: await EnergyLedger.open(folder, shared), release}
+    await socket.open()
   } catch (error) {
-    await release()
-    const isForTheUser = error instanceof StateUnreadable || error instanceof StateInUse
-    throw isForTheUser ? new CommandFailed(error.message) : error
+    if (!(error instanceof MiioError)) throw error
+    throw new CommandFailed(network.bind === undefined ? error.message : `network.bind: ${error.message}`)
   }
+  await socket.close()
 }
 
 /** What is secret in a configuration is in no line of the log from now on. */
@@ -156,27 +159,32 @@ function hide(config: Config, redactor: Redactor): void {
   for (const secret of secretsOf(config)) redactor.add(secret.reveal())
 }
 
-async function announced(daemon: Daemon, notifier: SystemdNotifier): Promise<void> {
-  try {
-    await daemon.start()
-  } catch (error) {
-    throw error instanceof MiioError ? new CommandFailed(error.message) : error
-  }
+/** Says that the bridge runs, and from now on that it goes on running. */
+function announce(runner: Runner, notifier: SystemdNotifier): void {
   void notifier.ready()
-  void notifier.status(daemon.status())
-  notifier.startWatchdog(() => daemon.isAlive())
+  void notifier.status(runner.status())
+  notifier.startWatchdog(() => runner.isAlive())
+}
+
+async function end(signal: NodeJS.Signals, runner: Runner, {log, notifier}: Process): Promise<never> {
+  log.info(`${signal}: stopping`)
+  await within(systemClock, systemClock.now() + TELL_MS, notifier.stopping())
+  notifier.stop()
+  await within(systemClock, systemClock.now() + STOP_MS, runner.stop())
+  log.info('stopped')
+  log.flush()
+  process.exit(EXIT.done) // what did not end in time keeps nobody waiting
 }
 
 /** A sign of life for whoever watches: the container's health check, and `systemctl status`. */
-function beat(daemon: Daemon, notifier: SystemdNotifier): () => void {
+function beat(runner: Runner, notifier: SystemdNotifier): void {
   const file = new HealthFile(process.env[HEALTH_FILE_VARIABLE], systemClock)
   const tell = () => {
-    void file.beat(daemon.isAlive())
-    void notifier.status(daemon.status())
+    void file.beat(runner.isAlive())
+    void notifier.status(runner.status())
   }
   tell()
-  const heartbeat = setInterval(tell, HEARTBEAT_MS)
-  return () => clearInterval(heartbeat)
+  setInterval(tell, HEARTBEAT_MS)
 }
 
 function systemd(log: RootLog): SystemdNotifier {
@@ -188,13 +196,14 @@ function systemd(log: RootLog): SystemdNotifier {
 
 /** A mistake of ours ends the process, and the supervisor starts a new one: nobody knows what state this one is in. */
 function endOnTheUnexpected(log: RootLog): void {
-  const end = (error: unknown) => {
-    log.error('an unexpected error: this process ends', {error})
-    log.flush()
-    process.exit(EXIT.internal)
-  }
-  process.on('uncaughtException', end)
-  process.on('unhandledRejection', end)
+  process.on('uncaughtException', (error) => endNow(log, error))
+  process.on('unhandledRejection', (error) => endNow(log, error))
+}
+
+function endNow(log: RootLog, error: unknown): never {
+  log.error('an unexpected error: this process ends', {error})
+  log.flush()
+  process.exit(EXIT.internal)
 }
 
 function unknownCommand(word: string, program: Command): string {

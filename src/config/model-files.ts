@@ -20,6 +20,12 @@ export interface Definitions {
 
 const OURS = /^[^.].*\.(ya?ml|json)$/i
 
+/** The folder, and the files in it that hold definitions. One that cannot be read has none: reading it says why. */
+export async function modelFilesIn(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch(() => [])
+  return [folder, ...names.filter((name) => OURS.test(name)).map((name) => join(folder, name))]
+}
+
 /** All definitions in `folder`, by the names of their files. @returns why it cannot be read, in place of them */
 export async function readModelFolder(folder: string): Promise<ModelFile[] | {problem: string}> {
   try {

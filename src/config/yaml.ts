@@ -186,7 +186,8 @@ class Reader {
   }
 }
 
-function isNull({type, source = '', tag}: Scalar): boolean {
+/** Whether it says nothing: empty, `~` or `null`. */
+export function isNull({type, source = '', tag}: Scalar): boolean {
   return type === 'PLAIN' && tag === undefined && /^(?:~|null|Null|NULL)?$/.test(source)
 }
 

@@ -5,8 +5,17 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
 import {importSpec} from '../../../src/cli/import.ts'
-import {editConfig, loadConfig} from '../../../src/config.ts'
+import {systemClock} from '../../../src/clock.ts'
+import {editConfig, loadConfig, parseConfig} from '../../../src/config.ts'
 import {TOKEN} from '../../support/token.ts'
+import {seeded} from '../../support/virtual-clock.ts'
+
+const editing = {
+  running: parseConfig('', {file: 'config.yaml', env: {}}),
+  clock: systemClock,
+  random: seeded(1),
+  env: {},
+}
 
 let folder = ''
 const at = (name: string) => join(folder, name)
@@ -59,7 +68,7 @@ describe.each(kinds)('%s, where a file was expected', (name, words) => {
 
   it('is neither a configuration nor a specification', async () => {
     await expect(loadConfig(pathOf(name), {})).rejects.toThrow(words)
-    await expect(editConfig(pathOf(name), [], '00', {})).rejects.toThrow(words)
+    await expect(editConfig(pathOf(name), [], editing)).rejects.toThrow(words)
     await expect(importSpec(pathOf(name), undefined)).rejects.toThrow(words)
   })
 
@@ -83,7 +92,7 @@ describe('a file', () => {
     const text = `devices: {lamp: {host: 192.0.2.1, token: ${TOKEN}}}\ngroups: {all: {members: [lamp]}}\n`
     await writeFile(at('config.yaml'), text)
     const put = [`x:\n!file ${at('pipe')}`]
-    const edit = editConfig(at('config.yaml'), [{path: ['groups', 'all', 'members'], put}], '01', {})
+    const edit = editConfig(at('config.yaml'), [{path: ['groups', 'all', 'members'], put}], editing)
     await expect(edit).rejects.toThrow('expected the name of a plug under devices')
     expect(await readFile(at('config.yaml'), 'utf8')).toBe(text)
   })
