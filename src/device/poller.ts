@@ -1,7 +1,7 @@
 /** When to ask a plug, and what its silence means: interval, lanes, jitter, back-off; online and offline, and why. */
 import {type Clock, jitter, type Random, type Timer} from '../clock.ts'
 import type {Lane, Model} from '../models/model.ts'
-import {type OfflineReason, reasonOf} from './availability.ts'
+import {isCertain, type OfflineReason, reasonOf} from './availability.ts'
 import {type Device, Yielded} from './device.ts'
 import {CommandError, isAbsence, isCallFailure} from './errors.ts'
 
@@ -160,8 +160,8 @@ export class Poller {
     this.#failures++
     const reason = reasonOf(error)
     const {availability} = this.#device
-    // Certain news needs no second look: the first answer ever, or a plug that says itself that the token is wrong.
-    const certain = availability.state === 'unknown' || reason === 'bad_token'
+    // Certain news needs no second look: the first answer ever, or a token that the plug refuses and never took.
+    const certain = availability.state === 'unknown' || isCertain(error)
     if (availability.state === 'offline') this.#stillOffline(availability.reason, reason, availability.since)
     else if (certain || this.#failures >= this.#settings.offline_after) this.#offline(reason)
     this.#device.emit('unanswered', error)

@@ -8,6 +8,7 @@ import {MessageIds} from './message-ids.ts'
 import {Cipher, MIIO_PORT} from './packet.ts'
 import type {Greeting, Question} from './question.ts'
 import {hasRestarted, type Reading} from './reading.ts'
+import {RoundTrip} from './round-trip.ts'
 import type {Wire} from './socket.ts'
 import {Stats} from './stats.ts'
 import {describe, masker, type Trace} from './trace.ts'
@@ -43,7 +44,7 @@ export interface ClientEvents {
 export interface CallOptions {
   /** When to give up, in ms of the clock; by default the tries alone decide. */
   deadline?: number | undefined
-  /** How often to ask, 2 s each; 3 by default. */
+  /** How often to ask; 3 by default. How long each try lasts follows from what earlier answers took, at first 2 s. */
   tries?: number | undefined
   /**
    * Once aborted, no try follows the one under way; that one still ends by itself, so that nothing is in flight when the
@@ -60,6 +61,7 @@ export class MiioClient {
   readonly #ids: MessageIds
   readonly #closing = new AbortController()
   readonly stats = new Stats()
+  readonly #roundTrip = new RoundTrip()
   #did: number | undefined
   #link: Link | undefined
   /** When and where the plug's clock was last seen beyond doubt. */
@@ -175,6 +177,7 @@ export class MiioClient {
         cipher: this.#cipher,
         ids: this.#ids,
         stats: this.stats,
+        roundTrip: this.#roundTrip,
         did: () => this.#did,
         onProof: (reading) => this.#proved(reading),
       },

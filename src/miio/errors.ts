@@ -16,6 +16,11 @@ export class MiioError extends Error {
   readonly stage: Stage
   /** The plug's own error code, for `refused`. */
   readonly deviceCode: number | undefined
+  /**
+   * For `bad_token` and `unreachable` by another device: the plug has answered under our token in this run. What says otherwise
+   * is a packet that anybody can forge, so that one failure alone is no certain news.
+   */
+  provenBefore = false
 
   constructor(code: MiioErrorCode, stage: Stage, message: string, deviceCode?: number) {
     super(message)

@@ -5,10 +5,16 @@ import {Judge} from './judge.ts'
 import {HEADER_BYTES, HELLO} from './packet.ts'
 import type {Asked, Greeting, Heard, Question} from './question.ts'
 import {isFresh, type Reading, stampAt} from './reading.ts'
+import {REGULAR_WAIT_MS} from './round-trip.ts'
 import {Course, silence} from './silence.ts'
 
-/** Hello and request together. */
-const TRY_MS = 2000
+/**
+ * A request that stays unanswered was mostly lost, and is sent again without a hello. After so many in a row the plug may have
+ * been switched off and on: it ignores us until we know its new clock (docs/protocol.md §1.4).
+ */
+const SILENCES_UNTIL_HELLO = 2
+/** So many tries must end with an unproven "no" before it is believed of a plug that has answered in this run; else one. */
+const DOUBTS_BELIEVED = 3
 /** Between the end of one exchange and the next request: plugs do one thing at a time (docs/protocol.md §1.10). */
 const GAP_MS = 50
 /** Before asking again what a plug was too busy for. Half of it is chance: two bridges must not stay in step. */
@@ -21,6 +27,12 @@ export class Exchange {
   readonly #question: Question
   readonly #course = new Course()
   readonly #judge: Judge
+  /** Tries in a row that brought no answer. */
+  #silences = 0
+  /** Requests in a row that stayed unanswered since the plug's clock was read. */
+  #unanswered = 0
+  /** Tries that brought nothing but an unproven "no". */
+  #doubts = 0
 
   constructor(asked: Asked, question: Question) {
     this.#asked = asked
@@ -45,7 +57,7 @@ export class Exchange {
       await this.#pause()
       const heard = await this.#hello(this.#question.deadline)
       if (heard?.kind === 'greeting') return heard
-      throw this.#silence()
+      throw this.#course.doubt ?? this.#silence()
     } finally {
       this.#rest(GAP_MS)
       leave()
@@ -57,8 +69,8 @@ export class Exchange {
     for (let tries = 0; ; tries++) {
       const late = this.#isOver(tries) ? undefined : await this.#pause()
       if (late?.kind === 'answer') return late.result
-      if (this.#isOver(tries)) throw failure ?? this.#silence()
-      const heard = await this.#try()
+      if (this.#isOver(tries)) throw failure ?? this.#gaveUp()
+      const heard = await this.#try(tries + 1 >= this.#question.tries)
       if (heard?.kind === 'answer') return heard.result
       failure = heard?.kind === 'failure' ? heard.error : undefined
     }
@@ -67,7 +79,10 @@ export class Exchange {
   #isOver(tries: number): boolean {
     const {deadline, signal} = this.#question
     return (
-      tries >= this.#question.tries || signal?.aborted === true || deadline - this.#now() < SHORTEST_TRY_MS
+      tries >= this.#question.tries ||
+      signal?.aborted === true ||
+      deadline - this.#now() < SHORTEST_TRY_MS ||
+      this.#doubts >= (this.#asked.stats.lastSeen === undefined ? 1 : DOUBTS_BELIEVED)
     )
   }
 
@@ -78,50 +93,67 @@ export class Exchange {
   }
 
   /** An answer, a failure that may pass, or `undefined` for silence. */
-  async #try(): Promise<Heard | undefined> {
-    const {stats, link, random} = this.#asked
-    const until = Math.min(this.#now() + TRY_MS, this.#question.deadline)
+  async #try(isLast: boolean): Promise<Heard | undefined> {
+    const {stats, random} = this.#asked
     let rest = GAP_MS
     try {
-      const heard = await this.#helloAndRequest(until)
+      const heard = await this.#helloAndRequest(isLast)
       if (heard?.kind === 'failure') rest = jitter(PAUSE_MS, 0.5, random)
       if (heard) return heard
       stats.timeouts++
-      link.reading = undefined // it may have been switched off and on, and ignores us until we know its new clock (§1.4)
-      return undefined
+      this.#silences++
+      return this.#doubted()
     } finally {
       this.#rest(rest)
     }
   }
 
-  async #helloAndRequest(until: number): Promise<Heard | undefined> {
-    const {link} = this.#asked
+  /** What the silent try was told by a packet that nothing proves. */
+  #doubted(): Heard | undefined {
+    const error = this.#course.doubt
+    this.#course.doubt = undefined
+    if (!error) return undefined
+    this.#doubts++
+    return {kind: 'failure', error}
+  }
+
+  async #helloAndRequest(isLast: boolean): Promise<Heard | undefined> {
+    const {link, roundTrip} = this.#asked
+    const patience = roundTrip.patience(this.#silences, isLast)
     try {
-      if (!link.reading || !isFresh(link.reading, this.#now())) {
-        const heard = await this.#hello(until)
+      if (!this.#knowsClock()) {
+        const heard = await this.#hello(Math.min(patience, REGULAR_WAIT_MS))
         if (heard?.kind !== 'greeting') return heard
       }
-      return link.reading && (await this.#request(link.reading, until))
+      return link.reading && (await this.#request(link.reading, patience, isLast))
     } catch (error) {
       if (error instanceof MiioError && error.stage === 'send') return {kind: 'failure', error}
       throw error
     }
   }
 
-  async #hello(until: number): Promise<Heard | undefined> {
-    await this.#asked.link.locate()
+  #knowsClock(): boolean {
+    const {reading} = this.#asked.link
+    return reading !== undefined && isFresh(reading, this.#now())
+  }
+
+  async #hello(patience: number): Promise<Heard | undefined> {
+    const {link} = this.#asked
+    link.reading = undefined
+    await link.locate()
     this.#judge.awaitsHello = true
     this.#course.hellos++
     try {
-      await this.#asked.link.send(HELLO)
-      return await this.#hear(until)
+      await link.send(HELLO)
+      this.#unanswered = 0
+      return await this.#hear(this.#until(patience))
     } finally {
       this.#judge.awaitsHello = false
     }
   }
 
-  async #request(reading: Reading, until: number): Promise<Heard | undefined> {
-    const {link, cipher, ids, stats} = this.#asked
+  async #request(reading: Reading, patience: number, isLast: boolean): Promise<Heard | undefined> {
+    const {link, cipher, ids, stats, roundTrip} = this.#asked
     const {method, params} = this.#question
     const id = ids.next()
     const payload = Buffer.from(`${JSON.stringify({id, method, params})}\0`)
@@ -131,7 +163,12 @@ export class Exchange {
     if (this.#course.requests++ > 0) stats.retries++
     this.#course.bytes = Math.max(this.#course.bytes, request.length - HEADER_BYTES)
     await link.send(request)
-    return this.#hear(until)
+    const longest = this.#until(roundTrip.longest)
+    let heard = await this.#hear(this.#until(patience))
+    if (!heard && isLast) heard = await this.#hear(longest, this.#question.signal)
+    this.#unanswered = heard ? 0 : this.#unanswered + 1
+    if (this.#unanswered >= SILENCES_UNTIL_HELLO) link.reading = undefined
+    return heard
   }
 
   /** The next thing from the plug that counts, or `undefined` when nothing did until `until` or the signal was aborted. */
@@ -144,9 +181,23 @@ export class Exchange {
     }
   }
 
+  /** The tries have ended in silence: the next call takes nothing of this plug for granted, neither its clock nor its pace. */
+  #gaveUp(): MiioError {
+    const {link, roundTrip} = this.#asked
+    if (this.#question.signal?.aborted !== true) {
+      link.reading = undefined
+      if (this.#course.requests > 0) roundTrip.unanswered()
+    }
+    return this.#silence()
+  }
+
   #silence(): MiioError {
     const {link, stats} = this.#asked
     return silence(link.where, this.#question.method, this.#course, stats.lastSeen !== undefined)
+  }
+
+  #until(patience: number): number {
+    return Math.min(this.#now() + patience, this.#question.deadline)
   }
 
   #rest(ms: number): void {

@@ -32,13 +32,13 @@ export class Judge {
     this.#latestId = id
   }
 
-  /** @returns `undefined` for what does not count. @throws MiioError when it ends the question */
+  /** @returns `undefined` for what does not count. @throws MiioError when a proven answer ends the question */
   judge(datagram: Buffer): Heard | undefined {
     try {
       const packet = parsePacket(datagram)
       if (packet.kind === 'hello_reply') return this.#greeting(packet)
       if (packet.kind === 'message') return this.#message(packet)
-      if (packet.kind === 'nak') return this.#nak(datagram)
+      if (packet.kind === 'nak') this.#nak(datagram)
       throw new Unwanted('a hello')
     } catch (error) {
       return this.#drop(error)
@@ -50,19 +50,29 @@ export class Judge {
     if (!this.awaitsHello) throw new Unwanted('a hello reply nobody waited for')
     const {link, clock} = this.#asked
     const known = this.#asked.did()
-    if (known !== undefined && known !== did) throw anotherDevice(link.where, known, did)
+    if (known !== undefined && known !== did) this.#doubt(anotherDevice(link.where, known, did))
     this.awaitsHello = false
     this.#course.greetings++
     link.reading = {did, stamp, at: clock.now()} // also a stamp of 0: the plug has just booted (§1.4)
     return {kind: 'greeting', did, uptime: stamp, revealsToken}
   }
 
-  /** Device id, stamp and length must be those of a request of ours (§1.6 step 7). */
+  /**
+   * Device id, stamp and length must be those of a request of ours (§1.6 step 7). All three can be guessed, so that a NAK
+   * proves nothing: the answer may be right behind it.
+   */
   #nak(datagram: Buffer): never {
     const head = datagram.subarray(0, 16)
     const isOurs = [...this.#open.values()].some((request) => request.head.equals(head))
     if (!isOurs) throw new Unwanted('a "checksum wrong" to nothing we asked')
-    throw wrongToken(this.#asked.link.where)
+    this.#doubt(wrongToken(this.#asked.link.where))
+  }
+
+  /** Notes what nothing proves, and drops it: the waiting goes on. */
+  #doubt(error: MiioError): never {
+    error.provenBefore = this.#asked.stats.lastSeen !== undefined
+    this.#course.doubt = error
+    throw new Unwanted(error.message)
   }
 
   #message(packet: Packet & {kind: 'message'}): Heard {
@@ -78,9 +88,10 @@ export class Judge {
   }
 
   #proved(reading: Reading, askedAt: number): void {
-    const {link, stats, onProof} = this.#asked
+    const {link, stats, roundTrip, onProof} = this.#asked
     link.reading = reading
     stats.answered(reading.at - askedAt, reading.at)
+    roundTrip.answered(reading.at - askedAt)
     onProof(reading)
   }
 

@@ -5,6 +5,7 @@ import type {Link} from './link.ts'
 import type {MessageIds} from './message-ids.ts'
 import type {Cipher} from './packet.ts'
 import type {Reading} from './reading.ts'
+import type {RoundTrip} from './round-trip.ts'
 import type {Stats} from './stats.ts'
 
 export interface Question {
@@ -25,6 +26,7 @@ export interface Asked {
   random: Random
   ids: MessageIds
   stats: Stats
+  roundTrip: RoundTrip
   /** The plug that must answer, where that is known. */
   did: () => number | undefined
   /** Told of every answer that the token and the id prove, be it a refusal. */

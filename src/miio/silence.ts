@@ -17,6 +17,8 @@ export class Course {
   mismatched = false
   /** An answer came under our token that is no JSON, even repaired. */
   unreadable = false
+  /** What an unproven packet said in this try. It is the try's failure when nothing better comes. */
+  doubt: MiioError | undefined
 }
 
 /** The failure of a question that ran out of tries or of time. `provenBefore`: the token has worked since the start. */

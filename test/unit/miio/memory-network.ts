@@ -20,6 +20,8 @@ export class MemoryNetwork implements Wire {
   readonly #strangers = new Set<StrangerHandler>()
   /** Sending fails while set. */
   isDown = false
+  /** Whether the next datagram is lost on its way, in either direction. */
+  loses: () => boolean = () => false
 
   constructor(clock: VirtualClock) {
     this.#clock = clock
@@ -35,7 +37,7 @@ export class MemoryNetwork implements Wire {
     const to = key({host, port})
     if (this.isDown) throw new MiioError('unreachable', 'send', `cannot send to ${to}: there is no route`)
     this.sent.push({datagram, to, at: this.#clock.now()})
-    this.#clock.after(10, () => this.#hosts.get(to)?.(datagram))
+    if (!this.loses()) this.#clock.after(10, () => this.#hosts.get(to)?.(datagram))
   }
 
   listen(host: string, port: number, handler: (datagram: Buffer) => void): () => void {
@@ -85,6 +87,8 @@ export class MemoryPlug {
   /** How it takes a wrong token. */
   naks = true
   delay = 10
+  /** Milliseconds until it answers a hello, where that differs from `delay`: the Wi-Fi half of a plug does it alone. */
+  helloDelay: number | undefined
   at: Endpoint
   #bootedAt: number
   readonly #clock: VirtualClock
@@ -132,11 +136,14 @@ export class MemoryPlug {
   }
 
   say(datagram: Buffer): void {
-    this.#network.arrive(datagram, this.at)
+    if (!this.#network.loses()) this.#network.arrive(datagram, this.at)
   }
 
   #receive(datagram: Buffer): void {
-    for (const answer of this.#answers(datagram)) this.#clock.after(this.delay, () => this.say(answer))
+    for (const answer of this.#answers(datagram)) {
+      const delay = datagram.equals(HELLO) ? (this.helloDelay ?? this.delay) : this.delay
+      this.#clock.after(delay, () => this.say(answer))
+    }
   }
 
   #answers(datagram: Buffer): Buffer[] {
