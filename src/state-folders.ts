@@ -40,8 +40,8 @@ export class StateFolders {
   async #open(path: string): Promise<StateFolder> {
     const unlock = await lockStateFolder(path, this.#surroundings)
     try {
+      const ledger = await EnergyLedger.open(path, this.#surroundings) // first: it writes nothing yet
       const store = await StateStore.open(path, this.#surroundings)
-      const ledger = await EnergyLedger.open(path, this.#surroundings)
       return {path, store, ledger, unlock}
     } catch (error) {
       await unlock()
