@@ -15,6 +15,7 @@ ENV NODE_OPTIONS=--disable-proto=throw
 ENV MIIO2MQTT_CONFIG=/data/config.yaml
 ENV MIIO2MQTT_STATE_DIR=/data
 ENV HEALTH_FILE=/tmp/miio2mqtt.health
+# Days begin at midnight UTC, unless the container is started with a time zone: --env TZ=Europe/Berlin
 WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules

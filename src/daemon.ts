@@ -29,7 +29,7 @@ import {Redactor} from './redact.ts'
 import type {StateStore} from './state.ts'
 import {tolerancesIn} from './tolerances.ts'
 import {version} from './version.ts'
-import {Vitals} from './vitals.ts'
+import {timeZone, Vitals} from './vitals.ts'
 
 export interface DaemonOptions {
   config: Config
@@ -431,6 +431,7 @@ export class Daemon {
       version,
       node: process.version,
       started: this.#vitals.started.toISOString(),
+      time_zone: timeZone(),
       broker: this.#connection.url,
       log_level: log.level,
       devices: this.#household.plugs.size,

@@ -26,6 +26,7 @@ const memorySchema = z.object({
   total: kilowattHours,
   today: kilowattHours,
   day: z.string().max(20),
+  earlier: z.record(z.string().max(20), kilowattHours).optional().catch(undefined),
   moved: z.number(),
   stuck: z.literal(true).optional().catch(undefined),
 })

@@ -37,6 +37,11 @@ export class Vitals {
   }
 }
 
+/** By which days begin and end here, as in `Europe/Berlin`: what the variable `TZ` says, or the system, or UTC. */
+export function timeZone(): string {
+  return Intl.DateTimeFormat().resolvedOptions().timeZone
+}
+
 /** What is measured is the time from one sample to the next: its delay is what goes beyond the time between samples. */
 function delay(nanoseconds: number): number {
   return Math.max(0, Math.round(nanoseconds / 1e4 - 100 * SAMPLE_MS) / 100)

@@ -15,6 +15,7 @@ import {StateFolders} from '../state-folders.ts'
 import {StateInUse} from '../state-lock.ts'
 import {SystemdNotifier} from '../systemd.ts'
 import {version} from '../version.ts'
+import {timeZone} from '../vitals.ts'
 import {configuration} from './configuration.ts'
 import {CommandFailed, EXIT, UsageError} from './exit.ts'
 import {type Prepared, Runner, STOP_MS} from './runner.ts'
@@ -61,7 +62,7 @@ async function run({config: option, debug}: RunOptions): Promise<void> {
   const file = await configPath(option, process.env)
   const shared = forTheProcess(config)
   const {log, notifier} = shared
-  log.info(`miio2mqtt ${version} on Node ${process.version}, configured by ${file}`)
+  log.info(`miio2mqtt ${version} on Node ${process.version}, time zone ${timeZone()}, configured by ${file}`)
   const runner = makeRunner(file, shared)
   const signalled = interrupted()
   beat(runner, notifier)

@@ -2,6 +2,7 @@
  * The kWh of one plug (contract §3, issue 3): what its own counter says, or its watts added up where it has no counter, or one
  * that does not count. Deterministic: time comes with the readings, and what must outlast a restart is one small object.
  */
+import {isPlausible} from '../clock.ts'
 
 /** What is remembered of a plug over restarts. */
 export interface EnergyMemory {
@@ -11,6 +12,8 @@ export interface EnergyMemory {
   today: number
   /** A day of the local calendar: `2026-01-31`. */
   day: string
+  /** kWh of the last days before, the newest first, for a clock that turns out to have been wrong. */
+  earlier?: Readonly<Record<string, number>> | undefined
   /** When `total` last changed, milliseconds since 1970. */
   moved: number
   /** The plug's own counter does not count. */
@@ -53,6 +56,9 @@ const STUCK_MS = HOUR_MS
 const STUCK_SHARE = 0.1
 /** A counter moves in steps, and may be as many late. */
 const LATE_STEPS = 2
+
+/** Two wrong times in a row are survived; more days would only make the file longer. */
+const DAYS_KEPT = 2
 
 const nothingWatched = {used: 0, counted: 0, ms: 0}
 
@@ -141,9 +147,14 @@ export class EnergyMeter {
    * Whether a gain since the last change was used on the day of this reading. A counter that was set did not count what it now
    * says; and what it counted between one day's last reading and another's first belongs to no day for sure.
    */
-  #isUsed(gain: number, {moved, day}: EnergyMemory, {date}: EnergyReading): boolean {
-    const carried = (MOST_WATTS * (date.getTime() - moved)) / WATT_MS_PER_KWH
-    return gain > 0 && day === dayOf(date) && gain <= carried + LATE_STEPS * (this.#options.step ?? 0)
+  #isUsed(gain: number, memory: EnergyMemory, {date}: EnergyReading): boolean {
+    const elapsed = Math.abs(date.getTime() - memory.moved) // the clock may have been set back since
+    const carried = (MOST_WATTS * elapsed) / WATT_MS_PER_KWH
+    return (
+      gain > 0 &&
+      memory.day === dayAt(date, memory).day &&
+      gain <= carried + LATE_STEPS * (this.#options.step ?? 0)
+    )
   }
 
   /** Counters that stay where they are, or hardly move, are known of several models (docs/protocol.md §3.3). */
@@ -162,11 +173,11 @@ export class EnergyMeter {
 
   /** Another object only when something in it is another. */
   #become(total: number, gain: number, memory: EnergyMemory, {date}: EnergyReading): void {
-    const day = dayOf(date)
-    if (total === memory.total && day === memory.day) return
-    const today = (day === memory.day ? memory.today : 0) + gain
+    const now = dayAt(date, memory)
+    if (total === memory.total && now.day === memory.day) return
+    const today = now.today + gain
     const moved = total === memory.total ? memory.moved : date.getTime()
-    this.#memory = {...memory, total, today: exact(today), day, moved}
+    this.#memory = {...memory, ...now, total, today: exact(today), moved}
   }
 }
 
@@ -175,8 +186,35 @@ function begun(total: number, {date}: EnergyReading): EnergyMemory {
 }
 
 /** What there is to show of a memory: 0 of a day that has begun since. */
-export function todayOf({today, day}: EnergyMemory, date: Date): number {
-  return day === dayOf(date) ? today : 0
+export function todayOf(memory: EnergyMemory, date: Date): number {
+  return dayAt(date, memory).today
+}
+
+interface Day {
+  day: string
+  today: number
+  earlier?: EnergyMemory['earlier']
+}
+
+/**
+ * The day that it is, and what was used on it so far. A clock that cannot be right begins none, and one that goes back to an
+ * earlier day was wrong since: what was used meanwhile was used on that day.
+ */
+function dayAt(date: Date, {day, today, earlier}: EnergyMemory): Day {
+  const now = dayOf(date)
+  if (now === day || !isPlausible(date)) return {day, today, earlier}
+  if (!isPlausible(new Date(`${day}T12:00`))) return {day: now, today, earlier}
+  const days = [[day, today] as const, ...Object.entries(earlier ?? {})]
+  const since = days.findIndex(([one]) => one === now)
+  if (since < 0) return {day: now, today: 0, earlier: latest(days)}
+  const used = days.slice(0, since + 1).reduce((sum, [, kilowattHours]) => sum + kilowattHours, 0)
+  return {day: now, today: exact(used), earlier: latest(days.slice(since + 1))}
+}
+
+/** Days without any use need not be known again. */
+function latest(days: readonly (readonly [string, number])[]): EnergyMemory['earlier'] {
+  const used = days.filter(([, kilowattHours]) => kilowattHours > 0).slice(0, DAYS_KEPT)
+  return used.length > 0 ? Object.fromEntries(used) : undefined
 }
 
 /** A day ends when it does on the wall. */
