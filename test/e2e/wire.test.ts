@@ -42,7 +42,7 @@ describe.skipIf(!inject('tools').mosquitto)('in a network', async () => {
   }, 60_000)
 
   it('a plug that needs 2.5 to 3.5 s for each answer is asked one thing at a time', async () => {
-    await home.isNow('slow', 'online', 60_000)
+    await home.isNow('slow', 'online')
     const {received} = plugs.slow
     // Its pace is known after a few answers; from then on nothing more comes before an answer has left.
     const asked = received.length
