@@ -1,5 +1,7 @@
 import {existsSync} from 'node:fs'
+import {availableParallelism} from 'node:os'
 import {configDefaults, defineConfig} from 'vitest/config'
+import LongOnesFirst from './test/setup/long-ones-first.ts'
 
 /** Without a broker, and without the right to install one: test/setup says loudly what is left out, and fails in CI. */
 const brokerless = !existsSync('/usr/sbin/mosquitto') && process.getuid?.() !== 0
@@ -15,7 +17,9 @@ export default defineConfig({
     ],
     globalSetup: ['test/setup/seed.ts', 'test/setup/debian-packages.ts'],
     pool: 'forks',
-    maxWorkers: 2,
+    // Most tests wait for processes and sockets: more of them than cores.
+    maxWorkers: Math.max(6, availableParallelism()),
+    sequence: {sequencer: LongOnesFirst},
     // For a machine that does much else: what is asserted is what happens and in which order, not how fast.
     testTimeout: 120_000,
     hookTimeout: 180_000,

@@ -54,6 +54,12 @@ export async function inReachOfBroadcasts(plugs: readonly SimulatedPlug[]): Prom
   running.add(neighbourhood)
 }
 
+/** Starts what is to be gone when the test file ends. */
+export async function startUntilTheEnd(neighbourhood: Neighbourhood): Promise<void> {
+  await neighbourhood.start()
+  running.add(neighbourhood)
+}
+
 export interface BridgeChoice {
   broker: Broker
   /** By name. */

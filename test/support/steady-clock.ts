@@ -14,6 +14,8 @@ export class SteadyClock implements Clock {
   readonly #startedOn = Date.now()
   readonly #timers = new Set<{at: number; run: () => void}>()
   #now = 0
+  /** No timer is due before. */
+  #nextAt = Number.POSITIVE_INFINITY
   #tickedAt = performance.now()
 
   /** @param times how many times as fast as real time */
@@ -34,6 +36,7 @@ export class SteadyClock implements Clock {
   after(ms: number, run: () => void): Timer {
     const timer = {at: this.#now + Math.max(0, ms), run}
     this.#timers.add(timer)
+    this.#nextAt = Math.min(this.#nextAt, timer.at)
     return {cancel: () => this.#timers.delete(timer)}
   }
 
@@ -41,9 +44,12 @@ export class SteadyClock implements Clock {
     const now = performance.now()
     this.#now += this.#times * Math.min(now - this.#tickedAt, LONGEST_TICK_MS)
     this.#tickedAt = now
+    if (this.#nextAt > this.#now) return
     const due = [...this.#timers].filter(({at}) => at <= this.#now).sort((a, b) => a.at - b.at)
     // One that is set or cancelled by another is not among these any more, or not yet.
     for (const timer of due) if (this.#timers.delete(timer)) timer.run()
+    this.#nextAt = Number.POSITIVE_INFINITY
+    for (const {at} of this.#timers) this.#nextAt = Math.min(this.#nextAt, at)
   }
 }
 
