@@ -276,6 +276,7 @@ export class Daemon {
       },
       will: retained(this.#topics.bridge('state'), {state: 'offline'}),
       commands: () => this.#topics.commands([...this.#household.plugs.keys(), ...this.#groups.all.keys()]),
+      echoTopic: this.#topics.request('self_test'),
       news: () => [...this.#topics.news, ...this.#leftovers.filters],
       clock,
       random,

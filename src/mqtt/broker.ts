@@ -34,9 +34,12 @@ const protocols: ReadonlyMap<string, {protocol: 'mqtt' | 'mqtts' | 'ws' | 'wss';
   ['wss:', {protocol: 'wss', port: 443}],
 ])
 
+/** MQTT puts a length of two bytes before each text (MQTT 5.0 §1.5.4). */
+const LONGEST_TEXT_BYTES = 65_535
+
 /**
  * Options rather than a URL, so that no password is ever part of a text that an error could quote.
- * @throws RangeError for a URL of another protocol
+ * @throws RangeError for a URL of another protocol, or a text that no CONNECT packet has room for
  */
 export function clientOptions(broker: Broker, url: string, version: 5 | 4, will: Message): IClientOptions {
   const {protocol, hostname, port, pathname} = new URL(url)
@@ -44,6 +47,13 @@ export function clientOptions(broker: Broker, url: string, version: 5 | 4, will:
   if (!usual) throw new RangeError(`expected mqtt://, mqtts://, ws:// or wss://, got ${protocol}//`)
   const {username, password} = broker
   const {verify = true, ...tls} = broker.tls ?? {}
+  assertShort({
+    'mqtt.username': username,
+    'mqtt.password': password,
+    'mqtt.client_id': broker.clientId,
+    'the topic of the last will': will.topic,
+    'the last will': will.payload,
+  })
   return {
     protocol: usual.protocol,
     // The library makes an address of it again for ws, where IPv6 needs its brackets.
@@ -59,6 +69,7 @@ export function clientOptions(broker: Broker, url: string, version: 5 | 4, will:
     connectTimeout: CONNECT_TIMEOUT_MS,
     reconnectPeriod: 0, // our own loop, with back-off, and a new client each time
     resubscribe: false,
+    manualConnect: true, // so that what `connect()` throws leaves us the client, and its socket to be closed
     queueQoSZero: false,
     will: {
       topic: will.topic,
@@ -71,6 +82,17 @@ export function clientOptions(broker: Broker, url: string, version: 5 | 4, will:
     ...(version === 5
       ? {properties: {sessionExpiryInterval: 0, maximumPacketSize: MOST_INCOMING_BYTES}}
       : {}),
+  }
+}
+
+/** @throws RangeError */
+function assertShort(texts: Readonly<Record<string, string | undefined>>): void {
+  for (const [what, text = ''] of Object.entries(texts)) {
+    const size = Buffer.byteLength(text)
+    if (size > LONGEST_TEXT_BYTES)
+      throw new RangeError(
+        `${what} has ${size} bytes, more than the ${LONGEST_TEXT_BYTES} that MQTT has room for`,
+      )
   }
 }
 

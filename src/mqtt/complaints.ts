@@ -3,12 +3,15 @@
  * often it is met on the way there: a bridge runs for years, and some brokers are away every night.
  */
 import type {Log} from '../log.ts'
-import {codeOf, describe, farewell} from './trouble.ts'
+import type {Denied} from './subscriptions.ts'
+import {describe, farewell, isAccessDenied} from './trouble.ts'
 
 export class Complaints {
   readonly #log: Log
   readonly #ours: string
   readonly #said = new Set<string>()
+  /** What the brokers in use are like, which no reconnect changes. */
+  readonly #traits = new Set<string>()
 
   constructor(log: Log, clientId: string) {
     this.#log = log
@@ -39,6 +42,14 @@ export class Complaints {
     this.#say(`${why}: connecting to ${url} again`)
   }
 
+  /** @param ms for so long */
+  acknowledgesNothing(url: string, ms: number): void {
+    this.left(
+      url,
+      `the broker answers pings, but has not acknowledged what it was sent for ${Math.round(ms / 1000)} s (its log may say why: a full disk, an alarm)`,
+    )
+  }
+
   takenOver(url: string): void {
     this.#say(`another client took our place at ${url}: it has the client id ${this.#ours}`)
   }
@@ -51,22 +62,64 @@ export class Complaints {
     )
   }
 
-  denied(filters: readonly string[]): void {
-    if (filters.length > 0)
-      this.#say(
-        `the access list of the broker denies subscribing to ${filters.join(', ')}: nothing sent there is heard`,
-      )
+  denied(denied: readonly Denied[]): void {
+    const [first] = denied
+    if (!first) return
+    const filters = denied.map(({filter}) => filter).join(', ')
+    const who = denied.every(({code}) => isAccessDenied(code))
+      ? 'the access list of the broker denies'
+      : `the broker denies (${describe(first.code)})`
+    this.#say(`${who} subscribing to ${filters}: nothing sent there is heard`)
   }
 
-  tooLarge(topic: string, most: number): void {
-    this.#say(`${topic} is larger than the ${most} bytes the broker takes: it is not published`)
-  }
-
-  /** With 10,000 plugs an access list that is wrong would be worth 10,000 warnings. */
-  notTaken(topic: string, error: unknown): void {
+  /** A subscription was granted, and yet nothing comes of it. */
+  deaf(topic: string, version: 5 | 4): void {
+    const publishing = version === 5 ? '' : ', and to publish on it'
     this.#say(
-      `the broker did not take ${topic}: ${describe(error)}. Others that it does not take are counted in bridge/health`,
-      `not taken: ${codeOf(error)}`,
+      `the broker granted the subscription, but does not deliver what is published on ${topic}: requests, and perhaps all ` +
+        `commands, are not heard. Check that its access list allows the bridge to read this topic${publishing}`,
+    )
+  }
+
+  lacks(url: string, features: readonly string[]): void {
+    if (features.length > 0) this.#sayForGood(`the broker ${url} has no ${features.join(', no ')}`)
+  }
+
+  tooLarge(topic: string, size: number, most: number): void {
+    this.#say(
+      `${topic} has ${size} bytes, more than the ${most} that the broker takes: it is not published`,
+      `too large: ${topic}`,
+    )
+  }
+
+  /**
+   * With 10,000 plugs an access list that is wrong would be worth 10,000 warnings.
+   * @param code the broker's reason code
+   */
+  notTaken(topic: string, code: number): void {
+    this.#say(
+      `the broker did not take ${topic}: ${describe(code)}. Others that it does not take are counted in bridge/health`,
+      `not taken: ${code}`,
+    )
+  }
+
+  /** Two connections in a row ended while the broker had nothing else to acknowledge. */
+  withheld(url: string, topic: string): void {
+    this.#say(`${url} ended two connections in a row over ${topic}: it is not published for an hour`)
+  }
+
+  foreignNotServed(url: string, topic: string): void {
+    this.#say(
+      `${url} ended two connections after an answer to the response topic ${shortened(topic)}, which the sender of a command ` +
+        'chose: response topics are not used for an hour',
+      'response topics',
+    )
+  }
+
+  dropped(count: number): void {
+    this.#say(
+      `the broker takes messages more slowly than they come: ${count} answers and events were dropped. More are counted in bridge/health`,
+      'dropped',
     )
   }
 
@@ -75,4 +128,15 @@ export class Complaints {
     this.#said.add(key)
     this.#log.warn(text)
   }
+
+  #sayForGood(text: string): void {
+    if (this.#traits.has(text)) return
+    this.#traits.add(text)
+    this.#log.warn(text)
+  }
+}
+
+/** A topic that a stranger chose may be 65,535 bytes long. */
+function shortened(topic: string): string {
+  return topic.length > 100 ? `${topic.slice(0, 100)}…` : topic
 }

@@ -7,13 +7,29 @@ import {Socket} from 'node:net'
 import {connect as connectClient, type IClientOptions, type IPublishPacket, type MqttClient} from 'mqtt'
 import {type Clock, type Random, type Timer, within} from '../clock.ts'
 import type {Log} from '../log.ts'
+import {Acknowledgements, LONGEST_SILENCE_MS} from './acknowledgements.ts'
 import {type Broker, clientOptions} from './broker.ts'
 import {Complaints} from './complaints.ts'
+import {Echo} from './echo.ts'
+import {
+  type Features,
+  featuresOf,
+  isBeyond,
+  type Limits,
+  limited,
+  limitsIn,
+  missingIn,
+  NO_LIMITS,
+} from './features.ts'
+import {ForeignTopics} from './foreign-topics.ts'
 import {type Message, Outbox, propertiesOf} from './outbox.ts'
+import {publishSize} from './packet-size.ts'
 import {Patience} from './patience.ts'
-import {Subscriptions} from './subscriptions.ts'
+import {ReasonCodes} from './reason-codes.ts'
+import {type Subscribing, Subscriptions} from './subscriptions.ts'
+import {Suspects} from './suspects.ts'
 import {assertTopic} from './topics.ts'
-import {isRefusal, isTakeover, isUnsupportedVersion} from './trouble.ts'
+import {isAboutMessages, isRefusal, isTakeover, isUnsupportedVersion, reasonCodeOf} from './trouble.ts'
 
 /** A message from the broker. */
 export interface Incoming {
@@ -43,43 +59,80 @@ export interface ConnectionOptions {
   commands: () => readonly string[]
   /** Filters of messages that tell something; what the broker keeps of them counts. */
   news?: () => readonly string[]
+  /** A topic that the commands' filters match, on which the connection finds out whether it hears what it has subscribed to. */
+  echoTopic?: string
   clock: Clock
   random: Random
   log: Log
   connect?: (options: IClientOptions) => MqttClient
 }
 
-/** Sent and not acknowledged at any time. */
-const MOST_IN_FLIGHT = 100
+const GOODBYE_MS = 1000
+/** Dropped answers are told of so much later, so that it can be said how many. */
+const COUNTING_MS = 1000
+
+/** One client of the library: what there is from one attempt to connect until its end. */
+interface Attempt {
+  client: MqttClient
+  reasons: ReasonCodes
+  /** From the moment the broker lets us in. */
+  features?: Features
+  connectedAt?: number
+  /** How many messages of QoS 1 the broker has acknowledged. */
+  acknowledged: number
+  /** The error that ended the connection, if any. */
+  error?: unknown
+}
 
 export class Connection extends EventEmitter<Events> {
-  readonly counters = {connects: 0, published: 0, received: 0, failed: 0, refused: 0}
+  readonly counters = {connects: 0, published: 0, received: 0, failed: 0, refused: 0, dropped: 0}
   readonly #options: ConnectionOptions
-  readonly #outbox = new Outbox()
+  readonly #outbox: Outbox
   readonly #subscriptions: Subscriptions
   readonly #patience: Patience
   readonly #complaints: Complaints
+  readonly #acknowledgements: Acknowledgements
+  readonly #echo: Echo | undefined
+  readonly #foreignTopics: ForeignTopics
+  /** By the URL of the broker that ended connections over them. */
+  readonly #suspects = new Map<string, Suspects>()
   #version: 5 | 4
-  #client: MqttClient | undefined
+  /** What the broker refuses to let us in with. */
+  #limits: Limits = NO_LIMITS
+  /** How often in a row a broker has ended an attempt in MQTT 5 without a word. */
+  #hangUps = 0
+  #attempt: Attempt | undefined
   #up = false
   /** What came before we could answer it: the broker sends retained messages before it says that we have subscribed. */
   #early: Incoming[] = []
   #attempts = 0
-  /** Why this attempt failed is known. */
-  #isExplained = false
-  /** The reason code the broker hung up with (MQTT 5), or the error that ended the connection. */
-  #farewell: unknown
-  #connectedAt: number | undefined
+  /** What is known of why the attempt failed: nothing, enough to tell the owner, or enough to try otherwise at once. */
+  #verdict: 'unknown' | 'told' | 'mended' = 'unknown'
   #retry: Timer | undefined
+  #counting: Timer | undefined
   #stopped = false
 
   constructor(options: ConnectionOptions) {
     super()
+    const {broker, clock, random, log, echoTopic} = options
     this.#options = options
-    this.#version = options.broker.version
-    this.#patience = new Patience(options.random)
-    this.#complaints = new Complaints(options.log, options.broker.clientId)
+    this.#version = broker.version
+    this.#patience = new Patience(random)
+    this.#complaints = new Complaints(log, broker.clientId)
     this.#subscriptions = new Subscriptions(options)
+    this.#foreignTopics = new ForeignTopics(clock)
+    this.#outbox = new Outbox({
+      onDropped: () => this.#dropped(),
+      isSentAlone: ({topic}) => this.#suspectsHere.isSuspect(topic),
+    })
+    this.#acknowledgements = new Acknowledgements(clock, () => this.#silent())
+    if (echoTopic !== undefined)
+      this.#echo = new Echo({
+        topic: echoTopic,
+        clock,
+        random,
+        onMissing: () => this.#complaints.deaf(echoTopic, this.#version),
+      })
   }
 
   get connected(): boolean {
@@ -103,17 +156,19 @@ export class Connection extends EventEmitter<Events> {
    */
   publish(message: Message): void {
     assertTopic(message.topic)
-    if (this.#up && !this.#isTooLarge(message)) this.#outbox.put(message)
+    const served = this.#served(message)
+    if (served && this.#up && !this.#isTooLarge(served) && !this.#suspectsHere.isWithheld(served.topic))
+      this.#outbox.put(served)
   }
 
   /** Subscribes to what is wanted by now, and to no more. Without a broker that comes with the next connect. */
   async resubscribe(): Promise<void> {
-    const client = this.#client
-    if (!client || !this.#up) return
+    const attempt = this.#attempt
+    if (!attempt || !this.#up) return
     try {
-      this.#complaints.denied(await this.#subscriptions.renew(client))
+      this.#complaints.denied(await this.#subscriptions.renew(this.#subscribing(attempt)))
     } catch (error) {
-      if (client === this.#client && client.connected) this.#problem(error)
+      this.#failed(attempt, error)
     }
   }
 
@@ -122,63 +177,76 @@ export class Connection extends EventEmitter<Events> {
    * @param why for the log: what made the connection worthless
    */
   reconnect(why: string): void {
-    const client = this.#client
-    if (!client || this.#stopped) return
-    const lasted = this.#lasted()
+    const attempt = this.#attempt
+    if (!attempt || this.#stopped) return
+    const lasted = this.#lasted(attempt)
     if (lasted !== undefined && this.#patience.isGood(lasted)) this.#ended(lasted, false) // a short one is not its fault
     this.#complaints.left(this.url, why)
-    this.#leave(client)
+    this.#leave(attempt)
   }
 
   /** Sends what waits, for at most `grace` milliseconds, and says goodbye. */
   async stop(grace: number): Promise<void> {
     this.#stopped = true
     this.#retry?.cancel()
-    const client = this.#client
-    if (!client) return
+    this.#counting?.cancel()
+    const attempt = this.#attempt
+    if (!attempt) return
     const {clock} = this.#options
     if (this.#up) await within(clock, clock.now() + grace, this.#outbox.drained())
-    this.#up = false
-    await within(clock, clock.now() + grace, client.endAsync())
-    client.end(true)
+    this.#forget()
+    await within(clock, clock.now() + grace, attempt.client.endAsync())
+    destroy(attempt.client)
   }
 
   #connect(): void {
-    const {broker, connect = connectClient} = this.#options
-    const client = connect(clientOptions(broker, this.url, this.#version, this.#options.will))
-    this.#client = client
-    this.#isExplained = false
-    this.#farewell = undefined
-    this.#connectedAt = undefined
-    client.on('connect', () => void this.#connected(client))
-    client.on('message', (topic, payload, packet) => this.#received(client, topic, payload, packet))
-    client.on('error', (error) => {
-      if (client !== this.#client) return
-      if (this.#up) this.#farewell = error
-      else this.#problem(error)
-    })
-    client.on('disconnect', ({reasonCode}) => {
-      if (client === this.#client) this.#farewell = reasonCode
-    })
-    client.on('close', () => this.#closed(client))
+    const {broker, will, connect = connectClient} = this.#options
+    this.#verdict = 'unknown'
+    try {
+      const client = connect(clientOptions(broker, this.url, this.#version, limited(will, this.#limits)))
+      this.#begin({client, reasons: new ReasonCodes(this.#version), acknowledged: 0})
+    } catch (error) {
+      this.#problem(error)
+      this.#unused()
+    }
   }
 
-  async #connected(client: MqttClient): Promise<void> {
-    if (client !== this.#client) return
+  #begin(attempt: Attempt): void {
+    const {client, reasons} = attempt
+    this.#attempt = attempt
+    client.on('connect', () => void this.#connected(attempt))
+    client.on('message', (topic, payload, packet) => this.#received(attempt, topic, payload, packet))
+    client.on('error', (error) => this.#failed(attempt, error))
+    client.on('close', () => this.#closed(attempt))
+    try {
+      client.connect()
+      client.stream.prependListener('data', (chunk: Buffer) => reasons.read(chunk))
+      client.stream.on('error', (error) => this.#failed(attempt, error)) // the library keeps some to itself
+    } catch (error) {
+      this.#failed(attempt, error) // TLS files that do not fit, for one
+    }
+  }
+
+  async #connected(attempt: Attempt): Promise<void> {
+    if (attempt !== this.#attempt) return
+    const {client} = attempt
+    attempt.connectedAt = this.#options.clock.now()
+    attempt.features = featuresOf(client, this.#limits)
+    if (this.#version === 4 && this.#hangUps === 1) return this.#tryNewerOnceMore(attempt)
     this.counters.connects++
     this.#patience.accepted()
-    this.#connectedAt = this.#options.clock.now()
     sendAtOnce(client)
     try {
-      this.#complaints.denied(await this.#subscriptions.begin(client))
+      const denied = await this.#subscriptions.begin(this.#subscribing(attempt))
+      if (this.#stopped || attempt !== this.#attempt) return
+      this.#complaints.denied(denied)
+      this.#complaints.lacks(this.url, missingIn(attempt.features))
+      this.#up = true
+      if (denied.length === 0) this.#ask(attempt)
     } catch (error) {
-      if (client === this.#client && client.connected) this.#problem(error)
-      client.end(true)
-      return
+      return this.#failed(attempt, error)
     }
-    if (this.#stopped || client !== this.#client) return
-    this.#up = true
-    this.#outbox.open((message, done) => this.#send(client, message, done), mostInFlight(client))
+    this.#outbox.open((message, done) => this.#send(attempt, message, done), attempt.features.inFlight)
     const {log} = this.#options
     log[this.#patience.isFlapping ? 'debug' : 'info'](`connected to ${this.url}`, {
       mqtt: this.#version === 5 ? '5' : '3.1.1',
@@ -188,77 +256,154 @@ export class Connection extends EventEmitter<Events> {
     this.emit('tried')
   }
 
-  #closed(client: MqttClient): void {
-    if (client !== this.#client) return
+  /** Whatever the client says is wrong ends its connection: after a packet that it cannot read, it drops others that came with it. */
+  #failed(attempt: Attempt, error: unknown): void {
+    if (attempt !== this.#attempt) return
+    attempt.error = error
+    if (attempt.connectedAt === undefined) this.#problem(error)
+    destroy(attempt.client)
+    this.#closed(attempt)
+  }
+
+  #closed(attempt: Attempt): void {
+    if (attempt !== this.#attempt) return
+    const lasted = this.#lasted(attempt)
+    if (lasted === undefined || this.#stopped) {
+      this.#forget()
+      this.#unused()
+      return
+    }
+    const why = attempt.reasons.farewell ?? attempt.error
+    this.#lost(lasted, why)
+    if (isAboutMessages(why)) this.#blame(attempt)
     const wasUp = this.#up
-    this.#forgetClient()
-    if (this.#stopped) return
-    const lasted = this.#lasted()
-    if (lasted !== undefined) this.#lost(lasted)
-    else if (this.#speaksOlder()) return
+    this.#forget()
     this.#attempts++
     this.#over(wasUp)
   }
 
-  /** Ends a connection that the broker did not end: events of `client` that come later are ignored. */
-  #leave(client: MqttClient): void {
+  /** An attempt to connect has failed. */
+  #unused(): void {
+    if (this.#stopped) return
+    if (this.#tryOtherwise()) {
+      this.#retry = this.#options.clock.after(0, () => this.#connect())
+      return
+    }
+    this.#version = this.#options.broker.version
+    this.#hangUps = 0
+    this.#attempts++
+    this.#over(false)
+  }
+
+  /** Ends a connection that the broker did not end: events of its client that come later are ignored. */
+  #leave(attempt: Attempt): void {
     const wasUp = this.#up
-    this.#forgetClient()
-    client.end(true)
+    this.#forget()
+    destroy(attempt.client)
     this.#over(wasUp)
   }
 
-  #forgetClient(): void {
-    this.#client = undefined
+  #forget(): void {
+    this.#attempt = undefined
     this.#outbox.close()
+    this.#acknowledgements.reset()
+    this.#foreignTopics.reset()
+    this.#echo?.reset()
     this.#early = []
     this.#up = false
   }
 
   #over(wasUp: boolean): void {
+    if (this.#stopped) return
     this.#retry = this.#options.clock.after(this.#patience.next(), () => this.#connect())
     this.emit(wasUp ? 'disconnected' : 'tried')
   }
 
   /** For how many milliseconds there has been a connection; `undefined` when the broker has not let us in. */
-  #lasted(): number | undefined {
-    return this.#connectedAt === undefined ? undefined : this.#options.clock.now() - this.#connectedAt
+  #lasted({connectedAt}: Attempt): number | undefined {
+    return connectedAt === undefined ? undefined : this.#options.clock.now() - connectedAt
   }
 
-  /** A connection is over that lasted `ms` milliseconds. */
+  /** A connection is over that lasted `ms` milliseconds. What it was like is found out anew: it may be another broker by now. */
   #ended(ms: number, isContested: boolean): void {
-    if (!this.#patience.lasted(ms, isContested)) return
-    this.#complaints.forget()
-    this.#version = this.#options.broker.version // it may be another broker by now
+    this.#version = this.#options.broker.version
+    this.#limits = NO_LIMITS
+    this.#hangUps = 0
+    if (this.#patience.lasted(ms, isContested)) this.#complaints.forget()
   }
 
-  /** The broker, or the network, has ended a connection that lasted `ms` milliseconds. */
-  #lost(ms: number): void {
-    const isContested = isTakeover(this.#farewell)
+  /**
+   * The broker, or the network, has ended a connection that lasted `ms` milliseconds.
+   * @param why the reason code of the broker, or the error that was met
+   */
+  #lost(ms: number, why: unknown): void {
+    const isContested = isTakeover(why)
     this.#ended(ms, isContested)
     if (isContested) this.#complaints.takenOver(this.url)
     else {
-      this.#complaints.lost(this.url, this.#farewell)
+      this.#complaints.lost(this.url, why)
       if (this.#patience.isFlapping) this.#complaints.flapping(this.url)
     }
   }
 
-  /** Some brokers that speak no MQTT 5 say so, others hang up. Both get another try in 3.1.1 at once. */
-  #speaksOlder(): boolean {
-    if (this.#isExplained) return false
+  /** Nothing is acknowledged, or one message never: that is no broker to stay with. */
+  #silent(): void {
+    const attempt = this.#attempt
+    const lasted = attempt && this.#lasted(attempt)
+    if (!attempt || lasted === undefined) return
+    this.#ended(lasted, true)
+    this.#complaints.acknowledgesNothing(this.url, LONGEST_SILENCE_MS)
+    if (attempt.acknowledged > 0) this.#blame(attempt)
+    this.#leave(attempt)
+  }
+
+  /** The connection may have ended for what was sent on it. */
+  #blame({acknowledged}: Attempt): void {
+    const foreign = this.#foreignTopics.ended()
+    if (foreign !== undefined) this.#complaints.foreignNotServed(this.url, foreign)
+    const topics = this.#outbox.inFlight.filter(({foreign}) => !foreign).map(({topic}) => topic)
+    const withheld = this.#suspectsHere.ended(topics, acknowledged)
+    if (withheld !== undefined) this.#complaints.withheld(this.url, withheld)
+    if (foreign !== undefined || withheld !== undefined) this.#patience.mended()
+  }
+
+  get #suspectsHere(): Suspects {
+    const known = this.#suspects.get(this.url)
+    if (known) return known
+    const suspects = new Suspects(this.#options.clock)
+    this.#suspects.set(this.url, suspects)
+    return suspects
+  }
+
+  /** @returns whether there is another way to try at once */
+  #tryOtherwise(): boolean {
+    if (this.#verdict !== 'unknown') return this.#verdict === 'mended'
     if (this.#version === 4) {
       this.#complaints.hungUp(this.url)
-      this.#version = this.#options.broker.version
       return false
     }
+    // Some brokers that speak no MQTT 5 hang up at it.
+    this.#hangUps++
     this.#version = 4
-    this.#retry = this.#options.clock.after(0, () => this.#connect())
     return true
   }
 
-  #received(client: MqttClient, topic: string, payload: Buffer, packet: IPublishPacket): void {
-    if (client !== this.#client) return // it was left: what comes of its buffer is too old
+  /** A broker that has hung up may just have been starting: 3.1.1 has no response topics, and no expiry of commands. */
+  #tryNewerOnceMore({client}: Attempt): void {
+    this.#version = 5
+    this.#forget()
+    client.end() // in good order, so that the last will is not sent
+    this.#options.clock.after(GOODBYE_MS, () => destroy(client))
+    this.#connect()
+  }
+
+  #received(attempt: Attempt, topic: string, payload: Buffer, packet: IPublishPacket): void {
+    if (attempt !== this.#attempt) return // it was left: what comes of its buffers is too old
     this.counters.received++
+    if (topic === this.#echo?.topic) {
+      this.#echo.received(payload)
+      return
+    }
     const {properties} = packet
     const incoming = {
       topic,
@@ -282,9 +427,10 @@ export class Connection extends EventEmitter<Events> {
     }
   }
 
+  /** The broker was not reached, or does not let us in. */
   #problem(error: unknown): void {
-    if (this.#version === 5 && isUnsupportedVersion(error)) return // as if it had hung up
-    this.#isExplained = true
+    this.#verdict = this.#mend(error) ? 'mended' : 'told'
+    if (this.#verdict === 'mended') return
     if (isRefusal(error)) {
       this.#patience.refused()
       this.counters.refused++
@@ -292,33 +438,109 @@ export class Connection extends EventEmitter<Events> {
     this.#complaints.cannotUse(this.url, error)
   }
 
+  /** @returns whether the next attempt asks for less, so that it may succeed */
+  #mend(error: unknown): boolean {
+    if (this.#version === 4) return false
+    if (isUnsupportedVersion(error)) {
+      this.#version = 4
+      return true
+    }
+    const limits = {...this.#limits, ...limitsIn(error)}
+    const isLess = isBeyond(limited(this.#options.will, this.#limits), limits)
+    this.#limits = limits
+    return isLess
+  }
+
+  /** Where a message goes that the sender of a command wants elsewhere, while such wishes cost us connections. */
+  #served(message: Message): Message | undefined {
+    if (!message.foreign || this.#foreignTopics.areServed) return message
+    const {home} = message
+    return home === undefined ? undefined : {...message, topic: home, foreign: false}
+  }
+
   #isTooLarge(message: Message): boolean {
-    const most = this.#client?.serverProperties?.maximumPacketSize
-    if (most === undefined || message.payload.length + message.topic.length + 64 <= most) return false
-    this.#complaints.tooLarge(message.topic, most)
+    const most = this.#attempt?.features?.packetSize ?? Number.POSITIVE_INFINITY
+    if (most === Number.POSITIVE_INFINITY) return false
+    const size = publishSize(message)
+    if (size <= most) return false
+    this.#complaints.tooLarge(message.topic, size, most)
     return true
   }
 
-  #send(client: MqttClient, message: Message, done: () => void): void {
-    const {topic, payload, retain, qos} = message
-    const properties = this.#version === 5 ? {properties: propertiesOf(message)} : {}
-    client.publish(topic, payload, {retain, qos, ...properties}, (error) => {
+  #subscribing({client, reasons, features}: Attempt): Subscribing {
+    return {
+      client,
+      reasons,
+      wildcards: features?.wildcards ?? true,
+      expect: () => this.#acknowledgements.expect(),
+    }
+  }
+
+  #send(attempt: Attempt, message: Message, done: () => void): void {
+    const {topic, foreign} = message
+    const qos = this.#publish(attempt, message, (code) => {
       this.counters.published++
-      if (error && client === this.#client) {
+      this.#suspectsHere.acknowledged(topic)
+      if (foreign) this.#foreignTopics.acknowledged(topic)
+      if (code !== undefined) {
         this.counters.failed++
-        this.#complaints.notTaken(topic, error)
+        this.#complaints.notTaken(topic, code)
       }
       done()
     })
+    if (foreign) this.#foreignTopics.sent(topic, qos)
   }
-}
 
-/** As many as the broker wants at most (MQTT 5 Receive Maximum). */
-function mostInFlight({serverProperties}: MqttClient): number {
-  return Math.min(MOST_IN_FLIGHT, serverProperties?.receiveMaximum ?? MOST_IN_FLIGHT)
+  /** Asks whether what is published comes back. Who may not publish there learns nothing by it. */
+  #ask(attempt: Attempt): void {
+    if (!this.#echo) return
+    const {topic} = this.#echo
+    const message: Message = {topic, payload: this.#echo.payload(), retain: false, qos: 1}
+    this.#publish(attempt, message, (code) => {
+      if (code === undefined) this.#echo?.acknowledged()
+      else this.#echo?.reset()
+    })
+  }
+
+  /**
+   * Publishes in the way that this broker takes.
+   * @param done is called when the broker has it, or with the reason code for which it does not take it; not when the connection is over
+   */
+  #publish(attempt: Attempt, message: Message, done: (code?: number) => void): 0 | 1 {
+    const {client, reasons, features = NO_LIMITS} = attempt
+    const {qos, retain} = limited(message, features)
+    const properties = this.#version === 5 ? {properties: propertiesOf(message)} : {}
+    const acknowledged = this.#acknowledgements.expect()
+    client.publish(message.topic, message.payload, {retain, qos, ...properties}, (error, packet) => {
+      if (attempt !== this.#attempt) return
+      const [code = reasonCodeOf(error)] = reasons.take(packet?.messageId)
+      if (error && code === undefined) return // the connection is about to end
+      acknowledged()
+      attempt.acknowledged += qos
+      done(code)
+    })
+    return qos
+  }
+
+  #dropped(): void {
+    this.counters.dropped++
+    const before = this.counters.dropped - 1
+    this.#counting ??= this.#options.clock.after(COUNTING_MS, () => {
+      this.#counting = undefined
+      this.#complaints.dropped(this.counters.dropped - before)
+    })
+  }
 }
 
 /** Otherwise a state waits until the broker has acknowledged what went before it, which alone takes 40 ms (RFC 896, RFC 1122). */
 function sendAtOnce({stream}: MqttClient): void {
   if (stream instanceof Socket) stream.setNoDelay(true)
+}
+
+/** Whatever it is doing: the library does not end what is ending already, nor what has no socket. */
+function destroy(client: MqttClient): void {
+  const {stream}: {stream?: MqttClient['stream']} = client
+  if (!stream) return
+  client.end(true)
+  stream.destroy()
 }

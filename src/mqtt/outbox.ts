@@ -13,6 +13,10 @@ export interface Message {
   contentType?: 'application/json' | 'text/plain' | undefined
   /** For how many milliseconds the broker keeps it for somebody who is away. For ever unless told. */
   expiresIn?: number | undefined
+  /** Its topic was chosen by the sender of a command (the response topic of MQTT 5). */
+  foreign?: boolean | undefined
+  /** Of a foreign message: the topic it goes to while foreign topics are not served. Without one it is dropped then. */
+  home?: string | undefined
 }
 
 /** What MQTT 5 lets a publisher say of a message beside its payload; 3.1.1 has no place for it. */
@@ -24,47 +28,73 @@ export function propertiesOf({correlationData, contentType, expiresIn}: Message)
   }
 }
 
-/** Sends one message, and calls `done` when the broker has it, or never will. */
+/** Sends one message, and calls `done`, at once or later, when the broker has it or refuses it. */
 export type Send = (message: Message, done: () => void) => void
 
-/** More answers and events than this mean that nobody is reading: the oldest go. */
+export interface OutboxOptions {
+  /** Called for each answer or event that is dropped because too much waits. */
+  onDropped?: () => void
+  /** Whether a message is to be the only one that is unacknowledged while it is sent. */
+  isSentAlone?: (message: Message) => boolean
+}
+
+/** More answers and events than this mean that nobody takes them: the oldest go. */
 const MOST_UNRETAINED = 10_000
+/** In UTF-16 units, of two bytes at most: far below the heap limit of 256 MB that the service has. */
+const LARGEST_UNRETAINED = 16 * 1024 * 1024
+
+/** A message that is sent and not acknowledged. */
+interface Sent {
+  message: Message
+  isAlone: boolean
+}
 
 export class Outbox {
-  /** By topic for what is retained; anything else has a key of its own. */
+  readonly #options: OutboxOptions
+  /** In the order of being sent. By topic for what is retained; anything else has a key of its own. */
   readonly #waiting = new Map<string | symbol, Message>()
-  #unretained = 0
-  #send: Send | undefined
+  /** Those of them that are not retained, oldest first, with their length. */
+  readonly #unretained = new Map<symbol, number>()
+  #unretainedLength = 0
+  readonly #inFlight = new Set<Sent>()
   #mostInFlight = 0
-  #inFlight = 0
+  #send: Send | undefined
+  #isPumping = false
   #onDrained: () => void = () => {}
+
+  constructor(options: OutboxOptions = {}) {
+    this.#options = options
+  }
+
+  /** What is sent and not acknowledged, oldest first. */
+  get inFlight(): Message[] {
+    return [...this.#inFlight].map(({message}) => message)
+  }
 
   /** From now on messages leave by `send`, at most `mostInFlight` of them unacknowledged at any time. */
   open(send: Send, mostInFlight: number): void {
     this.#send = send
     this.#mostInFlight = mostInFlight
-    this.#inFlight = 0
   }
 
-  /** The line is gone, and what waited or was under way is void. */
+  /** The connection is gone, and what waited or was under way is void. */
   close(): void {
     this.#send = undefined
     this.#waiting.clear()
-    this.#unretained = 0
+    this.#unretained.clear()
+    this.#unretainedLength = 0
+    this.#inFlight.clear()
     this.#onDrained()
   }
 
-  /** Sends a message now or as soon as there is room; drops it when the outbox is closed. */
+  /**
+   * Sends a message now or as soon as there is room; drops it when the outbox is closed. A retained one takes the place of what
+   * waits on its topic: at the end of the queue a topic that changes all the time would never have its turn.
+   */
   put(message: Message): void {
     if (!this.#send) return
-    if (message.retain) {
-      this.#waiting.delete(message.topic) // the newest also goes last: it must not overtake what it follows from
-      this.#waiting.set(message.topic, message)
-    } else {
-      if (this.#unretained >= MOST_UNRETAINED) this.#dropOldestUnretained()
-      this.#waiting.set(Symbol(), message)
-      this.#unretained++
-    }
+    if (message.retain) this.#waiting.set(message.topic, message)
+    else this.#append(message)
     this.#pump()
   }
 
@@ -77,39 +107,63 @@ export class Outbox {
   }
 
   #isEmpty(): boolean {
-    return this.#inFlight === 0 && this.#waiting.size === 0
+    return this.#inFlight.size === 0 && this.#waiting.size === 0
   }
 
+  #append(message: Message): void {
+    const length = message.topic.length + message.payload.length
+    const isFull = () =>
+      this.#unretained.size >= MOST_UNRETAINED || this.#unretainedLength + length > LARGEST_UNRETAINED
+    while (this.#unretained.size > 0 && isFull()) this.#dropOldestUnretained()
+    const key = Symbol()
+    this.#waiting.set(key, message)
+    this.#unretained.set(key, length)
+    this.#unretainedLength += length
+  }
+
+  /**
+   * A loop, whether `done` is called at once (QoS 0, or a client that is ending) or later: thousands of messages may wait, and
+   * each would otherwise be sent from within the one before it.
+   */
   #pump(): void {
-    const send = this.#send
-    while (send && this.#inFlight < this.#mostInFlight) {
-      const message = this.#take()
-      if (!message) break
-      this.#inFlight++
-      send(message, () => {
-        if (send !== this.#send) return // the answer of a line that is gone
-        this.#inFlight--
-        this.#pump()
-      })
+    if (this.#isPumping) return
+    this.#isPumping = true
+    try {
+      while (this.#sendNext());
+    } finally {
+      this.#isPumping = false
     }
     if (this.#isEmpty()) this.#onDrained()
   }
 
-  #take(): Message | undefined {
-    for (const [key, message] of this.#waiting) {
-      this.#waiting.delete(key)
-      if (!message.retain) this.#unretained--
-      return message
-    }
-    return undefined
+  /** @returns whether a message was sent */
+  #sendNext(): boolean {
+    const [next] = this.#waiting
+    if (!this.#send || !next || this.#inFlight.size >= this.#mostInFlight) return false
+    const [key, message] = next
+    const isAlone = this.#options.isSentAlone?.(message) ?? false
+    const [oldest] = this.#inFlight
+    if (oldest && (isAlone || oldest.isAlone)) return false
+    this.#remove(key)
+    const sent = {message, isAlone}
+    this.#inFlight.add(sent)
+    this.#send(message, () => {
+      if (this.#inFlight.delete(sent)) this.#pump() // otherwise its connection is gone
+    })
+    return true
+  }
+
+  #remove(key: string | symbol): void {
+    this.#waiting.delete(key)
+    if (typeof key === 'string') return
+    this.#unretainedLength -= this.#unretained.get(key) ?? 0
+    this.#unretained.delete(key)
   }
 
   #dropOldestUnretained(): void {
-    for (const [key, {retain}] of this.#waiting)
-      if (!retain) {
-        this.#waiting.delete(key)
-        this.#unretained--
-        return
-      }
+    const [oldest] = this.#unretained.keys()
+    if (oldest === undefined) return
+    this.#remove(oldest)
+    this.#options.onDropped?.()
   }
 }

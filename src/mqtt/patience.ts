@@ -39,6 +39,12 @@ export class Patience {
     this.#isRefused = false
   }
 
+  /** What ended the last connections will not end the next one. */
+  mended(): void {
+    this.#wait = FIRST_MS
+    this.#shortOnes = 0
+  }
+
   /** Whether a connection that lasted `ms` milliseconds is no part of a trouble. */
   isGood(ms: number): boolean {
     return ms > (this.isFlapping ? GOOD_AFTER_FLAPPING_MS : GOOD_MS)

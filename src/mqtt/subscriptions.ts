@@ -1,5 +1,6 @@
 /** What we hear of: asked for at every connect, and changed while connected. */
 import {ErrorWithSubackPacket, type IClientSubscribeOptions, type MqttClient} from 'mqtt'
+import {FAILURE, type ReasonCodes} from './reason-codes.ts'
 
 export interface SubscriptionOptions {
   /** Filters of messages that ask for something. */
@@ -11,8 +12,22 @@ export interface SubscriptionOptions {
 /** How each filter is subscribed to. */
 type Wanted = Record<string, IClientSubscribeOptions>
 
-/** SUBACK: this return code and higher are a no. */
-const DENIED = 0x80
+/** A filter that the broker does not let us subscribe to. */
+export interface Denied {
+  filter: string
+  /** The reason code (MQTT 5.0 §3.9.3); 0x80 in MQTT 3.1.1. */
+  code: number
+}
+
+/** How the broker is reached, and what it told us of itself. */
+export interface Subscribing {
+  client: MqttClient
+  reasons: ReasonCodes
+  /** Whether filters may hold `+` and `#`: a broker without them ends the connection over one [MQTT 5.0 §3.2.2.3.11]. */
+  wildcards: boolean
+  /** Called for each request. @returns what to call when it is answered */
+  expect: () => () => void
+}
 
 export class Subscriptions {
   readonly #options: SubscriptionOptions
@@ -24,24 +39,34 @@ export class Subscriptions {
 
   /**
    * On a new connection, where nothing is subscribed.
-   * @returns the filters that the broker's access list denies
+   * @returns the filters that the broker denies
    * @throws Error when the connection ends before the broker has answered
    */
-  async begin(client: MqttClient): Promise<string[]> {
+  async begin(how: Subscribing): Promise<Denied[]> {
     this.#subscribed = []
-    return this.renew(client)
+    return this.renew(how)
   }
 
   /** To what is wanted by now, and to no more. Returns and throws as `begin`. */
-  async renew(client: MqttClient): Promise<string[]> {
+  async renew(how: Subscribing): Promise<Denied[]> {
+    const {client, wildcards, expect} = how
     const {commands, news} = this.#options
-    const wanted = {...asPublished(commands(), client), ...fromOthers(news?.() ?? [], client)}
+    const possible = (filters: readonly string[]) =>
+      wildcards ? filters : filters.filter((filter) => !/[+#]/.test(filter))
+    const wanted = {
+      ...asPublished(possible(commands()), client),
+      ...fromOthers(possible(news?.() ?? []), client),
+    }
     const before = this.#subscribed
     this.#subscribed = Object.keys(wanted)
     const fresh = Object.entries(wanted).filter(([filter]) => !before.includes(filter))
     const gone = before.filter((filter) => !Object.hasOwn(wanted, filter))
-    const denied = fresh.length > 0 ? await subscribe(client, Object.fromEntries(fresh)) : []
-    if (gone.length > 0) await client.unsubscribeAsync(gone)
+    const denied = fresh.length > 0 ? await subscribe(how, Object.fromEntries(fresh)) : []
+    if (gone.length > 0) {
+      const answered = expect()
+      await client.unsubscribeAsync(gone)
+      answered()
+    }
     return denied
   }
 }
@@ -62,13 +87,25 @@ function fromOthers(filters: readonly string[], {options}: MqttClient): Wanted {
 }
 
 /** In one packet. A filter that is denied leaves the others as they are. */
-async function subscribe(client: MqttClient, filters: Wanted): Promise<string[]> {
+async function subscribe({client, reasons, expect}: Subscribing, filters: Wanted): Promise<Denied[]> {
+  const answered = expect()
   try {
     await client.subscribeAsync(filters)
+    answered()
     return []
   } catch (error) {
-    if (!(error instanceof ErrorWithSubackPacket)) throw error
-    const {granted} = error.packet
-    return Object.keys(filters).filter((_, index) => Number(granted[index]) >= DENIED)
+    const packet = subackOf(error)
+    const asked = Object.keys(filters)
+    if (packet?.granted.length !== asked.length) throw error // the connection is over, or not worth keeping
+    answered()
+    const codes = [...reasons.take(packet.messageId)]
+    return asked
+      .filter((_, index) => Number(packet.granted[index]) >= FAILURE)
+      .map((filter) => ({filter, code: codes.shift() ?? FAILURE}))
   }
+}
+
+/** The broker's answer, if it was one that made this error. Of a lost connection the library's error has none, whatever its type says. */
+function subackOf(error: unknown): ErrorWithSubackPacket['packet'] | undefined {
+  return error instanceof ErrorWithSubackPacket ? error.packet : undefined
 }

@@ -1,15 +1,30 @@
 /** What can be wrong with a broker, in words for the person who has to mend it. */
 import {ReasonCodes} from 'mqtt'
+import {FAILURE} from './reason-codes.ts'
 
 /** Unlike the other troubles, no fault: this broker speaks MQTT 3.1.1 (CONNACK codes of 3.1.1 and of 5). */
 const UNSUPPORTED_VERSION: ReadonlySet<unknown> = new Set([1, 132])
 /** DISCONNECT of MQTT 5: another client came with our client id. 3.1.1 has no word for it. */
 const SESSION_TAKEN_OVER = 142
+const NOT_AUTHORIZED = 135
+/** DISCONNECT of MQTT 5: the broker goes away, or has too much to do. */
+const NOT_OUR_FAULT: ReadonlySet<unknown> = new Set([
+  136,
+  137,
+  139,
+  141,
+  SESSION_TAKEN_OVER,
+  152,
+  156,
+  157,
+  160,
+])
 
 const LOGIN = 'check mqtt.username and mqtt.password, and the access list of the broker'
 const CLIENT_ID = 'check mqtt.client_id, or leave it out'
 const AUTHORITY = 'its certificate is signed by nobody this machine knows: name who signed it in mqtt.ca'
 const OUR_CERTIFICATE = 'it wants a certificate of us: set mqtt.cert and mqtt.key'
+const TLS_FILES = 'check mqtt.ca, mqtt.cert and mqtt.key'
 const NO_TLS = 'it does not speak TLS on this port: mqtts:// is usually on 8883, mqtt:// on 1883'
 
 /** By CONNACK code, or by the code of the error that Node.js gives. */
@@ -21,6 +36,7 @@ const advice: ReadonlyMap<unknown, string> = new Map<unknown, string>([
   [5, LOGIN],
   [135, LOGIN],
   [138, LOGIN],
+  [149, 'mosquitto: message_size_limit and max_packet_size say how large a message may be'],
   ['ECONNREFUSED', 'nothing listens there: is the broker running, and mqtt.url right?'],
   ['ENOTFOUND', 'no machine has this name: check mqtt.url'],
   ['EAI_AGAIN', 'the name cannot be looked up now: is the DNS of this network up?'],
@@ -41,15 +57,31 @@ const advice: ReadonlyMap<unknown, string> = new Map<unknown, string>([
 
 const reasons: ReadonlyMap<string, string> = new Map(Object.entries(ReasonCodes))
 
-/** What the error says, and what to do about it. */
-export function describe(error: unknown): string {
-  const hint = advice.get(codeOf(error))
-  return hint === undefined ? messageOf(error) : `${messageOf(error)} (${hint})`
+/** What the client library says of itself, and what that means. */
+const WORDS: ReadonlyMap<string, string> = new Map([
+  ['connack timeout', 'it takes the connection, but does not answer as a broker'],
+  ['Keepalive timeout', 'it does not answer any more'],
+])
+/** With these the library puts a reason code into words, or into "undefined". */
+const OF_A_CODE = /^(?:Connection refused|Publish error|Subscribe error): /
+/** Of the parser: mqtt-packet/parser.js. */
+const UNREADABLE = /^(?:Invalid|Cannot parse|Malformed|Packet|Not supported|Unknown property)\b/
+
+/** What an error, or a reason code of the broker, says, and what to do about it. */
+export function describe(why: unknown): string {
+  const hint = hintFor(codeOf(why))
+  return hint === undefined ? messageOf(why) : `${messageOf(why)} (${hint})`
 }
 
 /** Why a connection ended, by the reason code of the broker or the error that was met; empty when nobody said. */
 export function farewell(why: unknown): string {
-  return why instanceof Error ? messageOf(why) : (reasons.get(String(why)) ?? '')
+  return why === undefined || why === 0 ? '' : messageOf(why)
+}
+
+function hintFor(code: unknown): string | undefined {
+  // Met before anything is sent, by certificates and keys that cannot be read or do not belong together.
+  if (typeof code === 'string' && code.startsWith('ERR_OSSL_')) return TLS_FILES
+  return advice.get(code)
 }
 
 export function isUnsupportedVersion(error: unknown): boolean {
@@ -62,20 +94,45 @@ export function isRefusal(error: unknown): boolean {
   return typeof code === 'number' && advice.has(code)
 }
 
+/** Whether the connection may have ended for what was sent on it, as far as the broker, or what was met, says why. */
+export function isAboutMessages(why: unknown): boolean {
+  if (why instanceof Error) return why.message !== 'Keepalive timeout'
+  return !NOT_OUR_FAULT.has(why)
+}
+
 export function isTakeover(code: unknown): boolean {
   return code === SESSION_TAKEN_OVER
 }
 
-/** A number is the broker's (MQTT reason codes), a text the operating system's or the TLS library's. */
-export function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined
+/** The broker was reached, and means that this client may not. MQTT 3.1.1 has but one code for every refusal. */
+export function isAccessDenied(code: number): boolean {
+  return code === NOT_AUTHORIZED || code === FAILURE
 }
 
-function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
+/** A number is the broker's (MQTT reason codes), a text the operating system's or the TLS library's. */
+export function codeOf(why: unknown): unknown {
+  if (typeof why === 'number') return why
+  return why instanceof Error && 'code' in why ? why.code : undefined
+}
+
+/** The reason code of the broker that the library made this error of, if it is one. */
+export function reasonCodeOf(error: unknown): number | undefined {
+  const code = codeOf(error)
+  return error instanceof Error && OF_A_CODE.test(error.message) && typeof code === 'number'
+    ? code
+    : undefined
+}
+
+function messageOf(why: unknown): string {
+  if (typeof why === 'number')
+    return reasons.get(String(why)) || `reason code ${why}, which MQTT has no words for`
+  if (!(why instanceof Error)) return String(why)
   // A host with several addresses fails with one error for each, and an empty message for them all.
-  if (error instanceof AggregateError) return error.errors.map(messageOf).join('; ')
+  if (why instanceof AggregateError) return why.errors.map(messageOf).join('; ')
+  const code = reasonCodeOf(why)
+  if (code !== undefined) return messageOf(code)
+  if (UNREADABLE.test(why.message)) return `it sent what is not MQTT (${why.message})`
   // The message of a TLS error is a line of OpenSSL's source; its reason is what a person would say.
-  const {reason} = {reason: undefined, ...error}
-  return typeof reason === 'string' ? reason : error.message || error.name
+  const {reason} = {reason: undefined, ...why}
+  return typeof reason === 'string' ? reason : WORDS.get(why.message) || why.message || why.name
 }

@@ -1,14 +1,20 @@
 /** A connection of the bridge to a broker of a test, and what it logs. */
 import {afterEach} from 'vitest'
-import {systemClock} from '../../src/clock.ts'
+import {type Clock, systemClock} from '../../src/clock.ts'
 import {Connection, type ConnectionOptions} from '../../src/mqtt/connection.ts'
 import type {Message} from '../../src/mqtt/outbox.ts'
 import {RememberingLog} from './remembering-log.ts'
+import {VirtualClock} from './virtual-clock.ts'
 
-const open = new Set<Connection>()
+const open = new Map<Connection, Clock>()
 afterEach(async () => {
-  for (const connection of open) await connection.stop(200)
+  const ending = [...open]
   open.clear()
+  for (const [connection, clock] of ending) {
+    const stopped = connection.stop(200)
+    if (clock instanceof VirtualClock) await clock.advance(500)
+    await stopped
+  }
 })
 
 export interface TestConnection {
@@ -37,7 +43,7 @@ export function testConnection(
     log,
     ...choice,
   })
-  open.add(connection)
+  open.set(connection, choice.clock ?? systemClock)
   const came: string[] = []
   connection.on('message', ({topic, payload}) => came.push(`${topic} ${payload.toString()}`))
   return {connection, log, came}

@@ -1,0 +1,56 @@
+/**
+ * Whether what is published on a topic that we have subscribed to comes back. mosquitto grants every subscription and then
+ * delivers nothing that its access list denies to read (mosquitto 2.0): the bridge would be online and never get a command.
+ */
+import type {Clock, Random, Timer} from '../clock.ts'
+
+/** Milliseconds from the broker's acknowledgement. */
+const LONGEST_WAY_MS = 10_000
+
+export interface EchoOptions {
+  /** Where it is published; nothing else on it is handed on. */
+  topic: string
+  clock: Clock
+  random: Random
+  onMissing: () => void
+}
+
+export class Echo {
+  readonly topic: string
+  readonly #options: EchoOptions
+  #nonce = ''
+  #timer: Timer | undefined
+
+  constructor(options: EchoOptions) {
+    this.topic = options.topic
+    this.#options = options
+  }
+
+  /** @returns a payload that no other program sends, to be published on this connection */
+  payload(): string {
+    this.reset()
+    this.#nonce = Math.floor(this.#options.random() * Number.MAX_SAFE_INTEGER).toString(36)
+    return JSON.stringify({nonce: this.#nonce})
+  }
+
+  /** The broker has it. */
+  acknowledged(): void {
+    if (this.#nonce === '') return // it was here before its acknowledgement
+    this.#timer = this.#options.clock.after(LONGEST_WAY_MS, () => {
+      this.reset()
+      this.#options.onMissing()
+    })
+  }
+
+  /** A message came on its topic, perhaps of another bridge. */
+  received(payload: Buffer): void {
+    if (this.#nonce !== '' && payload.toString() === JSON.stringify({nonce: this.#nonce})) this.reset()
+  }
+
+  /** The connection is over, or the question answered. */
+  reset(): void {
+    this.#nonce = ''
+    this.#timer?.cancel()
+    this.#timer = undefined
+  }
+}
