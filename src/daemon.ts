@@ -20,6 +20,7 @@ import {Household, revealed} from './household.ts'
 import type {LogLevel, RootLog} from './log.ts'
 import {Discovery} from './miio/discovery.ts'
 import {MiioSocket} from './miio/socket.ts'
+import {Troubles} from './miio/troubles.ts'
 import type {Catalogue} from './models/index.ts'
 import {Connection, type Incoming} from './mqtt/connection.ts'
 import {Topics} from './mqtt/topics.ts'
@@ -107,8 +108,11 @@ export class Daemon {
       config.mqtt.base_topic,
       config.homeassistant.enabled ? config.homeassistant.status_topic : undefined,
     )
-    this.#socket = new MiioSocket({bind: config.network.bind})
-    this.#discovery = new Discovery({socket: this.#socket, clock, broadcast: config.network.broadcast})
+    const troubles = new Troubles(clock, (text) => options.log.warn(text))
+    const log = (text: string) => troubles.tell(text)
+    const {bind, broadcast} = config.network
+    this.#socket = new MiioSocket({bind, onError: log})
+    this.#discovery = new Discovery({socket: this.#socket, clock, broadcast, log, random: options.random})
     this.#connection = this.#makeConnection()
     this.#household = this.#makeHousehold()
     const {plugs} = this.#household
@@ -118,7 +122,7 @@ export class Daemon {
     this.#reports = new Reports({
       ...shared,
       info: () => this.#info(),
-      vitals: () => ({...this.#vitals.read(), mqtt: this.#connection.counters}),
+      vitals: () => ({...this.#vitals.read(), mqtt: this.#connection.counters, udp: this.#udp()}),
     })
     const {qos, retain, output} = config.mqtt
     const saying = {...shared, qos, retain, attributes: output === 'attribute_and_json'}
@@ -424,6 +428,11 @@ export class Daemon {
         this.#reports.event('device_discovered', {did, address: host, name: known.get(did) ?? null}),
     })
     return found.map(({did, host, uptime}) => ({did, address: host, uptime, name: known.get(did) ?? null}))
+  }
+
+  #udp(): Record<string, number> {
+    const {sendErrors, ...counters} = this.#socket.counters
+    return {...counters, send_errors: sendErrors}
   }
 
   #info(): Record<string, unknown> {

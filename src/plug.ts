@@ -226,7 +226,7 @@ export class ConfiguredPlug implements Plug {
       (error.code !== 'timeout' && error.code !== 'unreachable')
     )
       return
-    this.#options.discovery.find(did, ({host, port}) => void this.#heardAt(host, port))
+    this.#options.discovery.find(did, ({host, port}) => this.#heardAt(host, port))
   }
 
   async #heardAt(host: string, port: number): Promise<void> {

@@ -70,7 +70,7 @@ function stageOf({code, stage}: MiioError, {host, proven, local = localAddresses
     }
   if (stage === 'send') return noRoute(host)
   if (stage === 'request') return proven ? noAnswer : probablyToken
-  return host !== undefined && isIPv4(host) && !local.some((own) => inSubnet(host, own))
+  return host !== undefined && isIPv4(host) && local.length > 0 && !local.some((own) => inSubnet(host, own))
     ? otherSubnet(host, local)
     : {code: 'no_hello', title: 'no hello: nobody answers at that address', advice: WHERE_IS_IT}
 }
@@ -109,9 +109,13 @@ const noAnswer: Stage = {
     'Its Wi-Fi may be weak (`miio2mqtt info` says how strong it is), or its firmware ignores this request.',
 }
 
-/** Every IPv4 address of this machine, with its real netmask: a home may well use /23. */
+/** Every IPv4 address of this machine, with its real netmask: a home may well use /23. None where the system does not list them. */
 function localAddresses(): LocalAddress[] {
-  return Object.values(networkInterfaces())
+  let interfaces: ReturnType<typeof networkInterfaces> = {}
+  try {
+    interfaces = networkInterfaces()
+  } catch {} // no descriptor is left, or AF_NETLINK is forbidden: this is no reason to fail twice
+  return Object.values(interfaces)
     .flatMap((addresses) => addresses ?? [])
     .filter(({family}) => family === 'IPv4')
 }

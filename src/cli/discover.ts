@@ -39,10 +39,19 @@ async function discover(options: Options, terminal: Terminal): Promise<void> {
   const timeout = readOption('--timeout', duration(SHORTEST_MS, LONGEST_MS), options.timeout)
   const asked = options.broadcast?.map((address) => readOption('--broadcast', ipv4(), address))
   const config = await configurationIfAny(options.config, terminal)
-  const broadcast = asked ?? config?.network.broadcast ?? broadcastAddresses()
+  const broadcast = asked ?? config?.network.broadcast ?? addresses()
   const found = await scan(options, {bind: config?.network.bind, broadcast, timeout}, terminal)
   if (found.length === 0) throw nobody(broadcast)
   show(found, config, terminal)
+}
+
+/** @throws CommandFailed when the system does not list them */
+function addresses(): string[] {
+  try {
+    return broadcastAddresses()
+  } catch (error) {
+    throw diagnosed(error, {host: undefined, proven: false, local: []})
+  }
 }
 
 interface Scan {
@@ -68,7 +77,13 @@ async function scan(
       heard++
       tell()
     }
-    const found = await new Discovery({socket: wire, clock: systemClock, broadcast}).scan({timeout, onFound})
+    const discovery = new Discovery({
+      socket: wire,
+      clock: systemClock,
+      broadcast,
+      log: (text) => terminal.note(text),
+    })
+    const found = await discovery.scan({timeout, onFound})
     return found.sort((a, b) => a.did - b.did)
   } catch (error) {
     throw diagnosed(error, {host: undefined, proven: false})

@@ -89,12 +89,12 @@ function reach(
 /** A plug known only by its id is asked for on the whole network. */
 async function find({name, id, network: {broadcast}}: Target, socket: Wire): Promise<string> {
   const done = new AbortController()
-  const all = await new Discovery({socket, clock: systemClock, broadcast}).scan({
+  const [found] = await new Discovery({socket, clock: systemClock, broadcast}).scan({
     timeout: FIND_MS,
     signal: done.signal,
-    onFound: ({did}) => did === id && done.abort(),
+    did: id,
+    onFound: () => done.abort(),
   })
-  const found = all.find(({did}) => did === id)
   if (found) return found.host
   const asked = (broadcast ?? broadcastAddresses()).join(', ') || 'no address at all'
   throw failed(

@@ -126,10 +126,14 @@ function header(length: number, did: number, stamp: number): Buffer {
   return bytes
 }
 
-/** All eight bytes: official firmware compares them all, though every id seen so far fits in the last four (§1.1). */
+/**
+ * All eight bytes: official firmware compares them all, though every id seen so far fits in the last four (§1.1). 0 is what a
+ * plug without an id sends, and only FF what a hello has in its place: neither is anybody's.
+ */
 function readDid(datagram: Buffer): number {
   const did = datagram.readBigUInt64BE(4)
-  if (did > Number.MAX_SAFE_INTEGER) throw new MalformedPacket(`no plug has the id ${did}`)
+  if (did === 0n || did === 0xffffffffn || did > Number.MAX_SAFE_INTEGER)
+    throw new MalformedPacket(`no plug has the id ${did}`)
   return Number(did)
 }
 

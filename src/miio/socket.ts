@@ -39,43 +39,47 @@ const REASONS = new Map([
 
 export class MiioSocket implements Wire {
   readonly #bind: string | undefined
-  readonly #onError: ((error: Error) => void) | undefined
+  readonly #onError: (text: string) => void
   readonly #listeners = new Map<string, Set<(datagram: Buffer) => void>>()
   readonly #strangers = new Set<StrangerHandler>()
   #socket: Socket | undefined
+  /** Between `open` and `close`, also while there is no socket because the system took it away. */
+  #isWanted = false
+  #opening: Promise<Socket> | undefined
 
   /** `strangers` counts the received datagrams nobody listened for. */
   readonly counters = {sent: 0, received: 0, strangers: 0, sendErrors: 0, errors: 0}
 
   /**
    * @param bind the local IPv4 address to send from; every interface by default
-   * @param onError told of errors the kernel reports later: none of them ends anything
+   * @param onError told, in words, of what the kernel reports by itself: none of it ends anything
    */
-  constructor({bind, onError}: {bind?: string | undefined; onError?: (error: Error) => void} = {}) {
+  constructor({
+    bind,
+    onError = () => {},
+  }: {bind?: string | undefined; onError?: (text: string) => void} = {}) {
     this.#bind = bind
     this.#onError = onError
   }
 
   /** Takes a free port. @throws MiioError `unreachable` at stage `send` when `bind` is no address of this machine. */
   async open(): Promise<void> {
-    const socket = createSocket({type: 'udp4', recvBufferSize: RECEIVE_BUFFER_BYTES})
-    await bound(socket, this.#bind)
-    socket.setBroadcast(true)
-    socket.on('error', (error) => this.#failed(error))
-    socket.on('message', (datagram, {address, port}) => this.#receive(datagram, {host: address, port}))
-    this.#socket = socket
+    this.#isWanted = true
+    await this.#opened()
   }
 
   /** Frees the port. Sending fails from now on; nothing more is handed over. */
   async close(): Promise<void> {
+    this.#isWanted = false
+    await this.#opening?.catch(() => {}) // whoever waits for it hears of the error
     const socket = this.#socket
     this.#socket = undefined
     if (socket) await new Promise<void>((resolve) => socket.close(resolve))
   }
 
   async send(datagram: Buffer, host: string, port: number): Promise<void> {
-    const socket = this.#socket
-    if (!socket) throw new MiioError('unreachable', 'send', 'cannot send: the socket is not open')
+    if (!this.#isWanted) throw new MiioError('unreachable', 'send', 'cannot send: the socket is not open')
+    const socket = this.#socket ?? (await this.#opened())
     this.counters.sent++
     try {
       await new Promise<void>((resolve, reject) => {
@@ -113,26 +117,68 @@ export class MiioSocket implements Wire {
       for (const handler of [...this.#strangers]) handler(datagram, from)
   }
 
-  #failed(error: Error): void {
+  /** Opens it once, however many want to send meanwhile. @throws MiioError */
+  #opened(): Promise<Socket> {
+    this.#opening ??= bound(this.#bind)
+      .then((socket) => this.#serve(socket))
+      .finally(() => {
+        this.#opening = undefined
+      })
+    return this.#opening
+  }
+
+  #serve(socket: Socket): Socket {
+    socket.on('error', (error) => this.#failed(reason(error)))
+    socket.on('message', (datagram, {address, port}) => this.#receive(datagram, {host: address, port}))
+    socket.on('close', () => this.#lost(socket))
+    this.#socket = socket
+    return socket
+  }
+
+  /** A socket that nobody closed is gone: whoever sends next opens another. */
+  #lost(socket: Socket): void {
+    if (socket !== this.#socket) return
+    this.#socket = undefined
+    this.#failed('it was closed by the system, and is opened again')
+  }
+
+  #failed(why: string): void {
     this.counters.errors++
-    this.#onError?.(error)
+    this.#onError(`the UDP socket reports an error: ${why}`)
   }
 }
 
-async function bound(socket: Socket, address: string | undefined): Promise<void> {
+/** @throws MiioError */
+async function bound(address: string | undefined): Promise<Socket> {
+  let socket: Socket | undefined
   try {
-    await new Promise<void>((resolve, reject) => {
-      socket.once('error', reject)
-      socket.bind({port: 0, ...(address !== undefined && {address})}, () => {
-        socket.off('error', reject)
-        resolve()
-      })
-    })
+    socket = createSocket('udp4')
+    await listening(socket, address)
+    socket.setBroadcast(true)
+    enlarge(socket)
+    return socket
   } catch (error) {
-    socket.close()
+    socket?.close()
     const where = address ?? 'any address'
     throw new MiioError('unreachable', 'send', `cannot open a UDP socket on ${where}: ${reason(error)}`)
   }
+}
+
+function listening(socket: Socket, address: string | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.once('error', reject)
+    socket.bind({port: 0, ...(address !== undefined && {address})}, () => {
+      socket.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+/** Linux grants what it can; BSD refuses what is more than its limit, and the default has to do. */
+function enlarge(socket: Socket): void {
+  try {
+    socket.setRecvBufferSize(RECEIVE_BUFFER_BYTES)
+  } catch {}
 }
 
 /** The kernel's reason in plain words, with its own name for it: people search for that. */

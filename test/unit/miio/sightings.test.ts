@@ -1,0 +1,178 @@
+import {beforeEach, describe, expect, test} from 'vitest'
+import {sleep} from '../../../src/clock.ts'
+import {Discovery, type Found} from '../../../src/miio/discovery.ts'
+import {HELLO, helloReply} from '../../../src/miio/packet.ts'
+import {Sightings} from '../../../src/miio/sightings.ts'
+import type {Endpoint} from '../../../src/miio/socket.ts'
+import {seeded, settle, VirtualClock} from '../../support/virtual-clock.ts'
+import {MemoryNetwork, MemoryPlug} from './memory-network.ts'
+import {DID} from './vectors.ts'
+import {HOME, home} from './watched.ts'
+
+const EVERYBODY = {host: '192.168.1.255', port: 54321}
+const ELSEWHERE = {host: '192.168.1.77', port: 54321}
+
+let clock: VirtualClock
+let network: MemoryNetwork
+let logged: string[]
+
+beforeEach(() => {
+  clock = new VirtualClock()
+  network = new MemoryNetwork(clock)
+  logged = []
+})
+
+function discovery(): Discovery {
+  const log = (text: string) => logged.push(text)
+  return new Discovery({socket: network, clock, broadcast: [EVERYBODY.host], log, random: seeded(1)})
+}
+
+/** The n-th of ever new addresses. */
+function stranger(n: number): Endpoint {
+  return {host: `10.${(n >> 16) & 255}.${(n >> 8) & 255}.${n & 255}`, port: 54321}
+}
+
+describe('forged hello replies in the name of a lost plug', () => {
+  test('from ever new addresses make us ask at no more than eight of them for each broadcast', async () => {
+    const asked: Endpoint[] = []
+    discovery().find(DID, (at) => asked.push(at))
+    await clock.advance(100)
+    for (let n = 0; n < 100_000; n++) network.arrive(helloReply(DID, 5), stranger(n))
+    await clock.advance(4000)
+    expect(asked).toHaveLength(8)
+    await clock.advance(1000) // the next broadcast
+    for (let n = 0; n < 100_000; n++) network.arrive(helloReply(DID, 5), stranger(n))
+    await clock.advance(4000)
+    expect(asked).toHaveLength(16)
+  })
+
+  test('are asked one after the other', async () => {
+    let asking = 0
+    let most = 0
+    discovery().find(DID, async () => {
+      most = Math.max(most, ++asking)
+      await sleep(clock, 300)
+      asking--
+    })
+    await clock.advance(100)
+    for (let n = 0; n < 100; n++) network.arrive(helloReply(DID, 5), stranger(n))
+    await clock.advance(4000)
+    expect([most, asking]).toEqual([1, 0])
+  })
+
+  test('do not keep it from being found at its new address', async () => {
+    const {client, plug, network} = home(clock)
+    plug.moveTo(ELSEWHERE)
+    const random = seeded(3)
+    const seeker = new Discovery({socket: network, clock, broadcast: [EVERYBODY.host], random})
+    // Its answer to a broadcast lies somewhere among a hundred forged ones.
+    network.attach(EVERYBODY, () => {
+      const place = Math.floor(random() * 100)
+      for (let n = 0; n < 100; n++)
+        network.arrive(helloReply(DID, 5), n === place ? ELSEWHERE : stranger(Math.floor(random() * 65_536)))
+    })
+    seeker.find(DID, ({host, port}) => client.moveTo(host, port))
+    for (let minutes = 0; minutes < 120 && client.host !== ELSEWHERE.host; minutes++)
+      await clock.advance(60_000)
+    expect(client.host).toBe(ELSEWHERE.host)
+    seeker.stop()
+  })
+
+  test.each([
+    ['0.0.0.0', 54321],
+    ['0.1.2.3', 54321],
+    ['224.0.0.50', 54321],
+    ['239.255.255.250', 54321],
+    ['255.255.255.255', 54321],
+    ['240.0.0.1', 54321],
+    ['192.168.1.40', 0],
+  ])('from %s:%i, where no single plug can be, are not believed', async (host, port) => {
+    const asked: Endpoint[] = []
+    const seeker = discovery()
+    seeker.find(DID, (at) => asked.push(at))
+    const scan = seeker.scan({timeout: 3000})
+    await clock.advance(100)
+    network.arrive(helloReply(DID, 5), {host, port})
+    await clock.advance(4000)
+    expect([asked, await scan]).toEqual([[], []])
+  })
+
+  test('in the same search at the same address are one', async () => {
+    const asked: Endpoint[] = []
+    discovery().find(DID, (at) => asked.push(at))
+    await clock.advance(100)
+    for (let i = 0; i < 5; i++) network.arrive(helloReply(DID, 5), HOME)
+    await clock.advance(100)
+    for (let i = 0; i < 5; i++) network.arrive(helloReply(DID, 5), HOME)
+    expect(asked).toEqual([HOME])
+  })
+})
+
+test('nobody is asked any more once the search has ended', async () => {
+  const asked: Endpoint[] = []
+  const seeker = discovery()
+  seeker.find(DID, async (at) => {
+    asked.push(at)
+    await sleep(clock, 1000)
+  })
+  await clock.advance(100)
+  for (let n = 0; n < 10; n++) network.arrive(helloReply(DID, 5), stranger(n))
+  seeker.forget(DID)
+  await clock.advance(60_000)
+  expect(asked).toHaveLength(1)
+})
+
+test('of too many sightings each has the same chance, the first apart, which is asked at once', async () => {
+  const chosen = new Map<number, number>()
+  for (let seed = 0; seed < 2000; seed++) {
+    let release = () => {}
+    const first = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const sightings = new Sightings(({port}) => {
+      chosen.set(port, (chosen.get(port) ?? 0) + 1)
+      return first
+    }, seeded(seed))
+    for (let port = 1; port <= 80; port++) sightings.add({host: HOME.host, port}, true)
+    release()
+    await settle()
+  }
+  const [at, ...others] = Array.from({length: 80}, (_, i) => chosen.get(i + 1) ?? 0)
+  expect(at).toBe(2000)
+  const fair = (2000 * 7) / 79
+  expect(Math.min(...others)).toBeGreaterThan(0.7 * fair)
+  expect(Math.max(...others)).toBeLessThan(1.3 * fair)
+})
+
+describe('a scan', () => {
+  test('collects a thousand devices, and says once that there were more', async () => {
+    const told: Found[] = []
+    const scan = discovery().scan({timeout: 3000, onFound: (found) => told.push(found)})
+    await clock.advance(100)
+    for (let n = 1; n <= 200_000; n++) network.arrive(helloReply(n, 5), stranger(n))
+    await clock.advance(3000)
+    expect((await scan).length).toBe(1000)
+    expect(told).toHaveLength(1000)
+    expect(logged).toEqual([expect.stringMatching(/more than 1000 devices/)])
+  })
+
+  test('for one device finds it behind any number of others', async () => {
+    const scan = discovery().scan({timeout: 3000, did: DID})
+    await clock.advance(100)
+    for (let n = 1; n <= 2000; n++) network.arrive(helloReply(n, 5), stranger(n))
+    network.arrive(helloReply(DID, 5), HOME)
+    await clock.advance(3000)
+    expect(await scan).toMatchObject([{did: DID, ...HOME}])
+    expect(logged).toEqual([])
+  })
+})
+
+test('a plug found at a new address is asked there at once', async () => {
+  const plug = new MemoryPlug(network, clock, {did: DID, token: Buffer.alloc(16, 1), at: ELSEWHERE})
+  network.attach(EVERYBODY, () => plug.say(helloReply(DID, 5)))
+  const asked: Endpoint[] = []
+  discovery().find(DID, (at) => asked.push(at))
+  await clock.advance(10)
+  expect(asked).toEqual([ELSEWHERE])
+  expect(network.sent.map(({datagram}) => datagram.equals(HELLO))).toEqual([true])
+})
