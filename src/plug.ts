@@ -4,11 +4,13 @@ import type {Clock, Random} from './clock.ts'
 import type {Config, DeviceConfig} from './config.ts'
 import {adjust} from './device/adjust.ts'
 import {Device, type DeviceOptions} from './device/device.ts'
+import type {Circumstances} from './device/diagnosis.ts'
 import {CommandError, isCallFailure} from './device/errors.ts'
 import type {Identity} from './device/identity.ts'
 import type {MeteringOptions} from './device/metering.ts'
 import {Poller, type PollSettings, paceOf} from './device/poller.ts'
 import type {EnergyLedger} from './energy-ledger.ts'
+import {localAddresses} from './local-addresses.ts'
 import type {RootLog} from './log.ts'
 import {MiioClient} from './miio/client.ts'
 import type {Discovery} from './miio/discovery.ts'
@@ -55,6 +57,8 @@ export class ConfiguredPlug implements Plug {
   readonly #options: PlugOptions
   readonly #client: MiioClient
   readonly #poller: Poller
+  /** Whether it answered under this token in an earlier run. What is found by the id alone may have had another one. */
+  readonly #isRemembered: boolean
   #moving = false
   /** Whether it told who it is since it was last away. */
   #introduced = false
@@ -63,6 +67,7 @@ export class ConfiguredPlug implements Plug {
     const {name, config, poll, clock, random, store} = options
     const remembered = store.find({id: config.id, token: config.token, host: config.host})
     this.#options = options
+    this.#isRemembered = remembered !== undefined && config.id === undefined
     this.name = name
     this.disabled = config.disabled
     this.description = config.description
@@ -98,6 +103,7 @@ export class ConfiguredPlug implements Plug {
       toleranceOf: options.toleranceOf,
       adjust: (model) => this.#adjusted(model),
       energy: this.#energy(settings),
+      circumstances: () => this.#circumstances(),
     })
     this.#poller = new Poller({device: this.device, clock, random, settings, firstDelay})
   }
@@ -168,6 +174,18 @@ export class ConfiguredPlug implements Plug {
     if (problems.length > 0)
       log.warn(`devices.${this.name}.properties: ignored ${problems.join('; ')}`, {device: this.name})
     return adjusted
+  }
+
+  #circumstances(): Circumstances {
+    const {host, address, greeted, stats} = this.#client
+    const {clock} = this.#options
+    return {
+      host,
+      address,
+      greeted,
+      proven: this.#isRemembered || stats.lastSeen !== undefined,
+      local: () => localAddresses(clock),
+    }
   }
 
   #energy(settings: PollSettings): MeteringOptions {

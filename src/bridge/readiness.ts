@@ -58,9 +58,6 @@ export class Readiness {
   }
 
   #giveUp(): void {
-    const since = this.#options.clock.date()
-    for (const {device} of this.#options.plugs.values())
-      if (device.availability.state === 'unknown')
-        device.setAvailability({state: 'offline', reason: 'timeout', since})
+    for (const {device} of this.#options.plugs.values()) device.giveUp()
   }
 }

@@ -7,6 +7,7 @@ import type {Clock} from '../clock.ts'
 import type {Lane, Model, Value} from '../models/model.ts'
 import {namesIn, property, readOf} from './access.ts'
 import type {Availability} from './availability.ts'
+import {type Circumstances, type Diagnosis, diagnose} from './diagnosis.ts'
 import type {EnergySource} from './energy.ts'
 import {CommandError, isCallFailure, isRefusal, isSilence, toCommandError} from './errors.ts'
 import type {Identity} from './identity.ts'
@@ -52,6 +53,8 @@ export interface DeviceOptions {
   toleranceOf?: (model: string, firmware: string | undefined) => Tolerance
   /** The model as its owner corrects it. */
   adjust?: (model: Model) => Model
+  /** What is known around a failed call; nothing unless told. */
+  circumstances?: () => Circumstances
   /** How its energy is kept. Without, its own counter is shown as it is, and nothing is added up. */
   energy?: MeteringOptions
 }
@@ -74,6 +77,7 @@ export class Device extends EventEmitter<Events> {
   readonly #questions: Questions
   readonly #switching: Switching
   readonly #reads: SharedReads
+  readonly #circumstances: () => Circumstances
   #availability: Availability = {state: 'unknown'}
   #poll: AbortController | undefined
   #readingBack: Promise<void> | undefined
@@ -86,6 +90,7 @@ export class Device extends EventEmitter<Events> {
     this.name = name
     this.#transport = transport
     this.#clock = clock
+    this.#circumstances = options.circumstances ?? (() => ({}))
     this.#queue = new PlugQueue(clock)
     this.#reads = new SharedReads(clock, name)
     this.#perception = new Perception({name, clock, energy: options.energy})
@@ -168,6 +173,18 @@ export class Device extends EventEmitter<Events> {
     return this.#queue.overdue()
   }
 
+  /** Why a call, poll or command failed, as far as is known. */
+  diagnose(error: unknown): Diagnosis {
+    return diagnose(error, this.#circumstances())
+  }
+
+  /** Takes the plug for silent, although its first poll has not ended: an availability cannot be waited for any longer. */
+  giveUp(): void {
+    if (this.#availability.state !== 'unknown') return
+    const {reason, words: message} = this.diagnose(new CommandError('timeout', 'no answer yet'))
+    this.setAvailability({state: 'offline', reason, since: this.#clock.date(), message})
+  }
+
   setAvailability(availability: Availability): void {
     this.#availability = availability
     this.emit('availability', availability)
@@ -209,7 +226,7 @@ export class Device extends EventEmitter<Events> {
         await this.#reads.join('all', deadline, () => this.#readOften())
       else await this.#reads.join(`rare ${name}`, deadline, () => this.#readRare(name))
     } catch (error) {
-      throw toCommandError(error)
+      this.#fail(error)
     }
     return this.state
   }
@@ -217,13 +234,15 @@ export class Device extends EventEmitter<Events> {
   /**
    * Reads one property, and no more: the answer is there soon, or never. Silence says nothing about whether the plug is away.
    * @param deadline on the clock
-   * @throws CommandError, or the transport's error
+   * @throws CommandError
    */
   async ask(name: string, deadline: number): Promise<Value> {
     this.#poll?.abort()
     const {properties} = readOf(this.#recognition.describedModel(), name)
     const options = {tries: READ_TRIES, deadline}
-    await this.#reads.join(`${name} until ${deadline}`, deadline, () => this.#questioned(properties, options))
+    await this.#reads
+      .join(`${name} until ${deadline}`, deadline, () => this.#questioned(properties, options))
+      .catch((error) => this.#fail(error))
     return this.state[name] ?? null
   }
 
@@ -235,7 +254,7 @@ export class Device extends EventEmitter<Events> {
   async set(name: string, sent: unknown, deadline: number): Promise<Value> {
     const wanted = this.check(name, sent)
     this.#poll?.abort()
-    return this.#switching.set(name, wanted, deadline).catch(rethrown)
+    return this.#switching.set(name, wanted, deadline).catch((error) => this.#fail(error))
   }
 
   /**
@@ -244,7 +263,7 @@ export class Device extends EventEmitter<Events> {
    */
   async call(method: string, params: unknown, deadline: number): Promise<unknown> {
     this.#poll?.abort()
-    return this.#switching.call(method, params, deadline).catch(rethrown)
+    return this.#switching.call(method, params, deadline).catch((error) => this.#fail(error))
   }
 
   /** What `sent` would mean for the property `name`. @throws CommandError when the plug has no such thing or value */
@@ -259,20 +278,24 @@ export class Device extends EventEmitter<Events> {
 
   /**
    * Sees to it that the model is known, by asking the plug if need be.
-   * @throws the transport's error, or CommandError `refused` for a plug that speaks no dialect
+   * @throws CommandError, `refused` for a plug that speaks no dialect
    */
   async ready({deadline}: CallOptions): Promise<void> {
-    await inTime(this.#clock, deadline, this.#recognition.ready(), this.name)
+    await inTime(this.#clock, deadline, this.#recognition.ready(), this.name).catch((error) =>
+      this.#fail(error),
+    )
   }
 
   /**
    * Asks the plug who it is (`miIO.info`), and takes its word for its model where none was given.
-   * @throws CommandError, or the transport's error
+   * @throws CommandError
    */
   async identify({deadline, tries = READ_TRIES}: CallOptions = {}): Promise<Identity> {
-    await this.#reads.join(`identity, ${tries} tries`, deadline, async () => {
-      this.#recognition.learn(await this.#queue.read(() => this.#call('miIO.info', [], {tries})))
-    })
+    await this.#reads
+      .join(`identity, ${tries} tries`, deadline, async () => {
+        this.#recognition.learn(await this.#queue.read(() => this.#call('miIO.info', [], {tries})))
+      })
+      .catch((error) => this.#fail(error))
     return this.identity
   }
 
@@ -299,6 +322,15 @@ export class Device extends EventEmitter<Events> {
     for (const warning of warnings) this.emit('warning', warning)
     if (changed) this.emit('change')
     if (described) this.emit('described')
+  }
+
+  /** @throws CommandError that says what is known of the failure */
+  #fail(error: unknown): never {
+    const failure = toCommandError(error)
+    if (!isCallFailure(failure.cause)) throw failure
+    const {isFromOutside, title} = this.diagnose(failure)
+    if (!isFromOutside) throw failure
+    throw new CommandError(failure.code, `${failure.message}; ${title}`, failure.deviceCode, failure.cause)
   }
 
   /** All but what is hardly ever read. */
@@ -369,8 +401,4 @@ export class Device extends EventEmitter<Events> {
       throw error
     }
   }
-}
-
-function rethrown(error: unknown): never {
-  throw toCommandError(error)
 }

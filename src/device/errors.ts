@@ -33,6 +33,8 @@ export interface CallFailure extends Error {
   deviceCode?: number | undefined
   /** How far the call came: `send` when nothing was sent, `request` when the plug was there, and did not answer this. */
   stage?: string | undefined
+  /** Whether the plug has answered under this token before. */
+  provenBefore?: boolean | undefined
 }
 
 const callFailures: ReadonlySet<unknown> = new Set(['timeout', 'bad_token', 'unreachable', 'refused'])
@@ -55,6 +57,14 @@ export function isSilence(error: unknown): boolean {
 export function isAbsence(error: unknown): error is CallFailure {
   if (!isCallFailure(error) || error.code === 'refused') return false
   return !(error.code === 'timeout' && error.stage === 'send')
+}
+
+/**
+ * Whether the plug says itself that the token is wrong, and has never answered under it. Of one that has, anybody in the network may
+ * have said so in its name.
+ */
+export function isTokenRefused(error: unknown): boolean {
+  return isCallFailure(error) && error.code === 'bad_token' && error.provenBefore !== true
 }
 
 /** Whether the plug was there, and may have failed at this very question: it said no, or nothing after it was greeted. */

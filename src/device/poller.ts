@@ -1,9 +1,10 @@
 /** When to ask a plug, and what its silence means: interval, lanes, jitter, back-off; online and offline, and why. */
 import {type Clock, jitter, type Random, type Timer} from '../clock.ts'
 import type {Lane, Model} from '../models/model.ts'
-import {isCertain, type OfflineReason, reasonOf} from './availability.ts'
+import type {Offline} from './availability.ts'
 import {type Device, Yielded} from './device.ts'
-import {CommandError, isAbsence, isCallFailure} from './errors.ts'
+import type {Diagnosis} from './diagnosis.ts'
+import {CommandError, isAbsence, isCallFailure, isRefusal, isTokenRefused} from './errors.ts'
 
 export interface PollSettings {
   /** Relay and watts, milliseconds. */
@@ -41,7 +42,7 @@ export function paceOf({gentle, interval, slow_interval}: PollSettings, model: M
 }
 
 export class Poller {
-  /** When the plug last answered a poll, on the clock; `undefined` before the first time. */
+  /** When the plug last answered, on the clock; `undefined` before the first time. */
   answeredAt: number | undefined
   readonly #device: Device
   readonly #clock: Clock
@@ -124,7 +125,8 @@ export class Poller {
     } catch (error) {
       if (error instanceof Yielded) return
       if (!isCallFailure(error) && !(error instanceof CommandError)) throw error
-      this.#failed(error)
+      // What never reached the plug, because too many wait to know its model, says nothing of it.
+      if (isRefusal(error) || isAbsence(error)) this.#failed(error)
     } finally {
       this.#polling = false
       this.#schedule(this.#again ? 0 : this.#nextDelay())
@@ -158,28 +160,30 @@ export class Poller {
   #failed(error: unknown): void {
     if (this.#stopped) return
     this.#failures++
-    const reason = reasonOf(error)
+    const diagnosis = this.#device.diagnose(error)
     const {availability} = this.#device
     // Certain news needs no second look: the first answer ever, or a token that the plug refuses and never took.
-    const certain = availability.state === 'unknown' || isCertain(error)
-    if (availability.state === 'offline') this.#stillOffline(availability.reason, reason, availability.since)
-    else if (certain || this.#failures >= this.#settings.offline_after) this.#offline(reason)
+    const certain = availability.state === 'unknown' || isTokenRefused(error)
+    if (availability.state === 'offline') this.#stillOffline(availability, diagnosis)
+    else if (certain || this.#failures >= this.#settings.offline_after)
+      this.#offline(diagnosis, this.#clock.date())
     this.#device.emit('unanswered', error)
   }
 
-  #offline(reason: OfflineReason): void {
-    this.#device.setAvailability({state: 'offline', reason, since: this.#clock.date()})
+  #offline({reason, words: message}: Diagnosis, since: Date): void {
+    this.#device.setAvailability({state: 'offline', reason, since, message})
   }
 
-  /** The reason may change while a plug stays offline, for example from silence to a wrong token. */
-  #stillOffline(before: OfflineReason, now: OfflineReason, since: Date): void {
-    if (before !== now) this.#device.setAvailability({state: 'offline', reason: now, since})
+  /** What is known may change while a plug stays offline, for example from silence to a wrong token. */
+  #stillOffline({reason, message, since}: Offline, now: Diagnosis): void {
+    if (reason !== now.reason || message !== now.words) this.#offline(now, since)
   }
 
   /** Beside the polls: who waits for an answer, and how many do, makes no difference. */
   #exchanged(failure: unknown): void {
     if (isAbsence(failure)) this.#failed(failure)
     if (failure !== undefined) return
+    this.answeredAt = this.#clock.now()
     this.#failures = 0
     // A plug that answers is back, whatever the back-off says: it is online together with a fresh state.
     if (this.#device.availability.state !== 'online') this.pollNow()

@@ -1,13 +1,21 @@
 /** Reads that callers wait for. Who asks for what is being read already gets the same answer, and only so many may wait. */
 import {type Clock, within} from '../clock.ts'
-import {CommandError} from './errors.ts'
+import {CommandError, isSilence} from './errors.ts'
 import {expired, LAST_WORD_MS, MOST_WAITING, tooMany} from './queue.ts'
+
+/** Who joins a read that is older than this may find that it has used up its tries: then it is not the caller's fault, nor the plug's. */
+const LATE_MS = 500
+
+interface Shared {
+  begun: number
+  end: Promise<void>
+}
 
 export class SharedReads {
   readonly #clock: Clock
   /** What answers, for messages. */
   readonly #name: string
-  readonly #underWay = new Map<string, Promise<void>>()
+  readonly #underWay = new Map<string, Shared>()
   #waiting = 0
 
   constructor(clock: Clock, name: string) {
@@ -22,26 +30,38 @@ export class SharedReads {
 
   /**
    * Waits for the read `key` that is under way, or else for `read`, which is begun. A deadline ends the caller's waiting and not
-   * the read: another caller may have more time, and the plug more to say.
+   * the read: another caller may have more time, and the plug more to say. Who joined late has a read begun anew when it fails.
    * @param deadline on the clock
    * @throws CommandError `queue_full`, `expired` when the deadline has passed already, `timeout` when it passes; what `read` fails with
    */
   async join(key: string, deadline: number | undefined, read: () => Promise<void>): Promise<void> {
     if (this.#waiting >= MOST_WAITING) throw tooMany('reads')
-    if (deadline !== undefined && deadline <= this.#clock.now()) throw expired()
+    const joined = this.#clock.now()
+    if (isOver(deadline, joined)) throw expired()
     this.#waiting++
     try {
-      await inTime(this.#clock, deadline, this.#shared(key, read), this.#name)
+      const {begun, end} = this.#shared(key, read)
+      await inTime(this.#clock, deadline, end, this.#name).catch((error: unknown) => {
+        const isLate = joined - begun > LATE_MS
+        if (!isLate || !isSilence(error) || isOver(deadline, this.#clock.now())) throw error
+        return inTime(this.#clock, deadline, this.#shared(key, read).end, this.#name)
+      })
     } finally {
       this.#waiting--
     }
   }
 
-  #shared(key: string, read: () => Promise<void>): Promise<void> {
-    const underWay = this.#underWay.get(key) ?? read().finally(() => this.#underWay.delete(key))
-    this.#underWay.set(key, underWay)
-    return underWay
+  #shared(key: string, read: () => Promise<void>): Shared {
+    const underWay = this.#underWay.get(key)
+    if (underWay) return underWay
+    const shared = {begun: this.#clock.now(), end: read().finally(() => this.#underWay.delete(key))}
+    this.#underWay.set(key, shared)
+    return shared
   }
+}
+
+function isOver(deadline: number | undefined, now: number): boolean {
+  return deadline !== undefined && deadline <= now
 }
 
 /** What `work` comes to, if it does so by the deadline. @param name what is asked, for the message. @throws CommandError `timeout` */

@@ -88,6 +88,16 @@ export class MiioClient {
     return this.#link?.host
   }
 
+  /** The IPv4 address in use; `undefined` until the name has been looked up. */
+  get address(): string | undefined {
+    return this.#link?.address
+  }
+
+  /** Whether a hello was answered, and no request has been left without an answer since. */
+  get greeted(): boolean {
+    return this.#link?.reading !== undefined
+  }
+
   get port(): number {
     return this.#link?.port ?? this.#options.port ?? MIIO_PORT
   }

@@ -46,6 +46,11 @@ export class Link {
     return this.#options.host
   }
 
+  /** What the host was last found to stand for. */
+  get address(): string | undefined {
+    return this.#address
+  }
+
   get port(): number {
     return this.#options.port
   }

@@ -76,7 +76,12 @@ describe.concurrent('at default intervals, thirty times as fast:', async () => {
     guest.misbehave({silence: true})
     await home.isNow('guest', 'timeout')
     await polls(2)
-    expect(await retained(topic)).toEqual({state: 'offline', reason: 'timeout', since: expect.any(String)})
+    expect(await retained(topic)).toEqual({
+      state: 'offline',
+      reason: 'timeout',
+      since: expect.any(String),
+      message: expect.stringMatching(/^it does not answer.* 127\.92\.1\.2\b/),
+    })
     guest.misbehave({})
     await home.isNow('guest', 'online')
     await polls(2)

@@ -206,14 +206,34 @@ describe.concurrent('a network that loses, delays and invents', async () => {
     expect(await home.type('renewed', 'set', 'ON')).toMatchObject({status: 'ok'})
   })
 
-  it('wrong token, and a plug that is silent about it: a timeout whose message names the token', async () => {
-    expect(home.availabilities('secretive')).toEqual(['timeout'])
+  it('wrong token, and a plug that is silent about it: offline with the reason bad_token, and a timeout whose message names the token', async () => {
+    await home.isNow('secretive', 'bad_token')
     const {error} = await home.type('secretive', 'set', 'ON')
     expect(error).toMatchObject({
       code: 'timeout',
       message: expect.stringMatching(/answered the hello but .* token is wrong/),
     })
     expect(plugs.secretive.received).toEqual([])
+  })
+
+  it('a plug that is gone is told from one that answers hellos alone: in the log, its availability and the list of devices', async () => {
+    const said = {
+      secretive: `most likely the token is wrong: the plug at ${plugs.secretive.address} answers a hello, but nothing that is encrypted with this token`,
+      unheard: `it does not answer: is it powered, in Wi-Fi reach, and still at ${plugs.unheard.address}?`,
+    }
+    await home.isNow('secretive', 'bad_token')
+    await home.isNow('unheard', 'timeout')
+    for (const [name, words] of Object.entries(said)) {
+      const messages = bridge.log.filter(({device}) => device === name).map(({message}) => message)
+      expect(messages).toContain(`${name} is offline: ${words}`)
+      const availability = JSON.parse((await user.retained()).get(`miio2mqtt/${name}/availability`) ?? '{}')
+      expect(availability).toMatchObject({state: 'offline', message: words})
+      await user.waitFor('miio2mqtt/bridge/devices', ({payload}) => {
+        const devices: {name: string; availability: unknown}[] = JSON.parse(payload)
+        const listed = devices.find((device) => device.name === name)?.availability
+        return JSON.stringify(listed) === JSON.stringify(availability)
+      })
+    }
   })
 
   it.each(['not_json', 'truncated_json', 'random_bytes', 'bad_checksum'] as const)(

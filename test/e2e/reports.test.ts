@@ -115,7 +115,12 @@ describe.concurrent('what the bridge tells of itself', async () => {
     kettle.misbehave({silence: true})
     await isListed({
       name: 'kettle',
-      availability: {state: 'offline', reason: 'timeout', since: expect.any(String)},
+      availability: {
+        state: 'offline',
+        reason: 'timeout',
+        since: expect.any(String),
+        message: expect.stringMatching(/^it does not answer/),
+      },
     })
     kettle.misbehave({})
     await isListed({name: 'kettle', availability: {state: 'online'}})

@@ -111,6 +111,63 @@ describe('many plugs that are away', () => {
   })
 })
 
+describe('thousands of plugs', () => {
+  const several = 2000
+
+  it('that never answered are ten lines and one summary a minute, and each is an event', async () => {
+    clock = new VirtualClock()
+    log = new RememberingLog()
+    events = []
+    plugs = stagedPlugs(clock, several)
+    const event = (type: string, {name}: Record<string, unknown>) => events.push(`${type} ${name}`)
+    outages = new Outages({plugs, clock, log, event})
+    for (const plug of plugs.values()) outages.follow(plug)
+    everyDesk(fail)
+    for (const plug of plugs.values()) plug.poller.start()
+    await clock.advance(3 * MINUTE)
+    const lines = log.said('warn')
+    expect(lines.slice(0, 10)).toEqual(
+      Array(10).fill(expect.stringMatching(/^desk \d+ is offline: it does not/)),
+    )
+    expect(lines.slice(10)).toEqual([
+      expect.stringMatching(
+        /^1990 more plugs are offline: desk 10, .*desk 19 and 1980 more; the availability/,
+      ),
+    ])
+    expect(events).toHaveLength(several)
+    everyDesk(recover)
+    await clock.advance(3 * MINUTE)
+    const back = log.said('info')
+    expect(back.slice(0, 10)).toEqual(Array(10).fill(expect.stringMatching(/^desk \d+ is back$/)))
+    expect(back.length).toBeLessThan(14)
+    const counted = back.slice(10).map((line) => Number(/^(\d+) more plugs are back: /.exec(line)?.[1]))
+    expect(counted.reduce((sum, count) => sum + count, 10)).toBe(several)
+    expect(events).toHaveLength(2 * several)
+    for (const plug of plugs.values()) plug.poller.stop()
+  })
+
+  it('that come and go within the minute are not in its summary', async () => {
+    await stage(14)
+    const since = clock.date()
+    const set = (index: number, isOnline: boolean) =>
+      plugs
+        .get(`desk ${index}`)
+        ?.device.setAvailability(
+          isOnline ? {state: 'online'} : {state: 'offline', reason: 'timeout', since, message: 'why'},
+        )
+    for (let index = 0; index < 13; index++) set(index, false)
+    set(12, true)
+    set(11, true)
+    for (const plug of plugs.values()) plug.poller.stop()
+    await clock.advance(2 * MINUTE)
+    expect(log.said('warn').slice(10)).toEqual([
+      'one more plug is offline: desk 10; the availability of each says why',
+    ])
+    expect(log.said('info')).toEqual([])
+    outages.stop()
+  })
+})
+
 describe('all plugs away at once', () => {
   it.each([1, 2, 3, 4, 5])('are one warning about our network, whichever falls first (%s)', async (seed) => {
     await stage(6, seed)

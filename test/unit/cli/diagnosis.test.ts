@@ -12,8 +12,8 @@ const home: Circumstances = {
   host: '192.168.1.40',
   proven: false,
   local: [
-    {address: '127.0.0.1', netmask: '255.0.0.0', family: 'IPv4'},
-    {address: '192.168.1.7', netmask: '255.255.254.0', family: 'IPv4'},
+    {address: '127.0.0.1', netmask: '255.0.0.0'},
+    {address: '192.168.1.7', netmask: '255.255.254.0'},
   ],
 }
 
@@ -40,6 +40,20 @@ describe('the stage that failed', () => {
   it('is a name that leads nowhere', () => {
     expect(stageOf(noName, {host: 'plug.lan'})).toMatch(
       /^no route: that name leads nowhere\ncannot look up plug\.lan/,
+    )
+  })
+
+  it('is the network of this machine when nothing but loopback is left', () => {
+    const local = [{address: '127.0.0.1', netmask: '255.0.0.0'}]
+    expect(stageOf(noHello, {local})).toMatch(/^no network: this machine has no network connection\n/)
+    expect(stageOf(noName, {local, host: 'plug.lan'})).toMatch(/^no network: /)
+    expect(stageOf(noHello, {local, host: '127.0.0.9'})).toMatch(/^no hello: /)
+  })
+
+  it('is no name that leads nowhere when the name is known, and the way to it is not', () => {
+    const noRoute = new MiioError('unreachable', 'send', 'cannot send to 192.168.1.40:54321: no route')
+    expect(stageOf(noRoute, {host: 'plug.lan', address: '192.168.1.40'})).toMatch(
+      /^no route: the packet could not leave/,
     )
   })
 

@@ -95,6 +95,17 @@ describe('a plug that answers in 1.5 s', () => {
     expect(await Promise.all([impatient, patient])).toEqual(['timeout', 'ok'])
   })
 
+  it('answers who joins a read that then fails, from a read of its own', async () => {
+    plug.failure = new CallFailed('timeout')
+    const first = code(device.read(within(10 * SECOND)))
+    await clock.advance(5 * SECOND)
+    const second = code(device.read(within(10 * SECOND)))
+    const third = code(device.read(within(10 * SECOND)))
+    plug.failure = undefined
+    await clock.advance(10 * SECOND)
+    expect(await Promise.all([first, second, third])).toEqual(['timeout', 'ok', 'ok'])
+  })
+
   it('is not offline because many commands were turned away, superseded or expired', async () => {
     const values = ['ON', 'ON', 'OFF', ...Array.from({length: 2 * MOST_WAITING}, () => 'TOGGLE')]
     const results = ['state', 'led'].flatMap((name) =>

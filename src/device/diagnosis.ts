@@ -1,0 +1,247 @@
+/**
+ * Why a plug could not be asked, from the error of a call and what is known around it: one place for the log, the availability, the
+ * results of commands and the command line. Pure.
+ */
+import {isIPv4} from 'node:net'
+import type {OfflineReason} from './availability.ts'
+import {isCallFailure} from './errors.ts'
+
+/** An IPv4 address of this machine, as `os.networkInterfaces` tells it. */
+export interface LocalAddress {
+  address: string
+  netmask: string
+}
+
+/** What is known of a plug and of this machine, beside the error. What is missing is not known. */
+export interface Circumstances {
+  /** The address or name at which the plug was asked. */
+  host?: string | undefined
+  /** What the name was last resolved to. */
+  address?: string | undefined
+  /** It answered a hello just now, and an answer to the request may still come. */
+  greeted?: boolean | undefined
+  /** It has answered under this token before. */
+  proven?: boolean | undefined
+  /** This machine's IPv4 addresses, with loopback; asked for only where they matter. */
+  local?: (() => readonly LocalAddress[]) | undefined
+}
+
+export type DiagnosisCode =
+  | 'token_wrong'
+  | 'request_unsupported'
+  | 'no_network'
+  | 'no_route'
+  | 'other_device'
+  | 'other_subnet'
+  | 'no_hello'
+  | 'no_answer'
+
+export interface Diagnosis {
+  code: DiagnosisCode
+  /** The same among the reasons for being offline. */
+  reason: OfflineReason
+  /** What failed: a short heading. */
+  title: string
+  /** What is known, as a part of a sentence, with the plug's address. */
+  words: string
+  /** What to do next. */
+  advice: string
+  /** Whether it says more than the error does, because of what is known beside it. */
+  isFromOutside: boolean
+}
+
+const WHERE_IS_IT =
+  '`miio2mqtt discover` lists who answers on this network; is the plug on, and is this its address?'
+const NEW_TOKEN = 'The Xiaomi account in whose app the plug was set up last knows it.'
+const TRY_ADDRESS = 'Try the address of the plug, as the router lists it.'
+/** The machine has no way to any network at all: what the kernel says then (src/miio/socket.ts). */
+const CUT_OFF = /\b(ENETUNREACH|ENETDOWN)\b/
+
+/** @param error of a call, or a CommandError made of one */
+export function diagnose(error: unknown, circumstances: Circumstances): Diagnosis {
+  const failure = error instanceof Error && isCallFailure(error.cause) ? error.cause : error
+  const code = isCallFailure(failure) ? failure.code : 'timeout'
+  const stage = isCallFailure(failure) ? failure.stage : undefined
+  const message = failure instanceof Error ? failure.message : String(failure)
+  switch (code) {
+    case 'bad_token':
+      return tokenWrong(circumstances)
+    case 'refused':
+      return unsupported(circumstances)
+    case 'unreachable':
+      return stage === 'hello' ? otherDevice(message) : notSent(message, circumstances)
+    case 'timeout':
+      if (stage === 'request')
+        return circumstances.proven ? noAnswer(circumstances) : tokenProbably(circumstances)
+      return noHello(circumstances)
+  }
+}
+
+function tokenWrong(circumstances: Circumstances): Diagnosis {
+  return {
+    code: 'token_wrong',
+    reason: 'bad_token',
+    title: 'token wrong',
+    words: `the token is wrong, says ${plugAt(circumstances)}: it changes whenever the plug is set up again in the app`,
+    advice: NEW_TOKEN,
+    isFromOutside: false,
+  }
+}
+
+function tokenProbably(circumstances: Circumstances): Diagnosis {
+  return {
+    code: 'token_wrong',
+    reason: 'bad_token',
+    title: 'token wrong, most likely: the plug greets us, but does not answer what is encrypted',
+    words: `most likely the token is wrong: ${plugAt(circumstances)} answers a hello, but nothing that is encrypted with this token`,
+    advice: NEW_TOKEN,
+    isFromOutside: false,
+  }
+}
+
+function unsupported(circumstances: Circumstances): Diagnosis {
+  return {
+    code: 'request_unsupported',
+    reason: 'unsupported',
+    title: 'request unsupported: the plug understood us and said no',
+    words: `${plugAt(circumstances)} answers, but not to what its model should understand; \`miio2mqtt info\` shows its model`,
+    advice:
+      '`miio2mqtt models` lists what each plug can do; one that is busy also says no, so a second try may help.',
+    isFromOutside: false,
+  }
+}
+
+function otherDevice(message: string): Diagnosis {
+  return {
+    code: 'other_device',
+    reason: 'unreachable',
+    title: 'other device: not this plug answers at that address',
+    words: message,
+    advice:
+      '`miio2mqtt discover` lists the addresses and ids of now; a fixed address in the router keeps them.',
+    isFromOutside: false,
+  }
+}
+
+/** Nothing has left this machine. */
+function notSent(message: string, circumstances: Circumstances): Diagnosis {
+  const {host, address} = circumstances
+  const isName = host !== undefined && !isIPv4(host)
+  const isUnknownName = isName && address === undefined
+  if ((isUnknownName || CUT_OFF.test(message)) && isAlone(circumstances))
+    return noNetwork('unreachable', circumstances)
+  const reason = 'unreachable'
+  if (isUnknownName)
+    return {
+      code: 'no_route',
+      reason,
+      title: 'no route: that name leads nowhere',
+      words: `the name ${host} leads nowhere: ${message}`,
+      advice: TRY_ADDRESS,
+      isFromOutside: false,
+    }
+  return {
+    code: 'no_route',
+    reason,
+    title: 'no route: the packet could not leave this machine',
+    words: isName && !message.includes(host) ? `no packet gets to ${host}: ${message}` : message,
+    advice: 'Is this machine connected, and does its firewall let UDP port 54321 out?',
+    isFromOutside: false,
+  }
+}
+
+function noAnswer(circumstances: Circumstances): Diagnosis {
+  return {
+    code: 'no_answer',
+    reason: 'timeout',
+    title: 'no answer: the plug answered before, but not this request',
+    words: `it does not answer any request, though ${plugAt(circumstances)} answers a hello and answered requests before: its Wi-Fi is weak, its firmware hangs, or it was set up again and has a new token`,
+    advice:
+      'Its Wi-Fi may be weak (`miio2mqtt info` says how strong it is), or its firmware ignores this request.',
+    isFromOutside: false,
+  }
+}
+
+function noHello(circumstances: Circumstances): Diagnosis {
+  const {host, address = host, local = () => []} = circumstances
+  const ours = local()
+  if (
+    address !== undefined &&
+    isIPv4(address) &&
+    ours.length > 0 &&
+    !ours.some((own) => inSubnet(address, own))
+  )
+    return isAlone(circumstances)
+      ? noNetwork('timeout', circumstances)
+      : otherSubnet(address, ours, circumstances)
+  return {
+    code: 'no_hello',
+    reason: 'timeout',
+    title: 'no hello: nobody answers at that address',
+    words: `it does not answer: is it powered, in Wi-Fi reach, and still at ${place(circumstances)}?`,
+    advice: WHERE_IS_IT,
+    isFromOutside: false,
+  }
+}
+
+function otherSubnet(
+  address: string,
+  ours: readonly LocalAddress[],
+  circumstances: Circumstances,
+): Diagnosis {
+  const networks = ours.map(cidr).join(', ')
+  return {
+    code: 'other_subnet',
+    reason: 'timeout',
+    title: `other subnet: ${address} is in none of ours (${networks})`,
+    words: `it does not answer: ${place(circumstances)} is in another subnet than this machine (${networks}), and plugs answer only their own`,
+    advice:
+      'Plugs answer only their own subnet: give this machine an address there, or let the router masquerade UDP to port 54321.',
+    isFromOutside: true,
+  }
+}
+
+function noNetwork(reason: OfflineReason, circumstances: Circumstances): Diagnosis {
+  return {
+    code: 'no_network',
+    reason,
+    title: 'no network: this machine has no network connection',
+    words: `this machine has no network connection, and nothing gets to ${place(circumstances)}`,
+    advice: 'Only its loopback interface is up: is the cable in, and the Wi-Fi connected?',
+    isFromOutside: true,
+  }
+}
+
+/** `kettle.local (192.168.1.40)`, or as much of it as is known. */
+function place({host, address}: Circumstances): string {
+  if (host === undefined) return 'its address'
+  return address === undefined || address === host ? host : `${host} (${address})`
+}
+
+function plugAt(circumstances: Circumstances): string {
+  return circumstances.host === undefined ? 'the plug' : `the plug at ${place(circumstances)}`
+}
+
+/** Whether this machine has no address but that of loopback, and the plug is not there. */
+function isAlone({host, address = host, local = () => []}: Circumstances): boolean {
+  const ours = local()
+  return ours.length > 0 && ours.every((own) => isLoopback(own.address)) && !isLoopback(address ?? '')
+}
+
+function isLoopback(address: string): boolean {
+  return address.startsWith('127.')
+}
+
+function inSubnet(host: string, {address, netmask}: LocalAddress): boolean {
+  const mask = toNumber(netmask)
+  return (toNumber(host) & mask) === (toNumber(address) & mask)
+}
+
+function cidr({address, netmask}: LocalAddress): string {
+  const bits = toNumber(netmask).toString(2).replaceAll('0', '').length
+  return `${address}/${bits}`
+}
+
+function toNumber(address: string): number {
+  return address.split('.').reduce((number, byte) => ((number << 8) | Number(byte)) >>> 0, 0)
+}

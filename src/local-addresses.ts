@@ -1,0 +1,27 @@
+/** The IPv4 addresses of this machine. */
+import {networkInterfaces} from 'node:os'
+import type {Clock} from './clock.ts'
+import type {LocalAddress} from './device/diagnosis.ts'
+
+/** Thousands of plugs may want to know when the network is gone. */
+const KEPT_MS = 10_000
+const known = new WeakMap<Clock, {at: number; addresses: readonly LocalAddress[]}>()
+
+/** Every IPv4 address, with its real netmask: a home may well use /23. At most ten seconds old, and empty where the system does not tell. */
+export function localAddresses(clock: Clock): readonly LocalAddress[] {
+  const kept = known.get(clock)
+  if (kept && clock.now() - kept.at < KEPT_MS) return kept.addresses
+  const addresses = read()
+  known.set(clock, {at: clock.now(), addresses})
+  return addresses
+}
+
+function read(): readonly LocalAddress[] {
+  try {
+    return Object.values(networkInterfaces())
+      .flatMap((addresses) => addresses ?? [])
+      .filter(({family}) => family === 'IPv4')
+  } catch {
+    return [] // no descriptor is left, or AF_NETLINK is forbidden
+  }
+}
