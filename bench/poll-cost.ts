@@ -8,6 +8,7 @@ import {join} from 'node:path'
 import {States} from '../src/bridge/states.ts'
 import {systemClock} from '../src/clock.ts'
 import {parseConfig} from '../src/config.ts'
+import {DeviceOwners} from '../src/device-owners.ts'
 import {EnergyLedger} from '../src/energy-ledger.ts'
 import {createLog} from '../src/log.ts'
 import {Discovery} from '../src/miio/discovery.ts'
@@ -76,6 +77,7 @@ async function makePlugs(rows: readonly PlugRow[]) {
     attributes: false,
   })
   const toleranceOf = tolerancesIn(store)
+  const owners = new DeviceOwners()
   const plugs = Object.entries(config.devices).map(([name, device]) => {
     const options = {
       ...shared,
@@ -88,6 +90,7 @@ async function makePlugs(rows: readonly PlugRow[]) {
       ledger,
       catalogue: builtIn,
       toleranceOf,
+      owners,
     }
     return new ConfiguredPlug({...options, event: () => {}}, 0)
   })

@@ -1,10 +1,11 @@
 /** The configured plugs: started together, and one by one when the configuration changes (contract §2). */
 import {isDeepStrictEqual} from 'node:util'
 import type {Config} from './config.ts'
+import {DeviceOwners} from './device-owners.ts'
 import {ConfiguredPlug, type PlugOptions} from './plug.ts'
 import {Secret} from './secret.ts'
 
-export interface HouseholdOptions extends Omit<PlugOptions, 'name' | 'config' | 'poll'> {
+export interface HouseholdOptions extends Omit<PlugOptions, 'name' | 'config' | 'poll' | 'owners'> {
   /** Ties a plug that was just made to everybody who follows it. */
   follow: (plug: ConfiguredPlug) => void
 }
@@ -27,6 +28,7 @@ export class Household {
   readonly plugs: ReadonlyMap<string, ConfiguredPlug>
   readonly #plugs = new Map<string, ConfiguredPlug>()
   readonly #options: HouseholdOptions
+  readonly #owners = new DeviceOwners()
   #furnishing: Furnishing
 
   constructor(furnishing: Furnishing, options: HouseholdOptions) {
@@ -71,7 +73,7 @@ export class Household {
     const {devices, poll} = this.#furnishing
     const config = devices[name]
     if (!config) throw new Error(`expected a configured plug, got ${name}`)
-    const plug = new ConfiguredPlug({...this.#options, name, config, poll}, firstDelay)
+    const plug = new ConfiguredPlug({...this.#options, owners: this.#owners, name, config, poll}, firstDelay)
     this.#plugs.set(name, plug)
     this.#options.follow(plug)
     return plug

@@ -9,11 +9,14 @@ import {CommandError, isCallFailure} from './device/errors.ts'
 import type {Identity} from './device/identity.ts'
 import type {MeteringOptions} from './device/metering.ts'
 import {Poller, type PollSettings, paceOf} from './device/poller.ts'
+import type {CallOptions} from './device/transport.ts'
+import type {Claimant, DeviceOwners} from './device-owners.ts'
 import type {EnergyLedger} from './energy-ledger.ts'
 import {localAddresses} from './local-addresses.ts'
 import type {RootLog} from './log.ts'
 import {MiioClient} from './miio/client.ts'
 import type {Discovery} from './miio/discovery.ts'
+import {MiioError} from './miio/errors.ts'
 import type {Wire} from './miio/socket.ts'
 import {traceLine} from './miio/trace.ts'
 import type {Catalogue} from './models/index.ts'
@@ -28,6 +31,7 @@ export interface PlugOptions {
   discovery: Discovery
   store: StateStore
   ledger: EnergyLedger
+  owners: DeviceOwners
   catalogue: Catalogue
   toleranceOf: NonNullable<DeviceOptions['toleranceOf']>
   clock: Clock
@@ -45,7 +49,7 @@ const POLLS_BRIDGED = 3
 /** After a pause of the process all plugs are polled within this time. */
 const RESUME_SPREAD_MS = 1000
 
-export class ConfiguredPlug implements Plug {
+export class ConfiguredPlug implements Plug, Claimant {
   readonly name: string
   readonly device: Device
   readonly disabled: boolean
@@ -56,9 +60,14 @@ export class ConfiguredPlug implements Plug {
   readonly commandTimeout: number
   readonly #options: PlugOptions
   readonly #client: MiioClient
-  readonly #poller: Poller
   /** Whether it answered under this token in an earlier run. What is found by the id alone may have had another one. */
   readonly #isRemembered: boolean
+  readonly #newPoller: (firstDelay: number) => Poller
+  #poller: Poller
+  /** The configured plug that is the same device, and has it. */
+  #twin: string | undefined
+  #wasWarnedOf: string | undefined
+  #stopped = false
   #moving = false
   /** Whether it told who it is since it was last away. */
   #introduced = false
@@ -90,13 +99,18 @@ export class ConfiguredPlug implements Plug {
       trace: (packet) => options.log.trace(traceLine(packet), {device: name}),
       isTraced: () => options.log.level === 'trace',
       events: {
-        learnt: (did) => this.#remember(did),
+        learnt: (did) => {
+          if (options.owners.prove(did, this)) this.#remember(did)
+        },
         rebooted: () => options.event('device_rebooted', {name, did: this.did}),
       },
     })
     this.device = new Device({
       name,
-      transport: this.#client,
+      transport: {
+        call: (method, params, calling) => this.#call(method, params, calling),
+        close: () => this.#client.close(),
+      },
       clock,
       identity: identityOf({...remembered, model: config.model ?? remembered?.model}),
       findModel: (id) => options.catalogue.find(id),
@@ -105,11 +119,17 @@ export class ConfiguredPlug implements Plug {
       energy: this.#energy(settings),
       circumstances: () => this.#circumstances(),
     })
-    this.#poller = new Poller({device: this.device, clock, random, settings, firstDelay})
+    this.#newPoller = (delay) => new Poller({device: this.device, clock, random, settings, firstDelay: delay})
+    this.#poller = this.#newPoller(firstDelay)
   }
 
+  /** `undefined` also while the device is another plug's: it is told, kept and looked for as that one alone. */
   get did(): number | undefined {
-    return this.#client.did
+    return this.#twin === undefined ? this.#client.did : undefined
+  }
+
+  get twin(): string | undefined {
+    return this.#twin
   }
 
   get address(): string | undefined {
@@ -158,10 +178,60 @@ export class ConfiguredPlug implements Plug {
 
   /** Answers what waits, gives a command under way `grace` milliseconds, and forgets nothing. */
   async stop(grace: number): Promise<void> {
+    this.#stopped = true
     this.#poller.stop()
     if (this.did !== undefined) this.#options.discovery.forget(this.did)
     await this.device.stop(grace)
     if (this.did !== undefined) this.#remember(this.did)
+    if (this.#client.did !== undefined) this.#options.owners.release(this.#client.did, this)
+  }
+
+  yieldTo(owner: string): void {
+    if (this.#twin === owner) return
+    this.#twin = owner
+    this.#poller.stop()
+    const {did} = this.#client
+    const {log, clock, discovery} = this.#options
+    if (did !== undefined) discovery.forget(did)
+    if (this.#wasWarnedOf !== owner)
+      log.warn(`${sameDevice(this.name, owner, did)}: remove one of them from the configuration`, {
+        device: this.name,
+      })
+    this.#wasWarnedOf = owner
+    this.device.setAvailability({state: 'offline', reason: 'duplicate', since: clock.date()})
+  }
+
+  takeOver(): void {
+    if (this.#stopped) return
+    this.#twin = undefined
+    this.#poller.stop()
+    this.#poller = this.#newPoller(0)
+    this.#poller.start()
+  }
+
+  /** Every question but that for its address goes this way, so that the device has one request in flight, whoever asks. */
+  async #call(method: string, params: unknown, options: CallOptions = {}): Promise<unknown> {
+    const {owners} = this.#options
+    if (this.#twin !== undefined || !this.#isOurs((did) => owners.mayAsk(did, this))) throw this.#notOurs()
+    try {
+      const result = await this.#client.call(method, params, options)
+      if (!this.#isOurs((did) => owners.prove(did, this))) throw this.#notOurs()
+      return result
+    } catch (error) {
+      const {did} = this.#client
+      if (did !== undefined && isCallFailure(error) && error.code !== 'refused') owners.doubt(did, this)
+      throw error
+    }
+  }
+
+  #isOurs(judged: (did: number) => boolean): boolean {
+    const {did} = this.#client
+    return did === undefined || judged(did)
+  }
+
+  #notOurs(): MiioError {
+    const text = sameDevice(this.name, this.#twin ?? 'another plug', this.#client.did)
+    return new MiioError('unreachable', 'send', text)
   }
 
   /** The model as the configuration corrects it. What it cannot correct is no reason to stop: the plug still switches. */
@@ -248,7 +318,7 @@ export class ConfiguredPlug implements Plug {
   }
 
   async #heardAt(host: string, port: number): Promise<void> {
-    if (this.#moving) return
+    if (this.#moving || this.#twin !== undefined) return
     this.#moving = true
     try {
       const before = this.address
@@ -261,6 +331,10 @@ export class ConfiguredPlug implements Plug {
       this.#poller.pollNow() // it was just heard: no need to wait for the back-off
     }
   }
+}
+
+function sameDevice(name: string, owner: string, did: number | undefined): string {
+  return `${name} is the same plug as ${owner} (device id ${did}), and is left alone`
 }
 
 /** To tenths of a millisecond. */

@@ -5,7 +5,7 @@ import {callProblem, withoutSecrets} from '../device/raw-calls.ts'
 import {excerpt} from '../device/values.ts'
 import type {Edit, Written} from './controls.ts'
 import {followingEdits} from './group-requests.ts'
-import type {Plug} from './plug.ts'
+import {mustBeInUse, type Plug} from './plug.ts'
 import {shownOf} from './states.ts'
 import {type Answering, edit, type RequestContext, verb} from './verbs.ts'
 
@@ -89,7 +89,7 @@ function mustBeFree({plugs}: RequestContext, name: string): void {
   if (plugs.has(name)) throw new CommandError('invalid_payload', `${name} is configured already`)
 }
 
-function deadline({clock}: RequestContext, {name, disabled, commandTimeout}: Plug): number {
-  if (disabled) throw new CommandError('disabled', `${name} is disabled in the configuration`)
-  return clock.now() + commandTimeout
+function deadline({clock}: RequestContext, plug: Plug): number {
+  mustBeInUse(plug)
+  return clock.now() + plug.commandTimeout
 }

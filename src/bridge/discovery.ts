@@ -9,6 +9,40 @@ export interface Around {
   topics: Topics
   /** Of the bridge itself. */
   version: string
+  /** Who has which MAC address; every device its own where nobody keeps that. */
+  macs?: MacOwners
+}
+
+/**
+ * Home Assistant makes one device of all that tell the same connection: firmware that tells zeros, a clone, or a plug that tells
+ * another's would swallow its neighbours. So an address belongs to the device that told it first.
+ */
+export class MacOwners {
+  readonly #didByMac = new Map<string, number>()
+  readonly #macByDid = new Map<number, string>()
+
+  /** @param mac as in `28:6c:07:ed:48:a1`. @returns whether it is that of this device alone */
+  claim(mac: string, did: number): boolean {
+    if (!isOfOneDevice(mac)) return false
+    const owner = this.#didByMac.get(mac)
+    if (owner !== undefined) return owner === did
+    this.forget(did)
+    this.#didByMac.set(mac, did)
+    this.#macByDid.set(did, mac)
+    return true
+  }
+
+  forget(did: number): void {
+    const mac = this.#macByDid.get(did)
+    if (mac !== undefined) this.#didByMac.delete(mac)
+    this.#macByDid.delete(did)
+  }
+}
+
+/** Not null, and neither broadcast nor multicast: those have the lowest bit of their first byte set (IEEE 802). */
+function isOfOneDevice(mac: string): boolean {
+  const isMac = /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac)
+  return isMac && (Number.parseInt(mac.slice(0, 2), 16) & 1) === 0 && !/^[0:]*$/.test(mac)
 }
 
 export type Discovery = Readonly<Record<string, unknown>>

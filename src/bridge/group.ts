@@ -56,7 +56,7 @@ export class Group {
   }
 
   get #active(): Plug[] {
-    return this.members.filter(({disabled}) => !disabled)
+    return this.members.filter(({disabled, twin}) => !disabled && twin === undefined)
   }
 }
 

@@ -3,7 +3,7 @@ import {type Clock, type Random, sleep} from '../clock.ts'
 import type {Topics} from '../mqtt/topics.ts'
 import {Announced, type Announcements} from './announced.ts'
 import {bridgeDiscovery} from './bridge-discovery.ts'
-import {bridgeId, deviceId, discoveryTopic, platformsOf, withoutVanished} from './discovery.ts'
+import {bridgeId, deviceId, discoveryTopic, MacOwners, platformsOf, withoutVanished} from './discovery.ts'
 import {Paced} from './paced.ts'
 import type {Plug} from './plug.ts'
 import {isAnnounced, plugDiscovery, usualPlatforms} from './plug-discovery.ts'
@@ -36,6 +36,7 @@ export class HomeAssistant {
   readonly #options: HomeAssistantOptions
   readonly #paced: Paced
   readonly #announced: Announced
+  readonly #macs = new MacOwners()
   #birth: AbortController | undefined
 
   constructor(options: HomeAssistantOptions) {
@@ -75,7 +76,9 @@ export class HomeAssistant {
     const isStillHere = [...this.#options.plugs.values()].some(
       (plug) => plug.did === did && isAnnounced(plug),
     )
-    if (!isStillHere) this.#announced.delete(id)
+    if (isStillHere) return
+    this.#announced.delete(id)
+    this.#macs.forget(did)
   }
 
   /** A message on Home Assistant's status topic. Ten births in a second are answered once; a retained one is an old one. */
@@ -100,7 +103,7 @@ export class HomeAssistant {
     if (did === undefined || !model || !isAnnounced(plug)) return
     const id = deviceId(did)
     const compose = () => {
-      const message = plugDiscovery(plug, did, model, this.#options)
+      const message = plugDiscovery(plug, did, model, {...this.#options, macs: this.#macs})
       const farewell = withoutVanished(this.#announced.get(id) ?? usualPlatforms(model), message)
       const sent = () => {
         this.#announced.set(id, platformsOf(message))

@@ -3,7 +3,7 @@ import {CommandError} from '../device/errors.ts'
 import type {Value} from '../models/model.ts'
 import type {CommandTopic} from '../mqtt/topics.ts'
 import {parseGet, parseSet} from './payload.ts'
-import type {Plug} from './plug.ts'
+import {mustBeInUse, type Plug} from './plug.ts'
 import {shownOf} from './states.ts'
 
 export type Order = {set: Record<string, unknown>} | {get: string | null}
@@ -36,7 +36,7 @@ export async function carryOut(
   deadline: number,
   done: Record<string, Value>,
 ): Promise<void> {
-  if (plug.disabled) throw new CommandError('disabled', `${plug.name} is disabled in the configuration`)
+  mustBeInUse(plug)
   await plug.device.ready({deadline})
   if ('get' in order) await get(plug, order.get, deadline, done)
   else await set(plug, order.set, deadline, done)

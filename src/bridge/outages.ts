@@ -65,7 +65,7 @@ export class Outages {
   }
 
   #isGone(plug: Plug, {reason, message = reason}: Offline): void {
-    if (reason === 'disabled') return
+    if (reason === 'disabled' || reason === 'duplicate') return
     const {event, log, clock} = this.#options
     const outage = this.#down.get(plug.name)
     const told = outage?.told ?? new Set()
@@ -110,8 +110,8 @@ export class Outages {
   /** Several plugs that answered until now, and not one of them does: each alone would still have its first failures ahead. */
   #allSilent(): boolean {
     let silent = 0
-    for (const {name, disabled, answeredAt, failing} of this.#options.plugs.values()) {
-      if (disabled || this.#down.has(name)) continue
+    for (const {name, disabled, twin, answeredAt, failing} of this.#options.plugs.values()) {
+      if (disabled || twin !== undefined || this.#down.has(name)) continue
       if (answeredAt === undefined || !failing) return false
       silent++
     }

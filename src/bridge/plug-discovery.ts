@@ -11,6 +11,7 @@ import {
   type DeviceMessage,
   type Discovery,
   deviceId,
+  MacOwners,
   origin,
   type Platforms,
   slug,
@@ -22,7 +23,7 @@ export function plugDiscovery(
   plug: Plug,
   did: number,
   model: Model,
-  {topics, version}: Around,
+  {topics, version, macs = new MacOwners()}: Around,
 ): DeviceMessage {
   const id = deviceId(did)
   const {filtered = []} = plug.appearance
@@ -30,7 +31,7 @@ export function plugDiscovery(
     .filter(([name]) => !filtered.includes(name))
     .map(([name, property]) => [name, component(plug, id, name, property, topics)] as const)
   return {
-    device: plugDevice(plug, did, model, topics),
+    device: plugDevice(plug, did, model, topics, macs),
     origin: origin(version),
     state_topic: topics.state(plug.name),
     availability: [bridgeAvailability(topics), availabilityOf(plug.name, topics)],
@@ -50,11 +51,12 @@ export function usualPlatforms({properties}: Model): Platforms {
   return Object.fromEntries(Object.entries(properties).map(([name, {kind}]) => [name, kind]))
 }
 
-function plugDevice(plug: Plug, did: number, model: Model, topics: Topics): Discovery {
+function plugDevice(plug: Plug, did: number, model: Model, topics: Topics, macs: MacOwners): Discovery {
   const {identity} = plug.device
+  const mac = identity.mac?.toLowerCase()
   const device = {
     identifiers: [deviceId(did)],
-    connections: identity.mac ? [['mac', identity.mac]] : undefined,
+    connections: mac && macs.claim(mac, did) ? [['mac', mac]] : undefined,
     name: nameOf(plug),
     manufacturer: model.vendor,
     model: model.name,

@@ -1,4 +1,5 @@
 import type {Device} from '../device/device.ts'
+import {CommandError} from '../device/errors.ts'
 import type {Model} from '../models/model.ts'
 
 /** A configured plug as the bridge sees it: never a packet or a token. */
@@ -10,6 +11,8 @@ export interface Plug {
   /** Where it was last heard, or is expected. */
   readonly address: string | undefined
   readonly disabled: boolean
+  /** The name of the plug that is the same device: this one is left alone. */
+  readonly twin?: string | undefined
   readonly description: string | undefined
   readonly area: string | undefined
   readonly icon: string | undefined
@@ -21,6 +24,13 @@ export interface Plug {
   /** Whether its last poll failed. */
   readonly failing: boolean
   statistics(): Statistics
+}
+
+/** @throws CommandError for a plug that is left alone */
+export function mustBeInUse({name, disabled, twin}: Pick<Plug, 'name' | 'disabled' | 'twin'>): void {
+  if (disabled) throw new CommandError('disabled', `${name} is disabled in the configuration`)
+  if (twin !== undefined)
+    throw new CommandError('duplicate', `${name} is the same plug as ${twin}: send commands to that one`)
 }
 
 /** How a plug is shown, where its owner wants it otherwise than all are. */

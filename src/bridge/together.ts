@@ -5,7 +5,7 @@ import {MOST_WAITING, tooMany} from '../device/queue.ts'
 import type {Value} from '../models/model.ts'
 import type {Group} from './group.ts'
 import type {Order} from './orders.ts'
-import type {Plug} from './plug.ts'
+import {mustBeInUse, type Plug} from './plug.ts'
 
 /** What became of a command at one member. */
 export interface Outcome {
@@ -107,12 +107,13 @@ export class Together {
     return Promise.all(asked.map(({told}) => told))
   }
 
-  async #ask({name: plug, device, disabled}: Plug, name: string, deadline: number): Promise<Told> {
+  async #ask(plug: Plug, name: string, deadline: number): Promise<Told> {
     const now = this.#options.clock.now()
     const soon = Math.min(deadline, now + TELLING_MS)
     try {
       if (soon <= now) throw new CommandError('expired', 'its time was over before its turn came')
-      if (disabled) throw new CommandError('disabled', `${plug} is disabled in the configuration`)
+      mustBeInUse(plug)
+      const {device} = plug
       await device.ready({deadline: soon})
       device.check(name, 'TOGGLE')
       return await device.ask(name, soon)

@@ -1,5 +1,5 @@
 /** Whether a plug answers, and if not, why. */
-export type OfflineReason = 'timeout' | 'bad_token' | 'unreachable' | 'disabled' | 'unsupported'
+export type OfflineReason = 'timeout' | 'bad_token' | 'unreachable' | 'disabled' | 'unsupported' | 'duplicate'
 
 export type Availability = /** Not asked yet. */ {state: 'unknown'} | {state: 'online'} | Offline
 

@@ -12,6 +12,7 @@ export type CommandErrorCode =
   | 'queue_full'
   | 'expired'
   | 'disabled'
+  | 'duplicate'
   | 'internal'
 
 export class CommandError extends Error {
@@ -64,7 +65,8 @@ export function isAbsence(error: unknown): error is CallFailure {
  * have said so in its name.
  */
 export function isTokenRefused(error: unknown): boolean {
-  return isCallFailure(error) && error.code === 'bad_token' && error.provenBefore !== true
+  const failure = error instanceof CommandError ? error.cause : error
+  return isCallFailure(failure) && failure.code === 'bad_token' && failure.provenBefore !== true
 }
 
 /** Whether the plug was there, and may have failed at this very question: it said no, or nothing after it was greeted. */

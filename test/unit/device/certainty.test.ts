@@ -1,7 +1,7 @@
 import {beforeEach, describe, expect, it} from 'vitest'
-import {type Availability, isCertain} from '../../../src/device/availability.ts'
+import type {Availability} from '../../../src/device/availability.ts'
 import {Device} from '../../../src/device/device.ts'
-import {CommandError} from '../../../src/device/errors.ts'
+import {CommandError, isTokenRefused} from '../../../src/device/errors.ts'
 import {Poller} from '../../../src/device/poller.ts'
 import {builtIn} from '../../../src/models/index.ts'
 import {CallFailed, ScriptedPlug} from '../../support/scripted-plug.ts'
@@ -62,7 +62,7 @@ describe('one failure is certain', () => {
     ['silence', new CallFailed('timeout'), false],
     ['nothing that is an error', undefined, false],
   ])('%s: %#', (_, error, expected) => {
-    expect(isCertain(error)).toBe(expected)
+    expect(isTokenRefused(error)).toBe(expected)
   })
 })
 

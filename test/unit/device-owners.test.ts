@@ -1,0 +1,82 @@
+import {beforeEach, describe, expect, it} from 'vitest'
+import {type Claimant, DeviceOwners} from '../../src/device-owners.ts'
+
+const DID = 7
+
+let owners: DeviceOwners
+let happened: string[]
+
+beforeEach(() => {
+  owners = new DeviceOwners()
+  happened = []
+})
+
+function plug(name: string): Claimant {
+  return {
+    name,
+    yieldTo: (owner) => happened.push(`${name} yields to ${owner}`),
+    takeOver: () => happened.push(`${name} takes over`),
+  }
+}
+
+const [a, b, c] = [plug('a'), plug('b'), plug('c')]
+
+describe('a device', () => {
+  it('is that of the plug which asks first, again and again', () => {
+    expect([owners.mayAsk(DID, a), owners.prove(DID, a), owners.mayAsk(DID, a)]).toEqual([true, true, true])
+    expect(owners.mayAsk(DID, b)).toBe(false)
+    expect(owners.prove(DID, b)).toBe(false)
+    expect(happened[0]).toBe('b yields to a')
+  })
+
+  it('has nothing to do with another one', () => {
+    expect([owners.mayAsk(DID, a), owners.mayAsk(8, b)]).toEqual([true, true])
+    expect(happened).toEqual([])
+  })
+
+  it('that answers is proven: it goes to who reached it, from who only expects to', () => {
+    owners.mayAsk(DID, a)
+    expect(owners.prove(DID, b)).toBe(true)
+    expect(happened).toEqual(['a yields to b'])
+    expect(owners.mayAsk(DID, a)).toBe(false)
+  })
+
+  it('that does not answer may be asked by all, until it answers one', () => {
+    owners.mayAsk(DID, a)
+    owners.mayAsk(DID, b)
+    owners.doubt(DID, a)
+    expect(happened).toEqual(['b yields to a', 'b takes over'])
+    expect([owners.mayAsk(DID, a), owners.mayAsk(DID, b)]).toEqual([true, true])
+    owners.doubt(DID, b)
+    expect(owners.prove(DID, b)).toBe(true)
+    expect(owners.mayAsk(DID, a)).toBe(false)
+  })
+
+  it('that answered once is not doubted any more', () => {
+    owners.prove(DID, a)
+    owners.mayAsk(DID, b)
+    owners.doubt(DID, a)
+    expect(owners.mayAsk(DID, b)).toBe(false)
+    expect(owners.mayAsk(DID, a)).toBe(true)
+  })
+
+  it('goes to the next in line when its plug is gone, and the others go on waiting', () => {
+    owners.prove(DID, a)
+    for (const other of [b, c]) owners.mayAsk(DID, other)
+    happened = []
+    owners.release(DID, a)
+    expect(happened).toEqual(['b takes over'])
+    expect([owners.mayAsk(DID, b), owners.prove(DID, b), owners.mayAsk(DID, c)]).toEqual([true, true, false])
+    expect(owners.mayAsk(DID, a)).toBe(false)
+  })
+
+  it('is not waited for by a plug that is gone', () => {
+    owners.prove(DID, a)
+    owners.mayAsk(DID, b)
+    owners.release(DID, b)
+    happened = []
+    owners.release(DID, a)
+    expect(happened).toEqual([])
+    expect(owners.mayAsk(DID, c)).toBe(true)
+  })
+})
