@@ -31,10 +31,11 @@ import {
 import {randomHex} from './kept-file.ts'
 import {builtIn, Catalogue} from './models/index.ts'
 import {Redactor} from './redact.ts'
-import {replaceFile} from './replace-file.ts'
+import {removeUnfinished, replaceFile} from './replace-file.ts'
 
 export {maskedConfig, secretsOf} from './config/effective.ts'
 export type {Environment} from './config/environment.ts'
+export {exposedFiles} from './config/exposure.ts'
 export {parseDuration, parseToken} from './config/fields.ts'
 export {configPath, stateFolder} from './config/locations.ts'
 export {nameProblem} from './config/names.ts'
@@ -115,12 +116,20 @@ export async function editConfig(
   try {
     const target = await realpath(file) // a link stays one
     const {mode} = await stat(target)
+    await removeUnfinished(target).catch(() => {})
     await replaceFile(target, after, randomHex(random), mode & 0o777)
   } catch (error) {
     const message = `cannot write the configuration: ${reason(error)}; the bridge needs to write in its folder`
     throw new ConfigError([{file, path: '', message}])
   }
   return config
+}
+
+/** Sweeps away what edits have left that were killed before they were done: copies of the file, with all tokens. Never rejects. */
+export async function removeUnfinishedEdits(file: string): Promise<void> {
+  await realpath(file)
+    .then(removeUnfinished)
+    .catch(() => {})
 }
 
 const CHANGED_MEANWHILE = 'the file was changed by another program at the same time: send the request again'

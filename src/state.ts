@@ -1,5 +1,6 @@
 /** What the bridge remembers over restarts: which plug is which, and what it learnt about each. */
 import {createHash} from 'node:crypto'
+import {stat} from 'node:fs/promises'
 import {z} from 'zod'
 import {type Clock, isPlausible} from './clock.ts'
 import {
@@ -13,6 +14,7 @@ import {
   readKept,
   type Surroundings,
 } from './kept-file.ts'
+import type {Log} from './log.ts'
 import {isPublishedUnder, topicProblem} from './mqtt/topics.ts'
 import type {Secret} from './secret.ts'
 
@@ -137,6 +139,7 @@ export class StateStore {
   static async open(folder: string, surroundings: Surroundings): Promise<StateStore> {
     const content = await readKept(folder, FILE, understood, surroundings)
     const store = new StateStore(folder, content, surroundings)
+    await warnOfOthers(folder, surroundings.log)
     if (content?.clientId === undefined) store.#file.writeWithin(0)
     await store.save()
     return store
@@ -261,6 +264,20 @@ export class StateStore {
     const print = this.#plugs.get(did)?.fingerprint
     if (print !== undefined && this.#didByFingerprint.get(print) === did) this.#didByFingerprint.delete(print)
   }
+}
+
+const WRITABLE_BY_OTHERS = 0o022
+
+/** Whoever may write in the folder may put another file in the place of one of ours. */
+async function warnOfOthers(folder: string, log: Log): Promise<void> {
+  const mode = await stat(folder).then(
+    (stats) => (stats.isDirectory() ? stats.mode & 0o777 : 0),
+    () => 0, // there is none yet
+  )
+  if ((mode & WRITABLE_BY_OTHERS) !== 0)
+    log.warn(
+      `the state folder ${folder} can be written by other users (mode ${mode.toString(8)}): \`chmod 700 ${folder}\``,
+    )
 }
 
 /** Every part of the file by itself: one that makes no sense takes no other with it. */

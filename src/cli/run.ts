@@ -3,7 +3,17 @@ import {setFlagsFromString} from 'node:v8'
 import type {Command} from 'commander'
 import {systemClock, within} from '../clock.ts'
 import {quoted, suggestion} from '../config/problems.ts'
-import {type Config, configPath, editConfig, reloadConfig, secretsOf} from '../config.ts'
+
+import {
+  type Config,
+  configPath,
+  editConfig,
+  exposedFiles,
+  reloadConfig,
+  removeUnfinishedEdits,
+  secretsOf,
+} from '../config.ts'
+
 import {Daemon} from '../daemon.ts'
 import {HEALTH_FILE_VARIABLE, HealthFile} from '../health-file.ts'
 import {StateUnreadable} from '../kept-file.ts'
@@ -63,12 +73,22 @@ async function run({config: option, debug}: RunOptions): Promise<void> {
   const shared = forTheProcess(config)
   const {log, notifier} = shared
   log.info(`miio2mqtt ${version} on Node ${process.version}, time zone ${timeZone()}, configured by ${file}`)
+  await removeUnfinishedEdits(file)
+  await warnOfExposed(file, config, log)
   const runner = makeRunner(file, shared)
   const signalled = interrupted()
   beat(runner, notifier)
   const started = runner.start(config).then(() => announce(runner, notifier))
   await Promise.race([started, signalled])
   await end(await signalled, runner, shared)
+}
+
+async function warnOfExposed(file: string, config: Config, log: RootLog): Promise<void> {
+  const exposed = await exposedFiles(file, config)
+  if (exposed.length > 0)
+    log.warn(
+      `tokens or passwords can be read by every user of this machine: \`chmod 640 ${exposed.join(' ')}\``,
+    )
 }
 
 const DEBUG_ELSEWHERE =

@@ -10,7 +10,8 @@ import {type Path, Places, parseYaml, type Raw, readYaml, type YamlFile} from '.
 /** The content of a file. @throws the file system's error */
 export type ReadFile = (path: string) => string
 
-const SECRETS = 'secrets.yaml'
+/** Beside config.yaml. */
+export const SECRETS = 'secrets.yaml'
 
 /** A tag that stands for nothing. `message` says what was expected. */
 export class Unresolved extends Error {}

@@ -26,7 +26,7 @@ async function house(plugs = {}) {
   await writeFile(
     config,
     configText({broker, plugs, config: {mqtt: {url: broker.url, base_topic: base}, state_dir: state}}),
-    {mode: 0o644},
+    {mode: 0o600},
   )
   const start = () => {
     const program = new Program(['--config', config])
@@ -60,6 +60,7 @@ describe('a start on a state folder', () => {
     async (name) => {
       const {state, config} = await house()
       await chmod(folder, 0o755)
+      await chmod(config, 0o644)
       const text = '{"version":1,"client_id":"c","plugs":{}}'
       await writeFile(join(state, name), text, {mode: process.getuid?.() === 0 ? 0o600 : 0})
       if (process.getuid?.() === 0) await chown(state, NOBODY, NOBODY)
@@ -135,4 +136,24 @@ describe('a start on a state folder', () => {
     expect(user.on('zigbee2mqtt/bridge/state').map(({payload}) => payload)).toEqual(['theirs'])
     expect(program.stdout.match(/ WARN .*/g)).toEqual([expect.stringContaining('forgot what makes no sense')])
   }, 60_000)
+
+  it('that others may write, with a configuration that all may read, is a warning each, and swept of what edits have left', async () => {
+    const desk = await startPlug({address: '127.74.30.2'})
+    const {state, config, start, online} = await house({desk})
+    await chmod(folder, 0o755)
+    await chmod(config, 0o644)
+    await chmod(state, 0o777)
+    await writeFile(`${config}.0a1b2c3d.tmp`, 'token: 1')
+    const program = start()
+    await online()
+    program.signal('SIGTERM')
+    expect(await program.ended()).toMatchObject({code: 0})
+    expect(program.stdout.match(/ WARN .*/g)).toEqual([
+      expect.stringContaining(`chmod 640 ${config}`),
+      expect.stringContaining(`chmod 700 ${state}`),
+    ])
+    expect(program.stdout).toMatch(/the state folder .* can be written by other users \(mode 777\)/)
+    expect((await readdir(folder)).filter((name) => name.endsWith('.tmp'))).toEqual([])
+    expect(await miio2mqtt(['check', '--config', config])).toMatchObject({code: 0, stderr: ''})
+  })
 })

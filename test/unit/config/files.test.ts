@@ -5,17 +5,9 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
 import {importSpec} from '../../../src/cli/import.ts'
-import {systemClock} from '../../../src/clock.ts'
-import {editConfig, loadConfig, parseConfig} from '../../../src/config.ts'
+import {editConfig, loadConfig} from '../../../src/config.ts'
+import {editing} from '../../support/editing.ts'
 import {TOKEN} from '../../support/token.ts'
-import {seeded} from '../../support/virtual-clock.ts'
-
-const editing = {
-  running: parseConfig('', {file: 'config.yaml', env: {}}),
-  clock: systemClock,
-  random: seeded(1),
-  env: {},
-}
 
 let folder = ''
 const at = (name: string) => join(folder, name)

@@ -1,0 +1,39 @@
+/** Whether everybody on this machine can read the secrets of the configuration. */
+import {realpath, stat} from 'node:fs/promises'
+import {dirname, join} from 'node:path'
+import {secretsOf} from './effective.ts'
+import {LONGEST_DOCUMENT, readText} from './files.ts'
+import type {Config} from './schema.ts'
+import {SECRETS} from './sources.ts'
+
+const READABLE_BY_ALL = 0o004
+const PASSABLE_BY_ALL = 0o001
+
+/**
+ * Those of config.yaml and secrets.yaml that hold a token or password of `config`, and that every user can read. A file that is named
+ * by `!file` is left out: a container's secrets are readable by all of its users. Never rejects.
+ */
+export async function exposedFiles(file: string, config: Config): Promise<string[]> {
+  const secrets = secretsOf(config).map((secret) => secret.reveal().toLowerCase())
+  const files = [file, join(dirname(file), SECRETS)]
+  const exposed = await Promise.all(
+    files
+      .map(async (each) => {
+        if (!(await isReadableByAll(each))) return false
+        const text = (await readText(each, LONGEST_DOCUMENT)).toLowerCase()
+        return secrets.some((secret) => secret !== '' && text.includes(secret))
+      })
+      .map((answer) => answer.catch(() => false)),
+  )
+  return files.filter((_, index) => exposed[index])
+}
+
+/** A folder that others cannot pass keeps all that is in it from them. */
+async function isReadableByAll(file: string): Promise<boolean> {
+  const target = await realpath(file)
+  if (((await stat(target)).mode & READABLE_BY_ALL) === 0) return false
+  for (let folder = dirname(target); ; folder = dirname(folder)) {
+    if (((await stat(folder)).mode & PASSABLE_BY_ALL) === 0) return false
+    if (folder === dirname(folder)) return true
+  }
+}

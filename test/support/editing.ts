@@ -1,0 +1,11 @@
+import {systemClock} from '../../src/clock.ts'
+import {parseConfig} from '../../src/config.ts'
+import {seeded} from './virtual-clock.ts'
+
+/** What `editConfig` needs of a bridge that has no plugs yet. */
+export const editing = {
+  running: parseConfig('', {file: 'config.yaml', env: {}}),
+  clock: systemClock,
+  random: seeded(1),
+  env: {},
+}
