@@ -82,7 +82,7 @@ export class Exchange {
       tries >= this.#question.tries ||
       signal?.aborted === true ||
       deadline - this.#now() < SHORTEST_TRY_MS ||
-      this.#doubts >= (this.#asked.stats.lastSeen === undefined ? 1 : DOUBTS_BELIEVED)
+      this.#doubts >= (this.#isProven ? DOUBTS_BELIEVED : 1)
     )
   }
 
@@ -181,19 +181,25 @@ export class Exchange {
     }
   }
 
-  /** The tries have ended in silence: the next call takes nothing of this plug for granted, neither its clock nor its pace. */
+  /**
+   * The tries have ended in silence: the next call takes nothing of this plug for granted, neither its clock nor its pace. One that
+   * gave way to another after a lost packet says too little of a plug that has answered before.
+   */
   #gaveUp(): MiioError {
     const {link, roundTrip} = this.#asked
-    if (this.#question.signal?.aborted !== true) {
-      link.reading = undefined
-      if (this.#course.requests > 0) roundTrip.unanswered()
-    }
+    const gaveWay = this.#question.signal?.aborted === true
+    if (!gaveWay || !this.#isProven) link.reading = undefined
+    if (!gaveWay && this.#course.requests > 0) roundTrip.unanswered()
     return this.#silence()
   }
 
+  /** Whether the plug has answered under our token in this run. */
+  get #isProven(): boolean {
+    return this.#asked.stats.lastSeen !== undefined
+  }
+
   #silence(): MiioError {
-    const {link, stats} = this.#asked
-    return silence(link.where, this.#question.method, this.#course, stats.lastSeen !== undefined)
+    return silence(this.#asked.link.where, this.#question.method, this.#course, this.#isProven)
   }
 
   #until(patience: number): number {

@@ -116,6 +116,18 @@ describe('a plug that is quick', () => {
   })
 })
 
+test('a call that comes after one that gave way greets a plug that never answered', async () => {
+  const {client, plug} = home(clock)
+  plug.answer = () => []
+  const giveWay = new AbortController()
+  watch(clock, client.call('get_prop', [], {signal: giveWay.signal}))
+  await clock.advance(1000)
+  giveWay.abort()
+  const command = watch(clock, client.call('set_power', ['on'], {deadline: clock.now() + 3000}))
+  await clock.advance(5000)
+  expect(command.error?.message).toMatch(/answered the hello but did not answer set_power/)
+})
+
 test('whoever wants to ask something else need not wait longer than 2 s for a plug that never answered', async () => {
   const {client, plug} = home(clock)
   plug.answer = () => []
