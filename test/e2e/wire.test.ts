@@ -22,8 +22,8 @@ function forgeAtEveryPacket(plug: SimulatedPlug): void {
 describe.skipIf(!inject('tools').mosquitto)('in a network', async () => {
   const broker: Broker = await startMosquitto()
   const plugs = {
-    forged: await startPlug({address: '127.79.1.1'}),
-    slow: await startPlug({address: '127.79.1.2', faults: {delay: {fromMs: 2500, toMs: 3500}}}),
+    forged: await startPlug({address: '127.89.1.1'}),
+    slow: await startPlug({address: '127.89.1.2', faults: {delay: {fromMs: 2500, toMs: 3500}}}),
   }
   forgeAtEveryPacket(plugs.forged)
   await startBridge({broker, plugs, devices: {forged: {...OFTEN, id: plugs.forged.did}, slow: OFTEN}})
