@@ -13,7 +13,7 @@ import {brokenGroups} from './config/groups.ts'
 import {stateFolder, stateFolderProblem} from './config/locations.ts'
 import {definitionsIn, type ModelFile, modelFilesIn, readModelFolder} from './config/model-files.ts'
 import {brokenRules} from './config/plugs.ts'
-import {ConfigError, type Place, type Problem, suggestion} from './config/problems.ts'
+import {ConfigError, type Finding, type Message, type Place, suggestion} from './config/problems.ts'
 import {type Config, configSchema} from './config/schema.ts'
 import {isSetting, keysAt} from './config/settings.ts'
 import {FileSignatures, settled} from './config/settled.ts'
@@ -190,7 +190,7 @@ class Parsing {
   readonly #env: Environment
   readonly #sources: Sources
   readonly #places = new Places()
-  readonly #problems: Problem[]
+  readonly #problems: Finding[]
   /** Paths without a value for a reason that was reported: what the schema says about the gap would only confuse. */
   readonly #gaps = new Set<string>()
   /** What came from elsewhere may be secret whatever the setting: it is not repeated. */
@@ -278,7 +278,7 @@ class Parsing {
       return text
     } catch (error) {
       if (!(error instanceof Unresolved)) throw error
-      this.#reportGap(path, error.message)
+      this.#reportGap(path, error.words)
       return ''
     }
   }
@@ -287,17 +287,17 @@ class Parsing {
     const path = issue.path.map((key) => (typeof key === 'symbol' ? '' : key))
     if (this.#gaps.has(JSON.stringify(path))) return
     if (issue.code === 'unrecognized_keys')
-      for (const key of issue.keys) this.#report([...path, key], `unknown key${adviceOn(key, path)}`)
+      for (const key of issue.keys) this.#report([...path, key], () => `unknown key${adviceOn(key, path)}`)
     else this.#report(path, this.#unseen.scrub(issue.message))
   }
 
   /** Notes a problem after which there is no value at `path`. */
-  #reportGap(path: Path, message: string): void {
+  #reportGap(path: Path, message: Message): void {
     this.#gaps.add(JSON.stringify(path))
     this.#report(path, message)
   }
 
-  #report(path: Path, message: string): void {
+  #report(path: Path, message: Message): void {
     const place = this.#places.find(path) ?? {file: this.#yaml.file}
     this.#problems.push({...place, path: this.#asWritten(path).map(shownKey).join('.'), message})
   }
@@ -323,9 +323,14 @@ function adviceOn(key: string, path: Path): string {
   return isSection ? ' here: it belongs at the very beginning of a line' : suggestion(key, keysAt(path))
 }
 
+/** More of a key than anybody reads; names of plugs are shorter. */
+const LONGEST_KEY = 200
+
 /** A token that slipped into the place of a key stays unseen, too. */
 function shownKey(key: string | number): string {
-  return String(key).replace(/[0-9a-f]{16,}/gi, '***')
+  const text = String(key)
+  const shown = text.length > LONGEST_KEY ? `${text.slice(0, LONGEST_KEY)}…` : text
+  return shown.replace(/[0-9a-f]{16,}/gi, '***')
 }
 
 function isMapping(read: Raw): read is RawMapping {
@@ -334,18 +339,8 @@ function isMapping(read: Raw): read is RawMapping {
 
 /** In the order of the file, then of what it refers to. */
 function byPlace(file: string): (a: Place, b: Place) => number {
-  const rank = (place: Place, than: Place) => [
-    place.file === file ? 0 : 1,
-    place.file > than.file ? 1 : 0,
-    place.line ?? 0,
-    place.column ?? 0,
-  ]
   return (a, b) => {
-    const other = rank(b, a)
-    return (
-      rank(a, b)
-        .map((part, at) => part - (other[at] ?? 0))
-        .find((difference) => difference !== 0) ?? 0
-    )
+    if (a.file !== b.file) return b.file === file || (a.file !== file && a.file > b.file) ? 1 : -1
+    return (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0)
   }
 }

@@ -190,9 +190,9 @@ export class Runner {
   /** @returns the problems, one a line */
   #refused(error: Error): string {
     const {log} = this.#options
-    const problems = error.message.split('\n')
-    log.error(`the new configuration is refused, the old one stays: ${count(problems.length, 'problem')}`)
-    for (const problem of problems) log.error(problem)
+    const problems = error instanceof ConfigError ? error.count : 1
+    log.error(`the new configuration is refused, the old one stays: ${count(problems, 'problem')}`)
+    for (const problem of error.message.split('\n')) log.error(problem)
     return error.message
   }
 }

@@ -64,11 +64,18 @@ function sortOut(block: Block, column: number, lines: readonly Line[], around: r
 function putBefore(lines: readonly string[], next: Node | undefined, block: Block): void {
   const first = lines.findIndex((line) => line !== '')
   if (first === -1) return
-  if (!next) block.comment = joined(lines.join('\n'), block.comment).replace(/\n+$/, '')
+  if (!next) block.comment = withoutLast(joined(lines.join('\n'), block.comment))
   else {
     next.commentBefore = joined(lines.slice(first).join('\n'), next.commentBefore)
     if (first > 0) next.spaceBefore = true
   }
+}
+
+/** Without the line breaks at its end. A pattern would look from each of them to the end. */
+function withoutLast(text: string): string {
+  let end = text.length
+  while (text[end - 1] === '\n') end--
+  return text.slice(0, end)
 }
 
 function joined(first: string, second: string | null | undefined): string {

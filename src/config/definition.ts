@@ -129,6 +129,8 @@ const RELAY_FIRST = 'expected the relay as the first property, a switch called s
 export function propertyIn(name: string, said: Raw): Understood<Property> {
   if (OURS.has(name)) return wrong('the bridge adds this property to every plug by itself')
   if (!NAME.test(name)) return wrong('expected a name of small letters, digits and "_", such as surge_power')
+  if (name in Object.prototype)
+    return wrong('expected another name: every object in JavaScript has one of this name')
   if (TOPIC_WORDS.has(name))
     return wrong('expected another name: this one is a word of the topics themselves')
   if (!isMapping(said)) return wrong(`expected where it is found, such as {miot: 2.1}, got ${kindOf(said)}`)
@@ -247,7 +249,10 @@ function check<T>(schema: z.ZodObject & z.ZodType<T>, read: Raw): Understood<T> 
 function fromIssue(issue: z.core.$ZodIssue, known: readonly string[]): Broken[] {
   const path = issue.path.map((key) => (typeof key === 'symbol' ? '' : key))
   if (issue.code !== 'unrecognized_keys') return [{path, message: issue.message}]
-  return issue.keys.map((key) => ({path: [...path, key], message: `unknown key${suggestion(key, known)}`}))
+  return issue.keys.map((key) => ({
+    path: [...path, key],
+    message: () => `unknown key${suggestion(key, known)}`,
+  }))
 }
 
 function wrong(message: string, ...path: string[]): {broken: Broken[]} {

@@ -22,16 +22,23 @@ interface Kind<T> {
   /** What came instead, for an error. */
   got?: (text: string) => string
   keywords: Keywords
+  /** Characters. What is longer is refused unread: no pattern is tried on it. */
+  most?: number
 }
 
-function scalar<T>({expected, read, got = quoted, keywords}: Kind<T>) {
+const ANY_LENGTH = Number.POSITIVE_INFINITY
+/** No name, number, address or the like is longer. */
+const LONGEST_WORD = 1000
+
+function scalar<T>({expected, read, got = quoted, keywords, most = LONGEST_WORD}: Kind<T>) {
   const wrong = (came: string) => `expected ${expected}, got ${came}`
   return z
     .string({error: ({input}) => wrong(kindOf(input))})
     .transform((text, context) => {
-      const value = read(text)
+      const value = text.length > most ? undefined : read(text)
       if (value !== undefined) return value
-      context.issues.push({code: 'custom', message: wrong(got(text)), input: text})
+      const came = text.length > most ? `${text.length} characters` : got(text)
+      context.issues.push({code: 'custom', message: wrong(came), input: text})
       return z.NEVER
     })
     .meta({...keywords, title: expected})
@@ -46,21 +53,21 @@ export function otherwise<T>(kind: z.ZodType<T, string>, value: string | number 
 export function text(what = 'text') {
   const read = (written: string) => (isText(written) ? written : undefined)
   const got = () => 'some with control characters or halves of characters in it'
-  return scalar({expected: what, read, got, keywords: {type: 'string'}})
+  return scalar({most: ANY_LENGTH, expected: what, read, got, keywords: {type: 'string'}})
 }
 
 /** What goes into a field of an MQTT packet, where brokers refuse control characters (MQTT 5 §1.5.4). @param least characters */
 export function mqttText(least = 0) {
   const read = (written: string) => (mqttTextProblem(written) || written.length < least ? undefined : written)
   const got = (written: string) => mqttTextProblem(written) ?? 'nothing'
-  return scalar({expected: 'text', read, got, keywords: {type: 'string'}})
+  return scalar({most: ANY_LENGTH, expected: 'text', read, got, keywords: {type: 'string'}})
 }
 
 /** Any bytes of text but NUL, which many brokers take for the end. */
 export function mqttSecret() {
   const read = (written: string) => (mqttSecretProblem(written) ? undefined : new Secret(written))
   const got = (written: string) => mqttSecretProblem(written) ?? ''
-  return scalar({expected: 'text', read, got, keywords: {type: 'string'}})
+  return scalar({most: ANY_LENGTH, expected: 'text', read, got, keywords: {type: 'string'}})
 }
 
 export function pattern(what: string, allowed: RegExp) {
@@ -117,7 +124,7 @@ export function number() {
   return scalar({expected: 'a number', read, keywords: {type: 'number'}})
 }
 
-const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,2})?$/i
+const NUMBER = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d{1,2})?$/i
 
 /** A model as `miIO.info` names it. */
 export function modelId() {
@@ -220,7 +227,7 @@ export function pem() {
   const read = (written: string) => (written.startsWith(PEM) ? written : undefined)
   const got = (written: string) =>
     `${written.length} characters that are none; to read it from a file, write "!file" before the path`
-  return scalar({expected: 'PEM text', read, got, keywords: {type: 'string'}})
+  return scalar({most: ANY_LENGTH, expected: 'PEM text', read, got, keywords: {type: 'string'}})
 }
 
 export function secretPem() {
@@ -263,7 +270,7 @@ export function brokerUrl() {
   const expected = 'an address mqtt://, mqtts://, ws:// or wss://'
   const got = (written: string) => brokerUrlProblem(written) ?? 'another'
   const keywords = {type: 'string', pattern: '^(mqtts?|wss?)://'}
-  return scalar({expected, read: readBrokerUrl, got, keywords})
+  return scalar({most: ANY_LENGTH, expected, read: readBrokerUrl, got, keywords})
 }
 
 /** One value, or a list of at least one. */

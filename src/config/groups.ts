@@ -2,7 +2,7 @@
 import {z} from 'zod'
 import {nameKey, nameProblem} from './names.ts'
 import type {Broken} from './plugs.ts'
-import {quoted, suggestion} from './problems.ts'
+import {type Message, quoted, suggestion} from './problems.ts'
 import type {Raw} from './yaml.ts'
 
 /** What is not understood here, the schema complains of. */
@@ -17,10 +17,10 @@ const written = z
 
 export function brokenGroups(read: Raw | undefined): Broken[] {
   const {devices, groups} = written.parse(read)
-  const plugs = Object.keys(devices)
-  const names = Object.keys(groups)
+  const plugs = new Set(Object.keys(devices))
+  const names = new Set(Object.keys(groups))
   return [
-    ...names.flatMap(misnamed),
+    ...[...names].flatMap(misnamed),
     ...namedTwice(plugs, names),
     ...Object.entries(groups).flatMap(([name, {members}]) => wrongMembers(name, members, plugs, names)),
   ]
@@ -32,9 +32,9 @@ function misnamed(name: string): Broken[] {
 }
 
 /** Plugs and groups share their topics, and Home Assistant does not tell names by their case. */
-function namedTwice(plugs: readonly string[], groups: readonly string[]): Broken[] {
-  const taken = new Map(plugs.map((name) => [nameKey(name), `the plug "${name}"`]))
-  return groups.flatMap((name) => {
+function namedTwice(plugs: ReadonlySet<string>, groups: ReadonlySet<string>): Broken[] {
+  const taken = new Map([...plugs].map((name) => [nameKey(name), `the plug "${name}"`]))
+  return [...groups].flatMap((name) => {
     const holder = taken.get(nameKey(name))
     if (holder === undefined) taken.set(nameKey(name), `the group "${name}"`)
     const message = `expected a name of its own, got that of ${holder} (case does not count)`
@@ -45,11 +45,13 @@ function namedTwice(plugs: readonly string[], groups: readonly string[]): Broken
 function wrongMembers(
   name: string,
   members: readonly string[],
-  plugs: readonly string[],
-  groups: readonly string[],
+  plugs: ReadonlySet<string>,
+  groups: ReadonlySet<string>,
 ): Broken[] {
+  const before = new Set<string>()
   return members.flatMap((member, index) => {
-    const message = memberProblem(member, members.indexOf(member) < index, plugs, groups)
+    const message = memberProblem(member, before.has(member), plugs, groups)
+    before.add(member)
     return message === undefined ? [] : [{path: ['groups', name, 'members', index], message}]
   })
 }
@@ -57,12 +59,12 @@ function wrongMembers(
 function memberProblem(
   member: string,
   isRepeated: boolean,
-  plugs: readonly string[],
-  groups: readonly string[],
-): string | undefined {
+  plugs: ReadonlySet<string>,
+  groups: ReadonlySet<string>,
+): Message | undefined {
   if (isRepeated) return `expected each plug once, got ${quoted(member)} again`
-  if (plugs.includes(member)) return undefined
-  if (groups.includes(member))
-    return `expected a plug, got the group ${quoted(member)}: list its plugs instead`
-  return `expected the name of a plug under devices, got ${quoted(member)}${suggestion(member, plugs)}`
+  if (plugs.has(member)) return undefined
+  if (groups.has(member)) return `expected a plug, got the group ${quoted(member)}: list its plugs instead`
+  return () =>
+    `expected the name of a plug under devices, got ${quoted(member)}${suggestion(member, [...plugs])}`
 }

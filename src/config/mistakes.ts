@@ -30,6 +30,7 @@ const WORDS = new Map([
   ['BAD_DQ_ESCAPE', 'no such escape in double quotes; in single quotes a backslash is itself'],
   ['BAD_DIRECTIVE', 'unknown directive; text that starts with "%" needs quotes'],
   ['UNEXPECTED_TOKEN', 'unexpected here; look at the quotes, brackets and the indentation'],
+  ['RESOURCE_EXHAUSTION', 'expected fewer brackets within brackets, or lines indented less deep'],
   ['NON_STRING_KEY', 'expected text as a key'],
 ])
 

@@ -4,7 +4,7 @@ import {join} from 'node:path'
 import type {Model} from '../models/model.ts'
 import {definitionIn} from './definition.ts'
 import {LONGEST_VALUE, readText, reason} from './files.ts'
-import type {Problem} from './problems.ts'
+import {type Message, type Problem, said} from './problems.ts'
 import {type Path, Places, parseYaml, readYaml} from './yaml.ts'
 
 /** One file of the folder: what it holds, or why it cannot be read. */
@@ -66,7 +66,7 @@ function readDefinition({file, content}: ModelFile): ReadFile {
   const yaml = parseYaml(content, file)
   const problems = [...yaml.problems]
   if (!yaml.readable) return {problems, problemAt}
-  const report = (path: Path, message: string) => problems.push(problemAt(path, message))
+  const report = (path: Path, message: Message) => problems.push(problemAt(path, said(message)))
   const read = readYaml(yaml, {
     places,
     report,

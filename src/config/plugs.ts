@@ -6,12 +6,12 @@ import {z} from 'zod'
 import {MIIO_PORT} from '../miio/packet.ts'
 import * as a from './fields.ts'
 import {nameKey, nameProblem} from './names.ts'
-import {quoted} from './problems.ts'
+import {type Message, quoted} from './problems.ts'
 import type {Path, Raw} from './yaml.ts'
 
 export interface Broken {
   path: Path
-  message: string
+  message: Message
 }
 
 /** What makes a plug the one it is. `null`: written, but not understood. */

@@ -14,15 +14,47 @@ export interface Problem extends Place {
   message: string
 }
 
-/** Thrown with every problem found. Its message has one line for each: `config.yaml:12:5 devices.desk.token: expected …`. */
+/** What to say of a problem. What takes long to find out, such as what was meant, is found out for those that are told. */
+export type Message = string | (() => string)
+
+/** A problem as it was found. */
+export interface Finding extends Omit<Problem, 'message'> {
+  message: Message
+}
+
+/** More problems than this at once are one mistake, made everywhere: nobody reads them, and a log or broker has to carry them. */
+const MOST_TOLD = 100
+
+/**
+ * Thrown with the first hundred problems, and how many more there are. Its message has one line for each:
+ * `config.yaml:12:5 devices.desk.token: expected …`.
+ */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
   readonly problems: readonly Problem[]
+  /** Of all problems. */
+  readonly count: number
 
-  constructor(problems: readonly Problem[]) {
+  constructor(findings: readonly Finding[]) {
+    const problems = told(findings)
     super(problems.map(describe).join('\n'))
     this.problems = problems
+    this.count = findings.length
   }
+}
+
+function told(findings: readonly Finding[]): Problem[] {
+  const problems = findings
+    .slice(0, MOST_TOLD)
+    .map((finding) => ({...finding, message: said(finding.message)}))
+  const more = findings.length - problems.length
+  const {file = ''} = findings.at(MOST_TOLD) ?? {}
+  return more > 0 ? [...problems, {file, path: '', message: `and ${more} more problems`}] : problems
+}
+
+/** The words of a message, which may take long to find. */
+export function said(message: Message): string {
+  return typeof message === 'string' ? message : message()
 }
 
 function describe({file, line, column, path, message}: Problem): string {
@@ -60,6 +92,9 @@ const ELSEWHERE = new Map([
   ['port', 'url'],
 ])
 
+/** A word further away is another word. */
+const MOST_EDITS = 3
+
 /** `, did you mean "token"?` when one of `known` is close to `word`, or is another word for it, else nothing. */
 export function suggestion(word: string, known: readonly string[]): string {
   const meant = ELSEWHERE.get(word.toLowerCase())
@@ -68,9 +103,13 @@ export function suggestion(word: string, known: readonly string[]): string {
 }
 
 function nearest(word: string, known: readonly string[]): string | undefined {
+  if (word.length > LONGEST_QUOTED) return undefined
   return known
+    .filter(({length}) => Math.abs(length - word.length) <= MOST_EDITS)
     .map((candidate) => ({candidate, edits: distance(word.toLowerCase(), candidate.toLowerCase())}))
-    .filter(({candidate, edits}) => edits <= Math.min(3, Math.max(1, Math.floor(candidate.length / 3))))
+    .filter(
+      ({candidate, edits}) => edits <= Math.min(MOST_EDITS, Math.max(1, Math.floor(candidate.length / 3))),
+    )
     .sort((a, b) => a.edits - b.edits)[0]?.candidate
 }
 

@@ -2,7 +2,7 @@
 import {basename, dirname, resolve} from 'node:path'
 import {type Environment, filesInEnvironment} from './environment.ts'
 import {LONGEST_DOCUMENT, LONGEST_VALUE, readText, reason} from './files.ts'
-import {type Problem, quoted} from './problems.ts'
+import {type Message, type Problem, quoted, suggestion} from './problems.ts'
 import {isSetting} from './settings.ts'
 import type {Tag} from './tags.ts'
 import {type Path, Places, parseYaml, type Raw, readYaml, type YamlFile} from './yaml.ts'
@@ -13,8 +13,27 @@ export type ReadFile = (path: string) => string
 /** Beside config.yaml. */
 export const SECRETS = 'secrets.yaml'
 
-/** A tag that stands for nothing. `message` says what was expected. */
-export class Unresolved extends Error {}
+/** What stands after a tag may be the secret itself, by mistake: only what looks like a name is repeated in an error. */
+const VARIABLE = /^[A-Z_][A-Z0-9_]*$/
+const WORDS = /^[A-Za-z]+(?:[_.-](?:[A-Za-z]+|\d+))*$/
+
+/** Characters of a file's name that is one word. */
+const LONGEST_WORD = 40
+
+function isPath(written: string): boolean {
+  return /[/.]/.test(written) || (written.length <= LONGEST_WORD && WORDS.test(written))
+}
+
+/** A tag that stands for nothing. */
+export class Unresolved extends Error {
+  /** What was expected. */
+  readonly words: Message
+
+  constructor(words: Message) {
+    super()
+    this.words = words
+  }
+}
 
 /** Resolves the tags of one configuration file. */
 export class Sources {
@@ -25,7 +44,7 @@ export class Sources {
   readonly #folder: string
   readonly #env: Environment
   readonly #readFile: ReadFile
-  #secrets: Raw | undefined
+  #secrets: ReadonlyMap<string, Raw> | undefined
 
   constructor(file: string, env: Environment, readFile: ReadFile) {
     this.#folder = dirname(file)
@@ -41,43 +60,44 @@ export class Sources {
       case '!env':
         return this.#variable(written)
       case '!file':
-        return this.content(resolve(this.#folder, written))
+        return this.content(resolve(this.#folder, written), isPath(written))
       case '!secret':
         return this.#secret(written)
     }
   }
 
-  /** What a file holds, without the newline that editors put at its end. @throws Unresolved */
-  content(path: string): string {
+  /** What a file holds, without the newline that editors put at its end. @param isShown in the error @throws Unresolved */
+  content(path: string, isShown = true): string {
     try {
       return this.#readFile(path).replace(/\r?\n$/, '')
     } catch (error) {
-      throw new Unresolved(`cannot read ${path}: ${reason(error)}`)
+      throw new Unresolved(`cannot read ${isShown ? path : 'the file that is named here'}: ${reason(error)}`)
     }
   }
 
   #variable(name: string): string {
     this.variables.add(name)
-    const text = this.#env[name]
-    if (text === undefined) throw new Unresolved(`the environment variable ${quoted(name)} is not set`)
-    return text
+    const text = Object.hasOwn(this.#env, name) ? this.#env[name] : undefined
+    if (text !== undefined) return text
+    const which = VARIABLE.test(name) ? quoted(name) : 'that is named here'
+    const known = Object.keys(this.#env)
+    throw new Unresolved(() => `the environment variable ${which} is not set${suggestion(name, known)}`)
   }
 
   #secret(name: string): string {
     this.#secrets ??= this.#readSecrets()
-    const text =
-      typeof this.#secrets === 'object'
-        ? Object.entries(this.#secrets).find(([key]) => key === name)
-        : undefined
-    if (typeof text?.[1] === 'string') return text[1]
-    throw new Unresolved(`${SECRETS} has no text called ${quoted(name)}`)
+    const text = this.#secrets.get(name)
+    if (typeof text === 'string') return text
+    const which = WORDS.test(name) ? `called ${quoted(name)}` : 'of the name that stands here'
+    throw new Unresolved(`${SECRETS} has no text ${which}`)
   }
 
-  #readSecrets(): Raw {
+  #readSecrets(): ReadonlyMap<string, Raw> {
     const path = resolve(this.#folder, SECRETS)
     const yaml = parseYaml(this.content(path), path)
     this.problems.push(...yaml.problems)
-    return (yaml.readable ? readYaml(yaml, plainText) : undefined) ?? {}
+    const read = yaml.readable ? readYaml(yaml, plainText) : undefined
+    return new Map(typeof read === 'object' && !Array.isArray(read) ? Object.entries(read) : [])
   }
 }
 

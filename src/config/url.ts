@@ -9,6 +9,8 @@ export interface BrokerUrl {
   password?: Secret
 }
 
+/** RFC 1035 §2.3.4 */
+const LONGEST_HOST = 253
 const PROTOCOLS = new Set(['mqtt:', 'mqtts:', 'ws:', 'wss:'])
 
 /** The parts of a broker's address, or `undefined` for anything that is none. */
@@ -36,6 +38,7 @@ export function brokerUrlProblem(written: string): string | undefined {
   if (!PROTOCOLS.has(protocol)) return `one that starts with "${protocol.slice(0, 12)}//"`
   if (!hostname) return 'one without a host'
   if (search || hash) return 'one with "?" or "#", where a login would be shown: use username and password'
+  if (hostname.length > LONGEST_HOST) return `one whose host is longer than ${LONGEST_HOST} characters`
   if (hostname.includes('%')) return 'one whose host is no ASCII name (others are written "xn--…")'
   if (port === '0') return 'one with the port 0'
   if (!protocol.startsWith('ws') && !['', '/'].includes(pathname))

@@ -12,6 +12,7 @@ import {
   type Pair,
   parseDocument,
   type Scalar,
+  visit,
   type YAMLMap,
 } from 'yaml'
 import {isReadable, mistakesIn} from './mistakes.ts'
@@ -88,8 +89,8 @@ export interface ReadOptions {
   report: (path: Path, message: string) => void
 }
 
-/** More aliases than any file written by hand has; a file that multiplies itself has more. */
-const MOST_ALIASES = 100_000
+/** More values by aliases than any file written by hand has; a file that multiplies itself has more. */
+const MOST_REPEATED = 1_000_000
 
 /** Reads a parsed file as text, lists and mappings. */
 export function readYaml(yaml: YamlFile, options: ReadOptions): Raw | undefined {
@@ -101,7 +102,11 @@ class Reader {
   readonly #yaml: YamlFile
   readonly #options: ReadOptions
   readonly #around = new Set<Node>()
+  /** What each alias stands for: found for all at once, since the parser looks through the whole file for each. */
+  #anchored: ReadonlyMap<Alias, Node> | undefined
+  /** How many aliases are around what is read, and how many values were read within any. */
   #aliases = 0
+  #repeated = 0
 
   constructor(yaml: YamlFile, options: ReadOptions) {
     this.#yaml = yaml
@@ -109,19 +114,30 @@ class Reader {
   }
 
   read(node: Node | null, path: Path): Raw | undefined {
+    if (this.#aliases > 0 && ++this.#repeated > MOST_REPEATED) return this.#endless(path)
     if (isAlias(node)) return this.#alias(node, path)
     if (isScalar(node)) return this.#scalar(node, path)
     return isCollection(node) ? this.#collection(node, path) : undefined
   }
 
   #alias(alias: Alias, path: Path): Raw | undefined {
-    const node = alias.resolve(this.#yaml.document)
-    if (node && !this.#around.has(node) && ++this.#aliases <= MOST_ALIASES) return this.read(node, path)
-    this.#options.report(
-      path,
-      'expected a file of finite size: this alias contains itself, or there are too many',
-    )
-    return undefined
+    this.#anchored ??= anchoredIn(this.#yaml.document)
+    const node = this.#anchored.get(alias)
+    if (!node || this.#around.has(node)) return this.#contains(path)
+    this.#aliases++
+    const value = this.read(node, path)
+    this.#aliases--
+    return value
+  }
+
+  #contains(path: Path): undefined {
+    this.#options.report(path, 'expected a file of finite size: this alias contains itself')
+  }
+
+  /** Said once: whatever follows is too much as well. */
+  #endless(path: Path): undefined {
+    if (this.#repeated === MOST_REPEATED + 1)
+      this.#options.report(path, 'expected a file of finite size: its aliases make too much of it')
   }
 
   #scalar(scalar: Scalar, path: Path): string | undefined {
@@ -184,6 +200,21 @@ class Reader {
   #placeOf(node: Node): Place {
     return this.#yaml.place(node.range?.[0] ?? 0)
   }
+}
+
+/** An anchor counts from where it stands to where the next of its name does (YAML 1.2 §3.2.2.2). */
+function anchoredIn(document: Document.Parsed): Map<Alias, Node> {
+  const anchors = new Map<string, Node>()
+  const anchored = new Map<Alias, Node>()
+  visit(document, {
+    Node: (_, node) => {
+      if (isAlias(node)) {
+        const meant = anchors.get(node.source)
+        if (meant) anchored.set(node, meant)
+      } else if (node.anchor) anchors.set(node.anchor, node)
+    },
+  })
+  return anchored
 }
 
 /** Whether it says nothing: empty, `~` or `null`. */
