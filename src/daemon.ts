@@ -13,6 +13,8 @@ import {Reports} from './bridge/reports.ts'
 import {Requests} from './bridge/requests.ts'
 import {Scrubbing} from './bridge/scrubbing.ts'
 import {States} from './bridge/states.ts'
+import {CutShort} from './bridge/verbs.ts'
+import {Warner} from './bridge/warner.ts'
 import {type Clock, type Random, within} from './clock.ts'
 import {type Config, maskedConfig, secretsOf} from './config.ts'
 import type {EnergyLedger} from './energy-ledger.ts'
@@ -59,6 +61,8 @@ const COMMAND_GRACE_MS = 2000
 const GOODBYE_GRACE_MS = 1000
 /** For the state folder, before the broker: kWh matter more than a word. */
 const SAVE_GRACE_MS = 500
+/** A command where states are published is worth a hint; more plugs than these would have the broker send back too much. */
+const MOST_WATCHED = 500
 /** A poll this much overdue means that nothing moves any more. */
 const STALLED_MS = 30_000
 
@@ -90,8 +94,8 @@ export class Daemon {
   #config: Config
   /** Ends the listening for warnings: the log outlives this bridge, and must not keep it alive. */
   #deafen = () => {}
-  /** Topics of retained commands that were warned of. */
-  readonly #ignored = new Set<string>()
+  /** Of retained commands. */
+  readonly #warner: Warner
   readonly #stopping = new AbortController()
   #starting: Promise<void> = Promise.resolve()
   #stopped: Promise<void> | undefined
@@ -107,7 +111,9 @@ export class Daemon {
     this.#topics = new Topics(
       config.mqtt.base_topic,
       config.homeassistant.enabled ? config.homeassistant.status_topic : undefined,
+      config.homeassistant.discovery_prefix,
     )
+    this.#warner = new Warner(options)
     const troubles = new Troubles(clock, (text) => options.log.warn(text))
     const log = (text: string) => troubles.tell(text)
     const {bind, broadcast} = config.network
@@ -196,6 +202,7 @@ export class Daemon {
     this.#leftovers.stop()
     this.#groups.stop()
     this.#outages.stop()
+    for (const each of [this.#requests, this.#commands, this.#warner]) each.stop()
     await this.#household.stop(COMMAND_GRACE_MS)
     await within(clock, clock.now() + SAVE_GRACE_MS, this.#save()) // whatever happens to the connection
     this.#deafen()
@@ -227,6 +234,7 @@ export class Daemon {
     const {added, changed, removed} = await this.#household.refurnish(config, COMMAND_GRACE_MS)
     for (const name of [...removed, ...changed]) this.#forget(before.get(name))
     this.#rememberWhichAreConfigured()
+    for (const name of removed) this.#noteRename(name, before.get(name)?.did, added)
     this.#groups.replace(config.groups)
     await this.#connection.resubscribe()
     if (this.#connection.connected) this.#leftovers.sweep()
@@ -281,7 +289,7 @@ export class Daemon {
       will: retained(this.#topics.bridge('state'), {state: 'offline'}),
       commands: () => this.#topics.commands([...this.#household.plugs.keys(), ...this.#groups.all.keys()]),
       echoTopic: this.#topics.request('self_test'),
-      news: () => [...this.#topics.news, ...this.#leftovers.filters],
+      news: () => [...this.#topics.news, ...this.#watched(), ...this.#leftovers.filters],
       clock,
       random,
       log,
@@ -342,6 +350,12 @@ export class Daemon {
     this.#readiness.follow(plug) // last: what it says of the bridge is to come after what the others say of the plug
   }
 
+  /** A plug is its did: one that was removed and added under another name was renamed. */
+  #noteRename(from: string, did: number | undefined, added: readonly string[]): void {
+    const to = added.find((name) => did !== undefined && this.#household.plugs.get(name)?.did === did)
+    if (to !== undefined) this.#commands.renamed(from, to)
+  }
+
   #forget(plug: ConfiguredPlug | undefined): void {
     if (!plug) return
     this.#readiness.forget(plug) // it may be the last that was awaited
@@ -383,30 +397,39 @@ export class Daemon {
     this.#groups.announce()
   }
 
+  get #isStopping(): boolean {
+    return this.#stopping.signal.aborted
+  }
+
   #dispatch(incoming: Incoming): void {
-    if (this.#stopping.signal.aborted || this.#pauses.check() || this.#leftovers.hear(incoming)) return
+    if (this.#pauses.check() || this.#leftovers.hear(incoming)) return
     const topic = this.#topics.parse(incoming.topic)
-    if (!topic) return
-    if (topic.kind === 'home_assistant_status') {
-      void this.#homeAssistant?.born(incoming.payload.toString(), incoming.retained)
+    if (topic?.kind === 'home_assistant_status') {
+      if (!this.#isStopping) void this.#homeAssistant?.born(incoming.payload.toString(), incoming.retained)
     } else if (incoming.retained) {
-      this.#ignore(incoming)
-    } else if (topic.kind === 'request') {
-      void this.#requests.handle(topic.verb, incoming)
-    } else {
-      void this.#commands.handle(topic, incoming)
+      if (topic) this.#ignore(incoming)
+    } else if (topic?.kind === 'request') {
+      void this.#requests.handle(topic.verb, incoming) // also while stopping: it is answered
+    } else if (!this.#isStopping) {
+      if (topic) void this.#commands.handle(topic, incoming)
+      else this.#commands.misdirected(incoming)
     }
+  }
+
+  /** Where states are published, as long as there are few: somebody may send commands there. */
+  #watched(): string[] {
+    return this.#household.plugs.size + this.#groups.all.size <= MOST_WATCHED ? [this.#topics.states] : []
   }
 
   /** The broker shows what lies there at every connect: it is worth one warning, until somebody clears it. */
   #ignore({topic, payload}: Incoming): void {
-    if (payload.length === 0) this.#ignored.delete(topic)
-    else if (!this.#ignored.has(topic)) {
-      this.#ignored.add(topic)
-      this.#options.log.warn(
-        `ignored a retained message on ${topic}: a command that lies there would be repeated at every start`,
+    if (payload.length === 0) this.#warner.forget(topic)
+    else
+      this.#warner.warn(
+        topic,
+        () =>
+          `ignored a retained message on ${topic.slice(0, 200)}: a command that lies there would be repeated at every start`,
       )
-    }
   }
 
   /** What is secret in a configuration is in no message from now on; names and topics are not masked for a password of the same word. */
@@ -416,18 +439,30 @@ export class Daemon {
   }
 
   #setLogLevel(level: LogLevel): void {
-    this.#options.log.setLevel(level)
+    const {log} = this.#options
+    if (level === log.level) return
+    log.setLevel(level)
     this.#reports.info()
   }
 
   async #discover(timeout: number): Promise<unknown> {
     const known = new Map([...this.#household.plugs.values()].map((plug) => [plug.did, plug.name]))
+    let isCutShort = false
     const found = await this.#discovery.scan({
       timeout,
       onFound: ({did, host}) =>
         this.#reports.event('device_discovered', {did, address: host, name: known.get(did) ?? null}),
+      onTooMany: () => {
+        isCutShort = true
+      },
     })
-    return found.map(({did, host, uptime}) => ({did, address: host, uptime, name: known.get(did) ?? null}))
+    const told = found.map(({did, host, uptime}) => ({
+      did,
+      address: host,
+      uptime,
+      name: known.get(did) ?? null,
+    }))
+    return isCutShort ? new CutShort(told) : told
   }
 
   #udp(): Record<string, number> {

@@ -5,14 +5,17 @@ import type {Log} from '../log.ts'
 import type {Value} from '../models/model.ts'
 import type {Incoming} from '../mqtt/connection.ts'
 import type {CommandTopic, Topics} from '../mqtt/topics.ts'
+import {Answers} from './answers.ts'
 import {Group} from './group.ts'
 import type {Groups} from './groups.ts'
+import {nearest} from './nearest.ts'
 import {carryOut, type Order, understand} from './orders.ts'
 import {Misunderstood} from './payload.ts'
 import type {Plug} from './plug.ts'
-import {answer, type Publisher} from './publisher.ts'
+import type {Publisher} from './publisher.ts'
 import type {States} from './states.ts'
 import {type Outcome, Together} from './together.ts'
+import {Warner} from './warner.ts'
 
 export interface CommandOptions {
   plugs: ReadonlyMap<string, Plug>
@@ -35,14 +38,21 @@ type DeviceCommand = Extract<CommandTopic, {kind: 'set' | 'get'}>
 
 /** So many names are told of those that failed, and of those that exist. */
 const MOST_NAMES = 10
+/** So many renamed plugs are remembered, the last ones. */
+const MOST_RENAMED = 1000
 
 export class Commands {
   readonly #options: CommandOptions
   readonly #together: Together
-  readonly #warned = new Set<string>()
+  readonly #answers: Answers
+  readonly #warner: Warner
+  /** The newer name of plugs that were renamed since the start. */
+  readonly #renamed = new Map<string, string>()
 
   constructor(options: CommandOptions) {
     this.#options = options
+    this.#answers = new Answers(options)
+    this.#warner = new Warner(options)
     const obey = (...order: Parameters<typeof carryOut>) => this.#obey(...order)
     this.#together = new Together({clock: options.clock, obey})
   }
@@ -51,10 +61,7 @@ export class Commands {
   async handle(command: DeviceCommand, incoming: Incoming): Promise<void> {
     const {plugs, groups, clock} = this.#options
     const target = plugs.get(command.name) ?? groups.all.get(command.name)
-    if (!target) {
-      const known = [...plugs.keys(), ...groups.all.keys()].slice(0, MOST_NAMES).join(', ')
-      return this.#warnOnce(incoming.topic, `no plug or group is called ${command.name}: known are ${known}`)
-    }
+    if (!target) return this.#warner.warn(incoming.topic, () => this.#unknown(command.name))
     const received = clock.now()
     const told: Told = {request: {}}
     const failure = await this.#carryOut(target, command, incoming, received, told).then(
@@ -64,6 +71,33 @@ export class Commands {
     this.#noteInternal(failure)
     if (failure instanceof Misunderstood) told.transaction = failure.transaction
     this.#answer(target.name, incoming, told, failure, Math.round(clock.now() - received))
+  }
+
+  /** A message that is no command, where somebody may have meant one. What is published with a state is JSON. */
+  misdirected({topic, payload}: Incoming): void {
+    const {topics, plugs, groups} = this.#options
+    const name = topics.meant(topic)
+    if (name === undefined || payload.length === 0) return
+    if (topic === topics.state(name) && !isBareWord(payload)) return
+    const isKnown = plugs.has(name) || groups.all.has(name)
+    this.#warner.warn(topic, () =>
+      isKnown
+        ? `no command can be given on ${topic}: those for ${name} go to ${topics.state(name)}/set`
+        : this.#unknown(name),
+    )
+  }
+
+  /** A plug has another name now: whoever still commands the old one is told. */
+  renamed(from: string, to: string): void {
+    this.#renamed.delete(from)
+    this.#renamed.set(from, to)
+    const [oldest] = this.#renamed.keys()
+    if (oldest !== undefined && this.#renamed.size > MOST_RENAMED) this.#renamed.delete(oldest)
+  }
+
+  stop(): void {
+    this.#warner.stop()
+    this.#answers.stop()
   }
 
   async #carryOut(
@@ -112,13 +146,12 @@ export class Commands {
     failure: CommandError | undefined,
     elapsed: number,
   ): void {
-    const {publisher, topics} = this.#options
     const result = {
       ...resultOf(data, failure, {request}),
       ...(transaction === undefined ? {} : {transaction}),
       elapsed_ms: elapsed,
     }
-    publisher.publish(answer(incoming, topics.response(name), result))
+    this.#answers.give(incoming, this.#options.topics.response(name), result)
   }
 
   #noteInternal(failure: CommandError | undefined): void {
@@ -126,11 +159,38 @@ export class Commands {
       this.#options.log.error('a command failed for a reason nobody foresaw', {error: failure})
   }
 
-  #warnOnce(topic: string, text: string): void {
-    if (this.#warned.has(topic) || this.#warned.size > 1000) return
-    this.#warned.add(topic)
-    this.#options.log.warn(text, {topic})
+  /** What to say to whoever commands a plug or group that does not exist. */
+  #unknown(name: string): string {
+    const {plugs, groups} = this.#options
+    const names = [...plugs.keys(), ...groups.all.keys()]
+    const now = this.#nameNow(name)
+    const meant = now === undefined ? nearest(name, names) : undefined
+    const known = names.slice(0, MOST_NAMES).join(', ') || 'none'
+    return (
+      `no plug or group is called ${name.slice(0, 200)}: known are ${known}` +
+      (now === undefined ? '' : `; it was renamed to ${now}`) +
+      (meant === undefined ? '' : `, did you mean ${meant}?`)
+    )
   }
+
+  /** What a plug is called that was once called `name`; `undefined` for one that was not renamed, or is gone. */
+  #nameNow(name: string): string | undefined {
+    const seen = new Set<string>()
+    for (
+      let now = this.#renamed.get(name);
+      now !== undefined && !seen.has(now);
+      now = this.#renamed.get(now)
+    ) {
+      if (this.#options.plugs.has(now)) return now
+      seen.add(now)
+    }
+    return undefined
+  }
+}
+
+/** Such as `ON`, `on`, `"toggle"`, `1`: what people send to switch something. */
+function isBareWord(payload: Buffer): boolean {
+  return payload.length <= 40 && /^\s*"?[\w.-]+"?\s*$/.test(payload.toString())
 }
 
 /** One failure for all that failed: with the code of the first, in the order of the group. */

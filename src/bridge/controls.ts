@@ -27,7 +27,7 @@ export interface Controls {
    * @param edits asked for when all earlier changes are taken over, so that they follow from what is there then
    */
   edit(edits: () => readonly Edit[]): Promise<string | undefined>
-  /** Greets the whole LAN and lists who answers. @param timeout milliseconds */
+  /** Greets the whole LAN and lists who answers; a `CutShort` list when too many do. @param timeout milliseconds */
   discover(timeout: number): Promise<unknown>
   /** Whether somebody allowed requests to send a plug anything. */
   allowsRawCalls(): boolean

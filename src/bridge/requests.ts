@@ -4,12 +4,16 @@ import {CommandError, toCommandError} from '../device/errors.ts'
 import type {Log} from '../log.ts'
 import type {Incoming} from '../mqtt/connection.ts'
 import {type Topics, topicProblem} from '../mqtt/topics.ts'
+import {Answers} from './answers.ts'
 import {type Controls, logLevels} from './controls.ts'
 import {deviceVerbs} from './device-requests.ts'
 import {groupVerbs} from './group-requests.ts'
+import {Line} from './line.ts'
 import {type Parsed, parseRequest} from './payload.ts'
-import {answer, type Publisher} from './publisher.ts'
-import {type RequestContext, verb} from './verbs.ts'
+import type {Publisher} from './publisher.ts'
+import {Sharing} from './sharing.ts'
+import {CutShort, type RequestContext, verb} from './verbs.ts'
+import {Warner} from './warner.ts'
 
 const nothing = z.strictObject({})
 
@@ -45,18 +49,61 @@ export interface RequestOptions extends RequestContext {
   log: Log
 }
 
+/** Waiting or under way at any time: who asks for more is turned away at once. */
+const MOST_REQUESTS = 1000
+/** Of those, changes of the configuration: each writes the file and has it read again. */
+const MOST_CHANGES = 32
+/** Who may wait for one search of the network: its answer may have 100 KB. */
+const MOST_SHARING = 32
+/** So long a bridge that is to restart may take to stop: who asks for it meanwhile has asked for the same restart. */
+const RESTARTING_MS = 5000
+/** Broker and client may have it that one message comes twice (topics.ts, `commands`): no verb is called so, and twins come together. */
+const TWIN_MS = 1000
+
 export class Requests {
   readonly #options: RequestOptions
+  readonly #context: RequestContext
+  readonly #answers: Answers
+  readonly #warner: Warner
+  readonly #line: Line
+  #count = 0
+  #changes = 0
+  #lastTwin: {incoming: Incoming; at: number} | undefined
+  #isStopped = false
 
   constructor(options: RequestOptions) {
     this.#options = options
+    this.#context = {...options, controls: this.#bounded(options.controls)}
+    this.#answers = new Answers(options)
+    this.#warner = new Warner(options)
+    this.#line = new Line(options.clock)
   }
 
-  /** Carries a request out and answers it. Never rejects. */
+  /** Carries a request out when its turn comes, and answers it. Never rejects. */
   async handle(verb: string, incoming: Incoming): Promise<void> {
-    const {topics, log} = this.#options
+    const {topics} = this.#options
     if (topicProblem(topics.bridgeResponse(verb)))
-      return log.warn('a request without a verb cannot be answered', {verb})
+      return this.#warner.warn(incoming.topic, () => 'a request without a verb cannot be answered')
+    if (this.#isTwin(incoming)) return
+    if (this.#count >= MOST_REQUESTS) {
+      this.#turnAway(verb, incoming)
+      return
+    }
+    this.#count++
+    await this.#line.add(async (sent) => sent(await this.#carryOut(verb, incoming)))
+    this.#count--
+  }
+
+  /** From now on nothing more is begun, and what comes is told so. */
+  stop(): void {
+    this.#isStopped = true
+    this.#answers.stop()
+    this.#warner.stop()
+  }
+
+  /** @returns the size of the answer */
+  async #carryOut(verb: string, incoming: Incoming): Promise<number> {
+    const {log} = this.#options
     let request: Parsed = {values: {}}
     try {
       request = parseRequest(incoming.payload)
@@ -64,22 +111,89 @@ export class Requests {
       if (!handler)
         throw new CommandError(
           'invalid_payload',
-          `expected one of ${[...verbs.keys()].join(', ')}, got ${verb}`,
+          `expected one of ${[...verbs.keys()].join(', ')}, got ${verb.slice(0, 200)}`,
         )
-      this.#answer(verb, incoming, request, {
-        status: 'ok',
-        data: await handler.answer(this.#options, request.values),
-      })
+      if (this.#isStopped && verb !== 'restart') throw new CommandError('expired', 'the bridge is stopping')
+      const data = await handler.answer(this.#context, request.values)
+      const told = data instanceof CutShort ? {data: data.items, truncated: true} : {data}
+      return this.#answer(verb, incoming, request, {status: 'ok', ...told})
     } catch (error) {
       const {code, message} = toCommandError(error)
       if (code === 'internal') log.error(`the request ${verb} failed for a reason nobody foresaw`, {error})
-      this.#answer(verb, incoming, request, {status: 'error', error: {code, message}})
+      return this.#answer(verb, incoming, request, {status: 'error', error: {code, message}})
     }
   }
 
-  #answer(verb: string, incoming: Incoming, {transaction}: Parsed, result: Record<string, unknown>): void {
-    const {publisher, topics} = this.#options
-    const told = {...result, ...(transaction === undefined ? {} : {transaction})}
-    publisher.publish(answer(incoming, topics.bridgeResponse(verb), told))
+  #turnAway(verb: string, incoming: Incoming): void {
+    const error = {code: 'queue_full', message: `${MOST_REQUESTS} requests wait already`}
+    this.#answer(verb, incoming, transactionIn(incoming.payload), {status: 'error', error})
   }
+
+  #answer(verb: string, incoming: Incoming, {transaction}: Parsed, result: Record<string, unknown>): number {
+    const told = {...result, ...(transaction === undefined ? {} : {transaction})}
+    return this.#answers.give(incoming, this.#options.topics.bridgeResponse(verb), told)
+  }
+
+  /** Whether it is the message before once more, which two filters have caught. */
+  #isTwin(incoming: Incoming): boolean {
+    if (!/\/[sg]et(?:\/[^/]+)?$/.test(incoming.topic)) return false
+    const now = this.#options.clock.now()
+    const last = this.#lastTwin
+    const isTwin = last !== undefined && now - last.at < TWIN_MS && isSame(last.incoming, incoming)
+    this.#lastTwin = isTwin ? undefined : {incoming, at: now}
+    return isTwin
+  }
+
+  /** One search of the network at a time, one restart a run, and a few changes of the configuration. */
+  #bounded(controls: Controls): Controls {
+    const {clock} = this.#options
+    const scans = new Sharing<unknown>({clock, most: MOST_SHARING})
+    const restarts = new Sharing<string | undefined>({
+      clock,
+      most: Number.POSITIVE_INFINITY,
+      goodFor: (problems) => (problems === undefined ? RESTARTING_MS : 0),
+    })
+    return {
+      info: () => controls.info(),
+      health: () => controls.health(),
+      setLogLevel: (level) => controls.setLogLevel(level),
+      allowsRawCalls: () => controls.allowsRawCalls(),
+      edit: (edits) => this.#change(() => controls.edit(edits)),
+      discover: (timeout) => scans.run(`${timeout} ms`, () => controls.discover(timeout)),
+      renew: (how) =>
+        how === 'restart'
+          ? restarts.run(how, () => controls.renew(how))
+          : this.#change(() => controls.renew(how)),
+    }
+  }
+
+  async #change<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#changes >= MOST_CHANGES)
+      throw new CommandError('queue_full', `${MOST_CHANGES} changes of the configuration wait already`)
+    this.#changes++
+    try {
+      return await work()
+    } finally {
+      this.#changes--
+    }
+  }
+}
+
+/** What is turned away is not looked at closely: without a transaction that can be read, there is none. */
+function transactionIn(payload: Buffer): Parsed {
+  try {
+    return parseRequest(payload)
+  } catch {
+    return {values: {}}
+  }
+}
+
+function isSame(a: Incoming, b: Incoming): boolean {
+  const noData = Buffer.alloc(0)
+  return (
+    a.topic === b.topic &&
+    a.payload.equals(b.payload) &&
+    a.responseTopic === b.responseTopic &&
+    (a.correlationData ?? noData).equals(b.correlationData ?? noData)
+  )
 }

@@ -23,6 +23,15 @@ export interface Answering {
   answer(context: RequestContext, values: unknown): Promise<unknown>
 }
 
+/** A list that was cut short: its answer says so. */
+export class CutShort {
+  readonly items: readonly unknown[]
+
+  constructor(items: readonly unknown[]) {
+    this.items = items
+  }
+}
+
 /** A row of the table of requests: what it takes, and what it does. */
 export function verb<S extends z.ZodType>(schema: S, run: Verb<S>['run']): Answering {
   return {answer: async (context, values) => run(context, check(schema, values))}

@@ -3,7 +3,6 @@ import {setFlagsFromString} from 'node:v8'
 import type {Command} from 'commander'
 import {systemClock, within} from '../clock.ts'
 import {quoted, suggestion} from '../config/problems.ts'
-
 import {
   type Config,
   configPath,
@@ -13,7 +12,6 @@ import {
   removeUnfinishedEdits,
   secretsOf,
 } from '../config.ts'
-
 import {Daemon} from '../daemon.ts'
 import {HEALTH_FILE_VARIABLE, HealthFile} from '../health-file.ts'
 import {StateUnreadable} from '../kept-file.ts'
@@ -30,9 +28,12 @@ import {configuration} from './configuration.ts'
 import {CommandFailed, EXIT, UsageError} from './exit.ts'
 import {type Prepared, Runner, STOP_MS} from './runner.ts'
 import {interrupted} from './signals.ts'
+import {Spacing} from './spacing.ts'
 
 const TELL_MS = 300
 const HEARTBEAT_MS = 30_000
+/** Whoever asks for restarts all the time gets one so often: in between, plugs can be switched. */
+const BETWEEN_RESTARTS_MS = 5000
 /**
  * Garbage is collected when the heap has grown by this much, and not when it is several times as large, which is V8's choice where
  * there is much memory: 10,000 plugs take 290 MB in place of 520, for some 2 % of a core.
@@ -49,6 +50,7 @@ interface Process {
   log: RootLog
   redactor: Redactor
   notifier: SystemdNotifier
+  restarts: Spacing
 }
 
 export function runCommand(program: Command): void {
@@ -100,7 +102,7 @@ function forTheProcess(config: Config): Process {
   const log = createLog({level, format, redactor})
   endOnTheUnexpected(log)
   process.on('SIGUSR1', () => {}) // Node.js would open its debugger, which lets anybody on this machine run code here
-  return {log, redactor, notifier: systemd(log)}
+  return {log, redactor, notifier: systemd(log), restarts: new Spacing(systemClock, BETWEEN_RESTARTS_MS)}
 }
 
 function makeRunner(file: string, shared: Process): Runner {
@@ -127,7 +129,7 @@ function makeRunner(file: string, shared: Process): Runner {
 async function prepare(
   config: Config,
   folders: StateFolders,
-  {log, redactor}: Process,
+  {log, redactor, restarts}: Process,
   runner: () => Runner,
 ): Promise<Prepared> {
   hide(config, redactor)
@@ -150,7 +152,7 @@ async function prepare(
       store: folder.store,
       ledger: folder.ledger,
       catalogue,
-      onRenew: (how) => runner().reload(how),
+      onRenew: (how) => (how === 'restart' ? restarts.run(() => runner().reload(how)) : runner().reload(how)),
       onEdit: (edits) => runner().edit(edits),
     })
   }

@@ -23,6 +23,8 @@ export interface ScanOptions {
   /** Ends the scan early, with what was found so far. */
   signal?: AbortSignal | undefined
   onFound?: ((found: Found) => void) | undefined
+  /** Called once when more devices answer than are taken. */
+  onTooMany?: (() => void) | undefined
   /** Greet this one address instead of broadcasting; its first reply ends the scan. */
   only?: Endpoint | undefined
   /** Look for this device alone, wherever it is. */
@@ -79,7 +81,7 @@ export class Discovery {
    * Greets everybody, twice since UDP loses packets, and collects who answers: each device once, 1,000 at most.
    * @throws MiioError `unreachable` when not one hello could leave, or nobody knows where to
    */
-  async scan({timeout, signal, onFound, only, did}: ScanOptions): Promise<Found[]> {
+  async scan({timeout, signal, onFound, onTooMany, only, did}: ScanOptions): Promise<Found[]> {
     const targets = only ? [only] : this.#everywhere()
     if (targets.length === 0) return []
     const found = new Map<number, Found>()
@@ -93,9 +95,10 @@ export class Discovery {
       if (did !== undefined && one.did !== did) return
       if (found.has(one.did)) return
       if (found.size === MOST_FOUND) {
-        if (!isFull) this.#log(TOO_MANY)
+        if (isFull) return
         isFull = true
-        return
+        this.#log(TOO_MANY)
+        return onTooMany?.()
       }
       found.set(one.did, one)
       onFound?.(one)

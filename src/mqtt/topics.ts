@@ -48,22 +48,50 @@ const ANNOUNCEMENT = /^[^/].*\/device\/miio2mqtt_[A-Za-z0-9_-]+\/config$/
  */
 export function isPublishedUnder(bases: readonly string[], topic: string): boolean {
   if (topicProblem(topic) !== undefined) return false
-  return ANNOUNCEMENT.test(topic) || bases.some((base) => isBelow(base, topic))
+  return ANNOUNCEMENT.test(topic) || bases.some((base) => isOwn(base, topic))
 }
 
 /** Commands are what others publish. */
-function isBelow(base: string, topic: string): boolean {
-  return topic.startsWith(`${base}/`) && new Topics(base).parse(topic) === undefined
+function isOwn(base: string, topic: string): boolean {
+  return isBelow(topic, base) && new Topics(base).parse(topic) === undefined
 }
+/** Commands to names of so many levels are heard whatever names there are: whoever writes a wrong one is to be told. */
+const DEPTHS_HEARD = 8
+/** Where other software takes commands; here they are mistakes. One level after the name of a plug, so that no filter of commands catches them, too. */
+const COMMANDS_ELSEWHERE = ['command', 'cmd', 'cmnd', 'Set', 'SET']
+
+/** Answers are for a client that waits on a short topic. mosquitto cuts off whoever publishes on more than 200 slashes. */
+const LONGEST_RESPONSE_BYTES = 256
+const MOST_RESPONSE_LEVELS = 16
+/** Other software takes orders on topics with such levels (Zigbee2MQTT, Tasmota, Shelly, ESPHome, Homie, Valetudo). */
+const ORDERS = new Set([
+  'set',
+  'get',
+  'cmnd',
+  'cmd',
+  'command',
+  'commands',
+  'control',
+  'request',
+  'write',
+  'action',
+])
+/** As the last level: Shelly, WLED, and discovery messages of Home Assistant under any prefix. */
+const LAST_OF_ORDERS = new Set(['rpc', 'api', 'config'])
 
 export class Topics {
   readonly base: string
   readonly #homeAssistantStatus: string | undefined
+  readonly #discoveryPrefix: string
 
-  /** @param homeAssistantStatus where Home Assistant says that it has started; `undefined`: not listened to */
-  constructor(base: string, homeAssistantStatus?: string) {
+  /**
+   * @param homeAssistantStatus where Home Assistant says that it has started; `undefined`: not listened to
+   * @param discoveryPrefix below which Home Assistant looks for devices
+   */
+  constructor(base: string, homeAssistantStatus?: string, discoveryPrefix = 'homeassistant') {
     this.base = base
     this.#homeAssistantStatus = homeAssistantStatus
+    this.#discoveryPrefix = discoveryPrefix
   }
 
   state(name: string): string {
@@ -112,22 +140,69 @@ export class Topics {
   }
 
   /**
-   * The few filters that catch every command, and nothing else: one set for each depth that a name in use has. No two of them
-   * catch the same message unless a level of a name is itself `set` or `get`, which the configuration refuses.
+   * The few filters that catch every command and request: one set for each depth that a name in use has, and for the depths that a
+   * wrong name may have. Two of them catch the same message only where a level of a name is itself `set` or `get`, which the
+   * configuration refuses, and where a request is called so, which none is: brokers may deliver such a message twice.
    */
   commands(names: Iterable<string>): string[] {
-    const depths = new Set([...names].map((name) => name.split('/').length))
+    const depths = new Set(Array.from({length: DEPTHS_HEARD}, (_, at) => at + 1))
+    for (const name of names) depths.add(name.split('/').length)
     const plugs = [...depths].flatMap((depth) => {
       const anyName = [this.base, ...Array<string>(depth).fill('+')].join('/')
       return [`${anyName}/set`, `${anyName}/set/+`, `${anyName}/get`, `${anyName}/get/+`]
     })
-    const requests = [`${this.base}/bridge/request/+`, `${this.base}/bridge/request/+/+`]
-    return [...plugs, ...requests]
+    const mistakes = COMMANDS_ELSEWHERE.map((word) => `${this.base}/+/${word}`)
+    return [...plugs, ...mistakes, `${this.base}/bridge/request/#`]
+  }
+
+  /** Where states are published, and some people send commands. */
+  get states(): string {
+    return `${this.base}/+`
+  }
+
+  /**
+   * Why an answer does not go where its sender wants it, or `undefined` when it does. Refused is what no broker takes, what is long, and
+   * every topic on which others would take it for an order or for news of the bridge.
+   * @param isTaken whether a plug or group has this name
+   */
+  responseProblem(topic: string, isTaken: (name: string) => boolean): string | undefined {
+    const problem = topicProblem(topic)
+    if (problem !== undefined) return problem
+    const levels = topic.split('/')
+    if (Buffer.byteLength(topic) > LONGEST_RESPONSE_BYTES)
+      return `is longer than ${LONGEST_RESPONSE_BYTES} bytes`
+    if (levels.length > MOST_RESPONSE_LEVELS) return `has more than ${MOST_RESPONSE_LEVELS} levels`
+    if (isBelow(topic, this.#discoveryPrefix) || topic === this.#homeAssistantStatus)
+      return 'is of Home Assistant'
+    if (isBelow(topic, this.base) && this.#isOwn(levels.slice(this.base.split('/').length), isTaken))
+      return 'is of the bridge itself'
+    const isOrder = levels.some((level) => ORDERS.has(level.toLowerCase()))
+    if (isOrder || LAST_OF_ORDERS.has(levels.at(-1)?.toLowerCase() ?? ''))
+      return 'is one on which orders are taken'
+    return undefined
+  }
+
+  /** Whether something of the bridge lies there, or may once a plug is called so. @param levels below the base topic */
+  #isOwn(levels: readonly string[], isTaken: (name: string) => boolean): boolean {
+    if (levels.length < 2 || levels[0] === 'bridge') return true
+    const names = levels.map((_, at) => levels.slice(0, at + 1).join('/'))
+    return levels.some((level) => TOPIC_WORDS.has(level)) || names.some(isTaken)
   }
 
   /** Filters of what others tell, and what lies there counts. */
   get news(): string[] {
     return this.#homeAssistantStatus === undefined ? [] : [this.#homeAssistantStatus]
+  }
+
+  /**
+   * Whose command a message is probably meant to be that is none: on a topic where other software takes commands, where the state is
+   * published, or without a name. `undefined` when it is none of our business.
+   */
+  meant(topic: string): string | undefined {
+    if (!topic.startsWith(`${this.base}/`)) return undefined
+    const [name = '', ...rest] = topic.slice(this.base.length + 1).split('/')
+    const isMeant = rest.length === 0 || COMMANDS_ELSEWHERE.includes(rest.at(-1) ?? '') || isOrder(rest)
+    return isMeant ? name : undefined
   }
 
   /** What a message that came in is about; `undefined` when it is none of our business. */
@@ -136,11 +211,18 @@ export class Topics {
     if (!topic.startsWith(`${this.base}/`)) return undefined
     const levels = topic.slice(this.base.length + 1).split('/')
     if (levels[0] === 'bridge')
-      return levels[1] === 'request' && levels.length > 2
-        ? {kind: 'request', verb: levels.slice(2).join('/')}
-        : undefined
+      return levels[1] === 'request' ? {kind: 'request', verb: levels.slice(2).join('/')} : undefined
     return parseCommand(levels)
   }
+}
+
+/** Whether a topic is `parent` or below it. */
+function isBelow(topic: string, parent: string): boolean {
+  return topic === parent || topic.startsWith(`${parent}/`)
+}
+
+function isOrder(levels: readonly string[]): boolean {
+  return levels.slice(-2).some((level) => level === 'set' || level === 'get')
 }
 
 function parseCommand(levels: readonly string[]): CommandTopic | undefined {

@@ -116,16 +116,108 @@ describe('the subscriptions', () => {
     expect(topics.commands(many)).toEqual(topics.commands(['desk']))
   })
 
+  it('catch commands to names that do not exist, and requests of any depth', () => {
+    const filters = topics.commands([])
+    for (let depth = 1; depth <= 8; depth++)
+      for (const end of ['set', 'get', 'set/led', 'get/led'])
+        expect(caughtBy(filters, `miio2mqtt/${Array(depth).fill('x').join('/')}/${end}`)).toBe(1)
+    for (const verb of ['info', 'device/rename', 'a/b/c', 'a/b/c/d/e/f'])
+      expect(caughtBy(filters, `miio2mqtt/bridge/request/${verb}`)).toBe(1)
+  })
+
   it('hold the status of Home Assistant only when that is listened to', () => {
     expect(topics.news).toEqual(['homeassistant/status'])
     expect(new Topics('b').news).toEqual([])
-    expect(topics.commands([])).toEqual(['miio2mqtt/bridge/request/+', 'miio2mqtt/bridge/request/+/+'])
+  })
+})
+
+describe('a response topic', () => {
+  const isTaken = (name: string) => name === 'desk' || name === 'kitchen/kettle'
+  const problem = (topic: string) => topics.responseProblem(topic, isTaken)
+
+  it.each([
+    'my/answers',
+    'flows/answers',
+    'client-7/response',
+    'me',
+    'miio2mqtt_client/1',
+    'miio2mqtt/answers/flow',
+    'a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p',
+    'x'.repeat(256),
+    'Küche/Antwort',
+  ])('of a client is served: %s', (topic) => {
+    expect(problem(topic)).toBeUndefined()
+  })
+
+  it.each([
+    ['', /empty/],
+    ['a/#', /wildcard/],
+    ['a/+/b', /wildcard/],
+    ['$SYS/x', /"\$"/],
+    ['$share/g/x', /"\$"/],
+    ['a//b', /empty level/],
+    ['a\u0000', /control/],
+    [`${'l/'.repeat(16)}l`, /16 levels/],
+    [`${'l/'.repeat(220)}l`, /200 slashes/],
+    ['x'.repeat(257), /256 bytes/],
+    ['ü'.repeat(129), /256 bytes/],
+    ['miio2mqtt', /bridge itself/],
+    ['miio2mqtt/desk', /bridge itself/],
+    ['miio2mqtt/other', /bridge itself/],
+    ['miio2mqtt/desk/power', /bridge itself/],
+    ['miio2mqtt/kitchen/kettle/answers', /bridge itself/],
+    ['miio2mqtt/other/set', /bridge itself/],
+    ['miio2mqtt/other/set/led', /bridge itself/],
+    ['miio2mqtt/a/b/availability', /bridge itself/],
+    ['miio2mqtt/desk/response', /bridge itself/],
+    ['miio2mqtt/bridge/state', /bridge itself/],
+    ['miio2mqtt/bridge/request/restart', /bridge itself/],
+    ['miio2mqtt/bridge/response/info', /bridge itself/],
+    ['homeassistant/status', /Home Assistant/],
+    ['homeassistant/device/x/config', /Home Assistant/],
+    ['homeassistant', /Home Assistant/],
+    ['elsewhere/device/x/config', /orders/],
+    ['zigbee2mqtt/x/set', /orders/],
+    ['zigbee2mqtt/x/set/state', /orders/],
+    ['zigbee2mqtt/bridge/request/device/remove', /orders/],
+    ['cmnd/tasmota/POWER', /orders/],
+    ['tasmota/cmnd/POWER', /orders/],
+    ['shellies/x/relay/0/command', /orders/],
+    ['shelly/rpc', /orders/],
+    ['homie/a/b/c/SET', /orders/],
+    ['wled/x/api', /orders/],
+  ])('%s is refused', (topic, expected) => {
+    expect(problem(topic)).toMatch(expected)
+  })
+
+  it('is judged by the prefix and the base topic that are configured', () => {
+    const other = new Topics('home/plugs', 'ha/birth', 'ha')
+    expect(other.responseProblem('ha/device/x', isTaken)).toMatch(/Home Assistant/)
+    expect(other.responseProblem('ha/birth', isTaken)).toMatch(/Home Assistant/)
+    expect(other.responseProblem('home/plugs/desk', isTaken)).toMatch(/bridge itself/)
+    expect(other.responseProblem('home/answers', isTaken)).toBeUndefined()
+  })
+})
+
+describe('a message that is no command', () => {
+  it.each([
+    ['miio2mqtt/lamp', 'lamp'],
+    ['miio2mqtt/lamp/command', 'lamp'],
+    ['miio2mqtt/lamp/SET', 'lamp'],
+    ['miio2mqtt/bridge/set', 'bridge'],
+    ['miio2mqtt/bridge/devices', undefined],
+    ['miio2mqtt/lamp/availability', undefined],
+    ['homeassistant/device/x/config', undefined],
+    ['other/lamp/command', undefined],
+  ])('%s may be meant for one', (topic, name) => {
+    expect(topics.meant(topic)).toBe(name)
   })
 })
 
 describe('a topic that comes in', () => {
   it.each([
     ['miio2mqtt/bridge/request/info', {kind: 'request', verb: 'info'}],
+    ['miio2mqtt/bridge/request/a/b/c', {kind: 'request', verb: 'a/b/c'}],
     ['miio2mqtt/bridge/request/device/rename', {kind: 'request', verb: 'device/rename'}],
     ['homeassistant/status', {kind: 'home_assistant_status'}],
     ['miio2mqtt/bridge/state', undefined],
@@ -142,8 +234,13 @@ describe('a topic that comes in', () => {
   })
 })
 
-/** Whether a filter with single-level wildcards catches a topic. */
+function caughtBy(filters: readonly string[], topic: string): number {
+  return filters.filter((filter) => matches(filter, topic)).length
+}
+
+/** Whether a filter catches a topic. */
 function matches(filter: string, topic: string): boolean {
+  if (filter.endsWith('/#')) return topic.startsWith(filter.slice(0, -1))
   const wanted = filter.split('/')
   const levels = topic.split('/')
   return wanted.length === levels.length && wanted.every((level, at) => level === '+' || level === levels[at])

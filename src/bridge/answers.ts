@@ -1,0 +1,57 @@
+/**
+ * Answers to commands and requests: where the sender asked for them (MQTT 5), as long as that is a topic of its own. The bridge may publish
+ * where its sender may not, and does not lend that right.
+ */
+import type {Clock} from '../clock.ts'
+import type {Log} from '../log.ts'
+import type {Incoming} from '../mqtt/connection.ts'
+import type {Topics} from '../mqtt/topics.ts'
+import {type Publisher, passing} from './publisher.ts'
+import {Warner} from './warner.ts'
+
+export interface AnswerOptions {
+  publisher: Publisher
+  topics: Topics
+  plugs: {has(name: string): boolean}
+  groups: {all: {has(name: string): boolean}}
+  clock: Clock
+  log: Log
+}
+
+/** Who asked has given up on its answer by then, also one who was away for a while: commands live ten seconds (contract §4). */
+const ANSWER_EXPIRES_MS = 60_000
+
+export class Answers {
+  readonly #options: AnswerOptions
+  readonly #warner: Warner
+
+  constructor(options: AnswerOptions) {
+    this.#options = options
+    this.#warner = new Warner(options)
+  }
+
+  /** @param home the topic that everybody knows. @returns the size of the answer, in characters */
+  give({responseTopic, correlationData, topic}: Incoming, home: string, result: unknown): number {
+    const elsewhere = responseTopic === undefined ? undefined : this.#judged(responseTopic, topic)
+    const message = {...passing(elsewhere ?? home, result), expiresIn: ANSWER_EXPIRES_MS}
+    const {publisher} = this.#options
+    publisher.publish(elsewhere === undefined ? message : {...message, correlationData, foreign: true, home})
+    return message.payload.length
+  }
+
+  stop(): void {
+    this.#warner.stop()
+  }
+
+  #judged(responseTopic: string, topic: string): string | undefined {
+    const {topics, plugs, groups} = this.#options
+    const problem = topics.responseProblem(responseTopic, (name) => plugs.has(name) || groups.all.has(name))
+    if (problem === undefined) return responseTopic
+    this.#warner.warn(
+      responseTopic,
+      () =>
+        `a message on ${topic.slice(0, 200)} wants its answer on ${JSON.stringify(responseTopic.slice(0, 100))}, which ${problem}: the answer goes where it always does`,
+    )
+    return undefined
+  }
+}

@@ -1,0 +1,148 @@
+import {mkdtemp, rm, writeFile} from 'node:fs/promises'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import {afterAll, beforeAll, describe, expect, it} from 'vitest'
+import type {SimulatedPlug} from '../../src/simulator/plug.ts'
+import {configText, startPlug} from '../support/bridge.ts'
+import {Conversation, commandsIn} from '../support/conversation.ts'
+import {startMosquitto} from '../support/mosquitto.ts'
+import {Watcher} from '../support/mqtt-user.ts'
+import {Program} from '../support/program.ts'
+
+const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-misdirected-'))
+const file = join(folder, 'config.yaml')
+const broker = await startMosquitto()
+const user = await Watcher.open(broker)
+const home = new Conversation(broker, user)
+let program: Program
+let desk: SimulatedPlug
+let lamp: SimulatedPlug
+
+beforeAll(async () => {
+  desk = await startPlug({address: '127.91.2.1'})
+  lamp = await startPlug({address: '127.91.2.2'})
+  const config = {state_dir: join(folder, 'state'), allow_raw_calls: true}
+  await writeFile(file, configText({broker, plugs: {desk, lamp}, config}))
+  program = new Program(['run', '--config', file])
+  await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload.includes('online'), 30_000)
+})
+
+afterAll(async () => {
+  program.signal('SIGTERM')
+  await program.ended()
+  await rm(folder, {recursive: true, force: true})
+})
+
+let transactions = 0
+
+/** @returns the answer, once a later request was answered, too: a second answer would have come by then */
+async function request(verb: string, payload: Record<string, unknown> = {}): Promise<unknown[]> {
+  const transaction = `misdirected ${++transactions}`
+  await user.publish(`miio2mqtt/bridge/request/${verb}`, JSON.stringify({...payload, transaction}), {qos: 1})
+  await user.waitFor(
+    `miio2mqtt/bridge/response/${verb}`,
+    ({payload}) => payload.includes(transaction),
+    30_000,
+  )
+  await user.publish('miio2mqtt/bridge/request/info', JSON.stringify({transaction: `after ${transaction}`}), {
+    qos: 1,
+  })
+  await user.waitFor(
+    'miio2mqtt/bridge/response/info',
+    ({payload}) => payload.includes(`after ${transaction}`),
+    30_000,
+  )
+  return user
+    .on(`miio2mqtt/bridge/response/${verb}`)
+    .filter(({payload}) => payload.includes(`"${transaction}"`))
+    .map(({payload}) => JSON.parse(payload))
+}
+
+/** What the bridge has warned of that has `part` in it, once it has answered what came later. */
+async function warnings(part: string): Promise<string[]> {
+  await home.say('lamp', 'get', '', {qos: 1})
+  return home.warnings().filter((text) => text.includes(part))
+}
+
+describe('a command to a name that does not exist', () => {
+  it.each([
+    ['lampe/set', 'ON', /no plug or group is called lampe: known are desk, lamp, did you mean lamp\?/],
+    ['a/b/set', 'ON', /no plug or group is called a\/b: /],
+    ['a/b/c/get/power', '', /no plug or group is called a\/b\/c: /],
+    ['one/two/three/four/five/set/led', 'ON', /no plug or group is called one\/two\/three\/four\/five: /],
+    [
+      'lamp/command',
+      'ON',
+      /no command can be given on miio2mqtt\/lamp\/command: those for lamp go to miio2mqtt\/lamp\/set/,
+    ],
+    ['lamp', 'ON', /no command can be given on miio2mqtt\/lamp: those for lamp go to miio2mqtt\/lamp\/set/],
+    ['attic', 'OFF', /no plug or group is called attic/],
+  ])('on miio2mqtt/%s is worth one warning, and switches nothing', async (topic, payload, expected) => {
+    const before = commandsIn(lamp.received).length
+    for (let times = 0; times < 3; times++) await user.publish(`miio2mqtt/${topic}`, payload, {qos: 1})
+    const warned = (await warnings('')).filter((text) => expected.test(text))
+    expect(warned).toHaveLength(1)
+    expect(commandsIn(lamp.received)).toHaveLength(before)
+  })
+
+  it('is told the new name of a plug that was renamed since the start', async () => {
+    expect(await request('device/rename', {from: 'desk', to: 'office/desk'})).toMatchObject([{status: 'ok'}])
+    await home.isNow('office/desk', 'online')
+    await user.publish('miio2mqtt/desk/set', 'ON', {qos: 1})
+    await user.publish('miio2mqtt/desk/set', 'ON', {qos: 1})
+    expect(await warnings('is called desk')).toEqual([
+      'no plug or group is called desk: known are office/desk, lamp; it was renamed to office/desk',
+    ])
+    expect(await home.say('office/desk', 'set', 'ON')).toMatchObject({status: 'ok'})
+  })
+})
+
+describe('a request that does not exist', () => {
+  it.each(['nonsense', 'set', 'get', 'device/set', 'device/set/x', 'device/options/area', 'a/b/c/d/e'])(
+    '%s is answered once',
+    async (verb) => {
+      expect(await request(verb)).toMatchObject([
+        {status: 'error', error: {code: 'invalid_payload', message: expect.stringContaining(`got ${verb}`)}},
+      ])
+    },
+  )
+})
+
+describe('a response topic', () => {
+  it('that would cost the connection, or is for orders to others, is not used', async () => {
+    const topics = [
+      `${'l/'.repeat(180)}l`,
+      'zigbee2mqtt/x/set',
+      'homeassistant/device/x/config',
+      'miio2mqtt/lamp',
+    ]
+    for (const responseTopic of topics) {
+      const properties = {responseTopic, correlationData: Buffer.from('x')}
+      expect(await home.say('lamp', 'get', '', {properties})).toMatchObject({status: 'ok'})
+    }
+    expect(
+      user.messages.filter(({topic, payload}) => topics.includes(topic) && payload.includes('"status"')),
+    ).toEqual([])
+    expect((await warnings('wants its answer on')).length).toBe(topics.length)
+    expect(user.on('miio2mqtt/bridge/state').map(({payload}) => payload)).not.toContain('{"state":"offline"}')
+  })
+})
+
+describe('many requests', () => {
+  it('do not hold up a command that comes after them', async () => {
+    const results = home.results('lamp').length
+    for (let at = 0; at < 400; at++)
+      void user.publish('miio2mqtt/bridge/request/health_check', `{"transaction":"many ${at}"}`, {qos: 0})
+    await user.publish('miio2mqtt/lamp/set', 'ON', {qos: 0})
+    await user.waitFor(
+      'miio2mqtt/bridge/response/health_check',
+      ({payload}) => payload.includes('"many 399"'),
+      60_000,
+    )
+    const order = user.messages.map(({topic, payload}) =>
+      topic === 'miio2mqtt/lamp/response' ? 'command' : (/"many \d+"/.exec(payload)?.[0] ?? ''),
+    )
+    expect(home.results('lamp').slice(results)).toMatchObject([{status: 'ok'}])
+    expect(order.lastIndexOf('command')).toBeLessThan(order.lastIndexOf('"many 399"'))
+  })
+})
