@@ -289,8 +289,6 @@ export class Connection extends EventEmitter<Events> {
       this.#retry = this.#options.clock.after(0, () => this.#connect())
       return
     }
-    this.#version = this.#options.broker.version
-    this.#hangUps = 0
     this.#attempts++
     this.#over(false)
   }
@@ -313,8 +311,12 @@ export class Connection extends EventEmitter<Events> {
     this.#up = false
   }
 
+  /** The next attempt finds out anew what the broker is like: it may be another one by then. */
   #over(wasUp: boolean): void {
     if (this.#stopped) return
+    this.#version = this.#options.broker.version
+    this.#hangUps = 0
+    this.#limits = NO_LIMITS
     this.#retry = this.#options.clock.after(this.#patience.next(), () => this.#connect())
     this.emit(wasUp ? 'disconnected' : 'tried')
   }
@@ -324,11 +326,8 @@ export class Connection extends EventEmitter<Events> {
     return connectedAt === undefined ? undefined : this.#options.clock.now() - connectedAt
   }
 
-  /** A connection is over that lasted `ms` milliseconds. What it was like is found out anew: it may be another broker by now. */
+  /** A connection is over that lasted `ms` milliseconds. */
   #ended(ms: number, isContested: boolean): void {
-    this.#version = this.#options.broker.version
-    this.#limits = NO_LIMITS
-    this.#hangUps = 0
     if (this.#patience.lasted(ms, isContested)) this.#complaints.forget()
   }
 

@@ -20,6 +20,9 @@ const NOT_OUR_FAULT: ReadonlySet<unknown> = new Set([
   160,
 ])
 
+/** The other side has ended the connection, without a word. */
+const HUNG_UP: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED'])
+
 const LOGIN = 'check mqtt.username and mqtt.password, and the access list of the broker'
 const CLIENT_ID = 'check mqtt.client_id, or leave it out'
 const AUTHORITY = 'its certificate is signed by nobody this machine knows: name who signed it in mqtt.ca'
@@ -41,6 +44,8 @@ const advice: ReadonlyMap<unknown, string> = new Map<unknown, string>([
   ['ENOTFOUND', 'no machine has this name: check mqtt.url'],
   ['EAI_AGAIN', 'the name cannot be looked up now: is the DNS of this network up?'],
   ['EHOSTUNREACH', 'there is no way to this machine: is it on?'],
+  ['ETIMEDOUT', 'it does not answer: is mqtt.url right, and no firewall in between?'],
+  ['ECONNRESET', 'it hung up'],
   ['ENETUNREACH', 'there is no network'],
   ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', AUTHORITY],
   ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', AUTHORITY],
@@ -75,7 +80,7 @@ export function describe(why: unknown): string {
 
 /** Why a connection ended, by the reason code of the broker or the error that was met; empty when nobody said. */
 export function farewell(why: unknown): string {
-  return why === undefined || why === 0 ? '' : messageOf(why)
+  return why === undefined || why === 0 || HUNG_UP.has(codeOf(why)) ? '' : messageOf(why)
 }
 
 function hintFor(code: unknown): string | undefined {

@@ -7,6 +7,8 @@ export interface Packet {
   type: number
   flags: number
   body: Buffer
+  /** Bytes of all of it. */
+  size: number
 }
 
 export const CONNECT = 1
@@ -41,7 +43,14 @@ export class ScriptedBroker {
   /** Of each connection that was tried. */
   readonly versions: number[] = []
   /** PUBLISH packets of all connections, in order; the properties are left out. */
-  readonly published: {topic: string; payload: string; qos: number; retain: boolean; line: number}[] = []
+  readonly published: {
+    topic: string
+    payload: string
+    qos: number
+    retain: boolean
+    line: number
+    size: number
+  }[] = []
 
   private constructor(script: Script) {
     this.#script = script
@@ -96,7 +105,8 @@ export class ScriptedBroker {
       line.version = packet.body[6] ?? Number.NaN
       this.versions.push(line.version)
     }
-    if (packet.type === PUBLISH) this.published.push({...publishIn(packet, line.version), line: line.number})
+    if (packet.type === PUBLISH)
+      this.published.push({...publishIn(packet, line.version), line: line.number, size: packet.size})
     if (!this.#script(packet, line)) answer(packet, line)
   }
 }
@@ -166,7 +176,7 @@ function publishIn({flags, body}: Packet, version: number) {
   }
 }
 
-function firstOf(bytes: Buffer): (Packet & {size: number}) | undefined {
+function firstOf(bytes: Buffer): Packet | undefined {
   let length = 0
   for (let index = 1; index < bytes.length; index++) {
     const byte = bytes[index] ?? 0

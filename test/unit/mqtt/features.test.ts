@@ -1,0 +1,186 @@
+import {describe, expect, it} from 'vitest'
+import {publishSize} from '../../../src/mqtt/packet-size.ts'
+import {
+  CONNECT,
+  connack,
+  filtersIn,
+  type Line,
+  ScriptedBroker,
+  SUBSCRIBE,
+} from '../../support/scripted-broker.ts'
+import {connected, message, testConnection, warnings} from '../../support/test-connection.ts'
+import {until} from '../../support/wait.ts'
+
+/** Properties of a CONNACK (MQTT 5.0 §3.2.2.3). */
+const MAXIMUM_QOS_0 = Buffer.of(0x24, 0)
+const MAXIMUM_QOS_1 = Buffer.of(0x24, 1)
+const NO_RETAIN = Buffer.of(0x25, 0)
+const NO_WILDCARDS = Buffer.of(0x28, 0)
+const packetSize = (bytes: number) => Buffer.from([0x27, 0, 0, bytes >> 8, bytes & 255])
+
+const brokerWith = (...properties: Buffer[]) =>
+  ScriptedBroker.start((packet, line) => {
+    if (packet.type !== CONNECT) return false
+    line.send(connack(line, 0, Buffer.concat(properties)))
+    return true
+  })
+
+/** The flags of a CONNECT (§3.1.2.3): whether its will is retained, and its QoS. */
+function willIn(body: Buffer) {
+  const flags = body[7] ?? 0
+  return {retain: (flags & 0x20) !== 0, qos: (flags >> 3) & 3}
+}
+
+describe('a broker that takes', () => {
+  it('QoS 0 only gets nothing else, and that is said once, over all connections', async () => {
+    const broker = await brokerWith(MAXIMUM_QOS_0)
+    const {connection, log} = testConnection(broker.url)
+    connection.on('connected', () => connection.publish(message('b/x', 'x')))
+    connection.start()
+    await until(() => broker.published.length === 1, {what: 'the message'})
+    connection.reconnect('a test')
+    await until(() => broker.published.length === 2, {what: 'the message again'})
+    expect(broker.published).toMatchObject([
+      {topic: 'b/x', qos: 0, retain: true},
+      {topic: 'b/x', qos: 0, retain: true},
+    ])
+    expect(warnings(log).filter((line) => line.includes('has no'))).toEqual([
+      expect.stringMatching(/^the broker mqtt:\S+ has no QoS 1 /),
+    ])
+  })
+
+  it('QoS 1 at most gets that, without a word', async () => {
+    const broker = await brokerWith(MAXIMUM_QOS_1)
+    const {connection, log} = testConnection(broker.url)
+    connection.start()
+    await connected(connection)
+    connection.publish(message('b/x', 'x'))
+    await until(() => broker.published.length === 1, {what: 'the message'})
+    expect(broker.published).toMatchObject([{qos: 1, retain: true}])
+    expect(warnings(log)).toEqual([])
+  })
+
+  it('no retained messages gets them without the flag, the newest of each topic', async () => {
+    const broker = await brokerWith(NO_RETAIN)
+    const {connection, log} = testConnection(broker.url)
+    connection.start()
+    await connected(connection)
+    connection.publish(message('b/x', 'x'))
+    await until(() => broker.published.length === 1, {what: 'the message'})
+    expect(broker.published).toMatchObject([{qos: 1, retain: false}])
+    expect(warnings(log)).toEqual([expect.stringMatching(/has no retained messages/)])
+  })
+
+  it('no wildcards is not asked for them, and that no command is heard is said', async () => {
+    const asked: string[] = []
+    const broker = await ScriptedBroker.start((packet, line) => {
+      if (packet.type === SUBSCRIBE) asked.push(...filtersIn(packet, line.version))
+      if (packet.type !== CONNECT) return false
+      line.send(connack(line, 0, NO_WILDCARDS))
+      return true
+    })
+    const {connection, log} = testConnection(broker.url, {
+      news: () => ['homeassistant/status'],
+      echoTopic: 'b/bridge/request/self_test',
+    })
+    connection.start()
+    await connected(connection)
+    expect(asked).toEqual(['homeassistant/status'])
+    expect(warnings(log)).toEqual([expect.stringMatching(/has no subscriptions with wildcards .*command/)])
+  })
+})
+
+describe('a broker that refuses the last will', () => {
+  const refusing = (isTaken: (will: {retain: boolean; qos: number}) => number) =>
+    ScriptedBroker.start((packet, line: Line) => {
+      if (packet.type !== CONNECT) return false
+      const code = isTaken(willIn(packet.body))
+      line.send(connack(line, code))
+      if (code !== 0) line.socket.end()
+      return true
+    })
+
+  it.each([
+    ['its QoS', (will: {retain: boolean; qos: number}) => (will.qos > 0 ? 0x9b : 0), {qos: 0, retain: true}],
+    [
+      'that it is retained',
+      (will: {retain: boolean; qos: number}) => (will.retain ? 0x9a : 0),
+      {qos: 1, retain: false},
+    ],
+    [
+      'both',
+      (will: {retain: boolean; qos: number}) => (will.retain ? 0x9a : will.qos > 0 ? 0x9b : 0),
+      {qos: 0, retain: false},
+    ],
+  ])('for %s is used without, for messages, too', async (_what, code, published) => {
+    const broker = await refusing(code)
+    const {connection, log} = testConnection(broker.url)
+    connection.start()
+    await connected(connection)
+    connection.publish(message('b/x', 'x'))
+    await until(() => broker.published.length === 1, {what: 'the message'})
+    expect(broker.published).toMatchObject([published])
+    expect(new Set(broker.versions)).toEqual(new Set([5]))
+    expect(warnings(log)).toEqual([expect.stringMatching(/^the broker mqtt:\S+ has no /)])
+  })
+
+  it('for what it lets in without is not asked again and again', async () => {
+    const broker = await refusing(() => 0x9b)
+    const {connection, log} = testConnection(broker.url)
+    connection.start()
+    await until(() => warnings(log).length > 0, {what: 'the warning'})
+    expect(broker.versions).toEqual([5, 5])
+    expect(warnings(log)).toEqual([`cannot use the broker ${broker.url}: QoS not supported`])
+  })
+})
+
+describe('a broker that takes packets of so many bytes', () => {
+  it.each([
+    ['letters', message('b/x', 'x'.repeat(90))],
+    ['letters beyond ASCII', message('b/灯', '灯'.repeat(30))],
+    [
+      'what it says of itself',
+      message('b/x', 'x'.repeat(60), {contentType: 'application/json', expiresIn: 60_000}),
+    ],
+    ['what its sender wants back', message('b/x', 'x'.repeat(30), {correlationData: Buffer.alloc(60)})],
+  ])('gets a message that just fits, and none that is larger: %s', async (_what, sized) => {
+    const size = publishSize(sized)
+    const broker = await brokerWith(packetSize(size))
+    const {connection, log} = testConnection(broker.url)
+    connection.start()
+    await connected(connection)
+    connection.publish({...sized, payload: `${sized.payload}x`})
+    connection.publish(sized)
+    await until(() => broker.published.length === 1, {what: 'the message'})
+    expect(broker.published).toMatchObject([{payload: sized.payload}])
+    expect(warnings(log)).toEqual([
+      `${sized.topic} has ${size + 1} bytes, more than the ${size} that the broker takes: it is not published`,
+    ])
+  })
+
+  it('is told from one of more by the size that the packet has on the wire', async () => {
+    const topics = ['b/x', `b/${'x'.repeat(130)}`, 'b/灯/😀']
+    const payloads = ['', 'x', 'ü'.repeat(60), '灯'.repeat(5000), 'x'.repeat(2_200_000)]
+    const extras = [
+      {},
+      {contentType: 'application/json' as const},
+      {correlationData: Buffer.alloc(200), expiresIn: 1, contentType: 'text/plain' as const},
+    ]
+    const all = topics.flatMap((topic) =>
+      payloads.flatMap((payload) =>
+        extras.flatMap((extra) =>
+          ([0, 1] as const).map((qos) => message(topic, payload, {...extra, qos, retain: false})),
+        ),
+      ),
+    )
+    const broker = await ScriptedBroker.start()
+    const {connection} = testConnection(broker.url)
+    connection.start()
+    await connected(connection)
+    for (const [index, one] of all.entries()) {
+      connection.publish(one)
+      await until(() => broker.published.length > index, {what: 'the message'})
+    }
+    expect(broker.published.map(({size}) => size)).toEqual(all.map(publishSize))
+  })
+})

@@ -1,0 +1,235 @@
+import {describe, expect, inject, it} from 'vitest'
+import {startMosquitto} from '../../support/mosquitto.ts'
+import {Watcher} from '../../support/mqtt-user.ts'
+import {PUBLISH, type Script, ScriptedBroker} from '../../support/scripted-broker.ts'
+import {type Choice, connected, message, testConnection, warnings} from '../../support/test-connection.ts'
+import {VirtualClock} from '../../support/virtual-clock.ts'
+import {until} from '../../support/wait.ts'
+
+/** On a clock that the test moves, so that no waiting between two attempts takes any time. */
+async function setUp(script: Script, choice: Choice = {}) {
+  const broker = await ScriptedBroker.start(script)
+  return {broker, ...withClock(broker.url, choice)}
+}
+
+function withClock(url: string, choice: Choice = {}) {
+  const clock = new VirtualClock()
+  const made = testConnection(url, {clock, ...choice})
+  const pass = (condition: () => boolean, what: string) =>
+    until(
+      async () => {
+        if (!made.connection.connected) await clock.advance(100) // the sockets have all the time that they need
+        return condition()
+      },
+      {what, within: 30_000},
+    )
+  return {clock, pass, ...made}
+}
+
+const endsOver =
+  (...topics: string[]): Script =>
+  ({type, body}, {socket}) => {
+    const isOne = type === PUBLISH && topics.some((topic) => body.subarray(2).indexOf(topic) === 0)
+    if (isOne) socket.end()
+    return isOne
+  }
+
+const HOUR = 60 * 60_000
+const foreign = (topic: string, home?: string) =>
+  message(topic, 'answer', {retain: false, foreign: true, ...(home === undefined ? {} : {home})})
+
+describe('a message that the broker ends connections over', () => {
+  it.each([0, 1, 60, 150])(
+    'is withheld after the second, and nothing else is lost (%i before it)',
+    async (before) => {
+      const others = Array.from({length: 200}, (_, index) => `b/${index}`)
+      const {broker, pass, connection, log} = await setUp(endsOver('b/poison'))
+      connection.on('connected', () => {
+        for (const topic of [...others.slice(0, before), 'b/poison', ...others.slice(before)])
+          connection.publish(message(topic, 'x'))
+      })
+      connection.start()
+      await pass(() => broker.published.filter(({line}) => line === 3).length >= 200, 'all others')
+      expect(broker.published.filter(({topic}) => topic === 'b/poison').map(({line}) => line)).toEqual([1, 2])
+      expect(new Set(broker.published.filter(({line}) => line === 3).map(({topic}) => topic))).toEqual(
+        new Set(others),
+      )
+      expect(warnings(log)).toEqual([
+        `lost the connection to ${broker.url}`,
+        `${broker.url} ended two connections in a row over b/poison: it is not published for an hour`,
+      ])
+    },
+  )
+
+  it('is tried again after an hour', async () => {
+    const {broker, clock, pass, connection, log} = await setUp(endsOver('b/poison'))
+    connection.on('connected', () => {
+      for (const topic of ['b/fine', 'b/poison']) connection.publish(message(topic, 'x'))
+    })
+    connection.start()
+    await pass(() => warnings(log).length === 2, 'the warning')
+    await pass(() => connection.connected, 'the connection')
+    const {length} = broker.published
+    connection.publish(message('b/poison', 'x'))
+    connection.publish(message('b/fine', 'x'))
+    await until(() => broker.published.length > length, {what: 'the other message'})
+    await clock.advance(HOUR)
+    connection.publish(message('b/poison', 'x'))
+    await until(() => broker.published.filter(({topic}) => topic === 'b/poison').length === 3, {
+      what: 'the third try',
+    })
+  })
+
+  it('is found although there are several of its kind', async () => {
+    const poisons = ['b/poison/1', 'b/poison/2', 'b/poison/3']
+    const {broker, pass, connection, log} = await setUp(endsOver(...poisons))
+    connection.on('connected', () => {
+      for (const topic of ['b/1', ...poisons, 'b/2']) connection.publish(message(topic, 'x'))
+    })
+    connection.start()
+    await pass(() => warnings(log).length === 4, 'all warnings')
+    await pass(() => connection.connected, 'the connection')
+    await until(() => broker.published.at(-1)?.topic === 'b/2', {what: 'the last message'})
+    for (const topic of poisons)
+      expect(warnings(log).filter((line) => line.includes(`over ${topic}:`))).toHaveLength(1)
+  })
+
+  it('also when the broker answers it with what nobody can read', async () => {
+    const {broker, pass, connection, log} = await setUp(({type, body}, line) => {
+      const isOne = type === PUBLISH && body.includes('b/poison')
+      if (isOne) line.send(0x41, 2, 0, 1)
+      return isOne
+    })
+    connection.on('connected', () => {
+      for (const topic of ['b/1', 'b/poison', 'b/2']) connection.publish(message(topic, 'x'))
+    })
+    connection.start()
+    await pass(
+      () => broker.published.at(-1)?.topic === 'b/2' && broker.versions.length === 3,
+      'the last message',
+    )
+    expect(warnings(log)).toContainEqual(expect.stringContaining('over b/poison:'))
+  })
+
+  it('is none when every connection ends, whatever is sent', async () => {
+    let isBroken = true
+    const {broker, pass, connection} = await setUp(({type}, {socket}) => {
+      if (isBroken && type === PUBLISH) socket.end()
+      return isBroken && type === PUBLISH
+    })
+    const topics = ['b/1', 'b/2', 'b/3', 'b/4']
+    connection.on('connected', () => {
+      for (const topic of topics) connection.publish(message(topic, 'x'))
+    })
+    connection.start()
+    await pass(() => broker.versions.length === 6, 'six connections')
+    isBroken = false
+    const line = broker.versions.length + 1
+    await pass(() => broker.published.filter((one) => one.line >= line).length >= 4, 'all messages')
+    const [first] = broker.published.filter((one) => one.line >= line)
+    expect(
+      new Set(broker.published.filter((one) => one.line === first?.line).map(({topic}) => topic)),
+    ).toEqual(new Set(topics))
+  })
+
+  it('is none when a broker says that it goes away, or is killed while nothing is under way', async () => {
+    let isGoing = true
+    const {broker, pass, connection, log} = await setUp(({type, body}, line) => {
+      const isOne = isGoing && type === PUBLISH && body.includes('b/2')
+      if (isOne) line.socket.end(Buffer.of(0xe0, 1, 0x8b))
+      return isOne
+    })
+    connection.on('connected', () => {
+      for (const topic of ['b/1', 'b/2', 'b/3']) connection.publish(message(topic, 'x'))
+    })
+    connection.start()
+    await pass(() => broker.versions.length === 4, 'four connections')
+    isGoing = false
+    await pass(() => connection.connected && connection.counters.published > 6, 'all messages')
+    expect(warnings(log).filter((line) => line.includes('in a row over'))).toEqual([])
+  })
+})
+
+describe('answers to topics that senders of commands chose', () => {
+  it('are not sent for an hour after two connections ended over them, whatever the topics; others are', async () => {
+    const {broker, clock, pass, connection, log} = await setUp(endsOver('x/'))
+    connection.start()
+    await connected(connection)
+    for (const number of [1, 2]) {
+      connection.publish(foreign(`x/${number}`))
+      await pass(() => !connection.connected, 'the end of the connection')
+      await pass(() => connection.connected, 'the next connection')
+    }
+    connection.publish(foreign('x/3', 'b/desk/response'))
+    connection.publish(foreign('x/4'))
+    connection.publish(message('b/desk', 'x'))
+    await until(() => broker.published.at(-1)?.topic === 'b/desk', {what: 'the state'})
+    expect(broker.published.map(({topic}) => topic)).toEqual(['x/1', 'x/2', 'b/desk/response', 'b/desk'])
+    expect(warnings(log)).toEqual([
+      `lost the connection to ${broker.url}`,
+      expect.stringMatching(/response topic x\/2,.* not used for an hour/),
+    ])
+    await until(() => connection.counters.published === 2, {what: 'the acknowledgements'})
+    await clock.advance(HOUR)
+    connection.publish(foreign('x/5'))
+    await until(() => broker.published.at(-1)?.topic === 'x/5', {what: 'the answer'})
+  })
+
+  it('of QoS 0, too, when the connection ends right after them', async () => {
+    const {broker, pass, connection, log} = await setUp(endsOver('x/'))
+    connection.start()
+    await connected(connection)
+    for (const number of [1, 2]) {
+      connection.publish({...foreign(`x/${number}`), qos: 0})
+      await until(() => !connection.connected, {what: 'the end of the connection'})
+      await pass(() => connection.connected, 'the next connection')
+    }
+    expect(warnings(log).at(-1)).toMatch(/response topic x\/2,/)
+    connection.publish({...foreign('x/3'), qos: 0})
+    connection.publish(message('b/desk', 'x'))
+    await until(() => broker.published.at(-1)?.topic === 'b/desk', {what: 'the state'})
+    expect(broker.published.map(({topic}) => topic)).toEqual(['x/1', 'x/2', 'b/desk'])
+  })
+
+  it('are sent while connections end for other reasons', async () => {
+    let isOver: (() => void) | undefined
+    const {broker, pass, connection} = await setUp(({type}, {socket}) => {
+      isOver = () => socket.destroy()
+      return type === 0
+    })
+    connection.start()
+    await connected(connection)
+    for (let number = 0; number < 4; number++) {
+      const before = connection.counters.published
+      connection.publish(foreign(`x/${number}`))
+      await until(() => connection.counters.published > before, {what: 'the acknowledgement'})
+      isOver?.()
+      await until(() => !connection.connected, {what: 'the end of the connection'})
+      await pass(() => connection.connected, 'the next connection')
+    }
+    expect(broker.published.map(({topic}) => topic)).toEqual(['x/0', 'x/1', 'x/2', 'x/3'])
+  })
+
+  it.skipIf(!inject('tools').mosquitto)(
+    'cost two connections to mosquitto when they have too many levels',
+    async () => {
+      const broker = await startMosquitto()
+      const user = await Watcher.open(broker, ['b/#'])
+      const {pass, connection, log} = withClock(broker.url)
+      connection.on('connected', () => connection.publish(message('b/state', 'x')))
+      connection.start()
+      await connected(connection)
+      for (const number of [1, 2]) {
+        connection.publish(foreign(Array(220).fill(`l${number}`).join('/'), 'b/response'))
+        await pass(() => !connection.connected, 'the end of the connection')
+        await pass(() => connection.connected, 'the next connection')
+      }
+      connection.publish(foreign(Array(220).fill('l3').join('/'), 'b/response'))
+      await user.waitFor('b/response')
+      expect(connection.connected).toBe(true)
+      expect(warnings(log).at(-1)).toMatch(
+        /ended two connections after an answer to the response topic l2\/l2.*…/,
+      )
+    },
+  )
+})
