@@ -202,8 +202,9 @@ export class Daemon {
     this.#leftovers.stop()
     this.#groups.stop()
     this.#outages.stop()
-    for (const each of [this.#requests, this.#commands, this.#warner]) each.stop()
-    await this.#household.stop(COMMAND_GRACE_MS)
+    this.#commands.stop()
+    this.#warner.stop()
+    await Promise.all([this.#household.stop(COMMAND_GRACE_MS), this.#requests.stop()])
     await within(clock, clock.now() + SAVE_GRACE_MS, this.#save()) // whatever happens to the connection
     this.#deafen()
     this.#reports.stop()
@@ -435,7 +436,7 @@ export class Daemon {
   /** What is secret in a configuration is in no message from now on; names and topics are not masked for a password of the same word. */
   #hideSecrets(config: Config): void {
     for (const secret of secretsOf(config)) this.#redactor.add(secret.reveal())
-    this.#redactor.spare(JSON.stringify(maskedConfig(config)))
+    this.#redactor.spare(() => JSON.stringify(maskedConfig(config)))
   }
 
   #setLogLevel(level: LogLevel): void {

@@ -31,9 +31,12 @@ export class Redactor {
   /**
    * Leaves a secret that occurs in `text` in messages from now on: a password that is the base topic, too, would otherwise be masked
    * in all topics. Replaces what was spared before.
+   * @param text asked for only when there is a password
    */
-  spare(text: string): void {
-    this.#spared = new Set([...this.#texts].filter((secret) => text.includes(secret)))
+  spare(text: () => string): void {
+    if (this.#texts.size === 0) return
+    const spared = text()
+    this.#spared = new Set([...this.#texts].filter((secret) => spared.includes(secret)))
     this.#patterns = undefined
   }
 

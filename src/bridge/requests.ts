@@ -1,5 +1,6 @@
 /** `B/bridge/request/<verb>` -> a row of this table -> `B/bridge/response/<verb>` (contract §6). */
 import {z} from 'zod'
+import {sleep} from '../clock.ts'
 import {CommandError, toCommandError} from '../device/errors.ts'
 import type {Log} from '../log.ts'
 import type {Incoming} from '../mqtt/connection.ts'
@@ -57,6 +58,9 @@ const MOST_CHANGES = 32
 const MOST_SHARING = 32
 /** So long a bridge that is to restart may take to stop: who asks for it meanwhile has asked for the same restart. */
 const RESTARTING_MS = 5000
+/** Brokers hand on a few messages at a time (mosquitto 20): while a flow asks again and again, the next is not far. */
+const QUIET_MS = 100
+const LONGEST_REST_MS = 1000
 /** Broker and client may have it that one message comes twice (topics.ts, `commands`): no verb is called so, and twins come together. */
 const TWIN_MS = 1000
 
@@ -70,6 +74,7 @@ export class Requests {
   #changes = 0
   #lastTwin: {incoming: Incoming; at: number} | undefined
   #isStopped = false
+  #lastCame = Number.NEGATIVE_INFINITY
 
   constructor(options: RequestOptions) {
     this.#options = options
@@ -85,6 +90,7 @@ export class Requests {
     if (topicProblem(topics.bridgeResponse(verb)))
       return this.#warner.warn(incoming.topic, () => 'a request without a verb cannot be answered')
     if (this.#isTwin(incoming)) return
+    this.#lastCame = this.#options.clock.now()
     if (this.#count >= MOST_REQUESTS) {
       this.#turnAway(verb, incoming)
       return
@@ -94,11 +100,18 @@ export class Requests {
     this.#count--
   }
 
-  /** From now on nothing more is begun, and what comes is told so. */
-  stop(): void {
+  /** From now on nothing more is begun, and what comes is told so. Resolves when all is answered and no more comes, or in a second. */
+  async stop(): Promise<void> {
     this.#isStopped = true
     this.#answers.stop()
     this.#warner.stop()
+    const {clock} = this.#options
+    const end = clock.now() + LONGEST_REST_MS
+    for (let now = clock.now(); now < end; now = clock.now()) {
+      const wait = this.#line.length > 0 ? QUIET_MS : this.#lastCame + QUIET_MS - now
+      if (wait <= 0) return
+      await sleep(clock, Math.min(wait, end - now))
+    }
   }
 
   /** @returns the size of the answer */

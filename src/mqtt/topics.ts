@@ -53,7 +53,7 @@ export function isPublishedUnder(bases: readonly string[], topic: string): boole
 
 /** Commands are what others publish. */
 function isOwn(base: string, topic: string): boolean {
-  return isBelow(topic, base) && new Topics(base).parse(topic) === undefined
+  return topic.startsWith(`${base}/`) && new Topics(base).parse(topic) === undefined
 }
 /** Commands to names of so many levels are heard whatever names there are: whoever writes a wrong one is to be told. */
 const DEPTHS_HEARD = 8

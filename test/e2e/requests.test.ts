@@ -164,6 +164,17 @@ describe('a request that changes the plugs', () => {
       /devices\.fan\.colour: unknown key/,
     ],
     ['device/add', {host: loopback(1, 9)}, /^name: /],
+    ['device/add', {host: '127.88.1.9'}, /^name: /],
+    [
+      'device/add',
+      {name: 'fan', host: '8.8.8.8', token: TOKEN},
+      /host: expected an address of a private network, got 8/,
+    ],
+    [
+      'device/options',
+      {name: 'desk', options: {host: '93.184.216.34'}},
+      /host: expected an address of a private/,
+    ],
     ['device/remove', {name: 'fan'}, /no plug is called "fan": known are desk/],
     ['device/rename', {from: 'desk', to: 'bridge'}, /devices\.bridge/],
     ['device/rename', {from: 'fan', to: 'desk'}, /no plug is called "fan"/],

@@ -1,0 +1,102 @@
+import {createSocket, type Socket} from 'node:dgram'
+import {once} from 'node:events'
+import {mkdtemp, rm, writeFile} from 'node:fs/promises'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import {afterAll, describe, expect, it} from 'vitest'
+import {HELLO, helloReply} from '../../src/miio/packet.ts'
+import {configText, startBridge, startPlug} from '../support/bridge.ts'
+import {Conversation} from '../support/conversation.ts'
+import {startMosquitto} from '../support/mosquitto.ts'
+import {Watcher} from '../support/mqtt-user.ts'
+import {Program} from '../support/program.ts'
+import {until} from '../support/wait.ts'
+
+const ends: (() => unknown)[] = []
+afterAll(async () => {
+  for (const end of ends.reverse()) await end()
+})
+
+/** Hears hellos that are broadcast, and answers each as very many plugs. */
+async function crowd(count: number): Promise<{hellos: number}> {
+  const socket: Socket = createSocket({type: 'udp4', reuseAddr: true})
+  const heard = {hellos: 0}
+  ends.push(() => socket.close())
+  socket.on('message', (datagram, {address, port}) => {
+    if (!datagram.equals(HELLO)) return
+    heard.hellos++
+    const answer = (from: number) => {
+      for (let did = from; did < Math.min(count, from + 50); did++)
+        socket.send(helloReply(1_000_000 + did, 7), port, address)
+      if (from + 50 < count) setImmediate(() => answer(from + 50))
+    }
+    answer(0)
+  })
+  socket.bind(54321, '127.255.255.255')
+  await once(socket, 'listening')
+  return heard
+}
+
+describe('a bridge that is asked for too much', async () => {
+  const broker = await startMosquitto({config: ['max_queued_messages 0']})
+  const user = await Watcher.open(broker, ['miio2mqtt/bridge/#', 'miio2mqtt/desk/response'])
+  const heard = await crowd(1500)
+  const home = new Conversation(broker, user)
+  const desk = await startPlug({address: '127.91.3.1'})
+  for (let at = 0; at < 2000; at++) await user.publish(`miio2mqtt/x${at}/set`, 'ON', {retain: true, qos: 0})
+  await user.publish('miio2mqtt/last/set', 'ON', {retain: true, qos: 1})
+  await startBridge({broker, plugs: {desk}, config: {network: {broadcast: ['127.255.255.255']}}})
+  await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload.includes('online'), 30_000)
+
+  it('warns of a few of the retained commands on made-up names, and goes on', async () => {
+    expect(await home.say('desk', 'set', 'ON')).toMatchObject({status: 'ok'})
+    const warnings = home.warnings().filter((text) => text.includes('ignored a retained message'))
+    expect(warnings).toHaveLength(10)
+  })
+
+  it('searches the network once for all who ask, and lists no more plugs than a house may have', async () => {
+    for (let at = 0; at < 40; at++)
+      void user.publish('miio2mqtt/bridge/request/discover', `{"timeout":2,"transaction":${at}}`)
+    const told = () => user.on('miio2mqtt/bridge/response/discover')
+    await until(() => told().length >= 40, {within: 60_000, what: 'forty answers'})
+    const answers = told().map(({payload}) => JSON.parse(payload))
+    expect(heard.hellos).toBeLessThanOrEqual(2)
+    const found = answers.filter(({status}) => status === 'ok')
+    expect(found).toHaveLength(32)
+    expect(found.every(({data, truncated}) => data.length === 1000 && truncated === true)).toBe(true)
+    const turnedAway = answers.filter(({error}) => error?.code === 'queue_full')
+    expect(turnedAway).toHaveLength(8)
+    expect(home.events('device_discovered')).toHaveLength(1000)
+  })
+})
+
+describe('a program that is asked to restart', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-floods-'))
+  ends.push(() => rm(folder, {recursive: true, force: true}))
+  const broker = await startMosquitto({config: ['max_queued_messages 0']})
+  const user = await Watcher.open(broker, ['miio2mqtt/bridge/#'])
+  const desk = await startPlug({address: '127.91.3.2'})
+  const file = join(folder, 'config.yaml')
+  await writeFile(file, configText({broker, plugs: {desk}, config: {state_dir: join(folder, 'state')}}))
+  const program = new Program(['run', '--config', file])
+  ends.push(async () => {
+    program.signal('SIGTERM')
+    await program.ended()
+  })
+  const onlines = () =>
+    user.on('miio2mqtt/bridge/state').filter(({payload}) => payload.includes('online')).length
+  await until(() => onlines() === 1, {within: 30_000, what: 'online'})
+
+  it('three hundred times does so once, and answers each of them', async () => {
+    for (let at = 0; at < 300; at++)
+      void user.publish('miio2mqtt/bridge/request/restart', `{"transaction":${at}}`, {qos: 0})
+    await until(() => onlines() === 2, {within: 60_000, what: 'online again'})
+    const answers = user.on('miio2mqtt/bridge/response/restart').map(({payload}) => JSON.parse(payload))
+    expect(new Set(answers.map(({transaction}) => transaction)).size).toBe(300)
+    expect(answers).toHaveLength(300)
+    expect(answers.every(({status}) => status === 'ok')).toBe(true)
+    await user.publish('miio2mqtt/bridge/request/info', '{}', {qos: 1})
+    await user.waitFor('miio2mqtt/bridge/response/info')
+    expect(onlines()).toBe(2)
+  })
+})
