@@ -241,6 +241,7 @@ async function permission(file: string): Promise<readonly [string, string]> {
     ({uid}) => uid,
     () => undefined,
   )
+  if (owner === user) return ['permission denied, though the file is our own', `\`chmod 600 ${file}\``]
   const belongs =
     owner === undefined ? '' : `: it belongs to user ${owner}, and the bridge runs as user ${user}`
   const whose = `${user}:${process.getgid?.()}`

@@ -32,6 +32,7 @@ const MOST_FIRMWARES = 1_000
 /** Ten thousand plugs with each value on a topic of its own have some 200,000. */
 const MOST_TOPICS = 500_000
 const MOST_BASES = 100
+const MOST_ANNOUNCED = 20_000
 const LONGEST_CLIENT_ID_BYTES = 65_535
 
 const text = z
@@ -336,9 +337,14 @@ function announcedIn({announced}: Mapping, forget: Forget): Announced | undefine
   const devices = {key: isDevice, schema: key, expected: 'the name of a set, by device'}
   const sets = {key: () => true, schema: platformsSchema, expected: 'platforms by component'}
   return {
-    devices: Object.fromEntries(membersOf('announced.devices', announced['devices'], devices, forget)),
-    sets: Object.fromEntries(membersOf('announced.sets', announced['sets'], sets, forget)),
+    devices: newest(membersOf('announced.devices', announced['devices'], devices, forget), MOST_ANNOUNCED),
+    sets: newest(membersOf('announced.sets', announced['sets'], sets, forget), MOST_FIRMWARES),
   }
+}
+
+/** The last, and so newest, members. */
+function newest<T>(members: readonly (readonly [string, T])[], most: number): Record<string, T> {
+  return Object.fromEntries(members.slice(-most))
 }
 
 /** Drops the first, and so oldest, members. */
