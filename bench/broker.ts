@@ -1,10 +1,12 @@
 /** A mosquitto of our own, that keeps nothing. */
+import {existsSync} from 'node:fs'
 import {mkdtemp, rm, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {Program} from './program.ts'
+import {Refusal} from './refusal.ts'
 
-const PROGRAM = '/usr/sbin/mosquitto'
+export const USUAL_PROGRAM = '/usr/sbin/mosquitto'
 const HOST = '127.0.0.1'
 
 export interface Broker {
@@ -12,20 +14,28 @@ export interface Broker {
   stop(): Promise<void>
 }
 
-/** @throws Error with what mosquitto said, when it does not start */
-export async function startBroker(port: number): Promise<Broker> {
+/**
+ * @param program the path of mosquitto
+ * @throws Refusal when it is not there, Error with what mosquitto said when it does not start
+ */
+export async function startBroker(program: string, port: number): Promise<Broker> {
+  if (!existsSync(program)) throw new Refusal(missing(program))
   const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-bench-'))
   const file = join(folder, 'mosquitto.conf')
   await writeFile(file, configuration(port))
-  const program = new Program(PROGRAM, ['-c', file])
-  await program.until(() => /mosquitto version \S+ running/.test(program.errors))
+  const mosquitto = new Program(program, ['-c', file])
+  await mosquitto.until(() => /mosquitto version \S+ running/.test(mosquitto.errors))
   return {
     url: `mqtt://${HOST}:${port}`,
     stop: async () => {
-      await program.stop()
+      await mosquitto.stop()
       await rm(folder, {recursive: true, force: true})
     },
   }
+}
+
+function missing(program: string): string {
+  return `expected the broker mosquitto at ${program}, which does not exist: install it (sudo apt-get install mosquitto), or say where it is with --mosquitto <path>; --only codec and --only polls need no broker`
 }
 
 function configuration(port: number): string {

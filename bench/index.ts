@@ -4,11 +4,12 @@
  */
 import {parseArgs} from 'node:util'
 import {claimNetwork, Ports} from '../test/support/loopback.ts'
-import {type Broker, startBroker} from './broker.ts'
+import {type Broker, startBroker, USUAL_PROGRAM} from './broker.ts'
 import {measureCodec} from './codec.ts'
 import {crowdRows, measureCrowd} from './crowd.ts'
 import {measureLatency} from './latency.ts'
 import {measurePolls} from './poll-cost.ts'
+import {Refusal} from './refusal.ts'
 import {ms, print, type Row, thousands} from './table.ts'
 
 const HELP = `npm run bench -- [options]
@@ -17,7 +18,8 @@ const HELP = `npm run bench -- [options]
   --rounds <number>    commands whose latency is measured (200)
   --only <part>        codec, latency, polls or crowd; may be repeated
   --heap <MB>          limit the bridge's heap as NODE_OPTIONS=--max-old-space-size=<MB> does
-  --profile <folder>   write a CPU profile of the crowd's bridge there`
+  --profile <folder>   write a CPU profile of the crowd's bridge there
+  --mosquitto <path>   the broker (${USUAL_PROGRAM})`
 
 const network = await claimNetwork()
 /** The first of many. */
@@ -33,52 +35,71 @@ interface Options {
   profile: string | undefined
 }
 
-type Part = (options: Options, broker: Broker) => Promise<Row[]>
+interface Part {
+  needsBroker: boolean
+  measure: (options: Options, broker: Broker) => Promise<Row[]>
+}
 
 const parts = new Map<string, Part>([
-  ['codec', codec],
-  ['latency', latency],
-  ['polls', polls],
-  ['crowd', crowd],
+  ['codec', {needsBroker: false, measure: codec}],
+  ['latency', {needsBroker: true, measure: latency}],
+  ['polls', {needsBroker: false, measure: polls}],
+  ['crowd', {needsBroker: true, measure: crowd}],
 ])
+const NO_BROKER: Broker = {url: '', stop: () => Promise.resolve()}
 
-const {values} = parseArgs({
-  options: {
-    plugs: {type: 'string', default: '1000'},
-    seconds: {type: 'string', default: '60'},
-    rounds: {type: 'string', default: '200'},
-    only: {type: 'string', multiple: true, default: [...parts.keys()]},
-    heap: {type: 'string'},
-    profile: {type: 'string'},
-    help: {type: 'boolean', default: false},
-  },
+await main().catch((error: unknown) => {
+  if (!(error instanceof Refusal)) throw error
+  console.error(error.message)
+  process.exitCode = 1
 })
 
-if (values.help) console.log(HELP)
-else
-  await run(values.only, {
+/** @throws Refusal for options that are wrong, and when the broker is missing */
+async function main(): Promise<void> {
+  const values = readOptions()
+  if (values.help) return console.log(HELP)
+  const options = {
     plugs: whole('plugs', values.plugs),
     seconds: whole('seconds', values.seconds),
     rounds: whole('rounds', values.rounds),
     heap: values.heap === undefined ? undefined : whole('heap', values.heap),
     profile: values.profile,
-  })
-
-async function run(chosen: readonly string[], options: Options): Promise<void> {
-  const unknown = chosen.filter((name) => !parts.has(name))
+  }
+  const unknown = values.only.filter((name) => !parts.has(name))
   if (unknown.length > 0)
-    throw new Error(`--only: expected ${[...parts.keys()].join(', ')}, got ${unknown.join(', ')}`)
-  const broker = await startBroker(await new Ports(network).next())
+    throw new Refusal(`--only: expected ${[...parts.keys()].join(', ')}, got ${unknown.join(', ')}`)
+  const chosen = [...parts].filter(([name]) => values.only.includes(name))
+  const broker = chosen.some(([, {needsBroker}]) => needsBroker)
+    ? await startBroker(values.mosquitto, await new Ports(network).next())
+    : NO_BROKER
   try {
     const rows: Row[] = []
-    for (const [name, measure] of parts) {
-      if (!chosen.includes(name)) continue
+    for (const [name, {measure}] of chosen) {
       process.stderr.write(`measuring ${name} …\n`)
       rows.push(...(await measure(options, broker)))
     }
     print(rows)
   } finally {
     await broker.stop()
+  }
+}
+
+function readOptions() {
+  try {
+    return parseArgs({
+      options: {
+        plugs: {type: 'string', default: '1000'},
+        seconds: {type: 'string', default: '60'},
+        rounds: {type: 'string', default: '200'},
+        only: {type: 'string', multiple: true, default: [...parts.keys()]},
+        heap: {type: 'string'},
+        profile: {type: 'string'},
+        mosquitto: {type: 'string', default: USUAL_PROGRAM},
+        help: {type: 'boolean', default: false},
+      },
+    }).values
+  } catch (error) {
+    throw new Refusal(`${error instanceof Error ? error.message : error}\n${HELP}`)
   }
 }
 
@@ -132,6 +153,6 @@ async function crowd({plugs, seconds, profile, heap}: Options, broker: Broker): 
 function whole(option: string, text: string): number {
   const number = Number(text)
   if (!Number.isInteger(number) || number < 1)
-    throw new Error(`--${option}: expected a whole number from 1, got ${text}`)
+    throw new Refusal(`--${option}: expected a whole number from 1, got ${text}`)
   return number
 }

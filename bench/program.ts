@@ -61,7 +61,7 @@ export class Program {
   async until(condition: () => boolean): Promise<void> {
     while (!condition()) {
       if (this.#isOver) throw new Error(`${this.#name} has ended:\n${this.output}${this.errors}`)
-      await Promise.race([once(this.#process.stdout ?? this.#process, 'data'), this.#ended, pause(100)])
+      await Promise.race([this.#ended, pause(20)])
     }
   }
 

@@ -264,11 +264,11 @@ describe('a mistake of whoever types', () => {
     [['get', 'desk', 'watts'], /expected one of state, .*, got "watts"/],
     [['call', 'desk', 'get_prop', '[power]'], /expected the params as JSON, .*, got "\[power\]"/],
     [['call', 'desk', 'miIO.ota'], /miIO.ota can brick a plug .*/],
-    [['on', '--host', loopback(1, 1)], /--host needs --token, or .* MIIO_TOKEN/],
-    [['on', '--host', loopback(1, 1), '--token', WRONG.slice(1)], /--token: expected 32 hex digits, got 31/],
+    [['on', '--host', '192.0.2.1'], /--host needs --token, or .* MIIO_TOKEN/],
+    [['on', '--host', '192.0.2.1', '--token', WRONG.slice(1)], /--token: expected 32 hex digits, got 31/],
     [
-      ['on', '--host', loopback(1, 400), '--token', WRONG],
-      /--host: expected an IPv4 address or a host name, got "127\.[\d.]+\.400"/,
+      ['on', '--host', '192.0.2.400', '--token', WRONG],
+      /--host: expected an IPv4 address or a host name, got "192\.0\.2\.400"/,
     ],
     [
       ['on', 'desk', '--model', 'chuangmi.plug.v33'],

@@ -1,4 +1,3 @@
-import {loopback} from './addresses.ts'
 import {NAMES, NO_NAMES, NO_REQUESTS, NO_TEXTS, OTHER_CASE, TEXTS} from './awkward.ts'
 import {TOKEN} from './token.ts'
 import {seeded} from './virtual-clock.ts'
@@ -256,8 +255,8 @@ export class Operations {
       ['device/add', {name: noName, host: this.#pick(this.#hosts), token: TOKEN}],
       ['device/add', {name: this.#pick(NO_NAMES), host: this.#pick(this.#hosts), token: TOKEN}],
       ['device/add', {name: 'new', host: null, token: TOKEN}],
-      ['device/add', {name: 'new', host: loopback(9, 9)}],
-      ['device/add', {name: 'new', host: loopback(9, 9), token: TOKEN, poll: {interval: [null]}}],
+      ['device/add', {name: 'new', host: '192.0.2.9'}],
+      ['device/add', {name: 'new', host: '192.0.2.9', token: TOKEN, poll: {interval: [null]}}],
       [this.#pick(['device/remove', 'device/poll', 'device/info', 'group/remove']), {name: noName}],
       [
         this.#pick(['device/remove', 'device/poll', 'device/info']),
