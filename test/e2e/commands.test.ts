@@ -40,7 +40,7 @@ interface Answer {
 
 /** `mosquitto_rr`: a command with an MQTT 5 response topic, and what is answered there. */
 async function requestResponse(broker: Broker, topic: string, ...args: string[]): Promise<Answer> {
-  const place = ['-h', broker.host, '-p', String(broker.port), '-t', topic, '-W', '10', '-F', '%j']
+  const place = ['-h', broker.host, '-p', String(broker.port), '-t', topic, '-W', '60', '-F', '%j']
   const {stdout} = await run('mosquitto_rr', [...place, ...args])
   return JSON.parse(stdout)
 }

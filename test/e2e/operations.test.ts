@@ -153,7 +153,7 @@ describe.each([
     return {toStay, there: there.filter((comment) => toStay.includes(comment))}
   }
 
-  beforeAll(() => asked, 180_000)
+  beforeAll(() => asked, 1_800_000)
   afterAll(() => rm(folder, {recursive: true, force: true}))
 
   it('leave the program alive', () => {

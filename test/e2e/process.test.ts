@@ -341,14 +341,16 @@ describe('requests to the bridge', async () => {
 
   it('scan the LAN for what answers a hello, and name what is known', async () => {
     const house = await start({desk}, {config: {network}})
-    const {status, data} = await request(house, 'discover', {timeout: 0.5})
-    expect(status).toBe('ok')
-    expect(data).toContainEqual({
-      did: desk.did,
-      address: desk.address,
-      uptime: expect.any(Number),
-      name: 'desk',
-    })
+    const known = {did: desk.did, address: desk.address, uptime: expect.any(Number), name: 'desk'}
+    await until(
+      async () => {
+        const {status, data} = await request(house, 'discover', {timeout: 0.5})
+        expect(status).toBe('ok')
+        expect(data).toContainEqual(known)
+        return true
+      },
+      {what: 'the desk among what answers'},
+    )
   })
 
   it.each([

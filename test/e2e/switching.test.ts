@@ -4,6 +4,7 @@ import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug, TOKEN} from '../support/bridge.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {mosquittoPub, Watcher} from '../support/mqtt-user.ts'
+import {steadyClock} from '../support/steady-clock.ts'
 import {until} from '../support/wait.ts'
 
 const INTERVAL = 1000
@@ -32,12 +33,11 @@ describe('a plug on MQTT', async () => {
     // From the second time on right after a poll: the next one is as far away as it can be.
     for (const state of ['OFF', 'ON', 'OFF']) {
       user.forget()
+      const [pressed, asked] = [steadyClock.now(), plug.received.length]
       plug.state['state'] = state
-      await user.waitFor(
-        'miio2mqtt/desk',
-        ({payload}) => JSON.parse(payload).state === state,
-        INTERVAL + 1000,
-      )
+      await user.waitFor('miio2mqtt/desk', ({payload}) => JSON.parse(payload).state === state)
+      const poll = plug.received[asked] ?? expect.fail('no poll')
+      expect(poll.at - pressed).toBeLessThan(INTERVAL + 1000)
     }
   })
 

@@ -14,7 +14,7 @@ import {until} from './wait.ts'
 /** The newest that runs on Node 20. */
 const VERSION = '4.1.15'
 const PORT = 1880
-const START_MS = 60_000
+const START_MS = 300_000
 
 const running = new Set<NodeRed>()
 afterAll(() => Promise.all([...running].map((each) => each.stop())))

@@ -2,6 +2,7 @@ import {connectAsync, type IPublishPacket, type MqttClient} from 'mqtt'
 import {afterAll} from 'vitest'
 import type {Broker} from './mosquitto.ts'
 import {type Operation, UNDER_WAY} from './operations.ts'
+import {PATIENCE_MS} from './wait.ts'
 
 /** What came back for one operation. */
 interface Answer {
@@ -20,8 +21,6 @@ interface Asked {
 
 const BASE = 'miio2mqtt'
 const ELSEWHERE = 'flows/answers'
-/** A command may take 10 s, and a reload stops plugs before. */
-const LONGEST_MS = 20_000
 /** What may come of a command beside which another one, or a reload, is under way; or that the plug does not know. */
 const EXCUSES = new Set<unknown>([
   'superseded',
@@ -170,7 +169,7 @@ function pending(operation: Operation): Asked {
 async function isInTime(settled: Promise<void>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), LONGEST_MS)
+    timer = setTimeout(() => resolve(false), PATIENCE_MS)
   })
   return Promise.race([settled.then(() => true), late]).finally(() => clearTimeout(timer))
 }

@@ -5,9 +5,9 @@
 import {execFile} from 'node:child_process'
 import {promisify} from 'node:util'
 import {inject} from 'vitest'
+import {PATIENCE_MS} from './wait.ts'
 
 const run = promisify(execFile)
-const WITHIN_MS = 25_000
 
 /** The interpreter that has it, or `undefined` where it is not installed: `describe.runIf(pythonMiio)`. */
 export const pythonMiio = inject('tools').pythonMiio ? '/usr/bin/python3' : undefined
@@ -24,7 +24,7 @@ create_cli()
 /** What a script prints. Its own arguments are in `sys.argv[1:]`. @throws Error with what it printed when it fails */
 export async function python(script: string, ...args: string[]): Promise<string> {
   if (!pythonMiio) throw new Error('python-miio is missing: sudo apt-get install python3-miio')
-  const {stdout} = await run(pythonMiio, ['-W', 'ignore', '-c', script, ...args], {timeout: WITHIN_MS})
+  const {stdout} = await run(pythonMiio, ['-W', 'ignore', '-c', script, ...args], {timeout: PATIENCE_MS})
   return stdout
 }
 
