@@ -6,6 +6,8 @@ import type {Log} from '../log.ts'
 import type {Denied} from './subscriptions.ts'
 import {describe, farewell, isAccessDenied} from './trouble.ts'
 
+const MOST_NAMED = 5
+
 export class Complaints {
   readonly #log: Log
   readonly #ours: string
@@ -96,9 +98,11 @@ export class Complaints {
    * With 10,000 plugs an access list that is wrong would be worth 10,000 warnings.
    * @param code the broker's reason code
    */
-  notTaken(topic: string, code: number): void {
+  notTaken(topics: readonly string[], code: number): void {
+    const named = topics.slice(0, MOST_NAMED).join(', ')
+    const more = topics.length > MOST_NAMED ? ` and ${topics.length - MOST_NAMED} more` : ''
     this.#say(
-      `the broker did not take ${topic}: ${describe(code)}. Others that it does not take are counted in bridge/health`,
+      `the broker did not take ${named}${more}: ${describe(code)}. Others that it does not take are counted in bridge/health`,
       `not taken: ${code}`,
     )
   }

@@ -68,7 +68,7 @@ export interface ConnectionOptions {
 }
 
 const GOODBYE_MS = 1000
-/** Dropped answers are told of so much later, so that it can be said how many. */
+/** What happens many times at once is told of so much later, so that it can be said how many times. */
 const COUNTING_MS = 1000
 
 /** One client of the library: what there is from one attempt to connect until its end. */
@@ -109,7 +109,10 @@ export class Connection extends EventEmitter<Events> {
   /** What is known of why the attempt failed: nothing, enough to tell the owner, or enough to try otherwise at once. */
   #verdict: 'unknown' | 'told' | 'mended' = 'unknown'
   #retry: Timer | undefined
-  #counting: Timer | undefined
+  /** What happened since the owner was last told of it, and may happen many times a second. */
+  #dropped = 0
+  readonly #refused = new Map<number, Set<string>>()
+  #telling: Timer | undefined
   #stopped = false
 
   constructor(options: ConnectionOptions) {
@@ -122,7 +125,11 @@ export class Connection extends EventEmitter<Events> {
     this.#subscriptions = new Subscriptions(options)
     this.#foreignTopics = new ForeignTopics(clock)
     this.#outbox = new Outbox({
-      onDropped: () => this.#dropped(),
+      onDropped: () => {
+        this.counters.dropped++
+        this.#dropped++
+        this.#tellSoon()
+      },
       isSentAlone: ({topic}) => this.#suspectsHere.isSuspect(topic),
     })
     this.#acknowledgements = new Acknowledgements(clock, () => this.#silent())
@@ -189,7 +196,7 @@ export class Connection extends EventEmitter<Events> {
   async stop(grace: number): Promise<void> {
     this.#stopped = true
     this.#retry?.cancel()
-    this.#counting?.cancel()
+    this.#telling?.cancel()
     const attempt = this.#attempt
     if (!attempt) return
     const {clock} = this.#options
@@ -483,7 +490,8 @@ export class Connection extends EventEmitter<Events> {
       if (foreign) this.#foreignTopics.acknowledged(topic)
       if (code !== undefined) {
         this.counters.failed++
-        this.#complaints.notTaken(topic, code)
+        this.#refused.set(code, (this.#refused.get(code) ?? new Set()).add(topic))
+        this.#tellSoon()
       }
       done()
     })
@@ -521,12 +529,13 @@ export class Connection extends EventEmitter<Events> {
     return qos
   }
 
-  #dropped(): void {
-    this.counters.dropped++
-    const before = this.counters.dropped - 1
-    this.#counting ??= this.#options.clock.after(COUNTING_MS, () => {
-      this.#counting = undefined
-      this.#complaints.dropped(this.counters.dropped - before)
+  #tellSoon(): void {
+    this.#telling ??= this.#options.clock.after(COUNTING_MS, () => {
+      this.#telling = undefined
+      if (this.#dropped > 0) this.#complaints.dropped(this.#dropped)
+      for (const [code, topics] of this.#refused) this.#complaints.notTaken([...topics], code)
+      this.#dropped = 0
+      this.#refused.clear()
     })
   }
 }

@@ -53,9 +53,11 @@ describe('a message that the broker refuses', () => {
       await until(() => came.length === 2, {what: 'both commands'})
       // More than may be unacknowledged at any time: each refusal frees its place.
       for (let number = 2; number <= 150; number++) connection.publish(message(`b/large/${number}`, 'x'))
-      await until(() => connection.counters.failed === 150, {what: 'all refusals'})
+      await until(() => connection.counters.failed === 150 && warnings(log).length > 0, {
+        what: 'all refusals',
+      })
       expect(came.slice(0, 2)).toEqual(['b/desk/set before', 'b/desk/set after'])
-      expect(warnings(log)).toEqual([expect.stringMatching(new RegExp(`did not take b/large/1: ${words}`))])
+      expect(warnings(log)).toEqual([expect.stringMatching(new RegExp(`did not take b/large/1.*: ${words}`))])
       expect(connection.counters).toMatchObject({connects: 1, published: 150})
       expect(connection.connected).toBe(true)
     },
