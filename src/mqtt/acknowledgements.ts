@@ -1,17 +1,22 @@
 /** Notices that the broker does not acknowledge what it is sent, which answers to pings do not show: a full disk, an alarm. */
 import type {Clock, Timer} from '../clock.ts'
 
-/** Without any acknowledgement for so long, the connection is worthless. */
+/** Without an acknowledgement for so long, the connection is worthless. */
 export const LONGEST_SILENCE_MS = 10_000
-/** What is acknowledged out of turn [MQTT-4.6.0-2] may never be. */
-const LONGEST_WAIT_MS = 60_000
+/**
+ * Of these, so long at least is waited in a second step: after a stall of this process all timers are due before anything that
+ * has come meanwhile is read.
+ */
+const LAST_STEP_MS = 1000
 
 export class Acknowledgements {
   readonly #clock: Clock
   readonly #onSilence: () => void
   /** When each was sent, oldest first. */
   readonly #awaited = new Set<{sentAt: number}>()
+  /** When the oldest was acknowledged last: the others come in their turn [MQTT-4.6.0-2], and one that is left out never does. */
   #latest = 0
+  #isLastStep = false
   #timer: Timer | undefined
 
   /** @param onSilence is called when an acknowledgement is overdue */
@@ -24,28 +29,42 @@ export class Acknowledgements {
   expect(): () => void {
     const sent = {sentAt: this.#clock.now()}
     this.#awaited.add(sent)
-    this.#timer ??= this.#clock.after(LONGEST_SILENCE_MS, () => this.#check())
+    if (!this.#timer) this.#checkIn(LONGEST_SILENCE_MS - LAST_STEP_MS)
     return () => {
-      if (!this.#awaited.delete(sent)) return // of an earlier connection
-      this.#latest = this.#clock.now()
+      const [oldest] = this.#awaited
+      if (sent === oldest) this.#latest = this.#clock.now()
+      this.#awaited.delete(sent)
     }
   }
 
   /** The connection is over. */
   reset(): void {
     this.#awaited.clear()
+    this.#isLastStep = false
     this.#timer?.cancel()
     this.#timer = undefined
   }
 
+  #checkIn(ms: number): void {
+    this.#timer = this.#clock.after(ms, () => {
+      this.#timer = undefined
+      this.#check()
+    })
+  }
+
   #check(): void {
-    this.#timer = undefined
     const [oldest] = this.#awaited
-    if (!oldest) return
-    const {sentAt} = oldest
-    const due = Math.min(Math.max(sentAt, this.#latest) + LONGEST_SILENCE_MS, sentAt + LONGEST_WAIT_MS)
-    const left = due - this.#clock.now()
-    if (left > 0) this.#timer = this.#clock.after(left, () => this.#check())
-    else this.#onSilence()
+    if (!oldest) {
+      this.#isLastStep = false
+      return
+    }
+    const left = Math.max(oldest.sentAt, this.#latest) + LONGEST_SILENCE_MS - this.#clock.now()
+    if (left > LAST_STEP_MS) {
+      this.#isLastStep = false
+      this.#checkIn(left - LAST_STEP_MS)
+    } else if (!this.#isLastStep) {
+      this.#isLastStep = true
+      this.#checkIn(LAST_STEP_MS)
+    } else this.#onSilence()
   }
 }

@@ -4,8 +4,8 @@
  */
 import type {Clock, Random, Timer} from '../clock.ts'
 
-/** Milliseconds from the broker's acknowledgement. */
-const LONGEST_WAY_MS = 10_000
+/** Milliseconds from the broker's acknowledgement, in two steps: what came during a stall of this process is read in between. */
+const [LONGEST_WAY_MS, LAST_STEP_MS] = [9000, 1000]
 
 export interface EchoOptions {
   /** Where it is published; nothing else on it is handed on. */
@@ -36,9 +36,12 @@ export class Echo {
   /** The broker has it. */
   acknowledged(): void {
     if (this.#nonce === '') return // it was here before its acknowledgement
-    this.#timer = this.#options.clock.after(LONGEST_WAY_MS, () => {
-      this.reset()
-      this.#options.onMissing()
+    const {clock, onMissing} = this.#options
+    this.#timer = clock.after(LONGEST_WAY_MS, () => {
+      this.#timer = clock.after(LAST_STEP_MS, () => {
+        this.reset()
+        onMissing()
+      })
     })
   }
 
