@@ -109,12 +109,12 @@ export class Complaints {
 
   /** Two connections in a row ended while the broker had nothing else to acknowledge. */
   withheld(url: string, topic: string): void {
-    this.#say(`${url} ended two connections in a row over ${topic}: it is not published for an hour`)
+    this.#say(`two connections in a row to ${url} ended over ${topic}: it is not published for an hour`)
   }
 
   foreignNotServed(url: string, topic: string): void {
     this.#say(
-      `${url} ended two connections after an answer to the response topic ${shortened(topic)}, which the sender of a command ` +
+      `two connections to ${url} ended over an answer to the response topic ${shortened(topic)}, which the sender of a command ` +
         'chose: response topics are not used for an hour',
       'response topics',
     )

@@ -249,18 +249,27 @@ export class Connection extends EventEmitter<Events> {
       this.#complaints.denied(denied)
       this.#complaints.lacks(this.url, missingIn(attempt.features))
       this.#up = true
-      if (denied.length === 0) this.#ask(attempt)
+      this.#outbox.open((message, done) => this.#send(attempt, message, done), attempt.features.inFlight)
+      if (denied.length === 0) this.#ask()
     } catch (error) {
       return this.#failed(attempt, error)
     }
-    this.#outbox.open((message, done) => this.#send(attempt, message, done), attempt.features.inFlight)
     const {log} = this.#options
     log[this.#patience.isFlapping ? 'debug' : 'info'](`connected to ${this.url}`, {
       mqtt: this.#version === 5 ? '5' : '3.1.1',
     })
-    this.emit('connected')
+    this.#announce()
     for (const incoming of this.#early.splice(0)) this.#handOn(incoming)
     this.emit('tried')
+  }
+
+  /** A throw would end the process, at every connect again. */
+  #announce(): void {
+    try {
+      this.emit('connected')
+    } catch (error) {
+      this.#options.log.error('not everything could be announced', {error})
+    }
   }
 
   /** Whatever the client says is wrong ends its connection: after a packet that it cannot read, it drops others that came with it. */
@@ -485,28 +494,28 @@ export class Connection extends EventEmitter<Events> {
   #send(attempt: Attempt, message: Message, done: () => void): void {
     const {topic, foreign} = message
     const qos = this.#publish(attempt, message, (code) => {
-      this.counters.published++
       this.#suspectsHere.acknowledged(topic)
       if (foreign) this.#foreignTopics.acknowledged(topic)
-      if (code !== undefined) {
-        this.counters.failed++
-        this.#refused.set(code, (this.#refused.get(code) ?? new Set()).add(topic))
-        this.#tellSoon()
-      }
+      if (topic === this.#echo?.topic) this.#echo.acknowledged(code === undefined)
+      else this.#count(topic, code)
       done()
     })
     if (foreign) this.#foreignTopics.sent(topic, qos)
   }
 
-  /** Asks whether what is published comes back. Who may not publish there learns nothing by it. */
-  #ask(attempt: Attempt): void {
-    if (!this.#echo) return
-    const {topic} = this.#echo
-    const message: Message = {topic, payload: this.#echo.payload(), retain: false, qos: 1}
-    this.#publish(attempt, message, (code) => {
-      if (code === undefined) this.#echo?.acknowledged()
-      else this.#echo?.reset()
-    })
+  /** @param refusal the reason code for which the broker has not taken it */
+  #count(topic: string, refusal: number | undefined): void {
+    this.counters.published++
+    if (refusal === undefined) return
+    this.counters.failed++
+    this.#refused.set(refusal, (this.#refused.get(refusal) ?? new Set()).add(topic))
+    this.#tellSoon()
+  }
+
+  /** Asks whether what is published comes back. */
+  #ask(): void {
+    if (!this.#echo || this.#suspectsHere.isWithheld(this.#echo.topic)) return
+    this.#outbox.put({topic: this.#echo.topic, payload: this.#echo.payload(), retain: false, qos: 1})
   }
 
   /**

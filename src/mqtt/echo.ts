@@ -33,9 +33,10 @@ export class Echo {
     return JSON.stringify({nonce: this.#nonce})
   }
 
-  /** The broker has it. */
-  acknowledged(): void {
-    if (this.#nonce === '') return // it was here before its acknowledgement
+  /** The broker has answered. Whether we hear cannot be said when it `isTaken` not: it may be that we may not publish there. */
+  acknowledged(isTaken: boolean): void {
+    if (!isTaken) this.reset()
+    if (this.#nonce === '') return // or it was here before its acknowledgement
     const {clock, onMissing} = this.#options
     this.#timer = clock.after(LONGEST_WAY_MS, () => {
       this.#timer = clock.after(LAST_STEP_MS, () => {

@@ -156,3 +156,18 @@ describe('answers that nobody takes', () => {
     expect(connection.counters.dropped).toBe(1900)
   })
 })
+
+describe('a connection whose announcement fails', () => {
+  it('says so, and goes on', async () => {
+    const broker = await ScriptedBroker.start()
+    const {connection, log} = testConnection(broker.url)
+    connection.on('connected', () => {
+      throw new Error('a topic that is none')
+    })
+    const tried = new Promise<void>((resolve) => connection.once('tried', resolve))
+    connection.start()
+    await tried
+    expect(log.said('error')).toEqual(['not everything could be announced'])
+    expect(connection.connected).toBe(true)
+  })
+})

@@ -4,7 +4,9 @@ import {
   CONNECT,
   connack,
   filtersIn,
+  idOf,
   type Line,
+  PUBLISH,
   ScriptedBroker,
   SUBSCRIBE,
 } from '../../support/scripted-broker.ts'
@@ -69,6 +71,28 @@ describe('a broker that takes', () => {
     await until(() => broker.published.length === 1, {what: 'the message'})
     expect(broker.published).toMatchObject([{qos: 1, retain: false}])
     expect(warnings(log)).toEqual([expect.stringMatching(/has no retained messages/)])
+  })
+
+  it('one message at a time gets no second one before it has acknowledged the first, not even our own question', async () => {
+    let unacknowledged = 0
+    let most = 0
+    const broker = await ScriptedBroker.start((packet, line) => {
+      if (packet.type === CONNECT) line.send(connack(line, 0, Buffer.of(0x21, 0, 1)))
+      if (packet.type !== PUBLISH) return packet.type === CONNECT
+      most = Math.max(most, ++unacknowledged)
+      setImmediate(() => {
+        unacknowledged--
+        line.send(0x40, 2, idOf(packet))
+      })
+      return true
+    })
+    const {connection} = testConnection(broker.url, {echoTopic: 'b/bridge/request/self_test'})
+    connection.on('connected', () => {
+      for (let number = 0; number < 20; number++) connection.publish(message(`b/${number}`, 'x'))
+    })
+    connection.start()
+    await until(() => connection.counters.published === 20, {what: 'all messages'})
+    expect(most).toBe(1)
   })
 
   it('no wildcards is not asked for them, and that no command is heard is said', async () => {
