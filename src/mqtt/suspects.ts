@@ -52,12 +52,17 @@ export class Suspects {
   ended(topics: readonly string[], acknowledged: number): string | undefined {
     const [alone, ...others] = topics
     if (acknowledged === 0) this.#refute()
-    const isFound = alone !== undefined && others.length === 0 && this.isSuspect(alone)
-    this.#suspected = new Set(topics)
+    const isFound =
+      alone !== undefined &&
+      others.length === 0 &&
+      this.isSuspect(alone) &&
+      (acknowledged > 0 || this.#mayGuess)
+    // There may be several: those that were not sent again yet stay under suspicion.
+    const left = [...this.#suspected].filter((topic) => topic !== alone && this.isSuspect(topic))
+    this.#suspected = new Set(isFound ? left : topics)
     this.#cleared.clear()
-    if (!isFound || (acknowledged === 0 && !this.#mayGuess)) return undefined
+    if (!isFound) return undefined
     if (acknowledged === 0) this.#guesses.add(alone)
-    this.#suspected = new Set()
     this.#withheld.set(alone, this.#clock.now() + WITHHELD_MS)
     return alone
   }

@@ -52,6 +52,8 @@ describe.skipIf(!inject('tools').mosquitto)('a bridge that may not read', () => 
     connection.start()
     await connected(connection)
     await until(() => connection.counters.received === 1, {what: 'the message'})
+    connection.publish({topic: 'b/desk', payload: 'x', retain: false, qos: 1})
+    await until(() => connection.counters.published === 1, {what: 'the acknowledgement of a later one'})
     await clock.advance(60_000)
     expect(warnings(log)).toEqual([])
     expect(came).toEqual([])

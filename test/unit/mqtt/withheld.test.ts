@@ -1,3 +1,4 @@
+import {connect as connectClient, type IClientOptions} from 'mqtt'
 import {describe, expect, inject, it} from 'vitest'
 import {startMosquitto} from '../../support/mosquitto.ts'
 import {Watcher} from '../../support/mqtt-user.ts'
@@ -14,14 +15,24 @@ async function setUp(script: Script, choice: Choice = {}) {
 
 function withClock(url: string, choice: Choice = {}) {
   const clock = new VirtualClock()
-  const made = testConnection(url, {clock, ...choice})
+  let isWaiting = false
+  const connect = (options: IClientOptions) => {
+    isWaiting = false
+    return connectClient(options)
+  }
+  const made = testConnection(url, {clock, connect, ...choice})
+  for (const event of ['tried', 'disconnected'] as const)
+    made.connection.on(event, () => {
+      isWaiting = !made.connection.connected
+    })
+  /** Waits for `condition`. The clock stands still but between two attempts to connect: sockets have all the time that they need. */
   const pass = (condition: () => boolean, what: string) =>
     until(
       async () => {
-        if (!made.connection.connected) await clock.advance(100) // the sockets have all the time that they need
+        if (isWaiting) await clock.advance(1000)
         return condition()
       },
-      {what, within: 30_000},
+      {what, within: 60_000},
     )
   return {clock, pass, ...made}
 }
@@ -90,6 +101,7 @@ describe('a message that the broker ends connections over', () => {
     await pass(() => warnings(log).length === 4, 'all warnings')
     await pass(() => connection.connected, 'the connection')
     await until(() => broker.published.at(-1)?.topic === 'b/2', {what: 'the last message'})
+    expect(broker.versions).toHaveLength(5) // one more than there are, and the one that stays
     for (const topic of poisons)
       expect(warnings(log).filter((line) => line.includes(`over ${topic}:`))).toHaveLength(1)
   })
