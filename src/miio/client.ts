@@ -66,8 +66,8 @@ export class MiioClient {
   #link: Link | undefined
   /** When and where the plug's clock was last seen beyond doubt. */
   #proven: Reading | undefined
-  /** Resolves when everything asked for so far has ended. */
-  #tail: Promise<void> = Promise.resolve()
+  /** Resolves when everything asked for so far has ended; `undefined` when it has. */
+  #tail: Promise<void> | undefined
 
   /** @throws RangeError when the token has not 16 bytes. */
   constructor(options: MiioClientOptions) {
@@ -212,17 +212,23 @@ export class MiioClient {
     const left = new Promise<void>((resolve) => {
       leave = resolve
     })
-    this.#tail = ready.then(() => left)
+    const tail = ready ? ready.then(() => left) : left
+    this.#tail = tail
     try {
-      const {clock} = this.#options
-      const turn = ready.then(() => true)
-      const isOurs = await within(clock, question.deadline, turn, question.signal, this.#closing.signal)
+      const isOurs = ready ? await this.#waitFor(ready, question) : !question.signal?.aborted
       if (this.#closing.signal.aborted) throw closed(this.#where)
       if (!isOurs) throw waitedInVain(this.#where, question.method)
       return await job()
     } finally {
       leave()
+      if (this.#tail === tail) this.#tail = undefined
     }
+  }
+
+  /** `true` once `ready` has resolved, `undefined` when the question is over before. */
+  #waitFor(ready: Promise<void>, {deadline, signal}: Question): Promise<true | undefined> {
+    const turn = ready.then((): true => true)
+    return within(this.#options.clock, deadline, turn, signal, this.#closing.signal)
   }
 
   #linkOrThrow(): Link {

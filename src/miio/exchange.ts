@@ -31,6 +31,8 @@ export class Exchange {
   #silences = 0
   /** Requests in a row that stayed unanswered since the plug's clock was read. */
   #unanswered = 0
+  /** The hellos of the call before were not answered. */
+  readonly #wasAbsent: boolean
   /** Tries that brought nothing but an unproven "no". */
   #doubts = 0
 
@@ -38,6 +40,7 @@ export class Exchange {
     this.#asked = asked
     this.#question = question
     this.#judge = new Judge(asked, question.method, this.#course)
+    this.#wasAbsent = asked.link.isAbsent
   }
 
   /** The result, whatever it is. @throws MiioError */
@@ -82,8 +85,21 @@ export class Exchange {
       tries >= this.#question.tries ||
       signal?.aborted === true ||
       deadline - this.#now() < SHORTEST_TRY_MS ||
-      this.#doubts >= (this.#isProven ? DOUBTS_BELIEVED : 1)
+      this.#doubts >= (this.#isProven ? DOUBTS_BELIEVED : 1) ||
+      this.#isStillAbsent()
     )
+  }
+
+  /**
+   * A plug that is away for longer is greeted once per call, not at each try: there may be ten thousand of them, and they are asked
+   * every minute. A command goes on until its deadline.
+   */
+  #isStillAbsent(): boolean {
+    return this.#wasAbsent && this.#isUngreeted && Number.isFinite(this.#question.tries)
+  }
+
+  get #isUngreeted(): boolean {
+    return this.#course.hellos > 0 && this.#course.greetings === 0
   }
 
   /** Lets the plug rest. An answer to an earlier try may still come meanwhile. */
@@ -190,6 +206,7 @@ export class Exchange {
     const gaveWay = this.#question.signal?.aborted === true
     if (!gaveWay || !this.#isProven) link.reading = undefined
     if (!gaveWay && this.#course.requests > 0) roundTrip.unanswered()
+    if (!gaveWay) link.isAbsent = this.#isUngreeted
     return this.#silence()
   }
 

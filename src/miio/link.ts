@@ -31,15 +31,19 @@ export class Link {
   readonly #mailbox: Mailbox
   #address: string | undefined
   #stopListening = () => {}
+  readonly #interrupt = () => this.#mailbox.interrupt()
 
   /** `undefined` makes the next try begin with a hello. */
   reading: Reading | undefined
+  /** Nobody has answered the hellos of the last call. */
+  isAbsent = false
   /** Nothing is sent before this time, in ms of the clock. */
   quietUntil = Number.NEGATIVE_INFINITY
 
   constructor(options: LinkOptions) {
     this.#options = options
     this.#mailbox = new Mailbox(options.clock)
+    options.closing.addEventListener('abort', this.#interrupt)
   }
 
   get host(): string {
@@ -96,12 +100,14 @@ export class Link {
    * @throws MiioError `timeout` once the client is closed
    */
   async next(until: number, signal?: AbortSignal): Promise<Buffer | undefined> {
-    const datagram = await this.#mailbox.next(until, this.#options.closing, signal)
+    this.#mustBeOpen()
+    const datagram = await this.#mailbox.next(until, signal)
     this.#mustBeOpen()
     return datagram
   }
 
   close(): void {
+    this.#options.closing.removeEventListener('abort', this.#interrupt)
     this.#stopListening()
     this.#stopListening = () => {}
     this.#address = undefined

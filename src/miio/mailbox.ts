@@ -1,14 +1,18 @@
-import {type Clock, within} from '../clock.ts'
+import type {Clock, Timer} from '../clock.ts'
 
 /** More than ever wait in an honest exchange; whoever floods us fills no memory. */
 const CAPACITY = 16
 
-/** Datagrams for whoever is in an exchange with the plug. Between two exchanges it is shut and takes none. */
+/**
+ * Datagrams for whoever is in an exchange with the plug. Between two exchanges it is shut and takes none.
+ * A wait is two objects and no listener where there is no signal: ten thousand silent plugs do little else than wait.
+ */
 export class Mailbox {
   readonly #clock: Clock
   #isOpen = false
   #unread: Buffer[] = []
-  #deliver: ((datagram: Buffer) => void) | undefined
+  /** Ends the wait that is under way. */
+  #deliver: ((datagram?: Buffer) => void) | undefined
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -26,27 +30,37 @@ export class Mailbox {
     return unread
   }
 
+  /** Ends the wait that is under way with nothing. */
+  interrupt(): void {
+    this.#deliver?.()
+  }
+
   /** `false` when it was not taken: the mailbox is shut, or full. */
   put(datagram: Buffer): boolean {
     if (!this.#isOpen || this.#unread.length >= CAPACITY) return false
-    const deliver = this.#deliver
-    this.#deliver = undefined
-    if (deliver) deliver(datagram)
+    if (this.#deliver) this.#deliver(datagram)
     else this.#unread.push(datagram)
     return true
   }
 
   /** The next datagram, or `undefined` when none came until `until` (ms of the clock) or a signal was aborted. */
-  async next(until: number, ...signals: readonly (AbortSignal | undefined)[]): Promise<Buffer | undefined> {
+  next(until: number, ...signals: readonly (AbortSignal | undefined)[]): Promise<Buffer | undefined> {
     const waiting = this.#unread.shift()
-    if (waiting || until <= this.#clock.now()) return waiting
-    const coming = new Promise<Buffer>((resolve) => {
-      this.#deliver = resolve
+    if (waiting || until <= this.#clock.now() || signals.some((signal) => signal?.aborted))
+      return Promise.resolve(waiting)
+    return new Promise((resolve) => {
+      const end = (datagram?: Buffer) => {
+        this.#deliver = undefined
+        timer?.cancel()
+        for (const signal of signals) signal?.removeEventListener('abort', giveUp)
+        resolve(datagram)
+      }
+      const giveUp = () => end()
+      const timer: Timer | undefined = Number.isFinite(until)
+        ? this.#clock.after(until - this.#clock.now(), giveUp)
+        : undefined
+      for (const signal of signals) signal?.addEventListener('abort', giveUp)
+      this.#deliver = end
     })
-    try {
-      return await within(this.#clock, until, coming, ...signals)
-    } finally {
-      this.#deliver = undefined
-    }
   }
 }

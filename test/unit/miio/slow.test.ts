@@ -174,3 +174,49 @@ describe('a round trip', () => {
     expect(roundTrip.longest).toBe(2000)
   })
 })
+
+describe('a plug that is away', () => {
+  const away = () => {
+    const parts = home(clock)
+    const {plug} = parts
+    const {greet} = plug
+    plug.greet = () => []
+    return {...parts, back: () => Object.assign(plug, {greet})}
+  }
+
+  test('is greeted at each try of the first call, then once a call', async () => {
+    const {client, plug} = away()
+    const greeted: number[] = []
+    for (let i = 0; i < 4; i++) {
+      const before = plug.hellos.length
+      const call = watch(clock, client.call('get_prop'))
+      await clock.advance(60_000)
+      expect(call.error).toMatchObject({code: 'timeout', stage: 'hello'})
+      greeted.push(plug.hellos.length - before)
+    }
+    expect(greeted).toEqual([3, 1, 1, 1])
+  })
+
+  test('is greeted by a command until its deadline all the same', async () => {
+    const {client, plug} = away()
+    watch(clock, client.call('get_prop'))
+    await clock.advance(60_000)
+    const before = plug.hellos.length
+    const options = {deadline: clock.now() + 10_000, tries: Number.POSITIVE_INFINITY}
+    watch(clock, client.call('set_power', ['on'], options))
+    await clock.advance(60_000)
+    expect(plug.hellos.length - before).toBe(5)
+  })
+
+  test('and back is asked as often as any other', async () => {
+    const {client, plug, back} = away()
+    watch(clock, client.call('get_prop'))
+    await clock.advance(60_000)
+    back()
+    plug.answer = () => []
+    const before = plug.requests.length
+    watch(clock, client.call('get_prop'))
+    await clock.advance(60_000)
+    expect(plug.requests.length - before).toBe(3)
+  })
+})
