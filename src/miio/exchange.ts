@@ -13,6 +13,8 @@ import {Course, silence} from './silence.ts'
  * been switched off and on: it ignores us until we know its new clock (docs/protocol.md §1.4).
  */
 const SILENCES_UNTIL_HELLO = 2
+/** After so many calls in a row without an answer to a hello a plug is away for longer: some minutes, at the pace of polls. */
+const AWAY = 5
 /** So many tries must end with an unproven "no" before it is believed of a plug that has answered in this run; else one. */
 const DOUBTS_BELIEVED = 3
 /** Between the end of one exchange and the next request: plugs do one thing at a time (docs/protocol.md §1.10). */
@@ -31,8 +33,8 @@ export class Exchange {
   #silences = 0
   /** Requests in a row that stayed unanswered since the plug's clock was read. */
   #unanswered = 0
-  /** The hellos of the call before were not answered. */
-  readonly #wasAbsent: boolean
+  /** Nobody has answered the hellos of the last few calls. */
+  readonly #isAway: boolean
   /** Tries that brought nothing but an unproven "no". */
   #doubts = 0
 
@@ -40,7 +42,7 @@ export class Exchange {
     this.#asked = asked
     this.#question = question
     this.#judge = new Judge(asked, question.method, this.#course)
-    this.#wasAbsent = asked.link.isAbsent
+    this.#isAway = asked.link.absences >= AWAY
   }
 
   /** The result, whatever it is. @throws MiioError */
@@ -95,7 +97,7 @@ export class Exchange {
    * every minute. A command goes on until its deadline.
    */
   #isStillAbsent(): boolean {
-    return this.#wasAbsent && this.#isUngreeted && Number.isFinite(this.#question.tries)
+    return this.#isAway && this.#isUngreeted && Number.isFinite(this.#question.tries)
   }
 
   get #isUngreeted(): boolean {
@@ -206,7 +208,7 @@ export class Exchange {
     const gaveWay = this.#question.signal?.aborted === true
     if (!gaveWay || !this.#isProven) link.reading = undefined
     if (!gaveWay && this.#course.requests > 0) roundTrip.unanswered()
-    if (!gaveWay) link.isAbsent = this.#isUngreeted
+    if (!gaveWay) link.absences = this.#isUngreeted ? link.absences + 1 : 0
     return this.#silence()
   }
 

@@ -53,7 +53,7 @@ export class Judge {
     if (known !== undefined && known !== did) this.#doubt(anotherDevice(link.where, known, did))
     this.awaitsHello = false
     this.#course.greetings++
-    link.isAbsent = false
+    link.absences = 0
     link.reading = {did, stamp, at: clock.now()} // also a stamp of 0: the plug has just booted (§1.4)
     return {kind: 'greeting', did, uptime: stamp, revealsToken}
   }

@@ -35,8 +35,8 @@ export class Link {
 
   /** `undefined` makes the next try begin with a hello. */
   reading: Reading | undefined
-  /** Nobody has answered the hellos of the last call. */
-  isAbsent = false
+  /** How many calls in a row ended without an answer to a hello. */
+  absences = 0
   /** Nothing is sent before this time, in ms of the clock. */
   quietUntil = Number.NEGATIVE_INFINITY
 
