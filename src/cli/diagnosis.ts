@@ -11,6 +11,8 @@ export interface Circumstances {
   host: string | undefined
   /** What the host's name stands for. */
   address?: string | undefined
+  /** It answered a hello just now. */
+  greeted?: boolean
   /** It has answered under our token a moment ago. */
   proven: boolean
   local?: readonly LocalAddress[]
@@ -31,6 +33,7 @@ export function diagnosed(error: unknown, circumstances: Circumstances): unknown
   const failure = error instanceof CommandError ? (error.cause ?? error) : error
   if (failure instanceof MiioError) return inStages(failure, circumstances)
   if (!(failure instanceof CommandError)) return error
+  if (failure.code === 'timeout') return inStages(failure, circumstances)
   if (MISTAKES.has(failure.code)) return new UsageError(failure.message)
   return failed({code: failure.code, title: 'request unsupported', advice: ANY_MODEL}, failure.message)
 }
@@ -38,7 +41,10 @@ export function diagnosed(error: unknown, circumstances: Circumstances): unknown
 const ANY_MODEL =
   '`miio2mqtt models` lists the plugs that are described; `miio2mqtt call` can ask any of them.'
 
-function inStages(failure: MiioError, {local, ...circumstances}: Circumstances): CommandFailed {
+function inStages(
+  failure: MiioError | CommandError,
+  {local, ...circumstances}: Circumstances,
+): CommandFailed {
   const known = {...circumstances, local: () => local ?? localAddresses(systemClock)}
   return failed(diagnose(failure, known), failure.message)
 }

@@ -48,8 +48,8 @@ export async function withPlug(
     reached = reach({...target, host}, socket, trace)
     await work(reached)
   } catch (error) {
-    const {host = target.host, address, stats} = reached?.client ?? {}
-    throw diagnosed(error, {host, address, proven: stats?.lastSeen !== undefined})
+    const {host = target.host, address, greeted = false, stats} = reached?.client ?? {}
+    throw diagnosed(error, {host, address, greeted, proven: stats?.lastSeen !== undefined})
   } finally {
     terminal.progress('')
     await reached?.device.stop(0)

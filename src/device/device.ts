@@ -15,7 +15,7 @@ import type {MeteringOptions} from './metering.ts'
 import {type News, Perception} from './perception.ts'
 import type {Implausible} from './plausibility.ts'
 import {Questions} from './questions.ts'
-import {PlugQueue} from './queue.ts'
+import {expired, PlugQueue} from './queue.ts'
 import {Recognition} from './recognition.ts'
 import {inTime, SharedReads} from './shared-reads.ts'
 import {Suspicion} from './suspicion.ts'
@@ -201,7 +201,7 @@ export class Device extends EventEmitter<Events> {
     try {
       const model = await this.#recognition.ready()
       const due = this.#suspicion.due(namesIn(model, lane), lane)
-      await this.#questions.ask(due, 'poll', {tries: READ_TRIES, signal})
+      await this.#questions.ask(due, 'poll', {signal})
       return !signal.aborted
     } catch (error) {
       if (signal.aborted && isCallFailure(error) && error.code === 'timeout')
@@ -223,8 +223,8 @@ export class Device extends EventEmitter<Events> {
     try {
       const model = await inTime(this.#clock, deadline, this.#recognition.ready(), this.name)
       if (name === undefined || this.#isReadOften(model, name))
-        await this.#reads.join('all', deadline, () => this.#readOften())
-      else await this.#reads.join(`rare ${name}`, deadline, () => this.#readRare(name))
+        await this.#reads.join('all', deadline, (until) => this.#questioned(this.#oftenRead(), until))
+      else await this.#reads.join(`rare ${name}`, deadline, (until) => this.#readRare(name, until))
     } catch (error) {
       this.#fail(error)
     }
@@ -239,9 +239,8 @@ export class Device extends EventEmitter<Events> {
   async ask(name: string, deadline: number): Promise<Value> {
     this.#poll?.abort()
     const {properties} = readOf(this.#recognition.describedModel(), name)
-    const options = {tries: READ_TRIES, deadline}
     await this.#reads
-      .join(`${name} until ${deadline}`, deadline, () => this.#questioned(properties, options))
+      .join(`only ${name}`, deadline, (until) => this.#questioned(properties, until))
       .catch((error) => this.#fail(error))
     return this.state[name] ?? null
   }
@@ -292,8 +291,9 @@ export class Device extends EventEmitter<Events> {
    */
   async identify({deadline, tries = READ_TRIES}: CallOptions = {}): Promise<Identity> {
     await this.#reads
-      .join(`identity, ${tries} tries`, deadline, async () => {
-        this.#recognition.learn(await this.#queue.read(() => this.#call('miIO.info', [], {tries})))
+      .join(`identity, ${tries} tries`, deadline, async (until) => {
+        const ask = () => this.#call('miIO.info', [], {tries, deadline: until()})
+        this.#recognition.learn(await this.#queue.read(ask))
       })
       .catch((error) => this.#fail(error))
     return this.identity
@@ -327,23 +327,19 @@ export class Device extends EventEmitter<Events> {
   /** @throws CommandError that says what is known of the failure */
   #fail(error: unknown): never {
     const failure = toCommandError(error)
-    if (!isCallFailure(failure.cause)) throw failure
-    const {isFromOutside, title} = this.diagnose(failure)
-    if (!isFromOutside) throw failure
-    throw new CommandError(failure.code, `${failure.message}; ${title}`, failure.deviceCode, failure.cause)
+    const {code, message, deviceCode, cause} = failure
+    const {remark, words} = this.diagnose(failure)
+    if (!isCallFailure(cause) && code === 'timeout') throw new CommandError(code, `${message}: ${words}`)
+    if (!isCallFailure(cause) || remark === undefined) throw failure
+    throw new CommandError(code, `${message}; ${remark}`, deviceCode, cause)
   }
 
-  /** All but what is hardly ever read. */
-  #readOften(): Promise<void> {
-    return this.#questioned(this.#oftenRead(), {tries: READ_TRIES})
-  }
-
-  /** The same together with `name`, which may have been left out until now. */
-  async #readRare(name: string): Promise<void> {
+  /** All but what is hardly ever read, and `name`, which may have been left out until now. */
+  async #readRare(name: string, until: () => number): Promise<void> {
     const wasOut = this.#recognition.tolerance.giveAnotherChance(name)
     if (wasOut) this.#suspicion.giveAnotherChance(name)
     const others = this.#oftenRead().filter((other) => other !== name)
-    await this.#questioned([...others, name], {tries: READ_TRIES})
+    await this.#questioned([...others, name], until)
     if (wasOut && !this.leftOut.includes(name)) this.emit('identified', this.identity)
   }
 
@@ -370,19 +366,26 @@ export class Device extends EventEmitter<Events> {
         ...this.#perception.unconfirmed,
       ])
       try {
-        await this.#questioned([...names], {tries: READ_TRIES})
+        await this.#questioned([...names])
       } catch (error) {
         if (!isCallFailure(error)) throw error // the next poll reads it back
       }
     }
   }
 
-  /** A reading is one exchange, however many requests it takes. Its failure counts when no deadline cut it short. */
-  async #questioned(names: readonly string[], options: CallOptions): Promise<void> {
+  /** A reading is one exchange, however many requests it takes. @param until when to give up, on the clock */
+  async #questioned(names: readonly string[], until = () => Number.POSITIVE_INFINITY): Promise<void> {
+    let begun: number | undefined
+    const deadline = () => {
+      const now = this.#clock.now()
+      if (begun === undefined && until() <= now) throw expired()
+      begun ??= now
+      return until()
+    }
     try {
-      await this.#questions.ask(names, 'read', options)
+      await this.#questions.ask(names, 'read', {deadline})
     } catch (error) {
-      if (options.deadline === undefined) this.emit('exchanged', error)
+      if (!isRefusal(error)) this.#failed(error, begun)
       throw error
     }
     this.emit('exchanged', undefined)
@@ -397,8 +400,14 @@ export class Device extends EventEmitter<Events> {
       return answer
     } catch (error) {
       if (isRefusal(error)) this.emit('exchanged', undefined)
-      else if (this.#clock.now() - begun >= FAIR_MS || !isSilence(error)) this.emit('exchanged', error)
+      else this.#failed(error, begun)
       throw error
     }
+  }
+
+  /** @param begun when the plug was first asked, on the clock */
+  #failed(error: unknown, begun = this.#clock.now()): void {
+    const isCutShort = isSilence(error) && this.#clock.now() - begun < FAIR_MS
+    if (!isCutShort) this.emit('exchanged', error)
   }
 }

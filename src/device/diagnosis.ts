@@ -29,7 +29,6 @@ export interface Circumstances {
 export type DiagnosisCode =
   | 'token_wrong'
   | 'request_unsupported'
-  | 'no_network'
   | 'no_route'
   | 'other_device'
   | 'other_subnet'
@@ -46,13 +45,15 @@ export interface Diagnosis {
   words: string
   /** What to do next. */
   advice: string
-  /** Whether it says more than the error does, because of what is known beside it. */
-  isFromOutside: boolean
+  /** What the error does not say, and is known beside it. */
+  remark?: string
 }
 
 const WHERE_IS_IT =
   '`miio2mqtt discover` lists who answers on this network; is the plug on, and is this its address?'
 const NEW_TOKEN = 'The Xiaomi account in whose app the plug was set up last knows it.'
+const NOT_SENT = 'no route: the packet could not leave this machine'
+const NO_NETWORK = 'no route: this machine has no network connection'
 const TRY_ADDRESS = 'Try the address of the plug, as the router lists it.'
 /** The machine has no way to any network at all: what the kernel says then (src/miio/socket.ts). */
 const CUT_OFF = /\b(ENETUNREACH|ENETDOWN)\b/
@@ -84,7 +85,6 @@ function tokenWrong(circumstances: Circumstances): Diagnosis {
     title: 'token wrong',
     words: `the token is wrong, says ${plugAt(circumstances)}: it changes whenever the plug is set up again in the app`,
     advice: NEW_TOKEN,
-    isFromOutside: false,
   }
 }
 
@@ -95,7 +95,6 @@ function tokenProbably(circumstances: Circumstances): Diagnosis {
     title: 'token wrong, most likely: the plug greets us, but does not answer what is encrypted',
     words: `most likely the token is wrong: ${plugAt(circumstances)} answers a hello, but nothing that is encrypted with this token`,
     advice: NEW_TOKEN,
-    isFromOutside: false,
   }
 }
 
@@ -107,7 +106,6 @@ function unsupported(circumstances: Circumstances): Diagnosis {
     words: `${plugAt(circumstances)} answers, but not to what its model should understand; \`miio2mqtt info\` shows its model`,
     advice:
       '`miio2mqtt models` lists what each plug can do; one that is busy also says no, so a second try may help.',
-    isFromOutside: false,
   }
 }
 
@@ -119,7 +117,6 @@ function otherDevice(message: string): Diagnosis {
     words: message,
     advice:
       '`miio2mqtt discover` lists the addresses and ids of now; a fixed address in the router keeps them.',
-    isFromOutside: false,
   }
 }
 
@@ -128,9 +125,9 @@ function notSent(message: string, circumstances: Circumstances): Diagnosis {
   const {host, address} = circumstances
   const isName = host !== undefined && !isIPv4(host)
   const isUnknownName = isName && address === undefined
-  if ((isUnknownName || CUT_OFF.test(message)) && isAlone(circumstances))
-    return noNetwork('unreachable', circumstances)
   const reason = 'unreachable'
+  if ((isUnknownName || CUT_OFF.test(message)) && isAlone(circumstances))
+    return noNetwork(reason, NOT_SENT, circumstances)
   if (isUnknownName)
     return {
       code: 'no_route',
@@ -138,15 +135,13 @@ function notSent(message: string, circumstances: Circumstances): Diagnosis {
       title: 'no route: that name leads nowhere',
       words: `the name ${host} leads nowhere: ${message}`,
       advice: TRY_ADDRESS,
-      isFromOutside: false,
     }
   return {
     code: 'no_route',
     reason,
-    title: 'no route: the packet could not leave this machine',
+    title: NOT_SENT,
     words: isName && !message.includes(host) ? `no packet gets to ${host}: ${message}` : message,
     advice: 'Is this machine connected, and does its firewall let UDP port 54321 out?',
-    isFromOutside: false,
   }
 }
 
@@ -158,7 +153,6 @@ function noAnswer(circumstances: Circumstances): Diagnosis {
     words: `it does not answer any request, though ${plugAt(circumstances)} answers a hello and answered requests before: its Wi-Fi is weak, its firmware hangs, or it was set up again and has a new token`,
     advice:
       'Its Wi-Fi may be weak (`miio2mqtt info` says how strong it is), or its firmware ignores this request.',
-    isFromOutside: false,
   }
 }
 
@@ -172,7 +166,7 @@ function noHello(circumstances: Circumstances): Diagnosis {
     !ours.some((own) => inSubnet(address, own))
   )
     return isAlone(circumstances)
-      ? noNetwork('timeout', circumstances)
+      ? noNetwork('timeout', NO_NETWORK, circumstances)
       : otherSubnet(address, ours, circumstances)
   return {
     code: 'no_hello',
@@ -180,7 +174,6 @@ function noHello(circumstances: Circumstances): Diagnosis {
     title: 'no hello: nobody answers at that address',
     words: `it does not answer: is it powered, in Wi-Fi reach, and still at ${place(circumstances)}?`,
     advice: WHERE_IS_IT,
-    isFromOutside: false,
   }
 }
 
@@ -190,25 +183,27 @@ function otherSubnet(
   circumstances: Circumstances,
 ): Diagnosis {
   const networks = ours.map(cidr).join(', ')
+  const title = `other subnet: ${address} is in none of ours (${networks})`
   return {
     code: 'other_subnet',
     reason: 'timeout',
-    title: `other subnet: ${address} is in none of ours (${networks})`,
+    title,
     words: `it does not answer: ${place(circumstances)} is in another subnet than this machine (${networks}), and plugs answer only their own`,
     advice:
       'Plugs answer only their own subnet: give this machine an address there, or let the router masquerade UDP to port 54321.',
-    isFromOutside: true,
+    remark: title,
   }
 }
 
-function noNetwork(reason: OfflineReason, circumstances: Circumstances): Diagnosis {
+function noNetwork(reason: OfflineReason, title: string, circumstances: Circumstances): Diagnosis {
   return {
-    code: 'no_network',
+    code: 'no_route',
     reason,
-    title: 'no network: this machine has no network connection',
+    title,
     words: `this machine has no network connection, and nothing gets to ${place(circumstances)}`,
-    advice: 'Only its loopback interface is up: is the cable in, and the Wi-Fi connected?',
-    isFromOutside: true,
+    advice:
+      'Only loopback is left: this machine has no network connection. Is the cable in, or the Wi-Fi connected? Its firewall must let UDP port 54321 out, too.',
+    remark: 'this machine has no network connection',
   }
 }
 

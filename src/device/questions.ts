@@ -4,11 +4,11 @@ import type {Model, Value} from '../models/model.ts'
 import {type Answered, type Read, valuesIn} from './access.ts'
 import type {Answer} from './knowledge.ts'
 import type {News, Perception} from './perception.ts'
-import {expired, type PlugQueue} from './queue.ts'
+import type {PlugQueue} from './queue.ts'
 import {Reader} from './reader.ts'
 import type {Recognition} from './recognition.ts'
 import type {Suspicion} from './suspicion.ts'
-import {type CallOptions, READ_TRIES, type Transport} from './transport.ts'
+import {READ_TRIES, type Transport} from './transport.ts'
 
 /** What the parts of a device share. */
 export interface Parts {
@@ -20,6 +20,13 @@ export interface Parts {
   suspicion: Suspicion
   /** Passes on what is new. */
   tell: (news: News) => void
+}
+
+export interface Asking {
+  /** Once aborted, nothing further is asked. */
+  signal?: AbortSignal
+  /** When to give up, on the clock: asked whenever the turn of a request has come. */
+  deadline?: () => number
 }
 
 /** What the others want to hear of at once. */
@@ -50,7 +57,7 @@ export class Questions {
    * Asks for `names`, a poll's after everybody else's, and shows what is known then.
    * @throws the transport's error when not even the relay could be read
    */
-  async ask(names: readonly string[], priority: 'poll' | 'read', options: CallOptions): Promise<void> {
+  async ask(names: readonly string[], priority: 'poll' | 'read', options: Asking): Promise<void> {
     const {recognition, perception, suspicion, tell} = this.#parts
     const model = recognition.describedModel()
     const reader = new Reader({
@@ -74,20 +81,23 @@ export class Questions {
     read: Read,
     model: Model,
     priority: 'poll' | 'read',
-    options: CallOptions,
+    {tries, signal, deadline: giveUpAt}: Asking & {tries: number},
   ): Promise<Answer & Answered> {
     const {queue, transport, perception, recognition, clock} = this.#parts
-    const {deadline = Number.POSITIVE_INFINITY} = options
     const answer = await queue[priority](async () => {
-      if (deadline <= clock.now()) throw expired()
+      const deadline = giveUpAt?.()
       const asked = perception.asking()
-      const answer = await transport.call(read.method, read.params, options)
+      const answer = await transport.call(read.method, read.params, {
+        tries,
+        ...(signal && {signal}),
+        ...(deadline !== undefined && {deadline}),
+      })
       if (read.method === 'miIO.info') recognition.learn(answer)
       return {asked, ...valuesIn(answer, read, model)}
     })
     perception.heard()
     if (priority === 'poll') this.#reached(answer, model)
-    if (model.pause !== undefined) await sleep(clock, model.pause, options.signal)
+    if (model.pause !== undefined) await sleep(clock, model.pause, signal)
     return answer
   }
 

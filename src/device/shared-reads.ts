@@ -3,11 +3,18 @@ import {type Clock, within} from '../clock.ts'
 import {CommandError, isSilence} from './errors.ts'
 import {expired, LAST_WORD_MS, MOST_WAITING, tooMany} from './queue.ts'
 
-/** Who joins a read that is older than this may find that it has used up its tries: then it is not the caller's fault, nor the plug's. */
+/** Who joins a read that is older than this may find that it has used up its tries. */
 const LATE_MS = 500
+
+/** @param deadline tells for how long a request is worth sending, on the clock: to be asked when its turn has come */
+export type Read = (deadline: () => number) => Promise<void>
 
 interface Shared {
   begun: number
+  /** The latest of those who wait. */
+  deadline: number
+  /** The one its last request was sent with. */
+  used: number
   end: Promise<void>
 }
 
@@ -29,39 +36,48 @@ export class SharedReads {
   }
 
   /**
-   * Waits for the read `key` that is under way, or else for `read`, which is begun. A deadline ends the caller's waiting and not
-   * the read: another caller may have more time, and the plug more to say. Who joined late has a read begun anew when it fails.
+   * Waits for the read `key` that is under way, or else for `read`, which is begun. A deadline ends the caller's waiting and no
+   * other's: who has more time than a read that fails had, or joined it late, has it begun anew.
    * @param deadline on the clock
    * @throws CommandError `queue_full`, `expired` when the deadline has passed already, `timeout` when it passes; what `read` fails with
    */
-  async join(key: string, deadline: number | undefined, read: () => Promise<void>): Promise<void> {
+  async join(key: string, deadline: number | undefined, read: Read): Promise<void> {
     if (this.#waiting >= MOST_WAITING) throw tooMany('reads')
-    const joined = this.#clock.now()
-    if (isOver(deadline, joined)) throw expired()
+    const until = deadline ?? Number.POSITIVE_INFINITY
+    if (until <= this.#clock.now()) throw expired()
     this.#waiting++
     try {
-      const {begun, end} = this.#shared(key, read)
-      await inTime(this.#clock, deadline, end, this.#name).catch((error: unknown) => {
-        const isLate = joined - begun > LATE_MS
-        if (!isLate || !isSilence(error) || isOver(deadline, this.#clock.now())) throw error
-        return inTime(this.#clock, deadline, this.#shared(key, read).end, this.#name)
-      })
+      while (!(await this.#isDone(key, until, read)));
     } finally {
       this.#waiting--
     }
   }
 
-  #shared(key: string, read: () => Promise<void>): Shared {
-    const underWay = this.#underWay.get(key)
-    if (underWay) return underWay
-    const shared = {begun: this.#clock.now(), end: read().finally(() => this.#underWay.delete(key))}
+  /** @returns `false` when the read failed, and another may do better */
+  async #isDone(key: string, until: number, read: Read): Promise<boolean> {
+    const joined = this.#clock.now()
+    const shared = this.#underWay.get(key) ?? this.#begin(key, until, read)
+    shared.deadline = Math.max(shared.deadline, until)
+    try {
+      await inTime(this.#clock, until, shared.end, this.#name)
+      return true
+    } catch (error) {
+      const hadLess = shared.used < until || joined - shared.begun > LATE_MS
+      if (!isSilence(error) || !hadLess || until <= this.#clock.now()) throw error
+      return false
+    }
+  }
+
+  #begin(key: string, until: number, read: Read): Shared {
+    const deadline = () => {
+      shared.used = shared.deadline
+      return shared.used
+    }
+    const shared = {begun: this.#clock.now(), deadline: until, used: until, end: Promise.resolve()}
+    shared.end = read(deadline).finally(() => this.#underWay.delete(key))
     this.#underWay.set(key, shared)
     return shared
   }
-}
-
-function isOver(deadline: number | undefined, now: number): boolean {
-  return deadline !== undefined && deadline <= now
 }
 
 /** What `work` comes to, if it does so by the deadline. @param name what is asked, for the message. @throws CommandError `timeout` */
@@ -71,7 +87,7 @@ export async function inTime<A>(
   work: Promise<A>,
   name: string,
 ): Promise<A> {
-  if (deadline === undefined) return work
+  if (deadline === undefined || deadline === Number.POSITIVE_INFINITY) return work
   const ended = await within(
     clock,
     deadline + LAST_WORD_MS,
