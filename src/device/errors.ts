@@ -78,7 +78,11 @@ export function isAboutTheQuestion(error: unknown): boolean {
 /** Any failure as a result's error. What nobody foresaw is `internal`: it is our mistake, and reported as one. */
 export function toCommandError(error: unknown): CommandError {
   if (error instanceof CommandError) return error
-  if (isCallFailure(error)) return new CommandError(error.code, error.message, error.deviceCode, error)
+  if (isCallFailure(error)) {
+    // There was no time left to send it: the plug never heard of it.
+    const code = error.code === 'timeout' && error.stage === 'send' ? 'expired' : error.code
+    return new CommandError(code, error.message, error.deviceCode, error)
+  }
   return new CommandError(
     'internal',
     error instanceof Error ? error.message : String(error),

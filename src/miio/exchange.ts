@@ -176,6 +176,7 @@ export class Exchange {
     const id = ids.next()
     const payload = Buffer.from(`${JSON.stringify({id, method, params})}\0`)
     const request = cipher.seal(reading.did, stampAt(reading, this.#now()), payload)
+    if (this.#question.deadline <= this.#now()) return undefined // the process was paused since the hello
     this.#judge.expect(id, reading.did, request)
     stats.requests++
     if (this.#course.requests++ > 0) stats.retries++

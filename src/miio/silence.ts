@@ -24,7 +24,7 @@ export class Course {
 /** The failure of a question that ran out of tries or of time. `provenBefore`: the token has worked since the start. */
 export function silence(where: string, method: string, course: Course, provenBefore: boolean): MiioError {
   const {hellos, greetings, requests} = course
-  if (hellos + requests === 0)
+  if (requests === 0 && (hellos === 0 || greetings > 0))
     return new MiioError('timeout', 'send', `${where} was not asked ${method}: there was no time left to`)
   if (hellos > 0 && greetings === 0) {
     const text = `${where} did not answer ${count(hellos, 'hello')}: ${NO_HELLO}${ignored(course)}`
