@@ -23,12 +23,15 @@ interface Claim {
 /** Who asks first has the device until it is proven that another one reaches it. By device id. */
 export class DeviceOwners {
   readonly #claims = new Map<number, Claim>()
+  /** A poll that was under way may still ask for a plug that is stopped: it claims nothing any more. */
+  readonly #released = new WeakSet<Claimant>()
 
   /**
    * To be called before every question: may `claimant` ask the device that it is believed to be? The first that wants to keeps all
    * others waiting, unless it turned out that it does not reach the device.
    */
   mayAsk(did: number, claimant: Claimant): boolean {
+    if (this.#released.has(claimant)) return true
     const claim = this.#claims.get(did)
     if (!claim) this.#claims.set(did, {owner: claimant, isProven: false, waiting: new Set()})
     return !claim?.owner || this.#isTheirs(claim, claimant)
@@ -36,6 +39,7 @@ export class DeviceOwners {
 
   /** The device has answered under the token of `claimant`. @returns whether it is theirs */
   prove(did: number, claimant: Claimant): boolean {
+    if (this.#released.has(claimant)) return true
     const claim = this.#claims.get(did) ?? {owner: undefined, isProven: false, waiting: new Set()}
     this.#claims.set(did, claim)
     const {owner} = claim
@@ -57,8 +61,10 @@ export class DeviceOwners {
     for (const other of others) other.takeOver()
   }
 
-  /** `claimant` is not configured any more, or as another: the next one has the device. */
-  release(did: number, claimant: Claimant): void {
+  /** `claimant` is not configured any more, or as another: the next one has the device. `did`: as far as it is known. */
+  release(did: number | undefined, claimant: Claimant): void {
+    this.#released.add(claimant)
+    if (did === undefined) return
     const claim = this.#claims.get(did)
     claim?.waiting.delete(claimant)
     if (claim?.owner !== claimant) return

@@ -183,7 +183,7 @@ export class ConfiguredPlug implements Plug, Claimant {
     if (this.did !== undefined) this.#options.discovery.forget(this.did)
     await this.device.stop(grace)
     if (this.did !== undefined) this.#remember(this.did)
-    if (this.#client.did !== undefined) this.#options.owners.release(this.#client.did, this)
+    this.#options.owners.release(this.#client.did, this)
   }
 
   yieldTo(owner: string): void {

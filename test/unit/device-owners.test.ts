@@ -9,6 +9,9 @@ let happened: string[]
 beforeEach(() => {
   owners = new DeviceOwners()
   happened = []
+  a = plug('a')
+  b = plug('b')
+  c = plug('c')
 })
 
 function plug(name: string): Claimant {
@@ -19,7 +22,9 @@ function plug(name: string): Claimant {
   }
 }
 
-const [a, b, c] = [plug('a'), plug('b'), plug('c')]
+let a: Claimant
+let b: Claimant
+let c: Claimant
 
 describe('a device', () => {
   it('is that of the plug which asks first, again and again', () => {
@@ -67,7 +72,6 @@ describe('a device', () => {
     owners.release(DID, a)
     expect(happened).toEqual(['b takes over'])
     expect([owners.mayAsk(DID, b), owners.prove(DID, b), owners.mayAsk(DID, c)]).toEqual([true, true, false])
-    expect(owners.mayAsk(DID, a)).toBe(false)
   })
 
   it('is not waited for by a plug that is gone', () => {
@@ -78,5 +82,23 @@ describe('a device', () => {
     owners.release(DID, a)
     expect(happened).toEqual([])
     expect(owners.mayAsk(DID, c)).toBe(true)
+  })
+
+  it('is neither taken nor waited for by what is still under way of a plug that is gone', () => {
+    for (const released of [DID, undefined]) {
+      owners = new DeviceOwners()
+      owners.prove(DID, a)
+      owners.release(DID, a)
+      owners.release(released, b)
+      happened = []
+      for (const gone of [a, b])
+        expect([owners.mayAsk(DID, gone), owners.prove(DID, gone)]).toEqual([true, true])
+      expect([owners.mayAsk(DID, c), owners.prove(DID, c)]).toEqual([true, true])
+      for (const gone of [a, b])
+        expect([owners.mayAsk(DID, gone), owners.prove(DID, gone)]).toEqual([true, true])
+      owners.release(DID, c)
+      expect(happened).toEqual([])
+      expect(owners.mayAsk(DID, plug('d'))).toBe(true)
+    }
   })
 })
