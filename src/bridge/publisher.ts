@@ -24,7 +24,12 @@ export function bare(topic: string, value: Value | undefined) {
   return {topic, payload: String(value ?? UNKNOWN), contentType: 'text/plain'} as const
 }
 
+/** How JSON spells half a character. Readers in Python and Rust refuse the whole text over it (RFC 8259 §8.2). */
+const HALF = /((?<!\\)(?:\\\\)*)\\ud[89a-f][0-9a-f]{2}/g
+
 /** The topic and the payload of a message that holds JSON. */
 export function json(topic: string, value: unknown) {
-  return {topic, payload: JSON.stringify(value), contentType: 'application/json'} as const
+  const text = JSON.stringify(value)
+  const payload = text.includes('\\ud') ? text.replace(HALF, '$1\ufffd') : text
+  return {topic, payload, contentType: 'application/json'} as const
 }

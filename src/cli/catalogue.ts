@@ -52,7 +52,10 @@ async function showModels(id: string | undefined, {config}: Options, terminal: T
 }
 
 async function importModel(file: string, {id}: Options, terminal: Terminal): Promise<void> {
-  const {model, notes} = await importSpec(file, id && readOption('--id', modelId(), id))
+  const {model, notes} = await importSpec(
+    file,
+    id === undefined ? undefined : readOption('--id', modelId(), id),
+  )
   terminal.result({model, notes}, definitionText(model).trimEnd())
   for (const note of notes) terminal.note(`# ${note}`)
 }

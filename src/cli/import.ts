@@ -5,34 +5,62 @@ import {definitionFrom, type Imported, NoPlug, type Spec} from '../models/spec.t
 import {CommandFailed} from './exit.ts'
 
 const NO_DEVICE = 'expected the urn of a device'
+const MOST_IID = 65_535
+const MOST_VALUE = 2 ** 31 - 1
+const LONGEST_PROSE = 200
 /** What people say of a thing may be missing; what it is may not. */
-const prose = z.string().catch('')
+const prose = z
+  .string()
+  .catch('')
+  .transform((text) =>
+    text
+      .slice(0, LONGEST_PROSE)
+      .replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, ' ')
+      .trim(),
+  )
+const iid = z.custom<number>(
+  (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= MOST_IID,
+  {
+    error: ({input}) =>
+      `expected a whole number from 1 to ${MOST_IID}, got ${JSON.stringify(input)?.slice(0, 40)}`,
+  },
+)
+/** -0 is 0 as soon as it is written down. */
+const number = z
+  .number()
+  .min(-MOST_VALUE)
+  .max(MOST_VALUE)
+  .transform((value) => value + 0)
+/** A unit of hundreds of letters, or with a line break, is as good as none. */
+const word = z.string().regex(/^[\p{L}\p{N}%°/_.-]{1,40}$/u)
+
+const urn = z.string().max(300)
 
 const property = z
   .object({
-    iid: z.number(),
-    type: z.string(),
+    iid,
+    type: urn,
     description: prose,
     format: prose,
     access: z.array(z.string()).catch([]),
-    unit: z.string().optional().catch(undefined),
-    'value-range': z.array(z.number()).optional().catch(undefined),
+    unit: word.optional().catch(undefined),
+    'value-range': z.array(number).optional().catch(undefined),
     'value-list': z
-      .array(z.object({value: z.number(), description: prose}))
+      .array(z.object({value: number.pipe(z.int().min(0)), description: prose}))
       .optional()
       .catch(undefined),
   })
   .transform(({'value-range': range, 'value-list': list, ...rest}) => ({...rest, range, list}))
 
 const service = z.object({
-  iid: z.number(),
-  type: z.string(),
+  iid,
+  type: urn,
   description: prose,
   properties: z.array(property).default([]),
 })
 
 const instance = z.object({
-  type: z.string({error: NO_DEVICE}).regex(/^urn:[^:]+:device:/, {error: NO_DEVICE}),
+  type: z.string({error: NO_DEVICE}).regex(/^urn:[\w.-]{1,64}:device:[\w:.-]{1,200}$/, {error: NO_DEVICE}),
   description: prose,
   services: z.array(service).min(1),
 })

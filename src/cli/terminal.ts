@@ -61,7 +61,9 @@ export class Terminal {
 
   /** A line that is overwritten by the next one, for people who wait; nothing when nobody watches. */
   progress(text: string): void {
-    if (this.#err.isTTY) this.#write(this.#err, `\r\u001b[K${text}`)
+    if (!this.#err.isTTY) return
+    this.#err.write('\r\u001b[K')
+    this.#write(this.#err, text)
   }
 
   paint(style: Style, text: string): string {
@@ -88,19 +90,33 @@ export class Terminal {
     return Object.entries(values)
       .map(
         ([name, value]) =>
-          `${this.paint('bold', name.padEnd(width))}  ${printable(String(value ?? 'unknown'))}`,
+          `${this.paint('bold', printable(name).padEnd(width))}  ${printable(String(value ?? 'unknown'))}`,
       )
       .join('\n')
   }
 
   #write(stream: Stream, text: string): void {
-    stream.write(this.#secrets.scrub(text))
+    stream.write(escaped(this.#secrets.scrub(text), this.#coloured ? OWN_STYLES : NOTHING))
   }
 }
 
+/** What moves a cursor, switches colours or turns the direction of writing, but for line breaks and tabs. */
+const HIDDEN = /(?![\n\t])[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu
+/** What `paint` writes here: bold and cyan. */
+const OWN_STYLES: ReadonlySet<string> = new Set(['\u001b[1m', '\u001b[22m', '\u001b[36m', '\u001b[39m'])
+const NOTHING: ReadonlySet<string> = new Set()
+
 /** Without control characters: what a plug says about itself must not drive a terminal. */
 export function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, '\ufffd')
+  return text.replace(/[\n\t]/g, '\ufffd').replace(HIDDEN, '\ufffd')
+}
+
+/** With every hidden character spelled as JSON does it, so that programs read the same. @param kept sequences that stay */
+function escaped(text: string, kept: ReadonlySet<string>): string {
+  return text.replace(HIDDEN, (character, at: number) => {
+    const isKept = kept.has(text.slice(at, at + 4)) || kept.has(text.slice(at, at + 5))
+    return isKept ? character : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+  })
 }
 
 /** Seconds as people count them: `45 s`, `3 min`, `5 h`, `12 d`. */

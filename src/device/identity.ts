@@ -1,3 +1,5 @@
+import {wellFormed} from './values.ts'
+
 /** What a plug tells of itself. */
 export interface Identity {
   model?: string
@@ -16,7 +18,7 @@ export function identityIn(info: unknown): Identity {
   const told = new Map(info !== null && typeof info === 'object' ? Object.entries(info) : [])
   const text = (key: string) => {
     const value = told.get(key)
-    return typeof value === 'string' && value !== '' && value.length <= 64 ? value : undefined
+    return typeof value === 'string' && value !== '' && value.length <= 64 ? wellFormed(value) : undefined
   }
   const mac = text('mac')
   const identity = {

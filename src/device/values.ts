@@ -23,7 +23,7 @@ export function fromFirmware(property: Property, raw: unknown): Value {
       return property.on ? listed(property.on, raw) : onOrOff(raw)
     case 'sensor':
       if (property.raw === 'number') return scaled(property, raw)
-      return typeof raw === 'string' && raw.length <= LONGEST_TEXT ? raw : null
+      return typeof raw === 'string' && raw.length <= LONGEST_TEXT ? wellFormed(raw) : null
     case 'number':
       return scaled(property, raw)
     case 'select':
@@ -31,6 +31,11 @@ export function fromFirmware(property: Property, raw: unknown): Value {
     case 'button':
       return null
   }
+}
+
+/** With a sign in the place of each half of a character, which nothing that is sent may have. */
+export function wellFormed(text: string): string {
+  return text.replace(/\p{Cs}/gu, '\ufffd')
 }
 
 /** The value of a writable property as the firmware wants it. */

@@ -112,6 +112,7 @@ function minutes(label: string) {
 function powerOnBehavior({address, about: {list = []}}: Found): Meant {
   const values = list.map(({value, description}) => [value, behaviorIn(description)] as const)
   const clear = values.flatMap(([value, word]) => (word ? [[value, word] as const] : []))
+  if (hasTwins(list)) return TWINS
   if (clear.length === 0) return 'the specification does not say what its values mean'
   if (clear.length < list.length || new Set(clear.map(([, word]) => word)).size < list.length)
     return `unclear values: ${list.map(({value, description}) => `${value} ${description}`).join(', ')}`
@@ -145,7 +146,8 @@ function fault({address, about: {list = []}}: Found): Meant {
 
 function mode({address, about: {list = []}}: Found): Meant {
   const values = list.map(({value, description}) => [value, slug(description)] as const)
-  const different = new Set(values.map(([, word]) => word)).size
+  const different = new Set(values.flatMap(([, word]) => word || [])).size
+  if (hasTwins(list)) return TWINS
   if (values.length === 0 || different < values.length) return 'the specification does not name its values'
   return {mode: say.mode(address, values, {evidence: inWords(list)})}
 }
@@ -153,8 +155,8 @@ function mode({address, about: {list = []}}: Found): Meant {
 function countdown(found: Found): Meant {
   return inUnit(found, 'countdown', MINUTES, (address, {scale, evidence}) => {
     const [least = 0, most = 0] = found.about.range ?? []
-    const limits = most > 0 ? {min: Math.floor(least * scale), max: Math.floor(most * scale)} : {}
-    return say.countdown(address, {scale, evidence, ...limits})
+    const [min, max] = [Math.floor(least * scale), Math.floor(most * scale)]
+    return say.countdown(address, {scale, evidence, ...(max > Math.max(0, min) ? {min, max} : {})})
   })
 }
 
@@ -168,6 +170,12 @@ function countdownLeft(found: Found): Meant {
 
 function inWords(list: readonly {value: number; description: string}[]): string {
   return `${list.map(({value, description}) => `${value} ${description}`).join(', ')} (specification)`
+}
+
+const TWINS = 'the specification has two descriptions of one value'
+
+function hasTwins(list: readonly {value: number}[]): boolean {
+  return new Set(list.map(({value}) => value)).size < list.length
 }
 
 function slug(text: string): string {

@@ -55,6 +55,9 @@ export function definitionFrom(spec: Spec, id?: string): Imported {
 const GUESSED =
   'the specification does not tell the model: `ids` is what its urn suggests, to be compared with `miio2mqtt info`'
 
+/** As many as have a name of their own (models/names.ts). */
+const MOST_SOCKETS = 99
+
 /** Standard services first: one of the vendor's own may have the same name and mean something else (v3's light). */
 function foundIn({services}: Spec): Found[] {
   const ranked = [...services].sort((a, b) => Number(isOwn(a)) - Number(isOwn(b)) || byIid(a, b))
@@ -66,7 +69,7 @@ function foundIn({services}: Spec): Found[] {
       property: nameIn(about.type),
       at: `${service.iid}.${about.iid}`,
       address: say.miot(service.iid, about.iid),
-      about,
+      about: {...about, list: about.list && [...about.list].sort((a, b) => a.value - b.value)},
       description: [service.description || name, about.description || nameIn(about.type)].join(': '),
     }))
   })
@@ -82,7 +85,9 @@ function relaysIn(all: readonly Found[]): Record<string, Property> {
   return {
     ...(main ? {state: say.relay(main.address)} : {}),
     ...Object.fromEntries(
-      sockets.map(({address}, index) => [`state_${index + 1}`, say.socket(index + 1, address)]),
+      sockets
+        .slice(0, MOST_SOCKETS)
+        .map(({address}, index) => [`state_${index + 1}`, say.socket(index + 1, address)]),
     ),
     ...(ports ? {usb: say.usb(ports.address)} : {}),
   }
