@@ -10,6 +10,7 @@ import {edited} from './config/edit.ts'
 import {type Environment, override, readOverrides} from './config/environment.ts'
 import {LONGEST_DOCUMENT, readText, reason} from './config/files.ts'
 import {brokenGroups} from './config/groups.ts'
+import {foreignHosts} from './config/hosts.ts'
 import {stateFolder, stateFolderProblem} from './config/locations.ts'
 import {definitionsIn, type ModelFile, modelFilesIn, readModelFolder} from './config/model-files.ts'
 import {brokenRules} from './config/plugs.ts'
@@ -95,14 +96,16 @@ export function reloadConfig(
 /**
  * Changes the configuration file, and nothing in it but what is to change. It is replaced whole, or not at all.
  * @returns what it says then
- * @throws ConfigError when the file would be invalid then, was changed by somebody else meanwhile, or cannot be written: it is as
- * it was
+ * @throws ConfigError when an edit gives a plug an address outside of private networks, or the file would be invalid then, was changed
+ * by somebody else meanwhile, or cannot be written: it is as it was
  */
 export async function editConfig(
   file: string,
   edits: readonly Edit[],
   {running, clock, random, env = process.env}: ReloadOptions & {random: Random},
 ): Promise<Config> {
+  const foreign = foreignHosts(edits, file)
+  if (foreign.length > 0) throw new ConfigError(foreign)
   const signatures = new FileSignatures()
   const text = await settled(file, clock, async (seen) => {
     await signatures.note([file])

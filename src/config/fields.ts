@@ -7,6 +7,7 @@ import {isIPv4} from 'node:net'
 import {z} from 'zod'
 import {LONGEST_TIMER_MS} from '../clock.ts'
 import {Secret} from '../secret.ts'
+import {isOfOneDevice} from './hosts.ts'
 import {isText, mqttSecretProblem, mqttTextProblem, topicProblem} from './names.ts'
 import {kindOf, quoted} from './problems.ts'
 import {brokerUrlProblem, readBrokerUrl} from './url.ts'
@@ -199,18 +200,22 @@ export function ipv4() {
 const HOST_NAME =
   /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*\.?$/
 
+/** Meant as an address, and taken for one by some resolvers: `1.2.3`, `0x7f.1` (URL Standard, "ends in a number"). */
+const ENDS_IN_A_NUMBER = /(?:^|\.)(?:\d+|0x[0-9a-f]*)\.?$/
+
 /** A host is shown in topics and logs: a token in its place must not get that far. */
 const LIKE_A_TOKEN = /^[0-9a-f]{32,}$/
 
 export function host() {
   const read = (written: string) => {
     const name = written.toLowerCase()
-    if (isIPv4(name)) return name
-    const meantAsAddress = /^[\d.]+$/.test(name)
-    return meantAsAddress || LIKE_A_TOKEN.test(name) || !HOST_NAME.test(name) ? undefined : name
+    if (isIPv4(name)) return isOfOneDevice(name) ? name : undefined
+    return ENDS_IN_A_NUMBER.test(name) || LIKE_A_TOKEN.test(name) || !HOST_NAME.test(name) ? undefined : name
   }
-  const got = (written: string) =>
-    LIKE_A_TOKEN.test(written.toLowerCase()) ? 'what looks like a token' : quoted(written)
+  const got = (written: string) => {
+    if (LIKE_A_TOKEN.test(written.toLowerCase())) return 'what looks like a token'
+    return isIPv4(written) ? `${quoted(written)}, which no single device has` : quoted(written)
+  }
   return scalar({expected: 'an IPv4 address or a host name', read, got, keywords: {type: 'string'}})
 }
 

@@ -168,7 +168,7 @@ describe('a request that changes the plugs', () => {
     [
       'device/add',
       {name: 'fan', host: '8.8.8.8', token: TOKEN},
-      /host: expected an address of a private network, got 8/,
+      /host: expected an address of a private network, got "8/,
     ],
     [
       'device/options',
