@@ -79,7 +79,7 @@ export class Complaints {
     const publishing = version === 5 ? '' : ', and to publish on it'
     this.#say(
       `the broker granted the subscription, but does not deliver what is published on ${topic}: requests, and perhaps all ` +
-        `commands, are not heard. Check that its access list allows the bridge to read this topic${publishing}`,
+        `commands, are not received. Check that its access list allows the bridge to read this topic${publishing}`,
     )
   }
 

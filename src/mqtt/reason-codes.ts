@@ -26,6 +26,7 @@ export class ReasonCodes {
   #position = 0
   #packetId = 0
   #propertiesEnd = 0
+  #propertiesLength = 0
   #propertiesUnit = 1
 
   constructor(version: 5 | 4) {
@@ -71,6 +72,7 @@ export class ReasonCodes {
     this.#position = 0
     this.#packetId = 0
     this.#propertiesEnd = 0
+    this.#propertiesLength = 0
     this.#propertiesUnit = 1
   }
 
@@ -108,10 +110,7 @@ export class ReasonCodes {
     return position >= this.#propertiesEnd
   }
 
-  #propertiesLength = 0
-
   #readPropertiesLength(byte: number): void {
-    if (this.#propertiesUnit === 1) this.#propertiesLength = 0
     this.#propertiesLength += (byte & 0x7f) * this.#propertiesUnit
     this.#propertiesUnit *= 0x80
     if (byte < 0x80) this.#propertiesEnd = this.#position + 1 + this.#propertiesLength
