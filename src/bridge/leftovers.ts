@@ -133,8 +133,8 @@ export class Leftovers {
 
   #lookAt(topic: string, payload: Buffer): void {
     const [own] = this.#bases.flatMap((base) => ownStateTopic(payload, base) ?? [])
-    this.#seen.set(topic, own !== undefined)
     if (own !== undefined && !this.#isAll && !this.#inventory.isUnknown(own)) this.#note(topic)
+    if (this.#options.kept.topics.has(topic)) this.#seen.set(topic, own !== undefined) // the others may be any number
   }
 
   /** What the broker tells is ours. */

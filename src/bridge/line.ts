@@ -15,6 +15,7 @@ export type Work = (sent: (bytes: number) => void) => Promise<void>
 export class Line {
   readonly #clock: Clock
   readonly #waiting: (() => void)[] = []
+  /** Milliseconds that are left to others before the next piece. */
   #owed = 0
   #isAwaitingTurn = false
 
@@ -32,7 +33,7 @@ export class Line {
     return new Promise((resolve, reject) => {
       this.#waiting.push(() => {
         work((bytes) => {
-          this.#owed += bytes
+          this.#owed += bytes / BYTES_PER_MS
         }).then(resolve, reject)
       })
       this.#awaitTurn()
@@ -42,7 +43,7 @@ export class Line {
   #awaitTurn(): void {
     if (this.#isAwaitingTurn || this.#waiting.length === 0) return
     this.#isAwaitingTurn = true
-    const pause = this.#owed / BYTES_PER_MS
+    const pause = this.#owed
     this.#owed = 0
     const turn = () => setImmediate(() => this.#next())
     if (pause < SHORTEST_PAUSE_MS) turn()
@@ -51,7 +52,9 @@ export class Line {
 
   #next(): void {
     this.#isAwaitingTurn = false
+    const begin = this.#clock.now()
     this.#waiting.shift()?.()
+    this.#owed += this.#clock.now() - begin // half of the time is for the rest of the bridge
     this.#awaitTurn()
   }
 }

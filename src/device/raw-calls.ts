@@ -55,11 +55,24 @@ const SECRET_MEMBER =
 
 /** What a plug answered, with a mask in place of every secret member, however deep it lies. */
 export function withoutSecrets(answer: unknown): unknown {
+  if (typeof answer === 'string') return withoutSecretsInText(answer)
   if (Array.isArray(answer)) return answer.map(withoutSecrets)
   if (typeof answer !== 'object' || answer === null) return answer
   return Object.fromEntries(
     Object.entries(answer).map(([key, value]) => [key, isSecret(key, value) ? MASK : withoutSecrets(value)]),
   )
+}
+
+/** Some methods answer a text that is JSON itself. */
+function withoutSecretsInText(text: string): string {
+  if (!/^\s*[[{]/.test(text)) return text
+  try {
+    const answer: unknown = JSON.parse(text)
+    const shown = JSON.stringify(withoutSecrets(answer))
+    return shown === JSON.stringify(answer) ? text : shown
+  } catch {
+    return text
+  }
 }
 
 function isSecret(key: string, value: unknown): boolean {

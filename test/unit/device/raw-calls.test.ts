@@ -101,7 +101,8 @@ describe('a raw call', () => {
       dtoken: '***',
       psk: null,
     })
-    for (const plain of [['ok'], 'ok', 7, null, undefined, {power: 'on'}])
+    expect(withoutSecrets(['{"ap": {"ssid":"Home"}}'])).toEqual(['{"ap":{"ssid":"***"}}'])
+    for (const plain of ['{"power": 1}', '{"token', ['ok'], 'ok', 7, null, undefined, {power: 'on'}])
       expect(withoutSecrets(plain)).toEqual(plain)
   })
 
