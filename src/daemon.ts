@@ -235,7 +235,10 @@ export class Daemon {
     const {added, changed, removed} = await this.#household.refurnish(config, COMMAND_GRACE_MS)
     for (const name of [...removed, ...changed]) this.#forget(before.get(name))
     this.#rememberWhichAreConfigured()
-    for (const name of removed) this.#noteRename(name, before.get(name)?.did, added)
+    this.#noteRenames(
+      removed.flatMap((name) => before.get(name) ?? []),
+      added,
+    )
     this.#groups.replace(config.groups)
     await this.#connection.resubscribe()
     if (this.#connection.connected) this.#leftovers.sweep()
@@ -352,9 +355,12 @@ export class Daemon {
   }
 
   /** A plug is its did: one that was removed and added under another name was renamed. */
-  #noteRename(from: string, did: number | undefined, added: readonly string[]): void {
-    const to = added.find((name) => did !== undefined && this.#household.plugs.get(name)?.did === did)
-    if (to !== undefined) this.#commands.renamed(from, to)
+  #noteRenames(removed: readonly ConfiguredPlug[], added: readonly string[]): void {
+    const names = new Map(added.map((name) => [this.#household.plugs.get(name)?.did, name]))
+    for (const {name, did} of removed) {
+      const to = did === undefined ? undefined : names.get(did)
+      if (to !== undefined) this.#commands.renamed(name, to)
+    }
   }
 
   #forget(plug: ConfiguredPlug | undefined): void {

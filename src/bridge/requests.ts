@@ -96,8 +96,11 @@ export class Requests {
       return
     }
     this.#count++
-    await this.#line.add(async (sent) => sent(await this.#carryOut(verb, incoming)))
-    this.#count--
+    await this.#line
+      .add(async (sent) => sent(await this.#carryOut(verb, incoming)))
+      .finally(() => {
+        this.#count--
+      })
   }
 
   /** From now on nothing more is begun, and what comes is told so. Resolves when all is answered and no more comes, or in a second. */
