@@ -6,7 +6,7 @@ import type {z} from 'zod'
 import type {Edit} from './bridge/controls.ts'
 import type {Clock, Random} from './clock.ts'
 import {takenByAttributes} from './config/attributes.ts'
-import {edited} from './config/edit.ts'
+import {editedFile} from './config/edit.ts'
 import {type Environment, override, readOverrides} from './config/environment.ts'
 import {LONGEST_DOCUMENT, readText, reason} from './config/files.ts'
 import {brokenGroups} from './config/groups.ts'
@@ -107,20 +107,20 @@ export async function editConfig(
   const foreign = foreignHosts(edits, file)
   if (foreign.length > 0) throw new ConfigError(foreign)
   const signatures = new FileSignatures()
-  const text = await settled(file, clock, async (seen) => {
+  const before = await settled(file, clock, async (seen) => {
     await signatures.note([file])
     return textOf(file, seen)
   })
-  mustNameDevices(parseYaml(text, file), running)
-  const after = edited(text, file, edits)
-  const config = await understood(parseYaml(after, file), env)
+  mustNameDevices(parseYaml(before, file), running)
+  const {text, yaml} = editedFile(before, file, edits)
+  const config = await understood(yaml, env)
   if (!(await signatures.areUnchanged()))
     throw new ConfigError([{file, path: '', message: CHANGED_MEANWHILE}])
   try {
     const target = await realpath(file) // a link stays one
     const {mode} = await stat(target)
     await removeUnfinished(target).catch(() => {})
-    await replaceFile(target, after, randomHex(random), mode & 0o777)
+    await replaceFile(target, text, randomHex(random), mode & 0o777)
   } catch (error) {
     const message = `cannot write the configuration: ${reason(error)}; the bridge needs to write in its folder`
     throw new ConfigError([{file, path: '', message}])

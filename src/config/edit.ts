@@ -18,7 +18,7 @@ import {bringCommentsHome, keepWhatStoodApart} from './comments.ts'
 import {meaningAfter, meaningOf, meanTheSame} from './meaning.ts'
 import {isText} from './names.ts'
 import {ConfigError, quoted} from './problems.ts'
-import {parseYaml} from './yaml.ts'
+import {parseYaml, type YamlFile} from './yaml.ts'
 
 /**
  * `text` with `edits` made one after the other. What comes back was read again, and says what `text` said but for the edits: no
@@ -28,6 +28,15 @@ import {parseYaml} from './yaml.ts'
  * more than it names: what is written once and meant in several places (`&` and `*`)
  */
 export function edited(text: string, file: string, edits: readonly Edit[]): string {
+  return editedFile(text, file, edits).text
+}
+
+/** The same, with the text as it was read again. @throws ConfigError as `edited` */
+export function editedFile(
+  text: string,
+  file: string,
+  edits: readonly Edit[],
+): {text: string; yaml: YamlFile} {
   const refuse = (path: string, message: string): never => {
     throw new ConfigError([{file, path, message}])
   }
@@ -46,7 +55,7 @@ export function edited(text: string, file: string, edits: readonly Edit[]): stri
   const after = written(document, indentOf(text)) ?? refuse(about, SHARED)
   const reread = parseYaml(after, file)
   if (!reread.readable || !meanTheSame(meaningOf(reread), wanted)) refuse(about, SHARED)
-  return after
+  return {text: after, yaml: reread}
 }
 
 const SHARED =
