@@ -81,12 +81,14 @@ describe('a whole life of the bridge', async () => {
     const plugs = await startPlugs()
     await live(broker, plugs, 'text')
     await live(broker, plugs, 'json')
-    await Promise.all([refused(broker), mistaken(), typed(plugs)])
+    await refused(broker)
+    await mistaken()
+    await typed(plugs)
     await stopListening()
     for (const file of await readdir(folder, {recursive: true, withFileTypes: true}))
       if (file.isFile() && !file.name.endsWith('.yaml') && file.name !== 'passwords')
         collect(`file ${file.name}`, await readFile(join(file.parentPath, file.name)))
-  })
+  }, 240_000)
 
   /** What the bridge said; requests are what it was asked. */
   const isMessage = ({from}: {from: string}) =>
@@ -261,7 +263,7 @@ describe('a whole life of the bridge', async () => {
     const beside = {url: `mqtt://${host}:${port}`, username: 'plugs', password: WRONG_PASSWORD}
     for (const [at, mqtt] of [{url: login}, beside].entries()) {
       const program = run('refused', await configFile(`refused${at}`, settings('refused', login, {mqtt})))
-      await program.said(/cannot use the broker/)
+      await program.said(/cannot use the broker/, 60_000)
       program.signal('SIGTERM')
       expect((await ended('refused', program)).code).toBe(0)
     }
@@ -322,6 +324,7 @@ describe('a whole life of the bridge', async () => {
   async function command(what: string, args: readonly string[], expected: number): Promise<void> {
     const program = new Program(args)
     const {code} = await program.ended()
+    const {code} = await program.ended(60_000)
     collect(what, program.output('stdout'), '\n', program.output('stderr'))
     expect({args, code}).toEqual({args, code: expected})
   }
