@@ -259,7 +259,7 @@ export class Connection extends EventEmitter<Events> {
       mqtt: this.#version === 5 ? '5' : '3.1.1',
     })
     this.#announce()
-    for (const incoming of this.#early.splice(0)) this.#handOn(incoming)
+    for (const incoming of this.#early.splice(0)) if (attempt === this.#attempt) this.#handOn(incoming)
     this.emit('tried')
   }
 

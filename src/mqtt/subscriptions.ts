@@ -29,6 +29,9 @@ export interface Subscribing {
   expect: () => () => void
 }
 
+/** AWS IoT Core ends a connection over a SUBSCRIBE with more filters. */
+const MOST_IN_A_PACKET = 8
+
 export class Subscriptions {
   readonly #options: SubscriptionOptions
   #subscribed: readonly string[] = []
@@ -61,7 +64,9 @@ export class Subscriptions {
     this.#subscribed = Object.keys(wanted)
     const fresh = Object.entries(wanted).filter(([filter]) => !before.includes(filter))
     const gone = before.filter((filter) => !Object.hasOwn(wanted, filter))
-    const denied = fresh.length > 0 ? await subscribe(how, Object.fromEntries(fresh)) : []
+    const denied: Denied[] = []
+    for (let from = 0; from < fresh.length; from += MOST_IN_A_PACKET)
+      denied.push(...(await subscribe(how, Object.fromEntries(fresh.slice(from, from + MOST_IN_A_PACKET)))))
     if (gone.length > 0) {
       const answered = expect()
       await client.unsubscribeAsync(gone)
@@ -86,7 +91,7 @@ function fromOthers(filters: readonly string[], {options}: MqttClient): Wanted {
   return Object.fromEntries(filters.map((filter) => [filter, {qos: 1, ...how}]))
 }
 
-/** In one packet. A filter that is denied leaves the others as they are. */
+/** Sends one packet. A filter that is denied leaves the others as they are. */
 async function subscribe({client, reasons, expect}: Subscribing, filters: Wanted): Promise<Denied[]> {
   const answered = expect()
   try {

@@ -324,7 +324,6 @@ describe('a whole life of the bridge', async () => {
   async function command(what: string, args: readonly string[], expected: number): Promise<void> {
     const program = new Program(args)
     const {code} = await program.ended()
-    const {code} = await program.ended(60_000)
     collect(what, program.output('stdout'), '\n', program.output('stderr'))
     expect({args, code}).toEqual({args, code: expected})
   }

@@ -142,6 +142,7 @@ describe('whatever a broker or the client library would throw over is invalid', 
     const will = {topic: 'a', payload: '', qos: 0, retain: false} as const
     const client = connect(clientOptions(broker, mqtt.url[0] ?? '', 5, will))
     client.on('error', () => {})
+    client.connect()
     await new Promise((resolve) => client.end(true, resolve))
   })
 })

@@ -208,3 +208,17 @@ describe('a broker that takes packets of so many bytes', () => {
     expect(broker.published.map(({size}) => size)).toEqual(all.map(publishSize))
   })
 })
+
+it('Filters are subscribed to in packets of eight at most, and all of them.', async () => {
+  const filters = Array.from({length: 20}, (_, at) => `b/${at}/set`)
+  const asked: string[][] = []
+  const broker = await ScriptedBroker.start(({type, body}) => {
+    if (type === SUBSCRIBE) asked.push(body.toString().match(/b\/\d+\/set/g) ?? [])
+    return false
+  })
+  const {connection} = testConnection(broker.url, {commands: () => filters})
+  connection.start()
+  await connected(connection)
+  expect(asked.map((packet) => packet.length)).toEqual([8, 8, 4])
+  expect(asked.flat()).toEqual(filters)
+})

@@ -39,6 +39,25 @@ describe('a connection that is made anew because it is worthless', () => {
     expect(log.said('warn')).toEqual([`the process was stopped for 180 s: connecting to ${broker.url} again`])
   })
 
+  it('handles no message after the call that had come before the broker said that we are subscribed', async () => {
+    const broker = await ScriptedBroker.start((packet, line) => {
+      if (packet.type !== SUBSCRIBE) return false
+      line.send(
+        ...['first', 'second'].map((text) => publishTo(line, 'b/desk/set', `${text} of ${line.number}`)),
+      )
+      return false
+    })
+    const {connection, came} = testConnection(broker.url)
+    connection.once('message', () => connection.reconnect('the process was stopped for 180 s'))
+    connection.start()
+    await until(() => came.length >= 3, {what: 'the messages of the second connection'})
+    expect(came.map((line) => line.replace('b/desk/set ', ''))).toEqual([
+      'first of 1',
+      'first of 2',
+      'second of 2',
+    ])
+  })
+
   it('ignores messages that it sent for before, too: nothing is published on the one that is left', async () => {
     const broker = await ScriptedBroker.start()
     const {connection} = testConnection(broker.url)

@@ -1,7 +1,5 @@
 import {connect as connectClient, type IClientOptions} from 'mqtt'
-import {describe, expect, inject, it} from 'vitest'
-import {startMosquitto} from '../../support/mosquitto.ts'
-import {Watcher} from '../../support/mqtt-user.ts'
+import {describe, expect, it} from 'vitest'
 import {PUBLISH, type Script, ScriptedBroker} from '../../support/scripted-broker.ts'
 import {type Choice, connected, message, testConnection, warnings} from '../../support/test-connection.ts'
 import {VirtualClock} from '../../support/virtual-clock.ts'
@@ -221,25 +219,4 @@ describe('answers to topics that senders of commands chose', () => {
     }
     expect(broker.published.map(({topic}) => topic)).toEqual(['x/0', 'x/1', 'x/2', 'x/3'])
   })
-
-  it.skipIf(!inject('tools').mosquitto)(
-    'cost two connections to mosquitto when they have too many levels',
-    async () => {
-      const broker = await startMosquitto()
-      const user = await Watcher.open(broker, ['b/#'])
-      const {pass, connection, log} = withClock(broker.url)
-      connection.on('connected', () => connection.publish(message('b/state', 'x')))
-      connection.start()
-      await connected(connection)
-      for (const number of [1, 2]) {
-        connection.publish(foreign(Array(220).fill(`l${number}`).join('/'), 'b/response'))
-        await pass(() => !connection.connected, 'the end of the connection')
-        await pass(() => connection.connected, 'the next connection')
-      }
-      connection.publish(foreign(Array(220).fill('l3').join('/'), 'b/response'))
-      await user.waitFor('b/response')
-      expect(connection.connected).toBe(true)
-      expect(warnings(log).at(-1)).toMatch(/ended over an answer to the response topic l2\/l2.*…/)
-    },
-  )
 })
