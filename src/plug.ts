@@ -156,6 +156,7 @@ export class ConfiguredPlug implements Plug, Claimant {
 
   /** The process was paused: nothing that depends on time is certain any more, so the plug is polled again within a moment. */
   resumed(): void {
+    this.#client.forgetClock()
     if (!this.disabled) this.#poller.pollNow(RESUME_SPREAD_MS)
   }
 

@@ -3,6 +3,7 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {describe, expect, it, onTestFinished} from 'vitest'
 import {parseConfig} from '../../src/config.ts'
+import {BROADCAST, loopback} from '../support/addresses.ts'
 import {
   type Bridge,
   type BridgeChoice,
@@ -65,9 +66,9 @@ const reload = ({bridge, full}: Awaited<ReturnType<typeof start>>, plugs: Bridge
 describe('a device', () => {
   it('that two configured plugs turn out to be works under the first name, and the second takes its place when that is gone.', async () => {
     const folder = await newFolder()
-    const desk = await startPlug({address: '127.74.31.1', did: DID})
-    const clone = await startPlug({address: '127.74.31.2', did: DID})
-    const lamp = await startPlug({address: '127.74.31.3', did: 7_002})
+    const desk = await startPlug({address: loopback(31, 1), did: DID})
+    const clone = await startPlug({address: loopback(31, 2), did: DID})
+    const lamp = await startPlug({address: loopback(31, 3), did: 7_002})
     const house = await start({folder, plugs: {desk, copy: clone, lamp}})
     await house.reaches('desk', {state: 'online'})
     await house.reaches('lamp', {state: 'online'})
@@ -107,9 +108,9 @@ describe('a device', () => {
 
   it('that is configured by its address and by its id is found out, at the first start and at the next', async () => {
     const folder = await newFolder()
-    const desk = await startPlug({address: '127.74.31.4', did: 7_003})
+    const desk = await startPlug({address: loopback(31, 4), did: 7_003})
     await inReachOfBroadcasts([desk])
-    const config = {network: {broadcast: ['127.255.255.255']}}
+    const config = {network: {broadcast: [BROADCAST]}}
     const plugs = {desk, again: desk}
     const devices = {desk: {}, again: {host: undefined, id: 7_003, token: TOKEN}}
     for (let run = 1; run <= 2; run++) {
@@ -124,13 +125,13 @@ describe('a device', () => {
 
   it('is that of the plug that reaches it, when the other one leads nowhere', async () => {
     const folder = await newFolder()
-    const desk = await startPlug({address: '127.74.31.5', did: 7_004})
+    const desk = await startPlug({address: loopback(31, 5), did: 7_004})
     const first = await start({folder, plugs: {old: desk}})
     await first.reaches('old', {state: 'online'})
     await first.bridge.stop()
-    await desk.moveTo('127.74.31.6')
+    await desk.moveTo(loopback(31, 6))
     user.forget()
-    const devices = {old: {host: '127.74.31.5'}, new: {id: 7_004}}
+    const devices = {old: {host: loopback(31, 5)}, new: {id: 7_004}}
     const second = await start({folder, plugs: {old: desk, new: desk}, devices})
     await second.reaches('new', {state: 'online'})
     await second.reaches('old', {state: 'offline', reason: 'duplicate'})

@@ -5,6 +5,7 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, describe, expect, it} from 'vitest'
 import {HELLO, helloReply} from '../../src/miio/packet.ts'
+import {BROADCAST, loopback} from '../support/addresses.ts'
 import {configText, startBridge, startPlug} from '../support/bridge.ts'
 import {Conversation} from '../support/conversation.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
@@ -32,7 +33,7 @@ async function crowd(count: number): Promise<{hellos: number}> {
     }
     answer(0)
   })
-  socket.bind(54321, '127.255.255.255')
+  socket.bind(54321, BROADCAST)
   await once(socket, 'listening')
   return heard
 }
@@ -42,10 +43,10 @@ describe('a bridge that is asked for too much', async () => {
   const user = await Watcher.open(broker, ['miio2mqtt/bridge/#', 'miio2mqtt/desk/response'])
   const heard = await crowd(1500)
   const home = new Conversation(broker, user)
-  const desk = await startPlug({address: '127.91.3.1'})
+  const desk = await startPlug({address: loopback(3, 1)})
   for (let at = 0; at < 2000; at++) await user.publish(`miio2mqtt/x${at}/set`, 'ON', {retain: true, qos: 0})
   await user.publish('miio2mqtt/last/set', 'ON', {retain: true, qos: 1})
-  await startBridge({broker, plugs: {desk}, config: {network: {broadcast: ['127.255.255.255']}}})
+  await startBridge({broker, plugs: {desk}, config: {network: {broadcast: [BROADCAST]}}})
   await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload.includes('online'), 30_000)
 
   it('warns of a few of the retained commands on made-up names, and goes on', async () => {
@@ -75,7 +76,7 @@ describe('a program that is asked to restart', async () => {
   ends.push(() => rm(folder, {recursive: true, force: true}))
   const broker = await startMosquitto({config: ['max_queued_messages 0']})
   const user = await Watcher.open(broker, ['miio2mqtt/bridge/#'])
-  const desk = await startPlug({address: '127.91.3.2'})
+  const desk = await startPlug({address: loopback(3, 2)})
   const file = join(folder, 'config.yaml')
   await writeFile(file, configText({broker, plugs: {desk}, config: {state_dir: join(folder, 'state')}}))
   const program = new Program(['run', '--config', file])

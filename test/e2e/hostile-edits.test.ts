@@ -3,6 +3,7 @@ import {mkdtemp, readFile, rm, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
+import {loopback} from '../support/addresses.ts'
 import {startPlug, TOKEN} from '../support/bridge.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
@@ -29,7 +30,7 @@ async function request(verb: string, payload: object = {}) {
 
 beforeAll(async () => {
   execFileSync('mkfifo', [pipe])
-  const lamp = await startPlug({address: '127.97.1.1'})
+  const lamp = await startPlug({address: loopback(1, 1)})
   text = `mqtt: {url: ${broker.url}}
 network: {broadcast: []}
 state_dir: ${folder}/state

@@ -3,7 +3,7 @@ import {createConnection} from 'node:net'
 import {join} from 'node:path'
 import {expect, it, onTestFinished} from 'vitest'
 import type {SimulatedPlug} from '../../src/simulator/plug.ts'
-import {freeAddress} from '../support/addresses.ts'
+import {freeAddress, loopback} from '../support/addresses.ts'
 import {configText, startPlug} from '../support/bridge.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
@@ -70,19 +70,19 @@ it('Restarts and reloads in quick succession, by request and by signal, leave on
   const house = await start({desk})
   const {program, base, file, text} = house
   for (let round = 1; round <= 3; round++) {
-    await writeFile(file, text({network: {broadcast: [`127.255.255.${round}`]}}))
+    await writeFile(file, text({network: {broadcast: [loopback(255, round)]}}))
     for (let twice = 0; twice < 2; twice++) {
       await user.publish(`${base}/bridge/request/restart`, '')
       program.signal('SIGHUP')
     }
     await user.publish(`${base}/bridge/request/reload`, '')
   }
-  await writeFile(file, text({network: {broadcast: ['127.255.255.99']}}))
+  await writeFile(file, text({network: {broadcast: [loopback(255, 99)]}}))
   program.signal('SIGHUP')
   await isQuiet(program)
   await user.publish(`${base}/bridge/request/info`, '')
   const {payload} = await user.waitFor(`${base}/bridge/response/info`)
-  expect(payload).toContain('127.255.255.99')
+  expect(payload).toContain(loopback(255, 99))
   await isAnswered(house, 'ON')
   expect(await udpSockets(program)).toBe(1)
   program.signal('SIGTERM')

@@ -3,6 +3,7 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
 import type {SimulatedPlug} from '../../src/simulator/plug.ts'
+import {loopback} from '../support/addresses.ts'
 import {configText, startPlug} from '../support/bridge.ts'
 import {Conversation, commandsIn} from '../support/conversation.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
@@ -19,8 +20,8 @@ let desk: SimulatedPlug
 let lamp: SimulatedPlug
 
 beforeAll(async () => {
-  desk = await startPlug({address: '127.91.2.1'})
-  lamp = await startPlug({address: '127.91.2.2'})
+  desk = await startPlug({address: loopback(2, 1)})
+  lamp = await startPlug({address: loopback(2, 2)})
   const config = {state_dir: join(folder, 'state'), allow_raw_calls: true}
   await writeFile(file, configText({broker, plugs: {desk, lamp}, config}))
   program = new Program(['run', '--config', file])

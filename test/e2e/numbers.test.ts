@@ -2,6 +2,7 @@ import {describe, expect, it} from 'vitest'
 import {Catalogue} from '../../src/models/index.ts'
 import type {Model} from '../../src/models/model.ts'
 import {countdown, miot, relay} from '../../src/models/vocabulary.ts'
+import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug} from '../support/bridge.ts'
 import {Conversation} from '../support/conversation.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
@@ -26,7 +27,7 @@ describe('a number that the firmware counts in larger steps', async () => {
   const home = new Conversation(broker, user)
   const catalogue = new Catalogue([hourly])
   const model = 'test.plug.hourly'
-  const plugs = {desk: await startPlug({address: '127.94.2.1', model, catalogue})}
+  const plugs = {desk: await startPlug({address: loopback(2, 1), model, catalogue})}
   await startBridge({broker, plugs, catalogue})
   await home.isNow('desk', 'online')
 

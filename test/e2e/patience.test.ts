@@ -1,4 +1,5 @@
 import {describe, expect, it} from 'vitest'
+import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug} from '../support/bridge.ts'
 import {Conversation} from '../support/conversation.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
@@ -11,7 +12,7 @@ describe('a healthy plug that takes its time', async () => {
   const broker = await startMosquitto()
   const user = await Watcher.open(broker)
   const home = new Conversation(broker, user)
-  const plugs = {desk: await startPlug({address: '127.94.1.1'})}
+  const plugs = {desk: await startPlug({address: loopback(1, 1)})}
   await startBridge({broker, plugs, config: {poll: {interval: '1h', slow_interval: '1h'}}})
   await home.isNow('desk', 'online')
   const {desk} = plugs

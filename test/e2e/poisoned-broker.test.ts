@@ -2,6 +2,7 @@ import {mkdtemp, rm} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, describe, expect, it} from 'vitest'
+import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug} from '../support/bridge.ts'
 import {FastClock} from '../support/fast-clock.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
@@ -16,7 +17,7 @@ const user = await Watcher.open(broker)
 const recorder = await Recorder.open(broker)
 const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-poisoned-'))
 afterAll(() => rm(folder, {recursive: true, force: true}))
-const desk = await startPlug({address: '127.91.1.1', clock})
+const desk = await startPlug({address: loopback(1, 1), clock})
 
 const poison = {
   'miio2mqtt/bridge/devices': '[{"name":"evil/#"},{"name":"desk/set"},{"name":"bridge/x"},{"name":"attic"}]',

@@ -1,11 +1,12 @@
 import {describe, expect, it} from 'vitest'
+import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug, TOKEN} from '../support/bridge.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 
 const broker = await startMosquitto()
 const user = await Watcher.open(broker)
-const desk = await startPlug({address: '127.91.4.1', habits: {infoShowsToken: true}})
+const desk = await startPlug({address: loopback(4, 1), habits: {infoShowsToken: true}})
 await startBridge({broker, plugs: {desk}, config: {allow_raw_calls: true}})
 await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload.includes('online'), 30_000)
 

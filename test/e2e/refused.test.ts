@@ -3,6 +3,7 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, describe, expect, it} from 'vitest'
 import type {SimulatedPlug} from '../../src/simulator/plug.ts'
+import {loopback} from '../support/addresses.ts'
 import {type Bridge, startBridge, startPlug} from '../support/bridge.ts'
 import {Conversation} from '../support/conversation.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
@@ -26,7 +27,7 @@ async function saysOnline(user: Watcher): Promise<void> {
 describe('a broker with a limit on the size of messages', async () => {
   const broker = await startMosquitto({config: ['message_size_limit 2048']})
   const user = await Watcher.open(broker)
-  const desk = await startPlug({address: '127.95.1.1', model: 'chuangmi.plug.v3'})
+  const desk = await startPlug({address: loopback(1, 1), model: 'chuangmi.plug.v3'})
   const bridge = await startBridge({broker, plugs: {desk}})
   await saysOnline(user)
 
@@ -57,7 +58,7 @@ describe('a broker with a limit that the discovery messages of thirty plugs exce
   const user = await Watcher.open(broker)
   const plugs: Record<string, SimulatedPlug> = {}
   for (let number = 1; number <= 30; number++)
-    plugs[`plug${number}`] = await startPlug({address: `127.95.2.${number}`})
+    plugs[`plug${number}`] = await startPlug({address: loopback(2, number)})
   const bridge = await startBridge({broker, plugs})
   await saysOnline(user)
 
@@ -124,7 +125,7 @@ describe('a broker that grants every subscription and delivers nothing', async (
   const broker = await startMosquitto({config: [`acl_file ${list}`]})
   const bridge = await startBridge({
     broker,
-    plugs: {desk: await startPlug({address: '127.95.5.1'})},
+    plugs: {desk: await startPlug({address: loopback(5, 1)})},
     config: {mqtt: {url: broker.url, username: 'plugs'}},
   })
 

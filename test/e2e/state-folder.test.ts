@@ -3,6 +3,7 @@ import {chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, writeFile} from 'no
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, describe, expect, it, onTestFinished} from 'vitest'
+import {loopback} from '../support/addresses.ts'
 import {configText, startPlug} from '../support/bridge.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
@@ -109,7 +110,7 @@ describe('a start on a state folder', () => {
   })
 
   it('whose state is damaged clears nothing that is not its own, and goes online', async () => {
-    const desk = await startPlug({address: '127.74.30.1'})
+    const desk = await startPlug({address: loopback(30, 1)})
     const {base, state, start, online} = await house({desk})
     await user.publish('zigbee2mqtt/bridge/state', 'theirs', {retain: true})
     await user.publish(`${base}/gone`, 'ours', {retain: true})
@@ -138,7 +139,7 @@ describe('a start on a state folder', () => {
   }, 60_000)
 
   it('that others may write, with a configuration that all may read, is a warning each, and swept of what edits have left', async () => {
-    const desk = await startPlug({address: '127.74.30.2'})
+    const desk = await startPlug({address: loopback(30, 2)})
     const {state, config, start, online} = await house({desk})
     await chmod(folder, 0o755)
     await chmod(config, 0o644)

@@ -1,6 +1,7 @@
 import {afterAll, describe, expect, inject, it} from 'vitest'
 import {helloReply, nak, parsePacket} from '../../src/miio/packet.ts'
 import type {SimulatedPlug} from '../../src/simulator/plug.ts'
+import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug} from '../support/bridge.ts'
 import {Conversation, commandsIn} from '../support/conversation.ts'
 import {type Broker, startMosquitto} from '../support/mosquitto.ts'
@@ -22,8 +23,8 @@ function forgeAtEveryPacket(plug: SimulatedPlug): void {
 describe.skipIf(!inject('tools').mosquitto)('in a network', async () => {
   const broker: Broker = await startMosquitto()
   const plugs = {
-    forged: await startPlug({address: '127.89.1.1'}),
-    slow: await startPlug({address: '127.89.1.2', faults: {delay: {fromMs: 2500, toMs: 3500}}}),
+    forged: await startPlug({address: loopback(1, 1)}),
+    slow: await startPlug({address: loopback(1, 2), faults: {delay: {fromMs: 2500, toMs: 3500}}}),
   }
   forgeAtEveryPacket(plugs.forged)
   await startBridge({broker, plugs, devices: {forged: {...OFTEN, id: plugs.forged.did}, slow: OFTEN}})

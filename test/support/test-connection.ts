@@ -4,6 +4,7 @@ import {type Clock, systemClock} from '../../src/clock.ts'
 import {Connection, type ConnectionOptions} from '../../src/mqtt/connection.ts'
 import type {Message} from '../../src/mqtt/outbox.ts'
 import {RememberingLog} from './remembering-log.ts'
+import {random} from './seeds.ts'
 import {VirtualClock} from './virtual-clock.ts'
 
 const open = new Map<Connection, Clock>()
@@ -39,7 +40,7 @@ export function testConnection(
     will: message('b/bridge/state', '{"state":"offline"}'),
     commands: () => ['b/+/set', 'b/bridge/request/+'],
     clock: systemClock,
-    random: Math.random,
+    random,
     log,
     ...choice,
   })

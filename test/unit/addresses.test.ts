@@ -52,6 +52,10 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   // A real broadcast must be sent somewhere: both accept that others answer it, too.
   'unit/miio/discovery.test.ts': ['127.255.255.255'],
   'unit/simulator/neighbourhood.test.ts': ['LOOPBACK_BROADCAST'],
+  // Only looked at.
+  'unit/config/hosts.test.ts': ['127.255.255.255'],
+  'unit/cli/diagnosis.test.ts': ['127.0.0.9'],
+  'unit/device/diagnosis.test.ts': ['127.0.0.9'],
   // The default of the program, in a message.
   'e2e/cli.test.ts': ['127.0.54.1'],
 }

@@ -8,6 +8,7 @@ import {afterEach, beforeEach, describe, expect, it, onTestFinished} from 'vites
 import {systemClock} from '../../src/clock.ts'
 import {lockStateFolder, StateInUse} from '../../src/state-lock.ts'
 import {RememberingLog} from '../support/remembering-log.ts'
+import {random} from '../support/seeds.ts'
 
 const SCRIPT = fileURLToPath(new URL('state-lock-holder.ts', import.meta.url))
 
@@ -23,7 +24,7 @@ beforeEach(async () => {
 
 afterEach(() => rm(folder, {recursive: true}))
 
-const lock = (where = folder) => lockStateFolder(where, {clock: systemClock, random: Math.random, log})
+const lock = (where = folder) => lockStateFolder(where, {clock: systemClock, random, log})
 
 /** Another process that holds the folder, or says why it cannot. `inside` is what runs it. */
 async function holder(inside: readonly string[] = []) {
