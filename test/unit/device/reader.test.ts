@@ -260,7 +260,7 @@ describe('a property that was left out', () => {
 
 describe('a bad network', () => {
   it.each(Array.from({length: 12}, (_, seed) => seed))(
-    'that loses 30 %% of all datagrams for an hour never leaves out an innocent property (seed %i)',
+    'that loses three of ten datagrams for an hour never leaves out an innocent property (seed %i)',
     async (seed) => {
       const home = new VirtualHome({random: seeded(seed), faults: {loss: 0.3, loseReplies: 0.3}})
       home.poller.start()
