@@ -73,15 +73,15 @@ export class KeptFile {
     if (!this.#changed) return
     this.#changed = false
     const {folder, name, snapshot, random} = this.#options
-    const {text, written} = snapshot()
     try {
+      const {text, written} = snapshot()
       await makeFolder(folder)
       await replaceFile(join(folder, name), text, randomHex(random))
+      written?.()
     } catch (error) {
-      return this.#failed(error)
+      return this.#failed(error) // whatever it is: later writes must still come
     }
     this.#succeeded()
-    written?.()
   }
 
   #succeeded(): void {

@@ -368,7 +368,7 @@ export class Device extends EventEmitter<Events> {
       try {
         await this.#questioned([...names])
       } catch (error) {
-        if (!isCallFailure(error)) throw error // the next poll reads it back
+        if (!isCallFailure(error) && !(error instanceof CommandError)) throw error // the next poll reads it back
       }
     }
   }
