@@ -228,8 +228,9 @@ export class Daemon {
     if (!isDeepStrictEqual(foundations(this.#config), foundations(config))) return false
     const before = new Map(this.#household.plugs)
     const hasOtherGroups = !isDeepStrictEqual(config.groups, this.#config.groups)
-    if (config.log.level !== this.#config.log.level) this.#options.log.setLevel(config.log.level)
-    this.#options.log.setFormat(config.log.format)
+    const {level, format} = this.#config.log
+    if (config.log.level !== level) this.#options.log.setLevel(config.log.level)
+    if (config.log.format !== format) this.#options.log.setFormat(config.log.format)
     this.#config = config
     this.#hideSecrets(config)
     const {added, changed, removed} = await this.#household.refurnish(config, COMMAND_GRACE_MS)
