@@ -73,7 +73,7 @@ export class Runner {
    * @returns what is wrong with the configuration, and then nothing has changed
    */
   reload(how: 'restart' | 'reload'): Promise<string | undefined> {
-    return this.#renew(how, this.#options.load)
+    return this.#renew(how, this.#options.load, (error) => this.#logged(error))
   }
 
   /**
@@ -82,7 +82,8 @@ export class Runner {
    * @returns as `reload`. Rejects with what `edits` throws
    */
   edit(edits: () => readonly Edit[]): Promise<string | undefined> {
-    return this.#renew('reload', (running) => this.#options.edit(edits(), running))
+    const read = (running: Config) => this.#options.edit(edits(), running)
+    return this.#renew('reload', read, ({message}) => message) // whoever sent the request has it
   }
 
   /** Stops the bridge, also one that is being started, and everything after it. */
@@ -111,9 +112,10 @@ export class Runner {
     return turn
   }
 
-  #renew(how: 'restart' | 'reload', read: Read): Promise<string | undefined> {
+  /** @param told what to tell of a configuration that is refused */
+  #renew(how: 'restart' | 'reload', read: Read, told: (error: Error) => string): Promise<string | undefined> {
     return new Promise((resolve, reject) => {
-      const step = this.#inTurn(() => this.#takeOver(how, read, resolve))
+      const step = this.#inTurn(() => this.#takeOver(how, read, told, resolve))
       step.catch(reject)
     })
   }
@@ -121,6 +123,7 @@ export class Runner {
   async #takeOver(
     how: 'restart' | 'reload',
     read: Read,
+    told: (error: Error) => string,
     answer: (problem: string | undefined) => void,
   ): Promise<void> {
     const {notifier, prepare} = this.#options
@@ -135,7 +138,7 @@ export class Runner {
       await this.#replace(prepared)
     } catch (error) {
       if (!isRefusal(error)) throw error
-      answer(this.#refused(error))
+      answer(told(error))
     } finally {
       await notifier.ready()
     }
@@ -188,7 +191,7 @@ export class Runner {
   }
 
   /** @returns the problems, one a line */
-  #refused(error: Error): string {
+  #logged(error: Error): string {
     const {log} = this.#options
     const problems = error instanceof ConfigError ? error.count : 1
     log.error(`the new configuration is refused, the old one stays: ${count(problems, 'problem')}`)

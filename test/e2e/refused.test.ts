@@ -109,8 +109,10 @@ describe('a broker that ends the connection over larger packets', async () => {
     expect(warnings(bridge).filter((text) => text.includes('two connections in a row'))).toEqual([
       expect.stringContaining('over miio2mqtt/bridge/devices: it is not published for an hour'),
     ])
-    user.forget()
-    await saysOnline(user)
+    await until(async () => (await user.retained()).get('miio2mqtt/bridge/state') === ONLINE, {
+      within: LONG,
+      what: 'the bridge to be online',
+    })
     const conversation = new Conversation(broker, user)
     for (const name of names.slice(0, 3))
       expect(await conversation.say(name, 'set', 'ON')).toMatchObject({status: 'ok'})
