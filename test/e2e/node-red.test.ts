@@ -88,9 +88,11 @@ describe(`${FLOW_FILE}, imported into a real Node-RED`, () => {
     user.forget()
     desk.misbehave({silence: true})
     await press('desk off')
-    expect(await message(FAILED)).toMatchObject({status: 'error', error: {code: 'timeout'}})
-    expect(user.on(DONE)).toEqual([])
+    const {status, error} = await message(FAILED)
     desk.misbehave({})
+    expect(status).toBe('error')
+    expect(['timeout', 'expired']).toContain(error.code) // a poll may have been under way until then
+    expect(user.on(DONE)).toEqual([])
   })
 
   it('raises the alarm once above 2000 W, and ends it below 1800 W', async () => {
