@@ -57,7 +57,7 @@ describe('a text of a request', () => {
     `, !file ${pipe}`,
   ]
 
-  it('never opens a file, whatever it looks like, and the next request is answered', async () => {
+  it('A text of a request never opens a file, whatever it looks like, and the next request is answered.', async () => {
     for (const words of hostile) {
       const asked = [
         ['group/members', {name: 'evening', add: [words]}],

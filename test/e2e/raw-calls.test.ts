@@ -22,7 +22,7 @@ async function ask(verb: string, request: Record<string, unknown>, answeredOn = 
 }
 
 describe('a raw call', () => {
-  it('of miIO.info is answered without token, Wi-Fi and account', async () => {
+  it('A raw call is answered without token, Wi-Fi and account.', async () => {
     const {status, data} = await ask('device/call', {name: 'desk', method: 'miIO.info'})
     expect(status).toBe('ok')
     expect(data.result).toMatchObject({model: 'chuangmi.plug.m1', token: '***', ap: {ssid: '***'}})
