@@ -132,6 +132,7 @@ export class Runner {
     await notifier.reloading()
     try {
       const config = await read(running.prepared.config)
+      if (this.#stopping) return answer(undefined) // the next start reads the same file
       if (how === 'reload' && (await this.#isTakenOver(running.bridge, config))) return answer(undefined)
       const prepared = await prepare(config)
       answer(undefined)

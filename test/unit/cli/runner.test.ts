@@ -124,6 +124,25 @@ describe('a new start', () => {
     expect([...alive]).toEqual([])
     expect(events.filter((event) => event.startsWith('start'))).toEqual(['start 1'])
   })
+
+  it('takes over no configuration that was still being read when the stop came', async () => {
+    let isRead = () => {}
+    const load = async () => {
+      await new Promise<void>((resolve) => (isRead = resolve))
+      return numbered(2)
+    }
+    const {runner, events, reloads} = stage({load})
+    reloads.set(1, async () => events.push('reload 1') > 0)
+    await runner.start(numbered(1))
+    const asked = runner.reload('reload')
+    await settle()
+    const stopped = runner.stop()
+    await settle()
+    isRead()
+    expect(await asked, 'the next start reads it').toBeUndefined()
+    await stopped
+    expect(events).toEqual(['start 1', 'stop 1', 'close 1'])
+  })
 })
 
 describe('a configuration that cannot be used', () => {
