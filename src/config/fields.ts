@@ -10,6 +10,7 @@ import {Secret} from '../secret.ts'
 import {isOfOneDevice} from './hosts.ts'
 import {isText, mqttSecretProblem, mqttTextProblem, topicProblem} from './names.ts'
 import {kindOf, quoted} from './problems.ts'
+import {isPem} from './tls.ts'
 import {brokerUrlProblem, readBrokerUrl} from './url.ts'
 
 /** How editors see a kind of value: JSON Schema keywords. */
@@ -196,6 +197,17 @@ export function ipv4() {
   return scalar({expected: 'an IPv4 address', read, keywords: {type: 'string', format: 'ipv4'}})
 }
 
+/** Where this machine can be reached: `0.0.0.0` is all of its addresses. */
+export function ownAddress() {
+  const read = (written: string) =>
+    isIPv4(written) && (written === '0.0.0.0' || isOfOneDevice(written)) ? written : undefined
+  return scalar({
+    expected: 'an IPv4 address of this machine',
+    read,
+    keywords: {type: 'string', format: 'ipv4'},
+  })
+}
+
 /** Plugs call themselves `chuangmi-plug-v3_miio12345678`: unlike elsewhere, "_" is allowed. */
 const HOST_NAME =
   /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*\.?$/
@@ -225,11 +237,9 @@ export function topic() {
   return scalar({expected: 'an MQTT topic', read, got, keywords: {type: 'string'}})
 }
 
-const PEM = '-----BEGIN '
-
 /** A certificate or key itself, not the path to it: `!file` is the one way to name a file, here as everywhere. */
 export function pem() {
-  const read = (written: string) => (written.startsWith(PEM) ? written : undefined)
+  const read = (written: string) => (isPem(written) ? written : undefined)
   const got = (written: string) =>
     `${written.length} characters that are none; to read it from a file, write "!file" before the path`
   return scalar({most: ANY_LENGTH, expected: 'PEM text', read, got, keywords: {type: 'string'}})

@@ -9,7 +9,7 @@ import type {Catalogue} from '../models/index.ts'
 import type {Secret} from '../secret.ts'
 import * as a from './fields.ts'
 import {kindOf} from './problems.ts'
-import {pemProblems} from './tls.ts'
+import {pemProblems, plain} from './tls.ts'
 
 const SECOND = 1_000
 const MINUTE = 60 * SECOND
@@ -90,7 +90,7 @@ const network = mapping({
     .describe(
       'Where plugs are searched for. Default: the broadcast address of every interface; `[]` is never.',
     ),
-  bind: a.ipv4().exactOptional().describe('The own address from which plugs are asked. Default: any.'),
+  bind: a.ownAddress().exactOptional().describe('The own address from which plugs are asked. Default: any.'),
 })
 
 /** Below a second, polls of one plug would meet: a try takes up to two, and plugs want 50 ms between requests. */
@@ -297,12 +297,12 @@ function splitLogin(written: z.output<typeof mqtt>, context: z.RefinementCtx) {
       path: ['url'],
       message: 'expected the same login in all addresses of one cluster',
     })
-  if ((written.cert === undefined) !== (written.key === undefined))
-    context.addIssue({code: 'custom', message: 'expected cert and key together, got one of them'})
-  else
-    for (const {setting, message} of pemProblems(written))
-      context.addIssue({code: 'custom', path: [setting], message})
+  const isAlone = (written.cert === undefined) !== (written.key === undefined)
+  if (isAlone) context.addIssue({code: 'custom', message: 'expected cert and key together, got one of them'})
+  const wrong = isAlone ? [] : pemProblems(written)
+  for (const {setting, message} of wrong) context.addIssue({code: 'custom', path: [setting], message})
   const {username, password}: {username?: string; password?: Secret} = written.url[0] ?? {}
   const login = {...(username ? {username} : {}), ...(password ? {password} : {})}
-  return {...login, ...written, url: written.url.map(({url}) => url)}
+  const pems = wrong.length > 0 ? {} : plain(written)
+  return {...login, ...written, ...pems, url: written.url.map(({url}) => url)}
 }

@@ -1,7 +1,7 @@
 /** Whether certificates and keys can be used: what the broker's connection would throw over is found here. */
 import {createPrivateKey, type KeyObject, X509Certificate} from 'node:crypto'
 import {createSecureContext} from 'node:tls'
-import type {Secret} from '../secret.ts'
+import {Secret} from '../secret.ts'
 
 export interface Pems {
   ca?: string | undefined
@@ -28,7 +28,27 @@ export function pemProblems({ca, cert, key}: Pems): PemProblem[] {
   const [first] = own
   if (first instanceof X509Certificate && secret && 'key' in secret && !first.checkPrivateKey(secret.key))
     return [problem('key', 'the key of the first certificate in mqtt.cert, got that of another')]
-  return together({ca, cert, key})
+  return together(plain({ca, cert, key}))
+}
+
+/**
+ * The same with the certificates and the key alone, each on lines of its own: OpenSSL silently leaves out what follows an indented
+ * block, or one that is glued to the block before it (`cat` of two files without a line break). To be called without `pemProblems`.
+ */
+export function plain({ca, cert, key}: Pems): Pems {
+  return {
+    ...(ca === undefined ? {} : {ca: certificatesIn('ca', ca).join('')}),
+    ...(cert === undefined ? {} : {cert: certificatesIn('cert', cert).join('')}),
+    ...(key === undefined
+      ? {}
+      : {
+          key: new Secret(
+            keysIn(key.reveal())
+              .map(({text}) => text)
+              .join(''),
+          ),
+        }),
+  }
 }
 
 /** OpenSSL has rules of its own, such as the least size of a key: its words name the rule, and nothing of the content. */
@@ -64,7 +84,7 @@ function certificatesIn(setting: 'ca' | 'cert', pem: string): (X509Certificate |
 }
 
 function keyIn(pem: string): {key: KeyObject} | PemProblem {
-  const keys = blocksIn(pem).filter(({label}) => label.endsWith('PRIVATE KEY'))
+  const keys = keysIn(pem)
   const [only, second] = keys
   if (!only || second) return problem('key', `one private key, got ${keys.length || 'none'}`)
   if (!only.isClosed) return problem('key', 'a whole private key, got one that is cut off')
@@ -80,6 +100,10 @@ function keyIn(pem: string): {key: KeyObject} | PemProblem {
   }
 }
 
+function keysIn(pem: string): Block[] {
+  return blocksIn(pem).filter(({label}) => label.endsWith('PRIVATE KEY'))
+}
+
 interface Block {
   /** `CERTIFICATE`, `EC PRIVATE KEY` */
   label: string
@@ -89,8 +113,16 @@ interface Block {
 
 const BEGIN = '-----BEGIN '
 
+/** Whether there is anything in it that could be a certificate or key. Tools put remarks before (`openssl x509 -text`, `openssl pkcs12`). */
+export function isPem(text: string): boolean {
+  return text.includes(BEGIN)
+}
+
 function blocksIn(pem: string): Block[] {
   return pem
+    .split('\n')
+    .map((line) => line.trim())
+    .join('\n')
     .split(BEGIN)
     .slice(1)
     .map((part) => {

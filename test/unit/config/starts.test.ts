@@ -89,6 +89,26 @@ describe('TLS material in a configuration', () => {
     expect(repeated({...good, ...files}, found.join())).toEqual([])
   })
 
+  it.each([
+    ['with remarks before it', `# my own\nBag Attributes: none\n${CERT}`, 1],
+    ['after another, without a line break between', CERT.trimEnd() + CERT, 2],
+    ['indented, with spaces at the ends of lines', CERT.replaceAll(/^/gm, '  ').replaceAll('\n', ' \n'), 1],
+    ['that says what it is trusted for', CERT.replaceAll(' CERTIFICATE', ' TRUSTED CERTIFICATE'), 1],
+    ['after what is no certificate', `${CERT.replaceAll('CERTIFICATE', 'X509 CRL')}${CERT}`, 1],
+  ])('is given to OpenSSL as it was looked at: a certificate %s', (_, ca, count) => {
+    const {mqtt} = parse(text, {...good, '/ca': ca, '/cert': ca})
+    expect(mqtt.ca).toBe(CERT.repeat(count))
+    expect(mqtt.cert).toBe(CERT.repeat(count))
+  })
+
+  it.each([
+    ['remarks and parameters', `Bag Attributes: none\n${SEC1_KEY}`],
+    ['indentation', SEC1_KEY.replaceAll(/^/gm, '  ')],
+  ])('is given to OpenSSL as it was looked at: a key with %s', (_, key) => {
+    const found = problems(text, {...good, '/key': key})
+    expect(found).toEqual([expect.stringContaining('got that of another')])
+  })
+
   it('that OpenSSL has a rule against is refused with the name of the rule', () => {
     const found = problems(text, {...good, '/cert': WEAK_CERT, '/key': WEAK_KEY})
     expect(found).toEqual([
@@ -176,4 +196,17 @@ describe('texts of a configuration', () => {
         expect.stringMatching(/expected (text|a path), got some with control characters or halves/),
       ])
   })
+})
+
+it.each(['224.0.0.1', '240.0.0.1', '255.255.255.255', '127.255.255.255', '0.0.0.7'])(
+  'The address to ask plugs from is one that a machine can have, and not %s.',
+  (bind) => {
+    expect(problems(JSON.stringify({network: {bind}}))).toEqual([
+      `/m/config.yaml:1:13 network.bind: expected an IPv4 address of this machine, got "${bind}"`,
+    ])
+  },
+)
+
+it('Every address of this machine is one that plugs can be asked from.', () => {
+  expect(parse('network: {bind: 0.0.0.0}').network.bind).toBe('0.0.0.0')
 })
