@@ -14,7 +14,7 @@ import {foreignHosts} from './config/hosts.ts'
 import {stateFolder, stateFolderProblem} from './config/locations.ts'
 import {definitionsIn, type ModelFile, modelFilesIn, readModelFolder} from './config/model-files.ts'
 import {brokenRules} from './config/plugs.ts'
-import {ConfigError, type Finding, type Message, type Place, suggestion} from './config/problems.ts'
+import {ConfigError, type Finding, type Message, type Place, said, suggestion} from './config/problems.ts'
 import {type Config, configSchema} from './config/schema.ts'
 import {isSetting, keysAt} from './config/settings.ts'
 import {FileSignatures, settled} from './config/settled.ts'
@@ -122,7 +122,7 @@ export async function editConfig(
     await removeUnfinished(target).catch(() => {})
     await replaceFile(target, text, randomHex(random), mode & 0o777)
   } catch (error) {
-    const message = `cannot write the configuration: ${reason(error)}; the bridge needs to write in its folder`
+    const message = `cannot write the configuration: ${reason(error, 'write')}; the bridge needs to write in its folder`
     throw new ConfigError([{file, path: '', message}])
   }
   return config
@@ -291,7 +291,7 @@ class Parsing {
     if (this.#gaps.has(JSON.stringify(path))) return
     if (issue.code === 'unrecognized_keys')
       for (const key of issue.keys) this.#report([...path, key], () => `unknown key${adviceOn(key, path)}`)
-    else this.#report(path, this.#unseen.scrub(issue.message))
+    else this.#report(path, issue.message)
   }
 
   /** Notes a problem after which there is no value at `path`. */
@@ -302,7 +302,8 @@ class Parsing {
 
   #report(path: Path, message: Message): void {
     const place = this.#places.find(path) ?? {file: this.#yaml.file}
-    this.#problems.push({...place, path: this.#asWritten(path).map(shownKey).join('.'), message})
+    const seen = () => this.#unseen.scrub(said(message))
+    this.#problems.push({...place, path: this.#asWritten(path).map(shownKey).join('.'), message: seen})
   }
 
   /** A single value that stands for a list of one has no index. */

@@ -71,9 +71,18 @@ const REASONS = new Map([
   ['ERR_ENCODING_INVALID_ENCODED_DATA', 'it is not UTF-8 text'],
 ])
 
-/** Why a file could not be read, for people. */
-export function reason(error: unknown): string {
+const NOT_WRITTEN = new Map([
+  ['EACCES', 'this user may not write there'],
+  ['EPERM', 'this user may not write there'],
+  ['EROFS', 'the file system is read-only'],
+  ['ENOSPC', 'the disk is full'],
+  ['EDQUOT', 'the disk is full for this user'],
+  ['EBUSY', 'the file is mounted by itself: mount its folder'],
+])
+
+/** Why a file could not be read or written, for people. */
+export function reason(error: unknown, doing: 'read' | 'write' = 'read'): string {
   if (error instanceof Unsuitable) return error.message
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
-  return REASONS.get(code) ?? code
+  return (doing === 'write' ? NOT_WRITTEN : REASONS).get(code) ?? code
 }
