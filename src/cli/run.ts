@@ -19,7 +19,7 @@ import {createLog, type RootLog} from '../log.ts'
 import {MiioError} from '../miio/errors.ts'
 import {MiioSocket} from '../miio/socket.ts'
 import {Redactor} from '../redact.ts'
-import {StateFolders} from '../state-folders.ts'
+import {StateFolders, StateUnwritable} from '../state-folders.ts'
 import {StateInUse} from '../state-lock.ts'
 import {SystemdNotifier} from '../systemd.ts'
 import {version} from '../version.ts'
@@ -161,8 +161,8 @@ async function prepare(
 
 /** @throws CommandFailed for a state folder that cannot be read, or is in use by another bridge */
 function refusal(error: unknown): never {
-  const isForTheUser = error instanceof StateUnreadable || error instanceof StateInUse
-  throw isForTheUser ? new CommandFailed(error.message) : error
+  const isForTheUser = [StateUnreadable, StateUnwritable, StateInUse].some((kind) => error instanceof kind)
+  throw isForTheUser && error instanceof Error ? new CommandFailed(error.message) : error
 }
 
 /** The local address to send from must be one of this machine's: found out while another bridge still runs. */

@@ -1,0 +1,56 @@
+import {mkdir, mkdtemp, rm, symlink, writeFile} from 'node:fs/promises'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import {afterEach, beforeEach, describe, expect, it} from 'vitest'
+import {systemClock} from '../../src/clock.ts'
+import {StateFolders, StateUnwritable} from '../../src/state-folders.ts'
+import {RememberingLog} from '../support/remembering-log.ts'
+import {seeded} from '../support/virtual-clock.ts'
+
+let home: string
+let log: RememberingLog
+let folders: StateFolders
+
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), 'miio2mqtt-state-folders-'))
+  log = new RememberingLog()
+  folders = new StateFolders({clock: systemClock, random: seeded(1), log})
+})
+
+afterEach(() => rm(home, {recursive: true}))
+
+describe('a second state folder', () => {
+  it('that is the first by another path is the same, and not in use by another bridge', async () => {
+    const first = await folders.use(join(home, 'state'))
+    await symlink('state', join(home, 'link'))
+    const second = await folders.use(join(home, 'link'))
+    expect(second).toBe(first)
+    await folders.leave(first)
+    await folders.leave(second)
+  })
+
+  it('in which nothing can be written is refused, since what the first has would be kept no longer', async () => {
+    const first = await folders.use(join(home, 'state'))
+    await writeFile(join(home, 'file'), '')
+    await expect(folders.use(join(home, 'file', 'state'))).rejects.toThrow(StateUnwritable)
+    await expect(folders.use(join(home, 'file'))).rejects.toThrow(
+      /nothing can be written in the state folder/,
+    )
+    await folders.leave(first)
+  })
+
+  it('is made and used when it can be', async () => {
+    const first = await folders.use(join(home, 'state'))
+    const second = await folders.use(join(home, 'other', 'state'))
+    expect(second.store.clientId).not.toBe(first.store.clientId)
+    await Promise.all([first, second].map((folder) => folders.leave(folder)))
+  })
+})
+
+it('The only state folder may be one in which nothing can be written: the bridge works without, and says so.', async () => {
+  await mkdir(join(home, 'state'))
+  await writeFile(join(home, 'file'), '')
+  const only = await folders.use(join(home, 'file', 'state'))
+  expect(log.said('warn').join()).toMatch(/cannot write the state folder/)
+  await folders.leave(only)
+})
