@@ -159,10 +159,11 @@ async function prepare(
   return {config, build, close: () => folders.leave(folder)}
 }
 
-/** @throws CommandFailed for a state folder that cannot be read, or is in use by another bridge */
+/** @throws CommandFailed for a state folder that cannot be read or written, or is in use by another bridge */
 function refusal(error: unknown): never {
-  const isForTheUser = [StateUnreadable, StateUnwritable, StateInUse].some((kind) => error instanceof kind)
-  throw isForTheUser && error instanceof Error ? new CommandFailed(error.message) : error
+  if (error instanceof StateUnreadable || error instanceof StateUnwritable || error instanceof StateInUse)
+    throw new CommandFailed(error.message)
+  throw error
 }
 
 /** The local address to send from must be one of this machine's: found out while another bridge still runs. */
