@@ -76,12 +76,12 @@ export class Commands {
   /** A message that is no command, where somebody may have meant one. What is published with a state is JSON. */
   misdirected({topic, payload}: Incoming): void {
     const {topics, plugs, groups} = this.#options
-    const name = topics.meant(topic)
+    const isTaken = (name: string) => plugs.has(name) || groups.all.has(name)
+    const name = topics.meant(topic, isTaken)
     if (name === undefined || payload.length === 0) return
     if (topic === topics.state(name) && !isBareWord(payload)) return
-    const isKnown = plugs.has(name) || groups.all.has(name)
     this.#warner.warn(topic, () =>
-      isKnown
+      isTaken(name)
         ? `no command can be given on ${topic}: those for ${name} go to ${topics.state(name)}/set`
         : this.#unknown(name),
     )

@@ -61,8 +61,8 @@ const RESTARTING_MS = 5000
 /** Brokers hand on a few messages at a time (mosquitto 20): while a flow asks again and again, the next is not far. */
 const QUIET_MS = 100
 const LONGEST_REST_MS = 1000
-/** Broker and client may have it that one message comes twice (topics.ts, `commands`): no verb is called so, and twins come together. */
-const TWIN_MS = 1000
+/** Copies of one message come together. */
+const COPIES_MS = 1000
 
 export class Requests {
   readonly #options: RequestOptions
@@ -72,7 +72,8 @@ export class Requests {
   readonly #line: Line
   #count = 0
   #changes = 0
-  #lastTwin: {incoming: Incoming; at: number} | undefined
+  /** The last request of which copies may come. */
+  #copied: {incoming: Incoming; at: number; left: number} | undefined
   #isStopped = false
   #lastCame = Number.NEGATIVE_INFINITY
 
@@ -87,9 +88,13 @@ export class Requests {
   /** Carries a request out when its turn comes, and answers it. Never rejects. */
   async handle(verb: string, incoming: Incoming): Promise<void> {
     const {topics} = this.#options
-    if (topicProblem(topics.bridgeResponse(verb)))
-      return this.#warner.warn(incoming.topic, () => 'a request without a verb cannot be answered')
-    if (this.#isTwin(incoming)) return
+    const problem = topicProblem(topics.bridgeResponse(verb))
+    if (problem !== undefined)
+      return this.#warner.warn(
+        incoming.topic,
+        () => `a request cannot be answered: the topic of its answer ${problem}`,
+      )
+    if (this.#isCopy(incoming)) return
     this.#lastCame = this.#options.clock.now()
     if (this.#count >= MOST_REQUESTS) {
       this.#turnAway(verb, incoming)
@@ -150,14 +155,17 @@ export class Requests {
     return this.#answers.give(incoming, this.#options.topics.bridgeResponse(verb), told)
   }
 
-  /** Whether it is the message before once more, which two filters have caught. */
-  #isTwin(incoming: Incoming): boolean {
-    if (!/\/[sg]et(?:\/[^/]+)?$/.test(incoming.topic)) return false
-    const now = this.#options.clock.now()
-    const last = this.#lastTwin
-    const isTwin = last !== undefined && now - last.at < TWIN_MS && isSame(last.incoming, incoming)
-    this.#lastTwin = isTwin ? undefined : {incoming, at: now}
-    return isTwin
+  /** Whether it is the same message once more, because several filters have caught it. */
+  #isCopy(incoming: Incoming): boolean {
+    const {clock, topics} = this.#options
+    const copies = topics.copiesOf(incoming.topic)
+    if (copies === 1) return false
+    const now = clock.now()
+    const before = this.#copied
+    const isCopy = before && before.left > 0 && now - before.at < COPIES_MS && isSame(before.incoming, incoming)
+    if (isCopy) before.left--
+    else this.#copied = {incoming, at: now, left: copies - 1}
+    return isCopy ?? false
   }
 
   /** One search of the network at a time, one restart a run, and a few changes of the configuration. */

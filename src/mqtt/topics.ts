@@ -135,8 +135,20 @@ export class Topics {
     return `${this.base}/bridge/request/${verb}`
   }
 
+  /** Without the empty levels that a verb may have, which some brokers refuse. */
   bridgeResponse(verb: string): string {
-    return `${this.base}/bridge/response/${verb}`
+    const levels = verb.split('/').filter((level) => level !== '')
+    return [this.base, 'bridge', 'response', ...levels].join('/')
+  }
+
+  /** How many filters of `commands` catch a request: a broker may deliver it once for each of them (MQTT 5.0 §3.3.4). */
+  copiesOf(request: string): number {
+    const levels = this.#below(request).split('/')
+    const caught = [1, 2].filter((fromEnd) => {
+      const level = levels.at(-fromEnd)
+      return (level === 'set' || level === 'get') && levels.length - fromEnd <= DEPTHS_HEARD
+    })
+    return 1 + caught.length
   }
 
   /**
@@ -197,19 +209,26 @@ export class Topics {
   /**
    * Whose command a message is probably meant to be that is none: on a topic where other software takes commands, where the state is
    * published, or without a name. `undefined` when it is none of our business.
+   * @param isTaken whether a plug or group has this name
    */
-  meant(topic: string): string | undefined {
-    if (!topic.startsWith(`${this.base}/`)) return undefined
-    const [name = '', ...rest] = topic.slice(this.base.length + 1).split('/')
+  meant(topic: string, isTaken: (name: string) => boolean): string | undefined {
+    if (!topic.startsWith(`${this.base}/`) || topic.startsWith(`${this.bridgeResponse('')}/`)) return undefined
+    const below = this.#below(topic)
+    if (isTaken(below)) return below
+    const [name = '', ...rest] = below.split('/')
     const isMeant = rest.length === 0 || COMMANDS_ELSEWHERE.includes(rest.at(-1) ?? '') || isOrder(rest)
     return isMeant ? name : undefined
+  }
+
+  #below(topic: string): string {
+    return topic.slice(this.base.length + 1)
   }
 
   /** What a message that came in is about; `undefined` when it is none of our business. */
   parse(topic: string): CommandTopic | undefined {
     if (topic === this.#homeAssistantStatus) return {kind: 'home_assistant_status'}
     if (!topic.startsWith(`${this.base}/`)) return undefined
-    const levels = topic.slice(this.base.length + 1).split('/')
+    const levels = this.#below(topic).split('/')
     if (levels[0] === 'bridge')
       return levels[1] === 'request' ? {kind: 'request', verb: levels.slice(2).join('/')} : undefined
     return parseCommand(levels)

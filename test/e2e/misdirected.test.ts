@@ -99,7 +99,7 @@ describe('a command to a name that does not exist', () => {
 })
 
 describe('a request that does not exist', () => {
-  it.each(['nonsense', 'set', 'get', 'device/set', 'device/set/x', 'device/options/area', 'a/b/c/d/e'])(
+  it.each(['nonsense', 'set', 'get', 'set/set', 'device/set', 'device/set/x', 'device/options/area', 'a/b/c/d/e'])(
     '%s is answered once',
     async (verb) => {
       expect(await request(verb)).toMatchObject([

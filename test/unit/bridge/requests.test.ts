@@ -112,10 +112,32 @@ describe('a request', () => {
     expect((await ask('info', '', {responseTopic: 'flows/+'})).topic).toBe('miio2mqtt/bridge/response/info')
   })
 
-  it('without a verb cannot be answered, and is no reason to fail', async () => {
-    await requests.handle('', message(''))
+  it.each([
+    ['', 'miio2mqtt/bridge/response'],
+    ['info/', 'miio2mqtt/bridge/response/info'],
+    ['/device//poll', 'miio2mqtt/bridge/response/device/poll'],
+  ])('called %j is answered with the verbs that there are', async (verb, topic) => {
+    expect(await ask(verb)).toMatchObject({topic, answer: {status: 'error', error: {code: 'invalid_payload'}}})
+  })
+
+  it('whose answer has a topic that no broker takes is no reason to fail', async () => {
+    await requests.handle('a\u0001', message(''))
     expect(publisher.messages).toEqual([])
-    expect(log.said('warn')).toHaveLength(1)
+    expect(log.said('warn')).toEqual([
+      'a request cannot be answered: the topic of its answer holds a control character or half a character',
+    ])
+  })
+
+  it.each([
+    ['set', 2],
+    ['x/get/y', 2],
+    ['set/set', 3],
+  ])('called %s is answered once, though %i filters catch it, and again when it comes again', async (verb, copies) => {
+    const topic = topics.request(verb)
+    for (let times = 1; times <= 2; times++) {
+      for (let copy = 0; copy < copies; copy++) await requests.handle(verb, message('', {topic}))
+      expect(publisher.messages).toHaveLength(times)
+    }
   })
 
   it('that breaks something is an internal error, told to whoever asked and to the log', async () => {

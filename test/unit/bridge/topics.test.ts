@@ -205,13 +205,26 @@ describe('a message that is no command', () => {
     ['miio2mqtt/lamp/command', 'lamp'],
     ['miio2mqtt/lamp/SET', 'lamp'],
     ['miio2mqtt/bridge/set', 'bridge'],
+    ['miio2mqtt/pump/command', 'pump/command'],
+    ['miio2mqtt/bridge/response/a/get', undefined],
+    ['miio2mqtt/bridge/response/set/x', undefined],
     ['miio2mqtt/bridge/devices', undefined],
     ['miio2mqtt/lamp/availability', undefined],
     ['homeassistant/device/x/config', undefined],
     ['other/lamp/command', undefined],
   ])('%s may be meant for one', (topic, name) => {
-    expect(topics.meant(topic)).toBe(name)
+    expect(topics.meant(topic, (each) => each === 'pump/command')).toBe(name)
   })
+})
+
+describe('a request', () => {
+  it.each(['info', 'set', 'x/set', 'set/x', 'set/set', 'get/set', 'x/set/get/set', 'a/b/c/d/e/f/get/set', 'a/b/c/d/e/f/g/h/set'])(
+    'called %s has as many copies as there are filters that catch it',
+    (verb) => {
+      const request = topics.request(verb)
+      expect(topics.copiesOf(request)).toBe(caughtBy(topics.commands(['lamp', 'office/desk']), request))
+    },
+  )
 })
 
 describe('a topic that comes in', () => {
