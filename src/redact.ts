@@ -4,8 +4,8 @@ import {MASK} from './secret.ts'
 /** A shorter one is a word that occurs everywhere: hiding it would blank out half of every line and protect nothing. */
 const SHORTEST_SECRET = 4
 
-/** Bytes as hex, also as a dump prints them: `21 31`, `21:31`. */
-const SEPARATOR = /[\s:-]/
+/** Bytes as hex, also as a dump prints them: `21 31`, `21:31`, `21,31`. */
+const SEPARATOR = /[\s:,._-]/
 
 /**
  * Knows secrets and removes them: as they are, in hex, base64 and base64url, percent-encoded and JSON-escaped.
@@ -115,7 +115,7 @@ const BETWEEN = -2
 const HEX: Alphabet = {
   values: valuesOf([...'0123456789abcdef'], [...'0123456789ABCDEF']),
   bits: 4,
-  normal: (found) => found.replace(/[\s:-]/g, '').toLowerCase(),
+  normal: (found) => found.replaceAll(new RegExp(SEPARATOR, 'g'), '').toLowerCase(),
 }
 for (let code = 0; code < 128; code++)
   if (SEPARATOR.test(String.fromCharCode(code))) HEX.values[code] = BETWEEN

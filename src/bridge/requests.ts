@@ -61,8 +61,8 @@ const RESTARTING_MS = 5000
 /** Brokers hand on a few messages at a time (mosquitto 20): while a flow asks again and again, the next is not far. */
 const QUIET_MS = 100
 const LONGEST_REST_MS = 1000
-/** Copies of one message come together. */
-const COPIES_MS = 1000
+/** Copies of one message come together; what comes later was sent once more (mosquitto makes no copies over MQTT 3.1.1). */
+const COPIES_MS = 100
 
 export class Requests {
   readonly #options: RequestOptions
@@ -162,7 +162,8 @@ export class Requests {
     if (copies === 1) return false
     const now = clock.now()
     const before = this.#copied
-    const isCopy = before && before.left > 0 && now - before.at < COPIES_MS && isSame(before.incoming, incoming)
+    const isCopy =
+      before && before.left > 0 && now - before.at < COPIES_MS && isSame(before.incoming, incoming)
     if (isCopy) before.left--
     else this.#copied = {incoming, at: now, left: copies - 1}
     return isCopy ?? false

@@ -6,7 +6,7 @@ import type {Clock, Timer} from '../clock.ts'
 import type {Log} from '../log.ts'
 
 /** Named one by one before the rest is only counted; one that was put right is not among them. */
-const MOST_NAMED = 10
+const MOST_NAMED = 30
 /** Whoever puts things right and wrong again all the time does not get more lines than these between two counts. */
 const MOST_LINES = 100
 /** Topics that are remembered, not to be warned of again. */

@@ -31,6 +31,7 @@ const INVISIBLE = /[\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]|(?! )\p{Zs}/u
 /** Parts of an emoji are joined by invisible characters, which there are seen. */
 const PICTURE = String.raw`(?:\p{Extended_Pictographic}(?:\ufe0f|\p{Emoji_Modifier})?|[0-9*]\ufe0f?\u20e3)`
 const EMOJI = new RegExp(`${PICTURE}(?:\u200d${PICTURE})*`, 'gu')
+const LIKE_A_TOKEN = /[0-9a-f]{32}/i
 /** Bytes: far below what a topic may have (65,535), far above what anybody wants to read. */
 const LONGEST = 200
 /** Brokers take from 8 levels (AWS IoT Core) to 200 (mosquitto), and this is a part of a topic only. */
@@ -75,6 +76,7 @@ function looksProblem(name: string): string | undefined {
     return 'it has a level "." or "..", which is a folder elsewhere'
   if (INVISIBLE.test(name.replace(EMOJI, '')))
     return 'it has a character that is not seen, or a space of another kind'
+  if (LIKE_A_TOKEN.test(name)) return 'it looks like a token, which no topic may show'
   return undefined
 }
 

@@ -12,21 +12,12 @@ const DANGEROUS_PARTS =
   /config_?router|restore|recover|factory|psm|token|erase|firmware|upgrade|boot_?loader|dump|rpc_?test|diag|provision|unbind|bind_?key|telnet|uninstall|passw|^_?internal/
 /** As words of their own, since other words (`information`, `configured`) hold them, too. */
 const DANGEROUS_WORDS = new Set([
-  ...[
-    'config',
-    'bleconfig',
-    'smartconfig',
-    'cli',
-    'exec',
-    'shell',
-    'ssh',
-    'install',
-    'reset',
-    'wipe',
-    'format',
-  ],
+  ...['cli', 'exec', 'shell', 'ssh', 'install', 'wipe', 'format'],
   ...['flash', 'nvram', 'uboot', 'efuse', 'bind', 'unpair', 'fwup'],
 ])
+
+/** Words that are written together with others: `bleota`, `wifireset`, `resetwifi`, `apconfig`; `preset` is no reset. */
+const DANGEROUS_ENDS = /^ota|ota$|^reset|(?<!p)reset$|config$/
 
 /** Why no method is ever called so at a plug, or `undefined` when it may be. */
 export function callProblem(method: string): string | undefined {
@@ -45,13 +36,13 @@ function isDangerous(method: string): boolean {
     .split(/[^a-z0-9]+/)
   return (
     DANGEROUS_PARTS.test(name.trim().toLowerCase()) ||
-    words.some((word) => DANGEROUS_WORDS.has(word) || /^ota|ota$/.test(word))
+    words.some((word) => DANGEROUS_WORDS.has(word) || DANGEROUS_ENDS.test(word))
   )
 }
 
 /** Members of answers that are nobody else's business: keys, the Wi-Fi and the account (docs/protocol.md §4). */
 const SECRET_MEMBER =
-  /(?:token|ssid|passwd|password|passphrase|passcode|pwd|psk|secret|bindkey|authkey|privatekey)$|^(?:uid|userid|ownerid|pass)$/
+  /(?:token|ssid|passwd|password|passphrase|passcode|pwd|psk|secret|(?<!by)pass|(?:bind|auth|private|local|device|aes|app|wifi|wpa|beacon|mesh|net|session|share|access|api|cloud|encrypt|encryption|ltm)key|ltmk)$|^(?:uid|userid|ownerid)$/
 
 /** What a plug answered, with a mask in place of every secret member, however deep it lies. */
 export function withoutSecrets(answer: unknown): unknown {

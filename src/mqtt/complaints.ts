@@ -7,11 +7,14 @@ import type {Denied} from './subscriptions.ts'
 import {describe, farewell, isAccessDenied} from './trouble.ts'
 
 const MOST_NAMED = 5
+/** Topics that are named for the size of what they get; whoever sends requests can make up more of them without end. */
+const MOST_TOO_LARGE = 20
 
 export class Complaints {
   readonly #log: Log
   readonly #ours: string
   readonly #said = new Set<string>()
+  readonly #tooLarge = new Set<string>()
   /** What the brokers in use are like, which no reconnect changes. */
   readonly #traits = new Set<string>()
 
@@ -23,6 +26,7 @@ export class Complaints {
   /** There was a good connection: what happens from now on is new. */
   forget(): void {
     this.#said.clear()
+    this.#tooLarge.clear()
   }
 
   cannotUse(url: string, error: unknown): void {
@@ -88,10 +92,14 @@ export class Complaints {
   }
 
   tooLarge(topic: string, size: number, most: number): void {
-    this.#say(
-      `${topic} has ${size} bytes, more than the ${most} that the broker takes: it is not published`,
-      `too large: ${topic}`,
-    )
+    if (this.#tooLarge.has(topic)) return
+    if (this.#tooLarge.size < MOST_TOO_LARGE) {
+      this.#tooLarge.add(topic)
+      this.#log.warn(
+        `${shortened(topic)} has ${size} bytes, more than the ${most} that the broker takes: it is not published`,
+      )
+    } else
+      this.#say('other messages are larger than the broker takes, too: they are counted in bridge/health')
   }
 
   /**

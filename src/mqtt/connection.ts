@@ -478,6 +478,7 @@ export class Connection extends EventEmitter<Events> {
     if (most === Number.POSITIVE_INFINITY) return false
     const size = publishSize(message)
     if (size <= most) return false
+    this.counters.failed++
     this.#complaints.tooLarge(message.topic, size, most)
     return true
   }

@@ -212,7 +212,8 @@ export class Topics {
    * @param isTaken whether a plug or group has this name
    */
   meant(topic: string, isTaken: (name: string) => boolean): string | undefined {
-    if (!topic.startsWith(`${this.base}/`) || topic.startsWith(`${this.bridgeResponse('')}/`)) return undefined
+    if (!topic.startsWith(`${this.base}/`) || topic.startsWith(`${this.bridgeResponse('')}/`))
+      return undefined
     const below = this.#below(topic)
     if (isTaken(below)) return below
     const [name = '', ...rest] = below.split('/')

@@ -117,7 +117,10 @@ describe('a request', () => {
     ['info/', 'miio2mqtt/bridge/response/info'],
     ['/device//poll', 'miio2mqtt/bridge/response/device/poll'],
   ])('called %j is answered with the verbs that there are', async (verb, topic) => {
-    expect(await ask(verb)).toMatchObject({topic, answer: {status: 'error', error: {code: 'invalid_payload'}}})
+    expect(await ask(verb)).toMatchObject({
+      topic,
+      answer: {status: 'error', error: {code: 'invalid_payload'}},
+    })
   })
 
   it('whose answer has a topic that no broker takes is no reason to fail', async () => {
@@ -132,13 +135,16 @@ describe('a request', () => {
     ['set', 2],
     ['x/get/y', 2],
     ['set/set', 3],
-  ])('called %s is answered once, though %i filters catch it, and again when it comes again', async (verb, copies) => {
-    const topic = topics.request(verb)
-    for (let times = 1; times <= 2; times++) {
-      for (let copy = 0; copy < copies; copy++) await requests.handle(verb, message('', {topic}))
-      expect(publisher.messages).toHaveLength(times)
-    }
-  })
+  ])(
+    'called %s is answered once, though %i filters catch it, and again when it comes again',
+    async (verb, copies) => {
+      const topic = topics.request(verb)
+      for (let times = 1; times <= 2; times++) {
+        for (let copy = 0; copy < copies; copy++) await requests.handle(verb, message('', {topic}))
+        expect(publisher.messages).toHaveLength(times)
+      }
+    },
+  )
 
   it('that breaks something is an internal error, told to whoever asked and to the log', async () => {
     const broken = new Requests({

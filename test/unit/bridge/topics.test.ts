@@ -218,13 +218,20 @@ describe('a message that is no command', () => {
 })
 
 describe('a request', () => {
-  it.each(['info', 'set', 'x/set', 'set/x', 'set/set', 'get/set', 'x/set/get/set', 'a/b/c/d/e/f/get/set', 'a/b/c/d/e/f/g/h/set'])(
-    'called %s has as many copies as there are filters that catch it',
-    (verb) => {
-      const request = topics.request(verb)
-      expect(topics.copiesOf(request)).toBe(caughtBy(topics.commands(['lamp', 'office/desk']), request))
-    },
-  )
+  it.each([
+    'info',
+    'set',
+    'x/set',
+    'set/x',
+    'set/set',
+    'get/set',
+    'x/set/get/set',
+    'a/b/c/d/e/f/get/set',
+    'a/b/c/d/e/f/g/h/set',
+  ])('called %s has as many copies as there are filters that catch it', (verb) => {
+    const request = topics.request(verb)
+    expect(topics.copiesOf(request)).toBe(caughtBy(topics.commands(['lamp', 'office/desk']), request))
+  })
 })
 
 describe('a topic that comes in', () => {

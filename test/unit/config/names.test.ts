@@ -53,6 +53,8 @@ describe('a name that people would take for another, or for nothing', () => {
     ['ü'.repeat(101), 'longer than 200 bytes'],
     ['灯'.repeat(67), 'longer than 200 bytes'],
     ['x'.repeat(70_000), 'longer than 200 bytes'],
+    [TOKEN, 'like a token'],
+    [`lamp-${TOKEN.toUpperCase()}`, 'like a token'],
     ['a\u2028b', 'control character'],
     ['a\u009bb', 'control character'],
   ]

@@ -24,6 +24,11 @@ describe('a raw call', () => {
     'miIO.configRouter',
     'miIO.factory_reset',
     'miIO.reset',
+    'wifireset',
+    'miIO.resetwifi',
+    'softReset',
+    'miIO.apconfig',
+    'wificonfig',
     'factoryReset',
     '_internal.restore',
     '_internal.anything',
@@ -74,6 +79,7 @@ describe('a raw call', () => {
     'get_total_power',
     'get_device_information',
     'get_rotation',
+    'set_preset',
     'is_configured',
     'toggle_plug',
   ])('of %s may be sent', (method) => {
@@ -89,6 +95,7 @@ describe('a raw call', () => {
       ap: {ssid: 'Home', bssid: 'AA:BB', rssi: -50, primary: 6},
       list: [{wifi_passwd: 'b', 'wi-fi password': 'c'}, ['token', null]],
       dtoken: {any: 'd'},
+      keys: {local_key: 'e', ltmk: 'f', wifiPass: 'g', bypass: 1, hotkey: 'h'},
       psk: null,
     }
     expect(withoutSecrets(answer)).toEqual({
@@ -99,6 +106,7 @@ describe('a raw call', () => {
       ap: {ssid: '***', bssid: '***', rssi: -50, primary: 6},
       list: [{wifi_passwd: '***', 'wi-fi password': '***'}, ['token', null]],
       dtoken: '***',
+      keys: {local_key: '***', ltmk: '***', wifiPass: '***', bypass: 1, hotkey: 'h'},
       psk: null,
     })
     expect(withoutSecrets(['{"ap": {"ssid":"Home"}}'])).toEqual(['{"ap":{"ssid":"***"}}'])

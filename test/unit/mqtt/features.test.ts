@@ -182,6 +182,18 @@ describe('a broker that takes packets of so many bytes', () => {
     ])
   })
 
+  it('is named as too small for twenty topics, and the rest is counted', async () => {
+    const broker = await brokerWith(packetSize(100))
+    const {connection, log} = testConnection(broker.url)
+    connection.start()
+    await connected(connection)
+    for (let times = 0; times < 2; times++)
+      for (let at = 0; at < 500; at++) connection.publish(message(`b/x${at}`, 'x'.repeat(100)))
+    expect(warnings(log)).toHaveLength(21)
+    expect(warnings(log).at(-1)).toMatch(/^other messages are larger than the broker takes/)
+    expect(connection.counters.failed).toBe(1000)
+  })
+
   it('is told from one of more by the size that the packet has on the wire', async () => {
     const topics = ['b/x', `b/${'x'.repeat(130)}`, 'b/灯/😀']
     const payloads = ['', 'x', 'ü'.repeat(60), '灯'.repeat(5000), 'x'.repeat(2_200_000)]
