@@ -72,6 +72,16 @@ function foundations({mqtt, homeassistant, network, state_dir, catalogue}: Confi
   return revealed({mqtt, homeassistant, network, state_dir, models})
 }
 
+/** What messages say of models and their properties, whatever the password is. */
+function wordsOf({models}: Catalogue): unknown {
+  return [...models.values()].map(({ids, name, vendor, properties}) => [
+    ids,
+    name,
+    vendor,
+    Object.entries(properties).map(([key, {label}]) => [key, label]),
+  ])
+}
+
 export class Daemon {
   readonly #options: DaemonOptions
   readonly #redactor: Redactor
@@ -440,10 +450,10 @@ export class Daemon {
       )
   }
 
-  /** What is secret in a configuration is in no message from now on; names and topics are not masked for a password of the same word. */
+  /** What is secret in a configuration is in no message from now on; names, topics and models are not masked for a password of the same word. */
   #hideSecrets(config: Config): void {
     for (const secret of secretsOf(config)) this.#redactor.add(secret.reveal())
-    this.#redactor.spare(() => JSON.stringify(maskedConfig(config)))
+    this.#redactor.spare(() => JSON.stringify([maskedConfig(config), wordsOf(this.#options.catalogue)]))
   }
 
   #setLogLevel(level: LogLevel): void {
