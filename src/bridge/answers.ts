@@ -30,12 +30,26 @@ export class Answers {
     this.#warner = new Warner(options)
   }
 
-  /** @param home the topic that everybody knows. @returns the size of the answer, in characters */
-  give({responseTopic, correlationData, topic}: Incoming, home: string, result: unknown): number {
+  /**
+   * @param usual the topic of such answers
+   * @param known one that no sender has chosen, for when the broker ends connections over those that were; `usual`, unless it is made of
+   * the sender's words
+   * @returns the size of the answer, in characters
+   */
+  give(
+    {responseTopic, correlationData, topic}: Incoming,
+    usual: string,
+    result: unknown,
+    known = usual,
+  ): number {
     const elsewhere = responseTopic === undefined ? undefined : this.#judged(responseTopic, topic)
-    const message = {...passing(elsewhere ?? home, result), expiresIn: ANSWER_EXPIRES_MS}
-    const {publisher} = this.#options
-    publisher.publish(elsewhere === undefined ? message : {...message, correlationData, foreign: true, home})
+    const to = elsewhere ?? usual
+    const message = {...passing(to, result), expiresIn: ANSWER_EXPIRES_MS}
+    this.#options.publisher.publish({
+      ...message,
+      ...(elsewhere === undefined ? {} : {correlationData}),
+      ...(to === known ? {} : {foreign: true, home: known}),
+    })
     return message.payload.length
   }
 

@@ -152,7 +152,9 @@ export class Requests {
 
   #answer(verb: string, incoming: Incoming, {transaction}: Parsed, result: Record<string, unknown>): number {
     const told = {...result, ...(transaction === undefined ? {} : {transaction})}
-    return this.#answers.give(incoming, this.#options.topics.bridgeResponse(verb), told)
+    const {topics} = this.#options
+    const usual = topics.bridgeResponse(verb)
+    return this.#answers.give(incoming, usual, told, verbs.has(verb) ? usual : topics.bridgeResponse(''))
   }
 
   /** Whether it is the same message once more, because several filters have caught it. */

@@ -1,5 +1,5 @@
 /**
- * Topics that senders of commands choose for their answers (response topics of MQTT 5). A broker may end the connection of
+ * Topics that senders choose for their answers: response topics of MQTT 5, and the names of requests that do not exist. A broker may end the connection of
  * whoever publishes on one, and each command can name another: after two such ends none is served for an hour.
  */
 import type {Clock} from '../clock.ts'

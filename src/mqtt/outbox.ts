@@ -13,7 +13,7 @@ export interface Message {
   contentType?: 'application/json' | 'text/plain' | undefined
   /** For how many milliseconds the broker keeps it for somebody who is away. For ever unless told. */
   expiresIn?: number | undefined
-  /** Its topic was chosen by the sender of a command (the response topic of MQTT 5). */
+  /** Its topic was chosen by a sender: the response topic of MQTT 5, or the name of a request that does not exist. */
   foreign?: boolean | undefined
   /** Of a foreign message: the topic it goes to while foreign topics are not served. Without one it is dropped then. */
   home?: string | undefined

@@ -99,14 +99,20 @@ describe('a command to a name that does not exist', () => {
 })
 
 describe('a request that does not exist', () => {
-  it.each(['nonsense', 'set', 'get', 'set/set', 'device/set', 'device/set/x', 'device/options/area', 'a/b/c/d/e'])(
-    '%s is answered once',
-    async (verb) => {
-      expect(await request(verb)).toMatchObject([
-        {status: 'error', error: {code: 'invalid_payload', message: expect.stringContaining(`got ${verb}`)}},
-      ])
-    },
-  )
+  it.each([
+    'nonsense',
+    'set',
+    'get',
+    'set/set',
+    'device/set',
+    'device/set/x',
+    'device/options/area',
+    'a/b/c/d/e',
+  ])('%s is answered once', async (verb) => {
+    expect(await request(verb)).toMatchObject([
+      {status: 'error', error: {code: 'invalid_payload', message: expect.stringContaining(`got ${verb}`)}},
+    ])
+  })
 })
 
 describe('a response topic', () => {

@@ -17,7 +17,17 @@ function formsOfBytes(bytes: Buffer): string[] {
   const base64 = bytes.toString('base64')
   const url = bytes.toString('base64url')
   const dump = (separator: string) => hex.replace(/(..)(?!$)/g, `$1${separator}`)
-  return [hex, hex.toUpperCase(), base64, base64.replace(/=+$/, ''), url, dump(' '), dump(':'), dump(','), dump('_')]
+  return [
+    hex,
+    hex.toUpperCase(),
+    base64,
+    base64.replace(/=+$/, ''),
+    url,
+    dump(' '),
+    dump(':'),
+    dump(','),
+    dump('_'),
+  ]
 }
 
 /** The ways in which a text gets into another. */
