@@ -59,7 +59,7 @@ export interface DaemonOptions {
 /** The contract (§9) gives a stop 5 s: so long for a command under way, and so long to say goodbye to the broker. */
 const COMMAND_GRACE_MS = 2000
 const GOODBYE_GRACE_MS = 1000
-/** For the state folder, before the broker: kWh matter more than a word. */
+/** For saving, which comes before the goodbye: kWh that are lost are worse than a late `offline`. */
 const SAVE_GRACE_MS = 500
 /** A command where states are published is worth a hint; more plugs than these would have the broker send back too much. */
 const MOST_WATCHED = 500

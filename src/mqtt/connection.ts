@@ -1,6 +1,6 @@
 /**
  * The line to the broker: made again for as long as we live, whatever the broker does. Each attempt is a new client, so that
- * nothing of a lost connection (stored packets, subscriptions, half-sent messages) haunts the next one.
+ * nothing of a lost connection (stored packets, subscriptions, half-sent messages) reaches the next one.
  */
 import {EventEmitter} from 'node:events'
 import {Socket} from 'node:net'

@@ -156,11 +156,18 @@ describe('a request that changes the plugs', () => {
     [
       'device/add',
       {name: 'fan', host: '192.168.2.9', token: 'short'},
+    ['device/add', {name: 'desk', host: '192.168.254.9', token: TOKEN}, /desk is configured already/],
+    ['device/add', {name: 'fan', token: TOKEN}, /config\.yaml:\d+:\d+ devices\.fan: /],
+    ['device/add', {name: 'a+b', host: '192.168.254.9', token: TOKEN}, /devices\.a\+b/],
+    [
+      'device/add',
+      {name: 'fan', host: '192.168.254.9', token: 'short'},
       /devices\.fan\.token: expected 32 hex digits/,
     ],
     [
       'device/add',
       {name: 'fan', host: '192.168.2.9', token: TOKEN, colour: 'red'},
+      {name: 'fan', host: '192.168.254.9', token: TOKEN, colour: 'red'},
       /devices\.fan\.colour: unknown key/,
     ],
     ['device/add', {host: loopback(1, 9)}, /^name: /],
@@ -176,6 +183,7 @@ describe('a request that changes the plugs', () => {
       /host: expected an address of a private/,
     ],
     ['device/add', {host: '192.168.2.9'}, /^name: /],
+    ['device/add', {host: '192.168.254.9'}, /^name: /],
     ['device/remove', {name: 'fan'}, /no plug is called "fan": known are desk/],
     ['device/rename', {from: 'desk', to: 'bridge'}, /devices\.bridge/],
     ['device/rename', {from: 'fan', to: 'desk'}, /no plug is called "fan"/],
