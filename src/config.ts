@@ -114,14 +114,17 @@ export async function editConfig(
   mustNameDevices(parseYaml(before, file), running)
   const {text, yaml} = editedFile(before, file, edits)
   const config = await understood(yaml, env)
-  if (!(await signatures.areUnchanged()))
-    throw new ConfigError([{file, path: '', message: CHANGED_MEANWHILE}])
+  const mustBeUnchanged = async () => {
+    if (!(await signatures.areUnchanged()))
+      throw new ConfigError([{file, path: '', message: CHANGED_MEANWHILE}])
+  }
   try {
     const target = await realpath(file) // a link stays one
     const {mode} = await stat(target)
     await removeUnfinished(target).catch(() => {})
-    await replaceFile(target, text, randomHex(random), mode & 0o777)
+    await replaceFile(target, text, randomHex(random), mode & 0o777, mustBeUnchanged)
   } catch (error) {
+    if (error instanceof ConfigError) throw error
     const message = `cannot write the configuration: ${reason(error, 'write')}; the bridge needs to write in its folder`
     throw new ConfigError([{file, path: '', message}])
   }

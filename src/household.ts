@@ -30,6 +30,7 @@ export class Household {
   readonly #options: HouseholdOptions
   readonly #owners = new DeviceOwners()
   #furnishing: Furnishing
+  #isStopped = false
 
   constructor(furnishing: Furnishing, options: HouseholdOptions) {
     this.#options = options
@@ -57,6 +58,7 @@ export class Household {
     const added = names.filter((name) => !this.#plugs.has(name))
     const changed = names.filter((name) => this.#plugs.has(name) && !isSame(name, before, furnishing))
     await Promise.all([...removed, ...changed].map((name) => this.#plugs.get(name)?.stop(grace)))
+    if (this.#isStopped) return {added: [], changed: [], removed: []} // what is made now would never be stopped
     this.#furnishing = furnishing
     for (const name of removed) this.#plugs.delete(name)
     const step = stepOf(furnishing)
@@ -66,6 +68,7 @@ export class Household {
   }
 
   async stop(grace: number): Promise<void> {
+    this.#isStopped = true
     await Promise.all([...this.#plugs.values()].map((plug) => plug.stop(grace)))
   }
 

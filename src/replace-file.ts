@@ -8,18 +8,21 @@ import {basename, dirname, join} from 'node:path'
  * user may set them: a bridge that was run by root once leaves nothing behind that its own user cannot read. Access control lists are
  * not kept: Node cannot read them. The folder must exist.
  * @param suffix hex digits that no other write under way has: the new content is written to `<file>.<suffix>.tmp` first
- * @throws the file system's error; the old file is then untouched
+ * @param check called when the new content is on the disk, right before it takes the place of the old: a throw leaves the old
+ * @throws the file system's error, or what `check` throws; the old file is then untouched
  */
 export async function replaceFile(
   file: string,
   content: string,
   suffix: string,
   mode = 0o600,
+  check: () => Promise<void> = async () => {},
 ): Promise<void> {
   const unfinished = `${file}.${suffix}.tmp`
   try {
     const before = await lstat(file).catch(() => undefined)
     await writeThrough(unfinished, content, mode, before?.isFile() ? before : undefined)
+    await check()
     await rename(unfinished, file)
   } catch (error) {
     await rm(unfinished, {force: true}).catch(() => {})

@@ -27,7 +27,7 @@ import {timeZone} from '../vitals.ts'
 import {configuration} from './configuration.ts'
 import {CommandFailed, EXIT, UsageError} from './exit.ts'
 import {type Prepared, Runner, STOP_MS} from './runner.ts'
-import {interrupted} from './signals.ts'
+import {Hangup, interrupted} from './signals.ts'
 import {Spacing} from './spacing.ts'
 
 const TELL_MS = 300
@@ -70,6 +70,7 @@ export function runCommand(program: Command): void {
 async function run({config: option, debug}: RunOptions): Promise<void> {
   if (debug) throw new UsageError(DEBUG_ELSEWHERE)
   setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH_PERCENT}`)
+  const hangup = new Hangup()
   const config = await configuration(option)
   const file = await configPath(option, process.env)
   const shared = forTheProcess(config)
@@ -81,6 +82,7 @@ async function run({config: option, debug}: RunOptions): Promise<void> {
   const signalled = interrupted()
   beat(runner, notifier)
   const started = runner.start(config).then(() => announce(runner, notifier))
+  hangup.follow(() => reload(runner, log))
   await Promise.race([started, signalled])
   await end(await signalled, runner, shared)
 }
@@ -117,12 +119,13 @@ function makeRunner(file: string, shared: Process): Runner {
     log,
     notifier,
   })
-  process.on('SIGHUP', () => {
-    runner
-      .reload('reload')
-      .catch((error: unknown) => log.error('the configuration was not read again', {error}))
-  })
   return runner
+}
+
+function reload(runner: Runner, log: RootLog): void {
+  runner
+    .reload('reload')
+    .catch((error: unknown) => log.error('the configuration was not read again', {error}))
 }
 
 /** Tries and opens what the start of a bridge needs. @throws CommandFailed for an address or a folder that cannot be used */

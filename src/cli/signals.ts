@@ -10,3 +10,21 @@ export function interrupted(): Promise<NodeJS.Signals> {
     process.on('SIGTERM', stop)
   })
 }
+
+/** SIGHUP asks for the configuration to be read again. Caught from the first moment: without a handler it would end the process. */
+export class Hangup {
+  #isWaiting = false
+  #handle = () => {
+    this.#isWaiting = true
+  }
+
+  constructor() {
+    process.on('SIGHUP', () => this.#handle())
+  }
+
+  /** From now on `handle` is called for each signal; at once, if one has come. */
+  follow(handle: () => void): void {
+    this.#handle = handle
+    if (this.#isWaiting) handle()
+  }
+}

@@ -1,7 +1,8 @@
-import {readdir, readFile, readlink, writeFile} from 'node:fs/promises'
+import {mkdtemp, readdir, readFile, readlink, rm, writeFile} from 'node:fs/promises'
 import {createConnection} from 'node:net'
+import {tmpdir} from 'node:os'
 import {join} from 'node:path'
-import {expect, it, onTestFinished} from 'vitest'
+import {afterAll, expect, it, onTestFinished} from 'vitest'
 import type {SimulatedPlug} from '../../src/simulator/plug.ts'
 import {freeAddress, loopback} from '../support/addresses.ts'
 import {configText, startPlug} from '../support/bridge.ts'
@@ -10,18 +11,24 @@ import {Watcher} from '../support/mqtt-user.ts'
 import {Program} from '../support/program.ts'
 import {until} from '../support/wait.ts'
 
+const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-lifecycle-'))
+afterAll(() => rm(folder, {recursive: true, force: true}))
 const broker = await startMosquitto()
 const user = await Watcher.open(broker)
 let count = 0
 
 /** The program with one plug, `desk`, and a base topic of its own, online. */
-async function start(plugs: Record<string, SimulatedPlug>, config: Record<string, unknown> = {}) {
+async function start(
+  plugs: Record<string, SimulatedPlug>,
+  config: Record<string, unknown> = {},
+  env: Record<string, string> = {},
+) {
   const base = `life${++count}`
   const text = (more: Record<string, unknown> = {}) =>
     configText({broker, plugs, config: {mqtt: {url: broker.url, base_topic: base}, ...config, ...more}})
-  const program = new Program(['run', '--config', 'config.yaml'])
-  const file = join(program.home, 'config.yaml')
+  const file = join(folder, `${base}.yaml`)
   await writeFile(file, text())
+  const program = new Program(['run', '--config', file], {env})
   onTestFinished(async () => {
     if (!program.isOver) await program.abandon()
   })
@@ -196,6 +203,21 @@ it('What is remembered is saved before the broker is waited for, and a stop with
   expect(code).toBe(0)
   expect(stdout).toMatch(/stopped\n$/)
   expect(stdout).not.toContain('unexpected')
+})
+
+it('SIGHUP ends the process at no time, also before it has read its configuration.', async () => {
+  const plugs = {desk: await startPlug({address: freeAddress()})}
+  // The signal is sent by the process itself, right after its handlers are there.
+  const atOnce = `--import=data:text/javascript,${encodeURIComponent(`
+    const {on} = process
+    process.on = function (name, handler) {
+      on.call(process, name, handler)
+      if (name === 'SIGHUP') process.kill(process.pid, 'SIGHUP')
+      return process
+    }`)}`
+  const house = await start(plugs, {}, {NODE_OPTIONS: atOnce})
+  await house.program.said(/took over the configuration: 0 added, 0 changed, 0 removed/)
+  await isAnswered(house, 'ON')
 })
 
 it('SIGUSR1 opens no debugger.', async () => {

@@ -1,4 +1,5 @@
-import {mkdir, mkdtemp, rm, writeFile} from 'node:fs/promises'
+import {writeFileSync} from 'node:fs'
+import {mkdir, mkdtemp, readdir, readFile, rm, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, describe, expect, it} from 'vitest'
@@ -137,6 +138,21 @@ describe('an edit by request', () => {
     const config = await editConfig(file, [edit], {running, clock, random: seeded(1), env: {}})
     expect(namesIn(config)).toEqual(['plug1', 'plug2', 'plug3'])
     expect((await loadConfig(file, {})).devices['plug1']?.area).toBe('Hall')
+  })
+
+  it('is refused when somebody saves the file while it is being written, and what was saved stays', async () => {
+    const {file, running} = await stage(whole)
+    const saved = `${whole}log: {level: debug}\n`
+    let writes = 0
+    const random = () => {
+      if (writes++ === 0) writeFileSync(file, saved) // the name of the new file is drawn right before it is written
+      return 0.5
+    }
+    await expect(editConfig(file, [edit], {running, clock: pausing(), random, env: {}})).rejects.toThrow(
+      'changed by another program',
+    )
+    expect(await readFile(file, 'utf8')).toBe(saved)
+    expect(await readdir(join(file, '..'))).toEqual(['config.yaml'])
   })
 
   it('returns what the file says afterwards', async () => {
