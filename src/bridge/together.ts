@@ -94,8 +94,25 @@ export class Together {
     return {order: {set: Object.fromEntries(values)}, failures: []}
   }
 
-  /** What the members that are online say, or, where that is nothing, what all do. */
+  /** What members say. They are asked until one does: their answers may have been lost. */
   async #told(
+    members: readonly Plug[],
+    name: string,
+    deadlineOf: (plug: Plug) => number,
+  ): Promise<readonly Told[]> {
+    const {clock} = this.#options
+    const latest = Math.max(...members.map(deadlineOf))
+    for (;;) {
+      const begun = clock.now()
+      const told = await this.#toldNow(members, name, deadlineOf)
+      const now = clock.now()
+      // What ends at once, as with plugs that are stopped, would do so again.
+      if (told.some(isRelay) || !told.some(isSilent) || now >= latest || now === begun) return told
+    }
+  }
+
+  /** What the members that are online say, or, where that is nothing, what all do. */
+  async #toldNow(
     members: readonly Plug[],
     name: string,
     deadlineOf: (plug: Plug) => number,
@@ -103,7 +120,7 @@ export class Together {
     const asked = members.map((plug) => ({plug, told: this.#ask(plug, name, deadlineOf(plug))}))
     const there = asked.filter(({plug}) => plug.device.availability.state === 'online')
     const told = await Promise.all(there.map(({told}) => told))
-    if (told.some((said) => said === 'ON' || said === 'OFF')) return told
+    if (told.some(isRelay)) return told
     return Promise.all(asked.map(({told}) => told))
   }
 
@@ -121,6 +138,14 @@ export class Together {
       return toCommandError(error)
     }
   }
+}
+
+function isRelay(said: Told): boolean {
+  return said === 'ON' || said === 'OFF'
+}
+
+function isSilent(said: Told): boolean {
+  return said instanceof CommandError && said.code === 'timeout'
 }
 
 /** In the spellings that a plug takes. */

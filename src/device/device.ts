@@ -221,7 +221,7 @@ export class Device extends EventEmitter<Events> {
   async read(deadline: number, name?: string): Promise<Readonly<State>> {
     this.#poll?.abort()
     try {
-      const model = await inTime(this.#clock, deadline, this.#recognition.ready(), this.name)
+      const model = await this.#ready(deadline)
       if (name === undefined || this.#isReadOften(model, name))
         await this.#reads.join('all', deadline, (until) => this.#questioned(this.#oftenRead(), until))
       else await this.#reads.join(`rare ${name}`, deadline, (until) => this.#readRare(name, until))
@@ -280,9 +280,7 @@ export class Device extends EventEmitter<Events> {
    * @throws CommandError, `refused` for a plug that speaks no dialect
    */
   async ready({deadline}: CallOptions): Promise<void> {
-    await inTime(this.#clock, deadline, this.#recognition.ready(), this.name).catch((error) =>
-      this.#fail(error),
-    )
+    await this.#ready(deadline).catch((error) => this.#fail(error))
   }
 
   /**
@@ -306,6 +304,20 @@ export class Device extends EventEmitter<Events> {
     this.#switching.stop() // a command under way may have come to its end
     this.removeAllListeners() // a poll under way may still come to something: its name may be somebody else's by then
     this.#transport.close()
+  }
+
+  /** Somebody waits for the plug to say what it is: until the deadline it is asked anew when all tries of a question were lost. */
+  async #ready(deadline: number | undefined): Promise<Model> {
+    for (;;) {
+      const begun = this.#clock.now()
+      try {
+        return await inTime(this.#clock, deadline, this.#recognition.ready(), this.name)
+      } catch (error) {
+        const now = this.#clock.now()
+        // What ends at once, as with a plug that is stopped, would do so again.
+        if (deadline === undefined || !isSilence(error) || now >= deadline || now === begun) throw error
+      }
+    }
   }
 
   #isReadOften(model: Model, name: string): boolean {

@@ -4,7 +4,7 @@ import {MiioError} from './errors.ts'
 import {Judge} from './judge.ts'
 import {HEADER_BYTES, HELLO} from './packet.ts'
 import type {Asked, Greeting, Heard, Question} from './question.ts'
-import {isFresh, type Reading, stampAt} from './reading.ts'
+import {isFresh, isSameClock, type Reading, stampAt} from './reading.ts'
 import {REGULAR_WAIT_MS} from './round-trip.ts'
 import {Course, silence} from './silence.ts'
 
@@ -13,14 +13,19 @@ import {Course, silence} from './silence.ts'
  * been switched off and on: it ignores us until we know its new clock (docs/protocol.md §1.4).
  */
 const SILENCES_UNTIL_HELLO = 2
-/** After so many calls in a row without an answer to a hello a plug is away for longer: some minutes, at the pace of polls. */
-const AWAY = 5
+/** After so many calls in a row, of three tries with three hellos each, without an answer a plug is away for longer. */
+const AWAY = 2
 /** So many tries must end with an unproven "no" before it is believed of a plug that has answered in this run; else one. */
 const DOUBTS_BELIEVED = 3
 /** Between the end of one exchange and the next request: plugs do one thing at a time (docs/protocol.md §1.10). */
 const GAP_MS = 50
 /** Before asking again what a plug was too busy for. Half of it is chance: two bridges must not stay in step. */
 const PAUSE_MS = 300
+/** A plug answers a hello at once, whatever else it does, and it changes nothing: it is soon worth another. */
+const HELLO_AGAIN_MS = 500
+const HELLOS = 3
+/** So many clocks are believed in one try. Whoever tells ever new ones in the plug's name makes us send no more than this. */
+const MOST_CLAIMS = 16
 /** With less time than this left, a request would be sent that nobody waits for. */
 const SHORTEST_TRY_MS = 20
 
@@ -33,7 +38,7 @@ export class Exchange {
   #silences = 0
   /** Requests in a row that stayed unanswered since the plug's clock was read. */
   #unanswered = 0
-  /** Nobody has answered the hellos of the last few calls. */
+  /** Nobody has answered the hellos of the last few calls, and this one has only so many tries: it is no command. */
   readonly #isAway: boolean
   /** Tries that brought nothing but an unproven "no". */
   #doubts = 0
@@ -42,7 +47,7 @@ export class Exchange {
     this.#asked = asked
     this.#question = question
     this.#judge = new Judge(asked, question.method, this.#course)
-    this.#isAway = asked.link.absences >= AWAY
+    this.#isAway = asked.link.absences >= AWAY && Number.isFinite(question.tries)
   }
 
   /** The result, whatever it is. @throws MiioError */
@@ -64,6 +69,7 @@ export class Exchange {
       if (heard?.kind === 'greeting') return heard
       throw this.#course.doubt ?? this.#silence()
     } finally {
+      this.#judge.awaitsHello = false
       this.#rest(GAP_MS)
       leave()
     }
@@ -97,7 +103,7 @@ export class Exchange {
    * every minute. A command goes on until its deadline.
    */
   #isStillAbsent(): boolean {
-    return this.#isAway && this.#isUngreeted && Number.isFinite(this.#question.tries)
+    return this.#isAway && this.#isUngreeted
   }
 
   get #isUngreeted(): boolean {
@@ -147,6 +153,8 @@ export class Exchange {
     } catch (error) {
       if (error instanceof MiioError && error.stage === 'send') return {kind: 'failure', error}
       throw error
+    } finally {
+      this.#judge.awaitsHello = false
     }
   }
 
@@ -159,35 +167,68 @@ export class Exchange {
     const {link} = this.#asked
     link.reading = undefined
     await link.locate()
+    this.#unanswered = 0
+    const until = this.#until(patience)
     this.#judge.awaitsHello = true
-    this.#course.hellos++
-    try {
+    let heard: Heard | undefined
+    for (let hellos = 1; !heard && until - this.#now() >= SHORTEST_TRY_MS; hellos++) {
+      this.#course.hellos++
       await link.send(HELLO)
-      this.#unanswered = 0
-      return await this.#hear(this.#until(patience))
-    } finally {
-      this.#judge.awaitsHello = false
+      const isLast = hellos === HELLOS || this.#isAway
+      heard = await this.#hear(isLast ? until : Math.min(until, this.#now() + HELLO_AGAIN_MS))
     }
+    if (heard?.kind === 'greeting') link.reading = this.#readingIn(heard)
+    return heard
+  }
+
+  /** Also of a stamp of 0: the plug has just booted (docs/protocol.md §1.4). */
+  #readingIn({did, uptime}: Greeting): Reading {
+    return {did, stamp: uptime, at: this.#now()}
   }
 
   async #request(reading: Reading, patience: number, isLast: boolean): Promise<Heard | undefined> {
-    const {link, cipher, ids, stats, roundTrip} = this.#asked
+    const {link, roundTrip} = this.#asked
+    if (!(await this.#send(reading))) return undefined
+    const claims = [reading]
+    const longest = this.#until(roundTrip.longest)
+    let heard = await this.#hearAnswer(this.#until(patience), claims)
+    if (!heard && isLast) heard = await this.#hearAnswer(longest, claims, this.#question.signal)
+    this.#unanswered = heard ? 0 : this.#unanswered + 1
+    if (this.#unanswered >= SILENCES_UNTIL_HELLO || (!heard && claims.length > 1)) link.reading = undefined
+    return heard
+  }
+
+  /**
+   * Anybody may have answered our hello before the plug did. Who tells another clock is believed as well, and gets the request, too: the
+   * plug takes the one with its own id and clock, and drops all others (docs/protocol.md §1.6). What must be sent once is sent once.
+   */
+  async #hearAnswer(until: number, claims: Reading[], signal?: AbortSignal): Promise<Heard | undefined> {
+    for (;;) {
+      const heard = await this.#hear(until, signal)
+      if (heard?.kind !== 'greeting') return heard
+      const claim = this.#readingIn(heard)
+      const isNew = claims.length < MOST_CLAIMS && !claims.some((known) => isSameClock(known, claim))
+      if (isNew && this.#question.tries > 1) {
+        claims.push(claim)
+        await this.#send(claim)
+      } else this.#asked.stats.dropped++
+    }
+  }
+
+  /** @returns `false` when there is no time left, because the process was paused since the hello */
+  async #send(reading: Reading): Promise<boolean> {
+    const {link, cipher, ids, stats} = this.#asked
     const {method, params} = this.#question
     const id = ids.next()
     const payload = Buffer.from(`${JSON.stringify({id, method, params})}\0`)
     const request = cipher.seal(reading.did, stampAt(reading, this.#now()), payload)
-    if (this.#question.deadline <= this.#now()) return undefined // the process was paused since the hello
+    if (this.#question.deadline <= this.#now()) return false
     this.#judge.expect(id, reading.did, request)
     stats.requests++
     if (this.#course.requests++ > 0) stats.retries++
     this.#course.bytes = Math.max(this.#course.bytes, request.length - HEADER_BYTES)
     await link.send(request)
-    const longest = this.#until(roundTrip.longest)
-    let heard = await this.#hear(this.#until(patience))
-    if (!heard && isLast) heard = await this.#hear(longest, this.#question.signal)
-    this.#unanswered = heard ? 0 : this.#unanswered + 1
-    if (this.#unanswered >= SILENCES_UNTIL_HELLO) link.reading = undefined
-    return heard
+    return true
   }
 
   /** The next thing from the plug that counts, or `undefined` when nothing did until `until` or the signal was aborted. */

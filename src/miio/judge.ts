@@ -17,7 +17,7 @@ export class Judge {
   /** The ids not answered yet. A late answer to an earlier try answers the same question. */
   readonly #open = new Map<number, {did: number; head: Buffer; at: number}>()
   #latestId = 0
-  /** Whether a hello is out. A hello reply at any other time is none. */
+  /** Whether a hello went out in this try. A hello reply at any other time is none. */
   awaitsHello = false
 
   constructor(asked: Asked, method: string, course: Course) {
@@ -48,13 +48,11 @@ export class Judge {
   /** Nothing proves a hello reply: its stamp is tried, its device id believed once an answer under our token bears it. */
   #greeting({did, stamp, revealsToken}: Packet & {kind: 'hello_reply'}): Greeting {
     if (!this.awaitsHello) throw new Unwanted('a hello reply nobody waited for')
-    const {link, clock} = this.#asked
+    const {link} = this.#asked
     const known = this.#asked.did()
     if (known !== undefined && known !== did) this.#doubt(anotherDevice(link.where, known, did))
-    this.awaitsHello = false
     this.#course.greetings++
     link.absences = 0
-    link.reading = {did, stamp, at: clock.now()} // also a stamp of 0: the plug has just booted (§1.4)
     return {kind: 'greeting', did, uptime: stamp, revealsToken}
   }
 

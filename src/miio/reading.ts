@@ -9,6 +9,8 @@ export interface Reading {
 
 /** An m1 ignores stamps more than 60 s off, and others want a hello after some silence. */
 const FRESH_MS = 60_000
+/** An m1 takes a request whose stamp is so far off (docs/protocol.md §1.4). */
+const WINDOW_SECONDS = 60
 /** A plug's clock may be this far behind where we think it is, and 1 % of the time passed, without a restart. */
 const RESTART_SECONDS = 5
 const DRIFT = 0.01
@@ -20,6 +22,11 @@ export function stampAt(reading: Reading, now: number): number {
 
 export function isFresh(reading: Reading, now: number): boolean {
   return now - reading.at <= FRESH_MS
+}
+
+/** Whether a request that one reading lets pass is in time by the other one, too. */
+export function isSameClock(a: Reading, b: Reading): boolean {
+  return a.did === b.did && Math.abs(stampAt(a, b.at) - b.stamp) <= WINDOW_SECONDS
 }
 
 /**

@@ -53,14 +53,14 @@ async function commandedAtOnce(loss: number, seed: number): Promise<number> {
   return (await Promise.all(outcomes)).reduce<number>((sum, one) => sum + one, 0)
 }
 
-// With tries of 2 s and a hello before each it was 940 to 961 at 20 %, for 4.2 datagrams each. Now it is 990, for 3.3.
+// With tries of 2 s and a hello before each it was 940 to 961 at 20 %, for 4.2 datagrams each. Now it is 995, for 3.4.
 describe.each([1, 2, 3])('of 1,000 commands, with the seed %i,', (seed) => {
   test.each([
     [0, 1000, 3],
     [0.05, 1000, 3.5],
     [0.1, 998, 4],
-    [0.2, 980, 5],
-    [0.5, 480, 9.5],
+    [0.2, 985, 5],
+    [0.5, 540, 11],
   ])(
     'with a loss of %d each way, at least %i succeed within 10 s, for at most %d datagrams each',
     async (loss, least, most) => {
@@ -70,7 +70,7 @@ describe.each([1, 2, 3])('of 1,000 commands, with the seed %i,', (seed) => {
     },
   )
 
-  test('with a loss of 0.2 each way, and of a plug of which nothing is known yet, at least 930 succeed within 10 s', async () => {
-    expect(await commandedAtOnce(0.2, seed)).toBeGreaterThanOrEqual(930)
+  test('with a loss of 0.2 each way, and of a plug of which nothing is known yet, at least 970 succeed within 10 s', async () => {
+    expect(await commandedAtOnce(0.2, seed)).toBeGreaterThanOrEqual(970)
   })
 })

@@ -184,7 +184,7 @@ describe('a plug that is away', () => {
     return {...parts, back: () => Object.assign(plug, {greet})}
   }
 
-  test('is greeted at each try of five calls, then once a call', async () => {
+  test('is greeted three times at each try of two calls, then once a call', async () => {
     const {client, plug} = away()
     const greeted: number[] = []
     for (let i = 0; i < 8; i++) {
@@ -194,7 +194,7 @@ describe('a plug that is away', () => {
       expect(call.error).toMatchObject({code: 'timeout', stage: 'hello'})
       greeted.push(plug.hellos.length - before)
     }
-    expect(greeted).toEqual([3, 3, 3, 3, 3, 1, 1, 1])
+    expect(greeted).toEqual([9, 9, 1, 1, 1, 1, 1, 1])
   })
 
   test('is greeted by a command until its deadline all the same', async () => {
@@ -207,7 +207,7 @@ describe('a plug that is away', () => {
     const options = {deadline: clock.now() + 10_000, tries: Number.POSITIVE_INFINITY}
     watch(clock, client.call('set_power', ['on'], options))
     await clock.advance(60_000)
-    expect(plug.hellos.length - before).toBe(5)
+    expect(plug.hellos.length - before).toBeGreaterThan(10)
   })
 
   test('and back is asked as often as any other', async () => {
