@@ -3,7 +3,7 @@
  * an answer that is older than a command undo it.
  */
 import {EventEmitter} from 'node:events'
-import type {Clock} from '../clock.ts'
+import {type Clock, sleep} from '../clock.ts'
 import type {Lane, Model, Value} from '../models/model.ts'
 import {namesIn, property, readOf} from './access.ts'
 import type {Availability} from './availability.ts'
@@ -292,6 +292,8 @@ export class Device extends EventEmitter<Events> {
       .join(`identity, ${tries} tries`, deadline, async (until) => {
         const ask = () => this.#call('miIO.info', [], {tries, deadline: until()})
         this.#recognition.learn(await this.#queue.read(ask))
+        const {pause} = this.model ?? {}
+        if (pause !== undefined) await sleep(this.#clock, pause) // until then, whoever asks gets this answer
       })
       .catch((error) => this.#fail(error))
     return this.identity

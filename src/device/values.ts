@@ -61,7 +61,10 @@ export function asWritten(property: Property, value: Value): Value {
 /** The limits and steps of the values a number can really have, in its unit: its own, or the firmware's where those are larger. */
 export function settable(property: NumberProperty): Pick<NumberProperty, 'min' | 'max' | 'step'> {
   const {min, max, scale, step} = property
-  if (Math.abs(scale) <= step) return {min, max: onStep(property, max), step}
+  if (Math.abs(scale) <= step) {
+    const last = onStep(property, max)
+    return {min, max: Math.max(last, Number(asWritten(property, last))), step} // an offset may lie between the steps
+  }
   const [least, most] = [min, max].map((limit) => Number(asWritten(property, limit)))
   return {min: least ?? min, max: most ?? max, step: Math.abs(scale)}
 }

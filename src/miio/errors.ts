@@ -23,7 +23,10 @@ export class MiioError extends Error {
   provenBefore = false
 
   constructor(code: MiioErrorCode, stage: Stage, message: string, deviceCode?: number) {
+    const {stackTraceLimit} = Error
+    Error.stackTraceLimit = 0 // costly, and of no use: silence of a plug is expected, and ten thousand of them may be silent every minute
     super(message)
+    Error.stackTraceLimit = stackTraceLimit
     this.code = code
     this.stage = stage
     this.deviceCode = deviceCode

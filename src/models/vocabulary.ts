@@ -255,7 +255,7 @@ function scaledBy({scale = 1, precision = digits(scale)}: Partial<Scaled>): Scal
 
 /** How many digits after the point a value counted in steps of `scale` has. */
 export function digits(scale: number): number {
-  return Math.max(0, Math.ceil(-Math.log10(scale)))
+  return Math.max(0, Math.ceil(-Math.log10(Math.abs(scale))))
 }
 
 /** MIoT has true and false; the older names mostly have on and off. */
