@@ -308,16 +308,21 @@ export class Device extends EventEmitter<Events> {
     this.#transport.close()
   }
 
-  /** Somebody waits for the plug to say what it is: until the deadline it is asked anew when all tries of a question were lost. */
+  /**
+   * Somebody waits for the plug to say what it is: until the deadline it is asked anew when all tries of a question were lost. Why the
+   * last of them failed says more than that there was no time left.
+   */
   async #ready(deadline: number | undefined): Promise<Model> {
+    let failure: unknown
     for (;;) {
       const begun = this.#clock.now()
       try {
         return await inTime(this.#clock, deadline, this.#recognition.ready(), this.name)
       } catch (error) {
         const now = this.#clock.now()
+        if (failure === undefined || !(error instanceof CommandError)) failure = error
         // What ends at once, as with a plug that is stopped, would do so again.
-        if (deadline === undefined || !isSilence(error) || now >= deadline || now === begun) throw error
+        if (deadline === undefined || !isSilence(error) || now >= deadline || now === begun) throw failure
       }
     }
   }

@@ -6,6 +6,7 @@ import {Together} from '../../../src/bridge/together.ts'
 import {Device} from '../../../src/device/device.ts'
 import {builtIn} from '../../../src/models/index.ts'
 import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
+import type {MemoryPlug} from '../miio/memory-network.ts'
 import {home} from '../miio/watched.ts'
 
 const COMMANDS = 500
@@ -96,3 +97,24 @@ it('of TOGGLEs to a group of one plug 95 % succeed where a fifth of all datagram
   }
   expect(await succeeded(true, toggle)).toBeGreaterThanOrEqual(0.95 * COMMANDS)
 })
+
+it.each([
+  [
+    'that takes the token for wrong without a word',
+    'request',
+    (plug: MemoryPlug) => (plug.answer = () => []),
+  ],
+  ['that is not there', 'hello', (plug: MemoryPlug) => (plug.greet = () => [])],
+] as const)(
+  'a plug %s, and was never heard of, is told by the stage at which it was silent',
+  async (_, stage, silence) => {
+    const clock = new VirtualClock()
+    const {client, plug} = home(clock)
+    silence(plug)
+    const device = new Device({name: 'desk', transport: client, clock, findModel: (id) => builtIn.find(id)})
+    let failure: unknown
+    device.ready({deadline: clock.now() + COMMAND_MS}).catch((error: unknown) => (failure = error))
+    await clock.advance(COMMAND_MS + 100)
+    expect(failure).toMatchObject({code: 'timeout', cause: {stage}})
+  },
+)
