@@ -1,6 +1,6 @@
 /**
  * What the plugs have used so far, over restarts, crashes and kill -9: `energy.json` in the state folder. A value may be shown
- * once it is written, and not before, so that no later run can know less than anybody was told (issue 3, contract §3).
+ * once it is written, and not before, so that no later run can know less than anybody was told.
  */
 import {z} from 'zod'
 import type {EnergyMemory} from './device/energy.ts'

@@ -43,7 +43,7 @@ export interface PlugOptions {
 /** More than any bridge asks between two saves, so that an id is not used again after a crash (docs/protocol.md §1.7). */
 const ID_LEAP = 10_000
 
-/** Watts that were told longer ago than so many polls may have been any since (issue 3). */
+/** Watts that were told longer ago than so many polls may have been any since. */
 const POLLS_BRIDGED = 3
 
 /** After a pause of the process all plugs are polled within this time. */

@@ -1,6 +1,6 @@
 /**
  * Values that cannot be true: a wrong scale, or firmware that makes things up. They are shown as they are and pointed out, never
- * corrected in silence (issue 3; what went wrong where: docs/protocol.md §3).
+ * corrected in silence (what went wrong where: docs/protocol.md §3).
  */
 import type {Model, Value} from '../models/model.ts'
 import {MOST_WATTS} from './energy.ts'
