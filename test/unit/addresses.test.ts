@@ -59,6 +59,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'unit/simulator/neighbourhood.test.ts': ['LOOPBACK_BROADCAST'],
   // Only looked at.
   'unit/config/hosts.test.ts': ['127.255.255.255'],
+  'unit/config/starts.test.ts': ['127.255.255.255'],
   'unit/cli/diagnosis.test.ts': ['127.0.0.9'],
   'unit/device/diagnosis.test.ts': ['127.0.0.9'],
   // The default of the program, in a message.
