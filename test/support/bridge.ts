@@ -149,7 +149,6 @@ export function configText({
     mqtt: {url: broker.url},
     network: {broadcast: []},
     poll: {interval: '1s', slow_interval: '5s'},
-    log: {level: 'debug', format: 'json'}, // as the lines are read, also after a reload
     ...config,
     devices: Object.fromEntries(entries),
   })
