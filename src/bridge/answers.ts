@@ -18,7 +18,7 @@ export interface AnswerOptions {
   log: Log
 }
 
-/** Who asked has given up on its answer by then, also one who was away for a while: commands live ten seconds (contract §4). */
+/** Who asked has given up on its answer by then, also one who was away for a while: commands live ten seconds. */
 const ANSWER_EXPIRES_MS = 60_000
 
 export class Answers {
