@@ -80,7 +80,7 @@ describe('a broker that ends the connection over larger packets', async () => {
     const user = await Watcher.open(broker)
     const plugs: Record<string, SimulatedPlug> = {}
     for (const [index, name] of names.entries())
-      plugs[name] = await startPlug({address: `127.95.${subnet}.${index + 1}`})
+      plugs[name] = await startPlug({address: loopback(subnet, index + 1)})
     const bridge = await startBridge({broker, plugs, config: {mqtt: {url: broker.url, version}}})
     await saysOnline(user)
     return {broker, user, bridge}
