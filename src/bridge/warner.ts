@@ -1,6 +1,6 @@
 /**
- * Warnings about what others send: anybody who may publish could fill the log, and the memory, with topics that he makes up. The first
- * few are named, and then there is one line a minute that says how many more there were.
+ * Rate-limited warnings about topics that other clients publish on: any client that may publish could fill the log and the memory with
+ * made-up topics. The first few topics are named, and then one line a minute says how many more there were.
  */
 import type {Clock, Timer} from '../clock.ts'
 import type {Log} from '../log.ts'

@@ -83,7 +83,7 @@ export class Runner {
    */
   edit(edits: () => readonly Edit[]): Promise<string | undefined> {
     const read = (running: Config) => this.#options.edit(edits(), running)
-    return this.#renew('reload', read, ({message}) => message) // whoever sent the request has it
+    return this.#renew('reload', read, ({message}) => message) // no log line: the answer to the request says it
   }
 
   /** Stops the bridge, also one that is being started, and everything after it. */
@@ -95,7 +95,7 @@ export class Runner {
     await this.#running?.prepared.close()
   }
 
-  /** Whether the bridge makes progress; between two bridges nothing is said against it. */
+  /** Whether the bridge makes progress; true while one bridge is replaced by another. */
   isAlive(): boolean {
     return this.#running?.bridge.isAlive() ?? true
   }
@@ -112,10 +112,14 @@ export class Runner {
     return turn
   }
 
-  /** @param told what to tell of a configuration that is refused */
-  #renew(how: 'restart' | 'reload', read: Read, told: (error: Error) => string): Promise<string | undefined> {
+  /** @param report logs why a configuration is refused, where that is wanted, and returns the answer */
+  #renew(
+    how: 'restart' | 'reload',
+    read: Read,
+    report: (error: Error) => string,
+  ): Promise<string | undefined> {
     return new Promise((resolve, reject) => {
-      const step = this.#inTurn(() => this.#takeOver(how, read, told, resolve))
+      const step = this.#inTurn(() => this.#takeOver(how, read, report, resolve))
       step.catch(reject)
     })
   }
@@ -123,7 +127,7 @@ export class Runner {
   async #takeOver(
     how: 'restart' | 'reload',
     read: Read,
-    told: (error: Error) => string,
+    report: (error: Error) => string,
     answer: (problem: string | undefined) => void,
   ): Promise<void> {
     const {notifier, prepare} = this.#options
@@ -139,7 +143,7 @@ export class Runner {
       await this.#replace(prepared)
     } catch (error) {
       if (!isRefusal(error)) throw error
-      answer(told(error))
+      answer(report(error))
     } finally {
       await notifier.ready()
     }
