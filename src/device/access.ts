@@ -33,11 +33,32 @@ const MOST_AT_ONCE = 10
 /** What the plug has, it accepted at once or will have done soon. */
 const ACCEPTED: ReadonlySet<unknown> = new Set([0, 1])
 
+interface Plan {
+  model: Model
+  most: number
+  reads: readonly Read[]
+}
+
+/** Polls ask for the same list of names again and again (`namesIn`): its requests are worked out once. */
+const plans = new WeakMap<readonly string[], Plan>()
+
 /**
  * The questions that bring the properties `names`, in their order.
  * @param most how many values one request may ask for, where that is less than the model's own limit
  */
-export function readsOf(model: Model, names: readonly string[], most = Number.POSITIVE_INFINITY): Read[] {
+export function readsOf(
+  model: Model,
+  names: readonly string[],
+  most = Number.POSITIVE_INFINITY,
+): readonly Read[] {
+  const known = plans.get(names)
+  if (known?.model === model && known.most === most) return known.reads
+  const reads = planned(model, names, most)
+  plans.set(names, {model, most, reads})
+  return reads
+}
+
+function planned(model: Model, names: readonly string[], most: number): Read[] {
   const asked = names.filter((name) => isAsked(property(model, name)))
   return [...grouped(asked, (name) => requestFor(name, property(model, name)))].flatMap(
     ([request, members]) => {
@@ -53,8 +74,19 @@ export function readsOf(model: Model, names: readonly string[], most = Number.PO
   )
 }
 
-/** What is due in a lane: `slow` includes what is `fast`, and `rare` is everything. */
-export function namesIn(model: Model, lane: Lane): string[] {
+const lanes = new WeakMap<Model, Readonly<Record<Lane, readonly string[]>>>()
+
+/** What is due in a lane: `slow` includes what is `fast`, and `rare` is everything. The same list at every call. */
+export function namesIn(model: Model, lane: Lane): readonly string[] {
+  let known = lanes.get(model)
+  if (!known) {
+    known = {fast: namesUpTo(model, 'fast'), slow: namesUpTo(model, 'slow'), rare: namesUpTo(model, 'rare')}
+    lanes.set(model, known)
+  }
+  return known[lane]
+}
+
+function namesUpTo(model: Model, lane: Lane): string[] {
   const names = Object.keys(model.properties)
   return names.filter((name) => LANES.indexOf(property(model, name).lane) <= LANES.indexOf(lane))
 }

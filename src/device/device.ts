@@ -362,7 +362,7 @@ export class Device extends EventEmitter<Events> {
     if (wasOut && !this.leftOut.includes(name)) this.emit('identified', this.identity)
   }
 
-  #oftenRead(): string[] {
+  #oftenRead(): readonly string[] {
     return this.#suspicion.without(namesIn(this.#recognition.describedModel(), 'slow'))
   }
 

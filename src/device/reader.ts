@@ -49,7 +49,8 @@ export class Reader<A extends Answered> {
    */
   async read(names: readonly string[]): Promise<readonly A[]> {
     const {model, tolerance, suspicion} = this.#options
-    const wanted = names.filter((name) => !tolerance.leftOut.has(name))
+    const {leftOut} = tolerance
+    const wanted = leftOut.size === 0 ? names : names.filter((name) => !leftOut.has(name))
     const suspects = wanted.filter((name) => suspicion.has(name))
     const [first, ...others] = readsOf(model, suspicion.without(wanted), tolerance.batch)
     if (first) await this.#first(first)

@@ -51,14 +51,15 @@ export class Suspicion {
    * and so is never left out, hardly ever.
    * @param names what is due in `lane`
    */
-  due(names: readonly string[], lane: Lane): string[] {
-    if (lane === 'rare') return [...names]
-    const open = [...(this.#strikes ?? [])].filter(([, strikes]) => strikes < STRIKES).map(([name]) => name)
+  due(names: readonly string[], lane: Lane): readonly string[] {
+    if (lane === 'rare' || !this.#strikes?.size) return names
+    const open = [...this.#strikes].filter(([, strikes]) => strikes < STRIKES).map(([name]) => name)
     return [...new Set([...this.without(names), ...open])]
   }
 
   /** What can be asked for without waiting in vain. */
-  without(names: readonly string[]): string[] {
+  without(names: readonly string[]): readonly string[] {
+    if (!this.#strikes?.size) return names
     return names.filter((name) => !this.has(name))
   }
 }

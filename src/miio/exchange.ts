@@ -24,6 +24,8 @@ const PAUSE_MS = 300
 /** A plug answers a hello at once, whatever else it does, and it changes nothing: it is soon worth another. */
 const HELLO_AGAIN_MS = 500
 const HELLOS = 3
+/** So long for the one hello of a poll that most likely nobody answers. Who answers later is found by the next broadcast. */
+const AWAY_HELLO_MS = 1000
 /** So many clocks are believed in one try. Whoever tells ever new ones in the plug's name makes us send no more than this. */
 const MOST_CLAIMS = 16
 /** With less time than this left, a request would be sent that nobody waits for. */
@@ -168,7 +170,7 @@ export class Exchange {
     link.reading = undefined
     await link.locate()
     this.#unanswered = 0
-    const until = this.#until(patience)
+    const until = this.#until(this.#isAway ? AWAY_HELLO_MS : patience)
     this.#judge.awaitsHello = true
     let heard: Heard | undefined
     for (let hellos = 1; !heard && until - this.#now() >= SHORTEST_TRY_MS; hellos++) {

@@ -98,6 +98,17 @@ describe('questions', () => {
     expect(() => readOf(full, 'reset')).toThrow('reset is not asked from the plug')
     expect(() => property(full, 'constructor')).toThrow('has no property "constructor"')
   })
+
+  it('of a lane are worked out once, and anew for another limit or another model', () => {
+    const names = namesIn(full, 'slow')
+    expect(namesIn(full, 'slow')).toBe(names)
+    const reads = readsOf(full, names)
+    expect(readsOf(full, names)).toBe(reads)
+    const smaller = readsOf(full, names, 2)
+    expect(smaller.length).toBeGreaterThan(reads.length)
+    expect(readsOf(full, names)).toEqual(reads)
+    expect(readsOf({...full, batch: 1}, names).length).toBeGreaterThan(smaller.length)
+  })
 })
 
 describe('answers of MIoT', () => {

@@ -197,6 +197,23 @@ describe('a plug that is away', () => {
     expect(greeted).toEqual([9, 9, 1, 1, 1, 1, 1, 1])
   })
 
+  test('is waited for one second, in place of six', async () => {
+    const {client} = away()
+    const waits: number[] = []
+    for (let i = 0; i < 3; i++) {
+      const began = clock.now()
+      let ended = Number.NaN
+      const call = client.call('get_prop').catch(() => {
+        ended = clock.now()
+      })
+      await clock.advance(60_000)
+      await call
+      waits.push(ended - began)
+    }
+    expect(waits[2]).toBe(1000)
+    expect(waits[0]).toBeGreaterThanOrEqual(6000)
+  })
+
   test('is greeted by a command until its deadline all the same', async () => {
     const {client, plug} = away()
     for (let i = 0; i < 6; i++) {
