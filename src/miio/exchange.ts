@@ -40,7 +40,7 @@ export class Exchange {
   #silences = 0
   /** Requests in a row that stayed unanswered since the plug's clock was read. */
   #unanswered = 0
-  /** Nobody has answered the hellos of the last few calls, and this one has only so many tries: it is no command. */
+  /** Nobody has answered the hellos of the last few calls, and nobody waits for this one: it has no deadline, as polls have none. */
   readonly #isAway: boolean
   /** Tries that brought nothing but an unproven "no". */
   #doubts = 0
@@ -49,7 +49,7 @@ export class Exchange {
     this.#asked = asked
     this.#question = question
     this.#judge = new Judge(asked, question.method, this.#course)
-    this.#isAway = asked.link.absences >= AWAY && Number.isFinite(question.tries)
+    this.#isAway = asked.link.absences >= AWAY && question.deadline === Number.POSITIVE_INFINITY
   }
 
   /** The result, whatever it is. @throws MiioError */
@@ -101,8 +101,8 @@ export class Exchange {
   }
 
   /**
-   * A plug that is away for longer is greeted once per call, not at each try: there may be ten thousand of them, and they are asked
-   * every minute. A command goes on until its deadline.
+   * A plug that is away for longer is greeted once per poll, not at each try: there may be ten thousand of them, and they are asked
+   * every minute. A command or a `get` goes on: somebody waits, and one hello in five may be lost.
    */
   #isStillAbsent(): boolean {
     return this.#isAway && this.#isUngreeted

@@ -227,6 +227,18 @@ describe('a plug that is away', () => {
     expect(plug.hellos.length - before).toBeGreaterThan(10)
   })
 
+  test('is greeted three times at each try by a call with a deadline, which somebody waits for', async () => {
+    const {client, plug} = away()
+    for (let i = 0; i < 6; i++) {
+      watch(clock, client.call('get_prop'))
+      await clock.advance(60_000)
+    }
+    const before = plug.hellos.length
+    watch(clock, client.call('get_prop', [], {deadline: clock.now() + 20_000}))
+    await clock.advance(60_000)
+    expect(plug.hellos.length - before).toBe(9)
+  })
+
   test('and back is asked as often as any other', async () => {
     const {client, plug, back} = away()
     for (let i = 0; i < 6; i++) {
