@@ -5,6 +5,7 @@ import {isMap, isNode, isScalar} from 'yaml'
 import type {z} from 'zod'
 import type {Edit} from './bridge/controls.ts'
 import type {Clock, Random} from './clock.ts'
+import {formAdvice, keyAdvice, meantHere} from './config/advice.ts'
 import {takenByAttributes} from './config/attributes.ts'
 import {editedFile} from './config/edit.ts'
 import {type Environment, override, readOverrides} from './config/environment.ts'
@@ -13,12 +14,14 @@ import {brokenGroups} from './config/groups.ts'
 import {foreignHosts} from './config/hosts.ts'
 import {stateFolder, stateFolderProblem} from './config/locations.ts'
 import {definitionsIn, type ModelFile, modelFilesIn, readModelFolder} from './config/model-files.ts'
-import {brokenRules} from './config/plugs.ts'
-import {ConfigError, type Finding, type Message, type Place, said, suggestion} from './config/problems.ts'
+import {brokenRules, hasSettingsBeside} from './config/plugs.ts'
+import {ConfigError, type Finding, type Message, type Place, said, shownKey} from './config/problems.ts'
 import {type Config, configSchema} from './config/schema.ts'
 import {isSetting, keysAt} from './config/settings.ts'
 import {FileSignatures, settled} from './config/settled.ts'
 import {filesNamed, type ReadFile, readAhead, Sources, Unresolved} from './config/sources.ts'
+import type {Tag} from './config/tags.ts'
+import {brokenTopics} from './config/topics.ts'
 import {
   isNull,
   type Path,
@@ -232,8 +235,13 @@ class Parsing {
     if ('problem' in models) this.#report(['models'], models.problem)
     const understood = configSchema.safeParse(written)
     for (const issue of understood.error?.issues ?? []) this.#reportIssue(issue)
-    const rules = [brokenRules(written), brokenGroups(written), takenByAttributes(written, own.models)]
-    for (const {path, message} of rules.flat()) this.#report(path, message)
+    const rules = [
+      brokenRules(written),
+      brokenGroups(written),
+      brokenTopics(written),
+      takenByAttributes(written, own.models),
+    ]
+    for (const {path, message} of rules.flat()) if (!this.#isGap(path)) this.#report(path, message)
     this.#problems.push(...this.#sources.problems, ...own.problems)
     if (understood.success && this.#problems.length === 0)
       return this.#located(understood.data, own.models.length > 0 ? new Catalogue(own.models) : builtIn)
@@ -256,9 +264,11 @@ class Parsing {
   #read(): Raw {
     const read = readYaml(this.#yaml, {
       places: this.#places,
-      resolve: (tag, text, path) =>
-        isSetting(path) ? this.#resolve(path, () => this.#sources.resolve(tag, text)) : '',
-      empty: emptyValue,
+      resolve: (tag, text, path) => this.#resolveTag(tag, text, path),
+      empty: (path, isCommented) => {
+        if (isCommented && keysAt(path).length === 0) this.#reportGap(path, COMMENTED)
+        return emptyValue(path)
+      },
       report: (path, message) => this.#reportGap(path, message),
     })
     return read ?? Object.create(null)
@@ -277,6 +287,13 @@ class Parsing {
     return read
   }
 
+  #resolveTag(tag: Tag, text: string, path: Path): string {
+    if (!isSetting(path)) return ''
+    if (keysAt(path).length === 0) return this.#resolve(path, () => this.#sources.resolve(tag, text))
+    this.#reportGap(path, `expected its settings, got ${tag}, which stands for a single text`)
+    return ''
+  }
+
   #resolve(path: Path, source: () => string): string {
     try {
       const text = source()
@@ -291,10 +308,38 @@ class Parsing {
 
   #reportIssue(issue: z.core.$ZodIssue): void {
     const path = issue.path.map((key) => (typeof key === 'symbol' ? '' : key))
-    if (this.#gaps.has(JSON.stringify(path))) return
-    if (issue.code === 'unrecognized_keys')
-      for (const key of issue.keys) this.#report([...path, key], () => `unknown key${adviceOn(key, path)}`)
+    if (this.#isGap(path) || this.#isMisspelled(path)) return
+    if (issue.code === 'unrecognized_keys') {
+      for (const key of issue.keys.filter((each) => !this.#isGap([...path, each])))
+        this.#report(
+          [...path, key],
+          () => `unknown key${keyAdvice(key, path, this.#valueAt([...path, key]))}`,
+        )
+    } else if (issue.code === 'invalid_type')
+      this.#report(path, () => issue.message + formAdvice(issue.expected, path, this.#valueAt(path)))
     else this.#report(path, issue.message)
+  }
+
+  /** Whether a setting is missing only because its key is written in another way. */
+  #isMisspelled(path: Path): boolean {
+    const [around, key] = [this.#valueAt(path.slice(0, -1)), path.at(-1)]
+    if (around === undefined || !isMapping(around) || typeof key !== 'string' || Object.hasOwn(around, key))
+      return false
+    if (path[0] === 'devices' && hasSettingsBeside(this.#valueAt(['devices']), String(path[1]))) return true
+    const known = keysAt(path.slice(0, -1))
+    return Object.keys(around).some(
+      (other) => !known.includes(other) && meantHere(other, path.slice(0, -1)) === key,
+    )
+  }
+
+  #valueAt(path: Path): Raw | undefined {
+    let value: Raw | undefined = this.#written
+    for (const key of path) value = childOf(value, key)
+    return value
+  }
+
+  #isGap(path: Path): boolean {
+    return this.#gaps.has(JSON.stringify(this.#asWritten(path)))
   }
 
   /** Notes a problem after which there is no value at `path`. */
@@ -315,6 +360,14 @@ class Parsing {
   }
 }
 
+const COMMENTED = 'nothing is left of it, as "#" begins a comment: put the text in quotes'
+
+function childOf(value: Raw | undefined, key: string | number): Raw | undefined {
+  if (typeof value !== 'object') return undefined
+  if (Array.isArray(value)) return typeof key === 'number' ? value[key] : undefined
+  return Object.hasOwn(value, key) ? value[key] : undefined
+}
+
 /**
  * What a key without a value stands for: nothing, as if the key were not there. But a plug or group is there although
  * nothing is said about it, and a key nobody knows is none of ours even so.
@@ -322,22 +375,6 @@ class Parsing {
 function emptyValue(path: Path): Raw | undefined {
   if (path.length === 2 && (path[0] === 'devices' || path[0] === 'groups')) return Object.create(null)
   return keysAt(path.slice(0, -1)).includes(String(path.at(-1))) ? undefined : ''
-}
-
-/** What to do about a key that is unknown at `path`. A section is known, but not inside of another. */
-function adviceOn(key: string, path: Path): string {
-  const isSection = path.length > 0 && keysAt([]).includes(key)
-  return isSection ? ' here: it belongs at the very beginning of a line' : suggestion(key, keysAt(path))
-}
-
-/** More of a key than anybody reads; names of plugs are shorter. */
-const LONGEST_KEY = 200
-
-/** A token that slipped into the place of a key stays unseen, too. */
-function shownKey(key: string | number): string {
-  const text = String(key)
-  const shown = text.length > LONGEST_KEY ? `${text.slice(0, LONGEST_KEY)}…` : text
-  return shown.replace(/[0-9a-f]{16,}/gi, '***')
 }
 
 function isMapping(read: Raw): read is RawMapping {

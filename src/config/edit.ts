@@ -15,6 +15,7 @@ import {
 } from 'yaml'
 import type {Edit, Written} from '../bridge/controls.ts'
 import {bringCommentsHome, keepWhatStoodApart} from './comments.ts'
+import {isJson, jsonText} from './json.ts'
 import {meaningAfter, meaningOf, meanTheSame} from './meaning.ts'
 import {isText} from './names.ts'
 import {ConfigError, quoted} from './problems.ts'
@@ -52,7 +53,9 @@ export function editedFile(
     if (message !== undefined) refuse(edit.path.join('.'), message)
   }
   const about = edits.map(({path}) => path.join('.')).join(', ')
-  const after = written(document, indentOf(text)) ?? refuse(about, SHARED)
+  const after = isJson(text)
+    ? jsonText(document, text, (scalar) => BARE.has(scalar))
+    : (written(document, indentOf(text)) ?? refuse(about, SHARED))
   const reread = parseYaml(after, file)
   if (!reread.readable || !meanTheSame(meaningOf(reread), wanted)) refuse(about, SHARED)
   return {text: after, yaml: reread}
@@ -178,8 +181,14 @@ function listOf(list: YAMLSeq, value: readonly Written[]): YAMLSeq {
 
 function nodeOf(value: Written): Node {
   if (isMapping(value)) return mapOf(new YAMLMap(), value)
-  return isList(value) ? listOf(new YAMLSeq(), value) : scalarOf(String(value))
+  if (isList(value)) return listOf(new YAMLSeq(), value)
+  const scalar = scalarOf(String(value))
+  if (typeof value !== 'string') BARE.add(scalar)
+  return scalar
 }
+
+/** Numbers and switches of edits, which JSON has without quotes: a node only knows their text. */
+const BARE = new WeakSet<Scalar>()
 
 /** Words, names, addresses and numbers, which YAML reads as they are wherever they stand, but for `null`. */
 const PLAIN = /^(?!null$)[.-]?[\p{L}\p{N}_/](?:[\p{L}\p{M}\p{N}_/.-]|[ :](?=[\p{L}\p{N}_/]))*$/iu

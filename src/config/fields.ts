@@ -39,12 +39,32 @@ function scalar<T>({expected, read, got = quoted, keywords, most = LONGEST_WORD}
     .transform((text, context) => {
       const value = text.length > most ? undefined : read(text)
       if (value !== undefined) return value
-      const came = text.length > most ? `${text.length} characters` : got(text)
+      const came = text.length > most ? `${text.length} characters` : (surplus(text, read) ?? got(text))
       context.issues.push({code: 'custom', message: wrong(came), input: text})
       return z.NEVER
     })
     .meta({...keywords, title: expected})
 }
+
+/** Spaces, line breaks, quotes, and what is not seen. */
+const AROUND = /^[\s"'“”„‟‘’‚‛«»\p{Zs}\p{Cf}]+|[\s"'“”„‟‘’‚‛«»\p{Zs}\p{Cf}]+$/gu
+
+/** What has to be taken away at the ends of `text` to make a value of it, or `undefined` when that is not all. */
+function surplus(text: string, read: (text: string) => unknown): string | undefined {
+  const bare = text.replace(AROUND, '')
+  if (bare === '' || bare === text || read(bare) === undefined) return undefined
+  const [before = '', after = ''] = text.split(bare)
+  const around = before + after
+  const [what] = SURPLUS.find(([, looks]) => looks.test(around)) ?? ['a character that is not seen']
+  const where = [before && 'the beginning', after && 'the end'].filter(Boolean).join(' and ')
+  return `one with ${what} at ${where}: take that away${what === 'a line break' ? ', or write "|-" in place of "|"' : ''}`
+}
+
+const SURPLUS: readonly [what: string, looks: RegExp][] = [
+  ['a line break', /[\r\n]/],
+  ['quotes', /["'“”„‟‘’‚‛«»]/u],
+  ['a space', /^[ \t]+$/],
+]
 
 /** The value a setting has when nothing is written, in the spelling of the file. */
 export function otherwise<T>(kind: z.ZodType<T, string>, value: string | number | boolean) {
@@ -54,9 +74,21 @@ export function otherwise<T>(kind: z.ZodType<T, string>, value: string | number 
 /** Text of one line or more. `what` names it in errors and in the reference. */
 export function text(what = 'text') {
   const read = (written: string) => (isText(written) ? written : undefined)
-  const got = () => 'some with control characters or halves of characters in it'
+  const got = () => CONTROLS
   return scalar({most: ANY_LENGTH, expected: what, read, got, keywords: {type: 'string'}})
 }
+
+/** Where a file or folder is. */
+export function path() {
+  const read = (written: string) => (isText(written) && /^\S(?:.*\S)?$/su.test(written) ? written : undefined)
+  const got = (written: string) => {
+    if (!isText(written)) return CONTROLS
+    return written.trim() === '' ? 'nothing: name a folder, or take the line out' : quoted(written)
+  }
+  return scalar({most: ANY_LENGTH, expected: 'a path', read, got, keywords: {type: 'string', minLength: 1}})
+}
+
+const CONTROLS = 'some with control characters or halves of characters in it'
 
 /** What goes into a field of an MQTT packet, where brokers refuse control characters (MQTT 5 §1.5.4). @param least characters */
 export function mqttText(least = 0) {
@@ -67,10 +99,20 @@ export function mqttText(least = 0) {
 
 /** Any bytes of text but NUL, which many brokers take for the end. */
 export function mqttSecret() {
-  const read = (written: string) => (mqttSecretProblem(written) ? undefined : new Secret(written))
-  const got = (written: string) => mqttSecretProblem(written) ?? ''
+  const problem = (written: string) => mqttSecretProblem(written) ?? slipInSecret(written)
+  const read = (written: string) => (problem(written) ? undefined : new Secret(written))
+  const got = (written: string) => problem(written) ?? ''
   return scalar({most: ANY_LENGTH, expected: 'text', read, got, keywords: {type: 'string'}})
 }
+
+/** What nobody means as a password, though it could be one. */
+function slipInSecret(written: string): string | undefined {
+  if (LIKE_A_TAG.test(written)) return AS_TEXT
+  return /[\r\n]$/.test(written) ? 'one with a line break at the end' : undefined
+}
+
+const LIKE_A_TAG = /^!(?:env|file|secret)\s/
+const AS_TEXT = 'a tag as text: it counts in config.yaml alone, and without quotes around it'
 
 export function pattern(what: string, allowed: RegExp) {
   const read = (written: string) => (allowed.test(written) ? written : undefined)
@@ -173,8 +215,8 @@ export function duration(least: number, most: number) {
   return scalar({expected, read, keywords: {type: ['string', 'number'], pattern: DURATION.source}})
 }
 
-/** `NaN` for what is no duration. */
-function readDuration(written: string): number {
+/** Milliseconds; `NaN` for what is no duration. */
+export function readDuration(written: string): number {
   const [, amount, unit = 's'] = DURATION.exec(written) ?? []
   return Math.round(Number(amount) * (UNITS.get(unit) ?? Number.NaN))
 }
@@ -226,6 +268,9 @@ export function host() {
   }
   const got = (written: string) => {
     if (LIKE_A_TOKEN.test(written.toLowerCase())) return 'what looks like a token'
+    const [, port] = /^[^:]+:(\d{1,9})$/.exec(written) ?? []
+    if (port !== undefined)
+      return `${quoted(written)}: write the port as \`port: ${Number(port) > 65_535 ? '…`, at most 65535' : `${port}\``}`
     return isIPv4(written) ? `${quoted(written)}, which no single device has` : quoted(written)
   }
   return scalar({expected: 'an IPv4 address or a host name', read, got, keywords: {type: 'string'}})
@@ -261,11 +306,23 @@ export function parseToken(written: string): Secret | string {
 }
 
 function readToken(written: string): Secret | undefined {
-  const digits = written.length === 96 ? fromBackup(written) : written
-  return digits && /^[0-9a-f]{32}$/i.test(digits) ? new Secret(digits.toLowerCase()) : undefined
+  const digits = digitsOf(written)
+  return digits && /^[0-9a-f]{32}$/i.test(digits) && !HIDDEN.test(digits)
+    ? new Secret(digits.toLowerCase())
+    : undefined
 }
 
+function digitsOf(written: string): string | undefined {
+  return written.length === 96 ? fromBackup(written) : written
+}
+
+/** In place of its token, a plug that was set up shows one of these in its hello (docs/protocol.md §1.2). */
+const HIDDEN = /^(?:0{32}|f{32})$/i
+
 function describeToken(written: string): string {
+  if (HIDDEN.test(digitsOf(written) ?? ''))
+    return 'zeros or ff, which a plug that hides its token shows in its place: this is not the token itself'
+  if (LIKE_A_TAG.test(written)) return AS_TEXT
   if (!/^[0-9a-f]*$/i.test(written)) return `${written.length} characters, not all of them hex digits`
   return written.length === 96 ? '96 that are not a token from an iOS backup' : String(written.length)
 }

@@ -1,5 +1,6 @@
 /** What is wrong with a text as YAML, said to who wrote it: the parser speaks to programmers, and quotes passwords. */
-import {type Document, visit} from 'yaml'
+import {type Document, isCollection, type Scalar, visit} from 'yaml'
+import {Lines} from './lines.ts'
 import {TAGS} from './tags.ts'
 
 export interface Mistake {
@@ -8,44 +9,220 @@ export interface Mistake {
   message: string
 }
 
+type Complaint = Document.Parsed['errors'][number] | Document.Parsed['warnings'][number]
+
 /** Mistakes after which the rest of the file can still be understood. */
 const HARMLESS = new Set(['TAG_RESOLVE_FAILED', 'BAD_COLLECTION_TYPE'])
 
+export const NO_ANCHOR = 'no anchor of this name before; text that starts with "*" needs quotes'
 const UNCLOSED_QUOTE = 'a quote that begins here is never closed'
+const NOT_QUOTES = '“ and ” are not quotes in YAML: use " or \''
+const AFTER_QUOTE =
+  "text after the closing quote: put all of it in one pair of quotes, with '' for a ' within '…'"
+const FURTHER = 'indented further than the line above: begin both in the same column'
+const NOT_FIRST = 'indented, although nothing is around it: begin at the very beginning of the line'
+const AMONG_SETTINGS = '"- " begins an entry of a list, but the lines above are "name: value"'
+const AMONG_ENTRIES = 'expected "- " at the beginning, as in the lines above, or fewer spaces'
+const COMMENTED_NAME = '" #" begins a comment: put the name in quotes'
+const COMMENTED_TEXT = '" #" begins a comment: put the text in quotes'
 
 /** By the parser's code. A code that is not here keeps the parser's own message, which then quotes nothing. */
 const WORDS = new Map([
   ['TAB_AS_INDENT', 'a tab cannot indent: use spaces'],
-  [
-    'BAD_INDENT',
-    'expected the indentation of the lines that belong together with this one, or the bracket that closes one above',
-  ],
+  ['BAD_INDENT', 'wrong indentation, or a bracket above that is not closed'],
   ['MULTILINE_IMPLICIT_KEY', 'expected "name: value", with a space after the colon'],
-  ['BLOCK_AS_IMPLICIT_KEY', 'text with ": " in it needs quotes; or the next line is indented too far'],
+  ['BLOCK_AS_IMPLICIT_KEY', 'text with ": " in it needs quotes'],
+  ['MISSING_CHAR', 'expected "name: value", with a space after the colon'],
   ['MULTIPLE_DOCS', 'expected one document: take out the line "---"'],
   ['TAG_RESOLVE_FAILED', `unknown tag, expected ${TAGS.join(', ')}; text that starts with "!" needs quotes`],
   ['BAD_COLLECTION_TYPE', `a tag stands before a single value only`],
-  ['BAD_ALIAS', 'no anchor of this name before; text that starts with "*" needs quotes'],
+  ['BAD_ALIAS', NO_ANCHOR],
   ['BAD_SCALAR_START', 'text that starts like this needs quotes'],
   ['BAD_DQ_ESCAPE', 'no such escape in double quotes; in single quotes a backslash is itself'],
   ['BAD_DIRECTIVE', 'unknown directive; text that starts with "%" needs quotes'],
   ['UNEXPECTED_TOKEN', 'unexpected here; look at the quotes, brackets and the indentation'],
   ['RESOURCE_EXHAUSTION', 'expected fewer brackets within brackets, or lines indented less deep'],
-  ['NON_STRING_KEY', 'expected text as a key'],
+  ['NON_STRING_KEY', 'expected text as a key, without a tag or brackets'],
 ])
 
-/** Everything that the parser did not like. */
-export function mistakesIn(document: Document.Parsed): Mistake[] {
-  return [...document.errors, ...document.warnings].map(({code, message, pos: [offset]}) =>
-    code === 'MISSING_CHAR' && message.endsWith('quote')
-      ? {offset: lastQuote(document) ?? offset, message: UNCLOSED_QUOTE}
-      : {offset, message: WORDS.get(code) ?? message},
+/** Nobody reads more, and each is looked for in the whole file. */
+const MOST_EXPLAINED = 20
+
+/** Everything that the parser did not like, once: what it stumbles over because of an earlier mistake is left out. */
+export function mistakesIn(document: Document.Parsed, text: string): Mistake[] {
+  const complaints: Complaint[] = [...document.errors, ...document.warnings]
+  if (complaints.length === 0) return []
+  complaints.sort((a, b) => a.pos[0] - b.pos[0])
+  const [first, ...others] = complaints
+  const own = [first, ...others.filter((complaint) => !isEcho(complaint))].filter(
+    (each) => each !== undefined,
   )
+  const unexplained = own.slice(MOST_EXPLAINED).map(({code, message, pos: [offset]}) => ({
+    offset,
+    message: WORDS.get(code) ?? message,
+  }))
+  return [...explainedOnce(own.slice(0, MOST_EXPLAINED), document, new Lines(text)), ...unexplained]
+}
+
+/** Whether a complaint only says that the parser has lost its way before. */
+function isEcho({code, message}: Complaint): boolean {
+  return code === 'UNEXPECTED_TOKEN'
+    ? message.includes('in YAML stream')
+    : message.startsWith('Missing directives-end')
+}
+
+function explainedOnce(complaints: readonly Complaint[], document: Document.Parsed, lines: Lines): Mistake[] {
+  const told: Mistake[] = []
+  const seen = new Set<number>()
+  let bracket = -1
+  let blockEnd = -1
+  for (const complaint of complaints) {
+    const at = lines.at(complaint.pos[0])
+    if (seen.has(at) || (complaint.code === 'BAD_INDENT' && at < blockEnd)) continue
+    const mistake = explained(complaint, document, lines)
+    const line = lines.at(mistake.offset)
+    // What is around a bracket that is not closed is not closed, either.
+    const isAround = complaint.message.startsWith('Flow ') && mistake.offset <= bracket
+    if (complaint.message.startsWith('Flow ')) bracket = Math.max(bracket, mistake.offset)
+    if (!seen.has(line) && !isAround) told.push(mistake)
+    seen.add(at).add(line)
+    blockEnd = Math.max(blockEnd, lines.endOfBlock(at))
+  }
+  return told
 }
 
 /** Whether what was written still says something, in spite of its mistakes. */
 export function isReadable({errors, warnings}: Document.Parsed): boolean {
   return [...errors, ...warnings].every(({code}) => HARMLESS.has(code))
+}
+
+function explained(complaint: Complaint, document: Document.Parsed, lines: Lines): Mistake {
+  const {code, message, pos} = complaint
+  const [offset] = pos
+  const at = lines.at(offset)
+  const commented = commentedName(at, lines)
+  if (commented !== undefined) return {offset: commented, message: COMMENTED_NAME}
+  switch (code) {
+    case 'BAD_INDENT':
+      return message.startsWith('Flow ') ? unclosed(document, lines, offset) : misplaced(at, lines)
+    case 'BLOCK_AS_IMPLICIT_KEY':
+      return blockAsKey(complaint, at, lines)
+    case 'MULTILINE_IMPLICIT_KEY':
+      return {offset, message: nameAlone(at, lines)}
+    case 'MISSING_CHAR':
+      return missing(complaint, document, lines)
+    case 'UNEXPECTED_TOKEN':
+      return unexpected(complaint, at, lines)
+    default:
+      return {offset, message: WORDS.get(code) ?? message}
+  }
+}
+
+/** Characters of a line that begins with a name; on longer ones no pattern is tried. */
+const LONGEST_NAMED = 500
+
+/** Where ` #` cuts a name from its colon, in the line or the one before: the parser only stumbles over what comes next. */
+function commentedName(at: number, lines: Lines): number | undefined {
+  for (const line of [at, lines.before(at)]) {
+    if (line === undefined || lines.text(line).length > LONGEST_NAMED) continue
+    const [, name = '', comment = ''] =
+      /^(\s*(?:- +)?[^\s"'[\]{}#&*!|>@%`,][^#]*?\s+)(#.*)$/u.exec(lines.text(line)) ?? []
+    if (comment.includes(':') && !/:(?:\s|$)/.test(name)) return lines.start(line) + name.length
+  }
+  return undefined
+}
+
+/** A line among others that begin in another column, or that are of another kind. */
+function misplaced(at: number, lines: Lines): Mistake {
+  const offset = lines.start(at) + lines.indent(at)
+  const above = lines.before(at)
+  if (above !== undefined && lines.indent(at) > lines.indent(above)) return {offset, message: FURTHER}
+  const around = lines.columnsAbove(at)
+  if (around.includes(lines.indent(at)))
+    return {offset, message: lines.isEntry(at) ? AMONG_SETTINGS : AMONG_ENTRIES}
+  const expected = around.join(', ').replace(/, (\d+)$/, ' or $1')
+  return {
+    offset,
+    message: `indented by ${spaces(lines.indent(at))}, expected ${expected}, as the lines above that it belongs to`,
+  }
+}
+
+function spaces(count: number): string {
+  return count === 1 ? '1 space' : `${count} spaces`
+}
+
+/** A mapping or list where the text of a name, or of a value, was expected. */
+function blockAsKey({message, pos: [offset]}: Complaint, at: number, lines: Lines): Mistake {
+  if (message.startsWith('A block sequence')) return misplaced(at, lines)
+  const value = lines.textFrom(offset)
+  for (const text of [value, lines.text(at).trimStart()])
+    if (startsTypographic(text))
+      return {offset: lines.start(at) + lines.text(at).indexOf(text), message: NOT_QUOTES}
+  const next = lines.after(at)
+  if (!/:(?:\s|$)/.test(value) && next !== undefined && !/^[?]/.test(value)) return misplaced(next, lines)
+  const why = value.startsWith('?') ? 'that starts with "?"' : 'with ": " in it'
+  return {offset, message: `text ${why} needs quotes: put the ${lines.key(at) ?? 'text'} in single quotes`}
+}
+
+/** A line that should have said `name: value`. */
+function nameAlone(at: number, lines: Lines): string {
+  const line = lines.text(at)
+  if (/^\s*[^\s:]+\s*=/.test(line)) return 'expected "name: value", got "=" in place of ":"'
+  if (/：/u.test(line)) return 'expected "name: value", got a colon of another kind: use ":"'
+  if (!line.includes(':')) return 'expected ":" after the name'
+  return 'expected "name: value", with a space after the colon'
+}
+
+function missing({message, pos: [offset]}: Complaint, document: Document.Parsed, lines: Lines): Mistake {
+  if (message.endsWith('quote')) return {offset: lastQuote(document) ?? offset, message: UNCLOSED_QUOTE}
+  if (message.startsWith('Implicit map keys')) return {offset, message: nameAlone(lines.at(offset), lines)}
+  return {offset, message: WORDS.get('MISSING_CHAR') ?? message}
+}
+
+function unexpected({message, pos: [offset]}: Complaint, at: number, lines: Lines): Mistake {
+  const quoted = (start: string) => ({offset, message: `text that starts with ${start} needs quotes`})
+  if (message.startsWith('Block scalar header')) return quoted('"|" or ">"')
+  if (message.startsWith('Unexpected block-seq-ind'))
+    return {offset, message: 'a list begins on a line of its own; text that starts with "- " needs quotes'}
+  if (/flow-(map|seq)-end/.test(message))
+    return {
+      offset,
+      message: 'a bracket that nothing opens: take it out; text that starts with it needs quotes',
+    }
+  const first = lines.after(-1)
+  if (first !== undefined && lines.indent(first) > 0 && lines.indent(at) === 0 && first < at)
+    return {offset: lines.start(first) + lines.indent(first), message: NOT_FIRST}
+  const before = lines.textBefore(offset).trimEnd()
+  if (/["']$/.test(before)) return {offset, message: AFTER_QUOTE}
+  if (/[\]}]$/.test(before)) return quoted('"[" or "{"')
+  return {offset, message: WORDS.get('UNEXPECTED_TOKEN') ?? message}
+}
+
+/** The bracket that is not closed before `end`, or the comment that hides what would have closed it. */
+function unclosed(document: Document.Parsed, lines: Lines, end: number): Mistake {
+  let open: number | undefined
+  visit(document, {
+    Node: (_key, node) => {
+      if (!isCollection(node) || !node.flow || !node.range) return
+      const [start, , last] = node.range
+      const written = lines
+        .slice(Math.max(start, node.range[1] - 1000), node.range[1])
+        .replaceAll(/\s#.*$/gm, '')
+      if (start < end && last >= end && !/[\]}]\s*$/.test(written)) open = start
+    },
+  })
+  if (open === undefined) return misplaced(lines.at(end), lines)
+  for (let line = lines.at(open); line <= lines.at(end - 1); line++) {
+    const hash = /(?<=\s)#/.exec(lines.text(line))
+    const comment = lines.start(line) + (hash?.index ?? 0)
+    if (hash && comment > open && /[\]}:]/.test(lines.textFrom(comment)))
+      return {offset: comment, message: COMMENTED_TEXT}
+  }
+  const bracket = lines.slice(open, open + 1)
+  return {
+    offset: open,
+    message: `the bracket "${bracket}" that opens here is never closed; text that starts with it needs quotes`,
+  }
 }
 
 /** A quote that is not closed reaches to the end of the file, where the parser reports it: nothing comes after it. */
@@ -57,4 +234,44 @@ function lastQuote(document: Document.Parsed): number | undefined {
     },
   })
   return last
+}
+
+const DOUBLE = '“”„‟«»〝〞'
+const SINGLE = '‘’‚‛‹›'
+
+/** Whether text without quotes was meant to be in some: it begins, or ends, with those of a text processor. */
+function isInTypographicQuotes(text: string): boolean {
+  const [first, last] = [text.charAt(0), text.slice(-1)]
+  if (text === '') return false
+  if (SINGLE.includes(first)) return text.length > 1 && (SINGLE + DOUBLE).includes(last)
+  return DOUBLE.includes(first) || (DOUBLE.includes(last) && !/[“”„‟«»〝〞]/u.test(text.slice(0, -1)))
+}
+
+function startsTypographic(text: string): boolean {
+  return text !== '' && (DOUBLE + SINGLE).includes(text.charAt(0))
+}
+
+/** A space that YAML does not take for one, or a character that is not seen, where a person sees the end of a text. */
+const UNSEEN = /^[\p{Zs}\p{Cf}]|[\p{Zs}\p{Cf}]$|^[\w-]+:[\p{Zs}\p{Cf}]/u
+
+/**
+ * What is wrong with a text that is valid YAML, but hardly what its writer meant.
+ * @param text of the file
+ * @param isUnused whether nothing refers to the anchor of the scalar
+ */
+export function slipIn(
+  {type, source = '', tag, anchor, range}: Scalar,
+  text: string,
+  isUnused: () => boolean,
+): string | undefined {
+  if (anchor !== undefined && isUnused()) return 'text that starts with "&" needs quotes'
+  if (type !== 'PLAIN') return undefined
+  if (tag === '!') return 'text that starts with "!" needs quotes'
+  if (isInTypographicQuotes(source)) return NOT_QUOTES
+  if (UNSEEN.test(source))
+    return 'a space of another kind, or a character that is not seen, is at an end of this text: type it anew'
+  const isContinued = range && source.includes(' - ') && /\n\s*- /.test(text.slice(range[0], range[1]))
+  return isContinued
+    ? 'the line below is indented further and belongs to this text: begin both in the same column'
+    : undefined
 }

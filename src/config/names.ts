@@ -43,7 +43,7 @@ export const TOPIC_WORDS: ReadonlySet<string> = new Set(['set', 'get', 'availabi
 /** Why `topic` cannot stand at the start of topics, or `undefined` when it can. */
 export function topicProblem(topic: string): string | undefined {
   if (topic.startsWith('$')) return 'it starts with "$", which brokers keep for themselves'
-  return levelsProblem(topic)
+  return levelsProblem(topic) ?? spaceProblem(topic)
 }
 
 /** Why a plug or group cannot be called `name`, or `undefined` when it can. */
@@ -69,15 +69,21 @@ function levelsProblem(topic: string): string | undefined {
 
 /** Why people would take the name for another one, or for nothing. */
 function looksProblem(name: string): string | undefined {
-  const levels = name.split('/')
-  if (levels.some((level) => level !== level.trim()))
-    return 'it, or a level of it, starts or ends with a space'
-  if (levels.some((level) => level === '.' || level === '..'))
+  const spaced = spaceProblem(name)
+  if (spaced !== undefined) return spaced
+  if (name.split('/').some((level) => level === '.' || level === '..'))
     return 'it has a level "." or "..", which is a folder elsewhere'
-  if (INVISIBLE.test(name.replace(EMOJI, '')))
-    return 'it has a character that is not seen, or a space of another kind'
   if (LIKE_A_TOKEN.test(name)) return 'it looks like a token, which no topic may show'
   return undefined
+}
+
+/** What is between the letters, and not seen. */
+function spaceProblem(name: string): string | undefined {
+  if (name.split('/').some((level) => level !== level.trim()))
+    return 'it, or a level of it, starts or ends with a space'
+  return INVISIBLE.test(name.replace(EMOJI, ''))
+    ? 'it has a character that is not seen, or a space of another kind'
+    : undefined
 }
 
 /** What names have in common that people cannot tell apart: case, spaces and other ways to write a letter do not count. */

@@ -4,9 +4,11 @@
  */
 import {z} from 'zod'
 import {MIIO_PORT} from '../miio/packet.ts'
+import {meantHere} from './advice.ts'
 import * as a from './fields.ts'
 import {nameKey, nameProblem} from './names.ts'
 import {type Message, quoted} from './problems.ts'
+import {keysAt} from './settings.ts'
 import type {Path, Raw} from './yaml.ts'
 
 export interface Broken {
@@ -20,7 +22,6 @@ const identity = z
     host: a.host().nullish().catch(null),
     port: a.otherwise(a.whole(1, 65_535), MIIO_PORT).catch(MIIO_PORT),
     id: a.did().nullish().catch(null),
-    token: a.token().nullish().catch(null),
   })
   .catch({port: MIIO_PORT})
 const identities = z.object({devices: z.record(z.string(), identity).catch({})}).catch({devices: {}})
@@ -39,9 +40,6 @@ const looks = z
       .catch({}),
   })
   .catch({devices: {}})
-
-/** In place of its token, a plug that was set up shows one of these in its hello (docs/protocol.md §1.2). */
-const HIDDEN = /^(0{32}|f{32})$/
 
 type Plug = [name: string, z.output<typeof identity>]
 
@@ -68,7 +66,7 @@ export function brokenRules(read: Raw | undefined): Broken[] {
       message: `${clash(first, second)} "${first}"`,
     })),
   )
-  return [...misnamed(plugs), ...unfindable(plugs), ...rivals, ...hiddenTokens(plugs), ...repetitions(read)]
+  return [...misnamed(plugs), ...unfindable(plugs, read), ...rivals, ...repetitions(read)]
 }
 
 /** How two names differ that people cannot tell apart. */
@@ -86,10 +84,33 @@ function misnamed(plugs: Plug[]): Broken[] {
   })
 }
 
-function unfindable(plugs: Plug[]): Broken[] {
-  const lost = plugs.filter(([, {host, id}]) => host === undefined && id === undefined)
+function unfindable(plugs: Plug[], read: Raw | undefined): Broken[] {
+  const lost = plugs.filter(
+    ([name, {host, id}]) => host === undefined && id === undefined && !isWrittenOtherwise(read, name),
+  )
   const message = 'expected host or id, got neither: there is no way to find this plug'
   return lost.map(([name]) => ({path: ['devices', name], message}))
+}
+
+/** Whether a plug lacks something only because it is no mapping, or has another key in its place: that is said already. */
+function isWrittenOtherwise(read: Raw | undefined, name: string): boolean {
+  const devices = member(read, 'devices')
+  const plug = member(devices, name)
+  if (plug === undefined || typeof plug === 'string' || Array.isArray(plug)) return true
+  const meant = Object.keys(plug).map((key) => meantHere(key, ['devices', name]))
+  return meant.includes('host') || meant.includes('id') || hasSettingsBeside(devices, name)
+}
+
+/** Whether a plug is empty because its settings stand beside its name, not below it. */
+export function hasSettingsBeside(devices: Raw | undefined, name: string): boolean {
+  const plug = member(devices, name)
+  if (typeof devices !== 'object' || typeof plug !== 'object' || Object.keys(plug).length > 0) return false
+  const settings = new Set(keysAt(['devices', name]))
+  return Object.entries(devices).some(([key, value]) => settings.has(key) && typeof value === 'string')
+}
+
+function member(read: Raw | undefined, key: string): Raw | undefined {
+  return typeof read === 'object' && !Array.isArray(read) ? read[key] : undefined
 }
 
 /** The names of plugs of which the second has what the first has already. */
@@ -118,12 +139,4 @@ function repetitions(read: Raw | undefined): Broken[] {
       message,
     }))
   })
-}
-
-/** One plug may have such a token, in a test at least. Two never have the same. */
-function hiddenTokens(plugs: Plug[]): Broken[] {
-  const hidden = plugs.filter(([, {token}]) => token && HIDDEN.test(token.reveal()))
-  if (hidden.length < 2) return []
-  const message = 'a plug that hides its token shows zeros or ff in its place: this is not the token itself'
-  return hidden.map(([name]) => ({path: ['devices', name, 'token'], message}))
 }

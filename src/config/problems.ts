@@ -62,6 +62,16 @@ function describe({file, line, column, path, message}: Problem): string {
   return path ? `${place} ${path}: ${message}` : `${place}: ${message}`
 }
 
+/** More of a key than anybody reads; names of plugs are shorter. */
+const LONGEST_KEY = 200
+
+/** A key as an error may show it: a token that slipped into its place stays unseen, too. */
+export function shownKey(key: string | number): string {
+  const text = String(key)
+  const shown = text.length > LONGEST_KEY ? `${text.slice(0, LONGEST_KEY)}…` : text
+  return shown.replace(/[0-9a-f]{16,}/gi, '***')
+}
+
 /** The longest wrong value that is quoted. */
 const LONGEST_QUOTED = 40
 
@@ -79,17 +89,33 @@ export function kindOf(value: unknown): string {
   return typeof value === 'object' ? 'a mapping' : 'a single value'
 }
 
-/** What other programs call it. */
+/** What other programs call it. Which of several is meant depends on what is known there. */
 const ELSEWHERE = new Map([
-  ['ip', 'host'],
-  ['address', 'host'],
-  ['user', 'username'],
-  ['pass', 'password'],
-  ['did', 'id'],
-  ['host', 'url'],
-  ['server', 'url'],
-  ['broker', 'url'],
-  ['port', 'url'],
+  ['ip', ['host']],
+  ['address', ['host']],
+  ['hostname', ['host', 'url']],
+  ['host_name', ['host', 'url']],
+  ['user', ['username']],
+  ['pass', ['password']],
+  ['did', ['id']],
+  ['device_id', ['id']],
+  ['enabled', ['disabled']],
+  ['room', ['area']],
+  ['location', ['area']],
+  ['suggested_area', ['area']],
+  ['filtered_attributes', ['filtered']],
+  ['plugs', ['devices']],
+  ['switch', ['devices']],
+  ['switches', ['devices']],
+  ['outlets', ['devices']],
+  ['logger', ['log']],
+  ['logging', ['log']],
+  ['hass', ['homeassistant']],
+  ['home_assistant', ['homeassistant']],
+  ['host', ['url']],
+  ['server', ['url']],
+  ['broker', ['url']],
+  ['port', ['url']],
 ])
 
 /** A word further away is another word. */
@@ -97,12 +123,24 @@ const MOST_EDITS = 3
 
 /** `, did you mean "token"?` when one of `known` is close to `word`, or is another word for it, else nothing. */
 export function suggestion(word: string, known: readonly string[]): string {
-  const meant = ELSEWHERE.get(word.toLowerCase())
-  const candidate = meant !== undefined && known.includes(meant) ? meant : nearest(word, known)
+  const candidate = meant(word, known)
   return candidate === undefined ? '' : `, did you mean "${candidate}"?`
 }
 
-function nearest(word: string, known: readonly string[]): string | undefined {
+/** Which of `known` was meant by `word`, if any. */
+export function meant(word: string, known: readonly string[]): string | undefined {
+  return translated(word, known) ?? nearest(word, known)
+}
+
+/** Which of `known` other programs call `word`, or ends with it: `topic` is `base_topic` where there is no other. */
+export function translated(word: string, known: readonly string[]): string | undefined {
+  const named = ELSEWHERE.get(word.toLowerCase())?.find((each) => known.includes(each))
+  const longer = known.filter((each) => each.toLowerCase().endsWith(`_${word.toLowerCase()}`))
+  return named ?? (longer.length === 1 ? longer[0] : undefined)
+}
+
+/** The one of `known` that differs from `word` in the fewest letters, if these are few. */
+export function nearest(word: string, known: readonly string[]): string | undefined {
   if (word.length > LONGEST_QUOTED) return undefined
   return known
     .filter(({length}) => Math.abs(length - word.length) <= MOST_EDITS)

@@ -251,13 +251,13 @@ export const configSchema = mapping({
   poll: poll.prefault({}).describe('How often plugs are asked.'),
   log: log.prefault({}).describe('What the bridge says about itself.'),
   state_dir: a
-    .text('a path')
+    .path()
     .exactOptional()
     .describe(
       'Where the bridge keeps what it learnt. Default: what systemd gives it, else `/var/lib/miio2mqtt` for root, else `~/.local/state/miio2mqtt`.',
     ),
   models: a
-    .text('a path')
+    .path()
     .exactOptional()
     .describe(
       'A folder of own model definitions, `*.yaml` and `*.json` (docs/adding-a-plug.md). Default: none.',
@@ -302,6 +302,12 @@ function splitLogin(written: z.output<typeof mqtt>, context: z.RefinementCtx) {
   const wrong = isAlone ? [] : pemProblems(written)
   for (const {setting, message} of wrong) context.addIssue({code: 'custom', path: [setting], message})
   const {username, password}: {username?: string; password?: Secret} = written.url[0] ?? {}
+  if ((written.password ?? password) && !(written.username ?? username))
+    context.addIssue({
+      code: 'custom',
+      path: [written.password ? 'password' : 'url'],
+      message: 'expected `username` beside the password, got none: brokers take no password without it',
+    })
   const login = {...(username ? {username} : {}), ...(password ? {password} : {})}
   const pems = wrong.length > 0 ? {} : plain(written)
   return {...login, ...written, ...pems, url: written.url.map(({url}) => url)}

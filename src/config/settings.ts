@@ -47,14 +47,28 @@ export function listSettings(schema = SCHEMA, path: string[] = []): Setting[] {
   return inside.flatMap(([key, member]) => listSettings(member, [...path, key]))
 }
 
+/** The path of every key: of settings, and of the mappings they are in. */
+export function listPaths(): string[][] {
+  const paths = listSettings().flatMap(({path}) => path.map((_, index) => path.slice(0, index + 1)))
+  return [
+    ...new Map(paths.filter((path) => path.at(-1) !== ANY).map((path) => [path.join('\0'), path])).values(),
+  ]
+}
+
 /** The keys that may stand in the mapping at `path`. */
 export function keysAt(path: readonly (string | number)[]): string[] {
+  const schema = schemaAt(path)
+  return schema ? members(schema).map(([key]) => key) : []
+}
+
+/** What may stand at `path`, if anything. */
+export function schemaAt(path: readonly (string | number)[]): JsonSchema | undefined {
   let schema: JsonSchema | undefined = SCHEMA
   for (const key of path) {
     const inside: Map<string, JsonSchema> = new Map(schema ? members(schema) : [])
     schema = inside.get(String(key)) ?? inside.get(ANY)
   }
-  return schema ? members(schema).map(([key]) => key) : []
+  return schema
 }
 
 /** Whether a value may stand at `path`, in a list or by itself. */

@@ -2,7 +2,7 @@
 import {basename, dirname, resolve} from 'node:path'
 import {type Environment, filesInEnvironment} from './environment.ts'
 import {LONGEST_DOCUMENT, LONGEST_VALUE, readText, reason} from './files.ts'
-import {type Message, type Problem, quoted, suggestion} from './problems.ts'
+import {kindOf, type Message, type Problem, quoted, shownKey, suggestion} from './problems.ts'
 import {isSetting} from './settings.ts'
 import type {Tag} from './tags.ts'
 import {type Path, Places, parseYaml, type Raw, readYaml, type YamlFile} from './yaml.ts'
@@ -93,16 +93,30 @@ export class Sources {
   }
 
   #readSecrets(): ReadonlyMap<string, Raw> {
-    const path = resolve(this.#folder, SECRETS)
-    const yaml = parseYaml(this.content(path), path)
+    const file = resolve(this.#folder, SECRETS)
+    const yaml = parseYaml(this.content(file), file)
     this.problems.push(...yaml.problems)
-    const read = yaml.readable ? readYaml(yaml, plainText) : undefined
-    return new Map(typeof read === 'object' && !Array.isArray(read) ? Object.entries(read) : [])
+    if (!yaml.readable) return new Map()
+    const places = new Places()
+    const report = (path: Path, message: string) => {
+      this.problems.push({...(places.find(path) ?? {file}), path: path.map(shownKey).join('.'), message})
+    }
+    const tagged = new Set<string>()
+    const resolveTag = (tag: Tag, _written: string, path: Path) => {
+      report(
+        path,
+        `expected plain text, got ${tag}, which is for config.yaml: write it there, in place of !secret`,
+      )
+      tagged.add(String(path[0]))
+      return ''
+    }
+    const read = readYaml(yaml, {places, report, resolve: resolveTag}) ?? {}
+    if (typeof read === 'object' && !Array.isArray(read))
+      return new Map(Object.entries(read).filter(([name]) => !tagged.has(name)))
+    report([], `expected a mapping from names to texts, got ${kindOf(read)}`)
+    return new Map()
   }
 }
-
-/** secrets.yaml has text only: a tag in it stands for itself, and is not resolved. */
-const plainText = {places: new Places(), resolve: (_: Tag, written: string) => written, report: () => {}}
 
 /**
  * Every file that reading `yaml` will ask for, so that all can be read before, without blocking. What stands where no setting is

@@ -31,13 +31,16 @@ export function readBrokerUrl(written: string): BrokerUrl | undefined {
 /** Why `written` is not the address of a broker. Nothing of it but its protocol is ever repeated. */
 export function brokerUrlProblem(written: string): string | undefined {
   if (!written.includes('://')) return 'one without "mqtt://" before it'
-  if (!URL.canParse(written)) return 'one that is not a URL'
+  // The parser leaves these out without a word, also within a password.
+  if (/[\t\n\r]|^\s|\s$/.test(written)) return 'one with a space, tab or line break'
+  if (hasLoginInSight(written)) return `one with an "@" after "/", "?" or "#", ${IN_SIGHT}`
+  if (!URL.canParse(written)) return portProblem(written) ?? 'one that is not a URL'
   const url = new URL(written)
   const {protocol, hostname, port, pathname, search, hash} = url
   const [username, password] = [decoded(url.username), decoded(url.password)]
   if (!PROTOCOLS.has(protocol)) return `one that starts with "${protocol.slice(0, 12)}//"`
   if (!hostname) return 'one without a host'
-  if (search || hash) return 'one with "?" or "#", where a login would be shown: use username and password'
+  if (search || hash) return `one with "?" or "#", ${IN_SIGHT}`
   if (hostname.length > LONGEST_HOST) return `one whose host is longer than ${LONGEST_HOST} characters`
   if (hostname.includes('%')) return 'one whose host is no ASCII name (others are written "xn--…")'
   if (port === '0') return 'one with the port 0'
@@ -47,6 +50,24 @@ export function brokerUrlProblem(written: string): string | undefined {
     return 'one with a "%" that is not followed by two hex digits'
   const wrong = mqttTextProblem(username) ?? mqttSecretProblem(password)
   return wrong && `one whose login is ${wrong}`
+}
+
+const IN_SIGHT =
+  'where a login would be shown: use username and password, or write "/" as %2F, "?" as %3F, "#" as %23 and "@" as %40 in it'
+
+/** Whether a part of a login would be taken for a path or the like, because a character in it ends the host (RFC 3986 §3.2). */
+function hasLoginInSight(written: string): boolean {
+  const [protocol = '', ...rest] = written.split('://')
+  const ends = /^ws/i.test(protocol.trim()) ? /[/?#\\]/ : /[/?#]/
+  const after = rest.join('://')
+  const end = after.search(ends)
+  return end !== -1 && after.includes('@', end)
+}
+
+function portProblem(written: string): string | undefined {
+  const [, port] = /:\/\/(?:[^/?#]*@)?(?:[^/?#@:[\]]*|\[[^\]]*\]):([^/?#]*)/.exec(written) ?? []
+  if (port === undefined) return undefined
+  return /^\d+$/.test(port) ? 'one whose port is above 65535' : 'one whose port is no number'
 }
 
 function decoded(part: string): string | undefined {

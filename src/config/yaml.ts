@@ -15,7 +15,7 @@ import {
   visit,
   type YAMLMap,
 } from 'yaml'
-import {isReadable, mistakesIn} from './mistakes.ts'
+import {isReadable, mistakesIn, NO_ANCHOR, slipIn} from './mistakes.ts'
 import type {Place, Problem} from './problems.ts'
 import {TAGS, type Tag} from './tags.ts'
 
@@ -30,6 +30,7 @@ export type Path = readonly (string | number)[]
 /** A file that was parsed, with the places of its nodes. */
 export interface YamlFile {
   file: string
+  text: string
   document: Document.Parsed
   place: (offset: number) => Place
   problems: Problem[]
@@ -49,8 +50,12 @@ export function parseYaml(text: string, file: string): YamlFile {
     const {line, col} = lineCounter.linePos(offset)
     return {file, line: Math.max(1, line), column: Math.max(1, col)}
   }
-  const problems = mistakesIn(document).map(({offset, message}) => ({...place(offset), path: '', message}))
-  return {file, document, place, problems, readable: isReadable(document)}
+  const problems = mistakesIn(document, text).map(({offset, message}) => ({
+    ...place(offset),
+    path: '',
+    message,
+  }))
+  return {file, text, document, place, problems, readable: isReadable(document)}
 }
 
 /** Where values were written. */
@@ -84,8 +89,11 @@ export interface ReadOptions {
   places: Places
   /** The text a tag stands for. Where it stands for none, whoever resolves it reports that, and any text will do. */
   resolve: (tag: Tag, text: string, path: Path) => string
-  /** What an empty or `null` value stands for; nothing by default. */
-  empty?: (path: Path) => Raw | undefined
+  /**
+   * What an empty or `null` value stands for; nothing by default.
+   * @param isCommented whether it is empty because a `#` with text right behind it begins a comment
+   */
+  empty?: (path: Path, isCommented: boolean) => Raw | undefined
   report: (path: Path, message: string) => void
 }
 
@@ -98,12 +106,14 @@ export function readYaml(yaml: YamlFile, options: ReadOptions): Raw | undefined 
   return new Reader(yaml, options).read(yaml.document.contents, [])
 }
 
+const ENDLESS = 'expected a file of finite size: this alias contains itself'
+
 class Reader {
   readonly #yaml: YamlFile
   readonly #options: ReadOptions
   readonly #around = new Set<Node>()
-  /** What each alias stands for: found for all at once, since the parser looks through the whole file for each. */
-  #anchored: ReadonlyMap<Alias, Node> | undefined
+  /** What each alias stands for, once it is asked for. */
+  #found: ReadonlyMap<Alias, Node> | undefined
   /** How many aliases are around what is read, and how many values were read within any. */
   #aliases = 0
   #repeated = 0
@@ -121,17 +131,20 @@ class Reader {
   }
 
   #alias(alias: Alias, path: Path): Raw | undefined {
-    this.#anchored ??= anchoredIn(this.#yaml.document)
     const node = this.#anchored.get(alias)
-    if (!node || this.#around.has(node)) return this.#contains(path)
+    if (!node) this.#options.report(path, NO_ANCHOR)
+    else if (this.#around.has(node)) this.#options.report(path, ENDLESS)
+    if (!node || this.#around.has(node)) return undefined
     this.#aliases++
     const value = this.read(node, path)
     this.#aliases--
     return value
   }
 
-  #contains(path: Path): undefined {
-    this.#options.report(path, 'expected a file of finite size: this alias contains itself')
+  /** Found for all at once, since the parser looks through the whole file for each. */
+  get #anchored(): ReadonlyMap<Alias, Node> {
+    this.#found ??= anchoredIn(this.#yaml.document)
+    return this.#found
   }
 
   /** Said once: whatever follows is too much as well. */
@@ -142,9 +155,23 @@ class Reader {
 
   #scalar(scalar: Scalar, path: Path): string | undefined {
     const written = scalar.source ?? ''
+    this.#reportSlip(scalar, path)
     const tag = TAGS.find((known) => known === scalar.tag)
     if (tag) return this.#options.resolve(tag, written, path)
     return isNull(scalar) ? undefined : written
+  }
+
+  /** What the writer of a text did not mean, although it is YAML. */
+  #reportSlip(scalar: Scalar, path: Path): void {
+    const isUnused = () => ![...this.#anchored.values()].includes(scalar)
+    const slip = slipIn(scalar, this.#yaml.text, isUnused)
+    if (slip !== undefined) this.#options.report(path, slip)
+  }
+
+  /** Whether nothing is left of a value because `#` begins a comment. */
+  #isCommented(value: Node | null): boolean {
+    if (!isScalar(value) || !value.range) return false
+    return /^[ \t]*#[^\s#]/.test(this.#yaml.text.slice(value.range[0], value.range[2]))
   }
 
   #collection(node: Node, path: Path): Raw | undefined {
@@ -188,10 +215,14 @@ class Reader {
   #pair({key, value}: Pair, path: Path, mapping: RawMapping, before: Set<string>): void {
     const name = isScalar(key) ? (key.source ?? '') : ''
     const own = [...path, name]
-    if (isScalar(key)) this.#options.places.set(own, this.#placeOf(key))
+    if (isScalar(key)) {
+      this.#options.places.set(own, this.#placeOf(key))
+      this.#reportSlip(key, own)
+    }
     if (before.has(name)) this.#options.report(own, 'this key was written before in the same mapping')
     before.add(name)
-    const read = this.read(asNode(value), own) ?? this.#options.empty?.(own)
+    const node = asNode(value)
+    const read = this.read(node, own) ?? this.#options.empty?.(own, this.#isCommented(node))
     if (name === '__proto__') this.#options.report(own, 'unknown key')
     else if (read === undefined) delete mapping[name]
     else mapping[name] = read

@@ -61,8 +61,14 @@ describe('groups in the configuration', () => {
       'b.members.0: expected a plug, got the group "a": list its plugs instead',
     ],
     ['{evening: {members: []}}', 'evening.members: expected at least one plug, got none'],
-    ['{evening: {members: desk}}', "evening.members: expected a list of plugs' names, got a single value"],
-    ['{evening: }', "evening.members: expected a list of plugs' names, got nothing"],
+    [
+      '{evening: {members: desk}}',
+      "evening.members: expected a list of plugs' names, got a single value: write it as `members: [desk]`",
+    ],
+    [
+      '{evening: }',
+      "evening.members: expected a list of plugs' names, got nothing: write it as `members: […]`",
+    ],
     ['{evening: {member: [desk], members: [desk]}}', 'evening.member: unknown key, did you mean "members"?'],
     [
       '{DESK: {members: [desk]}}',
@@ -84,7 +90,10 @@ describe('groups in the configuration', () => {
       '{a+b: {members: [desk]}}',
       'a+b: a group cannot have this name: it has a "+" or "#", which stand for other topics in MQTT',
     ],
-    ['[desk]', 'groups: expected a mapping from names to groups, got a list'],
+    [
+      '[desk]',
+      'groups: expected a mapping from names to groups, got a list: name each group in place of "- ": `evening: {members: […]}`',
+    ],
   ])('groups: %s is a problem with its place', (groups, message) => {
     const found = problems(`groups: ${groups}\n`)
     expect(found).toHaveLength(1)

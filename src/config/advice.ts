@@ -1,0 +1,224 @@
+/** What to do about a setting in a wrong place or form: how it is written, and where. */
+import {readDuration} from './fields.ts'
+import {meant, nearest, quoted, shownKey, suggestion, translated} from './problems.ts'
+import {ANY, isDuration, type JsonSchema, keysAt, listPaths, schemaAt} from './settings.ts'
+import type {Path, Raw} from './yaml.ts'
+
+/** Keys of other programs that mean a setting here, wherever they stand. */
+const FOREIGN = new Map<string, readonly string[]>(
+  Object.entries({
+    broker: ['mqtt', 'url'],
+    server: ['mqtt', 'url'],
+    mqtt_server: ['mqtt', 'url'],
+    mqtt_host: ['mqtt', 'url'],
+    mqtt_broker: ['mqtt', 'url'],
+    mqtt_port: ['mqtt', 'url'],
+    mqtt_user: ['mqtt', 'username'],
+    user: ['mqtt', 'username'],
+    mqtt_pass: ['mqtt', 'password'],
+    pass: ['mqtt', 'password'],
+    topic: ['mqtt', 'base_topic'],
+    prefix: ['mqtt', 'base_topic'],
+    topic_prefix: ['mqtt', 'base_topic'],
+    mqtt_topic: ['mqtt', 'base_topic'],
+    mqtt_prefix: ['mqtt', 'base_topic'],
+    discovery: ['homeassistant', 'enabled'],
+    homeassistant_discovery: ['homeassistant', 'enabled'],
+    discovery_topic: ['homeassistant', 'discovery_prefix'],
+    homeassistant_discovery_topic: ['homeassistant', 'discovery_prefix'],
+    homeassistant_status_topic: ['homeassistant', 'status_topic'],
+    debug: ['log', 'level'],
+    verbose: ['log', 'level'],
+    loglevel: ['log', 'level'],
+    log_output: ['log', 'format'],
+    scan_interval: ['poll', 'interval'],
+    update_interval: ['poll', 'interval'],
+    polling_interval: ['poll', 'interval'],
+    refresh_interval: ['poll', 'interval'],
+    timeout: ['poll', 'command_timeout'],
+    data_dir: ['state_dir'],
+    data_path: ['state_dir'],
+    friendly_name: ['devices', ANY, 'homeassistant', 'name'],
+  }),
+)
+
+/** Keys that people expect in a plug, and that mean nothing here. */
+const OF_A_PLUG = new Map([
+  ['mac', ': a MAC address cannot be used; `id:` is the number that `miio2mqtt discover` shows'],
+  [
+    'name',
+    ': the name of a plug is the key above its settings; another one for Home Assistant is `homeassistant: {name: …}`',
+  ],
+])
+
+/** The setting that `key`, unknown in the mapping at `path`, was meant for there: that it is missing need not be said as well. */
+export function meantHere(key: string, path: Path): string | undefined {
+  if (OTHER_NAMES.get(word(key)) === 'mac' || word(key) === 'mac') return 'id'
+  return meant(key, keysAt(path))
+}
+
+/** What to do about `key`, which is unknown in the mapping at `path`. */
+export function keyAdvice(key: string, path: Path, value: Raw | undefined): string {
+  if (path.length > 0 && keysAt([]).includes(key)) return ' here: it belongs at the very beginning of a line'
+  if (path.length === 2 && path[0] === 'devices') {
+    const special = OF_A_PLUG.get(OTHER_NAMES.get(word(key)) ?? word(key))
+    if (special !== undefined) return special
+  }
+  if (path.length === 2 && path[0] === 'groups' && key === 'name')
+    return ': the name of a group is the key above its settings'
+  const known = keysAt(path)
+  if (translated(key, known) !== undefined) return suggestion(key, known)
+  const here = path.map((step, index) =>
+    index === 1 && keysAt(path.slice(0, 1)).includes(ANY) ? ANY : String(step),
+  )
+  const exact = closest(pathsCalled(word(key)), here)
+  if (exact) return placed(exact, here, value)
+  const near = suggestion(key, known)
+  if (near !== '') return near
+  const similar = settingLike(word(key), here)
+  return similar ? placed(similar, here, value) : ''
+}
+
+const OTHER_NAMES = new Map([
+  ['friendly_name', 'name'],
+  ['label', 'name'],
+  ['mac_address', 'mac'],
+])
+
+/** `pollInterval`, `poll-interval` and `poll.interval` are `poll_interval`. */
+function word(key: string): string {
+  return key
+    .replace(/(?<=[a-z])(?=[A-Z])/g, '_')
+    .toLowerCase()
+    .replace(/[-. ]+/g, '_')
+}
+
+/** Where the setting at `found` is written, as seen from `here`. */
+function placed(found: readonly string[], here: readonly string[], value: Raw | undefined): string {
+  const isInside = here.length > 0 && here.every((step, index) => found[index] === step)
+  if (isInside) return `, did you mean \`${written(found, here.length, value)}\`?`
+  if (here.length > 2 && found.length === 3 && found[0] === here[0])
+    return `, did you mean \`${written(found, 2, value)}\` one level further out?`
+  if (found[1] === ANY) {
+    const kind = found[0] === 'groups' ? 'a group' : 'a plug'
+    return `: it belongs to ${kind}, below \`${found[0]}\` and its name: \`${written(found, 2, value)}\``
+  }
+  return `, did you mean \`${written(found, 0, value)}\` at the very beginning of a line?`
+}
+
+/** The settings that are called so, with or without the sections they are in: `interval`, `poll_interval`. */
+function pathsCalled(name: string): string[][] {
+  return listPaths().filter((path) => namesOf(path).includes(name))
+}
+
+/** The setting that other programs call so, or whose name is spelled nearly so. */
+function settingLike(name: string, here: readonly string[]): string[] | undefined {
+  const foreign = FOREIGN.get(name)
+  if (foreign)
+    return closest(
+      listPaths().filter((path) => endsWith(path, foreign)),
+      here,
+    )
+  const joined = listPaths().flatMap((path) => namesOf(path).filter((each) => each.includes('_')))
+  const similar = nearest(name, joined)
+  return similar === undefined ? undefined : closest(pathsCalled(similar), here)
+}
+
+function endsWith(path: readonly string[], end: readonly string[]): boolean {
+  return end.every((step, index) => path[path.length - end.length + index] === step)
+}
+
+/** `interval`, `poll_interval` … */
+function namesOf(path: readonly string[]): string[] {
+  const steps = path.filter((step) => step !== ANY)
+  return steps.map((_, index) => steps.slice(index).join('_'))
+}
+
+/** The one that is the fewest levels away from where the key stands; one of the bridge before one of plugs. */
+function closest(paths: readonly string[][], here: readonly string[]): string[] | undefined {
+  const distance = (path: readonly string[]) => {
+    const different = here.findIndex((step, index) => path[index] !== step)
+    const common = different === -1 ? here.length : different
+    return here.length + path.length - 2 * common + (path[1] === ANY ? 0.5 : 0)
+  }
+  return paths.toSorted((a, b) => distance(a) - distance(b))[0]
+}
+
+/** `poll: {interval: 5s}`: the setting from the `depth`th key on. */
+function written(path: readonly string[], depth: number, value: Raw | undefined): string {
+  const [last = '', ...around] = path.slice(depth).toReversed()
+  const schema = schemaAt(path)
+  const form = keysAt(path).length > 0 ? '{…}' : '…'
+  const shown = typeof value === 'string' && schema && fits(schema, value) ? plain(value) : form
+  return around.reduce((inside, key) => `${key === ANY ? 'power' : key}: {${inside}}`, `${last}: ${shown}`)
+}
+
+/** How what stands at `path` is written, where something of another kind was. @param expected by the schema */
+export function formAdvice(expected: string, path: Path, value: Raw | undefined): string {
+  const name = shownKey(path.at(-1) ?? '')
+  if (expected === 'array') return listAdvice(name, value)
+  const [, glued] = (typeof value === 'string' && /^([a-z_]+):\S/.exec(value)) || []
+  if (glued !== undefined && keysAt(path).includes(glued)) return `: a space is missing after \`${glued}:\``
+  const fixed = FORMS.get(path.length === 2 ? `${path[0]}.${ANY}` : path.join('.'))
+  if (fixed !== undefined) return `: ${fixed(name, value)}`
+  const keys = keysAt(path).filter((key) => key !== ANY)
+  if (path.length === 0 || keys.length === 0) return ''
+  if (Array.isArray(value)) return `: write its settings without "- ": \`${name}: {${keys[0]}: …}\``
+  const [key = '', shown] = memberFor(value, path, keys)
+  return `: write it as \`${name}: {${key}: ${shown}}\``
+}
+
+const DASH = (value: Raw | undefined) => (Array.isArray(value) ? ' in place of "- "' : '')
+
+const FORMS = new Map<string, (name: string, value: Raw | undefined) => string>([
+  ['devices', (_, value) => `name each plug${DASH(value)}: \`desk: {host: …, token: …}\``],
+  ['groups', (_, value) => `name each group${DASH(value)}: \`evening: {members: […]}\``],
+  [
+    `devices.${ANY}`,
+    (name) =>
+      keysAt(['devices', ANY]).includes(name)
+        ? 'indent it further than the name of its plug'
+        : `write it as \`${name}: {host: …, token: …}\``,
+  ],
+  [`groups.${ANY}`, (name) => `write it as \`${name}: {members: […]}\``],
+])
+
+/** The setting of a mapping that a single value in its place was meant for, and the value as it may be shown. */
+function memberFor(
+  value: Raw | undefined,
+  path: Path,
+  keys: readonly string[],
+): [key: string | undefined, shown: string] {
+  const text = typeof value === 'string' ? value : ''
+  const found = keys.find((key) => {
+    const schema = schemaAt([...path, key])
+    return schema !== undefined && (schema.type !== 'boolean' || key === 'enabled') && fits(schema, text)
+  })
+  return found === undefined ? [keys[0], '…'] : [found, plain(text)]
+}
+
+const FLAGS = new Map([
+  ['true', 'true'],
+  ['yes', 'true'],
+  ['on', 'true'],
+  ['false', 'false'],
+  ['no', 'false'],
+  ['off', 'false'],
+])
+
+function plain(text: string): string {
+  return FLAGS.get(text.toLowerCase()) ?? text
+}
+
+/** Whether the text is a value of the setting, and of a kind that is never secret. */
+function fits(schema: JsonSchema, text: string): boolean {
+  if (isDuration({path: [], schema})) return readDuration(text) > 0
+  if (schema.type === 'boolean') return FLAGS.has(text.toLowerCase())
+  return schema.enum?.some((value) => value === text) ?? false
+}
+
+function listAdvice(name: string, value: Raw | undefined): string {
+  const members = typeof value === 'string' ? [value] : Object.keys(value ?? {})
+  const shown = members.map((member) => (quoted(member) === `"${member}"` ? member : '…'))
+  return `: write it as \`${name}: [${shown.join(', ') || '…'}]\``
+}

@@ -1,0 +1,92 @@
+/** The lines of a YAML text as a person sees them: what is wrong with the indentation shows there, and not in what was parsed. */
+export class Lines {
+  readonly #text: string
+  readonly #starts: number[] = [0]
+
+  constructor(text: string) {
+    this.#text = text
+    for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) this.#starts.push(at + 1)
+  }
+
+  /** The line, from 0, in which `offset` is. */
+  at(offset: number): number {
+    let [low, high] = [0, this.#starts.length - 1]
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2)
+      if (this.start(middle) <= offset) low = middle
+      else high = middle - 1
+    }
+    return low
+  }
+
+  start(line: number): number {
+    return this.#starts[line] ?? this.#text.length
+  }
+
+  /** Without the line break. */
+  text(line: number): string {
+    return this.#text.slice(this.start(line), this.start(line + 1)).replace(/\r?\n$/, '')
+  }
+
+  slice(start: number, end: number): string {
+    return this.#text.slice(start, end)
+  }
+
+  /** From `offset` to the end of its line. */
+  textFrom(offset: number): string {
+    const line = this.at(offset)
+    return this.text(line).slice(offset - this.start(line))
+  }
+
+  /** From the beginning of its line to `offset`. */
+  textBefore(offset: number): string {
+    return this.#text.slice(this.start(this.at(offset)), offset)
+  }
+
+  /** How many spaces are before the text. */
+  indent(line: number): number {
+    return /^ */.exec(this.text(line))?.[0].length ?? 0
+  }
+
+  /** Whether the line is an entry of a list. */
+  isEntry(line: number): boolean {
+    return /^ *-(?: |$)/.test(this.text(line))
+  }
+
+  /** The name of the setting that the line begins with, if it is a plain word. */
+  key(line: number): string | undefined {
+    return /^\s*(?:- +)?([a-z_]{1,40}):/.exec(this.text(line))?.[1]
+  }
+
+  /** The nearest line above that says something. */
+  before(line: number): number | undefined {
+    for (let at = line - 1; at >= 0; at--) if (this.#says(at)) return at
+    return undefined
+  }
+
+  /** The nearest line below that says something. */
+  after(line: number): number | undefined {
+    for (let at = line + 1; at < this.#starts.length; at++) if (this.#says(at)) return at
+    return undefined
+  }
+
+  /** The columns in which the sections around the line begin, from the outermost on. */
+  columnsAbove(line: number): number[] {
+    const columns: number[] = []
+    for (let at = this.before(line); at !== undefined; at = this.before(at))
+      if (columns.length === 0 || this.indent(at) < (columns[0] ?? 0)) columns.unshift(this.indent(at))
+    return columns
+  }
+
+  /** The first line below that is indented less. */
+  endOfBlock(line: number): number {
+    const indent = this.indent(line)
+    for (let at = this.after(line); at !== undefined; at = this.after(at))
+      if (this.indent(at) < indent) return at
+    return this.#starts.length
+  }
+
+  #says(line: number): boolean {
+    return /^\s*[^\s#]/.test(this.text(line))
+  }
+}
