@@ -14,7 +14,7 @@ import {brokenGroups} from './config/groups.ts'
 import {foreignHosts} from './config/hosts.ts'
 import {stateFolder, stateFolderProblem} from './config/locations.ts'
 import {definitionsIn, type ModelFile, modelFilesIn, readModelFolder} from './config/model-files.ts'
-import {brokenRules, hasSettingsBeside} from './config/plugs.ts'
+import {type Broken, brokenRules, hasSettingsBeside} from './config/plugs.ts'
 import {ConfigError, type Finding, type Message, type Place, said, shownKey} from './config/problems.ts'
 import {type Config, configSchema} from './config/schema.ts'
 import {isSetting, keysAt} from './config/settings.ts'
@@ -202,6 +202,8 @@ class Parsing {
   readonly #problems: Finding[]
   /** Paths without a value for a reason that was reported: what the schema says about the gap would only confuse. */
   readonly #gaps = new Set<string>()
+  /** Paths of values that are the content of a file. */
+  readonly #fromFiles = new Set<string>()
   /** What came from elsewhere may be secret whatever the setting: it is not repeated. */
   readonly #unseen = new Redactor()
   #written: Raw | undefined
@@ -240,12 +242,23 @@ class Parsing {
       brokenGroups(written),
       brokenTopics(written),
       takenByAttributes(written, own.models),
+      this.#spacedPassword(),
     ]
     for (const {path, message} of rules.flat()) if (!this.#isGap(path)) this.#report(path, message)
     this.#problems.push(...this.#sources.problems, ...own.problems)
     if (understood.success && this.#problems.length === 0)
       return this.#located(understood.data, own.models.length > 0 ? new Catalogue(own.models) : builtIn)
     throw new ConfigError(this.#problems.sort(byPlace(this.#yaml.file)))
+  }
+
+  /** A password may have a space at an end, but one that was copied along is likelier. What a file holds is taken as it is. */
+  #spacedPassword(): Broken[] {
+    const path = ['mqtt', 'password']
+    const password = this.#valueAt(path)
+    const isSpaced = typeof password === 'string' && password.trim() !== password && !/[\r\n]$/.test(password)
+    const message =
+      'expected no space at the beginning or end: take it away, or read a password that has one with `!file`'
+    return isSpaced && !this.#fromFiles.has(JSON.stringify(path)) ? [{path, message}] : []
   }
 
   /** What to throw for a problem at `path` that shows after everything was understood. */
@@ -279,6 +292,8 @@ class Parsing {
     const {overrides, misspelled} = readOverrides(this.#env, read, this.#sources.variables)
     for (const {variable, path, value} of overrides) {
       this.#places.replace(path, {file: `environment ${variable}`})
+      if ('file' in value) this.#fromFiles.add(JSON.stringify(path))
+      else this.#fromFiles.delete(JSON.stringify(path))
       const content = () => ('text' in value ? value.text : this.#sources.content(value.file))
       if (isMapping(read)) override(read, path, this.#resolve(path, content))
     }
@@ -289,6 +304,7 @@ class Parsing {
 
   #resolveTag(tag: Tag, text: string, path: Path): string {
     if (!isSetting(path)) return ''
+    if (tag === '!file') this.#fromFiles.add(JSON.stringify(path))
     if (keysAt(path).length === 0) return this.#resolve(path, () => this.#sources.resolve(tag, text))
     this.#reportGap(path, `expected its settings, got ${tag}, which stands for a single text`)
     return ''

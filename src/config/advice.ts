@@ -68,15 +68,18 @@ export function keyAdvice(key: string, path: Path, value: Raw | undefined): stri
     return ': the name of a group is the key above its settings'
   const known = keysAt(path)
   if (translated(key, known) !== undefined) return suggestion(key, known)
-  const here = path.map((step, index) =>
-    index === 1 && keysAt(path.slice(0, 1)).includes(ANY) ? ANY : String(step),
-  )
+  const here = path.map((step, index) => (index === 1 && isOfMany(path) ? ANY : String(step)))
   const exact = closest(pathsCalled(word(key)), here)
   if (exact) return placed(exact, here, value)
   const near = suggestion(key, known)
   if (near !== '') return near
   const similar = settingLike(word(key), here)
   return similar ? placed(similar, here, value) : ''
+}
+
+/** Whether the path is of one of many plugs or groups. */
+function isOfMany(path: Path): boolean {
+  return keysAt(path.slice(0, 1)).includes(ANY)
 }
 
 const OTHER_NAMES = new Map([
@@ -98,7 +101,7 @@ function placed(found: readonly string[], here: readonly string[], value: Raw | 
   const isInside = here.length > 0 && here.every((step, index) => found[index] === step)
   if (isInside) return `, did you mean \`${written(found, here.length, value)}\`?`
   if (here.length > 2 && found.length === 3 && found[0] === here[0])
-    return `, did you mean \`${written(found, 2, value)}\` one level further out?`
+    return `: it belongs to the plug itself, beside its token: \`${written(found, 2, value)}\``
   if (found[1] === ANY) {
     const kind = found[0] === 'groups' ? 'a group' : 'a plug'
     return `: it belongs to ${kind}, below \`${found[0]}\` and its name: \`${written(found, 2, value)}\``
@@ -157,9 +160,10 @@ function written(path: readonly string[], depth: number, value: Raw | undefined)
 export function formAdvice(expected: string, path: Path, value: Raw | undefined): string {
   const name = shownKey(path.at(-1) ?? '')
   if (expected === 'array') return listAdvice(name, value)
+  if (expected === 'string') return Array.isArray(value) ? ': write it without "- " and brackets' : ''
   const [, glued] = (typeof value === 'string' && /^([a-z_]+):\S/.exec(value)) || []
   if (glued !== undefined && keysAt(path).includes(glued)) return `: a space is missing after \`${glued}:\``
-  const fixed = FORMS.get(path.length === 2 ? `${path[0]}.${ANY}` : path.join('.'))
+  const fixed = FORMS.get(path.map((step, index) => (index === 1 && isOfMany(path) ? ANY : step)).join('.'))
   if (fixed !== undefined) return `: ${fixed(name, value)}`
   const keys = keysAt(path).filter((key) => key !== ANY)
   if (path.length === 0 || keys.length === 0) return ''
@@ -180,7 +184,9 @@ const FORMS = new Map<string, (name: string, value: Raw | undefined) => string>(
         ? 'indent it further than the name of its plug'
         : `write it as \`${name}: {host: …, token: …}\``,
   ],
-  [`groups.${ANY}`, (name) => `write it as \`${name}: {members: […]}\``],
+  [`groups.${ANY}`, (name, value) => `write it as \`${name}: {members: [${shownMembers(value)}]}\``],
+  [`devices.${ANY}.properties`, () => 'write it as `properties: {power: {scale: …}}`'],
+  [`devices.${ANY}.homeassistant.entities`, () => 'write it as `entities: {led: {name: …}}`'],
 ])
 
 /** The setting of a mapping that a single value in its place was meant for, and the value as it may be shown. */
@@ -194,7 +200,8 @@ function memberFor(
     const schema = schemaAt([...path, key])
     return schema !== undefined && (schema.type !== 'boolean' || key === 'enabled') && fits(schema, text)
   })
-  return found === undefined ? [keys[0], '…'] : [found, plain(text)]
+  if (found !== undefined) return [found, plain(text)]
+  return [keys.includes('name') ? 'name' : keys[0], '…']
 }
 
 const FLAGS = new Map([
@@ -218,7 +225,17 @@ function fits(schema: JsonSchema, text: string): boolean {
 }
 
 function listAdvice(name: string, value: Raw | undefined): string {
-  const members = typeof value === 'string' ? [value] : Object.keys(value ?? {})
-  const shown = members.map((member) => (quoted(member) === `"${member}"` ? member : '…'))
-  return `: write it as \`${name}: [${shown.join(', ') || '…'}]\``
+  return `: write it as \`${name}: [${shownMembers(value)}]\``
+}
+
+/** What a list has in it that was written in another form. */
+function shownMembers(value: Raw | undefined): string {
+  const members =
+    typeof value === 'string' ? [value] : Array.isArray(value) ? value : Object.keys(value ?? {})
+  const shown = members.map((member) => (typeof member === 'string' && isPlain(member) ? member : '…'))
+  return shown.join(', ') || '…'
+}
+
+function isPlain(text: string): boolean {
+  return text !== '' && quoted(text) === `"${text}"`
 }

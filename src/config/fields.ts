@@ -92,8 +92,10 @@ const CONTROLS = 'some with control characters or halves of characters in it'
 
 /** What goes into a field of an MQTT packet, where brokers refuse control characters (MQTT 5 §1.5.4). @param least characters */
 export function mqttText(least = 0) {
-  const read = (written: string) => (mqttTextProblem(written) || written.length < least ? undefined : written)
-  const got = (written: string) => mqttTextProblem(written) ?? 'nothing'
+  const read = (written: string) =>
+    mqttTextProblem(written) || written.length < least || written !== written.trim() ? undefined : written
+  const got = (written: string) =>
+    mqttTextProblem(written) ?? (written === '' ? 'nothing' : 'nothing but spaces')
   return scalar({most: ANY_LENGTH, expected: 'text', read, got, keywords: {type: 'string'}})
 }
 
@@ -323,6 +325,8 @@ function describeToken(written: string): string {
   if (HIDDEN.test(digitsOf(written) ?? ''))
     return 'zeros or ff, which a plug that hides its token shows in its place: this is not the token itself'
   if (LIKE_A_TAG.test(written)) return AS_TEXT
+  if (readToken(written.replace(/^0x|[\s:-]/gi, '')))
+    return 'them with something between or before: take that away'
   if (!/^[0-9a-f]*$/i.test(written)) return `${written.length} characters, not all of them hex digits`
   return written.length === 96 ? '96 that are not a token from an iOS backup' : String(written.length)
 }

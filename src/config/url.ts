@@ -64,8 +64,12 @@ function hasLoginInSight(written: string): boolean {
   return end !== -1 && after.includes('@', end)
 }
 
+/** What is wrong with what stands behind the login of something that is no URL. */
 function portProblem(written: string): string | undefined {
-  const [, port] = /:\/\/(?:[^/?#]*@)?(?:[^/?#@:[\]]*|\[[^\]]*\]):([^/?#]*)/.exec(written) ?? []
+  const [, authority = ''] = /:\/\/([^/?#]*)/.exec(written) ?? []
+  const [, host, port] =
+    /^(\[[^\]]*\]|[^:]*)(?::(.*))?$/s.exec(authority.slice(authority.lastIndexOf('@') + 1)) ?? []
+  if (host === '') return 'one without a host'
   if (port === undefined) return undefined
   return /^\d+$/.test(port) ? 'one whose port is above 65535' : 'one whose port is no number'
 }

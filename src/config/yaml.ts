@@ -155,17 +155,18 @@ class Reader {
 
   #scalar(scalar: Scalar, path: Path): string | undefined {
     const written = scalar.source ?? ''
-    this.#reportSlip(scalar, path)
+    const isMeant = !this.#reportSlip(scalar, path)
     const tag = TAGS.find((known) => known === scalar.tag)
-    if (tag) return this.#options.resolve(tag, written, path)
+    if (tag && isMeant) return this.#options.resolve(tag, written, path)
     return isNull(scalar) ? undefined : written
   }
 
-  /** What the writer of a text did not mean, although it is YAML. */
-  #reportSlip(scalar: Scalar, path: Path): void {
+  /** What the writer of a text did not mean, although it is YAML. @returns whether there is something */
+  #reportSlip(scalar: Scalar, path: Path): boolean {
     const isUnused = () => ![...this.#anchored.values()].includes(scalar)
     const slip = slipIn(scalar, this.#yaml.text, isUnused)
     if (slip !== undefined) this.#options.report(path, slip)
+    return slip !== undefined
   }
 
   /** Whether nothing is left of a value because `#` begins a comment. */
