@@ -9,19 +9,31 @@ import {formAdvice, keyAdvice, meantHere} from './config/advice.ts'
 import {takenByAttributes} from './config/attributes.ts'
 import {editedFile} from './config/edit.ts'
 import {type Environment, override, readOverrides} from './config/environment.ts'
+import {exposedFiles} from './config/exposure.ts'
 import {LONGEST_DOCUMENT, readText, reason} from './config/files.ts'
 import {brokenGroups} from './config/groups.ts'
 import {foreignHosts} from './config/hosts.ts'
 import {stateFolder, stateFolderProblem} from './config/locations.ts'
 import {definitionsIn, type ModelFile, modelFilesIn, readModelFolder} from './config/model-files.ts'
 import {type Broken, brokenRules, hasSettingsBeside} from './config/plugs.ts'
-import {ConfigError, type Finding, type Message, type Place, said, shownKey} from './config/problems.ts'
+import {
+  ConfigError,
+  type Finding,
+  type Message,
+  MOST_TOLD,
+  type Place,
+  said,
+  shownKey,
+  type Warning,
+} from './config/problems.ts'
 import {type Config, configSchema} from './config/schema.ts'
 import {isSetting, keysAt} from './config/settings.ts'
 import {FileSignatures, settled} from './config/settled.ts'
 import {filesNamed, type ReadFile, readAhead, Sources, Unresolved} from './config/sources.ts'
 import type {Tag} from './config/tags.ts'
+import {changedTexts} from './config/texts.ts'
 import {brokenTopics} from './config/topics.ts'
+import {type Caution, cautionsAbout, exposed} from './config/warnings.ts'
 import {
   isNull,
   type Path,
@@ -43,7 +55,7 @@ export {exposedFiles} from './config/exposure.ts'
 export {parseDuration, parseToken} from './config/fields.ts'
 export {configPath, stateFolder} from './config/locations.ts'
 export {nameProblem} from './config/names.ts'
-export {ConfigError, type Problem} from './config/problems.ts'
+export {ConfigError, describe, type Problem, type Warning} from './config/problems.ts'
 export {
   type Config,
   type DeviceConfig,
@@ -71,6 +83,12 @@ export interface ParseOptions {
  */
 export async function loadConfig(file: string, env: Environment = process.env): Promise<Config> {
   return understood(parseYaml(await textOf(file), file), env)
+}
+
+/** The configuration and every file that it names, whether or not they can be read. Never rejects. */
+export async function configFiles(file: string, env: Environment = process.env): Promise<string[]> {
+  const text = await readText(file, LONGEST_DOCUMENT).catch(() => '')
+  return [file, ...filesNamed(parseYaml(text, file), env)]
 }
 
 export interface ReloadOptions {
@@ -177,7 +195,8 @@ async function understood(yaml: YamlFile, env: Environment, signatures?: FileSig
   const config = parsing.run(folder === undefined ? [] : await readModelFolder(folder))
   const problem = await stateFolderProblem(config.state_dir)
   if (problem !== undefined) throw parsing.refusal(['state_dir'], problem)
-  return config
+  const exposures = (await exposedFiles(yaml.file, config)).map(exposed)
+  return {...config, warnings: [...parsing.warnings(exposures), ...config.warnings]}
 }
 
 /**
@@ -267,11 +286,35 @@ class Parsing {
     return new ConfigError(this.#problems)
   }
 
-  #located(config: z.output<typeof configSchema>, catalogue: Catalogue): Config {
-    const {state_dir} = config
+  /** What is found, with its places, in the order of the file: the first hundred, and how many more. */
+  warnings(found: readonly Caution[]): Warning[] {
+    const placed = found.map(({code, path, message, place = this.#placeOf(path)}) => ({
+      ...place,
+      path: this.#shown(path),
+      message,
+      code,
+    }))
+    const {file} = this.#yaml
+    const told = placed.sort(byPlace(file)).slice(0, MOST_TOLD)
+    const more = placed.length - told.length
+    return [
+      ...told.map((each) => ({...each, message: this.#unseen.scrub(said(each.message))})),
+      ...(more > 0 ? [{file, path: '', message: `and ${more} more warnings`, code: 'more'}] : []),
+    ]
+  }
+
+  #warningsAbout(config: Config): Warning[] {
+    const {secretsFile} = this.#sources
+    const texts = changedTexts(this.#yaml, this.written, this.#places, secretsFile)
+    return this.warnings([...texts, ...cautionsAbout(config)])
+  }
+
+  #located(settings: z.output<typeof configSchema>, catalogue: Catalogue): Config {
+    const {state_dir} = settings
     const folder =
       state_dir === undefined ? stateFolder(this.#env) : resolve(dirname(this.#yaml.file), state_dir)
-    return {...config, state_dir: folder, catalogue}
+    const config = {...settings, state_dir: folder, catalogue, warnings: []}
+    return {...config, warnings: this.#warningsAbout(config)}
   }
 
   #read(): Raw {
@@ -365,9 +408,16 @@ class Parsing {
   }
 
   #report(path: Path, message: Message): void {
-    const place = this.#places.find(path) ?? {file: this.#yaml.file}
     const seen = () => this.#unseen.scrub(said(message))
-    this.#problems.push({...place, path: this.#asWritten(path).map(shownKey).join('.'), message: seen})
+    this.#problems.push({...this.#placeOf(path), path: this.#shown(path), message: seen})
+  }
+
+  #placeOf(path: Path): Place {
+    return this.#places.find(path) ?? {file: this.#yaml.file}
+  }
+
+  #shown(path: Path): string {
+    return this.#asWritten(path).map(shownKey).join('.')
   }
 
   /** A single value that stands for a list of one has no index. */

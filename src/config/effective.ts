@@ -7,7 +7,7 @@ import {isDuration, listSettings} from './settings.ts'
 type Json = string | number | boolean | null | Json[] | {[key: string]: Json}
 
 /** The configuration with all defaults as plain JSON, spelled like the file. Every secret is a mask. */
-export function maskedConfig({catalogue: _, ...config}: Config): Json {
+export function maskedConfig({catalogue: _, warnings: __, ...config}: Config): Json {
   const durations = new Set(
     listSettings()
       .filter(isDuration)

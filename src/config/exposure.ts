@@ -21,11 +21,17 @@ export async function exposedFiles(file: string, config: Config): Promise<string
       .map(async (each) => {
         if (!(await isReadableByAll(each))) return false
         const text = (await readText(each, LONGEST_DOCUMENT)).toLowerCase()
-        return secrets.some((secret) => secret !== '' && text.includes(secret))
+        const tokens = new Set(text.match(/[0-9a-f]{32,}/g))
+        return secrets.some((secret) => tokens.has(secret) || isPasswordIn(text, secret))
       })
       .map((answer) => answer.catch(() => false)),
   )
   return files.filter((_, index) => exposed[index])
+}
+
+/** Tokens are looked up: to search the text for each of ten thousand takes seconds. */
+function isPasswordIn(text: string, secret: string): boolean {
+  return secret !== '' && !/^[0-9a-f]{32}$/.test(secret) && text.includes(secret)
 }
 
 /** A folder that others cannot pass keeps all that is in it from them. */

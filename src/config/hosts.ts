@@ -1,5 +1,6 @@
 /** Which addresses a plug can have, and which a request may name. */
-import {isIPv4} from 'node:net'
+import {BlockList, isIP, isIPv4} from 'node:net'
+import {networkInterfaces} from 'node:os'
 import type {Edit, Written} from '../bridge/controls.ts'
 import {type Finding, quoted} from './problems.ts'
 
@@ -26,6 +27,39 @@ const PRIVATE: readonly Range[] = [
 /** Whether one device can have the IPv4 address. */
 export function isOfOneDevice(address: string): boolean {
   return !isWithin(address, NO_DEVICE)
+}
+
+/** What providers give to customers (RFC 4291 §2.4). */
+const GLOBAL_IPV6 = new BlockList()
+GLOBAL_IPV6.addSubnet('2000::', 3, 'ipv6')
+
+/**
+ * Whether an IPv4 or IPv6 address is somewhere on the internet: outside of private networks, and of those that this machine is in.
+ * A name is not looked up, and is not public.
+ */
+export function isPublic(address: string, interfaces: typeof networkInterfaces = networkInterfaces): boolean {
+  const isGlobal = isIPv4(address)
+    ? isOfOneDevice(address) && !isWithin(address, PRIVATE)
+    : isIP(address) === 6 && GLOBAL_IPV6.check(address, 'ipv6')
+  return isGlobal && !isInOwnNetwork(address, interfaces)
+}
+
+function isInOwnNetwork(address: string, interfaces: typeof networkInterfaces): boolean {
+  const own = new BlockList()
+  for (const {address: first, cidr, family} of Object.values(interfacesOf(interfaces)).flatMap(
+    (all) => all ?? [],
+  ))
+    if (cidr) own.addSubnet(first, Number(cidr.split('/')[1]), family === 'IPv4' ? 'ipv4' : 'ipv6')
+  return own.check(address, isIPv4(address) ? 'ipv4' : 'ipv6')
+}
+
+/** None where the system does not tell. */
+function interfacesOf(interfaces: typeof networkInterfaces): ReturnType<typeof networkInterfaces> {
+  try {
+    return interfaces()
+  } catch {
+    return {}
+  }
 }
 
 /**

@@ -14,6 +14,12 @@ export interface Problem extends Place {
   message: string
 }
 
+/** What is valid, and still cannot work, is dangerous or is not what was written. */
+export interface Warning extends Problem {
+  /** The kind, in one word, for programs. docs/configuration.md lists them. */
+  code: string
+}
+
 /** What to say of a problem. What takes long to find out, such as what was meant, is found out for those that are told. */
 export type Message = string | (() => string)
 
@@ -23,7 +29,7 @@ export interface Finding extends Omit<Problem, 'message'> {
 }
 
 /** More problems than this at once are one mistake, made everywhere: nobody reads them, and a log or broker has to carry them. */
-const MOST_TOLD = 100
+export const MOST_TOLD = 100
 
 /**
  * Thrown with the first hundred problems, and how many more there are. Its message has one line for each:
@@ -57,7 +63,8 @@ export function said(message: Message): string {
   return typeof message === 'string' ? message : message()
 }
 
-function describe({file, line, column, path, message}: Problem): string {
+/** One line: `config.yaml:12:5 devices.desk.token: expected …`. */
+export function describe({file, line, column, path, message}: Problem): string {
   const place = line === undefined ? file : `${file}:${line}:${column ?? 1}`
   return path ? `${place} ${path}: ${message}` : `${place}: ${message}`
 }

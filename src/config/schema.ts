@@ -8,7 +8,7 @@ import {MIIO_PORT} from '../miio/packet.ts'
 import type {Catalogue} from '../models/index.ts'
 import type {Secret} from '../secret.ts'
 import * as a from './fields.ts'
-import {kindOf} from './problems.ts'
+import {kindOf, type Warning} from './problems.ts'
 import {pemProblems, plain} from './tls.ts'
 
 const SECOND = 1_000
@@ -275,9 +275,13 @@ export const configSchema = mapping({
 
 /**
  * `state_dir` is always there: the default depends on who runs the bridge. `catalogue` has the definitions found in `models`
- * beside those that come with the program. Durations are milliseconds.
+ * beside those that come with the program. `warnings` has what is valid and still needs a look. Durations are milliseconds.
  */
-export type Config = z.output<typeof configSchema> & {state_dir: string; catalogue: Catalogue}
+export type Config = z.output<typeof configSchema> & {
+  state_dir: string
+  catalogue: Catalogue
+  warnings: readonly Warning[]
+}
 export type MqttConfig = Config['mqtt']
 export type PollConfig = Config['poll']
 export type DeviceConfig = z.output<typeof device>

@@ -44,12 +44,18 @@ export class Sources {
   readonly #folder: string
   readonly #env: Environment
   readonly #readFile: ReadFile
+  #secretsFile: YamlFile | undefined
   #secrets: ReadonlyMap<string, Raw> | undefined
 
   constructor(file: string, env: Environment, readFile: ReadFile) {
     this.#folder = dirname(file)
     this.#env = env
     this.#readFile = readFile
+  }
+
+  /** secrets.yaml, once something in it was asked for. */
+  get secretsFile(): YamlFile | undefined {
+    return this.#secretsFile
   }
 
   /** @throws Unresolved */
@@ -95,6 +101,7 @@ export class Sources {
   #readSecrets(): ReadonlyMap<string, Raw> {
     const file = resolve(this.#folder, SECRETS)
     const yaml = parseYaml(this.content(file), file)
+    this.#secretsFile = yaml
     this.problems.push(...yaml.problems)
     if (!yaml.readable) return new Map()
     const places = new Places()

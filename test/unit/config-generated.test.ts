@@ -41,8 +41,8 @@ describe('config.example.yaml', () => {
   it('is valid, names the schema for editors, and shows the defaults where it shows any', async () => {
     const text = await readFile('config.example.yaml', 'utf8')
     expect(text).toMatch(/^# yaml-language-server: \$schema=\.\/config\.schema\.json\n/)
-    const {devices, ...shown} = parseConfig(text, {file: 'config.example.yaml', env: {}})
-    const {devices: none, ...defaults} = parseConfig('', {file: 'config.yaml', env: {}})
+    const {devices, warnings: _, ...shown} = parseConfig(text, {file: 'config.example.yaml', env: {}})
+    const {devices: none, warnings: __, ...defaults} = parseConfig('', {file: 'config.yaml', env: {}})
     expect(shown).toEqual(defaults)
     expect(Object.keys(devices)).toEqual(['desk', 'kitchen/kettle'])
     expect(none).toEqual({})
