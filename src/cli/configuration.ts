@@ -1,20 +1,40 @@
 /** The configuration as commands use it, and `check`. */
 import {access} from 'node:fs/promises'
+import {join} from 'node:path'
+import {fileURLToPath} from 'node:url'
 import type {Command} from 'commander'
-import {type Config, ConfigError, configPath, loadConfig, type Problem} from '../config.ts'
+import {
+  type Config,
+  ConfigError,
+  configFiles,
+  configPath,
+  describe,
+  loadConfig,
+  type Problem,
+  type Warning,
+} from '../config.ts'
 import {builtIn, type Catalogue} from '../models/index.ts'
-import {CommandFailed, EXIT} from './exit.ts'
+import {CommandFailed, EXIT, UsageError} from './exit.ts'
 import {count, type Terminal} from './terminal.ts'
+import {codeOf, unreadable, whoMayRead} from './unreadable.ts'
 
 interface Options {
   config?: string
+}
+
+interface CheckOptions extends Options {
+  strict?: boolean
 }
 
 export function checkCommand(program: Command, terminal: Terminal): void {
   program
     .command('check')
     .description('check the configuration, and list every problem in it')
-    .action((_options: unknown, command: Command) => check(command.optsWithGlobals<Options>(), terminal))
+    .argument('[file]', 'another file than the one that the bridge would use')
+    .option('--strict', 'fail on warnings, too')
+    .action((file: string | undefined, _options: unknown, command: Command) =>
+      check(file, command.optsWithGlobals<CheckOptions>(), terminal),
+    )
 }
 
 /** The configuration a command works with. @throws CommandFailed 78 that lists every problem in it */
@@ -33,12 +53,17 @@ export async function configurationIfAny(
 ): Promise<Config | undefined> {
   if (option !== undefined) return load(option)
   const file = await configPath(option, process.env)
-  if (!(await exists(file))) return undefined
+  if (await isMissing(file)) return undefined
   try {
     return await loadConfig(file)
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    terminal.note(`going on without ${file}, which is not valid: see \`miio2mqtt check\``)
+    const secret = await unreadable(await configFiles(file))
+    terminal.note(
+      secret === undefined
+        ? `going on without ${file}, which is not valid: see \`miio2mqtt check\``
+        : `going on without ${file}: this user may not read ${secret}. ${await whoMayRead(secret)}`,
+    )
     return undefined
   }
 }
@@ -48,19 +73,48 @@ export async function catalogueIfAny(option: string | undefined, terminal: Termi
   return (await configurationIfAny(option, terminal))?.catalogue ?? builtIn
 }
 
-async function check({config: option}: Options, terminal: Terminal): Promise<void> {
-  const file = await configPath(option, process.env)
-  const invalid = (problems: readonly Problem[]) =>
-    terminal.line(JSON.stringify({valid: false, file, problems}))
-  const {devices, groups, catalogue} = await load(file, terminal.json ? invalid : undefined)
+async function check(
+  argument: string | undefined,
+  {config: option, strict = false}: CheckOptions,
+  terminal: Terminal,
+): Promise<void> {
+  const file = await configPath(fileToCheck(argument, option), process.env)
+  const invalid = (problems: readonly Problem[]) => {
+    if (terminal.json) terminal.line(JSON.stringify({valid: false, file, problems}))
+  }
+  const {devices, groups, catalogue, warnings} = await load(file, invalid)
+  if (strict && warnings.length > 0) {
+    invalid(warnings)
+    throw refused(
+      `${lines(warnings)}\n${file} has ${count(warnings.length, 'warning')}, and --strict takes none`,
+    )
+  }
   const names = Object.keys(devices)
   const also = {groups: Object.keys(groups), models: [...catalogue.own]}
   const more = Object.entries(also).filter(([, found]) => found.length > 0)
-  const lines = more.map(([key, found]) => `\n${listed(found, key === 'groups' ? 'group' : 'own model')}`)
-  terminal.result(
-    {valid: true, file, devices: names, ...Object.fromEntries(more)},
-    `${file} is valid: ${listed(names, 'plug')}${lines.join('')}`,
-  )
+  const said = [
+    `${file} is valid: ${listed(names, 'plug')}`,
+    ...more.map(([key, found]) => listed(found, key === 'groups' ? 'group' : 'own model')),
+    ...(warnings.length > 0
+      ? [terminal.paint('bold', `${count(warnings.length, 'warning')}:`), lines(warnings)]
+      : []),
+  ]
+  terminal.result({valid: true, file, devices: names, ...Object.fromEntries(more), warnings}, said.join('\n'))
+}
+
+/** @throws UsageError for two files, and for what is no file */
+function fileToCheck(argument: string | undefined, option: string | undefined): string | undefined {
+  if (argument !== undefined && option !== undefined)
+    throw new UsageError('expected one file, got one as an argument and one with --config')
+  if (argument === '-')
+    throw new UsageError(
+      'expected a file, got "-": standard input is not read, since the files beside the configuration are a part of it',
+    )
+  return argument ?? option
+}
+
+function lines(warnings: readonly Warning[]): string {
+  return warnings.map(describe).join('\n')
 }
 
 function listed(names: readonly string[], what: string): string {
@@ -77,25 +131,33 @@ async function load(
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     onInvalid(error.problems)
-    const advice = (await isMissing(file)) ? FIRST_TIME : ''
-    throw new CommandFailed(error.message + advice, {exitCode: EXIT.configuration, code: 'configuration'})
+    throw refused([error.message, ...(await adviceOn(file))].join('\n'))
   }
 }
 
-const FIRST_TIME = `
-Copy config.example.yaml to config.yaml to begin, or name your file with --config. \`miio2mqtt demo\` needs none.`
-
-/** A file that may not be read is not missing. */
-function isMissing(path: string): Promise<boolean> {
-  return access(path).then(
-    () => false,
-    (error: NodeJS.ErrnoException) => error.code === 'ENOENT',
-  )
+function refused(message: string): CommandFailed {
+  return new CommandFailed(message, {exitCode: EXIT.configuration, code: 'configuration'})
 }
 
-function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  )
+/** What else to say of a configuration that was refused: lines about the file itself. */
+async function adviceOn(file: string): Promise<string[]> {
+  if (await isMissing(file)) return [await firstTime(file)]
+  const inside = join(file, 'config.yaml')
+  if ((await codeOf(access(inside))) === undefined) return [`Did you mean ${inside}?`]
+  const secret = await unreadable(await configFiles(file))
+  return secret === undefined ? [] : [await whoMayRead(secret)]
+}
+
+/** Beside `dist` in the package, and beside `src` in a clone. */
+const EXAMPLE = fileURLToPath(new URL('../../config.example.yaml', import.meta.url))
+
+async function firstTime(file: string): Promise<string> {
+  const example = (await isMissing(EXAMPLE)) ? 'config.example.yaml' : EXAMPLE // a container has none
+  return `Copy ${example} to ${file} to begin, or name your file with --config. \`miio2mqtt demo\` needs none.`
+}
+
+/** A file that may not be read is not missing, and neither is one in a folder that may not be entered. */
+async function isMissing(path: string): Promise<boolean> {
+  const code = await codeOf(access(path))
+  return code === 'ENOENT' || code === 'ENOTDIR'
 }

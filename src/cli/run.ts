@@ -7,7 +7,6 @@ import {
   type Config,
   configPath,
   editConfig,
-  exposedFiles,
   reloadConfig,
   removeUnfinishedEdits,
   secretsOf,
@@ -29,6 +28,7 @@ import {CommandFailed, EXIT, UsageError} from './exit.ts'
 import {type Prepared, Runner, STOP_MS} from './runner.ts'
 import {Hangup, interrupted} from './signals.ts'
 import {Spacing} from './spacing.ts'
+import {Warned} from './warned.ts'
 
 const TELL_MS = 300
 const HEARTBEAT_MS = 30_000
@@ -51,6 +51,7 @@ interface Process {
   redactor: Redactor
   notifier: SystemdNotifier
   restarts: Spacing
+  warned: Warned
 }
 
 export function runCommand(program: Command): void {
@@ -77,7 +78,7 @@ async function run({config: option, debug}: RunOptions): Promise<void> {
   const {log, notifier} = shared
   log.info(`miio2mqtt ${version} on Node ${process.version}, time zone ${timeZone()}, configured by ${file}`)
   await removeUnfinishedEdits(file)
-  await warnOfExposed(file, config, log)
+  shared.warned.tell(config)
   const runner = makeRunner(file, shared)
   const signalled = interrupted()
   beat(runner, notifier)
@@ -85,14 +86,6 @@ async function run({config: option, debug}: RunOptions): Promise<void> {
   hangup.follow(() => reload(runner, log))
   await Promise.race([started, signalled])
   await end(await signalled, runner, shared)
-}
-
-async function warnOfExposed(file: string, config: Config, log: RootLog): Promise<void> {
-  const exposed = await exposedFiles(file, config)
-  if (exposed.length > 0)
-    log.warn(
-      `tokens or passwords can be read by every user of this machine: \`chmod 640 ${exposed.join(' ')}\``,
-    )
 }
 
 const DEBUG_ELSEWHERE =
@@ -104,15 +97,17 @@ function forTheProcess(config: Config): Process {
   const log = createLog({level, format, redactor})
   endOnTheUnexpected(log)
   process.on('SIGUSR1', () => {}) // Node.js would open its debugger, which lets anybody on this machine run code here
-  return {log, redactor, notifier: systemd(log), restarts: new Spacing(systemClock, BETWEEN_RESTARTS_MS)}
+  const restarts = new Spacing(systemClock, BETWEEN_RESTARTS_MS)
+  return {log, redactor, notifier: systemd(log), restarts, warned: new Warned(log)}
 }
 
 function makeRunner(file: string, shared: Process): Runner {
-  const {log, notifier} = shared
+  const {log, notifier, warned} = shared
   const folders = new StateFolders({clock: systemClock, random: Math.random, log})
   const runner: Runner = new Runner({
-    load: (running) => reloadConfig(file, {running, clock: systemClock}),
-    edit: (edits, running) => editConfig(file, edits, {running, clock: systemClock, random: Math.random}),
+    load: async (running) => warned.tell(await reloadConfig(file, {running, clock: systemClock})),
+    edit: async (edits, running) =>
+      warned.tell(await editConfig(file, edits, {running, clock: systemClock, random: Math.random})),
     prepare: (config) => prepare(config, folders, shared, () => runner),
     onLost: (error) => endNow(log, error),
     clock: systemClock,

@@ -42,9 +42,10 @@ export async function stateFolderProblem(folder: string): Promise<string | undef
   }
 }
 
+/** Also when nobody may look: a file in a folder that this user may not enter is there for another. */
 function exists(file: string): Promise<boolean> {
   return access(file).then(
     () => true,
-    () => false,
+    ({code}: NodeJS.ErrnoException) => code === 'EACCES',
   )
 }

@@ -306,14 +306,21 @@ describe('a mistake of whoever types', () => {
 
 describe('check', () => {
   it('names the plugs of a valid configuration, from a variable as from an option', async () => {
-    const valid = done(`${config} is valid: 3 plugs: desk, kettle, gone\n`)
-    expect(await miio2mqtt(['check', '-c', config])).toMatchObject(valid)
-    expect(await miio2mqtt(['check'], {env: {MIIO2MQTT_CONFIG: config}, cwd: '/'})).toMatchObject(valid)
-    const {stdout} = await miio2mqtt(['check', '--json'])
+    const file = join(folder, 'own-tokens.yaml')
+    const token = (digit: string) => `${TOKEN.slice(1)}${digit}`
+    await writeFile(
+      file,
+      `devices: {desk: {id: 1, token: ${token('1')}}, kitchen/kettle: {id: 2, token: ${token('2')}}}\n`,
+    )
+    const valid = done(`${file} is valid: 2 plugs: desk, kitchen/kettle\n`)
+    expect(await miio2mqtt(['check', '-c', file])).toMatchObject(valid)
+    expect(await miio2mqtt(['check'], {env: {MIIO2MQTT_CONFIG: file}, cwd: '/'})).toMatchObject(valid)
+    const {stdout} = await miio2mqtt(['check', '--json', '-c', 'own-tokens.yaml'])
     expect(JSON.parse(stdout)).toEqual({
       valid: true,
-      file: 'config.yaml',
-      devices: ['desk', 'kettle', 'gone'],
+      file: 'own-tokens.yaml',
+      devices: ['desk', 'kitchen/kettle'],
+      warnings: [],
     })
   })
 
