@@ -16,8 +16,15 @@ export interface SpecProperty {
 
 /** One property, and where it stands: short names are not unique, so the service counts as much (v3 has six called `on`). */
 export interface Found {
+  siid: number
+  /** In small letters with hyphens: `usb-switch`. */
   service: string
+  /** Whether it is the service of a relay, of a socket or of USB ports. */
+  isSwitch: boolean
+  /** In the standard's spelling where it has one (spec-names.ts). */
   property: string
+  /** As the specification spells it. */
+  called: string
   at: string
   address: Address
   about: SpecProperty
@@ -29,16 +36,28 @@ export type Meant = Record<string, Property> | string
 
 /** What each means that is known to mean something, tried in turn: properties, or why there can be none. */
 export interface Rule {
-  service?: RegExp
+  service?: RegExp | 'switch'
   property: RegExp
   /** Whether it is only of use when it can be written, too. */
   set?: true
+  /** Of the plug as a whole. */
   meaning: (found: Found) => Meant
+  /** In a service of the USB ports; nothing where it is not told. */
+  ofUsb?: (found: Found) => Meant
+  /** It is a part of the countdown, and of no use without the others (spec-countdown.ts). */
+  part?: CountdownPart
 }
+
+export type CountdownPart = 'countdown' | 'countdown_active' | 'countdown_left'
+
+const COUNTDOWN = /count-?down|delay/
+const time = {part: 'countdown', meaning: countdown} as const
+const runs = {part: 'countdown_active', meaning: countdownRuns} as const
+const left = {part: 'countdown_left', meaning: countdownLeft} as const
 
 export const rules: readonly Rule[] = [
   {
-    service: /indicator-light/,
+    service: /indicator|(^|-)led(-|$)/,
     property: /^on$/,
     set: true,
     meaning: ({address}) => ({led: say.led(address)}),
@@ -52,25 +71,36 @@ export const rules: readonly Rule[] = [
   {property: /^power-consumption$/, meaning: ({at}) => `${COUNTER} energy: {miot: ${at}, scale: 0.01}`},
   {property: /^voltage$/, meaning: (found) => inUnit(found, 'voltage', VOLTS, say.volts)},
   {property: /^electric-current$/, meaning: (found) => inUnit(found, 'current', AMPERES, say.amperes)},
+  {
+    service: /environment|humidity|sensor/,
+    property: /^temperature$/,
+    meaning: () => 'it is measured outside of the plug',
+  },
   {property: /^temperature$/, meaning: (found) => inUnit(found, 'temperature', CELSIUS, say.celsius)},
   {property: /^default-power-on-state$/, set: true, meaning: powerOnBehavior},
   {property: /^fault$/, meaning: fault},
-  {service: /^switch$|^outlet$/, property: /^mode$/, set: true, meaning: mode},
+  {service: 'switch', property: /^mode$/, set: true, meaning: mode, ofUsb: usbMode},
   {
     property: /^working-time$/,
     meaning: (found) => inUnit(found, 'working_time', MINUTES, minutes('Working time')),
   },
-  {service: /countdown|delay/, property: /^on$|enable/, set: true, meaning: countdownRuns},
-  {property: /^(left|remain|remaining|delay-remain|countdown-left)-time$/, meaning: countdownLeft},
-  {property: /^(countdown|delay)-time$/, set: true, meaning: countdown},
-  {service: /countdown|delay/, property: /^duration$/, set: true, meaning: countdown},
+  {service: COUNTDOWN, property: /^on$|enable|^active$/, set: true, ...runs},
+  {property: /^countdown-on$/, set: true, ...runs},
+  {property: /^left-time$/, ...left},
+  {service: COUNTDOWN, property: /^(left|remain|remaining)(-duration)?$/, ...left},
+  {property: /^countdown-time$/, set: true, ...time},
+  {service: COUNTDOWN, property: /^(duration|time|countdown|delay)$/, set: true, ...time},
 ]
 
 /** Scales by unit. Only these are believed: what has no unit may be tenths or thousandths (docs/protocol.md §3.3). */
 const VOLTS = {volt: 1, volts: 1, v: 1, mv: 0.001, millivolt: 0.001}
 const AMPERES = {ampere: 1, amperes: 1, a: 1, ma: 0.001, milliampere: 0.001}
 const CELSIUS = {celsius: 1}
-const MINUTES = {minutes: 1, minute: 1, seconds: 1 / 60, second: 1 / 60}
+const MINUTES = {
+  ...{minutes: 1, minute: 1, mins: 1, min: 1},
+  ...{seconds: 1 / 60, second: 1 / 60, secs: 1 / 60, sec: 1 / 60, s: 1 / 60},
+  ...{hours: 60, hour: 60, h: 60},
+}
 /** No plug carries more than 4 kW: who counts much further counts in hundredths of a watt. */
 const MOST_WATTS = 20_000
 
@@ -144,12 +174,26 @@ function fault({address, about: {list = []}}: Found): Meant {
   }
 }
 
-function mode({address, about: {list = []}}: Found): Meant {
+function mode(found: Found): Meant {
+  const meant = modeOf(found)
+  return typeof meant === 'string' ? meant : {mode: meant}
+}
+
+/** As the definitions of known strips have it (cuco-strips.ts). */
+function usbMode(found: Found): Meant {
+  const meant = modeOf(found, {...rarely, label: 'USB mode'})
+  return typeof meant === 'string' ? meant : {usb_mode: meant}
+}
+
+function modeOf(
+  {about: {list = []}, address}: Found,
+  options: Parameters<typeof say.mode>[2] = {},
+): Property | string {
   const values = list.map(({value, description}) => [value, slug(description)] as const)
   const different = new Set(values.flatMap(([, word]) => word || [])).size
   if (hasTwins(list)) return TWINS
   if (values.length === 0 || different < values.length) return 'the specification does not name its values'
-  return {mode: say.mode(address, values, {evidence: inWords(list)})}
+  return say.mode(address, values, {...options, evidence: inWords(list)})
 }
 
 function countdown(found: Found): Meant {
@@ -160,7 +204,8 @@ function countdown(found: Found): Meant {
   })
 }
 
-function countdownRuns({address}: Found): Meant {
+function countdownRuns({address, property, about: {format}}: Found): Meant {
+  if (property !== 'on' && !/^bool/i.test(format)) return `its format is ${format || 'not told'}, not bool`
   return {countdown_active: say.setting('Countdown active', address)}
 }
 
@@ -172,6 +217,7 @@ function inWords(list: readonly {value: number; description: string}[]): string 
   return `${list.map(({value, description}) => `${value} ${description}`).join(', ')} (specification)`
 }
 
+const rarely = {lane: 'rare', alone: true, disabledByDefault: true} as const
 const TWINS = 'the specification has two descriptions of one value'
 
 function hasTwins(list: readonly {value: number}[]): boolean {

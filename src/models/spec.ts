@@ -2,7 +2,9 @@
  * From a MIoT specification instance, as Xiaomi publishes them, to a definition. What the specification leaves open (scales
  * above all) is left out and said, not guessed: a wrong kWh stays in somebody's statistics for ever.
  */
-import type {Address, Model, Property} from './model.ts'
+import type {Model, Property} from './model.ts'
+import {countdownFrom, type Part} from './spec-countdown.ts'
+import {hyphened, isSwitchService, standardName} from './spec-names.ts'
 import {can, type Found, type Meant, type Rule, rules, type SpecProperty} from './spec-rules.ts'
 import * as say from './vocabulary.ts'
 
@@ -36,20 +38,26 @@ export class NoPlug extends Error {}
  */
 export function definitionFrom(spec: Spec, id?: string): Imported {
   const all = foundIn(spec)
-  const relays = relaysIn(all)
-  if (!relays['state'])
+  const switches = switchesIn(all)
+  const properties: Record<string, Property> = Object.fromEntries(
+    switches.flatMap(({as}) => (as ? [[as.name, as.property]] : [])),
+  )
+  if (!properties['state'])
     throw new NoPlug('expected a service "switch" with a property "on" that can be set, got none')
-  const properties: Record<string, Property> = {...relays}
   const notes: string[] = id === undefined ? [GUESSED] : []
   const unknown: Found[] = []
-  for (const found of all.filter(({address}) => !isAmong(relays, address))) {
+  const parts: Part[] = []
+  for (const found of all.filter((each) => !switches.some(({as, found: own}) => as && own === each))) {
     const rule = rules.find((each) => fits(each, found))
-    if (rule) notes.push(...add(properties, accessProblem(found, rule) ?? rule.meaning(found), found))
-    else unknown.push(found)
+    if (!rule) unknown.push(found)
+    else if (rule.part) parts.push({name: rule.part, found, meant: meaningOf(found, rule, switches)})
+    else notes.push(...add(properties, meaningOf(found, rule, switches), found))
   }
+  const countdown = countdownFrom(parts)
+  notes.push(...countdown.notes)
   const rest = unknown.map(({at, description}) => `${at} ${description}`).join(', ')
   if (rest) notes.push(`left out, since nothing of ours is known to mean it: ${rest}`)
-  return {model: modelOf(spec, id, properties), notes}
+  return {model: modelOf(spec, id, {...properties, ...countdown.properties}), notes}
 }
 
 const GUESSED =
@@ -61,44 +69,77 @@ const MOST_SOCKETS = 99
 /** Standard services first: one of the vendor's own may have the same name and mean something else (v3's light). */
 function foundIn({services}: Spec): Found[] {
   const ranked = [...services].sort((a, b) => Number(isOwn(a)) - Number(isOwn(b)) || byIid(a, b))
-  return ranked.flatMap((service) => {
-    const name = nameIn(service.type)
-    if (name === 'device-information') return []
-    return [...service.properties].sort(byIid).map((about) => ({
-      service: name,
-      property: nameIn(about.type),
-      at: `${service.iid}.${about.iid}`,
-      address: say.miot(service.iid, about.iid),
+  return ranked.flatMap(({iid: siid, type, description, properties}) => {
+    const service = hyphened(nameIn(type))
+    if (service === 'device-information') return []
+    return [...properties].sort(byIid).map((about) => ({
+      siid,
+      service,
+      isSwitch: isSwitchService(service, description),
+      property: standardName(nameIn(about.type), about.format),
+      called: nameIn(about.type),
+      at: `${siid}.${about.iid}`,
+      address: say.miot(siid, about.iid),
       about: {...about, list: about.list && [...about.list].sort((a, b) => a.value - b.value)},
-      description: [service.description || name, about.description || nameIn(about.type)].join(': '),
+      description: [description || nameIn(type), about.description || nameIn(about.type)].join(': '),
     }))
   })
 }
 
+/** A switch of the plug, and what it is here: nothing when no name is left for it. */
+interface Switch {
+  found: Found
+  as?: {name: string; property: Property}
+}
+
 /** The first switch is that in front of all others, wherever strips are described; USB ports say so in their description. */
-function relaysIn(all: readonly Found[]): Record<string, Property> {
-  const switches = all.filter(
-    (found) => isSwitch(found) && found.property === 'on' && can(found, 'read') && can(found, 'write'),
-  )
-  const [main, ...sockets] = switches.filter((found) => !isUsb(found))
-  const ports = switches.find(isUsb)
-  return {
-    ...(main ? {state: say.relay(main.address)} : {}),
-    ...Object.fromEntries(
-      sockets
-        .slice(0, MOST_SOCKETS)
-        .map(({address}, index) => [`state_${index + 1}`, say.socket(index + 1, address)]),
+function switchesIn(all: readonly Found[]): Switch[] {
+  const switching = all.filter((found) => isOn(found, all) && can(found, 'read') && can(found, 'write'))
+  const [main, ...sockets] = switching.filter((found) => !isUsb(found))
+  const [ports, ...otherPorts] = switching.filter(isUsb)
+  return [
+    ...(main ? [{found: main, as: {name: 'state', property: say.relay(main.address)}}] : []),
+    ...sockets.map((found, index) =>
+      index < MOST_SOCKETS
+        ? {found, as: {name: `state_${index + 1}`, property: say.socket(index + 1, found.address)}}
+        : {found},
     ),
-    ...(ports ? {usb: say.usb(ports.address)} : {}),
-  }
+    ...(ports ? [{found: ports, as: {name: 'usb', property: say.usb(ports.address)}}] : []),
+    ...otherPorts.map((found) => ({found})),
+  ]
 }
 
-function isSwitch({service}: Found): boolean {
-  return /(^|-)(switch|outlet)$/.test(service)
+/** A service may tell the same twice, as `on` and in a spelling of its vendor: then the standard's counts, else the first. */
+function isOn(found: Found, all: readonly Found[]): boolean {
+  if (!found.isSwitch) return false
+  if (found.property !== 'on') return found.property === 'usb-on'
+  const same = all.filter(({siid, property}) => siid === found.siid && property === 'on')
+  return found.called === 'on' || (same[0] === found && same.every(({called}) => called !== 'on'))
 }
 
-function isUsb({service, description}: Found): boolean {
-  return /usb/i.test(service) || /usb/i.test(description)
+function isUsb({service, called, description}: Found): boolean {
+  return [service, called, description].some((text) => /usb|type-?c\b/i.test(text))
+}
+
+/** What a property means of that which it belongs to. Sockets and USB ports may have a mode, a fault or a meter of their own. */
+function meaningOf(found: Found, rule: Rule, switches: readonly Switch[]): Meant {
+  const owner = ownerOf(found, switches)
+  const meaning = owner === 'state' ? rule.meaning : owner === 'usb' ? rule.ofUsb : undefined
+  return (
+    accessProblem(found, rule) ?? meaning?.(found) ?? `it belongs to ${inWords(owner)}, not to the whole plug`
+  )
+}
+
+/** The name of the switch in whose service it is, `state` when it is in none's; `undefined` for a switch without a name. */
+function ownerOf(found: Found, switches: readonly Switch[]): string | undefined {
+  const own = switches.find(({found: {siid}}) => siid === found.siid)
+  if (isUsb(found) && !(own && isUsb(own.found))) return 'usb'
+  return own ? own.as?.name : 'state'
+}
+
+function inWords(owner: string | undefined): string {
+  if (owner === 'usb') return 'the USB ports'
+  return owner === undefined ? 'another switch' : owner.replace('state_', 'socket ')
 }
 
 function accessProblem(found: Found, {set}: Rule): string | undefined {
@@ -107,7 +148,7 @@ function accessProblem(found: Found, {set}: Rule): string | undefined {
 }
 
 /** @returns what is to be said of what is not taken */
-function add(properties: Record<string, Property>, meant: Meant, {at, property: called}: Found): string[] {
+function add(properties: Record<string, Property>, meant: Meant, {at, called}: Found): string[] {
   if (typeof meant === 'string') return [`${at} ${called} is left out: ${meant}`]
   return Object.entries(meant).flatMap(([name, property]) => {
     const {address} = properties[name] ?? {}
@@ -119,11 +160,8 @@ function add(properties: Record<string, Property>, meant: Meant, {at, property: 
 }
 
 function fits({service, property}: Rule, found: Found): boolean {
-  return property.test(found.property) && (service?.test(found.service) ?? true)
-}
-
-function isAmong(properties: Record<string, Property>, address: Address): boolean {
-  return Object.values(properties).some((property) => property.address === address)
+  const isThere = service === 'switch' ? found.isSwitch : (service?.test(found.service) ?? true)
+  return isThere && property.test(found.property)
 }
 
 function modelOf(spec: Spec, id: string | undefined, properties: Record<string, Property>): Model {
