@@ -27,7 +27,8 @@ export function bridgeDiscovery({topics, version}: Around): DeviceMessage {
       connection: bridgeConnection(topics),
       version: bridgeVersion(topics),
       log_level: bridgeLogLevel(topics),
-      restart: bridgeButton('restart', 'Restart', topics, {
+      // Without a name: that of its class is the same, and in the language of its owner.
+      restart: bridgeButton('restart', undefined, topics, {
         entity_category: 'config',
         device_class: 'restart',
       }),
@@ -78,7 +79,7 @@ function bridgeLogLevel(topics: Topics): Component {
 }
 
 /** Sends the request of the same name. */
-function bridgeButton(verb: string, name: string, topics: Topics, look: Discovery): Component {
+function bridgeButton(verb: string, name: string | undefined, topics: Topics, look: Discovery): Component {
   return {
     ...bridgeEntity('button', verb, name, topics),
     ...look,
@@ -88,11 +89,11 @@ function bridgeButton(verb: string, name: string, topics: Topics, look: Discover
   }
 }
 
-function bridgeEntity(platform: string, key: string, name: string, {base}: Topics) {
+function bridgeEntity(platform: string, key: string, name: string | undefined, {base}: Topics) {
   return {
     platform,
     unique_id: `${bridgeId(base)}_${key}`,
     default_entity_id: `${platform}.${slug(base) || bridgeId(base)}_${key}`,
-    name,
+    ...(name === undefined ? {} : {name}),
   }
 }

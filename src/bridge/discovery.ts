@@ -115,6 +115,11 @@ export function origin(version: string) {
   return {name: 'miio2mqtt', sw_version: version}
 }
 
+/** `kitchen/kettle` is `kitchen kettle`: what stands on cards, and what a voice assistant can be told. */
+export function spoken(name: string): string {
+  return name.replaceAll('/', ' ')
+}
+
 /** `Küche/Kessel 2` is `kuche_kessel_2`: what Home Assistant itself would make of it. */
 export function slug(name: string): string {
   const plain = name.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase()

@@ -9,6 +9,7 @@ import {
   digest,
   origin,
   slug,
+  spoken,
 } from './discovery.ts'
 
 /** What of a group shows. */
@@ -30,7 +31,7 @@ export function groupDiscovery({name, area, icon}: GroupLook, {topics, version}:
   return {
     device: {
       identifiers: [id],
-      name,
+      name: spoken(name),
       manufacturer: 'miio2mqtt',
       model: 'Group',
       ...(area ? {suggested_area: area} : {}),

@@ -6,7 +6,9 @@ import type {Publisher} from './publisher.ts'
 export class Kept implements Publisher {
   readonly #publisher: Publisher
   readonly #topics: Set<string>
-  #onNew: () => void = () => {}
+  /** What was cleared last on a topic, until the broker has taken that or something lies there again. */
+  readonly #clearing = new Map<string, symbol>()
+  #onChange: () => void = () => {}
 
   /** @param before the topics of earlier runs: those on which nothing can lie are forgotten */
   constructor(publisher: Publisher, before: Iterable<string>) {
@@ -18,13 +20,16 @@ export class Kept implements Publisher {
     return this.#topics
   }
 
-  /** From now on `run` is called when there is a topic more. */
-  onNew(run: () => void): void {
-    this.#onNew = run
+  /** From now on `run` is called when there is a topic more, and when the broker has cleared one. */
+  onChange(run: () => void): void {
+    this.#onChange = run
   }
 
   publish(message: Message): void {
-    if (message.retain && message.payload !== '') this.note(message.topic)
+    if (message.retain && message.payload !== '') {
+      this.#clearing.delete(message.topic)
+      this.note(message.topic)
+    }
     this.#publisher.publish(message)
   }
 
@@ -32,19 +37,31 @@ export class Kept implements Publisher {
   note(topic: string): void {
     if (this.#topics.has(topic) || topicProblem(topic) !== undefined) return
     this.#topics.add(topic)
-    this.#onNew()
+    this.#onChange()
   }
 
   /**
-   * Has the broker keep nothing there. It may be lost on the way: the topic is still known, until it is forgotten. It never
-   * throws, since it runs in timers, where that would end the process.
+   * Has the broker keep nothing there. It may be lost on the way: the topic is known until the broker has acknowledged it, or until
+   * it is forgotten. It never throws, since it runs in timers, where that would end the process.
    */
   clear(topic: string): void {
-    if (topicProblem(topic) === undefined) this.#publisher.publish({topic, payload: '', retain: true, qos: 1})
+    if (topicProblem(topic) !== undefined) return
+    const clearing = Symbol()
+    this.#clearing.set(topic, clearing)
+    const onTaken = () => {
+      if (this.#clearing.get(topic) === clearing) this.#isCleared(topic)
+    }
+    this.#publisher.publish({topic, payload: '', retain: true, qos: 1, onTaken})
   }
 
   /** Nothing of ours lies there any more. */
   forget(topic: string): void {
+    this.#clearing.delete(topic)
     this.#topics.delete(topic)
+  }
+
+  #isCleared(topic: string): void {
+    this.forget(topic)
+    this.#onChange()
   }
 }

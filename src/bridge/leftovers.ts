@@ -68,7 +68,7 @@ export class Leftovers {
     for (const topic of kept.topics) if (!this.#isOurs(topic)) kept.forget(topic)
     this.#isAll = published?.isAll ?? false
     this.#isLooking = !this.#isAll
-    kept.onNew(() => this.#remember())
+    kept.onChange(() => this.#remember())
   }
 
   /** What is to be listened to, to see what lies there: nothing most of the time. */

@@ -15,6 +15,7 @@ import {
   origin,
   type Platforms,
   slug,
+  spoken,
 } from './discovery.ts'
 import type {EntityLook, Plug} from './plug.ts'
 
@@ -27,9 +28,12 @@ export function plugDiscovery(
 ): DeviceMessage {
   const id = deviceId(did)
   const {filtered = []} = plug.appearance
-  const components = Object.entries(model.properties)
-    .filter(([name]) => !filtered.includes(name))
-    .map(([name, property]) => [name, component(plug, id, name, property, topics)] as const)
+  const shown = Object.entries(model.properties).filter(([name]) => !filtered.includes(name))
+  const properties = shown.map(([, property]) => property)
+  const components = shown.map(([name, property]) => {
+    const isNamed = !isNamedByClass(property, properties)
+    return [name, component(plug, id, name, property, isNamed, topics)] as const
+  })
   return {
     device: plugDevice(plug, did, model, topics, macs),
     origin: origin(version),
@@ -70,7 +74,15 @@ function plugDevice(plug: Plug, did: number, model: Model, topics: Topics, macs:
   return Object.fromEntries(Object.entries(device).filter(([, value]) => value !== undefined))
 }
 
-function component(plug: Plug, id: string, name: string, property: Property, topics: Topics): Component {
+/** @param isNamed whether it has its name from us, not from its class in Home Assistant */
+function component(
+  plug: Plug,
+  id: string,
+  name: string,
+  property: Property,
+  isNamed: boolean,
+  topics: Topics,
+): Component {
   const look = plug.appearance.homeassistant?.entities?.[name] ?? {}
   const suffix = property.label === null ? '' : `_${name}`
   const icon = look.icon ?? (property.label === null ? plug.icon : property.icon)
@@ -78,7 +90,7 @@ function component(plug: Plug, id: string, name: string, property: Property, top
     platform: property.kind,
     unique_id: `${id}_${name}`,
     default_entity_id: `${property.kind}.${slug(nameOf(plug)) || id}${suffix}`,
-    name: look.name ?? property.label,
+    ...(isNamed || look.name !== undefined ? {name: look.name ?? property.label} : {}),
     // A state from before the plug had this property says nothing of it: unknown, and nothing for Home Assistant to log.
     ...(property.kind === 'button' ? {} : {value_template: `{{ value_json.${name} | default(none) }}`}),
     ...(property.category ? {entity_category: property.category} : {}),
@@ -91,7 +103,30 @@ function component(plug: Plug, id: string, name: string, property: Property, top
 
 /** What Home Assistant calls the plug. */
 function nameOf({name, appearance}: Plug): string {
-  return appearance.homeassistant?.name ?? name
+  return appearance.homeassistant?.name ?? spoken(name)
+}
+
+/**
+ * What Home Assistant calls an entity without a name, by its class, in English. It has these in the language of its owner, so that a
+ * name is left out where ours is the same. Only sensors: a switch without a name is "MQTT Switch" there.
+ */
+const namesByClass: Readonly<Record<string, string>> = {
+  power: 'Power',
+  energy: 'Energy',
+  voltage: 'Voltage',
+  current: 'Current',
+  power_factor: 'Power factor',
+  temperature: 'Temperature',
+  signal_strength: 'Signal strength',
+  duration: 'Duration',
+}
+
+/** Whether the name of its class is enough: it is ours, too, and no other sensor of the plug would have it. */
+function isNamedByClass(property: Property, all: readonly Property[]): boolean {
+  if (property.kind !== 'sensor' || property.deviceClass === undefined) return false
+  const {deviceClass, label} = property
+  const ofClass = all.filter((each) => each.kind === 'sensor' && each.deviceClass === deviceClass)
+  return ofClass.length === 1 && namesByClass[deviceClass] === label
 }
 
 /** What Home Assistant needs to know of each kind, beside what is the same for all. */
@@ -120,8 +155,21 @@ function measure(property: Extract<Property, {raw: 'number'}>): Discovery {
     device_class: property.deviceClass,
     state_class: property.stateClass,
     unit_of_measurement: property.unit,
-    suggested_display_precision: Math.min(property.precision, property.deviceClass === 'energy' ? 3 : 1),
+    suggested_display_precision: Math.min(property.precision, mostDigits[property.unit]),
   }
+}
+
+/** So many digits after the point say something: a lamp draws 0.053 A, and 230.123 V are no more than 230.1 V. */
+const mostDigits: Readonly<Record<Extract<Property, {raw: 'number'}>['unit'], number>> = {
+  kWh: 3,
+  A: 3,
+  W: 1,
+  V: 1,
+  mA: 1,
+  '%': 1,
+  '°C': 1,
+  min: 1,
+  dBm: 0,
 }
 
 function textTraits({deviceClass}: {deviceClass?: string}): Discovery {

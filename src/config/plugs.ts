@@ -129,7 +129,7 @@ function pairs(plugs: Plug[], of: (plug: Plug) => string | null | undefined): [s
 /** Home Assistant writes the name of the plug before that of an entity. When it is there already, it cuts it off, and complains. */
 function repetitions(read: Raw | undefined): Broken[] {
   return Object.entries(looks.parse(read).devices).flatMap(([plug, {homeassistant}]) => {
-    const {name = plug, entities} = homeassistant
+    const {name = plug.replaceAll('/', ' '), entities} = homeassistant
     const repeating = Object.entries(entities).filter(([, entity]) =>
       entity.name.toLowerCase().startsWith(name.toLowerCase()),
     )

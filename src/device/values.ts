@@ -23,7 +23,7 @@ export function fromFirmware(property: Property, raw: unknown): Value {
       return property.on ? listed(property.on, raw) : onOrOff(raw)
     case 'sensor':
       if (property.raw === 'number') return scaled(property, raw)
-      return typeof raw === 'string' && raw.length <= LONGEST_TEXT ? wellFormed(raw) : null
+      return typeof raw === 'string' && isTold(raw) ? wellFormed(raw) : null
     case 'number':
       return scaled(property, raw)
     case 'select':
@@ -31,6 +31,11 @@ export function fromFirmware(property: Property, raw: unknown): Value {
     case 'button':
       return null
   }
+}
+
+/** Empty text says nothing: Home Assistant would show a blank, and as a retained value of its own it would remove what lies there. */
+function isTold(text: string): boolean {
+  return text.trim() !== '' && text.length <= LONGEST_TEXT
 }
 
 /** With a sign in the place of each half of a character, which nothing that is sent may have. */

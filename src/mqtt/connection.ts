@@ -499,6 +499,7 @@ export class Connection extends EventEmitter<Events> {
       if (foreign) this.#foreignTopics.acknowledged(topic)
       if (topic === this.#echo?.topic) this.#echo.acknowledged(code === undefined)
       else this.#count(topic, code)
+      if (code === undefined) message.onTaken?.()
       done()
     })
     if (foreign) this.#foreignTopics.sent(topic, qos)

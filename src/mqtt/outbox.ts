@@ -17,6 +17,8 @@ export interface Message {
   foreign?: boolean | undefined
   /** Of a foreign message: the topic it goes to while foreign topics are not served. Without one it is dropped then. */
   home?: string | undefined
+  /** Called when the broker has it; not when it refused it, when another took its place, or when the connection ended before. */
+  onTaken?: (() => void) | undefined
 }
 
 /** What MQTT 5 lets a publisher say of a message beside its payload; 3.1.1 has no place for it. */
