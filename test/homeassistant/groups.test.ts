@@ -32,7 +32,7 @@ describe('groups in a real Home Assistant', async () => {
     })
     expect(await hass.template("{{ area_name('switch.evening') }}")).toBe('Kitchen')
     expect(await hass.template("{{ device_attr('switch.evening', 'model') }}")).toBe('Group')
-    expect(await hass.template("{{ device_attr('switch.house_all', 'name') }}")).toBe('house/all')
+    expect(await hass.template("{{ device_attr('switch.house_all', 'name') }}")).toBe('house all')
     expect((await hass.registered()).filter((id) => id.includes('evening'))).toEqual(['switch.evening'])
   })
 

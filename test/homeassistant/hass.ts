@@ -34,7 +34,12 @@ const ITS_OWN = [
   /No device components to cleanup for/,
   // A test started the broker anew under it.
   /Error returned from MQTT server: The connection was lost/,
+  // It has no internet.
+  /\[homeassistant\.config_entries\] Error setting up entry \S+ for (?:analytics|marketplace)/,
 ]
+
+/** What its form for a broker wants to be told since 2026.8. */
+const NOTHING_ELSE = {set_client_cert: false, set_ca_cert: 'off', transport: 'tcp'}
 
 const running = new Set<HomeAssistant>()
 atLastMoment(() => {
@@ -201,6 +206,12 @@ export class HomeAssistant {
     return new Set(ours.map(({unique_id}) => unique_id)).size
   }
 
+  /** The id of an entity: what the bridge proposed since 2025.10, before that what Home Assistant made of its name. */
+  idOf(proposed: string, ofItsName: string): string {
+    const [year = 0, month = 0] = this.#python.homeAssistant.split('.').map(Number)
+    return year * 12 + month >= 2025 * 12 + 10 ? proposed : ofItsName
+  }
+
   async call(domain: string, service: string, data: Record<string, unknown>): Promise<void> {
     await this.#post(`/api/services/${domain}/${service}`, data)
   }
@@ -228,11 +239,16 @@ export class HomeAssistant {
 
   async #connect(broker: Broker): Promise<void> {
     const {hostname, port} = new URL(broker.url)
-    const {flow_id} = await this.#post('/api/config/config_entries/flow', {handler: 'mqtt'})
-    const form = {broker: hostname, port: Number(port)}
-    const {type, title} = await this.#post(`/api/config/config_entries/flow/${flow_id}`, form)
+    const {flow_id, data_schema} = await this.#post('/api/config/config_entries/flow', {handler: 'mqtt'})
+    const asks = (field: string) => data_schema.some(({name}: {name: string}) => name === field)
+    const form = {
+      ...{broker: hostname, port: Number(port)},
+      ...(asks('other_settings') ? {other_settings: NOTHING_ELSE} : {}),
+    }
+    const {type, title, errors} = await this.#post(`/api/config/config_entries/flow/${flow_id}`, form)
     this.#title = title
-    if (type !== 'create_entry') throw new Error(`expected Home Assistant to take the broker, got ${type}`)
+    if (type !== 'create_entry')
+      throw new Error(`expected Home Assistant to take the broker, got ${type} ${JSON.stringify(errors)}`)
   }
 
   async #get(path: string) {

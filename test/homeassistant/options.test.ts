@@ -68,7 +68,8 @@ describe('plugs whose owner wants them otherwise', async () => {
       'sensor.tea_kettle_last_seen',
       'switch.tea_kettle_led',
     ])
-    expect(await disabled(hass, 'plain')).toEqual(['sensor.plain_last_seen', 'sensor.plain_signal'])
+    const signal = hass.idOf('sensor.plain_rssi', 'sensor.plain_signal')
+    expect(await disabled(hass, 'plain')).toEqual(['sensor.plain_last_seen', signal])
     expect(await hass.registered()).not.toContain('sensor.tea_kettle_temperature')
     await hass.becomes('switch.timer_child_lock', 'off', 40_000)
   })

@@ -33,6 +33,9 @@ describe('plugs in a real Home Assistant', async () => {
     })
     expect(await hass.template("{{ device_attr('switch.desk', 'manufacturer') }}")).toBe('Xiaomi')
     expect(await hass.template("{{ device_attr('switch.desk', 'name') }}")).toBe('desk')
+    expect(await hass.entity('switch.kitchen_kettle')).toMatchObject({
+      attributes: {friendly_name: 'kitchen kettle'},
+    })
   })
 
   it('are in the area, and have the icon, that the configuration says', async () => {
@@ -106,7 +109,7 @@ describe('plugs in a real Home Assistant', async () => {
     expect(await reload(bridge, choice({devices: {'kitchen/kettle': {...kitchen, disabled: true}}}))).toBe(
       true,
     )
-    await hass.isRidOf('kettle', 'kitchen/kettle')
+    await hass.isRidOf('kettle', 'kitchen kettle')
     expect(await reload(bridge, choice())).toBe(true)
     await hass.becomes('switch.kitchen_kettle', 'on')
     expect(await hass.template("{{ area_name('switch.kitchen_kettle') }}")).toBe('Kitchen')
@@ -126,7 +129,7 @@ describe('plugs in a real Home Assistant', async () => {
     await hass.call('switch', 'turn_on', {entity_id: 'switch.desk'})
     await until(() => desk.state['state'] === 'ON', {what: 'the relay is on'})
     expect(await reload(bridge, choice({plugs: {table: desk}, devices: {}}))).toBe(true)
-    await hass.isRidOf('kettle', 'kitchen/kettle')
+    await hass.isRidOf('kettle', 'kitchen kettle')
   })
 
   it('make place for a new plug under the name of a broken one', async () => {
@@ -150,7 +153,7 @@ describe('plugs in a real Home Assistant', async () => {
     await hass.isRidOf('table')
     await bridge.daemon.stop()
     bridge = await startBridge(choice({folder, plugs: {shelf: desk}, devices: {}}))
-    await hass.isRidOf('kettle', 'kitchen/kettle')
+    await hass.isRidOf('kettle', 'kitchen kettle')
     expect(await hass.template("{{ device_attr('switch.desk', 'name') }}")).toBe('shelf')
     await hass.becomes('switch.desk', 'on')
   })

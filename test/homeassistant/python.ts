@@ -11,7 +11,7 @@ const run = promisify(execFile)
 
 /** Which Home Assistant runs on which Python, newest first; its own test harness has numbers of its own. */
 const RELEASES = [
-  {python: [3, 14, 2], homeAssistant: '2026.8.3', harness: '0.13.357'},
+  {python: [3, 14, 2], homeAssistant: '2026.10.4', harness: '0.13.375'},
   {python: [3, 13, 2], homeAssistant: '2026.2.3', harness: '0.13.316'},
   {python: [3, 13, 0], homeAssistant: '2025.4.4', harness: '0.13.236'},
 ] as const

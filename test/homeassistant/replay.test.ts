@@ -81,7 +81,7 @@ describe('plugs of every model, replayed to a real Home Assistant', () => {
       const wanted = Object.entries(properties).map(([key, property]) => [key, lookOf(property)] as const)
       expect(Object.fromEntries(entities)).toEqual(Object.fromEntries(wanted))
       expect(looks.devices[deviceId(did)]).toEqual({
-        name: `plugs/${id}`,
+        name: `plugs ${id}`,
         manufacturer: vendor,
         model: name,
         model_id: id,
@@ -143,14 +143,14 @@ function lookOf(property: Property): Record<string, unknown> {
         unit: property.unit,
         state_class: property.stateClass,
         // Of what is off, Home Assistant does not note it.
-        precision: disabledByDefault ? null : digitsOf(property.deviceClass, property.precision),
+        precision: disabledByDefault ? null : digitsOf(property.unit, property.precision),
       }
   }
 }
 
-/** How many digits after the point are shown: of kilowatt-hours three are worth it, of anything else one. */
-function digitsOf(deviceClass: string, precision: number): number {
-  return Math.min(precision, deviceClass === 'energy' ? 3 : 1)
+/** How many digits after the point are shown: of kilowatt-hours and amperes three are worth it, of anything else one. */
+function digitsOf(unit: string, precision: number): number {
+  return Math.min(precision, unit === 'kWh' || unit === 'A' ? 3 : 1)
 }
 
 /** What a bridge with these plugs says from its start until all of them have told everything. */
@@ -181,7 +181,8 @@ async function judge(): Promise<string> {
   const options = {cwd: folder, env: {...process.env, REPLAY: folder}, maxBuffer: 1 << 26}
   const args = ['-m', 'pytest', '-q', '-s', '--show-capture=no', folder]
   const {stdout} = await promisify(execFile)(inject('python').path, args, options).catch(
-    (error: Error & {stdout?: string}) => expect.fail(error.stdout ?? error.message),
+    ({message, stdout = '', stderr = ''}: Error & {stdout?: string; stderr?: string}) =>
+      expect.fail([stdout, stderr, message].filter((text) => text !== '').join('\n')),
   )
   return stdout
 }

@@ -6,7 +6,8 @@ import homeassistant
 from homeassistant import bootstrap
 
 COMPONENTS = pathlib.Path(homeassistant.__file__).parent / "components"
-OURS = {"mqtt", "api", "config", "http", "onboarding", "recorder", "history", "logbook", "energy", "system_log"}
+# mqtt's form for a broker imports hassio.
+OURS = {"mqtt", "hassio", "api", "config", "http", "onboarding", "recorder", "history", "logbook", "energy", "system_log"}
 KINDS = {"sensor", "switch", "number", "button", "binary_sensor", "select", "homeassistant", "persistent_notification"}
 
 
