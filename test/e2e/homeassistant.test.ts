@@ -239,7 +239,7 @@ describe('a plug in Home Assistant', () => {
       devices: {'Küche/Lampe 1': {area: 'Küche', icon: 'mdi:lamp', description: 'über dem Herd'}},
     })
     const {device, components} = await discoveryOf(user, lamp)
-    expect(device).toMatchObject({name: 'Küche/Lampe 1', suggested_area: 'Küche'})
+    expect(device).toMatchObject({name: 'Küche Lampe 1', suggested_area: 'Küche'})
     expect(components['state']).toMatchObject({icon: 'mdi:lamp', default_entity_id: 'switch.kuche_lampe_1'})
     const other = await discoveryOf(user, kettle)
     expect(other.device).toMatchObject({name: 'лампа'})
