@@ -46,10 +46,17 @@ atLastMoment(() => {
   for (const hass of running) hass.abandon()
 })
 
-/** One with a broker of its own. It is gone when the block of tests ends, and its verdict is noted. @param address one of 127.0.0.0/8 */
-export async function openHome(address: string): Promise<{broker: Broker; hass: HomeAssistant}> {
+/**
+ * One with a broker of its own. It is gone when the block of tests ends, and its verdict is noted.
+ * @param address one of 127.0.0.0/8
+ * @param language of its owner
+ */
+export async function openHome(
+  address: string,
+  language = 'en',
+): Promise<{broker: Broker; hass: HomeAssistant}> {
   const broker = await startMosquitto()
-  const hass = await HomeAssistant.start(inject('python'), address, broker)
+  const hass = await HomeAssistant.start(inject('python'), address, broker, language)
   afterAll(() => hass.remove())
   return {broker, hass}
 }
@@ -93,10 +100,15 @@ export class HomeAssistant {
   }
 
   /** Started, with a user and connected to `broker`. @param address one of 127.0.0.0/8 */
-  static async start(python: Python, address: string, broker: Broker): Promise<HomeAssistant> {
+  static async start(
+    python: Python,
+    address: string,
+    broker: Broker,
+    language: string,
+  ): Promise<HomeAssistant> {
     const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-hass-'))
     const hass = new HomeAssistant(folder, python, address)
-    await writeFile(join(folder, 'configuration.yaml'), configuration(address))
+    await writeFile(join(folder, 'configuration.yaml'), configuration(address, language))
     await mkdir(join(folder, '.storage'))
     await hass.run()
     await hass.#onboard()
@@ -273,7 +285,7 @@ export class HomeAssistant {
   }
 }
 
-function configuration(address: string): string {
+function configuration(address: string, language: string): string {
   return `homeassistant:
   name: Test
   latitude: 0
@@ -282,7 +294,7 @@ function configuration(address: string): string {
   unit_system: metric
   currency: EUR
   country: DE
-  language: en
+  language: ${language}
   time_zone: UTC
 http:
   server_host: ${address}
