@@ -1,7 +1,7 @@
 /** How vendors spell what MIoT's standard has a name for: `on-off`, `OnOff` and `switch_status` are its `on`. */
 
 /** Service names of relays, of single sockets and of USB ports: `outlet-2`, `usb-switch`. */
-const SWITCH = /(^|-)(switch|outlet|socket|relay)(-?\d+)?$/
+const SWITCH = /(^|-)(switch|outlet|socket|relay)(-(status|state|service|control))?(-?\d+)?$/
 /** Those of them that switch something else: `led-switch`. */
 const NO_RELAY =
   /(^|-)(led|light|backlight|lamp|indicator|lock|buzzer|count-?down|delay|timer|cycle|schedule|protection|limit|alarm)(-|$)/

@@ -129,6 +129,19 @@ describe('what stands in the service of a switch is of that switch', () => {
     expect(placesIn(own(3, name, description, on), main)).not.toHaveProperty('state_1')
   })
 
+  it.each([
+    'outlet',
+    'Outlet',
+    'relay',
+    'switch-status',
+    'SwitchService',
+    'outlet_2',
+    'socket3',
+    'left-switch',
+  ])('service %s is one that switches', (name) => {
+    expect(placesIn(own(3, name, '', on), main)).toEqual({state: '2.1', state_1: '3.1'})
+  })
+
   it('a relay may be described with what is beside it', () => {
     expect(placesIn(service(2, 'outlet', 'Outlet with LED', on))).toEqual({state: '2.1'})
   })
