@@ -147,7 +147,8 @@ export class Daemon {
     const homeAssistant = enabled ? {prefix, version} : undefined
     this.#groups = new Groups({...saying, homeAssistant})
     this.#commands = new Commands({...shared, states: this.#states, groups: this.#groups})
-    this.#requests = new Requests({...shared, groups: this.#groups, controls: this.#controls()})
+    const nameNow = (name: string) => this.#commands.nameNow(name)
+    this.#requests = new Requests({...shared, groups: this.#groups, controls: this.#controls(), nameNow})
     this.#outages = new Outages({...shared, event: (type, data) => this.#reports.event(type, data)})
     this.#leftovers = new Leftovers({
       ...shared,

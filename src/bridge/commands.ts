@@ -8,7 +8,7 @@ import type {CommandTopic, Topics} from '../mqtt/topics.ts'
 import {Answers} from './answers.ts'
 import {Group} from './group.ts'
 import type {Groups} from './groups.ts'
-import {nearest} from './nearest.ts'
+import {nobodyCalled} from './names.ts'
 import {carryOut, type Order, understand} from './orders.ts'
 import {Misunderstood} from './payload.ts'
 import type {Plug} from './plug.ts'
@@ -36,7 +36,7 @@ interface Told {
 
 type DeviceCommand = Extract<CommandTopic, {kind: 'set' | 'get'}>
 
-/** So many names are told of those that failed, and of those that exist. */
+/** So many names are told of those that failed. */
 const MOST_NAMES = 10
 /** So many renamed plugs are remembered, the last ones. */
 const MOST_RENAMED = 1000
@@ -61,7 +61,7 @@ export class Commands {
   async handle(command: DeviceCommand, incoming: Incoming): Promise<void> {
     const {plugs, groups, clock} = this.#options
     const target = plugs.get(command.name) ?? groups.all.get(command.name)
-    if (!target) return this.#warner.warn(incoming.topic, () => this.#unknown(command.name))
+    if (!target) return this.#warner.warn(incoming.topic, () => nobodyCalled(command.name, this.#names))
     const received = clock.now()
     const told: Told = {request: {}}
     const failure = await this.#carryOut(target, command, incoming, received, told).then(
@@ -83,7 +83,7 @@ export class Commands {
     this.#warner.warn(topic, () =>
       isTaken(name)
         ? `no command can be given on ${topic}: those for ${name} go to ${topics.state(name)}/set`
-        : this.#unknown(name),
+        : nobodyCalled(name, this.#names),
     )
   }
 
@@ -95,9 +95,28 @@ export class Commands {
     if (oldest !== undefined && this.#renamed.size > MOST_RENAMED) this.#renamed.delete(oldest)
   }
 
+  /** What a plug is called that was once called `name`; `undefined` for one that was not renamed, or is gone. */
+  nameNow(name: string): string | undefined {
+    const seen = new Set<string>()
+    for (
+      let now = this.#renamed.get(name);
+      now !== undefined && !seen.has(now);
+      now = this.#renamed.get(now)
+    ) {
+      if (this.#options.plugs.has(now)) return now
+      seen.add(now)
+    }
+    return undefined
+  }
+
   stop(): void {
     this.#warner.stop()
     this.#answers.stop()
+  }
+
+  get #names() {
+    const {plugs, groups} = this.#options
+    return {plugs, groups, nameNow: (name: string) => this.nameNow(name)}
   }
 
   async #carryOut(
@@ -157,34 +176,6 @@ export class Commands {
   #noteInternal(failure: CommandError | undefined): void {
     if (failure?.code === 'internal')
       this.#options.log.error('a command failed for a reason nobody foresaw', {error: failure})
-  }
-
-  /** What to say to whoever commands a plug or group that does not exist. */
-  #unknown(name: string): string {
-    const {plugs, groups} = this.#options
-    const names = [...plugs.keys(), ...groups.all.keys()]
-    const now = this.#nameNow(name)
-    const meant = now === undefined ? nearest(name, names) : undefined
-    const known = names.slice(0, MOST_NAMES).join(', ') || 'none'
-    return (
-      `no plug or group is called ${name.slice(0, 200)}: known are ${known}` +
-      (now === undefined ? '' : `; it was renamed to ${now}`) +
-      (meant === undefined ? '' : `, did you mean ${meant}?`)
-    )
-  }
-
-  /** What a plug is called that was once called `name`; `undefined` for one that was not renamed, or is gone. */
-  #nameNow(name: string): string | undefined {
-    const seen = new Set<string>()
-    for (
-      let now = this.#renamed.get(name);
-      now !== undefined && !seen.has(now);
-      now = this.#renamed.get(now)
-    ) {
-      if (this.#options.plugs.has(now)) return now
-      seen.add(now)
-    }
-    return undefined
   }
 }
 

@@ -2,43 +2,60 @@
 import {z} from 'zod'
 import {CommandError} from '../device/errors.ts'
 import {callProblem, withoutSecrets} from '../device/raw-calls.ts'
-import {excerpt} from '../device/values.ts'
-import type {Edit, Written} from './controls.ts'
+import type {Edit} from './controls.ts'
 import {followingEdits} from './group-requests.ts'
+import {noPlugCalled} from './names.ts'
 import {mustBeInUse, type Plug} from './plug.ts'
 import {shownOf} from './states.ts'
-import {type Answering, edit, type RequestContext, verb} from './verbs.ts'
+import {type Answering, anyJson, edit, type RequestContext, text, verb, written} from './verbs.ts'
+import {came} from './words.ts'
 
-const name = z.string().min(1)
-const written: z.ZodType<Written> = z.lazy(() =>
-  z.union([z.string(), z.number(), z.boolean(), z.array(written), z.record(z.string(), written)]),
-)
+const name = text('the name of a plug')
+const newName = text('a new name')
+const justName = z.strictObject({name})
+const LAMP = {name: 'lamp'}
+const settings = z.record(z.string(), written.nullable(), {
+  error: ({input}) => `expected a mapping from settings to values, got ${came(input)}`,
+})
 
 export const deviceVerbs: Readonly<Record<string, Answering>> = {
-  'device/add': verb(z.object({name}).catchall(written), async (context, {name, ...settings}) => {
-    await edit(context, () => {
-      mustBeFree(context, name)
-      return [{path: ['devices', name], put: settings}]
-    })
-    return {name}
-  }),
-  'device/remove': verb(z.strictObject({name}), async (context, {name}) => {
-    await edit(context, () => {
-      find(context, name)
-      return [{path: ['devices', name], drop: true}, ...followingEdits(context, name)]
-    })
-    return {name}
-  }),
-  'device/rename': verb(z.strictObject({from: name, to: name}), async (context, {from, to}) => {
-    await edit(context, () => {
-      find(context, from)
-      mustBeFree(context, to)
-      return [{path: ['devices', from], rename: to}, ...followingEdits(context, from, to)]
-    })
-    return {from, to}
-  }),
+  'device/add': verb(
+    // `id` is the one setting that is the name of a plug elsewhere.
+    z.object({name: newName, id: written.optional()}).catchall(written),
+    async (context, {name, ...settings}) => {
+      await edit(context, () => {
+        mustBeFree(context, name)
+        return [{path: ['devices', name], put: settings}]
+      })
+      return {name}
+    },
+    {name: 'lamp', host: '192.168.1.42', token: '…'},
+  ),
+  'device/remove': verb(
+    justName,
+    async (context, {name}) => {
+      await edit(context, () => {
+        find(context, name)
+        return [{path: ['devices', name], drop: true}, ...followingEdits(context, name)]
+      })
+      return {name}
+    },
+    LAMP,
+  ),
+  'device/rename': verb(
+    z.strictObject({from: name, to: newName}),
+    async (context, {from, to}) => {
+      await edit(context, () => {
+        find(context, from)
+        mustBeFree(context, to)
+        return [{path: ['devices', from], rename: to}, ...followingEdits(context, from, to)]
+      })
+      return {from, to}
+    },
+    {from: 'lamp', to: 'office/lamp'},
+  ),
   'device/options': verb(
-    z.strictObject({name, options: z.record(z.string(), written.nullable())}),
+    z.strictObject({name, options: settings}),
     async (context, {name, options}) => {
       await edit(context, () => {
         find(context, name)
@@ -49,19 +66,28 @@ export const deviceVerbs: Readonly<Record<string, Answering>> = {
       })
       return {name, options: Object.keys(options)}
     },
+    {name: 'lamp', options: {area: 'Office', icon: null}},
   ),
-  'device/poll': verb(z.strictObject({name}), async (context, {name}) => {
-    const plug = find(context, name)
-    await plug.device.read(deadline(context, plug))
-    return shownOf(plug)
-  }),
-  'device/info': verb(z.strictObject({name}), async (context, {name}) => {
-    const plug = find(context, name)
-    const identity = await plug.device.identify({deadline: deadline(context, plug)})
-    return {name, did: plug.did ?? null, address: plug.address ?? null, ...identity}
-  }),
+  'device/poll': verb(
+    justName,
+    async (context, {name}) => {
+      const plug = find(context, name)
+      await plug.device.read(deadline(context, plug))
+      return shownOf(plug)
+    },
+    LAMP,
+  ),
+  'device/info': verb(
+    justName,
+    async (context, {name}) => {
+      const plug = find(context, name)
+      const identity = await plug.device.identify({deadline: deadline(context, plug)})
+      return {name, did: plug.did ?? null, address: plug.address ?? null, ...identity}
+    },
+    LAMP,
+  ),
   'device/call': verb(
-    z.strictObject({name, method: z.string().min(1), params: z.json().default([])}),
+    z.strictObject({name, method: text('the name of a method'), params: anyJson.default([])}),
     async (context, {name, method, params}) => {
       const plug = find(context, name)
       if (!context.controls.allowsRawCalls())
@@ -73,15 +99,15 @@ export const deviceVerbs: Readonly<Record<string, Answering>> = {
       if (problem) throw new CommandError('refused', problem)
       return {result: withoutSecrets(await plug.device.call(method, params, deadline(context, plug)))}
     },
+    {name: 'lamp', method: 'get_prop', params: ['power']},
   ),
 }
 
 /** @throws CommandError for a name that is none, or of a plug that is left alone */
-function find({plugs}: RequestContext, wanted: string): Plug {
-  const plug = plugs.get(wanted)
+function find(context: RequestContext, wanted: string): Plug {
+  const plug = context.plugs.get(wanted)
   if (plug) return plug
-  const known = [...plugs.keys()].slice(0, 10).join(', ') || 'none'
-  throw new CommandError('invalid_payload', `no plug is called ${excerpt(wanted)}: known are ${known}`)
+  throw new CommandError('invalid_payload', noPlugCalled(wanted, context))
 }
 
 /** @throws CommandError for a name that a plug has */

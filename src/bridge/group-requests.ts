@@ -1,29 +1,38 @@
 /** Requests about groups: `B/bridge/request/group/…` (contract §6). They change config.yaml, as those about plugs do. */
 import {z} from 'zod'
 import {CommandError} from '../device/errors.ts'
-import {excerpt} from '../device/values.ts'
 import type {Edit} from './controls.ts'
-import {type Answering, edit, type RequestContext, verb} from './verbs.ts'
+import {noGroupCalled} from './names.ts'
+import {type Answering, edit, listOf, type RequestContext, text, verb} from './verbs.ts'
 
-const name = z.string().min(1)
-const members = z.array(name).min(1)
+const name = text('the name of a group')
+const newName = text('a new name')
+const members = listOf("a list of plugs' names", 'the name of a plug')
 
 export const groupVerbs: Readonly<Record<string, Answering>> = {
-  'group/add': verb(z.strictObject({name, members}), async (context, {name, members}) => {
-    await edit(context, () => {
-      if (context.groups.all.has(name))
-        throw new CommandError('invalid_payload', `${name} is configured already`)
-      return [{path: ['groups', name], put: {members}}]
-    })
-    return {name, members}
-  }),
-  'group/remove': verb(z.strictObject({name}), async (context, {name}) => {
-    await edit(context, () => {
-      membersOf(context, name)
-      return [{path: ['groups', name], drop: true}]
-    })
-    return {name}
-  }),
+  'group/add': verb(
+    z.strictObject({name: newName, members}),
+    async (context, {name, members}) => {
+      await edit(context, () => {
+        if (context.groups.all.has(name))
+          throw new CommandError('invalid_payload', `${name} is configured already`)
+        return [{path: ['groups', name], put: {members}}]
+      })
+      return {name, members}
+    },
+    {name: 'evening', members: ['desk', 'lamp']},
+  ),
+  'group/remove': verb(
+    z.strictObject({name}),
+    async (context, {name}) => {
+      await edit(context, () => {
+        membersOf(context, name)
+        return [{path: ['groups', name], drop: true}]
+      })
+      return {name}
+    },
+    {name: 'evening'},
+  ),
   'group/members': verb(
     z.strictObject({name, add: members.optional(), remove: members.optional()}),
     async (context, {name, add = [], remove = []}) => {
@@ -35,6 +44,7 @@ export const groupVerbs: Readonly<Record<string, Answering>> = {
       })
       return {name, members: after}
     },
+    {name: 'evening', add: ['fan'], remove: ['desk']},
   ),
 }
 
@@ -52,9 +62,8 @@ export function followingEdits({groups}: RequestContext, from: string, to?: stri
 }
 
 /** @throws CommandError for a name that is none */
-function membersOf({groups}: RequestContext, wanted: string): readonly string[] {
-  const group = groups.all.get(wanted)
+function membersOf(context: RequestContext, wanted: string): readonly string[] {
+  const group = context.groups.all.get(wanted)
   if (group) return group.settings.members
-  const known = [...groups.all.keys()].slice(0, 10).join(', ') || 'none'
-  throw new CommandError('invalid_payload', `no group is called ${excerpt(wanted)}: known are ${known}`)
+  throw new CommandError('invalid_payload', noGroupCalled(wanted, context))
 }

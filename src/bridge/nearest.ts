@@ -1,34 +1,25 @@
-/** Which name somebody probably meant. */
+/** Which plug or group somebody probably meant. */
+import {lettersOf, nearestBy, slipsBetween} from '../device/nearest.ts'
 
-/** Names that differ in more than two letters are others. */
-const MOST_EDITS = 2
 const LONGEST = 64
 
-/** The one of `known` that is nearest to `name`: in other case, under or without a room (`desk`, `office/desk`), or with a slip or two. */
+/**
+ * The one of `known` that is nearest to `name`: in other case, with other spaces, "-" or "_", without its room or with one (`desk`,
+ * `office/desk`), or with a slip for every three letters.
+ */
 export function nearest(name: string, known: Iterable<string>): string | undefined {
   if (name.length > LONGEST) return undefined
-  const wanted = name.toLowerCase()
-  let best: {name: string; edits: number} | undefined
-  for (const candidate of known) {
-    const edits = editsBetween(wanted, candidate.toLowerCase())
-    if (edits <= MOST_EDITS && edits < Math.min(candidate.length, name.length) && edits < (best?.edits ?? 3))
-      best = {name: candidate, edits}
-  }
-  return best?.name
+  const wanted = lettersOf(name)
+  return nearestBy((candidate) => slipsInName(wanted, lettersOf(candidate)), known)?.candidate
 }
 
-function editsBetween(a: string, b: string): number {
-  if (a === b) return 0
-  if (a.endsWith(`/${b}`) || b.endsWith(`/${a}`)) return 1
-  if (Math.abs(a.length - b.length) > MOST_EDITS) return Number.POSITIVE_INFINITY
-  let row = Array.from({length: b.length + 1}, (_, at) => at)
-  for (const [at, letter] of [...a].entries()) {
-    const next = [at + 1]
-    for (const [column, other] of [...b].entries()) {
-      const changed = (row[column] ?? 0) + (letter === other ? 0 : 1)
-      next.push(Math.min(changed, (row[column + 1] ?? 0) + 1, (next[column] ?? 0) + 1))
-    }
-    row = next
-  }
-  return row.at(-1) ?? 0
+/** A room more or less counts as a slip. */
+function slipsInName(a: string, b: string): number {
+  const hasOneRoom = a.includes('/') !== b.includes('/')
+  const bare = hasOneRoom ? 1 + slipsBetween(lastLevel(a), lastLevel(b)) : Number.POSITIVE_INFINITY
+  return Math.min(slipsBetween(a, b), bare)
+}
+
+function lastLevel(name: string): string {
+  return name.slice(name.lastIndexOf('/') + 1)
 }

@@ -1,6 +1,7 @@
 /** What somebody sent, taken apart. Nothing here trusts its input. */
 import {CommandError} from '../device/errors.ts'
 import {excerpt} from '../device/values.ts'
+import {came} from './words.ts'
 
 /** Longer commands are a mistake or an attack (contract §4). */
 export const LONGEST_PAYLOAD_BYTES = 16 * 1024
@@ -45,18 +46,32 @@ export function parseGet(payload: Buffer): {transaction?: unknown} {
   return transaction === undefined ? {} : {transaction}
 }
 
-/** A JSON object, or nothing for an empty one. @throws CommandError `invalid_payload` */
-export function parseRequest(payload: Buffer): Parsed {
+/**
+ * A JSON object, or nothing for an empty one.
+ * @param example what is expected, to be shown in errors; `undefined` for nothing
+ * @throws CommandError `invalid_payload`
+ */
+export function parseRequest(payload: Buffer, example?: string): Parsed {
   const text = textOf(payload).trim()
-  return text === '' ? {values: {}} : parseObject(text)
+  if (text === '') return {values: {}}
+  const expected = example === undefined ? 'a JSON object or nothing' : `a JSON object such as ${example}`
+  if (isWord(text)) throw new CommandError('invalid_payload', `expected ${expected}, got ${came(text)}`)
+  return parseObject(text, expected, example)
 }
 
-function parseObject(text: string): Parsed {
-  const value = parseJson(text)
+/** What is no JSON at all: `debug`, a name. */
+function isWord(text: string): boolean {
+  return !/^["{[\d-]|^(true|false|null)$/.test(text)
+}
+
+const SOME_OBJECT = '{"state":"ON"}'
+
+function parseObject(text: string, expected = 'a JSON object', example = SOME_OBJECT): Parsed {
+  const value = parseJson(text, example)
   if (isDeeper(value, MOST_LEVELS))
     throw new CommandError('invalid_payload', `expected at most ${MOST_LEVELS} levels of brackets`)
   if (value === null || typeof value !== 'object' || Array.isArray(value))
-    throw new CommandError('invalid_payload', `expected a JSON object, got ${excerpt(value)}`)
+    throw new CommandError('invalid_payload', `expected ${expected}, got ${came(value)}`)
   // `__proto__` from JSON is an own member here, and stays one: a plain object is never assigned from it.
   const members = new Map(Object.entries(value))
   const transaction: unknown = members.get('transaction')
@@ -69,18 +84,36 @@ function isDeeper(value: unknown, levels: number): boolean {
   return levels === 0 || Object.values(value).some((member) => isDeeper(member, levels - 1))
 }
 
-function parseJson(text: string): unknown {
+function parseJson(text: string, example: string): unknown {
   try {
     return JSON.parse(text)
   } catch (error) {
-    const why = error instanceof Error ? error.message : 'it cannot be read'
-    throw new CommandError('invalid_payload', `expected JSON, got ${excerpt(text)}: ${why.slice(0, 100)}`)
+    const message = error instanceof Error ? error.message : ''
+    throw new CommandError(
+      'invalid_payload',
+      `expected JSON, got ${excerpt(text)}: ${mistakeIn(text, message, example)}`,
+    )
   }
+}
+
+/** What to say of text that is no JSON. The engine's own message is for programmers, and quotes what may be secret. */
+function mistakeIn(text: string, message: string, example: string): string {
+  const place = /at position (\d+)/.exec(message)?.[1]
+  const position = place === undefined ? text.length : Number(place)
+  const rest = text.slice(position)
+  const before = text.slice(0, position).trimEnd()
+  if (rest.startsWith("'")) return `JSON has double quotes, as in ${example}`
+  if (/^[\]}]/.test(rest) && before.endsWith(',')) return 'a comma before a closing bracket'
+  if (/^[\p{L}_]/u.test(rest) && /[{,]$/.test(before))
+    return `the names of JSON are in double quotes, as in ${example}`
+  if (rest !== '') return `wrong from character ${position + 1} on`
+  const isCut = place !== undefined || message.includes('end of JSON')
+  return isCut ? 'it ends too early' : `a value is none of JSON; text is in double quotes, as in ${example}`
 }
 
 /** `"ON"` in quotes is what some flows send for ON. */
 function bare(text: string): unknown {
-  return /^".*"$/s.test(text) ? parseJson(text) : text
+  return /^".*"$/s.test(text) ? parseJson(text, '"ON"') : text
 }
 
 function textOf(payload: Buffer): string {

@@ -2,6 +2,7 @@
 import {z} from 'zod'
 import {sleep} from '../clock.ts'
 import {CommandError, toCommandError} from '../device/errors.ts'
+import {nearest, wordsElsewhere} from '../device/nearest.ts'
 import type {Log} from '../log.ts'
 import type {Incoming} from '../mqtt/connection.ts'
 import {type Topics, topicProblem} from '../mqtt/topics.ts'
@@ -15,6 +16,7 @@ import type {Publisher} from './publisher.ts'
 import {Sharing} from './sharing.ts'
 import {CutShort, type RequestContext, verb} from './verbs.ts'
 import {Warner} from './warner.ts'
+import {came, didYouMean} from './words.ts'
 
 const nothing = z.strictObject({})
 
@@ -22,13 +24,18 @@ const verbs = new Map(
   Object.entries({
     health_check: verb(nothing, ({controls}) => ({healthy: true, ...controls.health()})),
     info: verb(nothing, ({controls}) => controls.info()),
-    options: verb(z.strictObject({log_level: z.enum(logLevels)}), ({controls}, options) => {
-      controls.setLogLevel(options.log_level)
-      return options
-    }),
+    options: verb(
+      z.strictObject({log_level: z.enum(logLevels)}),
+      ({controls}, options) => {
+        controls.setLogLevel(options.log_level)
+        return options
+      },
+      {log_level: 'debug'},
+    ),
     discover: verb(
-      z.strictObject({timeout: z.number().min(0.1).max(60).default(5)}),
+      z.strictObject({timeout: seconds(0.1, 60).default(5)}),
       ({controls}, {timeout}) => controls.discover(timeout * 1000),
+      {timeout: 5},
     ),
     reload: verb(nothing, ({controls}) => renewed(controls, 'reload')),
     restart: verb(nothing, ({controls}) => renewed(controls, 'restart')),
@@ -36,6 +43,28 @@ const verbs = new Map(
     ...groupVerbs,
   }),
 )
+
+function seconds(least: number, most: number) {
+  const error = ({input}: {input?: unknown}) =>
+    `expected a number of seconds from ${least} to ${most}, got ${came(input)}`
+  return z.number({error}).min(least, {error}).max(most, {error})
+}
+
+/** What other programs call some requests. */
+const ELSEWHERE = wordsElsewhere({
+  'device/rename': ['rename', 'renamedevice', 'device/setname'],
+  'device/remove': ['remove', 'delete', 'device/delete', 'device/unpair'],
+  'device/add': ['add', 'device/create', 'device/new', 'device/pair', 'device/interview'],
+  'device/options': ['device/config', 'device/configure', 'device/settings', 'device/set', 'setoptions'],
+  'device/poll': ['poll', 'device/get', 'device/read', 'device/refresh', 'refresh'],
+  'device/call': ['call', 'raw', 'device/raw'],
+  'group/add': ['group/create', 'group/new'],
+  'group/remove': ['group/delete'],
+  'group/members': ['group/members/add', 'group/members/remove', 'group/options', 'group/member'],
+  discover: ['scan', 'search', 'find', 'device/discover', 'device/scan', 'permitjoin'],
+  health_check: ['health', 'status', 'ping'],
+  options: ['loglevel', 'setloglevel', 'config/loglevel', 'config', 'settings'],
+})
 
 /** @throws CommandError with every problem of an invalid configuration */
 async function renewed(controls: Controls, how: 'restart' | 'reload'): Promise<Record<string, never>> {
@@ -127,13 +156,9 @@ export class Requests {
     const {log} = this.#options
     let request: Parsed = {values: {}}
     try {
-      request = parseRequest(incoming.payload)
       const handler = verbs.get(verb)
-      if (!handler)
-        throw new CommandError(
-          'invalid_payload',
-          `expected one of ${[...verbs.keys()].join(', ')}, got ${verb.slice(0, 200)}`,
-        )
+      request = parseRequest(incoming.payload, handler?.example)
+      if (!handler) throw new CommandError('invalid_payload', unknownVerb(verb))
       if (this.#isStopped && verb !== 'restart') throw new CommandError('expired', 'the bridge is stopping')
       const data = await handler.answer(this.#context, request.values)
       const told = data instanceof CutShort ? {data: data.items, truncated: true} : {data}
@@ -204,6 +229,12 @@ export class Requests {
       this.#changes--
     }
   }
+}
+
+function unknownVerb(verb: string): string {
+  const known = [...verbs.keys()]
+  const meant = didYouMean(nearest(verb, known, ELSEWHERE))
+  return `expected one of ${known.join(', ')}, got ${verb.slice(0, 200)}${meant}`
 }
 
 /** What is turned away is not looked at closely: without a transaction that can be read, there is none. */

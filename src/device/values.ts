@@ -98,9 +98,9 @@ export function isWritable(property: Property): boolean {
   return address.via === 'miot' || address.via === 'action' || ('write' in address && !!address.write)
 }
 
-/** At most 40 characters of something unexpected, for an error message. */
+/** At most 40 characters of something unexpected, for an error message. What looks like a token stays unseen. */
 export function excerpt(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value)
+  const text = (JSON.stringify(value) ?? String(value)).replace(/[0-9a-f]{16,}/gi, '***')
   return text.length > 40 ? `${text.slice(0, 39)}…` : text
 }
 

@@ -1,0 +1,98 @@
+/** What is said of a wrong value: what was expected, and what came. The words of `check`, for JSON. */
+import type {z} from 'zod'
+import {nearest, wordsElsewhere} from '../device/nearest.ts'
+
+/** The longest wrong text that is quoted. */
+const LONGEST_QUOTED = 40
+
+/** A wrong text as an error may show it: a token or password that was written in a wrong place stays unseen. */
+export function quoted(text: string): string {
+  if (text === '') return 'nothing'
+  if (text.length > LONGEST_QUOTED || /[0-9a-f]{16}/i.test(text)) return `${text.length} characters`
+  return JSON.stringify(text)
+}
+
+/** A wrong value of JSON as an error may show it. `undefined` is a value that is missing. */
+export function came(value: unknown): string {
+  if (value === undefined) return 'nothing'
+  if (typeof value === 'string') return quoted(value)
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list'
+  return typeof value === 'object' && value !== null ? 'a mapping' : String(value)
+}
+
+/** `a, b or c`. */
+export function either(words: readonly unknown[]): string {
+  return words.join(', ').replace(/, ([^,]*)$/, ' or $1')
+}
+
+/** `, did you mean debug?`, or nothing. */
+export function didYouMean(candidate: string | undefined): string {
+  return candidate === undefined ? '' : `, did you mean ${candidate}?`
+}
+
+const KINDS: ReadonlyMap<string, string> = new Map([
+  ['string', 'text'],
+  ['number', 'a number'],
+  ['int', 'a whole number'],
+  ['boolean', 'true or false'],
+  ['null', 'null'],
+  ['array', 'a list'],
+  ['object', 'a mapping'],
+  ['record', 'a mapping'],
+])
+
+/**
+ * For `safeParse(value, {error: inWords})`: the message of everything that a schema has no message of its own for. The library's own
+ * messages are for programmers.
+ */
+export function inWords(issue: z.core.$ZodRawIssue): string {
+  const got = (expected: string) => `expected ${expected}, got ${came(issue.input)}`
+  switch (issue.code) {
+    case 'invalid_type':
+      return got(KINDS.get(issue.expected) ?? 'another value')
+    case 'invalid_value':
+      return `${got(either(issue.values))}${choice(issue.input, issue.values)}`
+    case 'too_small':
+    case 'too_big':
+      return got(sizeOf(issue))
+    case 'not_multiple_of':
+      return got(`a multiple of ${issue.divisor}`)
+    case 'invalid_format':
+      return got('text of another form')
+    case 'unrecognized_keys':
+      return `unknown key ${either(issue.keys.slice(0, LONGEST_QUOTED).map(quoted))}`
+    case 'invalid_key':
+      return 'expected another key'
+    default:
+      return got('another value')
+  }
+}
+
+function sizeOf(issue: Extract<z.core.$ZodRawIssue, {code: 'too_small' | 'too_big'}>): string {
+  const limit =
+    issue.code === 'too_small'
+      ? `${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}`
+      : `${issue.inclusive === false ? 'less than' : 'at most'} ${issue.maximum}`
+  const things = new Map([
+    ['string', ' characters'],
+    ['array', ' values'],
+    ['set', ' values'],
+  ])
+  return `${limit}${things.get(issue.origin) ?? ''}`
+}
+
+/** What other programs call the levels of a log. */
+const ELSEWHERE = wordsElsewhere({
+  trace: ['silly', 'all'],
+  debug: ['verbose'],
+  info: ['information', 'notice'],
+  warn: ['warning', 'warnings'],
+  error: ['err', 'errors', 'critical', 'fatal'],
+})
+
+function choice(input: unknown, values: readonly unknown[]): string {
+  if (typeof input !== 'string') return ''
+  const words = values.filter((value) => typeof value === 'string')
+  const meant = nearest(input, words, ELSEWHERE)
+  return didYouMean(meant === undefined ? undefined : JSON.stringify(meant))
+}

@@ -1,0 +1,89 @@
+/** What was probably meant by a word that is not known, for "did you mean". */
+
+/** Nobody has a slip in a word that is longer; and comparing two words takes as long as both lengths multiplied. */
+const LONGEST = 64
+/** With more slips it is another word. */
+const MOST_SLIPS = 3
+/** A slip in a word of two letters makes another word. */
+const LETTERS_A_SLIP = 3
+
+const NO_OTHERS: ReadonlyMap<string, readonly string[]> = new Map()
+
+/**
+ * The one of `known` that is nearest to `word`: the same but for case, spaces, "-" and "_"; or what other programs call `word`; or
+ * with one slip for every three letters, three at most.
+ * @param elsewhere words of other programs, in small letters without "-" and "_", and what they may be here
+ * @returns `undefined` when none is near, or `word` has more than 64 characters
+ */
+export function nearest(word: string, known: Iterable<string>, elsewhere = NO_OTHERS): string | undefined {
+  if (word.length > LONGEST) return undefined
+  const candidates = [...known]
+  const letters = lettersOf(word)
+  const meant = elsewhere.get(letters)?.find((other) => candidates.includes(other))
+  const best = nearestBy((candidate) => slipsBetween(letters, lettersOf(candidate)), candidates)
+  return best?.slips === 0 ? best.candidate : (meant ?? best?.candidate)
+}
+
+/** The words of others, each with what it may be here. @param synonyms by word of ours, those of others */
+export function wordsElsewhere(
+  synonyms: Readonly<Record<string, readonly string[]>>,
+): ReadonlyMap<string, readonly string[]> {
+  const words = new Map<string, string[]>()
+  for (const [ours, others] of Object.entries(synonyms))
+    for (const other of others) words.set(other, [...(words.get(other) ?? []), ours])
+  return words
+}
+
+/** The first of the candidates with the fewest slips; `undefined` when all have too many. */
+export function nearestBy(
+  slipsOf: (candidate: string) => number,
+  candidates: Iterable<string>,
+): {candidate: string; slips: number} | undefined {
+  let best: {candidate: string; slips: number} | undefined
+  for (const candidate of candidates) {
+    const slips = candidate.length > LONGEST ? Number.POSITIVE_INFINITY : slipsOf(candidate)
+    if (slips < (best?.slips ?? Number.POSITIVE_INFINITY)) best = {candidate, slips}
+  }
+  return best
+}
+
+/** A word without what people do not see or do not remember of it. */
+export function lettersOf(word: string): string {
+  return word
+    .normalize('NFC')
+    .toLowerCase()
+    .replace(/[\s_-]+/g, '')
+}
+
+/**
+ * How many letters must be added, taken away, changed or swapped with the next to get from `a` to `b`; infinite when they are more than
+ * slips in a word of that length.
+ */
+export function slipsBetween(a: string, b: string): number {
+  if (a === b) return 0
+  const most = Math.min(MOST_SLIPS, Math.floor(Math.max(a.length, b.length) / LETTERS_A_SLIP))
+  if (Math.abs(a.length - b.length) > most) return Number.POSITIVE_INFINITY
+  const slips = distance(a, b, most)
+  return slips <= most ? slips : Number.POSITIVE_INFINITY
+}
+
+/** Stops as soon as there are more than `most`. */
+function distance(a: string, b: string, most: number): number {
+  let before: number[] = []
+  let row = Array.from({length: b.length + 1}, (_, index) => index)
+  for (let at = 0; at < a.length; at++) {
+    const next = [at + 1]
+    for (let column = 0; column < b.length; column++) {
+      const changed = (row[column] ?? 0) + (a[at] === b[column] ? 0 : 1)
+      const swapped =
+        a[at] === b[column - 1] && a[at - 1] === b[column]
+          ? (before[column - 1] ?? 0) + 1
+          : Number.POSITIVE_INFINITY
+      next.push(Math.min(changed, swapped, (row[column + 1] ?? 0) + 1, (next[column] ?? 0) + 1))
+    }
+    if (Math.min(...next) > most) return Number.POSITIVE_INFINITY
+    before = row
+    row = next
+  }
+  return row[b.length] ?? 0
+}
