@@ -1,7 +1,7 @@
 /** What is said of a name that no plug or group has. */
+import {didYouMean} from '../device/nearest.ts'
 import {excerpt} from '../device/values.ts'
 import {nearest} from './nearest.ts'
-import {didYouMean} from './words.ts'
 
 /** So many of those that exist are told. */
 const MOST_NAMES = 10

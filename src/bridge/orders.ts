@@ -1,5 +1,5 @@
 /** What a command says, and how one plug carries it out (contract §4). */
-import {CommandError} from '../device/errors.ts'
+import {unknownProperty} from '../device/unknown-property.ts'
 import type {Value} from '../models/model.ts'
 import type {CommandTopic} from '../mqtt/topics.ts'
 import {parseGet, parseSet} from './payload.ts'
@@ -66,11 +66,9 @@ async function get(
   done: Record<string, Value>,
 ): Promise<void> {
   const {device} = plug
+  const known = Object.keys(device.state)
   if (property !== null && !Object.hasOwn(device.state, property))
-    throw new CommandError(
-      'unknown_property',
-      `expected one of ${Object.keys(device.state).join(', ')}, got ${property}`,
-    )
+    throw unknownProperty(property, known, known)
   const state = await device.read(deadline, property ?? undefined)
   Object.assign(done, property === null ? shownOf(plug) : {[property]: state[property] ?? null})
 }

@@ -2,7 +2,7 @@
 import {z} from 'zod'
 import {sleep} from '../clock.ts'
 import {CommandError, toCommandError} from '../device/errors.ts'
-import {nearest, wordsElsewhere} from '../device/nearest.ts'
+import {didYouMean, nearest, wordsElsewhere} from '../device/nearest.ts'
 import type {Log} from '../log.ts'
 import type {Incoming} from '../mqtt/connection.ts'
 import {type Topics, topicProblem} from '../mqtt/topics.ts'
@@ -16,7 +16,7 @@ import type {Publisher} from './publisher.ts'
 import {Sharing} from './sharing.ts'
 import {CutShort, type RequestContext, verb} from './verbs.ts'
 import {Warner} from './warner.ts'
-import {came, didYouMean} from './words.ts'
+import {came} from './words.ts'
 
 const nothing = z.strictObject({})
 

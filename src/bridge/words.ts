@@ -1,6 +1,6 @@
 /** What is said of a wrong value: what was expected, and what came. The words of `check`, for JSON. */
 import type {z} from 'zod'
-import {nearest, wordsElsewhere} from '../device/nearest.ts'
+import {didYouMean, nearest, wordsElsewhere} from '../device/nearest.ts'
 
 /** The longest wrong text that is quoted. */
 const LONGEST_QUOTED = 40
@@ -23,11 +23,6 @@ export function came(value: unknown): string {
 /** `a, b or c`. */
 export function either(words: readonly unknown[]): string {
   return words.join(', ').replace(/, ([^,]*)$/, ' or $1')
-}
-
-/** `, did you mean debug?`, or nothing. */
-export function didYouMean(candidate: string | undefined): string {
-  return candidate === undefined ? '' : `, did you mean ${candidate}?`
 }
 
 const KINDS: ReadonlyMap<string, string> = new Map([

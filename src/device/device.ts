@@ -22,7 +22,8 @@ import {Suspicion} from './suspicion.ts'
 import {Switching} from './switching.ts'
 import {Tolerance} from './tolerance.ts'
 import {type CallOptions, READ_TRIES, type Transport} from './transport.ts'
-import {excerpt, fromUser, type State, type Wanted} from './values.ts'
+import {notWritable, unknownProperty} from './unknown-property.ts'
+import {excerpt, fromUser, isWritable, type State, type Wanted} from './values.ts'
 
 interface Events {
   /** The state is another than before. */
@@ -268,11 +269,12 @@ export class Device extends EventEmitter<Events> {
   /** What `sent` would mean for the property `name`. @throws CommandError when the plug has no such thing or value */
   check(name: string, sent: unknown): Wanted {
     const model = this.#recognition.describedModel()
-    if (!Object.hasOwn(model.properties, name)) {
-      const known = Object.keys(model.properties).join(', ')
-      throw new CommandError('unknown_property', `expected one of ${known}, got ${excerpt(name)}`)
-    }
-    return fromUser(name, property(model, name), sent)
+    const known = Object.keys(model.properties)
+    const writable = () => known.filter((each) => isWritable(property(model, each)))
+    if (!Object.hasOwn(model.properties, name)) throw unknownProperty(name, known, writable(), excerpt(name))
+    const wanted = property(model, name)
+    if (!isWritable(wanted)) throw notWritable(name, sent, writable())
+    return fromUser(name, wanted, sent)
   }
 
   /**

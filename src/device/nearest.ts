@@ -24,6 +24,11 @@ export function nearest(word: string, known: Iterable<string>, elsewhere = NO_OT
   return best?.slips === 0 ? best.candidate : (meant ?? best?.candidate)
 }
 
+/** `, did you mean debug?`, or nothing. */
+export function didYouMean(candidate: string | undefined): string {
+  return candidate === undefined ? '' : `, did you mean ${candidate}?`
+}
+
 /** The words of others, each with what it may be here. @param synonyms by word of ours, those of others */
 export function wordsElsewhere(
   synonyms: Readonly<Record<string, readonly string[]>>,

@@ -1,0 +1,41 @@
+/** What is said of a property that a plug has not got. */
+import {CommandError} from './errors.ts'
+import {didYouMean, nearest, wordsElsewhere} from './nearest.ts'
+
+/** What other programs call them: in small letters, without "-" and "_". */
+const ELSEWHERE = wordsElsewhere({
+  state: ['power', 'relay', 'switch', 'on', 'onoff', 'output', 'socket', 'outlet', 'plug', 'status', 'value'],
+  state_1: ['power1', 'relay1', 'switch1', 'socket1', 'outlet1', 'power', 'relay', 'switch', 'on', 'state'],
+  state_2: ['power2', 'relay2', 'switch2', 'socket2', 'outlet2'],
+  power: ['watt', 'watts', 'consumption', 'load', 'activepower', 'currentpower', 'electricpower'],
+  energy: ['kwh', 'total', 'energytotal', 'totalenergy', 'powerconsumption', 'meter'],
+  energy_today: ['today', 'kwhtoday', 'todayenergy', 'dailyenergy'],
+  led: ['light', 'indicator', 'indicatorlight', 'wifiled', 'statusled'],
+  usb: ['usbon', 'usbport', 'usbpower'],
+  temperature: ['temp', 'devicetemperature', 'chiptemperature'],
+  voltage: ['volt', 'volts'],
+  current: ['ampere', 'amperes', 'amps'],
+  rssi: ['signal', 'wifi', 'linkquality', 'signalstrength'],
+})
+
+/**
+ * @param known every property of the plug
+ * @param possible those of them that may have been meant: of a command, what can be set
+ * @param shown `name` as an error may show it
+ */
+export function unknownProperty(
+  name: string,
+  known: readonly string[],
+  possible: readonly string[],
+  shown = name,
+): CommandError {
+  const meant = didYouMean(nearest(name, possible, ELSEWHERE))
+  return new CommandError('unknown_property', `expected one of ${known.join(', ')}, got ${shown}${meant}`)
+}
+
+/** Of what can only be read, and was to be switched: other programs call the relay `power`. */
+export function notWritable(name: string, sent: unknown, writable: readonly string[]): CommandError {
+  const isSwitching = /^(on|off|toggle|true|false)$/i.test(String(sent).trim())
+  const meant = isSwitching ? didYouMean(nearest(name, writable, ELSEWHERE)) : ''
+  return new CommandError('not_writable', `${name} can only be read${meant}`)
+}
