@@ -7,6 +7,7 @@ import {HomeAssistant} from './bridge/homeassistant.ts'
 import {Kept} from './bridge/kept.ts'
 import {Leftovers} from './bridge/leftovers.ts'
 import {Outages} from './bridge/outages.ts'
+import {PlugLog} from './bridge/plug-log.ts'
 import {retained} from './bridge/publisher.ts'
 import {Readiness} from './bridge/readiness.ts'
 import {Reports} from './bridge/reports.ts'
@@ -15,6 +16,7 @@ import {Scrubbing} from './bridge/scrubbing.ts'
 import {States} from './bridge/states.ts'
 import {CutShort} from './bridge/verbs.ts'
 import {Warner} from './bridge/warner.ts'
+import {changesText, renamesIn} from './changes.ts'
 import {type Clock, type Random, within} from './clock.ts'
 import {type Config, maskedConfig, secretsOf} from './config.ts'
 import type {EnergyLedger} from './energy-ledger.ts'
@@ -101,6 +103,7 @@ export class Daemon {
   readonly #homeAssistant: HomeAssistant | undefined
   readonly #leftovers: Leftovers
   readonly #readiness: Readiness
+  readonly #plugLog: PlugLog
   #config: Config
   /** Ends the listening for warnings: the log outlives this bridge, and must not keep it alive. */
   #deafen = () => {}
@@ -150,6 +153,7 @@ export class Daemon {
     const nameNow = (name: string) => this.#commands.nameNow(name)
     this.#requests = new Requests({...shared, groups: this.#groups, controls: this.#controls(), nameNow})
     this.#outages = new Outages({...shared, event: (type, data) => this.#reports.event(type, data)})
+    this.#plugLog = new PlugLog(options)
     this.#leftovers = new Leftovers({
       ...shared,
       kept,
@@ -237,22 +241,34 @@ export class Daemon {
    */
   async reload(config: Config): Promise<boolean> {
     if (!isDeepStrictEqual(foundations(this.#config), foundations(config))) return false
+    const {log} = this.#options
     const before = new Map(this.#household.plugs)
-    const hasOtherGroups = !isDeepStrictEqual(config.groups, this.#config.groups)
+    const configBefore = this.#config
     const {level, format} = this.#config.log
-    if (config.log.level !== level) this.#options.log.setLevel(config.log.level)
-    if (config.log.format !== format) this.#options.log.setFormat(config.log.format)
+    if (config.log.level !== level) log.setLevel(config.log.level)
+    if (config.log.format !== format) log.setFormat(config.log.format)
     this.#config = config
     this.#hideSecrets(config)
-    const {added, changed, removed} = await this.#household.refurnish(config, COMMAND_GRACE_MS)
+    const changes = await this.#household.refurnish(config, COMMAND_GRACE_MS)
+    const {added, changed, removed} = changes
+    log.debug(
+      () =>
+        `reload: ${removed.length + changed.length} plugs stopped, ${added.length + changed.length} started`,
+    )
     for (const name of [...removed, ...changed]) this.#forget(before.get(name))
     this.#rememberWhichAreConfigured()
-    this.#noteRenames(
-      removed.flatMap((name) => before.get(name) ?? []),
-      added,
+    const plugsOf = (names: readonly string[], plugs: ReadonlyMap<string, ConfiguredPlug>) =>
+      names.flatMap((name) => plugs.get(name) ?? [])
+    const renames = renamesIn(
+      plugsOf(removed, before),
+      plugsOf(added, this.#household.plugs),
+      configBefore,
+      config,
     )
+    for (const {from, to} of renames) this.#commands.renamed(from, to)
     this.#groups.replace(config.groups)
     await this.#connection.resubscribe()
+    log.debug('reload: subscriptions are those of the new names')
     if (this.#connection.connected) this.#leftovers.sweep()
     for (const name of [...added, ...changed]) {
       const plug = this.#household.plugs.get(name)
@@ -260,11 +276,7 @@ export class Daemon {
     }
     this.#reports.info()
     this.#reports.devices()
-    const {log} = this.#options
-    log.info(
-      `took over the configuration: ${added.length} added, ${changed.length} changed, ${removed.length} removed` +
-        (hasOtherGroups ? ', groups changed' : ''),
-    )
+    log.info(`took over the configuration: ${changesText(configBefore, config, changes, renames)}`)
     return true
   }
 
@@ -357,6 +369,7 @@ export class Daemon {
   }
 
   #follow(plug: ConfiguredPlug): void {
+    this.#plugLog.follow(plug) // first: what follows from it comes after it in the log
     this.#states.follow(plug)
     this.#reports.follow(plug)
     this.#outages.follow(plug)
@@ -364,15 +377,6 @@ export class Daemon {
     this.#leftovers.follow(plug)
     this.#homeAssistant?.follow(plug)
     this.#readiness.follow(plug) // last: what it says of the bridge is to come after what the others say of the plug
-  }
-
-  /** A plug is its did: one that was removed and added under another name was renamed. */
-  #noteRenames(removed: readonly ConfiguredPlug[], added: readonly string[]): void {
-    const names = new Map(added.map((name) => [this.#household.plugs.get(name)?.did, name]))
-    for (const {name, did} of removed) {
-      const to = did === undefined ? undefined : names.get(did)
-      if (to !== undefined) this.#commands.renamed(name, to)
-    }
   }
 
   #forget(plug: ConfiguredPlug | undefined): void {

@@ -9,10 +9,13 @@ export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 export type Fields = Record<string, unknown>
 
+/** A text, or what makes it: asked only when the line is written. `undefined` is no line. */
+export type Lazy = string | (() => string | undefined)
+
 /** What everybody who has something to say is given. An error goes into the field `error`. */
 export interface Log {
   trace(message: string, fields?: Fields): void
-  debug(message: string, fields?: Fields): void
+  debug(message: Lazy, fields?: Fields): void
   info(message: string, fields?: Fields): void
   warn(message: string, fields?: Fields): void
   error(message: string, fields?: Fields): void
@@ -78,8 +81,12 @@ class Sink {
     this.#redactor = redactor
   }
 
+  isWritten(level: LogLevel): boolean {
+    return this.lines.isLevelEnabled(level)
+  }
+
   say(level: LogLevel, message: string, fields: Fields): void {
-    const written = this.lines.isLevelEnabled(level)
+    const written = this.isWritten(level)
     const warning = level === 'warn' || level === 'error'
     if (!written && !warning) return
     const scrubbed = this.#redactor.scrub(message)
@@ -123,8 +130,11 @@ class BoundLog implements Log {
     this.sink.say('trace', message, {...this.#fields, ...fields})
   }
 
-  debug(message: string, fields?: Fields): void {
-    this.sink.say('debug', message, {...this.#fields, ...fields})
+  /** There may be thousands in a second: nothing is made for a line that is not written. */
+  debug(message: Lazy, fields?: Fields): void {
+    if (!this.sink.isWritten('debug')) return
+    const text = typeof message === 'string' ? message : message()
+    if (text !== undefined) this.sink.say('debug', text, {...this.#fields, ...fields})
   }
 
   info(message: string, fields?: Fields): void {

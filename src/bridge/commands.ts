@@ -6,6 +6,7 @@ import type {Value} from '../models/model.ts'
 import type {Incoming} from '../mqtt/connection.ts'
 import type {CommandTopic, Topics} from '../mqtt/topics.ts'
 import {Answers} from './answers.ts'
+import {CommandLog, orderText} from './command-log.ts'
 import {Group} from './group.ts'
 import type {Groups} from './groups.ts'
 import {nobodyCalled} from './names.ts'
@@ -46,6 +47,7 @@ export class Commands {
   readonly #together: Together
   readonly #answers: Answers
   readonly #warner: Warner
+  readonly #told: CommandLog
   /** The newer name of plugs that were renamed since the start. */
   readonly #renamed = new Map<string, string>()
 
@@ -53,6 +55,7 @@ export class Commands {
     this.#options = options
     this.#answers = new Answers(options)
     this.#warner = new Warner(options)
+    this.#told = new CommandLog(options)
     const obey = (...order: Parameters<typeof carryOut>) => this.#obey(...order)
     this.#together = new Together({clock: options.clock, obey})
   }
@@ -61,7 +64,10 @@ export class Commands {
   async handle(command: DeviceCommand, incoming: Incoming): Promise<void> {
     const {plugs, groups, clock} = this.#options
     const target = plugs.get(command.name) ?? groups.all.get(command.name)
-    if (!target) return this.#warner.warn(incoming.topic, () => nobodyCalled(command.name, this.#names))
+    if (!target) {
+      this.#warner.warn(incoming.topic, () => nobodyCalled(command.name, this.#names))
+      return
+    }
     const received = clock.now()
     const told: Told = {request: {}}
     const failure = await this.#carryOut(target, command, incoming, received, told).then(
@@ -70,7 +76,16 @@ export class Commands {
     )
     this.#noteInternal(failure)
     if (failure instanceof Misunderstood) told.transaction = failure.transaction
-    this.#answer(target.name, incoming, told, failure, Math.round(clock.now() - received))
+    const elapsed = Math.round(clock.now() - received)
+    this.#answer(target.name, incoming, told, failure, elapsed)
+    this.#told.note({
+      topic: incoming.topic,
+      to: target.name,
+      what: () => orderText(told.request) || `a ${command.kind}`,
+      failure,
+      elapsed,
+      device: target.name,
+    })
   }
 
   /** A message that is no command, where somebody may have meant one. What is published with a state is JSON. */
@@ -111,6 +126,7 @@ export class Commands {
 
   stop(): void {
     this.#warner.stop()
+    this.#told.stop()
     this.#answers.stop()
   }
 

@@ -1,5 +1,6 @@
 /** Groups on MQTT: `B/bridge/groups`, and for each its state, its availability and its switch in Home Assistant (contract §3, §7). */
 import type {Clock} from '../clock.ts'
+import type {Log} from '../log.ts'
 import type {Message} from '../mqtt/outbox.ts'
 import type {Topics} from '../mqtt/topics.ts'
 import {discoveryTopic} from './discovery.ts'
@@ -13,6 +14,8 @@ export interface GroupsOptions {
   publisher: Publisher
   topics: Topics
   clock: Clock
+  /** Has a line at `debug` for each announcement; none unless given. */
+  log?: Log
   plugs: ReadonlyMap<string, Plug>
   qos: 0 | 1
   retain: boolean

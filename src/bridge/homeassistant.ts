@@ -1,5 +1,6 @@
 /** When Home Assistant is told of plugs: at every connect, at its own birth, and when a plug tells something new of itself. */
 import {type Clock, type Random, sleep} from '../clock.ts'
+import type {Log} from '../log.ts'
 import type {Topics} from '../mqtt/topics.ts'
 import {Announced, type Announcements} from './announced.ts'
 import {bridgeDiscovery} from './bridge-discovery.ts'
@@ -15,6 +16,8 @@ export interface HomeAssistantOptions {
   prefix: string
   version: string
   clock: Clock
+  /** Has a line at `debug` for each announcement; none unless given. */
+  log?: Log
   random: Random
   isConnected: () => boolean
   /** Publishes availability and state of everything, once Home Assistant has had time to subscribe. */

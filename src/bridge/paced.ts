@@ -1,5 +1,6 @@
 /** Device messages to Home Assistant, never two different ones for a device closer together than it can take (contract §7). */
 import type {Clock, Timer} from '../clock.ts'
+import type {Log} from '../log.ts'
 import {type Discovery, digest} from './discovery.ts'
 import {type Publisher, retained} from './publisher.ts'
 
@@ -16,13 +17,15 @@ const APART_MS = 2100
 export class Paced {
   readonly #clock: Clock
   readonly #publisher: Publisher
+  readonly #log: Log | undefined
   /** What was sent last, by topic: payloads themselves would be megabytes. */
   readonly #sent = new Map<string, {digest: string; at: number}>()
   readonly #delayed = new Map<string, Timer>()
 
-  constructor({clock, publisher}: {clock: Clock; publisher: Publisher}) {
+  constructor({clock, publisher, log}: {clock: Clock; publisher: Publisher; log?: Log}) {
     this.#clock = clock
     this.#publisher = publisher
+    this.#log = log
   }
 
   /** @param when `news`: not when it is what was sent last */
@@ -43,6 +46,7 @@ export class Paced {
     } else {
       this.#sent.set(topic, now)
       this.#publisher.publish(message)
+      this.#log?.debug(() => `announced to Home Assistant: ${topic}`)
       sent?.()
     }
   }

@@ -7,6 +7,7 @@ import type {Log} from '../log.ts'
 import type {Incoming} from '../mqtt/connection.ts'
 import {type Topics, topicProblem} from '../mqtt/topics.ts'
 import {Answers} from './answers.ts'
+import {CommandLog, requestText} from './command-log.ts'
 import {type Controls, logLevels} from './controls.ts'
 import {deviceVerbs} from './device-requests.ts'
 import {groupVerbs} from './group-requests.ts'
@@ -14,7 +15,7 @@ import {Line} from './line.ts'
 import {type Parsed, parseRequest} from './payload.ts'
 import type {Publisher} from './publisher.ts'
 import {Sharing} from './sharing.ts'
-import {CutShort, type RequestContext, verb} from './verbs.ts'
+import {CutShort, Logged, type RequestContext, verb} from './verbs.ts'
 import {Warner} from './warner.ts'
 import {came} from './words.ts'
 
@@ -70,7 +71,7 @@ const ELSEWHERE = wordsElsewhere({
 async function renewed(controls: Controls, how: 'restart' | 'reload'): Promise<Record<string, never>> {
   const problems = await controls.renew(how)
   if (problems === undefined) return {}
-  throw new CommandError('refused', `the configuration is invalid, the old one stays:\n${problems}`)
+  throw new Logged('refused', `the configuration is invalid, the old one stays:\n${problems}`)
 }
 
 export interface RequestOptions extends RequestContext {
@@ -90,6 +91,8 @@ const RESTARTING_MS = 5000
 /** Brokers hand on a few messages at a time (mosquitto 20): while a flow asks again and again, the next is not far. */
 const QUIET_MS = 100
 const LONGEST_REST_MS = 1000
+/** Of a verb that somebody made up. */
+const LONGEST_VERB = 100
 /** Copies of one message come together; what comes later was sent once more (mosquitto makes no copies over MQTT 3.1.1). */
 const COPIES_MS = 100
 
@@ -98,6 +101,7 @@ export class Requests {
   readonly #context: RequestContext
   readonly #answers: Answers
   readonly #warner: Warner
+  readonly #told: CommandLog
   readonly #line: Line
   #count = 0
   #changes = 0
@@ -111,6 +115,7 @@ export class Requests {
     this.#context = {...options, controls: this.#bounded(options.controls)}
     this.#answers = new Answers(options)
     this.#warner = new Warner(options)
+    this.#told = new CommandLog(options)
     this.#line = new Line(options.clock)
   }
 
@@ -118,11 +123,13 @@ export class Requests {
   async handle(verb: string, incoming: Incoming): Promise<void> {
     const {topics} = this.#options
     const problem = topicProblem(topics.bridgeResponse(verb))
-    if (problem !== undefined)
-      return this.#warner.warn(
+    if (problem !== undefined) {
+      this.#warner.warn(
         incoming.topic,
         () => `a request cannot be answered: the topic of its answer ${problem}`,
       )
+      return
+    }
     if (this.#isCopy(incoming)) return
     this.#lastCame = this.#options.clock.now()
     if (this.#count >= MOST_REQUESTS) {
@@ -142,6 +149,7 @@ export class Requests {
     this.#isStopped = true
     this.#answers.stop()
     this.#warner.stop()
+    this.#told.stop()
     const {clock} = this.#options
     const end = clock.now() + LONGEST_REST_MS
     for (let now = clock.now(); now < end; now = clock.now()) {
@@ -153,8 +161,17 @@ export class Requests {
 
   /** @returns the size of the answer */
   async #carryOut(verb: string, incoming: Incoming): Promise<number> {
-    const {log} = this.#options
+    const {log, clock} = this.#options
+    const begun = clock.now()
     let request: Parsed = {values: {}}
+    const note = (failure?: CommandError) =>
+      this.#told.note({
+        topic: incoming.topic,
+        to: `request ${verb.slice(0, LONGEST_VERB)}`,
+        what: () => requestText(request.values),
+        failure,
+        elapsed: Math.round(clock.now() - begun),
+      })
     try {
       const handler = verbs.get(verb)
       request = parseRequest(incoming.payload, handler?.example)
@@ -162,9 +179,12 @@ export class Requests {
       if (this.#isStopped && verb !== 'restart') throw new CommandError('expired', 'the bridge is stopping')
       const data = await handler.answer(this.#context, request.values)
       const told = data instanceof CutShort ? {data: data.items, truncated: true} : {data}
+      note()
       return this.#answer(verb, incoming, request, {status: 'ok', ...told})
     } catch (error) {
-      const {code, message} = toCommandError(error)
+      const failure = toCommandError(error)
+      const {code, message} = failure
+      note(failure)
       if (code === 'internal') log.error(`the request ${verb} failed for a reason nobody foresaw`, {error})
       return this.#answer(verb, incoming, request, {status: 'error', error: {code, message}})
     }

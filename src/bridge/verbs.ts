@@ -26,6 +26,9 @@ export interface Answering {
   answer(context: RequestContext, values: Record<string, unknown>): Promise<unknown>
 }
 
+/** A refusal of which the log has more than its answer: it is no second warning. */
+export class Logged extends CommandError {}
+
 /** A list that was cut short: its answer says so. */
 export class CutShort {
   readonly items: readonly unknown[]

@@ -3,7 +3,7 @@
  * made-up topics. The first few topics are named, and then one line a minute says how many more there were.
  */
 import type {Clock, Timer} from '../clock.ts'
-import type {Log} from '../log.ts'
+import type {Fields, Log} from '../log.ts'
 
 /** Named one by one before the rest is only counted; one that was put right is not among them. */
 const MOST_NAMED = 30
@@ -15,31 +15,55 @@ const MOST_REMEMBERED = 1000
 const LONGEST_TOPIC = 200
 const COUNT_MS = 60_000
 
+export interface WarnerOptions {
+  clock: Clock
+  log: Log
+  /** After so many milliseconds the same is worth a warning again; never unless told. */
+  repeatAfter?: number
+}
+
+/** More about one warning. */
+export interface Warned {
+  /** What is the same as before is not warned of again; the topic unless told. */
+  key?: string
+  /** Of the line, beside the topic. */
+  fields?: Fields
+}
+
 export class Warner {
   readonly #clock: Clock
   readonly #log: Log
-  /** Topics that were warned of; the oldest first. */
-  readonly #named = new Set<string>()
+  readonly #repeatAfter: number
+  /** What was warned of, and when, on the clock; the oldest first. */
+  readonly #named = new Map<string, number>()
   #left = MOST_NAMED
   #lines = 0
   #uncounted = 0
   #lastTopic = ''
   #timer: Timer | undefined
 
-  constructor({clock, log}: {clock: Clock; log: Log}) {
+  constructor({clock, log, repeatAfter = Number.POSITIVE_INFINITY}: WarnerOptions) {
     this.#clock = clock
     this.#log = log
+    this.#repeatAfter = repeatAfter
   }
 
-  /** Warns of the topic, unless that was done. @param text asked for only when it is logged */
-  warn(topic: string, text: () => string): void {
-    if (this.#named.has(topic)) return
+  /**
+   * Warns of the topic, unless that was done.
+   * @param text asked for only when it is logged
+   * @returns whether it was logged
+   */
+  warn(topic: string, text: () => string, {key = topic, fields = {}}: Warned = {}): boolean {
+    const before = this.#named.get(key)
+    if (before !== undefined && this.#clock.now() - before < this.#repeatAfter) return false
     this.#timer ??= this.#clock.after(COUNT_MS, () => this.#count())
-    if (this.#left > 0 && this.#lines < MOST_LINES) this.#name(topic, text())
+    const isNamed = this.#left > 0 && this.#lines < MOST_LINES
+    if (isNamed) this.#name(topic, text(), key, fields)
     else {
       this.#uncounted++
       this.#lastTopic = topic
     }
+    return isNamed
   }
 
   /** What was wrong with the topic was put right: the next time is worth a warning. */
@@ -51,13 +75,14 @@ export class Warner {
     this.#timer?.cancel()
   }
 
-  #name(topic: string, text: string): void {
+  #name(topic: string, text: string, key: string, fields: Fields): void {
     this.#left--
     this.#lines++
-    this.#named.add(topic)
-    const [oldest] = this.#named
+    this.#named.delete(key)
+    this.#named.set(key, this.#clock.now())
+    const [oldest] = this.#named.keys()
     if (oldest !== undefined && this.#named.size > MOST_REMEMBERED) this.#named.delete(oldest)
-    this.#log.warn(text, {topic: topic.slice(0, LONGEST_TOPIC)})
+    this.#log.warn(text, {topic: topic.slice(0, LONGEST_TOPIC), ...fields})
   }
 
   /** After a minute without anything new, the next is named again. */

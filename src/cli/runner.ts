@@ -130,14 +130,17 @@ export class Runner {
     report: (error: Error) => string,
     answer: (problem: string | undefined) => void,
   ): Promise<void> {
-    const {notifier, prepare} = this.#options
+    const {notifier, prepare, log} = this.#options
     const running = this.#running
     if (this.#stopping || !running) return answer('the bridge is stopping')
     await notifier.reloading()
     try {
+      log.debug(() => `${how}: reading the configuration`)
       const config = await read(running.prepared.config)
+      log.debug(() => `${how}: the configuration is valid`)
       if (this.#stopping) return answer(undefined) // the next start reads the same file
       if (how === 'reload' && (await this.#isTakenOver(running.bridge, config))) return answer(undefined)
+      log.debug(() => `${how}: the bridge starts anew with it`)
       const prepared = await prepare(config)
       answer(undefined)
       await this.#replace(prepared)

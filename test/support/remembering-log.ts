@@ -1,4 +1,4 @@
-import type {Fields, Log, LogLevel} from '../../src/log.ts'
+import type {Fields, Lazy, Log, LogLevel} from '../../src/log.ts'
 
 /** A log that only remembers, for tests that look at what was said. */
 export class RememberingLog implements Log {
@@ -16,8 +16,9 @@ export class RememberingLog implements Log {
     this.lines.push({level: 'trace', message, fields})
   }
 
-  debug(message: string, fields?: Fields): void {
-    this.lines.push({level: 'debug', message, fields})
+  debug(message: Lazy, fields?: Fields): void {
+    const text = typeof message === 'string' ? message : message()
+    if (text !== undefined) this.lines.push({level: 'debug', message: text, fields})
   }
 
   info(message: string, fields?: Fields): void {
