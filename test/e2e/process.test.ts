@@ -234,7 +234,7 @@ describe('a new configuration', () => {
     const config = {mqtt: {url: broker.url, base_topic: base}}
     await writeFile(file, configText({broker, plugs: {desk, kettle, lamp}, config, devices: edited}))
     program.signal('SIGHUP')
-    await program.said(/took over the configuration: 1 added, 1 changed, 1 removed/)
+    await program.said(/took over the configuration: added lamp; changed kettle \(description\); removed fan/)
     await user.waitFor(`${base}/lamp/availability`, ({payload}) => payload.includes('online'))
     await user.publish(`${base}/lamp/set`, 'ON')
     await user.waitFor(`${base}/lamp/response`, ({payload}) => JSON.parse(payload).status === 'ok')
