@@ -251,10 +251,8 @@ export class Daemon {
     this.#hideSecrets(config)
     const changes = await this.#household.refurnish(config, COMMAND_GRACE_MS)
     const {added, changed, removed} = changes
-    log.debug(
-      () =>
-        `reload: ${removed.length + changed.length} plugs stopped, ${added.length + changed.length} started`,
-    )
+    const count = changed.length
+    log.debug(() => `reload: plugs stopped: ${removed.length + count}, started: ${added.length + count}`)
     for (const name of [...removed, ...changed]) this.#forget(before.get(name))
     this.#rememberWhichAreConfigured()
     const plugsOf = (names: readonly string[], plugs: ReadonlyMap<string, ConfiguredPlug>) =>

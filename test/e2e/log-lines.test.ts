@@ -119,7 +119,7 @@ describe('the log at the level debug', () => {
       /INFO {2}took over the configuration: renamed desk to office\/desk; groups changed: evening\n/,
     )
     await program.said(/DEBUG reload: reading the configuration/)
-    await program.said(/DEBUG reload: 1 plugs stopped, 1 started/)
+    await program.said(/DEBUG reload: plugs stopped: 1, started: 1/)
     await program.said(/DEBUG request device\/rename: from desk, to office\/desk over MQTT → ok in \d+ ms/)
     expect(await request('device/poll', {name: 'desk'})).toMatchObject({
       error: {
