@@ -34,13 +34,14 @@ const KINDS: ReadonlyMap<string, string> = new Map([
   ['array', 'a list'],
   ['object', 'a mapping'],
   ['record', 'a mapping'],
+  ['nonoptional', 'a value'],
 ])
 
 /**
- * For `safeParse(value, {error: inWords})`: the message of everything that a schema has no message of its own for. The library's own
+ * For `safeParse(value, {error: plainly})`: the message of everything that a schema has no message of its own for. The library's own
  * messages are for programmers.
  */
-export function inWords(issue: z.core.$ZodRawIssue): string {
+export function plainly(issue: z.core.$ZodRawIssue): string {
   const got = (expected: string) => `expected ${expected}, got ${came(issue.input)}`
   switch (issue.code) {
     case 'invalid_type':
@@ -61,6 +62,12 @@ export function inWords(issue: z.core.$ZodRawIssue): string {
     default:
       return got('another value')
   }
+}
+
+/** The words of a problem, whichever schema found it: of a wrong key, those of its own schema. */
+export function wordsOf(issue: z.core.$ZodIssue): string {
+  const [inner] = issue.code === 'invalid_key' ? issue.issues : []
+  return inner?.message ?? issue.message
 }
 
 function sizeOf(issue: Extract<z.core.$ZodRawIssue, {code: 'too_small' | 'too_big'}>): string {

@@ -1,5 +1,6 @@
 /** `models import`: a MIoT specification instance, as it was downloaded, to a definition. */
 import {z} from 'zod'
+import {came, plainly, wordsOf} from '../bridge/words.ts'
 import {LONGEST_DOCUMENT, readText, reason} from '../config/files.ts'
 import {definitionFrom, type Imported, NoPlug, type Spec} from '../models/spec.ts'
 import {CommandFailed} from './exit.ts'
@@ -21,8 +22,7 @@ const prose = z
 const iid = z.custom<number>(
   (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= MOST_IID,
   {
-    error: ({input}) =>
-      `expected a whole number from 1 to ${MOST_IID}, got ${JSON.stringify(input)?.slice(0, 40)}`,
+    error: ({input}) => `expected a whole number from 1 to ${MOST_IID}, got ${came(input)}`,
   },
 )
 /** -0 is 0 as soon as it is written down. */
@@ -80,10 +80,10 @@ export async function importSpec(file: string, id: string | undefined): Promise<
 }
 
 function specIn(file: string, text: string): Spec {
-  const parsed = instance.safeParse(parse(file, text))
+  const parsed = instance.safeParse(parse(file, text), {error: plainly})
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues
-  return refuse(file, `${issue?.path.join('.') || 'the whole'}: ${issue?.message}`)
+  return refuse(file, `${issue?.path.join('.') || 'the whole'}: ${issue && wordsOf(issue)}`)
 }
 
 function parse(file: string, text: string): unknown {

@@ -3,6 +3,7 @@
  * is. The inverse is written.ts.
  */
 import {z} from 'zod'
+import {plainly, wordsOf} from '../bridge/words.ts'
 import type {Address, Model, Property, Raw as Said, Write} from '../models/model.ts'
 import {type Word, wordFor, words} from '../models/words.ts'
 import * as a from './fields.ts'
@@ -28,7 +29,7 @@ const definition = mapping({
   batch: a.whole(1, LARGEST_BATCH).exactOptional(),
   interval: a.duration(1000, HOUR_MS).exactOptional(),
   pause: a.duration(0, HOUR_MS).exactOptional(),
-  properties: z.unknown(),
+  properties: z.unknown().optional(),
 })
 
 /** Without a dot: nobody's definition asks for `miIO.ota` and its like. */
@@ -241,14 +242,14 @@ function fromText(text: string): Said {
 }
 
 function check<T>(schema: z.ZodObject & z.ZodType<T>, read: Raw): Understood<T> {
-  const parsed = schema.safeParse(read)
+  const parsed = schema.safeParse(read, {error: plainly})
   if (parsed.success) return {value: parsed.data}
   return {broken: parsed.error.issues.flatMap((issue) => fromIssue(issue, Object.keys(schema.shape)))}
 }
 
 function fromIssue(issue: z.core.$ZodIssue, known: readonly string[]): Broken[] {
   const path = issue.path.map((key) => (typeof key === 'symbol' ? '' : key))
-  if (issue.code !== 'unrecognized_keys') return [{path, message: issue.message}]
+  if (issue.code !== 'unrecognized_keys') return [{path, message: wordsOf(issue)}]
   return issue.keys.map((key) => ({
     path: [...path, key],
     message: () => `unknown key${suggestion(key, known)}`,

@@ -1,0 +1,172 @@
+/** Whoever writes a wrong value is told in plain words: the library that checks has messages for programmers. */
+import {mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import fc from 'fast-check'
+import {afterAll, describe, expect, it} from 'vitest'
+import {importSpec} from '../../src/cli/import.ts'
+import {definitionIn} from '../../src/config/definition.ts'
+import {said} from '../../src/config/problems.ts'
+import {parseConfig} from '../../src/config.ts'
+import {checkProperty} from '../support/seeds.ts'
+
+const FOREIGN = /Invalid|Unrecognized|received|undefined|\|"|Too (small|big)|>=|<=/
+
+const folder = mkdtempSync(join(tmpdir(), 'miio2mqtt-words-'))
+afterAll(() => rmSync(folder, {recursive: true, force: true}))
+
+/** Without what was written, which may have any words. */
+const withoutQuotes = (words: string) => words.replace(/"(?:[^"\\]|\\.)*"/g, '""')
+
+const KEYS = [
+  'mqtt',
+  'url',
+  'qos',
+  'retain',
+  'version',
+  'keepalive',
+  'ca',
+  'homeassistant',
+  'enabled',
+  'entities',
+  'name',
+  'icon',
+  'network',
+  'broadcast',
+  'bind',
+  'poll',
+  'interval',
+  'log',
+  'level',
+  'devices',
+  'groups',
+  'members',
+  'desk',
+  'host',
+  'token',
+  'id',
+  'model',
+  'filtered',
+  'properties',
+  'power',
+  'scale',
+  'source',
+  'type',
+  'services',
+  'iid',
+  'description',
+  'format',
+  'access',
+  'unit',
+  'value-range',
+  'value-list',
+  'ids',
+  'vendor',
+  'batch',
+  'state',
+  'miot',
+  'values',
+  'is',
+] as const
+const texts = fc.oneof(
+  fc.constantFrom(
+    'a',
+    '',
+    '5',
+    '-1',
+    'true',
+    'Power X',
+    '1.1',
+    'urn:miot-spec-v2:device:outlet:0000A002:x:1',
+  ),
+  fc.string({maxLength: 8}),
+)
+const {wrong} = fc.letrec((tie) => ({
+  wrong: fc.oneof(
+    {maxDepth: 4, withCrossShrink: true},
+    texts,
+    fc.dictionary(fc.oneof(fc.constantFrom(...KEYS), texts), tie('wrong'), {maxKeys: 4}),
+    fc.array(tie('wrong'), {maxLength: 2}),
+  ),
+}))
+
+const refusal = async (work: () => unknown): Promise<string> => {
+  try {
+    await work()
+    return ''
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+const TOKEN = '00112233445566778899aabbccddeeff'
+const check = (devices: unknown) =>
+  refusal(() => parseConfig(JSON.stringify({devices}), {file: 'config.yaml', env: {}, readFile: () => ''}))
+const imported = (spec: unknown) => {
+  const file = join(folder, 'spec.json')
+  writeFileSync(file, JSON.stringify(spec))
+  return refusal(() => importSpec(file, undefined))
+}
+const SPEC = {type: 'urn:miot-spec-v2:device:outlet:0000A002:x-y:1', description: 'x'}
+
+describe('what is wrong', () => {
+  it('with a configuration has no words of a library in it', async () => {
+    await checkProperty(
+      fc.asyncProperty(fc.dictionary(fc.constantFrom(...KEYS), wrong), async (config) => {
+        const read = () => parseConfig(JSON.stringify(config), {file: 'c', env: {}, readFile: () => ''})
+        const words = await refusal(read)
+        for (const line of words.split('\n'))
+          expect(withoutQuotes(line.replace(/^\S+ [^:]*: /, ''))).not.toMatch(FOREIGN)
+      }),
+      {numRuns: 1000},
+    )
+  })
+
+  it('with a definition of a model has no words of a library in it', () => {
+    checkProperty(
+      fc.property(fc.dictionary(fc.constantFrom(...KEYS), wrong), (read) => {
+        const understood = definitionIn(JSON.parse(JSON.stringify(read)), 'a file')
+        const broken = 'broken' in understood ? understood.broken : []
+        for (const {message} of broken) expect(withoutQuotes(said(message))).not.toMatch(FOREIGN)
+      }),
+      {numRuns: 1000},
+    )
+  })
+
+  it('with a specification that is to be imported has no words of a library in it', async () => {
+    await checkProperty(
+      fc.asyncProperty(wrong, wrong, async (services, property) => {
+        const nested = [{iid: 1, type: 'x', properties: [property]}]
+        for (const all of [services, nested])
+          expect(withoutQuotes(await imported({...SPEC, services: all}))).not.toMatch(FOREIGN)
+      }),
+      {numRuns: 200},
+    )
+  })
+
+  it.each([
+    [{...SPEC, services: [{iid: 1, type: 5}]}, /services\.0\.type: expected text, got 5/],
+    [{...SPEC, services: []}, /services: expected at least 1 values, got an empty list/],
+    [{...SPEC, services: {a: 1}}, /services: expected a list, got a mapping/],
+    [[1], /the whole: expected a mapping, got a list/],
+  ])('with %j is said in plain words', async (spec, expected) => {
+    expect(await imported(spec)).toMatch(expected)
+  })
+
+  it('with the key of a mapping is said of the key', async () => {
+    const desk = {host: '192.168.1.40', token: TOKEN, homeassistant: {entities: {'Power X': {name: 'x'}}}}
+    expect(await check({desk})).toMatch(
+      /homeassistant\.entities\.Power X: expected the name of a property such as power, got "Power X"/,
+    )
+  })
+})
+
+it('every check whose problems are shown is told to use plain words', () => {
+  const shown = readdirSync('src', {recursive: true, encoding: 'utf8'})
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => ({file, text: readFileSync(join('src', file), 'utf8')}))
+    .filter(({text}) => /\.issues\b/.test(text) && text.includes('safeParse('))
+  expect(shown.length).toBeGreaterThan(3)
+  const silent = shown.filter(({text}) => !text.includes('{error: plainly}'))
+  expect(silent.map(({file}) => file)).toEqual([])
+})
