@@ -4,7 +4,7 @@ import {dirname, isAbsolute, join, resolve} from 'node:path'
 import {isMap, isNode, isScalar} from 'yaml'
 import type {z} from 'zod'
 import type {Edit} from './bridge/controls.ts'
-import {plainly, wordsOf} from './bridge/words.ts'
+import {checked} from './bridge/words.ts'
 import type {Clock, Random} from './clock.ts'
 import {formAdvice, keyAdvice, meantHere} from './config/advice.ts'
 import {takenByAttributes} from './config/attributes.ts'
@@ -255,7 +255,7 @@ class Parsing {
     const {written} = this
     const own = definitionsIn('problem' in models ? [] : models)
     if ('problem' in models) this.#report(['models'], models.problem)
-    const understood = configSchema.safeParse(written, {error: plainly})
+    const understood = checked(configSchema, written)
     for (const issue of understood.error?.issues ?? []) this.#reportIssue(issue)
     const rules = [
       brokenRules(written),
@@ -376,8 +376,8 @@ class Parsing {
           () => `unknown key${keyAdvice(key, path, this.#valueAt([...path, key]))}`,
         )
     } else if (issue.code === 'invalid_type')
-      this.#report(path, () => wordsOf(issue) + formAdvice(issue.expected, path, this.#valueAt(path)))
-    else this.#report(path, wordsOf(issue))
+      this.#report(path, () => issue.message + formAdvice(issue.expected, path, this.#valueAt(path)))
+    else this.#report(path, issue.message)
   }
 
   /** Whether a setting is missing only because its key is written in another way. */

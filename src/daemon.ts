@@ -100,10 +100,10 @@ export class Daemon {
   readonly #commands: Commands
   readonly #requests: Requests
   readonly #outages: Outages
+  readonly #plugLog: PlugLog
   readonly #homeAssistant: HomeAssistant | undefined
   readonly #leftovers: Leftovers
   readonly #readiness: Readiness
-  readonly #plugLog: PlugLog
   #config: Config
   /** Ends the listening for warnings: the log outlives this bridge, and must not keep it alive. */
   #deafen = () => {}
@@ -241,18 +241,19 @@ export class Daemon {
    */
   async reload(config: Config): Promise<boolean> {
     if (!isDeepStrictEqual(foundations(this.#config), foundations(config))) return false
-    const {log} = this.#options
     const before = new Map(this.#household.plugs)
     const configBefore = this.#config
     const {level, format} = this.#config.log
-    if (config.log.level !== level) log.setLevel(config.log.level)
-    if (config.log.format !== format) log.setFormat(config.log.format)
+    if (config.log.level !== level) this.#options.log.setLevel(config.log.level)
+    if (config.log.format !== format) this.#options.log.setFormat(config.log.format)
     this.#config = config
     this.#hideSecrets(config)
     const changes = await this.#household.refurnish(config, COMMAND_GRACE_MS)
     const {added, changed, removed} = changes
     const count = changed.length
-    log.debug(() => `reload: plugs stopped: ${removed.length + count}, started: ${added.length + count}`)
+    this.#options.log.debug(
+      () => `reload: plugs stopped: ${removed.length + count}, started: ${added.length + count}`,
+    )
     for (const name of [...removed, ...changed]) this.#forget(before.get(name))
     this.#rememberWhichAreConfigured()
     const plugsOf = (names: readonly string[], plugs: ReadonlyMap<string, ConfiguredPlug>) =>
@@ -266,7 +267,7 @@ export class Daemon {
     for (const {from, to} of renames) this.#commands.renamed(from, to)
     this.#groups.replace(config.groups)
     await this.#connection.resubscribe()
-    log.debug('reload: subscriptions are those of the new names')
+    this.#options.log.debug('reload: subscriptions are those of the new names')
     if (this.#connection.connected) this.#leftovers.sweep()
     for (const name of [...added, ...changed]) {
       const plug = this.#household.plugs.get(name)
@@ -274,6 +275,7 @@ export class Daemon {
     }
     this.#reports.info()
     this.#reports.devices()
+    const {log} = this.#options
     log.info(`took over the configuration: ${changesText(configBefore, config, changes, renames)}`)
     return true
   }

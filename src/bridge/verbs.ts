@@ -6,7 +6,7 @@ import {nearest, wordsElsewhere} from '../device/nearest.ts'
 import type {Controls, Edit, Written} from './controls.ts'
 import type {Groups} from './groups.ts'
 import type {Plug} from './plug.ts'
-import {came, plainly, quoted, wordsOf} from './words.ts'
+import {came, checked, quoted} from './words.ts'
 
 /** What a request may use. */
 export interface RequestContext {
@@ -111,7 +111,7 @@ function check<S extends z.ZodObject>(
 ): z.output<S> {
   if (holdsProto(values))
     throw new CommandError('invalid_payload', 'expected keys that are known here, got "__proto__"')
-  const parsed = schema.safeParse(values, {error: plainly})
+  const parsed = checked(schema, values)
   if (parsed.success) return parsed.data
   const problems = problemsIn(parsed.error.issues, Object.keys(schema.shape), values)
   const more = problems.length - MOST_TOLD
@@ -135,7 +135,7 @@ function problemsIn(
   const wrong = issues.flatMap((issue) =>
     issue.code === 'unrecognized_keys'
       ? issue.keys.map((key) => () => unknownKey(key, missing, known))
-      : [() => [shownPath(issue.path), wordsOf(issue)].filter((part) => part !== '').join(': ')],
+      : [() => [shownPath(issue.path), issue.message].filter((part) => part !== '').join(': ')],
   )
   return [...wrong, ...misnamed(issues, known, values)]
 }

@@ -38,10 +38,17 @@ const KINDS: ReadonlyMap<string, string> = new Map([
 ])
 
 /**
- * For `safeParse(value, {error: plainly})`: the message of everything that a schema has no message of its own for. The library's own
- * messages are for programmers.
+ * Like `schema.safeParse`, for whoever shows what is wrong: each message says what was expected and what came, also where the schema has no
+ * words of its own. The library's are for programmers.
  */
-export function plainly(issue: z.core.$ZodRawIssue): string {
+export function checked<S extends z.ZodType>(schema: S, value: unknown): z.ZodSafeParseResult<z.output<S>> {
+  const parsed = schema.safeParse(value, {error: plainly})
+  for (const issue of parsed.error?.issues ?? [])
+    if (issue.code === 'invalid_key') Object.assign(issue, {message: issue.issues[0]?.message}) // of the key, not of the mapping
+  return parsed
+}
+
+function plainly(issue: z.core.$ZodRawIssue): string {
   const got = (expected: string) => `expected ${expected}, got ${came(issue.input)}`
   switch (issue.code) {
     case 'invalid_type':
@@ -62,12 +69,6 @@ export function plainly(issue: z.core.$ZodRawIssue): string {
     default:
       return got('another value')
   }
-}
-
-/** The words of a problem, whichever schema found it: of a wrong key, those of its own schema. */
-export function wordsOf(issue: z.core.$ZodIssue): string {
-  const [inner] = issue.code === 'invalid_key' ? issue.issues : []
-  return inner?.message ?? issue.message
 }
 
 function sizeOf(issue: Extract<z.core.$ZodRawIssue, {code: 'too_small' | 'too_big'}>): string {

@@ -1,6 +1,6 @@
 /** `models import`: a MIoT specification instance, as it was downloaded, to a definition. */
 import {z} from 'zod'
-import {came, plainly, wordsOf} from '../bridge/words.ts'
+import {came, checked} from '../bridge/words.ts'
 import {LONGEST_DOCUMENT, readText, reason} from '../config/files.ts'
 import {definitionFrom, type Imported, NoPlug, type Spec} from '../models/spec.ts'
 import {CommandFailed} from './exit.ts'
@@ -80,10 +80,10 @@ export async function importSpec(file: string, id: string | undefined): Promise<
 }
 
 function specIn(file: string, text: string): Spec {
-  const parsed = instance.safeParse(parse(file, text), {error: plainly})
+  const parsed = checked(instance, parse(file, text))
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues
-  return refuse(file, `${issue?.path.join('.') || 'the whole'}: ${issue && wordsOf(issue)}`)
+  return refuse(file, `${issue?.path.join('.') || 'the whole'}: ${issue?.message}`)
 }
 
 function parse(file: string, text: string): unknown {

@@ -1,11 +1,11 @@
 /** Values of options, read like those of the configuration. */
 import type {z} from 'zod'
-import {plainly, wordsOf} from '../bridge/words.ts'
+import {checked} from '../bridge/words.ts'
 import {UsageError} from './exit.ts'
 
 /** The value of `option`. @throws UsageError that says what was expected and what came */
 export function readOption<T>(option: string, kind: z.ZodType<T, string>, written: string): T {
-  const parsed = kind.safeParse(written, {error: plainly})
+  const parsed = checked(kind, written)
   if (parsed.success) return parsed.data
-  throw new UsageError(`${option}: ${parsed.error.issues.slice(0, 1).map(wordsOf)}`)
+  throw new UsageError(`${option}: ${parsed.error.issues[0]?.message}`)
 }

@@ -3,7 +3,7 @@
  * is. The inverse is written.ts.
  */
 import {z} from 'zod'
-import {plainly, wordsOf} from '../bridge/words.ts'
+import {checked} from '../bridge/words.ts'
 import type {Address, Model, Property, Raw as Said, Write} from '../models/model.ts'
 import {type Word, wordFor, words} from '../models/words.ts'
 import * as a from './fields.ts'
@@ -242,14 +242,14 @@ function fromText(text: string): Said {
 }
 
 function check<T>(schema: z.ZodObject & z.ZodType<T>, read: Raw): Understood<T> {
-  const parsed = schema.safeParse(read, {error: plainly})
+  const parsed = checked(schema, read)
   if (parsed.success) return {value: parsed.data}
   return {broken: parsed.error.issues.flatMap((issue) => fromIssue(issue, Object.keys(schema.shape)))}
 }
 
 function fromIssue(issue: z.core.$ZodIssue, known: readonly string[]): Broken[] {
   const path = issue.path.map((key) => (typeof key === 'symbol' ? '' : key))
-  if (issue.code !== 'unrecognized_keys') return [{path, message: wordsOf(issue)}]
+  if (issue.code !== 'unrecognized_keys') return [{path, message: issue.message}]
   return issue.keys.map((key) => ({
     path: [...path, key],
     message: () => `unknown key${suggestion(key, known)}`,

@@ -1,4 +1,5 @@
 /** What is wrong with a configuration: all of it at once, each with its place. */
+import {distance} from '../device/nearest.ts'
 
 /** A place in a file, or an environment variable, which has no lines. `line` and `column` count from 1. */
 export interface Place {
@@ -156,24 +157,4 @@ export function nearest(word: string, known: readonly string[]): string | undefi
       ({candidate, edits}) => edits <= Math.min(MOST_EDITS, Math.max(1, Math.floor(candidate.length / 3))),
     )
     .sort((a, b) => a.edits - b.edits)[0]?.candidate
-}
-
-/** How many letters must be added, removed, changed or swapped with the next to get from `a` to `b`. */
-function distance(a: string, b: string): number {
-  let before: number[] = []
-  let row = Array.from({length: b.length + 1}, (_, index) => index)
-  for (let at = 0; at < a.length; at++) {
-    const next = [at + 1]
-    for (let column = 0; column < b.length; column++) {
-      const changed = (row[column] ?? 0) + (a[at] === b[column] ? 0 : 1)
-      const swapped =
-        a[at] === b[column - 1] && a[at - 1] === b[column]
-          ? (before[column - 1] ?? 0) + 1
-          : Number.POSITIVE_INFINITY
-      next.push(Math.min(changed, swapped, (row[column + 1] ?? 0) + 1, (next[column] ?? 0) + 1))
-    }
-    before = row
-    row = next
-  }
-  return row[b.length] ?? 0
 }

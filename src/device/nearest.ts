@@ -60,10 +60,7 @@ export function lettersOf(word: string): string {
     .replace(/[\s_-]+/g, '')
 }
 
-/**
- * How many letters must be added, taken away, changed or swapped with the next to get from `a` to `b`; infinite when they are more than
- * slips in a word of that length.
- */
+/** The distance from `a` to `b`; infinite when that is more than slips in a word of that length. */
 export function slipsBetween(a: string, b: string): number {
   if (a === b) return 0
   const most = Math.min(MOST_SLIPS, Math.floor(Math.max(a.length, b.length) / LETTERS_A_SLIP))
@@ -72,8 +69,11 @@ export function slipsBetween(a: string, b: string): number {
   return slips <= most ? slips : Number.POSITIVE_INFINITY
 }
 
-/** Stops as soon as there are more than `most`. */
-function distance(a: string, b: string, most: number): number {
+/**
+ * How many letters must be added, taken away, changed or swapped with the next to get from `a` to `b`; infinite as soon as they are more
+ * than `most`.
+ */
+export function distance(a: string, b: string, most = Number.POSITIVE_INFINITY): number {
   let before: number[] = []
   let row = Array.from({length: b.length + 1}, (_, index) => index)
   for (let at = 0; at < a.length; at++) {
