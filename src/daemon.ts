@@ -439,9 +439,10 @@ export class Daemon {
     }
   }
 
-  /** Where states are published, as long as there are few: somebody may send commands there. */
+  /** Where somebody may send commands by mistake, as long as there are few plugs. */
   #watched(): string[] {
-    return this.#household.plugs.size + this.#groups.all.size <= MOST_WATCHED ? [this.#topics.states] : []
+    const names = [...this.#household.plugs.keys(), ...this.#groups.all.keys()]
+    return names.length <= MOST_WATCHED ? this.#topics.mistakes(names) : []
   }
 
   /** The broker shows what lies there at every connect: it is worth one warning, until somebody clears it. */

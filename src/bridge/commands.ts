@@ -39,6 +39,8 @@ type DeviceCommand = Extract<CommandTopic, {kind: 'set' | 'get'}>
 
 /** So many names are told of those that failed. */
 const MOST_NAMES = 10
+/** A topic may have 65,535 bytes. */
+const LONGEST_TOPIC = 200
 /** So many renamed plugs are remembered, the last ones. */
 const MOST_RENAMED = 1000
 
@@ -65,7 +67,7 @@ export class Commands {
     const {plugs, groups, clock} = this.#options
     const target = plugs.get(command.name) ?? groups.all.get(command.name)
     if (!target) {
-      this.#warner.warn(incoming.topic, () => nobodyCalled(command.name, this.#names))
+      this.#warner.warn(incoming.topic, () => this.#unknown(command, incoming.topic))
       return
     }
     const received = clock.now()
@@ -90,15 +92,13 @@ export class Commands {
 
   /** A message that is no command, where somebody may have meant one. What is published with a state is JSON. */
   misdirected({topic, payload}: Incoming): void {
-    const {topics, plugs, groups} = this.#options
-    const isTaken = (name: string) => plugs.has(name) || groups.all.has(name)
+    const {topics} = this.#options
+    const isTaken = (name: string) => this.#isTaken(name)
     const name = topics.meant(topic, isTaken)
     if (name === undefined || payload.length === 0) return
     if (topic === topics.state(name) && !isBareWord(payload)) return
     this.#warner.warn(topic, () =>
-      isTaken(name)
-        ? `no command can be given on ${topic}: those for ${name} go to ${topics.state(name)}/set`
-        : nobodyCalled(name, this.#names),
+      isTaken(name) ? noCommandOn(topic, name, `${topics.state(name)}/set`) : nobodyCalled(name, this.#names),
     )
   }
 
@@ -128,6 +128,20 @@ export class Commands {
     this.#warner.stop()
     this.#told.stop()
     this.#answers.stop()
+  }
+
+  #isTaken(name: string): boolean {
+    return this.#options.plugs.has(name) || this.#options.groups.all.has(name)
+  }
+
+  /** What to say of a command to a name that does not exist: `desk/led/set` may be meant for what is `desk/set/led` here. */
+  #unknown({kind, name}: DeviceCommand, topic: string): string {
+    const {topics, plugs} = this.#options
+    const owner = topics.ownerOf(name, (each) => this.#isTaken(each))
+    if (owner === undefined) return nobodyCalled(name, this.#names)
+    const property = name.slice(owner.length + 1)
+    const isProperty = Object.hasOwn(plugs.get(owner)?.device.state ?? {}, property)
+    return noCommandOn(topic, owner, `${topics.state(owner)}/${kind}${isProperty ? `/${property}` : ''}`)
   }
 
   get #names() {
@@ -193,6 +207,10 @@ export class Commands {
     if (failure?.code === 'internal')
       this.#options.log.error('a command failed for a reason nobody foresaw', {error: failure})
   }
+}
+
+function noCommandOn(topic: string, name: string, right: string): string {
+  return `no command can be given on ${topic.slice(0, LONGEST_TOPIC)}: those for ${name} go to ${right}`
 }
 
 /** Such as `ON`, `on`, `"toggle"`, `1`: what people send to switch something. */

@@ -59,6 +59,17 @@ function isOwn(base: string, topic: string): boolean {
 const DEPTHS_HEARD = 8
 /** Where other software takes commands; here they are mistakes. One level after the name of a plug, so that no filter of commands catches them, too. */
 const COMMANDS_ELSEWHERE = ['command', 'cmd', 'cmnd', 'Set', 'SET']
+/** The same with what is to be set (Tasmota, Shelly), in words that no filter of commands catches. */
+const PROPERTIES_ELSEWHERE = [
+  'cmnd/POWER',
+  'cmnd/power',
+  'command/state',
+  'command/power',
+  'Set/state',
+  'SET/state',
+]
+/** Names with a room are watched one by one: `+/+` would catch commands a second time. Brokers limit how many filters a client has. */
+const MOST_ROOMS_WATCHED = 50
 
 /** Answers are for a client that waits on a short topic. mosquitto cuts off whoever publishes on more than 200 slashes. */
 const LONGEST_RESPONSE_BYTES = 256
@@ -167,9 +178,18 @@ export class Topics {
     return [...plugs, ...mistakes, `${this.base}/bridge/request/#`]
   }
 
-  /** Where states are published, and some people send commands. */
-  get states(): string {
-    return `${this.base}/+`
+  /**
+   * Filters of what is no command, but may be meant for one: where states are published, and where other software takes commands. None of
+   * them catches a command, which would be carried out twice.
+   */
+  mistakes(names: Iterable<string>): string[] {
+    const rooms = [...names].filter((name) => name.includes('/')).slice(0, MOST_ROOMS_WATCHED)
+    return [
+      `${this.base}/+`,
+      ...PROPERTIES_ELSEWHERE.map((words) => `${this.base}/+/${words}`),
+      `${this.base}/cmnd/+/POWER`,
+      ...rooms.flatMap((name) => [this.state(name), `${this.state(name)}/command`]),
+    ]
   }
 
   /**
@@ -216,9 +236,18 @@ export class Topics {
       return undefined
     const below = this.#below(topic)
     if (isTaken(below)) return below
-    const [name = '', ...rest] = below.split('/')
-    const isMeant = rest.length === 0 || COMMANDS_ELSEWHERE.includes(rest.at(-1) ?? '') || isOrder(rest)
-    return isMeant ? name : undefined
+    const [first = '', ...others] = below.split('/')
+    const isTurned = first === 'cmnd' && others.length > 1 // Tasmota begins with it
+    const levels = isTurned ? others : [first, ...others]
+    const name = ownerOf(levels, isTaken) ?? levels[0] ?? ''
+    const rest = levels.slice(name.split('/').length)
+    const isElsewhere = rest.some((level) => COMMANDS_ELSEWHERE.includes(level))
+    return isTurned || rest.length === 0 || isElsewhere || isOrder(rest) ? name : undefined
+  }
+
+  /** The plug or group of which `name` is a topic below its own; `undefined` when there is none. */
+  ownerOf(name: string, isTaken: (name: string) => boolean): string | undefined {
+    return ownerOf(name.split('/').slice(0, -1), isTaken)
   }
 
   #below(topic: string): string {
@@ -234,6 +263,12 @@ export class Topics {
       return levels[1] === 'request' ? {kind: 'request', verb: levels.slice(2).join('/')} : undefined
     return parseCommand(levels)
   }
+}
+
+/** The longest name in use that the levels begin with. */
+function ownerOf(levels: readonly string[], isTaken: (name: string) => boolean): string | undefined {
+  const names = levels.map((_, at) => levels.slice(0, levels.length - at).join('/'))
+  return names.find(isTaken)
 }
 
 /** Whether a topic is `parent` or below it. */

@@ -52,6 +52,10 @@ const linesWith = (part: string) => program.stdout.split('\n').filter((line) => 
 describe('the log at the level info', () => {
   it('has one warning of a refused command, and so has bridge/logging', async () => {
     for (let times = 0; times < 3; times++) await home.type('desk', 'set', '{"POWER":"ON"}')
+    await home.type('desk', 'set/State', 'ON')
+    await program.said(
+      /refused State ON on miio2mqtt\/desk\/set\/State: .*, did you mean state\? \(unknown_property\)/,
+    )
     await home.type('desk', 'set/led', 'blue')
     await program.said(
       /WARN {2}desk: refused led blue on miio2mqtt\/desk\/set\/led: led: expected ON, OFF or TOGGLE, got "blue" \(invalid_payload\)/,

@@ -76,6 +76,20 @@ describe('a command to a name that does not exist', () => {
       'ON',
       /no command can be given on miio2mqtt\/lamp\/command: those for lamp go to miio2mqtt\/lamp\/set/,
     ],
+    ['lamp/Set', 'ON', /no command can be given on miio2mqtt\/lamp\/Set: those for lamp go to/],
+    ['lamp/Set/state', 'ON', /no command can be given on miio2mqtt\/lamp\/Set\/state: those for lamp go to/],
+    [
+      'lamp/cmnd/POWER',
+      'ON',
+      /no command can be given on miio2mqtt\/lamp\/cmnd\/POWER: those for lamp go to/,
+    ],
+    [
+      'cmnd/lamp/POWER',
+      'ON',
+      /no command can be given on miio2mqtt\/cmnd\/lamp\/POWER: those for lamp go to/,
+    ],
+    ['lamp/led/set', 'ON', /no command can be given on .*: those for lamp go to miio2mqtt\/lamp\/set\/led/],
+    ['Lamp/command', 'ON', /no plug or group is called Lamp: known are desk, lamp, did you mean lamp\?/],
     ['lamp', 'ON', /no command can be given on miio2mqtt\/lamp: those for lamp go to miio2mqtt\/lamp\/set/],
     ['attic', 'OFF', /no plug or group is called attic/],
   ])('on miio2mqtt/%s is worth one warning, and switches nothing', async (topic, payload, expected) => {
@@ -95,6 +109,8 @@ describe('a command to a name that does not exist', () => {
       'no plug or group is called desk: known are office/desk, lamp; it was renamed to office/desk',
     ])
     expect(await home.say('office/desk', 'set', 'ON')).toMatchObject({status: 'ok'})
+    await user.publish('miio2mqtt/office/desk', 'OFF', {qos: 1})
+    expect(await warnings('no command can be given on miio2mqtt/office/desk:')).toHaveLength(1)
   })
 })
 

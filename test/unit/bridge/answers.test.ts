@@ -145,6 +145,31 @@ describe('a message where no command can be given', () => {
   })
 
   it.each([
+    ['miio2mqtt/office/desk', 'ON', 'miio2mqtt/office/desk/set'],
+    ['miio2mqtt/office/desk/command', 'ON', 'miio2mqtt/office/desk/set'],
+    ['miio2mqtt/office/desk/cmnd/POWER', 'ON', 'miio2mqtt/office/desk/set'],
+    ['miio2mqtt/office/desk/Set/state', 'ON', 'miio2mqtt/office/desk/set'],
+  ])('%s %s of a plug with a room is told the right topic', (topic, payload, right) => {
+    commands.misdirected(incoming(topic, payload))
+    expect(log.said('warn')).toEqual([
+      `no command can be given on ${topic}: those for office/desk go to ${right}`,
+    ])
+  })
+
+  it.each([
+    ['office/desk/led', 'set', 'set/led'],
+    ['office/desk/led', 'get', 'get/led'],
+    ['office/desk/switch', 'set', 'set'],
+    ['office/desk/relay/0', 'set', 'set'],
+  ] as const)('the topic of %s below which one can %s is told the right one', async (name, kind, right) => {
+    const topic = `miio2mqtt/${name}/${kind}`
+    await commands.handle({kind, name}, incoming(topic, 'ON'))
+    expect(log.said('warn')).toEqual([
+      `no command can be given on ${topic}: those for office/desk go to miio2mqtt/office/desk/${right}`,
+    ])
+  })
+
+  it.each([
     ['miio2mqtt/desk', '{"state":"ON"}'],
     ['miio2mqtt/desk', ''],
     ['miio2mqtt/desk/availability', '{"state":"online"}'],

@@ -111,6 +111,33 @@ describe('the subscriptions', () => {
     )
   })
 
+  it('of what may be meant for a command catch no command, which would be carried out twice', () => {
+    checkProperty(
+      fc.property(fc.uniqueArray(names, {minLength: 1, maxLength: 5}), properties, (all, property) => {
+        const filters = topics.mistakes(all)
+        for (const name of all)
+          for (const below of ['set', 'get', `set/${property}`, `get/${property}`])
+            expect(caughtBy(filters, `miio2mqtt/${name}/${below}`)).toBe(0)
+      }),
+    )
+  })
+
+  it('of what may be meant for a command have two for each name with a room, of fifty at most', () => {
+    const few = topics.mistakes(['desk', 'kitchen/kettle'])
+    expect(topics.mistakes(Array.from({length: 500}, (_, at) => `room/plug ${at}`))).toHaveLength(
+      few.length + 98,
+    )
+    for (const topic of [
+      'desk',
+      'lamp',
+      'lamp/cmnd/POWER',
+      'cmnd/lamp/POWER',
+      'kitchen/kettle',
+      'kitchen/kettle/command',
+    ])
+      expect(caughtBy(few, `miio2mqtt/${topic}`)).toBe(1)
+  })
+
   it('grow with the depth of the names, not with their number', () => {
     const many = Array.from({length: 1000}, (_, index) => `plug ${index}`)
     expect(topics.commands(many)).toEqual(topics.commands(['desk']))
@@ -206,6 +233,11 @@ describe('a message that is no command', () => {
     ['miio2mqtt/lamp/SET', 'lamp'],
     ['miio2mqtt/bridge/set', 'bridge'],
     ['miio2mqtt/pump/command', 'pump/command'],
+    ['miio2mqtt/pump/command/command', 'pump/command'],
+    ['miio2mqtt/lamp/cmnd/POWER', 'lamp'],
+    ['miio2mqtt/lamp/Set/state', 'lamp'],
+    ['miio2mqtt/cmnd/lamp/POWER', 'lamp'],
+    ['miio2mqtt/lamp/power', undefined],
     ['miio2mqtt/bridge/response/a/get', undefined],
     ['miio2mqtt/bridge/response/set/x', undefined],
     ['miio2mqtt/bridge/devices', undefined],
