@@ -15,6 +15,8 @@ for (const stream of [process.stdout, process.stderr])
     process.exit(EXIT.done)
   })
 
+process.on('uncaughtExceptionMonitor', () => terminal.progress('')) // Node prints the error itself
+
 process.exit(await ended())
 
 /** @returns the exit code, once everything that was printed is out. What a failed command left open must not keep the process. */

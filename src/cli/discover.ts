@@ -67,7 +67,7 @@ async function scan(
   terminal: Terminal,
 ): Promise<Found[]> {
   const socket = new MiioSocket({bind})
-  const wire = debug ? new TracedWire(socket, (packet) => terminal.note(traceLine(packet))) : socket
+  const wire = debug ? new TracedWire(socket, (packet) => terminal.trace(traceLine(packet))) : socket
   let heard = 0
   const tell = () => terminal.progress(`listening: ${count(heard, 'device')} so far …`)
   try {

@@ -38,7 +38,7 @@ export async function withPlug(
   work: (reached: Reached) => Promise<void>,
 ): Promise<void> {
   terminal.hide(target.token.reveal())
-  const trace: Trace | undefined = debug ? (packet) => terminal.note(traceLine(packet)) : undefined
+  const trace: Trace | undefined = debug ? (packet) => terminal.trace(traceLine(packet)) : undefined
   const socket = new MiioSocket({bind: target.network.bind})
   let reached: Reached | undefined
   try {

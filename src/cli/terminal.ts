@@ -1,9 +1,10 @@
 /** What a person reads, or a machine: tables and colour for the one, JSON for the other. */
 import {styleText} from 'node:util'
 import {Redactor} from '../redact.ts'
+import {cut, padded, type Screen, screenOf, widthOf, wrapped} from '../screen.ts'
 
 type Style = Parameters<typeof styleText>[0]
-type Stream = Pick<NodeJS.WriteStream, 'write' | 'isTTY'>
+type Stream = Pick<NodeJS.WriteStream, 'write' | 'isTTY'> & {columns?: number}
 
 export interface TerminalOptions {
   out?: Stream
@@ -11,22 +12,51 @@ export interface TerminalOptions {
   env?: NodeJS.ProcessEnv
 }
 
+export interface TableOptions {
+  /** Titles of columns whose cells may be cut short where the screen is too narrow, the widest first. All others stay whole. */
+  shrinking?: readonly string[]
+}
+
+/** Signals that end a process which does not catch them. */
+const ENDING = ['SIGINT', 'SIGTERM'] as const
+/** Back to the beginning of the line, and nothing behind it. */
+const CLEAR_LINE = '\r\u001b[K'
+const BETWEEN_COLUMNS = '  '
+/** A column is not cut to fewer characters than this: what is left would say nothing. */
+const NARROWEST_COLUMN = 10
+
+/**
+ * Standard output and standard error. Both may be one screen, so a line of progress, on standard error, is cleared before anything else
+ * is written to either, and before a signal ends the process.
+ */
 export class Terminal {
   readonly #out: Stream
   readonly #err: Stream
-  readonly #coloured: boolean
+  /** The screens behind the two, if they are terminals. */
+  readonly #screen: Screen | undefined
+  readonly #errorScreen: Screen | undefined
   readonly #secrets = new Redactor()
+  readonly #clearAndEnd = (signal: NodeJS.Signals) => {
+    this.#clearProgress()
+    if (process.listenerCount(signal) === 0) process.kill(process.pid, signal)
+  }
+  #hasProgress = false
   #json = false
 
   constructor({out = process.stdout, err = process.stderr, env = process.env}: TerminalOptions = {}) {
     this.#out = out
     this.#err = err
-    // https://no-color.org: present and not empty
-    this.#coloured = out.isTTY === true && !env['NO_COLOR'] && env['TERM'] !== 'dumb'
+    this.#screen = screenOf(out, env)
+    this.#errorScreen = screenOf(err, env)
   }
 
   get json(): boolean {
     return this.#json
+  }
+
+  /** Characters in a line of the screen on which results appear; `undefined` where that is a pipe or a file, whose lines have no end. */
+  get columns(): number | undefined {
+    return this.#screen?.columns
   }
 
   /** From now on a machine reads along. */
@@ -39,64 +69,128 @@ export class Terminal {
     this.#secrets.add(secret)
   }
 
-  /** A result: a JSON value for machines, `text` for people. */
+  /** A result: a JSON value for machines, `text` for people, broken between words where the screen is too narrow. */
   result(value: unknown, text: string): void {
+    this.line(this.#json ? JSON.stringify(value) : this.#fitted(text, this.#screen))
+  }
+
+  /** A result that is the content of a file for people: its lines stay as they are. */
+  document(value: unknown, text: string): void {
     this.line(this.#json ? JSON.stringify(value) : text)
   }
 
+  /** Text for a person or a program, as it is. */
   line(text: string): void {
     this.#write(this.#out, `${text}\n`)
   }
 
-  /** Something beside the result: never in the way of a pipe. */
+  /** Something beside the result: never in the way of a pipe. Broken between words where the screen is too narrow. */
   note(text: string): void {
-    this.progress('')
+    this.#write(this.#err, `${this.#fitted(text, this.#errorScreen)}\n`)
+  }
+
+  /** Data beside the result, as it is. */
+  trace(text: string): void {
     this.#write(this.#err, `${text}\n`)
   }
 
   /** Why there is no result. `code` is the reason in one word, for machines. */
   failure(message: string, code: string): void {
-    this.note(this.#json ? JSON.stringify({error: {code, message}}) : message)
+    if (this.#json) this.trace(JSON.stringify({error: {code, message}}))
+    else this.note(message)
   }
 
-  /** A line that is overwritten by the next one, for people who wait; nothing when nobody watches. */
+  /** A line that stands until anything else is written, for people who wait; nothing when nobody watches. Empty text clears it. */
   progress(text: string): void {
-    if (!this.#err.isTTY) return
-    this.#err.write('\r\u001b[K')
-    this.#write(this.#err, text)
+    this.#clearProgress()
+    if (!this.#errorScreen?.rewritable || text === '') return
+    this.#hasProgress = true
+    for (const signal of ENDING) process.once(signal, this.#clearAndEnd)
+    // Only one line of the screen can be cleared, and the ^C of whoever gives up appears behind the text.
+    this.#put(this.#err, cut(text, this.#errorScreen.columns - 3))
   }
 
   paint(style: Style, text: string): string {
-    return this.#coloured ? styleText(style, text) : text
+    return this.#screen?.coloured ? styleText(style, text) : text
+  }
+
+  /** A command to copy, indented. Where the screen is too narrow it goes on in the next line, as a shell understands it. */
+  command(text: string): string {
+    const room = (this.#errorScreen ?? this.#screen)?.columns ?? Number.POSITIVE_INFINITY
+    const continued = ' \\'
+    const whole = `  ${text}`
+    if (widthOf(whole) <= room) return whole
+    return wrapped(whole, room - continued.length, 4).replaceAll('\n', `${continued}\n`)
   }
 
   /** Columns as wide as their widest cell. Cells that a plug or a file filled cannot move the cursor. */
-  table(head: readonly string[], rows: readonly (readonly unknown[])[]): string {
+  table(
+    head: readonly string[],
+    rows: readonly (readonly unknown[])[],
+    {shrinking = []}: TableOptions = {},
+  ): string {
     const cells = rows.map((row) => row.map((cell) => printable(String(cell ?? ''))))
-    const widths = head.map((title, column) =>
-      Math.max(title.length, ...cells.map((row) => row[column]?.length ?? 0)),
+    const natural = head.map((title, column) =>
+      Math.max(widthOf(title), ...cells.map((row) => widthOf(row[column] ?? ''))),
+    )
+    const widths = this.#shrunk(
+      natural,
+      shrinking.map((title) => head.indexOf(title)),
     )
     const draw = (row: readonly string[]) =>
       row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
+        .map((cell, column) => padded(cut(cell, widths[column] ?? 0), widths[column] ?? 0))
+        .join(BETWEEN_COLUMNS)
         .trimEnd()
     return [this.paint('bold', draw(head.map((title) => title.toUpperCase()))), ...cells.map(draw)].join('\n')
   }
 
-  /** `name  value` lines. */
+  /** `name  value` lines. A value that is too long for the screen goes on below itself. */
   facts(values: Readonly<Record<string, unknown>>): string {
-    const width = Math.max(0, ...Object.keys(values).map((name) => name.length))
-    return Object.entries(values)
-      .map(
-        ([name, value]) =>
-          `${this.paint('bold', printable(name).padEnd(width))}  ${printable(String(value ?? 'unknown'))}`,
-      )
-      .join('\n')
+    const width = Math.max(0, ...Object.keys(values).map(widthOf))
+    const lines = Object.entries(values).map(([name, value]) => {
+      const title = this.paint('bold', padded(printable(name), width))
+      const line = `${title}${BETWEEN_COLUMNS}${printable(String(value ?? 'unknown'))}`
+      return this.columns === undefined ? line : wrapped(line, this.columns, width + BETWEEN_COLUMNS.length)
+    })
+    return lines.join('\n')
+  }
+
+  /** The widths of a table's columns on this screen. @param shrinking indexes of columns that may be narrower than their cells */
+  #shrunk(natural: readonly number[], shrinking: readonly number[]): number[] {
+    const widths = [...natural]
+    let excess =
+      widths.reduce((sum, width) => sum + width, 0) +
+      BETWEEN_COLUMNS.length * (widths.length - 1) -
+      (this.columns ?? Number.POSITIVE_INFINITY)
+    while (excess > 0) {
+      const widest = Math.max(NARROWEST_COLUMN, ...shrinking.map((column) => widths[column] ?? 0))
+      const column = shrinking.find((each) => widths[each] === widest)
+      if (column === undefined || widest === NARROWEST_COLUMN) break
+      widths[column] = widest - 1
+      excess--
+    }
+    return widths
+  }
+
+  #fitted(text: string, screen: Screen | undefined): string {
+    return screen ? wrapped(text, screen.columns) : text
   }
 
   #write(stream: Stream, text: string): void {
-    stream.write(escaped(this.#secrets.scrub(text), this.#coloured ? OWN_STYLES : NOTHING))
+    this.#clearProgress()
+    this.#put(stream, text)
+  }
+
+  #clearProgress(): void {
+    if (!this.#hasProgress) return
+    this.#hasProgress = false
+    for (const signal of ENDING) process.off(signal, this.#clearAndEnd)
+    this.#err.write(CLEAR_LINE)
+  }
+
+  #put(stream: Stream, text: string): void {
+    stream.write(escaped(this.#secrets.scrub(text), this.#screen?.coloured ? OWN_STYLES : NOTHING))
   }
 }
 

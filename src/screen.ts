@@ -1,0 +1,99 @@
+/** The screen of a terminal: how wide text is on it, where lines break, and whether it shows colours. */
+
+/** A terminal that a person reads. */
+export interface Screen {
+  /** Characters in a line. Changes with the window. */
+  readonly columns: number
+  /** Whether colours are wanted and can be shown: neither `NO_COLOR` nor `TERM=dumb`. */
+  readonly coloured: boolean
+  /** Whether a line can be written anew: not on `TERM=dumb`. */
+  readonly rewritable: boolean
+}
+
+/** What is asked of a stream; `columns` is missing, or 0, where a terminal does not know its size. */
+export interface ScreenStream {
+  isTTY?: boolean | undefined
+  columns?: number | undefined
+}
+
+const USUAL_COLUMNS = 80
+
+/** @returns the screen behind `stream`; `undefined` for a pipe or a file */
+export function screenOf(stream: ScreenStream, env: NodeJS.ProcessEnv): Screen | undefined {
+  if (stream.isTTY !== true) return undefined
+  const isDumb = env['TERM'] === 'dumb'
+  return {
+    get columns() {
+      return stream.columns || USUAL_COLUMNS
+    },
+    coloured: !env['NO_COLOR'] && !isDumb, // https://no-color.org: present and not empty
+    rewritable: !isDumb,
+  }
+}
+
+/** Marks on the character before, and joiners. */
+const WITHOUT_WIDTH = /[\p{M}\u200b-\u200d]/u
+/** Characters of East Asian scripts, and emoji, are two columns wide (Unicode Standard Annex 11). */
+const TWO_COLUMNS =
+  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{1f300}-\u{1f64f}\u{1f680}-\u{1f6ff}\u{1f900}-\u{1f9ff}\u{20000}-\u{3fffd}]/u
+
+/** How many columns `text`, which is one line, takes. Sequences that switch colours and bold on and off take none. */
+export function widthOf(text: string): number {
+  if (/^[ -~]*$/.test(text)) return text.length
+  let width = 0
+  for (const character of withoutStyles(text)) width += widthOfCharacter(character)
+  return width
+}
+
+function withoutStyles(text: string): string {
+  const [plain = '', ...styled] = text.split('\u001b')
+  return plain + styled.map((part) => part.replace(/^\[\d+m/, '')).join('')
+}
+
+function widthOfCharacter(character: string): number {
+  if (WITHOUT_WIDTH.test(character)) return 0
+  return TWO_COLUMNS.test(character) ? 2 : 1
+}
+
+/** `text` with spaces up to `width` columns. */
+export function padded(text: string, width: number): string {
+  return text + ' '.repeat(Math.max(0, width - widthOf(text)))
+}
+
+/** `text`, which is one line without styles, with `…` in place of what is beyond `width` columns. */
+export function cut(text: string, width: number): string {
+  if (widthOf(text) <= width) return text
+  let shown = ''
+  let left = width - 1
+  for (const character of text) {
+    left -= widthOfCharacter(character)
+    if (left < 0) break
+    shown += character
+  }
+  return `${shown.trimEnd()}…`
+}
+
+/**
+ * `text` with line breaks in place of spaces, so that no line is wider than `width` columns, as far as its words allow. What follows a
+ * break is indented like the line itself, or by `indent` columns.
+ */
+export function wrapped(text: string, width: number, indent?: number): string {
+  return text
+    .split('\n')
+    .map((line) => (widthOf(line) <= width ? line : wrappedLine(line, width, indent)))
+    .join('\n')
+}
+
+function wrappedLine(line: string, width: number, indent = line.search(/[^ ]/)): string {
+  const margin = ' '.repeat(Math.min(indent, Math.floor(width / 2)))
+  const lines: string[] = []
+  let current = ''
+  for (const word of line.match(/ *[^ ]+/g) ?? []) {
+    if (current.trim() === '' || widthOf(current + word) <= width) current += word
+    else {
+      lines.push(current)
+      current = margin + word.trimStart()
+    }
+  }
+  return [...lines, current].join('\n')
+}

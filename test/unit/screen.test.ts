@@ -1,0 +1,73 @@
+import {describe, expect, it} from 'vitest'
+import {cut, padded, screenOf, widthOf, wrapped} from '../../src/screen.ts'
+
+describe('the width of a text on a screen', () => {
+  it.each([
+    ['', 0],
+    ['desk', 4],
+    ['Küche', 5],
+    ['Ku\u0308che', 5],
+    ['书房', 4],
+    ['книга', 5],
+    ['💡 lamp', 7],
+    ['41.5 °C …', 9],
+    ['\u001b[1mbold\u001b[22m \u001b[36mcyan\u001b[39m', 9],
+  ])('of %j is %d columns', (text, width) => {
+    expect(widthOf(text)).toBe(width)
+    expect(widthOf(padded(text, 12))).toBe(12)
+  })
+
+  it('is never more than the one it is cut to', () => {
+    for (const text of ['kitchen/kettle', '厨房的水壶', 'a b c d e f', '💡💡💡💡'])
+      for (let width = 1; width < 16; width++) expect(widthOf(cut(text, width))).toBeLessThanOrEqual(width)
+    expect(cut('kitchen/kettle', 14)).toBe('kitchen/kettle')
+    expect(cut('kitchen/kettle', 8)).toBe('kitchen…')
+    expect(cut('two words', 5)).toBe('two…')
+  })
+})
+
+describe('a text that is too wide for the screen', () => {
+  it('breaks between words, and each line keeps its own indentation', () => {
+    expect(wrapped('one two three four', 9)).toBe('one two\nthree\nfour')
+    expect(wrapped('first\n  second line of it\nlast', 12)).toBe('first\n  second\n  line of it\nlast')
+    expect(wrapped('name  a value of words', 14, 6)).toBe('name  a value\n      of words')
+  })
+
+  it('stays as it is where it fits, spaces included', () => {
+    const table = 'ID   NAME\n1    desk\n\n  indented'
+    expect(wrapped(table, 10)).toBe(table)
+  })
+
+  it('keeps a word that is wider than the screen whole', () => {
+    const url = `https://${'x'.repeat(20)}`
+    expect(wrapped(`see ${url} there`, 12)).toBe(`see\n${url}\nthere`)
+  })
+})
+
+describe('a screen', () => {
+  it('is where a terminal is, and nowhere else', () => {
+    expect(screenOf({}, {})).toBeUndefined()
+    expect(screenOf({isTTY: false, columns: 80}, {})).toBeUndefined()
+    expect(screenOf({isTTY: true, columns: 110}, {})).toEqual({
+      columns: 110,
+      coloured: true,
+      rewritable: true,
+    })
+  })
+
+  it('of unknown size has 80 columns, and one that changes is asked each time', () => {
+    expect(screenOf({isTTY: true}, {})?.columns).toBe(80)
+    const stream = {isTTY: true, columns: 0}
+    const screen = screenOf(stream, {})
+    expect(screen?.columns).toBe(80)
+    stream.columns = 132
+    expect(screen?.columns).toBe(132)
+  })
+
+  it('shows no colour where that is not wanted or not possible', () => {
+    const stream = {isTTY: true, columns: 80}
+    expect(screenOf(stream, {NO_COLOR: '1'})).toMatchObject({coloured: false, rewritable: true})
+    expect(screenOf(stream, {NO_COLOR: ''})).toMatchObject({coloured: true})
+    expect(screenOf(stream, {TERM: 'dumb'})).toMatchObject({coloured: false, rewritable: false})
+  })
+})
