@@ -1,9 +1,10 @@
 /** The log: pino underneath, every text scrubbed of secrets by their value before it becomes a line. */
 import {type DestinationStream, type Logger, pino, stdTimeFunctions} from 'pino'
 import {type Plain, plain} from './log/fields.ts'
-import {jsonLine, textLine} from './log/line.ts'
+import {type Entry, jsonLine, localDay, screenLine, textLine} from './log/line.ts'
 import {Output} from './log/output.ts'
 import {Redactor} from './redact.ts'
+import {type Screen, screenOf} from './screen.ts'
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
@@ -36,6 +37,8 @@ export interface LogOptions {
   redactor?: Redactor
   /** Where lines go: standard output unless said otherwise. Commands whose result is on standard output log to `stderr`. */
   destination?: 'stdout' | 'stderr' | DestinationStream
+  /** The terminal behind a destination that is a stream; that of standard output and standard error is found out. */
+  screen?: Screen | undefined
 }
 
 /** Every line has these already. A field of the same name keeps its value under `level_`, `time_`, `message_`. */
@@ -43,8 +46,10 @@ const OWN_FIELDS = new Set(['level', 'time', 'message'])
 
 export function createLog(options: LogOptions = {}): RootLog {
   const {level = 'info', format = 'text', redactor = new Redactor(), destination = 'stdout'} = options
-  const output = typeof destination === 'string' ? new Output(destination === 'stdout' ? 1 : 2) : destination
-  const lines = new Lines(output, format)
+  const isStandard = typeof destination === 'string'
+  const output = isStandard ? new Output(destination === 'stdout' ? 1 : 2) : destination
+  const screen = isStandard ? screenOf(process[destination], process.env) : options.screen
+  const lines = new Lines(output, format, screen)
   return new RootLog(new Sink(lineMaker(level, lines), redactor), output, lines)
 }
 
@@ -54,18 +59,35 @@ function lineMaker(level: LogLevel, destination: DestinationStream): Logger {
   return pino({level, base: null, messageKey: 'message', timestamp, formatters}, destination)
 }
 
-/** Writes each line of pino in the format that is wanted now. */
+/** Writes each line of pino in the format that is wanted now, text for a person where a terminal is. */
 class Lines implements DestinationStream {
   format: 'text' | 'json'
   readonly #output: DestinationStream
+  readonly #screen: Screen | undefined
+  /** Of the last line on the screen. */
+  #day: string | undefined
 
-  constructor(output: DestinationStream, format: 'text' | 'json') {
+  constructor(output: DestinationStream, format: 'text' | 'json', screen: Screen | undefined) {
     this.#output = output
     this.format = format
+    this.#screen = screen
   }
 
   write(line: string): void {
-    this.#output.write(this.format === 'text' ? textLine(JSON.parse(line)) : jsonLine(line))
+    this.#output.write(this.format === 'text' ? this.#text(JSON.parse(line)) : jsonLine(line))
+  }
+
+  #text(entry: Entry): string {
+    if (!this.#screen) return textLine(entry)
+    return this.#newDay(entry) + screenLine(entry, this.#screen)
+  }
+
+  /** The times of day on a screen are those of the day above them. */
+  #newDay({time}: Entry): string {
+    const day = localDay(new Date(time))
+    const isNew = this.#day !== undefined && this.#day !== day
+    this.#day = day
+    return isNew ? `${day}\n` : ''
   }
 }
 

@@ -17,6 +17,8 @@ export interface ScreenStream {
 }
 
 const USUAL_COLUMNS = 80
+/** So many columns are left for words, however far they are indented. */
+const LEAST_ROOM = 20
 
 /** @returns the screen behind `stream`; `undefined` for a pipe or a file */
 export function screenOf(stream: ScreenStream, env: NodeJS.ProcessEnv): Screen | undefined {
@@ -75,17 +77,22 @@ export function cut(text: string, width: number): string {
 
 /**
  * `text` with line breaks in place of spaces, so that no line is wider than `width` columns, as far as its words allow. What follows a
- * break is indented like the line itself, or by `indent` columns.
+ * break is indented by `indent` columns: by default like the line itself, or like the second column of a line that has columns.
  */
 export function wrapped(text: string, width: number, indent?: number): string {
   return text
     .split('\n')
-    .map((line) => (widthOf(line) <= width ? line : wrappedLine(line, width, indent)))
+    .map((line) => (widthOf(line) <= width ? line : wrappedLine(line, width, indent ?? indentOf(line))))
     .join('\n')
 }
 
-function wrappedLine(line: string, width: number, indent = line.search(/[^ ]/)): string {
-  const margin = ' '.repeat(Math.min(indent, Math.floor(width / 2)))
+/** Columns are parted by two spaces or more. */
+function indentOf(line: string): number {
+  return widthOf(/^ *(?:[^ ]+(?: [^ ]+)* {2,})?/.exec(line)?.[0] ?? '')
+}
+
+function wrappedLine(line: string, width: number, indent: number): string {
+  const margin = ' '.repeat(Math.max(0, Math.min(indent, width - LEAST_ROOM)))
   const lines: string[] = []
   let current = ''
   for (const word of line.match(/ *[^ ]+/g) ?? []) {

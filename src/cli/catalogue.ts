@@ -67,9 +67,11 @@ function listModels(catalogue: Catalogue, terminal: Terminal): void {
     own: catalogue.own.has(id),
     properties: Object.entries(model.properties).map(ability),
   }))
-  const head = ['model', 'name', 'properties (* can be set)']
+  const [name, properties] = ['name', 'properties (* can be set)']
   const cells = [...catalogue.models].map(([id, model]) => [id, model.name, inShort(model)])
-  terminal.result(rows, terminal.table(head, cells))
+  const table = terminal.table(['model', name, properties], cells, {shrinking: [name, properties]})
+  terminal.result(rows, table)
+  if (table.includes('…')) terminal.note('`miio2mqtt models <model>` prints one in full.')
 }
 
 function ability([name, property]: readonly [string, Property]) {

@@ -113,7 +113,10 @@ function show(found: readonly Found[], config: Config | undefined, terminal: Ter
     model,
     set_up ? '' : 'not set up: shows its token to everybody',
   ])
-  terminal.result(rows, terminal.table(['id', 'address', 'up for', 'name', 'model', ''], cells))
+  terminal.result(
+    rows,
+    terminal.table(['id', 'address', 'up for', 'name', 'model', ''], cells, {shrinking: ['']}),
+  )
 }
 
 function configured(config: Config | undefined, did: number, host: string) {

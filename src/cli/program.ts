@@ -39,7 +39,7 @@ export function makeProgram(terminal: Terminal): Command {
     })
     .configureOutput({outputError: () => {}}) // whoever catches the error tells it
     .exitOverride()
-    .addHelpText('after', EXAMPLES)
+    .addHelpText('after', () => terminal.fitted(EXAMPLES))
   program.commandsGroup('The bridge:')
   runCommand(program)
   checkCommand(program, terminal)

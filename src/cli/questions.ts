@@ -35,8 +35,14 @@ export async function info({name, client, catalogue, deadline, terminal}: Asked)
     address: client.host ?? null,
   }
   const shown = {
-    ...who,
-    box: box ?? 'not described yet: `probe` looks what it can tell',
+    name,
+    model,
+    product: box ?? 'not described yet: `probe` looks what it can tell',
+    firmware,
+    hardware,
+    mac,
+    id: who.did,
+    address: who.address,
     'up for': uptime === null ? null : span(uptime),
     signal: rssi === null ? null : `${rssi} dBm`,
   }

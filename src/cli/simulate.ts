@@ -66,14 +66,15 @@ function show(neighbourhood: Neighbourhood, terminal: Terminal): void {
     address,
     token: token.toString('hex'),
   }))
-  terminal.result(rows, terminal.table(['model', 'id', 'address', 'token'], rows.map(Object.values)))
+  const head = ['model', 'id', 'address', 'token']
+  terminal.result(rows, terminal.table(head, rows.map(Object.values), {shrinking: ['model']}))
   const [first] = rows
   if (first && !terminal.json)
     terminal.note(`
 In another terminal:
-  miio2mqtt discover --broadcast ${LOOPBACK_BROADCAST}
-  miio2mqtt status --host ${first.address} --token ${first.token}
-  miio2mqtt off --host ${first.address} --token ${first.token} --debug
+${terminal.command(`miio2mqtt discover --broadcast ${LOOPBACK_BROADCAST}`)}
+${terminal.command(`miio2mqtt status --host ${first.address} --token ${first.token}`)}
+${terminal.command(`miio2mqtt off --host ${first.address} --token ${first.token} --debug`)}
 Ctrl-C ends the simulation.`)
 }
 

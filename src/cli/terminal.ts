@@ -123,6 +123,11 @@ export class Terminal {
     return wrapped(whole, room - continued.length, 4).replaceAll('\n', `${continued}\n`)
   }
 
+  /** `text` for the screen of results, broken between words where that is too narrow. */
+  fitted(text: string): string {
+    return this.#fitted(text, this.#screen)
+  }
+
   /** Columns as wide as their widest cell. Cells that a plug or a file filled cannot move the cursor. */
   table(
     head: readonly string[],
@@ -151,7 +156,7 @@ export class Terminal {
     const lines = Object.entries(values).map(([name, value]) => {
       const title = this.paint('bold', padded(printable(name), width))
       const line = `${title}${BETWEEN_COLUMNS}${printable(String(value ?? 'unknown'))}`
-      return this.columns === undefined ? line : wrapped(line, this.columns, width + BETWEEN_COLUMNS.length)
+      return this.#fitted(line, this.#screen, width + BETWEEN_COLUMNS.length)
     })
     return lines.join('\n')
   }
@@ -173,8 +178,8 @@ export class Terminal {
     return widths
   }
 
-  #fitted(text: string, screen: Screen | undefined): string {
-    return screen ? wrapped(text, screen.columns) : text
+  #fitted(text: string, screen: Screen | undefined, indent?: number): string {
+    return screen ? wrapped(text, screen.columns, indent) : text
   }
 
   #write(stream: Stream, text: string): void {

@@ -2,6 +2,7 @@
  * One line of the log, for people or for machines. Neither ever holds a raw control character: what a plug or a broker
  * says must not steer a terminal, or pass for a line of its own.
  */
+import {type Screen, wrapped} from '../screen.ts'
 import type {Plain} from './fields.ts'
 
 export type Entry = {time: string; level: string; message: string; [field: string]: Plain}
@@ -11,11 +12,55 @@ const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u
 
 /** `2026-11-22T19:34:16.123Z WARN  the message key=value`, and below it the stacks of its errors. */
 export function textLine(entry: Entry): string {
-  const {time, level, message, ...fields} = entry
+  const {text, stacks} = textOf(entry)
+  return [`${entry.time} ${shownLevel(entry)} ${text}`, ...stacks, ''].join('\n')
+}
+
+/**
+ * `20:34:16 WARN  the message key=value`, and below it the stacks of its errors: the time of day is the local one. The message goes on
+ * below itself where the screen is too narrow; a packet (`trace`) stays one line, to be copied.
+ */
+export function screenLine(entry: Entry, {columns, coloured}: Screen): string {
+  const {text, stacks} = textOf(entry)
+  const level = shownLevel(entry)
+  const head = `${timeOfDay(new Date(entry.time))} ${level} `
+  const margin = ' '.repeat(head.length)
+  const body =
+    entry.level === 'trace' ? text : wrapped(margin + text, columns, head.length).slice(head.length)
+  const colour = coloured ? COLOURS.get(entry.level) : undefined
+  const shown = colour === undefined ? head : head.replace(level, `${colour}${level}${USUAL_COLOUR}`)
+  return [shown + body, ...stacks, ''].join('\n')
+}
+
+/** `2026-11-22`, where the clock on the wall says so. */
+export function localDay(time: Date): string {
+  return [time.getFullYear(), time.getMonth() + 1, time.getDate()].map(twoDigits).join('-')
+}
+
+/** Yellow and red, as 16 colours have them: every theme of a terminal makes them readable. */
+const COLOURS: ReadonlyMap<string, string> = new Map([
+  ['warn', '\u001b[33m'],
+  ['error', '\u001b[31m'],
+])
+const USUAL_COLOUR = '\u001b[39m'
+
+function timeOfDay(time: Date): string {
+  return [time.getHours(), time.getMinutes(), time.getSeconds()].map(twoDigits).join(':')
+}
+
+function twoDigits(number: number): string {
+  return String(number).padStart(2, '0')
+}
+
+function shownLevel({level}: Entry): string {
+  return level.toUpperCase().padEnd(5)
+}
+
+/** The message with its fields, and the lines of the stacks in them. */
+function textOf({time, level, message, ...fields}: Entry): {text: string; stacks: string[]} {
   const stacks: string[] = []
   const said = Object.entries(fields).map(([key, value]) => `${printable(key)}=${fieldText(value, stacks)}`)
-  const head = [time, level.toUpperCase().padEnd(5), printable(message), ...said].join(' ')
-  return [head, ...stacks.flatMap(stackLines)].join('\n').concat('\n')
+  return {text: [printable(message), ...said].join(' '), stacks: stacks.flatMap(stackLines)}
 }
 
 /** A line of JSON, with escapes also for the control characters that `JSON.stringify` leaves as they are. */

@@ -29,8 +29,19 @@ describe('the width of a text on a screen', () => {
 describe('a text that is too wide for the screen', () => {
   it('breaks between words, and each line keeps its own indentation', () => {
     expect(wrapped('one two three four', 9)).toBe('one two\nthree\nfour')
-    expect(wrapped('first\n  second line of it\nlast', 12)).toBe('first\n  second\n  line of it\nlast')
-    expect(wrapped('name  a value of words', 14, 6)).toBe('name  a value\n      of words')
+    expect(wrapped('first\n  second line of all that there are\nlast', 24)).toBe(
+      'first\n  second line of all\n  that there are\nlast',
+    )
+  })
+
+  it('goes on below its second column where it has columns, as long as there is room', () => {
+    expect(wrapped('name  a value of several words', 26)).toBe('name  a value of several\n      words')
+    expect(wrapped('  a name   a value of several words', 33)).toBe(
+      '  a name   a value of several\n           words',
+    )
+    expect(wrapped(`${'x'.repeat(20)}  a value of several words`, 30)).toBe(
+      `${'x'.repeat(20)}  a value\n${' '.repeat(10)}of several words`,
+    )
   })
 
   it('stays as it is where it fits, spaces included', () => {
