@@ -1,5 +1,5 @@
 /** Calls that nobody described, sent as they are, and what of their answers is shown. */
-import {MASK} from '../secret.ts'
+import {isSecretMember, MASK} from '../secret.ts'
 
 /** Every documented method is spelled so (docs/protocol.md §4). */
 const METHOD = /^[a-zA-Z0-9_.]{1,64}$/
@@ -40,10 +40,6 @@ function isDangerous(method: string): boolean {
   )
 }
 
-/** Members of answers that are nobody else's business: keys, the Wi-Fi and the account (docs/protocol.md §4). */
-const SECRET_MEMBER =
-  /(?:token|ssid|passwd|password|passphrase|passcode|pwd|psk|secret|(?<!by)pass|(?:bind|auth|private|local|device|aes|app|wifi|wpa|beacon|mesh|net|session|share|access|api|cloud|encrypt|encryption|ltm)key|ltmk)$|^(?:uid|userid|ownerid)$/
-
 /** What a plug answered, with a mask in place of every secret member, however deep it lies. */
 export function withoutSecrets(answer: unknown): unknown {
   if (typeof answer === 'string') return withoutSecretsInText(answer)
@@ -67,5 +63,5 @@ function withoutSecretsInText(text: string): string {
 }
 
 function isSecret(key: string, value: unknown): boolean {
-  return value !== null && SECRET_MEMBER.test(key.toLowerCase().replace(/[^a-z0-9]/g, ''))
+  return value !== null && isSecretMember(key)
 }

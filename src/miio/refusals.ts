@@ -1,4 +1,5 @@
 /** What a plug's own error codes mean to us (docs/protocol.md §1.8): whether asking again can help, and what to tell people. */
+import {maskedJson} from './masked.ts'
 
 interface Refusal {
   code: number
@@ -25,7 +26,7 @@ export function isTransient({code, message}: {code: number; message: string}): b
 
 /** The plug's refusal as a sentence. */
 export function refusal(where: string, method: string, error: {code: number; message: string}): string {
-  const said = error.message === '' ? '' : ` ${JSON.stringify(error.message.slice(0, 100))}`
+  const said = error.message === '' ? '' : ` ${JSON.stringify(maskedJson(error.message).slice(0, 100))}`
   const hint = METHOD_UNKNOWN.has(error.code) ? ': its firmware does not know this request' : ''
   return `${where} refused ${method} with code ${error.code}${said}${hint}`
 }

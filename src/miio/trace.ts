@@ -1,4 +1,6 @@
 /** What `--debug` and the log level `trace` show: every packet decoded, with nothing in it that could be a secret. */
+import {MASK} from '../secret.ts'
+import {maskedJson} from './masked.ts'
 import {type Cipher, MalformedPacket, type Packet, parsePacket} from './packet.ts'
 
 export interface TracedPacket {
@@ -59,11 +61,7 @@ function opened(
 /** Masks what is nobody's business when a trace is put into an issue: secrets, Wi-Fi, account; our own token wherever it stands. */
 export function masker(token: Buffer): (text: string) => string {
   const ours = new RegExp(token.toString('hex'), 'gi')
-  return (text) =>
-    text
-      .replace(/("(?:token|passwd|password|ssid|bssid)"\s*:\s*)"(?:[^"\\]|\\.)*(?:"|$)/gi, '$1"***"')
-      .replace(/("uid"\s*:\s*)\d+/gi, '$1"***"')
-      .replace(ours, '***')
+  return (text) => maskedJson(text).replace(ours, MASK)
 }
 
 function escaped(control: string): string {
