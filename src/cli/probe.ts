@@ -28,12 +28,14 @@ interface Told {
   value: string
 }
 
-/** @throws CommandFailed for a plug that speaks no dialect, or is known to choke on unknown questions */
-export async function probe({name, client, catalogue, terminal}: Asked): Promise<void> {
+/** @throws CommandFailed for a plug that speaks no dialect, or whose firmware is known to fail on unknown requests: it is left alone */
+export async function probe({name, client, device, catalogue, terminal}: Asked): Promise<void> {
+  if (device.model?.exactList) throw tooDelicate(name, device.identity, 'Nothing was sent to the plug.')
   const info = await client.call('miIO.info', [])
   const identity = identityIn(info)
   const described = catalogue.find(identity.model ?? '')
-  if (described?.exactList) throw tooDelicate(identity)
+  if (described?.exactList)
+    throw tooDelicate(name, identity, 'Nothing was sent but miIO.info, which asks for the model.')
   terminal.note(WARNING)
   if (described)
     terminal.note(`It is described already: \`miio2mqtt models ${identity.model}\` prints the definition.`)
@@ -111,14 +113,14 @@ function textsIn(value: unknown): string[] {
   return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsIn) : []
 }
 
-function tooDelicate({model}: Identity): CommandFailed {
+function tooDelicate(name: string, {model = 'unknown'}: Identity, sent: string): CommandFailed {
   return failed(
     {
-      code: 'request_unsupported',
-      title: 'request unsupported: this model is described, and chokes on questions it does not know',
-      advice: `\`miio2mqtt models ${model}\` prints its definition; what could be asked of it is known.`,
+      code: 'not_probed',
+      title: `${name} was not probed: ${model} is supported already, and its firmware fails on requests that it does not know.`,
+      advice: `\`miio2mqtt models ${model}\` prints its definition.`,
     },
-    `${model} was not asked anything further`,
+    sent,
   )
 }
 

@@ -30,7 +30,10 @@ export function makeProgram(terminal: Terminal): Command {
       'default: $MIIO2MQTT_CONFIG, else ./config.yaml, else /etc/miio2mqtt/config.yaml',
     )
     .option('--json', 'results as JSON, for programs')
-    .option('--debug', 'show every packet, decoded and without secrets, on standard error')
+    .option(
+      '--debug',
+      'show every packet, decoded and without secrets: on standard error; of the bridge in its log',
+    )
     .on('option:json', () => terminal.speakJson())
     .configureHelp({
       showGlobalOptions: true,

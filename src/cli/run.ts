@@ -69,17 +69,17 @@ export function runCommand(program: Command): void {
 
 /** @throws CommandFailed 78 for an invalid configuration, 1 for an address or a folder that cannot be used */
 async function run({config: option, debug}: RunOptions): Promise<void> {
-  if (debug) throw new UsageError(DEBUG_ELSEWHERE)
   setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH_PERCENT}`)
   const hangup = new Hangup()
-  const config = await configuration(option)
+  const watched = debug ? withPackets : (config: Config) => config
+  const config = watched(await configuration(option))
   const file = await configPath(option, process.env)
   const shared = forTheProcess(config)
   const {log, notifier} = shared
   log.info(`miio2mqtt ${version} on Node ${process.version}, time zone ${timeZone()}, configured by ${file}`)
   await removeUnfinishedEdits(file)
   shared.warned.tell(config)
-  const runner = makeRunner(file, shared)
+  const runner = makeRunner(file, shared, watched)
   const signalled = interrupted()
   beat(runner, notifier)
   const started = runner.start(config).then(() => announce(runner, notifier))
@@ -88,8 +88,10 @@ async function run({config: option, debug}: RunOptions): Promise<void> {
   await end(await signalled, runner, shared)
 }
 
-const DEBUG_ELSEWHERE =
-  '--debug is for one plug, as in `status desk --debug`; for the bridge it is `log: {level: trace}`'
+/** What `--debug` means for the bridge: every packet is in the log, whatever the file says of its level. */
+function withPackets(config: Config): Config {
+  return {...config, log: {...config.log, level: 'trace'}}
+}
 
 function forTheProcess(config: Config): Process {
   const {level, format} = config.log
@@ -101,13 +103,14 @@ function forTheProcess(config: Config): Process {
   return {log, redactor, notifier: systemd(log), restarts, warned: new Warned(log)}
 }
 
-function makeRunner(file: string, shared: Process): Runner {
+/** @param watched the configuration as this process takes it */
+function makeRunner(file: string, shared: Process, watched: (config: Config) => Config): Runner {
   const {log, notifier, warned} = shared
   const folders = new StateFolders({clock: systemClock, random: Math.random, log})
   const runner: Runner = new Runner({
-    load: async (running) => warned.tell(await reloadConfig(file, {running, clock: systemClock})),
+    load: async (running) => watched(warned.tell(await reloadConfig(file, {running, clock: systemClock}))),
     edit: async (edits, running) =>
-      warned.tell(await editConfig(file, edits, {running, clock: systemClock, random: Math.random})),
+      watched(warned.tell(await editConfig(file, edits, {running, clock: systemClock, random: Math.random}))),
     prepare: (config) => prepare(config, folders, shared, () => runner),
     onLost: (error) => endNow(log, error),
     clock: systemClock,

@@ -68,11 +68,11 @@ describe('a plug, by its name in the configuration', () => {
     const {stdout, code} = await miio2mqtt(['info', 'desk'])
     expect(code).toBe(0)
     expect(stdout).toMatch(
-      /^name +desk\nmodel +chuangmi\.plug\.v3\nbox +Mi Smart Plug.*\nfirmware +2\.0\.4_0026\n/,
+      /^name +desk\nmodel +chuangmi\.plug\.v3\nproduct +Mi Smart Plug.*\nfirmware +2\.0\.4_0026\n/,
     )
     expect(stdout).toMatch(
       new RegExp(
-        `\\nmac +28:6c:07:.*\\ndid +\\d+\\naddress +${desk.address}\\nup for +24 h\\nsignal +-52 dBm\\n$`,
+        `\\nmac +28:6c:07:.*\\nid +\\d+\\naddress +${desk.address}\\nup for +24 h\\nsignal +-52 dBm\\n$`,
       ),
     )
   })
@@ -289,7 +289,6 @@ describe('a mistake of whoever types', () => {
     [['simulate', '--model', 'lamp'], /--model: expected some of chuangmi\.plug\.v1, .*, got lamp/],
     [['simulate', '--fault', 'fire'], /--fault: unknown fault "fire"; known are loss=0\.2, .*/],
     [['demo', '--port', 'x'], /--port: expected a whole number from 1 to 65535, got "x"/],
-    [['run', '--debug'], /--debug is for one plug, .*/],
   ])('(%j) is a 64 and one line that helps', async (args, message) => {
     expect(await miio2mqtt(args)).toMatchObject(usage(message))
   })

@@ -62,16 +62,22 @@ describe('probe', () => {
     expect(asked.every(({params}) => Array.isArray(params) && params.length === 1)).toBe(true)
   })
 
-  it('leaves a model alone that is known to choke on strange questions', async () => {
+  it('leaves a model alone whose firmware fails on unknown requests, and says what was sent and why no more', async () => {
     const plug = await startPlug({address: loopback(3, 3), model: 'chuangmi.plug.v3'})
-    expect(await probe(plug.address)).toMatchObject({
-      code: 1,
-      stdout: '',
-      stderr: expect.stringMatching(
-        /^request unsupported: .*chokes.*\n.*\n`miio2mqtt models chuangmi\.plug\.v3`/,
-      ),
-    })
+    const why = `${plug.address} was not probed: chuangmi.plug.v3 is supported already, and its firmware fails on requests that it does not know.`
+    const advice = '`miio2mqtt models chuangmi.plug.v3` prints its definition.'
+    const because = (sent: string) => ({code: 1, stdout: '', stderr: `${why}\n${sent}\n${advice}\n`})
+    // Its model was told, so that there is nothing to ask.
+    expect(await probe(plug.address, '--model', 'chuangmi.plug.v3')).toMatchObject(
+      because('Nothing was sent to the plug.'),
+    )
+    expect(plug.received).toEqual([])
+    expect(await probe(plug.address)).toMatchObject(
+      because('Nothing was sent but miIO.info, which asks for the model.'),
+    )
     expect(plug.received.map(({method}) => method)).toEqual(['miIO.info'])
+    const {stderr} = await probe(plug.address, '--json')
+    expect(JSON.parse(stderr)).toMatchObject({error: {code: 'not_probed'}})
   })
 
   it('says which stage failed like every other command', async () => {

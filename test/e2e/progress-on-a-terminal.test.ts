@@ -68,7 +68,7 @@ describe('the progress of a command on a terminal', () => {
   })
 
   it.each([
-    [['probe', 'desk'], /^request unsupported/],
+    [['probe', 'desk'], /^desk was not probed/],
     [['status', 'silent'], /^token wrong/],
     [['call', 'desk', 'get_nonsense'], /^request unsupported/],
     [['get', 'desk', 'watts'], /^expected one of state/],
