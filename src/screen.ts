@@ -10,6 +10,9 @@ export interface Screen {
   readonly rewritable: boolean
 }
 
+/** Back to the beginning of the line, and nothing in it. */
+export const CLEAR_LINE = '\r\u001b[K'
+
 /** What is asked of a stream; `columns` is missing, or 0, where a terminal does not know its size. */
 export interface ScreenStream {
   isTTY?: boolean | undefined
@@ -77,22 +80,29 @@ export function cut(text: string, width: number): string {
 
 /**
  * `text` with line breaks in place of spaces, so that no line is wider than `width` columns, as far as its words allow. What follows a
- * break is indented by `indent` columns: by default like the line itself, or like the second column of a line that has columns.
+ * break is indented by `indent` columns: by default like the line itself, or like the second column of a line that has columns. A
+ * comment (`# …`) goes on as a comment.
  */
 export function wrapped(text: string, width: number, indent?: number): string {
-  return text
-    .split('\n')
-    .map((line) => (widthOf(line) <= width ? line : wrappedLine(line, width, indent ?? indentOf(line))))
-    .join('\n')
+  return brokenLines(text, width, (line) =>
+    ' '.repeat(Math.max(0, Math.min(indent ?? indentOf(line), width - LEAST_ROOM))),
+  )
 }
 
-/** Columns are parted by two spaces or more. */
-function indentOf(line: string): number {
-  return widthOf(/^ *(?:[^ ]+(?: [^ ]+)* {2,})?/.exec(line)?.[0] ?? '')
+/** The same for YAML: what it means does not change, since a value goes on in a line that is indented more than its key. */
+export function wrappedYaml(text: string, width: number): string {
+  return brokenLines(text, width, (line) => `${leadingSpaces(line)}  `)
 }
 
-function wrappedLine(line: string, width: number, indent: number): string {
-  const margin = ' '.repeat(Math.max(0, Math.min(indent, width - LEAST_ROOM)))
+function brokenLines(text: string, width: number, marginOf: (line: string) => string): string {
+  const broken = (line: string) => {
+    if (widthOf(line) <= width) return line
+    return brokenLine(line, width, /^ *# /.exec(line)?.[0] ?? marginOf(line))
+  }
+  return text.split('\n').map(broken).join('\n')
+}
+
+function brokenLine(line: string, width: number, margin: string): string {
   const lines: string[] = []
   let current = ''
   for (const word of line.match(/ *[^ ]+/g) ?? []) {
@@ -103,4 +113,13 @@ function wrappedLine(line: string, width: number, indent: number): string {
     }
   }
   return [...lines, current].join('\n')
+}
+
+/** Columns are parted by two spaces or more. */
+function indentOf(line: string): number {
+  return widthOf(/^ *(?:[^ ]+(?: [^ ]+)* {2,})?/.exec(line)?.[0] ?? '')
+}
+
+function leadingSpaces(line: string): string {
+  return /^ */.exec(line)?.[0] ?? ''
 }

@@ -48,7 +48,7 @@ async function showModels(id: string | undefined, {config}: Options, terminal: T
   if (id === undefined) return listModels(catalogue, terminal)
   const model = catalogue.find(id)
   if (!model) throw new UsageError(`no model ${quoted(id)} is described${suggestion(id, catalogue.ids)}`)
-  terminal.document(model, definitionText(model).trimEnd())
+  terminal.yaml(model, definitionText(model).trimEnd())
 }
 
 async function importModel(file: string, {id}: Options, terminal: Terminal): Promise<void> {
@@ -56,7 +56,7 @@ async function importModel(file: string, {id}: Options, terminal: Terminal): Pro
     file,
     id === undefined ? undefined : readOption('--id', modelId(), id),
   )
-  terminal.document({model, notes}, definitionText(model).trimEnd())
+  terminal.yaml({model, notes}, definitionText(model).trimEnd())
   for (const note of notes) terminal.note(`# ${note}`)
 }
 

@@ -54,7 +54,7 @@ export async function probe({name, client, device, catalogue, terminal}: Asked):
   const told = anonymous(scanned, info, client.did)
   const text = report(identity, dialect, told, scanned.ended)
   const {model = null, firmware = null, hardware = null} = identity
-  terminal.document({model, firmware, hardware, dialect, told, ended: scanned.ended ?? null, text}, text)
+  terminal.yaml({model, firmware, hardware, dialect, told, ended: scanned.ended ?? null, text}, text)
 }
 
 /** The definition as far as it is certain, which is that it switches, and everything else as comments. */

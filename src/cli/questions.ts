@@ -84,7 +84,7 @@ export async function call({
   if (problem) throw new UsageError(problem)
   // Once only: nobody knows whether this call may be repeated, and `toggle_220v` twice is not at all.
   const answer = await client.call(method, parsed(params), {deadline, tries: 1})
-  terminal.line(JSON.stringify(withoutSecrets(answer)))
+  terminal.data(withoutSecrets(answer))
 }
 
 function expectOneOf(known: readonly string[], property: string): void {

@@ -1,14 +1,23 @@
+import {CLEAR_LINE, screenOf} from '../screen.ts'
+
 /** Resolves at the first SIGINT or SIGTERM. A second one ends the process at once, as if nobody had caught it. */
 export function interrupted(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     const stop = (signal: NodeJS.Signals) => {
       process.off('SIGINT', stop)
       process.off('SIGTERM', stop)
+      if (signal === 'SIGINT') leaveLine()
       resolve(signal)
     }
     process.on('SIGINT', stop)
     process.on('SIGTERM', stop)
   })
+}
+
+/** The terminal has written `^C` for the key that was pressed: what comes next begins at the beginning of a line. */
+function leaveLine(): void {
+  const screen = screenOf(process.stderr, process.env)
+  if (screen) process.stderr.write(screen.rewritable ? CLEAR_LINE : '\n')
 }
 
 /** SIGHUP asks for the configuration to be read again. Caught from the first moment: without a handler it would end the process. */

@@ -1,7 +1,7 @@
 /** What a person reads, or a machine: tables and colour for the one, JSON for the other. */
 import {styleText} from 'node:util'
 import {Redactor} from '../redact.ts'
-import {cut, padded, type Screen, screenOf, widthOf, wrapped} from '../screen.ts'
+import {CLEAR_LINE, cut, padded, type Screen, screenOf, widthOf, wrapped, wrappedYaml} from '../screen.ts'
 
 type Style = Parameters<typeof styleText>[0]
 type Stream = Pick<NodeJS.WriteStream, 'write' | 'isTTY'> & {columns?: number}
@@ -19,8 +19,6 @@ export interface TableOptions {
 
 /** Signals that end a process which does not catch them. */
 const ENDING = ['SIGINT', 'SIGTERM'] as const
-/** Back to the beginning of the line, and nothing behind it. */
-const CLEAR_LINE = '\r\u001b[K'
 const BETWEEN_COLUMNS = '  '
 /** A column is not cut to fewer characters than this: what is left would say nothing. */
 const NARROWEST_COLUMN = 10
@@ -71,12 +69,21 @@ export class Terminal {
 
   /** A result: a JSON value for machines, `text` for people, broken between words where the screen is too narrow. */
   result(value: unknown, text: string): void {
-    this.line(this.#json ? JSON.stringify(value) : this.#fitted(text, this.#screen))
+    if (this.#json) this.data(value)
+    else this.line(this.fitted(text))
   }
 
-  /** A result that is the content of a file for people: its lines stay as they are. */
-  document(value: unknown, text: string): void {
-    this.line(this.#json ? JSON.stringify(value) : text)
+  /** A result that is YAML for people. It may be copied from the screen: where it is broken it means the same. */
+  yaml(value: unknown, text: string): void {
+    if (this.#json) this.data(value)
+    else this.line(this.#screen ? wrappedYaml(text, this.#screen.columns) : text)
+  }
+
+  /** A result that is a JSON value for all: one line, or more of them where the screen is too narrow. */
+  data(value: unknown): void {
+    const line = JSON.stringify(value)
+    const fits = this.#screen === undefined || widthOf(line) <= this.#screen.columns
+    this.line(fits ? line : JSON.stringify(value, null, 2))
   }
 
   /** Text for a person or a program, as it is. */

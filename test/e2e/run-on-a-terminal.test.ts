@@ -54,7 +54,7 @@ describe('the log of the bridge on a terminal', () => {
     expect(start).toMatch(/^\d\d:\d\d:\d\d INFO {2}miio2mqtt \S+ on Node v\S+, time zone Asia\//)
     expect(end).toMatch(/^\d\d:\d\d:\d\d INFO {2}stopped$/)
     for (const line of screen.lines)
-      expect(line).toMatch(/^(?:\d\d:\d\d:\d\d [A-Z]{4,5} +| {15}|\^C)\S|^[\d-]{10}$/)
+      expect(line).toMatch(/^(?:\d\d:\d\d:\d\d [A-Z]{4,5} +| {15})\S|^[\d-]{10}$/)
     expect(screen.colourOf('WARN')).toBe(3)
     expect(screen.colourOf('INFO')).toBe(-1)
     const minutes = (Date.now() / 60_000 + 330) % 1440

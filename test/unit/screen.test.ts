@@ -1,5 +1,8 @@
 import {describe, expect, it} from 'vitest'
-import {cut, padded, screenOf, widthOf, wrapped} from '../../src/screen.ts'
+import {parse} from 'yaml'
+import {definitionText} from '../../src/config/written.ts'
+import {builtIn} from '../../src/models/index.ts'
+import {cut, padded, screenOf, widthOf, wrapped, wrappedYaml} from '../../src/screen.ts'
 
 describe('the width of a text on a screen', () => {
   it.each([
@@ -47,6 +50,21 @@ describe('a text that is too wide for the screen', () => {
   it('stays as it is where it fits, spaces included', () => {
     const table = 'ID   NAME\n1    desk\n\n  indented'
     expect(wrapped(table, 10)).toBe(table)
+  })
+
+  it('goes on as a comment where it is one', () => {
+    expect(wrapped('# the model is not told: compare it', 24)).toBe('# the model is not told:\n# compare it')
+  })
+
+  it('means the same where it is YAML: every definition, at every width', () => {
+    for (const model of builtIn.models.values()) {
+      const text = `# ${model.name}: a comment of several words\n${definitionText(model)}`
+      for (const width of [20, 33, 60, 80, 110]) {
+        const lines = wrappedYaml(text, width).split('\n')
+        expect(parse(lines.join('\n'))).toEqual(parse(text))
+        for (const line of lines) if (widthOf(line) > width) expect(line.trim()).not.toContain(' ')
+      }
+    }
   })
 
   it('keeps a word that is wider than the screen whole', () => {

@@ -25,7 +25,8 @@ describe('a line of progress', () => {
   const ways: [string, (terminal: Terminal) => void, string][] = [
     ['a line', (terminal) => terminal.line('done'), 'done\n'],
     ['a result', (terminal) => terminal.result('done', 'done'), 'done\n'],
-    ['a document', (terminal) => terminal.document('done', 'done'), 'done\n'],
+    ['a definition', (terminal) => terminal.yaml('done', 'done'), 'done\n'],
+    ['an answer', (terminal) => terminal.data('done'), '"done"\n'],
     ['a note', (terminal) => terminal.note('done'), 'done\n'],
     ['a packet', (terminal) => terminal.trace('done'), 'done\n'],
     ['a failure', (terminal) => terminal.failure('done', 'code'), 'done\n'],
