@@ -14,8 +14,8 @@ import type {Asked} from './questions.ts'
 import {Scan, type Scanned} from './scan.ts'
 import {printable} from './terminal.ts'
 
-const WARNING = `This asks the plug up to some hundred unusual questions, which takes a minute or two. Plugs have been seen to restart over
-less, and that switches what hangs on them: it is not for one with a fridge or a computer behind it. Ctrl-C ends it.`
+const WARNING =
+  'This asks the plug up to some hundred unusual questions, which takes a minute or two. Plugs have been seen to restart over less, and that switches what hangs on them: it is not for one with a fridge or a computer behind it. Ctrl-C ends it.'
 
 const LONGEST_MS = 300_000
 /** Beside what lies between two requests anyway. */

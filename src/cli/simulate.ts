@@ -74,7 +74,7 @@ function show(neighbourhood: Neighbourhood, terminal: Terminal): void {
 In another terminal:
 ${terminal.command(`miio2mqtt discover --broadcast ${LOOPBACK_BROADCAST}`)}
 ${terminal.command(`miio2mqtt status --host ${first.address} --token ${first.token}`)}
-${terminal.command(`miio2mqtt off --host ${first.address} --token ${first.token} --debug`)}
+${terminal.command(`miio2mqtt off --host ${first.address} --token ${first.token}`)}
 Ctrl-C ends the simulation.`)
 }
 

@@ -79,6 +79,13 @@ export class Screen {
     return this.lines.join('\n')
   }
 
+  /** Lines that were too long for the screen, as the terminal broke them: in the middle of a word. */
+  get wrappedLines(): string[] {
+    const buffer = this.#terminal.buffer.active
+    const isContinued = (y: number) => buffer.getLine(y + 1)?.isWrapped === true
+    return this.lines.filter((_, y) => isContinued(y))
+  }
+
   /** The colour of the first character of `text` on the screen, 0 to 255; -1 for the default colour. @throws Error when it is not there */
   colourOf(text: string): number {
     const y = this.lines.findIndex((line) => line.includes(text))
