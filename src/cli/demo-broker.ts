@@ -10,11 +10,23 @@ export interface DemoBroker {
   stop: () => Promise<void>
 }
 
+/** A message that a client published. */
+export interface Published {
+  topic: string
+  payload: string
+  retain: boolean
+}
+
 /**
+ * Speaks MQTT 5, which Home Assistant asks for, and 3.1.1.
  * @param wanted the port; without it the usual one, or any free one
+ * @param onPublished told of every message, in the order in which they came
  * @throws CommandFailed when the wanted port is taken
  */
-export async function startBroker(wanted: number | undefined): Promise<DemoBroker> {
+export async function startBroker(
+  wanted: number | undefined,
+  onPublished: (message: Published) => void,
+): Promise<DemoBroker> {
   const server = createServer()
   const taken = await listen(server, wanted ?? USUAL_PORT)
   if (taken && wanted !== undefined)
@@ -22,6 +34,12 @@ export async function startBroker(wanted: number | undefined): Promise<DemoBroke
   if (taken) await listen(server, 0)
   const {Aedes} = await import('aedes')
   const broker = await Aedes.createBroker()
+  const {authorizePublish} = broker
+  // The event `publish` of a retained message comes after those of later messages, which are not stored first.
+  broker.authorizePublish = (client, packet, done) => {
+    onPublished({topic: packet.topic, payload: packet.payload.toString(), retain: packet.retain})
+    authorizePublish(client, packet, done)
+  }
   server.on('connection', broker.handle)
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('expected the broker to have a port')

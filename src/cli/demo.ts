@@ -1,7 +1,7 @@
 /** `demo`: everything at once, without a plug, a broker or a file. */
-import {mkdtemp, rm} from 'node:fs/promises'
+import {mkdtemp, rm, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
-import {join} from 'node:path'
+import {basename, join, relative} from 'node:path'
 import type {Command} from 'commander'
 import {systemClock, within} from '../clock.ts'
 import {whole} from '../config/fields.ts'
@@ -13,7 +13,9 @@ import {builtIn} from '../models/index.ts'
 import {Redactor} from '../redact.ts'
 import {LOOPBACK_BROADCAST, type Neighbourhood, simulate} from '../simulator/neighbourhood.ts'
 import {StateStore} from '../state.ts'
-import {startBroker, USUAL_PORT} from './demo-broker.ts'
+import {type Published, startBroker, USUAL_PORT} from './demo-broker.ts'
+import {Changes} from './demo-changes.ts'
+import {onKeys} from './keys.ts'
 import {firstAddress, started} from './neighbourhood.ts'
 import {readOption} from './options.ts'
 import {interrupted} from './signals.ts'
@@ -48,28 +50,86 @@ async function demo({port, address}: Options, terminal: Terminal): Promise<void>
     clock: systemClock,
     random: Math.random,
   })
+  switchOff(neighbourhood)
   const end = interrupted()
+  const stage = new Stage(terminal)
   const broker = await startBroker(
     port === undefined ? undefined : readOption('--port', whole(1, 65_535), port),
+    (message) => stage.published(message),
   )
-  const stateFolder = await mkdtemp(join(tmpdir(), 'miio2mqtt-demo-'))
+  const folder = await mkdtemp(join(tmpdir(), 'demo-'))
   try {
     await started(neighbourhood)
-    const config = configFor(broker.port, neighbourhood)
-    await bridge(config, stateFolder, end, () => terminal.line(whatNext(broker.port, terminal)))
+    const file = join(folder, 'config.yaml')
+    const text = configFor(broker.port, neighbourhood)
+    await writeFile(file, text) // for the other commands
+    const config = parseConfig(text, {file: 'demo', env: {}, readFile})
+    await bridge(config, folder, end, async () => {
+      await Promise.race([stage.online, end])
+      const release = onKeys((key) => press(key, neighbourhood, stage.changes))
+      if (release) void end.then(release)
+      terminal.line(whatNext({port: broker.port, file, hasKeys: release !== undefined}, terminal))
+    })
     terminal.line('The demo has ended.')
   } finally {
     await neighbourhood.stop()
     await broker.stop()
-    await rm(stateFolder, {recursive: true, force: true})
+    await rm(folder, {recursive: true, force: true})
   }
+}
+
+/** What comes over the broker, as the demo shows it. */
+class Stage {
+  readonly changes: Changes
+  /** Resolves once the bridge says that it is online: all plugs are on MQTT then. */
+  readonly online: Promise<void>
+  #isOnline = () => {}
+
+  constructor(terminal: Terminal) {
+    this.online = new Promise((resolve) => {
+      this.#isOnline = resolve
+    })
+    this.changes = new Changes({
+      baseTopic: BASE_TOPIC,
+      plugs: new Map(plugs.flatMap(({name, model}) => modelOf(name, model))),
+      date: () => systemClock.date(),
+      say: (line) => terminal.line(line),
+    })
+  }
+
+  published(message: Published): void {
+    if (message.topic === `${BASE_TOPIC}/bridge/state` && message.payload.includes('online')) this.#isOnline()
+    this.changes.published(message)
+  }
+}
+
+const BASE_TOPIC = 'miio2mqtt'
+
+function modelOf(name: string, id: string) {
+  const model = builtIn.find(id)
+  return model ? [[name, model] as const] : []
+}
+
+/** So that every first command is seen to change something. */
+function switchOff(neighbourhood: Neighbourhood): void {
+  for (const plug of neighbourhood.plugs) for (const outlet of plug.outlets) plug.state[outlet] = 'OFF'
+}
+
+/** The key of a plug presses its button. */
+function press(key: string, neighbourhood: Neighbourhood, changes: Changes): void {
+  const index = Number(key) - 1
+  const plug = neighbourhood.plugs[index]
+  const name = plugs[index]?.name
+  if (!plug || name === undefined) return
+  plug.state['state'] = plug.state['state'] === 'ON' ? 'OFF' : 'ON'
+  changes.pressed(name)
 }
 
 async function bridge(
   config: Config,
   stateFolder: string,
   end: Promise<unknown>,
-  onReady: () => void,
+  onReady: () => Promise<void>,
 ): Promise<void> {
   const redactor = new Redactor()
   for (const secret of secretsOf(config)) redactor.add(secret.reveal())
@@ -89,7 +149,7 @@ async function bridge(
     onRenew: () => Promise.resolve('a demo has no file to read'),
   })
   await daemon.start()
-  onReady()
+  await onReady()
   await end
   await within(clock, clock.now() + STOP_MS, daemon.stop())
   await Promise.all([store.close(), ledger.close()])
@@ -100,34 +160,60 @@ const readFile = () => {
 }
 
 /** As a person would write it. Polls are quick, so that watts are seen to move. */
-function configFor(port: number, neighbourhood: Neighbourhood): Config {
+function configFor(port: number, neighbourhood: Neighbourhood): string {
   const devices = neighbourhood.plugs.map(({address, token}, index) => {
     const host = JSON.stringify(address)
     return `  ${JSON.stringify(plugs[index]?.name)}: {host: ${host}, token: ${token.toString('hex')}}`
   })
   const text = [
-    `mqtt: {url: "mqtt://127.0.0.1:${port}"}`,
+    `mqtt: {url: "mqtt://127.0.0.1:${port}", base_topic: ${BASE_TOPIC}}`,
     `network: {broadcast: ["${LOOPBACK_BROADCAST}"]}`,
-    'poll: {interval: 2s, slow_interval: 10s}',
+    'poll: {interval: 1s, slow_interval: 2s}',
     'devices:',
     ...devices,
   ]
-  return parseConfig(text.join('\n'), {file: 'demo', env: {}, readFile})
+  return `${text.join('\n')}\n`
 }
 
-function whatNext(port: number, terminal: Terminal): string {
+interface Surroundings {
+  port: number
+  /** The configuration of the demo. */
+  file: string
+  hasKeys: boolean
+}
+
+/** Every command here changes something the first time; 80 columns are enough for all of it. */
+function whatNext({port, file, hasKeys}: Surroundings, terminal: Terminal): string {
   const broker = port === USUAL_PORT ? '' : ` -p ${port}`
   const command = (text: string) => `  ${terminal.paint('cyan', text)}`
+  const keys = plugs.map(({name}, index) => `${index + 1} ${name}`).join(', ')
   return [
     '',
-    terminal.paint('bold', 'Three simulated plugs are on MQTT now. In another terminal, try:'),
-    command(`mosquitto_sub${broker} -v -t 'miio2mqtt/#'`),
-    command(`mosquitto_pub${broker} -t miio2mqtt/desk/set -m ON`),
-    command(`mosquitto_pub${broker} -t miio2mqtt/desk/set -m '{"usb":"OFF","led":"OFF"}'`),
-    command(`mosquitto_pub${broker} -t miio2mqtt/kitchen/kettle/set/state -m toggle`),
+    terminal.paint('bold', 'Three simulated plugs are on MQTT now, all of them off.'),
+    'Every change of a plug is shown here, with what caused it.',
+    ...(hasKeys ? ['', `Keys here press the button on a plug: ${keys}.`] : []),
     '',
-    `The broker listens on 127.0.0.1:${port}; Home Assistant's MQTT integration and Node-RED on this machine can use it too.`,
-    '(mosquitto_sub and mosquitto_pub come with: apt-get install mosquitto-clients)',
+    'Over MQTT, in another terminal:',
+    command(`mosquitto_pub${broker} -t ${BASE_TOPIC}/desk/set -m ON`),
+    command(`mosquitto_pub${broker} -t ${BASE_TOPIC}/kitchen/kettle/set/state -m TOGGLE`),
+    command(`mosquitto_pub${broker} -t ${BASE_TOPIC}/bedroom/set -m '{"usb":"ON"}'`),
+    'No mosquitto_pub? `sudo apt-get install mosquitto-clients` brings it.',
+    `What is published about a plug: mosquitto_sub${broker} -v -t ${BASE_TOPIC}/desk`,
+    '',
+    'Without MQTT, straight to a plug:',
+    command(`${ourselves()} toggle desk -c ${file}`),
+    '',
+    `The broker is 127.0.0.1:${port}, MQTT 5 and 3.1.1, without a login.`,
+    "Home Assistant's MQTT integration and Node-RED on this machine can use it, too.",
     'Ctrl-C ends the demo.',
+    '',
   ].join('\n')
+}
+
+/** How this program is called from the folder it was called from. */
+function ourselves(): string {
+  const [, script = ''] = process.argv
+  if (basename(script) === 'miio2mqtt') return 'miio2mqtt'
+  const path = relative(process.cwd(), script)
+  return `node ${path.startsWith('..') ? script : path}`
 }

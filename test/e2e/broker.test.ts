@@ -14,6 +14,7 @@ import {type Bridge, configText, startBridge, startPlug} from '../support/bridge
 import {Conversation, commandsIn, withoutSignal} from '../support/conversation.ts'
 import {Broker, freePort, startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
+import {speakingOnly311} from '../support/older-broker.ts'
 import {Recorder} from '../support/recorder.ts'
 import {until} from '../support/wait.ts'
 
@@ -370,7 +371,7 @@ describe('plugs of any name', async () => {
 describe('a broker that speaks MQTT 3.1.1 only', async () => {
   const broker = await startMosquitto() // not used: the bridge is told of another
   const aedes = await Aedes.createBroker()
-  const server = createServer(aedes.handle)
+  const server = createServer(speakingOnly311(aedes.handle))
   const port = await freePort()
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
   ends.push(async () => {
@@ -390,6 +391,7 @@ describe('a broker that speaks MQTT 3.1.1 only', async () => {
   await user.subscribeAsync('#', {qos: 1})
 
   it('is spoken to in 3.1.1, without a word about it, and does the same', async () => {
+    expect(bridge.log.find(({mqtt}) => mqtt !== undefined)).toMatchObject({mqtt: '3.1.1'})
     await until(() => came.get('miio2mqtt/bridge/state')?.includes(ONLINE), {what: 'online'})
     await user.publishAsync('miio2mqtt/desk/set', '{"state":"ON","transaction":"3.1.1"}', {qos: 1})
     const results = await until(() => came.get('miio2mqtt/desk/response'), {what: 'the result'})
