@@ -14,6 +14,7 @@ import {Reports} from './bridge/reports.ts'
 import {Requests} from './bridge/requests.ts'
 import {Scrubbing} from './bridge/scrubbing.ts'
 import {States} from './bridge/states.ts'
+import {Summary} from './bridge/summary.ts'
 import {CutShort} from './bridge/verbs.ts'
 import {Warner} from './bridge/warner.ts'
 import {changesText, renamesIn} from './changes.ts'
@@ -104,6 +105,7 @@ export class Daemon {
   readonly #homeAssistant: HomeAssistant | undefined
   readonly #leftovers: Leftovers
   readonly #readiness: Readiness
+  readonly #summary: Summary
   #config: Config
   /** Ends the listening for warnings: the log outlives this bridge, and must not keep it alive. */
   #deafen = () => {}
@@ -181,6 +183,14 @@ export class Daemon {
         announced: options.store.announced,
         remember: (announced) => options.store.rememberAnnounced(announced),
       })
+    this.#summary = new Summary({
+      ...shared,
+      groups: this.#groups,
+      isConnected: () => this.#connection.connected,
+      homeAssistant: enabled
+        ? {prefix, isTold: (plug) => this.#homeAssistant?.isTold(plug) ?? false}
+        : undefined,
+    })
   }
 
   /** Resolves when the sockets are bound and the broker was tried once, whether or not it or any plug is there; or when it is stopped. */
@@ -213,6 +223,7 @@ export class Daemon {
     await this.#starting.catch(() => {}) // whoever started it has the error
     this.#pauses.stop()
     this.#readiness.stop()
+    this.#summary.stop()
     this.#homeAssistant?.stop()
     this.#leftovers.stop()
     this.#groups.stop()
@@ -273,6 +284,7 @@ export class Daemon {
       const plug = this.#household.plugs.get(name)
       if (plug) this.#homeAssistant?.discover(plug)
     }
+    this.#summary.reloaded([...added, ...changed])
     this.#reports.info()
     this.#reports.devices()
     const {log} = this.#options
@@ -361,6 +373,7 @@ export class Daemon {
     if (this.#household.plugs.size === 0)
       this.#options.log.warn('no plugs are configured yet: `miio2mqtt discover` lists those on this network')
     this.#readiness.start(spread)
+    this.#summary.start(spread)
   }
 
   #rememberWhichAreConfigured(): void {
@@ -376,6 +389,7 @@ export class Daemon {
     this.#groups.follow(plug)
     this.#leftovers.follow(plug)
     this.#homeAssistant?.follow(plug)
+    this.#summary.follow(plug)
     this.#readiness.follow(plug) // last: what it says of the bridge is to come after what the others say of the plug
   }
 
@@ -412,6 +426,7 @@ export class Daemon {
     this.#homeAssistant?.discoverAll()
     this.#announcePlugs()
     this.#readiness.check()
+    this.#summary.connected()
   }
 
   #announcePlugs(): void {

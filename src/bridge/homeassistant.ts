@@ -40,6 +40,8 @@ export class HomeAssistant {
   readonly #paced: Paced
   readonly #announced: Announced
   readonly #macs = new MacOwners()
+  /** Device ids of plugs that were announced over this connection. */
+  readonly #told = new Set<number>()
   #birth: AbortController | undefined
 
   constructor(options: HomeAssistantOptions) {
@@ -60,10 +62,16 @@ export class HomeAssistant {
 
   /** Everything, whether or not it was sent before: the broker may have forgotten, or Home Assistant may be new. */
   discoverAll(): void {
+    this.#told.clear()
     const {publisher, prefix, topics, plugs} = this.#options
     publisher.publish(retained(discoveryTopic(prefix, bridgeId(topics.base)), bridgeDiscovery(this.#options)))
     for (const plug of plugs.values()) this.#discover(plug, 'anyway')
     this.#options.alsoDiscover?.()
+  }
+
+  /** Whether the plug was announced over this connection. */
+  isTold({did}: Plug): boolean {
+    return did !== undefined && this.#told.has(did)
   }
 
   /** This plug, unless it was told just so. */
@@ -80,6 +88,7 @@ export class HomeAssistant {
       (plug) => plug.did === did && isAnnounced(plug),
     )
     if (isStillHere) return
+    this.#told.delete(did)
     this.#announced.delete(id)
     this.#macs.forget(did)
   }
@@ -109,6 +118,7 @@ export class HomeAssistant {
       const message = plugDiscovery(plug, did, model, {...this.#options, macs: this.#macs})
       const farewell = withoutVanished(this.#announced.get(id) ?? usualPlatforms(model), message)
       const sent = () => {
+        this.#told.add(did)
         this.#announced.set(id, platformsOf(message))
         if (farewell) this.#discover(plug, 'news')
       }

@@ -169,6 +169,7 @@ function configFor(port: number, neighbourhood: Neighbourhood): string {
     `mqtt: {url: "mqtt://127.0.0.1:${port}", base_topic: ${BASE_TOPIC}}`,
     `network: {broadcast: ["${LOOPBACK_BROADCAST}"]}`,
     'poll: {interval: 1s, slow_interval: 2s}',
+    'log: {level: warn}', // the demo tells its own story
     'devices:',
     ...devices,
   ]

@@ -45,8 +45,7 @@ describe.each([80, 110])('the demo on a terminal of %s columns', (columns) => {
         expect.stringMatching(/^node \/.*dist\/main\.js toggle desk -c \/.*config\.yaml$/),
       ])
       // All of it ends before the last column, where a longer line would go on in the next one.
-      const own = screen.lines.slice(screen.lines.findIndex((line) => line.startsWith('Three simulated')))
-      for (const line of own) expect(line.length).toBeLessThan(columns)
+      for (const line of screen.lines) expect(line.length).toBeLessThan(columns)
       expect(screen.text).toContain('apt-get install mosquitto-clients')
       expect(screen.text).not.toContain('#')
 
@@ -84,7 +83,7 @@ describe.each([80, 110])('the demo on a terminal of %s columns', (columns) => {
 })
 
 it('the broker of the demo speaks MQTT 5, as Home Assistant asks for, and 3.1.1', async () => {
-  const {screen, port} = await demoOn(80, 90)
+  const {port} = await demoOn(80, 90)
   for (const [protocolVersion, state] of [
     [5, 'ON'],
     [4, 'OFF'],
@@ -98,7 +97,6 @@ it('the broker of the demo speaks MQTT 5, as Home Assistant asks for, and 3.1.1'
     await until(() => results.length === 1, {what: 'the result'})
     expect(JSON.parse(results[0] ?? '')).toMatchObject({status: 'ok', data: {state}})
   }
-  expect(screen.text).toMatch(/connected to .* mqtt=5/)
 })
 
 it('the demo in the background of a terminal takes no keys, and is not stopped for it', async () => {
