@@ -33,7 +33,7 @@ export function catalogueCommands(program: Command, terminal: Terminal): void {
     .description('turn a MIoT specification (the JSON that Xiaomi publishes) into a definition')
     .argument('<file>')
     .usage('[options] <file>')
-    .option('--id <model>', 'what the plug calls itself, as `miio2mqtt info` shows it')
+    .option('--id <model>', 'the model of the plug, as `miio2mqtt info desk` shows it')
     .action((file: string, _options: unknown, command: Command) =>
       importModel(file, command.optsWithGlobals<Options>(), terminal),
     )

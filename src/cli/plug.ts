@@ -1,11 +1,12 @@
-/** `info|status|on|off|toggle|get|set|probe|call`: one plug, asked directly. */
+/** `info|status|on|off|toggle|get|set|probe|call`: plugs, asked directly; some of them for all, or for those of a group. */
 import type {Command} from 'commander'
 import {quoted} from '../config/problems.ts'
 import {UsageError} from './exit.ts'
 import {probe} from './probe.ts'
 import {type Asked, call, get, info, set, status} from './questions.ts'
-import {withPlug} from './reach.ts'
-import {type TargetOptions, targetOf} from './target.ts'
+import {type ReachOptions, withPlug} from './reach.ts'
+import {overview, switchAll} from './several.ts'
+import {type Target, type TargetOptions, targetsOf} from './target.ts'
 import type {Terminal} from './terminal.ts'
 
 interface PlugCommand {
@@ -14,14 +15,34 @@ interface PlugCommand {
   words?: string
   description: string
   run: (asked: Asked) => Promise<void>
+  /** The same for a group; left out where there is no such thing. */
+  runAll?: (targets: readonly Target[], options: ReachOptions) => Promise<void>
+  /** Whether that also goes without naming any plug: all are meant then. */
+  all?: boolean
+}
+
+const SWITCHED = {
+  ON: 'switch a plug or a group on',
+  OFF: 'switch a plug or a group off',
+  TOGGLE: 'switch a plug to the opposite state; a group off when one of its plugs is on',
 }
 
 const commands: readonly PlugCommand[] = [
   {verb: 'info', description: 'who it says it is: model, firmware, address, signal', run: info},
-  {verb: 'status', description: 'every property, read now', run: status},
-  {verb: 'on', description: 'switch it on', run: (asked) => set(asked, 'state', 'ON')},
-  {verb: 'off', description: 'switch it off', run: (asked) => set(asked, 'state', 'OFF')},
-  {verb: 'toggle', description: 'switch it to what it is not', run: (asked) => set(asked, 'state', 'TOGGLE')},
+  {
+    verb: 'status',
+    description:
+      'every property of one plug, read now; without a name, or of a group, one line for each plug',
+    run: status,
+    runAll: overview,
+    all: true,
+  },
+  ...(['ON', 'OFF', 'TOGGLE'] as const).map((value) => ({
+    verb: value.toLowerCase(),
+    description: SWITCHED[value],
+    run: (asked: Asked) => set(asked, 'state', value),
+    runAll: (targets: readonly Target[], options: ReachOptions) => switchAll(targets, value, options),
+  })),
   {verb: 'get', words: '<property>', description: 'one property, read now', run: get},
   {
     verb: 'set',
@@ -37,19 +58,19 @@ const commands: readonly PlugCommand[] = [
   {
     verb: 'call',
     words: '<method> [params]',
-    description: 'a raw miIO call, sent once, as in `call desk get_prop \'["power"]\'`',
+    description: 'a raw miIO call, sent once, as in `call desk miIO.info`; parameters follow as JSON',
     run: call,
   },
 ]
 
 /** Adds the commands that are about one plug. */
 export function plugCommands(program: Command, terminal: Terminal): void {
-  for (const {verb, words = '', description, run} of commands)
+  for (const {verb, words = '', description, run, runAll, all = false} of commands)
     program
       .command(verb)
       .description(description)
       .argument('[words...]')
-      .usage(`[options] <plug> ${words}`.trim())
+      .usage(`[options] ${all ? '[plug]' : '<plug>'} ${words}`.trim())
       .option('--host <address>', 'a plug that is in no configuration: its address, in place of <plug>')
       .option('--token <hex>', 'its token; better kept in the environment variable MIIO_TOKEN')
       .option('--model <id>', 'its model, when it should not be asked')
@@ -57,10 +78,16 @@ export function plugCommands(program: Command, terminal: Terminal): void {
         const options = command.optsWithGlobals<TargetOptions & {debug?: boolean}>()
         const [name, rest] = options.host === undefined ? [typed[0], typed.slice(1)] : [undefined, typed]
         if (name !== undefined || options.host !== undefined) expectWords(words, rest)
-        const target = await targetOf(name, options, terminal)
-        await withPlug(target, {terminal, debug: options.debug}, (reached) =>
-          run({...reached, name: target.name, words: rest, terminal}),
-        )
+        if (name === undefined && options.host === undefined && !all) throw new UsageError(WHICH)
+        const targets = await targetsOf(name, options, terminal)
+        const reaching = {terminal, debug: options.debug}
+        if ('members' in targets) {
+          if (!runAll) throw new UsageError(forOnePlug(verb, targets))
+          await runAll(targets.members, reaching)
+        } else
+          await withPlug(targets, reaching, (reached) =>
+            run({...reached, name: targets.name, topic: targets.topic, words: rest, terminal}),
+          )
       })
 }
 
@@ -72,4 +99,14 @@ function expectWords(usage: string, words: readonly string[]): void {
   const [extra] = words.slice(places.length)
   if (extra !== undefined)
     throw new UsageError(`expected ${usage || 'nothing'} after the plug, got also ${quoted(extra)}`)
+}
+
+const WHICH = 'which plug? Give its name in the configuration, or --host and --token'
+
+function forOnePlug(
+  verb: string,
+  {group = '', members}: {group: string | undefined; members: Target[]},
+): string {
+  const names = members.map(({name}) => name).join(', ')
+  return `${JSON.stringify(group)} is a group, and \`${verb}\` is for one plug: ${names}`
 }

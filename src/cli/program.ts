@@ -12,10 +12,11 @@ import type {Terminal} from './terminal.ts'
 
 const EXAMPLES = `
 Examples:
-  miio2mqtt demo                                  try it, without a plug, a broker or a file
-  miio2mqtt discover                              which plugs are on this network?
-  miio2mqtt status --host 192.168.1.40            one of them; its token is in $MIIO_TOKEN
-  miio2mqtt set desk led off                      by its name in config.yaml
+  miio2mqtt demo                                  try it: no plug, no broker
+  miio2mqtt discover                              plugs on this network
+  miio2mqtt status                                all plugs of config.yaml
+  miio2mqtt set desk led off                      one of them, by its name
+  miio2mqtt status --host 192.168.1.40            with its token in $MIIO_TOKEN
   miio2mqtt --config /etc/miio2mqtt/config.yaml   the bridge
 
 Exit codes: 0 done, 1 failed, 64 wrong usage, 78 invalid configuration.`
@@ -46,7 +47,7 @@ export function makeProgram(terminal: Terminal): Command {
   program.commandsGroup('The bridge:')
   runCommand(program)
   checkCommand(program, terminal)
-  program.commandsGroup('One plug, asked directly (its name in the configuration, or --host and --token):')
+  program.commandsGroup('Plugs, asked directly (names in the configuration, or --host and --token):')
   plugCommands(program, terminal)
   program.commandsGroup('Looking around:')
   discoverCommand(program, terminal)

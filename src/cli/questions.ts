@@ -6,13 +6,15 @@ import {identityIn} from '../device/identity.ts'
 import {callProblem, withoutSecrets} from '../device/raw-calls.ts'
 import type {State} from '../device/values.ts'
 import type {Model} from '../models/model.ts'
-import {UsageError} from './exit.ts'
+import {CommandFailed, UsageError} from './exit.ts'
 import type {Reached} from './reach.ts'
 import {span, type Terminal} from './terminal.ts'
 
 /** A command that reached its plug. */
 export interface Asked extends Reached {
   name: string
+  /** Where the running bridge tells its state; `undefined` for a plug that is in no configuration. */
+  topic: string | undefined
   /** What was typed after the plug. */
   words: readonly string[]
   terminal: Terminal
@@ -54,9 +56,15 @@ export async function status({device, deadline, terminal}: Asked): Promise<void>
   terminal.result(state, terminal.facts(withUnits(state, device.model)))
 }
 
-export async function get({device, deadline, words: [property = ''], terminal}: Asked): Promise<void> {
+export async function get({device, deadline, topic, words: [property = ''], terminal}: Asked): Promise<void> {
   await device.ready({deadline})
   expectOneOf(Object.keys(device.state), property)
+  if (device.model?.properties[property]?.address.via === 'bridge')
+    throw new CommandFailed(
+      `only the running bridge knows ${property}: the plug does not tell it\n` +
+        `It is in the state that the bridge publishes: ${topic === undefined ? 'miio2mqtt/<name of the plug>' : topic}`,
+      {code: 'bridge_only'},
+    )
   const {[property]: value = null} = await device.read(deadline, property)
   terminal.result(value, String(value ?? 'unknown'))
 }

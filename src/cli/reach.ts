@@ -1,4 +1,5 @@
 /** From a target to a plug that can be asked: without the daemon, straight over the wire. */
+import PQueue from 'p-queue'
 import {systemClock} from '../clock.ts'
 import {adjust} from '../device/adjust.ts'
 import {Device} from '../device/device.ts'
@@ -8,6 +9,7 @@ import {MiioSocket, type Wire} from '../miio/socket.ts'
 import {type Trace, traceLine} from '../miio/trace.ts'
 import type {Catalogue} from '../models/index.ts'
 import {diagnosed, failed} from './diagnosis.ts'
+import {CommandFailed} from './exit.ts'
 import type {Target} from './target.ts'
 import type {Terminal} from './terminal.ts'
 import {TracedWire} from './trace.ts'
@@ -31,29 +33,87 @@ export interface ReachOptions {
 const COMMAND_MS = 10_000
 const FIND_MS = 5000
 
+/** Where a plug is that is known only by its id. @throws CommandFailed when nobody with that id answers */
+type Find = (target: Target, socket: Wire) => Promise<string>
+
 /** Does `work` with the plug. @throws CommandFailed that says which stage failed when it cannot be asked */
 export async function withPlug(
   target: Target,
-  {terminal, debug}: ReachOptions,
+  options: ReachOptions,
   work: (reached: Reached) => Promise<void>,
 ): Promise<void> {
+  const {terminal} = options
+  const socket = new MiioSocket({bind: target.network.bind})
+  try {
+    terminal.progress(`asking ${target.name} …`)
+    await over(socket, target, {...options, find: findTogether([target])}, work)
+  } finally {
+    terminal.progress('')
+    await socket.close()
+  }
+}
+
+/** What came of asking one of several plugs. */
+export type Outcome<T> = {target: Target} & ({value: T} | {failure: CommandFailed})
+
+/** So many are asked at once: their answers fit into the buffer of the socket. */
+const AT_ONCE = 100
+
+/** Does `work` with each of the plugs, many at a time. What goes wrong with one is its outcome. @returns in the order of `targets` */
+export async function withPlugs<T>(
+  targets: readonly Target[],
+  options: ReachOptions,
+  work: (reached: Reached, target: Target) => Promise<T>,
+): Promise<Outcome<T>[]> {
+  const {terminal} = options
+  const [first] = targets
+  if (!first) return []
+  const socket = new MiioSocket({bind: first.network.bind})
+  const queue = new PQueue({concurrency: AT_ONCE})
+  const find = findTogether(targets)
+  let done = 0
+  const ask = async (target: Target): Promise<Outcome<T>> => {
+    try {
+      return {
+        target,
+        value: await over(socket, target, {...options, find}, (reached) => work(reached, target)),
+      }
+    } catch (error) {
+      if (!(error instanceof CommandFailed)) throw error
+      return {target, failure: error}
+    } finally {
+      terminal.progress(`asked ${++done} of ${targets.length} plugs …`)
+    }
+  }
+  try {
+    terminal.progress(`asking ${targets.length} plugs …`)
+    return await queue.addAll(targets.map((target) => () => ask(target)))
+  } finally {
+    terminal.progress('')
+    await socket.close()
+  }
+}
+
+/** Over a socket that may be shared with others. @throws as `withPlug` */
+async function over<T>(
+  socket: MiioSocket,
+  target: Target,
+  {terminal, debug, find}: ReachOptions & {find: Find},
+  work: (reached: Reached) => Promise<T>,
+): Promise<T> {
   terminal.hide(target.token.reveal())
   const trace: Trace | undefined = debug ? (packet) => terminal.trace(traceLine(packet)) : undefined
-  const socket = new MiioSocket({bind: target.network.bind})
   let reached: Reached | undefined
   try {
     await socket.open()
-    terminal.progress(`asking ${target.name} …`)
     const host = target.host ?? (await find(target, trace ? new TracedWire(socket, trace) : socket))
     reached = reach({...target, host}, socket, trace)
-    await work(reached)
+    return await work(reached)
   } catch (error) {
     const {host = target.host, address, greeted = false, stats} = reached?.client ?? {}
     throw diagnosed(error, {host, address, greeted, proven: stats?.lastSeen !== undefined})
   } finally {
-    terminal.progress('')
     await reached?.device.stop(0)
-    await socket.close()
   }
 }
 
@@ -86,18 +146,35 @@ function reach(
   return {client, device, catalogue, deadline: clock.now() + COMMAND_MS}
 }
 
-/** A plug known only by its id is asked for on the whole network. */
-async function find({name, id, network: {broadcast}}: Target, socket: Wire): Promise<string> {
+/** Plugs known only by their ids are asked for on the whole network: all of them together, and once. */
+function findTogether(targets: readonly Target[]): Find {
+  const wanted = new Set(
+    targets.flatMap(({host, id}) => (host === undefined && id !== undefined ? [id] : [])),
+  )
+  const hosts = new Map<number, string>()
+  const [only, another] = wanted
   const done = new AbortController()
-  const [found] = await new Discovery({socket, clock: systemClock, broadcast}).scan({
-    timeout: FIND_MS,
-    signal: done.signal,
-    did: id,
-    onFound: () => done.abort(),
-  })
-  if (found) return found.host
+  let scan: Promise<unknown> | undefined
+  return async (target, socket) => {
+    scan ??= new Discovery({socket, clock: systemClock, broadcast: target.network.broadcast}).scan({
+      timeout: FIND_MS,
+      signal: done.signal,
+      did: another === undefined ? only : undefined,
+      onFound: ({did, host}) => {
+        if (wanted.delete(did)) hosts.set(did, host)
+        if (wanted.size === 0) done.abort()
+      },
+    })
+    await scan
+    const host = hosts.get(target.id ?? Number.NaN)
+    if (host === undefined) throw notFound(target)
+    return host
+  }
+}
+
+function notFound({name, id, network: {broadcast}}: Target): CommandFailed {
   const asked = (broadcast ?? broadcastAddresses()).join(', ') || 'no address at all'
-  throw failed(
+  return failed(
     {
       code: 'no_hello',
       title: 'no hello: nobody with that id answers',

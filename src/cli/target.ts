@@ -1,10 +1,11 @@
-/** Which plug is meant: one that is configured, by its name, or any, by `--host` and `--token`. */
+/** Which plugs are meant: those that are configured, by their names, or any one, by `--host` and `--token`. */
 import {host as hostField, token as tokenField} from '../config/fields.ts'
 import {quoted, suggestion} from '../config/problems.ts'
 import type {Config, DeviceConfig} from '../config.ts'
 import {MIIO_PORT} from '../miio/packet.ts'
 import type {Catalogue} from '../models/index.ts'
 import type {Secret} from '../secret.ts'
+import {choose} from './choice.ts'
 import {catalogueIfAny, configuration} from './configuration.ts'
 import {UsageError} from './exit.ts'
 import {readOption} from './options.ts'
@@ -22,31 +23,46 @@ export interface Target extends Pick<DeviceConfig, 'port' | 'token' | 'propertie
   host?: string | undefined
   id?: number | undefined
   model?: string | undefined
+  /** Where the running bridge tells its state; `undefined` for a plug that is in no configuration. */
+  topic?: string | undefined
+  disabled?: boolean
   network: Config['network']
   /** Every plug that is described, the user's own among them. */
   catalogue: Catalogue
 }
 
-/** @throws UsageError, or CommandFailed 78 when the configuration that has the name is invalid */
-export async function targetOf(
-  name: string | undefined,
+/** The plugs that are meant: one, or those of a group, or all. */
+export type Targets = Target | {group: string | undefined; members: Target[]}
+
+/**
+ * @param word a name, the end of one, a group, an address or a device id; without it, and without `--host`, all plugs are meant
+ * @throws UsageError, or CommandFailed 78 when the configuration that has the name is invalid
+ */
+export async function targetsOf(
+  word: string | undefined,
   options: TargetOptions,
   terminal: Terminal,
-): Promise<Target> {
-  const target =
+): Promise<Targets> {
+  const targets =
     options.host === undefined
-      ? await configured(name, options.config)
+      ? await configured(word, options.config)
       : byAddress(options.host, options.token, await catalogueIfAny(options.config, terminal))
-  return options.model === undefined ? target : {...target, model: known(options.model, target.catalogue)}
+  if (options.model === undefined) return targets
+  if ('members' in targets) throw new UsageError('--model is for one plug')
+  return {...targets, model: known(options.model, targets.catalogue)}
 }
 
-async function configured(name: string | undefined, option: string | undefined): Promise<Target> {
-  if (name === undefined)
-    throw new UsageError('which plug? Give its name in the configuration, or --host and --token')
-  const {devices, network, catalogue} = await configuration(option)
-  const device = Object.hasOwn(devices, name) ? devices[name] : undefined
-  if (device) return {...device, name, network, catalogue}
-  throw new UsageError(`no plug is called ${quoted(name)}${didYouMean(name, Object.keys(devices))}`)
+async function configured(word: string | undefined, option: string | undefined): Promise<Targets> {
+  const config = await configuration(option)
+  const {devices, groups, network, catalogue, mqtt} = config
+  const target = (name: string): Target[] => {
+    const device = devices[name]
+    return device ? [{...device, name, network, catalogue, topic: `${mqtt.base_topic}/${name}`}] : []
+  }
+  if (word === undefined) return {group: undefined, members: Object.keys(devices).flatMap(target)}
+  const {kind, name} = await choose(word, config)
+  const [only] = kind === 'plug' ? target(name) : []
+  return only ?? {group: name, members: (groups[name]?.members ?? []).flatMap(target)}
 }
 
 function byAddress(written: string, token = process.env['MIIO_TOKEN'], catalogue: Catalogue): Target {
@@ -64,11 +80,5 @@ function known(model: string, {ids}: Catalogue): string {
   if (ids.includes(model)) return model
   throw new UsageError(
     `--model: no model ${quoted(model)} is described${suggestion(model, ids) || '; `miio2mqtt models` lists those that are'}`,
-  )
-}
-
-function didYouMean(word: string, known: readonly string[]): string {
-  return (
-    suggestion(word, known) || `; there ${known.length === 1 ? 'is' : 'are'} ${known.join(', ') || 'none'}`
   )
 }

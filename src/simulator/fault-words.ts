@@ -71,7 +71,7 @@ export const faultWords: ReadonlyMap<string, Word> = new Map<string, Word>([
     'killer',
     {
       example: 'killer=led,usb:-30001',
-      meaning: 'whoever asks for these properties gets no answer, or this code',
+      meaning: 'asking for these gets no answer, or this code',
       read: killers,
     },
   ],
@@ -83,7 +83,7 @@ export const faultWords: ReadonlyMap<string, Word> = new Map<string, Word>([
     'batch',
     {
       example: 'batch=4:-9999',
-      meaning: 'more values than that at once get no answer, or this code',
+      meaning: 'more values at once get no answer, or this code',
       read: batch,
     },
   ],
@@ -109,7 +109,7 @@ export const faultWords: ReadonlyMap<string, Word> = new Map<string, Word>([
     'tail',
     {
       example: 'tail=text',
-      meaning: 'after an answer: text behind the NUL, several nuls, or none',
+      meaning: 'after an answer: text behind the NUL, nuls, or none',
       read: tail,
     },
   ],
@@ -125,7 +125,7 @@ export const faultWords: ReadonlyMap<string, Word> = new Map<string, Word>([
     'over_poll',
     {
       example: 'over_poll=20/30s',
-      meaning: 'more requests in such a time, and it reboots and switches its sockets',
+      meaning: 'beyond that it reboots and switches its sockets',
       read: overPoll,
     },
   ],

@@ -1,0 +1,179 @@
+/** What commands do with several plugs: all that are configured, or those of a group. All are asked side by side. */
+import {systemClock} from '../clock.ts'
+import type {Value} from '../models/model.ts'
+import {CommandFailed} from './exit.ts'
+import {type Outcome, type Reached, type ReachOptions, withPlugs} from './reach.ts'
+import {fitted} from './rows.ts'
+import type {Target} from './target.ts'
+import {count} from './terminal.ts'
+
+/** What is told of a plug that answered. */
+interface Told {
+  model: string | null
+  product: string | null
+  state: Value
+  /** Watts. */
+  power: Value
+  address: string | null
+  did: number | null
+  /** dBm */
+  rssi: Value
+  /** Milliseconds until half of its answers came. */
+  latency: number | null
+}
+
+const UNTOLD: Told = {
+  model: null,
+  product: null,
+  state: null,
+  power: null,
+  address: null,
+  did: null,
+  rssi: null,
+  latency: null,
+}
+
+/** A table of the plugs, one a line. @throws CommandFailed when one of them did not answer */
+export async function overview(targets: readonly Target[], options: ReachOptions): Promise<void> {
+  const {terminal} = options
+  const outcomes = await withPlugs(inUse(targets), options, look)
+  const by = new Map(outcomes.map((outcome) => [outcome.target.name, outcome]))
+  const rows = targets.map((target) => rowOf(target, by.get(target.name)))
+  const lines = fitted(
+    HEAD,
+    rows.map(({name, error, ...told}) => (error ? [name, excuse(error, told)] : [name, ...cells(told)])),
+    terminal,
+  )
+  terminal.result(rows, targets.length > 0 ? lines : NO_PLUGS)
+  complain(outcomes)
+}
+
+const HEAD = ['name', 'product', 'state', 'power', 'address', 'signal', 'answer']
+const NO_PLUGS = 'no plugs are configured yet: `miio2mqtt discover` lists those on this network'
+
+/** Switches all of them. `TOGGLE` switches them off when one is on, and on when none is, as over MQTT. @throws CommandFailed when that failed with one */
+export async function switchAll(
+  targets: readonly Target[],
+  wanted: 'ON' | 'OFF' | 'TOGGLE',
+  options: ReachOptions,
+): Promise<void> {
+  const {terminal} = options
+  const active = inUse(targets)
+  const outcomes =
+    wanted === 'TOGGLE' ? await toggled(active, options) : await switched(active, wanted, options)
+  const by = new Map(outcomes.map((outcome) => [outcome.target.name, outcome]))
+  const rows = targets.map(({name}) => {
+    const outcome = by.get(name)
+    const state = outcome && 'value' in outcome ? outcome.value : null
+    return {name, state, error: outcome ? errorOf(outcome) : DISABLED}
+  })
+  const lines = rows.map(({name, state, error}) => `${name}: ${error ? error.message : `state is ${state}`}`)
+  terminal.result(rows, lines.join('\n'))
+  complain(outcomes)
+}
+
+const DISABLED = {code: 'disabled', message: 'disabled in the configuration, and not asked'}
+
+function switched(
+  targets: readonly Target[],
+  value: 'ON' | 'OFF',
+  options: ReachOptions,
+): Promise<Outcome<Value>[]> {
+  return withPlugs(targets, options, async ({device, deadline}) => {
+    await device.ready({deadline})
+    return device.set('state', value, deadline)
+  })
+}
+
+/** A plug that is there says within the first whether it is on; only where none does, all have the second. */
+const TELLING_MS = [2000, 10_000]
+
+/** A toggle is the same for all of them, once one said whether it is on. Where none does, nothing is switched. */
+async function toggled(targets: readonly Target[], options: ReachOptions): Promise<Outcome<Value>[]> {
+  let outcomes: Outcome<Value>[] = []
+  for (const patience of TELLING_MS) {
+    outcomes = await withPlugs(targets, options, async ({device}) => {
+      const deadline = systemClock.now() + patience
+      await device.ready({deadline})
+      return device.ask('state', deadline)
+    })
+    const states = outcomes.map((outcome) => ('value' in outcome ? outcome.value : null))
+    if (states.includes('ON')) return switched(targets, 'OFF', options)
+    if (states.includes('OFF')) return switched(targets, 'ON', options)
+  }
+  const untold = new CommandFailed('cannot toggle: the plug does not say whether it is on')
+  return outcomes.map((outcome) =>
+    'failure' in outcome ? outcome : {target: outcome.target, failure: untold},
+  )
+}
+
+function inUse(targets: readonly Target[]): Target[] {
+  return targets.filter(({disabled}) => !disabled)
+}
+
+async function look({client, device, deadline}: Reached): Promise<Told> {
+  await device.ready({deadline})
+  const signal = device.model && 'rssi' in device.model.properties ? 'rssi' : undefined
+  const {state = null, power = null, rssi = null} = await device.read(deadline, signal)
+  return {
+    model: device.identity.model ?? null,
+    product: device.model?.name ?? null,
+    state,
+    power,
+    address: client.host ?? null,
+    did: client.did ?? null,
+    rssi,
+    latency: client.stats.p50 === undefined ? null : Math.round(client.stats.p50),
+  }
+}
+
+interface Row extends Told {
+  name: string
+  error: {code: string; message: string} | null
+}
+
+/** @param outcome none for a plug that was not asked */
+function rowOf({name, host, model, id, catalogue}: Target, outcome: Outcome<Told> | undefined): Row {
+  if (outcome && 'value' in outcome) return {name, ...outcome.value, error: null}
+  const known = {
+    model: model ?? null,
+    product: (model === undefined ? undefined : catalogue.find(model)?.name) ?? null,
+    address: outcome?.target.host ?? host ?? null,
+    did: id ?? null,
+  }
+  return {name, ...UNTOLD, ...known, error: outcome ? errorOf(outcome) : DISABLED}
+}
+
+function cells({product, model, state, power, address, rssi, latency}: Told): string[] {
+  return [
+    // The first words of a name are the product, the others what it has.
+    product?.split(',')[0] ?? model ?? '',
+    String(state ?? 'unknown'),
+    typeof power === 'number' ? `${power < 100 ? Number(power.toFixed(1)) : Math.round(power)} W` : '',
+    address ?? '',
+    rssi === null ? '' : `${rssi} dBm`,
+    latency === null ? '' : `${latency} ms`,
+  ]
+}
+
+/** In one line: where it was asked, and what failed. */
+function excuse({message}: {message: string}, {address}: Omit<Told, 'name'>): string {
+  return address === null ? message : `${address}: ${message}`
+}
+
+/** The first line of a failure is its heading: what failed. */
+function errorOf(outcome: Outcome<unknown>): {code: string; message: string} | null {
+  if ('value' in outcome) return null
+  const {code, message} = outcome.failure
+  return {code, message: message.split('\n')[0] ?? message}
+}
+
+/** @throws CommandFailed when one failed: which, and where to read more */
+function complain(outcomes: readonly Outcome<unknown>[]): void {
+  const failures = outcomes.flatMap((outcome) => ('failure' in outcome ? [outcome.target.name] : []))
+  const [first] = failures
+  if (first !== undefined)
+    throw new CommandFailed(
+      `${failures.length} of ${count(outcomes.length, 'plug')} failed; \`miio2mqtt status ${first}\` says more`,
+    )
+}

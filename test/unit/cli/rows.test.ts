@@ -1,0 +1,66 @@
+import {describe, expect, it} from 'vitest'
+import {fitted} from '../../../src/cli/rows.ts'
+
+const HEAD = ['name', 'product', 'state', 'power', 'address', 'signal', 'answer']
+const plain = {paint: (_style: unknown, text: string) => text}
+const row = (name: string, product = 'Mi Smart Plug') => [
+  name,
+  product,
+  'ON',
+  '2200 W',
+  '192.168.100.140',
+  '-52 dBm',
+  '1234 ms',
+]
+const table = (rows: string[][], width?: number) => fitted(HEAD, rows, plain, width).split('\n')
+
+/** Columns on a terminal, counted otherwise than the code does. */
+const columns = (line: string) =>
+  [...line].reduce((sum, letter) => sum + ((letter.codePointAt(0) ?? 0) > 0x2bff ? 2 : 1), 0)
+
+describe('a table of plugs', () => {
+  it('has columns as wide as what is in them where there is room', () => {
+    expect(
+      table([row('desk'), row('kitchen/kettle', 'Gosund Smart Plug')], Number.POSITIVE_INFINITY),
+    ).toEqual([
+      'NAME            PRODUCT            STATE  POWER   ADDRESS          SIGNAL   ANSWER',
+      'desk            Mi Smart Plug      ON     2200 W  192.168.100.140  -52 dBm  1234 ms',
+      'kitchen/kettle  Gosund Smart Plug  ON     2200 W  192.168.100.140  -52 dBm  1234 ms',
+    ])
+  })
+
+  it('cuts the product first, and leaves it out before it says nothing', () => {
+    expect(table([row('kitchen/kettle', 'Gosund Smart Plug')], 80)[1]).toBe(
+      'kitchen/kettle  Gosund Smart…  ON     2200 W  192.168.100.140  -52 dBm  1234 ms',
+    )
+    expect(table([row('kitchen/kettle')], 70)).toEqual([
+      'NAME            STATE  POWER   ADDRESS          SIGNAL   ANSWER',
+      'kitchen/kettle  ON     2200 W  192.168.100.140  -52 dBm  1234 ms',
+    ])
+  })
+
+  it.each([60, 80, 110, 200])('is never wider than a terminal of %s columns', (width) => {
+    const names = ['desk', 'a'.repeat(200), '书房/台灯'.repeat(10), 'Büro 💡', 'kitchen/kettle']
+    const rows = [
+      ...names.map((name) => row(name, 'Gosund Smart Power Strip, four sockets and USB')),
+      ...names.map((name) => [name, `192.168.100.140: no hello: nobody ${'answers '.repeat(30)}`]),
+    ]
+    const lines = table(rows, width)
+    expect(lines).toHaveLength(11)
+    for (const line of lines) expect(columns(line), line).toBeLessThan(width)
+  })
+
+  it('tells what has no columns from behind the name to the end of the line', () => {
+    expect(
+      table([row('desk'), ['lamp', '192.168.1.41: no hello: nobody answers at that address']], 80)[2],
+    ).toBe('lamp  192.168.1.41: no hello: nobody answers at that address')
+  })
+
+  it('lets no name drive the terminal', () => {
+    expect(table([row('desk\u001b[2J')]).join('')).not.toContain('\u001b')
+  })
+
+  it('of nothing is its head', () => {
+    expect(table([])).toEqual(['NAME  PRODUCT  STATE  POWER  ADDRESS  SIGNAL  ANSWER'])
+  })
+})
