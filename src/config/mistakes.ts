@@ -1,5 +1,14 @@
 /** What is wrong with a text as YAML, said to who wrote it: the parser speaks to programmers, and quotes passwords. */
-import {type Document, isCollection, type Scalar, visit} from 'yaml'
+import {
+  type Document,
+  isCollection,
+  isNode,
+  isPair,
+  type Scalar,
+  visit,
+  type YAMLMap,
+  type YAMLSeq,
+} from 'yaml'
 import {Lines} from './lines.ts'
 import {TAGS} from './tags.ts'
 
@@ -42,6 +51,7 @@ const WORDS = new Map([
   ['BAD_DIRECTIVE', 'unknown directive; text that starts with "%" needs quotes'],
   ['UNEXPECTED_TOKEN', 'unexpected here; look at the quotes, brackets and the indentation'],
   ['RESOURCE_EXHAUSTION', 'expected fewer brackets within brackets, or lines indented less deep'],
+  ['BLOCK_IN_FLOW', 'expected a comma between entries within brackets; text with ": " in it needs quotes'],
   ['NON_STRING_KEY', 'expected text as a key, without a tag or brackets'],
 ])
 
@@ -174,6 +184,9 @@ function nameAlone(at: number, lines: Lines): string {
 }
 
 function missing({message, pos: [offset]}: Complaint, document: Document.Parsed, lines: Lines): Mistake {
+  if (message.startsWith('Flow ')) return unclosed(document, lines, offset)
+  if (message.startsWith('Missing ,'))
+    return {offset, message: 'expected a comma between entries within brackets'}
   if (message.endsWith('quote')) return {offset: lastQuote(document) ?? offset, message: UNCLOSED_QUOTE}
   if (message.startsWith('Implicit map keys')) return {offset, message: nameAlone(lines.at(offset), lines)}
   return {offset, message: WORDS.get('MISSING_CHAR') ?? message}
@@ -189,6 +202,7 @@ function unexpected({message, pos: [offset]}: Complaint, at: number, lines: Line
       offset,
       message: 'a bracket that nothing opens: take it out; text that starts with it needs quotes',
     }
+  if (message.startsWith('Unexpected , in')) return {offset, message: 'a comma too many: take it out'}
   const first = lines.after(-1)
   if (first !== undefined && lines.indent(first) > 0 && lines.indent(at) === 0 && first < at)
     return {offset: lines.start(first) + lines.indent(first), message: NOT_FIRST}
@@ -204,11 +218,9 @@ function unclosed(document: Document.Parsed, lines: Lines, end: number): Mistake
   visit(document, {
     Node: (_key, node) => {
       if (!isCollection(node) || !node.flow || !node.range) return
-      const [start, , last] = node.range
-      const written = lines
-        .slice(Math.max(start, node.range[1] - 1000), node.range[1])
-        .replaceAll(/\s#.*$/gm, '')
-      if (start < end && last >= end && !/[\]}]\s*$/.test(written)) open = start
+      const [start, last, until] = node.range
+      const behind = lines.slice(endOfLast(node) ?? start + 1, last).replaceAll(/\s#.*$/gm, '')
+      if (start < end && until >= end && !/[\]}]/.test(behind)) open = start
     },
   })
   if (open === undefined) return misplaced(lines.at(end), lines)
@@ -223,6 +235,13 @@ function unclosed(document: Document.Parsed, lines: Lines, end: number): Mistake
     offset: open,
     message: `the bracket "${bracket}" that opens here is never closed; text that starts with it needs quotes`,
   }
+}
+
+/** Where the last entry of a collection ends. */
+function endOfLast({items}: YAMLMap | YAMLSeq): number | undefined {
+  const last = items.at(-1)
+  const nodes = isPair(last) ? [last.value, last.key] : [last]
+  return nodes.find((node) => isNode(node))?.range?.[1]
 }
 
 /** A quote that is not closed reaches to the end of the file, where the parser reports it: nothing comes after it. */

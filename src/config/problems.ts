@@ -73,11 +73,11 @@ export function describe({file, line, column, path, message}: Problem): string {
 /** More of a key than anybody reads; names of plugs are shorter. */
 const LONGEST_KEY = 200
 
-/** A key as an error may show it: a token that slipped into its place stays unseen, too. */
+/** A key as an error may show it: a token or login that slipped into its place stays unseen, too. */
 export function shownKey(key: string | number): string {
   const text = String(key)
   const shown = text.length > LONGEST_KEY ? `${text.slice(0, LONGEST_KEY)}…` : text
-  return shown.replace(/[0-9a-f]{16,}/gi, '***')
+  return shown.replace(/[0-9a-f]{16,}/gi, '***').replace(/\/\/\S*@/g, '//***@')
 }
 
 /** The longest wrong value that is quoted. */
@@ -106,7 +106,6 @@ const ELSEWHERE = new Map([
   ['user', ['username']],
   ['pass', ['password']],
   ['did', ['id']],
-  ['device_id', ['id']],
   ['enabled', ['disabled']],
   ['room', ['area']],
   ['location', ['area']],
