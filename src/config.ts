@@ -262,7 +262,7 @@ class Parsing {
       brokenGroups(written),
       brokenTopics(written),
       takenByAttributes(written, own.models),
-      this.#spacedPassword(),
+      this.#oddPassword(),
     ]
     for (const {path, message} of rules.flat()) if (!this.#isGap(path)) this.#report(path, message)
     this.#problems.push(...this.#sources.problems, ...own.problems)
@@ -271,14 +271,25 @@ class Parsing {
     throw new ConfigError(this.#problems.sort(byPlace(this.#yaml.file)))
   }
 
-  /** A password may have a space at an end, but one that was copied along is likelier. What a file holds is taken as it is. */
-  #spacedPassword(): Broken[] {
+  /**
+   * A password may have these, but they are likelier to have been copied along, or to be the escapes of double quotes. What a
+   * file holds is taken as it is.
+   */
+  #oddPassword(): Broken[] {
     const path = ['mqtt', 'password']
     const password = this.#valueAt(path)
-    const isSpaced = typeof password === 'string' && password.trim() !== password && !/[\r\n]$/.test(password)
-    const message =
-      'expected no space at the beginning or end: take it away, or read a password that has one with `!file`'
-    return isSpaced && !this.#fromFiles.has(JSON.stringify(path)) ? [{path, message}] : []
+    if (typeof password !== 'string' || this.#fromFiles.has(JSON.stringify(path))) return []
+    const rest = 'or read a password that has one with `!file`'
+    if (/[^\P{Cc}\0]/u.test(password.trim()))
+      return [
+        {
+          path,
+          message: `expected no tab or line break in it: in single quotes a backslash is itself, ${rest}`,
+        },
+      ]
+    const isSpaced = password.trim() !== password && !/[\r\n]$/.test(password)
+    const message = `expected no space at the beginning or end: take it away, ${rest}`
+    return isSpaced ? [{path, message}] : []
   }
 
   /** What to throw for a problem at `path` that shows after everything was understood. */
@@ -327,6 +338,7 @@ class Parsing {
         return emptyValue(path)
       },
       report: (path, message) => this.#reportGap(path, message),
+      isAnyText: (path) => path.at(-1) === 'password',
     })
     return read ?? Object.create(null)
   }

@@ -276,20 +276,23 @@ const UNSEEN = /^[\p{Zs}\p{Cf}]|[\p{Zs}\p{Cf}]$|^[\w-]+:[\p{Zs}\p{Cf}]/u
 /**
  * What is wrong with a text that is valid YAML, but hardly what its writer meant.
  * @param text of the file
- * @param isUnused whether nothing refers to the anchor of the scalar
+ * @param isAnyText whether no text is unlikely, as in a password
+ * @param isMeant whether the anchor of the scalar is one
  */
 export function slipIn(
   {type, source = '', tag, anchor, range}: Scalar,
   text: string,
-  isUnused: () => boolean,
+  isAnyText: boolean,
+  isMeant: () => boolean,
 ): string | undefined {
-  if (anchor !== undefined && isUnused()) return 'text that starts with "&" needs quotes'
+  if (anchor !== undefined && !isMeant()) return 'text that starts with "&" needs quotes'
   if (type !== 'PLAIN') return undefined
   if (tag === '!') return 'text that starts with "!" needs quotes'
   if (isInTypographicQuotes(source)) return NOT_QUOTES
   if (UNSEEN.test(source))
     return 'a space of another kind, or a character that is not seen, is at an end of this text: type it anew'
-  const isContinued = range && source.includes(' - ') && /\n\s*- /.test(text.slice(range[0], range[1]))
+  const isContinued =
+    range && source.includes(' ') && (isAnyText ? /\n/ : /\n\s*- /).test(text.slice(range[0], range[1]))
   return isContinued
     ? 'the line below is indented further and belongs to this text: begin both in the same column'
     : undefined

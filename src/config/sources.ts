@@ -117,7 +117,7 @@ export class Sources {
       tagged.add(String(path[0]))
       return ''
     }
-    const read = readYaml(yaml, {places, report, resolve: resolveTag}) ?? {}
+    const read = readYaml(yaml, {places, report, resolve: resolveTag, isAnyText: () => true}) ?? {}
     if (typeof read === 'object' && !Array.isArray(read))
       return new Map(Object.entries(read).filter(([name]) => !tagged.has(name)))
     report([], `expected a mapping from names to texts, got ${kindOf(read)}`)

@@ -95,6 +95,8 @@ export interface ReadOptions {
    */
   empty?: (path: Path, isCommented: boolean) => Raw | undefined
   report: (path: Path, message: string) => void
+  /** Whether any text may stand at `path`, as in a password: it is likelier to begin with `&` than to be meant elsewhere, too. */
+  isAnyText?: (path: Path) => boolean
 }
 
 /** More values by aliases than any file written by hand has; a file that multiplies itself has more. */
@@ -163,8 +165,9 @@ class Reader {
 
   /** What the writer of a text did not mean, although it is YAML. @returns whether there is something */
   #reportSlip(scalar: Scalar, path: Path): boolean {
-    const isUnused = () => ![...this.#anchored.values()].includes(scalar)
-    const slip = slipIn(scalar, this.#yaml.text, isUnused)
+    const isAnyText = this.#options.isAnyText?.(path) ?? false
+    const isMeant = () => (!isNull(scalar) && !isAnyText) || [...this.#anchored.values()].includes(scalar)
+    const slip = slipIn(scalar, this.#yaml.text, isAnyText, isMeant)
     if (slip !== undefined) this.#options.report(path, slip)
     return slip !== undefined
   }

@@ -57,7 +57,26 @@ groups:
   evening: {members: &all [lamp, fan]}
   morning: {members: *all}
 `
-const texts = [flow, block, commented, aliased, commented.replaceAll('\n', '\r\n'), `\ufeff${block}`]
+const shared = `usual: &usual {poll: {interval: 5s}}
+devices:
+  lamp: &lamp
+    <<: [{area: &hall Hall}, {icon: 'mdi:lamp'}]
+    host: &host 192.168.1.40
+    token: &token ab
+    poll: &poll {interval: 5s}
+  fan: {<<: [*lamp, {description: x}], host: 192.168.1.41, poll: *poll, area: *hall}
+  pump:
+    token: *token
+    poll:
+      <<: *poll
+      offline_after: 3
+    filtered: [&led led, *led]
+groups:
+  evening: &evening {members: [lamp, fan]}
+  morning: *evening
+  night: {<<: *evening, area: *hall}
+`
+const texts = [flow, block, commented, aliased, shared, commented.replaceAll('\n', '\r\n'), `\ufeff${block}`]
 
 /** What a text says: tags as they are, nothing resolved. */
 function said(text: string): Raw {
@@ -142,9 +161,9 @@ const value: fc.Arbitrary<Written> = fc.letrec<{value: Written}>((tie) => ({
     fc.dictionary(string, tie('value'), {maxKeys: 3}),
   ),
 })).value
-const name = fc.oneof(fc.constantFrom('lamp', 'fan', 'new'), string)
+const name = fc.oneof(fc.constantFrom('lamp', 'fan', 'pump', 'new'), string)
 const key = fc.oneof(
-  fc.constantFrom('area', 'description', 'filtered', 'host', 'token', 'icon', 'homeassistant'),
+  fc.constantFrom('area', 'description', 'filtered', 'host', 'token', 'icon', 'homeassistant', 'poll'),
   string,
 )
 const oneEdit: fc.Arbitrary<Edit> = fc.oneof(

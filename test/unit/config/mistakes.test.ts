@@ -84,7 +84,7 @@ groups:
 groups:
   evening: [desk]
 `,
-    'config.yaml:6:3 groups.evening: expected a mapping with `members` in it, got a list: write it as `evening: {members: […]}`',
+    'config.yaml:6:3 groups.evening: expected a mapping with `members` in it, got a list: write it as `evening: {members: [desk]}`',
   ],
   [
     'a plug whose settings are beside its name',

@@ -166,6 +166,10 @@ describe('a text of which YAML leaves nothing, or another text', () => {
     ['secret:', 'text with ": " in it needs quotes: put the password in single quotes'],
     ['"se"cret', 'text after the closing quote'],
     ["'it's'", 'text after the closing quote'],
+    ['secret\n    more', 'the line below is indented further and belongs to this text'],
+    ['"se\\tcret"', 'expected no tab or line break in it: in single quotes a backslash is itself'],
+    ['"se\\ncret"', 'expected no tab or line break in it: in single quotes a backslash is itself'],
+    ['"se\\cret"', 'no such escape in double quotes; in single quotes a backslash is itself'],
   ])('is said once, and not repeated: password: %s', (password, words) => {
     const found = problems(`mqtt:\n  username: plugs\n  password: ${password}\n  base_topic: plugs\n`)
     expect(found).toEqual([expect.stringContaining(words)])
