@@ -16,7 +16,7 @@ import {brokenGroups} from './config/groups.ts'
 import {foreignHosts} from './config/hosts.ts'
 import {stateFolder, stateFolderProblem} from './config/locations.ts'
 import {definitionsIn, type ModelFile, modelFilesIn, readModelFolder} from './config/model-files.ts'
-import {type Broken, brokenRules, hasSettingsBeside} from './config/plugs.ts'
+import {type Broken, brokenRules, hasSettingsOutside, isEmptyMapping} from './config/plugs.ts'
 import {
   ConfigError,
   type Finding,
@@ -227,6 +227,7 @@ class Parsing {
   /** What came from elsewhere may be secret whatever the setting: it is not repeated. */
   readonly #unseen = new Redactor()
   #written: Raw | undefined
+  #outside: boolean | undefined
 
   constructor(yaml: YamlFile, env: Environment, readFile: ReadFile) {
     this.#yaml = yaml
@@ -397,11 +398,17 @@ class Parsing {
     const [around, key] = [this.#valueAt(path.slice(0, -1)), path.at(-1)]
     if (around === undefined || !isMapping(around) || typeof key !== 'string' || Object.hasOwn(around, key))
       return false
-    if (path[0] === 'devices' && hasSettingsBeside(this.#valueAt(['devices']), String(path[1]))) return true
+    if (path.length === 3 && path[0] === 'devices' && isEmptyMapping(around) && this.#areSettingsOutside)
+      return true
     const known = keysAt(path.slice(0, -1))
     return Object.keys(around).some(
       (other) => !known.includes(other) && meantHere(other, path.slice(0, -1)) === key,
     )
+  }
+
+  get #areSettingsOutside(): boolean {
+    this.#outside ??= hasSettingsOutside(this.#valueAt(['devices']))
+    return this.#outside
   }
 
   #valueAt(path: Path): Raw | undefined {

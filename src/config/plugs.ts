@@ -8,7 +8,7 @@ import {meantHere} from './advice.ts'
 import * as a from './fields.ts'
 import {nameKey, nameProblem} from './names.ts'
 import {type Message, quoted} from './problems.ts'
-import {keysAt} from './settings.ts'
+import {ANY, keysAt} from './settings.ts'
 import type {Path, Raw} from './yaml.ts'
 
 export interface Broken {
@@ -85,28 +85,33 @@ function misnamed(plugs: Plug[]): Broken[] {
 }
 
 function unfindable(plugs: Plug[], read: Raw | undefined): Broken[] {
-  const lost = plugs.filter(
-    ([name, {host, id}]) => host === undefined && id === undefined && !isWrittenOtherwise(read, name),
-  )
+  const devices = member(read, 'devices')
+  const isOutside = hasSettingsOutside(devices)
+  const lost = plugs.filter(([name, {host, id}]) => {
+    if (host !== undefined || id !== undefined) return false
+    const plug = member(devices, name)
+    return !isWrittenOtherwise(plug, name) && !(isOutside && isEmptyMapping(plug))
+  })
   const message = 'expected host or id, got neither: there is no way to find this plug'
   return lost.map(([name]) => ({path: ['devices', name], message}))
 }
 
 /** Whether a plug lacks something only because it is no mapping, or has another key in its place: that is said already. */
-function isWrittenOtherwise(read: Raw | undefined, name: string): boolean {
-  const devices = member(read, 'devices')
-  const plug = member(devices, name)
+function isWrittenOtherwise(plug: Raw | undefined, name: string): boolean {
   if (plug === undefined || typeof plug === 'string' || Array.isArray(plug)) return true
   const meant = Object.keys(plug).map((key) => meantHere(key, ['devices', name]))
-  return meant.includes('host') || meant.includes('id') || hasSettingsBeside(devices, name)
+  return meant.includes('host') || meant.includes('id')
 }
 
-/** Whether a plug is empty because its settings stand beside its name, not below it. */
-export function hasSettingsBeside(devices: Raw | undefined, name: string): boolean {
-  const plug = member(devices, name)
-  if (typeof devices !== 'object' || typeof plug !== 'object' || Object.keys(plug).length > 0) return false
-  const settings = new Set(keysAt(['devices', name]))
+/** Whether settings of a plug stand beside the names of plugs: then one that is empty has its settings there. */
+export function hasSettingsOutside(devices: Raw | undefined): boolean {
+  if (typeof devices !== 'object') return false
+  const settings = new Set(keysAt(['devices', ANY]))
   return Object.entries(devices).some(([key, value]) => settings.has(key) && typeof value === 'string')
+}
+
+export function isEmptyMapping(read: Raw | undefined): boolean {
+  return typeof read === 'object' && Object.keys(read).length === 0
 }
 
 function member(read: Raw | undefined, key: string): Raw | undefined {
