@@ -80,6 +80,22 @@ describe('the progress of a command on a terminal', () => {
     expect(lines.join('\n')).not.toContain('asking')
   })
 
+  it('is gone before a mistake of ours, which Node.js prints', async () => {
+    const failing = join(folder, 'failing.cjs')
+    await writeFile(
+      failing,
+      `const write = process.stderr.write.bind(process.stderr)
+       process.stderr.write = (text, ...rest) => {
+         if (String(text).startsWith('asking')) setImmediate(() => { throw new Error('unforeseen') })
+         return write(text, ...rest)
+       }`,
+    )
+    const {code, lines} = await screenOf(['status', 'silent'], {env: {NODE_OPTIONS: `--require=${failing}`}})
+    expect(code).not.toBe(0)
+    expect(lines.join('\n')).toContain('Error: unforeseen')
+    expect(lines.join('\n')).not.toMatch(/^asking/m)
+  })
+
   it.each([
     [['status', 'silent'], /^asking silent …/],
     [['get', 'gone', 'state'], /^asking gone …/],
