@@ -52,11 +52,6 @@ export class Terminal {
     return this.#json
   }
 
-  /** Characters in a line of the screen on which results appear; `undefined` where that is a pipe or a file, whose lines have no end. */
-  get columns(): number | undefined {
-    return this.#screen?.columns
-  }
-
   /** From now on a machine reads along. */
   speakJson(): void {
     this.#json = true
@@ -174,7 +169,7 @@ export class Terminal {
     let excess =
       widths.reduce((sum, width) => sum + width, 0) +
       BETWEEN_COLUMNS.length * (widths.length - 1) -
-      (this.columns ?? Number.POSITIVE_INFINITY)
+      (this.#screen?.columns ?? Number.POSITIVE_INFINITY)
     while (excess > 0) {
       const widest = Math.max(NARROWEST_COLUMN, ...shrinking.map((column) => widths[column] ?? 0))
       const column = shrinking.find((each) => widths[each] === widest)
