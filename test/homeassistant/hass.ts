@@ -108,8 +108,13 @@ export class HomeAssistant {
   ): Promise<HomeAssistant> {
     const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-hass-'))
     const hass = new HomeAssistant(folder, python, address)
-    await writeFile(join(folder, 'configuration.yaml'), configuration(address, language))
+    const isHttpStored = isSince(python, 2026, 10)
+    await writeFile(
+      join(folder, 'configuration.yaml'),
+      configuration(language) + (isHttpStored ? '' : httpConfiguration(address)),
+    )
     await mkdir(join(folder, '.storage'))
+    if (isHttpStored) await writeFile(join(folder, '.storage/http'), storedHttp(address))
     await hass.run()
     await hass.#onboard()
     await hass.#connect(broker)
@@ -220,8 +225,7 @@ export class HomeAssistant {
 
   /** The id of an entity: what the bridge proposed since 2025.10, before that what Home Assistant made of its name. */
   idOf(proposed: string, ofItsName: string): string {
-    const [year = 0, month = 0] = this.#python.homeAssistant.split('.').map(Number)
-    return year * 12 + month >= 2025 * 12 + 10 ? proposed : ofItsName
+    return isSince(this.#python, 2025, 10) ? proposed : ofItsName
   }
 
   async call(domain: string, service: string, data: Record<string, unknown>): Promise<void> {
@@ -285,7 +289,28 @@ export class HomeAssistant {
   }
 }
 
-function configuration(address: string, language: string): string {
+function isSince({homeAssistant}: Python, year: number, month: number): boolean {
+  const [ownYear = 0, ownMonth = 0] = homeAssistant.split('.').map(Number)
+  return ownYear * 12 + ownMonth >= year * 12 + month
+}
+
+/** An address from YAML is tried for five minutes, and Home Assistant restarts without it unless a person confirms it: in its storage it is settled. */
+function storedHttp(address: string): string {
+  const meta = {created_at: '2026-01-01T00:00:00+00:00', error: null, error_message: null}
+  const own = {server_host: [address], server_port: PORT, cors_allowed_origins: [], ssl_profile: 'modern'}
+  const usual = {login_attempts_threshold: -1, ip_ban_enabled: true, use_x_frame_options: true}
+  const data = {stable: {...own, ...usual, ...meta}, pending: null, yaml_migration_done: true}
+  return JSON.stringify({version: 2, minor_version: 2, key: 'http', data})
+}
+
+function httpConfiguration(address: string): string {
+  return `http:
+  server_host: ${address}
+  server_port: ${PORT}
+`
+}
+
+function configuration(language: string): string {
   return `homeassistant:
   name: Test
   latitude: 0
@@ -296,9 +321,6 @@ function configuration(address: string, language: string): string {
   country: DE
   language: ${language}
   time_zone: UTC
-http:
-  server_host: ${address}
-  server_port: ${PORT}
 api:
 config:
 system_log:
