@@ -43,12 +43,12 @@ function adjustedProperty(property: Property, override: Override, model: Model):
   return 'scale' in property ? {...property, ...scaledBy(property, numbers)} : 'it is no number'
 }
 
-/** As many digits as a value counted in steps of the new scale has. */
+/** As many digits as a value counted in steps of the new scale, from the new offset on, has. */
 function scaledBy({scale, offset, precision}: Scaled, {scale: own, offset: ownOffset}: Override): Scaled {
   const from = ownOffset ?? offset
   return {
     scale: own ?? scale,
-    precision: own === undefined ? precision : digits(own),
+    precision: own === undefined ? Math.max(precision, digits(1, ownOffset)) : digits(own, from),
     ...(from === undefined ? {} : {offset: from}),
   }
 }

@@ -248,14 +248,20 @@ function alarm(
   }
 }
 
-/** Unless told, as many digits after the point as a value counted in steps of `scale` has. */
-function scaledBy({scale = 1, precision = digits(scale)}: Partial<Scaled>): Scaled {
+/** Unless told, as many digits after the point as a value counted in steps of `scale`, from `offset` on, has. */
+function scaledBy({scale = 1, offset = 0, precision = digits(scale, offset)}: Partial<Scaled>): Scaled {
   return {scale, precision}
 }
 
-/** How many digits after the point a value counted in steps of `scale` has. */
-export function digits(scale: number): number {
-  return Math.max(0, Math.ceil(-Math.log10(Math.abs(scale))))
+/** How many digits after the point a value counted in steps of `scale`, from `offset` on, has: so many that no step is lost. */
+export function digits(scale: number, offset = 0): number {
+  return Math.max(0, Math.ceil(-Math.log10(Math.abs(scale))), decimalsOf(scale), decimalsOf(offset))
+}
+
+/** As a person writes it: 1 of 2.5. None of what has no end, such as a sixtieth. */
+function decimalsOf(number: number): number {
+  const [, decimals = ''] = /^-?\d+\.(\d{1,4})$/.exec(String(number)) ?? []
+  return decimals.length
 }
 
 /** MIoT has true and false; the older names mostly have on and off. */

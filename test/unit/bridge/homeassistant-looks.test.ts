@@ -8,7 +8,16 @@ import {plugDiscovery} from '../../../src/bridge/plug-discovery.ts'
 import {adjust} from '../../../src/device/adjust.ts'
 import {builtIn} from '../../../src/models/index.ts'
 import type {Model} from '../../../src/models/model.ts'
-import {amperes, complete, leakage, miot, relay, volts, watts} from '../../../src/models/vocabulary.ts'
+import {
+  amperes,
+  celsius,
+  complete,
+  leakage,
+  miot,
+  relay,
+  volts,
+  watts,
+} from '../../../src/models/vocabulary.ts'
 import {Topics} from '../../../src/mqtt/topics.ts'
 import {VirtualClock} from '../../support/virtual-clock.ts'
 import {StagedPlug, topics} from './stage.ts'
@@ -42,6 +51,20 @@ describe('a measured value is shown with the digits that say something', () => {
     const properties = {state: relay(miot(2, 1)), current: amperes(miot(3, 1))}
     const {model} = adjust(complete({...made, ids: ['acme.plug.one'], properties}), {current: {scale: 0.001}})
     expect(digitsOf(message(model).components['current'])).toBe(3)
+  })
+
+  it.each([
+    [{offset: -1.5}, 1],
+    [{offset: 2}, 0],
+    [{scale: 2.5}, 1],
+    [{scale: 0.1, offset: 0.25}, 1],
+    [{scale: 1 / 60}, 1],
+  ])('degrees that their owner corrects by %j have %i', (correction, wanted) => {
+    const properties = {state: relay(miot(2, 1)), temperature: celsius(miot(3, 1))}
+    const {model} = adjust(complete({...made, ids: ['acme.plug.one'], properties}), {temperature: correction})
+    expect(digitsOf(message(model).components['temperature'])).toBe(wanted)
+    const defined = {state: relay(miot(2, 1)), temperature: celsius(miot(3, 1), correction)}
+    expect(digitsOf(componentsOf(defined)['temperature'])).toBe(wanted)
   })
 
   const most: Readonly<Record<string, number>> = {
