@@ -141,9 +141,12 @@ describe('a plug that was removed or renamed', async () => {
   const announced = ({did}: SimulatedPlug) => recorder.on(configTopic(did)).map(({payload}) => payload)
   /** What Home Assistant knows the plug and its entities by, once it was told this name. */
   async function identity(plug: SimulatedPlug, name: string): Promise<unknown> {
-    const told = await until(() => announced(plug).findLast((payload) => payload.includes(`"${name}"`)), {
-      what: `Home Assistant is told of ${name}`,
-    })
+    const told = await until(
+      () => announced(plug).findLast((payload) => payload.includes(`"miio2mqtt/${name}"`)),
+      {
+        what: `Home Assistant is told of ${name}`,
+      },
+    )
     const {device, components}: Announcement = JSON.parse(told)
     const ids = Object.entries(components).map(([key, {unique_id}]) => [key, unique_id])
     return {identifiers: device.identifiers, ids}
