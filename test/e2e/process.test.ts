@@ -359,7 +359,7 @@ describe('requests to the bridge', async () => {
     ['options', {log_level: 'loud'}, /^log_level: .*"debug"/],
     ['options', {log_level: 3}, /^log_level: .*"debug"/],
     ['options', {}, /^log_level: /],
-    ['discover', {timeout: 'long'}, /^timeout: .*expected number/],
+    ['discover', {timeout: 'long'}, /^timeout: expected a number/],
     ['discover', {timeout: 3600}, /^timeout: .*60/],
   ])('that are wrong (%s %j) are answered with what was expected', async (verb, payload, expected) => {
     const house = await start({desk})
