@@ -65,8 +65,7 @@ export function slipsBetween(a: string, b: string): number {
   if (a === b) return 0
   const most = Math.min(MOST_SLIPS, Math.floor(Math.max(a.length, b.length) / LETTERS_A_SLIP))
   if (Math.abs(a.length - b.length) > most) return Number.POSITIVE_INFINITY
-  const slips = distance(a, b, most)
-  return slips <= most ? slips : Number.POSITIVE_INFINITY
+  return distance(a, b, most)
 }
 
 /**
@@ -74,21 +73,38 @@ export function slipsBetween(a: string, b: string): number {
  * than `most`.
  */
 export function distance(a: string, b: string, most = Number.POSITIVE_INFINITY): number {
+  const [one, other] = withoutCommonEnds(a, b)
+  if (one === '' || other === '') return within(one.length + other.length, most)
   let before: number[] = []
-  let row = Array.from({length: b.length + 1}, (_, index) => index)
-  for (let at = 0; at < a.length; at++) {
+  let row = Array.from({length: other.length + 1}, (_, index) => index)
+  for (let at = 0; at < one.length; at++) {
     const next = [at + 1]
-    for (let column = 0; column < b.length; column++) {
-      const changed = (row[column] ?? 0) + (a[at] === b[column] ? 0 : 1)
-      const swapped =
-        a[at] === b[column - 1] && a[at - 1] === b[column]
-          ? (before[column - 1] ?? 0) + 1
-          : Number.POSITIVE_INFINITY
-      next.push(Math.min(changed, swapped, (row[column + 1] ?? 0) + 1, (next[column] ?? 0) + 1))
+    let least = at + 1
+    for (let column = 0; column < other.length; column++) {
+      const changed = (row[column] ?? 0) + (one[at] === other[column] ? 0 : 1)
+      const moved = Math.min(changed, (row[column + 1] ?? 0) + 1, (next[column] ?? 0) + 1)
+      const isSwapped = one[at] === other[column - 1] && one[at - 1] === other[column]
+      const slips = isSwapped ? Math.min(moved, (before[column - 1] ?? 0) + 1) : moved
+      next.push(slips)
+      if (slips < least) least = slips
     }
-    if (Math.min(...next) > most) return Number.POSITIVE_INFINITY
+    if (least > most) return Number.POSITIVE_INFINITY
     before = row
     row = next
   }
-  return row[b.length] ?? 0
+  return within(row[other.length] ?? 0, most)
+}
+
+/** Thousands of names that are called alike differ in a few letters only. */
+function withoutCommonEnds(a: string, b: string): [string, string] {
+  const shorter = Math.min(a.length, b.length)
+  let start = 0
+  while (start < shorter && a[start] === b[start]) start++
+  let end = 0
+  while (end < shorter - start && a[a.length - 1 - end] === b[b.length - 1 - end]) end++
+  return [a.slice(start, a.length - end), b.slice(start, b.length - end)]
+}
+
+function within(slips: number, most: number): number {
+  return slips <= most ? slips : Number.POSITIVE_INFINITY
 }

@@ -1,6 +1,8 @@
+import fc from 'fast-check'
 import {describe, expect, it} from 'vitest'
-import {nearest} from '../../../src/device/nearest.ts'
+import {distance, nearest} from '../../../src/device/nearest.ts'
 import {notWritable, unknownProperty} from '../../../src/device/unknown-property.ts'
+import {checkProperty} from '../../support/seeds.ts'
 
 const WRITABLE = ['state', 'usb', 'led']
 const ALL = ['state', 'usb', 'temperature', 'led', 'power', 'energy', 'energy_today', 'rssi', 'last_seen']
@@ -83,5 +85,33 @@ describe('the nearest word', () => {
     ['Büro', 'bu\u0308ro'],
   ])('of %s is %s', (word, meant) => {
     expect(nearest(word, ['other', meant])).toBe(meant)
+  })
+})
+
+describe('the distance of two words', () => {
+  const word = fc.string({unit: fc.constantFrom('a', 'b', 'c'), maxLength: 6})
+
+  /** By its definition, step by step from the ends. */
+  function bySteps(a: string, b: string): number {
+    if (a === '' || b === '') return a.length + b.length
+    const [x, y] = [a.at(-1), b.at(-1)]
+    const ways = [
+      bySteps(a.slice(0, -1), b) + 1,
+      bySteps(a, b.slice(0, -1)) + 1,
+      bySteps(a.slice(0, -1), b.slice(0, -1)) + (x === y ? 0 : 1),
+    ]
+    if (x === b.at(-2) && y === a.at(-2)) ways.push(bySteps(a.slice(0, -2), b.slice(0, -2)) + 1)
+    return Math.min(...ways)
+  }
+
+  it('is the fewest letters to add, take away, change or swap', () => {
+    checkProperty(
+      fc.property(word, word, fc.nat(4), (a, b, most) => {
+        const slips = bySteps(a, b)
+        expect(distance(a, b)).toBe(slips)
+        expect(distance(a, b, most)).toBe(slips <= most ? slips : Number.POSITIVE_INFINITY)
+      }),
+      {numRuns: 500},
+    )
   })
 })
