@@ -1,10 +1,11 @@
 /** What each command asks of its plug, and how it tells the answer. */
 import {z} from 'zod'
-import {quoted, suggestion} from '../config/problems.ts'
+import {quoted} from '../config/problems.ts'
 import {namesIn} from '../device/access.ts'
 import {identityIn} from '../device/identity.ts'
 import {callProblem, withoutSecrets} from '../device/raw-calls.ts'
-import type {State} from '../device/values.ts'
+import {meantProperty} from '../device/unknown-property.ts'
+import {isWritable, type State} from '../device/values.ts'
 import type {Model} from '../models/model.ts'
 import {CommandFailed, UsageError} from './exit.ts'
 import type {Reached} from './reach.ts'
@@ -66,6 +67,8 @@ export async function get({device, deadline, topic, words: [property = ''], term
       {code: 'bridge_only'},
     )
   const {[property]: value = null} = await device.read(deadline, property)
+  if (value === null && device.model?.properties[property]?.address.via === 'bridge')
+    terminal.note(`only the running bridge knows ${property}: its state on MQTT has it`)
   terminal.result(value, String(value ?? 'unknown'))
 }
 
@@ -76,7 +79,12 @@ export async function set(
 ): Promise<void> {
   await device.ready({deadline})
   const {properties = {}} = device.model ?? {}
-  expectOneOf(Object.keys(properties), property)
+  const writable = Object.entries(properties).filter(([, each]) => isWritable(each))
+  expectOneOf(
+    Object.keys(properties),
+    property,
+    writable.map(([name]) => name),
+  )
   const done = await device.set(property, value, deadline)
   const isButton = properties[property]?.kind === 'button'
   terminal.result({[property]: done}, `${name}: ${property} ${isButton ? 'is pressed' : `is ${done}`}`)
@@ -95,11 +103,12 @@ export async function call({
   terminal.data(withoutSecrets(answer))
 }
 
-function expectOneOf(known: readonly string[], property: string): void {
+/** @param possible those that may have been meant */
+function expectOneOf(known: readonly string[], property: string, possible = known): void {
   if (known.includes(property)) return
-  throw new UsageError(
-    `expected one of ${known.join(', ')}, got ${quoted(property)}${suggestion(property, known)}`,
-  )
+  const meant = meantProperty(property, possible)
+  const advice = meant === undefined ? '' : `, did you mean "${meant}"?`
+  throw new UsageError(`expected one of ${known.join(', ')}, got ${quoted(property)}${advice}`)
 }
 
 /** Without what is hardly ever read, and what only the bridge knows: nobody asked the plug for these. */

@@ -18,6 +18,11 @@ const ELSEWHERE = wordsElsewhere({
   rssi: ['signal', 'wifi', 'linkquality', 'signalstrength'],
 })
 
+/** Which of `possible` was probably meant. */
+export function meantProperty(name: string, possible: readonly string[]): string | undefined {
+  return nearest(name, possible, ELSEWHERE)
+}
+
 /**
  * @param known every property of the plug
  * @param possible those of them that may have been meant: of a command, what can be set
@@ -29,13 +34,13 @@ export function unknownProperty(
   possible: readonly string[],
   shown = name,
 ): CommandError {
-  const meant = didYouMean(nearest(name, possible, ELSEWHERE))
+  const meant = didYouMean(meantProperty(name, possible))
   return new CommandError('unknown_property', `expected one of ${known.join(', ')}, got ${shown}${meant}`)
 }
 
 /** Of what can only be read, and was to be switched: other programs call the relay `power`. */
 export function notWritable(name: string, sent: unknown, writable: readonly string[]): CommandError {
   const isSwitching = /^(on|off|toggle|true|false)$/i.test(String(sent).trim())
-  const meant = isSwitching ? didYouMean(nearest(name, writable, ELSEWHERE)) : ''
+  const meant = isSwitching ? didYouMean(meantProperty(name, writable)) : ''
   return new CommandError('not_writable', `${name} can only be read${meant}`)
 }

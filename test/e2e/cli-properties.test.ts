@@ -1,0 +1,33 @@
+import {beforeAll, describe, expect, it} from 'vitest'
+import type {SimulatedPlug} from '../../src/simulator/plug.ts'
+import {freeAddress} from '../support/addresses.ts'
+import {startPlug, TOKEN} from '../support/bridge.ts'
+import {Program} from '../support/program.ts'
+
+let desk: SimulatedPlug
+
+beforeAll(async () => {
+  desk = await startPlug({address: freeAddress(), model: 'chuangmi.plug.v3'})
+})
+
+const type = (...words: string[]) =>
+  new Program([...words, '--host', desk.address], {env: {MIIO_TOKEN: TOKEN}}).ended()
+
+describe('the command line', () => {
+  it.each([
+    [['set', 'POWER', 'ON'], 'state'],
+    [['set', 'relay', 'ON'], 'state'],
+    [['get', 'watts'], 'power'],
+    [['get', 'State'], 'state'],
+  ])('asked to %j says which property was probably meant', async (words, meant) => {
+    const {code, stderr} = await type(...words)
+    expect(code).not.toBe(0)
+    expect(stderr).toMatch(new RegExp(`, did you mean "${meant}"\\?`))
+  })
+
+  it('says that only the running bridge counts energy', async () => {
+    const {stdout, stderr} = await type('get', 'energy')
+    expect(stdout).toBe('unknown\n')
+    expect(stderr).toContain('only the running bridge knows energy: its state on MQTT has it')
+  })
+})
