@@ -7,7 +7,7 @@ const ELSEWHERE = wordsElsewhere({
   state: ['power', 'relay', 'switch', 'on', 'onoff', 'output', 'socket', 'outlet', 'plug', 'status', 'value'],
   state_1: ['power1', 'relay1', 'switch1', 'socket1', 'outlet1', 'power', 'relay', 'switch', 'on', 'state'],
   state_2: ['power2', 'relay2', 'switch2', 'socket2', 'outlet2'],
-  power: ['watt', 'watts', 'consumption', 'load', 'activepower', 'currentpower', 'electricpower'],
+  power: ['watt', 'consumption', 'load', 'activepower', 'currentpower', 'electricpower'],
   energy: ['kwh', 'total', 'energytotal', 'totalenergy', 'powerconsumption', 'meter'],
   energy_today: ['today', 'kwhtoday', 'todayenergy', 'dailyenergy'],
   led: ['light', 'indicator', 'indicatorlight', 'wifiled', 'statusled'],

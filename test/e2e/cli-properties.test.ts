@@ -17,7 +17,7 @@ describe('the command line', () => {
   it.each([
     [['set', 'POWER', 'ON'], 'state'],
     [['set', 'relay', 'ON'], 'state'],
-    [['get', 'watts'], 'power'],
+    [['get', 'consumption'], 'power'],
     [['get', 'State'], 'state'],
   ])('asked to %j says which property was probably meant', async (words, meant) => {
     const {code, stderr} = await type(...words)

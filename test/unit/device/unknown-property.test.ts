@@ -29,7 +29,7 @@ describe('a property that a plug has not got', () => {
 
   it.each([
     ['POWER', 'power'],
-    ['watts', 'power'],
+    ['consumption', 'power'],
     ['kwh', 'energy'],
     ['energyToday', 'energy_today'],
     ['temp', 'temperature'],
