@@ -1,6 +1,6 @@
 /** What the log says of commands and requests: a line at `debug` for each, and a warning of each that is refused. */
 import type {Clock} from '../clock.ts'
-import type {CommandError, CommandErrorCode} from '../device/errors.ts'
+import {CommandError, type CommandErrorCode} from '../device/errors.ts'
 import {excerpt} from '../device/values.ts'
 import type {Log} from '../log.ts'
 import type {Order} from './orders.ts'
@@ -83,9 +83,10 @@ function isNews(failure: CommandError): boolean {
   return REFUSALS.has(failure.code) && !(failure instanceof Logged)
 }
 
-/** On one line. */
-function reasonOf({message}: CommandError): string {
-  const line = message.replace(/:\n/g, ': ').replace(/\n/g, '; ')
+/** On one line. Of a group, what the first of its members said. */
+function reasonOf({message, cause}: CommandError): string {
+  const whole = cause instanceof CommandError ? `${message}: ${cause.message}` : message
+  const line = whole.replace(/:\n/g, ': ').replace(/\n/g, '; ')
   return line.length > LONGEST_REASON ? `${line.slice(0, LONGEST_REASON - 1)}…` : line
 }
 

@@ -218,15 +218,16 @@ function isBareWord(payload: Buffer): boolean {
   return payload.length <= 40 && /^\s*"?[\w.-]+"?\s*$/.test(payload.toString())
 }
 
-/** One failure for all that failed: with the code of the first, in the order of the group. */
+/** One failure for all that failed: with the code of the first, in the order of the group, and that one as its cause. */
 function failureOf(outcomes: readonly Outcome[]): CommandError | undefined {
-  const failed = outcomes.flatMap(({name, failure}) => (failure ? [{name, code: failure.code}] : []))
+  const failed = outcomes.flatMap(({name, failure}) => (failure ? [{name, failure}] : []))
   const [first] = failed
   if (!first) return undefined
-  const named = failed.slice(0, MOST_NAMES).map(({name, code}) => `${name} (${code})`)
+  const named = failed.slice(0, MOST_NAMES).map(({name, failure}) => `${name} (${failure.code})`)
   const more = failed.length > named.length ? [`${failed.length - named.length} more`] : []
   const which = [...named, ...more].join(', ')
-  return new CommandError(first.code, `${failed.length} of ${outcomes.length} members failed: ${which}`)
+  const message = `${failed.length} of ${outcomes.length} members failed: ${which}`
+  return new CommandError(first.failure.code, message, undefined, first.failure)
 }
 
 /** An error comes with data only when something was done before it. */

@@ -64,7 +64,9 @@ export class HomeAssistant {
   discoverAll(): void {
     this.#told.clear()
     const {publisher, prefix, topics, plugs} = this.#options
-    publisher.publish(retained(discoveryTopic(prefix, bridgeId(topics.base)), bridgeDiscovery(this.#options)))
+    const topic = discoveryTopic(prefix, bridgeId(topics.base))
+    publisher.publish(retained(topic, bridgeDiscovery(this.#options)))
+    this.#options.log?.debug(() => `announced to Home Assistant: ${topic}`)
     for (const plug of plugs.values()) this.#discover(plug, 'anyway')
     this.#options.alsoDiscover?.()
   }

@@ -191,8 +191,11 @@ export class Requests {
   }
 
   #turnAway(verb: string, incoming: Incoming): void {
-    const error = {code: 'queue_full', message: `${MOST_REQUESTS} requests wait already`}
-    this.#answer(verb, incoming, transactionIn(incoming.payload), {status: 'error', error})
+    const failure = new CommandError('queue_full', `${MOST_REQUESTS} requests wait already`)
+    const {code, message} = failure
+    this.#answer(verb, incoming, transactionIn(incoming.payload), {status: 'error', error: {code, message}})
+    const to = `request ${verb.slice(0, LONGEST_VERB)}`
+    this.#told.note({topic: incoming.topic, to, what: () => '', failure, elapsed: 0})
   }
 
   #answer(verb: string, incoming: Incoming, {transaction}: Parsed, result: Record<string, unknown>): number {

@@ -132,7 +132,7 @@ describe('a refused command', () => {
       'evening',
       'set',
       '{"led":"x"}',
-      'evening: refused led x on miio2mqtt/evening/set: 1 of 1 members failed: desk (invalid_payload) (invalid_payload)',
+      'evening: refused led x on miio2mqtt/evening/set: 1 of 1 members failed: desk (invalid_payload): led: expected ON, OFF or TOGGLE, got "x" (invalid_payload)',
     ],
   ])('to %s on %s with %s is one warning that says what and why', async (name, below, payload, expected) => {
     for (let times = 0; times < 3; times++) await command(name, below, payload)
