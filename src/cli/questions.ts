@@ -67,8 +67,6 @@ export async function get({device, deadline, topic, words: [property = ''], term
       {code: 'bridge_only'},
     )
   const {[property]: value = null} = await device.read(deadline, property)
-  if (value === null && device.model?.properties[property]?.address.via === 'bridge')
-    terminal.note(`only the running bridge knows ${property}: its state on MQTT has it`)
   terminal.result(value, String(value ?? 'unknown'))
 }
 

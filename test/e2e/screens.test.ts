@@ -8,6 +8,7 @@ import {join} from 'node:path'
 import {afterAll, describe, expect, it} from 'vitest'
 import {Catalogue} from '../../src/models/index.ts'
 import {miot, relay, watts} from '../../src/models/vocabulary.ts'
+import {LOOPBACK_BROADCAST} from '../../src/simulator/neighbourhood.ts'
 import {version} from '../../src/version.ts'
 import {BROADCAST, loopback} from '../support/addresses.ts'
 import {inReachOfBroadcasts, startPlug, TOKEN} from '../support/bridge.ts'
@@ -420,7 +421,7 @@ chuangmi.plug.v1  200100000  127.x.1.5  2aed976192bdd2c7c7170d545670ed73
 chuangmi.plug.v3  200100001  127.x.1.6  e30068da0452a4c35c5148a2df5cd66f
 
 In another terminal:
-  miio2mqtt discover --broadcast 127.255.255.255
+  miio2mqtt discover --broadcast ${LOOPBACK_BROADCAST}
   miio2mqtt status --host 127.x.1.5 --token 2aed976192bdd2c7c7170d545670ed73
   miio2mqtt off --host 127.x.1.5 --token 2aed976192bdd2c7c7170d545670ed73
 Ctrl-C ends the simulation.
