@@ -59,6 +59,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'unit/miio/discovery.test.ts': ['127.255.255.255'],
   'unit/simulator/neighbourhood.test.ts': ['LOOPBACK_BROADCAST'],
   // Only looked at.
+  'e2e/screens.test.ts': ['LOOPBACK_BROADCAST'],
+  'unit/cli/narrow.test.ts': ['127.0.54.1'],
   'unit/config/hosts.test.ts': ['127.255.255.255'],
   'unit/config/starts.test.ts': ['127.255.255.255'],
   'unit/cli/diagnosis.test.ts': ['127.0.0.9'],
