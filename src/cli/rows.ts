@@ -1,12 +1,10 @@
 /** A table that fits the terminal, whatever plugs are called. */
+import {cut, padded, widthOf} from '../screen.ts'
 import {printable, type Terminal} from './terminal.ts'
 
 const GAP = 2
 /** The columns that give way where there is too little room: the second first, which is left out when it is narrower than this. */
 const LEAST = {first: 10, second: 6}
-/** Letters of East Asian scripts and pictures take the room of two. */
-const WIDE =
-  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Extended_Pictographic}/u
 
 /**
  * @param rows each either with a cell for each column, or with two, the second of which reaches from there to the end of the line
@@ -23,8 +21,8 @@ export function fitted(
     head.map((title) => title.toUpperCase()),
     ...cells.filter((row) => row.length === head.length),
   ]
-  const widest = head.map((_, column) => Math.max(...whole.map((row) => room(row[column] ?? ''))))
-  widest[0] = Math.max(room(head[0] ?? ''), ...cells.map(([first = '']) => room(first)))
+  const widest = head.map((_, column) => Math.max(...whole.map((row) => widthOf(row[column] ?? ''))))
+  widest[0] = Math.max(widthOf(head[0] ?? ''), ...cells.map(([first = '']) => widthOf(first)))
   const widths = narrowed(widest, width - 1) // the last column of a terminal may break the line
   const draw = (row: readonly string[]) => cut(drawn(row, widths, width - 1), width - 1)
   const [title = [], ...others] = [whole[0], ...cells]
@@ -43,31 +41,15 @@ function narrowed(widest: readonly number[], width: number): number[] {
 
 function drawn(row: readonly string[], widths: readonly number[], width: number): string {
   const [first = '', second = ''] = row
-  const name = padded(first, widths[0] ?? 0)
-  if (row.length === 2) return `${name}${' '.repeat(GAP)}${cut(second, width - room(name) - GAP)}`
-  const others = row.slice(1).flatMap((cell, index) => {
+  const name = cell(first, widths[0] ?? 0)
+  if (row.length === 2) return `${name}${' '.repeat(GAP)}${cut(second, width - widthOf(name) - GAP)}`
+  const others = row.slice(1).flatMap((text, index) => {
     const own = widths[index + 1] ?? 0
-    return own === 0 ? [] : [padded(cell, own)]
+    return own === 0 ? [] : [cell(text, own)]
   })
   return [name, ...others].join(' '.repeat(GAP)).trimEnd()
 }
 
-function padded(text: string, width: number): string {
-  const shown = cut(text, width)
-  return shown + ' '.repeat(Math.max(0, width - room(shown)))
-}
-
-function cut(text: string, width: number): string {
-  if (room(text) <= width) return text
-  let shown = ''
-  for (const letter of text) {
-    if (room(shown) + room(letter) >= width) break
-    shown += letter
-  }
-  return `${shown}…`
-}
-
-/** How many columns of a terminal the text takes. */
-function room(text: string): number {
-  return [...text].reduce((sum, letter) => sum + (WIDE.test(letter) ? 2 : 1), 0)
+function cell(text: string, width: number): string {
+  return padded(cut(text, width), width)
 }
