@@ -56,7 +56,7 @@ export class Screen {
         TERM: 'xterm-256color',
         ...env,
       },
-      stdio: ['pipe', 'pipe', 'inherit'],
+      stdio: ['pipe', 'pipe', 'ignore'],
     })
     child.stdout?.on('data', (chunk: Buffer) => this.#terminal.write(chunk))
     this.#process = child
