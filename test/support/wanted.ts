@@ -122,7 +122,8 @@ export class Wanted {
 }
 
 /** The catalogue is not written in the file. */
-function comparable({catalogue: _, ...config}: Config): Settings {
+/** Warnings have places in a file. */
+function comparable({catalogue: _, warnings: __, ...config}: Config): Settings {
   return config
 }
 
