@@ -28,7 +28,7 @@ import {
   type Warning,
 } from './config/problems.ts'
 import {type Config, configSchema} from './config/schema.ts'
-import {isSetting, keysAt} from './config/settings.ts'
+import {ANY, isSetting, keysAt} from './config/settings.ts'
 import {FileSignatures, settled} from './config/settled.ts'
 import {filesNamed, type ReadFile, readAhead, Sources, Unresolved} from './config/sources.ts'
 import type {Tag} from './config/tags.ts'
@@ -49,6 +49,7 @@ import {randomHex} from './kept-file.ts'
 import {builtIn, Catalogue} from './models/index.ts'
 import {Redactor} from './redact.ts'
 import {removeUnfinished, replaceFile} from './replace-file.ts'
+import {MASK} from './secret.ts'
 
 export {maskedConfig, secretsOf} from './config/effective.ts'
 export type {Environment} from './config/environment.ts'
@@ -384,13 +385,29 @@ class Parsing {
     if (this.#isGap(path) || this.#isMisspelled(path)) return
     if (issue.code === 'unrecognized_keys') {
       for (const key of issue.keys.filter((each) => !this.#isGap([...path, each])))
-        this.#report(
-          [...path, key],
-          () => `unknown key${keyAdvice(key, path, this.#valueAt([...path, key]))}`,
-        )
+        this.#report([...path, key], () => this.#unknownKey(key, path))
     } else if (issue.code === 'invalid_type')
       this.#report(path, () => issue.message + formAdvice(issue.expected, path, this.#valueAt(path)))
     else this.#report(path, issue.message)
+  }
+
+  #unknownKey(key: string, path: Path): string {
+    if (this.#mayBeSecret(key, path))
+      return 'unknown key, not shown as it may be a part of a password: put a text with "," in quotes, and write ": " behind a key'
+    return `unknown key${keyAdvice(key, path, this.#valueAt([...path, key]))}`
+  }
+
+  /**
+   * Whether a key that nobody knows may be the rest of a value: `{password: sec,ret}` has a key `ret` without a value, and
+   * `password=secret` is one whole.
+   */
+  #mayBeSecret(key: string, path: Path): boolean {
+    const known = keysAt(path)
+    if (known.includes(key) || known.includes(ANY)) return false
+    if (!LIKE_A_KEY.test(key)) return true
+    const around = this.#valueAt(path)
+    if (around === undefined) return path[0] === 'mqtt' // the file is being read: what stands beside the key is not known yet
+    return childOf(around, key) === '' && SECRETS.some((each) => childOf(around, each) !== undefined)
   }
 
   /** Whether a setting is missing only because its key is written in another way. */
@@ -437,7 +454,11 @@ class Parsing {
   }
 
   #shown(path: Path): string {
-    return this.#asWritten(path).map(shownKey).join('.')
+    return this.#asWritten(path)
+      .map((key, depth) =>
+        typeof key === 'string' && this.#mayBeSecret(key, path.slice(0, depth)) ? MASK : shownKey(key),
+      )
+      .join('.')
   }
 
   /** A single value that stands for a list of one has no index. */
@@ -445,6 +466,11 @@ class Parsing {
     return typeof path.at(-1) === 'number' && !this.#places.has(path) ? path.slice(0, -1) : path
   }
 }
+
+/** Words with spaces, dots and hyphens, as keys of all programs are, in quotes of any kind. */
+const LIKE_A_KEY = /^[\p{Pi}\p{Pf}\p{Ps}"']?[\p{L}_<][\p{L}\p{N}_.<> -]{0,39}[\p{Pi}\p{Pf}\p{Ps}"']?$/u
+/** Settings whose values may have been cut into keys. */
+const SECRETS = ['password', 'username', 'url', 'token']
 
 const COMMENTED = 'nothing is left of it, as "#" begins a comment: put the text in quotes'
 

@@ -259,8 +259,16 @@ function anyOf(secrets: readonly string[]): RegExp | undefined {
   return new RegExp(secrets.map(anySpelling).sort(longestFirst).join('|'), 'gu')
 }
 
-/** A pattern for a secret as it is, with any of its characters percent-encoded, or JSON-escaped once or twice over. */
+/** A longer pattern may be more than the engine compiles: a file that was named by mistake has thousands of characters. */
+const BEGINNING = /^[^]{0,256}/u
+
+/**
+ * A pattern for a secret as it is, with any of its characters percent-encoded, or JSON-escaped once or twice over. A very long one is
+ * known by its beginning, and everything behind that goes with it.
+ */
 function anySpelling(secret: string): string {
+  const [beginning = ''] = BEGINNING.exec(secret) ?? []
+  if (beginning !== secret) return `(?:${anySpelling(beginning)})[^]*`
   const once = jsonEscaped(secret)
   const escaped = new Set([...once, ...once.flatMap(jsonEscaped)])
   return [...escaped].map(escapePattern).concat(percentEncoded(secret)).sort(longestFirst).join('|')

@@ -113,7 +113,8 @@ function slipInSecret(written: string): string | undefined {
   return /[\r\n]$/.test(written) ? 'one with a line break at the end' : undefined
 }
 
-const LIKE_A_TAG = /^!(?:env|file|secret)\s/
+/** Zigbee2MQTT writes `!secret.yaml name`. */
+const LIKE_A_TAG = /^!(?:env|file|secret)(?:\.ya?ml)?\s/
 const AS_TEXT = 'a tag as text: it counts in config.yaml alone, and without quotes around it'
 
 export function pattern(what: string, allowed: RegExp) {

@@ -44,6 +44,7 @@ const RULES: readonly Rule[] = [
   {code: 'line_break_in_text', of: LOGIN, fault: folded},
   {code: 'quotes_in_text', of: [...LOGIN, ...TITLES], fault: quotedTwice},
   {code: 'empty_text', of: LOGIN, fault: emptied},
+  {code: 'placeholder', of: [...LOGIN, 'client_id'], fault: notFilledIn},
 ]
 
 /**
@@ -204,4 +205,12 @@ function isThere(read: Raw | undefined, [key, ...rest]: readonly string[]): bool
 
 function sourceOf({scalar, yaml}: Written): string {
   return yaml.text.slice(scalar.range?.[0], scalar.range?.[1])
+}
+
+/** What examples, shells, Docker and Home Assistant have in the place of a value: nothing fills it in here. */
+const PLACEHOLDER = /^(?:\$\{\w+[^}]*\}|\$[A-Z][A-Z_]{3,}|\{\{.*\}\}|<[^<>]+>|your[ _-].*|change_?me)$/i
+
+function notFilledIn({value = ''}: Text): string | undefined {
+  if (!PLACEHOLDER.test(value)) return undefined
+  return 'a placeholder, which nothing fills in here: write the text itself, or `!env NAME` for the environment variable NAME'
 }

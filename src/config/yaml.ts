@@ -15,6 +15,7 @@ import {
   visit,
   type YAMLMap,
 } from 'yaml'
+import {tooDeepAt} from './depth.ts'
 import {isReadable, mistakesIn, NO_ANCHOR, slipIn} from './mistakes.ts'
 import type {Place, Problem} from './problems.ts'
 import {TAGS, type Tag} from './tags.ts'
@@ -38,6 +39,8 @@ export interface YamlFile {
   readable: boolean
 }
 
+const TOO_DEEP = 'expected fewer brackets within brackets, or lines indented less deep'
+
 /** Never throws: what is wrong with the text is in `problems`. */
 export function parseYaml(text: string, file: string): YamlFile {
   const lineCounter = new LineCounter()
@@ -45,17 +48,18 @@ export function parseYaml(text: string, file: string): YamlFile {
   // The reader finds repeated keys itself: the parser compares each with each, half a second for ten thousand plugs.
   const reading = {schema: 'failsafe', resolveKnownTags: false, stringKeys: true, uniqueKeys: false} as const
   const reporting = {prettyErrors: false, lineCounter, logLevel: 'error'} as const
-  const document = parseDocument(text, {...reading, ...reporting, customTags})
+  const tooDeep = tooDeepAt(text)
+  const document = parseDocument(tooDeep === undefined ? text : '', {...reading, ...reporting, customTags})
+  if (tooDeep !== undefined) for (const {index} of text.matchAll(/\n/g)) lineCounter.addNewLine(index + 1)
   const place = (offset: number): Place => {
     const {line, col} = lineCounter.linePos(offset)
     return {file, line: Math.max(1, line), column: Math.max(1, col)}
   }
-  const problems = mistakesIn(document, text).map(({offset, message}) => ({
-    ...place(offset),
-    path: '',
-    message,
-  }))
-  return {file, text, document, place, problems, readable: isReadable(document)}
+  const mistakes = tooDeep === undefined ? mistakesIn(document, text) : [{offset: tooDeep, message: TOO_DEEP}]
+  // The parser says of brackets within brackets that none of them is closed, each at the end of the file.
+  const once = new Map(mistakes.map((mistake) => [`${mistake.offset} ${mistake.message}`, mistake]))
+  const problems = [...once.values()].map(({offset, message}) => ({...place(offset), path: '', message}))
+  return {file, text, document, place, problems, readable: tooDeep === undefined && isReadable(document)}
 }
 
 /** Where values were written. */

@@ -24,10 +24,4 @@ describe('the command line', () => {
     expect(code).not.toBe(0)
     expect(stderr).toMatch(new RegExp(`, did you mean "${meant}"\\?`))
   })
-
-  it('says that only the running bridge counts energy', async () => {
-    const {stdout, stderr} = await type('get', 'energy')
-    expect(stdout).toBe('unknown\n')
-    expect(stderr).toContain('only the running bridge knows energy: its state on MQTT has it')
-  })
 })

@@ -492,7 +492,7 @@ devices:
     const text = `__proto__: {polluted: 1}\nmqtt: {__proto__: {qos: 0}}\ndevices: {__proto__: {host: h, token: ${TOKEN}}}`
     expect(problems(text)).toEqual([
       'config.yaml:1:1 __proto__: unknown key',
-      'config.yaml:2:8 mqtt.__proto__: unknown key',
+      'config.yaml:2:8 mqtt.***: unknown key',
       'config.yaml:3:11 devices.__proto__: unknown key',
     ])
     const odd = `devices: {constructor: {host: a, token: ${TOKEN}}, toString: {host: b, token: ${TOKEN}}}`
