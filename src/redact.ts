@@ -260,7 +260,7 @@ function anyOf(secrets: readonly string[]): RegExp | undefined {
 }
 
 /** A longer pattern may be more than the engine compiles: a file that was named by mistake has thousands of characters. */
-const BEGINNING = /^[^]{0,256}/u
+const BEGINNING = /^.{0,256}/su
 
 /**
  * A pattern for a secret as it is, with any of its characters percent-encoded, or JSON-escaped once or twice over. A very long one is

@@ -3,6 +3,7 @@
  * start and after each connect it is about all plugs, after a reload about those that it added or changed.
  */
 import type {Clock, Timer} from '../clock.ts'
+import type {OfflineReason} from '../device/availability.ts'
 import type {Log} from '../log.ts'
 import type {Plug} from './plug.ts'
 import {isAnnounced} from './plug-discovery.ts'
@@ -91,10 +92,13 @@ export class Summary {
     if (due === undefined || this.#awaited.size > 0) return
     this.#due = undefined
     this.#patience?.cancel()
-    const {plugs, log, isConnected} = this.#options
+    const {plugs, log, isConnected, homeAssistant} = this.#options
     const told = [...plugs.values()].filter(({name}) => due === 'all' || due.has(name))
     if (told.length > 0) log.info(`${due === 'all' ? '' : 'added or changed: '}${online(told)}`)
-    if (isConnected() && (told.length > 0 || due === 'all')) log.info(this.#announced(told, due === 'all'))
+    if (told.length === 0) return
+    if (isConnected()) log.info(this.#announced(told, due === 'all'))
+    else if (due === 'all' && homeAssistant)
+      log.info('Home Assistant: nothing is announced yet: the broker is not connected')
   }
 
   #announced(plugs: readonly Plug[], isAll: boolean): string {
@@ -117,7 +121,7 @@ function isAwaited(plug: Plug | undefined): boolean {
   return plug?.device.availability.state === 'unknown'
 }
 
-/** `1 of 2 plugs online: desk (Mi Smart Plug, 192.168.1.40); offline: lamp (192.168.1.41, timeout)` */
+/** `1 of 2 plugs online: desk (Mi Smart Plug, 192.168.1.40); offline: lamp (192.168.1.41, does not answer)` */
 function online(plugs: readonly Plug[]): string {
   const isOnline = ({device}: Plug) => device.availability.state === 'online'
   const there = plugs.filter(isOnline)
@@ -135,8 +139,18 @@ function introduced(plug: Plug): string {
 }
 
 function excused({name, address, device: {availability}}: Plug): string {
-  const reason = availability.state === 'offline' ? availability.reason : 'no answer yet'
+  const reason = availability.state === 'offline' ? REASONS[availability.reason] : 'no answer yet'
   return `${name} (${[address, reason].filter(Boolean).join(', ')})`
+}
+
+/** In a few words: the warning of each plug has the whole sentence. */
+const REASONS: Readonly<Record<OfflineReason, string>> = {
+  timeout: 'does not answer',
+  bad_token: 'wrong token',
+  unreachable: 'cannot be reached',
+  disabled: 'disabled',
+  unsupported: 'model not supported',
+  duplicate: 'the same plug as another one',
 }
 
 function listed(plugs: readonly Plug[], told: (plug: Plug) => string): string {

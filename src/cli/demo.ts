@@ -51,7 +51,7 @@ async function demo({port, address}: Options, terminal: Terminal): Promise<void>
     random: Math.random,
   })
   switchOff(neighbourhood)
-  const end = interrupted()
+  const end = interrupted('SIGHUP')
   const stage = new Stage(terminal)
   const broker = await startBroker(
     port === undefined ? undefined : readOption('--port', whole(1, 65_535), port),

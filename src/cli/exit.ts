@@ -1,3 +1,6 @@
+import type {Command} from 'commander'
+import {quoted, suggestion} from '../config/problems.ts'
+
 /** How a command ends (contract §8). The numbers are those of sysexits.h. */
 export const EXIT = {done: 0, failed: 1, usage: 64, internal: 70, configuration: 78} as const
 
@@ -23,4 +26,10 @@ export class UsageError extends CommandFailed {
   constructor(message: string) {
     super(message, {exitCode: EXIT.usage, code: 'usage'})
   }
+}
+
+/** What is said of a word in the place of a command. */
+export function unknownCommand(word: string, program: Command): string {
+  const names = program.commands.map((command) => command.name())
+  return `no command is called ${quoted(word)}${suggestion(word, names) || ': `miio2mqtt help` lists them'}`
 }

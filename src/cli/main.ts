@@ -10,8 +10,9 @@ const terminal = new Terminal()
 // `miio2mqtt models | head -1`: whoever read our output has read enough.
 for (const stream of [process.stdout, process.stderr])
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-    process.exit(EXIT.done)
+    if (error.code === 'EPIPE') process.exit(EXIT.done)
+    if (stream === process.stdout) process.stderr.write(`the result cannot be written: ${error.message}\n`)
+    process.exit(EXIT.failed)
   })
 
 process.on('uncaughtExceptionMonitor', () => terminal.progress('')) // Node prints the error itself

@@ -5,6 +5,7 @@ import {catalogueCommands} from './catalogue.ts'
 import {checkCommand} from './configuration.ts'
 import {demoCommand} from './demo.ts'
 import {discoverCommand} from './discover.ts'
+import {UsageError, unknownCommand} from './exit.ts'
 import {plugCommands} from './plug.ts'
 import {runCommand} from './run.ts'
 import {simulateCommand} from './simulate.ts'
@@ -19,7 +20,7 @@ Examples:
   miio2mqtt status --host 192.168.1.40            with its token in $MIIO_TOKEN
   miio2mqtt --config /etc/miio2mqtt/config.yaml   the bridge
 
-Exit codes: 0 done, 1 failed, 64 wrong usage, 78 invalid configuration.`
+Exit codes: 0 done, 1 failed, 64 wrong usage, 70 a bug, 78 invalid configuration.`
 
 export function makeProgram(terminal: Terminal): Command {
   const program = new Command('miio2mqtt')
@@ -52,9 +53,29 @@ export function makeProgram(terminal: Terminal): Command {
   program.commandsGroup('Looking around:')
   discoverCommand(program, terminal)
   catalogueCommands(program, terminal)
-  program.helpCommand('help [command]', 'what a command does, and its options')
+  helpCommand(program)
   program.commandsGroup('Without a plug:')
   demoCommand(program, terminal)
   simulateCommand(program, terminal)
   return program
+}
+
+/** In place of commander's own, which shows the whole help for a word that is no command, as if nothing were wrong. */
+function helpCommand(program: Command): void {
+  program
+    .helpCommand(false)
+    .command('help')
+    .description('what a command does, and its options')
+    .argument('[command]')
+    .argument('[subcommand]')
+    .action((...words: (string | undefined)[]) => {
+      let found = program
+      for (const word of words.slice(0, 2)) {
+        if (word === undefined) break
+        const next = found.commands.find((each) => each.name() === word)
+        if (!next) throw new UsageError(unknownCommand(word, found))
+        found = next
+      }
+      found.help()
+    })
 }

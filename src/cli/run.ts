@@ -2,7 +2,6 @@
 import {setFlagsFromString} from 'node:v8'
 import type {Command} from 'commander'
 import {systemClock, within} from '../clock.ts'
-import {quoted, suggestion} from '../config/problems.ts'
 import {
   type Config,
   configPath,
@@ -24,7 +23,7 @@ import {SystemdNotifier} from '../systemd.ts'
 import {version} from '../version.ts'
 import {timeZone} from '../vitals.ts'
 import {configuration} from './configuration.ts'
-import {CommandFailed, EXIT, UsageError} from './exit.ts'
+import {CommandFailed, EXIT, UsageError, unknownCommand} from './exit.ts'
 import {type Prepared, Runner, STOP_MS} from './runner.ts'
 import {Hangup, interrupted} from './signals.ts'
 import {Spacing} from './spacing.ts'
@@ -229,9 +228,4 @@ function endNow(log: RootLog, error: unknown): never {
   log.error('an unexpected error: this process ends', {error})
   log.flush()
   process.exit(EXIT.internal)
-}
-
-function unknownCommand(word: string, program: Command): string {
-  const names = program.commands.map((command) => command.name())
-  return `no command is called ${quoted(word)}${suggestion(word, names) || ': `miio2mqtt help` lists them'}`
 }

@@ -1,16 +1,18 @@
 import {CLEAR_LINE, screenOf} from '../screen.ts'
 
-/** Resolves at the first SIGINT or SIGTERM. A second one ends the process at once, as if nobody had caught it. */
-export function interrupted(): Promise<NodeJS.Signals> {
+/**
+ * Resolves at the first SIGINT, SIGTERM or one of `others`. A second one ends the process at once, as if nobody had caught it.
+ * @param others SIGHUP where it means that the window was closed
+ */
+export function interrupted(...others: readonly NodeJS.Signals[]): Promise<NodeJS.Signals> {
+  const signals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', ...others]
   return new Promise((resolve) => {
     const stop = (signal: NodeJS.Signals) => {
-      process.off('SIGINT', stop)
-      process.off('SIGTERM', stop)
+      for (const each of signals) process.off(each, stop)
       if (signal === 'SIGINT') leaveLine()
       resolve(signal)
     }
-    process.on('SIGINT', stop)
-    process.on('SIGTERM', stop)
+    for (const each of signals) process.on(each, stop)
   })
 }
 

@@ -50,7 +50,7 @@ async function run(options: Options, terminal: Terminal): Promise<void> {
     clock: systemClock,
     random: Math.random,
   })
-  const end = interrupted()
+  const end = interrupted('SIGHUP')
   await started(neighbourhood)
   show(neighbourhood, terminal)
   await end

@@ -95,6 +95,18 @@ it('the demo finds a port of its own when the usual one is taken, but not when i
   expect((await demo.ended()).code).toBe(0)
 })
 
+it('the demo leaves no folder when its window is closed', async () => {
+  const TMPDIR = await mkdtemp(join(tmpdir(), 'miio2mqtt-closed-'))
+  onTestFinished(() => rm(TMPDIR, {recursive: true, force: true}))
+  const port = String(await freePort())
+  const demo = new Program(['demo', '--port', port, '--address', loopback(57, 1)], {env: {TMPDIR}})
+  await demo.said(/Ctrl-C/)
+  expect(await readdir(TMPDIR)).toHaveLength(1)
+  demo.signal('SIGHUP')
+  expect((await demo.ended()).code).toBe(0)
+  expect(await readdir(TMPDIR)).toEqual([])
+})
+
 it('the demo at addresses that are taken is one clear message', async () => {
   await startPlug({address: loopback(56, 2)})
   const {code, stderr} = await miio2mqtt([

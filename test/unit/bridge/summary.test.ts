@@ -84,7 +84,7 @@ describe('the summary of a start', () => {
     isAway(desk(2), 'timeout')
     told.add(desk(2)) // remembered from an earlier run
     expect(await saidWithin(5 * SECOND)).toEqual([
-      '1 of 3 plugs online: desk 0 (Mi Smart Plug, 192.168.1.40); offline: desk 1 (192.168.1.40, bad_token), desk 2 (192.168.1.40, timeout)',
+      '1 of 3 plugs online: desk 0 (Mi Smart Plug, 192.168.1.40); offline: desk 1 (192.168.1.40, wrong token), desk 2 (192.168.1.40, does not answer)',
       'Home Assistant: announced 2 of 3 plugs on homeassistant/…; not until it has answered: desk 1',
     ])
   })
@@ -99,11 +99,11 @@ describe('the summary of a start', () => {
     ])
   })
 
-  it('without any plug is about Home Assistant alone', async () => {
+  it('without any plug is empty: a warning says so already', async () => {
     stage(0)
     summary.start(0)
     summary.connected()
-    expect(await saidWithin(20 * SECOND)).toEqual(['Home Assistant: announced 0 plugs on homeassistant/…'])
+    expect(await saidWithin(20 * SECOND)).toEqual([])
   })
 
   it('says that Home Assistant is told nothing when that is so', async () => {
@@ -122,7 +122,10 @@ describe('the summary of a start', () => {
     isConnected = false
     summary.start(0)
     answers(desk(0))
-    expect(await saidWithin(20 * SECOND)).toEqual([expect.stringMatching(/^1 of 1 plug online: /)])
+    expect(await saidWithin(20 * SECOND)).toEqual([
+      expect.stringMatching(/^1 of 1 plug online: /),
+      'Home Assistant: nothing is announced yet: the broker is not connected',
+    ])
     isConnected = true
     summary.connected()
     expect(await saidWithin(20 * SECOND)).toEqual([
@@ -139,7 +142,7 @@ describe('the summary of a start', () => {
     answers(...others)
     if (first) isAway(first, 'timeout')
     expect(await saidWithin(5 * SECOND)).toEqual([
-      '9999 of 10000 plugs online; offline: desk 0 (192.168.1.40, timeout)',
+      '9999 of 10000 plugs online; offline: desk 0 (192.168.1.40, does not answer)',
       'Home Assistant: announced 9999 of 10000 plugs on homeassistant/…; not until it has answered: desk 0',
     ])
     for (const plug of others) isAway(plug, 'unreachable')
@@ -191,7 +194,7 @@ describe('after the start', () => {
     isConnected = true
     summary.connected()
     expect(await saidWithin(5 * SECOND)).toEqual([
-      '1 of 2 plugs online: desk 0 (Mi Smart Plug, 192.168.1.40); offline: desk 1 (192.168.1.40, unreachable)',
+      '1 of 2 plugs online: desk 0 (Mi Smart Plug, 192.168.1.40); offline: desk 1 (192.168.1.40, cannot be reached)',
       'Home Assistant: announced 2 plugs on homeassistant/…',
     ])
   })
