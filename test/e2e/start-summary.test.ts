@@ -33,7 +33,7 @@ describe('the running bridge', () => {
     expect(online).toMatch(
       new RegExp(
         `INFO  2 of 3 plugs online: desk \\(Mi Smart Plug, ${desk.address}\\), ` +
-          `kitchen/kettle \\(Mi Smart Plug, ${kettle.address}\\); offline: strange \\(${strange.address}, bad_token\\)$`,
+          `kitchen/kettle \\(Mi Smart Plug, ${kettle.address}\\); offline: strange \\(${strange.address}, wrong token\\)$`,
       ),
     )
     expect(announced).toMatch(
