@@ -97,9 +97,12 @@ export class Commands {
     const name = topics.meant(topic, isTaken)
     if (name === undefined || payload.length === 0) return
     if (topic === topics.state(name) && !isBareWord(payload)) return
-    this.#warner.warn(topic, () =>
-      isTaken(name) ? noCommandOn(topic, name, `${topics.state(name)}/set`) : nobodyCalled(name, this.#names),
-    )
+    this.#warner.warn(topic, () => {
+      if (name === 'bridge') return noCommandOn(topic, 'the bridge', topics.request('<verb>'))
+      return isTaken(name)
+        ? noCommandOn(topic, name, `${topics.state(name)}/set`)
+        : nobodyCalled(name, this.#names)
+    })
   }
 
   /** A plug has another name now: whoever still commands the old one is told. */

@@ -4,7 +4,7 @@ import {CommandError} from '../device/errors.ts'
 import {callProblem, withoutSecrets} from '../device/raw-calls.ts'
 import type {Edit} from './controls.ts'
 import {followingEdits} from './group-requests.ts'
-import {noPlugCalled} from './names.ts'
+import {mustBeFree, noPlugCalled} from './names.ts'
 import {mustBeInUse, type Plug} from './plug.ts'
 import {shownOf} from './states.ts'
 import {type Answering, anyJson, edit, type RequestContext, text, verb, written} from './verbs.ts'
@@ -24,7 +24,7 @@ export const deviceVerbs: Readonly<Record<string, Answering>> = {
     z.object({name: newName, id: written.optional()}).catchall(written),
     async (context, {name, ...settings}) => {
       await edit(context, () => {
-        mustBeFree(context, name)
+        mustBeFree(name, 'plug', context)
         return [{path: ['devices', name], put: settings}]
       })
       return {name}
@@ -47,7 +47,7 @@ export const deviceVerbs: Readonly<Record<string, Answering>> = {
     async (context, {from, to}) => {
       await edit(context, () => {
         find(context, from)
-        mustBeFree(context, to)
+        mustBeFree(to, 'plug', context)
         return [{path: ['devices', from], rename: to}, ...followingEdits(context, from, to)]
       })
       return {from, to}
@@ -108,11 +108,6 @@ function find(context: RequestContext, wanted: string): Plug {
   const plug = context.plugs.get(wanted)
   if (plug) return plug
   throw new CommandError('invalid_payload', noPlugCalled(wanted, context))
-}
-
-/** @throws CommandError for a name that a plug has */
-function mustBeFree({plugs}: RequestContext, name: string): void {
-  if (plugs.has(name)) throw new CommandError('invalid_payload', `${name} is configured already`)
 }
 
 function deadline({clock}: RequestContext, plug: Plug): number {

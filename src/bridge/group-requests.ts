@@ -2,7 +2,7 @@
 import {z} from 'zod'
 import {CommandError} from '../device/errors.ts'
 import type {Edit} from './controls.ts'
-import {noGroupCalled} from './names.ts'
+import {mustBeFree, noGroupCalled} from './names.ts'
 import {type Answering, edit, listOf, type RequestContext, text, verb} from './verbs.ts'
 
 const name = text('the name of a group')
@@ -14,8 +14,7 @@ export const groupVerbs: Readonly<Record<string, Answering>> = {
     z.strictObject({name: newName, members}),
     async (context, {name, members}) => {
       await edit(context, () => {
-        if (context.groups.all.has(name))
-          throw new CommandError('invalid_payload', `${name} is configured already`)
+        mustBeFree(name, 'group', context)
         return [{path: ['groups', name], put: {members}}]
       })
       return {name, members}
@@ -34,7 +33,12 @@ export const groupVerbs: Readonly<Record<string, Answering>> = {
     {name: 'evening'},
   ),
   'group/members': verb(
-    z.strictObject({name, add: members.optional(), remove: members.optional()}),
+    z
+      .strictObject({name, add: members.optional(), remove: members.optional()})
+      .refine(
+        ({add, remove}) => add ?? remove,
+        'expected "add" or "remove" with a list of plugs\' names, got neither',
+      ),
     async (context, {name, add = [], remove = []}) => {
       let after: string[] = []
       await edit(context, () => {

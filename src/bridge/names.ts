@@ -1,4 +1,5 @@
 /** What is said of a name that no plug or group has. */
+import {CommandError} from '../device/errors.ts'
 import {didYouMean} from '../device/nearest.ts'
 import {excerpt} from '../device/values.ts'
 import {nearest} from './nearest.ts'
@@ -25,6 +26,17 @@ export function nobodyCalled(name: string, {plugs, groups, nameNow}: Named): str
 export function noPlugCalled(name: string, {plugs, groups, nameNow}: Named): string {
   const isGroup = groups.all.has(name) ? '; it is a group' : ''
   return `no plug is called ${excerpt(name)}${whichThereAre(name, [...plugs.keys()], nameNow)}${isGroup}`
+}
+
+/**
+ * @param kind what is to be called so
+ * @throws CommandError for a name that a plug or group has: their topics would be the same
+ */
+export function mustBeFree(name: string, kind: 'plug' | 'group', {plugs, groups}: Named): void {
+  const taken = plugs.has(name) ? 'plug' : groups.all.has(name) ? 'group' : undefined
+  if (taken === undefined) return
+  const problem = taken === kind ? `${name} is configured already` : `${excerpt(name)} is a ${taken} already`
+  throw new CommandError('invalid_payload', problem)
 }
 
 /** What to say to whoever asks for something of a group that does not exist. */

@@ -2,7 +2,6 @@
 import {z} from 'zod'
 import {sleep} from '../clock.ts'
 import {CommandError, toCommandError} from '../device/errors.ts'
-import {didYouMean, nearest, wordsElsewhere} from '../device/nearest.ts'
 import type {Log} from '../log.ts'
 import type {Incoming} from '../mqtt/connection.ts'
 import {type Topics, topicProblem} from '../mqtt/topics.ts'
@@ -15,6 +14,7 @@ import {Line} from './line.ts'
 import {type Parsed, parseRequest} from './payload.ts'
 import type {Publisher} from './publisher.ts'
 import {Sharing} from './sharing.ts'
+import {unknownVerb} from './unknown-verb.ts'
 import {CutShort, Logged, type RequestContext, verb} from './verbs.ts'
 import {Warner} from './warner.ts'
 import {came} from './words.ts'
@@ -50,22 +50,6 @@ function seconds(least: number, most: number) {
     `expected a number of seconds from ${least} to ${most}, got ${came(input)}`
   return z.number({error}).min(least, {error}).max(most, {error})
 }
-
-/** What other programs call some requests. */
-const ELSEWHERE = wordsElsewhere({
-  'device/rename': ['rename', 'renamedevice', 'device/setname'],
-  'device/remove': ['remove', 'delete', 'device/delete', 'device/unpair'],
-  'device/add': ['add', 'device/create', 'device/new', 'device/pair', 'device/interview'],
-  'device/options': ['device/config', 'device/configure', 'device/settings', 'device/set', 'setoptions'],
-  'device/poll': ['poll', 'device/get', 'device/read', 'device/refresh', 'refresh'],
-  'device/call': ['call', 'raw', 'device/raw'],
-  'group/add': ['group/create', 'group/new'],
-  'group/remove': ['group/delete'],
-  'group/members': ['group/members/add', 'group/members/remove', 'group/options', 'group/member'],
-  discover: ['scan', 'search', 'find', 'device/discover', 'device/scan', 'permitjoin'],
-  health_check: ['health', 'status', 'ping'],
-  options: ['loglevel', 'setloglevel', 'config/loglevel', 'config', 'settings'],
-})
 
 /** @throws CommandError with every problem of an invalid configuration */
 async function renewed(controls: Controls, how: 'restart' | 'reload'): Promise<Record<string, never>> {
@@ -167,15 +151,18 @@ export class Requests {
     const note = (failure?: CommandError) =>
       this.#told.note({
         topic: incoming.topic,
-        to: `request ${verb.slice(0, LONGEST_VERB)}`,
+        to: requestCalled(verb),
         what: () => requestText(request.values),
         failure,
         elapsed: Math.round(clock.now() - begun),
       })
     try {
       const handler = verbs.get(verb)
-      request = parseRequest(incoming.payload, handler?.example)
-      if (!handler) throw new CommandError('invalid_payload', unknownVerb(verb))
+      if (!handler) {
+        request = transactionIn(incoming.payload)
+        throw new CommandError('invalid_payload', unknownVerb(verb, [...verbs.keys()]))
+      }
+      request = parseRequest(incoming.payload, handler.example)
       if (this.#isStopped && verb !== 'restart') throw new CommandError('expired', 'the bridge is stopping')
       const data = await handler.answer(this.#context, request.values)
       const told = data instanceof CutShort ? {data: data.items, truncated: true} : {data}
@@ -194,7 +181,7 @@ export class Requests {
     const failure = new CommandError('queue_full', `${MOST_REQUESTS} requests wait already`)
     const {code, message} = failure
     this.#answer(verb, incoming, transactionIn(incoming.payload), {status: 'error', error: {code, message}})
-    const to = `request ${verb.slice(0, LONGEST_VERB)}`
+    const to = requestCalled(verb)
     this.#told.note({topic: incoming.topic, to, what: () => '', failure, elapsed: 0})
   }
 
@@ -254,13 +241,12 @@ export class Requests {
   }
 }
 
-function unknownVerb(verb: string): string {
-  const known = [...verbs.keys()]
-  const meant = didYouMean(nearest(verb, known, ELSEWHERE))
-  return `expected one of ${known.join(', ')}, got ${verb.slice(0, 200)}${meant}`
+/** As the log has it. */
+function requestCalled(verb: string): string {
+  return `request ${verb.slice(0, LONGEST_VERB)}`.trimEnd()
 }
 
-/** What is turned away is not looked at closely: without a transaction that can be read, there is none. */
+/** What is turned away, or does not exist, is not looked at closely: without a transaction that can be read, there is none. */
 function transactionIn(payload: Buffer): Parsed {
   try {
     return parseRequest(payload)

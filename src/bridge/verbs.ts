@@ -158,8 +158,16 @@ function misnamed(
     .map((key) => () => unknownKey(key, missing, known))
 }
 
-/** Keys, and what other programs and other requests call them: in small letters, without "_". */
+/** One plug in other programs' requests about a group. */
+const ONE_MEMBER = ['device', 'plug', 'member']
+/**
+ * Keys, and what other programs and other requests call them: in small letters, without "_". A word of several is the first that the
+ * request takes.
+ */
 const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
+  members: ['devices', 'plugs', 'names', ...ONE_MEMBER],
+  add: ['added', 'members', 'devices', 'plugs', 'new', ...ONE_MEMBER],
+  remove: ['removed', 'delete', 'drop', ...ONE_MEMBER],
   from: [
     'old',
     'oldname',
@@ -178,9 +186,6 @@ const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
   log_level: ['level', 'log', 'logging'],
   timeout: ['seconds', 'duration', 'time', 'wait'],
   options: ['settings', 'config', 'values', 'set'],
-  members: ['devices', 'plugs', 'names'],
-  add: ['added', 'members', 'devices', 'new'],
-  remove: ['removed', 'delete', 'drop'],
   method: ['command', 'cmd', 'call'],
   params: ['args', 'arguments', 'parameters', 'values'],
 }
@@ -190,6 +195,8 @@ const ELSEWHERE = wordsElsewhere(SYNONYMS)
 function unknownKey(key: string, missing: readonly string[], known: readonly string[]): string {
   const shown = `unknown key ${JSON.stringify(shownKey(key))}`
   const meant = nearest(key, missing, ELSEWHERE)
+  const isEither = meant === 'add' && missing.includes('remove') && ONE_MEMBER.includes(key.toLowerCase())
+  if (isEither) return `${shown}, did you mean "add" or "remove"?`
   if (meant !== undefined) return `${shown}, did you mean ${JSON.stringify(meant)}?`
   if (known.length === 0) return `${shown}: this request takes none`
   return `${shown}: expected ${known.length === 1 ? `${known[0]} alone` : `only ${known.join(', ')}`}`

@@ -13,14 +13,20 @@ const NO_OTHERS: ReadonlyMap<string, readonly string[]> = new Map()
  * The one of `known` that is nearest to `word`: the same but for case, spaces, "-" and "_"; or what other programs call `word`; or
  * with one slip for every three letters, three at most.
  * @param elsewhere words of other programs, in small letters without "-" and "_", and what they may be here
+ * @param slips how far two words are apart, in slips; infinite for words that have nothing to do with each other
  * @returns `undefined` when none is near, or `word` has more than 64 characters
  */
-export function nearest(word: string, known: Iterable<string>, elsewhere = NO_OTHERS): string | undefined {
+export function nearest(
+  word: string,
+  known: Iterable<string>,
+  elsewhere = NO_OTHERS,
+  slips = slipsBetween,
+): string | undefined {
   if (word.length > LONGEST) return undefined
   const candidates = [...known]
   const letters = lettersOf(word)
   const meant = elsewhere.get(letters)?.find((other) => candidates.includes(other))
-  const best = nearestBy((candidate) => slipsBetween(letters, lettersOf(candidate)), candidates)
+  const best = nearestBy((candidate) => slips(letters, lettersOf(candidate)), candidates)
   return best?.slips === 0 ? best.candidate : (meant ?? best?.candidate)
 }
 

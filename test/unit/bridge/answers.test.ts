@@ -144,6 +144,16 @@ describe('a message where no command can be given', () => {
     ])
   })
 
+  it.each(['miio2mqtt/bridge/set', 'miio2mqtt/bridge/get', 'miio2mqtt/bridge/set/log_level'])(
+    '%s is told where requests go',
+    (topic) => {
+      commands.misdirected(incoming(topic, 'ON'))
+      expect(log.said('warn')).toEqual([
+        `no command can be given on ${topic}: those for the bridge go to miio2mqtt/bridge/request/<verb>`,
+      ])
+    },
+  )
+
   it.each([
     ['miio2mqtt/office/desk', 'ON', 'miio2mqtt/office/desk/set'],
     ['miio2mqtt/office/desk/command', 'ON', 'miio2mqtt/office/desk/set'],

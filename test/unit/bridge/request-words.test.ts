@@ -119,6 +119,14 @@ describe('a request with a wrong payload', () => {
     ],
     ['group/remove', {group: 'evening'}, /unknown key "group", did you mean "name"\?/],
     ['group/members', {name: 'evening', added: ['desk']}, /unknown key "added", did you mean "add"\?/],
+    [
+      'group/members',
+      {group: 'evening', device: 'desk'},
+      /unknown key "group", did you mean "name"\?; unknown key "device", did you mean "add" or "remove"\?/,
+    ],
+    ['group/members', {name: 'evening'}, /^expected "add" or "remove" with .*, got neither; for example \{/],
+    ['group/members', {name: 'evening', plug: 'desk', add: ['desk']}, /"plug", did you mean "remove"\?/],
+    ['group/add', {name: 'night', device: 'desk'}, /unknown key "device", did you mean "members"\?/],
     ['options', {loglevel: 'debug'}, /unknown key "loglevel", did you mean "log_level"\?/],
     ['options', {level: 'debug'}, /unknown key "level", did you mean "log_level"\?/],
     ['discover', {seconds: 5}, /unknown key "seconds", did you mean "timeout"\?/],
@@ -268,10 +276,48 @@ describe('a request about a name that does not exist', () => {
     ['group/members/add', /did you mean group\/members\?$/],
     ['healthcheck', /did you mean health_check\?$/],
     ['scan', /did you mean discover\?$/],
+    ['permit_join', /got permit_join, did you mean discover\?$/],
+    ['group/rename', /got group\/rename: a group cannot be renamed: add one .*, then remove the other$/],
+    ['Groups/Rename', /: a group cannot be renamed/],
+    ['group/poll', /: a group is read with a message on its topic …\/get$/],
+    ['group/get', /: a group is read with/],
+    ['group/set', /: a group is switched with/],
+    ['group/call', /got group\/call$/],
+    ['device/members', /got device\/members$/],
+    ['device/restore', /got device\/restore$/],
+    ['group/remote', /did you mean group\/remove\?$/],
+    ['devices/rename', /did you mean device\/rename\?$/],
+    ['plug/poll', /did you mean device\/poll\?$/],
+    ['device', /did you mean device\/add, device\/remove, .* or device\/call\?$/],
+    ['devices', /did you mean device\/add, device\/remove, .* or device\/call\?$/],
+    ['groups', /did you mean group\/add, group\/remove or group\/members\?$/],
+    ['', /^expected one of .* after …\/bridge\/request\/ in the topic, got none$/],
+    ['/', /in the topic, got none$/],
     ['nonsense', /got nonsense$/],
     ['x'.repeat(60_000), /got x{200}$/],
   ])('called %.30s is told which there are', async (verb, expected) => {
-    expect(await told(verb, '')).toMatch(expected)
+    for (const payload of ['', 'info', 'true', '{"transaction":1}', '{'])
+      expect(await told(verb, payload)).toMatch(expected)
+  })
+
+  it('is answered with its transaction, and logged without a gap in the place of the verb', async () => {
+    await told('', {transaction: 'mine'})
+    expect(publisher.messages[0]?.topic).toBe('miio2mqtt/bridge/response')
+    expect(JSON.parse(publisher.messages[0]?.payload ?? '')).toMatchObject({transaction: 'mine'})
+    expect(log.said('warn')).toEqual([expect.stringMatching(/^request: refused on miio2mqtt\//)])
+  })
+})
+
+describe('a new name that is taken', () => {
+  it.each([
+    ['device/rename', {from: 'desk', to: 'evening'}, /^"evening" is a group already$/],
+    ['device/add', {name: 'evening', host: '192.168.1.9', token: TOKEN}, /^"evening" is a group already$/],
+    ['group/add', {name: 'desk', members: ['desk']}, /^"desk" is a plug already$/],
+    ['device/rename', {from: 'desk', to: 'hall-lamp'}, /^hall-lamp is configured already$/],
+    ['group/add', {name: 'evening', members: ['desk']}, /^evening is configured already$/],
+  ])('%s %j says what has it, and changes nothing', async (verb, payload, expected) => {
+    expect(await told(verb, payload)).toMatch(expected)
+    expect(edits).toBe(0)
   })
 })
 
