@@ -347,6 +347,10 @@ export class Daemon {
       setLogLevel: (level) => this.#setLogLevel(level),
       renew: this.#options.onRenew,
       edit: this.#options.onEdit,
+      warnings: () => [
+        ...this.#config.warnings.map(({path, message}) => `${path}: ${message}`),
+        ...[...this.#household.plugs.values()].flatMap(({ignored}) => ignored),
+      ],
       allowsRawCalls: () => this.#config.allow_raw_calls,
       discover: (timeout) => this.#discover(timeout),
     }

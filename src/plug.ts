@@ -67,6 +67,7 @@ export class ConfiguredPlug implements Plug, Claimant {
   /** The configured plug that is the same device, and has it. */
   #twin: string | undefined
   #wasWarnedOf: string | undefined
+  #ignored: readonly string[] = []
   #stopped = false
   #moving = false
   /** Whether it told who it is since it was last away. */
@@ -147,6 +148,11 @@ export class ConfiguredPlug implements Plug, Claimant {
   statistics(): Statistics {
     const {requests, timeouts, retries, p50, p95} = this.#client.stats
     return {requests, timeouts, retries, latency_p50: rounded(p50), latency_p95: rounded(p95)}
+  }
+
+  /** What of its configuration its model has not got, each with its path. */
+  get ignored(): readonly string[] {
+    return this.#ignored
   }
 
   /** How many milliseconds its next poll is overdue. */
@@ -238,12 +244,14 @@ export class ConfiguredPlug implements Plug, Claimant {
   /** The model as the configuration corrects it. What it cannot correct is no reason to stop: the plug still switches. */
   #adjusted(model: Model): Model {
     const {config, log} = this.#options
-    for (const problem of pointless(this.appearance, model))
-      log.warn(`devices.${this.name}: ignored ${problem}`, {device: this.name})
-    if (!config.properties) return model
-    const {model: adjusted, problems} = adjust(model, config.properties)
-    if (problems.length > 0)
-      log.warn(`devices.${this.name}.properties: ignored ${problems.join('; ')}`, {device: this.name})
+    const {model: adjusted, problems} = config.properties
+      ? adjust(model, config.properties)
+      : {model, problems: []}
+    this.#ignored = [
+      ...pointless(this.appearance, model).map((problem) => `devices.${this.name}: ignored ${problem}`),
+      ...(problems.length > 0 ? [`devices.${this.name}.properties: ignored ${problems.join('; ')}`] : []),
+    ]
+    for (const warning of this.#ignored) log.warn(warning, {device: this.name})
     return adjusted
   }
 

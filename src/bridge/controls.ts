@@ -27,6 +27,8 @@ export interface Controls {
    * @param edits asked for when all earlier changes are taken over, so that they follow from what is there then
    */
   edit(edits: () => readonly Edit[]): Promise<string | undefined>
+  /** What in the configuration is valid and still needs a look, as the log has it, but without lines of the file. Nothing when left out. */
+  warnings?(): readonly string[]
   /** Greets the whole LAN and lists who answers; a `CutShort` list when too many do. @param timeout milliseconds */
   discover(timeout: number): Promise<unknown>
   /** Whether somebody allowed requests to send a plug anything. */

@@ -23,48 +23,48 @@ export const deviceVerbs: Readonly<Record<string, Answering>> = {
     // `id` is the one setting that is the name of a plug elsewhere.
     z.object({name: newName, id: written.optional()}).catchall(written),
     async (context, {name, ...settings}) => {
-      await edit(context, () => {
+      const news = await edit(context, () => {
         mustBeFree(name, 'plug', context)
         return [{path: ['devices', name], put: settings}]
       })
-      return {name}
+      return {name, ...news}
     },
     {name: 'lamp', host: '192.168.1.42', token: '…'},
   ),
   'device/remove': verb(
     justName,
     async (context, {name}) => {
-      await edit(context, () => {
+      const news = await edit(context, () => {
         find(context, name)
         return [{path: ['devices', name], drop: true}, ...followingEdits(context, name)]
       })
-      return {name}
+      return {name, ...news}
     },
     LAMP,
   ),
   'device/rename': verb(
     z.strictObject({from: name, to: newName}),
     async (context, {from, to}) => {
-      await edit(context, () => {
+      const news = await edit(context, () => {
         find(context, from)
         mustBeFree(to, 'plug', context)
         return [{path: ['devices', from], rename: to}, ...followingEdits(context, from, to)]
       })
-      return {from, to}
+      return {from, to, ...news}
     },
     {from: 'lamp', to: 'office/lamp'},
   ),
   'device/options': verb(
     z.strictObject({name, options: settings}),
     async (context, {name, options}) => {
-      await edit(context, () => {
+      const news = await edit(context, () => {
         find(context, name)
         return Object.entries(options).map(([key, value]): Edit => {
           const path = ['devices', name, key]
           return value === null ? {path, drop: true} : {path, put: value}
         })
       })
-      return {name, options: Object.keys(options)}
+      return {name, options: Object.keys(options), ...news}
     },
     {name: 'lamp', options: {area: 'Office', icon: null}},
   ),

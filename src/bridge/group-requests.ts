@@ -13,22 +13,22 @@ export const groupVerbs: Readonly<Record<string, Answering>> = {
   'group/add': verb(
     z.strictObject({name: newName, members}),
     async (context, {name, members}) => {
-      await edit(context, () => {
+      const news = await edit(context, () => {
         mustBeFree(name, 'group', context)
         return [{path: ['groups', name], put: {members}}]
       })
-      return {name, members}
+      return {name, members, ...news}
     },
     {name: 'evening', members: ['desk', 'lamp']},
   ),
   'group/remove': verb(
     z.strictObject({name}),
     async (context, {name}) => {
-      await edit(context, () => {
+      const news = await edit(context, () => {
         membersOf(context, name)
         return [{path: ['groups', name], drop: true}]
       })
-      return {name}
+      return {name, ...news}
     },
     {name: 'evening'},
   ),
@@ -41,12 +41,12 @@ export const groupVerbs: Readonly<Record<string, Answering>> = {
       ),
     async (context, {name, add = [], remove = []}) => {
       let after: string[] = []
-      await edit(context, () => {
+      const news = await edit(context, () => {
         const before = membersOf(context, name).filter((member) => !remove.includes(member))
         after = [...before, ...add.filter((member) => !before.includes(member))]
         return [{path: ['groups', name, 'members'], put: after}]
       })
-      return {name, members: after}
+      return {name, members: after, ...news}
     },
     {name: 'evening', add: ['fan'], remove: ['desk']},
   ),

@@ -1,6 +1,9 @@
 import type {Device} from '../device/device.ts'
 import {CommandError} from '../device/errors.ts'
+import {didYouMean} from '../device/nearest.ts'
+import {misspelledProperty} from '../device/unknown-property.ts'
 import type {Model} from '../models/model.ts'
+import {either} from './words.ts'
 
 /** A configured plug as the bridge sees it: never a packet or a token. */
 export interface Plug {
@@ -66,6 +69,7 @@ export interface EntityLook {
 export function pointless({filtered = [], homeassistant}: Appearance, {name, properties}: Model): string[] {
   const looks = Object.entries(homeassistant?.entities ?? {})
   const has = Object.keys(properties)
+  const named = [...filtered, ...looks.map(([property]) => property)]
   const unknown = (property: string) => !has.includes(property)
   const said = [
     ...filtered.filter(unknown).map((property) => `filtered: ${property}`),
@@ -73,11 +77,13 @@ export function pointless({filtered = [], homeassistant}: Appearance, {name, pro
       .filter(([property]) => unknown(property))
       .map(([property]) => `homeassistant.entities.${property}`),
   ]
+  const meant = named.filter(unknown).flatMap((property) => misspelledProperty(property, has) ?? [])
+  const hint = didYouMean(meant.length > 0 ? either([...new Set(meant)]) : undefined)
   const classes = looks.filter(
     ([property, look]) => look.device_class && (properties[property]?.kind ?? 'switch') !== 'switch',
   )
   return [
-    ...(said.length > 0 ? [`${said.join(', ')}: ${name} has only ${has.join(', ')}`] : []),
+    ...(said.length > 0 ? [`${said.join(', ')}: ${name} has only ${has.join(', ')}${hint}`] : []),
     ...classes.map(([property]) => `homeassistant.entities.${property}.device_class: it is no switch`),
   ]
 }

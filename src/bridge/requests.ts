@@ -221,6 +221,7 @@ export class Requests {
       setLogLevel: (level) => controls.setLogLevel(level),
       allowsRawCalls: () => controls.allowsRawCalls(),
       edit: (edits) => this.#change(() => controls.edit(edits)),
+      warnings: () => controls.warnings?.() ?? [],
       discover: (timeout) => scans.run(`${timeout} ms`, () => controls.discover(timeout)),
       renew: (how) =>
         how === 'restart'

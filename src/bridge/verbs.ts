@@ -92,15 +92,25 @@ function membersOf(
 
 /**
  * @param edits asked for in their turn, when earlier requests are done: what they see is what they change
+ * @returns for the answer: what the configuration warns of since then, when there is anything
  * @throws CommandError with every problem the configuration would have: then the file is as it was. Whatever `edits` throws
  */
-export async function edit({controls}: RequestContext, edits: () => readonly Edit[]): Promise<void> {
-  const problems = await controls.edit(edits)
+export async function edit(
+  {controls}: RequestContext,
+  edits: () => readonly Edit[],
+): Promise<{warnings?: readonly string[]}> {
+  let before: ReadonlySet<string> = new Set()
+  const problems = await controls.edit(() => {
+    before = new Set(controls.warnings?.())
+    return edits()
+  })
   if (problems !== undefined)
     throw new CommandError('refused', `the configuration stays as it is:\n${problems}`)
+  const warnings = (controls.warnings?.() ?? []).filter((warning) => !before.has(warning))
+  return warnings.length > 0 ? {warnings: warnings.slice(0, MOST_TOLD)} : {}
 }
 
-/** More problems than these are one mistake. */
+/** More problems or warnings than these are one mistake. */
 const MOST_TOLD = 10
 
 /** @throws CommandError naming each wrong key, what was expected there and what came */

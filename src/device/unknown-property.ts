@@ -3,7 +3,7 @@ import {CommandError} from './errors.ts'
 import {didYouMean, nearest, wordsElsewhere} from './nearest.ts'
 
 /** What other programs call them: in small letters, without "-" and "_". */
-const ELSEWHERE = wordsElsewhere({
+const SYNONYMS = {
   state: ['power', 'relay', 'switch', 'on', 'onoff', 'output', 'socket', 'outlet', 'plug', 'status', 'value'],
   state_1: ['power1', 'relay1', 'switch1', 'socket1', 'outlet1', 'power', 'relay', 'switch', 'on', 'state'],
   state_2: ['power2', 'relay2', 'switch2', 'socket2', 'outlet2'],
@@ -16,11 +16,17 @@ const ELSEWHERE = wordsElsewhere({
   voltage: ['volt', 'volts'],
   current: ['ampere', 'amperes', 'amps'],
   rssi: ['signal', 'wifi', 'linkquality', 'signalstrength'],
-})
+}
+const ELSEWHERE = wordsElsewhere(SYNONYMS)
 
 /** Which of `possible` was probably meant. */
 export function meantProperty(name: string, possible: readonly string[]): string | undefined {
   return nearest(name, possible, ELSEWHERE)
+}
+
+/** The same for a setting that names a property: one that other plugs have was meant as it stands. */
+export function misspelledProperty(name: string, possible: readonly string[]): string | undefined {
+  return Object.hasOwn(SYNONYMS, name) ? undefined : meantProperty(name, possible)
 }
 
 /**

@@ -97,6 +97,30 @@ describe('a request that changes the plugs', () => {
     await home.isNow('hall/lamp', 'online')
   })
 
+  it('says in its answer what is ignored of a change, or needs a look', async () => {
+    const said = async (options: object) =>
+      (await request('device/options', {name: 'hall/lamp', options})).data.warnings
+    expect(await said({filtered: ['rsi']})).toEqual([
+      expect.stringMatching(
+        /^devices\.hall\/lamp: ignored filtered: rsi: .* has only .*, did you mean rssi\?$/,
+      ),
+    ])
+    expect(await said({area: 'Hall'})).toBeUndefined()
+    expect(await said({filtered: null})).toBeUndefined()
+    const example = {
+      name: 'porch',
+      host: lamp.address,
+      port: 54_322,
+      token: '00112233445566778899aabbccddeeff',
+    }
+    expect((await request('device/add', example)).data).toEqual({
+      name: 'porch',
+      warnings: [expect.stringMatching(/^devices\.porch\.token: .*, got that of an example/)],
+    })
+    expect(await request('device/remove', {name: 'porch'})).toMatchObject({data: {name: 'porch'}})
+    await home.isNow('hall/lamp', 'online')
+  })
+
   it('makes a group of them, and changes who is in it', async () => {
     const evening = {name: 'evening', members: ['desk', 'hall/lamp']}
     expect(await request('group/add', evening)).toMatchObject({status: 'ok', data: evening})

@@ -19,6 +19,18 @@ describe('what a model has not got', () => {
     ])
   })
 
+  it.each([
+    ['rsi', 'rssi'],
+    ['RSSI', 'rssi'],
+    ['temp', 'temperature'],
+    ['lastseen', 'last_seen'],
+  ])('is told with what was probably meant by %s', (name, meant) => {
+    expect(pointless({filtered: [name]}, m1)).toEqual([`filtered: ${name}: ${HAS}, did you mean ${meant}?`])
+    expect(pointless({homeassistant: {enabled: true, entities: {[name]: {}}}}, m1)).toEqual([
+      `homeassistant.entities.${name}: ${HAS}, did you mean ${meant}?`,
+    ])
+  })
+
   it('is the class of a switch on anything else', () => {
     const entities = {temperature: {device_class: 'outlet'}} as const
     expect(pointless({homeassistant: {enabled: true, entities}}, m1)).toEqual([

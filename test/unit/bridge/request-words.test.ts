@@ -13,6 +13,9 @@ import {RememberingPublisher, StagedPlug, topics} from './stage.ts'
 let publisher: RememberingPublisher
 let log: RememberingLog
 let edits: number
+let warnings: string[]
+/** What the configuration warns of once it was edited. */
+let news: string[]
 let requests: Requests
 
 const VERBS = [
@@ -41,8 +44,10 @@ const controls: Controls = {
   renew: async () => undefined,
   edit: async (asked) => {
     edits += asked().length
+    warnings = [...warnings, ...news]
     return undefined
   },
+  warnings: () => warnings,
   allowsRawCalls: () => false,
   discover: async () => [],
 }
@@ -52,6 +57,8 @@ beforeEach(() => {
   publisher = new RememberingPublisher(clock)
   log = new RememberingLog()
   edits = 0
+  warnings = ['mqtt.verify: without effect']
+  news = []
   const plugs = new Map<string, Plug>(
     ['desk', 'kitchen/kettle', 'hall-lamp'].map((name) => [name, new StagedPlug(clock, {name})]),
   )
@@ -306,6 +313,27 @@ describe('a request about a name that does not exist', () => {
     expect(JSON.parse(publisher.messages[0]?.payload ?? '')).toMatchObject({transaction: 'mine'})
     expect(log.said('warn')).toEqual([expect.stringMatching(/^request: refused on miio2mqtt\//)])
   })
+})
+
+describe('a request that changes the configuration', () => {
+  it.each([
+    ['device/add', {name: 'fan', host: '192.168.1.9', token: TOKEN}],
+    ['device/rename', {from: 'desk', to: 'tv'}],
+    ['device/options', {name: 'desk', options: {filtered: ['rsi']}}],
+    ['device/remove', {name: 'desk'}],
+    ['group/add', {name: 'night', members: ['desk']}],
+    ['group/members', {name: 'evening', remove: ['desk']}],
+    ['group/remove', {name: 'evening'}],
+  ])('%s %j is answered with what the configuration warns of since then', async (verb, payload) => {
+    news = ['devices.desk: ignored filtered: rsi']
+    expect(await told(verb, payload)).toBe('ok')
+    expect(answer().data.warnings).toEqual(news)
+    news = []
+    await told('device/options', {name: 'desk', options: {area: 'Study'}})
+    expect(answer().data).not.toHaveProperty('warnings')
+  })
+
+  const answer = () => JSON.parse(publisher.messages[0]?.payload ?? '')
 })
 
 describe('a new name that is taken', () => {
