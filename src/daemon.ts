@@ -127,6 +127,7 @@ export class Daemon {
       config.mqtt.base_topic,
       config.homeassistant.enabled ? config.homeassistant.status_topic : undefined,
       config.homeassistant.discovery_prefix,
+      config.mqtt.output === 'attribute_and_json',
     )
     this.#warner = new Warner(options)
     const troubles = new Troubles(clock, (text) => options.log.warn(text))

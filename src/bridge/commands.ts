@@ -100,7 +100,7 @@ export class Commands {
     this.#warner.warn(topic, () => {
       if (name === 'bridge') return noCommandOn(topic, 'the bridge', topics.request('<verb>'))
       return isTaken(name)
-        ? noCommandOn(topic, name, `${topics.state(name)}/set`)
+        ? this.#noCommandOn(topic, name, 'set', topic.slice(topics.state(name).length + 1))
         : nobodyCalled(name, this.#names)
     })
   }
@@ -139,12 +139,17 @@ export class Commands {
 
   /** What to say of a command to a name that does not exist: `desk/led/set` may be meant for what is `desk/set/led` here. */
   #unknown({kind, name}: DeviceCommand, topic: string): string {
-    const {topics, plugs} = this.#options
+    const {topics} = this.#options
     const owner = topics.ownerOf(name, (each) => this.#isTaken(each))
     if (owner === undefined) return nobodyCalled(name, this.#names)
-    const property = name.slice(owner.length + 1)
-    const isProperty = Object.hasOwn(plugs.get(owner)?.device.state ?? {}, property)
-    return noCommandOn(topic, owner, `${topics.state(owner)}/${kind}${isProperty ? `/${property}` : ''}`)
+    return this.#noCommandOn(topic, owner, kind, name.slice(owner.length + 1))
+  }
+
+  /** @param property what may be one: then it has its own topic */
+  #noCommandOn(topic: string, name: string, kind: 'set' | 'get', property: string): string {
+    const {topics, plugs} = this.#options
+    const isProperty = Object.hasOwn(plugs.get(name)?.device.state ?? {}, property)
+    return noCommandOn(topic, name, `${topics.state(name)}/${kind}${isProperty ? `/${property}` : ''}`)
   }
 
   get #names() {

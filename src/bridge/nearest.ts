@@ -5,12 +5,19 @@ const LONGEST = 64
 
 /**
  * The one of `known` that is nearest to `name`: in other case, with other spaces, "-" or "_", without its room or with one (`desk`,
- * `office/desk`), or with a slip for every three letters.
+ * `office/desk`), or with a slip for every three letters. Of a room in which there is one alone, that one.
  */
 export function nearest(name: string, known: Iterable<string>): string | undefined {
   if (name.length > LONGEST) return undefined
   const wanted = lettersOf(name)
-  return nearestBy((candidate) => slipsInName(wanted, lettersOf(candidate)), known)?.candidate
+  const names = [...known]
+  const near = nearestBy((candidate) => slipsInName(wanted, lettersOf(candidate)), names)
+  return near?.candidate ?? onlyOneIn(wanted, names)
+}
+
+function onlyOneIn(room: string, names: readonly string[]): string | undefined {
+  const inside = names.filter((name) => lettersOf(name).startsWith(`${room}/`))
+  return inside.length === 1 ? inside[0] : undefined
 }
 
 /** A room more or less counts as a slip. */

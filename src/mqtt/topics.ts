@@ -68,6 +68,23 @@ const PROPERTIES_ELSEWHERE = [
   'Set/state',
   'SET/state',
 ]
+/** More words for switching, one level after the name. */
+const WORDS_ELSEWHERE = ['sets', 'switch', 'on', 'off', 'toggle']
+/** The same where a value may be published: watched only as long as none is. */
+const VALUES_ELSEWHERE = ['state', 'led', 'usb']
+/** Below `B/bridge`, where other software takes requests (Zigbee2MQTT), or without `request`. Nothing of the bridge is called so. */
+const REQUESTS_ELSEWHERE = [
+  'requests',
+  'config',
+  'options',
+  'device',
+  'group',
+  'permit_join',
+  'health_check',
+  'discover',
+  'reload',
+  'restart',
+]
 /** Names with a room are watched one by one: `+/+` would catch commands a second time. Brokers limit how many filters a client has. */
 const MOST_ROOMS_WATCHED = 50
 
@@ -94,15 +111,24 @@ export class Topics {
   readonly base: string
   readonly #homeAssistantStatus: string | undefined
   readonly #discoveryPrefix: string
+  /** One level after the name of a plug. */
+  readonly #mistaken: readonly string[]
 
   /**
    * @param homeAssistantStatus where Home Assistant says that it has started; `undefined`: not listened to
    * @param discoveryPrefix below which Home Assistant looks for devices
+   * @param attributes whether values are published one by one: a message where one is then is no mistake
    */
-  constructor(base: string, homeAssistantStatus?: string, discoveryPrefix = 'homeassistant') {
+  constructor(
+    base: string,
+    homeAssistantStatus?: string,
+    discoveryPrefix = 'homeassistant',
+    attributes = false,
+  ) {
     this.base = base
     this.#homeAssistantStatus = homeAssistantStatus
     this.#discoveryPrefix = discoveryPrefix
+    this.#mistaken = attributes ? WORDS_ELSEWHERE : [...WORDS_ELSEWHERE, ...VALUES_ELSEWHERE]
   }
 
   state(name: string): string {
@@ -187,7 +213,10 @@ export class Topics {
     return [
       `${this.base}/+`,
       ...PROPERTIES_ELSEWHERE.map((words) => `${this.base}/+/${words}`),
+      ...this.#mistaken.map((word) => `${this.base}/+/${word}`),
+      `${this.base}/+/set/+/+`,
       `${this.base}/cmnd/+/POWER`,
+      ...REQUESTS_ELSEWHERE.map((word) => `${this.base}/bridge/${word}/#`),
       ...rooms.flatMap((name) => [this.state(name), `${this.state(name)}/command`]),
     ]
   }
@@ -228,7 +257,7 @@ export class Topics {
 
   /**
    * Whose command a message is probably meant to be that is none: on a topic where other software takes commands, where the state is
-   * published, or without a name. `undefined` when it is none of our business.
+   * published, or without a name; `bridge` for a request that is none. `undefined` when it is none of our business.
    * @param isTaken whether a plug or group has this name
    */
   meant(topic: string, isTaken: (name: string) => boolean): string | undefined {
@@ -241,8 +270,12 @@ export class Topics {
     const levels = isTurned ? others : [first, ...others]
     const name = ownerOf(levels, isTaken) ?? levels[0] ?? ''
     const rest = levels.slice(name.split('/').length)
-    const isElsewhere = rest.some((level) => COMMANDS_ELSEWHERE.includes(level))
-    return isTurned || rest.length === 0 || isElsewhere || isOrder(rest) ? name : undefined
+    const isElsewhere =
+      first === 'bridge'
+        ? REQUESTS_ELSEWHERE.includes(rest[0] ?? '')
+        : rest.length === 1 && this.#mistaken.includes(rest[0] ?? '')
+    const isCommand = isOrder(rest) || rest.some((level) => COMMANDS_ELSEWHERE.includes(level))
+    return isTurned || rest.length === 0 || isElsewhere || isCommand ? name : undefined
   }
 
   /** The plug or group of which `name` is a topic below its own; `undefined` when there is none. */
@@ -277,7 +310,7 @@ function isBelow(topic: string, parent: string): boolean {
 }
 
 function isOrder(levels: readonly string[]): boolean {
-  return levels.slice(-2).some((level) => level === 'set' || level === 'get')
+  return levels.some((level) => level === 'set' || level === 'get')
 }
 
 function parseCommand(levels: readonly string[]): CommandTopic | undefined {

@@ -91,6 +91,27 @@ describe('a command to a name that does not exist', () => {
     ['lamp/led/set', 'ON', /no command can be given on .*: those for lamp go to miio2mqtt\/lamp\/set\/led/],
     ['Lamp/command', 'ON', /no plug or group is called Lamp: known are desk, lamp, did you mean lamp\?/],
     ['lamp', 'ON', /no command can be given on miio2mqtt\/lamp: those for lamp go to miio2mqtt\/lamp\/set/],
+    [
+      'lamp/set/usb/x',
+      'ON',
+      /given on miio2mqtt\/lamp\/set\/usb\/x: those for lamp go to miio2mqtt\/lamp\/set/,
+    ],
+    ['lamp/sets', 'ON', /given on miio2mqtt\/lamp\/sets: those for lamp go to miio2mqtt\/lamp\/set/],
+    ['lamp/switch', 'ON', /given on miio2mqtt\/lamp\/switch: those for lamp go to miio2mqtt\/lamp\/set/],
+    ['lamp/on', '1', /given on miio2mqtt\/lamp\/on: those for lamp go to miio2mqtt\/lamp\/set/],
+    ['lamp/led', 'ON', /given on miio2mqtt\/lamp\/led: those for lamp go to miio2mqtt\/lamp\/set\/led/],
+    [
+      'bridge/set',
+      'ON',
+      /given on .*\/bridge\/set: those for the bridge go to miio2mqtt\/bridge\/request\/<verb>/,
+    ],
+    ['bridge/requests/info', '{}', /given on .*\/bridge\/requests\/info: those for the bridge go to/],
+    [
+      'bridge/config/log_level',
+      'debug',
+      /given on .*\/bridge\/config\/log_level: those for the bridge go to/,
+    ],
+    ['bridge/device/remove', '{"name":"lamp"}', /given on .*\/device\/remove: those for the bridge go to/],
     ['attic', 'OFF', /no plug or group is called attic/],
   ])('on miio2mqtt/%s is worth one warning, and switches nothing', async (topic, payload, expected) => {
     const before = commandsIn(lamp.received).length

@@ -99,6 +99,7 @@ describe('a command to a name that does not exist', () => {
   it.each([
     ['desk', /^no plug or group is called desk: known are office\/desk, did you mean office\/desk\?$/],
     ['Office/Desk', /did you mean office\/desk\?$/],
+    ['office', /did you mean office\/desk\?$/],
     ['a/b/c/d', /^no plug or group is called a\/b\/c\/d: known are office\/desk$/],
   ])('%s is worth one warning that says what there is', async (name, expected) => {
     for (let times = 0; times < 3; times++) await to(name)
@@ -144,19 +145,25 @@ describe('a message where no command can be given', () => {
     ])
   })
 
-  it.each(['miio2mqtt/bridge/set', 'miio2mqtt/bridge/get', 'miio2mqtt/bridge/set/log_level'])(
-    '%s is told where requests go',
-    (topic) => {
-      commands.misdirected(incoming(topic, 'ON'))
-      expect(log.said('warn')).toEqual([
-        `no command can be given on ${topic}: those for the bridge go to miio2mqtt/bridge/request/<verb>`,
-      ])
-    },
-  )
+  it.each([
+    'miio2mqtt/bridge/set',
+    'miio2mqtt/bridge/get',
+    'miio2mqtt/bridge/set/log_level',
+    'miio2mqtt/bridge/config/log_level',
+    'miio2mqtt/bridge/requests/info',
+  ])('%s is told where requests go', (topic) => {
+    commands.misdirected(incoming(topic, 'ON'))
+    expect(log.said('warn')).toEqual([
+      `no command can be given on ${topic}: those for the bridge go to miio2mqtt/bridge/request/<verb>`,
+    ])
+  })
 
   it.each([
     ['miio2mqtt/office/desk', 'ON', 'miio2mqtt/office/desk/set'],
     ['miio2mqtt/office/desk/command', 'ON', 'miio2mqtt/office/desk/set'],
+    ['miio2mqtt/office/desk/switch', 'ON', 'miio2mqtt/office/desk/set'],
+    ['miio2mqtt/office/desk/led', 'ON', 'miio2mqtt/office/desk/set/led'],
+    ['miio2mqtt/office/desk/set/usb/x', 'ON', 'miio2mqtt/office/desk/set'],
     ['miio2mqtt/office/desk/cmnd/POWER', 'ON', 'miio2mqtt/office/desk/set'],
     ['miio2mqtt/office/desk/Set/state', 'ON', 'miio2mqtt/office/desk/set'],
   ])('%s %s of a plug with a room is told the right topic', (topic, payload, right) => {

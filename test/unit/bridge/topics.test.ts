@@ -134,8 +134,41 @@ describe('the subscriptions', () => {
       'cmnd/lamp/POWER',
       'kitchen/kettle',
       'kitchen/kettle/command',
+      'lamp/set/usb/x',
+      'lamp/sets',
+      'lamp/switch',
+      'lamp/on',
+      'lamp/state',
+      'lamp/led',
+      'bridge/requests/info',
+      'bridge/config/log_level',
+      'bridge/device/remove',
+      'bridge/restart',
     ])
       expect(caughtBy(few, `miio2mqtt/${topic}`)).toBe(1)
+  })
+
+  it('of what may be meant for a command catch no request and nothing that the bridge publishes of itself', () => {
+    const filters = topics.mistakes(['desk'])
+    const requests = ['', 'info', 'set', 'set/x/y', 'config/set', 'device/rename', 'device/set/x'].map(
+      (verb) => topics.request(verb),
+    )
+    const own = ['info', 'devices', 'groups', 'health', 'event', 'logging'] as const
+    for (const topic of [
+      ...requests,
+      ...own.map((leaf) => topics.bridge(leaf)),
+      topics.bridgeResponse('x/y'),
+    ])
+      expect(caughtBy(filters, topic)).toBe(0)
+  })
+
+  it('leave out the values of a plug where these are published', () => {
+    const telling = new Topics('miio2mqtt', undefined, undefined, true)
+    for (const value of ['state', 'led', 'usb', 'power', 'temperature']) {
+      expect(caughtBy(telling.mistakes(['desk']), `miio2mqtt/desk/${value}`)).toBe(0)
+      expect(telling.meant(`miio2mqtt/desk/${value}`, (name) => name === 'desk')).toBeUndefined()
+    }
+    expect(caughtBy(telling.mistakes(['desk']), 'miio2mqtt/desk/switch')).toBe(1)
   })
 
   it('grow with the depth of the names, not with their number', () => {
@@ -237,6 +270,17 @@ describe('a message that is no command', () => {
     ['miio2mqtt/lamp/cmnd/POWER', 'lamp'],
     ['miio2mqtt/lamp/Set/state', 'lamp'],
     ['miio2mqtt/cmnd/lamp/POWER', 'lamp'],
+    ['miio2mqtt/lamp/set/usb/x', 'lamp'],
+    ['miio2mqtt/lamp/sets', 'lamp'],
+    ['miio2mqtt/lamp/switch', 'lamp'],
+    ['miio2mqtt/lamp/on', 'lamp'],
+    ['miio2mqtt/lamp/state', 'lamp'],
+    ['miio2mqtt/lamp/led', 'lamp'],
+    ['miio2mqtt/bridge/requests/info', 'bridge'],
+    ['miio2mqtt/bridge/config/log_level', 'bridge'],
+    ['miio2mqtt/bridge/device/remove', 'bridge'],
+    ['miio2mqtt/bridge/restart', 'bridge'],
+    ['miio2mqtt/bridge/state', undefined],
     ['miio2mqtt/lamp/power', undefined],
     ['miio2mqtt/bridge/response/a/get', undefined],
     ['miio2mqtt/bridge/response/set/x', undefined],
@@ -292,7 +336,7 @@ function caughtBy(filters: readonly string[], topic: string): number {
 
 /** Whether a filter catches a topic. */
 function matches(filter: string, topic: string): boolean {
-  if (filter.endsWith('/#')) return topic.startsWith(filter.slice(0, -1))
+  if (filter.endsWith('/#')) return `${topic}/`.startsWith(filter.slice(0, -1))
   const wanted = filter.split('/')
   const levels = topic.split('/')
   return wanted.length === levels.length && wanted.every((level, at) => level === '+' || level === levels[at])
