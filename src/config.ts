@@ -6,7 +6,7 @@ import type {z} from 'zod'
 import type {Edit} from './bridge/controls.ts'
 import {checked} from './bridge/words.ts'
 import type {Clock, Random} from './clock.ts'
-import {formAdvice, keyAdvice, meantHere} from './config/advice.ts'
+import {formAdvice, keyAdvice, meantHere, takeOutSections} from './config/advice.ts'
 import {takenByAttributes} from './config/attributes.ts'
 import {editedFile} from './config/edit.ts'
 import {type Environment, override, readOverrides} from './config/environment.ts'
@@ -255,6 +255,7 @@ class Parsing {
   run(models: readonly ModelFile[] | {problem: string}): Config {
     if (!this.#yaml.readable) throw new ConfigError(this.#problems)
     const {written} = this
+    for (const {path, message} of takeOutSections(written)) this.#report(path, message)
     const own = definitionsIn('problem' in models ? [] : models)
     if ('problem' in models) this.#report(['models'], models.problem)
     const understood = checked(configSchema, written)
@@ -375,14 +376,15 @@ class Parsing {
       return text
     } catch (error) {
       if (!(error instanceof Unresolved)) throw error
-      this.#reportGap(path, error.words)
+      if (error.words === undefined) this.#gaps.add(JSON.stringify(path))
+      else this.#reportGap(path, error.words)
       return ''
     }
   }
 
   #reportIssue(issue: z.core.$ZodIssue): void {
-    const path = issue.path.map((key) => (typeof key === 'symbol' ? '' : key))
-    if (this.#isGap(path) || this.#isMisspelled(path)) return
+    const path = keysOf(issue)
+    if (this.#isGap(path) || this.#isMisspelled(path) || this.#isMisspelled(missingIn(issue) ?? [])) return
     if (issue.code === 'unrecognized_keys') {
       for (const key of issue.keys.filter((each) => !this.#isGap([...path, each])))
         this.#report([...path, key], () => this.#unknownKey(key, path))
@@ -471,6 +473,16 @@ class Parsing {
 const LIKE_A_KEY = /^[\p{Pi}\p{Pf}\p{Ps}"']?[\p{L}_<][\p{L}\p{N}_.<> -]{0,39}[\p{Pi}\p{Pf}\p{Ps}"']?$/u
 /** Settings whose values may have been cut into keys. */
 const SECRETS = ['password', 'username', 'url', 'token']
+
+/** The setting that a rule about several misses, as a path. */
+function missingIn(issue: z.core.$ZodIssue): Path | undefined {
+  const missing: unknown = issue.code === 'custom' ? issue.params?.['missing'] : undefined
+  return typeof missing === 'string' ? [...keysOf(issue).slice(0, -1), missing] : undefined
+}
+
+function keysOf({path}: z.core.$ZodIssue): Path {
+  return path.map((key) => (typeof key === 'symbol' ? '' : key))
+}
 
 const COMMENTED = 'nothing is left of it, as "#" begins a comment: put the text in quotes'
 

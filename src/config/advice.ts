@@ -38,17 +38,38 @@ const FOREIGN = new Map<string, readonly string[]>(
     timeout: ['poll', 'command_timeout'],
     data_dir: ['state_dir'],
     data_path: ['state_dir'],
+    ip: ['devices', ANY, 'host'],
+    localip: ['devices', ANY, 'host'],
+    local_ip: ['devices', ANY, 'host'],
     friendly_name: ['devices', ANY, 'homeassistant', 'name'],
   }),
 )
 
-/** Keys that people expect in a plug, and that mean nothing here. */
-const OF_A_PLUG = new Map([
-  ['mac', ': a MAC address cannot be used; `id:` is the number that `miio2mqtt discover` shows'],
+const MAC: [string, string] = [
+  'mac',
+  ': a MAC address cannot be used; `id:` is the number that `miio2mqtt discover` shows',
+]
+const TLS =
+  ': whether it is encrypted is in the address: `url: mqtts://…`, and `ca: !file …` where the broker has an own authority'
+const ENCRYPTION = ['tls', 'ssl', 'use_tls', 'use_ssl', 'mqtt_tls', 'secure', 'encryption'].map(
+  (key): [string, string] => [key, TLS],
+)
+
+/** Keys that people expect in a mapping, and that mean nothing here. */
+const SPECIAL = new Map([
+  ['', new Map([MAC, ...ENCRYPTION])],
+  ['mqtt', new Map(ENCRYPTION)],
   [
-    'name',
-    ': the name of a plug is the key above its settings; another one for Home Assistant is `homeassistant: {name: …}`',
+    `devices.${ANY}`,
+    new Map([
+      MAC,
+      [
+        'name',
+        ': the name of a plug is the key above its settings; another one for Home Assistant is `homeassistant: {name: …}`',
+      ],
+    ]),
   ],
+  [`groups.${ANY}`, new Map([['name', ': the name of a group is the key above its settings']])],
 ])
 
 /** The setting that `key`, unknown in the mapping at `path`, was meant for there: that it is missing need not be said as well. */
@@ -59,22 +80,60 @@ export function meantHere(key: string, path: Path): string | undefined {
 
 /** What to do about `key`, which is unknown in the mapping at `path`. */
 export function keyAdvice(key: string, path: Path, value: Raw | undefined): string {
-  if (path.length > 0 && keysAt([]).includes(key)) return ' here: it belongs at the very beginning of a line'
-  if (path.length === 2 && path[0] === 'devices') {
-    const special = OF_A_PLUG.get(OTHER_NAMES.get(word(key)) ?? word(key))
-    if (special !== undefined) return special
-  }
-  if (path.length === 2 && path[0] === 'groups' && key === 'name')
-    return ': the name of a group is the key above its settings'
   const known = keysAt(path)
+  if (known.includes(word(key))) return `, did you mean "${word(key)}"?`
   if (translated(key, known) !== undefined) return suggestion(key, known)
+  if (path.length > 0 && keysAt([]).includes(key)) return ' here: it belongs at the very beginning of a line'
+  const place = PLACES_OF_PLUGS.find(({depth}) => depth === path.length)
+  if (place && (path[0] ?? 'devices') === 'devices' && hasIdentity(value, 'devices'))
+    return `: it looks like a plug: ${place.advice(path)}`
   const here = path.map((step, index) => (index === 1 && isOfMany(path) ? ANY : String(step)))
+  const special = SPECIAL.get(here.join('.'))?.get(OTHER_NAMES.get(word(key)) ?? word(key))
+  if (special !== undefined) return special
   const exact = closest(pathsCalled(word(key)), here)
   if (exact) return placed(exact, here, value)
   const near = suggestion(key, known)
   if (near !== '') return near
   const similar = settingLike(word(key), here)
   return similar ? placed(similar, here, value) : ''
+}
+
+/** Where plugs are written by mistake, by how many keys are around them. */
+const PLACES_OF_PLUGS: readonly {depth: number; advice: (path: Path) => string}[] = [
+  {depth: 0, advice: () => 'indent it below `devices:`'},
+  {depth: 2, advice: ([, name = '']) => `begin it in the same column as "${shownKey(name)}"`},
+]
+
+/** What a plug or group has, and no other section, so that it is told from one. */
+const IDENTITY = new Map([
+  ['devices', {one: 'a plug', keys: ['host', 'id', 'token']}],
+  ['groups', {one: 'a group', keys: ['members']}],
+])
+
+function hasIdentity(value: Raw | undefined, section: string): boolean {
+  const {keys = []} = IDENTITY.get(section) ?? {}
+  if (typeof value !== 'object' || Array.isArray(value)) return false
+  return Object.keys(value).some((key) => keys.includes(meantHere(key, [section, ANY]) ?? ''))
+}
+
+/** Takes sections and settings of the bridge out of `devices` and `groups`, so that no rule takes them for a plug or group. */
+export function takeOutSections(read: Raw): {path: Path; message: string}[] {
+  if (typeof read !== 'object' || Array.isArray(read)) return []
+  return [...IDENTITY].flatMap(([section, {one}]) => {
+    const named = read[section]
+    if (typeof named !== 'object' || Array.isArray(named)) return []
+    const strays = keysAt([]).filter((key) => isStray(key, named[key], section))
+    for (const key of strays) delete named[key]
+    return strays.map((key) => ({
+      path: [section, key],
+      message: `expected the name of ${one}, got \`${key}\`, which belongs at the very beginning of a line`,
+    }))
+  })
+}
+
+function isStray(key: string, value: Raw | undefined, section: string): boolean {
+  if (typeof value === 'string') return keysAt([key]).length === 0
+  return value !== undefined && !Array.isArray(value) && !hasIdentity(value, section)
 }
 
 /** Whether the path is of one of many plugs or groups. */
@@ -160,6 +219,7 @@ function written(path: readonly string[], depth: number, value: Raw | undefined)
 export function formAdvice(expected: string, path: Path, value: Raw | undefined): string {
   const name = shownKey(path.at(-1) ?? '')
   if (expected === 'array') return listAdvice(name, value)
+  if (expected === 'string' && name === 'password') return ': text that starts with "[" or "{" needs quotes'
   if (expected === 'string') return Array.isArray(value) ? ': write it without "- " and brackets' : ''
   const [, glued] = (typeof value === 'string' && /^([a-z_]+):\S/.exec(value)) || []
   if (glued !== undefined && keysAt(path).includes(glued)) return `: a space is missing after \`${glued}:\``

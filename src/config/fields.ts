@@ -46,8 +46,8 @@ function scalar<T>({expected, read, got = quoted, keywords, most = LONGEST_WORD}
     .meta({...keywords, title: expected})
 }
 
-/** Spaces, line breaks, quotes, and what is not seen. */
-const AROUND = /^[\s"'“”„‟‘’‚‛«»\p{Zs}\p{Cf}]+|[\s"'“”„‟‘’‚‛«»\p{Zs}\p{Cf}]+$/gu
+/** Spaces, line breaks, quotes, the commas of JSON, and what is not seen. */
+const AROUND = /^[\s,;"'“”„‟‘’‚‛«»\p{Zs}\p{Cf}]+|[\s,;"'“”„‟‘’‚‛«»\p{Zs}\p{Cf}]+$/gu
 
 /** What has to be taken away at the ends of `text` to make a value of it, or `undefined` when that is not all. */
 function surplus(text: string, read: (text: string) => unknown): string | undefined {
@@ -63,6 +63,8 @@ function surplus(text: string, read: (text: string) => unknown): string | undefi
 const SURPLUS: readonly [what: string, looks: RegExp][] = [
   ['a line break', /[\r\n]/],
   ['quotes', /["'“”„‟‘’‚‛«»]/u],
+  ['a comma', /,/],
+  ['a semicolon', /;/],
   ['a space', /^[ \t]+$/],
 ]
 

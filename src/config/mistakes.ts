@@ -28,6 +28,7 @@ const UNCLOSED_QUOTE = 'a quote that begins here is never closed'
 const NOT_QUOTES = '“ and ” are not quotes in YAML: use " or \''
 const AFTER_QUOTE =
   "text after the closing quote: put all of it in one pair of quotes, with '' for a ' within '…'"
+const COMMA_AFTER = 'a comma behind the value: take it away, as YAML has none at the end of a line'
 const FURTHER = 'indented further than the line above: begin both in the same column'
 const NOT_FIRST = 'indented, although nothing is around it: begin at the very beginning of the line'
 const AMONG_SETTINGS = '"- " begins an entry of a list, but the lines above are "name: value"'
@@ -207,6 +208,7 @@ function unexpected({message, pos: [offset]}: Complaint, at: number, lines: Line
   if (first !== undefined && lines.indent(first) > 0 && lines.indent(at) === 0 && first < at)
     return {offset: lines.start(first) + lines.indent(first), message: NOT_FIRST}
   const before = lines.textBefore(offset).trimEnd()
+  if (/^,\s*(?:#.*)?$/.test(lines.textFrom(offset))) return {offset, message: COMMA_AFTER}
   if (/["']$/.test(before)) return {offset, message: AFTER_QUOTE}
   if (/[\]}]$/.test(before)) return quoted('"[" or "{"')
   return {offset, message: WORDS.get('UNEXPECTED_TOKEN') ?? message}

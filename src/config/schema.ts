@@ -292,7 +292,7 @@ export function pollOf(config: Config, own: DeviceConfig): PollConfig {
   return {...config.poll, ...own.poll}
 }
 
-/** Moves a login from the addresses to where everybody looks for it. `username` and `password` of their own win. */
+/** Moves a login from the addresses to where everybody looks for it. `username` and `password` of their own win. Two empty ones are no login. */
 function splitLogin(written: z.output<typeof mqtt>, context: z.RefinementCtx) {
   const logins = written.url.map(({username, password}) => `${username ?? ''}\0${password?.reveal() ?? ''}`)
   if (new Set(logins).size > 1)
@@ -305,14 +305,20 @@ function splitLogin(written: z.output<typeof mqtt>, context: z.RefinementCtx) {
   if (isAlone) context.addIssue({code: 'custom', message: 'expected cert and key together, got one of them'})
   const wrong = isAlone ? [] : pemProblems(written)
   for (const {setting, message} of wrong) context.addIssue({code: 'custom', path: [setting], message})
-  const {username, password}: {username?: string; password?: Secret} = written.url[0] ?? {}
-  if ((written.password ?? password) && !(written.username ?? username))
+  const inUrl: {username?: string; password?: Secret} = written.url[0] ?? {}
+  const {username: user, password: secret, ...rest} = {...inUrl, ...written}
+  const hasNone = !user && !secret?.reveal()
+  if (!user && !hasNone)
     context.addIssue({
       code: 'custom',
       path: [written.password ? 'password' : 'url'],
+      params: {missing: 'username'},
       message: 'expected `username` beside the password, got none: brokers take no password without it',
     })
-  const login = {...(username ? {username} : {}), ...(password ? {password} : {})}
+  const login = {
+    ...(user === undefined ? {} : {username: user}),
+    ...(secret === undefined ? {} : {password: secret}),
+  }
   const pems = wrong.length > 0 ? {} : plain(written)
-  return {...login, ...written, ...pems, url: written.url.map(({url}) => url)}
+  return {...rest, ...(hasNone ? {} : login), ...pems, url: written.url.map(({url}) => url)}
 }

@@ -1,5 +1,5 @@
 /** Where the text behind `!env`, `!file` and `!secret` comes from. */
-import {basename, dirname, resolve} from 'node:path'
+import {basename, dirname, join, resolve} from 'node:path'
 import {type Environment, filesInEnvironment} from './environment.ts'
 import {LONGEST_DOCUMENT, LONGEST_VALUE, readText, reason} from './files.ts'
 import {kindOf, type Message, type Problem, quoted, shownKey, suggestion} from './problems.ts'
@@ -26,10 +26,10 @@ function isPath(written: string): boolean {
 
 /** A tag that stands for nothing. */
 export class Unresolved extends Error {
-  /** What was expected. */
-  readonly words: Message
+  /** What was expected. Nothing where the cause is among the problems of secrets.yaml. */
+  readonly words: Message | undefined
 
-  constructor(words: Message) {
+  constructor(words?: Message) {
     super()
     this.words = words
   }
@@ -94,13 +94,15 @@ export class Sources {
     this.#secrets ??= this.#readSecrets()
     const text = this.#secrets.get(name)
     if (typeof text === 'string') return text
-    const which = WORDS.test(name) ? `called ${quoted(name)}` : 'of the name that stands here'
-    throw new Unresolved(`${SECRETS} has no text ${which}`)
+    if (this.problems.length > 0) throw new Unresolved()
+    if (!WORDS.test(name)) throw new Unresolved(`${SECRETS} has no text of the name that stands here`)
+    const known = [...this.#secrets.keys()].map(shownKey)
+    throw new Unresolved(() => `${SECRETS} has no text called ${quoted(name)}${suggestion(name, known)}`)
   }
 
   #readSecrets(): ReadonlyMap<string, Raw> {
-    const file = resolve(this.#folder, SECRETS)
-    const yaml = parseYaml(this.content(file), file)
+    const file = join(this.#folder, SECRETS)
+    const yaml = parseYaml(this.content(resolve(file)), file)
     this.#secretsFile = yaml
     this.problems.push(...yaml.problems)
     if (!yaml.readable) return new Map()

@@ -91,3 +91,9 @@ describe('a password without a user', () => {
     expect(parseConfig(`mqtt: ${mqtt}`, {file: 'config.yaml', env: {}}).mqtt.username).toBe('u')
   })
 })
+
+it('A login of an empty name and an empty password is none.', () => {
+  const {mqtt} = parseConfig('mqtt: {username: "", password: ""}', {file: 'config.yaml', env: {}})
+  expect(mqtt).not.toHaveProperty('username')
+  expect(mqtt).not.toHaveProperty('password')
+})

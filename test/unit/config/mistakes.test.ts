@@ -617,6 +617,134 @@ groups:
     'config.yaml:7:15 groups.evening.members.0: expected the name of a plug under devices, got "dask", did you mean "desk"?',
   ],
   [
+    'a login under another name',
+    `mqtt:
+  user: plugs
+  password: secret
+`,
+    'config.yaml:2:3 mqtt.user: unknown key, did you mean "username"?',
+  ],
+  [
+    'sections in other letters',
+    `MQTT:
+  url: mqtt://localhost
+DEVICES: {}
+Poll:
+  interval: 5s
+`,
+    'config.yaml:1:1 MQTT: unknown key, did you mean "mqtt"?',
+    'config.yaml:3:1 DEVICES: unknown key, did you mean "devices"?',
+    'config.yaml:4:1 Poll: unknown key, did you mean "poll"?',
+  ],
+  [
+    'a group of zigbee2mqtt',
+    `groups:
+  '1':
+    friendly_name: evening
+    devices: [desk]
+`,
+    'config.yaml:3:5 groups.1.friendly_name: unknown key: the name of a group is the key above its settings',
+    'config.yaml:4:5 groups.1.devices: unknown key, did you mean "members"?',
+  ],
+  [
+    'sections among the plugs',
+    `devices:
+  desk:
+    host: 192.168.1.40
+    token: 00112233445566778899aabbccddeeff
+  poll:
+    interval: 5s
+  groups:
+    evening: {members: [desk]}
+  state_dir: /x
+`,
+    'config.yaml:5:3 devices.poll: expected the name of a plug, got `poll`, which belongs at the very beginning of a line',
+    'config.yaml:7:3 devices.groups: expected the name of a plug, got `groups`, which belongs at the very beginning of a line',
+    'config.yaml:9:3 devices.state_dir: expected the name of a plug, got `state_dir`, which belongs at the very beginning of a line',
+  ],
+  [
+    'a section among the groups',
+    `groups:
+  poll:
+    interval: 5s
+`,
+    'config.yaml:2:3 groups.poll: expected the name of a group, got `poll`, which belongs at the very beginning of a line',
+  ],
+  [
+    'a plug beside devices',
+    `devices:
+desk:
+  host: 192.168.1.40
+  token: 00112233445566778899aabbccddeeff
+`,
+    'config.yaml:2:1 desk: unknown key: it looks like a plug: indent it below `devices:`',
+  ],
+  [
+    'a plug within another',
+    `devices:
+  desk:
+    host: 192.168.1.40
+    token: 00112233445566778899aabbccddeeff
+    lamp:
+      host: 192.168.1.41
+      token: 00112233445566778899aabbccddeeff
+`,
+    'config.yaml:5:5 devices.desk.lamp: unknown key: it looks like a plug: begin it in the same column as "desk"',
+  ],
+  [
+    'the commas of JSON behind quotes',
+    `mqtt:
+  username: "plugs",
+  client_id: plugs
+`,
+    'config.yaml:2:20: a comma behind the value: take it away, as YAML has none at the end of a line',
+  ],
+  [
+    'the commas of JSON',
+    `devices:
+  desk:
+    host: 192.168.1.40,
+    token: 00112233445566778899aabbccddeeff,
+`,
+    'config.yaml:3:5 devices.desk.host: expected an IPv4 address or a host name, got one with a comma at the end: take that away',
+    'config.yaml:4:5 devices.desk.token: expected 32 hex digits, got one with a comma at the end: take that away',
+  ],
+  [
+    'a password in brackets',
+    `mqtt:
+  username: plugs
+  password: [secret99]
+`,
+    'config.yaml:3:3 mqtt.password: expected text, got a list: text that starts with "[" or "{" needs quotes',
+  ],
+  [
+    'a password in braces',
+    `mqtt:
+  username: plugs
+  password: {secret99}
+`,
+    'config.yaml:3:3 mqtt.password: expected text, got a mapping: text that starts with "[" or "{" needs quotes',
+  ],
+  [
+    'the list of a token extractor',
+    `IP: 192.168.1.40
+MAC: 28:6C:07:00:00:01
+`,
+    'config.yaml:1:1 IP: unknown key: it belongs to a plug, below `devices` and its name: `host: …`',
+    'config.yaml:2:1 MAC: unknown key: a MAC address cannot be used; `id:` is the number that `miio2mqtt discover` shows',
+  ],
+  [
+    'TLS in the words of other programs',
+    `mqtt:
+  tls: true
+  reject_unauthorized: false
+  certificate: x
+`,
+    'config.yaml:2:3 mqtt.tls: unknown key: whether it is encrypted is in the address: `url: mqtts://…`, and `ca: !file …` where the broker has an own authority',
+    'config.yaml:3:3 mqtt.reject_unauthorized: unknown key, did you mean "verify"?',
+    'config.yaml:4:3 mqtt.certificate: unknown key, did you mean "cert"?',
+  ],
+  [
     'two documents',
     `mqtt: {}
 ---

@@ -204,7 +204,6 @@ describe('a tag as text', () => {
       const [name = ''] = tag.split(' ')
       const words = `expected plain text, got ${name}, which is for config.yaml: write it there, in place of !secret`
       expect(problems(config, {'/m/secrets.yaml': `# mine\npw: ${tag}\n`}, {X: 'y'})).toEqual([
-        'config.yaml:3:3 mqtt.password: secrets.yaml has no text called "pw"',
         `secrets.yaml:2:1 pw: ${words}`,
       ])
       expect(problems(config, {'/m/secrets.yaml': `pw: word\nother: ${tag}\n`})).toEqual([
@@ -228,6 +227,25 @@ describe('a tag as text', () => {
 
 describe('secrets.yaml', () => {
   const config = 'mqtt: {username: u, password: !secret pw}'
+
+  it.each(['pw:hunter2abc', 'pw: "abc', 'pw: @x', '- pw'])(
+    'that is broken is the cause alone: %s',
+    (first) => {
+      const found = problems(config, {'/m/secrets.yaml': `${first}\ntk: x\n`})
+      expect(found).toEqual([expect.stringMatching(/^secrets\.yaml:[12]:\d+/)])
+      expect(found[0]).not.toContain('hunter2')
+    },
+  )
+
+  it('is asked for a name with a slip of the pen', () => {
+    expect(
+      problems('mqtt: {username: u, password: !secret Mqtt_pasword}', {
+        '/m/secrets.yaml': 'mqtt_password: x\n',
+      }),
+    ).toEqual([
+      'config.yaml:1:21 mqtt.password: secrets.yaml has no text called "Mqtt_pasword", did you mean "mqtt_password"?',
+    ])
+  })
 
   it('has one text for each name', () => {
     expect(problems(config, {'/m/secrets.yaml': 'pw: one\npw: two\n'})).toEqual([
