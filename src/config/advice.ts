@@ -155,6 +155,14 @@ function word(key: string): string {
     .replace(/[-. ]+/g, '_')
 }
 
+/** The setting that was meant by `name`, in the mapping at `path` or, at the top, wherever it is. */
+export function settingMeant(name: string, path: readonly string[]): string[] | undefined {
+  const here = meant(name, keysAt(path))
+  if (here !== undefined) return [...path, here]
+  if (path.length > 0) return undefined
+  return closest(pathsCalled(name), []) ?? settingLike(name, [])
+}
+
 /** Where the setting at `found` is written, as seen from `here`. */
 function placed(found: readonly string[], here: readonly string[], value: Raw | undefined): string {
   const isInside = here.length > 0 && here.every((step, index) => found[index] === step)

@@ -1,7 +1,7 @@
 /** Settings from environment variables: `MIIO2MQTT_<PATH>` holds a value, `MIIO2MQTT_<PATH>_FILE` names the file that does. */
 import {resolve} from 'node:path'
-import {suggestion} from './problems.ts'
-import {ANY, listSettings, type Setting} from './settings.ts'
+import {settingMeant} from './advice.ts'
+import {ANY, keysAt, listPaths, listSettings, type Setting, schemaAt} from './settings.ts'
 import type {Path, Raw, RawMapping} from './yaml.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -43,7 +43,7 @@ export function readOverrides(env: Environment, read: Raw | undefined, others: R
     const text = env[variable] ?? ''
     if (path && more.length === 0)
       overrides.push({variable, path, value: own.length > 0 ? {text} : {file: resolve(text)}})
-    else misspelled.push({variable, message: path ? ambiguous([path, ...more]) : unknown(variable)})
+    else misspelled.push({variable, message: path ? ambiguous([path, ...more]) : unknown(variable, read)})
   }
   return {overrides, misspelled: [...misspelled, ...twice(overrides)]}
 }
@@ -79,7 +79,11 @@ function settingsByVariable(read: Raw | undefined): (variable: string) => string
 }
 
 function singleValues(): Setting[] {
-  return listSettings().filter(({schema}) => [schema.type].flat().some((type) => type !== 'array'))
+  return listSettings().filter(hasOneValue)
+}
+
+function hasOneValue({schema}: Setting): boolean {
+  return [schema.type].flat().some((type) => type !== 'array')
 }
 
 /** The setting as that of one plug or group. @param names those in use, by section and by how they look in capitals */
@@ -108,10 +112,47 @@ function snake(name: string): string {
   return name.toUpperCase().replace(/[^A-Z0-9]+/g, '_')
 }
 
-function unknown(variable: string): string {
-  const fixed = singleValues().filter(({path}) => !path.includes(ANY))
-  const known = fixed.map(({path}) => variableOf(path))
-  return `expected the name of a setting that has one value${suggestion(variable, known)}`
+function unknown(variable: string, read: Raw | undefined): string {
+  const name = variable.endsWith(FILE_SUFFIX) ? variable.slice(0, -FILE_SUFFIX.length) : variable
+  const meant = mappingsIn(read, name).flatMap((path) => meantIn(path, name))[0]
+  const hint = meant === undefined ? ofNobody(name) : `, did you mean "${variableOf(meant)}"?`
+  return `expected the name of a setting that has one value${hint}`
+}
+
+/** The mappings whose variables begin as `variable` does, the innermost first. */
+function mappingsIn(read: Raw | undefined, variable: string): string[][] {
+  const sections = listPaths().filter((path) => keysAt(path).some((key) => key !== ANY))
+  const ofNames = ['devices', 'groups'].flatMap((section) =>
+    namesIn(read, section)
+      .filter((name) => variable.startsWith(`${variableOf([section, name])}_`))
+      .flatMap((name) => [
+        [section, name],
+        ...sections
+          .filter((path) => path[0] === section && path.length > 2)
+          .map((path) => path.with(1, name)),
+      ]),
+  )
+  return [[], ...sections.filter((path) => !path.includes(ANY)), ...ofNames]
+    .filter((path) => variable.startsWith(path.length > 0 ? `${variableOf(path)}_` : PREFIX))
+    .toSorted((a, b) => b.length - a.length)
+}
+
+/** The setting, of those with one value, that the end of `variable` was meant for in the mapping at `path`, if any. */
+function meantIn(path: string[], variable: string): string[][] {
+  const rest = variable.slice((path.length > 0 ? `${variableOf(path)}_` : PREFIX).length).toLowerCase()
+  const found = settingMeant(rest, path)
+  if (found === undefined) return []
+  const around = path.length > 1 ? found.with(1, path[1] ?? '') : found
+  const [inside] = listSettings(schemaAt(found), around)
+  return inside && hasOneValue(inside) && !inside.path.includes(ANY) ? [inside.path] : []
+}
+
+/** What to say of a setting of a plug or group that is not in the file. */
+function ofNobody(variable: string): string {
+  const section = ['devices', 'groups'].find((each) => variable.startsWith(`${variableOf([each])}_`))
+  return section === undefined
+    ? ''
+    : `: it has none of the names under \`${section}\` in the file, written in capitals and with "_"`
 }
 
 function ambiguous(paths: string[][]): string {

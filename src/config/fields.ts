@@ -9,7 +9,7 @@ import {LONGEST_TIMER_MS} from '../clock.ts'
 import {Secret} from '../secret.ts'
 import {isOfOneDevice} from './hosts.ts'
 import {isText, mqttSecretProblem, mqttTextProblem, topicProblem} from './names.ts'
-import {kindOf, quoted} from './problems.ts'
+import {kindOf, quoted, suggestion} from './problems.ts'
 import {isPem} from './tls.ts'
 import {brokerUrlProblem, readBrokerUrl} from './url.ts'
 
@@ -134,10 +134,12 @@ export function flag() {
 }
 
 export function oneOf<const T extends readonly (string | number)[]>(...values: T) {
+  const words = values.filter((value) => typeof value === 'string')
   const read = (written: string): T[number] | undefined => values.find((value) => String(value) === written)
   return scalar({
     expected: values.join(', ').replace(/, ([^,]*)$/, ' or $1'),
     read,
+    got: (written) => quoted(written) + suggestion(written, words),
     keywords: {type: typeof values[0] === 'number' ? 'integer' : 'string', enum: values},
   })
 }

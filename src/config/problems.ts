@@ -139,6 +139,7 @@ const ELSEWHERE = new Map([
   ['host', ['url']],
   ['server', ['url']],
   ['broker', ['url']],
+  ['warning', ['warn']],
   ['port', ['url']],
 ])
 

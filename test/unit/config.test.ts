@@ -732,7 +732,7 @@ describe('the environment', () => {
     const found = problems(`mqtt: {url: [mqtt://a]}\n${DESK}`, env)
     expect(found.join('\n')).not.toContain('secret')
     expect(found.map((line) => line.replace(/, got .*/, '')).sort()).toEqual([
-      'environment MIIO2MQTT_DEVICES_HALL_HOST: expected the name of a setting that has one value',
+      'environment MIIO2MQTT_DEVICES_HALL_HOST: expected the name of a setting that has one value: it has none of the names under `devices` in the file, written in capitals and with "_"',
       'environment MIIO2MQTT_LOG_LEVEL_FILE log.level: cannot read /none: there is no such file',
       'environment MIIO2MQTT_LOG_LEVEL_FILE: expected this or MIIO2MQTT_LOG_LEVEL',
       'environment MIIO2MQTT_MQTT_CA_FILE mqtt.ca: cannot read /none: there is no such file',

@@ -108,3 +108,45 @@ describe('what stands after a tag', () => {
     )
   })
 })
+
+describe('a variable that is no setting', () => {
+  const file = {devices: {desk}, groups: {all: {members: ['desk']}}}
+
+  it.each([
+    ['MQTT_USER', 'MQTT_USERNAME'],
+    ['MQTT_USER_FILE', 'MQTT_USERNAME'],
+    ['MQTT_HOST', 'MQTT_URL'],
+    ['MQTT', 'MQTT_URL'],
+    ['USER', 'MQTT_USERNAME'],
+    ['PASSWORD', 'MQTT_PASSWORD'],
+    ['BROKER', 'MQTT_URL'],
+    ['LOGLEVEL', 'LOG_LEVEL'],
+    ['SCAN_INTERVAL', 'POLL_INTERVAL'],
+    ['DEVICES_DESK_IP', 'DEVICES_DESK_HOST'],
+    ['DEVICES_DESK_TOKN_FILE', 'DEVICES_DESK_TOKEN'],
+    ['DEVICES_DESK_POLL', 'DEVICES_DESK_POLL_INTERVAL'],
+    ['DEVICES_DESK_POLL_INTERVALL', 'DEVICES_DESK_POLL_INTERVAL'],
+    ['GROUPS_ALL_ROOM', 'GROUPS_ALL_AREA'],
+  ])('says which one was meant: %s', (variable, meant) => {
+    expect(outcome(file, {[`MIIO2MQTT_${variable}`]: 'x'})).toBe(
+      `environment MIIO2MQTT_${variable}: expected the name of a setting that has one value, did you mean "MIIO2MQTT_${meant}"?`,
+    )
+  })
+
+  it.each(['DEVICES_LAMP_HOST', 'GROUPS_EVENING_AREA'])(
+    'is of a name that is not in the file: %s',
+    (variable) => {
+      expect(outcome(file, {[`MIIO2MQTT_${variable}`]: 'x'})).toMatch(
+        /: it has none of the names under `(devices|groups)` in the file/,
+      )
+    },
+  )
+
+  it.each(['FOO', 'DEVICES', 'NETWORK_BROADCAST'])('is like none: %s', (variable) => {
+    expect(outcome(file, {[`MIIO2MQTT_${variable}`]: 'x'})).toMatch(/ that has one value$/)
+  })
+
+  it('has a word that is nearly one', () => {
+    expect(outcome(file, {MIIO2MQTT_LOG_LEVEL: 'Debug'})).toContain('did you mean "debug"?')
+  })
+})
