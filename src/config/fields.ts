@@ -184,7 +184,14 @@ export function modelId() {
 
 /** As `miio2mqtt models` lists them. Which of them a plug has depends on its model, which may not be known yet. */
 export function property() {
-  return pattern('the name of a property such as power', /^[a-z][a-z0-9_]*$/)
+  const allowed = /^[a-z][a-z0-9_]*$/
+  const read = (written: string) => (allowed.test(written) ? written : undefined)
+  const got = (written: string) => {
+    const small = written.toLowerCase().replaceAll(/[- ]/g, '_')
+    return `${quoted(written)}${read(small) === undefined ? '' : suggestion(written, [small])}`
+  }
+  const keywords = {type: 'string', pattern: allowed.source}
+  return scalar({expected: 'the name of a property such as power', read, got, keywords})
 }
 
 /** As Home Assistant names them. */

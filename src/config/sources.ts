@@ -77,7 +77,10 @@ export class Sources {
     try {
       return this.#readFile(path).replace(/\r?\n$/, '')
     } catch (error) {
-      throw new Unresolved(`cannot read ${isShown ? path : 'the file that is named here'}: ${reason(error)}`)
+      const home = path.includes('/~') ? '; "~" is taken as it stands: write the whole path' : ''
+      throw new Unresolved(
+        `cannot read ${isShown ? path : 'the file that is named here'}: ${reason(error)}${home}`,
+      )
     }
   }
 

@@ -3,9 +3,11 @@
  * always there hides the one that matters. Text that YAML changed is the business of texts.ts.
  */
 
+import {adjust} from '../device/adjust.ts'
+import type {Model} from '../models/model.ts'
 import {isPublic} from './hosts.ts'
-import type {Message, Place} from './problems.ts'
-import type {Config} from './schema.ts'
+import {type Message, type Place, quoted, suggestion} from './problems.ts'
+import type {Config, DeviceConfig} from './schema.ts'
 import type {Path} from './yaml.ts'
 
 /** A warning as it was found. */
@@ -26,6 +28,7 @@ const RULES: readonly Rule[] = [
   sharedTokens,
   publicPlugs,
   unsearchedPlugs,
+  models,
   brokers,
   unusedTls,
 ]
@@ -102,6 +105,52 @@ function unsearchedPlugs({devices, network}: Config): Caution[] {
   return Object.entries(devices)
     .filter(([, {host, disabled}]) => host === undefined && !disabled)
     .map(([name]) => ({code: 'not_searched', path: ['devices', name], message}))
+}
+
+/** A model that is not named is asked from the plug: what fits it shows in the log then. */
+function models({devices, catalogue}: Config): Caution[] {
+  return Object.entries(devices).flatMap(([name, plug]) => {
+    if (plug.model === undefined) return []
+    const {model} = plug
+    const found = catalogue.find(model)
+    const path = ['devices', name]
+    if (found) return withoutEffect(plug, found).map((each) => ({...each, path: [...path, ...each.path]}))
+    const message = () =>
+      `expected a model that \`miio2mqtt models\` lists, got ${quoted(model)}${suggestion(model, catalogue.ids)}`
+    return [{code: 'unknown_model', path: [...path, 'model'], message}]
+  })
+}
+
+/** What is said of properties that the model has not, or that cannot be said of them. */
+function withoutEffect(
+  {filtered = [], properties = {}, homeassistant}: DeviceConfig,
+  model: Model,
+): Caution[] {
+  const {entities = {}} = homeassistant ?? {}
+  const known = Object.keys(model.properties)
+  const named: [string, Path][] = [
+    ...filtered.map((name, index): [string, Path] => [name, ['filtered', index]]),
+    ...Object.keys(properties).map((name): [string, Path] => [name, ['properties', name]]),
+    ...Object.keys(entities).map((name): [string, Path] => [name, ['homeassistant', 'entities', name]]),
+  ]
+  const unknown = named
+    .filter(([name]) => !known.includes(name))
+    .map(([name, path]) => ({
+      code: 'unknown_property',
+      path,
+      message: () =>
+        `without effect: expected a property of ${model.name}, got ${quoted(name)}${suggestion(name, known) || `; it has ${known.join(', ')}`}`,
+    }))
+  const impossible = Object.entries(properties)
+    .filter(([name]) => known.includes(name))
+    .flatMap(([name, override]) =>
+      adjust(model, {[name]: override}).problems.map((problem) => ({
+        code: 'unused_property',
+        path: ['properties', name],
+        message: `without effect: ${problem.slice(name.length + 2)}`,
+      })),
+    )
+  return [...unknown, ...impossible]
 }
 
 /** Brokers for trying, without a login: whatever is published there, all the world can read and send. */

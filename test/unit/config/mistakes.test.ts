@@ -745,6 +745,24 @@ MAC: 28:6C:07:00:00:01
     'config.yaml:4:3 mqtt.certificate: unknown key, did you mean "cert"?',
   ],
   [
+    'a property in capitals',
+    `devices:
+  desk:
+    host: 192.168.1.40
+    token: 00112233445566778899aabbccddeeff
+    filtered: [LED]
+`,
+    'config.yaml:5:16 devices.desk.filtered.0: expected the name of a property such as power, got "LED", did you mean "led"?',
+  ],
+  [
+    'a path from the own folder',
+    `mqtt:
+  username: plugs
+  password: !file ~/pw
+`,
+    'config.yaml:3:3 mqtt.password: cannot read ~/pw: there is no such file; "~" is taken as it stands: write the whole path',
+  ],
+  [
     'two documents',
     `mqtt: {}
 ---

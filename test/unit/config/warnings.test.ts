@@ -118,6 +118,33 @@ describe('A valid configuration is warned of', () => {
   })
 
   it.each([
+    ['chuangmi.plug.v33', ', did you mean "chuangmi.plug.v3"?'],
+    ['roborock.vacuum.s5', 'got "roborock.vacuum.s5"'],
+  ])('when nobody has described the model of a plug: %s', (model, words) => {
+    const text = `devices: {desk: {host: h, token: ${TOKEN}, model: ${model}}}`
+    expect(codes(text)).toEqual(['unknown_model devices.desk.model'])
+    expect(warnings(text)[0]).toContain(words)
+  })
+
+  it.each([
+    ['filtered: [rsi, rssi]', 'unknown_property devices.desk.filtered.0', 'got "rsi", did you mean "rssi"?'],
+    ['filtered: [foo]', 'unknown_property devices.desk.filtered.0', 'got "foo"; it has state, '],
+    ['properties: {powr: {scale: 2}}', 'unknown_property devices.desk.properties.powr', 'without effect'],
+    ['properties: {state: {scale: 2}}', 'unused_property devices.desk.properties.state', 'it is no number'],
+    ['properties: {rssi: {scale: 2}}', 'unused_property devices.desk.properties.rssi', 'without effect'],
+    [
+      'homeassistant: {entities: {switch: {name: x}}}',
+      'unknown_property devices.desk.homeassistant.entities.switch',
+      'got "switch"',
+    ],
+  ])('when the model of a plug has no such property: %s', (more, expected, words) => {
+    const text = `devices: {desk: {host: h, token: ${TOKEN}, model: chuangmi.plug.m1, ${more}}}`
+    expect(codes(text)).toEqual([expected])
+    expect(warnings(text)[0]).toContain(words)
+    expect(codes(text.replace('model: chuangmi.plug.m1, ', ''))).toEqual([])
+  })
+
+  it.each([
     ['url: mqtt://8.8.8.8', 'not_encrypted mqtt.url', /8\.8\.8\.8 is on the internet.*use mqtts:/],
     ['url: ws://8.8.8.8', 'not_encrypted mqtt.url', /use wss:/],
     ['url: "mqtt://[2001:db8::1]"', 'not_encrypted mqtt.url', /2001:db8::1 is on the internet/],
