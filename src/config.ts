@@ -412,11 +412,12 @@ class Parsing {
     return childOf(around, key) === '' && SECRETS.some((each) => childOf(around, each) !== undefined)
   }
 
-  /** Whether a setting is missing only because its key is written in another way. */
+  /** Whether a setting is missing only because its key is written in another way, or a problem of what is around it was said. */
   #isMisspelled(path: Path): boolean {
     const [around, key] = [this.#valueAt(path.slice(0, -1)), path.at(-1)]
     if (around === undefined || !isMapping(around) || typeof key !== 'string' || Object.hasOwn(around, key))
       return false
+    if (this.#isGap(path.slice(0, -1))) return true
     if (path.length === 3 && path[0] === 'devices' && isEmptyMapping(around) && this.#areSettingsOutside)
       return true
     const known = keysAt(path.slice(0, -1))

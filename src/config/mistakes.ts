@@ -24,6 +24,7 @@ type Complaint = Document.Parsed['errors'][number] | Document.Parsed['warnings']
 const HARMLESS = new Set(['TAG_RESOLVE_FAILED', 'BAD_COLLECTION_TYPE'])
 
 export const NO_ANCHOR = 'no anchor of this name before; text that starts with "*" needs quotes'
+export const UNKNOWN_TAG = `unknown tag, expected ${TAGS.join(', ')}; text that starts with "!" needs quotes`
 const UNCLOSED_QUOTE = 'a quote that begins here is never closed'
 const NOT_QUOTES = '“ and ” are not quotes in YAML: use " or \''
 const AFTER_QUOTE =
@@ -44,7 +45,7 @@ const WORDS = new Map([
   ['BLOCK_AS_IMPLICIT_KEY', 'text with ": " in it needs quotes'],
   ['MISSING_CHAR', 'expected "name: value", with a space after the colon'],
   ['MULTIPLE_DOCS', 'expected one document: take out the line "---"'],
-  ['TAG_RESOLVE_FAILED', `unknown tag, expected ${TAGS.join(', ')}; text that starts with "!" needs quotes`],
+  ['TAG_RESOLVE_FAILED', UNKNOWN_TAG],
   ['BAD_COLLECTION_TYPE', `a tag stands before a single value only`],
   ['BAD_ALIAS', NO_ANCHOR],
   ['BAD_SCALAR_START', 'text that starts like this needs quotes'],
@@ -61,7 +62,9 @@ const MOST_EXPLAINED = 20
 
 /** Everything that the parser did not like, once: what it stumbles over because of an earlier mistake is left out. */
 export function mistakesIn(document: Document.Parsed, text: string): Mistake[] {
-  const complaints: Complaint[] = [...document.errors, ...document.warnings]
+  const all: Complaint[] = [...document.errors, ...document.warnings]
+  // The reader says with its path what it comes to.
+  const complaints = isReadable(document) ? all.filter((each) => !isUnknownTag(each)) : all
   if (complaints.length === 0) return []
   complaints.sort((a, b) => a.pos[0] - b.pos[0])
   const [first, ...others] = complaints
@@ -73,6 +76,10 @@ export function mistakesIn(document: Document.Parsed, text: string): Mistake[] {
     message: WORDS.get(code) ?? message,
   }))
   return [...explainedOnce(own.slice(0, MOST_EXPLAINED), document, new Lines(text)), ...unexplained]
+}
+
+function isUnknownTag({code, message}: Complaint): boolean {
+  return code === 'TAG_RESOLVE_FAILED' && message.startsWith('Unresolved tag')
 }
 
 /** Whether a complaint only says that the parser has lost its way before. */

@@ -16,7 +16,7 @@ import {
   type YAMLMap,
 } from 'yaml'
 import {tooDeepAt} from './depth.ts'
-import {isReadable, mistakesIn, NO_ANCHOR, slipIn} from './mistakes.ts'
+import {isReadable, mistakesIn, NO_ANCHOR, slipIn, UNKNOWN_TAG} from './mistakes.ts'
 import type {Place, Problem} from './problems.ts'
 import {TAGS, type Tag} from './tags.ts'
 
@@ -114,6 +114,13 @@ export function readYaml(yaml: YamlFile, options: ReadOptions): Raw | undefined 
 
 const ENDLESS = 'expected a file of finite size: this alias contains itself'
 
+/** Ours, those of plain YAML (YAML 1.2 §10.1), and "!" alone, which `slipIn` knows. */
+const KNOWN_TAGS: ReadonlySet<string> = new Set([
+  ...TAGS,
+  ...['str', 'map', 'seq'].map((name) => `tag:yaml.org,2002:${name}`),
+  '!',
+])
+
 class Reader {
   readonly #yaml: YamlFile
   readonly #options: ReadOptions
@@ -132,6 +139,10 @@ class Reader {
   read(node: Node | null, path: Path): Raw | undefined {
     if (this.#aliases > 0 && ++this.#repeated > MOST_REPEATED) return this.#endless(path)
     if (isAlias(node)) return this.#alias(node, path)
+    if (node?.tag !== undefined && !KNOWN_TAGS.has(node.tag)) {
+      this.#options.report(path, UNKNOWN_TAG)
+      return ''
+    }
     if (isScalar(node)) return this.#scalar(node, path)
     return isCollection(node) ? this.#collection(node, path) : undefined
   }
@@ -216,6 +227,7 @@ class Reader {
     if (isSeq(node)) return node.items.flatMap((item) => this.#merged(asNode(item), path))
     const value = this.read(node, path)
     if (typeof value === 'object' && !Array.isArray(value)) return [value]
+    if (isAlias(node) && !this.#anchored.has(node)) return []
     this.#options.report(path, 'expected a mapping after "<<"')
     return []
   }

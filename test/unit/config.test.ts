@@ -272,7 +272,10 @@ describe('how a plug is shown', () => {
       'filtered: led',
       'filtered: expected a list of names of properties, got a single value: write it as `filtered: [led]`',
     ],
-    ['filtered: [LED]', 'filtered.0: expected the name of a property such as power, got "LED"'],
+    [
+      'filtered: [LED]',
+      'filtered.0: expected the name of a property such as power, got "LED", did you mean "led"?',
+    ],
     ['qos: 2', 'qos: expected 0 or 1, got "2"'],
     [
       'homeassistant: false',

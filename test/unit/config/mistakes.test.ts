@@ -219,7 +219,7 @@ groups:
   username: plugs
   password: !home
 `,
-    'config.yaml:3:13: unknown tag, expected !env, !file, !secret; text that starts with "!" needs quotes',
+    'config.yaml:3:3 mqtt.password: unknown tag, expected !env, !file, !secret; text that starts with "!" needs quotes',
   ],
   [
     'a password that begins with a bracket',
@@ -761,6 +761,34 @@ MAC: 28:6C:07:00:00:01
   password: !file ~/pw
 `,
     'config.yaml:3:3 mqtt.password: cannot read ~/pw: there is no such file; "~" is taken as it stands: write the whole path',
+  ],
+  [
+    'a tag of another program before a section',
+    'devices: !include plugs.yaml\n',
+    'config.yaml:1:1 devices: unknown tag, expected !env, !file, !secret; text that starts with "!" needs quotes',
+  ],
+  [
+    'a tag of another program before a plug',
+    'devices:\n  desk: !include desk.yaml\n',
+    'config.yaml:2:3 devices.desk: unknown tag, expected !env, !file, !secret; text that starts with "!" needs quotes',
+  ],
+  [
+    'a tag of another program before a value',
+    `devices:
+  desk:
+    host: 192.168.1.40
+    token: !lambda 'x'
+`,
+    'config.yaml:4:5 devices.desk.token: unknown tag, expected !env, !file, !secret; text that starts with "!" needs quotes',
+  ],
+  [
+    'an anchor that there is not',
+    `devices:
+  desk:
+    <<: *usual
+    host: 192.168.1.40
+`,
+    'config.yaml:2:3 devices.desk: no anchor of this name before; text that starts with "*" needs quotes',
   ],
   [
     'two documents',
