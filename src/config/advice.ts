@@ -80,6 +80,7 @@ export function meantHere(key: string, path: Path): string | undefined {
 
 /** What to do about `key`, which is unknown in the mapping at `path`. */
 export function keyAdvice(key: string, path: Path, value: Raw | undefined): string {
+  if (key.startsWith('//')) return ': "//" begins no comment: use "#"'
   const known = keysAt(path)
   if (known.includes(word(key))) return `, did you mean "${word(key)}"?`
   if (translated(key, known) !== undefined) return suggestion(key, known)

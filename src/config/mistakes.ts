@@ -4,6 +4,7 @@ import {
   isCollection,
   isNode,
   isPair,
+  isScalar,
   type Scalar,
   visit,
   type YAMLMap,
@@ -118,6 +119,8 @@ function explained(complaint: Complaint, document: Document.Parsed, lines: Lines
   const {code, message, pos} = complaint
   const [offset] = pos
   const at = lines.at(offset)
+  const stray = strayIn(at, lines)
+  if (stray) return stray
   const commented = commentedName(at, lines)
   if (commented !== undefined) return {offset: commented, message: COMMENTED_NAME}
   switch (code) {
@@ -134,6 +137,48 @@ function explained(complaint: Complaint, document: Document.Parsed, lines: Lines
     default:
       return {offset, message: WORDS.get(code) ?? message}
   }
+}
+
+const OTHER_SPACE =
+  'a space of another kind, or a character that is not seen, at the beginning of the line: use plain spaces'
+
+/** Lines that are no YAML, and what to say of them. The parser stumbles there, or in the line below. */
+const STRAY: readonly [looks: RegExp, message: string][] = [
+  [/^ *(?! )[\p{Zs}\p{Cf}]/u, OTHER_SPACE],
+  [
+    /(?<=^\s*[\w-]+:)(?! )[\p{Zs}\p{Cf}]/u,
+    'a space of another kind, or a character that is not seen, after the colon: use a plain space',
+  ],
+  [
+    /^(?:<{7}|\|{7}|={7}|>{7})(?: |$)/,
+    'a conflict that git left: keep one of the two sides, and no line of marks',
+  ],
+  [/^\s*(?:```|~~~|\$ |<\/?[a-z]+>)/, 'this line belongs to the page that it was copied from: take it out'],
+  [/(?<=^\s*[[{]?\s*)\/\//, '"//" begins no comment: use "#"'],
+]
+
+function strayIn(at: number, lines: Lines): Mistake | undefined {
+  for (const line of [at, lines.before(at)]) {
+    const text = line === undefined ? '' : lines.text(line).slice(0, LONGEST_NAMED)
+    for (const [looks, message] of STRAY) {
+      const found = looks.exec(text)
+      if (line !== undefined && found) return {offset: lines.start(line) + found.index, message}
+    }
+  }
+  return undefined
+}
+
+/** Keys that begin with a space of another kind: their lines belong elsewhere, and so does all that follows. */
+export function oddIndentation(document: Document.Parsed, text: string): Mistake[] {
+  if (!/^ *(?! )[\p{Zs}\p{Cf}]/mu.test(text)) return []
+  const found: Mistake[] = []
+  visit(document, {
+    Pair: (_, {key}) => {
+      if (isScalar(key) && key.type === 'PLAIN' && key.range && /^[\p{Zs}\p{Cf}]/u.test(key.source ?? ''))
+        found.push({offset: text.lastIndexOf('\n', key.range[0] - 1) + 1, message: OTHER_SPACE})
+    },
+  })
+  return found
 }
 
 /** Characters of a line that begins with a name; on longer ones no pattern is tried. */

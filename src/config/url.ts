@@ -70,6 +70,7 @@ function portProblem(written: string): string | undefined {
   const [, host, port] =
     /^(\[[^\]]*\]|[^:]*)(?::(.*))?$/s.exec(authority.slice(authority.lastIndexOf('@') + 1)) ?? []
   if (host === '') return 'one without a host'
+  if (/\s/.test(authority)) return 'one with a space in it'
   if (port === undefined) return undefined
   return /^\d+$/.test(port) ? 'one whose port is above 65535' : 'one whose port is no number'
 }

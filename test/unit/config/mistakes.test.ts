@@ -791,6 +791,71 @@ MAC: 28:6C:07:00:00:01
     'config.yaml:2:3 devices.desk: no anchor of this name before; text that starts with "*" needs quotes',
   ],
   [
+    'a space in an address',
+    'mqtt:\n  url: mqtt://localhost :1883\n',
+    'config.yaml:2:3 mqtt.url: expected an address mqtt://, mqtts://, ws:// or wss://, got one with a space in it',
+  ],
+  [
+    'a line that spaces of another kind indent',
+    'devices:\n  desk:\n\u00a0\u00a0\u00a0\u00a0host: h\n    token: 00112233445566778899aabbccddeeff\n',
+    'config.yaml:3:1: a space of another kind, or a character that is not seen, at the beginning of the line: use plain spaces',
+  ],
+  [
+    'lines that spaces of another kind indent',
+    'devices:\n  desk:\n\u00a0\u00a0\u00a0\u00a0host: h\n\u00a0\u00a0\u00a0\u00a0token: 00112233445566778899aabbccddeeff\n',
+    'config.yaml:3:1: a space of another kind, or a character that is not seen, at the beginning of the line: use plain spaces',
+    'config.yaml:4:1: a space of another kind, or a character that is not seen, at the beginning of the line: use plain spaces',
+  ],
+  [
+    'a line of spaces of another kind',
+    'devices:\n  desk:\n    host: h\n    token: 00112233445566778899aabbccddeeff\n\u00a0\u00a0\n',
+    'config.yaml:5:1: a space of another kind, or a character that is not seen, at the beginning of the line: use plain spaces',
+  ],
+  [
+    'a space of another kind after a colon',
+    'devices:\n  desk:\n    host:\u00a0h\n    token: 00112233445566778899aabbccddeeff\n',
+    'config.yaml:3:10: a space of another kind, or a character that is not seen, after the colon: use a plain space',
+  ],
+  [
+    'the comments of another language',
+    '// mine\ndevices: {}\n',
+    'config.yaml:1:1: "//" begins no comment: use "#"',
+  ],
+  [
+    'the comments of another language in a section',
+    'mqtt:\n  // mine\n  url: mqtt://localhost\n',
+    'config.yaml:2:3: "//" begins no comment: use "#"',
+  ],
+  [
+    'the comments of another language in JSON',
+    '{ // mine\n  "devices": {}}\n',
+    'config.yaml:1:3 // mine "devices": unknown key: "//" begins no comment: use "#"',
+  ],
+  [
+    'the frame of a page',
+    '```yaml\ndevices: {}\n```\n',
+    'config.yaml:1:1: this line belongs to the page that it was copied from: take it out',
+    'config.yaml:3:1: this line belongs to the page that it was copied from: take it out',
+  ],
+  [
+    'the tags of a page',
+    '<pre>\ndevices: {}\n</pre>\n',
+    'config.yaml:1:1: this line belongs to the page that it was copied from: take it out',
+    'config.yaml:3:1: this line belongs to the page that it was copied from: take it out',
+  ],
+  [
+    'the command of a page',
+    '$ cat config.yaml\ndevices: {}\n',
+    'config.yaml:1:1: this line belongs to the page that it was copied from: take it out',
+  ],
+  [
+    'a conflict of git',
+    'mqtt:\n<<<<<<< HEAD\n  url: mqtt://a\n=======\n  url: mqtt://b\n>>>>>>> x\n',
+    'config.yaml:2:1: a conflict that git left: keep one of the two sides, and no line of marks',
+    'config.yaml:4:1: a conflict that git left: keep one of the two sides, and no line of marks',
+    'config.yaml:6:1: a conflict that git left: keep one of the two sides, and no line of marks',
+  ],
+  [
     'two documents',
     `mqtt: {}
 ---
