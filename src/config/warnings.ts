@@ -27,6 +27,8 @@ const RULES: readonly Rule[] = [
   exampleTokens,
   sharedTokens,
   publicPlugs,
+  oddHosts,
+  baseTopic,
   unsearchedPlugs,
   models,
   brokers,
@@ -96,6 +98,52 @@ function publicPlugs({devices}: Config): Caution[] {
     const message = `expected an address of a private network such as 192.168.1.40, got ${host}, which is on the internet`
     return [{code: 'public_plug', path: ['devices', name, 'host'], message}]
   })
+}
+
+/** Addresses that are seldom those of a plug, and what is likelier. */
+const ODD_HOSTS: readonly [looks: RegExp, message: string][] = [
+  [
+    /^192\.168\.\d+\.(?:0|255)$/,
+    'expected the address of one plug, got what is that of the whole network in most homes',
+  ],
+  [
+    /^169\.254\./,
+    'expected the address that the router gave the plug, got one that devices give themselves while they have none',
+  ],
+  [/^(?:\d{1,3}\.){3}\d{1,3}\.[a-z]/i, 'expected an address or a name, got an address with a name behind it'],
+]
+
+function oddHosts({devices}: Config): Caution[] {
+  return Object.entries(devices).flatMap(([name, {host = ''}]) =>
+    ODD_HOSTS.filter(([looks]) => looks.test(host)).map(([, message]) => ({
+      code: 'odd_host',
+      path: ['devices', name, 'host'],
+      message,
+    })),
+  )
+}
+
+/** What other programs call their own topics. */
+const BASES_OF_OTHERS = new Set([
+  'zigbee2mqtt',
+  'tasmota',
+  'shellies',
+  'esphome',
+  'frigate',
+  'zwave',
+  'valetudo',
+])
+
+function baseTopic({mqtt: {base_topic}, homeassistant: {enabled, discovery_prefix}}: Config): Caution[] {
+  const isShared = enabled && base_topic === discovery_prefix
+  if (!isShared && !BASES_OF_OTHERS.has(base_topic)) return []
+  const owner = isShared ? 'where Home Assistant looks for announcements' : 'that of another program'
+  const isPrefix = isShared && base_topic === 'miio2mqtt'
+  const path = isPrefix ? ['homeassistant', 'discovery_prefix'] : ['mqtt', 'base_topic']
+  const message = isPrefix
+    ? 'expected that of Home Assistant, such as homeassistant, got where all topics of the bridge begin (mqtt.base_topic)'
+    : `expected a topic of its own, such as miio2mqtt, got ${quoted(base_topic)}, which is ${owner}`
+  return [{code: 'shared_topic', path, message}]
 }
 
 function unsearchedPlugs({devices, network}: Config): Caution[] {
@@ -169,9 +217,12 @@ const ENCRYPTED = new Set(['mqtts:', 'wss:'])
 
 /** The ports that brokers listen on where nobody says otherwise (IANA), and what is spoken there. */
 const PORTS = new Map([
-  ['1883', 'mqtt:'],
-  ['8883', 'mqtts:'],
+  ['1883', ['mqtt:']],
+  ['8883', ['mqtts:']],
+  ['9001', ['ws:', 'wss:']],
 ])
+/** Of the pages of Home Assistant. */
+const NO_BROKER = '8123'
 
 function brokers({mqtt}: Config): Caution[] {
   return mqtt.url.flatMap((written, index) => {
@@ -183,8 +234,12 @@ function brokers({mqtt}: Config): Caution[] {
       const message = `everybody can read and switch the plugs at ${address}, which is open to all the world: use a broker of your own`
       return [{code: 'open_broker', path, message}]
     }
-    if (spoken !== undefined && spoken !== protocol) {
-      const message = `expected ${spoken}// for the port ${port}, got ${protocol}//, which brokers speak at another port`
+    if (port === NO_BROKER) {
+      const message = `the pages of Home Assistant are at the port ${port}: brokers listen at 1883 (mqtt://) or 8883 (mqtts://)`
+      return [{code: 'other_port', path, message}]
+    }
+    if (spoken !== undefined && !spoken.includes(protocol)) {
+      const message = `expected ${spoken[0]}// for the port ${port}, got ${protocol}//, which brokers speak at another port`
       return [{code: 'other_port', path, message}]
     }
     if (ENCRYPTED.has(protocol) || !isPublic(address)) return []

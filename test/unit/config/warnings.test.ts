@@ -110,6 +110,29 @@ describe('A valid configuration is warned of', () => {
     },
   )
 
+  it('when Home Assistant is to look at the topics of the bridge', () => {
+    const text = (enabled: boolean) =>
+      `homeassistant: {enabled: ${enabled}, discovery_prefix: miio2mqtt}\n${DESK}`
+    expect(codes(text(true))).toEqual(['shared_topic homeassistant.discovery_prefix'])
+    expect(codes(text(false))).toEqual([])
+  })
+
+  it.each(['192.168.1.0', '192.168.1.255', '169.254.1.1', '192.168.1.40.local'])(
+    'when the address of a plug is seldom one: %s',
+    (host) => {
+      expect(codes(`devices: {desk: {host: ${host}, token: ${TOKEN}}}`)).toEqual([
+        'odd_host devices.desk.host',
+      ])
+    },
+  )
+
+  it.each(['192.168.0.1', '192.168.255.4', '10.0.1.255', 'plug-1.local', '1.plug.lan'])(
+    'of nothing when the address of a plug may be one: %s',
+    (host) => {
+      expect(codes(`devices: {desk: {host: ${host}, token: ${TOKEN}}}`)).toEqual([])
+    },
+  )
+
   it('when nobody searches for a plug that has an id alone', () => {
     const plugs = `devices: {desk: {id: 1, token: ${TOKEN}}, lamp: {id: 2, host: 192.168.1.41, token: ${OTHER}}}`
     expect(codes(`network: {broadcast: []}\n${plugs}`)).toEqual(['not_searched devices.desk'])
@@ -154,6 +177,10 @@ describe('A valid configuration is warned of', () => {
     ['url: mqtt://Broker.HiveMQ.com:1883', 'open_broker mqtt.url', /use a broker of your own/],
     ['url: mqtt://broker.lan:8883', 'other_port mqtt.url', /expected mqtts:\/\/ for the port 8883/],
     ['url: mqtts://broker.lan:1883', 'other_port mqtt.url', /expected mqtt:\/\/ for the port 1883/],
+    ['url: mqtt://broker.lan:9001', 'other_port mqtt.url', /expected ws:\/\/ for the port 9001/],
+    ['url: mqtt://broker.lan:8123', 'other_port mqtt.url', /brokers listen at 1883/],
+    ['base_topic: zigbee2mqtt', 'shared_topic mqtt.base_topic', /that of another program/],
+    ['base_topic: homeassistant', 'shared_topic mqtt.base_topic', /where Home Assistant looks/],
     ['url: ws://broker.lan:1883', 'other_port mqtt.url', /got ws:/],
     ['ca: !file ca.pem', 'unused_tls mqtt.ca', /without effect: mqtt:\/\/ is not encrypted/],
     ['verify: false', 'unused_tls mqtt.verify', /begins with mqtts:/],
