@@ -45,7 +45,6 @@ const WORDS = new Map([
   ['MULTILINE_IMPLICIT_KEY', 'expected "name: value", with a space after the colon'],
   ['BLOCK_AS_IMPLICIT_KEY', 'text with ": " in it needs quotes'],
   ['MISSING_CHAR', 'expected "name: value", with a space after the colon'],
-  ['MULTIPLE_DOCS', 'expected one document: take out the line "---"'],
   ['TAG_RESOLVE_FAILED', UNKNOWN_TAG],
   ['BAD_COLLECTION_TYPE', `a tag stands before a single value only`],
   ['BAD_ALIAS', NO_ANCHOR],
@@ -60,6 +59,17 @@ const WORDS = new Map([
 
 /** Nobody reads more, and each is looked for in the whole file. */
 const MOST_EXPLAINED = 20
+
+const CR_ALONE =
+  'expected line breaks of Unix or Windows, got those of old Macs (CR alone): save the file with others'
+const NOT_UTF8 = 'expected UTF-8 text, got NUL characters, as in UTF-16: save the file as UTF-8'
+
+/** What makes another text of the whole file, and so the only thing to be said of it. */
+export function wrongThroughout(document: Document.Parsed, text: string): Mistake[] {
+  if (/^.?\0/s.test(text)) return [{offset: 0, message: NOT_UTF8}]
+  if (/\r./s.test(text) && !text.includes('\n')) return [{offset: 0, message: CR_ALONE}]
+  return isReadable(document) ? oddIndentation(document, text) : []
+}
 
 /** Everything that the parser did not like, once: what it stumbles over because of an earlier mistake is left out. */
 export function mistakesIn(document: Document.Parsed, text: string): Mistake[] {
@@ -134,10 +144,15 @@ function explained(complaint: Complaint, document: Document.Parsed, lines: Lines
       return missing(complaint, document, lines)
     case 'UNEXPECTED_TOKEN':
       return unexpected(complaint, at, lines)
+    case 'MULTIPLE_DOCS':
+      return {offset, message: /^\.\.\./m.test(lines.slice(0, offset)) ? ENDED : ONE_DOCUMENT}
     default:
       return {offset, message: WORDS.get(code) ?? message}
   }
 }
+
+const ONE_DOCUMENT = 'expected one document: take out the line "---"'
+const ENDED = 'a line "..." above ends the document: take it out'
 
 const OTHER_SPACE =
   'a space of another kind, or a character that is not seen, at the beginning of the line: use plain spaces'
@@ -169,7 +184,7 @@ function strayIn(at: number, lines: Lines): Mistake | undefined {
 }
 
 /** Keys that begin with a space of another kind: their lines belong elsewhere, and so does all that follows. */
-export function oddIndentation(document: Document.Parsed, text: string): Mistake[] {
+function oddIndentation(document: Document.Parsed, text: string): Mistake[] {
   if (!/^ *(?! )[\p{Zs}\p{Cf}]/mu.test(text)) return []
   const found: Mistake[] = []
   visit(document, {

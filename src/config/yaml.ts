@@ -15,8 +15,10 @@ import {
   visit,
   type YAMLMap,
 } from 'yaml'
+
 import {tooDeepAt} from './depth.ts'
-import {isReadable, mistakesIn, NO_ANCHOR, oddIndentation, slipIn, UNKNOWN_TAG} from './mistakes.ts'
+import {isReadable, mistakesIn, NO_ANCHOR, slipIn, UNKNOWN_TAG, wrongThroughout} from './mistakes.ts'
+
 import type {Place, Problem} from './problems.ts'
 import {TAGS, type Tag} from './tags.ts'
 
@@ -55,13 +57,13 @@ export function parseYaml(text: string, file: string): YamlFile {
     const {line, col} = lineCounter.linePos(offset)
     return {file, line: Math.max(1, line), column: Math.max(1, col)}
   }
-  const isDeep = tooDeep !== undefined
-  const odd = !isDeep && isReadable(document) ? oddIndentation(document, text) : []
-  const mistakes = isDeep ? [{offset: tooDeep, message: TOO_DEEP}] : [...mistakesIn(document, text), ...odd]
+  const throughout =
+    tooDeep === undefined ? wrongThroughout(document, text) : [{offset: tooDeep, message: TOO_DEEP}]
+  const mistakes = throughout.length > 0 ? throughout : mistakesIn(document, text)
   // The parser says of brackets within brackets that none of them is closed, each at the end of the file.
   const once = new Map(mistakes.map((mistake) => [`${mistake.offset} ${mistake.message}`, mistake]))
   const problems = [...once.values()].map(({offset, message}) => ({...place(offset), path: '', message}))
-  return {file, text, document, place, problems, readable: !isDeep && isReadable(document) && odd.length === 0}
+  return {file, text, document, place, problems, readable: isReadable(document) && throughout.length === 0}
 }
 
 /** Where values were written. */

@@ -856,6 +856,21 @@ MAC: 28:6C:07:00:00:01
     'config.yaml:6:1: a conflict that git left: keep one of the two sides, and no line of marks',
   ],
   [
+    'a document that ends early',
+    'mqtt: {}\n...\npoll: {}\n',
+    'config.yaml:3:1: a line "..." above ends the document: take it out',
+  ],
+  [
+    'line breaks of old Macs',
+    'mqtt:\r  url: mqtt://h\rpoll: {}\r',
+    'config.yaml:1:1: expected line breaks of Unix or Windows, got those of old Macs (CR alone): save the file with others',
+  ],
+  [
+    'a file in UTF-16',
+    'm\0q\0t\0t\0:\0\n\0',
+    'config.yaml:1:1: expected UTF-8 text, got NUL characters, as in UTF-16: save the file as UTF-8',
+  ],
+  [
     'two documents',
     `mqtt: {}
 ---
