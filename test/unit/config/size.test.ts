@@ -58,8 +58,14 @@ describe('a configuration of any size', () => {
 
   it('may not multiply itself', () => {
     const levels = Array.from({length: 8}, (_, n) => `a${n + 1}: &a${n + 1} [${Array(10).fill(`*a${n}`)}]`)
+    const short = Array.from({length: 6}, (_, n) => `a${n + 1}: &a${n + 1} [${Array(9).fill(`*a${n}`)}]`)
     const wide = `a: &a [${'x,'.repeat(2000)}]\nb: [${Array(2000).fill('*a')}]`
-    for (const text of [`a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n${levels.join('\n')}`, wide, 'devices: &a {b: *a}'])
+    for (const text of [
+      `a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n${levels.join('\n')}`,
+      `a0: &a0 x\n${short.join('\n')}`,
+      wide,
+      'devices: &a {b: *a}',
+    ])
       expect(problems(text).map(({message}) => message)).toContainEqual(
         expect.stringContaining('expected a file of finite size'),
       )
