@@ -394,7 +394,7 @@ class Parsing {
   }
 
   #unknownKey(key: string, path: Path): string {
-    if (this.#mayBeSecret(key, path))
+    if (this.#mayBeSecret(key, path) && !key.startsWith('//'))
       return 'unknown key, not shown as it may be a part of a password: put a text with "," in quotes, and write ": " behind a key'
     return `unknown key${keyAdvice(key, path, this.#valueAt([...path, key]))}`
   }

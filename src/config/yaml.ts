@@ -15,10 +15,8 @@ import {
   visit,
   type YAMLMap,
 } from 'yaml'
-
 import {tooDeepAt} from './depth.ts'
 import {isReadable, mistakesIn, NO_ANCHOR, slipIn, UNKNOWN_TAG, wrongThroughout} from './mistakes.ts'
-
 import type {Place, Problem} from './problems.ts'
 import {TAGS, type Tag} from './tags.ts'
 

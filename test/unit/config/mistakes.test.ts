@@ -829,7 +829,7 @@ MAC: 28:6C:07:00:00:01
   [
     'the comments of another language in JSON',
     '{ // mine\n  "devices": {}}\n',
-    'config.yaml:1:3 // mine "devices": unknown key: "//" begins no comment: use "#"',
+    'config.yaml:1:3 ***: unknown key: "//" begins no comment: use "#"',
   ],
   [
     'the frame of a page',
