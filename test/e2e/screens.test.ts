@@ -410,6 +410,12 @@ describe.each([80, 110] as const)('on a terminal of %d columns', (columns) => {
     expectUnbroken(screen)
   })
 
+  it('["schema"]: JSON that can be copied from the screen', async () => {
+    const screen = new Screen(['schema'], {columns, cwd: folder})
+    expect(await screen.ended()).toBe(0)
+    expect(JSON.parse(screen.copied)).toEqual(JSON.parse((await miio2mqtt(['schema'])).stdout))
+  })
+
   it('["simulate"], and Ctrl-C', async () => {
     const args = ['simulate', '--count', '2', '--address', loopback(1, 5)]
     const screen = new Screen(args, {columns, cwd: folder})

@@ -86,6 +86,19 @@ export class Screen {
     return this.lines.filter((_, y) => isContinued(y))
   }
 
+  /** As `text`, with the lines whole that the terminal broke: what selecting them copies. */
+  get copied(): string {
+    const buffer = this.#terminal.buffer.active
+    const rows = Array.from({length: buffer.length}, (_, y) => buffer.getLine(y))
+    return rows
+      .map((row, y) => {
+        const isContinued = rows[y + 1]?.isWrapped === true
+        return `${row?.translateToString(!isContinued) ?? ''}${isContinued ? '' : '\n'}`
+      })
+      .join('')
+      .trimEnd()
+  }
+
   /** The colour of the first character of `text` on the screen, 0 to 255; -1 for the default colour. @throws Error when it is not there */
   colourOf(text: string): number {
     const y = this.lines.findIndex((line) => line.includes(text))
