@@ -20,7 +20,7 @@ Examples:
   miio2mqtt status --host 192.168.1.40            with its token in $MIIO_TOKEN
   miio2mqtt --config /etc/miio2mqtt/config.yaml   the bridge
 
-Exit codes: 0 done, 1 failed, 64 wrong usage, 70 a bug, 78 invalid configuration.`
+Exit codes: 0 done, 1 failed, 64 wrong usage, 70 a bug, 78 wrong configuration.`
 
 export function makeProgram(terminal: Terminal): Command {
   const program = new Command('miio2mqtt')

@@ -163,7 +163,8 @@ export class Operations {
     const remove = this.#chance(0.5)
       ? this.#some(() => this.#losable(this.#pick([...this.#wanted.membersOf(name), 'nobody'])))
       : undefined
-    const isDone = this.#wanted.changeGroup(name, add ?? [], remove ?? [])
+    const isAsked = add !== undefined || remove !== undefined
+    const isDone = isAsked && this.#wanted.changeGroup(name, add ?? [], remove ?? [])
     return this.#judged('group/members', {name, ...(add ? {add} : {}), ...(remove ? {remove} : {})}, isDone)
   }
 
