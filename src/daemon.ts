@@ -189,7 +189,7 @@ export class Daemon {
       groups: this.#groups,
       isConnected: () => this.#connection.connected,
       homeAssistant: enabled
-        ? {prefix, isTold: (plug) => this.#homeAssistant?.isTold(plug) ?? false}
+        ? {prefix, wasAnnounced: (plug) => this.#homeAssistant?.wasAnnounced(plug) ?? false}
         : undefined,
     })
   }

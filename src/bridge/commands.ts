@@ -9,7 +9,7 @@ import {Answers} from './answers.ts'
 import {CommandLog, orderText} from './command-log.ts'
 import {Group} from './group.ts'
 import type {Groups} from './groups.ts'
-import {nobodyCalled} from './names.ts'
+import {unknownName} from './names.ts'
 import {carryOut, type Order, understand} from './orders.ts'
 import {Misunderstood} from './payload.ts'
 import type {Plug} from './plug.ts'
@@ -49,7 +49,7 @@ export class Commands {
   readonly #together: Together
   readonly #answers: Answers
   readonly #warner: Warner
-  readonly #told: CommandLog
+  readonly #commandLog: CommandLog
   /** The newer name of plugs that were renamed since the start. */
   readonly #renamed = new Map<string, string>()
 
@@ -57,7 +57,7 @@ export class Commands {
     this.#options = options
     this.#answers = new Answers(options)
     this.#warner = new Warner(options)
-    this.#told = new CommandLog(options)
+    this.#commandLog = new CommandLog(options)
     const obey = (...order: Parameters<typeof carryOut>) => this.#obey(...order)
     this.#together = new Together({clock: options.clock, obey})
   }
@@ -80,7 +80,7 @@ export class Commands {
     if (failure instanceof Misunderstood) told.transaction = failure.transaction
     const elapsed = Math.round(clock.now() - received)
     this.#answer(target.name, incoming, told, failure, elapsed)
-    this.#told.note({
+    this.#commandLog.note({
       topic: incoming.topic,
       to: target.name,
       what: () => orderText(told.request) || `a ${command.kind}`,
@@ -101,7 +101,7 @@ export class Commands {
       if (name === 'bridge') return noCommandOn(topic, 'the bridge', topics.request('<verb>'))
       return isTaken(name)
         ? this.#noCommandOn(topic, name, 'set', topic.slice(topics.state(name).length + 1))
-        : nobodyCalled(name, this.#names)
+        : unknownName(name, this.#names)
     })
   }
 
@@ -129,7 +129,7 @@ export class Commands {
 
   stop(): void {
     this.#warner.stop()
-    this.#told.stop()
+    this.#commandLog.stop()
     this.#answers.stop()
   }
 
@@ -141,7 +141,7 @@ export class Commands {
   #unknown({kind, name}: DeviceCommand, topic: string): string {
     const {topics} = this.#options
     const owner = topics.ownerOf(name, (each) => this.#isTaken(each))
-    if (owner === undefined) return nobodyCalled(name, this.#names)
+    if (owner === undefined) return unknownName(name, this.#names)
     return this.#noCommandOn(topic, owner, kind, name.slice(owner.length + 1))
   }
 

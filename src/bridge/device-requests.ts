@@ -4,7 +4,7 @@ import {CommandError} from '../device/errors.ts'
 import {callProblem, withoutSecrets} from '../device/raw-calls.ts'
 import type {Edit} from './controls.ts'
 import {followingEdits} from './group-requests.ts'
-import {mustBeFree, noPlugCalled} from './names.ts'
+import {mustBeFree, unknownPlug} from './names.ts'
 import {mustBeInUse, type Plug} from './plug.ts'
 import {shownOf} from './states.ts'
 import {type Answering, anyJson, edit, type RequestContext, text, verb, written} from './verbs.ts'
@@ -107,7 +107,7 @@ export const deviceVerbs: Readonly<Record<string, Answering>> = {
 function find(context: RequestContext, wanted: string): Plug {
   const plug = context.plugs.get(wanted)
   if (plug) return plug
-  throw new CommandError('invalid_payload', noPlugCalled(wanted, context))
+  throw new CommandError('invalid_payload', unknownPlug(wanted, context))
 }
 
 function deadline({clock}: RequestContext, plug: Plug): number {

@@ -2,7 +2,7 @@
 import {z} from 'zod'
 import {CommandError} from '../device/errors.ts'
 import type {Edit} from './controls.ts'
-import {mustBeFree, noGroupCalled} from './names.ts'
+import {mustBeFree, unknownGroup} from './names.ts'
 import {type Answering, edit, listOf, type RequestContext, text, verb} from './verbs.ts'
 
 const name = text('the name of a group')
@@ -69,5 +69,5 @@ export function followingEdits({groups}: RequestContext, from: string, to?: stri
 function membersOf(context: RequestContext, wanted: string): readonly string[] {
   const group = context.groups.all.get(wanted)
   if (group) return group.settings.members
-  throw new CommandError('invalid_payload', noGroupCalled(wanted, context))
+  throw new CommandError('invalid_payload', unknownGroup(wanted, context))
 }

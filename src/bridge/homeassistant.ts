@@ -41,7 +41,7 @@ export class HomeAssistant {
   readonly #announced: Announced
   readonly #macs = new MacOwners()
   /** Device ids of plugs that were announced over this connection. */
-  readonly #told = new Set<number>()
+  readonly #announcedIds = new Set<number>()
   #birth: AbortController | undefined
 
   constructor(options: HomeAssistantOptions) {
@@ -62,7 +62,7 @@ export class HomeAssistant {
 
   /** Everything, whether or not it was sent before: the broker may have forgotten, or Home Assistant may be new. */
   discoverAll(): void {
-    this.#told.clear()
+    this.#announcedIds.clear()
     const {publisher, prefix, topics, plugs} = this.#options
     const topic = discoveryTopic(prefix, bridgeId(topics.base))
     publisher.publish(retained(topic, bridgeDiscovery(this.#options)))
@@ -72,8 +72,8 @@ export class HomeAssistant {
   }
 
   /** Whether the plug was announced over this connection. */
-  isTold({did}: Plug): boolean {
-    return did !== undefined && this.#told.has(did)
+  wasAnnounced({did}: Plug): boolean {
+    return did !== undefined && this.#announcedIds.has(did)
   }
 
   /** This plug, unless it was told just so. */
@@ -90,7 +90,7 @@ export class HomeAssistant {
       (plug) => plug.did === did && isAnnounced(plug),
     )
     if (isStillHere) return
-    this.#told.delete(did)
+    this.#announcedIds.delete(did)
     this.#announced.delete(id)
     this.#macs.forget(did)
   }
@@ -120,7 +120,7 @@ export class HomeAssistant {
       const message = plugDiscovery(plug, did, model, {...this.#options, macs: this.#macs})
       const farewell = withoutVanished(this.#announced.get(id) ?? usualPlatforms(model), message)
       const sent = () => {
-        this.#told.add(did)
+        this.#announcedIds.add(did)
         this.#announced.set(id, platformsOf(message))
         if (farewell) this.#discover(plug, 'news')
       }

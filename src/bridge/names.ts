@@ -1,10 +1,10 @@
-/** What is said of a name that no plug or group has. */
+/** The message for a name that no plug or group has, and the check for one that is taken. */
 import {CommandError} from '../device/errors.ts'
 import {didYouMean} from '../device/nearest.ts'
 import {excerpt} from '../device/values.ts'
 import {nearest} from './nearest.ts'
 
-/** So many of those that exist are told. */
+/** So many of the existing names are listed. */
 const MOST_NAMES = 10
 /** Names are shorter. */
 const LONGEST_NAME = 200
@@ -16,14 +16,14 @@ interface Named {
   nameNow?: (name: string) => string | undefined
 }
 
-/** What to say to whoever commands a plug or group that does not exist. */
-export function nobodyCalled(name: string, {plugs, groups, nameNow}: Named): string {
+/** The message for a command to a plug or group that does not exist. */
+export function unknownName(name: string, {plugs, groups, nameNow}: Named): string {
   const known = [...plugs.keys(), ...groups.all.keys()]
   return `no plug or group is called ${name.slice(0, LONGEST_NAME)}${whichThereAre(name, known, nameNow)}`
 }
 
-/** What to say to whoever asks for something of a plug that does not exist. */
-export function noPlugCalled(name: string, {plugs, groups, nameNow}: Named): string {
+/** The message for a request about a plug that does not exist. */
+export function unknownPlug(name: string, {plugs, groups, nameNow}: Named): string {
   const isGroup = groups.all.has(name) ? '; it is a group' : ''
   return `no plug is called ${excerpt(name)}${whichThereAre(name, [...plugs.keys()], nameNow)}${isGroup}`
 }
@@ -39,8 +39,8 @@ export function mustBeFree(name: string, kind: 'plug' | 'group', {plugs, groups}
   throw new CommandError('invalid_payload', problem)
 }
 
-/** What to say to whoever asks for something of a group that does not exist. */
-export function noGroupCalled(name: string, {plugs, groups}: Named): string {
+/** The message for a request about a group that does not exist. */
+export function unknownGroup(name: string, {plugs, groups}: Named): string {
   const isPlug = plugs.has(name) ? '; it is a plug' : ''
   return `no group is called ${excerpt(name)}${whichThereAre(name, [...groups.all.keys()])}${isPlug}`
 }

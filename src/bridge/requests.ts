@@ -85,7 +85,7 @@ export class Requests {
   readonly #context: RequestContext
   readonly #answers: Answers
   readonly #warner: Warner
-  readonly #told: CommandLog
+  readonly #commandLog: CommandLog
   readonly #line: Line
   #count = 0
   #changes = 0
@@ -99,7 +99,7 @@ export class Requests {
     this.#context = {...options, controls: this.#bounded(options.controls)}
     this.#answers = new Answers(options)
     this.#warner = new Warner(options)
-    this.#told = new CommandLog(options)
+    this.#commandLog = new CommandLog(options)
     this.#line = new Line(options.clock)
   }
 
@@ -133,7 +133,7 @@ export class Requests {
     this.#isStopped = true
     this.#answers.stop()
     this.#warner.stop()
-    this.#told.stop()
+    this.#commandLog.stop()
     const {clock} = this.#options
     const end = clock.now() + LONGEST_REST_MS
     for (let now = clock.now(); now < end; now = clock.now()) {
@@ -149,7 +149,7 @@ export class Requests {
     const begun = clock.now()
     let request: Parsed = {values: {}}
     const note = (failure?: CommandError) =>
-      this.#told.note({
+      this.#commandLog.note({
         topic: incoming.topic,
         to: requestCalled(verb),
         what: () => requestText(request.values),
@@ -182,7 +182,7 @@ export class Requests {
     const {code, message} = failure
     this.#answer(verb, incoming, transactionIn(incoming.payload), {status: 'error', error: {code, message}})
     const to = requestCalled(verb)
-    this.#told.note({topic: incoming.topic, to, what: () => '', failure, elapsed: 0})
+    this.#commandLog.note({topic: incoming.topic, to, what: () => '', failure, elapsed: 0})
   }
 
   #answer(verb: string, incoming: Incoming, {transaction}: Parsed, result: Record<string, unknown>): number {

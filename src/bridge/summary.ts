@@ -15,7 +15,7 @@ export interface SummaryOptions {
   groups: {readonly all: ReadonlyMap<string, unknown>}
   isConnected: () => boolean
   /** Whether Home Assistant was told of a plug over this connection, below which prefix; `undefined` when it is told nothing. */
-  homeAssistant: {prefix: string; isTold: (plug: Plug) => boolean} | undefined
+  homeAssistant: {prefix: string; wasAnnounced: (plug: Plug) => boolean} | undefined
 }
 
 /** How long a silent plug's first poll takes, and a margin: nobody waits for a plug any longer. */
@@ -104,9 +104,9 @@ export class Summary {
   #announced(plugs: readonly Plug[], isAll: boolean): string {
     const {homeAssistant, groups} = this.#options
     if (!homeAssistant) return 'Home Assistant: nothing is announced, since homeassistant.enabled is false'
-    const {prefix, isTold} = homeAssistant
+    const {prefix, wasAnnounced} = homeAssistant
     const wanted = plugs.filter((plug) => isAnnounced(plug) && plug.twin === undefined)
-    const missing = wanted.filter((plug) => !isTold(plug))
+    const missing = wanted.filter((plug) => !wasAnnounced(plug))
     const counted = wanted.length - missing.length
     const what = [
       missing.length > 0 ? `${counted} of ${count(wanted.length, 'plug')}` : count(counted, 'plug'),

@@ -2,8 +2,8 @@
 import type {z} from 'zod'
 import {didYouMean, nearest, wordsElsewhere} from '../device/nearest.ts'
 
-/** The longest wrong text that is quoted. */
-const LONGEST_QUOTED = 40
+/** The longest wrong text that is quoted, in characters. */
+export const LONGEST_QUOTED = 40
 
 /** A wrong text as an error may show it: a token or password that was written in a wrong place stays unseen. */
 export function quoted(text: string): string {

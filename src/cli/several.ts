@@ -7,8 +7,8 @@ import {fitted} from './rows.ts'
 import type {Target} from './target.ts'
 import {count} from './terminal.ts'
 
-/** What is told of a plug that answered. */
-interface Told {
+/** A row of the table: what a plug answered. */
+interface PlugRow {
   model: string | null
   product: string | null
   state: Value
@@ -22,7 +22,7 @@ interface Told {
   latency: number | null
 }
 
-const UNTOLD: Told = {
+const NO_ANSWER: PlugRow = {
   model: null,
   product: null,
   state: null,
@@ -85,13 +85,13 @@ function switched(
   })
 }
 
-/** A plug that is there says within the first whether it is on; only where none does, all have the second. */
-const TELLING_MS = [2000, 10_000]
+/** Milliseconds for reading the relays before a toggle: the first for all plugs, the second when none has answered by then. */
+const READ_PATIENCE_MS = [2000, 10_000]
 
-/** A toggle is the same for all of them, once one said whether it is on. Where none does, nothing is switched. */
+/** All plugs get the same value, decided by the relays that could be read. Where none could be read, nothing is switched. */
 async function toggled(targets: readonly Target[], options: ReachOptions): Promise<Outcome<Value>[]> {
   let outcomes: Outcome<Value>[] = []
-  for (const patience of TELLING_MS) {
+  for (const patience of READ_PATIENCE_MS) {
     outcomes = await withPlugs(targets, options, async ({device}) => {
       const deadline = systemClock.now() + patience
       await device.ready({deadline})
@@ -111,7 +111,7 @@ function inUse(targets: readonly Target[]): Target[] {
   return targets.filter(({disabled}) => !disabled)
 }
 
-async function look({client, device, deadline}: Reached): Promise<Told> {
+async function look({client, device, deadline}: Reached): Promise<PlugRow> {
   await device.ready({deadline})
   const signal = device.model && 'rssi' in device.model.properties ? 'rssi' : undefined
   const {state = null, power = null, rssi = null} = await device.read(deadline, signal)
@@ -127,13 +127,13 @@ async function look({client, device, deadline}: Reached): Promise<Told> {
   }
 }
 
-interface Row extends Told {
+interface Row extends PlugRow {
   name: string
   error: {code: string; message: string} | null
 }
 
 /** @param outcome none for a plug that was not asked */
-function rowOf({name, host, model, id, catalogue}: Target, outcome: Outcome<Told> | undefined): Row {
+function rowOf({name, host, model, id, catalogue}: Target, outcome: Outcome<PlugRow> | undefined): Row {
   if (outcome && 'value' in outcome) return {name, ...outcome.value, error: null}
   const known = {
     model: model ?? null,
@@ -141,10 +141,10 @@ function rowOf({name, host, model, id, catalogue}: Target, outcome: Outcome<Told
     address: outcome?.target.host ?? host ?? null,
     did: id ?? null,
   }
-  return {name, ...UNTOLD, ...known, error: outcome ? errorOf(outcome) : DISABLED}
+  return {name, ...NO_ANSWER, ...known, error: outcome ? errorOf(outcome) : DISABLED}
 }
 
-function cells({product, model, state, power, address, rssi, latency}: Told): string[] {
+function cells({product, model, state, power, address, rssi, latency}: PlugRow): string[] {
   return [
     // The first words of a name are the product, the others what it has.
     product?.split(',')[0] ?? model ?? '',
@@ -157,7 +157,7 @@ function cells({product, model, state, power, address, rssi, latency}: Told): st
 }
 
 /** In one line: where it was asked, and what failed. */
-function excuse({message}: {message: string}, {address}: Omit<Told, 'name'>): string {
+function excuse({message}: {message: string}, {address}: Omit<PlugRow, 'name'>): string {
   return address === null ? message : `${address}: ${message}`
 }
 

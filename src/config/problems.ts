@@ -1,5 +1,8 @@
 /** What is wrong with a configuration: all of it at once, each with its place. */
+import {LONGEST_QUOTED} from '../bridge/words.ts'
 import {distance} from '../device/nearest.ts'
+
+export {quoted} from '../bridge/words.ts'
 
 /** A place in a file, or an environment variable, which has no lines. `line` and `column` count from 1. */
 export interface Place {
@@ -78,16 +81,6 @@ export function shownKey(key: string | number): string {
   const text = String(key)
   const shown = text.length > LONGEST_KEY ? `${text.slice(0, LONGEST_KEY)}…` : text
   return shown.replace(/[0-9a-f]{16,}/gi, '***').replace(/\/\/\S*@/g, '//***@')
-}
-
-/** The longest wrong value that is quoted. */
-const LONGEST_QUOTED = 40
-
-/** A wrong value as an error may show it: a token or password that was written in a wrong place stays unseen. */
-export function quoted(text: string): string {
-  if (text === '') return 'nothing'
-  if (text.length > LONGEST_QUOTED || /[0-9a-f]{16}/i.test(text)) return `${text.length} characters`
-  return JSON.stringify(text)
 }
 
 /** What kind of value was written, for one of the wrong kind. */

@@ -38,7 +38,9 @@ function stage(count: number, homeAssistant = true): void {
     plugs,
     groups: {all: groups},
     isConnected: () => isConnected,
-    homeAssistant: homeAssistant ? {prefix: 'homeassistant', isTold: (plug) => told.has(plug)} : undefined,
+    homeAssistant: homeAssistant
+      ? {prefix: 'homeassistant', wasAnnounced: (plug) => told.has(plug)}
+      : undefined,
   })
   add(...Array.from({length: count}, (_, index) => `desk ${index}`))
 }

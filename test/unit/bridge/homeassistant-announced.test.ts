@@ -8,7 +8,8 @@ let isConnected: boolean
 let homeAssistant: HomeAssistant
 
 const plug = (name: string) => plugs.get(name) ?? expect.fail(`no plug ${name}`)
-const told = () => [...plugs.values()].filter((each) => homeAssistant.isTold(each)).map(({name}) => name)
+const told = () =>
+  [...plugs.values()].filter((each) => homeAssistant.wasAnnounced(each)).map(({name}) => name)
 
 beforeEach(() => {
   const clock = new VirtualClock()
@@ -59,7 +60,7 @@ describe('Home Assistant was told', () => {
     const gone = plug('lamp')
     plugs.delete('lamp')
     homeAssistant.forget(gone)
-    expect(homeAssistant.isTold(gone)).toBe(false)
+    expect(homeAssistant.wasAnnounced(gone)).toBe(false)
     expect(told()).toEqual(['desk'])
   })
 })
