@@ -14,7 +14,8 @@ const CTRL_C = '\x03'
 async function demoOn(columns: number, subnet: number): Promise<{screen: Screen; port: number}> {
   const port = await freePort()
   const args = ['demo', '--port', String(port), '--address', loopback(subnet, 1)]
-  const screen = new Screen(args, {columns})
+  // From the folder of the clone, as the README says: its commands are then as short as they are for a newcomer.
+  const screen = new Screen(args, {columns, cwd: process.cwd()})
   onTestFinished(async () => {
     screen.type(CTRL_C)
     await screen.ended()
@@ -42,7 +43,7 @@ describe.each([80, 110])('the demo on a terminal of %s columns', (columns) => {
         expect.stringMatching(/^mosquitto_pub -p \d+ -t miio2mqtt\/desk\/set -m ON$/),
         expect.stringMatching(/^mosquitto_pub -p \d+ -t miio2mqtt\/kitchen\/kettle\/set\/state -m TOGGLE$/),
         expect.stringMatching(/^mosquitto_pub -p \d+ -t miio2mqtt\/bedroom\/set -m '\{.*\}'$/),
-        expect.stringMatching(/^node \/.*dist\/main\.js toggle desk -c \/.*config\.yaml$/),
+        expect.stringMatching(/^node dist\/main\.js toggle desk -c \/.*config\.yaml$/),
       ])
       // All of it ends before the last column, where a longer line would go on in the next one.
       for (const line of screen.lines) expect(line.length).toBeLessThan(columns)
