@@ -11,10 +11,10 @@ import {type FileHandle, link, open, readdir, rm} from 'node:fs/promises'
 import {createConnection, createServer, type Server} from 'node:net'
 import {hostname} from 'node:os'
 import {join} from 'node:path'
-import {type Clock, type Random, sleep, within} from './clock.ts'
+import {removeUnfinished} from './common/atomic-write.ts'
+import {type Clock, type Random, sleep, within} from './common/clock.ts'
 import {makeFolder, randomHex} from './kept-file.ts'
 import type {Log} from './log.ts'
-import {removeUnfinished} from './replace-file.ts'
 
 const NAME = 'bridge.lock'
 /** `sun_path` has 108 bytes on Linux and 104 elsewhere, with a zero at the end. */

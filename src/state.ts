@@ -2,7 +2,8 @@
 import {createHash} from 'node:crypto'
 import {stat} from 'node:fs/promises'
 import {z} from 'zod'
-import {type Clock, isPlausible} from './clock.ts'
+import {type Clock, isPlausible} from './common/clock.ts'
+import type {Secret} from './common/secret.ts'
 import {
   type Forget,
   isDid,
@@ -16,7 +17,6 @@ import {
 } from './kept-file.ts'
 import type {Log} from './log.ts'
 import {isPublishedUnder, topicProblem} from './mqtt/topics.ts'
-import type {Secret} from './secret.ts'
 
 const FILE = 'state.json'
 /** Things are learnt in bursts: one write for all of them. */

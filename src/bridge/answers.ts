@@ -2,7 +2,7 @@
  * Answers to commands and requests: where the sender asked for them (MQTT 5), as long as that is a topic of its own. The bridge may publish
  * where its sender may not, and does not lend that right.
  */
-import type {Clock} from '../clock.ts'
+import type {Clock} from '../common/clock.ts'
 import type {Log} from '../log.ts'
 import type {Incoming} from '../mqtt/connection.ts'
 import type {Topics} from '../mqtt/topics.ts'

@@ -1,5 +1,5 @@
 /** What the log says of commands and requests: a line at `debug` for each, and a warning of each that is refused. */
-import type {Clock} from '../clock.ts'
+import type {Clock} from '../common/clock.ts'
 import {CommandError, type CommandErrorCode} from '../device/errors.ts'
 import {excerpt} from '../device/values.ts'
 import type {Log} from '../log.ts'

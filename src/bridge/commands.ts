@@ -1,5 +1,5 @@
 /** `B/N/set` and `B/N/get` to a plug or a group, and exactly one result back for every command (contract §4). */
-import type {Clock} from '../clock.ts'
+import type {Clock} from '../common/clock.ts'
 import {CommandError, toCommandError} from '../device/errors.ts'
 import type {Log} from '../log.ts'
 import type {Value} from '../models/model.ts'

@@ -3,7 +3,7 @@
  * the bridge was down, while there was no broker, or when nothing is remembered of it (contract §6, §7). Before a message to Home
  * Assistant is cleared it is looked at: other software's are never touched, nor those of a bridge that has the plug now.
  */
-import type {Clock, Timer} from '../clock.ts'
+import type {Clock, Timer} from '../common/clock.ts'
 import type {Incoming} from '../mqtt/connection.ts'
 import {Topics, topicProblem} from '../mqtt/topics.ts'
 import {discoveryTopic, isDiscoveryTopic} from './discovery.ts'

@@ -1,5 +1,5 @@
 /** Work that others ask for, one piece for each turn of the event loop: commands, polls and the broker overtake what waits here. */
-import type {Clock} from '../clock.ts'
+import type {Clock} from '../common/clock.ts'
 
 /**
  * Answers leave at no more bytes than these a millisecond: a broker takes them at some pace, and what it has not taken yet lies in

@@ -1,6 +1,7 @@
 /** The message for a name that no plug or group has, and the check for one that is taken. */
+
+import {didYouMean} from '../common/suggestion.ts'
 import {CommandError} from '../device/errors.ts'
-import {didYouMean} from '../device/nearest.ts'
 import {excerpt} from '../device/values.ts'
 import {nearest} from './nearest.ts'
 

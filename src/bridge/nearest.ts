@@ -1,5 +1,5 @@
 /** Which plug or group somebody probably meant. */
-import {lettersOf, nearestBy, slipsBetween} from '../device/nearest.ts'
+import {lettersOf, nearestBy, slipsBetween} from '../common/suggestion.ts'
 
 const LONGEST = 64
 

@@ -2,7 +2,7 @@
  * What a person is told about plugs that go and come back: one warning, one info, at most one reminder an hour in between. When
  * none answers any more it is not them, it is our network: one warning for all of them (contract §5).
  */
-import type {Clock, Timer} from '../clock.ts'
+import type {Clock, Timer} from '../common/clock.ts'
 import type {Availability, Offline} from '../device/availability.ts'
 import type {Log} from '../log.ts'
 import type {Plug} from './plug.ts'

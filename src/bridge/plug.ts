@@ -1,6 +1,6 @@
+import {didYouMean} from '../common/suggestion.ts'
 import type {Device} from '../device/device.ts'
 import {CommandError} from '../device/errors.ts'
-import {didYouMean} from '../device/nearest.ts'
 import {misspelledProperty} from '../device/unknown-property.ts'
 import type {Model} from '../models/model.ts'
 import {either} from './words.ts'

@@ -1,5 +1,5 @@
 /** When the bridge says that it is online: once every plug has an availability. Nobody may take an old one for a new one (contract §3). */
-import type {Clock, Timer} from '../clock.ts'
+import type {Clock, Timer} from '../common/clock.ts'
 import type {Plug} from './plug.ts'
 
 export interface ReadinessOptions {

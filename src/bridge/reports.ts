@@ -1,5 +1,5 @@
 /** What the bridge tells of itself: `B/bridge/{state,info,devices,health,event,logging}` (contract §3). */
-import {type Clock, jitter, type Random, type Timer} from '../clock.ts'
+import {type Clock, jitter, type Random, type Timer} from '../common/clock.ts'
 import type {EnergySource} from '../device/energy.ts'
 import {isWritable, settable} from '../device/values.ts'
 import type {Model, Property} from '../models/model.ts'

@@ -1,6 +1,6 @@
 /** `B/bridge/request/<verb>` -> a row of this table -> `B/bridge/response/<verb>` (contract §6). */
 import {z} from 'zod'
-import {sleep} from '../clock.ts'
+import {sleep} from '../common/clock.ts'
 import {CommandError, toCommandError} from '../device/errors.ts'
 import type {Log} from '../log.ts'
 import type {Incoming} from '../mqtt/connection.ts'

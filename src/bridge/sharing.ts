@@ -1,5 +1,5 @@
 /** Work that is done once for all who ask for it at the same time. */
-import type {Clock} from '../clock.ts'
+import type {Clock} from '../common/clock.ts'
 import {CommandError} from '../device/errors.ts'
 
 export interface SharingOptions<T> {

@@ -2,7 +2,7 @@
  * What the log says once the plugs have answered, or have not: how many are online, and what Home Assistant was told. After the
  * start and after each connect it is about all plugs, after a reload about those that it added or changed.
  */
-import type {Clock, Timer} from '../clock.ts'
+import type {Clock, Timer} from '../common/clock.ts'
 import type {OfflineReason} from '../device/availability.ts'
 import type {Log} from '../log.ts'
 import type {Plug} from './plug.ts'

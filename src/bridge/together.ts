@@ -1,5 +1,5 @@
 /** A command to a group: its members carry it out in parallel, each through its own queue and with an outcome of its own (contract §4). */
-import type {Clock} from '../clock.ts'
+import type {Clock} from '../common/clock.ts'
 import {CommandError, toCommandError} from '../device/errors.ts'
 import {MOST_WAITING, tooMany} from '../device/queue.ts'
 import type {Value} from '../models/model.ts'

@@ -1,5 +1,5 @@
 /** What is said of a request that does not exist, and which was probably meant. */
-import {didYouMean, nearest, slipsBetween, wordsElsewhere} from '../device/nearest.ts'
+import {didYouMean, nearest, slipsBetween, wordsElsewhere} from '../common/suggestion.ts'
 import {either} from './words.ts'
 
 const LONGEST_SHOWN = 200

@@ -1,8 +1,8 @@
 /** The words in which the table of requests is written: what each takes, and what it does. */
 import {z} from 'zod'
-import type {Clock} from '../clock.ts'
+import type {Clock} from '../common/clock.ts'
+import {nearest, wordsElsewhere} from '../common/suggestion.ts'
 import {CommandError} from '../device/errors.ts'
-import {nearest, wordsElsewhere} from '../device/nearest.ts'
 import type {Controls, Edit, Written} from './controls.ts'
 import type {Groups} from './groups.ts'
 import type {Plug} from './plug.ts'

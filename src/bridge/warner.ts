@@ -2,7 +2,7 @@
  * Rate-limited warnings about topics that other clients publish on: any client that may publish could fill the log and the memory with
  * made-up topics. The first few topics are named, and then one line a minute says how many more there were.
  */
-import type {Clock, Timer} from '../clock.ts'
+import type {Clock, Timer} from '../common/clock.ts'
 import type {Fields, Log} from '../log.ts'
 
 /** Named one by one before the rest is only counted; one that was put right is not among them. */

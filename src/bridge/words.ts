@@ -1,6 +1,6 @@
 /** What is said of a wrong value: what was expected, and what came. The words of `check`, for JSON. */
 import type {z} from 'zod'
-import {didYouMean, nearest, wordsElsewhere} from '../device/nearest.ts'
+import {didYouMean, nearest, wordsElsewhere} from '../common/suggestion.ts'
 
 /** The longest wrong text that is quoted, in characters. */
 export const LONGEST_QUOTED = 40

@@ -1,8 +1,9 @@
 /** A failed call as a failed command, for a person at 11 pm: which stage failed, and what to do about it. */
-import {systemClock} from '../clock.ts'
-import {type Diagnosis, diagnose, type LocalAddress} from '../device/diagnosis.ts'
+import {systemClock} from '../common/clock.ts'
+import type {LocalAddress} from '../common/local-addresses.ts'
+import {localAddresses} from '../common/local-addresses.ts'
+import {type Diagnosis, diagnose} from '../device/diagnosis.ts'
 import {CommandError, type CommandErrorCode} from '../device/errors.ts'
-import {localAddresses} from '../local-addresses.ts'
 import {MiioError} from '../miio/errors.ts'
 import {CommandFailed, UsageError} from './exit.ts'
 

@@ -1,6 +1,6 @@
 /** `discover`: who answers a hello on this network. */
 import type {Command} from 'commander'
-import {systemClock} from '../clock.ts'
+import {systemClock} from '../common/clock.ts'
 import {duration, ipv4} from '../config/fields.ts'
 import type {Config} from '../config.ts'
 import {broadcastAddresses, Discovery, type Found} from '../miio/discovery.ts'

@@ -1,6 +1,6 @@
 /** The process: does what the command line says, and ends with the exit code that tells how it went. */
 import {CommanderError} from 'commander'
-import {MASK} from '../secret.ts'
+import {MASK} from '../common/secret.ts'
 import {CommandFailed, EXIT, UsageError} from './exit.ts'
 import {makeProgram} from './program.ts'
 import {Terminal} from './terminal.ts'

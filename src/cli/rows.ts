@@ -1,5 +1,5 @@
 /** A table that fits the terminal, whatever plugs are called. */
-import {cut, padded, widthOf} from '../screen.ts'
+import {cut, padded, widthOf} from '../common/terminal-text.ts'
 import {printable, type Terminal} from './terminal.ts'
 
 const GAP = 2

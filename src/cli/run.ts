@@ -1,7 +1,8 @@
 /** `run`: the bridge as a process, until a signal ends it. */
 import {setFlagsFromString} from 'node:v8'
 import type {Command} from 'commander'
-import {systemClock, within} from '../clock.ts'
+import {systemClock, within} from '../common/clock.ts'
+import {Redactor} from '../common/redact.ts'
 import {
   type Config,
   configPath,
@@ -16,7 +17,6 @@ import {StateUnreadable} from '../kept-file.ts'
 import {createLog, type RootLog} from '../log.ts'
 import {MiioError} from '../miio/errors.ts'
 import {MiioSocket} from '../miio/socket.ts'
-import {Redactor} from '../redact.ts'
 import {StateFolders, StateUnwritable} from '../state-folders.ts'
 import {StateInUse} from '../state-lock.ts'
 import {SystemdNotifier} from '../systemd.ts'

@@ -4,7 +4,7 @@
  * the running bridge is stopped; a configuration that fails leaves it running.
  */
 import type {Edit} from '../bridge/controls.ts'
-import {type Clock, within} from '../clock.ts'
+import {type Clock, within} from '../common/clock.ts'
 import {type Config, ConfigError} from '../config.ts'
 import type {Log} from '../log.ts'
 import type {SystemdNotifier} from '../systemd.ts'

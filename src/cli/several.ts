@@ -1,5 +1,5 @@
 /** What commands do with several plugs: all that are configured, or those of a group. All are asked side by side. */
-import {systemClock} from '../clock.ts'
+import {systemClock} from '../common/clock.ts'
 import type {Value} from '../models/model.ts'
 import {CommandFailed} from './exit.ts'
 import {type Outcome, type Reached, type ReachOptions, withPlugs} from './reach.ts'

@@ -1,4 +1,4 @@
-import {CLEAR_LINE, screenOf} from '../screen.ts'
+import {CLEAR_LINE, screenOf} from '../common/terminal-text.ts'
 
 /**
  * Resolves at the first SIGINT, SIGTERM or one of `others`. A second one ends the process at once, as if nobody had caught it.

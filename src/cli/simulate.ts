@@ -1,6 +1,6 @@
 /** `simulate`: plugs that are not there, as real UDP servers on loopback addresses. */
 import type {Command} from 'commander'
-import {systemClock} from '../clock.ts'
+import {systemClock} from '../common/clock.ts'
 import {whole} from '../config/fields.ts'
 import type {Catalogue} from '../models/index.ts'
 import {faultWords, InvalidFault, parseFaults} from '../simulator/fault-words.ts'

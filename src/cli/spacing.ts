@@ -1,5 +1,5 @@
 /** What may be asked for at any time, and happens only so often. */
-import {type Clock, sleep} from '../clock.ts'
+import {type Clock, sleep} from '../common/clock.ts'
 
 export class Spacing {
   readonly #clock: Clock

@@ -1,10 +1,11 @@
 /** Which plugs are meant: those that are configured, by their names, or any one, by `--host` and `--token`. */
+
+import type {Secret} from '../common/secret.ts'
 import {host as hostField, token as tokenField} from '../config/fields.ts'
 import {quoted, suggestion} from '../config/problems.ts'
 import type {Config, DeviceConfig} from '../config.ts'
 import {MIIO_PORT} from '../miio/packet.ts'
 import type {Catalogue} from '../models/index.ts'
-import type {Secret} from '../secret.ts'
 import {choose} from './choice.ts'
 import {catalogueIfAny, configuration} from './configuration.ts'
 import {UsageError} from './exit.ts'

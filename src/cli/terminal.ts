@@ -1,7 +1,16 @@
 /** What a person reads, or a machine: tables and colour for the one, JSON for the other. */
 import {styleText} from 'node:util'
-import {Redactor} from '../redact.ts'
-import {CLEAR_LINE, cut, padded, type Screen, screenOf, widthOf, wrapped, wrappedYaml} from '../screen.ts'
+import {Redactor} from '../common/redact.ts'
+import {
+  CLEAR_LINE,
+  cut,
+  padded,
+  type Screen,
+  screenOf,
+  widthOf,
+  wrapped,
+  wrappedYaml,
+} from '../common/terminal-text.ts'
 
 type Style = Parameters<typeof styleText>[0]
 type Stream = Pick<NodeJS.WriteStream, 'write' | 'isTTY'> & {columns?: number}

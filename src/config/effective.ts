@@ -1,5 +1,5 @@
 /** The configuration as it was understood: for people to look at, and for what must be kept secret. */
-import {Secret} from '../secret.ts'
+import {Secret} from '../common/secret.ts'
 import {durationText} from './fields.ts'
 import type {Config} from './schema.ts'
 import {isDuration, listSettings} from './settings.ts'

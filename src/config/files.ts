@@ -1,7 +1,7 @@
 /** Reading the files that a configuration consists of: ordinary files of a bounded size, and nothing that could block. */
 import {constants, type Stats} from 'node:fs'
 import {type FileHandle, open, stat} from 'node:fs/promises'
-import {systemClock, within} from '../clock.ts'
+import {systemClock, within} from '../common/clock.ts'
 
 /** Bytes. A password, certificate, key or definition is far smaller. */
 export const LONGEST_VALUE = 1024 * 1024

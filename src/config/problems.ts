@@ -1,6 +1,6 @@
 /** What is wrong with a configuration: all of it at once, each with its place. */
 import {LONGEST_QUOTED} from '../bridge/words.ts'
-import {distance} from '../device/nearest.ts'
+import {distance} from '../common/suggestion.ts'
 
 export {quoted} from '../bridge/words.ts'
 

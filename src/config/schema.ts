@@ -3,10 +3,10 @@
  * from this one description. Rules about several settings at once are in plugs.ts and groups.ts.
  */
 import {z} from 'zod'
+import type {Secret} from '../common/secret.ts'
 import {LOG_LEVELS} from '../log.ts'
 import {MIIO_PORT} from '../miio/packet.ts'
 import type {Catalogue} from '../models/index.ts'
-import type {Secret} from '../secret.ts'
 import * as a from './fields.ts'
 import {kindOf, type Warning} from './problems.ts'
 import {pemProblems, plain} from './tls.ts'

@@ -1,6 +1,6 @@
 /** Files that somebody may be saving right now: what is read half-written is read again. */
 import {stat} from 'node:fs/promises'
-import {type Clock, sleep} from '../clock.ts'
+import {type Clock, sleep} from '../common/clock.ts'
 import {ConfigError} from './problems.ts'
 
 /** Editors and copy programs write a file in one go, or at least without longer pauses than this. */

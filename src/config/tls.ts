@@ -1,7 +1,7 @@
 /** Whether certificates and keys can be used: what the broker's connection would throw over is found here. */
 import {createPrivateKey, type KeyObject, X509Certificate} from 'node:crypto'
 import {createSecureContext} from 'node:tls'
-import {Secret} from '../secret.ts'
+import {Secret} from '../common/secret.ts'
 
 export interface Pems {
   ca?: string | undefined

@@ -1,5 +1,5 @@
 /** Addresses of brokers. What they carry of a login is taken out at once: an address is shown in logs, a password is not. */
-import {Secret} from '../secret.ts'
+import {Secret} from '../common/secret.ts'
 import {mqttSecretProblem, mqttTextProblem} from './names.ts'
 
 export interface BrokerUrl {

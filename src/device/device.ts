@@ -3,7 +3,7 @@
  * an answer that is older than a command undo it.
  */
 import {EventEmitter} from 'node:events'
-import {type Clock, sleep} from '../clock.ts'
+import {type Clock, sleep} from '../common/clock.ts'
 import type {Lane, Model, Value} from '../models/model.ts'
 import {namesIn, property, readOf} from './access.ts'
 import type {Availability} from './availability.ts'

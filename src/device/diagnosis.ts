@@ -2,15 +2,11 @@
  * Why a plug could not be asked, from the error of a call and what is known around it: one place for the log, the availability, the
  * results of commands and the command line. Pure.
  */
+
 import {isIPv4} from 'node:net'
+import type {LocalAddress} from '../common/local-addresses.ts'
 import type {OfflineReason} from './availability.ts'
 import {isCallFailure} from './errors.ts'
-
-/** An IPv4 address of this machine, as `os.networkInterfaces` tells it. */
-export interface LocalAddress {
-  address: string
-  netmask: string
-}
 
 /** What is known of a plug and of this machine, beside the error. What is missing is not known. */
 export interface Circumstances {

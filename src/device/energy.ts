@@ -2,7 +2,7 @@
  * The kWh of one plug (contract §3): what its own counter says, or its watts added up where it has no counter, or one
  * that does not count. Deterministic: time comes with the readings, and what must outlast a restart is one small object.
  */
-import {isPlausible} from '../clock.ts'
+import {isPlausible} from '../common/clock.ts'
 
 /** What is remembered of a plug over restarts. */
 export interface EnergyMemory {

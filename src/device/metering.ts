@@ -1,5 +1,5 @@
 /** Joins the energy meter of one plug with what is kept of it: shows what is written, and writes what was read (contract §3). */
-import type {Clock} from '../clock.ts'
+import type {Clock} from '../common/clock.ts'
 import type {Model, Value} from '../models/model.ts'
 import {type EnergyMemory, EnergyMeter, type EnergySource, todayOf} from './energy.ts'
 import type {State} from './values.ts'

@@ -1,5 +1,5 @@
 /** What is made of a plug's answers: its state, its energy, and what of it cannot be true. */
-import type {Clock} from '../clock.ts'
+import type {Clock} from '../common/clock.ts'
 import type {Model, Value} from '../models/model.ts'
 import type {EnergySource} from './energy.ts'
 import {type Answer, Knowledge, type Learnt} from './knowledge.ts'

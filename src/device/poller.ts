@@ -1,5 +1,5 @@
 /** When to ask a plug, and what its silence means: interval, lanes, jitter, back-off; online and offline, and why. */
-import {type Clock, jitter, type Random, type Timer} from '../clock.ts'
+import {type Clock, jitter, type Random, type Timer} from '../common/clock.ts'
 import type {Lane, Model} from '../models/model.ts'
 import type {Offline} from './availability.ts'
 import {type Device, Yielded} from './device.ts'

@@ -1,5 +1,5 @@
 /** All that is asked of a plug, and what becomes of the answers. */
-import {type Clock, sleep, type Timer} from '../clock.ts'
+import {type Clock, sleep, type Timer} from '../common/clock.ts'
 import type {Model, Value} from '../models/model.ts'
 import {type Answered, type Read, valuesIn} from './access.ts'
 import type {Answer} from './knowledge.ts'

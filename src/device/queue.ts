@@ -3,7 +3,7 @@
  * answered: carried out, refused, superseded by a newer one, expired, or turned away because too many wait (contract §4).
  */
 import PQueue from 'p-queue'
-import {type Clock, type Timer, within} from '../clock.ts'
+import {type Clock, type Timer, within} from '../common/clock.ts'
 import {CommandError} from './errors.ts'
 
 /** Higher goes first. */

@@ -1,5 +1,5 @@
 /** Calls that nobody described, sent as they are, and what of their answers is shown. */
-import {isSecretMember, MASK} from '../secret.ts'
+import {isSecretMember, MASK} from '../common/secret.ts'
 
 /** Every documented method is spelled so (docs/protocol.md §4). */
 const METHOD = /^[a-zA-Z0-9_.]{1,64}$/

@@ -1,5 +1,5 @@
 /** Reads that callers wait for. Who asks for what is being read already gets the same answer, and only so many may wait. */
-import {type Clock, within} from '../clock.ts'
+import {type Clock, within} from '../common/clock.ts'
 import {CommandError, isSilence} from './errors.ts'
 import {expired, LAST_WORD_MS, MOST_WAITING, tooMany} from './queue.ts'
 

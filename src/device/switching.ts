@@ -1,5 +1,5 @@
 /** All that a plug is told to do: once, in its turn, by its deadline; and whether it then did it. */
-import type {Timer} from '../clock.ts'
+import type {Timer} from '../common/clock.ts'
 import type {Value} from '../models/model.ts'
 import {expectOk, property, readOf, valuesIn, writeOf} from './access.ts'
 import {CommandError} from './errors.ts'

@@ -1,6 +1,7 @@
 /** What is said of a property that a plug has not got. */
+
+import {didYouMean, nearest, wordsElsewhere} from '../common/suggestion.ts'
 import {CommandError} from './errors.ts'
-import {didYouMean, nearest, wordsElsewhere} from './nearest.ts'
 
 /** What other programs call them: in small letters, without "-" and "_". */
 const SYNONYMS = {

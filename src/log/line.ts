@@ -2,7 +2,7 @@
  * One line of the log, for people or for machines. Neither ever holds a raw control character: what a plug or a broker
  * says must not steer a terminal, or pass for a line of its own.
  */
-import {type Screen, wrapped} from '../screen.ts'
+import {type Screen, wrapped} from '../common/terminal-text.ts'
 import type {Plain} from './fields.ts'
 
 export type Entry = {time: string; level: string; message: string; [field: string]: Plain}

@@ -1,6 +1,6 @@
 /** One plug on the wire: `call(method, params)`, one question at a time. */
 import {lookup as lookUp} from 'node:dns/promises'
-import {type Clock, type Random, within} from '../clock.ts'
+import {type Clock, type Random, within} from '../common/clock.ts'
 import {MiioError} from './errors.ts'
 import {Exchange} from './exchange.ts'
 import {closed, Link, type Tracer} from './link.ts'

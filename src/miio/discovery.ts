@@ -1,5 +1,5 @@
 /** Who is there, and where: hellos by broadcast, and what answers them (docs/protocol.md §1.2, §1.10). */
-import {type Clock, type Random, sleep, type Timer} from '../clock.ts'
+import {type Clock, type Random, sleep, type Timer} from '../common/clock.ts'
 import {broadcastAddresses, isUnicast} from './broadcast.ts'
 import {MiioError} from './errors.ts'
 import {HELLO, MalformedPacket, MIIO_PORT, parsePacket} from './packet.ts'

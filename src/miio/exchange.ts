@@ -1,5 +1,5 @@
 /** One question to one plug, asked until it is answered: a hello when the plug's clock is not known, then the request. */
-import {jitter} from '../clock.ts'
+import {jitter} from '../common/clock.ts'
 import {MiioError} from './errors.ts'
 import {Judge} from './judge.ts'
 import {HEADER_BYTES, HELLO} from './packet.ts'

@@ -1,6 +1,6 @@
 /** The way to one plug at one address: where that is, what was last read of the plug's clock, and what comes from there. */
 import {isIPv4} from 'node:net'
-import {type Clock, within} from '../clock.ts'
+import {type Clock, within} from '../common/clock.ts'
 import {MiioError} from './errors.ts'
 import {Mailbox} from './mailbox.ts'
 import type {Reading} from './reading.ts'

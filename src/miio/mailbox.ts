@@ -1,4 +1,4 @@
-import type {Clock, Timer} from '../clock.ts'
+import type {Clock, Timer} from '../common/clock.ts'
 
 /** More than ever wait in an honest exchange; whoever floods us fills no memory. */
 const CAPACITY = 16

@@ -1,5 +1,5 @@
 /** JSON as a plug wrote it, perhaps damaged, without what is nobody else's business. */
-import {isSecretMember, MASK} from '../secret.ts'
+import {isSecretMember, MASK} from '../common/secret.ts'
 
 /** A key and its colon. Within JSON that stands as text in other JSON, quotes have backslashes before them: one, three, seven, fifteen. */
 const KEY = /(?<!\\)(\\{0,15})"([^"\\]{1,64})\1"\s*:\s*/g

@@ -1,4 +1,4 @@
-import type {Random} from '../clock.ts'
+import type {Random} from '../common/clock.ts'
 
 /** Five digits at least: other clients of the same plug count from 1, and an m1 remembers answers by the id alone (§1.7). */
 const FIRST = 10_000

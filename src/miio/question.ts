@@ -1,5 +1,5 @@
 /** What is asked, of whom, and what may be heard back. */
-import type {Clock, Random} from '../clock.ts'
+import type {Clock, Random} from '../common/clock.ts'
 import type {MiioError} from './errors.ts'
 import type {Link} from './link.ts'
 import type {MessageIds} from './message-ids.ts'

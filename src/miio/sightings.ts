@@ -1,5 +1,5 @@
 /** Where a lost plug may be, by hello replies that nothing proves: a few candidates, tried one after the other. */
-import type {Random} from '../clock.ts'
+import type {Random} from '../common/clock.ts'
 import type {Endpoint} from './socket.ts'
 
 /** Asks for the plug there; what it returns is waited for before the next is tried. */

@@ -1,5 +1,5 @@
 /** What `--debug` and the log level `trace` show: every packet decoded, with nothing in it that could be a secret. */
-import {MASK} from '../secret.ts'
+import {MASK} from '../common/secret.ts'
 import {maskedJson} from './masked.ts'
 import {type Cipher, MalformedPacket, type Packet, parsePacket} from './packet.ts'
 

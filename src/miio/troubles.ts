@@ -1,4 +1,4 @@
-import type {Clock} from '../clock.ts'
+import type {Clock} from '../common/clock.ts'
 
 /** What did not happen for so long has been well again: the next time is worth a warning. */
 const WELL_AGAIN_MS = 600_000

@@ -1,5 +1,5 @@
 /** Notices that the broker does not acknowledge what it is sent, which answers to pings do not show: a full disk, an alarm. */
-import type {Clock, Timer} from '../clock.ts'
+import type {Clock, Timer} from '../common/clock.ts'
 
 /** Without an acknowledgement for so long, the connection is worthless. */
 export const LONGEST_SILENCE_MS = 10_000

@@ -5,7 +5,7 @@
 import {EventEmitter} from 'node:events'
 import {Socket} from 'node:net'
 import {connect as connectClient, type IClientOptions, type IPublishPacket, type MqttClient} from 'mqtt'
-import {type Clock, type Random, type Timer, within} from '../clock.ts'
+import {type Clock, type Random, type Timer, within} from '../common/clock.ts'
 import type {Log} from '../log.ts'
 import {Acknowledgements, LONGEST_SILENCE_MS} from './acknowledgements.ts'
 import {type Broker, clientOptions} from './broker.ts'

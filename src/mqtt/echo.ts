@@ -2,7 +2,7 @@
  * Whether what is published on a topic that we have subscribed to comes back. mosquitto grants every subscription and then
  * delivers nothing that its access list denies to read (mosquitto 2.0): the bridge would be online and never get a command.
  */
-import type {Clock, Random, Timer} from '../clock.ts'
+import type {Clock, Random, Timer} from '../common/clock.ts'
 
 /** Milliseconds from the broker's acknowledgement, in two steps: what came during a stall of this process is read in between. */
 const [LONGEST_WAY_MS, LAST_STEP_MS] = [9000, 1000]

@@ -2,7 +2,7 @@
  * Topics that senders choose for their answers: response topics of MQTT 5, and the names of requests that do not exist. A broker may end the connection of
  * whoever publishes on one, and each command can name another: after two such ends none is served for an hour.
  */
-import type {Clock} from '../clock.ts'
+import type {Clock} from '../common/clock.ts'
 
 const NOT_SERVED_MS = 60 * 60_000
 /** Two ends within so long have one cause. */

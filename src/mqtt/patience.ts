@@ -1,5 +1,5 @@
 /** How long to wait before the broker is tried again, and whether the line has become one that is not worth a word each time. */
-import {jitter, type Random} from '../clock.ts'
+import {jitter, type Random} from '../common/clock.ts'
 
 /** Short, since a broker that comes back should see its plugs within seconds; a home has one bridge, not a thousand. */
 const FIRST_MS = 1000

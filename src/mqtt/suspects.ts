@@ -5,7 +5,7 @@
  * What was unacknowledged when a connection ended is under suspicion, and sent alone the next time. What is alone when that
  * connection ends, too, is the cause, and is not sent for an hour.
  */
-import type {Clock} from '../clock.ts'
+import type {Clock} from '../common/clock.ts'
 
 const WITHHELD_MS = 60 * 60_000
 

@@ -1,5 +1,5 @@
 /** Readings that move as they would at home, for demos. */
-import type {Random} from '../clock.ts'
+import type {Random} from '../common/clock.ts'
 import type {Model, Value} from '../models/model.ts'
 
 /** A plug of this kind is rated for no more. */

@@ -1,4 +1,4 @@
-import type {Clock, Timer} from '../clock.ts'
+import type {Clock, Timer} from '../common/clock.ts'
 
 /** Calls `run` every `ms` milliseconds until the timer is cancelled. */
 export function every(clock: Clock, ms: number, run: () => void): Timer {

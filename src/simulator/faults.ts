@@ -1,7 +1,7 @@
 /**
  * What goes wrong, as data. `Faults` is how often; `Mishap` is what befalls one datagram, drawn from them or written down by a test.
  */
-import type {Random} from '../clock.ts'
+import type {Random} from '../common/clock.ts'
 import {ACK_TIMEOUT, type Refusal} from './answer.ts'
 import {anyGarbage, type Garbage} from './garbage.ts'
 import type {Moods} from './habits.ts'

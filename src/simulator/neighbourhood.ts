@@ -1,7 +1,7 @@
 /** Many plugs on one network: each with its own address, all of them in reach of one broadcast. */
 import {createHash} from 'node:crypto'
 import type {Socket} from 'node:dgram'
-import type {Clock, Random, Timer} from '../clock.ts'
+import type {Clock, Random, Timer} from '../common/clock.ts'
 import {MIIO_PORT} from '../miio/packet.ts'
 import {builtIn} from '../models/index.ts'
 import {drift} from './drift.ts'

@@ -1,6 +1,6 @@
 /** One plug that is not there: a real UDP server that behaves as the firmware does (docs/protocol.md §6). */
 import type {RemoteInfo, Socket} from 'node:dgram'
-import type {Clock, Random, Timer} from '../clock.ts'
+import type {Clock, Random, Timer} from '../common/clock.ts'
 import {Cipher, MIIO_PORT} from '../miio/packet.ts'
 import {builtIn, type Catalogue} from '../models/index.ts'
 import type {Model, Value} from '../models/model.ts'

@@ -1,6 +1,6 @@
 /** What happens to a datagram inside the plug, in the firmware's order (docs/protocol.md §1.6). */
 import type {RemoteInfo} from 'node:dgram'
-import type {Clock, Random, Timer} from '../clock.ts'
+import type {Clock, Random, Timer} from '../common/clock.ts'
 import {type Cipher, HEADER_BYTES, MalformedPacket, nak, type Packet, parsePacket} from '../miio/packet.ts'
 import {ACK_TIMEOUT, type Request} from './answer.ts'
 import {draw, drawForHello, type Faults, type Mishap} from './faults.ts'

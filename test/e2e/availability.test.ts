@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import {sleep} from '../../src/clock.ts'
+import {sleep} from '../../src/common/clock.ts'
 import type {SimulatedPlug} from '../../src/simulator/plug.ts'
 import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug} from '../support/bridge.ts'

@@ -1,5 +1,5 @@
 import {expect, it} from 'vitest'
-import {type Clock, systemClock, type Timer} from '../../src/clock.ts'
+import {type Clock, systemClock, type Timer} from '../../src/common/clock.ts'
 import {startBridge, startPlug} from '../support/bridge.ts'
 import {Conversation} from '../support/conversation.ts'
 import {startMosquitto} from '../support/mosquitto.ts'

@@ -1,4 +1,4 @@
-import {systemClock} from '../../src/clock.ts'
+import {systemClock} from '../../src/common/clock.ts'
 import {parseConfig} from '../../src/config.ts'
 import {seeded} from './virtual-clock.ts'
 

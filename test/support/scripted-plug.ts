@@ -1,4 +1,4 @@
-import {sleep} from '../../src/clock.ts'
+import {sleep} from '../../src/common/clock.ts'
 import type {CallOptions, Transport} from '../../src/device/transport.ts'
 import type {VirtualClock} from './virtual-clock.ts'
 

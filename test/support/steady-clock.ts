@@ -1,4 +1,4 @@
-import type {Clock, Timer} from '../../src/clock.ts'
+import type {Clock, Timer} from '../../src/common/clock.ts'
 
 const TICK_MS = 2
 /** The most that one tick counts for. */

@@ -1,6 +1,6 @@
 /** A connection of the bridge to a broker of a test, and what it logs. */
 import {afterEach} from 'vitest'
-import {type Clock, systemClock} from '../../src/clock.ts'
+import {type Clock, systemClock} from '../../src/common/clock.ts'
 import {Connection, type ConnectionOptions} from '../../src/mqtt/connection.ts'
 import type {Message} from '../../src/mqtt/outbox.ts'
 import {RememberingLog} from './remembering-log.ts'

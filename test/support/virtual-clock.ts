@@ -1,4 +1,4 @@
-import type {Clock, Timer} from '../../src/clock.ts'
+import type {Clock, Timer} from '../../src/common/clock.ts'
 
 /** A clock that stands still until a test moves it. Timers fire in order of their time, with all promises settled in between. */
 export class VirtualClock implements Clock {

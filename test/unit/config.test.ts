@@ -4,6 +4,7 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import fc from 'fast-check'
 import {describe, expect, it} from 'vitest'
+import {Secret} from '../../src/common/secret.ts'
 import {
   type Config,
   ConfigError,
@@ -18,7 +19,6 @@ import {
   secretsOf,
   stateFolder,
 } from '../../src/config.ts'
-import {Secret} from '../../src/secret.ts'
 import {CERT, KEY} from '../support/pem.ts'
 import {checkProperty} from '../support/seeds.ts'
 

@@ -2,7 +2,7 @@
  * A process that counts energy without a pause, and says what it may show: for tests that end it in the middle.
  * `energy-ledger-writer.ts <folder> <plugs>`; a line on standard output is the least total of all plugs that is written.
  */
-import {systemClock} from '../../src/clock.ts'
+import {systemClock} from '../../src/common/clock.ts'
 import {EnergyLedger} from '../../src/energy-ledger.ts'
 import {createLog} from '../../src/log.ts'
 import {seeded} from '../support/virtual-clock.ts'

@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import type {Clock, Timer} from '../../src/clock.ts'
+import type {Clock, Timer} from '../../src/common/clock.ts'
 import {PauseDetector} from '../../src/pause-detector.ts'
 import {VirtualClock} from '../support/virtual-clock.ts'
 

@@ -1,5 +1,5 @@
 /** Takes the lock of a state folder, says so or why not, and keeps it until it is killed. */
-import {systemClock} from '../../src/clock.ts'
+import {systemClock} from '../../src/common/clock.ts'
 import {createLog} from '../../src/log.ts'
 import {lockStateFolder} from '../../src/state-lock.ts'
 

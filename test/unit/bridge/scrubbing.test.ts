@@ -1,7 +1,7 @@
 import {describe, expect, it} from 'vitest'
 import {Scrubbing} from '../../../src/bridge/scrubbing.ts'
+import {Redactor} from '../../../src/common/redact.ts'
 import type {Message} from '../../../src/mqtt/outbox.ts'
-import {Redactor} from '../../../src/redact.ts'
 
 const TOKEN = 'c0ffee11d00dfeed5afe0badcab1e5a7'
 const PASSWORD = 'Sesame, öffne "dich"\\'

@@ -3,7 +3,7 @@ import {mkdir, mkdtemp, readdir, readFile, rm, writeFile} from 'node:fs/promises
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, describe, expect, it} from 'vitest'
-import type {Clock} from '../../../src/clock.ts'
+import type {Clock} from '../../../src/common/clock.ts'
 import {type Config, editConfig, loadConfig, reloadConfig} from '../../../src/config.ts'
 import {TOKEN} from '../../support/token.ts'
 import {seeded} from '../../support/virtual-clock.ts'

@@ -1,5 +1,5 @@
 import {beforeEach, describe, expect, it} from 'vitest'
-import {sleep} from '../../../src/clock.ts'
+import {sleep} from '../../../src/common/clock.ts'
 import {Device} from '../../../src/device/device.ts'
 import {MOST_WAITING} from '../../../src/device/queue.ts'
 import {builtIn} from '../../../src/models/index.ts'

@@ -3,7 +3,7 @@
  * people see never decreases without a real reset, and never jumps by an amount that nobody told of.
  */
 import {describe, expect, it} from 'vitest'
-import type {Clock} from '../../../src/clock.ts'
+import type {Clock} from '../../../src/common/clock.ts'
 import type {EnergyMemory} from '../../../src/device/energy.ts'
 import {type EnergyBook, Metering} from '../../../src/device/metering.ts'
 import {complete, kilowattHours, prop, relay, watts} from '../../../src/models/vocabulary.ts'

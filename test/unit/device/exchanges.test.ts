@@ -1,5 +1,5 @@
 import {beforeEach, describe, expect, it} from 'vitest'
-import {sleep} from '../../../src/clock.ts'
+import {sleep} from '../../../src/common/clock.ts'
 import type {Availability} from '../../../src/device/availability.ts'
 import {Device} from '../../../src/device/device.ts'
 import {Poller} from '../../../src/device/poller.ts'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import {describe, expect, it} from 'vitest'
-import {distance, nearest} from '../../../src/device/nearest.ts'
+import {distance, nearest} from '../../../src/common/suggestion.ts'
 import {notWritable, unknownProperty} from '../../../src/device/unknown-property.ts'
 import {checkProperty} from '../../support/seeds.ts'
 

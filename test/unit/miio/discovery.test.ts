@@ -1,7 +1,7 @@
 import {createSocket, type Socket} from 'node:dgram'
 import {once} from 'node:events'
 import {afterEach, beforeEach, describe, expect, test} from 'vitest'
-import {systemClock} from '../../../src/clock.ts'
+import {systemClock} from '../../../src/common/clock.ts'
 import {broadcastAddresses, Discovery, type Found} from '../../../src/miio/discovery.ts'
 import {HELLO, helloReply, MIIO_PORT} from '../../../src/miio/packet.ts'
 import {type Endpoint, MiioSocket} from '../../../src/miio/socket.ts'

@@ -1,5 +1,5 @@
 import {beforeEach, describe, expect, test} from 'vitest'
-import {sleep} from '../../../src/clock.ts'
+import {sleep} from '../../../src/common/clock.ts'
 import {Discovery, type Found} from '../../../src/miio/discovery.ts'
 import {HELLO, helloReply} from '../../../src/miio/packet.ts'
 import {Sightings} from '../../../src/miio/sightings.ts'

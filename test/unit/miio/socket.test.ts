@@ -1,7 +1,7 @@
 import {createSocket, type Socket} from 'node:dgram'
 import {once} from 'node:events'
 import {afterEach, beforeEach, describe, expect, test} from 'vitest'
-import {systemClock} from '../../../src/clock.ts'
+import {systemClock} from '../../../src/common/clock.ts'
 import {MiioClient} from '../../../src/miio/client.ts'
 import {MiioError} from '../../../src/miio/errors.ts'
 import {Cipher, HELLO, helloReply, parsePacket} from '../../../src/miio/packet.ts'

@@ -1,5 +1,5 @@
 import {expect, it} from 'vitest'
-import type {Clock} from '../../../src/clock.ts'
+import type {Clock} from '../../../src/common/clock.ts'
 import {Acknowledgements} from '../../../src/mqtt/acknowledgements.ts'
 import {VirtualClock} from '../../support/virtual-clock.ts'
 

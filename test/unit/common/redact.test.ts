@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import {describe, expect, it} from 'vitest'
-import {Redactor} from '../../src/redact.ts'
-import {checkProperty} from '../support/seeds.ts'
+import {Redactor} from '../../../src/common/redact.ts'
+import {checkProperty} from '../../support/seeds.ts'
 
 const TOKEN = '00112233445566778899aabbccddeeff'
 

@@ -1,8 +1,8 @@
 import {describe, expect, it} from 'vitest'
 import {parse} from 'yaml'
-import {definitionText} from '../../src/config/written.ts'
-import {builtIn} from '../../src/models/index.ts'
-import {cut, padded, screenOf, widthOf, wrapped, wrappedYaml} from '../../src/screen.ts'
+import {cut, padded, screenOf, widthOf, wrapped, wrappedYaml} from '../../../src/common/terminal-text.ts'
+import {definitionText} from '../../../src/config/written.ts'
+import {builtIn} from '../../../src/models/index.ts'
 
 describe('the width of a text on a screen', () => {
   it.each([

@@ -6,9 +6,9 @@ import {join} from 'node:path'
 import {fileURLToPath} from 'node:url'
 import {promisify} from 'node:util'
 import {afterEach, beforeEach, describe, expect, it} from 'vitest'
-import {editConfig, removeUnfinishedEdits} from '../../src/config.ts'
-import {removeUnfinished, replaceFile} from '../../src/replace-file.ts'
-import {editing} from '../support/editing.ts'
+import {removeUnfinished, replaceFile} from '../../../src/common/atomic-write.ts'
+import {editConfig, removeUnfinishedEdits} from '../../../src/config.ts'
+import {editing} from '../../support/editing.ts'
 
 const isRoot = process.getuid?.() === 0
 /** Two users and their groups that are not root. */

@@ -1,5 +1,5 @@
 /** Replaces a file, once or so many times, and says each time that it begins. */
-import {replaceFile} from '../../src/replace-file.ts'
+import {replaceFile} from '../../../src/common/atomic-write.ts'
 
 const [file = '', mode = '600', times = '1'] = process.argv.slice(2)
 for (let time = 0; time < Number(times); time++) {

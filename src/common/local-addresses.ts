@@ -1,7 +1,12 @@
 /** The IPv4 addresses of this machine. */
 import {networkInterfaces} from 'node:os'
 import type {Clock} from './clock.ts'
-import type {LocalAddress} from './device/diagnosis.ts'
+
+/** An IPv4 address of this machine, as `os.networkInterfaces` tells it. */
+export interface LocalAddress {
+  address: string
+  netmask: string
+}
 
 /** Thousands of plugs may want to know when the network is gone. */
 const KEPT_MS = 10_000
