@@ -5,7 +5,7 @@ import {basename, dirname, join} from 'node:path'
 import type {z} from 'zod'
 import {removeUnfinished, replaceFile} from './common/atomic-write.ts'
 import type {Clock, Random, Timer} from './common/clock.ts'
-import type {Log} from './log.ts'
+import type {Log} from './log/logger.ts'
 
 export interface Surroundings {
   clock: Clock

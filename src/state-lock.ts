@@ -14,7 +14,7 @@ import {join} from 'node:path'
 import {removeUnfinished} from './common/atomic-write.ts'
 import {type Clock, type Random, sleep, within} from './common/clock.ts'
 import {makeFolder, randomHex} from './kept-file.ts'
-import type {Log} from './log.ts'
+import type {Log} from './log/logger.ts'
 
 const NAME = 'bridge.lock'
 /** `sun_path` has 108 bytes on Linux and 104 elsewhere, with a zero at the end. */

@@ -15,7 +15,7 @@ import {
   readKept,
   type Surroundings,
 } from './kept-file.ts'
-import type {Log} from './log.ts'
+import type {Log} from './log/logger.ts'
 import {isPublishedUnder, topicProblem} from './mqtt/topics.ts'
 
 const FILE = 'state.json'

@@ -3,7 +3,7 @@
  * where its sender may not, and does not lend that right.
  */
 import type {Clock} from '../common/clock.ts'
-import type {Log} from '../log.ts'
+import type {Log} from '../log/logger.ts'
 import type {Incoming} from '../mqtt/connection.ts'
 import type {Topics} from '../mqtt/topics.ts'
 import {type Publisher, passing} from './publisher.ts'

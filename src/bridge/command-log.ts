@@ -2,7 +2,7 @@
 import type {Clock} from '../common/clock.ts'
 import {CommandError, type CommandErrorCode} from '../device/errors.ts'
 import {excerpt} from '../device/values.ts'
-import type {Log} from '../log.ts'
+import type {Log} from '../log/logger.ts'
 import type {Order} from './orders.ts'
 import {Logged} from './verbs.ts'
 import {Warner} from './warner.ts'

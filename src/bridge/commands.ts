@@ -1,7 +1,7 @@
 /** `B/N/set` and `B/N/get` to a plug or a group, and exactly one result back for every command (contract §4). */
 import type {Clock} from '../common/clock.ts'
 import {CommandError, toCommandError} from '../device/errors.ts'
-import type {Log} from '../log.ts'
+import type {Log} from '../log/logger.ts'
 import type {Value} from '../models/model.ts'
 import type {Incoming} from '../mqtt/connection.ts'
 import type {CommandTopic, Topics} from '../mqtt/topics.ts'

@@ -1,5 +1,5 @@
 /** What requests can make the bridge do: the daemon lends it to them. */
-import type {LogLevel} from '../log.ts'
+import type {LogLevel} from '../log/logger.ts'
 
 /** A setting, a list of them, or a mapping, as it is to stand in the configuration. */
 export type Written = string | number | boolean | readonly Written[] | {readonly [key: string]: Written}

@@ -1,6 +1,6 @@
 /** Groups on MQTT: `B/bridge/groups`, and for each its state, its availability and its switch in Home Assistant (contract §3, §7). */
 import type {Clock} from '../common/clock.ts'
-import type {Log} from '../log.ts'
+import type {Log} from '../log/logger.ts'
 import type {Message} from '../mqtt/outbox.ts'
 import type {Topics} from '../mqtt/topics.ts'
 import {discoveryTopic} from './discovery.ts'

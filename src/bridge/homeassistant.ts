@@ -1,6 +1,6 @@
 /** When Home Assistant is told of plugs: at every connect, at its own birth, and when a plug tells something new of itself. */
 import {type Clock, type Random, sleep} from '../common/clock.ts'
-import type {Log} from '../log.ts'
+import type {Log} from '../log/logger.ts'
 import type {Topics} from '../mqtt/topics.ts'
 import {Announced, type Announcements} from './announced.ts'
 import {bridgeDiscovery} from './bridge-discovery.ts'

@@ -4,7 +4,7 @@
  */
 import type {Clock, Timer} from '../common/clock.ts'
 import type {Availability, Offline} from '../device/availability.ts'
-import type {Log} from '../log.ts'
+import type {Log} from '../log/logger.ts'
 import type {Plug} from './plug.ts'
 
 export interface OutageOptions {

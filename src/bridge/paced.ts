@@ -1,6 +1,6 @@
 /** Device messages to Home Assistant, never two different ones for a device closer together than it can take (contract §7). */
 import type {Clock, Timer} from '../common/clock.ts'
-import type {Log} from '../log.ts'
+import type {Log} from '../log/logger.ts'
 import {type Discovery, digest} from './discovery.ts'
 import {type Publisher, retained} from './publisher.ts'
 

@@ -2,7 +2,7 @@
 import type {Availability} from '../device/availability.ts'
 import {toCommandError} from '../device/errors.ts'
 import type {State} from '../device/values.ts'
-import type {Log} from '../log.ts'
+import type {Log} from '../log/logger.ts'
 import type {Plug} from './plug.ts'
 
 /** Another after every answer. */

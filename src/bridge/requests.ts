@@ -2,7 +2,7 @@
 import {z} from 'zod'
 import {sleep} from '../common/clock.ts'
 import {CommandError, toCommandError} from '../device/errors.ts'
-import type {Log} from '../log.ts'
+import type {Log} from '../log/logger.ts'
 import type {Incoming} from '../mqtt/connection.ts'
 import {type Topics, topicProblem} from '../mqtt/topics.ts'
 import {Answers} from './answers.ts'

@@ -4,7 +4,7 @@
  */
 import type {Clock, Timer} from '../common/clock.ts'
 import type {OfflineReason} from '../device/availability.ts'
-import type {Log} from '../log.ts'
+import type {Log} from '../log/logger.ts'
 import type {Plug} from './plug.ts'
 import {isAnnounced} from './plug-discovery.ts'
 

@@ -3,7 +3,7 @@
  * made-up topics. The first few topics are named, and then one line a minute says how many more there were.
  */
 import type {Clock, Timer} from '../common/clock.ts'
-import type {Fields, Log} from '../log.ts'
+import type {Fields, Log} from '../log/logger.ts'
 
 /** Named one by one before the rest is only counted; one that was put right is not among them. */
 const MOST_NAMED = 30

@@ -14,7 +14,7 @@ import {
 import {Daemon} from '../daemon.ts'
 import {HEALTH_FILE_VARIABLE, HealthFile} from '../health-file.ts'
 import {StateUnreadable} from '../kept-file.ts'
-import {createLog, type RootLog} from '../log.ts'
+import {createLog, type RootLog} from '../log/logger.ts'
 import {MiioError} from '../miio/errors.ts'
 import {MiioSocket} from '../miio/socket.ts'
 import {StateFolders, StateUnwritable} from '../state-folders.ts'

@@ -6,7 +6,7 @@
 import type {Edit} from '../bridge/controls.ts'
 import {type Clock, within} from '../common/clock.ts'
 import {type Config, ConfigError} from '../config.ts'
-import type {Log} from '../log.ts'
+import type {Log} from '../log/logger.ts'
 import type {SystemdNotifier} from '../systemd.ts'
 import {CommandFailed} from './exit.ts'
 import {count} from './terminal.ts'

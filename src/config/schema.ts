@@ -4,7 +4,7 @@
  */
 import {z} from 'zod'
 import type {Secret} from '../common/secret.ts'
-import {LOG_LEVELS} from '../log.ts'
+import {LOG_LEVELS} from '../log/logger.ts'
 import {MIIO_PORT} from '../miio/packet.ts'
 import type {Catalogue} from '../models/index.ts'
 import * as a from './fields.ts'

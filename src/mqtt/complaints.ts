@@ -2,7 +2,7 @@
  * What is said to the owner about the broker. The same trouble is told once until there was a good connection again, however
  * often it is met on the way there: a bridge runs for years, and some brokers are away every night.
  */
-import type {Log} from '../log.ts'
+import type {Log} from '../log/logger.ts'
 import type {Denied} from './subscriptions.ts'
 import {describe, farewell, isAccessDenied} from './trouble.ts'
 

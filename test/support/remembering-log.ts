@@ -1,4 +1,4 @@
-import type {Fields, Lazy, Log, LogLevel} from '../../src/log.ts'
+import type {Fields, Lazy, Log, LogLevel} from '../../src/log/logger.ts'
 
 /** A log that only remembers, for tests that look at what was said. */
 export class RememberingLog implements Log {

@@ -4,7 +4,7 @@
  */
 import {systemClock} from '../../src/common/clock.ts'
 import {EnergyLedger} from '../../src/energy-ledger.ts'
-import {createLog} from '../../src/log.ts'
+import {createLog} from '../../src/log/logger.ts'
 import {seeded} from '../support/virtual-clock.ts'
 
 const [folder = '', plugs = '100'] = process.argv.slice(2)

@@ -6,7 +6,7 @@ import {join} from 'node:path'
 import {fileURLToPath} from 'node:url'
 import {afterEach, beforeEach, describe, expect, it} from 'vitest'
 import {Secret} from '../../src/common/secret.ts'
-import {createLog} from '../../src/log.ts'
+import {createLog} from '../../src/log/logger.ts'
 import {StateStore} from '../../src/state.ts'
 import {seeded, VirtualClock} from '../support/virtual-clock.ts'
 

@@ -1,10 +1,10 @@
 /** The log: pino underneath, every text scrubbed of secrets by their value before it becomes a line. */
 import {type DestinationStream, type Logger, pino, stdTimeFunctions} from 'pino'
-import {Redactor} from './common/redact.ts'
-import {type Screen, screenOf} from './common/terminal-text.ts'
-import {type Plain, plain} from './log/fields.ts'
-import {type Entry, jsonLine, localDay, screenLine, textLine} from './log/line.ts'
-import {Output} from './log/output.ts'
+import {Redactor} from '../common/redact.ts'
+import {type Screen, screenOf} from '../common/terminal-text.ts'
+import {type Entry, jsonLine, localDay, screenLine, textLine} from './format.ts'
+import {Output} from './output.ts'
+import {type Plain, plain} from './plain-fields.ts'
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]

@@ -3,7 +3,7 @@
  * says must not steer a terminal, or pass for a line of its own.
  */
 import {type Screen, wrapped} from '../common/terminal-text.ts'
-import type {Plain} from './fields.ts'
+import type {Plain} from './plain-fields.ts'
 
 export type Entry = {time: string; level: string; message: string; [field: string]: Plain}
 
