@@ -48,8 +48,8 @@ import {
   readYaml,
   type YamlFile,
 } from './config/yaml.ts'
-import {randomHex} from './kept-file.ts'
 import {builtIn, Catalogue} from './models/index.ts'
+import {randomHex} from './storage/json-file.ts'
 
 export {maskedConfig, secretsOf} from './config/effective.ts'
 export type {Environment} from './config/environment.ts'

@@ -12,7 +12,6 @@ import type {MeteringOptions} from './device/metering.ts'
 import {Poller, type PollSettings, paceOf} from './device/poller.ts'
 import type {CallOptions} from './device/transport.ts'
 import type {Claimant, DeviceOwners} from './device-owners.ts'
-import type {EnergyLedger} from './energy-ledger.ts'
 import type {RootLog} from './log/logger.ts'
 import {MiioClient} from './miio/client.ts'
 import type {Discovery} from './miio/discovery.ts'
@@ -21,7 +20,8 @@ import type {Wire} from './miio/socket.ts'
 import {traceLine} from './miio/trace.ts'
 import type {Catalogue} from './models/index.ts'
 import type {Model} from './models/model.ts'
-import type {StateStore} from './state.ts'
+import type {EnergyLedger} from './storage/energy-store.ts'
+import type {StateStore} from './storage/state-store.ts'
 
 export interface PlugOptions {
   name: string

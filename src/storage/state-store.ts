@@ -2,8 +2,10 @@
 import {createHash} from 'node:crypto'
 import {stat} from 'node:fs/promises'
 import {z} from 'zod'
-import {type Clock, isPlausible} from './common/clock.ts'
-import type {Secret} from './common/secret.ts'
+import {type Clock, isPlausible} from '../common/clock.ts'
+import type {Secret} from '../common/secret.ts'
+import type {Log} from '../log/logger.ts'
+import {isPublishedUnder, topicProblem} from '../mqtt/topics.ts'
 import {
   type Forget,
   isDid,
@@ -14,9 +16,7 @@ import {
   randomHex,
   readKept,
   type Surroundings,
-} from './kept-file.ts'
-import type {Log} from './log/logger.ts'
-import {isPublishedUnder, topicProblem} from './mqtt/topics.ts'
+} from './json-file.ts'
 
 const FILE = 'state.json'
 /** Things are learnt in bursts: one write for all of them. */

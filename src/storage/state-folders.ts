@@ -1,10 +1,10 @@
 /** State folders in use: two bridges that follow each other in one process share what is in memory, and read nothing again. */
 import {constants} from 'node:fs'
 import {access, realpath} from 'node:fs/promises'
-import {EnergyLedger} from './energy-ledger.ts'
-import {makeFolder, type Surroundings} from './kept-file.ts'
-import {StateStore} from './state.ts'
+import {EnergyLedger} from './energy-store.ts'
+import {makeFolder, type Surroundings} from './json-file.ts'
 import {lockStateFolder} from './state-lock.ts'
+import {StateStore} from './state-store.ts'
 
 /** Nothing can be written in a folder that is to take the place of another. The message is one line. */
 export class StateUnwritable extends Error {

@@ -5,9 +5,9 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {fileURLToPath} from 'node:url'
 import {afterEach, beforeEach, describe, expect, it} from 'vitest'
-import {EnergyLedger} from '../../src/energy-ledger.ts'
-import {createLog} from '../../src/log/logger.ts'
-import {seeded, settle, VirtualClock} from '../support/virtual-clock.ts'
+import {createLog} from '../../../src/log/logger.ts'
+import {EnergyLedger} from '../../../src/storage/energy-store.ts'
+import {seeded, settle, VirtualClock} from '../../support/virtual-clock.ts'
 
 const MINUTE = 60_000
 

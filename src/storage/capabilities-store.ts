@@ -1,6 +1,6 @@
 /** What is known of a firmware is known of all its plugs, and over restarts. */
-import {Tolerance} from './device/tolerance.ts'
-import type {StateStore} from './state.ts'
+import {Tolerance} from '../device/tolerance.ts'
+import type {StateStore} from './state-store.ts'
 
 /** A plug that tells another firmware each time it is asked must not fill the memory. */
 const MOST = 1_000

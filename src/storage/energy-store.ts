@@ -3,7 +3,7 @@
  * once it is written, and not before, so that no later run can know less than anybody was told.
  */
 import {z} from 'zod'
-import type {EnergyMemory} from './device/energy.ts'
+import type {EnergyMemory} from '../device/energy.ts'
 import {
   type Forget,
   isDid,
@@ -12,7 +12,7 @@ import {
   membersOf,
   readKept,
   type Surroundings,
-} from './kept-file.ts'
+} from './json-file.ts'
 
 const FILE = 'energy.json'
 /** One write for all plugs: oftener would wear out a memory card. */

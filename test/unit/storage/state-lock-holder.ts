@@ -1,7 +1,7 @@
 /** Takes the lock of a state folder, says so or why not, and keeps it until it is killed. */
-import {systemClock} from '../../src/common/clock.ts'
-import {createLog} from '../../src/log/logger.ts'
-import {lockStateFolder} from '../../src/state-lock.ts'
+import {systemClock} from '../../../src/common/clock.ts'
+import {createLog} from '../../../src/log/logger.ts'
+import {lockStateFolder} from '../../../src/storage/state-lock.ts'
 
 const [folder = ''] = process.argv.slice(2)
 try {

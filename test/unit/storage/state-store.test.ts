@@ -5,10 +5,10 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {fileURLToPath} from 'node:url'
 import {afterEach, beforeEach, describe, expect, it} from 'vitest'
-import {Secret} from '../../src/common/secret.ts'
-import {createLog} from '../../src/log/logger.ts'
-import {StateStore} from '../../src/state.ts'
-import {seeded, VirtualClock} from '../support/virtual-clock.ts'
+import {Secret} from '../../../src/common/secret.ts'
+import {createLog} from '../../../src/log/logger.ts'
+import {StateStore} from '../../../src/storage/state-store.ts'
+import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
 
 const TOKEN = new Secret('00112233445566778899aabbccddeeff')
 const OTHER_TOKEN = new Secret('ffeeddccbbaa99887766554433221100')

@@ -3,9 +3,9 @@ import {constants} from 'node:fs'
 import {type FileHandle, mkdir, open, readdir, rename, rm, stat} from 'node:fs/promises'
 import {basename, dirname, join} from 'node:path'
 import type {z} from 'zod'
-import {removeUnfinished, replaceFile} from './common/atomic-write.ts'
-import type {Clock, Random, Timer} from './common/clock.ts'
-import type {Log} from './log/logger.ts'
+import {removeUnfinished, replaceFile} from '../common/atomic-write.ts'
+import type {Clock, Random, Timer} from '../common/clock.ts'
+import type {Log} from '../log/logger.ts'
 
 export interface Surroundings {
   clock: Clock

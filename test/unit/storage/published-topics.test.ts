@@ -2,10 +2,10 @@ import {mkdtemp, readFile, rm, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterEach, beforeEach, describe, expect, it} from 'vitest'
-import {isPublishedUnder} from '../../src/mqtt/topics.ts'
-import {StateStore} from '../../src/state.ts'
-import {RememberingLog} from '../support/remembering-log.ts'
-import {seeded, VirtualClock} from '../support/virtual-clock.ts'
+import {isPublishedUnder} from '../../../src/mqtt/topics.ts'
+import {StateStore} from '../../../src/storage/state-store.ts'
+import {RememberingLog} from '../../support/remembering-log.ts'
+import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
 
 let folder: string
 let log: RememberingLog

@@ -2,11 +2,11 @@ import {mkdtemp, rm} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {expect, it} from 'vitest'
-import {systemClock} from '../../src/common/clock.ts'
-import {StateStore} from '../../src/state.ts'
-import {tolerancesIn} from '../../src/tolerances.ts'
-import {RememberingLog} from '../support/remembering-log.ts'
-import {random} from '../support/seeds.ts'
+import {systemClock} from '../../../src/common/clock.ts'
+import {tolerancesIn} from '../../../src/storage/capabilities-store.ts'
+import {StateStore} from '../../../src/storage/state-store.ts'
+import {RememberingLog} from '../../support/remembering-log.ts'
+import {random} from '../../support/seeds.ts'
 
 it('what was found out of a model is remembered, but not of one that the user describes and may have edited since', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-tolerances-'))

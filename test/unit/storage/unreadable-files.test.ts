@@ -4,12 +4,12 @@ import {createServer} from 'node:net'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterEach, beforeEach, describe, expect, it, onTestFinished} from 'vitest'
-import {Secret} from '../../src/common/secret.ts'
-import {EnergyLedger} from '../../src/energy-ledger.ts'
-import {makeFolder, StateUnreadable} from '../../src/kept-file.ts'
-import {StateStore} from '../../src/state.ts'
-import {RememberingLog} from '../support/remembering-log.ts'
-import {seeded, VirtualClock} from '../support/virtual-clock.ts'
+import {Secret} from '../../../src/common/secret.ts'
+import {EnergyLedger} from '../../../src/storage/energy-store.ts'
+import {makeFolder, StateUnreadable} from '../../../src/storage/json-file.ts'
+import {StateStore} from '../../../src/storage/state-store.ts'
+import {RememberingLog} from '../../support/remembering-log.ts'
+import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
 
 const TOKEN = new Secret('00112233445566778899aabbccddeeff')
 

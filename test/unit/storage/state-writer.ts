@@ -1,9 +1,9 @@
 /** A process that remembers and saves without a pause, for tests that end it in the middle: `state-writer.ts <folder> <plugs>`. */
-import {systemClock} from '../../src/common/clock.ts'
-import {Secret} from '../../src/common/secret.ts'
-import {createLog} from '../../src/log/logger.ts'
-import {StateStore} from '../../src/state.ts'
-import {seeded} from '../support/virtual-clock.ts'
+import {systemClock} from '../../../src/common/clock.ts'
+import {Secret} from '../../../src/common/secret.ts'
+import {createLog} from '../../../src/log/logger.ts'
+import {StateStore} from '../../../src/storage/state-store.ts'
+import {seeded} from '../../support/virtual-clock.ts'
 
 const [folder = '', plugs = '200', rounds = 'Infinity'] = process.argv.slice(2)
 const log = createLog({destination: 'stderr'})

@@ -5,10 +5,10 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {fileURLToPath} from 'node:url'
 import {afterEach, beforeEach, describe, expect, it, onTestFinished} from 'vitest'
-import {systemClock} from '../../src/common/clock.ts'
-import {lockStateFolder, StateInUse} from '../../src/state-lock.ts'
-import {RememberingLog} from '../support/remembering-log.ts'
-import {random} from '../support/seeds.ts'
+import {systemClock} from '../../../src/common/clock.ts'
+import {lockStateFolder, StateInUse} from '../../../src/storage/state-lock.ts'
+import {RememberingLog} from '../../support/remembering-log.ts'
+import {random} from '../../support/seeds.ts'
 
 const SCRIPT = fileURLToPath(new URL('state-lock-holder.ts', import.meta.url))
 

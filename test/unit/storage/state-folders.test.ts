@@ -2,10 +2,10 @@ import {mkdir, mkdtemp, rm, symlink, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterEach, beforeEach, describe, expect, it} from 'vitest'
-import {systemClock} from '../../src/common/clock.ts'
-import {StateFolders, StateUnwritable} from '../../src/state-folders.ts'
-import {RememberingLog} from '../support/remembering-log.ts'
-import {seeded} from '../support/virtual-clock.ts'
+import {systemClock} from '../../../src/common/clock.ts'
+import {StateFolders, StateUnwritable} from '../../../src/storage/state-folders.ts'
+import {RememberingLog} from '../../support/remembering-log.ts'
+import {seeded} from '../../support/virtual-clock.ts'
 
 let home: string
 let log: RememberingLog

@@ -1,11 +1,11 @@
 /**
  * A process that counts energy without a pause, and says what it may show: for tests that end it in the middle.
- * `energy-ledger-writer.ts <folder> <plugs>`; a line on standard output is the least total of all plugs that is written.
+ * `energy-store-writer.ts <folder> <plugs>`; a line on standard output is the least total of all plugs that is written.
  */
-import {systemClock} from '../../src/common/clock.ts'
-import {EnergyLedger} from '../../src/energy-ledger.ts'
-import {createLog} from '../../src/log/logger.ts'
-import {seeded} from '../support/virtual-clock.ts'
+import {systemClock} from '../../../src/common/clock.ts'
+import {createLog} from '../../../src/log/logger.ts'
+import {EnergyLedger} from '../../../src/storage/energy-store.ts'
+import {seeded} from '../../support/virtual-clock.ts'
 
 const [folder = '', plugs = '100'] = process.argv.slice(2)
 const dids = Array.from({length: Number(plugs)}, (_, index) => index + 1)
