@@ -4,7 +4,7 @@ import type {LocalAddress} from '../common/local-addresses.ts'
 import {localAddresses} from '../common/local-addresses.ts'
 import {type Diagnosis, diagnose} from '../device/diagnosis.ts'
 import {CommandError, type CommandErrorCode} from '../device/errors.ts'
-import {MiioError} from '../miio/errors.ts'
+import {MiioError} from '../miio/miio-error.ts'
 import {CommandFailed, UsageError} from './exit.ts'
 
 /** What is known of the plug that could not be asked. */

@@ -14,7 +14,7 @@ import {
 import {Daemon} from '../daemon.ts'
 import {HEALTH_FILE_VARIABLE, HealthFile} from '../health-file.ts'
 import {createLog, type RootLog} from '../log/logger.ts'
-import {MiioError} from '../miio/errors.ts'
+import {MiioError} from '../miio/miio-error.ts'
 import {MiioSocket} from '../miio/socket.ts'
 import {StateUnreadable} from '../storage/json-file.ts'
 import {StateFolders, StateUnwritable} from '../storage/state-folders.ts'

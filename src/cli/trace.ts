@@ -1,7 +1,7 @@
 /** `--debug` where no plug is known yet: hellos and their answers. */
 import {Cipher} from '../miio/packet.ts'
+import {describe, type Trace, type TracedPacket} from '../miio/packet-trace.ts'
 import type {StrangerHandler, Wire} from '../miio/socket.ts'
-import {describe, type Trace, type TracedPacket} from '../miio/trace.ts'
 
 /** Hellos belong to no plug's token, and need none to be read. */
 const nobody = new Cipher(Buffer.alloc(16))

@@ -1,6 +1,6 @@
 import {isIPv4} from 'node:net'
 import {type NetworkInterfaceInfo, networkInterfaces} from 'node:os'
-import {MiioError} from './errors.ts'
+import {MiioError} from './miio-error.ts'
 
 type Interfaces = NodeJS.Dict<NetworkInterfaceInfo[]>
 

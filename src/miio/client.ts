@@ -1,17 +1,17 @@
 /** One plug on the wire: `call(method, params)`, one question at a time. */
 import {lookup as lookUp} from 'node:dns/promises'
 import {type Clock, type Random, within} from '../common/clock.ts'
-import {MiioError} from './errors.ts'
-import {Exchange} from './exchange.ts'
+import {hasRestarted, type Reading} from './device-clock.ts'
 import {closed, Link, type Tracer} from './link.ts'
 import {MessageIds} from './message-ids.ts'
+import {MiioError} from './miio-error.ts'
 import {Cipher, MIIO_PORT} from './packet.ts'
-import type {Greeting, Question} from './question.ts'
-import {hasRestarted, type Reading} from './reading.ts'
-import {RoundTrip} from './round-trip.ts'
+import {describe, masker, type Trace} from './packet-trace.ts'
+import {Exchange} from './request.ts'
+import type {Greeting, Question} from './request-types.ts'
+import {RoundTrip} from './response-time.ts'
 import type {Wire} from './socket.ts'
 import {Stats} from './stats.ts'
-import {describe, masker, type Trace} from './trace.ts'
 
 export interface MiioClientOptions {
   socket: Wire

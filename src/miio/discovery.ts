@@ -1,9 +1,9 @@
 /** Who is there, and where: hellos by broadcast, and what answers them (docs/protocol.md §1.2, §1.10). */
 import {type Clock, type Random, sleep, type Timer} from '../common/clock.ts'
 import {broadcastAddresses, isUnicast} from './broadcast.ts'
-import {MiioError} from './errors.ts'
+import {type Candidate, Sightings} from './candidate-addresses.ts'
+import {MiioError} from './miio-error.ts'
 import {HELLO, MalformedPacket, MIIO_PORT, parsePacket} from './packet.ts'
-import {type Candidate, Sightings} from './sightings.ts'
 import type {Endpoint, Wire} from './socket.ts'
 
 export {broadcastAddresses}

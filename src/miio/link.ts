@@ -1,9 +1,9 @@
 /** The way to one plug at one address: where that is, what was last read of the plug's clock, and what comes from there. */
 import {isIPv4} from 'node:net'
 import {type Clock, within} from '../common/clock.ts'
-import {MiioError} from './errors.ts'
+import type {Reading} from './device-clock.ts'
 import {Mailbox} from './mailbox.ts'
-import type {Reading} from './reading.ts'
+import {MiioError} from './miio-error.ts'
 import type {Wire} from './socket.ts'
 
 /** A name server may be down for longer than a try lasts: half of it is left for the plug. */

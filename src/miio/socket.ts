@@ -1,6 +1,6 @@
 /** ONE UDP socket for all plugs. A datagram finds its asker by the address and the port it came from. */
 import {createSocket, type Socket} from 'node:dgram'
-import {MiioError} from './errors.ts'
+import {MiioError} from './miio-error.ts'
 import {HEADER_BYTES} from './packet.ts'
 
 export interface Endpoint {

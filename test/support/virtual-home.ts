@@ -7,7 +7,7 @@ import {Catalogue} from '../../src/models/index.ts'
 import type {Lane, Model, Value} from '../../src/models/model.ts'
 import {amperes, celsius, led, miot, relay, usb, volts, watts} from '../../src/models/vocabulary.ts'
 import {type PlugOptions, SimulatedPlug} from '../../src/simulator/plug.ts'
-import {MemoryNetwork} from '../unit/miio/memory-network.ts'
+import {MemoryNetwork} from './memory-network.ts'
 import {TOKEN} from './token.ts'
 import {seeded, VirtualClock} from './virtual-clock.ts'
 

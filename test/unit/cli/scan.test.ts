@@ -1,6 +1,6 @@
 import {describe, expect, it} from 'vitest'
 import {Scan} from '../../../src/cli/scan.ts'
-import {MiioError} from '../../../src/miio/errors.ts'
+import {MiioError} from '../../../src/miio/miio-error.ts'
 
 /** What the plug says to a question for `what`: a value, or `undefined` for nothing there. */
 type Plug = (what: string) => unknown

@@ -4,11 +4,11 @@ import {type Circumstances, diagnose} from '../../../src/device/diagnosis.ts'
 import {CommandError, toCommandError} from '../../../src/device/errors.ts'
 import {Poller} from '../../../src/device/poller.ts'
 import {MiioClient} from '../../../src/miio/client.ts'
-import {MiioError} from '../../../src/miio/errors.ts'
+import {MiioError} from '../../../src/miio/miio-error.ts'
 import {builtIn} from '../../../src/models/index.ts'
+import {MemoryNetwork} from '../../support/memory-network.ts'
 import {TOKEN} from '../../support/token.ts'
 import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
-import {MemoryNetwork} from '../miio/memory-network.ts'
 
 const LOOPBACK = {address: '127.0.0.1', netmask: '255.0.0.0'}
 const HOME = {address: '192.168.1.7', netmask: '255.255.255.0'}

@@ -5,8 +5,8 @@ import type {Plug} from '../../../src/bridge/plug.ts'
 import {Together} from '../../../src/bridge/together.ts'
 import {Device} from '../../../src/device/device.ts'
 import {builtIn} from '../../../src/models/index.ts'
+import type {MemoryPlug} from '../../support/memory-network.ts'
 import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
-import type {MemoryPlug} from '../miio/memory-network.ts'
 import {home} from '../miio/watched.ts'
 
 const COMMANDS = 500

@@ -1,10 +1,10 @@
 import {beforeEach, describe, expect, test} from 'vitest'
 import {MiioClient, type MiioClientOptions} from '../../../src/miio/client.ts'
-import {MiioError} from '../../../src/miio/errors.ts'
+import {MiioError} from '../../../src/miio/miio-error.ts'
 import {Cipher, helloReply, nak} from '../../../src/miio/packet.ts'
-import type {TracedPacket} from '../../../src/miio/trace.ts'
+import type {TracedPacket} from '../../../src/miio/packet-trace.ts'
+import {MemoryNetwork, MemoryPlug} from '../../support/memory-network.ts'
 import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
-import {MemoryNetwork, MemoryPlug} from './memory-network.ts'
 import {DID, TOKEN} from './vectors.ts'
 
 const HOME = {host: '192.168.1.40', port: 54321}

@@ -6,8 +6,8 @@ import {broadcastAddresses, Discovery, type Found} from '../../../src/miio/disco
 import {HELLO, helloReply, MIIO_PORT} from '../../../src/miio/packet.ts'
 import {type Endpoint, MiioSocket} from '../../../src/miio/socket.ts'
 import {loopback} from '../../support/addresses.ts'
+import {MemoryNetwork} from '../../support/memory-network.ts'
 import {VirtualClock} from '../../support/virtual-clock.ts'
-import {MemoryNetwork} from './memory-network.ts'
 import {DID, HANDSHAKE, HELLO_STAMP} from './vectors.ts'
 
 const EVERYBODY = {host: '192.168.1.255', port: MIIO_PORT}

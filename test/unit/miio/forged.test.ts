@@ -1,7 +1,7 @@
 import {beforeEach, describe, expect, test} from 'vitest'
 import {helloReply, nak} from '../../../src/miio/packet.ts'
+import {MemoryPlug} from '../../support/memory-network.ts'
 import {VirtualClock} from '../../support/virtual-clock.ts'
-import {MemoryPlug} from './memory-network.ts'
 import {DID, TOKEN} from './vectors.ts'
 import {HOME, home, watch} from './watched.ts'
 

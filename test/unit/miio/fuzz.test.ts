@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import {describe, expect, test} from 'vitest'
 import {MiioClient} from '../../../src/miio/client.ts'
-import {MiioError} from '../../../src/miio/errors.ts'
+import {parseReply, UnreadableReply} from '../../../src/miio/json-repair.ts'
+import {MiioError} from '../../../src/miio/miio-error.ts'
 import {Cipher, MalformedPacket, parsePacket} from '../../../src/miio/packet.ts'
-import {parseReply, UnreadableReply} from '../../../src/miio/repair.ts'
+import {MemoryNetwork, MemoryPlug} from '../../support/memory-network.ts'
 import {checkProperty} from '../../support/seeds.ts'
 import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
-import {MemoryNetwork, MemoryPlug} from './memory-network.ts'
 import {BAD_PACKETS, DID, RESPONSES, TOKEN} from './vectors.ts'
 
 const RUNS = {numRuns: 500}

@@ -1,7 +1,7 @@
 import {beforeEach, describe, expect, test} from 'vitest'
-import {RoundTrip} from '../../../src/miio/round-trip.ts'
+import {RoundTrip} from '../../../src/miio/response-time.ts'
+import type {MemoryPlug} from '../../support/memory-network.ts'
 import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
-import type {MemoryPlug} from './memory-network.ts'
 import {home, watch} from './watched.ts'
 
 let clock: VirtualClock

@@ -1,8 +1,8 @@
 import {Socket} from 'node:dgram'
 import {afterEach, beforeEach, describe, expect, test, vi} from 'vitest'
 import {HELLO} from '../../../src/miio/packet.ts'
+import {Troubles} from '../../../src/miio/repeated-warnings.ts'
 import {MiioSocket} from '../../../src/miio/socket.ts'
-import {Troubles} from '../../../src/miio/troubles.ts'
 import {VirtualClock} from '../../support/virtual-clock.ts'
 import {until} from '../../support/wait.ts'
 

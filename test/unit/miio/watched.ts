@@ -1,7 +1,7 @@
 import {MiioClient, type MiioClientOptions} from '../../../src/miio/client.ts'
-import {MiioError} from '../../../src/miio/errors.ts'
+import {MiioError} from '../../../src/miio/miio-error.ts'
+import {MemoryNetwork, MemoryPlug} from '../../support/memory-network.ts'
 import {seeded, type VirtualClock} from '../../support/virtual-clock.ts'
-import {MemoryNetwork, MemoryPlug} from './memory-network.ts'
 import {DID, TOKEN} from './vectors.ts'
 
 export const HOME = {host: '192.168.1.40', port: 54321}

@@ -1,7 +1,7 @@
 import {readdirSync, readFileSync} from 'node:fs'
 import {describe, expect, it} from 'vitest'
 import {expectOk, type Read, valuesIn} from '../../../src/device/access.ts'
-import {parseReply, UnreadableReply} from '../../../src/miio/repair.ts'
+import {parseReply, UnreadableReply} from '../../../src/miio/json-repair.ts'
 import {builtIn} from '../../../src/models/index.ts'
 import type {Model, Value} from '../../../src/models/model.ts'
 import {text} from '../../../src/models/vocabulary.ts'

@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import {parseReply} from '../../../src/miio/repair.ts'
+import {parseReply} from '../../../src/miio/json-repair.ts'
 import type {Model} from '../../../src/models/model.ts'
 import {
   action,

@@ -1,11 +1,11 @@
 import {beforeEach, describe, expect, test} from 'vitest'
 import {sleep} from '../../../src/common/clock.ts'
+import {Sightings} from '../../../src/miio/candidate-addresses.ts'
 import {Discovery, type Found} from '../../../src/miio/discovery.ts'
 import {HELLO, helloReply} from '../../../src/miio/packet.ts'
-import {Sightings} from '../../../src/miio/sightings.ts'
 import type {Endpoint} from '../../../src/miio/socket.ts'
+import {MemoryNetwork, MemoryPlug} from '../../support/memory-network.ts'
 import {seeded, settle, VirtualClock} from '../../support/virtual-clock.ts'
-import {MemoryNetwork, MemoryPlug} from './memory-network.ts'
 import {DID} from './vectors.ts'
 import {HOME, home} from './watched.ts'
 

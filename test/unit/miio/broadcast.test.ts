@@ -2,8 +2,8 @@ import {beforeEach, expect, test, vi} from 'vitest'
 import {broadcastAddresses, Discovery} from '../../../src/miio/discovery.ts'
 import {helloReply} from '../../../src/miio/packet.ts'
 import type {Endpoint} from '../../../src/miio/socket.ts'
+import {MemoryNetwork} from '../../support/memory-network.ts'
 import {VirtualClock} from '../../support/virtual-clock.ts'
-import {MemoryNetwork} from './memory-network.ts'
 import {HOME} from './watched.ts'
 
 const system = vi.hoisted(() => ({lists: true}))

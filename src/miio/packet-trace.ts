@@ -1,6 +1,6 @@
 /** What `--debug` and the log level `trace` show: every packet decoded, with nothing in it that could be a secret. */
 import {MASK} from '../common/secret.ts'
-import {maskedJson} from './masked.ts'
+import {maskedJson} from './json-mask.ts'
 import {type Cipher, MalformedPacket, type Packet, parsePacket} from './packet.ts'
 
 export interface TracedPacket {

@@ -1,4 +1,4 @@
-import {MiioError} from '../../../src/miio/errors.ts'
+import {MiioError} from '../../src/miio/miio-error.ts'
 import {
   Cipher,
   HEADER_BYTES,
@@ -7,9 +7,9 @@ import {
   MalformedPacket,
   nak,
   parsePacket,
-} from '../../../src/miio/packet.ts'
-import type {Endpoint, StrangerHandler, Wire} from '../../../src/miio/socket.ts'
-import type {VirtualClock} from '../../support/virtual-clock.ts'
+} from '../../src/miio/packet.ts'
+import type {Endpoint, StrangerHandler, Wire} from '../../src/miio/socket.ts'
+import type {VirtualClock} from './virtual-clock.ts'
 
 /** A network without wires, on virtual time: what is sent arrives 10 ms later, unless nobody is there. */
 export class MemoryNetwork implements Wire {

@@ -1,5 +1,5 @@
 /** Why nobody answered, as far as can be told from what did and did not come. */
-import {MiioError} from './errors.ts'
+import {MiioError} from './miio-error.ts'
 import {LONGEST_CIPHERTEXT} from './packet.ts'
 
 /** What happened while a question was asked. */

@@ -1,11 +1,12 @@
 /** Which datagrams from a plug's address count, and for what (docs/protocol.md §1.6 and §2). Everything else is dropped. */
-import {MiioError} from './errors.ts'
+
+import type {Reading} from './device-clock.ts'
+import {isTransient, refusal} from './error-codes.ts'
+import {parseReply, UnreadableReply} from './json-repair.ts'
+import {MiioError} from './miio-error.ts'
 import {ChecksumMismatch, MalformedPacket, type Packet, parsePacket} from './packet.ts'
-import type {Asked, Greeting, Heard} from './question.ts'
-import type {Reading} from './reading.ts'
-import {isTransient, refusal} from './refusals.ts'
-import {parseReply, UnreadableReply} from './repair.ts'
-import type {Course} from './silence.ts'
+import type {Asked, Greeting, Heard} from './request-types.ts'
+import type {Course} from './timeout-diagnosis.ts'
 
 /** Came from the right address and still counts for nothing. `message` says what it was. */
 class Unwanted extends Error {}

@@ -1,5 +1,5 @@
 /** What a plug's own error codes mean to us (docs/protocol.md §1.8): whether asking again can help, and what to tell people. */
-import {maskedJson} from './masked.ts'
+import {maskedJson} from './json-mask.ts'
 
 interface Refusal {
   code: number

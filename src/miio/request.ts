@@ -1,12 +1,12 @@
 /** One question to one plug, asked until it is answered: a hello when the plug's clock is not known, then the request. */
 import {jitter} from '../common/clock.ts'
-import {MiioError} from './errors.ts'
-import {Judge} from './judge.ts'
+import {isFresh, isSameClock, type Reading, stampAt} from './device-clock.ts'
+import {MiioError} from './miio-error.ts'
 import {HEADER_BYTES, HELLO} from './packet.ts'
-import type {Asked, Greeting, Heard, Question} from './question.ts'
-import {isFresh, isSameClock, type Reading, stampAt} from './reading.ts'
-import {REGULAR_WAIT_MS} from './round-trip.ts'
-import {Course, silence} from './silence.ts'
+import type {Asked, Greeting, Heard, Question} from './request-types.ts'
+import {Judge} from './response-matcher.ts'
+import {REGULAR_WAIT_MS} from './response-time.ts'
+import {Course, silence} from './timeout-diagnosis.ts'
 
 /**
  * A request that stays unanswered was mostly lost, and is sent again without a hello. After so many in a row the plug may have

@@ -1,6 +1,6 @@
 import {describe, expect, test} from 'vitest'
+import {parseReply, UnreadableReply} from '../../../src/miio/json-repair.ts'
 import {Cipher, parsePacket} from '../../../src/miio/packet.ts'
-import {parseReply, UnreadableReply} from '../../../src/miio/repair.ts'
 import {BAD_JSON, RESPONSES, TOKEN} from './vectors.ts'
 
 describe('what firmware really sends', () => {

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import {describe, expect, it} from 'vitest'
 import {withoutSecrets} from '../../../src/device/raw-calls.ts'
-import {maskedJson} from '../../../src/miio/masked.ts'
-import {refusal} from '../../../src/miio/refusals.ts'
-import {masker} from '../../../src/miio/trace.ts'
+import {refusal} from '../../../src/miio/error-codes.ts'
+import {maskedJson} from '../../../src/miio/json-mask.ts'
+import {masker} from '../../../src/miio/packet-trace.ts'
 import {checkProperty} from '../../support/seeds.ts'
 
 const SECRET_KEYS = [

@@ -1,11 +1,11 @@
 /** What is asked, of whom, and what may be heard back. */
 import type {Clock, Random} from '../common/clock.ts'
-import type {MiioError} from './errors.ts'
+import type {Reading} from './device-clock.ts'
 import type {Link} from './link.ts'
 import type {MessageIds} from './message-ids.ts'
+import type {MiioError} from './miio-error.ts'
 import type {Cipher} from './packet.ts'
-import type {Reading} from './reading.ts'
-import type {RoundTrip} from './round-trip.ts'
+import type {RoundTrip} from './response-time.ts'
 import type {Stats} from './stats.ts'
 
 export interface Question {
