@@ -48,7 +48,7 @@ import {
   readYaml,
   type YamlFile,
 } from './config/yaml.ts'
-import {builtIn, Catalogue} from './models/index.ts'
+import {builtIn, Catalogue} from './models/catalogue.ts'
 import {randomHex} from './storage/json-file.ts'
 
 export {maskedConfig, secretsOf} from './config/effective.ts'

@@ -13,7 +13,7 @@ import {
   type Problem,
   type Warning,
 } from '../config.ts'
-import {builtIn, type Catalogue} from '../models/index.ts'
+import {builtIn, type Catalogue} from '../models/catalogue.ts'
 import {CommandFailed, EXIT, UsageError} from './exit.ts'
 import {count, type Terminal} from './terminal.ts'
 import {codeOf, unreadable, whoMayRead} from './unreadable.ts'

@@ -2,7 +2,7 @@
 import {z} from 'zod'
 import {came, checked} from '../bridge/words.ts'
 import {LONGEST_DOCUMENT, readText, reason} from '../config/files.ts'
-import {definitionFrom, type Imported, NoPlug, type Spec} from '../models/spec.ts'
+import {definitionFrom, type Imported, NoPlug, type Spec} from '../models/import/miot-spec.ts'
 import {CommandFailed} from './exit.ts'
 
 const NO_DEVICE = 'expected the urn of a device'

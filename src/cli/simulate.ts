@@ -2,7 +2,7 @@
 import type {Command} from 'commander'
 import {systemClock} from '../common/clock.ts'
 import {whole} from '../config/fields.ts'
-import type {Catalogue} from '../models/index.ts'
+import type {Catalogue} from '../models/catalogue.ts'
 import {faultWords, InvalidFault, parseFaults} from '../simulator/fault-words.ts'
 import type {Faults} from '../simulator/faults.ts'
 import {LOOPBACK_BROADCAST, type Neighbourhood, simulate} from '../simulator/neighbourhood.ts'

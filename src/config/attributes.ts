@@ -1,7 +1,7 @@
 /** With attributes, `desk/led` is the topic of a value of the plug `desk`: nothing else may be called so. */
 import {z} from 'zod'
 import type {Model} from '../models/model.ts'
-import {isKnownName} from '../models/names.ts'
+import {isKnownName} from '../models/property-names.ts'
 import type {Broken} from './plugs.ts'
 import {quoted} from './problems.ts'
 import type {Raw} from './yaml.ts'

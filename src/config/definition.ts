@@ -4,8 +4,8 @@
  */
 import {z} from 'zod'
 import {checked} from '../bridge/words.ts'
+import {type Word, wordFor, words} from '../models/builder-table.ts'
 import type {Address, Model, Property, Raw as Said, Write} from '../models/model.ts'
-import {type Word, wordFor, words} from '../models/words.ts'
 import * as a from './fields.ts'
 import {TOPIC_WORDS} from './names.ts'
 import type {Broken} from './plugs.ts'

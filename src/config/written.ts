@@ -1,8 +1,8 @@
 /** A definition in the words of a file, to begin another one from: the inverse of definition.ts. */
 import {isDeepStrictEqual} from 'node:util'
 import {Document, visit} from 'yaml'
+import {words} from '../models/builder-table.ts'
 import type {Address, Model, Property} from '../models/model.ts'
-import {words} from '../models/words.ts'
 import {propertyIn} from './definition.ts'
 import {durationText} from './fields.ts'
 import type {Raw, RawMapping} from './yaml.ts'

@@ -1,6 +1,7 @@
 /** A model as its owner corrects it: `devices.<name>.properties` of the configuration. Pure. */
+
+import {digits, kilowattHours} from '../models/builders.ts'
 import type {Model, Property, Scaled} from '../models/model.ts'
-import {digits, kilowattHours} from '../models/vocabulary.ts'
 import type {EnergySource} from './energy.ts'
 
 /** What the configuration says of one property. */

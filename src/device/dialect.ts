@@ -1,9 +1,9 @@
 /** How a plug nobody has described is talked to: asked once, with as few questions as possible (contract §5). */
-import {type DialectName, dialects} from '../models/generic.ts'
+import {type DialectName, dialects} from '../models/dialects.ts'
 import {readOf, valuesIn} from './access.ts'
 import {isAboutTheQuestion, isRefusal} from './errors.ts'
 
-export type {DialectName} from '../models/generic.ts'
+export type {DialectName} from '../models/dialects.ts'
 
 /** Makes of which all plugs known so far speak the older dialect, whatever they are asked (docs/protocol.md §3.1). */
 const LEGACY_FIRST = /^(chuangmi\.plug|qmi\.powerstrip|zimi\.powerstrip)\./

@@ -1,6 +1,6 @@
 /** Which plug this is: what it was configured or remembered as, what it says itself, and what its firmware puts up with. */
 import {isDeepStrictEqual} from 'node:util'
-import {dialects, isDialect} from '../models/generic.ts'
+import {dialects, isDialect} from '../models/dialects.ts'
 import type {Model} from '../models/model.ts'
 import {type DialectName, dialectOf} from './dialect.ts'
 import {CommandError, isAboutTheQuestion} from './errors.ts'

@@ -2,7 +2,7 @@
 import type {RemoteInfo, Socket} from 'node:dgram'
 import type {Clock, Random, Timer} from '../common/clock.ts'
 import {Cipher, MIIO_PORT} from '../miio/packet.ts'
-import {builtIn, type Catalogue} from '../models/index.ts'
+import {builtIn, type Catalogue} from '../models/catalogue.ts'
 import type {Model, Value} from '../models/model.ts'
 import {every} from './every.ts'
 import {type Faults, type Mishap, noFaults} from './faults.ts'

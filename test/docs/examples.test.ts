@@ -1,7 +1,7 @@
 import {describe, expect, it} from 'vitest'
 import {parse} from 'yaml'
 import {maskedConfig, parseConfig} from '../../src/config.ts'
-import {builtIn} from '../../src/models/index.ts'
+import {builtIn} from '../../src/models/catalogue.ts'
 import {assertTopic, Topics} from '../../src/mqtt/topics.ts'
 import {CERT, KEY} from '../support/pem.ts'
 import {type Block, commandLines, documentAt, documents, words} from './markdown.ts'

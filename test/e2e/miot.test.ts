@@ -2,8 +2,6 @@ import {mkdtemp, readFile, rm} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, describe, expect, it} from 'vitest'
-import {Catalogue} from '../../src/models/index.ts'
-import type {Model} from '../../src/models/model.ts'
 import {
   action,
   button,
@@ -13,7 +11,9 @@ import {
   powerOnBehavior,
   prop,
   relay,
-} from '../../src/models/vocabulary.ts'
+} from '../../src/models/builders.ts'
+import {Catalogue} from '../../src/models/catalogue.ts'
+import type {Model} from '../../src/models/model.ts'
 import type {SimulatedPlug} from '../../src/simulator/plug.ts'
 import {loopback} from '../support/addresses.ts'
 import {type Bridge, type BridgeChoice, startBridge, startPlug} from '../support/bridge.ts'

@@ -1,9 +1,9 @@
 /** `probe`, as a person runs it who has a plug that nobody described. docs/adding-a-plug.test.ts has the usual case. */
 import {tmpdir} from 'node:os'
 import {describe, expect, it} from 'vitest'
-import {Catalogue} from '../../src/models/index.ts'
+import {miot, prop, relay, text, watts} from '../../src/models/builders.ts'
+import {Catalogue} from '../../src/models/catalogue.ts'
 import type {Model} from '../../src/models/model.ts'
-import {miot, prop, relay, text, watts} from '../../src/models/vocabulary.ts'
 import {loopback} from '../support/addresses.ts'
 import {startPlug, TOKEN} from '../support/bridge.ts'
 import {miio2mqtt} from '../support/program.ts'

@@ -1,8 +1,8 @@
 /** docs/topics.md lists the error codes of results: each comes to a command for the reason that the list gives. */
 import {describe, expect, it} from 'vitest'
 import {CommandError, toCommandError} from '../../src/device/errors.ts'
-import {Catalogue} from '../../src/models/index.ts'
-import {miot, relay} from '../../src/models/vocabulary.ts'
+import {miot, relay} from '../../src/models/builders.ts'
+import {Catalogue} from '../../src/models/catalogue.ts'
 import {code, documentAt, firstColumn} from '../docs/markdown.ts'
 import {startBridge, startPlug} from '../support/bridge.ts'
 import {Conversation, type Result} from '../support/conversation.ts'

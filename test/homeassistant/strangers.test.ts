@@ -3,8 +3,6 @@ import {mkdir, mkdtemp, rm, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, describe, expect, it} from 'vitest'
-import {Catalogue} from '../../src/models/index.ts'
-import type {Model} from '../../src/models/model.ts'
 import {
   action,
   button,
@@ -14,7 +12,9 @@ import {
   prop,
   relay,
   watts,
-} from '../../src/models/vocabulary.ts'
+} from '../../src/models/builders.ts'
+import {Catalogue} from '../../src/models/catalogue.ts'
+import type {Model} from '../../src/models/model.ts'
 import {loopback} from '../support/addresses.ts'
 import {configText, startPlug} from '../support/bridge.ts'
 import {Program} from '../support/program.ts'

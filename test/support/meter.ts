@@ -1,5 +1,5 @@
+import {amperes, kilowattHours, miot, relay, volts, watts} from '../../src/models/builders.ts'
 import type {Model} from '../../src/models/model.ts'
-import {amperes, kilowattHours, miot, relay, volts, watts} from '../../src/models/vocabulary.ts'
 
 /** A plug that measures everything, with a counter of its own, which no model that comes with the program is trusted to have. */
 export const meter: Model = {

@@ -1,8 +1,8 @@
 /** The definitions as tables for people: docs/models.md and docs/home-assistant.md hold what this returns. */
 import {isWritable} from '../../src/device/values.ts'
+import {complete} from '../../src/models/builders.ts'
 import type {Address, Model, Property} from '../../src/models/model.ts'
-import {NAMES, patternOf} from '../../src/models/names.ts'
-import {complete} from '../../src/models/vocabulary.ts'
+import {NAMES, patternOf} from '../../src/models/property-names.ts'
 
 /** How sure a definition is, as docs/models.md explains it. */
 const SURE = {hardware: 'seen on hardware', vendor: 'from the specification', inferred: 'inferred'} as const

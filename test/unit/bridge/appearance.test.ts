@@ -1,6 +1,6 @@
 import {describe, expect, it} from 'vitest'
 import {pointless} from '../../../src/bridge/plug.ts'
-import {builtIn} from '../../../src/models/index.ts'
+import {builtIn} from '../../../src/models/catalogue.ts'
 
 const m1 = builtIn.find('chuangmi.plug.m1') ?? expect.fail('no such model')
 const HAS = 'Mi Smart Plug has only state, temperature, led, rssi, last_seen'

@@ -6,18 +6,9 @@ import {groupDiscovery, groupId} from '../../../src/bridge/group-discovery.ts'
 import type {Appearance} from '../../../src/bridge/plug.ts'
 import {plugDiscovery} from '../../../src/bridge/plug-discovery.ts'
 import {adjust} from '../../../src/device/adjust.ts'
-import {builtIn} from '../../../src/models/index.ts'
+import {amperes, celsius, complete, leakage, miot, relay, volts, watts} from '../../../src/models/builders.ts'
+import {builtIn} from '../../../src/models/catalogue.ts'
 import type {Model} from '../../../src/models/model.ts'
-import {
-  amperes,
-  celsius,
-  complete,
-  leakage,
-  miot,
-  relay,
-  volts,
-  watts,
-} from '../../../src/models/vocabulary.ts'
 import {Topics} from '../../../src/mqtt/topics.ts'
 import {VirtualClock} from '../../support/virtual-clock.ts'
 import {StagedPlug, topics} from './stage.ts'

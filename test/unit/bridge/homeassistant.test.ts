@@ -5,7 +5,7 @@ import {bridgeId, platformsOf, withoutVanished} from '../../../src/bridge/discov
 import {HomeAssistant} from '../../../src/bridge/homeassistant.ts'
 import type {Appearance} from '../../../src/bridge/plug.ts'
 import {plugDiscovery, usualPlatforms} from '../../../src/bridge/plug-discovery.ts'
-import {builtIn} from '../../../src/models/index.ts'
+import {builtIn} from '../../../src/models/catalogue.ts'
 import {Topics} from '../../../src/mqtt/topics.ts'
 import {messageProblems} from '../../support/discovery-validator.ts'
 import {seeded, settle, VirtualClock} from '../../support/virtual-clock.ts'

@@ -1,6 +1,6 @@
 import {beforeEach, describe, expect, it, vi} from 'vitest'
 import {Reports} from '../../../src/bridge/reports.ts'
-import {builtIn} from '../../../src/models/index.ts'
+import {builtIn} from '../../../src/models/catalogue.ts'
 import {CallFailed} from '../../support/scripted-plug.ts'
 import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
 import {HOUR, MINUTE, RememberingPublisher, SECOND, type StagedPlug, stagedPlugs, topics} from './stage.ts'

@@ -1,6 +1,6 @@
 import {beforeEach, describe, expect, it} from 'vitest'
 import {Changes} from '../../../src/cli/demo-changes.ts'
-import {builtIn} from '../../../src/models/index.ts'
+import {builtIn} from '../../../src/models/catalogue.ts'
 
 const model = (id: string) => builtIn.find(id) ?? expect.fail(`no model ${id}`)
 

@@ -2,7 +2,7 @@ import {describe, expect, it} from 'vitest'
 import {parse} from 'yaml'
 import {cut, padded, screenOf, widthOf, wrapped, wrappedYaml} from '../../../src/common/terminal-text.ts'
 import {definitionText} from '../../../src/config/written.ts'
-import {builtIn} from '../../../src/models/index.ts'
+import {builtIn} from '../../../src/models/catalogue.ts'
 
 describe('the width of a text on a screen', () => {
   it.each([

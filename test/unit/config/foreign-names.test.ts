@@ -2,7 +2,7 @@ import {describe, expect, it} from 'vitest'
 import {edited} from '../../../src/config/edit.ts'
 import {definitionsIn} from '../../../src/config/model-files.ts'
 import {ConfigError, maskedConfig, parseConfig} from '../../../src/config.ts'
-import {builtIn} from '../../../src/models/index.ts'
+import {builtIn} from '../../../src/models/catalogue.ts'
 import {TOKEN} from '../../support/token.ts'
 
 /** What every object in JavaScript has although nobody put it there. */

@@ -2,9 +2,7 @@ import {describe, expect, it} from 'vitest'
 import {definitionsIn, readModelFolder} from '../../../src/config/model-files.ts'
 import {definitionText} from '../../../src/config/written.ts'
 import {ConfigError, type Problem, parseConfig} from '../../../src/config.ts'
-import {builtIn, Catalogue, definitions} from '../../../src/models/index.ts'
-import type {Model} from '../../../src/models/model.ts'
-import {NAMES} from '../../../src/models/names.ts'
+import {wordFor, words} from '../../../src/models/builder-table.ts'
 import {
   action,
   button,
@@ -23,8 +21,10 @@ import {
   relay,
   socket,
   watts,
-} from '../../../src/models/vocabulary.ts'
-import {wordFor, words} from '../../../src/models/words.ts'
+} from '../../../src/models/builders.ts'
+import {builtIn, Catalogue, definitions} from '../../../src/models/catalogue.ts'
+import type {Model} from '../../../src/models/model.ts'
+import {NAMES} from '../../../src/models/property-names.ts'
 
 const HEAD = 'ids: [acme.plug.one]\nname: ACME plug\nvendor: ACME\n'
 const file = (content: string, name = 'models/acme.yaml') => ({file: name, content})

@@ -1,7 +1,6 @@
 import {describe, expect, it} from 'vitest'
 import {expectOk, namesIn, property, readOf, readsOf, valuesIn, writeOf} from '../../../src/device/access.ts'
 import {fromUser} from '../../../src/device/values.ts'
-import type {Model} from '../../../src/models/model.ts'
 import {
   action,
   button,
@@ -19,7 +18,8 @@ import {
   relay,
   usb,
   watts,
-} from '../../../src/models/vocabulary.ts'
+} from '../../../src/models/builders.ts'
+import type {Model} from '../../../src/models/model.ts'
 import {eight} from '../../support/virtual-home.ts'
 
 const full: Model = complete({

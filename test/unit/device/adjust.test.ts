@@ -1,7 +1,6 @@
 import {describe, expect, it} from 'vitest'
 import {adjust, type Overrides} from '../../../src/device/adjust.ts'
 import {fromFirmware, toFirmware} from '../../../src/device/values.ts'
-import type {Model, Property} from '../../../src/models/model.ts'
 import {
   complete,
   kilowattHours,
@@ -12,7 +11,8 @@ import {
   volts,
   watts,
   wattsSetting,
-} from '../../../src/models/vocabulary.ts'
+} from '../../../src/models/builders.ts'
+import type {Model, Property} from '../../../src/models/model.ts'
 
 const common = {ids: [], name: 'Plug 1', vendor: 'nobody', confidence: 'inferred', evidence: ''} as const
 const model = complete({

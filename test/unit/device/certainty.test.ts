@@ -3,7 +3,7 @@ import type {Availability} from '../../../src/device/availability.ts'
 import {Device} from '../../../src/device/device.ts'
 import {CommandError, isTokenRefused} from '../../../src/device/errors.ts'
 import {Poller} from '../../../src/device/poller.ts'
-import {builtIn} from '../../../src/models/index.ts'
+import {builtIn} from '../../../src/models/catalogue.ts'
 import {CallFailed, ScriptedPlug} from '../../support/scripted-plug.ts'
 import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
 

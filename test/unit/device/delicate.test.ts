@@ -1,5 +1,5 @@
 import {expect, it} from 'vitest'
-import {builtIn} from '../../../src/models/index.ts'
+import {builtIn} from '../../../src/models/catalogue.ts'
 import {VirtualHome} from '../../support/virtual-home.ts'
 
 /** More requests in half a minute than this have made such a strip reboot, and switch its sockets. */

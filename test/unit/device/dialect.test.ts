@@ -1,7 +1,7 @@
 import {describe, expect, it} from 'vitest'
-import {Catalogue} from '../../../src/models/index.ts'
+import {onOff, prop, relay} from '../../../src/models/builders.ts'
+import {Catalogue} from '../../../src/models/catalogue.ts'
 import type {Model} from '../../../src/models/model.ts'
-import {onOff, prop, relay} from '../../../src/models/vocabulary.ts'
 import {eight, VirtualHome} from '../../support/virtual-home.ts'
 
 const nothing = new Catalogue()

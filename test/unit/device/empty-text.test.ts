@@ -1,6 +1,6 @@
 import {describe, expect, it} from 'vitest'
 import {fromFirmware} from '../../../src/device/values.ts'
-import {miot, text} from '../../../src/models/vocabulary.ts'
+import {miot, text} from '../../../src/models/builders.ts'
 
 describe('text of a plug', () => {
   it.each(['', ' ', '\n', '\t '])('that is empty is unknown: %j', (raw) => {

@@ -6,7 +6,7 @@ import {describe, expect, it} from 'vitest'
 import type {Clock} from '../../../src/common/clock.ts'
 import type {EnergyMemory} from '../../../src/device/energy.ts'
 import {type EnergyBook, Metering} from '../../../src/device/metering.ts'
-import {complete, kilowattHours, prop, relay, watts} from '../../../src/models/vocabulary.ts'
+import {complete, kilowattHours, prop, relay, watts} from '../../../src/models/builders.ts'
 import {FIXED_SEEDS, TEST_SEED} from '../../support/seeds.ts'
 import {seeded} from '../../support/virtual-clock.ts'
 

@@ -4,7 +4,7 @@ import type {Availability} from '../../../src/device/availability.ts'
 import {Device} from '../../../src/device/device.ts'
 import {Poller} from '../../../src/device/poller.ts'
 import {MOST_WAITING} from '../../../src/device/queue.ts'
-import {builtIn} from '../../../src/models/index.ts'
+import {builtIn} from '../../../src/models/catalogue.ts'
 import {CallFailed, ScriptedPlug} from '../../support/scripted-plug.ts'
 import {seeded, settle, VirtualClock} from '../../support/virtual-clock.ts'
 

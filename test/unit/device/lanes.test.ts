@@ -1,7 +1,7 @@
 import {describe, expect, it} from 'vitest'
-import {builtIn} from '../../../src/models/index.ts'
+import {childLock, led, miot, relay, watts} from '../../../src/models/builders.ts'
+import {builtIn} from '../../../src/models/catalogue.ts'
 import type {Model} from '../../../src/models/model.ts'
-import {childLock, led, miot, relay, watts} from '../../../src/models/vocabulary.ts'
 import {eight, VirtualHome} from '../../support/virtual-home.ts'
 
 const HOUR_MS = 3_600_000

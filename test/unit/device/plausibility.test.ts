@@ -1,8 +1,8 @@
 import {beforeEach, describe, expect, it} from 'vitest'
 import {disbelief, Plausibility} from '../../../src/device/plausibility.ts'
 import type {State} from '../../../src/device/values.ts'
+import {amperes, prop, relay, socket, usb, volts, watts} from '../../../src/models/builders.ts'
 import type {Model} from '../../../src/models/model.ts'
-import {amperes, prop, relay, socket, usb, volts, watts} from '../../../src/models/vocabulary.ts'
 
 const common = {ids: [], name: 'made up', vendor: 'nobody', confidence: 'inferred', evidence: ''} as const
 const measures = {voltage: volts(prop('v')), current: amperes(prop('a')), power: watts(prop('w'))}

@@ -2,7 +2,7 @@ import {beforeEach, describe, expect, it} from 'vitest'
 import type {Availability} from '../../../src/device/availability.ts'
 import {Device} from '../../../src/device/device.ts'
 import {Poller, paceOf} from '../../../src/device/poller.ts'
-import {builtIn} from '../../../src/models/index.ts'
+import {builtIn} from '../../../src/models/catalogue.ts'
 import {CallFailed, ScriptedPlug} from '../../support/scripted-plug.ts'
 import {seeded, settle, VirtualClock} from '../../support/virtual-clock.ts'
 

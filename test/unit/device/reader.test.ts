@@ -1,6 +1,6 @@
 import {describe, expect, it} from 'vitest'
 import type {Tolerated} from '../../../src/device/tolerance.ts'
-import {miot, overload, overTemperature} from '../../../src/models/vocabulary.ts'
+import {miot, overload, overTemperature} from '../../../src/models/builders.ts'
 import type {Failure} from '../../../src/simulator/habits.ts'
 import {seeded} from '../../support/virtual-clock.ts'
 import {eight, readings, VirtualHome} from '../../support/virtual-home.ts'

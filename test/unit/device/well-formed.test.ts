@@ -2,7 +2,7 @@ import {describe, expect, it} from 'vitest'
 import {json} from '../../../src/bridge/publisher.ts'
 import {identityIn} from '../../../src/device/identity.ts'
 import {fromFirmware} from '../../../src/device/values.ts'
-import {miot, text} from '../../../src/models/vocabulary.ts'
+import {miot, text} from '../../../src/models/builders.ts'
 
 /** Halves of characters in the ways that a plug, a request or a file can have them. */
 const HALVES = ['\ud800', '\udfff', 'a\ud83d', '\udc00b', '\ude00\ud83d', 'ok\ud800\ud800']

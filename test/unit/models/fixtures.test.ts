@@ -2,9 +2,9 @@ import {readdirSync, readFileSync} from 'node:fs'
 import {describe, expect, it} from 'vitest'
 import {expectOk, type Read, valuesIn} from '../../../src/device/access.ts'
 import {parseReply, UnreadableReply} from '../../../src/miio/json-repair.ts'
-import {builtIn} from '../../../src/models/index.ts'
+import {text} from '../../../src/models/builders.ts'
+import {builtIn} from '../../../src/models/catalogue.ts'
 import type {Model, Value} from '../../../src/models/model.ts'
-import {text} from '../../../src/models/vocabulary.ts'
 
 /** What a plug really said, as test/fixtures keeps it, and what every part of that means. */
 interface Fixture {

@@ -1,4 +1,4 @@
-/** What the names of the vocabulary stand for, whatever the model; written on its own, as a check on src/models/vocabulary.ts. */
+/** What the names of the vocabulary stand for, whatever the model; written on its own, as a check on src/models/builders.ts. */
 import type {Model, Property, Raw, Value} from '../../../src/models/model.ts'
 
 export interface Form {

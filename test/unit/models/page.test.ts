@@ -1,6 +1,6 @@
 import {readFile} from 'node:fs/promises'
 import {expect, it} from 'vitest'
-import {definitions} from '../../../src/models/index.ts'
+import {definitions} from '../../../src/models/catalogue.ts'
 import {details, entities, overview, vocabulary} from '../../support/models-page.ts'
 
 const REFRESH = 'out of date; refresh it with: npx vitest run test/unit/models/page.test.ts -u'

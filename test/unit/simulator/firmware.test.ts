@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import {builtIn} from '../../../src/models/index.ts'
+import {builtIn} from '../../../src/models/catalogue.ts'
 import type {Value} from '../../../src/models/model.ts'
 import {firmwareOf, readRequest, type Surroundings} from '../../../src/simulator/firmware.ts'
 import {type Habits, habitsOf} from '../../../src/simulator/habits.ts'

@@ -1,6 +1,5 @@
 import {describe, expect, it} from 'vitest'
 import {parseReply} from '../../../src/miio/json-repair.ts'
-import type {Model} from '../../../src/models/model.ts'
 import {
   action,
   button,
@@ -10,7 +9,8 @@ import {
   prop,
   relay,
   watts,
-} from '../../../src/models/vocabulary.ts'
+} from '../../../src/models/builders.ts'
+import type {Model} from '../../../src/models/model.ts'
 import {ACK_TIMEOUT, type Answer, INVALID_JSON} from '../../../src/simulator/answer.ts'
 import {firmwareOf} from '../../../src/simulator/firmware.ts'
 import {type Habits, habitsOf} from '../../../src/simulator/habits.ts'

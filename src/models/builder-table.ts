@@ -1,10 +1,11 @@
 /**
  * The vocabulary as a table, for definitions that are read from files: which word a name stands for, and what becomes of an
- * address and of what is said about it. A word of vocabulary.ts that files may use has its row here.
+ * address and of what is said about it. A word of builders.ts that files may use has its row here.
  */
+
+import * as say from './builders.ts'
 import type {Address, Property, Raw} from './model.ts'
-import {isKnownName, patternOf} from './names.ts'
-import * as say from './vocabulary.ts'
+import {isKnownName, patternOf} from './property-names.ts'
 
 type SwitchOptions = NonNullable<Parameters<typeof say.relay>[1]>
 type SensorOptions = NonNullable<Parameters<typeof say.watts>[1]>

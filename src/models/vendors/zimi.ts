@@ -1,6 +1,7 @@
 /** Zimi: the second Mi power strip, legacy miIO, and a MIoT wall socket. docs/protocol.md §3.1, §3.3. */
-import type {Model} from './model.ts'
-import {celsius, led, minutes, miot, prop, relay, setting, watts, wattsSetting} from './vocabulary.ts'
+
+import {celsius, led, minutes, miot, prop, relay, setting, watts, wattsSetting} from '../builders.ts'
+import type {Model} from '../model.ts'
 
 const vendor = 'Zimi'
 

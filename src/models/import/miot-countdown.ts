@@ -2,8 +2,8 @@
  * The countdown of a specification. Its time does nothing when nothing starts it, and its start needs a time: both are taken, from one
  * service, or neither; and what is left is that of the same. Several countdowns may be described, each with parts of its own.
  */
-import type {Model} from './model.ts'
-import type {CountdownPart, Found, Meant} from './spec-rules.ts'
+import type {Model} from '../model.ts'
+import type {CountdownPart, Found, Meant} from './miot-rules.ts'
 
 /** What is known of a property that may be a part of the countdown. */
 export interface Part {

@@ -1,7 +1,4 @@
 import {describe, expect, it} from 'vitest'
-import type {Model} from '../../../src/models/model.ts'
-import {definitionFrom, type Imported, NoPlug, type Spec, type SpecService} from '../../../src/models/spec.ts'
-import type {SpecProperty} from '../../../src/models/spec-rules.ts'
 import {
   amperes,
   celsius,
@@ -20,7 +17,16 @@ import {
   usb,
   volts,
   watts,
-} from '../../../src/models/vocabulary.ts'
+} from '../../../../src/models/builders.ts'
+import type {SpecProperty} from '../../../../src/models/import/miot-rules.ts'
+import {
+  definitionFrom,
+  type Imported,
+  NoPlug,
+  type Spec,
+  type SpecService,
+} from '../../../../src/models/import/miot-spec.ts'
+import type {Model} from '../../../../src/models/model.ts'
 
 /** A made-up device, in the shape in which the specifications are published. */
 function spec(...services: SpecService[]): Spec {

@@ -1,6 +1,7 @@
 /** What many plugs have in the same few pieces, at addresses side by side: sockets, cycles, light, faults. All of it MIoT. */
+
+import {led, minutesSetting, miot, overload, overTemperature, setting, socket, text} from './builders.ts'
 import type {Model, Raw} from './model.ts'
-import {led, minutesSetting, miot, overload, overTemperature, setting, socket, text} from './vocabulary.ts'
 
 type Properties = Model['properties']
 

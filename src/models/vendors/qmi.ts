@@ -1,5 +1,5 @@
 /** Qingmi: the first Mi power strip, legacy miIO with a meter, and MIoT strips. docs/protocol.md §3.1, §3.3. */
-import type {Model} from './model.ts'
+
 import {
   amperes,
   celsius,
@@ -16,7 +16,8 @@ import {
   setting,
   volts,
   watts,
-} from './vocabulary.ts'
+} from '../builders.ts'
+import type {Model} from '../model.ts'
 
 const vendor = 'Qingmi'
 const milliamperes = '×0.001 A: the firmware counts mA'

@@ -1,12 +1,12 @@
-import {chuangmi} from './chuangmi.ts'
-import {cucoPlugs} from './cuco-plugs.ts'
-import {cucoStrips} from './cuco-strips.ts'
-import {mijia} from './mijia.ts'
+import {complete} from './builders.ts'
 import type {Model} from './model.ts'
-import {others} from './others.ts'
-import {qmi} from './qmi.ts'
-import {complete} from './vocabulary.ts'
-import {zimi} from './zimi.ts'
+import {chuangmi} from './vendors/chuangmi.ts'
+import {cucoPlugs} from './vendors/cuco-plugs.ts'
+import {cucoStrips} from './vendors/cuco-strips.ts'
+import {mijia} from './vendors/mijia.ts'
+import {others} from './vendors/others.ts'
+import {qmi} from './vendors/qmi.ts'
+import {zimi} from './vendors/zimi.ts'
 
 /** Every definition that comes with the program, in the order `miio2mqtt models` lists them. */
 export const definitions: readonly Model[] = [

@@ -1,6 +1,7 @@
 /** Plugs nobody has described: what any plug of a dialect can do, which is to switch. */
+
+import {complete, miot, prop, relay} from './builders.ts'
 import type {Model} from './model.ts'
-import {complete, miot, prop, relay} from './vocabulary.ts'
 
 export type DialectName = keyof typeof dialects
 

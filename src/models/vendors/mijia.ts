@@ -1,6 +1,5 @@
 /** Xiaomi's own later plugs, MIoT; those called cuco are made by Gosund. docs/protocol.md §3.3. */
-import {cycle, faults, night} from './groups.ts'
-import type {Model, Property} from './model.ts'
+
 import {
   celsius,
   childLock,
@@ -14,7 +13,9 @@ import {
   setting,
   watts,
   wattsSetting,
-} from './vocabulary.ts'
+} from '../builders.ts'
+import type {Model, Property} from '../model.ts'
+import {cycle, faults, night} from '../property-sets.ts'
 
 const vendor = 'Xiaomi'
 const faultCodes = '0 none, 1 over temperature, 2 overload (specification)'

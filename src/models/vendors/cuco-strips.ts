@@ -1,9 +1,10 @@
 /**
  * Gosund, whose plugs are called cuco: strips, MIoT, with a relay in front (2.1) and one for each socket. docs/protocol.md §3.3.
  */
-import {cycles, faults, light, sockets, usbCycle} from './groups.ts'
-import type {Model} from './model.ts'
-import {childLock, led, miot, mode, overload, powerOnBehavior, relay, usb, watts} from './vocabulary.ts'
+
+import {childLock, led, miot, mode, overload, powerOnBehavior, relay, usb, watts} from '../builders.ts'
+import type {Model} from '../model.ts'
+import {cycles, faults, light, sockets, usbCycle} from '../property-sets.ts'
 
 const vendor = 'Gosund'
 const memory = [

@@ -2,8 +2,7 @@
  * Gosund, whose plugs are called cuco: single plugs, MIoT. Small chips with old firmware: one value in a request, for it
  * forgets the commas between several (python-miio#1933, ha0y/xiaomi_miot_raw#2). docs/protocol.md §3.3.
  */
-import {cycle, light} from './groups.ts'
-import type {Model, Property} from './model.ts'
+
 import {
   amperes,
   celsius,
@@ -17,7 +16,9 @@ import {
   relay,
   volts,
   watts,
-} from './vocabulary.ts'
+} from '../builders.ts'
+import type {Model, Property} from '../model.ts'
+import {cycle, light} from '../property-sets.ts'
 
 const vendor = 'Gosund'
 const batch = 1

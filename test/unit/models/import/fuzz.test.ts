@@ -3,11 +3,11 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import fc from 'fast-check'
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
-import {CommandFailed} from '../../../src/cli/exit.ts'
-import {importSpec} from '../../../src/cli/import.ts'
-import {definitionsIn} from '../../../src/config/model-files.ts'
-import {definitionText} from '../../../src/config/written.ts'
-import {checkProperty} from '../../support/seeds.ts'
+import {CommandFailed} from '../../../../src/cli/exit.ts'
+import {importSpec} from '../../../../src/cli/import.ts'
+import {definitionsIn} from '../../../../src/config/model-files.ts'
+import {definitionText} from '../../../../src/config/written.ts'
+import {checkProperty} from '../../../support/seeds.ts'
 
 const RUNS = 150
 

@@ -1,6 +1,7 @@
 /** What the properties of a MIoT specification mean here, as far as the specification is clear about it. */
-import type {Address, Property} from './model.ts'
-import * as say from './vocabulary.ts'
+
+import * as say from '../builders.ts'
+import type {Address, Property} from '../model.ts'
 
 export interface SpecProperty {
   iid: number
@@ -21,7 +22,7 @@ export interface Found {
   service: string
   /** Whether it is the service of a relay, of a socket or of USB ports. */
   isSwitch: boolean
-  /** In the standard's spelling where it has one (spec-names.ts). */
+  /** In the standard's spelling where it has one (miot-names.ts). */
   property: string
   /** As the specification spells it. */
   called: string
@@ -44,7 +45,7 @@ export interface Rule {
   meaning: (found: Found) => Meant
   /** In a service of the USB ports; nothing where it is not told. */
   ofUsb?: (found: Found) => Meant
-  /** It is a part of the countdown, and of no use without the others (spec-countdown.ts). */
+  /** It is a part of the countdown, and of no use without the others (miot-countdown.ts). */
   part?: CountdownPart
 }
 

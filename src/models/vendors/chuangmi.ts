@@ -2,7 +2,7 @@
  * Chuangmi, the maker of Xiaomi's own first plugs: legacy miIO, `get_prop` by position, on/off as text; and one MIoT plug.
  * Sources are those of docs/protocol.md §3.1; what is contested between them says so here.
  */
-import type {Model} from './model.ts'
+
 import {
   celsius,
   countdown,
@@ -17,7 +17,8 @@ import {
   volts,
   watts,
   wattsSetting,
-} from './vocabulary.ts'
+} from '../builders.ts'
+import type {Model} from '../model.ts'
 
 const vendor = 'Xiaomi'
 const usbPort = usb(prop('usb_on', {on: 'set_usb_on', off: 'set_usb_off'}), {

@@ -1,6 +1,7 @@
 /** Makers of a single plug, MIoT, of which nothing is documented but the relay. docs/protocol.md §3.4. */
-import type {Model} from './model.ts'
-import {miot, relay} from './vocabulary.ts'
+
+import {miot, relay} from '../builders.ts'
+import type {Model} from '../model.ts'
 
 export const others: readonly Model[] = [
   {

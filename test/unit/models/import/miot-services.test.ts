@@ -1,12 +1,12 @@
 /** Short names mean what their service says: a specification is imported by both, whatever their order and their vendor's spelling. */
 import fc from 'fast-check'
 import {describe, expect, it} from 'vitest'
-import {definitionsIn} from '../../../src/config/model-files.ts'
-import {definitionText} from '../../../src/config/written.ts'
-import type {Model} from '../../../src/models/model.ts'
-import {definitionFrom, type SpecService} from '../../../src/models/spec.ts'
-import type {SpecProperty} from '../../../src/models/spec-rules.ts'
-import {checkProperty} from '../../support/seeds.ts'
+import {definitionsIn} from '../../../../src/config/model-files.ts'
+import {definitionText} from '../../../../src/config/written.ts'
+import type {SpecProperty} from '../../../../src/models/import/miot-rules.ts'
+import {definitionFrom, type SpecService} from '../../../../src/models/import/miot-spec.ts'
+import type {Model} from '../../../../src/models/model.ts'
+import {checkProperty} from '../../../support/seeds.ts'
 
 function service(iid: number, name: string, description: string, ...properties: SpecProperty[]): SpecService {
   return {iid, type: `urn:miot-spec-v2:service:${name}:0000780C:acme-one:1`, description, properties}

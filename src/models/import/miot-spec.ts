@@ -2,11 +2,12 @@
  * From a MIoT specification instance, as Xiaomi publishes them, to a definition. What the specification leaves open (scales
  * above all) is left out and said, not guessed: a wrong kWh stays in somebody's statistics for ever.
  */
-import type {Model, Property} from './model.ts'
-import {countdownFrom, type Part} from './spec-countdown.ts'
-import {hyphened, isSwitchService, standardName} from './spec-names.ts'
-import {can, type Found, type Meant, type Rule, rules, type SpecProperty} from './spec-rules.ts'
-import * as say from './vocabulary.ts'
+
+import * as say from '../builders.ts'
+import type {Model, Property} from '../model.ts'
+import {countdownFrom, type Part} from './miot-countdown.ts'
+import {hyphened, isSwitchService, standardName} from './miot-names.ts'
+import {can, type Found, type Meant, type Rule, rules, type SpecProperty} from './miot-rules.ts'
 
 export interface Spec {
   /** `urn:miot-spec-v2:device:outlet:0000A002:cuco-v3:2` */
