@@ -1,7 +1,7 @@
 /** What the log says of commands and requests: a line at `debug` for each, and a warning of each that is refused. */
 import type {Clock} from '../common/clock.ts'
-import {CommandError, type CommandErrorCode} from '../device/errors.ts'
-import {excerpt} from '../device/values.ts'
+import {excerpt} from '../device/codec/values.ts'
+import {CommandError, type CommandErrorCode} from '../device/command-error.ts'
 import type {Log} from '../log/logger.ts'
 import type {Order} from './orders.ts'
 import {Logged} from './verbs.ts'

@@ -1,6 +1,6 @@
 /** `B/N/set` and `B/N/get` to a plug or a group, and exactly one result back for every command (contract §4). */
 import type {Clock} from '../common/clock.ts'
-import {CommandError, toCommandError} from '../device/errors.ts'
+import {CommandError, toCommandError} from '../device/command-error.ts'
 import type {Log} from '../log/logger.ts'
 import type {Value} from '../models/model.ts'
 import type {Incoming} from '../mqtt/connection.ts'

@@ -1,6 +1,6 @@
 /** Requests about single plugs: `B/bridge/request/device/…` (contract §6). Those that change something change config.yaml. */
 import {z} from 'zod'
-import {CommandError} from '../device/errors.ts'
+import {CommandError} from '../device/command-error.ts'
 import {callProblem, withoutSecrets} from '../device/raw-calls.ts'
 import type {Edit} from './controls.ts'
 import {followingEdits} from './group-requests.ts'

@@ -1,6 +1,6 @@
 /** Requests about groups: `B/bridge/request/group/…` (contract §6). They change config.yaml, as those about plugs do. */
 import {z} from 'zod'
-import {CommandError} from '../device/errors.ts'
+import {CommandError} from '../device/command-error.ts'
 import type {Edit} from './controls.ts'
 import {mustBeFree, unknownGroup} from './names.ts'
 import {type Answering, edit, listOf, type RequestContext, text, verb} from './verbs.ts'

@@ -1,8 +1,8 @@
 /** The message for a name that no plug or group has, and the check for one that is taken. */
 
 import {didYouMean} from '../common/suggestion.ts'
-import {CommandError} from '../device/errors.ts'
-import {excerpt} from '../device/values.ts'
+import {excerpt} from '../device/codec/values.ts'
+import {CommandError} from '../device/command-error.ts'
 import {nearest} from './nearest.ts'
 
 /** So many of the existing names are listed. */

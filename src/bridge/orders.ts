@@ -1,5 +1,5 @@
 /** What a command says, and how one plug carries it out (contract §4). */
-import {unknownProperty} from '../device/unknown-property.ts'
+import {unknownProperty} from '../device/codec/unknown-property.ts'
 import type {Value} from '../models/model.ts'
 import type {CommandTopic} from '../mqtt/topics.ts'
 import {parseGet, parseSet} from './payload.ts'

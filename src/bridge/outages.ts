@@ -3,7 +3,7 @@
  * none answers any more it is not them, it is our network: one warning for all of them (contract §5).
  */
 import type {Clock, Timer} from '../common/clock.ts'
-import type {Availability, Offline} from '../device/availability.ts'
+import type {Availability, Offline} from '../device/polling/availability.ts'
 import type {Log} from '../log/logger.ts'
 import type {Plug} from './plug.ts'
 

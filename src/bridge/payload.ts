@@ -1,6 +1,7 @@
 /** What somebody sent, taken apart. Nothing here trusts its input. */
-import {CommandError} from '../device/errors.ts'
-import {excerpt} from '../device/values.ts'
+
+import {excerpt} from '../device/codec/values.ts'
+import {CommandError} from '../device/command-error.ts'
 import {came} from './words.ts'
 
 /** Longer commands are a mistake or an attack (contract §4). */

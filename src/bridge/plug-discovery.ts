@@ -1,5 +1,5 @@
 /** A plug as Home Assistant sees it: its device, and a component for each property that it has. */
-import {isWritable, settable} from '../device/values.ts'
+import {isWritable, settable} from '../device/codec/values.ts'
 import type {Model, Property} from '../models/model.ts'
 import type {Topics} from '../mqtt/topics.ts'
 import {

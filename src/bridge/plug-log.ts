@@ -1,7 +1,8 @@
 /** What the log says of each plug at `debug`: every change of its state and availability, and every poll that failed. */
-import type {Availability} from '../device/availability.ts'
-import {toCommandError} from '../device/errors.ts'
-import type {State} from '../device/values.ts'
+
+import type {State} from '../device/codec/values.ts'
+import {toCommandError} from '../device/command-error.ts'
+import type {Availability} from '../device/polling/availability.ts'
 import type {Log} from '../log/logger.ts'
 import type {Plug} from './plug.ts'
 

@@ -1,7 +1,7 @@
 import {didYouMean} from '../common/suggestion.ts'
+import {misspelledProperty} from '../device/codec/unknown-property.ts'
+import {CommandError} from '../device/command-error.ts'
 import type {Device} from '../device/device.ts'
-import {CommandError} from '../device/errors.ts'
-import {misspelledProperty} from '../device/unknown-property.ts'
 import type {Model} from '../models/model.ts'
 import {either} from './words.ts'
 

@@ -1,7 +1,7 @@
 /** What the bridge tells of itself: `B/bridge/{state,info,devices,health,event,logging}` (contract §3). */
 import {type Clock, jitter, type Random, type Timer} from '../common/clock.ts'
-import type {EnergySource} from '../device/energy.ts'
-import {isWritable, settable} from '../device/values.ts'
+import {isWritable, settable} from '../device/codec/values.ts'
+import type {EnergySource} from '../device/state/energy-meter.ts'
 import type {Model, Property} from '../models/model.ts'
 import type {Topics} from '../mqtt/topics.ts'
 import type {Plug} from './plug.ts'

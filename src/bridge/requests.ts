@@ -1,7 +1,7 @@
 /** `B/bridge/request/<verb>` -> a row of this table -> `B/bridge/response/<verb>` (contract §6). */
 import {z} from 'zod'
 import {sleep} from '../common/clock.ts'
-import {CommandError, toCommandError} from '../device/errors.ts'
+import {CommandError, toCommandError} from '../device/command-error.ts'
 import type {Log} from '../log/logger.ts'
 import type {Incoming} from '../mqtt/connection.ts'
 import {type Topics, topicProblem} from '../mqtt/topics.ts'

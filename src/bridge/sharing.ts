@@ -1,6 +1,6 @@
 /** Work that is done once for all who ask for it at the same time. */
 import type {Clock} from '../common/clock.ts'
-import {CommandError} from '../device/errors.ts'
+import {CommandError} from '../device/command-error.ts'
 
 export interface SharingOptions<T> {
   clock: Clock

@@ -1,5 +1,5 @@
 /** Plugs on MQTT: what they are worth and whether they answer, retained (contract §3). */
-import type {State} from '../device/values.ts'
+import type {State} from '../device/codec/values.ts'
 import type {Topics} from '../mqtt/topics.ts'
 import type {Plug} from './plug.ts'
 import {bare, json, type Publisher, retained} from './publisher.ts'

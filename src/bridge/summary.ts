@@ -3,7 +3,7 @@
  * start and after each connect it is about all plugs, after a reload about those that it added or changed.
  */
 import type {Clock, Timer} from '../common/clock.ts'
-import type {OfflineReason} from '../device/availability.ts'
+import type {OfflineReason} from '../device/polling/availability.ts'
 import type {Log} from '../log/logger.ts'
 import type {Plug} from './plug.ts'
 import {isAnnounced} from './plug-discovery.ts'

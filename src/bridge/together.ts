@@ -1,7 +1,7 @@
 /** A command to a group: its members carry it out in parallel, each through its own queue and with an outcome of its own (contract §4). */
 import type {Clock} from '../common/clock.ts'
-import {CommandError, toCommandError} from '../device/errors.ts'
-import {MOST_WAITING, tooMany} from '../device/queue.ts'
+import {CommandError, toCommandError} from '../device/command-error.ts'
+import {MOST_WAITING, tooMany} from '../device/request-queue.ts'
 import type {Value} from '../models/model.ts'
 import type {Group} from './group.ts'
 import type {Order} from './orders.ts'

@@ -2,7 +2,7 @@
 import {z} from 'zod'
 import type {Clock} from '../common/clock.ts'
 import {nearest, wordsElsewhere} from '../common/suggestion.ts'
-import {CommandError} from '../device/errors.ts'
+import {CommandError} from '../device/command-error.ts'
 import type {Controls, Edit, Written} from './controls.ts'
 import type {Groups} from './groups.ts'
 import type {Plug} from './plug.ts'

@@ -2,8 +2,8 @@
 import {systemClock} from '../common/clock.ts'
 import type {LocalAddress} from '../common/local-addresses.ts'
 import {localAddresses} from '../common/local-addresses.ts'
+import {CommandError, type CommandErrorCode} from '../device/command-error.ts'
 import {type Diagnosis, diagnose} from '../device/diagnosis.ts'
-import {CommandError, type CommandErrorCode} from '../device/errors.ts'
 import {MiioError} from '../miio/miio-error.ts'
 import {CommandFailed, UsageError} from './exit.ts'
 

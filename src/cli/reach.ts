@@ -1,7 +1,7 @@
 /** From a target to a plug that can be asked: without the daemon, straight over the wire. */
 import PQueue from 'p-queue'
 import {systemClock} from '../common/clock.ts'
-import {adjust} from '../device/adjust.ts'
+import {adjust} from '../device/codec/model-overrides.ts'
 import {Device} from '../device/device.ts'
 import {MiioClient} from '../miio/client.ts'
 import {broadcastAddresses, Discovery} from '../miio/discovery.ts'

@@ -2,7 +2,7 @@
  * What a plug answers that nobody has described: asked one thing at a time, with pauses, and no longer than it bears. Firmware
  * that is asked what it does not know may refuse everything for a while (syssi/xiaomiplug#11).
  */
-import {isCallFailure} from '../device/errors.ts'
+import {isCallFailure} from '../device/command-error.ts'
 
 export interface ScanOptions {
   /** Asks the plug, once. Rejects with the transport's error. */

@@ -3,7 +3,7 @@
  * always there hides the one that matters. Text that YAML changed is the business of texts.ts.
  */
 
-import {adjust} from '../device/adjust.ts'
+import {adjust} from '../device/codec/model-overrides.ts'
 import type {Model} from '../models/model.ts'
 import {isPublic} from './hosts.ts'
 import {type Message, type Place, quoted, suggestion} from './problems.ts'

@@ -5,8 +5,8 @@
 
 import {isIPv4} from 'node:net'
 import type {LocalAddress} from '../common/local-addresses.ts'
-import type {OfflineReason} from './availability.ts'
-import {isCallFailure} from './errors.ts'
+import {isCallFailure} from './command-error.ts'
+import type {OfflineReason} from './polling/availability.ts'
 
 /** What is known of a plug and of this machine, beside the error. What is missing is not known. */
 export interface Circumstances {

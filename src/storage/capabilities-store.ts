@@ -1,5 +1,5 @@
 /** What is known of a firmware is known of all its plugs, and over restarts. */
-import {Tolerance} from '../device/tolerance.ts'
+import {Tolerance} from '../device/polling/firmware-capabilities.ts'
 import type {StateStore} from './state-store.ts'
 
 /** A plug that tells another firmware each time it is asked must not fill the memory. */

@@ -3,7 +3,7 @@
  * once it is written, and not before, so that no later run can know less than anybody was told.
  */
 import {z} from 'zod'
-import type {EnergyMemory} from '../device/energy.ts'
+import type {EnergyMemory} from '../device/state/energy-meter.ts'
 import {
   type Forget,
   isDid,

@@ -34,13 +34,13 @@ describe('docs/models.md', () => {
 
 describe('docs/topics.md', () => {
   it('lists every error code of a result', () => {
-    const [, union = ''] = readFileSync('src/device/errors.ts', 'utf8').split('CommandErrorCode =')
+    const [, union = ''] = readFileSync('src/device/command-error.ts', 'utf8').split('CommandErrorCode =')
     const codes = Array.from(union.split('\n\n')[0]?.matchAll(/'(\w+)'/g) ?? [], ([, name]) => name)
     expect(firstColumn(topics, '| code | means |').map(code).sort()).toEqual(codes.sort())
   })
 
   it('lists every reason for being offline', () => {
-    const [, union = ''] = readFileSync('src/device/availability.ts', 'utf8').split('OfflineReason =')
+    const [, union = ''] = readFileSync('src/device/polling/availability.ts', 'utf8').split('OfflineReason =')
     const reasons = Array.from(union.split('\n')[0]?.matchAll(/'(\w+)'/g) ?? [], ([, name]) => name)
     expect(firstColumn(topics, '| reason | means |').map(code).sort()).toEqual(reasons.sort())
   })

@@ -1,6 +1,6 @@
 /** docs/topics.md lists the error codes of results: each comes to a command for the reason that the list gives. */
 import {describe, expect, it} from 'vitest'
-import {CommandError, toCommandError} from '../../src/device/errors.ts'
+import {CommandError, toCommandError} from '../../src/device/command-error.ts'
 import {miot, relay} from '../../src/models/builders.ts'
 import {Catalogue} from '../../src/models/catalogue.ts'
 import {code, documentAt, firstColumn} from '../docs/markdown.ts'

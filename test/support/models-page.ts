@@ -1,5 +1,5 @@
 /** The definitions as tables for people: docs/models.md and docs/home-assistant.md hold what this returns. */
-import {isWritable} from '../../src/device/values.ts'
+import {isWritable} from '../../src/device/codec/values.ts'
 import {complete} from '../../src/models/builders.ts'
 import type {Address, Model, Property} from '../../src/models/model.ts'
 import {NAMES, patternOf} from '../../src/models/property-names.ts'

@@ -1,6 +1,6 @@
 import {Device} from '../../src/device/device.ts'
-import {Poller, type PollSettings} from '../../src/device/poller.ts'
-import {Tolerance, type Tolerated} from '../../src/device/tolerance.ts'
+import {Tolerance, type Tolerated} from '../../src/device/polling/firmware-capabilities.ts'
+import {Poller, type PollSettings} from '../../src/device/polling/poller.ts'
 import {MiioClient} from '../../src/miio/client.ts'
 import {MIIO_PORT} from '../../src/miio/packet.ts'
 import {amperes, celsius, led, miot, relay, usb, volts, watts} from '../../src/models/builders.ts'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import {describe, expect, it} from 'vitest'
 import {LONGEST_PAYLOAD_BYTES, parseGet, parseRequest, parseSet} from '../../../src/bridge/payload.ts'
-import {CommandError} from '../../../src/device/errors.ts'
+import {CommandError} from '../../../src/device/command-error.ts'
 import {checkProperty} from '../../support/seeds.ts'
 
 const parsers = {

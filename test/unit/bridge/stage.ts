@@ -2,7 +2,7 @@
 import type {Appearance, Plug} from '../../../src/bridge/plug.ts'
 import type {Publisher} from '../../../src/bridge/publisher.ts'
 import {Device} from '../../../src/device/device.ts'
-import {Poller} from '../../../src/device/poller.ts'
+import {Poller} from '../../../src/device/polling/poller.ts'
 import {builtIn} from '../../../src/models/catalogue.ts'
 import type {Message} from '../../../src/mqtt/outbox.ts'
 import {assertTopic, Topics} from '../../../src/mqtt/topics.ts'

@@ -1,7 +1,7 @@
 import {beforeEach, describe, expect, it} from 'vitest'
 import type {Plug} from '../../../src/bridge/plug.ts'
 import {Summary} from '../../../src/bridge/summary.ts'
-import type {Availability, OfflineReason} from '../../../src/device/availability.ts'
+import type {Availability, OfflineReason} from '../../../src/device/polling/availability.ts'
 import {RememberingLog} from '../../support/remembering-log.ts'
 import {VirtualClock} from '../../support/virtual-clock.ts'
 import {HOUR, SECOND, StagedPlug} from './stage.ts'

@@ -1,7 +1,7 @@
 import {describe, expect, it} from 'vitest'
 import {type Circumstances, diagnosed} from '../../../src/cli/diagnosis.ts'
 import {CommandFailed} from '../../../src/cli/exit.ts'
-import {toCommandError} from '../../../src/device/errors.ts'
+import {toCommandError} from '../../../src/device/command-error.ts'
 import {MiioError} from '../../../src/miio/miio-error.ts'
 
 // Stages that a test cannot reach without a packet leaving the machine. The others are tested on the real program.

@@ -1,7 +1,7 @@
 import {beforeEach, describe, expect, it} from 'vitest'
 import {sleep} from '../../../src/common/clock.ts'
 import {Device} from '../../../src/device/device.ts'
-import {MOST_WAITING} from '../../../src/device/queue.ts'
+import {MOST_WAITING} from '../../../src/device/request-queue.ts'
 import {builtIn} from '../../../src/models/catalogue.ts'
 import type {Lane} from '../../../src/models/model.ts'
 import {CallFailed, ScriptedPlug} from '../../support/scripted-plug.ts'

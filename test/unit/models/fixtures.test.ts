@@ -1,6 +1,6 @@
 import {readdirSync, readFileSync} from 'node:fs'
 import {describe, expect, it} from 'vitest'
-import {expectOk, type Read, valuesIn} from '../../../src/device/access.ts'
+import {expectOk, type Read, valuesIn} from '../../../src/device/codec/property-codec.ts'
 import {parseReply, UnreadableReply} from '../../../src/miio/json-repair.ts'
 import {text} from '../../../src/models/builders.ts'
 import {builtIn} from '../../../src/models/catalogue.ts'

@@ -1,0 +1,307 @@
+/** How each kind of address is read and written: properties in, requests out, answers back to values. Pure. */
+import type {Address, Lane, Model, Property, Value} from '../../models/model.ts'
+import {CommandError} from '../command-error.ts'
+import {excerpt, fromFirmware, type State, toFirmware} from './values.ts'
+
+/** One question to the firmware. */
+export interface Read {
+  method: string
+  params: readonly unknown[]
+  /** The properties it answers, in the order of the question. */
+  properties: readonly string[]
+}
+
+/** One order to the firmware. Always an absolute value, so that sending it again changes nothing; a press is sent once. */
+export interface Write {
+  method: string
+  params: unknown
+  once?: true
+}
+
+/** What a question came to. */
+export interface Answered {
+  values: State
+  /** What the firmware said, before it was scaled. */
+  raw: Record<string, unknown>
+  /** Properties the plug has no value for, with its code where it told one (docs/protocol.md §1.8). */
+  failed: Map<string, number | undefined>
+}
+
+const LANES: readonly Lane[] = ['fast', 'slow', 'rare']
+/** More values than this in one request have been too much for some firmware (docs/protocol.md §3.2). */
+const MOST_AT_ONCE = 10
+/** What the plug has, it accepted at once or will have done soon. */
+const ACCEPTED: ReadonlySet<unknown> = new Set([0, 1])
+
+interface Plan {
+  model: Model
+  most: number
+  reads: readonly Read[]
+}
+
+/** Polls ask for the same list of names again and again (`namesIn`): its requests are worked out once. */
+const plans = new WeakMap<readonly string[], Plan>()
+
+/**
+ * The questions that bring the properties `names`, in their order.
+ * @param most how many values one request may ask for, where that is less than the model's own limit
+ */
+export function readsOf(
+  model: Model,
+  names: readonly string[],
+  most = Number.POSITIVE_INFINITY,
+): readonly Read[] {
+  const known = plans.get(names)
+  if (known?.model === model && known.most === most) return known.reads
+  const reads = planned(model, names, most)
+  plans.set(names, {model, most, reads})
+  return reads
+}
+
+function planned(model: Model, names: readonly string[], most: number): Read[] {
+  const asked = names.filter((name) => isAsked(property(model, name)))
+  return [...grouped(asked, (name) => requestFor(name, property(model, name)))].flatMap(
+    ([request, members]) => {
+      if (request === 'get_prop' && model.exactList) return [getProp(model, listed(model))]
+      const size = Math.min(
+        most,
+        model.batch ?? (request === 'get_properties' ? MOST_AT_ONCE : members.length),
+      )
+      // Two alarms may share one fault code: they are one value, and never asked apart.
+      const places = [...grouped(members, (name) => key(property(model, name).address)).values()]
+      return chunks(places, size).map((some) => question(model, some.flat()))
+    },
+  )
+}
+
+const lanes = new WeakMap<Model, Readonly<Record<Lane, readonly string[]>>>()
+
+/** What is due in a lane: `slow` includes what is `fast`, and `rare` is everything. The same list at every call. */
+export function namesIn(model: Model, lane: Lane): readonly string[] {
+  let known = lanes.get(model)
+  if (!known) {
+    known = {fast: namesUpTo(model, 'fast'), slow: namesUpTo(model, 'slow'), rare: namesUpTo(model, 'rare')}
+    lanes.set(model, known)
+  }
+  return known[lane]
+}
+
+function namesUpTo(model: Model, lane: Lane): string[] {
+  const names = Object.keys(model.properties)
+  return names.filter((name) => LANES.indexOf(property(model, name).lane) <= LANES.indexOf(lane))
+}
+
+/** The one question that answers `name`, together with what must be asked with it. */
+export function readOf(model: Model, name: string): Read {
+  const [read] = readsOf(model, [name])
+  if (!read) throw new CommandError('invalid_payload', `${name} is not asked from the plug`)
+  return read
+}
+
+/** The values in an answer. What cannot be matched with its question is unknown. */
+export function valuesIn(answer: unknown, {method, properties}: Read, model: Model): Answered {
+  const found = match(answer, method, properties, model)
+  const answered: Answered = {values: {}, raw: {}, failed: new Map()}
+  for (const name of properties) {
+    const said = found.get(name)
+    if (said && 'raw' in said) {
+      answered.raw[name] = said.raw
+      answered.values[name] = fromFirmware(property(model, name), said.raw)
+    } else {
+      answered.values[name] = null
+      answered.failed.set(name, said?.code)
+    }
+  }
+  return answered
+}
+
+/** The order that brings a writable property to `value`. @throws TypeError when there is none: check `isWritable` first. */
+export function writeOf(name: string, wanted: Property, value: Value): Write {
+  const {address} = wanted
+  switch (address.via) {
+    case 'get_prop':
+      return legacyWrite(wanted, address, value)
+    case 'miot': {
+      const {siid, piid} = address
+      return {
+        method: 'set_properties',
+        params: [{did: name, siid, piid, value: toFirmware(wanted, value)}],
+      }
+    }
+    case 'action': {
+      const {siid, aiid} = address
+      return {method: 'action', params: {did: name, siid, aiid, in: []}, once: true}
+    }
+    default:
+      throw new TypeError('expected a writable property')
+  }
+}
+
+/**
+ * Looks whether an answer to an order means it was carried out: `["ok"]` mostly, `"ok"`, `"OK"` and `0` elsewhere (§1.7);
+ * for MIoT an item with code 0, or 1 for soon.
+ * @throws CommandError `refused`, with the plug's own code
+ */
+export function expectOk(answer: unknown, {method}: Write): void {
+  const said = Array.isArray(answer) && answer.length === 1 ? answer[0] : answer
+  if (said === 0 || (typeof said === 'string' && said.toLowerCase() === 'ok')) return
+  const code = isObject(said) ? said['code'] : undefined
+  if (ACCEPTED.has(code)) return
+  const because = typeof code === 'number' ? (itemCodes.get(code) ?? `code ${code}`) : excerpt(answer)
+  throw new CommandError(
+    'refused',
+    `expected ok to ${method}, the plug said ${because}`,
+    typeof code === 'number' ? code : undefined,
+  )
+}
+
+/** @throws Error for a name the model does not have */
+export function property(model: Model, name: string): Property {
+  const found = Object.hasOwn(model.properties, name) ? model.properties[name] : undefined
+  if (!found) throw new Error(`${model.name} has no property ${excerpt(name)}`)
+  return found
+}
+
+/** What the codes of single properties mean (docs/protocol.md §1.8). */
+const itemCodes: ReadonlyMap<number, string> = new Map([
+  [-4001, 'that it cannot be read'],
+  [-4002, 'that it cannot be written'],
+  [-4003, 'that it has no such property'],
+  [-4004, 'that it failed inside'],
+  [-4005, 'that the value is wrong'],
+  [-4006, 'that the input is wrong'],
+  [-4007, 'that the did is wrong'],
+])
+
+type Said = {raw: unknown} | {code: number | undefined}
+
+/** Each property with its own part of the answer. */
+function match(
+  answer: unknown,
+  method: string,
+  names: readonly string[],
+  model: Model,
+): ReadonlyMap<string, Said> {
+  switch (method) {
+    case 'miIO.info':
+      return byPart(answer, names)
+    case 'get_properties':
+      return byId(answer, names, model)
+    default:
+      return byPosition(answer, names)
+  }
+}
+
+/** An answer that is not as long as its question cannot be matched at all. */
+function byPosition(answer: unknown, names: readonly string[]): ReadonlyMap<string, Said> {
+  if (!Array.isArray(answer) || answer.length !== names.length) return new Map()
+  return new Map(names.map((name, position) => [name, {raw: answer[position]}]))
+}
+
+/** By siid and piid: some firmware leaves items out, or answers in an order of its own (docs/protocol.md §3.2). */
+function byId(answer: unknown, names: readonly string[], model: Model): ReadonlyMap<string, Said> {
+  const items = new Map<string, Said>()
+  for (const item of Array.isArray(answer) ? answer : [])
+    if (isObject(item)) items.set(`${item['siid']}.${item['piid']}`, saidBy(item))
+  return new Map(
+    names.flatMap((name) => {
+      const item = items.get(key(property(model, name).address))
+      return item ? [[name, item] as const] : []
+    }),
+  )
+}
+
+function saidBy({code, value}: Record<string, unknown>): Said {
+  if (code !== undefined && code !== 0) return {code: typeof code === 'number' ? code : undefined}
+  return value === undefined ? {code: undefined} : {raw: value}
+}
+
+function byPart(answer: unknown, names: readonly string[]): ReadonlyMap<string, Said> {
+  const ap = isObject(answer) ? answer['ap'] : undefined
+  const rssi = isObject(ap) ? ap['rssi'] : undefined
+  return new Map(names.map((name) => [name, {raw: rssi ?? null}]))
+}
+
+function legacyWrite(wanted: Property, {write}: Extract<Address, {via: 'get_prop'}>, value: Value): Write {
+  if (!write) throw new TypeError('expected a writable property')
+  if (!('method' in write)) return {method: value === 'ON' ? write.on : write.off, params: []}
+  return {method: write.method, params: [toFirmware(wanted, value)]}
+}
+
+/** What has the same answer goes into one request. */
+function requestFor(name: string, {address, alone}: Property): string {
+  const request = requests[address.via]
+  if (address.via === 'method') return address.method
+  return alone && address.via !== 'info' ? `${request} ${name}` : request
+}
+
+const requests = {
+  get_prop: 'get_prop',
+  miot: 'get_properties',
+  info: 'miIO.info',
+  method: '',
+  action: '',
+  bridge: '',
+} as const
+
+function question(model: Model, names: readonly string[]): Read {
+  const address = property(model, names[0] ?? '').address
+  switch (address.via) {
+    case 'method':
+      return {method: address.method, params: [], properties: names}
+    case 'info':
+      return {method: 'miIO.info', params: [], properties: names}
+    case 'miot':
+      return {method: 'get_properties', params: items(model, names), properties: names}
+    default:
+      return getProp(model, names)
+  }
+}
+
+/** The did of an item is free text that comes back: the name shows in a packet dump what was asked (docs/protocol.md §3.2). */
+function items(model: Model, names: readonly string[]) {
+  const once = new Map(names.map((name) => [key(property(model, name).address), name]))
+  return [...once.values()].flatMap((name) => {
+    const {address} = property(model, name)
+    return address.via === 'miot' ? [{did: name, siid: address.siid, piid: address.piid}] : []
+  })
+}
+
+function getProp(model: Model, names: readonly string[]): Read {
+  const params = names.map((name) => {
+    const {address} = property(model, name)
+    return address.via === 'get_prop' ? address.name : name
+  })
+  return {method: 'get_prop', params, properties: names}
+}
+
+/** What an exact list consists of. */
+function listed(model: Model): string[] {
+  return Object.entries(model.properties).flatMap(([name, {address, alone}]) =>
+    address.via === 'get_prop' && !alone ? [name] : [],
+  )
+}
+
+function isAsked({address}: Property): boolean {
+  return address.via !== 'bridge' && address.via !== 'action'
+}
+
+/** The same for what is found at the same place. */
+function key(address: Address): string {
+  return address.via === 'miot' ? `${address.siid}.${address.piid}` : JSON.stringify(address)
+}
+
+/** In the order in which the groups first appear. */
+function grouped<T>(list: readonly T[], groupOf: (member: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>()
+  for (const member of list) groups.set(groupOf(member), [...(groups.get(groupOf(member)) ?? []), member])
+  return groups
+}
+
+function chunks<T>(list: readonly T[], size: number): T[][] {
+  return Array.from({length: Math.ceil(list.length / size)}, (_, i) => list.slice(i * size, (i + 1) * size))
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,286 @@
+import {describe, expect, it} from 'vitest'
+import type {Tolerated} from '../../../../src/device/polling/firmware-capabilities.ts'
+import {miot, overload, overTemperature} from '../../../../src/models/builders.ts'
+import type {Failure} from '../../../../src/simulator/habits.ts'
+import {seeded} from '../../../support/virtual-clock.ts'
+import {eight, readings, VirtualHome} from '../../../support/virtual-home.ts'
+
+const names = Object.keys(eight.properties)
+const killable = names.slice(1)
+const ways: readonly Failure[] = ['silence', -9999, -30001]
+const without = (...missing: string[]) => names.filter((name) => !missing.includes(name))
+const told = (...missing: string[]) => ({
+  ...readings,
+  ...Object.fromEntries(missing.map((name) => [name, null])),
+})
+
+function tolerated({remembered}: VirtualHome): Tolerated | undefined {
+  return remembered.get('test.plug.eight 2.0.4_0026')
+}
+
+describe('a plug without quirks', () => {
+  it('is asked for everything in one request', async () => {
+    const home = new VirtualHome()
+    await home.poll()
+    expect(home.asked()).toEqual([names])
+    expect(home.device.state).toMatchObject(readings)
+  })
+})
+
+describe.each(ways)('a batch of eight holds a property that kills it by %s', (way) => {
+  it.each(killable)(
+    'at the place of %s: it is isolated within three polls, and the relay never lost',
+    async (killer) => {
+      const home = new VirtualHome({habits: {killers: {[killer]: way}}})
+      for (let poll = 0; poll < 3; poll++) {
+        home.plug.state['state'] = poll === 1 ? 'OFF' : 'ON'
+        await home.poll()
+        expect(home.device.state).toMatchObject({...told(killer), state: poll === 1 ? 'OFF' : 'ON'})
+      }
+      expect(home.device.leftOut).toEqual([killer])
+      expect(home.warnings).toEqual([expect.stringContaining(`cannot be asked for ${killer}`)])
+      const before = home.plug.received.length
+      await home.poll()
+      expect(home.asked(before)).toEqual([without(killer)])
+    },
+  )
+
+  it('among all: it is not asked after a restart', async () => {
+    const home = new VirtualHome({habits: {killers: {power: way}}})
+    for (let poll = 0; poll < 3; poll++) await home.poll()
+    home.restart()
+    const before = home.plug.received.length
+    expect(await home.poll()).toBeLessThan(500)
+    expect(home.asked(before)).toEqual([without('power')])
+    expect(home.device.leftOut).toEqual(['power'])
+  })
+
+  it('and tells of two alarms at once: both are isolated, and nothing else', async () => {
+    const alarms = {
+      over_temperature: overTemperature(miot(2, 3), {on: [1]}),
+      overload: overload(miot(2, 3), {on: [2]}),
+    }
+    const model = {...eight, properties: {...eight.properties, ...alarms}}
+    const home = new VirtualHome({
+      model,
+      habits: {killers: {over_temperature: way}},
+      state: {...readings, over_temperature: 'OFF', overload: 'OFF'},
+    })
+    for (let poll = 0; poll < 3; poll++) await home.poll()
+    expect([...home.device.leftOut].sort()).toEqual(['over_temperature', 'overload'])
+    expect(home.device.state).toMatchObject(readings)
+  })
+
+  it('and another one: both are isolated', async () => {
+    for (const [one, other] of [
+      ['usb', 'led'],
+      ['usb', 'state_1'],
+      ['voltage', 'current'],
+    ] as const) {
+      const home = new VirtualHome({habits: {killers: {[one]: way, [other]: way}}})
+      for (let poll = 0; poll < 3; poll++) await home.poll()
+      expect([...home.device.leftOut].sort()).toEqual([one, other].sort())
+      expect(home.device.state).toMatchObject(told(one, other))
+      expect(tolerated(home)?.batch).toBeUndefined()
+    }
+  })
+})
+
+describe.each(ways)('a request for too many values ends in %s', (failure) => {
+  it.each([1, 2, 3, 5, 7])(
+    '%i are not too many: all are read in every poll, and so many are remembered',
+    async (most) => {
+      const home = new VirtualHome({habits: {batch: {most, failure}}})
+      for (let poll = 0; poll < 3; poll++) {
+        await home.poll()
+        expect(home.device.state).toMatchObject(readings)
+      }
+      expect(tolerated(home)?.batch).toBeLessThanOrEqual(most)
+      expect(tolerated(home)?.batch).toBeGreaterThan(most / 2 - 0.5)
+      home.restart()
+      const before = home.plug.received.length
+      await home.poll()
+      expect(Math.max(...home.asked(before).map((asked) => asked.length))).toBeLessThanOrEqual(most)
+      expect(home.asked(before).flat()).toEqual(names)
+      expect(home.device.leftOut).toEqual([])
+    },
+  )
+})
+
+describe('answers with less in them than was asked for', () => {
+  it.each([1, 3])(
+    'only the first %i items come: the rest is asked for alone at once, and so many are remembered',
+    async (answersOnly) => {
+      const home = new VirtualHome({habits: {answersOnly}})
+      for (let poll = 0; poll < 3; poll++) {
+        await home.poll()
+        expect(home.device.state).toMatchObject(readings)
+      }
+      expect(tolerated(home)?.batch).toBe(answersOnly)
+    },
+  )
+
+  it('once or twice they are an accident, and nothing is remembered', async () => {
+    const home = new VirtualHome()
+    const short = {garble: {payload: '{"id":$id,"result":[{"siid":2,"piid":1,"code":0,"value":true}]}'}}
+    for (let poll = 0; poll < 9; poll++) {
+      if (poll % 3 < 2) home.plug.next(short)
+      await home.poll()
+      expect(home.device.state).toMatchObject(readings)
+    }
+    expect(tolerated(home)?.batch).toBeUndefined()
+  })
+
+  it('cut at 231 characters: everything is read all the same', async () => {
+    const home = new VirtualHome({habits: {missingComma: true, cutAt: 231}})
+    for (let poll = 0; poll < 3; poll++) {
+      await home.poll()
+      expect(home.device.state).toMatchObject(readings)
+    }
+    const before = home.plug.received.length
+    expect(await home.poll()).toBeLessThan(1000)
+    expect(home.asked(before).flat()).toEqual(names)
+  })
+
+  it.each([-4001, -4003])(
+    '%i says that there is nothing to ask for: three times, and it is believed',
+    async (code) => {
+      const home = new VirtualHome({habits: {codes: {usb: code}}})
+      for (let poll = 0; poll < 3; poll++) await home.poll()
+      expect(home.device.leftOut).toEqual(['usb'])
+      expect(home.device.state).toMatchObject(told('usb'))
+    },
+  )
+
+  it('-4004 says that something went wrong, and is asked again with everything else', async () => {
+    const home = new VirtualHome({habits: {codes: {usb: -4004}}})
+    for (let poll = 0; poll < 10; poll++) await home.poll()
+    expect(home.device.leftOut).toEqual([])
+    expect(home.asked()).toEqual(Array.from({length: 10}, () => names))
+  })
+})
+
+describe('a plug that is really away', () => {
+  it('costs few hellos a poll, and nothing is held against anything', async () => {
+    const home = new VirtualHome()
+    home.plug.misbehave({silence: true})
+    for (const hellos of [9, 9, 1, 1, 1]) {
+      const [before, sent] = [home.clock.now(), home.network.sent.length]
+      await expect(home.poll()).rejects.toMatchObject({code: 'timeout', stage: 'hello'})
+      expect(home.clock.now() - before).toBeLessThan(6300)
+      expect(home.network.sent.length - sent).toBe(hellos)
+    }
+    home.plug.misbehave({})
+    await home.poll()
+    expect(home.asked()).toEqual([names])
+  })
+
+  it('and goes in the middle of a poll is not asked the rest', async () => {
+    const home = new VirtualHome({habits: {batch: {most: 2, failure: -9999}}})
+    for (let poll = 0; poll < 3; poll++) await home.poll()
+    const poll = home.device.refresh('slow')
+    await home.clock.advance(100)
+    home.plug.misbehave({silence: true})
+    const begun = home.clock.now()
+    await home.after(7000, poll)
+    expect(home.clock.now() - begun).toBe(7000)
+    expect(home.device.leftOut).toEqual([])
+  })
+
+  it('and whose long answers are lost twice in a row, time and again, is asked for no less', async () => {
+    const home = new VirtualHome()
+    for (let poll = 0; poll < 30; poll++) {
+      const lost = {loseReply: true}
+      if (poll % 3 < 2) home.plug.next(lost, lost, lost)
+      await home.poll()
+      expect(home.device.state).toMatchObject(readings)
+    }
+    expect(tolerated(home)).toMatchObject({left_out: [], batch: undefined})
+  })
+})
+
+describe('a property that was answered once', () => {
+  it('is never left out, but asked alone and hardly ever while it kills', async () => {
+    const home = new VirtualHome()
+    await home.poll('rare')
+    home.plug.misbehave({killers: {power: 'silence'}})
+    for (let poll = 0; poll < 5; poll++) await home.poll()
+    expect(home.device.leftOut).toEqual([])
+    const before = home.plug.received.length
+    expect(await home.poll()).toBeLessThan(500)
+    expect(home.asked(before)).toEqual([without('power')])
+    home.plug.misbehave({})
+    await home.poll('rare')
+    expect(home.device.state).toMatchObject(readings)
+    const after = home.plug.received.length
+    await home.poll()
+    expect(home.asked(after)).toEqual([names])
+  })
+})
+
+describe('a property that was left out', () => {
+  async function leftOut(): Promise<VirtualHome> {
+    const home = new VirtualHome({faults: {killers: {power: 'silence'}}})
+    for (let poll = 0; poll < 3; poll++) await home.poll()
+    expect(home.device.leftOut).toEqual(['power'])
+    return home
+  }
+
+  it('gets another chance when somebody asks for it by name', async () => {
+    const home = await leftOut()
+    home.plug.misbehave({})
+    const state = await home.after(10_000, home.device.read(home.clock.now() + 10_000, 'power'))
+    expect(state['power']).toBe(123)
+    expect(home.device.leftOut).toEqual([])
+    expect(tolerated(home)).toMatchObject({left_out: [], answered: expect.arrayContaining(['power'])})
+  })
+
+  it('is out again at once when it fails again, and costs the others nothing', async () => {
+    const home = await leftOut()
+    const before = home.plug.received.length
+    const state = await home.after(10_000, home.device.read(home.clock.now() + 10_000, 'power'))
+    expect(state).toMatchObject(told('power'))
+    expect(home.asked(before).filter((asked) => asked.includes('power'))).toEqual([
+      ['power'],
+      ['power'],
+      ['power'],
+    ])
+    expect(home.device.leftOut).toEqual(['power'])
+  })
+
+  it('is asked anew after a change of firmware', async () => {
+    const home = await leftOut()
+    home.plug.misbehave({firmware: '2.0.5_0001'})
+    await home.after(1000, home.device.identify())
+    await home.poll()
+    expect(home.device.state).toMatchObject(readings)
+    expect(home.device.leftOut).toEqual([])
+  })
+})
+
+describe('a bad network', () => {
+  it.each(Array.from({length: 12}, (_, seed) => seed))(
+    'that loses three of ten datagrams for an hour never leaves out an innocent property (seed %i)',
+    async (seed) => {
+      const home = new VirtualHome({random: seeded(seed), faults: {loss: 0.3, loseReplies: 0.3}})
+      home.poller.start()
+      await home.clock.advance(3_600_000)
+      home.poller.stop()
+      expect(home.device.leftOut).toEqual([])
+      expect(tolerated(home)?.batch).toBeUndefined()
+      expect(home.plug.received.length).toBeGreaterThan(100)
+    },
+    120_000,
+  )
+
+  it('and a killer: it is found in the end, and nothing else', async () => {
+    for (const seed of [1, 2, 3]) {
+      const faults = {loss: 0.1, loseReplies: 0.1, killers: {led: 'silence' as const}}
+      const home = new VirtualHome({random: seeded(seed), faults})
+      home.poller.start()
+      await home.clock.advance(3_600_000)
+      home.poller.stop()
+      expect(home.device.leftOut).toEqual(['led'])
+    }
+  }, 120_000)
+})

@@ -1,0 +1,206 @@
+import {beforeEach, describe, expect, it} from 'vitest'
+import {Device} from '../../../../src/device/device.ts'
+import type {Availability} from '../../../../src/device/polling/availability.ts'
+import {Poller, paceOf} from '../../../../src/device/polling/poller.ts'
+import {builtIn} from '../../../../src/models/catalogue.ts'
+import {CallFailed, ScriptedPlug} from '../../../support/scripted-plug.ts'
+import {seeded, settle, VirtualClock} from '../../../support/virtual-clock.ts'
+
+const SECOND = 1000
+const MINUTE = 60 * SECOND
+const HOUR = 60 * MINUTE
+
+let clock: VirtualClock
+let plug: ScriptedPlug
+let device: Device
+let poller: Poller
+let heard: Availability[]
+
+beforeEach(() => {
+  clock = new VirtualClock()
+  plug = new ScriptedPlug(clock)
+  const identity = {model: 'chuangmi.plug.m1'}
+  device = new Device({name: 'desk', transport: plug, clock, identity, findModel: (id) => builtIn.find(id)})
+  heard = []
+  device.on('availability', (availability) => heard.push(availability))
+  const settings = {interval: 15 * SECOND, slow_interval: MINUTE, offline_after: 3}
+  poller = new Poller({device, clock, random: seeded(1), settings})
+  poller.start()
+})
+
+const fall = (code: CallFailed['code'] = 'timeout') => {
+  plug.failure = new CallFailed(code)
+}
+const recover = () => {
+  plug.failure = undefined
+}
+
+describe('a plug that answers', () => {
+  it('is online with its first answer, and said so once', async () => {
+    await clock.advance(HOUR)
+    expect(heard).toEqual([{state: 'online'}])
+  })
+
+  it('is polled every 15 seconds give or take a tenth, and for slow things every minute', async () => {
+    await clock.advance(10 * MINUTE)
+    const lists = plug.calls.filter(({params}) => JSON.stringify(params).includes('power'))
+    const gaps = lists.slice(1).map(({at}, index) => at - (lists[index]?.at ?? 0))
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(13.5 * SECOND)
+    expect(Math.max(...gaps)).toBeLessThanOrEqual(16.6 * SECOND)
+    expect(new Set(gaps.map(Math.round)).size).toBeGreaterThan(10) // jittered
+    const slow = lists.filter(({params}) => JSON.stringify(params).includes('temperature'))
+    expect(slow.length).toBeGreaterThanOrEqual(8)
+    expect(slow.length).toBeLessThanOrEqual(10)
+  })
+
+  it('only every second time stays online', async () => {
+    await clock.advance(MINUTE)
+    for (let poll = 0; poll < 40; poll++) {
+      if (poll % 2 === 0) fall()
+      else recover()
+      const before = plug.polls().length
+      while (plug.polls().length === before) await clock.advance(SECOND)
+      await clock.advance(7 * SECOND)
+    }
+    expect(heard).toEqual([{state: 'online'}])
+  })
+})
+
+describe('a plug that falls silent', () => {
+  it('stays online over two failed polls, and is offline within 90 seconds', async () => {
+    await clock.advance(MINUTE)
+    fall()
+    await clock.advance(35 * SECOND)
+    expect(heard.at(-1)).toEqual({state: 'online'})
+    await clock.advance(55 * SECOND)
+    expect(heard.at(-1)).toMatchObject({state: 'offline', reason: 'timeout'})
+    expect(heard.at(-1)).toHaveProperty('since')
+  })
+
+  it('is asked ever less often, down to once a minute give or take a fifth, and never given up', async () => {
+    fall()
+    await clock.advance(5 * HOUR)
+    const late = plug.polls().filter((at) => at > HOUR)
+    const gaps = late.slice(1).map((at, index) => at - (late[index] ?? 0))
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(48 * SECOND)
+    expect(Math.max(...gaps)).toBeLessThanOrEqual(72 * SECOND + 6 * SECOND) // the tries themselves take 6 s
+  })
+
+  it('is online again within that time, together with a fresh state, however long it was away', async () => {
+    await clock.advance(MINUTE)
+    fall()
+    await clock.advance(5 * HOUR)
+    const order: string[] = []
+    device.on('change', () => order.push(`state ${device.state['state']}`))
+    device.on('availability', ({state}) => order.push(state))
+    plug.values['power'] = 'on'
+    recover()
+    await clock.advance(80 * SECOND)
+    expect(order).toEqual(['state ON', 'online'])
+  })
+
+  it('is offline at once when it never answered before', async () => {
+    plug.failure = new CallFailed('timeout')
+    await clock.advance(7 * SECOND)
+    expect(heard).toMatchObject([{state: 'offline', reason: 'timeout'}])
+  })
+})
+
+describe('the reason for being offline', () => {
+  it.each([
+    ['timeout', 'timeout'],
+    ['unreachable', 'unreachable'],
+    ['refused', 'unsupported'],
+    ['bad_token', 'bad_token'],
+  ] as const)('%s is told as %s', async (code, reason) => {
+    await clock.advance(MINUTE)
+    fall(code)
+    await clock.advance(90 * SECOND)
+    expect(heard.at(-1)).toMatchObject({state: 'offline', reason})
+  })
+
+  it('is known at once when the plug itself says that the token is wrong', async () => {
+    await clock.advance(MINUTE)
+    fall('bad_token')
+    await clock.advance(17 * SECOND)
+    expect(heard.at(-1)).toMatchObject({state: 'offline', reason: 'bad_token'})
+  })
+
+  it('may change while it lasts, and the time since when does not', async () => {
+    fall('timeout')
+    await clock.advance(MINUTE)
+    fall('bad_token')
+    await clock.advance(2 * MINUTE)
+    expect(heard).toHaveLength(2)
+    expect(heard[1]).toMatchObject({reason: 'bad_token', since: (heard[0] as {since: Date}).since})
+  })
+})
+
+describe('a command', () => {
+  it('that reaches a plug thought dead brings it online at once', async () => {
+    fall()
+    await clock.advance(HOUR)
+    recover()
+    const done = device.set('state', 'ON', clock.now() + 10 * SECOND)
+    await clock.advance(SECOND)
+    await done
+    expect(heard.at(-1)).toEqual({state: 'online'})
+  })
+
+  it('nobody answers counts like a failed poll', async () => {
+    await clock.advance(MINUTE)
+    fall()
+    for (let times = 0; times < 3; times++) {
+      const done = device.set('state', 'ON', clock.now() + 10 * SECOND).catch(() => {})
+      await clock.advance(10 * SECOND)
+      await done
+    }
+    expect(heard.at(-1)).toMatchObject({state: 'offline'})
+  })
+
+  it('every second does not keep watts from being read', async () => {
+    await clock.advance(MINUTE)
+    plug.calls.length = 0
+    for (let second = 0; second < 60; second++) {
+      void device.set('state', second % 2 ? 'ON' : 'OFF', clock.now() + 10 * SECOND)
+      await clock.advance(SECOND)
+    }
+    expect(
+      plug.calls.filter(({params}) => JSON.stringify(params).includes('temperature')).length,
+    ).toBeGreaterThan(0)
+  })
+})
+
+describe('the pace of polls', () => {
+  const settings = {interval: 15 * SECOND, slow_interval: MINUTE, offline_after: 3}
+  const m1 = builtIn.find('chuangmi.plug.m1')
+  const delicate = m1 && {...m1, interval: 2 * MINUTE}
+
+  it('is that of the settings, the rare ones a tenth as often as the slow ones', () => {
+    expect(paceOf(settings, undefined)).toEqual({fast: 15 * SECOND, slow: MINUTE, rare: 10 * MINUTE})
+  })
+
+  it('is slower for a model that suffers from polls, unless somebody knows better', () => {
+    const slow = {fast: 2 * MINUTE, slow: 2 * MINUTE, rare: 20 * MINUTE}
+    expect(paceOf({...settings, gentle: true}, delicate)).toEqual(slow)
+    expect(paceOf(settings, delicate)).toMatchObject({fast: 15 * SECOND})
+  })
+})
+
+describe('the scheduler', () => {
+  it('is overdue only when it does not move', async () => {
+    await clock.advance(MINUTE)
+    expect(poller.overdue()).toBe(0)
+    fall()
+    await clock.advance(HOUR)
+    expect(poller.overdue()).toBe(0)
+  })
+
+  it('leaves no timer behind', async () => {
+    await clock.advance(MINUTE)
+    poller.stop()
+    await device.stop(0)
+    await settle()
+    expect(clock.pending).toBe(0)
+  })
+})
