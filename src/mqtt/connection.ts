@@ -8,9 +8,7 @@ import {connect as connectClient, type IClientOptions, type IPublishPacket, type
 import {type Clock, type Random, type Timer, within} from '../common/clock.ts'
 import type {Log} from '../log/logger.ts'
 import {Acknowledgements, LONGEST_SILENCE_MS} from './acknowledgements.ts'
-import {type Broker, clientOptions} from './broker.ts'
-import {Complaints} from './complaints.ts'
-import {Echo} from './echo.ts'
+import {isAboutMessages, isRefusal, isTakeover, isUnsupportedVersion, reasonCodeOf} from './broker-errors.ts'
 import {
   type Features,
   featuresOf,
@@ -20,16 +18,18 @@ import {
   limitsIn,
   missingIn,
   NO_LIMITS,
-} from './features.ts'
+} from './broker-features.ts'
+import {Complaints} from './broker-warnings.ts'
+import {type Broker, clientOptions} from './client-options.ts'
 import {ForeignTopics} from './foreign-topics.ts'
 import {type Message, Outbox, propertiesOf} from './outbox.ts'
 import {publishSize} from './packet-size.ts'
-import {Patience} from './patience.ts'
 import {ReasonCodes} from './reason-codes.ts'
+import {Patience} from './reconnect-backoff.ts'
+import {Suspects} from './rejected-messages.ts'
+import {Echo} from './self-test.ts'
 import {type Subscribing, Subscriptions} from './subscriptions.ts'
-import {Suspects} from './suspects.ts'
 import {assertTopic} from './topics.ts'
-import {isAboutMessages, isRefusal, isTakeover, isUnsupportedVersion, reasonCodeOf} from './trouble.ts'
 
 /** A message from the broker. */
 export interface Incoming {

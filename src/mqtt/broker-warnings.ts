@@ -3,8 +3,8 @@
  * often it is met on the way there: a bridge runs for years, and some brokers are away every night.
  */
 import type {Log} from '../log/logger.ts'
+import {describe, farewell, isAccessDenied} from './broker-errors.ts'
 import type {Denied} from './subscriptions.ts'
-import {describe, farewell, isAccessDenied} from './trouble.ts'
 
 const MOST_NAMED = 5
 /** Topics that are named for the size of what they get; whoever sends requests can make up more of them without end. */

@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import {Patience} from '../../../src/mqtt/patience.ts'
+import {Patience} from '../../../src/mqtt/reconnect-backoff.ts'
 
 /** Without jitter. */
 const inTheMiddle = () => 0.5

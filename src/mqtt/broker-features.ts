@@ -1,7 +1,7 @@
 /** What a broker can do, as it says in its CONNACK (MQTT 5.0 §3.2.2.3); over MQTT 3.1.1 it has no way to say. */
 import type {MqttClient} from 'mqtt'
+import {codeOf} from './broker-errors.ts'
 import type {Message} from './outbox.ts'
-import {codeOf} from './trouble.ts'
 
 export interface Limits {
   /** The highest QoS that it takes. */
