@@ -5,7 +5,7 @@
 import {mkdtemp, rm} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
-import {States} from '../src/bridge/states.ts'
+import {States} from '../src/bridge/status/plug-states.ts'
 import {systemClock} from '../src/common/clock.ts'
 import {parseConfig} from '../src/config.ts'
 import {DeviceOwners} from '../src/device-owners.ts'

@@ -1,9 +1,9 @@
+import {either} from '../common/schema-errors.ts'
 import {didYouMean} from '../common/suggestion.ts'
 import {misspelledProperty} from '../device/codec/unknown-property.ts'
 import {CommandError} from '../device/command-error.ts'
 import type {Device} from '../device/device.ts'
 import type {Model} from '../models/model.ts'
-import {either} from './words.ts'
 
 /** A configured plug as the bridge sees it: never a packet or a token. */
 export interface Plug {

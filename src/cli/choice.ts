@@ -1,6 +1,6 @@
 /** Which of the configured plugs a word means: a name, the end of a name, a group, an address or a device id. */
 import {isIPv4} from 'node:net'
-import {nearest} from '../bridge/nearest.ts'
+import {nearest} from '../bridge/commands/nearest-name.ts'
 import {systemClock} from '../common/clock.ts'
 import {quoted, suggestion} from '../config/problems.ts'
 import type {Config, DeviceConfig} from '../config.ts'

@@ -1,6 +1,6 @@
 /** `models import`: a MIoT specification instance, as it was downloaded, to a definition. */
 import {z} from 'zod'
-import {came, checked} from '../bridge/words.ts'
+import {came, checked} from '../common/schema-errors.ts'
 import {LONGEST_DOCUMENT, readText, reason} from '../config/files.ts'
 import {definitionFrom, type Imported, NoPlug, type Spec} from '../models/import/miot-spec.ts'
 import {CommandFailed} from './exit.ts'

@@ -1,6 +1,6 @@
 /** Values of options, read like those of the configuration. */
 import type {z} from 'zod'
-import {checked} from '../bridge/words.ts'
+import {checked} from '../common/schema-errors.ts'
 import {UsageError} from './exit.ts'
 
 /** The value of `option`. @throws UsageError that says what was expected and what came */

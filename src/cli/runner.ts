@@ -3,7 +3,7 @@
  * time, in the order in which they were asked for, so that there are never two bridges. What can fail at a start is tried before
  * the running bridge is stopped; a configuration that fails leaves it running.
  */
-import type {Edit} from '../bridge/controls.ts'
+import type {Edit} from '../bridge/requests/bridge-actions.ts'
 import {type Clock, within} from '../common/clock.ts'
 import {type Config, ConfigError} from '../config.ts'
 import type {Log} from '../log/logger.ts'

@@ -3,7 +3,7 @@
  * is. The inverse is written.ts.
  */
 import {z} from 'zod'
-import {checked} from '../bridge/words.ts'
+import {checked} from '../common/schema-errors.ts'
 import {type Word, wordFor, words} from '../models/builder-table.ts'
 import type {Address, Model, Property, Raw as Said, Write} from '../models/model.ts'
 import * as a from './fields.ts'

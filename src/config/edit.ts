@@ -13,7 +13,7 @@ import {
   YAMLMap,
   YAMLSeq,
 } from 'yaml'
-import type {Edit, Written} from '../bridge/controls.ts'
+import type {Edit, Written} from '../bridge/requests/bridge-actions.ts'
 import {bringCommentsHome, keepWhatStoodApart} from './comments.ts'
 import {isJson, jsonText} from './json.ts'
 import {meaningAfter, meaningOf, meanTheSame} from './meaning.ts'

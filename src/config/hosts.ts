@@ -1,7 +1,7 @@
 /** Which addresses a plug can have, and which a request may name. */
 import {BlockList, isIP, isIPv4} from 'node:net'
 import {networkInterfaces} from 'node:os'
-import type {Edit, Written} from '../bridge/controls.ts'
+import type {Edit, Written} from '../bridge/requests/bridge-actions.ts'
 import {type Finding, quoted} from './problems.ts'
 
 type Range = readonly [address: string, bits: number]

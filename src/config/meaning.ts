@@ -3,7 +3,7 @@
  * file means the edit and nothing else is decided here, before anything that the text names is opened. Pure.
  */
 import {isDeepStrictEqual} from 'node:util'
-import type {Edit, Written} from '../bridge/controls.ts'
+import type {Edit, Written} from '../bridge/requests/bridge-actions.ts'
 import {Places, type Raw, type RawMapping, readYaml, type YamlFile} from './yaml.ts'
 
 /** Begins what stands for a tag or for an empty value. No text of an edit has it (`textProblem`), so none can pass for one. */

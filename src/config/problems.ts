@@ -1,8 +1,8 @@
 /** What is wrong with a configuration: all of it at once, each with its place. */
-import {LONGEST_QUOTED} from '../bridge/words.ts'
+import {LONGEST_QUOTED} from '../common/schema-errors.ts'
 import {distance} from '../common/suggestion.ts'
 
-export {quoted} from '../bridge/words.ts'
+export {quoted} from '../common/schema-errors.ts'
 
 /** A place in a file, or an environment variable, which has no lines. `line` and `column` count from 1. */
 export interface Place {

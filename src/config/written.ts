@@ -38,7 +38,7 @@ function written({ids, exactList, interval, pause, batch, properties, ...model}:
   }
 }
 
-/** In the word after which the least has to be said. @throws Error when there is none: then words.ts lacks a word */
+/** In the word after which the least has to be said. @throws Error when there is none: then schema-errors.ts lacks a word */
 function inWords(name: string, property: Property): RawMapping {
   const everything = {...addressWords(property.address), ...everythingSaid(property)}
   const all = [everything, ...[...words.keys()].map((is) => ({is, ...everything}))]

@@ -1,7 +1,7 @@
 import {existsSync, readdirSync, readFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {describe, expect, it} from 'vitest'
-import {Requests} from '../../src/bridge/requests.ts'
+import {Requests} from '../../src/bridge/requests/requests.ts'
 import {systemClock} from '../../src/common/clock.ts'
 import {builtIn} from '../../src/models/catalogue.ts'
 import {Topics} from '../../src/mqtt/topics.ts'

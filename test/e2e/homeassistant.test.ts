@@ -2,7 +2,7 @@ import {mkdtemp, rm} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
-import {bridgeId} from '../../src/bridge/discovery.ts'
+import {bridgeId} from '../../src/bridge/homeassistant/discovery-message.ts'
 import {sleep} from '../../src/common/clock.ts'
 import {parsePacket} from '../../src/miio/packet.ts'
 import {Catalogue} from '../../src/models/catalogue.ts'
@@ -403,7 +403,7 @@ describe('births of Home Assistant', () => {
     const from = recorder.run.length
     await mosquittoPub(broker, '-t', 'homeassistant/status', '-m', 'online')
     const round = await until(() => roundSince(from), {what: 'everything was published again'})
-    // After 0.5 to 3 s: test/unit/bridge/homeassistant.test.ts measures them.
+    // After 0.5 to 3 s: test/unit/bridge/homeassistant/homeassistant.test.ts measures them.
     const [birth, ...told] = round
     const rank = ({topic}: {topic: string}) =>
       topic.endsWith('/config') ? 0 : topic.endsWith('/availability') ? 1 : 2

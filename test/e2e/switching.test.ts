@@ -1,5 +1,5 @@
 import {describe, expect, it, vi} from 'vitest'
-import {Reports} from '../../src/bridge/reports.ts'
+import {Reports} from '../../src/bridge/status/bridge-status.ts'
 import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug, TOKEN} from '../support/bridge.ts'
 import {startMosquitto} from '../support/mosquitto.ts'

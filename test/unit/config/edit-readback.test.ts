@@ -1,7 +1,7 @@
 import {isDeepStrictEqual} from 'node:util'
 import fc from 'fast-check'
 import {describe, expect, it} from 'vitest'
-import type {Edit, Written} from '../../../src/bridge/controls.ts'
+import type {Edit, Written} from '../../../src/bridge/requests/bridge-actions.ts'
 import {edited} from '../../../src/config/edit.ts'
 import {ConfigError} from '../../../src/config/problems.ts'
 import {Places, parseYaml, type Raw, readYaml} from '../../../src/config/yaml.ts'

@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import type {Edit} from '../../../src/bridge/controls.ts'
+import type {Edit} from '../../../src/bridge/requests/bridge-actions.ts'
 import {edited} from '../../../src/config/edit.ts'
 import {TOKEN} from '../../support/token.ts'
 

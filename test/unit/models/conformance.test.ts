@@ -1,5 +1,5 @@
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
-import {plugDiscovery} from '../../../src/bridge/plug-discovery.ts'
+import {plugDiscovery} from '../../../src/bridge/homeassistant/plug-discovery.ts'
 import {expectOk, readOf, valuesIn, writeOf} from '../../../src/device/codec/property-codec.ts'
 import {isWritable} from '../../../src/device/codec/values.ts'
 import {Device} from '../../../src/device/device.ts'

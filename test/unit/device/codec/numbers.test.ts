@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import {plugDiscovery} from '../../../../src/bridge/plug-discovery.ts'
+import {plugDiscovery} from '../../../../src/bridge/homeassistant/plug-discovery.ts'
 import {definitionIn} from '../../../../src/config/definition.ts'
 import {adjust} from '../../../../src/device/codec/model-overrides.ts'
 import {asWritten, fromUser, settable, toFirmware} from '../../../../src/device/codec/values.ts'

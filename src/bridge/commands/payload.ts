@@ -1,0 +1,131 @@
+/** What somebody sent, taken apart. Nothing here trusts its input. */
+
+import {came} from '../../common/schema-errors.ts'
+import {excerpt} from '../../device/codec/values.ts'
+import {CommandError} from '../../device/command-error.ts'
+
+/** Longer commands are a mistake or an attack (contract §4). */
+export const LONGEST_PAYLOAD_BYTES = 16 * 1024
+
+/** Far deeper than any command, shallow enough for whoever repeats it in a result: `JSON.stringify` is recursive. */
+const MOST_LEVELS = 32
+
+export interface Parsed {
+  values: Record<string, unknown>
+  /** Sent along by the caller, to know the answer again. */
+  transaction?: unknown
+}
+
+/** A payload that could be read as far as its transaction: its sender knows the answer again. */
+export class Misunderstood extends CommandError {
+  readonly transaction: unknown
+
+  constructor(message: string, transaction: unknown) {
+    super('invalid_payload', message)
+    this.transaction = transaction
+  }
+}
+
+/** A bare word or number for one property, or a JSON object of several. @throws CommandError `invalid_payload` */
+export function parseSet(payload: Buffer, property: string | undefined): Parsed {
+  const text = textOf(payload).trim()
+  if (text === '') throw new CommandError('invalid_payload', 'expected a value such as ON, got nothing')
+  if (!text.startsWith('{')) return {values: {[property ?? 'state']: bare(text)}}
+  const {transaction, values} = parseObject(text)
+  if (property !== undefined)
+    throw new Misunderstood(`expected a bare value for ${property}, got an object`, transaction)
+  if (Object.keys(values).length === 0)
+    throw new Misunderstood('expected at least one property such as {"state":"ON"}, got none', transaction)
+  return {values, ...(transaction === undefined ? {} : {transaction})}
+}
+
+/** Nothing, or a JSON object with at most a transaction. @throws CommandError `invalid_payload` */
+export function parseGet(payload: Buffer): {transaction?: unknown} {
+  const text = textOf(payload).trim()
+  if (!text.startsWith('{')) return {}
+  const {transaction} = parseObject(text)
+  return transaction === undefined ? {} : {transaction}
+}
+
+/**
+ * A JSON object, or nothing for an empty one.
+ * @param example what is expected, to be shown in errors; `undefined` for nothing
+ * @throws CommandError `invalid_payload`
+ */
+export function parseRequest(payload: Buffer, example?: string): Parsed {
+  const text = textOf(payload).trim()
+  if (text === '') return {values: {}}
+  const expected = example === undefined ? 'a JSON object or nothing' : `a JSON object such as ${example}`
+  if (isWord(text)) throw new CommandError('invalid_payload', `expected ${expected}, got ${came(text)}`)
+  return parseObject(text, expected, example)
+}
+
+/** What is no JSON at all: `debug`, a name. */
+function isWord(text: string): boolean {
+  return !/^["{[\d-]|^(true|false|null)$/.test(text)
+}
+
+const SOME_OBJECT = '{"state":"ON"}'
+
+function parseObject(text: string, expected = 'a JSON object', example = SOME_OBJECT): Parsed {
+  const value = parseJson(text, example)
+  if (isDeeper(value, MOST_LEVELS))
+    throw new CommandError('invalid_payload', `expected at most ${MOST_LEVELS} levels of brackets`)
+  if (value === null || typeof value !== 'object' || Array.isArray(value))
+    throw new CommandError('invalid_payload', `expected ${expected}, got ${came(value)}`)
+  // `__proto__` from JSON is an own member here, and stays one: a plain object is never assigned from it.
+  const members = new Map(Object.entries(value))
+  const transaction: unknown = members.get('transaction')
+  members.delete('transaction')
+  return {values: Object.fromEntries(members), ...(transaction === undefined ? {} : {transaction})}
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (value === null || typeof value !== 'object') return false
+  return levels === 0 || Object.values(value).some((member) => isDeeper(member, levels - 1))
+}
+
+function parseJson(text: string, example: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    const message = error instanceof Error ? error.message : ''
+    throw new CommandError(
+      'invalid_payload',
+      `expected JSON, got ${excerpt(text)}: ${mistakeIn(text, message, example)}`,
+    )
+  }
+}
+
+/** What to say of text that is no JSON. The engine's own message is for programmers, and quotes what may be secret. */
+function mistakeIn(text: string, message: string, example: string): string {
+  const place = /at position (\d+)/.exec(message)?.[1]
+  const position = place === undefined ? text.length : Number(place)
+  const rest = text.slice(position)
+  const before = text.slice(0, position).trimEnd()
+  if (rest.startsWith("'")) return `JSON has double quotes, as in ${example}`
+  if (/^[\]}]/.test(rest) && before.endsWith(',')) return 'a comma before a closing bracket'
+  if (/^[\p{L}_]/u.test(rest) && /[{,]$/.test(before))
+    return `the names of JSON are in double quotes, as in ${example}`
+  if (rest !== '') return `wrong from character ${position + 1} on`
+  const isCut = place !== undefined || message.includes('end of JSON')
+  return isCut ? 'it ends too early' : `a value is none of JSON; text is in double quotes, as in ${example}`
+}
+
+/** `"ON"` in quotes is what some flows send for ON. */
+function bare(text: string): unknown {
+  return /^".*"$/s.test(text) ? parseJson(text, '"ON"') : text
+}
+
+function textOf(payload: Buffer): string {
+  if (payload.length > LONGEST_PAYLOAD_BYTES)
+    throw new CommandError(
+      'invalid_payload',
+      `expected at most ${LONGEST_PAYLOAD_BYTES} bytes, got ${payload.length}`,
+    )
+  try {
+    return new TextDecoder('utf-8', {fatal: true}).decode(payload)
+  } catch {
+    throw new CommandError('invalid_payload', 'expected UTF-8 text, got other bytes')
+  }
+}

@@ -1,0 +1,177 @@
+/** A plug as Home Assistant sees it: its device, and a component for each property that it has. */
+import {isWritable, settable} from '../../device/codec/values.ts'
+import type {Model, Property} from '../../models/model.ts'
+import type {Topics} from '../../mqtt/topics.ts'
+import type {EntityLook, Plug} from '../plug.ts'
+import {
+  type Around,
+  availabilityOf,
+  bridgeAvailability,
+  bridgeId,
+  type Component,
+  type DeviceMessage,
+  type Discovery,
+  deviceId,
+  MacOwners,
+  origin,
+  type Platforms,
+  slug,
+  spoken,
+} from './discovery-message.ts'
+
+/** A plug of which device id and model are known. */
+export function plugDiscovery(
+  plug: Plug,
+  did: number,
+  model: Model,
+  {topics, version, macs = new MacOwners()}: Around,
+): DeviceMessage {
+  const id = deviceId(did)
+  const {filtered = []} = plug.appearance
+  const shown = Object.entries(model.properties).filter(([name]) => !filtered.includes(name))
+  const properties = shown.map(([, property]) => property)
+  const components = shown.map(([name, property]) => {
+    const isNamed = !isNamedByClass(property, properties)
+    return [name, component(plug, id, name, property, isNamed, topics)] as const
+  })
+  return {
+    device: plugDevice(plug, did, model, topics, macs),
+    origin: origin(version),
+    state_topic: topics.state(plug.name),
+    availability: [bridgeAvailability(topics), availabilityOf(plug.name, topics)],
+    availability_mode: 'all',
+    qos: 1,
+    components: Object.fromEntries(components),
+  }
+}
+
+/** Whether Home Assistant is to know of the plug. */
+export function isAnnounced({disabled, appearance}: Plug): boolean {
+  return !disabled && appearance.homeassistant?.enabled !== false
+}
+
+/** What a plug of the model has been as far as anybody remembers. An earlier run may have told of what is filtered now. */
+export function usualPlatforms({properties}: Model): Platforms {
+  return Object.fromEntries(Object.entries(properties).map(([name, {kind}]) => [name, kind]))
+}
+
+function plugDevice(plug: Plug, did: number, model: Model, topics: Topics, macs: MacOwners): Discovery {
+  const {identity} = plug.device
+  const mac = identity.mac?.toLowerCase()
+  const device = {
+    identifiers: [deviceId(did)],
+    connections: mac && macs.claim(mac, did) ? [['mac', mac]] : undefined,
+    name: nameOf(plug),
+    manufacturer: model.vendor,
+    model: model.name,
+    model_id: identity.model,
+    hw_version: identity.hardware,
+    sw_version: identity.firmware,
+    serial_number: String(did),
+    suggested_area: plug.area,
+    via_device: bridgeId(topics.base),
+  }
+  return Object.fromEntries(Object.entries(device).filter(([, value]) => value !== undefined))
+}
+
+/** @param isNamed whether it has its name from us, not from its class in Home Assistant */
+function component(
+  plug: Plug,
+  id: string,
+  name: string,
+  property: Property,
+  isNamed: boolean,
+  topics: Topics,
+): Component {
+  const look = plug.appearance.homeassistant?.entities?.[name] ?? {}
+  const suffix = property.label === null ? '' : `_${name}`
+  const icon = look.icon ?? (property.label === null ? plug.icon : property.icon)
+  const common = {
+    platform: property.kind,
+    unique_id: `${id}_${name}`,
+    default_entity_id: `${property.kind}.${slug(nameOf(plug)) || id}${suffix}`,
+    ...(isNamed || look.name !== undefined ? {name: look.name ?? property.label} : {}),
+    // A state from before the plug had this property says nothing of it: unknown, and nothing for Home Assistant to log.
+    ...(property.kind === 'button' ? {} : {value_template: `{{ value_json.${name} | default(none) }}`}),
+    ...(property.category ? {entity_category: property.category} : {}),
+    ...(icon ? {icon} : {}),
+    ...((look.enabled ?? !property.disabledByDefault) ? {} : {enabled_by_default: false}),
+  }
+  const command = isWritable(property) ? topics.set(plug.name, name) : undefined
+  return {...common, ...traits(property, command, look)}
+}
+
+/** What Home Assistant calls the plug. */
+function nameOf({name, appearance}: Plug): string {
+  return appearance.homeassistant?.name ?? spoken(name)
+}
+
+/**
+ * What Home Assistant calls an entity without a name, by its class, in English. It has these in the language of its owner, so that a
+ * name is left out where ours is the same. Only sensors: a switch without a name is "MQTT Switch" there.
+ */
+const namesByClass: Readonly<Record<string, string>> = {
+  power: 'Power',
+  energy: 'Energy',
+  voltage: 'Voltage',
+  current: 'Current',
+  power_factor: 'Power factor',
+  temperature: 'Temperature',
+  signal_strength: 'Signal strength',
+  duration: 'Duration',
+}
+
+/** Whether the name of its class is enough: it is ours, too, and no other sensor of the plug would have it. */
+function isNamedByClass(property: Property, all: readonly Property[]): boolean {
+  if (property.kind !== 'sensor' || property.deviceClass === undefined) return false
+  const {deviceClass, label} = property
+  const ofClass = all.filter((each) => each.kind === 'sensor' && each.deviceClass === deviceClass)
+  return ofClass.length === 1 && namesByClass[deviceClass] === label
+}
+
+/** What Home Assistant needs to know of each kind, beside what is the same for all. */
+function traits(property: Property, command_topic: string | undefined, look: EntityLook): Discovery {
+  const commands = command_topic === undefined ? {} : {command_topic}
+  switch (property.kind) {
+    case 'switch':
+      return {device_class: look.device_class ?? property.deviceClass, ...commands}
+    case 'binary_sensor':
+      return {device_class: property.deviceClass}
+    case 'sensor':
+      return property.raw === 'number' ? measure(property) : textTraits(property)
+    case 'number': {
+      const {deviceClass: device_class, unit: unit_of_measurement} = property
+      return {device_class, unit_of_measurement, ...settable(property), mode: 'box', ...commands}
+    }
+    case 'select':
+      return {options: property.values.map(([, word]) => word), ...commands}
+    case 'button':
+      return {payload_press: 'PRESS', ...commands}
+  }
+}
+
+function measure(property: Extract<Property, {raw: 'number'}>): Discovery {
+  return {
+    device_class: property.deviceClass,
+    state_class: property.stateClass,
+    unit_of_measurement: property.unit,
+    suggested_display_precision: Math.min(property.precision, mostDigits[property.unit]),
+  }
+}
+
+/** So many digits after the point say something: a lamp draws 0.053 A, and 230.123 V are no more than 230.1 V. */
+const mostDigits: Readonly<Record<Extract<Property, {raw: 'number'}>['unit'], number>> = {
+  kWh: 3,
+  A: 3,
+  W: 1,
+  V: 1,
+  mA: 1,
+  '%': 1,
+  '°C': 1,
+  min: 1,
+  dBm: 0,
+}
+
+function textTraits({deviceClass}: {deviceClass?: string}): Discovery {
+  return deviceClass ? {device_class: deviceClass} : {}
+}

@@ -1,0 +1,101 @@
+/** What is said of a wrong value: what was expected, and what came. The words of `check`, for JSON. */
+import type {z} from 'zod'
+import {didYouMean, nearest, wordsElsewhere} from './suggestion.ts'
+
+/** The longest wrong text that is quoted, in characters. */
+export const LONGEST_QUOTED = 40
+
+/** A wrong text as an error may show it: a token or password that was written in a wrong place stays unseen. */
+export function quoted(text: string): string {
+  if (text === '') return 'nothing'
+  if (text.length > LONGEST_QUOTED || /[0-9a-f]{16}/i.test(text)) return `${text.length} characters`
+  return JSON.stringify(text)
+}
+
+/** A wrong value of JSON as an error may show it. `undefined` is a value that is missing. */
+export function came(value: unknown): string {
+  if (value === undefined) return 'nothing'
+  if (typeof value === 'string') return quoted(value)
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list'
+  return typeof value === 'object' && value !== null ? 'a mapping' : String(value)
+}
+
+/** `a, b or c`. */
+export function either(words: readonly unknown[]): string {
+  return words.join(', ').replace(/, ([^,]*)$/, ' or $1')
+}
+
+const KINDS: ReadonlyMap<string, string> = new Map([
+  ['string', 'text'],
+  ['number', 'a number'],
+  ['int', 'a whole number'],
+  ['boolean', 'true or false'],
+  ['null', 'null'],
+  ['array', 'a list'],
+  ['object', 'a mapping'],
+  ['record', 'a mapping'],
+  ['nonoptional', 'a value'],
+])
+
+/**
+ * Like `schema.safeParse`, for whoever shows what is wrong: each message says what was expected and what came, also where the schema has no
+ * words of its own. The library's are for programmers.
+ */
+export function checked<S extends z.ZodType>(schema: S, value: unknown): z.ZodSafeParseResult<z.output<S>> {
+  const parsed = schema.safeParse(value, {error: plainly})
+  for (const issue of parsed.error?.issues ?? [])
+    if (issue.code === 'invalid_key') Object.assign(issue, {message: issue.issues[0]?.message}) // of the key, not of the mapping
+  return parsed
+}
+
+function plainly(issue: z.core.$ZodRawIssue): string {
+  const got = (expected: string) => `expected ${expected}, got ${came(issue.input)}`
+  switch (issue.code) {
+    case 'invalid_type':
+      return got(KINDS.get(issue.expected) ?? 'another value')
+    case 'invalid_value':
+      return `${got(either(issue.values))}${choice(issue.input, issue.values)}`
+    case 'too_small':
+    case 'too_big':
+      return got(sizeOf(issue))
+    case 'not_multiple_of':
+      return got(`a multiple of ${issue.divisor}`)
+    case 'invalid_format':
+      return got('text of another form')
+    case 'unrecognized_keys':
+      return `unknown key ${either(issue.keys.slice(0, LONGEST_QUOTED).map(quoted))}`
+    case 'invalid_key':
+      return 'expected another key'
+    default:
+      return got('another value')
+  }
+}
+
+function sizeOf(issue: Extract<z.core.$ZodRawIssue, {code: 'too_small' | 'too_big'}>): string {
+  const limit =
+    issue.code === 'too_small'
+      ? `${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}`
+      : `${issue.inclusive === false ? 'less than' : 'at most'} ${issue.maximum}`
+  const things = new Map([
+    ['string', ' characters'],
+    ['array', ' values'],
+    ['set', ' values'],
+  ])
+  return `${limit}${things.get(issue.origin) ?? ''}`
+}
+
+/** What other programs call the levels of a log. */
+const ELSEWHERE = wordsElsewhere({
+  trace: ['silly', 'all'],
+  debug: ['verbose'],
+  info: ['information', 'notice'],
+  warn: ['warning', 'warnings'],
+  error: ['err', 'errors', 'critical', 'fatal'],
+})
+
+function choice(input: unknown, values: readonly unknown[]): string {
+  if (typeof input !== 'string') return ''
+  const words = values.filter((value) => typeof value === 'string')
+  const meant = nearest(input, words, ELSEWHERE)
+  return didYouMean(meant === undefined ? undefined : JSON.stringify(meant))
+}

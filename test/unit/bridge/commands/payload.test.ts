@@ -1,0 +1,113 @@
+import fc from 'fast-check'
+import {describe, expect, it} from 'vitest'
+import {
+  LONGEST_PAYLOAD_BYTES,
+  parseGet,
+  parseRequest,
+  parseSet,
+} from '../../../../src/bridge/commands/payload.ts'
+import {CommandError} from '../../../../src/device/command-error.ts'
+import {checkProperty} from '../../../support/seeds.ts'
+
+const parsers = {
+  'for all properties': (payload: Buffer) => parseSet(payload, undefined),
+  'for one property': (payload: Buffer) => parseSet(payload, 'usb'),
+  'for a read': (payload: Buffer) => parseGet(payload),
+  'for a request': (payload: Buffer) => parseRequest(payload),
+}
+
+/** What comes of it: the error's code, or `parsed`. Anything else that is thrown is thrown on. */
+function outcome(parse: (payload: Buffer) => unknown, payload: Buffer): string {
+  try {
+    parse(payload)
+    return 'parsed'
+  } catch (error) {
+    if (error instanceof CommandError) return error.code
+    throw error
+  }
+}
+
+/** Bytes, text, JSON, JSON with a piece missing, and brackets: what is nearly right is worse than what is all wrong. */
+const payloads = fc.oneof(
+  fc.uint8Array({maxLength: 200}).map((bytes) => Buffer.from(bytes)),
+  fc.string({unit: 'binary', maxLength: 60}).map((text) => Buffer.from(text)),
+  fc.json({maxDepth: 4}).map((text) => Buffer.from(text)),
+  fc.json({maxDepth: 4}).map((text) => Buffer.from(text.slice(0, -1))),
+  fc
+    .dictionary(fc.constantFrom('state', 'transaction', '__proto__', 'constructor', ''), fc.jsonValue())
+    .map((values) => Buffer.from(JSON.stringify(values))),
+  fc.nat(20_000).map((depth) => Buffer.from(`{"a":${'['.repeat(depth)}`)),
+  fc.nat(7_000).map((depth) => Buffer.from(`{"a":${'['.repeat(depth)}${']'.repeat(depth)}}`)),
+  fc.nat(8_000).map((depth) => Buffer.from(`${'['.repeat(depth)}${']'.repeat(depth)}`)),
+)
+
+describe.each(Object.entries(parsers))('a payload %s', (_, parse) => {
+  it('is understood, or refused as invalid, and never anything else', () => {
+    checkProperty(
+      fc.property(payloads, (payload) => {
+        expect(['parsed', 'invalid_payload']).toContain(outcome(parse, payload))
+      }),
+      {numRuns: 2000},
+    )
+  })
+
+  it('can be repeated in an answer once it was understood', () => {
+    checkProperty(
+      fc.property(payloads, (payload) => {
+        fc.pre(outcome(parse, payload) === 'parsed')
+        expect(() => JSON.stringify(parse(payload))).not.toThrow()
+      }),
+    )
+  })
+
+  it('may have 16 KiB and not one byte more', () => {
+    const text = (bytes: number) => Buffer.from(`"${'x'.repeat(bytes - 2)}"`)
+    expect(() => parse(text(LONGEST_PAYLOAD_BYTES + 1))).toThrow(/at most 16384 bytes, got 16385/)
+    expect(outcome(parse, Buffer.from(' '.repeat(LONGEST_PAYLOAD_BYTES + 1)))).toBe('invalid_payload')
+  })
+
+  it('that is not UTF-8 is refused', () => {
+    expect(() => parse(Buffer.from([0x4f, 0x4e, 0xff]))).toThrow(/UTF-8/)
+  })
+})
+
+describe('a command', () => {
+  it.each([
+    ['ON', {state: 'ON'}],
+    [' off\n', {state: 'off'}],
+    ['"ON"', {state: 'ON'}],
+    ['1', {state: '1'}],
+    ['{"state":"ON","led":"OFF"}', {state: 'ON', led: 'OFF'}],
+  ])('%j sets what it says', (text, values) => {
+    expect(parseSet(Buffer.from(text), undefined)).toEqual({values})
+  })
+
+  it('for one property is a bare value', () => {
+    expect(parseSet(Buffer.from('off'), 'usb')).toEqual({values: {usb: 'off'}})
+    expect(() => parseSet(Buffer.from('{"usb":"off"}'), 'usb')).toThrow(/bare value for usb/)
+  })
+
+  it('keeps its transaction apart from what it sets, whatever that is', () => {
+    const parsed = parseSet(Buffer.from('{"state":"ON","transaction":{"id":[1,null]}}'), undefined)
+    expect(parsed).toEqual({values: {state: 'ON'}, transaction: {id: [1, null]}})
+    expect(parseGet(Buffer.from('{"transaction":0}'))).toEqual({transaction: 0})
+  })
+
+  it('that sets nothing is refused', () => {
+    expect(() => parseSet(Buffer.from(''), undefined)).toThrow(/got nothing/)
+    expect(() => parseSet(Buffer.from('{}'), undefined)).toThrow(/at least one property/)
+    expect(() => parseSet(Buffer.from('{"transaction":1}'), undefined)).toThrow(/at least one property/)
+  })
+
+  it('that cannot be carried out is still known by its transaction', () => {
+    const misunderstood = expect.objectContaining({code: 'invalid_payload', transaction: 1})
+    expect(() => parseSet(Buffer.from('{"transaction":1}'), undefined)).toThrow(misunderstood)
+    expect(() => parseSet(Buffer.from('{"usb":"off","transaction":1}'), 'usb')).toThrow(misunderstood)
+  })
+
+  it('names no property by the name of something every object has', () => {
+    const {values} = parseSet(Buffer.from('{"__proto__":"ON"}'), undefined)
+    expect(Object.keys(values)).toEqual(['__proto__'])
+    expect(Object.getPrototypeOf(values)).toBe(Object.prototype)
+  })
+})

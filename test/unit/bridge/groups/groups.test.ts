@@ -1,0 +1,410 @@
+import {beforeEach, describe, expect, it} from 'vitest'
+import {Commands} from '../../../../src/bridge/commands/commands.ts'
+import {Groups} from '../../../../src/bridge/groups/groups.ts'
+import {groupDiscovery, groupId} from '../../../../src/bridge/homeassistant/group-discovery.ts'
+import {States} from '../../../../src/bridge/status/plug-states.ts'
+import {Topics} from '../../../../src/mqtt/topics.ts'
+import type {Result} from '../../../support/conversation.ts'
+import {messageProblems} from '../../../support/discovery-validator.ts'
+import {RememberingLog} from '../../../support/remembering-log.ts'
+import {CallFailed} from '../../../support/scripted-plug.ts'
+import {VirtualClock} from '../../../support/virtual-clock.ts'
+import {HOUR, MINUTE, RememberingPublisher, SECOND, StagedPlug, topics} from '../stage.ts'
+
+const EVENING = {evening: {members: ['desk', 'kitchen/kettle']}}
+const TOPIC = `homeassistant/device/${groupId('evening', topics)}/config`
+
+let clock: VirtualClock
+let publisher: RememberingPublisher
+let desk: StagedPlug
+let kettle: StagedPlug
+let groups: Groups
+let commands: Commands
+let log: RememberingLog
+
+function stage({unplugged = false, attributes = false} = {}): void {
+  clock = new VirtualClock()
+  publisher = new RememberingPublisher(clock)
+  log = new RememberingLog()
+  desk = new StagedPlug(clock, {name: 'desk'})
+  kettle = new StagedPlug(clock, {name: 'kitchen/kettle', did: 4712, disabled: unplugged})
+  const plugs = new Map([desk, kettle].map((plug) => [plug.name, plug]))
+  const how = {publisher, topics, clock, log, plugs, qos: 1, retain: true} as const
+  groups = new Groups({...how, attributes, homeAssistant: {prefix: 'homeassistant', version: '1.2.3'}})
+  const states = new States({...how, attributes})
+  commands = new Commands({...how, states, groups})
+  for (const plug of plugs.values()) {
+    groups.follow(plug)
+    if (!plug.disabled) plug.poller.start()
+  }
+  if (unplugged) kettle.device.setAvailability({state: 'offline', reason: 'disabled', since: clock.date()})
+  groups.replace(EVENING)
+}
+
+beforeEach(() => stage())
+
+const payloads = (topic: string) => publisher.on(topic).map(({payload}) => JSON.parse(payload))
+const states = () => payloads('miio2mqtt/evening').map(({state}) => state)
+const results = (): Result[] => payloads('miio2mqtt/evening/response')
+
+/** Sends a command and does not wait. */
+function send(payload: string, kind: 'set' | 'get' = 'set', property?: string): void {
+  const command = {kind, name: 'evening', ...(property === undefined ? {} : {property})}
+  void commands.handle(command, {
+    topic: `miio2mqtt/evening/${kind}`,
+    payload: Buffer.from(payload),
+    retained: false,
+  })
+}
+
+async function resultOf(payload: string, kind: 'set' | 'get' = 'set', property?: string): Promise<Result> {
+  const before = results().length
+  send(payload, kind, property)
+  await clock.advance(15 * SECOND)
+  expect(results()).toHaveLength(before + 1)
+  return results()[before] ?? expect.fail('no result')
+}
+
+describe('the state of a group', () => {
+  it('is said once every member was heard, before the group is said to be online, both retained', async () => {
+    await clock.advance(10 * SECOND)
+    expect(states()).toEqual(['OFF'])
+    expect(payloads('miio2mqtt/evening/availability')).toEqual([{state: 'online'}])
+    const said = publisher.messages.filter(({topic}) => topic.startsWith('miio2mqtt/evening'))
+    expect(said.every(({retain, qos}) => retain && qos === 1)).toBe(true)
+  })
+
+  it('is ON when any member is on, and OFF when all are off', async () => {
+    await clock.advance(MINUTE)
+    for (const power of ['on', 'off']) {
+      kettle.scripted.values['power'] = power
+      await clock.advance(MINUTE)
+    }
+    expect(states()).toEqual(['OFF', 'ON', 'OFF'])
+  })
+
+  it('is null when a member does not tell, and the others are off: not on is not off', async () => {
+    kettle.scripted.values['power'] = 'broken'
+    await clock.advance(MINUTE)
+    expect(states()).toEqual([null])
+  })
+
+  it('is null when a member went away, however it was when it did, and ON all the same when another is', async () => {
+    await clock.advance(MINUTE)
+    kettle.scripted.failure = new CallFailed('timeout')
+    await clock.advance(5 * MINUTE)
+    desk.scripted.values['power'] = 'on'
+    await clock.advance(MINUTE)
+    expect(states()).toEqual(['OFF', null, 'ON'])
+  })
+
+  it('does not count what is disabled', async () => {
+    stage({unplugged: true})
+    await clock.advance(MINUTE)
+    expect(states()).toEqual(['OFF'])
+  })
+
+  it('is not repeated by polls that change nothing, nor by a member that changes otherwise', async () => {
+    await clock.advance(MINUTE)
+    kettle.scripted.values['temperature'] = 50
+    await clock.advance(HOUR)
+    expect(states()).toEqual(['OFF'])
+  })
+
+  it('is said again when the broker may have forgotten it', async () => {
+    await clock.advance(MINUTE)
+    publisher.messages.length = 0
+    groups.announce()
+    expect(publisher.topics).toEqual([
+      'miio2mqtt/bridge/groups',
+      'miio2mqtt/evening/availability',
+      'miio2mqtt/evening',
+    ])
+  })
+})
+
+describe('the availability of a group', () => {
+  it('is online as long as any member is, and then tells when the last of them went', async () => {
+    await clock.advance(MINUTE)
+    desk.scripted.failure = new CallFailed('timeout')
+    await clock.advance(10 * MINUTE)
+    kettle.scripted.failure = new CallFailed('timeout')
+    await clock.advance(10 * MINUTE)
+    expect(payloads('miio2mqtt/evening/availability')).toEqual([
+      {state: 'online'},
+      {state: 'offline', reason: 'timeout', since: expect.stringMatching(/T00:1[12]:/)},
+    ])
+  })
+
+  it.each([
+    ['bad_token', 'bad_token', 'bad_token'],
+    ['bad_token', 'unreachable', 'timeout'],
+    ['disabled', 'unreachable', 'unreachable'],
+    ['disabled', 'disabled', 'disabled'],
+  ] as const)('has the reason its members share: %s and %s are %s', (first, second, together) => {
+    const since = clock.date()
+    const [one, two] = [first, second].map(
+      (reason, did) => new StagedPlug(clock, {name: `plug ${did}`, did, disabled: reason === 'disabled'}),
+    )
+    if (!one || !two) expect.fail('two plugs')
+    const plugs = new Map([one, two].map((plug) => [plug.name, plug]))
+    one.device.setAvailability({state: 'offline', reason: first, since})
+    two.device.setAvailability({state: 'offline', reason: second, since})
+    const how = {publisher, topics, clock, plugs, qos: 1, retain: true, attributes: false} as const
+    const own = new Groups({...how, homeAssistant: undefined})
+    own.replace({pair: {members: [...plugs.keys()]}})
+    expect(payloads('miio2mqtt/pair/availability')).toMatchObject([{state: 'offline', reason: together}])
+  })
+})
+
+describe('the state of a group', () => {
+  it('is told bare, too, where that is wanted, and remembered as a topic to clear', async () => {
+    stage({attributes: true})
+    await clock.advance(10 * SECOND)
+    await resultOf('ON')
+    expect(publisher.on('miio2mqtt/evening/state').map(({payload, retain}) => [payload, retain])).toEqual([
+      ['OFF', true],
+      ['ON', true],
+    ])
+    expect(groups.topics).toContain('miio2mqtt/evening/state')
+    stage()
+    await clock.advance(10 * SECOND)
+    expect(publisher.on('miio2mqtt/evening/state')).toEqual([])
+    expect(groups.topics).not.toContain('miio2mqtt/evening/state')
+  })
+})
+
+describe('a command to a group', () => {
+  beforeEach(() => clock.advance(10 * SECOND))
+
+  it('reaches all members at the same time, and its one result lists the outcome of each', async () => {
+    const result = await resultOf('{"state":"ON","transaction":7}')
+    expect(result).toEqual({
+      status: 'ok',
+      request: {set: {state: 'ON'}},
+      data: {
+        members: {
+          desk: {status: 'ok', data: {state: 'ON'}},
+          'kitchen/kettle': {status: 'ok', data: {state: 'ON'}},
+        },
+      },
+      transaction: 7,
+      elapsed_ms: expect.any(Number),
+    })
+    expect([desk, kettle].map(({scripted}) => scripted.commands)).toEqual([
+      ['set_power on'],
+      ['set_power on'],
+    ])
+    expect(states()).toEqual(['OFF', 'ON'])
+  })
+
+  it('switches the others at once when a member is dead; only the result waits for that', async () => {
+    kettle.scripted.failure = new CallFailed('timeout')
+    send('ON')
+    await clock.advance(SECOND)
+    expect(desk.scripted.commands).toEqual(['set_power on'])
+    expect(results()).toEqual([])
+    await clock.advance(15 * SECOND)
+    expect(results()).toMatchObject([
+      {
+        status: 'error',
+        data: {
+          members: {
+            desk: {status: 'ok', data: {state: 'ON'}},
+            'kitchen/kettle': {status: 'error', error: {code: 'timeout'}},
+          },
+        },
+        error: {code: 'timeout', message: '1 of 2 members failed: kitchen/kettle (timeout)'},
+      },
+    ])
+    expect(results()[0]?.elapsed_ms).toBeLessThanOrEqual(10_100)
+  })
+
+  it.each([
+    ['off', 'off', 'on'],
+    ['on', 'off', 'off'],
+    ['off', 'on', 'off'],
+    ['on', 'on', 'off'],
+  ])('TOGGLE of %s and %s brings both to %s, from what they say now', async (first, second, then) => {
+    desk.scripted.values['power'] = first // and nobody polled since
+    kettle.scripted.values['power'] = second
+    expect(await resultOf('TOGGLE')).toMatchObject({status: 'ok', request: {set: {state: 'TOGGLE'}}})
+    expect([desk, kettle].map(({scripted}) => scripted.commands)).toEqual([
+      [`set_power ${then}`],
+      [`set_power ${then}`],
+    ])
+  })
+
+  it('TOGGLE commands a member that cannot be read as the others, and does not wait for one that is offline', async () => {
+    kettle.scripted.failing.set('get_prop', new CallFailed('timeout'))
+    await clock.advance(5 * MINUTE)
+    send('TOGGLE')
+    await clock.advance(SECOND)
+    expect(desk.scripted.commands).toEqual(['set_power on'])
+    await clock.advance(10 * SECOND)
+    expect(kettle.scripted.commands).toEqual(['set_power on'])
+    expect(results()).toMatchObject([{status: 'ok'}])
+  })
+
+  it('TOGGLE is never a guess: nobody is commanded when nobody tells', async () => {
+    for (const {scripted} of [desk, kettle]) scripted.values['power'] = 'broken'
+    expect(await resultOf('TOGGLE')).toMatchObject({
+      status: 'error',
+      error: {code: 'refused'},
+      data: {members: {desk: {error: {code: 'refused'}}, 'kitchen/kettle': {error: {code: 'refused'}}}},
+    })
+    expect([...desk.scripted.commands, ...kettle.scripted.commands]).toEqual([])
+  })
+
+  it('TOGGLE twice is there and back, and what comes after it does not overtake it', async () => {
+    for (const payload of ['TOGGLE', 'TOGGLE', 'TOGGLE', 'OFF']) send(payload)
+    await clock.advance(15 * SECOND)
+    expect(results()).toHaveLength(4)
+    for (const {scripted} of [desk, kettle]) {
+      expect(scripted.commands.slice(0, 2)).toEqual(['set_power on', 'set_power off'])
+      expect(scripted.commands.at(-1)).toBe('set_power off')
+    }
+  })
+
+  it('TOGGLE in masses while nobody answers: each has its result in time, and nobody is switched late', async () => {
+    for (const {scripted} of [desk, kettle]) scripted.failure = new CallFailed('timeout')
+    for (let n = 0; n < 50; n++) send('TOGGLE')
+    await clock.advance(11 * SECOND)
+    const codes = results().map(({error}) => error?.code)
+    expect(codes).toHaveLength(50)
+    expect(codes.filter((code) => code === 'queue_full')).toHaveLength(18)
+    expect(new Set(codes)).toEqual(new Set(['queue_full', 'timeout', 'expired']))
+    for (const {scripted} of [desk, kettle]) scripted.failure = undefined
+    await clock.advance(MINUTE)
+    expect([...desk.scripted.commands, ...kettle.scripted.commands]).toEqual([])
+  })
+
+  it('for a property that not all members have works for those that have it', async () => {
+    const result = await resultOf('{"usb":"ON"}')
+    expect(result).toMatchObject({status: 'error', error: {code: 'unknown_property'}})
+    expect(await resultOf('{"led":"OFF"}')).toMatchObject({status: 'ok'})
+  })
+
+  it.each([
+    ['{"state":', 'set'],
+    ['', 'set'],
+    ['{"transaction":', 'get'],
+  ] as const)(
+    'that is not understood (%j to %s) has its result, and reaches nobody',
+    async (payload, kind) => {
+      const {data, error} = await resultOf(payload, kind)
+      expect(error).toMatchObject({code: 'invalid_payload'})
+      expect(data).toBeUndefined()
+      expect([...desk.scripted.commands, ...kettle.scripted.commands]).toEqual([])
+    },
+  )
+
+  it('to a member that is disabled fails there, and switches the others', async () => {
+    stage({unplugged: true})
+    await clock.advance(10 * SECOND)
+    expect(await resultOf('ON')).toMatchObject({
+      status: 'error',
+      data: {members: {desk: {status: 'ok'}, 'kitchen/kettle': {status: 'error', error: {code: 'disabled'}}}},
+      error: {code: 'disabled'},
+    })
+    expect(kettle.scripted.calls).toEqual([])
+  })
+
+  it('get reads every member now, and publishes their states and that of the group, changed or not', async () => {
+    publisher.messages.length = 0
+    const result = await resultOf('{"transaction":"a"}', 'get', 'state')
+    expect(result).toMatchObject({
+      status: 'ok',
+      request: {get: 'state'},
+      data: {members: {desk: {status: 'ok', data: {state: 'OFF'}}}},
+      transaction: 'a',
+    })
+    expect(publisher.topics.slice(0, 3).sort()).toEqual([
+      'miio2mqtt/desk',
+      'miio2mqtt/evening',
+      'miio2mqtt/kitchen/kettle',
+    ])
+  })
+
+  it('expires as its message does', async () => {
+    desk.scripted.failure = new CallFailed('timeout')
+    void commands.handle(
+      {kind: 'set', name: 'evening'},
+      {topic: 'miio2mqtt/evening/set', payload: Buffer.from('ON'), retained: false, expiresIn: SECOND},
+    )
+    await clock.advance(2 * SECOND)
+    expect(results()).toMatchObject([{status: 'error', data: {members: {'kitchen/kettle': {status: 'ok'}}}}])
+  })
+})
+
+describe('groups that change while the bridge runs', () => {
+  it('are listed anew, and follow their new members', async () => {
+    await clock.advance(MINUTE)
+    groups.replace({...EVENING, all: {members: ['kitchen/kettle'], description: 'of it'}})
+    kettle.scripted.values['power'] = 'on'
+    await clock.advance(MINUTE)
+    expect(payloads('miio2mqtt/bridge/groups')).toEqual([
+      [{name: 'evening', members: ['desk', 'kitchen/kettle']}],
+      [
+        {name: 'evening', members: ['desk', 'kitchen/kettle']},
+        {name: 'all', members: ['kitchen/kettle'], description: 'of it'},
+      ],
+    ])
+    expect(payloads('miio2mqtt/all')).toEqual([{state: 'OFF'}, {state: 'ON'}])
+    expect(states()).toEqual(['OFF', 'ON'])
+  })
+
+  it('are not followed any more once they are gone', async () => {
+    await clock.advance(MINUTE)
+    groups.replace({})
+    kettle.scripted.values['power'] = 'on'
+    await clock.advance(MINUTE)
+    groups.announce()
+    expect(states()).toEqual(['OFF'])
+    expect(groups.topics).toEqual([])
+  })
+
+  it('tell Home Assistant what is another, and never twice within 2 s', async () => {
+    expect(publisher.on(TOPIC)).toHaveLength(1)
+    groups.replace({evening: {...EVENING.evening, icon: 'mdi:moon'}})
+    groups.replace({evening: {...EVENING.evening, icon: 'mdi:sofa'}})
+    await clock.advance(MINUTE)
+    groups.replace({evening: {...EVENING.evening, icon: 'mdi:sofa'}})
+    const icons = publisher
+      .on(TOPIC)
+      .map(({payload, at}) => [JSON.parse(payload).components.state.icon, Math.floor(at / 100)])
+    expect(icons).toEqual([
+      [undefined, 0],
+      ['mdi:sofa', 21],
+    ])
+  })
+
+  it('have nothing left to say when the bridge stops, or when they are gone', async () => {
+    groups.replace({evening: {...EVENING.evening, icon: 'mdi:moon'}})
+    groups.replace({})
+    await clock.advance(MINUTE)
+    expect(publisher.on(TOPIC)).toHaveLength(1)
+    groups.replace({evening: {...EVENING.evening, icon: 'mdi:sofa'}})
+    groups.replace({evening: {...EVENING.evening, icon: 'mdi:moon'}})
+    groups.stop()
+    await clock.advance(MINUTE)
+    expect(publisher.on(TOPIC)).toHaveLength(2)
+  })
+})
+
+describe('the message for a group', () => {
+  it.each(['evening', 'Küche/Abend 1', 'вечер', '🔌', 'a'.repeat(200)])('holds for the name %s', (name) => {
+    const look = {name, area: 'Kitchen', icon: 'mdi:moon'}
+    const payload = JSON.stringify(groupDiscovery(look, {topics, version: '1.2.3'}))
+    const topic = `homeassistant/device/${groupId(name, topics)}/config`
+    expect(messageProblems({topic, payload, retain: true}, 'homeassistant')).toEqual([])
+  })
+
+  it('is another for each name and base topic, however alike they look', () => {
+    const bases = ['miio2mqtt', 'a', 'a/b'].map((base) => new Topics(base))
+    const ids = bases.flatMap((base) =>
+      ['b', 'b/c', 'b_c', 'B', 'вечер', 'утро'].map((name) => groupId(name, base)),
+    )
+    expect(new Set(ids).size).toBe(ids.length)
+  })
+})

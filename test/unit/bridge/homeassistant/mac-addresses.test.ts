@@ -1,0 +1,104 @@
+import {describe, expect, it} from 'vitest'
+import {MacOwners} from '../../../../src/bridge/homeassistant/discovery-message.ts'
+import {HomeAssistant} from '../../../../src/bridge/homeassistant/homeassistant.ts'
+import {seeded, VirtualClock} from '../../../support/virtual-clock.ts'
+import {RememberingPublisher, SECOND, StagedPlug, topics} from '../stage.ts'
+
+const MAC = '28:6c:07:ed:48:a1'
+
+/** Home Assistant, told of plugs by the MAC address that each of them tells: the connections of each, in that order. */
+async function told(...macs: string[]) {
+  const clock = new VirtualClock()
+  const publisher = new RememberingPublisher(clock)
+  const plugs = macs.map((_, index) => new StagedPlug(clock, {name: `plug ${index}`, did: 100 + index}))
+  const byName = new Map(plugs.map((plug) => [plug.name, plug]))
+  const homeAssistant = new HomeAssistant({
+    publisher,
+    topics,
+    prefix: 'homeassistant',
+    version: '1.2.3',
+    clock,
+    random: seeded(1),
+    isConnected: () => true,
+    announce: () => {},
+    plugs: byName,
+    announced: undefined,
+    remember: () => {},
+  })
+  for (const [index, plug] of plugs.entries()) {
+    homeAssistant.follow(plug)
+    plug.scripted.info = {model: 'chuangmi.plug.m1', fw_ver: '1.2.4_16', mac: macs[index]}
+    const identified = plug.device.identify()
+    await clock.advance(20)
+    await identified
+  }
+  await clock.advance(10 * SECOND)
+  const connectionsOf = (index: number) => {
+    const last = publisher.on(`homeassistant/device/miio2mqtt_${100 + index}/config`).at(-1)
+    return JSON.parse(last?.payload ?? '{}').device.connections
+  }
+  return {
+    clock,
+    homeAssistant,
+    plugs,
+    byName,
+    connectionsOf,
+    all: () => macs.map((_, index) => connectionsOf(index)),
+  }
+}
+
+describe('the MAC address of a plug', () => {
+  it('is told to Home Assistant, in small letters', async () => {
+    expect((await told(MAC.toUpperCase())).all()).toEqual([[['mac', MAC]]])
+  })
+
+  it.each([
+    ['null', '00:00:00:00:00:00'],
+    ['broadcast', 'ff:ff:ff:ff:ff:ff'],
+    ['multicast', '01:00:5e:00:00:01'],
+    ['IPv6 multicast', '33:33:00:00:00:01'],
+    ['some other group', '29:6c:07:ed:48:a1'],
+  ])('that is %s is not told: it is that of no plug', async (_, mac) => {
+    expect((await told(mac, mac)).all()).toEqual([undefined, undefined])
+  })
+
+  it('that another plug has told before is not told again', async () => {
+    expect((await told(MAC, '28:6c:07:ed:48:a2', MAC)).all()).toEqual([
+      [['mac', MAC]],
+      [['mac', '28:6c:07:ed:48:a2']],
+      undefined,
+    ])
+  })
+
+  it('is free again when the plug that told it is not configured any more', async () => {
+    const {clock, homeAssistant, plugs, byName, connectionsOf} = await told(MAC, MAC)
+    const [first] = plugs
+    byName.delete('plug 0')
+    if (first) homeAssistant.forget(first)
+    homeAssistant.discoverAll()
+    await clock.advance(10 * SECOND)
+    expect(connectionsOf(1)).toEqual([['mac', MAC]])
+  })
+})
+
+describe('the owners of MAC addresses', () => {
+  it('are asked as often as a plug is announced, and say the same', () => {
+    const macs = new MacOwners()
+    expect([macs.claim(MAC, 1), macs.claim(MAC, 1), macs.claim(MAC, 2)]).toEqual([true, true, false])
+    macs.forget(2)
+    expect(macs.claim(MAC, 2)).toBe(false)
+    macs.forget(1)
+    expect(macs.claim(MAC, 2)).toBe(true)
+  })
+
+  it('give up the old address of a plug that tells another', () => {
+    const macs = new MacOwners()
+    macs.claim(MAC, 1)
+    macs.claim('28:6c:07:ed:48:a2', 1)
+    expect(macs.claim(MAC, 2)).toBe(true)
+  })
+
+  it.each(['', 'garbage', '28-6c-07-ed-48-a1', '28:6c:07:ed:48'])('take no %j for one', (mac) => {
+    expect(new MacOwners().claim(mac, 1)).toBe(false)
+  })
+})

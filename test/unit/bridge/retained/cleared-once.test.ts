@@ -1,0 +1,94 @@
+/** What the broker has cleared is cleared once: Home Assistant warns of a removal that it has seen already. */
+import {beforeEach, describe, expect, it} from 'vitest'
+import {Leftovers, type PublishedOf} from '../../../../src/bridge/retained/retained-cleanup.ts'
+import {Kept} from '../../../../src/bridge/retained/retained-topics.ts'
+import type {Message} from '../../../../src/mqtt/outbox.ts'
+import {VirtualClock} from '../../../support/virtual-clock.ts'
+import {MINUTE, RememberingPublisher, SECOND, topics} from '../stage.ts'
+
+const CONFIG = 'homeassistant/device/miio2mqtt_4711/config'
+const STATE = 'miio2mqtt/desk'
+const published = {bases: ['miio2mqtt'], topics: [CONFIG, STATE], isAll: true}
+
+let clock: VirtualClock
+let publisher: RememberingPublisher
+let kept: Kept
+let remembered: PublishedOf
+
+/** A bridge that remembers `before`, and wants nothing of it any more. */
+function start(before: PublishedOf): Leftovers {
+  clock = new VirtualClock()
+  publisher = new RememberingPublisher(clock)
+  kept = new Kept(publisher, before.topics)
+  remembered = before
+  return new Leftovers({
+    topics,
+    kept,
+    clock,
+    prefix: 'homeassistant',
+    plugs: new Map(),
+    states: {topicsOf: () => []},
+    groups: {topics: []},
+    isConnected: () => true,
+    listen: () => {},
+    published: before,
+    remember: (what) => {
+      remembered = JSON.parse(JSON.stringify(what()))
+    },
+  })
+}
+
+const clearsOf = (topic: string) => publisher.on(topic).filter(({payload}) => payload === '')
+/** The broker acknowledges what was sent so far. */
+const acknowledge = (messages: readonly Message[]) => {
+  for (const {onTaken} of messages) onTaken?.()
+}
+
+describe('a topic that was cleared', () => {
+  beforeEach(async () => {
+    start(published).sweep()
+    await clock.advance(3 * SECOND)
+    expect(clearsOf(CONFIG)).toHaveLength(1)
+  })
+
+  it('is known until the broker has acknowledged that, and then not even after a restart a moment later', async () => {
+    expect(kept.topics).toContain(CONFIG)
+    acknowledge(publisher.messages)
+    expect(kept.topics).not.toContain(CONFIG)
+    expect(remembered.topics).toEqual([STATE])
+    start(remembered).sweep()
+    await clock.advance(MINUTE)
+    expect(publisher.topics).toEqual([STATE])
+  })
+
+  it('is cleared again when the broker did not acknowledge it', async () => {
+    start(remembered).sweep()
+    await clock.advance(MINUTE)
+    expect(clearsOf(CONFIG)).toHaveLength(1)
+  })
+
+  it('is known when something was published there before the acknowledgement', () => {
+    const [clear] = clearsOf(CONFIG)
+    kept.publish({topic: CONFIG, payload: '{}', retain: true, qos: 1})
+    clear?.onTaken?.()
+    expect(kept.topics).toContain(CONFIG)
+  })
+
+  it('is known when it was published and cleared again, until the later removal is acknowledged', () => {
+    kept.publish({topic: CONFIG, payload: '{}', retain: true, qos: 1})
+    kept.clear(CONFIG)
+    const [first, second] = clearsOf(CONFIG)
+    first?.onTaken?.()
+    expect(kept.topics).toContain(CONFIG)
+    second?.onTaken?.()
+    expect(kept.topics).not.toContain(CONFIG)
+  })
+})
+
+it('every topic of a plug that is gone is forgotten with the acknowledgement, its state too', async () => {
+  start(published).sweep()
+  await clock.advance(8 * SECOND)
+  expect(publisher.topics).toEqual([CONFIG, STATE])
+  acknowledge(publisher.messages)
+  expect(remembered.topics).toEqual([])
+})

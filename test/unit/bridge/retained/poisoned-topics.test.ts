@@ -1,0 +1,175 @@
+import {beforeEach, describe, expect, it} from 'vitest'
+import {namesIn, ownStateTopic} from '../../../../src/bridge/retained/discovery-ownership.ts'
+import {Leftovers, type PublishedOf} from '../../../../src/bridge/retained/retained-cleanup.ts'
+import {Kept} from '../../../../src/bridge/retained/retained-topics.ts'
+import {topicProblem} from '../../../../src/mqtt/topics.ts'
+import {VirtualClock} from '../../../support/virtual-clock.ts'
+import {MINUTE, RememberingPublisher, topics} from '../stage.ts'
+
+let clock: VirtualClock
+let publisher: RememberingPublisher
+let remembered: () => PublishedOf | undefined
+
+beforeEach(() => {
+  clock = new VirtualClock()
+  publisher = new RememberingPublisher(clock)
+  remembered = () => undefined
+})
+
+function start(published?: PublishedOf): Leftovers {
+  const kept = new Kept(publisher, published?.topics ?? [])
+  return new Leftovers({
+    topics,
+    kept,
+    clock,
+    prefix: 'homeassistant',
+    plugs: new Map(),
+    states: {topicsOf: () => []},
+    groups: {topics: []},
+    isConnected: () => true,
+    listen: () => {},
+    published,
+    remember: (what) => {
+      remembered = what
+    },
+  })
+}
+
+/** What is cleared after all that lies there was shown. */
+async function cleared(leftovers: Leftovers, shown: Readonly<Record<string, string>> = {}) {
+  leftovers.sweep()
+  for (const [topic, payload] of Object.entries(shown))
+    leftovers.hear({topic, payload: Buffer.from(payload), retained: true})
+  await clock.advance(MINUTE)
+  expect(publisher.messages.every(({payload}) => payload === '')).toBe(true)
+  return publisher.topics
+}
+
+const listed = (...names: unknown[]) => ({
+  'miio2mqtt/bridge/devices': JSON.stringify(names.map((name) => ({name}))),
+})
+const device = (topic: string, content: unknown) => ({[topic]: JSON.stringify(content)})
+const ours = {
+  device: {identifiers: ['x']},
+  state_topic: 'miio2mqtt/desk',
+  availability: [{topic: 'miio2mqtt/bridge/state'}],
+}
+
+describe('a list of plugs that lies on the broker', () => {
+  it.each([
+    ['a wildcard', 'evil/#'],
+    ['a wildcard of one level', 'a/+/b'],
+    ['nothing', ''],
+    ['an empty level', 'a//b'],
+    ['a level that is a word of commands', 'desk/set'],
+    ['the word of results', 'desk/response'],
+    ["the bridge's own topics", 'bridge/state'],
+    ["the bridge's own name", 'bridge'],
+    ['a control character', 'a\u0000b'],
+    ['half a character', 'a\ud800'],
+    ['more levels than brokers take', `${'l/'.repeat(220)}l`],
+    ['more characters than a name may have', 'x'.repeat(70_000)],
+    ['a number', 7],
+    ['null', null],
+    ['a list', ['desk']],
+  ])('with %s for a name has nothing cleared, and stops nothing', async (_, name) => {
+    expect(await cleared(start(), listed(name))).toEqual([])
+  })
+
+  it('with one name that is none still has the others cleared', async () => {
+    expect(await cleared(start(), listed('evil/#', 'attic/fan', null))).toEqual([
+      'miio2mqtt/attic/fan',
+      'miio2mqtt/attic/fan/availability',
+    ])
+  })
+
+  it('of made-up names without end has a bounded number of topics cleared', async () => {
+    const names = Array.from({length: 60_000}, (_, index) => `x${index}`)
+    expect((await cleared(start(), listed(...names))).length).toBeLessThanOrEqual(40_000)
+  })
+
+  it.each([
+    ['1 MB that is no JSON', 'x'.repeat(1_000_000)],
+    ['brackets a hundred thousand levels deep', '['.repeat(100_000) + ']'.repeat(100_000)],
+    ['objects a hundred thousand levels deep', `${'{"name":'.repeat(100_000)}1${'}'.repeat(100_000)}`],
+    ['an object', '{"name":"desk"}'],
+    ['a prototype', '[{"__proto__":{"name":"desk"}}]'],
+  ])('that is %s is no list', (_, payload) => {
+    expect(namesIn(Buffer.from(payload))).toEqual([])
+    expect(ownStateTopic(Buffer.from(payload), 'miio2mqtt')).toBeUndefined()
+  })
+})
+
+describe('a message to Home Assistant that lies on the broker', () => {
+  it('is cleared when it is ours, and no plug is called so any more', async () => {
+    const topic = 'homeassistant/device/miio2mqtt_4711/config'
+    expect(await cleared(start(), device(topic, ours))).toContain(topic)
+  })
+
+  it.each([
+    'homeassistant/device/zigbee_1/config',
+    'homeassistant/device/my_heater/config',
+    'homeassistant/device/miio2mqtt/config',
+    'homeassistant/device/a/b/config',
+  ])('on %s is not ours, whatever it says', async (topic) => {
+    expect(await cleared(start(), device(topic, ours))).toEqual([])
+  })
+
+  it('is not ours when it only has a prototype that says so', async () => {
+    const payload = '{"__proto__":{"device":{"identifiers":["miio2mqtt_bridge_miio2mqtt"]}}}'
+    expect(await cleared(start(), {'homeassistant/device/miio2mqtt_1/config': payload})).toEqual([])
+  })
+})
+
+describe('what is remembered of the broker', () => {
+  it.each([
+    [['miio2mqtt/a/#']],
+    [['homeassistant/#']],
+    [['']],
+    [['$SYS/x']],
+    [['zigbee2mqtt/bridge/state']],
+    [['homeassistant/device/zigbee_1/config']],
+    [['miio2mqtt']],
+    [['miio2mqttx/desk']],
+    [[`miio2mqtt/${'l/'.repeat(220)}l`]],
+    [['miio2mqtt/desk\u0000']],
+  ])('with the topics %j has nothing cleared, and is forgotten', async (poison) => {
+    const leftovers = start({bases: ['miio2mqtt'], topics: [...poison, 'miio2mqtt/desk'], isAll: true})
+    for (const filter of leftovers.filters) expect(topicProblem(filter.replaceAll('+', 'x'))).toBeUndefined()
+    expect(await cleared(leftovers)).toEqual(['miio2mqtt/desk'])
+    expect(remembered()?.topics).toEqual([])
+  })
+
+  it.each(['#', '', '$SYS', 'a/+', 'a//b', '\u0000', `${'l/'.repeat(220)}l`])(
+    'with the base topic %j listens to nothing that a broker refuses',
+    async (base) => {
+      const leftovers = start({bases: [base], topics: [], isAll: false})
+      for (const filter of leftovers.filters)
+        expect(topicProblem(filter.replaceAll('+', 'x'))).toBeUndefined()
+      expect(await cleared(leftovers)).toEqual([])
+    },
+  )
+
+  it('with base topics without end listens to few', () => {
+    const bases = Array.from({length: 10_000}, (_, index) => `base${index}`)
+    expect(start({bases, topics: [], isAll: false}).filters.length).toBeLessThan(100)
+  })
+
+  it('clears what lies under a base topic of an earlier run', async () => {
+    const leftovers = start({bases: ['cellar'], topics: ['cellar/desk'], isAll: true})
+    expect(await cleared(leftovers)).toEqual(['cellar/desk'])
+  })
+})
+
+describe('clearing a topic', () => {
+  it.each(['a/#', '', '$SYS/x', 'a//b', `${'l/'.repeat(220)}l`])(
+    'on which nothing can lie (%j) is no failure',
+    (topic) => {
+      const kept = new Kept(publisher, [topic])
+      expect(() => kept.clear(topic)).not.toThrow()
+      kept.note(topic)
+      expect(publisher.messages).toEqual([])
+      expect([...kept.topics]).toEqual([])
+    },
+  )
+})

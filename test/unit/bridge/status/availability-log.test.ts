@@ -1,0 +1,249 @@
+import {beforeEach, describe, expect, it} from 'vitest'
+import {Outages} from '../../../../src/bridge/status/availability-log.ts'
+import {RememberingLog} from '../../../support/remembering-log.ts'
+import {CallFailed} from '../../../support/scripted-plug.ts'
+import {VirtualClock} from '../../../support/virtual-clock.ts'
+import {HOUR, MINUTE, SECOND, type StagedPlug, stagedPlugs} from '../stage.ts'
+
+let clock: VirtualClock
+let log: RememberingLog
+let outages: Outages
+let plugs: Map<string, StagedPlug>
+let events: string[]
+
+/** Several plugs that have answered for a while. */
+async function stage(count: number, seed = 1): Promise<void> {
+  clock = new VirtualClock()
+  log = new RememberingLog()
+  events = []
+  plugs = stagedPlugs(clock, count, seed)
+  const event = (type: string, {name}: Record<string, unknown>) => events.push(`${type} ${name}`)
+  outages = new Outages({plugs, clock, log, event})
+  for (const plug of plugs.values()) outages.follow(plug)
+  for (const plug of plugs.values()) plug.poller.start()
+  await clock.advance(MINUTE)
+}
+
+const desk = (index = 0) => plugs.get(`desk ${index}`)?.scripted ?? expect.fail(`no desk ${index}`)
+const fail = (index = 0, code: CallFailed['code'] = 'timeout') => {
+  desk(index).failure = new CallFailed(code)
+}
+const recover = (index = 0) => {
+  desk(index).failure = undefined
+}
+const everyDesk = (act: (index: number) => void) => {
+  for (const index of [...plugs.keys()].keys()) act(index)
+}
+
+describe('a plug that goes away', () => {
+  beforeEach(() => stage(3))
+
+  it('is worth one warning that says what to look at, and one line when it is back', async () => {
+    fail()
+    await clock.advance(30 * MINUTE)
+    recover()
+    await clock.advance(5 * MINUTE)
+    expect(log.said('warn')).toEqual([
+      expect.stringMatching(/^desk 0 is offline: it does not answer: is it powered/),
+    ])
+    expect(log.said('info')).toEqual(['desk 0 is back'])
+  })
+
+  it('is reminded of once an hour, in one line with all others that are away', async () => {
+    fail(0)
+    await clock.advance(20 * MINUTE)
+    fail(1)
+    await clock.advance(5 * HOUR)
+    const [first, second, ...reminders] = log.said('warn')
+    expect([first, second]).toEqual([
+      expect.stringMatching(/^desk 0 is/),
+      expect.stringMatching(/^desk 1 is/),
+    ])
+    expect(reminders).toEqual(Array(5).fill('still offline: desk 0, desk 1'))
+  })
+
+  it('is not mentioned again once it is back', async () => {
+    fail()
+    await clock.advance(30 * MINUTE)
+    recover()
+    await clock.advance(5 * HOUR)
+    expect(log.said('warn')).toHaveLength(1)
+    outages.stop()
+  })
+
+  it('is an event each time it goes and comes, also for programs', async () => {
+    events.length = 0
+    fail()
+    await clock.advance(10 * MINUTE)
+    recover()
+    await clock.advance(5 * MINUTE)
+    expect(events).toEqual(['device_offline desk 0', 'device_online desk 0'])
+  })
+
+  it('is not news because its silence is now of another kind', async () => {
+    for (let round = 0; round < 10; round++) {
+      fail(0, round % 2 === 0 ? 'timeout' : 'unreachable')
+      await clock.advance(5 * MINUTE)
+    }
+    expect(log.said('warn')).toHaveLength(1)
+  })
+
+  it('is news once when it speaks again and does not know our token', async () => {
+    for (let round = 0; round < 4; round++) {
+      fail(0, 'timeout')
+      await clock.advance(5 * MINUTE)
+      fail(0, 'bad_token')
+      await clock.advance(5 * MINUTE)
+    }
+    expect(log.said('warn')).toEqual([
+      expect.stringMatching(/does not answer/),
+      expect.stringMatching(/the token is wrong/),
+    ])
+  })
+})
+
+describe('many plugs that are away', () => {
+  it('are not all listed', async () => {
+    await stage(14)
+    for (let index = 0; index < 12; index++) fail(index)
+    await clock.advance(HOUR + 5 * MINUTE)
+    expect(log.said('warn').at(-1)).toMatch(/^still offline: .* and 2 more$/)
+  })
+})
+
+describe('thousands of plugs', () => {
+  const several = 2000
+
+  it('that never answered are ten lines and one summary a minute, and each is an event', async () => {
+    clock = new VirtualClock()
+    log = new RememberingLog()
+    events = []
+    plugs = stagedPlugs(clock, several)
+    const event = (type: string, {name}: Record<string, unknown>) => events.push(`${type} ${name}`)
+    outages = new Outages({plugs, clock, log, event})
+    for (const plug of plugs.values()) outages.follow(plug)
+    everyDesk(fail)
+    for (const plug of plugs.values()) plug.poller.start()
+    await clock.advance(3 * MINUTE)
+    const lines = log.said('warn')
+    expect(lines.slice(0, 10)).toEqual(
+      Array(10).fill(expect.stringMatching(/^desk \d+ is offline: it does not/)),
+    )
+    expect(lines.slice(10)).toEqual([
+      expect.stringMatching(
+        /^1990 more plugs are offline: desk 10, .*desk 19 and 1980 more; the availability/,
+      ),
+    ])
+    expect(events).toHaveLength(several)
+    everyDesk(recover)
+    await clock.advance(3 * MINUTE)
+    const back = log.said('info')
+    expect(back.slice(0, 10)).toEqual(Array(10).fill(expect.stringMatching(/^desk \d+ is back$/)))
+    expect(back.length).toBeLessThan(14)
+    const counted = back.slice(10).map((line) => Number(/^(\d+) more plugs are back: /.exec(line)?.[1]))
+    expect(counted.reduce((sum, count) => sum + count, 10)).toBe(several)
+    expect(events).toHaveLength(2 * several)
+    for (const plug of plugs.values()) plug.poller.stop()
+  })
+
+  it('that come and go within the minute are not in its summary', async () => {
+    await stage(14)
+    const since = clock.date()
+    const set = (index: number, isOnline: boolean) =>
+      plugs
+        .get(`desk ${index}`)
+        ?.device.setAvailability(
+          isOnline ? {state: 'online'} : {state: 'offline', reason: 'timeout', since, message: 'why'},
+        )
+    for (let index = 0; index < 13; index++) set(index, false)
+    set(12, true)
+    set(11, true)
+    for (const plug of plugs.values()) plug.poller.stop()
+    await clock.advance(2 * MINUTE)
+    expect(log.said('warn').slice(10)).toEqual([
+      'one more plug is offline: desk 10; the availability of each says why',
+    ])
+    expect(log.said('info')).toEqual([])
+    outages.stop()
+  })
+})
+
+describe('all plugs away at once', () => {
+  it.each([1, 2, 3, 4, 5])('are one warning about our network, whichever falls first (%s)', async (seed) => {
+    await stage(6, seed)
+    everyDesk(fail)
+    await clock.advance(10 * MINUTE)
+    expect(log.said('warn')).toEqual(['no plug answers any more: is our own network, Wi-Fi or router down?'])
+    expect(events.filter((event) => event.startsWith('device_offline'))).toHaveLength(6)
+  })
+
+  it('stay one warning when the network then refuses to send at all', async () => {
+    await stage(4)
+    everyDesk(fail)
+    await clock.advance(10 * MINUTE)
+    everyDesk((index) => fail(index, 'unreachable'))
+    await clock.advance(10 * MINUTE)
+    expect(log.said('warn')).toHaveLength(1)
+  })
+
+  it('are one line when they come back', async () => {
+    await stage(6)
+    everyDesk(fail)
+    await clock.advance(10 * MINUTE)
+    everyDesk(recover)
+    await clock.advance(5 * MINUTE)
+    expect(log.said('info')).toEqual(['plugs answer again'])
+  })
+
+  it('do not hide the one that stays away afterwards', async () => {
+    await stage(4)
+    everyDesk(fail)
+    await clock.advance(10 * MINUTE)
+    everyDesk(recover)
+    fail(2)
+    await clock.advance(HOUR)
+    expect(log.said('warn').at(-1)).toBe('still offline: desk 2')
+  })
+
+  it('are still said one by one when each goes at a time of its own', async () => {
+    await stage(3)
+    for (const index of [0, 1, 2]) {
+      fail(index)
+      await clock.advance(5 * MINUTE)
+    }
+    expect(log.said('warn')).toHaveLength(3)
+  })
+
+  it('means nothing where there is only one plug', async () => {
+    await stage(1)
+    fail()
+    await clock.advance(10 * MINUTE)
+    expect(log.said('warn')).toEqual([expect.stringMatching(/^desk 0 is offline/)])
+  })
+})
+
+describe('a plug that is disabled', () => {
+  it('is not worth a word', async () => {
+    await stage(2)
+    const since = clock.date()
+    plugs.get('desk 0')?.device.setAvailability({state: 'offline', reason: 'disabled', since})
+    await clock.advance(5 * SECOND)
+    expect(log.lines).toEqual([])
+    expect(events.filter((event) => event.startsWith('device_offline'))).toEqual([])
+  })
+})
+
+describe('the watch over outages', () => {
+  it('leaves no timer behind', async () => {
+    await stage(2)
+    fail()
+    await clock.advance(10 * MINUTE)
+    for (const plug of plugs.values()) {
+      plug.poller.stop()
+      await plug.device.stop(0)
+    }
+    outages.stop()
+    await clock.advance(20 * SECOND)
+    expect(clock.pending).toBe(0)
+  })
+})
