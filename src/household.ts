@@ -1,7 +1,7 @@
 /** The configured plugs: started together, and one by one when the configuration changes (contract §2). */
 import {isDeepStrictEqual} from 'node:util'
 import {Secret} from './common/secret.ts'
-import type {Config} from './config.ts'
+import type {Config} from './config/config.ts'
 import {DeviceOwners} from './device-owners.ts'
 import {ConfiguredPlug, type PlugOptions} from './plug.ts'
 

@@ -2,7 +2,7 @@
 import {type Appearance, type Plug, pointless, type Statistics} from './bridge/plug.ts'
 import type {Clock, Random} from './common/clock.ts'
 import {localAddresses} from './common/local-addresses.ts'
-import type {Config, DeviceConfig} from './config.ts'
+import type {Config, DeviceConfig} from './config/config.ts'
 import {adjust} from './device/codec/model-overrides.ts'
 import {CommandError, isCallFailure} from './device/command-error.ts'
 import {Device, type DeviceOptions} from './device/device.ts'

@@ -1,9 +1,9 @@
 /** `models` and `schema`: what this program knows, to read. */
 import type {Command} from 'commander'
-import {modelId} from '../config/fields.ts'
-import {quoted, suggestion} from '../config/problems.ts'
-import {definitionText} from '../config/written.ts'
-import {jsonSchema} from '../config.ts'
+import {jsonSchema} from '../config/config.ts'
+import {quoted, suggestion} from '../config/config-error.ts'
+import {definitionText} from '../config/definitions/definition-writer.ts'
+import {modelId} from '../config/schema/fields.ts'
 import {isWritable} from '../device/codec/values.ts'
 import type {Catalogue} from '../models/catalogue.ts'
 import type {Model, Property} from '../models/model.ts'

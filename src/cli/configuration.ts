@@ -12,7 +12,7 @@ import {
   loadConfig,
   type Problem,
   type Warning,
-} from '../config.ts'
+} from '../config/config.ts'
 import {builtIn, type Catalogue} from '../models/catalogue.ts'
 import {CommandFailed, EXIT, UsageError} from './exit.ts'
 import {count, type Terminal} from './terminal.ts'

@@ -1,8 +1,8 @@
 /** `discover`: who answers a hello on this network. */
 import type {Command} from 'commander'
 import {systemClock} from '../common/clock.ts'
-import {duration, ipv4} from '../config/fields.ts'
-import type {Config} from '../config.ts'
+import type {Config} from '../config/config.ts'
+import {duration, ipv4} from '../config/schema/fields.ts'
 import {broadcastAddresses, Discovery, type Found} from '../miio/discovery.ts'
 import {traceLine} from '../miio/packet-trace.ts'
 import {MiioSocket} from '../miio/socket.ts'

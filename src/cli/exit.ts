@@ -1,5 +1,5 @@
 import type {Command} from 'commander'
-import {quoted, suggestion} from '../config/problems.ts'
+import {quoted, suggestion} from '../config/config-error.ts'
 
 /** How a command ends (contract §8). The numbers are those of sysexits.h. */
 export const EXIT = {done: 0, failed: 1, usage: 64, internal: 70, configuration: 78} as const

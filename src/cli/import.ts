@@ -1,7 +1,7 @@
 /** `models import`: a MIoT specification instance, as it was downloaded, to a definition. */
 import {z} from 'zod'
 import {came, checked} from '../common/schema-errors.ts'
-import {LONGEST_DOCUMENT, readText, reason} from '../config/files.ts'
+import {LONGEST_DOCUMENT, readText, reason} from '../config/read/read-file.ts'
 import {definitionFrom, type Imported, NoPlug, type Spec} from '../models/import/miot-spec.ts'
 import {CommandFailed} from './exit.ts'
 

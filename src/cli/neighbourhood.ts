@@ -1,6 +1,6 @@
 /** What `simulate` and `demo` share: simulated plugs, come to life. */
 import {isIPv4} from 'node:net'
-import {quoted} from '../config/problems.ts'
+import {quoted} from '../config/config-error.ts'
 import type {Neighbourhood} from '../simulator/neighbourhood.ts'
 import {CommandFailed, UsageError} from './exit.ts'
 

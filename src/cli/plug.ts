@@ -1,6 +1,6 @@
 /** `info|status|on|off|toggle|get|set|probe|call`: plugs, asked directly; some of them for all, or for those of a group. */
 import type {Command} from 'commander'
-import {quoted} from '../config/problems.ts'
+import {quoted} from '../config/config-error.ts'
 import {UsageError} from './exit.ts'
 import {probe} from './probe.ts'
 import {type Asked, call, get, info, set, status} from './questions.ts'

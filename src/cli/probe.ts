@@ -1,7 +1,7 @@
 /** `probe`: what a plug answers, as a definition to start from. Nothing in it tells whose plug it is: it is made for an issue. */
 import {sleep, systemClock} from '../common/clock.ts'
 import {Redactor} from '../common/redact.ts'
-import {definitionText} from '../config/written.ts'
+import {definitionText} from '../config/definitions/definition-writer.ts'
 import {type DialectName, dialectOf} from '../device/model/dialect-detection.ts'
 import {type Identity, identityIn} from '../device/model/identity.ts'
 import type {Catalogue} from '../models/catalogue.ts'

@@ -1,6 +1,6 @@
 /** What each command asks of its plug, and how it tells the answer. */
 import {z} from 'zod'
-import {quoted} from '../config/problems.ts'
+import {quoted} from '../config/config-error.ts'
 import {namesIn} from '../device/codec/property-codec.ts'
 import {meantProperty} from '../device/codec/unknown-property.ts'
 import {isWritable, type State} from '../device/codec/values.ts'

@@ -10,7 +10,7 @@ import {
   reloadConfig,
   removeUnfinishedEdits,
   secretsOf,
-} from '../config.ts'
+} from '../config/config.ts'
 import {Daemon} from '../daemon.ts'
 import {HEALTH_FILE_VARIABLE, HealthFile} from '../health-file.ts'
 import {createLog, type RootLog} from '../log/logger.ts'

@@ -5,7 +5,7 @@
  */
 import type {Edit} from '../bridge/requests/bridge-actions.ts'
 import {type Clock, within} from '../common/clock.ts'
-import {type Config, ConfigError} from '../config.ts'
+import {type Config, ConfigError} from '../config/config.ts'
 import type {Log} from '../log/logger.ts'
 import type {SystemdNotifier} from '../systemd.ts'
 import {CommandFailed} from './exit.ts'

@@ -1,7 +1,7 @@
 /** `simulate`: plugs that are not there, as real UDP servers on loopback addresses. */
 import type {Command} from 'commander'
 import {systemClock} from '../common/clock.ts'
-import {whole} from '../config/fields.ts'
+import {whole} from '../config/schema/fields.ts'
 import type {Catalogue} from '../models/catalogue.ts'
 import {faultWords, InvalidFault, parseFaults} from '../simulator/fault-words.ts'
 import type {Faults} from '../simulator/faults.ts'

@@ -1,9 +1,9 @@
 /** Which plugs are meant: those that are configured, by their names, or any one, by `--host` and `--token`. */
 
 import type {Secret} from '../common/secret.ts'
-import {host as hostField, token as tokenField} from '../config/fields.ts'
-import {quoted, suggestion} from '../config/problems.ts'
-import type {Config, DeviceConfig} from '../config.ts'
+import type {Config, DeviceConfig} from '../config/config.ts'
+import {quoted, suggestion} from '../config/config-error.ts'
+import {host as hostField, token as tokenField} from '../config/schema/fields.ts'
 import {MIIO_PORT} from '../miio/packet.ts'
 import type {Catalogue} from '../models/catalogue.ts'
 import {choose} from './choice.ts'

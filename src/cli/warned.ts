@@ -1,5 +1,5 @@
 /** The warnings of a configuration in the log of a bridge: once each, however often the file is read. */
-import {type Config, describe} from '../config.ts'
+import {type Config, describe} from '../config/config.ts'
 import type {Log} from '../log/logger.ts'
 
 export class Warned {

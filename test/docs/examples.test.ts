@@ -1,6 +1,6 @@
 import {describe, expect, it} from 'vitest'
 import {parse} from 'yaml'
-import {maskedConfig, parseConfig} from '../../src/config.ts'
+import {maskedConfig, parseConfig} from '../../src/config/config.ts'
 import {builtIn} from '../../src/models/catalogue.ts'
 import {assertTopic, Topics} from '../../src/mqtt/topics.ts'
 import {CERT, KEY} from '../support/pem.ts'

@@ -1,7 +1,7 @@
 /** examples/node-red-flow.json and its page, without Node-RED; with it: test/e2e/node-red.test.ts. */
 import {runInNewContext} from 'node:vm'
 import {describe, expect, it} from 'vitest'
-import {parseConfig} from '../../src/config.ts'
+import {parseConfig} from '../../src/config/config.ts'
 import {assertTopic, Topics} from '../../src/mqtt/topics.ts'
 import {FLOW_FILE, type FlowNode, flow, nodeCalled, topicsOfFlow} from '../support/flow.ts'
 import {code, documentAt, firstColumn} from './markdown.ts'

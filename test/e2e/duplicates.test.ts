@@ -2,7 +2,7 @@ import {mkdtemp, readFile, rm} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {describe, expect, it, onTestFinished} from 'vitest'
-import {parseConfig} from '../../src/config.ts'
+import {parseConfig} from '../../src/config/config.ts'
 import {BROADCAST, loopback} from '../support/addresses.ts'
 import {
   type Bridge,

@@ -4,7 +4,7 @@ import {appendFile, mkdir, mkdtemp, readFile, rm, writeFile} from 'node:fs/promi
 import {tmpdir} from 'node:os'
 import {dirname, join} from 'node:path'
 import {afterAll, expect, inject, it} from 'vitest'
-import {parseConfig} from '../../src/config.ts'
+import {parseConfig} from '../../src/config/config.ts'
 import {type Bridge, type BridgeChoice, configText} from '../support/bridge.ts'
 import {atLastMoment} from '../support/last-moment.ts'
 import {type Broker, startMosquitto} from '../support/mosquitto.ts'

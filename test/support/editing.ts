@@ -1,5 +1,5 @@
 import {systemClock} from '../../src/common/clock.ts'
-import {parseConfig} from '../../src/config.ts'
+import {parseConfig} from '../../src/config/config.ts'
 import {seeded} from './virtual-clock.ts'
 
 /** What `editConfig` needs of a bridge that has no plugs yet. */

@@ -1,6 +1,6 @@
 import {isDeepStrictEqual} from 'node:util'
 import {parseDocument} from 'yaml'
-import {type Config, ConfigError, parseConfig} from '../../src/config.ts'
+import {type Config, ConfigError, parseConfig} from '../../src/config/config.ts'
 import {revealed} from '../../src/household.ts'
 
 /** As JSON has it. */

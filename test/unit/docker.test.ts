@@ -1,6 +1,6 @@
 import {existsSync} from 'node:fs'
 import {describe, expect, it} from 'vitest'
-import {CONFIG, readOverrides} from '../../src/config/environment.ts'
+import {CONFIG, readOverrides} from '../../src/config/read/environment.ts'
 import {HEALTH_FILE_VARIABLE} from '../../src/health-file.ts'
 import {execForm, type Instruction, readContext, readStages} from '../setup/dockerfile.ts'
 

@@ -5,9 +5,9 @@ import {join} from 'node:path'
 import fc from 'fast-check'
 import {afterAll, describe, expect, it} from 'vitest'
 import {importSpec} from '../../src/cli/import.ts'
-import {definitionIn} from '../../src/config/definition.ts'
-import {said} from '../../src/config/problems.ts'
-import {parseConfig} from '../../src/config.ts'
+import {parseConfig} from '../../src/config/config.ts'
+import {said} from '../../src/config/config-error.ts'
+import {definitionIn} from '../../src/config/definitions/definition-reader.ts'
 import {checkProperty} from '../support/seeds.ts'
 
 const FOREIGN = /Invalid|Unrecognized|received|undefined|\|"|Too (small|big)|>=|<=/
@@ -166,7 +166,7 @@ it('every check whose problems are shown is one in plain words', () => {
     .filter((file) => file.endsWith('.ts') && file !== 'common/schema-errors.ts')
     .map((file) => ({file, text: readFileSync(join('src', file), 'utf8')}))
     .filter(({text}) => /\.issues\b/.test(text))
-  expect(showing.map(({file}) => file).sort()).toContain('config.ts')
+  expect(showing.map(({file}) => file).sort()).toContain('config/config.ts')
   const foreign = showing.filter(({text}) => text.includes('.safeParse('))
   expect(foreign.map(({file}) => file)).toEqual([])
 })

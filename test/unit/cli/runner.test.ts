@@ -1,7 +1,7 @@
 import {describe, expect, it} from 'vitest'
 import {CommandFailed} from '../../../src/cli/exit.ts'
 import {type Bridge, Runner, type RunnerOptions} from '../../../src/cli/runner.ts'
-import {type Config, ConfigError, parseConfig} from '../../../src/config.ts'
+import {type Config, ConfigError, parseConfig} from '../../../src/config/config.ts'
 import {RememberingLog} from '../../support/remembering-log.ts'
 import {settle, VirtualClock} from '../../support/virtual-clock.ts'
 import {until} from '../../support/wait.ts'

@@ -1,6 +1,6 @@
 import {describe, expect, it} from 'vitest'
 import {Warned} from '../../../src/cli/warned.ts'
-import {parseConfig} from '../../../src/config.ts'
+import {parseConfig} from '../../../src/config/config.ts'
 import {TOKEN} from '../../support/token.ts'
 
 const DESK = `devices: {desk: {host: 192.168.1.40, token: ${TOKEN}}}\n`

@@ -7,7 +7,7 @@ import {fileURLToPath} from 'node:url'
 import {promisify} from 'node:util'
 import {afterEach, beforeEach, describe, expect, it} from 'vitest'
 import {removeUnfinished, replaceFile} from '../../../src/common/atomic-write.ts'
-import {editConfig, removeUnfinishedEdits} from '../../../src/config.ts'
+import {editConfig, removeUnfinishedEdits} from '../../../src/config/config.ts'
 import {editing} from '../../support/editing.ts'
 
 const isRoot = process.getuid?.() === 0

@@ -1,7 +1,7 @@
 import {describe, expect, it} from 'vitest'
 import {parse} from 'yaml'
 import {cut, padded, screenOf, widthOf, wrapped, wrappedYaml} from '../../../src/common/terminal-text.ts'
-import {definitionText} from '../../../src/config/written.ts'
+import {definitionText} from '../../../src/config/definitions/definition-writer.ts'
 import {builtIn} from '../../../src/models/catalogue.ts'
 
 describe('the width of a text on a screen', () => {

@@ -1,5 +1,5 @@
 import {expect, it} from 'vitest'
-import {ConfigError, parseConfig} from '../../../src/config.ts'
+import {ConfigError, parseConfig} from '../../../src/config/config.ts'
 
 /** What is wrong with a file, in the words of `check`. There is no file beside it, and no environment variable. */
 function problems(text: string): string[] {

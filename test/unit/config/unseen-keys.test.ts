@@ -1,6 +1,6 @@
 import {expect, it} from 'vitest'
 import {Redactor} from '../../../src/common/redact.ts'
-import {ConfigError, parseConfig} from '../../../src/config.ts'
+import {ConfigError, parseConfig} from '../../../src/config/config.ts'
 
 const PLUG = 'devices: {desk: {host: 192.168.1.40, token: 2aed976192bdd2c7c7170d545670ed73}}'
 const SECRET = /hunter|ret99|ter22/

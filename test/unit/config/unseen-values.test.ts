@@ -2,7 +2,7 @@ import {mkdtemp, rm, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {expect, it, onTestFinished} from 'vitest'
-import {ConfigError, loadConfig} from '../../../src/config.ts'
+import {ConfigError, loadConfig} from '../../../src/config/config.ts'
 import {TOKEN} from '../../support/token.ts'
 
 const VALUE = 'hunter2-from-elsewhere'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import {describe, expect, it} from 'vitest'
-import {nameProblem} from '../../../src/config/names.ts'
+import {nameProblem} from '../../../src/config/validate/names.ts'
 import {assertTopic, Topics} from '../../../src/mqtt/topics.ts'
 import {checkProperty} from '../../support/seeds.ts'
 

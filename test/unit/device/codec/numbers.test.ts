@@ -1,6 +1,6 @@
 import {describe, expect, it} from 'vitest'
 import {plugDiscovery} from '../../../../src/bridge/homeassistant/plug-discovery.ts'
-import {definitionIn} from '../../../../src/config/definition.ts'
+import {definitionIn} from '../../../../src/config/definitions/definition-reader.ts'
 import {adjust} from '../../../../src/device/codec/model-overrides.ts'
 import {asWritten, fromUser, settable, toFirmware} from '../../../../src/device/codec/values.ts'
 import {miot, mode, relay, wattsSetting} from '../../../../src/models/builders.ts'

@@ -5,8 +5,8 @@ import fc from 'fast-check'
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
 import {CommandFailed} from '../../../../src/cli/exit.ts'
 import {importSpec} from '../../../../src/cli/import.ts'
-import {definitionsIn} from '../../../../src/config/model-files.ts'
-import {definitionText} from '../../../../src/config/written.ts'
+import {definitionsIn} from '../../../../src/config/definitions/definition-files.ts'
+import {definitionText} from '../../../../src/config/definitions/definition-writer.ts'
 import {checkProperty} from '../../../support/seeds.ts'
 
 const RUNS = 150

@@ -1,8 +1,8 @@
 /** Short names mean what their service says: a specification is imported by both, whatever their order and their vendor's spelling. */
 import fc from 'fast-check'
 import {describe, expect, it} from 'vitest'
-import {definitionsIn} from '../../../../src/config/model-files.ts'
-import {definitionText} from '../../../../src/config/written.ts'
+import {definitionsIn} from '../../../../src/config/definitions/definition-files.ts'
+import {definitionText} from '../../../../src/config/definitions/definition-writer.ts'
 import type {SpecProperty} from '../../../../src/models/import/miot-rules.ts'
 import {definitionFrom, type SpecService} from '../../../../src/models/import/miot-spec.ts'
 import type {Model} from '../../../../src/models/model.ts'

@@ -1,0 +1,324 @@
+/**
+ * Everything that can be configured. The type `Config`, the checks, the reference page and config.schema.json all follow
+ * from this one description. Rules about several settings at once are in devices.ts and groups.ts.
+ */
+import {z} from 'zod'
+import type {Secret} from '../../common/secret.ts'
+import {LOG_LEVELS} from '../../log/logger.ts'
+import {MIIO_PORT} from '../../miio/packet.ts'
+import type {Catalogue} from '../../models/catalogue.ts'
+import {kindOf, type Warning} from '../config-error.ts'
+import {pemProblems, plain} from '../validate/tls.ts'
+import * as a from './fields.ts'
+
+const SECOND = 1_000
+const MINUTE = 60 * SECOND
+
+/** A mapping with these keys and no others. @param what it is called where something else was written */
+export function mapping<Shape extends z.core.$ZodLooseShape>(shape: Shape, what = 'a mapping') {
+  return z.strictObject(shape, {
+    error: ({code, input}) =>
+      code === 'invalid_type' ? `expected ${what}, got ${kindOf(input)}` : undefined,
+  })
+}
+
+const mqtt = mapping({
+  url: a
+    .oneOrMore(a.brokerUrl(), {
+      type: ['string', 'array'],
+      items: {type: 'string'},
+      title: 'an address mqtt://, mqtts://, ws:// or wss://, or a list of them',
+    })
+    .prefault('mqtt://localhost:1883')
+    .describe(
+      'The broker, or the nodes of a cluster, tried in turn. A login in it is moved to `username` and `password`.',
+    ),
+  username: a.mqttText().exactOptional().describe('The login at the broker.'),
+  password: a
+    .mqttSecret()
+    .exactOptional()
+    .describe('Its password; best as `!secret name`, `!file path` or `!env NAME`.'),
+  base_topic: a.otherwise(a.topic(), 'miio2mqtt').describe('What all topics of this bridge start with.'),
+  version: a
+    .otherwise(a.mqttVersion(), 5)
+    .describe('The MQTT version asked for first; a broker that refuses 5 is asked for 3.1.1.'),
+  client_id: a
+    .mqttText(1)
+    .exactOptional()
+    .describe('The name at the broker. Default: random, and remembered.'),
+  keepalive: a
+    .otherwise(a.duration(SECOND, 65_535 * SECOND), '15s')
+    .describe('How soon a broken connection is noticed.'),
+  ca: a
+    .pem()
+    .exactOptional()
+    .describe('The certificate authorities that are trusted, instead of those of the system.'),
+  cert: a.pem().exactOptional().describe('The certificate to log in with.'),
+  key: a.secretPem().exactOptional().describe('The private key of `cert`.'),
+  servername: a
+    .mqttText(1)
+    .exactOptional()
+    .describe("The name the broker's certificate is for, when it is not the host of `url`."),
+  verify: a
+    .otherwise(a.flag(), true)
+    .describe("Whether the broker's certificate is checked. `false` lets anybody pose as the broker."),
+  qos: a.otherwise(a.oneOf(0, 1), 1).describe('The quality of service of states.'),
+  retain: a
+    .otherwise(a.flag(), true)
+    .describe('Whether the broker keeps the last state for those who ask later.'),
+  output: a
+    .otherwise(a.oneOf('json', 'attribute_and_json'), 'json')
+    .describe(
+      'The state of a plug as one JSON object, or also each value by itself on a topic below: `miio2mqtt/desk/power`.',
+    ),
+})
+
+const homeassistant = mapping({
+  enabled: a.otherwise(a.flag(), true).describe('Whether plugs announce themselves to Home Assistant.'),
+  discovery_prefix: a
+    .otherwise(a.topic(), 'homeassistant')
+    .describe('Where Home Assistant looks for announcements.'),
+  status_topic: a
+    .otherwise(a.topic(), 'homeassistant/status')
+    .describe('Where Home Assistant says that it has started.'),
+})
+
+const network = mapping({
+  broadcast: z
+    .array(a.ipv4(), {error: ({input}) => `expected a list of IPv4 addresses, got ${kindOf(input)}`})
+    .exactOptional()
+    .describe(
+      'Where plugs are searched for. Default: the broadcast address of every interface; `[]` is never.',
+    ),
+  bind: a.ownAddress().exactOptional().describe('The own address from which plugs are asked. Default: any.'),
+})
+
+/** Below a second, polls of one plug would meet: a try takes up to two, and plugs want 50 ms between requests. */
+const interval = () => a.duration(SECOND, a.LONGEST_MS)
+const offlineAfter = () => a.whole(1, 100)
+const commandTimeout = () => a.duration(SECOND, 10 * MINUTE)
+
+const poll = mapping({
+  interval: a.otherwise(interval(), '15s').describe('How often relay and watts are read.'),
+  slow_interval: a
+    .otherwise(interval(), '60s')
+    .describe('How often temperature, LED, lock, counters … are read.'),
+  offline_after: a
+    .otherwise(offlineAfter(), 3)
+    .describe('After how many failed polls in a row a plug is offline.'),
+  command_timeout: a
+    .otherwise(commandTimeout(), '10s')
+    .describe('How long a command may take; then it is answered with an error and never carried out.'),
+})
+
+const ownPoll = mapping({
+  interval: interval().exactOptional().describe('Overrides `poll.interval` for this plug.'),
+  slow_interval: interval().exactOptional().describe('Overrides `poll.slow_interval` for this plug.'),
+  offline_after: offlineAfter().exactOptional().describe('Overrides `poll.offline_after` for this plug.'),
+  command_timeout: commandTimeout()
+    .exactOptional()
+    .describe('Overrides `poll.command_timeout` for this plug.'),
+})
+
+const ownProperty = mapping({
+  scale: a
+    .number()
+    .refine((scale) => scale > 0, 'expected a number above 0')
+    .exactOptional()
+    .describe(
+      "What the firmware's number of the property is multiplied with, in place of the model's own scale.",
+    ),
+  offset: a.number().exactOptional().describe('What is added to it then.'),
+  source: a
+    .oneOf('plug', 'integrated')
+    .exactOptional()
+    .describe(
+      "Of `energy` alone: the plug's own counter, or its watts added up. Default: the counter, where there is one that counts.",
+    ),
+})
+
+const ownProperties = z
+  .record(z.string(), ownProperty, {
+    error: ({input}) => `expected a mapping from properties to what is different, got ${kindOf(input)}`,
+  })
+  .superRefine((properties, context) => {
+    for (const [name, {source}] of Object.entries(properties))
+      if (source !== undefined && name !== 'energy')
+        context.addIssue({
+          code: 'custom',
+          path: [name, 'source'],
+          message: 'expected this of energy alone, which can be counted in two ways',
+        })
+  })
+
+const entityLook = mapping({
+  name: a
+    .text()
+    .exactOptional()
+    .describe('What Home Assistant calls the entity, after the name of the plug.'),
+  icon: a.icon().exactOptional().describe('Its icon.'),
+  enabled: a
+    .flag()
+    .exactOptional()
+    .describe('Whether it is there without being enabled by hand. Counts when Home Assistant first sees it.'),
+  device_class: a
+    .oneOf('switch', 'outlet')
+    .exactOptional()
+    .describe('Of a switch: what Home Assistant takes it for.'),
+})
+
+const ownHomeAssistant = mapping({
+  enabled: a.otherwise(a.flag(), true).describe('Whether this plug announces itself to Home Assistant.'),
+  name: a.text().exactOptional().describe('What Home Assistant calls it. Default: its name here.'),
+  entities: z
+    .record(a.property(), entityLook, {
+      error: ({input}) => `expected a mapping from properties to how they look, got ${kindOf(input)}`,
+    })
+    .exactOptional()
+    .describe('How single entities look, by the names of their properties.'),
+})
+
+const log = mapping({
+  level: a.otherwise(a.oneOf(...LOG_LEVELS), 'info').describe('The least important lines that are written.'),
+  format: a.otherwise(a.oneOf('text', 'json'), 'text').describe('Lines for people, or for machines.'),
+})
+
+const device = mapping(
+  {
+    host: a
+      .host()
+      .exactOptional()
+      .describe(
+        'Where the plug is. Needed unless `id` is given; a plug that moved is found again by its id.',
+      ),
+    port: a.otherwise(a.whole(1, 65_535), MIIO_PORT).describe('Its UDP port.'),
+    id: a
+      .did()
+      .exactOptional()
+      .describe('Its miIO device id (did). Default: asked from the plug at `host`, then remembered.'),
+    token: a
+      .token()
+      .describe('Its token, 32 hex digits, or the 96 of an iOS backup; best as `!secret name`.'),
+    model: a.modelId().exactOptional().describe('Default: asked from the plug, then remembered.'),
+    disabled: a.otherwise(a.flag(), false).describe('Whether the plug is left alone.'),
+    description: a.text().exactOptional().describe('A note for people.'),
+    area: a.text().exactOptional().describe('The area that Home Assistant suggests for it.'),
+    icon: a.icon().exactOptional().describe('Its icon in Home Assistant.'),
+    poll: ownPoll.exactOptional().describe('How often this plug is asked, where that differs.'),
+    properties: ownProperties
+      .exactOptional()
+      .describe('What its model gets wrong, by the names of its properties.'),
+    filtered: z
+      .array(a.property(), {
+        error: ({input}) => `expected a list of names of properties, got ${kindOf(input)}`,
+      })
+      .exactOptional()
+      .describe('Properties that are shown nowhere. They can still be set, and read by name.'),
+    homeassistant: ownHomeAssistant.exactOptional().describe('How it appears in Home Assistant.'),
+    qos: a.oneOf(0, 1).exactOptional().describe('Overrides `mqtt.qos` for its state.'),
+    retain: a.flag().exactOptional().describe('Overrides `mqtt.retain` for its state.'),
+  },
+  'the settings of a plug, indented below its name',
+)
+
+const devices = z.record(z.string(), device, {
+  error: ({input}) => `expected a mapping from names to plugs, got ${kindOf(input)}`,
+})
+
+const group = mapping(
+  {
+    members: z
+      .array(a.text('the name of a plug'), {
+        error: ({input}) => `expected a list of plugs' names, got ${kindOf(input)}`,
+      })
+      .min(1, 'expected at least one plug, got none')
+      .describe('The plugs in it, by their names under `devices`.'),
+    description: a.text().exactOptional().describe('A note for people.'),
+    area: a.text().exactOptional().describe('The area that Home Assistant suggests for its switch.'),
+    icon: a.icon().exactOptional().describe('The icon of its switch in Home Assistant.'),
+  },
+  'a mapping with `members` in it',
+)
+
+const groups = z.record(z.string(), group, {
+  error: ({input}) => `expected a mapping from names to groups, got ${kindOf(input)}`,
+})
+
+export const configSchema = mapping({
+  mqtt: mqtt.transform(splitLogin).prefault({}).describe('The broker.'),
+  homeassistant: homeassistant.prefault({}).describe('How plugs get into Home Assistant by themselves.'),
+  network: network.prefault({}).describe('The way to the plugs.'),
+  poll: poll.prefault({}).describe('How often plugs are asked.'),
+  log: log.prefault({}).describe('What the bridge says about itself.'),
+  state_dir: a
+    .path()
+    .exactOptional()
+    .describe(
+      'Where the bridge keeps what it learnt. Default: what systemd gives it, else `/var/lib/miio2mqtt` for root, else `~/.local/state/miio2mqtt`.',
+    ),
+  models: a
+    .path()
+    .exactOptional()
+    .describe(
+      'A folder of own model definitions, `*.yaml` and `*.json` (docs/adding-a-plug.md). Default: none.',
+    ),
+  allow_raw_calls: a
+    .otherwise(a.flag(), false)
+    .describe(
+      'Whether `device/call` may send a plug anything. Whoever may publish could then do anything to it.',
+    ),
+  devices: devices.prefault({}).describe('The plugs, by the names they have on MQTT.'),
+  groups: groups
+    .prefault({})
+    .describe('Plugs that are switched together, by the names the groups have on MQTT.'),
+})
+
+/**
+ * `state_dir` is always there: the default depends on who runs the bridge. `catalogue` has the definitions found in `models`
+ * beside those that come with the program. `warnings` has what is valid and still needs a look. Durations are milliseconds.
+ */
+export type Config = z.output<typeof configSchema> & {
+  state_dir: string
+  catalogue: Catalogue
+  warnings: readonly Warning[]
+}
+export type MqttConfig = Config['mqtt']
+export type PollConfig = Config['poll']
+export type DeviceConfig = z.output<typeof device>
+export type GroupConfig = z.output<typeof group>
+
+/** How a plug is polled: its own settings where it has some, in milliseconds. */
+export function pollOf(config: Config, own: DeviceConfig): PollConfig {
+  return {...config.poll, ...own.poll}
+}
+
+/** Moves a login from the addresses to where everybody looks for it. `username` and `password` of their own win. Two empty ones are no login. */
+function splitLogin(written: z.output<typeof mqtt>, context: z.RefinementCtx) {
+  const logins = written.url.map(({username, password}) => `${username ?? ''}\0${password?.reveal() ?? ''}`)
+  if (new Set(logins).size > 1)
+    context.addIssue({
+      code: 'custom',
+      path: ['url'],
+      message: 'expected the same login in all addresses of one cluster',
+    })
+  const isAlone = (written.cert === undefined) !== (written.key === undefined)
+  if (isAlone) context.addIssue({code: 'custom', message: 'expected cert and key together, got one of them'})
+  const wrong = isAlone ? [] : pemProblems(written)
+  for (const {setting, message} of wrong) context.addIssue({code: 'custom', path: [setting], message})
+  const inUrl: {username?: string; password?: Secret} = written.url[0] ?? {}
+  const {username: user, password: secret, ...rest} = {...inUrl, ...written}
+  const hasNone = !user && !secret?.reveal()
+  if (!user && !hasNone)
+    context.addIssue({
+      code: 'custom',
+      path: [written.password ? 'password' : 'url'],
+      params: {missing: 'username'},
+      message: 'expected `username` beside the password, got none: brokers take no password without it',
+    })
+  const login = {
+    ...(user === undefined ? {} : {username: user}),
+    ...(secret === undefined ? {} : {password: secret}),
+  }
+  const pems = wrong.length > 0 ? {} : plain(written)
+  return {...rest, ...(hasNone ? {} : login), ...pems, url: written.url.map(({url}) => url)}
+}

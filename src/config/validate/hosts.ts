@@ -1,0 +1,113 @@
+/** Which addresses a plug can have, and which a request may name. */
+import {BlockList, isIP, isIPv4} from 'node:net'
+import {networkInterfaces} from 'node:os'
+import type {Edit, Written} from '../../bridge/requests/bridge-actions.ts'
+import {type Finding, quoted} from '../config-error.ts'
+
+type Range = readonly [address: string, bits: number]
+
+/** What one device never has (RFC 6890): this network, groups, what is reserved, and everybody, also on the own machine. */
+const NO_DEVICE: readonly Range[] = [
+  ['0.0.0.0', 8],
+  ['224.0.0.0', 4],
+  ['240.0.0.0', 4],
+  ['127.255.255.255', 32],
+]
+
+/** Private (RFC 1918), shared by a provider's customers (RFC 6598), link-local (RFC 3927) and the own machine. */
+const PRIVATE: readonly Range[] = [
+  ['10.0.0.0', 8],
+  ['172.16.0.0', 12],
+  ['192.168.0.0', 16],
+  ['100.64.0.0', 10],
+  ['169.254.0.0', 16],
+  ['127.0.0.0', 8],
+]
+
+/** Whether one device can have the IPv4 address. */
+export function isOfOneDevice(address: string): boolean {
+  return !isWithin(address, NO_DEVICE)
+}
+
+/** What providers give to customers (RFC 4291 §2.4). */
+const GLOBAL_IPV6 = new BlockList()
+GLOBAL_IPV6.addSubnet('2000::', 3, 'ipv6')
+
+/**
+ * Whether an IPv4 or IPv6 address is somewhere on the internet: outside of private networks, and of those that this machine is in.
+ * A name is not looked up, and is not public.
+ */
+export function isPublic(address: string, interfaces: typeof networkInterfaces = networkInterfaces): boolean {
+  const isGlobal = isIPv4(address)
+    ? isOfOneDevice(address) && !isWithin(address, PRIVATE)
+    : isIP(address) === 6 && GLOBAL_IPV6.check(address, 'ipv6')
+  return isGlobal && !isInOwnNetwork(address, interfaces)
+}
+
+function isInOwnNetwork(address: string, interfaces: typeof networkInterfaces): boolean {
+  const own = new BlockList()
+  for (const {address: first, cidr, family} of Object.values(interfacesOf(interfaces)).flatMap(
+    (all) => all ?? [],
+  ))
+    if (cidr) own.addSubnet(first, Number(cidr.split('/')[1]), family === 'IPv4' ? 'ipv4' : 'ipv6')
+  return own.check(address, isIPv4(address) ? 'ipv4' : 'ipv6')
+}
+
+/** None where the system does not tell. */
+function interfacesOf(interfaces: typeof networkInterfaces): ReturnType<typeof networkInterfaces> {
+  try {
+    return interfaces()
+  } catch {
+    return {}
+  }
+}
+
+/**
+ * What is wrong with the addresses that requests give plugs: whoever may publish could else have the bridge send datagrams
+ * anywhere. Names are not looked up, and pass.
+ */
+export function foreignHosts(edits: readonly Edit[], file: string): Finding[] {
+  return edits.flatMap((edit) =>
+    hostsIn(edit)
+      .filter((host) => isIPv4(host) && !isWithin(host, PRIVATE))
+      .map((host) => ({
+        file,
+        path: [...edit.path.slice(0, 2), 'host'].join('.'),
+        message: `expected an address of a private network, got ${quoted(host)}: any other is to be written into the file by hand`,
+      })),
+  )
+}
+
+/** What the edit makes the host of a plug: `devices.desk.host`, or all of `devices.desk`. */
+function hostsIn(edit: Edit): string[] {
+  if (!('put' in edit)) return []
+  const inside = edit.path.reduceRight<Written>((value, key) => ({[key]: value}), edit.put)
+  return members(member(inside, 'devices')).flatMap((plug) => {
+    const host = member(plug, 'host')
+    return typeof host === 'string' ? [host] : []
+  })
+}
+
+function member(value: Written | undefined, key: string): Written | undefined {
+  return isMapping(value) && Object.hasOwn(value, key) ? value[key] : undefined
+}
+
+function members(value: Written | undefined): Written[] {
+  return isMapping(value) ? Object.values(value) : []
+}
+
+function isMapping(value: Written | undefined): value is {readonly [key: string]: Written} {
+  return typeof value === 'object' && !Array.isArray(value)
+}
+
+function isWithin(address: string, ranges: readonly Range[]): boolean {
+  const number = numberOf(address)
+  return ranges.some(([first, bits]) => {
+    const size = 2 ** (32 - bits)
+    return Math.floor(number / size) === Math.floor(numberOf(first) / size)
+  })
+}
+
+function numberOf(address: string): number {
+  return address.split('.').reduce((number, byte) => number * 256 + Number(byte), 0)
+}

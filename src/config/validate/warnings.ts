@@ -1,0 +1,261 @@
+/**
+ * What a valid configuration has in it that cannot work or is dangerous. Each rule is silent in a home that works: a warning that is
+ * always there hides the one that matters. Text that YAML changed is the business of changed-texts.ts.
+ */
+
+import {adjust} from '../../device/codec/model-overrides.ts'
+import type {Model} from '../../models/model.ts'
+import {type Message, type Place, quoted, suggestion} from '../config-error.ts'
+import type {Path} from '../read/yaml.ts'
+import type {Config, DeviceConfig} from '../schema/schema.ts'
+import {isPublic} from './hosts.ts'
+
+/** A warning as it was found. */
+export interface Caution {
+  code: string
+  path: Path
+  /** Never with a secret in it. */
+  message: Message
+  /** Where it is written, when that is not the place of `path` in the configuration. */
+  place?: Place
+}
+
+type Rule = (config: Config) => Caution[]
+
+const RULES: readonly Rule[] = [
+  noPlugs,
+  exampleTokens,
+  sharedTokens,
+  publicPlugs,
+  oddHosts,
+  baseTopic,
+  unsearchedPlugs,
+  models,
+  brokers,
+  unusedTls,
+]
+
+/** Everything that the rules find, in their order. */
+export function cautionsAbout(config: Config): Caution[] {
+  return RULES.flatMap((rule) => rule(config))
+}
+
+/** @param file of which `exposedFiles` says so */
+export function exposed(file: string): Caution {
+  const message = `every user of this machine can read the tokens or passwords in it: \`chmod 640 ${file}\``
+  return {code: 'readable_by_all', path: [], place: {file}, message}
+}
+
+function noPlugs({devices}: Config): Caution[] {
+  if (Object.keys(devices).length > 0) return []
+  const message = 'no plugs are configured yet: `miio2mqtt discover` lists those on this network'
+  return [{code: 'no_plugs', path: ['devices'], message}]
+}
+
+function exampleTokens({devices}: Config): Caution[] {
+  const message =
+    'expected the token of the plug, got that of an example: docs/troubleshooting.md says where tokens come from'
+  return Object.entries(devices)
+    .filter(([, {token}]) => isExample(token.reveal()))
+    .map(([name]) => ({code: 'example_token', path: ['devices', name, 'token'], message}))
+}
+
+/** How far apart the digits of a made-up token repeat at most: half of its length. */
+const LONGEST_PERIOD = 16
+
+/**
+ * Whether a person made the token up: its digits repeat (`0123456789abcdef` twice), or each byte is as far from the one before
+ * (00 11 22 …, as in config.example.yaml). Of the 2^128 tokens that plugs draw, fewer than one in 2^63 is so.
+ */
+function isExample(token: string): boolean {
+  for (let period = 1; period <= LONGEST_PERIOD; period++) if (hasPeriod(token, period)) return true
+  const bytes = [...Buffer.from(token, 'hex')]
+  const step = (index: number) => ((bytes[index] ?? 0) - (bytes[index - 1] ?? 0)) & 0xff
+  return bytes.every((_, index) => index < 2 || step(index) === step(1))
+}
+
+function hasPeriod(token: string, period: number): boolean {
+  for (let at = period; at < token.length; at++) if (token[at] !== token[at - period]) return false
+  return true
+}
+
+/** A plug that is left alone may be a note of how things were. */
+function sharedTokens({devices}: Config): Caution[] {
+  const firsts = new Map<string, string>()
+  return Object.entries(devices).flatMap(([name, {token, disabled}]) => {
+    const digits = token.reveal()
+    if (disabled || isExample(digits)) return []
+    const first = firsts.get(digits)
+    if (first === undefined) firsts.set(digits, name)
+    const message = `the same token as "${first}", but each plug has one of its own: was it copied?`
+    return first === undefined ? [] : [{code: 'same_token', path: ['devices', name, 'token'], message}]
+  })
+}
+
+function publicPlugs({devices}: Config): Caution[] {
+  return Object.entries(devices).flatMap(([name, {host}]) => {
+    if (host === undefined || !isPublic(host)) return []
+    const message = `expected an address of a private network such as 192.168.1.40, got ${host}, which is on the internet`
+    return [{code: 'public_plug', path: ['devices', name, 'host'], message}]
+  })
+}
+
+/** Addresses that are seldom those of a plug, and what is likelier. */
+const ODD_HOSTS: readonly [looks: RegExp, message: string][] = [
+  [
+    /^192\.168\.\d+\.(?:0|255)$/,
+    'expected the address of one plug, got what is that of the whole network in most homes',
+  ],
+  [
+    /^169\.254\./,
+    'expected the address that the router gave the plug, got one that devices give themselves while they have none',
+  ],
+  [/^(?:\d{1,3}\.){3}\d{1,3}\.[a-z]/i, 'expected an address or a name, got an address with a name behind it'],
+]
+
+function oddHosts({devices}: Config): Caution[] {
+  return Object.entries(devices).flatMap(([name, {host = ''}]) =>
+    ODD_HOSTS.filter(([looks]) => looks.test(host)).map(([, message]) => ({
+      code: 'odd_host',
+      path: ['devices', name, 'host'],
+      message,
+    })),
+  )
+}
+
+/** What other programs call their own topics. */
+const BASES_OF_OTHERS = new Set([
+  'zigbee2mqtt',
+  'tasmota',
+  'shellies',
+  'esphome',
+  'frigate',
+  'zwave',
+  'valetudo',
+])
+
+function baseTopic({mqtt: {base_topic}, homeassistant: {enabled, discovery_prefix}}: Config): Caution[] {
+  const isShared = enabled && base_topic === discovery_prefix
+  if (!isShared && !BASES_OF_OTHERS.has(base_topic)) return []
+  const owner = isShared ? 'where Home Assistant looks for announcements' : 'that of another program'
+  const isPrefix = isShared && base_topic === 'miio2mqtt'
+  const path = isPrefix ? ['homeassistant', 'discovery_prefix'] : ['mqtt', 'base_topic']
+  const message = isPrefix
+    ? 'expected that of Home Assistant, such as homeassistant, got where all topics of the bridge begin (mqtt.base_topic)'
+    : `expected a topic of its own, such as miio2mqtt, got ${quoted(base_topic)}, which is ${owner}`
+  return [{code: 'shared_topic', path, message}]
+}
+
+function unsearchedPlugs({devices, network}: Config): Caution[] {
+  if (network.broadcast?.length !== 0) return []
+  const message =
+    'expected a host: a plug is found by its id alone only where plugs are searched for, and network.broadcast is empty'
+  return Object.entries(devices)
+    .filter(([, {host, disabled}]) => host === undefined && !disabled)
+    .map(([name]) => ({code: 'not_searched', path: ['devices', name], message}))
+}
+
+/** A model that is not named is asked from the plug: what fits it shows in the log then. */
+function models({devices, catalogue}: Config): Caution[] {
+  return Object.entries(devices).flatMap(([name, plug]) => {
+    if (plug.model === undefined) return []
+    const {model} = plug
+    const found = catalogue.find(model)
+    const path = ['devices', name]
+    if (found) return withoutEffect(plug, found).map((each) => ({...each, path: [...path, ...each.path]}))
+    const message = () =>
+      `expected a model that \`miio2mqtt models\` lists, got ${quoted(model)}${suggestion(model, catalogue.ids)}`
+    return [{code: 'unknown_model', path: [...path, 'model'], message}]
+  })
+}
+
+/** What is said of properties that the model has not, or that cannot be said of them. */
+function withoutEffect(
+  {filtered = [], properties = {}, homeassistant}: DeviceConfig,
+  model: Model,
+): Caution[] {
+  const {entities = {}} = homeassistant ?? {}
+  const known = Object.keys(model.properties)
+  const named: [string, Path][] = [
+    ...filtered.map((name, index): [string, Path] => [name, ['filtered', index]]),
+    ...Object.keys(properties).map((name): [string, Path] => [name, ['properties', name]]),
+    ...Object.keys(entities).map((name): [string, Path] => [name, ['homeassistant', 'entities', name]]),
+  ]
+  const unknown = named
+    .filter(([name]) => !known.includes(name))
+    .map(([name, path]) => ({
+      code: 'unknown_property',
+      path,
+      message: () =>
+        `without effect: expected a property of ${model.name}, got ${quoted(name)}${suggestion(name, known) || `; it has ${known.join(', ')}`}`,
+    }))
+  const impossible = Object.entries(properties)
+    .filter(([name]) => known.includes(name))
+    .flatMap(([name, override]) =>
+      adjust(model, {[name]: override}).problems.map((problem) => ({
+        code: 'unused_property',
+        path: ['properties', name],
+        message: `without effect: ${problem.slice(name.length + 2)}`,
+      })),
+    )
+  return [...unknown, ...impossible]
+}
+
+/** Brokers for trying, without a login: whatever is published there, all the world can read and send. */
+const OPEN_BROKERS = new Set([
+  'broker.emqx.io',
+  'broker.hivemq.com',
+  'broker.mqttdashboard.com',
+  'iot.eclipse.org',
+  'mqtt.eclipse.org',
+  'mqtt.eclipseprojects.io',
+  'public.mqtthq.com',
+  'test.mosquitto.org',
+])
+
+const ENCRYPTED = new Set(['mqtts:', 'wss:'])
+
+/** The ports that brokers listen on where nobody says otherwise (IANA), and what is spoken there. */
+const PORTS = new Map([
+  ['1883', ['mqtt:']],
+  ['8883', ['mqtts:']],
+  ['9001', ['ws:', 'wss:']],
+])
+/** Of the pages of Home Assistant. */
+const NO_BROKER = '8123'
+
+function brokers({mqtt}: Config): Caution[] {
+  return mqtt.url.flatMap((written, index) => {
+    const path = ['mqtt', 'url', index]
+    const {protocol, hostname, port} = new URL(written)
+    const address = hostname.toLowerCase().replace(/^\[|\]$/g, '')
+    const spoken = PORTS.get(port)
+    if (OPEN_BROKERS.has(address)) {
+      const message = `everybody can read and switch the plugs at ${address}, which is open to all the world: use a broker of your own`
+      return [{code: 'open_broker', path, message}]
+    }
+    if (port === NO_BROKER) {
+      const message = `the pages of Home Assistant are at the port ${port}: brokers listen at 1883 (mqtt://) or 8883 (mqtts://)`
+      return [{code: 'other_port', path, message}]
+    }
+    if (spoken !== undefined && !spoken.includes(protocol)) {
+      const message = `expected ${spoken[0]}// for the port ${port}, got ${protocol}//, which brokers speak at another port`
+      return [{code: 'other_port', path, message}]
+    }
+    if (ENCRYPTED.has(protocol) || !isPublic(address)) return []
+    const message = `${address} is on the internet, and ${protocol}// is not encrypted: everybody on the way can read the password and switch the plugs; use ${protocol === 'ws:' ? 'wss' : 'mqtts'}://`
+    return [{code: 'not_encrypted', path, message}]
+  })
+}
+
+/** Whoever writes these believes that the connection is encrypted. */
+function unusedTls({mqtt}: Config): Caution[] {
+  const protocols = mqtt.url.map((url) => new URL(url).protocol)
+  if (protocols.some((protocol) => ENCRYPTED.has(protocol))) return []
+  const {ca, cert, key, servername, verify} = mqtt
+  const settings = Object.entries({ca, cert, key, servername, verify: verify ? undefined : verify})
+  const message = `without effect: ${protocols[0]}// is not encrypted; with TLS the address in mqtt.url begins with mqtts:// or wss://`
+  return settings
+    .filter(([, value]) => value !== undefined)
+    .map(([key]) => ({code: 'unused_tls', path: ['mqtt', key], message}))
+}

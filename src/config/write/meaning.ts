@@ -1,0 +1,74 @@
+/**
+ * What a configuration file says, apart from how it is written, and what it says after an edit: whether the text of an edited
+ * file means the edit and nothing else is decided here, before anything that the text names is opened. Pure.
+ */
+import {isDeepStrictEqual} from 'node:util'
+import type {Edit, Written} from '../../bridge/requests/bridge-actions.ts'
+import {Places, type Raw, type RawMapping, readYaml, type YamlFile} from '../read/yaml.ts'
+
+/** Begins what stands for a tag or for an empty value. No text of an edit has it (`textProblem`), so none can pass for one. */
+const MARK = '\0'
+
+/** What the file says. Aliases and merged mappings are filled in; tags and empty values are marks, and nothing is resolved. */
+export function meaningOf(yaml: YamlFile): Raw {
+  const read = readYaml(yaml, {
+    places: new Places(),
+    report: () => {},
+    resolve: (tag, text) => `${MARK}${tag}${MARK}${text}`,
+    empty: () => MARK,
+  })
+  return read ?? emptyMapping()
+}
+
+/** Whether two files say the same. A section without anything in it is as good as none. */
+export function meanTheSame(one: Raw, other: Raw): boolean {
+  return isDeepStrictEqual(withoutEmptySections(one), withoutEmptySections(other))
+}
+
+/** What a file that says `before` has to say after `edit`. */
+export function meaningAfter(before: Raw, {path, ...change}: Edit): Raw {
+  const [key = '', ...rest] = path
+  const around: RawMapping = Object.assign(emptyMapping(), isMapping(before) ? before : {})
+  if (rest.length > 0) {
+    const inside = around[key]
+    if (isMapping(inside) || 'put' in change)
+      around[key] = meaningAfter(inside ?? emptyMapping(), {path: rest, ...change})
+  } else if ('put' in change) around[key] = rawOf(change.put)
+  else if ('drop' in change) delete around[key]
+  else {
+    const moved = around[key]
+    delete around[key]
+    if (moved !== undefined) around[change.rename] = moved
+  }
+  return around
+}
+
+function rawOf(written: Written): Raw {
+  if (typeof written !== 'object') return String(written)
+  if (isList(written)) return written.map(rawOf)
+  const mapping = emptyMapping()
+  for (const [key, member] of Object.entries(written)) mapping[key] = rawOf(member)
+  return mapping
+}
+
+function withoutEmptySections(read: Raw): Raw {
+  if (!isMapping(read)) return read
+  const sections = Object.entries(read).filter(
+    ([, section]) => section !== MARK && !(isMapping(section) && Object.keys(section).length === 0),
+  )
+  const mapping = emptyMapping()
+  for (const [name, section] of sections) mapping[name] = section
+  return mapping
+}
+
+function emptyMapping(): RawMapping {
+  return Object.create(null)
+}
+
+function isMapping(read: Raw | undefined): read is RawMapping {
+  return typeof read === 'object' && !Array.isArray(read)
+}
+
+function isList(written: Written): written is readonly Written[] {
+  return Array.isArray(written)
+}

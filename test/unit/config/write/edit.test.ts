@@ -1,0 +1,212 @@
+import fc from 'fast-check'
+import {describe, expect, it} from 'vitest'
+import {parseConfig} from '../../../../src/config/config.ts'
+import {ConfigError} from '../../../../src/config/config-error.ts'
+import {edited} from '../../../../src/config/write/edit.ts'
+import {checkProperty} from '../../../support/seeds.ts'
+import {TOKEN} from '../../../support/token.ts'
+
+const text = `# my plugs
+mqtt:
+    url: mqtt://localhost:1883   # the broker
+    password: !env MQTT_PASSWORD
+
+devices:
+    # beside the window
+    desk: {host: 192.168.1.40, token: !secret desk_token}   # the lamp
+    kitchen/kettle:
+        id: 123456789
+        token: 00000000000000000000000000000123 # not a number
+        # careful: it boils
+        area: "Kitchen"
+
+    # must never be off
+    fridge:
+        host: 192.168.1.41
+        token: !file /run/secrets/fridge
+`
+const sections = `# plugs
+devices:
+  # -- ground floor --
+  desk: {host: 192.168.1.40, token: !secret desk} # the desk
+
+  # -- cellar --
+
+  # beside the stairs
+  lamp:
+    host: 192.168.1.41 # fixed
+    token: !secret lamp
+    area: Stairs # it moves
+    poll:
+      interval: 1s # quick
+    # and no more of it
+  # nothing yet
+
+# together
+groups:
+  all:
+    members:
+      - desk # where I sit
+      - lamp # where I do not
+# the end
+`
+/** Spaces before a comment behind a value are not kept. */
+const tidy = text.replaceAll(/(\S) +#/g, '$1 #')
+const edit = (...edits: Parameters<typeof edited>[2]) => edited(text, 'config.yaml', edits)
+const comments = (yaml: string) => Array.from(yaml.matchAll(/#.*$/gm), ([comment]) => comment.trim())
+
+describe('config.yaml, when a request edits it', () => {
+  it('gets a plug at the end of its plugs, and is otherwise as somebody wrote it', () => {
+    const added = edit({path: ['devices', 'heater'], put: {host: '192.168.1.42', token: TOKEN}})
+    expect(added).toBe(`${tidy}    heater:\n        host: 192.168.1.42\n        token: ${TOKEN}\n`)
+  })
+
+  it('loses a plug, and no comment of another', () => {
+    const removed = edit({path: ['devices', 'kitchen/kettle'], drop: true})
+    expect(removed).not.toContain('kettle')
+    expect(comments(removed)).toEqual([
+      '# my plugs',
+      '# the broker',
+      '# beside the window',
+      '# the lamp',
+      '# must never be off',
+    ])
+  })
+
+  it('has a renamed plug in the same place, with its comments', () => {
+    const renamed = edit({path: ['devices', 'fridge'], rename: 'garage: fridge #2'})
+    expect(renamed).toBe(tidy.replace('    fridge:', '    "garage: fridge #2":'))
+    expect(comments(renamed)).toEqual(expect.arrayContaining(['# must never be off']))
+  })
+
+  it('keeps what stands for a secret as it is', () => {
+    const changed = edit({path: ['devices', 'desk', 'area'], put: 'Office'})
+    expect(changed).toContain(
+      'desk: {host: 192.168.1.40, token: !secret desk_token, area: Office} # the lamp',
+    )
+  })
+
+  it('gets a section that was not there, and one that was empty', () => {
+    const groups = edit({path: ['groups', 'evening'], put: {members: ['desk', 'fridge']}})
+    expect(groups).toMatch(/groups:\n {4}evening:\n {8}members:\n {12}- desk\n {12}- fridge\n$/)
+    const first = {path: ['devices', 'desk'], put: {host: '1.2.3.4', token: TOKEN}} as const
+    for (const before of ['devices:\n', 'devices: {}\n', ''])
+      expect(edited(before, 'config.yaml', [first])).toBe(
+        `devices:\n  desk:\n    host: 1.2.3.4\n    token: ${TOKEN}\n`,
+      )
+  })
+
+  it('says what is wrong when there is nothing to rename, or the text is no YAML', () => {
+    expect(() => edit({path: ['devices', 'lamp'], rename: 'light'})).toThrow(ConfigError)
+    expect(() => edited('devices: [', 'config.yaml', [])).toThrow(ConfigError)
+  })
+
+  it('keeps the headings of what comes next, when the last of a section goes', () => {
+    const removed = edited(sections, 'config.yaml', [
+      {path: ['devices', 'lamp'], drop: true},
+      {path: ['groups', 'all'], drop: true},
+    ])
+    expect(removed).toBe(`# plugs
+devices:
+  # -- ground floor --
+  desk: {host: 192.168.1.40, token: !secret desk} # the desk
+
+  # -- cellar --
+
+  # nothing yet
+
+# together
+groups: {}
+
+# the end
+`)
+    expect(edited(removed, 'config.yaml', [{path: ['groups', 'all'], put: {members: ['desk']}}])).toMatch(
+      /# together\ngroups:\n {2}all:\n {4}members:\n {6}- desk\n\n# the end\n$/,
+    )
+  })
+
+  it('keeps the comments on what is only changed: a value, a list, and what stays in it', () => {
+    const changed = edited(sections, 'config.yaml', [
+      {path: ['devices', 'lamp', 'area'], put: 'Hall'},
+      {path: ['devices', 'lamp', 'poll'], put: {interval: 2, slow_interval: '1m'}},
+      {path: ['devices', 'desk'], rename: 'table'},
+      {path: ['groups', 'all', 'members'], put: ['table', 'lamp', 'fan']},
+    ])
+    expect(comments(changed)).toEqual(comments(sections))
+    expect(changed).toContain('area: Hall # it moves')
+    expect(changed).toContain('interval: 2 # quick')
+    expect(changed).toContain('- table # where I sit')
+    const fewer = edited(changed, 'config.yaml', [{path: ['groups', 'all', 'members'], put: ['lamp']}])
+    expect(comments(fewer)).toEqual(comments(sections).filter((comment) => comment !== '# where I sit'))
+  })
+
+  it('keeps every comment, wherever it stands', () => {
+    const lines = sections.split('\n')
+    const remarks = fc.array(fc.tuple(fc.nat(lines.length), fc.nat(8), fc.boolean()), {maxLength: 12})
+    checkProperty(
+      fc.property(remarks, fc.constantFrom('desk', 'lamp', 'fan'), (places, name) => {
+        const said = lines.flatMap((line, index) => [
+          ...places.flatMap(([at, indent, isApart], remark) =>
+            at === index ? [...(isApart ? [''] : []), `${' '.repeat(indent)}# remark ${remark}`] : [],
+          ),
+          line,
+        ])
+        const before = said.join('\n')
+        const path = ['devices', name, 'description']
+        const once = edited(before, 'config.yaml', [{path, put: 'one'}])
+        expect(comments(once)).toEqual(comments(before))
+        expect(comments(edited(once, 'config.yaml', [{path, drop: true}]))).toEqual(comments(before))
+        const without = comments(edited(once, 'config.yaml', [{path: ['devices', 'lamp'], drop: true}]))
+        const [above = '', below = ''] = before.split(/(?<=# -- cellar --\n).*(?=\n {2}# nothing yet)/s)
+        expect(without).toEqual(expect.arrayContaining([...comments(above), ...comments(below)]))
+        expect(comments(before).filter((comment) => without.includes(comment))).toEqual(without)
+      }),
+      {numRuns: 500},
+    )
+  })
+
+  it('takes numbers, switches, and words that mean nothing or something else elsewhere', () => {
+    const put = {
+      host: '192.168.1.40',
+      token: TOKEN,
+      qos: 1,
+      retain: false,
+      poll: {interval: 2.5},
+      homeassistant: {name: 'null'},
+      filtered: ['led'],
+    }
+    const read = (name: string) =>
+      parseConfig(edited('', 'config.yaml', [{path: ['devices', name], put}]), {file: 'config.yaml', env: {}})
+    for (const name of ['<<', 'null', '~', '[x]', '!x', '*x'])
+      expect(read(name).devices[name]).toMatchObject({
+        qos: 1,
+        retain: false,
+        poll: {interval: 2500},
+        homeassistant: {name: 'null'},
+        filtered: ['led'],
+      })
+  })
+
+  it('is left alone where it says one thing in two places', () => {
+    const twice = `devices:\n  desk: &desk {host: 192.168.1.40, token: ${TOKEN}}\n  lamp: *desk\n`
+    for (const change of [
+      {path: ['devices', 'desk'], drop: true},
+      {path: ['devices', 'lamp', 'area'], put: 'Hall'},
+      {path: ['devices', 'lamp', 'token'], drop: true},
+    ] as const)
+      expect(() => edited(twice, 'config.yaml', [change])).toThrow(ConfigError)
+  })
+
+  it('reads back whatever was written, however it looks', () => {
+    checkProperty(
+      fc.property(fc.string({unit: 'grapheme', minLength: 1}), (description) => {
+        const put = {host: '192.168.1.40', token: TOKEN, description}
+        const config = parseConfig(edited('', 'config.yaml', [{path: ['devices', 'desk'], put}]), {
+          file: 'config.yaml',
+          env: {},
+        })
+        expect(config.devices['desk']?.description).toBe(description)
+      }),
+    )
+  })
+})
