@@ -25,6 +25,6 @@ COPY --from=build --chown=1000:1000 /app/data /data
 VOLUME /data
 # The image's user `node`, by number, so that an orchestrator sees that it is not root.
 USER 1000:1000
-HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 CMD ["node", "/app/dist/healthcheck.js"]
+HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 CMD ["node", "/app/dist/app/healthcheck.js"]
 ENTRYPOINT ["node", "/app/dist/main.js"]
 CMD ["run"]

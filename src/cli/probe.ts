@@ -1,4 +1,6 @@
 /** `probe`: what a plug answers, as a definition to start from. Nothing in it tells whose plug it is: it is made for an issue. */
+
+import {version} from '../app/version.ts'
 import {sleep, systemClock} from '../common/clock.ts'
 import {Redactor} from '../common/redact.ts'
 import {definitionText} from '../config/definitions/definition-writer.ts'
@@ -7,7 +9,6 @@ import {type Identity, identityIn} from '../device/model/identity.ts'
 import type {Catalogue} from '../models/catalogue.ts'
 import {dialects} from '../models/dialects.ts'
 import type {Model} from '../models/model.ts'
-import {version} from '../version.ts'
 import {failed} from './diagnosis.ts'
 import type {CommandFailed} from './exit.ts'
 import type {Asked} from './questions.ts'

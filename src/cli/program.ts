@@ -1,6 +1,6 @@
 /** The command line as a whole: its commands in the order in which people meet them, and what all of them share. */
 import {Command} from 'commander'
-import {version} from '../version.ts'
+import {version} from '../app/version.ts'
 import {catalogueCommands} from './catalogue.ts'
 import {checkCommand} from './configuration.ts'
 import {demoCommand} from './demo.ts'

@@ -518,7 +518,7 @@ describe('what the bridge remembers', () => {
 
 describe('whoever watches the bridge', () => {
   const healthcheck = (HEALTH_FILE: string) =>
-    new Program([], {entry: 'dist/healthcheck.js', env: {HEALTH_FILE}}).ended()
+    new Program([], {entry: 'dist/app/healthcheck.js', env: {HEALTH_FILE}}).ended()
 
   it('finds a heartbeat in HEALTH_FILE, and the health check believes it', async () => {
     const file = join(folder, 'health')

@@ -1,7 +1,7 @@
 import {isDeepStrictEqual} from 'node:util'
 import {parseDocument} from 'yaml'
+import {revealed} from '../../src/app/plug-registry.ts'
 import {type Config, ConfigError, parseConfig} from '../../src/config/config.ts'
-import {revealed} from '../../src/household.ts'
 
 /** As JSON has it. */
 export type Settings = Readonly<Record<string, unknown>>

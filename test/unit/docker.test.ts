@@ -1,7 +1,7 @@
 import {existsSync} from 'node:fs'
 import {describe, expect, it} from 'vitest'
+import {HEALTH_FILE_VARIABLE} from '../../src/app/health-file.ts'
 import {CONFIG, readOverrides} from '../../src/config/read/environment.ts'
-import {HEALTH_FILE_VARIABLE} from '../../src/health-file.ts'
 import {execForm, type Instruction, readContext, readStages} from '../setup/dockerfile.ts'
 
 const stages = readStages('Dockerfile')
@@ -48,8 +48,8 @@ describe('the Dockerfile', () => {
     const entrypoint = execForm(image('ENTRYPOINT')[0]?.rest ?? '')
     const healthcheck = execForm(image('HEALTHCHECK')[0]?.rest.replace(/^CMD\s+/, '') ?? '')
     expect(entrypoint?.map(sourceOf)).toEqual(['node', 'src/main.ts'])
-    expect(healthcheck?.map(sourceOf)).toEqual(['node', 'src/healthcheck.ts'])
-    expect(['src/main.ts', 'src/healthcheck.ts'].filter((path) => !existsSync(path))).toEqual([])
+    expect(healthcheck?.map(sourceOf)).toEqual(['node', 'src/app/healthcheck.ts'])
+    expect(['src/main.ts', 'src/app/healthcheck.ts'].filter((path) => !existsSync(path))).toEqual([])
     expect(execForm(image('CMD')[0]?.rest ?? '')).toEqual(['run'])
   })
 

@@ -1,6 +1,6 @@
 /** How the process itself is doing, for `B/bridge/health`. */
 import {monitorEventLoopDelay} from 'node:perf_hooks'
-import type {Clock} from './common/clock.ts'
+import type {Clock} from '../common/clock.ts'
 
 const SAMPLE_MS = 20
 

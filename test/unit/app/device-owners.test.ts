@@ -1,5 +1,5 @@
 import {beforeEach, describe, expect, it} from 'vitest'
-import {type Claimant, DeviceOwners} from '../../src/device-owners.ts'
+import {type Claimant, DeviceOwners} from '../../../src/app/device-owners.ts'
 
 const DID = 7
 

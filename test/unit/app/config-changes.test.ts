@@ -1,6 +1,6 @@
 import {describe, expect, it} from 'vitest'
-import {changesText, renamesIn} from '../../src/changes.ts'
-import {type Config, parseConfig} from '../../src/config/config.ts'
+import {changesText, renamesIn} from '../../../src/app/config-changes.ts'
+import {type Config, parseConfig} from '../../../src/config/config.ts'
 
 const A = '00112233445566778899aabbccddeef0'
 const B = '00112233445566778899aabbccddeef1'

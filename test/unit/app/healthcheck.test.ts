@@ -4,8 +4,8 @@ import {mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile} from 'node:fs/
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterEach, beforeEach, describe, expect, it} from 'vitest'
-import {HEALTH_FILE_VARIABLE, HealthFile} from '../../src/health-file.ts'
-import {VirtualClock} from '../support/virtual-clock.ts'
+import {HEALTH_FILE_VARIABLE, HealthFile} from '../../../src/app/health-file.ts'
+import {VirtualClock} from '../../support/virtual-clock.ts'
 
 let folder: string
 let path: string
@@ -94,7 +94,7 @@ describe('the health check', () => {
 /** Runs the check as a container engine does. */
 async function check(file: string | undefined): Promise<{code: number; says: string}> {
   const env = {...process.env, [HEALTH_FILE_VARIABLE]: file}
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/healthcheck.ts'], {env})
+  const child = spawn(process.execPath, ['--import', 'tsx', 'src/app/healthcheck.ts'], {env})
   let says = ''
   child.stdout.on('data', (text) => {
     says += text

@@ -1,7 +1,7 @@
 import {describe, expect, it} from 'vitest'
-import type {Clock, Timer} from '../../src/common/clock.ts'
-import {PauseDetector} from '../../src/pause-detector.ts'
-import {VirtualClock} from '../support/virtual-clock.ts'
+import {PauseDetector} from '../../../src/app/pause-detector.ts'
+import type {Clock, Timer} from '../../../src/common/clock.ts'
+import {VirtualClock} from '../../support/virtual-clock.ts'
 
 /** A machine whose clocks can be moved one by one. */
 class Machine implements Clock {

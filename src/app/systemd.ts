@@ -5,7 +5,7 @@
  */
 import * as childProcess from 'node:child_process'
 import * as fs from 'node:fs'
-import type {Clock, Timer} from './common/clock.ts'
+import type {Clock, Timer} from '../common/clock.ts'
 
 export type Environment = Record<string, string | undefined>
 

@@ -1,5 +1,5 @@
-import {replaceFile} from './common/atomic-write.ts'
-import type {Clock} from './common/clock.ts'
+import {replaceFile} from '../common/atomic-write.ts'
+import type {Clock} from '../common/clock.ts'
 
 /**
  * Names the file in which the daemon says that it is alive. Unset: nobody asks, and nothing is written.

@@ -1,7 +1,7 @@
 /** What another configuration changes, in one line for the log: names, not values, of which some are secret. */
 import {isDeepStrictEqual} from 'node:util'
-import type {Config} from './config/config.ts'
-import {type Changes, revealed} from './household.ts'
+import type {Config} from '../config/config.ts'
+import {type Changes, revealed} from './plug-registry.ts'
 
 /** Of more, their number and the first of them. */
 const MOST_NAMES = 5

@@ -1,6 +1,6 @@
 /** Notices that this process stood still: a suspended machine, SIGSTOP, a frozen container, a blocked event loop. */
 import {uptime} from 'node:os'
-import type {Clock, Timer} from './common/clock.ts'
+import type {Clock, Timer} from '../common/clock.ts'
 
 const TICK_MS = 1000
 /** Commands live 10 s by default; a stall this long makes whatever waits in a socket too old to be carried out. */

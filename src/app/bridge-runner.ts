@@ -4,12 +4,12 @@
  * the running bridge is stopped; a configuration that fails leaves it running.
  */
 import type {Edit} from '../bridge/requests/bridge-actions.ts'
+import {CommandFailed} from '../cli/exit.ts'
+import {count} from '../cli/terminal.ts'
 import {type Clock, within} from '../common/clock.ts'
 import {type Config, ConfigError} from '../config/config.ts'
 import type {Log} from '../log/logger.ts'
-import type {SystemdNotifier} from '../systemd.ts'
-import {CommandFailed} from './exit.ts'
-import {count} from './terminal.ts'
+import type {SystemdNotifier} from './systemd.ts'
 
 /** The `Daemon`, as far as its life is concerned. */
 export interface Bridge {

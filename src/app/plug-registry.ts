@@ -1,9 +1,9 @@
 /** The configured plugs: started together, and one by one when the configuration changes (contract §2). */
 import {isDeepStrictEqual} from 'node:util'
-import {Secret} from './common/secret.ts'
-import type {Config} from './config/config.ts'
+import {Secret} from '../common/secret.ts'
+import type {Config} from '../config/config.ts'
 import {DeviceOwners} from './device-owners.ts'
-import {ConfiguredPlug, type PlugOptions} from './plug.ts'
+import {ConfiguredPlug, type PlugOptions} from './managed-plug.ts'
 
 export interface HouseholdOptions extends Omit<PlugOptions, 'name' | 'config' | 'poll' | 'owners'> {
   /** Ties a plug that was just made to everybody who follows it. */
