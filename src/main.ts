@@ -13,5 +13,5 @@
       `miio2mqtt needs Node.js ${needed.major}.${needed.minor} or newer; this is ${version}. How to get it: https://nodejs.org/en/download, or docs/install.md of this package.\n`,
     )
     process.exitCode = 1 // failed: see cli/exit.ts
-  } else import('./cli/main.ts')
+  } else import('./cli/process.ts')
 }

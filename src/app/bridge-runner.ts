@@ -4,7 +4,7 @@
  * the running bridge is stopped; a configuration that fails leaves it running.
  */
 import type {Edit} from '../bridge/requests/bridge-actions.ts'
-import {CommandFailed} from '../cli/exit.ts'
+import {CommandFailed} from '../cli/errors.ts'
 import {count} from '../cli/terminal.ts'
 import {type Clock, within} from '../common/clock.ts'
 import {type Config, ConfigError} from '../config/config.ts'

@@ -1,6 +1,6 @@
 /** The broker of the demo. aedes is loaded only here: nobody else needs a broker in the same process. */
 import {createServer, type Server} from 'node:net'
-import {CommandFailed} from './exit.ts'
+import {CommandFailed} from './errors.ts'
 
 export const USUAL_PORT = 1883
 const HOST = '127.0.0.1'

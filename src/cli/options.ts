@@ -1,7 +1,7 @@
 /** Values of options, read like those of the configuration. */
 import type {z} from 'zod'
 import {checked} from '../common/schema-errors.ts'
-import {UsageError} from './exit.ts'
+import {UsageError} from './errors.ts'
 
 /** The value of `option`. @throws UsageError that says what was expected and what came */
 export function readOption<T>(option: string, kind: z.ZodType<T, string>, written: string): T {

@@ -1,14 +1,14 @@
 /** The command line as a whole: its commands in the order in which people meet them, and what all of them share. */
 import {Command} from 'commander'
 import {version} from '../app/version.ts'
-import {catalogueCommands} from './catalogue.ts'
-import {checkCommand} from './configuration.ts'
-import {demoCommand} from './demo.ts'
-import {discoverCommand} from './discover.ts'
-import {UsageError, unknownCommand} from './exit.ts'
-import {plugCommands} from './plug.ts'
-import {runCommand} from './run.ts'
-import {simulateCommand} from './simulate.ts'
+import {checkCommand} from './commands/check.ts'
+import {demoCommand} from './commands/demo.ts'
+import {discoverCommand} from './commands/discover.ts'
+import {catalogueCommands} from './commands/models.ts'
+import {plugCommands} from './commands/plugs.ts'
+import {runCommand} from './commands/run.ts'
+import {simulateCommand} from './commands/simulate.ts'
+import {UsageError, unknownCommand} from './errors.ts'
 import type {Terminal} from './terminal.ts'
 
 const EXAMPLES = `

@@ -4,7 +4,7 @@ import {tmpdir} from 'node:os'
 import {join, relative} from 'node:path'
 import {Script} from 'node:vm'
 import {afterAll, describe, expect, it} from 'vitest'
-import {EXIT} from '../../src/cli/exit.ts'
+import {EXIT} from '../../src/cli/errors.ts'
 import {miio2mqtt} from '../support/program.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-old-node-'))

@@ -1,6 +1,6 @@
 import {describe, expect, it} from 'vitest'
 import {type Bridge, Runner, type RunnerOptions} from '../../../src/app/bridge-runner.ts'
-import {CommandFailed} from '../../../src/cli/exit.ts'
+import {CommandFailed} from '../../../src/cli/errors.ts'
 import {type Config, ConfigError, parseConfig} from '../../../src/config/config.ts'
 import {RememberingLog} from '../../support/remembering-log.ts'
 import {settle, VirtualClock} from '../../support/virtual-clock.ts'

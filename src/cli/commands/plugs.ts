@@ -1,13 +1,13 @@
 /** `info|status|on|off|toggle|get|set|probe|call`: plugs, asked directly; some of them for all, or for those of a group. */
 import type {Command} from 'commander'
-import {quoted} from '../config/config-error.ts'
-import {UsageError} from './exit.ts'
+import {quoted} from '../../config/config-error.ts'
+import {UsageError} from '../errors.ts'
+import {overview, switchAll} from '../many-plugs.ts'
+import {type Asked, call, get, info, set, status} from '../plug-commands.ts'
+import {type ReachOptions, withPlug} from '../plug-session.ts'
+import {type Target, type TargetOptions, targetsOf} from '../plug-target.ts'
+import type {Terminal} from '../terminal.ts'
 import {probe} from './probe.ts'
-import {type Asked, call, get, info, set, status} from './questions.ts'
-import {type ReachOptions, withPlug} from './reach.ts'
-import {overview, switchAll} from './several.ts'
-import {type Target, type TargetOptions, targetsOf} from './target.ts'
-import type {Terminal} from './terminal.ts'
 
 interface PlugCommand {
   verb: string

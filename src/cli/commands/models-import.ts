@@ -1,9 +1,9 @@
 /** `models import`: a MIoT specification instance, as it was downloaded, to a definition. */
 import {z} from 'zod'
-import {came, checked} from '../common/schema-errors.ts'
-import {LONGEST_DOCUMENT, readText, reason} from '../config/read/read-file.ts'
-import {definitionFrom, type Imported, NoPlug, type Spec} from '../models/import/miot-spec.ts'
-import {CommandFailed} from './exit.ts'
+import {came, checked} from '../../common/schema-errors.ts'
+import {LONGEST_DOCUMENT, readText, reason} from '../../config/read/read-file.ts'
+import {definitionFrom, type Imported, NoPlug, type Spec} from '../../models/import/miot-spec.ts'
+import {CommandFailed} from '../errors.ts'
 
 const NO_DEVICE = 'expected the urn of a device'
 const MOST_IID = 65_535

@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import {Spacing} from '../../../src/cli/spacing.ts'
+import {Spacing} from '../../../src/cli/rate-limit.ts'
 import {settle, VirtualClock} from '../../support/virtual-clock.ts'
 
 describe('what happens only so often', () => {

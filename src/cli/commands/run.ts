@@ -1,14 +1,14 @@
 /** `run`: the bridge as a process, until a signal ends it. */
 import {setFlagsFromString} from 'node:v8'
 import type {Command} from 'commander'
-import {Daemon} from '../app/bridge.ts'
-import {type Prepared, Runner, STOP_MS} from '../app/bridge-runner.ts'
-import {HEALTH_FILE_VARIABLE, HealthFile} from '../app/health-file.ts'
-import {timeZone} from '../app/process-metrics.ts'
-import {SystemdNotifier} from '../app/systemd.ts'
-import {version} from '../app/version.ts'
-import {systemClock, within} from '../common/clock.ts'
-import {Redactor} from '../common/redact.ts'
+import {Daemon} from '../../app/bridge.ts'
+import {type Prepared, Runner, STOP_MS} from '../../app/bridge-runner.ts'
+import {HEALTH_FILE_VARIABLE, HealthFile} from '../../app/health-file.ts'
+import {timeZone} from '../../app/process-metrics.ts'
+import {SystemdNotifier} from '../../app/systemd.ts'
+import {version} from '../../app/version.ts'
+import {systemClock, within} from '../../common/clock.ts'
+import {Redactor} from '../../common/redact.ts'
 import {
   type Config,
   configPath,
@@ -16,18 +16,18 @@ import {
   reloadConfig,
   removeUnfinishedEdits,
   secretsOf,
-} from '../config/config.ts'
-import {createLog, type RootLog} from '../log/logger.ts'
-import {MiioError} from '../miio/miio-error.ts'
-import {MiioSocket} from '../miio/socket.ts'
-import {StateUnreadable} from '../storage/json-file.ts'
-import {StateFolders, StateUnwritable} from '../storage/state-folders.ts'
-import {StateInUse} from '../storage/state-lock.ts'
-import {configuration} from './configuration.ts'
-import {CommandFailed, EXIT, UsageError, unknownCommand} from './exit.ts'
-import {Hangup, interrupted} from './signals.ts'
-import {Spacing} from './spacing.ts'
-import {Warned} from './warned.ts'
+} from '../../config/config.ts'
+import {createLog, type RootLog} from '../../log/logger.ts'
+import {MiioError} from '../../miio/miio-error.ts'
+import {MiioSocket} from '../../miio/socket.ts'
+import {StateUnreadable} from '../../storage/json-file.ts'
+import {StateFolders, StateUnwritable} from '../../storage/state-folders.ts'
+import {StateInUse} from '../../storage/state-lock.ts'
+import {Warned} from '../config-warnings.ts'
+import {CommandFailed, EXIT, UsageError, unknownCommand} from '../errors.ts'
+import {Spacing} from '../rate-limit.ts'
+import {Hangup, interrupted} from '../signals.ts'
+import {configuration} from './check.ts'
 
 const TELL_MS = 300
 const HEARTBEAT_MS = 30_000

@@ -12,11 +12,11 @@ import {
   loadConfig,
   type Problem,
   type Warning,
-} from '../config/config.ts'
-import {builtIn, type Catalogue} from '../models/catalogue.ts'
-import {CommandFailed, EXIT, UsageError} from './exit.ts'
-import {count, type Terminal} from './terminal.ts'
-import {codeOf, unreadable, whoMayRead} from './unreadable.ts'
+} from '../../config/config.ts'
+import {builtIn, type Catalogue} from '../../models/catalogue.ts'
+import {CommandFailed, EXIT, UsageError} from '../errors.ts'
+import {codeOf, unreadable, whoMayRead} from '../file-permission-help.ts'
+import {count, type Terminal} from '../terminal.ts'
 
 interface Options {
   config?: string
@@ -149,7 +149,7 @@ async function adviceOn(file: string): Promise<string[]> {
 }
 
 /** Beside `dist` in the package, and beside `src` in a clone. */
-const EXAMPLE = fileURLToPath(new URL('../../config.example.yaml', import.meta.url))
+const EXAMPLE = fileURLToPath(new URL('../../../config.example.yaml', import.meta.url))
 
 async function firstTime(file: string): Promise<string> {
   const example = (await isMissing(EXAMPLE)) ? 'config.example.yaml' : EXAMPLE // a container has none

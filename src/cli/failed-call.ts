@@ -5,7 +5,7 @@ import {localAddresses} from '../common/local-addresses.ts'
 import {CommandError, type CommandErrorCode} from '../device/command-error.ts'
 import {type Diagnosis, diagnose} from '../device/diagnosis.ts'
 import {MiioError} from '../miio/miio-error.ts'
-import {CommandFailed, UsageError} from './exit.ts'
+import {CommandFailed, UsageError} from './errors.ts'
 
 /** What is known of the plug that could not be asked. */
 export interface Circumstances {

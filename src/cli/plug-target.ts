@@ -6,10 +6,10 @@ import {quoted, suggestion} from '../config/config-error.ts'
 import {host as hostField, token as tokenField} from '../config/schema/fields.ts'
 import {MIIO_PORT} from '../miio/packet.ts'
 import type {Catalogue} from '../models/catalogue.ts'
-import {choose} from './choice.ts'
-import {catalogueIfAny, configuration} from './configuration.ts'
-import {UsageError} from './exit.ts'
+import {catalogueIfAny, configuration} from './commands/check.ts'
+import {UsageError} from './errors.ts'
 import {readOption} from './options.ts'
+import {choose} from './plug-choice.ts'
 import type {Terminal} from './terminal.ts'
 
 export interface TargetOptions {

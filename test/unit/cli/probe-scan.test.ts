@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import {Scan} from '../../../src/cli/scan.ts'
+import {Scan} from '../../../src/cli/probe-scan.ts'
 import {MiioError} from '../../../src/miio/miio-error.ts'
 
 /** What the plug says to a question for `what`: a value, or `undefined` for nothing there. */

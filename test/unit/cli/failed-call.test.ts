@@ -1,6 +1,6 @@
 import {describe, expect, it} from 'vitest'
-import {type Circumstances, diagnosed} from '../../../src/cli/diagnosis.ts'
-import {CommandFailed} from '../../../src/cli/exit.ts'
+import {CommandFailed} from '../../../src/cli/errors.ts'
+import {type Circumstances, diagnosed} from '../../../src/cli/failed-call.ts'
 import {toCommandError} from '../../../src/device/command-error.ts'
 import {MiioError} from '../../../src/miio/miio-error.ts'
 

@@ -8,11 +8,11 @@ import {broadcastAddresses, Discovery} from '../miio/discovery.ts'
 import {type Trace, traceLine} from '../miio/packet-trace.ts'
 import {MiioSocket, type Wire} from '../miio/socket.ts'
 import type {Catalogue} from '../models/catalogue.ts'
-import {diagnosed, failed} from './diagnosis.ts'
-import {CommandFailed} from './exit.ts'
-import type {Target} from './target.ts'
+import {CommandFailed} from './errors.ts'
+import {diagnosed, failed} from './failed-call.ts'
+import {TracedWire} from './hello-trace.ts'
+import type {Target} from './plug-target.ts'
 import type {Terminal} from './terminal.ts'
-import {TracedWire} from './trace.ts'
 
 /** A plug that can be asked. */
 export interface Reached {

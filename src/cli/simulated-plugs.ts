@@ -2,7 +2,7 @@
 import {isIPv4} from 'node:net'
 import {quoted} from '../config/config-error.ts'
 import type {Neighbourhood} from '../simulator/neighbourhood.ts'
-import {CommandFailed, UsageError} from './exit.ts'
+import {CommandFailed, UsageError} from './errors.ts'
 
 const USUAL_FIRST = '127.0.54.1'
 

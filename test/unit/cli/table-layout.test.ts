@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import {fitted} from '../../../src/cli/rows.ts'
+import {fitted} from '../../../src/cli/table-layout.ts'
 
 const HEAD = ['name', 'product', 'state', 'power', 'address', 'signal', 'answer']
 const plain = {paint: (_style: unknown, text: string) => text}

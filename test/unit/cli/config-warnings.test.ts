@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import {Warned} from '../../../src/cli/warned.ts'
+import {Warned} from '../../../src/cli/config-warnings.ts'
 import {parseConfig} from '../../../src/config/config.ts'
 import {TOKEN} from '../../support/token.ts'
 

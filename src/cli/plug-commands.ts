@@ -7,8 +7,8 @@ import {isWritable, type State} from '../device/codec/values.ts'
 import {identityIn} from '../device/model/identity.ts'
 import {callProblem, withoutSecrets} from '../device/raw-calls.ts'
 import type {Model} from '../models/model.ts'
-import {CommandFailed, UsageError} from './exit.ts'
-import type {Reached} from './reach.ts'
+import {CommandFailed, UsageError} from './errors.ts'
+import type {Reached} from './plug-session.ts'
 import {span, type Terminal} from './terminal.ts'
 
 /** A command that reached its plug. */

@@ -8,7 +8,7 @@ import {Discovery, type Found, type ScanOptions} from '../miio/discovery.ts'
 import {MiioError} from '../miio/miio-error.ts'
 import {MIIO_PORT} from '../miio/packet.ts'
 import {MiioSocket} from '../miio/socket.ts'
-import {UsageError} from './exit.ts'
+import {UsageError} from './errors.ts'
 
 export type Choice = {kind: 'plug' | 'group'; name: string}
 

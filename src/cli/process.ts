@@ -1,7 +1,7 @@
 /** The process: does what the command line says, and ends with the exit code that tells how it went. */
 import {CommanderError} from 'commander'
 import {MASK} from '../common/secret.ts'
-import {CommandFailed, EXIT, UsageError} from './exit.ts'
+import {CommandFailed, EXIT, UsageError} from './errors.ts'
 import {makeProgram} from './program.ts'
 import {Terminal} from './terminal.ts'
 

@@ -1,10 +1,10 @@
 /** What commands do with several plugs: all that are configured, or those of a group. All are asked side by side. */
 import {systemClock} from '../common/clock.ts'
 import type {Value} from '../models/model.ts'
-import {CommandFailed} from './exit.ts'
-import {type Outcome, type Reached, type ReachOptions, withPlugs} from './reach.ts'
-import {fitted} from './rows.ts'
-import type {Target} from './target.ts'
+import {CommandFailed} from './errors.ts'
+import {type Outcome, type Reached, type ReachOptions, withPlugs} from './plug-session.ts'
+import type {Target} from './plug-target.ts'
+import {fitted} from './table-layout.ts'
 import {count} from './terminal.ts'
 
 /** A row of the table: what a plug answered. */
