@@ -1,7 +1,7 @@
 /** What `simulate` and `demo` share: simulated plugs, come to life. */
 import {isIPv4} from 'node:net'
 import {quoted} from '../config/config-error.ts'
-import type {Neighbourhood} from '../simulator/neighbourhood.ts'
+import type {Neighbourhood} from '../simulator/simulated-network.ts'
 import {CommandFailed, UsageError} from './errors.ts'
 
 const USUAL_FIRST = '127.0.54.1'

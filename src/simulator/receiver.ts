@@ -2,13 +2,13 @@
 import type {RemoteInfo} from 'node:dgram'
 import type {Clock, Random, Timer} from '../common/clock.ts'
 import {type Cipher, HEADER_BYTES, MalformedPacket, nak, type Packet, parsePacket} from '../miio/packet.ts'
-import {ACK_TIMEOUT, type Request} from './answer.ts'
-import {draw, drawForHello, type Faults, type Mishap} from './faults.ts'
-import {type Firmware, readRequest, type Surroundings} from './firmware.ts'
-import {spoil} from './garbage.ts'
-import {print, tailOf} from './print.ts'
-import {RecentReplies} from './recent-replies.ts'
-import {answerHello, declaredPart} from './wire.ts'
+import {draw, drawForHello, type Faults, type Mishap} from './faults/faults.ts'
+import {spoil} from './faults/garbage.ts'
+import {type Firmware, readRequest, type Surroundings} from './firmware/firmware.ts'
+import {ACK_TIMEOUT, type Request} from './firmware/firmware-response.ts'
+import {print, tailOf} from './firmware/json-format.ts'
+import {answerHello, declaredPart} from './hello-rules.ts'
+import {RecentReplies} from './recent-responses.ts'
 
 /** The plug around it. */
 export interface Host extends Surroundings {

@@ -5,7 +5,7 @@ import {Requests} from '../../src/bridge/requests/requests.ts'
 import {systemClock} from '../../src/common/clock.ts'
 import {builtIn} from '../../src/models/catalogue.ts'
 import {Topics} from '../../src/mqtt/topics.ts'
-import {faultWords} from '../../src/simulator/fault-words.ts'
+import {faultWords} from '../../src/simulator/faults/parse-faults.ts'
 import {RememberingLog} from '../support/remembering-log.ts'
 import {code, documentAt, firstColumn, table} from './markdown.ts'
 

@@ -1,6 +1,6 @@
 import {describe, expect, it} from 'vitest'
 import {sleep} from '../../src/common/clock.ts'
-import type {SimulatedPlug} from '../../src/simulator/plug.ts'
+import type {SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
 import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug} from '../support/bridge.ts'
 import {Conversation} from '../support/conversation.ts'

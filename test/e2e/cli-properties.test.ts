@@ -1,5 +1,5 @@
 import {beforeAll, describe, expect, it} from 'vitest'
-import type {SimulatedPlug} from '../../src/simulator/plug.ts'
+import type {SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
 import {freeAddress} from '../support/addresses.ts'
 import {startPlug, TOKEN} from '../support/bridge.ts'
 import {Program} from '../support/program.ts'

@@ -14,7 +14,7 @@ import {
 } from '../../src/models/builders.ts'
 import {Catalogue} from '../../src/models/catalogue.ts'
 import type {Model} from '../../src/models/model.ts'
-import type {SimulatedPlug} from '../../src/simulator/plug.ts'
+import type {SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
 import {loopback} from '../support/addresses.ts'
 import {type Bridge, type BridgeChoice, startBridge, startPlug} from '../support/bridge.ts'
 import {Conversation} from '../support/conversation.ts'

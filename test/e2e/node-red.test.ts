@@ -1,6 +1,6 @@
 /** examples/node-red-flow.json in a real Node-RED, with a real broker, the bridge, and a simulated plug. */
 import {beforeAll, describe, expect, it} from 'vitest'
-import type {SimulatedPlug} from '../../src/simulator/plug.ts'
+import type {SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
 import {loopback} from '../support/addresses.ts'
 import {type Bridge, startBridge, startPlug} from '../support/bridge.ts'
 import {FLOW_FILE, type FlowNode, flow, nodeCalled} from '../support/flow.ts'

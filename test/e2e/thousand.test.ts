@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import {simulate} from '../../src/simulator/neighbourhood.ts'
+import {simulate} from '../../src/simulator/simulated-network.ts'
 import {BROADCAST, loopback} from '../support/addresses.ts'
 import {startBridge, startUntilTheEnd} from '../support/bridge.ts'
 import {FastClock} from '../support/fast-clock.ts'

@@ -1,6 +1,6 @@
 import {afterAll, describe, expect, inject, it} from 'vitest'
 import {helloReply, nak, parsePacket} from '../../src/miio/packet.ts'
-import type {SimulatedPlug} from '../../src/simulator/plug.ts'
+import type {SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
 import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug} from '../support/bridge.ts'
 import {Conversation, commandsIn} from '../support/conversation.ts'

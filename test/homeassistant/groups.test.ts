@@ -1,6 +1,6 @@
 /** Groups as Home Assistant has them: a device each, with one switch. */
 import {describe, expect, it} from 'vitest'
-import type {SimulatedPlug} from '../../src/simulator/plug.ts'
+import type {SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
 import {loopback} from '../support/addresses.ts'
 import {type BridgeChoice, startBridge, startPlug} from '../support/bridge.ts'
 import {until} from '../support/wait.ts'

@@ -1,6 +1,6 @@
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
-import {Neighbourhood} from '../../src/simulator/neighbourhood.ts'
-import {SimulatedPlug} from '../../src/simulator/plug.ts'
+import {Neighbourhood} from '../../src/simulator/simulated-network.ts'
+import {SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
 import {BROADCAST, loopback} from '../support/addresses.ts'
 import {miiocli, python, pythonMiio} from '../support/python-miio.ts'
 import {seeded, VirtualClock} from '../support/virtual-clock.ts'

@@ -1,7 +1,7 @@
 import {describe, expect, it} from 'vitest'
 import type {Tolerated} from '../../../../src/device/polling/firmware-capabilities.ts'
 import {miot, overload, overTemperature} from '../../../../src/models/builders.ts'
-import type {Failure} from '../../../../src/simulator/habits.ts'
+import type {Failure} from '../../../../src/simulator/firmware/firmware-profile.ts'
 import {seeded} from '../../../support/virtual-clock.ts'
 import {eight, readings, VirtualHome} from '../../../support/virtual-home.ts'
 

@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import {parseReply} from '../../../src/miio/json-repair.ts'
+import {parseReply} from '../../../../src/miio/json-repair.ts'
 import {
   action,
   button,
@@ -9,13 +9,13 @@ import {
   prop,
   relay,
   watts,
-} from '../../../src/models/builders.ts'
-import type {Model} from '../../../src/models/model.ts'
-import {ACK_TIMEOUT, type Answer, INVALID_JSON} from '../../../src/simulator/answer.ts'
-import {firmwareOf} from '../../../src/simulator/firmware.ts'
-import {type Habits, habitsOf} from '../../../src/simulator/habits.ts'
-import {print, tailOf} from '../../../src/simulator/print.ts'
-import {eight, readings, VirtualHome} from '../../support/virtual-home.ts'
+} from '../../../../src/models/builders.ts'
+import type {Model} from '../../../../src/models/model.ts'
+import {firmwareOf} from '../../../../src/simulator/firmware/firmware.ts'
+import {type Habits, habitsOf} from '../../../../src/simulator/firmware/firmware-profile.ts'
+import {ACK_TIMEOUT, type Answer, INVALID_JSON} from '../../../../src/simulator/firmware/firmware-response.ts'
+import {print, tailOf} from '../../../../src/simulator/firmware/json-format.ts'
+import {eight, readings, VirtualHome} from '../../../support/virtual-home.ts'
 
 const model: Model = {
   ...eight,

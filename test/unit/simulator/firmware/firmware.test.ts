@@ -1,8 +1,8 @@
 import {describe, expect, it} from 'vitest'
-import {builtIn} from '../../../src/models/catalogue.ts'
-import type {Value} from '../../../src/models/model.ts'
-import {firmwareOf, readRequest, type Surroundings} from '../../../src/simulator/firmware.ts'
-import {type Habits, habitsOf} from '../../../src/simulator/habits.ts'
+import {builtIn} from '../../../../src/models/catalogue.ts'
+import type {Value} from '../../../../src/models/model.ts'
+import {firmwareOf, readRequest, type Surroundings} from '../../../../src/simulator/firmware/firmware.ts'
+import {type Habits, habitsOf} from '../../../../src/simulator/firmware/firmware-profile.ts'
 
 function plugIn(id: string, state: Record<string, Value> = {}, habits: Partial<Habits> = {}) {
   const model = builtIn.find(id)

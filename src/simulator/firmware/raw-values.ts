@@ -1,6 +1,6 @@
 /** Between what a simulated plug is worth and what its firmware says: the other side of device/values.ts, written on its own. */
-import type {Property, Raw, Value} from '../models/model.ts'
-import type {Habits} from './habits.ts'
+import type {Property, Raw, Value} from '../../models/model.ts'
+import type {Habits} from './firmware-profile.ts'
 
 /** A value as the firmware tells it. */
 export function toRaw(property: Property, value: Value, habits: Habits): Raw {

@@ -1,10 +1,10 @@
 /**
  * What goes wrong, as data. `Faults` is how often; `Mishap` is what befalls one datagram, drawn from them or written down by a test.
  */
-import type {Random} from '../common/clock.ts'
-import {ACK_TIMEOUT, type Refusal} from './answer.ts'
+import type {Random} from '../../common/clock.ts'
+import type {Moods} from '../firmware/firmware-profile.ts'
+import {ACK_TIMEOUT, type Refusal} from '../firmware/firmware-response.ts'
 import {anyGarbage, type Garbage} from './garbage.ts'
-import type {Moods} from './habits.ts'
 
 /** Shares are from 0 (never) to 1 (always); what is missing never happens. Moods take the place of the plug's own. */
 export interface Faults extends Moods {

@@ -1,6 +1,7 @@
 /** How an answer is written down, with the mistakes some firmware makes at that (docs/protocol.md §1.7). Pure. */
-import type {Answer} from './answer.ts'
-import type {Habits, Moods} from './habits.ts'
+
+import type {Habits, Moods} from './firmware-profile.ts'
+import type {Answer} from './firmware-response.ts'
 
 const tails = {none: '', nuls: '\0\0\0', text: '\0k'} as const
 

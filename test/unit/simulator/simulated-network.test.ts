@@ -5,11 +5,11 @@ import {HELLO, MIIO_PORT} from '../../../src/miio/packet.ts'
 import {kilowattHours, miot} from '../../../src/models/builders.ts'
 import {builtIn, Catalogue} from '../../../src/models/catalogue.ts'
 import type {Model} from '../../../src/models/model.ts'
-import {LOOPBACK_BROADCAST, type Neighbourhood, simulate} from '../../../src/simulator/neighbourhood.ts'
+import {LOOPBACK_BROADCAST, type Neighbourhood, simulate} from '../../../src/simulator/simulated-network.ts'
 import {BROADCAST, loopback} from '../../support/addresses.ts'
+import {Asker} from '../../support/miio-requester.ts'
 import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
 import {eight} from '../../support/virtual-home.ts'
-import {Asker} from './asker.ts'
 
 const clock = new VirtualClock()
 let running: Neighbourhood | undefined

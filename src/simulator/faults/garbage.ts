@@ -1,5 +1,5 @@
 /** Replies that arrive and cannot be used: what real firmware and bad Wi-Fi have been seen to send (docs/protocol.md §1.7, §2.4). */
-import type {Random} from '../common/clock.ts'
+import type {Random} from '../../common/clock.ts'
 
 /** Encrypts a payload into a packet from this plug. */
 export type Seal = (payload: string) => Buffer

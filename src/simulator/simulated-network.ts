@@ -5,9 +5,9 @@ import type {Clock, Random, Timer} from '../common/clock.ts'
 import {MIIO_PORT} from '../miio/packet.ts'
 import {builtIn} from '../models/catalogue.ts'
 import {drift} from './drift.ts'
-import {every} from './every.ts'
-import {type PlugOptions, SimulatedPlug} from './plug.ts'
-import {close, listen} from './udp.ts'
+import {every} from './repeat.ts'
+import {type PlugOptions, SimulatedPlug} from './simulated-plug.ts'
+import {close, listen} from './udp-server.ts'
 
 /** The loopback network's own broadcast address: a hello sent there reaches all plugs and leaves the machine never. */
 export const LOOPBACK_BROADCAST = '127.255.255.255'

@@ -1,5 +1,5 @@
 /** The values of faults: shares, durations, codes, names. Each function throws InvalidFault for what it does not understand. */
-import type {Failure} from './habits.ts'
+import type {Failure} from '../firmware/firmware-profile.ts'
 
 /** A fault nobody knows, or one with a value that makes no sense. `message` says what was expected and what came. */
 export class InvalidFault extends Error {

@@ -1,9 +1,9 @@
 import {afterEach, beforeEach, describe, expect, it} from 'vitest'
 import {HELLO} from '../../../src/miio/packet.ts'
-import {type PlugOptions, SimulatedPlug} from '../../../src/simulator/plug.ts'
+import {type PlugOptions, SimulatedPlug} from '../../../src/simulator/simulated-plug.ts'
 import {loopback} from '../../support/addresses.ts'
+import {Asker, opened, sealed} from '../../support/miio-requester.ts'
 import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
-import {Asker, opened, sealed} from './asker.ts'
 
 const token = Buffer.from('5a3c1f0e9d8b7a695847362514039281', 'hex')
 const did = 0x0f1e2d3c

@@ -1,5 +1,5 @@
-import type {Value} from '../models/model.ts'
-import type {Habits} from './habits.ts'
+import type {Value} from '../../models/model.ts'
+import type {Habits} from './firmware-profile.ts'
 
 /** The plug around the firmware: what it reads and changes. */
 export interface Surroundings {

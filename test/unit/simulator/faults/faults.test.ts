@@ -1,8 +1,8 @@
 import {describe, expect, it} from 'vitest'
-import {faultWords, InvalidFault, parseFaults} from '../../../src/simulator/fault-words.ts'
-import {draw, drawForHello} from '../../../src/simulator/faults.ts'
-import {anyGarbage, spoil} from '../../../src/simulator/garbage.ts'
-import {seeded} from '../../support/virtual-clock.ts'
+import {draw, drawForHello} from '../../../../src/simulator/faults/faults.ts'
+import {anyGarbage, spoil} from '../../../../src/simulator/faults/garbage.ts'
+import {faultWords, InvalidFault, parseFaults} from '../../../../src/simulator/faults/parse-faults.ts'
+import {seeded} from '../../../support/virtual-clock.ts'
 
 describe('faults as people write them', () => {
   it.each([

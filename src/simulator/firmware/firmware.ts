@@ -1,15 +1,15 @@
 /**
  * What a plug answers (docs/protocol.md §1.7, §1.8, §3.1), derived from its model's definition. Pure: no I/O, no clock.
  */
-import type {Model, Property, Raw, Write} from '../models/model.ts'
-import {ACK_TIMEOUT, type Answer, INVALID_JSON, METHOD_NOT_FOUND, type Request} from './answer.ts'
-import type {Failure, Habits} from './habits.ts'
-import {MiotServices} from './miot.ts'
-import {fromRaw, toRaw} from './raw.ts'
-import type {Surroundings} from './surroundings.ts'
+import type {Model, Property, Raw, Write} from '../../models/model.ts'
+import type {Surroundings} from './firmware-context.ts'
+import type {Failure, Habits} from './firmware-profile.ts'
+import {ACK_TIMEOUT, type Answer, INVALID_JSON, METHOD_NOT_FOUND, type Request} from './firmware-response.ts'
+import {MiotServices} from './miot-methods.ts'
+import {fromRaw, toRaw} from './raw-values.ts'
 
-export type {Answer} from './answer.ts'
-export type {Surroundings} from './surroundings.ts'
+export type {Surroundings} from './firmware-context.ts'
+export type {Answer} from './firmware-response.ts'
 
 type Method = (plug: Surroundings, params: readonly unknown[]) => Answer
 type Reader = (plug: Surroundings) => Raw

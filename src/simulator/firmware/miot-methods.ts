@@ -1,9 +1,9 @@
 /** The three methods of MIoT: every item of a request is answered with a code of its own (docs/protocol.md §3.2). */
-import type {Model, Property, Raw} from '../models/model.ts'
-import type {Answer} from './answer.ts'
-import type {Habits} from './habits.ts'
-import {fromRaw, toRaw} from './raw.ts'
-import type {Surroundings} from './surroundings.ts'
+import type {Model, Property, Raw} from '../../models/model.ts'
+import type {Surroundings} from './firmware-context.ts'
+import type {Habits} from './firmware-profile.ts'
+import type {Answer} from './firmware-response.ts'
+import {fromRaw, toRaw} from './raw-values.ts'
 
 type Item = Record<string, unknown>
 type Named = readonly [name: string, property: Property]

@@ -1,8 +1,8 @@
 import {createSocket, type RemoteInfo} from 'node:dgram'
 import {once} from 'node:events'
-import {HELLO, MIIO_PORT} from '../../../src/miio/packet.ts'
-import type {SimulatedPlug} from '../../../src/simulator/plug.ts'
-import {loopback} from '../../support/addresses.ts'
+import {HELLO, MIIO_PORT} from '../../src/miio/packet.ts'
+import type {SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
+import {loopback} from './addresses.ts'
 
 /** A hello with a stamp of its own, which a plug gives back: everything sent before it has been answered by then, or never will be. */
 const LAST_WORD = Buffer.from(HELLO).fill(Buffer.from('01020304', 'hex'), 12, 16)

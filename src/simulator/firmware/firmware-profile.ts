@@ -1,5 +1,5 @@
 /** What differs between generations of firmware rather than between models (docs/protocol.md §6). */
-import {INVALID_JSON, type Refusal} from './answer.ts'
+import {INVALID_JSON, type Refusal} from './firmware-response.ts'
 
 /** How a request fails that the firmware cannot cope with. */
 export type Failure = 'silence' | -9999 | -30001
