@@ -3,9 +3,9 @@ import {once} from 'node:events'
 import {readdirSync, readFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {afterEach, describe, expect, it} from 'vitest'
-import {BROADCAST, freeAddress, loopback} from '../support/addresses.ts'
-import {startPlug} from '../support/bridge.ts'
-import {until} from '../support/wait.ts'
+import {BROADCAST, freeAddress, loopback} from '../../support/addresses.ts'
+import {startPlug} from '../../support/bridge.ts'
+import {until} from '../../support/wait.ts'
 
 const OURS = 'unit/addresses.test.ts'
 const ours = Number(loopback(1, 1).split('.')[1])
@@ -88,7 +88,9 @@ it('no test writes out an address of its own', () => {
 
 /** Another process with a network of its own, which it holds until it ends. */
 async function claimant(preferred: number) {
-  const child = fork('test/unit/addresses-claimant.ts', [String(preferred)], {execArgv: ['--import', 'tsx']})
+  const child = fork('test/unit/support/addresses-claimant.ts', [String(preferred)], {
+    execArgv: ['--import', 'tsx'],
+  })
   running.add(child)
   const [network]: unknown[] = await once(child, 'message')
   return {child, network}

@@ -1,9 +1,9 @@
 import {once} from 'node:events'
 import {createServer} from 'node:net'
 import {describe, expect, inject, it} from 'vitest'
-import {freePort, startMosquitto} from '../support/mosquitto.ts'
-import {mosquittoPub, mosquittoSub, Watcher} from '../support/mqtt-user.ts'
-import {until} from '../support/wait.ts'
+import {freePort, startMosquitto} from '../../support/mosquitto.ts'
+import {mosquittoPub, mosquittoSub, Watcher} from '../../support/mqtt-user.ts'
+import {until} from '../../support/wait.ts'
 
 describe.skipIf(!inject('tools').mosquitto)('the broker that tests use', () => {
   it('carries messages between its own command-line tools, with their retain flag', async () => {

@@ -2,8 +2,8 @@ import {readdirSync, readFileSync} from 'node:fs'
 import {join} from 'node:path'
 import fc from 'fast-check'
 import {afterEach, describe, expect, it, vi} from 'vitest'
-import chooseSeed from '../setup/seed.ts'
-import {checkProperty, FIXED_SEEDS, SEEDS} from '../support/seeds.ts'
+import chooseSeed from '../../setup/seed.ts'
+import {checkProperty, FIXED_SEEDS, SEEDS} from '../../support/seeds.ts'
 
 describe('a property', () => {
   const tried = (numRuns: number) => {

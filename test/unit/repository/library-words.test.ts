@@ -4,11 +4,11 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import fc from 'fast-check'
 import {afterAll, describe, expect, it} from 'vitest'
-import {importSpec} from '../../src/cli/commands/models-import.ts'
-import {parseConfig} from '../../src/config/config.ts'
-import {said} from '../../src/config/config-error.ts'
-import {definitionIn} from '../../src/config/definitions/definition-reader.ts'
-import {checkProperty} from '../support/seeds.ts'
+import {importSpec} from '../../../src/cli/commands/models-import.ts'
+import {parseConfig} from '../../../src/config/config.ts'
+import {said} from '../../../src/config/config-error.ts'
+import {definitionIn} from '../../../src/config/definitions/definition-reader.ts'
+import {checkProperty} from '../../support/seeds.ts'
 
 const FOREIGN = /Invalid|Unrecognized|received|undefined|\|"|Too (small|big)|>=|<=/
 

@@ -1,8 +1,8 @@
 import {createSocket} from 'node:dgram'
 import {once} from 'node:events'
 import {expect, it} from 'vitest'
-import {sleep} from '../../src/common/clock.ts'
-import {SteadyClock} from '../support/steady-clock.ts'
+import {sleep} from '../../../src/common/clock.ts'
+import {SteadyClock} from '../../support/steady-clock.ts'
 
 /** Nothing happens in this process meanwhile. */
 function standStill(ms: number): void {

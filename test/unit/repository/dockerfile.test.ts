@@ -1,8 +1,8 @@
 import {existsSync} from 'node:fs'
 import {describe, expect, it} from 'vitest'
-import {HEALTH_FILE_VARIABLE} from '../../src/app/health-file.ts'
-import {CONFIG, readOverrides} from '../../src/config/read/environment.ts'
-import {execForm, type Instruction, readContext, readStages} from '../setup/dockerfile.ts'
+import {HEALTH_FILE_VARIABLE} from '../../../src/app/health-file.ts'
+import {CONFIG, readOverrides} from '../../../src/config/read/environment.ts'
+import {execForm, type Instruction, readContext, readStages} from '../../setup/dockerfile.ts'
 
 const stages = readStages('Dockerfile')
 const context = readContext('.dockerignore')
