@@ -2,7 +2,16 @@ import {basename} from 'node:path'
 import {BaseSequencer, type TestSpecification} from 'vitest/node'
 
 /** Each takes longer than all others: begun last, they would run alone at the end. */
-const LONG = ['operations', 'cli', 'screens', 'process', 'faults', 'secrets', 'state', 'energy-sequences']
+const LONG = [
+  'operations',
+  'cli',
+  'screens',
+  'process',
+  'faults',
+  'secrets',
+  'state-store',
+  'energy-sequences',
+]
 
 /** Long files first, then those that wait for processes and sockets, then those that only compute. */
 export default class LongOnesFirst extends BaseSequencer {

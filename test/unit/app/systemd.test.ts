@@ -205,8 +205,8 @@ sys.exit(os.waitstatus_to_exitcode(status))
 
 /** A daemon's life in short, as its main program tells it to systemd. */
 const DAEMON = `
-import {systemClock} from './src/clock.ts'
-import {SystemdNotifier} from './src/systemd.ts'
+import {systemClock} from './src/common/clock.ts'
+import {SystemdNotifier} from './src/app/systemd.ts'
 const onError = (error) => console.error(error)
 const notifier = SystemdNotifier.fromEnvironment(process.env, {clock: systemClock, onError})
 if (Object.keys(process.env).some((name) => /^(LISTEN_|WATCHDOG_|NOTIFY_)/.test(name))) process.exitCode = 1

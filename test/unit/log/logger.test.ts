@@ -228,8 +228,8 @@ describe('who listens for warnings', () => {
 /** Compiled, since a loader of TypeScript changes how standard output behaves. Within the project, where packages are found. */
 const compiled = resolve('node_modules/.cache/log-test')
 const writer = (lines: number) => [
-  resolve('test/unit/log-writer.mjs'),
-  join(compiled, 'log.js'),
+  resolve('test/unit/log/log-writer.mjs'),
+  join(compiled, 'log', 'logger.js'),
   String(lines),
 ]
 

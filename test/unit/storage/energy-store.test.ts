@@ -131,7 +131,7 @@ describe('the energy ledger', () => {
   })
 
   it('never knows less than was shown, after kill -9 at any moment', async () => {
-    const script = fileURLToPath(new URL('energy-ledger-writer.ts', import.meta.url))
+    const script = fileURLToPath(new URL('energy-store-writer.ts', import.meta.url))
     const random = seeded(48)
     let shown = -1
     for (let kill = 0; kill < 15; kill++) {

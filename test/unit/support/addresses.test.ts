@@ -7,7 +7,7 @@ import {BROADCAST, freeAddress, loopback} from '../../support/addresses.ts'
 import {startPlug} from '../../support/bridge.ts'
 import {until} from '../../support/wait.ts'
 
-const OURS = 'unit/addresses.test.ts'
+const OURS = 'unit/support/addresses.test.ts'
 const ours = Number(loopback(1, 1).split('.')[1])
 /** Far from those that test files get first, and another one in a second run of this file. */
 const PREFERRED = ours / 2 + 60
@@ -57,13 +57,13 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'support/loopback.ts': ['127.${'],
   // A real broadcast must be sent somewhere: both accept that others answer it, too.
   'unit/miio/discovery.test.ts': ['127.255.255.255'],
-  'unit/simulator/neighbourhood.test.ts': ['LOOPBACK_BROADCAST'],
+  'unit/simulator/simulated-network.test.ts': ['LOOPBACK_BROADCAST'],
   // Only looked at.
   'e2e/screens.test.ts': ['LOOPBACK_BROADCAST'],
-  'unit/cli/narrow.test.ts': ['127.0.54.1'],
-  'unit/config/hosts.test.ts': ['127.255.255.255'],
-  'unit/config/starts.test.ts': ['127.255.255.255'],
-  'unit/cli/diagnosis.test.ts': ['127.0.0.9'],
+  'unit/cli/narrow-terminal.test.ts': ['127.0.54.1'],
+  'unit/config/validate/hosts.test.ts': ['127.255.255.255'],
+  'unit/config/validate/whatever-is-valid-starts.test.ts': ['127.255.255.255'],
+  'unit/cli/failed-call.test.ts': ['127.0.0.9'],
   'unit/device/diagnosis.test.ts': ['127.0.0.9'],
   // The default of the program, in a message.
   'e2e/cli.test.ts': ['127.0.54.1'],
@@ -73,7 +73,7 @@ it('no test writes out an address of its own', () => {
   const files = readdirSync('test', {recursive: true, encoding: 'utf8'}).filter((file) =>
     /\.[mc]?ts$/.test(file),
   )
-  expect(files).toContain('unit/addresses.test.ts')
+  expect(files).toContain('unit/support/addresses.test.ts')
   const found = files.flatMap((file) => {
     const addresses = readFileSync(join('test', file), 'utf8').match(WRITTEN_OUT) ?? []
     return addresses

@@ -70,9 +70,9 @@ function unseeded(text: string): string[] {
 const ALLOWED: Readonly<Record<string, string>> = {
   'setup/seed.ts': 'draws the seed of the run',
   'support/seeds.ts': 'passes seeds to fast-check',
-  'unit/seeds.test.ts': 'tests that',
-  'unit/layers.test.ts': 'names what src must not use',
-  'unit/state-lock-holder.ts': 'two processes must not draw the same names',
+  'unit/support/seeds.test.ts': 'tests that',
+  'unit/repository/layers.test.ts': 'names what src must not use',
+  'unit/storage/state-lock-holder.ts': 'two processes must not draw the same names',
 }
 
 it('no test has chance of another kind', () => {

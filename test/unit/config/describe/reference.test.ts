@@ -15,7 +15,7 @@ function pretty(value: unknown): string {
 
 describe('what is made from the schema', () => {
   it('is up to date in config.schema.json', async () => {
-    await expect(`${pretty(jsonSchema())}\n`, REFRESH).toMatchFileSnapshot('../../config.schema.json')
+    await expect(`${pretty(jsonSchema())}\n`, REFRESH).toMatchFileSnapshot('../../../../config.schema.json')
   })
 
   it('is up to date in docs/configuration.md', async () => {
@@ -25,7 +25,7 @@ describe('what is made from the schema', () => {
       GENERATED,
       (_, start: string, end: string) => `${start}\n${reference()}\n\n${end}`,
     )
-    await expect(fresh, REFRESH).toMatchFileSnapshot('../../docs/configuration.md')
+    await expect(fresh, REFRESH).toMatchFileSnapshot('../../../../docs/configuration.md')
   })
 
   it('says of every setting what it expects and what it is for', () => {
