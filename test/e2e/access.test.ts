@@ -3,7 +3,7 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, describe, expect, it} from 'vitest'
 import {loopback} from '../support/addresses.ts'
-import {type Bridge, startBridge, startPlug} from '../support/bridge.ts'
+import {startBridge, startPlug, type TestBridge} from '../support/bridge.ts'
 import {Conversation} from '../support/conversation.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
@@ -11,7 +11,7 @@ import {until} from '../support/wait.ts'
 
 const ONLINE = '{"state":"online"}'
 
-const warnings = (bridge: Bridge) =>
+const warnings = (bridge: TestBridge) =>
   bridge.log.filter(({level}) => level === 'warn').map(({message}) => String(message))
 
 describe('a broker whose access list denies publishing for Home Assistant', async () => {
@@ -51,7 +51,7 @@ describe('a broker whose access list denies publishing for Home Assistant', asyn
 describe('two bridges with the same client id', async () => {
   const broker = await startMosquitto()
   const user = await Watcher.open(broker)
-  const bridges: Bridge[] = []
+  const bridges: TestBridge[] = []
   for (const base_topic of ['cellar', 'attic'])
     bridges.push(
       await startBridge({

@@ -10,9 +10,9 @@ import {afterAll, describe, expect, it} from 'vitest'
 import {parseConfig} from '../../src/config/config.ts'
 import type {SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
 import {loopback} from '../support/addresses.ts'
-import {type Bridge, configText, startBridge, startPlug} from '../support/bridge.ts'
+import {configText, startBridge, startPlug, type TestBridge} from '../support/bridge.ts'
 import {Conversation, commandsIn, withoutSignal} from '../support/conversation.ts'
-import {Broker, freePort, startMosquitto} from '../support/mosquitto.ts'
+import {freePort, Mosquitto, startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {speakingOnly311} from '../support/older-broker.ts'
 import {Recorder} from '../support/recorder.ts'
@@ -28,7 +28,7 @@ afterAll(async () => {
   for (const end of ends.reverse()) await end()
 })
 
-async function watch(broker: Broker): Promise<Watcher> {
+async function watch(broker: Mosquitto): Promise<Watcher> {
   const watcher = await Watcher.open(broker)
   watchers.push(watcher)
   return watcher
@@ -39,10 +39,10 @@ function saysOnline(user: Watcher, base = 'miio2mqtt') {
   return user.waitFor(`${base}/bridge/state`, ({payload, retain}) => payload === ONLINE && !retain)
 }
 
-const warnings = (bridge: Bridge) =>
+const warnings = (bridge: TestBridge) =>
   bridge.log.filter(({level}) => level === 'warn').map(({message}) => String(message))
 
-const connects = (bridge: Bridge) =>
+const connects = (bridge: TestBridge) =>
   bridge.log.filter(({message}) => String(message).startsWith('connected to')).length
 
 function keysOf(retained: Map<string, string>): string[] {
@@ -58,7 +58,7 @@ function lasting(retained: Map<string, string>): [string, string][] {
 }
 
 describe('a bridge whose broker is not there at the start', async () => {
-  const broker = new Broker(await freePort(), [])
+  const broker = new Mosquitto(await freePort(), [])
   const desk = await startPlug({address: loopback(1, 1)})
   const bridge = await startBridge({broker, plugs: {desk}})
 

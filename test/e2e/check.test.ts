@@ -3,7 +3,7 @@ import {tmpdir} from 'node:os'
 import {join, relative} from 'node:path'
 import {afterAll, describe, expect, it} from 'vitest'
 import {miio2mqtt} from '../support/program.ts'
-import {Screen} from '../support/screen.ts'
+import {TerminalScreen} from '../support/screen.ts'
 import {TOKEN} from '../support/token.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-check-'))
@@ -69,7 +69,7 @@ describe.each([80, 110])('check on a terminal of %i columns', (columns) => {
       ],
     ],
   ])('says of %s what there is to say', async (_, args, code, lines) => {
-    const screen = new Screen(args, {columns, cwd: folder})
+    const screen = new TerminalScreen(args, {columns, cwd: folder})
     expect(await screen.ended()).toBe(code)
     expect(unbroken(screen.lines)).toBe(unbroken(lines))
     expect(screen.lines.length).toBeGreaterThanOrEqual(lines.length)

@@ -4,7 +4,7 @@ import {describe, expect, it, vi} from 'vitest'
 import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug} from '../support/bridge.ts'
 import {Conversation, commandsIn, withoutSignal} from '../support/conversation.ts'
-import {type Broker, startMosquitto} from '../support/mosquitto.ts'
+import {type Mosquitto, startMosquitto} from '../support/mosquitto.ts'
 import {mosquittoPub, Watcher} from '../support/mqtt-user.ts'
 import {randomBytes} from '../support/seeds.ts'
 import {until} from '../support/wait.ts'
@@ -39,7 +39,7 @@ interface Answer {
 }
 
 /** `mosquitto_rr`: a command with an MQTT 5 response topic, and what is answered there. */
-async function requestResponse(broker: Broker, topic: string, ...args: string[]): Promise<Answer> {
+async function requestResponse(broker: Mosquitto, topic: string, ...args: string[]): Promise<Answer> {
   const place = ['-h', broker.host, '-p', String(broker.port), '-t', topic, '-W', '60', '-F', '%j']
   const {stdout} = await run('mosquitto_rr', [...place, ...args])
   return JSON.parse(stdout)

@@ -5,17 +5,17 @@ import {connectAsync} from 'mqtt'
 import {describe, expect, inject, it, onTestFinished} from 'vitest'
 import {loopback} from '../support/addresses.ts'
 import {freePort} from '../support/mosquitto.ts'
-import {Screen} from '../support/screen.ts'
+import {TerminalScreen} from '../support/screen.ts'
 import {until} from '../support/wait.ts'
 
 const shell = promisify(execFile)
 const CTRL_C = '\x03'
 
-async function demoOn(columns: number, subnet: number): Promise<{screen: Screen; port: number}> {
+async function demoOn(columns: number, subnet: number): Promise<{screen: TerminalScreen; port: number}> {
   const port = await freePort()
   const args = ['demo', '--port', String(port), '--address', loopback(subnet, 1)]
   // From the folder of the clone, as the README says: its commands are then as short as they are for a newcomer.
-  const screen = new Screen(args, {columns, cwd: process.cwd()})
+  const screen = new TerminalScreen(args, {columns, cwd: process.cwd()})
   onTestFinished(async () => {
     screen.type(CTRL_C)
     await screen.ended()
@@ -25,10 +25,10 @@ async function demoOn(columns: number, subnet: number): Promise<{screen: Screen;
 }
 
 /** The lines that are there to be typed. */
-const commandsOn = ({lines}: Screen) => lines.flatMap((line) => /^ {2}(\S.*)/.exec(line)?.[1] ?? [])
+const commandsOn = ({lines}: TerminalScreen) => lines.flatMap((line) => /^ {2}(\S.*)/.exec(line)?.[1] ?? [])
 
 /** The lines about changes. */
-const changesOn = ({lines}: Screen) => lines.filter((line) => /^\d\d:\d\d:\d\d {2}/.test(line))
+const changesOn = ({lines}: TerminalScreen) => lines.filter((line) => /^\d\d:\d\d:\d\d {2}/.test(line))
 
 /** As typed in another terminal. */
 const type = (command: string) => shell('sh', ['-c', command])
@@ -105,7 +105,7 @@ it('the demo in the background of a terminal takes no keys, and is not stopped f
   const demo = [process.execPath, 'dist/main.js', 'demo', '--port', port, '--address', loopback(92, 1)]
   // `set -m`: as in a shell that a person types into, each job has a process group of its own.
   const command = `bash -c 'set -m; ${demo.join(' ')} & echo process $!; wait'`
-  const screen = new Screen([], {command, cwd: process.cwd()})
+  const screen = new TerminalScreen([], {command, cwd: process.cwd()})
   onTestFinished(() => screen.close())
   const [, pid] = await screen.shows(/process (\d+)/)
   try {

@@ -5,12 +5,12 @@ import {describe, expect, it, onTestFinished} from 'vitest'
 import {parseConfig} from '../../src/config/config.ts'
 import {BROADCAST, loopback} from '../support/addresses.ts'
 import {
-  type Bridge,
-  type BridgeChoice,
   configText,
   inReachOfBroadcasts,
   startBridge,
   startPlug,
+  type TestBridge,
+  type TestBridgeOptions,
   TOKEN,
 } from '../support/bridge.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
@@ -24,9 +24,9 @@ const DID = 7_001
 let bases = 0
 
 /** A bridge with a base topic of its own. */
-async function start(choice: Omit<BridgeChoice, 'broker'>) {
+async function start(choice: Omit<TestBridgeOptions, 'broker'>) {
   const base = `twins${++bases}`
-  const full: BridgeChoice = {
+  const full: TestBridgeOptions = {
     ...choice,
     broker,
     config: {mqtt: {url: broker.url, base_topic: base}, ...choice.config},
@@ -55,9 +55,9 @@ async function newFolder(): Promise<string> {
   return folder
 }
 
-const warnings = ({log}: Bridge) =>
+const warnings = ({log}: TestBridge) =>
   log.filter(({level}) => level === 'warn').map(({message}) => String(message))
-const reload = ({bridge, full}: Awaited<ReturnType<typeof start>>, plugs: BridgeChoice['plugs']) =>
+const reload = ({bridge, full}: Awaited<ReturnType<typeof start>>, plugs: TestBridgeOptions['plugs']) =>
   bridge.daemon.reload({
     ...parseConfig(configText({...full, plugs, devices: {}}), {file: 'config.yaml', env: {}}),
     state_dir: bridge.config.state_dir,

@@ -9,10 +9,10 @@ import {parsePacket} from '../../src/miio/packet.ts'
 import {Catalogue} from '../../src/models/catalogue.ts'
 import {SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
 import {BROADCAST, loopback} from '../support/addresses.ts'
-import {type Bridge, inReachOfBroadcasts, startBridge, startPlug, TOKEN} from '../support/bridge.ts'
+import {inReachOfBroadcasts, startBridge, startPlug, type TestBridge, TOKEN} from '../support/bridge.ts'
 import {discoveryProblems} from '../support/discovery-validator.ts'
 import {meter} from '../support/meter.ts'
-import {type Broker, startMosquitto} from '../support/mosquitto.ts'
+import {type Mosquitto, startMosquitto} from '../support/mosquitto.ts'
 import {mosquittoPub, Watcher} from '../support/mqtt-user.ts'
 import {Recorder} from '../support/recorder.ts'
 import {random} from '../support/seeds.ts'
@@ -45,7 +45,7 @@ async function newFolder(): Promise<string> {
 }
 
 /** A broker, and two who watch it from the start. */
-async function stage(): Promise<{broker: Broker; user: Watcher; recorder: Recorder}> {
+async function stage(): Promise<{broker: Mosquitto; user: Watcher; recorder: Recorder}> {
   const broker = await startMosquitto()
   return {broker, user: await Watcher.open(broker), recorder: await Recorder.open(broker)}
 }
@@ -66,7 +66,7 @@ describe('plugs of every model', () => {
   const catalogue = new Catalogue([meter])
   const {ids} = catalogue
   const plugs = new Map<string, SimulatedPlug>()
-  let broker: Broker
+  let broker: Mosquitto
   let user: Watcher
   let recorder: Recorder
 
@@ -293,9 +293,9 @@ describe('a plug in Home Assistant', () => {
 })
 
 describe('the bridge in Home Assistant', () => {
-  let broker: Broker
+  let broker: Mosquitto
   let user: Watcher
-  let bridge: Bridge
+  let bridge: TestBridge
   let plug: SimulatedPlug
   let components: Discovery['components']
 
@@ -368,7 +368,7 @@ describe('the bridge in Home Assistant', () => {
 })
 
 describe('births of Home Assistant', () => {
-  let broker: Broker
+  let broker: Mosquitto
   let user: Watcher
   let recorder: Recorder
   const plugs: Record<string, SimulatedPlug> = {}

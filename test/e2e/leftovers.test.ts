@@ -4,7 +4,7 @@ import {join} from 'node:path'
 import {afterAll, describe, expect, it} from 'vitest'
 import {Catalogue} from '../../src/models/catalogue.ts'
 import {loopback} from '../support/addresses.ts'
-import {type Bridge, type BridgeChoice, startBridge, startPlug} from '../support/bridge.ts'
+import {startBridge, startPlug, type TestBridge, type TestBridgeOptions} from '../support/bridge.ts'
 import {FastClock} from '../support/fast-clock.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
@@ -51,7 +51,7 @@ async function isGone(...parts: string[]): Promise<void> {
   )
 }
 
-async function start(choice: Omit<BridgeChoice, 'broker'>, base = 'miio2mqtt'): Promise<Bridge> {
+async function start(choice: Omit<TestBridgeOptions, 'broker'>, base = 'miio2mqtt'): Promise<TestBridge> {
   const config = {mqtt: {url: broker.url, base_topic: base}, ...choice.config}
   const bridge = await startBridge({broker, clock, ...choice, config})
   const state = `${base}/bridge/state`

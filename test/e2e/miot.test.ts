@@ -16,9 +16,9 @@ import {Catalogue} from '../../src/models/catalogue.ts'
 import type {Model} from '../../src/models/model.ts'
 import type {SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
 import {loopback} from '../support/addresses.ts'
-import {type Bridge, type BridgeChoice, startBridge, startPlug} from '../support/bridge.ts'
+import {startBridge, startPlug, type TestBridge, type TestBridgeOptions} from '../support/bridge.ts'
 import {Conversation} from '../support/conversation.ts'
-import {type Broker, startMosquitto} from '../support/mosquitto.ts'
+import {type Mosquitto, startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {eight, readings} from '../support/virtual-home.ts'
 import {until} from '../support/wait.ts'
@@ -32,7 +32,7 @@ class Described extends Catalogue {
 }
 
 /** A bridge with a state folder that outlives it. */
-async function lastingBridge(choice: Omit<BridgeChoice, 'folder'>) {
+async function lastingBridge(choice: Omit<TestBridgeOptions, 'folder'>) {
   const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-test-'))
   folders.push(folder)
   const start = () => startBridge({...choice, folder})
@@ -58,7 +58,7 @@ function questions(plug: SimulatedPlug, from = 0): string[][] {
     .map(({params}) => params.map((item) => String(Object(item).did)))
 }
 
-async function stage(): Promise<{broker: Broker; user: Watcher}> {
+async function stage(): Promise<{broker: Mosquitto; user: Watcher}> {
   const broker = await startMosquitto()
   return {broker, user: await Watcher.open(broker)}
 }
@@ -74,7 +74,7 @@ describe('a MIoT plug with a property that kills its batch', async () => {
     habits: {killers: {power: -30001}},
   })
   const {folder, start} = await lastingBridge({broker, catalogue, plugs: {desk: plug}})
-  let bridge: Bridge = await start()
+  let bridge: TestBridge = await start()
 
   it('is online with its relay, and everything but that property', async () => {
     await user.waitFor('miio2mqtt/desk', ({payload}) => JSON.parse(payload).temperature === 41)

@@ -2,9 +2,9 @@
 import {beforeAll, describe, expect, it} from 'vitest'
 import type {SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
 import {loopback} from '../support/addresses.ts'
-import {type Bridge, startBridge, startPlug} from '../support/bridge.ts'
+import {startBridge, startPlug, type TestBridge} from '../support/bridge.ts'
 import {FLOW_FILE, type FlowNode, flow, nodeCalled} from '../support/flow.ts'
-import {type Broker, startMosquitto} from '../support/mosquitto.ts'
+import {type Mosquitto, startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {NodeRed} from '../support/node-red.ts'
 import {until} from '../support/wait.ts'
@@ -15,10 +15,10 @@ const ALARM = 'home/desk/alarm'
 const CHART = 'home/desk/power/chart'
 
 describe(`${FLOW_FILE}, imported into a real Node-RED`, () => {
-  let broker: Broker
+  let broker: Mosquitto
   let user: Watcher
   let desk: SimulatedPlug
-  let bridge: Bridge
+  let bridge: TestBridge
   let nodeRed: NodeRed
   let imported: FlowNode[]
 

@@ -5,7 +5,7 @@ import {afterAll, beforeAll, describe, expect, it} from 'vitest'
 import {parseConfig} from '../../src/config/config.ts'
 import {loopback} from '../support/addresses.ts'
 import {startPlug, TOKEN} from '../support/bridge.ts'
-import {type Broker, startMosquitto} from '../support/mosquitto.ts'
+import {type Mosquitto, startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {Operations, VERBS} from '../support/operations.ts'
 import {Petitioner} from '../support/petitioner.ts'
@@ -29,7 +29,7 @@ const BRIDGE_TOPICS = ['state', 'info', 'devices', 'groups', 'health'].map(
 
 /** A comment with brackets stands on something that may be removed, and then goes with it. */
 const written = (
-  {url}: Broker,
+  {url}: Mosquitto,
   output: string,
   folder: string,
   [desk, kettle, fridge]: readonly string[],

@@ -9,7 +9,7 @@ import {configText, startBridge, startPlug} from '../support/bridge.ts'
 import {Conversation} from '../support/conversation.ts'
 import {discoveryProblems} from '../support/discovery-validator.ts'
 import {FastClock} from '../support/fast-clock.ts'
-import {type Broker, startMosquitto} from '../support/mosquitto.ts'
+import {type Mosquitto, startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {Recorder} from '../support/recorder.ts'
 import {until} from '../support/wait.ts'
@@ -23,7 +23,7 @@ const isOnline = (user: Watcher) =>
   user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === '{"state":"online"}')
 
 /** All that passes, as it was sent: with its flags and what MQTT 5 says of it. */
-async function packetsOf(broker: Broker): Promise<IPublishPacket[]> {
+async function packetsOf(broker: Mosquitto): Promise<IPublishPacket[]> {
   const client = await connectAsync(broker.url, {protocolVersion: 5})
   ends.push(() => client.endAsync(true))
   const packets: IPublishPacket[] = []

@@ -11,7 +11,7 @@ import {afterAll, describe, expect, it, onTestFinished} from 'vitest'
 import type {SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
 import {BROADCAST, loopback} from '../support/addresses.ts'
 import {configText, inReachOfBroadcasts, startPlug, TOKEN} from '../support/bridge.ts'
-import {type Broker, freePort, startMosquitto} from '../support/mosquitto.ts'
+import {freePort, type Mosquitto, startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {type Ending, miio2mqtt, Program} from '../support/program.ts'
 import {until} from '../support/wait.ts'
@@ -48,7 +48,7 @@ async function configFile(text: string): Promise<string> {
 }
 
 interface Choice {
-  broker?: Pick<Broker, 'url'>
+  broker?: Pick<Mosquitto, 'url'>
   config?: Record<string, unknown>
   devices?: Record<string, Record<string, unknown>>
   env?: Record<string, string>

@@ -5,7 +5,7 @@ import {join} from 'node:path'
 import {afterAll, describe, expect, it} from 'vitest'
 import {BROADCAST, loopback} from '../support/addresses.ts'
 import {inReachOfBroadcasts, startPlug, TOKEN} from '../support/bridge.ts'
-import {Screen, type ScreenOptions} from '../support/screen.ts'
+import {type ScreenOptions, TerminalScreen} from '../support/screen.ts'
 import {until} from '../support/wait.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-progress-'))
@@ -27,7 +27,7 @@ await writeFile(
 )
 
 async function screenOf(args: readonly string[], options: ScreenOptions = {}) {
-  const screen = new Screen(args, {cwd: folder, ...options})
+  const screen = new TerminalScreen(args, {cwd: folder, ...options})
   const code = await screen.ended()
   return {code, lines: screen.lines}
 }
@@ -104,7 +104,7 @@ describe('the progress of a command on a terminal', () => {
     'is gone when Ctrl-C ends %j, and the shell goes on at the beginning of a line',
     async (args, waiting) => {
       const command = [process.execPath, join(process.cwd(), 'dist/main.js'), ...args].join(' ')
-      const screen = new Screen([], {
+      const screen = new TerminalScreen([], {
         cwd: folder,
         command: `sh -c 'trap : INT; ${command}; echo "ended with $?"'`,
       })

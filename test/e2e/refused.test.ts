@@ -4,7 +4,7 @@ import {join} from 'node:path'
 import {afterAll, describe, expect, it} from 'vitest'
 import type {SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
 import {loopback} from '../support/addresses.ts'
-import {type Bridge, startBridge, startPlug} from '../support/bridge.ts'
+import {startBridge, startPlug, type TestBridge} from '../support/bridge.ts'
 import {Conversation} from '../support/conversation.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
@@ -14,10 +14,10 @@ const ONLINE = '{"state":"online"}'
 /** For what a busy machine needs. */
 const LONG = 60_000
 
-const warnings = (bridge: Bridge) =>
+const warnings = (bridge: TestBridge) =>
   bridge.log.filter(({level}) => level === 'warn').map(({message}) => String(message))
 
-const connects = (bridge: Bridge) =>
+const connects = (bridge: TestBridge) =>
   bridge.log.filter(({message}) => String(message).startsWith('connected to')).length
 
 async function saysOnline(user: Watcher): Promise<void> {

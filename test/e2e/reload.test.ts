@@ -5,10 +5,10 @@ import {afterAll, describe, expect, it} from 'vitest'
 import {type Config, parseConfig} from '../../src/config/config.ts'
 import type {SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
 import {loopback} from '../support/addresses.ts'
-import {type BridgeChoice, configText, startBridge, startPlug} from '../support/bridge.ts'
+import {configText, startBridge, startPlug, type TestBridgeOptions} from '../support/bridge.ts'
 import {Conversation} from '../support/conversation.ts'
 import {FastClock} from '../support/fast-clock.ts'
-import {type Broker, startMosquitto} from '../support/mosquitto.ts'
+import {type Mosquitto, startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {Recorder} from '../support/recorder.ts'
 import {until} from '../support/wait.ts'
@@ -21,7 +21,7 @@ afterAll(() => rm(folder, {recursive: true, force: true}))
 const clock = new FastClock(5)
 
 /** The configuration of `choice` as an edited file would say it, in the folder of the bridge that runs. */
-function edited(choice: BridgeChoice, {state_dir}: Config): Config {
+function edited(choice: TestBridgeOptions, {state_dir}: Config): Config {
   return {...parseConfig(configText(choice), {file: 'config.yaml', env: {}}), state_dir}
 }
 
@@ -30,7 +30,7 @@ interface Announcement {
   components: Record<string, {unique_id: string}>
 }
 
-async function stage(): Promise<{broker: Broker; user: Watcher; recorder: Recorder; home: Conversation}> {
+async function stage(): Promise<{broker: Mosquitto; user: Watcher; recorder: Recorder; home: Conversation}> {
   const broker = await startMosquitto()
   const user = await Watcher.open(broker)
   return {broker, user, recorder: await Recorder.open(broker), home: new Conversation(broker, user)}
@@ -51,7 +51,7 @@ describe('an edited configuration', async () => {
   const lamp = await startPlug({address: loopback(1, 2), clock})
   const fan = await startPlug({address: loopback(1, 3), clock})
   const bridge = await startBridge({broker, plugs: {desk, lamp}, clock})
-  const change = (choice: Omit<BridgeChoice, 'broker'>) =>
+  const change = (choice: Omit<TestBridgeOptions, 'broker'>) =>
     bridge.daemon.reload(edited({broker, ...choice}, bridge.config))
   await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === ONLINE)
   for (const {did} of [desk, lamp]) await user.waitFor(configTopic(did))

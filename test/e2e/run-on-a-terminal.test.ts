@@ -8,7 +8,7 @@ import {configText, startPlug} from '../support/bridge.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {Program} from '../support/program.ts'
-import {Screen, type ScreenOptions} from '../support/screen.ts'
+import {type ScreenOptions, TerminalScreen} from '../support/screen.ts'
 import {until} from '../support/wait.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-run-'))
@@ -39,7 +39,7 @@ async function configured({baseTopic, url = broker.url, log = {}}: Choice): Prom
 /** The bridge with a broker that is not there, which is a warning; ended by Ctrl-C. */
 async function onTerminal(baseTopic: string, options: ScreenOptions) {
   const file = await configured({baseTopic, url: `mqtt://127.0.0.1:${await freePort()}`})
-  const screen = new Screen(['run', '--config', file], {cwd: folder, ...options})
+  const screen = new TerminalScreen(['run', '--config', file], {cwd: folder, ...options})
   await screen.shows(/ WARN /)
   screen.type('\x03')
   await screen.shows(/ INFO {2}stopped/)

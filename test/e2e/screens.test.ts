@@ -13,7 +13,7 @@ import {LOOPBACK_BROADCAST} from '../../src/simulator/simulated-network.ts'
 import {BROADCAST, loopback} from '../support/addresses.ts'
 import {inReachOfBroadcasts, startPlug, TOKEN} from '../support/bridge.ts'
 import {miio2mqtt} from '../support/program.ts'
-import {Screen} from '../support/screen.ts'
+import {TerminalScreen} from '../support/screen.ts'
 import {until} from '../support/wait.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-screens-'))
@@ -90,7 +90,7 @@ await writeFile(
 )
 
 /** A screen without what is another in each run: addresses of this file, and how a table with them is cut. */
-function normalised(screen: Screen): string {
+function normalised(screen: TerminalScreen): string {
   return screen.text
     .replace(/127\.\d+\.1\./g, '127.x.1.')
     .replace(/\bADDRESS {2,}/, 'ADDRESS    ')
@@ -99,7 +99,7 @@ function normalised(screen: Screen): string {
 }
 
 /** The terminal breaks what does not fit, in the middle of a word. */
-function expectUnbroken(screen: Screen): void {
+function expectUnbroken(screen: TerminalScreen): void {
   expect(screen.wrappedLines).toEqual([])
 }
 
@@ -355,7 +355,7 @@ or \`miio2mqtt info --host <address> --token <token>\`, which needs no broadcast
 
 describe.each([80, 110] as const)('on a terminal of %d columns', (columns) => {
   it.each(commands)('%j', async (args, {code = 0, begins = false, at80, at110 = at80}) => {
-    const screen = new Screen(args, {columns, cwd: folder})
+    const screen = new TerminalScreen(args, {columns, cwd: folder})
     expect(await screen.ended()).toBe(code)
     const expected = columns === 80 ? at80 : at110
     const shown = normalised(screen)
@@ -366,7 +366,7 @@ describe.each([80, 110] as const)('on a terminal of %d columns', (columns) => {
   it('["discover"]', async () => {
     const screen = await until(
       async () => {
-        const screen = new Screen(['discover', '--timeout', '1s'], {columns, cwd: folder})
+        const screen = new TerminalScreen(['discover', '--timeout', '1s'], {columns, cwd: folder})
         await screen.ended()
         return screen.lines.length === 4 ? screen : undefined // a busy machine may be too slow for an answer
       },
@@ -381,7 +381,7 @@ describe.each([80, 110] as const)('on a terminal of %d columns', (columns) => {
   })
 
   it('["models"]: one line for each, and where the rest is', async () => {
-    const screen = new Screen(['models'], {columns, cwd: folder})
+    const screen = new TerminalScreen(['models'], {columns, cwd: folder})
     expect(await screen.ended()).toBe(0)
     const {stdout} = await miio2mqtt(['models'], {cwd: folder})
     const whole = stdout.trimEnd().split('\n')
@@ -401,7 +401,7 @@ describe.each([80, 110] as const)('on a terminal of %d columns', (columns) => {
     ['discover', '--help'],
     ['--help'],
   ])('%s %s: every word that a pipe gets, in lines that fit', async (...args) => {
-    const screen = new Screen(args, {columns, cwd: folder})
+    const screen = new TerminalScreen(args, {columns, cwd: folder})
     expect(await screen.ended()).toBe(0)
     const {stdout} = await miio2mqtt(args, {cwd: folder})
     expect(screen.text.split(/\s+/)).toEqual(stdout.trim().split(/\s+/))
@@ -411,14 +411,14 @@ describe.each([80, 110] as const)('on a terminal of %d columns', (columns) => {
   })
 
   it('["schema"]: JSON that can be copied from the screen', async () => {
-    const screen = new Screen(['schema'], {columns, cwd: folder})
+    const screen = new TerminalScreen(['schema'], {columns, cwd: folder})
     expect(await screen.ended()).toBe(0)
     expect(JSON.parse(screen.copied)).toEqual(JSON.parse((await miio2mqtt(['schema'])).stdout))
   })
 
   it('["simulate"], and Ctrl-C', async () => {
     const args = ['simulate', '--count', '2', '--address', loopback(1, 5)]
-    const screen = new Screen(args, {columns, cwd: folder})
+    const screen = new TerminalScreen(args, {columns, cwd: folder})
     await screen.shows(/Ctrl-C ends the simulation\./)
     screen.type('\x03')
     expect(await screen.ended()).toBe(0)

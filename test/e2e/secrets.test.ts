@@ -8,7 +8,7 @@ import type {SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
 import {BROADCAST, loopback} from '../support/addresses.ts'
 import {inReachOfBroadcasts, startPlug} from '../support/bridge.ts'
 import {leaks, spellings} from '../support/leaks.ts'
-import {type Broker, startMosquitto} from '../support/mosquitto.ts'
+import {type Mosquitto, startMosquitto} from '../support/mosquitto.ts'
 import {type Ending, Program} from '../support/program.ts'
 import {until} from '../support/wait.ts'
 
@@ -208,7 +208,7 @@ describe('a whole life of the bridge', async () => {
   }
 
   /** Everything a bridge says and does, up to its unexpected end. */
-  async function live(broker: Broker, plugs: Plugs, format: 'text' | 'json'): Promise<void> {
+  async function live(broker: Mosquitto, plugs: Plugs, format: 'text' | 'json'): Promise<void> {
     const file = await configFile(format, settings(format, broker.url, {log: {level: 'trace', format}}))
     const program = run(format, file)
     const said = (topic: string, part = '') =>
@@ -258,7 +258,7 @@ describe('a whole life of the bridge', async () => {
   }
 
   /** A broker that does not let us in, with the login in the address and beside it. */
-  async function refused({host, port}: Broker): Promise<void> {
+  async function refused({host, port}: Mosquitto): Promise<void> {
     const login = `mqtt://plugs:${encodeURIComponent(WRONG_PASSWORD)}@${host}:${port}`
     const beside = {url: `mqtt://${host}:${port}`, username: 'plugs', password: WRONG_PASSWORD}
     for (const [at, mqtt] of [{url: login}, beside].entries()) {
@@ -338,7 +338,7 @@ function passwordFile(folder: string): string {
 
 /** Every topic and payload as they are, bytes and all. @returns what ends it */
 async function collectAll(
-  {url}: Broker,
+  {url}: Mosquitto,
   take: (topic: string, payload: Buffer) => void,
 ): Promise<() => Promise<void>> {
   const client = await connectAsync(url)

@@ -7,7 +7,7 @@ import {BROADCAST, loopback} from '../support/addresses.ts'
 import {inReachOfBroadcasts, startPlug, TOKEN} from '../support/bridge.ts'
 import {commandsIn} from '../support/conversation.ts'
 import {miio2mqtt as run} from '../support/program.ts'
-import {Screen} from '../support/screen.ts'
+import {TerminalScreen} from '../support/screen.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-several-'))
 afterAll(() => rm(folder, {recursive: true, force: true}))
@@ -127,7 +127,7 @@ describe('status without a plug', () => {
   })
 
   it.each([80, 110])('is not broken by a terminal of %s columns', async (columns) => {
-    const screen = new Screen(['status', '-c', partlyGone], {columns})
+    const screen = new TerminalScreen(['status', '-c', partlyGone], {columns})
     expect(await screen.ended()).toBe(1)
     const {lines: shown} = screen
     expect(shown[0]).toMatch(/^NAME +PRODUCT +STATE +POWER +ADDRESS +SIGNAL +ANSWER$/)

@@ -6,7 +6,7 @@ import {loopback} from '../support/addresses.ts'
 import {configText, startPlug} from '../support/bridge.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Program} from '../support/program.ts'
-import {Screen} from '../support/screen.ts'
+import {TerminalScreen} from '../support/screen.ts'
 import {until} from '../support/wait.ts'
 
 const broker = await startMosquitto()
@@ -62,7 +62,7 @@ describe('the running bridge', () => {
   })
 
   it.each([80, 110])('tells its story in a few lines on a terminal of %s columns', async (columns) => {
-    const screen = new Screen(['run', '--config', 'config.yaml'], {columns})
+    const screen = new TerminalScreen(['run', '--config', 'config.yaml'], {columns})
     onTestFinished(() => screen.close())
     await writeFile(
       join(screen.home, 'config.yaml'),

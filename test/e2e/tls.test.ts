@@ -1,6 +1,6 @@
 import {describe, expect, it} from 'vitest'
 import {loopback} from '../support/addresses.ts'
-import {type Bridge, startBridge, startPlug} from '../support/bridge.ts'
+import {startBridge, startPlug, type TestBridge} from '../support/bridge.ts'
 import {BROKER_NAME, makeCertificates} from '../support/certificates.ts'
 import {Conversation} from '../support/conversation.ts'
 import {freePort, startMosquitto} from '../support/mosquitto.ts'
@@ -89,7 +89,7 @@ describe('a broker behind WebSockets', async () => {
 })
 
 /** Warnings of the bridge, but that it has no plugs. */
-function complaints(bridge: Bridge): string[] | undefined {
+function complaints(bridge: TestBridge): string[] | undefined {
   const warnings = bridge.log.filter(({level}) => level === 'warn').map(({message}) => String(message))
   const about = warnings.filter((text) => !text.startsWith('no plugs are configured'))
   return about.length > 0 ? about : undefined

@@ -4,7 +4,7 @@ import {describe, expect, it} from 'vitest'
 import {loopback} from '../support/addresses.ts'
 import {startPlug, TOKEN} from '../support/bridge.ts'
 import {miio2mqtt} from '../support/program.ts'
-import {Screen} from '../support/screen.ts'
+import {TerminalScreen} from '../support/screen.ts'
 
 const desk = await startPlug({
   address: loopback(1, 1),
@@ -34,7 +34,7 @@ describe.each([
 
 describe('the screen of a call with --debug', () => {
   it('shows packets and result without token and Wi-Fi, each packet as it came otherwise', async () => {
-    const screen = new Screen(at('call', 'miIO.info', '--debug'), {columns: 400})
+    const screen = new TerminalScreen(at('call', 'miIO.info', '--debug'), {columns: 400})
     expect(await screen.ended()).toBe(0)
     expect(screen.text).not.toMatch(SECRETS)
     const result = screen.lines.at(-1) ?? ''

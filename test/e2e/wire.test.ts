@@ -4,7 +4,7 @@ import type {SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
 import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug} from '../support/bridge.ts'
 import {Conversation, commandsIn} from '../support/conversation.ts'
-import {type Broker, startMosquitto} from '../support/mosquitto.ts'
+import {type Mosquitto, startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {until} from '../support/wait.ts'
 
@@ -21,7 +21,7 @@ function forgeAtEveryPacket(plug: SimulatedPlug): void {
 }
 
 describe.skipIf(!inject('tools').mosquitto)('in a network', async () => {
-  const broker: Broker = await startMosquitto()
+  const broker: Mosquitto = await startMosquitto()
   const plugs = {
     forged: await startPlug({address: loopback(1, 1)}),
     slow: await startPlug({address: loopback(1, 2), faults: {delay: {fromMs: 2500, toMs: 3500}}}),

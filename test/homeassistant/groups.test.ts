@@ -2,7 +2,7 @@
 import {describe, expect, it} from 'vitest'
 import type {SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
 import {loopback} from '../support/addresses.ts'
-import {type BridgeChoice, startBridge, startPlug} from '../support/bridge.ts'
+import {startBridge, startPlug, type TestBridgeOptions} from '../support/bridge.ts'
 import {until} from '../support/wait.ts'
 import {itEndsWithoutComplaint, openHome, reload} from './hass.ts'
 
@@ -13,7 +13,7 @@ describe('groups in a real Home Assistant', async () => {
   const desk = await startPlug({model: 'chuangmi.plug.v3', address: loopback(3, 1)})
   const kettle = await startPlug({model: 'chuangmi.plug.m1', address: loopback(3, 2)})
   const strip = await startPlug({model: 'cuco.plug.cp2', address: loopback(3, 3)})
-  const choice = (groups: Record<string, unknown>, folder?: string): BridgeChoice => ({
+  const choice = (groups: Record<string, unknown>, folder?: string): TestBridgeOptions => ({
     broker,
     plugs: {desk, 'kitchen/kettle': kettle, strip},
     config: {poll: {interval: '1s', slow_interval: '1s', offline_after: 1}, groups},

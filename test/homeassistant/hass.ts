@@ -5,9 +5,9 @@ import {tmpdir} from 'node:os'
 import {dirname, join} from 'node:path'
 import {afterAll, expect, inject, it} from 'vitest'
 import {parseConfig} from '../../src/config/config.ts'
-import {type Bridge, type BridgeChoice, configText} from '../support/bridge.ts'
+import {configText, type TestBridge, type TestBridgeOptions} from '../support/bridge.ts'
 import {atLastMoment} from '../support/last-moment.ts'
-import {type Broker, startMosquitto} from '../support/mosquitto.ts'
+import {type Mosquitto, startMosquitto} from '../support/mosquitto.ts'
 import {until} from '../support/wait.ts'
 import type {Python} from './python.ts'
 import type {Verdict} from './setup.ts'
@@ -54,7 +54,7 @@ atLastMoment(() => {
 export async function openHome(
   address: string,
   language = 'en',
-): Promise<{broker: Broker; hass: HomeAssistant}> {
+): Promise<{broker: Mosquitto; hass: HomeAssistant}> {
   const broker = await startMosquitto()
   const hass = await HomeAssistant.start(inject('python'), address, broker, language)
   afterAll(() => hass.remove())
@@ -77,7 +77,7 @@ export function note(verdict: Verdict): Promise<void> {
 }
 
 /** Takes over the configuration of `choice`, as an edited file would say it. */
-export function reload({daemon, config}: Bridge, choice: BridgeChoice): Promise<boolean> {
+export function reload({daemon, config}: TestBridge, choice: TestBridgeOptions): Promise<boolean> {
   const edited = parseConfig(configText(choice), {file: 'config.yaml', env: {}})
   return daemon.reload({...edited, state_dir: config.state_dir})
 }
@@ -103,7 +103,7 @@ export class HomeAssistant {
   static async start(
     python: Python,
     address: string,
-    broker: Broker,
+    broker: Mosquitto,
     language: string,
   ): Promise<HomeAssistant> {
     const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-hass-'))
@@ -253,7 +253,7 @@ export class HomeAssistant {
     this.#token = access_token
   }
 
-  async #connect(broker: Broker): Promise<void> {
+  async #connect(broker: Mosquitto): Promise<void> {
     const {hostname, port} = new URL(broker.url)
     const {flow_id, data_schema} = await this.#post('/api/config/config_entries/flow', {handler: 'mqtt'})
     const asks = (field: string) => data_schema.some(({name}: {name: string}) => name === field)

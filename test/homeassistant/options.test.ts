@@ -1,7 +1,7 @@
 /** What a person may say in config.yaml about how plugs look (docs/home-assistant.md), and what Home Assistant makes of it. */
 import {describe, expect, it} from 'vitest'
 import {loopback} from '../support/addresses.ts'
-import {type BridgeChoice, startBridge, startPlug} from '../support/bridge.ts'
+import {startBridge, startPlug, type TestBridgeOptions} from '../support/bridge.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {until} from '../support/wait.ts'
 import {type HomeAssistant, itEndsWithoutComplaint, openHome, reload} from './hass.ts'
@@ -38,7 +38,7 @@ describe('plugs whose owner wants them otherwise', async () => {
     strip: {retain: false, qos: 0},
     timer: {homeassistant: {entities: {countdown: {enabled: true}, child_lock: {enabled: true}}}},
   }
-  const choice = (more: Partial<BridgeChoice> = {}): BridgeChoice => ({
+  const choice = (more: Partial<TestBridgeOptions> = {}): TestBridgeOptions => ({
     broker,
     plugs: {plain, 'kitchen/kettle': kettle, server, strip, timer},
     config: {

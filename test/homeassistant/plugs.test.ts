@@ -1,7 +1,7 @@
 /** Home Assistant itself, a real broker, the bridge, and simulated plugs: what becomes of plugs over their lives. */
 import {describe, expect, it} from 'vitest'
 import {loopback} from '../support/addresses.ts'
-import {type BridgeChoice, startBridge, startPlug} from '../support/bridge.ts'
+import {startBridge, startPlug, type TestBridgeOptions} from '../support/bridge.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {until} from '../support/wait.ts'
 import {itEndsWithoutComplaint, openHome, reload} from './hass.ts'
@@ -11,7 +11,7 @@ describe('plugs in a real Home Assistant', async () => {
   const user = await Watcher.open(broker)
   const desk = await startPlug({model: 'chuangmi.plug.v3', address: loopback(2, 1)})
   const kettle = await startPlug({model: 'chuangmi.plug.m1', address: loopback(2, 2)})
-  const choice = (more: Partial<BridgeChoice> = {}): BridgeChoice => ({
+  const choice = (more: Partial<TestBridgeOptions> = {}): TestBridgeOptions => ({
     broker,
     plugs: {desk, 'kitchen/kettle': kettle},
     config: {poll: {interval: '1s', slow_interval: '1s', offline_after: 1}},

@@ -12,7 +12,7 @@ import {type PlugOptions, SimulatedPlug} from '../../src/simulator/simulated-plu
 import {EnergyLedger} from '../../src/storage/energy-store.ts'
 import {StateStore} from '../../src/storage/state-store.ts'
 import {BROADCAST, freeAddress} from './addresses.ts'
-import type {Broker} from './mosquitto.ts'
+import type {Mosquitto} from './mosquitto.ts'
 import {random} from './seeds.ts'
 import {steadyClock} from './steady-clock.ts'
 import {TOKEN} from './token.ts'
@@ -60,8 +60,8 @@ export async function startUntilTheEnd(neighbourhood: Neighbourhood): Promise<vo
   running.add(neighbourhood)
 }
 
-export interface BridgeChoice {
-  broker: Broker
+export interface TestBridgeOptions {
+  broker: Mosquitto
   /** By name. */
   plugs: Readonly<Record<string, SimulatedPlug>>
   /** Polls are quick unless this says otherwise. More lines of config.yaml, by top-level key. */
@@ -76,7 +76,7 @@ export interface BridgeChoice {
   clock?: Clock
 }
 
-export interface Bridge {
+export interface TestBridge {
   daemon: Daemon
   config: Config
   folder: string
@@ -90,7 +90,7 @@ export interface Bridge {
 }
 
 /** The whole daemon in this process, on real sockets; stopped when the test file ends. */
-export async function startBridge(choice: BridgeChoice): Promise<Bridge> {
+export async function startBridge(choice: TestBridgeOptions): Promise<TestBridge> {
   const folder = choice.folder ?? (await mkdtemp(join(tmpdir(), 'miio2mqtt-test-')))
   const config = parseConfig(configText(choice), {file: 'config.yaml', env: {}, readFile: noFile})
   const lines: Record<string, unknown>[] = []
@@ -102,7 +102,7 @@ export async function startBridge(choice: BridgeChoice): Promise<Bridge> {
   const {clock = steadyClock} = choice
   const store = await StateStore.open(folder, {clock, random, log})
   const ledger = await EnergyLedger.open(folder, {clock, random, log})
-  const bridge: Bridge = {
+  const bridge: TestBridge = {
     config,
     folder,
     log: lines,
@@ -140,7 +140,7 @@ export function configText({
   plugs,
   config = {},
   devices = {},
-}: Omit<BridgeChoice, 'folder' | 'catalogue'>): string {
+}: Omit<TestBridgeOptions, 'folder' | 'catalogue'>): string {
   const entries = Object.entries(plugs).map(([name, plug]) => [
     name,
     {host: plug.address, token: TOKEN, ...devices[name]},

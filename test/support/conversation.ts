@@ -1,6 +1,6 @@
 import type {IClientPublishOptions} from 'mqtt'
 import type {Received} from '../../src/simulator/receiver.ts'
-import type {Broker} from './mosquitto.ts'
+import type {Mosquitto} from './mosquitto.ts'
 import {mosquittoPub, type Watcher} from './mqtt-user.ts'
 import {until} from './wait.ts'
 
@@ -19,12 +19,12 @@ export type Expected = Partial<Omit<Result, 'elapsed_ms'>>
 
 /** Somebody who commands plugs with mosquitto_pub, reads all answers, and counts both. */
 export class Conversation {
-  readonly broker: Broker
+  readonly broker: Mosquitto
   readonly user: Watcher
   readonly base: string
   readonly #asked = new Map<string, number>()
 
-  constructor(broker: Broker, user: Watcher, base = 'miio2mqtt') {
+  constructor(broker: Mosquitto, user: Watcher, base = 'miio2mqtt') {
     this.broker = broker
     this.user = user
     this.base = base

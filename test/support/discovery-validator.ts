@@ -15,7 +15,7 @@ import {
 } from './discovery-schema.ts'
 
 /** A message as its publisher sent it. */
-export interface Published {
+export interface PublishedDiscovery {
   topic: string
   payload: string
   retain: boolean
@@ -36,7 +36,7 @@ const APART_MS = 2000
 const LONGEST_STATE = 255
 
 /** Every problem of a whole run, from the first message to the last. @param prefix of discovery topics */
-export function discoveryProblems(run: readonly Published[], prefix = 'homeassistant'): string[] {
+export function discoveryProblems(run: readonly PublishedDiscovery[], prefix = 'homeassistant'): string[] {
   const configs = run.filter(({topic}) => topic.startsWith(`${prefix}/`) && topic.endsWith('/config'))
   const latest = [...new Map(configs.map((config) => [config.topic, config])).values()].filter(
     ({payload}) => payload !== '',
@@ -53,7 +53,10 @@ export function discoveryProblems(run: readonly Published[], prefix = 'homeassis
 }
 
 /** What is wrong with one discovery message, taken by itself. */
-export function messageProblems({topic, payload, retain}: Omit<Published, 'at'>, prefix: string): string[] {
+export function messageProblems(
+  {topic, payload, retain}: Omit<PublishedDiscovery, 'at'>,
+  prefix: string,
+): string[] {
   const found: string[] = []
   if (!/^device\/([a-zA-Z0-9_-]+\/)?[a-zA-Z0-9_-]+\/config$/.test(topic.slice(prefix.length + 1)))
     found.push(`${topic}: not a topic for device discovery`)
@@ -203,8 +206,8 @@ function isNone(allowed: readonly unknown[] | undefined, value: unknown): boolea
 }
 
 /** Different messages for one device that come too close. */
-function rushed(configs: readonly Published[]): string[] {
-  const before = new Map<string, Published>()
+function rushed(configs: readonly PublishedDiscovery[]): string[] {
+  const before = new Map<string, PublishedDiscovery>()
   return configs.flatMap((config) => {
     const last = before.get(config.topic)
     before.set(config.topic, config)
@@ -235,7 +238,7 @@ function orphans(devices: readonly Fields[]): string[] {
 }
 
 /** Whether what a component names was really published, and was what Home Assistant expects there. */
-function publishedProblems({where, fields}: Entity, run: readonly Published[]): string[] {
+function publishedProblems({where, fields}: Entity, run: readonly PublishedDiscovery[]): string[] {
   const sources = availabilityOf(fields)
   const isAvailable = sources.every(
     (source) => shown(source, on(run, source.topic).at(-1)) === source.available,
@@ -280,7 +283,7 @@ function availabilityOf({
   }))
 }
 
-function presenceProblems(where: string, source: Source, message: Published): string[] {
+function presenceProblems(where: string, source: Source, message: PublishedDiscovery): string[] {
   const value = shown(source, message)
   if (value === undefined)
     return [`${where}: ${source.template} finds nothing in ${message.topic} ${message.payload}`]
@@ -292,7 +295,7 @@ function presenceProblems(where: string, source: Source, message: Published): st
   ]
 }
 
-function stateProblems(where: string, fields: Fields, message: Published): string[] {
+function stateProblems(where: string, fields: Fields, message: PublishedDiscovery): string[] {
   const template = String(fields['value_template'] ?? '{{ value }}')
   const value = shown({template}, message)
   if (value === undefined)
@@ -328,7 +331,7 @@ function isNumber(text: string): boolean {
 }
 
 /** A counter that falls is a new meter: all it shows is counted once more. */
-function falls(where: string, fields: Fields, states: readonly Published[]): string[] {
+function falls(where: string, fields: Fields, states: readonly PublishedDiscovery[]): string[] {
   if (fields['state_class'] !== 'total_increasing') return []
   const template = String(fields['value_template'] ?? '{{ value }}')
   const values = states.map((message) => Number(shown({template}, message))).filter(Number.isFinite)
@@ -337,12 +340,12 @@ function falls(where: string, fields: Fields, states: readonly Published[]): str
     : []
 }
 
-function on(run: readonly Published[], topic: unknown): Published[] {
+function on(run: readonly PublishedDiscovery[], topic: unknown): PublishedDiscovery[] {
   return run.filter((message) => message.topic === topic && message.payload !== '')
 }
 
 /** A template's text for a message, or `undefined` where Home Assistant would complain about a missing key. */
-function shown({template}: {template: string}, message: Published | undefined): string | undefined {
+function shown({template}: {template: string}, message: PublishedDiscovery | undefined): string | undefined {
   if (!message) return undefined
   const values = [...template.matchAll(/\{\{ value(?:_json\.([\w.]+)(?: \| default\(none\))?)? \}\}/g)].map(
     ([whole, path]) => ({

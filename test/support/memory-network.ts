@@ -65,7 +65,7 @@ export class MemoryNetwork implements Wire {
   }
 }
 
-export interface Request {
+export interface MemoryRequest {
   id: number
   method: string
   params: unknown
@@ -80,9 +80,9 @@ export interface Request {
 export class MemoryPlug {
   readonly did: number
   readonly hellos: number[] = []
-  readonly requests: Request[] = []
+  readonly requests: MemoryRequest[] = []
   /** What goes back for a request; several, one or no datagrams, each after `delay` ms. */
-  answer: (request: Request) => Buffer[] = ({id}) => [this.reply({result: ['ok'], id})]
+  answer: (request: MemoryRequest) => Buffer[] = ({id}) => [this.reply({result: ['ok'], id})]
   greet: () => Buffer[] = () => [helloReply(this.did, this.uptime())]
   /** How it takes a wrong token. */
   naks = true

@@ -8,7 +8,7 @@ import {loopback} from './addresses.ts'
 const LAST_WORD = Buffer.from(HELLO).fill(Buffer.from('01020304', 'hex'), 12, 16)
 
 /** A bare UDP client, so that the simulator is not tested with the client it will test. */
-export class Asker {
+export class MiioRequester {
   readonly #socket = createSocket('udp4')
   readonly #heard: {packet: Buffer; from: RemoteInfo}[] = []
 

@@ -15,14 +15,14 @@ const HOST = '127.0.0.1'
 /** Somebody else may take a port that was free a moment ago. */
 const PORTS_TO_TRY = 5
 
-const running = new Set<Broker>()
+const running = new Set<Mosquitto>()
 
 afterAll(() => Promise.all([...running].map((broker) => broker.stop())))
 atLastMoment(() => {
   for (const broker of running) broker.abandon()
 })
 
-export interface BrokerOptions {
+export interface MosquittoOptions {
   /** A free one when left out. */
   port?: number
   /** Lines for mosquitto.conf, after our own. */
@@ -33,10 +33,10 @@ export interface BrokerOptions {
  * A real broker that keeps nothing on disk, on 127.0.0.1; gone when the test file ends.
  * @throws Error with the broker's log, when it does not start
  */
-export async function startMosquitto({port, config = []}: BrokerOptions = {}): Promise<Broker> {
-  if (port !== undefined) return new Broker(port, config).start()
+export async function startMosquitto({port, config = []}: MosquittoOptions = {}): Promise<Mosquitto> {
+  if (port !== undefined) return new Mosquitto(port, config).start()
   for (let tries = 1; ; tries++) {
-    const broker = new Broker(await freePort(), config)
+    const broker = new Mosquitto(await freePort(), config)
     try {
       return await broker.start()
     } catch (error) {
@@ -45,7 +45,7 @@ export async function startMosquitto({port, config = []}: BrokerOptions = {}): P
   }
 }
 
-export class Broker {
+export class Mosquitto {
   readonly host = HOST
   readonly port: number
   /** All that the broker said, over all of its restarts. */

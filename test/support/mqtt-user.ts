@@ -3,16 +3,16 @@ import {once} from 'node:events'
 import {promisify} from 'node:util'
 import {connectAsync, type IClientPublishOptions, type MqttClient} from 'mqtt'
 import {afterAll} from 'vitest'
-import type {Broker} from './mosquitto.ts'
+import type {Mosquitto} from './mosquitto.ts'
 import {PATIENCE_MS, until} from './wait.ts'
 
-export interface Message {
+export interface ReceivedMessage {
   topic: string
   payload: string
   retain: boolean
 }
 
-type Predicate = (message: Message) => boolean
+type Predicate = (message: ReceivedMessage) => boolean
 
 const run = promisify(execFile)
 
@@ -26,7 +26,7 @@ afterAll(() => Promise.all([...present].map((user) => user.stop())))
  * `mosquitto_pub` as a person types it, without host and port.
  * @throws Error with what it printed, when it ends with another code than 0
  */
-export async function mosquittoPub(broker: Broker, ...args: string[]): Promise<void> {
+export async function mosquittoPub(broker: Mosquitto, ...args: string[]): Promise<void> {
   await run('mosquitto_pub', [...address(broker), ...args], {timeout: PATIENCE_MS})
 }
 
@@ -34,7 +34,7 @@ export async function mosquittoPub(broker: Broker, ...args: string[]): Promise<v
  * `mosquitto_sub` on `topic`; it has subscribed when the promise resolves, and ends with the test file.
  * @throws Error with what it printed, when the broker does not let it subscribe
  */
-export async function mosquittoSub(broker: Broker, topic: string, ...args: string[]): Promise<Subscriber> {
+export async function mosquittoSub(broker: Mosquitto, topic: string, ...args: string[]): Promise<Subscriber> {
   const id = `sub-${++names}`
   const subscriber = new Subscriber([...address(broker), '-i', id, '-t', topic, '-F', '%j', ...args])
   present.add(subscriber)
@@ -48,7 +48,7 @@ export async function mosquittoSub(broker: Broker, topic: string, ...args: strin
 
 export class Subscriber {
   /** In the order of their arrival. */
-  readonly messages: Message[] = []
+  readonly messages: ReceivedMessage[] = []
   /** What it printed on standard error. */
   errors = ''
   readonly #process: ChildProcess
@@ -75,7 +75,7 @@ export class Subscriber {
    * @param within milliseconds
    * @throws Error that lists what did come
    */
-  async next(predicate: Predicate = () => true, within = PATIENCE_MS): Promise<Message> {
+  async next(predicate: Predicate = () => true, within = PATIENCE_MS): Promise<ReceivedMessage> {
     const from = this.#next
     const found = await until(() => this.messages.slice(from).find(predicate), {
       within,
@@ -100,20 +100,20 @@ export class Subscriber {
 
 /** Sees everything that passes the broker, and remembers it in the order of its arrival. */
 export class Watcher {
-  readonly messages: Message[] = []
-  readonly #broker: Broker
+  readonly messages: ReceivedMessage[] = []
+  readonly #broker: Mosquitto
   readonly #filters: readonly string[]
   readonly #client: MqttClient
   #from = 0
 
-  private constructor(broker: Broker, filters: readonly string[], client: MqttClient) {
+  private constructor(broker: Mosquitto, filters: readonly string[], client: MqttClient) {
     this.#broker = broker
     this.#filters = filters
     this.#client = client
   }
 
   /** Has subscribed when the promise resolves; reconnects when the broker comes back; ends with the test file. */
-  static async open(broker: Broker, filters: readonly string[] = ['#']): Promise<Watcher> {
+  static async open(broker: Mosquitto, filters: readonly string[] = ['#']): Promise<Watcher> {
     const client = await connect(broker, 100)
     const watcher = new Watcher(broker, filters, client)
     present.add(watcher)
@@ -128,7 +128,7 @@ export class Watcher {
   }
 
   /** All messages on `topic` since the last `forget()`. */
-  on(topic: string): readonly Message[] {
+  on(topic: string): readonly ReceivedMessage[] {
     return this.messages.slice(this.#from).filter((message) => message.topic === topic)
   }
 
@@ -137,7 +137,7 @@ export class Watcher {
    * @param within milliseconds
    * @throws Error that lists what did come
    */
-  waitFor(topic: string, predicate: Predicate = () => true, within = PATIENCE_MS): Promise<Message> {
+  waitFor(topic: string, predicate: Predicate = () => true, within = PATIENCE_MS): Promise<ReceivedMessage> {
     return until(() => this.on(topic).find(predicate), {
       within,
       what: () => `a message that fits on ${topic}; these came:\n${table(this.messages.slice(this.#from))}`,
@@ -165,7 +165,7 @@ export class Watcher {
 }
 
 async function retainedFor(client: MqttClient, filters: readonly string[]): Promise<Map<string, string>> {
-  const messages: Message[] = []
+  const messages: ReceivedMessage[] = []
   remember(client, messages)
   // At QoS 0 a broker keeps the order, so that this message comes after the last retained one. `#` does not match `$`.
   const end = `$end-of-retained/${++names}`
@@ -176,7 +176,7 @@ async function retainedFor(client: MqttClient, filters: readonly string[]): Prom
   return new Map(retained.map(({topic, payload}) => [topic, payload]))
 }
 
-function connect(broker: Broker, reconnectPeriod: number): Promise<MqttClient> {
+function connect(broker: Mosquitto, reconnectPeriod: number): Promise<MqttClient> {
   return connectAsync({
     protocol: 'mqtt',
     host: broker.host,
@@ -186,24 +186,24 @@ function connect(broker: Broker, reconnectPeriod: number): Promise<MqttClient> {
   })
 }
 
-function remember(client: MqttClient, messages: Message[]): void {
+function remember(client: MqttClient, messages: ReceivedMessage[]): void {
   client.on('error', () => {}) // The broker going away is what many tests are about.
   client.on('message', (topic, payload, {retain}) => {
     messages.push({topic, payload: payload.toString('utf8'), retain})
   })
 }
 
-function address({host, port}: Broker): string[] {
+function address({host, port}: Mosquitto): string[] {
   return ['-h', host, '-p', String(port)]
 }
 
 /** One line of `mosquitto_sub -F %j`: `{"topic":"a","retain":0,"payload":"…",…}`; an empty payload is left out. */
-function parse(line: string): Message {
+function parse(line: string): ReceivedMessage {
   const message: {topic: string; retain: number; payload?: string} = JSON.parse(line)
   return {topic: message.topic, payload: message.payload ?? '', retain: message.retain === 1}
 }
 
-function table(messages: readonly Message[]): string {
+function table(messages: readonly ReceivedMessage[]): string {
   if (messages.length === 0) return '  (nothing)'
   return messages
     .map(({topic, payload, retain}) => `  ${retain ? 'retained ' : ''}${topic} ${payload}`)

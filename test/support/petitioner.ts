@@ -1,6 +1,6 @@
 import {connectAsync, type IPublishPacket, type MqttClient} from 'mqtt'
 import {afterAll} from 'vitest'
-import type {Broker} from './mosquitto.ts'
+import type {Mosquitto} from './mosquitto.ts'
 import {type Operation, UNDER_WAY} from './operations.ts'
 import {PATIENCE_MS} from './wait.ts'
 
@@ -59,7 +59,7 @@ export class Petitioner {
   }
 
   /** @param secrets that no message may hold, but those sent here */
-  static async open(broker: Broker, secrets: readonly string[]): Promise<Petitioner> {
+  static async open(broker: Mosquitto, secrets: readonly string[]): Promise<Petitioner> {
     const client = await connectAsync(broker.url, {protocolVersion: 5, reconnectPeriod: 0})
     const petitioner = new Petitioner(client, secrets)
     present.add(petitioner)

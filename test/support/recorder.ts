@@ -1,7 +1,7 @@
 import {connectAsync, type MqttClient} from 'mqtt'
 import {afterAll} from 'vitest'
-import type {Published} from './discovery-validator.ts'
-import type {Broker} from './mosquitto.ts'
+import type {PublishedDiscovery} from './discovery-validator.ts'
+import type {Mosquitto} from './mosquitto.ts'
 
 const present = new Set<Recorder>()
 
@@ -9,7 +9,7 @@ afterAll(() => Promise.all([...present].map((recorder) => recorder.stop())))
 
 /** Writes down messages as their publishers sent them, which a usual subscriber does not see: with their retain flag. */
 export class Recorder {
-  readonly run: Published[] = []
+  readonly run: PublishedDiscovery[] = []
   readonly #client: MqttClient
 
   private constructor(client: MqttClient) {
@@ -20,7 +20,7 @@ export class Recorder {
   }
 
   /** Has subscribed when the promise resolves; ends with the test file. */
-  static async open(broker: Broker, filter = '#'): Promise<Recorder> {
+  static async open(broker: Mosquitto, filter = '#'): Promise<Recorder> {
     const client = await connectAsync(broker.url, {protocolVersion: 5})
     const recorder = new Recorder(client)
     present.add(recorder)
@@ -29,7 +29,7 @@ export class Recorder {
   }
 
   /** What was sent on `topic`, in order. */
-  on(topic: string): Published[] {
+  on(topic: string): PublishedDiscovery[] {
     return this.run.filter((message) => message.topic === topic)
   }
 

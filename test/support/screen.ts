@@ -9,7 +9,7 @@ import {afterAll} from 'vitest'
 import {atLastMoment} from './last-moment.ts'
 import {PATIENCE_MS, until} from './wait.ts'
 
-const open = new Set<Screen>()
+const open = new Set<TerminalScreen>()
 
 afterAll(async () => {
   for (const screen of open) await screen.close()
@@ -31,7 +31,7 @@ export interface ScreenOptions {
 }
 
 /** `miio2mqtt …` on a pseudo-terminal (`npm run build` comes first). `script` is part of every Debian (package bsdutils). */
-export class Screen {
+export class TerminalScreen {
   readonly home = mkdtempSync(join(tmpdir(), 'miio2mqtt-screen-'))
   readonly #terminal: Terminal
   readonly #process: ChildProcess

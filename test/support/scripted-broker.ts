@@ -19,7 +19,7 @@ export const UNSUBSCRIBE = 10
 export const PINGREQ = 12
 export const DISCONNECT = 14
 
-export interface Line {
+export interface BrokerConnection {
   /** 5, or 4 for MQTT 3.1.1. */
   version: number
   /** Counts the connections, from 1. */
@@ -29,7 +29,7 @@ export interface Line {
 }
 
 /** @returns whether the packet was dealt with; otherwise it is answered as a well-behaved broker would. */
-export type Script = (packet: Packet, line: Line) => boolean | undefined
+export type Script = (packet: Packet, line: BrokerConnection) => boolean | undefined
 
 const running = new Set<ScriptedBroker>()
 afterAll(() => {
@@ -84,7 +84,7 @@ export class ScriptedBroker {
     socket.on('error', () => {}) // the other side may be gone
     socket.on('close', () => this.#sockets.delete(socket))
     let unread = Buffer.alloc(0)
-    const line: Line = {
+    const line: BrokerConnection = {
       version: 5,
       number: this.versions.length + 1,
       socket,
@@ -100,7 +100,7 @@ export class ScriptedBroker {
     })
   }
 
-  #handle(packet: Packet, line: Line): void {
+  #handle(packet: Packet, line: BrokerConnection): void {
     if (packet.type === CONNECT) {
       line.version = packet.body[6] ?? Number.NaN
       this.versions.push(line.version)
@@ -118,7 +118,7 @@ export function idOf({type, body}: Packet): Buffer {
 }
 
 /** A PUBLISH of QoS 0 as it goes to a client. */
-export function publishTo({version}: Line, topic: string, payload: string): Buffer {
+export function publishTo({version}: BrokerConnection, topic: string, payload: string): Buffer {
   const name = Buffer.from(topic)
   const body = Buffer.concat([
     Buffer.of(name.length >> 8, name.length & 255),
@@ -130,7 +130,7 @@ export function publishTo({version}: Line, topic: string, payload: string): Buff
 }
 
 /** A CONNACK of MQTT 5 with these properties, or of 3.1.1. */
-export function connack({version}: Line, code = 0, properties = Buffer.alloc(0)): Buffer {
+export function connack({version}: BrokerConnection, code = 0, properties = Buffer.alloc(0)): Buffer {
   if (version !== 5) return Buffer.of(0x20, 2, 0, code)
   return Buffer.concat([Buffer.of(0x20, 3 + properties.length, 0, code, properties.length), properties])
 }
@@ -147,7 +147,7 @@ export function filtersIn({type, body}: Packet, version: number): string[] {
   return filters
 }
 
-function answer(packet: Packet, line: Line): void {
+function answer(packet: Packet, line: BrokerConnection): void {
   const {type, flags} = packet
   const properties = line.version === 5 ? [0] : []
   if (type === CONNECT) line.send(connack(line))

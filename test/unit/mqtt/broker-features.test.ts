@@ -1,11 +1,11 @@
 import {describe, expect, it} from 'vitest'
 import {publishSize} from '../../../src/mqtt/packet-size.ts'
 import {
+  type BrokerConnection,
   CONNECT,
   connack,
   filtersIn,
   idOf,
-  type Line,
   PUBLISH,
   ScriptedBroker,
   SUBSCRIBE,
@@ -116,7 +116,7 @@ describe('a broker that takes', () => {
 
 describe('a broker that refuses the last will', () => {
   const refusing = (isTaken: (will: {retain: boolean; qos: number}) => number) =>
-    ScriptedBroker.start((packet, line: Line) => {
+    ScriptedBroker.start((packet, line: BrokerConnection) => {
       if (packet.type !== CONNECT) return false
       const code = isTaken(willIn(packet.body))
       line.send(connack(line, code))

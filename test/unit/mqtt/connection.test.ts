@@ -5,7 +5,7 @@ import {afterEach, describe, expect, it} from 'vitest'
 import {systemClock} from '../../../src/common/clock.ts'
 import {Connection, type Incoming} from '../../../src/mqtt/connection.ts'
 import type {Message} from '../../../src/mqtt/outbox.ts'
-import {type Broker, startMosquitto} from '../../support/mosquitto.ts'
+import {type Mosquitto, startMosquitto} from '../../support/mosquitto.ts'
 import {Watcher} from '../../support/mqtt-user.ts'
 import {speakingOnly311} from '../../support/older-broker.ts'
 import {RememberingLog} from '../../support/remembering-log.ts'
@@ -49,7 +49,7 @@ function connection(url: string, {commands = ['b/+/set'], connect, ...choice}: C
   return made
 }
 
-async function mosquitto(config: string[] = []): Promise<Broker> {
+async function mosquitto(config: string[] = []): Promise<Mosquitto> {
   const broker = await startMosquitto({config})
   ends.push(() => broker.stop())
   return broker
@@ -80,7 +80,7 @@ const [CONNECT, SUBSCRIBE, SUBACK] = [0x10, 0x82, 0x90]
 const CONNACK = Buffer.of(0x20, 3, 0, 0, 0)
 const SESSION_TAKEN_OVER = Buffer.of(0xe0, 2, 0x8e, 0)
 
-async function watch(broker: Broker, ...filters: string[]): Promise<Watcher> {
+async function watch(broker: Mosquitto, ...filters: string[]): Promise<Watcher> {
   const watcher = await Watcher.open(broker, filters)
   ends.push(() => watcher.stop())
   return watcher

@@ -1,11 +1,11 @@
 import {describe, expect, it} from 'vitest'
 import {ReasonCodes} from '../../../src/mqtt/reason-codes.ts'
 import {
+  type BrokerConnection,
   CONNECT,
   connack,
   filtersIn,
   idOf,
-  type Line,
   PUBLISH,
   publishTo,
   ScriptedBroker,
@@ -17,7 +17,7 @@ import {seeded} from '../../support/virtual-clock.ts'
 import {until} from '../../support/wait.ts'
 
 const topicOf = (body: Buffer) => body.toString('utf8', 2, 2 + body.readUInt16BE(0))
-const command = (line: Line, text: string) => publishTo(line, 'b/desk/set', text)
+const command = (line: BrokerConnection, text: string) => publishTo(line, 'b/desk/set', text)
 
 /** As mosquitto does; with a reason string, and without. */
 const refusal = (id: Buffer, code: number, why = '') => {

@@ -2,7 +2,7 @@ import {mkdtempSync, rmSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, describe, expect, inject, it} from 'vitest'
-import {type Broker, startMosquitto} from '../../support/mosquitto.ts'
+import {type Mosquitto, startMosquitto} from '../../support/mosquitto.ts'
 import {PUBLISH, publishTo, ScriptedBroker} from '../../support/scripted-broker.ts'
 import {type Choice, connected, testConnection, warnings} from '../../support/test-connection.ts'
 import {VirtualClock} from '../../support/virtual-clock.ts'
@@ -13,7 +13,7 @@ const folder = mkdtempSync(join(tmpdir(), 'miio2mqtt-test-'))
 afterAll(() => rmSync(folder, {recursive: true, force: true}))
 
 /** mosquitto with an access list for everybody. */
-function mosquitto(...rights: string[]): Promise<Broker> {
+function mosquitto(...rights: string[]): Promise<Mosquitto> {
   const list = join(folder, `acl-${rights.length}-${rights.join('').length}`)
   writeFileSync(list, rights.map((right) => `topic ${right}\n`).join(''))
   return startMosquitto({config: [`acl_file ${list}`, 'log_type all']})
@@ -25,7 +25,7 @@ function onOwnClock(url: string, choice: Choice = {}) {
 }
 
 /** So many acknowledged messages has the broker's log. */
-const acknowledged = (broker: Broker) => () => /Sending PUBACK to test/.test(broker.log)
+const acknowledged = (broker: Mosquitto) => () => /Sending PUBACK to test/.test(broker.log)
 
 describe.skipIf(!inject('tools').mosquitto)('a bridge that may not read', () => {
   it.each([5, 4] as const)('what is sent to it is told so, once (MQTT version %i)', async (version) => {

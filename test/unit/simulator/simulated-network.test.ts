@@ -7,7 +7,7 @@ import {builtIn, Catalogue} from '../../../src/models/catalogue.ts'
 import type {Model} from '../../../src/models/model.ts'
 import {LOOPBACK_BROADCAST, type Neighbourhood, simulate} from '../../../src/simulator/simulated-network.ts'
 import {BROADCAST, loopback} from '../../support/addresses.ts'
-import {Asker} from '../../support/miio-requester.ts'
+import {MiioRequester} from '../../support/miio-requester.ts'
 import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
 import {eight} from '../../support/virtual-home.ts'
 
@@ -35,7 +35,7 @@ function make(options: Partial<Parameters<typeof simulate>[0]> = {}): Neighbourh
 it('every plug answers a broadcast hello, each from its own address', async () => {
   const {plugs} = make({broadcast: LOOPBACK_BROADCAST})
   await running?.start()
-  const asker = await new Asker().open()
+  const asker = await new MiioRequester().open()
   asker.send(HELLO, LOOPBACK_BROADCAST)
   const missing = new Map(plugs.map((plug) => [plug.address, plug.did]))
   for await (const {packet, from} of asker.heard()) {

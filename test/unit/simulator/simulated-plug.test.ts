@@ -2,7 +2,7 @@ import {afterEach, beforeEach, describe, expect, it} from 'vitest'
 import {HELLO} from '../../../src/miio/packet.ts'
 import {type PlugOptions, SimulatedPlug} from '../../../src/simulator/simulated-plug.ts'
 import {loopback} from '../../support/addresses.ts'
-import {Asker, opened, sealed} from '../../support/miio-requester.ts'
+import {MiioRequester, opened, sealed} from '../../support/miio-requester.ts'
 import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
 
 const token = Buffer.from('5a3c1f0e9d8b7a695847362514039281', 'hex')
@@ -12,12 +12,12 @@ const ON = {id: 3, method: 'set_power', params: ['on']}
 const OK = '{"id":3,"result":["ok"]}\0'
 
 let clock: VirtualClock
-let asker: Asker
+let asker: MiioRequester
 const running: SimulatedPlug[] = []
 
 beforeEach(async () => {
   clock = new VirtualClock()
-  asker = await new Asker().open()
+  asker = await new MiioRequester().open()
 })
 
 afterEach(async () => {

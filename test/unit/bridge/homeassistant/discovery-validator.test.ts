@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import {discoveryProblems, type Published} from '../../../support/discovery-validator.ts'
+import {discoveryProblems, type PublishedDiscovery} from '../../../support/discovery-validator.ts'
 
 const TOPIC = 'homeassistant/device/plug_1/config'
 const STATE = {
@@ -63,7 +63,7 @@ function goodConfig() {
 type Config = ReturnType<typeof goodConfig>
 
 /** A run without a fault, in order: parent, device, availability, state. */
-function goodRun(): Published[] {
+function goodRun(): PublishedDiscovery[] {
   const parent = {device: {identifiers: ['bridge'], name: 'Bridge'}, origin: {name: 'bridge'}, components: {}}
   return [
     {topic: 'homeassistant/device/bridge/config', payload: JSON.stringify(parent), retain: true, at: 0},
@@ -81,7 +81,7 @@ function spoiled(spoil: (config: Config) => unknown): string[] {
 }
 
 /** The problems of a run of which one message was changed. */
-function changed(topic: string, change: Partial<Published>): string[] {
+function changed(topic: string, change: Partial<PublishedDiscovery>): string[] {
   return discoveryProblems(
     goodRun().map((message) => (message.topic === topic ? {...message, ...change} : message)),
   )
