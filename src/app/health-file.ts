@@ -1,4 +1,4 @@
-import {replaceFile} from '../common/atomic-write.ts'
+import {writeFileAtomically} from '../common/atomic-write.ts'
 import type {Clock} from '../common/clock.ts'
 
 /**
@@ -33,6 +33,6 @@ export class HealthFile {
 
   #write(path: string, ok: boolean): Promise<void> {
     const content = `${JSON.stringify({ok, at: this.#clock.date().toISOString()})}\n`
-    return replaceFile(path, content, process.pid.toString(16))
+    return writeFileAtomically(path, content, process.pid.toString(16))
   }
 }

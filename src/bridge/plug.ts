@@ -1,4 +1,4 @@
-import {either} from '../common/schema-errors.ts'
+import {joinWithOr} from '../common/schema-errors.ts'
 import {didYouMean} from '../common/suggestion.ts'
 import {misspelledProperty} from '../device/codec/unknown-property.ts'
 import {CommandError} from '../device/command-error.ts'
@@ -78,7 +78,7 @@ export function pointless({filtered = [], homeassistant}: Appearance, {name, pro
       .map(([property]) => `homeassistant.entities.${property}`),
   ]
   const meant = named.filter(unknown).flatMap((property) => misspelledProperty(property, has) ?? [])
-  const hint = didYouMean(meant.length > 0 ? either([...new Set(meant)]) : undefined)
+  const hint = didYouMean(meant.length > 0 ? joinWithOr([...new Set(meant)]) : undefined)
   const classes = looks.filter(
     ([property, look]) => look.device_class && (properties[property]?.kind ?? 'switch') !== 'switch',
   )

@@ -1,4 +1,4 @@
-import {CLEAR_LINE, screenOf} from '../common/terminal-text.ts'
+import {CLEAR_LINE, terminalFeatures} from '../common/terminal-text.ts'
 
 /**
  * Resolves at the first SIGINT, SIGTERM or one of `others`. A second one ends the process at once, as if nobody had caught it.
@@ -18,7 +18,7 @@ export function interrupted(...others: readonly NodeJS.Signals[]): Promise<NodeJ
 
 /** The terminal has written `^C` for the key that was pressed: what comes next begins at the beginning of a line. */
 function leaveLine(): void {
-  const screen = screenOf(process.stderr, process.env)
+  const screen = terminalFeatures(process.stderr, process.env)
   if (screen) process.stderr.write(screen.rewritable ? CLEAR_LINE : '\n')
 }
 

@@ -1,5 +1,5 @@
 /** A table that fits the terminal, whatever plugs are called. */
-import {cut, padded, widthOf} from '../common/terminal-text.ts'
+import {displayWidth, padded, truncated} from '../common/terminal-text.ts'
 import {printable, type Terminal} from './terminal.ts'
 
 const GAP = 2
@@ -21,10 +21,10 @@ export function fitted(
     head.map((title) => title.toUpperCase()),
     ...cells.filter((row) => row.length === head.length),
   ]
-  const widest = head.map((_, column) => Math.max(...whole.map((row) => widthOf(row[column] ?? ''))))
-  widest[0] = Math.max(widthOf(head[0] ?? ''), ...cells.map(([first = '']) => widthOf(first)))
+  const widest = head.map((_, column) => Math.max(...whole.map((row) => displayWidth(row[column] ?? ''))))
+  widest[0] = Math.max(displayWidth(head[0] ?? ''), ...cells.map(([first = '']) => displayWidth(first)))
   const widths = narrowed(widest, width - 1) // the last column of a terminal may break the line
-  const draw = (row: readonly string[]) => cut(drawn(row, widths, width - 1), width - 1)
+  const draw = (row: readonly string[]) => truncated(drawn(row, widths, width - 1), width - 1)
   const [title = [], ...others] = [whole[0], ...cells]
   return [terminal.paint('bold', draw(title)), ...others.map((row) => draw(row ?? []))].join('\n')
 }
@@ -42,7 +42,8 @@ function narrowed(widest: readonly number[], width: number): number[] {
 function drawn(row: readonly string[], widths: readonly number[], width: number): string {
   const [first = '', second = ''] = row
   const name = cell(first, widths[0] ?? 0)
-  if (row.length === 2) return `${name}${' '.repeat(GAP)}${cut(second, width - widthOf(name) - GAP)}`
+  if (row.length === 2)
+    return `${name}${' '.repeat(GAP)}${truncated(second, width - displayWidth(name) - GAP)}`
   const others = row.slice(1).flatMap((text, index) => {
     const own = widths[index + 1] ?? 0
     return own === 0 ? [] : [cell(text, own)]
@@ -51,5 +52,5 @@ function drawn(row: readonly string[], widths: readonly number[], width: number)
 }
 
 function cell(text: string, width: number): string {
-  return padded(cut(text, width), width)
+  return padded(truncated(text, width), width)
 }

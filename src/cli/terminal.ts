@@ -3,11 +3,11 @@ import {styleText} from 'node:util'
 import {Redactor} from '../common/redact.ts'
 import {
   CLEAR_LINE,
-  cut,
+  displayWidth,
   padded,
-  type Screen,
-  screenOf,
-  widthOf,
+  type TerminalFeatures,
+  terminalFeatures,
+  truncated,
   wrapped,
   wrappedYaml,
 } from '../common/terminal-text.ts'
@@ -40,8 +40,8 @@ export class Terminal {
   readonly #out: Stream
   readonly #err: Stream
   /** The screens behind the two, if they are terminals. */
-  readonly #screen: Screen | undefined
-  readonly #errorScreen: Screen | undefined
+  readonly #screen: TerminalFeatures | undefined
+  readonly #errorScreen: TerminalFeatures | undefined
   readonly #secrets = new Redactor()
   readonly #clearAndEnd = (signal: NodeJS.Signals) => {
     this.#clearProgress()
@@ -53,8 +53,8 @@ export class Terminal {
   constructor({out = process.stdout, err = process.stderr, env = process.env}: TerminalOptions = {}) {
     this.#out = out
     this.#err = err
-    this.#screen = screenOf(out, env)
-    this.#errorScreen = screenOf(err, env)
+    this.#screen = terminalFeatures(out, env)
+    this.#errorScreen = terminalFeatures(err, env)
   }
 
   get json(): boolean {
@@ -86,7 +86,7 @@ export class Terminal {
   /** A result that is a JSON value for all: one line, or more of them where the screen is too narrow. */
   data(value: unknown): void {
     const line = JSON.stringify(value)
-    const fits = this.#screen === undefined || widthOf(line) <= this.#screen.columns
+    const fits = this.#screen === undefined || displayWidth(line) <= this.#screen.columns
     this.line(fits ? line : JSON.stringify(value, null, 2))
   }
 
@@ -118,7 +118,7 @@ export class Terminal {
     this.#hasProgress = true
     for (const signal of ENDING) process.once(signal, this.#clearAndEnd)
     // Only one line of the screen can be cleared, and the ^C of whoever gives up appears behind the text.
-    this.#put(this.#err, cut(text, this.#errorScreen.columns - 3))
+    this.#put(this.#err, truncated(text, this.#errorScreen.columns - 3))
   }
 
   paint(style: Style, text: string): string {
@@ -130,7 +130,7 @@ export class Terminal {
     const room = (this.#errorScreen ?? this.#screen)?.columns ?? Number.POSITIVE_INFINITY
     const continued = ' \\'
     const whole = `  ${text}`
-    if (widthOf(whole) <= room) return whole
+    if (displayWidth(whole) <= room) return whole
     return wrapped(whole, room - continued.length, 4).replaceAll('\n', `${continued}\n`)
   }
 
@@ -147,7 +147,7 @@ export class Terminal {
   ): string {
     const cells = rows.map((row) => row.map((cell) => printable(String(cell ?? ''))))
     const natural = head.map((title, column) =>
-      Math.max(widthOf(title), ...cells.map((row) => widthOf(row[column] ?? ''))),
+      Math.max(displayWidth(title), ...cells.map((row) => displayWidth(row[column] ?? ''))),
     )
     const widths = this.#shrunk(
       natural,
@@ -155,7 +155,7 @@ export class Terminal {
     )
     const draw = (row: readonly string[]) =>
       row
-        .map((cell, column) => padded(cut(cell, widths[column] ?? 0), widths[column] ?? 0))
+        .map((cell, column) => padded(truncated(cell, widths[column] ?? 0), widths[column] ?? 0))
         .join(BETWEEN_COLUMNS)
         .trimEnd()
     return [this.paint('bold', draw(head.map((title) => title.toUpperCase()))), ...cells.map(draw)].join('\n')
@@ -163,7 +163,7 @@ export class Terminal {
 
   /** `name  value` lines. A value that is too long for the screen goes on below itself. */
   facts(values: Readonly<Record<string, unknown>>): string {
-    const width = Math.max(0, ...Object.keys(values).map(widthOf))
+    const width = Math.max(0, ...Object.keys(values).map(displayWidth))
     const lines = Object.entries(values).map(([name, value]) => {
       const title = this.paint('bold', padded(printable(name), width))
       const line = `${title}${BETWEEN_COLUMNS}${printable(String(value ?? 'unknown'))}`
@@ -189,7 +189,7 @@ export class Terminal {
     return widths
   }
 
-  #fitted(text: string, screen: Screen | undefined, indent?: number): string {
+  #fitted(text: string, screen: TerminalFeatures | undefined, indent?: number): string {
     return screen ? wrapped(text, screen.columns, indent) : text
   }
 

@@ -11,7 +11,7 @@ import {basename, dirname, join} from 'node:path'
  * @param check called when the new content is on the disk, right before it takes the place of the old: a throw leaves the old
  * @throws the file system's error, or what `check` throws; the old file is then untouched
  */
-export async function replaceFile(
+export async function writeFileAtomically(
   file: string,
   content: string,
   suffix: string,
@@ -32,7 +32,7 @@ export async function replaceFile(
 }
 
 /** Sweeps away what a process that was killed in the middle of `replaceFile` has left. @throws the file system's error */
-export async function removeUnfinished(file: string): Promise<void> {
+export async function removeTemporaryFiles(file: string): Promise<void> {
   const start = `${basename(file)}.`
   const isUnfinished = (name: string) =>
     name.startsWith(start) && /^[0-9a-f]{8}\.tmp$/.test(name.slice(start.length))

@@ -34,7 +34,7 @@ export const systemClock: Clock = {
 const FIRST_PLAUSIBLE_YEAR = 2024
 
 /** Whether the time of day can be right. What depends on the day waits until it can. */
-export function isPlausible(date: Date): boolean {
+export function isPlausibleDate(date: Date): boolean {
   return date.getFullYear() >= FIRST_PLAUSIBLE_YEAR
 }
 

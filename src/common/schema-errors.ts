@@ -1,6 +1,6 @@
 /** What is said of a wrong value: what was expected, and what came. The words of `check`, for JSON. */
 import type {z} from 'zod'
-import {didYouMean, nearest, wordsElsewhere} from './suggestion.ts'
+import {closestWord, didYouMean, synonymTable} from './suggestion.ts'
 
 /** The longest wrong text that is quoted, in characters. */
 export const LONGEST_QUOTED = 40
@@ -13,7 +13,7 @@ export function quoted(text: string): string {
 }
 
 /** A wrong value of JSON as an error may show it. `undefined` is a value that is missing. */
-export function came(value: unknown): string {
+export function describeValue(value: unknown): string {
   if (value === undefined) return 'nothing'
   if (typeof value === 'string') return quoted(value)
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list'
@@ -21,7 +21,7 @@ export function came(value: unknown): string {
 }
 
 /** `a, b or c`. */
-export function either(words: readonly unknown[]): string {
+export function joinWithOr(words: readonly unknown[]): string {
   return words.join(', ').replace(/, ([^,]*)$/, ' or $1')
 }
 
@@ -41,7 +41,10 @@ const KINDS: ReadonlyMap<string, string> = new Map([
  * Like `schema.safeParse`, for whoever shows what is wrong: each message says what was expected and what came, also where the schema has no
  * words of its own. The library's are for programmers.
  */
-export function checked<S extends z.ZodType>(schema: S, value: unknown): z.ZodSafeParseResult<z.output<S>> {
+export function parseWithMessages<S extends z.ZodType>(
+  schema: S,
+  value: unknown,
+): z.ZodSafeParseResult<z.output<S>> {
   const parsed = schema.safeParse(value, {error: plainly})
   for (const issue of parsed.error?.issues ?? [])
     if (issue.code === 'invalid_key') Object.assign(issue, {message: issue.issues[0]?.message}) // of the key, not of the mapping
@@ -49,12 +52,12 @@ export function checked<S extends z.ZodType>(schema: S, value: unknown): z.ZodSa
 }
 
 function plainly(issue: z.core.$ZodRawIssue): string {
-  const got = (expected: string) => `expected ${expected}, got ${came(issue.input)}`
+  const got = (expected: string) => `expected ${expected}, got ${describeValue(issue.input)}`
   switch (issue.code) {
     case 'invalid_type':
       return got(KINDS.get(issue.expected) ?? 'another value')
     case 'invalid_value':
-      return `${got(either(issue.values))}${choice(issue.input, issue.values)}`
+      return `${got(joinWithOr(issue.values))}${choice(issue.input, issue.values)}`
     case 'too_small':
     case 'too_big':
       return got(sizeOf(issue))
@@ -63,7 +66,7 @@ function plainly(issue: z.core.$ZodRawIssue): string {
     case 'invalid_format':
       return got('text of another form')
     case 'unrecognized_keys':
-      return `unknown key ${either(issue.keys.slice(0, LONGEST_QUOTED).map(quoted))}`
+      return `unknown key ${joinWithOr(issue.keys.slice(0, LONGEST_QUOTED).map(quoted))}`
     case 'invalid_key':
       return 'expected another key'
     default:
@@ -85,7 +88,7 @@ function sizeOf(issue: Extract<z.core.$ZodRawIssue, {code: 'too_small' | 'too_bi
 }
 
 /** What other programs call the levels of a log. */
-const ELSEWHERE = wordsElsewhere({
+const ELSEWHERE = synonymTable({
   trace: ['silly', 'all'],
   debug: ['verbose'],
   info: ['information', 'notice'],
@@ -96,6 +99,6 @@ const ELSEWHERE = wordsElsewhere({
 function choice(input: unknown, values: readonly unknown[]): string {
   if (typeof input !== 'string') return ''
   const words = values.filter((value) => typeof value === 'string')
-  const meant = nearest(input, words, ELSEWHERE)
+  const meant = closestWord(input, words, ELSEWHERE)
   return didYouMean(meant === undefined ? undefined : JSON.stringify(meant))
 }

@@ -16,17 +16,17 @@ const NO_OTHERS: ReadonlyMap<string, readonly string[]> = new Map()
  * @param slips how far two words are apart, in slips; infinite for words that have nothing to do with each other
  * @returns `undefined` when none is near, or `word` has more than 64 characters
  */
-export function nearest(
+export function closestWord(
   word: string,
   known: Iterable<string>,
   elsewhere = NO_OTHERS,
-  slips = slipsBetween,
+  slips = editDistance,
 ): string | undefined {
   if (word.length > LONGEST) return undefined
   const candidates = [...known]
-  const letters = lettersOf(word)
+  const letters = normalizedWord(word)
   const meant = elsewhere.get(letters)?.find((other) => candidates.includes(other))
-  const best = nearestBy((candidate) => slips(letters, lettersOf(candidate)), candidates)
+  const best = closestBy((candidate) => slips(letters, normalizedWord(candidate)), candidates)
   return best?.slips === 0 ? best.candidate : (meant ?? best?.candidate)
 }
 
@@ -36,7 +36,7 @@ export function didYouMean(candidate: string | undefined): string {
 }
 
 /** The words of others, each with what it may be here. @param synonyms by word of ours, those of others */
-export function wordsElsewhere(
+export function synonymTable(
   synonyms: Readonly<Record<string, readonly string[]>>,
 ): ReadonlyMap<string, readonly string[]> {
   const words = new Map<string, string[]>()
@@ -46,7 +46,7 @@ export function wordsElsewhere(
 }
 
 /** The first of the candidates with the fewest slips; `undefined` when all have too many. */
-export function nearestBy(
+export function closestBy(
   slipsOf: (candidate: string) => number,
   candidates: Iterable<string>,
 ): {candidate: string; slips: number} | undefined {
@@ -59,7 +59,7 @@ export function nearestBy(
 }
 
 /** A word without what people do not see or do not remember of it. */
-export function lettersOf(word: string): string {
+export function normalizedWord(word: string): string {
   return word
     .normalize('NFC')
     .toLowerCase()
@@ -67,18 +67,18 @@ export function lettersOf(word: string): string {
 }
 
 /** The distance from `a` to `b`; infinite when that is more than slips in a word of that length. */
-export function slipsBetween(a: string, b: string): number {
+export function editDistance(a: string, b: string): number {
   if (a === b) return 0
   const most = Math.min(MOST_SLIPS, Math.floor(Math.max(a.length, b.length) / LETTERS_A_SLIP))
   if (Math.abs(a.length - b.length) > most) return Number.POSITIVE_INFINITY
-  return distance(a, b, most)
+  return levenshtein(a, b, most)
 }
 
 /**
  * How many letters must be added, taken away, changed or swapped with the next to get from `a` to `b`; infinite as soon as they are more
  * than `most`.
  */
-export function distance(a: string, b: string, most = Number.POSITIVE_INFINITY): number {
+export function levenshtein(a: string, b: string, most = Number.POSITIVE_INFINITY): number {
   const [one, other] = withoutCommonEnds(a, b)
   if (one === '' || other === '') return within(one.length + other.length, most)
   let before: number[] = []

@@ -1,7 +1,7 @@
 /** The screen of a terminal: how wide text is on it, where lines break, and whether it shows colours. */
 
 /** A terminal that a person reads. */
-export interface Screen {
+export interface TerminalFeatures {
   /** Characters in a line. Changes with the window. */
   readonly columns: number
   /** Whether colours are wanted and can be shown: neither `NO_COLOR` nor `TERM=dumb`. */
@@ -14,7 +14,7 @@ export interface Screen {
 export const CLEAR_LINE = '\r\u001b[K'
 
 /** What is asked of a stream; `columns` is missing, or 0, where a terminal does not know its size. */
-export interface ScreenStream {
+export interface TerminalStream {
   isTTY?: boolean | undefined
   columns?: number | undefined
 }
@@ -24,7 +24,10 @@ const USUAL_COLUMNS = 80
 const LEAST_ROOM = 20
 
 /** @returns the screen behind `stream`; `undefined` for a pipe or a file */
-export function screenOf(stream: ScreenStream, env: NodeJS.ProcessEnv): Screen | undefined {
+export function terminalFeatures(
+  stream: TerminalStream,
+  env: NodeJS.ProcessEnv,
+): TerminalFeatures | undefined {
   if (stream.isTTY !== true) return undefined
   const isDumb = env['TERM'] === 'dumb'
   return {
@@ -43,7 +46,7 @@ const TWO_COLUMNS =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{1f300}-\u{1f64f}\u{1f680}-\u{1f6ff}\u{1f900}-\u{1f9ff}\u{20000}-\u{3fffd}]/u
 
 /** How many columns `text`, which is one line, takes. Sequences that switch colours and bold on and off take none. */
-export function widthOf(text: string): number {
+export function displayWidth(text: string): number {
   if (/^[ -~]*$/.test(text)) return text.length
   let width = 0
   for (const character of withoutStyles(text)) width += widthOfCharacter(character)
@@ -62,12 +65,12 @@ function widthOfCharacter(character: string): number {
 
 /** `text` with spaces up to `width` columns. */
 export function padded(text: string, width: number): string {
-  return text + ' '.repeat(Math.max(0, width - widthOf(text)))
+  return text + ' '.repeat(Math.max(0, width - displayWidth(text)))
 }
 
 /** `text`, which is one line without styles, with `…` in place of what is beyond `width` columns. */
-export function cut(text: string, width: number): string {
-  if (widthOf(text) <= width) return text
+export function truncated(text: string, width: number): string {
+  if (displayWidth(text) <= width) return text
   let shown = ''
   let left = width - 1
   for (const character of text) {
@@ -96,7 +99,7 @@ export function wrappedYaml(text: string, width: number): string {
 
 function brokenLines(text: string, width: number, marginOf: (line: string) => string): string {
   const broken = (line: string) => {
-    if (widthOf(line) <= width) return line
+    if (displayWidth(line) <= width) return line
     return brokenLine(line, width, /^ *# /.exec(line)?.[0] ?? marginOf(line))
   }
   return text.split('\n').map(broken).join('\n')
@@ -106,7 +109,7 @@ function brokenLine(line: string, width: number, margin: string): string {
   const lines: string[] = []
   let current = ''
   for (const word of line.match(/ *[^ ]+/g) ?? []) {
-    if (current.trim() === '' || widthOf(current + word) <= width) current += word
+    if (current.trim() === '' || displayWidth(current + word) <= width) current += word
     else {
       lines.push(current)
       current = margin + word.trimStart()
@@ -117,7 +120,7 @@ function brokenLine(line: string, width: number, margin: string): string {
 
 /** Columns are parted by two spaces or more. */
 function indentOf(line: string): number {
-  return widthOf(/^ *(?:[^ ]+(?: [^ ]+)* {2,})?/.exec(line)?.[0] ?? '')
+  return displayWidth(/^ *(?:[^ ]+(?: [^ ]+)* {2,})?/.exec(line)?.[0] ?? '')
 }
 
 function leadingSpaces(line: string): string {

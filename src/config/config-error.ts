@@ -1,6 +1,6 @@
 /** What is wrong with a configuration: all of it at once, each with its place. */
 import {LONGEST_QUOTED} from '../common/schema-errors.ts'
-import {distance} from '../common/suggestion.ts'
+import {levenshtein} from '../common/suggestion.ts'
 
 export {quoted} from '../common/schema-errors.ts'
 
@@ -162,7 +162,7 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   if (word.length > LONGEST_QUOTED) return undefined
   return known
     .filter(({length}) => Math.abs(length - word.length) <= MOST_EDITS)
-    .map((candidate) => ({candidate, edits: distance(word.toLowerCase(), candidate.toLowerCase())}))
+    .map((candidate) => ({candidate, edits: levenshtein(word.toLowerCase(), candidate.toLowerCase())}))
     .filter(
       ({candidate, edits}) => edits <= Math.min(MOST_EDITS, Math.max(1, Math.floor(candidate.length / 3))),
     )

@@ -4,10 +4,10 @@ import {dirname, isAbsolute, join, resolve} from 'node:path'
 import {isMap, isNode, isScalar} from 'yaml'
 import type {z} from 'zod'
 import type {Edit} from '../bridge/requests/bridge-actions.ts'
-import {removeUnfinished, replaceFile} from '../common/atomic-write.ts'
+import {removeTemporaryFiles, writeFileAtomically} from '../common/atomic-write.ts'
 import type {Clock, Random} from '../common/clock.ts'
 import {Redactor} from '../common/redact.ts'
-import {checked} from '../common/schema-errors.ts'
+import {parseWithMessages} from '../common/schema-errors.ts'
 import {MASK} from '../common/secret.ts'
 import {builtIn, Catalogue} from '../models/catalogue.ts'
 import {randomHex} from '../storage/json-file.ts'
@@ -144,8 +144,8 @@ export async function editConfig(
   try {
     const target = await realpath(file) // a link stays one
     const {mode} = await stat(target)
-    await removeUnfinished(target).catch(() => {})
-    await replaceFile(target, text, randomHex(random), mode & 0o777, mustBeUnchanged)
+    await removeTemporaryFiles(target).catch(() => {})
+    await writeFileAtomically(target, text, randomHex(random), mode & 0o777, mustBeUnchanged)
   } catch (error) {
     if (error instanceof ConfigError) throw error
     const message = `cannot write the configuration: ${reason(error, 'write')}; the bridge needs to write in its folder`
@@ -157,7 +157,7 @@ export async function editConfig(
 /** Sweeps away what edits have left that were killed before they were done: copies of the file, with all tokens. Never rejects. */
 export async function removeUnfinishedEdits(file: string): Promise<void> {
   await realpath(file)
-    .then(removeUnfinished)
+    .then(removeTemporaryFiles)
     .catch(() => {})
 }
 
@@ -258,7 +258,7 @@ class Parsing {
     for (const {path, message} of takeOutSections(written)) this.#report(path, message)
     const own = definitionsIn('problem' in models ? [] : models)
     if ('problem' in models) this.#report(['models'], models.problem)
-    const understood = checked(configSchema, written)
+    const understood = parseWithMessages(configSchema, written)
     for (const issue of understood.error?.issues ?? []) this.#reportIssue(issue)
     const rules = [
       brokenRules(written),

@@ -2,7 +2,7 @@
  * One line of the log, for people or for machines. Neither ever holds a raw control character: what a plug or a broker
  * says must not steer a terminal, or pass for a line of its own.
  */
-import {type Screen, wrapped} from '../common/terminal-text.ts'
+import {type TerminalFeatures, wrapped} from '../common/terminal-text.ts'
 import type {Plain} from './plain-fields.ts'
 
 export type Entry = {time: string; level: string; message: string; [field: string]: Plain}
@@ -20,7 +20,7 @@ export function textLine(entry: Entry): string {
  * `20:34:16 WARN  the message key=value`, and below it the stacks of its errors: the time of day is the local one. The message goes on
  * below itself where the screen is too narrow; a packet (`trace`) stays one line, to be copied.
  */
-export function screenLine(entry: Entry, {columns, coloured}: Screen): string {
+export function screenLine(entry: Entry, {columns, coloured}: TerminalFeatures): string {
   const {text, stacks} = textOf(entry)
   const level = shownLevel(entry)
   const head = `${timeOfDay(new Date(entry.time))} ${level} `

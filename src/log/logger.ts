@@ -1,7 +1,7 @@
 /** The log: pino underneath, every text scrubbed of secrets by their value before it becomes a line. */
 import {type DestinationStream, type Logger, pino, stdTimeFunctions} from 'pino'
 import {Redactor} from '../common/redact.ts'
-import {type Screen, screenOf} from '../common/terminal-text.ts'
+import {type TerminalFeatures, terminalFeatures} from '../common/terminal-text.ts'
 import {type Entry, jsonLine, localDay, screenLine, textLine} from './format.ts'
 import {Output} from './output.ts'
 import {type Plain, plain} from './plain-fields.ts'
@@ -38,7 +38,7 @@ export interface LogOptions {
   /** Where lines go: standard output unless said otherwise. Commands whose result is on standard output log to `stderr`. */
   destination?: 'stdout' | 'stderr' | DestinationStream
   /** The terminal behind a destination that is a stream; that of standard output and standard error is found out. */
-  screen?: Screen | undefined
+  screen?: TerminalFeatures | undefined
 }
 
 /** Every line has these already. A field of the same name keeps its value under `level_`, `time_`, `message_`. */
@@ -48,7 +48,7 @@ export function createLog(options: LogOptions = {}): RootLog {
   const {level = 'info', format = 'text', redactor = new Redactor(), destination = 'stdout'} = options
   const isStandard = typeof destination === 'string'
   const output = isStandard ? new Output(destination === 'stdout' ? 1 : 2) : destination
-  const screen = isStandard ? screenOf(process[destination], process.env) : options.screen
+  const screen = isStandard ? terminalFeatures(process[destination], process.env) : options.screen
   const lines = new Lines(output, format, screen)
   return new RootLog(new Sink(lineMaker(level, lines), redactor), output, lines)
 }
@@ -63,11 +63,11 @@ function lineMaker(level: LogLevel, destination: DestinationStream): Logger {
 class Lines implements DestinationStream {
   format: 'text' | 'json'
   readonly #output: DestinationStream
-  readonly #screen: Screen | undefined
+  readonly #screen: TerminalFeatures | undefined
   /** Of the last line on the screen. */
   #day: string | undefined
 
-  constructor(output: DestinationStream, format: 'text' | 'json', screen: Screen | undefined) {
+  constructor(output: DestinationStream, format: 'text' | 'json', screen: TerminalFeatures | undefined) {
     this.#output = output
     this.format = format
     this.#screen = screen

@@ -3,7 +3,7 @@ import {constants} from 'node:fs'
 import {type FileHandle, mkdir, open, readdir, rename, rm, stat} from 'node:fs/promises'
 import {basename, dirname, join} from 'node:path'
 import type {z} from 'zod'
-import {removeUnfinished, replaceFile} from '../common/atomic-write.ts'
+import {removeTemporaryFiles, writeFileAtomically} from '../common/atomic-write.ts'
 import type {Clock, Random, Timer} from '../common/clock.ts'
 import type {Log} from '../log/logger.ts'
 
@@ -76,7 +76,7 @@ export class KeptFile {
     try {
       const {text, written} = snapshot()
       await makeFolder(folder)
-      await replaceFile(join(folder, name), text, randomHex(random))
+      await writeFileAtomically(join(folder, name), text, randomHex(random))
       written?.()
     } catch (error) {
       return this.#failed(error) // whatever it is: later writes must still come
@@ -137,7 +137,7 @@ export async function readKept<T>(
 ): Promise<T | undefined> {
   const file = join(folder, name)
   const text = await textOf(file)
-  await removeUnfinished(file).catch(() => {}) // what cannot be swept away does no harm
+  await removeTemporaryFiles(file).catch(() => {}) // what cannot be swept away does no harm
   if (text === undefined) return undefined
   let content: Mapping
   try {

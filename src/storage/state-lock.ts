@@ -11,7 +11,7 @@ import {type FileHandle, link, open, readdir, rm} from 'node:fs/promises'
 import {createConnection, createServer, type Server} from 'node:net'
 import {hostname} from 'node:os'
 import {join} from 'node:path'
-import {removeUnfinished} from '../common/atomic-write.ts'
+import {removeTemporaryFiles} from '../common/atomic-write.ts'
 import {type Clock, type Random, sleep, within} from '../common/clock.ts'
 import type {Log} from '../log/logger.ts'
 import {makeFolder, randomHex} from './json-file.ts'
@@ -115,7 +115,7 @@ class Contender {
       throw error
     }
     this.#state = 'holding'
-    await removeUnfinished(join(this.#folder, NAME)).catch(() => {})
+    await removeTemporaryFiles(join(this.#folder, NAME)).catch(() => {})
     return async () => {
       await this.#withdraw(own)
       await this.#handle.close()

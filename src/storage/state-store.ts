@@ -2,7 +2,7 @@
 import {createHash} from 'node:crypto'
 import {stat} from 'node:fs/promises'
 import {z} from 'zod'
-import {type Clock, isPlausible} from '../common/clock.ts'
+import {type Clock, isPlausibleDate} from '../common/clock.ts'
 import type {Secret} from '../common/secret.ts'
 import type {Log} from '../log/logger.ts'
 import {isPublishedUnder, topicProblem} from '../mqtt/topics.ts'
@@ -212,7 +212,7 @@ export class StateStore {
    */
   configured(dids: ReadonlySet<number>): void {
     const now = this.#clock.date()
-    if (!isPlausible(now)) return
+    if (!isPlausibleDate(now)) return
     for (const [did, {unusedSince, ...entry}] of this.#plugs) {
       if (dids.has(did) === (unusedSince === undefined)) continue
       this.#plugs.set(did, dids.has(did) ? entry : {...entry, unusedSince: now.toISOString()})

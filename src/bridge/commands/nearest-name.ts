@@ -1,5 +1,5 @@
 /** Which plug or group somebody probably meant. */
-import {lettersOf, nearestBy, slipsBetween} from '../../common/suggestion.ts'
+import {closestBy, editDistance, normalizedWord} from '../../common/suggestion.ts'
 
 const LONGEST = 64
 
@@ -9,22 +9,22 @@ const LONGEST = 64
  */
 export function nearest(name: string, known: Iterable<string>): string | undefined {
   if (name.length > LONGEST) return undefined
-  const wanted = lettersOf(name)
+  const wanted = normalizedWord(name)
   const names = [...known]
-  const near = nearestBy((candidate) => slipsInName(wanted, lettersOf(candidate)), names)
+  const near = closestBy((candidate) => slipsInName(wanted, normalizedWord(candidate)), names)
   return near?.candidate ?? onlyOneIn(wanted, names)
 }
 
 function onlyOneIn(room: string, names: readonly string[]): string | undefined {
-  const inside = names.filter((name) => lettersOf(name).startsWith(`${room}/`))
+  const inside = names.filter((name) => normalizedWord(name).startsWith(`${room}/`))
   return inside.length === 1 ? inside[0] : undefined
 }
 
 /** A room more or less counts as a slip. */
 function slipsInName(a: string, b: string): number {
   const hasOneRoom = a.includes('/') !== b.includes('/')
-  const bare = hasOneRoom ? 1 + slipsBetween(lastLevel(a), lastLevel(b)) : Number.POSITIVE_INFINITY
-  return Math.min(slipsBetween(a, b), bare)
+  const bare = hasOneRoom ? 1 + editDistance(lastLevel(a), lastLevel(b)) : Number.POSITIVE_INFINITY
+  return Math.min(editDistance(a, b), bare)
 }
 
 function lastLevel(name: string): string {

@@ -1,6 +1,6 @@
 /** What somebody sent, taken apart. Nothing here trusts its input. */
 
-import {came} from '../../common/schema-errors.ts'
+import {describeValue} from '../../common/schema-errors.ts'
 import {excerpt} from '../../device/codec/values.ts'
 import {CommandError} from '../../device/command-error.ts'
 
@@ -56,7 +56,8 @@ export function parseRequest(payload: Buffer, example?: string): Parsed {
   const text = textOf(payload).trim()
   if (text === '') return {values: {}}
   const expected = example === undefined ? 'a JSON object or nothing' : `a JSON object such as ${example}`
-  if (isWord(text)) throw new CommandError('invalid_payload', `expected ${expected}, got ${came(text)}`)
+  if (isWord(text))
+    throw new CommandError('invalid_payload', `expected ${expected}, got ${describeValue(text)}`)
   return parseObject(text, expected, example)
 }
 
@@ -72,7 +73,7 @@ function parseObject(text: string, expected = 'a JSON object', example = SOME_OB
   if (isDeeper(value, MOST_LEVELS))
     throw new CommandError('invalid_payload', `expected at most ${MOST_LEVELS} levels of brackets`)
   if (value === null || typeof value !== 'object' || Array.isArray(value))
-    throw new CommandError('invalid_payload', `expected ${expected}, got ${came(value)}`)
+    throw new CommandError('invalid_payload', `expected ${expected}, got ${describeValue(value)}`)
   // `__proto__` from JSON is an own member here, and stays one: a plain object is never assigned from it.
   const members = new Map(Object.entries(value))
   const transaction: unknown = members.get('transaction')

@@ -1,8 +1,8 @@
 /** The words in which the table of requests is written: what each takes, and what it does. */
 import {z} from 'zod'
 import type {Clock} from '../../common/clock.ts'
-import {came, checked, quoted} from '../../common/schema-errors.ts'
-import {nearest, wordsElsewhere} from '../../common/suggestion.ts'
+import {describeValue, parseWithMessages, quoted} from '../../common/schema-errors.ts'
+import {closestWord, synonymTable} from '../../common/suggestion.ts'
 import {CommandError} from '../../device/command-error.ts'
 import type {Groups} from '../groups/groups.ts'
 import type {Plug} from '../plug.ts'
@@ -49,7 +49,7 @@ export function verb<S extends z.ZodObject>(schema: S, run: Run<S>, example?: z.
 
 /** Text of one character or more. @param what it is, to follow "expected" in an error */
 export function text(what: string) {
-  const error = ({input}: {input?: unknown}) => `expected ${what}, got ${came(input)}`
+  const error = ({input}: {input?: unknown}) => `expected ${what}, got ${describeValue(input)}`
   return z.string({error}).min(1, {error})
 }
 
@@ -57,7 +57,7 @@ export function text(what: string) {
 export function listOf(what: string, each: string) {
   const error = ({input}: {input?: unknown}) => {
     const advice = typeof input === 'string' && input !== '' ? `: write [${quoted(input)}]` : ''
-    return `expected ${what}, got ${came(input)}${advice}`
+    return `expected ${what}, got ${describeValue(input)}${advice}`
   }
   return z.array(text(each), {error}).min(1, {error})
 }
@@ -75,7 +75,11 @@ function json<T>(expected: string, isWrong: (value: unknown) => boolean) {
   return z.custom<T>().superRefine((value, context) => {
     for (const {path, member} of membersOf(value))
       if (isWrong(member) || isInfinite(member))
-        context.addIssue({code: 'custom', path, message: `expected ${expected}, got ${came(member)}`})
+        context.addIssue({
+          code: 'custom',
+          path,
+          message: `expected ${expected}, got ${describeValue(member)}`,
+        })
   })
 }
 
@@ -121,7 +125,7 @@ function check<S extends z.ZodObject>(
 ): z.output<S> {
   if (holdsProto(values))
     throw new CommandError('invalid_payload', 'expected keys that are known here, got "__proto__"')
-  const parsed = checked(schema, values)
+  const parsed = parseWithMessages(schema, values)
   if (parsed.success) return parsed.data
   const problems = problemsIn(parsed.error.issues, Object.keys(schema.shape), values)
   const more = problems.length - MOST_TOLD
@@ -164,7 +168,7 @@ function misnamed(
   const others = Object.keys(values).filter((key) => !known.includes(key))
   return others
     .slice(0, MOST_TOLD)
-    .filter((key) => nearest(key, missing, ELSEWHERE) !== undefined)
+    .filter((key) => closestWord(key, missing, ELSEWHERE) !== undefined)
     .map((key) => () => unknownKey(key, missing, known))
 }
 
@@ -199,12 +203,12 @@ const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
   method: ['command', 'cmd', 'call'],
   params: ['args', 'arguments', 'parameters', 'values'],
 }
-const ELSEWHERE = wordsElsewhere(SYNONYMS)
+const ELSEWHERE = synonymTable(SYNONYMS)
 
 /** @param missing those of `known` that were not given: one of them may have been meant */
 function unknownKey(key: string, missing: readonly string[], known: readonly string[]): string {
   const shown = `unknown key ${JSON.stringify(shownKey(key))}`
-  const meant = nearest(key, missing, ELSEWHERE)
+  const meant = closestWord(key, missing, ELSEWHERE)
   const isEither = meant === 'add' && missing.includes('remove') && ONE_MEMBER.includes(key.toLowerCase())
   if (isEither) return `${shown}, did you mean "add" or "remove"?`
   if (meant !== undefined) return `${shown}, did you mean ${JSON.stringify(meant)}?`

@@ -1,6 +1,6 @@
 /** Requests about single plugs: `B/bridge/request/device/…` (contract §6). Those that change something change config.yaml. */
 import {z} from 'zod'
-import {came} from '../../common/schema-errors.ts'
+import {describeValue} from '../../common/schema-errors.ts'
 import {CommandError} from '../../device/command-error.ts'
 import {callProblem, withoutSecrets} from '../../device/raw-calls.ts'
 import {mustBeFree, unknownPlug} from '../commands/unknown-names.ts'
@@ -15,7 +15,7 @@ const newName = text('a new name')
 const justName = z.strictObject({name})
 const LAMP = {name: 'lamp'}
 const settings = z.record(z.string(), written.nullable(), {
-  error: ({input}) => `expected a mapping from settings to values, got ${came(input)}`,
+  error: ({input}) => `expected a mapping from settings to values, got ${describeValue(input)}`,
 })
 
 export const deviceVerbs: Readonly<Record<string, Answering>> = {

@@ -1,7 +1,7 @@
 /** `B/bridge/request/<verb>` -> a row of this table -> `B/bridge/response/<verb>` (contract §6). */
 import {z} from 'zod'
 import {sleep} from '../../common/clock.ts'
-import {came} from '../../common/schema-errors.ts'
+import {describeValue} from '../../common/schema-errors.ts'
 import {CommandError, toCommandError} from '../../device/command-error.ts'
 import type {Log} from '../../log/logger.ts'
 import type {Incoming} from '../../mqtt/connection.ts'
@@ -47,7 +47,7 @@ const verbs = new Map(
 
 function seconds(least: number, most: number) {
   const error = ({input}: {input?: unknown}) =>
-    `expected a number of seconds from ${least} to ${most}, got ${came(input)}`
+    `expected a number of seconds from ${least} to ${most}, got ${describeValue(input)}`
   return z.number({error}).min(least, {error}).max(most, {error})
 }
 

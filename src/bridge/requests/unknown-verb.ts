@@ -1,12 +1,12 @@
 /** What is said of a request that does not exist, and which was probably meant. */
 
-import {either} from '../../common/schema-errors.ts'
-import {didYouMean, nearest, slipsBetween, wordsElsewhere} from '../../common/suggestion.ts'
+import {joinWithOr} from '../../common/schema-errors.ts'
+import {closestWord, didYouMean, editDistance, synonymTable} from '../../common/suggestion.ts'
 
 const LONGEST_SHOWN = 200
 
 /** What other programs call some requests. */
-const ELSEWHERE = wordsElsewhere({
+const ELSEWHERE = synonymTable({
   'device/rename': ['rename', 'renamedevice', 'device/setname', 'device/move'],
   'device/remove': ['remove', 'delete', 'device/delete', 'device/unpair'],
   'device/add': ['add', 'device/create', 'device/new', 'device/pair', 'device/interview'],
@@ -35,7 +35,7 @@ const INSTEAD = new Map([
 ])
 
 /** The first level of requests about plugs or groups, as others write it. */
-const SUBJECTS = wordsElsewhere({
+const SUBJECTS = synonymTable({
   device: ['device', 'devices', 'plug', 'plugs'],
   group: ['group', 'groups'],
 })
@@ -55,15 +55,15 @@ function advice(levels: readonly string[], known: readonly string[]): string {
   const instead = INSTEAD.get(verb.toLowerCase())
   if (instead !== undefined) return `: ${instead}`
   if (verb === subject) {
-    return didYouMean(either(known.filter((each) => each.startsWith(`${subject}/`))))
+    return didYouMean(joinWithOr(known.filter((each) => each.startsWith(`${subject}/`))))
   }
-  return didYouMean(nearest(verb, known, ELSEWHERE, slipsInVerb))
+  return didYouMean(closestWord(verb, known, ELSEWHERE, slipsInVerb))
 }
 
 /** Level by level, since `rename` is no slip in `remove`; as a whole where levels were forgotten. */
 function slipsInVerb(a: string, b: string): number {
   const left = a.split('/')
   const right = b.split('/')
-  if (left.length !== right.length) return slipsBetween(a, b)
-  return left.reduce((sum, level, at) => sum + slipsBetween(level, right[at] ?? ''), 0)
+  if (left.length !== right.length) return editDistance(a, b)
+  return left.reduce((sum, level, at) => sum + editDistance(level, right[at] ?? ''), 0)
 }

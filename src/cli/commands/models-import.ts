@@ -1,6 +1,6 @@
 /** `models import`: a MIoT specification instance, as it was downloaded, to a definition. */
 import {z} from 'zod'
-import {came, checked} from '../../common/schema-errors.ts'
+import {describeValue, parseWithMessages} from '../../common/schema-errors.ts'
 import {LONGEST_DOCUMENT, readText, reason} from '../../config/read/read-file.ts'
 import {definitionFrom, type Imported, NoPlug, type Spec} from '../../models/import/miot-spec.ts'
 import {CommandFailed} from '../errors.ts'
@@ -22,7 +22,7 @@ const prose = z
 const iid = z.custom<number>(
   (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= MOST_IID,
   {
-    error: ({input}) => `expected a whole number from 1 to ${MOST_IID}, got ${came(input)}`,
+    error: ({input}) => `expected a whole number from 1 to ${MOST_IID}, got ${describeValue(input)}`,
   },
 )
 /** -0 is 0 as soon as it is written down. */
@@ -80,7 +80,7 @@ export async function importSpec(file: string, id: string | undefined): Promise<
 }
 
 function specIn(file: string, text: string): Spec {
-  const parsed = checked(instance, parse(file, text))
+  const parsed = parseWithMessages(instance, parse(file, text))
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues
   return refuse(file, `${issue?.path.join('.') || 'the whole'}: ${issue?.message}`)

@@ -3,7 +3,7 @@
  * is. The inverse is definition-writer.ts.
  */
 import {z} from 'zod'
-import {checked} from '../../common/schema-errors.ts'
+import {parseWithMessages} from '../../common/schema-errors.ts'
 import {type Word, wordFor, words} from '../../models/builder-table.ts'
 import type {Address, Model, Property, Raw as Said, Write} from '../../models/model.ts'
 import {kindOf, quoted, suggestion} from '../config-error.ts'
@@ -242,7 +242,7 @@ function fromText(text: string): Said {
 }
 
 function check<T>(schema: z.ZodObject & z.ZodType<T>, read: Raw): Understood<T> {
-  const parsed = checked(schema, read)
+  const parsed = parseWithMessages(schema, read)
   if (parsed.success) return {value: parsed.data}
   return {broken: parsed.error.issues.flatMap((issue) => fromIssue(issue, Object.keys(schema.shape)))}
 }

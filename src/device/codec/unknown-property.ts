@@ -1,6 +1,6 @@
 /** What is said of a property that a plug has not got. */
 
-import {didYouMean, nearest, wordsElsewhere} from '../../common/suggestion.ts'
+import {closestWord, didYouMean, synonymTable} from '../../common/suggestion.ts'
 import {CommandError} from '../command-error.ts'
 
 /** What other programs call them: in small letters, without "-" and "_". */
@@ -18,11 +18,11 @@ const SYNONYMS = {
   current: ['ampere', 'amperes', 'amps'],
   rssi: ['signal', 'wifi', 'linkquality', 'signalstrength'],
 }
-const ELSEWHERE = wordsElsewhere(SYNONYMS)
+const ELSEWHERE = synonymTable(SYNONYMS)
 
 /** Which of `possible` was probably meant. */
 export function meantProperty(name: string, possible: readonly string[]): string | undefined {
-  return nearest(name, possible, ELSEWHERE)
+  return closestWord(name, possible, ELSEWHERE)
 }
 
 /** The same for a setting that names a property: one that other plugs have was meant as it stands. */

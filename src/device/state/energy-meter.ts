@@ -2,7 +2,7 @@
  * The kWh of one plug (contract §3): what its own counter says, or its watts added up where it has no counter, or one
  * that does not count. Deterministic: time comes with the readings, and what must outlast a restart is one small object.
  */
-import {isPlausible} from '../../common/clock.ts'
+import {isPlausibleDate} from '../../common/clock.ts'
 
 /** What is remembered of a plug over restarts. */
 export interface EnergyMemory {
@@ -202,8 +202,8 @@ interface Day {
  */
 function dayAt(date: Date, {day, today, earlier}: EnergyMemory): Day {
   const now = dayOf(date)
-  if (now === day || !isPlausible(date)) return {day, today, earlier}
-  if (!isPlausible(new Date(`${day}T12:00`))) return {day: now, today, earlier}
+  if (now === day || !isPlausibleDate(date)) return {day, today, earlier}
+  if (!isPlausibleDate(new Date(`${day}T12:00`))) return {day: now, today, earlier}
   const days = [[day, today] as const, ...Object.entries(earlier ?? {})]
   const since = days.findIndex(([one]) => one === now)
   if (since < 0) return {day: now, today: 0, earlier: latest(days)}

@@ -6,7 +6,7 @@ import {join} from 'node:path'
 import {fileURLToPath} from 'node:url'
 import {promisify} from 'node:util'
 import {afterEach, beforeEach, describe, expect, it} from 'vitest'
-import {removeUnfinished, replaceFile} from '../../../src/common/atomic-write.ts'
+import {removeTemporaryFiles, writeFileAtomically} from '../../../src/common/atomic-write.ts'
 import {editConfig, removeUnfinishedEdits} from '../../../src/config/config.ts'
 import {editing} from '../../support/editing.ts'
 
@@ -31,7 +31,7 @@ const look = async () => {
 
 describe('a file that is replaced', () => {
   it.each([0o600, 0o640, 0o644, 0o660, 0o400])('has the mode that is asked for: %o', async (mode) => {
-    await replaceFile(file(), 'new', '0a1b2c3d', mode)
+    await writeFileAtomically(file(), 'new', '0a1b2c3d', mode)
     expect((await look()).mode).toBe(mode)
   })
 
@@ -40,7 +40,7 @@ describe('a file that is replaced', () => {
     async (mode) => {
       await writeFile(file(), 'old')
       await chown(file(), OWNER, OTHER)
-      await replaceFile(file(), 'new', '0a1b2c3d', mode)
+      await writeFileAtomically(file(), 'new', '0a1b2c3d', mode)
       expect(await look()).toEqual({mode, uid: OWNER, gid: OTHER})
       expect(await readFile(file(), 'utf8')).toBe('new')
     },
@@ -79,7 +79,7 @@ describe('a file that is replaced', () => {
           if (stats && stats.size < 50_000_000) modes.push(stats.mode & 0o777)
         }
     })().catch(() => {})
-    await replaceFile(file(), 'x'.repeat(50_000_000), '0a1b2c3d', 0o644)
+    await writeFileAtomically(file(), 'x'.repeat(50_000_000), '0a1b2c3d', 0o644)
     done.abort()
     await watched
     for (const mode of modes) expect(mode).toBe(0o600)
@@ -101,7 +101,7 @@ describe('what is left of an edit that was killed', () => {
     ]
     for (const name of [...others, 'config.yaml.0a1b2c3d.tmp', 'config.yaml.ffffffff.tmp'])
       await writeFile(join(folder, name), 'token: 1')
-    await removeUnfinished(file())
+    await removeTemporaryFiles(file())
     expect((await readdir(folder)).sort()).toEqual(others.sort())
   })
 
@@ -135,7 +135,7 @@ describe('what is left of an edit that was killed', () => {
         const {mode, size} = await stat(join(folder, name))
         if (size < 1_000_000) expect(mode & 0o777).toBe(0o600)
       }
-      await removeUnfinished(file())
+      await removeTemporaryFiles(file())
     }
     expect(await readdir(folder)).toEqual(['config.yaml'])
   }, 60_000)

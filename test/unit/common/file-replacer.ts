@@ -1,8 +1,13 @@
 /** Replaces a file, once or so many times, and says each time that it begins. */
-import {replaceFile} from '../../../src/common/atomic-write.ts'
+import {writeFileAtomically} from '../../../src/common/atomic-write.ts'
 
 const [file = '', mode = '600', times = '1'] = process.argv.slice(2)
 for (let time = 0; time < Number(times); time++) {
   process.stdout.write('.')
-  await replaceFile(file, 'x'.repeat(1_000_000), time.toString(16).padStart(8, '0'), Number.parseInt(mode, 8))
+  await writeFileAtomically(
+    file,
+    'x'.repeat(1_000_000),
+    time.toString(16).padStart(8, '0'),
+    Number.parseInt(mode, 8),
+  )
 }

@@ -1,6 +1,13 @@
 import {describe, expect, it} from 'vitest'
 import {parse} from 'yaml'
-import {cut, padded, screenOf, widthOf, wrapped, wrappedYaml} from '../../../src/common/terminal-text.ts'
+import {
+  displayWidth,
+  padded,
+  terminalFeatures,
+  truncated,
+  wrapped,
+  wrappedYaml,
+} from '../../../src/common/terminal-text.ts'
 import {definitionText} from '../../../src/config/definitions/definition-writer.ts'
 import {builtIn} from '../../../src/models/catalogue.ts'
 
@@ -16,16 +23,17 @@ describe('the width of a text on a screen', () => {
     ['41.5 °C …', 9],
     ['\u001b[1mbold\u001b[22m \u001b[36mcyan\u001b[39m', 9],
   ])('of %j is %d columns', (text, width) => {
-    expect(widthOf(text)).toBe(width)
-    expect(widthOf(padded(text, 12))).toBe(12)
+    expect(displayWidth(text)).toBe(width)
+    expect(displayWidth(padded(text, 12))).toBe(12)
   })
 
   it('is never more than the one it is cut to', () => {
     for (const text of ['kitchen/kettle', '厨房的水壶', 'a b c d e f', '💡💡💡💡'])
-      for (let width = 1; width < 16; width++) expect(widthOf(cut(text, width))).toBeLessThanOrEqual(width)
-    expect(cut('kitchen/kettle', 14)).toBe('kitchen/kettle')
-    expect(cut('kitchen/kettle', 8)).toBe('kitchen…')
-    expect(cut('two words', 5)).toBe('two…')
+      for (let width = 1; width < 16; width++)
+        expect(displayWidth(truncated(text, width))).toBeLessThanOrEqual(width)
+    expect(truncated('kitchen/kettle', 14)).toBe('kitchen/kettle')
+    expect(truncated('kitchen/kettle', 8)).toBe('kitchen…')
+    expect(truncated('two words', 5)).toBe('two…')
   })
 })
 
@@ -62,7 +70,7 @@ describe('a text that is too wide for the screen', () => {
       for (const width of [20, 33, 60, 80, 110]) {
         const lines = wrappedYaml(text, width).split('\n')
         expect(parse(lines.join('\n'))).toEqual(parse(text))
-        for (const line of lines) if (widthOf(line) > width) expect(line.trim()).not.toContain(' ')
+        for (const line of lines) if (displayWidth(line) > width) expect(line.trim()).not.toContain(' ')
       }
     }
   })
@@ -75,9 +83,9 @@ describe('a text that is too wide for the screen', () => {
 
 describe('a screen', () => {
   it('is where a terminal is, and nowhere else', () => {
-    expect(screenOf({}, {})).toBeUndefined()
-    expect(screenOf({isTTY: false, columns: 80}, {})).toBeUndefined()
-    expect(screenOf({isTTY: true, columns: 110}, {})).toEqual({
+    expect(terminalFeatures({}, {})).toBeUndefined()
+    expect(terminalFeatures({isTTY: false, columns: 80}, {})).toBeUndefined()
+    expect(terminalFeatures({isTTY: true, columns: 110}, {})).toEqual({
       columns: 110,
       coloured: true,
       rewritable: true,
@@ -85,9 +93,9 @@ describe('a screen', () => {
   })
 
   it('of unknown size has 80 columns, and one that changes is asked each time', () => {
-    expect(screenOf({isTTY: true}, {})?.columns).toBe(80)
+    expect(terminalFeatures({isTTY: true}, {})?.columns).toBe(80)
     const stream = {isTTY: true, columns: 0}
-    const screen = screenOf(stream, {})
+    const screen = terminalFeatures(stream, {})
     expect(screen?.columns).toBe(80)
     stream.columns = 132
     expect(screen?.columns).toBe(132)
@@ -95,8 +103,8 @@ describe('a screen', () => {
 
   it('shows no colour where that is not wanted or not possible', () => {
     const stream = {isTTY: true, columns: 80}
-    expect(screenOf(stream, {NO_COLOR: '1'})).toMatchObject({coloured: false, rewritable: true})
-    expect(screenOf(stream, {NO_COLOR: ''})).toMatchObject({coloured: true})
-    expect(screenOf(stream, {TERM: 'dumb'})).toMatchObject({coloured: false, rewritable: false})
+    expect(terminalFeatures(stream, {NO_COLOR: '1'})).toMatchObject({coloured: false, rewritable: true})
+    expect(terminalFeatures(stream, {NO_COLOR: ''})).toMatchObject({coloured: true})
+    expect(terminalFeatures(stream, {TERM: 'dumb'})).toMatchObject({coloured: false, rewritable: false})
   })
 })

@@ -1,9 +1,9 @@
 import {afterEach, beforeEach, describe, expect, it, vi} from 'vitest'
 import {Redactor} from '../../../src/common/redact.ts'
-import type {Screen} from '../../../src/common/terminal-text.ts'
+import type {TerminalFeatures} from '../../../src/common/terminal-text.ts'
 import {createLog, type LogOptions, type RootLog} from '../../../src/log/logger.ts'
 
-const screen: Screen = {columns: 60, coloured: true, rewritable: true}
+const screen: TerminalFeatures = {columns: 60, coloured: true, rewritable: true}
 
 const zone = process.env['TZ']
 beforeEach(() => {

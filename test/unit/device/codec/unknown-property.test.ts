@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import {describe, expect, it} from 'vitest'
-import {distance, nearest} from '../../../../src/common/suggestion.ts'
+import {closestWord, levenshtein} from '../../../../src/common/suggestion.ts'
 import {notWritable, unknownProperty} from '../../../../src/device/codec/unknown-property.ts'
 import {checkProperty} from '../../../support/seeds.ts'
 
@@ -63,9 +63,9 @@ describe('a property that can only be read', () => {
 describe('the nearest word', () => {
   it('is found among ten thousand without comparing what is too long or too different', () => {
     const many = Array.from({length: 10_000}, (_, at) => `plug-${at}`)
-    expect(nearest('Plug_9999', many)).toBe('plug-9999')
-    expect(nearest('a'.repeat(1_000_000), many)).toBeUndefined()
-    expect(nearest('plug', ['p'.repeat(1_000_000)])).toBeUndefined()
+    expect(closestWord('Plug_9999', many)).toBe('plug-9999')
+    expect(closestWord('a'.repeat(1_000_000), many)).toBeUndefined()
+    expect(closestWord('plug', ['p'.repeat(1_000_000)])).toBeUndefined()
   })
 
   it.each([
@@ -75,7 +75,7 @@ describe('the nearest word', () => {
     ['x', ['a']],
     ['', ['a', 'ab']],
   ])('of %j is none of %j', (word, known) => {
-    expect(nearest(word, known)).toBeUndefined()
+    expect(closestWord(word, known)).toBeUndefined()
   })
 
   it.each([
@@ -84,7 +84,7 @@ describe('the nearest word', () => {
     ['hall lamp', 'hall-lamp'],
     ['Büro', 'bu\u0308ro'],
   ])('of %s is %s', (word, meant) => {
-    expect(nearest(word, ['other', meant])).toBe(meant)
+    expect(closestWord(word, ['other', meant])).toBe(meant)
   })
 })
 
@@ -108,8 +108,8 @@ describe('the distance of two words', () => {
     checkProperty(
       fc.property(word, word, fc.nat(4), (a, b, most) => {
         const slips = bySteps(a, b)
-        expect(distance(a, b)).toBe(slips)
-        expect(distance(a, b, most)).toBe(slips <= most ? slips : Number.POSITIVE_INFINITY)
+        expect(levenshtein(a, b)).toBe(slips)
+        expect(levenshtein(a, b, most)).toBe(slips <= most ? slips : Number.POSITIVE_INFINITY)
       }),
       {numRuns: 500},
     )
