@@ -3,15 +3,15 @@
  * says must not steer a terminal, or pass for a line of its own.
  */
 import {type TerminalFeatures, wrapped} from '../common/terminal-text.ts'
-import type {Plain} from './plain-fields.ts'
+import type {PlainValue} from './plain-fields.ts'
 
-export type Entry = {time: string; level: string; message: string; [field: string]: Plain}
+export type LogEntry = {time: string; level: string; message: string; [field: string]: PlainValue}
 
 /** Everything that moves a cursor, switches colours or turns the direction of writing. */
 const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu
 
 /** `2026-11-22T19:34:16.123Z WARN  the message key=value`, and below it the stacks of its errors. */
-export function textLine(entry: Entry): string {
+export function textLine(entry: LogEntry): string {
   const {text, stacks} = textOf(entry)
   return [`${entry.time} ${shownLevel(entry)} ${text}`, ...stacks, ''].join('\n')
 }
@@ -20,7 +20,7 @@ export function textLine(entry: Entry): string {
  * `20:34:16 WARN  the message key=value`, and below it the stacks of its errors: the time of day is the local one. The message goes on
  * below itself where the screen is too narrow; a packet (`trace`) stays one line, to be copied.
  */
-export function screenLine(entry: Entry, {columns, coloured}: TerminalFeatures): string {
+export function screenLine(entry: LogEntry, {columns, coloured}: TerminalFeatures): string {
   const {text, stacks} = textOf(entry)
   const level = shownLevel(entry)
   const head = `${timeOfDay(new Date(entry.time))} ${level} `
@@ -52,15 +52,17 @@ function twoDigits(number: number): string {
   return String(number).padStart(2, '0')
 }
 
-function shownLevel({level}: Entry): string {
+function shownLevel({level}: LogEntry): string {
   return level.toUpperCase().padEnd(5)
 }
 
 /** The message with its fields, and the lines of the stacks in them. */
-function textOf({time, level, message, ...fields}: Entry): {text: string; stacks: string[]} {
+function textOf({time, level, message, ...fields}: LogEntry): {text: string; stacks: string[]} {
   const stacks: string[] = []
-  const said = Object.entries(fields).map(([key, value]) => `${printable(key)}=${fieldText(value, stacks)}`)
-  return {text: [printable(message), ...said].join(' '), stacks: stacks.flatMap(stackLines)}
+  const said = Object.entries(fields).map(
+    ([key, value]) => `${escapeControlCharacters(key)}=${fieldText(value, stacks)}`,
+  )
+  return {text: [escapeControlCharacters(message), ...said].join(' '), stacks: stacks.flatMap(stackLines)}
 }
 
 /** A line of JSON, with escapes also for the control characters that `JSON.stringify` leaves as they are. */
@@ -69,19 +71,19 @@ export function jsonLine(line: string): string {
 }
 
 /** The text with `\n`, `\x1b` and their like spelled out. */
-export function printable(text: string): string {
+export function escapeControlCharacters(text: string): string {
   return text.replace(UNPRINTABLE, (character) => (character === '\n' ? '\\n' : unicodeEscape(character)))
 }
 
-function fieldText(value: Plain, stacks: string[]): string {
+function fieldText(value: PlainValue, stacks: string[]): string {
   if (isError(value)) return errorText(value, stacks)
-  if (typeof value === 'string' && /^[^\s"=\\{[]+$/u.test(value)) return printable(value)
-  return printable(JSON.stringify(value))
+  if (typeof value === 'string' && /^[^\s"=\\{[]+$/u.test(value)) return escapeControlCharacters(value)
+  return escapeControlCharacters(JSON.stringify(value))
 }
 
-type ErrorFields = {[key: string]: Plain; name: string; message: string}
+type ErrorFields = {[key: string]: PlainValue; name: string; message: string}
 
-function isError(value: Plain): value is ErrorFields {
+function isError(value: PlainValue): value is ErrorFields {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
   return typeof value['name'] === 'string' && typeof value['message'] === 'string'
 }
@@ -91,12 +93,12 @@ function errorText(error: ErrorFields, stacks: string[]): string {
   if (typeof stack === 'string') stacks.push(stack)
   const coded = code === undefined ? name : `${name} (${code})`
   const because = cause !== undefined && isError(cause) ? `, because of ${errorText(cause, stacks)}` : ''
-  return printable(JSON.stringify(`${coded}: ${message}`)) + because
+  return escapeControlCharacters(JSON.stringify(`${coded}: ${message}`)) + because
 }
 
 /** Indented, so that no line of a stack can look like an entry of its own. */
 function stackLines(stack: string): string[] {
-  return stack.split('\n').map((line) => `    ${printable(line)}`)
+  return stack.split('\n').map((line) => `    ${escapeControlCharacters(line)}`)
 }
 
 function unicodeEscape(character: string): string {

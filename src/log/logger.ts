@@ -2,9 +2,9 @@
 import {type DestinationStream, type Logger, pino, stdTimeFunctions} from 'pino'
 import {Redactor} from '../common/redact.ts'
 import {type TerminalFeatures, terminalFeatures} from '../common/terminal-text.ts'
-import {type Entry, jsonLine, localDay, screenLine, textLine} from './format.ts'
+import {jsonLine, type LogEntry, localDay, screenLine, textLine} from './format.ts'
 import {Output} from './output.ts'
-import {type Plain, plain} from './plain-fields.ts'
+import {type PlainValue, plainFields} from './plain-fields.ts'
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
@@ -25,7 +25,7 @@ export interface Log {
 }
 
 /** What a listener for warnings is told: already scrubbed, ready to be published. */
-export interface Warning {
+export interface LoggedWarning {
   level: 'warn' | 'error'
   message: string
   device?: string
@@ -77,13 +77,13 @@ class Lines implements DestinationStream {
     this.#output.write(this.format === 'text' ? this.#text(JSON.parse(line)) : jsonLine(line))
   }
 
-  #text(entry: Entry): string {
+  #text(entry: LogEntry): string {
     if (!this.#screen) return textLine(entry)
     return this.#newDay(entry) + screenLine(entry, this.#screen)
   }
 
   /** The times of day on a screen are those of the day above them. */
-  #newDay({time}: Entry): string {
+  #newDay({time}: LogEntry): string {
     const day = localDay(new Date(time))
     const isNew = this.#day !== undefined && this.#day !== day
     this.#day = day
@@ -94,7 +94,7 @@ class Lines implements DestinationStream {
 /** Where the lines of a log and of all its children come together. */
 class Sink {
   readonly lines: Logger
-  readonly listeners = new Set<(warning: Warning) => void>()
+  readonly listeners = new Set<(warning: LoggedWarning) => void>()
   readonly #redactor: Redactor
   #telling = false
 
@@ -117,11 +117,11 @@ class Sink {
   }
 
   /** Stacks belong to what was not expected, and to whoever asked for details. */
-  #plainly(level: LogLevel, fields: Fields): Record<string, Plain | undefined> {
+  #plainly(level: LogLevel, fields: Fields): Record<string, PlainValue | undefined> {
     const scrub = (text: string) => this.#redactor.scrub(text)
     const how = {scrub, stack: level === 'error' || this.lines.isLevelEnabled('debug')}
     const said = Object.entries(fields).map(
-      ([key, value]) => [fieldName(scrub(key)), plain(value, how)] as const,
+      ([key, value]) => [fieldName(scrub(key)), plainFields(value, how)] as const,
     )
     return Object.fromEntries(said)
   }
@@ -200,7 +200,7 @@ export class RootLog extends BoundLog {
   }
 
   /** Calls `listener` for every warning and error, also those below the level. Returns what ends that. */
-  onWarning(listener: (warning: Warning) => void): () => void {
+  onWarning(listener: (warning: LoggedWarning) => void): () => void {
     this.sink.listeners.add(listener)
     return () => this.sink.listeners.delete(listener)
   }

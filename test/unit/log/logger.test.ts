@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
 import {Redactor} from '../../../src/common/redact.ts'
 import {Secret} from '../../../src/common/secret.ts'
-import {createLog, type LogOptions, type RootLog, type Warning} from '../../../src/log/logger.ts'
+import {createLog, type LoggedWarning, type LogOptions, type RootLog} from '../../../src/log/logger.ts'
 import {checkProperty} from '../../support/seeds.ts'
 
 const TOKEN = '00112233445566778899aabbccddeeff'
@@ -195,7 +195,7 @@ describe('levels', () => {
 
 describe('who listens for warnings', () => {
   it('is told of every warning and error, scrubbed, whatever the level, until it stops', () => {
-    const told: Warning[] = []
+    const told: LoggedWarning[] = []
     logged({level: 'error'}, (log) => {
       const stop = log.onWarning((warning) => told.push(warning))
       log.info('not this')
