@@ -15,8 +15,8 @@ import {Discovery} from '../src/miio/discovery.ts'
 import {MiioSocket} from '../src/miio/socket.ts'
 import {builtIn} from '../src/models/catalogue.ts'
 import {Topics} from '../src/mqtt/topics.ts'
-import {tolerancesIn} from '../src/storage/capabilities-store.ts'
-import {EnergyLedger} from '../src/storage/energy-store.ts'
+import {capabilitiesIn} from '../src/storage/capabilities-store.ts'
+import {EnergyStore} from '../src/storage/energy-store.ts'
 import {StateStore} from '../src/storage/state-store.ts'
 import {pause} from './program.ts'
 import {type PlugRow, startSimulator} from './simulator.ts'
@@ -62,7 +62,7 @@ async function makePlugs(rows: readonly PlugRow[]) {
   const log = createLog({level: 'error'})
   const shared = {clock: systemClock, random: Math.random, log}
   const store = await StateStore.open(folder, shared)
-  const ledger = await EnergyLedger.open(folder, shared)
+  const ledger = await EnergyStore.open(folder, shared)
   const socket = new MiioSocket()
   await socket.open()
   const discovery = new Discovery({socket, clock: systemClock, broadcast: []})
@@ -76,7 +76,7 @@ async function makePlugs(rows: readonly PlugRow[]) {
     retain: true,
     attributes: false,
   })
-  const toleranceOf = tolerancesIn(store)
+  const toleranceOf = capabilitiesIn(store)
   const owners = new DeviceOwners()
   const plugs = Object.entries(config.devices).map(([name, device]) => {
     const options = {

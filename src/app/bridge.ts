@@ -27,8 +27,8 @@ import {MiioSocket} from '../miio/socket.ts'
 import type {Catalogue} from '../models/catalogue.ts'
 import {Connection, type Incoming} from '../mqtt/connection.ts'
 import {Topics} from '../mqtt/topics.ts'
-import {tolerancesIn} from '../storage/capabilities-store.ts'
-import type {EnergyLedger} from '../storage/energy-store.ts'
+import {capabilitiesIn} from '../storage/capabilities-store.ts'
+import type {EnergyStore} from '../storage/energy-store.ts'
 import type {StateStore} from '../storage/state-store.ts'
 import {changesText, renamesIn} from './config-changes.ts'
 import type {ConfiguredPlug} from './managed-plug.ts'
@@ -47,7 +47,7 @@ export interface DaemonOptions {
   /** What is remembered of earlier runs. */
   store: StateStore
   /** What the plugs have used so far. */
-  ledger: EnergyLedger
+  ledger: EnergyStore
   /** Every plug that is described. */
   catalogue: Catalogue
   /**
@@ -363,7 +363,7 @@ export class Daemon {
       ...this.#options,
       socket: this.#socket,
       discovery: this.#discovery,
-      toleranceOf: tolerancesIn(store, catalogue.own),
+      toleranceOf: capabilitiesIn(store, catalogue.own),
       event: (type, data) => {
         this.#reports.event(type, data)
         this.#reports.devicesSoon() // its address may be another

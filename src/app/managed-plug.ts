@@ -19,7 +19,7 @@ import {traceLine} from '../miio/packet-trace.ts'
 import type {Wire} from '../miio/socket.ts'
 import type {Catalogue} from '../models/catalogue.ts'
 import type {Model} from '../models/model.ts'
-import type {EnergyLedger} from '../storage/energy-store.ts'
+import type {EnergyStore} from '../storage/energy-store.ts'
 import type {StateStore} from '../storage/state-store.ts'
 import type {Claimant, DeviceOwners} from './device-owners.ts'
 
@@ -30,7 +30,7 @@ export interface PlugOptions {
   socket: Wire
   discovery: Discovery
   store: StateStore
-  ledger: EnergyLedger
+  ledger: EnergyStore
   owners: DeviceOwners
   catalogue: Catalogue
   toleranceOf: NonNullable<DeviceOptions['toleranceOf']>

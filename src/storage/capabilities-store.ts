@@ -9,7 +9,7 @@ const MOST = 1_000
  * One `Tolerance` for each model and firmware. That of a plug which has not told its firmware yet is its own, and forgotten.
  * @param own models that the user describes: what was found out of an earlier edition of the file is not held against this one
  */
-export function tolerancesIn(
+export function capabilitiesIn(
   store: StateStore,
   own: ReadonlySet<string> = new Set(),
 ): (model: string, firmware: string | undefined) => Tolerance {

@@ -5,13 +5,13 @@
 import {z} from 'zod'
 import type {EnergyMemory} from '../device/state/energy-meter.ts'
 import {
-  type Forget,
   isDid,
-  KeptFile,
+  JsonFile,
+  type JsonFileDependencies,
   type Mapping,
   membersOf,
-  readKept,
-  type Surroundings,
+  type ReportDropped,
+  readJsonFile,
 } from './json-file.ts'
 
 const FILE = 'energy.json'
@@ -34,17 +34,21 @@ const memorySchema = z.object({
 /** Kilowatt-hours are their owner's history: those of plugs that are gone are kept, up to so many plugs in all. */
 const MOST_PLUGS = 20_000
 
-export class EnergyLedger {
-  readonly #file: KeptFile
+export class EnergyStore {
+  readonly #file: JsonFile
   /** By did: as it should be in the file. */
   readonly #entries: Map<number, EnergyMemory>
   /** By did: as it is in the file. */
   #written: ReadonlyMap<number, EnergyMemory>
 
-  private constructor(folder: string, entries: Map<number, EnergyMemory>, surroundings: Surroundings) {
+  private constructor(
+    folder: string,
+    entries: Map<number, EnergyMemory>,
+    surroundings: JsonFileDependencies,
+  ) {
     this.#entries = entries
     this.#written = new Map(entries)
-    this.#file = new KeptFile({
+    this.#file = new JsonFile({
       ...surroundings,
       folder,
       name: FILE,
@@ -57,9 +61,9 @@ export class EnergyLedger {
    * Reads what `folder` holds. An entry that makes no sense is forgotten, with one warning; all others stay.
    * @throws StateUnreadable for a file that is there and cannot be read
    */
-  static async open(folder: string, surroundings: Surroundings): Promise<EnergyLedger> {
-    const entries = (await readKept(folder, FILE, understood, surroundings)) ?? []
-    return new EnergyLedger(folder, new Map(entries.slice(-MOST_PLUGS)), surroundings)
+  static async open(folder: string, surroundings: JsonFileDependencies): Promise<EnergyStore> {
+    const entries = (await readJsonFile(folder, FILE, understood, surroundings)) ?? []
+    return new EnergyStore(folder, new Map(entries.slice(-MOST_PLUGS)), surroundings)
   }
 
   /** What was entered of this plug last: it may not be in the file yet. */
@@ -106,7 +110,7 @@ export class EnergyLedger {
 }
 
 /** Those that changed longest ago come first. */
-function understood({plugs}: Mapping, forget: Forget): [number, EnergyMemory][] {
+function understood({plugs}: Mapping, forget: ReportDropped): [number, EnergyMemory][] {
   const entry = {key: isDid, schema: memorySchema, expected: 'kilowatt-hours of a plug, by its device id'}
   return membersOf('plugs', plugs, entry, forget)
     .map(([did, memory]): [number, EnergyMemory] => [Number(did), memory])

@@ -7,13 +7,13 @@ import {removeTemporaryFiles, writeFileAtomically} from '../common/atomic-write.
 import type {Clock, Random, Timer} from '../common/clock.ts'
 import type {Log} from '../log/logger.ts'
 
-export interface Surroundings {
+export interface JsonFileDependencies {
   clock: Clock
   log: Log
   random: Random
 }
 
-export interface KeptFileOptions extends Surroundings {
+export interface JsonFileOptions extends JsonFileDependencies {
   folder: string
   /** The file's name in the folder. */
   name: string
@@ -32,14 +32,14 @@ export interface Snapshot {
 const RETRY_AFTER_MS = 60_000
 
 /** Nothing here throws: a file that cannot be written costs one warning, and is tried again every minute. */
-export class KeptFile {
-  readonly #options: KeptFileOptions
+export class JsonFile {
+  readonly #options: JsonFileOptions
   #changed = false
   #failing = false
   #timer: {at: number; timer: Timer} | undefined
   #writing: Promise<void> = Promise.resolve()
 
-  constructor(options: KeptFileOptions) {
+  constructor(options: JsonFileOptions) {
     this.#options = options
   }
 
@@ -120,7 +120,7 @@ export class StateUnreadable extends Error {
 }
 
 /** Takes note of a part of a file that makes no sense: where it stands, and what was expected there. */
-export type Forget = (where: string, expected: string) => void
+export type ReportDropped = (where: string, expected: string) => void
 
 /**
  * What the file `name` in `folder` holds, or `undefined` at a first start. Text that is no JSON object, or is of a later version,
@@ -129,11 +129,11 @@ export type Forget = (where: string, expected: string) => void
  * @param understand makes sense of the JSON object, and calls `forget` for each part that has none
  * @throws StateUnreadable for a file that is there and cannot be read: nothing is changed then
  */
-export async function readKept<T>(
+export async function readJsonFile<T>(
   folder: string,
   name: string,
-  understand: (content: Mapping, forget: Forget) => T,
-  surroundings: Surroundings,
+  understand: (content: Mapping, forget: ReportDropped) => T,
+  surroundings: JsonFileDependencies,
 ): Promise<T | undefined> {
   const file = join(folder, name)
   const text = await textOf(file)
@@ -168,7 +168,7 @@ export function membersOf<T>(
   where: string,
   value: unknown,
   {key, schema, expected}: {key: (key: string) => boolean; schema: z.ZodType<T>; expected: string},
-  forget: Forget,
+  forget: ReportDropped,
 ): [string, T][] {
   if (value === undefined) return []
   if (!isMapping(value)) {
@@ -261,7 +261,7 @@ function objectIn(text: string): Mapping {
 }
 
 /** Where it cannot be put aside, it cannot be written over either: the first write says so. */
-async function putAside(file: string, error: unknown, {clock, log}: Surroundings): Promise<void> {
+async function putAside(file: string, error: unknown, {clock, log}: JsonFileDependencies): Promise<void> {
   const start = `${basename(file)}.bad-`
   const kept = join(dirname(file), `${start}${clock.date().toISOString().replaceAll(':', '-')}`)
   const fields = {error: error instanceof Error ? error.message : String(error)}

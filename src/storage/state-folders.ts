@@ -1,8 +1,8 @@
 /** State folders in use: two bridges that follow each other in one process share what is in memory, and read nothing again. */
 import {constants} from 'node:fs'
 import {access, realpath} from 'node:fs/promises'
-import {EnergyLedger} from './energy-store.ts'
-import {makeFolder, type Surroundings} from './json-file.ts'
+import {EnergyStore} from './energy-store.ts'
+import {type JsonFileDependencies, makeFolder} from './json-file.ts'
 import {lockStateFolder} from './state-lock.ts'
 import {StateStore} from './state-store.ts'
 
@@ -14,16 +14,16 @@ export class StateUnwritable extends Error {
 export interface StateFolder {
   readonly path: string
   readonly store: StateStore
-  readonly ledger: EnergyLedger
+  readonly ledger: EnergyStore
   /** Lets another process have the folder. */
   readonly unlock: () => Promise<void>
 }
 
 export class StateFolders {
-  readonly #surroundings: Surroundings
+  readonly #surroundings: JsonFileDependencies
   readonly #users = new Map<StateFolder, number>()
 
-  constructor(surroundings: Surroundings) {
+  constructor(surroundings: JsonFileDependencies) {
     this.#surroundings = surroundings
   }
 
@@ -59,7 +59,7 @@ export class StateFolders {
   async #open(path: string): Promise<StateFolder> {
     const unlock = await lockStateFolder(path, this.#surroundings)
     try {
-      const ledger = await EnergyLedger.open(path, this.#surroundings) // first: it writes nothing yet
+      const ledger = await EnergyStore.open(path, this.#surroundings) // first: it writes nothing yet
       const store = await StateStore.open(path, this.#surroundings)
       return {path, store, ledger, unlock}
     } catch (error) {

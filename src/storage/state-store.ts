@@ -7,15 +7,15 @@ import type {Secret} from '../common/secret.ts'
 import type {Log} from '../log/logger.ts'
 import {isPublishedUnder, topicProblem} from '../mqtt/topics.ts'
 import {
-  type Forget,
   isDid,
   isMapping,
-  KeptFile,
+  JsonFile,
+  type JsonFileDependencies,
   type Mapping,
   membersOf,
+  type ReportDropped,
   randomHex,
-  readKept,
-  type Surroundings,
+  readJsonFile,
 } from './json-file.ts'
 
 const FILE = 'state.json'
@@ -77,13 +77,13 @@ const platformsSchema = z.record(z.string().regex(/^\w+$/), z.string().regex(/^[
 export type PlugMemory = z.output<typeof memorySchema>
 export type RememberedPlug = {did: number} & PlugMemory
 /** What the firmware of a model puts up with, as it was found out (device/tolerance.ts). */
-export type Tolerated = z.output<typeof toleratedSchema>
-export interface Published {
+export type RememberedCapabilities = z.output<typeof toleratedSchema>
+export interface RememberedTopics {
   bases: readonly string[]
   topics: readonly string[]
   isAll: boolean
 }
-export interface Announced {
+export interface RememberedDiscovery {
   devices: Record<string, string>
   sets: Record<string, Record<string, string>>
 }
@@ -92,14 +92,14 @@ type Entry = z.output<typeof entrySchema>
 /** What makes sense of the file. */
 interface Content {
   clientId: string | undefined
-  firmwares: [string, Tolerated][]
-  published: Published | undefined
-  announced: Announced | undefined
+  firmwares: [string, RememberedCapabilities][]
+  published: RememberedTopics | undefined
+  announced: RememberedDiscovery | undefined
   plugs: [string, Entry][]
 }
 
 /** What the configuration says of a plug. */
-export interface Asked {
+export interface PlugQuery {
   id?: number | undefined
   token: Secret
   host?: string | undefined
@@ -109,16 +109,16 @@ export interface Asked {
 export class StateStore {
   readonly clientId: string
   readonly #clock: Clock
-  readonly #file: KeptFile
+  readonly #file: JsonFile
   readonly #plugs = new Map<number, Entry>()
   readonly #didByFingerprint = new Map<string, number>()
-  readonly #firmwares: Map<string, Tolerated>
-  #published: () => Published | undefined
-  #announced: Announced | undefined
+  readonly #firmwares: Map<string, RememberedCapabilities>
+  #published: () => RememberedTopics | undefined
+  #announced: RememberedDiscovery | undefined
 
-  private constructor(folder: string, content: Content | undefined, surroundings: Surroundings) {
+  private constructor(folder: string, content: Content | undefined, surroundings: JsonFileDependencies) {
     this.#clock = surroundings.clock
-    this.#file = new KeptFile({
+    this.#file = new JsonFile({
       ...surroundings,
       folder,
       name: FILE,
@@ -137,8 +137,8 @@ export class StateStore {
    * Reads what `folder` holds. What makes no sense there is forgotten, with one warning.
    * @throws StateUnreadable for a file that is there and cannot be read
    */
-  static async open(folder: string, surroundings: Surroundings): Promise<StateStore> {
-    const content = await readKept(folder, FILE, understood, surroundings)
+  static async open(folder: string, surroundings: JsonFileDependencies): Promise<StateStore> {
+    const content = await readJsonFile(folder, FILE, understood, surroundings)
     const store = new StateStore(folder, content, surroundings)
     await warnOfOthers(folder, surroundings.log)
     if (content?.clientId === undefined) store.#file.writeWithin(0)
@@ -152,7 +152,7 @@ export class StateStore {
   }
 
   /** The plug with this id; when the id is not given, the one that had this token at this configured address. */
-  find({id, token, host}: Asked): RememberedPlug | undefined {
+  find({id, token, host}: PlugQuery): RememberedPlug | undefined {
     const did = id ?? this.#didByFingerprint.get(fingerprint(token, host))
     const entry = did === undefined ? undefined : this.#plugs.get(did)
     return did === undefined || !entry ? undefined : remembered(did, entry)
@@ -175,33 +175,33 @@ export class StateStore {
   }
 
   /** What the plugs of a model and firmware put up with, as far as one of them was asked. */
-  tolerated(model: string, firmware: string): Tolerated | undefined {
+  tolerated(model: string, firmware: string): RememberedCapabilities | undefined {
     return this.#firmwares.get(`${model} ${firmware}`)
   }
 
-  rememberTolerated(model: string, firmware: string, tolerated: Tolerated): void {
+  rememberTolerated(model: string, firmware: string, tolerated: RememberedCapabilities): void {
     this.#firmwares.set(`${model} ${firmware}`, tolerated)
     keepNewest(this.#firmwares, MOST_FIRMWARES)
     this.#file.writeWithin(WRITE_AFTER_MS)
   }
 
   /** What lies on the broker, so that it can be cleared when it is not to be there any more (bridge/leftovers.ts). */
-  get published(): Published | undefined {
+  get published(): RememberedTopics | undefined {
     return this.#published()
   }
 
   /** @param published asked when the file is written */
-  rememberPublished(published: () => Published): void {
+  rememberPublished(published: () => RememberedTopics): void {
     this.#published = published
     this.#file.writeWithin(WRITE_AFTER_MS)
   }
 
   /** What Home Assistant was told of each plug, so that it can be taken back (bridge/announced.ts). */
-  get announced(): Announced | undefined {
+  get announced(): RememberedDiscovery | undefined {
     return this.#announced
   }
 
-  rememberAnnounced(announced: Announced): void {
+  rememberAnnounced(announced: RememberedDiscovery): void {
     this.#announced = announced
     this.#file.writeWithin(WRITE_AFTER_MS)
   }
@@ -282,7 +282,7 @@ async function warnOfOthers(folder: string, log: Log): Promise<void> {
 }
 
 /** Every part of the file by itself: one that makes no sense takes no other with it. */
-function understood(content: Mapping, forget: Forget): Content {
+function understood(content: Mapping, forget: ReportDropped): Content {
   const entries = {key: isDid, schema: entrySchema, expected: 'a plug, by its device id'}
   const tolerated = {key: () => true, schema: toleratedSchema, expected: 'what a firmware puts up with'}
   return {
@@ -295,7 +295,7 @@ function understood(content: Mapping, forget: Forget): Content {
 }
 
 /** MQTT takes up to 65,535 bytes (MQTT 5, 1.5.4); brokers hang up at control characters. */
-function clientIdIn({client_id: id}: Mapping, forget: Forget): string | undefined {
+function clientIdIn({client_id: id}: Mapping, forget: ReportDropped): string | undefined {
   const isGood =
     typeof id === 'string' &&
     /^[^\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]+$/u.test(id) &&
@@ -306,7 +306,7 @@ function clientIdIn({client_id: id}: Mapping, forget: Forget): string | undefine
 }
 
 /** Only what a bridge may have published is ever cleared, so nothing else is believed to lie on the broker. */
-function publishedIn({published}: Mapping, forget: Forget): Published | undefined {
+function publishedIn({published}: Mapping, forget: ReportDropped): RememberedTopics | undefined {
   if (published === undefined) return undefined
   if (!isMapping(published) || !Array.isArray(published['topics'])) {
     forget('published', 'topics that were published')
@@ -326,7 +326,7 @@ function publishedIn({published}: Mapping, forget: Forget): Published | undefine
   return {bases, topics, isAll: published['isAll'] === true}
 }
 
-function announcedIn({announced}: Mapping, forget: Forget): Announced | undefined {
+function announcedIn({announced}: Mapping, forget: ReportDropped): RememberedDiscovery | undefined {
   if (announced === undefined) return undefined
   if (!isMapping(announced)) {
     forget('announced', 'what Home Assistant was told')

@@ -9,7 +9,7 @@ import {createLog, type RootLog} from '../../src/log/logger.ts'
 import {builtIn, type Catalogue} from '../../src/models/catalogue.ts'
 import {Neighbourhood} from '../../src/simulator/simulated-network.ts'
 import {type PlugOptions, SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
-import {EnergyLedger} from '../../src/storage/energy-store.ts'
+import {EnergyStore} from '../../src/storage/energy-store.ts'
 import {StateStore} from '../../src/storage/state-store.ts'
 import {BROADCAST, freeAddress} from './addresses.ts'
 import type {Mosquitto} from './mosquitto.ts'
@@ -101,7 +101,7 @@ export async function startBridge(choice: TestBridgeOptions): Promise<TestBridge
   })
   const {clock = steadyClock} = choice
   const store = await StateStore.open(folder, {clock, random, log})
-  const ledger = await EnergyLedger.open(folder, {clock, random, log})
+  const ledger = await EnergyStore.open(folder, {clock, random, log})
   const bridge: TestBridge = {
     config,
     folder,

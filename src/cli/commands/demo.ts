@@ -11,7 +11,7 @@ import {whole} from '../../config/schema/fields.ts'
 import {createLog} from '../../log/logger.ts'
 import {builtIn} from '../../models/catalogue.ts'
 import {LOOPBACK_BROADCAST, type Neighbourhood, simulate} from '../../simulator/simulated-network.ts'
-import {EnergyLedger} from '../../storage/energy-store.ts'
+import {EnergyStore} from '../../storage/energy-store.ts'
 import {StateStore} from '../../storage/state-store.ts'
 import {type Published, startBroker, USUAL_PORT} from '../demo-broker.ts'
 import {Changes} from '../demo-changes.ts'
@@ -136,7 +136,7 @@ async function bridge(
   const log = createLog({level: config.log.level, format: config.log.format, redactor, destination: 'stderr'})
   const clock = systemClock
   const store = await StateStore.open(stateFolder, {clock, random: Math.random, log})
-  const ledger = await EnergyLedger.open(stateFolder, {clock, random: Math.random, log})
+  const ledger = await EnergyStore.open(stateFolder, {clock, random: Math.random, log})
   const daemon = new Daemon({
     catalogue: builtIn,
     config,

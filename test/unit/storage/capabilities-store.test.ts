@@ -3,7 +3,7 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {expect, it} from 'vitest'
 import {systemClock} from '../../../src/common/clock.ts'
-import {tolerancesIn} from '../../../src/storage/capabilities-store.ts'
+import {capabilitiesIn} from '../../../src/storage/capabilities-store.ts'
 import {StateStore} from '../../../src/storage/state-store.ts'
 import {RememberingLog} from '../../support/remembering-log.ts'
 import {random} from '../../support/seeds.ts'
@@ -16,7 +16,7 @@ it('what was found out of a model is remembered, but not of one that the user de
     log: new RememberingLog(),
   })
   const models = ['cuco.plug.v3', 'acme.plug.one']
-  const run = () => tolerancesIn(store, new Set(['acme.plug.one']))
+  const run = () => capabilitiesIn(store, new Set(['acme.plug.one']))
   const first = run()
   for (const model of models) {
     expect(first(model, '1.0')).toBe(first(model, '1.0'))

@@ -4,13 +4,13 @@
  */
 import {systemClock} from '../../../src/common/clock.ts'
 import {createLog} from '../../../src/log/logger.ts'
-import {EnergyLedger} from '../../../src/storage/energy-store.ts'
+import {EnergyStore} from '../../../src/storage/energy-store.ts'
 import {seeded} from '../../support/virtual-clock.ts'
 
 const [folder = '', plugs = '100'] = process.argv.slice(2)
 const dids = Array.from({length: Number(plugs)}, (_, index) => index + 1)
 const log = createLog({destination: 'stderr'})
-const ledger = await EnergyLedger.open(folder, {clock: systemClock, log, random: seeded(1)})
+const ledger = await EnergyStore.open(folder, {clock: systemClock, log, random: seeded(1)})
 for (let total = ledger.written(1)?.total ?? 0; ; total++) {
   for (const did of dids) ledger.enter(did, {total, today: 0, day: '2026-01-31', moved: total})
   await ledger.save()

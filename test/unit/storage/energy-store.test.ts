@@ -6,7 +6,7 @@ import {join} from 'node:path'
 import {fileURLToPath} from 'node:url'
 import {afterEach, beforeEach, describe, expect, it} from 'vitest'
 import {createLog} from '../../../src/log/logger.ts'
-import {EnergyLedger} from '../../../src/storage/energy-store.ts'
+import {EnergyStore} from '../../../src/storage/energy-store.ts'
 import {seeded, settle, VirtualClock} from '../../support/virtual-clock.ts'
 
 const MINUTE = 60_000
@@ -23,9 +23,9 @@ beforeEach(async () => {
 
 afterEach(() => rm(join(folder, '..'), {recursive: true}))
 
-function open(): Promise<EnergyLedger> {
+function open(): Promise<EnergyStore> {
   const log = createLog({destination: {write: (line) => lines.push(line)}})
-  return EnergyLedger.open(folder, {clock, log, random: seeded(1)})
+  return EnergyStore.open(folder, {clock, log, random: seeded(1)})
 }
 
 const file = () => join(folder, 'energy.json')

@@ -5,7 +5,7 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterEach, beforeEach, describe, expect, it, onTestFinished} from 'vitest'
 import {Secret} from '../../../src/common/secret.ts'
-import {EnergyLedger} from '../../../src/storage/energy-store.ts'
+import {EnergyStore} from '../../../src/storage/energy-store.ts'
 import {makeFolder, StateUnreadable} from '../../../src/storage/json-file.ts'
 import {StateStore} from '../../../src/storage/state-store.ts'
 import {RememberingLog} from '../../support/remembering-log.ts'
@@ -28,7 +28,7 @@ afterEach(() => rm(folder, {recursive: true}))
 const surroundings = () => ({clock, log, random: seeded(1)})
 const opened = {
   'state.json': () => StateStore.open(folder, surroundings()),
-  'energy.json': () => EnergyLedger.open(folder, surroundings()),
+  'energy.json': () => EnergyStore.open(folder, surroundings()),
 }
 const warnings = () => log.said('warn')
 const energy = {total: 12.5, today: 0.5, day: '2026-01-01', moved: 1}
@@ -106,8 +106,8 @@ describe.each(['state.json', 'energy.json'] as const)('%s', (name) => {
     const plugs = {7: {...energy, fingerprint: 'ab', name: 'desk', colour: 'red'}}
     await writeFile(file(), JSON.stringify({client_id: 'c', plugs, ...fields}))
     const read = await open()
-    expect(read instanceof EnergyLedger ? read.written(7) : read.find({id: 7, token: TOKEN})).toMatchObject(
-      read instanceof EnergyLedger ? energy : {name: 'desk'},
+    expect(read instanceof EnergyStore ? read.written(7) : read.find({id: 7, token: TOKEN})).toMatchObject(
+      read instanceof EnergyStore ? energy : {name: 'desk'},
     )
     expect(warnings()).toEqual([])
     await read.close()
@@ -124,7 +124,7 @@ describe.each(['state.json', 'energy.json'] as const)('%s', (name) => {
     }).replace('{"7"', '{"__proto__":{"total":1},"7"')
     await writeFile(file(), text)
     const read = await open()
-    if (read instanceof EnergyLedger) expect(read.written(7)).toMatchObject(energy)
+    if (read instanceof EnergyStore) expect(read.written(7)).toMatchObject(energy)
     else expect(read.all()).toEqual([{did: 7, name: 'desk'}])
     expect(warnings()).toHaveLength(1)
     expect(warnings()[0]).toContain(file())
@@ -146,7 +146,7 @@ describe.each(['state.json', 'energy.json'] as const)('%s', (name) => {
 
   it('forgets nothing of a plug with the id 0, since it takes none', async () => {
     const read = await open()
-    if (read instanceof EnergyLedger) {
+    if (read instanceof EnergyStore) {
       read.enter(0, energy)
       read.enter(7, energy)
     } else {
