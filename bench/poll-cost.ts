@@ -11,7 +11,7 @@ import {States} from '../src/bridge/status/plug-states.ts'
 import {systemClock} from '../src/common/clock.ts'
 import {parseConfig} from '../src/config/config.ts'
 import {createLog} from '../src/log/logger.ts'
-import {Discovery} from '../src/miio/discovery.ts'
+import {NetworkDiscovery} from '../src/miio/discovery.ts'
 import {MiioSocket} from '../src/miio/socket.ts'
 import {builtIn} from '../src/models/catalogue.ts'
 import {Topics} from '../src/mqtt/topics.ts'
@@ -65,7 +65,7 @@ async function makePlugs(rows: readonly PlugRow[]) {
   const ledger = await EnergyStore.open(folder, shared)
   const socket = new MiioSocket()
   await socket.open()
-  const discovery = new Discovery({socket, clock: systemClock, broadcast: []})
+  const discovery = new NetworkDiscovery({socket, clock: systemClock, broadcast: []})
   const devices = rows.map(({address, token}, index) => [`plug ${index}`, {host: address, token}])
   const text = JSON.stringify({devices: Object.fromEntries(devices)})
   const config = parseConfig(text, {file: 'config.yaml', env: {}})

@@ -21,8 +21,8 @@ import {type Clock, type Random, within} from '../common/clock.ts'
 import {Redactor} from '../common/redact.ts'
 import {type Config, maskedConfig, secretsOf} from '../config/config.ts'
 import type {LogLevel, RootLog} from '../log/logger.ts'
-import {Discovery} from '../miio/discovery.ts'
-import {Troubles} from '../miio/repeated-warnings.ts'
+import {NetworkDiscovery} from '../miio/discovery.ts'
+import {RepeatedWarnings} from '../miio/repeated-warnings.ts'
 import {MiioSocket} from '../miio/socket.ts'
 import type {Catalogue} from '../models/catalogue.ts'
 import {Connection, type Incoming} from '../mqtt/connection.ts'
@@ -91,7 +91,7 @@ export class Daemon {
   readonly #topics: Topics
   readonly #household: Household
   readonly #socket: MiioSocket
-  readonly #discovery: Discovery
+  readonly #discovery: NetworkDiscovery
   readonly #vitals: Vitals
   readonly #pauses: PauseDetector
   readonly #connection: Connection
@@ -130,11 +130,17 @@ export class Daemon {
       config.mqtt.output === 'attribute_and_json',
     )
     this.#warner = new Warner(options)
-    const troubles = new Troubles(clock, (text) => options.log.warn(text))
-    const log = (text: string) => troubles.tell(text)
+    const troubles = new RepeatedWarnings(clock, (text) => options.log.warn(text))
+    const log = (text: string) => troubles.warn(text)
     const {bind, broadcast} = config.network
     this.#socket = new MiioSocket({bind, onError: log})
-    this.#discovery = new Discovery({socket: this.#socket, clock, broadcast, log, random: options.random})
+    this.#discovery = new NetworkDiscovery({
+      socket: this.#socket,
+      clock,
+      broadcast,
+      log,
+      random: options.random,
+    })
     this.#connection = this.#makeConnection()
     this.#household = this.#makeHousehold()
     const {plugs} = this.#household

@@ -13,10 +13,10 @@ import type {MeteringOptions} from '../device/state/energy-tracking.ts'
 import type {CallOptions} from '../device/transport.ts'
 import type {RootLog} from '../log/logger.ts'
 import {MiioClient} from '../miio/client.ts'
-import type {Discovery} from '../miio/discovery.ts'
+import type {NetworkDiscovery} from '../miio/discovery.ts'
 import {MiioError} from '../miio/miio-error.ts'
 import {traceLine} from '../miio/packet-trace.ts'
-import type {Wire} from '../miio/socket.ts'
+import type {UdpTransport} from '../miio/socket.ts'
 import type {Catalogue} from '../models/catalogue.ts'
 import type {Model} from '../models/model.ts'
 import type {EnergyStore} from '../storage/energy-store.ts'
@@ -27,8 +27,8 @@ export interface PlugOptions {
   name: string
   config: DeviceConfig
   poll: Config['poll']
-  socket: Wire
-  discovery: Discovery
+  socket: UdpTransport
+  discovery: NetworkDiscovery
   store: StateStore
   ledger: EnergyStore
   owners: DeviceOwners
@@ -100,7 +100,7 @@ export class ConfiguredPlug implements Plug, Claimant {
       trace: (packet) => options.log.trace(traceLine(packet), {device: name}),
       isTraced: () => options.log.level === 'trace',
       events: {
-        learnt: (did) => {
+        deviceIdProven: (did) => {
           if (options.owners.prove(did, this)) this.#remember(did)
         },
         rebooted: () => options.event('device_rebooted', {name, did: this.did}),

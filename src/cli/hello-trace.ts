@@ -1,17 +1,17 @@
 /** `--debug` where no plug is known yet: hellos and their answers. */
 import {Cipher} from '../miio/packet.ts'
-import {describe, type Trace, type TracedPacket} from '../miio/packet-trace.ts'
-import type {StrangerHandler, Wire} from '../miio/socket.ts'
+import {decodeDatagram, type Trace, type TracedPacket} from '../miio/packet-trace.ts'
+import type {UdpTransport, UnsolicitedHandler} from '../miio/socket.ts'
 
 /** Hellos belong to no plug's token, and need none to be read. */
 const nobody = new Cipher(Buffer.alloc(16))
 
 /** A wire that tells `trace` of every hello sent through it, and of every answer. */
-export class TracedWire implements Wire {
-  readonly #wire: Wire
+export class TracedWire implements UdpTransport {
+  readonly #wire: UdpTransport
   readonly #trace: Trace
 
-  constructor(wire: Wire, trace: Trace) {
+  constructor(wire: UdpTransport, trace: Trace) {
     this.#wire = wire
     this.#trace = trace
   }
@@ -25,14 +25,14 @@ export class TracedWire implements Wire {
     return this.#wire.listen(host, port, handler)
   }
 
-  onStranger(handler: StrangerHandler): () => void {
-    return this.#wire.onStranger((datagram, from) => {
+  onUnsolicited(handler: UnsolicitedHandler): () => void {
+    return this.#wire.onUnsolicited((datagram, from) => {
       this.#tell('received', datagram, from.host, from.port)
       handler(datagram, from)
     })
   }
 
   #tell(direction: TracedPacket['direction'], datagram: Buffer, host: string, port: number): void {
-    this.#trace({direction, host, port, ...describe(datagram, nobody, (text) => text)})
+    this.#trace({direction, host, port, ...decodeDatagram(datagram, nobody, (text) => text)})
   }
 }

@@ -4,7 +4,7 @@ import {nearest} from '../bridge/commands/nearest-name.ts'
 import {systemClock} from '../common/clock.ts'
 import type {Config, DeviceConfig} from '../config/config.ts'
 import {quoted, suggestion} from '../config/config-error.ts'
-import {Discovery, type Found, type ScanOptions} from '../miio/discovery.ts'
+import {type DiscoveredDevice, type DiscoveryScanOptions, NetworkDiscovery} from '../miio/discovery.ts'
 import {MiioError} from '../miio/miio-error.ts'
 import {MIIO_PORT} from '../miio/packet.ts'
 import {MiioSocket} from '../miio/socket.ts'
@@ -70,13 +70,13 @@ async function greeted(word: string, {devices, network}: Household): Promise<Cho
 async function scan(
   bind: string | undefined,
   hosts: readonly string[],
-  options: Pick<ScanOptions, 'did' | 'only'>,
-): Promise<Found[]> {
+  options: Pick<DiscoveryScanOptions, 'did' | 'only'>,
+): Promise<DiscoveredDevice[]> {
   const socket = new MiioSocket({bind})
   const done = new AbortController()
   try {
     await socket.open()
-    const discovery = new Discovery({socket, clock: systemClock, broadcast: hosts})
+    const discovery = new NetworkDiscovery({socket, clock: systemClock, broadcast: hosts})
     return await discovery.scan({
       timeout: HELLO_MS,
       signal: done.signal,

@@ -4,9 +4,9 @@ import {systemClock} from '../common/clock.ts'
 import {adjust} from '../device/codec/model-overrides.ts'
 import {Device} from '../device/device.ts'
 import {MiioClient} from '../miio/client.ts'
-import {broadcastAddresses, Discovery} from '../miio/discovery.ts'
+import {broadcastAddresses, NetworkDiscovery} from '../miio/discovery.ts'
 import {type Trace, traceLine} from '../miio/packet-trace.ts'
-import {MiioSocket, type Wire} from '../miio/socket.ts'
+import {MiioSocket, type UdpTransport} from '../miio/socket.ts'
 import type {Catalogue} from '../models/catalogue.ts'
 import {CommandFailed} from './errors.ts'
 import {diagnosed, failed} from './failed-call.ts'
@@ -34,7 +34,7 @@ const COMMAND_MS = 10_000
 const FIND_MS = 5000
 
 /** Where a plug is that is known only by its id. @throws CommandFailed when nobody with that id answers */
-type Find = (target: Target, socket: Wire) => Promise<string>
+type Find = (target: Target, socket: UdpTransport) => Promise<string>
 
 /** Does `work` with the plug. @throws CommandFailed that says which stage failed when it cannot be asked */
 export async function withPlug(
@@ -119,7 +119,7 @@ async function over<T>(
 
 function reach(
   {name, token, host, port, id, model, properties = {}, catalogue}: Target,
-  socket: Wire,
+  socket: UdpTransport,
   trace: Trace | undefined,
 ): Reached {
   const clock = systemClock
@@ -156,7 +156,7 @@ function findTogether(targets: readonly Target[]): Find {
   const done = new AbortController()
   let scan: Promise<unknown> | undefined
   return async (target, socket) => {
-    scan ??= new Discovery({socket, clock: systemClock, broadcast: target.network.broadcast}).scan({
+    scan ??= new NetworkDiscovery({socket, clock: systemClock, broadcast: target.network.broadcast}).scan({
       timeout: FIND_MS,
       signal: done.signal,
       did: another === undefined ? only : undefined,

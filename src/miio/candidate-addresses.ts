@@ -3,13 +3,13 @@ import type {Random} from '../common/clock.ts'
 import type {Endpoint} from './socket.ts'
 
 /** Asks for the plug there; what it returns is waited for before the next is tried. */
-export type Candidate = (at: Endpoint) => unknown
+export type TryAddress = (at: Endpoint) => unknown
 
 /** Between two broadcasts. Whoever names ever new addresses fills no memory, and makes us greet no more than this many. */
 const MOST = 8
 
-export class Sightings {
-  readonly #try: Candidate
+export class CandidateAddresses {
+  readonly #try: TryAddress
   readonly #random: Random
   readonly #waiting: Endpoint[] = []
   /** Those that were tried since the last broadcast: several networks may bring the same reply. */
@@ -18,7 +18,7 @@ export class Sightings {
   #count = 0
   #isTrying = false
 
-  constructor(attempt: Candidate, random: Random) {
+  constructor(attempt: TryAddress, random: Random) {
     this.#try = attempt
     this.#random = random
   }

@@ -1,20 +1,20 @@
 /** One plug on the wire: `call(method, params)`, one question at a time. */
 import {lookup as lookUp} from 'node:dns/promises'
 import {type Clock, type Random, within} from '../common/clock.ts'
-import {hasRestarted, type Reading} from './device-clock.ts'
-import {closed, Link, type Tracer} from './link.ts'
+import {type ClockSample, hasRestarted} from './device-clock.ts'
+import {closedError, Link, type Tracer} from './link.ts'
 import {MessageIds} from './message-ids.ts'
 import {MiioError} from './miio-error.ts'
 import {Cipher, MIIO_PORT} from './packet.ts'
-import {describe, masker, type Trace} from './packet-trace.ts'
-import {Exchange} from './request.ts'
-import type {Greeting, Question} from './request-types.ts'
-import {RoundTrip} from './response-time.ts'
-import type {Wire} from './socket.ts'
-import {Stats} from './stats.ts'
+import {decodeDatagram, secretMask, type Trace} from './packet-trace.ts'
+import {MiioRequest} from './request.ts'
+import type {HelloResponse, RequestOptions} from './request-types.ts'
+import {ResponseTime} from './response-time.ts'
+import type {UdpTransport} from './socket.ts'
+import {RequestStats} from './stats.ts'
 
 export interface MiioClientOptions {
-  socket: Wire
+  socket: UdpTransport
   clock: Clock
   random: Random
   /** 16 bytes. */
@@ -38,10 +38,10 @@ export interface ClientEvents {
   /** The plug's clock has fallen back: it was without power. Told by an answer under our token only. */
   rebooted?(): void
   /** The plug's device id, once an answer under our token has borne it. */
-  learnt?(did: number): void
+  deviceIdProven?(did: number): void
 }
 
-export interface CallOptions {
+export interface MiioCallOptions {
   /** When to give up, in ms of the clock; by default the tries alone decide. */
   deadline?: number | undefined
   /** How often to ask; 3 by default. How long each try lasts follows from what earlier answers took, at first 2 s. */
@@ -60,12 +60,12 @@ export class MiioClient {
   readonly #cipher: Cipher
   readonly #ids: MessageIds
   readonly #closing = new AbortController()
-  readonly stats = new Stats()
-  readonly #roundTrip = new RoundTrip()
+  readonly stats = new RequestStats()
+  readonly #roundTrip = new ResponseTime()
   #did: number | undefined
   #link: Link | undefined
   /** When and where the plug's clock was last seen beyond doubt. */
-  #proven: Reading | undefined
+  #proven: ClockSample | undefined
   /** Resolves when everything asked for so far has ended; `undefined` when it has. */
   #tail: Promise<void> | undefined
 
@@ -112,14 +112,14 @@ export class MiioClient {
    * Calls wait for one another: at most one request is in flight.
    * @throws MiioError (the promise rejects with nothing else)
    */
-  call(method: string, params: unknown = [], options: CallOptions = {}): Promise<unknown> {
+  call(method: string, params: unknown = [], options: MiioCallOptions = {}): Promise<unknown> {
     const {deadline = Number.POSITIVE_INFINITY, tries = TRIES, signal} = options
     const question = {method, params, deadline, tries, signal}
     return this.#inTurn(question, () => this.#ask(this.#linkOrThrow(), question))
   }
 
   /** Greets the plug and says who answers, unproven. @throws MiioError when nobody does within `timeout` ms, or another plug */
-  hello(timeout: number): Promise<Greeting> {
+  hello(timeout: number): Promise<HelloResponse> {
     const deadline = this.#options.clock.now() + timeout
     const question = {method: 'hello', params: [], deadline, tries: 1, signal: undefined}
     return this.#inTurn(question, () => this.#exchange(this.#linkOrThrow(), question).greet())
@@ -155,7 +155,7 @@ export class MiioClient {
     this.#link?.close()
   }
 
-  async #moveIfThere(link: Link, question: Question): Promise<boolean> {
+  async #moveIfThere(link: Link, question: RequestOptions): Promise<boolean> {
     const isThere = await this.#answersAt(link, question)
     const abandoned = isThere ? this.#link : link
     if (isThere) this.#link = link
@@ -163,7 +163,7 @@ export class MiioClient {
     return isThere
   }
 
-  async #answersAt(link: Link, question: Question): Promise<boolean> {
+  async #answersAt(link: Link, question: RequestOptions): Promise<boolean> {
     try {
       await this.#ask(link, question)
       return true
@@ -173,13 +173,13 @@ export class MiioClient {
     }
   }
 
-  #ask(link: Link, question: Question): Promise<unknown> {
+  #ask(link: Link, question: RequestOptions): Promise<unknown> {
     return this.#exchange(link, question).ask()
   }
 
-  #exchange(link: Link, question: Question): Exchange {
+  #exchange(link: Link, question: RequestOptions): MiioRequest {
     const {clock, random} = this.#options
-    return new Exchange(
+    return new MiioRequest(
       {
         link,
         clock,
@@ -195,18 +195,18 @@ export class MiioClient {
     )
   }
 
-  #proved(reading: Reading): void {
+  #proved(reading: ClockSample): void {
     const before = this.#proven
     this.#proven = reading
     if (this.#did === undefined) {
       this.#did = reading.did
-      this.#options.events?.learnt?.(reading.did)
+      this.#options.events?.deviceIdProven?.(reading.did)
     }
     if (before && hasRestarted(before, reading)) this.#options.events?.rebooted?.()
   }
 
   /** Runs `job` once everything asked for before has ended; gives up waiting when the question would be over anyway. */
-  async #inTurn<T>(question: Question, job: () => Promise<T>): Promise<T> {
+  async #inTurn<T>(question: RequestOptions, job: () => Promise<T>): Promise<T> {
     const ready = this.#tail
     let leave = () => {}
     const left = new Promise<void>((resolve) => {
@@ -216,7 +216,7 @@ export class MiioClient {
     this.#tail = tail
     try {
       const isOurs = ready ? await this.#waitFor(ready, question) : !question.signal?.aborted
-      if (this.#closing.signal.aborted) throw closed(this.#where)
+      if (this.#closing.signal.aborted) throw closedError(this.#where)
       if (!isOurs) throw waitedInVain(this.#where, question.method)
       return await job()
     } finally {
@@ -226,7 +226,7 @@ export class MiioClient {
   }
 
   /** `true` once `ready` has resolved, `undefined` when the question is over before. */
-  #waitFor(ready: Promise<void>, {deadline, signal}: Question): Promise<true | undefined> {
+  #waitFor(ready: Promise<void>, {deadline, signal}: RequestOptions): Promise<true | undefined> {
     const turn = ready.then((): true => true)
     return within(this.#options.clock, deadline, turn, signal, this.#closing.signal)
   }
@@ -258,8 +258,8 @@ export class MiioClient {
     let mask: ((text: string) => string) | undefined
     return (direction, datagram, host) => {
       if (!isTraced()) return
-      mask ??= masker(token)
-      trace({direction, host, port, ...describe(datagram, this.#cipher, mask)})
+      mask ??= secretMask(token)
+      trace({direction, host, port, ...decodeDatagram(datagram, this.#cipher, mask)})
     }
   }
 

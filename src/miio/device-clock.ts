@@ -1,5 +1,5 @@
 /** A plug's clock as it was last read (docs/protocol.md §1.4): seconds since its boot. */
-export interface Reading {
+export interface ClockSample {
   did: number
   /** What the plug's clock showed, in seconds. */
   stamp: number
@@ -16,16 +16,16 @@ const RESTART_SECONDS = 5
 const DRIFT = 0.01
 
 /** What the plug's clock shows at `now`: the reading carried forward by our own monotonic clock, never by the time of day. */
-export function stampAt(reading: Reading, now: number): number {
+export function stampAt(reading: ClockSample, now: number): number {
   return reading.stamp + Math.floor((now - reading.at) / 1000)
 }
 
-export function isFresh(reading: Reading, now: number): boolean {
+export function isFresh(reading: ClockSample, now: number): boolean {
   return now - reading.at <= FRESH_MS
 }
 
 /** Whether a request that one reading lets pass is in time by the other one, too. */
-export function isSameClock(a: Reading, b: Reading): boolean {
+export function isSameClock(a: ClockSample, b: ClockSample): boolean {
   return a.did === b.did && Math.abs(stampAt(a, b.at) - b.stamp) <= WINDOW_SECONDS
 }
 
@@ -33,7 +33,7 @@ export function isSameClock(a: Reading, b: Reading): boolean {
  * Whether the plug's clock fell back between two readings: it was without power in between. A suspend of ours makes the time
  * between them look shorter than it was: a restart can then be missed, but never be inferred wrongly.
  */
-export function hasRestarted(before: Reading, after: Reading): boolean {
+export function hasRestarted(before: ClockSample, after: ClockSample): boolean {
   const elapsed = (after.at - before.at) / 1000
   return stampAt(before, after.at) - after.stamp > RESTART_SECONDS + DRIFT * elapsed
 }

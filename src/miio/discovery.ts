@@ -1,15 +1,15 @@
 /** Who is there, and where: hellos by broadcast, and what answers them (docs/protocol.md §1.2, §1.10). */
 import {type Clock, type Random, sleep, type Timer} from '../common/clock.ts'
 import {broadcastAddresses, isUnicast} from './broadcast.ts'
-import {type Candidate, Sightings} from './candidate-addresses.ts'
+import {CandidateAddresses, type TryAddress} from './candidate-addresses.ts'
 import {MiioError} from './miio-error.ts'
 import {HELLO, MalformedPacket, MIIO_PORT, parsePacket} from './packet.ts'
-import type {Endpoint, Wire} from './socket.ts'
+import type {Endpoint, UdpTransport} from './socket.ts'
 
 export {broadcastAddresses}
 
 /** A hello reply in words. Nothing proves it: whoever is told must ask there under the plug's token. */
-export interface Found extends Endpoint {
+export interface DiscoveredDevice extends Endpoint {
   did: number
   /** Seconds since the plug's boot. */
   uptime: number
@@ -17,12 +17,12 @@ export interface Found extends Endpoint {
   revealsToken: boolean
 }
 
-export interface ScanOptions {
+export interface DiscoveryScanOptions {
   /** Milliseconds to wait for replies. */
   timeout: number
   /** Ends the scan early, with what was found so far. */
   signal?: AbortSignal | undefined
-  onFound?: ((found: Found) => void) | undefined
+  onFound?: ((found: DiscoveredDevice) => void) | undefined
   /** Called once when more devices answer than are taken. */
   onTooMany?: (() => void) | undefined
   /** Greet this one address instead of broadcasting; its first reply ends the scan. */
@@ -40,13 +40,13 @@ const LONGEST_INTERVAL_MS = 60_000
 /** Plugs answer a broadcast within this time. */
 const ANSWER_MS = 2000
 
-export class Discovery {
-  readonly #socket: Wire
+export class NetworkDiscovery {
+  readonly #socket: UdpTransport
   readonly #clock: Clock
   readonly #broadcast: readonly string[] | undefined
   readonly #log: (message: string) => void
   readonly #random: Random
-  readonly #wanted = new Map<number, Sightings>()
+  readonly #wanted = new Map<number, CandidateAddresses>()
   #stopListening: (() => void) | undefined
   #timer: Timer | undefined
   #lastBroadcast = Number.NEGATIVE_INFINITY
@@ -64,7 +64,7 @@ export class Discovery {
     log = () => {},
     random = () => 0,
   }: {
-    socket: Wire
+    socket: UdpTransport
     clock: Clock
     broadcast: readonly string[] | undefined
     log?: ((message: string) => void) | undefined
@@ -81,10 +81,17 @@ export class Discovery {
    * Greets everybody, twice since UDP loses packets, and collects who answers: each device once, 1,000 at most.
    * @throws MiioError `unreachable` when not one hello could leave, or nobody knows where to
    */
-  async scan({timeout, signal, onFound, onTooMany, only, did}: ScanOptions): Promise<Found[]> {
+  async scan({
+    timeout,
+    signal,
+    onFound,
+    onTooMany,
+    only,
+    did,
+  }: DiscoveryScanOptions): Promise<DiscoveredDevice[]> {
     const targets = only ? [only] : this.#everywhere()
     if (targets.length === 0) return []
-    const found = new Map<number, Found>()
+    const found = new Map<number, DiscoveredDevice>()
     const done = new AbortController()
     const stop = () => done.abort()
     signal?.addEventListener('abort', stop)
@@ -121,9 +128,9 @@ export class Discovery {
    * `onFound` may be told of an address more than once, and of a wrong one: a hello reply can be forged. It is told of the next
    * one when the promise it returned has resolved.
    */
-  find(did: number, onFound: Candidate): void {
+  find(did: number, onFound: TryAddress): void {
     if (this.#wanted.has(did)) return
-    this.#wanted.set(did, new Sightings(onFound, this.#random))
+    this.#wanted.set(did, new CandidateAddresses(onFound, this.#random))
     this.#stopListening ??= this.#onHelloReply((found) => this.#report(found))
     this.#interval = FIRST_INTERVAL_MS
     this.#schedule(this.#lastBroadcast + FIRST_INTERVAL_MS)
@@ -158,7 +165,7 @@ export class Discovery {
     await this.#greetIfPossible(() => this.#everywhere())
   }
 
-  #report({did, host, port}: Found): void {
+  #report({did, host, port}: DiscoveredDevice): void {
     const isAnswer = this.#clock.now() - this.#lastBroadcast <= ANSWER_MS
     this.#wanted.get(did)?.add({host, port}, isAnswer)
   }
@@ -187,8 +194,8 @@ export class Discovery {
     for (const reason of failed) this.#log(String(reason))
   }
 
-  #onHelloReply(handler: (found: Found) => void): () => void {
-    return this.#socket.onStranger((datagram, from) => {
+  #onHelloReply(handler: (found: DiscoveredDevice) => void): () => void {
+    return this.#socket.onUnsolicited((datagram, from) => {
       const found = toFound(datagram, from)
       if (found) handler(found)
     })
@@ -197,7 +204,7 @@ export class Discovery {
 
 const TOO_MANY = `more than ${MOST_FOUND} devices answer a hello: the first ${MOST_FOUND} are taken, the others left out`
 
-function toFound(datagram: Buffer, from: Endpoint): Found | undefined {
+function toFound(datagram: Buffer, from: Endpoint): DiscoveredDevice | undefined {
   try {
     const packet = parsePacket(datagram)
     if (packet.kind !== 'hello_reply' || !isUnicast(from.host) || from.port === 0) return undefined

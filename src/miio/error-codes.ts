@@ -25,7 +25,7 @@ export function isTransient({code, message}: {code: number; message: string}): b
 }
 
 /** The plug's refusal as a sentence. */
-export function refusal(where: string, method: string, error: {code: number; message: string}): string {
+export function refusalText(where: string, method: string, error: {code: number; message: string}): string {
   const said = error.message === '' ? '' : ` ${JSON.stringify(maskedJson(error.message).slice(0, 100))}`
   const hint = METHOD_UNKNOWN.has(error.code) ? ': its firmware does not know this request' : ''
   return `${where} refused ${method} with code ${error.code}${said}${hint}`

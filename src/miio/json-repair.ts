@@ -5,7 +5,7 @@
 import {isUtf8} from 'node:buffer'
 
 /** What a plug answered: `error` when it said no, else `result`. Nothing in `result` has been looked at. */
-export interface Reply {
+export interface MiioResponse {
   /** `undefined` when it is missing or no whole number: such a reply answers nothing. */
   id: number | undefined
   result?: unknown
@@ -13,7 +13,7 @@ export interface Reply {
 }
 
 /** An authentic payload that is no reply. `message` says what was expected and what came. */
-export class UnreadableReply extends Error {
+export class UnreadableResponse extends Error {
   override readonly name = 'UnreadableReply'
 }
 
@@ -24,10 +24,10 @@ const DEEPEST = 32
  * The reply in a decrypted payload, and the names of the repairs it needed: none for proper JSON.
  * @throws UnreadableReply
  */
-export function parseReply(payload: Buffer): {reply: Reply; repairs: string[]} {
+export function parseResponse(payload: Buffer): {reply: MiioResponse; repairs: string[]} {
   const {text, tokens, repairs} = toJson(payload)
   const value = parse(text)
-  if (value === undefined) throw new UnreadableReply(`expected JSON, got ${excerpt(payload)}`)
+  if (value === undefined) throw new UnreadableResponse(`expected JSON, got ${excerpt(payload)}`)
   refuseTraps(tokens)
   return {reply: toReply(value), repairs}
 }
@@ -162,28 +162,28 @@ function refuseTraps(tokens: readonly string[]): void {
   tokens.forEach((token, i) => {
     if (token === '{' || token === '[') names.push(new Set())
     if (token === '}' || token === ']') names.pop()
-    if (names.length > DEEPEST) throw new UnreadableReply(`expected at most ${DEEPEST} levels of brackets`)
+    if (names.length > DEEPEST) throw new UnreadableResponse(`expected at most ${DEEPEST} levels of brackets`)
     if (tokens[i + 1] !== ':') return
     const name: unknown = JSON.parse(token)
-    if (name === '__proto__') throw new UnreadableReply('expected no member named __proto__')
+    if (name === '__proto__') throw new UnreadableResponse('expected no member named __proto__')
     if (names.at(-1)?.has(name))
-      throw new UnreadableReply(`expected one member ${token.slice(0, 40)}, got two`)
+      throw new UnreadableResponse(`expected one member ${token.slice(0, 40)}, got two`)
     names.at(-1)?.add(name)
   })
 }
 
-function toReply(value: unknown): Reply {
-  if (!isObject(value)) throw new UnreadableReply(`expected a JSON object, got ${kindOf(value)}`)
+function toReply(value: unknown): MiioResponse {
+  if (!isObject(value)) throw new UnreadableResponse(`expected a JSON object, got ${kindOf(value)}`)
   const {id: given, result, error} = value
   const id = Number.isSafeInteger(given) ? Number(given) : undefined
   if (error !== undefined && error !== null) return {id, error: toError(error)}
-  if (result === undefined) throw new UnreadableReply('expected a "result" or an "error", got neither')
+  if (result === undefined) throw new UnreadableResponse('expected a "result" or an "error", got neither')
   return {id, result}
 }
 
 function toError(error: unknown): {code: number; message: string} {
   if (!isObject(error) || typeof error['code'] !== 'number')
-    throw new UnreadableReply('expected an "error" with a number as its "code"')
+    throw new UnreadableResponse('expected an "error" with a number as its "code"')
   return {code: error['code'], message: typeof error['message'] === 'string' ? error['message'] : ''}
 }
 

@@ -1,10 +1,10 @@
 /** The way to one plug at one address: where that is, what was last read of the plug's clock, and what comes from there. */
 import {isIPv4} from 'node:net'
 import {type Clock, within} from '../common/clock.ts'
-import type {Reading} from './device-clock.ts'
+import type {ClockSample} from './device-clock.ts'
 import {Mailbox} from './mailbox.ts'
 import {MiioError} from './miio-error.ts'
-import type {Wire} from './socket.ts'
+import type {UdpTransport} from './socket.ts'
 
 /** A name server may be down for longer than a try lasts: half of it is left for the plug. */
 const LOOKUP_MS = 1000
@@ -12,7 +12,7 @@ const LOOKUP_MS = 1000
 export type Tracer = (direction: 'sent' | 'received', datagram: Buffer, host: string) => void
 
 export interface LinkOptions {
-  socket: Wire
+  socket: UdpTransport
   clock: Clock
   /** An IPv4 address, or a name to be looked up. */
   host: string
@@ -34,7 +34,7 @@ export class Link {
   readonly #interrupt = () => this.#mailbox.interrupt()
 
   /** `undefined` makes the next try begin with a hello. */
-  reading: Reading | undefined
+  reading: ClockSample | undefined
   /** How many calls in a row ended without an answer to a hello. */
   absences = 0
   /** Nothing is sent before this time, in ms of the clock. */
@@ -136,11 +136,11 @@ export class Link {
   }
 
   #mustBeOpen(): void {
-    if (this.#options.closing.aborted) throw closed(this.where)
+    if (this.#options.closing.aborted) throw closedError(this.where)
   }
 }
 
 /** What a call gets that was waiting or under way when its client was closed: nobody answered it, and nobody will. */
-export function closed(where: string): MiioError {
+export function closedError(where: string): MiioError {
   return new MiioError('timeout', 'request', `the connection to ${where} was closed before an answer came`)
 }

@@ -8,12 +8,12 @@
 export type MiioErrorCode = 'timeout' | 'bad_token' | 'unreachable' | 'refused'
 
 /** How far a call came before it failed: the plug is greeted first, then asked. */
-export type Stage = 'send' | 'hello' | 'request'
+export type FailureStage = 'send' | 'hello' | 'request'
 
 export class MiioError extends Error {
   override readonly name = 'MiioError'
   readonly code: MiioErrorCode
-  readonly stage: Stage
+  readonly stage: FailureStage
   /** The plug's own error code, for `refused`. */
   readonly deviceCode: number | undefined
   /**
@@ -22,7 +22,7 @@ export class MiioError extends Error {
    */
   provenBefore = false
 
-  constructor(code: MiioErrorCode, stage: Stage, message: string, deviceCode?: number) {
+  constructor(code: MiioErrorCode, stage: FailureStage, message: string, deviceCode?: number) {
     const {stackTraceLimit} = Error
     Error.stackTraceLimit = 0 // costly, and of no use: silence of a plug is expected, and ten thousand of them may be silent every minute
     super(message)

@@ -28,7 +28,7 @@ export function traceLine({direction, host, port, kind, did, stamp, json, proble
 }
 
 /** A datagram in words. The slot of a hello reply, which may hold a token, is left out altogether. */
-export function describe(
+export function decodeDatagram(
   datagram: Buffer,
   cipher: Cipher,
   mask: (text: string) => string,
@@ -59,7 +59,7 @@ function opened(
 }
 
 /** Masks what is nobody's business when a trace is put into an issue: secrets, Wi-Fi, account; our own token wherever it stands. */
-export function masker(token: Buffer): (text: string) => string {
+export function secretMask(token: Buffer): (text: string) => string {
   const ours = new RegExp(token.toString('hex'), 'gi')
   return (text) => maskedJson(text).replace(ours, MASK)
 }

@@ -4,7 +4,7 @@ import type {Clock} from '../common/clock.ts'
 const WELL_AGAIN_MS = 600_000
 
 /** Passes on each trouble once, until it was absent for ten minutes: a network may be down for days, and is asked every minute. */
-export class Troubles {
+export class RepeatedWarnings {
   readonly #clock: Clock
   readonly #warn: (text: string) => void
   /** When each was last met. */
@@ -16,7 +16,7 @@ export class Troubles {
   }
 
   /** @param text the same for the same trouble: without counts, and without what a sender can choose */
-  tell(text: string): void {
+  warn(text: string): void {
     const now = this.#clock.now()
     for (const [trouble, at] of this.#met) if (now - at > WELL_AGAIN_MS) this.#met.delete(trouble)
     if (!this.#met.has(text)) this.#warn(text)

@@ -1,14 +1,14 @@
 /** What is asked, of whom, and what may be heard back. */
 import type {Clock, Random} from '../common/clock.ts'
-import type {Reading} from './device-clock.ts'
+import type {ClockSample} from './device-clock.ts'
 import type {Link} from './link.ts'
 import type {MessageIds} from './message-ids.ts'
 import type {MiioError} from './miio-error.ts'
 import type {Cipher} from './packet.ts'
-import type {RoundTrip} from './response-time.ts'
-import type {Stats} from './stats.ts'
+import type {ResponseTime} from './response-time.ts'
+import type {RequestStats} from './stats.ts'
 
-export interface Question {
+export interface RequestOptions {
   method: string
   params: unknown
   /** When to give up, in ms of the clock. */
@@ -19,21 +19,21 @@ export interface Question {
 }
 
 /** Whom the question goes to, and what is known of it. */
-export interface Asked {
+export interface RequestDependencies {
   link: Link
   cipher: Cipher
   clock: Clock
   random: Random
   ids: MessageIds
-  stats: Stats
-  roundTrip: RoundTrip
+  stats: RequestStats
+  roundTrip: ResponseTime
   /** The plug that must answer, where that is known. */
   did: () => number | undefined
   /** Told of every answer that the token and the id prove, be it a refusal. */
-  onProof: (reading: Reading) => void
+  onProof: (reading: ClockSample) => void
 }
 
-export interface Greeting {
+export interface HelloResponse {
   kind: 'greeting'
   did: number
   /** Seconds since the plug's boot. */
@@ -42,8 +42,8 @@ export interface Greeting {
   revealsToken: boolean
 }
 
-export type Heard =
-  | Greeting
+export type ResponseEvent =
+  | HelloResponse
   | {kind: 'answer'; result: unknown}
   /** Ends the try, not the question. */
   | {kind: 'failure'; error: MiioError}

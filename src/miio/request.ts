@@ -1,12 +1,12 @@
 /** One question to one plug, asked until it is answered: a hello when the plug's clock is not known, then the request. */
 import {jitter} from '../common/clock.ts'
-import {isFresh, isSameClock, type Reading, stampAt} from './device-clock.ts'
+import {type ClockSample, isFresh, isSameClock, stampAt} from './device-clock.ts'
 import {MiioError} from './miio-error.ts'
 import {HEADER_BYTES, HELLO} from './packet.ts'
-import type {Asked, Greeting, Heard, Question} from './request-types.ts'
-import {Judge} from './response-matcher.ts'
+import type {HelloResponse, RequestDependencies, RequestOptions, ResponseEvent} from './request-types.ts'
+import {ResponseMatcher} from './response-matcher.ts'
 import {REGULAR_WAIT_MS} from './response-time.ts'
-import {Course, silence} from './timeout-diagnosis.ts'
+import {RequestLog, timeoutError} from './timeout-diagnosis.ts'
 
 /**
  * A request that stays unanswered was mostly lost, and is sent again without a hello. After so many in a row the plug may have
@@ -31,11 +31,11 @@ const MOST_CLAIMS = 16
 /** With less time than this left, a request would be sent that nobody waits for. */
 const SHORTEST_TRY_MS = 20
 
-export class Exchange {
-  readonly #asked: Asked
-  readonly #question: Question
-  readonly #course = new Course()
-  readonly #judge: Judge
+export class MiioRequest {
+  readonly #asked: RequestDependencies
+  readonly #question: RequestOptions
+  readonly #course = new RequestLog()
+  readonly #judge: ResponseMatcher
   /** Tries in a row that brought no answer. */
   #silences = 0
   /** Requests in a row that stayed unanswered since the plug's clock was read. */
@@ -45,10 +45,10 @@ export class Exchange {
   /** Tries that brought nothing but an unproven "no". */
   #doubts = 0
 
-  constructor(asked: Asked, question: Question) {
+  constructor(asked: RequestDependencies, question: RequestOptions) {
     this.#asked = asked
     this.#question = question
-    this.#judge = new Judge(asked, question.method, this.#course)
+    this.#judge = new ResponseMatcher(asked, question.method, this.#course)
     this.#isAway = asked.link.absences >= AWAY && question.deadline === Number.POSITIVE_INFINITY
   }
 
@@ -63,7 +63,7 @@ export class Exchange {
   }
 
   /** Who lives there. @throws MiioError `timeout` at stage `hello`, or `unreachable` when it is not the plug we know */
-  async greet(): Promise<Greeting> {
+  async greet(): Promise<HelloResponse> {
     const leave = this.#asked.link.attend()
     try {
       await this.#pause()
@@ -113,13 +113,13 @@ export class Exchange {
   }
 
   /** Lets the plug rest. An answer to an earlier try may still come meanwhile. */
-  #pause(): Promise<Heard | undefined> {
+  #pause(): Promise<ResponseEvent | undefined> {
     const until = Math.min(this.#asked.link.quietUntil, this.#question.deadline)
     return this.#hear(until, this.#question.signal)
   }
 
   /** An answer, a failure that may pass, or `undefined` for silence. */
-  async #try(isLast: boolean): Promise<Heard | undefined> {
+  async #try(isLast: boolean): Promise<ResponseEvent | undefined> {
     const {stats, random} = this.#asked
     let rest = GAP_MS
     try {
@@ -135,7 +135,7 @@ export class Exchange {
   }
 
   /** What the silent try was told by a packet that nothing proves. */
-  #doubted(): Heard | undefined {
+  #doubted(): ResponseEvent | undefined {
     const error = this.#course.doubt
     this.#course.doubt = undefined
     if (!error) return undefined
@@ -143,7 +143,7 @@ export class Exchange {
     return {kind: 'failure', error}
   }
 
-  async #helloAndRequest(isLast: boolean): Promise<Heard | undefined> {
+  async #helloAndRequest(isLast: boolean): Promise<ResponseEvent | undefined> {
     const {link, roundTrip} = this.#asked
     const patience = roundTrip.patience(this.#silences, isLast)
     try {
@@ -165,14 +165,14 @@ export class Exchange {
     return reading !== undefined && isFresh(reading, this.#now())
   }
 
-  async #hello(patience: number): Promise<Heard | undefined> {
+  async #hello(patience: number): Promise<ResponseEvent | undefined> {
     const {link} = this.#asked
     link.reading = undefined
     await link.locate()
     this.#unanswered = 0
     const until = this.#until(this.#isAway ? AWAY_HELLO_MS : patience)
     this.#judge.awaitsHello = true
-    let heard: Heard | undefined
+    let heard: ResponseEvent | undefined
     for (let hellos = 1; !heard && until - this.#now() >= SHORTEST_TRY_MS; hellos++) {
       this.#course.hellos++
       await link.send(HELLO)
@@ -184,11 +184,15 @@ export class Exchange {
   }
 
   /** Also of a stamp of 0: the plug has just booted (docs/protocol.md §1.4). */
-  #readingIn({did, uptime}: Greeting): Reading {
+  #readingIn({did, uptime}: HelloResponse): ClockSample {
     return {did, stamp: uptime, at: this.#now()}
   }
 
-  async #request(reading: Reading, patience: number, isLast: boolean): Promise<Heard | undefined> {
+  async #request(
+    reading: ClockSample,
+    patience: number,
+    isLast: boolean,
+  ): Promise<ResponseEvent | undefined> {
     const {link, roundTrip} = this.#asked
     if (!(await this.#send(reading))) return undefined
     const claims = [reading]
@@ -204,7 +208,11 @@ export class Exchange {
    * Anybody may have answered our hello before the plug did. Who tells another clock is believed as well, and gets the request, too: the
    * plug takes the one with its own id and clock, and drops all others (docs/protocol.md §1.6). What must be sent once is sent once.
    */
-  async #hearAnswer(until: number, claims: Reading[], signal?: AbortSignal): Promise<Heard | undefined> {
+  async #hearAnswer(
+    until: number,
+    claims: ClockSample[],
+    signal?: AbortSignal,
+  ): Promise<ResponseEvent | undefined> {
     for (;;) {
       const heard = await this.#hear(until, signal)
       if (heard?.kind !== 'greeting') return heard
@@ -218,7 +226,7 @@ export class Exchange {
   }
 
   /** @returns `false` when there is no time left, because the process was paused since the hello */
-  async #send(reading: Reading): Promise<boolean> {
+  async #send(reading: ClockSample): Promise<boolean> {
     const {link, cipher, ids, stats} = this.#asked
     const {method, params} = this.#question
     const id = ids.next()
@@ -234,11 +242,11 @@ export class Exchange {
   }
 
   /** The next thing from the plug that counts, or `undefined` when nothing did until `until` or the signal was aborted. */
-  async #hear(until: number, signal?: AbortSignal): Promise<Heard | undefined> {
+  async #hear(until: number, signal?: AbortSignal): Promise<ResponseEvent | undefined> {
     for (;;) {
       const datagram = await this.#asked.link.next(until, signal)
       if (!datagram) return undefined
-      const heard = this.#judge.judge(datagram)
+      const heard = this.#judge.match(datagram)
       if (heard) return heard
     }
   }
@@ -262,7 +270,7 @@ export class Exchange {
   }
 
   #silence(): MiioError {
-    return silence(this.#asked.link.where, this.#question.method, this.#course, this.#isProven)
+    return timeoutError(this.#asked.link.where, this.#question.method, this.#course, this.#isProven)
   }
 
   #until(patience: number): number {

@@ -1,27 +1,27 @@
 /** Which datagrams from a plug's address count, and for what (docs/protocol.md §1.6 and §2). Everything else is dropped. */
 
-import type {Reading} from './device-clock.ts'
-import {isTransient, refusal} from './error-codes.ts'
-import {parseReply, UnreadableReply} from './json-repair.ts'
+import type {ClockSample} from './device-clock.ts'
+import {isTransient, refusalText} from './error-codes.ts'
+import {parseResponse, UnreadableResponse} from './json-repair.ts'
 import {MiioError} from './miio-error.ts'
 import {ChecksumMismatch, MalformedPacket, type Packet, parsePacket} from './packet.ts'
-import type {Asked, Greeting, Heard} from './request-types.ts'
-import type {Course} from './timeout-diagnosis.ts'
+import type {HelloResponse, RequestDependencies, ResponseEvent} from './request-types.ts'
+import type {RequestLog} from './timeout-diagnosis.ts'
 
 /** Came from the right address and still counts for nothing. `message` says what it was. */
 class Unwanted extends Error {}
 
-export class Judge {
-  readonly #asked: Asked
+export class ResponseMatcher {
+  readonly #asked: RequestDependencies
   readonly #method: string
-  readonly #course: Course
+  readonly #course: RequestLog
   /** The ids not answered yet. A late answer to an earlier try answers the same question. */
   readonly #open = new Map<number, {did: number; head: Buffer; at: number}>()
   #latestId = 0
   /** Whether a hello went out in this try. A hello reply at any other time is none. */
   awaitsHello = false
 
-  constructor(asked: Asked, method: string, course: Course) {
+  constructor(asked: RequestDependencies, method: string, course: RequestLog) {
     this.#asked = asked
     this.#method = method
     this.#course = course
@@ -34,7 +34,7 @@ export class Judge {
   }
 
   /** @returns `undefined` for what does not count. @throws MiioError when a proven answer ends the question */
-  judge(datagram: Buffer): Heard | undefined {
+  match(datagram: Buffer): ResponseEvent | undefined {
     try {
       const packet = parsePacket(datagram)
       if (packet.kind === 'hello_reply') return this.#greeting(packet)
@@ -47,7 +47,7 @@ export class Judge {
   }
 
   /** Nothing proves a hello reply: its stamp is tried, its device id believed once an answer under our token bears it. */
-  #greeting({did, stamp, revealsToken}: Packet & {kind: 'hello_reply'}): Greeting {
+  #greeting({did, stamp, revealsToken}: Packet & {kind: 'hello_reply'}): HelloResponse {
     if (!this.awaitsHello) throw new Unwanted('a hello reply nobody waited for')
     const {link} = this.#asked
     const known = this.#asked.did()
@@ -75,8 +75,8 @@ export class Judge {
     throw new Unwanted(error.message)
   }
 
-  #message(packet: Packet & {kind: 'message'}): Heard {
-    const {reply, repairs} = parseReply(this.#asked.cipher.open(packet))
+  #message(packet: Packet & {kind: 'message'}): ResponseEvent {
+    const {reply, repairs} = parseResponse(this.#asked.cipher.open(packet))
     const id = reply.id ?? 0
     const request = this.#open.get(id)
     if (!request) throw new Unwanted(`an answer to ${reply.id ?? 'no id'}, which is not open`)
@@ -87,7 +87,7 @@ export class Judge {
     return reply.error ? this.#refused(id, reply.error) : {kind: 'answer', result: reply.result}
   }
 
-  #proved(reading: Reading, askedAt: number): void {
+  #proved(reading: ClockSample, askedAt: number): void {
     const {link, stats, roundTrip, onProof} = this.#asked
     link.reading = reading
     stats.answered(reading.at - askedAt, reading.at)
@@ -95,8 +95,8 @@ export class Judge {
     onProof(reading)
   }
 
-  #refused(id: number, reason: {code: number; message: string}): Heard {
-    const text = refusal(this.#asked.link.where, this.#method, reason)
+  #refused(id: number, reason: {code: number; message: string}): ResponseEvent {
+    const text = refusalText(this.#asked.link.where, this.#method, reason)
     const error = new MiioError('refused', 'request', text, reason.code)
     if (!isTransient(reason)) throw error
     if (id !== this.#latestId) throw new Unwanted('a late "not now"') // the newer request is still under way
@@ -105,13 +105,13 @@ export class Judge {
 
   #drop(error: unknown): undefined {
     const isWorthless =
-      error instanceof MalformedPacket || error instanceof UnreadableReply || error instanceof Unwanted
+      error instanceof MalformedPacket || error instanceof UnreadableResponse || error instanceof Unwanted
     if (!isWorthless) throw error
     this.#asked.stats.dropped++
     this.#course.dropped++
     this.#course.lastDropped = error.message
     this.#course.mismatched ||= error instanceof ChecksumMismatch
-    this.#course.unreadable ||= error instanceof UnreadableReply
+    this.#course.unreadable ||= error instanceof UnreadableResponse
   }
 }
 

@@ -2,7 +2,7 @@
  * How long to wait for a plug's answer: by what its answers took so far, as TCP does it (RFC 6298, §2). Each request has an
  * id of its own, so that every answer is a measurement, also one that comes after a later request was sent.
  */
-export class RoundTrip {
+export class ResponseTime {
   /** Milliseconds; `undefined` before the first answer. */
   #mean: number | undefined
   #deviation = 0

@@ -10,16 +10,16 @@ export interface Endpoint {
 }
 
 /** What the client and discovery need of a socket: tests put a network of their own here. */
-export interface Wire {
+export interface UdpTransport {
   /** @throws MiioError `unreachable` at stage `send` when the datagram could not leave. */
   send(datagram: Buffer, host: string, port: number): Promise<void>
   /** Hands every datagram from exactly this address and port to `handler`, until the returned function is called. */
   listen(host: string, port: number, handler: (datagram: Buffer) => void): () => void
   /** Hands over what nobody listens for, and every hello reply, until the returned function is called. */
-  onStranger(handler: StrangerHandler): () => void
+  onUnsolicited(handler: UnsolicitedHandler): () => void
 }
 
-export type StrangerHandler = (datagram: Buffer, from: Endpoint) => void
+export type UnsolicitedHandler = (datagram: Buffer, from: Endpoint) => void
 
 /** The kernel's default loses most of a burst of answers to one broadcast; it grants less when it must. */
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
@@ -37,11 +37,11 @@ const REASONS = new Map([
   ['ENOBUFS', 'the send buffer is full'],
 ])
 
-export class MiioSocket implements Wire {
+export class MiioSocket implements UdpTransport {
   readonly #bind: string | undefined
   readonly #onError: (text: string) => void
   readonly #listeners = new Map<string, Set<(datagram: Buffer) => void>>()
-  readonly #strangers = new Set<StrangerHandler>()
+  readonly #strangers = new Set<UnsolicitedHandler>()
   #socket: Socket | undefined
   /** Between `open` and `close`, also while there is no socket because the system took it away. */
   #isWanted = false
@@ -101,7 +101,7 @@ export class MiioSocket implements Wire {
     }
   }
 
-  onStranger(handler: StrangerHandler): () => void {
+  onUnsolicited(handler: UnsolicitedHandler): () => void {
     this.#strangers.add(handler)
     return () => this.#strangers.delete(handler)
   }

@@ -2,7 +2,7 @@
 const KEPT = 64
 
 /** What one plug's exchanges came to, since the start. */
-export class Stats {
+export class RequestStats {
   /** Request packets sent, hellos not counted. */
   requests = 0
   /** Those of them that asked something again. */

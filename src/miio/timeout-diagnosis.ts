@@ -3,7 +3,7 @@ import {MiioError} from './miio-error.ts'
 import {LONGEST_CIPHERTEXT} from './packet.ts'
 
 /** What happened while a question was asked. */
-export class Course {
+export class RequestLog {
   hellos = 0
   /** Hellos that were answered. */
   greetings = 0
@@ -22,7 +22,12 @@ export class Course {
 }
 
 /** The failure of a question that ran out of tries or of time. `provenBefore`: the token has worked since the start. */
-export function silence(where: string, method: string, course: Course, provenBefore: boolean): MiioError {
+export function timeoutError(
+  where: string,
+  method: string,
+  course: RequestLog,
+  provenBefore: boolean,
+): MiioError {
   const {hellos, greetings, requests} = course
   if (requests === 0 && (hellos === 0 || greetings > 0))
     return new MiioError('timeout', 'send', `${where} was not asked ${method}: there was no time left to`)
@@ -39,7 +44,7 @@ export function silence(where: string, method: string, course: Course, provenBef
 const NO_HELLO =
   'it has no power, is in another subnet (plugs answer only their own), or its address has changed'
 
-function cause({unreadable, mismatched, bytes}: Course, provenBefore: boolean): string {
+function cause({unreadable, mismatched, bytes}: RequestLog, provenBefore: boolean): string {
   if (unreadable) return 'it sent what cannot be read; please report it together with the plug’s model'
   if (bytes > LONGEST_CIPHERTEXT)
     return `the request has ${bytes} bytes, and plugs drop more than ${LONGEST_CIPHERTEXT} without a word; ask for less at a time`
@@ -48,7 +53,7 @@ function cause({unreadable, mismatched, bytes}: Course, provenBefore: boolean): 
   return 'most often the token is wrong, since it changes whenever the plug is set up again; look it up anew'
 }
 
-function ignored({dropped, lastDropped}: Course): string {
+function ignored({dropped, lastDropped}: RequestLog): string {
   return dropped === 0 ? '' : ` [${count(dropped, 'datagram')} did not count, the last: ${lastDropped}]`
 }
 

@@ -8,16 +8,16 @@ import {
   nak,
   parsePacket,
 } from '../../src/miio/packet.ts'
-import type {Endpoint, StrangerHandler, Wire} from '../../src/miio/socket.ts'
+import type {Endpoint, UdpTransport, UnsolicitedHandler} from '../../src/miio/socket.ts'
 import type {VirtualClock} from './virtual-clock.ts'
 
 /** A network without wires, on virtual time: what is sent arrives 10 ms later, unless nobody is there. */
-export class MemoryNetwork implements Wire {
+export class MemoryNetwork implements UdpTransport {
   readonly sent: {datagram: Buffer; to: string; at: number}[] = []
   readonly #clock: VirtualClock
   readonly #hosts = new Map<string, (datagram: Buffer) => void>()
   readonly #listeners = new Map<string, Set<(datagram: Buffer) => void>>()
-  readonly #strangers = new Set<StrangerHandler>()
+  readonly #strangers = new Set<UnsolicitedHandler>()
   /** Sending fails while set. */
   isDown = false
   /** Whether the next datagram is lost on its way, in either direction. */
@@ -46,7 +46,7 @@ export class MemoryNetwork implements Wire {
     return () => handlers.delete(handler)
   }
 
-  onStranger(handler: StrangerHandler): () => void {
+  onUnsolicited(handler: UnsolicitedHandler): () => void {
     this.#strangers.add(handler)
     return () => this.#strangers.delete(handler)
   }

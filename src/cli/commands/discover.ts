@@ -3,7 +3,7 @@ import type {Command} from 'commander'
 import {systemClock} from '../../common/clock.ts'
 import type {Config} from '../../config/config.ts'
 import {duration, ipv4} from '../../config/schema/fields.ts'
-import {broadcastAddresses, Discovery, type Found} from '../../miio/discovery.ts'
+import {broadcastAddresses, type DiscoveredDevice, NetworkDiscovery} from '../../miio/discovery.ts'
 import {traceLine} from '../../miio/packet-trace.ts'
 import {MiioSocket} from '../../miio/socket.ts'
 import {CommandFailed} from '../errors.ts'
@@ -65,7 +65,7 @@ async function scan(
   {debug}: Options,
   {bind, broadcast, timeout}: Scan,
   terminal: Terminal,
-): Promise<Found[]> {
+): Promise<DiscoveredDevice[]> {
   const socket = new MiioSocket({bind})
   const wire = debug ? new TracedWire(socket, (packet) => terminal.trace(traceLine(packet))) : socket
   let heard = 0
@@ -77,7 +77,7 @@ async function scan(
       heard++
       tell()
     }
-    const discovery = new Discovery({
+    const discovery = new NetworkDiscovery({
       socket: wire,
       clock: systemClock,
       broadcast,
@@ -93,7 +93,7 @@ async function scan(
   }
 }
 
-function show(found: readonly Found[], config: Config | undefined, terminal: Terminal): void {
+function show(found: readonly DiscoveredDevice[], config: Config | undefined, terminal: Terminal): void {
   const rows = found.map(({did, host, uptime, revealsToken}) => {
     const [name, device] = configured(config, did, host)
     return {

@@ -1,5 +1,5 @@
 import {beforeEach, expect, test, vi} from 'vitest'
-import {broadcastAddresses, Discovery} from '../../../src/miio/discovery.ts'
+import {broadcastAddresses, NetworkDiscovery} from '../../../src/miio/discovery.ts'
 import {helloReply} from '../../../src/miio/packet.ts'
 import type {Endpoint} from '../../../src/miio/socket.ts'
 import {MemoryNetwork} from '../../support/memory-network.ts'
@@ -23,7 +23,7 @@ vi.mock('node:os', async (original) => ({
 let clock: VirtualClock
 let network: MemoryNetwork
 let logged: string[]
-let discovery: Discovery
+let discovery: NetworkDiscovery
 
 beforeEach(() => {
   system.lists = true
@@ -31,7 +31,7 @@ beforeEach(() => {
   network = new MemoryNetwork(clock)
   logged = []
   const log = (text: string) => logged.push(text)
-  discovery = new Discovery({socket: network, clock, broadcast: undefined, log})
+  discovery = new NetworkDiscovery({socket: network, clock, broadcast: undefined, log})
 })
 
 const UNLISTED = /cannot list the networks of this machine: .*EMFILE/

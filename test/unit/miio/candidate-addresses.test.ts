@@ -1,7 +1,7 @@
 import {beforeEach, describe, expect, test} from 'vitest'
 import {sleep} from '../../../src/common/clock.ts'
-import {Sightings} from '../../../src/miio/candidate-addresses.ts'
-import {Discovery, type Found} from '../../../src/miio/discovery.ts'
+import {CandidateAddresses} from '../../../src/miio/candidate-addresses.ts'
+import {type DiscoveredDevice, NetworkDiscovery} from '../../../src/miio/discovery.ts'
 import {HELLO, helloReply} from '../../../src/miio/packet.ts'
 import type {Endpoint} from '../../../src/miio/socket.ts'
 import {MemoryNetwork, MemoryPlug} from '../../support/memory-network.ts'
@@ -22,9 +22,9 @@ beforeEach(() => {
   logged = []
 })
 
-function discovery(): Discovery {
+function discovery(): NetworkDiscovery {
   const log = (text: string) => logged.push(text)
-  return new Discovery({socket: network, clock, broadcast: [EVERYBODY.host], log, random: seeded(1)})
+  return new NetworkDiscovery({socket: network, clock, broadcast: [EVERYBODY.host], log, random: seeded(1)})
 }
 
 /** The n-th of ever new addresses. */
@@ -64,7 +64,7 @@ describe('forged hello replies in the name of a lost plug', () => {
     const {client, plug, network} = home(clock)
     plug.moveTo(ELSEWHERE)
     const random = seeded(3)
-    const seeker = new Discovery({socket: network, clock, broadcast: [EVERYBODY.host], random})
+    const seeker = new NetworkDiscovery({socket: network, clock, broadcast: [EVERYBODY.host], random})
     // Its answer to a broadcast lies somewhere among a hundred forged ones.
     network.attach(EVERYBODY, () => {
       const place = Math.floor(random() * 100)
@@ -129,7 +129,7 @@ test('of too many sightings each has the same chance, the first apart, which is 
     const first = new Promise<void>((resolve) => {
       release = resolve
     })
-    const sightings = new Sightings(({port}) => {
+    const sightings = new CandidateAddresses(({port}) => {
       chosen.set(port, (chosen.get(port) ?? 0) + 1)
       return first
     }, seeded(seed))
@@ -146,7 +146,7 @@ test('of too many sightings each has the same chance, the first apart, which is 
 
 describe('a scan', () => {
   test('collects a thousand devices, and says once that there were more', async () => {
-    const told: Found[] = []
+    const told: DiscoveredDevice[] = []
     const scan = discovery().scan({timeout: 3000, onFound: (found) => told.push(found)})
     await clock.advance(100)
     for (let n = 1; n <= 200_000; n++) network.arrive(helloReply(n, 5), stranger(n))

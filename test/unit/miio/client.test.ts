@@ -450,7 +450,10 @@ describe('what does not count', () => {
 
   test.each(forgeries)('%s teaches nothing to a client without a device id', async (_, forge) => {
     const learnt: number[] = []
-    const {client, plug, advance} = setup({did: undefined, events: {learnt: (did) => learnt.push(did)}})
+    const {client, plug, advance} = setup({
+      did: undefined,
+      events: {deviceIdProven: (did) => learnt.push(did)},
+    })
     plug.answer = (request) => [forge(request)]
     const call = watch(client.call('get_prop'))
     await advance(10_000)
@@ -503,7 +506,10 @@ describe('what does not count', () => {
 describe('a device id', () => {
   test('not known yet is learnt from an answer under our token', async () => {
     const learnt: number[] = []
-    const {client, plug, advance} = setup({did: undefined, events: {learnt: (did) => learnt.push(did)}})
+    const {client, plug, advance} = setup({
+      did: undefined,
+      events: {deviceIdProven: (did) => learnt.push(did)},
+    })
     const call = watch(client.call('get_prop'))
     await advance(25)
     expect(plug.hellos).toHaveLength(1)

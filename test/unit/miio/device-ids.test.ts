@@ -35,7 +35,7 @@ test('a hello is still one', () => {
 test('a plug that says it has the id 0 is never learnt, nor asked', async () => {
   const clock = new VirtualClock()
   const learnt: number[] = []
-  const events = {learnt: (did: number) => learnt.push(did)}
+  const events = {deviceIdProven: (did: number) => learnt.push(did)}
   const {client, plug, network} = home(clock, {did: undefined, events})
   plug.greet = () => []
   network.attach(HOME, () => network.arrive(withId(REPLY, 0n), HOME))

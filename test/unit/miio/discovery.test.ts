@@ -2,7 +2,7 @@ import {createSocket, type Socket} from 'node:dgram'
 import {once} from 'node:events'
 import {afterEach, beforeEach, describe, expect, test} from 'vitest'
 import {systemClock} from '../../../src/common/clock.ts'
-import {broadcastAddresses, Discovery, type Found} from '../../../src/miio/discovery.ts'
+import {broadcastAddresses, type DiscoveredDevice, NetworkDiscovery} from '../../../src/miio/discovery.ts'
 import {HELLO, helloReply, MIIO_PORT} from '../../../src/miio/packet.ts'
 import {type Endpoint, MiioSocket} from '../../../src/miio/socket.ts'
 import {loopback} from '../../support/addresses.ts'
@@ -68,7 +68,7 @@ describe('on virtual time', () => {
 
   test('a scan greets twice, and finds each device once', async () => {
     everybodyAnswers(DESK, KETTLE)
-    const told: Found[] = []
+    const told: DiscoveredDevice[] = []
     const scan = discovery().scan({timeout: 3000, onFound: (found) => told.push(found)})
     await clock.advance(3000)
     const found = await scan
@@ -211,8 +211,8 @@ describe('on virtual time', () => {
     expect(seen).toEqual([DESK])
   })
 
-  function discovery(broadcast: string[] = [EVERYBODY.host]): Discovery {
-    return new Discovery({socket: network, clock, broadcast, log: (message) => logged.push(message)})
+  function discovery(broadcast: string[] = [EVERYBODY.host]): NetworkDiscovery {
+    return new NetworkDiscovery({socket: network, clock, broadcast, log: (message) => logged.push(message)})
   }
 
   /** The last number of its address is a plug's id here. */
@@ -239,7 +239,7 @@ describe('over real UDP', () => {
 
   test('a broadcast on loopback finds the plug behind it', async () => {
     const at = await plugOn('127.255.255.255', MIIO_PORT, HANDSHAKE.replyRevealingToken)
-    const discovery = new Discovery({socket, clock: systemClock, broadcast: [at.host]})
+    const discovery = new NetworkDiscovery({socket, clock: systemClock, broadcast: [at.host]})
     const controller = new AbortController()
     const found = await discovery.scan({
       timeout: 10_000,
@@ -260,7 +260,7 @@ describe('over real UDP', () => {
 
   test('a plug on another port is found when its address is given', async () => {
     const at = await plugOn(loopback(12, 1), 0, HANDSHAKE.reply00)
-    const discovery = new Discovery({socket, clock: systemClock, broadcast: []})
+    const discovery = new NetworkDiscovery({socket, clock: systemClock, broadcast: []})
     const found = await discovery.scan({timeout: 10_000, only: at})
     expect(found).toEqual([{...at, did: DID, uptime: HELLO_STAMP, revealsToken: false}])
   })

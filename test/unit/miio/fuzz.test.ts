@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import {describe, expect, test} from 'vitest'
 import {MiioClient} from '../../../src/miio/client.ts'
-import {parseReply, UnreadableReply} from '../../../src/miio/json-repair.ts'
+import {parseResponse, UnreadableResponse} from '../../../src/miio/json-repair.ts'
 import {MiioError} from '../../../src/miio/miio-error.ts'
 import {Cipher, MalformedPacket, parsePacket} from '../../../src/miio/packet.ts'
 import {MemoryNetwork, MemoryPlug} from '../../support/memory-network.ts'
@@ -83,8 +83,8 @@ describe('whatever comes', () => {
           fc.uint8Array({maxLength: 100}).map((bytes) => Buffer.from(bytes)),
         ),
         (payload) => {
-          expectOnly(UnreadableReply, () => {
-            const {reply} = parseReply(payload)
+          expectOnly(UnreadableResponse, () => {
+            const {reply} = parseResponse(payload)
             expect(reply.id === undefined || Number.isSafeInteger(reply.id)).toBe(true)
             expect('result' in reply !== 'error' in reply).toBe(true)
           })
@@ -100,7 +100,7 @@ describe('whatever comes', () => {
       fc.property(reply, (sent) => {
         const text = JSON.stringify(sent)
         fc.pre(!text.includes('__proto__'))
-        expect(parseReply(Buffer.from(`${text}\0`))).toEqual({reply: JSON.parse(text), repairs: []})
+        expect(parseResponse(Buffer.from(`${text}\0`))).toEqual({reply: JSON.parse(text), repairs: []})
       }),
       RUNS,
     )
@@ -111,7 +111,7 @@ describe('whatever comes', () => {
     checkProperty(
       fc.property(slots, (values) => {
         const printed = values.map((value) => (value === null ? '' : JSON.stringify(value))).join(',')
-        const {reply} = parseReply(Buffer.from(`{"result":[${printed}],"id":1}\0`))
+        const {reply} = parseResponse(Buffer.from(`{"result":[${printed}],"id":1}\0`))
         expect(reply.result).toEqual(values)
       }),
       RUNS,

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import {describe, expect, it} from 'vitest'
 import {withoutSecrets} from '../../../src/device/raw-calls.ts'
-import {refusal} from '../../../src/miio/error-codes.ts'
+import {refusalText} from '../../../src/miio/error-codes.ts'
 import {maskedJson} from '../../../src/miio/json-mask.ts'
-import {masker} from '../../../src/miio/packet-trace.ts'
+import {secretMask} from '../../../src/miio/packet-trace.ts'
 import {checkProperty} from '../../support/seeds.ts'
 
 const SECRET_KEYS = [
@@ -86,7 +86,7 @@ describe('what a plug said, as it is shown', () => {
       list: fc.array(tie('value'), {maxLength: 3}),
       object: fc.dictionary(key, tie('value'), {maxKeys: 4, noNullPrototype: true}),
     }))
-    const mask = masker(Buffer.alloc(16, 0xab))
+    const mask = secretMask(Buffer.alloc(16, 0xab))
     checkProperty(
       fc.property(fc.dictionary(key, value, {noNullPrototype: true}), (answer) => {
         const traced = mask(JSON.stringify({id: 1, result: answer}))
@@ -97,7 +97,7 @@ describe('what a plug said, as it is shown', () => {
 
   it('is masked in a refusal, too', () => {
     const message = JSON.stringify({ssid: SECRET, at: 'set'})
-    expect(refusal('desk', 'get_prop', {code: -1, message})).toBe(
+    expect(refusalText('desk', 'get_prop', {code: -1, message})).toBe(
       'desk refused get_prop with code -1 "{\\"ssid\\":\\"***\\",\\"at\\":\\"set\\"}"',
     )
   })

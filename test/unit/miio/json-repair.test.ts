@@ -1,5 +1,5 @@
 import {describe, expect, test} from 'vitest'
-import {parseReply, UnreadableReply} from '../../../src/miio/json-repair.ts'
+import {parseResponse, UnreadableResponse} from '../../../src/miio/json-repair.ts'
 import {Cipher, parsePacket} from '../../../src/miio/packet.ts'
 import {BAD_JSON, RESPONSES, TOKEN} from './vectors.ts'
 
@@ -11,17 +11,17 @@ describe('what firmware really sends', () => {
   for (const bad of BAD_JSON)
     test(`${bad.name}: ${bad.why}`, () => {
       if ('refused' in bad) {
-        expect(() => parseReply(opened(bad.hex))).toThrow(UnreadableReply)
-        expect(() => parseReply(opened(bad.hex))).toThrow(bad.refused)
+        expect(() => parseResponse(opened(bad.hex))).toThrow(UnreadableResponse)
+        expect(() => parseResponse(opened(bad.hex))).toThrow(bad.refused)
       } else {
         const {id, result, repairs} = bad
-        expect(parseReply(opened(bad.hex))).toEqual({reply: {id, result}, repairs})
+        expect(parseResponse(opened(bad.hex))).toEqual({reply: {id, result}, repairs})
       }
     })
 
   test.each(RESPONSES)('$name needs no repair', ({hex, plain}) => {
     const {id, result, error} = JSON.parse(plain.replace(/\0$/, ''))
-    const {reply, repairs} = parseReply(opened(hex))
+    const {reply, repairs} = parseResponse(opened(hex))
     expect(reply).toEqual(error ? {id, error} : {id, result})
     expect(repairs).toEqual([])
   })
@@ -95,7 +95,7 @@ describe('repairs', () => {
     ['__proto__', '{"id":1,"result":{"__proto__":{"on":true}}}'],
     ['very deep nesting', `{"id":1,"result":${'['.repeat(20_000)}${']'.repeat(20_000)}}`],
   ])('do not guess: %s', (_, text) => {
-    expect(() => read(text)).toThrow(UnreadableReply)
+    expect(() => read(text)).toThrow(UnreadableResponse)
   })
 })
 
@@ -120,7 +120,7 @@ describe('a reply', () => {
 })
 
 function read(text: string) {
-  return parseReply(Buffer.from(text, 'utf8'))
+  return parseResponse(Buffer.from(text, 'utf8'))
 }
 
 function opened(hex: string): Buffer {

@@ -1,5 +1,5 @@
 import {beforeEach, describe, expect, test} from 'vitest'
-import {RoundTrip} from '../../../src/miio/response-time.ts'
+import {ResponseTime} from '../../../src/miio/response-time.ts'
 import type {MemoryPlug} from '../../support/memory-network.ts'
 import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
 import {home, watch} from './watched.ts'
@@ -147,7 +147,7 @@ test('whoever wants to ask something else need not wait longer than 2 s for a pl
 
 describe('a round trip', () => {
   const measured = (...answers: number[]) => {
-    const roundTrip = new RoundTrip()
+    const roundTrip = new ResponseTime()
     for (const ms of answers) roundTrip.answered(ms)
     return roundTrip
   }

@@ -1,7 +1,7 @@
 import {Socket} from 'node:dgram'
 import {afterEach, beforeEach, describe, expect, test, vi} from 'vitest'
 import {HELLO} from '../../../src/miio/packet.ts'
-import {Troubles} from '../../../src/miio/repeated-warnings.ts'
+import {RepeatedWarnings} from '../../../src/miio/repeated-warnings.ts'
 import {MiioSocket} from '../../../src/miio/socket.ts'
 import {VirtualClock} from '../../support/virtual-clock.ts'
 import {until} from '../../support/wait.ts'
@@ -46,7 +46,7 @@ describe('an error of the UDP socket', () => {
     await Promise.all([1, 2, 3].map(() => socket.send(HELLO, '127.0.0.1', 9)))
     expect(opened).toHaveLength(2)
     let received = 0
-    socket.onStranger(() => received++)
+    socket.onUnsolicited(() => received++)
     current().emit('message', HELLO, {address: '127.0.0.1', port: 54321})
     expect(received).toBe(1)
   })
@@ -104,14 +104,14 @@ test.each([0, 65_536, -1, Number.NaN])('a packet to port %d is one that could no
 test('a trouble is told once, until it was absent for ten minutes', async () => {
   const clock = new VirtualClock()
   const warned: string[] = []
-  const troubles = new Troubles(clock, (text) => warned.push(text))
+  const troubles = new RepeatedWarnings(clock, (text) => warned.push(text))
   for (let minute = 0; minute < 600; minute++) {
-    troubles.tell('the network is down')
+    troubles.warn('the network is down')
     await clock.advance(60_000)
   }
   expect(warned).toEqual(['the network is down'])
-  troubles.tell('no descriptor is left')
+  troubles.warn('no descriptor is left')
   await clock.advance(601_000)
-  troubles.tell('the network is down')
+  troubles.warn('the network is down')
   expect(warned).toEqual(['the network is down', 'no descriptor is left', 'the network is down'])
 })

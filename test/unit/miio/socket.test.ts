@@ -48,7 +48,7 @@ describe('a datagram', () => {
     const heard: string[] = []
     const strangers: string[] = []
     socket.listen(real.at.host, real.at.port, (datagram) => heard.push(String(datagram)))
-    socket.onStranger((datagram, from) => strangers.push(`${datagram} ${from.host}:${from.port}`))
+    socket.onUnsolicited((datagram, from) => strangers.push(`${datagram} ${from.host}:${from.port}`))
     await otherPort.reply('other port')
     await otherHost.reply('other host')
     await real.reply('real')
@@ -68,7 +68,7 @@ describe('a datagram', () => {
     const stop = socket.listen(one.at.host, one.at.port, (datagram) => heard.push(String(datagram)))
     stop()
     stop()
-    const stopStrangers = socket.onStranger((datagram) => strangers.push(String(datagram)))
+    const stopStrangers = socket.onUnsolicited((datagram) => strangers.push(String(datagram)))
     await one.reply('first')
     await until(() => strangers.length === 1, {what: 'the first'})
     stopStrangers()
@@ -85,7 +85,7 @@ describe('a datagram', () => {
     const heard: Buffer[] = []
     const found: Buffer[] = []
     socket.listen(one.at.host, one.at.port, (datagram) => heard.push(datagram))
-    socket.onStranger((datagram) => found.push(datagram))
+    socket.onUnsolicited((datagram) => found.push(datagram))
     await one.reply(helloReply(DID, 5))
     await one.reply('a message')
     await until(() => heard.length === 2, {what: 'both'})

@@ -1,8 +1,8 @@
 import {expect, test} from 'vitest'
-import {Stats} from '../../../src/miio/stats.ts'
+import {RequestStats} from '../../../src/miio/stats.ts'
 
 test('percentiles are those of the last 64 answers, in whatever order they came', () => {
-  const stats = new Stats()
+  const stats = new RequestStats()
   expect([stats.p50, stats.p95, stats.lastSeen]).toEqual([undefined, undefined, undefined])
   for (const latency of [30, 5, 200, 10]) stats.answered(latency, 7)
   expect([stats.p50, stats.p95, stats.lastSeen]).toEqual([10, 200, 7])

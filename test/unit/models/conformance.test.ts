@@ -4,7 +4,7 @@ import {expectOk, readOf, valuesIn, writeOf} from '../../../src/device/codec/pro
 import {isWritable} from '../../../src/device/codec/values.ts'
 import {Device} from '../../../src/device/device.ts'
 import {MiioClient} from '../../../src/miio/client.ts'
-import {MiioSocket, type Wire} from '../../../src/miio/socket.ts'
+import {MiioSocket, type UdpTransport} from '../../../src/miio/socket.ts'
 import {builtIn, definitions} from '../../../src/models/catalogue.ts'
 import type {Address, Model, Property, Raw, Value} from '../../../src/models/model.ts'
 import {isKnownName, NAMES, patternOf} from '../../../src/models/property-names.ts'
@@ -150,7 +150,7 @@ describe('over the wire', () => {
 })
 
 /** Reads all of a plug on `address`, and sets all of it that can be set. */
-async function readAndSet(id: string, model: Model, address: string, socket: Wire): Promise<void> {
+async function readAndSet(id: string, model: Model, address: string, socket: UdpTransport): Promise<void> {
   const state = busyState(model)
   const plug = await startPlug({model: id, address, state: {...state}, habits: PATIENT})
   const token = Buffer.from(TOKEN, 'hex')

@@ -1,7 +1,7 @@
 import {readdirSync, readFileSync} from 'node:fs'
 import {describe, expect, it} from 'vitest'
 import {expectOk, type Read, valuesIn} from '../../../src/device/codec/property-codec.ts'
-import {parseReply, UnreadableReply} from '../../../src/miio/json-repair.ts'
+import {parseResponse, UnreadableResponse} from '../../../src/miio/json-repair.ts'
 import {text} from '../../../src/models/builders.ts'
 import {builtIn} from '../../../src/models/catalogue.ts'
 import type {Model, Value} from '../../../src/models/model.ts'
@@ -50,7 +50,7 @@ describe.each(fixtures)('%s', (file, {model: id, firmware, source, exchanges}) =
   })
 
   it.each(exchanges.map((exchange) => [exchange.reply, exchange] as const))('%s', (reply, exchange) => {
-    if (exchange.unreadable) return expect(() => parse(reply)).toThrow(UnreadableReply)
+    if (exchange.unreadable) return expect(() => parse(reply)).toThrow(UnreadableResponse)
     const {
       reply: {result, error},
       repairs,
@@ -79,7 +79,7 @@ describe('the fixtures', () => {
 })
 
 function parse(reply: string) {
-  return parseReply(Buffer.from(`${reply}\0`))
+  return parseResponse(Buffer.from(`${reply}\0`))
 }
 
 /** Every part of an answer to `exchange`: of a name nobody described, what came stands as it is. */

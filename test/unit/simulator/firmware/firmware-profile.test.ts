@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import {parseReply} from '../../../../src/miio/json-repair.ts'
+import {parseResponse} from '../../../../src/miio/json-repair.ts'
 import {
   action,
   button,
@@ -92,7 +92,7 @@ describe('moods', () => {
     expect(text).toBe(
       '{"id":1,"result":[{"siid":2,"piid":1,"code":0,"value":true}{"siid":11,"piid":2,"code":0,"value":42}]}',
     )
-    expect(parseReply(Buffer.from(text ?? '')).repairs).toEqual(['missing_comma'])
+    expect(parseResponse(Buffer.from(text ?? '')).repairs).toEqual(['missing_comma'])
   })
 
   it('a buffer of 231 characters: three items fit, of four the last is cut off', () => {
