@@ -4,7 +4,7 @@
  */
 import {EventEmitter} from 'node:events'
 import {type Clock, sleep} from '../common/clock.ts'
-import type {Lane, Model, Value} from '../models/model.ts'
+import type {Model, PollTier, Value} from '../models/model.ts'
 import {namesIn, property, readOf} from './codec/property-codec.ts'
 import {notWritable, unknownProperty} from './codec/unknown-property.ts'
 import {excerpt, fromUser, isWritable, type State, type Wanted} from './codec/values.ts'
@@ -196,7 +196,7 @@ export class Device extends EventEmitter<Events> {
    * @returns whether it came to everything: it stops when a command waits
    * @throws the transport's error when the relay could not be read; CommandError for a plug that speaks no dialect; Yielded
    */
-  async refresh(lane: Lane): Promise<boolean> {
+  async refresh(lane: PollTier): Promise<boolean> {
     this.#poll = new AbortController()
     const {signal} = this.#poll
     try {

@@ -4,22 +4,22 @@
  */
 
 import * as say from './builders.ts'
-import type {Address, Property, Raw} from './model.ts'
-import {isKnownName, patternOf} from './property-names.ts'
+import type {Address, Property, RawValue} from './model.ts'
+import {isKnownPropertyName, propertyPattern} from './property-names.ts'
 
 type SwitchOptions = NonNullable<Parameters<typeof say.relay>[1]>
 type SensorOptions = NonNullable<Parameters<typeof say.watts>[1]>
 type NumberOptions = NonNullable<Parameters<typeof say.countdown>[1]>
 type SelectOptions = NonNullable<Parameters<typeof say.mode>[2]>
 type AlarmOptions = NonNullable<Parameters<typeof say.overload>[1]>
-type TextOptions = NonNullable<Parameters<typeof say.text>[2]>
+type TextOptions = NonNullable<Parameters<typeof say.textSensor>[2]>
 type ButtonOptions = NonNullable<Parameters<typeof say.button>[2]>
-type Values = readonly (readonly [Raw, string])[]
+type Values = readonly (readonly [RawValue, string])[]
 
 /** How a word makes a property: `name` gives the label where the word has none of its own. */
 type Make<Options> = (name: string, address: Address, options: Options) => Property
 
-export type Word =
+export type BuilderEntry =
   | {kind: 'switch'; make: Make<SwitchOptions>}
   | {kind: 'binary_sensor'; make: Make<AlarmOptions>}
   | {kind: 'sensor'; make: Make<SensorOptions>}
@@ -36,7 +36,7 @@ export type Word =
 const behaviors = ['off', 'on', 'previous'] as const
 
 /** Every word a file may use, spelled as in files. */
-export const words: ReadonlyMap<string, Word> = new Map<string, Word>([
+export const builderTable: ReadonlyMap<string, BuilderEntry> = new Map<string, BuilderEntry>([
   ['relay', {kind: 'switch', make: plain(say.relay)}],
   ['socket', {kind: 'switch', make: socket}],
   ['on_off', {kind: 'switch', make: labelled(say.onOff)}],
@@ -59,7 +59,7 @@ export const words: ReadonlyMap<string, Word> = new Map<string, Word>([
   ['mode', {kind: 'select', make: mode}],
   ['over_temperature', {kind: 'binary_sensor', make: plain(say.overTemperature)}],
   ['overload', {kind: 'binary_sensor', make: plain(say.overload)}],
-  ['text', {kind: 'text', make: labelled(say.text)}],
+  ['text', {kind: 'text', make: labelled(say.textSensor)}],
   ['button', {kind: 'button', make: labelled(say.button)}],
 ])
 
@@ -95,9 +95,9 @@ const meanings: ReadonlyMap<string, string> = new Map([
 ])
 
 /** The word that a name implies; `undefined` for a name of somebody's own, which must say what it is. */
-export function wordFor(name: string): string | undefined {
-  if (!isKnownName(name)) return undefined
-  return meanings.get(patternOf(name)) ?? (words.has(name) ? name : undefined)
+export function builderFor(name: string): string | undefined {
+  if (!isKnownPropertyName(name)) return undefined
+  return meanings.get(propertyPattern(name)) ?? (builderTable.has(name) ? name : undefined)
 }
 
 /** `charging_protection` is `Charging protection`, and `led_schedule` is `LED schedule`. */

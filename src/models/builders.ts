@@ -2,7 +2,7 @@
  * The words definitions are written in: a meaning (`relay`, `watts`, `celsius`) around an address (`prop`, `method`, `miot`).
  * A user's own file uses the same words (own.ts).
  */
-import type {Address, Model, Property, Raw, Scaled, Switching, Write} from './model.ts'
+import type {Address, Model, Property, RawSwitchType, RawValue, ScaledProperty, WriteMethod} from './model.ts'
 
 type Kind<K extends Property['kind']> = Extract<Property, {kind: K}>
 type NumberSensor = Extract<Property, {raw: 'number'}>
@@ -13,7 +13,7 @@ type Options<P> = Partial<Omit<P, 'kind' | 'address'>>
 /** A name in `get_prop`; `write` is the method that takes the value, or the two methods that take none. */
 export function prop(name: string, write?: string | {on: string; off: string}): Address {
   if (write === undefined) return {via: 'get_prop', name}
-  const how: Write = typeof write === 'string' ? {method: write} : write
+  const how: WriteMethod = typeof write === 'string' ? {method: write} : write
   return {via: 'get_prop', name, write: how}
 }
 
@@ -130,7 +130,7 @@ export function wattsSetting(
 /** What the relay does when power returns: `off`, `on` or `previous`. */
 export function powerOnBehavior(
   address: Address,
-  values: readonly (readonly [Raw, 'off' | 'on' | 'previous'])[],
+  values: readonly (readonly [RawValue, 'off' | 'on' | 'previous'])[],
   options: Options<Kind<'select'>> = {},
 ): Property {
   return select('Power-on behavior', address, values, {icon: 'mdi:power-settings', ...options})
@@ -138,7 +138,7 @@ export function powerOnBehavior(
 
 export function mode(
   address: Address,
-  values: readonly (readonly [Raw, string])[],
+  values: readonly (readonly [RawValue, string])[],
   options: Options<Kind<'select'>> = {},
 ): Property {
   return select('Mode', address, values, options)
@@ -153,7 +153,7 @@ export function overload(address: Address, options: Options<Kind<'binary_sensor'
 }
 
 /** Text the firmware keeps and nobody else need understand, such as a schedule. */
-export function text(label: string, address: Address, options: Options<TextSensor> = {}): Property {
+export function textSensor(label: string, address: Address, options: Options<TextSensor> = {}): Property {
   return {...rare, category: 'diagnostic', kind: 'sensor', raw: 'text', address, label, ...options}
 }
 
@@ -225,7 +225,7 @@ function numberSetting(
 function select(
   label: string,
   address: Address,
-  values: readonly (readonly [Raw, string])[],
+  values: readonly (readonly [RawValue, string])[],
   options: Options<Kind<'select'>>,
 ): Property {
   return {kind: 'select', address, values, label, lane: 'slow', category: 'config', ...options}
@@ -249,12 +249,16 @@ function alarm(
 }
 
 /** Unless told, as many digits after the point as a value counted in steps of `scale`, from `offset` on, has. */
-function scaledBy({scale = 1, offset = 0, precision = digits(scale, offset)}: Partial<Scaled>): Scaled {
+function scaledBy({
+  scale = 1,
+  offset = 0,
+  precision = fractionDigits(scale, offset),
+}: Partial<ScaledProperty>): ScaledProperty {
   return {scale, precision}
 }
 
 /** How many digits after the point a value counted in steps of `scale`, from `offset` on, has: so many that no step is lost. */
-export function digits(scale: number, offset = 0): number {
+export function fractionDigits(scale: number, offset = 0): number {
   return Math.max(0, Math.ceil(-Math.log10(Math.abs(scale))), decimalsOf(scale), decimalsOf(offset))
 }
 
@@ -265,6 +269,6 @@ function decimalsOf(number: number): number {
 }
 
 /** MIoT has true and false; the older names mostly have on and off. */
-function usualSwitching({via}: Address): Switching {
+function usualSwitching({via}: Address): RawSwitchType {
   return via === 'miot' ? 'boolean' : 'text'
 }

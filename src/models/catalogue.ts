@@ -19,7 +19,7 @@ export const definitions: readonly Model[] = [
   ...others,
 ]
 
-const described = index(definitions)
+const described = indexById(definitions)
 
 /** The definitions there are: those that come with the program, and the user's own, which count more. */
 export class Catalogue {
@@ -31,7 +31,7 @@ export class Catalogue {
   /** @throws Error when two of the user's own definitions claim the same id: the later one would silently win. */
   constructor(own: readonly Model[] = []) {
     this.own = new Set(own.flatMap(({ids}) => ids))
-    this.models = new Map([...index(own), ...[...described].filter(([id]) => !this.own.has(id))])
+    this.models = new Map([...indexById(own), ...[...described].filter(([id]) => !this.own.has(id))])
   }
 
   get ids(): readonly string[] {
@@ -53,7 +53,7 @@ export class Catalogue {
 export const builtIn = new Catalogue()
 
 /** Complete definitions by id. @throws Error when two claim the same id */
-export function index(models: readonly Model[]): Map<string, Model> {
+export function indexById(models: readonly Model[]): Map<string, Model> {
   const found = new Map<string, Model>()
   for (const model of models.map(complete))
     for (const id of model.ids) {

@@ -7,15 +7,15 @@
 export type Value = 'ON' | 'OFF' | number | string | null
 
 /** A value as the firmware has it. */
-export type Raw = boolean | number | string | null
+export type RawValue = boolean | number | string | null
 
 /** How an on/off value looks in the firmware. Read leniently, since it changed between versions; written as given. */
-export type Switching = 'text' | 'boolean'
+export type RawSwitchType = 'text' | 'boolean'
 
 /** Where a value lives in the firmware, and how it is changed. */
 export type Address =
   /** One name of a `get_prop` list, answered by position. */
-  | {via: 'get_prop'; name: string; write?: Write}
+  | {via: 'get_prop'; name: string; write?: WriteMethod}
   /** A method of its own that answers `[value]`. */
   | {via: 'method'; method: string}
   /** A property of the MIoT specification: service and property id, items of `get_properties` and `set_properties`. */
@@ -28,16 +28,16 @@ export type Address =
   | {via: 'bridge'}
 
 /** How a legacy property is written: a method that takes the value, or one method for each of the two values. */
-export type Write = {method: string} | {on: string; off: string}
+export type WriteMethod = {method: string} | {on: string; off: string}
 
 /** `fast` is read at every poll, `slow` rarely, `rare` hardly ever: what is seldom wanted, or risky to ask for. */
-export type Lane = 'fast' | 'slow' | 'rare'
+export type PollTier = 'fast' | 'slow' | 'rare'
 
 interface Common {
   address: Address
   /** What Home Assistant calls it; `null` for the one thing the plug is for, which has the plug's own name. */
   label: string | null
-  lane: Lane
+  lane: PollTier
   /** Read in a request of its own, so that firmware without it spoils nothing else. */
   alone?: true
   category?: 'config' | 'diagnostic'
@@ -49,7 +49,7 @@ interface Common {
 }
 
 /** How the firmware's numbers become the property's. */
-export interface Scaled {
+export interface ScaledProperty {
   /** Firmware value × scale + offset = value in `unit`. */
   scale: number
   offset?: number
@@ -59,17 +59,17 @@ export interface Scaled {
 
 /** In Home Assistant's own words, so that nothing has to be translated twice. */
 export type Property =
-  | (Common & {kind: 'switch'; deviceClass: 'outlet' | 'switch'; raw: Switching})
+  | (Common & {kind: 'switch'; deviceClass: 'outlet' | 'switch'; raw: RawSwitchType})
   /** `on` lists the firmware's values that mean ON, where they are not simply true: one fault code tells of many things. */
-  | (Common & {kind: 'binary_sensor'; deviceClass: 'heat' | 'problem'; on?: readonly Raw[]})
+  | (Common & {kind: 'binary_sensor'; deviceClass: 'heat' | 'problem'; on?: readonly RawValue[]})
   | (Common & NumberSensor)
   | (Common & {kind: 'sensor'; raw: 'text'; deviceClass?: 'timestamp'})
   | (Common & NumberSetting)
   /** The firmware's values and what they are called. */
-  | (Common & {kind: 'select'; values: readonly (readonly [raw: Raw, word: string])[]})
+  | (Common & {kind: 'select'; values: readonly (readonly [raw: RawValue, word: string])[]})
   | (Common & {kind: 'button'})
 
-interface NumberSensor extends Scaled {
+interface NumberSensor extends ScaledProperty {
   kind: 'sensor'
   raw: 'number'
   deviceClass:
@@ -85,7 +85,7 @@ interface NumberSensor extends Scaled {
   unit: 'W' | 'kWh' | 'V' | 'A' | 'mA' | '%' | '°C' | 'dBm' | 'min'
 }
 
-interface NumberSetting extends Scaled {
+interface NumberSetting extends ScaledProperty {
   kind: 'number'
   deviceClass: 'power' | 'duration'
   unit: 'W' | 'min'

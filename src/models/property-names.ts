@@ -4,7 +4,7 @@
  */
 
 /** Name, and what it means. `_n` stands for the number of a socket, from 1. */
-export const NAMES: ReadonlyMap<string, string> = new Map([
+export const PROPERTY_NAMES: ReadonlyMap<string, string> = new Map([
   ['state', 'the relay; of a strip, the one in front of all its sockets'],
   ['state_n', 'the n-th socket of a strip that switches them one by one'],
   ['usb', 'the USB ports'],
@@ -50,11 +50,11 @@ export const NAMES: ReadonlyMap<string, string> = new Map([
 ])
 
 /** The name as it stands in the list: `state_3` is a `state_n`. */
-export function patternOf(name: string): string {
+export function propertyPattern(name: string): string {
   return name.replace(/_[1-9]\d?$/, '_n')
 }
 
 /** Whether a property may be called so. */
-export function isKnownName(name: string): boolean {
-  return NAMES.has(patternOf(name)) && !name.endsWith('_n')
+export function isKnownPropertyName(name: string): boolean {
+  return PROPERTY_NAMES.has(propertyPattern(name)) && !name.endsWith('_n')
 }

@@ -1,7 +1,16 @@
 /** What many plugs have in the same few pieces, at addresses side by side: sockets, cycles, light, faults. All of it MIoT. */
 
-import {led, minutesSetting, miot, overload, overTemperature, setting, socket, text} from './builders.ts'
-import type {Model, Raw} from './model.ts'
+import {
+  led,
+  minutesSetting,
+  miot,
+  overload,
+  overTemperature,
+  setting,
+  socket,
+  textSensor,
+} from './builders.ts'
+import type {Model, RawValue} from './model.ts'
 
 type Properties = Model['properties']
 
@@ -19,7 +28,7 @@ export function cycles(first: number, count: number): Properties {
     const siid = first + n - 1
     return {
       [`cycle_${n}`]: setting(`Cycle ${n}`, miot(siid, 2), {icon}),
-      [`cycle_schedule_${n}`]: text(`Cycle schedule ${n}`, miot(siid, 3)),
+      [`cycle_schedule_${n}`]: textSensor(`Cycle schedule ${n}`, miot(siid, 3)),
     }
   })
   return Object.assign({}, ...all)
@@ -29,7 +38,7 @@ export function cycles(first: number, count: number): Properties {
 export function cycle(siid: number, piid: number): Properties {
   return {
     cycle: setting('Cycle', miot(siid, piid), {icon}),
-    cycle_schedule: text('Cycle schedule', miot(siid, piid + 1)),
+    cycle_schedule: textSensor('Cycle schedule', miot(siid, piid + 1)),
   }
 }
 
@@ -37,7 +46,7 @@ export function cycle(siid: number, piid: number): Properties {
 export function usbCycle(siid: number, piid: number): Properties {
   return {
     usb_cycle: setting('USB cycle', miot(siid, piid), {icon}),
-    usb_cycle_schedule: text('USB cycle schedule', miot(siid, piid + 1)),
+    usb_cycle_schedule: textSensor('USB cycle schedule', miot(siid, piid + 1)),
   }
 }
 
@@ -57,7 +66,12 @@ export function night(siid: number, piid: number, {earliest = 0, evidence = ''} 
 }
 
 /** One code for everything that is wrong: 1 is heat and 2 is too much load wherever it is documented. */
-export function faults(siid: number, piid: number, overloads: readonly Raw[], evidence: string): Properties {
+export function faultSensors(
+  siid: number,
+  piid: number,
+  overloads: readonly RawValue[],
+  evidence: string,
+): Properties {
   return {
     over_temperature: overTemperature(miot(siid, piid), {on: [1], evidence}),
     overload: overload(miot(siid, piid), {on: overloads, evidence}),

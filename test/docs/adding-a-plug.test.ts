@@ -8,10 +8,10 @@ import {afterAll, describe, expect, it} from 'vitest'
 import {parse} from 'yaml'
 import {definitionsIn} from '../../src/config/definitions/definition-files.ts'
 import {definitionText} from '../../src/config/definitions/definition-writer.ts'
-import {wordFor, words} from '../../src/models/builder-table.ts'
+import {builderFor, builderTable} from '../../src/models/builder-table.ts'
 import {led, miot, powerOnBehavior, relay, watts} from '../../src/models/builders.ts'
 import {Catalogue, definitions} from '../../src/models/catalogue.ts'
-import {NAMES} from '../../src/models/property-names.ts'
+import {PROPERTY_NAMES} from '../../src/models/property-names.ts'
 import {loopback} from '../support/addresses.ts'
 import {startPlug, TOKEN} from '../support/bridge.ts'
 import {Program} from '../support/program.ts'
@@ -135,7 +135,7 @@ describe('the tables of docs/adding-a-plug.md', () => {
   const [, ...rows] = table(page, '| word | implied by |')
 
   it('have every word', () => {
-    expect(rows.flatMap(([word]) => codes(word)).sort()).toEqual([...words.keys()].sort())
+    expect(rows.flatMap(([word]) => codes(word)).sort()).toEqual([...builderTable.keys()].sort())
   })
 
   it('say which name implies it', () => {
@@ -143,10 +143,10 @@ describe('the tables of docs/adding-a-plug.md', () => {
       const [first = ''] = codes(word)
       return codes(names).map((name, at) => [name, codes(word)[at] ?? first])
     })
-    const real = [...NAMES.keys()]
+    const real = [...PROPERTY_NAMES.keys()]
       .map((name) => name.replace(/_n$/, '_1'))
-      .filter((name) => wordFor(name))
-      .map((name) => [name, wordFor(name)])
+      .filter((name) => builderFor(name))
+      .map((name) => [name, builderFor(name)])
     const shown = implied.filter(([name]) => name !== 'state_2')
     expect(Object.fromEntries(shown)).toEqual(Object.fromEntries(real))
   })

@@ -1,7 +1,7 @@
 /** `probe`, as a person runs it who has a plug that nobody described. docs/adding-a-plug.test.ts has the usual case. */
 import {tmpdir} from 'node:os'
 import {describe, expect, it} from 'vitest'
-import {miot, prop, relay, text, watts} from '../../src/models/builders.ts'
+import {miot, prop, relay, textSensor, watts} from '../../src/models/builders.ts'
 import {Catalogue} from '../../src/models/catalogue.ts'
 import type {Model} from '../../src/models/model.ts'
 import {loopback} from '../support/addresses.ts'
@@ -23,7 +23,7 @@ describe('probe', () => {
     const plug = await unknown(
       loopback(3, 1),
       'acme.plug.chatty',
-      {state: relay(miot(2, 1)), note: text('Note', miot(2, 2)), power: watts(miot(3, 2))},
+      {state: relay(miot(2, 1)), note: textSensor('Note', miot(2, 2)), power: watts(miot(3, 2))},
       {power: 0, note: ''},
     )
     plug.state['note'] = `28:6C:07 at ${plug.address} in simulated, ${plug.did}`

@@ -2,14 +2,14 @@
 import {isWritable} from '../../src/device/codec/values.ts'
 import {complete} from '../../src/models/builders.ts'
 import type {Address, Model, Property} from '../../src/models/model.ts'
-import {NAMES, patternOf} from '../../src/models/property-names.ts'
+import {PROPERTY_NAMES, propertyPattern} from '../../src/models/property-names.ts'
 
 /** How sure a definition is, as docs/models.md explains it. */
 const SURE = {hardware: 'seen on hardware', vendor: 'from the specification', inferred: 'inferred'} as const
 
 /** One row for every name of the vocabulary. */
 export function vocabulary(): string {
-  const rows = Array.from(NAMES, ([name, meaning]) => `| \`${name}\` | ${meaning} |`)
+  const rows = Array.from(PROPERTY_NAMES, ([name, meaning]) => `| \`${name}\` | ${meaning} |`)
   return ['| property | what it is |', '|---|---|', ...rows].join('\n')
 }
 
@@ -17,11 +17,11 @@ export function vocabulary(): string {
 export function entities(models: readonly Model[]): string {
   const all = new Map(
     models.flatMap((model) =>
-      Object.entries(complete(model).properties).map(([name, property]) => [patternOf(name), property]),
+      Object.entries(complete(model).properties).map(([name, property]) => [propertyPattern(name), property]),
     ),
   )
   const head = ['| property | entity | named | entity id for a plug called `desk` |', '|---|---|---|---|']
-  return [...head, ...Array.from(NAMES.keys(), (name) => entity(name, all.get(name)))].join('\n')
+  return [...head, ...Array.from(PROPERTY_NAMES.keys(), (name) => entity(name, all.get(name)))].join('\n')
 }
 
 /** One row for every model. */
@@ -54,7 +54,7 @@ function entity(name: string, property: Property | undefined): string {
 /** What a plug is bought for: the rest is in its section. */
 function features({properties}: Model): string {
   const often = Object.entries(properties).filter(([, {lane}]) => lane !== 'rare')
-  const patterns = new Set(often.map(([name]) => patternOf(name)))
+  const patterns = new Set(often.map(([name]) => propertyPattern(name)))
   return [...patterns].map((name) => `\`${name}\``).join(' ')
 }
 

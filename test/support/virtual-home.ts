@@ -5,7 +5,7 @@ import {MiioClient} from '../../src/miio/client.ts'
 import {MIIO_PORT} from '../../src/miio/packet.ts'
 import {amperes, celsius, led, miot, relay, usb, volts, watts} from '../../src/models/builders.ts'
 import {Catalogue} from '../../src/models/catalogue.ts'
-import type {Lane, Model, Value} from '../../src/models/model.ts'
+import type {Model, PollTier, Value} from '../../src/models/model.ts'
 import {type PlugOptions, SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
 import {MemoryNetwork} from './memory-network.ts'
 import {TOKEN} from './token.ts'
@@ -100,7 +100,7 @@ export class VirtualHome {
   }
 
   /** One poll, and how long it took. Rejects as the poll does. */
-  async poll(lane: Lane = 'slow'): Promise<number> {
+  async poll(lane: PollTier = 'slow'): Promise<number> {
     const begun = this.clock.now()
     let outcome: {at: number} | {error: unknown} | undefined
     this.device.refresh(lane).then(

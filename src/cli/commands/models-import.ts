@@ -2,7 +2,12 @@
 import {z} from 'zod'
 import {describeValue, parseWithMessages} from '../../common/schema-errors.ts'
 import {LONGEST_DOCUMENT, readText, reason} from '../../config/read/read-file.ts'
-import {definitionFrom, type Imported, NoPlug, type Spec} from '../../models/import/miot-spec.ts'
+import {
+  definitionFrom,
+  type ImportedDefinition,
+  type MiotSpec,
+  NoPlugError,
+} from '../../models/import/miot-spec.ts'
 import {CommandFailed} from '../errors.ts'
 
 const NO_DEVICE = 'expected the urn of a device'
@@ -66,7 +71,7 @@ const instance = z.object({
 })
 
 /** @throws CommandFailed that says why the file is no specification of a plug */
-export async function importSpec(file: string, id: string | undefined): Promise<Imported> {
+export async function importSpec(file: string, id: string | undefined): Promise<ImportedDefinition> {
   const spec = specIn(
     file,
     await readText(file, LONGEST_DOCUMENT).catch((error: unknown) => refuse(file, reason(error))),
@@ -74,12 +79,12 @@ export async function importSpec(file: string, id: string | undefined): Promise<
   try {
     return definitionFrom(spec, id)
   } catch (error) {
-    if (error instanceof NoPlug) refuse(file, error.message)
+    if (error instanceof NoPlugError) refuse(file, error.message)
     throw error
   }
 }
 
-function specIn(file: string, text: string): Spec {
+function specIn(file: string, text: string): MiotSpec {
   const parsed = parseWithMessages(instance, parse(file, text))
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues

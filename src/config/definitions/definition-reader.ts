@@ -4,8 +4,8 @@
  */
 import {z} from 'zod'
 import {parseWithMessages} from '../../common/schema-errors.ts'
-import {type Word, wordFor, words} from '../../models/builder-table.ts'
-import type {Address, Model, Property, Raw as Said, Write} from '../../models/model.ts'
+import {type BuilderEntry, builderFor, builderTable} from '../../models/builder-table.ts'
+import type {Address, Model, Property, RawValue as Said, WriteMethod} from '../../models/model.ts'
 import {kindOf, quoted, suggestion} from '../config-error.ts'
 import type {Raw, RawMapping} from '../read/yaml.ts'
 import * as a from '../schema/fields.ts'
@@ -135,17 +135,17 @@ export function propertyIn(name: string, said: Raw): Understood<Property> {
   if (TOPIC_WORDS.has(name))
     return wrong('expected another name: this one is a word of the topics themselves')
   if (!isMapping(said)) return wrong(`expected where it is found, such as {miot: 2.1}, got ${kindOf(said)}`)
-  const {is = wordFor(name)} = said
-  const word = typeof is === 'string' ? words.get(is) : undefined
+  const {is = builderFor(name)} = said
+  const word = typeof is === 'string' ? builderTable.get(is) : undefined
   if (word) return inWords(word, name, said)
-  const known = [...words.keys()]
+  const known = [...builderTable.keys()]
   if (is === undefined)
     return wrong(`the name does not say what it is: expected \`is\` with one of ${known.join(', ')}`)
   const came = typeof is === 'string' ? `${quoted(is)}${suggestion(is, known)}` : kindOf(is)
   return wrong(`expected one of ${known.join(', ')}, got ${came}`, 'is')
 }
 
-function inWords(word: Word, name: string, said: RawMapping): Understood<Property> {
+function inWords(word: BuilderEntry, name: string, said: RawMapping): Understood<Property> {
   switch (word.kind) {
     case 'switch':
       return made(switches, said, 'set', (told, at) => word.make(name, at, optionsIn(told)))
@@ -220,7 +220,7 @@ function allows(address: Address, use: Use): boolean {
   }
 }
 
-function writeIn(set: NonNullable<Common['set']>): Write {
+function writeIn(set: NonNullable<Common['set']>): WriteMethod {
   return typeof set === 'string' ? {method: set} : set
 }
 

@@ -1,7 +1,7 @@
 /** A definition in the words of a file, to begin another one from: the inverse of definition-reader.ts. */
 import {isDeepStrictEqual} from 'node:util'
 import {Document, visit} from 'yaml'
-import {words} from '../../models/builder-table.ts'
+import {builderTable} from '../../models/builder-table.ts'
 import type {Address, Model, Property} from '../../models/model.ts'
 import type {Raw, RawMapping} from '../read/yaml.ts'
 import {durationText} from '../schema/fields.ts'
@@ -41,7 +41,7 @@ function written({ids, exactList, interval, pause, batch, properties, ...model}:
 /** In the word after which the least has to be said. @throws Error when there is none: then schema-errors.ts lacks a word */
 function inWords(name: string, property: Property): RawMapping {
   const everything = {...addressWords(property.address), ...everythingSaid(property)}
-  const all = [everything, ...[...words.keys()].map((is) => ({is, ...everything}))]
+  const all = [everything, ...[...builderTable.keys()].map((is) => ({is, ...everything}))]
   const [shortest] = all
     .filter((said) => means(name, said, property))
     .map((said) => withoutTheObvious(name, said, property))

@@ -1,7 +1,7 @@
 /** With attributes, `desk/led` is the topic of a value of the plug `desk`: nothing else may be called so. */
 import {z} from 'zod'
 import type {Model} from '../../models/model.ts'
-import {isKnownName} from '../../models/property-names.ts'
+import {isKnownPropertyName} from '../../models/property-names.ts'
 import {quoted} from '../config-error.ts'
 import type {Raw} from '../read/yaml.ts'
 import type {Broken} from './devices.ts'
@@ -17,7 +17,7 @@ export function takenByAttributes(read: Raw | undefined, own: readonly Model[]):
   const {mqtt, devices, groups} = written.parse(read)
   if (mqtt.output !== 'attribute_and_json') return []
   const ownProperties = new Set(own.flatMap(({properties}) => Object.keys(properties)))
-  const isProperty = (level: string) => isKnownName(level) || ownProperties.has(level)
+  const isProperty = (level: string) => isKnownPropertyName(level) || ownProperties.has(level)
   return Object.entries({devices, groups}).flatMap(([kind, members]) =>
     Object.keys(members).flatMap((name) => {
       const [, plug, property] = /^(.+)\/([^/]+)$/.exec(name) ?? []

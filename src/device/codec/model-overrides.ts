@@ -1,7 +1,7 @@
 /** A model as its owner corrects it: `devices.<name>.properties` of the configuration. Pure. */
 
-import {digits, kilowattHours} from '../../models/builders.ts'
-import type {Model, Property, Scaled} from '../../models/model.ts'
+import {fractionDigits, kilowattHours} from '../../models/builders.ts'
+import type {Model, Property, ScaledProperty} from '../../models/model.ts'
 import type {EnergySource} from '../state/energy-meter.ts'
 
 /** What the configuration says of one property. */
@@ -45,11 +45,15 @@ function adjustedProperty(property: Property, override: Override, model: Model):
 }
 
 /** As many digits as a value counted in steps of the new scale, from the new offset on, has. */
-function scaledBy({scale, offset, precision}: Scaled, {scale: own, offset: ownOffset}: Override): Scaled {
+function scaledBy(
+  {scale, offset, precision}: ScaledProperty,
+  {scale: own, offset: ownOffset}: Override,
+): ScaledProperty {
   const from = ownOffset ?? offset
   return {
     scale: own ?? scale,
-    precision: own === undefined ? Math.max(precision, digits(1, ownOffset)) : digits(own, from),
+    precision:
+      own === undefined ? Math.max(precision, fractionDigits(1, ownOffset)) : fractionDigits(own, from),
     ...(from === undefined ? {} : {offset: from}),
   }
 }

@@ -1,5 +1,5 @@
 /** How each kind of address is read and written: properties in, requests out, answers back to values. Pure. */
-import type {Address, Lane, Model, Property, Value} from '../../models/model.ts'
+import type {Address, Model, PollTier, Property, Value} from '../../models/model.ts'
 import {CommandError} from '../command-error.ts'
 import {excerpt, fromFirmware, type State, toFirmware} from './values.ts'
 
@@ -27,7 +27,7 @@ export interface Answered {
   failed: Map<string, number | undefined>
 }
 
-const LANES: readonly Lane[] = ['fast', 'slow', 'rare']
+const LANES: readonly PollTier[] = ['fast', 'slow', 'rare']
 /** More values than this in one request have been too much for some firmware (docs/protocol.md §3.2). */
 const MOST_AT_ONCE = 10
 /** What the plug has, it accepted at once or will have done soon. */
@@ -74,10 +74,10 @@ function planned(model: Model, names: readonly string[], most: number): Read[] {
   )
 }
 
-const lanes = new WeakMap<Model, Readonly<Record<Lane, readonly string[]>>>()
+const lanes = new WeakMap<Model, Readonly<Record<PollTier, readonly string[]>>>()
 
 /** What is due in a lane: `slow` includes what is `fast`, and `rare` is everything. The same list at every call. */
-export function namesIn(model: Model, lane: Lane): readonly string[] {
+export function namesIn(model: Model, lane: PollTier): readonly string[] {
   let known = lanes.get(model)
   if (!known) {
     known = {fast: namesUpTo(model, 'fast'), slow: namesUpTo(model, 'slow'), rare: namesUpTo(model, 'rare')}
@@ -86,7 +86,7 @@ export function namesIn(model: Model, lane: Lane): readonly string[] {
   return known[lane]
 }
 
-function namesUpTo(model: Model, lane: Lane): string[] {
+function namesUpTo(model: Model, lane: PollTier): string[] {
   const names = Object.keys(model.properties)
   return names.filter((name) => LANES.indexOf(property(model, name).lane) <= LANES.indexOf(lane))
 }

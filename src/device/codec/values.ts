@@ -1,5 +1,5 @@
 /** Between the values people use, the values the firmware uses, and the values a property may have. */
-import type {Property, Raw, Scaled, Value} from '../../models/model.ts'
+import type {Property, RawValue, ScaledProperty, Value} from '../../models/model.ts'
 import {CommandError} from '../command-error.ts'
 
 export type State = Record<string, Value>
@@ -44,7 +44,7 @@ export function wellFormed(text: string): string {
 }
 
 /** The value of a writable property as the firmware wants it. */
-export function toFirmware(property: Property, value: Value): Raw {
+export function toFirmware(property: Property, value: Value): RawValue {
   switch (property.kind) {
     case 'switch':
       if (property.raw === 'boolean') return value === 'ON'
@@ -111,12 +111,12 @@ function onOrOff(raw: unknown): Value {
 }
 
 /** Every other code of a fault is another fault. */
-function listed(on: readonly Raw[], raw: unknown): Value {
+function listed(on: readonly RawValue[], raw: unknown): Value {
   if (on.some((known) => known === raw)) return 'ON'
   return typeof raw === 'number' || typeof raw === 'boolean' ? 'OFF' : null
 }
 
-function scaled({scale, offset = 0, precision}: Scaled, raw: unknown): Value {
+function scaled({scale, offset = 0, precision}: ScaledProperty, raw: unknown): Value {
   if (typeof raw !== 'number' || !Number.isFinite(raw)) return null
   return Number((raw * scale + offset).toFixed(precision + 3))
 }

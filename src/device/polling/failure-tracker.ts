@@ -2,7 +2,7 @@
  * What one plug failed at lately, while it answered everything else. Who is to blame shows when it goes on: bad Wi-Fi passes, the
  * firmware's limits stay (batch-reader.ts). Forgotten at a restart, unlike what it leads to (firmware-capabilities.ts).
  */
-import type {Lane} from '../../models/model.ts'
+import type {PollTier} from '../../models/model.ts'
 
 /** In so many questions in a row, each with proof that the network was well. Two of them came by chance. */
 export const STRIKES = 3
@@ -51,7 +51,7 @@ export class Suspicion {
    * and so is never left out, hardly ever.
    * @param names what is due in `lane`
    */
-  due(names: readonly string[], lane: Lane): readonly string[] {
+  due(names: readonly string[], lane: PollTier): readonly string[] {
     if (lane === 'rare' || !this.#strikes?.size) return names
     const open = [...this.#strikes].filter(([, strikes]) => strikes < STRIKES).map(([name]) => name)
     return [...new Set([...this.without(names), ...open])]

@@ -1,6 +1,6 @@
 /** When to ask a plug, and what its silence means: interval, lanes, jitter, back-off; online and offline, and why. */
 import {type Clock, jitter, type Random, type Timer} from '../../common/clock.ts'
-import type {Lane, Model} from '../../models/model.ts'
+import type {Model, PollTier} from '../../models/model.ts'
 import {CommandError, isAbsence, isCallFailure, isRefusal, isTokenRefused} from '../command-error.ts'
 import {type Device, Yielded} from '../device.ts'
 import type {Diagnosis} from '../diagnosis.ts'
@@ -133,13 +133,13 @@ export class Poller {
     }
   }
 
-  #dueLane(): Lane {
+  #dueLane(): PollTier {
     const now = this.#clock.now()
     if (now >= this.#rareDueAt) return 'rare'
     return now >= this.#slowDueAt ? 'slow' : 'fast'
   }
 
-  #done(lane: Lane): void {
+  #done(lane: PollTier): void {
     const now = this.#clock.now()
     const {slow, rare} = paceOf(this.#settings, this.#device.model)
     if (lane !== 'fast') this.#slowDueAt = now + slow

@@ -3,25 +3,28 @@
  * service, or neither; and what is left is that of the same. Several countdowns may be described, each with parts of its own.
  */
 import type {Model} from '../model.ts'
-import type {CountdownPart, Found, Meant} from './miot-rules.ts'
+import type {CountdownPart, MiotMatch, MiotMeaning} from './miot-rules.ts'
 
 /** What is known of a property that may be a part of the countdown. */
-export interface Part {
+export interface CountdownPiece {
   name: CountdownPart
-  found: Found
+  found: MiotMatch
   /** The property, or why there can be none. */
-  meant: Meant
+  meant: MiotMeaning
 }
 
 /** @returns the properties that are taken, and a sentence on each part that is not */
-export function countdownFrom(parts: readonly Part[]): {properties: Model['properties']; notes: string[]} {
+export function countdownFrom(parts: readonly CountdownPiece[]): {
+  properties: Model['properties']
+  notes: string[]
+} {
   const chosen = complete(parts)
   const properties = Object.assign({}, ...chosen.map(({meant}) => meant))
   const notes = parts.flatMap((part) => (chosen.includes(part) ? [] : [note(part, chosen)]))
   return {properties, notes}
 }
 
-function complete(all: readonly Part[]): Part[] {
+function complete(all: readonly CountdownPiece[]): CountdownPiece[] {
   const usable = all.filter(({meant}) => typeof meant !== 'string')
   const named = (wanted: CountdownPart) => usable.filter(({name}) => name === wanted)
   const [pair] = named('countdown').flatMap((time) =>
@@ -33,13 +36,17 @@ function complete(all: readonly Part[]): Part[] {
 }
 
 /** Of one service; or the time stands with the relay, and the start in a service that has no time of its own. */
-function isPair({found: time}: Part, {found: runs}: Part, all: readonly Part[]): boolean {
+function isPair(
+  {found: time}: CountdownPiece,
+  {found: runs}: CountdownPiece,
+  all: readonly CountdownPiece[],
+): boolean {
   if (time.siid === runs.siid) return true
   const hasTime = all.some(({name, found}) => name === 'countdown' && found.siid === runs.siid)
   return time.isSwitch && !hasTime
 }
 
-function note({name, found: {at, called}, meant}: Part, chosen: readonly Part[]): string {
+function note({name, found: {at, called}, meant}: CountdownPiece, chosen: readonly CountdownPiece[]): string {
   const taken = chosen.find((part) => part.name === name)
   if (typeof meant === 'string') return `${at} ${called} is left out: ${meant}`
   if (taken) return `${at} ${called} is left out: ${name} is ${taken.found.at} already`

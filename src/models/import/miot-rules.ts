@@ -3,7 +3,7 @@
 import * as say from '../builders.ts'
 import type {Address, Property} from '../model.ts'
 
-export interface SpecProperty {
+export interface MiotProperty {
   iid: number
   type: string
   description: string
@@ -16,7 +16,7 @@ export interface SpecProperty {
 }
 
 /** One property, and where it stands: short names are not unique, so the service counts as much (v3 has six called `on`). */
-export interface Found {
+export interface MiotMatch {
   siid: number
   /** In small letters with hyphens: `usb-switch`. */
   service: string
@@ -28,23 +28,23 @@ export interface Found {
   called: string
   at: string
   address: Address
-  about: SpecProperty
+  about: MiotProperty
   /** What people wrote about it, both the service's and its own. */
   description: string
 }
 
-export type Meant = Record<string, Property> | string
+export type MiotMeaning = Record<string, Property> | string
 
 /** What each means that is known to mean something, tried in turn: properties, or why there can be none. */
-export interface Rule {
+export interface MiotRule {
   service?: RegExp | 'switch'
   property: RegExp
   /** Whether it is only of use when it can be written, too. */
   set?: true
   /** Of the plug as a whole. */
-  meaning: (found: Found) => Meant
+  meaning: (found: MiotMatch) => MiotMeaning
   /** In a service of the USB ports; nothing where it is not told. */
-  ofUsb?: (found: Found) => Meant
+  ofUsb?: (found: MiotMatch) => MiotMeaning
   /** It is a part of the countdown, and of no use without the others (miot-countdown.ts). */
   part?: CountdownPart
 }
@@ -56,7 +56,7 @@ const time = {part: 'countdown', meaning: countdown} as const
 const runs = {part: 'countdown_active', meaning: countdownRuns} as const
 const left = {part: 'countdown_left', meaning: countdownLeft} as const
 
-export const rules: readonly Rule[] = [
+export const miotRules: readonly MiotRule[] = [
   {
     service: /indicator|(^|-)led(-|$)/,
     property: /^on$/,
@@ -108,11 +108,11 @@ const MOST_WATTS = 20_000
 const COUNTER =
   'such counters are often stuck, or count ten minutes only, so the bridge adds up watts itself. When you have compared it with the app:'
 
-export function can({about}: Found, what: 'read' | 'write'): boolean {
+export function isAccessible({about}: MiotMatch, what: 'read' | 'write'): boolean {
   return about.access.includes(what)
 }
 
-function power({address, at, about: {unit, range}}: Found): Meant {
+function power({address, at, about: {unit, range}}: MiotMatch): MiotMeaning {
   const howTo = `Compare it with a known load, then add power: {miot: ${at}, scale: …}`
   const most = range?.[1] ?? 0
   if (unit !== 'watt') return `its unit is ${unit ?? 'not told'}. ${howTo}`
@@ -123,11 +123,11 @@ function power({address, at, about: {unit, range}}: Found): Meant {
 }
 
 function inUnit(
-  {address, at, about: {unit = 'none'}}: Found,
+  {address, at, about: {unit = 'none'}}: MiotMatch,
   name: string,
   scales: Readonly<Record<string, number>>,
   word: (address: Address, options: {scale: number; evidence: string}) => Property,
-): Meant {
+): MiotMeaning {
   const scale = Object.hasOwn(scales, unit.toLowerCase()) ? scales[unit.toLowerCase()] : undefined
   if (scale !== undefined) return {[name]: word(address, {scale, evidence: `${unit} (specification)`})}
   const said = unit === 'none' ? 'it has no unit' : `its unit is ${unit}`
@@ -140,7 +140,7 @@ function minutes(label: string) {
 }
 
 /** Which number means what differs from vendor to vendor: only words are believed. */
-function powerOnBehavior({address, about: {list = []}}: Found): Meant {
+function powerOnBehavior({address, about: {list = []}}: MiotMatch): MiotMeaning {
   const values = list.map(({value, description}) => [value, behaviorIn(description)] as const)
   const clear = values.flatMap(([value, word]) => (word ? [[value, word] as const] : []))
   if (hasTwins(list)) return TWINS
@@ -163,7 +163,7 @@ const behaviors: readonly (readonly [Behavior, RegExp])[] = [
   ['off', /\b(off|closed?)\b/i],
 ]
 
-function fault({address, about: {list = []}}: Found): Meant {
+function fault({address, about: {list = []}}: MiotMatch): MiotMeaning {
   const codes = (pattern: RegExp) =>
     list.flatMap(({value, description}) => (pattern.test(description) ? [value] : []))
   const [heat, load] = [codes(/over.?(temp|heat)/i), codes(/over.?(load|current|power)/i)]
@@ -175,19 +175,19 @@ function fault({address, about: {list = []}}: Found): Meant {
   }
 }
 
-function mode(found: Found): Meant {
+function mode(found: MiotMatch): MiotMeaning {
   const meant = modeOf(found)
   return typeof meant === 'string' ? meant : {mode: meant}
 }
 
 /** As the definitions of known strips have it (cuco-strips.ts). */
-function usbMode(found: Found): Meant {
+function usbMode(found: MiotMatch): MiotMeaning {
   const meant = modeOf(found, {...rarely, label: 'USB mode'})
   return typeof meant === 'string' ? meant : {usb_mode: meant}
 }
 
 function modeOf(
-  {about: {list = []}, address}: Found,
+  {about: {list = []}, address}: MiotMatch,
   options: Parameters<typeof say.mode>[2] = {},
 ): Property | string {
   const values = list.map(({value, description}) => [value, slug(description)] as const)
@@ -197,7 +197,7 @@ function modeOf(
   return say.mode(address, values, {...options, evidence: inWords(list)})
 }
 
-function countdown(found: Found): Meant {
+function countdown(found: MiotMatch): MiotMeaning {
   return inUnit(found, 'countdown', MINUTES, (address, {scale, evidence}) => {
     const [least = 0, most = 0] = found.about.range ?? []
     const [min, max] = [Math.floor(least * scale), Math.floor(most * scale)]
@@ -205,12 +205,12 @@ function countdown(found: Found): Meant {
   })
 }
 
-function countdownRuns({address, property, about: {format}}: Found): Meant {
+function countdownRuns({address, property, about: {format}}: MiotMatch): MiotMeaning {
   if (property !== 'on' && !/^bool/i.test(format)) return `its format is ${format || 'not told'}, not bool`
   return {countdown_active: say.setting('Countdown active', address)}
 }
 
-function countdownLeft(found: Found): Meant {
+function countdownLeft(found: MiotMatch): MiotMeaning {
   return inUnit(found, 'countdown_left', MINUTES, minutes('Countdown left'))
 }
 

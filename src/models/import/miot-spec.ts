@@ -5,51 +5,58 @@
 
 import * as say from '../builders.ts'
 import type {Model, Property} from '../model.ts'
-import {countdownFrom, type Part} from './miot-countdown.ts'
+import {type CountdownPiece, countdownFrom} from './miot-countdown.ts'
 import {hyphened, isSwitchService, standardName} from './miot-names.ts'
-import {can, type Found, type Meant, type Rule, rules, type SpecProperty} from './miot-rules.ts'
+import {
+  isAccessible,
+  type MiotMatch,
+  type MiotMeaning,
+  type MiotProperty,
+  type MiotRule,
+  miotRules,
+} from './miot-rules.ts'
 
-export interface Spec {
+export interface MiotSpec {
   /** `urn:miot-spec-v2:device:outlet:0000A002:cuco-v3:2` */
   type: string
   description: string
-  services: readonly SpecService[]
+  services: readonly MiotService[]
 }
 
-export interface SpecService {
+export interface MiotService {
   iid: number
   type: string
   description: string
-  properties: readonly SpecProperty[]
+  properties: readonly MiotProperty[]
 }
 
-export interface Imported {
+export interface ImportedDefinition {
   model: Model
   /** What is left out and why, a sentence each. */
   notes: readonly string[]
 }
 
 /** A specification that does not describe a plug. */
-export class NoPlug extends Error {}
+export class NoPlugError extends Error {}
 
 /**
  * The definition of the plug that `spec` describes.
  * @param id its model, as `miIO.info` tells it; guessed from the urn unless given
  * @throws NoPlug when nothing in it switches
  */
-export function definitionFrom(spec: Spec, id?: string): Imported {
+export function definitionFrom(spec: MiotSpec, id?: string): ImportedDefinition {
   const all = foundIn(spec)
   const switches = switchesIn(all)
   const properties: Record<string, Property> = Object.fromEntries(
     switches.flatMap(({as}) => (as ? [[as.name, as.property]] : [])),
   )
   if (!properties['state'])
-    throw new NoPlug('expected a service "switch" with a property "on" that can be set, got none')
+    throw new NoPlugError('expected a service "switch" with a property "on" that can be set, got none')
   const notes: string[] = id === undefined ? [GUESSED] : []
-  const unknown: Found[] = []
-  const parts: Part[] = []
+  const unknown: MiotMatch[] = []
+  const parts: CountdownPiece[] = []
   for (const found of all.filter((each) => !switches.some(({as, found: own}) => as && own === each))) {
-    const rule = rules.find((each) => fits(each, found))
+    const rule = miotRules.find((each) => fits(each, found))
     if (!rule) unknown.push(found)
     else if (rule.part) parts.push({name: rule.part, found, meant: meaningOf(found, rule, switches)})
     else notes.push(...add(properties, meaningOf(found, rule, switches), found))
@@ -68,7 +75,7 @@ const GUESSED =
 const MOST_SOCKETS = 99
 
 /** Standard services first: one of the vendor's own may have the same name and mean something else (v3's light). */
-function foundIn({services}: Spec): Found[] {
+function foundIn({services}: MiotSpec): MiotMatch[] {
   const ranked = [...services].sort((a, b) => Number(isOwn(a)) - Number(isOwn(b)) || byIid(a, b))
   return ranked.flatMap(({iid: siid, type, description, properties}) => {
     const service = hyphened(nameIn(type))
@@ -89,13 +96,15 @@ function foundIn({services}: Spec): Found[] {
 
 /** A switch of the plug, and what it is here: nothing when no name is left for it. */
 interface Switch {
-  found: Found
+  found: MiotMatch
   as?: {name: string; property: Property}
 }
 
 /** The first switch is that in front of all others, wherever strips are described; USB ports say so in their description. */
-function switchesIn(all: readonly Found[]): Switch[] {
-  const switching = all.filter((found) => isOn(found, all) && can(found, 'read') && can(found, 'write'))
+function switchesIn(all: readonly MiotMatch[]): Switch[] {
+  const switching = all.filter(
+    (found) => isOn(found, all) && isAccessible(found, 'read') && isAccessible(found, 'write'),
+  )
   const [main, ...sockets] = switching.filter((found) => !isUsb(found))
   const [ports, ...otherPorts] = switching.filter(isUsb)
   return [
@@ -111,19 +120,19 @@ function switchesIn(all: readonly Found[]): Switch[] {
 }
 
 /** A service may tell the same twice, as `on` and in a spelling of its vendor: then the standard's counts, else the first. */
-function isOn(found: Found, all: readonly Found[]): boolean {
+function isOn(found: MiotMatch, all: readonly MiotMatch[]): boolean {
   if (!found.isSwitch) return false
   if (found.property !== 'on') return found.property === 'usb-on'
   const same = all.filter(({siid, property}) => siid === found.siid && property === 'on')
   return found.called === 'on' || (same[0] === found && same.every(({called}) => called !== 'on'))
 }
 
-function isUsb({service, called, description}: Found): boolean {
+function isUsb({service, called, description}: MiotMatch): boolean {
   return [service, called, description].some((text) => /usb|type-?c\b/i.test(text))
 }
 
 /** What a property means of that which it belongs to. Sockets and USB ports may have a mode, a fault or a meter of their own. */
-function meaningOf(found: Found, rule: Rule, switches: readonly Switch[]): Meant {
+function meaningOf(found: MiotMatch, rule: MiotRule, switches: readonly Switch[]): MiotMeaning {
   const owner = ownerOf(found, switches)
   const meaning = owner === 'state' ? rule.meaning : owner === 'usb' ? rule.ofUsb : undefined
   return (
@@ -132,7 +141,7 @@ function meaningOf(found: Found, rule: Rule, switches: readonly Switch[]): Meant
 }
 
 /** The name of the switch in whose service it is, `state` when it is in none's; `undefined` for a switch without a name. */
-function ownerOf(found: Found, switches: readonly Switch[]): string | undefined {
+function ownerOf(found: MiotMatch, switches: readonly Switch[]): string | undefined {
   const own = switches.find(({found: {siid}}) => siid === found.siid)
   if (isUsb(found) && !(own && isUsb(own.found))) return 'usb'
   return own ? own.as?.name : 'state'
@@ -143,13 +152,13 @@ function inWords(owner: string | undefined): string {
   return owner === undefined ? 'another switch' : owner.replace('state_', 'socket ')
 }
 
-function accessProblem(found: Found, {set}: Rule): string | undefined {
-  if (!can(found, 'read')) return 'it cannot be read'
-  return set && !can(found, 'write') ? 'it cannot be written' : undefined
+function accessProblem(found: MiotMatch, {set}: MiotRule): string | undefined {
+  if (!isAccessible(found, 'read')) return 'it cannot be read'
+  return set && !isAccessible(found, 'write') ? 'it cannot be written' : undefined
 }
 
 /** @returns what is to be said of what is not taken */
-function add(properties: Record<string, Property>, meant: Meant, {at, called}: Found): string[] {
+function add(properties: Record<string, Property>, meant: MiotMeaning, {at, called}: MiotMatch): string[] {
   if (typeof meant === 'string') return [`${at} ${called} is left out: ${meant}`]
   return Object.entries(meant).flatMap(([name, property]) => {
     const {address} = properties[name] ?? {}
@@ -160,12 +169,12 @@ function add(properties: Record<string, Property>, meant: Meant, {at, called}: F
   })
 }
 
-function fits({service, property}: Rule, found: Found): boolean {
+function fits({service, property}: MiotRule, found: MiotMatch): boolean {
   const isThere = service === 'switch' ? found.isSwitch : (service?.test(found.service) ?? true)
   return isThere && property.test(found.property)
 }
 
-function modelOf(spec: Spec, id: string | undefined, properties: Record<string, Property>): Model {
+function modelOf(spec: MiotSpec, id: string | undefined, properties: Record<string, Property>): Model {
   const known = id ?? idIn(spec.type)
   return {
     ids: [known],
@@ -191,7 +200,7 @@ function nameIn(urn: string): string {
   return urn.split(':')[3] ?? ''
 }
 
-function isOwn({type}: SpecService): boolean {
+function isOwn({type}: MiotService): boolean {
   return !type.startsWith('urn:miot-spec-v2:')
 }
 

@@ -4,7 +4,7 @@
 
 import {childLock, led, miot, mode, overload, powerOnBehavior, relay, usb, watts} from '../builders.ts'
 import type {Model} from '../model.ts'
-import {cycles, faults, light, sockets, usbCycle} from '../property-sets.ts'
+import {cycles, faultSensors, light, sockets, usbCycle} from '../property-sets.ts'
 
 const vendor = 'Gosund'
 const memory = [
@@ -161,7 +161,7 @@ export const cucoStrips: readonly Model[] = [
         ],
         {evidence: '0 default (memory), 1 on, 2 off (specification)'},
       ),
-      ...faults(2, 3, [2, 3], '0 none, 1 over temperature, 2 overload, 3 overcurrent (specification)'),
+      ...faultSensors(2, 3, [2, 3], '0 none, 1 over temperature, 2 overload, 3 overcurrent (specification)'),
       child_lock: childLock(miot(10, 1)),
       ...cycles(3, 2),
       ...usbCycle(14, 1),
@@ -181,7 +181,7 @@ export const cucoStrips: readonly Model[] = [
       usb: usb(miot(9, 1)),
       power: watts(miot(11, 4), {evidence: '×1 W, 0–10000 in steps of 1 (tables from the specification)'}),
       led: led(miot(13, 1)),
-      ...faults(2, 3, [2], '1 over temperature, 2 overload, as wherever such a code is documented'),
+      ...faultSensors(2, 3, [2], '1 over temperature, 2 overload, as wherever such a code is documented'),
       ...cycles(3, 6),
       ...usbCycle(14, 1),
     },

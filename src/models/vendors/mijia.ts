@@ -15,7 +15,7 @@ import {
   wattsSetting,
 } from '../builders.ts'
 import type {Model, Property} from '../model.ts'
-import {cycle, faults, night} from '../property-sets.ts'
+import {cycle, faultSensors, night} from '../property-sets.ts'
 
 const vendor = 'Xiaomi'
 const faultCodes = '0 none, 1 over temperature, 2 overload (specification)'
@@ -41,7 +41,7 @@ export const mijia: readonly Model[] = [
       }),
       led: led(miot(13, 1)),
       power_on_behavior: cucoPowerOn('the comment in the specification'),
-      ...faults(2, 3, [2], faultCodes),
+      ...faultSensors(2, 3, [2], faultCodes),
       child_lock: childLock(miot(7, 1)),
       ...night(3, 2, {evidence: 'specification; 1320 and 600 in hass-xiaomi-miot#1564'}),
       ...chargingProtection(10, 10, 'specification'),
@@ -69,7 +69,7 @@ export const mijia: readonly Model[] = [
       power_on_behavior: cucoPowerOn(
         'sergey-brutsky/mi-home; one Python project differs, and contradicts both other sources elsewhere',
       ),
-      ...faults(2, 3, [2], '0 none, 1 over temperature, 2 overload (openHAB)'),
+      ...faultSensors(2, 3, [2], '0 none, 1 over temperature, 2 overload (openHAB)'),
       child_lock: childLock(miot(7, 1)),
       ...chargingProtection(1200, 300, 'openHAB'),
       ...cycle(5, 1),
@@ -103,7 +103,7 @@ export const mijia: readonly Model[] = [
         ],
         {evidence: '0 default (memory), 1 off, 2 on (specification): other than cuco plugs'},
       ),
-      ...faults(2, 3, [2], faultCodes),
+      ...faultSensors(2, 3, [2], faultCodes),
     },
   },
 ]

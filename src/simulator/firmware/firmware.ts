@@ -1,7 +1,7 @@
 /**
  * What a plug answers (docs/protocol.md §1.7, §1.8, §3.1), derived from its model's definition. Pure: no I/O, no clock.
  */
-import type {Model, Property, Raw, Write} from '../../models/model.ts'
+import type {Model, Property, RawValue, WriteMethod} from '../../models/model.ts'
 import type {Surroundings} from './firmware-context.ts'
 import type {Failure, Habits} from './firmware-profile.ts'
 import {ACK_TIMEOUT, type Answer, INVALID_JSON, METHOD_NOT_FOUND, type Request} from './firmware-response.ts'
@@ -12,7 +12,7 @@ export type {Surroundings} from './firmware-context.ts'
 export type {Answer} from './firmware-response.ts'
 
 type Method = (plug: Surroundings, params: readonly unknown[]) => Answer
-type Reader = (plug: Surroundings) => Raw
+type Reader = (plug: Surroundings) => RawValue
 
 const OK: Answer = {result: ['ok']}
 
@@ -99,7 +99,7 @@ export class Firmware {
     }
   }
 
-  #installWrite(name: string, property: Property, write: Write): void {
+  #installWrite(name: string, property: Property, write: WriteMethod): void {
     if ('method' in write) {
       this.#methods.set(write.method, (plug, params) => setLegacy(plug, name, property, params))
       return

@@ -1,5 +1,5 @@
 /** The three methods of MIoT: every item of a request is answered with a code of its own (docs/protocol.md §3.2). */
-import type {Model, Property, Raw} from '../../models/model.ts'
+import type {Model, Property, RawValue} from '../../models/model.ts'
 import type {Surroundings} from './firmware-context.ts'
 import type {Habits} from './firmware-profile.ts'
 import type {Answer} from './firmware-response.ts'
@@ -99,7 +99,7 @@ function codeOf(properties: readonly Named[], {codes = {}}: Habits): number {
 }
 
 /** Of several properties that tell of one code, the first that has something to tell. */
-function rawOf(properties: readonly Named[], plug: Surroundings): Raw {
+function rawOf(properties: readonly Named[], plug: Surroundings): RawValue {
   const telling = properties.find(([name]) => plug.state[name] === 'ON') ?? properties[0]
   return telling ? toRaw(telling[1], plug.state[telling[0]] ?? null, plug.habits) : null
 }

@@ -3,7 +3,7 @@ import {sleep} from '../../../src/common/clock.ts'
 import {Device} from '../../../src/device/device.ts'
 import {MOST_WAITING} from '../../../src/device/request-queue.ts'
 import {builtIn} from '../../../src/models/catalogue.ts'
-import type {Lane} from '../../../src/models/model.ts'
+import type {PollTier} from '../../../src/models/model.ts'
 import {CallFailed, ScriptedPlug} from '../../support/scripted-plug.ts'
 import {settle, VirtualClock} from '../../support/virtual-clock.ts'
 
@@ -38,7 +38,7 @@ function start(model: string | undefined, values?: Record<string, unknown>) {
 
 beforeEach(() => start('chuangmi.plug.m1'))
 
-async function polled(lane: Lane = 'rare') {
+async function polled(lane: PollTier = 'rare') {
   const poll = device.refresh(lane)
   await clock.advance(1000)
   await poll

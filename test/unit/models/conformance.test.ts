@@ -6,8 +6,8 @@ import {Device} from '../../../src/device/device.ts'
 import {MiioClient} from '../../../src/miio/client.ts'
 import {MiioSocket, type UdpTransport} from '../../../src/miio/socket.ts'
 import {builtIn, definitions} from '../../../src/models/catalogue.ts'
-import type {Address, Model, Property, Raw, Value} from '../../../src/models/model.ts'
-import {isKnownName, NAMES, patternOf} from '../../../src/models/property-names.ts'
+import type {Address, Model, Property, RawValue, Value} from '../../../src/models/model.ts'
+import {isKnownPropertyName, PROPERTY_NAMES, propertyPattern} from '../../../src/models/property-names.ts'
 import {type Answer, firmwareOf, type Surroundings} from '../../../src/simulator/firmware/firmware.ts'
 import {habitsOf} from '../../../src/simulator/firmware/firmware-profile.ts'
 import {loopback} from '../../support/addresses.ts'
@@ -24,12 +24,16 @@ const models = [...builtIn.models]
 
 describe('the vocabulary', () => {
   it('has a form for every name, and a name for every form', () => {
-    expect([...FORMS.keys()]).toEqual([...NAMES.keys()])
+    expect([...FORMS.keys()]).toEqual([...PROPERTY_NAMES.keys()])
   })
 
   it('is closed', () => {
-    expect(['state', 'state_1', 'state_12', 'cycle_schedule_3', 'led'].map(isKnownName)).not.toContain(false)
-    expect(['state_n', 'state_0', 'led_1', 'State', '', 'toggle'].map(isKnownName)).not.toContain(true)
+    expect(
+      ['state', 'state_1', 'state_12', 'cycle_schedule_3', 'led'].map(isKnownPropertyName),
+    ).not.toContain(false)
+    expect(['state_n', 'state_0', 'led_1', 'State', '', 'toggle'].map(isKnownPropertyName)).not.toContain(
+      true,
+    )
   })
 })
 
@@ -67,8 +71,14 @@ describe.each(models)('%s', (id, model) => {
   it('begins with its relay, and calls everything what it is called everywhere', () => {
     expect(properties[0]?.[0]).toBe('state')
     for (const [name, property] of properties) {
-      expect(isKnownName(name), name).toBe(true)
-      const {kind, unit, label, isWritable: writable, lane} = FORMS.get(patternOf(name)) ?? expect.fail(name)
+      expect(isKnownPropertyName(name), name).toBe(true)
+      const {
+        kind,
+        unit,
+        label,
+        isWritable: writable,
+        lane,
+      } = FORMS.get(propertyPattern(name)) ?? expect.fail(name)
       expect(property, name).toMatchObject({kind, ...(unit === undefined ? {} : {unit})})
       expect('unit' in property, name).toBe(unit !== undefined)
       expect(property.label, name).toBe(label?.replace('#', numberOf(name)) ?? null)
@@ -127,7 +137,11 @@ describe.each(models)('%s', (id, model) => {
         unit,
       ]),
     ).toEqual(
-      properties.map(([name]) => [name, FORMS.get(patternOf(name))?.kind, FORMS.get(patternOf(name))?.unit]),
+      properties.map(([name]) => [
+        name,
+        FORMS.get(propertyPattern(name))?.kind,
+        FORMS.get(propertyPattern(name))?.unit,
+      ]),
     )
   })
 })
@@ -239,14 +253,14 @@ function resultOf(answer: Answer | undefined): unknown {
 }
 
 /** What a plug says to the question for `name`, by the documents: nothing but that is known. */
-function replyWith(model: Model, name: string, raw: Raw): unknown {
+function replyWith(model: Model, name: string, raw: RawValue): unknown {
   const {address} = model.properties[name] ?? expect.fail(name)
   if (address.via === 'miot')
     return [{did: 'any', siid: address.siid, piid: address.piid, code: 0, value: raw}]
   return readOf(model, name).properties.map((asked) => (asked === name ? raw : null))
 }
 
-function documentedWrite(name: string, address: Address, raw: Raw, value: Value): unknown {
+function documentedWrite(name: string, address: Address, raw: RawValue, value: Value): unknown {
   if (address.via === 'miot')
     return {
       method: 'set_properties',

@@ -2,7 +2,7 @@ import {readdirSync, readFileSync} from 'node:fs'
 import {describe, expect, it} from 'vitest'
 import {expectOk, type Read, valuesIn} from '../../../src/device/codec/property-codec.ts'
 import {parseResponse, UnreadableResponse} from '../../../src/miio/json-repair.ts'
-import {text} from '../../../src/models/builders.ts'
+import {textSensor} from '../../../src/models/builders.ts'
 import {builtIn} from '../../../src/models/catalogue.ts'
 import type {Model, Value} from '../../../src/models/model.ts'
 
@@ -88,7 +88,7 @@ function meaning(answer: unknown, {method, params}: Exchange, described: Model) 
     method === 'get_prop'
       ? params.map(String).filter((name) => propertyNamed(described, name) === undefined)
       : []
-  const unknown = strangers.map((name) => [name, text(name, {via: 'get_prop', name})] as const)
+  const unknown = strangers.map((name) => [name, textSensor(name, {via: 'get_prop', name})] as const)
   const model = {...described, properties: {...described.properties, ...Object.fromEntries(unknown)}}
   const {values, raw} = valuesIn(answer, {method, params, properties: asked(method, params, model)}, model)
   const known = Object.entries(values).filter(([name]) => !strangers.includes(name))

@@ -1,5 +1,5 @@
 /** What the names of the vocabulary stand for, whatever the model; written on its own, as a check on src/models/builders.ts. */
-import type {Model, Property, Raw, Value} from '../../../src/models/model.ts'
+import type {Model, Property, RawValue, Value} from '../../../src/models/model.ts'
 
 export interface Form {
   kind: Property['kind']
@@ -63,7 +63,7 @@ export const FORMS: ReadonlyMap<string, Form> = new Map<string, Form>([
 
 /** What the firmware may say of a property, and what that is worth: for both sides, none of which is asked here. */
 export interface Sample {
-  raw: Raw
+  raw: RawValue
   value: Value
 }
 
@@ -113,6 +113,6 @@ function worth(raw: number, {scale, offset = 0}: {scale: number; offset?: number
   return Number((raw * scale + offset).toFixed(6))
 }
 
-function sample(raw: Raw, value: Value): Sample {
+function sample(raw: RawValue, value: Value): Sample {
   return {raw, value}
 }

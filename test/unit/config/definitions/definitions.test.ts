@@ -2,7 +2,7 @@ import {describe, expect, it} from 'vitest'
 import {ConfigError, type Problem, parseConfig} from '../../../../src/config/config.ts'
 import {definitionsIn, readModelFolder} from '../../../../src/config/definitions/definition-files.ts'
 import {definitionText} from '../../../../src/config/definitions/definition-writer.ts'
-import {wordFor, words} from '../../../../src/models/builder-table.ts'
+import {builderFor, builderTable} from '../../../../src/models/builder-table.ts'
 import {
   action,
   button,
@@ -24,7 +24,7 @@ import {
 } from '../../../../src/models/builders.ts'
 import {builtIn, Catalogue, definitions} from '../../../../src/models/catalogue.ts'
 import type {Model} from '../../../../src/models/model.ts'
-import {NAMES} from '../../../../src/models/property-names.ts'
+import {PROPERTY_NAMES} from '../../../../src/models/property-names.ts'
 
 const HEAD = 'ids: [acme.plug.one]\nname: ACME plug\nvendor: ACME\n'
 const file = (content: string, name = 'models/acme.yaml') => ({file: name, content})
@@ -349,8 +349,8 @@ describe('a definition written as a file', () => {
 
 describe('the vocabulary of files', () => {
   it('has a word for every name, but for those the bridge adds itself', () => {
-    const names = [...NAMES.keys()].map((name) => name.replace(/_n$/, '_1'))
-    const wordless = names.filter((name) => !words.has(wordFor(name) ?? ''))
+    const names = [...PROPERTY_NAMES.keys()].map((name) => name.replace(/_n$/, '_1'))
+    const wordless = names.filter((name) => !builderTable.has(builderFor(name) ?? ''))
     expect(wordless).toEqual(['energy_today', 'rssi', 'last_seen'])
   })
 })

@@ -2,7 +2,7 @@ import {describe, expect, it} from 'vitest'
 import {json} from '../../../../src/bridge/publisher.ts'
 import {fromFirmware} from '../../../../src/device/codec/values.ts'
 import {identityIn} from '../../../../src/device/model/identity.ts'
-import {miot, text} from '../../../../src/models/builders.ts'
+import {miot, textSensor} from '../../../../src/models/builders.ts'
 
 /** Halves of characters in the ways that a plug, a request or a file can have them. */
 const HALVES = ['\ud800', '\udfff', 'a\ud83d', '\udc00b', '\ude00\ud83d', 'ok\ud800\ud800']
@@ -17,7 +17,7 @@ describe('text from a plug', () => {
       const identity = identityIn(told)
       expect(Object.values(identity).every(isWhole)).toBe(true)
       expect(identity.model).toMatch(/^acme\.plug\..*\ufffd/)
-      expect(isWhole(String(fromFirmware(text('Schedule', miot(2, 1)), half)))).toBe(true)
+      expect(isWhole(String(fromFirmware(textSensor('Schedule', miot(2, 1)), half)))).toBe(true)
     },
   )
 })

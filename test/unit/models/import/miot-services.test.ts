@@ -3,34 +3,34 @@ import fc from 'fast-check'
 import {describe, expect, it} from 'vitest'
 import {definitionsIn} from '../../../../src/config/definitions/definition-files.ts'
 import {definitionText} from '../../../../src/config/definitions/definition-writer.ts'
-import type {SpecProperty} from '../../../../src/models/import/miot-rules.ts'
-import {definitionFrom, type SpecService} from '../../../../src/models/import/miot-spec.ts'
+import type {MiotProperty} from '../../../../src/models/import/miot-rules.ts'
+import {definitionFrom, type MiotService} from '../../../../src/models/import/miot-spec.ts'
 import type {Model} from '../../../../src/models/model.ts'
 import {checkProperty} from '../../../support/seeds.ts'
 
-function service(iid: number, name: string, description: string, ...properties: SpecProperty[]): SpecService {
+function service(iid: number, name: string, description: string, ...properties: MiotProperty[]): MiotService {
   return {iid, type: `urn:miot-spec-v2:service:${name}:0000780C:acme-one:1`, description, properties}
 }
 
 /** In the vendor's own name space. */
-function own(iid: number, name: string, description: string, ...properties: SpecProperty[]): SpecService {
+function own(iid: number, name: string, description: string, ...properties: MiotProperty[]): MiotService {
   return {iid, type: `urn:acme-spec:service:${name}:00007801:acme-one:1`, description, properties}
 }
 
-function property(iid: number, name: string, more: Partial<SpecProperty> = {}): SpecProperty {
+function property(iid: number, name: string, more: Partial<MiotProperty> = {}): MiotProperty {
   const type = `urn:acme-spec:property:${name}:00000001:acme-one:1`
   return {iid, type, description: '', format: 'bool', access: ['read', 'write'], ...more}
 }
 
 const on = property(1, 'on')
 const words = (...list: string[]) => ({list: list.map((description, value) => ({value, description}))})
-const mode = (iid: number, more: Partial<SpecProperty> = {}) =>
+const mode = (iid: number, more: Partial<MiotProperty> = {}) =>
   property(iid, 'mode', {format: 'uint8', ...words('Balanced', 'C1'), ...more})
-const duration = (iid: number, more: Partial<SpecProperty> = {}) =>
+const duration = (iid: number, more: Partial<MiotProperty> = {}) =>
   property(iid, 'duration', {format: 'uint16', unit: 'minutes', range: [0, 1439, 1], ...more})
 const main = service(2, 'switch', 'Switch', on)
 
-const imported = (...services: SpecService[]) =>
+const imported = (...services: MiotService[]) =>
   definitionFrom(
     {type: 'urn:miot-spec-v2:device:outlet:0000A002:acme-one:1', description: 'Outlet', services},
     'acme.plug.one',
@@ -45,10 +45,10 @@ function places({properties}: Model): Record<string, string> {
     ]),
   )
 }
-const placesIn = (...services: SpecService[]) => places(imported(...services).model)
+const placesIn = (...services: MiotService[]) => places(imported(...services).model)
 
 describe('what stands in the service of a switch is of that switch', () => {
-  const usb = (...more: SpecProperty[]) => service(7, 'switch', 'USB Switch Status', on, ...more)
+  const usb = (...more: MiotProperty[]) => service(7, 'switch', 'USB Switch Status', on, ...more)
 
   it('the mode of the USB ports is their mode, and the mode of the relay is that of the plug', () => {
     const relay = service(2, 'switch', 'Switch', on, mode(3))

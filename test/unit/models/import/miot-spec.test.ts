@@ -18,31 +18,31 @@ import {
   volts,
   watts,
 } from '../../../../src/models/builders.ts'
-import type {SpecProperty} from '../../../../src/models/import/miot-rules.ts'
+import type {MiotProperty} from '../../../../src/models/import/miot-rules.ts'
 import {
   definitionFrom,
-  type Imported,
-  NoPlug,
-  type Spec,
-  type SpecService,
+  type ImportedDefinition,
+  type MiotService,
+  type MiotSpec,
+  NoPlugError,
 } from '../../../../src/models/import/miot-spec.ts'
 import type {Model} from '../../../../src/models/model.ts'
 
 /** A made-up device, in the shape in which the specifications are published. */
-function spec(...services: SpecService[]): Spec {
+function spec(...services: MiotService[]): MiotSpec {
   return {type: 'urn:miot-spec-v2:device:outlet:0000A002:acme-one:1', description: 'Outlet', services}
 }
 
 function service(
   iid: number,
   name: string,
-  properties: SpecProperty[],
+  properties: MiotProperty[],
   {ns = 'miot-spec-v2', description = ''} = {},
 ) {
   return {iid, type: `urn:${ns}:service:${name}:00007800:acme-one:1`, description, properties}
 }
 
-function property(iid: number, name: string, more: Partial<SpecProperty> = {}): SpecProperty {
+function property(iid: number, name: string, more: Partial<MiotProperty> = {}): MiotProperty {
   const type = `urn:miot-spec-v2:property:${name}:00000000:acme-one:1`
   return {iid, type, description: '', format: 'bool', access: ['read', 'write', 'notify'], ...more}
 }
@@ -52,9 +52,10 @@ const main = service(2, 'switch', [on])
 const readOnly = {access: ['notify', 'read']}
 const list = (...words: string[]) => ({list: words.map((description, value) => ({value, description}))})
 
-const imported = (...services: SpecService[]): Imported => definitionFrom(spec(...services), 'acme.plug.one')
+const imported = (...services: MiotService[]): ImportedDefinition =>
+  definitionFrom(spec(...services), 'acme.plug.one')
 /** What is imported beside the relay. */
-function beside(...services: SpecService[]): Model['properties'] {
+function beside(...services: MiotService[]): Model['properties'] {
   const {state, ...others} = imported(main, ...services).model.properties
   expect(state).toEqual(relay(miot(2, 1)))
   return others
@@ -268,6 +269,6 @@ describe('what is no plug', () => {
     ['has a switch that cannot be set', [service(2, 'switch', [property(1, 'on', readOnly)])]],
     ['has a light only', [service(2, 'light', [on])]],
   ])('is refused when it %s', (_, services) => {
-    expect(() => definitionFrom(spec(...services))).toThrow(NoPlug)
+    expect(() => definitionFrom(spec(...services))).toThrow(NoPlugError)
   })
 })
