@@ -111,12 +111,12 @@ function lanes(plugs: readonly ConfiguredPlug[], count: number): ConfiguredPlug[
 
 /** The first time takes a hello and miIO.info, too. */
 async function pollAll(plugs: readonly ConfiguredPlug[]): Promise<void> {
-  for (const {device} of plugs) await device.refresh('rare')
+  for (const {device} of plugs) await device.poll('rare')
 }
 
 async function pollInTurn(plugs: readonly ConfiguredPlug[]): Promise<void> {
   for (let poll = 0; poll < POLLS / AT_A_TIME; poll++) {
-    await plugs[poll % plugs.length]?.device.refresh('fast')
+    await plugs[poll % plugs.length]?.device.poll('fast')
     await pause(REST_MS)
   }
 }

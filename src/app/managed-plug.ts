@@ -3,13 +3,13 @@ import {type Appearance, type Plug, pointless, type Statistics} from '../bridge/
 import type {Clock, Random} from '../common/clock.ts'
 import {localAddresses} from '../common/local-addresses.ts'
 import type {Config, DeviceConfig} from '../config/config.ts'
-import {adjust} from '../device/codec/model-overrides.ts'
+import {applyOverrides} from '../device/codec/model-overrides.ts'
 import {CommandError, isCallFailure} from '../device/command-error.ts'
 import {Device, type DeviceOptions} from '../device/device.ts'
-import type {Circumstances} from '../device/diagnosis.ts'
+import type {FailureContext} from '../device/diagnosis.ts'
 import type {Identity} from '../device/model/identity.ts'
-import {Poller, type PollSettings, paceOf} from '../device/polling/poller.ts'
-import type {MeteringOptions} from '../device/state/energy-tracking.ts'
+import {Poller, type PollSettings, pollIntervals} from '../device/polling/poller.ts'
+import type {EnergyTrackingOptions} from '../device/state/energy-tracking.ts'
 import type {CallOptions} from '../device/transport.ts'
 import type {RootLog} from '../log/logger.ts'
 import {MiioClient} from '../miio/client.ts'
@@ -245,7 +245,7 @@ export class ConfiguredPlug implements Plug, Claimant {
   #adjusted(model: Model): Model {
     const {config, log} = this.#options
     const {model: adjusted, problems} = config.properties
-      ? adjust(model, config.properties)
+      ? applyOverrides(model, config.properties)
       : {model, problems: []}
     this.#ignored = [
       ...pointless(this.appearance, model).map((problem) => `devices.${this.name}: ignored ${problem}`),
@@ -255,7 +255,7 @@ export class ConfiguredPlug implements Plug, Claimant {
     return adjusted
   }
 
-  #circumstances(): Circumstances {
+  #circumstances(): FailureContext {
     const {host, address, greeted, stats} = this.#client
     const {clock} = this.#options
     return {
@@ -267,16 +267,17 @@ export class ConfiguredPlug implements Plug, Claimant {
     }
   }
 
-  #energy(settings: PollSettings): MeteringOptions {
+  #energy(settings: PollSettings): EnergyTrackingOptions {
     const {config, ledger} = this.#options
     return {
       source: config.properties?.['energy']?.source,
-      gap: (model) => POLLS_BRIDGED * paceOf(settings, model)[model.properties['power']?.lane ?? 'fast'],
+      gap: (model) =>
+        POLLS_BRIDGED * pollIntervals(settings, model)[model.properties['power']?.lane ?? 'fast'],
       book: {
-        latest: () => (this.did === undefined ? undefined : ledger.latest(this.did)),
-        written: () => (this.did === undefined ? undefined : ledger.written(this.did)),
-        enter: (memory) => {
-          if (this.did !== undefined) ledger.enter(this.did, memory)
+        pending: () => (this.did === undefined ? undefined : ledger.pending(this.did)),
+        persisted: () => (this.did === undefined ? undefined : ledger.persisted(this.did)),
+        record: (memory) => {
+          if (this.did !== undefined) ledger.record(this.did, memory)
         },
       },
     }

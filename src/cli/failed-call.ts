@@ -3,7 +3,7 @@ import {systemClock} from '../common/clock.ts'
 import type {LocalAddress} from '../common/local-addresses.ts'
 import {localAddresses} from '../common/local-addresses.ts'
 import {CommandError, type CommandErrorCode} from '../device/command-error.ts'
-import {type Diagnosis, diagnose} from '../device/diagnosis.ts'
+import {type Diagnosis, diagnoseFailure} from '../device/diagnosis.ts'
 import {MiioError} from '../miio/miio-error.ts'
 import {CommandFailed, UsageError} from './errors.ts'
 
@@ -47,7 +47,7 @@ function inStages(
   {local, ...circumstances}: Circumstances,
 ): CommandFailed {
   const known = {...circumstances, local: () => local ?? localAddresses(systemClock)}
-  return failed(diagnose(failure, known), failure.message)
+  return failed(diagnoseFailure(failure, known), failure.message)
 }
 
 export function failed({code, title, advice}: Stage, message: string): CommandFailed {

@@ -1,10 +1,10 @@
 /** What each command asks of its plug, and how it tells the answer. */
 import {z} from 'zod'
 import {quoted} from '../config/config-error.ts'
-import {namesIn} from '../device/codec/property-codec.ts'
+import {propertiesInTier} from '../device/codec/property-codec.ts'
 import {meantProperty} from '../device/codec/unknown-property.ts'
 import {isWritable, type State} from '../device/codec/values.ts'
-import {identityIn} from '../device/model/identity.ts'
+import {parseIdentity} from '../device/model/identity.ts'
 import {callProblem, withoutSecrets} from '../device/raw-calls.ts'
 import type {Model} from '../models/model.ts'
 import {CommandFailed, UsageError} from './errors.ts'
@@ -24,7 +24,7 @@ export interface Asked extends Reached {
 /** What `miIO.info` tells, without what is nobody's business: token, Wi-Fi name, account. */
 export async function info({name, client, catalogue, deadline, terminal}: Asked): Promise<void> {
   const told = await client.call('miIO.info', [], {deadline})
-  const {model = null, firmware = null, hardware = null, mac = null} = identityIn(told)
+  const {model = null, firmware = null, hardware = null, mac = null} = parseIdentity(told)
   const box = model === null ? null : (catalogue.find(model)?.name ?? null)
   const {uptime, rssi} = vitals(told)
   const who = {
@@ -112,7 +112,9 @@ function expectOneOf(known: readonly string[], property: string, possible = know
 /** Without what is hardly ever read, and what only the bridge knows: nobody asked the plug for these. */
 function readNow(state: Readonly<State>, model: Model | undefined): State {
   if (!model) return state
-  const asked = namesIn(model, 'slow').filter((name) => model.properties[name]?.address.via !== 'bridge')
+  const asked = propertiesInTier(model, 'slow').filter(
+    (name) => model.properties[name]?.address.via !== 'bridge',
+  )
   return Object.fromEntries(asked.flatMap((name) => (name in state ? [[name, state[name] ?? null]] : [])))
 }
 

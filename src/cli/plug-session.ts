@@ -1,7 +1,7 @@
 /** From a target to a plug that can be asked: without the daemon, straight over the wire. */
 import PQueue from 'p-queue'
 import {systemClock} from '../common/clock.ts'
-import {adjust} from '../device/codec/model-overrides.ts'
+import {applyOverrides} from '../device/codec/model-overrides.ts'
 import {Device} from '../device/device.ts'
 import {MiioClient} from '../miio/client.ts'
 import {broadcastAddresses, NetworkDiscovery} from '../miio/discovery.ts'
@@ -141,7 +141,7 @@ function reach(
     clock,
     identity,
     findModel,
-    adjust: (described) => adjust(described, properties).model,
+    adjust: (described) => applyOverrides(described, properties).model,
   })
   return {client, device, catalogue, deadline: clock.now() + COMMAND_MS}
 }

@@ -1,10 +1,10 @@
 /** All that a plug is told to do: once, in its turn, by its deadline; and whether it then did it. */
 import type {Timer} from '../common/clock.ts'
 import type {Value} from '../models/model.ts'
-import {expectOk, property, readOf, valuesIn, writeOf} from './codec/property-codec.ts'
-import {asWritten, type Wanted} from './codec/values.ts'
+import {buildRead, buildWrite, decodeResponse, expectOk, propertyOf} from './codec/property-codec.ts'
+import {asWritten, type CommandValue} from './codec/values.ts'
 import {CommandError} from './command-error.ts'
-import type {Parts} from './polling/property-reader.ts'
+import type {DeviceParts} from './polling/property-reader.ts'
 import {expired} from './request-queue.ts'
 
 /** The relay has settled by then, and a person still looks at the switch. The contract (§3) allows 2 s. */
@@ -12,19 +12,19 @@ const READ_BACK_MS = 500
 /** A command is tried for as long as it lives: its deadline ends it. */
 const COMMAND_TRIES = Number.POSITIVE_INFINITY
 
-export class Switching {
-  readonly #parts: Parts
+export class CommandWriter {
+  readonly #parts: DeviceParts
   readonly #readBack: () => void
   #readingBack: Timer | undefined
 
   /** @param readBack asks the plug whether it did what it said */
-  constructor(parts: Parts, readBack: () => void) {
+  constructor(parts: DeviceParts, readBack: () => void) {
     this.#parts = parts
     this.#readBack = readBack
   }
 
   /** Brings a property to a value, and resolves with the one that was written once the plug said `ok`. @throws CommandError, or the transport's error */
-  set(name: string, wanted: Wanted, deadline: number): Promise<Value> {
+  set(name: string, wanted: CommandValue, deadline: number): Promise<Value> {
     return this.#parts.queue.command(name, isAbsolute(wanted), deadline, async () => {
       const value = wanted === 'TOGGLE' ? await this.#opposite(name, deadline) : wanted
       return this.#write(name, value, deadline)
@@ -50,9 +50,9 @@ export class Switching {
   async #opposite(name: string, deadline: number): Promise<Value> {
     const {transport, recognition} = this.#parts
     const model = recognition.describedModel()
-    const read = readOf(model, name)
+    const read = buildRead(model, name)
     const answer = await transport.call(read.method, read.params, {deadline, tries: COMMAND_TRIES})
-    const now = valuesIn(answer, read, model).values[name]
+    const now = decodeResponse(answer, read, model).values[name]
     if (now === 'ON') return 'OFF'
     if (now === 'OFF') return 'ON'
     throw new CommandError('refused', `cannot toggle: the plug does not say whether ${name} is on or off`)
@@ -62,13 +62,13 @@ export class Switching {
   async #write(name: string, value: Value, deadline: number): Promise<Value> {
     const {transport, clock, recognition, perception, tell} = this.#parts
     if (deadline <= clock.now()) throw expired() // a TOGGLE asked first, and the process may have been paused since
-    const wanted = property(recognition.describedModel(), name)
-    const write = writeOf(name, wanted, value)
-    perception.commanding(name)
+    const wanted = propertyOf(recognition.describedModel(), name)
+    const write = buildWrite(name, wanted, value)
+    perception.beginWrite(name)
     const tries = write.once ? 1 : COMMAND_TRIES
     expectOk(await transport.call(write.method, write.params, {deadline, tries}), write)
     const written = asWritten(wanted, value)
-    if (wanted.kind !== 'button') tell(perception.commanded(name, written))
+    if (wanted.kind !== 'button') tell(perception.confirmWrite(name, written))
     this.#readingBack?.cancel()
     this.#readingBack = clock.after(READ_BACK_MS, this.#readBack)
     return written
@@ -76,6 +76,6 @@ export class Switching {
 }
 
 /** What is wanted whatever was before: a newer wish takes its place. */
-function isAbsolute(wanted: Wanted): boolean {
+function isAbsolute(wanted: CommandValue): boolean {
   return wanted !== 'TOGGLE' && wanted !== null
 }

@@ -5,24 +5,24 @@
 import {EventEmitter} from 'node:events'
 import {type Clock, sleep} from '../common/clock.ts'
 import type {Model, PollTier, Value} from '../models/model.ts'
-import {namesIn, property, readOf} from './codec/property-codec.ts'
+import {buildRead, propertiesInTier, propertyOf} from './codec/property-codec.ts'
 import {notWritable, unknownProperty} from './codec/unknown-property.ts'
-import {excerpt, fromUser, isWritable, type State, type Wanted} from './codec/values.ts'
+import {type CommandValue, excerpt, fromUser, isWritable, type State} from './codec/values.ts'
 import {CommandError, isCallFailure, isRefusal, isSilence, toCommandError} from './command-error.ts'
-import {Switching} from './command-writer.ts'
-import {type Circumstances, type Diagnosis, diagnose} from './diagnosis.ts'
+import {CommandWriter} from './command-writer.ts'
+import {type Diagnosis, diagnoseFailure, type FailureContext} from './diagnosis.ts'
 import type {Identity} from './model/identity.ts'
-import {Recognition} from './model/model-resolver.ts'
+import {ModelResolver} from './model/model-resolver.ts'
 import type {Availability} from './polling/availability.ts'
-import {Suspicion} from './polling/failure-tracker.ts'
-import {Tolerance} from './polling/firmware-capabilities.ts'
-import {Questions} from './polling/property-reader.ts'
+import {FailureTracker} from './polling/failure-tracker.ts'
+import {FirmwareCapabilities} from './polling/firmware-capabilities.ts'
+import {PropertyReader} from './polling/property-reader.ts'
 import {inTime, SharedReads} from './polling/shared-reads.ts'
-import {expired, PlugQueue} from './request-queue.ts'
-import {type News, Perception} from './state/device-state.ts'
+import {expired, RequestQueue} from './request-queue.ts'
+import {DeviceState, type StateUpdate} from './state/device-state.ts'
 import type {EnergySource} from './state/energy-meter.ts'
-import type {MeteringOptions} from './state/energy-tracking.ts'
-import type {Implausible} from './state/plausibility.ts'
+import type {EnergyTrackingOptions} from './state/energy-tracking.ts'
+import type {ImplausibleValue} from './state/plausibility.ts'
 import {type CallOptions, READ_TRIES, type Transport} from './transport.ts'
 
 interface Events {
@@ -51,19 +51,19 @@ export interface DeviceOptions {
   identity?: Identity
   findModel: (id: string) => Model | undefined
   /** What is known of all plugs of a model and firmware; nothing unless told. */
-  toleranceOf?: (model: string, firmware: string | undefined) => Tolerance
+  toleranceOf?: (model: string, firmware: string | undefined) => FirmwareCapabilities
   /** The model as its owner corrects it. */
   adjust?: (model: Model) => Model
   /** What is known around a failed call; nothing unless told. */
-  circumstances?: () => Circumstances
+  circumstances?: () => FailureContext
   /** How its energy is kept. Without, its own counter is shown as it is, and nothing is added up. */
-  energy?: MeteringOptions
+  energy?: EnergyTrackingOptions
 }
 
 /** Silence that ended sooner says nothing of the plug: its caller had no more time, or asked only once. */
 const FAIR_MS = 4000
 /** A poll gave way to a command: neither a success nor a failure. */
-export class Yielded extends Error {
+export class PollPreempted extends Error {
   override readonly name = 'Yielded'
 }
 
@@ -71,14 +71,14 @@ export class Device extends EventEmitter<Events> {
   readonly name: string
   readonly #transport: Transport
   readonly #clock: Clock
-  readonly #queue: PlugQueue<Value>
-  readonly #perception: Perception
-  readonly #recognition: Recognition
-  readonly #suspicion = new Suspicion()
-  readonly #questions: Questions
-  readonly #switching: Switching
+  readonly #queue: RequestQueue<Value>
+  readonly #perception: DeviceState
+  readonly #recognition: ModelResolver
+  readonly #suspicion = new FailureTracker()
+  readonly #questions: PropertyReader
+  readonly #switching: CommandWriter
   readonly #reads: SharedReads
-  readonly #circumstances: () => Circumstances
+  readonly #circumstances: () => FailureContext
   #availability: Availability = {state: 'unknown'}
   #poll: AbortController | undefined
   #readingBack: Promise<void> | undefined
@@ -87,22 +87,29 @@ export class Device extends EventEmitter<Events> {
 
   constructor(options: DeviceOptions) {
     super()
-    const {name, transport, clock, identity = {}, findModel, toleranceOf = () => new Tolerance()} = options
+    const {
+      name,
+      transport,
+      clock,
+      identity = {},
+      findModel,
+      toleranceOf = () => new FirmwareCapabilities(),
+    } = options
     this.name = name
     this.#transport = transport
     this.#clock = clock
     this.#circumstances = options.circumstances ?? (() => ({}))
-    this.#queue = new PlugQueue(clock)
+    this.#queue = new RequestQueue(clock)
     this.#reads = new SharedReads(clock, name)
-    this.#perception = new Perception({name, clock, energy: options.energy})
-    this.#recognition = new Recognition({
+    this.#perception = new DeviceState({name, clock, energy: options.energy})
+    this.#recognition = new ModelResolver({
       identity,
       findModel,
       toleranceOf,
       ask: (method, params, tries = READ_TRIES) =>
         this.#queue.read(() => transport.call(method, params, {tries})),
       adjust: options.adjust ?? ((model) => model),
-      onModel: (model) => this.#perception.become(model),
+      onModel: (model) => this.#perception.setModel(model),
       onIdentified: (told) => this.emit('identified', told),
     })
     const parts = {
@@ -112,9 +119,9 @@ export class Device extends EventEmitter<Events> {
       perception: this.#perception,
       recognition: this.#recognition,
       suspicion: this.#suspicion,
-      tell: (news: News) => this.#tell(news),
+      tell: (news: StateUpdate) => this.#tell(news),
     }
-    this.#questions = new Questions(parts, {
+    this.#questions = new PropertyReader(parts, {
       isAwaited: () => this.#availability.state !== 'online',
       onReached: () => this.emit('reached'),
       onLeftOut: (property) => this.#leaveOut(property),
@@ -123,7 +130,7 @@ export class Device extends EventEmitter<Events> {
       call: (method, params, options) => this.#call(method, params, options),
       close: () => transport.close(),
     }
-    this.#switching = new Switching({...parts, transport: told}, () => this.#readBack())
+    this.#switching = new CommandWriter({...parts, transport: told}, () => this.#readBack())
   }
 
   /** What the plug told of itself, or what is remembered of it. */
@@ -136,8 +143,8 @@ export class Device extends EventEmitter<Events> {
   }
 
   /** Properties its firmware cannot be asked: found out, and remembered. */
-  get leftOut(): readonly string[] {
-    return [...this.#recognition.tolerance.leftOut]
+  get unsupported(): readonly string[] {
+    return [...this.#recognition.tolerance.unsupported]
   }
 
   /** Where its energy comes from. `undefined` for a plug that measures nothing. */
@@ -146,7 +153,7 @@ export class Device extends EventEmitter<Events> {
   }
 
   /** Values that cannot be true. */
-  get implausible(): readonly Implausible[] {
+  get implausible(): readonly ImplausibleValue[] {
     return this.#perception.implausible
   }
 
@@ -156,7 +163,7 @@ export class Device extends EventEmitter<Events> {
   }
 
   /** Whether the plug was ever read since the start: before that there is nothing to tell. */
-  get known(): boolean {
+  get isKnown(): boolean {
     return this.#perception.known
   }
 
@@ -176,11 +183,11 @@ export class Device extends EventEmitter<Events> {
 
   /** Why a call, poll or command failed, as far as is known. */
   diagnose(error: unknown): Diagnosis {
-    return diagnose(error, this.#circumstances())
+    return diagnoseFailure(error, this.#circumstances())
   }
 
   /** Takes the plug for silent, although its first poll has not ended: an availability cannot be waited for any longer. */
-  giveUp(): void {
+  assumeOffline(): void {
     if (this.#availability.state !== 'unknown') return
     const {reason, words: message} = this.diagnose(new CommandError('timeout', 'no answer yet'))
     this.setAvailability({state: 'offline', reason, since: this.#clock.date(), message})
@@ -196,17 +203,17 @@ export class Device extends EventEmitter<Events> {
    * @returns whether it came to everything: it stops when a command waits
    * @throws the transport's error when the relay could not be read; CommandError for a plug that speaks no dialect; Yielded
    */
-  async refresh(lane: PollTier): Promise<boolean> {
+  async poll(lane: PollTier): Promise<boolean> {
     this.#poll = new AbortController()
     const {signal} = this.#poll
     try {
       const model = await this.#recognition.ready()
-      const due = this.#suspicion.due(namesIn(model, lane), lane)
+      const due = this.#suspicion.due(propertiesInTier(model, lane), lane)
       await this.#questions.ask(due, 'poll', {signal})
       return !signal.aborted
     } catch (error) {
       if (signal.aborted && isCallFailure(error) && error.code === 'timeout')
-        throw new Yielded('a command came first')
+        throw new PollPreempted('a command came first')
       throw error
     } finally {
       this.#poll = undefined
@@ -239,7 +246,7 @@ export class Device extends EventEmitter<Events> {
    */
   async ask(name: string, deadline: number): Promise<Value> {
     this.#poll?.abort()
-    const {properties} = readOf(this.#recognition.describedModel(), name)
+    const {properties} = buildRead(this.#recognition.describedModel(), name)
     await this.#reads
       .join(`only ${name}`, deadline, (until) => this.#questioned(properties, until))
       .catch((error) => this.#fail(error))
@@ -252,7 +259,7 @@ export class Device extends EventEmitter<Events> {
    * @throws CommandError
    */
   async set(name: string, sent: unknown, deadline: number): Promise<Value> {
-    const wanted = this.check(name, sent)
+    const wanted = this.validate(name, sent)
     this.#poll?.abort()
     return this.#switching.set(name, wanted, deadline).catch((error) => this.#fail(error))
   }
@@ -267,12 +274,12 @@ export class Device extends EventEmitter<Events> {
   }
 
   /** What `sent` would mean for the property `name`. @throws CommandError when the plug has no such thing or value */
-  check(name: string, sent: unknown): Wanted {
+  validate(name: string, sent: unknown): CommandValue {
     const model = this.#recognition.describedModel()
     const known = Object.keys(model.properties)
-    const writable = () => known.filter((each) => isWritable(property(model, each)))
+    const writable = () => known.filter((each) => isWritable(propertyOf(model, each)))
     if (!Object.hasOwn(model.properties, name)) throw unknownProperty(name, known, writable(), excerpt(name))
-    const wanted = property(model, name)
+    const wanted = propertyOf(model, name)
     if (!isWritable(wanted)) throw notWritable(name, sent, writable())
     return fromUser(name, wanted, sent)
   }
@@ -330,8 +337,8 @@ export class Device extends EventEmitter<Events> {
   }
 
   #isReadOften(model: Model, name: string): boolean {
-    const isDoubtful = this.#recognition.tolerance.leftOut.has(name) || this.#suspicion.has(name)
-    return namesIn(model, 'slow').includes(name) && !isDoubtful
+    const isDoubtful = this.#recognition.tolerance.unsupported.has(name) || this.#suspicion.has(name)
+    return propertiesInTier(model, 'slow').includes(name) && !isDoubtful
   }
 
   #leaveOut(name: string): void {
@@ -339,7 +346,7 @@ export class Device extends EventEmitter<Events> {
     this.emit('identified', this.identity)
   }
 
-  #tell({changed, described, warnings}: News): void {
+  #tell({changed, described, warnings}: StateUpdate): void {
     for (const warning of warnings) this.emit('warning', warning)
     if (changed) this.emit('change')
     if (described) this.emit('described')
@@ -357,15 +364,15 @@ export class Device extends EventEmitter<Events> {
 
   /** All but what is hardly ever read, and `name`, which may have been left out until now. */
   async #readRare(name: string, until: () => number): Promise<void> {
-    const wasOut = this.#recognition.tolerance.giveAnotherChance(name)
+    const wasOut = this.#recognition.tolerance.retry(name)
     if (wasOut) this.#suspicion.giveAnotherChance(name)
     const others = this.#oftenRead().filter((other) => other !== name)
     await this.#questioned([...others, name], until)
-    if (wasOut && !this.leftOut.includes(name)) this.emit('identified', this.identity)
+    if (wasOut && !this.unsupported.includes(name)) this.emit('identified', this.identity)
   }
 
   #oftenRead(): readonly string[] {
-    return this.#suspicion.without(namesIn(this.#recognition.describedModel(), 'slow'))
+    return this.#suspicion.without(propertiesInTier(this.#recognition.describedModel(), 'slow'))
   }
 
   /**
@@ -383,7 +390,7 @@ export class Device extends EventEmitter<Events> {
     while (this.#isReadBackDue) {
       this.#isReadBackDue = false
       const names = new Set([
-        ...this.#suspicion.without(namesIn(this.#recognition.describedModel(), 'fast')),
+        ...this.#suspicion.without(propertiesInTier(this.#recognition.describedModel(), 'fast')),
         ...this.#perception.unconfirmed,
       ])
       try {

@@ -9,7 +9,7 @@ import {isCallFailure} from './command-error.ts'
 import type {OfflineReason} from './polling/availability.ts'
 
 /** What is known of a plug and of this machine, beside the error. What is missing is not known. */
-export interface Circumstances {
+export interface FailureContext {
   /** The address or name at which the plug was asked. */
   host?: string | undefined
   /** What the name was last resolved to. */
@@ -55,7 +55,7 @@ const TRY_ADDRESS = 'Try the address of the plug, as the router lists it.'
 const CUT_OFF = /\b(ENETUNREACH|ENETDOWN)\b/
 
 /** @param error of a call, or a CommandError made of one */
-export function diagnose(error: unknown, circumstances: Circumstances): Diagnosis {
+export function diagnoseFailure(error: unknown, circumstances: FailureContext): Diagnosis {
   const failure = error instanceof Error && isCallFailure(error.cause) ? error.cause : error
   const code = isCallFailure(failure) ? failure.code : 'timeout'
   const stage = isCallFailure(failure) ? failure.stage : undefined
@@ -74,7 +74,7 @@ export function diagnose(error: unknown, circumstances: Circumstances): Diagnosi
   }
 }
 
-function tokenWrong(circumstances: Circumstances): Diagnosis {
+function tokenWrong(circumstances: FailureContext): Diagnosis {
   return {
     code: 'token_wrong',
     reason: 'bad_token',
@@ -84,7 +84,7 @@ function tokenWrong(circumstances: Circumstances): Diagnosis {
   }
 }
 
-function tokenProbably(circumstances: Circumstances): Diagnosis {
+function tokenProbably(circumstances: FailureContext): Diagnosis {
   return {
     code: 'token_wrong',
     reason: 'bad_token',
@@ -94,7 +94,7 @@ function tokenProbably(circumstances: Circumstances): Diagnosis {
   }
 }
 
-function unsupported(circumstances: Circumstances): Diagnosis {
+function unsupported(circumstances: FailureContext): Diagnosis {
   return {
     code: 'request_unsupported',
     reason: 'unsupported',
@@ -117,7 +117,7 @@ function otherDevice(message: string): Diagnosis {
 }
 
 /** Nothing has left this machine. */
-function notSent(message: string, circumstances: Circumstances): Diagnosis {
+function notSent(message: string, circumstances: FailureContext): Diagnosis {
   const {host, address} = circumstances
   const isName = host !== undefined && !isIPv4(host)
   const isUnknownName = isName && address === undefined
@@ -141,7 +141,7 @@ function notSent(message: string, circumstances: Circumstances): Diagnosis {
   }
 }
 
-function noAnswer(circumstances: Circumstances): Diagnosis {
+function noAnswer(circumstances: FailureContext): Diagnosis {
   return {
     code: 'no_answer',
     reason: 'timeout',
@@ -152,7 +152,7 @@ function noAnswer(circumstances: Circumstances): Diagnosis {
   }
 }
 
-function noHello(circumstances: Circumstances): Diagnosis {
+function noHello(circumstances: FailureContext): Diagnosis {
   const {host, address = host, local = () => []} = circumstances
   const ours = local()
   if (
@@ -176,7 +176,7 @@ function noHello(circumstances: Circumstances): Diagnosis {
 function otherSubnet(
   address: string,
   ours: readonly LocalAddress[],
-  circumstances: Circumstances,
+  circumstances: FailureContext,
 ): Diagnosis {
   const networks = ours.map(cidr).join(', ')
   const title = `other subnet: ${address} is in none of ours (${networks})`
@@ -191,7 +191,7 @@ function otherSubnet(
   }
 }
 
-function noNetwork(reason: OfflineReason, title: string, circumstances: Circumstances): Diagnosis {
+function noNetwork(reason: OfflineReason, title: string, circumstances: FailureContext): Diagnosis {
   return {
     code: 'no_route',
     reason,
@@ -204,17 +204,17 @@ function noNetwork(reason: OfflineReason, title: string, circumstances: Circumst
 }
 
 /** `kettle.local (192.168.1.40)`, or as much of it as is known. */
-function place({host, address}: Circumstances): string {
+function place({host, address}: FailureContext): string {
   if (host === undefined) return 'its address'
   return address === undefined || address === host ? host : `${host} (${address})`
 }
 
-function plugAt(circumstances: Circumstances): string {
+function plugAt(circumstances: FailureContext): string {
   return circumstances.host === undefined ? 'the plug' : `the plug at ${place(circumstances)}`
 }
 
 /** Whether this machine has no address but that of loopback, and the plug is not there. */
-function isAlone({host, address = host, local = () => []}: Circumstances): boolean {
+function isAlone({host, address = host, local = () => []}: FailureContext): boolean {
   const ours = local()
   return ours.length > 0 && ours.every((own) => isLoopback(own.address)) && !isLoopback(address ?? '')
 }

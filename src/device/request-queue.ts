@@ -34,7 +34,7 @@ interface Place<T> {
   command: Command<T> | undefined
 }
 
-export class PlugQueue<T> {
+export class RequestQueue<T> {
   readonly #clock: Clock
   /** p-queue's own timeout would let the next question out beside the one under way: deadlines live inside the jobs. */
   readonly #line = new PQueue({concurrency: 1})

@@ -1,5 +1,5 @@
 /** What is known of a firmware is known of all its plugs, and over restarts. */
-import {Tolerance} from '../device/polling/firmware-capabilities.ts'
+import {FirmwareCapabilities} from '../device/polling/firmware-capabilities.ts'
 import type {StateStore} from './state-store.ts'
 
 /** A plug that tells another firmware each time it is asked must not fill the memory. */
@@ -12,20 +12,20 @@ const MOST = 1_000
 export function capabilitiesIn(
   store: StateStore,
   own: ReadonlySet<string> = new Set(),
-): (model: string, firmware: string | undefined) => Tolerance {
-  const known = new Map<string, Tolerance>()
+): (model: string, firmware: string | undefined) => FirmwareCapabilities {
+  const known = new Map<string, FirmwareCapabilities>()
   return (model, firmware) => {
-    if (firmware === undefined) return new Tolerance()
+    if (firmware === undefined) return new FirmwareCapabilities()
     const key = `${model} ${firmware}`
     const found = known.get(key)
     if (found) return found
-    const tolerance = own.has(model) ? new Tolerance() : remembered(model, firmware)
+    const tolerance = own.has(model) ? new FirmwareCapabilities() : remembered(model, firmware)
     if (known.size < MOST) known.set(key, tolerance)
     return tolerance
   }
 
-  function remembered(model: string, firmware: string): Tolerance {
-    return new Tolerance(store.tolerated(model, firmware), (tolerated) =>
+  function remembered(model: string, firmware: string): FirmwareCapabilities {
+    return new FirmwareCapabilities(store.tolerated(model, firmware), (tolerated) =>
       store.rememberTolerated(model, firmware, tolerated),
     )
   }

@@ -67,17 +67,17 @@ export class EnergyStore {
   }
 
   /** What was entered of this plug last: it may not be in the file yet. */
-  latest(did: number): EnergyMemory | undefined {
+  pending(did: number): EnergyMemory | undefined {
     return this.#entries.get(did)
   }
 
   /** What is in the file of this plug, and so may be shown. */
-  written(did: number): EnergyMemory | undefined {
+  persisted(did: number): EnergyMemory | undefined {
     return this.#written.get(did)
   }
 
   /** Writes `memory` within a minute, the first of a plug within seconds. */
-  enter(did: number, memory: EnergyMemory): void {
+  record(did: number, memory: EnergyMemory): void {
     if (!isDid(String(did))) return
     this.#file.writeWithin(this.#entries.has(did) ? WRITE_AFTER_MS : FIRST_AFTER_MS)
     // The first of the map is the one that was entered longest ago.

@@ -1,5 +1,8 @@
 import {Device} from '../../src/device/device.ts'
-import {Tolerance, type Tolerated} from '../../src/device/polling/firmware-capabilities.ts'
+import {
+  FirmwareCapabilities,
+  type StoredCapabilities,
+} from '../../src/device/polling/firmware-capabilities.ts'
 import {Poller, type PollSettings} from '../../src/device/polling/poller.ts'
 import {MiioClient} from '../../src/miio/client.ts'
 import {MIIO_PORT} from '../../src/miio/packet.ts'
@@ -61,7 +64,7 @@ export class VirtualHome {
   readonly network = new MemoryNetwork(this.clock)
   readonly plug: SimulatedPlug
   /** What is remembered over restarts, by model and firmware. */
-  readonly remembered = new Map<string, Tolerated>()
+  readonly remembered = new Map<string, StoredCapabilities>()
   readonly warnings: string[] = []
   device: Device
   poller: Poller
@@ -103,7 +106,7 @@ export class VirtualHome {
   async poll(lane: PollTier = 'slow'): Promise<number> {
     const begun = this.clock.now()
     let outcome: {at: number} | {error: unknown} | undefined
-    this.device.refresh(lane).then(
+    this.device.poll(lane).then(
       () => (outcome = {at: this.clock.now()}),
       (error: unknown) => (outcome = {error}),
     )
@@ -145,7 +148,9 @@ export class VirtualHome {
       findModel: (id) => known.find(id),
       toleranceOf: (id, firmware) => {
         const key = `${id} ${firmware}`
-        return new Tolerance(this.remembered.get(key), (tolerated) => this.remembered.set(key, tolerated))
+        return new FirmwareCapabilities(this.remembered.get(key), (tolerated) =>
+          this.remembered.set(key, tolerated),
+        )
       },
     })
     device.on('warning', (text) => this.warnings.push(text))

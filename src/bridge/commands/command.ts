@@ -49,7 +49,7 @@ async function set(
   done: Record<string, Value>,
 ): Promise<void> {
   // All or nothing as far as that can be known beforehand: a typo in one property switches none.
-  for (const [name, value] of Object.entries(values)) device.check(name, value)
+  for (const [name, value] of Object.entries(values)) device.validate(name, value)
   const settled = await Promise.allSettled(
     Object.entries(values).map(async ([name, value]) => {
       done[name] = await device.set(name, value, deadline)

@@ -132,7 +132,7 @@ export class Together {
       mustBeInUse(plug)
       const {device} = plug
       await device.ready({deadline: soon})
-      device.check(name, 'TOGGLE')
+      device.validate(name, 'TOGGLE')
       return await device.ask(name, soon)
     } catch (error) {
       return toCommandError(error)

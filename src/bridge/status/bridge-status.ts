@@ -126,7 +126,7 @@ function describe(plug: Plug) {
     availability,
     properties: model ? propertiesOf(model, plug.device.energySource) : [],
     filtered: plug.appearance.filtered ?? [],
-    left_out: plug.device.leftOut,
+    left_out: plug.device.unsupported,
     implausible: plug.device.implausible,
   }
 }

@@ -58,6 +58,6 @@ export class Readiness {
   }
 
   #giveUp(): void {
-    for (const {device} of this.#options.plugs.values()) device.giveUp()
+    for (const {device} of this.#options.plugs.values()) device.assumeOffline()
   }
 }

@@ -33,7 +33,7 @@ export class States {
 
   /** The whole state, in the model's order, once something is known: `null` is what the plug did not tell. */
   publishState(plug: Plug): void {
-    if (!plug.device.known) return
+    if (!plug.device.isKnown) return
     const shown = shownOf(plug)
     this.#publish(plug, shown, Object.keys(shown))
   }
@@ -59,7 +59,7 @@ export class States {
 
   /** The state, and of its values those that are others than before. A change of what is filtered is none. */
   #publishChange(plug: Plug): void {
-    if (!plug.device.known) return
+    if (!plug.device.isKnown) return
     const shown = shownOf(plug)
     const before = this.#shown.get(plug)
     const changed = Object.keys(shown).filter((name) => !before || before[name] !== shown[name])

@@ -4,8 +4,8 @@ import {version} from '../../app/version.ts'
 import {sleep, systemClock} from '../../common/clock.ts'
 import {Redactor} from '../../common/redact.ts'
 import {definitionText} from '../../config/definitions/definition-writer.ts'
-import {type DialectName, dialectOf} from '../../device/model/dialect-detection.ts'
-import {type Identity, identityIn} from '../../device/model/identity.ts'
+import {type DialectName, detectDialect} from '../../device/model/dialect-detection.ts'
+import {type Identity, parseIdentity} from '../../device/model/identity.ts'
 import type {Catalogue} from '../../models/catalogue.ts'
 import {dialects} from '../../models/dialects.ts'
 import type {Model} from '../../models/model.ts'
@@ -33,7 +33,7 @@ interface Told {
 export async function probe({name, client, device, catalogue, terminal}: Asked): Promise<void> {
   if (device.model?.exactList) throw tooDelicate(name, device.identity, 'Nothing was sent to the plug.')
   const info = await client.call('miIO.info', [])
-  const identity = identityIn(info)
+  const identity = parseIdentity(info)
   const described = catalogue.find(identity.model ?? '')
   if (described?.exactList)
     throw tooDelicate(name, identity, 'Nothing was sent but miIO.info, which asks for the model.')
@@ -41,7 +41,7 @@ export async function probe({name, client, device, catalogue, terminal}: Asked):
   if (described)
     terminal.note(`It is described already: \`miio2mqtt models ${identity.model}\` prints the definition.`)
   const ask = (method: string, params: unknown) => client.call(method, params, {tries: 1})
-  const dialect = await dialectOf(identity.model ?? '', ask)
+  const dialect = await detectDialect(identity.model ?? '', ask)
   if (!dialect) throw noDialect(name)
   const until = systemClock.now() + LONGEST_MS
   const scan = new Scan({
@@ -97,7 +97,7 @@ function known({models}: Catalogue): {names: readonly string[]; methods: readonl
 
 /** Whatever `miIO.info` says of the plug's home, and its id, is masked wherever it turns up again. */
 function anonymous({heard}: Scanned, info: unknown, did: number | undefined): Told[] {
-  const {model, firmware, hardware} = identityIn(info)
+  const {model, firmware, hardware} = parseIdentity(info)
   const hide = new Redactor()
   for (const text of [String(did ?? ''), ...textsIn(info)])
     if (![model, firmware, hardware].includes(text)) hide.add(text)

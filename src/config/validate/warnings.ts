@@ -3,7 +3,7 @@
  * always there hides the one that matters. Text that YAML changed is the business of changed-texts.ts.
  */
 
-import {adjust} from '../../device/codec/model-overrides.ts'
+import {applyOverrides} from '../../device/codec/model-overrides.ts'
 import type {Model} from '../../models/model.ts'
 import {type Message, type Place, quoted, suggestion} from '../config-error.ts'
 import type {Path} from '../read/yaml.ts'
@@ -192,7 +192,7 @@ function withoutEffect(
   const impossible = Object.entries(properties)
     .filter(([name]) => known.includes(name))
     .flatMap(([name, override]) =>
-      adjust(model, {[name]: override}).problems.map((problem) => ({
+      applyOverrides(model, {[name]: override}).problems.map((problem) => ({
         code: 'unused_property',
         path: ['properties', name],
         message: `without effect: ${problem.slice(name.length + 2)}`,

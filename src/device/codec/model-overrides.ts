@@ -5,7 +5,7 @@ import type {Model, Property, ScaledProperty} from '../../models/model.ts'
 import type {EnergySource} from '../state/energy-meter.ts'
 
 /** What the configuration says of one property. */
-export interface Override {
+export interface PropertyOverride {
   /** In place of the model's own. */
   scale?: number
   offset?: number
@@ -13,16 +13,16 @@ export interface Override {
   source?: EnergySource
 }
 
-export type Overrides = Readonly<Record<string, Override>>
+export type PropertyOverrides = Readonly<Record<string, PropertyOverride>>
 
-export interface Adjusted {
+export interface OverriddenModel {
   model: Model
   /** What cannot be done, and was not, for a person. */
   problems: readonly string[]
 }
 
 /** The model with everything of `overrides` that it has; the rest is told, and changes nothing. */
-export function adjust(model: Model, overrides: Overrides): Adjusted {
+export function applyOverrides(model: Model, overrides: PropertyOverrides): OverriddenModel {
   const problems: string[] = []
   const properties = {...model.properties}
   for (const [name, override] of Object.entries(overrides)) {
@@ -35,7 +35,7 @@ export function adjust(model: Model, overrides: Overrides): Adjusted {
 }
 
 /** The property as it is to be, or why it cannot be so. */
-function adjustedProperty(property: Property, override: Override, model: Model): Property | string {
+function adjustedProperty(property: Property, override: PropertyOverride, model: Model): Property | string {
   const {source, ...numbers} = override
   if (source === 'integrated') return integrated(property, model)
   if (property.address.via === 'bridge' || property.address.via === 'info')
@@ -47,7 +47,7 @@ function adjustedProperty(property: Property, override: Override, model: Model):
 /** As many digits as a value counted in steps of the new scale, from the new offset on, has. */
 function scaledBy(
   {scale, offset, precision}: ScaledProperty,
-  {scale: own, offset: ownOffset}: Override,
+  {scale: own, offset: ownOffset}: PropertyOverride,
 ): ScaledProperty {
   const from = ownOffset ?? offset
   return {

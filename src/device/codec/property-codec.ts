@@ -4,7 +4,7 @@ import {CommandError} from '../command-error.ts'
 import {excerpt, fromFirmware, type State, toFirmware} from './values.ts'
 
 /** One question to the firmware. */
-export interface Read {
+export interface ReadRequest {
   method: string
   params: readonly unknown[]
   /** The properties it answers, in the order of the question. */
@@ -12,14 +12,14 @@ export interface Read {
 }
 
 /** One order to the firmware. Always an absolute value, so that sending it again changes nothing; a press is sent once. */
-export interface Write {
+export interface WriteRequest {
   method: string
   params: unknown
   once?: true
 }
 
 /** What a question came to. */
-export interface Answered {
+export interface DecodedResponse {
   values: State
   /** What the firmware said, before it was scaled. */
   raw: Record<string, unknown>
@@ -36,7 +36,7 @@ const ACCEPTED: ReadonlySet<unknown> = new Set([0, 1])
 interface Plan {
   model: Model
   most: number
-  reads: readonly Read[]
+  reads: readonly ReadRequest[]
 }
 
 /** Polls ask for the same list of names again and again (`namesIn`): its requests are worked out once. */
@@ -46,11 +46,11 @@ const plans = new WeakMap<readonly string[], Plan>()
  * The questions that bring the properties `names`, in their order.
  * @param most how many values one request may ask for, where that is less than the model's own limit
  */
-export function readsOf(
+export function buildReads(
   model: Model,
   names: readonly string[],
   most = Number.POSITIVE_INFINITY,
-): readonly Read[] {
+): readonly ReadRequest[] {
   const known = plans.get(names)
   if (known?.model === model && known.most === most) return known.reads
   const reads = planned(model, names, most)
@@ -58,9 +58,9 @@ export function readsOf(
   return reads
 }
 
-function planned(model: Model, names: readonly string[], most: number): Read[] {
-  const asked = names.filter((name) => isAsked(property(model, name)))
-  return [...grouped(asked, (name) => requestFor(name, property(model, name)))].flatMap(
+function planned(model: Model, names: readonly string[], most: number): ReadRequest[] {
+  const asked = names.filter((name) => isAsked(propertyOf(model, name)))
+  return [...grouped(asked, (name) => requestFor(name, propertyOf(model, name)))].flatMap(
     ([request, members]) => {
       if (request === 'get_prop' && model.exactList) return [getProp(model, listed(model))]
       const size = Math.min(
@@ -68,7 +68,7 @@ function planned(model: Model, names: readonly string[], most: number): Read[] {
         model.batch ?? (request === 'get_properties' ? MOST_AT_ONCE : members.length),
       )
       // Two alarms may share one fault code: they are one value, and never asked apart.
-      const places = [...grouped(members, (name) => key(property(model, name).address)).values()]
+      const places = [...grouped(members, (name) => key(propertyOf(model, name).address)).values()]
       return chunks(places, size).map((some) => question(model, some.flat()))
     },
   )
@@ -77,7 +77,7 @@ function planned(model: Model, names: readonly string[], most: number): Read[] {
 const lanes = new WeakMap<Model, Readonly<Record<PollTier, readonly string[]>>>()
 
 /** What is due in a lane: `slow` includes what is `fast`, and `rare` is everything. The same list at every call. */
-export function namesIn(model: Model, lane: PollTier): readonly string[] {
+export function propertiesInTier(model: Model, lane: PollTier): readonly string[] {
   let known = lanes.get(model)
   if (!known) {
     known = {fast: namesUpTo(model, 'fast'), slow: namesUpTo(model, 'slow'), rare: namesUpTo(model, 'rare')}
@@ -88,25 +88,29 @@ export function namesIn(model: Model, lane: PollTier): readonly string[] {
 
 function namesUpTo(model: Model, lane: PollTier): string[] {
   const names = Object.keys(model.properties)
-  return names.filter((name) => LANES.indexOf(property(model, name).lane) <= LANES.indexOf(lane))
+  return names.filter((name) => LANES.indexOf(propertyOf(model, name).lane) <= LANES.indexOf(lane))
 }
 
 /** The one question that answers `name`, together with what must be asked with it. */
-export function readOf(model: Model, name: string): Read {
-  const [read] = readsOf(model, [name])
+export function buildRead(model: Model, name: string): ReadRequest {
+  const [read] = buildReads(model, [name])
   if (!read) throw new CommandError('invalid_payload', `${name} is not asked from the plug`)
   return read
 }
 
 /** The values in an answer. What cannot be matched with its question is unknown. */
-export function valuesIn(answer: unknown, {method, properties}: Read, model: Model): Answered {
+export function decodeResponse(
+  answer: unknown,
+  {method, properties}: ReadRequest,
+  model: Model,
+): DecodedResponse {
   const found = match(answer, method, properties, model)
-  const answered: Answered = {values: {}, raw: {}, failed: new Map()}
+  const answered: DecodedResponse = {values: {}, raw: {}, failed: new Map()}
   for (const name of properties) {
     const said = found.get(name)
     if (said && 'raw' in said) {
       answered.raw[name] = said.raw
-      answered.values[name] = fromFirmware(property(model, name), said.raw)
+      answered.values[name] = fromFirmware(propertyOf(model, name), said.raw)
     } else {
       answered.values[name] = null
       answered.failed.set(name, said?.code)
@@ -116,7 +120,7 @@ export function valuesIn(answer: unknown, {method, properties}: Read, model: Mod
 }
 
 /** The order that brings a writable property to `value`. @throws TypeError when there is none: check `isWritable` first. */
-export function writeOf(name: string, wanted: Property, value: Value): Write {
+export function buildWrite(name: string, wanted: Property, value: Value): WriteRequest {
   const {address} = wanted
   switch (address.via) {
     case 'get_prop':
@@ -142,7 +146,7 @@ export function writeOf(name: string, wanted: Property, value: Value): Write {
  * for MIoT an item with code 0, or 1 for soon.
  * @throws CommandError `refused`, with the plug's own code
  */
-export function expectOk(answer: unknown, {method}: Write): void {
+export function expectOk(answer: unknown, {method}: WriteRequest): void {
   const said = Array.isArray(answer) && answer.length === 1 ? answer[0] : answer
   if (said === 0 || (typeof said === 'string' && said.toLowerCase() === 'ok')) return
   const code = isObject(said) ? said['code'] : undefined
@@ -156,7 +160,7 @@ export function expectOk(answer: unknown, {method}: Write): void {
 }
 
 /** @throws Error for a name the model does not have */
-export function property(model: Model, name: string): Property {
+export function propertyOf(model: Model, name: string): Property {
   const found = Object.hasOwn(model.properties, name) ? model.properties[name] : undefined
   if (!found) throw new Error(`${model.name} has no property ${excerpt(name)}`)
   return found
@@ -205,7 +209,7 @@ function byId(answer: unknown, names: readonly string[], model: Model): Readonly
     if (isObject(item)) items.set(`${item['siid']}.${item['piid']}`, saidBy(item))
   return new Map(
     names.flatMap((name) => {
-      const item = items.get(key(property(model, name).address))
+      const item = items.get(key(propertyOf(model, name).address))
       return item ? [[name, item] as const] : []
     }),
   )
@@ -222,7 +226,11 @@ function byPart(answer: unknown, names: readonly string[]): ReadonlyMap<string, 
   return new Map(names.map((name) => [name, {raw: rssi ?? null}]))
 }
 
-function legacyWrite(wanted: Property, {write}: Extract<Address, {via: 'get_prop'}>, value: Value): Write {
+function legacyWrite(
+  wanted: Property,
+  {write}: Extract<Address, {via: 'get_prop'}>,
+  value: Value,
+): WriteRequest {
   if (!write) throw new TypeError('expected a writable property')
   if (!('method' in write)) return {method: value === 'ON' ? write.on : write.off, params: []}
   return {method: write.method, params: [toFirmware(wanted, value)]}
@@ -244,8 +252,8 @@ const requests = {
   bridge: '',
 } as const
 
-function question(model: Model, names: readonly string[]): Read {
-  const address = property(model, names[0] ?? '').address
+function question(model: Model, names: readonly string[]): ReadRequest {
+  const address = propertyOf(model, names[0] ?? '').address
   switch (address.via) {
     case 'method':
       return {method: address.method, params: [], properties: names}
@@ -260,16 +268,16 @@ function question(model: Model, names: readonly string[]): Read {
 
 /** The did of an item is free text that comes back: the name shows in a packet dump what was asked (docs/protocol.md §3.2). */
 function items(model: Model, names: readonly string[]) {
-  const once = new Map(names.map((name) => [key(property(model, name).address), name]))
+  const once = new Map(names.map((name) => [key(propertyOf(model, name).address), name]))
   return [...once.values()].flatMap((name) => {
-    const {address} = property(model, name)
+    const {address} = propertyOf(model, name)
     return address.via === 'miot' ? [{did: name, siid: address.siid, piid: address.piid}] : []
   })
 }
 
-function getProp(model: Model, names: readonly string[]): Read {
+function getProp(model: Model, names: readonly string[]): ReadRequest {
   const params = names.map((name) => {
-    const {address} = property(model, name)
+    const {address} = propertyOf(model, name)
     return address.via === 'get_prop' ? address.name : name
   })
   return {method: 'get_prop', params, properties: names}

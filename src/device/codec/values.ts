@@ -4,7 +4,7 @@ import {CommandError} from '../command-error.ts'
 
 export type State = Record<string, Value>
 /** What somebody asks for: a value, or the other of `ON` and `OFF`, whichever the plug then is not. */
-export type Wanted = Value | 'TOGGLE'
+export type CommandValue = Value | 'TOGGLE'
 
 type NumberProperty = Extract<Property, {kind: 'number'}>
 
@@ -78,7 +78,7 @@ export function settable(property: NumberProperty): Pick<NumberProperty, 'min' |
  * What a person, Home Assistant or a flow sent, as a value of this property.
  * @throws CommandError `not_writable`, `out_of_range`, or `invalid_payload` naming what was expected
  */
-export function fromUser(name: string, property: Property, sent: unknown): Wanted {
+export function fromUser(name: string, property: Property, sent: unknown): CommandValue {
   if (!isWritable(property)) throw new CommandError('not_writable', `${name} can only be read`)
   switch (property.kind) {
     case 'number':
@@ -121,7 +121,7 @@ function scaled({scale, offset = 0, precision}: ScaledProperty, raw: unknown): V
   return Number((raw * scale + offset).toFixed(precision + 3))
 }
 
-function switchedFrom(name: string, sent: unknown): Wanted {
+function switchedFrom(name: string, sent: unknown): CommandValue {
   const word = typeof sent === 'string' ? sent.trim().toUpperCase() : sent
   if (word === 'ON' || word === true || word === 1 || word === 'TRUE' || word === '1') return 'ON'
   if (word === 'OFF' || word === false || word === 0 || word === 'FALSE' || word === '0') return 'OFF'

@@ -1,6 +1,6 @@
 /** How a plug nobody has described is talked to: asked once, with as few questions as possible (contract §5). */
 import {type DialectName, dialects} from '../../models/dialects.ts'
-import {readOf, valuesIn} from '../codec/property-codec.ts'
+import {buildRead, decodeResponse} from '../codec/property-codec.ts'
 import {isAboutTheQuestion, isRefusal} from '../command-error.ts'
 
 export type {DialectName} from '../../models/dialects.ts'
@@ -15,16 +15,16 @@ const LEGACY_FIRST = /^(chuangmi\.plug|qmi\.powerstrip|zimi\.powerstrip)\./
  * @returns `undefined` when the plug answers to all of them, and tells in none
  * @throws the transport's error when one of them was not answered, and so may be the right one
  */
-export async function dialectOf(
+export async function detectDialect(
   id: string,
   call: (method: string, params: unknown) => Promise<unknown>,
 ): Promise<DialectName | undefined> {
   const names: DialectName[] = LEGACY_FIRST.test(id) ? ['power', 'on', 'miot'] : ['miot', 'power', 'on']
   let silence: unknown
   for (const name of names) {
-    const read = readOf(dialects[name], 'state')
+    const read = buildRead(dialects[name], 'state')
     try {
-      const {values} = valuesIn(await call(read.method, read.params), read, dialects[name])
+      const {values} = decodeResponse(await call(read.method, read.params), read, dialects[name])
       if (values['state'] !== null) return name
     } catch (error) {
       if (!isAboutTheQuestion(error)) throw error

@@ -14,7 +14,7 @@ const MAC = /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i
  * The parts of a `miIO.info` answer that are ours to know (docs/protocol.md §4). Token, SSID and account number are left behind
  * here, before anything can log or publish them.
  */
-export function identityIn(info: unknown): Identity {
+export function parseIdentity(info: unknown): Identity {
   const told = new Map(info !== null && typeof info === 'object' ? Object.entries(info) : [])
   const text = (key: string) => {
     const value = told.get(key)

@@ -4,19 +4,19 @@ import {dialects, isDialect} from '../../models/dialects.ts'
 import type {Model} from '../../models/model.ts'
 import {excerpt} from '../codec/values.ts'
 import {CommandError, isAboutTheQuestion} from '../command-error.ts'
-import {Tolerance} from '../polling/firmware-capabilities.ts'
+import {FirmwareCapabilities} from '../polling/firmware-capabilities.ts'
 import {MOST_WAITING, tooMany} from '../request-queue.ts'
-import {type DialectName, dialectOf} from './dialect-detection.ts'
-import {type Identity, identityIn} from './identity.ts'
+import {type DialectName, detectDialect} from './dialect-detection.ts'
+import {type Identity, parseIdentity} from './identity.ts'
 
-export interface RecognitionOptions {
+export interface ModelResolverOptions {
   /** What is remembered or configured. */
   identity: Identity
   findModel: (id: string) => Model | undefined
   /** The model as its owner corrects it. */
   adjust: (model: Model) => Model
   /** What is known of all plugs of a model and firmware. */
-  toleranceOf: (model: string, firmware: string | undefined) => Tolerance
+  toleranceOf: (model: string, firmware: string | undefined) => FirmwareCapabilities
   /** Asks the plug, as often as usual or `tries` times. Rejects with the transport's error. */
   ask: (method: string, params: unknown, tries?: number) => Promise<unknown>
   /** The plug turned out to be of another model than thought so far. */
@@ -27,12 +27,12 @@ export interface RecognitionOptions {
 /** A plug that said who it is, and in so many rounds did not answer to all dialects, will not. */
 const ROUNDS = 3
 
-export class Recognition {
+export class ModelResolver {
   /** What the plug told of itself, or what is remembered of it. */
   identity: Identity
   #model: Model | undefined
-  #tolerance = new Tolerance()
-  readonly #options: RecognitionOptions
+  #tolerance = new FirmwareCapabilities()
+  readonly #options: ModelResolverOptions
   #recognizing: Promise<void> | undefined
   #waiting = 0
   /** Whether it said who it is since the start. */
@@ -41,7 +41,7 @@ export class Recognition {
   #isForeign = false
   #rounds = 0
 
-  constructor(options: RecognitionOptions) {
+  constructor(options: ModelResolverOptions) {
     this.#options = options
     this.identity = options.identity
     this.#look()
@@ -51,7 +51,7 @@ export class Recognition {
     return this.#model
   }
 
-  get tolerance(): Tolerance {
+  get tolerance(): FirmwareCapabilities {
     return this.#tolerance
   }
 
@@ -88,7 +88,7 @@ export class Recognition {
   /** Takes what `miIO.info` told, and the plug's word for its model where none was given. */
   learn(info: unknown): void {
     const before = this.identity
-    this.identity = identityIn(info)
+    this.identity = parseIdentity(info)
     if (before.model !== this.identity.model) this.#isForeign = false
     this.#look(before)
     if (!this.#told || !isDeepStrictEqual(before, this.identity)) this.#options.onIdentified(this.identity)
@@ -102,14 +102,14 @@ export class Recognition {
     const dialect = await this.#probe()
     this.#isForeign = dialect === undefined
     if (!dialect) return
-    this.#tolerance.speaks(dialect)
+    this.#tolerance.setDialect(dialect)
     this.#become(dialects[dialect])
   }
 
   async #probe(): Promise<DialectName | undefined> {
     try {
       this.#rounds++
-      return await dialectOf(this.identity.model ?? '', (method, params) =>
+      return await detectDialect(this.identity.model ?? '', (method, params) =>
         this.#options.ask(method, params, 1),
       )
     } catch (error) {

@@ -3,17 +3,17 @@
  * until everything that can be had is there and what is to blame stands alone (contract §5). The relay is never lost with it.
  */
 import type {Model} from '../../models/model.ts'
-import {type Answered, type Read, readOf, readsOf} from '../codec/property-codec.ts'
+import {buildRead, buildReads, type DecodedResponse, type ReadRequest} from '../codec/property-codec.ts'
 import {isAboutTheQuestion, isCallFailure} from '../command-error.ts'
-import type {Suspicion} from './failure-tracker.ts'
-import type {Tolerance} from './firmware-capabilities.ts'
+import type {FailureTracker} from './failure-tracker.ts'
+import type {FirmwareCapabilities} from './firmware-capabilities.ts'
 
-export interface ReaderOptions<A extends Answered> {
+export interface BatchReaderOptions<A extends DecodedResponse> {
   model: Model
-  tolerance: Tolerance
-  suspicion: Suspicion
+  tolerance: FirmwareCapabilities
+  suspicion: FailureTracker
   /** Puts a question to the plug, as often as usual or `tries` times. Rejects with the transport's error. */
-  ask: (read: Read, tries?: number) => Promise<A>
+  ask: (read: ReadRequest, tries?: number) => Promise<A>
   /** Whether somebody more important waits: then nothing further is asked. */
   gaveWay: () => boolean
   /** A property will not be asked any more. */
@@ -29,8 +29,8 @@ const PROOFS = 3
 const NEVER: ReadonlySet<number | undefined> = new Set([-4001, -4003])
 
 /** One poll, command's read-back, or `get`. */
-export class Reader<A extends Answered> {
-  readonly #options: ReaderOptions<A>
+export class BatchReader<A extends DecodedResponse> {
+  readonly #options: BatchReaderOptions<A>
   readonly #relay: string
   readonly #answers: A[] = []
   /** It does not answer even for its relay any more. */
@@ -38,7 +38,7 @@ export class Reader<A extends Answered> {
   /** Questions for a single property that came to nothing. */
   #failures = 0
 
-  constructor(options: ReaderOptions<A>) {
+  constructor(options: BatchReaderOptions<A>) {
     this.#options = options
     this.#relay = Object.keys(options.model.properties)[0] ?? ''
   }
@@ -49,10 +49,10 @@ export class Reader<A extends Answered> {
    */
   async read(names: readonly string[]): Promise<readonly A[]> {
     const {model, tolerance, suspicion} = this.#options
-    const {leftOut} = tolerance
+    const {unsupported: leftOut} = tolerance
     const wanted = leftOut.size === 0 ? names : names.filter((name) => !leftOut.has(name))
     const suspects = wanted.filter((name) => suspicion.has(name))
-    const [first, ...others] = readsOf(model, suspicion.without(wanted), tolerance.batch)
+    const [first, ...others] = buildReads(model, suspicion.without(wanted), tolerance.batch)
     if (first) await this.#first(first)
     for (const read of others) await this.#resolve(read)
     await this.#inParts(suspects, 1)
@@ -60,7 +60,7 @@ export class Reader<A extends Answered> {
   }
 
   /** The request with the relay in it decides over all: when it fails, the relay is asked alone. */
-  async #first(read: Read): Promise<void> {
+  async #first(read: ReadRequest): Promise<void> {
     try {
       await this.#ask(read)
     } catch (error) {
@@ -74,7 +74,7 @@ export class Reader<A extends Answered> {
   }
 
   /** Gets out of a request what it can, in smaller ones if need be. Rejects with nothing but our own mistakes. */
-  async #resolve(read: Read): Promise<void> {
+  async #resolve(read: ReadRequest): Promise<void> {
     if (this.#isOver) return
     try {
       await this.#ask(read)
@@ -88,19 +88,19 @@ export class Reader<A extends Answered> {
     }
   }
 
-  async #ask(read: Read): Promise<void> {
+  async #ask(read: ReadRequest): Promise<void> {
     const answer = await this.#options.ask(read)
     this.#answers.push(answer)
     await this.#judge(read, answer)
   }
 
   /** What has a value works, and what has a code harms nothing. What nothing is said of is asked again, alone. */
-  async #judge(read: Read, {failed}: Answered): Promise<void> {
+  async #judge(read: ReadRequest, {failed}: DecodedResponse): Promise<void> {
     const {properties, params} = read
     const {tolerance, suspicion} = this.#options
     const silent = properties.filter((name) => failed.has(name) && failed.get(name) === undefined)
     for (const name of properties) {
-      if (!failed.has(name)) tolerance.answers(name)
+      if (!failed.has(name)) tolerance.markSupported(name)
       if (NEVER.has(failed.get(name))) this.#strike(name)
       else if (!silent.includes(name)) suspicion.clear(name)
     }
@@ -128,11 +128,11 @@ export class Reader<A extends Answered> {
 
   #tooMany(asked: number, enough: number): void {
     const {tolerance, suspicion} = this.#options
-    if (!this.#isOver && suspicion.strikeSize(asked)) tolerance.atMost(enough)
+    if (!this.#isOver && suspicion.strikeSize(asked)) tolerance.limitBatch(enough)
   }
 
   async #inParts(names: readonly string[], size: number): Promise<void> {
-    for (const read of readsOf(this.#options.model, names, size)) await this.#resolve(read)
+    for (const read of buildReads(this.#options.model, names, size)) await this.#resolve(read)
   }
 
   #blame(names: readonly string[], isProven: boolean): void {
@@ -143,7 +143,7 @@ export class Reader<A extends Answered> {
   /** Without its relay a plug is no plug: that is asked for whatever happens. */
   #strike(name: string): void {
     const {tolerance, suspicion, onLeftOut} = this.#options
-    if (name === this.#relay || !suspicion.strike(name) || !tolerance.leaveOut(name)) return
+    if (name === this.#relay || !suspicion.strike(name) || !tolerance.markUnsupported(name)) return
     suspicion.clear(name)
     onLeftOut(name)
   }
@@ -154,14 +154,14 @@ export class Reader<A extends Answered> {
 
   /** Only the plug that tells its relay time and again, without a datagram lost, has itself to blame for what it does not tell. */
   async #isWell(): Promise<boolean> {
-    const proof = readOf(this.#options.model, this.#relay)
+    const proof = buildRead(this.#options.model, this.#relay)
     this.#isGone = !(await this.#tells(proof))
     for (let proofs = 0; proofs < PROOFS; proofs++)
       if (this.#isOver || !(await this.#tells(proof, 1))) return false
     return !this.#isOver
   }
 
-  async #tells(proof: Read, tries?: number): Promise<boolean> {
+  async #tells(proof: ReadRequest, tries?: number): Promise<boolean> {
     try {
       const answer = await this.#options.ask(proof, tries)
       this.#answers.push(answer)
@@ -173,7 +173,7 @@ export class Reader<A extends Answered> {
   }
 
   /** Whether it asks for several values, and could ask for fewer. */
-  #isDivisible({method, params}: Read): boolean {
+  #isDivisible({method, params}: ReadRequest): boolean {
     if (params.length < 2) return false
     return method === 'get_properties' || (method === 'get_prop' && !this.#options.model.exactList)
   }

@@ -7,7 +7,7 @@ import type {PollTier} from '../../models/model.ts'
 /** In so many questions in a row, each with proof that the network was well. Two of them came by chance. */
 export const STRIKES = 3
 
-export class Suspicion {
+export class FailureTracker {
   /** Most plugs are never suspected: they need no maps. */
   #strikes: Map<string, number> | undefined
   #tooLong: Map<number, number> | undefined

@@ -4,7 +4,7 @@
  */
 
 /** As remembered over restarts. */
-export interface Tolerated {
+export interface StoredCapabilities {
   batch?: number | undefined
   left_out?: string[] | undefined
   answered?: string[] | undefined
@@ -12,16 +12,16 @@ export interface Tolerated {
   dialect?: string | undefined
 }
 
-export class Tolerance {
+export class FirmwareCapabilities {
   #batch: number | undefined
   #dialect: string | undefined
   readonly #leftOut: Set<string>
   readonly #answered: Set<string>
-  readonly #onLearnt: (tolerated: Tolerated) => void
+  readonly #onLearnt: (tolerated: StoredCapabilities) => void
 
   constructor(
-    {batch, left_out = [], answered = [], dialect}: Tolerated = {},
-    onLearnt: (tolerated: Tolerated) => void = () => {},
+    {batch, left_out = [], answered = [], dialect}: StoredCapabilities = {},
+    onLearnt: (tolerated: StoredCapabilities) => void = () => {},
   ) {
     this.#batch = batch
     this.#dialect = dialect
@@ -40,25 +40,25 @@ export class Tolerance {
   }
 
   /** Properties that are not asked any more. */
-  get leftOut(): ReadonlySet<string> {
+  get unsupported(): ReadonlySet<string> {
     return this.#leftOut
   }
 
-  speaks(dialect: string): void {
+  setDialect(dialect: string): void {
     if (this.#dialect === dialect) return
     this.#dialect = dialect
     this.#learnt()
   }
 
   /** More values than `count` in one request are too much, and no single one of them is to blame. */
-  atMost(count: number): void {
+  limitBatch(count: number): void {
     if (this.#batch !== undefined && this.#batch <= count) return
     this.#batch = Math.max(1, count)
     this.#learnt()
   }
 
   /** The firmware can be asked for `name`. */
-  answers(name: string): void {
+  markSupported(name: string): void {
     if (this.#answered.has(name)) return
     this.#answered.add(name)
     this.#learnt()
@@ -69,7 +69,7 @@ export class Tolerance {
    * the plug's bad day, or that of one plug of many.
    * @returns whether it is out now
    */
-  leaveOut(name: string): boolean {
+  markUnsupported(name: string): boolean {
     if (this.#answered.has(name) || this.#leftOut.has(name)) return false
     this.#leftOut.add(name)
     this.#learnt()
@@ -77,7 +77,7 @@ export class Tolerance {
   }
 
   /** Somebody wants to know it all the same. @returns whether it was out */
-  giveAnotherChance(name: string): boolean {
+  retry(name: string): boolean {
     const wasOut = this.#leftOut.delete(name)
     if (wasOut) this.#learnt()
     return wasOut

@@ -2,7 +2,7 @@
 import {type Clock, jitter, type Random, type Timer} from '../../common/clock.ts'
 import type {Model, PollTier} from '../../models/model.ts'
 import {CommandError, isAbsence, isCallFailure, isRefusal, isTokenRefused} from '../command-error.ts'
-import {type Device, Yielded} from '../device.ts'
+import {type Device, PollPreempted} from '../device.ts'
 import type {Diagnosis} from '../diagnosis.ts'
 import type {Offline} from './availability.ts'
 
@@ -34,7 +34,7 @@ const LONGEST_BACK_OFF_MS = 60_000
 const BACK_OFF_JITTER = 0.2
 
 /** How often the properties of each lane are asked for, milliseconds. */
-export function paceOf({gentle, interval, slow_interval}: PollSettings, model: Model | undefined) {
+export function pollIntervals({gentle, interval, slow_interval}: PollSettings, model: Model | undefined) {
   // Some strips reboot, and switch their sockets, when they are asked too often (docs/protocol.md §3.3, sp5).
   const fast = gentle ? Math.max(interval, model?.interval ?? 0) : interval
   const slow = Math.max(fast, slow_interval)
@@ -120,10 +120,10 @@ export class Poller {
     this.#again = false
     const lane = this.#dueLane()
     try {
-      if (await this.#device.refresh(lane)) this.#done(lane)
+      if (await this.#device.poll(lane)) this.#done(lane)
       this.#answered()
     } catch (error) {
-      if (error instanceof Yielded) return
+      if (error instanceof PollPreempted) return
       if (!isCallFailure(error) && !(error instanceof CommandError)) throw error
       // What never reached the plug, because too many wait to know its model, says nothing of it.
       if (isRefusal(error) || isAbsence(error)) this.#failed(error)
@@ -141,13 +141,13 @@ export class Poller {
 
   #done(lane: PollTier): void {
     const now = this.#clock.now()
-    const {slow, rare} = paceOf(this.#settings, this.#device.model)
+    const {slow, rare} = pollIntervals(this.#settings, this.#device.model)
     if (lane !== 'fast') this.#slowDueAt = now + slow
     if (lane === 'rare') this.#rareDueAt = now + rare
   }
 
   #interval(): number {
-    return paceOf(this.#settings, this.#device.model).fast
+    return pollIntervals(this.#settings, this.#device.model).fast
   }
 
   #answered(): void {

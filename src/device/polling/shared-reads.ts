@@ -7,7 +7,7 @@ import {expired, LAST_WORD_MS, MOST_WAITING, tooMany} from '../request-queue.ts'
 const LATE_MS = 500
 
 /** @param deadline tells for how long a request is worth sending, on the clock: to be asked when its turn has come */
-export type Read = (deadline: () => number) => Promise<void>
+export type SharedRead = (deadline: () => number) => Promise<void>
 
 interface Shared {
   begun: number
@@ -41,7 +41,7 @@ export class SharedReads {
    * @param deadline on the clock
    * @throws CommandError `queue_full`, `expired` when the deadline has passed already, `timeout` when it passes; what `read` fails with
    */
-  async join(key: string, deadline: number | undefined, read: Read): Promise<void> {
+  async join(key: string, deadline: number | undefined, read: SharedRead): Promise<void> {
     if (this.#waiting >= MOST_WAITING) throw tooMany('reads')
     const until = deadline ?? Number.POSITIVE_INFINITY
     if (until <= this.#clock.now()) throw expired()
@@ -54,7 +54,7 @@ export class SharedReads {
   }
 
   /** @returns `false` when the read failed, and another may do better */
-  async #isDone(key: string, until: number, read: Read): Promise<boolean> {
+  async #isDone(key: string, until: number, read: SharedRead): Promise<boolean> {
     const joined = this.#clock.now()
     const shared = this.#underWay.get(key) ?? this.#begin(key, until, read)
     shared.deadline = Math.max(shared.deadline, until)
@@ -68,7 +68,7 @@ export class SharedReads {
     }
   }
 
-  #begin(key: string, until: number, read: Read): Shared {
+  #begin(key: string, until: number, read: SharedRead): Shared {
     const deadline = () => {
       shared.used = shared.deadline
       return shared.used

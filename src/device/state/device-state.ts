@@ -3,20 +3,20 @@ import type {Clock} from '../../common/clock.ts'
 import type {Model, Value} from '../../models/model.ts'
 import type {State} from '../codec/values.ts'
 import type {EnergySource} from './energy-meter.ts'
-import {METERED, Metering, type MeteringOptions, stuckCounter} from './energy-tracking.ts'
-import {type Answer, Knowledge, type Learnt} from './known-values.ts'
-import {disbelief, type Implausible, Plausibility} from './plausibility.ts'
+import {EnergyTracking, type EnergyTrackingOptions, METERED, stuckCounterWarning} from './energy-tracking.ts'
+import {KnownValues, type ReadResult, type StateChange} from './known-values.ts'
+import {type ImplausibleValue, implausibleWarning, Plausibility} from './plausibility.ts'
 
-export interface PerceptionOptions {
+export interface DeviceStateOptions {
   /** What the plug is called in the configuration. */
   name: string
   clock: Clock
   /** How its energy is kept. Without, its own counter is shown as it is, and nothing is added up. */
-  energy: MeteringOptions | undefined
+  energy: EnergyTrackingOptions | undefined
 }
 
 /** What there is to tell others. */
-export interface News {
+export interface StateUpdate {
   /** The state is another than before. */
   changed: boolean
   /** There is something else to tell of the properties than before, beside their values. */
@@ -28,26 +28,26 @@ export interface News {
 /** A model that nobody has described yet has nothing to be known. */
 const nothing: Model['properties'] = {}
 
-export class Perception {
-  readonly #options: PerceptionOptions
-  readonly #knowledge = new Knowledge()
+export class DeviceState {
+  readonly #options: DeviceStateOptions
+  readonly #knowledge = new KnownValues()
   #properties = nothing
   /** Of a plug that measures, where its energy is kept. */
-  #metering: Metering | undefined
+  #metering: EnergyTracking | undefined
   #plausibility: Plausibility | undefined
   #heardAt: Date | undefined
 
-  constructor(options: PerceptionOptions) {
+  constructor(options: DeviceStateOptions) {
     this.#options = options
   }
 
   /** The plug is of this model: nothing is known of it yet. */
-  become(model: Model): void {
+  setModel(model: Model): void {
     const {energy, clock} = this.#options
     const metered = energy !== undefined && 'energy_today' in model.properties
     this.#properties = model.properties
     this.#knowledge.startWith(model, metered ? METERED : undefined)
-    this.#metering = metered ? new Metering(model, clock, energy) : undefined
+    this.#metering = metered ? new EnergyTracking(model, clock, energy) : undefined
     this.#plausibility = new Plausibility(model)
   }
 
@@ -74,36 +74,36 @@ export class Perception {
   }
 
   /** Values that cannot be true. */
-  get implausible(): readonly Implausible[] {
+  get implausible(): readonly ImplausibleValue[] {
     return this.#plausibility?.flagged ?? []
   }
 
   /** Numbers a request that is about to be sent. */
-  asking(): number {
-    return this.#knowledge.asking()
+  nextRequest(): number {
+    return this.#knowledge.nextRequest()
   }
 
   /** The plug answered, whatever it said. */
-  heard(): void {
+  markSeen(): void {
     this.#heardAt = this.#options.clock.date()
   }
 
   /** A command for a property is about to be sent. */
-  commanding(name: string): void {
-    this.#knowledge.commanding(name)
+  beginWrite(name: string): void {
+    this.#knowledge.beginWrite(name)
   }
 
   /** The plug said ok to it. */
-  commanded(name: string, value: Value): News {
-    return news(this.#knowledge.commanded(name, value))
+  confirmWrite(name: string, value: Value): StateUpdate {
+    return news(this.#knowledge.confirmWrite(name, value))
   }
 
   /**
    * Takes what the plug told.
    * @param judged whether the answers are those of one poll, told together
    */
-  learn(answers: readonly Answer[], judged: boolean): News {
-    const {told, raw, ...learnt} = this.#knowledge.learn(answers)
+  applyReadings(answers: readonly ReadResult[], judged: boolean): StateUpdate {
+    const {told, raw, ...learnt} = this.#knowledge.applyReadings(answers)
     const metered = this.#metering?.read(told)
     const showsMore = metered ? this.#knowledge.show(metered.shown) : false
     const judgement = judged ? this.#plausibility?.judge(told, raw) : undefined
@@ -112,20 +112,24 @@ export class Perception {
       {...learnt, changed: learnt.changed || showsMore},
       (metered?.stuck ?? false) || (judgement?.changed ?? false),
       [
-        ...(metered?.stuck ? [stuckCounter(name)] : []),
-        ...(judgement?.news ?? []).map((found) => disbelief(name, found)),
+        ...(metered?.stuck ? [stuckCounterWarning(name)] : []),
+        ...(judgement?.news ?? []).map((found) => implausibleWarning(name, found)),
       ],
     )
   }
 
   /** What was asked for and is in no answer: unknown. */
-  unanswered(names: readonly string[], answers: readonly Answer[]): Answer {
+  missingValues(names: readonly string[], answers: readonly ReadResult[]): ReadResult {
     const told = new Set(answers.flatMap(({values}) => Object.keys(values)))
     const silent = names.filter((name) => !told.has(name) && this.#knowledge.isAsked(name))
-    return {asked: this.asking(), values: Object.fromEntries(silent.map((name) => [name, null]))}
+    return {asked: this.nextRequest(), values: Object.fromEntries(silent.map((name) => [name, null]))}
   }
 }
 
-function news({changed, contradictions}: Learnt, described = false, warnings: readonly string[] = []): News {
+function news(
+  {changed, contradictions}: StateChange,
+  described = false,
+  warnings: readonly string[] = [],
+): StateUpdate {
   return {changed, described, warnings: [...contradictions, ...warnings]}
 }

@@ -5,17 +5,17 @@ import type {State} from '../codec/values.ts'
 import {type EnergyMemory, EnergyMeter, type EnergySource, todayOf} from './energy-meter.ts'
 
 /** Where the energy of one plug is kept. */
-export interface EnergyBook {
+export interface EnergyStorage {
   /** What was entered last, whether or not it is kept for good by now: where a meter that is made anew goes on. */
-  latest(): EnergyMemory | undefined
+  pending(): EnergyMemory | undefined
   /** What is kept for good: no crash takes it away, so it may be shown. */
-  written(): EnergyMemory | undefined
+  persisted(): EnergyMemory | undefined
   /** Keeps it for good, soon. */
-  enter(memory: EnergyMemory): void
+  record(memory: EnergyMemory): void
 }
 
-export interface MeteringOptions {
-  book: EnergyBook
+export interface EnergyTrackingOptions {
+  book: EnergyStorage
   /** Watts that were told further apart than this are not joined, milliseconds. */
   gap: (model: Model) => number
   /** What counts, where somebody decided that. */
@@ -25,15 +25,15 @@ export interface MeteringOptions {
 /** What the bridge works out, whatever the plug said. */
 export const METERED: ReadonlySet<string> = new Set(['energy', 'energy_today'])
 
-export class Metering {
-  readonly #options: MeteringOptions
+export class EnergyTracking {
+  readonly #options: EnergyTrackingOptions
   readonly #model: Model
   readonly #clock: Clock
   /** Made with the first reading: only a plug that answered is known well enough to have something remembered of it. */
   #meter: EnergyMeter | undefined
   #entered: EnergyMemory | undefined
 
-  constructor(model: Model, clock: Clock, options: MeteringOptions) {
+  constructor(model: Model, clock: Clock, options: EnergyTrackingOptions) {
     this.#model = model
     this.#clock = clock
     this.#options = options
@@ -58,9 +58,9 @@ export class Metering {
       date,
     })
     const {memory, known} = this.#meter
-    if (memory && memory !== this.#entered) book.enter(memory)
+    if (memory && memory !== this.#entered) book.record(memory)
     this.#entered = memory
-    const written = book.written()
+    const written = book.persisted()
     return {
       shown: {
         energy: written && known ? written.total : null,
@@ -72,7 +72,7 @@ export class Metering {
 
   #make(): EnergyMeter {
     const {book, gap, source} = this.#options
-    this.#entered = book.latest()
+    this.#entered = book.pending()
     const options = {step: this.#step(), trusted: source === 'plug', gap: gap(this.#model)}
     return new EnergyMeter(options, this.#entered)
   }
@@ -85,7 +85,7 @@ export class Metering {
 }
 
 /** A sentence about the plug `device`, without its subject. */
-export function stuckCounter(device: string): string {
+export function stuckCounterWarning(device: string): string {
   const override = `devices.${device}.properties.energy.source`
   return `uses power, but its own counter of kWh does not count: its watts are added up from now on. If the counter is right, set ${override} to plug`
 }

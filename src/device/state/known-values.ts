@@ -3,7 +3,7 @@ import type {Model, Value} from '../../models/model.ts'
 import type {State} from '../codec/values.ts'
 
 /** What a plug said, and which request that answers. */
-export interface Answer {
+export interface ReadResult {
   /** The request's number, from `asking()`. */
   asked: number
   values: State
@@ -12,7 +12,7 @@ export interface Answer {
 }
 
 /** What came of something new. */
-export interface Learnt {
+export interface StateChange {
   /** The state is another than before, or known for the first time. */
   changed: boolean
   /** What the plug said ok to and did not do, in words. */
@@ -20,7 +20,7 @@ export interface Learnt {
 }
 
 /** What came of answers. */
-export interface Heard extends Learnt {
+export interface AppliedReading extends StateChange {
   /** What they told, but for what a command has overtaken. */
   told: Readonly<State>
   /** The same as the firmware said it, before it was scaled. */
@@ -35,7 +35,7 @@ interface Commanded {
   unconfirmed?: Value | undefined
 }
 
-export class Knowledge {
+export class KnownValues {
   /** Whether anything was ever heard since the start: before that there is nothing to tell. */
   known = false
   #state: State = {}
@@ -72,25 +72,25 @@ export class Knowledge {
   }
 
   /** Numbers a request that is about to be sent. */
-  asking(): number {
+  nextRequest(): number {
     return ++this.#requests
   }
 
   /** A command for a property is about to be sent. */
-  commanding(name: string): void {
+  beginWrite(name: string): void {
     this.#commanded ??= new Map()
-    this.#commanded.set(name, {...this.#commanded.get(name), request: this.asking()})
+    this.#commanded.set(name, {...this.#commanded.get(name), request: this.nextRequest()})
   }
 
   /** The plug said ok to it. */
-  commanded(name: string, value: Value): Learnt {
+  confirmWrite(name: string, value: Value): StateChange {
     const commanded = this.#commanded?.get(name)
     if (commanded) commanded.unconfirmed = value
     return {changed: this.show({[name]: value}), contradictions: []}
   }
 
   /** Takes from answers what was not commanded after their question went out. */
-  learn(answers: readonly Answer[]): Heard {
+  applyReadings(answers: readonly ReadResult[]): AppliedReading {
     const told: State = {}
     const said: Record<string, unknown> = {}
     const contradictions: string[] = []

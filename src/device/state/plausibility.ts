@@ -7,7 +7,7 @@ import {excerpt, type State} from '../codec/values.ts'
 import {MOST_WATTS} from './energy-meter.ts'
 
 /** A value that cannot be true, as it was when that was found. */
-export interface Implausible {
+export interface ImplausibleValue {
   property: string
   value: Value
   /** What the firmware said. */
@@ -27,7 +27,7 @@ type Rule = (model: Model, told: State) => Verdict[]
 interface Case {
   /** In how many polls in a row. */
   doubts: number
-  flagged: Implausible | undefined
+  flagged: ImplausibleValue | undefined
   /** What was said once is not said again before the next start. */
   isSaid: boolean
 }
@@ -56,7 +56,7 @@ export class Plausibility {
   }
 
   /** What is not believed now. */
-  get flagged(): readonly Implausible[] {
+  get flagged(): readonly ImplausibleValue[] {
     return [...(this.#cases?.values() ?? [])].flatMap(({flagged}) => flagged ?? [])
   }
 
@@ -64,8 +64,8 @@ export class Plausibility {
    * Looks at what one poll told.
    * @returns what to tell a person for the first time, and whether `flagged` is another than before
    */
-  judge(told: State, raw: Readonly<Record<string, unknown>>): {news: Implausible[]; changed: boolean} {
-    const news: Implausible[] = []
+  judge(told: State, raw: Readonly<Record<string, unknown>>): {news: ImplausibleValue[]; changed: boolean} {
+    const news: ImplausibleValue[] = []
     let changed = false
     for (const [index, rule] of rules.entries())
       for (const {property, why} of rule(this.#model, told)) {
@@ -95,7 +95,7 @@ export class Plausibility {
 }
 
 /** A sentence about the plug `device`, without its subject. */
-export function disbelief(device: string, {property, value, raw, why}: Implausible): string {
+export function implausibleWarning(device: string, {property, value, raw, why}: ImplausibleValue): string {
   const override = `devices.${device}.properties.${property}.scale`
   return `says that ${property} is ${value} (raw ${excerpt(raw)}), but ${why}; it is shown as it is. If its scale is wrong, set ${override}`
 }

@@ -39,7 +39,7 @@ function start(model: string | undefined, values?: Record<string, unknown>) {
 beforeEach(() => start('chuangmi.plug.m1'))
 
 async function polled(lane: PollTier = 'rare') {
-  const poll = device.refresh(lane)
+  const poll = device.poll(lane)
   await clock.advance(1000)
   await poll
   changes.length = 0
@@ -76,7 +76,7 @@ describe('a command', () => {
 
   it('is never undone by a poll that was sent before it', async () => {
     await polled()
-    const poll = device.refresh('rare')
+    const poll = device.poll('rare')
     await clock.advance(10)
     void device.set('state', 'ON', inTenSeconds())
     await clock.advance(2000)
@@ -87,7 +87,7 @@ describe('a command', () => {
   it('goes before the next question of a poll under way', async () => {
     start('chuangmi.plug.v3', {on: 'off', usb_on: false, temperature: 30, wifi_led: 'on', watts: 300})
     await polled()
-    const poll = device.refresh('fast')
+    const poll = device.poll('fast')
     await clock.advance(10)
     void device.set('state', 'ON', inTenSeconds())
     await clock.advance(1000)
@@ -101,7 +101,7 @@ describe('a command', () => {
   it('does not wait for all the tries of a poll that nobody answers', async () => {
     await polled()
     plug.failure = new CallFailed('timeout')
-    const poll = code(device.refresh('fast'))
+    const poll = code(device.poll('fast'))
     await clock.advance(500)
     plug.failure = undefined
     const done = code(device.set('state', 'ON', inTenSeconds()))
@@ -224,7 +224,7 @@ describe('TOGGLE', () => {
 describe('reading', () => {
   it('asks one question at a time, whatever is wanted at once', async () => {
     const all = [
-      device.refresh('rare'),
+      device.poll('rare'),
       device.read(inTenSeconds()),
       ...['state', 'led'].map((name) => device.set(name, 'ON', inTenSeconds())),
     ]
@@ -236,7 +236,7 @@ describe('reading', () => {
   it('says nothing when nothing changed', async () => {
     await polled()
     await polled('fast')
-    const poll = device.refresh('rare')
+    const poll = device.poll('rare')
     await clock.advance(100)
     await poll
     expect(changes).toEqual([])
@@ -244,10 +244,10 @@ describe('reading', () => {
 
   it('asks slow properties only when they are due, and an LED always alone', async () => {
     await polled()
-    void device.refresh('fast')
+    void device.poll('fast')
     await clock.advance(100)
     expect(plug.calls.map(({params}) => params)).toEqual([['power']])
-    void device.refresh('rare')
+    void device.poll('rare')
     await clock.advance(100)
     expect(plug.calls.slice(1).map(({params}) => params)).toEqual([
       ['power', 'temperature'],
@@ -258,7 +258,7 @@ describe('reading', () => {
 
   it('asks a v3 for its exact list, always, and for its watts apart', async () => {
     start('chuangmi.plug.v3', {on: 'off', usb_on: true, temperature: 32, wifi_led: 'on', watts: 300})
-    const poll = device.refresh('fast')
+    const poll = device.poll('fast')
     await clock.advance(100)
     await poll
     expect(plug.calls.map(({method, params}) => [method, params])).toEqual([
@@ -272,7 +272,7 @@ describe('reading', () => {
     start('chuangmi.plug.v3', {on: true, usb_on: true, temperature: 32, wifi_led: 'on', watts: 300})
     await polled()
     plug.failing.set('get_power', new CallFailed('refused', -30001))
-    const poll = device.refresh('fast')
+    const poll = device.poll('fast')
     await clock.advance(200)
     await poll
     expect(device.state).toMatchObject({state: 'ON', power: null})
@@ -281,7 +281,7 @@ describe('reading', () => {
   it('fails when the relay cannot be read, and leaves what was known', async () => {
     await polled()
     plug.failure = new CallFailed('timeout')
-    const poll = code(device.refresh('fast'))
+    const poll = code(device.poll('fast'))
     await clock.advance(7000)
     expect(await poll).toBe('timeout')
     expect(device.state['state']).toBe('OFF')
@@ -294,7 +294,7 @@ describe('reading', () => {
         if (method === 'get_prop' && Array.isArray(params) && params.length === 2) return answer
         throw new CallFailed('refused', -30001)
       }
-      await device.refresh('rare')
+      await device.poll('rare')
       expect(device.state).toMatchObject({state: null, temperature: null})
     },
   )
@@ -363,7 +363,7 @@ describe('a plug whose model nobody told', () => {
 
   it('and that nobody has described switches all the same', async () => {
     plug.info = {model: 'chuangmi.plug.zz9'}
-    const poll = device.refresh('rare')
+    const poll = device.poll('rare')
     await clock.advance(1000)
     await poll
     expect(device.state).toMatchObject({state: 'OFF'})
@@ -374,7 +374,7 @@ describe('a plug whose model nobody told', () => {
     plug.failing.set('get_prop', new CallFailed('refused', -30001))
     plug.failing.set('get_properties', new CallFailed('refused', -10000))
     for (let poll = 0; poll < 3; poll++) {
-      const refused = device.refresh('rare').catch((error) => error.message)
+      const refused = device.poll('rare').catch((error) => error.message)
       await clock.advance(1000)
       expect(await refused).toContain('no definition for the model "chuangmi.plug.zz9"')
     }

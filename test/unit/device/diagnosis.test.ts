@@ -1,7 +1,7 @@
 import {describe, expect, it} from 'vitest'
 import {CommandError, toCommandError} from '../../../src/device/command-error.ts'
 import {Device} from '../../../src/device/device.ts'
-import {type Circumstances, diagnose} from '../../../src/device/diagnosis.ts'
+import {diagnoseFailure, type FailureContext} from '../../../src/device/diagnosis.ts'
 import {Poller} from '../../../src/device/polling/poller.ts'
 import {MiioClient} from '../../../src/miio/client.ts'
 import {MiioError} from '../../../src/miio/miio-error.ts'
@@ -30,12 +30,12 @@ const moved = new MiioError(
 )
 const refused = new MiioError('refused', 'request', 'refused')
 
-const home: Circumstances = {host: '192.168.1.40', proven: false, local: () => [LOOPBACK, HOME]}
-const alone: Circumstances = {...home, local: () => [LOOPBACK]}
-const named: Circumstances = {...home, host: 'kettle.local', address: '192.168.1.40'}
+const home: FailureContext = {host: '192.168.1.40', proven: false, local: () => [LOOPBACK, HOME]}
+const alone: FailureContext = {...home, local: () => [LOOPBACK]}
+const named: FailureContext = {...home, host: 'kettle.local', address: '192.168.1.40'}
 
 describe('a diagnosis', () => {
-  it.each<[string, unknown, Circumstances, string, string, RegExp]>([
+  it.each<[string, unknown, FailureContext, string, string, RegExp]>([
     ['nobody answers', noHello, home, 'no_hello', 'timeout', /does not answer.*192\.168\.1\.40/],
     [
       'a name, and nobody answers',
@@ -155,7 +155,7 @@ describe('a diagnosis', () => {
     ],
   ])('(%s) is the same for an error and a command', (_, error, circumstances, code, reason, words) => {
     for (const failure of [error, toCommandError(error)])
-      expect(diagnose(failure, circumstances)).toMatchObject({
+      expect(diagnoseFailure(failure, circumstances)).toMatchObject({
         code,
         reason,
         words: expect.stringMatching(words),

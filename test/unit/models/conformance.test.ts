@@ -1,6 +1,6 @@
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
 import {plugDiscovery} from '../../../src/bridge/homeassistant/plug-discovery.ts'
-import {expectOk, readOf, valuesIn, writeOf} from '../../../src/device/codec/property-codec.ts'
+import {buildRead, buildWrite, decodeResponse, expectOk} from '../../../src/device/codec/property-codec.ts'
 import {isWritable} from '../../../src/device/codec/values.ts'
 import {Device} from '../../../src/device/device.ts'
 import {MiioClient} from '../../../src/miio/client.ts'
@@ -95,12 +95,12 @@ describe.each(models)('%s', (id, model) => {
 
   it.each(own)('reads %s in its unit from where it is documented', (name, property) => {
     const {ask, state} = plugIn(id, model)
-    const read = readOf(model, name)
+    const read = buildRead(model, name)
     for (const {raw, value} of samplesOf(property)) {
-      expect(valuesIn(replyWith(model, name, raw), read, model).values[name]).toBe(value)
+      expect(decodeResponse(replyWith(model, name, raw), read, model).values[name]).toBe(value)
       state[name] = value
       const answer = resultOf(ask(read.method, read.params))
-      expect(valuesIn(answer, read, model).values).toMatchObject({[name]: value})
+      expect(decodeResponse(answer, read, model).values).toMatchObject({[name]: value})
     }
   })
 
@@ -110,7 +110,7 @@ describe.each(models)('%s', (id, model) => {
       const {ask, state} = plugIn(id, model)
       for (const {raw, value} of samplesOf(property)) {
         const before = {...state}
-        const write = writeOf(name, property, value)
+        const write = buildWrite(name, property, value)
         expect(write).toEqual(documentedWrite(name, property.address, raw, value))
         expectOk(resultOf(ask(write.method, write.params)), write)
         expect(state).toEqual({...before, [name]: value})
@@ -173,9 +173,9 @@ async function readAndSet(id: string, model: Model, address: string, socket: Udp
   // The pause is for real firmware.
   const findModel = () => ({...model, pause: 0})
   const device = new Device({name: id, transport, clock, identity: {model: id}, findModel})
-  await device.refresh('rare')
+  await device.poll('rare')
   expect(device.state).toMatchObject(state)
-  expect(device.leftOut).toEqual([])
+  expect(device.unsupported).toEqual([])
   for (const [name, property] of Object.entries(model.properties).filter(([, each]) => isWritable(each))) {
     const [{value} = expect.fail(name)] = samplesOf(property)
     await device.set(name, value, clock.now() + 10_000)
@@ -257,7 +257,7 @@ function replyWith(model: Model, name: string, raw: RawValue): unknown {
   const {address} = model.properties[name] ?? expect.fail(name)
   if (address.via === 'miot')
     return [{did: 'any', siid: address.siid, piid: address.piid, code: 0, value: raw}]
-  return readOf(model, name).properties.map((asked) => (asked === name ? raw : null))
+  return buildRead(model, name).properties.map((asked) => (asked === name ? raw : null))
 }
 
 function documentedWrite(name: string, address: Address, raw: RawValue, value: Value): unknown {

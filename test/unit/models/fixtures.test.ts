@@ -1,6 +1,6 @@
 import {readdirSync, readFileSync} from 'node:fs'
 import {describe, expect, it} from 'vitest'
-import {expectOk, type Read, valuesIn} from '../../../src/device/codec/property-codec.ts'
+import {decodeResponse, expectOk, type ReadRequest} from '../../../src/device/codec/property-codec.ts'
 import {parseResponse, UnreadableResponse} from '../../../src/miio/json-repair.ts'
 import {textSensor} from '../../../src/models/builders.ts'
 import {builtIn} from '../../../src/models/catalogue.ts'
@@ -90,7 +90,11 @@ function meaning(answer: unknown, {method, params}: Exchange, described: Model) 
       : []
   const unknown = strangers.map((name) => [name, textSensor(name, {via: 'get_prop', name})] as const)
   const model = {...described, properties: {...described.properties, ...Object.fromEntries(unknown)}}
-  const {values, raw} = valuesIn(answer, {method, params, properties: asked(method, params, model)}, model)
+  const {values, raw} = decodeResponse(
+    answer,
+    {method, params, properties: asked(method, params, model)},
+    model,
+  )
   const known = Object.entries(values).filter(([name]) => !strangers.includes(name))
   return {
     state: Object.fromEntries(known),
@@ -99,7 +103,7 @@ function meaning(answer: unknown, {method, params}: Exchange, described: Model) 
 }
 
 /** The properties that a question asks for, in its order. */
-function asked(method: string, params: readonly unknown[], model: Model): Read['properties'] {
+function asked(method: string, params: readonly unknown[], model: Model): ReadRequest['properties'] {
   const names = Object.keys(model.properties)
   const at = (matches: (address: Model['properties'][string]['address']) => boolean) =>
     names.filter((name) => matches(model.properties[name]?.address ?? {via: 'bridge'}))

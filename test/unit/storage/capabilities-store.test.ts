@@ -20,7 +20,7 @@ it('what was found out of a model is remembered, but not of one that the user de
   const first = run()
   for (const model of models) {
     expect(first(model, '1.0')).toBe(first(model, '1.0'))
-    first(model, '1.0').atMost(2)
+    first(model, '1.0').limitBatch(2)
     expect(first(model, '1.0').batch).toBe(2)
   }
   const second = run()

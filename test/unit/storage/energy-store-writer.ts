@@ -11,8 +11,8 @@ const [folder = '', plugs = '100'] = process.argv.slice(2)
 const dids = Array.from({length: Number(plugs)}, (_, index) => index + 1)
 const log = createLog({destination: 'stderr'})
 const ledger = await EnergyStore.open(folder, {clock: systemClock, log, random: seeded(1)})
-for (let total = ledger.written(1)?.total ?? 0; ; total++) {
-  for (const did of dids) ledger.enter(did, {total, today: 0, day: '2026-01-31', moved: total})
+for (let total = ledger.persisted(1)?.total ?? 0; ; total++) {
+  for (const did of dids) ledger.record(did, {total, today: 0, day: '2026-01-31', moved: total})
   await ledger.save()
-  process.stdout.write(`${Math.min(...dids.map((did) => ledger.written(did)?.total ?? -1))}\n`)
+  process.stdout.write(`${Math.min(...dids.map((did) => ledger.persisted(did)?.total ?? -1))}\n`)
 }

@@ -36,37 +36,37 @@ const warnings = () => lines.filter((line) => line.includes('WARN'))
 describe('the energy ledger', () => {
   it('knows an entry only once it is in the file', async () => {
     const ledger = await open()
-    ledger.enter(7, memory(1))
-    expect(ledger.written(7)).toBeUndefined()
+    ledger.record(7, memory(1))
+    expect(ledger.persisted(7)).toBeUndefined()
     const saved = ledger.save()
     await settle() // the write is under way
-    ledger.enter(7, memory(2))
+    ledger.record(7, memory(2))
     await saved
-    expect(ledger.written(7)).toEqual(memory(1))
+    expect(ledger.persisted(7)).toEqual(memory(1))
     await ledger.close()
-    expect(ledger.written(7)).toEqual(memory(2))
+    expect(ledger.persisted(7)).toEqual(memory(2))
     expect(clock.pending).toBe(0)
   })
 
   it('knows it after a restart', async () => {
     const ledger = await open()
-    ledger.enter(7, memory(1.234))
-    ledger.enter(8, {...memory(2), stuck: true})
+    ledger.record(7, memory(1.234))
+    ledger.record(8, {...memory(2), stuck: true})
     await ledger.close()
     const next = await open()
-    expect(next.written(7)).toEqual(memory(1.234))
-    expect(next.written(8)).toEqual({...memory(2), stuck: true})
-    expect(next.written(9)).toBeUndefined()
+    expect(next.persisted(7)).toEqual(memory(1.234))
+    expect(next.persisted(8)).toEqual({...memory(2), stuck: true})
+    expect(next.persisted(9)).toBeUndefined()
   })
 
   it('is written for a new plug within seconds, and for all others once a minute', async () => {
     const ledger = await open()
-    ledger.enter(7, memory(1))
+    ledger.record(7, memory(1))
     await clock.advance(2000)
     await ledger.save()
     const first = await inode()
     for (let seconds = 0; seconds < 58; seconds++) {
-      ledger.enter(7, memory(2 + seconds))
+      ledger.record(7, memory(2 + seconds))
       await clock.advance(1000)
     }
     expect(await inode()).toBe(first)
@@ -75,12 +75,12 @@ describe('the energy ledger', () => {
     expect(clock.pending).toBe(0)
     await ledger.save()
     expect(await inode()).not.toBe(first)
-    expect(ledger.written(7)).toEqual(memory(59))
+    expect(ledger.persisted(7)).toEqual(memory(59))
   })
 
   it('is not written while nothing changes', async () => {
     const ledger = await open()
-    ledger.enter(7, memory(1))
+    ledger.record(7, memory(1))
     await ledger.save()
     const before = await inode()
     await clock.advance(10 * MINUTE)
@@ -91,16 +91,16 @@ describe('the energy ledger', () => {
   it('shows nothing that cannot be written, says so once, and goes on when it can be', async () => {
     await writeFile(folder, 'a file where the folder should be')
     const ledger = await open()
-    ledger.enter(7, memory(1))
+    ledger.record(7, memory(1))
     await ledger.save()
     await ledger.save()
-    expect(ledger.written(7)).toBeUndefined()
+    expect(ledger.persisted(7)).toBeUndefined()
     expect(warnings()).toHaveLength(1)
     expect(warnings()[0]).toContain('energy stays as it was last written')
     await rm(folder)
     await clock.advance(MINUTE)
     await ledger.close()
-    expect(ledger.written(7)).toEqual(memory(1))
+    expect(ledger.persisted(7)).toEqual(memory(1))
   })
 
   it('loses only the entries that make no sense, and one warning names them', async () => {
@@ -108,7 +108,7 @@ describe('the energy ledger', () => {
     const plugs = {7: memory(1), 8: memory(-1), 9: 'x', 10: {...memory(1), total: null}}
     await writeFile(file(), JSON.stringify({version: 1, plugs}))
     const ledger = await open()
-    expect([7, 8, 9, 10].map((did) => ledger.written(did))).toEqual([
+    expect([7, 8, 9, 10].map((did) => ledger.persisted(did))).toEqual([
       memory(1),
       undefined,
       undefined,
@@ -125,7 +125,7 @@ describe('the energy ledger', () => {
     await mkdir(folder)
     await writeFile(file(), content)
     const ledger = await open()
-    expect(ledger.written(7)).toBeUndefined()
+    expect(ledger.persisted(7)).toBeUndefined()
     expect(warnings()).toHaveLength(1)
     expect((await readdir(folder)).filter((name) => name.startsWith('energy.json.bad-'))).toHaveLength(1)
   })
@@ -150,7 +150,7 @@ describe('the energy ledger', () => {
       expect(totals[0]).toBeGreaterThanOrEqual(shown)
       shown = totals.at(-1) ?? shown
       const ledger = await open()
-      for (let did = 1; did <= 500; did++) expect(ledger.written(did)?.total).toBeGreaterThanOrEqual(shown)
+      for (let did = 1; did <= 500; did++) expect(ledger.persisted(did)?.total).toBeGreaterThanOrEqual(shown)
     }
     expect(shown).toBeGreaterThanOrEqual(15)
     expect(warnings()).toEqual([])
@@ -159,9 +159,9 @@ describe('the energy ledger', () => {
 
   it('holds ten thousand plugs in a file of about a megabyte', async () => {
     const ledger = await open()
-    for (let did = 1; did <= 10_000; did++) ledger.enter(did, memory(did))
+    for (let did = 1; did <= 10_000; did++) ledger.record(did, memory(did))
     await ledger.close()
-    expect((await open()).written(9_999)).toEqual(memory(9_999))
+    expect((await open()).persisted(9_999)).toEqual(memory(9_999))
     expect((await readFile(file())).length).toBeLessThan(1_200_000)
   })
 })

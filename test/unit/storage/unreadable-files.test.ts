@@ -106,7 +106,7 @@ describe.each(['state.json', 'energy.json'] as const)('%s', (name) => {
     const plugs = {7: {...energy, fingerprint: 'ab', name: 'desk', colour: 'red'}}
     await writeFile(file(), JSON.stringify({client_id: 'c', plugs, ...fields}))
     const read = await open()
-    expect(read instanceof EnergyStore ? read.written(7) : read.find({id: 7, token: TOKEN})).toMatchObject(
+    expect(read instanceof EnergyStore ? read.persisted(7) : read.find({id: 7, token: TOKEN})).toMatchObject(
       read instanceof EnergyStore ? energy : {name: 'desk'},
     )
     expect(warnings()).toEqual([])
@@ -124,7 +124,7 @@ describe.each(['state.json', 'energy.json'] as const)('%s', (name) => {
     }).replace('{"7"', '{"__proto__":{"total":1},"7"')
     await writeFile(file(), text)
     const read = await open()
-    if (read instanceof EnergyStore) expect(read.written(7)).toMatchObject(energy)
+    if (read instanceof EnergyStore) expect(read.persisted(7)).toMatchObject(energy)
     else expect(read.all()).toEqual([{did: 7, name: 'desk'}])
     expect(warnings()).toHaveLength(1)
     expect(warnings()[0]).toContain(file())
@@ -147,8 +147,8 @@ describe.each(['state.json', 'energy.json'] as const)('%s', (name) => {
   it('forgets nothing of a plug with the id 0, since it takes none', async () => {
     const read = await open()
     if (read instanceof EnergyStore) {
-      read.enter(0, energy)
-      read.enter(7, energy)
+      read.record(0, energy)
+      read.record(7, energy)
     } else {
       read.remember(0, TOKEN, {name: 'liar'})
       read.remember(7, TOKEN, {name: 'desk'})
@@ -176,9 +176,9 @@ describe('the state folder', () => {
 describe('kilowatt-hours', () => {
   it('of plugs that are gone are kept, up to twenty thousand plugs, and those that count go last', async () => {
     const ledger = await opened['energy.json']()
-    for (let did = 1; did <= 20_000; did++) ledger.enter(did, {...energy, moved: did})
-    ledger.enter(1, {...energy, total: 13})
-    ledger.enter(20_001, energy)
+    for (let did = 1; did <= 20_000; did++) ledger.record(did, {...energy, moved: did})
+    ledger.record(1, {...energy, total: 13})
+    ledger.record(20_001, energy)
     await ledger.close()
     const {plugs} = JSON.parse(await readFile(join(folder, 'energy.json'), 'utf8'))
     expect(Object.keys(plugs)).toHaveLength(20_000)

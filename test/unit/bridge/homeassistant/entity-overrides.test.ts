@@ -5,7 +5,7 @@ import type {Component} from '../../../../src/bridge/homeassistant/discovery-mes
 import {groupDiscovery, groupId} from '../../../../src/bridge/homeassistant/group-discovery.ts'
 import {plugDiscovery} from '../../../../src/bridge/homeassistant/plug-discovery.ts'
 import type {Appearance} from '../../../../src/bridge/plug.ts'
-import {adjust} from '../../../../src/device/codec/model-overrides.ts'
+import {applyOverrides} from '../../../../src/device/codec/model-overrides.ts'
 import {
   amperes,
   celsius,
@@ -49,7 +49,9 @@ describe('a measured value is shown with the digits that say something', () => {
 
   it('also after their owner has corrected the scale', () => {
     const properties = {state: relay(miot(2, 1)), current: amperes(miot(3, 1))}
-    const {model} = adjust(complete({...made, ids: ['acme.plug.one'], properties}), {current: {scale: 0.001}})
+    const {model} = applyOverrides(complete({...made, ids: ['acme.plug.one'], properties}), {
+      current: {scale: 0.001},
+    })
     expect(digitsOf(message(model).components['current'])).toBe(3)
   })
 
@@ -61,7 +63,9 @@ describe('a measured value is shown with the digits that say something', () => {
     [{scale: 1 / 60}, 1],
   ])('degrees that their owner corrects by %j have %i', (correction, wanted) => {
     const properties = {state: relay(miot(2, 1)), temperature: celsius(miot(3, 1))}
-    const {model} = adjust(complete({...made, ids: ['acme.plug.one'], properties}), {temperature: correction})
+    const {model} = applyOverrides(complete({...made, ids: ['acme.plug.one'], properties}), {
+      temperature: correction,
+    })
     expect(digitsOf(message(model).components['temperature'])).toBe(wanted)
     const defined = {state: relay(miot(2, 1)), temperature: celsius(miot(3, 1), correction)}
     expect(digitsOf(componentsOf(defined)['temperature'])).toBe(wanted)

@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import {adjust, type Overrides} from '../../../../src/device/codec/model-overrides.ts'
+import {applyOverrides, type PropertyOverrides} from '../../../../src/device/codec/model-overrides.ts'
 import {fromFirmware, toFirmware} from '../../../../src/device/codec/values.ts'
 import {
   complete,
@@ -27,8 +27,8 @@ const model = complete({
 })
 const v3 = complete({...common, properties: {state: relay(prop('on')), power: watts(method('get_power'))}})
 
-function property(name: string, overrides: Overrides, from: Model = model): Property {
-  const {model: adjusted, problems} = adjust(from, overrides)
+function property(name: string, overrides: PropertyOverrides, from: Model = model): Property {
+  const {model: adjusted, problems} = applyOverrides(from, overrides)
   expect(problems).toEqual([])
   const found = adjusted.properties[name]
   if (!found) throw new Error(`expected ${name}`)
@@ -53,7 +53,7 @@ describe('a model as its owner corrects it', () => {
   })
 
   it('adds up energy in place of asking for it, and leaves everything else where it was', () => {
-    const adjusted = adjust(model, {energy: {source: 'integrated'}}).model
+    const adjusted = applyOverrides(model, {energy: {source: 'integrated'}}).model
     expect(adjusted.properties['energy']).toMatchObject({
       address: {via: 'bridge'},
       label: 'Energy',
@@ -76,7 +76,7 @@ describe('a model as its owner corrects it', () => {
     expect(property('energy', {energy: {source: 'plug'}})).toBe(model.properties['energy'])
   })
 
-  it.each<[string, Overrides, Model, string]>([
+  it.each<[string, PropertyOverrides, Model, string]>([
     [
       'is not there',
       {powr: {scale: 1}},
@@ -99,7 +99,7 @@ describe('a model as its owner corrects it', () => {
       'energy: the plug measures no watts that could be added up',
     ],
   ])('leaves a property alone that %s, and says so', (_, overrides, from, problem) => {
-    const adjusted = adjust(from, overrides)
+    const adjusted = applyOverrides(from, overrides)
     expect(adjusted.problems).toEqual([problem])
     expect(adjusted.model.properties).toEqual(from.properties)
   })

@@ -1,7 +1,7 @@
 import {describe, expect, it} from 'vitest'
 import {plugDiscovery} from '../../../../src/bridge/homeassistant/plug-discovery.ts'
 import {definitionIn} from '../../../../src/config/definitions/definition-reader.ts'
-import {adjust} from '../../../../src/device/codec/model-overrides.ts'
+import {applyOverrides} from '../../../../src/device/codec/model-overrides.ts'
 import {asWritten, fromUser, settable, toFirmware} from '../../../../src/device/codec/values.ts'
 import {miot, mode, relay, wattsSetting} from '../../../../src/models/builders.ts'
 import {Catalogue} from '../../../../src/models/catalogue.ts'
@@ -138,7 +138,7 @@ describe('a scale that the owner corrects', () => {
       evidence: 'made up',
       properties: {state: relay(miot(2, 1)), limit: number({min: 1, max: 300})},
     }
-    const {limit} = adjust(model, {limit: {scale: 60}}).model.properties
+    const {limit} = applyOverrides(model, {limit: {scale: 60}}).model.properties
     expect(limit && sent(limit, 100)).toEqual([120, 2])
   })
 

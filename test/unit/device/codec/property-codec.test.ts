@@ -1,12 +1,12 @@
 import {describe, expect, it} from 'vitest'
 import {
+  buildRead,
+  buildReads,
+  buildWrite,
+  decodeResponse,
   expectOk,
-  namesIn,
-  property,
-  readOf,
-  readsOf,
-  valuesIn,
-  writeOf,
+  propertiesInTier,
+  propertyOf,
 } from '../../../../src/device/codec/property-codec.ts'
 import {fromUser} from '../../../../src/device/codec/values.ts'
 import {
@@ -61,10 +61,10 @@ const item = (did: string, siid: number, piid: number, rest: object) => ({did, s
 
 describe('questions', () => {
   const asked = (model: Model, names: readonly string[], most?: number) =>
-    readsOf(model, names, most).map(({method, properties}) => [method, ...properties])
+    buildReads(model, names, most).map(({method, properties}) => [method, ...properties])
 
   it('ask MIoT properties together, risky ones alone, and what every plug has by miIO.info', () => {
-    expect(asked(full, namesIn(full, 'rare'))).toEqual([
+    expect(asked(full, propertiesInTier(full, 'rare'))).toEqual([
       ['get_properties', 'state', 'power', 'led', 'over_temperature', 'overload', 'power_on_behavior'],
       ['get_properties', 'child_lock'],
       ['get_properties', 'delay'],
@@ -73,7 +73,7 @@ describe('questions', () => {
   })
 
   it('ask for two things that one value tells once', () => {
-    expect(readsOf(full, ['over_temperature', 'overload'])).toEqual([
+    expect(buildReads(full, ['over_temperature', 'overload'])).toEqual([
       {
         method: 'get_properties',
         params: [{did: 'overload', siid: 2, piid: 3}],
@@ -103,25 +103,25 @@ describe('questions', () => {
 
   it('never ask for what the bridge works out, or for a button', () => {
     expect(asked(full, ['energy', 'last_seen', 'reset'])).toEqual([])
-    expect(() => readOf(full, 'reset')).toThrow('reset is not asked from the plug')
-    expect(() => property(full, 'constructor')).toThrow('has no property "constructor"')
+    expect(() => buildRead(full, 'reset')).toThrow('reset is not asked from the plug')
+    expect(() => propertyOf(full, 'constructor')).toThrow('has no property "constructor"')
   })
 
   it('of a lane are worked out once, and anew for another limit or another model', () => {
-    const names = namesIn(full, 'slow')
-    expect(namesIn(full, 'slow')).toBe(names)
-    const reads = readsOf(full, names)
-    expect(readsOf(full, names)).toBe(reads)
-    const smaller = readsOf(full, names, 2)
+    const names = propertiesInTier(full, 'slow')
+    expect(propertiesInTier(full, 'slow')).toBe(names)
+    const reads = buildReads(full, names)
+    expect(buildReads(full, names)).toBe(reads)
+    const smaller = buildReads(full, names, 2)
     expect(smaller.length).toBeGreaterThan(reads.length)
-    expect(readsOf(full, names)).toEqual(reads)
-    expect(readsOf({...full, batch: 1}, names).length).toBeGreaterThan(smaller.length)
+    expect(buildReads(full, names)).toEqual(reads)
+    expect(buildReads({...full, batch: 1}, names).length).toBeGreaterThan(smaller.length)
   })
 })
 
 describe('answers of MIoT', () => {
-  const [read] = readsOf(full, ['state', 'power', 'led'])
-  const values = (answer: unknown) => read && valuesIn(answer, read, full)
+  const [read] = buildReads(full, ['state', 'power', 'led'])
+  const values = (answer: unknown) => read && decodeResponse(answer, read, full)
   const good = [
     item('state', 2, 1, {code: 0, value: true}),
     item('power', 11, 2, {code: 0, value: 9523}),
@@ -163,9 +163,9 @@ describe('answers of MIoT', () => {
     [3, 'OFF', 'ON'],
     ['?', null, null],
   ])('one fault code, %j, tells of both alarms', (value, over_temperature, overload) => {
-    const fault = readOf(full, 'overload')
+    const fault = buildRead(full, 'overload')
     const both = {...fault, properties: ['over_temperature', 'overload']}
-    expect(valuesIn([item('overload', 2, 3, {code: 0, value})], both, full).values).toEqual({
+    expect(decodeResponse([item('overload', 2, 3, {code: 0, value})], both, full).values).toEqual({
       over_temperature,
       overload,
     })
@@ -174,34 +174,34 @@ describe('answers of MIoT', () => {
 
 describe('answers of miIO', () => {
   it('by position count only when they are as long as the question', () => {
-    const read = readOf(legacy, 'state')
+    const read = buildRead(legacy, 'state')
     const three = {...read, properties: ['state', 'usb', 'temperature']}
-    expect(valuesIn(['off', true, 32], three, legacy).values).toEqual({
+    expect(decodeResponse(['off', true, 32], three, legacy).values).toEqual({
       state: 'OFF',
       usb: 'ON',
       temperature: 32,
     })
-    expect(valuesIn(['off', null, 32], three, legacy).values).toEqual({
+    expect(decodeResponse(['off', null, 32], three, legacy).values).toEqual({
       state: 'OFF',
       usb: null,
       temperature: 32,
     })
-    expect(valuesIn(['off', 32], three, legacy).failed.size).toBe(3)
+    expect(decodeResponse(['off', 32], three, legacy).failed.size).toBe(3)
   })
 
   it('of miIO.info tell how well it hears its router', () => {
-    const read = readOf(legacy, 'rssi')
-    expect(valuesIn({ap: {rssi: -61}}, read, legacy).values).toEqual({rssi: -61})
-    expect(valuesIn({ap: 5}, read, legacy).values).toEqual({rssi: null})
-    expect(valuesIn(null, read, legacy).values).toEqual({rssi: null})
+    const read = buildRead(legacy, 'rssi')
+    expect(decodeResponse({ap: {rssi: -61}}, read, legacy).values).toEqual({rssi: -61})
+    expect(decodeResponse({ap: 5}, read, legacy).values).toEqual({rssi: null})
+    expect(decodeResponse(null, read, legacy).values).toEqual({rssi: null})
   })
 })
 
 describe('orders', () => {
   const write = (name: string, sent: unknown) => {
-    const wanted = fromUser(name, property(full, name), sent)
+    const wanted = fromUser(name, propertyOf(full, name), sent)
     if (wanted === 'TOGGLE') throw new Error('expected a value')
-    return writeOf(name, property(full, name), wanted)
+    return buildWrite(name, propertyOf(full, name), wanted)
   }
 
   it.each([
@@ -227,7 +227,7 @@ describe('orders', () => {
       'expected one of previous, on, off, got "maybe"',
     )
     expect(() => write('power', 5)).toThrow('power can only be read')
-    expect(() => writeOf('power', property(legacy, 'power'), 5)).toThrow(TypeError)
+    expect(() => buildWrite('power', propertyOf(legacy, 'power'), 5)).toThrow(TypeError)
   })
 
   it.each([

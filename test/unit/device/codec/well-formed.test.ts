@@ -1,7 +1,7 @@
 import {describe, expect, it} from 'vitest'
 import {json} from '../../../../src/bridge/publisher.ts'
 import {fromFirmware} from '../../../../src/device/codec/values.ts'
-import {identityIn} from '../../../../src/device/model/identity.ts'
+import {parseIdentity} from '../../../../src/device/model/identity.ts'
 import {miot, textSensor} from '../../../../src/models/builders.ts'
 
 /** Halves of characters in the ways that a plug, a request or a file can have them. */
@@ -14,7 +14,7 @@ describe('text from a plug', () => {
     'has no half of a character where it is taken for its identity or its state: %j',
     (half) => {
       const told = {model: `acme.plug.${half}`, fw_ver: half, hw_ver: `x${half}`, mac: half}
-      const identity = identityIn(told)
+      const identity = parseIdentity(told)
       expect(Object.values(identity).every(isWhole)).toBe(true)
       expect(identity.model).toMatch(/^acme\.plug\..*\ufffd/)
       expect(isWhole(String(fromFirmware(textSensor('Schedule', miot(2, 1)), half)))).toBe(true)

@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import type {Tolerated} from '../../../../src/device/polling/firmware-capabilities.ts'
+import type {StoredCapabilities} from '../../../../src/device/polling/firmware-capabilities.ts'
 import {miot, overload, overTemperature} from '../../../../src/models/builders.ts'
 import type {Failure} from '../../../../src/simulator/firmware/firmware-profile.ts'
 import {seeded} from '../../../support/virtual-clock.ts'
@@ -14,7 +14,7 @@ const told = (...missing: string[]) => ({
   ...Object.fromEntries(missing.map((name) => [name, null])),
 })
 
-function tolerated({remembered}: VirtualHome): Tolerated | undefined {
+function tolerated({remembered}: VirtualHome): StoredCapabilities | undefined {
   return remembered.get('test.plug.eight 2.0.4_0026')
 }
 
@@ -37,7 +37,7 @@ describe.each(ways)('a batch of eight holds a property that kills it by %s', (wa
         await home.poll()
         expect(home.device.state).toMatchObject({...told(killer), state: poll === 1 ? 'OFF' : 'ON'})
       }
-      expect(home.device.leftOut).toEqual([killer])
+      expect(home.device.unsupported).toEqual([killer])
       expect(home.warnings).toEqual([expect.stringContaining(`cannot be asked for ${killer}`)])
       const before = home.plug.received.length
       await home.poll()
@@ -52,7 +52,7 @@ describe.each(ways)('a batch of eight holds a property that kills it by %s', (wa
     const before = home.plug.received.length
     expect(await home.poll()).toBeLessThan(500)
     expect(home.asked(before)).toEqual([without('power')])
-    expect(home.device.leftOut).toEqual(['power'])
+    expect(home.device.unsupported).toEqual(['power'])
   })
 
   it('and tells of two alarms at once: both are isolated, and nothing else', async () => {
@@ -67,7 +67,7 @@ describe.each(ways)('a batch of eight holds a property that kills it by %s', (wa
       state: {...readings, over_temperature: 'OFF', overload: 'OFF'},
     })
     for (let poll = 0; poll < 3; poll++) await home.poll()
-    expect([...home.device.leftOut].sort()).toEqual(['over_temperature', 'overload'])
+    expect([...home.device.unsupported].sort()).toEqual(['over_temperature', 'overload'])
     expect(home.device.state).toMatchObject(readings)
   })
 
@@ -79,7 +79,7 @@ describe.each(ways)('a batch of eight holds a property that kills it by %s', (wa
     ] as const) {
       const home = new VirtualHome({habits: {killers: {[one]: way, [other]: way}}})
       for (let poll = 0; poll < 3; poll++) await home.poll()
-      expect([...home.device.leftOut].sort()).toEqual([one, other].sort())
+      expect([...home.device.unsupported].sort()).toEqual([one, other].sort())
       expect(home.device.state).toMatchObject(told(one, other))
       expect(tolerated(home)?.batch).toBeUndefined()
     }
@@ -102,7 +102,7 @@ describe.each(ways)('a request for too many values ends in %s', (failure) => {
       await home.poll()
       expect(Math.max(...home.asked(before).map((asked) => asked.length))).toBeLessThanOrEqual(most)
       expect(home.asked(before).flat()).toEqual(names)
-      expect(home.device.leftOut).toEqual([])
+      expect(home.device.unsupported).toEqual([])
     },
   )
 })
@@ -147,7 +147,7 @@ describe('answers with less in them than was asked for', () => {
     async (code) => {
       const home = new VirtualHome({habits: {codes: {usb: code}}})
       for (let poll = 0; poll < 3; poll++) await home.poll()
-      expect(home.device.leftOut).toEqual(['usb'])
+      expect(home.device.unsupported).toEqual(['usb'])
       expect(home.device.state).toMatchObject(told('usb'))
     },
   )
@@ -155,7 +155,7 @@ describe('answers with less in them than was asked for', () => {
   it('-4004 says that something went wrong, and is asked again with everything else', async () => {
     const home = new VirtualHome({habits: {codes: {usb: -4004}}})
     for (let poll = 0; poll < 10; poll++) await home.poll()
-    expect(home.device.leftOut).toEqual([])
+    expect(home.device.unsupported).toEqual([])
     expect(home.asked()).toEqual(Array.from({length: 10}, () => names))
   })
 })
@@ -178,13 +178,13 @@ describe('a plug that is really away', () => {
   it('and goes in the middle of a poll is not asked the rest', async () => {
     const home = new VirtualHome({habits: {batch: {most: 2, failure: -9999}}})
     for (let poll = 0; poll < 3; poll++) await home.poll()
-    const poll = home.device.refresh('slow')
+    const poll = home.device.poll('slow')
     await home.clock.advance(100)
     home.plug.misbehave({silence: true})
     const begun = home.clock.now()
     await home.after(7000, poll)
     expect(home.clock.now() - begun).toBe(7000)
-    expect(home.device.leftOut).toEqual([])
+    expect(home.device.unsupported).toEqual([])
   })
 
   it('and whose long answers are lost twice in a row, time and again, is asked for no less', async () => {
@@ -205,7 +205,7 @@ describe('a property that was answered once', () => {
     await home.poll('rare')
     home.plug.misbehave({killers: {power: 'silence'}})
     for (let poll = 0; poll < 5; poll++) await home.poll()
-    expect(home.device.leftOut).toEqual([])
+    expect(home.device.unsupported).toEqual([])
     const before = home.plug.received.length
     expect(await home.poll()).toBeLessThan(500)
     expect(home.asked(before)).toEqual([without('power')])
@@ -222,7 +222,7 @@ describe('a property that was left out', () => {
   async function leftOut(): Promise<VirtualHome> {
     const home = new VirtualHome({faults: {killers: {power: 'silence'}}})
     for (let poll = 0; poll < 3; poll++) await home.poll()
-    expect(home.device.leftOut).toEqual(['power'])
+    expect(home.device.unsupported).toEqual(['power'])
     return home
   }
 
@@ -231,7 +231,7 @@ describe('a property that was left out', () => {
     home.plug.misbehave({})
     const state = await home.after(10_000, home.device.read(home.clock.now() + 10_000, 'power'))
     expect(state['power']).toBe(123)
-    expect(home.device.leftOut).toEqual([])
+    expect(home.device.unsupported).toEqual([])
     expect(tolerated(home)).toMatchObject({left_out: [], answered: expect.arrayContaining(['power'])})
   })
 
@@ -245,7 +245,7 @@ describe('a property that was left out', () => {
       ['power'],
       ['power'],
     ])
-    expect(home.device.leftOut).toEqual(['power'])
+    expect(home.device.unsupported).toEqual(['power'])
   })
 
   it('is asked anew after a change of firmware', async () => {
@@ -254,7 +254,7 @@ describe('a property that was left out', () => {
     await home.after(1000, home.device.identify())
     await home.poll()
     expect(home.device.state).toMatchObject(readings)
-    expect(home.device.leftOut).toEqual([])
+    expect(home.device.unsupported).toEqual([])
   })
 })
 
@@ -266,7 +266,7 @@ describe('a bad network', () => {
       home.poller.start()
       await home.clock.advance(3_600_000)
       home.poller.stop()
-      expect(home.device.leftOut).toEqual([])
+      expect(home.device.unsupported).toEqual([])
       expect(tolerated(home)?.batch).toBeUndefined()
       expect(home.plug.received.length).toBeGreaterThan(100)
     },
@@ -280,7 +280,7 @@ describe('a bad network', () => {
       home.poller.start()
       await home.clock.advance(3_600_000)
       home.poller.stop()
-      expect(home.device.leftOut).toEqual(['led'])
+      expect(home.device.unsupported).toEqual(['led'])
     }
   }, 120_000)
 })

@@ -1,69 +1,72 @@
 import {beforeEach, describe, expect, it} from 'vitest'
-import {STRIKES, Suspicion} from '../../../../src/device/polling/failure-tracker.ts'
-import {Tolerance, type Tolerated} from '../../../../src/device/polling/firmware-capabilities.ts'
+import {FailureTracker, STRIKES} from '../../../../src/device/polling/failure-tracker.ts'
+import {
+  FirmwareCapabilities,
+  type StoredCapabilities,
+} from '../../../../src/device/polling/firmware-capabilities.ts'
 
 describe('what a firmware puts up with', () => {
-  let learnt: Tolerated[]
-  let tolerance: Tolerance
+  let learnt: StoredCapabilities[]
+  let tolerance: FirmwareCapabilities
 
   beforeEach(() => {
     learnt = []
-    tolerance = new Tolerance({}, (tolerated) => learnt.push(tolerated))
+    tolerance = new FirmwareCapabilities({}, (tolerated) => learnt.push(tolerated))
   })
 
   it('is remembered as soon as it is learnt, and not again', () => {
     for (let time = 0; time < 2; time++) {
-      tolerance.answers('state')
-      tolerance.leaveOut('led')
-      tolerance.atMost(4)
-      tolerance.speaks('miot')
+      tolerance.markSupported('state')
+      tolerance.markUnsupported('led')
+      tolerance.limitBatch(4)
+      tolerance.setDialect('miot')
     }
     expect(learnt).toHaveLength(4)
     expect(learnt.at(-1)).toEqual({batch: 4, left_out: ['led'], answered: ['state'], dialect: 'miot'})
   })
 
   it('is the same after a restart', () => {
-    tolerance.answers('state')
-    tolerance.leaveOut('led')
-    tolerance.atMost(4)
-    const again = new Tolerance(learnt.at(-1))
+    tolerance.markSupported('state')
+    tolerance.markUnsupported('led')
+    tolerance.limitBatch(4)
+    const again = new FirmwareCapabilities(learnt.at(-1))
     expect(again.batch).toBe(4)
-    expect([...again.leftOut]).toEqual(['led'])
-    expect(again.leaveOut('state')).toBe(false)
+    expect([...again.unsupported]).toEqual(['led'])
+    expect(again.markUnsupported('state')).toBe(false)
   })
 
   it('gets smaller, never larger, and never nothing', () => {
-    tolerance.atMost(4)
-    tolerance.atMost(6)
+    tolerance.limitBatch(4)
+    tolerance.limitBatch(6)
     expect(tolerance.batch).toBe(4)
-    tolerance.atMost(0)
+    tolerance.limitBatch(0)
     expect(tolerance.batch).toBe(1)
   })
 
   it('includes for ever what was answered once', () => {
-    tolerance.answers('led')
-    expect(tolerance.leaveOut('led')).toBe(false)
-    expect(tolerance.leftOut.size).toBe(0)
+    tolerance.markSupported('led')
+    expect(tolerance.markUnsupported('led')).toBe(false)
+    expect(tolerance.unsupported.size).toBe(0)
   })
 
   it('can be tried again', () => {
-    expect(tolerance.giveAnotherChance('led')).toBe(false)
-    tolerance.leaveOut('led')
-    expect(tolerance.giveAnotherChance('led')).toBe(true)
+    expect(tolerance.retry('led')).toBe(false)
+    tolerance.markUnsupported('led')
+    expect(tolerance.retry('led')).toBe(true)
     expect(learnt.at(-1)).toMatchObject({left_out: []})
   })
 })
 
 describe('a suspicion', () => {
   it(`becomes certain after ${STRIKES} failures in a row`, () => {
-    const suspicion = new Suspicion()
+    const suspicion = new FailureTracker()
     expect([1, 2].map(() => suspicion.strike('led'))).toEqual([false, false])
     suspicion.clear('led')
     expect([1, 2, 3].map(() => suspicion.strike('led'))).toEqual([false, false, true])
   })
 
   it('about a number of values is gone when as many were answered', () => {
-    const suspicion = new Suspicion()
+    const suspicion = new FailureTracker()
     expect([1, 2].map(() => suspicion.strikeSize(4))).toEqual([false, false])
     suspicion.fits(3)
     expect(suspicion.strikeSize(4)).toBe(true)
@@ -72,7 +75,7 @@ describe('a suspicion', () => {
   })
 
   it('is looked into at every poll, until it is certain; then hardly ever', () => {
-    const suspicion = new Suspicion()
+    const suspicion = new FailureTracker()
     const due = () => ({
       fast: suspicion.due(['state'], 'fast'),
       slow: suspicion.due(['state', 'led'], 'slow'),

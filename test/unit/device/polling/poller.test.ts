@@ -1,7 +1,7 @@
 import {beforeEach, describe, expect, it} from 'vitest'
 import {Device} from '../../../../src/device/device.ts'
 import type {Availability} from '../../../../src/device/polling/availability.ts'
-import {Poller, paceOf} from '../../../../src/device/polling/poller.ts'
+import {Poller, pollIntervals} from '../../../../src/device/polling/poller.ts'
 import {builtIn} from '../../../../src/models/catalogue.ts'
 import {CallFailed, ScriptedPlug} from '../../../support/scripted-plug.ts'
 import {seeded, settle, VirtualClock} from '../../../support/virtual-clock.ts'
@@ -177,13 +177,13 @@ describe('the pace of polls', () => {
   const delicate = m1 && {...m1, interval: 2 * MINUTE}
 
   it('is that of the settings, the rare ones a tenth as often as the slow ones', () => {
-    expect(paceOf(settings, undefined)).toEqual({fast: 15 * SECOND, slow: MINUTE, rare: 10 * MINUTE})
+    expect(pollIntervals(settings, undefined)).toEqual({fast: 15 * SECOND, slow: MINUTE, rare: 10 * MINUTE})
   })
 
   it('is slower for a model that suffers from polls, unless somebody knows better', () => {
     const slow = {fast: 2 * MINUTE, slow: 2 * MINUTE, rare: 20 * MINUTE}
-    expect(paceOf({...settings, gentle: true}, delicate)).toEqual(slow)
-    expect(paceOf(settings, delicate)).toMatchObject({fast: 15 * SECOND})
+    expect(pollIntervals({...settings, gentle: true}, delicate)).toEqual(slow)
+    expect(pollIntervals(settings, delicate)).toMatchObject({fast: 15 * SECOND})
   })
 })
 

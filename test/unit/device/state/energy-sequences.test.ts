@@ -5,7 +5,7 @@
 import {describe, expect, it} from 'vitest'
 import type {Clock} from '../../../../src/common/clock.ts'
 import type {EnergyMemory} from '../../../../src/device/state/energy-meter.ts'
-import {type EnergyBook, Metering} from '../../../../src/device/state/energy-tracking.ts'
+import {type EnergyStorage, EnergyTracking} from '../../../../src/device/state/energy-tracking.ts'
 import {complete, kilowattHours, prop, relay, watts} from '../../../../src/models/builders.ts'
 import {FIXED_SEEDS, TEST_SEED} from '../../../support/seeds.ts'
 import {seeded} from '../../../support/virtual-clock.ts'
@@ -34,20 +34,20 @@ const withCounter = complete({
 const wattsAlone = complete({...common, properties: {state, power}})
 
 /** A file that is replaced whole: a crash in the middle of a write leaves the old content or the new one, nobody knows which. */
-class Disk implements EnergyBook {
+class Disk implements EnergyStorage {
   #wanted: EnergyMemory | undefined
   #known: EnergyMemory | undefined
   #underWay: {content: EnergyMemory | undefined} | undefined
 
-  latest() {
+  pending() {
     return this.#wanted
   }
 
-  written() {
+  persisted() {
     return this.#known
   }
 
-  enter(memory: EnergyMemory) {
+  record(memory: EnergyMemory) {
     this.#wanted = memory
   }
 
@@ -96,7 +96,7 @@ class World {
     after: () => ({cancel: () => {}}),
   }
   #now: number
-  #metering: Metering
+  #metering: EnergyTracking
   #counter: number
   #watts = 0
   #lastWatts: {value: number; at: number} | undefined
@@ -147,7 +147,7 @@ class World {
    */
   #dip() {
     const latest = this.told.findLast(({isDip}) => !isDip)?.value ?? 0
-    const known = Math.min(latest, this.#disk.written()?.total ?? 0)
+    const known = Math.min(latest, this.#disk.persisted()?.total ?? 0)
     const dip = inSteps(known * this.#random())
     if (!this.#hasDipped && this.#counter >= known && dip < known) this.#poll(dip, true)
   }
@@ -196,7 +196,7 @@ class World {
   #start() {
     this.restarts++
     this.#lastWatts = undefined
-    return new Metering(this.#model, this.#clock, {book: this.#disk, gap: () => 3 * POLL})
+    return new EnergyTracking(this.#model, this.#clock, {book: this.#disk, gap: () => 3 * POLL})
   }
 
   #poll(counter: number | null, isDip = false) {

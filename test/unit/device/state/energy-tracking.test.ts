@@ -1,7 +1,7 @@
 import {beforeEach, describe, expect, it} from 'vitest'
 import {Device, type DeviceOptions} from '../../../../src/device/device.ts'
 import type {EnergyMemory, EnergySource} from '../../../../src/device/state/energy-meter.ts'
-import type {EnergyBook} from '../../../../src/device/state/energy-tracking.ts'
+import type {EnergyStorage} from '../../../../src/device/state/energy-tracking.ts'
 import {complete, kilowattHours, method, prop, relay, watts} from '../../../../src/models/builders.ts'
 import {builtIn} from '../../../../src/models/catalogue.ts'
 import {ScriptedPlug} from '../../../support/scripted-plug.ts'
@@ -22,19 +22,19 @@ const counting = complete({
 })
 
 /** Writes when the test says so. */
-class Book implements EnergyBook {
+class Book implements EnergyStorage {
   entered: EnergyMemory | undefined
   #written: EnergyMemory | undefined
 
-  latest() {
+  pending() {
     return this.entered
   }
 
-  written() {
+  persisted() {
     return this.#written
   }
 
-  enter(memory: EnergyMemory) {
+  record(memory: EnergyMemory) {
     this.entered = memory
   }
 
@@ -79,7 +79,7 @@ beforeEach(() => {
 
 async function poll(times = 1) {
   for (let time = 0; time < times; time++) {
-    const done = device.refresh('slow')
+    const done = device.poll('slow')
     await clock.advance(POLL)
     await done
   }
@@ -109,7 +109,7 @@ describe('the energy of a plug', () => {
     expect(device.state).toMatchObject({energy: 10, energy_today: 0})
     await poll(4)
     expect(changes).toBe(1)
-    expect(book.entered).toBe(book.written())
+    expect(book.entered).toBe(book.persisted())
   })
 
   it('goes on where it was, written or not, when only the plug is made anew by a reload', async () => {

@@ -1,6 +1,6 @@
 import {beforeEach, describe, expect, it} from 'vitest'
 import type {State} from '../../../../src/device/codec/values.ts'
-import {disbelief, Plausibility} from '../../../../src/device/state/plausibility.ts'
+import {implausibleWarning, Plausibility} from '../../../../src/device/state/plausibility.ts'
 import {amperes, prop, relay, socket, usb, volts, watts} from '../../../../src/models/builders.ts'
 import type {Model} from '../../../../src/models/model.ts'
 
@@ -79,7 +79,7 @@ describe('what is not believed', () => {
     const told = [1, 2, 3].map(() => plausibility.judge({voltage: 2310}, {voltage: 2310}).news)
     const found = {property: 'voltage', value: 2310, raw: 2310, why: 'mains has 80 to 280 V'}
     expect(told).toEqual([[], [found], []])
-    expect(disbelief('desk', found)).toBe(
+    expect(implausibleWarning('desk', found)).toBe(
       'says that voltage is 2310 (raw 2310), but mains has 80 to 280 V; it is shown as it is. If its scale is wrong, set devices.desk.properties.voltage.scale',
     )
   })
