@@ -25,7 +25,7 @@ import {NetworkDiscovery} from '../miio/discovery.ts'
 import {RepeatedWarnings} from '../miio/repeated-warnings.ts'
 import {MiioSocket} from '../miio/socket.ts'
 import type {Catalogue} from '../models/catalogue.ts'
-import {Connection, type Incoming} from '../mqtt/connection.ts'
+import {Connection, type IncomingMessage} from '../mqtt/connection.ts'
 import {Topics} from '../mqtt/topics.ts'
 import {capabilitiesIn} from '../storage/capabilities-store.ts'
 import type {EnergyStore} from '../storage/energy-store.ts'
@@ -450,7 +450,7 @@ export class Daemon {
     return this.#stopping.signal.aborted
   }
 
-  #dispatch(incoming: Incoming): void {
+  #dispatch(incoming: IncomingMessage): void {
     if (this.#pauses.check() || this.#leftovers.hear(incoming)) return
     const topic = this.#topics.parse(incoming.topic)
     if (topic?.kind === 'home_assistant_status') {
@@ -472,7 +472,7 @@ export class Daemon {
   }
 
   /** The broker shows what lies there at every connect: it is worth one warning, until somebody clears it. */
-  #ignore({topic, payload}: Incoming): void {
+  #ignore({topic, payload}: IncomingMessage): void {
     if (payload.length === 0) this.#warner.forget(topic)
     else
       this.#warner.warn(

@@ -1,18 +1,18 @@
 import type {Value} from '../models/model.ts'
-import type {Message} from '../mqtt/outbox.ts'
+import type {OutgoingMessage} from '../mqtt/outbox.ts'
 
 /** Where everything the bridge says goes: one function, so that one place knows how. */
 export interface Publisher {
-  publish(message: Message): void
+  publish(message: OutgoingMessage): void
 }
 
 /** What lies on the broker for everybody who comes later. */
-export function retained(topic: string, value: unknown): Message {
+export function retained(topic: string, value: unknown): OutgoingMessage {
   return {...json(topic, value), retain: true, qos: 1}
 }
 
 /** What is said once: answers and events. */
-export function passing(topic: string, value: unknown): Message {
+export function passing(topic: string, value: unknown): OutgoingMessage {
   return {...json(topic, value), retain: false, qos: 1}
 }
 

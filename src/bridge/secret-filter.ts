@@ -1,5 +1,5 @@
 /** Every message of the bridge passes here on its way to the broker: none leaves with a token or a password in it. */
-import type {Message} from '../mqtt/outbox.ts'
+import type {OutgoingMessage} from '../mqtt/outbox.ts'
 import type {Publisher} from './publisher.ts'
 
 export class Scrubbing implements Publisher {
@@ -16,7 +16,7 @@ export class Scrubbing implements Publisher {
    * Correlation data is the caller's own, and of use only byte for byte: data that holds a secret is left out, not masked. Then the
    * caller does not know the answer again, and the secret is not where others who listen on the response topic would see it.
    */
-  publish(message: Message): void {
+  publish(message: OutgoingMessage): void {
     const {correlationData} = message
     const topic = this.#scrub(message.topic)
     const payload = this.#scrub(message.payload)

@@ -73,14 +73,14 @@ const OF_A_CODE = /^(?:Connection refused|Publish error|Subscribe error): /
 const UNREADABLE = /^(?:Invalid|Cannot parse|Malformed|Packet|Not supported|Unknown property)\b/
 
 /** What an error, or a reason code of the broker, says, and what to do about it. */
-export function describe(why: unknown): string {
-  const hint = hintFor(codeOf(why))
+export function describeBrokerError(why: unknown): string {
+  const hint = hintFor(errorCodeOf(why))
   return hint === undefined ? messageOf(why) : `${messageOf(why)} (${hint})`
 }
 
 /** Why a connection ended, by the reason code of the broker or the error that was met; empty when nobody said. */
-export function farewell(why: unknown): string {
-  return why === undefined || why === 0 || HUNG_UP.has(codeOf(why)) ? '' : messageOf(why)
+export function disconnectText(why: unknown): string {
+  return why === undefined || why === 0 || HUNG_UP.has(errorCodeOf(why)) ? '' : messageOf(why)
 }
 
 function hintFor(code: unknown): string | undefined {
@@ -90,12 +90,12 @@ function hintFor(code: unknown): string | undefined {
 }
 
 export function isUnsupportedVersion(error: unknown): boolean {
-  return UNSUPPORTED_VERSION.has(codeOf(error))
+  return UNSUPPORTED_VERSION.has(errorCodeOf(error))
 }
 
 /** The broker itself said no, and will until somebody changes something. */
-export function isRefusal(error: unknown): boolean {
-  const code = codeOf(error)
+export function isBrokerRefusal(error: unknown): boolean {
+  const code = errorCodeOf(error)
   return typeof code === 'number' && advice.has(code)
 }
 
@@ -115,14 +115,14 @@ export function isAccessDenied(code: number): boolean {
 }
 
 /** A number is the broker's (MQTT reason codes), a text the operating system's or the TLS library's. */
-export function codeOf(why: unknown): unknown {
+export function errorCodeOf(why: unknown): unknown {
   if (typeof why === 'number') return why
   return why instanceof Error && 'code' in why ? why.code : undefined
 }
 
 /** The reason code of the broker that the library made this error of, if it is one. */
 export function reasonCodeOf(error: unknown): number | undefined {
-  const code = codeOf(error)
+  const code = errorCodeOf(error)
   return error instanceof Error && OF_A_CODE.test(error.message) && typeof code === 'number'
     ? code
     : undefined

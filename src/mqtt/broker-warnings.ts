@@ -3,14 +3,14 @@
  * often it is met on the way there: a bridge runs for years, and some brokers are away every night.
  */
 import type {Log} from '../log/logger.ts'
-import {describe, farewell, isAccessDenied} from './broker-errors.ts'
-import type {Denied} from './subscriptions.ts'
+import {describeBrokerError, disconnectText, isAccessDenied} from './broker-errors.ts'
+import type {DeniedFilter} from './subscriptions.ts'
 
 const MOST_NAMED = 5
 /** Topics that are named for the size of what they get; whoever sends requests can make up more of them without end. */
 const MOST_TOO_LARGE = 20
 
-export class Complaints {
+export class BrokerWarnings {
   readonly #log: Log
   readonly #ours: string
   readonly #said = new Set<string>()
@@ -30,7 +30,7 @@ export class Complaints {
   }
 
   cannotUse(url: string, error: unknown): void {
-    this.#say(`cannot use the broker ${url}: ${describe(error)}`)
+    this.#say(`cannot use the broker ${url}: ${describeBrokerError(error)}`)
   }
 
   hungUp(url: string): void {
@@ -39,7 +39,7 @@ export class Complaints {
 
   /** @param why the reason code that the broker gave, or the error that was met, if any */
   lost(url: string, why: unknown): void {
-    const words = farewell(why)
+    const words = disconnectText(why)
     this.#say(`lost the connection to ${url}${words && `: ${words}`}`)
   }
 
@@ -68,13 +68,13 @@ export class Complaints {
     )
   }
 
-  denied(denied: readonly Denied[]): void {
+  denied(denied: readonly DeniedFilter[]): void {
     const [first] = denied
     if (!first) return
     const filters = denied.map(({filter}) => filter).join(', ')
     const who = denied.every(({code}) => isAccessDenied(code))
       ? 'the access list of the broker denies'
-      : `the broker denies (${describe(first.code)})`
+      : `the broker denies (${describeBrokerError(first.code)})`
     this.#say(`${who} subscribing to ${filters}: nothing sent there is heard`)
   }
 
@@ -110,7 +110,7 @@ export class Complaints {
     const named = topics.slice(0, MOST_NAMED).join(', ')
     const more = topics.length > MOST_NAMED ? ` and ${topics.length - MOST_NAMED} more` : ''
     this.#say(
-      `the broker did not take ${named}${more}: ${describe(code)}. Others that it does not take are counted in bridge/health`,
+      `the broker did not take ${named}${more}: ${describeBrokerError(code)}. Others that it does not take are counted in bridge/health`,
       `not taken: ${code}`,
     )
   }

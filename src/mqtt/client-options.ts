@@ -1,8 +1,8 @@
 /** Which broker, and how the client library is told. */
 import type {IClientOptions} from 'mqtt'
-import {type Message, propertiesOf} from './outbox.ts'
+import {type OutgoingMessage, publishProperties} from './outbox.ts'
 
-export interface Broker {
+export interface BrokerOptions {
   /** `mqtt://`, `mqtts://`, `ws://` or `wss://`, without credentials. Several are tried in turn. */
   urls: readonly string[]
   username?: string | undefined
@@ -41,7 +41,12 @@ const LONGEST_TEXT_BYTES = 65_535
  * Options rather than a URL, so that no password is ever part of a text that an error could quote.
  * @throws RangeError for a URL of another protocol, or a text that no CONNECT packet has room for
  */
-export function clientOptions(broker: Broker, url: string, version: 5 | 4, will: Message): IClientOptions {
+export function clientOptions(
+  broker: BrokerOptions,
+  url: string,
+  version: 5 | 4,
+  will: OutgoingMessage,
+): IClientOptions {
   const {protocol, hostname, port, pathname} = new URL(url)
   const usual = protocols.get(protocol)
   if (!usual) throw new RangeError(`expected mqtt://, mqtts://, ws:// or wss://, got ${protocol}//`)
@@ -77,7 +82,7 @@ export function clientOptions(broker: Broker, url: string, version: 5 | 4, will:
       qos: will.qos,
       retain: will.retain,
       // No will delay: it ends with the session, and ours ends with the connection, or else commands would wait in it.
-      ...(version === 5 ? {properties: propertiesOf(will)} : {}),
+      ...(version === 5 ? {properties: publishProperties(will)} : {}),
     },
     ...(version === 5
       ? {properties: {sessionExpiryInterval: 0, maximumPacketSize: MOST_INCOMING_BYTES}}

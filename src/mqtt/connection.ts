@@ -8,31 +8,37 @@ import {connect as connectClient, type IClientOptions, type IPublishPacket, type
 import {type Clock, type Random, type Timer, within} from '../common/clock.ts'
 import type {Log} from '../log/logger.ts'
 import {Acknowledgements, LONGEST_SILENCE_MS} from './acknowledgements.ts'
-import {isAboutMessages, isRefusal, isTakeover, isUnsupportedVersion, reasonCodeOf} from './broker-errors.ts'
 import {
-  type Features,
+  isAboutMessages,
+  isBrokerRefusal,
+  isTakeover,
+  isUnsupportedVersion,
+  reasonCodeOf,
+} from './broker-errors.ts'
+import {
+  type BrokerFeatures,
+  type BrokerLimits,
   featuresOf,
   isBeyond,
-  type Limits,
   limited,
   limitsIn,
   missingIn,
   NO_LIMITS,
 } from './broker-features.ts'
-import {Complaints} from './broker-warnings.ts'
-import {type Broker, clientOptions} from './client-options.ts'
+import {BrokerWarnings} from './broker-warnings.ts'
+import {type BrokerOptions, clientOptions} from './client-options.ts'
 import {ForeignTopics} from './foreign-topics.ts'
-import {type Message, Outbox, propertiesOf} from './outbox.ts'
+import {Outbox, type OutgoingMessage, publishProperties} from './outbox.ts'
 import {publishSize} from './packet-size.ts'
 import {ReasonCodes} from './reason-codes.ts'
-import {Patience} from './reconnect-backoff.ts'
-import {Suspects} from './rejected-messages.ts'
-import {Echo} from './self-test.ts'
-import {type Subscribing, Subscriptions} from './subscriptions.ts'
+import {ReconnectBackoff} from './reconnect-backoff.ts'
+import {RejectedMessages} from './rejected-messages.ts'
+import {SelfTest} from './self-test.ts'
+import {type SubscribeOutcome, Subscriptions} from './subscriptions.ts'
 import {assertTopic} from './topics.ts'
 
 /** A message from the broker. */
-export interface Incoming {
+export interface IncomingMessage {
   topic: string
   payload: Buffer
   /** It lay on the broker before we subscribed: not something somebody wants now. */
@@ -49,12 +55,12 @@ interface Events {
   /** The first connect was tried, with or without success. */
   tried: []
   disconnected: []
-  message: [Incoming]
+  message: [IncomingMessage]
 }
 
 export interface ConnectionOptions {
-  broker: Broker
-  will: Message
+  broker: BrokerOptions
+  will: OutgoingMessage
   /** Filters of messages that ask for something. */
   commands: () => readonly string[]
   /** Filters of messages that tell something; what the broker keeps of them counts. */
@@ -76,7 +82,7 @@ interface Attempt {
   client: MqttClient
   reasons: ReasonCodes
   /** From the moment the broker lets us in. */
-  features?: Features
+  features?: BrokerFeatures
   connectedAt?: number
   /** How many messages of QoS 1 the broker has acknowledged. */
   acknowledged: number
@@ -89,22 +95,22 @@ export class Connection extends EventEmitter<Events> {
   readonly #options: ConnectionOptions
   readonly #outbox: Outbox
   readonly #subscriptions: Subscriptions
-  readonly #patience: Patience
-  readonly #complaints: Complaints
+  readonly #patience: ReconnectBackoff
+  readonly #complaints: BrokerWarnings
   readonly #acknowledgements: Acknowledgements
-  readonly #echo: Echo | undefined
+  readonly #echo: SelfTest | undefined
   readonly #foreignTopics: ForeignTopics
   /** By the URL of the broker that ended connections over them. */
-  readonly #suspects = new Map<string, Suspects>()
+  readonly #suspects = new Map<string, RejectedMessages>()
   #version: 5 | 4
   /** What the broker refuses to let us in with. */
-  #limits: Limits = NO_LIMITS
+  #limits: BrokerLimits = NO_LIMITS
   /** How often in a row a broker has ended an attempt in MQTT 5 without a word. */
   #hangUps = 0
   #attempt: Attempt | undefined
   #up = false
   /** What came before we could answer it: the broker sends retained messages before it says that we have subscribed. */
-  #early: Incoming[] = []
+  #early: IncomingMessage[] = []
   #attempts = 0
   /** What is known of why the attempt failed: nothing, enough to tell the owner, or enough to try otherwise at once. */
   #verdict: 'unknown' | 'told' | 'mended' = 'unknown'
@@ -120,8 +126,8 @@ export class Connection extends EventEmitter<Events> {
     const {broker, clock, random, log, echoTopic} = options
     this.#options = options
     this.#version = broker.version
-    this.#patience = new Patience(random)
-    this.#complaints = new Complaints(log, broker.clientId)
+    this.#patience = new ReconnectBackoff(random)
+    this.#complaints = new BrokerWarnings(log, broker.clientId)
     this.#subscriptions = new Subscriptions(options)
     this.#foreignTopics = new ForeignTopics(clock)
     this.#outbox = new Outbox({
@@ -134,7 +140,7 @@ export class Connection extends EventEmitter<Events> {
     })
     this.#acknowledgements = new Acknowledgements(clock, () => this.#silent())
     if (echoTopic !== undefined)
-      this.#echo = new Echo({
+      this.#echo = new SelfTest({
         topic: echoTopic,
         clock,
         random,
@@ -161,7 +167,7 @@ export class Connection extends EventEmitter<Events> {
    * what is retained is announced again at the next connect, and the rest would be old by then.
    * @throws RangeError for a topic no broker takes
    */
-  publish(message: Message): void {
+  publish(message: OutgoingMessage): void {
     assertTopic(message.topic)
     const served = this.#served(message)
     if (served && this.#up && !this.#isTooLarge(served) && !this.#suspectsHere.isWithheld(served.topic))
@@ -382,10 +388,10 @@ export class Connection extends EventEmitter<Events> {
     if (foreign !== undefined || withheld !== undefined) this.#patience.mended()
   }
 
-  get #suspectsHere(): Suspects {
+  get #suspectsHere(): RejectedMessages {
     const known = this.#suspects.get(this.url)
     if (known) return known
-    const suspects = new Suspects(this.#options.clock)
+    const suspects = new RejectedMessages(this.#options.clock)
     this.#suspects.set(this.url, suspects)
     return suspects
   }
@@ -434,7 +440,7 @@ export class Connection extends EventEmitter<Events> {
   }
 
   /** A throw from a message handler would wedge the client while it still says it is connected. */
-  #handOn(incoming: Incoming): void {
+  #handOn(incoming: IncomingMessage): void {
     try {
       this.emit('message', incoming)
     } catch (error) {
@@ -446,7 +452,7 @@ export class Connection extends EventEmitter<Events> {
   #problem(error: unknown): void {
     this.#verdict = this.#mend(error) ? 'mended' : 'told'
     if (this.#verdict === 'mended') return
-    if (isRefusal(error)) {
+    if (isBrokerRefusal(error)) {
       this.#patience.refused()
       this.counters.refused++
     }
@@ -467,13 +473,13 @@ export class Connection extends EventEmitter<Events> {
   }
 
   /** Where a message goes that the sender of a command wants elsewhere, while such wishes cost us connections. */
-  #served(message: Message): Message | undefined {
+  #served(message: OutgoingMessage): OutgoingMessage | undefined {
     if (!message.foreign || this.#foreignTopics.areServed) return message
     const {home} = message
     return home === undefined ? undefined : {...message, topic: home, foreign: false}
   }
 
-  #isTooLarge(message: Message): boolean {
+  #isTooLarge(message: OutgoingMessage): boolean {
     const most = this.#attempt?.features?.packetSize ?? Number.POSITIVE_INFINITY
     if (most === Number.POSITIVE_INFINITY) return false
     const size = publishSize(message)
@@ -483,7 +489,7 @@ export class Connection extends EventEmitter<Events> {
     return true
   }
 
-  #subscribing({client, reasons, features}: Attempt): Subscribing {
+  #subscribing({client, reasons, features}: Attempt): SubscribeOutcome {
     return {
       client,
       reasons,
@@ -492,7 +498,7 @@ export class Connection extends EventEmitter<Events> {
     }
   }
 
-  #send(attempt: Attempt, message: Message, done: () => void): void {
+  #send(attempt: Attempt, message: OutgoingMessage, done: () => void): void {
     const {topic, foreign} = message
     const qos = this.#publish(attempt, message, (code) => {
       this.#suspectsHere.acknowledged(topic)
@@ -524,10 +530,10 @@ export class Connection extends EventEmitter<Events> {
    * Publishes in the way that this broker takes.
    * @param done is called when the broker has it, or with the reason code for which it does not take it; not when the connection is over
    */
-  #publish(attempt: Attempt, message: Message, done: (code?: number) => void): 0 | 1 {
+  #publish(attempt: Attempt, message: OutgoingMessage, done: (code?: number) => void): 0 | 1 {
     const {client, reasons, features = NO_LIMITS} = attempt
     const {qos, retain} = limited(message, features)
-    const properties = this.#version === 5 ? {properties: propertiesOf(message)} : {}
+    const properties = this.#version === 5 ? {properties: publishProperties(message)} : {}
     const acknowledged = this.#acknowledgements.expect()
     client.publish(message.topic, message.payload, {retain, qos, ...properties}, (error, packet) => {
       if (attempt !== this.#attempt) return

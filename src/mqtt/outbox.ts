@@ -3,7 +3,7 @@
  * ours and not the client's, whose store wraps silently after 65,535 messages. While there is no broker nothing waits at all:
  * after every connect everything retained is announced again, from what is true then.
  */
-export interface Message {
+export interface OutgoingMessage {
   topic: string
   payload: string
   retain: boolean
@@ -22,7 +22,7 @@ export interface Message {
 }
 
 /** What MQTT 5 lets a publisher say of a message beside its payload; 3.1.1 has no place for it. */
-export function propertiesOf({correlationData, contentType, expiresIn}: Message) {
+export function publishProperties({correlationData, contentType, expiresIn}: OutgoingMessage) {
   return {
     ...(correlationData ? {correlationData} : {}),
     ...(contentType ? {contentType} : {}),
@@ -31,13 +31,13 @@ export function propertiesOf({correlationData, contentType, expiresIn}: Message)
 }
 
 /** Sends one message, and calls `done`, at once or later, when the broker has it or refuses it. */
-export type Send = (message: Message, done: () => void) => void
+export type SendMessage = (message: OutgoingMessage, done: () => void) => void
 
 export interface OutboxOptions {
   /** Called for each answer or event that is dropped because too much waits. */
   onDropped?: () => void
   /** Whether a message is to be the only one that is unacknowledged while it is sent. */
-  isSentAlone?: (message: Message) => boolean
+  isSentAlone?: (message: OutgoingMessage) => boolean
 }
 
 /** More answers and events than this mean that nobody takes them: the oldest go. */
@@ -47,20 +47,20 @@ const LARGEST_UNRETAINED = 16 * 1024 * 1024
 
 /** A message that is sent and not acknowledged. */
 interface Sent {
-  message: Message
+  message: OutgoingMessage
   isAlone: boolean
 }
 
 export class Outbox {
   readonly #options: OutboxOptions
   /** In the order of being sent. By topic for what is retained; anything else has a key of its own. */
-  readonly #waiting = new Map<string | symbol, Message>()
+  readonly #waiting = new Map<string | symbol, OutgoingMessage>()
   /** Those of them that are not retained, oldest first, with their length. */
   readonly #unretained = new Map<symbol, number>()
   #unretainedLength = 0
   readonly #inFlight = new Set<Sent>()
   #mostInFlight = 0
-  #send: Send | undefined
+  #send: SendMessage | undefined
   #isPumping = false
   #onDrained: () => void = () => {}
 
@@ -69,12 +69,12 @@ export class Outbox {
   }
 
   /** What is sent and not acknowledged, oldest first. */
-  get inFlight(): Message[] {
+  get inFlight(): OutgoingMessage[] {
     return [...this.#inFlight].map(({message}) => message)
   }
 
   /** From now on messages leave by `send`, at most `mostInFlight` of them unacknowledged at any time. */
-  open(send: Send, mostInFlight: number): void {
+  open(send: SendMessage, mostInFlight: number): void {
     this.#send = send
     this.#mostInFlight = mostInFlight
   }
@@ -93,7 +93,7 @@ export class Outbox {
    * Sends a message now or as soon as there is room; drops it when the outbox is closed. A retained one takes the place of what
    * waits on its topic: at the end of the queue a topic that changes all the time would never have its turn.
    */
-  put(message: Message): void {
+  put(message: OutgoingMessage): void {
     if (!this.#send) return
     if (message.retain) this.#waiting.set(message.topic, message)
     else this.#append(message)
@@ -112,7 +112,7 @@ export class Outbox {
     return this.#inFlight.size === 0 && this.#waiting.size === 0
   }
 
-  #append(message: Message): void {
+  #append(message: OutgoingMessage): void {
     const length = message.topic.length + message.payload.length
     const isFull = () =>
       this.#unretained.size >= MOST_UNRETAINED || this.#unretainedLength + length > LARGEST_UNRETAINED

@@ -1,13 +1,13 @@
 /** How many bytes a message takes on the wire. */
-import {type Message, propertiesOf} from './outbox.ts'
+import {type OutgoingMessage, publishProperties} from './outbox.ts'
 
 /** The size of the PUBLISH packet of MQTT 5 that `message` becomes, in bytes (MQTT 5.0 §3.3). */
-export function publishSize(message: Message): number {
+export function publishSize(message: OutgoingMessage): number {
   const {correlationData, contentType, messageExpiryInterval} = {
     correlationData: undefined,
     contentType: undefined,
     messageExpiryInterval: undefined,
-    ...propertiesOf(message),
+    ...publishProperties(message),
   }
   // An identifier of one byte, and a length of two before a text or bytes (§2.2.2.2).
   const properties =

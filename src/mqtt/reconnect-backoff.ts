@@ -13,7 +13,7 @@ const GOOD_AFTER_FLAPPING_MS = 3 * LONGEST_IN_TROUBLE_MS
 /** So many connections in a row that were over at once are no accident. */
 const TOO_MANY_SHORT_ONES = 3
 
-export class Patience {
+export class ReconnectBackoff {
   readonly #random: Random
   #wait = FIRST_MS
   #shortOnes = 0

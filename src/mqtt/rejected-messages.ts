@@ -9,7 +9,7 @@ import type {Clock} from '../common/clock.ts'
 
 const WITHHELD_MS = 60 * 60_000
 
-export class Suspects {
+export class RejectedMessages {
   readonly #clock: Clock
   #suspected: ReadonlySet<string> = new Set()
   readonly #cleared = new Set<string>()

@@ -7,7 +7,7 @@ import type {Clock, Random, Timer} from '../common/clock.ts'
 /** Milliseconds from the broker's acknowledgement, in two steps: what came during a stall of this process is read in between. */
 const [LONGEST_WAY_MS, LAST_STEP_MS] = [9000, 1000]
 
-export interface EchoOptions {
+export interface SelfTestOptions {
   /** Where it is published; nothing else on it is handed on. */
   topic: string
   clock: Clock
@@ -15,13 +15,13 @@ export interface EchoOptions {
   onMissing: () => void
 }
 
-export class Echo {
+export class SelfTest {
   readonly topic: string
-  readonly #options: EchoOptions
+  readonly #options: SelfTestOptions
   #nonce = ''
   #timer: Timer | undefined
 
-  constructor(options: EchoOptions) {
+  constructor(options: SelfTestOptions) {
     this.topic = options.topic
     this.#options = options
   }

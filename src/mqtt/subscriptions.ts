@@ -13,14 +13,14 @@ export interface SubscriptionOptions {
 type Wanted = Record<string, IClientSubscribeOptions>
 
 /** A filter that the broker does not let us subscribe to. */
-export interface Denied {
+export interface DeniedFilter {
   filter: string
   /** The reason code (MQTT 5.0 §3.9.3); 0x80 in MQTT 3.1.1. */
   code: number
 }
 
 /** How the broker is reached, and what it told us of itself. */
-export interface Subscribing {
+export interface SubscribeOutcome {
   client: MqttClient
   reasons: ReasonCodes
   /** Whether filters may hold `+` and `#`: a broker without them ends the connection over one [MQTT 5.0 §3.2.2.3.11]. */
@@ -45,13 +45,13 @@ export class Subscriptions {
    * @returns the filters that the broker denies
    * @throws Error when the connection ends before the broker has answered
    */
-  async begin(how: Subscribing): Promise<Denied[]> {
+  async begin(how: SubscribeOutcome): Promise<DeniedFilter[]> {
     this.#subscribed = []
     return this.renew(how)
   }
 
   /** To what is wanted by now, and to no more. Returns and throws as `begin`. */
-  async renew(how: Subscribing): Promise<Denied[]> {
+  async renew(how: SubscribeOutcome): Promise<DeniedFilter[]> {
     const {client, wildcards, expect} = how
     const {commands, news} = this.#options
     const possible = (filters: readonly string[]) =>
@@ -64,7 +64,7 @@ export class Subscriptions {
     this.#subscribed = Object.keys(wanted)
     const fresh = Object.entries(wanted).filter(([filter]) => !before.includes(filter))
     const gone = before.filter((filter) => !Object.hasOwn(wanted, filter))
-    const denied: Denied[] = []
+    const denied: DeniedFilter[] = []
     for (let from = 0; from < fresh.length; from += MOST_IN_A_PACKET)
       denied.push(...(await subscribe(how, Object.fromEntries(fresh.slice(from, from + MOST_IN_A_PACKET)))))
     if (gone.length > 0) {
@@ -92,7 +92,10 @@ function fromOthers(filters: readonly string[], {options}: MqttClient): Wanted {
 }
 
 /** Sends one packet. A filter that is denied leaves the others as they are. */
-async function subscribe({client, reasons, expect}: Subscribing, filters: Wanted): Promise<Denied[]> {
+async function subscribe(
+  {client, reasons, expect}: SubscribeOutcome,
+  filters: Wanted,
+): Promise<DeniedFilter[]> {
   const answered = expect()
   try {
     await client.subscribeAsync(filters)

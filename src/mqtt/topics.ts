@@ -1,7 +1,7 @@
 /** Every topic is built and taken apart here (contract §3). `B` is the base topic, `N` the name of a plug or group. */
 
 /** What a message on a command topic is about. */
-export type CommandTopic =
+export type ParsedTopic =
   | {kind: 'set' | 'get'; name: string; property?: string}
   | {kind: 'request'; verb: string}
   | {kind: 'home_assistant_status'}
@@ -288,7 +288,7 @@ export class Topics {
   }
 
   /** What a message that came in is about; `undefined` when it is none of our business. */
-  parse(topic: string): CommandTopic | undefined {
+  parse(topic: string): ParsedTopic | undefined {
     if (topic === this.#homeAssistantStatus) return {kind: 'home_assistant_status'}
     if (!topic.startsWith(`${this.base}/`)) return undefined
     const levels = this.#below(topic).split('/')
@@ -313,7 +313,7 @@ function isOrder(levels: readonly string[]): boolean {
   return levels.some((level) => level === 'set' || level === 'get')
 }
 
-function parseCommand(levels: readonly string[]): CommandTopic | undefined {
+function parseCommand(levels: readonly string[]): ParsedTopic | undefined {
   const last = levels.at(-1)
   const beforeLast = levels.at(-2)
   if (levels.length > 1 && (last === 'set' || last === 'get'))

@@ -2,7 +2,7 @@
 import {afterEach} from 'vitest'
 import {type Clock, systemClock} from '../../src/common/clock.ts'
 import {Connection, type ConnectionOptions} from '../../src/mqtt/connection.ts'
-import type {Message} from '../../src/mqtt/outbox.ts'
+import type {OutgoingMessage} from '../../src/mqtt/outbox.ts'
 import {RememberingLog} from './remembering-log.ts'
 import {random} from './seeds.ts'
 import {VirtualClock} from './virtual-clock.ts'
@@ -51,7 +51,11 @@ export function testConnection(
 }
 
 /** Retained, of QoS 1. */
-export function message(topic: string, payload: string, more: Partial<Message> = {}): Message {
+export function message(
+  topic: string,
+  payload: string,
+  more: Partial<OutgoingMessage> = {},
+): OutgoingMessage {
   return {topic, payload, retain: true, qos: 1, ...more}
 }
 

@@ -1,7 +1,7 @@
 /** What a command says, and how one plug carries it out (contract §4). */
 import {unknownProperty} from '../../device/codec/unknown-property.ts'
 import type {Value} from '../../models/model.ts'
-import type {CommandTopic} from '../../mqtt/topics.ts'
+import type {ParsedTopic} from '../../mqtt/topics.ts'
 import {mustBeInUse, type Plug} from '../plug.ts'
 import {shownOf} from '../status/plug-states.ts'
 import {parseGet, parseSet} from './payload.ts'
@@ -17,7 +17,7 @@ export interface Understood {
 
 /** @throws CommandError `invalid_payload` */
 export function understand(
-  {kind, property}: Extract<CommandTopic, {kind: 'set' | 'get'}>,
+  {kind, property}: Extract<ParsedTopic, {kind: 'set' | 'get'}>,
   payload: Buffer,
 ): Understood {
   if (kind === 'get') return {order: {get: property ?? null}, ...parseGet(payload)}

@@ -3,8 +3,8 @@ import type {Clock} from '../../common/clock.ts'
 import {CommandError, toCommandError} from '../../device/command-error.ts'
 import type {Log} from '../../log/logger.ts'
 import type {Value} from '../../models/model.ts'
-import type {Incoming} from '../../mqtt/connection.ts'
-import type {CommandTopic, Topics} from '../../mqtt/topics.ts'
+import type {IncomingMessage} from '../../mqtt/connection.ts'
+import type {ParsedTopic, Topics} from '../../mqtt/topics.ts'
 import {Group} from '../groups/group.ts'
 import type {Groups} from '../groups/groups.ts'
 import type {Plug} from '../plug.ts'
@@ -35,7 +35,7 @@ interface Told {
   data?: Record<string, unknown>
 }
 
-type DeviceCommand = Extract<CommandTopic, {kind: 'set' | 'get'}>
+type DeviceCommand = Extract<ParsedTopic, {kind: 'set' | 'get'}>
 
 /** So many names are told of those that failed. */
 const MOST_NAMES = 10
@@ -63,7 +63,7 @@ export class Commands {
   }
 
   /** Carries a command out and answers it. Never rejects. */
-  async handle(command: DeviceCommand, incoming: Incoming): Promise<void> {
+  async handle(command: DeviceCommand, incoming: IncomingMessage): Promise<void> {
     const {plugs, groups, clock} = this.#options
     const target = plugs.get(command.name) ?? groups.all.get(command.name)
     if (!target) {
@@ -91,7 +91,7 @@ export class Commands {
   }
 
   /** A message that is no command, where somebody may have meant one. What is published with a state is JSON. */
-  misdirected({topic, payload}: Incoming): void {
+  misdirected({topic, payload}: IncomingMessage): void {
     const {topics} = this.#options
     const isTaken = (name: string) => this.#isTaken(name)
     const name = topics.meant(topic, isTaken)
@@ -160,7 +160,7 @@ export class Commands {
   async #carryOut(
     target: Plug | Group,
     command: DeviceCommand,
-    {payload, expiresIn = Number.POSITIVE_INFINITY}: Incoming,
+    {payload, expiresIn = Number.POSITIVE_INFINITY}: IncomingMessage,
     received: number,
     told: Told,
   ): Promise<void> {
@@ -198,7 +198,7 @@ export class Commands {
 
   #answer(
     name: string,
-    incoming: Incoming,
+    incoming: IncomingMessage,
     {request, data, transaction}: Told,
     failure: CommandError | undefined,
     elapsed: number,

@@ -4,7 +4,7 @@
  */
 import type {Clock} from '../../common/clock.ts'
 import type {Log} from '../../log/logger.ts'
-import type {Incoming} from '../../mqtt/connection.ts'
+import type {IncomingMessage} from '../../mqtt/connection.ts'
 import type {Topics} from '../../mqtt/topics.ts'
 import {type Publisher, passing} from '../publisher.ts'
 import {Warner} from '../warning-limiter.ts'
@@ -37,7 +37,7 @@ export class Answers {
    * @returns the size of the answer, in characters
    */
   give(
-    {responseTopic, correlationData, topic}: Incoming,
+    {responseTopic, correlationData, topic}: IncomingMessage,
     usual: string,
     result: unknown,
     known = usual,

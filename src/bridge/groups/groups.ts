@@ -1,7 +1,7 @@
 /** Groups on MQTT: `B/bridge/groups`, and for each its state, its availability and its switch in Home Assistant (contract §3, §7). */
 import type {Clock} from '../../common/clock.ts'
 import type {Log} from '../../log/logger.ts'
-import type {Message} from '../../mqtt/outbox.ts'
+import type {OutgoingMessage} from '../../mqtt/outbox.ts'
 import type {Topics} from '../../mqtt/topics.ts'
 import {discoveryTopic} from '../homeassistant/discovery-message.ts'
 import {Paced} from '../homeassistant/discovery-throttle.ts'
@@ -129,7 +129,7 @@ export class Groups {
     this.#say(retained(this.#options.topics.bridge('groups'), list), when)
   }
 
-  #say(message: Message, when: 'news' | 'anyway'): void {
+  #say(message: OutgoingMessage, when: 'news' | 'anyway'): void {
     const {topic, payload} = message
     if (when === 'news' && this.#said.get(topic) === payload) return
     this.#said.set(topic, payload)

@@ -4,7 +4,7 @@ import {sleep} from '../../common/clock.ts'
 import {describeValue} from '../../common/schema-errors.ts'
 import {CommandError, toCommandError} from '../../device/command-error.ts'
 import type {Log} from '../../log/logger.ts'
-import type {Incoming} from '../../mqtt/connection.ts'
+import type {IncomingMessage} from '../../mqtt/connection.ts'
 import {type Topics, topicProblem} from '../../mqtt/topics.ts'
 import {CommandLog, requestText} from '../commands/command-log.ts'
 import {type Parsed, parseRequest} from '../commands/payload.ts'
@@ -90,7 +90,7 @@ export class Requests {
   #count = 0
   #changes = 0
   /** The last request of which copies may come. */
-  #copied: {incoming: Incoming; at: number; left: number} | undefined
+  #copied: {incoming: IncomingMessage; at: number; left: number} | undefined
   #isStopped = false
   #lastCame = Number.NEGATIVE_INFINITY
 
@@ -104,7 +104,7 @@ export class Requests {
   }
 
   /** Carries a request out when its turn comes, and answers it. Never rejects. */
-  async handle(verb: string, incoming: Incoming): Promise<void> {
+  async handle(verb: string, incoming: IncomingMessage): Promise<void> {
     const {topics} = this.#options
     const problem = topicProblem(topics.bridgeResponse(verb))
     if (problem !== undefined) {
@@ -144,7 +144,7 @@ export class Requests {
   }
 
   /** @returns the size of the answer */
-  async #carryOut(verb: string, incoming: Incoming): Promise<number> {
+  async #carryOut(verb: string, incoming: IncomingMessage): Promise<number> {
     const {log, clock} = this.#options
     const begun = clock.now()
     let request: Parsed = {values: {}}
@@ -177,7 +177,7 @@ export class Requests {
     }
   }
 
-  #turnAway(verb: string, incoming: Incoming): void {
+  #turnAway(verb: string, incoming: IncomingMessage): void {
     const failure = new CommandError('queue_full', `${MOST_REQUESTS} requests wait already`)
     const {code, message} = failure
     this.#answer(verb, incoming, transactionIn(incoming.payload), {status: 'error', error: {code, message}})
@@ -185,7 +185,12 @@ export class Requests {
     this.#commandLog.note({topic: incoming.topic, to, what: () => '', failure, elapsed: 0})
   }
 
-  #answer(verb: string, incoming: Incoming, {transaction}: Parsed, result: Record<string, unknown>): number {
+  #answer(
+    verb: string,
+    incoming: IncomingMessage,
+    {transaction}: Parsed,
+    result: Record<string, unknown>,
+  ): number {
     const told = {...result, ...(transaction === undefined ? {} : {transaction})}
     const {topics} = this.#options
     const usual = topics.bridgeResponse(verb)
@@ -193,7 +198,7 @@ export class Requests {
   }
 
   /** Whether it is the same message once more, because several filters have caught it. */
-  #isCopy(incoming: Incoming): boolean {
+  #isCopy(incoming: IncomingMessage): boolean {
     const {clock, topics} = this.#options
     const copies = topics.copiesOf(incoming.topic)
     if (copies === 1) return false
@@ -256,7 +261,7 @@ function transactionIn(payload: Buffer): Parsed {
   }
 }
 
-function isSame(a: Incoming, b: Incoming): boolean {
+function isSame(a: IncomingMessage, b: IncomingMessage): boolean {
   const noData = Buffer.alloc(0)
   return (
     a.topic === b.topic &&

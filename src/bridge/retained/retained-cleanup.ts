@@ -4,7 +4,7 @@
  * Assistant is cleared it is looked at: other software's are never touched, nor those of a bridge that has the plug now.
  */
 import type {Clock, Timer} from '../../common/clock.ts'
-import type {Incoming} from '../../mqtt/connection.ts'
+import type {IncomingMessage} from '../../mqtt/connection.ts'
 import {Topics, topicProblem} from '../../mqtt/topics.ts'
 import {discoveryTopic, isDiscoveryTopic} from '../homeassistant/discovery-message.ts'
 import type {Plug} from '../plug.ts'
@@ -111,7 +111,7 @@ export class Leftovers {
   }
 
   /** @returns whether `incoming` is what was looked for */
-  hear({topic, payload, retained}: Incoming): boolean {
+  hear({topic, payload, retained}: IncomingMessage): boolean {
     if (!this.#isLooking || !retained || payload.length === 0) return false
     if (this.#lists.includes(topic)) this.#recall(topic, payload)
     else if (isDiscoveryTopic(topic)) this.#lookAt(topic, payload)

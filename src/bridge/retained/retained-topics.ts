@@ -1,5 +1,5 @@
 /** Every topic on which something of ours lies on the broker: whatever is published to be kept goes through here. */
-import type {Message} from '../../mqtt/outbox.ts'
+import type {OutgoingMessage} from '../../mqtt/outbox.ts'
 import {topicProblem} from '../../mqtt/topics.ts'
 import type {Publisher} from '../publisher.ts'
 
@@ -25,7 +25,7 @@ export class Kept implements Publisher {
     this.#onChange = run
   }
 
-  publish(message: Message): void {
+  publish(message: OutgoingMessage): void {
     if (message.retain && message.payload !== '') {
       this.#clearing.delete(message.topic)
       this.note(message.topic)

@@ -1,16 +1,16 @@
 import {describe, expect, it} from 'vitest'
 import {Scrubbing} from '../../../src/bridge/secret-filter.ts'
 import {Redactor} from '../../../src/common/redact.ts'
-import type {Message} from '../../../src/mqtt/outbox.ts'
+import type {OutgoingMessage} from '../../../src/mqtt/outbox.ts'
 
 const TOKEN = 'c0ffee11d00dfeed5afe0badcab1e5a7'
 const PASSWORD = 'Sesame, öffne "dich"\\'
 
-function published(message: Partial<Message>, spared = '', ...passwords: string[]): Message {
+function published(message: Partial<OutgoingMessage>, spared = '', ...passwords: string[]): OutgoingMessage {
   const redactor = new Redactor()
   for (const secret of [TOKEN, PASSWORD, ...passwords]) redactor.add(secret)
   redactor.spare(() => spared)
-  const sent: Message[] = []
+  const sent: OutgoingMessage[] = []
   const scrubbing = new Scrubbing({publish: (each) => sent.push(each)}, (text) => redactor.scrubMessage(text))
   scrubbing.publish({topic: 'b/x', payload: '', retain: false, qos: 1, ...message})
   return sent[0] ?? expect.fail('nothing was sent')
@@ -37,14 +37,14 @@ describe('every message', () => {
   })
 
   it('is sent as it is, the very same, when there is nothing to hide', () => {
-    const message: Message = {
+    const message: OutgoingMessage = {
       topic: 'b/x',
       payload: '{"state":"ON"}',
       retain: true,
       qos: 1,
       correlationData: Buffer.from([0, 255]),
     }
-    const sent: Message[] = []
+    const sent: OutgoingMessage[] = []
     new Scrubbing({publish: (each) => sent.push(each)}, (text) => text).publish(message)
     expect(sent[0]).toBe(message)
   })

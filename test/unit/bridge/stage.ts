@@ -4,7 +4,7 @@ import type {Publisher} from '../../../src/bridge/publisher.ts'
 import {Device} from '../../../src/device/device.ts'
 import {Poller} from '../../../src/device/polling/poller.ts'
 import {builtIn} from '../../../src/models/catalogue.ts'
-import type {Message} from '../../../src/mqtt/outbox.ts'
+import type {OutgoingMessage} from '../../../src/mqtt/outbox.ts'
 import {assertTopic, Topics} from '../../../src/mqtt/topics.ts'
 import {ScriptedPlug} from '../../support/scripted-plug.ts'
 import {seeded, type VirtualClock} from '../../support/virtual-clock.ts'
@@ -17,19 +17,19 @@ export const topics = new Topics('miio2mqtt', 'homeassistant/status')
 
 /** Keeps what is published, as the real one would take it. */
 export class RememberingPublisher implements Publisher {
-  readonly messages: (Message & {at: number})[] = []
+  readonly messages: (OutgoingMessage & {at: number})[] = []
   readonly #clock: VirtualClock
 
   constructor(clock: VirtualClock) {
     this.#clock = clock
   }
 
-  publish(message: Message): void {
+  publish(message: OutgoingMessage): void {
     assertTopic(message.topic)
     this.messages.push({...message, at: this.#clock.now()})
   }
 
-  on(topic: string): (Message & {at: number})[] {
+  on(topic: string): (OutgoingMessage & {at: number})[] {
     return this.messages.filter((message) => message.topic === topic)
   }
 

@@ -3,8 +3,8 @@ import {Aedes} from 'aedes'
 import {connectAsync, connect as connectClient, type IClientOptions, type MqttClient} from 'mqtt'
 import {afterEach, describe, expect, it} from 'vitest'
 import {systemClock} from '../../../src/common/clock.ts'
-import {Connection, type Incoming} from '../../../src/mqtt/connection.ts'
-import type {Message} from '../../../src/mqtt/outbox.ts'
+import {Connection, type IncomingMessage} from '../../../src/mqtt/connection.ts'
+import type {OutgoingMessage} from '../../../src/mqtt/outbox.ts'
 import {type Mosquitto, startMosquitto} from '../../support/mosquitto.ts'
 import {Watcher} from '../../support/mqtt-user.ts'
 import {speakingOnly311} from '../../support/older-broker.ts'
@@ -18,7 +18,7 @@ afterEach(async () => {
 })
 
 const log = new RememberingLog()
-const will: Message = {
+const will: OutgoingMessage = {
   topic: 'b/bridge/state',
   payload: '{"state":"offline"}',
   contentType: 'application/json',
@@ -87,13 +87,18 @@ async function watch(broker: Mosquitto, ...filters: string[]): Promise<Watcher> 
 }
 
 const connected = (made: Connection) => new Promise<void>((resolve) => made.once('connected', resolve))
-const say = (topic: string, payload: string, retain = true): Message => ({topic, payload, retain, qos: 1})
+const say = (topic: string, payload: string, retain = true): OutgoingMessage => ({
+  topic,
+  payload,
+  retain,
+  qos: 1,
+})
 
 describe('the connection', () => {
   it('speaks MQTT 5, hands on what comes in, and keeps what it publishes retained', async () => {
     const broker = await mosquitto()
     const made = connection(broker.url)
-    const came: Incoming[] = []
+    const came: IncomingMessage[] = []
     made.on('message', (message) => came.push(message))
     made.start()
     await connected(made)

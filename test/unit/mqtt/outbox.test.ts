@@ -1,8 +1,8 @@
 import {describe, expect, it} from 'vitest'
-import {type Message, Outbox} from '../../../src/mqtt/outbox.ts'
+import {Outbox, type OutgoingMessage} from '../../../src/mqtt/outbox.ts'
 
-const retained = (topic: string, payload = 'x'): Message => ({topic, payload, retain: true, qos: 1})
-const once = (topic: string, payload = 'x'): Message => ({topic, payload, retain: false, qos: 1})
+const retained = (topic: string, payload = 'x'): OutgoingMessage => ({topic, payload, retain: true, qos: 1})
+const once = (topic: string, payload = 'x'): OutgoingMessage => ({topic, payload, retain: false, qos: 1})
 
 /** An outbox whose messages are acknowledged by hand. */
 function opened({
@@ -11,7 +11,7 @@ function opened({
 }: {
   mostInFlight?: number
   onDropped?: () => void
-  isSentAlone?: (message: Message) => boolean
+  isSentAlone?: (message: OutgoingMessage) => boolean
 } = {}) {
   const outbox = new Outbox(options)
   const sent: string[] = []

@@ -3,7 +3,7 @@ import {Commands} from '../../../../src/bridge/commands/commands.ts'
 import {Groups} from '../../../../src/bridge/groups/groups.ts'
 import {Requests} from '../../../../src/bridge/requests/requests.ts'
 import {States} from '../../../../src/bridge/status/plug-states.ts'
-import type {Incoming} from '../../../../src/mqtt/connection.ts'
+import type {IncomingMessage} from '../../../../src/mqtt/connection.ts'
 import {RememberingLog} from '../../../support/remembering-log.ts'
 import {VirtualClock} from '../../../support/virtual-clock.ts'
 import {RememberingPublisher, StagedPlug, topics} from '../stage.ts'
@@ -36,14 +36,14 @@ beforeEach(() => {
   requests = new Requests({...shared, groups, controls})
 })
 
-const incoming = (topic: string, payload: string, more: Partial<Incoming> = {}): Incoming => ({
+const incoming = (topic: string, payload: string, more: Partial<IncomingMessage> = {}): IncomingMessage => ({
   topic,
   payload: Buffer.from(payload),
   retained: false,
   ...more,
 })
 
-async function command(more: Partial<Incoming>) {
+async function command(more: Partial<IncomingMessage>) {
   const done = commands.handle(
     {kind: 'set', name: 'office/desk'},
     incoming('miio2mqtt/office/desk/set', 'sideways', more),

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import {beforeEach, describe, expect, it} from 'vitest'
 import type {Controls} from '../../../../src/bridge/requests/bridge-actions.ts'
 import {Requests} from '../../../../src/bridge/requests/requests.ts'
-import type {Incoming} from '../../../../src/mqtt/connection.ts'
+import type {IncomingMessage} from '../../../../src/mqtt/connection.ts'
 import {RememberingLog} from '../../../support/remembering-log.ts'
 import {checkProperty} from '../../../support/seeds.ts'
 import {VirtualClock} from '../../../support/virtual-clock.ts'
@@ -44,14 +44,14 @@ beforeEach(() => {
   })
 })
 
-const message = (payload: string | Buffer, more: Partial<Incoming> = {}): Incoming => ({
+const message = (payload: string | Buffer, more: Partial<IncomingMessage> = {}): IncomingMessage => ({
   topic: 'miio2mqtt/bridge/request/any',
   payload: Buffer.from(payload),
   retained: false,
   ...more,
 })
 
-async function ask(verb: string, payload = '', more: Partial<Incoming> = {}) {
+async function ask(verb: string, payload = '', more: Partial<IncomingMessage> = {}) {
   await requests.handle(verb, message(payload, more))
   const {topic, payload: answer, retain} = publisher.messages.at(-1) ?? expect.fail('no answer')
   return {topic, retain, answer: JSON.parse(answer)}

@@ -2,7 +2,7 @@
 import {beforeEach, describe, expect, it} from 'vitest'
 import {Leftovers, type PublishedOf} from '../../../../src/bridge/retained/retained-cleanup.ts'
 import {Kept} from '../../../../src/bridge/retained/retained-topics.ts'
-import type {Message} from '../../../../src/mqtt/outbox.ts'
+import type {OutgoingMessage} from '../../../../src/mqtt/outbox.ts'
 import {VirtualClock} from '../../../support/virtual-clock.ts'
 import {MINUTE, RememberingPublisher, SECOND, topics} from '../stage.ts'
 
@@ -40,7 +40,7 @@ function start(before: PublishedOf): Leftovers {
 
 const clearsOf = (topic: string) => publisher.on(topic).filter(({payload}) => payload === '')
 /** The broker acknowledges what was sent so far. */
-const acknowledge = (messages: readonly Message[]) => {
+const acknowledge = (messages: readonly OutgoingMessage[]) => {
   for (const {onTaken} of messages) onTaken?.()
 }
 
