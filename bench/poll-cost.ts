@@ -7,7 +7,7 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {DeviceOwners} from '../src/app/device-owners.ts'
 import {ConfiguredPlug} from '../src/app/managed-plug.ts'
-import {States} from '../src/bridge/status/plug-states.ts'
+import {PlugStates} from '../src/bridge/status/plug-states.ts'
 import {systemClock} from '../src/common/clock.ts'
 import {parseConfig} from '../src/config/config.ts'
 import {createLog} from '../src/log/logger.ts'
@@ -69,7 +69,7 @@ async function makePlugs(rows: readonly PlugRow[]) {
   const devices = rows.map(({address, token}, index) => [`plug ${index}`, {host: address, token}])
   const text = JSON.stringify({devices: Object.fromEntries(devices)})
   const config = parseConfig(text, {file: 'config.yaml', env: {}})
-  const states = new States({
+  const states = new PlugStates({
     publisher: {publish: () => {}},
     topics: new Topics('bench'),
     qos: 1,

@@ -3,7 +3,7 @@
  * time, in the order in which they were asked for, so that there are never two bridges. What can fail at a start is tried before
  * the running bridge is stopped; a configuration that fails leaves it running.
  */
-import type {Edit} from '../bridge/requests/bridge-actions.ts'
+import type {ConfigEdit} from '../bridge/requests/bridge-actions.ts'
 import {CommandFailed} from '../cli/errors.ts'
 import {count} from '../cli/terminal.ts'
 import {type Clock, within} from '../common/clock.ts'
@@ -36,7 +36,7 @@ export interface RunnerOptions {
   /** Reads the configuration again. @param running the one in use @throws ConfigError */
   load: (running: Config) => Promise<Config>
   /** Changes the configuration file and reads it again. The file is as it was when this rejects. @throws ConfigError */
-  edit: (edits: readonly Edit[], running: Config) => Promise<Config>
+  edit: (edits: readonly ConfigEdit[], running: Config) => Promise<Config>
   /** Tries what a start needs: addresses, folders. @throws CommandFailed, MiioError */
   prepare: (config: Config) => Promise<Prepared>
   /** No bridge runs any more, and none can be started. */
@@ -81,7 +81,7 @@ export class Runner {
    * @param edits asked for when all earlier steps are done, so that they follow from what is there then
    * @returns as `reload`. Rejects with what `edits` throws
    */
-  edit(edits: () => readonly Edit[]): Promise<string | undefined> {
+  edit(edits: () => readonly ConfigEdit[]): Promise<string | undefined> {
     const read = (running: Config) => this.#options.edit(edits(), running)
     return this.#renew('reload', read, ({message}) => message) // no log line: the answer to the request says it
   }

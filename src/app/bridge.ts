@@ -4,19 +4,19 @@ import {Commands} from '../bridge/commands/commands.ts'
 import {Groups} from '../bridge/groups/groups.ts'
 import {HomeAssistant} from '../bridge/homeassistant/homeassistant.ts'
 import {retained} from '../bridge/publisher.ts'
-import type {Controls} from '../bridge/requests/bridge-actions.ts'
-import {CutShort} from '../bridge/requests/define-request.ts'
+import type {BridgeActions} from '../bridge/requests/bridge-actions.ts'
+import {TruncatedList} from '../bridge/requests/define-request.ts'
 import {Requests} from '../bridge/requests/requests.ts'
-import {Leftovers} from '../bridge/retained/retained-cleanup.ts'
-import {Kept} from '../bridge/retained/retained-topics.ts'
-import {Scrubbing} from '../bridge/secret-filter.ts'
-import {Outages} from '../bridge/status/availability-log.ts'
-import {Reports} from '../bridge/status/bridge-status.ts'
-import {Readiness} from '../bridge/status/online-gate.ts'
+import {RetainedCleanup} from '../bridge/retained/retained-cleanup.ts'
+import {RetainedTopics} from '../bridge/retained/retained-topics.ts'
+import {SecretFilter} from '../bridge/secret-filter.ts'
+import {AvailabilityLog} from '../bridge/status/availability-log.ts'
+import {BridgeStatus} from '../bridge/status/bridge-status.ts'
+import {OnlineGate} from '../bridge/status/online-gate.ts'
 import {PlugLog} from '../bridge/status/plug-log.ts'
-import {States} from '../bridge/status/plug-states.ts'
-import {Summary} from '../bridge/status/start-summary.ts'
-import {Warner} from '../bridge/warning-limiter.ts'
+import {PlugStates} from '../bridge/status/plug-states.ts'
+import {StartSummary} from '../bridge/status/start-summary.ts'
+import {WarningLimiter} from '../bridge/warning-limiter.ts'
 import {type Clock, type Random, within} from '../common/clock.ts'
 import {Redactor} from '../common/redact.ts'
 import {type Config, maskedConfig, secretsOf} from '../config/config.ts'
@@ -54,9 +54,9 @@ export interface DaemonOptions {
    * Somebody asked over MQTT to read the configuration anew, and to start anew with it, or to take over what changed.
    * Resolves with what is wrong with the configuration, or with nothing.
    */
-  onRenew: Controls['renew']
+  onRenew: BridgeActions['renew']
   /** Somebody asked over MQTT to change the configuration file. */
-  onEdit: Controls['edit']
+  onEdit: BridgeActions['edit']
 }
 
 /** The contract (§9) gives a stop 5 s: so long for a command under way, and so long to say goodbye to the broker. */
@@ -95,22 +95,22 @@ export class Daemon {
   readonly #vitals: Vitals
   readonly #pauses: PauseDetector
   readonly #connection: Connection
-  readonly #reports: Reports
-  readonly #states: States
+  readonly #reports: BridgeStatus
+  readonly #states: PlugStates
   readonly #groups: Groups
   readonly #commands: Commands
   readonly #requests: Requests
-  readonly #outages: Outages
+  readonly #outages: AvailabilityLog
   readonly #plugLog: PlugLog
   readonly #homeAssistant: HomeAssistant | undefined
-  readonly #leftovers: Leftovers
-  readonly #readiness: Readiness
-  readonly #summary: Summary
+  readonly #leftovers: RetainedCleanup
+  readonly #readiness: OnlineGate
+  readonly #summary: StartSummary
   #config: Config
   /** Ends the listening for warnings: the log outlives this bridge, and must not keep it alive. */
   #deafen = () => {}
   /** Of retained commands. */
-  readonly #warner: Warner
+  readonly #warner: WarningLimiter
   readonly #stopping = new AbortController()
   #starting: Promise<void> = Promise.resolve()
   #stopped: Promise<void> | undefined
@@ -129,7 +129,7 @@ export class Daemon {
       config.homeassistant.discovery_prefix,
       config.mqtt.output === 'attribute_and_json',
     )
-    this.#warner = new Warner(options)
+    this.#warner = new WarningLimiter(options)
     const troubles = new RepeatedWarnings(clock, (text) => options.log.warn(text))
     const log = (text: string) => troubles.warn(text)
     const {bind, broadcast} = config.network
@@ -144,26 +144,26 @@ export class Daemon {
     this.#connection = this.#makeConnection()
     this.#household = this.#makeHousehold()
     const {plugs} = this.#household
-    const kept = new Kept(this.#connection, options.store.published?.topics ?? [])
-    const publisher = new Scrubbing(kept, (text) => this.#redactor.scrubMessage(text))
+    const kept = new RetainedTopics(this.#connection, options.store.published?.topics ?? [])
+    const publisher = new SecretFilter(kept, (text) => this.#redactor.scrubMessage(text))
     const shared = {...options, publisher, topics: this.#topics, plugs}
-    this.#reports = new Reports({
+    this.#reports = new BridgeStatus({
       ...shared,
       info: () => this.#info(),
       vitals: () => ({...this.#vitals.read(), mqtt: this.#connection.counters, udp: this.#udp()}),
     })
     const {qos, retain, output} = config.mqtt
     const saying = {...shared, qos, retain, attributes: output === 'attribute_and_json'}
-    this.#states = new States(saying)
+    this.#states = new PlugStates(saying)
     const {enabled, discovery_prefix: prefix} = config.homeassistant
     const homeAssistant = enabled ? {prefix, version} : undefined
     this.#groups = new Groups({...saying, homeAssistant})
     this.#commands = new Commands({...shared, states: this.#states, groups: this.#groups})
     const nameNow = (name: string) => this.#commands.nameNow(name)
     this.#requests = new Requests({...shared, groups: this.#groups, controls: this.#controls(), nameNow})
-    this.#outages = new Outages({...shared, event: (type, data) => this.#reports.event(type, data)})
+    this.#outages = new AvailabilityLog({...shared, event: (type, data) => this.#reports.event(type, data)})
     this.#plugLog = new PlugLog(options)
-    this.#leftovers = new Leftovers({
+    this.#leftovers = new RetainedCleanup({
       ...shared,
       kept,
       states: this.#states,
@@ -174,7 +174,7 @@ export class Daemon {
       published: options.store.published,
       remember: (published) => options.store.rememberPublished(published),
     })
-    this.#readiness = new Readiness({
+    this.#readiness = new OnlineGate({
       ...shared,
       isConnected: () => this.#connection.connected,
       sayOnline: () => this.#reports.state('online'),
@@ -190,7 +190,7 @@ export class Daemon {
         announced: options.store.announced,
         remember: (announced) => options.store.rememberAnnounced(announced),
       })
-    this.#summary = new Summary({
+    this.#summary = new StartSummary({
       ...shared,
       groups: this.#groups,
       isConnected: () => this.#connection.connected,
@@ -347,7 +347,7 @@ export class Daemon {
     return connection
   }
 
-  #controls(): Controls {
+  #controls(): BridgeActions {
     return {
       info: () => this.#info(),
       health: () => this.#reports.healthNow(),
@@ -451,7 +451,7 @@ export class Daemon {
   }
 
   #dispatch(incoming: IncomingMessage): void {
-    if (this.#pauses.check() || this.#leftovers.hear(incoming)) return
+    if (this.#pauses.check() || this.#leftovers.handle(incoming)) return
     const topic = this.#topics.parse(incoming.topic)
     if (topic?.kind === 'home_assistant_status') {
       if (!this.#isStopping) void this.#homeAssistant?.born(incoming.payload.toString(), incoming.retained)
@@ -512,7 +512,7 @@ export class Daemon {
       uptime,
       name: known.get(did) ?? null,
     }))
-    return isCutShort ? new CutShort(told) : told
+    return isCutShort ? new TruncatedList(told) : told
   }
 
   #udp(): Record<string, number> {

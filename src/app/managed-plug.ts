@@ -1,5 +1,10 @@
 /** Joins what belongs to one configured plug: its way over the wire, the device, when it is polled, and what is remembered of it. */
-import {type Appearance, type Plug, pointless, type Statistics} from '../bridge/plug.ts'
+import {
+  type DisplayOptions,
+  type Plug,
+  type PlugStatistics,
+  unknownDisplayProperties,
+} from '../bridge/plug.ts'
 import type {Clock, Random} from '../common/clock.ts'
 import {localAddresses} from '../common/local-addresses.ts'
 import type {Config, DeviceConfig} from '../config/config.ts'
@@ -56,7 +61,7 @@ export class ConfiguredPlug implements Plug, Claimant {
   readonly description: string | undefined
   readonly area: string | undefined
   readonly icon: string | undefined
-  readonly appearance: Appearance
+  readonly display: DisplayOptions
   readonly commandTimeout: number
   readonly #options: PlugOptions
   readonly #client: MiioClient
@@ -83,7 +88,7 @@ export class ConfiguredPlug implements Plug, Claimant {
     this.description = config.description
     this.area = config.area
     this.icon = config.icon
-    this.appearance = appearanceIn(config)
+    this.display = appearanceIn(config)
     // Who gives a plug an interval of its own knows what its firmware can take; everybody else is told by its model.
     const settings = {...poll, ...config.poll, gentle: config.poll?.interval === undefined}
     this.commandTimeout = settings.command_timeout
@@ -129,7 +134,7 @@ export class ConfiguredPlug implements Plug, Claimant {
     return this.#twin === undefined ? this.#client.did : undefined
   }
 
-  get twin(): string | undefined {
+  get duplicateOf(): string | undefined {
     return this.#twin
   }
 
@@ -137,15 +142,15 @@ export class ConfiguredPlug implements Plug, Claimant {
     return this.#client.host
   }
 
-  get answeredAt(): number | undefined {
+  get lastResponseAt(): number | undefined {
     return this.#poller.answeredAt
   }
 
-  get failing(): boolean {
+  get isFailing(): boolean {
     return this.#poller.failing
   }
 
-  statistics(): Statistics {
+  statistics(): PlugStatistics {
     const {requests, timeouts, retries, p50, p95} = this.#client.stats
     return {requests, timeouts, retries, latency_p50: rounded(p50), latency_p95: rounded(p95)}
   }
@@ -248,7 +253,9 @@ export class ConfiguredPlug implements Plug, Claimant {
       ? applyOverrides(model, config.properties)
       : {model, problems: []}
     this.#ignored = [
-      ...pointless(this.appearance, model).map((problem) => `devices.${this.name}: ignored ${problem}`),
+      ...unknownDisplayProperties(this.display, model).map(
+        (problem) => `devices.${this.name}: ignored ${problem}`,
+      ),
       ...(problems.length > 0 ? [`devices.${this.name}.properties: ignored ${problems.join('; ')}`] : []),
     ]
     for (const warning of this.#ignored) log.warn(warning, {device: this.name})
@@ -352,7 +359,7 @@ function rounded(ms: number | undefined): number | null {
   return ms === undefined ? null : Math.round(ms * 10) / 10
 }
 
-function appearanceIn({qos, retain, filtered, homeassistant}: DeviceConfig): Appearance {
+function appearanceIn({qos, retain, filtered, homeassistant}: DeviceConfig): DisplayOptions {
   return {qos, retain, filtered, homeassistant}
 }
 

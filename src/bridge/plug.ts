@@ -15,48 +15,55 @@ export interface Plug {
   readonly address: string | undefined
   readonly disabled: boolean
   /** The name of the plug that is the same device: this one is left alone. */
-  readonly twin?: string | undefined
+  readonly duplicateOf?: string | undefined
   readonly description: string | undefined
   readonly area: string | undefined
   readonly icon: string | undefined
-  readonly appearance: Appearance
+  readonly display: DisplayOptions
   /** How long a command for it lives, milliseconds. */
   readonly commandTimeout: number
   /** When it last answered, on the clock. */
-  readonly answeredAt: number | undefined
+  readonly lastResponseAt: number | undefined
   /** Whether its last poll failed. */
-  readonly failing: boolean
-  statistics(): Statistics
+  readonly isFailing: boolean
+  statistics(): PlugStatistics
 }
 
 /** @throws CommandError for a plug that is left alone */
-export function mustBeInUse({name, disabled, twin}: Pick<Plug, 'name' | 'disabled' | 'twin'>): void {
+export function assertUsable({
+  name,
+  disabled,
+  duplicateOf,
+}: Pick<Plug, 'name' | 'disabled' | 'duplicateOf'>): void {
   if (disabled) throw new CommandError('disabled', `${name} is disabled in the configuration`)
-  if (twin !== undefined)
-    throw new CommandError('duplicate', `${name} is the same plug as ${twin}: send commands to that one`)
+  if (duplicateOf !== undefined)
+    throw new CommandError(
+      'duplicate',
+      `${name} is the same plug as ${duplicateOf}: send commands to that one`,
+    )
 }
 
 /** How a plug is shown, where its owner wants it otherwise than all are. */
-export interface Appearance {
+export interface DisplayOptions {
   /** Of its state; that of all plugs unless told. */
   readonly qos?: 0 | 1 | undefined
   /** Whether the broker keeps its state; as for all plugs unless told. */
   readonly retain?: boolean | undefined
   /** Properties that are shown nowhere. They can still be set, and read by name. */
   readonly filtered?: readonly string[] | undefined
-  readonly homeassistant?: HomeAssistantLook | undefined
+  readonly homeassistant?: HomeAssistantDisplay | undefined
 }
 
-export interface HomeAssistantLook {
+export interface HomeAssistantDisplay {
   /** Whether Home Assistant is told of it at all. */
   readonly enabled: boolean
   /** Of the device, in place of the plug's own name. */
   readonly name?: string
   /** By property. */
-  readonly entities?: Readonly<Record<string, EntityLook>>
+  readonly entities?: Readonly<Record<string, EntityOverrides>>
 }
 
-export interface EntityLook {
+export interface EntityOverrides {
   readonly name?: string
   readonly icon?: string
   /** Whether the entity is there without anybody enabling it. */
@@ -66,7 +73,10 @@ export interface EntityLook {
 }
 
 /** What the model of the plug has not got, and is named all the same: setting by setting, for a person. */
-export function pointless({filtered = [], homeassistant}: Appearance, {name, properties}: Model): string[] {
+export function unknownDisplayProperties(
+  {filtered = [], homeassistant}: DisplayOptions,
+  {name, properties}: Model,
+): string[] {
   const looks = Object.entries(homeassistant?.entities ?? {})
   const has = Object.keys(properties)
   const named = [...filtered, ...looks.map(([property]) => property)]
@@ -89,7 +99,7 @@ export function pointless({filtered = [], homeassistant}: Appearance, {name, pro
 }
 
 /** Counted since the start of the bridge. */
-export interface Statistics {
+export interface PlugStatistics {
   requests: number
   timeouts: number
   retries: number

@@ -12,7 +12,7 @@ export function retained(topic: string, value: unknown): OutgoingMessage {
 }
 
 /** What is said once: answers and events. */
-export function passing(topic: string, value: unknown): OutgoingMessage {
+export function transient(topic: string, value: unknown): OutgoingMessage {
   return {...json(topic, value), retain: false, qos: 1}
 }
 
@@ -20,7 +20,7 @@ export function passing(topic: string, value: unknown): OutgoingMessage {
 const UNKNOWN = 'None'
 
 /** The topic and the payload of a message that holds nothing but a value. */
-export function bare(topic: string, value: Value | undefined) {
+export function plainText(topic: string, value: Value | undefined) {
   return {topic, payload: String(value ?? UNKNOWN), contentType: 'text/plain'} as const
 }
 

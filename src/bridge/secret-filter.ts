@@ -2,7 +2,7 @@
 import type {OutgoingMessage} from '../mqtt/outbox.ts'
 import type {Publisher} from './publisher.ts'
 
-export class Scrubbing implements Publisher {
+export class SecretFilter implements Publisher {
   readonly #publisher: Publisher
   readonly #scrub: (text: string) => string
 

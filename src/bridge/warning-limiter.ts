@@ -15,7 +15,7 @@ const MOST_REMEMBERED = 1000
 const LONGEST_TOPIC = 200
 const COUNT_MS = 60_000
 
-export interface WarnerOptions {
+export interface WarningLimiterOptions {
   clock: Clock
   log: Log
   /** After so many milliseconds the same is worth a warning again; never unless told. */
@@ -23,14 +23,14 @@ export interface WarnerOptions {
 }
 
 /** More about one warning. */
-export interface Warned {
+export interface WarningDetails {
   /** What is the same as before is not warned of again; the topic unless told. */
   key?: string
   /** Of the line, beside the topic. */
   fields?: Fields
 }
 
-export class Warner {
+export class WarningLimiter {
   readonly #clock: Clock
   readonly #log: Log
   readonly #repeatAfter: number
@@ -42,7 +42,7 @@ export class Warner {
   #lastTopic = ''
   #timer: Timer | undefined
 
-  constructor({clock, log, repeatAfter = Number.POSITIVE_INFINITY}: WarnerOptions) {
+  constructor({clock, log, repeatAfter = Number.POSITIVE_INFINITY}: WarningLimiterOptions) {
     this.#clock = clock
     this.#log = log
     this.#repeatAfter = repeatAfter
@@ -53,7 +53,7 @@ export class Warner {
    * @param text asked for only when it is logged
    * @returns whether it was logged
    */
-  warn(topic: string, text: () => string, {key = topic, fields = {}}: Warned = {}): boolean {
+  warn(topic: string, text: () => string, {key = topic, fields = {}}: WarningDetails = {}): boolean {
     const before = this.#named.get(key)
     if (before !== undefined && this.#clock.now() - before < this.#repeatAfter) return false
     this.#timer ??= this.#clock.after(COUNT_MS, () => this.#count())

@@ -1,6 +1,6 @@
 /** Which of the configured plugs a word means: a name, the end of a name, a group, an address or a device id. */
 import {isIPv4} from 'node:net'
-import {nearest} from '../bridge/commands/nearest-name.ts'
+import {closestName} from '../bridge/commands/nearest-name.ts'
 import {systemClock} from '../common/clock.ts'
 import type {Config, DeviceConfig} from '../config/config.ts'
 import {quoted, suggestion} from '../config/config-error.ts'
@@ -95,7 +95,7 @@ function unknown(word: string, {devices, groups}: Household): string {
   const names = [...Object.keys(devices), ...Object.keys(groups)]
   if (isIPv4(word))
     return `no plug of the configuration has the address ${word}; for one that is not in it: --host ${word} and --token`
-  const meant = nearest(word, names)
+  const meant = closestName(word, names)
   const hint = meant === undefined ? suggestion(word, names) : `, did you mean ${JSON.stringify(meant)}?`
   return `no plug is called ${quoted(word)}${hint || `; ${known(names)}`}`
 }

@@ -3,7 +3,7 @@ import {realpath, stat} from 'node:fs/promises'
 import {dirname, isAbsolute, join, resolve} from 'node:path'
 import {isMap, isNode, isScalar} from 'yaml'
 import type {z} from 'zod'
-import type {Edit} from '../bridge/requests/bridge-actions.ts'
+import type {ConfigEdit} from '../bridge/requests/bridge-actions.ts'
 import {removeTemporaryFiles, writeFileAtomically} from '../common/atomic-write.ts'
 import type {Clock, Random} from '../common/clock.ts'
 import {Redactor} from '../common/redact.ts'
@@ -124,7 +124,7 @@ export function reloadConfig(
  */
 export async function editConfig(
   file: string,
-  edits: readonly Edit[],
+  edits: readonly ConfigEdit[],
   {running, clock, random, env = process.env}: ReloadOptions & {random: Random},
 ): Promise<Config> {
   const foreign = foreignHosts(edits, file)

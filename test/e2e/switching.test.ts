@@ -1,5 +1,5 @@
 import {describe, expect, it, vi} from 'vitest'
-import {Reports} from '../../src/bridge/status/bridge-status.ts'
+import {BridgeStatus} from '../../src/bridge/status/bridge-status.ts'
 import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug, TOKEN} from '../support/bridge.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
@@ -67,7 +67,7 @@ describe('a plug on MQTT', async () => {
 
   it('that is stopped hears no warning any more: the process may have a new bridge by then', async () => {
     await bridge.stop()
-    const logging = vi.spyOn(Reports.prototype, 'logging')
+    const logging = vi.spyOn(BridgeStatus.prototype, 'logging')
     bridge.rootLog.warn('said after the end')
     expect(logging).not.toHaveBeenCalled()
   })

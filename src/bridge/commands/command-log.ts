@@ -3,12 +3,12 @@ import type {Clock} from '../../common/clock.ts'
 import {excerpt} from '../../device/codec/values.ts'
 import {CommandError, type CommandErrorCode} from '../../device/command-error.ts'
 import type {Log} from '../../log/logger.ts'
-import {Logged} from '../requests/define-request.ts'
-import {Warner} from '../warning-limiter.ts'
-import type {Order} from './command.ts'
+import {LoggedRefusal} from '../requests/define-request.ts'
+import {WarningLimiter} from '../warning-limiter.ts'
+import type {Command} from './command.ts'
 
 /** A command or request, and what became of it. */
-export interface Handled {
+export interface HandledCommand {
   /** Where it came in. */
   topic: string
   /** To whom it was: a plug, a group, or a request by its verb. */
@@ -46,14 +46,14 @@ const MOST_VALUES = 5
 
 export class CommandLog {
   readonly #log: Log
-  readonly #warner: Warner
+  readonly #warner: WarningLimiter
 
   constructor({clock, log}: {clock: Clock; log: Log}) {
     this.#log = log
-    this.#warner = new Warner({clock, log, repeatAfter: REPEAT_MS})
+    this.#warner = new WarningLimiter({clock, log, repeatAfter: REPEAT_MS})
   }
 
-  note(handled: Handled): void {
+  note(handled: HandledCommand): void {
     const {failure, to, what, elapsed, device} = handled
     if (failure && isNews(failure) && this.#warn(handled, failure)) return
     const fields = device === undefined ? undefined : {device}
@@ -69,7 +69,7 @@ export class CommandLog {
     this.#warner.stop()
   }
 
-  #warn({topic, to, what, device}: Handled, failure: CommandError): boolean {
+  #warn({topic, to, what, device}: HandledCommand, failure: CommandError): boolean {
     const {code} = failure
     const why = reasonOf(failure)
     const text = () =>
@@ -80,7 +80,7 @@ export class CommandLog {
 }
 
 function isNews(failure: CommandError): boolean {
-  return REFUSALS.has(failure.code) && !(failure instanceof Logged)
+  return REFUSALS.has(failure.code) && !(failure instanceof LoggedRefusal)
 }
 
 /** On one line. Of a group, what the first of its members said. */
@@ -91,7 +91,7 @@ function reasonOf({message, cause}: CommandError): string {
 }
 
 /** An order as it is logged: `state ON, led OFF`, `get power`. */
-export function orderText(order: Order | Record<string, never>): string {
+export function commandText(order: Command | Record<string, never>): string {
   if ('get' in order && (order.get === null || typeof order.get === 'string'))
     return order.get === null ? 'get' : `get ${shown(order.get)}`
   if (!('set' in order) || typeof order.set !== 'object') return ''

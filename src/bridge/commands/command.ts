@@ -2,24 +2,24 @@
 import {unknownProperty} from '../../device/codec/unknown-property.ts'
 import type {Value} from '../../models/model.ts'
 import type {ParsedTopic} from '../../mqtt/topics.ts'
-import {mustBeInUse, type Plug} from '../plug.ts'
-import {shownOf} from '../status/plug-states.ts'
+import {assertUsable, type Plug} from '../plug.ts'
+import {displayedState} from '../status/plug-states.ts'
 import {parseGet, parseSet} from './payload.ts'
 
-export type Order = {set: Record<string, unknown>} | {get: string | null}
+export type Command = {set: Record<string, unknown>} | {get: string | null}
 
 /** A message that was understood. */
-export interface Understood {
-  order: Order
+export interface ParsedCommand {
+  order: Command
   /** Sent along by the caller, to know the answer again. */
   transaction?: unknown
 }
 
 /** @throws CommandError `invalid_payload` */
-export function understand(
+export function parseCommand(
   {kind, property}: Extract<ParsedTopic, {kind: 'set' | 'get'}>,
   payload: Buffer,
-): Understood {
+): ParsedCommand {
   if (kind === 'get') return {order: {get: property ?? null}, ...parseGet(payload)}
   const {values, ...rest} = parseSet(payload, property)
   return {order: {set: values}, ...rest}
@@ -30,13 +30,13 @@ export function understand(
  * @param done where to put what the plug told or said ok to: of two properties, one may be set before the other fails
  * @throws CommandError, or the transport's error
  */
-export async function carryOut(
+export async function executeCommand(
   plug: Plug,
-  order: Order,
+  order: Command,
   deadline: number,
   done: Record<string, Value>,
 ): Promise<void> {
-  mustBeInUse(plug)
+  assertUsable(plug)
   await plug.device.ready({deadline})
   if ('get' in order) await get(plug, order.get, deadline, done)
   else await set(plug, order.set, deadline, done)
@@ -70,5 +70,5 @@ async function get(
   if (property !== null && !Object.hasOwn(device.state, property))
     throw unknownProperty(property, known, known)
   const state = await device.read(deadline, property ?? undefined)
-  Object.assign(done, property === null ? shownOf(plug) : {[property]: state[property] ?? null})
+  Object.assign(done, property === null ? displayedState(plug) : {[property]: state[property] ?? null})
 }

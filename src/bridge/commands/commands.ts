@@ -9,19 +9,19 @@ import {Group} from '../groups/group.ts'
 import type {Groups} from '../groups/groups.ts'
 import type {Plug} from '../plug.ts'
 import type {Publisher} from '../publisher.ts'
-import type {States} from '../status/plug-states.ts'
-import {Warner} from '../warning-limiter.ts'
-import {carryOut, type Order, understand} from './command.ts'
-import {CommandLog, orderText} from './command-log.ts'
-import {type Outcome, Together} from './group-command.ts'
-import {Misunderstood} from './payload.ts'
-import {Answers} from './replies.ts'
+import type {PlugStates} from '../status/plug-states.ts'
+import {WarningLimiter} from '../warning-limiter.ts'
+import {type Command, executeCommand, parseCommand} from './command.ts'
+import {CommandLog, commandText} from './command-log.ts'
+import {type CommandOutcome, GroupCommands} from './group-command.ts'
+import {PayloadError} from './payload.ts'
+import {Replies} from './replies.ts'
 import {unknownName} from './unknown-names.ts'
 
 export interface CommandOptions {
   plugs: ReadonlyMap<string, Plug>
   groups: Groups
-  states: States
+  states: PlugStates
   publisher: Publisher
   topics: Topics
   clock: Clock
@@ -30,7 +30,7 @@ export interface CommandOptions {
 
 /** What a result tells of its command, filled in as far as the command could be understood. */
 interface Told {
-  request: Order | Record<string, never>
+  request: Command | Record<string, never>
   transaction?: unknown
   data?: Record<string, unknown>
 }
@@ -46,20 +46,20 @@ const MOST_RENAMED = 1000
 
 export class Commands {
   readonly #options: CommandOptions
-  readonly #together: Together
-  readonly #answers: Answers
-  readonly #warner: Warner
+  readonly #together: GroupCommands
+  readonly #answers: Replies
+  readonly #warner: WarningLimiter
   readonly #commandLog: CommandLog
   /** The newer name of plugs that were renamed since the start. */
   readonly #renamed = new Map<string, string>()
 
   constructor(options: CommandOptions) {
     this.#options = options
-    this.#answers = new Answers(options)
-    this.#warner = new Warner(options)
+    this.#answers = new Replies(options)
+    this.#warner = new WarningLimiter(options)
     this.#commandLog = new CommandLog(options)
-    const obey = (...order: Parameters<typeof carryOut>) => this.#obey(...order)
-    this.#together = new Together({clock: options.clock, obey})
+    const obey = (...order: Parameters<typeof executeCommand>) => this.#obey(...order)
+    this.#together = new GroupCommands({clock: options.clock, obey})
   }
 
   /** Carries a command out and answers it. Never rejects. */
@@ -77,13 +77,13 @@ export class Commands {
       toCommandError,
     )
     this.#noteInternal(failure)
-    if (failure instanceof Misunderstood) told.transaction = failure.transaction
+    if (failure instanceof PayloadError) told.transaction = failure.transaction
     const elapsed = Math.round(clock.now() - received)
     this.#answer(target.name, incoming, told, failure, elapsed)
     this.#commandLog.note({
       topic: incoming.topic,
       to: target.name,
-      what: () => orderText(told.request) || `a ${command.kind}`,
+      what: () => commandText(told.request) || `a ${command.kind}`,
       failure,
       elapsed,
       device: target.name,
@@ -164,7 +164,7 @@ export class Commands {
     received: number,
     told: Told,
   ): Promise<void> {
-    const {order, transaction} = understand(command, payload)
+    const {order, transaction} = parseCommand(command, payload)
     Object.assign(told, {request: order, transaction})
     const deadlineOf = ({commandTimeout}: Plug) => received + Math.min(commandTimeout, expiresIn)
     if (target instanceof Group) return this.#carryOutTogether(target, order, deadlineOf, told)
@@ -175,7 +175,7 @@ export class Commands {
 
   async #carryOutTogether(
     group: Group,
-    order: Order,
+    order: Command,
     deadlineOf: (plug: Plug) => number,
     told: Told,
   ): Promise<void> {
@@ -191,8 +191,8 @@ export class Commands {
     if (failure) throw failure
   }
 
-  async #obey(plug: Plug, order: Order, deadline: number, done: Record<string, Value>): Promise<void> {
-    await carryOut(plug, order, deadline, done)
+  async #obey(plug: Plug, order: Command, deadline: number, done: Record<string, Value>): Promise<void> {
+    await executeCommand(plug, order, deadline, done)
     if ('get' in order) this.#options.states.publishState(plug)
   }
 
@@ -208,7 +208,7 @@ export class Commands {
       ...(transaction === undefined ? {} : {transaction}),
       elapsed_ms: elapsed,
     }
-    this.#answers.give(incoming, this.#options.topics.response(name), result)
+    this.#answers.reply(incoming, this.#options.topics.response(name), result)
   }
 
   #noteInternal(failure: CommandError | undefined): void {
@@ -227,7 +227,7 @@ function isBareWord(payload: Buffer): boolean {
 }
 
 /** One failure for all that failed: with the code of the first, in the order of the group, and that one as its cause. */
-function failureOf(outcomes: readonly Outcome[]): CommandError | undefined {
+function failureOf(outcomes: readonly CommandOutcome[]): CommandError | undefined {
   const failed = outcomes.flatMap(({name, failure}) => (failure ? [{name, failure}] : []))
   const [first] = failed
   if (!first) return undefined

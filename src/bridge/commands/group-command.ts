@@ -4,20 +4,20 @@ import {CommandError, toCommandError} from '../../device/command-error.ts'
 import {MOST_WAITING, tooMany} from '../../device/request-queue.ts'
 import type {Value} from '../../models/model.ts'
 import type {Group} from '../groups/group.ts'
-import {mustBeInUse, type Plug} from '../plug.ts'
-import type {Order} from './command.ts'
+import {assertUsable, type Plug} from '../plug.ts'
+import type {Command} from './command.ts'
 
 /** What became of a command at one member. */
-export interface Outcome {
+export interface CommandOutcome {
   name: string
   done: Record<string, Value>
   failure: CommandError | undefined
 }
 
-export interface TogetherOptions {
+export interface GroupCommandsOptions {
   clock: Clock
   /** Has one plug carry out an order, and puts into `done` what came of it. Rejects as plugs do. */
-  obey: (plug: Plug, order: Order, deadline: number, done: Record<string, Value>) => Promise<void>
+  obey: (plug: Plug, order: Command, deadline: number, done: Record<string, Value>) => Promise<void>
 }
 
 /** A member that is there answers within that; for others, nobody waits before TOGGLE switches. */
@@ -26,12 +26,12 @@ const TELLING_MS = 2000
 /** What a member says of a property that is to be toggled. */
 type Told = Value | CommandError
 
-export class Together {
-  readonly #options: TogetherOptions
+export class GroupCommands {
+  readonly #options: GroupCommandsOptions
   /** Commands of each group that wait while the direction of a TOGGLE is being found out: they must not overtake it. */
   readonly #lines = new WeakMap<Group, {waiting: number; last: Promise<unknown>}>()
 
-  constructor(options: TogetherOptions) {
+  constructor(options: GroupCommandsOptions) {
     this.#options = options
   }
 
@@ -40,7 +40,11 @@ export class Together {
    * @param deadlineOf on the clock, for each member
    * @throws CommandError `queue_full`
    */
-  async carryOut(group: Group, order: Order, deadlineOf: (plug: Plug) => number): Promise<Outcome[]> {
+  async carryOut(
+    group: Group,
+    order: Command,
+    deadlineOf: (plug: Plug) => number,
+  ): Promise<CommandOutcome[]> {
     const {members} = group
     const {outcomes} = await this.#inTurn(group, async () => {
       const {order: absolute, failures} = await this.#resolve(members, order, deadlineOf)
@@ -68,7 +72,7 @@ export class Together {
     return turn
   }
 
-  async #outcome(plug: Plug, order: Order, deadline: number): Promise<Outcome> {
+  async #outcome(plug: Plug, order: Command, deadline: number): Promise<CommandOutcome> {
     const done: Record<string, Value> = {}
     const failure = await this.#options
       .obey(plug, order, deadline, done)
@@ -79,9 +83,9 @@ export class Together {
   /** Makes every TOGGLE absolute, the same for all members; or tells for each why that cannot be. */
   async #resolve(
     members: readonly Plug[],
-    order: Order,
+    order: Command,
     deadlineOf: (plug: Plug) => number,
-  ): Promise<{order: Order; failures: readonly (CommandError | undefined)[]}> {
+  ): Promise<{order: Command; failures: readonly (CommandError | undefined)[]}> {
     if (!('set' in order)) return {order, failures: []}
     const values = new Map(Object.entries(order.set))
     for (const [name, value] of values) {
@@ -129,7 +133,7 @@ export class Together {
     const soon = Math.min(deadline, now + TELLING_MS)
     try {
       if (soon <= now) throw new CommandError('expired', 'its time was over before its turn came')
-      mustBeInUse(plug)
+      assertUsable(plug)
       const {device} = plug
       await device.ready({deadline: soon})
       device.validate(name, 'TOGGLE')

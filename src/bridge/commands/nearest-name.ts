@@ -7,7 +7,7 @@ const LONGEST = 64
  * The one of `known` that is nearest to `name`: in other case, with other spaces, "-" or "_", without its room or with one (`desk`,
  * `office/desk`), or with a slip for every three letters. Of a room in which there is one alone, that one.
  */
-export function nearest(name: string, known: Iterable<string>): string | undefined {
+export function closestName(name: string, known: Iterable<string>): string | undefined {
   if (name.length > LONGEST) return undefined
   const wanted = normalizedWord(name)
   const names = [...known]

@@ -10,14 +10,14 @@ export const LONGEST_PAYLOAD_BYTES = 16 * 1024
 /** Far deeper than any command, shallow enough for whoever repeats it in a result: `JSON.stringify` is recursive. */
 const MOST_LEVELS = 32
 
-export interface Parsed {
+export interface ParsedPayload {
   values: Record<string, unknown>
   /** Sent along by the caller, to know the answer again. */
   transaction?: unknown
 }
 
 /** A payload that could be read as far as its transaction: its sender knows the answer again. */
-export class Misunderstood extends CommandError {
+export class PayloadError extends CommandError {
   readonly transaction: unknown
 
   constructor(message: string, transaction: unknown) {
@@ -27,15 +27,15 @@ export class Misunderstood extends CommandError {
 }
 
 /** A bare word or number for one property, or a JSON object of several. @throws CommandError `invalid_payload` */
-export function parseSet(payload: Buffer, property: string | undefined): Parsed {
+export function parseSet(payload: Buffer, property: string | undefined): ParsedPayload {
   const text = textOf(payload).trim()
   if (text === '') throw new CommandError('invalid_payload', 'expected a value such as ON, got nothing')
   if (!text.startsWith('{')) return {values: {[property ?? 'state']: bare(text)}}
   const {transaction, values} = parseObject(text)
   if (property !== undefined)
-    throw new Misunderstood(`expected a bare value for ${property}, got an object`, transaction)
+    throw new PayloadError(`expected a bare value for ${property}, got an object`, transaction)
   if (Object.keys(values).length === 0)
-    throw new Misunderstood('expected at least one property such as {"state":"ON"}, got none', transaction)
+    throw new PayloadError('expected at least one property such as {"state":"ON"}, got none', transaction)
   return {values, ...(transaction === undefined ? {} : {transaction})}
 }
 
@@ -52,7 +52,7 @@ export function parseGet(payload: Buffer): {transaction?: unknown} {
  * @param example what is expected, to be shown in errors; `undefined` for nothing
  * @throws CommandError `invalid_payload`
  */
-export function parseRequest(payload: Buffer, example?: string): Parsed {
+export function parseRequest(payload: Buffer, example?: string): ParsedPayload {
   const text = textOf(payload).trim()
   if (text === '') return {values: {}}
   const expected = example === undefined ? 'a JSON object or nothing' : `a JSON object such as ${example}`
@@ -68,7 +68,7 @@ function isWord(text: string): boolean {
 
 const SOME_OBJECT = '{"state":"ON"}'
 
-function parseObject(text: string, expected = 'a JSON object', example = SOME_OBJECT): Parsed {
+function parseObject(text: string, expected = 'a JSON object', example = SOME_OBJECT): ParsedPayload {
   const value = parseJson(text, example)
   if (isDeeper(value, MOST_LEVELS))
     throw new CommandError('invalid_payload', `expected at most ${MOST_LEVELS} levels of brackets`)

@@ -6,10 +6,10 @@ import type {Clock} from '../../common/clock.ts'
 import type {Log} from '../../log/logger.ts'
 import type {IncomingMessage} from '../../mqtt/connection.ts'
 import type {Topics} from '../../mqtt/topics.ts'
-import {type Publisher, passing} from '../publisher.ts'
-import {Warner} from '../warning-limiter.ts'
+import {type Publisher, transient} from '../publisher.ts'
+import {WarningLimiter} from '../warning-limiter.ts'
 
-export interface AnswerOptions {
+export interface ReplyOptions {
   publisher: Publisher
   topics: Topics
   plugs: {has(name: string): boolean}
@@ -21,13 +21,13 @@ export interface AnswerOptions {
 /** Who asked has given up on its answer by then, also one who was away for a while: commands live ten seconds. */
 const ANSWER_EXPIRES_MS = 60_000
 
-export class Answers {
-  readonly #options: AnswerOptions
-  readonly #warner: Warner
+export class Replies {
+  readonly #options: ReplyOptions
+  readonly #warner: WarningLimiter
 
-  constructor(options: AnswerOptions) {
+  constructor(options: ReplyOptions) {
     this.#options = options
-    this.#warner = new Warner(options)
+    this.#warner = new WarningLimiter(options)
   }
 
   /**
@@ -36,7 +36,7 @@ export class Answers {
    * the sender's words
    * @returns the size of the answer, in characters
    */
-  give(
+  reply(
     {responseTopic, correlationData, topic}: IncomingMessage,
     usual: string,
     result: unknown,
@@ -44,7 +44,7 @@ export class Answers {
   ): number {
     const elsewhere = responseTopic === undefined ? undefined : this.#judged(responseTopic, topic)
     const to = elsewhere ?? usual
-    const message = {...passing(to, result), expiresIn: ANSWER_EXPIRES_MS}
+    const message = {...transient(to, result), expiresIn: ANSWER_EXPIRES_MS}
     this.#options.publisher.publish({
       ...message,
       ...(elsewhere === undefined ? {} : {correlationData}),

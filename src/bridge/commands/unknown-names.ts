@@ -3,7 +3,7 @@
 import {didYouMean} from '../../common/suggestion.ts'
 import {excerpt} from '../../device/codec/values.ts'
 import {CommandError} from '../../device/command-error.ts'
-import {nearest} from './nearest-name.ts'
+import {closestName} from './nearest-name.ts'
 
 /** So many of the existing names are listed. */
 const MOST_NAMES = 10
@@ -33,7 +33,7 @@ export function unknownPlug(name: string, {plugs, groups, nameNow}: Named): stri
  * @param kind what is to be called so
  * @throws CommandError for a name that a plug or group has: their topics would be the same
  */
-export function mustBeFree(name: string, kind: 'plug' | 'group', {plugs, groups}: Named): void {
+export function assertFree(name: string, kind: 'plug' | 'group', {plugs, groups}: Named): void {
   const taken = plugs.has(name) ? 'plug' : groups.all.has(name) ? 'group' : undefined
   if (taken === undefined) return
   const problem = taken === kind ? `${name} is configured already` : `${excerpt(name)} is a ${taken} already`
@@ -49,5 +49,5 @@ export function unknownGroup(name: string, {plugs, groups}: Named): string {
 function whichThereAre(name: string, known: readonly string[], nameNow?: Named['nameNow']): string {
   const told = `: known are ${known.slice(0, MOST_NAMES).join(', ') || 'none'}`
   const now = nameNow?.(name)
-  return told + (now === undefined ? didYouMean(nearest(name, known)) : `; it was renamed to ${now}`)
+  return told + (now === undefined ? didYouMean(closestName(name, known)) : `; it was renamed to ${now}`)
 }

@@ -32,7 +32,7 @@ export class Group {
    * went offline may be wrong by now. A disabled plug is left alone here, too.
    */
   get state(): 'ON' | 'OFF' | null {
-    const relays = this.#active.map(relayOf)
+    const relays = this.#active.map(relayState)
     if (relays.includes('ON')) return 'ON'
     return relays.length > 0 && relays.every((relay) => relay === 'OFF') ? 'OFF' : null
   }
@@ -56,12 +56,12 @@ export class Group {
   }
 
   get #active(): Plug[] {
-    return this.members.filter(({disabled, twin}) => !disabled && twin === undefined)
+    return this.members.filter(({disabled, duplicateOf: twin}) => !disabled && twin === undefined)
   }
 }
 
 /** Whether a plug is on, as far as that is known now. */
-export function relayOf({device}: Plug): 'ON' | 'OFF' | null {
+export function relayState({device}: Plug): 'ON' | 'OFF' | null {
   const relay = device.availability.state === 'online' ? device.state['state'] : null
   return relay === 'ON' || relay === 'OFF' ? relay : null
 }

@@ -4,11 +4,11 @@ import type {Log} from '../../log/logger.ts'
 import type {OutgoingMessage} from '../../mqtt/outbox.ts'
 import type {Topics} from '../../mqtt/topics.ts'
 import {discoveryTopic} from '../homeassistant/discovery-message.ts'
-import {Paced} from '../homeassistant/discovery-throttle.ts'
+import {DiscoveryThrottle} from '../homeassistant/discovery-throttle.ts'
 import {groupDiscovery, groupId} from '../homeassistant/group-discovery.ts'
 import type {Plug} from '../plug.ts'
-import {bare, json, type Publisher, retained} from '../publisher.ts'
-import {Group, type GroupSettings, relayOf} from './group.ts'
+import {json, type Publisher, plainText, retained} from '../publisher.ts'
+import {Group, type GroupSettings, relayState} from './group.ts'
 
 export interface GroupsOptions {
   publisher: Publisher
@@ -30,11 +30,11 @@ export class Groups {
   readonly #groups = new Map<string, Group>()
   /** What was said last, by topic: it is not repeated without need. */
   readonly #said = new Map<string, string>()
-  readonly #paced: Paced
+  readonly #paced: DiscoveryThrottle
 
   constructor(options: GroupsOptions) {
     this.#options = options
-    this.#paced = new Paced(options)
+    this.#paced = new DiscoveryThrottle(options)
   }
 
   /** By name, in the order of the configuration. The same map as long as the bridge runs. */
@@ -58,7 +58,7 @@ export class Groups {
     let before = ''
     const look = () => {
       // Watts change all the time, and a group may have thousands of members.
-      const now = JSON.stringify([relayOf(plug), plug.device.availability])
+      const now = JSON.stringify([relayState(plug), plug.device.availability])
       if (now === before) return
       before = now
       for (const group of this.#groups.values())
@@ -103,7 +103,7 @@ export class Groups {
     const {name, state} = group
     if (!group.known) return
     this.#say({...json(topics.state(name), {state}), qos, retain}, when)
-    if (attributes) this.#say({...bare(topics.attribute(name, 'state'), state), qos, retain}, when)
+    if (attributes) this.#say({...plainText(topics.attribute(name, 'state'), state), qos, retain}, when)
   }
 
   stop(): void {

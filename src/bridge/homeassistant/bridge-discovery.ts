@@ -2,18 +2,18 @@
 import type {Topics} from '../../mqtt/topics.ts'
 import {logLevels} from '../requests/bridge-actions.ts'
 import {
-  type Around,
   bridgeAvailability,
   bridgeId,
   type Component,
-  type DeviceMessage,
-  type Discovery,
+  type DeviceDiscovery,
+  type DiscoveryContext,
+  type DiscoveryPayload,
   origin,
   slug,
 } from './discovery-message.ts'
 
 /** The message about the bridge. */
-export function bridgeDiscovery({topics, version}: Around): DeviceMessage {
+export function bridgeDiscovery({topics, version}: DiscoveryContext): DeviceDiscovery {
   return {
     device: {
       identifiers: [bridgeId(topics.base)],
@@ -79,7 +79,12 @@ function bridgeLogLevel(topics: Topics): Component {
 }
 
 /** Sends the request of the same name. */
-function bridgeButton(verb: string, name: string | undefined, topics: Topics, look: Discovery): Component {
+function bridgeButton(
+  verb: string,
+  name: string | undefined,
+  topics: Topics,
+  look: DiscoveryPayload,
+): Component {
   return {
     ...bridgeEntity('button', verb, name, topics),
     ...look,

@@ -5,18 +5,21 @@
 import {digest, type Platforms} from './discovery-message.ts'
 
 /** As it is kept. Many plugs have the same components: each set of them is there once. */
-export interface Announcements {
+export interface DiscoveredComponents {
   /** By the id that a device has in Home Assistant. */
   devices: Record<string, string>
   sets: Record<string, Platforms>
 }
 
-export class Announced {
-  readonly #announcements: Announcements
-  readonly #remember: (announcements: Announcements) => void
+export class DiscoveryHistory {
+  readonly #announcements: DiscoveredComponents
+  readonly #remember: (announcements: DiscoveredComponents) => void
 
   /** @param before by earlier runs */
-  constructor(before: Announcements | undefined, remember: (announcements: Announcements) => void) {
+  constructor(
+    before: DiscoveredComponents | undefined,
+    remember: (announcements: DiscoveredComponents) => void,
+  ) {
     this.#announcements = before ?? {devices: {}, sets: {}}
     this.#remember = remember
     const used = new Set(Object.values(this.#announcements.devices))

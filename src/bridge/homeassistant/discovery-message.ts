@@ -5,7 +5,7 @@
 import {createHash} from 'node:crypto'
 import type {Topics} from '../../mqtt/topics.ts'
 
-export interface Around {
+export interface DiscoveryContext {
   topics: Topics
   /** Of the bridge itself. */
   version: string
@@ -45,14 +45,14 @@ function isOfOneDevice(mac: string): boolean {
   return isMac && (Number.parseInt(mac.slice(0, 2), 16) & 1) === 0 && !/^[0:]*$/.test(mac)
 }
 
-export type Discovery = Readonly<Record<string, unknown>>
+export type DiscoveryPayload = Readonly<Record<string, unknown>>
 
-export interface Component extends Discovery {
+export interface Component extends DiscoveryPayload {
   platform: string
 }
 
 /** A device with the entities it has. */
-export interface DeviceMessage extends Discovery {
+export interface DeviceDiscovery extends DiscoveryPayload {
   components: Readonly<Record<string, Component>>
 }
 
@@ -86,7 +86,7 @@ export function bridgeId(base: string): string {
 }
 
 /** The platform of every component, by its key: what has to be remembered of a message to know later what vanished. */
-export function platformsOf({components}: DeviceMessage): Platforms {
+export function platformsOf({components}: DeviceDiscovery): Platforms {
   return Object.fromEntries(Object.entries(components).map(([key, {platform}]) => [key, platform]))
 }
 
@@ -95,7 +95,10 @@ export function platformsOf({components}: DeviceMessage): Platforms {
  * but their platform, by which Home Assistant removes them. What is merely left out stays there as an orphan (contract §7).
  * @returns `undefined` when nothing vanished
  */
-export function withoutVanished(before: Platforms, message: DeviceMessage): DeviceMessage | undefined {
+export function withRemovedComponents(
+  before: Platforms,
+  message: DeviceDiscovery,
+): DeviceDiscovery | undefined {
   const now = platformsOf(message)
   const vanished = Object.entries(before).filter(([key, platform]) => now[key] !== platform)
   if (vanished.length === 0) return undefined
@@ -116,7 +119,7 @@ export function origin(version: string) {
 }
 
 /** `kitchen/kettle` is `kitchen kettle`: what stands on cards, and what a voice assistant can be told. */
-export function spoken(name: string): string {
+export function displayName(name: string): string {
   return name.replaceAll('/', ' ')
 }
 

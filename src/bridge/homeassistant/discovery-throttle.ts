@@ -2,11 +2,11 @@
 import type {Clock, Timer} from '../../common/clock.ts'
 import type {Log} from '../../log/logger.ts'
 import {type Publisher, retained} from '../publisher.ts'
-import {type Discovery, digest} from './discovery-message.ts'
+import {type DiscoveryPayload, digest} from './discovery-message.ts'
 
 /** What is true of a device by the time it is sent. */
-export type Compose = () => {
-  discovery: Discovery
+export type ComposeDiscovery = () => {
+  discovery: DiscoveryPayload
   /** Called when it was sent. */
   sent?: () => void
 }
@@ -14,7 +14,7 @@ export type Compose = () => {
 /** Of two within 2 s, Home Assistant drops part of the second; a margin for the way there. */
 const APART_MS = 2100
 
-export class Paced {
+export class DiscoveryThrottle {
   readonly #clock: Clock
   readonly #publisher: Publisher
   readonly #log: Log | undefined
@@ -29,7 +29,7 @@ export class Paced {
   }
 
   /** @param when `news`: not when it is what was sent last */
-  send(topic: string, compose: Compose, when: 'news' | 'anyway'): void {
+  send(topic: string, compose: ComposeDiscovery, when: 'news' | 'anyway'): void {
     const {discovery, sent} = compose()
     const message = retained(topic, discovery)
     const now = {digest: digest(message.payload), at: this.#clock.now()}

@@ -1,15 +1,15 @@
 /** A group as Home Assistant sees it: a device with one switch, as a plug has it. */
 import type {Topics} from '../../mqtt/topics.ts'
 import {
-  type Around,
   availabilityOf,
   bridgeAvailability,
   bridgeId,
-  type Discovery,
+  type DiscoveryContext,
+  type DiscoveryPayload,
   digest,
+  displayName,
   origin,
   slug,
-  spoken,
 } from './discovery-message.ts'
 
 /** What of a group shows. */
@@ -26,12 +26,15 @@ export function groupId(name: string, topics: Topics): string {
 }
 
 /** The message about a group. */
-export function groupDiscovery({name, area, icon}: GroupLook, {topics, version}: Around): Discovery {
+export function groupDiscovery(
+  {name, area, icon}: GroupLook,
+  {topics, version}: DiscoveryContext,
+): DiscoveryPayload {
   const id = groupId(name, topics)
   return {
     device: {
       identifiers: [id],
-      name: spoken(name),
+      name: displayName(name),
       manufacturer: 'miio2mqtt',
       model: 'Group',
       ...(area ? {suggested_area: area} : {}),

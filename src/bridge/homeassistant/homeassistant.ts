@@ -5,17 +5,17 @@ import type {Topics} from '../../mqtt/topics.ts'
 import type {Plug} from '../plug.ts'
 import {type Publisher, retained} from '../publisher.ts'
 import {bridgeDiscovery} from './bridge-discovery.ts'
-import {Announced, type Announcements} from './discovery-history.ts'
+import {type DiscoveredComponents, DiscoveryHistory} from './discovery-history.ts'
 import {
   bridgeId,
   deviceId,
   discoveryTopic,
   MacOwners,
   platformsOf,
-  withoutVanished,
+  withRemovedComponents,
 } from './discovery-message.ts'
-import {Paced} from './discovery-throttle.ts'
-import {isAnnounced, plugDiscovery, usualPlatforms} from './plug-discovery.ts'
+import {DiscoveryThrottle} from './discovery-throttle.ts'
+import {defaultPlatforms, isAnnounced, plugDiscovery} from './plug-discovery.ts'
 
 export interface HomeAssistantOptions {
   publisher: Publisher
@@ -33,8 +33,8 @@ export interface HomeAssistantOptions {
   alsoDiscover?: () => void
   plugs: ReadonlyMap<string, Plug>
   /** What it was told by earlier runs. */
-  announced: Announcements | undefined
-  remember: (announced: Announcements) => void
+  announced: DiscoveredComponents | undefined
+  remember: (announced: DiscoveredComponents) => void
 }
 
 /** Everybody answers Home Assistant's birth: not all at once. */
@@ -44,8 +44,8 @@ const SUBSCRIBE_MS = 1000
 
 export class HomeAssistant {
   readonly #options: HomeAssistantOptions
-  readonly #paced: Paced
-  readonly #announced: Announced
+  readonly #paced: DiscoveryThrottle
+  readonly #announced: DiscoveryHistory
   readonly #macs = new MacOwners()
   /** Device ids of plugs that were announced over this connection. */
   readonly #announcedIds = new Set<number>()
@@ -53,8 +53,8 @@ export class HomeAssistant {
 
   constructor(options: HomeAssistantOptions) {
     this.#options = options
-    this.#paced = new Paced(options)
-    this.#announced = new Announced(options.announced, options.remember)
+    this.#paced = new DiscoveryThrottle(options)
+    this.#announced = new DiscoveryHistory(options.announced, options.remember)
   }
 
   /** From now on what the plug tells of itself is passed on. */
@@ -125,7 +125,7 @@ export class HomeAssistant {
     const id = deviceId(did)
     const compose = () => {
       const message = plugDiscovery(plug, did, model, {...this.#options, macs: this.#macs})
-      const farewell = withoutVanished(this.#announced.get(id) ?? usualPlatforms(model), message)
+      const farewell = withRemovedComponents(this.#announced.get(id) ?? defaultPlatforms(model), message)
       const sent = () => {
         this.#announcedIds.add(did)
         this.#announced.set(id, platformsOf(message))

@@ -2,21 +2,21 @@
 import {isWritable, settable} from '../../device/codec/values.ts'
 import type {Model, Property} from '../../models/model.ts'
 import type {Topics} from '../../mqtt/topics.ts'
-import type {EntityLook, Plug} from '../plug.ts'
+import type {EntityOverrides, Plug} from '../plug.ts'
 import {
-  type Around,
   availabilityOf,
   bridgeAvailability,
   bridgeId,
   type Component,
-  type DeviceMessage,
-  type Discovery,
+  type DeviceDiscovery,
+  type DiscoveryContext,
+  type DiscoveryPayload,
   deviceId,
+  displayName,
   MacOwners,
   origin,
   type Platforms,
   slug,
-  spoken,
 } from './discovery-message.ts'
 
 /** A plug of which device id and model are known. */
@@ -24,10 +24,10 @@ export function plugDiscovery(
   plug: Plug,
   did: number,
   model: Model,
-  {topics, version, macs = new MacOwners()}: Around,
-): DeviceMessage {
+  {topics, version, macs = new MacOwners()}: DiscoveryContext,
+): DeviceDiscovery {
   const id = deviceId(did)
-  const {filtered = []} = plug.appearance
+  const {filtered = []} = plug.display
   const shown = Object.entries(model.properties).filter(([name]) => !filtered.includes(name))
   const properties = shown.map(([, property]) => property)
   const components = shown.map(([name, property]) => {
@@ -46,16 +46,22 @@ export function plugDiscovery(
 }
 
 /** Whether Home Assistant is to know of the plug. */
-export function isAnnounced({disabled, appearance}: Plug): boolean {
+export function isAnnounced({disabled, display: appearance}: Plug): boolean {
   return !disabled && appearance.homeassistant?.enabled !== false
 }
 
 /** What a plug of the model has been as far as anybody remembers. An earlier run may have told of what is filtered now. */
-export function usualPlatforms({properties}: Model): Platforms {
+export function defaultPlatforms({properties}: Model): Platforms {
   return Object.fromEntries(Object.entries(properties).map(([name, {kind}]) => [name, kind]))
 }
 
-function plugDevice(plug: Plug, did: number, model: Model, topics: Topics, macs: MacOwners): Discovery {
+function plugDevice(
+  plug: Plug,
+  did: number,
+  model: Model,
+  topics: Topics,
+  macs: MacOwners,
+): DiscoveryPayload {
   const {identity} = plug.device
   const mac = identity.mac?.toLowerCase()
   const device = {
@@ -83,7 +89,7 @@ function component(
   isNamed: boolean,
   topics: Topics,
 ): Component {
-  const look = plug.appearance.homeassistant?.entities?.[name] ?? {}
+  const look = plug.display.homeassistant?.entities?.[name] ?? {}
   const suffix = property.label === null ? '' : `_${name}`
   const icon = look.icon ?? (property.label === null ? plug.icon : property.icon)
   const common = {
@@ -102,8 +108,8 @@ function component(
 }
 
 /** What Home Assistant calls the plug. */
-function nameOf({name, appearance}: Plug): string {
-  return appearance.homeassistant?.name ?? spoken(name)
+function nameOf({name, display: appearance}: Plug): string {
+  return appearance.homeassistant?.name ?? displayName(name)
 }
 
 /**
@@ -130,7 +136,11 @@ function isNamedByClass(property: Property, all: readonly Property[]): boolean {
 }
 
 /** What Home Assistant needs to know of each kind, beside what is the same for all. */
-function traits(property: Property, command_topic: string | undefined, look: EntityLook): Discovery {
+function traits(
+  property: Property,
+  command_topic: string | undefined,
+  look: EntityOverrides,
+): DiscoveryPayload {
   const commands = command_topic === undefined ? {} : {command_topic}
   switch (property.kind) {
     case 'switch':
@@ -150,7 +160,7 @@ function traits(property: Property, command_topic: string | undefined, look: Ent
   }
 }
 
-function measure(property: Extract<Property, {raw: 'number'}>): Discovery {
+function measure(property: Extract<Property, {raw: 'number'}>): DiscoveryPayload {
   return {
     device_class: property.deviceClass,
     state_class: property.stateClass,
@@ -172,6 +182,6 @@ const mostDigits: Readonly<Record<Extract<Property, {raw: 'number'}>['unit'], nu
   dBm: 0,
 }
 
-function textTraits({deviceClass}: {deviceClass?: string}): Discovery {
+function textTraits({deviceClass}: {deviceClass?: string}): DiscoveryPayload {
   return deviceClass ? {device_class: deviceClass} : {}
 }

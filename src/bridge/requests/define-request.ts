@@ -6,11 +6,11 @@ import {closestWord, synonymTable} from '../../common/suggestion.ts'
 import {CommandError} from '../../device/command-error.ts'
 import type {Groups} from '../groups/groups.ts'
 import type {Plug} from '../plug.ts'
-import type {Controls, Edit, Written} from './bridge-actions.ts'
+import type {BridgeActions, ConfigEdit, ConfigValue} from './bridge-actions.ts'
 
 /** What a request may use. */
 export interface RequestContext {
-  controls: Controls
+  controls: BridgeActions
   plugs: ReadonlyMap<string, Plug>
   groups: Pick<Groups, 'all'>
   clock: Clock
@@ -20,17 +20,17 @@ export interface RequestContext {
 
 type Run<S extends z.ZodObject> = (context: RequestContext, values: z.output<S>) => unknown
 
-export interface Answering {
+export interface RequestHandler {
   /** A payload that it takes; `undefined` when it takes nothing. */
   example: string | undefined
   answer(context: RequestContext, values: Record<string, unknown>): Promise<unknown>
 }
 
 /** A refusal of which the log has more than its answer: it is no second warning. */
-export class Logged extends CommandError {}
+export class LoggedRefusal extends CommandError {}
 
 /** A list that was cut short: its answer says so. */
-export class CutShort {
+export class TruncatedList {
   readonly items: readonly unknown[]
 
   constructor(items: readonly unknown[]) {
@@ -39,7 +39,11 @@ export class CutShort {
 }
 
 /** A row of the table of requests: what it takes, what it does, and a payload that it takes, to show in errors. */
-export function verb<S extends z.ZodObject>(schema: S, run: Run<S>, example?: z.input<S>): Answering {
+export function defineRequest<S extends z.ZodObject>(
+  schema: S,
+  run: Run<S>,
+  example?: z.input<S>,
+): RequestHandler {
   const shown = example && JSON.stringify(example)
   return {
     example: shown,
@@ -48,7 +52,7 @@ export function verb<S extends z.ZodObject>(schema: S, run: Run<S>, example?: z.
 }
 
 /** Text of one character or more. @param what it is, to follow "expected" in an error */
-export function text(what: string) {
+export function nonEmptyText(what: string) {
   const error = ({input}: {input?: unknown}) => `expected ${what}, got ${describeValue(input)}`
   return z.string({error}).min(1, {error})
 }
@@ -59,13 +63,13 @@ export function listOf(what: string, each: string) {
     const advice = typeof input === 'string' && input !== '' ? `: write [${quoted(input)}]` : ''
     return `expected ${what}, got ${describeValue(input)}${advice}`
   }
-  return z.array(text(each), {error}).min(1, {error})
+  return z.array(nonEmptyText(each), {error}).min(1, {error})
 }
 
 const SETTING = 'text, a number, true, false, a list or a mapping'
 
 /** A setting as it is to stand in the configuration. */
-export const written = json<Written>(SETTING, (value) => value === null)
+export const configValue = json<ConfigValue>(SETTING, (value) => value === null)
 /** Any value of JSON. */
 export const anyJson = json<unknown>('a value of JSON', () => false)
 
@@ -101,7 +105,7 @@ function membersOf(
  */
 export async function edit(
   {controls}: RequestContext,
-  edits: () => readonly Edit[],
+  edits: () => readonly ConfigEdit[],
 ): Promise<{warnings?: readonly string[]}> {
   let before: ReadonlySet<string> = new Set()
   const problems = await controls.edit(() => {

@@ -3,63 +3,71 @@ import {z} from 'zod'
 import {describeValue} from '../../common/schema-errors.ts'
 import {CommandError} from '../../device/command-error.ts'
 import {callProblem, withoutSecrets} from '../../device/raw-calls.ts'
-import {mustBeFree, unknownPlug} from '../commands/unknown-names.ts'
-import {mustBeInUse, type Plug} from '../plug.ts'
-import {shownOf} from '../status/plug-states.ts'
-import type {Edit} from './bridge-actions.ts'
-import {type Answering, anyJson, edit, type RequestContext, text, verb, written} from './define-request.ts'
-import {followingEdits} from './group-requests.ts'
+import {assertFree, unknownPlug} from '../commands/unknown-names.ts'
+import {assertUsable, type Plug} from '../plug.ts'
+import {displayedState} from '../status/plug-states.ts'
+import type {ConfigEdit} from './bridge-actions.ts'
+import {
+  anyJson,
+  configValue,
+  defineRequest,
+  edit,
+  nonEmptyText,
+  type RequestContext,
+  type RequestHandler,
+} from './define-request.ts'
+import {groupEdits} from './group-requests.ts'
 
-const name = text('the name of a plug')
-const newName = text('a new name')
+const name = nonEmptyText('the name of a plug')
+const newName = nonEmptyText('a new name')
 const justName = z.strictObject({name})
 const LAMP = {name: 'lamp'}
-const settings = z.record(z.string(), written.nullable(), {
+const settings = z.record(z.string(), configValue.nullable(), {
   error: ({input}) => `expected a mapping from settings to values, got ${describeValue(input)}`,
 })
 
-export const deviceVerbs: Readonly<Record<string, Answering>> = {
-  'device/add': verb(
+export const deviceRequests: Readonly<Record<string, RequestHandler>> = {
+  'device/add': defineRequest(
     // `id` is the one setting that is the name of a plug elsewhere.
-    z.object({name: newName, id: written.optional()}).catchall(written),
+    z.object({name: newName, id: configValue.optional()}).catchall(configValue),
     async (context, {name, ...settings}) => {
       const news = await edit(context, () => {
-        mustBeFree(name, 'plug', context)
+        assertFree(name, 'plug', context)
         return [{path: ['devices', name], put: settings}]
       })
       return {name, ...news}
     },
     {name: 'lamp', host: '192.168.1.42', token: '…'},
   ),
-  'device/remove': verb(
+  'device/remove': defineRequest(
     justName,
     async (context, {name}) => {
       const news = await edit(context, () => {
         find(context, name)
-        return [{path: ['devices', name], drop: true}, ...followingEdits(context, name)]
+        return [{path: ['devices', name], drop: true}, ...groupEdits(context, name)]
       })
       return {name, ...news}
     },
     LAMP,
   ),
-  'device/rename': verb(
+  'device/rename': defineRequest(
     z.strictObject({from: name, to: newName}),
     async (context, {from, to}) => {
       const news = await edit(context, () => {
         find(context, from)
-        mustBeFree(to, 'plug', context)
-        return [{path: ['devices', from], rename: to}, ...followingEdits(context, from, to)]
+        assertFree(to, 'plug', context)
+        return [{path: ['devices', from], rename: to}, ...groupEdits(context, from, to)]
       })
       return {from, to, ...news}
     },
     {from: 'lamp', to: 'office/lamp'},
   ),
-  'device/options': verb(
+  'device/options': defineRequest(
     z.strictObject({name, options: settings}),
     async (context, {name, options}) => {
       const news = await edit(context, () => {
         find(context, name)
-        return Object.entries(options).map(([key, value]): Edit => {
+        return Object.entries(options).map(([key, value]): ConfigEdit => {
           const path = ['devices', name, key]
           return value === null ? {path, drop: true} : {path, put: value}
         })
@@ -68,16 +76,16 @@ export const deviceVerbs: Readonly<Record<string, Answering>> = {
     },
     {name: 'lamp', options: {area: 'Office', icon: null}},
   ),
-  'device/poll': verb(
+  'device/poll': defineRequest(
     justName,
     async (context, {name}) => {
       const plug = find(context, name)
       await plug.device.read(deadline(context, plug))
-      return shownOf(plug)
+      return displayedState(plug)
     },
     LAMP,
   ),
-  'device/info': verb(
+  'device/info': defineRequest(
     justName,
     async (context, {name}) => {
       const plug = find(context, name)
@@ -86,8 +94,8 @@ export const deviceVerbs: Readonly<Record<string, Answering>> = {
     },
     LAMP,
   ),
-  'device/call': verb(
-    z.strictObject({name, method: text('the name of a method'), params: anyJson.default([])}),
+  'device/call': defineRequest(
+    z.strictObject({name, method: nonEmptyText('the name of a method'), params: anyJson.default([])}),
     async (context, {name, method, params}) => {
       const plug = find(context, name)
       if (!context.controls.allowsRawCalls())
@@ -111,6 +119,6 @@ function find(context: RequestContext, wanted: string): Plug {
 }
 
 function deadline({clock}: RequestContext, plug: Plug): number {
-  mustBeInUse(plug)
+  assertUsable(plug)
   return clock.now() + plug.commandTimeout
 }

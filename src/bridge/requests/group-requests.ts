@@ -1,27 +1,34 @@
 /** Requests about groups: `B/bridge/request/group/…` (contract §6). They change config.yaml, as those about plugs do. */
 import {z} from 'zod'
 import {CommandError} from '../../device/command-error.ts'
-import {mustBeFree, unknownGroup} from '../commands/unknown-names.ts'
-import type {Edit} from './bridge-actions.ts'
-import {type Answering, edit, listOf, type RequestContext, text, verb} from './define-request.ts'
+import {assertFree, unknownGroup} from '../commands/unknown-names.ts'
+import type {ConfigEdit} from './bridge-actions.ts'
+import {
+  defineRequest,
+  edit,
+  listOf,
+  nonEmptyText,
+  type RequestContext,
+  type RequestHandler,
+} from './define-request.ts'
 
-const name = text('the name of a group')
-const newName = text('a new name')
+const name = nonEmptyText('the name of a group')
+const newName = nonEmptyText('a new name')
 const members = listOf("a list of plugs' names", 'the name of a plug')
 
-export const groupVerbs: Readonly<Record<string, Answering>> = {
-  'group/add': verb(
+export const groupRequests: Readonly<Record<string, RequestHandler>> = {
+  'group/add': defineRequest(
     z.strictObject({name: newName, members}),
     async (context, {name, members}) => {
       const news = await edit(context, () => {
-        mustBeFree(name, 'group', context)
+        assertFree(name, 'group', context)
         return [{path: ['groups', name], put: {members}}]
       })
       return {name, members, ...news}
     },
     {name: 'evening', members: ['desk', 'lamp']},
   ),
-  'group/remove': verb(
+  'group/remove': defineRequest(
     z.strictObject({name}),
     async (context, {name}) => {
       const news = await edit(context, () => {
@@ -32,7 +39,7 @@ export const groupVerbs: Readonly<Record<string, Answering>> = {
     },
     {name: 'evening'},
   ),
-  'group/members': verb(
+  'group/members': defineRequest(
     z
       .strictObject({name, add: members.optional(), remove: members.optional()})
       .refine(
@@ -56,7 +63,7 @@ export const groupVerbs: Readonly<Record<string, Answering>> = {
  * What becomes of groups when a plug is called something else, or is gone.
  * @param to `undefined` for gone
  */
-export function followingEdits({groups}: RequestContext, from: string, to?: string): Edit[] {
+export function groupEdits({groups}: RequestContext, from: string, to?: string): ConfigEdit[] {
   return [...groups.all]
     .filter(([, {settings}]) => settings.members.includes(from))
     .map(([group, {settings}]) => ({

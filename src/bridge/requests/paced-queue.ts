@@ -12,7 +12,7 @@ const SHORTEST_PAUSE_MS = 10
 /** A piece of work; it calls `sent` with the bytes of each message that it sent. */
 export type Work = (sent: (bytes: number) => void) => Promise<void>
 
-export class Line {
+export class PacedQueue {
   readonly #clock: Clock
   readonly #waiting: (() => void)[] = []
   /** Milliseconds that are left to others before the next piece. */

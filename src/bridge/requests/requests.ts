@@ -7,25 +7,25 @@ import type {Log} from '../../log/logger.ts'
 import type {IncomingMessage} from '../../mqtt/connection.ts'
 import {type Topics, topicProblem} from '../../mqtt/topics.ts'
 import {CommandLog, requestText} from '../commands/command-log.ts'
-import {type Parsed, parseRequest} from '../commands/payload.ts'
-import {Answers} from '../commands/replies.ts'
+import {type ParsedPayload, parseRequest} from '../commands/payload.ts'
+import {Replies} from '../commands/replies.ts'
 import type {Publisher} from '../publisher.ts'
-import {Warner} from '../warning-limiter.ts'
-import {type Controls, logLevels} from './bridge-actions.ts'
-import {CutShort, Logged, type RequestContext, verb} from './define-request.ts'
-import {deviceVerbs} from './device-requests.ts'
-import {groupVerbs} from './group-requests.ts'
-import {Line} from './paced-queue.ts'
-import {Sharing} from './shared-work.ts'
+import {WarningLimiter} from '../warning-limiter.ts'
+import {type BridgeActions, logLevels} from './bridge-actions.ts'
+import {defineRequest, LoggedRefusal, type RequestContext, TruncatedList} from './define-request.ts'
+import {deviceRequests} from './device-requests.ts'
+import {groupRequests} from './group-requests.ts'
+import {PacedQueue} from './paced-queue.ts'
+import {SharedWork} from './shared-work.ts'
 import {unknownVerb} from './unknown-verb.ts'
 
 const nothing = z.strictObject({})
 
 const verbs = new Map(
   Object.entries({
-    health_check: verb(nothing, ({controls}) => ({healthy: true, ...controls.health()})),
-    info: verb(nothing, ({controls}) => controls.info()),
-    options: verb(
+    health_check: defineRequest(nothing, ({controls}) => ({healthy: true, ...controls.health()})),
+    info: defineRequest(nothing, ({controls}) => controls.info()),
+    options: defineRequest(
       z.strictObject({log_level: z.enum(logLevels)}),
       ({controls}, options) => {
         controls.setLogLevel(options.log_level)
@@ -33,15 +33,15 @@ const verbs = new Map(
       },
       {log_level: 'debug'},
     ),
-    discover: verb(
+    discover: defineRequest(
       z.strictObject({timeout: seconds(0.1, 60).default(5)}),
       ({controls}, {timeout}) => controls.discover(timeout * 1000),
       {timeout: 5},
     ),
-    reload: verb(nothing, ({controls}) => renewed(controls, 'reload')),
-    restart: verb(nothing, ({controls}) => renewed(controls, 'restart')),
-    ...deviceVerbs,
-    ...groupVerbs,
+    reload: defineRequest(nothing, ({controls}) => renewed(controls, 'reload')),
+    restart: defineRequest(nothing, ({controls}) => renewed(controls, 'restart')),
+    ...deviceRequests,
+    ...groupRequests,
   }),
 )
 
@@ -52,10 +52,10 @@ function seconds(least: number, most: number) {
 }
 
 /** @throws CommandError with every problem of an invalid configuration */
-async function renewed(controls: Controls, how: 'restart' | 'reload'): Promise<Record<string, never>> {
+async function renewed(controls: BridgeActions, how: 'restart' | 'reload'): Promise<Record<string, never>> {
   const problems = await controls.renew(how)
   if (problems === undefined) return {}
-  throw new Logged('refused', `the configuration is invalid, the old one stays:\n${problems}`)
+  throw new LoggedRefusal('refused', `the configuration is invalid, the old one stays:\n${problems}`)
 }
 
 export interface RequestOptions extends RequestContext {
@@ -83,10 +83,10 @@ const COPIES_MS = 100
 export class Requests {
   readonly #options: RequestOptions
   readonly #context: RequestContext
-  readonly #answers: Answers
-  readonly #warner: Warner
+  readonly #answers: Replies
+  readonly #warner: WarningLimiter
   readonly #commandLog: CommandLog
-  readonly #line: Line
+  readonly #line: PacedQueue
   #count = 0
   #changes = 0
   /** The last request of which copies may come. */
@@ -97,10 +97,10 @@ export class Requests {
   constructor(options: RequestOptions) {
     this.#options = options
     this.#context = {...options, controls: this.#bounded(options.controls)}
-    this.#answers = new Answers(options)
-    this.#warner = new Warner(options)
+    this.#answers = new Replies(options)
+    this.#warner = new WarningLimiter(options)
     this.#commandLog = new CommandLog(options)
-    this.#line = new Line(options.clock)
+    this.#line = new PacedQueue(options.clock)
   }
 
   /** Carries a request out when its turn comes, and answers it. Never rejects. */
@@ -147,7 +147,7 @@ export class Requests {
   async #carryOut(verb: string, incoming: IncomingMessage): Promise<number> {
     const {log, clock} = this.#options
     const begun = clock.now()
-    let request: Parsed = {values: {}}
+    let request: ParsedPayload = {values: {}}
     const note = (failure?: CommandError) =>
       this.#commandLog.note({
         topic: incoming.topic,
@@ -165,7 +165,7 @@ export class Requests {
       request = parseRequest(incoming.payload, handler.example)
       if (this.#isStopped && verb !== 'restart') throw new CommandError('expired', 'the bridge is stopping')
       const data = await handler.answer(this.#context, request.values)
-      const told = data instanceof CutShort ? {data: data.items, truncated: true} : {data}
+      const told = data instanceof TruncatedList ? {data: data.items, truncated: true} : {data}
       note()
       return this.#answer(verb, incoming, request, {status: 'ok', ...told})
     } catch (error) {
@@ -188,13 +188,13 @@ export class Requests {
   #answer(
     verb: string,
     incoming: IncomingMessage,
-    {transaction}: Parsed,
+    {transaction}: ParsedPayload,
     result: Record<string, unknown>,
   ): number {
     const told = {...result, ...(transaction === undefined ? {} : {transaction})}
     const {topics} = this.#options
     const usual = topics.bridgeResponse(verb)
-    return this.#answers.give(incoming, usual, told, verbs.has(verb) ? usual : topics.bridgeResponse(''))
+    return this.#answers.reply(incoming, usual, told, verbs.has(verb) ? usual : topics.bridgeResponse(''))
   }
 
   /** Whether it is the same message once more, because several filters have caught it. */
@@ -212,10 +212,10 @@ export class Requests {
   }
 
   /** One search of the network at a time, one restart a run, and a few changes of the configuration. */
-  #bounded(controls: Controls): Controls {
+  #bounded(controls: BridgeActions): BridgeActions {
     const {clock} = this.#options
-    const scans = new Sharing<unknown>({clock, most: MOST_SHARING})
-    const restarts = new Sharing<string | undefined>({
+    const scans = new SharedWork<unknown>({clock, most: MOST_SHARING})
+    const restarts = new SharedWork<string | undefined>({
       clock,
       most: Number.POSITIVE_INFINITY,
       goodFor: (problems) => (problems === undefined ? RESTARTING_MS : 0),
@@ -253,7 +253,7 @@ function requestCalled(verb: string): string {
 }
 
 /** What is turned away, or does not exist, is not looked at closely: without a transaction that can be read, there is none. */
-function transactionIn(payload: Buffer): Parsed {
+function transactionIn(payload: Buffer): ParsedPayload {
   try {
     return parseRequest(payload)
   } catch {

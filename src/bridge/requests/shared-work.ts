@@ -2,7 +2,7 @@
 import type {Clock} from '../../common/clock.ts'
 import {CommandError} from '../../device/command-error.ts'
 
-export interface SharingOptions<T> {
+export interface SharedWorkOptions<T> {
   clock: Clock
   /** Who may share one piece of work. */
   most: number
@@ -10,11 +10,11 @@ export interface SharingOptions<T> {
   goodFor?: (result: T) => number
 }
 
-export class Sharing<T> {
-  readonly #options: SharingOptions<T>
+export class SharedWork<T> {
+  readonly #options: SharedWorkOptions<T>
   #current: {what: string; result: Promise<T>; sharers: number; until: number} | undefined
 
-  constructor(options: SharingOptions<T>) {
+  constructor(options: SharedWorkOptions<T>) {
     this.#options = options
   }
 

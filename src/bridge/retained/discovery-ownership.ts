@@ -28,7 +28,7 @@ export function ownStateTopic(payload: Buffer, base: string): string | undefined
 }
 
 /** The names in a `bridge/devices` or `bridge/groups`; none when it is something else. */
-export function namesIn(payload: Buffer): string[] {
+export function listedNames(payload: Buffer): string[] {
   const {data = []} = named.safeParse(parsed(payload))
   return data.flatMap((entry) => entry?.name ?? [])
 }

@@ -4,21 +4,21 @@ import type {Groups} from '../groups/groups.ts'
 import {bridgeId, deviceId, discoveryTopic} from '../homeassistant/discovery-message.ts'
 import {isAnnounced} from '../homeassistant/plug-discovery.ts'
 import type {Plug} from '../plug.ts'
-import type {States} from '../status/plug-states.ts'
+import type {PlugStates} from '../status/plug-states.ts'
 
-export interface InventoryOptions {
+export interface ExpectedTopicsOptions {
   topics: Topics
   /** Where Home Assistant is told of plugs; empty when it is not. */
   prefix: string
   plugs: ReadonlyMap<string, Plug>
-  states: Pick<States, 'topicsOf'>
+  states: Pick<PlugStates, 'topicsOf'>
   groups: Pick<Groups, 'topics'>
 }
 
-export class Inventory {
-  readonly #options: InventoryOptions
+export class ExpectedTopics {
+  readonly #options: ExpectedTopicsOptions
 
-  constructor(options: InventoryOptions) {
+  constructor(options: ExpectedTopicsOptions) {
     this.#options = options
   }
 

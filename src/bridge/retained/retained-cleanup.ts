@@ -8,12 +8,12 @@ import type {IncomingMessage} from '../../mqtt/connection.ts'
 import {Topics, topicProblem} from '../../mqtt/topics.ts'
 import {discoveryTopic, isDiscoveryTopic} from '../homeassistant/discovery-message.ts'
 import type {Plug} from '../plug.ts'
-import {namesIn, ownStateTopic} from './discovery-ownership.ts'
-import {Inventory, type InventoryOptions} from './expected-topics.ts'
-import type {Kept} from './retained-topics.ts'
+import {listedNames, ownStateTopic} from './discovery-ownership.ts'
+import {ExpectedTopics, type ExpectedTopicsOptions} from './expected-topics.ts'
+import type {RetainedTopics} from './retained-topics.ts'
 
 /** What lies on the broker, as remembered over restarts. */
-export interface PublishedOf {
+export interface RetainedTopicsRecord {
   /** The base topics that the bridge had meanwhile. */
   bases: readonly string[]
   topics: readonly string[]
@@ -21,16 +21,16 @@ export interface PublishedOf {
   isAll: boolean
 }
 
-export interface LeftoverOptions extends InventoryOptions {
-  kept: Kept
+export interface RetainedCleanupOptions extends ExpectedTopicsOptions {
+  kept: RetainedTopics
   clock: Clock
   isConnected: () => boolean
   /** What it wants to hear has changed: see `filters`. */
   listen: () => void
   /** By earlier runs. */
-  published: PublishedOf | undefined
+  published: RetainedTopicsRecord | undefined
   /** Whenever `published` would say something else than before. */
-  remember: (published: () => PublishedOf) => void
+  remember: (published: () => RetainedTopicsRecord) => void
 }
 
 /** So long the broker may take to show what lies there. */
@@ -47,9 +47,9 @@ const MOST_RECALLED = 40_000
 /** A bridge that moves forgets the base topic it had within seconds. */
 const MOST_BASES = 20
 
-export class Leftovers {
-  readonly #options: LeftoverOptions
-  readonly #inventory: Inventory
+export class RetainedCleanup {
+  readonly #options: RetainedCleanupOptions
+  readonly #inventory: ExpectedTopics
   #bases: readonly string[]
   #isAll: boolean
   #isLooking: boolean
@@ -60,10 +60,10 @@ export class Leftovers {
   #isStale = false
   #recalled = 0
 
-  constructor(options: LeftoverOptions) {
+  constructor(options: RetainedCleanupOptions) {
     const {topics, published, kept} = options
     this.#options = options
-    this.#inventory = new Inventory(options)
+    this.#inventory = new ExpectedTopics(options)
     this.#bases = basesIn([topics.base, ...(published?.bases ?? [])])
     for (const topic of kept.topics) if (!this.#isOurs(topic)) kept.forget(topic)
     this.#isAll = published?.isAll ?? false
@@ -111,7 +111,7 @@ export class Leftovers {
   }
 
   /** @returns whether `incoming` is what was looked for */
-  hear({topic, payload, retained}: IncomingMessage): boolean {
+  handle({topic, payload, retained}: IncomingMessage): boolean {
     if (!this.#isLooking || !retained || payload.length === 0) return false
     if (this.#lists.includes(topic)) this.#recall(topic, payload)
     else if (isDiscoveryTopic(topic)) this.#lookAt(topic, payload)
@@ -124,7 +124,7 @@ export class Leftovers {
     const base = this.#bases.find((each) => list.startsWith(`${each}/bridge/`))
     if (base === undefined || this.#isAll) return
     const topics = new Topics(base)
-    for (const name of namesIn(payload))
+    for (const name of listedNames(payload))
       if (topics.isName(name)) {
         this.#note(topics.state(name))
         this.#note(topics.availability(name))

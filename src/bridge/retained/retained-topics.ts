@@ -3,7 +3,7 @@ import type {OutgoingMessage} from '../../mqtt/outbox.ts'
 import {topicProblem} from '../../mqtt/topics.ts'
 import type {Publisher} from '../publisher.ts'
 
-export class Kept implements Publisher {
+export class RetainedTopics implements Publisher {
   readonly #publisher: Publisher
   readonly #topics: Set<string>
   /** What was cleared last on a topic, until the broker has taken that or something lies there again. */

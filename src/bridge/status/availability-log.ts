@@ -7,7 +7,7 @@ import type {Availability, Offline} from '../../device/polling/availability.ts'
 import type {Log} from '../../log/logger.ts'
 import type {Plug} from '../plug.ts'
 
-export interface OutageOptions {
+export interface AvailabilityLogOptions {
   plugs: ReadonlyMap<string, Plug>
   clock: Clock
   log: Log
@@ -23,8 +23,8 @@ const MOST_NAMES = 10
 /** Which of the two it is depends on how far a packet got, and changes while a plug is away: one kind of silence. */
 const silences: ReadonlySet<string> = new Set(['timeout', 'unreachable'])
 
-export class Outages {
-  readonly #options: OutageOptions
+export class AvailabilityLog {
+  readonly #options: AvailabilityLogOptions
   /** The plugs that are away, why, and what was told of each: the same reason is no news, however often it comes and goes. */
   readonly #down = new Map<string, {reason: string; told: Set<string>}>()
   readonly #gone: Burst
@@ -32,7 +32,7 @@ export class Outages {
   #summary: Timer | undefined
   #network = false
 
-  constructor(options: OutageOptions) {
+  constructor(options: AvailabilityLogOptions) {
     this.#options = options
     const {clock, log} = options
     this.#gone = new Burst(clock, (names) =>
@@ -110,7 +110,13 @@ export class Outages {
   /** Several plugs that answered until now, and not one of them does: each alone would still have its first failures ahead. */
   #allSilent(): boolean {
     let silent = 0
-    for (const {name, disabled, twin, answeredAt, failing} of this.#options.plugs.values()) {
+    for (const {
+      name,
+      disabled,
+      duplicateOf: twin,
+      lastResponseAt: answeredAt,
+      isFailing: failing,
+    } of this.#options.plugs.values()) {
       if (disabled || twin !== undefined || this.#down.has(name)) continue
       if (answeredAt === undefined || !failing) return false
       silent++

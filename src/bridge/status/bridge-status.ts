@@ -5,9 +5,9 @@ import type {EnergySource} from '../../device/state/energy-meter.ts'
 import type {Model, Property} from '../../models/model.ts'
 import type {Topics} from '../../mqtt/topics.ts'
 import type {Plug} from '../plug.ts'
-import {type Publisher, passing, retained} from '../publisher.ts'
+import {type Publisher, retained, transient} from '../publisher.ts'
 
-export interface ReportOptions {
+export interface BridgeStatusOptions {
   publisher: Publisher
   topics: Topics
   clock: Clock
@@ -23,12 +23,12 @@ const HEALTH_MS = 60_000
 /** `devices` lists them all, so it is not repeated for each of many that change together: 1 ms per plug, and at least this. */
 const DEVICES_PAUSE_MS = 1000
 
-export class Reports {
-  readonly #options: ReportOptions
+export class BridgeStatus {
+  readonly #options: BridgeStatusOptions
   #health: Timer | undefined
   #devices: Timer | undefined
 
-  constructor(options: ReportOptions) {
+  constructor(options: BridgeStatusOptions) {
     this.#options = options
   }
 
@@ -80,9 +80,9 @@ export class Reports {
         ...plug.statistics(),
         queue: plug.device.waiting,
         last_seen:
-          plug.answeredAt === undefined
+          plug.lastResponseAt === undefined
             ? null
-            : new Date(clock.date().getTime() - (now - plug.answeredAt)).toISOString(),
+            : new Date(clock.date().getTime() - (now - plug.lastResponseAt)).toISOString(),
       },
     ])
     return {...vitals(), devices: Object.fromEntries(devices)}
@@ -90,12 +90,12 @@ export class Reports {
 
   event(type: string, data: Record<string, unknown>): void {
     const {publisher, topics} = this.#options
-    publisher.publish(passing(topics.bridge('event'), {type, data}))
+    publisher.publish(transient(topics.bridge('event'), {type, data}))
   }
 
   logging(entry: {level: string; message: string; device?: string | undefined}): void {
     const {publisher, topics} = this.#options
-    publisher.publish(passing(topics.bridge('logging'), entry))
+    publisher.publish(transient(topics.bridge('logging'), entry))
   }
 
   #healthAndAgain(): void {
@@ -125,7 +125,7 @@ function describe(plug: Plug) {
     address: plug.address ?? null,
     availability,
     properties: model ? propertiesOf(model, plug.device.energySource) : [],
-    filtered: plug.appearance.filtered ?? [],
+    filtered: plug.display.filtered ?? [],
     left_out: plug.device.unsupported,
     implausible: plug.device.implausible,
   }

@@ -2,7 +2,7 @@
 import type {Clock, Timer} from '../../common/clock.ts'
 import type {Plug} from '../plug.ts'
 
-export interface ReadinessOptions {
+export interface OnlineGateOptions {
   clock: Clock
   plugs: ReadonlyMap<string, Plug>
   isConnected: () => boolean
@@ -12,14 +12,14 @@ export interface ReadinessOptions {
 /** How long a silent plug's first poll takes, tries and all; after that it counts as offline without having been heard. */
 const FIRST_ANSWER_MS = 8000
 
-export class Readiness {
-  readonly #options: ReadinessOptions
+export class OnlineGate {
+  readonly #options: OnlineGateOptions
   /** Plugs whose first answer, or its absence, is still awaited. */
   readonly #unheard = new Set<Plug>()
   #patience: Timer | undefined
   #online = false
 
-  constructor(options: ReadinessOptions) {
+  constructor(options: OnlineGateOptions) {
     this.#options = options
   }
 

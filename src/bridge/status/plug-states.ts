@@ -2,9 +2,9 @@
 import type {State} from '../../device/codec/values.ts'
 import type {Topics} from '../../mqtt/topics.ts'
 import type {Plug} from '../plug.ts'
-import {bare, json, type Publisher, retained} from '../publisher.ts'
+import {json, type Publisher, plainText, retained} from '../publisher.ts'
 
-export interface StateOptions {
+export interface PlugStatesOptions {
   publisher: Publisher
   topics: Topics
   qos: 0 | 1
@@ -16,12 +16,12 @@ export interface StateOptions {
 /** It is another after every answer: news of the rest brings it along, and it makes none itself. */
 const NO_NEWS = 'last_seen'
 
-export class States {
-  readonly #options: StateOptions
+export class PlugStates {
+  readonly #options: PlugStatesOptions
   /** What was shown last, of plugs of which that has to be compared: ten thousand others need no memory of it. */
   readonly #shown = new WeakMap<Plug, Readonly<State>>()
 
-  constructor(options: StateOptions) {
+  constructor(options: PlugStatesOptions) {
     this.#options = options
   }
 
@@ -34,7 +34,7 @@ export class States {
   /** The whole state, in the model's order, once something is known: `null` is what the plug did not tell. */
   publishState(plug: Plug): void {
     if (!plug.device.isKnown) return
-    const shown = shownOf(plug)
+    const shown = displayedState(plug)
     this.#publish(plug, shown, Object.keys(shown))
   }
 
@@ -47,9 +47,9 @@ export class States {
   /** Where something of the plug lies on the broker. */
   topicsOf(plug: Plug): string[] {
     const {topics, attributes} = this.#options
-    const {name, appearance} = plug
+    const {name, display: appearance} = plug
     if (!(appearance.retain ?? this.#options.retain)) return [topics.availability(name)]
-    const values = attributes ? Object.keys(shownOf(plug)) : []
+    const values = attributes ? Object.keys(displayedState(plug)) : []
     return [
       topics.availability(name),
       topics.state(name),
@@ -60,7 +60,7 @@ export class States {
   /** The state, and of its values those that are others than before. A change of what is filtered is none. */
   #publishChange(plug: Plug): void {
     if (!plug.device.isKnown) return
-    const shown = shownOf(plug)
+    const shown = displayedState(plug)
     const before = this.#shown.get(plug)
     const changed = Object.keys(shown).filter((name) => !before || before[name] !== shown[name])
     if (before && changed.every((name) => name === NO_NEWS)) return
@@ -69,17 +69,17 @@ export class States {
 
   #publish(plug: Plug, shown: Readonly<State>, changed: readonly string[]): void {
     const {publisher, topics, attributes} = this.#options
-    const {qos = this.#options.qos, retain = this.#options.retain, filtered = []} = plug.appearance
+    const {qos = this.#options.qos, retain = this.#options.retain, filtered = []} = plug.display
     if (attributes || filtered.length > 0) this.#shown.set(plug, shown)
     publisher.publish({...json(topics.state(plug.name), shown), retain, qos})
     if (!attributes) return
     for (const name of changed)
-      publisher.publish({...bare(topics.attribute(plug.name, name), shown[name]), retain, qos})
+      publisher.publish({...plainText(topics.attribute(plug.name, name), shown[name]), retain, qos})
   }
 }
 
 /** The state of a plug without what its owner does not want to see. */
-export function shownOf({device: {state}, appearance: {filtered = []}}: Plug): Readonly<State> {
+export function displayedState({device: {state}, display: {filtered = []}}: Plug): Readonly<State> {
   if (filtered.length === 0) return state
   return Object.fromEntries(Object.entries(state).filter(([name]) => !filtered.includes(name)))
 }

@@ -8,7 +8,7 @@ import type {Log} from '../../log/logger.ts'
 import {isAnnounced} from '../homeassistant/plug-discovery.ts'
 import type {Plug} from '../plug.ts'
 
-export interface SummaryOptions {
+export interface StartSummaryOptions {
   clock: Clock
   log: Log
   plugs: ReadonlyMap<string, Plug>
@@ -25,8 +25,8 @@ const SETTLE_MS = 2500
 /** Of more plugs than these, only their number is told; and of plugs that are offline, the first of them. */
 const MOST_NAMES = 10
 
-export class Summary {
-  readonly #options: SummaryOptions
+export class StartSummary {
+  readonly #options: StartSummaryOptions
   /** Names of plugs whose first answer, or its absence, is still awaited. */
   readonly #awaited = new Set<string>()
   /** Names of plugs that are to be told of, or all. */
@@ -35,7 +35,7 @@ export class Summary {
   #settling: Timer | undefined
   #isStopped = false
 
-  constructor(options: SummaryOptions) {
+  constructor(options: StartSummaryOptions) {
     this.#options = options
   }
 
@@ -105,7 +105,7 @@ export class Summary {
     const {homeAssistant, groups} = this.#options
     if (!homeAssistant) return 'Home Assistant: nothing is announced, since homeassistant.enabled is false'
     const {prefix, wasAnnounced} = homeAssistant
-    const wanted = plugs.filter((plug) => isAnnounced(plug) && plug.twin === undefined)
+    const wanted = plugs.filter((plug) => isAnnounced(plug) && plug.duplicateOf === undefined)
     const missing = wanted.filter((plug) => !wasAnnounced(plug))
     const counted = wanted.length - missing.length
     const what = [

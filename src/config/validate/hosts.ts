@@ -1,7 +1,7 @@
 /** Which addresses a plug can have, and which a request may name. */
 import {BlockList, isIP, isIPv4} from 'node:net'
 import {networkInterfaces} from 'node:os'
-import type {Edit, Written} from '../../bridge/requests/bridge-actions.ts'
+import type {ConfigEdit, ConfigValue} from '../../bridge/requests/bridge-actions.ts'
 import {type Finding, quoted} from '../config-error.ts'
 
 type Range = readonly [address: string, bits: number]
@@ -66,7 +66,7 @@ function interfacesOf(interfaces: typeof networkInterfaces): ReturnType<typeof n
  * What is wrong with the addresses that requests give plugs: whoever may publish could else have the bridge send datagrams
  * anywhere. Names are not looked up, and pass.
  */
-export function foreignHosts(edits: readonly Edit[], file: string): Finding[] {
+export function foreignHosts(edits: readonly ConfigEdit[], file: string): Finding[] {
   return edits.flatMap((edit) =>
     hostsIn(edit)
       .filter((host) => isIPv4(host) && !isWithin(host, PRIVATE))
@@ -79,24 +79,24 @@ export function foreignHosts(edits: readonly Edit[], file: string): Finding[] {
 }
 
 /** What the edit makes the host of a plug: `devices.desk.host`, or all of `devices.desk`. */
-function hostsIn(edit: Edit): string[] {
+function hostsIn(edit: ConfigEdit): string[] {
   if (!('put' in edit)) return []
-  const inside = edit.path.reduceRight<Written>((value, key) => ({[key]: value}), edit.put)
+  const inside = edit.path.reduceRight<ConfigValue>((value, key) => ({[key]: value}), edit.put)
   return members(member(inside, 'devices')).flatMap((plug) => {
     const host = member(plug, 'host')
     return typeof host === 'string' ? [host] : []
   })
 }
 
-function member(value: Written | undefined, key: string): Written | undefined {
+function member(value: ConfigValue | undefined, key: string): ConfigValue | undefined {
   return isMapping(value) && Object.hasOwn(value, key) ? value[key] : undefined
 }
 
-function members(value: Written | undefined): Written[] {
+function members(value: ConfigValue | undefined): ConfigValue[] {
   return isMapping(value) ? Object.values(value) : []
 }
 
-function isMapping(value: Written | undefined): value is {readonly [key: string]: Written} {
+function isMapping(value: ConfigValue | undefined): value is {readonly [key: string]: ConfigValue} {
   return typeof value === 'object' && !Array.isArray(value)
 }
 

@@ -13,7 +13,7 @@ import {
   YAMLMap,
   YAMLSeq,
 } from 'yaml'
-import type {Edit, Written} from '../../bridge/requests/bridge-actions.ts'
+import type {ConfigEdit, ConfigValue} from '../../bridge/requests/bridge-actions.ts'
 import {ConfigError, quoted} from '../config-error.ts'
 import {parseYaml, type YamlFile} from '../read/yaml.ts'
 import {isText} from '../validate/names.ts'
@@ -28,7 +28,7 @@ import {meaningAfter, meaningOf, meanTheSame} from './meaning.ts'
  * @throws ConfigError when the text is no YAML, a key to rename is not there, a text of an edit is none, or the edit would change
  * more than it names: what is written once and meant in several places (`&` and `*`)
  */
-export function edited(text: string, file: string, edits: readonly Edit[]): string {
+export function edited(text: string, file: string, edits: readonly ConfigEdit[]): string {
   return editedFile(text, file, edits).text
 }
 
@@ -36,7 +36,7 @@ export function edited(text: string, file: string, edits: readonly Edit[]): stri
 export function editedFile(
   text: string,
   file: string,
-  edits: readonly Edit[],
+  edits: readonly ConfigEdit[],
 ): {text: string; yaml: YamlFile} {
   const refuse = (path: string, message: string): never => {
     throw new ConfigError([{file, path, message}])
@@ -74,14 +74,14 @@ function written(document: Document, indent: number): string | undefined {
 }
 
 /** Why something in the edit cannot be written as text: then nothing of it is repeated. */
-function textProblem({path, ...change}: Edit): string | undefined {
+function textProblem({path, ...change}: ConfigEdit): string | undefined {
   const texts = [...path, ...('put' in change ? textsIn(change.put) : Object.values(change).map(String))]
   return texts.some((text) => !isText(text))
     ? `expected text without control characters and halves of characters, for ${quoted(path.slice(0, 2).join('.'))}`
     : undefined
 }
 
-function textsIn(value: Written): string[] {
+function textsIn(value: ConfigValue): string[] {
   if (typeof value !== 'object') return [String(value)]
   return isList(value)
     ? value.flatMap(textsIn)
@@ -89,12 +89,12 @@ function textsIn(value: Written): string[] {
 }
 
 /** Makes the edit, or says why that cannot be. */
-function made(document: Document, edit: Edit): string | undefined {
+function made(document: Document, edit: ConfigEdit): string | undefined {
   if ('put' in edit) return put(document, edit.path, edit.put)
   return 'drop' in edit ? drop(document, edit.path) : rename(document, edit.path, edit.rename)
 }
 
-function put(document: Document, path: readonly string[], value: Written): string | undefined {
+function put(document: Document, path: readonly string[], value: ConfigValue): string | undefined {
   document.contents ??= new YAMLMap()
   let around: unknown = document.contents
   for (const [depth, key] of path.entries()) {
@@ -148,13 +148,13 @@ function takeOut(map: YAMLMap, key: string | undefined): void {
 }
 
 /** What says `value` in the place of `node`: as far as it says the same, `node` itself, with all the comments in it. */
-function inPlaceOf(node: unknown, value: Written): Node {
+function inPlaceOf(node: unknown, value: ConfigValue): Node {
   if (isMap(node) && isMapping(value)) return mapOf(node, value)
   if (isSeq(node) && isList(value)) return listOf(node, value)
   return withCommentsOf(node, nodeOf(value))
 }
 
-function mapOf(map: YAMLMap, value: {readonly [key: string]: Written}): YAMLMap {
+function mapOf(map: YAMLMap, value: {readonly [key: string]: ConfigValue}): YAMLMap {
   for (const {key} of [...map.items])
     if (isScalar(key) && typeof key.value === 'string' && !Object.hasOwn(value, key.value))
       takeOut(map, key.value)
@@ -166,9 +166,9 @@ function mapOf(map: YAMLMap, value: {readonly [key: string]: Written}): YAMLMap 
 }
 
 /** A member that is in both stays itself; one that is new takes the place of the one that was there, if that is gone. */
-function listOf(list: YAMLSeq, value: readonly Written[]): YAMLSeq {
+function listOf(list: YAMLSeq, value: readonly ConfigValue[]): YAMLSeq {
   const before = [...list.items]
-  const same = (item: unknown, member: Written) =>
+  const same = (item: unknown, member: ConfigValue) =>
     typeof member !== 'object' && isScalar(item) && !item.tag && item.value === String(member)
   list.items = value.map((member, index) => {
     const itself = before.find((item) => same(item, member))
@@ -179,7 +179,7 @@ function listOf(list: YAMLSeq, value: readonly Written[]): YAMLSeq {
   return list
 }
 
-function nodeOf(value: Written): Node {
+function nodeOf(value: ConfigValue): Node {
   if (isMapping(value)) return mapOf(new YAMLMap(), value)
   if (isList(value)) return listOf(new YAMLSeq(), value)
   const scalar = scalarOf(String(value))
@@ -209,11 +209,11 @@ function withCommentsOf<N extends Node>(old: unknown, node: N): N {
   return node
 }
 
-function isMapping(value: Written): value is {readonly [key: string]: Written} {
+function isMapping(value: ConfigValue): value is {readonly [key: string]: ConfigValue} {
   return typeof value === 'object' && !Array.isArray(value)
 }
 
-function isList(value: Written): value is readonly Written[] {
+function isList(value: ConfigValue): value is readonly ConfigValue[] {
   return Array.isArray(value)
 }
 

@@ -3,7 +3,7 @@
  * file means the edit and nothing else is decided here, before anything that the text names is opened. Pure.
  */
 import {isDeepStrictEqual} from 'node:util'
-import type {Edit, Written} from '../../bridge/requests/bridge-actions.ts'
+import type {ConfigEdit, ConfigValue} from '../../bridge/requests/bridge-actions.ts'
 import {Places, type Raw, type RawMapping, readYaml, type YamlFile} from '../read/yaml.ts'
 
 /** Begins what stands for a tag or for an empty value. No text of an edit has it (`textProblem`), so none can pass for one. */
@@ -26,7 +26,7 @@ export function meanTheSame(one: Raw, other: Raw): boolean {
 }
 
 /** What a file that says `before` has to say after `edit`. */
-export function meaningAfter(before: Raw, {path, ...change}: Edit): Raw {
+export function meaningAfter(before: Raw, {path, ...change}: ConfigEdit): Raw {
   const [key = '', ...rest] = path
   const around: RawMapping = Object.assign(emptyMapping(), isMapping(before) ? before : {})
   if (rest.length > 0) {
@@ -43,7 +43,7 @@ export function meaningAfter(before: Raw, {path, ...change}: Edit): Raw {
   return around
 }
 
-function rawOf(written: Written): Raw {
+function rawOf(written: ConfigValue): Raw {
   if (typeof written !== 'object') return String(written)
   if (isList(written)) return written.map(rawOf)
   const mapping = emptyMapping()
@@ -69,6 +69,6 @@ function isMapping(read: Raw | undefined): read is RawMapping {
   return typeof read === 'object' && !Array.isArray(read)
 }
 
-function isList(written: Written): written is readonly Written[] {
+function isList(written: ConfigValue): written is readonly ConfigValue[] {
   return Array.isArray(written)
 }

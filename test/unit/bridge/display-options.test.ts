@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import {pointless} from '../../../src/bridge/plug.ts'
+import {unknownDisplayProperties} from '../../../src/bridge/plug.ts'
 import {builtIn} from '../../../src/models/catalogue.ts'
 
 const m1 = builtIn.find('chuangmi.plug.m1') ?? expect.fail('no such model')
@@ -8,15 +8,17 @@ const HAS = 'Mi Smart Plug has only state, temperature, led, rssi, last_seen'
 describe('what a model has not got', () => {
   it('is nothing where only properties of its own are named', () => {
     const entities = {state: {device_class: 'switch'}, rssi: {enabled: true}} as const
-    expect(pointless({filtered: ['led'], homeassistant: {enabled: true, entities}}, m1)).toEqual([])
-    expect(pointless({}, m1)).toEqual([])
+    expect(
+      unknownDisplayProperties({filtered: ['led'], homeassistant: {enabled: true, entities}}, m1),
+    ).toEqual([])
+    expect(unknownDisplayProperties({}, m1)).toEqual([])
   })
 
   it('is told at once, by the settings that name it', () => {
     const entities = {voltage: {name: 'U'}, constructor: {name: 'C', device_class: 'outlet'}} as const
-    expect(pointless({filtered: ['power', 'led'], homeassistant: {enabled: true, entities}}, m1)).toEqual([
-      `filtered: power, homeassistant.entities.voltage, homeassistant.entities.constructor: ${HAS}`,
-    ])
+    expect(
+      unknownDisplayProperties({filtered: ['power', 'led'], homeassistant: {enabled: true, entities}}, m1),
+    ).toEqual([`filtered: power, homeassistant.entities.voltage, homeassistant.entities.constructor: ${HAS}`])
   })
 
   it.each([
@@ -25,15 +27,17 @@ describe('what a model has not got', () => {
     ['temp', 'temperature'],
     ['lastseen', 'last_seen'],
   ])('is told with what was probably meant by %s', (name, meant) => {
-    expect(pointless({filtered: [name]}, m1)).toEqual([`filtered: ${name}: ${HAS}, did you mean ${meant}?`])
-    expect(pointless({homeassistant: {enabled: true, entities: {[name]: {}}}}, m1)).toEqual([
+    expect(unknownDisplayProperties({filtered: [name]}, m1)).toEqual([
+      `filtered: ${name}: ${HAS}, did you mean ${meant}?`,
+    ])
+    expect(unknownDisplayProperties({homeassistant: {enabled: true, entities: {[name]: {}}}}, m1)).toEqual([
       `homeassistant.entities.${name}: ${HAS}, did you mean ${meant}?`,
     ])
   })
 
   it('is the class of a switch on anything else', () => {
     const entities = {temperature: {device_class: 'outlet'}} as const
-    expect(pointless({homeassistant: {enabled: true, entities}}, m1)).toEqual([
+    expect(unknownDisplayProperties({homeassistant: {enabled: true, entities}}, m1)).toEqual([
       'homeassistant.entities.temperature.device_class: it is no switch',
     ])
   })

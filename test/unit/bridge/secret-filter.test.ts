@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import {Scrubbing} from '../../../src/bridge/secret-filter.ts'
+import {SecretFilter} from '../../../src/bridge/secret-filter.ts'
 import {Redactor} from '../../../src/common/redact.ts'
 import type {OutgoingMessage} from '../../../src/mqtt/outbox.ts'
 
@@ -11,7 +11,9 @@ function published(message: Partial<OutgoingMessage>, spared = '', ...passwords:
   for (const secret of [TOKEN, PASSWORD, ...passwords]) redactor.add(secret)
   redactor.spare(() => spared)
   const sent: OutgoingMessage[] = []
-  const scrubbing = new Scrubbing({publish: (each) => sent.push(each)}, (text) => redactor.scrubMessage(text))
+  const scrubbing = new SecretFilter({publish: (each) => sent.push(each)}, (text) =>
+    redactor.scrubMessage(text),
+  )
   scrubbing.publish({topic: 'b/x', payload: '', retain: false, qos: 1, ...message})
   return sent[0] ?? expect.fail('nothing was sent')
 }
@@ -45,7 +47,7 @@ describe('every message', () => {
       correlationData: Buffer.from([0, 255]),
     }
     const sent: OutgoingMessage[] = []
-    new Scrubbing({publish: (each) => sent.push(each)}, (text) => text).publish(message)
+    new SecretFilter({publish: (each) => sent.push(each)}, (text) => text).publish(message)
     expect(sent[0]).toBe(message)
   })
 

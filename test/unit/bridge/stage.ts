@@ -1,5 +1,5 @@
 /** A bridge's surroundings on virtual time: plugs that are scripted, and a publisher that remembers. */
-import type {Appearance, Plug} from '../../../src/bridge/plug.ts'
+import type {DisplayOptions, Plug} from '../../../src/bridge/plug.ts'
 import type {Publisher} from '../../../src/bridge/publisher.ts'
 import {Device} from '../../../src/device/device.ts'
 import {Poller} from '../../../src/device/polling/poller.ts'
@@ -45,7 +45,7 @@ interface Choice {
   disabled?: boolean
   seed?: number
   firstDelay?: number
-  appearance?: Appearance
+  appearance?: DisplayOptions
 }
 
 /** A configured plug with a real device and a real poller in front of a scripted one. */
@@ -57,7 +57,7 @@ export class StagedPlug implements Plug {
   readonly description = 'beside the window'
   readonly area = 'Study'
   readonly icon = 'mdi:desk-lamp'
-  readonly appearance: Appearance
+  readonly display: DisplayOptions
   readonly commandTimeout = 10 * SECOND
   readonly scripted: ScriptedPlug
   readonly device: Device
@@ -68,7 +68,7 @@ export class StagedPlug implements Plug {
     {name = 'desk', did = 4711, disabled = false, seed = 1, firstDelay = 0, appearance = {}}: Choice = {},
   ) {
     this.name = name
-    this.appearance = appearance
+    this.display = appearance
     this.did = did ?? undefined
     this.disabled = disabled
     this.scripted = new ScriptedPlug(clock)
@@ -84,11 +84,11 @@ export class StagedPlug implements Plug {
     this.poller = new Poller({device: this.device, clock, random: seeded(seed), settings, firstDelay})
   }
 
-  get answeredAt(): number | undefined {
+  get lastResponseAt(): number | undefined {
     return this.poller.answeredAt
   }
 
-  get failing(): boolean {
+  get isFailing(): boolean {
     return this.poller.failing
   }
 

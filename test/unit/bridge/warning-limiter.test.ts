@@ -1,18 +1,18 @@
 import {beforeEach, describe, expect, it} from 'vitest'
-import {nearest} from '../../../src/bridge/commands/nearest-name.ts'
-import {Warner} from '../../../src/bridge/warning-limiter.ts'
+import {closestName} from '../../../src/bridge/commands/nearest-name.ts'
+import {WarningLimiter} from '../../../src/bridge/warning-limiter.ts'
 import {RememberingLog} from '../../support/remembering-log.ts'
 import {VirtualClock} from '../../support/virtual-clock.ts'
 import {MINUTE} from './stage.ts'
 
 let clock: VirtualClock
 let log: RememberingLog
-let warner: Warner
+let warner: WarningLimiter
 
 beforeEach(() => {
   clock = new VirtualClock()
   log = new RememberingLog()
-  warner = new Warner({clock, log})
+  warner = new WarningLimiter({clock, log})
 })
 
 const warn = (topic: string) => warner.warn(topic, () => `wrong: ${topic}`)
@@ -88,6 +88,6 @@ describe('the name that somebody meant', () => {
     ['', undefined],
     ['x'.repeat(60_000), undefined],
   ])('%.20s is %s', (name, expected, known = ['desk', 'lamp', 'kettle', 'a']) => {
-    expect(nearest(name, known)).toBe(expected)
+    expect(closestName(name, known)).toBe(expected)
   })
 })

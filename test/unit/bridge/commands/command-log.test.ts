@@ -3,10 +3,10 @@ import {beforeEach, describe, expect, it} from 'vitest'
 import {Commands} from '../../../../src/bridge/commands/commands.ts'
 import {Groups} from '../../../../src/bridge/groups/groups.ts'
 import type {Plug} from '../../../../src/bridge/plug.ts'
-import type {Controls} from '../../../../src/bridge/requests/bridge-actions.ts'
+import type {BridgeActions} from '../../../../src/bridge/requests/bridge-actions.ts'
 import {Requests} from '../../../../src/bridge/requests/requests.ts'
 import {PlugLog} from '../../../../src/bridge/status/plug-log.ts'
-import {States} from '../../../../src/bridge/status/plug-states.ts'
+import {PlugStates} from '../../../../src/bridge/status/plug-states.ts'
 import {createLog} from '../../../../src/log/logger.ts'
 import {RememberingLog} from '../../../support/remembering-log.ts'
 import {CallFailed} from '../../../support/scripted-plug.ts'
@@ -22,7 +22,7 @@ let requests: Requests
 
 const TOKEN = '00112233445566778899aabbccddeeff'
 
-const controls: Controls = {
+const controls: BridgeActions = {
   info: () => ({}),
   health: () => ({}),
   setLogLevel: () => {},
@@ -48,7 +48,7 @@ beforeEach(async () => {
   const shared = {plugs, publisher, topics, clock, log, qos: 1 as const, retain: true, attributes: false}
   const groups = new Groups({...shared, homeAssistant: undefined})
   groups.replace({evening: {members: ['desk']}})
-  commands = new Commands({...shared, groups, states: new States(shared)})
+  commands = new Commands({...shared, groups, states: new PlugStates(shared)})
   requests = new Requests({...shared, groups, controls})
   desk.poller.start()
   await clock.advance(1000)

@@ -2,7 +2,7 @@ import {beforeEach, describe, expect, it} from 'vitest'
 import {Commands} from '../../../../src/bridge/commands/commands.ts'
 import {Groups} from '../../../../src/bridge/groups/groups.ts'
 import {Requests} from '../../../../src/bridge/requests/requests.ts'
-import {States} from '../../../../src/bridge/status/plug-states.ts'
+import {PlugStates} from '../../../../src/bridge/status/plug-states.ts'
 import type {IncomingMessage} from '../../../../src/mqtt/connection.ts'
 import {RememberingLog} from '../../../support/remembering-log.ts'
 import {VirtualClock} from '../../../support/virtual-clock.ts'
@@ -21,7 +21,7 @@ beforeEach(() => {
   log = new RememberingLog()
   plugs = new Map([['office/desk', new StagedPlug(clock, {name: 'office/desk'})]])
   const shared = {publisher, topics, clock, log, plugs}
-  const states = new States({...shared, qos: 1, retain: true, attributes: false})
+  const states = new PlugStates({...shared, qos: 1, retain: true, attributes: false})
   const groups = new Groups({...shared, qos: 1, retain: true, attributes: false, homeAssistant: undefined})
   commands = new Commands({...shared, groups, states})
   const controls = {

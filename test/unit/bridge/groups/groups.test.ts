@@ -2,7 +2,7 @@ import {beforeEach, describe, expect, it} from 'vitest'
 import {Commands} from '../../../../src/bridge/commands/commands.ts'
 import {Groups} from '../../../../src/bridge/groups/groups.ts'
 import {groupDiscovery, groupId} from '../../../../src/bridge/homeassistant/group-discovery.ts'
-import {States} from '../../../../src/bridge/status/plug-states.ts'
+import {PlugStates} from '../../../../src/bridge/status/plug-states.ts'
 import {Topics} from '../../../../src/mqtt/topics.ts'
 import type {Result} from '../../../support/conversation.ts'
 import {messageProblems} from '../../../support/discovery-validator.ts'
@@ -31,7 +31,7 @@ function stage({unplugged = false, attributes = false} = {}): void {
   const plugs = new Map([desk, kettle].map((plug) => [plug.name, plug]))
   const how = {publisher, topics, clock, log, plugs, qos: 1, retain: true} as const
   groups = new Groups({...how, attributes, homeAssistant: {prefix: 'homeassistant', version: '1.2.3'}})
-  const states = new States({...how, attributes})
+  const states = new PlugStates({...how, attributes})
   commands = new Commands({...how, states, groups})
   for (const plug of plugs.values()) {
     groups.follow(plug)

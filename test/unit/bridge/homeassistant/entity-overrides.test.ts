@@ -4,7 +4,7 @@ import {bridgeDiscovery} from '../../../../src/bridge/homeassistant/bridge-disco
 import type {Component} from '../../../../src/bridge/homeassistant/discovery-message.ts'
 import {groupDiscovery, groupId} from '../../../../src/bridge/homeassistant/group-discovery.ts'
 import {plugDiscovery} from '../../../../src/bridge/homeassistant/plug-discovery.ts'
-import type {Appearance} from '../../../../src/bridge/plug.ts'
+import type {DisplayOptions} from '../../../../src/bridge/plug.ts'
 import {applyOverrides} from '../../../../src/device/codec/model-overrides.ts'
 import {
   amperes,
@@ -25,12 +25,12 @@ import {StagedPlug, topics} from '../stage.ts'
 const around = {topics, version: '1.2.3'}
 const made = {name: 'Made up', vendor: 'Acme', confidence: 'inferred', evidence: 'made up'} as const
 
-function message(model: Model, {name = 'desk', ...appearance}: Appearance & {name?: string} = {}) {
+function message(model: Model, {name = 'desk', ...appearance}: DisplayOptions & {name?: string} = {}) {
   const plug = new StagedPlug(new VirtualClock(), {name, appearance})
   return plugDiscovery(plug, 4711, model, around)
 }
 
-function componentsOf(properties: Model['properties'], appearance: Appearance = {}) {
+function componentsOf(properties: Model['properties'], appearance: DisplayOptions = {}) {
   const model = complete({...made, ids: ['acme.plug.one'], properties})
   return message(model, appearance).components
 }

@@ -1,14 +1,14 @@
 import {beforeEach, describe, expect, it} from 'vitest'
 import {bridgeDiscovery} from '../../../../src/bridge/homeassistant/bridge-discovery.ts'
-import type {Announcements} from '../../../../src/bridge/homeassistant/discovery-history.ts'
+import type {DiscoveredComponents} from '../../../../src/bridge/homeassistant/discovery-history.ts'
 import {
   bridgeId,
   platformsOf,
-  withoutVanished,
+  withRemovedComponents,
 } from '../../../../src/bridge/homeassistant/discovery-message.ts'
 import {HomeAssistant} from '../../../../src/bridge/homeassistant/homeassistant.ts'
-import {plugDiscovery, usualPlatforms} from '../../../../src/bridge/homeassistant/plug-discovery.ts'
-import type {Appearance} from '../../../../src/bridge/plug.ts'
+import {defaultPlatforms, plugDiscovery} from '../../../../src/bridge/homeassistant/plug-discovery.ts'
+import type {DisplayOptions} from '../../../../src/bridge/plug.ts'
 import {builtIn} from '../../../../src/models/catalogue.ts'
 import {Topics} from '../../../../src/mqtt/topics.ts'
 import {messageProblems} from '../../../support/discovery-validator.ts'
@@ -22,7 +22,7 @@ let publisher: RememberingPublisher
 let plug: StagedPlug
 let homeAssistant: HomeAssistant
 let announced: number[]
-let toldBefore: Announcements | undefined
+let toldBefore: DiscoveredComponents | undefined
 let connected: boolean
 
 function stage(choice: ConstructorParameters<typeof StagedPlug>[1] = {}): void {
@@ -249,19 +249,19 @@ describe('what has to be taken back', () => {
   const message = {components: {state: {platform: 'switch', name: null}, led: {platform: 'switch'}}}
 
   it('is nothing when everything is there as before', () => {
-    expect(withoutVanished(platformsOf(message), message)).toBeUndefined()
-    expect(withoutVanished({state: 'switch'}, message)).toBeUndefined()
+    expect(withRemovedComponents(platformsOf(message), message)).toBeUndefined()
+    expect(withRemovedComponents({state: 'switch'}, message)).toBeUndefined()
   })
 
   it('is what is not there any more', () => {
-    expect(withoutVanished({...platformsOf(message), power: 'sensor'}, message)?.components).toEqual({
+    expect(withRemovedComponents({...platformsOf(message), power: 'sensor'}, message)?.components).toEqual({
       ...message.components,
       power: {platform: 'sensor'},
     })
   })
 
   it('is what has become something else, which to Home Assistant is another entity', () => {
-    expect(withoutVanished({state: 'switch', led: 'sensor'}, message)?.components).toEqual({
+    expect(withRemovedComponents({state: 'switch', led: 'sensor'}, message)?.components).toEqual({
       state: {platform: 'switch', name: null},
       led: {platform: 'sensor'},
     })
@@ -270,10 +270,10 @@ describe('what has to be taken back', () => {
 
 describe('the message for a plug', () => {
   const model = builtIn.find('chuangmi.plug.m1') ?? expect.fail('no such model')
-  const messageFor = (appearance: Appearance) =>
+  const messageFor = (appearance: DisplayOptions) =>
     plugDiscovery(new StagedPlug(clock, {appearance}), 4711, model, {topics, version: '1.2.3'})
 
-  it.each<[string, Appearance]>([
+  it.each<[string, DisplayOptions]>([
     ['nothing', {}],
     ['filters', {filtered: ['led', 'rssi', 'no_such_thing']}],
     ['a name', {homeassistant: {enabled: true, name: 'Espressomaschine'}}],
@@ -305,7 +305,7 @@ describe('the message for a plug', () => {
         {name: `Own ${name}`, icon: 'mdi:star', enabled: index % 2 === 0, device_class: 'switch' as const},
       ]),
     )
-    const looks: Appearance[] = [
+    const looks: DisplayOptions[] = [
       {filtered: names.slice(1)},
       {filtered: names.filter((_, index) => index % 2)},
     ]
@@ -315,7 +315,7 @@ describe('the message for a plug', () => {
         topics,
         version: '1.2.3',
       })
-      const farewell = withoutVanished(usualPlatforms(own), message) ?? message
+      const farewell = withRemovedComponents(defaultPlatforms(own), message) ?? message
       return [message, farewell].flatMap((each) =>
         messageProblems({topic: TOPIC, payload: JSON.stringify(each), retain: true}, 'homeassistant'),
       )

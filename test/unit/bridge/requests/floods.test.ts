@@ -1,6 +1,6 @@
 import {beforeEach, describe, expect, it} from 'vitest'
-import type {Controls} from '../../../../src/bridge/requests/bridge-actions.ts'
-import {CutShort} from '../../../../src/bridge/requests/define-request.ts'
+import type {BridgeActions} from '../../../../src/bridge/requests/bridge-actions.ts'
+import {TruncatedList} from '../../../../src/bridge/requests/define-request.ts'
 import {Requests} from '../../../../src/bridge/requests/requests.ts'
 import {RememberingLog} from '../../../support/remembering-log.ts'
 import {settle, VirtualClock} from '../../../support/virtual-clock.ts'
@@ -21,7 +21,7 @@ const waiting = <T>(what: string, result: () => T) => {
   return new Promise<T>((resolve) => finish.push(() => resolve(result())))
 }
 
-const controls: Controls = {
+const controls: BridgeActions = {
   info: () => ({}),
   health: () => health,
   setLogLevel: (level) => void done.push(level),
@@ -133,7 +133,7 @@ describe('searches of the network', () => {
   })
 
   it('that found too many say so', async () => {
-    found = new CutShort([1, 2])
+    found = new TruncatedList([1, 2])
     ask('discover', 1)
     await turns(3)
     await finishAll()

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import {beforeEach, describe, expect, it} from 'vitest'
-import type {Controls} from '../../../../src/bridge/requests/bridge-actions.ts'
+import type {BridgeActions} from '../../../../src/bridge/requests/bridge-actions.ts'
 import {Requests} from '../../../../src/bridge/requests/requests.ts'
 import type {IncomingMessage} from '../../../../src/mqtt/connection.ts'
 import {RememberingLog} from '../../../support/remembering-log.ts'
@@ -13,7 +13,7 @@ let log: RememberingLog
 let done: string[]
 let requests: Requests
 
-const controls: Controls = {
+const controls: BridgeActions = {
   info: () => ({version: '1.2.3'}),
   health: () => ({uptime: 7}),
   setLogLevel: (level) => void done.push(`log level ${level}`),

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import {beforeEach, describe, expect, it} from 'vitest'
 import {Group} from '../../../../src/bridge/groups/group.ts'
 import type {Plug} from '../../../../src/bridge/plug.ts'
-import type {Controls} from '../../../../src/bridge/requests/bridge-actions.ts'
+import type {BridgeActions} from '../../../../src/bridge/requests/bridge-actions.ts'
 import {Requests} from '../../../../src/bridge/requests/requests.ts'
 import {RememberingLog} from '../../../support/remembering-log.ts'
 import {checkProperty} from '../../../support/seeds.ts'
@@ -37,7 +37,7 @@ const VERBS = [
   'group/members',
 ]
 
-const controls: Controls = {
+const controls: BridgeActions = {
   info: () => ({}),
   health: () => ({}),
   setLogLevel: () => {},

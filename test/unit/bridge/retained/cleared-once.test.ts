@@ -1,7 +1,7 @@
 /** What the broker has cleared is cleared once: Home Assistant warns of a removal that it has seen already. */
 import {beforeEach, describe, expect, it} from 'vitest'
-import {Leftovers, type PublishedOf} from '../../../../src/bridge/retained/retained-cleanup.ts'
-import {Kept} from '../../../../src/bridge/retained/retained-topics.ts'
+import {RetainedCleanup, type RetainedTopicsRecord} from '../../../../src/bridge/retained/retained-cleanup.ts'
+import {RetainedTopics} from '../../../../src/bridge/retained/retained-topics.ts'
 import type {OutgoingMessage} from '../../../../src/mqtt/outbox.ts'
 import {VirtualClock} from '../../../support/virtual-clock.ts'
 import {MINUTE, RememberingPublisher, SECOND, topics} from '../stage.ts'
@@ -12,16 +12,16 @@ const published = {bases: ['miio2mqtt'], topics: [CONFIG, STATE], isAll: true}
 
 let clock: VirtualClock
 let publisher: RememberingPublisher
-let kept: Kept
-let remembered: PublishedOf
+let kept: RetainedTopics
+let remembered: RetainedTopicsRecord
 
 /** A bridge that remembers `before`, and wants nothing of it any more. */
-function start(before: PublishedOf): Leftovers {
+function start(before: RetainedTopicsRecord): RetainedCleanup {
   clock = new VirtualClock()
   publisher = new RememberingPublisher(clock)
-  kept = new Kept(publisher, before.topics)
+  kept = new RetainedTopics(publisher, before.topics)
   remembered = before
-  return new Leftovers({
+  return new RetainedCleanup({
     topics,
     kept,
     clock,

@@ -1,14 +1,14 @@
 import {beforeEach, describe, expect, it} from 'vitest'
-import {namesIn, ownStateTopic} from '../../../../src/bridge/retained/discovery-ownership.ts'
-import {Leftovers, type PublishedOf} from '../../../../src/bridge/retained/retained-cleanup.ts'
-import {Kept} from '../../../../src/bridge/retained/retained-topics.ts'
+import {listedNames, ownStateTopic} from '../../../../src/bridge/retained/discovery-ownership.ts'
+import {RetainedCleanup, type RetainedTopicsRecord} from '../../../../src/bridge/retained/retained-cleanup.ts'
+import {RetainedTopics} from '../../../../src/bridge/retained/retained-topics.ts'
 import {topicProblem} from '../../../../src/mqtt/topics.ts'
 import {VirtualClock} from '../../../support/virtual-clock.ts'
 import {MINUTE, RememberingPublisher, topics} from '../stage.ts'
 
 let clock: VirtualClock
 let publisher: RememberingPublisher
-let remembered: () => PublishedOf | undefined
+let remembered: () => RetainedTopicsRecord | undefined
 
 beforeEach(() => {
   clock = new VirtualClock()
@@ -16,9 +16,9 @@ beforeEach(() => {
   remembered = () => undefined
 })
 
-function start(published?: PublishedOf): Leftovers {
-  const kept = new Kept(publisher, published?.topics ?? [])
-  return new Leftovers({
+function start(published?: RetainedTopicsRecord): RetainedCleanup {
+  const kept = new RetainedTopics(publisher, published?.topics ?? [])
+  return new RetainedCleanup({
     topics,
     kept,
     clock,
@@ -36,10 +36,10 @@ function start(published?: PublishedOf): Leftovers {
 }
 
 /** What is cleared after all that lies there was shown. */
-async function cleared(leftovers: Leftovers, shown: Readonly<Record<string, string>> = {}) {
+async function cleared(leftovers: RetainedCleanup, shown: Readonly<Record<string, string>> = {}) {
   leftovers.sweep()
   for (const [topic, payload] of Object.entries(shown))
-    leftovers.hear({topic, payload: Buffer.from(payload), retained: true})
+    leftovers.handle({topic, payload: Buffer.from(payload), retained: true})
   await clock.advance(MINUTE)
   expect(publisher.messages.every(({payload}) => payload === '')).toBe(true)
   return publisher.topics
@@ -95,7 +95,7 @@ describe('a list of plugs that lies on the broker', () => {
     ['an object', '{"name":"desk"}'],
     ['a prototype', '[{"__proto__":{"name":"desk"}}]'],
   ])('that is %s is no list', (_, payload) => {
-    expect(namesIn(Buffer.from(payload))).toEqual([])
+    expect(listedNames(Buffer.from(payload))).toEqual([])
     expect(ownStateTopic(Buffer.from(payload), 'miio2mqtt')).toBeUndefined()
   })
 })
@@ -165,7 +165,7 @@ describe('clearing a topic', () => {
   it.each(['a/#', '', '$SYS/x', 'a//b', `${'l/'.repeat(220)}l`])(
     'on which nothing can lie (%j) is no failure',
     (topic) => {
-      const kept = new Kept(publisher, [topic])
+      const kept = new RetainedTopics(publisher, [topic])
       expect(() => kept.clear(topic)).not.toThrow()
       kept.note(topic)
       expect(publisher.messages).toEqual([])

@@ -1,5 +1,5 @@
 import {beforeEach, describe, expect, it} from 'vitest'
-import {Outages} from '../../../../src/bridge/status/availability-log.ts'
+import {AvailabilityLog} from '../../../../src/bridge/status/availability-log.ts'
 import {RememberingLog} from '../../../support/remembering-log.ts'
 import {CallFailed} from '../../../support/scripted-plug.ts'
 import {VirtualClock} from '../../../support/virtual-clock.ts'
@@ -7,7 +7,7 @@ import {HOUR, MINUTE, SECOND, type StagedPlug, stagedPlugs} from '../stage.ts'
 
 let clock: VirtualClock
 let log: RememberingLog
-let outages: Outages
+let outages: AvailabilityLog
 let plugs: Map<string, StagedPlug>
 let events: string[]
 
@@ -18,7 +18,7 @@ async function stage(count: number, seed = 1): Promise<void> {
   events = []
   plugs = stagedPlugs(clock, count, seed)
   const event = (type: string, {name}: Record<string, unknown>) => events.push(`${type} ${name}`)
-  outages = new Outages({plugs, clock, log, event})
+  outages = new AvailabilityLog({plugs, clock, log, event})
   for (const plug of plugs.values()) outages.follow(plug)
   for (const plug of plugs.values()) plug.poller.start()
   await clock.advance(MINUTE)
@@ -120,7 +120,7 @@ describe('thousands of plugs', () => {
     events = []
     plugs = stagedPlugs(clock, several)
     const event = (type: string, {name}: Record<string, unknown>) => events.push(`${type} ${name}`)
-    outages = new Outages({plugs, clock, log, event})
+    outages = new AvailabilityLog({plugs, clock, log, event})
     for (const plug of plugs.values()) outages.follow(plug)
     everyDesk(fail)
     for (const plug of plugs.values()) plug.poller.start()

@@ -1,5 +1,5 @@
 import {beforeEach, describe, expect, it, vi} from 'vitest'
-import {Reports} from '../../../../src/bridge/status/bridge-status.ts'
+import {BridgeStatus} from '../../../../src/bridge/status/bridge-status.ts'
 import {builtIn} from '../../../../src/models/catalogue.ts'
 import {CallFailed} from '../../../support/scripted-plug.ts'
 import {seeded, VirtualClock} from '../../../support/virtual-clock.ts'
@@ -8,7 +8,7 @@ import {HOUR, MINUTE, RememberingPublisher, SECOND, type StagedPlug, stagedPlugs
 let clock: VirtualClock
 let publisher: RememberingPublisher
 let plugs: Map<string, StagedPlug>
-let reports: Reports
+let reports: BridgeStatus
 
 function stage(count: number): void {
   clock = new VirtualClock()
@@ -16,7 +16,7 @@ function stage(count: number): void {
   plugs = stagedPlugs(clock, count)
   const info = () => ({version: '1.2.3'})
   const vitals = () => ({uptime: clock.now() / 1000})
-  reports = new Reports({publisher, topics, clock, random: seeded(1), plugs, info, vitals})
+  reports = new BridgeStatus({publisher, topics, clock, random: seeded(1), plugs, info, vitals})
 }
 
 beforeEach(() => stage(2))

@@ -1,6 +1,6 @@
 import {beforeEach, describe, expect, it} from 'vitest'
-import type {Appearance} from '../../../../src/bridge/plug.ts'
-import {States} from '../../../../src/bridge/status/plug-states.ts'
+import type {DisplayOptions} from '../../../../src/bridge/plug.ts'
+import {PlugStates} from '../../../../src/bridge/status/plug-states.ts'
 import {CallFailed} from '../../../support/scripted-plug.ts'
 import {VirtualClock} from '../../../support/virtual-clock.ts'
 import {HOUR, MINUTE, RememberingPublisher, SECOND, StagedPlug, topics} from '../stage.ts'
@@ -8,13 +8,13 @@ import {HOUR, MINUTE, RememberingPublisher, SECOND, StagedPlug, topics} from '..
 let clock: VirtualClock
 let publisher: RememberingPublisher
 let plug: StagedPlug
-let states: States
+let states: PlugStates
 
-function stage(appearance: Appearance = {}, attributes = false): void {
+function stage(appearance: DisplayOptions = {}, attributes = false): void {
   clock = new VirtualClock()
   publisher = new RememberingPublisher(clock)
   plug = new StagedPlug(clock, {appearance})
-  states = new States({publisher, topics, qos: 1, retain: true, attributes})
+  states = new PlugStates({publisher, topics, qos: 1, retain: true, attributes})
   states.follow(plug)
   plug.poller.start()
 }

@@ -1,6 +1,6 @@
 import {beforeEach, describe, expect, it} from 'vitest'
 import type {Plug} from '../../../../src/bridge/plug.ts'
-import {Summary} from '../../../../src/bridge/status/start-summary.ts'
+import {StartSummary} from '../../../../src/bridge/status/start-summary.ts'
 import type {Availability, OfflineReason} from '../../../../src/device/polling/availability.ts'
 import {RememberingLog} from '../../../support/remembering-log.ts'
 import {VirtualClock} from '../../../support/virtual-clock.ts'
@@ -12,7 +12,7 @@ let plugs: Map<string, StagedPlug>
 let groups: Map<string, unknown>
 let told: Set<Plug>
 let isConnected: boolean
-let summary: Summary
+let summary: StartSummary
 
 const desk = (index: number) => plugs.get(`desk ${index}`) ?? expect.fail(`no desk ${index}`)
 
@@ -32,7 +32,7 @@ function stage(count: number, homeAssistant = true): void {
   groups = new Map()
   told = new Set()
   isConnected = true
-  summary = new Summary({
+  summary = new StartSummary({
     clock,
     log,
     plugs,

@@ -2,7 +2,7 @@ import {mkdtemp, readFile, rm, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
-import type {Edit} from '../../../../src/bridge/requests/bridge-actions.ts'
+import type {ConfigEdit} from '../../../../src/bridge/requests/bridge-actions.ts'
 import {ConfigError, editConfig, loadConfig, parseConfig} from '../../../../src/config/config.ts'
 import {editing} from '../../../support/editing.ts'
 import {TOKEN} from '../../../support/token.ts'
@@ -16,7 +16,7 @@ afterAll(() => rm(join(file, '..'), {recursive: true}))
 const TEXT = `devices: {desk: {host: 203.0.113.7, token: ${TOKEN}}}\n`
 
 /** What became of the edit: its problems, or `done`. */
-async function outcome(...edits: Edit[]): Promise<string> {
+async function outcome(...edits: ConfigEdit[]): Promise<string> {
   await writeFile(file, TEXT)
   const done = await editConfig(file, edits, editing).then(
     () => 'done',

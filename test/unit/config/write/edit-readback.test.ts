@@ -1,7 +1,7 @@
 import {isDeepStrictEqual} from 'node:util'
 import fc from 'fast-check'
 import {describe, expect, it} from 'vitest'
-import type {Edit, Written} from '../../../../src/bridge/requests/bridge-actions.ts'
+import type {ConfigEdit, ConfigValue} from '../../../../src/bridge/requests/bridge-actions.ts'
 import {ConfigError} from '../../../../src/config/config-error.ts'
 import {Places, parseYaml, type Raw, readYaml} from '../../../../src/config/read/yaml.ts'
 import {edited} from '../../../../src/config/write/edit.ts'
@@ -88,7 +88,7 @@ function said(text: string): Raw {
   return readYaml(yaml, {places, report, resolve, empty: () => '\0'}) ?? {}
 }
 
-const refusalOf = (text: string, ...edits: Edit[]) => {
+const refusalOf = (text: string, ...edits: ConfigEdit[]) => {
   try {
     edited(text, 'config.yaml', edits)
   } catch (error) {
@@ -151,7 +151,7 @@ const string = fc.oneof(
   fc.string({unit: fc.constantFrom(...Array.from('ab!&*:#-?|>%@`"\'{}[], \n\r\t\\~<.=')), maxLength: 14}),
   fc.array(fc.constantFrom(...hostile), {minLength: 2, maxLength: 3}).map((parts) => parts.join('')),
 )
-const value: fc.Arbitrary<Written> = fc.letrec<{value: Written}>((tie) => ({
+const value: fc.Arbitrary<ConfigValue> = fc.letrec<{value: ConfigValue}>((tie) => ({
   value: fc.oneof(
     {maxDepth: 2, depthSize: 'small'},
     string,
@@ -166,7 +166,7 @@ const key = fc.oneof(
   fc.constantFrom('area', 'description', 'filtered', 'host', 'token', 'icon', 'homeassistant', 'poll'),
   string,
 )
-const oneEdit: fc.Arbitrary<Edit> = fc.oneof(
+const oneEdit: fc.Arbitrary<ConfigEdit> = fc.oneof(
   fc.record({path: fc.tuple(fc.constant('devices'), name), put: fc.dictionary(key, value, {maxKeys: 4})}),
   fc.record({path: fc.tuple(fc.constant('devices'), name, key), put: value}),
   fc.record({path: fc.tuple(fc.constant('devices'), name, key), drop: fc.constant(true as const)}),
@@ -180,7 +180,7 @@ const oneEdit: fc.Arbitrary<Edit> = fc.oneof(
 )
 
 /** The same change, made to what the text says instead of to the text. */
-function changed(before: Raw, edit: Edit): Raw {
+function changed(before: Raw, edit: ConfigEdit): Raw {
   const copy: unknown = structuredClone(before)
   let around = copy as Record<string, unknown>
   for (const each of edit.path.slice(0, -1)) {
@@ -205,7 +205,7 @@ function define(object: object, key: string, value: unknown): void {
   Object.defineProperty(object, key, {value, enumerable: true, writable: true, configurable: true})
 }
 
-function asText(written: Written): unknown {
+function asText(written: ConfigValue): unknown {
   if (Array.isArray(written)) return written.map(asText)
   if (typeof written !== 'object') return String(written)
   const copy = {}
@@ -243,7 +243,7 @@ describe('an edit of config.yaml by a request', () => {
   it('never makes a tag of a text, in any place a text can come to', () => {
     for (const text of texts)
       for (const words of hostile) {
-        const edits: Edit[] = [
+        const edits: ConfigEdit[] = [
           {path: ['devices', 'lamp', 'filtered'], put: ['led', words]},
           {path: ['devices', 'lamp', 'description'], put: words},
           {
@@ -295,7 +295,7 @@ describe('an edit of config.yaml by a request', () => {
         {path: ['devices', 'lamp', 'entities'], put: {[words]: 'x'}},
         {path: ['devices', words], put: {}},
         {path: ['devices', 'lamp'], rename: words},
-      ] satisfies Edit[])
+      ] satisfies ConfigEdit[])
         expect(refusalOf(block, edit)).toMatch(/expected text without control characters/)
   })
 

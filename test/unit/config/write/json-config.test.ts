@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import type {Edit} from '../../../../src/bridge/requests/bridge-actions.ts'
+import type {ConfigEdit} from '../../../../src/bridge/requests/bridge-actions.ts'
 import {edited} from '../../../../src/config/write/edit.ts'
 import {TOKEN} from '../../../support/token.ts'
 
@@ -13,7 +13,7 @@ const config = {
   groups: {all: {members: ['desk', 'kitchen/kettle']}},
 }
 
-const edits: [name: string, edit: Edit, changed: (copy: typeof config) => unknown][] = [
+const edits: [name: string, edit: ConfigEdit, changed: (copy: typeof config) => unknown][] = [
   [
     'a rename',
     {path: ['devices', 'desk'], rename: 'office/desk'},

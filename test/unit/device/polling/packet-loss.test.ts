@@ -1,6 +1,6 @@
 import {expect, it} from 'vitest'
-import {carryOut} from '../../../../src/bridge/commands/command.ts'
-import {Together} from '../../../../src/bridge/commands/group-command.ts'
+import {executeCommand} from '../../../../src/bridge/commands/command.ts'
+import {GroupCommands} from '../../../../src/bridge/commands/group-command.ts'
 import {Group} from '../../../../src/bridge/groups/group.ts'
 import type {Plug} from '../../../../src/bridge/plug.ts'
 import {Device} from '../../../../src/device/device.ts'
@@ -86,9 +86,9 @@ it.each([
 
 it('of TOGGLEs to a group of one plug 95 % succeed where a fifth of all datagrams is lost', async () => {
   const toggle = async (device: Device, deadline: number, clock: VirtualClock) => {
-    const plug = {name: 'desk', device, disabled: false, twin: undefined} as Partial<Plug> as Plug
+    const plug = {name: 'desk', device, disabled: false, duplicateOf: undefined} as Partial<Plug> as Plug
     const group = new Group('evening', {members: ['desk']}, new Map([['desk', plug]]))
-    const [outcome] = await new Together({clock, obey: carryOut}).carryOut(
+    const [outcome] = await new GroupCommands({clock, obey: executeCommand}).carryOut(
       group,
       {set: {state: 'TOGGLE'}},
       () => deadline,
