@@ -6,7 +6,7 @@ import {mkdtemp, rm} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {DeviceOwners} from '../src/app/device-owners.ts'
-import {ConfiguredPlug} from '../src/app/managed-plug.ts'
+import {ManagedPlug} from '../src/app/managed-plug.ts'
 import {PlugStates} from '../src/bridge/status/plug-states.ts'
 import {systemClock} from '../src/common/clock.ts'
 import {parseConfig} from '../src/config/config.ts'
@@ -92,7 +92,7 @@ async function makePlugs(rows: readonly PlugRow[]) {
       toleranceOf,
       owners,
     }
-    return new ConfiguredPlug({...options, event: () => {}}, 0)
+    return new ManagedPlug({...options, event: () => {}}, 0)
   })
   for (const plug of plugs) states.follow(plug)
   const stop = async () => {
@@ -105,16 +105,16 @@ async function makePlugs(rows: readonly PlugRow[]) {
 }
 
 /** The plugs, dealt out to `count` who poll at the same time. */
-function lanes(plugs: readonly ConfiguredPlug[], count: number): ConfiguredPlug[][] {
+function lanes(plugs: readonly ManagedPlug[], count: number): ManagedPlug[][] {
   return Array.from({length: count}, (_, lane) => plugs.filter((_plug, index) => index % count === lane))
 }
 
 /** The first time takes a hello and miIO.info, too. */
-async function pollAll(plugs: readonly ConfiguredPlug[]): Promise<void> {
+async function pollAll(plugs: readonly ManagedPlug[]): Promise<void> {
   for (const {device} of plugs) await device.poll('rare')
 }
 
-async function pollInTurn(plugs: readonly ConfiguredPlug[]): Promise<void> {
+async function pollInTurn(plugs: readonly ManagedPlug[]): Promise<void> {
   for (let poll = 0; poll < POLLS / AT_A_TIME; poll++) {
     await plugs[poll % plugs.length]?.device.poll('fast')
     await pause(REST_MS)

@@ -12,7 +12,7 @@ import type {Log} from '../log/logger.ts'
 import type {SystemdNotifier} from './systemd.ts'
 
 /** The `Daemon`, as far as its life is concerned. */
-export interface Bridge {
+export interface RunnableBridge {
   /** Returns early when `stop` is called meanwhile. */
   start(): Promise<void>
   /** @returns `false`, with nothing done, when `config` takes a new start */
@@ -24,21 +24,21 @@ export interface Bridge {
 }
 
 /** A configuration that was tried, with everything a bridge needs opened. */
-export interface Prepared {
+export interface PreparedBridge {
   config: Config
   /** Makes the bridge. Another one must have stopped by then. */
-  build(): Bridge
+  build(): RunnableBridge
   /** Closes what was opened, after the bridge has stopped. */
   close(): Promise<void>
 }
 
-export interface RunnerOptions {
+export interface BridgeRunnerOptions {
   /** Reads the configuration again. @param running the one in use @throws ConfigError */
   load: (running: Config) => Promise<Config>
   /** Changes the configuration file and reads it again. The file is as it was when this rejects. @throws ConfigError */
   edit: (edits: readonly ConfigEdit[], running: Config) => Promise<Config>
   /** Tries what a start needs: addresses, folders. @throws CommandFailed, MiioError */
-  prepare: (config: Config) => Promise<Prepared>
+  prepare: (config: Config) => Promise<PreparedBridge>
   /** No bridge runs any more, and none can be started. */
   onLost: (error: unknown) => void
   clock: Clock
@@ -51,14 +51,14 @@ type Read = (running: Config) => Promise<Config>
 /** A bridge stops within 5 s (docs/promises.md); what is not done by then will not be done. */
 export const STOP_MS = 4300
 
-export class Runner {
-  readonly #options: RunnerOptions
-  #running: {bridge: Bridge; prepared: Prepared} | undefined
+export class BridgeRunner {
+  readonly #options: BridgeRunnerOptions
+  #running: {bridge: RunnableBridge; prepared: PreparedBridge} | undefined
   /** Settles when every step asked for so far is done. */
   #steps: Promise<unknown> = Promise.resolve()
   #stopping = false
 
-  constructor(options: RunnerOptions) {
+  constructor(options: BridgeRunnerOptions) {
     this.#options = options
   }
 
@@ -153,7 +153,7 @@ export class Runner {
   }
 
   /** A bridge that failed in the middle of it is in no known state: a new one starts in its place. */
-  async #isTakenOver(bridge: Bridge, config: Config): Promise<boolean> {
+  async #isTakenOver(bridge: RunnableBridge, config: Config): Promise<boolean> {
     try {
       return await bridge.reload(config)
     } catch (error) {
@@ -164,7 +164,7 @@ export class Runner {
     }
   }
 
-  async #replace(prepared: Prepared): Promise<void> {
+  async #replace(prepared: PreparedBridge): Promise<void> {
     const {log, onLost} = this.#options
     const before = this.#running?.prepared
     await this.#end()
@@ -179,7 +179,7 @@ export class Runner {
     }
   }
 
-  async #launch(prepared: Prepared): Promise<void> {
+  async #launch(prepared: PreparedBridge): Promise<void> {
     if (this.#stopping) return prepared.close()
     const bridge = prepared.build()
     this.#running = {bridge, prepared}

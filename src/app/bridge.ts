@@ -30,14 +30,14 @@ import {Topics} from '../mqtt/topics.ts'
 import {capabilitiesIn} from '../storage/capabilities-store.ts'
 import type {EnergyStore} from '../storage/energy-store.ts'
 import type {StateStore} from '../storage/state-store.ts'
-import {changesText, renamesIn} from './config-changes.ts'
-import type {ConfiguredPlug} from './managed-plug.ts'
+import {configChangesText, findRenames} from './config-changes.ts'
+import type {ManagedPlug} from './managed-plug.ts'
 import {PauseDetector} from './pause-detector.ts'
-import {Household, revealed} from './plug-registry.ts'
-import {timeZone, Vitals} from './process-metrics.ts'
+import {PlugRegistry, withSecretsRevealed} from './plug-registry.ts'
+import {ProcessMetrics, timeZone} from './process-metrics.ts'
 import {version} from './version.ts'
 
-export interface DaemonOptions {
+export interface BridgeOptions {
   config: Config
   clock: Clock
   random: Random
@@ -72,7 +72,7 @@ const STALLED_MS = 30_000
 /** What cannot change while the bridge runs. */
 function foundations({mqtt, homeassistant, network, state_dir, catalogue}: Config): unknown {
   const models = [...catalogue.models]
-  return revealed({mqtt, homeassistant, network, state_dir, models})
+  return withSecretsRevealed({mqtt, homeassistant, network, state_dir, models})
 }
 
 /** What messages say of models and their properties, whatever the password is. */
@@ -85,14 +85,14 @@ function wordsOf({models}: Catalogue): unknown {
   ])
 }
 
-export class Daemon {
-  readonly #options: DaemonOptions
+export class Bridge {
+  readonly #options: BridgeOptions
   readonly #redactor: Redactor
   readonly #topics: Topics
-  readonly #household: Household
+  readonly #household: PlugRegistry
   readonly #socket: MiioSocket
   readonly #discovery: NetworkDiscovery
-  readonly #vitals: Vitals
+  readonly #vitals: ProcessMetrics
   readonly #pauses: PauseDetector
   readonly #connection: Connection
   readonly #reports: BridgeStatus
@@ -115,13 +115,13 @@ export class Daemon {
   #starting: Promise<void> = Promise.resolve()
   #stopped: Promise<void> | undefined
 
-  constructor(options: DaemonOptions) {
+  constructor(options: BridgeOptions) {
     const {config, clock} = options
     this.#options = options
     this.#config = config
     this.#redactor = options.redactor ?? new Redactor()
     this.#hideSecrets(config)
-    this.#vitals = new Vitals(clock)
+    this.#vitals = new ProcessMetrics(clock)
     this.#pauses = new PauseDetector(clock, (ms) => this.#resumed(ms))
     this.#topics = new Topics(
       config.mqtt.base_topic,
@@ -266,7 +266,7 @@ export class Daemon {
     if (config.log.format !== format) this.#options.log.setFormat(config.log.format)
     this.#config = config
     this.#hideSecrets(config)
-    const changes = await this.#household.refurnish(config, COMMAND_GRACE_MS)
+    const changes = await this.#household.applyConfig(config, COMMAND_GRACE_MS)
     const {added, changed, removed} = changes
     const count = changed.length
     this.#options.log.debug(
@@ -274,9 +274,9 @@ export class Daemon {
     )
     for (const name of [...removed, ...changed]) this.#forget(before.get(name))
     this.#rememberWhichAreConfigured()
-    const plugsOf = (names: readonly string[], plugs: ReadonlyMap<string, ConfiguredPlug>) =>
+    const plugsOf = (names: readonly string[], plugs: ReadonlyMap<string, ManagedPlug>) =>
       names.flatMap((name) => plugs.get(name) ?? [])
-    const renames = renamesIn(
+    const renames = findRenames(
       plugsOf(removed, before),
       plugsOf(added, this.#household.plugs),
       configBefore,
@@ -295,7 +295,7 @@ export class Daemon {
     this.#reports.info()
     this.#reports.devices()
     const {log} = this.#options
-    log.info(`took over the configuration: ${changesText(configBefore, config, changes, renames)}`)
+    log.info(`took over the configuration: ${configChangesText(configBefore, config, changes, renames)}`)
     return true
   }
 
@@ -363,9 +363,9 @@ export class Daemon {
     }
   }
 
-  #makeHousehold(): Household {
+  #makeHousehold(): PlugRegistry {
     const {store, catalogue} = this.#options
-    return new Household(this.#config, {
+    return new PlugRegistry(this.#config, {
       ...this.#options,
       socket: this.#socket,
       discovery: this.#discovery,
@@ -392,7 +392,7 @@ export class Daemon {
     this.#options.store.configured(new Set(dids))
   }
 
-  #follow(plug: ConfiguredPlug): void {
+  #follow(plug: ManagedPlug): void {
     this.#plugLog.follow(plug) // first: what follows from it comes after it in the log
     this.#states.follow(plug)
     this.#reports.follow(plug)
@@ -404,7 +404,7 @@ export class Daemon {
     this.#readiness.follow(plug) // last: what it says of the bridge is to come after what the others say of the plug
   }
 
-  #forget(plug: ConfiguredPlug | undefined): void {
+  #forget(plug: ManagedPlug | undefined): void {
     if (!plug) return
     this.#readiness.forget(plug) // it may be the last that was awaited
     this.#outages.forget(plug)

@@ -1,7 +1,7 @@
 /** What another configuration changes, in one line for the log: names, not values, of which some are secret. */
 import {isDeepStrictEqual} from 'node:util'
 import type {Config} from '../config/config.ts'
-import {type Changes, revealed} from './plug-registry.ts'
+import {type PlugChanges, withSecretsRevealed} from './plug-registry.ts'
 
 /** Of more, their number and the first of them. */
 const MOST_NAMES = 5
@@ -16,10 +16,10 @@ export interface Rename {
 }
 
 /** `renamed desk to office/desk; added lamp; changed fan (area); removed heater; groups changed: evening`. */
-export function changesText(
+export function configChangesText(
   before: Changing,
   after: Changing,
-  {added, changed, removed}: Changes,
+  {added, changed, removed}: PlugChanges,
   renames: readonly Rename[],
 ): string {
   const old = new Set(renames.map(({from}) => from))
@@ -51,7 +51,7 @@ export function changesText(
  * Which of the removed plugs are there under another name: the same device as far as it was heard, else the same id, or the same address
  * and token.
  */
-export function renamesIn(
+export function findRenames(
   removed: readonly {name: string; did: number | undefined}[],
   added: readonly {name: string; did: number | undefined}[],
   before: Pick<Config, 'devices'>,
@@ -93,5 +93,7 @@ function differing(before: object | undefined, after: object | undefined): strin
 function differingKeys(before: object, after: object): string[] {
   const [old, now] = [new Map(Object.entries(before)), new Map(Object.entries(after))]
   const keys = new Set([...old.keys(), ...now.keys()])
-  return [...keys].filter((key) => !isDeepStrictEqual(revealed(old.get(key)), revealed(now.get(key))))
+  return [...keys].filter(
+    (key) => !isDeepStrictEqual(withSecretsRevealed(old.get(key)), withSecretsRevealed(now.get(key))),
+  )
 }

@@ -52,7 +52,7 @@ export class DeviceOwners {
   }
 
   /** `claimant` got no answer. Somebody else may know better where the device is, unless it ever answered. */
-  doubt(did: number, claimant: Claimant): void {
+  giveUp(did: number, claimant: Claimant): void {
     const claim = this.#claims.get(did)
     if (claim?.owner !== claimant || claim.isProven) return
     claim.owner = undefined

@@ -28,7 +28,7 @@ import type {EnergyStore} from '../storage/energy-store.ts'
 import type {StateStore} from '../storage/state-store.ts'
 import type {Claimant, DeviceOwners} from './device-owners.ts'
 
-export interface PlugOptions {
+export interface ManagedPlugOptions {
   name: string
   config: DeviceConfig
   poll: Config['poll']
@@ -54,7 +54,7 @@ const POLLS_BRIDGED = 3
 /** After a pause of the process all plugs are polled within this time. */
 const RESUME_SPREAD_MS = 1000
 
-export class ConfiguredPlug implements Plug, Claimant {
+export class ManagedPlug implements Plug, Claimant {
   readonly name: string
   readonly device: Device
   readonly disabled: boolean
@@ -63,7 +63,7 @@ export class ConfiguredPlug implements Plug, Claimant {
   readonly icon: string | undefined
   readonly display: DisplayOptions
   readonly commandTimeout: number
-  readonly #options: PlugOptions
+  readonly #options: ManagedPlugOptions
   readonly #client: MiioClient
   /** Whether it answered under this token in an earlier run. What is found by the id alone may have had another one. */
   readonly #isRemembered: boolean
@@ -78,7 +78,7 @@ export class ConfiguredPlug implements Plug, Claimant {
   /** Whether it told who it is since it was last away. */
   #introduced = false
 
-  constructor(options: PlugOptions, firstDelay: number) {
+  constructor(options: ManagedPlugOptions, firstDelay: number) {
     const {name, config, poll, clock, random, store} = options
     const remembered = store.find({id: config.id, token: config.token, host: config.host})
     this.#options = options
@@ -231,7 +231,7 @@ export class ConfiguredPlug implements Plug, Claimant {
       return result
     } catch (error) {
       const {did} = this.#client
-      if (did !== undefined && isCallFailure(error) && error.code !== 'refused') owners.doubt(did, this)
+      if (did !== undefined && isCallFailure(error) && error.code !== 'refused') owners.giveUp(did, this)
       throw error
     }
   }

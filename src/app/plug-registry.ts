@@ -3,18 +3,18 @@ import {isDeepStrictEqual} from 'node:util'
 import {Secret} from '../common/secret.ts'
 import type {Config} from '../config/config.ts'
 import {DeviceOwners} from './device-owners.ts'
-import {ConfiguredPlug, type PlugOptions} from './managed-plug.ts'
+import {ManagedPlug, type ManagedPlugOptions} from './managed-plug.ts'
 
-export interface HouseholdOptions extends Omit<PlugOptions, 'name' | 'config' | 'poll' | 'owners'> {
+export interface PlugRegistryOptions extends Omit<ManagedPlugOptions, 'name' | 'config' | 'poll' | 'owners'> {
   /** Ties a plug that was just made to everybody who follows it. */
-  follow: (plug: ConfiguredPlug) => void
+  follow: (plug: ManagedPlug) => void
 }
 
 /** What of the configuration plugs are made from. */
-export type Furnishing = Pick<Config, 'devices' | 'poll'>
+export type PlugConfigs = Pick<Config, 'devices' | 'poll'>
 
 /** Names of plugs, by what a new configuration made of them. */
-export interface Changes {
+export interface PlugChanges {
   added: readonly string[]
   changed: readonly string[]
   removed: readonly string[]
@@ -23,16 +23,16 @@ export interface Changes {
 /** First polls are this far apart: 10,000 plugs do not start on one tick. */
 const FIRST_POLL_STEP_MS = 5
 
-export class Household {
+export class PlugRegistry {
   /** By name, in the order of the configuration. The same map as long as the bridge runs. */
-  readonly plugs: ReadonlyMap<string, ConfiguredPlug>
-  readonly #plugs = new Map<string, ConfiguredPlug>()
-  readonly #options: HouseholdOptions
+  readonly plugs: ReadonlyMap<string, ManagedPlug>
+  readonly #plugs = new Map<string, ManagedPlug>()
+  readonly #options: PlugRegistryOptions
   readonly #owners = new DeviceOwners()
-  #furnishing: Furnishing
+  #furnishing: PlugConfigs
   #isStopped = false
 
-  constructor(furnishing: Furnishing, options: HouseholdOptions) {
+  constructor(furnishing: PlugConfigs, options: PlugRegistryOptions) {
     this.#options = options
     this.#furnishing = furnishing
     this.plugs = this.#plugs
@@ -51,7 +51,7 @@ export class Household {
    * Brings the plugs in line with another configuration. What did not change is not touched.
    * @param grace milliseconds for a command that is under way at a plug which is stopped
    */
-  async refurnish(furnishing: Furnishing, grace: number): Promise<Changes> {
+  async applyConfig(furnishing: PlugConfigs, grace: number): Promise<PlugChanges> {
     const before = this.#furnishing
     const names = Object.keys(furnishing.devices)
     const removed = [...this.#plugs.keys()].filter((name) => !Object.hasOwn(furnishing.devices, name))
@@ -72,11 +72,11 @@ export class Household {
     await Promise.all([...this.#plugs.values()].map((plug) => plug.stop(grace)))
   }
 
-  #make(name: string, firstDelay: number): ConfiguredPlug {
+  #make(name: string, firstDelay: number): ManagedPlug {
     const {devices, poll} = this.#furnishing
     const config = devices[name]
     if (!config) throw new Error(`expected a configured plug, got ${name}`)
-    const plug = new ConfiguredPlug({...this.#options, owners: this.#owners, name, config, poll}, firstDelay)
+    const plug = new ManagedPlug({...this.#options, owners: this.#owners, name, config, poll}, firstDelay)
     this.#plugs.set(name, plug)
     this.#options.follow(plug)
     return plug
@@ -93,20 +93,21 @@ export class Household {
 }
 
 /** How far apart first polls are, milliseconds. */
-function stepOf({devices, poll}: Furnishing): number {
+function stepOf({devices, poll}: PlugConfigs): number {
   return Math.min(FIRST_POLL_STEP_MS, poll.interval / Math.max(1, Object.keys(devices).length))
 }
 
 /** Whether a plug would be made alike from both. */
-function isSame(name: string, before: Furnishing, after: Furnishing): boolean {
-  const all = ({devices, poll}: Furnishing) => revealed({...devices[name], poll, own: devices[name]?.poll})
+function isSame(name: string, before: PlugConfigs, after: PlugConfigs): boolean {
+  const all = ({devices, poll}: PlugConfigs) =>
+    withSecretsRevealed({...devices[name], poll, own: devices[name]?.poll})
   return isDeepStrictEqual(all(before), all(after))
 }
 
 /** With secrets as they are, to be compared and nothing else. */
-export function revealed(value: unknown): unknown {
+export function withSecretsRevealed(value: unknown): unknown {
   if (value instanceof Secret) return value.reveal()
-  if (Array.isArray(value)) return value.map(revealed)
+  if (Array.isArray(value)) return value.map(withSecretsRevealed)
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, revealed(member)]))
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, withSecretsRevealed(member)]))
 }

@@ -4,7 +4,7 @@ import type {Clock} from '../common/clock.ts'
 
 const SAMPLE_MS = 20
 
-export class Vitals {
+export class ProcessMetrics {
   readonly started: Date
   readonly #startedAt: number
   readonly #clock: Clock

@@ -7,17 +7,17 @@ import * as childProcess from 'node:child_process'
 import * as fs from 'node:fs'
 import type {Clock, Timer} from '../common/clock.ts'
 
-export type Environment = Record<string, string | undefined>
+export type SystemdEnvironment = Record<string, string | undefined>
 
 /** Writes one datagram. Never synchronously: the socket blocks while systemd is busy. */
-export type Write = (fd: number, message: string) => Promise<void>
+export type NotifyWrite = (fd: number, message: string) => Promise<void>
 /** Runs a program to its end; rejects when it cannot be started or fails. */
-export type Spawn = (program: string, args: readonly string[], env: Environment) => Promise<void>
+export type NotifySpawn = (program: string, args: readonly string[], env: SystemdEnvironment) => Promise<void>
 
 export interface SystemdEdges {
   clock: Clock
-  write?: Write
-  spawn?: Spawn
+  write?: NotifyWrite
+  spawn?: NotifySpawn
   /** Told once, the first time that systemd could not be told something. */
   onError?: (error: Error) => void
 }
@@ -53,7 +53,7 @@ export class SystemdNotifier {
   }
 
   /** Reads what systemd left in `env`, and removes it, so that no program we start speaks in our name. */
-  static fromEnvironment(env: Environment, edges: SystemdEdges): SystemdNotifier {
+  static fromEnvironment(env: SystemdEnvironment, edges: SystemdEdges): SystemdNotifier {
     const send = sender(env, edges.write ?? writeDatagram, edges.spawn ?? runProgram)
     const period = watchdogPeriod(env)
     for (const name of Object.keys(env)) if (OURS.test(name)) delete env[name]
@@ -117,7 +117,7 @@ export class SystemdNotifier {
   }
 }
 
-function sender(env: Environment, write: Write, spawn: Spawn): Send | undefined {
+function sender(env: SystemdEnvironment, write: NotifyWrite, spawn: NotifySpawn): Send | undefined {
   const fd = passedSocket(env)
   if (fd !== undefined) return (message) => write(fd, message)
   const {NOTIFY_SOCKET, PATH} = env
@@ -126,14 +126,14 @@ function sender(env: Environment, write: Write, spawn: Spawn): Send | undefined 
 }
 
 /** The descriptor that systemd named `notify`. Descriptors meant for another process, our parent, are not ours. */
-function passedSocket({LISTEN_PID, LISTEN_FDNAMES}: Environment): number | undefined {
+function passedSocket({LISTEN_PID, LISTEN_FDNAMES}: SystemdEnvironment): number | undefined {
   if (Number(LISTEN_PID) !== process.pid || LISTEN_FDNAMES === undefined) return undefined
   const index = LISTEN_FDNAMES.split(':').indexOf('notify')
   // Without this check an unknown name would be index -1: standard error.
   return index < 0 ? undefined : FIRST_PASSED_FD + index
 }
 
-function watchdogPeriod({WATCHDOG_USEC, WATCHDOG_PID}: Environment): number | undefined {
+function watchdogPeriod({WATCHDOG_USEC, WATCHDOG_PID}: SystemdEnvironment): number | undefined {
   if (WATCHDOG_PID !== undefined && Number(WATCHDOG_PID) !== process.pid) return undefined
   const microseconds = Number(WATCHDOG_USEC)
   return microseconds > 0 && Number.isFinite(microseconds) ? microseconds / 2 / 1000 : undefined
@@ -153,7 +153,7 @@ function writeDatagram(fd: number, message: string): Promise<void> {
   })
 }
 
-function runProgram(program: string, args: readonly string[], env: Environment): Promise<void> {
+function runProgram(program: string, args: readonly string[], env: SystemdEnvironment): Promise<void> {
   return new Promise((resolve, reject) => {
     const child = childProcess.spawn(program, args, {env, stdio: 'ignore', timeout: SPAWN_LIMIT_MS})
     child.once('error', reject)

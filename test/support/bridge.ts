@@ -2,7 +2,7 @@ import {mkdtemp, rm} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll} from 'vitest'
-import {Daemon} from '../../src/app/bridge.ts'
+import {Bridge} from '../../src/app/bridge.ts'
 import type {Clock} from '../../src/common/clock.ts'
 import {type Config, parseConfig} from '../../src/config/config.ts'
 import {createLog, type RootLog} from '../../src/log/logger.ts'
@@ -77,7 +77,7 @@ export interface TestBridgeOptions {
 }
 
 export interface TestBridge {
-  daemon: Daemon
+  daemon: Bridge
   config: Config
   folder: string
   /** Lines of the log, as JSON. */
@@ -108,7 +108,7 @@ export async function startBridge(choice: TestBridgeOptions): Promise<TestBridge
     log: lines,
     rootLog: log,
     restarts: 0,
-    daemon: new Daemon({
+    daemon: new Bridge({
       config,
       clock,
       random,

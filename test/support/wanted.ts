@@ -1,6 +1,6 @@
 import {isDeepStrictEqual} from 'node:util'
 import {parseDocument} from 'yaml'
-import {revealed} from '../../src/app/plug-registry.ts'
+import {withSecretsRevealed} from '../../src/app/plug-registry.ts'
 import {type Config, ConfigError, parseConfig} from '../../src/config/config.ts'
 
 /** As JSON has it. */
@@ -54,7 +54,10 @@ export class Wanted {
 
   /** Whether `config` says the same, secrets included. */
   isSameAs(config: Config): boolean {
-    return isDeepStrictEqual(revealed(comparable(this.config)), revealed(comparable(config)))
+    return isDeepStrictEqual(
+      withSecretsRevealed(comparable(this.config)),
+      withSecretsRevealed(comparable(config)),
+    )
   }
 
   addPlug(name: string, settings: Settings): boolean {

@@ -3,7 +3,7 @@ import {mkdtemp, rm, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {basename, join, relative} from 'node:path'
 import type {Command} from 'commander'
-import {Daemon} from '../../app/bridge.ts'
+import {Bridge} from '../../app/bridge.ts'
 import {systemClock, within} from '../../common/clock.ts'
 import {Redactor} from '../../common/redact.ts'
 import {type Config, parseConfig, secretsOf} from '../../config/config.ts'
@@ -137,7 +137,7 @@ async function bridge(
   const clock = systemClock
   const store = await StateStore.open(stateFolder, {clock, random: Math.random, log})
   const ledger = await EnergyStore.open(stateFolder, {clock, random: Math.random, log})
-  const daemon = new Daemon({
+  const daemon = new Bridge({
     catalogue: builtIn,
     config,
     clock,

@@ -1,8 +1,8 @@
 /** `run`: the bridge as a process, until a signal ends it. */
 import {setFlagsFromString} from 'node:v8'
 import type {Command} from 'commander'
-import {Daemon} from '../../app/bridge.ts'
-import {type Prepared, Runner, STOP_MS} from '../../app/bridge-runner.ts'
+import {Bridge} from '../../app/bridge.ts'
+import {BridgeRunner, type PreparedBridge, STOP_MS} from '../../app/bridge-runner.ts'
 import {HEALTH_FILE_VARIABLE, HealthFile} from '../../app/health-file.ts'
 import {timeZone} from '../../app/process-metrics.ts'
 import {SystemdNotifier} from '../../app/systemd.ts'
@@ -103,10 +103,10 @@ function forTheProcess(config: Config): Process {
 }
 
 /** @param watched the configuration as this process takes it */
-function makeRunner(file: string, shared: Process, watched: (config: Config) => Config): Runner {
+function makeRunner(file: string, shared: Process, watched: (config: Config) => Config): BridgeRunner {
   const {log, notifier, warned} = shared
   const folders = new StateFolders({clock: systemClock, random: Math.random, log})
-  const runner: Runner = new Runner({
+  const runner: BridgeRunner = new BridgeRunner({
     load: async (running) => watched(warned.tell(await reloadConfig(file, {running, clock: systemClock}))),
     edit: async (edits, running) =>
       watched(warned.tell(await editConfig(file, edits, {running, clock: systemClock, random: Math.random}))),
@@ -119,7 +119,7 @@ function makeRunner(file: string, shared: Process, watched: (config: Config) => 
   return runner
 }
 
-function reload(runner: Runner, log: RootLog): void {
+function reload(runner: BridgeRunner, log: RootLog): void {
   runner
     .reload('reload')
     .catch((error: unknown) => log.error('the configuration was not read again', {error}))
@@ -130,8 +130,8 @@ async function prepare(
   config: Config,
   folders: StateFolders,
   {log, redactor, restarts}: Process,
-  runner: () => Runner,
-): Promise<Prepared> {
+  runner: () => BridgeRunner,
+): Promise<PreparedBridge> {
   hide(config, redactor)
   await tryAddress(config)
   const folder = await folders.use(config.state_dir).catch(refusal)
@@ -143,7 +143,7 @@ async function prepare(
       log.info(
         `own definitions take the place of those that come with the program: ${catalogue.replaced.join(', ')}`,
       )
-    return new Daemon({
+    return new Bridge({
       config,
       clock: systemClock,
       random: Math.random,
@@ -184,13 +184,13 @@ function hide(config: Config, redactor: Redactor): void {
 }
 
 /** Says that the bridge runs, and from now on that it goes on running. */
-function announce(runner: Runner, notifier: SystemdNotifier): void {
+function announce(runner: BridgeRunner, notifier: SystemdNotifier): void {
   void notifier.ready()
   void notifier.status(runner.status())
   notifier.startWatchdog(() => runner.isAlive())
 }
 
-async function end(signal: NodeJS.Signals, runner: Runner, {log, notifier}: Process): Promise<never> {
+async function end(signal: NodeJS.Signals, runner: BridgeRunner, {log, notifier}: Process): Promise<never> {
   log.info(`${signal}: stopping`)
   await within(systemClock, systemClock.now() + TELL_MS, notifier.stopping())
   notifier.stop()
@@ -201,7 +201,7 @@ async function end(signal: NodeJS.Signals, runner: Runner, {log, notifier}: Proc
 }
 
 /** A sign of life for whoever watches: the container's health check, and `systemctl status`. */
-function beat(runner: Runner, notifier: SystemdNotifier): void {
+function beat(runner: BridgeRunner, notifier: SystemdNotifier): void {
   const file = new HealthFile(process.env[HEALTH_FILE_VARIABLE], systemClock)
   const tell = () => {
     void file.beat(runner.isAlive())

@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import {type Bridge, Runner, type RunnerOptions} from '../../../src/app/bridge-runner.ts'
+import {BridgeRunner, type BridgeRunnerOptions, type RunnableBridge} from '../../../src/app/bridge-runner.ts'
 import {CommandFailed} from '../../../src/cli/errors.ts'
 import {type Config, ConfigError, parseConfig} from '../../../src/config/config.ts'
 import {RememberingLog} from '../../support/remembering-log.ts'
@@ -7,7 +7,7 @@ import {settle, VirtualClock} from '../../support/virtual-clock.ts'
 import {until} from '../../support/wait.ts'
 
 /** What happened, in order: `start 1`, `stop 1`, … by the number that a configuration carries as its client id. */
-function stage(choice: Partial<RunnerOptions> = {}) {
+function stage(choice: Partial<BridgeRunnerOptions> = {}) {
   const events: string[] = []
   const log = new RememberingLog()
   const lost: unknown[] = []
@@ -19,7 +19,7 @@ function stage(choice: Partial<RunnerOptions> = {}) {
   /** Configurations that an address or a folder is wrong with. */
   const refuse = new Set<number>()
   const alive = new Set<number>()
-  const build = (config: Config): Bridge => {
+  const build = (config: Config): RunnableBridge => {
     const id = numberOf(config)
     return {
       start: async () => {
@@ -44,7 +44,7 @@ function stage(choice: Partial<RunnerOptions> = {}) {
     if (file instanceof ConfigError) throw file
     return file
   }
-  const runner = new Runner({
+  const runner = new BridgeRunner({
     load,
     edit: load,
     prepare: async (config) => {

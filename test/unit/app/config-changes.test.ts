@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import {changesText, renamesIn} from '../../../src/app/config-changes.ts'
+import {configChangesText, findRenames} from '../../../src/app/config-changes.ts'
 import {type Config, parseConfig} from '../../../src/config/config.ts'
 
 const A = '00112233445566778899aabbccddeef0'
@@ -23,8 +23,8 @@ function said(before: Config, after: Config): string {
     (name) => JSON.stringify(before.devices[name]) !== JSON.stringify(after.devices[name]),
   )
   const unheard = (names: string[]) => names.map((name) => ({name, did: undefined}))
-  const renames = renamesIn(unheard(removed), unheard(added), before, after)
-  return changesText(before, after, {added, changed, removed}, renames)
+  const renames = findRenames(unheard(removed), unheard(added), before, after)
+  return configChangesText(before, after, {added, changed, removed}, renames)
 }
 
 describe('a new configuration in the log', () => {
@@ -69,7 +69,7 @@ describe('a new configuration in the log', () => {
 
   it('takes a plug that was heard for the same by its device id, wherever it is', () => {
     const [before, after] = [config({desk}), config({table: {host: '192.168.1.77', token: B}})]
-    const renames = renamesIn([{name: 'desk', did: 7}], [{name: 'table', did: 7}], before, after)
+    const renames = findRenames([{name: 'desk', did: 7}], [{name: 'table', did: 7}], before, after)
     expect(renames).toEqual([{from: 'desk', to: 'table'}])
   })
 })

@@ -49,10 +49,10 @@ describe('a device', () => {
   it('that does not answer may be asked by all, until it answers one', () => {
     owners.mayAsk(DID, a)
     owners.mayAsk(DID, b)
-    owners.doubt(DID, a)
+    owners.giveUp(DID, a)
     expect(happened).toEqual(['b yields to a', 'b takes over'])
     expect([owners.mayAsk(DID, a), owners.mayAsk(DID, b)]).toEqual([true, true])
-    owners.doubt(DID, b)
+    owners.giveUp(DID, b)
     expect(owners.prove(DID, b)).toBe(true)
     expect(owners.mayAsk(DID, a)).toBe(false)
   })
@@ -60,7 +60,7 @@ describe('a device', () => {
   it('that answered once is not doubted any more', () => {
     owners.prove(DID, a)
     owners.mayAsk(DID, b)
-    owners.doubt(DID, a)
+    owners.giveUp(DID, a)
     expect(owners.mayAsk(DID, b)).toBe(false)
     expect(owners.mayAsk(DID, a)).toBe(true)
   })

@@ -4,12 +4,12 @@ import {chmod, mkdtemp, readFile, rm, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterEach, beforeEach, describe, expect, inject, it} from 'vitest'
-import {type Environment, type SystemdEdges, SystemdNotifier} from '../../../src/app/systemd.ts'
+import {type SystemdEdges, type SystemdEnvironment, SystemdNotifier} from '../../../src/app/systemd.ts'
 import {settle, VirtualClock} from '../../support/virtual-clock.ts'
 import {until} from '../../support/wait.ts'
 
 /** What a program run by systemd finds, and two edges that write down what goes out. */
-function surroundings(env: Environment, edges: Partial<SystemdEdges> = {}) {
+function surroundings(env: SystemdEnvironment, edges: Partial<SystemdEdges> = {}) {
   const sent: string[] = []
   const clock = new VirtualClock()
   const notifier = SystemdNotifier.fromEnvironment(env, {
