@@ -2,7 +2,7 @@
 import {type Config, describe} from '../config/config.ts'
 import type {Log} from '../log/logger.ts'
 
-export class Warned {
+export class ConfigWarnings {
   readonly #log: Pick<Log, 'warn'>
   /** Of the configuration that was read last. */
   #known: ReadonlySet<string> = new Set()

@@ -2,7 +2,7 @@
 import {createServer, type Server} from 'node:net'
 import {CommandFailed} from './errors.ts'
 
-export const USUAL_PORT = 1883
+export const DEFAULT_BROKER_PORT = 1883
 const HOST = '127.0.0.1'
 
 export interface DemoBroker {
@@ -11,7 +11,7 @@ export interface DemoBroker {
 }
 
 /** A message that a client published. */
-export interface Published {
+export interface PublishedMessage {
   topic: string
   payload: string
   retain: boolean
@@ -25,10 +25,10 @@ export interface Published {
  */
 export async function startBroker(
   wanted: number | undefined,
-  onPublished: (message: Published) => void,
+  onPublished: (message: PublishedMessage) => void,
 ): Promise<DemoBroker> {
   const server = createServer()
-  const taken = await listen(server, wanted ?? USUAL_PORT)
+  const taken = await listen(server, wanted ?? DEFAULT_BROKER_PORT)
   if (taken && wanted !== undefined)
     throw new CommandFailed(`port ${wanted} is taken: choose another one with --port`)
   if (taken) await listen(server, 0)

@@ -1,8 +1,8 @@
 /** What changes at the plugs of the demo, as its broker sees it: a line for each change, with its cause. Pure. */
 import type {Model, Property} from '../models/model.ts'
-import type {Published} from './demo-broker.ts'
+import type {PublishedMessage} from './demo-broker.ts'
 
-export type Cause = 'MQTT command' | 'button on the plug' | 'poll'
+export type ChangeCause = 'MQTT command' | 'button on the plug' | 'poll'
 
 /** Watts move all the time: a reading is worth a line when it is this share away from the one in the last line. */
 const NOTABLE = 0.1
@@ -26,7 +26,7 @@ interface Watched {
   isPressed: boolean
 }
 
-export interface ChangesOptions {
+export interface DemoChangesOptions {
   baseTopic: string
   /** By name. */
   plugs: ReadonlyMap<string, Model>
@@ -35,12 +35,12 @@ export interface ChangesOptions {
   say: (line: string) => void
 }
 
-export class Changes {
-  readonly #options: ChangesOptions
+export class DemoChanges {
+  readonly #options: DemoChangesOptions
   readonly #plugs: ReadonlyMap<string, Watched>
   readonly #width: number
 
-  constructor(options: ChangesOptions) {
+  constructor(options: DemoChangesOptions) {
     this.#options = options
     const watched = (model: Model): Watched => ({model, shown: new Map(), commands: [], isPressed: false})
     this.#plugs = new Map(Array.from(options.plugs, ([name, model]) => [name, watched(model)]))
@@ -54,7 +54,7 @@ export class Changes {
   }
 
   /** Takes every message on the broker, in the order in which they came. */
-  published({topic, payload, retain}: Published): void {
+  published({topic, payload, retain}: PublishedMessage): void {
     for (const [name, plug] of this.#plugs) {
       const own = `${this.#options.baseTopic}/${name}`
       const rest = topic.startsWith(own) ? topic.slice(own.length) : undefined
@@ -88,7 +88,7 @@ export class Changes {
       if (shown.get(property) === value) this.#say(name, property, `${value}, as before`, 'MQTT command')
   }
 
-  #say(name: string, property: string, what: string, cause: Cause): void {
+  #say(name: string, property: string, what: string, cause: ChangeCause): void {
     const {say, date} = this.#options
     const time = date().toTimeString().slice(0, 8)
     say(
@@ -103,7 +103,7 @@ export class Changes {
   }
 }
 
-function causeOf(property: string, plug: Watched): Cause {
+function causeOf(property: string, plug: Watched): ChangeCause {
   if (plug.commands.some(({verb}) => verb === 'set')) return 'MQTT command'
   if (property !== 'state' || !plug.isPressed) return 'poll'
   plug.isPressed = false

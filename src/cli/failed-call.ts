@@ -8,7 +8,7 @@ import {MiioError} from '../miio/miio-error.ts'
 import {CommandFailed, UsageError} from './errors.ts'
 
 /** What is known of the plug that could not be asked. */
-export interface Circumstances {
+export interface CallContext {
   host: string | undefined
   /** What the host's name stands for. */
   address?: string | undefined
@@ -30,7 +30,7 @@ const MISTAKES: ReadonlySet<CommandErrorCode> = new Set([
 ])
 
 /** A failed call as a failed command that says the stage first. Any other error is passed on as it is. */
-export function diagnosed(error: unknown, circumstances: Circumstances): unknown {
+export function toCommandFailed(error: unknown, circumstances: CallContext): unknown {
   const failure = error instanceof CommandError ? (error.cause ?? error) : error
   if (failure instanceof MiioError) return inStages(failure, circumstances)
   if (!(failure instanceof CommandError)) return error
@@ -42,10 +42,7 @@ export function diagnosed(error: unknown, circumstances: Circumstances): unknown
 const ANY_MODEL =
   '`miio2mqtt models` lists the plugs that are described; `miio2mqtt call` can ask any of them.'
 
-function inStages(
-  failure: MiioError | CommandError,
-  {local, ...circumstances}: Circumstances,
-): CommandFailed {
+function inStages(failure: MiioError | CommandError, {local, ...circumstances}: CallContext): CommandFailed {
   const known = {...circumstances, local: () => local ?? localAddresses(systemClock)}
   return failed(diagnoseFailure(failure, known), failure.message)
 }

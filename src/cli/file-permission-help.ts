@@ -10,8 +10,8 @@ interface Owned {
 }
 
 /** The first of `files` that is there and that this user may not read. Never rejects. */
-export async function unreadable(files: readonly string[]): Promise<string | undefined> {
-  for (const file of files) if ((await codeOf(access(file, constants.R_OK))) === 'EACCES') return file
+export async function permissionHelp(files: readonly string[]): Promise<string | undefined> {
+  for (const file of files) if ((await failureCode(access(file, constants.R_OK))) === 'EACCES') return file
   return undefined
 }
 
@@ -53,7 +53,7 @@ async function usersOfThisMachine(): Promise<{name: string; uid: number; gid: nu
 }
 
 /** The code with which a promise of the file system is rejected. */
-export function codeOf(done: Promise<unknown>): Promise<string | undefined> {
+export function failureCode(done: Promise<unknown>): Promise<string | undefined> {
   return done.then(
     () => undefined,
     ({code}: NodeJS.ErrnoException) => code,

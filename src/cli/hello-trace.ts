@@ -7,7 +7,7 @@ import type {UdpTransport, UnsolicitedHandler} from '../miio/socket.ts'
 const nobody = new Cipher(Buffer.alloc(16))
 
 /** A wire that tells `trace` of every hello sent through it, and of every answer. */
-export class TracedWire implements UdpTransport {
+export class TracedTransport implements UdpTransport {
   readonly #wire: UdpTransport
   readonly #trace: Trace
 

@@ -2,8 +2,8 @@
 import {systemClock} from '../common/clock.ts'
 import type {Value} from '../models/model.ts'
 import {CommandFailed} from './errors.ts'
-import {type Outcome, type Reached, type ReachOptions, withPlugs} from './plug-session.ts'
-import type {Target} from './plug-target.ts'
+import {type PlugOutcome, type PlugSession, type PlugSessionOptions, withPlugs} from './plug-session.ts'
+import type {PlugTarget} from './plug-target.ts'
 import {fitted} from './table-layout.ts'
 import {count} from './terminal.ts'
 
@@ -34,7 +34,10 @@ const NO_ANSWER: PlugRow = {
 }
 
 /** A table of the plugs, one a line. @throws CommandFailed when one of them did not answer */
-export async function overview(targets: readonly Target[], options: ReachOptions): Promise<void> {
+export async function printStatusTable(
+  targets: readonly PlugTarget[],
+  options: PlugSessionOptions,
+): Promise<void> {
   const {terminal} = options
   const outcomes = await withPlugs(inUse(targets), options, look)
   const by = new Map(outcomes.map((outcome) => [outcome.target.name, outcome]))
@@ -53,9 +56,9 @@ const NO_PLUGS = 'no plugs are configured yet: `miio2mqtt discover` lists those 
 
 /** Switches all of them. `TOGGLE` switches them off when one is on, and on when none is, as over MQTT. @throws CommandFailed when that failed with one */
 export async function switchAll(
-  targets: readonly Target[],
+  targets: readonly PlugTarget[],
   wanted: 'ON' | 'OFF' | 'TOGGLE',
-  options: ReachOptions,
+  options: PlugSessionOptions,
 ): Promise<void> {
   const {terminal} = options
   const active = inUse(targets)
@@ -75,10 +78,10 @@ export async function switchAll(
 const DISABLED = {code: 'disabled', message: 'disabled in the configuration, and not asked'}
 
 function switched(
-  targets: readonly Target[],
+  targets: readonly PlugTarget[],
   value: 'ON' | 'OFF',
-  options: ReachOptions,
-): Promise<Outcome<Value>[]> {
+  options: PlugSessionOptions,
+): Promise<PlugOutcome<Value>[]> {
   return withPlugs(targets, options, async ({device, deadline}) => {
     await device.ready({deadline})
     return device.set('state', value, deadline)
@@ -89,8 +92,11 @@ function switched(
 const READ_PATIENCE_MS = [2000, 10_000]
 
 /** All plugs get the same value, decided by the relays that could be read. Where none could be read, nothing is switched. */
-async function toggled(targets: readonly Target[], options: ReachOptions): Promise<Outcome<Value>[]> {
-  let outcomes: Outcome<Value>[] = []
+async function toggled(
+  targets: readonly PlugTarget[],
+  options: PlugSessionOptions,
+): Promise<PlugOutcome<Value>[]> {
+  let outcomes: PlugOutcome<Value>[] = []
   for (const patience of READ_PATIENCE_MS) {
     outcomes = await withPlugs(targets, options, async ({device}) => {
       const deadline = systemClock.now() + patience
@@ -107,11 +113,11 @@ async function toggled(targets: readonly Target[], options: ReachOptions): Promi
   )
 }
 
-function inUse(targets: readonly Target[]): Target[] {
+function inUse(targets: readonly PlugTarget[]): PlugTarget[] {
   return targets.filter(({disabled}) => !disabled)
 }
 
-async function look({client, device, deadline}: Reached): Promise<PlugRow> {
+async function look({client, device, deadline}: PlugSession): Promise<PlugRow> {
   await device.ready({deadline})
   const signal = device.model && 'rssi' in device.model.properties ? 'rssi' : undefined
   const {state = null, power = null, rssi = null} = await device.read(deadline, signal)
@@ -133,7 +139,10 @@ interface Row extends PlugRow {
 }
 
 /** @param outcome none for a plug that was not asked */
-function rowOf({name, host, model, id, catalogue}: Target, outcome: Outcome<PlugRow> | undefined): Row {
+function rowOf(
+  {name, host, model, id, catalogue}: PlugTarget,
+  outcome: PlugOutcome<PlugRow> | undefined,
+): Row {
   if (outcome && 'value' in outcome) return {name, ...outcome.value, error: null}
   const known = {
     model: model ?? null,
@@ -162,14 +171,14 @@ function excuse({message}: {message: string}, {address}: Omit<PlugRow, 'name'>):
 }
 
 /** The first line of a failure is its heading: what failed. */
-function errorOf(outcome: Outcome<unknown>): {code: string; message: string} | null {
+function errorOf(outcome: PlugOutcome<unknown>): {code: string; message: string} | null {
   if ('value' in outcome) return null
   const {code, message} = outcome.failure
   return {code, message: message.split('\n')[0] ?? message}
 }
 
 /** @throws CommandFailed when one failed: which, and where to read more */
-function complain(outcomes: readonly Outcome<unknown>[]): void {
+function complain(outcomes: readonly PlugOutcome<unknown>[]): void {
   const failures = outcomes.flatMap((outcome) => ('failure' in outcome ? [outcome.target.name] : []))
   const [first] = failures
   if (first !== undefined)

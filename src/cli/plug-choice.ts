@@ -10,7 +10,7 @@ import {MIIO_PORT} from '../miio/packet.ts'
 import {MiioSocket} from '../miio/socket.ts'
 import {UsageError} from './errors.ts'
 
-export type Choice = {kind: 'plug' | 'group'; name: string}
+export type PlugChoice = {kind: 'plug' | 'group'; name: string}
 
 type Household = Pick<Config, 'devices' | 'groups' | 'network'>
 
@@ -19,7 +19,7 @@ const HELLO_MS = 2000
 const MOST_NAMED = 10
 
 /** @throws UsageError that names what was probably meant, when it is none or may be several */
-export async function choose(word: string, household: Household): Promise<Choice> {
+export async function choosePlug(word: string, household: Household): Promise<PlugChoice> {
   const {devices, groups} = household
   if (Object.hasOwn(devices, word)) return {kind: 'plug', name: word}
   if (Object.hasOwn(groups, word)) return {kind: 'group', name: word}
@@ -36,7 +36,7 @@ export async function choose(word: string, household: Household): Promise<Choice
 }
 
 /** What `kettle` is short for: `kitchen/kettle`. */
-function endingWith(word: string, {devices, groups}: Household): Choice[] {
+function endingWith(word: string, {devices, groups}: Household): PlugChoice[] {
   const end = `/${word}`
   return [
     ...named(devices, (_, name) => name.endsWith(end)),
@@ -47,14 +47,14 @@ function endingWith(word: string, {devices, groups}: Household): Choice[] {
 function named(
   devices: Config['devices'],
   isMeant: (device: DeviceConfig, name: string) => boolean,
-): Choice[] {
+): PlugChoice[] {
   return Object.entries(devices).flatMap(([name, device]) =>
     isMeant(device, name) ? [{kind: 'plug' as const, name}] : [],
   )
 }
 
 /** An id that is not in the configuration, or the address of a plug that has only its id there: the plugs themselves say. */
-async function greeted(word: string, {devices, network}: Household): Promise<Choice | undefined> {
+async function greeted(word: string, {devices, network}: Household): Promise<PlugChoice | undefined> {
   if (/^\d{1,10}$/.test(word)) {
     const hosts = Object.values(devices).flatMap(({host}) =>
       host !== undefined && isIPv4(host) ? [host] : [],

@@ -8,11 +8,11 @@ import {parseIdentity} from '../device/model/identity.ts'
 import {callProblem, withoutSecrets} from '../device/raw-calls.ts'
 import type {Model} from '../models/model.ts'
 import {CommandFailed, UsageError} from './errors.ts'
-import type {Reached} from './plug-session.ts'
+import type {PlugSession} from './plug-session.ts'
 import {span, type Terminal} from './terminal.ts'
 
 /** A command that reached its plug. */
-export interface Asked extends Reached {
+export interface PlugCommandContext extends PlugSession {
   name: string
   /** Where the running bridge tells its state; `undefined` for a plug that is in no configuration. */
   topic: string | undefined
@@ -22,7 +22,7 @@ export interface Asked extends Reached {
 }
 
 /** What `miIO.info` tells, without what is nobody's business: token, Wi-Fi name, account. */
-export async function info({name, client, catalogue, deadline, terminal}: Asked): Promise<void> {
+export async function info({name, client, catalogue, deadline, terminal}: PlugCommandContext): Promise<void> {
   const told = await client.call('miIO.info', [], {deadline})
   const {model = null, firmware = null, hardware = null, mac = null} = parseIdentity(told)
   const box = model === null ? null : (catalogue.find(model)?.name ?? null)
@@ -52,12 +52,18 @@ export async function info({name, client, catalogue, deadline, terminal}: Asked)
   terminal.result({...who, uptime, rssi}, terminal.facts(withoutNulls(shown)))
 }
 
-export async function status({device, deadline, terminal}: Asked): Promise<void> {
+export async function status({device, deadline, terminal}: PlugCommandContext): Promise<void> {
   const state = readNow(await device.read(deadline), device.model)
   terminal.result(state, terminal.facts(withUnits(state, device.model)))
 }
 
-export async function get({device, deadline, topic, words: [property = ''], terminal}: Asked): Promise<void> {
+export async function get({
+  device,
+  deadline,
+  topic,
+  words: [property = ''],
+  terminal,
+}: PlugCommandContext): Promise<void> {
   await device.ready({deadline})
   expectOneOf(Object.keys(device.state), property)
   if (device.model?.properties[property]?.address.via === 'bridge')
@@ -71,7 +77,7 @@ export async function get({device, deadline, topic, words: [property = ''], term
 }
 
 export async function set(
-  {name, device, deadline, terminal}: Asked,
+  {name, device, deadline, terminal}: PlugCommandContext,
   property = '',
   value = '',
 ): Promise<void> {
@@ -93,7 +99,7 @@ export async function call({
   deadline,
   words: [method = '', params = '[]'],
   terminal,
-}: Asked): Promise<void> {
+}: PlugCommandContext): Promise<void> {
   const problem = callProblem(method)
   if (problem) throw new UsageError(problem)
   // Once only: nobody knows whether this call may be repeated, and `toggle_220v` twice is not at all.

@@ -9,13 +9,13 @@ import {type Trace, traceLine} from '../miio/packet-trace.ts'
 import {MiioSocket, type UdpTransport} from '../miio/socket.ts'
 import type {Catalogue} from '../models/catalogue.ts'
 import {CommandFailed} from './errors.ts'
-import {diagnosed, failed} from './failed-call.ts'
-import {TracedWire} from './hello-trace.ts'
-import type {Target} from './plug-target.ts'
+import {failed, toCommandFailed} from './failed-call.ts'
+import {TracedTransport} from './hello-trace.ts'
+import type {PlugTarget} from './plug-target.ts'
 import type {Terminal} from './terminal.ts'
 
 /** A plug that can be asked. */
-export interface Reached {
+export interface PlugSession {
   client: MiioClient
   device: Device
   catalogue: Catalogue
@@ -23,7 +23,7 @@ export interface Reached {
   deadline: number
 }
 
-export interface ReachOptions {
+export interface PlugSessionOptions {
   terminal: Terminal
   /** Whether every packet is shown. */
   debug?: boolean | undefined
@@ -34,13 +34,13 @@ const COMMAND_MS = 10_000
 const FIND_MS = 5000
 
 /** Where a plug is that is known only by its id. @throws CommandFailed when nobody with that id answers */
-type Find = (target: Target, socket: UdpTransport) => Promise<string>
+type Find = (target: PlugTarget, socket: UdpTransport) => Promise<string>
 
 /** Does `work` with the plug. @throws CommandFailed that says which stage failed when it cannot be asked */
 export async function withPlug(
-  target: Target,
-  options: ReachOptions,
-  work: (reached: Reached) => Promise<void>,
+  target: PlugTarget,
+  options: PlugSessionOptions,
+  work: (reached: PlugSession) => Promise<void>,
 ): Promise<void> {
   const {terminal} = options
   const socket = new MiioSocket({bind: target.network.bind})
@@ -54,17 +54,17 @@ export async function withPlug(
 }
 
 /** What came of asking one of several plugs. */
-export type Outcome<T> = {target: Target} & ({value: T} | {failure: CommandFailed})
+export type PlugOutcome<T> = {target: PlugTarget} & ({value: T} | {failure: CommandFailed})
 
 /** So many are asked at once: their answers fit into the buffer of the socket. */
 const AT_ONCE = 100
 
 /** Does `work` with each of the plugs, many at a time. What goes wrong with one is its outcome. @returns in the order of `targets` */
 export async function withPlugs<T>(
-  targets: readonly Target[],
-  options: ReachOptions,
-  work: (reached: Reached, target: Target) => Promise<T>,
-): Promise<Outcome<T>[]> {
+  targets: readonly PlugTarget[],
+  options: PlugSessionOptions,
+  work: (reached: PlugSession, target: PlugTarget) => Promise<T>,
+): Promise<PlugOutcome<T>[]> {
   const {terminal} = options
   const [first] = targets
   if (!first) return []
@@ -72,7 +72,7 @@ export async function withPlugs<T>(
   const queue = new PQueue({concurrency: AT_ONCE})
   const find = findTogether(targets)
   let done = 0
-  const ask = async (target: Target): Promise<Outcome<T>> => {
+  const ask = async (target: PlugTarget): Promise<PlugOutcome<T>> => {
     try {
       return {
         target,
@@ -97,31 +97,31 @@ export async function withPlugs<T>(
 /** Over a socket that may be shared with others. @throws as `withPlug` */
 async function over<T>(
   socket: MiioSocket,
-  target: Target,
-  {terminal, debug, find}: ReachOptions & {find: Find},
-  work: (reached: Reached) => Promise<T>,
+  target: PlugTarget,
+  {terminal, debug, find}: PlugSessionOptions & {find: Find},
+  work: (reached: PlugSession) => Promise<T>,
 ): Promise<T> {
   terminal.hide(target.token.reveal())
   const trace: Trace | undefined = debug ? (packet) => terminal.trace(traceLine(packet)) : undefined
-  let reached: Reached | undefined
+  let reached: PlugSession | undefined
   try {
     await socket.open()
-    const host = target.host ?? (await find(target, trace ? new TracedWire(socket, trace) : socket))
+    const host = target.host ?? (await find(target, trace ? new TracedTransport(socket, trace) : socket))
     reached = reach({...target, host}, socket, trace)
     return await work(reached)
   } catch (error) {
     const {host = target.host, address, greeted = false, stats} = reached?.client ?? {}
-    throw diagnosed(error, {host, address, greeted, proven: stats?.lastSeen !== undefined})
+    throw toCommandFailed(error, {host, address, greeted, proven: stats?.lastSeen !== undefined})
   } finally {
     await reached?.device.stop(0)
   }
 }
 
 function reach(
-  {name, token, host, port, id, model, properties = {}, catalogue}: Target,
+  {name, token, host, port, id, model, properties = {}, catalogue}: PlugTarget,
   socket: UdpTransport,
   trace: Trace | undefined,
-): Reached {
+): PlugSession {
   const clock = systemClock
   const client = new MiioClient({
     socket,
@@ -147,7 +147,7 @@ function reach(
 }
 
 /** Plugs known only by their ids are asked for on the whole network: all of them together, and once. */
-function findTogether(targets: readonly Target[]): Find {
+function findTogether(targets: readonly PlugTarget[]): Find {
   const wanted = new Set(
     targets.flatMap(({host, id}) => (host === undefined && id !== undefined ? [id] : [])),
   )
@@ -172,7 +172,7 @@ function findTogether(targets: readonly Target[]): Find {
   }
 }
 
-function notFound({name, id, network: {broadcast}}: Target): CommandFailed {
+function notFound({name, id, network: {broadcast}}: PlugTarget): CommandFailed {
   const asked = (broadcast ?? broadcastAddresses()).join(', ') || 'no address at all'
   return failed(
     {

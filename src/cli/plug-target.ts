@@ -6,20 +6,20 @@ import {quoted, suggestion} from '../config/config-error.ts'
 import {host as hostField, token as tokenField} from '../config/schema/fields.ts'
 import {MIIO_PORT} from '../miio/packet.ts'
 import type {Catalogue} from '../models/catalogue.ts'
-import {catalogueIfAny, configuration} from './commands/check.ts'
+import {loadCatalogue, loadConfiguration} from './commands/check.ts'
 import {UsageError} from './errors.ts'
 import {readOption} from './options.ts'
-import {choose} from './plug-choice.ts'
+import {choosePlug} from './plug-choice.ts'
 import type {Terminal} from './terminal.ts'
 
-export interface TargetOptions {
+export interface PlugTargetOptions {
   config?: string
   host?: string
   token?: string
   model?: string
 }
 
-export interface Target extends Pick<DeviceConfig, 'port' | 'token' | 'properties'> {
+export interface PlugTarget extends Pick<DeviceConfig, 'port' | 'token' | 'properties'> {
   name: string
   host?: string | undefined
   id?: number | undefined
@@ -33,40 +33,40 @@ export interface Target extends Pick<DeviceConfig, 'port' | 'token' | 'propertie
 }
 
 /** The plugs that are meant: one, or those of a group, or all. */
-export type Targets = Target | {group: string | undefined; members: Target[]}
+export type PlugTargets = PlugTarget | {group: string | undefined; members: PlugTarget[]}
 
 /**
  * @param word a name, the end of one, a group, an address or a device id; without it, and without `--host`, all plugs are meant
  * @throws UsageError, or CommandFailed 78 when the configuration that has the name is invalid
  */
-export async function targetsOf(
+export async function findTargets(
   word: string | undefined,
-  options: TargetOptions,
+  options: PlugTargetOptions,
   terminal: Terminal,
-): Promise<Targets> {
+): Promise<PlugTargets> {
   const targets =
     options.host === undefined
       ? await configured(word, options.config)
-      : byAddress(options.host, options.token, await catalogueIfAny(options.config, terminal))
+      : byAddress(options.host, options.token, await loadCatalogue(options.config, terminal))
   if (options.model === undefined) return targets
   if ('members' in targets) throw new UsageError('--model is for one plug')
   return {...targets, model: known(options.model, targets.catalogue)}
 }
 
-async function configured(word: string | undefined, option: string | undefined): Promise<Targets> {
-  const config = await configuration(option)
+async function configured(word: string | undefined, option: string | undefined): Promise<PlugTargets> {
+  const config = await loadConfiguration(option)
   const {devices, groups, network, catalogue, mqtt} = config
-  const target = (name: string): Target[] => {
+  const target = (name: string): PlugTarget[] => {
     const device = devices[name]
     return device ? [{...device, name, network, catalogue, topic: `${mqtt.base_topic}/${name}`}] : []
   }
   if (word === undefined) return {group: undefined, members: Object.keys(devices).flatMap(target)}
-  const {kind, name} = await choose(word, config)
+  const {kind, name} = await choosePlug(word, config)
   const [only] = kind === 'plug' ? target(name) : []
   return only ?? {group: name, members: (groups[name]?.members ?? []).flatMap(target)}
 }
 
-function byAddress(written: string, token = process.env['MIIO_TOKEN'], catalogue: Catalogue): Target {
+function byAddress(written: string, token = process.env['MIIO_TOKEN'], catalogue: Catalogue): PlugTarget {
   const host = readOption('--host', hostField(), written)
   return {name: host, host, port: MIIO_PORT, token: tokenFrom(token), network: {}, catalogue}
 }

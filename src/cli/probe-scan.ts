@@ -4,7 +4,7 @@
  */
 import {isCallFailure} from '../device/command-error.ts'
 
-export interface ScanOptions {
+export interface ProbeScanOptions {
   /** Asks the plug, once. Rejects with the transport's error. */
   ask: (method: string, params: unknown) => Promise<unknown>
   /** Between two questions. */
@@ -16,14 +16,14 @@ export interface ScanOptions {
 }
 
 /** A value the plug has. */
-export interface Heard {
+export interface ProbedValue {
   /** As a definition names the place: `{miot: 2.1}`. */
   address: string
   raw: unknown
 }
 
-export interface Scanned {
-  heard: readonly Heard[]
+export interface ProbeScanResult {
+  heard: readonly ProbedValue[]
   /** Why the plug was not asked for everything. */
   ended?: string
 }
@@ -43,18 +43,18 @@ const MOST_SILENCES = 6
 
 class Enough extends Error {}
 
-export class Scan {
-  readonly #options: ScanOptions
-  readonly #heard: Heard[] = []
+export class ProbeScan {
+  readonly #options: ProbeScanOptions
+  readonly #heard: ProbedValue[] = []
   #refusals = 0
   #silences = 0
 
-  constructor(options: ScanOptions) {
+  constructor(options: ProbeScanOptions) {
     this.#options = options
   }
 
   /** Every MIoT property that can be read. */
-  miot(): Promise<Scanned> {
+  miot(): Promise<ProbeScanResult> {
     return this.#untilEnough(async () => {
       for (let siid = FIRST_SERVICE, empty = 0; siid <= LAST_SERVICE && empty < GAP_OF_SERVICES; siid++)
         empty = (await this.#service(siid)) ? 0 : empty + 1
@@ -62,7 +62,7 @@ export class Scan {
   }
 
   /** Those of the older names and methods that other plugs have. */
-  legacy(names: readonly string[], methods: readonly string[]): Promise<Scanned> {
+  legacy(names: readonly string[], methods: readonly string[]): Promise<ProbeScanResult> {
     return this.#untilEnough(async () => {
       for (const name of names) await this.#question(`{get_prop: ${name}}`, 'get_prop', [name])
       for (const method of methods) await this.#question(`{method: ${method}}`, method, [])
@@ -108,7 +108,7 @@ export class Scan {
     }
   }
 
-  async #untilEnough(work: () => Promise<void>): Promise<Scanned> {
+  async #untilEnough(work: () => Promise<void>): Promise<ProbeScanResult> {
     try {
       await work()
       return {heard: this.#heard}

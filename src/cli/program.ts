@@ -4,7 +4,7 @@ import {version} from '../app/version.ts'
 import {checkCommand} from './commands/check.ts'
 import {demoCommand} from './commands/demo.ts'
 import {discoverCommand} from './commands/discover.ts'
-import {catalogueCommands} from './commands/models.ts'
+import {modelsCommands} from './commands/models.ts'
 import {plugCommands} from './commands/plugs.ts'
 import {runCommand} from './commands/run.ts'
 import {simulateCommand} from './commands/simulate.ts'
@@ -52,7 +52,7 @@ export function makeProgram(terminal: Terminal): Command {
   plugCommands(program, terminal)
   program.commandsGroup('Looking around:')
   discoverCommand(program, terminal)
-  catalogueCommands(program, terminal)
+  modelsCommands(program, terminal)
   helpCommand(program)
   program.commandsGroup('Without a plug:')
   demoCommand(program, terminal)

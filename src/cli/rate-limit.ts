@@ -1,7 +1,7 @@
 /** What may be asked for at any time, and happens only so often. */
 import {type Clock, sleep} from '../common/clock.ts'
 
-export class Spacing {
+export class RateLimit {
   readonly #clock: Clock
   readonly #ms: number
   #next = Number.NEGATIVE_INFINITY

@@ -23,7 +23,7 @@ function leaveLine(): void {
 }
 
 /** SIGHUP asks for the configuration to be read again. Caught from the first moment: without a handler it would end the process. */
-export class Hangup {
+export class HangupSignal {
   #isWaiting = false
   #handle = () => {
     this.#isWaiting = true

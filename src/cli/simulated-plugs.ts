@@ -15,7 +15,7 @@ export function firstAddress(written = USUAL_FIRST): string {
 }
 
 /** Starts all plugs, with moving watts. @throws CommandFailed when an address is taken */
-export async function started(neighbourhood: Neighbourhood): Promise<void> {
+export async function startSimulation(neighbourhood: Neighbourhood): Promise<void> {
   try {
     await neighbourhood.start()
   } catch (error) {

@@ -15,7 +15,7 @@ import {
 } from '../../config/config.ts'
 import {builtIn, type Catalogue} from '../../models/catalogue.ts'
 import {CommandFailed, EXIT, UsageError} from '../errors.ts'
-import {codeOf, unreadable, whoMayRead} from '../file-permission-help.ts'
+import {failureCode, permissionHelp, whoMayRead} from '../file-permission-help.ts'
 import {count, type Terminal} from '../terminal.ts'
 
 interface Options {
@@ -38,7 +38,7 @@ export function checkCommand(program: Command, terminal: Terminal): void {
 }
 
 /** The configuration a command works with. @throws CommandFailed 78 that lists every problem in it */
-export async function configuration(option: string | undefined): Promise<Config> {
+export async function loadConfiguration(option: string | undefined): Promise<Config> {
   const file = await configPath(option, process.env)
   return load(file)
 }
@@ -47,7 +47,7 @@ export async function configuration(option: string | undefined): Promise<Config>
  * The same, for a command that also works without: a file that is missing, or broken, only makes it know less.
  * @throws CommandFailed 78 when it was asked for with `--config`
  */
-export async function configurationIfAny(
+export async function loadConfigurationIfAny(
   option: string | undefined,
   terminal: Terminal,
 ): Promise<Config | undefined> {
@@ -58,7 +58,7 @@ export async function configurationIfAny(
     return await loadConfig(file)
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    const secret = await unreadable(await configFiles(file))
+    const secret = await permissionHelp(await configFiles(file))
     terminal.note(
       secret === undefined
         ? `going on without ${file}, which is not valid: see \`miio2mqtt check\``
@@ -69,8 +69,8 @@ export async function configurationIfAny(
 }
 
 /** Every plug that is described: the user's own definitions count where there is a configuration that names them. */
-export async function catalogueIfAny(option: string | undefined, terminal: Terminal): Promise<Catalogue> {
-  return (await configurationIfAny(option, terminal))?.catalogue ?? builtIn
+export async function loadCatalogue(option: string | undefined, terminal: Terminal): Promise<Catalogue> {
+  return (await loadConfigurationIfAny(option, terminal))?.catalogue ?? builtIn
 }
 
 async function check(
@@ -143,8 +143,8 @@ function refused(message: string): CommandFailed {
 async function adviceOn(file: string): Promise<string[]> {
   if (await isMissing(file)) return [await firstTime(file)]
   const inside = join(file, 'config.yaml')
-  if ((await codeOf(access(inside))) === undefined) return [`Did you mean ${inside}?`]
-  const secret = await unreadable(await configFiles(file))
+  if ((await failureCode(access(inside))) === undefined) return [`Did you mean ${inside}?`]
+  const secret = await permissionHelp(await configFiles(file))
   return secret === undefined ? [] : [await whoMayRead(secret)]
 }
 
@@ -158,6 +158,6 @@ async function firstTime(file: string): Promise<string> {
 
 /** A file that may not be read is not missing, and neither is one in a folder that may not be entered. */
 async function isMissing(path: string): Promise<boolean> {
-  const code = await codeOf(access(path))
+  const code = await failureCode(access(path))
   return code === 'ENOENT' || code === 'ENOTDIR'
 }

@@ -13,12 +13,12 @@ import {builtIn} from '../../models/catalogue.ts'
 import {LOOPBACK_BROADCAST, type Neighbourhood, simulate} from '../../simulator/simulated-network.ts'
 import {EnergyStore} from '../../storage/energy-store.ts'
 import {StateStore} from '../../storage/state-store.ts'
-import {type Published, startBroker, USUAL_PORT} from '../demo-broker.ts'
-import {Changes} from '../demo-changes.ts'
+import {DEFAULT_BROKER_PORT, type PublishedMessage, startBroker} from '../demo-broker.ts'
+import {DemoChanges} from '../demo-changes.ts'
 import {onKeys} from '../keys.ts'
 import {readOption} from '../options.ts'
 import {interrupted} from '../signals.ts'
-import {firstAddress, started} from '../simulated-plugs.ts'
+import {firstAddress, startSimulation} from '../simulated-plugs.ts'
 import type {Terminal} from '../terminal.ts'
 
 const STOP_MS = 4000
@@ -59,7 +59,7 @@ async function demo({port, address}: Options, terminal: Terminal): Promise<void>
   )
   const folder = await mkdtemp(join(tmpdir(), 'demo-'))
   try {
-    await started(neighbourhood)
+    await startSimulation(neighbourhood)
     const file = join(folder, 'config.yaml')
     const text = configFor(broker.port, neighbourhood)
     await writeFile(file, text) // for the other commands
@@ -80,7 +80,7 @@ async function demo({port, address}: Options, terminal: Terminal): Promise<void>
 
 /** What comes over the broker, as the demo shows it. */
 class Stage {
-  readonly changes: Changes
+  readonly changes: DemoChanges
   /** Resolves once the bridge says that it is online: all plugs are on MQTT then. */
   readonly online: Promise<void>
   #isOnline = () => {}
@@ -89,7 +89,7 @@ class Stage {
     this.online = new Promise((resolve) => {
       this.#isOnline = resolve
     })
-    this.changes = new Changes({
+    this.changes = new DemoChanges({
       baseTopic: BASE_TOPIC,
       plugs: new Map(plugs.flatMap(({name, model}) => modelOf(name, model))),
       date: () => systemClock.date(),
@@ -97,7 +97,7 @@ class Stage {
     })
   }
 
-  published(message: Published): void {
+  published(message: PublishedMessage): void {
     if (message.topic === `${BASE_TOPIC}/bridge/state` && message.payload.includes('online')) this.#isOnline()
     this.changes.published(message)
   }
@@ -116,7 +116,7 @@ function switchOff(neighbourhood: Neighbourhood): void {
 }
 
 /** The key of a plug presses its button. */
-function press(key: string, neighbourhood: Neighbourhood, changes: Changes): void {
+function press(key: string, neighbourhood: Neighbourhood, changes: DemoChanges): void {
   const index = Number(key) - 1
   const plug = neighbourhood.plugs[index]
   const name = plugs[index]?.name
@@ -185,7 +185,7 @@ interface Surroundings {
 
 /** Every command here changes something the first time; 80 columns are enough for all of it. */
 function whatNext({port, file, hasKeys}: Surroundings, terminal: Terminal): string {
-  const broker = port === USUAL_PORT ? '' : ` -p ${port}`
+  const broker = port === DEFAULT_BROKER_PORT ? '' : ` -p ${port}`
   const command = (text: string) => `  ${terminal.paint('cyan', text)}`
   const keys = plugs.map(({name}, index) => `${index + 1} ${name}`).join(', ')
   return [

@@ -7,11 +7,11 @@ import {broadcastAddresses, type DiscoveredDevice, NetworkDiscovery} from '../..
 import {traceLine} from '../../miio/packet-trace.ts'
 import {MiioSocket} from '../../miio/socket.ts'
 import {CommandFailed} from '../errors.ts'
-import {diagnosed} from '../failed-call.ts'
-import {TracedWire} from '../hello-trace.ts'
+import {toCommandFailed} from '../failed-call.ts'
+import {TracedTransport} from '../hello-trace.ts'
 import {readOption} from '../options.ts'
 import {count, span, type Terminal} from '../terminal.ts'
-import {configurationIfAny} from './check.ts'
+import {loadConfigurationIfAny} from './check.ts'
 
 interface Options {
   config?: string
@@ -38,7 +38,7 @@ export function discoverCommand(program: Command, terminal: Terminal): void {
 async function discover(options: Options, terminal: Terminal): Promise<void> {
   const timeout = readOption('--timeout', duration(SHORTEST_MS, LONGEST_MS), options.timeout)
   const asked = options.broadcast?.map((address) => readOption('--broadcast', ipv4(), address))
-  const config = await configurationIfAny(options.config, terminal)
+  const config = await loadConfigurationIfAny(options.config, terminal)
   const broadcast = asked ?? config?.network.broadcast ?? addresses()
   const found = await scan(options, {bind: config?.network.bind, broadcast, timeout}, terminal)
   if (found.length === 0) throw nobody(broadcast)
@@ -50,7 +50,7 @@ function addresses(): string[] {
   try {
     return broadcastAddresses()
   } catch (error) {
-    throw diagnosed(error, {host: undefined, proven: false, local: []})
+    throw toCommandFailed(error, {host: undefined, proven: false, local: []})
   }
 }
 
@@ -67,7 +67,7 @@ async function scan(
   terminal: Terminal,
 ): Promise<DiscoveredDevice[]> {
   const socket = new MiioSocket({bind})
-  const wire = debug ? new TracedWire(socket, (packet) => terminal.trace(traceLine(packet))) : socket
+  const wire = debug ? new TracedTransport(socket, (packet) => terminal.trace(traceLine(packet))) : socket
   let heard = 0
   const tell = () => terminal.progress(`listening: ${count(heard, 'device')} so far …`)
   try {
@@ -86,7 +86,7 @@ async function scan(
     const found = await discovery.scan({timeout, onFound})
     return found.sort((a, b) => a.did - b.did)
   } catch (error) {
-    throw diagnosed(error, {host: undefined, proven: false})
+    throw toCommandFailed(error, {host: undefined, proven: false})
   } finally {
     terminal.progress('')
     await socket.close()

@@ -10,7 +10,7 @@ import type {Model, Property} from '../../models/model.ts'
 import {UsageError} from '../errors.ts'
 import {readOption} from '../options.ts'
 import type {Terminal} from '../terminal.ts'
-import {catalogueIfAny} from './check.ts'
+import {loadCatalogue} from './check.ts'
 import {importSpec} from './models-import.ts'
 
 interface Options {
@@ -18,7 +18,7 @@ interface Options {
   id?: string
 }
 
-export function catalogueCommands(program: Command, terminal: Terminal): void {
+export function modelsCommands(program: Command, terminal: Terminal): void {
   const models = program
     .command('models')
     .description('every plug that is described, and what it can tell and do; one of them in full')
@@ -44,7 +44,7 @@ export function catalogueCommands(program: Command, terminal: Terminal): void {
 }
 
 async function showModels(id: string | undefined, {config}: Options, terminal: Terminal): Promise<void> {
-  const catalogue = await catalogueIfAny(config, terminal)
+  const catalogue = await loadCatalogue(config, terminal)
   if (id === undefined) return listModels(catalogue, terminal)
   const model = catalogue.find(id)
   if (!model) throw new UsageError(`no model ${quoted(id)} is described${suggestion(id, catalogue.ids)}`)

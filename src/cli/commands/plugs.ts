@@ -2,10 +2,10 @@
 import type {Command} from 'commander'
 import {quoted} from '../../config/config-error.ts'
 import {UsageError} from '../errors.ts'
-import {overview, switchAll} from '../many-plugs.ts'
-import {type Asked, call, get, info, set, status} from '../plug-commands.ts'
-import {type ReachOptions, withPlug} from '../plug-session.ts'
-import {type Target, type TargetOptions, targetsOf} from '../plug-target.ts'
+import {printStatusTable, switchAll} from '../many-plugs.ts'
+import {call, get, info, type PlugCommandContext, set, status} from '../plug-commands.ts'
+import {type PlugSessionOptions, withPlug} from '../plug-session.ts'
+import {findTargets, type PlugTarget, type PlugTargetOptions} from '../plug-target.ts'
 import type {Terminal} from '../terminal.ts'
 import {probe} from './probe.ts'
 
@@ -14,9 +14,9 @@ interface PlugCommand {
   /** What follows the plug: `<needed>`, `[optional]`. */
   words?: string
   description: string
-  run: (asked: Asked) => Promise<void>
+  run: (asked: PlugCommandContext) => Promise<void>
   /** The same for a group; left out where there is no such thing. */
-  runAll?: (targets: readonly Target[], options: ReachOptions) => Promise<void>
+  runAll?: (targets: readonly PlugTarget[], options: PlugSessionOptions) => Promise<void>
   /** Whether that also goes without naming any plug: all are meant then. */
   all?: boolean
 }
@@ -34,14 +34,15 @@ const commands: readonly PlugCommand[] = [
     description:
       'every property of one plug, read now; without a name, or of a group, one line for each plug',
     run: status,
-    runAll: overview,
+    runAll: printStatusTable,
     all: true,
   },
   ...(['ON', 'OFF', 'TOGGLE'] as const).map((value) => ({
     verb: value.toLowerCase(),
     description: SWITCHED[value],
-    run: (asked: Asked) => set(asked, 'state', value),
-    runAll: (targets: readonly Target[], options: ReachOptions) => switchAll(targets, value, options),
+    run: (asked: PlugCommandContext) => set(asked, 'state', value),
+    runAll: (targets: readonly PlugTarget[], options: PlugSessionOptions) =>
+      switchAll(targets, value, options),
   })),
   {verb: 'get', words: '<property>', description: 'one property, read now', run: get},
   {
@@ -75,11 +76,11 @@ export function plugCommands(program: Command, terminal: Terminal): void {
       .option('--token <hex>', 'its token; better kept in the environment variable MIIO_TOKEN')
       .option('--model <id>', 'its model, when it should not be asked')
       .action(async (typed: string[], _options: unknown, command: Command) => {
-        const options = command.optsWithGlobals<TargetOptions & {debug?: boolean}>()
+        const options = command.optsWithGlobals<PlugTargetOptions & {debug?: boolean}>()
         const [name, rest] = options.host === undefined ? [typed[0], typed.slice(1)] : [undefined, typed]
         if (name !== undefined || options.host !== undefined) expectWords(words, rest)
         if (name === undefined && options.host === undefined && !all) throw new UsageError(WHICH)
-        const targets = await targetsOf(name, options, terminal)
+        const targets = await findTargets(name, options, terminal)
         const reaching = {terminal, debug: options.debug}
         if ('members' in targets) {
           if (!runAll) throw new UsageError(forOnePlug(verb, targets))
@@ -105,7 +106,7 @@ const WHICH = 'which plug? Give its name in the configuration, or --host and --t
 
 function forOnePlug(
   verb: string,
-  {group = '', members}: {group: string | undefined; members: Target[]},
+  {group = '', members}: {group: string | undefined; members: PlugTarget[]},
 ): string {
   const names = members.map(({name}) => name).join(', ')
   return `${JSON.stringify(group)} is a group, and \`${verb}\` is for one plug: ${names}`

@@ -11,8 +11,8 @@ import {dialects} from '../../models/dialects.ts'
 import type {Model} from '../../models/model.ts'
 import type {CommandFailed} from '../errors.ts'
 import {failed} from '../failed-call.ts'
-import type {Asked} from '../plug-commands.ts'
-import {Scan, type Scanned} from '../probe-scan.ts'
+import type {PlugCommandContext} from '../plug-commands.ts'
+import {ProbeScan, type ProbeScanResult} from '../probe-scan.ts'
 import {printable} from '../terminal.ts'
 
 const WARNING =
@@ -30,7 +30,7 @@ interface Told {
 }
 
 /** @throws CommandFailed for a plug that speaks no dialect, or whose firmware is known to fail on unknown requests: it is left alone */
-export async function probe({name, client, device, catalogue, terminal}: Asked): Promise<void> {
+export async function probe({name, client, device, catalogue, terminal}: PlugCommandContext): Promise<void> {
   if (device.model?.exactList) throw tooDelicate(name, device.identity, 'Nothing was sent to the plug.')
   const info = await client.call('miIO.info', [])
   const identity = parseIdentity(info)
@@ -44,7 +44,7 @@ export async function probe({name, client, device, catalogue, terminal}: Asked):
   const dialect = await detectDialect(identity.model ?? '', ask)
   if (!dialect) throw noDialect(name)
   const until = systemClock.now() + LONGEST_MS
-  const scan = new Scan({
+  const scan = new ProbeScan({
     ask,
     pause: () => sleep(systemClock, PAUSE_MS),
     onQuestion: (about, heard) => terminal.progress(`asking ${name} for ${about}: ${heard} values so far …`),
@@ -96,7 +96,7 @@ function known({models}: Catalogue): {names: readonly string[]; methods: readonl
 }
 
 /** Whatever `miIO.info` says of the plug's home, and its id, is masked wherever it turns up again. */
-function anonymous({heard}: Scanned, info: unknown, did: number | undefined): Told[] {
+function anonymous({heard}: ProbeScanResult, info: unknown, did: number | undefined): Told[] {
   const {model, firmware, hardware} = parseIdentity(info)
   const hide = new Redactor()
   for (const text of [String(did ?? ''), ...textsIn(info)])

@@ -23,11 +23,11 @@ import {MiioSocket} from '../../miio/socket.ts'
 import {StateUnreadable} from '../../storage/json-file.ts'
 import {StateFolders, StateUnwritable} from '../../storage/state-folders.ts'
 import {StateInUse} from '../../storage/state-lock.ts'
-import {Warned} from '../config-warnings.ts'
+import {ConfigWarnings} from '../config-warnings.ts'
 import {CommandFailed, EXIT, UsageError, unknownCommand} from '../errors.ts'
-import {Spacing} from '../rate-limit.ts'
-import {Hangup, interrupted} from '../signals.ts'
-import {configuration} from './check.ts'
+import {RateLimit} from '../rate-limit.ts'
+import {HangupSignal, interrupted} from '../signals.ts'
+import {loadConfiguration} from './check.ts'
 
 const TELL_MS = 300
 const HEARTBEAT_MS = 30_000
@@ -49,8 +49,8 @@ interface Process {
   log: RootLog
   redactor: Redactor
   notifier: SystemdNotifier
-  restarts: Spacing
-  warned: Warned
+  restarts: RateLimit
+  warned: ConfigWarnings
 }
 
 export function runCommand(program: Command): void {
@@ -69,9 +69,9 @@ export function runCommand(program: Command): void {
 /** @throws CommandFailed 78 for an invalid configuration, 1 for an address or a folder that cannot be used */
 async function run({config: option, debug}: RunOptions): Promise<void> {
   setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH_PERCENT}`)
-  const hangup = new Hangup()
+  const hangup = new HangupSignal()
   const watched = debug ? withPackets : (config: Config) => config
-  const config = watched(await configuration(option))
+  const config = watched(await loadConfiguration(option))
   const file = await configPath(option, process.env)
   const shared = forTheProcess(config)
   const {log, notifier} = shared
@@ -98,8 +98,8 @@ function forTheProcess(config: Config): Process {
   const log = createLog({level, format, redactor})
   endOnTheUnexpected(log)
   process.on('SIGUSR1', () => {}) // Node.js would open its debugger, which lets anybody on this machine run code here
-  const restarts = new Spacing(systemClock, BETWEEN_RESTARTS_MS)
-  return {log, redactor, notifier: systemd(log), restarts, warned: new Warned(log)}
+  const restarts = new RateLimit(systemClock, BETWEEN_RESTARTS_MS)
+  return {log, redactor, notifier: systemd(log), restarts, warned: new ConfigWarnings(log)}
 }
 
 /** @param watched the configuration as this process takes it */

@@ -9,9 +9,9 @@ import {LOOPBACK_BROADCAST, type Neighbourhood, simulate} from '../../simulator/
 import {UsageError} from '../errors.ts'
 import {readOption} from '../options.ts'
 import {interrupted} from '../signals.ts'
-import {firstAddress, started} from '../simulated-plugs.ts'
+import {firstAddress, startSimulation} from '../simulated-plugs.ts'
 import {count as counted, type Terminal} from '../terminal.ts'
-import {catalogueIfAny} from './check.ts'
+import {loadCatalogue} from './check.ts'
 
 interface Options {
   config?: string
@@ -39,7 +39,7 @@ export function simulateCommand(program: Command, terminal: Terminal): void {
 }
 
 async function run(options: Options, terminal: Terminal): Promise<void> {
-  const catalogue = await catalogueIfAny(options.config, terminal)
+  const catalogue = await loadCatalogue(options.config, terminal)
   const neighbourhood = simulate({
     catalogue,
     count: readOption('--count', whole(1, MOST_PLUGS), options.count),
@@ -51,7 +51,7 @@ async function run(options: Options, terminal: Terminal): Promise<void> {
     random: Math.random,
   })
   const end = interrupted('SIGHUP')
-  await started(neighbourhood)
+  await startSimulation(neighbourhood)
   show(neighbourhood, terminal)
   await end
   await neighbourhood.stop()

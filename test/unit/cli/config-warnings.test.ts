@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import {Warned} from '../../../src/cli/config-warnings.ts'
+import {ConfigWarnings} from '../../../src/cli/config-warnings.ts'
 import {parseConfig} from '../../../src/config/config.ts'
 import {TOKEN} from '../../support/token.ts'
 
@@ -9,7 +9,7 @@ const OPEN = 'mqtt: {url: mqtt://test.mosquitto.org}\n'
 
 function stage() {
   const lines: string[] = []
-  const warned = new Warned({warn: (line) => lines.push(line)})
+  const warned = new ConfigWarnings({warn: (line) => lines.push(line)})
   const read = (text: string) => {
     const config = parseConfig(text, {file: 'config.yaml', env: {}})
     expect(warned.tell(config)).toBe(config)

@@ -1,11 +1,11 @@
 import {beforeEach, describe, expect, it} from 'vitest'
-import {Changes} from '../../../src/cli/demo-changes.ts'
+import {DemoChanges} from '../../../src/cli/demo-changes.ts'
 import {builtIn} from '../../../src/models/catalogue.ts'
 
 const model = (id: string) => builtIn.find(id) ?? expect.fail(`no model ${id}`)
 
 let said: string[]
-let changes: Changes
+let changes: DemoChanges
 
 const publish = (topic: string, payload: unknown, retain = false) =>
   changes.published({
@@ -19,7 +19,7 @@ const answers = (name: string, data: Record<string, unknown>) =>
 
 beforeEach(() => {
   said = []
-  changes = new Changes({
+  changes = new DemoChanges({
     baseTopic: 'miio2mqtt',
     plugs: new Map([
       ['desk', model('chuangmi.plug.v3')],

@@ -1,6 +1,6 @@
 import {describe, expect, it} from 'vitest'
 import {CommandFailed} from '../../../src/cli/errors.ts'
-import {type Circumstances, diagnosed} from '../../../src/cli/failed-call.ts'
+import {type CallContext, toCommandFailed} from '../../../src/cli/failed-call.ts'
 import {toCommandError} from '../../../src/device/command-error.ts'
 import {MiioError} from '../../../src/miio/miio-error.ts'
 
@@ -8,7 +8,7 @@ import {MiioError} from '../../../src/miio/miio-error.ts'
 const noHello = new MiioError('timeout', 'hello', 'nobody answered 3 hellos')
 const noName = new MiioError('unreachable', 'send', 'cannot look up plug.lan: not found')
 
-const home: Circumstances = {
+const home: CallContext = {
   host: '192.168.1.40',
   proven: false,
   local: [
@@ -17,8 +17,8 @@ const home: Circumstances = {
   ],
 }
 
-function stageOf(error: unknown, circumstances: Partial<Circumstances> = {}): string {
-  const failure = diagnosed(error, {...home, ...circumstances})
+function stageOf(error: unknown, circumstances: Partial<CallContext> = {}): string {
+  const failure = toCommandFailed(error, {...home, ...circumstances})
   if (!(failure instanceof CommandFailed)) throw new Error('expected a failed command')
   return failure.message
 }
@@ -65,6 +65,6 @@ describe('the stage that failed', () => {
 
   it('is not looked for in a mistake of ours', () => {
     const bug = new TypeError('undefined is not a function')
-    expect(diagnosed(bug, home)).toBe(bug)
+    expect(toCommandFailed(bug, home)).toBe(bug)
   })
 })

@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import {Scan} from '../../../src/cli/probe-scan.ts'
+import {ProbeScan} from '../../../src/cli/probe-scan.ts'
 import {MiioError} from '../../../src/miio/miio-error.ts'
 
 /** What the plug says to a question for `what`: a value, or `undefined` for nothing there. */
@@ -20,7 +20,7 @@ function scanOf(plug: Plug, {questions = 10_000} = {}) {
     return [value === undefined ? {...item, code: -4003} : {...item, code: 0, value}]
   }
   const isLate = () => asked.length >= questions
-  const scan = new Scan({ask, pause: async () => {}, onQuestion: () => {}, isLate})
+  const scan = new ProbeScan({ask, pause: async () => {}, onQuestion: () => {}, isLate})
   return {scan, asked}
 }
 
@@ -96,7 +96,7 @@ describe('a scan of an older plug', () => {
   it('takes nothing from an answer that does not fit the question', async () => {
     const odd = ['', {}, [], ['on', 1], 'ok', [{code: -4001}]]
     for (const answer of odd) {
-      const scan = new Scan({
+      const scan = new ProbeScan({
         ask: async () => answer,
         pause: async () => {},
         onQuestion: () => {},

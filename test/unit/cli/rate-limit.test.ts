@@ -1,11 +1,11 @@
 import {describe, expect, it} from 'vitest'
-import {Spacing} from '../../../src/cli/rate-limit.ts'
+import {RateLimit} from '../../../src/cli/rate-limit.ts'
 import {settle, VirtualClock} from '../../support/virtual-clock.ts'
 
 describe('what happens only so often', () => {
   it('happens at once the first time, and then when its time has come, in order', async () => {
     const clock = new VirtualClock()
-    const spacing = new Spacing(clock, 5000)
+    const spacing = new RateLimit(clock, 5000)
     const done: string[] = []
     const ask = (name: string) =>
       void spacing.run(async () => {
@@ -25,7 +25,7 @@ describe('what happens only so often', () => {
   })
 
   it('gives back what came of it, also a failure', async () => {
-    const spacing = new Spacing(new VirtualClock(), 5000)
+    const spacing = new RateLimit(new VirtualClock(), 5000)
     await expect(spacing.run(() => Promise.reject(new Error('no')))).rejects.toThrow('no')
   })
 })
