@@ -1,7 +1,7 @@
 /** What `simulate` and `demo` share: simulated plugs, come to life. */
 import {isIPv4} from 'node:net'
 import {quoted} from '../config/config-error.ts'
-import type {Neighbourhood} from '../simulator/simulated-network.ts'
+import type {SimulatedNetwork} from '../simulator/simulated-network.ts'
 import {CommandFailed, UsageError} from './errors.ts'
 
 const USUAL_FIRST = '127.0.54.1'
@@ -15,7 +15,7 @@ export function firstAddress(written = USUAL_FIRST): string {
 }
 
 /** Starts all plugs, with moving watts. @throws CommandFailed when an address is taken */
-export async function startSimulation(neighbourhood: Neighbourhood): Promise<void> {
+export async function startSimulation(neighbourhood: SimulatedNetwork): Promise<void> {
   try {
     await neighbourhood.start()
   } catch (error) {

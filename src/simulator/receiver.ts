@@ -2,16 +2,16 @@
 import type {RemoteInfo} from 'node:dgram'
 import type {Clock, Random, Timer} from '../common/clock.ts'
 import {type Cipher, HEADER_BYTES, MalformedPacket, nak, type Packet, parsePacket} from '../miio/packet.ts'
-import {draw, drawForHello, type Faults, type Mishap} from './faults/faults.ts'
-import {spoil} from './faults/garbage.ts'
-import {type Firmware, readRequest, type Surroundings} from './firmware/firmware.ts'
-import {ACK_TIMEOUT, type Request} from './firmware/firmware-response.ts'
-import {print, tailOf} from './firmware/json-format.ts'
+import {drawFault, drawHelloFault, type Faults, type InjectedFault} from './faults/faults.ts'
+import {garbageDatagram} from './faults/garbage.ts'
+import {type Firmware, type FirmwareContext, readRequest} from './firmware/firmware.ts'
+import {ACK_TIMEOUT, type FirmwareRequest} from './firmware/firmware-response.ts'
+import {formatResponse, tailOf} from './firmware/json-format.ts'
 import {answerHello, declaredPart} from './hello-rules.ts'
-import {RecentReplies} from './recent-responses.ts'
+import {RecentResponses} from './recent-responses.ts'
 
 /** The plug around it. */
-export interface Host extends Surroundings {
+export interface ReceiverHost extends FirmwareContext {
   readonly cipher: Cipher
   readonly faults: Faults
   send(packet: Buffer, to: RemoteInfo): void
@@ -20,7 +20,7 @@ export interface Host extends Surroundings {
 }
 
 /** A request that was executed, or refused by a mishap. */
-export interface Received {
+export interface ReceivedRequest {
   method: string
   params: readonly unknown[]
   id: number
@@ -38,24 +38,24 @@ const QUICK_MS = 20
 const HIDDEN = {ff: Buffer.alloc(16, 0xff), '00': Buffer.alloc(16)}
 
 export class Receiver {
-  readonly received: Received[] = []
+  readonly received: ReceivedRequest[] = []
   /** What befalls the next requests, or hellos, in place of what chance would bring. */
-  readonly scripted: Mishap[] = []
-  readonly scriptedHellos: Mishap[] = []
+  readonly scripted: InjectedFault[] = []
+  readonly scriptedHellos: InjectedFault[] = []
   maxInFlight = 0
 
-  readonly #plug: Host
+  readonly #plug: ReceiverHost
   readonly #firmware: Firmware
   readonly #clock: Clock
   readonly #random: Random
   readonly #remember: number
-  readonly #recent = new RecentReplies()
+  readonly #recent = new RecentResponses()
   /** When the requests came that it still suffers from. */
   #lately: number[] = []
   readonly #working = new Set<Timer>()
   readonly #delayedHellos = new Set<Timer>()
 
-  constructor(plug: Host, firmware: Firmware, clock: Clock, random: Random, remember: number) {
+  constructor(plug: ReceiverHost, firmware: Firmware, clock: Clock, random: Random, remember: number) {
     this.#plug = plug
     this.#firmware = firmware
     this.#clock = clock
@@ -85,7 +85,7 @@ export class Receiver {
   }
 
   #greet(hello: Buffer, from: RemoteInfo): void {
-    const mishap = this.scriptedHellos.shift() ?? drawForHello(this.#plug.faults, this.#random)
+    const mishap = this.scriptedHellos.shift() ?? drawHelloFault(this.#plug.faults, this.#random)
     if (mishap.loseRequest) return
     const {did, uptimeS, token, habits} = this.#plug
     const slot = habits.helloShows === 'token' ? token : HIDDEN[habits.helloShows]
@@ -96,7 +96,7 @@ export class Receiver {
 
   /** The order matters: a stale stamp is met with silence even when the token is wrong too (§1.6 steps 5 to 9). */
   #receive(packet: Buffer, from: RemoteInfo): void {
-    const mishap = this.scripted.shift() ?? draw(this.#plug.faults, this.#random)
+    const mishap = this.scripted.shift() ?? drawFault(this.#plug.faults, this.#random)
     if (mishap.loseRequest) return
     const message = asMessage(packet)
     if (message?.did !== this.#plug.did || !this.#isTimely(message)) return
@@ -121,7 +121,7 @@ export class Receiver {
     if (manner === 'nak') this.#plug.send(nak(packet), from)
   }
 
-  #dispatch(request: Request, mishap: Mishap, from: RemoteInfo): void {
+  #dispatch(request: FirmwareRequest, mishap: InjectedFault, from: RemoteInfo): void {
     const repeated = this.#repeated(request.id)
     if (repeated !== undefined) this.#answer(request.id, repeated, mishap, from)
     else if (this.#isTooMuch()) this.#plug.collapse()
@@ -153,19 +153,19 @@ export class Receiver {
   }
 
   /** The id 0 is executed and not answered. */
-  #execute(request: Request, mishap: Mishap, from: RemoteInfo): void {
+  #execute(request: FirmwareRequest, mishap: InjectedFault, from: RemoteInfo): void {
     const {id} = request
     this.#note(request)
     const answer = mishap.refuse ? {error: mishap.refuse} : this.#firmware.answer(request, this.#plug)
     if (id === 0 || !answer) return
     const isLate = 'error' in answer && answer.error === ACK_TIMEOUT
     const delayMs = isLate ? ACK_TIMEOUT_MS : (mishap.delayMs ?? 0)
-    const reply = print(id, answer, this.#plug.habits, delayMs || QUICK_MS)
+    const reply = formatResponse(id, answer, this.#plug.habits, delayMs || QUICK_MS)
     this.#recent.keep(id, reply, this.#clock.now())
     this.#answer(id, reply, {...mishap, delayMs}, from)
   }
 
-  #answer(id: number, reply: string, mishap: Mishap, from: RemoteInfo): void {
+  #answer(id: number, reply: string, mishap: InjectedFault, from: RemoteInfo): void {
     if (reply === '') return
     this.maxInFlight = Math.max(this.maxInFlight, this.inFlight + 1)
     this.#afterDelay(mishap, this.#working, () => {
@@ -174,14 +174,14 @@ export class Receiver {
   }
 
   /** Sealed only when it is sent, with the clock of that moment. */
-  #packet(id: number, reply: string, {garble, wrongId}: Mishap): Buffer {
+  #packet(id: number, reply: string, {garble, wrongId}: InjectedFault): Buffer {
     const {cipher, did, uptimeS, habits} = this.#plug
     const seal = (payload: string) => cipher.seal(did, uptimeS, Buffer.from(payload + tailOf(habits)))
-    if (garble) return spoil(garble, reply, id, seal, this.#random)
+    if (garble) return garbageDatagram(garble, reply, id, seal, this.#random)
     return seal(wrongId ? reply.replace(`"id":${id}`, `"id":${id + 1}`) : reply)
   }
 
-  #afterDelay({delayMs}: Mishap, waiting: Set<Timer>, run: () => void): void {
+  #afterDelay({delayMs}: InjectedFault, waiting: Set<Timer>, run: () => void): void {
     if (!delayMs) {
       run()
       return
@@ -193,11 +193,11 @@ export class Receiver {
     waiting.add(timer)
   }
 
-  #send(packet: Buffer, {copies = 1}: Mishap, to: RemoteInfo): void {
+  #send(packet: Buffer, {copies = 1}: InjectedFault, to: RemoteInfo): void {
     for (let copy = 0; copy < copies; copy++) this.#plug.send(packet, to)
   }
 
-  #note({method, params, id}: Request): void {
+  #note({method, params, id}: FirmwareRequest): void {
     const list = Array.isArray(params) ? params : [params]
     this.received.push({method, params: list, id, at: this.#clock.now()})
     if (this.received.length > this.#remember) this.received.shift()

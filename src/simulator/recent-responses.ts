@@ -5,7 +5,7 @@ const MOST_KEPT = 6
  * The last few answers, by request id. An m1 keeps six of them for two seconds, and looks at nothing but the id: two clients
  * that use the same one get each other's answers (docs/protocol.md §1.7).
  */
-export class RecentReplies {
+export class RecentResponses {
   #kept: {id: number; reply: string; until: number}[] = []
 
   keep(id: number, reply: string, now: number): void {

@@ -1,7 +1,7 @@
 import type {Clock, Timer} from '../common/clock.ts'
 
 /** Calls `run` every `ms` milliseconds until the timer is cancelled. */
-export function every(clock: Clock, ms: number, run: () => void): Timer {
+export function repeat(clock: Clock, ms: number, run: () => void): Timer {
   const again = () => {
     timer = clock.after(ms, again)
     run()

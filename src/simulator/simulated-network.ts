@@ -5,8 +5,8 @@ import type {Clock, Random, Timer} from '../common/clock.ts'
 import {MIIO_PORT} from '../miio/packet.ts'
 import {builtIn} from '../models/catalogue.ts'
 import {drift} from './drift.ts'
-import {every} from './repeat.ts'
-import {type PlugOptions, SimulatedPlug} from './simulated-plug.ts'
+import {repeat} from './repeat.ts'
+import {SimulatedPlug, type SimulatedPlugOptions} from './simulated-plug.ts'
 import {close, listen} from './udp-server.ts'
 
 /** The loopback network's own broadcast address: a hello sent there reaches all plugs and leaves the machine never. */
@@ -16,12 +16,13 @@ const LIVEN_MS = 2000
 /** Thousands of plugs with a long memory would be a large process. */
 const REMEMBERED = 10
 
-type NeighbourhoodOptions = Pick<PlugOptions, 'clock' | 'random' | 'port'> & {
+type NeighbourhoodOptions = Pick<SimulatedPlugOptions, 'clock' | 'random' | 'port'> & {
   /** Where hellos to all plugs are heard: 127.255.255.255 unless told; an address of its own keeps one neighbourhood from another. */
   broadcast?: string
 }
 
-type Shared = NeighbourhoodOptions & Pick<PlugOptions, 'catalogue' | 'faults' | 'habits' | 'remember'>
+type Shared = NeighbourhoodOptions &
+  Pick<SimulatedPlugOptions, 'catalogue' | 'faults' | 'habits' | 'remember'>
 
 export interface SimulateOptions extends Shared {
   count: number
@@ -33,7 +34,7 @@ export interface SimulateOptions extends Shared {
   seed?: number
 }
 
-export class Neighbourhood {
+export class SimulatedNetwork {
   readonly plugs: readonly SimulatedPlug[]
   readonly #port: number
   readonly #clock: Clock
@@ -77,7 +78,7 @@ export class Neighbourhood {
   /** Lets watts and temperatures move from now on, a small step every `ms` milliseconds: one timer for all. */
   liven(ms = LIVEN_MS): void {
     this.#livening?.cancel()
-    this.#livening = every(this.#clock, ms, () => this.#drift(ms))
+    this.#livening = repeat(this.#clock, ms, () => this.#drift(ms))
     this.#drift(ms)
   }
 
@@ -95,7 +96,7 @@ export class Neighbourhood {
 }
 
 /** Makes a neighbourhood of `count` plugs, of each model every other one switched on; nothing runs before `start()`. */
-export function simulate(options: SimulateOptions): Neighbourhood {
+export function simulate(options: SimulateOptions): SimulatedNetwork {
   const {count, firstAddress = '127.0.54.1', seed = 1, remember = REMEMBERED, ...shared} = options
   const ids = options.models ?? (options.catalogue ?? builtIn).ids
   if (ids.length === 0) throw new RangeError('expected at least one model, got none')
@@ -108,7 +109,7 @@ export function simulate(options: SimulateOptions): Neighbourhood {
     for (const outlet of plug.outlets) plug.state[outlet] = isOn ? 'ON' : 'OFF'
     return plug
   })
-  return new Neighbourhood(plugs, shared)
+  return new SimulatedNetwork(plugs, shared)
 }
 
 /** Ids that look like real ones, different for each plug of a seed. */

@@ -4,15 +4,15 @@ import type {Clock, Random, Timer} from '../common/clock.ts'
 import {Cipher, MIIO_PORT} from '../miio/packet.ts'
 import {builtIn, type Catalogue} from '../models/catalogue.ts'
 import type {Model, Value} from '../models/model.ts'
-import {type Faults, type Mishap, noFaults} from './faults/faults.ts'
+import {type Faults, type InjectedFault, noFaults} from './faults/faults.ts'
 import {firmwareOf} from './firmware/firmware.ts'
-import {type Habits, habitsOf} from './firmware/firmware-profile.ts'
+import {type FirmwareProfile, firmwareProfileOf} from './firmware/firmware-profile.ts'
 import {initialValue} from './firmware/raw-values.ts'
-import {type Host, type Received, Receiver} from './receiver.ts'
-import {every} from './repeat.ts'
+import {type ReceivedRequest, Receiver, type ReceiverHost} from './receiver.ts'
+import {repeat} from './repeat.ts'
 import {close, listen} from './udp-server.ts'
 
-export interface PlugOptions {
+export interface SimulatedPlugOptions {
   /** As `miIO.info` names it, such as `chuangmi.plug.v3`. */
   model: string
   /** Where the model is described: what comes with the program unless told. */
@@ -26,7 +26,7 @@ export interface PlugOptions {
   clock: Clock
   random: Random
   faults?: Faults
-  habits?: Partial<Habits>
+  habits?: Partial<FirmwareProfile>
   /** Where it differs from a plug that is off, dark, and as warm as the room. */
   state?: Record<string, Value>
   /** How long it has been plugged in: a day unless told. */
@@ -40,7 +40,7 @@ const REMEMBERED = 50
 /** How long a plug is away when its power fails for a moment. */
 const DEAD_MS = 4000
 
-export class SimulatedPlug implements Host {
+export class SimulatedPlug implements ReceiverHost {
   readonly modelId: string
   readonly model: Model
   readonly did: number
@@ -55,20 +55,20 @@ export class SimulatedPlug implements Host {
   #address: string
   #token: Buffer
   #cipher: Cipher
-  readonly #usual: Habits
+  readonly #usual: FirmwareProfile
   #faults: Faults
-  #habits: Habits
+  #habits: FirmwareProfile
   #bootedAt: number
   #periodic: Timer[] = []
   #socket: Socket | undefined
 
   /** @throws Error for a model nobody has described, RangeError for a token that is not 16 bytes */
-  constructor(options: PlugOptions) {
+  constructor(options: SimulatedPlugOptions) {
     this.modelId = options.model
     this.model = describedModel(options.model, options.catalogue)
     this.did = options.did
     this.port = options.port ?? MIIO_PORT
-    this.#usual = {...habitsOf(options.model), ...options.habits}
+    this.#usual = {...firmwareProfileOf(options.model), ...options.habits}
     this.state = {...initialState(this.model), ...options.state}
     const {clock, random, remember = REMEMBERED} = options
     this.#clock = clock
@@ -98,7 +98,7 @@ export class SimulatedPlug implements Host {
   }
 
   /** Those of its model, and what is wrong with it now. */
-  get habits(): Habits {
+  get habits(): FirmwareProfile {
     return this.#habits
   }
 
@@ -115,7 +115,7 @@ export class SimulatedPlug implements Host {
   }
 
   /** The latest requests, oldest first. One answered from the memory of recent answers is not executed, and not here. */
-  get received(): readonly Received[] {
+  get received(): readonly ReceivedRequest[] {
     return this.#receiver.received
   }
 
@@ -157,12 +157,12 @@ export class SimulatedPlug implements Host {
   }
 
   /** What befalls the next requests, one each, in place of what chance would bring: `next({}, {loseReply: true})`. */
-  next(...mishaps: Mishap[]): void {
+  next(...mishaps: InjectedFault[]): void {
     this.#receiver.scripted.push(...mishaps)
   }
 
   /** The same for the next hellos. */
-  nextHello(...mishaps: Mishap[]): void {
+  nextHello(...mishaps: InjectedFault[]): void {
     this.#receiver.scriptedHellos.push(...mishaps)
   }
 
@@ -215,7 +215,7 @@ export class SimulatedPlug implements Host {
   }
 
   #every(ms: number, run: () => void): void {
-    this.#periodic.push(every(this.#clock, ms, run))
+    this.#periodic.push(repeat(this.#clock, ms, run))
   }
 
   #cancelPeriodic(): void {

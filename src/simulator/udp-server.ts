@@ -1,7 +1,7 @@
 /** UDP sockets that say in plain words why they could not be opened. */
 import {createSocket, type RemoteInfo, type Socket} from 'node:dgram'
 
-export interface Endpoint {
+export interface UdpEndpoint {
   address: string
   port: number
   /** Others may listen at the same place. Linux then hands a broadcast to each of them, anything else to the last one only. */
@@ -13,7 +13,7 @@ export interface Endpoint {
  * @throws Error that names the address when it is taken, or does not belong to this machine
  */
 export function listen(
-  endpoint: Endpoint,
+  endpoint: UdpEndpoint,
   hear: (datagram: Buffer, from: RemoteInfo) => void,
 ): Promise<Socket> {
   const socket = createSocket({type: 'udp4', reuseAddr: endpoint.shared ?? false})
@@ -35,7 +35,7 @@ export function close(socket: Socket): Promise<void> {
   return new Promise((resolve) => socket.close(() => resolve()))
 }
 
-function explain({code, message}: NodeJS.ErrnoException, {address, port}: Endpoint): string {
+function explain({code, message}: NodeJS.ErrnoException, {address, port}: UdpEndpoint): string {
   const place = `UDP ${address}:${port}`
   switch (code) {
     case 'EADDRINUSE':

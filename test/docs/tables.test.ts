@@ -5,7 +5,7 @@ import {Requests} from '../../src/bridge/requests/requests.ts'
 import {systemClock} from '../../src/common/clock.ts'
 import {builtIn} from '../../src/models/catalogue.ts'
 import {Topics} from '../../src/mqtt/topics.ts'
-import {faultWords} from '../../src/simulator/faults/parse-faults.ts'
+import {faultTable} from '../../src/simulator/faults/parse-faults.ts'
 import {RememberingLog} from '../support/remembering-log.ts'
 import {code, documentAt, firstColumn, table} from './markdown.ts'
 
@@ -60,7 +60,7 @@ describe('docs/topics.md', () => {
 describe('docs/simulator.md', () => {
   it('lists every fault, written as it must be', () => {
     const listed = firstColumn(documentAt('docs/simulator.md'), '| fault | what happens |').map(code)
-    expect(listed).toEqual([...faultWords.values()].map(({example}) => example))
+    expect(listed).toEqual([...faultTable.values()].map(({example}) => example))
   })
 })
 

@@ -6,7 +6,7 @@ import type {Command} from 'commander'
 import {afterAll, describe, expect, inject, it, onTestFinished} from 'vitest'
 import {makeProgram} from '../../src/cli/program.ts'
 import {Terminal} from '../../src/cli/terminal.ts'
-import {faultWords} from '../../src/simulator/faults/parse-faults.ts'
+import {faultTable} from '../../src/simulator/faults/parse-faults.ts'
 import {words} from '../docs/markdown.ts'
 import {BROADCAST, loopback} from '../support/addresses.ts'
 import {configText, inReachOfBroadcasts, startPlug, TOKEN} from '../support/bridge.ts'
@@ -77,7 +77,7 @@ describe('an example in the help', async () => {
 })
 
 it('every fault that the help of simulate lists is taken, and what it suggests to type works', async () => {
-  const faults = [...faultWords.values()].map(({example}) => example)
+  const faults = [...faultTable.values()].map(({example}) => example)
   const faulty = new Program(['simulate', '--address', loopback(2, 1), '--fault', ...faults])
   onTestFinished(() => faulty.abandon())
   await faulty.said(/Ctrl-C ends the simulation/)

@@ -1,5 +1,5 @@
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
-import {Neighbourhood} from '../../src/simulator/simulated-network.ts'
+import {SimulatedNetwork} from '../../src/simulator/simulated-network.ts'
 import {SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
 import {BROADCAST, loopback} from '../support/addresses.ts'
 import {miiocli, python, pythonMiio} from '../support/python-miio.ts'
@@ -13,7 +13,7 @@ const v1 = plug('chuangmi.plug.v1', 1, {state: 'ON', usb: 'OFF', temperature: 41
 const v3 = plug('chuangmi.plug.v3', 2, {state: 'OFF', usb: 'ON', temperature: 32, led: 'ON', power: 3})
 const m1 = plug('chuangmi.plug.m1', 3, {state: 'ON', temperature: 32})
 const all = [v1, v3, m1]
-const neighbourhood = new Neighbourhood(all, {clock, random, broadcast: BROADCAST})
+const neighbourhood = new SimulatedNetwork(all, {clock, random, broadcast: BROADCAST})
 
 function plug(model: string, host: number, state: Record<string, 'ON' | 'OFF' | number>): SimulatedPlug {
   const address = loopback(62, 100 + host)

@@ -7,8 +7,8 @@ import type {Clock} from '../../src/common/clock.ts'
 import {type Config, parseConfig} from '../../src/config/config.ts'
 import {createLog, type RootLog} from '../../src/log/logger.ts'
 import {builtIn, type Catalogue} from '../../src/models/catalogue.ts'
-import {Neighbourhood} from '../../src/simulator/simulated-network.ts'
-import {type PlugOptions, SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
+import {SimulatedNetwork} from '../../src/simulator/simulated-network.ts'
+import {SimulatedPlug, type SimulatedPlugOptions} from '../../src/simulator/simulated-plug.ts'
 import {EnergyStore} from '../../src/storage/energy-store.ts'
 import {StateStore} from '../../src/storage/state-store.ts'
 import {BROADCAST, freeAddress} from './addresses.ts'
@@ -25,7 +25,7 @@ afterAll(async () => {
 })
 
 /** A simulated m1 on an address of this test file's own, started; gone when the test file ends. */
-export async function startPlug(choice: Partial<PlugOptions> = {}): Promise<SimulatedPlug> {
+export async function startPlug(choice: Partial<SimulatedPlugOptions> = {}): Promise<SimulatedPlug> {
   const {address = freeAddress()} = choice
   const did = Number(address.split('.').reduce((sum, byte) => sum * 256 + Number(byte), 0))
   const plug = new SimulatedPlug({
@@ -45,7 +45,7 @@ export async function startPlug(choice: Partial<PlugOptions> = {}): Promise<Simu
 
 /** Makes `plugs` (already started) hear hellos sent to `BROADCAST`. */
 export async function inReachOfBroadcasts(plugs: readonly SimulatedPlug[]): Promise<void> {
-  const neighbourhood = new Neighbourhood(plugs, {
+  const neighbourhood = new SimulatedNetwork(plugs, {
     clock: steadyClock,
     random,
     broadcast: BROADCAST,
@@ -55,7 +55,7 @@ export async function inReachOfBroadcasts(plugs: readonly SimulatedPlug[]): Prom
 }
 
 /** Starts what is to be gone when the test file ends. */
-export async function startUntilTheEnd(neighbourhood: Neighbourhood): Promise<void> {
+export async function startUntilTheEnd(neighbourhood: SimulatedNetwork): Promise<void> {
   await neighbourhood.start()
   running.add(neighbourhood)
 }

@@ -1,5 +1,5 @@
 import type {IClientPublishOptions} from 'mqtt'
-import type {Received} from '../../src/simulator/receiver.ts'
+import type {ReceivedRequest} from '../../src/simulator/receiver.ts'
 import type {Mosquitto} from './mosquitto.ts'
 import {mosquittoPub, type Watcher} from './mqtt-user.ts'
 import {until} from './wait.ts'
@@ -130,7 +130,7 @@ export class Conversation {
 }
 
 /** The commands among what a plug received: `set_power on`. */
-export function commandsIn(received: readonly Received[]): string[] {
+export function commandsIn(received: readonly ReceivedRequest[]): string[] {
   return received
     .filter(({method}) => method.startsWith('set_'))
     .map(({method, params}) => [method, ...params].join(' '))

@@ -9,7 +9,7 @@ import {MIIO_PORT} from '../../src/miio/packet.ts'
 import {amperes, celsius, led, miot, relay, usb, volts, watts} from '../../src/models/builders.ts'
 import {Catalogue} from '../../src/models/catalogue.ts'
 import type {Model, PollTier, Value} from '../../src/models/model.ts'
-import {type PlugOptions, SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
+import {SimulatedPlug, type SimulatedPlugOptions} from '../../src/simulator/simulated-plug.ts'
 import {MemoryNetwork} from './memory-network.ts'
 import {TOKEN} from './token.ts'
 import {seeded, VirtualClock} from './virtual-clock.ts'
@@ -48,7 +48,7 @@ export const readings: Readonly<Record<string, Value>> = {
   state_1: 'ON',
 }
 
-type Options = Partial<Pick<PlugOptions, 'habits' | 'faults' | 'state'>> & {
+type Options = Partial<Pick<SimulatedPlugOptions, 'habits' | 'faults' | 'state'>> & {
   model?: Model
   /** What the bridge knows of the plugs there are; the plug's own model unless told. */
   known?: Catalogue
@@ -171,7 +171,7 @@ export class VirtualHome {
 class AirbornePlug extends SimulatedPlug {
   readonly #home: VirtualHome
 
-  constructor(home: VirtualHome, options: PlugOptions) {
+  constructor(home: VirtualHome, options: SimulatedPlugOptions) {
     super(options)
     this.#home = home
     home.network.attach({host: options.address, port: MIIO_PORT}, (datagram) => this.hear(datagram, FROM))

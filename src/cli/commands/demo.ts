@@ -10,7 +10,7 @@ import {type Config, parseConfig, secretsOf} from '../../config/config.ts'
 import {whole} from '../../config/schema/fields.ts'
 import {createLog} from '../../log/logger.ts'
 import {builtIn} from '../../models/catalogue.ts'
-import {LOOPBACK_BROADCAST, type Neighbourhood, simulate} from '../../simulator/simulated-network.ts'
+import {LOOPBACK_BROADCAST, type SimulatedNetwork, simulate} from '../../simulator/simulated-network.ts'
 import {EnergyStore} from '../../storage/energy-store.ts'
 import {StateStore} from '../../storage/state-store.ts'
 import {DEFAULT_BROKER_PORT, type PublishedMessage, startBroker} from '../demo-broker.ts'
@@ -111,12 +111,12 @@ function modelOf(name: string, id: string) {
 }
 
 /** So that every first command is seen to change something. */
-function switchOff(neighbourhood: Neighbourhood): void {
+function switchOff(neighbourhood: SimulatedNetwork): void {
   for (const plug of neighbourhood.plugs) for (const outlet of plug.outlets) plug.state[outlet] = 'OFF'
 }
 
 /** The key of a plug presses its button. */
-function press(key: string, neighbourhood: Neighbourhood, changes: DemoChanges): void {
+function press(key: string, neighbourhood: SimulatedNetwork, changes: DemoChanges): void {
   const index = Number(key) - 1
   const plug = neighbourhood.plugs[index]
   const name = plugs[index]?.name
@@ -160,7 +160,7 @@ const readFile = () => {
 }
 
 /** As a person would write it. Polls are quick, so that watts are seen to move. */
-function configFor(port: number, neighbourhood: Neighbourhood): string {
+function configFor(port: number, neighbourhood: SimulatedNetwork): string {
   const devices = neighbourhood.plugs.map(({address, token}, index) => {
     const host = JSON.stringify(address)
     return `  ${JSON.stringify(plugs[index]?.name)}: {host: ${host}, token: ${token.toString('hex')}}`

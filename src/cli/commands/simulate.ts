@@ -4,8 +4,8 @@ import {systemClock} from '../../common/clock.ts'
 import {whole} from '../../config/schema/fields.ts'
 import type {Catalogue} from '../../models/catalogue.ts'
 import type {Faults} from '../../simulator/faults/faults.ts'
-import {faultWords, InvalidFault, parseFaults} from '../../simulator/faults/parse-faults.ts'
-import {LOOPBACK_BROADCAST, type Neighbourhood, simulate} from '../../simulator/simulated-network.ts'
+import {faultTable, InvalidFault, parseFaults} from '../../simulator/faults/parse-faults.ts'
+import {LOOPBACK_BROADCAST, type SimulatedNetwork, simulate} from '../../simulator/simulated-network.ts'
 import {UsageError} from '../errors.ts'
 import {readOption} from '../options.ts'
 import {interrupted} from '../signals.ts'
@@ -59,7 +59,7 @@ async function run(options: Options, terminal: Terminal): Promise<void> {
 }
 
 /** The tokens of simulated plugs are no secrets: nobody could talk to them without. */
-function show(neighbourhood: Neighbourhood, terminal: Terminal): void {
+function show(neighbourhood: SimulatedNetwork, terminal: Terminal): void {
   const rows = neighbourhood.plugs.map(({modelId, did, address, token}) => ({
     model: modelId,
     did,
@@ -79,7 +79,7 @@ Ctrl-C ends the simulation.`)
 }
 
 function faults(terminal: Terminal): string {
-  const rows = [...faultWords.values()].map(({example, meaning}) => [example, meaning] as const)
+  const rows = [...faultTable.values()].map(({example, meaning}) => [example, meaning] as const)
   const indented = Object.fromEntries(rows.map(([example, meaning]) => [`  ${example}`, meaning]))
   return terminal.facts(indented)
 }

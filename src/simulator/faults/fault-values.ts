@@ -1,5 +1,5 @@
 /** The values of faults: shares, durations, codes, names. Each function throws InvalidFault for what it does not understand. */
-import type {Failure} from '../firmware/firmware-profile.ts'
+import type {FirmwareFailure} from '../firmware/firmware-profile.ts'
 
 /** A fault nobody knows, or one with a value that makes no sense. `message` says what was expected and what came. */
 export class InvalidFault extends Error {
@@ -30,7 +30,7 @@ export function namesAnd(value: string): readonly [names: string[], code: string
   throw new InvalidFault(`expected properties, got "${value}"`)
 }
 
-export function failureIn(text: string | undefined): Failure {
+export function failureIn(text: string | undefined): FirmwareFailure {
   switch (text) {
     case undefined:
     case 'silence':

@@ -2,12 +2,12 @@
  * What goes wrong, as data. `Faults` is how often; `Mishap` is what befalls one datagram, drawn from them or written down by a test.
  */
 import type {Random} from '../../common/clock.ts'
-import type {Moods} from '../firmware/firmware-profile.ts'
-import {ACK_TIMEOUT, type Refusal} from '../firmware/firmware-response.ts'
+import type {FirmwareQuirks} from '../firmware/firmware-profile.ts'
+import {ACK_TIMEOUT, type FirmwareError} from '../firmware/firmware-response.ts'
 import {anyGarbage, type Garbage} from './garbage.ts'
 
 /** Shares are from 0 (never) to 1 (always); what is missing never happens. Moods take the place of the plug's own. */
-export interface Faults extends Moods {
+export interface Faults extends FirmwareQuirks {
   /** Share of datagrams, hellos among them, that never reach the plug. */
   loss?: number
   /** Share of answers lost on their way back: the command was executed all the same. */
@@ -35,7 +35,7 @@ export interface Faults extends Moods {
 }
 
 /** What befalls one datagram and its answer. */
-export interface Mishap {
+export interface InjectedFault {
   loseRequest?: boolean
   /** Executed, then lost on the way back. */
   loseReply?: boolean
@@ -46,11 +46,11 @@ export interface Mishap {
   /** The answer carries the next id instead of the asked one. */
   wrongId?: boolean
   /** Not executed; this error comes back. */
-  refuse?: Refusal
+  refuse?: FirmwareError
 }
 
 export const noFaults: Faults = {}
-const noMishap: Mishap = {}
+const noMishap: InjectedFault = {}
 
 /** Longer than a client waits for one try, and no longer than late answers have been seen to come (docs/protocol.md §6). */
 const LATE_FROM_MS = 2500
@@ -67,10 +67,10 @@ const messages = new Map<number, string>([
 ])
 
 /** What befalls the next request, by chance. */
-export function draw(faults: Faults, random: Random): Mishap {
+export function drawFault(faults: Faults, random: Random): InjectedFault {
   if (faults === noFaults) return noMishap
   const happens = (share = 0) => share > 0 && random() < share
-  const mishap: Mishap = {}
+  const mishap: InjectedFault = {}
   if (happens(faults.loss)) mishap.loseRequest = true
   if (happens(faults.loseReplies)) mishap.loseReply = true
   if (happens(faults.duplicate)) mishap.copies = 2
@@ -83,9 +83,9 @@ export function draw(faults: Faults, random: Random): Mishap {
 }
 
 /** What befalls the next hello: it can be lost or delayed like any datagram, but there is nothing in it to refuse. */
-export function drawForHello(faults: Faults, random: Random): Mishap {
+export function drawHelloFault(faults: Faults, random: Random): InjectedFault {
   if (faults === noFaults) return noMishap
-  const {loseRequest, loseReply, copies, delayMs} = draw(faults, random)
+  const {loseRequest, loseReply, copies, delayMs} = drawFault(faults, random)
   return {
     ...(loseRequest && {loseRequest}),
     ...(loseReply && {loseReply}),
@@ -98,6 +98,6 @@ function between(from: number, to: number, random: Random): number {
   return from + random() * (to - from)
 }
 
-function refusal(code: number): Refusal {
+function refusal(code: number): FirmwareError {
   return {code, message: messages.get(code) ?? 'error'}
 }

@@ -40,7 +40,13 @@ export function anyGarbage(random: Random): Kind {
 }
 
 /** The datagram that is sent in place of `reply`, the JSON text that would have answered the request `id`. */
-export function spoil(garbage: Garbage, reply: string, id: number, seal: Seal, random: Random): Buffer {
+export function garbageDatagram(
+  garbage: Garbage,
+  reply: string,
+  id: number,
+  seal: Seal,
+  random: Random,
+): Buffer {
   if (typeof garbage === 'string') return kinds[garbage](reply, seal, random)
   if ('datagram' in garbage) return garbage.datagram
   return seal(garbage.payload.replaceAll('$id', String(id)))

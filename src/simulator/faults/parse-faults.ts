@@ -16,7 +16,7 @@ interface Word {
 const SOME = 0.2
 
 /** Every fault there is, by name, in the order in which help lists them. */
-export const faultWords: ReadonlyMap<string, Word> = new Map<string, Word>([
+export const faultTable: ReadonlyMap<string, Word> = new Map<string, Word>([
   ['loss', share('loss=0.2', 'share of datagrams that never reach the plug', (loss) => ({loss}))],
   [
     'lose_replies',
@@ -141,7 +141,7 @@ export function parseFaults(texts: readonly string[]): Faults {
 
 function parseFault(text: string): Faults {
   const [name = '', ...rest] = text.trim().split('=')
-  const word = faultWords.get(name)
+  const word = faultTable.get(name)
   if (!word) throw new InvalidFault(`unknown fault "${name}"; known are ${examples()}`)
   try {
     return word.read(rest.length > 0 ? rest.join('=') : undefined)
@@ -152,7 +152,7 @@ function parseFault(text: string): Faults {
 }
 
 function examples(): string {
-  return [...faultWords.values()].map((word) => word.example).join(', ')
+  return [...faultTable.values()].map((word) => word.example).join(', ')
 }
 
 /** A fault that strikes a share of the time; a fifth when nobody says how often. */

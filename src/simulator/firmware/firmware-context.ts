@@ -1,15 +1,15 @@
 import type {Value} from '../../models/model.ts'
-import type {Habits} from './firmware-profile.ts'
+import type {FirmwareProfile} from './firmware-profile.ts'
 
 /** The plug around the firmware: what it reads and changes. */
-export interface Surroundings {
+export interface FirmwareContext {
   readonly did: number
   readonly token: Buffer
   readonly address: string
   /** Seconds since it was plugged in. */
   readonly uptimeS: number
   readonly rssi: number
-  readonly habits: Habits
+  readonly habits: FirmwareProfile
   /** Property name -> value, in the words and units of the model. What is missing is unknown. */
   readonly state: Record<string, Value>
 }

@@ -1,15 +1,15 @@
 /** What differs between generations of firmware rather than between models (docs/protocol.md §6). */
-import {INVALID_JSON, type Refusal} from './firmware-response.ts'
+import {type FirmwareError, INVALID_JSON} from './firmware-response.ts'
 
 /** How a request fails that the firmware cannot cope with. */
-export type Failure = 'silence' | -9999 | -30001
+export type FirmwareFailure = 'silence' | -9999 | -30001
 
 /** What a firmware makes of requests it understands, and of requests it does not. What is missing is in order. */
-export interface Moods {
+export interface FirmwareQuirks {
   /** What `miIO.info` calls it. */
   firmware?: string
   /** What it says to a method it does not have (§1.8). */
-  unknownMethod?: Refusal | 'silence'
+  unknownMethod?: FirmwareError | 'silence'
   /** How every on/off value is told; as its model says unless told. */
   switching?: 'boolean' | 'text' | 'number'
   /** Nothing between the items of an answer: `}{` (cuco.plug.cp1, python-miio#1933). */
@@ -21,9 +21,9 @@ export interface Moods {
   /** Answers are cut to so many characters, the last of them a `}` (a Gosund 16 A, ha0y/xiaomi_miot_raw#2). */
   cutAt?: number
   /** A request for more values than this fails. */
-  batch?: {most: number; failure: Failure}
+  batch?: {most: number; failure: FirmwareFailure}
   /** Properties that make every request fail which asks for them. */
-  killers?: Readonly<Record<string, Failure>>
+  killers?: Readonly<Record<string, FirmwareFailure>>
   /** Properties that answer nothing but a code: -4001, -4003, -4004 (§1.8). */
   codes?: Readonly<Record<string, number>>
   /** Of several items only so many are answered (python-miio#861). */
@@ -38,7 +38,7 @@ export interface Moods {
   overPolled?: {most: number; withinMs: number}
 }
 
-export interface Habits extends Moods {
+export interface FirmwareProfile extends FirmwareQuirks {
   /** What a hello reply has where an unprovisioned plug shows its token: hidden as FF or 00, or the token itself (§1.2). */
   helloShows: 'ff' | '00' | 'token'
   /** Some firmware leaks the token in `miIO.info` (§4). */
@@ -59,7 +59,7 @@ export interface Habits extends Moods {
 }
 
 /** The m1, the one plug whose firmware has been read, except that it hides its token as 00. */
-const usual: Habits = {
+const usual: FirmwareProfile = {
   helloShows: 'ff',
   infoShowsToken: false,
   stampWindowS: 60,
@@ -70,7 +70,7 @@ const usual: Habits = {
 }
 
 /** What single models were seen to do. The sources are those of docs/protocol.md §3. */
-const ofModels: Readonly<Record<string, Partial<Habits>>> = {
+const ofModels: Readonly<Record<string, Partial<FirmwareProfile>>> = {
   'chuangmi.plug.v1': {unknownMethod: {code: -10000, message: 'Method not found.'}},
   'chuangmi.plug.v3': {unknownMethod: INVALID_JSON},
   'chuangmi.plug.m3': {unknownMethod: INVALID_JSON},
@@ -89,6 +89,6 @@ const ofModels: Readonly<Record<string, Partial<Habits>>> = {
 }
 
 /** The habits of a plug that calls itself `id`. */
-export function habitsOf(id: string): Habits {
+export function firmwareProfileOf(id: string): FirmwareProfile {
   return Object.hasOwn(ofModels, id) ? {...usual, ...ofModels[id]} : usual
 }

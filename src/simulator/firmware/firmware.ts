@@ -2,22 +2,28 @@
  * What a plug answers (docs/protocol.md §1.7, §1.8, §3.1), derived from its model's definition. Pure: no I/O, no clock.
  */
 import type {Model, Property, RawValue, WriteMethod} from '../../models/model.ts'
-import type {Surroundings} from './firmware-context.ts'
-import type {Failure, Habits} from './firmware-profile.ts'
-import {ACK_TIMEOUT, type Answer, INVALID_JSON, METHOD_NOT_FOUND, type Request} from './firmware-response.ts'
+import type {FirmwareContext} from './firmware-context.ts'
+import type {FirmwareFailure, FirmwareProfile} from './firmware-profile.ts'
+import {
+  ACK_TIMEOUT,
+  type FirmwareRequest,
+  type FirmwareResponse,
+  INVALID_JSON,
+  METHOD_NOT_FOUND,
+} from './firmware-response.ts'
 import {MiotServices} from './miot-methods.ts'
 import {fromRaw, toRaw} from './raw-values.ts'
 
-export type {Surroundings} from './firmware-context.ts'
-export type {Answer} from './firmware-response.ts'
+export type {FirmwareContext} from './firmware-context.ts'
+export type {FirmwareResponse} from './firmware-response.ts'
 
-type Method = (plug: Surroundings, params: readonly unknown[]) => Answer
-type Reader = (plug: Surroundings) => RawValue
+type Method = (plug: FirmwareContext, params: readonly unknown[]) => FirmwareResponse
+type Reader = (plug: FirmwareContext) => RawValue
 
-const OK: Answer = {result: ['ok']}
+const OK: FirmwareResponse = {result: ['ok']}
 
 /** The request in a decrypted payload, up to its first NUL; `undefined` for anything the plug would drop (§1.6 step 8). */
-export function readRequest(payload: Buffer): Request | undefined {
+export function readRequest(payload: Buffer): FirmwareRequest | undefined {
   const end = payload.indexOf(0)
   const json = parse(payload.toString('utf8', 0, end < 0 ? payload.length : end))
   if (typeof json !== 'object' || json === null || !('method' in json)) return undefined
@@ -56,7 +62,7 @@ export class Firmware {
   }
 
   /** Executes a request on `plug` and says what comes back; `undefined`: nothing, though it was in order. */
-  answer(request: Request, plug: Surroundings): Answer | undefined {
+  answer(request: FirmwareRequest, plug: FirmwareContext): FirmwareResponse | undefined {
     const method = this.#methods.get(request.method)
     const params = Array.isArray(request.params) ? request.params : [request.params]
     if (!method) return unknown(plug.habits)
@@ -67,7 +73,11 @@ export class Firmware {
   }
 
   /** What reading too much, or the wrong thing, leads to. */
-  #failure(method: string, params: readonly unknown[], {habits}: Surroundings): Failure | undefined {
+  #failure(
+    method: string,
+    params: readonly unknown[],
+    {habits}: FirmwareContext,
+  ): FirmwareFailure | undefined {
     const {batch, killers = {}} = habits
     const isList = method === 'get_prop' || method === 'get_properties'
     if (batch && isList && params.length > batch.most) return batch.failure
@@ -108,7 +118,7 @@ export class Firmware {
     this.#methods.set(write.off, (plug) => setAll(plug, name, ['off']))
   }
 
-  #getProp(plug: Surroundings, names: readonly unknown[]): Answer {
+  #getProp(plug: FirmwareContext, names: readonly unknown[]): FirmwareResponse {
     if (this.#model.exactList && !this.#isExactList(names)) return {error: INVALID_JSON}
     return {result: names.map((name) => this.#readers.get(String(name))?.(plug) ?? null)}
   }
@@ -119,7 +129,12 @@ export class Firmware {
   }
 }
 
-function setLegacy(plug: Surroundings, name: string, property: Property, params: readonly unknown[]): Answer {
+function setLegacy(
+  plug: FirmwareContext,
+  name: string,
+  property: Property,
+  params: readonly unknown[],
+): FirmwareResponse {
   if (property.kind === 'switch') return setAll(plug, name, params)
   const taken = fromRaw(property, params[0])
   if (taken === undefined) return {error: {code: -5001, message: 'params err'}}
@@ -128,7 +143,7 @@ function setLegacy(plug: Surroundings, name: string, property: Property, params:
 }
 
 /** The m1 walks over all parameters, acts on each that begins with on or off, and is content whatever they are (§3.1). */
-function setAll(plug: Surroundings, name: string, params: readonly unknown[]): Answer {
+function setAll(plug: FirmwareContext, name: string, params: readonly unknown[]): FirmwareResponse {
   for (const param of params) {
     const text = String(param)
     if (text.startsWith('on') || param === true) plug.state[name] = 'ON'
@@ -137,11 +152,11 @@ function setAll(plug: Surroundings, name: string, params: readonly unknown[]): A
   return OK
 }
 
-function unknown({unknownMethod = METHOD_NOT_FOUND}: Habits): Answer | undefined {
+function unknown({unknownMethod = METHOD_NOT_FOUND}: FirmwareProfile): FirmwareResponse | undefined {
   return unknownMethod === 'silence' ? undefined : {error: unknownMethod}
 }
 
-function info(id: string, {did, token, address, uptimeS, rssi, habits}: Surroundings) {
+function info(id: string, {did, token, address, uptimeS, rssi, habits}: FirmwareContext) {
   const serial = (did >>> 0).toString(16).padStart(8, '0').toUpperCase()
   return {
     life: uptimeS,

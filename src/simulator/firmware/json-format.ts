@@ -1,12 +1,17 @@
 /** How an answer is written down, with the mistakes some firmware makes at that (docs/protocol.md §1.7). Pure. */
 
-import type {Habits, Moods} from './firmware-profile.ts'
-import type {Answer} from './firmware-response.ts'
+import type {FirmwareProfile, FirmwareQuirks} from './firmware-profile.ts'
+import type {FirmwareResponse} from './firmware-response.ts'
 
 const tails = {none: '', nuls: '\0\0\0', text: '\0k'} as const
 
 /** The text of the answer to the request `id`, which took `ms` milliseconds. */
-export function print(id: number, answer: Answer, habits: Habits, ms: number): string {
+export function formatResponse(
+  id: number,
+  answer: FirmwareResponse,
+  habits: FirmwareProfile,
+  ms: number,
+): string {
   const body =
     'result' in answer
       ? `"result":${printed(answer.result, habits)}`
@@ -17,11 +22,11 @@ export function print(id: number, answer: Answer, habits: Habits, ms: number): s
 }
 
 /** What comes after the text, to its end. */
-export function tailOf({tail}: Moods): string {
+export function tailOf({tail}: FirmwareQuirks): string {
   return tail ? tails[tail] : '\0'
 }
 
-function printed(result: unknown, {missingComma, emptySlots}: Moods): string {
+function printed(result: unknown, {missingComma, emptySlots}: FirmwareQuirks): string {
   if (!Array.isArray(result)) return JSON.stringify(result)
   const items = result.map((item) => (emptySlots && item === null ? '' : JSON.stringify(item)))
   const separated = missingComma && items.every((item) => item.startsWith('{'))
@@ -29,6 +34,6 @@ function printed(result: unknown, {missingComma, emptySlots}: Moods): string {
 }
 
 /** The buffer for lists is too small, and its last character is written in any case; such a plug still told who it is. */
-function cut(text: string, {cutAt}: Moods): string {
+function cut(text: string, {cutAt}: FirmwareQuirks): string {
   return cutAt === undefined || text.length <= cutAt ? text : `${text.slice(0, cutAt - 1)}}`
 }

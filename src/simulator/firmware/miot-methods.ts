@@ -1,13 +1,13 @@
 /** The three methods of MIoT: every item of a request is answered with a code of its own (docs/protocol.md §3.2). */
 import type {Model, Property, RawValue} from '../../models/model.ts'
-import type {Surroundings} from './firmware-context.ts'
-import type {Habits} from './firmware-profile.ts'
-import type {Answer} from './firmware-response.ts'
+import type {FirmwareContext} from './firmware-context.ts'
+import type {FirmwareProfile} from './firmware-profile.ts'
+import type {FirmwareResponse} from './firmware-response.ts'
 import {fromRaw, toRaw} from './raw-values.ts'
 
 type Item = Record<string, unknown>
 type Named = readonly [name: string, property: Property]
-type Method = (plug: Surroundings, items: readonly unknown[]) => Answer
+type Method = (plug: FirmwareContext, items: readonly unknown[]) => FirmwareResponse
 
 /** Codes of single items (docs/protocol.md §1.8). */
 const NOT_WRITABLE = -4002
@@ -52,13 +52,13 @@ export class MiotServices {
     this.#properties.set(key, [...(this.#properties.get(key) ?? []), [name, property]])
   }
 
-  #get(plug: Surroundings, item: Item): Item {
+  #get(plug: FirmwareContext, item: Item): Item {
     const properties = this.#at(item)
     const code = codeOf(properties, plug.habits)
     return code === 0 ? {code, value: rawOf(properties, plug)} : {code}
   }
 
-  #set(plug: Surroundings, item: Item): Item {
+  #set(plug: FirmwareContext, item: Item): Item {
     const properties = this.#at(item)
     const code = codeOf(properties, plug.habits)
     const [first] = properties
@@ -81,7 +81,7 @@ export class MiotServices {
 }
 
 /** The items of an answer, as this firmware sends them. */
-function eachOf(items: readonly unknown[], habits: Habits, answer: (item: Item) => Item): Item[] {
+function eachOf(items: readonly unknown[], habits: FirmwareProfile, answer: (item: Item) => Item): Item[] {
   const {answersOnly, reversed, withoutDid} = habits
   const answers = items
     .slice(0, answersOnly)
@@ -93,13 +93,13 @@ function eachOf(items: readonly unknown[], habits: Habits, answer: (item: Item) 
   return reversed ? answers.reverse() : answers
 }
 
-function codeOf(properties: readonly Named[], {codes = {}}: Habits): number {
+function codeOf(properties: readonly Named[], {codes = {}}: FirmwareProfile): number {
   if (properties.length === 0) return NO_SUCH_THING
   return properties.map(([name]) => codes[name]).find((code) => code !== undefined) ?? 0
 }
 
 /** Of several properties that tell of one code, the first that has something to tell. */
-function rawOf(properties: readonly Named[], plug: Surroundings): RawValue {
+function rawOf(properties: readonly Named[], plug: FirmwareContext): RawValue {
   const telling = properties.find(([name]) => plug.state[name] === 'ON') ?? properties[0]
   return telling ? toRaw(telling[1], plug.state[telling[0]] ?? null, plug.habits) : null
 }

@@ -1,9 +1,9 @@
 /** Between what a simulated plug is worth and what its firmware says: the other side of device/values.ts, written on its own. */
 import type {Property, RawValue, Value} from '../../models/model.ts'
-import type {Habits} from './firmware-profile.ts'
+import type {FirmwareProfile} from './firmware-profile.ts'
 
 /** A value as the firmware tells it. */
-export function toRaw(property: Property, value: Value, habits: Habits): RawValue {
+export function toRaw(property: Property, value: Value, habits: FirmwareProfile): RawValue {
   if (value === null) return null
   switch (property.kind) {
     case 'switch': {
@@ -23,7 +23,7 @@ export function toRaw(property: Property, value: Value, habits: Habits): RawValu
   }
 }
 
-function switched(on: boolean, switching: NonNullable<Habits['switching']>): RawValue {
+function switched(on: boolean, switching: NonNullable<FirmwareProfile['switching']>): RawValue {
   if (switching === 'text') return on ? 'on' : 'off'
   return switching === 'number' ? Number(on) : on
 }

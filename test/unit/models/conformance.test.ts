@@ -8,8 +8,12 @@ import {MiioSocket, type UdpTransport} from '../../../src/miio/socket.ts'
 import {builtIn, definitions} from '../../../src/models/catalogue.ts'
 import type {Address, Model, Property, RawValue, Value} from '../../../src/models/model.ts'
 import {isKnownPropertyName, PROPERTY_NAMES, propertyPattern} from '../../../src/models/property-names.ts'
-import {type Answer, firmwareOf, type Surroundings} from '../../../src/simulator/firmware/firmware.ts'
-import {habitsOf} from '../../../src/simulator/firmware/firmware-profile.ts'
+import {
+  type FirmwareContext,
+  type FirmwareResponse,
+  firmwareOf,
+} from '../../../src/simulator/firmware/firmware.ts'
+import {firmwareProfileOf} from '../../../src/simulator/firmware/firmware-profile.ts'
 import {loopback} from '../../support/addresses.ts'
 import {startPlug} from '../../support/bridge.ts'
 import {messageProblems} from '../../support/discovery-validator.ts'
@@ -232,13 +236,13 @@ function needsEvidence(property: Property): boolean {
 }
 
 function plugIn(id: string, model: Model) {
-  const plug: Surroundings = {
+  const plug: FirmwareContext = {
     did: 4711,
     token: Buffer.from(TOKEN, 'hex'),
     address: loopback(0, 1),
     uptimeS: 123,
     rssi: -52,
-    habits: habitsOf(id),
+    habits: firmwareProfileOf(id),
     state: busyState(model),
   }
   const firmware = firmwareOf(model, id)
@@ -248,7 +252,7 @@ function plugIn(id: string, model: Model) {
   }
 }
 
-function resultOf(answer: Answer | undefined): unknown {
+function resultOf(answer: FirmwareResponse | undefined): unknown {
   return answer && 'result' in answer ? answer.result : expect.fail(JSON.stringify(answer))
 }
 

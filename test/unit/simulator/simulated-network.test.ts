@@ -5,21 +5,25 @@ import {HELLO, MIIO_PORT} from '../../../src/miio/packet.ts'
 import {kilowattHours, miot} from '../../../src/models/builders.ts'
 import {builtIn, Catalogue} from '../../../src/models/catalogue.ts'
 import type {Model} from '../../../src/models/model.ts'
-import {LOOPBACK_BROADCAST, type Neighbourhood, simulate} from '../../../src/simulator/simulated-network.ts'
+import {
+  LOOPBACK_BROADCAST,
+  type SimulatedNetwork,
+  simulate,
+} from '../../../src/simulator/simulated-network.ts'
 import {BROADCAST, loopback} from '../../support/addresses.ts'
 import {MiioRequester} from '../../support/miio-requester.ts'
 import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
 import {eight} from '../../support/virtual-home.ts'
 
 const clock = new VirtualClock()
-let running: Neighbourhood | undefined
+let running: SimulatedNetwork | undefined
 
 afterEach(async () => {
   await running?.stop()
   expect(clock.pending).toBe(0)
 })
 
-function make(options: Partial<Parameters<typeof simulate>[0]> = {}): Neighbourhood {
+function make(options: Partial<Parameters<typeof simulate>[0]> = {}): SimulatedNetwork {
   running = simulate({
     count: 5,
     firstAddress: loopback(61, 254),

@@ -1,6 +1,6 @@
 import {afterEach, beforeEach, describe, expect, it} from 'vitest'
 import {HELLO} from '../../../src/miio/packet.ts'
-import {type PlugOptions, SimulatedPlug} from '../../../src/simulator/simulated-plug.ts'
+import {SimulatedPlug, type SimulatedPlugOptions} from '../../../src/simulator/simulated-plug.ts'
 import {loopback} from '../../support/addresses.ts'
 import {MiioRequester, opened, sealed} from '../../support/miio-requester.ts'
 import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
@@ -26,7 +26,7 @@ afterEach(async () => {
   expect(clock.pending).toBe(0)
 })
 
-async function start(options: Partial<PlugOptions> = {}): Promise<SimulatedPlug> {
+async function start(options: Partial<SimulatedPlugOptions> = {}): Promise<SimulatedPlug> {
   const plug = new SimulatedPlug({
     model: 'chuangmi.plug.m1',
     did,

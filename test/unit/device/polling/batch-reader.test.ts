@@ -1,13 +1,13 @@
 import {describe, expect, it} from 'vitest'
 import type {StoredCapabilities} from '../../../../src/device/polling/firmware-capabilities.ts'
 import {miot, overload, overTemperature} from '../../../../src/models/builders.ts'
-import type {Failure} from '../../../../src/simulator/firmware/firmware-profile.ts'
+import type {FirmwareFailure} from '../../../../src/simulator/firmware/firmware-profile.ts'
 import {seeded} from '../../../support/virtual-clock.ts'
 import {eight, readings, VirtualHome} from '../../../support/virtual-home.ts'
 
 const names = Object.keys(eight.properties)
 const killable = names.slice(1)
-const ways: readonly Failure[] = ['silence', -9999, -30001]
+const ways: readonly FirmwareFailure[] = ['silence', -9999, -30001]
 const without = (...missing: string[]) => names.filter((name) => !missing.includes(name))
 const told = (...missing: string[]) => ({
   ...readings,

@@ -1,7 +1,7 @@
 import {describe, expect, it} from 'vitest'
-import {draw, drawForHello} from '../../../../src/simulator/faults/faults.ts'
-import {anyGarbage, spoil} from '../../../../src/simulator/faults/garbage.ts'
-import {faultWords, InvalidFault, parseFaults} from '../../../../src/simulator/faults/parse-faults.ts'
+import {drawFault, drawHelloFault} from '../../../../src/simulator/faults/faults.ts'
+import {anyGarbage, garbageDatagram} from '../../../../src/simulator/faults/garbage.ts'
+import {faultTable, InvalidFault, parseFaults} from '../../../../src/simulator/faults/parse-faults.ts'
 import {seeded} from '../../../support/virtual-clock.ts'
 
 describe('faults as people write them', () => {
@@ -75,7 +75,7 @@ describe('faults as people write them', () => {
   })
 
   it('every example in the help is itself accepted', () => {
-    for (const [name, {example}] of faultWords) {
+    for (const [name, {example}] of faultTable) {
       expect(example.split('=')[0]).toBe(name)
       expect(parseFaults([example])).not.toEqual({})
     }
@@ -85,7 +85,7 @@ describe('faults as people write them', () => {
 describe('chance', () => {
   it('strikes as often as it was told to', () => {
     const random = seeded(1)
-    const drawn = Array.from({length: 2000}, () => draw({loss: 0.2, garbage: 0.5}, random))
+    const drawn = Array.from({length: 2000}, () => drawFault({loss: 0.2, garbage: 0.5}, random))
     expect(drawn.filter((mishap) => mishap.loseRequest).length / 2000).toBeCloseTo(0.2, 1)
     expect(drawn.filter((mishap) => mishap.garble).length / 2000).toBeCloseTo(0.5, 1)
     expect(drawn.some((mishap) => mishap.loseReply || mishap.refuse || mishap.delayMs)).toBe(false)
@@ -94,19 +94,19 @@ describe('chance', () => {
   it('a delay lies within its range', () => {
     const random = seeded(2)
     for (let draws = 0; draws < 100; draws++) {
-      const {delayMs} = draw({delay: {fromMs: 100, toMs: 300}}, random)
+      const {delayMs} = drawFault({delay: {fromMs: 100, toMs: 300}}, random)
       expect(delayMs).toBeGreaterThanOrEqual(100)
       expect(delayMs).toBeLessThan(300)
     }
   })
 
   it('a hello can be lost, but neither refused nor garbled', () => {
-    const mishap = drawForHello({loss: 1, garbage: 1, error: {code: -9999, share: 1}}, seeded(3))
+    const mishap = drawHelloFault({loss: 1, garbage: 1, error: {code: -9999, share: 1}}, seeded(3))
     expect(mishap).toEqual({loseRequest: true})
   })
 
   it('a refusal says what real firmware says with that code', () => {
-    const {refuse} = draw({error: {code: -9999, share: 1}}, seeded(4))
+    const {refuse} = drawFault({error: {code: -9999, share: 1}}, seeded(4))
     expect(refuse).toEqual({code: -9999, message: 'user ack timeout'})
   })
 })
@@ -117,25 +117,31 @@ describe('garbage', () => {
   const reply = '{"id":3,"result":["on",true,32,"on"]}'
 
   it('leaves the commas between values left out', () => {
-    expect(payloadOf(spoil('empty_slots', reply, 3, plain, seeded(1)))).toBe('{"id":3,"result":[,,,]}')
-    expect(payloadOf(spoil('empty_slots', '{"id":3,"result":["ok"]}', 3, plain, seeded(1)))).toBe(
+    expect(payloadOf(garbageDatagram('empty_slots', reply, 3, plain, seeded(1)))).toBe(
+      '{"id":3,"result":[,,,]}',
+    )
+    expect(payloadOf(garbageDatagram('empty_slots', '{"id":3,"result":["ok"]}', 3, plain, seeded(1)))).toBe(
       '{"id":3,"result":[,]}',
     )
   })
 
   it('cuts JSON in the middle', () => {
-    expect(payloadOf(spoil('truncated_json', reply, 3, plain, seeded(1)))).toBe('{"id":3,"result":["')
+    expect(payloadOf(garbageDatagram('truncated_json', reply, 3, plain, seeded(1)))).toBe(
+      '{"id":3,"result":["',
+    )
   })
 
   it('changes one bit of the checksum', () => {
-    const spoilt = spoil('bad_checksum', reply, 3, plain, seeded(1))
+    const spoilt = garbageDatagram('bad_checksum', reply, 3, plain, seeded(1))
     expect(spoilt.equals(plain(reply))).toBe(false)
     expect(payloadOf(spoilt)).toBe(reply)
   })
 
   it('a scripted payload carries the id that was asked with', () => {
     const garbage = {payload: '{"id":$id,"result":["on",,32]}'}
-    expect(payloadOf(spoil(garbage, reply, 42, plain, seeded(1)))).toBe('{"id":42,"result":["on",,32]}')
+    expect(payloadOf(garbageDatagram(garbage, reply, 42, plain, seeded(1)))).toBe(
+      '{"id":42,"result":["on",,32]}',
+    )
   })
 
   it('all kinds turn up', () => {

@@ -12,9 +12,13 @@ import {
 } from '../../../../src/models/builders.ts'
 import type {Model} from '../../../../src/models/model.ts'
 import {firmwareOf} from '../../../../src/simulator/firmware/firmware.ts'
-import {type Habits, habitsOf} from '../../../../src/simulator/firmware/firmware-profile.ts'
-import {ACK_TIMEOUT, type Answer, INVALID_JSON} from '../../../../src/simulator/firmware/firmware-response.ts'
-import {print, tailOf} from '../../../../src/simulator/firmware/json-format.ts'
+import {type FirmwareProfile, firmwareProfileOf} from '../../../../src/simulator/firmware/firmware-profile.ts'
+import {
+  ACK_TIMEOUT,
+  type FirmwareResponse,
+  INVALID_JSON,
+} from '../../../../src/simulator/firmware/firmware-response.ts'
+import {formatResponse, tailOf} from '../../../../src/simulator/firmware/json-format.ts'
 import {eight, readings, VirtualHome} from '../../../support/virtual-home.ts'
 
 const model: Model = {
@@ -31,7 +35,7 @@ const model: Model = {
 const on = {did: 'state', siid: 2, piid: 1}
 const power = {did: 'power', siid: 11, piid: 2}
 
-function plugIn(habits: Partial<Habits> = {}, described = model) {
+function plugIn(habits: Partial<FirmwareProfile> = {}, described = model) {
   const state = {state: 'ON', power: 42, overload: 'ON', over_temperature: 'OFF'} as const
   const plug = {
     did: 1,
@@ -39,7 +43,7 @@ function plugIn(habits: Partial<Habits> = {}, described = model) {
     address: '192.0.2.9',
     uptimeS: 1,
     rssi: -50,
-    habits: {...habitsOf('test.plug.moods'), ...habits},
+    habits: {...firmwareProfileOf('test.plug.moods'), ...habits},
     state: {...state},
   }
   const firmware = firmwareOf(described, 'test.plug.moods')
@@ -48,7 +52,7 @@ function plugIn(habits: Partial<Habits> = {}, described = model) {
     call: (method: string, params: unknown) => firmware.answer({id: 1, method, params}, plug),
     text: (method: string, params: unknown) => {
       const answer = firmware.answer({id: 1, method, params}, plug)
-      return answer && print(1, answer, plug.habits, 90)
+      return answer && formatResponse(1, answer, plug.habits, 90)
     },
   }
 }
@@ -88,7 +92,7 @@ describe('MIoT as real plugs answer it', () => {
 
 describe('moods', () => {
   it('no comma between items, and no did: as the cuco.plug.cp1 writes', () => {
-    const text = plugIn(habitsOf('cuco.plug.cp1')).text('get_properties', [on, power])
+    const text = plugIn(firmwareProfileOf('cuco.plug.cp1')).text('get_properties', [on, power])
     expect(text).toBe(
       '{"id":1,"result":[{"siid":2,"piid":1,"code":0,"value":true}{"siid":11,"piid":2,"code":0,"value":42}]}',
     )
@@ -96,10 +100,10 @@ describe('moods', () => {
   })
 
   it('a buffer of 231 characters: three items fit, of four the last is cut off', () => {
-    const home = new VirtualHome({habits: habitsOf('cuco.plug.cp2')})
+    const home = new VirtualHome({habits: firmwareProfileOf('cuco.plug.cp2')})
     const items = Object.keys(eight.properties).map((did, piid) => ({did, siid: 2, piid}))
     const asked = (count: number) =>
-      print(
+      formatResponse(
         4,
         {result: items.slice(0, count).map((item) => ({...item, code: 0, value: 2345}))},
         home.plug.habits,
@@ -111,9 +115,13 @@ describe('moods', () => {
   })
 
   it('empty slots: as the Qingmi strip writes what it does not know', () => {
-    const answer: Answer = {result: ['off', 50, null, null, 23057]}
-    expect(print(1, answer, habitsOf('qmi.powerstrip.v1'), 20)).toBe('{"id":1,"result":["off",50,,,23057]}')
-    expect(print(1, {result: null}, habitsOf('qmi.powerstrip.v1'), 20)).toBe('{"id":1,"result":null}')
+    const answer: FirmwareResponse = {result: ['off', 50, null, null, 23057]}
+    expect(formatResponse(1, answer, firmwareProfileOf('qmi.powerstrip.v1'), 20)).toBe(
+      '{"id":1,"result":["off",50,,,23057]}',
+    )
+    expect(formatResponse(1, {result: null}, firmwareProfileOf('qmi.powerstrip.v1'), 20)).toBe(
+      '{"id":1,"result":null}',
+    )
   })
 
   it.each([
@@ -173,14 +181,14 @@ describe('moods', () => {
   })
 
   it('cuco.plug.v3 does not know older requests, and never will', () => {
-    expect(plugIn(habitsOf('cuco.plug.v3')).call('get_prop', [])).toEqual({
+    expect(plugIn(firmwareProfileOf('cuco.plug.v3')).call('get_prop', [])).toEqual({
       error: {code: -9999, message: 'undefined command'},
     })
   })
 })
 
 describe('whatever a firmware makes of its answers', () => {
-  it.each<[string, Partial<Habits>]>([
+  it.each<[string, Partial<FirmwareProfile>]>([
     ['missing commas', {missingComma: true}],
     ['no did', {withoutDid: true}],
     ['another order', {reversed: true}],

@@ -1,20 +1,20 @@
 import {describe, expect, it} from 'vitest'
 import {builtIn} from '../../../../src/models/catalogue.ts'
 import type {Value} from '../../../../src/models/model.ts'
-import {firmwareOf, readRequest, type Surroundings} from '../../../../src/simulator/firmware/firmware.ts'
-import {type Habits, habitsOf} from '../../../../src/simulator/firmware/firmware-profile.ts'
+import {type FirmwareContext, firmwareOf, readRequest} from '../../../../src/simulator/firmware/firmware.ts'
+import {type FirmwareProfile, firmwareProfileOf} from '../../../../src/simulator/firmware/firmware-profile.ts'
 
-function plugIn(id: string, state: Record<string, Value> = {}, habits: Partial<Habits> = {}) {
+function plugIn(id: string, state: Record<string, Value> = {}, habits: Partial<FirmwareProfile> = {}) {
   const model = builtIn.find(id)
   if (!model) throw new Error(`no model ${id}`)
   const firmware = firmwareOf(model, id)
-  const plug: Surroundings = {
+  const plug: FirmwareContext = {
     did: 0x0f1e2d3c,
     token: Buffer.from('5a3c1f0e9d8b7a695847362514039281', 'hex'),
     address: '192.0.2.60',
     uptimeS: 123456,
     rssi: -52,
-    habits: {...habitsOf(id), ...habits},
+    habits: {...firmwareProfileOf(id), ...habits},
     state: {...state},
   }
   const call = (method: string, params: readonly unknown[] = []) =>
