@@ -1,5 +1,5 @@
 /** The warnings of a configuration in the log of a bridge: once each, however often the file is read. */
-import {type Config, describe} from '../config/config.ts'
+import {type Config, describeProblem} from '../config/config.ts'
 import type {Log} from '../log/logger.ts'
 
 export class ConfigWarnings {
@@ -16,7 +16,7 @@ export class ConfigWarnings {
     const warnings = config.warnings
       .filter(({code}) => code !== 'no_plugs') // the bridge says so itself
       .map((warning) => [`${warning.file} ${warning.path}: ${warning.message}`, warning] as const)
-    for (const [key, warning] of warnings) if (!this.#known.has(key)) this.#log.warn(describe(warning))
+    for (const [key, warning] of warnings) if (!this.#known.has(key)) this.#log.warn(describeProblem(warning))
     this.#known = new Set(warnings.map(([key]) => key))
     return config
   }

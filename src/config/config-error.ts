@@ -5,13 +5,13 @@ import {levenshtein} from '../common/suggestion.ts'
 export {quoted} from '../common/schema-errors.ts'
 
 /** A place in a file, or an environment variable, which has no lines. `line` and `column` count from 1. */
-export interface Place {
+export interface ProblemPlace {
   file: string
   line?: number
   column?: number
 }
 
-export interface Problem extends Place {
+export interface Problem extends ProblemPlace {
   /** The setting, as in `devices.desk.token`; empty when it is about the file as a whole. */
   path: string
   /** What was expected and what came. Never a secret. */
@@ -19,17 +19,17 @@ export interface Problem extends Place {
 }
 
 /** What is valid, and still cannot work, is dangerous or is not what was written. */
-export interface Warning extends Problem {
+export interface ConfigWarning extends Problem {
   /** The kind, in one word, for programs. docs/configuration.md lists them. */
   code: string
 }
 
 /** What to say of a problem. What takes long to find out, such as what was meant, is found out for those that are told. */
-export type Message = string | (() => string)
+export type LazyText = string | (() => string)
 
 /** A problem as it was found. */
-export interface Finding extends Omit<Problem, 'message'> {
-  message: Message
+export interface ConfigIssue extends Omit<Problem, 'message'> {
+  message: LazyText
 }
 
 /** More problems than this at once are one mistake, made everywhere: nobody reads them, and a log or broker has to carry them. */
@@ -45,30 +45,30 @@ export class ConfigError extends Error {
   /** Of all problems. */
   readonly count: number
 
-  constructor(findings: readonly Finding[]) {
+  constructor(findings: readonly ConfigIssue[]) {
     const problems = told(findings)
-    super(problems.map(describe).join('\n'))
+    super(problems.map(describeProblem).join('\n'))
     this.problems = problems
     this.count = findings.length
   }
 }
 
-function told(findings: readonly Finding[]): Problem[] {
+function told(findings: readonly ConfigIssue[]): Problem[] {
   const problems = findings
     .slice(0, MOST_TOLD)
-    .map((finding) => ({...finding, message: said(finding.message)}))
+    .map((finding) => ({...finding, message: messageText(finding.message)}))
   const more = findings.length - problems.length
   const {file = ''} = findings.at(MOST_TOLD) ?? {}
   return more > 0 ? [...problems, {file, path: '', message: `and ${more} more problems`}] : problems
 }
 
 /** The words of a message, which may take long to find. */
-export function said(message: Message): string {
+export function messageText(message: LazyText): string {
   return typeof message === 'string' ? message : message()
 }
 
 /** One line: `config.yaml:12:5 devices.desk.token: expected …`. */
-export function describe({file, line, column, path, message}: Problem): string {
+export function describeProblem({file, line, column, path, message}: Problem): string {
   const place = line === undefined ? file : `${file}:${line}:${column ?? 1}`
   return path ? `${place} ${path}: ${message}` : `${place}: ${message}`
 }
@@ -141,24 +141,24 @@ const MOST_EDITS = 3
 
 /** `, did you mean "token"?` when one of `known` is close to `word`, or is another word for it, else nothing. */
 export function suggestion(word: string, known: readonly string[]): string {
-  const candidate = meant(word, known)
+  const candidate = meantKey(word, known)
   return candidate === undefined ? '' : `, did you mean "${candidate}"?`
 }
 
 /** Which of `known` was meant by `word`, if any. */
-export function meant(word: string, known: readonly string[]): string | undefined {
-  return translated(word, known) ?? nearest(word, known)
+export function meantKey(word: string, known: readonly string[]): string | undefined {
+  return keyFromOtherTools(word, known) ?? closestKey(word, known)
 }
 
 /** Which of `known` other programs call `word`, or ends with it: `topic` is `base_topic` where there is no other. */
-export function translated(word: string, known: readonly string[]): string | undefined {
+export function keyFromOtherTools(word: string, known: readonly string[]): string | undefined {
   const named = ELSEWHERE.get(word.toLowerCase())?.find((each) => known.includes(each))
   const longer = known.filter((each) => each.toLowerCase().endsWith(`_${word.toLowerCase()}`))
   return named ?? (longer.length === 1 ? longer[0] : undefined)
 }
 
 /** The one of `known` that differs from `word` in the fewest letters, if these are few. */
-export function nearest(word: string, known: readonly string[]): string | undefined {
+export function closestKey(word: string, known: readonly string[]): string | undefined {
   if (word.length > LONGEST_QUOTED) return undefined
   return known
     .filter(({length}) => Math.abs(length - word.length) <= MOST_EDITS)

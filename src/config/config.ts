@@ -13,45 +13,55 @@ import {builtIn, Catalogue} from '../models/catalogue.ts'
 import {randomHex} from '../storage/json-file.ts'
 import {
   ConfigError,
-  type Finding,
-  type Message,
+  type ConfigIssue,
+  type ConfigWarning,
+  type LazyText,
   MOST_TOLD,
-  type Place,
-  said,
+  messageText,
+  type ProblemPlace,
   shownKey,
-  type Warning,
 } from './config-error.ts'
-import {definitionsIn, type ModelFile, modelFilesIn, readModelFolder} from './definitions/definition-files.ts'
+import {
+  type DefinitionFile,
+  listDefinitionFiles,
+  parseDefinitions,
+  readDefinitionFolder,
+} from './definitions/definition-files.ts'
 import {stateFolder, stateFolderProblem} from './paths.ts'
 import {changedTexts} from './read/changed-texts.ts'
 import {type Environment, override, readOverrides} from './read/environment.ts'
-import {LONGEST_DOCUMENT, readText, reason} from './read/read-file.ts'
+import {fileErrorText, LONGEST_DOCUMENT, readText} from './read/read-file.ts'
 import {FileSignatures, settled} from './read/settled-file.ts'
-import {filesNamed, type ReadFile, readAhead, Sources, Unresolved} from './read/tag-sources.ts'
+import {filesNamed, type ReadFile, readAhead, TagSources, UnresolvedTag} from './read/tag-sources.ts'
 import type {Tag} from './read/tags.ts'
 import {
   isNull,
-  type Path,
-  Places,
   parseYaml,
-  type Raw,
   type RawMapping,
+  type RawYaml,
   readYaml,
   type YamlFile,
+  type YamlPath,
+  YamlPlaces,
 } from './read/yaml.ts'
 import {type Config, configSchema} from './schema/schema.ts'
 import {ANY, isSetting, keysAt} from './schema/settings.ts'
 import {formAdvice, keyAdvice, meantHere, takeOutSections} from './validate/advice.ts'
-import {takenByAttributes} from './validate/attribute-topics.ts'
-import {brokenGroups} from './validate/device-groups.ts'
-import {type Broken, brokenRules, hasSettingsOutside, isEmptyMapping} from './validate/devices.ts'
+import {validateAttributeTopics} from './validate/attribute-topics.ts'
+import {validateGroups} from './validate/device-groups.ts'
+import {
+  hasSettingsOutside,
+  isEmptyMapping,
+  type ValidationIssue,
+  validateDevices,
+} from './validate/devices.ts'
 import {exposedFiles} from './validate/file-permissions.ts'
-import {brokenTopics} from './validate/homeassistant-topics.ts'
-import {foreignHosts} from './validate/hosts.ts'
-import {type Caution, cautionsAbout, exposed} from './validate/warnings.ts'
-import {editedFile} from './write/edit.ts'
+import {validateHomeAssistantTopics} from './validate/homeassistant-topics.ts'
+import {publicHostIssues} from './validate/hosts.ts'
+import {type ConfigCaution, exposedFileWarning, warningsAbout} from './validate/warnings.ts'
+import {editConfigText} from './write/edit.ts'
 
-export {ConfigError, describe, type Problem, type Warning} from './config-error.ts'
+export {ConfigError, type ConfigWarning, describeProblem, type Problem} from './config-error.ts'
 export {maskedConfig, secretsOf} from './describe/masked-config.ts'
 export {configPath, stateFolder} from './paths.ts'
 export type {Environment} from './read/environment.ts'
@@ -76,7 +86,7 @@ export interface ParseOptions {
   /** The content of the files that the text refers to. By default there are none. */
   readFile?: ReadFile
   /** The files in the folder `models`. By default there are none. */
-  models?: readonly ModelFile[]
+  models?: readonly DefinitionFile[]
 }
 
 /**
@@ -127,7 +137,7 @@ export async function editConfig(
   edits: readonly ConfigEdit[],
   {running, clock, random, env = process.env}: ReloadOptions & {random: Random},
 ): Promise<Config> {
-  const foreign = foreignHosts(edits, file)
+  const foreign = publicHostIssues(edits, file)
   if (foreign.length > 0) throw new ConfigError(foreign)
   const signatures = new FileSignatures()
   const before = await settled(file, clock, async (seen) => {
@@ -135,7 +145,7 @@ export async function editConfig(
     return textOf(file, seen)
   })
   mustNameDevices(parseYaml(before, file), running)
-  const {text, yaml} = editedFile(before, file, edits)
+  const {text, yaml} = editConfigText(before, file, edits)
   const config = await understood(yaml, env)
   const mustBeUnchanged = async () => {
     if (!(await signatures.areUnchanged()))
@@ -148,7 +158,7 @@ export async function editConfig(
     await writeFileAtomically(target, text, randomHex(random), mode & 0o777, mustBeUnchanged)
   } catch (error) {
     if (error instanceof ConfigError) throw error
-    const message = `cannot write the configuration: ${reason(error, 'write')}; the bridge needs to write in its folder`
+    const message = `cannot write the configuration: ${fileErrorText(error, 'write')}; the bridge needs to write in its folder`
     throw new ConfigError([{file, path: '', message}])
   }
   return config
@@ -183,7 +193,9 @@ function isNamed({contents}: YamlFile['document'], key: string): boolean {
 async function textOf(file: string, signatures?: FileSignatures): Promise<string> {
   await signatures?.note([file])
   return readText(file, LONGEST_DOCUMENT).catch((error: unknown) => {
-    throw new ConfigError([{file, path: '', message: `cannot read the configuration: ${reason(error)}`}])
+    throw new ConfigError([
+      {file, path: '', message: `cannot read the configuration: ${fileErrorText(error)}`},
+    ])
   })
 }
 
@@ -193,11 +205,11 @@ async function understood(yaml: YamlFile, env: Environment, signatures?: FileSig
   await signatures?.note(named)
   const parsing = new Parsing(yaml, env, await readAhead(named))
   const folder = parsing.modelFolder
-  if (folder !== undefined) await signatures?.note(await modelFilesIn(folder))
-  const config = parsing.run(folder === undefined ? [] : await readModelFolder(folder))
+  if (folder !== undefined) await signatures?.note(await listDefinitionFiles(folder))
+  const config = parsing.run(folder === undefined ? [] : await readDefinitionFolder(folder))
   const problem = await stateFolderProblem(config.state_dir)
   if (problem !== undefined) throw parsing.refusal(['state_dir'], problem)
-  const exposures = (await exposedFiles(yaml.file, config)).map(exposed)
+  const exposures = (await exposedFiles(yaml.file, config)).map(exposedFileWarning)
   return {...config, warnings: [...parsing.warnings(exposures), ...config.warnings]}
 }
 
@@ -218,22 +230,22 @@ function noFile(): never {
 class Parsing {
   readonly #yaml: YamlFile
   readonly #env: Environment
-  readonly #sources: Sources
-  readonly #places = new Places()
-  readonly #problems: Finding[]
+  readonly #sources: TagSources
+  readonly #places = new YamlPlaces()
+  readonly #problems: ConfigIssue[]
   /** Paths without a value for a reason that was reported: what the schema says about the gap would only confuse. */
   readonly #gaps = new Set<string>()
   /** Paths of values that are the content of a file. */
   readonly #fromFiles = new Set<string>()
   /** What came from elsewhere may be secret whatever the setting: it is not repeated. */
   readonly #unseen = new Redactor()
-  #written: Raw | undefined
+  #written: RawYaml | undefined
   #outside: boolean | undefined
 
   constructor(yaml: YamlFile, env: Environment, readFile: ReadFile) {
     this.#yaml = yaml
     this.#env = env
-    this.#sources = new Sources(yaml.file, env, readFile)
+    this.#sources = new TagSources(yaml.file, env, readFile)
     this.#problems = [...yaml.problems]
   }
 
@@ -246,25 +258,25 @@ class Parsing {
   }
 
   /** What the file and the environment say, as text. */
-  get written(): Raw {
+  get written(): RawYaml {
     this.#written ??= this.#yaml.readable ? this.#withEnvironment(this.#read()) : ''
     return this.#written
   }
 
   /** @param models what is in `modelFolder`, or why it cannot be read. @throws ConfigError */
-  run(models: readonly ModelFile[] | {problem: string}): Config {
+  run(models: readonly DefinitionFile[] | {problem: string}): Config {
     if (!this.#yaml.readable) throw new ConfigError(this.#problems)
     const {written} = this
     for (const {path, message} of takeOutSections(written)) this.#report(path, message)
-    const own = definitionsIn('problem' in models ? [] : models)
+    const own = parseDefinitions('problem' in models ? [] : models)
     if ('problem' in models) this.#report(['models'], models.problem)
     const understood = parseWithMessages(configSchema, written)
     for (const issue of understood.error?.issues ?? []) this.#reportIssue(issue)
     const rules = [
-      brokenRules(written),
-      brokenGroups(written),
-      brokenTopics(written),
-      takenByAttributes(written, own.models),
+      validateDevices(written),
+      validateGroups(written),
+      validateHomeAssistantTopics(written),
+      validateAttributeTopics(written, own.models),
       this.#oddPassword(),
     ]
     for (const {path, message} of rules.flat()) if (!this.#isGap(path)) this.#report(path, message)
@@ -278,7 +290,7 @@ class Parsing {
    * A password may have these, but they are likelier to have been copied along, or to be the escapes of double quotes. What a
    * file holds is taken as it is.
    */
-  #oddPassword(): Broken[] {
+  #oddPassword(): ValidationIssue[] {
     const path = ['mqtt', 'password']
     const password = this.#valueAt(path)
     if (typeof password !== 'string' || this.#fromFiles.has(JSON.stringify(path))) return []
@@ -296,13 +308,13 @@ class Parsing {
   }
 
   /** What to throw for a problem at `path` that shows after everything was understood. */
-  refusal(path: Path, message: string): ConfigError {
+  refusal(path: YamlPath, message: string): ConfigError {
     this.#report(path, message)
     return new ConfigError(this.#problems)
   }
 
   /** What is found, with its places, in the order of the file: the first hundred, and how many more. */
-  warnings(found: readonly Caution[]): Warning[] {
+  warnings(found: readonly ConfigCaution[]): ConfigWarning[] {
     const placed = found.map(({code, path, message, place = this.#placeOf(path)}) => ({
       ...place,
       path: this.#shown(path),
@@ -313,15 +325,15 @@ class Parsing {
     const told = placed.sort(byPlace(file)).slice(0, MOST_TOLD)
     const more = placed.length - told.length
     return [
-      ...told.map((each) => ({...each, message: this.#unseen.scrub(said(each.message))})),
+      ...told.map((each) => ({...each, message: this.#unseen.scrub(messageText(each.message))})),
       ...(more > 0 ? [{file, path: '', message: `and ${more} more warnings`, code: 'more'}] : []),
     ]
   }
 
-  #warningsAbout(config: Config): Warning[] {
+  #warningsAbout(config: Config): ConfigWarning[] {
     const {secretsFile} = this.#sources
     const texts = changedTexts(this.#yaml, this.written, this.#places, secretsFile)
-    return this.warnings([...texts, ...cautionsAbout(config)])
+    return this.warnings([...texts, ...warningsAbout(config)])
   }
 
   #located(settings: z.output<typeof configSchema>, catalogue: Catalogue): Config {
@@ -332,7 +344,7 @@ class Parsing {
     return {...config, warnings: this.#warningsAbout(config)}
   }
 
-  #read(): Raw {
+  #read(): RawYaml {
     const read = readYaml(this.#yaml, {
       places: this.#places,
       resolve: (tag, text, path) => this.#resolveTag(tag, text, path),
@@ -347,7 +359,7 @@ class Parsing {
   }
 
   /** Overrides what was read by what the environment says. */
-  #withEnvironment(read: Raw): Raw {
+  #withEnvironment(read: RawYaml): RawYaml {
     const {overrides, misspelled} = readOverrides(this.#env, read, this.#sources.variables)
     for (const {variable, path, value} of overrides) {
       this.#places.replace(path, {file: `environment ${variable}`})
@@ -361,7 +373,7 @@ class Parsing {
     return read
   }
 
-  #resolveTag(tag: Tag, text: string, path: Path): string {
+  #resolveTag(tag: Tag, text: string, path: YamlPath): string {
     if (!isSetting(path)) return ''
     if (tag === '!file') this.#fromFiles.add(JSON.stringify(path))
     if (keysAt(path).length === 0) return this.#resolve(path, () => this.#sources.resolve(tag, text))
@@ -369,13 +381,13 @@ class Parsing {
     return ''
   }
 
-  #resolve(path: Path, source: () => string): string {
+  #resolve(path: YamlPath, source: () => string): string {
     try {
       const text = source()
       this.#unseen.add(text)
       return text
     } catch (error) {
-      if (!(error instanceof Unresolved)) throw error
+      if (!(error instanceof UnresolvedTag)) throw error
       if (error.words === undefined) this.#gaps.add(JSON.stringify(path))
       else this.#reportGap(path, error.words)
       return ''
@@ -393,7 +405,7 @@ class Parsing {
     else this.#report(path, issue.message)
   }
 
-  #unknownKey(key: string, path: Path): string {
+  #unknownKey(key: string, path: YamlPath): string {
     if (this.#mayBeSecret(key, path) && !key.startsWith('//'))
       return 'unknown key, not shown as it may be a part of a password: put a text with "," in quotes, and write ": " behind a key'
     return `unknown key${keyAdvice(key, path, this.#valueAt([...path, key]))}`
@@ -403,7 +415,7 @@ class Parsing {
    * Whether a key that nobody knows may be the rest of a value: `{password: sec,ret}` has a key `ret` without a value, and
    * `password=secret` is one whole.
    */
-  #mayBeSecret(key: string, path: Path): boolean {
+  #mayBeSecret(key: string, path: YamlPath): boolean {
     const known = keysAt(path)
     if (known.includes(key) || known.includes(ANY)) return false
     if (!LIKE_A_KEY.test(key)) return true
@@ -413,7 +425,7 @@ class Parsing {
   }
 
   /** Whether a setting is missing only because its key is written in another way, or a problem of what is around it was said. */
-  #isMisspelled(path: Path): boolean {
+  #isMisspelled(path: YamlPath): boolean {
     const [around, key] = [this.#valueAt(path.slice(0, -1)), path.at(-1)]
     if (around === undefined || !isMapping(around) || typeof key !== 'string' || Object.hasOwn(around, key))
       return false
@@ -431,32 +443,32 @@ class Parsing {
     return this.#outside
   }
 
-  #valueAt(path: Path): Raw | undefined {
-    let value: Raw | undefined = this.#written
+  #valueAt(path: YamlPath): RawYaml | undefined {
+    let value: RawYaml | undefined = this.#written
     for (const key of path) value = childOf(value, key)
     return value
   }
 
-  #isGap(path: Path): boolean {
+  #isGap(path: YamlPath): boolean {
     return this.#gaps.has(JSON.stringify(this.#asWritten(path)))
   }
 
   /** Notes a problem after which there is no value at `path`. */
-  #reportGap(path: Path, message: Message): void {
+  #reportGap(path: YamlPath, message: LazyText): void {
     this.#gaps.add(JSON.stringify(path))
     this.#report(path, message)
   }
 
-  #report(path: Path, message: Message): void {
-    const seen = () => this.#unseen.scrub(said(message))
+  #report(path: YamlPath, message: LazyText): void {
+    const seen = () => this.#unseen.scrub(messageText(message))
     this.#problems.push({...this.#placeOf(path), path: this.#shown(path), message: seen})
   }
 
-  #placeOf(path: Path): Place {
+  #placeOf(path: YamlPath): ProblemPlace {
     return this.#places.find(path) ?? {file: this.#yaml.file}
   }
 
-  #shown(path: Path): string {
+  #shown(path: YamlPath): string {
     return this.#asWritten(path)
       .map((key, depth) =>
         typeof key === 'string' && this.#mayBeSecret(key, path.slice(0, depth)) ? MASK : shownKey(key),
@@ -465,7 +477,7 @@ class Parsing {
   }
 
   /** A single value that stands for a list of one has no index. */
-  #asWritten(path: Path): Path {
+  #asWritten(path: YamlPath): YamlPath {
     return typeof path.at(-1) === 'number' && !this.#places.has(path) ? path.slice(0, -1) : path
   }
 }
@@ -476,18 +488,18 @@ const LIKE_A_KEY = /^[\p{Pi}\p{Pf}\p{Ps}"']?[\p{L}_<][\p{L}\p{N}_.<> -]{0,39}[\p
 const SECRETS = ['password', 'username', 'url', 'token']
 
 /** The setting that a rule about several misses, as a path. */
-function missingIn(issue: z.core.$ZodIssue): Path | undefined {
+function missingIn(issue: z.core.$ZodIssue): YamlPath | undefined {
   const missing: unknown = issue.code === 'custom' ? issue.params?.['missing'] : undefined
   return typeof missing === 'string' ? [...keysOf(issue).slice(0, -1), missing] : undefined
 }
 
-function keysOf({path}: z.core.$ZodIssue): Path {
+function keysOf({path}: z.core.$ZodIssue): YamlPath {
   return path.map((key) => (typeof key === 'symbol' ? '' : key))
 }
 
 const COMMENTED = 'nothing is left of it, as "#" begins a comment: put the text in quotes'
 
-function childOf(value: Raw | undefined, key: string | number): Raw | undefined {
+function childOf(value: RawYaml | undefined, key: string | number): RawYaml | undefined {
   if (typeof value !== 'object') return undefined
   if (Array.isArray(value)) return typeof key === 'number' ? value[key] : undefined
   return Object.hasOwn(value, key) ? value[key] : undefined
@@ -497,17 +509,17 @@ function childOf(value: Raw | undefined, key: string | number): Raw | undefined 
  * What a key without a value stands for: nothing, as if the key were not there. But a plug or group is there although
  * nothing is said about it, and a key nobody knows is none of ours even so.
  */
-function emptyValue(path: Path): Raw | undefined {
+function emptyValue(path: YamlPath): RawYaml | undefined {
   if (path.length === 2 && (path[0] === 'devices' || path[0] === 'groups')) return Object.create(null)
   return keysAt(path.slice(0, -1)).includes(String(path.at(-1))) ? undefined : ''
 }
 
-function isMapping(read: Raw): read is RawMapping {
+function isMapping(read: RawYaml): read is RawMapping {
   return typeof read === 'object' && !Array.isArray(read)
 }
 
 /** In the order of the file, then of what it refers to. */
-function byPlace(file: string): (a: Place, b: Place) => number {
+function byPlace(file: string): (a: ProblemPlace, b: ProblemPlace) => number {
   return (a, b) => {
     if (a.file !== b.file) return b.file === file || (a.file !== file && a.file > b.file) ? 1 : -1
     return (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0)

@@ -3,7 +3,7 @@ import {access, stat, statfs} from 'node:fs/promises'
 import {homedir} from 'node:os'
 import {delimiter, dirname, join, resolve} from 'node:path'
 import {CONFIG, type Environment} from './read/environment.ts'
-import {reason} from './read/read-file.ts'
+import {fileErrorText} from './read/read-file.ts'
 
 const NEARBY = 'config.yaml'
 const SYSTEM_WIDE = '/etc/miio2mqtt/config.yaml'
@@ -36,7 +36,7 @@ export async function stateFolderProblem(folder: string): Promise<string | undef
     } catch (error) {
       const {code = ''} = error instanceof Error ? (error as NodeJS.ErrnoException) : {}
       if (code === 'ENAMETOOLONG' || code === 'ELOOP')
-        return `expected a folder, got ${path}: ${reason(error)}`
+        return `expected a folder, got ${path}: ${fileErrorText(error)}`
       if ((code !== 'ENOENT' && code !== 'ENOTDIR') || path === dirname(path)) return undefined
     }
   }

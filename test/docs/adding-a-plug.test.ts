@@ -6,8 +6,8 @@ import {join, resolve} from 'node:path'
 import {promisify} from 'node:util'
 import {afterAll, describe, expect, it} from 'vitest'
 import {parse} from 'yaml'
-import {definitionsIn} from '../../src/config/definitions/definition-files.ts'
-import {definitionText} from '../../src/config/definitions/definition-writer.ts'
+import {parseDefinitions} from '../../src/config/definitions/definition-files.ts'
+import {formatDefinition} from '../../src/config/definitions/definition-writer.ts'
 import {builderFor, builderTable} from '../../src/models/builder-table.ts'
 import {led, miot, powerOnBehavior, relay, watts} from '../../src/models/builders.ts'
 import {Catalogue, definitions} from '../../src/models/catalogue.ts'
@@ -108,7 +108,7 @@ describe('docs/adding-a-plug.md, followed from the top to the bottom', () => {
   it('has made a probe that tells nobody whose plug it is', async () => {
     const probe = await readFile(join(folder, 'probe.yaml'), 'utf8')
     expect(probe).not.toMatch(new RegExp(`${TOKEN}|${plug.did}|${HOST}|28:6c:07|simulated`, 'i'))
-    const {models, problems} = definitionsIn([{file: 'probe.yaml', content: probe}])
+    const {models, problems} = parseDefinitions([{file: 'probe.yaml', content: probe}])
     expect(problems).toEqual([])
     expect(models[0]?.properties).toEqual({state: relay(miot(2, 1))})
   })
@@ -152,7 +152,7 @@ describe('the tables of docs/adding-a-plug.md', () => {
   })
 
   it('name every key that any definition uses', () => {
-    const all = definitions.map((model) => parse(definitionText(model)))
+    const all = definitions.map((model) => parse(formatDefinition(model)))
     const ofPlugs = new Set(all.flatMap(Object.keys))
     const ofProperties = new Set(all.flatMap(({properties}) => Object.values(properties).flatMap(keysOf)))
     expect([...ofPlugs].filter((key) => !keysIn('| key of the plug | meaning |').has(key))).toEqual([])

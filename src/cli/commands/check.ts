@@ -6,12 +6,12 @@ import type {Command} from 'commander'
 import {
   type Config,
   ConfigError,
+  type ConfigWarning,
   configFiles,
   configPath,
-  describe,
+  describeProblem,
   loadConfig,
   type Problem,
-  type Warning,
 } from '../../config/config.ts'
 import {builtIn, type Catalogue} from '../../models/catalogue.ts'
 import {CommandFailed, EXIT, UsageError} from '../errors.ts'
@@ -113,8 +113,8 @@ function fileToCheck(argument: string | undefined, option: string | undefined): 
   return argument ?? option
 }
 
-function lines(warnings: readonly Warning[]): string {
-  return warnings.map(describe).join('\n')
+function lines(warnings: readonly ConfigWarning[]): string {
+  return warnings.map(describeProblem).join('\n')
 }
 
 function listed(names: readonly string[], what: string): string {

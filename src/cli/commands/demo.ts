@@ -7,7 +7,7 @@ import {Bridge} from '../../app/bridge.ts'
 import {systemClock, within} from '../../common/clock.ts'
 import {Redactor} from '../../common/redact.ts'
 import {type Config, parseConfig, secretsOf} from '../../config/config.ts'
-import {whole} from '../../config/schema/fields.ts'
+import {integer} from '../../config/schema/fields.ts'
 import {createLog} from '../../log/logger.ts'
 import {builtIn} from '../../models/catalogue.ts'
 import {LOOPBACK_BROADCAST, type SimulatedNetwork, simulate} from '../../simulator/simulated-network.ts'
@@ -54,7 +54,7 @@ async function demo({port, address}: Options, terminal: Terminal): Promise<void>
   const end = interrupted('SIGHUP')
   const stage = new Stage(terminal)
   const broker = await startBroker(
-    port === undefined ? undefined : readOption('--port', whole(1, 65_535), port),
+    port === undefined ? undefined : readOption('--port', integer(1, 65_535), port),
     (message) => stage.published(message),
   )
   const folder = await mkdtemp(join(tmpdir(), 'demo-'))

@@ -1,7 +1,7 @@
 /** `models import`: a MIoT specification instance, as it was downloaded, to a definition. */
 import {z} from 'zod'
 import {describeValue, parseWithMessages} from '../../common/schema-errors.ts'
-import {LONGEST_DOCUMENT, readText, reason} from '../../config/read/read-file.ts'
+import {fileErrorText, LONGEST_DOCUMENT, readText} from '../../config/read/read-file.ts'
 import {
   definitionFrom,
   type ImportedDefinition,
@@ -74,7 +74,7 @@ const instance = z.object({
 export async function importSpec(file: string, id: string | undefined): Promise<ImportedDefinition> {
   const spec = specIn(
     file,
-    await readText(file, LONGEST_DOCUMENT).catch((error: unknown) => refuse(file, reason(error))),
+    await readText(file, LONGEST_DOCUMENT).catch((error: unknown) => refuse(file, fileErrorText(error))),
   )
   try {
     return definitionFrom(spec, id)

@@ -2,7 +2,7 @@
 import type {Command} from 'commander'
 import {jsonSchema} from '../../config/config.ts'
 import {quoted, suggestion} from '../../config/config-error.ts'
-import {definitionText} from '../../config/definitions/definition-writer.ts'
+import {formatDefinition} from '../../config/definitions/definition-writer.ts'
 import {modelId} from '../../config/schema/fields.ts'
 import {isWritable} from '../../device/codec/values.ts'
 import type {Catalogue} from '../../models/catalogue.ts'
@@ -48,7 +48,7 @@ async function showModels(id: string | undefined, {config}: Options, terminal: T
   if (id === undefined) return listModels(catalogue, terminal)
   const model = catalogue.find(id)
   if (!model) throw new UsageError(`no model ${quoted(id)} is described${suggestion(id, catalogue.ids)}`)
-  terminal.yaml(model, definitionText(model).trimEnd())
+  terminal.yaml(model, formatDefinition(model).trimEnd())
 }
 
 async function importModel(file: string, {id}: Options, terminal: Terminal): Promise<void> {
@@ -56,7 +56,7 @@ async function importModel(file: string, {id}: Options, terminal: Terminal): Pro
     file,
     id === undefined ? undefined : readOption('--id', modelId(), id),
   )
-  terminal.yaml({model, notes}, definitionText(model).trimEnd())
+  terminal.yaml({model, notes}, formatDefinition(model).trimEnd())
   for (const note of notes) terminal.note(`# ${note}`)
 }
 

@@ -3,7 +3,7 @@
 import {version} from '../../app/version.ts'
 import {sleep, systemClock} from '../../common/clock.ts'
 import {Redactor} from '../../common/redact.ts'
-import {definitionText} from '../../config/definitions/definition-writer.ts'
+import {formatDefinition} from '../../config/definitions/definition-writer.ts'
 import {type DialectName, detectDialect} from '../../device/model/dialect-detection.ts'
 import {type Identity, parseIdentity} from '../../device/model/identity.ts'
 import type {Catalogue} from '../../models/catalogue.ts'
@@ -79,7 +79,7 @@ function report(
       `# ${model}, firmware ${firmware}, hardware ${hardware}: dialect ${dialect}, asked by miio2mqtt ${version}`,
     ),
     ...(ended ? [`# It was not asked for everything: ${ended}.`] : []),
-    definitionText(definition).trimEnd(),
+    formatDefinition(definition).trimEnd(),
     '  # All that it answers. What is understood gets a name in place of "# ?" (docs/adding-a-plug.md):',
     ...told.map(({address, value}) => `  # ?: ${address.padEnd(width)}  # ${value}`),
   ].join('\n')

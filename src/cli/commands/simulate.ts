@@ -1,7 +1,7 @@
 /** `simulate`: plugs that are not there, as real UDP servers on loopback addresses. */
 import type {Command} from 'commander'
 import {systemClock} from '../../common/clock.ts'
-import {whole} from '../../config/schema/fields.ts'
+import {integer} from '../../config/schema/fields.ts'
 import type {Catalogue} from '../../models/catalogue.ts'
 import type {Faults} from '../../simulator/faults/faults.ts'
 import {faultTable, InvalidFault, parseFaults} from '../../simulator/faults/parse-faults.ts'
@@ -42,10 +42,10 @@ async function run(options: Options, terminal: Terminal): Promise<void> {
   const catalogue = await loadCatalogue(options.config, terminal)
   const neighbourhood = simulate({
     catalogue,
-    count: readOption('--count', whole(1, MOST_PLUGS), options.count),
+    count: readOption('--count', integer(1, MOST_PLUGS), options.count),
     ...(options.model ? {models: known(options.model, catalogue)} : {}),
     firstAddress: firstAddress(options.address),
-    seed: readOption('--seed', whole(1, MOST_SEEDS), options.seed),
+    seed: readOption('--seed', integer(1, MOST_SEEDS), options.seed),
     faults: faultsIn(options.fault ?? []),
     clock: systemClock,
     random: Math.random,

@@ -2,18 +2,18 @@
 import {readdir} from 'node:fs/promises'
 import {join} from 'node:path'
 import type {Model} from '../../models/model.ts'
-import {type Message, type Problem, said} from '../config-error.ts'
-import {LONGEST_VALUE, readText, reason} from '../read/read-file.ts'
-import {type Path, Places, parseYaml, readYaml} from '../read/yaml.ts'
-import {definitionIn} from './definition-reader.ts'
+import {type LazyText, messageText, type Problem} from '../config-error.ts'
+import {fileErrorText, LONGEST_VALUE, readText} from '../read/read-file.ts'
+import {parseYaml, readYaml, type YamlPath, YamlPlaces} from '../read/yaml.ts'
+import {parseDefinition} from './definition-reader.ts'
 
 /** One file of the folder: what it holds, or why it cannot be read. */
-export interface ModelFile {
+export interface DefinitionFile {
   file: string
   content: string | {problem: string}
 }
 
-export interface Definitions {
+export interface ParsedDefinitions {
   models: readonly Model[]
   problems: readonly Problem[]
 }
@@ -21,28 +21,28 @@ export interface Definitions {
 const OURS = /^[^.].*\.(ya?ml|json)$/i
 
 /** The folder, and the files in it that hold definitions. One that cannot be read has none: reading it says why. */
-export async function modelFilesIn(folder: string): Promise<string[]> {
+export async function listDefinitionFiles(folder: string): Promise<string[]> {
   const names = await readdir(folder).catch(() => [])
   return [folder, ...names.filter((name) => OURS.test(name)).map((name) => join(folder, name))]
 }
 
 /** All definitions in `folder`, by the names of their files. @returns why it cannot be read, in place of them */
-export async function readModelFolder(folder: string): Promise<ModelFile[] | {problem: string}> {
+export async function readDefinitionFolder(folder: string): Promise<DefinitionFile[] | {problem: string}> {
   try {
     const names = (await readdir(folder)).filter((name) => OURS.test(name))
     return await Promise.all(names.sort().map((name) => readModelFile(join(folder, name))))
   } catch (error) {
-    return {problem: `cannot read the folder ${folder}: ${reason(error)}`}
+    return {problem: `cannot read the folder ${folder}: ${fileErrorText(error)}`}
   }
 }
 
-async function readModelFile(file: string): Promise<ModelFile> {
-  const unreadable = (error: unknown) => ({problem: `cannot read the definition: ${reason(error)}`})
+async function readModelFile(file: string): Promise<DefinitionFile> {
+  const unreadable = (error: unknown) => ({problem: `cannot read the definition: ${fileErrorText(error)}`})
   return {file, content: await readText(file, LONGEST_VALUE).catch(unreadable)}
 }
 
 /** What the files define, and all that is wrong with any of them. */
-export function definitionsIn(files: readonly ModelFile[]): Definitions {
+export function parseDefinitions(files: readonly DefinitionFile[]): ParsedDefinitions {
   const read = files.map(readDefinition)
   const models = read.flatMap(({model}) => (model ? [model] : []))
   return {models, problems: [...read.flatMap(({problems}) => problems), ...definedTwice(read)]}
@@ -52,12 +52,12 @@ export function definitionsIn(files: readonly ModelFile[]): Definitions {
 interface ReadFile {
   model?: Model
   problems: Problem[]
-  problemAt: (path: Path, message: string) => Problem
+  problemAt: (path: YamlPath, message: string) => Problem
 }
 
-function readDefinition({file, content}: ModelFile): ReadFile {
-  const places = new Places()
-  const problemAt = (path: Path, message: string) => ({
+function readDefinition({file, content}: DefinitionFile): ReadFile {
+  const places = new YamlPlaces()
+  const problemAt = (path: YamlPath, message: string) => ({
     ...(places.find(path) ?? {file}),
     path: path.join('.'),
     message,
@@ -66,7 +66,7 @@ function readDefinition({file, content}: ModelFile): ReadFile {
   const yaml = parseYaml(content, file)
   const problems = [...yaml.problems]
   if (!yaml.readable) return {problems, problemAt}
-  const report = (path: Path, message: Message) => problems.push(problemAt(path, said(message)))
+  const report = (path: YamlPath, message: LazyText) => problems.push(problemAt(path, messageText(message)))
   const read = readYaml(yaml, {
     places,
     report,
@@ -76,7 +76,7 @@ function readDefinition({file, content}: ModelFile): ReadFile {
       return text
     },
   })
-  const understood = definitionIn(read ?? '', `own definition ${file}`)
+  const understood = parseDefinition(read ?? '', `own definition ${file}`)
   if ('value' in understood) return {model: understood.value, problems, problemAt}
   for (const {path, message} of understood.broken) report(path, message)
   return {problems, problemAt}

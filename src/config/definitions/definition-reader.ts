@@ -7,26 +7,26 @@ import {parseWithMessages} from '../../common/schema-errors.ts'
 import {type BuilderEntry, builderFor, builderTable} from '../../models/builder-table.ts'
 import type {Address, Model, Property, RawValue as Said, WriteMethod} from '../../models/model.ts'
 import {kindOf, quoted, suggestion} from '../config-error.ts'
-import type {Raw, RawMapping} from '../read/yaml.ts'
+import type {RawMapping, RawYaml} from '../read/yaml.ts'
 import * as a from '../schema/fields.ts'
 import {mapping} from '../schema/schema.ts'
-import type {Broken} from '../validate/devices.ts'
+import type {ValidationIssue} from '../validate/devices.ts'
 import {TOPIC_WORDS} from '../validate/names.ts'
 
 /** What a text means, or all that is wrong with it. */
-export type Understood<T> = {value: T} | {broken: Broken[]}
+export type DefinitionResult<T> = {value: T} | {broken: ValidationIssue[]}
 
 const LARGEST_BATCH = 50
 const HOUR_MS = 3_600_000
 
 const definition = mapping({
   ids: a.oneOrMore(a.modelId(), {}),
-  name: a.text('what is printed on the box'),
-  vendor: a.text('the maker'),
-  confidence: a.otherwise(a.oneOf('hardware', 'vendor', 'inferred'), 'inferred'),
-  evidence: a.text().exactOptional(),
-  exact_list: a.yes().exactOptional(),
-  batch: a.whole(1, LARGEST_BATCH).exactOptional(),
+  name: a.textField('what is printed on the box'),
+  vendor: a.textField('the maker'),
+  confidence: a.withDefault(a.oneOf('hardware', 'vendor', 'inferred'), 'inferred'),
+  evidence: a.textField().exactOptional(),
+  exact_list: a.literalTrue().exactOptional(),
+  batch: a.integer(1, LARGEST_BATCH).exactOptional(),
   interval: a.duration(1000, HOUR_MS).exactOptional(),
   pause: a.duration(0, HOUR_MS).exactOptional(),
   properties: z.unknown().optional(),
@@ -39,7 +39,7 @@ const pair = (what: string) => a.pattern(what, /^[1-9]\d{0,4}\.[1-9]\d{0,4}$/).t
 
 /** Everything that may be said of any property, its address first. */
 const common = {
-  is: a.text('a word').exactOptional(),
+  is: a.textField('a word').exactOptional(),
   miot: pair('service and property, such as 2.1').exactOptional(),
   get_prop: called('a name of get_prop').exactOptional(),
   set: z
@@ -49,13 +49,13 @@ const common = {
     .exactOptional(),
   method: methodName().exactOptional(),
   action: pair('service and action, such as 15.1').exactOptional(),
-  label: a.text('a label').exactOptional(),
+  label: a.textField('a label').exactOptional(),
   lane: a.oneOf('fast', 'slow', 'rare').exactOptional(),
-  alone: a.yes().exactOptional(),
+  alone: a.literalTrue().exactOptional(),
   category: a.oneOf('config', 'diagnostic').exactOptional(),
   icon: a.icon().exactOptional(),
-  disabled_by_default: a.yes().exactOptional(),
-  evidence: a.text().exactOptional(),
+  disabled_by_default: a.literalTrue().exactOptional(),
+  evidence: a.textField().exactOptional(),
 }
 type Common = z.output<typeof plain>
 
@@ -63,7 +63,7 @@ const plain = mapping(common)
 const switches = mapping({...common, raw: a.oneOf('text', 'boolean').exactOptional()})
 const alarms = mapping({
   ...common,
-  on: a.oneOrMore(a.text('a value').transform(fromText), {}).exactOptional(),
+  on: a.oneOrMore(a.textField('a value').transform(fromText), {}).exactOptional(),
 })
 const scaled = {
   scale: a
@@ -71,7 +71,7 @@ const scaled = {
     .refine((scale) => scale !== 0, {error: 'expected a number other than 0'})
     .exactOptional(),
   offset: a.number().exactOptional(),
-  precision: a.whole(0, 6).exactOptional(),
+  precision: a.integer(0, 6).exactOptional(),
 }
 const sensors = mapping({...common, ...scaled})
 const numbers = mapping({
@@ -87,7 +87,7 @@ const numbers = mapping({
 const selects = (choice: readonly string[] | undefined) =>
   mapping({
     ...common,
-    values: z.record(z.string(), choice ? a.oneOf(...choice) : a.text('a word'), {
+    values: z.record(z.string(), choice ? a.oneOf(...choice) : a.textField('a word'), {
       error: ({input}) => `expected a mapping from the firmware's values to words, got ${kindOf(input)}`,
     }),
   })
@@ -97,7 +97,7 @@ const OURS: ReadonlySet<string> = new Set(['energy_today', 'rssi', 'last_seen'])
 const NAME = /^[a-z][a-z0-9_]{0,39}$/
 
 /** The definition that `read` describes. `origin` is the evidence of one that names none. */
-export function definitionIn(read: Raw, origin: string): Understood<Model> {
+export function parseDefinition(read: RawYaml, origin: string): DefinitionResult<Model> {
   const head = check(definition, read)
   const properties = propertiesIn(isMapping(read) ? read['properties'] : undefined)
   if ('broken' in head || 'broken' in properties)
@@ -110,9 +110,9 @@ export function definitionIn(read: Raw, origin: string): Understood<Model> {
   }
 }
 
-function propertiesIn(read: Raw | undefined): Understood<Model['properties']> {
+function propertiesIn(read: RawYaml | undefined): DefinitionResult<Model['properties']> {
   if (!isMapping(read)) return wrong(`expected a mapping from names to properties, got ${kindOf(read)}`)
-  const all = Object.entries(read).map(([name, said]) => [name, propertyIn(name, said)] as const)
+  const all = Object.entries(read).map(([name, said]) => [name, parseProperty(name, said)] as const)
   const broken = all.flatMap(([name, property]) => inside(name, brokenIn(property)))
   const [[first, relay] = ['', undefined]] = all
   if (!/^state(_1)?$/.test(first) || (relay && 'value' in relay && relay.value.kind !== 'switch'))
@@ -127,7 +127,7 @@ function propertiesIn(read: Raw | undefined): Understood<Model['properties']> {
 const RELAY_FIRST = 'expected the relay as the first property, a switch called state (or state_1)'
 
 /** One property: what it is says its name, or `is`. */
-export function propertyIn(name: string, said: Raw): Understood<Property> {
+export function parseProperty(name: string, said: RawYaml): DefinitionResult<Property> {
   if (OURS.has(name)) return wrong('the bridge adds this property to every plug by itself')
   if (!NAME.test(name)) return wrong('expected a name of small letters, digits and "_", such as surge_power')
   if (name in Object.prototype)
@@ -145,7 +145,7 @@ export function propertyIn(name: string, said: Raw): Understood<Property> {
   return wrong(`expected one of ${known.join(', ')}, got ${came}`, 'is')
 }
 
-function inWords(word: BuilderEntry, name: string, said: RawMapping): Understood<Property> {
+function inWords(word: BuilderEntry, name: string, said: RawMapping): DefinitionResult<Property> {
   switch (word.kind) {
     case 'switch':
       return made(switches, said, 'set', (told, at) => word.make(name, at, optionsIn(told)))
@@ -175,7 +175,7 @@ function made<T extends Common>(
   said: RawMapping,
   use: Use,
   make: (told: T, address: Address) => Property,
-): Understood<Property> {
+): DefinitionResult<Property> {
   const told = check(schema, said)
   if ('broken' in told) return told
   const address = addressIn(told.value, use)
@@ -186,7 +186,7 @@ function made<T extends Common>(
   return {value: property}
 }
 
-function addressIn({miot, get_prop, set, method, action}: Common, use: Use): Understood<Address> {
+function addressIn({miot, get_prop, set, method, action}: Common, use: Use): DefinitionResult<Address> {
   const given = Object.entries({miot, get_prop, method, action}).filter(([, value]) => value !== undefined)
   const all: Address[] = []
   if (miot) all.push({via: 'miot', siid: miot[0], piid: miot[1]})
@@ -241,13 +241,13 @@ function fromText(text: string): Said {
   return text === 'true' || (text === 'false' ? false : text)
 }
 
-function check<T>(schema: z.ZodObject & z.ZodType<T>, read: Raw): Understood<T> {
+function check<T>(schema: z.ZodObject & z.ZodType<T>, read: RawYaml): DefinitionResult<T> {
   const parsed = parseWithMessages(schema, read)
   if (parsed.success) return {value: parsed.data}
   return {broken: parsed.error.issues.flatMap((issue) => fromIssue(issue, Object.keys(schema.shape)))}
 }
 
-function fromIssue(issue: z.core.$ZodIssue, known: readonly string[]): Broken[] {
+function fromIssue(issue: z.core.$ZodIssue, known: readonly string[]): ValidationIssue[] {
   const path = issue.path.map((key) => (typeof key === 'symbol' ? '' : key))
   if (issue.code !== 'unrecognized_keys') return [{path, message: issue.message}]
   return issue.keys.map((key) => ({
@@ -256,18 +256,18 @@ function fromIssue(issue: z.core.$ZodIssue, known: readonly string[]): Broken[] 
   }))
 }
 
-function wrong(message: string, ...path: string[]): {broken: Broken[]} {
+function wrong(message: string, ...path: string[]): {broken: ValidationIssue[]} {
   return {broken: [{path, message}]}
 }
 
-function brokenIn(understood: Understood<unknown>): Broken[] {
+function brokenIn(understood: DefinitionResult<unknown>): ValidationIssue[] {
   return 'broken' in understood ? understood.broken : []
 }
 
-function inside(key: string, broken: readonly Broken[]): Broken[] {
+function inside(key: string, broken: readonly ValidationIssue[]): ValidationIssue[] {
   return broken.map(({path, message}) => ({path: [key, ...path], message}))
 }
 
-function isMapping(read: Raw | undefined): read is RawMapping {
+function isMapping(read: RawYaml | undefined): read is RawMapping {
   return typeof read === 'object' && !Array.isArray(read)
 }

@@ -3,9 +3,9 @@ import {isDeepStrictEqual} from 'node:util'
 import {Document, visit} from 'yaml'
 import {builderTable} from '../../models/builder-table.ts'
 import type {Address, Model, Property} from '../../models/model.ts'
-import type {Raw, RawMapping} from '../read/yaml.ts'
+import type {RawMapping, RawYaml} from '../read/yaml.ts'
 import {durationText} from '../schema/fields.ts'
-import {propertyIn} from './definition-reader.ts'
+import {parseProperty} from './definition-reader.ts'
 
 /** How deep in the document a property stands, in nodes and pairs; what is deeper fits on its line. */
 const PROPERTY_DEPTH = 5
@@ -13,7 +13,7 @@ const PROPERTY_DEPTH = 5
 const ONE_LINE = 100
 
 /** The definition as YAML. What the bridge adds to every plug by itself is left out. */
-export function definitionText(model: Model): string {
+export function formatDefinition(model: Model): string {
   // Everything is text to this schema: `2.10` stands there without quotes, and is read as the tenth property of service 2.
   const document = new Document(written(model), {schema: 'failsafe'})
   visit(document, {
@@ -59,7 +59,7 @@ function withoutTheObvious(name: string, said: RawMapping, property: Property): 
 }
 
 function means(name: string, said: RawMapping, property: Property): boolean {
-  const understood = propertyIn(name, said)
+  const understood = parseProperty(name, said)
   return 'value' in understood && isDeepStrictEqual(understood.value, property)
 }
 
@@ -78,7 +78,7 @@ function addressWords(address: Address): RawMapping {
   }
 }
 
-function writeWords(write: NonNullable<Extract<Address, {via: 'get_prop'}>['write']>): Raw {
+function writeWords(write: NonNullable<Extract<Address, {via: 'get_prop'}>['write']>): RawYaml {
   return 'method' in write ? write.method : {...write}
 }
 

@@ -2,7 +2,7 @@
 import {ANY, type JsonSchema, listSettings, type Setting} from '../schema/settings.ts'
 
 /** One table for every part of the configuration, as Markdown. */
-export function reference(): string {
+export function settingsReference(): string {
   const parts = new Map<string, Setting[]>()
   for (const setting of listSettings()) {
     const part = partOf(setting)

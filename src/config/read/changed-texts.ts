@@ -3,10 +3,10 @@
  * more in it than the text. Settings of other kinds cannot be changed so without an error.
  */
 import {isMap, isScalar, type Scalar} from 'yaml'
-import type {Place} from '../config-error.ts'
-import type {Caution} from '../validate/warnings.ts'
+import type {ProblemPlace} from '../config-error.ts'
+import type {ConfigCaution} from '../validate/warnings.ts'
 import {TAGS} from './tags.ts'
-import type {Path, Places, Raw, YamlFile} from './yaml.ts'
+import type {RawYaml, YamlFile, YamlPath, YamlPlaces} from './yaml.ts'
 
 /** Settings that take any text, wherever they stand. */
 const LOGIN = ['username', 'password']
@@ -14,9 +14,9 @@ const TITLES = ['client_id', 'name', 'area']
 const TEXTS = [...LOGIN, ...TITLES, 'description']
 const ALL: ReadonlySet<string> = new Set(TEXTS)
 
-export interface Text {
-  path: Path
-  place: Place
+export interface ChangedText {
+  path: YamlPath
+  place: ProblemPlace
   /** Nothing where nothing is written. */
   value: string | undefined
   /** How YAML has it. What comes from a file, a variable or an alias has no such form. */
@@ -33,7 +33,7 @@ interface Rule {
   /** Of which settings, by their last key. */
   of: readonly string[]
   /** What is wrong with the text, never with a part of it. */
-  fault: (text: Text, read: Raw) => string | undefined
+  fault: (text: ChangedText, read: RawYaml) => string | undefined
 }
 
 /** Of each text, the first that finds something counts: it may well be the cause of the others. */
@@ -53,10 +53,10 @@ const RULES: readonly Rule[] = [
  */
 export function changedTexts(
   yaml: YamlFile,
-  read: Raw,
-  places: Places,
+  read: RawYaml,
+  places: YamlPlaces,
   secrets: YamlFile | undefined,
-): Caution[] {
+): ConfigCaution[] {
   return textsIn(yaml, read, places, secrets).flatMap((text) => {
     const {path, place} = text
     for (const {code, of, fault} of RULES) {
@@ -68,8 +68,13 @@ export function changedTexts(
 }
 
 /** The texts that count, and those that are written and came to nothing. */
-function textsIn(yaml: YamlFile, read: Raw, places: Places, secrets: YamlFile | undefined): Text[] {
-  const written = new Map<string, Text>()
+function textsIn(
+  yaml: YamlFile,
+  read: RawYaml,
+  places: YamlPlaces,
+  secrets: YamlFile | undefined,
+): ChangedText[] {
+  const written = new Map<string, ChangedText>()
   const ofSecrets = secrets ? formsIn(secrets) : new Map<string, Form>()
   for (const {path, place, scalar} of scalarsIn(yaml)) {
     const form = scalar.tag === '!secret' ? ofSecrets.get(scalar.source ?? '') : undefined
@@ -79,7 +84,7 @@ function textsIn(yaml: YamlFile, read: Raw, places: Places, secrets: YamlFile | 
       ...(form ?? {place, written: formOf(scalar, yaml)}),
     })
   }
-  const texts = leavesOf(read).map(([path, value]): Text => {
+  const texts = leavesOf(read).map(([path, value]): ChangedText => {
     const key = JSON.stringify(path)
     const place = places.find(path) ?? {file: yaml.file}
     const form = written.get(key)
@@ -90,8 +95,8 @@ function textsIn(yaml: YamlFile, read: Raw, places: Places, secrets: YamlFile | 
 }
 
 interface Found {
-  path: Path
-  place: Place
+  path: YamlPath
+  place: ProblemPlace
   scalar: Scalar
 }
 
@@ -101,7 +106,7 @@ function scalarsIn({document, place}: YamlFile): Found[] {
   walk(document.contents, [])
   return found
 
-  function walk(node: unknown, path: Path): void {
+  function walk(node: unknown, path: YamlPath): void {
     if (!isMap(node)) return
     for (const {key, value} of node.items) {
       if (!isScalar(key)) continue
@@ -113,7 +118,7 @@ function scalarsIn({document, place}: YamlFile): Found[] {
   }
 }
 
-type Form = Pick<Text, 'place' | 'written'>
+type Form = Pick<ChangedText, 'place' | 'written'>
 
 /** What is in secrets.yaml, by name. */
 function formsIn(secrets: YamlFile): Map<string, Form> {
@@ -134,12 +139,12 @@ function formOf(scalar: Scalar, yaml: YamlFile): Written | undefined {
 }
 
 /** Every text that counts, with its path. */
-function leavesOf(read: Raw): [Path, string][] {
-  const leaves: [Path, string][] = []
+function leavesOf(read: RawYaml): [YamlPath, string][] {
+  const leaves: [YamlPath, string][] = []
   walk(read, [])
   return leaves
 
-  function walk(value: Raw, path: Path): void {
+  function walk(value: RawYaml, path: YamlPath): void {
     if (typeof value !== 'object' || Array.isArray(value)) return
     for (const [key, inside] of Object.entries(value))
       if (typeof inside === 'object') walk(inside, [...path, key])
@@ -148,7 +153,7 @@ function leavesOf(read: Raw): [Path, string][] {
 }
 
 /** A comment for people has a space after its "#". */
-function cutOff({written}: Text): string | undefined {
+function cutOff({written}: ChangedText): string | undefined {
   if (written?.scalar.type !== 'PLAIN') return undefined
   const {scalar, yaml} = written
   const end = scalar.range?.[1] ?? 0
@@ -160,27 +165,27 @@ function cutOff({written}: Text): string | undefined {
 /** Escapes that nobody writes by accident: of what could not be there otherwise, and characters by their number. */
 const MEANT = /\\(?:["\\/]|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})/gi
 
-function escaped({written}: Text): string | undefined {
+function escaped({written}: ChangedText): string | undefined {
   if (written?.scalar.type !== 'QUOTE_DOUBLE') return undefined
   return sourceOf(written).replace(MEANT, '').includes('\\')
     ? 'the backslash in double quotes changed the character after it: use single quotes, or write two backslashes'
     : undefined
 }
 
-function broken({value = '', written}: Text): string | undefined {
+function broken({value = '', written}: ChangedText): string | undefined {
   if (!/[\n\r]/.test(value)) return undefined
   return written?.scalar.type?.startsWith('BLOCK')
     ? 'the value has a line break in it, which "|" and ">" keep at its end: write it in quotes on one line'
     : 'the value has a line break in it: expected one line'
 }
 
-function folded({written}: Text): string | undefined {
+function folded({written}: ChangedText): string | undefined {
   return written && sourceOf(written).trimEnd().includes('\n') && !written.scalar.type?.startsWith('BLOCK')
     ? 'the value goes on in the next line, and has a space there: write it in quotes on one line'
     : undefined
 }
 
-function quotedTwice({value = '', written}: Text): string | undefined {
+function quotedTwice({value = '', written}: ChangedText): string | undefined {
   if (/^[“”„‟«»‘’‚‛‹›].*[“”„‟«»‘’‚‛‹›]$/su.test(value))
     return 'quotes of this form are part of the value: write " or \' in their place'
   const isQuoted = written?.scalar.type?.startsWith('QUOTE') ?? false
@@ -190,7 +195,7 @@ function quotedTwice({value = '', written}: Text): string | undefined {
 }
 
 /** Nothing between quotes is meant so; in a file, in a variable or after the name of a secret it was forgotten. */
-function emptied({value, written, path}: Text, read: Raw): string | undefined {
+function emptied({value, written, path}: ChangedText, read: RawYaml): string | undefined {
   if (value === '' && !written?.scalar.type?.startsWith('QUOTE')) return 'expected text, got an empty one'
   if (value !== undefined || path.at(-1) !== 'password' || written?.scalar.source !== '') return undefined
   return isThere(read, ['mqtt', 'username'])
@@ -198,7 +203,7 @@ function emptied({value, written, path}: Text, read: Raw): string | undefined {
     : undefined
 }
 
-function isThere(read: Raw | undefined, [key, ...rest]: readonly string[]): boolean {
+function isThere(read: RawYaml | undefined, [key, ...rest]: readonly string[]): boolean {
   if (key === undefined) return read !== undefined
   return typeof read === 'object' && !Array.isArray(read) && isThere(read[key], rest)
 }
@@ -210,7 +215,7 @@ function sourceOf({scalar, yaml}: Written): string {
 /** What examples, shells, Docker and Home Assistant have in the place of a value: nothing fills it in here. */
 const PLACEHOLDER = /^(?:\$\{\w+[^}]*\}|\$[A-Z][A-Z_]{3,}|\{\{.*\}\}|<[^<>]+>|your[ _-].*|change_?me)$/i
 
-function notFilledIn({value = ''}: Text): string | undefined {
+function notFilledIn({value = ''}: ChangedText): string | undefined {
   if (!PLACEHOLDER.test(value)) return undefined
   return 'a placeholder, which nothing fills in here: write the text itself, or `!env NAME` for the environment variable NAME'
 }

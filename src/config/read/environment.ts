@@ -2,7 +2,7 @@
 import {resolve} from 'node:path'
 import {ANY, keysAt, listPaths, listSettings, type Setting, schemaAt} from '../schema/settings.ts'
 import {settingMeant} from '../validate/advice.ts'
-import type {Path, Raw, RawMapping} from './yaml.ts'
+import type {RawMapping, RawYaml, YamlPath} from './yaml.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -12,14 +12,14 @@ const FILE_SUFFIX = '_FILE'
 export const CONFIG = `${PREFIX}CONFIG`
 
 /** A setting that the environment overrides. `file`: its value is what this file holds. */
-export interface Override {
+export interface EnvironmentOverride {
   variable: string
   path: string[]
   value: {text: string} | {file: string}
 }
 
 /** A variable that is none of ours, though it looks like it. */
-export interface Misspelled {
+export interface MisspelledVariable {
   variable: string
   message: string
 }
@@ -29,9 +29,9 @@ export interface Misspelled {
  * @param read the file's own values: the names of plugs and groups are in it
  * @param others variables that start like ours and are used by the file itself, with `!env`
  */
-export function readOverrides(env: Environment, read: Raw | undefined, others: ReadonlySet<string>) {
-  const overrides: Override[] = []
-  const misspelled: Misspelled[] = []
+export function readOverrides(env: Environment, read: RawYaml | undefined, others: ReadonlySet<string>) {
+  const overrides: EnvironmentOverride[] = []
+  const misspelled: MisspelledVariable[] = []
   const names = Object.keys(env).filter(
     (name) => name.startsWith(PREFIX) && name !== CONFIG && env[name] && !others.has(name),
   )
@@ -55,18 +55,18 @@ export function filesInEnvironment(env: Environment): string[] {
 }
 
 /** Puts `text` where a setting belongs, with the mappings around it. Where there is something else, it stays. */
-export function override(read: RawMapping, path: Path, text: string): void {
+export function override(read: RawMapping, path: YamlPath, text: string): void {
   const [key = '', ...rest] = path
   if (rest.length === 0) read[key] = text
   else {
-    const inside: Raw = read[key] ?? Object.create(null)
+    const inside: RawYaml = read[key] ?? Object.create(null)
     read[key] = inside
     if (typeof inside === 'object' && !Array.isArray(inside)) override(inside, rest, text)
   }
 }
 
 /** From the name of a variable to the settings it may mean: two plugs' names may look alike in capitals. */
-function settingsByVariable(read: Raw | undefined): (variable: string) => string[][] {
+function settingsByVariable(read: RawYaml | undefined): (variable: string) => string[][] {
   const settings = singleValues()
   const fixed = new Map(settings.map((setting) => [variableOf(setting.path), setting.path]))
   const ofNamed = settings.filter(({path}) => path[1] === ANY)
@@ -99,7 +99,7 @@ function ofOne(
   return meant.map((name) => [section, name, ...rest])
 }
 
-function namesIn(read: Raw | undefined, section: string): string[] {
+function namesIn(read: RawYaml | undefined, section: string): string[] {
   const named = typeof read === 'object' && !Array.isArray(read) ? read[section] : undefined
   return typeof named === 'object' && !Array.isArray(named) ? Object.keys(named) : []
 }
@@ -112,7 +112,7 @@ function snake(name: string): string {
   return name.toUpperCase().replace(/[^A-Z0-9]+/g, '_')
 }
 
-function unknown(variable: string, read: Raw | undefined): string {
+function unknown(variable: string, read: RawYaml | undefined): string {
   const name = variable.endsWith(FILE_SUFFIX) ? variable.slice(0, -FILE_SUFFIX.length) : variable
   const meant = mappingsIn(read, name).flatMap((path) => meantIn(path, name))[0]
   const hint = meant === undefined ? ofNobody(name) : `, did you mean "${variableOf(meant)}"?`
@@ -120,7 +120,7 @@ function unknown(variable: string, read: Raw | undefined): string {
 }
 
 /** The mappings whose variables begin as `variable` does, the innermost first. */
-function mappingsIn(read: Raw | undefined, variable: string): string[][] {
+function mappingsIn(read: RawYaml | undefined, variable: string): string[][] {
   const sections = listPaths().filter((path) => keysAt(path).some((key) => key !== ANY))
   const ofNames = ['devices', 'groups'].flatMap((section) =>
     namesIn(read, section)
@@ -159,7 +159,7 @@ function ambiguous(paths: string[][]): string {
   return `expected one setting, got ${paths.map((path) => path.join('.')).join(' and ')}`
 }
 
-function twice(overrides: Override[]): Misspelled[] {
+function twice(overrides: EnvironmentOverride[]): MisspelledVariable[] {
   const both = groupBy(overrides, ({path}) => path.join('\0'))
   return [...both.values()].flatMap(([first, second]) =>
     first && second

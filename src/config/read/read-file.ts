@@ -81,7 +81,7 @@ const NOT_WRITTEN = new Map([
 ])
 
 /** Why a file could not be read or written, for people. */
-export function reason(error: unknown, doing: 'read' | 'write' = 'read'): string {
+export function fileErrorText(error: unknown, doing: 'read' | 'write' = 'read'): string {
   if (error instanceof Unsuitable) return error.message
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
   return (doing === 'write' ? NOT_WRITTEN : REASONS).get(code) ?? code

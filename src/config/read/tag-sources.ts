@@ -1,17 +1,17 @@
 /** Where the text behind `!env`, `!file` and `!secret` comes from. */
 import {basename, dirname, join, resolve} from 'node:path'
-import {kindOf, type Message, type Problem, quoted, shownKey, suggestion} from '../config-error.ts'
+import {kindOf, type LazyText, type Problem, quoted, shownKey, suggestion} from '../config-error.ts'
 import {isSetting} from '../schema/settings.ts'
 import {type Environment, filesInEnvironment} from './environment.ts'
-import {LONGEST_DOCUMENT, LONGEST_VALUE, readText, reason} from './read-file.ts'
+import {fileErrorText, LONGEST_DOCUMENT, LONGEST_VALUE, readText} from './read-file.ts'
 import type {Tag} from './tags.ts'
-import {type Path, Places, parseYaml, type Raw, readYaml, type YamlFile} from './yaml.ts'
+import {parseYaml, type RawYaml, readYaml, type YamlFile, type YamlPath, YamlPlaces} from './yaml.ts'
 
 /** The content of a file. @throws the file system's error */
 export type ReadFile = (path: string) => string
 
 /** Beside config.yaml. */
-export const SECRETS = 'secrets.yaml'
+export const SECRETS_FILE = 'secrets.yaml'
 
 /** What stands after a tag may be the secret itself, by mistake: only what looks like a name is repeated in an error. */
 const VARIABLE = /^[A-Z_][A-Z0-9_]*$/
@@ -25,18 +25,18 @@ function isPath(written: string): boolean {
 }
 
 /** A tag that stands for nothing. */
-export class Unresolved extends Error {
+export class UnresolvedTag extends Error {
   /** What was expected. Nothing where the cause is among the problems of secrets.yaml. */
-  readonly words: Message | undefined
+  readonly words: LazyText | undefined
 
-  constructor(words?: Message) {
+  constructor(words?: LazyText) {
     super()
     this.words = words
   }
 }
 
 /** Resolves the tags of one configuration file. */
-export class Sources {
+export class TagSources {
   /** What is wrong with secrets.yaml itself. */
   readonly problems: Problem[] = []
   /** The variables that `!env` names. */
@@ -45,7 +45,7 @@ export class Sources {
   readonly #env: Environment
   readonly #readFile: ReadFile
   #secretsFile: YamlFile | undefined
-  #secrets: ReadonlyMap<string, Raw> | undefined
+  #secrets: ReadonlyMap<string, RawYaml> | undefined
 
   constructor(file: string, env: Environment, readFile: ReadFile) {
     this.#folder = dirname(file)
@@ -61,7 +61,7 @@ export class Sources {
   /** @throws Unresolved */
   resolve(tag: Tag, written: string): string {
     if (written === '')
-      throw new Unresolved(`expected ${tag === '!file' ? 'a path' : 'a name'} after ${tag}, got nothing`)
+      throw new UnresolvedTag(`expected ${tag === '!file' ? 'a path' : 'a name'} after ${tag}, got nothing`)
     switch (tag) {
       case '!env':
         return this.#variable(written)
@@ -78,8 +78,8 @@ export class Sources {
       return this.#readFile(path).replace(/\r?\n$/, '')
     } catch (error) {
       const home = path.includes('/~') ? '; "~" is taken as it stands: write the whole path' : ''
-      throw new Unresolved(
-        `cannot read ${isShown ? path : 'the file that is named here'}: ${reason(error)}${home}`,
+      throw new UnresolvedTag(
+        `cannot read ${isShown ? path : 'the file that is named here'}: ${fileErrorText(error)}${home}`,
       )
     }
   }
@@ -90,31 +90,33 @@ export class Sources {
     if (text !== undefined) return text
     const which = VARIABLE.test(name) ? quoted(name) : 'that is named here'
     const known = Object.keys(this.#env)
-    throw new Unresolved(() => `the environment variable ${which} is not set${suggestion(name, known)}`)
+    throw new UnresolvedTag(() => `the environment variable ${which} is not set${suggestion(name, known)}`)
   }
 
   #secret(name: string): string {
     this.#secrets ??= this.#readSecrets()
     const text = this.#secrets.get(name)
     if (typeof text === 'string') return text
-    if (this.problems.length > 0) throw new Unresolved()
-    if (!WORDS.test(name)) throw new Unresolved(`${SECRETS} has no text of the name that stands here`)
+    if (this.problems.length > 0) throw new UnresolvedTag()
+    if (!WORDS.test(name)) throw new UnresolvedTag(`${SECRETS_FILE} has no text of the name that stands here`)
     const known = [...this.#secrets.keys()].map(shownKey)
-    throw new Unresolved(() => `${SECRETS} has no text called ${quoted(name)}${suggestion(name, known)}`)
+    throw new UnresolvedTag(
+      () => `${SECRETS_FILE} has no text called ${quoted(name)}${suggestion(name, known)}`,
+    )
   }
 
-  #readSecrets(): ReadonlyMap<string, Raw> {
-    const file = join(this.#folder, SECRETS)
+  #readSecrets(): ReadonlyMap<string, RawYaml> {
+    const file = join(this.#folder, SECRETS_FILE)
     const yaml = parseYaml(this.content(resolve(file)), file)
     this.#secretsFile = yaml
     this.problems.push(...yaml.problems)
     if (!yaml.readable) return new Map()
-    const places = new Places()
-    const report = (path: Path, message: string) => {
+    const places = new YamlPlaces()
+    const report = (path: YamlPath, message: string) => {
       this.problems.push({...(places.find(path) ?? {file}), path: path.map(shownKey).join('.'), message})
     }
     const tagged = new Set<string>()
-    const resolveTag = (tag: Tag, _written: string, path: Path) => {
+    const resolveTag = (tag: Tag, _written: string, path: YamlPath) => {
       report(
         path,
         `expected plain text, got ${tag}, which is for config.yaml: write it there, in place of !secret`,
@@ -137,21 +139,21 @@ export class Sources {
 export function filesNamed(yaml: YamlFile, env: Environment): Set<string> {
   const folder = dirname(yaml.file)
   const files = new Set(filesInEnvironment(env))
-  const note = (tag: Tag, written: string, path: Path) => {
+  const note = (tag: Tag, written: string, path: YamlPath) => {
     if (written !== '' && isSetting(path)) {
       if (tag === '!file') files.add(resolve(folder, written))
-      if (tag === '!secret') files.add(resolve(folder, SECRETS))
+      if (tag === '!secret') files.add(resolve(folder, SECRETS_FILE))
     }
     return ''
   }
-  if (yaml.readable) readYaml(yaml, {places: new Places(), resolve: note, report: () => {}})
+  if (yaml.readable) readYaml(yaml, {places: new YamlPlaces(), resolve: note, report: () => {}})
   return files
 }
 
 /** Reads all of `files` at once. What cannot be read fails when it is asked for. */
 export async function readAhead(files: Iterable<string>): Promise<ReadFile> {
   const read = async (file: string) => {
-    const most = basename(file) === SECRETS ? LONGEST_DOCUMENT : LONGEST_VALUE
+    const most = basename(file) === SECRETS_FILE ? LONGEST_DOCUMENT : LONGEST_VALUE
     return [file, await readText(file, most).catch((error: unknown) => ({error}))] as const
   }
   const contents = new Map(await Promise.all([...files].map(read)))

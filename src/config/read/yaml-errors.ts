@@ -11,9 +11,9 @@ import {
   type YAMLSeq,
 } from 'yaml'
 import {TAGS} from './tags.ts'
-import {Lines} from './yaml-lines.ts'
+import {YamlLines} from './yaml-lines.ts'
 
-export interface Mistake {
+export interface YamlError {
   /** Where in the text, from 0. */
   offset: number
   message: string
@@ -65,14 +65,14 @@ const CR_ALONE =
 const NOT_UTF8 = 'expected UTF-8 text, got NUL characters, as in UTF-16: save the file as UTF-8'
 
 /** What makes another text of the whole file, and so the only thing to be said of it. */
-export function wrongThroughout(document: Document.Parsed, text: string): Mistake[] {
+export function wholeFileErrors(document: Document.Parsed, text: string): YamlError[] {
   if (/^.?\0/s.test(text)) return [{offset: 0, message: NOT_UTF8}]
   if (/\r./s.test(text) && !text.includes('\n')) return [{offset: 0, message: CR_ALONE}]
   return isReadable(document) ? oddIndentation(document, text) : []
 }
 
 /** Everything that the parser did not like, once: what it stumbles over because of an earlier mistake is left out. */
-export function mistakesIn(document: Document.Parsed, text: string): Mistake[] {
+export function yamlErrors(document: Document.Parsed, text: string): YamlError[] {
   const all: Complaint[] = [...document.errors, ...document.warnings]
   // The reader says with its path what it comes to.
   const complaints = isReadable(document) ? all.filter((each) => !isUnknownTag(each)) : all
@@ -86,7 +86,7 @@ export function mistakesIn(document: Document.Parsed, text: string): Mistake[] {
     offset,
     message: WORDS.get(code) ?? message,
   }))
-  return [...explainedOnce(own.slice(0, MOST_EXPLAINED), document, new Lines(text)), ...unexplained]
+  return [...explainedOnce(own.slice(0, MOST_EXPLAINED), document, new YamlLines(text)), ...unexplained]
 }
 
 function isUnknownTag({code, message}: Complaint): boolean {
@@ -100,8 +100,12 @@ function isEcho({code, message}: Complaint): boolean {
     : message.startsWith('Missing directives-end')
 }
 
-function explainedOnce(complaints: readonly Complaint[], document: Document.Parsed, lines: Lines): Mistake[] {
-  const told: Mistake[] = []
+function explainedOnce(
+  complaints: readonly Complaint[],
+  document: Document.Parsed,
+  lines: YamlLines,
+): YamlError[] {
+  const told: YamlError[] = []
   const seen = new Set<number>()
   let bracket = -1
   let blockEnd = -1
@@ -125,7 +129,7 @@ export function isReadable({errors, warnings}: Document.Parsed): boolean {
   return [...errors, ...warnings].every(({code}) => HARMLESS.has(code))
 }
 
-function explained(complaint: Complaint, document: Document.Parsed, lines: Lines): Mistake {
+function explained(complaint: Complaint, document: Document.Parsed, lines: YamlLines): YamlError {
   const {code, message, pos} = complaint
   const [offset] = pos
   const at = lines.at(offset)
@@ -172,7 +176,7 @@ const STRAY: readonly [looks: RegExp, message: string][] = [
   [/(?<=^\s*[[{]?\s*)\/\//, '"//" begins no comment: use "#"'],
 ]
 
-function strayIn(at: number, lines: Lines): Mistake | undefined {
+function strayIn(at: number, lines: YamlLines): YamlError | undefined {
   for (const line of [at, lines.before(at)]) {
     const text = line === undefined ? '' : lines.text(line).slice(0, LONGEST_NAMED)
     for (const [looks, message] of STRAY) {
@@ -184,9 +188,9 @@ function strayIn(at: number, lines: Lines): Mistake | undefined {
 }
 
 /** Keys that begin with a space of another kind: their lines belong elsewhere, and so does all that follows. */
-function oddIndentation(document: Document.Parsed, text: string): Mistake[] {
+function oddIndentation(document: Document.Parsed, text: string): YamlError[] {
   if (!/^ *(?! )[\p{Zs}\p{Cf}]/mu.test(text)) return []
-  const found: Mistake[] = []
+  const found: YamlError[] = []
   visit(document, {
     Pair: (_, {key}) => {
       if (isScalar(key) && key.type === 'PLAIN' && key.range && /^[\p{Zs}\p{Cf}]/u.test(key.source ?? ''))
@@ -200,7 +204,7 @@ function oddIndentation(document: Document.Parsed, text: string): Mistake[] {
 const LONGEST_NAMED = 500
 
 /** Where ` #` cuts a name from its colon, in the line or the one before: the parser only stumbles over what comes next. */
-function commentedName(at: number, lines: Lines): number | undefined {
+function commentedName(at: number, lines: YamlLines): number | undefined {
   for (const line of [at, lines.before(at)]) {
     if (line === undefined || lines.text(line).length > LONGEST_NAMED) continue
     const [, name = '', comment = ''] =
@@ -211,7 +215,7 @@ function commentedName(at: number, lines: Lines): number | undefined {
 }
 
 /** A line among others that begin in another column, or that are of another kind. */
-function misplaced(at: number, lines: Lines): Mistake {
+function misplaced(at: number, lines: YamlLines): YamlError {
   const offset = lines.start(at) + lines.indent(at)
   const above = lines.before(at)
   if (above !== undefined && lines.indent(at) > lines.indent(above)) return {offset, message: FURTHER}
@@ -230,7 +234,7 @@ function spaces(count: number): string {
 }
 
 /** A mapping or list where the text of a name, or of a value, was expected. */
-function blockAsKey({message, pos: [offset]}: Complaint, at: number, lines: Lines): Mistake {
+function blockAsKey({message, pos: [offset]}: Complaint, at: number, lines: YamlLines): YamlError {
   if (message.startsWith('A block sequence')) return misplaced(at, lines)
   const value = lines.textFrom(offset)
   for (const text of [value, lines.text(at).trimStart()])
@@ -243,7 +247,7 @@ function blockAsKey({message, pos: [offset]}: Complaint, at: number, lines: Line
 }
 
 /** A line that should have said `name: value`. */
-function nameAlone(at: number, lines: Lines): string {
+function nameAlone(at: number, lines: YamlLines): string {
   const line = lines.text(at)
   if (/^\s*[^\s:]+\s*=/.test(line)) return 'expected "name: value", got "=" in place of ":"'
   if (/：/u.test(line)) return 'expected "name: value", got a colon of another kind: use ":"'
@@ -251,7 +255,11 @@ function nameAlone(at: number, lines: Lines): string {
   return 'expected "name: value", with a space after the colon'
 }
 
-function missing({message, pos: [offset]}: Complaint, document: Document.Parsed, lines: Lines): Mistake {
+function missing(
+  {message, pos: [offset]}: Complaint,
+  document: Document.Parsed,
+  lines: YamlLines,
+): YamlError {
   if (message.startsWith('Flow ')) return unclosed(document, lines, offset)
   if (message.startsWith('Missing ,'))
     return {offset, message: 'expected a comma between entries within brackets'}
@@ -260,7 +268,7 @@ function missing({message, pos: [offset]}: Complaint, document: Document.Parsed,
   return {offset, message: WORDS.get('MISSING_CHAR') ?? message}
 }
 
-function unexpected({message, pos: [offset]}: Complaint, at: number, lines: Lines): Mistake {
+function unexpected({message, pos: [offset]}: Complaint, at: number, lines: YamlLines): YamlError {
   const quoted = (start: string) => ({offset, message: `text that starts with ${start} needs quotes`})
   if (message.startsWith('Block scalar header')) return quoted('"|" or ">"')
   if (message.startsWith('Unexpected block-seq-ind'))
@@ -282,7 +290,7 @@ function unexpected({message, pos: [offset]}: Complaint, at: number, lines: Line
 }
 
 /** The bracket that is not closed before `end`, or the comment that hides what would have closed it. */
-function unclosed(document: Document.Parsed, lines: Lines, end: number): Mistake {
+function unclosed(document: Document.Parsed, lines: YamlLines, end: number): YamlError {
   let open: number | undefined
   visit(document, {
     Node: (_key, node) => {
@@ -348,7 +356,7 @@ const UNSEEN = /^[\p{Zs}\p{Cf}]|[\p{Zs}\p{Cf}]$|^[\w-]+:[\p{Zs}\p{Cf}]/u
  * @param isAnyText whether no text is unlikely, as in a password
  * @param isMeant whether the anchor of the scalar is one
  */
-export function slipIn(
+export function valueSlip(
   {type, source = '', tag, anchor, range}: Scalar,
   text: string,
   isAnyText: boolean,

@@ -1,5 +1,5 @@
 /** The lines of a YAML text as a person sees them: what is wrong with the indentation shows there, and not in what was parsed. */
-export class Lines {
+export class YamlLines {
   readonly #text: string
   readonly #starts: number[] = [0]
 

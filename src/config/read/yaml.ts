@@ -15,25 +15,25 @@ import {
   visit,
   type YAMLMap,
 } from 'yaml'
-import type {Place, Problem} from '../config-error.ts'
+import type {Problem, ProblemPlace} from '../config-error.ts'
 import {TAGS, type Tag} from './tags.ts'
 import {tooDeepAt} from './yaml-depth.ts'
-import {isReadable, mistakesIn, NO_ANCHOR, slipIn, UNKNOWN_TAG, wrongThroughout} from './yaml-errors.ts'
+import {isReadable, NO_ANCHOR, UNKNOWN_TAG, valueSlip, wholeFileErrors, yamlErrors} from './yaml-errors.ts'
 
-export type Raw = string | Raw[] | RawMapping
+export type RawYaml = string | RawYaml[] | RawMapping
 /** Without a prototype: no key in it can be mistaken for something inherited. */
 export interface RawMapping {
-  [key: string]: Raw
+  [key: string]: RawYaml
 }
 
-export type Path = readonly (string | number)[]
+export type YamlPath = readonly (string | number)[]
 
 /** A file that was parsed, with the places of its nodes. */
 export interface YamlFile {
   file: string
   text: string
   document: Document.Parsed
-  place: (offset: number) => Place
+  place: (offset: number) => ProblemPlace
   problems: Problem[]
   /** Whether what was written still says something, in spite of the problems. */
   readable: boolean
@@ -51,13 +51,13 @@ export function parseYaml(text: string, file: string): YamlFile {
   const tooDeep = tooDeepAt(text)
   const document = parseDocument(tooDeep === undefined ? text : '', {...reading, ...reporting, customTags})
   if (tooDeep !== undefined) for (const {index} of text.matchAll(/\n/g)) lineCounter.addNewLine(index + 1)
-  const place = (offset: number): Place => {
+  const place = (offset: number): ProblemPlace => {
     const {line, col} = lineCounter.linePos(offset)
     return {file, line: Math.max(1, line), column: Math.max(1, col)}
   }
   const throughout =
-    tooDeep === undefined ? wrongThroughout(document, text) : [{offset: tooDeep, message: TOO_DEEP}]
-  const mistakes = throughout.length > 0 ? throughout : mistakesIn(document, text)
+    tooDeep === undefined ? wholeFileErrors(document, text) : [{offset: tooDeep, message: TOO_DEEP}]
+  const mistakes = throughout.length > 0 ? throughout : yamlErrors(document, text)
   // The parser says of brackets within brackets that none of them is closed, each at the end of the file.
   const once = new Map(mistakes.map((mistake) => [`${mistake.offset} ${mistake.message}`, mistake]))
   const problems = [...once.values()].map(({offset, message}) => ({...place(offset), path: '', message}))
@@ -65,51 +65,51 @@ export function parseYaml(text: string, file: string): YamlFile {
 }
 
 /** Where values were written. */
-export class Places {
-  readonly #places = new Map<string, Place>()
+export class YamlPlaces {
+  readonly #places = new Map<string, ProblemPlace>()
 
-  set(path: Path, place: Place): void {
+  set(path: YamlPath, place: ProblemPlace): void {
     this.#places.set(JSON.stringify(path), place)
   }
 
   /** `path` is now written somewhere else, with all that it holds. */
-  replace(path: Path, place: Place): void {
+  replace(path: YamlPath, place: ProblemPlace): void {
     const inside = `${JSON.stringify(path).slice(0, -1)},`
     for (const key of this.#places.keys()) if (key.startsWith(inside)) this.#places.delete(key)
     this.set(path, place)
   }
 
-  has(path: Path): boolean {
+  has(path: YamlPath): boolean {
     return this.#places.has(JSON.stringify(path))
   }
 
   /** The place of `path`, or of the nearest thing around it that was written. */
-  find(path: Path): Place | undefined {
+  find(path: YamlPath): ProblemPlace | undefined {
     return (
       this.#places.get(JSON.stringify(path)) ?? (path.length > 0 ? this.find(path.slice(0, -1)) : undefined)
     )
   }
 }
 
-export interface ReadOptions {
-  places: Places
+export interface ReadYamlOptions {
+  places: YamlPlaces
   /** The text a tag stands for. Where it stands for none, whoever resolves it reports that, and any text will do. */
-  resolve: (tag: Tag, text: string, path: Path) => string
+  resolve: (tag: Tag, text: string, path: YamlPath) => string
   /**
    * What an empty or `null` value stands for; nothing by default.
    * @param isCommented whether it is empty because a `#` with text right behind it begins a comment
    */
-  empty?: (path: Path, isCommented: boolean) => Raw | undefined
-  report: (path: Path, message: string) => void
+  empty?: (path: YamlPath, isCommented: boolean) => RawYaml | undefined
+  report: (path: YamlPath, message: string) => void
   /** Whether any text may stand at `path`, as in a password: it is likelier to begin with `&` than to be meant elsewhere, too. */
-  isAnyText?: (path: Path) => boolean
+  isAnyText?: (path: YamlPath) => boolean
 }
 
 /** Twenty values by aliases for each of 10,000 plugs; a file that multiplies itself has more, and takes seconds to read. */
 const MOST_REPEATED = 200_000
 
 /** Reads a parsed file as text, lists and mappings. */
-export function readYaml(yaml: YamlFile, options: ReadOptions): Raw | undefined {
+export function readYaml(yaml: YamlFile, options: ReadYamlOptions): RawYaml | undefined {
   options.places.set([], yaml.place(0))
   return new Reader(yaml, options).read(yaml.document.contents, [])
 }
@@ -125,7 +125,7 @@ const KNOWN_TAGS: ReadonlySet<string> = new Set([
 
 class Reader {
   readonly #yaml: YamlFile
-  readonly #options: ReadOptions
+  readonly #options: ReadYamlOptions
   readonly #around = new Set<Node>()
   /** What each alias stands for, once it is asked for. */
   #found: ReadonlyMap<Alias, Node> | undefined
@@ -133,12 +133,12 @@ class Reader {
   #aliases = 0
   #repeated = 0
 
-  constructor(yaml: YamlFile, options: ReadOptions) {
+  constructor(yaml: YamlFile, options: ReadYamlOptions) {
     this.#yaml = yaml
     this.#options = options
   }
 
-  read(node: Node | null, path: Path): Raw | undefined {
+  read(node: Node | null, path: YamlPath): RawYaml | undefined {
     if (this.#aliases > 0 && ++this.#repeated > MOST_REPEATED) return this.#endless(path)
     if (isAlias(node)) return this.#alias(node, path)
     if (node?.tag !== undefined && !KNOWN_TAGS.has(node.tag)) {
@@ -149,7 +149,7 @@ class Reader {
     return isCollection(node) ? this.#collection(node, path) : undefined
   }
 
-  #alias(alias: Alias, path: Path): Raw | undefined {
+  #alias(alias: Alias, path: YamlPath): RawYaml | undefined {
     const node = this.#anchored.get(alias)
     if (!node) this.#options.report(path, NO_ANCHOR)
     else if (this.#around.has(node)) this.#options.report(path, ENDLESS)
@@ -167,12 +167,12 @@ class Reader {
   }
 
   /** Said once: whatever follows is too much as well. */
-  #endless(path: Path): undefined {
+  #endless(path: YamlPath): undefined {
     if (this.#repeated === MOST_REPEATED + 1)
       this.#options.report(path, 'expected a file of finite size: its aliases make too much of it')
   }
 
-  #scalar(scalar: Scalar, path: Path): string | undefined {
+  #scalar(scalar: Scalar, path: YamlPath): string | undefined {
     const written = scalar.source ?? ''
     const isMeant = !this.#reportSlip(scalar, path)
     const tag = TAGS.find((known) => known === scalar.tag)
@@ -181,10 +181,10 @@ class Reader {
   }
 
   /** What the writer of a text did not mean, although it is YAML. @returns whether there is something */
-  #reportSlip(scalar: Scalar, path: Path): boolean {
+  #reportSlip(scalar: Scalar, path: YamlPath): boolean {
     const isAnyText = this.#options.isAnyText?.(path) ?? false
     const isMeant = () => (!isNull(scalar) && !isAnyText) || [...this.#anchored.values()].includes(scalar)
-    const slip = slipIn(scalar, this.#yaml.text, isAnyText, isMeant)
+    const slip = valueSlip(scalar, this.#yaml.text, isAnyText, isMeant)
     if (slip !== undefined) this.#options.report(path, slip)
     return slip !== undefined
   }
@@ -195,7 +195,7 @@ class Reader {
     return /^[ \t]*#[^\s#]/.test(this.#yaml.text.slice(value.range[0], value.range[2]))
   }
 
-  #collection(node: Node, path: Path): Raw | undefined {
+  #collection(node: Node, path: YamlPath): RawYaml | undefined {
     this.#around.add(node)
     const value = isSeq(node)
       ? this.#list(node.items, path)
@@ -206,7 +206,7 @@ class Reader {
     return value
   }
 
-  #list(items: unknown[], path: Path): Raw[] {
+  #list(items: unknown[], path: YamlPath): RawYaml[] {
     return items.map((item, index) => {
       const node = asNode(item)
       const own = [...path, index]
@@ -216,7 +216,7 @@ class Reader {
   }
 
   /** Merged mappings come first, the last of them before the others, so that what was written nearer wins. */
-  #mapping(map: YAMLMap, path: Path): RawMapping {
+  #mapping(map: YAMLMap, path: YamlPath): RawMapping {
     const value: RawMapping = Object.create(null)
     const merges = map.items.filter(isMerge).flatMap(({value: merged}) => this.#merged(asNode(merged), path))
     for (const source of merges.reverse()) Object.assign(value, source)
@@ -225,7 +225,7 @@ class Reader {
     return value
   }
 
-  #merged(node: Node | null, path: Path): RawMapping[] {
+  #merged(node: Node | null, path: YamlPath): RawMapping[] {
     if (isSeq(node)) return node.items.flatMap((item) => this.#merged(asNode(item), path))
     const value = this.read(node, path)
     if (typeof value === 'object' && !Array.isArray(value)) return [value]
@@ -234,7 +234,7 @@ class Reader {
     return []
   }
 
-  #pair({key, value}: Pair, path: Path, mapping: RawMapping, before: Set<string>): void {
+  #pair({key, value}: Pair, path: YamlPath, mapping: RawMapping, before: Set<string>): void {
     const name = isScalar(key) ? (key.source ?? '') : ''
     const own = [...path, name]
     if (isScalar(key)) {
@@ -250,7 +250,7 @@ class Reader {
     else mapping[name] = read
   }
 
-  #placeOf(node: Node): Place {
+  #placeOf(node: Node): ProblemPlace {
     return this.#yaml.place(node.range?.[0] ?? 0)
   }
 }

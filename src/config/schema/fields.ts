@@ -8,8 +8,8 @@ import {z} from 'zod'
 import {LONGEST_TIMER_MS} from '../../common/clock.ts'
 import {Secret} from '../../common/secret.ts'
 import {kindOf, quoted, suggestion} from '../config-error.ts'
-import {isOfOneDevice} from '../validate/hosts.ts'
-import {isText, mqttSecretProblem, mqttTextProblem, topicProblem} from '../validate/names.ts'
+import {isUnicastHost} from '../validate/hosts.ts'
+import {configTopicProblem, isPlainText, mqttSecretProblem, mqttTextProblem} from '../validate/names.ts'
 import {isPem} from '../validate/tls.ts'
 import {brokerUrlProblem, readBrokerUrl} from './broker-url.ts'
 
@@ -69,22 +69,23 @@ const SURPLUS: readonly [what: string, looks: RegExp][] = [
 ]
 
 /** The value a setting has when nothing is written, in the spelling of the file. */
-export function otherwise<T>(kind: z.ZodType<T, string>, value: string | number | boolean) {
+export function withDefault<T>(kind: z.ZodType<T, string>, value: string | number | boolean) {
   return kind.prefault(String(value)).meta({default: value})
 }
 
 /** Text of one line or more. `what` names it in errors and in the reference. */
-export function text(what = 'text') {
-  const read = (written: string) => (isText(written) ? written : undefined)
+export function textField(what = 'text') {
+  const read = (written: string) => (isPlainText(written) ? written : undefined)
   const got = () => CONTROLS
   return scalar({most: ANY_LENGTH, expected: what, read, got, keywords: {type: 'string'}})
 }
 
 /** Where a file or folder is. */
 export function path() {
-  const read = (written: string) => (isText(written) && /^\S(?:.*\S)?$/su.test(written) ? written : undefined)
+  const read = (written: string) =>
+    isPlainText(written) && /^\S(?:.*\S)?$/su.test(written) ? written : undefined
   const got = (written: string) => {
-    if (!isText(written)) return CONTROLS
+    if (!isPlainText(written)) return CONTROLS
     return written.trim() === '' ? 'nothing: name a folder, or take the line out' : quoted(written)
   }
   return scalar({most: ANY_LENGTH, expected: 'a path', read, got, keywords: {type: 'string', minLength: 1}})
@@ -155,7 +156,7 @@ export function mqttVersion() {
   return scalar({expected: '5 or 3.1.1', read: (written) => versions.get(written), keywords})
 }
 
-export function whole(least: number, most: number) {
+export function integer(least: number, most: number) {
   const read = (written: string) => {
     const value = /^\d{1,16}$/.test(written) ? Number(written) : Number.NaN
     return value >= least && value <= most ? value : undefined
@@ -165,7 +166,7 @@ export function whole(least: number, most: number) {
 }
 
 /** For what is said by being there: `false` would be the same as saying nothing. */
-export function yes() {
+export function literalTrue() {
   return oneOf('true').transform((): true => true)
 }
 
@@ -183,7 +184,7 @@ export function modelId() {
 }
 
 /** As `miio2mqtt models` lists them. Which of them a plug has depends on its model, which may not be known yet. */
-export function property() {
+export function propertyName() {
   const allowed = /^[a-z][a-z0-9_]*$/
   const read = (written: string) => (allowed.test(written) ? written : undefined)
   const got = (written: string) => {
@@ -256,7 +257,7 @@ export function ipv4() {
 /** Where this machine can be reached: `0.0.0.0` is all of its addresses. */
 export function ownAddress() {
   const read = (written: string) =>
-    isIPv4(written) && (written === '0.0.0.0' || isOfOneDevice(written)) ? written : undefined
+    isIPv4(written) && (written === '0.0.0.0' || isUnicastHost(written)) ? written : undefined
   return scalar({
     expected: 'an IPv4 address of this machine',
     read,
@@ -277,7 +278,7 @@ const LIKE_A_TOKEN = /^[0-9a-f]{32,}$/
 export function host() {
   const read = (written: string) => {
     const name = written.toLowerCase()
-    if (isIPv4(name)) return isOfOneDevice(name) ? name : undefined
+    if (isIPv4(name)) return isUnicastHost(name) ? name : undefined
     return ENDS_IN_A_NUMBER.test(name) || LIKE_A_TOKEN.test(name) || !HOST_NAME.test(name) ? undefined : name
   }
   const got = (written: string) => {
@@ -291,8 +292,8 @@ export function host() {
 }
 
 export function topic() {
-  const read = (written: string) => (topicProblem(written) ? undefined : written)
-  const got = (written: string) => `one that cannot be: ${topicProblem(written)}`
+  const read = (written: string) => (configTopicProblem(written) ? undefined : written)
+  const got = (written: string) => `one that cannot be: ${configTopicProblem(written)}`
   return scalar({expected: 'an MQTT topic', read, got, keywords: {type: 'string'}})
 }
 

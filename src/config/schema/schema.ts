@@ -7,8 +7,8 @@ import type {Secret} from '../../common/secret.ts'
 import {LOG_LEVELS} from '../../log/logger.ts'
 import {MIIO_PORT} from '../../miio/packet.ts'
 import type {Catalogue} from '../../models/catalogue.ts'
-import {kindOf, type Warning} from '../config-error.ts'
-import {pemProblems, plain} from '../validate/tls.ts'
+import {type ConfigWarning, kindOf} from '../config-error.ts'
+import {plainPems, tlsProblems} from '../validate/tls.ts'
 import * as a from './fields.ts'
 
 const SECOND = 1_000
@@ -38,16 +38,16 @@ const mqtt = mapping({
     .mqttSecret()
     .exactOptional()
     .describe('Its password; best as `!secret name`, `!file path` or `!env NAME`.'),
-  base_topic: a.otherwise(a.topic(), 'miio2mqtt').describe('What all topics of this bridge start with.'),
+  base_topic: a.withDefault(a.topic(), 'miio2mqtt').describe('What all topics of this bridge start with.'),
   version: a
-    .otherwise(a.mqttVersion(), 5)
+    .withDefault(a.mqttVersion(), 5)
     .describe('The MQTT version asked for first; a broker that refuses 5 is asked for 3.1.1.'),
   client_id: a
     .mqttText(1)
     .exactOptional()
     .describe('The name at the broker. Default: random, and remembered.'),
   keepalive: a
-    .otherwise(a.duration(SECOND, 65_535 * SECOND), '15s')
+    .withDefault(a.duration(SECOND, 65_535 * SECOND), '15s')
     .describe('How soon a broken connection is noticed.'),
   ca: a
     .pem()
@@ -60,26 +60,26 @@ const mqtt = mapping({
     .exactOptional()
     .describe("The name the broker's certificate is for, when it is not the host of `url`."),
   verify: a
-    .otherwise(a.flag(), true)
+    .withDefault(a.flag(), true)
     .describe("Whether the broker's certificate is checked. `false` lets anybody pose as the broker."),
-  qos: a.otherwise(a.oneOf(0, 1), 1).describe('The quality of service of states.'),
+  qos: a.withDefault(a.oneOf(0, 1), 1).describe('The quality of service of states.'),
   retain: a
-    .otherwise(a.flag(), true)
+    .withDefault(a.flag(), true)
     .describe('Whether the broker keeps the last state for those who ask later.'),
   output: a
-    .otherwise(a.oneOf('json', 'attribute_and_json'), 'json')
+    .withDefault(a.oneOf('json', 'attribute_and_json'), 'json')
     .describe(
       'The state of a plug as one JSON object, or also each value by itself on a topic below: `miio2mqtt/desk/power`.',
     ),
 })
 
 const homeassistant = mapping({
-  enabled: a.otherwise(a.flag(), true).describe('Whether plugs announce themselves to Home Assistant.'),
+  enabled: a.withDefault(a.flag(), true).describe('Whether plugs announce themselves to Home Assistant.'),
   discovery_prefix: a
-    .otherwise(a.topic(), 'homeassistant')
+    .withDefault(a.topic(), 'homeassistant')
     .describe('Where Home Assistant looks for announcements.'),
   status_topic: a
-    .otherwise(a.topic(), 'homeassistant/status')
+    .withDefault(a.topic(), 'homeassistant/status')
     .describe('Where Home Assistant says that it has started.'),
 })
 
@@ -95,19 +95,19 @@ const network = mapping({
 
 /** Below a second, polls of one plug would meet: a try takes up to two, and plugs want 50 ms between requests. */
 const interval = () => a.duration(SECOND, a.LONGEST_MS)
-const offlineAfter = () => a.whole(1, 100)
+const offlineAfter = () => a.integer(1, 100)
 const commandTimeout = () => a.duration(SECOND, 10 * MINUTE)
 
 const poll = mapping({
-  interval: a.otherwise(interval(), '15s').describe('How often relay and watts are read.'),
+  interval: a.withDefault(interval(), '15s').describe('How often relay and watts are read.'),
   slow_interval: a
-    .otherwise(interval(), '60s')
+    .withDefault(interval(), '60s')
     .describe('How often temperature, LED, lock, counters … are read.'),
   offline_after: a
-    .otherwise(offlineAfter(), 3)
+    .withDefault(offlineAfter(), 3)
     .describe('After how many failed polls in a row a plug is offline.'),
   command_timeout: a
-    .otherwise(commandTimeout(), '10s')
+    .withDefault(commandTimeout(), '10s')
     .describe('How long a command may take; then it is answered with an error and never carried out.'),
 })
 
@@ -153,7 +153,7 @@ const ownProperties = z
 
 const entityLook = mapping({
   name: a
-    .text()
+    .textField()
     .exactOptional()
     .describe('What Home Assistant calls the entity, after the name of the plug.'),
   icon: a.icon().exactOptional().describe('Its icon.'),
@@ -168,10 +168,10 @@ const entityLook = mapping({
 })
 
 const ownHomeAssistant = mapping({
-  enabled: a.otherwise(a.flag(), true).describe('Whether this plug announces itself to Home Assistant.'),
-  name: a.text().exactOptional().describe('What Home Assistant calls it. Default: its name here.'),
+  enabled: a.withDefault(a.flag(), true).describe('Whether this plug announces itself to Home Assistant.'),
+  name: a.textField().exactOptional().describe('What Home Assistant calls it. Default: its name here.'),
   entities: z
-    .record(a.property(), entityLook, {
+    .record(a.propertyName(), entityLook, {
       error: ({input}) => `expected a mapping from properties to how they look, got ${kindOf(input)}`,
     })
     .exactOptional()
@@ -179,8 +179,10 @@ const ownHomeAssistant = mapping({
 })
 
 const log = mapping({
-  level: a.otherwise(a.oneOf(...LOG_LEVELS), 'info').describe('The least important lines that are written.'),
-  format: a.otherwise(a.oneOf('text', 'json'), 'text').describe('Lines for people, or for machines.'),
+  level: a
+    .withDefault(a.oneOf(...LOG_LEVELS), 'info')
+    .describe('The least important lines that are written.'),
+  format: a.withDefault(a.oneOf('text', 'json'), 'text').describe('Lines for people, or for machines.'),
 })
 
 const device = mapping(
@@ -191,7 +193,7 @@ const device = mapping(
       .describe(
         'Where the plug is. Needed unless `id` is given; a plug that moved is found again by its id.',
       ),
-    port: a.otherwise(a.whole(1, 65_535), MIIO_PORT).describe('Its UDP port.'),
+    port: a.withDefault(a.integer(1, 65_535), MIIO_PORT).describe('Its UDP port.'),
     id: a
       .did()
       .exactOptional()
@@ -200,16 +202,16 @@ const device = mapping(
       .token()
       .describe('Its token, 32 hex digits, or the 96 of an iOS backup; best as `!secret name`.'),
     model: a.modelId().exactOptional().describe('Default: asked from the plug, then remembered.'),
-    disabled: a.otherwise(a.flag(), false).describe('Whether the plug is left alone.'),
-    description: a.text().exactOptional().describe('A note for people.'),
-    area: a.text().exactOptional().describe('The area that Home Assistant suggests for it.'),
+    disabled: a.withDefault(a.flag(), false).describe('Whether the plug is left alone.'),
+    description: a.textField().exactOptional().describe('A note for people.'),
+    area: a.textField().exactOptional().describe('The area that Home Assistant suggests for it.'),
     icon: a.icon().exactOptional().describe('Its icon in Home Assistant.'),
     poll: ownPoll.exactOptional().describe('How often this plug is asked, where that differs.'),
     properties: ownProperties
       .exactOptional()
       .describe('What its model gets wrong, by the names of its properties.'),
     filtered: z
-      .array(a.property(), {
+      .array(a.propertyName(), {
         error: ({input}) => `expected a list of names of properties, got ${kindOf(input)}`,
       })
       .exactOptional()
@@ -228,13 +230,13 @@ const devices = z.record(z.string(), device, {
 const group = mapping(
   {
     members: z
-      .array(a.text('the name of a plug'), {
+      .array(a.textField('the name of a plug'), {
         error: ({input}) => `expected a list of plugs' names, got ${kindOf(input)}`,
       })
       .min(1, 'expected at least one plug, got none')
       .describe('The plugs in it, by their names under `devices`.'),
-    description: a.text().exactOptional().describe('A note for people.'),
-    area: a.text().exactOptional().describe('The area that Home Assistant suggests for its switch.'),
+    description: a.textField().exactOptional().describe('A note for people.'),
+    area: a.textField().exactOptional().describe('The area that Home Assistant suggests for its switch.'),
     icon: a.icon().exactOptional().describe('The icon of its switch in Home Assistant.'),
   },
   'a mapping with `members` in it',
@@ -263,7 +265,7 @@ export const configSchema = mapping({
       'A folder of own model definitions, `*.yaml` and `*.json` (docs/adding-a-plug.md). Default: none.',
     ),
   allow_raw_calls: a
-    .otherwise(a.flag(), false)
+    .withDefault(a.flag(), false)
     .describe(
       'Whether `device/call` may send a plug anything. Whoever may publish could then do anything to it.',
     ),
@@ -280,7 +282,7 @@ export const configSchema = mapping({
 export type Config = z.output<typeof configSchema> & {
   state_dir: string
   catalogue: Catalogue
-  warnings: readonly Warning[]
+  warnings: readonly ConfigWarning[]
 }
 export type MqttConfig = Config['mqtt']
 export type PollConfig = Config['poll']
@@ -303,7 +305,7 @@ function splitLogin(written: z.output<typeof mqtt>, context: z.RefinementCtx) {
     })
   const isAlone = (written.cert === undefined) !== (written.key === undefined)
   if (isAlone) context.addIssue({code: 'custom', message: 'expected cert and key together, got one of them'})
-  const wrong = isAlone ? [] : pemProblems(written)
+  const wrong = isAlone ? [] : tlsProblems(written)
   for (const {setting, message} of wrong) context.addIssue({code: 'custom', path: [setting], message})
   const inUrl: {username?: string; password?: Secret} = written.url[0] ?? {}
   const {username: user, password: secret, ...rest} = {...inUrl, ...written}
@@ -319,6 +321,6 @@ function splitLogin(written: z.output<typeof mqtt>, context: z.RefinementCtx) {
     ...(user === undefined ? {} : {username: user}),
     ...(secret === undefined ? {} : {password: secret}),
   }
-  const pems = wrong.length > 0 ? {} : plain(written)
+  const pems = wrong.length > 0 ? {} : plainPems(written)
   return {...rest, ...(hasNone ? {} : login), ...pems, url: written.url.map(({url}) => url)}
 }

@@ -1,7 +1,7 @@
 /** What to do about a setting in a wrong place or form: how it is written, and where. */
 
-import {meant, nearest, quoted, shownKey, suggestion, translated} from '../config-error.ts'
-import type {Path, Raw} from '../read/yaml.ts'
+import {closestKey, keyFromOtherTools, meantKey, quoted, shownKey, suggestion} from '../config-error.ts'
+import type {RawYaml, YamlPath} from '../read/yaml.ts'
 import {readDuration} from '../schema/fields.ts'
 import {ANY, isDuration, type JsonSchema, keysAt, listPaths, schemaAt} from '../schema/settings.ts'
 
@@ -74,17 +74,17 @@ const SPECIAL = new Map([
 ])
 
 /** The setting that `key`, unknown in the mapping at `path`, was meant for there: that it is missing need not be said as well. */
-export function meantHere(key: string, path: Path): string | undefined {
+export function meantHere(key: string, path: YamlPath): string | undefined {
   if (OTHER_NAMES.get(word(key)) === 'mac' || word(key) === 'mac') return 'id'
-  return meant(key, keysAt(path))
+  return meantKey(key, keysAt(path))
 }
 
 /** What to do about `key`, which is unknown in the mapping at `path`. */
-export function keyAdvice(key: string, path: Path, value: Raw | undefined): string {
+export function keyAdvice(key: string, path: YamlPath, value: RawYaml | undefined): string {
   if (key.startsWith('//')) return ': "//" begins no comment: use "#"'
   const known = keysAt(path)
   if (known.includes(word(key))) return `, did you mean "${word(key)}"?`
-  if (translated(key, known) !== undefined) return suggestion(key, known)
+  if (keyFromOtherTools(key, known) !== undefined) return suggestion(key, known)
   if (path.length > 0 && keysAt([]).includes(key)) return ' here: it belongs at the very beginning of a line'
   const place = PLACES_OF_PLUGS.find(({depth}) => depth === path.length)
   if (place && (path[0] ?? 'devices') === 'devices' && hasIdentity(value, 'devices'))
@@ -101,7 +101,7 @@ export function keyAdvice(key: string, path: Path, value: Raw | undefined): stri
 }
 
 /** Where plugs are written by mistake, by how many keys are around them. */
-const PLACES_OF_PLUGS: readonly {depth: number; advice: (path: Path) => string}[] = [
+const PLACES_OF_PLUGS: readonly {depth: number; advice: (path: YamlPath) => string}[] = [
   {depth: 0, advice: () => 'indent it below `devices:`'},
   {depth: 2, advice: ([, name = '']) => `begin it in the same column as "${shownKey(name)}"`},
 ]
@@ -112,14 +112,14 @@ const IDENTITY = new Map([
   ['groups', {one: 'a group', keys: ['members']}],
 ])
 
-function hasIdentity(value: Raw | undefined, section: string): boolean {
+function hasIdentity(value: RawYaml | undefined, section: string): boolean {
   const {keys = []} = IDENTITY.get(section) ?? {}
   if (typeof value !== 'object' || Array.isArray(value)) return false
   return Object.keys(value).some((key) => keys.includes(meantHere(key, [section, ANY]) ?? ''))
 }
 
 /** Takes sections and settings of the bridge out of `devices` and `groups`, so that no rule takes them for a plug or group. */
-export function takeOutSections(read: Raw): {path: Path; message: string}[] {
+export function takeOutSections(read: RawYaml): {path: YamlPath; message: string}[] {
   if (typeof read !== 'object' || Array.isArray(read)) return []
   return [...IDENTITY].flatMap(([section, {one}]) => {
     const named = read[section]
@@ -133,13 +133,13 @@ export function takeOutSections(read: Raw): {path: Path; message: string}[] {
   })
 }
 
-function isStray(key: string, value: Raw | undefined, section: string): boolean {
+function isStray(key: string, value: RawYaml | undefined, section: string): boolean {
   if (typeof value === 'string') return keysAt([key]).length === 0
   return value !== undefined && !Array.isArray(value) && !hasIdentity(value, section)
 }
 
 /** Whether the path is of one of many plugs or groups. */
-function isOfMany(path: Path): boolean {
+function isOfMany(path: YamlPath): boolean {
   return keysAt(path.slice(0, 1)).includes(ANY)
 }
 
@@ -159,14 +159,14 @@ function word(key: string): string {
 
 /** The setting that was meant by `name`, in the mapping at `path` or, at the top, wherever it is. */
 export function settingMeant(name: string, path: readonly string[]): string[] | undefined {
-  const here = meant(name, keysAt(path))
+  const here = meantKey(name, keysAt(path))
   if (here !== undefined) return [...path, here]
   if (path.length > 0) return undefined
   return closest(pathsCalled(name), []) ?? settingLike(name, [])
 }
 
 /** Where the setting at `found` is written, as seen from `here`. */
-function placed(found: readonly string[], here: readonly string[], value: Raw | undefined): string {
+function placed(found: readonly string[], here: readonly string[], value: RawYaml | undefined): string {
   const isInside = here.length > 0 && here.every((step, index) => found[index] === step)
   if (isInside) return `, did you mean \`${written(found, here.length, value)}\`?`
   if (here.length > 2 && found.length === 3 && found[0] === here[0])
@@ -192,7 +192,7 @@ function settingLike(name: string, here: readonly string[]): string[] | undefine
       here,
     )
   const joined = listPaths().flatMap((path) => namesOf(path).filter((each) => each.includes('_')))
-  const similar = nearest(name, joined)
+  const similar = closestKey(name, joined)
   return similar === undefined ? undefined : closest(pathsCalled(similar), here)
 }
 
@@ -217,7 +217,7 @@ function closest(paths: readonly string[][], here: readonly string[]): string[] 
 }
 
 /** `poll: {interval: 5s}`: the setting from the `depth`th key on. */
-function written(path: readonly string[], depth: number, value: Raw | undefined): string {
+function written(path: readonly string[], depth: number, value: RawYaml | undefined): string {
   const [last = '', ...around] = path.slice(depth).toReversed()
   const schema = schemaAt(path)
   const form = keysAt(path).length > 0 ? '{…}' : '…'
@@ -226,7 +226,7 @@ function written(path: readonly string[], depth: number, value: Raw | undefined)
 }
 
 /** How what stands at `path` is written, where something of another kind was. @param expected by the schema */
-export function formAdvice(expected: string, path: Path, value: Raw | undefined): string {
+export function formAdvice(expected: string, path: YamlPath, value: RawYaml | undefined): string {
   const name = shownKey(path.at(-1) ?? '')
   if (expected === 'array') return listAdvice(name, value)
   if (expected === 'string' && name === 'password') return ': text that starts with "[" or "{" needs quotes'
@@ -242,9 +242,9 @@ export function formAdvice(expected: string, path: Path, value: Raw | undefined)
   return `: write it as \`${name}: {${key}: ${shown}}\``
 }
 
-const DASH = (value: Raw | undefined) => (Array.isArray(value) ? ' in place of "- "' : '')
+const DASH = (value: RawYaml | undefined) => (Array.isArray(value) ? ' in place of "- "' : '')
 
-const FORMS = new Map<string, (name: string, value: Raw | undefined) => string>([
+const FORMS = new Map<string, (name: string, value: RawYaml | undefined) => string>([
   ['devices', (_, value) => `name each plug${DASH(value)}: \`desk: {host: …, token: …}\``],
   ['groups', (_, value) => `name each group${DASH(value)}: \`evening: {members: […]}\``],
   [
@@ -261,8 +261,8 @@ const FORMS = new Map<string, (name: string, value: Raw | undefined) => string>(
 
 /** The setting of a mapping that a single value in its place was meant for, and the value as it may be shown. */
 function memberFor(
-  value: Raw | undefined,
-  path: Path,
+  value: RawYaml | undefined,
+  path: YamlPath,
   keys: readonly string[],
 ): [key: string | undefined, shown: string] {
   const text = typeof value === 'string' ? value : ''
@@ -294,12 +294,12 @@ function fits(schema: JsonSchema, text: string): boolean {
   return schema.enum?.some((value) => value === text) ?? false
 }
 
-function listAdvice(name: string, value: Raw | undefined): string {
+function listAdvice(name: string, value: RawYaml | undefined): string {
   return `: write it as \`${name}: [${shownMembers(value)}]\``
 }
 
 /** What a list has in it that was written in another form. */
-function shownMembers(value: Raw | undefined): string {
+function shownMembers(value: RawYaml | undefined): string {
   const members =
     typeof value === 'string' ? [value] : Array.isArray(value) ? value : Object.keys(value ?? {})
   const shown = members.map((member) => (typeof member === 'string' && isPlain(member) ? member : '…'))

@@ -3,8 +3,8 @@ import {z} from 'zod'
 import type {Model} from '../../models/model.ts'
 import {isKnownPropertyName} from '../../models/property-names.ts'
 import {quoted} from '../config-error.ts'
-import type {Raw} from '../read/yaml.ts'
-import type {Broken} from './devices.ts'
+import type {RawYaml} from '../read/yaml.ts'
+import type {ValidationIssue} from './devices.ts'
 
 const names = z.record(z.string(), z.unknown()).catch({})
 /** What is not understood here, the schema complains of. */
@@ -13,7 +13,7 @@ const written = z
   .catch({mqtt: {output: ''}, devices: {}, groups: {}})
 
 /** @param own the user's own definitions: their properties may have other names than those there are */
-export function takenByAttributes(read: Raw | undefined, own: readonly Model[]): Broken[] {
+export function validateAttributeTopics(read: RawYaml | undefined, own: readonly Model[]): ValidationIssue[] {
   const {mqtt, devices, groups} = written.parse(read)
   if (mqtt.output !== 'attribute_and_json') return []
   const ownProperties = new Set(own.flatMap(({properties}) => Object.keys(properties)))

@@ -1,8 +1,8 @@
 /** Rules about groups, and about groups and plugs together. As in devices.ts, they look at what was written. */
 import {z} from 'zod'
-import {type Message, quoted, suggestion} from '../config-error.ts'
-import type {Raw} from '../read/yaml.ts'
-import type {Broken} from './devices.ts'
+import {type LazyText, quoted, suggestion} from '../config-error.ts'
+import type {RawYaml} from '../read/yaml.ts'
+import type {ValidationIssue} from './devices.ts'
 import {nameKey, nameProblem} from './names.ts'
 
 /** What is not understood here, the schema complains of. */
@@ -15,7 +15,7 @@ const written = z
   })
   .catch({devices: {}, groups: {}})
 
-export function brokenGroups(read: Raw | undefined): Broken[] {
+export function validateGroups(read: RawYaml | undefined): ValidationIssue[] {
   const {devices, groups} = written.parse(read)
   const plugs = new Set(Object.keys(devices))
   const names = new Set(Object.keys(groups))
@@ -26,13 +26,13 @@ export function brokenGroups(read: Raw | undefined): Broken[] {
   ]
 }
 
-function misnamed(name: string): Broken[] {
+function misnamed(name: string): ValidationIssue[] {
   const problem = nameProblem(name)
   return problem ? [{path: ['groups', name], message: `a group cannot have this name: ${problem}`}] : []
 }
 
 /** Plugs and groups share their topics, and Home Assistant does not tell names by their case. */
-function namedTwice(plugs: ReadonlySet<string>, groups: ReadonlySet<string>): Broken[] {
+function namedTwice(plugs: ReadonlySet<string>, groups: ReadonlySet<string>): ValidationIssue[] {
   const taken = new Map([...plugs].map((name) => [nameKey(name), `the plug "${name}"`]))
   return [...groups].flatMap((name) => {
     const holder = taken.get(nameKey(name))
@@ -47,7 +47,7 @@ function wrongMembers(
   members: readonly string[],
   plugs: ReadonlySet<string>,
   groups: ReadonlySet<string>,
-): Broken[] {
+): ValidationIssue[] {
   const before = new Set<string>()
   return members.flatMap((member, index) => {
     const message = memberProblem(member, before.has(member), plugs, groups)
@@ -61,7 +61,7 @@ function memberProblem(
   isRepeated: boolean,
   plugs: ReadonlySet<string>,
   groups: ReadonlySet<string>,
-): Message | undefined {
+): LazyText | undefined {
   if (isRepeated) return `expected each plug once, got ${quoted(member)} again`
   if (plugs.has(member)) return undefined
   if (groups.has(member)) return `expected a plug, got the group ${quoted(member)}: list its plugs instead`

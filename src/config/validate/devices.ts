@@ -4,23 +4,23 @@
  */
 import {z} from 'zod'
 import {MIIO_PORT} from '../../miio/packet.ts'
-import {type Message, quoted} from '../config-error.ts'
-import type {Path, Raw} from '../read/yaml.ts'
+import {type LazyText, quoted} from '../config-error.ts'
+import type {RawYaml, YamlPath} from '../read/yaml.ts'
 import * as a from '../schema/fields.ts'
 import {ANY, keysAt} from '../schema/settings.ts'
 import {meantHere} from './advice.ts'
 import {nameKey, nameProblem} from './names.ts'
 
-export interface Broken {
-  path: Path
-  message: Message
+export interface ValidationIssue {
+  path: YamlPath
+  message: LazyText
 }
 
 /** What makes a plug the one it is. `null`: written, but not understood. */
 const identity = z
   .object({
     host: a.host().nullish().catch(null),
-    port: a.otherwise(a.whole(1, 65_535), MIIO_PORT).catch(MIIO_PORT),
+    port: a.withDefault(a.integer(1, 65_535), MIIO_PORT).catch(MIIO_PORT),
     id: a.did().nullish().catch(null),
   })
   .catch({port: MIIO_PORT})
@@ -58,7 +58,7 @@ const UNIQUE: {
   },
 ]
 
-export function brokenRules(read: Raw | undefined): Broken[] {
+export function validateDevices(read: RawYaml | undefined): ValidationIssue[] {
   const plugs = Object.entries(identities.parse(read).devices)
   const rivals = UNIQUE.flatMap(({key, of, clash}) =>
     pairs(plugs, of).map(([first, second]) => ({
@@ -77,14 +77,14 @@ function likeness(one: string, other: string): string {
     : 'the name looks like that of'
 }
 
-function misnamed(plugs: Plug[]): Broken[] {
+function misnamed(plugs: Plug[]): ValidationIssue[] {
   return plugs.flatMap(([name]) => {
     const problem = nameProblem(name)
     return problem ? [{path: ['devices', name], message: `a plug cannot have this name: ${problem}`}] : []
   })
 }
 
-function unfindable(plugs: Plug[], read: Raw | undefined): Broken[] {
+function unfindable(plugs: Plug[], read: RawYaml | undefined): ValidationIssue[] {
   const devices = member(read, 'devices')
   const isOutside = hasSettingsOutside(devices)
   const lost = plugs.filter(([name, {host, id}]) => {
@@ -97,24 +97,24 @@ function unfindable(plugs: Plug[], read: Raw | undefined): Broken[] {
 }
 
 /** Whether a plug lacks something only because it is no mapping, or has another key in its place: that is said already. */
-function isWrittenOtherwise(plug: Raw | undefined, name: string): boolean {
+function isWrittenOtherwise(plug: RawYaml | undefined, name: string): boolean {
   if (plug === undefined || typeof plug === 'string' || Array.isArray(plug)) return true
   const meant = Object.keys(plug).map((key) => meantHere(key, ['devices', name]))
   return meant.includes('host') || meant.includes('id')
 }
 
 /** Whether settings of a plug stand beside the names of plugs: then one that is empty has its settings there. */
-export function hasSettingsOutside(devices: Raw | undefined): boolean {
+export function hasSettingsOutside(devices: RawYaml | undefined): boolean {
   if (typeof devices !== 'object') return false
   const settings = new Set(keysAt(['devices', ANY]))
   return Object.entries(devices).some(([key, value]) => settings.has(key) && typeof value === 'string')
 }
 
-export function isEmptyMapping(read: Raw | undefined): boolean {
+export function isEmptyMapping(read: RawYaml | undefined): boolean {
   return typeof read === 'object' && Object.keys(read).length === 0
 }
 
-function member(read: Raw | undefined, key: string): Raw | undefined {
+function member(read: RawYaml | undefined, key: string): RawYaml | undefined {
   return typeof read === 'object' && !Array.isArray(read) ? read[key] : undefined
 }
 
@@ -132,7 +132,7 @@ function pairs(plugs: Plug[], of: (plug: Plug) => string | null | undefined): [s
 }
 
 /** Home Assistant writes the name of the plug before that of an entity. When it is there already, it cuts it off, and complains. */
-function repetitions(read: Raw | undefined): Broken[] {
+function repetitions(read: RawYaml | undefined): ValidationIssue[] {
   return Object.entries(looks.parse(read).devices).flatMap(([plug, {homeassistant}]) => {
     const {name = plug.replaceAll('/', ' '), entities} = homeassistant
     const repeating = Object.entries(entities).filter(([, entity]) =>

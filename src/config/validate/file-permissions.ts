@@ -3,7 +3,7 @@ import {realpath, stat} from 'node:fs/promises'
 import {dirname, join} from 'node:path'
 import {secretsOf} from '../describe/masked-config.ts'
 import {LONGEST_DOCUMENT, readText} from '../read/read-file.ts'
-import {SECRETS} from '../read/tag-sources.ts'
+import {SECRETS_FILE} from '../read/tag-sources.ts'
 import type {Config} from '../schema/schema.ts'
 
 const READABLE_BY_ALL = 0o004
@@ -15,7 +15,7 @@ const PASSABLE_BY_ALL = 0o001
  */
 export async function exposedFiles(file: string, config: Config): Promise<string[]> {
   const secrets = secretsOf(config).map((secret) => secret.reveal().toLowerCase())
-  const files = [file, join(dirname(file), SECRETS)]
+  const files = [file, join(dirname(file), SECRETS_FILE)]
   const exposed = await Promise.all(
     files
       .map(async (each) => {

@@ -1,9 +1,9 @@
 /** Rules about the topics that are Home Assistant's: none of them may be a topic of the bridge itself. */
 import {z} from 'zod'
 import {quoted} from '../config-error.ts'
-import type {Path, Raw} from '../read/yaml.ts'
+import type {RawYaml, YamlPath} from '../read/yaml.ts'
 import {schemaAt} from '../schema/settings.ts'
-import type {Broken} from './devices.ts'
+import type {ValidationIssue} from './devices.ts'
 import {TOPIC_WORDS} from './names.ts'
 
 const names = z.record(z.string(), z.unknown()).catch({})
@@ -21,7 +21,7 @@ const written = z.object({
   groups: names,
 })
 
-export function brokenTopics(read: Raw | undefined): Broken[] {
+export function validateHomeAssistantTopics(read: RawYaml | undefined): ValidationIssue[] {
   const {mqtt, homeassistant, devices, groups} = written.catch(written.parse({})).parse(read)
   const named = new Set([...Object.keys(devices), ...Object.keys(groups)])
   return Object.entries(homeassistant).flatMap(([setting, topic]) => {
@@ -30,7 +30,7 @@ export function brokenTopics(read: Raw | undefined): Broken[] {
       isStatus && isAnnouncement(topic, homeassistant.discovery_prefix)
         ? 'where devices are announced'
         : ownerOf(topic, mqtt.base_topic, named, isStatus)
-    const path: Path = ['homeassistant', setting]
+    const path: YamlPath = ['homeassistant', setting]
     return owner === undefined
       ? []
       : [{path, message: `expected a topic of Home Assistant, got ${quoted(topic)}, which is ${owner}`}]

@@ -2,7 +2,7 @@
 import {BlockList, isIP, isIPv4} from 'node:net'
 import {networkInterfaces} from 'node:os'
 import type {ConfigEdit, ConfigValue} from '../../bridge/requests/bridge-actions.ts'
-import {type Finding, quoted} from '../config-error.ts'
+import {type ConfigIssue, quoted} from '../config-error.ts'
 
 type Range = readonly [address: string, bits: number]
 
@@ -25,7 +25,7 @@ const PRIVATE: readonly Range[] = [
 ]
 
 /** Whether one device can have the IPv4 address. */
-export function isOfOneDevice(address: string): boolean {
+export function isUnicastHost(address: string): boolean {
   return !isWithin(address, NO_DEVICE)
 }
 
@@ -37,9 +37,12 @@ GLOBAL_IPV6.addSubnet('2000::', 3, 'ipv6')
  * Whether an IPv4 or IPv6 address is somewhere on the internet: outside of private networks, and of those that this machine is in.
  * A name is not looked up, and is not public.
  */
-export function isPublic(address: string, interfaces: typeof networkInterfaces = networkInterfaces): boolean {
+export function isPublicAddress(
+  address: string,
+  interfaces: typeof networkInterfaces = networkInterfaces,
+): boolean {
   const isGlobal = isIPv4(address)
-    ? isOfOneDevice(address) && !isWithin(address, PRIVATE)
+    ? isUnicastHost(address) && !isWithin(address, PRIVATE)
     : isIP(address) === 6 && GLOBAL_IPV6.check(address, 'ipv6')
   return isGlobal && !isInOwnNetwork(address, interfaces)
 }
@@ -66,7 +69,7 @@ function interfacesOf(interfaces: typeof networkInterfaces): ReturnType<typeof n
  * What is wrong with the addresses that requests give plugs: whoever may publish could else have the bridge send datagrams
  * anywhere. Names are not looked up, and pass.
  */
-export function foreignHosts(edits: readonly ConfigEdit[], file: string): Finding[] {
+export function publicHostIssues(edits: readonly ConfigEdit[], file: string): ConfigIssue[] {
   return edits.flatMap((edit) =>
     hostsIn(edit)
       .filter((host) => isIPv4(host) && !isWithin(host, PRIVATE))

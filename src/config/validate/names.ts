@@ -4,7 +4,7 @@
 const NO_TEXT = /(?![\t\n\r])[\p{Cc}\p{Cs}]/u
 
 /** Whether `text` can be shown and sent wherever text can. */
-export function isText(text: string): boolean {
+export function isPlainText(text: string): boolean {
   return !NO_TEXT.test(text)
 }
 
@@ -41,7 +41,7 @@ const MOST_LEVELS = 8
 export const TOPIC_WORDS: ReadonlySet<string> = new Set(['set', 'get', 'availability', 'response'])
 
 /** Why `topic` cannot stand at the start of topics, or `undefined` when it can. */
-export function topicProblem(topic: string): string | undefined {
+export function configTopicProblem(topic: string): string | undefined {
   if (topic.startsWith('$')) return 'it starts with "$", which brokers keep for themselves'
   return levelsProblem(topic) ?? spaceProblem(topic)
 }

@@ -3,20 +3,20 @@ import {createPrivateKey, type KeyObject, X509Certificate} from 'node:crypto'
 import {createSecureContext} from 'node:tls'
 import {Secret} from '../../common/secret.ts'
 
-export interface Pems {
+export interface TlsFiles {
   ca?: string | undefined
   cert?: string | undefined
   key?: Secret | undefined
 }
 
-export interface PemProblem {
-  setting: keyof Pems
+export interface TlsProblem {
+  setting: keyof TlsFiles
   /** What was expected and what came, without anything of the content. */
   message: string
 }
 
 /** What is wrong with each of them, and with all together. Whether they have expired is not looked at. */
-export function pemProblems({ca, cert, key}: Pems): PemProblem[] {
+export function tlsProblems({ca, cert, key}: TlsFiles): TlsProblem[] {
   if (ca === undefined && cert === undefined && key === undefined) return []
   const authorities = ca === undefined ? [] : certificatesIn('ca', ca)
   const own = cert === undefined ? [] : certificatesIn('cert', cert)
@@ -28,14 +28,14 @@ export function pemProblems({ca, cert, key}: Pems): PemProblem[] {
   const [first] = own
   if (first instanceof X509Certificate && secret && 'key' in secret && !first.checkPrivateKey(secret.key))
     return [problem('key', 'the key of the first certificate in mqtt.cert, got that of another')]
-  return together(plain({ca, cert, key}))
+  return together(plainPems({ca, cert, key}))
 }
 
 /**
  * The same with the certificates and the key alone, each on lines of its own: OpenSSL silently leaves out what follows an indented
  * block, or one that is glued to the block before it (`cat` of two files without a line break). To be called without `pemProblems`.
  */
-export function plain({ca, cert, key}: Pems): Pems {
+export function plainPems({ca, cert, key}: TlsFiles): TlsFiles {
   return {
     ...(ca === undefined ? {} : {ca: certificatesIn('ca', ca).join('')}),
     ...(cert === undefined ? {} : {cert: certificatesIn('cert', cert).join('')}),
@@ -52,7 +52,7 @@ export function plain({ca, cert, key}: Pems): Pems {
 }
 
 /** OpenSSL has rules of its own, such as the least size of a key: its words name the rule, and nothing of the content. */
-function together({ca, cert, key}: Pems): PemProblem[] {
+function together({ca, cert, key}: TlsFiles): TlsProblem[] {
   try {
     createSecureContext({ca, cert, key: key?.reveal()})
     return []
@@ -64,7 +64,7 @@ function together({ca, cert, key}: Pems): PemProblem[] {
 }
 
 /** OpenSSL stops silently at the first block that it cannot read, and leaves out the rest. */
-function certificatesIn(setting: 'ca' | 'cert', pem: string): (X509Certificate | PemProblem)[] {
+function certificatesIn(setting: 'ca' | 'cert', pem: string): (X509Certificate | TlsProblem)[] {
   const blocks = blocksIn(pem)
   if (blocks.some(({label}) => label.endsWith('PRIVATE KEY')))
     return [
@@ -83,7 +83,7 @@ function certificatesIn(setting: 'ca' | 'cert', pem: string): (X509Certificate |
   })
 }
 
-function keyIn(pem: string): {key: KeyObject} | PemProblem {
+function keyIn(pem: string): {key: KeyObject} | TlsProblem {
   const keys = keysIn(pem)
   const [only, second] = keys
   if (!only || second) return problem('key', `one private key, got ${keys.length || 'none'}`)
@@ -133,6 +133,6 @@ function blocksIn(pem: string): Block[] {
     })
 }
 
-function problem(setting: keyof Pems, message: string): PemProblem {
+function problem(setting: keyof TlsFiles, message: string): TlsProblem {
   return {setting, message: `expected ${message}`}
 }

@@ -5,22 +5,22 @@
 
 import {applyOverrides} from '../../device/codec/model-overrides.ts'
 import type {Model} from '../../models/model.ts'
-import {type Message, type Place, quoted, suggestion} from '../config-error.ts'
-import type {Path} from '../read/yaml.ts'
+import {type LazyText, type ProblemPlace, quoted, suggestion} from '../config-error.ts'
+import type {YamlPath} from '../read/yaml.ts'
 import type {Config, DeviceConfig} from '../schema/schema.ts'
-import {isPublic} from './hosts.ts'
+import {isPublicAddress} from './hosts.ts'
 
 /** A warning as it was found. */
-export interface Caution {
+export interface ConfigCaution {
   code: string
-  path: Path
+  path: YamlPath
   /** Never with a secret in it. */
-  message: Message
+  message: LazyText
   /** Where it is written, when that is not the place of `path` in the configuration. */
-  place?: Place
+  place?: ProblemPlace
 }
 
-type Rule = (config: Config) => Caution[]
+type Rule = (config: Config) => ConfigCaution[]
 
 const RULES: readonly Rule[] = [
   noPlugs,
@@ -36,23 +36,23 @@ const RULES: readonly Rule[] = [
 ]
 
 /** Everything that the rules find, in their order. */
-export function cautionsAbout(config: Config): Caution[] {
+export function warningsAbout(config: Config): ConfigCaution[] {
   return RULES.flatMap((rule) => rule(config))
 }
 
 /** @param file of which `exposedFiles` says so */
-export function exposed(file: string): Caution {
+export function exposedFileWarning(file: string): ConfigCaution {
   const message = `every user of this machine can read the tokens or passwords in it: \`chmod 640 ${file}\``
   return {code: 'readable_by_all', path: [], place: {file}, message}
 }
 
-function noPlugs({devices}: Config): Caution[] {
+function noPlugs({devices}: Config): ConfigCaution[] {
   if (Object.keys(devices).length > 0) return []
   const message = 'no plugs are configured yet: `miio2mqtt discover` lists those on this network'
   return [{code: 'no_plugs', path: ['devices'], message}]
 }
 
-function exampleTokens({devices}: Config): Caution[] {
+function exampleTokens({devices}: Config): ConfigCaution[] {
   const message =
     'expected the token of the plug, got that of an example: docs/troubleshooting.md says where tokens come from'
   return Object.entries(devices)
@@ -80,7 +80,7 @@ function hasPeriod(token: string, period: number): boolean {
 }
 
 /** A plug that is left alone may be a note of how things were. */
-function sharedTokens({devices}: Config): Caution[] {
+function sharedTokens({devices}: Config): ConfigCaution[] {
   const firsts = new Map<string, string>()
   return Object.entries(devices).flatMap(([name, {token, disabled}]) => {
     const digits = token.reveal()
@@ -92,9 +92,9 @@ function sharedTokens({devices}: Config): Caution[] {
   })
 }
 
-function publicPlugs({devices}: Config): Caution[] {
+function publicPlugs({devices}: Config): ConfigCaution[] {
   return Object.entries(devices).flatMap(([name, {host}]) => {
-    if (host === undefined || !isPublic(host)) return []
+    if (host === undefined || !isPublicAddress(host)) return []
     const message = `expected an address of a private network such as 192.168.1.40, got ${host}, which is on the internet`
     return [{code: 'public_plug', path: ['devices', name, 'host'], message}]
   })
@@ -113,7 +113,7 @@ const ODD_HOSTS: readonly [looks: RegExp, message: string][] = [
   [/^(?:\d{1,3}\.){3}\d{1,3}\.[a-z]/i, 'expected an address or a name, got an address with a name behind it'],
 ]
 
-function oddHosts({devices}: Config): Caution[] {
+function oddHosts({devices}: Config): ConfigCaution[] {
   return Object.entries(devices).flatMap(([name, {host = ''}]) =>
     ODD_HOSTS.filter(([looks]) => looks.test(host)).map(([, message]) => ({
       code: 'odd_host',
@@ -134,7 +134,10 @@ const BASES_OF_OTHERS = new Set([
   'valetudo',
 ])
 
-function baseTopic({mqtt: {base_topic}, homeassistant: {enabled, discovery_prefix}}: Config): Caution[] {
+function baseTopic({
+  mqtt: {base_topic},
+  homeassistant: {enabled, discovery_prefix},
+}: Config): ConfigCaution[] {
   const isShared = enabled && base_topic === discovery_prefix
   if (!isShared && !BASES_OF_OTHERS.has(base_topic)) return []
   const owner = isShared ? 'where Home Assistant looks for announcements' : 'that of another program'
@@ -146,7 +149,7 @@ function baseTopic({mqtt: {base_topic}, homeassistant: {enabled, discovery_prefi
   return [{code: 'shared_topic', path, message}]
 }
 
-function unsearchedPlugs({devices, network}: Config): Caution[] {
+function unsearchedPlugs({devices, network}: Config): ConfigCaution[] {
   if (network.broadcast?.length !== 0) return []
   const message =
     'expected a host: a plug is found by its id alone only where plugs are searched for, and network.broadcast is empty'
@@ -156,7 +159,7 @@ function unsearchedPlugs({devices, network}: Config): Caution[] {
 }
 
 /** A model that is not named is asked from the plug: what fits it shows in the log then. */
-function models({devices, catalogue}: Config): Caution[] {
+function models({devices, catalogue}: Config): ConfigCaution[] {
   return Object.entries(devices).flatMap(([name, plug]) => {
     if (plug.model === undefined) return []
     const {model} = plug
@@ -173,13 +176,13 @@ function models({devices, catalogue}: Config): Caution[] {
 function withoutEffect(
   {filtered = [], properties = {}, homeassistant}: DeviceConfig,
   model: Model,
-): Caution[] {
+): ConfigCaution[] {
   const {entities = {}} = homeassistant ?? {}
   const known = Object.keys(model.properties)
-  const named: [string, Path][] = [
-    ...filtered.map((name, index): [string, Path] => [name, ['filtered', index]]),
-    ...Object.keys(properties).map((name): [string, Path] => [name, ['properties', name]]),
-    ...Object.keys(entities).map((name): [string, Path] => [name, ['homeassistant', 'entities', name]]),
+  const named: [string, YamlPath][] = [
+    ...filtered.map((name, index): [string, YamlPath] => [name, ['filtered', index]]),
+    ...Object.keys(properties).map((name): [string, YamlPath] => [name, ['properties', name]]),
+    ...Object.keys(entities).map((name): [string, YamlPath] => [name, ['homeassistant', 'entities', name]]),
   ]
   const unknown = named
     .filter(([name]) => !known.includes(name))
@@ -224,7 +227,7 @@ const PORTS = new Map([
 /** Of the pages of Home Assistant. */
 const NO_BROKER = '8123'
 
-function brokers({mqtt}: Config): Caution[] {
+function brokers({mqtt}: Config): ConfigCaution[] {
   return mqtt.url.flatMap((written, index) => {
     const path = ['mqtt', 'url', index]
     const {protocol, hostname, port} = new URL(written)
@@ -242,14 +245,14 @@ function brokers({mqtt}: Config): Caution[] {
       const message = `expected ${spoken[0]}// for the port ${port}, got ${protocol}//, which brokers speak at another port`
       return [{code: 'other_port', path, message}]
     }
-    if (ENCRYPTED.has(protocol) || !isPublic(address)) return []
+    if (ENCRYPTED.has(protocol) || !isPublicAddress(address)) return []
     const message = `${address} is on the internet, and ${protocol}// is not encrypted: everybody on the way can read the password and switch the plugs; use ${protocol === 'ws:' ? 'wss' : 'mqtts'}://`
     return [{code: 'not_encrypted', path, message}]
   })
 }
 
 /** Whoever writes these believes that the connection is encrypted. */
-function unusedTls({mqtt}: Config): Caution[] {
+function unusedTls({mqtt}: Config): ConfigCaution[] {
   const protocols = mqtt.url.map((url) => new URL(url).protocol)
   if (protocols.some((protocol) => ENCRYPTED.has(protocol))) return []
   const {ca, cert, key, servername, verify} = mqtt

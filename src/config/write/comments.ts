@@ -15,7 +15,7 @@ interface Around {
 }
 
 /** Gives every comment below a section to the section that begins in its column, or to what follows there. @param text as parsed */
-export function bringCommentsHome(document: Document, text: string): void {
+export function reattachComments(document: Document, text: string): void {
   visit(document.contents, [])
 
   function visit(node: unknown, around: readonly Around[]): void {
@@ -33,7 +33,7 @@ export function bringCommentsHome(document: Document, text: string): void {
 }
 
 /** What stood above something that goes, with a blank line between, was not said of that alone: it stays, above what follows. */
-export function keepWhatStoodApart(gone: Node, next: Node | undefined, block: Block): void {
+export function keepSeparateComments(gone: Node, next: Node | undefined, block: Block): void {
   const lines = gone.commentBefore?.split('\n') ?? []
   const apart = lines.slice(0, lines.lastIndexOf('') + 1)
   if (apart.length > 0) putBefore([...(gone.spaceBefore ? [''] : []), ...apart], next, block)

@@ -16,10 +16,10 @@ import {
 import type {ConfigEdit, ConfigValue} from '../../bridge/requests/bridge-actions.ts'
 import {ConfigError, quoted} from '../config-error.ts'
 import {parseYaml, type YamlFile} from '../read/yaml.ts'
-import {isText} from '../validate/names.ts'
-import {bringCommentsHome, keepWhatStoodApart} from './comments.ts'
+import {isPlainText} from '../validate/names.ts'
+import {keepSeparateComments, reattachComments} from './comments.ts'
 import {isJson, jsonText} from './json-config.ts'
-import {meaningAfter, meaningOf, meanTheSame} from './meaning.ts'
+import {dataAfterEdit, isSameData, plainDataOf} from './meaning.ts'
 
 /**
  * `text` with `edits` made one after the other. What comes back was read again, and says what `text` said but for the edits: no
@@ -28,12 +28,12 @@ import {meaningAfter, meaningOf, meanTheSame} from './meaning.ts'
  * @throws ConfigError when the text is no YAML, a key to rename is not there, a text of an edit is none, or the edit would change
  * more than it names: what is written once and meant in several places (`&` and `*`)
  */
-export function edited(text: string, file: string, edits: readonly ConfigEdit[]): string {
-  return editedFile(text, file, edits).text
+export function editYaml(text: string, file: string, edits: readonly ConfigEdit[]): string {
+  return editConfigText(text, file, edits).text
 }
 
 /** The same, with the text as it was read again. @throws ConfigError as `edited` */
-export function editedFile(
+export function editConfigText(
   text: string,
   file: string,
   edits: readonly ConfigEdit[],
@@ -43,9 +43,9 @@ export function editedFile(
   }
   const yaml = parseYaml(text, file)
   if (!yaml.readable) throw new ConfigError(yaml.problems)
-  const wanted = edits.reduce(meaningAfter, meaningOf(yaml))
+  const wanted = edits.reduce(dataAfterEdit, plainDataOf(yaml))
   const {document} = yaml
-  bringCommentsHome(document, text)
+  reattachComments(document, text)
   for (const edit of edits) {
     const wrong = textProblem(edit)
     if (wrong !== undefined) refuse('', wrong)
@@ -57,7 +57,7 @@ export function editedFile(
     ? jsonText(document, text, (scalar) => BARE.has(scalar))
     : (written(document, indentOf(text)) ?? refuse(about, SHARED))
   const reread = parseYaml(after, file)
-  if (!reread.readable || !meanTheSame(meaningOf(reread), wanted)) refuse(about, SHARED)
+  if (!reread.readable || !isSameData(plainDataOf(reread), wanted)) refuse(about, SHARED)
   return {text: after, yaml: reread}
 }
 
@@ -76,7 +76,7 @@ function written(document: Document, indent: number): string | undefined {
 /** Why something in the edit cannot be written as text: then nothing of it is repeated. */
 function textProblem({path, ...change}: ConfigEdit): string | undefined {
   const texts = [...path, ...('put' in change ? textsIn(change.put) : Object.values(change).map(String))]
-  return texts.some((text) => !isText(text))
+  return texts.some((text) => !isPlainText(text))
     ? `expected text without control characters and halves of characters, for ${quoted(path.slice(0, 2).join('.'))}`
     : undefined
 }
@@ -144,7 +144,7 @@ function takeOut(map: YAMLMap, key: string | undefined): void {
   const index = map.items.indexOf(pair)
   map.items.splice(index, 1)
   const next = map.items[index]?.key
-  if (isNode(pair.key)) keepWhatStoodApart(pair.key, isNode(next) ? next : undefined, map)
+  if (isNode(pair.key)) keepSeparateComments(pair.key, isNode(next) ? next : undefined, map)
 }
 
 /** What says `value` in the place of `node`: as far as it says the same, `node` itself, with all the comments in it. */

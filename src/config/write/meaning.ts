@@ -4,15 +4,15 @@
  */
 import {isDeepStrictEqual} from 'node:util'
 import type {ConfigEdit, ConfigValue} from '../../bridge/requests/bridge-actions.ts'
-import {Places, type Raw, type RawMapping, readYaml, type YamlFile} from '../read/yaml.ts'
+import {type RawMapping, type RawYaml, readYaml, type YamlFile, YamlPlaces} from '../read/yaml.ts'
 
 /** Begins what stands for a tag or for an empty value. No text of an edit has it (`textProblem`), so none can pass for one. */
 const MARK = '\0'
 
 /** What the file says. Aliases and merged mappings are filled in; tags and empty values are marks, and nothing is resolved. */
-export function meaningOf(yaml: YamlFile): Raw {
+export function plainDataOf(yaml: YamlFile): RawYaml {
   const read = readYaml(yaml, {
-    places: new Places(),
+    places: new YamlPlaces(),
     report: () => {},
     resolve: (tag, text) => `${MARK}${tag}${MARK}${text}`,
     empty: () => MARK,
@@ -21,18 +21,18 @@ export function meaningOf(yaml: YamlFile): Raw {
 }
 
 /** Whether two files say the same. A section without anything in it is as good as none. */
-export function meanTheSame(one: Raw, other: Raw): boolean {
+export function isSameData(one: RawYaml, other: RawYaml): boolean {
   return isDeepStrictEqual(withoutEmptySections(one), withoutEmptySections(other))
 }
 
 /** What a file that says `before` has to say after `edit`. */
-export function meaningAfter(before: Raw, {path, ...change}: ConfigEdit): Raw {
+export function dataAfterEdit(before: RawYaml, {path, ...change}: ConfigEdit): RawYaml {
   const [key = '', ...rest] = path
   const around: RawMapping = Object.assign(emptyMapping(), isMapping(before) ? before : {})
   if (rest.length > 0) {
     const inside = around[key]
     if (isMapping(inside) || 'put' in change)
-      around[key] = meaningAfter(inside ?? emptyMapping(), {path: rest, ...change})
+      around[key] = dataAfterEdit(inside ?? emptyMapping(), {path: rest, ...change})
   } else if ('put' in change) around[key] = rawOf(change.put)
   else if ('drop' in change) delete around[key]
   else {
@@ -43,7 +43,7 @@ export function meaningAfter(before: Raw, {path, ...change}: ConfigEdit): Raw {
   return around
 }
 
-function rawOf(written: ConfigValue): Raw {
+function rawOf(written: ConfigValue): RawYaml {
   if (typeof written !== 'object') return String(written)
   if (isList(written)) return written.map(rawOf)
   const mapping = emptyMapping()
@@ -51,7 +51,7 @@ function rawOf(written: ConfigValue): Raw {
   return mapping
 }
 
-function withoutEmptySections(read: Raw): Raw {
+function withoutEmptySections(read: RawYaml): RawYaml {
   if (!isMapping(read)) return read
   const sections = Object.entries(read).filter(
     ([, section]) => section !== MARK && !(isMapping(section) && Object.keys(section).length === 0),
@@ -65,7 +65,7 @@ function emptyMapping(): RawMapping {
   return Object.create(null)
 }
 
-function isMapping(read: Raw | undefined): read is RawMapping {
+function isMapping(read: RawYaml | undefined): read is RawMapping {
   return typeof read === 'object' && !Array.isArray(read)
 }
 

@@ -8,7 +8,7 @@ import {
   wrapped,
   wrappedYaml,
 } from '../../../src/common/terminal-text.ts'
-import {definitionText} from '../../../src/config/definitions/definition-writer.ts'
+import {formatDefinition} from '../../../src/config/definitions/definition-writer.ts'
 import {builtIn} from '../../../src/models/catalogue.ts'
 
 describe('the width of a text on a screen', () => {
@@ -66,7 +66,7 @@ describe('a text that is too wide for the screen', () => {
 
   it('means the same where it is YAML: every definition, at every width', () => {
     for (const model of builtIn.models.values()) {
-      const text = `# ${model.name}: a comment of several words\n${definitionText(model)}`
+      const text = `# ${model.name}: a comment of several words\n${formatDefinition(model)}`
       for (const width of [20, 33, 60, 80, 110]) {
         const lines = wrappedYaml(text, width).split('\n')
         expect(parse(lines.join('\n'))).toEqual(parse(text))

@@ -6,8 +6,8 @@ import fc from 'fast-check'
 import {afterAll, describe, expect, it} from 'vitest'
 import {importSpec} from '../../../src/cli/commands/models-import.ts'
 import {parseConfig} from '../../../src/config/config.ts'
-import {said} from '../../../src/config/config-error.ts'
-import {definitionIn} from '../../../src/config/definitions/definition-reader.ts'
+import {messageText} from '../../../src/config/config-error.ts'
+import {parseDefinition} from '../../../src/config/definitions/definition-reader.ts'
 import {checkProperty} from '../../support/seeds.ts'
 
 const FOREIGN = /Invalid|Unrecognized|received|undefined|\|"|Too (small|big)|>=|<=/
@@ -125,9 +125,9 @@ describe('what is wrong', () => {
   it('with a definition of a model has no words of a library in it', () => {
     checkProperty(
       fc.property(fc.dictionary(fc.constantFrom(...KEYS), wrong), (read) => {
-        const understood = definitionIn(JSON.parse(JSON.stringify(read)), 'a file')
+        const understood = parseDefinition(JSON.parse(JSON.stringify(read)), 'a file')
         const broken = 'broken' in understood ? understood.broken : []
-        for (const {message} of broken) expect(withoutQuotes(said(message))).not.toMatch(FOREIGN)
+        for (const {message} of broken) expect(withoutQuotes(messageText(message))).not.toMatch(FOREIGN)
       }),
       {numRuns: 1000},
     )

@@ -1,7 +1,7 @@
 import {describe, expect, it} from 'vitest'
 import {ConfigError, type Problem, parseConfig} from '../../../../src/config/config.ts'
-import {definitionsIn, readModelFolder} from '../../../../src/config/definitions/definition-files.ts'
-import {definitionText} from '../../../../src/config/definitions/definition-writer.ts'
+import {parseDefinitions, readDefinitionFolder} from '../../../../src/config/definitions/definition-files.ts'
+import {formatDefinition} from '../../../../src/config/definitions/definition-writer.ts'
 import {builderFor, builderTable} from '../../../../src/models/builder-table.ts'
 import {
   action,
@@ -33,19 +33,19 @@ const acme = (...properties: string[]) =>
 
 /** The one definition in a file without a mistake. */
 function definitionIn(content: string): Model | undefined {
-  const {models, problems} = definitionsIn([file(content)])
+  const {models, problems} = parseDefinitions([file(content)])
   expect(problems).toEqual([])
   return models[0]
 }
 
 function property(line: string) {
-  const {models, problems} = definitionsIn([acme(line)])
+  const {models, problems} = parseDefinitions([acme(line)])
   expect(problems).toEqual([])
   return Object.values(models[0]?.properties ?? {})[1]
 }
 
 function problemsOf(...files: {file: string; content: string}[]): string[] {
-  return definitionsIn(files).problems.map(inOneLine)
+  return parseDefinitions(files).problems.map(inOneLine)
 }
 
 function inOneLine({file: name, line, column, path, message}: Problem): string {
@@ -304,10 +304,10 @@ describe('the configuration', () => {
 
 describe('a folder of definitions', () => {
   it('that is not there is a problem', async () => {
-    expect(await readModelFolder('no/such/folder')).toEqual({
+    expect(await readDefinitionFolder('no/such/folder')).toEqual({
       problem: 'cannot read the folder no/such/folder: there is no such file',
     })
-    expect(await readModelFolder('package.json')).toEqual({
+    expect(await readDefinitionFolder('package.json')).toEqual({
       problem: 'cannot read the folder package.json: it is no folder',
     })
   })
@@ -317,20 +317,20 @@ describe('a definition written as a file', () => {
   it.each(definitions.map((model) => [model.ids.join(), model] as const))(
     'is the same again: %s',
     (_, model) => {
-      expect(definitionIn(definitionText(model))).toEqual(model)
+      expect(definitionIn(formatDefinition(model))).toEqual(model)
     },
   )
 
   it.each(builtIn.ids)('leaves out what every plug has: %s', (id) => {
     const model = builtIn.find(id)
-    const again = model && definitionIn(definitionText(model))
+    const again = model && definitionIn(formatDefinition(model))
     expect(again && complete(again)).toEqual(model)
   })
 
   it('is short: what a word says anyway is not repeated', () => {
-    expect(definitionText(new Catalogue().find('chuangmi.plug.hmi208') ?? definitions[0] ?? fail())).toMatch(
-      /\n {2}temperature: \{get_prop: temperature\}\n/,
-    )
+    expect(
+      formatDefinition(new Catalogue().find('chuangmi.plug.hmi208') ?? definitions[0] ?? fail()),
+    ).toMatch(/\n {2}temperature: \{get_prop: temperature\}\n/)
     const model: Model = {
       ids: ['a.b.c'],
       name: 'A',
@@ -340,7 +340,7 @@ describe('a definition written as a file', () => {
       interval: 120_000,
       properties: {state: relay(miot(2, 10)), light: led(miot(3, 1), {lane: 'fast'})},
     }
-    expect(definitionText(model)).toBe(
+    expect(formatDefinition(model)).toBe(
       'ids: [a.b.c]\nname: A\nvendor: B\nconfidence: hardware\nevidence: seen\ninterval: 2m\nproperties:\n' +
         '  state: {miot: 2.10}\n  light: {is: led, miot: 3.1, lane: fast}\n',
     )

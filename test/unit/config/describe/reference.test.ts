@@ -1,7 +1,7 @@
 import {readFile} from 'node:fs/promises'
 import {describe, expect, it} from 'vitest'
 import {jsonSchema, parseConfig} from '../../../../src/config/config.ts'
-import {reference} from '../../../../src/config/describe/reference.ts'
+import {settingsReference} from '../../../../src/config/describe/reference.ts'
 
 const REFRESH = 'out of date; refresh it with: npx vitest run test/unit/config/describe/reference.test.ts -u'
 const GENERATED =
@@ -23,13 +23,13 @@ describe('what is made from the schema', () => {
     expect(page).toMatch(GENERATED)
     const fresh = page.replace(
       GENERATED,
-      (_, start: string, end: string) => `${start}\n${reference()}\n\n${end}`,
+      (_, start: string, end: string) => `${start}\n${settingsReference()}\n\n${end}`,
     )
     await expect(fresh, REFRESH).toMatchFileSnapshot('../../../../docs/configuration.md')
   })
 
   it('says of every setting what it expects and what it is for', () => {
-    const rows = reference()
+    const rows = settingsReference()
       .split('\n')
       .filter((line) => line.startsWith('| `'))
     expect(rows.length).toBeGreaterThan(30)

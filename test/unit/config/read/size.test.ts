@@ -86,13 +86,13 @@ describe('a configuration of any size', () => {
 describe('a value that is too long to be what is expected', () => {
   const kinds = {
     number: a.number(),
-    whole: a.whole(1, 9),
+    whole: a.integer(1, 9),
     duration: a.duration(0, 1000),
     host: a.host(),
     ipv4: a.ipv4(),
     did: a.did(),
     modelId: a.modelId(),
-    property: a.property(),
+    property: a.propertyName(),
     icon: a.icon(),
     flag: a.flag(),
     topic: a.topic(),

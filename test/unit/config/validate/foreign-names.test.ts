@@ -1,7 +1,7 @@
 import {describe, expect, it} from 'vitest'
 import {ConfigError, maskedConfig, parseConfig} from '../../../../src/config/config.ts'
-import {definitionsIn} from '../../../../src/config/definitions/definition-files.ts'
-import {edited} from '../../../../src/config/write/edit.ts'
+import {parseDefinitions} from '../../../../src/config/definitions/definition-files.ts'
+import {editYaml} from '../../../../src/config/write/edit.ts'
 import {builtIn} from '../../../../src/models/catalogue.ts'
 import {TOKEN} from '../../../support/token.ts'
 
@@ -69,7 +69,7 @@ describe.each(INHERITED)('the name %s', (name) => {
     ])
       expect(['object', 'string']).toContain(typeof outcome(config))
     const content = `{ids: a.b.c, name: n, vendor: v, properties: {state: {miot: 2.1}, ${name}: {is: watts, miot: 3.1}}}`
-    const {problems, models} = definitionsIn([{file: 'own.yaml', content}])
+    const {problems, models} = parseDefinitions([{file: 'own.yaml', content}])
     if (problems.length === 0) expect(Object.keys(models[0]?.properties ?? {})).toContain(name)
     else expect(problems[0]?.message).toMatch(/expected|unknown/)
     if (name in Object.prototype) expect(problems).not.toEqual([])
@@ -81,12 +81,14 @@ describe.each(INHERITED)('the name %s', (name) => {
 
   it('can be edited like any other', () => {
     const before = JSON.stringify({devices: {desk}})
-    const after = () => edited(before, 'config.yaml', [{path: ['devices', name], put: {host: '192.0.2.2'}}])
+    const after = () => editYaml(before, 'config.yaml', [{path: ['devices', name], put: {host: '192.0.2.2'}}])
     if (name === '__proto__') expect(after).toThrow(ConfigError)
     else expect(after()).toContain(name)
-    const dropped = edited(before, 'config.yaml', [{path: ['devices', name], drop: true}])
+    const dropped = editYaml(before, 'config.yaml', [{path: ['devices', name], drop: true}])
     expect(outcome(dropped)).toMatchObject({devices: {desk: {host: '192.0.2.1'}}})
-    expect(() => edited(before, 'config.yaml', [{path: ['devices', name], rename: 'x'}])).toThrow(ConfigError)
+    expect(() => editYaml(before, 'config.yaml', [{path: ['devices', name], rename: 'x'}])).toThrow(
+      ConfigError,
+    )
   })
 })
 

@@ -1,6 +1,6 @@
 import {describe, expect, it} from 'vitest'
 import {ConfigError, nameProblem, parseConfig} from '../../../../src/config/config.ts'
-import {edited} from '../../../../src/config/write/edit.ts'
+import {editYaml} from '../../../../src/config/write/edit.ts'
 import {TOKEN} from '../../../support/token.ts'
 
 const plug = (name: string, host = '192.0.2.1') => ({[name]: {host, token: TOKEN}})
@@ -70,7 +70,7 @@ describe('a name that people would take for another, or for nothing', () => {
       {path: ['devices', 'desk'], rename: name},
       {path: ['groups', name], put: {members: ['desk']}},
     ]) {
-      const outcome = () => expect(problemsOf(edited(before, 'config.yaml', [edit]))).toContain(rule)
+      const outcome = () => expect(problemsOf(editYaml(before, 'config.yaml', [edit]))).toContain(rule)
       try {
         outcome()
       } catch (error) {

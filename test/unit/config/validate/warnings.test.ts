@@ -4,7 +4,7 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {describe, expect, it, onTestFinished} from 'vitest'
 import {type Config, loadConfig, maskedConfig, parseConfig} from '../../../../src/config/config.ts'
-import {isPublic} from '../../../../src/config/validate/hosts.ts'
+import {isPublicAddress} from '../../../../src/config/validate/hosts.ts'
 import {documents} from '../../../docs/markdown.ts'
 import {CERT, KEY} from '../../../support/pem.ts'
 import {TOKEN} from '../../../support/token.ts'
@@ -219,14 +219,14 @@ it('A network with addresses of the internet is private to a machine that is in 
   const failing = () => {
     throw new Error('EMFILE')
   }
-  expect(isPublic('8.8.8.8', none)).toBe(true)
-  expect(isPublic('8.8.8.8', failing)).toBe(true)
-  expect(isPublic('8.8.8.8', inside('8.9.0.1/16', 'IPv4'))).toBe(true)
-  expect(isPublic('8.8.8.8', inside('8.8.8.1/24', 'IPv4'))).toBe(false)
-  expect(isPublic('2001:db8::5', none)).toBe(true)
-  expect(isPublic('2001:db8::5', inside('2001:db8::1/64', 'IPv6'))).toBe(false)
-  expect(isPublic('2001:db8:1::5', inside('2001:db8::1/64', 'IPv6'))).toBe(true)
-  expect(isPublic('broker.lan', none)).toBe(false)
+  expect(isPublicAddress('8.8.8.8', none)).toBe(true)
+  expect(isPublicAddress('8.8.8.8', failing)).toBe(true)
+  expect(isPublicAddress('8.8.8.8', inside('8.9.0.1/16', 'IPv4'))).toBe(true)
+  expect(isPublicAddress('8.8.8.8', inside('8.8.8.1/24', 'IPv4'))).toBe(false)
+  expect(isPublicAddress('2001:db8::5', none)).toBe(true)
+  expect(isPublicAddress('2001:db8::5', inside('2001:db8::1/64', 'IPv6'))).toBe(false)
+  expect(isPublicAddress('2001:db8:1::5', inside('2001:db8::1/64', 'IPv6'))).toBe(true)
+  expect(isPublicAddress('broker.lan', none)).toBe(false)
 })
 
 describe('A warning', () => {

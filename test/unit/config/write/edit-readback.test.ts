@@ -3,8 +3,8 @@ import fc from 'fast-check'
 import {describe, expect, it} from 'vitest'
 import type {ConfigEdit, ConfigValue} from '../../../../src/bridge/requests/bridge-actions.ts'
 import {ConfigError} from '../../../../src/config/config-error.ts'
-import {Places, parseYaml, type Raw, readYaml} from '../../../../src/config/read/yaml.ts'
-import {edited} from '../../../../src/config/write/edit.ts'
+import {parseYaml, type RawYaml, readYaml, YamlPlaces} from '../../../../src/config/read/yaml.ts'
+import {editYaml} from '../../../../src/config/write/edit.ts'
 import {checkProperty} from '../../../support/seeds.ts'
 import {TOKEN} from '../../../support/token.ts'
 
@@ -79,10 +79,10 @@ groups:
 const texts = [flow, block, commented, aliased, shared, commented.replaceAll('\n', '\r\n'), `\ufeff${block}`]
 
 /** What a text says: tags as they are, nothing resolved. */
-function said(text: string): Raw {
+function said(text: string): RawYaml {
   const yaml = parseYaml(text, 'config.yaml')
   expect(yaml.problems).toEqual([])
-  const places = new Places()
+  const places = new YamlPlaces()
   const report = (path: unknown, message: string) => expect.fail(`${path} ${message}`)
   const resolve = (tag: string, written: string) => `\0${tag}\0${written}`
   return readYaml(yaml, {places, report, resolve, empty: () => '\0'}) ?? {}
@@ -90,7 +90,7 @@ function said(text: string): Raw {
 
 const refusalOf = (text: string, ...edits: ConfigEdit[]) => {
   try {
-    edited(text, 'config.yaml', edits)
+    editYaml(text, 'config.yaml', edits)
   } catch (error) {
     if (error instanceof ConfigError) return error.message
     throw error
@@ -180,7 +180,7 @@ const oneEdit: fc.Arbitrary<ConfigEdit> = fc.oneof(
 )
 
 /** The same change, made to what the text says instead of to the text. */
-function changed(before: Raw, edit: ConfigEdit): Raw {
+function changed(before: RawYaml, edit: ConfigEdit): RawYaml {
   const copy: unknown = structuredClone(before)
   let around = copy as Record<string, unknown>
   for (const each of edit.path.slice(0, -1)) {
@@ -198,7 +198,7 @@ function changed(before: Raw, edit: ConfigEdit): Raw {
     define(around, edit.rename, around[last])
     if (edit.rename !== last) delete around[last]
   }
-  return copy as Raw
+  return copy as RawYaml
 }
 
 function define(object: object, key: string, value: unknown): void {
@@ -214,7 +214,7 @@ function asText(written: ConfigValue): unknown {
 }
 
 /** Comparable: without empty sections at the top, which are the same as none. */
-function plain(raw: Raw): unknown {
+function plain(raw: RawYaml): unknown {
   const copy: Record<string, unknown> = JSON.parse(JSON.stringify(raw))
   for (const section of ['devices', 'groups']) if (isDeepStrictEqual(copy[section], {})) delete copy[section]
   return copy
@@ -227,7 +227,7 @@ describe('an edit of config.yaml by a request', () => {
       fc.property(fc.constantFrom(...texts), oneEdit, (text, edit) => {
         let after: string
         try {
-          after = edited(text, 'config.yaml', [edit])
+          after = editYaml(text, 'config.yaml', [edit])
         } catch (error) {
           if (error instanceof ConfigError) return
           throw error
@@ -261,18 +261,18 @@ describe('an edit of config.yaml by a request', () => {
               .match(/\\u0000!\w+/g)
               ?.sort()
           if (refusalOf(text, edit) === undefined)
-            expect(tags(edited(text, 'config.yaml', [edit]))).toEqual(tags(text))
+            expect(tags(editYaml(text, 'config.yaml', [edit]))).toEqual(tags(text))
         }
       }
   })
 
   it('keeps plain what needs no quotes, and quotes every other text and key', () => {
     const put = {area: 'Living room', icon: 'mdi:lamp', host: '192.168.1.4', scale: -0.5, name: 'Küche/灯'}
-    expect(edited(block, 'config.yaml', [{path: ['devices', 'fan'], put}])).toContain(
+    expect(editYaml(block, 'config.yaml', [{path: ['devices', 'fan'], put}])).toContain(
       'area: Living room\n    icon: mdi:lamp\n    host: 192.168.1.4\n    scale: -0.5\n    name: Küche/灯\n',
     )
     expect(
-      edited(flow, 'config.yaml', [{path: ['groups', 'evening', 'members'], put: ['x:\n!file /dev/zero']}]),
+      editYaml(flow, 'config.yaml', [{path: ['groups', 'evening', 'members'], put: ['x:\n!file /dev/zero']}]),
     ).toContain(String.raw`{members: ["x:\n!file /dev/zero"]}`)
   })
 
@@ -282,9 +282,9 @@ describe('an edit of config.yaml by a request', () => {
     expect(refusalOf(aliased, {path: ['groups', 'evening', 'members'], put: ['lamp']})).toMatch(/by hand/)
     expect(refusalOf(aliased, {path: ['devices', 'fan', 'token'], drop: true})).toMatch(/by hand/)
     // What is the plug's own can be changed all the same.
-    expect(edited(aliased, 'config.yaml', [{path: ['devices', 'fan', 'host'], put: '192.168.1.9'}])).toMatch(
-      /fan:\n.*\n {4}host: 192.168.1.9\n/,
-    )
+    expect(
+      editYaml(aliased, 'config.yaml', [{path: ['devices', 'fan', 'host'], put: '192.168.1.9'}]),
+    ).toMatch(/fan:\n.*\n {4}host: 192.168.1.9\n/)
   })
 
   it('is refused when a text has half a character or a control character in it', () => {
@@ -300,7 +300,7 @@ describe('an edit of config.yaml by a request', () => {
   })
 
   it('does not take a plug away with the last of its settings', () => {
-    const both = edited('devices:\n  lamp:\n    host: 1.2.3.4\n', 'config.yaml', [
+    const both = editYaml('devices:\n  lamp:\n    host: 1.2.3.4\n', 'config.yaml', [
       {path: ['devices', 'lamp', 'host'], drop: true},
     ])
     expect(said(both)).toEqual({devices: {lamp: {}}})

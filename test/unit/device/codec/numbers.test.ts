@@ -1,6 +1,6 @@
 import {describe, expect, it} from 'vitest'
 import {plugDiscovery} from '../../../../src/bridge/homeassistant/plug-discovery.ts'
-import {definitionIn} from '../../../../src/config/definitions/definition-reader.ts'
+import {parseDefinition} from '../../../../src/config/definitions/definition-reader.ts'
 import {applyOverrides} from '../../../../src/device/codec/model-overrides.ts'
 import {asWritten, fromUser, settable, toFirmware} from '../../../../src/device/codec/values.ts'
 import {miot, mode, relay, wattsSetting} from '../../../../src/models/builders.ts'
@@ -152,7 +152,7 @@ describe('a scale that the owner corrects', () => {
         countdown: {miot: '3.1', scale: '60', min: '1', max: '300', step: '5'},
       },
     }
-    const own = definitionIn(read, 'own')
+    const own = parseDefinition(read, 'own')
     const countdown = 'value' in own ? own.value.properties['countdown'] : expect.fail(JSON.stringify(own))
     expect(countdown && sent(countdown, 100)).toEqual([120, 2])
   })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import {describe, expect, it} from 'vitest'
-import {definitionIn} from '../../../../src/config/definitions/definition-reader.ts'
+import {parseDefinition} from '../../../../src/config/definitions/definition-reader.ts'
 import {asWritten, fromFirmware, fromUser, settable, toFirmware} from '../../../../src/device/codec/values.ts'
 import type {Property} from '../../../../src/models/model.ts'
 import {checkProperty} from '../../../support/seeds.ts'
@@ -8,7 +8,7 @@ import {checkProperty} from '../../../support/seeds.ts'
 /** A property of an own definition, as its owner writes it. */
 function own(kind: string, options: Record<string, string>): Property {
   const properties = {state: {miot: '2.1'}, [kind]: {miot: '3.1', ...options}}
-  const read = definitionIn({ids: ['test.plug.own'], name: 'Own', vendor: 'Test', properties}, 'own')
+  const read = parseDefinition({ids: ['test.plug.own'], name: 'Own', vendor: 'Test', properties}, 'own')
   const property = 'value' in read ? read.value.properties[kind] : undefined
   return property ?? expect.fail(JSON.stringify(read))
 }

@@ -5,8 +5,8 @@ import fc from 'fast-check'
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
 import {importSpec} from '../../../../src/cli/commands/models-import.ts'
 import {CommandFailed} from '../../../../src/cli/errors.ts'
-import {definitionsIn} from '../../../../src/config/definitions/definition-files.ts'
-import {definitionText} from '../../../../src/config/definitions/definition-writer.ts'
+import {parseDefinitions} from '../../../../src/config/definitions/definition-files.ts'
+import {formatDefinition} from '../../../../src/config/definitions/definition-writer.ts'
 import {checkProperty} from '../../../support/seeds.ts'
 
 const RUNS = 150
@@ -72,7 +72,7 @@ async function roundTrip(spec: unknown, id?: string): Promise<'refused' | 'taken
   await writeFile(file, typeof spec === 'string' ? spec : JSON.stringify(spec))
   try {
     const {model} = await importSpec(file, id)
-    const {models, problems} = definitionsIn([{file: 'own.yaml', content: definitionText(model)}])
+    const {models, problems} = parseDefinitions([{file: 'own.yaml', content: formatDefinition(model)}])
     expect(problems).toEqual([])
     expect(models).toEqual([model])
     return 'taken'

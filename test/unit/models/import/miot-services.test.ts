@@ -1,8 +1,8 @@
 /** Short names mean what their service says: a specification is imported by both, whatever their order and their vendor's spelling. */
 import fc from 'fast-check'
 import {describe, expect, it} from 'vitest'
-import {definitionsIn} from '../../../../src/config/definitions/definition-files.ts'
-import {definitionText} from '../../../../src/config/definitions/definition-writer.ts'
+import {parseDefinitions} from '../../../../src/config/definitions/definition-files.ts'
+import {formatDefinition} from '../../../../src/config/definitions/definition-writer.ts'
 import type {MiotProperty} from '../../../../src/models/import/miot-rules.ts'
 import {definitionFrom, type MiotService} from '../../../../src/models/import/miot-spec.ts'
 import type {Model} from '../../../../src/models/model.ts'
@@ -333,7 +333,7 @@ it('whatever services there are, in whatever order: no property twice, no half o
         made.some(({iid, properties}) => String(iid) === id && properties.some((each) => each.iid === 1))
       if (switches(siid('mode'))) expect(siid('mode')).toBe(siid('state'))
       if (switches(siid('usb_mode'))) expect(siid('usb_mode')).toBe(siid('usb'))
-      const back = definitionsIn([{file: 'own.yaml', content: definitionText(model)}])
+      const back = parseDefinitions([{file: 'own.yaml', content: formatDefinition(model)}])
       expect(back).toMatchObject({problems: [], models: [model]})
       taken.pairs += Number('countdown' in at)
       taken.modes += Number('mode' in at)
