@@ -181,7 +181,7 @@ export class ManagedPlug implements Plug, Claimant {
       if (state === 'online') this.#answers()
       else this.#introduced = false
     })
-    this.device.on('unanswered', (error) => this.#lookElsewhere(error))
+    this.device.on('pollFailed', (error) => this.#lookElsewhere(error))
     this.device.on('warning', (text) =>
       this.#options.log.warn(`${this.name}: the plug ${text}`, {device: this.name}),
     )

@@ -25,20 +25,20 @@ import type {EnergyTrackingOptions} from './state/energy-tracking.ts'
 import type {ImplausibleValue} from './state/plausibility.ts'
 import {type CallOptions, READ_TRIES, type Transport} from './transport.ts'
 
-interface Events {
+interface DeviceEvents {
   /** The state is another than before. */
   change: []
   availability: [Availability]
   /** A poll under way got an answer about the relay of a plug that was not known to be there. */
-  reached: []
+  firstResponse: []
   /** The plug told its model and firmware. */
   identified: [Identity]
   /** There is something else to tell of its properties than before, beside their values. */
-  described: []
+  metadataChanged: []
   /** Beside the polls: the plug answered (`undefined`), or failed to although it had as much time as for a poll. */
-  exchanged: [unknown]
+  requestFinished: [unknown]
   /** A poll or a command found nobody home: the plug may have moved. */
-  unanswered: [unknown]
+  pollFailed: [unknown]
   /** The plug does not do what it said: for a person to know. */
   warning: [string]
 }
@@ -67,7 +67,7 @@ export class PollPreempted extends Error {
   override readonly name = 'Yielded'
 }
 
-export class Device extends EventEmitter<Events> {
+export class Device extends EventEmitter<DeviceEvents> {
   readonly name: string
   readonly #transport: Transport
   readonly #clock: Clock
@@ -123,7 +123,7 @@ export class Device extends EventEmitter<Events> {
     }
     this.#questions = new PropertyReader(parts, {
       isAwaited: () => this.#availability.state !== 'online',
-      onReached: () => this.emit('reached'),
+      onReached: () => this.emit('firstResponse'),
       onLeftOut: (property) => this.#leaveOut(property),
     })
     const told: Transport = {
@@ -349,7 +349,7 @@ export class Device extends EventEmitter<Events> {
   #tell({changed, described, warnings}: StateUpdate): void {
     for (const warning of warnings) this.emit('warning', warning)
     if (changed) this.emit('change')
-    if (described) this.emit('described')
+    if (described) this.emit('metadataChanged')
   }
 
   /** @throws CommandError that says what is known of the failure */
@@ -416,7 +416,7 @@ export class Device extends EventEmitter<Events> {
       if (!isRefusal(error)) this.#failed(error, begun)
       throw error
     }
-    this.emit('exchanged', undefined)
+    this.emit('requestFinished', undefined)
   }
 
   /** A call that is an exchange of its own. To refuse it is to answer. */
@@ -424,10 +424,10 @@ export class Device extends EventEmitter<Events> {
     const begun = this.#clock.now()
     try {
       const answer = await this.#transport.call(method, params, options)
-      this.emit('exchanged', undefined)
+      this.emit('requestFinished', undefined)
       return answer
     } catch (error) {
-      if (isRefusal(error)) this.emit('exchanged', undefined)
+      if (isRefusal(error)) this.emit('requestFinished', undefined)
       else this.#failed(error, begun)
       throw error
     }
@@ -436,6 +436,6 @@ export class Device extends EventEmitter<Events> {
   /** @param begun when the plug was first asked, on the clock */
   #failed(error: unknown, begun = this.#clock.now()): void {
     const isCutShort = isSilence(error) && this.#clock.now() - begun < FAIR_MS
-    if (!isCutShort) this.emit('exchanged', error)
+    if (!isCutShort) this.emit('requestFinished', error)
   }
 }

@@ -56,7 +56,7 @@ export class Group {
   }
 
   get #active(): Plug[] {
-    return this.members.filter(({disabled, duplicateOf: twin}) => !disabled && twin === undefined)
+    return this.members.filter(({disabled, duplicateOf}) => !disabled && duplicateOf === undefined)
   }
 }
 

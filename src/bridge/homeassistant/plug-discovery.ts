@@ -46,8 +46,8 @@ export function plugDiscovery(
 }
 
 /** Whether Home Assistant is to know of the plug. */
-export function isAnnounced({disabled, display: appearance}: Plug): boolean {
-  return !disabled && appearance.homeassistant?.enabled !== false
+export function isAnnounced({disabled, display}: Plug): boolean {
+  return !disabled && display.homeassistant?.enabled !== false
 }
 
 /** What a plug of the model has been as far as anybody remembers. An earlier run may have told of what is filtered now. */
@@ -108,8 +108,8 @@ function component(
 }
 
 /** What Home Assistant calls the plug. */
-function nameOf({name, display: appearance}: Plug): string {
-  return appearance.homeassistant?.name ?? displayName(name)
+function nameOf({name, display}: Plug): string {
+  return display.homeassistant?.name ?? displayName(name)
 }
 
 /**

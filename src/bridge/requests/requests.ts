@@ -58,7 +58,7 @@ async function renewed(controls: BridgeActions, how: 'restart' | 'reload'): Prom
   throw new LoggedRefusal('refused', `the configuration is invalid, the old one stays:\n${problems}`)
 }
 
-export interface RequestOptions extends RequestContext {
+export interface RequestsOptions extends RequestContext {
   publisher: Publisher
   topics: Topics
   log: Log
@@ -81,7 +81,7 @@ const LONGEST_VERB = 100
 const COPIES_MS = 100
 
 export class Requests {
-  readonly #options: RequestOptions
+  readonly #options: RequestsOptions
   readonly #context: RequestContext
   readonly #answers: Replies
   readonly #warner: WarningLimiter
@@ -94,7 +94,7 @@ export class Requests {
   #isStopped = false
   #lastCame = Number.NEGATIVE_INFINITY
 
-  constructor(options: RequestOptions) {
+  constructor(options: RequestsOptions) {
     this.#options = options
     this.#context = {...options, controls: this.#bounded(options.controls)}
     this.#answers = new Replies(options)

@@ -110,15 +110,9 @@ export class AvailabilityLog {
   /** Several plugs that answered until now, and not one of them does: each alone would still have its first failures ahead. */
   #allSilent(): boolean {
     let silent = 0
-    for (const {
-      name,
-      disabled,
-      duplicateOf: twin,
-      lastResponseAt: answeredAt,
-      isFailing: failing,
-    } of this.#options.plugs.values()) {
-      if (disabled || twin !== undefined || this.#down.has(name)) continue
-      if (answeredAt === undefined || !failing) return false
+    for (const {name, disabled, duplicateOf, lastResponseAt, isFailing} of this.#options.plugs.values()) {
+      if (disabled || duplicateOf !== undefined || this.#down.has(name)) continue
+      if (lastResponseAt === undefined || !isFailing) return false
       silent++
     }
     return silent > 1

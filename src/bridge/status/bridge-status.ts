@@ -45,7 +45,7 @@ export class BridgeStatus {
   follow(plug: Plug): void {
     plug.device.on('availability', () => this.devicesSoon())
     plug.device.on('identified', () => this.devicesSoon())
-    plug.device.on('described', () => this.devicesSoon())
+    plug.device.on('metadataChanged', () => this.devicesSoon())
   }
 
   state(state: 'online' | 'offline'): void {

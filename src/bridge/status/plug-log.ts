@@ -22,7 +22,7 @@ export class PlugLog {
     const {name, device} = plug
     device.on('change', () => this.#say(name, () => this.#changed(plug)))
     device.on('availability', (availability) => this.#say(name, () => availabilityText(availability)))
-    device.on('unanswered', (error) => this.#say(name, () => failureText(error)))
+    device.on('pollFailed', (error) => this.#say(name, () => failureText(error)))
   }
 
   /** @param words `undefined` for no line */

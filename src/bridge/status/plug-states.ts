@@ -47,8 +47,8 @@ export class PlugStates {
   /** Where something of the plug lies on the broker. */
   topicsOf(plug: Plug): string[] {
     const {topics, attributes} = this.#options
-    const {name, display: appearance} = plug
-    if (!(appearance.retain ?? this.#options.retain)) return [topics.availability(name)]
+    const {name, display} = plug
+    if (!(display.retain ?? this.#options.retain)) return [topics.availability(name)]
     const values = attributes ? Object.keys(displayedState(plug)) : []
     return [
       topics.availability(name),

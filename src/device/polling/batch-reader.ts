@@ -49,8 +49,8 @@ export class BatchReader<A extends DecodedResponse> {
    */
   async read(names: readonly string[]): Promise<readonly A[]> {
     const {model, tolerance, suspicion} = this.#options
-    const {unsupported: leftOut} = tolerance
-    const wanted = leftOut.size === 0 ? names : names.filter((name) => !leftOut.has(name))
+    const {unsupported} = tolerance
+    const wanted = unsupported.size === 0 ? names : names.filter((name) => !unsupported.has(name))
     const suspects = wanted.filter((name) => suspicion.has(name))
     const [first, ...others] = buildReads(model, suspicion.without(wanted), tolerance.batch)
     if (first) await this.#first(first)

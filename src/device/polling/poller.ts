@@ -71,16 +71,16 @@ export class Poller {
   }
 
   start(): void {
-    this.#device.on('exchanged', this.#onExchanged)
-    this.#device.on('reached', this.#onReached)
+    this.#device.on('requestFinished', this.#onExchanged)
+    this.#device.on('firstResponse', this.#onReached)
     this.#schedule(this.#firstDelay)
   }
 
   stop(): void {
     this.#stopped = true
     this.#timer?.cancel()
-    this.#device.off('exchanged', this.#onExchanged)
-    this.#device.off('reached', this.#onReached)
+    this.#device.off('requestFinished', this.#onExchanged)
+    this.#device.off('firstResponse', this.#onReached)
   }
 
   /** Whether the last poll, command or read came to nothing. */
@@ -167,7 +167,7 @@ export class Poller {
     if (availability.state === 'offline') this.#stillOffline(availability, diagnosis)
     else if (certain || this.#failures >= this.#settings.offline_after)
       this.#offline(diagnosis, this.#clock.date())
-    this.#device.emit('unanswered', error)
+    this.#device.emit('pollFailed', error)
   }
 
   #offline({reason, words: message}: Diagnosis, since: Date): void {

@@ -65,7 +65,7 @@ describe('the list of devices', () => {
     vi.spyOn(plug.device, 'implausible', 'get').mockReturnValue([found])
     vi.spyOn(plug.device, 'energySource', 'get').mockReturnValue('integrated')
     reports.follow(plug)
-    plug.device.emit('described')
+    plug.device.emit('metadataChanged')
     await clock.advance(2 * SECOND)
     expect(latest('devices')[0].implausible).toEqual([found])
     const energy = {name: 'energy', kind: 'sensor', unit: 'kWh', access: 'read', source: 'integrated'}

@@ -34,7 +34,7 @@ describe('a pause of the process in the middle of a command', () => {
   it('says nothing of the plug', async () => {
     const home = new VirtualHome()
     const told: unknown[] = []
-    home.device.on('exchanged', (failure) => told.push(failure))
+    home.device.on('requestFinished', (failure) => told.push(failure))
     const result = code(home.device.set('state', 'OFF', home.clock.now() + 10_000))
     await home.clock.advance(5)
     pause(home, 3 * MINUTE)

@@ -67,7 +67,7 @@ function start(choice: Partial<DeviceOptions> = kept(), model = counting) {
   described = 0
   warnings = []
   device.on('change', () => changes++)
-  device.on('described', () => described++)
+  device.on('metadataChanged', () => described++)
   device.on('warning', (text) => warnings.push(text))
 }
 
