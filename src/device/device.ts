@@ -259,7 +259,15 @@ export class Device extends EventEmitter<DeviceEvents> {
    * @throws CommandError
    */
   async set(name: string, sent: unknown, deadline: number): Promise<Value> {
-    const wanted = this.validate(name, sent)
+    return this.write(name, this.validate(name, sent), deadline)
+  }
+
+  /**
+   * Writes a value that `validate` returned, and resolves with the written one once the plug answered `ok`; a read-back follows.
+   * @param deadline on the clock: the command is gone by then
+   * @throws CommandError
+   */
+  async write(name: string, wanted: CommandValue, deadline: number): Promise<Value> {
     this.#poll?.abort()
     return this.#switching.set(name, wanted, deadline).catch((error) => this.#fail(error))
   }
@@ -343,7 +351,7 @@ export class Device extends EventEmitter<DeviceEvents> {
 
   #leaveOut(name: string): void {
     this.emit('warning', `cannot be asked for ${name}, and will not be any more: its firmware fails at that`)
-    this.emit('identified', this.identity)
+    this.emit('metadataChanged')
   }
 
   #tell({changed, described, warnings}: StateUpdate): void {
@@ -368,7 +376,7 @@ export class Device extends EventEmitter<DeviceEvents> {
     if (wasOut) this.#suspicion.giveAnotherChance(name)
     const others = this.#oftenRead().filter((other) => other !== name)
     await this.#questioned([...others, name], until)
-    if (wasOut && !this.unsupported.includes(name)) this.emit('identified', this.identity)
+    if (wasOut && !this.unsupported.includes(name)) this.emit('metadataChanged')
   }
 
   #oftenRead(): readonly string[] {

@@ -49,10 +49,10 @@ async function set(
   done: Record<string, Value>,
 ): Promise<void> {
   // All or nothing as far as that can be known beforehand: a typo in one property switches none.
-  for (const [name, value] of Object.entries(values)) device.validate(name, value)
+  const wanted = Object.entries(values).map(([name, value]) => [name, device.validate(name, value)] as const)
   const settled = await Promise.allSettled(
-    Object.entries(values).map(async ([name, value]) => {
-      done[name] = await device.set(name, value, deadline)
+    wanted.map(async ([name, value]) => {
+      done[name] = await device.write(name, value, deadline)
     }),
   )
   const failed = settled.find((result) => result.status === 'rejected')
