@@ -1,6 +1,8 @@
+/** The import table: which folder of `src` may import what, and which folders may not reach for time and chance themselves. */
 import {readdirSync, readFileSync} from 'node:fs'
 import {dirname, join, normalize} from 'node:path'
 import {describe, expect, it} from 'vitest'
+import {withoutComments} from '../../support/typescript-tokens.ts'
 
 /** What each folder may import, besides itself: packages, and files or folders below `src/`. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
@@ -17,8 +19,8 @@ const COMMON = ['common/']
 /** What every folder may import the types of. */
 const COMMON_TYPES = ['log/logger.ts']
 
-/** Time and chance come in through constructors below the edges; these reach past them. */
-const UNDER_THE_COUNTER =
+/** Time and randomness that code of these folders takes from the runtime, and not from its constructor: it could not be tested. */
+const DIRECT_TIME_AND_RANDOMNESS =
   /(?<![.\w])(?:setTimeout|setInterval|randomBytes|randomInt|randomUUID)\s*\(|Date\.now|Math\.random|performance\.now|process\.(?:hrtime|uptime)|new Date\(\s*\)|node:timers/g
 
 interface Import {
@@ -28,12 +30,12 @@ interface Import {
 }
 
 const files = readdirSync('src', {recursive: true, encoding: 'utf8'}).filter((file) => file.endsWith('.ts'))
-const listing = new Map(files.map((file) => [file, withoutComments(readFileSync(join('src', file), 'utf8'))]))
-const layers = files.filter((file) => Object.hasOwn(MAY_IMPORT, folder(file)))
+const sources = new Map(files.map((file) => [file, withoutComments(readFileSync(join('src', file), 'utf8'))]))
+const filesInTable = files.filter((file) => Object.hasOwn(MAY_IMPORT, folderOf(file)))
 
-describe('the layers', () => {
-  it.each(Object.keys(MAY_IMPORT))('%s/ imports only what its row of the table allows', (layer) => {
-    const forbidden = layers.filter((file) => folder(file) === layer).flatMap(forbiddenImports)
+describe('the folders of src', () => {
+  it.each(Object.keys(MAY_IMPORT))('%s/ imports only what its row of the table allows', (folder) => {
+    const forbidden = filesInTable.filter((file) => folderOf(file) === folder).flatMap(forbiddenImports)
     expect(forbidden).toEqual([])
   })
 
@@ -41,20 +43,20 @@ describe('the layers', () => {
     expect(files.flatMap((file) => cycleFrom(file) ?? [])).toEqual([])
   })
 
-  it('take time and chance from their constructors only', () => {
-    const reaching = layers
+  it('get time and randomness through constructors only', () => {
+    const direct = filesInTable
       .filter((file) => file !== 'common/clock.ts')
-      .flatMap((file) => counterDeals(textOf(file)).map((what) => `${file}: ${what}`))
-    expect(reaching).toEqual([])
+      .flatMap((file) => directUses(sourceOf(file)).map((what) => `${file}: ${what}`))
+    expect(direct).toEqual([])
   })
 
   it('load the broker of the demo only when the demo asks for it', () => {
-    const always = files.filter((file) => /^(import|export)\b[^()]*'aedes'/m.test(textOf(file)))
+    const always = files.filter((file) => /^(import|export)\b[^()]*'aedes'/m.test(sourceOf(file)))
     expect(always).toEqual([])
   })
 })
 
-describe('the judge of the layers', () => {
+describe('the test of the import table', () => {
   it('sees every form of an import', () => {
     const text = `import 'a'
 import b from 'b'
@@ -74,37 +76,37 @@ const g = await import('g')
     expect(seen.sort()).toEqual(['a', 'b', 'c', 'e', 'g', 'type d', 'type f'])
   })
 
-  it('knows the table: what is allowed, what is not, and what only as a type', () => {
-    const judged = (file: string, from: string, typeOnly = false) => isAllowed(file, {from, typeOnly})
-    expect(judged('models/index.ts', './chuangmi.ts')).toBe(true)
-    expect(judged('models/index.ts', 'node:fs')).toBe(false)
-    expect(judged('device/device.ts', '../models/model.ts')).toBe(true)
-    expect(judged('device/device.ts', '../miio/errors.ts', true)).toBe(false)
-    expect(judged('simulator/plug.ts', '../miio/packet.ts')).toBe(true)
-    expect(judged('simulator/plug.ts', '../miio/client.ts')).toBe(false)
-    expect(judged('bridge/states.ts', 'mqtt')).toBe(false)
-    expect(judged('miio/client.ts', '../common/clock.ts')).toBe(true)
-    expect(judged('miio/client.ts', '../log/logger.ts', true)).toBe(true)
-    expect(judged('miio/client.ts', '../log/logger.ts')).toBe(false)
+  it('allows what the table allows, refuses everything else, and allows some imports as types only', () => {
+    const allowed = (file: string, from: string, typeOnly = false) => isAllowed(file, {from, typeOnly})
+    expect(allowed('models/index.ts', './chuangmi.ts')).toBe(true)
+    expect(allowed('models/index.ts', 'node:fs')).toBe(false)
+    expect(allowed('device/device.ts', '../models/model.ts')).toBe(true)
+    expect(allowed('device/device.ts', '../miio/errors.ts', true)).toBe(false)
+    expect(allowed('simulator/plug.ts', '../miio/packet.ts')).toBe(true)
+    expect(allowed('simulator/plug.ts', '../miio/client.ts')).toBe(false)
+    expect(allowed('bridge/states.ts', 'mqtt')).toBe(false)
+    expect(allowed('miio/client.ts', '../common/clock.ts')).toBe(true)
+    expect(allowed('miio/client.ts', '../log/logger.ts', true)).toBe(true)
+    expect(allowed('miio/client.ts', '../log/logger.ts')).toBe(false)
   })
 
-  it('sees time and chance in code, not in comments', () => {
+  it('sees time and randomness in code, not in comments', () => {
     const text = `// setTimeout(f) fires at once
 /** like Math.random */
 const url = 'mqtt://localhost'; setTimeout(f, Date.now())
 clock.setTimeout(f); new Date( ); new Date(0)`
-    expect(counterDeals(withoutComments(text))).toEqual(['setTimeout(', 'Date.now', 'new Date( )'])
+    expect(directUses(withoutComments(text))).toEqual(['setTimeout(', 'Date.now', 'new Date( )'])
   })
 })
 
 function forbiddenImports(file: string): string[] {
-  const forbidden = imports(textOf(file)).filter((found) => !isAllowed(file, found))
+  const forbidden = imports(sourceOf(file)).filter((found) => !isAllowed(file, found))
   return forbidden.map(({from, typeOnly}) => `${file} imports ${typeOnly ? 'types of ' : ''}${from}`)
 }
 
 function isAllowed(file: string, {from, typeOnly}: Import): boolean {
-  const target = from.startsWith('.') ? below(file, from) : from
-  const own = folder(file)
+  const target = from.startsWith('.') ? resolveImport(file, from) : from
+  const own = folderOf(file)
   const allowed = [`${own}/`, ...(MAY_IMPORT[own] ?? []), ...COMMON, ...(typeOnly ? COMMON_TYPES : [])]
   return allowed.some(
     (rule) => target === rule || (/[/*]$/.test(rule) && target.startsWith(rule.replace('*', ''))),
@@ -122,11 +124,11 @@ function imports(text: string): Import[] {
   ]
 }
 
-/** The files of a cycle that `file` is part of. Types count too: two files that need each other's words are one file. */
+/** The files of a cycle that `file` is part of. Types count too: two files that need each other's types belong in one file. */
 function cycleFrom(file: string): string | undefined {
   const seen = new Set<string>()
   const walk = (at: string, path: readonly string[]): string | undefined => {
-    for (const next of neighbours(at)) {
+    for (const next of importedFiles(at)) {
       if (next === file) return [...path, at, file].join(' → ')
       if (seen.has(next)) continue
       seen.add(next)
@@ -138,28 +140,24 @@ function cycleFrom(file: string): string | undefined {
   return walk(file, [])
 }
 
-function neighbours(file: string): string[] {
-  const local = imports(textOf(file)).filter(({from}) => from.startsWith('.'))
-  return local.map(({from}) => below(file, from)).filter((target) => listing.has(target))
+function importedFiles(file: string): string[] {
+  const local = imports(sourceOf(file)).filter(({from}) => from.startsWith('.'))
+  return local.map(({from}) => resolveImport(file, from)).filter((target) => sources.has(target))
 }
 
-function counterDeals(text: string): string[] {
-  return text.match(UNDER_THE_COUNTER) ?? []
+function directUses(text: string): string[] {
+  return text.match(DIRECT_TIME_AND_RANDOMNESS) ?? []
 }
 
 /** A relative import as a path below `src/`. */
-function below(file: string, from: string): string {
+function resolveImport(file: string, from: string): string {
   return normalize(join(dirname(file), from))
 }
 
-function folder(file: string): string {
+function folderOf(file: string): string {
   return file.includes('/') ? file.slice(0, file.indexOf('/')) : ''
 }
 
-function textOf(file: string): string {
-  return listing.get(file) ?? ''
-}
-
-function withoutComments(text: string): string {
-  return text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/.*$/gm, '$1')
+function sourceOf(file: string): string {
+  return sources.get(file) ?? ''
 }

@@ -1,0 +1,444 @@
+/**
+ * The vocabulary of `src`: every exported name and every file name means one thing, comments refer only to what exists in this repository,
+ * and both are written in plain English.
+ */
+import {existsSync, readdirSync, readFileSync} from 'node:fs'
+import {basename, join} from 'node:path'
+import {describe, expect, it} from 'vitest'
+import {document} from '../../docs/markdown.ts'
+import {type Token, tokensOf} from '../../support/typescript-tokens.ts'
+
+/**
+ * Words that hide who does what: a test "is told" nothing. Of an identifier each camelCase part counts. A protocol "says", "reports" or
+ * "answers".
+ */
+const FORBIDDEN = ['told', 'heard', 'said', 'somebody', 'nobody', 'whoever', 'anybody'] as const
+
+/** Folders of this repository whose files a comment may name; without `dist` and `node_modules`. */
+const FOLDERS = ['src', 'test', 'bench', 'docs', 'examples', 'systemd', '.github']
+
+interface SourceFile {
+  path: string
+  tokens: readonly Token[]
+}
+
+const sources: readonly SourceFile[] = filesBelow('src')
+  .filter((path) => path.endsWith('.ts'))
+  .map((path) => ({path, tokens: tokensOf(readFileSync(path, 'utf8'))}))
+
+const filesOfRepository: readonly string[] = [
+  ...readdirSync('.', {withFileTypes: true}).flatMap((entry) => (entry.isFile() ? [entry.name] : [])),
+  ...FOLDERS.filter(existsSync).flatMap(filesBelow),
+]
+
+/** Files that are not clean yet. The list only shrinks, and a file that is clean leaves it. */
+const NOT_YET: readonly string[] = [
+  'src/app/bridge.ts',
+  'src/app/config-changes.ts',
+  'src/app/device-owners.ts',
+  'src/app/health-file.ts',
+  'src/app/managed-plug.ts',
+  'src/app/pause-detector.ts',
+  'src/app/plug-registry.ts',
+  'src/app/process-metrics.ts',
+  'src/app/systemd.ts',
+  'src/bridge/commands/command-log.ts',
+  'src/bridge/commands/command.ts',
+  'src/bridge/commands/commands.ts',
+  'src/bridge/commands/group-command.ts',
+  'src/bridge/commands/nearest-name.ts',
+  'src/bridge/commands/payload.ts',
+  'src/bridge/commands/unknown-names.ts',
+  'src/bridge/groups/group.ts',
+  'src/bridge/groups/groups.ts',
+  'src/bridge/homeassistant/discovery-history.ts',
+  'src/bridge/homeassistant/discovery-message.ts',
+  'src/bridge/homeassistant/discovery-throttle.ts',
+  'src/bridge/homeassistant/homeassistant.ts',
+  'src/bridge/homeassistant/plug-discovery.ts',
+  'src/bridge/plug.ts',
+  'src/bridge/publisher.ts',
+  'src/bridge/requests/bridge-actions.ts',
+  'src/bridge/requests/define-request.ts',
+  'src/bridge/requests/device-requests.ts',
+  'src/bridge/requests/group-requests.ts',
+  'src/bridge/requests/requests.ts',
+  'src/bridge/requests/unknown-verb.ts',
+  'src/bridge/retained/discovery-ownership.ts',
+  'src/bridge/retained/expected-topics.ts',
+  'src/bridge/retained/retained-cleanup.ts',
+  'src/bridge/status/availability-log.ts',
+  'src/bridge/status/bridge-status.ts',
+  'src/bridge/status/online-gate.ts',
+  'src/bridge/status/plug-log.ts',
+  'src/bridge/status/plug-states.ts',
+  'src/bridge/status/start-summary.ts',
+  'src/bridge/warning-limiter.ts',
+  'src/cli/commands/check.ts',
+  'src/cli/commands/discover.ts',
+  'src/cli/commands/probe.ts',
+  'src/cli/commands/run.ts',
+  'src/cli/commands/simulate.ts',
+  'src/cli/demo-broker.ts',
+  'src/cli/demo-changes.ts',
+  'src/cli/errors.ts',
+  'src/cli/file-permission-help.ts',
+  'src/cli/hello-trace.ts',
+  'src/cli/keys.ts',
+  'src/cli/many-plugs.ts',
+  'src/cli/plug-choice.ts',
+  'src/cli/plug-commands.ts',
+  'src/cli/plug-session.ts',
+  'src/cli/probe-scan.ts',
+  'src/cli/process.ts',
+  'src/cli/program.ts',
+  'src/cli/signals.ts',
+  'src/cli/table-layout.ts',
+  'src/cli/terminal.ts',
+  'src/common/atomic-write.ts',
+  'src/common/clock.ts',
+  'src/common/schema-errors.ts',
+  'src/common/secret.ts',
+  'src/common/suggestion.ts',
+  'src/config/config-error.ts',
+  'src/config/config.ts',
+  'src/config/definitions/definition-files.ts',
+  'src/config/definitions/definition-reader.ts',
+  'src/config/definitions/definition-writer.ts',
+  'src/config/describe/masked-config.ts',
+  'src/config/paths.ts',
+  'src/config/read/changed-texts.ts',
+  'src/config/read/environment.ts',
+  'src/config/read/read-file.ts',
+  'src/config/read/settled-file.ts',
+  'src/config/read/yaml-errors.ts',
+  'src/config/read/yaml.ts',
+  'src/config/schema/fields.ts',
+  'src/config/validate/advice.ts',
+  'src/config/validate/devices.ts',
+  'src/config/validate/hosts.ts',
+  'src/config/validate/names.ts',
+  'src/config/validate/warnings.ts',
+  'src/config/write/comments.ts',
+  'src/config/write/edit.ts',
+  'src/device/codec/model-overrides.ts',
+  'src/device/codec/property-codec.ts',
+  'src/device/codec/unknown-property.ts',
+  'src/device/codec/values.ts',
+  'src/device/command-error.ts',
+  'src/device/command-writer.ts',
+  'src/device/device.ts',
+  'src/device/model/dialect-detection.ts',
+  'src/device/model/identity.ts',
+  'src/device/model/model-resolver.ts',
+  'src/device/polling/batch-reader.ts',
+  'src/device/polling/failure-tracker.ts',
+  'src/device/polling/firmware-capabilities.ts',
+  'src/device/polling/poller.ts',
+  'src/device/polling/property-reader.ts',
+  'src/device/raw-calls.ts',
+  'src/device/request-queue.ts',
+  'src/device/state/device-state.ts',
+  'src/device/state/energy-meter.ts',
+  'src/device/state/energy-tracking.ts',
+  'src/device/state/known-values.ts',
+  'src/device/state/plausibility.ts',
+  'src/log/format.ts',
+  'src/log/logger.ts',
+  'src/log/plain-fields.ts',
+  'src/main.ts',
+  'src/miio/candidate-addresses.ts',
+  'src/miio/client.ts',
+  'src/miio/discovery.ts',
+  'src/miio/error-codes.ts',
+  'src/miio/json-mask.ts',
+  'src/miio/json-repair.ts',
+  'src/miio/link.ts',
+  'src/miio/mailbox.ts',
+  'src/miio/miio-error.ts',
+  'src/miio/packet-trace.ts',
+  'src/miio/packet.ts',
+  'src/miio/request-types.ts',
+  'src/miio/request.ts',
+  'src/miio/response-time.ts',
+  'src/miio/socket.ts',
+  'src/miio/timeout-diagnosis.ts',
+  'src/models/builder-table.ts',
+  'src/models/builders.ts',
+  'src/models/catalogue.ts',
+  'src/models/dialects.ts',
+  'src/models/import/miot-rules.ts',
+  'src/models/import/miot-spec.ts',
+  'src/models/model.ts',
+  'src/models/vendors/mijia.ts',
+  'src/mqtt/broker-errors.ts',
+  'src/mqtt/broker-warnings.ts',
+  'src/mqtt/client-options.ts',
+  'src/mqtt/connection.ts',
+  'src/mqtt/foreign-topics.ts',
+  'src/mqtt/outbox.ts',
+  'src/mqtt/reason-codes.ts',
+  'src/mqtt/reconnect-backoff.ts',
+  'src/mqtt/self-test.ts',
+  'src/mqtt/subscriptions.ts',
+  'src/mqtt/topics.ts',
+  'src/simulator/faults/fault-values.ts',
+  'src/simulator/faults/faults.ts',
+  'src/simulator/faults/garbage.ts',
+  'src/simulator/faults/parse-faults.ts',
+  'src/simulator/firmware/firmware-profile.ts',
+  'src/simulator/firmware/firmware.ts',
+  'src/simulator/firmware/json-format.ts',
+  'src/simulator/firmware/raw-values.ts',
+  'src/simulator/simulated-network.ts',
+  'src/simulator/simulated-plug.ts',
+  'src/storage/capabilities-store.ts',
+  'src/storage/energy-store.ts',
+  'src/storage/json-file.ts',
+  'src/storage/state-folders.ts',
+  'src/storage/state-lock.ts',
+  'src/storage/state-store.ts',
+]
+
+describe('the names in src', () => {
+  it('are exported by one file each', () => {
+    const all = sources.flatMap(({path, tokens}) => exportedNames(tokens).map((name) => ({name, path})))
+    expect(all.length).toBeGreaterThan(300)
+    expect(sharedBy(all)).toEqual([])
+  })
+
+  it('of files are different in every folder', () => {
+    expect(sharedBy(sources.map(({path}) => ({name: basename(path), path})))).toEqual([])
+  })
+})
+
+describe('comments and identifiers in src', () => {
+  const findings = sources.map(({path, tokens}) => ({
+    path,
+    lines: tokens.flatMap((token) => [...danglingReferences(token), ...forbiddenWords(token)]),
+  }))
+
+  it('are in plain English, and comments refer only to what exists in this repository', () => {
+    const unclean = findings.filter(({path, lines}) => lines.length > 0 && !NOT_YET.includes(path))
+    expect(unclean.flatMap(({path, lines}) => lines.map((line) => `${path}:${line}`))).toEqual([])
+  })
+
+  it('are so in every file that is not listed as an exception', () => {
+    const clean = findings.filter(({lines}) => lines.length === 0).map(({path}) => path)
+    const paths = findings.map(({path}) => path)
+    expect(NOT_YET.filter((path) => clean.includes(path) || !paths.includes(path))).toEqual([])
+  })
+})
+
+describe('the test of the vocabulary', () => {
+  it('sees every form of an export', () => {
+    const source = `export const A = 1, notThis = 2
+export const {B, c: C, ...D} = f()
+export let e: string
+export function f() {}
+export async function* g() {}
+export class H {}
+export abstract class I {}
+export default class J {}
+export interface K<T> {}
+export type L = 'export const x'
+export declare const M: 1
+export {N, o as O, type P}
+export {q} from './q.ts'
+import x, {type y} from './y.ts'
+export {x, y}
+export * from './r.ts'
+export type {S} from './s.ts'
+// export const t = 1
+const u = 1
+export const [V, , W] = [1, 2, 3]
+`
+    expect(exportedNames(tokensOf(source)).join('')).toBe('ABCDefgHIJKLMNOPVW')
+  })
+
+  it('sees references to what does not exist', () => {
+    const dangling = (comment: string) => danglingReferences({kind: 'comment', text: comment, line: 1})
+    expect(dangling('// docs/protocol.md §1.6, docs/protocol.md §1 and docs/promises.md 12')).toEqual([])
+    expect(dangling('// docs/protocol.md §9.9')).toEqual(['1: docs/protocol.md §9.9'])
+    expect(dangling('// docs/protocol.md §1.2 and §9.8')).toEqual(['1: docs/protocol.md §9.8'])
+    expect(dangling('// docs/promises.md 2, 9999')).toEqual(['1: docs/promises.md 9999'])
+    expect(dangling('// docs/promises.md 2; 5 s later')).toEqual([])
+    expect(dangling('// layers.test.ts, src/main.ts, docs/topics.md#events, and config/own.ts')).toEqual([
+      '1: config/own.ts',
+    ])
+    expect(dangling('// docs/topics.md#nowhere')).toEqual(['1: docs/topics.md#nowhere'])
+    expect(dangling('// docs/no.md §1')).toEqual(['1: docs/no.md'])
+    expect(dangling('/* as the contract\n * says: issue 3, #4, and (#5) */')).toEqual([
+      '1: contract',
+      '2: issue 3',
+      '2: #4',
+      '2: #5',
+    ])
+    expect(dangling('// python-miio#861, #862 and #863, syssi/xiaomiplug#11, "#", RFC 8259 §7')).toEqual([])
+  })
+
+  it('sees forbidden words in comments and in parts of identifiers, and in no texts', () => {
+    const found = (source: string) => tokensOf(source).flatMap(forbiddenWords)
+    expect(
+      found(`// It is told.\nthis.#heardNow(toldstory, SAID_SO, "told", \`said\${anybodyElse}\`)`),
+    ).toEqual(['1: told', '2: #heardNow', '2: SAID_SO', '2: anybodyElse'])
+  })
+})
+
+function filesBelow(folder: string): string[] {
+  return readdirSync(folder, {recursive: true, withFileTypes: true}).flatMap((entry) =>
+    entry.isFile() ? [join(entry.parentPath, entry.name)] : [],
+  )
+}
+
+/** Names that several paths have, with these. */
+function sharedBy(all: readonly {name: string; path: string}[]): string[] {
+  const paths = new Map<string, string[]>()
+  for (const {name, path} of all) paths.set(name, [...(paths.get(name) ?? []), path])
+  return [...paths].flatMap(([name, owners]) => (owners.length > 1 ? [`${name}: ${owners.join(', ')}`] : []))
+}
+
+/** The names that a file declares and exports, or exports by a list; not those it passes on from another file. */
+function exportedNames(tokens: readonly Token[]): string[] {
+  const code = tokens.filter(({kind}) => kind !== 'comment')
+  const statements = (keyword: string) =>
+    code.flatMap(({kind, text}, at) =>
+      kind === 'identifier' && text === keyword && code[at - 1]?.text !== '.'
+        ? [code.slice(at + 1, at + 200)]
+        : [],
+    )
+  const imported = statements('import').flatMap((statement) =>
+    statement
+      .slice(
+        0,
+        statement.findIndex(({kind}) => kind === 'string'),
+      )
+      .map(({text}) => text),
+  )
+  return statements('export')
+    .flatMap(namesExportedBy)
+    .filter((name) => !imported.includes(name))
+}
+
+const MODIFIERS: ReadonlySet<string> = new Set(['default', 'declare', 'abstract', 'async'])
+const DECLARATORS: ReadonlySet<string> = new Set([
+  'const',
+  'let',
+  'var',
+  'function',
+  'class',
+  'interface',
+  'type',
+  'enum',
+])
+
+function namesExportedBy(statement: readonly Token[]): string[] {
+  const [first, second, ...rest] = statement.slice(statement.findIndex(({text}) => !MODIFIERS.has(text)))
+  if (first === undefined || second === undefined) return []
+  if (first.text === '{') {
+    const list = [second, ...rest]
+    const end = list.findIndex(({text}) => text === '}')
+    return list[end + 1]?.text === 'from' ? [] : boundNames(list.slice(0, end))
+  }
+  if (!DECLARATORS.has(first.text)) return []
+  if (second.text === '*') return rest.slice(0, 1).map(({text}) => text)
+  if (/[[{]/.test(second.text) && first.text !== 'type')
+    return boundNames(
+      rest.slice(
+        0,
+        rest.findIndex(({text}) => /[\]}]/.test(text)),
+      ),
+    )
+  return second.kind === 'identifier' ? [second.text] : []
+}
+
+/** The names in `a, b as c, d: e, ...f`: the last one before each comma. */
+function boundNames(list: readonly Token[]): string[] {
+  return list
+    .filter(({kind}, at) => kind === 'identifier' && (list[at + 1]?.text ?? ',') === ',')
+    .map(({text}) => text)
+}
+
+/** References in a comment that lead nowhere, each with its line. Other tokens have none. */
+function danglingReferences({kind, text, line}: Token): string[] {
+  if (kind !== 'comment') return []
+  return text
+    .split('\n')
+    .flatMap((words, index) =>
+      [...missingFiles(words), ...missingSections(words), ...privateReferences(words)].map(
+        (reference) => `${line + index}: ${reference}`,
+      ),
+    )
+}
+
+function missingFiles(words: string): string[] {
+  const named = Array.from(words.matchAll(/(?<![\w/.-])[\w./-]+\.(?:ts|md|mjs|py)\b/g), ([path]) => path)
+  return named.filter(
+    (path) =>
+      !filesOfRepository.some((file) => file === path || file.endsWith(`/${path.replace(/^\.*\//, '')}`)),
+  )
+}
+
+/** `docs/protocol.md §1.6 and §1.7`, `docs/promises.md 12, 13`, `docs/topics.md#events`. */
+function missingSections(words: string): string[] {
+  return Array.from(
+    words.matchAll(
+      /(docs\/[\w-]+\.md)(#[\w-]+|(?:(?:,| and)? ?§\d+(?:\.\d+)*)+|(?:(?:,| and)? \d+(?=[,).:;]| and|$))+)?/g,
+    ),
+  ).flatMap(([, path = '', references = '']) => {
+    if (!existsSync(path)) return []
+    const known = sectionsOf(path)
+    const each = references.startsWith('#') ? [references] : (references.match(/§?\d+(?:\.\d+)*/g) ?? [])
+    return each
+      .filter((reference) => !known.has(reference))
+      .map((reference) => `${path}${reference.startsWith('#') ? '' : ' '}${reference}`)
+  })
+}
+
+const sections = new Map<string, ReadonlySet<string>>()
+
+/** How a comment may refer to a part of a document: `§1.6` for a heading with this number, `12` for an item of a list, `#anchor`. */
+function sectionsOf(path: string): ReadonlySet<string> {
+  const known = sections.get(path)
+  if (known) return known
+  const text = readFileSync(path, 'utf8')
+  const numbered = Array.from(text.matchAll(/^#+ (\d+(?:\.\d+)*)\.? /gm), ([, number = '']) => `§${number}`)
+  const items = Array.from(text.matchAll(/^(\d+)\. /gm), ([, number = '']) => number)
+  const found = new Set([
+    ...numbered,
+    ...items,
+    ...Array.from(document(path, text).anchors, (anchor) => `#${anchor}`),
+  ])
+  sections.set(path, found)
+  return found
+}
+
+/** References that mean nothing outside the head of their author: a contract, and issues without the repository they are in. */
+function privateReferences(words: string): string[] {
+  return words.replaceAll(PUBLIC_ISSUES, '').match(/\bcontract\b|\bissues? #?\d+|(?<![\w§])#\d+/gi) ?? []
+}
+
+/** `syssi/xiaomiplug#11`, `python-miio#302, #334 and #335`. */
+const PUBLIC_ISSUES = /[\w/.-]*[\w-](?: PR)?#\d+(?:(?:,| and|, and| or) #\d+)*/g
+
+function forbiddenWords({kind, text, line}: Token): string[] {
+  if (kind === 'identifier') return partsOf(text).some(isForbidden) ? [`${line}: ${text}`] : []
+  if (kind !== 'comment') return []
+  return text
+    .split('\n')
+    .flatMap((words, index) =>
+      (words.match(/[A-Za-z]+/g) ?? [])
+        .filter((word) => isForbidden(word.toLowerCase()))
+        .map((word) => `${line + index}: ${word}`),
+    )
+}
+
+/** `#heardOf` and `HEARD_OF` as `heard` and `of`. */
+function partsOf(identifier: string): string[] {
+  const words = identifier.replaceAll(/(\p{Ll}|\d)(\p{Lu})/gu, '$1 $2').split(/[^\p{L}]+/u)
+  return words.map((word) => word.toLowerCase())
+}
+
+function isForbidden(word: string): boolean {
+  return FORBIDDEN.some((each) => each === word)
+}
