@@ -24,5 +24,12 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 180_000,
     reporters: ['default'],
+    // `npm run coverage`. It counts what runs in the processes of the tests; a program that a test starts is not counted.
+    coverage: {
+      provider: 'v8',
+      include: ['src/**/*.ts'],
+      reporter: ['text', 'html'],
+      reportOnFailure: true,
+    },
   },
 })

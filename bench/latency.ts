@@ -7,13 +7,13 @@ import {type PlugRow, startSimulator} from './simulator.ts'
 import {median, percentile} from './statistics.ts'
 import {Witness} from './witness.ts'
 
-export interface Latency {
+interface Latency {
   /** Milliseconds. */
   p50: number
   p95: number
 }
 
-export interface LatencyResult {
+interface LatencyResult {
   bridge: Latency
   bare: Latency
 }

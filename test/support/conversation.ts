@@ -14,9 +14,6 @@ export interface Result {
   elapsed_ms: number
 }
 
-/** A result as it should be: with the same members, and no more. */
-export type Expected = Partial<Omit<Result, 'elapsed_ms'>>
-
 /** Somebody who commands plugs with mosquitto_pub, reads all answers, and counts both. */
 export class Conversation {
   readonly broker: Mosquitto

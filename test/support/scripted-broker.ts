@@ -13,11 +13,9 @@ export interface Packet {
 
 export const CONNECT = 1
 export const PUBLISH = 3
-export const PUBACK = 4
 export const SUBSCRIBE = 8
 export const UNSUBSCRIBE = 10
-export const PINGREQ = 12
-export const DISCONNECT = 14
+const PINGREQ = 12
 
 export interface BrokerConnection {
   /** 5, or 4 for MQTT 3.1.1. */
