@@ -5,11 +5,13 @@ import {applyOverrides} from '../device/codec/model-overrides.ts'
 import {Device} from '../device/device.ts'
 import {MiioClient} from '../miio/client.ts'
 import {broadcastAddresses, NetworkDiscovery} from '../miio/discovery.ts'
+import {Cipher} from '../miio/packet.ts'
 import {type Trace, traceLine} from '../miio/packet-trace.ts'
 import {MiioSocket, type UdpTransport} from '../miio/socket.ts'
 import type {Catalogue} from '../models/catalogue.ts'
 import {CommandFailed} from './errors.ts'
 import {failed, toCommandFailed} from './failed-call.ts'
+import {ResponseRecorder} from './fixture-recorder.ts'
 import {TracedTransport} from './hello-trace.ts'
 import type {PlugTarget} from './plug-target.ts'
 import type {Terminal} from './terminal.ts'
@@ -21,12 +23,16 @@ export interface PlugSession {
   catalogue: Catalogue
   /** When to give up, on the clock. */
   deadline: number
+  /** Present when `record` was asked for. */
+  recorder?: ResponseRecorder | undefined
 }
 
 export interface PlugSessionOptions {
   terminal: Terminal
   /** Whether every packet is shown. */
   debug?: boolean | undefined
+  /** Whether the plug's responses are kept. */
+  record?: boolean | undefined
 }
 
 /** A command lives as long as it does over MQTT by default. */
@@ -98,7 +104,7 @@ export async function withPlugs<T>(
 async function over<T>(
   socket: MiioSocket,
   target: PlugTarget,
-  {terminal, debug, find}: PlugSessionOptions & {find: Find},
+  {terminal, debug, record = false, find}: PlugSessionOptions & {find: Find},
   work: (reached: PlugSession) => Promise<T>,
 ): Promise<T> {
   terminal.hide(target.token.reveal())
@@ -107,7 +113,7 @@ async function over<T>(
   try {
     await socket.open()
     const host = target.host ?? (await find(target, trace ? new TracedTransport(socket, trace) : socket))
-    reached = reach({...target, host}, socket, trace)
+    reached = reach({...target, host}, socket, trace, record)
     return await work(reached)
   } catch (error) {
     const {host = target.host, address, greeted = false, stats} = reached?.client ?? {}
@@ -121,13 +127,16 @@ function reach(
   {name, token, host, port, id, model, properties = {}, catalogue}: PlugTarget,
   socket: UdpTransport,
   trace: Trace | undefined,
+  record: boolean,
 ): PlugSession {
   const clock = systemClock
+  const key = Buffer.from(token.reveal(), 'hex')
+  const recorder = record ? new ResponseRecorder(socket, new Cipher(key)) : undefined
   const client = new MiioClient({
-    socket,
+    socket: recorder ?? socket,
     clock,
     random: Math.random,
-    token: Buffer.from(token.reveal(), 'hex'),
+    token: key,
     host,
     port,
     did: id,
@@ -143,7 +152,7 @@ function reach(
     findModel,
     adjust: (described) => applyOverrides(described, properties).model,
   })
-  return {client, device, catalogue, deadline: clock.now() + COMMAND_MS}
+  return {client, device, catalogue, deadline: clock.now() + COMMAND_MS, recorder}
 }
 
 /** Plugs known only by their ids are asked for on the whole network: all of them together, and once. */

@@ -1,132 +1,135 @@
 /**
- * What a plug answers that nobody has described: asked one thing at a time, with pauses, and no longer than it bears. Firmware
- * that is asked what it does not know may refuse everything for a while (syssi/xiaomiplug#11).
+ * Scans a plug of an unknown model for its values: one request for each place where another model has one, with a pause between two requests.
+ * The scan ends early when the plug refuses or does not answer: firmware that is asked for what it does not know may refuse everything for a
+ * while (syssi/xiaomiplug#11).
  */
 import {isCallFailure} from '../device/command-error.ts'
 
 export interface ProbeScanOptions {
-  /** Asks the plug, once. Rejects with the transport's error. */
-  ask: (method: string, params: unknown) => Promise<unknown>
-  /** Between two questions. */
+  /** Sends a request once. Rejects with the transport's error. */
+  request: (method: string, params: unknown) => Promise<unknown>
+  /** Waits between two requests. */
   pause: () => Promise<unknown>
-  /** Before each question, with what it is about and what was heard so far. */
-  onQuestion: (about: string, heard: number) => void
+  /** Called before each request, with the place it asks for and the number of values found so far. */
+  onRequest: (address: string, found: number) => void
   /** Whether there is no time left. */
   isLate: () => boolean
 }
 
-/** A value the plug has. */
+/** A value of the plug. */
 export interface ProbedValue {
-  /** As a definition names the place: `{miot: 2.1}`. */
+  /** Where it is, as a definition writes it: `{miot: 2.1}`. */
   address: string
+  /** As the firmware sent it. */
   raw: unknown
 }
 
 export interface ProbeScanResult {
-  heard: readonly ProbedValue[]
-  /** Why the plug was not asked for everything. */
+  values: readonly ProbedValue[]
+  /** Why the scan ended before it had asked for everything. */
   ended?: string
 }
 
-type Outcome = {raw: unknown} | 'none' | 'refused' | 'silent'
+type Outcome = {raw: unknown} | 'none' | 'refused' | 'timeout'
 
-/** Service 1 tells serial numbers, and nothing else. */
+/** Service 1 has serial numbers and nothing else. */
 const FIRST_SERVICE = 2
 const LAST_SERVICE = 20
 const LAST_PROPERTY = 30
-/** The largest gaps seen: 2.1 is followed by 2.6 on chuangmi.plug.212a01, service 4 by 9 on cuco.plug.cp7pd. */
+/** The scan gives up after a gap of this size. The largest gaps seen: 2.1 is followed by 2.6 on chuangmi.plug.212a01, service 4 by 9 on cuco.plug.cp7pd. */
 const GAP_IN_SERVICE = 5
 const GAP_OF_SERVICES = 5
-/** So many refusals in a row, or silences in all, and the plug is left alone. */
+/** The scan ends after this many refusals in a row, or this many timeouts in all. */
 const MOST_REFUSALS = 3
-const MOST_SILENCES = 6
+const MOST_TIMEOUTS = 6
 
-class Enough extends Error {}
+/** Ends the scan. Its message is the reason. */
+class ScanEnded extends Error {}
 
 export class ProbeScan {
   readonly #options: ProbeScanOptions
-  readonly #heard: ProbedValue[] = []
+  readonly #values: ProbedValue[] = []
   #refusals = 0
-  #silences = 0
+  #timeouts = 0
 
   constructor(options: ProbeScanOptions) {
     this.#options = options
   }
 
-  /** Every MIoT property that can be read. */
+  /** Asks for every MIoT property. */
   miot(): Promise<ProbeScanResult> {
-    return this.#untilEnough(async () => {
+    return this.#untilScanEnded(async () => {
       for (let siid = FIRST_SERVICE, empty = 0; siid <= LAST_SERVICE && empty < GAP_OF_SERVICES; siid++)
         empty = (await this.#service(siid)) ? 0 : empty + 1
     })
   }
 
-  /** Those of the older names and methods that other plugs have. */
+  /** Asks for every property name and method of older models. */
   legacy(names: readonly string[], methods: readonly string[]): Promise<ProbeScanResult> {
-    return this.#untilEnough(async () => {
-      for (const name of names) await this.#question(`{get_prop: ${name}}`, 'get_prop', [name])
-      for (const method of methods) await this.#question(`{method: ${method}}`, method, [])
+    return this.#untilScanEnded(async () => {
+      for (const name of names) await this.#request(`{get_prop: ${name}}`, 'get_prop', [name])
+      for (const method of methods) await this.#request(`{method: ${method}}`, method, [])
     })
   }
 
-  /** @returns whether it has anything */
+  /** @returns whether the service has any value */
   async #service(siid: number): Promise<boolean> {
-    const before = this.#heard.length
+    const before = this.#values.length
     for (let piid = 1, missing = 0; piid <= LAST_PROPERTY && missing < GAP_IN_SERVICE; piid++) {
       const did = `${siid}.${piid}`
-      const outcome = await this.#question(`{miot: ${did}}`, 'get_properties', [{did, siid, piid}])
-      if (outcome === 'silent') break // the rest of the service would be as silent (homebridge-miot#750)
+      const outcome = await this.#request(`{miot: ${did}}`, 'get_properties', [{did, siid, piid}])
+      if (outcome === 'timeout') break // the firmware answers nothing in this service (homebridge-miot#750)
       missing = outcome === 'none' || outcome === 'refused' ? missing + 1 : 0
     }
-    return this.#heard.length > before
+    return this.#values.length > before
   }
 
-  async #question(address: string, method: string, params: unknown): Promise<Outcome> {
-    const {isLate, onQuestion, pause} = this.#options
-    if (isLate()) throw new Enough('there was no time for more')
-    onQuestion(address, this.#heard.length)
+  async #request(address: string, method: string, params: unknown): Promise<Outcome> {
+    const {isLate, onRequest, pause} = this.#options
+    if (isLate()) throw new ScanEnded('there was no time for more')
+    onRequest(address, this.#values.length)
     let outcome = await this.#outcome(method, params)
-    if (outcome === 'silent') outcome = await this.#outcome(method, params) // it may have been the Wi-Fi
+    if (outcome === 'timeout') outcome = await this.#outcome(method, params) // the datagram may have been lost
     await pause()
     this.#refusals = outcome === 'refused' ? this.#refusals + 1 : 0
-    if (outcome === 'silent') this.#silences++
-    if (typeof outcome === 'object') this.#heard.push({address, raw: outcome.raw})
-    if (this.#refusals >= MOST_REFUSALS) throw new Enough(`it refused ${MOST_REFUSALS} questions in a row`)
-    if (this.#silences >= MOST_SILENCES) throw new Enough(`it was silent ${MOST_SILENCES} times`)
+    if (outcome === 'timeout') this.#timeouts++
+    if (typeof outcome === 'object') this.#values.push({address, raw: outcome.raw})
+    if (this.#refusals >= MOST_REFUSALS) throw new ScanEnded(`it refused ${MOST_REFUSALS} questions in a row`)
+    if (this.#timeouts >= MOST_TIMEOUTS) throw new ScanEnded(`it was silent ${MOST_TIMEOUTS} times`)
     return outcome
   }
 
   async #outcome(method: string, params: unknown): Promise<Outcome> {
     try {
-      const raw = valueIn(await this.#options.ask(method, params))
+      const raw = valueIn(await this.#options.request(method, params))
       return raw === undefined || raw === null ? 'none' : {raw}
     } catch (error) {
       if (!isCallFailure(error)) throw error
       if (error.code === 'refused') return 'refused'
-      if (error.code === 'timeout') return 'silent'
+      if (error.code === 'timeout') return 'timeout'
       throw error
     }
   }
 
-  async #untilEnough(work: () => Promise<void>): Promise<ProbeScanResult> {
+  async #untilScanEnded(work: () => Promise<void>): Promise<ProbeScanResult> {
     try {
       await work()
-      return {heard: this.#heard}
+      return {values: this.#values}
     } catch (error) {
-      if (!(error instanceof Enough)) throw error
-      return {heard: this.#heard, ended: error.message}
+      if (!(error instanceof ScanEnded)) throw error
+      return {values: this.#values, ended: error.message}
     }
   }
 }
 
-/** The one value in an answer to a question for one. */
-function valueIn(answer: unknown): unknown {
-  const [only, second] = Array.isArray(answer) ? answer : []
+/** The value in a response to a request for one value; `undefined` when there is none, or more than one. */
+function valueIn(response: unknown): unknown {
+  const [only, second] = Array.isArray(response) ? response : []
   if (second !== undefined) return undefined
   return typeof only === 'object' && only !== null && 'value' in only ? only.value : plain(only)
 }
 
-/** A MIoT item without a value has a code in its place. */
+/** A MIoT item without a value is an object with a code. */
 function plain(value: unknown): unknown {
   return typeof value === 'object' ? undefined : value
 }

@@ -1,11 +1,13 @@
-/** `probe`, as a person runs it who has a plug that nobody described. docs/adding-a-plug.test.ts has the usual case. */
+/** `probe`, as a person runs it with a plug of an unknown model. docs/adding-a-plug.test.ts has the usual case. */
 import {tmpdir} from 'node:os'
 import {describe, expect, it} from 'vitest'
+import type {Fixture} from '../../src/cli/fixture-recorder.ts'
 import {miot, prop, relay, textSensor, watts} from '../../src/models/builders.ts'
-import {Catalogue} from '../../src/models/catalogue.ts'
+import {builtIn, Catalogue} from '../../src/models/catalogue.ts'
 import type {Model} from '../../src/models/model.ts'
 import {loopback} from '../support/addresses.ts'
 import {startPlug, TOKEN} from '../support/bridge.ts'
+import {interpreted} from '../support/fixtures.ts'
 import {miio2mqtt} from '../support/program.ts'
 
 const described = {name: '', vendor: '', confidence: 'inferred', evidence: ''} as const
@@ -51,7 +53,7 @@ describe('probe', () => {
     expect(JSON.parse(stdout)).toMatchObject({
       model: 'acme.plug.old',
       dialect: 'power',
-      told: expect.arrayContaining([
+      values: expect.arrayContaining([
         {address: '{get_prop: temperature}', value: '0'},
         {address: '{get_prop: power}', value: '"off"'},
       ]),
@@ -80,8 +82,52 @@ describe('probe', () => {
     expect(JSON.parse(stderr)).toMatchObject({error: {code: 'not_probed'}})
   })
 
+  it.each([
+    ['chuangmi.plug.v3', 4],
+    ['chuangmi.plug.m1', 5],
+    ['qmi.powerstrip.v1', 6],
+    ['zimi.powerstrip.v2', 7],
+    ['cuco.plug.cp1', 8],
+    ['cuco.plug.v3', 9],
+    ['cuco.plug.wp12', 10],
+  ])('--fixture records a fixture of %s that holds, and nothing of whose plug it is', async (id, host) => {
+    const plug = await startPlug({address: loopback(3, host), model: id})
+    const {code, stdout, stderr} = await probe(plug.address, '--fixture')
+    const fixture: Fixture = JSON.parse(stdout)
+    const {firmware, exchanges} = fixture
+    expect(code).toBe(0)
+    expect(fixture).toMatchObject({
+      model: id,
+      firmware: expect.stringMatching(/\S/),
+      source: expect.any(String),
+    })
+    expect(stderr).toContain(`as test/fixtures/${id}@${firmware}.json`)
+    // As test/unit/models/fixtures.test.ts looks at it.
+    const model = builtIn.find(id) ?? expect.fail(id)
+    expect(exchanges.map((exchange) => interpreted(exchange, model))).toEqual(exchanges)
+    const recorded = exchanges.flatMap(({state, error}) => (error ? [] : [state]))
+    expect(Object.assign({}, ...recorded)).toMatchObject({state: plug.state['state']})
+    // The plug is asked what the bridge asks, each once.
+    const requests = plug.received.filter(({method}) => method !== 'miIO.info')
+    expect(requests.map(({method, params}) => ({method, params}))).toEqual(
+      exchanges.map(({method, params}) => ({method, params})),
+    )
+    expect(stdout + stderr).not.toMatch(new RegExp(`${TOKEN}|${plug.did}|28:6c:07|simulated|ssid`, 'i'))
+    expect(stdout).not.toContain(plug.address)
+  })
+
+  it('--fixture needs a definition, and says how to begin one', async () => {
+    const plug = await unknown(loopback(3, 11), 'acme.plug.new', {state: relay(miot(2, 1))})
+    expect(await probe(plug.address, '--fixture')).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: `No fixture of ${plug.address}: acme.plug.new has no definition yet, which says what its values mean.\nNothing was sent but miIO.info, which asks for the model.\n\`miio2mqtt probe\` without --fixture prints a definition to start from (docs/adding-a-plug.md).\n`,
+    })
+    expect(plug.received.map(({method}) => method)).toEqual(['miIO.info'])
+  })
+
   it('says which stage failed like every other command', async () => {
-    expect(await probe(loopback(3, 4))).toMatchObject({code: 1, stderr: expect.stringMatching(/^no hello/)})
+    expect(await probe(loopback(3, 12))).toMatchObject({code: 1, stderr: expect.stringMatching(/^no hello/)})
     expect(await miio2mqtt(['probe'], {cwd: tmpdir()})).toMatchObject({code: 64})
     expect(await miio2mqtt(['probe', 'desk', 'power'], {cwd: tmpdir()})).toMatchObject({
       code: 64,

@@ -15,6 +15,8 @@ interface PlugCommand {
   words?: string
   description: string
   run: (asked: PlugCommandContext) => Promise<void>
+  /** An option of this command alone, as commander takes it: flags and description. */
+  option?: [flags: string, description: string]
   /** The same for a group; left out where there is no such thing. */
   runAll?: (targets: readonly PlugTarget[], options: PlugSessionOptions) => Promise<void>
   /** Whether that also goes without naming any plug: all are meant then. */
@@ -54,6 +56,10 @@ const commands: readonly PlugCommand[] = [
   {
     verb: 'probe',
     description: 'what a plug of an unknown model answers, as a definition to start from',
+    option: [
+      '--fixture',
+      'of a model that has a definition: record its responses as a test fixture, without what identifies the plug',
+    ],
     run: probe,
   },
   {
@@ -66,8 +72,8 @@ const commands: readonly PlugCommand[] = [
 
 /** Adds the commands that are about one plug. */
 export function plugCommands(program: Command, terminal: Terminal): void {
-  for (const {verb, words = '', description, run, runAll, all = false} of commands)
-    program
+  for (const {verb, words = '', description, option, run, runAll, all = false} of commands) {
+    const command = program
       .command(verb)
       .description(description)
       .argument('[words...]')
@@ -76,12 +82,12 @@ export function plugCommands(program: Command, terminal: Terminal): void {
       .option('--token <hex>', 'its token; better kept in the environment variable MIIO_TOKEN')
       .option('--model <id>', 'its model, when it should not be asked')
       .action(async (typed: string[], _options: unknown, command: Command) => {
-        const options = command.optsWithGlobals<PlugTargetOptions & {debug?: boolean}>()
+        const options = command.optsWithGlobals<PlugTargetOptions & {debug?: boolean; fixture?: boolean}>()
         const [name, rest] = options.host === undefined ? [typed[0], typed.slice(1)] : [undefined, typed]
         if (name !== undefined || options.host !== undefined) expectWords(words, rest)
         if (name === undefined && options.host === undefined && !all) throw new UsageError(WHICH)
         const targets = await findTargets(name, options, terminal)
-        const reaching = {terminal, debug: options.debug}
+        const reaching = {terminal, debug: options.debug, record: options.fixture}
         if ('members' in targets) {
           if (!runAll) throw new UsageError(forOnePlug(verb, targets))
           await runAll(targets.members, reaching)
@@ -90,6 +96,8 @@ export function plugCommands(program: Command, terminal: Terminal): void {
             run({...reached, name: targets.name, topic: targets.topic, words: rest, terminal}),
           )
       })
+    if (option) command.option(...option)
+  }
 }
 
 /** @throws UsageError when there are fewer or more words than `usage` has places */

@@ -1,5 +1,7 @@
-/** `probe`: what a plug answers, as a definition to start from. Nothing in it tells whose plug it is: it is made for an issue. */
-
+/**
+ * `probe`: prints a definition to start from, with every value that a plug of an unknown model has. With `--fixture` it records a test fixture
+ * of a model that has a definition. Both are made to be published: nothing in them identifies the plug, its home or its owner.
+ */
 import {version} from '../../app/version.ts'
 import {sleep, systemClock} from '../../common/clock.ts'
 import {Redactor} from '../../common/redact.ts'
@@ -11,26 +13,32 @@ import {dialects} from '../../models/dialects.ts'
 import type {Model} from '../../models/model.ts'
 import type {CommandFailed} from '../errors.ts'
 import {failed} from '../failed-call.ts'
+import {fixtureFile, personalTexts, type ResponseRecorder, recordFixture} from '../fixture-recorder.ts'
 import type {PlugCommandContext} from '../plug-commands.ts'
-import {ProbeScan, type ProbeScanResult} from '../probe-scan.ts'
-import {printable} from '../terminal.ts'
+import {type ProbedValue, ProbeScan} from '../probe-scan.ts'
+import {count, printable} from '../terminal.ts'
 
 const WARNING =
   'This asks the plug up to some hundred unusual questions, which takes a minute or two. Plugs have been seen to restart over less, and that switches what hangs on them: it is not for one with a fridge or a computer behind it. Ctrl-C ends it.'
 
+/** The scan ends after this time. */
 const LONGEST_MS = 300_000
-/** Beside what lies between two requests anyway. */
+/** Added to the gap that the client keeps between two requests. */
 const PAUSE_MS = 100
+/** A longer value is cut, in characters. */
 const LONGEST_SHOWN = 120
 
-/** A place, and what the plug said there, as it may be shown to everybody. */
-interface Told {
+/** A value of the plug and where it is, without anything personal. */
+interface PublicValue {
   address: string
+  /** JSON, cut after `LONGEST_SHOWN` characters. */
   value: string
 }
 
-/** @throws CommandFailed for a plug that speaks no dialect, or whose firmware is known to fail on unknown requests: it is left alone */
-export async function probe({name, client, device, catalogue, terminal}: PlugCommandContext): Promise<void> {
+/** @throws CommandFailed for a plug that answers in no known dialect, or whose firmware is known to fail on unknown requests: it is left alone */
+export async function probe(context: PlugCommandContext): Promise<void> {
+  const {name, client, device, catalogue, recorder, terminal} = context
+  if (recorder) return printFixture(context, recorder)
   if (device.model?.exactList) throw tooDelicate(name, device.identity, 'Nothing was sent to the plug.')
   const info = await client.call('miIO.info', [])
   const identity = parseIdentity(info)
@@ -40,29 +48,53 @@ export async function probe({name, client, device, catalogue, terminal}: PlugCom
   terminal.note(WARNING)
   if (described)
     terminal.note(`It is described already: \`miio2mqtt models ${identity.model}\` prints the definition.`)
-  const ask = (method: string, params: unknown) => client.call(method, params, {tries: 1})
-  const dialect = await detectDialect(identity.model ?? '', ask)
+  const request = (method: string, params: unknown) => client.call(method, params, {tries: 1})
+  const dialect = await detectDialect(identity.model ?? '', request)
   if (!dialect) throw noDialect(name)
   const until = systemClock.now() + LONGEST_MS
   const scan = new ProbeScan({
-    ask,
+    request,
     pause: () => sleep(systemClock, PAUSE_MS),
-    onQuestion: (about, heard) => terminal.progress(`asking ${name} for ${about}: ${heard} values so far …`),
+    onRequest: (address, found) =>
+      terminal.progress(`asking ${name} for ${address}: ${found} values so far …`),
     isLate: () => systemClock.now() > until,
   })
   const {names, methods} = known(catalogue)
   const scanned = await (dialect === 'miot' ? scan.miot() : scan.legacy(names, methods))
-  const told = anonymous(scanned, info, client.did)
-  const text = report(identity, dialect, told, scanned.ended)
+  const values = publicValues(scanned.values, personalTexts(info, identity, client.did))
+  const text = report(identity, dialect, values, scanned.ended)
   const {model = null, firmware = null, hardware = null} = identity
-  terminal.yaml({model, firmware, hardware, dialect, told, ended: scanned.ended ?? null, text}, text)
+  terminal.yaml({model, firmware, hardware, dialect, values, ended: scanned.ended ?? null, text}, text)
 }
 
-/** The definition as far as it is certain, which is that it switches, and everything else as comments. */
+/** `--fixture`: the same with `--json`. @throws CommandFailed for a model without a definition */
+async function printFixture(
+  {name, client, catalogue, terminal}: PlugCommandContext,
+  recorder: ResponseRecorder,
+): Promise<void> {
+  const info = await client.call('miIO.info', [])
+  const identity = parseIdentity(info)
+  const model = catalogue.find(identity.model ?? '')
+  if (!model) throw withoutDefinition(name, identity)
+  const fixture = await recordFixture({
+    identity,
+    model,
+    personal: personalTexts(info, identity, client.did),
+    recorder,
+    call: (method, params) => client.call(method, params),
+    onRequest: (properties) => terminal.progress(`asking ${name} for ${properties.join(', ')} …`),
+  })
+  terminal.line(JSON.stringify(fixture, null, 2))
+  terminal.note(
+    `${count(fixture.exchanges.length, 'response')} of ${name}. Save the fixture as test/fixtures/${fixtureFile(fixture)}, and run \`npm run fix\`: CONTRIBUTING.md has the rest.`,
+  )
+}
+
+/** A definition of the relay, which is certain, with every other value as a comment. */
 function report(
   {model = 'unknown.plug.unknown', firmware = 'unknown', hardware = 'unknown'}: Identity,
   dialect: DialectName,
-  told: readonly Told[],
+  values: readonly PublicValue[],
   ended: string | undefined,
 ): string {
   const definition: Model = {
@@ -73,7 +105,7 @@ function report(
     confidence: 'hardware',
     evidence: `miio2mqtt probe, firmware ${firmware}`,
   }
-  const width = Math.max(0, ...told.map(({address}) => address.length))
+  const width = Math.max(0, ...values.map(({address}) => address.length))
   return [
     printable(
       `# ${model}, firmware ${firmware}, hardware ${hardware}: dialect ${dialect}, asked by miio2mqtt ${version}`,
@@ -81,11 +113,11 @@ function report(
     ...(ended ? [`# It was not asked for everything: ${ended}.`] : []),
     formatDefinition(definition).trimEnd(),
     '  # All that it answers. What is understood gets a name in place of "# ?" (docs/adding-a-plug.md):',
-    ...told.map(({address, value}) => `  # ?: ${address.padEnd(width)}  # ${value}`),
+    ...values.map(({address, value}) => `  # ?: ${address.padEnd(width)}  # ${value}`),
   ].join('\n')
 }
 
-/** Every name and method by which any described plug is asked. */
+/** Every property name and every method that a model of the catalogue reads. */
 function known({models}: Catalogue): {names: readonly string[]; methods: readonly string[]} {
   const addresses = [...models.values()].flatMap(({properties}) =>
     Object.values(properties).map(({address}) => address),
@@ -95,23 +127,26 @@ function known({models}: Catalogue): {names: readonly string[]; methods: readonl
   return {names: [...new Set(names)], methods: [...new Set(methods)]}
 }
 
-/** Whatever `miIO.info` says of the plug's home, and its id, is masked wherever it turns up again. */
-function anonymous({heard}: ProbeScanResult, info: unknown, did: number | undefined): Told[] {
-  const {model, firmware, hardware} = parseIdentity(info)
-  const hide = new Redactor()
-  for (const text of [String(did ?? ''), ...textsIn(info)])
-    if (![model, firmware, hardware].includes(text)) hide.add(text)
-  return heard.map(({address, raw}) => {
-    const text = hide.scrub(JSON.stringify(raw))
+/** The values as JSON, with `***` in place of every personal text, in any spelling. */
+function publicValues(values: readonly ProbedValue[], personal: readonly string[]): PublicValue[] {
+  const redactor = new Redactor()
+  for (const text of personal) redactor.add(text)
+  return values.map(({address, raw}) => {
+    const text = redactor.scrub(JSON.stringify(raw))
     return {address, value: text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text}
   })
 }
 
-/** And numbers long enough to be somebody's: of an account, say. */
-function textsIn(value: unknown): string[] {
-  if (typeof value === 'string') return [value]
-  if (typeof value === 'number') return value >= 1e6 ? [String(value)] : []
-  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsIn) : []
+function withoutDefinition(name: string, {model = 'unknown'}: Identity): CommandFailed {
+  return failed(
+    {
+      code: 'no_definition',
+      title: `No fixture of ${name}: ${model} has no definition yet, which says what its values mean.`,
+      advice:
+        '`miio2mqtt probe` without --fixture prints a definition to start from (docs/adding-a-plug.md).',
+    },
+    'Nothing was sent but miIO.info, which asks for the model.',
+  )
 }
 
 function tooDelicate(name: string, {model = 'unknown'}: Identity, sent: string): CommandFailed {

@@ -6,11 +6,11 @@ import {MiioError} from '../../../src/miio/miio-error.ts'
 type Plug = (what: string) => unknown
 
 const refusal = new MiioError('refused', 'request', 'no')
-const silence = new MiioError('timeout', 'request', 'nothing')
+const timeout = new MiioError('timeout', 'request', 'nothing')
 
-function scanOf(plug: Plug, {questions = 10_000} = {}) {
+function scanOf(plug: Plug, {requests = 10_000} = {}) {
   const asked: string[] = []
-  const ask = async (method: string, params: unknown) => {
+  const request = async (method: string, params: unknown) => {
     const [item] = Array.isArray(params) ? params : []
     const what = method === 'get_properties' ? item.did : (item ?? method)
     asked.push(what)
@@ -19,8 +19,8 @@ function scanOf(plug: Plug, {questions = 10_000} = {}) {
     if (method !== 'get_properties') return [value ?? null]
     return [value === undefined ? {...item, code: -4003} : {...item, code: 0, value}]
   }
-  const isLate = () => asked.length >= questions
-  const scan = new ProbeScan({ask, pause: async () => {}, onQuestion: () => {}, isLate})
+  const isLate = () => asked.length >= requests
+  const scan = new ProbeScan({request, pause: async () => {}, onRequest: () => {}, isLate})
   return {scan, asked}
 }
 
@@ -31,7 +31,7 @@ describe('a scan of a MIoT plug', () => {
     const values: Record<string, unknown> = {'2.1': true, '2.6': 31, '4.2': 'text', '9.4': 0}
     const {scan, asked} = scanOf((what) => values[what])
     expect(await scan.miot()).toEqual({
-      heard: [
+      values: [
         {address: '{miot: 2.1}', raw: true},
         {address: '{miot: 2.6}', raw: 31},
         {address: '{miot: 4.2}', raw: 'text'},
@@ -54,24 +54,24 @@ describe('a scan of a MIoT plug', () => {
   it('leaves a service that kills the request, after a second try that may have been the Wi-Fi', async () => {
     const lost = new Set(['2.2'])
     const {scan, asked} = scanOf((what) => {
-      if (inService(what) === 3 || lost.delete(what)) return silence
+      if (inService(what) === 3 || lost.delete(what)) return timeout
       return what === '2.1' || what === '2.2' ? true : undefined
     })
-    const {heard, ended} = await scan.miot()
-    expect(heard.map(({address}) => address)).toEqual(['{miot: 2.1}', '{miot: 2.2}'])
+    const {values: found, ended} = await scan.miot()
+    expect(found.map(({address}) => address)).toEqual(['{miot: 2.1}', '{miot: 2.2}'])
     expect(asked.filter((what) => inService(what) === 3)).toEqual(['3.1', '3.1'])
     expect(ended).toBeUndefined()
   })
 
   it('ends when the plug refuses, is silent, or time is over, and keeps what it has', async () => {
     const onlyThen = (error: Error) => (what: string) => (what === '2.1' ? true : error)
-    const heard = [{address: '{miot: 2.1}', raw: true}]
+    const values = [{address: '{miot: 2.1}', raw: true}]
     const refusing = scanOf(onlyThen(refusal))
-    expect(await refusing.scan.miot()).toEqual({heard, ended: 'it refused 3 questions in a row'})
+    expect(await refusing.scan.miot()).toEqual({values, ended: 'it refused 3 questions in a row'})
     expect(refusing.asked.length).toBe(4)
-    expect(await scanOf(onlyThen(silence)).scan.miot()).toEqual({heard, ended: 'it was silent 6 times'})
-    const slow = scanOf((what) => (what === '2.1' ? true : undefined), {questions: 3})
-    expect(await slow.scan.miot()).toEqual({heard, ended: 'there was no time for more'})
+    expect(await scanOf(onlyThen(timeout)).scan.miot()).toEqual({values, ended: 'it was silent 6 times'})
+    const slow = scanOf((what) => (what === '2.1' ? true : undefined), {requests: 3})
+    expect(await slow.scan.miot()).toEqual({values, ended: 'there was no time for more'})
   })
 
   it('fails with what is no matter of the question', async () => {
@@ -85,7 +85,7 @@ describe('a scan of an older plug', () => {
     const values: Record<string, unknown> = {power: 'on', get_power: 300}
     const {scan, asked} = scanOf((what) => values[what])
     expect(await scan.legacy(['power', 'usb_on'], ['get_power'])).toEqual({
-      heard: [
+      values: [
         {address: '{get_prop: power}', raw: 'on'},
         {address: '{method: get_power}', raw: 300},
       ],
@@ -97,12 +97,12 @@ describe('a scan of an older plug', () => {
     const odd = ['', {}, [], ['on', 1], 'ok', [{code: -4001}]]
     for (const answer of odd) {
       const scan = new ProbeScan({
-        ask: async () => answer,
+        request: async () => answer,
         pause: async () => {},
-        onQuestion: () => {},
+        onRequest: () => {},
         isLate: () => false,
       })
-      expect(await scan.legacy(['power'], [])).toEqual({heard: []})
+      expect(await scan.legacy(['power'], [])).toEqual({values: []})
     }
   })
 })
