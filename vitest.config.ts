@@ -1,7 +1,7 @@
 import {existsSync} from 'node:fs'
 import {availableParallelism} from 'node:os'
 import {configDefaults, defineConfig} from 'vitest/config'
-import LongOnesFirst from './test/setup/long-ones-first.ts'
+import LongestFirst from './test/setup/longest-first.ts'
 
 /** Without a broker, and without the right to install one: test/setup says loudly what is left out, and fails in CI. */
 const brokerless = !existsSync('/usr/sbin/mosquitto') && process.getuid?.() !== 0
@@ -19,7 +19,7 @@ export default defineConfig({
     pool: 'forks',
     // Most tests wait for processes and sockets: more of them than cores.
     maxWorkers: Math.max(6, availableParallelism()),
-    sequence: {sequencer: LongOnesFirst},
+    sequence: {sequencer: LongestFirst},
     // For a machine that does much else: what is asserted is what happens and in which order, not how fast.
     testTimeout: 120_000,
     hookTimeout: 180_000,

@@ -3,7 +3,7 @@ import {runInNewContext} from 'node:vm'
 import {describe, expect, it} from 'vitest'
 import {parseConfig} from '../../src/config/config.ts'
 import {assertTopic, Topics} from '../../src/mqtt/topics.ts'
-import {FLOW_FILE, type FlowNode, flow, nodeCalled, topicsOfFlow} from '../support/flow.ts'
+import {FLOW_FILE, type FlowNode, flow, nodeCalled, topicsOfFlow} from '../support/node-red-flow.ts'
 import {code, documentAt, firstColumn} from './markdown.ts'
 
 /** Of what comes with Node-RED, that which the flow gets by with. */

@@ -6,9 +6,9 @@ import {parseConfig} from '../../src/config/config.ts'
 import {loopback} from '../support/addresses.ts'
 import {configText, startBridge, startPlug} from '../support/bridge.ts'
 import {FastClock} from '../support/fast-clock.ts'
+import {Recorder} from '../support/message-recorder.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
-import {Recorder} from '../support/recorder.ts'
 import {until} from '../support/wait.ts'
 
 /** What is gone is cleared after seconds: here in a fifth of that. */

@@ -6,9 +6,9 @@ import {Catalogue} from '../../src/models/catalogue.ts'
 import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug, type TestBridge, type TestBridgeOptions} from '../support/bridge.ts'
 import {FastClock} from '../support/fast-clock.ts'
+import {Recorder} from '../support/message-recorder.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
-import {Recorder} from '../support/recorder.ts'
 import {until} from '../support/wait.ts'
 
 /** What lies there is looked at for 2 s, and what lay under an old name cleared 5 s later: here in a fifth of that. */

@@ -4,7 +4,7 @@ import {Catalogue} from '../../src/models/catalogue.ts'
 import type {Model} from '../../src/models/model.ts'
 import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug} from '../support/bridge.ts'
-import {Conversation} from '../support/conversation.ts'
+import {Conversation} from '../support/command-client.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 

@@ -5,14 +5,14 @@ import {afterAll, beforeAll, describe, expect, it} from 'vitest'
 import {parseConfig} from '../../src/config/config.ts'
 import {loopback} from '../support/addresses.ts'
 import {startPlug, TOKEN} from '../support/bridge.ts'
+import {Wanted} from '../support/expected-config.ts'
 import {type Mosquitto, startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
+import {Petitioner} from '../support/operation-runner.ts'
 import {Operations, VERBS} from '../support/operations.ts'
-import {Petitioner} from '../support/petitioner.ts'
 import {Program} from '../support/program.ts'
 import {TEST_SEED} from '../support/seeds.ts'
 import {until} from '../support/wait.ts'
-import {Wanted} from '../support/wanted.ts'
 
 const FIXED_SEED = 48
 /** From each seed. */

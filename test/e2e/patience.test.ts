@@ -1,7 +1,7 @@
 import {describe, expect, it} from 'vitest'
 import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug} from '../support/bridge.ts'
-import {Conversation} from '../support/conversation.ts'
+import {Conversation} from '../support/command-client.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 

@@ -1,7 +1,7 @@
 import {expect, it} from 'vitest'
 import {type Clock, systemClock, type Timer} from '../../src/common/clock.ts'
 import {startBridge, startPlug} from '../support/bridge.ts'
-import {Conversation} from '../support/conversation.ts'
+import {Conversation} from '../support/command-client.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {until} from '../support/wait.ts'

@@ -5,9 +5,9 @@ import {afterAll, describe, expect, it} from 'vitest'
 import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug} from '../support/bridge.ts'
 import {FastClock} from '../support/fast-clock.ts'
+import {Recorder} from '../support/message-recorder.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
-import {Recorder} from '../support/recorder.ts'
 import {until} from '../support/wait.ts'
 
 /** What lies on the broker is looked at for 2 s and cleared 5 s later: here in a fifth of that. */

@@ -5,7 +5,7 @@ import {miot, relay} from '../../src/models/builders.ts'
 import {Catalogue} from '../../src/models/catalogue.ts'
 import {code, documentAt, firstColumn} from '../docs/markdown.ts'
 import {startBridge, startPlug} from '../support/bridge.ts'
-import {Conversation, type Result} from '../support/conversation.ts'
+import {Conversation, type Result} from '../support/command-client.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 

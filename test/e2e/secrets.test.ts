@@ -7,9 +7,9 @@ import {afterAll, beforeAll, describe, expect, it} from 'vitest'
 import type {SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
 import {BROADCAST, loopback} from '../support/addresses.ts'
 import {inReachOfBroadcasts, startPlug} from '../support/bridge.ts'
-import {leaks, spellings} from '../support/leaks.ts'
 import {type Mosquitto, startMosquitto} from '../support/mosquitto.ts'
 import {type Ending, Program} from '../support/program.ts'
+import {leaks, spellings} from '../support/secret-leaks.ts'
 import {until} from '../support/wait.ts'
 
 /** Configured, and right. */

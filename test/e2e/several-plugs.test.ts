@@ -5,7 +5,7 @@ import {join} from 'node:path'
 import {afterAll, beforeEach, describe, expect, it, onTestFinished} from 'vitest'
 import {BROADCAST, loopback} from '../support/addresses.ts'
 import {inReachOfBroadcasts, startPlug, TOKEN} from '../support/bridge.ts'
-import {commandsIn} from '../support/conversation.ts'
+import {commandsIn} from '../support/command-client.ts'
 import {miio2mqtt as run} from '../support/program.ts'
 import {TerminalScreen} from '../support/screen.ts'
 

@@ -4,7 +4,7 @@
  *     npx tsx test/setup/no-secrets.ts output.txt
  */
 import {readFileSync} from 'node:fs'
-import {leaks} from '../support/leaks.ts'
+import {leaks} from '../support/secret-leaks.ts'
 import {TOKEN} from '../support/token.ts'
 
 const [file = '/dev/stdin'] = process.argv.slice(2)

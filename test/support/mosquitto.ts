@@ -5,7 +5,7 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll} from 'vitest'
 import {freePort} from './addresses.ts'
-import {atLastMoment} from './last-moment.ts'
+import {atLastMoment} from './on-process-exit.ts'
 import {until} from './wait.ts'
 
 export {freePort}

@@ -7,8 +7,8 @@ import {tmpdir} from 'node:os'
 import {join, resolve} from 'node:path'
 import {promisify} from 'node:util'
 import {afterAll} from 'vitest'
-import type {FlowNode} from './flow.ts'
-import {atLastMoment} from './last-moment.ts'
+import type {FlowNode} from './node-red-flow.ts'
+import {atLastMoment} from './on-process-exit.ts'
 import {until} from './wait.ts'
 
 /** The newest that runs on Node 20. */

@@ -1,7 +1,7 @@
-import {NAMES, NO_NAMES, NO_REQUESTS, NO_TEXTS, OTHER_CASE, TEXTS} from './awkward.ts'
+import {NAMES, NO_NAMES, NO_REQUESTS, NO_TEXTS, OTHER_CASE, TEXTS} from './edge-case-texts.ts'
+import type {Settings, Wanted} from './expected-config.ts'
 import {TOKEN} from './token.ts'
 import {seeded} from './virtual-clock.ts'
-import type {Settings, Wanted} from './wanted.ts'
 
 /** A message to the bridge, and what must come of it. */
 export interface Operation {

@@ -4,7 +4,7 @@ import {mkdtempSync, rmSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll} from 'vitest'
-import {atLastMoment} from './last-moment.ts'
+import {atLastMoment} from './on-process-exit.ts'
 import {PATIENCE_MS, until} from './wait.ts'
 
 const running = new Set<Program>()

@@ -6,7 +6,7 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {Terminal} from '@xterm/headless'
 import {afterAll} from 'vitest'
-import {atLastMoment} from './last-moment.ts'
+import {atLastMoment} from './on-process-exit.ts'
 import {PATIENCE_MS, until} from './wait.ts'
 
 const open = new Set<TerminalScreen>()

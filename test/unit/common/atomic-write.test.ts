@@ -8,7 +8,7 @@ import {promisify} from 'node:util'
 import {afterEach, beforeEach, describe, expect, it} from 'vitest'
 import {removeTemporaryFiles, writeFileAtomically} from '../../../src/common/atomic-write.ts'
 import {editConfig, removeUnfinishedEdits} from '../../../src/config/config.ts'
-import {editing} from '../../support/editing.ts'
+import {editing} from '../../support/edit-options.ts'
 
 const isRoot = process.getuid?.() === 0
 /** Two users and their groups that are not root. */

@@ -6,7 +6,7 @@ import {join} from 'node:path'
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
 import {importSpec} from '../../../../src/cli/commands/models-import.ts'
 import {editConfig, loadConfig} from '../../../../src/config/config.ts'
-import {editing} from '../../../support/editing.ts'
+import {editing} from '../../../support/edit-options.ts'
 import {TOKEN} from '../../../support/token.ts'
 
 let folder = ''

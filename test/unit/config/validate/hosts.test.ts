@@ -4,7 +4,7 @@ import {join} from 'node:path'
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
 import type {ConfigEdit} from '../../../../src/bridge/requests/bridge-actions.ts'
 import {ConfigError, editConfig, loadConfig, parseConfig} from '../../../../src/config/config.ts'
-import {editing} from '../../../support/editing.ts'
+import {editing} from '../../../support/edit-options.ts'
 import {TOKEN} from '../../../support/token.ts'
 
 let file = ''

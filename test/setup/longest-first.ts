@@ -14,7 +14,7 @@ const LONG = [
 ]
 
 /** Long files first, then those that wait for processes and sockets, then those that only compute. */
-export default class LongOnesFirst extends BaseSequencer {
+export default class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     return (await super.sort(files)).toSorted((a, b) => rank(a) - rank(b))
   }
