@@ -3,7 +3,7 @@ import {runInNewContext} from 'node:vm'
 import {describe, expect, it} from 'vitest'
 import {parseConfig} from '../../src/config/config.ts'
 import {assertTopic, Topics} from '../../src/mqtt/topics.ts'
-import {FLOW_FILE, type FlowNode, flow, nodeCalled, topicsOfFlow} from '../support/node-red-flow.ts'
+import {FLOW_FILE, type FlowNode, flow, nodeNamed, topicsOfFlow} from '../support/node-red-flow.ts'
 import {code, documentAt, firstColumn} from './markdown.ts'
 
 /** Of what comes with Node-RED, that which the flow gets by with. */
@@ -85,13 +85,13 @@ describe(FLOW_FILE, () => {
 
   it('waits longer for a result than a command lives', () => {
     const {poll} = parseConfig('devices: {}', {file: 'config.yaml', env: {}, readFile: () => ''})
-    const wait = nodeCalled('wait 12 s for its result')
+    const wait = nodeNamed('wait 12 s for its result')
     expect(wait).toMatchObject({units: 's', bytopic: 'topic', topic: 'transaction'})
     expect(Number(wait['duration']) * 1000).toBeGreaterThan(poll.command_timeout)
   })
 
   it('makes a point of the chart every minute', () => {
-    expect(nodeCalled('every minute')).toMatchObject({repeat: '60', topic: 'minute'})
+    expect(nodeNamed('every minute')).toMatchObject({repeat: '60', topic: 'minute'})
   })
 })
 
@@ -136,7 +136,7 @@ describe('docs/node-red.md', () => {
   })
 
   it('calls the nodes by their names, and says of each but the debug nodes what it does', () => {
-    for (const name of bold) expect(nodeCalled(name).name).toBe(name)
+    for (const name of bold) expect(nodeNamed(name).name).toBe(name)
     const unsaid = ['comment', 'debug', 'tab']
     const others = flow.filter(({type, name = ''}) => !unsaid.includes(type) && !bold.has(name))
     expect(others.map(({name}) => name)).toEqual(['power of the plug'])
@@ -157,7 +157,7 @@ describe('docs/node-red.md', () => {
 
 /** The function node of that name at work, at times of our own, in seconds; it hears a message, and may answer with a point. */
 function meanPower() {
-  const {func = ''}: FlowNode = nodeCalled('mean power of the minute')
+  const {func = ''}: FlowNode = nodeNamed('mean power of the minute')
   const kept = new Map<string, unknown>()
   const context = {
     get: (key: string) => kept.get(key),

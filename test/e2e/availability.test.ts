@@ -3,7 +3,7 @@ import {sleep} from '../../src/common/clock.ts'
 import type {SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
 import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug} from '../support/bridge.ts'
-import {Conversation} from '../support/command-client.ts'
+import {CommandClient} from '../support/command-client.ts'
 import {FastClock} from '../support/fast-clock.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
@@ -44,7 +44,7 @@ function countAsked(plug: SimulatedPlug): () => number {
 describe.concurrent('at default intervals, thirty times as fast:', async () => {
   const broker = await startMosquitto()
   const user = await Watcher.open(broker)
-  const home = new Conversation(broker, user)
+  const home = new CommandClient(broker, user)
   const at = (host: number) => startPlug({address: loopback(1, host), clock})
   const plugs = {
     // While one plug answers, the silence of all others is theirs, and not that of the network.
@@ -74,7 +74,7 @@ describe.concurrent('at default intervals, thirty times as fast:', async () => {
     await polls(2)
     expect(await retained(topic)).toEqual({state: 'online'})
     guest.misbehave({silence: true})
-    await home.isNow('guest', 'timeout')
+    await home.waitForAvailability('guest', 'timeout')
     await polls(2)
     expect(await retained(topic)).toEqual({
       state: 'offline',
@@ -83,7 +83,7 @@ describe.concurrent('at default intervals, thirty times as fast:', async () => {
       message: expect.stringMatching(new RegExp(`^it does not answer.* ${guest.address}\\b`)),
     })
     guest.misbehave({})
-    await home.isNow('guest', 'online')
+    await home.waitForAvailability('guest', 'online')
     await polls(2)
     expect(await retained(topic)).toEqual({state: 'online'})
     expect(home.availabilities('guest')).toEqual(['online', 'timeout', 'online'])
@@ -95,11 +95,11 @@ describe.concurrent('at default intervals, thirty times as fast:', async () => {
     await sleep(clock, 5 * SECOND) // until that poll is over
     await lose(drowsy, 2)
     drowsy.state['state'] = 'ON'
-    await home.stateOf('drowsy', ({state}) => state === 'ON')
+    await home.waitForState('drowsy', ({state}) => state === 'ON')
     expect(home.availabilities('drowsy')).toEqual(['online'])
     const fell = clock.date().getTime()
     drowsy.misbehave({silence: true})
-    await home.isNow('drowsy', 'timeout')
+    await home.waitForAvailability('drowsy', 'timeout')
     const {since} = await retained('miio2mqtt/drowsy/availability')
     expect(Date.parse(since) - fell).toBeGreaterThan(2 * 15 * SECOND)
     expect(Date.parse(since) - fell).toBeLessThan(90 * SECOND)
@@ -120,13 +120,13 @@ describe.concurrent('at default intervals, thirty times as fast:', async () => {
   it('A plug that returns is online together with a fresh state within 75 s, however long it was away.', async () => {
     const {traveller} = plugs
     traveller.misbehave({silence: true})
-    await home.isNow('traveller', 'timeout')
+    await home.waitForAvailability('traveller', 'timeout')
     await sleep(clock, 10 * MINUTE) // by now it is asked as seldom as it ever will be
     const [before, heard] = [user.messages.length, traveller.received.length]
     traveller.state['state'] = 'ON'
     traveller.misbehave({})
     const returned = clock.now()
-    await home.isNow('traveller', 'online')
+    await home.waitForAvailability('traveller', 'online')
     expect((traveller.received[heard]?.at ?? Number.NaN) - returned).toBeLessThan(75 * SECOND)
     const told = user.messages.slice(before).filter(({topic}) => topic.startsWith('miio2mqtt/traveller'))
     expect(told.map(({topic}) => topic)).toEqual(['miio2mqtt/traveller', 'miio2mqtt/traveller/availability'])
@@ -136,10 +136,10 @@ describe.concurrent('at default intervals, thirty times as fast:', async () => {
   it('A plug that goes is worth one warning, and its return one line.', async () => {
     const {missed} = plugs
     missed.misbehave({silence: true})
-    await home.isNow('missed', 'timeout')
+    await home.waitForAvailability('missed', 'timeout')
     await sleep(clock, 5 * MINUTE)
     missed.misbehave({})
-    await home.isNow('missed', 'online')
+    await home.waitForAvailability('missed', 'online')
     const said = bridge.log.filter(({device, level}) => device === 'missed' && level !== 'debug')
     expect(said.map(({level, message}) => `${level}: ${message}`)).toEqual([
       expect.stringMatching(/^warn: missed is offline: it does not answer/),

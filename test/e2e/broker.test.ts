@@ -11,10 +11,10 @@ import {parseConfig} from '../../src/config/config.ts'
 import type {SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
 import {loopback} from '../support/addresses.ts'
 import {configText, startBridge, startPlug, type TestBridge} from '../support/bridge.ts'
-import {Conversation, commandsIn, withoutSignal} from '../support/command-client.ts'
-import {Recorder} from '../support/message-recorder.ts'
+import {CommandClient, commandsIn, withoutSignal} from '../support/command-client.ts'
+import {MessageRecorder} from '../support/message-recorder.ts'
 import {freePort, Mosquitto, startMosquitto} from '../support/mosquitto.ts'
-import {speakingOnly311} from '../support/mqtt-311-broker.ts'
+import {acceptingOnlyMqtt311} from '../support/mqtt-311-broker.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {until} from '../support/wait.ts'
 
@@ -73,16 +73,16 @@ describe('a bridge whose broker is not there at the start', async () => {
     expect(retained.get('miio2mqtt/desk/availability')).toBe(ONLINE)
     expect(JSON.parse(retained.get('miio2mqtt/desk') ?? '{}')).toMatchObject({state: 'OFF'})
     expect(keysOf(retained)).toContain(`homeassistant/device/miio2mqtt_${desk.did}/config`)
-    const home = new Conversation(broker, user)
-    expect(await home.type('desk', 'set', 'ON')).toMatchObject({status: 'ok'})
+    const home = new CommandClient(broker, user)
+    expect(await home.mosquittoPub('desk', 'set', 'ON')).toMatchObject({status: 'ok'})
   })
 })
 
 describe('a bridge of five plugs, whose broker is killed and comes back empty', async () => {
   const broker = await startMosquitto()
   const user = await watch(broker)
-  const recorder = await Recorder.open(broker)
-  const home = new Conversation(broker, user)
+  const recorder = await MessageRecorder.open(broker)
+  const home = new CommandClient(broker, user)
   const plugs = {
     desk: await startPlug({address: loopback(2, 1)}),
     'kitchen/kettle': await startPlug({address: loopback(2, 2), model: 'chuangmi.plug.v3'}),
@@ -107,9 +107,9 @@ describe('a bridge of five plugs, whose broker is killed and comes back empty', 
       what: 'the recorder, a client of its own, has it too',
     })
     expect(recorder.on('miio2mqtt/bridge/state')).toMatchObject([{payload: ONLINE, retain: true}])
-    const before = recorder.run.slice(
+    const before = recorder.messages.slice(
       0,
-      recorder.run.findIndex(({topic}) => topic === 'miio2mqtt/bridge/state'),
+      recorder.messages.findIndex(({topic}) => topic === 'miio2mqtt/bridge/state'),
     )
     for (const name of names)
       expect(before).toContainEqual(
@@ -156,8 +156,8 @@ describe('a bridge of five plugs, whose broker is killed and comes back empty', 
   })
 
   it('takes commands again', async () => {
-    expect(await home.type('desk', 'set', 'ON')).toMatchObject({status: 'ok'})
-    expect(await home.type('Küche/Lampe 1', 'set/usb', 'ON')).toMatchObject({status: 'ok'})
+    expect(await home.mosquittoPub('desk', 'set', 'ON')).toMatchObject({status: 'ok'})
+    expect(await home.mosquittoPub('Küche/Lampe 1', 'set/usb', 'ON')).toMatchObject({status: 'ok'})
   })
 
   it('A plug that changes 100 times while the broker is away has its newest state published once when the broker is back.', async () => {
@@ -198,7 +198,7 @@ describe('a bridge of five plugs, whose broker is killed and comes back empty', 
 describe('a broker that freezes for longer than the keepalive', async () => {
   const broker = await startMosquitto()
   const user = await watch(broker)
-  const home = new Conversation(broker, user)
+  const home = new CommandClient(broker, user)
   const desk = await startPlug({address: loopback(3, 1), faults: {delay: {fromMs: 200, toMs: 200}}})
   const bridge = await startBridge({
     broker,
@@ -223,7 +223,7 @@ describe('a broker that freezes for longer than the keepalive', async () => {
     broker.thaw()
     await stale
     await saysOnline(user)
-    expect(await home.say('desk', 'get', '')).toBeDefined()
+    expect(await home.publish('desk', 'get', '')).toBeDefined()
     const retained = await user.retained()
     expect(retained.get('miio2mqtt/bridge/state')).toBe(ONLINE)
     expect(withoutSignal(JSON.parse(retained.get('miio2mqtt/desk') ?? '{}'))).toEqual({
@@ -267,7 +267,9 @@ describe('a broker that refuses the password', async () => {
     const lenient = await startMosquitto({port: strict.port})
     const user = await watch(lenient)
     await saysOnline(user, 'miio2mqtt')
-    expect(await new Conversation(lenient, user).type('desk', 'set', 'ON')).toMatchObject({status: 'ok'})
+    expect(await new CommandClient(lenient, user).mosquittoPub('desk', 'set', 'ON')).toMatchObject({
+      status: 'ok',
+    })
   })
 })
 
@@ -282,13 +284,13 @@ describe('two bridges on one broker', async () => {
   const above = await startBridge({broker, plugs: {lamp: attic}, config: config('plugs/attic')})
   await saysOnline(user, 'plugs/cellar')
   await saysOnline(user, 'plugs/attic')
-  const toBelow = new Conversation(broker, user, 'plugs/cellar')
-  const toAbove = new Conversation(broker, user, 'plugs/attic')
+  const toBelow = new CommandClient(broker, user, 'plugs/cellar')
+  const toAbove = new CommandClient(broker, user, 'plugs/attic')
 
   it('each switches its own plug, also when both have the same name', async () => {
-    expect(await toBelow.type('lamp', 'set', 'ON')).toMatchObject({status: 'ok'})
+    expect(await toBelow.mosquittoPub('lamp', 'set', 'ON')).toMatchObject({status: 'ok'})
     expect([cellar.state['state'], attic.state['state']]).toEqual(['ON', 'OFF'])
-    expect(await toAbove.type('lamp', 'set', 'TOGGLE')).toMatchObject({status: 'ok'})
+    expect(await toAbove.mosquittoPub('lamp', 'set', 'TOGGLE')).toMatchObject({status: 'ok'})
     expect(commandsIn(cellar.received)).toEqual(['set_power on'])
     expect(commandsIn(attic.received)).toEqual(['set_power on'])
   })
@@ -322,7 +324,7 @@ describe('two bridges on one broker', async () => {
   it('one that stops takes nothing of the other with it', async () => {
     await below.stop()
     await user.waitFor('plugs/cellar/bridge/state', ({payload}) => payload === OFFLINE)
-    expect(await toAbove.type('lamp', 'set', 'OFF')).toMatchObject({status: 'ok'})
+    expect(await toAbove.mosquittoPub('lamp', 'set', 'OFF')).toMatchObject({status: 'ok'})
     expect((await user.retained()).get('plugs/attic/bridge/state')).toBe(ONLINE)
     expect(user.on('plugs/attic/bridge/state').map(({payload}) => payload)).toEqual([ONLINE])
     expect(connects(above)).toBe(1)
@@ -342,7 +344,7 @@ describe('plugs of any name', async () => {
   ]
   const broker = await startMosquitto()
   const user = await watch(broker)
-  const home = new Conversation(broker, user)
+  const home = new CommandClient(broker, user)
   const plugs: Record<string, SimulatedPlug> = {}
   for (const [index, name] of names.entries())
     plugs[name] = await startPlug({address: loopback(7, index + 1)})
@@ -352,8 +354,8 @@ describe('plugs of any name', async () => {
   await saysOnline(user)
 
   it('are switched by it, each and all together', async () => {
-    for (const name of names) expect(await home.say(name, 'set', 'ON')).toMatchObject({status: 'ok'})
-    expect(await home.say('все/台', 'set', 'OFF')).toMatchObject({status: 'ok'})
+    for (const name of names) expect(await home.publish(name, 'set', 'ON')).toMatchObject({status: 'ok'})
+    expect(await home.publish('все/台', 'set', 'OFF')).toMatchObject({status: 'ok'})
     for (const name of names) await user.waitFor(`miio2mqtt/${name}/state`, ({payload}) => payload === 'OFF')
   })
 
@@ -371,7 +373,7 @@ describe('plugs of any name', async () => {
 describe('a broker that speaks MQTT 3.1.1 only', async () => {
   const broker = await startMosquitto() // not used: the bridge is told of another
   const aedes = await Aedes.createBroker()
-  const server = createServer(speakingOnly311(aedes.handle))
+  const server = createServer(acceptingOnlyMqtt311(aedes.handle))
   const port = await freePort()
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
   ends.push(async () => {

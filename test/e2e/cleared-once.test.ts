@@ -6,7 +6,7 @@ import {parseConfig} from '../../src/config/config.ts'
 import {loopback} from '../support/addresses.ts'
 import {configText, startBridge, startPlug} from '../support/bridge.ts'
 import {FastClock} from '../support/fast-clock.ts'
-import {Recorder} from '../support/message-recorder.ts'
+import {MessageRecorder} from '../support/message-recorder.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {until} from '../support/wait.ts'
@@ -17,7 +17,7 @@ const clock = new FastClock(5)
 describe('a plug that is removed a moment before the bridge is started anew', async () => {
   const broker = await startMosquitto()
   const user = await Watcher.open(broker)
-  const recorder = await Recorder.open(broker)
+  const recorder = await MessageRecorder.open(broker)
   const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-cleared-'))
   afterAll(() => rm(folder, {recursive: true, force: true}))
   const desk = await startPlug({address: loopback(1, 1), clock})

@@ -1,7 +1,7 @@
 import {describe, expect, it} from 'vitest'
 import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug} from '../support/bridge.ts'
-import {Conversation, commandsIn} from '../support/command-client.ts'
+import {CommandClient, commandsIn} from '../support/command-client.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 
@@ -42,8 +42,8 @@ describe('a cluster of two brokers', async () => {
   })
 
   it('takes commands at the other node', async () => {
-    const home = new Conversation(second, onSecond)
-    expect(await home.type('all', 'set', 'ON')).toMatchObject({status: 'ok'})
+    const home = new CommandClient(second, onSecond)
+    expect(await home.mosquittoPub('all', 'set', 'ON')).toMatchObject({status: 'ok'})
     expect([desk.state['state'], lamp.state['state']]).toEqual(['ON', 'ON'])
   })
 

@@ -3,7 +3,7 @@ import {promisify} from 'node:util'
 import {describe, expect, it, vi} from 'vitest'
 import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug} from '../support/bridge.ts'
-import {Conversation, commandsIn, withoutSignal} from '../support/command-client.ts'
+import {CommandClient, commandsIn, withoutSignal} from '../support/command-client.ts'
 import {type Mosquitto, startMosquitto} from '../support/mosquitto.ts'
 import {mosquittoPub, Watcher} from '../support/mqtt-user.ts'
 import {randomBytes} from '../support/seeds.ts'
@@ -48,7 +48,7 @@ async function requestResponse(broker: Mosquitto, topic: string, ...args: string
 describe('commands by hand', async () => {
   const broker = await startMosquitto()
   const user = await Watcher.open(broker)
-  const home = new Conversation(broker, user)
+  const home = new CommandClient(broker, user)
   const plugs = {
     desk: await startPlug({address: loopback(1, 1)}),
     heater: await startPlug({address: loopback(1, 2), model: 'chuangmi.plug.v3'}),
@@ -102,7 +102,7 @@ describe('commands by hand', async () => {
     for (const [to, payload] of spellings) {
       desk.state['state'] = 'OFF'
       const before = desk.received.length
-      const {status, data} = await home.type('desk', to, payload)
+      const {status, data} = await home.mosquittoPub('desk', to, payload)
       const sent = commandsIn(desk.received.slice(before))
       expect({to, payload, status, data, sent}).toEqual({
         to,
@@ -120,7 +120,10 @@ describe('commands by hand', async () => {
     async (payload) => {
       desk.state['state'] = 'ON'
       const before = desk.received.length
-      expect(await home.type('desk', 'set', payload)).toMatchObject({status: 'ok', data: {state: 'OFF'}})
+      expect(await home.mosquittoPub('desk', 'set', payload)).toMatchObject({
+        status: 'ok',
+        data: {state: 'OFF'},
+      })
       expect(commandsIn(desk.received.slice(before))).toEqual(['set_power off'])
     },
   )
@@ -131,12 +134,12 @@ describe('commands by hand', async () => {
       ['OFF', 'ON', 'set_power on'],
     ] as const
     for (const [real, opposite, sent] of pressed) {
-      await home.type('desk', 'set', opposite)
-      await home.type('desk', 'get', '')
+      await home.mosquittoPub('desk', 'set', opposite)
+      await home.mosquittoPub('desk', 'get', '')
       expect(home.states('desk').at(-1)).toMatchObject({state: opposite})
       const before = desk.received.length
       desk.state['state'] = real // its button
-      expect(await home.type('desk', 'set', 'TOGGLE')).toMatchObject({
+      expect(await home.mosquittoPub('desk', 'set', 'TOGGLE')).toMatchObject({
         status: 'ok',
         data: {state: opposite},
       })
@@ -148,7 +151,7 @@ describe('commands by hand', async () => {
 
   it('several properties in one object are each switched, once, and answered together', async () => {
     const before = heater.received.length
-    const result = await home.type(
+    const result = await home.mosquittoPub(
       'heater',
       'set',
       '{"state":"ON","usb":"on","led":"ON","transaction":"t-1"}',
@@ -169,9 +172,12 @@ describe('commands by hand', async () => {
 
   it('set/usb switches the USB ports of a v3', async () => {
     heater.state['usb'] = 'ON'
-    expect(await home.type('heater', 'set/usb', 'off')).toMatchObject({status: 'ok', data: {usb: 'OFF'}})
+    expect(await home.mosquittoPub('heater', 'set/usb', 'off')).toMatchObject({
+      status: 'ok',
+      data: {usb: 'OFF'},
+    })
     expect(heater.state['usb']).toBe('OFF')
-    await home.stateOf('heater', ({usb}) => usb === 'OFF')
+    await home.waitForState('heater', ({usb}) => usb === 'OFF')
   })
 
   it.each(['kitchen/kettle', 'Küche/Lampe 1'] as const)('a plug may be called %s', async (name) => {
@@ -179,17 +185,17 @@ describe('commands by hand', async () => {
     const config = (await user.retained()).get(`homeassistant/device/miio2mqtt_${plug.did}/config`) ?? '{}'
     const {command_topic: topic} = JSON.parse(config).components.state
     expect(topic).toBe(`miio2mqtt/${name}/set/state`)
-    expect(await home.type(name, 'set/state', 'ON')).toMatchObject({status: 'ok'})
+    expect(await home.mosquittoPub(name, 'set/state', 'ON')).toMatchObject({status: 'ok'})
     expect(plug.state['state']).toBe('ON')
-    await home.stateOf(name, ({state}) => state === 'ON')
+    await home.waitForState(name, ({state}) => state === 'ON')
   })
 
   it('get reads the plug now, and publishes what it says', async () => {
     heater.state['power'] = 1234.56
     const states = home.states('heater').length
-    const result = await home.type('heater', 'get', '')
+    const result = await home.mosquittoPub('heater', 'get', '')
     expect(result).toMatchObject({status: 'ok', request: {get: null}, data: {power: 1234.56}})
-    expect((await home.stateOf('heater', () => true, states))['power']).toBe(1234.56)
+    expect((await home.waitForState('heater', () => true, states))['power']).toBe(1234.56)
   })
 
   it('get shows what a real v3 answered, in the units of the contract', async () => {
@@ -198,7 +204,7 @@ describe('commands by hand', async () => {
     const data = await until(
       async () => {
         heater.next(said('["off",true,32,"on"]'), said('[300]'))
-        const {data} = await home.type('heater', 'get', '')
+        const {data} = await home.mosquittoPub('heater', 'get', '')
         return data?.power === 3 ? data : undefined
       },
       {what: 'the answers of a real v3'},
@@ -207,13 +213,13 @@ describe('commands by hand', async () => {
   })
 
   it('B/N/get polls once, at once, and publishes though nothing changed.', async () => {
-    await home.type('quiet', 'get', '')
+    await home.mosquittoPub('quiet', 'get', '')
     const known = home.states('quiet').at(-1)
     const states = home.states('quiet').length
     const asked = quiet.received.length
-    const result = await home.type('quiet', 'get', '{"transaction":7}')
+    const result = await home.mosquittoPub('quiet', 'get', '{"transaction":7}')
     expect(result).toMatchObject({status: 'ok', transaction: 7})
-    const state = await home.stateOf('quiet', () => true, states)
+    const state = await home.waitForState('quiet', () => true, states)
     expect(withoutSignal(state)).toEqual(withoutSignal(known))
     // The next poll would come in an hour: whatever the plug was asked, it was asked now.
     expect(quiet.received.slice(asked).flatMap(({params}) => params)).toEqual([
@@ -227,10 +233,10 @@ describe('commands by hand', async () => {
   it('get/power answers the power alone, and still publishes the whole state', async () => {
     heater.state['power'] = 7.5
     const states = home.states('heater').length
-    const result = await home.type('heater', 'get/power', '')
+    const result = await home.mosquittoPub('heater', 'get/power', '')
     expect(result).toMatchObject({status: 'ok', request: {get: 'power'}})
     expect(result.data).toEqual({power: 7.5})
-    expect(Object.keys(await home.stateOf('heater', () => true, states))).toEqual([
+    expect(Object.keys(await home.waitForState('heater', () => true, states))).toEqual([
       'state',
       'usb',
       'temperature',
@@ -273,7 +279,7 @@ describe('commands by hand', async () => {
     ['unknown_property', 'get/__proto__', '', /expected one of/],
   ])('%s is the answer to %s %s', async (code, to, payload, message) => {
     const before = quiet.received.length
-    const result = await home.type('quiet', to, payload)
+    const result = await home.mosquittoPub('quiet', to, payload)
     expect(result).toMatchObject({status: 'error', error: {code, message: expect.stringMatching(message)}})
     expect(quiet.received.length).toBe(before)
   })
@@ -295,19 +301,19 @@ describe('commands by hand', async () => {
     const heard = vi.spyOn(quiet, 'hear')
     const results = home.results('quiet').length
     for (const [payload, message] of payloads) {
-      const {status, error} = await home.say('quiet', 'set', payload)
+      const {status, error} = await home.publish('quiet', 'set', payload)
       expect(status).toBe('error')
       expect(error).toEqual({code: 'invalid_payload', message: expect.stringMatching(message)})
     }
     expect(heard).not.toHaveBeenCalled()
     heard.mockRestore()
-    expect(await home.say('quiet', 'get', '')).toMatchObject({status: 'ok'})
+    expect(await home.publish('quiet', 'get', '')).toMatchObject({status: 'ok'})
     expect(home.results('quiet').slice(results)).toHaveLength(payloads.length + 1)
   })
 
   it('refused: the code the plug gave is passed on', async () => {
     shy.next({refuse: {code: -5001, message: 'invalid_arg'}})
-    const {error} = await home.type('shy', 'set', '{"state":"ON","transaction":"r"}')
+    const {error} = await home.mosquittoPub('shy', 'set', '{"state":"ON","transaction":"r"}')
     expect(error).toMatchObject({
       code: 'refused',
       device_code: -5001,
@@ -318,13 +324,13 @@ describe('commands by hand', async () => {
 
   it('one of two properties refused: the result is an error, and tells which one was done', async () => {
     shy.next({}, {refuse: {code: -5001, message: 'invalid_arg'}})
-    const result = await home.type('shy', 'set', '{"state":"ON","led":"ON"}')
+    const result = await home.mosquittoPub('shy', 'set', '{"state":"ON","led":"ON"}')
     expect(result).toMatchObject({status: 'error', error: {code: 'refused'}})
     expect(result.data).toEqual({state: 'ON'})
   })
 
   it('timeout: a plug that is silent is tried until the command timeout, then that is the answer', async () => {
-    const result = await home.type('dead', 'set', '{"state":"ON","transaction":{"n":1}}')
+    const result = await home.mosquittoPub('dead', 'set', '{"state":"ON","transaction":{"n":1}}')
     expect(result).toMatchObject({
       status: 'error',
       request: {set: {state: 'ON'}},
@@ -340,7 +346,7 @@ describe('commands by hand', async () => {
     ['set', 'ON'],
     ['get', ''],
   ])('a plug nobody ever heard of answers %s within the command timeout, too', async (to, payload) => {
-    const result = await home.type('mute', to, payload)
+    const result = await home.mosquittoPub('mute', to, payload)
     expect(result).toMatchObject({status: 'error'})
     expect(['timeout', 'expired']).toContain(result.error?.code)
     expect(result.elapsed_ms).toBeLessThan(1900)
@@ -350,7 +356,7 @@ describe('commands by hand', async () => {
     ['set', 'ON'],
     ['get', ''],
   ])('a message expiry shorter than the command timeout counts for %s', async (to, payload) => {
-    const result = await home.type(
+    const result = await home.mosquittoPub(
       'dead',
       to,
       payload,
@@ -361,25 +367,27 @@ describe('commands by hand', async () => {
   })
 
   it('a get that expires soon does not wait as long as one before it that does not', async () => {
-    const patient = home.say('dead', 'get', '{"transaction":"patient"}')
-    const hasty = home.say('dead', 'get', '{"transaction":"hasty"}', {properties: {messageExpiryInterval: 1}})
+    const patient = home.publish('dead', 'get', '{"transaction":"patient"}')
+    const hasty = home.publish('dead', 'get', '{"transaction":"hasty"}', {
+      properties: {messageExpiryInterval: 1},
+    })
     expect((await patient).transaction).toBe('hasty') // the first to end
     expect((await hasty).transaction).toBe('patient')
   })
 
   it('bad_token: a plug that says its token is another', async () => {
-    const {error} = await home.type('stranger', 'set', 'ON')
+    const {error} = await home.mosquittoPub('stranger', 'set', 'ON')
     expect(error).toMatchObject({code: 'bad_token', message: expect.stringContaining('set up again')})
     expect(plugs.stranger.received).toEqual([])
   })
 
   it('unreachable: a plug whose address nobody knows', async () => {
-    const {error} = await home.type('nowhere', 'set', 'ON')
+    const {error} = await home.mosquittoPub('nowhere', 'set', 'ON')
     expect(error).toMatchObject({code: 'unreachable', message: expect.stringContaining('12345')})
   })
 
   it('disabled: a plug that is to be left alone', async () => {
-    const {error} = await home.type('unplugged', 'set', 'ON')
+    const {error} = await home.mosquittoPub('unplugged', 'set', 'ON')
     expect(error).toMatchObject({code: 'disabled', message: expect.stringContaining('unplugged')})
     expect(plugs.unplugged.received).toEqual([])
     expect(home.availabilities('unplugged')).toEqual(['disabled'])
@@ -391,7 +399,7 @@ describe('commands by hand', async () => {
   it('superseded: a newer value takes the place of one that waits', async () => {
     const before = busy.received.length
     const answers = ['ON', 'OFF', 'ON'].map((state, n) =>
-      home.say('busy', 'set', JSON.stringify({state, transaction: n})),
+      home.publish('busy', 'set', JSON.stringify({state, transaction: n})),
     )
     const results = await Promise.all(answers)
     const codes = new Map(results.map(({transaction, error}) => [transaction, error?.code ?? 'ok']))
@@ -408,7 +416,7 @@ describe('commands by hand', async () => {
   it('Of 20 commands in a second never two are in flight, and the plug ends as the last one said.', async () => {
     const before = busy.received.length
     const answers = Array.from({length: 20}, (_, n) =>
-      home.say('busy', 'set', JSON.stringify({state: n % 2 === 0 ? 'ON' : 'OFF', transaction: n})),
+      home.publish('busy', 'set', JSON.stringify({state: n % 2 === 0 ? 'ON' : 'OFF', transaction: n})),
     )
     const results = await Promise.all(answers)
     expect(results.map(({transaction}) => transaction).sort((a, b) => Number(a) - Number(b))).toEqual(
@@ -423,7 +431,7 @@ describe('commands by hand', async () => {
 
   it('20 TOGGLEs in a second are 20 changes, one after the other', async () => {
     const before = busy.received.length
-    const answers = Array.from({length: 20}, () => home.say('busy', 'set', 'TOGGLE'))
+    const answers = Array.from({length: 20}, () => home.publish('busy', 'set', 'TOGGLE'))
     for (const answer of answers) expect(await answer).toMatchObject({status: 'ok'})
     expect(commandsIn(busy.received.slice(before))).toEqual(
       Array.from({length: 20}, (_, n) => (n % 2 === 0 ? 'set_power on' : 'set_power off')),
@@ -435,12 +443,14 @@ describe('commands by hand', async () => {
     const {crowded} = plugs
     crowded.misbehave({silence: true})
     const before = crowded.received.length
-    const results = await Promise.all(Array.from({length: 40}, () => home.say('crowded', 'set', 'TOGGLE')))
+    const results = await Promise.all(
+      Array.from({length: 40}, () => home.publish('crowded', 'set', 'TOGGLE')),
+    )
     const codes = results.map(({error}) => error?.code)
     expect(codes.slice(0, 7)).toEqual(Array(7).fill('queue_full'))
     expect(new Set(codes.slice(7))).toEqual(new Set(['expired', 'timeout']))
     crowded.misbehave({})
-    expect(await home.say('crowded', 'get', '')).toMatchObject({status: 'ok'})
+    expect(await home.publish('crowded', 'get', '')).toMatchObject({status: 'ok'})
     expect(commandsIn(crowded.received.slice(before))).toEqual([])
   })
 
@@ -450,7 +460,7 @@ describe('commands by hand', async () => {
       const times: number[] = []
       for (let turn = 0; turn < 10; turn++) {
         const state = turn % 2 === 0 ? 'ON' : 'OFF'
-        const result = await home.say('desk', 'set', state)
+        const result = await home.publish('desk', 'set', state)
         expect(result).toMatchObject({status: 'ok', data: {state}})
         times.push(result.elapsed_ms)
       }
@@ -458,7 +468,7 @@ describe('commands by hand', async () => {
     }
     const usual = await fastest()
     const results = home.results('dead').length
-    const dead = home.say('dead', 'set', 'ON')
+    const dead = home.publish('dead', 'set', 'ON')
     const meanwhile = await fastest()
     expect(home.results('dead').length).toBe(results)
     expect(meanwhile - usual).toBeLessThan(100)
@@ -474,21 +484,21 @@ describe('commands by hand', async () => {
     )
     expect(JSON.parse(payload)).toMatchObject({status: 'ok', data: {state: 'OFF'}})
     expect(properties).toMatchObject({'correlation-data': 'abc'})
-    await home.type('desk', 'get', '')
+    await home.mosquittoPub('desk', 'get', '')
     expect(home.results('desk').slice(before)).toMatchObject([{request: {get: null}}])
   })
 
   it.each(['a/#', 'a/+/b', 'a//b', '$SYS/answers'])(
     'a response topic that nobody may publish on (%s) is not used: the answer comes where it always does',
     async (responseTopic) => {
-      const result = await home.say('desk', 'set', 'ON', {properties: {responseTopic}})
+      const result = await home.publish('desk', 'set', 'ON', {properties: {responseTopic}})
       expect(result).toMatchObject({status: 'ok', data: {state: 'ON'}})
     },
   )
 
   it('a plug that does not exist is worth one warning, however often it is commanded', async () => {
     for (let times = 0; times < 3; times++) await mosquittoPub(broker, '-t', 'miio2mqtt/desc/set', '-m', 'ON')
-    await home.say('desk', 'get', '')
+    await home.publish('desk', 'get', '')
     const warnings = home.warnings().filter((text) => text.includes('desc'))
     expect(warnings).toHaveLength(1)
     expect(warnings[0]).toMatch(/no plug or group is called desc: known are desk, heater/)
@@ -507,7 +517,7 @@ describe('commands by hand', async () => {
       ['desk', 'set', 'OFF', 'ok', undefined],
     ] as const
     for (const [name, to, payload, outcome, transaction] of commands) {
-      const result = await home.type(name, to, payload)
+      const result = await home.mosquittoPub(name, to, payload)
       expect({payload, outcome: result.error?.code ?? result.status}).toEqual({payload, outcome})
       expect(result.transaction).toEqual(transaction)
     }
@@ -525,7 +535,7 @@ describe('commands that lie on the broker', async () => {
   await mosquittoPub(broker, '-r', '-t', 'miio2mqtt/desk/set', '-m', 'ON')
   await mosquittoPub(broker, '-r', '-t', 'miio2mqtt/bridge/request/restart', '-m', '{}')
   const user = await Watcher.open(broker)
-  const home = new Conversation(broker, user)
+  const home = new CommandClient(broker, user)
   const desk = await startPlug({address: loopback(2, 1)})
   const bridge = await startBridge({
     broker,
@@ -539,7 +549,7 @@ describe('commands that lie on the broker', async () => {
     await until(() => about(topic).length > 0, {
       what: () => `a warning about ${topic}; there were: ${home.warnings().join('; ')}`,
     })
-    await home.say('desk', 'get/led', '') // a second one would be there by now
+    await home.publish('desk', 'get/led', '') // a second one would be there by now
     return about(topic)
   }
   await warned('miio2mqtt/desk/set')
@@ -555,7 +565,10 @@ describe('commands that lie on the broker', async () => {
     expect(about('miio2mqtt/desk/set')).toHaveLength(1)
     expect(about('miio2mqtt/desk/set/led')).toHaveLength(1)
     expect(home.results('desk').filter(({request}) => 'set' in request)).toEqual([])
-    expect(await home.say('desk', 'get', '')).toMatchObject({status: 'ok', data: {state: 'OFF', led: 'OFF'}})
+    expect(await home.publish('desk', 'get', '')).toMatchObject({
+      status: 'ok',
+      data: {state: 'OFF', led: 'OFF'},
+    })
     expect(commandsIn(desk.received)).toEqual([])
   })
 
@@ -563,7 +576,7 @@ describe('commands that lie on the broker', async () => {
     expect(about('miio2mqtt/bridge/request/restart', atTheStart)).toHaveLength(1)
     await putWhileTheBridgeIsAway('miio2mqtt/bridge/request/options', '{"log_level":"error"}')
     expect(await warned('miio2mqtt/bridge/request/options')).toHaveLength(1)
-    await home.say('desk', 'get', '')
+    await home.publish('desk', 'get', '')
     expect(bridge.restarts).toBe(0)
     const info = JSON.parse((await user.retained()).get('miio2mqtt/bridge/info') ?? '{}')
     expect(info.log_level).toBe('debug')

@@ -5,8 +5,8 @@ import {afterAll, describe, expect, it} from 'vitest'
 import {Catalogue} from '../../src/models/catalogue.ts'
 import {loopback} from '../support/addresses.ts'
 import {configText, startBridge, startPlug} from '../support/bridge.ts'
-import {Conversation} from '../support/command-client.ts'
-import {meter} from '../support/metering-model.ts'
+import {CommandClient} from '../support/command-client.ts'
+import {meteringModel} from '../support/metering-model.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {Program} from '../support/program.ts'
@@ -66,7 +66,7 @@ describe('energy', async () => {
   })
 
   it('Energy never falls, unless the plug itself says less on two polls in a row.', async () => {
-    const catalogue = new Catalogue([meter])
+    const catalogue = new Catalogue([meteringModel])
     const counter = await startPlug({
       address: loopback(1, 2),
       model: 'test.plug.meter',
@@ -81,11 +81,11 @@ describe('energy', async () => {
       await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === '{"state":"online"}')
       return bridge
     }
-    const home = new Conversation(broker, user)
+    const home = new CommandClient(broker, user)
     /** What is shown after the plug has been asked and says so many kWh. */
     const shownAfter = async (energy: number) => {
       counter.state['energy'] = energy
-      return (await home.say('counter', 'get', '')).data?.['energy']
+      return (await home.publish('counter', 'get', '')).data?.['energy']
     }
 
     let bridge = await start()

@@ -8,7 +8,7 @@ import {MIIO_PORT, parsePacket} from '../../src/miio/packet.ts'
 import type {SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
 import {BROADCAST, loopback} from '../support/addresses.ts'
 import {inReachOfBroadcasts, startBridge, startPlug, TOKEN} from '../support/bridge.ts'
-import {Conversation, commandsIn} from '../support/command-client.ts'
+import {CommandClient, commandsIn} from '../support/command-client.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {randomBytes} from '../support/seeds.ts'
@@ -54,9 +54,9 @@ function overhear(plug: SimulatedPlug, run: (request: Overheard, from: RemoteInf
 }
 
 /** Where the bridge hears: the port from which it asks `plug`. */
-async function earOf(home: Conversation, name: string, plug: SimulatedPlug): Promise<RemoteInfo> {
+async function earOf(home: CommandClient, name: string, plug: SimulatedPlug): Promise<RemoteInfo> {
   const heard = new Promise<RemoteInfo>((resolve) => overhear(plug, (_, from) => resolve(from)))
-  await home.say(name, 'get', '')
+  await home.publish(name, 'get', '')
   return heard
 }
 
@@ -87,7 +87,7 @@ function malformed(id: number): string[] {
 describe.concurrent('a network that loses, delays and invents', async () => {
   const broker = await startMosquitto()
   const user = await Watcher.open(broker)
-  const home = new Conversation(broker, user)
+  const home = new CommandClient(broker, user)
   const at = (host: number, more: Partial<Parameters<typeof startPlug>[0]> = {}) =>
     startPlug({address: loopback(1, host), ...more})
   const plugs = {
@@ -146,7 +146,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
     ] as const) {
       losses = 1
       const from = lossy.received.length
-      expect(await home.type('lossy', 'set', payload)).toMatchObject({status: 'ok', data: {state}})
+      expect(await home.mosquittoPub('lossy', 'set', payload)).toMatchObject({status: 'ok', data: {state}})
       const sent = lossy.received.slice(from).filter(({method}) => method === 'set_power')
       expect(sent.map(({params}) => params)).toEqual([[state.toLowerCase()], [state.toLowerCase()]])
       expect(sent[0]?.id).not.toBe(sent[1]?.id)
@@ -157,30 +157,38 @@ describe.concurrent('a network that loses, delays and invents', async () => {
 
   it('reply late: it still counts when it comes during the next try', async () => {
     plugs.late.next({delayMs: 2300}, {loseReply: true})
-    const result = await home.type('late', 'set', 'ON')
+    const result = await home.mosquittoPub('late', 'set', 'ON')
     expect(result).toMatchObject({status: 'ok', data: {state: 'ON'}})
     expect(commandsIn(plugs.late.received)).toEqual(['set_power on', 'set_power on'])
-    expect(await home.type('late', 'get', '')).toMatchObject({data: {state: 'ON'}})
+    expect(await home.mosquittoPub('late', 'get', '')).toMatchObject({data: {state: 'ON'}})
   })
 
   it('reply twice: it is worth one result, and does not answer the next question', async () => {
     plugs.double.next({copies: 3}, {copies: 3, delayMs: 100})
-    expect(await home.type('double', 'set', 'ON')).toMatchObject({status: 'ok'})
-    expect(await home.type('double', 'set', 'OFF')).toMatchObject({status: 'ok', data: {state: 'OFF'}})
+    expect(await home.mosquittoPub('double', 'set', 'ON')).toMatchObject({status: 'ok'})
+    expect(await home.mosquittoPub('double', 'set', 'OFF')).toMatchObject({
+      status: 'ok',
+      data: {state: 'OFF'},
+    })
     expect(commandsIn(plugs.double.received)).toEqual(['set_power on', 'set_power off'])
     expect(home.results('double')).toHaveLength(2)
-    expect(await home.type('double', 'get', '')).toMatchObject({data: {state: 'OFF', temperature: 24}})
+    expect(await home.mosquittoPub('double', 'get', '')).toMatchObject({
+      data: {state: 'OFF', temperature: 24},
+    })
   })
 
   it('request lost: it is sent again, and carried out once', async () => {
     plugs.deaf.next({loseRequest: true})
-    expect(await home.type('deaf', 'set', 'ON')).toMatchObject({status: 'ok'})
+    expect(await home.mosquittoPub('deaf', 'set', 'ON')).toMatchObject({status: 'ok'})
     expect(commandsIn(plugs.deaf.received)).toEqual(['set_power on'])
   })
 
   it('stamp reset by a reboot: the plug is greeted anew, the command carried out, and an event tells of the reboot', async () => {
     plugs.rebooted.powerCycle(100)
-    expect(await home.type('rebooted', 'set', 'ON')).toMatchObject({status: 'ok', data: {state: 'ON'}})
+    expect(await home.mosquittoPub('rebooted', 'set', 'ON')).toMatchObject({
+      status: 'ok',
+      data: {state: 'ON'},
+    })
     expect(commandsIn(plugs.rebooted.received)).toEqual(['set_power on'])
     expect(home.events('device_rebooted')).toEqual([{name: 'rebooted', did: plugs.rebooted.did}])
     expect(home.availabilities('rebooted')).toEqual(['online'])
@@ -189,10 +197,10 @@ describe.concurrent('a network that loses, delays and invents', async () => {
   it('A wrong token is offline with the reason bad_token, one log line, and no token in it.', async () => {
     const {renewed} = plugs
     renewed.changeToken(OTHER_TOKEN)
-    await home.isNow('renewed', 'bad_token')
+    await home.waitForAvailability('renewed', 'bad_token')
     const before = renewed.received.length
-    expect(await home.type('renewed', 'set', 'ON')).toMatchObject({error: {code: 'bad_token'}})
-    expect(await home.type('renewed', 'get', '')).toMatchObject({error: {code: 'bad_token'}})
+    expect(await home.mosquittoPub('renewed', 'set', 'ON')).toMatchObject({error: {code: 'bad_token'}})
+    expect(await home.mosquittoPub('renewed', 'get', '')).toMatchObject({error: {code: 'bad_token'}})
     expect(renewed.received.length).toBe(before)
     const lines = bridge.log.filter(({device, level}) => device === 'renewed' && level !== 'debug')
     expect(lines.map(({level, message}) => `${level}: ${message}`)).toEqual([
@@ -201,14 +209,14 @@ describe.concurrent('a network that loses, delays and invents', async () => {
     const everything = JSON.stringify([bridge.log, user.messages])
     for (const token of [TOKEN, OTHER_TOKEN.toString('hex')]) expect(everything).not.toContain(token)
     renewed.changeToken(Buffer.from(TOKEN, 'hex'))
-    await home.isNow('renewed', 'online')
+    await home.waitForAvailability('renewed', 'online')
     expect(home.availabilities('renewed')).toEqual(['online', 'bad_token', 'online'])
-    expect(await home.type('renewed', 'set', 'ON')).toMatchObject({status: 'ok'})
+    expect(await home.mosquittoPub('renewed', 'set', 'ON')).toMatchObject({status: 'ok'})
   })
 
   it('wrong token, and a plug that is silent about it: offline with the reason bad_token, and a timeout whose message names the token', async () => {
-    await home.isNow('secretive', 'bad_token')
-    const {error} = await home.type('secretive', 'set', 'ON')
+    await home.waitForAvailability('secretive', 'bad_token')
+    const {error} = await home.mosquittoPub('secretive', 'set', 'ON')
     expect(error).toMatchObject({
       code: 'timeout',
       message: expect.stringMatching(/answered the hello but .* token is wrong/),
@@ -221,8 +229,8 @@ describe.concurrent('a network that loses, delays and invents', async () => {
       secretive: `most likely the token is wrong: the plug at ${plugs.secretive.address} answers a hello, but nothing that is encrypted with this token`,
       unheard: `it does not answer: is it powered, in Wi-Fi reach, and still at ${plugs.unheard.address}?`,
     }
-    await home.isNow('secretive', 'bad_token')
-    await home.isNow('unheard', 'timeout')
+    await home.waitForAvailability('secretive', 'bad_token')
+    await home.waitForAvailability('unheard', 'timeout')
     for (const [name, words] of Object.entries(said)) {
       const messages = bridge.log.filter(({device}) => device === name).map(({message}) => message)
       expect(messages).toContain(`${name} is offline: ${words}`)
@@ -242,7 +250,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
       // One plug for all of them: they take turns.
       plugs.garbled.next({garble})
       expect(
-        await home.say('garbled', 'set', JSON.stringify({state: 'TOGGLE', transaction: garble})),
+        await home.publish('garbled', 'set', JSON.stringify({state: 'TOGGLE', transaction: garble})),
       ).toMatchObject({
         status: 'ok',
       })
@@ -254,14 +262,14 @@ describe.concurrent('a network that loses, delays and invents', async () => {
     const states = home.states('illegible')
     const garbled = [{garble: 'not_json'}, {garble: 'bad_checksum'}, {garble: 'truncated_json'}] as const
     plugs.illegible.next(...garbled, ...garbled) // the question, and the relay alone
-    expect(await home.type('illegible', 'get', '')).toMatchObject({error: {code: 'timeout'}})
+    expect(await home.mosquittoPub('illegible', 'get', '')).toMatchObject({error: {code: 'timeout'}})
     expect(home.states('illegible')).toEqual(states)
-    expect(await home.type('illegible', 'get', '')).toMatchObject({data: {state: 'ON'}})
+    expect(await home.mosquittoPub('illegible', 'get', '')).toMatchObject({data: {state: 'ON'}})
   })
 
   it('an answer with fewer values than names is asked for in parts, never guessed', async () => {
     plugs.short.next({garble: {payload: '{"id":$id,"result":["on"]}'}})
-    const {data} = await home.type('short', 'get', '')
+    const {data} = await home.mosquittoPub('short', 'get', '')
     expect(data).toMatchObject({state: 'OFF', temperature: 24, led: 'OFF'})
   })
 
@@ -275,7 +283,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
     Object.assign(measuring.state, truths['measuring'])
     const from: Record<string, number> = {}
     for (const name of Object.keys(truths)) {
-      expect((await home.type(name, 'get', '')).status).toBe('ok')
+      expect((await home.mosquittoPub(name, 'get', '')).status).toBe('ok')
       from[name] = home.states(name).length
     }
 
@@ -292,7 +300,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
     ]
     for (const values of listed) {
       senseless.next({garble: {payload: `{"id":$id,"result":[${values}]}`}})
-      await home.say('senseless', 'get', '')
+      await home.publish('senseless', 'get', '')
     }
     let told: string | undefined
     overhear(measuring, ({method, params}) => {
@@ -302,7 +310,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
     })
     for (const value of ['', 'null', '"warm"', '""', '[42]', '"42"', 'NaN', '{}']) {
       told = value && `,"value":${value}`
-      await home.say('measuring', 'get', '')
+      await home.publish('measuring', 'get', '')
     }
     told = undefined
 
@@ -314,7 +322,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
       for (const state of shown)
         for (const [property, value] of Object.entries(truth))
           expect([name, property, state[property] ?? value]).toEqual([name, property, value])
-      expect((await home.type(name, 'get', '')).data).toMatchObject(truth)
+      expect((await home.mosquittoPub(name, 'get', '')).data).toMatchObject(truth)
     }
   })
 
@@ -343,8 +351,8 @@ describe.concurrent('a network that loses, delays and invents', async () => {
     flood(1) // while nothing is asked
     flooded.misbehave({delay: {fromMs: 100, toMs: 100}})
     overhear(flooded, ({id}) => flood(id)) // and before every answer
-    expect(await home.type('flooded', 'set', 'ON')).toMatchObject({status: 'ok'})
-    expect(await home.type('flooded', 'get', '')).toMatchObject({
+    expect(await home.mosquittoPub('flooded', 'set', 'ON')).toMatchObject({status: 'ok'})
+    expect(await home.mosquittoPub('flooded', 'get', '')).toMatchObject({
       status: 'ok',
       data: {state: 'ON', temperature: 24},
     })
@@ -361,7 +369,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
   it('-9999 now and then is asked again: no command fails, and the plug stays online', async () => {
     plugs.hesitant.misbehave({error: {code: -9999, share: 0.25}})
     for (const state of ['ON', 'OFF', 'ON', 'OFF', 'ON', 'OFF']) {
-      expect(await home.type('hesitant', 'set', state)).toMatchObject({status: 'ok', data: {state}})
+      expect(await home.mosquittoPub('hesitant', 'set', state)).toMatchObject({status: 'ok', data: {state}})
       expect(plugs.hesitant.state['state']).toBe(state)
     }
     expect(home.availabilities('hesitant')).toEqual(['online'])
@@ -369,7 +377,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
 
   it('a reply with the id of another request does not count', async () => {
     plugs.mistaken.next({wrongId: true})
-    const result = await home.type('mistaken', 'set', 'ON')
+    const result = await home.mosquittoPub('mistaken', 'set', 'ON')
     expect(result).toMatchObject({status: 'ok'})
     expect(commandsIn(plugs.mistaken.received)).toEqual(['set_power on', 'set_power on'])
   })
@@ -384,7 +392,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
       forged.send(reply(forged, id + 1, ['on', 99]), from)
     })
     const states = home.states('forged')
-    const {data} = await home.type('forged', 'get', '')
+    const {data} = await home.mosquittoPub('forged', 'get', '')
     expect(data).toMatchObject({state: 'OFF', temperature: 24, led: 'OFF'})
     expect(home.states('forged').slice(states.length)).toEqual([data])
 
@@ -394,7 +402,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
       posed.send(reply(posed, id, ['on', 99], forged.did), from)
     })
     posed.next(...Array.from({length: 6}, () => ({loseRequest: true})))
-    expect(await home.type('posed', 'get', '')).toMatchObject({error: {code: 'timeout'}})
+    expect(await home.mosquittoPub('posed', 'get', '')).toMatchObject({error: {code: 'timeout'}})
     expect(home.states('posed').map(({state}) => state)).not.toContain('ON')
   })
 
@@ -402,11 +410,11 @@ describe.concurrent('a network that loses, delays and invents', async () => {
     const {absent} = plugs
     const shown = () => home.states('absent').map(({state}) => state)
     absent.misbehave({silence: true})
-    const deaf = await home.type('absent', 'set', 'ON')
+    const deaf = await home.mosquittoPub('absent', 'set', 'ON')
     // It does what it is told, and nobody hears of it.
     absent.misbehave({})
     absent.next(...Array.from({length: 5}, () => ({loseReply: true})))
-    const mute = await home.type('absent', 'set', 'ON')
+    const mute = await home.mosquittoPub('absent', 'set', 'ON')
     for (const {error, elapsed_ms: elapsed} of [deaf, mute]) {
       expect(error).toMatchObject({code: 'timeout'})
       expect(elapsed).toBeLessThan(ABSENT_TIMEOUT_MS + 500)
@@ -419,9 +427,9 @@ describe.concurrent('a network that loses, delays and invents', async () => {
     const {v3} = plugs
     const refuse = {code: -30001, message: 'Resp invalid json.'}
     overhear(v3, ({method}) => v3.next(method === 'get_power' ? {refuse} : {}))
-    expect((await home.type('v3', 'get', '')).data).toMatchObject({state: 'OFF', power: null})
-    expect(await home.type('v3', 'set', 'ON')).toMatchObject({status: 'ok'})
-    expect((await home.type('v3', 'get', '')).data).toMatchObject({state: 'ON', power: null})
+    expect((await home.mosquittoPub('v3', 'get', '')).data).toMatchObject({state: 'OFF', power: null})
+    expect(await home.mosquittoPub('v3', 'set', 'ON')).toMatchObject({status: 'ok'})
+    expect((await home.mosquittoPub('v3', 'get', '')).data).toMatchObject({state: 'ON', power: null})
     expect(home.availabilities('v3')).toEqual(['online'])
   })
 
@@ -433,8 +441,8 @@ describe.concurrent('a network that loses, delays and invents', async () => {
     expect(home.availabilities('announced')).toEqual(['timeout'])
     plugs.announced.state['state'] = 'ON'
     plugs.announced.misbehave({})
-    await home.isNow('announced', 'online')
-    await home.stateOf('announced', ({state}) => state === 'ON')
+    await home.waitForAvailability('announced', 'online')
+    await home.waitForState('announced', ({state}) => state === 'ON')
   })
 
   it('a plug off at the start of which nothing is known is offline, and announced when it comes', async () => {
@@ -442,40 +450,40 @@ describe.concurrent('a network that loses, delays and invents', async () => {
     expect(home.availabilities('unheard')).toEqual(['timeout'])
     expect((await user.retained()).has(discovery)).toBe(false)
     plugs.unheard.misbehave({})
-    await home.isNow('unheard', 'online')
+    await home.waitForAvailability('unheard', 'online')
     await user.waitFor(discovery)
-    expect(await home.type('unheard', 'set', 'ON')).toMatchObject({status: 'ok'})
+    expect(await home.mosquittoPub('unheard', 'set', 'ON')).toMatchObject({status: 'ok'})
   })
 
   it('A command to a plug that is away fails in time, is not kept, and switches nothing when the plug returns.', async () => {
     const {revived} = plugs
     revived.misbehave({silence: true})
     const fails = async (payload: string) => {
-      const result = await home.type('revived', 'set', payload)
+      const result = await home.mosquittoPub('revived', 'set', payload)
       expect(['timeout', 'expired']).toContain(result.error?.code)
       expect(result.elapsed_ms).toBeLessThan(2500) // its command timeout is 2 s
     }
     await fails('ON') // it went a moment ago, and nobody knows
-    await home.isNow('revived', 'timeout')
+    await home.waitForAvailability('revived', 'timeout')
     await fails('{"state":"TOGGLE","led":"ON"}')
     revived.state['temperature'] = 31
     revived.misbehave({})
-    await home.isNow('revived', 'online')
-    await home.stateOf('revived', ({temperature}) => temperature === 31)
+    await home.waitForAvailability('revived', 'online')
+    await home.waitForState('revived', ({temperature}) => temperature === 31)
     // An hour passes for it: a few polls, of which one would bring a command that was kept.
     const polls = revived.received.length
     await until(() => revived.received.length > polls + 3, {what: 'polls after its return'})
-    expect(await home.type('revived', 'get', '')).toMatchObject({data: {state: 'OFF', led: 'OFF'}})
+    expect(await home.mosquittoPub('revived', 'get', '')).toMatchObject({data: {state: 'OFF', led: 'OFF'}})
     expect(commandsIn(revived.received)).toEqual([])
   })
 
   it('half of all questions lost, or their answers: every command is carried out all the same, and a TOGGLE changes the relay once', async () => {
     const {unlucky} = plugs
     unlucky.misbehave({loss: 0.3, loseReplies: 0.3}) // on the way there and back: half of them
-    expect(await home.say('unlucky', 'set', 'ON')).toMatchObject({status: 'ok', data: {state: 'ON'}})
+    expect(await home.publish('unlucky', 'set', 'ON')).toMatchObject({status: 'ok', data: {state: 'ON'}})
     expect(unlucky.state['state']).toBe('ON')
     const before = unlucky.received.length
-    expect(await home.say('unlucky', 'set', 'TOGGLE')).toMatchObject({status: 'ok', data: {state: 'OFF'}})
+    expect(await home.publish('unlucky', 'set', 'TOGGLE')).toMatchObject({status: 'ok', data: {state: 'OFF'}})
     expect(unlucky.state['state']).toBe('OFF')
     expect(new Set(commandsIn(unlucky.received.slice(before)))).toEqual(new Set(['set_power off']))
     unlucky.misbehave({})
@@ -488,7 +496,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
     const states = home.states('pressed').length
     pressed.next({delayMs: 1000}) // switched at once, and confirmed a second later
     const from = pressed.received.length
-    const result = home.say('pressed', 'set', 'ON')
+    const result = home.publish('pressed', 'set', 'ON')
     await until(() => commandsIn(pressed.received.slice(from)).length > 0, {what: 'the command'})
     const {at: switchedAt} = pressed.received.at(-1) ?? expect.fail()
     pressed.state['state'] = 'OFF' // its button, before it is read again
@@ -497,7 +505,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
     expect(pressed.inFlight).toBe(1)
     expect(home.states('pressed').slice(states)).toEqual([])
     expect(await result).toMatchObject({status: 'ok', data: {state: 'ON'}})
-    await home.stateOf('pressed', ({state}) => state === 'OFF', states)
+    await home.waitForState('pressed', ({state}) => state === 'OFF', states)
     const readBack = pressed.received.slice(from).find(({method}) => method === 'get_prop')
     expect((readBack?.at ?? Number.NaN) - (switchedAt + 1000)).toBeLessThan(2000)
     expect(
@@ -518,13 +526,13 @@ describe.concurrent('a network that loses, delays and invents', async () => {
     for (const [turn, state] of wanted.entries()) {
       const asked = polled.received.length
       // A poll of its own accord, which gives way, or one that was wanted: it goes on after the command.
-      const get = turn % 2 === 0 ? undefined : home.say('polled', 'get', '')
+      const get = turn % 2 === 0 ? undefined : home.publish('polled', 'get', '')
       await until(() => polled.received.length > asked && polled.inFlight === 1, {what: 'a question'})
       // The answer with the old state is on its way.
-      expect(await home.say('polled', 'set', state)).toMatchObject({status: 'ok'})
+      expect(await home.publish('polled', 'set', state)).toMatchObject({status: 'ok'})
       if (get) expect(await get).toMatchObject({status: 'ok'})
     }
-    await home.say('polled', 'get', '')
+    await home.publish('polled', 'get', '')
     const shown = home
       .states('polled')
       .slice(states)
@@ -544,7 +552,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
 describe('a plug that gets another address', async () => {
   const broker = await startMosquitto()
   const user = await Watcher.open(broker)
-  const home = new Conversation(broker, user)
+  const home = new CommandClient(broker, user)
   const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-test-'))
   const wanderer = await startPlug({address: loopback(2, 1)})
   const left = await startPlug({address: loopback(2, 3), token: randomBytes(16)})
@@ -584,7 +592,7 @@ describe('a plug that gets another address', async () => {
     expect(home.events('device_moved')).toEqual([
       {name: 'wanderer', did: wanderer.did, from: loopback(2, 1), to: loopback(2, 2)},
     ])
-    expect(await home.type('wanderer', 'set', 'ON')).toMatchObject({status: 'ok'})
+    expect(await home.mosquittoPub('wanderer', 'set', 'ON')).toMatchObject({status: 'ok'})
     expect(wanderer.state['state']).toBe('ON')
     expect(home.availabilities('wanderer')).toEqual(['online'])
     await until(async () => (await addresses())['wanderer'] === loopback(2, 2), {what: 'the new address'})
@@ -596,14 +604,14 @@ describe('a plug that gets another address', async () => {
     wanderer.state['state'] = 'OFF'
     bridge = await start([])
     await user.waitFor('miio2mqtt/bridge/state', ({payload, retain}) => payload === ONLINE && !retain)
-    expect(await home.type('wanderer', 'set', 'ON')).toMatchObject({status: 'ok'})
+    expect(await home.mosquittoPub('wanderer', 'set', 'ON')).toMatchObject({status: 'ok'})
     expect(wanderer.state['state']).toBe('ON')
   })
 
   it('two plugs that swap their addresses stay who they are, and neither ever does what was meant for the other', async () => {
     await bridge.stop()
     bridge = await start([BROADCAST])
-    await home.isNow('right', 'online')
+    await home.waitForAvailability('right', 'online')
     await left.moveTo(loopback(2, 5))
     await right.moveTo(loopback(2, 3))
     await left.moveTo(loopback(2, 4))
@@ -613,7 +621,7 @@ describe('a plug that gets another address', async () => {
         what: 'both moved',
       },
     )
-    expect(await home.type('left', 'set', 'ON')).toMatchObject({status: 'ok'})
+    expect(await home.mosquittoPub('left', 'set', 'ON')).toMatchObject({status: 'ok'})
     expect(commandsIn(left.received)).toEqual(['set_power on'])
     expect(commandsIn(right.received)).toEqual([])
   })
@@ -640,13 +648,13 @@ describe('a plug that is off when the bridge starts again', async () => {
   it('is remembered and announced as it was, offline, and comes online without a restart', async () => {
     plug.misbehave({silence: true})
     const user = await Watcher.open(broker)
-    const home = new Conversation(broker, user)
+    const home = new CommandClient(broker, user)
     bridge = await start()
     await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === ONLINE)
     expect((await user.waitFor(discovery)).payload).toBe(announced)
     expect(home.availabilities('kettle')).toEqual(['timeout'])
     plug.misbehave({})
-    await home.isNow('kettle', 'online')
-    await home.stateOf('kettle', ({state}) => state === 'OFF')
+    await home.waitForAvailability('kettle', 'online')
+    await home.waitForState('kettle', ({state}) => state === 'OFF')
   })
 })

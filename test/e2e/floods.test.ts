@@ -7,7 +7,7 @@ import {afterAll, describe, expect, it} from 'vitest'
 import {HELLO, helloReply} from '../../src/miio/packet.ts'
 import {BROADCAST, loopback} from '../support/addresses.ts'
 import {configText, startBridge, startPlug} from '../support/bridge.ts'
-import {Conversation} from '../support/command-client.ts'
+import {CommandClient} from '../support/command-client.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {Program} from '../support/program.ts'
@@ -42,7 +42,7 @@ describe('a bridge that is asked for too much', async () => {
   const broker = await startMosquitto({config: ['max_queued_messages 0']})
   const user = await Watcher.open(broker, ['miio2mqtt/bridge/#', 'miio2mqtt/desk/response'])
   const heard = await crowd(1500)
-  const home = new Conversation(broker, user)
+  const home = new CommandClient(broker, user)
   const desk = await startPlug({address: loopback(3, 1)})
   for (let at = 0; at < 2000; at++) await user.publish(`miio2mqtt/x${at}/set`, 'ON', {retain: true, qos: 0})
   await user.publish('miio2mqtt/last/set', 'ON', {retain: true, qos: 1})
@@ -50,7 +50,7 @@ describe('a bridge that is asked for too much', async () => {
   await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload.includes('online'), 30_000)
 
   it('warns of a few of the retained commands on made-up names, and goes on', async () => {
-    expect(await home.say('desk', 'set', 'ON')).toMatchObject({status: 'ok'})
+    expect(await home.publish('desk', 'set', 'ON')).toMatchObject({status: 'ok'})
     const warnings = home.warnings().filter((text) => text.includes('ignored a retained message'))
     expect(warnings).toHaveLength(30)
   })

@@ -5,7 +5,7 @@ import {afterAll, describe, expect, it} from 'vitest'
 import {parseConfig} from '../../src/config/config.ts'
 import {loopback} from '../support/addresses.ts'
 import {configText, startBridge, startPlug} from '../support/bridge.ts'
-import {Conversation, commandsIn} from '../support/command-client.ts'
+import {CommandClient, commandsIn} from '../support/command-client.ts'
 import {discoveryProblems} from '../support/discovery-validator.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {mosquittoPub, Watcher} from '../support/mqtt-user.ts'
@@ -19,7 +19,7 @@ const NIGHT = 'house/night'
 describe('groups', async () => {
   const broker = await startMosquitto()
   const user = await Watcher.open(broker)
-  const home = new Conversation(broker, user)
+  const home = new CommandClient(broker, user)
   const plugs = {
     desk: await startPlug({address: loopback(1, 1)}),
     'kitchen/kettle': await startPlug({address: loopback(1, 2), model: 'chuangmi.plug.v3'}),
@@ -67,7 +67,7 @@ describe('groups', async () => {
       ['set/state', 'TOGGLE', 'ON'],
       ['set', 'toggle', 'OFF'],
     ] as const) {
-      const result = await home.type('evening', to, payload)
+      const result = await home.mosquittoPub('evening', to, payload)
       expect(result).toMatchObject({
         status: 'ok',
         data: {
@@ -83,7 +83,7 @@ describe('groups', async () => {
 
     // The first of these is dead: the second is switched while that is still tried.
     const before = commandsIn(desk.received).length
-    const answer = home.say(NIGHT, 'set', '{"state":"ON","transaction":5}')
+    const answer = home.publish(NIGHT, 'set', '{"state":"ON","transaction":5}')
     await until(() => commandsIn(desk.received).length > before, {what: 'the living member is switched'})
     expect(home.results(NIGHT)).toEqual([])
     const result = await answer
@@ -105,14 +105,14 @@ describe('groups', async () => {
   })
 
   it('are ON when any member is on, whoever switched it', async () => {
-    await home.type('kitchen/kettle', 'set', 'ON')
+    await home.mosquittoPub('kitchen/kettle', 'set', 'ON')
     await until(() => home.states('evening').at(-1)?.['state'] === 'ON', {what: 'the group is on'})
-    await home.type('evening', 'set', 'OFF')
+    await home.mosquittoPub('evening', 'set', 'OFF')
     expect(kettle.state['state']).toBe('OFF')
   })
 
   it('work for a property that only some members have', async () => {
-    const result = await home.type('evening', 'set/usb', 'ON')
+    const result = await home.mosquittoPub('evening', 'set/usb', 'ON')
     expect(result).toMatchObject({
       status: 'error',
       error: {code: 'unknown_property', message: '1 of 2 members failed: desk (unknown_property)'},
@@ -127,13 +127,13 @@ describe('groups', async () => {
     })
     const {payload} = await user.waitFor('my/answers')
     expect(JSON.parse(payload)).toMatchObject({status: 'ok', data: {members: {desk: {status: 'ok'}}}})
-    expect(await home.say('evening', 'get', '')).toMatchObject({request: {get: null}})
+    expect(await home.publish('evening', 'get', '')).toMatchObject({request: {get: null}})
     expect(home.results('evening').slice(before)).toHaveLength(1)
   })
 
   it('get reads every member now, and publishes what has not changed', async () => {
     const before = home.states('evening').length
-    const result = await home.say('evening', 'get/power', '')
+    const result = await home.publish('evening', 'get/power', '')
     expect(result).toMatchObject({
       status: 'error',
       data: {members: {desk: {error: {code: 'unknown_property'}}, 'kitchen/kettle': {data: {power: 0}}}},
@@ -148,7 +148,7 @@ describe('groups', async () => {
     await until(() => home.warnings().some((text) => text.includes('miio2mqtt/evening/set')), {
       what: 'a warning that names the topic',
     })
-    await home.say('evening', 'get', '')
+    await home.publish('evening', 'get', '')
     expect(commandsIn(desk.received)).toHaveLength(commands)
     expect(home.results('evening')).toHaveLength(results + 1)
     await mosquittoPub(broker, '-r', '-n', '-t', 'miio2mqtt/evening/set')
@@ -182,7 +182,7 @@ describe('groups', async () => {
 describe('groups that change', async () => {
   const broker = await startMosquitto()
   const user = await Watcher.open(broker)
-  const home = new Conversation(broker, user)
+  const home = new CommandClient(broker, user)
   const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-test-'))
   afterAll(() => rm(folder, {recursive: true, force: true}))
   const plugs = {
@@ -200,11 +200,11 @@ describe('groups that change', async () => {
     const text = configText(choice({'all/night': {members: ['desk', 'kettle']}}))
     const config = parseConfig(text, {file: 'config.yaml', env: {}})
     expect(await before.daemon.reload(config)).toBe(true)
-    expect(await home.say('all/night', 'set', 'ON')).toMatchObject({
+    expect(await home.publish('all/night', 'set', 'ON')).toMatchObject({
       status: 'ok',
       data: {members: {desk: {status: 'ok'}, kettle: {status: 'ok'}}},
     })
-    await home.stateOf('all/night', ({state}) => state === 'ON')
+    await home.waitForState('all/night', ({state}) => state === 'ON')
     for (const topic of ['evening', 'evening/availability']) await isCleared(topic)
     expect((await left()).sort()).toEqual([
       expect.stringMatching(/^homeassistant\/device\/miio2mqtt_group_all_night_[0-9a-f]{8}\/config$/),

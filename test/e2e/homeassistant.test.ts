@@ -11,8 +11,8 @@ import {SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
 import {BROADCAST, loopback} from '../support/addresses.ts'
 import {inReachOfBroadcasts, startBridge, startPlug, type TestBridge, TOKEN} from '../support/bridge.ts'
 import {discoveryProblems} from '../support/discovery-validator.ts'
-import {Recorder} from '../support/message-recorder.ts'
-import {meter} from '../support/metering-model.ts'
+import {MessageRecorder} from '../support/message-recorder.ts'
+import {meteringModel} from '../support/metering-model.ts'
 import {type Mosquitto, startMosquitto} from '../support/mosquitto.ts'
 import {mosquittoPub, Watcher} from '../support/mqtt-user.ts'
 import {random} from '../support/seeds.ts'
@@ -45,9 +45,9 @@ async function newFolder(): Promise<string> {
 }
 
 /** A broker, and two who watch it from the start. */
-async function stage(): Promise<{broker: Mosquitto; user: Watcher; recorder: Recorder}> {
+async function stage(): Promise<{broker: Mosquitto; user: Watcher; recorder: MessageRecorder}> {
   const broker = await startMosquitto()
-  return {broker, user: await Watcher.open(broker), recorder: await Recorder.open(broker)}
+  return {broker, user: await Watcher.open(broker), recorder: await MessageRecorder.open(broker)}
 }
 
 const isOnline = (user: Watcher, base = 'miio2mqtt') =>
@@ -63,12 +63,12 @@ async function discoveryOf(user: Watcher, plug: {did: number}, prefix?: string):
 }
 
 describe('plugs of every model', () => {
-  const catalogue = new Catalogue([meter])
+  const catalogue = new Catalogue([meteringModel])
   const {ids} = catalogue
   const plugs = new Map<string, SimulatedPlug>()
   let broker: Mosquitto
   let user: Watcher
-  let recorder: Recorder
+  let recorder: MessageRecorder
 
   beforeAll(async () => {
     ;({broker, user, recorder} = await stage())
@@ -107,7 +107,7 @@ describe('plugs of every model', () => {
       })
     })
     expect(new Set(ids).size).toBe(ids.length)
-    expect(discoveryProblems(recorder.run)).toEqual([])
+    expect(discoveryProblems(recorder.messages)).toEqual([])
   })
 
   it('The relay has no name of its own, and topics that work as they stand, with the availability of both bridge and plug.', async () => {
@@ -203,7 +203,7 @@ describe('plugs of every model', () => {
   })
 
   it('still raise no objection after all that switching', () => {
-    expect(discoveryProblems(recorder.run)).toEqual([])
+    expect(discoveryProblems(recorder.messages)).toEqual([])
   })
 })
 
@@ -249,7 +249,7 @@ describe('a plug in Home Assistant', () => {
       payload.includes('"online"'),
     )
     expect(JSON.parse(devices.payload)[0]).toMatchObject({description: 'über dem Herd'})
-    expect(discoveryProblems(recorder.run)).toEqual([])
+    expect(discoveryProblems(recorder.messages)).toEqual([])
     await mosquittoPub(broker, '-t', String(components['state']?.['command_topic']), '-m', 'ON')
     await user.waitFor('miio2mqtt/Küche/Lampe 1', ({payload}) => JSON.parse(payload).state === 'ON')
   })
@@ -287,7 +287,7 @@ describe('a plug in Home Assistant', () => {
     const {payload} = await user.waitFor('miio2mqtt/ghost/availability', () => true)
     expect(JSON.parse(payload)).toMatchObject({state: 'offline', reason: 'timeout'})
     await isOnline(user)
-    expect(discoveryProblems(recorder.run)).toEqual([])
+    expect(discoveryProblems(recorder.messages)).toEqual([])
     expect(recorder.on('miio2mqtt/ghost')).toEqual([])
   })
 })
@@ -370,7 +370,7 @@ describe('the bridge in Home Assistant', () => {
 describe('births of Home Assistant', () => {
   let broker: Mosquitto
   let user: Watcher
-  let recorder: Recorder
+  let recorder: MessageRecorder
   const plugs: Record<string, SimulatedPlug> = {}
 
   beforeAll(async () => {
@@ -392,15 +392,15 @@ describe('births of Home Assistant', () => {
   })
 
   it('A birth of Home Assistant leads to discovery, availability and state of everything after a short random delay; a death or a retained birth to nothing.', async () => {
-    const before = recorder.run.length
+    const before = recorder.messages.length
     for (const word of ['offline', 'ONLINE', '', '{"state":"online"}'])
       await mosquittoPub(broker, '-t', 'homeassistant/status', '-m', word)
     // That a birth lies on the broker since before the bridge came makes no difference either.
     await sleep(steadyClock, BIRTH_ROUND_MS)
     const aboutPlugs = /^homeassistant\/device\/|\/(desk|lamp)(\/|$)/
-    expect(recorder.run.slice(before).filter(({topic}) => aboutPlugs.test(topic))).toEqual([])
+    expect(recorder.messages.slice(before).filter(({topic}) => aboutPlugs.test(topic))).toEqual([])
 
-    const from = recorder.run.length
+    const from = recorder.messages.length
     await mosquittoPub(broker, '-t', 'homeassistant/status', '-m', 'online')
     const round = await until(() => roundSince(from), {what: 'everything was published again'})
     // After 0.5 to 3 s: test/unit/bridge/homeassistant/homeassistant.test.ts measures them.
@@ -423,15 +423,15 @@ describe('births of Home Assistant', () => {
   })
 
   it('Ten births in a second lead to one round.', async () => {
-    const from = recorder.run.length
+    const from = recorder.messages.length
     await Promise.all(
       Array.from({length: 10}, () => mosquittoPub(broker, '-t', 'homeassistant/status', '-m', 'online')),
     )
     await until(() => roundSince(from), {what: 'everything was published again'})
-    const before = recorder.run.length
+    const before = recorder.messages.length
     await mosquittoPub(broker, '-t', 'homeassistant/status', '-m', 'online')
     await until(() => roundSince(before), {what: 'everything was published once more'})
-    const times = recorder.run
+    const times = recorder.messages
       .slice(from)
       .filter(({topic}) => topic === configTopic(plugs['desk'] ?? neverMind('desk')))
     expect(times).toHaveLength(2)
@@ -439,7 +439,7 @@ describe('births of Home Assistant', () => {
 
   /** The messages about plugs and the bridge since `from`, once the last state is among them. */
   function roundSince(from: number) {
-    const round = recorder.run.slice(from).filter(({topic}) => !/\/bridge\/(?!.*config)/.test(topic))
+    const round = recorder.messages.slice(from).filter(({topic}) => !/\/bridge\/(?!.*config)/.test(topic))
     return round.some(({topic}) => topic === 'miio2mqtt/desk') &&
       round.some(({topic}) => topic === 'miio2mqtt/lamp')
       ? round
@@ -458,8 +458,8 @@ describe('discovery', () => {
     user.forget()
     await mosquittoPub(broker, '-t', 'house/awake', '-m', 'online')
     await user.waitFor('miio2mqtt/desk')
-    expect(discoveryProblems(recorder.run, 'house/discovery')).toEqual([])
-    expect(recorder.run.filter(({topic}) => topic.startsWith('homeassistant/'))).toEqual([])
+    expect(discoveryProblems(recorder.messages, 'house/discovery')).toEqual([])
+    expect(recorder.messages.filter(({topic}) => topic.startsWith('homeassistant/'))).toEqual([])
   })
 
   it('can be switched off', async () => {
@@ -468,7 +468,7 @@ describe('discovery', () => {
     await startBridge({broker, plugs: {desk: plug}, config: {homeassistant: {enabled: false}}})
     await isOnline(user)
     await user.waitFor('miio2mqtt/bridge/devices', ({payload}) => payload.includes('"firmware":"'))
-    expect(recorder.run.filter(({topic}) => !topic.startsWith('miio2mqtt/'))).toEqual([])
+    expect(recorder.messages.filter(({topic}) => !topic.startsWith('miio2mqtt/'))).toEqual([])
   })
 
   it('What other software lays under the discovery prefix is never touched.', async () => {

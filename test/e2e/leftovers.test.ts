@@ -6,7 +6,7 @@ import {Catalogue} from '../../src/models/catalogue.ts'
 import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug, type TestBridge, type TestBridgeOptions} from '../support/bridge.ts'
 import {FastClock} from '../support/fast-clock.ts'
-import {Recorder} from '../support/message-recorder.ts'
+import {MessageRecorder} from '../support/message-recorder.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {until} from '../support/wait.ts'
@@ -15,7 +15,7 @@ import {until} from '../support/wait.ts'
 const clock = new FastClock(5)
 const broker = await startMosquitto()
 const user = await Watcher.open(broker)
-const recorder = await Recorder.open(broker)
+const recorder = await MessageRecorder.open(broker)
 const desk = await startPlug({address: loopback(4, 1), clock})
 const lamp = await startPlug({address: loopback(4, 2), clock})
 const fan = await startPlug({address: loopback(4, 3), clock})

@@ -6,7 +6,7 @@ import {afterAll, beforeAll, describe, expect, it} from 'vitest'
 import type {SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
 import {freeAddress} from '../support/addresses.ts'
 import {configText, startPlug, TOKEN} from '../support/bridge.ts'
-import {Conversation} from '../support/command-client.ts'
+import {CommandClient} from '../support/command-client.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {Program} from '../support/program.ts'
@@ -16,7 +16,7 @@ const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-log-lines-'))
 const file = join(folder, 'config.yaml')
 const broker = await startMosquitto()
 const user = await Watcher.open(broker)
-const home = new Conversation(broker, user)
+const home = new CommandClient(broker, user)
 let program: Program
 let desk: SimulatedPlug
 let kettle: SimulatedPlug
@@ -28,8 +28,8 @@ beforeAll(async () => {
   const config = {state_dir: join(folder, 'state'), groups: {evening: {members: ['desk']}}}
   await writeFile(file, configText({broker, plugs: {desk, 'kitchen/kettle': kettle}, config}))
   program = new Program(['run', '--config', file])
-  await home.isNow('desk', 'online')
-  await home.isNow('kitchen/kettle', 'online')
+  await home.waitForAvailability('desk', 'online')
+  await home.waitForAvailability('kitchen/kettle', 'online')
 })
 
 afterAll(async () => {
@@ -51,12 +51,12 @@ const linesWith = (part: string) => program.stdout.split('\n').filter((line) => 
 
 describe('the log at the level info', () => {
   it('has one warning of a refused command, and so has bridge/logging', async () => {
-    for (let times = 0; times < 3; times++) await home.type('desk', 'set', '{"POWER":"ON"}')
-    await home.type('desk', 'set/State', 'ON')
+    for (let times = 0; times < 3; times++) await home.mosquittoPub('desk', 'set', '{"POWER":"ON"}')
+    await home.mosquittoPub('desk', 'set/State', 'ON')
     await program.said(
       /refused State ON on miio2mqtt\/desk\/set\/State: .*, did you mean state\? \(unknown_property\)/,
     )
-    await home.type('desk', 'set/led', 'blue')
+    await home.mosquittoPub('desk', 'set/led', 'blue')
     await program.said(
       /WARN {2}desk: refused led blue on miio2mqtt\/desk\/set\/led: led: expected ON, OFF or TOGGLE, got "blue" \(invalid_payload\)/,
     )
@@ -89,7 +89,7 @@ describe('the log at the level info', () => {
   })
 
   it('has nothing of what was carried out', async () => {
-    expect(await home.type('desk', 'set', 'ON')).toMatchObject({status: 'ok'})
+    expect(await home.mosquittoPub('desk', 'set', 'ON')).toMatchObject({status: 'ok'})
     await request('info')
     expect(program.stdout).not.toMatch(/DEBUG|over MQTT/)
   })
@@ -99,11 +99,11 @@ describe('the log at the level debug', () => {
   it('begins when a request asks for it, with a line for each command, change, request and announcement', async () => {
     expect(await request('options', {log_level: 'debug'})).toMatchObject({status: 'ok'})
     await program.said(/DEBUG request options: log_level debug over MQTT → ok in \d+ ms/)
-    await home.type('desk', 'set', 'OFF')
+    await home.mosquittoPub('desk', 'set', 'OFF')
     await program.said(/DEBUG desk: state OFF over MQTT → ok in \d+ ms device=desk/)
-    await home.type('desk', 'set', 'ON')
+    await home.mosquittoPub('desk', 'set', 'ON')
     await program.said(/DEBUG desk: state OFF → ON/)
-    await home.type('evening', 'set', 'OFF')
+    await home.mosquittoPub('evening', 'set', 'OFF')
     await program.said(/DEBUG evening: state OFF over MQTT → ok in \d+ ms/)
     await user.publish('homeassistant/status', 'online')
     await program.said(/DEBUG announced to Home Assistant: homeassistant\/device\/miio2mqtt_\S+\/config/)
@@ -140,13 +140,13 @@ describe('the log at the level debug', () => {
     await program.said(
       /INFO {2}took over the configuration: renamed office\/desk to study\/desk; groups changed: evening\n/,
     )
-    await home.isNow('study/desk', 'online')
+    await home.waitForAvailability('study/desk', 'online')
   })
 
   it('ends when another request asks for info', async () => {
     await request('options', {log_level: 'info'})
     const before = linesWith('DEBUG').length
-    await home.type('study/desk', 'set', 'ON')
+    await home.mosquittoPub('study/desk', 'set', 'ON')
     await request('info')
     await until(() => home.results('study/desk').length > 0, {what: () => 'the result'})
     expect(linesWith('DEBUG').length).toBe(before)
@@ -158,8 +158,8 @@ it('no line of the log has a token in it, whatever was sent', async () => {
   await request('options', {log_level: 'debug'})
   await request('device/add', {name: 'fan', host: '192.168.254.9', token: `${other}00`})
   await request('device/add', {nam: 'fan', token: other})
-  await home.type('study/desk', 'set', `{"token":"${TOKEN}"}`)
-  await home.type('study/desk', 'set', other)
+  await home.mosquittoPub('study/desk', 'set', `{"token":"${TOKEN}"}`)
+  await home.mosquittoPub('study/desk', 'set', other)
   await program.said(/refused state/)
   expect(program.stdout).not.toMatch(/00112233|ffeeddcc/i)
 })

@@ -17,7 +17,7 @@ import type {Model} from '../../src/models/model.ts'
 import type {SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
 import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug, type TestBridge, type TestBridgeOptions} from '../support/bridge.ts'
-import {Conversation} from '../support/command-client.ts'
+import {CommandClient} from '../support/command-client.ts'
 import {type Mosquitto, startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {eight, readings} from '../support/virtual-home.ts'
@@ -105,8 +105,8 @@ describe('a MIoT plug with a property that kills its batch', async () => {
 
   it('is asked for it once more when somebody wants to know', async () => {
     plug.misbehave({killers: {}})
-    const conversation = new Conversation(broker, user)
-    const result = await conversation.type('desk', 'get/power', '')
+    const client = new CommandClient(broker, user)
+    const result = await client.mosquittoPub('desk', 'get/power', '')
     expect(result).toMatchObject({status: 'ok', data: {power: 123}})
     await until(async () => JSON.stringify((await entryOf(user, 'desk'))['left_out']) === '[]', {
       what: 'nothing is left out any more',
@@ -138,24 +138,24 @@ describe('what a MIoT plug is told to do', async () => {
     plugs: {desk: plug},
     config: {poll: {interval: '1h', slow_interval: '1h'}}, // no poll takes a mishap that is meant for a command
   })
-  const conversation = new Conversation(broker, user)
+  const client = new CommandClient(broker, user)
   await user.waitFor('miio2mqtt/desk/availability', ({payload}) => payload.includes('online'))
   const writes = (method: string) => plug.received.filter((request) => request.method === method)
 
   it('words become numbers', async () => {
-    const result = await conversation.type('desk', 'set/power_on_behavior', 'Off')
+    const result = await client.mosquittoPub('desk', 'set/power_on_behavior', 'Off')
     expect(result).toMatchObject({status: 'ok', data: {power_on_behavior: 'off'}})
     expect(writes('set_properties').at(-1)?.params).toEqual([
       {did: 'power_on_behavior', siid: 2, piid: 2, value: 2},
     ])
-    expect(await conversation.type('desk', 'set/power_on_behavior', 'maybe')).toMatchObject({
+    expect(await client.mosquittoPub('desk', 'set/power_on_behavior', 'maybe')).toMatchObject({
       error: {code: 'invalid_payload', message: expect.stringContaining('previous, on, off')},
     })
   })
 
   it('a number out of its range never reaches the plug', async () => {
     const before = writes('set_properties').length
-    expect(await conversation.type('desk', 'set/delay', '61')).toMatchObject({
+    expect(await client.mosquittoPub('desk', 'set/delay', '61')).toMatchObject({
       error: {code: 'out_of_range', message: expect.stringContaining('0 to 60 min')},
     })
     expect(writes('set_properties')).toHaveLength(before)
@@ -163,7 +163,7 @@ describe('what a MIoT plug is told to do', async () => {
 
   it('an item that is refused is refused with its code', async () => {
     plug.misbehave({codes: {delay: -4004}})
-    expect(await conversation.type('desk', 'set/delay', '30')).toMatchObject({
+    expect(await client.mosquittoPub('desk', 'set/delay', '30')).toMatchObject({
       status: 'error',
       error: {code: 'refused', device_code: -4004},
     })
@@ -172,16 +172,16 @@ describe('what a MIoT plug is told to do', async () => {
 
   it('one that is only accepted is done', async () => {
     plug.misbehave({accepts: true})
-    expect(await conversation.type('desk', 'set', 'ON')).toMatchObject({status: 'ok', data: {state: 'ON'}})
+    expect(await client.mosquittoPub('desk', 'set', 'ON')).toMatchObject({status: 'ok', data: {state: 'ON'}})
     expect(plug.state['state']).toBe('ON')
     plug.misbehave({})
   })
 
   it('a button is pressed once, also when the answer is lost', async () => {
-    await conversation.type('desk', 'set/reset', 'PRESS')
+    await client.mosquittoPub('desk', 'set/reset', 'PRESS')
     expect(writes('action')).toHaveLength(1)
     plug.misbehave({loseReplies: 1})
-    expect(await conversation.type('desk', 'set/reset', 'PRESS')).toMatchObject({error: {code: 'timeout'}})
+    expect(await client.mosquittoPub('desk', 'set/reset', 'PRESS')).toMatchObject({error: {code: 'timeout'}})
     plug.misbehave({})
     expect(writes('action')).toHaveLength(2)
     expect(bridge.log.filter(({level}) => level === 'error')).toEqual([])
@@ -208,12 +208,12 @@ describe('plugs of models that nobody has described', async () => {
   }
   const {start} = await lastingBridge({broker, plugs})
   let bridge = await start()
-  const conversation = new Conversation(broker, user)
+  const client = new CommandClient(broker, user)
   const methods = (plug: SimulatedPlug, from = 0) => plug.received.slice(from).map(({method}) => method)
 
   it.each(['miot', 'legacy'] as const)('the %s one is switched over MQTT', async (name) => {
     await user.waitFor(`miio2mqtt/${name}/availability`, ({payload}) => payload.includes('online'))
-    expect(await conversation.type(name, 'set', 'ON')).toMatchObject({status: 'ok', data: {state: 'ON'}})
+    expect(await client.mosquittoPub(name, 'set', 'ON')).toMatchObject({status: 'ok', data: {state: 'ON'}})
     expect(plugs[name].state['state']).toBe('ON')
     expect(await stateOf(user, name)).toMatchObject({state: 'ON'})
   })
@@ -230,7 +230,7 @@ describe('plugs of models that nobody has described', async () => {
     const polled = plugs.miot.received.length
     await until(() => plugs.miot.received.length > polled + 4, {what: 'others are polled on'})
     expect(methods(plugs.foreign)).toEqual(['miIO.info', 'get_properties', 'get_prop', 'get_prop'])
-    expect(await conversation.type('foreign', 'set', 'ON')).toMatchObject({error: {code: 'refused'}})
+    expect(await client.mosquittoPub('foreign', 'set', 'ON')).toMatchObject({error: {code: 'refused'}})
     expect(methods(plugs.foreign)).toHaveLength(4)
   })
 
@@ -244,6 +244,6 @@ describe('plugs of models that nobody has described', async () => {
     expect(methods(plugs.miot, miotBefore)[0]).toBe('get_properties')
     expect(methods(plugs.legacy, legacyBefore)[0]).toBe('get_prop')
     expect(methods(plugs.legacy, legacyBefore)).not.toContain('get_properties')
-    expect(await conversation.type('legacy', 'set', 'OFF')).toMatchObject({status: 'ok'})
+    expect(await client.mosquittoPub('legacy', 'set', 'OFF')).toMatchObject({status: 'ok'})
   })
 })

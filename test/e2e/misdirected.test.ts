@@ -5,7 +5,7 @@ import {afterAll, beforeAll, describe, expect, it} from 'vitest'
 import type {SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
 import {loopback} from '../support/addresses.ts'
 import {configText, startPlug} from '../support/bridge.ts'
-import {Conversation, commandsIn} from '../support/command-client.ts'
+import {CommandClient, commandsIn} from '../support/command-client.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {Program} from '../support/program.ts'
@@ -14,7 +14,7 @@ const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-misdirected-'))
 const file = join(folder, 'config.yaml')
 const broker = await startMosquitto()
 const user = await Watcher.open(broker)
-const home = new Conversation(broker, user)
+const home = new CommandClient(broker, user)
 let program: Program
 let desk: SimulatedPlug
 let lamp: SimulatedPlug
@@ -61,7 +61,7 @@ async function request(verb: string, payload: Record<string, unknown> = {}): Pro
 
 /** What the bridge has warned of that has `part` in it, once it has answered what came later. */
 async function warnings(part: string): Promise<string[]> {
-  await home.say('lamp', 'get', '', {qos: 1})
+  await home.publish('lamp', 'get', '', {qos: 1})
   return home.warnings().filter((text) => text.includes(part))
 }
 
@@ -123,13 +123,13 @@ describe('a command to a name that does not exist', () => {
 
   it('is told the new name of a plug that was renamed since the start', async () => {
     expect(await request('device/rename', {from: 'desk', to: 'office/desk'})).toMatchObject([{status: 'ok'}])
-    await home.isNow('office/desk', 'online')
+    await home.waitForAvailability('office/desk', 'online')
     await user.publish('miio2mqtt/desk/set', 'ON', {qos: 1})
     await user.publish('miio2mqtt/desk/set', 'ON', {qos: 1})
     expect(await warnings('is called desk')).toEqual([
       'no plug or group is called desk: known are office/desk, lamp; it was renamed to office/desk',
     ])
-    expect(await home.say('office/desk', 'set', 'ON')).toMatchObject({status: 'ok'})
+    expect(await home.publish('office/desk', 'set', 'ON')).toMatchObject({status: 'ok'})
     await user.publish('miio2mqtt/office/desk', 'OFF', {qos: 1})
     expect(await warnings('no command can be given on miio2mqtt/office/desk:')).toHaveLength(1)
   })
@@ -162,7 +162,7 @@ describe('a response topic', () => {
     ]
     for (const responseTopic of topics) {
       const properties = {responseTopic, correlationData: Buffer.from('x')}
-      expect(await home.say('lamp', 'get', '', {properties})).toMatchObject({status: 'ok'})
+      expect(await home.publish('lamp', 'get', '', {properties})).toMatchObject({status: 'ok'})
     }
     expect(
       user.messages.filter(({topic, payload}) => topics.includes(topic) && payload.includes('"status"')),

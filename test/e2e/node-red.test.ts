@@ -6,7 +6,7 @@ import {startBridge, startPlug, type TestBridge} from '../support/bridge.ts'
 import {type Mosquitto, startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {NodeRed} from '../support/node-red.ts'
-import {FLOW_FILE, type FlowNode, flow, nodeCalled} from '../support/node-red-flow.ts'
+import {FLOW_FILE, type FlowNode, flow, nodeNamed} from '../support/node-red-flow.ts'
 import {until} from '../support/wait.ts'
 
 const DONE = 'home/desk/switch/done'
@@ -38,7 +38,7 @@ describe(`${FLOW_FILE}, imported into a real Node-RED`, () => {
     await user.waitFor(ALARM) // its subscriptions were made before it could know this
   }, 600_000)
 
-  const press = (name: string) => nodeRed.press(nodeCalled(name))
+  const press = (name: string) => nodeRed.press(nodeNamed(name))
   const message = async (topic: string) => JSON.parse((await user.waitFor(topic)).payload)
   /** The plug measures so many watts, and everybody has been told. */
   const measures = async (watts: number) => {

@@ -4,7 +4,7 @@ import {Catalogue} from '../../src/models/catalogue.ts'
 import type {Model} from '../../src/models/model.ts'
 import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug} from '../support/bridge.ts'
-import {Conversation} from '../support/command-client.ts'
+import {CommandClient} from '../support/command-client.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 
@@ -24,12 +24,12 @@ const hourly: Model = {
 describe('a number that the firmware counts in larger steps', async () => {
   const broker = await startMosquitto()
   const user = await Watcher.open(broker)
-  const home = new Conversation(broker, user)
+  const home = new CommandClient(broker, user)
   const catalogue = new Catalogue([hourly])
   const model = 'test.plug.hourly'
   const plugs = {desk: await startPlug({address: loopback(2, 1), model, catalogue})}
   await startBridge({broker, plugs, catalogue})
-  await home.isNow('desk', 'online')
+  await home.waitForAvailability('desk', 'online')
 
   it.each([
     ['100', 120],
@@ -37,12 +37,12 @@ describe('a number that the firmware counts in larger steps', async () => {
     ['300', 300],
   ])('answers %s with %s, which was written, shows that, and blames nobody', async (sent, told) => {
     const from = home.states('desk').length
-    expect(await home.type('desk', 'set/countdown', sent)).toMatchObject({
+    expect(await home.mosquittoPub('desk', 'set/countdown', sent)).toMatchObject({
       status: 'ok',
       data: {countdown: told},
     })
-    await home.stateOf('desk', ({countdown}) => countdown === told, from)
-    expect(await home.type('desk', 'get/countdown', '')).toMatchObject({data: {countdown: told}})
+    await home.waitForState('desk', ({countdown}) => countdown === told, from)
+    expect(await home.mosquittoPub('desk', 'get/countdown', '')).toMatchObject({data: {countdown: told}})
     const shown = home.states('desk').slice(from)
     expect(shown.map(({countdown}) => countdown).filter((value) => value !== told)).toEqual([])
     expect(home.warnings()).toEqual([])

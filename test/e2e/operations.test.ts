@@ -5,10 +5,10 @@ import {afterAll, beforeAll, describe, expect, it} from 'vitest'
 import {parseConfig} from '../../src/config/config.ts'
 import {loopback} from '../support/addresses.ts'
 import {startPlug, TOKEN} from '../support/bridge.ts'
-import {Wanted} from '../support/expected-config.ts'
+import {ExpectedConfig} from '../support/expected-config.ts'
 import {type Mosquitto, startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
-import {Petitioner} from '../support/operation-runner.ts'
+import {OperationRunner} from '../support/operation-runner.ts'
 import {Operations, VERBS} from '../support/operations.ts'
 import {Program} from '../support/program.ts'
 import {TEST_SEED} from '../support/seeds.ts'
@@ -106,9 +106,9 @@ describe.each([
     hosts.map((address, index) => startPlug({address, model: MODELS[index % MODELS.length] ?? ''})),
   )
   const user = await Watcher.open(broker, ['miio2mqtt/#', 'homeassistant/#'])
-  const petitioner = await Petitioner.open(broker, [TOKEN, TOKEN.slice(1), PASSWORD])
-  const wanted = new Wanted(text, ENV, SECRETS)
-  const operations = new Operations(seed, wanted, hosts)
+  const operationRunner = await OperationRunner.open(broker, [TOKEN, TOKEN.slice(1), PASSWORD])
+  const expectedConfig = new ExpectedConfig(text, ENV, SECRETS)
+  const operations = new Operations(seed, expectedConfig, hosts)
   await writeFile(join(folder, 'secrets.yaml'), `desk_token: ${TOKEN}\n`)
   await writeFile(file, text)
   const program = new Program(['run', '--config', file], {env: ENV})
@@ -117,17 +117,19 @@ describe.each([
   asked.catch(() => {}) // the hook below hears of it
 
   async function askForEverything(): Promise<void> {
-    await until(() => petitioner.onlines > 0, {what: () => `the bridge is online; it said ${program.stdout}`})
-    while (petitioner.count < OPERATIONS) {
-      await petitioner.ask(operations.next())
-      if (!RESTARTS.includes(petitioner.count)) continue
-      const {onlines} = petitioner
-      await petitioner.ask(operations.restart())
-      await until(() => petitioner.onlines > onlines, {
+    await until(() => operationRunner.onlines > 0, {
+      what: () => `the bridge is online; it said ${program.stdout}`,
+    })
+    while (operationRunner.count < OPERATIONS) {
+      await operationRunner.send(operations.next())
+      if (!RESTARTS.includes(operationRunner.count)) continue
+      const {onlines} = operationRunner
+      await operationRunner.send(operations.restart())
+      await until(() => operationRunner.onlines > onlines, {
         what: () => `the bridge is online again; it said ${program.stdout.slice(-2000)}`,
       })
     }
-    await petitioner.done()
+    await operationRunner.done()
   }
 
   /** The topics that hold something, with what they hold. */
@@ -161,26 +163,26 @@ describe.each([
   })
 
   it('are each answered exactly once, and as they must be', () => {
-    expect(petitioner.count).toBeGreaterThanOrEqual(OPERATIONS)
-    expect(petitioner.verdicts()).toEqual([])
-    expect(petitioner.complaints).toEqual([])
+    expect(operationRunner.count).toBeGreaterThanOrEqual(OPERATIONS)
+    expect(operationRunner.wrongAnswers()).toEqual([])
+    expect(operationRunner.problems).toEqual([])
     for (const verb of [...VERBS, 'set', 'get'])
-      expect(petitioner.tally.get(`${verb} ok`), verb).toBeGreaterThan(0)
+      expect(operationRunner.tally.get(`${verb} ok`), verb).toBeGreaterThan(0)
   })
 
   it('but for those that the broker keeps: these are not carried out, with a warning each', async () => {
-    const {ignorable} = petitioner
+    const {ignorable} = operationRunner
     expect(ignorable).toBeGreaterThan(0)
-    await until(() => petitioner.ignored === ignorable, {
-      what: () => `${ignorable} warnings; there were ${petitioner.ignored}`,
+    await until(() => operationRunner.ignored === ignorable, {
+      what: () => `${ignorable} warnings; there were ${operationRunner.ignored}`,
     })
   })
 
   it('leave a valid file that says what was asked for', async () => {
     const config = await configured()
-    expect(Object.keys(config.devices).sort()).toEqual(wanted.plugs.sort())
-    expect(Object.keys(config.groups).sort()).toEqual(wanted.groups.sort())
-    expect(wanted.isSameAs(config)).toBe(true)
+    expect(Object.keys(config.devices).sort()).toEqual(expectedConfig.plugs.sort())
+    expect(Object.keys(config.groups).sort()).toEqual(expectedConfig.groups.sort())
+    expect(expectedConfig.isSameAs(config)).toBe(true)
   })
 
   it('lose no comment but those on what was removed', async () => {
@@ -189,8 +191,8 @@ describe.each([
   })
 
   it('leave on the broker what is configured, and nothing else', async () => {
-    const {devices} = wanted.config
-    const names = [...wanted.plugs, ...wanted.groups]
+    const {devices} = expectedConfig.config
+    const names = [...expectedConfig.plugs, ...expectedConfig.groups]
     const needless = Object.entries(devices).flatMap(([name, {disabled}]) =>
       disabled ? [`miio2mqtt/${name}`] : [],
     )
@@ -210,17 +212,21 @@ describe.each([
       isAttribute(topic) || needless.some((name) => topic === name || topic.startsWith(`${name}/`))
     await onlyTheseLie('miio2mqtt', [...BRIDGE_TOPICS, ...without(topics, needless)], isAllowed)
     const listed = await lying('miio2mqtt')
-    expect(namesIn(listed.get('miio2mqtt/bridge/devices'))).toEqual(wanted.plugs.sort())
-    expect(namesIn(listed.get('miio2mqtt/bridge/groups'))).toEqual(wanted.groups.sort())
+    expect(namesIn(listed.get('miio2mqtt/bridge/devices'))).toEqual(expectedConfig.plugs.sort())
+    expect(namesIn(listed.get('miio2mqtt/bridge/groups'))).toEqual(expectedConfig.groups.sort())
   })
 
   it('leave with Home Assistant what is configured, and nothing else', async () => {
-    const devices = Object.entries(wanted.config.devices).flatMap(([name, device]) => {
+    const devices = Object.entries(expectedConfig.config.devices).flatMap(([name, device]) => {
       const isShown = !device.disabled && device.homeassistant?.enabled !== false
       const did = plugs.find(({address}) => address === device.host)?.did
       return isShown ? [`miio2mqtt_${did} miio2mqtt/${name}`] : []
     })
-    const expected = [...devices, ...wanted.groups.map((name) => `group miio2mqtt/${name}`), 'bridge'].sort()
+    const expected = [
+      ...devices,
+      ...expectedConfig.groups.map((name) => `group miio2mqtt/${name}`),
+      'bridge',
+    ].sort()
     let there: string[] = []
     const look = async () => {
       there = Array.from(await lying('homeassistant'), ([topic, payload]) => announced(topic, payload)).sort()
@@ -230,11 +236,11 @@ describe.each([
   })
 
   it('leave nothing behind when the last plug and the last group are removed, but the other comments', async () => {
-    const before = petitioner.count
-    for (const operation of operations.removals()) await petitioner.ask(operation)
-    await petitioner.done()
-    expect(petitioner.count).toBeGreaterThan(before)
-    expect(petitioner.verdicts()).toEqual([])
+    const before = operationRunner.count
+    for (const operation of operations.removals()) await operationRunner.send(operation)
+    await operationRunner.done()
+    expect(operationRunner.count).toBeGreaterThan(before)
+    expect(operationRunner.wrongAnswers()).toEqual([])
     const {devices, groups} = await configured()
     expect([devices, groups]).toEqual([{}, {}])
     await onlyTheseLie('miio2mqtt', BRIDGE_TOPICS)

@@ -6,10 +6,10 @@ import {afterAll, describe, expect, it} from 'vitest'
 import {parseConfig} from '../../src/config/config.ts'
 import {loopback} from '../support/addresses.ts'
 import {configText, startBridge, startPlug} from '../support/bridge.ts'
-import {Conversation} from '../support/command-client.ts'
+import {CommandClient} from '../support/command-client.ts'
 import {discoveryProblems} from '../support/discovery-validator.ts'
 import {FastClock} from '../support/fast-clock.ts'
-import {Recorder} from '../support/message-recorder.ts'
+import {MessageRecorder} from '../support/message-recorder.ts'
 import {type Mosquitto, startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {until} from '../support/wait.ts'
@@ -57,7 +57,7 @@ const stateOf = (name: string, retained: ReadonlyMap<string, string>): Record<st
 describe('a bridge that is asked for attributes', async () => {
   const broker = await startMosquitto()
   const user = await Watcher.open(broker)
-  const recorder = await Recorder.open(broker)
+  const recorder = await MessageRecorder.open(broker)
   const packets = await packetsOf(broker)
   const desk = await startPlug({address: loopback(1, 1), model: 'chuangmi.plug.v3'})
   const kettle = await startPlug({address: loopback(1, 2), model: 'chuangmi.plug.v3'})
@@ -77,13 +77,13 @@ describe('a bridge that is asked for attributes', async () => {
   }
   const bridge = await startBridge(choice)
   await isOnline(user)
-  const talk = new Conversation(broker, user)
+  const talk = new CommandClient(broker, user)
   const warnings = () =>
     bridge.log.filter(({level}) => level === 'warn').map(({msg, message}) => msg ?? message)
 
   it('With attribute output B/N/state is bare ON or OFF, and agrees with the JSON.', async () => {
     for (const state of ['ON', 'OFF', 'ON']) {
-      await talk.type('desk', 'set', state)
+      await talk.mosquittoPub('desk', 'set', state)
       const retained = await until(
         async () => {
           const now = await lying(user)
@@ -101,7 +101,7 @@ describe('a bridge that is asked for attributes', async () => {
   it('publishes only those that changed', async () => {
     await user.waitFor('miio2mqtt/fan/state')
     user.forget()
-    await talk.type('fan', 'set/led', 'TOGGLE')
+    await talk.mosquittoPub('fan', 'set/led', 'TOGGLE')
     await user.waitFor('miio2mqtt/fan/led')
     expect(user.on('miio2mqtt/fan/state')).toEqual([])
     expect(user.on('miio2mqtt/fan/temperature')).toEqual([])
@@ -109,10 +109,13 @@ describe('a bridge that is asked for attributes', async () => {
 
   it('A filtered property is in neither the state nor the discovery message.', async () => {
     // It can be switched and asked for all the same.
-    expect(await talk.type('desk', 'set/led', 'OFF')).toMatchObject({status: 'ok', data: {led: 'OFF'}})
+    expect(await talk.mosquittoPub('desk', 'set/led', 'OFF')).toMatchObject({
+      status: 'ok',
+      data: {led: 'OFF'},
+    })
     expect(desk.state['led']).toBe('OFF')
-    expect(await talk.type('desk', 'get/led', '')).toMatchObject({status: 'ok', data: {led: 'OFF'}})
-    const {data} = await talk.type('desk', 'get', '')
+    expect(await talk.mosquittoPub('desk', 'get/led', '')).toMatchObject({status: 'ok', data: {led: 'OFF'}})
+    const {data} = await talk.mosquittoPub('desk', 'get', '')
     const retained = await lying(user)
     // The first message only takes back what an earlier run may have announced.
     const {payload: discovery} = await until(
@@ -160,11 +163,11 @@ describe('a bridge that is asked for attributes', async () => {
     expect(device.name).toBe('Writing desk')
     expect(Object.keys(components)).toEqual(Object.keys(stateOf('desk', await lying(user))))
     expect(components.usb).toMatchObject({icon: 'mdi:usb', device_class: 'outlet'})
-    expect(discoveryProblems(recorder.run)).toEqual([])
+    expect(discoveryProblems(recorder.messages)).toEqual([])
   })
 
   it('says over MQTT 5 what is JSON and what is text, and for how long an answer is worth something', async () => {
-    await talk.type('desk', 'get', '')
+    await talk.mosquittoPub('desk', 'get', '')
     const of = (topic: string) => packets.findLast((packet) => packet.topic === `miio2mqtt/${topic}`)
     expect(of('desk')?.properties?.contentType).toBe('application/json')
     expect(of('desk/availability')?.properties?.contentType).toBe('application/json')
@@ -191,7 +194,7 @@ describe('a bridge that is asked for attributes', async () => {
     expect(told.map(({power}) => power)).toEqual([{platform: 'sensor'}, undefined])
     for (const {usb} of told) expect(usb).toMatchObject({platform: 'switch', unique_id: expect.any(String)})
     await until(async () => !(await lying(user)).has('kitchen/kettle/power'), {what: 'its watts are gone'})
-    expect(discoveryProblems(recorder.run)).toEqual([])
+    expect(discoveryProblems(recorder.messages)).toEqual([])
   })
 })
 
@@ -275,7 +278,7 @@ describe('a broker that speaks MQTT 3.1.1', async () => {
   await isOnline(user)
 
   it('is told the same, and nothing it has no place for', async () => {
-    await new Conversation(broker, user).type('desk', 'get', '')
+    await new CommandClient(broker, user).mosquittoPub('desk', 'get', '')
     await until(() => packets.some(({topic}) => topic === 'miio2mqtt/desk/response'), {what: 'the answer'})
     expect(packets.map(({topic}) => topic)).toEqual(
       expect.arrayContaining(['miio2mqtt/desk', 'miio2mqtt/desk/led']),

@@ -1,7 +1,7 @@
 import {expect, it} from 'vitest'
 import {type Clock, systemClock, type Timer} from '../../src/common/clock.ts'
 import {startBridge, startPlug} from '../support/bridge.ts'
-import {Conversation} from '../support/command-client.ts'
+import {CommandClient} from '../support/command-client.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {until} from '../support/wait.ts'
@@ -50,11 +50,11 @@ class SuspendedClock implements Clock {
 it('A command that is read from its socket before any timer ends, after a pause, is not carried out.', async () => {
   const broker = await startMosquitto()
   const user = await Watcher.open(broker)
-  const home = new Conversation(broker, user)
+  const home = new CommandClient(broker, user)
   const desk = await startPlug()
   const clock = new SuspendedClock()
   const bridge = await startBridge({broker, plugs: {desk}, clock})
-  expect(await home.say('desk', 'set', 'ON')).toMatchObject({status: 'ok'})
+  expect(await home.publish('desk', 'set', 'ON')).toMatchObject({status: 'ok'})
   clock.suspend(180_000)
   await user.publish('miio2mqtt/desk/set', 'OFF')
   await until(() => bridge.log.some(({message}) => String(message).includes('stood still for 180 s')), {
@@ -67,7 +67,7 @@ it('A command that is read from its socket before any timer ends, after a pause,
       what: 'a new connection',
     },
   )
-  expect(await home.say('desk', 'set/led', 'ON')).toMatchObject({status: 'ok'})
+  expect(await home.publish('desk', 'set/led', 'ON')).toMatchObject({status: 'ok'})
   const switched = desk.received.filter(({method}) => method === 'set_power')
   expect(switched.map(({params}) => params)).toEqual([['on']])
 })

@@ -5,7 +5,7 @@ import {afterAll, describe, expect, it} from 'vitest'
 import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug} from '../support/bridge.ts'
 import {FastClock} from '../support/fast-clock.ts'
-import {Recorder} from '../support/message-recorder.ts'
+import {MessageRecorder} from '../support/message-recorder.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {until} from '../support/wait.ts'
@@ -14,7 +14,7 @@ import {until} from '../support/wait.ts'
 const clock = new FastClock(5)
 const broker = await startMosquitto()
 const user = await Watcher.open(broker)
-const recorder = await Recorder.open(broker)
+const recorder = await MessageRecorder.open(broker)
 const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-poisoned-'))
 afterAll(() => rm(folder, {recursive: true, force: true}))
 const desk = await startPlug({address: loopback(1, 1), clock})
@@ -46,7 +46,7 @@ describe('a broker on which somebody has laid false lists', () => {
       await user.waitFor('miio2mqtt/desk/response', ({payload}) => payload.includes('"ok"'))
       await bridge.stop()
     }
-    const cleared = recorder.run.filter(({payload}) => payload === '').map(({topic}) => topic)
+    const cleared = recorder.messages.filter(({payload}) => payload === '').map(({topic}) => topic)
     expect(new Set(cleared)).toEqual(new Set(['miio2mqtt/attic', 'miio2mqtt/attic/availability']))
   })
 })

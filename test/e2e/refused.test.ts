@@ -5,7 +5,7 @@ import {afterAll, describe, expect, it} from 'vitest'
 import type {SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
 import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug, type TestBridge} from '../support/bridge.ts'
-import {Conversation} from '../support/command-client.ts'
+import {CommandClient} from '../support/command-client.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {until} from '../support/wait.ts'
@@ -45,9 +45,9 @@ describe('a broker with a limit on the size of messages', async () => {
   })
 
   it('gets an answer to every command', async () => {
-    const home = new Conversation(broker, user)
+    const home = new CommandClient(broker, user)
     for (let count = 0; count < 5; count++)
-      expect(await home.type('desk', 'set', 'TOGGLE')).toMatchObject({status: 'ok'})
+      expect(await home.mosquittoPub('desk', 'set', 'TOGGLE')).toMatchObject({status: 'ok'})
     expect(home.results('desk')).toHaveLength(5)
     expect(warnings(bridge)).toHaveLength(1)
   })
@@ -63,8 +63,10 @@ describe('a broker with a limit that the discovery messages of thirty plugs exce
   await saysOnline(user)
 
   it('gets an answer to every command, and one warning', async () => {
-    const home = new Conversation(broker, user)
-    const results = await Promise.all(Object.keys(plugs).map((name) => home.say(name, 'set', 'ON', {qos: 1})))
+    const home = new CommandClient(broker, user)
+    const results = await Promise.all(
+      Object.keys(plugs).map((name) => home.publish(name, 'set', 'ON', {qos: 1})),
+    )
     expect(results.map(({status}) => status)).toEqual(Array(30).fill('ok'))
     await until(() => warnings(bridge).length > 0, {within: LONG, what: 'the warning'})
     expect(warnings(bridge)).toEqual([expect.stringMatching(/did not take .* more: Packet too large/)])
@@ -88,9 +90,9 @@ describe('a broker that ends the connection over larger packets', async () => {
 
   it('and says how large they may be gets none of those, whatever letters they hold', async () => {
     const {broker, user, bridge} = await home(3, '5', 4500)
-    const conversation = new Conversation(broker, user)
+    const client = new CommandClient(broker, user)
     for (const name of names.slice(0, 3))
-      expect(await conversation.say(name, 'set', 'ON')).toMatchObject({status: 'ok'})
+      expect(await client.publish(name, 'set', 'ON')).toMatchObject({status: 'ok'})
     await until(() => warnings(bridge).length > 0, {within: LONG, what: 'the warning'})
     expect(connects(bridge)).toBe(1)
     expect(warnings(bridge)).toEqual([
@@ -113,9 +115,9 @@ describe('a broker that ends the connection over larger packets', async () => {
       within: LONG,
       what: 'the bridge to be online',
     })
-    const conversation = new Conversation(broker, user)
+    const client = new CommandClient(broker, user)
     for (const name of names.slice(0, 3))
-      expect(await conversation.say(name, 'set', 'ON')).toMatchObject({status: 'ok'})
+      expect(await client.publish(name, 'set', 'ON')).toMatchObject({status: 'ok'})
   })
 })
 

@@ -6,9 +6,9 @@ import {type Config, parseConfig} from '../../src/config/config.ts'
 import type {SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
 import {loopback} from '../support/addresses.ts'
 import {configText, startBridge, startPlug, type TestBridgeOptions} from '../support/bridge.ts'
-import {Conversation} from '../support/command-client.ts'
+import {CommandClient} from '../support/command-client.ts'
 import {FastClock} from '../support/fast-clock.ts'
-import {Recorder} from '../support/message-recorder.ts'
+import {MessageRecorder} from '../support/message-recorder.ts'
 import {type Mosquitto, startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {until} from '../support/wait.ts'
@@ -30,10 +30,15 @@ interface Announcement {
   components: Record<string, {unique_id: string}>
 }
 
-async function stage(): Promise<{broker: Mosquitto; user: Watcher; recorder: Recorder; home: Conversation}> {
+async function stage(): Promise<{
+  broker: Mosquitto
+  user: Watcher
+  recorder: MessageRecorder
+  home: CommandClient
+}> {
   const broker = await startMosquitto()
   const user = await Watcher.open(broker)
-  return {broker, user, recorder: await Recorder.open(broker), home: new Conversation(broker, user)}
+  return {broker, user, recorder: await MessageRecorder.open(broker), home: new CommandClient(broker, user)}
 }
 
 const configTopic = (did: number) => `homeassistant/device/miio2mqtt_${did}/config`
@@ -58,9 +63,12 @@ describe('an edited configuration', async () => {
 
   it('adds a plug, which is announced and takes commands', async () => {
     expect(await change({plugs: {desk, lamp, 'hall/fan': fan}})).toBe(true)
-    await home.isNow('hall/fan', 'online')
+    await home.waitForAvailability('hall/fan', 'online')
     await user.waitFor(configTopic(fan.did))
-    expect(await home.type('hall/fan', 'set', 'ON')).toMatchObject({status: 'ok', data: {state: 'ON'}})
+    expect(await home.mosquittoPub('hall/fan', 'set', 'ON')).toMatchObject({
+      status: 'ok',
+      data: {state: 'ON'},
+    })
   })
 
   it('changes one plug, and does not so much as ask the others', async () => {
@@ -79,12 +87,12 @@ describe('an edited configuration', async () => {
       plugs: {desk, lamp, 'hall/fan': fan},
       devices: {lamp: {area: 'Office', disabled: true}},
     })
-    await home.isNow('lamp', 'disabled')
+    await home.waitForAvailability('lamp', 'disabled')
     let packets = 0
     lamp.hear = () => void packets++
     await until(() => recorder.on(configTopic(lamp.did)).at(-1)?.payload === '', {what: 'it is forgotten'})
-    expect(await home.type('lamp', 'set', 'OFF')).toMatchObject({error: {code: 'disabled'}})
-    expect(await home.type('lamp', 'get', '')).toMatchObject({error: {code: 'disabled'}})
+    expect(await home.mosquittoPub('lamp', 'set', 'OFF')).toMatchObject({error: {code: 'disabled'}})
+    expect(await home.mosquittoPub('lamp', 'get', '')).toMatchObject({error: {code: 'disabled'}})
     const polls = desk.received.length
     await until(() => desk.received.length > polls + 3, {what: 'polls of a plug that is not disabled'})
     expect(packets).toBe(0)
@@ -101,7 +109,7 @@ describe('an edited configuration', async () => {
     await change({plugs: {desk}})
     const polls = fan.received.length
     await user.publish('miio2mqtt/hall/fan/set', 'OFF', {qos: 1})
-    expect(await home.type('desk', 'set', 'ON')).toMatchObject({status: 'ok'})
+    expect(await home.mosquittoPub('desk', 'set', 'ON')).toMatchObject({status: 'ok'})
     expect(fan.received).toHaveLength(polls)
     await until(async () => (await lying(user, 'hall/fan')).length === 0, {what: 'nothing of it is left'})
     expect(await lying(user, 'other_')).toEqual([`homeassistant/device/other_${fan.did}/config`])
@@ -116,7 +124,7 @@ describe('an edited configuration', async () => {
 
   it('with another broker, base topic or network takes a new start, and changes nothing before', async () => {
     expect(await change({plugs: {}, config: {mqtt: {url: broker.url, base_topic: 'other'}}})).toBe(false)
-    expect(await home.type('desk', 'set', 'OFF')).toMatchObject({status: 'ok'})
+    expect(await home.mosquittoPub('desk', 'set', 'OFF')).toMatchObject({status: 'ok'})
   })
 })
 

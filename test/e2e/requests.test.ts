@@ -6,7 +6,7 @@ import {parseConfig} from '../../src/config/config.ts'
 import type {SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
 import {loopback} from '../support/addresses.ts'
 import {startPlug, TOKEN} from '../support/bridge.ts'
-import {Conversation, commandsIn} from '../support/command-client.ts'
+import {CommandClient, commandsIn} from '../support/command-client.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {Program} from '../support/program.ts'
@@ -16,7 +16,7 @@ const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-requests-'))
 const file = join(folder, 'config.yaml')
 const broker = await startMosquitto()
 const user = await Watcher.open(broker)
-const home = new Conversation(broker, user)
+const home = new CommandClient(broker, user)
 let program: Program
 let desk: SimulatedPlug
 let lamp: SimulatedPlug
@@ -80,8 +80,8 @@ describe('a request that changes the plugs', () => {
   it('adds one to the file, where comments, order and rights stay, and to the bridge', async () => {
     const lampSettings = {name: 'hall/lamp', host: lamp.address, token: TOKEN, poll: {interval: '1s'}}
     expect(await request('device/add', lampSettings)).toMatchObject({status: 'ok', data: {name: 'hall/lamp'}})
-    await home.isNow('hall/lamp', 'online')
-    expect(await home.type('hall/lamp', 'set', 'ON')).toMatchObject({status: 'ok'})
+    await home.waitForAvailability('hall/lamp', 'online')
+    expect(await home.mosquittoPub('hall/lamp', 'set', 'ON')).toMatchObject({status: 'ok'})
     expect(await comments()).toEqual(COMMENTS)
     expect((await stat(file)).mode & 0o777).toBe(0o640)
     expect(Object.keys(devicesIn(await written()))).toEqual(['desk', 'hall/lamp'])
@@ -94,7 +94,7 @@ describe('a request that changes the plugs', () => {
     expect(devicesIn(await written())['hall/lamp']).toMatchObject({area: 'Hall', icon: 'mdi:lamp'})
     await request('device/options', {name: 'hall/lamp', options: {icon: null}})
     expect(devicesIn(await written())['hall/lamp']).not.toHaveProperty('icon')
-    await home.isNow('hall/lamp', 'online')
+    await home.waitForAvailability('hall/lamp', 'online')
   })
 
   it('says in its answer what is ignored of a change, or needs a look', async () => {
@@ -118,13 +118,13 @@ describe('a request that changes the plugs', () => {
       warnings: [expect.stringMatching(/^devices\.porch\.token: .*, got that of an example/)],
     })
     expect(await request('device/remove', {name: 'porch'})).toMatchObject({data: {name: 'porch'}})
-    await home.isNow('hall/lamp', 'online')
+    await home.waitForAvailability('hall/lamp', 'online')
   })
 
   it('makes a group of them, and changes who is in it', async () => {
     const evening = {name: 'evening', members: ['desk', 'hall/lamp']}
     expect(await request('group/add', evening)).toMatchObject({status: 'ok', data: evening})
-    expect((await home.type('evening', 'set', 'ON')).status).toBe('ok')
+    expect((await home.mosquittoPub('evening', 'set', 'ON')).status).toBe('ok')
     expect([desk.state['state'], lamp.state['state']]).toEqual(['ON', 'ON'])
     const fewer = {name: 'evening', remove: ['desk']}
     expect(await request('group/members', fewer)).toMatchObject({data: {members: ['hall/lamp']}})
@@ -153,9 +153,9 @@ describe('a request that changes the plugs', () => {
     expect(await request('device/rename', {from: 'hall/lamp', to: 'office/lamp'})).toMatchObject({
       status: 'ok',
     })
-    await home.isNow('office/lamp', 'online')
+    await home.waitForAvailability('office/lamp', 'online')
     await isGone('hall/lamp')
-    expect(await home.type('office/lamp', 'set', 'OFF')).toMatchObject({status: 'ok'})
+    expect(await home.mosquittoPub('office/lamp', 'set', 'OFF')).toMatchObject({status: 'ok'})
   })
 
   it('has renamed it in its group, too, which then goes', async () => {

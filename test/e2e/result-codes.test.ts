@@ -5,13 +5,13 @@ import {miot, relay} from '../../src/models/builders.ts'
 import {Catalogue} from '../../src/models/catalogue.ts'
 import {code, documentAt, firstColumn} from '../docs/markdown.ts'
 import {startBridge, startPlug} from '../support/bridge.ts'
-import {Conversation, type Result} from '../support/command-client.ts'
+import {CommandClient, type Result} from '../support/command-client.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 
 const broker = await startMosquitto()
 const user = await Watcher.open(broker)
-const home = new Conversation(broker, user)
+const home = new CommandClient(broker, user)
 const known = {model: 'chuangmi.plug.m1'}
 const unknown = new Catalogue([
   {
@@ -49,7 +49,7 @@ await startBridge({
 await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === '{"state":"online"}')
 await user.waitFor('miio2mqtt/twin/availability', ({payload}) => payload.includes('duplicate'))
 
-const set = (name: keyof typeof plugs, payload: string) => home.say(name, 'set', payload)
+const set = (name: keyof typeof plugs, payload: string) => home.publish(name, 'set', payload)
 const many = async (count: number, payload: (n: number) => string): Promise<Result[]> =>
   Promise.all(Array.from({length: count}, (_, n) => set('busy', payload(n))))
 const failed = (results: readonly Result[], wanted: string) => {

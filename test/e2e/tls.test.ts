@@ -2,7 +2,7 @@ import {describe, expect, it} from 'vitest'
 import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug, type TestBridge} from '../support/bridge.ts'
 import {BROKER_NAME, makeCertificates} from '../support/certificates.ts'
-import {Conversation} from '../support/command-client.ts'
+import {CommandClient} from '../support/command-client.ts'
 import {freePort, startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {until} from '../support/wait.ts'
@@ -36,8 +36,8 @@ describe('a broker that speaks TLS and wants a certificate of each client', asyn
   it('is used with an authority, a certificate and a server name of our own', async () => {
     const bridge = await startBridge({broker, plugs: {desk}, config: {mqtt: trusting}})
     await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === '{"state":"online"}')
-    const home = new Conversation(broker, user)
-    expect(await home.type('desk', 'set', 'ON')).toMatchObject({status: 'ok'})
+    const home = new CommandClient(broker, user)
+    expect(await home.mosquittoPub('desk', 'set', 'ON')).toMatchObject({status: 'ok'})
     expect(complaints(bridge)).toBeUndefined()
     const info = JSON.parse((await user.retained()).get('miio2mqtt/bridge/info') ?? '{}')
     expect(info).toMatchObject({broker: url, config: {mqtt: {servername: BROKER_NAME}}})

@@ -2,7 +2,7 @@ import {describe, expect, it} from 'vitest'
 import {HEADER_BYTES} from '../../src/miio/packet.ts'
 import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug} from '../support/bridge.ts'
-import {Conversation} from '../support/command-client.ts'
+import {CommandClient} from '../support/command-client.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {until} from '../support/wait.ts'
@@ -10,7 +10,7 @@ import {until} from '../support/wait.ts'
 describe('what a plug tells', async () => {
   const broker = await startMosquitto()
   const user = await Watcher.open(broker)
-  const home = new Conversation(broker, user)
+  const home = new CommandClient(broker, user)
   const plugs = {
     corrected: await startPlug({address: loopback(1, 1), model: 'cuco.plug.cp1md'}),
     seen: await startPlug({address: loopback(1, 2)}),
@@ -36,8 +36,8 @@ describe('what a plug tells', async () => {
   /** What is published after the plug was asked. */
   async function readingOf(name: string): Promise<Record<string, unknown>> {
     const before = home.states(name).length
-    await home.say(name, 'get', '')
-    return home.stateOf(name, () => true, before)
+    await home.publish(name, 'get', '')
+    return home.waitForState(name, () => true, before)
   }
 
   it("A scale or an offset of one's own changes the published number accordingly.", async () => {
@@ -53,7 +53,7 @@ describe('what a plug tells', async () => {
     expect(String(first) >= from && String(first) <= new Date().toISOString()).toBe(true)
 
     seen.misbehave({silence: true})
-    expect(await home.say('seen', 'get', '')).toMatchObject({error: {code: 'timeout'}})
+    expect(await home.publish('seen', 'get', '')).toMatchObject({error: {code: 'timeout'}})
     seen.misbehave({})
     let isSpoiled = true
     const send = seen.send.bind(seen)
@@ -62,14 +62,14 @@ describe('what a plug tells', async () => {
       if (isSpoiled && packet.length > HEADER_BYTES) packet.writeUInt8(packet.readUInt8(20) ^ 1, 20)
       send(packet, to)
     }
-    expect(await home.say('seen', 'set', 'ON')).toMatchObject({error: {code: 'timeout'}})
+    expect(await home.publish('seen', 'set', 'ON')).toMatchObject({error: {code: 'timeout'}})
     user.forget()
     await user.publish('homeassistant/status', 'online') // everything is published again
     const {payload} = await user.waitFor('miio2mqtt/seen')
     expect(JSON.parse(payload).last_seen).toBe(first)
 
     isSpoiled = false
-    await until(async () => (await home.say('seen', 'get', '')).status === 'ok', {what: 'an answer'})
+    await until(async () => (await home.publish('seen', 'get', '')).status === 'ok', {what: 'an answer'})
     const {last_seen: second} = await readingOf('seen')
     expect(String(second) > String(first)).toBe(true)
   })

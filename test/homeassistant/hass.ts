@@ -7,7 +7,7 @@ import {afterAll, expect, inject, it} from 'vitest'
 import {parseConfig} from '../../src/config/config.ts'
 import {configText, type TestBridge, type TestBridgeOptions} from '../support/bridge.ts'
 import {type Mosquitto, startMosquitto} from '../support/mosquitto.ts'
-import {atLastMoment} from '../support/on-process-exit.ts'
+import {onProcessExit} from '../support/on-process-exit.ts'
 import {until} from '../support/wait.ts'
 import type {Python} from './python.ts'
 import type {Verdict} from './setup.ts'
@@ -42,7 +42,7 @@ const ITS_OWN = [
 const NOTHING_ELSE = {set_client_cert: false, set_ca_cert: 'off', transport: 'tcp'}
 
 const running = new Set<HomeAssistant>()
-atLastMoment(() => {
+onProcessExit(() => {
   for (const hass of running) hass.abandon()
 })
 

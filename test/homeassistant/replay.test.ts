@@ -12,7 +12,7 @@ import type {Property} from '../../src/models/model.ts'
 import type {SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
 import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug} from '../support/bridge.ts'
-import {Recorder} from '../support/message-recorder.ts'
+import {MessageRecorder} from '../support/message-recorder.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {until} from '../support/wait.ts'
 import {note} from './hass.ts'
@@ -156,7 +156,7 @@ function digitsOf(unit: string, precision: number): number {
 /** What a bridge with these plugs says from its start until all of them have told everything. */
 async function published(models: ReadonlyMap<string, SimulatedPlug>) {
   const broker = await startMosquitto()
-  const recorder = await Recorder.open(broker)
+  const recorder = await MessageRecorder.open(broker)
   const plugs = Object.fromEntries([...models].map(([model, plug]) => [`plugs/${model}`, plug]))
   await startBridge({broker, plugs})
   const told = (name: string) => recorder.on(`miio2mqtt/${name}`).at(-1)?.payload.includes('"rssi":-')
@@ -172,7 +172,7 @@ async function published(models: ReadonlyMap<string, SimulatedPlug>) {
     what: () => `all of every plug; not of ${missing().map(([name]) => name)}`,
     within: 60_000,
   })
-  return recorder.run.map(({topic, payload}) => ({topic, payload}))
+  return recorder.messages.map(({topic, payload}) => ({topic, payload}))
 }
 
 /** What Home Assistant says of the files in the folder. */

@@ -1,7 +1,7 @@
 import {basename} from 'node:path'
 import {BaseSequencer, type TestSpecification} from 'vitest/node'
 
-/** Each takes longer than all others: begun last, they would run alone at the end. */
+/** The slowest files, the slowest first: started last, they would run alone at the end. */
 const LONG = [
   'operations',
   'cli',

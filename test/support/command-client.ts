@@ -4,7 +4,7 @@ import type {Mosquitto} from './mosquitto.ts'
 import {mosquittoPub, type Watcher} from './mqtt-user.ts'
 import {until} from './wait.ts'
 
-/** What is answered to a command. */
+/** The result of a command, as the bridge publishes it. */
 export interface Result {
   status: 'ok' | 'error'
   request: Record<string, unknown>
@@ -14,8 +14,8 @@ export interface Result {
   elapsed_ms: number
 }
 
-/** Somebody who commands plugs with mosquitto_pub, reads all answers, and counts both. */
-export class Conversation {
+/** Sends commands to a bridge and reads what it publishes. It counts commands and results: each command must have exactly one. */
+export class CommandClient {
   readonly broker: Mosquitto
   readonly user: Watcher
   readonly base: string
@@ -27,16 +27,16 @@ export class Conversation {
     this.base = base
   }
 
-  /** Commands the plug `name` (`to` is `set`, `set/usb`, `get` …) as a person types it, and waits for the result. */
-  async type(name: string, to: string, payload: string, ...args: string[]): Promise<Result> {
+  /** Sends a command to the plug `name` with the program mosquitto_pub (`to` is `set`, `set/usb`, `get` …), and waits for the result. */
+  async mosquittoPub(name: string, to: string, payload: string, ...args: string[]): Promise<Result> {
     const turn = this.#takeTurn(name)
     const content = payload === '' ? ['-n'] : ['-m', payload]
     await mosquittoPub(this.broker, '-t', `${this.base}/${name}/${to}`, ...content, ...args)
     return this.#result(name, turn)
   }
 
-  /** The same from a program: at once, with any bytes. */
-  async say(
+  /** The same over a connection that is open already, with any bytes as the payload. */
+  async publish(
     name: string,
     to: string,
     payload: string | Buffer,
@@ -58,7 +58,7 @@ export class Conversation {
   }
 
   /** The first state from the `from`th on that fits. */
-  stateOf(name: string, fits: (state: Record<string, unknown>) => boolean, from = 0) {
+  waitForState(name: string, fits: (state: Record<string, unknown>) => boolean, from = 0) {
     return until(() => this.states(name).slice(from).find(fits), {
       what: () => `a state of ${name} that fits; the last were ${this.#excerpt(this.states(name))}`,
     })
@@ -72,8 +72,8 @@ export class Conversation {
     })
   }
 
-  /** Waits until the newest availability is `online`, or offline for this reason. */
-  isNow(name: string, wanted: string) {
+  /** Waits until the newest availability is `wanted`: `online`, or the reason for being offline. */
+  waitForAvailability(name: string, wanted: string) {
     return until(() => this.availabilities(name).at(-1) === wanted, {
       what: () => `${name} is ${wanted}; it was ${this.availabilities(name).join(', ') || 'nothing'}`,
     })
@@ -87,7 +87,7 @@ export class Conversation {
       .map(({data}) => data)
   }
 
-  /** What the bridge warned of so far. */
+  /** The warnings on `bridge/logging` so far. */
   warnings(): string[] {
     return this.#on('bridge/logging').map((payload) => JSON.parse(payload).message)
   }
@@ -133,7 +133,7 @@ export function commandsIn(received: readonly ReceivedRequest[]): string[] {
     .map(({method, params}) => [method, ...params].join(' '))
 }
 
-/** A state without what changes by itself: when the plug was heard, and how well. */
+/** A state without what changes by itself: when the plug answered last, and its Wi-Fi signal. */
 export function withoutSignal(state: unknown): Record<string, unknown> {
   const changing = new Set(['rssi', 'last_seen'])
   return Object.fromEntries(Object.entries(Object(state)).filter(([name]) => !changing.has(name)))

@@ -1,6 +1,6 @@
-/** What troubles YAML, JavaScript or MQTT, and programs that are written in haste. */
+/** Names and texts that are edge cases of YAML, JavaScript or MQTT. */
 
-/** A plug or group may be called so. */
+/** Valid names of plugs and groups. */
 export const NAMES = [
   'desk',
   'lamp',

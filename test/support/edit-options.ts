@@ -3,7 +3,7 @@ import {parseConfig} from '../../src/config/config.ts'
 import {seeded} from './virtual-clock.ts'
 
 /** What `editConfig` needs of a bridge that has no plugs yet. */
-export const editing = {
+export const editOptions = {
   running: parseConfig('', {file: 'config.yaml', env: {}}),
   clock: systemClock,
   random: seeded(1),

@@ -3,11 +3,11 @@ import {parseDocument} from 'yaml'
 import {withSecretsRevealed} from '../../src/app/plug-registry.ts'
 import {type Config, ConfigError, parseConfig} from '../../src/config/config.ts'
 
-/** As JSON has it. */
+/** A mapping of the configuration as JSON. */
 export type Settings = Readonly<Record<string, unknown>>
 
-/** What config.yaml ought to say by now. It has no file: whether it would be valid is asked of the parser. */
-export class Wanted {
+/** The configuration that config.yaml must have after a sequence of edits, kept in memory. The parser decides whether an edit is valid. */
+export class ExpectedConfig {
   readonly #env: Readonly<Record<string, string>>
   readonly #rest: Settings
   #devices: ReadonlyMap<string, Settings>
@@ -52,7 +52,7 @@ export class Wanted {
     return this.#parsed(this.#devices, this.#groups)
   }
 
-  /** Whether `config` says the same, secrets included. */
+  /** Whether `config` is equal, secrets included. */
   isSameAs(config: Config): boolean {
     return isDeepStrictEqual(
       withSecretsRevealed(comparable(this.config)),
@@ -120,7 +120,7 @@ export class Wanted {
   #parsed(devices: ReadonlyMap<string, Settings>, groups: ReadonlyMap<string, readonly string[]>): Config {
     const named = Array.from(groups, ([name, members]) => [name, {members}] as const)
     const text = {...this.#rest, devices: Object.fromEntries(devices), groups: Object.fromEntries(named)}
-    return parseConfig(JSON.stringify(text), {file: 'wanted.yaml', env: this.#env})
+    return parseConfig(JSON.stringify(text), {file: 'expected.yaml', env: this.#env})
   }
 }
 

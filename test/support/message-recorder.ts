@@ -3,26 +3,26 @@ import {afterAll} from 'vitest'
 import type {PublishedDiscovery} from './discovery-validator.ts'
 import type {Mosquitto} from './mosquitto.ts'
 
-const present = new Set<Recorder>()
+const present = new Set<MessageRecorder>()
 
 afterAll(() => Promise.all([...present].map((recorder) => recorder.stop())))
 
-/** Writes down messages as their publishers sent them, which a usual subscriber does not see: with their retain flag. */
-export class Recorder {
-  readonly run: PublishedDiscovery[] = []
+/** Records messages with the retain flag that their publisher set, which a subscriber does not see without "retain as published". */
+export class MessageRecorder {
+  readonly messages: PublishedDiscovery[] = []
   readonly #client: MqttClient
 
   private constructor(client: MqttClient) {
     this.#client = client
     client.on('message', (topic, payload, {retain}) => {
-      this.run.push({topic, payload: payload.toString('utf8'), retain})
+      this.messages.push({topic, payload: payload.toString('utf8'), retain})
     })
   }
 
   /** Has subscribed when the promise resolves; ends with the test file. */
-  static async open(broker: Mosquitto, filter = '#'): Promise<Recorder> {
+  static async open(broker: Mosquitto, filter = '#'): Promise<MessageRecorder> {
     const client = await connectAsync(broker.url, {protocolVersion: 5})
-    const recorder = new Recorder(client)
+    const recorder = new MessageRecorder(client)
     present.add(recorder)
     await client.subscribeAsync(filter, {qos: 0, rap: true})
     return recorder
@@ -30,7 +30,7 @@ export class Recorder {
 
   /** What was sent on `topic`, in order. */
   on(topic: string): PublishedDiscovery[] {
-    return this.run.filter((message) => message.topic === topic)
+    return this.messages.filter((message) => message.topic === topic)
   }
 
   async stop(): Promise<void> {

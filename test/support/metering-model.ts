@@ -2,7 +2,7 @@ import {amperes, kilowattHours, miot, relay, volts, watts} from '../../src/model
 import type {Model} from '../../src/models/model.ts'
 
 /** A plug that measures everything, with a counter of its own, which no model that comes with the program is trusted to have. */
-export const meter: Model = {
+export const meteringModel: Model = {
   ids: ['test.plug.meter'],
   name: 'Test meter',
   vendor: 'Test',

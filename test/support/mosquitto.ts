@@ -5,7 +5,7 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll} from 'vitest'
 import {freePort} from './addresses.ts'
-import {atLastMoment} from './on-process-exit.ts'
+import {onProcessExit} from './on-process-exit.ts'
 import {until} from './wait.ts'
 
 export {freePort}
@@ -18,7 +18,7 @@ const PORTS_TO_TRY = 5
 const running = new Set<Mosquitto>()
 
 afterAll(() => Promise.all([...running].map((broker) => broker.stop())))
-atLastMoment(() => {
+onProcessExit(() => {
   for (const broker of running) broker.abandon()
 })
 

@@ -7,7 +7,7 @@ const UNACCEPTABLE = Buffer.of(0x20, 2, 0, 1)
 const versionIn = (connect: Buffer) => connect[connect.indexOf('MQTT') + 4]
 
 /** Hands on to `handle` only clients that do not ask for MQTT 5. */
-export function speakingOnly311(handle: (socket: Socket) => void): (socket: Socket) => void {
+export function acceptingOnlyMqtt311(handle: (socket: Socket) => void): (socket: Socket) => void {
   return (socket) =>
     socket.once('data', (connect: Buffer) => {
       if (versionIn(connect) === 5) return socket.end(UNACCEPTABLE)

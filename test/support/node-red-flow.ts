@@ -25,7 +25,7 @@ export const topicsOfFlow: readonly string[] = [
 ]
 
 /** @throws Error when no node has the name, or several have it */
-export function nodeCalled(name: string): FlowNode {
+export function nodeNamed(name: string): FlowNode {
   const [node, ...others] = flow.filter((each) => each.name === name)
   if (node && others.length === 0) return node
   throw new Error(`expected one node called ${name} in ${FLOW_FILE}, got ${others.length + (node ? 1 : 0)}`)

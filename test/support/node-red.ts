@@ -8,7 +8,7 @@ import {join, resolve} from 'node:path'
 import {promisify} from 'node:util'
 import {afterAll} from 'vitest'
 import type {FlowNode} from './node-red-flow.ts'
-import {atLastMoment} from './on-process-exit.ts'
+import {onProcessExit} from './on-process-exit.ts'
 import {until} from './wait.ts'
 
 /** The newest that runs on Node 20. */
@@ -18,7 +18,7 @@ const START_MS = 300_000
 
 const running = new Set<NodeRed>()
 afterAll(() => Promise.all([...running].map((each) => each.stop())))
-atLastMoment(() => {
+onProcessExit(() => {
   for (const each of running) each.abandon()
 })
 

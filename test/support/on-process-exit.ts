@@ -12,6 +12,6 @@ process.once('SIGTERM', () => {
 })
 
 /** Calls `run` when this process ends, however that happens: what it started must not outlive it. Nothing can be awaited then. */
-export function atLastMoment(run: () => void): void {
+export function onProcessExit(run: () => void): void {
   runs.push(run)
 }

@@ -1,27 +1,29 @@
+/** Sends the operations of `operations.ts` to a bridge, and matches each response with its operation. */
 import {connectAsync, type IPublishPacket, type MqttClient} from 'mqtt'
 import {afterAll} from 'vitest'
 import type {Mosquitto} from './mosquitto.ts'
 import {type Operation, UNDER_WAY} from './operations.ts'
 import {PATIENCE_MS} from './wait.ts'
 
-/** What came back for one operation. */
-interface Answer {
+/** A response to one operation. */
+interface Response {
   topic: string
   status: unknown
   code: unknown
   text: string
 }
 
-interface Asked {
+interface SentOperation {
   operation: Operation
-  answers: Answer[]
-  heard: () => void
+  responses: Response[]
+  /** Resolves `settled`. */
+  settle: () => void
   settled: Promise<void>
 }
 
 const BASE = 'miio2mqtt'
 const ELSEWHERE = 'flows/answers'
-/** What may come of a command beside which another one, or a reload, is under way; or that the plug does not know. */
+/** Error codes that a command may end with when another one, or a reload, runs beside it, or when the model does not have the property. */
 const EXCUSES = new Set<unknown>([
   'superseded',
   'disabled',
@@ -31,26 +33,26 @@ const EXCUSES = new Set<unknown>([
   'unknown_property',
 ])
 
-const present = new Set<Petitioner>()
-afterAll(() => Promise.all([...present].map((petitioner) => petitioner.stop())))
+const present = new Set<OperationRunner>()
+afterAll(() => Promise.all([...present].map((operationRunner) => operationRunner.stop())))
 
-/** Asks for one thing after the other, some of them beside each other, and knows what came back for which. */
-export class Petitioner {
-  /** Whatever is not as it must be. */
-  readonly complaints: string[] = []
-  /** How often there was which answer: `device/add ok`. */
+/** Sends one operation after the other, up to `UNDER_WAY` of them at a time, and keeps the responses to each. */
+export class OperationRunner {
+  /** Messages that must not be: a response to nothing, a secret. */
+  readonly problems: string[] = []
+  /** How many responses there were of each kind: `device/add ok`. */
   readonly tally = new Map<string, number>()
   /** Warnings that a retained message was ignored. */
   ignored = 0
-  /** How many have been asked for that are to be answered. */
+  /** Operations sent that have a response. */
   count = 0
-  /** How often the bridge said that it is online. */
+  /** How often the bridge published that it is online. */
   onlines = 0
   readonly #client: MqttClient
   readonly #secrets: readonly string[]
-  readonly #asked: Asked[] = []
-  /** By topic, those that are waited for and cannot be known again, oldest first. */
-  readonly #anonymous = new Map<string, Asked[]>()
+  readonly #sent: SentOperation[] = []
+  /** By topic, the operations without a transaction that still wait for their response, oldest first. */
+  readonly #withoutTransaction = new Map<string, SentOperation[]>()
 
   private constructor(client: MqttClient, secrets: readonly string[]) {
     this.#client = client
@@ -58,47 +60,47 @@ export class Petitioner {
     client.on('message', (topic, payload, packet) => this.#received(topic, payload, packet))
   }
 
-  /** @param secrets that no message may hold, but those sent here */
-  static async open(broker: Mosquitto, secrets: readonly string[]): Promise<Petitioner> {
+  /** @param secrets texts that must be in no message of the bridge */
+  static async open(broker: Mosquitto, secrets: readonly string[]): Promise<OperationRunner> {
     const client = await connectAsync(broker.url, {protocolVersion: 5, reconnectPeriod: 0})
-    const petitioner = new Petitioner(client, secrets)
-    present.add(petitioner)
+    const operationRunner = new OperationRunner(client, secrets)
+    present.add(operationRunner)
     await client.subscribeAsync('#', {qos: 1})
-    return petitioner
+    return operationRunner
   }
 
-  /** Sends it when there is room for it. */
-  async ask(operation: Operation): Promise<void> {
-    const number = this.#asked.length + 1
-    const isAnswered = operation.expected !== 'none'
+  /** Sends it as soon as fewer than `UNDER_WAY` operations wait for a response. */
+  async send(operation: Operation): Promise<void> {
+    const number = this.#sent.length + 1
+    const hasResponse = operation.expected !== 'none'
     const before = operation.isAlone ? number - 1 : number - UNDER_WAY
     if (before > 0) await this.#answered(before)
-    const asked = pending(operation)
-    this.#asked.push(asked)
-    if (isAnswered && !operation.hasTransaction && !operation.isAskedElsewhere)
-      this.#queueOf(`${BASE}/${operation.home}`).push(asked)
-    if (isAnswered) this.count++
-    else asked.heard()
+    const sent = pending(operation)
+    this.#sent.push(sent)
+    if (hasResponse && !operation.hasTransaction && !operation.isAskedElsewhere)
+      this.#queueOf(`${BASE}/${operation.home}`).push(sent)
+    if (hasResponse) this.count++
+    else sent.settle()
     this.#send(operation, number)
     if (operation.isAlone) await this.#answered(number)
   }
 
-  /** Resolves when everything is answered. */
+  /** Resolves when every operation has its response. */
   async done(): Promise<void> {
-    await this.#answered(this.#asked.length)
+    await this.#answered(this.#sent.length)
   }
 
-  /** What is wrong with the answers to all that was asked. */
-  verdicts(): string[] {
-    return this.#asked.flatMap(({operation, answers}, index) => {
-      const wrong = wrongIn(operation, answers)
+  /** What is wrong with the responses so far, one line each. */
+  wrongAnswers(): string[] {
+    return this.#sent.flatMap(({operation, responses}, index) => {
+      const wrong = wrongIn(operation, responses)
       return wrong === undefined ? [] : [`operation ${index + 1} ${described(operation)}: ${wrong}`]
     })
   }
 
-  /** How many have been asked for that are to be ignored, with a warning. */
+  /** Operations sent that the bridge ignores with a warning: retained ones. */
   get ignorable(): number {
-    return this.#asked.filter(({operation}) => operation.isRetained).length
+    return this.#sent.filter(({operation}) => operation.isRetained).length
   }
 
   async stop(): Promise<void> {
@@ -114,11 +116,11 @@ export class Petitioner {
     if (isRetained) this.#client.publish(`${BASE}/${topic}`, '', {qos: 1, retain: true})
   }
 
-  /** All up to this one. @throws Error when that takes too long, with whatever was wrong before */
+  /** Waits for the responses to all operations up to this one. @throws Error when that takes too long, with all that was wrong before */
   async #answered(number: number): Promise<void> {
-    for (const asked of this.#asked.slice(Math.max(0, number - UNDER_WAY), number))
-      if (!(await isInTime(asked.settled)))
-        throw new Error(`${[...this.verdicts(), ...this.complaints].slice(0, 30).join('\n')}`)
+    for (const sent of this.#sent.slice(Math.max(0, number - UNDER_WAY), number))
+      if (!(await isInTime(sent.settled)))
+        throw new Error(`${[...this.wrongAnswers(), ...this.problems].slice(0, 30).join('\n')}`)
   }
 
   #received(topic: string, payload: Buffer, {properties}: IPublishPacket): void {
@@ -133,37 +135,38 @@ export class Petitioner {
   #answeredBy(topic: string, text: string, correlation: string | undefined): void {
     const answer: {status?: unknown; transaction?: unknown; error?: {code?: unknown}} = JSON.parse(text)
     const number = correlation ?? answer.transaction
-    const asked = number === undefined ? this.#anonymous.get(topic)?.shift() : this.#asked[Number(number) - 1]
-    if (!asked) {
-      this.complaints.push(`an answer to nothing on ${topic}: ${text.slice(0, 300)}`)
+    const sent =
+      number === undefined ? this.#withoutTransaction.get(topic)?.shift() : this.#sent[Number(number) - 1]
+    if (!sent) {
+      this.problems.push(`a response to nothing on ${topic}: ${text.slice(0, 300)}`)
       return
     }
-    const told = {topic, status: answer.status, code: answer.error?.code, text}
-    asked.answers.push(told)
-    const what = `${topicKind(asked.operation.topic)} ${String(told.code ?? told.status)}`
+    const response = {topic, status: answer.status, code: answer.error?.code, text}
+    sent.responses.push(response)
+    const what = `${topicKind(sent.operation.topic)} ${String(response.code ?? response.status)}`
     this.tally.set(what, (this.tally.get(what) ?? 0) + 1)
-    asked.heard()
+    sent.settle()
   }
 
   #lookForSecrets(topic: string, text: string): void {
     for (const secret of this.#secrets)
       if (text.toLowerCase().includes(secret.toLowerCase()))
-        this.complaints.push(`a secret on ${topic}: ${text.slice(0, 300)}`)
+        this.problems.push(`a secret on ${topic}: ${text.slice(0, 300)}`)
   }
 
-  #queueOf(topic: string): Asked[] {
-    const queue = this.#anonymous.get(topic) ?? []
-    this.#anonymous.set(topic, queue)
+  #queueOf(topic: string): SentOperation[] {
+    const queue = this.#withoutTransaction.get(topic) ?? []
+    this.#withoutTransaction.set(topic, queue)
     return queue
   }
 }
 
-function pending(operation: Operation): Asked {
-  let heard = () => {}
+function pending(operation: Operation): SentOperation {
+  let settle = () => {}
   const settled = new Promise<void>((resolve) => {
-    heard = resolve
+    settle = resolve
   })
-  return {operation, answers: [], heard, settled}
+  return {operation, responses: [], settle, settled}
 }
 
 async function isInTime(settled: Promise<void>): Promise<boolean> {
@@ -176,13 +179,13 @@ async function isInTime(settled: Promise<void>): Promise<boolean> {
 
 function wrongIn(
   {expected, isAskedElsewhere, home, hasTransaction}: Operation,
-  answers: readonly Answer[],
+  responses: readonly Response[],
 ): string | undefined {
-  const [answer, ...more] = answers
-  if (expected === 'none') return answer && `it was answered: ${answer.text}`
-  if (!answer) return 'it was not answered'
-  if (more.length > 0) return `it was answered ${answers.length} times`
-  const {topic, status, code, text} = answer
+  const [response, ...more] = responses
+  if (expected === 'none') return response && `it was answered: ${response.text}`
+  if (!response) return 'it was not answered'
+  if (more.length > 0) return `it was answered ${responses.length} times`
+  const {topic, status, code, text} = response
   const where = isAskedElsewhere ? ELSEWHERE : `${BASE}/${home}`
   if (topic !== where) return `it was answered on ${topic}`
   const isKnown = hasTransaction || isAskedElsewhere
@@ -200,7 +203,7 @@ function described({topic, payload}: Operation): string {
   return `${topic.slice(0, 100)} ${payload.toString().slice(0, 300)}`
 }
 
-/** `device/add`, or `set` to whatever it is sent. */
+/** `device/add` for a request; `set` or `get` for a command. */
 function topicKind(topic: string): string {
   const verb = topic.match(/^bridge\/request\/(.{1,40})/s)?.[1]
   return verb ?? `${/\/get(\/[^/]*)?$/.test(topic) ? 'get' : 'set'}`

@@ -1,5 +1,5 @@
 import {NAMES, NO_NAMES, NO_REQUESTS, NO_TEXTS, OTHER_CASE, TEXTS} from './edge-case-texts.ts'
-import type {Settings, Wanted} from './expected-config.ts'
+import type {ExpectedConfig, Settings} from './expected-config.ts'
 import {TOKEN} from './token.ts'
 import {seeded} from './virtual-clock.ts'
 
@@ -30,18 +30,18 @@ export const UNDER_WAY = 32
 /** So many of a hundred operations are of each kind. */
 const MIX = {edit: 30, wrongRequest: 16, question: 14, command: 26, wrongCommand: 12, ignored: 2} as const
 
-/** A sequence of operations that is the same for the same seed, and `wanted` after all that have been asked for. */
+/** A sequence of operations that is the same for the same seed, and `expectedConfig` after all that have been asked for. */
 export class Operations {
   readonly #random: Random
-  readonly #wanted: Wanted
+  readonly #expectedConfig: ExpectedConfig
   readonly #hosts: readonly string[]
   /** By name, the number of the operation that last made or unmade it. */
   readonly #moved = new Map<string, number>()
   #number = 0
 
-  constructor(seed: number, wanted: Wanted, hosts: readonly string[]) {
+  constructor(seed: number, expectedConfig: ExpectedConfig, hosts: readonly string[]) {
     this.#random = seeded(seed)
-    this.#wanted = wanted
+    this.#expectedConfig = expectedConfig
     this.#hosts = hosts
   }
 
@@ -72,19 +72,19 @@ export class Operations {
 
   /** All that is left, taken away. */
   *removals(): Generator<Operation> {
-    for (const name of this.#wanted.groups) {
+    for (const name of this.#expectedConfig.groups) {
       this.#number++
-      yield this.#judged('group/remove', {name}, this.#wanted.removeGroup(name))
+      yield this.#judged('group/remove', {name}, this.#expectedConfig.removeGroup(name))
     }
-    for (const name of this.#wanted.plugs) {
+    for (const name of this.#expectedConfig.plugs) {
       this.#number++
-      yield this.#judged('device/remove', {name}, this.#wanted.removePlug(name))
+      yield this.#judged('device/remove', {name}, this.#expectedConfig.removePlug(name))
     }
   }
 
   /** Well written, but what it asks for may be impossible. */
   #edit(): Operation {
-    const isFull = this.#wanted.plugs.length > this.#hosts.length * 0.7
+    const isFull = this.#expectedConfig.plugs.length > this.#hosts.length * 0.7
     const choices = [
       isFull ? 'remove' : 'add',
       'add',
@@ -103,11 +103,11 @@ export class Operations {
         return this.#add()
       case 'remove':
         return this.#removed('device/remove', this.#losable(this.#plugName()), (name) =>
-          this.#wanted.removePlug(name),
+          this.#expectedConfig.removePlug(name),
         )
       case 'groupRemove':
         return this.#removed('group/remove', this.#losable(this.#groupName()), (name) =>
-          this.#wanted.removeGroup(name),
+          this.#expectedConfig.removeGroup(name),
         )
       case 'rename':
         return this.#rename()
@@ -123,7 +123,7 @@ export class Operations {
   #add(): Operation {
     const name = this.#anyName()
     const settings = this.#settings()
-    const isDone = this.#wanted.addPlug(name, settings)
+    const isDone = this.#expectedConfig.addPlug(name, settings)
     if (isDone) this.#moves(name)
     return this.#judged('device/add', {name, ...settings}, isDone)
   }
@@ -136,7 +136,7 @@ export class Operations {
 
   #rename(): Operation {
     const [from, to] = [this.#losable(this.#plugName()), this.#anyName()]
-    const isDone = this.#wanted.renamePlug(from, to)
+    const isDone = this.#expectedConfig.renamePlug(from, to)
     if (isDone) this.#moves(from, to)
     return this.#judged('device/rename', {from, to}, isDone)
   }
@@ -144,7 +144,7 @@ export class Operations {
   #options(): Operation {
     const name = this.#plugName()
     const options = Object.fromEntries(Array.from({length: 1 + this.#below(3)}, () => this.#option()))
-    return this.#judged('device/options', {name, options}, this.#wanted.changePlug(name, options))
+    return this.#judged('device/options', {name, options}, this.#expectedConfig.changePlug(name, options))
   }
 
   #addGroup(): Operation {
@@ -152,7 +152,7 @@ export class Operations {
       ? this.#pick(['evening', 'evening/all', 'all', 'desk/all'])
       : this.#anyName()
     const members = this.#some(() => this.#plugName())
-    const isDone = this.#wanted.addGroup(name, members)
+    const isDone = this.#expectedConfig.addGroup(name, members)
     if (isDone) this.#moves(name)
     return this.#judged('group/add', {name, members}, isDone)
   }
@@ -161,15 +161,15 @@ export class Operations {
     const name = this.#groupName()
     const add = this.#chance(0.7) ? this.#some(() => this.#plugName()) : undefined
     const remove = this.#chance(0.5)
-      ? this.#some(() => this.#losable(this.#pick([...this.#wanted.membersOf(name), 'nobody'])))
+      ? this.#some(() => this.#losable(this.#pick([...this.#expectedConfig.membersOf(name), 'nobody'])))
       : undefined
     const isAsked = add !== undefined || remove !== undefined
-    const isDone = isAsked && this.#wanted.changeGroup(name, add ?? [], remove ?? [])
+    const isDone = isAsked && this.#expectedConfig.changeGroup(name, add ?? [], remove ?? [])
     return this.#judged('group/members', {name, ...(add ? {add} : {}), ...(remove ? {remove} : {})}, isDone)
   }
 
   #settings(): Settings {
-    const free = this.#hosts.filter((host) => !this.#wanted.hosts.includes(host))
+    const free = this.#hosts.filter((host) => !this.#expectedConfig.hosts.includes(host))
     const host = this.#pick(this.#chance(0.85) && free.length > 0 ? free : this.#hosts)
     const more = Array.from({length: this.#below(3)}, () => this.#option()).filter(
       ([, value]) => value !== null,
@@ -322,14 +322,14 @@ export class Operations {
           {name: group, add: ['nobody']},
           {name: 'nobody', add: [name]},
           {name: group, members: [name]},
-          {name: group, remove: this.#wanted.membersOf(group)},
+          {name: group, remove: this.#expectedConfig.membersOf(group)},
         ]),
       ],
     ]
   }
 
   #question(): Operation {
-    const name = this.#steady(this.#wanted.plugs)
+    const name = this.#steady(this.#expectedConfig.plugs)
     const aboutPlugs =
       name === undefined
         ? []
@@ -351,7 +351,7 @@ export class Operations {
   }
 
   #command(): Operation | undefined {
-    const name = this.#steady([...this.#wanted.plugs, ...this.#wanted.groups])
+    const name = this.#steady([...this.#expectedConfig.plugs, ...this.#expectedConfig.groups])
     if (name === undefined) return undefined
     const word = this.#pick(['ON', 'off', 'Toggle', 'true', '0', '"on"', ' ON\n', 'FALSE'])
     const [topic, payload] = this.#pick([
@@ -367,7 +367,7 @@ export class Operations {
   }
 
   #wrongCommand(): Operation | undefined {
-    const name = this.#steady([...this.#wanted.plugs, ...this.#wanted.groups])
+    const name = this.#steady([...this.#expectedConfig.plugs, ...this.#expectedConfig.groups])
     if (name === undefined) return undefined
     const noProperty = this.#pick([
       'nonsense',
@@ -426,7 +426,7 @@ export class Operations {
 
   /** Kept by the broker, or for nobody: neither is carried out. */
   #ignored(): Operation {
-    const name = this.#steady(this.#wanted.plugs)
+    const name = this.#steady(this.#expectedConfig.plugs)
     const toPlug =
       name === undefined
         ? []
@@ -497,14 +497,14 @@ export class Operations {
   }
 
   #plugName(): string {
-    return this.#chance(0.9) && this.#wanted.plugs.length > 0
-      ? this.#pick(this.#wanted.plugs)
+    return this.#chance(0.9) && this.#expectedConfig.plugs.length > 0
+      ? this.#pick(this.#expectedConfig.plugs)
       : this.#anyName()
   }
 
   #groupName(): string {
-    return this.#chance(0.9) && this.#wanted.groups.length > 0
-      ? this.#pick(this.#wanted.groups)
+    return this.#chance(0.9) && this.#expectedConfig.groups.length > 0
+      ? this.#pick(this.#expectedConfig.groups)
       : this.#anyName()
   }
 
@@ -521,7 +521,7 @@ export class Operations {
           ? OTHER_CASE
           : from < 0.95
             ? NO_NAMES
-            : [...this.#wanted.plugs, ...this.#wanted.groups],
+            : [...this.#expectedConfig.plugs, ...this.#expectedConfig.groups],
     )
   }
 

@@ -4,7 +4,7 @@ import {mkdtempSync, rmSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll} from 'vitest'
-import {atLastMoment} from './on-process-exit.ts'
+import {onProcessExit} from './on-process-exit.ts'
 import {PATIENCE_MS, until} from './wait.ts'
 
 const running = new Set<Program>()
@@ -13,7 +13,7 @@ afterAll(async () => {
   for (const program of running) await program.abandon()
 })
 
-atLastMoment(() => {
+onProcessExit(() => {
   for (const program of running) program.signal('SIGKILL')
 })
 

@@ -6,7 +6,7 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {Terminal} from '@xterm/headless'
 import {afterAll} from 'vitest'
-import {atLastMoment} from './on-process-exit.ts'
+import {onProcessExit} from './on-process-exit.ts'
 import {PATIENCE_MS, until} from './wait.ts'
 
 const open = new Set<TerminalScreen>()
@@ -15,7 +15,7 @@ afterAll(async () => {
   for (const screen of open) await screen.close()
 })
 
-atLastMoment(() => {
+onProcessExit(() => {
   for (const screen of open) screen.kill()
 })
 

@@ -8,7 +8,7 @@ import {promisify} from 'node:util'
 import {afterEach, beforeEach, describe, expect, it} from 'vitest'
 import {removeTemporaryFiles, writeFileAtomically} from '../../../src/common/atomic-write.ts'
 import {editConfig, removeUnfinishedEdits} from '../../../src/config/config.ts'
-import {editing} from '../../support/edit-options.ts'
+import {editOptions} from '../../support/edit-options.ts'
 
 const isRoot = process.getuid?.() === 0
 /** Two users and their groups that are not root. */
@@ -108,7 +108,7 @@ describe('what is left of an edit that was killed', () => {
   it('is swept away before the next edit', async () => {
     await writeFile(file(), CONFIG)
     await writeFile(leftover(), 'token: 1')
-    await editConfig(file(), [{path: ['log', 'level'], put: 'debug'}], editing)
+    await editConfig(file(), [{path: ['log', 'level'], put: 'debug'}], editOptions)
     expect(await readdir(folder)).toEqual(['config.yaml'])
     expect(await readFile(file(), 'utf8')).toContain('debug')
   })

@@ -6,7 +6,7 @@ import {systemClock} from '../../../src/common/clock.ts'
 import {Connection, type IncomingMessage} from '../../../src/mqtt/connection.ts'
 import type {OutgoingMessage} from '../../../src/mqtt/outbox.ts'
 import {type Mosquitto, startMosquitto} from '../../support/mosquitto.ts'
-import {speakingOnly311} from '../../support/mqtt-311-broker.ts'
+import {acceptingOnlyMqtt311} from '../../support/mqtt-311-broker.ts'
 import {Watcher} from '../../support/mqtt-user.ts'
 import {RememberingLog} from '../../support/remembering-log.ts'
 import {random} from '../../support/seeds.ts'
@@ -121,7 +121,7 @@ describe('the connection', () => {
   it('falls back to MQTT 3.1.1 at once when the broker speaks no 5', async () => {
     const aedes = await Aedes.createBroker()
     ends.push(() => new Promise<void>((resolve) => aedes.close(resolve)))
-    const made = connection(await served(speakingOnly311(aedes.handle)))
+    const made = connection(await served(acceptingOnlyMqtt311(aedes.handle)))
     made.start()
     await connected(made)
     expect(log.lines.map(({fields}) => fields)).toEqual([{mqtt: '3.1.1'}])
@@ -185,7 +185,9 @@ describe('the connection', () => {
     aedes.authorizeSubscribe = (_client, subscription, callback) =>
       callback(null, subscription.topic === 'b/secret' ? null : subscription)
     ends.push(() => new Promise<void>((resolve) => aedes.close(resolve)))
-    const made = connection(await served(speakingOnly311(aedes.handle)), {commands: ['b/secret', 'b/+/set']})
+    const made = connection(await served(acceptingOnlyMqtt311(aedes.handle)), {
+      commands: ['b/secret', 'b/+/set'],
+    })
     const came: string[] = []
     made.on('message', ({topic}) => came.push(topic))
     made.start()

@@ -6,7 +6,7 @@ import {join} from 'node:path'
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
 import {importSpec} from '../../../../src/cli/commands/models-import.ts'
 import {editConfig, loadConfig} from '../../../../src/config/config.ts'
-import {editing} from '../../../support/edit-options.ts'
+import {editOptions} from '../../../support/edit-options.ts'
 import {TOKEN} from '../../../support/token.ts'
 
 let folder = ''
@@ -60,7 +60,7 @@ describe.each(kinds)('%s, where a file was expected', (name, words) => {
 
   it('is neither a configuration nor a specification', async () => {
     await expect(loadConfig(pathOf(name), {})).rejects.toThrow(words)
-    await expect(editConfig(pathOf(name), [], editing)).rejects.toThrow(words)
+    await expect(editConfig(pathOf(name), [], editOptions)).rejects.toThrow(words)
     await expect(importSpec(pathOf(name), undefined)).rejects.toThrow(words)
   })
 
@@ -84,7 +84,7 @@ describe('a file', () => {
     const text = `devices: {lamp: {host: 192.0.2.1, token: ${TOKEN}}}\ngroups: {all: {members: [lamp]}}\n`
     await writeFile(at('config.yaml'), text)
     const put = [`x:\n!file ${at('pipe')}`]
-    const edit = editConfig(at('config.yaml'), [{path: ['groups', 'all', 'members'], put}], editing)
+    const edit = editConfig(at('config.yaml'), [{path: ['groups', 'all', 'members'], put}], editOptions)
     await expect(edit).rejects.toThrow('expected the name of a plug under devices')
     expect(await readFile(at('config.yaml'), 'utf8')).toBe(text)
   })

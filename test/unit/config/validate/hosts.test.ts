@@ -4,7 +4,7 @@ import {join} from 'node:path'
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
 import type {ConfigEdit} from '../../../../src/bridge/requests/bridge-actions.ts'
 import {ConfigError, editConfig, loadConfig, parseConfig} from '../../../../src/config/config.ts'
-import {editing} from '../../../support/edit-options.ts'
+import {editOptions} from '../../../support/edit-options.ts'
 import {TOKEN} from '../../../support/token.ts'
 
 let file = ''
@@ -18,7 +18,7 @@ const TEXT = `devices: {desk: {host: 203.0.113.7, token: ${TOKEN}}}\n`
 /** What became of the edit: its problems, or `done`. */
 async function outcome(...edits: ConfigEdit[]): Promise<string> {
   await writeFile(file, TEXT)
-  const done = await editConfig(file, edits, editing).then(
+  const done = await editConfig(file, edits, editOptions).then(
     () => 'done',
     (error: unknown) => (error instanceof ConfigError ? error.message : expect.fail(String(error))),
   )
