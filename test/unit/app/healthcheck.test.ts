@@ -5,6 +5,7 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterEach, beforeEach, describe, expect, it} from 'vitest'
 import {HEALTH_FILE_VARIABLE, HealthFile} from '../../../src/app/health-file.ts'
+import {bundledProgram} from '../../support/bundled-program.ts'
 import {VirtualClock} from '../../support/virtual-clock.ts'
 
 let folder: string
@@ -91,10 +92,12 @@ describe('the health check', () => {
   })
 })
 
+const PROGRAM = bundledProgram('src/app/healthcheck.ts')
+
 /** Runs the check as a container engine does. */
 async function check(file: string | undefined): Promise<{code: number; says: string}> {
   const env = {...process.env, [HEALTH_FILE_VARIABLE]: file}
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/app/healthcheck.ts'], {env})
+  const child = spawn(process.execPath, [PROGRAM], {env})
   let says = ''
   child.stdout.on('data', (text) => {
     says += text

@@ -5,6 +5,7 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterEach, beforeEach, describe, expect, inject, it} from 'vitest'
 import {type SystemdEdges, type SystemdEnvironment, SystemdNotifier} from '../../../src/app/systemd.ts'
+import {bundledProgram} from '../../support/bundled-program.ts'
 import {settle, VirtualClock} from '../../support/virtual-clock.ts'
 import {until} from '../../support/wait.ts'
 
@@ -203,22 +204,6 @@ while status is None:
 sys.exit(os.waitstatus_to_exitcode(status))
 `
 
-/** A daemon's life in short, as its main program tells it to systemd. */
-const DAEMON = `
-import {systemClock} from './src/common/clock.ts'
-import {SystemdNotifier} from './src/app/systemd.ts'
-const onError = (error) => console.error(error)
-const notifier = SystemdNotifier.fromEnvironment(process.env, {clock: systemClock, onError})
-if (Object.keys(process.env).some((name) => /^(LISTEN_|WATCHDOG_|NOTIFY_)/.test(name))) process.exitCode = 1
-await notifier.status('the broker is down')
-await notifier.ready()
-await new Promise((fed) => notifier.startWatchdog(() => (fed(), true)))
-notifier.stop()
-await notifier.reloading()
-await notifier.ready()
-await notifier.stopping()
-`
-
 interface Datagram {
   message: string
   /** Sent by the daemon's own process, as `NotifyAccess=main` demands. */
@@ -226,6 +211,7 @@ interface Datagram {
 }
 
 describe.skipIf(!inject('tools').pythonMiio)('what arrives at a real notification socket', () => {
+  const program = bundledProgram(new URL('systemd-daemon.ts', import.meta.url))
   let folder: string
 
   beforeEach(async () => {
@@ -235,7 +221,7 @@ describe.skipIf(!inject('tools').pythonMiio)('what arrives at a real notificatio
   afterEach(() => rm(folder, {recursive: true}))
 
   async function lifeOfADaemon(way: 'fd' | 'program', path = process.env['PATH']): Promise<Datagram[]> {
-    const node = [process.execPath, '--import', 'tsx', '--input-type=module', '-e', DAEMON]
+    const node = [process.execPath, program]
     const args = ['-c', LISTENER, way, join(folder, 'notify'), ...node]
     const listener = spawn('/usr/bin/python3', args, {env: {...process.env, PATH: path}})
     const output = collect(listener)

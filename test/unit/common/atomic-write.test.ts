@@ -3,17 +3,17 @@ import {once} from 'node:events'
 import {chmod, chown, mkdtemp, readdir, readFile, rm, stat, symlink, watch, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
-import {fileURLToPath} from 'node:url'
 import {promisify} from 'node:util'
 import {afterEach, beforeEach, describe, expect, it} from 'vitest'
 import {removeTemporaryFiles, writeFileAtomically} from '../../../src/common/atomic-write.ts'
 import {editConfig, removeUnfinishedEdits} from '../../../src/config/config.ts'
+import {bundledProgram} from '../../support/bundled-program.ts'
 import {editOptions} from '../../support/edit-options.ts'
 
 const isRoot = process.getuid?.() === 0
 /** Two users and their groups that are not root. */
 const [OWNER, OTHER] = [1_000, 65_534]
-const SCRIPT = fileURLToPath(new URL('file-replacer.ts', import.meta.url))
+const PROGRAM = bundledProgram(new URL('file-replacer.ts', import.meta.url))
 
 let folder: string
 
@@ -61,7 +61,7 @@ describe('a file that is replaced', () => {
     await chmod(file(), mode)
     await chown(file(), uid, gid)
     await chmod(folder, 0o777)
-    await promisify(execFile)(process.execPath, ['--import', 'tsx', SCRIPT, file(), mode.toString(8)], {
+    await promisify(execFile)(process.execPath, [PROGRAM, file(), mode.toString(8)], {
       uid: OTHER,
       gid: OTHER,
     })
@@ -125,7 +125,7 @@ describe('what is left of an edit that was killed', () => {
   it('is readable by nobody else, whenever the kill came', async () => {
     await writeFile(file(), 'old', {mode: 0o644})
     for (let kill = 0; kill < 10; kill++) {
-      const child = spawn(process.execPath, ['--import', 'tsx', SCRIPT, file(), '644', '1000'], {
+      const child = spawn(process.execPath, [PROGRAM, file(), '644', '1000'], {
         stdio: ['ignore', 'pipe', 'inherit'],
       })
       await once(child.stdout, 'data')

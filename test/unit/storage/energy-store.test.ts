@@ -3,10 +3,10 @@ import {once} from 'node:events'
 import {mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
-import {fileURLToPath} from 'node:url'
 import {afterEach, beforeEach, describe, expect, it} from 'vitest'
 import {createLog} from '../../../src/log/logger.ts'
 import {EnergyStore} from '../../../src/storage/energy-store.ts'
+import {bundledProgram} from '../../support/bundled-program.ts'
 import {seeded, settle, VirtualClock} from '../../support/virtual-clock.ts'
 
 const MINUTE = 60_000
@@ -131,11 +131,11 @@ describe('the energy ledger', () => {
   })
 
   it('never knows less than was shown, after kill -9 at any moment', async () => {
-    const script = fileURLToPath(new URL('energy-store-writer.ts', import.meta.url))
+    const program = bundledProgram(new URL('energy-store-writer.ts', import.meta.url))
     const random = seeded(48)
     let shown = -1
     for (let kill = 0; kill < 15; kill++) {
-      const child = spawn(process.execPath, ['--import', 'tsx', script, folder, '500'], {
+      const child = spawn(process.execPath, [program, folder, '500'], {
         stdio: ['ignore', 'pipe', 'inherit'],
       })
       let said = ''

@@ -3,14 +3,14 @@ import {once} from 'node:events'
 import {mkdir, mkdtemp, readdir, rename, rm, symlink, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
-import {fileURLToPath} from 'node:url'
 import {afterEach, beforeEach, describe, expect, it, onTestFinished} from 'vitest'
 import {systemClock} from '../../../src/common/clock.ts'
 import {lockStateFolder, StateInUse} from '../../../src/storage/state-lock.ts'
+import {bundledProgram} from '../../support/bundled-program.ts'
 import {RememberingLog} from '../../support/remembering-log.ts'
 import {random} from '../../support/seeds.ts'
 
-const SCRIPT = fileURLToPath(new URL('state-lock-holder.ts', import.meta.url))
+const PROGRAM = bundledProgram(new URL('state-lock-holder.ts', import.meta.url))
 
 const SOCKET = /^bridge\.lock\.[0-9a-f]{8}$/
 
@@ -28,14 +28,7 @@ const lock = (where = folder) => lockStateFolder(where, {clock: systemClock, ran
 
 /** Another process that holds the folder, or says why it cannot. `inside` is what runs it. */
 async function holder(inside: readonly string[] = []) {
-  const [command = process.execPath, ...args] = [
-    ...inside,
-    process.execPath,
-    '--import',
-    'tsx',
-    SCRIPT,
-    folder,
-  ]
+  const [command = process.execPath, ...args] = [...inside, process.execPath, PROGRAM, folder]
   const child = spawn(command, args, {stdio: ['ignore', 'pipe', 'inherit']})
   onTestFinished(() => void child.kill('SIGKILL'))
   let said = ''

@@ -3,11 +3,11 @@ import {once} from 'node:events'
 import {mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
-import {fileURLToPath} from 'node:url'
 import {afterEach, beforeEach, describe, expect, it} from 'vitest'
 import {Secret} from '../../../src/common/secret.ts'
 import {createLog} from '../../../src/log/logger.ts'
 import {StateStore} from '../../../src/storage/state-store.ts'
+import {bundledProgram} from '../../support/bundled-program.ts'
 import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
 
 const TOKEN = new Secret('00112233445566778899aabbccddeeff')
@@ -225,8 +225,8 @@ describe('a folder that cannot be written', () => {
 })
 
 describe('the file on disk', () => {
-  const script = fileURLToPath(new URL('state-writer.ts', import.meta.url))
-  const writer = (...more: string[]) => ['--import', 'tsx', script, folder, ...more]
+  const program = bundledProgram(new URL('state-writer.ts', import.meta.url))
+  const writer = (...more: string[]) => [program, folder, ...more]
 
   it('is whole after kill -9 at any moment', async () => {
     const random = seeded(48)
