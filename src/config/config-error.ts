@@ -33,7 +33,7 @@ export interface ConfigIssue extends Omit<Problem, 'message'> {
 }
 
 /** More problems than this at once are one mistake, made everywhere: nobody reads them, and a log or broker has to carry them. */
-export const MOST_TOLD = 100
+export const MAX_PROBLEMS = 100
 
 /**
  * Thrown with the first hundred problems, and how many more there are. Its message has one line for each:
@@ -55,10 +55,10 @@ export class ConfigError extends Error {
 
 function told(findings: readonly ConfigIssue[]): Problem[] {
   const problems = findings
-    .slice(0, MOST_TOLD)
+    .slice(0, MAX_PROBLEMS)
     .map((finding) => ({...finding, message: messageText(finding.message)}))
   const more = findings.length - problems.length
-  const {file = ''} = findings.at(MOST_TOLD) ?? {}
+  const {file = ''} = findings.at(MAX_PROBLEMS) ?? {}
   return more > 0 ? [...problems, {file, path: '', message: `and ${more} more problems`}] : problems
 }
 
@@ -77,7 +77,7 @@ export function describeProblem({file, line, column, path, message}: Problem): s
 const LONGEST_KEY = 200
 
 /** A key as an error may show it: a token or login that slipped into its place stays unseen, too. */
-export function shownKey(key: string | number): string {
+export function redactedKey(key: string | number): string {
   const text = String(key)
   const shown = text.length > LONGEST_KEY ? `${text.slice(0, LONGEST_KEY)}…` : text
   return shown.replace(/[0-9a-f]{16,}/gi, '***').replace(/\/\/\S*@/g, '//***@')
@@ -141,12 +141,12 @@ const MOST_EDITS = 3
 
 /** `, did you mean "token"?` when one of `known` is close to `word`, or is another word for it, else nothing. */
 export function suggestion(word: string, known: readonly string[]): string {
-  const candidate = meantKey(word, known)
+  const candidate = intendedKey(word, known)
   return candidate === undefined ? '' : `, did you mean "${candidate}"?`
 }
 
 /** Which of `known` was meant by `word`, if any. */
-export function meantKey(word: string, known: readonly string[]): string | undefined {
+export function intendedKey(word: string, known: readonly string[]): string | undefined {
   return keyFromOtherTools(word, known) ?? closestKey(word, known)
 }
 

@@ -16,10 +16,10 @@ import {
   type ConfigIssue,
   type ConfigWarning,
   type LazyText,
-  MOST_TOLD,
+  MAX_PROBLEMS,
   messageText,
   type ProblemPlace,
-  shownKey,
+  redactedKey,
 } from './config-error.ts'
 import {
   type DefinitionFile,
@@ -28,12 +28,12 @@ import {
   readDefinitionFolder,
 } from './definitions/definition-files.ts'
 import {stateFolder, stateFolderProblem} from './paths.ts'
-import {changedTexts} from './read/changed-texts.ts'
-import {type Environment, override, readOverrides} from './read/environment.ts'
+import {applyOverride, type Environment, readOverrides} from './read/environment.ts'
 import {fileErrorText, LONGEST_DOCUMENT, readText} from './read/read-file.ts'
-import {FileSignatures, settled} from './read/settled-file.ts'
-import {filesNamed, type ReadFile, readAhead, TagSources, UnresolvedTag} from './read/tag-sources.ts'
+import {FileSignatures, readWhenSettled} from './read/settled-file.ts'
+import {preloadFiles, type ReadFile, referencedFiles, TagResolver, UnresolvedTag} from './read/tag-sources.ts'
 import type {Tag} from './read/tags.ts'
+import {textWarnings} from './read/text-warnings.ts'
 import {
   isNull,
   parseYaml,
@@ -45,24 +45,24 @@ import {
   YamlPlaces,
 } from './read/yaml.ts'
 import {type Config, configSchema} from './schema/schema.ts'
-import {ANY, isSetting, keysAt} from './schema/settings.ts'
-import {formAdvice, keyAdvice, meantHere, takeOutSections} from './validate/advice.ts'
+import {ANY_NAME, isSetting, keysAt} from './schema/settings.ts'
 import {validateAttributeTopics} from './validate/attribute-topics.ts'
 import {validateGroups} from './validate/device-groups.ts'
+import {exposedFiles} from './validate/file-permissions.ts'
+import {publicHostIssues} from './validate/hosts.ts'
 import {
   hasSettingsOutside,
   isEmptyMapping,
   type ValidationIssue,
   validateDevices,
-} from './validate/devices.ts'
-import {exposedFiles} from './validate/file-permissions.ts'
-import {validateHomeAssistantTopics} from './validate/homeassistant-topics.ts'
-import {publicHostIssues} from './validate/hosts.ts'
-import {type ConfigCaution, exposedFileWarning, warningsAbout} from './validate/warnings.ts'
+} from './validate/plugs-and-groups.ts'
+import {formHint, intendedKeyAt, keyHint, removeMisplacedSections} from './validate/setting-hints.ts'
+import {validateHomeAssistantTopics} from './validate/topic-collisions.ts'
+import {configWarnings, exposedFileWarning, type WarningIssue} from './validate/warnings.ts'
 import {editConfigText} from './write/edit.ts'
 
 export {ConfigError, type ConfigWarning, describeProblem, type Problem} from './config-error.ts'
-export {maskedConfig, secretsOf} from './describe/masked-config.ts'
+export {maskedConfig, secretsOf} from './describe/describe-config.ts'
 export {configPath, stateFolder} from './paths.ts'
 export type {Environment} from './read/environment.ts'
 export type {ReadFile} from './read/tag-sources.ts'
@@ -100,7 +100,7 @@ export async function loadConfig(file: string, env: Environment = process.env): 
 /** The configuration and every file that it names, whether or not they can be read. Never rejects. */
 export async function configFiles(file: string, env: Environment = process.env): Promise<string[]> {
   const text = await readText(file, LONGEST_DOCUMENT).catch(() => '')
-  return [file, ...filesNamed(parseYaml(text, file), env)]
+  return [file, ...referencedFiles(parseYaml(text, file), env)]
 }
 
 export interface ReloadOptions {
@@ -119,7 +119,7 @@ export function reloadConfig(
   file: string,
   {running, clock, env = process.env}: ReloadOptions,
 ): Promise<Config> {
-  return settled(file, clock, async (signatures) => {
+  return readWhenSettled(file, clock, async (signatures) => {
     const yaml = parseYaml(await textOf(file, signatures), file)
     mustNameDevices(yaml, running)
     return understood(yaml, env, signatures)
@@ -140,8 +140,8 @@ export async function editConfig(
   const foreign = publicHostIssues(edits, file)
   if (foreign.length > 0) throw new ConfigError(foreign)
   const signatures = new FileSignatures()
-  const before = await settled(file, clock, async (seen) => {
-    await signatures.note([file])
+  const before = await readWhenSettled(file, clock, async (seen) => {
+    await signatures.record([file])
     return textOf(file, seen)
   })
   mustNameDevices(parseYaml(before, file), running)
@@ -191,7 +191,7 @@ function isNamed({contents}: YamlFile['document'], key: string): boolean {
 }
 
 async function textOf(file: string, signatures?: FileSignatures): Promise<string> {
-  await signatures?.note([file])
+  await signatures?.record([file])
   return readText(file, LONGEST_DOCUMENT).catch((error: unknown) => {
     throw new ConfigError([
       {file, path: '', message: `cannot read the configuration: ${fileErrorText(error)}`},
@@ -201,11 +201,11 @@ async function textOf(file: string, signatures?: FileSignatures): Promise<string
 
 /** @param signatures noted of every file that is read beside the configuration */
 async function understood(yaml: YamlFile, env: Environment, signatures?: FileSignatures): Promise<Config> {
-  const named = filesNamed(yaml, env)
-  await signatures?.note(named)
-  const parsing = new Parsing(yaml, env, await readAhead(named))
+  const named = referencedFiles(yaml, env)
+  await signatures?.record(named)
+  const parsing = new ConfigParser(yaml, env, await preloadFiles(named))
   const folder = parsing.modelFolder
-  if (folder !== undefined) await signatures?.note(await listDefinitionFiles(folder))
+  if (folder !== undefined) await signatures?.record(await listDefinitionFiles(folder))
   const config = parsing.run(folder === undefined ? [] : await readDefinitionFolder(folder))
   const problem = await stateFolderProblem(config.state_dir)
   if (problem !== undefined) throw parsing.refusal(['state_dir'], problem)
@@ -218,7 +218,7 @@ async function understood(yaml: YamlFile, env: Environment, signatures?: FileSig
  * @throws ConfigError
  */
 export function parseConfig(text: string, {file, env, readFile = noFile, models = []}: ParseOptions): Config {
-  return new Parsing(parseYaml(text, file), env, readFile).run(models)
+  return new ConfigParser(parseYaml(text, file), env, readFile).run(models)
 }
 
 /** @throws Error always */
@@ -227,10 +227,10 @@ function noFile(): never {
 }
 
 /** One reading of one file: what was found, where it was written, and what is wrong with it. */
-class Parsing {
+class ConfigParser {
   readonly #yaml: YamlFile
   readonly #env: Environment
-  readonly #sources: TagSources
+  readonly #sources: TagResolver
   readonly #places = new YamlPlaces()
   readonly #problems: ConfigIssue[]
   /** Paths without a value for a reason that was reported: what the schema says about the gap would only confuse. */
@@ -245,7 +245,7 @@ class Parsing {
   constructor(yaml: YamlFile, env: Environment, readFile: ReadFile) {
     this.#yaml = yaml
     this.#env = env
-    this.#sources = new TagSources(yaml.file, env, readFile)
+    this.#sources = new TagResolver(yaml.file, env, readFile)
     this.#problems = [...yaml.problems]
   }
 
@@ -267,7 +267,7 @@ class Parsing {
   run(models: readonly DefinitionFile[] | {problem: string}): Config {
     if (!this.#yaml.readable) throw new ConfigError(this.#problems)
     const {written} = this
-    for (const {path, message} of takeOutSections(written)) this.#report(path, message)
+    for (const {path, message} of removeMisplacedSections(written)) this.#report(path, message)
     const own = parseDefinitions('problem' in models ? [] : models)
     if ('problem' in models) this.#report(['models'], models.problem)
     const understood = parseWithMessages(configSchema, written)
@@ -314,7 +314,7 @@ class Parsing {
   }
 
   /** What is found, with its places, in the order of the file: the first hundred, and how many more. */
-  warnings(found: readonly ConfigCaution[]): ConfigWarning[] {
+  warnings(found: readonly WarningIssue[]): ConfigWarning[] {
     const placed = found.map(({code, path, message, place = this.#placeOf(path)}) => ({
       ...place,
       path: this.#shown(path),
@@ -322,7 +322,7 @@ class Parsing {
       code,
     }))
     const {file} = this.#yaml
-    const told = placed.sort(byPlace(file)).slice(0, MOST_TOLD)
+    const told = placed.sort(byPlace(file)).slice(0, MAX_PROBLEMS)
     const more = placed.length - told.length
     return [
       ...told.map((each) => ({...each, message: this.#unseen.scrub(messageText(each.message))})),
@@ -332,8 +332,8 @@ class Parsing {
 
   #warningsAbout(config: Config): ConfigWarning[] {
     const {secretsFile} = this.#sources
-    const texts = changedTexts(this.#yaml, this.written, this.#places, secretsFile)
-    return this.warnings([...texts, ...warningsAbout(config)])
+    const texts = textWarnings(this.#yaml, this.written, this.#places, secretsFile)
+    return this.warnings([...texts, ...configWarnings(config)])
   }
 
   #located(settings: z.output<typeof configSchema>, catalogue: Catalogue): Config {
@@ -366,7 +366,7 @@ class Parsing {
       if ('file' in value) this.#fromFiles.add(JSON.stringify(path))
       else this.#fromFiles.delete(JSON.stringify(path))
       const content = () => ('text' in value ? value.text : this.#sources.content(value.file))
-      if (isMapping(read)) override(read, path, this.#resolve(path, content))
+      if (isMapping(read)) applyOverride(read, path, this.#resolve(path, content))
     }
     for (const {variable, message} of misspelled)
       this.#problems.push({file: `environment ${variable}`, path: '', message})
@@ -388,8 +388,8 @@ class Parsing {
       return text
     } catch (error) {
       if (!(error instanceof UnresolvedTag)) throw error
-      if (error.words === undefined) this.#gaps.add(JSON.stringify(path))
-      else this.#reportGap(path, error.words)
+      if (error.reason === undefined) this.#gaps.add(JSON.stringify(path))
+      else this.#reportGap(path, error.reason)
       return ''
     }
   }
@@ -401,14 +401,14 @@ class Parsing {
       for (const key of issue.keys.filter((each) => !this.#isGap([...path, each])))
         this.#report([...path, key], () => this.#unknownKey(key, path))
     } else if (issue.code === 'invalid_type')
-      this.#report(path, () => issue.message + formAdvice(issue.expected, path, this.#valueAt(path)))
+      this.#report(path, () => issue.message + formHint(issue.expected, path, this.#valueAt(path)))
     else this.#report(path, issue.message)
   }
 
   #unknownKey(key: string, path: YamlPath): string {
     if (this.#mayBeSecret(key, path) && !key.startsWith('//'))
       return 'unknown key, not shown as it may be a part of a password: put a text with "," in quotes, and write ": " behind a key'
-    return `unknown key${keyAdvice(key, path, this.#valueAt([...path, key]))}`
+    return `unknown key${keyHint(key, path, this.#valueAt([...path, key]))}`
   }
 
   /**
@@ -417,7 +417,7 @@ class Parsing {
    */
   #mayBeSecret(key: string, path: YamlPath): boolean {
     const known = keysAt(path)
-    if (known.includes(key) || known.includes(ANY)) return false
+    if (known.includes(key) || known.includes(ANY_NAME)) return false
     if (!LIKE_A_KEY.test(key)) return true
     const around = this.#valueAt(path)
     if (around === undefined) return path[0] === 'mqtt' // the file is being read: what stands beside the key is not known yet
@@ -434,7 +434,7 @@ class Parsing {
       return true
     const known = keysAt(path.slice(0, -1))
     return Object.keys(around).some(
-      (other) => !known.includes(other) && meantHere(other, path.slice(0, -1)) === key,
+      (other) => !known.includes(other) && intendedKeyAt(other, path.slice(0, -1)) === key,
     )
   }
 
@@ -471,7 +471,7 @@ class Parsing {
   #shown(path: YamlPath): string {
     return this.#asWritten(path)
       .map((key, depth) =>
-        typeof key === 'string' && this.#mayBeSecret(key, path.slice(0, depth)) ? MASK : shownKey(key),
+        typeof key === 'string' && this.#mayBeSecret(key, path.slice(0, depth)) ? MASK : redactedKey(key),
       )
       .join('.')
   }

@@ -8,10 +8,10 @@ import {type BuilderEntry, builderFor, builderTable} from '../../models/builder-
 import type {Address, Model, Property, RawValue as Said, WriteMethod} from '../../models/model.ts'
 import {kindOf, quoted, suggestion} from '../config-error.ts'
 import type {RawMapping, RawYaml} from '../read/yaml.ts'
-import * as a from '../schema/fields.ts'
+import * as field from '../schema/fields.ts'
 import {mapping} from '../schema/schema.ts'
-import type {ValidationIssue} from '../validate/devices.ts'
 import {TOPIC_WORDS} from '../validate/names.ts'
+import type {ValidationIssue} from '../validate/plugs-and-groups.ts'
 
 /** What a text means, or all that is wrong with it. */
 export type DefinitionResult<T> = {value: T} | {broken: ValidationIssue[]}
@@ -20,26 +20,26 @@ const LARGEST_BATCH = 50
 const HOUR_MS = 3_600_000
 
 const definition = mapping({
-  ids: a.oneOrMore(a.modelId(), {}),
-  name: a.textField('what is printed on the box'),
-  vendor: a.textField('the maker'),
-  confidence: a.withDefault(a.oneOf('hardware', 'vendor', 'inferred'), 'inferred'),
-  evidence: a.textField().exactOptional(),
-  exact_list: a.literalTrue().exactOptional(),
-  batch: a.integer(1, LARGEST_BATCH).exactOptional(),
-  interval: a.duration(1000, HOUR_MS).exactOptional(),
-  pause: a.duration(0, HOUR_MS).exactOptional(),
+  ids: field.oneOrMore(field.modelId(), {}),
+  name: field.textField('what is printed on the box'),
+  vendor: field.textField('the maker'),
+  confidence: field.withDefault(field.oneOf('hardware', 'vendor', 'inferred'), 'inferred'),
+  evidence: field.textField().exactOptional(),
+  exact_list: field.literalTrue().exactOptional(),
+  batch: field.integer(1, LARGEST_BATCH).exactOptional(),
+  interval: field.duration(1000, HOUR_MS).exactOptional(),
+  pause: field.duration(0, HOUR_MS).exactOptional(),
   properties: z.unknown().optional(),
 })
 
 /** Without a dot: nobody's definition asks for `miIO.ota` and its like. */
-const called = (what: string) => a.pattern(what, /^\w{1,64}$/)
+const called = (what: string) => field.pattern(what, /^\w{1,64}$/)
 const methodName = () => called('the name of a method')
-const pair = (what: string) => a.pattern(what, /^[1-9]\d{0,4}\.[1-9]\d{0,4}$/).transform(twoNumbers)
+const pair = (what: string) => field.pattern(what, /^[1-9]\d{0,4}\.[1-9]\d{0,4}$/).transform(twoNumbers)
 
 /** Everything that may be said of any property, its address first. */
 const common = {
-  is: a.textField('a word').exactOptional(),
+  is: field.textField('a word').exactOptional(),
   miot: pair('service and property, such as 2.1').exactOptional(),
   get_prop: called('a name of get_prop').exactOptional(),
   set: z
@@ -49,37 +49,37 @@ const common = {
     .exactOptional(),
   method: methodName().exactOptional(),
   action: pair('service and action, such as 15.1').exactOptional(),
-  label: a.textField('a label').exactOptional(),
-  lane: a.oneOf('fast', 'slow', 'rare').exactOptional(),
-  alone: a.literalTrue().exactOptional(),
-  category: a.oneOf('config', 'diagnostic').exactOptional(),
-  icon: a.icon().exactOptional(),
-  disabled_by_default: a.literalTrue().exactOptional(),
-  evidence: a.textField().exactOptional(),
+  label: field.textField('a label').exactOptional(),
+  lane: field.oneOf('fast', 'slow', 'rare').exactOptional(),
+  alone: field.literalTrue().exactOptional(),
+  category: field.oneOf('config', 'diagnostic').exactOptional(),
+  icon: field.icon().exactOptional(),
+  disabled_by_default: field.literalTrue().exactOptional(),
+  evidence: field.textField().exactOptional(),
 }
 type Common = z.output<typeof plain>
 
 const plain = mapping(common)
-const switches = mapping({...common, raw: a.oneOf('text', 'boolean').exactOptional()})
+const switches = mapping({...common, raw: field.oneOf('text', 'boolean').exactOptional()})
 const alarms = mapping({
   ...common,
-  on: a.oneOrMore(a.textField('a value').transform(fromText), {}).exactOptional(),
+  on: field.oneOrMore(field.textField('a value').transform(fromText), {}).exactOptional(),
 })
 const scaled = {
-  scale: a
+  scale: field
     .number()
     .refine((scale) => scale !== 0, {error: 'expected a number other than 0'})
     .exactOptional(),
-  offset: a.number().exactOptional(),
-  precision: a.integer(0, 6).exactOptional(),
+  offset: field.number().exactOptional(),
+  precision: field.integer(0, 6).exactOptional(),
 }
 const sensors = mapping({...common, ...scaled})
 const numbers = mapping({
   ...common,
   ...scaled,
-  min: a.number().exactOptional(),
-  max: a.number().exactOptional(),
-  step: a
+  min: field.number().exactOptional(),
+  max: field.number().exactOptional(),
+  step: field
     .number()
     .refine((step) => step > 0, {error: 'expected a number above 0'})
     .exactOptional(),
@@ -87,7 +87,7 @@ const numbers = mapping({
 const selects = (choice: readonly string[] | undefined) =>
   mapping({
     ...common,
-    values: z.record(z.string(), choice ? a.oneOf(...choice) : a.textField('a word'), {
+    values: z.record(z.string(), choice ? field.oneOf(...choice) : field.textField('a word'), {
       error: ({input}) => `expected a mapping from the firmware's values to words, got ${kindOf(input)}`,
     }),
   })

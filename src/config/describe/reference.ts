@@ -1,5 +1,5 @@
 /** The schema as tables for people: docs/configuration.md holds what this returns. */
-import {ANY, type JsonSchema, listSettings, type Setting} from '../schema/settings.ts'
+import {ANY_NAME, type JsonSchema, listSettings, type Setting} from '../schema/settings.ts'
 
 /** One table for every part of the configuration, as Markdown. */
 export function settingsReference(): string {
@@ -12,7 +12,7 @@ export function settingsReference(): string {
 }
 
 function partOf({path}: Setting): string {
-  if (path[1] === ANY) return `${path[0]}.${ANY}`
+  if (path[1] === ANY_NAME) return `${path[0]}.${ANY_NAME}`
   return path.length > 1 ? (path[0] ?? '') : 'Everything else'
 }
 
@@ -23,7 +23,7 @@ function section(part: string, settings: Setting[]): string {
 }
 
 function row({path, schema}: Setting): string {
-  const key = path.slice(path[1] === ANY ? 2 : path.length > 1 ? 1 : 0).join('.')
+  const key = path.slice(path[1] === ANY_NAME ? 2 : path.length > 1 ? 1 : 0).join('.')
   const cells = [`\`${key}\``, kindOfValue(schema), defaultOf(schema), schema.description ?? '']
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
 }

@@ -1,7 +1,7 @@
 /** Settings from environment variables: `MIIO2MQTT_<PATH>` holds a value, `MIIO2MQTT_<PATH>_FILE` names the file that does. */
 import {resolve} from 'node:path'
-import {ANY, keysAt, listPaths, listSettings, type Setting, schemaAt} from '../schema/settings.ts'
-import {settingMeant} from '../validate/advice.ts'
+import {ANY_NAME, keysAt, listPaths, listSettings, type Setting, schemaAt} from '../schema/settings.ts'
+import {intendedSetting} from '../validate/setting-hints.ts'
 import type {RawMapping, RawYaml, YamlPath} from './yaml.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -55,13 +55,13 @@ export function filesInEnvironment(env: Environment): string[] {
 }
 
 /** Puts `text` where a setting belongs, with the mappings around it. Where there is something else, it stays. */
-export function override(read: RawMapping, path: YamlPath, text: string): void {
+export function applyOverride(read: RawMapping, path: YamlPath, text: string): void {
   const [key = '', ...rest] = path
   if (rest.length === 0) read[key] = text
   else {
     const inside: RawYaml = read[key] ?? Object.create(null)
     read[key] = inside
-    if (typeof inside === 'object' && !Array.isArray(inside)) override(inside, rest, text)
+    if (typeof inside === 'object' && !Array.isArray(inside)) applyOverride(inside, rest, text)
   }
 }
 
@@ -69,7 +69,7 @@ export function override(read: RawMapping, path: YamlPath, text: string): void {
 function settingsByVariable(read: RawYaml | undefined): (variable: string) => string[][] {
   const settings = singleValues()
   const fixed = new Map(settings.map((setting) => [variableOf(setting.path), setting.path]))
-  const ofNamed = settings.filter(({path}) => path[1] === ANY)
+  const ofNamed = settings.filter(({path}) => path[1] === ANY_NAME)
   const named = (section: string) => groupBy(namesIn(read, section), snake)
   const names = new Map(['devices', 'groups'].map((section) => [section, named(section)]))
   return (variable) => {
@@ -121,7 +121,7 @@ function unknown(variable: string, read: RawYaml | undefined): string {
 
 /** The mappings whose variables begin as `variable` does, the innermost first. */
 function mappingsIn(read: RawYaml | undefined, variable: string): string[][] {
-  const sections = listPaths().filter((path) => keysAt(path).some((key) => key !== ANY))
+  const sections = listPaths().filter((path) => keysAt(path).some((key) => key !== ANY_NAME))
   const ofNames = ['devices', 'groups'].flatMap((section) =>
     namesIn(read, section)
       .filter((name) => variable.startsWith(`${variableOf([section, name])}_`))
@@ -132,7 +132,7 @@ function mappingsIn(read: RawYaml | undefined, variable: string): string[][] {
           .map((path) => path.with(1, name)),
       ]),
   )
-  return [[], ...sections.filter((path) => !path.includes(ANY)), ...ofNames]
+  return [[], ...sections.filter((path) => !path.includes(ANY_NAME)), ...ofNames]
     .filter((path) => variable.startsWith(path.length > 0 ? `${variableOf(path)}_` : PREFIX))
     .toSorted((a, b) => b.length - a.length)
 }
@@ -140,11 +140,11 @@ function mappingsIn(read: RawYaml | undefined, variable: string): string[][] {
 /** The setting, of those with one value, that the end of `variable` was meant for in the mapping at `path`, if any. */
 function meantIn(path: string[], variable: string): string[][] {
   const rest = variable.slice((path.length > 0 ? `${variableOf(path)}_` : PREFIX).length).toLowerCase()
-  const found = settingMeant(rest, path)
+  const found = intendedSetting(rest, path)
   if (found === undefined) return []
   const around = path.length > 1 ? found.with(1, path[1] ?? '') : found
   const [inside] = listSettings(schemaAt(found), around)
-  return inside && hasOneValue(inside) && !inside.path.includes(ANY) ? [inside.path] : []
+  return inside && hasOneValue(inside) && !inside.path.includes(ANY_NAME) ? [inside.path] : []
 }
 
 /** What to say of a setting of a plug or group that is not in the file. */

@@ -12,7 +12,7 @@ export class FileSignatures {
   readonly #noted = new Map<string, string>()
 
   /** To be called before the files are read. */
-  async note(paths: Iterable<string>): Promise<void> {
+  async record(paths: Iterable<string>): Promise<void> {
     await Promise.all([...paths].map(async (path) => this.#noted.set(path, await signatureOf(path))))
   }
 
@@ -29,7 +29,7 @@ export class FileSignatures {
  * What `read` resolves with, once the files that it notes have not changed from before it read them until 200 ms later.
  * @throws what `read` throws, under the same condition; ConfigError when the files keep changing for 5 s
  */
-export async function settled<T>(
+export async function readWhenSettled<T>(
   file: string,
   clock: Clock,
   read: (signatures: FileSignatures) => Promise<T>,

@@ -1,6 +1,6 @@
 /** Where the text behind `!env`, `!file` and `!secret` comes from. */
 import {basename, dirname, join, resolve} from 'node:path'
-import {kindOf, type LazyText, type Problem, quoted, shownKey, suggestion} from '../config-error.ts'
+import {kindOf, type LazyText, type Problem, quoted, redactedKey, suggestion} from '../config-error.ts'
 import {isSetting} from '../schema/settings.ts'
 import {type Environment, filesInEnvironment} from './environment.ts'
 import {fileErrorText, LONGEST_DOCUMENT, LONGEST_VALUE, readText} from './read-file.ts'
@@ -27,16 +27,16 @@ function isPath(written: string): boolean {
 /** A tag that stands for nothing. */
 export class UnresolvedTag extends Error {
   /** What was expected. Nothing where the cause is among the problems of secrets.yaml. */
-  readonly words: LazyText | undefined
+  readonly reason: LazyText | undefined
 
   constructor(words?: LazyText) {
     super()
-    this.words = words
+    this.reason = words
   }
 }
 
 /** Resolves the tags of one configuration file. */
-export class TagSources {
+export class TagResolver {
   /** What is wrong with secrets.yaml itself. */
   readonly problems: Problem[] = []
   /** The variables that `!env` names. */
@@ -99,7 +99,7 @@ export class TagSources {
     if (typeof text === 'string') return text
     if (this.problems.length > 0) throw new UnresolvedTag()
     if (!WORDS.test(name)) throw new UnresolvedTag(`${SECRETS_FILE} has no text of the name that stands here`)
-    const known = [...this.#secrets.keys()].map(shownKey)
+    const known = [...this.#secrets.keys()].map(redactedKey)
     throw new UnresolvedTag(
       () => `${SECRETS_FILE} has no text called ${quoted(name)}${suggestion(name, known)}`,
     )
@@ -113,7 +113,7 @@ export class TagSources {
     if (!yaml.readable) return new Map()
     const places = new YamlPlaces()
     const report = (path: YamlPath, message: string) => {
-      this.problems.push({...(places.find(path) ?? {file}), path: path.map(shownKey).join('.'), message})
+      this.problems.push({...(places.find(path) ?? {file}), path: path.map(redactedKey).join('.'), message})
     }
     const tagged = new Set<string>()
     const resolveTag = (tag: Tag, _written: string, path: YamlPath) => {
@@ -136,7 +136,7 @@ export class TagSources {
  * Every file that reading `yaml` will ask for, so that all can be read before, without blocking. What stands where no setting is
  * is not asked for.
  */
-export function filesNamed(yaml: YamlFile, env: Environment): Set<string> {
+export function referencedFiles(yaml: YamlFile, env: Environment): Set<string> {
   const folder = dirname(yaml.file)
   const files = new Set(filesInEnvironment(env))
   const note = (tag: Tag, written: string, path: YamlPath) => {
@@ -151,7 +151,7 @@ export function filesNamed(yaml: YamlFile, env: Environment): Set<string> {
 }
 
 /** Reads all of `files` at once. What cannot be read fails when it is asked for. */
-export async function readAhead(files: Iterable<string>): Promise<ReadFile> {
+export async function preloadFiles(files: Iterable<string>): Promise<ReadFile> {
   const read = async (file: string) => {
     const most = basename(file) === SECRETS_FILE ? LONGEST_DOCUMENT : LONGEST_VALUE
     return [file, await readText(file, most).catch((error: unknown) => ({error}))] as const

@@ -11,7 +11,7 @@ import {kindOf, quoted, suggestion} from '../config-error.ts'
 import {isUnicastHost} from '../validate/hosts.ts'
 import {configTopicProblem, isPlainText, mqttSecretProblem, mqttTextProblem} from '../validate/names.ts'
 import {isPem} from '../validate/tls.ts'
-import {brokerUrlProblem, readBrokerUrl} from './broker-url.ts'
+import {brokerUrlProblem, readBrokerUrl} from './address-fields.ts'
 
 /** How editors see a kind of value: JSON Schema keywords. */
 type Keywords = Record<string, unknown>

@@ -1,6 +1,6 @@
 /**
  * Everything that can be configured. The type `Config`, the checks, the reference page and config.schema.json all follow
- * from this one description. Rules about several settings at once are in devices.ts and groups.ts.
+ * from this one description. Rules about several settings at once are in plugs-and-groups.ts and groups.ts.
  */
 import {z} from 'zod'
 import type {Secret} from '../../common/secret.ts'
@@ -8,8 +8,8 @@ import {LOG_LEVELS} from '../../log/logger.ts'
 import {MIIO_PORT} from '../../miio/packet.ts'
 import type {Catalogue} from '../../models/catalogue.ts'
 import {type ConfigWarning, kindOf} from '../config-error.ts'
-import {plainPems, tlsProblems} from '../validate/tls.ts'
-import * as a from './fields.ts'
+import {normalizedPems, tlsProblems} from '../validate/tls.ts'
+import * as field from './fields.ts'
 
 const SECOND = 1_000
 const MINUTE = 60 * SECOND
@@ -23,8 +23,8 @@ export function mapping<Shape extends z.core.$ZodLooseShape>(shape: Shape, what 
 }
 
 const mqtt = mapping({
-  url: a
-    .oneOrMore(a.brokerUrl(), {
+  url: field
+    .oneOrMore(field.brokerUrl(), {
       type: ['string', 'array'],
       items: {type: 'string'},
       title: 'an address mqtt://, mqtts://, ws:// or wss://, or a list of them',
@@ -33,80 +33,87 @@ const mqtt = mapping({
     .describe(
       'The broker, or the nodes of a cluster, tried in turn. A login in it is moved to `username` and `password`.',
     ),
-  username: a.mqttText().exactOptional().describe('The login at the broker.'),
-  password: a
+  username: field.mqttText().exactOptional().describe('The login at the broker.'),
+  password: field
     .mqttSecret()
     .exactOptional()
     .describe('Its password; best as `!secret name`, `!file path` or `!env NAME`.'),
-  base_topic: a.withDefault(a.topic(), 'miio2mqtt').describe('What all topics of this bridge start with.'),
-  version: a
-    .withDefault(a.mqttVersion(), 5)
+  base_topic: field
+    .withDefault(field.topic(), 'miio2mqtt')
+    .describe('What all topics of this bridge start with.'),
+  version: field
+    .withDefault(field.mqttVersion(), 5)
     .describe('The MQTT version asked for first; a broker that refuses 5 is asked for 3.1.1.'),
-  client_id: a
+  client_id: field
     .mqttText(1)
     .exactOptional()
     .describe('The name at the broker. Default: random, and remembered.'),
-  keepalive: a
-    .withDefault(a.duration(SECOND, 65_535 * SECOND), '15s')
+  keepalive: field
+    .withDefault(field.duration(SECOND, 65_535 * SECOND), '15s')
     .describe('How soon a broken connection is noticed.'),
-  ca: a
+  ca: field
     .pem()
     .exactOptional()
     .describe('The certificate authorities that are trusted, instead of those of the system.'),
-  cert: a.pem().exactOptional().describe('The certificate to log in with.'),
-  key: a.secretPem().exactOptional().describe('The private key of `cert`.'),
-  servername: a
+  cert: field.pem().exactOptional().describe('The certificate to log in with.'),
+  key: field.secretPem().exactOptional().describe('The private key of `cert`.'),
+  servername: field
     .mqttText(1)
     .exactOptional()
     .describe("The name the broker's certificate is for, when it is not the host of `url`."),
-  verify: a
-    .withDefault(a.flag(), true)
+  verify: field
+    .withDefault(field.flag(), true)
     .describe("Whether the broker's certificate is checked. `false` lets anybody pose as the broker."),
-  qos: a.withDefault(a.oneOf(0, 1), 1).describe('The quality of service of states.'),
-  retain: a
-    .withDefault(a.flag(), true)
+  qos: field.withDefault(field.oneOf(0, 1), 1).describe('The quality of service of states.'),
+  retain: field
+    .withDefault(field.flag(), true)
     .describe('Whether the broker keeps the last state for those who ask later.'),
-  output: a
-    .withDefault(a.oneOf('json', 'attribute_and_json'), 'json')
+  output: field
+    .withDefault(field.oneOf('json', 'attribute_and_json'), 'json')
     .describe(
       'The state of a plug as one JSON object, or also each value by itself on a topic below: `miio2mqtt/desk/power`.',
     ),
 })
 
 const homeassistant = mapping({
-  enabled: a.withDefault(a.flag(), true).describe('Whether plugs announce themselves to Home Assistant.'),
-  discovery_prefix: a
-    .withDefault(a.topic(), 'homeassistant')
+  enabled: field
+    .withDefault(field.flag(), true)
+    .describe('Whether plugs announce themselves to Home Assistant.'),
+  discovery_prefix: field
+    .withDefault(field.topic(), 'homeassistant')
     .describe('Where Home Assistant looks for announcements.'),
-  status_topic: a
-    .withDefault(a.topic(), 'homeassistant/status')
+  status_topic: field
+    .withDefault(field.topic(), 'homeassistant/status')
     .describe('Where Home Assistant says that it has started.'),
 })
 
 const network = mapping({
   broadcast: z
-    .array(a.ipv4(), {error: ({input}) => `expected a list of IPv4 addresses, got ${kindOf(input)}`})
+    .array(field.ipv4(), {error: ({input}) => `expected a list of IPv4 addresses, got ${kindOf(input)}`})
     .exactOptional()
     .describe(
       'Where plugs are searched for. Default: the broadcast address of every interface; `[]` is never.',
     ),
-  bind: a.ownAddress().exactOptional().describe('The own address from which plugs are asked. Default: any.'),
+  bind: field
+    .ownAddress()
+    .exactOptional()
+    .describe('The own address from which plugs are asked. Default: any.'),
 })
 
 /** Below a second, polls of one plug would meet: a try takes up to two, and plugs want 50 ms between requests. */
-const interval = () => a.duration(SECOND, a.LONGEST_MS)
-const offlineAfter = () => a.integer(1, 100)
-const commandTimeout = () => a.duration(SECOND, 10 * MINUTE)
+const interval = () => field.duration(SECOND, field.LONGEST_MS)
+const offlineAfter = () => field.integer(1, 100)
+const commandTimeout = () => field.duration(SECOND, 10 * MINUTE)
 
 const poll = mapping({
-  interval: a.withDefault(interval(), '15s').describe('How often relay and watts are read.'),
-  slow_interval: a
+  interval: field.withDefault(interval(), '15s').describe('How often relay and watts are read.'),
+  slow_interval: field
     .withDefault(interval(), '60s')
     .describe('How often temperature, LED, lock, counters … are read.'),
-  offline_after: a
+  offline_after: field
     .withDefault(offlineAfter(), 3)
     .describe('After how many failed polls in a row a plug is offline.'),
-  command_timeout: a
+  command_timeout: field
     .withDefault(commandTimeout(), '10s')
     .describe('How long a command may take; then it is answered with an error and never carried out.'),
 })
@@ -121,15 +128,15 @@ const ownPoll = mapping({
 })
 
 const ownProperty = mapping({
-  scale: a
+  scale: field
     .number()
     .refine((scale) => scale > 0, 'expected a number above 0')
     .exactOptional()
     .describe(
       "What the firmware's number of the property is multiplied with, in place of the model's own scale.",
     ),
-  offset: a.number().exactOptional().describe('What is added to it then.'),
-  source: a
+  offset: field.number().exactOptional().describe('What is added to it then.'),
+  source: field
     .oneOf('plug', 'integrated')
     .exactOptional()
     .describe(
@@ -152,26 +159,28 @@ const ownProperties = z
   })
 
 const entityLook = mapping({
-  name: a
+  name: field
     .textField()
     .exactOptional()
     .describe('What Home Assistant calls the entity, after the name of the plug.'),
-  icon: a.icon().exactOptional().describe('Its icon.'),
-  enabled: a
+  icon: field.icon().exactOptional().describe('Its icon.'),
+  enabled: field
     .flag()
     .exactOptional()
     .describe('Whether it is there without being enabled by hand. Counts when Home Assistant first sees it.'),
-  device_class: a
+  device_class: field
     .oneOf('switch', 'outlet')
     .exactOptional()
     .describe('Of a switch: what Home Assistant takes it for.'),
 })
 
 const ownHomeAssistant = mapping({
-  enabled: a.withDefault(a.flag(), true).describe('Whether this plug announces itself to Home Assistant.'),
-  name: a.textField().exactOptional().describe('What Home Assistant calls it. Default: its name here.'),
+  enabled: field
+    .withDefault(field.flag(), true)
+    .describe('Whether this plug announces itself to Home Assistant.'),
+  name: field.textField().exactOptional().describe('What Home Assistant calls it. Default: its name here.'),
   entities: z
-    .record(a.propertyName(), entityLook, {
+    .record(field.propertyName(), entityLook, {
       error: ({input}) => `expected a mapping from properties to how they look, got ${kindOf(input)}`,
     })
     .exactOptional()
@@ -179,46 +188,48 @@ const ownHomeAssistant = mapping({
 })
 
 const log = mapping({
-  level: a
-    .withDefault(a.oneOf(...LOG_LEVELS), 'info')
+  level: field
+    .withDefault(field.oneOf(...LOG_LEVELS), 'info')
     .describe('The least important lines that are written.'),
-  format: a.withDefault(a.oneOf('text', 'json'), 'text').describe('Lines for people, or for machines.'),
+  format: field
+    .withDefault(field.oneOf('text', 'json'), 'text')
+    .describe('Lines for people, or for machines.'),
 })
 
 const device = mapping(
   {
-    host: a
+    host: field
       .host()
       .exactOptional()
       .describe(
         'Where the plug is. Needed unless `id` is given; a plug that moved is found again by its id.',
       ),
-    port: a.withDefault(a.integer(1, 65_535), MIIO_PORT).describe('Its UDP port.'),
-    id: a
+    port: field.withDefault(field.integer(1, 65_535), MIIO_PORT).describe('Its UDP port.'),
+    id: field
       .did()
       .exactOptional()
       .describe('Its miIO device id (did). Default: asked from the plug at `host`, then remembered.'),
-    token: a
+    token: field
       .token()
       .describe('Its token, 32 hex digits, or the 96 of an iOS backup; best as `!secret name`.'),
-    model: a.modelId().exactOptional().describe('Default: asked from the plug, then remembered.'),
-    disabled: a.withDefault(a.flag(), false).describe('Whether the plug is left alone.'),
-    description: a.textField().exactOptional().describe('A note for people.'),
-    area: a.textField().exactOptional().describe('The area that Home Assistant suggests for it.'),
-    icon: a.icon().exactOptional().describe('Its icon in Home Assistant.'),
+    model: field.modelId().exactOptional().describe('Default: asked from the plug, then remembered.'),
+    disabled: field.withDefault(field.flag(), false).describe('Whether the plug is left alone.'),
+    description: field.textField().exactOptional().describe('A note for people.'),
+    area: field.textField().exactOptional().describe('The area that Home Assistant suggests for it.'),
+    icon: field.icon().exactOptional().describe('Its icon in Home Assistant.'),
     poll: ownPoll.exactOptional().describe('How often this plug is asked, where that differs.'),
     properties: ownProperties
       .exactOptional()
       .describe('What its model gets wrong, by the names of its properties.'),
     filtered: z
-      .array(a.propertyName(), {
+      .array(field.propertyName(), {
         error: ({input}) => `expected a list of names of properties, got ${kindOf(input)}`,
       })
       .exactOptional()
       .describe('Properties that are shown nowhere. They can still be set, and read by name.'),
     homeassistant: ownHomeAssistant.exactOptional().describe('How it appears in Home Assistant.'),
-    qos: a.oneOf(0, 1).exactOptional().describe('Overrides `mqtt.qos` for its state.'),
-    retain: a.flag().exactOptional().describe('Overrides `mqtt.retain` for its state.'),
+    qos: field.oneOf(0, 1).exactOptional().describe('Overrides `mqtt.qos` for its state.'),
+    retain: field.flag().exactOptional().describe('Overrides `mqtt.retain` for its state.'),
   },
   'the settings of a plug, indented below its name',
 )
@@ -230,14 +241,14 @@ const devices = z.record(z.string(), device, {
 const group = mapping(
   {
     members: z
-      .array(a.textField('the name of a plug'), {
+      .array(field.textField('the name of a plug'), {
         error: ({input}) => `expected a list of plugs' names, got ${kindOf(input)}`,
       })
       .min(1, 'expected at least one plug, got none')
       .describe('The plugs in it, by their names under `devices`.'),
-    description: a.textField().exactOptional().describe('A note for people.'),
-    area: a.textField().exactOptional().describe('The area that Home Assistant suggests for its switch.'),
-    icon: a.icon().exactOptional().describe('The icon of its switch in Home Assistant.'),
+    description: field.textField().exactOptional().describe('A note for people.'),
+    area: field.textField().exactOptional().describe('The area that Home Assistant suggests for its switch.'),
+    icon: field.icon().exactOptional().describe('The icon of its switch in Home Assistant.'),
   },
   'a mapping with `members` in it',
 )
@@ -252,20 +263,20 @@ export const configSchema = mapping({
   network: network.prefault({}).describe('The way to the plugs.'),
   poll: poll.prefault({}).describe('How often plugs are asked.'),
   log: log.prefault({}).describe('What the bridge says about itself.'),
-  state_dir: a
+  state_dir: field
     .path()
     .exactOptional()
     .describe(
       'Where the bridge keeps what it learnt. Default: what systemd gives it, else `/var/lib/miio2mqtt` for root, else `~/.local/state/miio2mqtt`.',
     ),
-  models: a
+  models: field
     .path()
     .exactOptional()
     .describe(
       'A folder of own model definitions, `*.yaml` and `*.json` (docs/adding-a-plug.md). Default: none.',
     ),
-  allow_raw_calls: a
-    .withDefault(a.flag(), false)
+  allow_raw_calls: field
+    .withDefault(field.flag(), false)
     .describe(
       'Whether `device/call` may send a plug anything. Whoever may publish could then do anything to it.',
     ),
@@ -321,6 +332,6 @@ function splitLogin(written: z.output<typeof mqtt>, context: z.RefinementCtx) {
     ...(user === undefined ? {} : {username: user}),
     ...(secret === undefined ? {} : {password: secret}),
   }
-  const pems = wrong.length > 0 ? {} : plainPems(written)
+  const pems = wrong.length > 0 ? {} : normalizedPems(written)
   return {...rest, ...(hasNone ? {} : login), ...pems, url: written.url.map(({url}) => url)}
 }

@@ -3,7 +3,7 @@ import {z} from 'zod'
 import {configSchema} from './schema.ts'
 
 /** In the path of a setting of a plug: any plug's name. */
-export const ANY = '<name>'
+export const ANY_NAME = '<name>'
 
 export interface Setting {
   path: string[]
@@ -51,7 +51,9 @@ export function listSettings(schema = SCHEMA, path: string[] = []): Setting[] {
 export function listPaths(): string[][] {
   const paths = listSettings().flatMap(({path}) => path.map((_, index) => path.slice(0, index + 1)))
   return [
-    ...new Map(paths.filter((path) => path.at(-1) !== ANY).map((path) => [path.join('\0'), path])).values(),
+    ...new Map(
+      paths.filter((path) => path.at(-1) !== ANY_NAME).map((path) => [path.join('\0'), path]),
+    ).values(),
   ]
 }
 
@@ -66,7 +68,7 @@ export function schemaAt(path: readonly (string | number)[]): JsonSchema | undef
   let schema: JsonSchema | undefined = SCHEMA
   for (const key of path) {
     const inside: Map<string, JsonSchema> = new Map(schema ? members(schema) : [])
-    schema = inside.get(String(key)) ?? inside.get(ANY)
+    schema = inside.get(String(key)) ?? inside.get(ANY_NAME)
   }
   return schema
 }
@@ -75,11 +77,11 @@ export function schemaAt(path: readonly (string | number)[]): JsonSchema | undef
 export function isSetting(path: readonly (string | number)[]): boolean {
   const named = typeof path.at(-1) === 'number' ? path.slice(0, -1) : path
   const keys = keysAt(named.slice(0, -1))
-  return keys.includes(String(named.at(-1))) || keys.includes(ANY)
+  return keys.includes(String(named.at(-1))) || keys.includes(ANY_NAME)
 }
 
 function members({properties = {}, additionalProperties}: JsonSchema): [string, JsonSchema][] {
-  const known = {...properties, ...(additionalProperties ? {[ANY]: additionalProperties} : {})}
+  const known = {...properties, ...(additionalProperties ? {[ANY_NAME]: additionalProperties} : {})}
   return Object.entries(known).flatMap(([key, member]) => (typeof member === 'object' ? [[key, member]] : []))
 }
 

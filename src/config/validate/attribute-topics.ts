@@ -4,7 +4,7 @@ import type {Model} from '../../models/model.ts'
 import {isKnownPropertyName} from '../../models/property-names.ts'
 import {quoted} from '../config-error.ts'
 import type {RawYaml} from '../read/yaml.ts'
-import type {ValidationIssue} from './devices.ts'
+import type {ValidationIssue} from './plugs-and-groups.ts'
 
 const names = z.record(z.string(), z.unknown()).catch({})
 /** What is not understood here, the schema complains of. */

@@ -1,9 +1,9 @@
-/** Rules about groups, and about groups and plugs together. As in devices.ts, they look at what was written. */
+/** Rules about groups, and about groups and plugs together. As in plugs-and-groups.ts, they look at what was written. */
 import {z} from 'zod'
 import {type LazyText, quoted, suggestion} from '../config-error.ts'
 import type {RawYaml} from '../read/yaml.ts'
-import type {ValidationIssue} from './devices.ts'
-import {nameKey, nameProblem} from './names.ts'
+import {nameProblem, normalizedName} from './names.ts'
+import type {ValidationIssue} from './plugs-and-groups.ts'
 
 /** What is not understood here, the schema complains of. */
 const written = z
@@ -33,10 +33,10 @@ function misnamed(name: string): ValidationIssue[] {
 
 /** Plugs and groups share their topics, and Home Assistant does not tell names by their case. */
 function namedTwice(plugs: ReadonlySet<string>, groups: ReadonlySet<string>): ValidationIssue[] {
-  const taken = new Map([...plugs].map((name) => [nameKey(name), `the plug "${name}"`]))
+  const taken = new Map([...plugs].map((name) => [normalizedName(name), `the plug "${name}"`]))
   return [...groups].flatMap((name) => {
-    const holder = taken.get(nameKey(name))
-    if (holder === undefined) taken.set(nameKey(name), `the group "${name}"`)
+    const holder = taken.get(normalizedName(name))
+    if (holder === undefined) taken.set(normalizedName(name), `the group "${name}"`)
     const message = `expected a name of its own, got that of ${holder} (case does not count)`
     return holder === undefined ? [] : [{path: ['groups', name], message}]
   })

@@ -1,7 +1,7 @@
 /** Whether everybody on this machine can read the secrets of the configuration. */
 import {realpath, stat} from 'node:fs/promises'
 import {dirname, join} from 'node:path'
-import {secretsOf} from '../describe/masked-config.ts'
+import {secretsOf} from '../describe/describe-config.ts'
 import {LONGEST_DOCUMENT, readText} from '../read/read-file.ts'
 import {SECRETS_FILE} from '../read/tag-sources.ts'
 import type {Config} from '../schema/schema.ts'

@@ -87,7 +87,7 @@ function spaceProblem(name: string): string | undefined {
 }
 
 /** What names have in common that people cannot tell apart: case, spaces and other ways to write a letter do not count. */
-export function nameKey(name: string): string {
+export function normalizedName(name: string): string {
   const letters = name.normalize('NFKC').toUpperCase().toLowerCase()
   return letters.normalize('NFKC').replace(/ {2,}/g, ' ')
 }

@@ -28,14 +28,14 @@ export function tlsProblems({ca, cert, key}: TlsFiles): TlsProblem[] {
   const [first] = own
   if (first instanceof X509Certificate && secret && 'key' in secret && !first.checkPrivateKey(secret.key))
     return [problem('key', 'the key of the first certificate in mqtt.cert, got that of another')]
-  return together(plainPems({ca, cert, key}))
+  return together(normalizedPems({ca, cert, key}))
 }
 
 /**
  * The same with the certificates and the key alone, each on lines of its own: OpenSSL silently leaves out what follows an indented
  * block, or one that is glued to the block before it (`cat` of two files without a line break). To be called without `pemProblems`.
  */
-export function plainPems({ca, cert, key}: TlsFiles): TlsFiles {
+export function normalizedPems({ca, cert, key}: TlsFiles): TlsFiles {
   return {
     ...(ca === undefined ? {} : {ca: certificatesIn('ca', ca).join('')}),
     ...(cert === undefined ? {} : {cert: certificatesIn('cert', cert).join('')}),

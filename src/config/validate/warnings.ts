@@ -1,6 +1,6 @@
 /**
  * What a valid configuration has in it that cannot work or is dangerous. Each rule is silent in a home that works: a warning that is
- * always there hides the one that matters. Text that YAML changed is the business of changed-texts.ts.
+ * always there hides the one that matters. Text that YAML changed is the business of text-warnings.ts.
  */
 
 import {applyOverrides} from '../../device/codec/model-overrides.ts'
@@ -11,7 +11,7 @@ import type {Config, DeviceConfig} from '../schema/schema.ts'
 import {isPublicAddress} from './hosts.ts'
 
 /** A warning as it was found. */
-export interface ConfigCaution {
+export interface WarningIssue {
   code: string
   path: YamlPath
   /** Never with a secret in it. */
@@ -20,7 +20,7 @@ export interface ConfigCaution {
   place?: ProblemPlace
 }
 
-type Rule = (config: Config) => ConfigCaution[]
+type Rule = (config: Config) => WarningIssue[]
 
 const RULES: readonly Rule[] = [
   noPlugs,
@@ -36,23 +36,23 @@ const RULES: readonly Rule[] = [
 ]
 
 /** Everything that the rules find, in their order. */
-export function warningsAbout(config: Config): ConfigCaution[] {
+export function configWarnings(config: Config): WarningIssue[] {
   return RULES.flatMap((rule) => rule(config))
 }
 
 /** @param file of which `exposedFiles` says so */
-export function exposedFileWarning(file: string): ConfigCaution {
+export function exposedFileWarning(file: string): WarningIssue {
   const message = `every user of this machine can read the tokens or passwords in it: \`chmod 640 ${file}\``
   return {code: 'readable_by_all', path: [], place: {file}, message}
 }
 
-function noPlugs({devices}: Config): ConfigCaution[] {
+function noPlugs({devices}: Config): WarningIssue[] {
   if (Object.keys(devices).length > 0) return []
   const message = 'no plugs are configured yet: `miio2mqtt discover` lists those on this network'
   return [{code: 'no_plugs', path: ['devices'], message}]
 }
 
-function exampleTokens({devices}: Config): ConfigCaution[] {
+function exampleTokens({devices}: Config): WarningIssue[] {
   const message =
     'expected the token of the plug, got that of an example: docs/troubleshooting.md says where tokens come from'
   return Object.entries(devices)
@@ -80,7 +80,7 @@ function hasPeriod(token: string, period: number): boolean {
 }
 
 /** A plug that is left alone may be a note of how things were. */
-function sharedTokens({devices}: Config): ConfigCaution[] {
+function sharedTokens({devices}: Config): WarningIssue[] {
   const firsts = new Map<string, string>()
   return Object.entries(devices).flatMap(([name, {token, disabled}]) => {
     const digits = token.reveal()
@@ -92,7 +92,7 @@ function sharedTokens({devices}: Config): ConfigCaution[] {
   })
 }
 
-function publicPlugs({devices}: Config): ConfigCaution[] {
+function publicPlugs({devices}: Config): WarningIssue[] {
   return Object.entries(devices).flatMap(([name, {host}]) => {
     if (host === undefined || !isPublicAddress(host)) return []
     const message = `expected an address of a private network such as 192.168.1.40, got ${host}, which is on the internet`
@@ -113,7 +113,7 @@ const ODD_HOSTS: readonly [looks: RegExp, message: string][] = [
   [/^(?:\d{1,3}\.){3}\d{1,3}\.[a-z]/i, 'expected an address or a name, got an address with a name behind it'],
 ]
 
-function oddHosts({devices}: Config): ConfigCaution[] {
+function oddHosts({devices}: Config): WarningIssue[] {
   return Object.entries(devices).flatMap(([name, {host = ''}]) =>
     ODD_HOSTS.filter(([looks]) => looks.test(host)).map(([, message]) => ({
       code: 'odd_host',
@@ -134,10 +134,7 @@ const BASES_OF_OTHERS = new Set([
   'valetudo',
 ])
 
-function baseTopic({
-  mqtt: {base_topic},
-  homeassistant: {enabled, discovery_prefix},
-}: Config): ConfigCaution[] {
+function baseTopic({mqtt: {base_topic}, homeassistant: {enabled, discovery_prefix}}: Config): WarningIssue[] {
   const isShared = enabled && base_topic === discovery_prefix
   if (!isShared && !BASES_OF_OTHERS.has(base_topic)) return []
   const owner = isShared ? 'where Home Assistant looks for announcements' : 'that of another program'
@@ -149,7 +146,7 @@ function baseTopic({
   return [{code: 'shared_topic', path, message}]
 }
 
-function unsearchedPlugs({devices, network}: Config): ConfigCaution[] {
+function unsearchedPlugs({devices, network}: Config): WarningIssue[] {
   if (network.broadcast?.length !== 0) return []
   const message =
     'expected a host: a plug is found by its id alone only where plugs are searched for, and network.broadcast is empty'
@@ -159,7 +156,7 @@ function unsearchedPlugs({devices, network}: Config): ConfigCaution[] {
 }
 
 /** A model that is not named is asked from the plug: what fits it shows in the log then. */
-function models({devices, catalogue}: Config): ConfigCaution[] {
+function models({devices, catalogue}: Config): WarningIssue[] {
   return Object.entries(devices).flatMap(([name, plug]) => {
     if (plug.model === undefined) return []
     const {model} = plug
@@ -176,7 +173,7 @@ function models({devices, catalogue}: Config): ConfigCaution[] {
 function withoutEffect(
   {filtered = [], properties = {}, homeassistant}: DeviceConfig,
   model: Model,
-): ConfigCaution[] {
+): WarningIssue[] {
   const {entities = {}} = homeassistant ?? {}
   const known = Object.keys(model.properties)
   const named: [string, YamlPath][] = [
@@ -227,7 +224,7 @@ const PORTS = new Map([
 /** Of the pages of Home Assistant. */
 const NO_BROKER = '8123'
 
-function brokers({mqtt}: Config): ConfigCaution[] {
+function brokers({mqtt}: Config): WarningIssue[] {
   return mqtt.url.flatMap((written, index) => {
     const path = ['mqtt', 'url', index]
     const {protocol, hostname, port} = new URL(written)
@@ -252,7 +249,7 @@ function brokers({mqtt}: Config): ConfigCaution[] {
 }
 
 /** Whoever writes these believes that the connection is encrypted. */
-function unusedTls({mqtt}: Config): ConfigCaution[] {
+function unusedTls({mqtt}: Config): WarningIssue[] {
   const protocols = mqtt.url.map((url) => new URL(url).protocol)
   if (protocols.some((protocol) => ENCRYPTED.has(protocol))) return []
   const {ca, cert, key, servername, verify} = mqtt

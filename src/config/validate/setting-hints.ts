@@ -1,9 +1,9 @@
 /** What to do about a setting in a wrong place or form: how it is written, and where. */
 
-import {closestKey, keyFromOtherTools, meantKey, quoted, shownKey, suggestion} from '../config-error.ts'
+import {closestKey, intendedKey, keyFromOtherTools, quoted, redactedKey, suggestion} from '../config-error.ts'
 import type {RawYaml, YamlPath} from '../read/yaml.ts'
 import {readDuration} from '../schema/fields.ts'
-import {ANY, isDuration, type JsonSchema, keysAt, listPaths, schemaAt} from '../schema/settings.ts'
+import {ANY_NAME, isDuration, type JsonSchema, keysAt, listPaths, schemaAt} from '../schema/settings.ts'
 
 /** Keys of other programs that mean a setting here, wherever they stand. */
 const FOREIGN = new Map<string, readonly string[]>(
@@ -39,10 +39,10 @@ const FOREIGN = new Map<string, readonly string[]>(
     timeout: ['poll', 'command_timeout'],
     data_dir: ['state_dir'],
     data_path: ['state_dir'],
-    ip: ['devices', ANY, 'host'],
-    localip: ['devices', ANY, 'host'],
-    local_ip: ['devices', ANY, 'host'],
-    friendly_name: ['devices', ANY, 'homeassistant', 'name'],
+    ip: ['devices', ANY_NAME, 'host'],
+    localip: ['devices', ANY_NAME, 'host'],
+    local_ip: ['devices', ANY_NAME, 'host'],
+    friendly_name: ['devices', ANY_NAME, 'homeassistant', 'name'],
   }),
 )
 
@@ -61,7 +61,7 @@ const SPECIAL = new Map([
   ['', new Map([MAC, ...ENCRYPTION])],
   ['mqtt', new Map(ENCRYPTION)],
   [
-    `devices.${ANY}`,
+    `devices.${ANY_NAME}`,
     new Map([
       MAC,
       [
@@ -70,17 +70,17 @@ const SPECIAL = new Map([
       ],
     ]),
   ],
-  [`groups.${ANY}`, new Map([['name', ': the name of a group is the key above its settings']])],
+  [`groups.${ANY_NAME}`, new Map([['name', ': the name of a group is the key above its settings']])],
 ])
 
 /** The setting that `key`, unknown in the mapping at `path`, was meant for there: that it is missing need not be said as well. */
-export function meantHere(key: string, path: YamlPath): string | undefined {
+export function intendedKeyAt(key: string, path: YamlPath): string | undefined {
   if (OTHER_NAMES.get(word(key)) === 'mac' || word(key) === 'mac') return 'id'
-  return meantKey(key, keysAt(path))
+  return intendedKey(key, keysAt(path))
 }
 
 /** What to do about `key`, which is unknown in the mapping at `path`. */
-export function keyAdvice(key: string, path: YamlPath, value: RawYaml | undefined): string {
+export function keyHint(key: string, path: YamlPath, value: RawYaml | undefined): string {
   if (key.startsWith('//')) return ': "//" begins no comment: use "#"'
   const known = keysAt(path)
   if (known.includes(word(key))) return `, did you mean "${word(key)}"?`
@@ -89,7 +89,7 @@ export function keyAdvice(key: string, path: YamlPath, value: RawYaml | undefine
   const place = PLACES_OF_PLUGS.find(({depth}) => depth === path.length)
   if (place && (path[0] ?? 'devices') === 'devices' && hasIdentity(value, 'devices'))
     return `: it looks like a plug: ${place.advice(path)}`
-  const here = path.map((step, index) => (index === 1 && isOfMany(path) ? ANY : String(step)))
+  const here = path.map((step, index) => (index === 1 && isOfMany(path) ? ANY_NAME : String(step)))
   const special = SPECIAL.get(here.join('.'))?.get(OTHER_NAMES.get(word(key)) ?? word(key))
   if (special !== undefined) return special
   const exact = closest(pathsCalled(word(key)), here)
@@ -103,7 +103,7 @@ export function keyAdvice(key: string, path: YamlPath, value: RawYaml | undefine
 /** Where plugs are written by mistake, by how many keys are around them. */
 const PLACES_OF_PLUGS: readonly {depth: number; advice: (path: YamlPath) => string}[] = [
   {depth: 0, advice: () => 'indent it below `devices:`'},
-  {depth: 2, advice: ([, name = '']) => `begin it in the same column as "${shownKey(name)}"`},
+  {depth: 2, advice: ([, name = '']) => `begin it in the same column as "${redactedKey(name)}"`},
 ]
 
 /** What a plug or group has, and no other section, so that it is told from one. */
@@ -115,11 +115,11 @@ const IDENTITY = new Map([
 function hasIdentity(value: RawYaml | undefined, section: string): boolean {
   const {keys = []} = IDENTITY.get(section) ?? {}
   if (typeof value !== 'object' || Array.isArray(value)) return false
-  return Object.keys(value).some((key) => keys.includes(meantHere(key, [section, ANY]) ?? ''))
+  return Object.keys(value).some((key) => keys.includes(intendedKeyAt(key, [section, ANY_NAME]) ?? ''))
 }
 
 /** Takes sections and settings of the bridge out of `devices` and `groups`, so that no rule takes them for a plug or group. */
-export function takeOutSections(read: RawYaml): {path: YamlPath; message: string}[] {
+export function removeMisplacedSections(read: RawYaml): {path: YamlPath; message: string}[] {
   if (typeof read !== 'object' || Array.isArray(read)) return []
   return [...IDENTITY].flatMap(([section, {one}]) => {
     const named = read[section]
@@ -140,7 +140,7 @@ function isStray(key: string, value: RawYaml | undefined, section: string): bool
 
 /** Whether the path is of one of many plugs or groups. */
 function isOfMany(path: YamlPath): boolean {
-  return keysAt(path.slice(0, 1)).includes(ANY)
+  return keysAt(path.slice(0, 1)).includes(ANY_NAME)
 }
 
 const OTHER_NAMES = new Map([
@@ -158,8 +158,8 @@ function word(key: string): string {
 }
 
 /** The setting that was meant by `name`, in the mapping at `path` or, at the top, wherever it is. */
-export function settingMeant(name: string, path: readonly string[]): string[] | undefined {
-  const here = meantKey(name, keysAt(path))
+export function intendedSetting(name: string, path: readonly string[]): string[] | undefined {
+  const here = intendedKey(name, keysAt(path))
   if (here !== undefined) return [...path, here]
   if (path.length > 0) return undefined
   return closest(pathsCalled(name), []) ?? settingLike(name, [])
@@ -171,7 +171,7 @@ function placed(found: readonly string[], here: readonly string[], value: RawYam
   if (isInside) return `, did you mean \`${written(found, here.length, value)}\`?`
   if (here.length > 2 && found.length === 3 && found[0] === here[0])
     return `: it belongs to the plug itself, beside its token: \`${written(found, 2, value)}\``
-  if (found[1] === ANY) {
+  if (found[1] === ANY_NAME) {
     const kind = found[0] === 'groups' ? 'a group' : 'a plug'
     return `: it belongs to ${kind}, below \`${found[0]}\` and its name: \`${written(found, 2, value)}\``
   }
@@ -202,7 +202,7 @@ function endsWith(path: readonly string[], end: readonly string[]): boolean {
 
 /** `interval`, `poll_interval` … */
 function namesOf(path: readonly string[]): string[] {
-  const steps = path.filter((step) => step !== ANY)
+  const steps = path.filter((step) => step !== ANY_NAME)
   return steps.map((_, index) => steps.slice(index).join('_'))
 }
 
@@ -211,7 +211,7 @@ function closest(paths: readonly string[][], here: readonly string[]): string[] 
   const distance = (path: readonly string[]) => {
     const different = here.findIndex((step, index) => path[index] !== step)
     const common = different === -1 ? here.length : different
-    return here.length + path.length - 2 * common + (path[1] === ANY ? 0.5 : 0)
+    return here.length + path.length - 2 * common + (path[1] === ANY_NAME ? 0.5 : 0)
   }
   return paths.toSorted((a, b) => distance(a) - distance(b))[0]
 }
@@ -222,20 +222,25 @@ function written(path: readonly string[], depth: number, value: RawYaml | undefi
   const schema = schemaAt(path)
   const form = keysAt(path).length > 0 ? '{…}' : '…'
   const shown = typeof value === 'string' && schema && fits(schema, value) ? plain(value) : form
-  return around.reduce((inside, key) => `${key === ANY ? 'power' : key}: {${inside}}`, `${last}: ${shown}`)
+  return around.reduce(
+    (inside, key) => `${key === ANY_NAME ? 'power' : key}: {${inside}}`,
+    `${last}: ${shown}`,
+  )
 }
 
 /** How what stands at `path` is written, where something of another kind was. @param expected by the schema */
-export function formAdvice(expected: string, path: YamlPath, value: RawYaml | undefined): string {
-  const name = shownKey(path.at(-1) ?? '')
+export function formHint(expected: string, path: YamlPath, value: RawYaml | undefined): string {
+  const name = redactedKey(path.at(-1) ?? '')
   if (expected === 'array') return listAdvice(name, value)
   if (expected === 'string' && name === 'password') return ': text that starts with "[" or "{" needs quotes'
   if (expected === 'string') return Array.isArray(value) ? ': write it without "- " and brackets' : ''
   const [, glued] = (typeof value === 'string' && /^([a-z_]+):\S/.exec(value)) || []
   if (glued !== undefined && keysAt(path).includes(glued)) return `: a space is missing after \`${glued}:\``
-  const fixed = FORMS.get(path.map((step, index) => (index === 1 && isOfMany(path) ? ANY : step)).join('.'))
+  const fixed = FORMS.get(
+    path.map((step, index) => (index === 1 && isOfMany(path) ? ANY_NAME : step)).join('.'),
+  )
   if (fixed !== undefined) return `: ${fixed(name, value)}`
-  const keys = keysAt(path).filter((key) => key !== ANY)
+  const keys = keysAt(path).filter((key) => key !== ANY_NAME)
   if (path.length === 0 || keys.length === 0) return ''
   if (Array.isArray(value)) return `: write its settings without "- ": \`${name}: {${keys[0]}: …}\``
   const [key = '', shown] = memberFor(value, path, keys)
@@ -248,15 +253,15 @@ const FORMS = new Map<string, (name: string, value: RawYaml | undefined) => stri
   ['devices', (_, value) => `name each plug${DASH(value)}: \`desk: {host: …, token: …}\``],
   ['groups', (_, value) => `name each group${DASH(value)}: \`evening: {members: […]}\``],
   [
-    `devices.${ANY}`,
+    `devices.${ANY_NAME}`,
     (name) =>
-      keysAt(['devices', ANY]).includes(name)
+      keysAt(['devices', ANY_NAME]).includes(name)
         ? 'indent it further than the name of its plug'
         : `write it as \`${name}: {host: …, token: …}\``,
   ],
-  [`groups.${ANY}`, (name, value) => `write it as \`${name}: {members: [${shownMembers(value)}]}\``],
-  [`devices.${ANY}.properties`, () => 'write it as `properties: {power: {scale: …}}`'],
-  [`devices.${ANY}.homeassistant.entities`, () => 'write it as `entities: {led: {name: …}}`'],
+  [`groups.${ANY_NAME}`, (name, value) => `write it as \`${name}: {members: [${shownMembers(value)}]}\``],
+  [`devices.${ANY_NAME}.properties`, () => 'write it as `properties: {power: {scale: …}}`'],
+  [`devices.${ANY_NAME}.homeassistant.entities`, () => 'write it as `entities: {led: {name: …}}`'],
 ])
 
 /** The setting of a mapping that a single value in its place was meant for, and the value as it may be shown. */

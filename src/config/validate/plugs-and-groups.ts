@@ -6,10 +6,10 @@ import {z} from 'zod'
 import {MIIO_PORT} from '../../miio/packet.ts'
 import {type LazyText, quoted} from '../config-error.ts'
 import type {RawYaml, YamlPath} from '../read/yaml.ts'
-import * as a from '../schema/fields.ts'
-import {ANY, keysAt} from '../schema/settings.ts'
-import {meantHere} from './advice.ts'
-import {nameKey, nameProblem} from './names.ts'
+import * as field from '../schema/fields.ts'
+import {ANY_NAME, keysAt} from '../schema/settings.ts'
+import {nameProblem, normalizedName} from './names.ts'
+import {intendedKeyAt} from './setting-hints.ts'
 
 export interface ValidationIssue {
   path: YamlPath
@@ -19,9 +19,9 @@ export interface ValidationIssue {
 /** What makes a plug the one it is. `null`: written, but not understood. */
 const identity = z
   .object({
-    host: a.host().nullish().catch(null),
-    port: a.withDefault(a.integer(1, 65_535), MIIO_PORT).catch(MIIO_PORT),
-    id: a.did().nullish().catch(null),
+    host: field.host().nullish().catch(null),
+    port: field.withDefault(field.integer(1, 65_535), MIIO_PORT).catch(MIIO_PORT),
+    id: field.did().nullish().catch(null),
   })
   .catch({port: MIIO_PORT})
 const identities = z.object({devices: z.record(z.string(), identity).catch({})}).catch({devices: {}})
@@ -49,7 +49,7 @@ const UNIQUE: {
   of: (plug: Plug) => string | null | undefined
   clash: (first: string, second: string) => string
 }[] = [
-  {key: [], of: ([name]) => nameKey(name), clash: likeness},
+  {key: [], of: ([name]) => normalizedName(name), clash: likeness},
   {key: ['id'], of: ([, {id}]) => id?.toString(), clash: () => 'the same id as'},
   {
     key: ['host'],
@@ -99,14 +99,14 @@ function unfindable(plugs: Plug[], read: RawYaml | undefined): ValidationIssue[]
 /** Whether a plug lacks something only because it is no mapping, or has another key in its place: that is said already. */
 function isWrittenOtherwise(plug: RawYaml | undefined, name: string): boolean {
   if (plug === undefined || typeof plug === 'string' || Array.isArray(plug)) return true
-  const meant = Object.keys(plug).map((key) => meantHere(key, ['devices', name]))
+  const meant = Object.keys(plug).map((key) => intendedKeyAt(key, ['devices', name]))
   return meant.includes('host') || meant.includes('id')
 }
 
 /** Whether settings of a plug stand beside the names of plugs: then one that is empty has its settings there. */
 export function hasSettingsOutside(devices: RawYaml | undefined): boolean {
   if (typeof devices !== 'object') return false
-  const settings = new Set(keysAt(['devices', ANY]))
+  const settings = new Set(keysAt(['devices', ANY_NAME]))
   return Object.entries(devices).some(([key, value]) => settings.has(key) && typeof value === 'string')
 }
 

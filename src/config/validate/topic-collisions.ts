@@ -3,8 +3,8 @@ import {z} from 'zod'
 import {quoted} from '../config-error.ts'
 import type {RawYaml, YamlPath} from '../read/yaml.ts'
 import {schemaAt} from '../schema/settings.ts'
-import type {ValidationIssue} from './devices.ts'
 import {TOPIC_WORDS} from './names.ts'
+import type {ValidationIssue} from './plugs-and-groups.ts'
 
 const names = z.record(z.string(), z.unknown()).catch({})
 const text = (...path: string[]) => z.string().catch(String(schemaAt(path)?.default))

@@ -4,7 +4,7 @@
  */
 import {isMap, isScalar, type Scalar} from 'yaml'
 import type {ProblemPlace} from '../config-error.ts'
-import type {ConfigCaution} from '../validate/warnings.ts'
+import type {WarningIssue} from '../validate/warnings.ts'
 import {TAGS} from './tags.ts'
 import type {RawYaml, YamlFile, YamlPath, YamlPlaces} from './yaml.ts'
 
@@ -51,12 +51,12 @@ const RULES: readonly Rule[] = [
  * @param read what the file and the environment say, with all tags resolved
  * @param secrets secrets.yaml, when something in it was asked for
  */
-export function changedTexts(
+export function textWarnings(
   yaml: YamlFile,
   read: RawYaml,
   places: YamlPlaces,
   secrets: YamlFile | undefined,
-): ConfigCaution[] {
+): WarningIssue[] {
   return textsIn(yaml, read, places, secrets).flatMap((text) => {
     const {path, place} = text
     for (const {code, of, fault} of RULES) {
