@@ -1,6 +1,6 @@
 /**
- * Everything that can be configured. The type `Config`, the checks, the reference page and config.schema.json all follow
- * from this one description. Rules about several settings at once are in plugs-and-groups.ts and groups.ts.
+ * The schema of config.yaml: every setting with its kind, default and description. The type `Config`, the checks, the tables of
+ * docs/configuration.md and config.schema.json all follow from it. Rules about several settings at once are in config/validate.
  */
 import {z} from 'zod'
 import type {Secret} from '../../common/secret.ts'
@@ -9,12 +9,13 @@ import {MIIO_PORT} from '../../miio/packet.ts'
 import type {Catalogue} from '../../models/catalogue.ts'
 import {type ConfigWarning, kindOf} from '../config-error.ts'
 import {normalizedPems, tlsProblems} from '../validate/tls.ts'
+import {brokerUrl, host, ipv4, ownAddress, topic} from './address-fields.ts'
 import * as field from './fields.ts'
 
 const SECOND = 1_000
 const MINUTE = 60 * SECOND
 
-/** A mapping with these keys and no others. @param what it is called where something else was written */
+/** A mapping with these keys and no others. @param what its name in the error about another kind of value */
 export function mapping<Shape extends z.core.$ZodLooseShape>(shape: Shape, what = 'a mapping') {
   return z.strictObject(shape, {
     error: ({code, input}) =>
@@ -24,7 +25,7 @@ export function mapping<Shape extends z.core.$ZodLooseShape>(shape: Shape, what 
 
 const mqtt = mapping({
   url: field
-    .oneOrMore(field.brokerUrl(), {
+    .oneOrMore(brokerUrl(), {
       type: ['string', 'array'],
       items: {type: 'string'},
       title: 'an address mqtt://, mqtts://, ws:// or wss://, or a list of them',
@@ -38,9 +39,7 @@ const mqtt = mapping({
     .mqttSecret()
     .exactOptional()
     .describe('Its password; best as `!secret name`, `!file path` or `!env NAME`.'),
-  base_topic: field
-    .withDefault(field.topic(), 'miio2mqtt')
-    .describe('What all topics of this bridge start with.'),
+  base_topic: field.withDefault(topic(), 'miio2mqtt').describe('What all topics of this bridge start with.'),
   version: field
     .withDefault(field.mqttVersion(), 5)
     .describe('The MQTT version asked for first; a broker that refuses 5 is asked for 3.1.1.'),
@@ -80,27 +79,24 @@ const homeassistant = mapping({
     .withDefault(field.flag(), true)
     .describe('Whether plugs announce themselves to Home Assistant.'),
   discovery_prefix: field
-    .withDefault(field.topic(), 'homeassistant')
+    .withDefault(topic(), 'homeassistant')
     .describe('Where Home Assistant looks for announcements.'),
   status_topic: field
-    .withDefault(field.topic(), 'homeassistant/status')
+    .withDefault(topic(), 'homeassistant/status')
     .describe('Where Home Assistant says that it has started.'),
 })
 
 const network = mapping({
   broadcast: z
-    .array(field.ipv4(), {error: ({input}) => `expected a list of IPv4 addresses, got ${kindOf(input)}`})
+    .array(ipv4(), {error: ({input}) => `expected a list of IPv4 addresses, got ${kindOf(input)}`})
     .exactOptional()
     .describe(
       'Where plugs are searched for. Default: the broadcast address of every interface; `[]` is never.',
     ),
-  bind: field
-    .ownAddress()
-    .exactOptional()
-    .describe('The own address from which plugs are asked. Default: any.'),
+  bind: ownAddress().exactOptional().describe('The own address from which plugs are asked. Default: any.'),
 })
 
-/** Below a second, polls of one plug would meet: a try takes up to two, and plugs want 50 ms between requests. */
+/** At least a second, so that polls of one plug do not overlap: a try takes up to two seconds, and plugs need 50 ms between requests. */
 const interval = () => field.duration(SECOND, field.LONGEST_MS)
 const offlineAfter = () => field.integer(1, 100)
 const commandTimeout = () => field.duration(SECOND, 10 * MINUTE)
@@ -118,7 +114,7 @@ const poll = mapping({
     .describe('How long a command may take; then it is answered with an error and never carried out.'),
 })
 
-const ownPoll = mapping({
+const plugPoll = mapping({
   interval: interval().exactOptional().describe('Overrides `poll.interval` for this plug.'),
   slow_interval: interval().exactOptional().describe('Overrides `poll.slow_interval` for this plug.'),
   offline_after: offlineAfter().exactOptional().describe('Overrides `poll.offline_after` for this plug.'),
@@ -127,7 +123,7 @@ const ownPoll = mapping({
     .describe('Overrides `poll.command_timeout` for this plug.'),
 })
 
-const ownProperty = mapping({
+const propertyOverride = mapping({
   scale: field
     .number()
     .refine((scale) => scale > 0, 'expected a number above 0')
@@ -144,8 +140,8 @@ const ownProperty = mapping({
     ),
 })
 
-const ownProperties = z
-  .record(z.string(), ownProperty, {
+const propertyOverrides = z
+  .record(z.string(), propertyOverride, {
     error: ({input}) => `expected a mapping from properties to what is different, got ${kindOf(input)}`,
   })
   .superRefine((properties, context) => {
@@ -158,7 +154,7 @@ const ownProperties = z
         })
   })
 
-const entityLook = mapping({
+const entitySettings = mapping({
   name: field
     .textField()
     .exactOptional()
@@ -174,13 +170,13 @@ const entityLook = mapping({
     .describe('Of a switch: what Home Assistant takes it for.'),
 })
 
-const ownHomeAssistant = mapping({
+const plugHomeAssistant = mapping({
   enabled: field
     .withDefault(field.flag(), true)
     .describe('Whether this plug announces itself to Home Assistant.'),
   name: field.textField().exactOptional().describe('What Home Assistant calls it. Default: its name here.'),
   entities: z
-    .record(field.propertyName(), entityLook, {
+    .record(field.propertyName(), entitySettings, {
       error: ({input}) => `expected a mapping from properties to how they look, got ${kindOf(input)}`,
     })
     .exactOptional()
@@ -198,8 +194,7 @@ const log = mapping({
 
 const device = mapping(
   {
-    host: field
-      .host()
+    host: host()
       .exactOptional()
       .describe(
         'Where the plug is. Needed unless `id` is given; a plug that moved is found again by its id.',
@@ -217,8 +212,8 @@ const device = mapping(
     description: field.textField().exactOptional().describe('A note for people.'),
     area: field.textField().exactOptional().describe('The area that Home Assistant suggests for it.'),
     icon: field.icon().exactOptional().describe('Its icon in Home Assistant.'),
-    poll: ownPoll.exactOptional().describe('How often this plug is asked, where that differs.'),
-    properties: ownProperties
+    poll: plugPoll.exactOptional().describe('How often this plug is asked, where that differs.'),
+    properties: propertyOverrides
       .exactOptional()
       .describe('What its model gets wrong, by the names of its properties.'),
     filtered: z
@@ -227,7 +222,7 @@ const device = mapping(
       })
       .exactOptional()
       .describe('Properties that are shown nowhere. They can still be set, and read by name.'),
-    homeassistant: ownHomeAssistant.exactOptional().describe('How it appears in Home Assistant.'),
+    homeassistant: plugHomeAssistant.exactOptional().describe('How it appears in Home Assistant.'),
     qos: field.oneOf(0, 1).exactOptional().describe('Overrides `mqtt.qos` for its state.'),
     retain: field.flag().exactOptional().describe('Overrides `mqtt.retain` for its state.'),
   },
@@ -287,8 +282,8 @@ export const configSchema = mapping({
 })
 
 /**
- * `state_dir` is always there: the default depends on who runs the bridge. `catalogue` has the definitions found in `models`
- * beside those that come with the program. `warnings` has what is valid and still needs a look. Durations are milliseconds.
+ * A valid configuration. Durations are milliseconds. `state_dir` is always set; its default depends on the user who runs the bridge.
+ * `catalogue` has the definitions of the folder `models` beside the built-in ones. `warnings` are about valid settings.
  */
 export type Config = z.output<typeof configSchema> & {
   state_dir: string
@@ -300,12 +295,12 @@ export type PollConfig = Config['poll']
 export type DeviceConfig = z.output<typeof device>
 export type GroupConfig = z.output<typeof group>
 
-/** How a plug is polled: its own settings where it has some, in milliseconds. */
+/** How a plug is polled: its own settings where it has some, else those of all plugs. Milliseconds. */
 export function pollOf(config: Config, own: DeviceConfig): PollConfig {
   return {...config.poll, ...own.poll}
 }
 
-/** Moves a login from the addresses to where everybody looks for it. `username` and `password` of their own win. Two empty ones are no login. */
+/** Moves the login from the addresses to `username` and `password`, which win when they are set. Two empty texts are no login. */
 function splitLogin(written: z.output<typeof mqtt>, context: z.RefinementCtx) {
   const logins = written.url.map(({username, password}) => `${username ?? ''}\0${password?.reveal() ?? ''}`)
   if (new Set(logins).size > 1)
