@@ -5,10 +5,10 @@
 import {z} from 'zod'
 import type {BuilderEntry} from '../../models/builder-table.ts'
 import type {Address, Property, RawValue} from '../../models/model.ts'
-import {kindOf, type ValidationIssue} from '../config-error.ts'
+import type {ValidationIssue} from '../config-error.ts'
 import type {RawMapping, RawYaml} from '../read/yaml.ts'
 import * as field from '../schema/fields.ts'
-import {mapping} from '../schema/schema.ts'
+import {mapping, recordOf} from '../schema/schema.ts'
 
 /** A valid value, or all problems of its texts. */
 export type DefinitionResult<T> = {value: T} | {problems: ValidationIssue[]}
@@ -74,52 +74,61 @@ const scaling = {
   precision: field.integer(0, 6).exactOptional(),
 }
 const valueWords = (word: z.ZodType<string, string>) =>
-  z.record(z.string(), word, {
-    error: ({input}) => `expected a mapping from the firmware's values to words, got ${kindOf(input)}`,
-  })
+  recordOf(z.string(), word, "a mapping from the firmware's values to words").transform((words) =>
+    Object.entries(words).map(([raw, meaning]) => [parseRawValue(raw), meaning] as const),
+  )
 
 /** The keys of a property with the options of its kind. They are written in this order. */
 function propertyKeys<Options extends z.core.$ZodLooseShape>(options: Options) {
   return mapping({...addressKeys, ...commonOptions, ...options, ...evidence})
 }
 
-/** The keys of a property, by its kind. */
-export const keysByKind = {
-  switch: propertyKeys({raw: field.oneOf('text', 'boolean').exactOptional()}),
-  binary_sensor: propertyKeys({
-    on: field.oneOrMore(field.textField('a value').transform(parseRawValue), {}).exactOptional(),
-  }),
-  sensor: propertyKeys(scaling),
-  text: propertyKeys({}),
-  number: propertyKeys({
-    ...scaling,
-    min: field.number().exactOptional(),
-    max: field.number().exactOptional(),
-    step: field
-      .number()
-      .refine((step) => step > 0, {error: 'expected a number above 0'})
-      .exactOptional(),
-  }),
-  select: propertyKeys({values: valueWords(field.textField('a word'))}),
-  button: propertyKeys({}),
-} satisfies Record<BuilderEntry['kind'], z.ZodObject>
+/** The use of a property. Its address must allow it. */
+type PropertyUse = 'read' | 'set' | 'press'
+
+/** The keys of a property, by its kind, and the use that its address must allow. */
+export const propertyKinds = {
+  switch: {
+    use: 'set',
+    keys: propertyKeys({raw: field.oneOf('text', 'boolean').exactOptional()}),
+  },
+  binary_sensor: {
+    use: 'read',
+    keys: propertyKeys({
+      on: field.oneOrMore(field.textField('a value').transform(parseRawValue), {}).exactOptional(),
+    }),
+  },
+  sensor: {use: 'read', keys: propertyKeys(scaling)},
+  text: {use: 'read', keys: propertyKeys({})},
+  number: {
+    use: 'set',
+    keys: propertyKeys({
+      ...scaling,
+      min: field.number().exactOptional(),
+      max: field.number().exactOptional(),
+      step: field
+        .number()
+        .refine((step) => step > 0, {error: 'expected a number above 0'})
+        .exactOptional(),
+    }),
+  },
+  select: {use: 'set', keys: propertyKeys({values: valueWords(field.textField('a word'))})},
+  button: {use: 'press', keys: propertyKeys({})},
+} satisfies Record<BuilderEntry['kind'], {use: PropertyUse; keys: z.ZodObject}>
 
 /** The keys of a selection whose values mean the same on every plug. */
-export function choiceKeys(choice: readonly string[]): typeof keysByKind.select {
+export function choiceKeys(choice: readonly string[]): typeof propertyKinds.select.keys {
   return propertyKeys({values: valueWords(field.oneOf(...choice))})
 }
 
 /** The keys that every property has. */
-export type CommonKeys = z.output<typeof keysByKind.text>
+export type CommonKeys = z.output<typeof propertyKinds.text.keys>
 
 /** A value of the firmware: a number, true or false where the text looks like one, else the text. */
-export function parseRawValue(text: string): RawValue {
+function parseRawValue(text: string): RawValue {
   if (/^-?(0|[1-9]\d*)(\.\d+)?$/.test(text)) return Number(text)
   return text === 'true' || (text === 'false' ? false : text)
 }
-
-/** The use of a property. Its address must allow it. */
-export type PropertyUse = 'read' | 'set' | 'press'
 
 /** The address in a property. The inverse of `formatAddress`. */
 export function parseAddress(
@@ -185,7 +194,9 @@ export function formatAddress(address: Address): RawMapping {
 /** The options of a property as texts, in the order of the table. The inverse of what the schemas read. */
 export function formatOptions(property: Property): RawMapping {
   const kind = property.kind === 'sensor' && property.raw === 'text' ? 'text' : property.kind
-  const options = Object.keys(keysByKind[kind].shape).filter((key) => !Object.hasOwn(addressKeys, key))
+  const options = Object.keys(propertyKinds[kind].keys.shape).filter(
+    (key) => !Object.hasOwn(addressKeys, key),
+  )
   return formatKeys(options, property)
 }
 

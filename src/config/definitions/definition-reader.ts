@@ -11,11 +11,9 @@ import {
   choiceKeys,
   type DefinitionResult,
   invalid,
-  keysByKind,
   modelKeys,
-  type PropertyUse,
   parseAddress,
-  parseRawValue,
+  propertyKinds,
 } from './definition-options.ts'
 
 /** Properties that the bridge adds to every plug. */
@@ -78,47 +76,23 @@ export function parseProperty(name: string, options: RawYaml): DefinitionResult<
 }
 
 function build(builder: BuilderEntry, name: string, read: RawMapping): DefinitionResult<Property> {
-  switch (builder.kind) {
-    case 'switch':
-      return buildFrom(keysByKind.switch, read, 'set', (keys, at) => builder.make(name, at, optionsOf(keys)))
-    case 'binary_sensor':
-      return buildFrom(keysByKind.binary_sensor, read, 'read', (keys, at) =>
-        builder.make(name, at, optionsOf(keys)),
-      )
-    case 'sensor':
-      return buildFrom(keysByKind.sensor, read, 'read', (keys, at) => builder.make(name, at, optionsOf(keys)))
-    case 'text':
-      return buildFrom(keysByKind.text, read, 'read', (keys, at) => builder.make(name, at, optionsOf(keys)))
-    case 'number':
-      return buildFrom(keysByKind.number, read, 'set', (keys, at) => builder.make(name, at, optionsOf(keys)))
-    case 'select': {
-      const schema = builder.choice ? choiceKeys(builder.choice) : keysByKind.select
-      return buildFrom(schema, read, 'set', ({values, ...keys}, at) => {
-        const pairs = Object.entries(values).map(([raw, word]) => [parseRawValue(raw), word] as const)
-        return builder.make(name, at, pairs, optionsOf(keys))
-      })
-    }
-    case 'button':
-      return buildFrom(keysByKind.button, read, 'press', (keys, at) =>
-        builder.make(name, at, optionsOf(keys)),
-      )
-  }
-}
-
-function buildFrom<T extends CommonKeys>(
-  schema: z.ZodObject & z.ZodType<T>,
-  read: RawMapping,
-  use: PropertyUse,
-  make: (keys: T, address: Address) => Property,
-): DefinitionResult<Property> {
-  const keys = check(schema, read)
+  const choice = builder.kind === 'select' ? builder.choice : undefined
+  const {use, keys: schema} = propertyKinds[builder.kind]
+  const keys = check<CommonKeys>(choice ? choiceKeys(choice) : schema, read)
   if ('problems' in keys) return keys
   const address = parseAddress(keys.value, use)
   if ('problems' in address) return address
-  const property = make(keys.value, address.value)
+  const property = make(builder, name, address.value, optionsOf(keys.value))
   if (property.kind === 'number' && property.min >= property.max)
     return invalid(`expected more than ${property.min}, the least, got ${property.max}`, 'max')
   return {value: property}
+}
+
+/** @param options checked by the schema of the builder's kind */
+function make(builder: BuilderEntry, name: string, address: Address, options: object): Property {
+  if (builder.kind !== 'select') return builder.make(name, address, options)
+  const {values, ...others} = options as z.output<typeof propertyKinds.select.keys>
+  return builder.make(name, address, values, others)
 }
 
 /** The options of a builder: all keys but those of the address. */
