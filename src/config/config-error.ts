@@ -1,6 +1,6 @@
-/** What is wrong with a configuration: all of it at once, each with its place. */
+/** Problems and warnings of a configuration, each with its file and line, and "did you mean" for its keys and words. */
 import {LONGEST_QUOTED} from '../common/schema-errors.ts'
-import {levenshtein} from '../common/suggestion.ts'
+import {closestBy, levenshtein, synonymTable} from '../common/suggestion.ts'
 
 export {quoted} from '../common/schema-errors.ts'
 
@@ -18,51 +18,64 @@ export interface Problem extends ProblemPlace {
   message: string
 }
 
-/** What is valid, and still cannot work, is dangerous or is not what was written. */
+/** Something valid that still cannot work, is dangerous, or differs from what was written. */
 export interface ConfigWarning extends Problem {
   /** The kind, in one word, for programs. docs/configuration.md lists them. */
   code: string
 }
 
-/** What to say of a problem. What takes long to find out, such as what was meant, is found out for those that are told. */
+/** A message, or the function that makes it. A suggestion takes long to find: it is looked for only when the problem is shown. */
 export type LazyText = string | (() => string)
 
-/** A problem as it was found. */
+/** A problem whose message may still have to be made. */
 export interface ConfigIssue extends Omit<Problem, 'message'> {
   message: LazyText
 }
 
-/** More problems than this at once are one mistake, made everywhere: nobody reads them, and a log or broker has to carry them. */
-export const MOST_TOLD = 100
+/** A problem of a setting, without its place in the file. */
+export interface ValidationIssue {
+  path: readonly (string | number)[]
+  message: LazyText
+}
+
+/** A warning, without its place in the file. Its message never has a secret in it. */
+export interface WarningIssue extends ValidationIssue {
+  code: string
+  /** The place, where that is not the one of `path` in the configuration. */
+  place?: ProblemPlace
+}
+
+/** More problems at once are one mistake that was made everywhere: they would only fill the log and the broker. */
+export const MAX_PROBLEMS = 100
 
 /**
- * Thrown with the first hundred problems, and how many more there are. Its message has one line for each:
- * `config.yaml:12:5 devices.desk.token: expected …`.
+ * Thrown for an invalid configuration, with the first hundred problems and the number of the others. The message has one line for
+ * each: `config.yaml:12:5 devices.desk.token: expected …`.
  */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
   readonly problems: readonly Problem[]
-  /** Of all problems. */
+  /** The number of all problems. */
   readonly count: number
 
-  constructor(findings: readonly ConfigIssue[]) {
-    const problems = told(findings)
+  constructor(issues: readonly ConfigIssue[]) {
+    const problems = problemsOf(issues)
     super(problems.map(describeProblem).join('\n'))
     this.problems = problems
-    this.count = findings.length
+    this.count = issues.length
   }
 }
 
-function told(findings: readonly ConfigIssue[]): Problem[] {
-  const problems = findings
-    .slice(0, MOST_TOLD)
-    .map((finding) => ({...finding, message: messageText(finding.message)}))
-  const more = findings.length - problems.length
-  const {file = ''} = findings.at(MOST_TOLD) ?? {}
+function problemsOf(issues: readonly ConfigIssue[]): Problem[] {
+  const problems = issues
+    .slice(0, MAX_PROBLEMS)
+    .map((issue) => ({...issue, message: messageText(issue.message)}))
+  const more = issues.length - problems.length
+  const {file = ''} = issues.at(MAX_PROBLEMS) ?? {}
   return more > 0 ? [...problems, {file, path: '', message: `and ${more} more problems`}] : problems
 }
 
-/** The words of a message, which may take long to find. */
+/** The text of a message. Making it may take long. */
 export function messageText(message: LazyText): string {
   return typeof message === 'string' ? message : message()
 }
@@ -73,98 +86,73 @@ export function describeProblem({file, line, column, path, message}: Problem): s
   return path ? `${place} ${path}: ${message}` : `${place}: ${message}`
 }
 
-/** More of a key than anybody reads; names of plugs are shorter. */
+/** Characters. Names of plugs are shorter. */
 const LONGEST_KEY = 200
 
-/** A key as an error may show it: a token or login that slipped into its place stays unseen, too. */
-export function shownKey(key: string | number): string {
+/** A key as an error may show it: a token or login that stands in its place by mistake is replaced by `***`. */
+export function redactedKey(key: string | number): string {
   const text = String(key)
   const shown = text.length > LONGEST_KEY ? `${text.slice(0, LONGEST_KEY)}…` : text
   return shown.replace(/[0-9a-f]{16,}/gi, '***').replace(/\/\/\S*@/g, '//***@')
 }
 
-/** What kind of value was written, for one of the wrong kind. */
+/** The kind of a value, for an error about a value of the wrong kind. */
 export function kindOf(value: unknown): string {
   if (value === undefined) return 'nothing'
   if (Array.isArray(value)) return 'a list'
   return typeof value === 'object' ? 'a mapping' : 'a single value'
 }
 
-/** What other programs call it. Which of several is meant depends on what is known there. */
-const ELSEWHERE = new Map([
-  ['ip', ['host']],
-  ['address', ['host']],
-  ['hostname', ['host', 'url']],
-  ['host_name', ['host', 'url']],
-  ['user', ['username']],
-  ['pass', ['password']],
-  ['did', ['id']],
-  ['enabled', ['disabled']],
-  ['room', ['area']],
-  ['location', ['area']],
-  ['suggested_area', ['area']],
-  ['filtered_attributes', ['filtered']],
-  ['plugs', ['devices', 'members']],
-  ['devices', ['members']],
-  ['entities', ['members']],
-  ['reject_unauthorized', ['verify']],
-  ['rejectunauthorized', ['verify']],
-  ['insecure', ['verify']],
-  ['tls_insecure', ['verify']],
-  ['certificate', ['cert']],
-  ['client_cert', ['cert']],
-  ['certfile', ['cert']],
-  ['private_key', ['key']],
-  ['client_key', ['key']],
-  ['keyfile', ['key']],
-  ['cafile', ['ca']],
-  ['ca_certs', ['ca']],
-  ['certificate_authority', ['ca']],
-  ['localip', ['host']],
-  ['local_ip', ['host']],
-  ['switch', ['devices']],
-  ['switches', ['devices']],
-  ['outlets', ['devices']],
-  ['logger', ['log']],
-  ['logging', ['log']],
-  ['hass', ['homeassistant']],
-  ['home_assistant', ['homeassistant']],
-  ['host', ['url']],
-  ['server', ['url']],
-  ['broker', ['url']],
-  ['warning', ['warn']],
-  ['port', ['url']],
-])
+/** Keys of other programs, by our key that they mean. Which of ours is meant depends on the keys that are known in the mapping. */
+const OTHER_PROGRAMS = synonymTable({
+  host: ['ip', 'address', 'hostname', 'host_name', 'localip', 'local_ip'],
+  url: ['hostname', 'host_name', 'host', 'server', 'broker', 'port'],
+  username: ['user'],
+  password: ['pass'],
+  id: ['did'],
+  disabled: ['enabled'],
+  area: ['room', 'location', 'suggested_area'],
+  filtered: ['filtered_attributes'],
+  devices: ['plugs', 'switch', 'switches', 'outlets'],
+  members: ['plugs', 'devices', 'entities'],
+  verify: ['reject_unauthorized', 'rejectunauthorized', 'insecure', 'tls_insecure'],
+  cert: ['certificate', 'client_cert', 'certfile'],
+  key: ['private_key', 'client_key', 'keyfile'],
+  ca: ['cafile', 'ca_certs', 'certificate_authority'],
+  log: ['logger', 'logging'],
+  homeassistant: ['hass', 'home_assistant'],
+  warn: ['warning'],
+})
 
-/** A word further away is another word. */
+/** With more edits it is another word. */
 const MOST_EDITS = 3
 
 /** `, did you mean "token"?` when one of `known` is close to `word`, or is another word for it, else nothing. */
 export function suggestion(word: string, known: readonly string[]): string {
-  const candidate = meantKey(word, known)
+  const candidate = intendedKey(word, known)
   return candidate === undefined ? '' : `, did you mean "${candidate}"?`
 }
 
-/** Which of `known` was meant by `word`, if any. */
-export function meantKey(word: string, known: readonly string[]): string | undefined {
+/** The one of `known` that was probably meant by `word`. */
+export function intendedKey(word: string, known: readonly string[]): string | undefined {
   return keyFromOtherTools(word, known) ?? closestKey(word, known)
 }
 
-/** Which of `known` other programs call `word`, or ends with it: `topic` is `base_topic` where there is no other. */
+/** The one of `known` that other programs call `word`, or that alone ends with it: `topic` means `base_topic`. */
 export function keyFromOtherTools(word: string, known: readonly string[]): string | undefined {
-  const named = ELSEWHERE.get(word.toLowerCase())?.find((each) => known.includes(each))
-  const longer = known.filter((each) => each.toLowerCase().endsWith(`_${word.toLowerCase()}`))
+  const named = OTHER_PROGRAMS.get(word.toLowerCase())?.find((key) => known.includes(key))
+  const longer = known.filter((key) => key.toLowerCase().endsWith(`_${word.toLowerCase()}`))
   return named ?? (longer.length === 1 ? longer[0] : undefined)
 }
 
-/** The one of `known` that differs from `word` in the fewest letters, if these are few. */
+/** The one of `known` with the fewest edits from `word`: at most one for every three letters, and three in all. Case does not count. */
 export function closestKey(word: string, known: readonly string[]): string | undefined {
   if (word.length > LONGEST_QUOTED) return undefined
-  return known
-    .filter(({length}) => Math.abs(length - word.length) <= MOST_EDITS)
-    .map((candidate) => ({candidate, edits: levenshtein(word.toLowerCase(), candidate.toLowerCase())}))
-    .filter(
-      ({candidate, edits}) => edits <= Math.min(MOST_EDITS, Math.max(1, Math.floor(candidate.length / 3))),
-    )
-    .sort((a, b) => a.edits - b.edits)[0]?.candidate
+  const edits = (key: string) => {
+    const most = Math.min(MOST_EDITS, Math.max(1, Math.floor(key.length / 3)))
+    return Math.abs(key.length - word.length) > most
+      ? Number.POSITIVE_INFINITY
+      : levenshtein(word.toLowerCase(), key.toLowerCase(), most)
+  }
+  return closestBy(edits, known)?.candidate
 }

@@ -1,21 +1,26 @@
-/** Where the files of the bridge are, when nobody says. */
-import {access, stat, statfs} from 'node:fs/promises'
+/** Finds config.yaml and the state folder, and checks that they are in a safe place. */
+import {access, realpath, stat, statfs} from 'node:fs/promises'
 import {homedir} from 'node:os'
 import {delimiter, dirname, join, resolve} from 'node:path'
+import {secretsOf} from './describe/describe-config.ts'
 import {CONFIG, type Environment} from './read/environment.ts'
-import {fileErrorText} from './read/read-file.ts'
+import {fileErrorText, LONGEST_DOCUMENT, readText} from './read/read-file.ts'
+import {SECRETS_FILE} from './read/tag-resolver.ts'
+import type {Config} from './schema/schema.ts'
 
-const NEARBY = 'config.yaml'
+const IN_WORKING_DIRECTORY = 'config.yaml'
 const SYSTEM_WIDE = '/etc/miio2mqtt/config.yaml'
 
-/** The configuration to read: the option of the command, else `MIIO2MQTT_CONFIG`, else ./config.yaml, else that in /etc. */
+/** The configuration to read: the option of the command, else `MIIO2MQTT_CONFIG`, else ./config.yaml, else the file in /etc. */
 export async function configPath(option: string | undefined, env: Environment): Promise<string> {
-  const said = option || env[CONFIG]
-  if (said) return said
-  return (await exists(NEARBY)) || !(await exists(SYSTEM_WIDE)) ? NEARBY : SYSTEM_WIDE
+  const given = option || env[CONFIG]
+  if (given) return given
+  return (await exists(IN_WORKING_DIRECTORY)) || !(await exists(SYSTEM_WIDE))
+    ? IN_WORKING_DIRECTORY
+    : SYSTEM_WIDE
 }
 
-/** The folder for what is remembered, unless `state_dir` says otherwise: what systemd gives, else the custom for this user. */
+/** The state folder where `state_dir` is not set: the one of systemd, else the usual one of this user. */
 export function stateFolder(env: Environment, uid = process.getuid?.(), home = homedir()): string {
   const given = env['STATE_DIRECTORY']?.split(delimiter)[0]
   if (given) return given
@@ -23,16 +28,18 @@ export function stateFolder(env: Environment, uid = process.getuid?.(), home = h
   return join(env['XDG_STATE_HOME'] || join(home, '.local', 'state'), 'miio2mqtt')
 }
 
-/** File systems that the kernel makes up (statfs(2)): nothing can be kept there, and making a folder there may never end. */
-const MADE_UP: ReadonlySet<number> = new Set([0x9fa0, 0x62656572, 0x63677270, 0x64626720, 0x74726163])
+/** File systems without a disk (statfs(2)): no file can be kept there, and making a folder there may never end. */
+const PSEUDO_FILE_SYSTEMS: ReadonlySet<number> = new Set([
+  0x9fa0, 0x62656572, 0x63677270, 0x64626720, 0x74726163,
+])
 
-/** Why nothing can be kept in `folder`, as far as that shows without writing; `undefined` when it can, or nobody knows. */
+/** Why no file can be kept in `folder`, as far as that shows without writing; `undefined` when none is known. */
 export async function stateFolderProblem(folder: string): Promise<string | undefined> {
   for (let path = resolve(folder); ; path = dirname(path)) {
     try {
       if (!(await stat(path)).isDirectory()) return `expected a folder, got ${path}, which is none`
       const {type} = await statfs(path)
-      return MADE_UP.has(type) ? `expected a folder on a disk, got one below ${path}` : undefined
+      return PSEUDO_FILE_SYSTEMS.has(type) ? `expected a folder on a disk, got one below ${path}` : undefined
     } catch (error) {
       const {code = ''} = error instanceof Error ? (error as NodeJS.ErrnoException) : {}
       if (code === 'ENAMETOOLONG' || code === 'ELOOP')
@@ -42,10 +49,50 @@ export async function stateFolderProblem(folder: string): Promise<string | undef
   }
 }
 
-/** Also when nobody may look: a file in a folder that this user may not enter is there for another. */
+/** A file in a folder that this user may not enter counts as present: it is there for another user. */
 function exists(file: string): Promise<boolean> {
   return access(file).then(
     () => true,
     ({code}: NodeJS.ErrnoException) => code === 'EACCES',
   )
+}
+
+const READABLE_BY_ALL = 0o004
+const PASSABLE_BY_ALL = 0o001
+
+/**
+ * config.yaml and secrets.yaml, where they hold a token or password of `config` and every user of this machine can read them. Files of
+ * `!file` are left out: a container's secrets are readable by all of its users. Never rejects.
+ */
+export async function exposedFiles(file: string, config: Config): Promise<string[]> {
+  const secrets = secretsOf(config).map((secret) => secret.reveal().toLowerCase())
+  const files = [file, join(dirname(file), SECRETS_FILE)]
+  const exposed = await Promise.all(
+    files.map(async (each) => {
+      try {
+        if (!(await isReadableByAll(each))) return false
+        const text = (await readText(each, LONGEST_DOCUMENT)).toLowerCase()
+        const tokens = new Set(text.match(/[0-9a-f]{32,}/g))
+        return secrets.some((secret) => tokens.has(secret) || isPasswordIn(text, secret))
+      } catch {
+        return false
+      }
+    }),
+  )
+  return files.filter((_, index) => exposed[index])
+}
+
+/** Not for tokens, which are looked up: to search the text for each of ten thousand takes seconds. */
+function isPasswordIn(text: string, secret: string): boolean {
+  return secret !== '' && !/^[0-9a-f]{32}$/.test(secret) && text.includes(secret)
+}
+
+/** A file in a folder that other users cannot pass is safe from them. */
+async function isReadableByAll(file: string): Promise<boolean> {
+  const target = await realpath(file)
+  if (((await stat(target)).mode & READABLE_BY_ALL) === 0) return false
+  for (let folder = dirname(target); ; folder = dirname(folder)) {
+    if (((await stat(folder)).mode & PASSABLE_BY_ALL) === 0) return false
+    if (folder === dirname(folder)) return true
+  }
 }

@@ -1,13 +1,14 @@
-/** The user's own definitions: every file of one folder, each with one plug, read as text like config.yaml (contract §2). */
+/** Reads the user's own definitions: every file of the folder `models`, each with one plug (docs/adding-a-plug.md). */
 import {readdir} from 'node:fs/promises'
 import {join} from 'node:path'
 import type {Model} from '../../models/model.ts'
 import {type LazyText, messageText, type Problem} from '../config-error.ts'
 import {fileErrorText, LONGEST_VALUE, readText} from '../read/read-file.ts'
-import {parseYaml, readYaml, type YamlPath, YamlPlaces} from '../read/yaml.ts'
+import {parseYaml, type YamlPath, YamlPlaces} from '../read/yaml.ts'
+import {readYaml} from '../read/yaml-reader.ts'
 import {parseDefinition} from './definition-reader.ts'
 
-/** One file of the folder: what it holds, or why it cannot be read. */
+/** A file of the folder: its content, or why it cannot be read. */
 export interface DefinitionFile {
   file: string
   content: string | {problem: string}
@@ -18,44 +19,44 @@ export interface ParsedDefinitions {
   problems: readonly Problem[]
 }
 
-const OURS = /^[^.].*\.(ya?ml|json)$/i
+const DEFINITION_FILE = /^[^.].*\.(ya?ml|json)$/i
 
-/** The folder, and the files in it that hold definitions. One that cannot be read has none: reading it says why. */
+/** The folder and its definition files. The folder alone when it cannot be read: `readDefinitionFolder` reports that. */
 export async function listDefinitionFiles(folder: string): Promise<string[]> {
   const names = await readdir(folder).catch(() => [])
-  return [folder, ...names.filter((name) => OURS.test(name)).map((name) => join(folder, name))]
+  return [folder, ...names.filter((name) => DEFINITION_FILE.test(name)).map((name) => join(folder, name))]
 }
 
-/** All definitions in `folder`, by the names of their files. @returns why it cannot be read, in place of them */
+/** All definition files in `folder`, sorted by name, or why the folder cannot be read. */
 export async function readDefinitionFolder(folder: string): Promise<DefinitionFile[] | {problem: string}> {
   try {
-    const names = (await readdir(folder)).filter((name) => OURS.test(name))
-    return await Promise.all(names.sort().map((name) => readModelFile(join(folder, name))))
+    const names = (await readdir(folder)).filter((name) => DEFINITION_FILE.test(name))
+    return await Promise.all(names.sort().map((name) => readDefinitionFile(join(folder, name))))
   } catch (error) {
     return {problem: `cannot read the folder ${folder}: ${fileErrorText(error)}`}
   }
 }
 
-async function readModelFile(file: string): Promise<DefinitionFile> {
+async function readDefinitionFile(file: string): Promise<DefinitionFile> {
   const unreadable = (error: unknown) => ({problem: `cannot read the definition: ${fileErrorText(error)}`})
   return {file, content: await readText(file, LONGEST_VALUE).catch(unreadable)}
 }
 
-/** What the files define, and all that is wrong with any of them. */
+/** The models that the files define, and all problems of the files. */
 export function parseDefinitions(files: readonly DefinitionFile[]): ParsedDefinitions {
-  const read = files.map(readDefinition)
-  const models = read.flatMap(({model}) => (model ? [model] : []))
-  return {models, problems: [...read.flatMap(({problems}) => problems), ...definedTwice(read)]}
+  const parsed = files.map(parseDefinitionFile)
+  const models = parsed.flatMap(({model}) => (model ? [model] : []))
+  return {models, problems: [...parsed.flatMap(({problems}) => problems), ...definedTwice(parsed)]}
 }
 
-/** One file, read: where its parts were written, too. */
-interface ReadFile {
+interface ParsedDefinition {
   model?: Model
   problems: Problem[]
+  /** Adds the place of `path` in the file to a message. */
   problemAt: (path: YamlPath, message: string) => Problem
 }
 
-function readDefinition({file, content}: DefinitionFile): ReadFile {
+function parseDefinitionFile({file, content}: DefinitionFile): ParsedDefinition {
   const places = new YamlPlaces()
   const problemAt = (path: YamlPath, message: string) => ({
     ...(places.find(path) ?? {file}),
@@ -76,21 +77,21 @@ function readDefinition({file, content}: DefinitionFile): ReadFile {
       return text
     },
   })
-  const understood = parseDefinition(read ?? '', `own definition ${file}`)
-  if ('value' in understood) return {model: understood.value, problems, problemAt}
-  for (const {path, message} of understood.broken) report(path, message)
+  const result = parseDefinition(read ?? '', `own definition ${file}`)
+  if ('value' in result) return {model: result.value, problems, problemAt}
+  for (const {path, message} of result.problems) report(path, message)
   return {problems, problemAt}
 }
 
-/** The later one would silently win. */
-function definedTwice(read: readonly ReadFile[]): Problem[] {
-  const first = new Map<string, ReadFile>()
-  return read.flatMap((definition) =>
+/** Model ids that two files define: the later file would silently win. */
+function definedTwice(parsed: readonly ParsedDefinition[]): Problem[] {
+  const firsts = new Map<string, ParsedDefinition>()
+  return parsed.flatMap((definition) =>
     (definition.model?.ids ?? []).flatMap((id, at) => {
-      const before = first.get(id)
-      first.set(id, before ?? definition)
-      const where = before?.problemAt(['ids'], '')
-      return where ? [definition.problemAt(['ids', at], `${id} is defined in ${where.file} already`)] : []
+      const first = firsts.get(id)
+      firsts.set(id, first ?? definition)
+      const place = first?.problemAt(['ids'], '')
+      return place ? [definition.problemAt(['ids', at], `${id} is defined in ${place.file} already`)] : []
     }),
   )
 }

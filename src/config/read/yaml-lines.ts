@@ -1,4 +1,4 @@
-/** The lines of a YAML text as a person sees them: what is wrong with the indentation shows there, and not in what was parsed. */
+/** The lines of a YAML text and their indentation, for errors that show in the text and not in the parsed document. */
 export class YamlLines {
   readonly #text: string
   readonly #starts: number[] = [0]
@@ -8,7 +8,7 @@ export class YamlLines {
     for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) this.#starts.push(at + 1)
   }
 
-  /** The line, from 0, in which `offset` is. */
+  /** The line, counted from 0, that `offset` is in. */
   at(offset: number): number {
     let [low, high] = [0, this.#starts.length - 1]
     while (low < high) {
@@ -43,7 +43,7 @@ export class YamlLines {
     return this.#text.slice(this.start(this.at(offset)), offset)
   }
 
-  /** How many spaces are before the text. */
+  /** The number of spaces before the text. */
   indent(line: number): number {
     return /^ */.exec(this.text(line))?.[0].length ?? 0
   }
@@ -58,19 +58,19 @@ export class YamlLines {
     return /^\s*(?:- +)?([a-z_]{1,40}):/.exec(this.text(line))?.[1]
   }
 
-  /** The nearest line above that says something. */
+  /** The nearest line above that is neither blank nor a comment. */
   before(line: number): number | undefined {
-    for (let at = line - 1; at >= 0; at--) if (this.#says(at)) return at
+    for (let at = line - 1; at >= 0; at--) if (this.#hasContent(at)) return at
     return undefined
   }
 
-  /** The nearest line below that says something. */
+  /** The nearest line below that is neither blank nor a comment. */
   after(line: number): number | undefined {
-    for (let at = line + 1; at < this.#starts.length; at++) if (this.#says(at)) return at
+    for (let at = line + 1; at < this.#starts.length; at++) if (this.#hasContent(at)) return at
     return undefined
   }
 
-  /** The columns in which the sections around the line begin, from the outermost on. */
+  /** The columns in which the sections around the line begin, the outermost first. */
   columnsAbove(line: number): number[] {
     const columns: number[] = []
     for (let at = this.before(line); at !== undefined; at = this.before(at))
@@ -86,7 +86,7 @@ export class YamlLines {
     return this.#starts.length
   }
 
-  #says(line: number): boolean {
+  #hasContent(line: number): boolean {
     return /^\s*[^\s#]/.test(this.text(line))
   }
 }

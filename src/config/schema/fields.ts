@@ -1,66 +1,64 @@
 /**
- * The kinds of single values. Each is read from the text as written, whether that came from YAML, a file or an environment
- * variable: only the schema knows that `0123` is a password here and a number there.
+ * Schemas for single values: numbers, durations, tokens, PEM texts. Each reads the text as it was written, whether it came from YAML, a
+ * file or an environment variable: only the schema knows that `0123` is a password here and a number there.
  */
 import {createDecipheriv} from 'node:crypto'
-import {isIPv4} from 'node:net'
 import {z} from 'zod'
 import {LONGEST_TIMER_MS} from '../../common/clock.ts'
 import {Secret} from '../../common/secret.ts'
 import {kindOf, quoted, suggestion} from '../config-error.ts'
-import {isUnicastHost} from '../validate/hosts.ts'
-import {configTopicProblem, isPlainText, mqttSecretProblem, mqttTextProblem} from '../validate/names.ts'
+import {isPlainText, mqttSecretProblem, mqttTextProblem} from '../validate/names.ts'
 import {isPem} from '../validate/tls.ts'
-import {brokerUrlProblem, readBrokerUrl} from './broker-url.ts'
 
-/** How editors see a kind of value: JSON Schema keywords. */
+/** JSON Schema keywords, for editors. */
 type Keywords = Record<string, unknown>
 
-interface Kind<T> {
-  /** What is expected, to follow that very word in an error. Also what the reference says. */
+interface ScalarOptions<T> {
+  /** Stands behind "expected" in an error, and in the reference. */
   expected: string
-  /** The meaning of the text, or `undefined` when it has none. */
+  /** The value of the text, or `undefined` for an invalid text. */
   read: (text: string) => T | undefined
-  /** What came instead, for an error. */
+  /** Stands behind "got" in an error. By default the text itself, where it cannot be a secret. */
   got?: (text: string) => string
   keywords: Keywords
-  /** Characters. What is longer is refused unread: no pattern is tried on it. */
+  /** Characters. A longer text is refused before any pattern is tried on it. */
   most?: number
 }
 
-const ANY_LENGTH = Number.POSITIVE_INFINITY
-/** No name, number, address or the like is longer. */
+export const ANY_LENGTH = Number.POSITIVE_INFINITY
+/** Characters. Names, numbers and addresses are shorter. */
 const LONGEST_WORD = 1000
 
-function scalar<T>({expected, read, got = quoted, keywords, most = LONGEST_WORD}: Kind<T>) {
-  const wrong = (came: string) => `expected ${expected}, got ${came}`
+/** The schema of a single value that is read from its text. */
+export function scalar<T>({expected, read, got = quoted, keywords, most = LONGEST_WORD}: ScalarOptions<T>) {
+  const problem = (received: string) => `expected ${expected}, got ${received}`
   return z
-    .string({error: ({input}) => wrong(kindOf(input))})
+    .string({error: ({input}) => problem(kindOf(input))})
     .transform((text, context) => {
       const value = text.length > most ? undefined : read(text)
       if (value !== undefined) return value
-      const came = text.length > most ? `${text.length} characters` : (surplus(text, read) ?? got(text))
-      context.issues.push({code: 'custom', message: wrong(came), input: text})
+      const received = text.length > most ? `${text.length} characters` : (surplus(text, read) ?? got(text))
+      context.issues.push({code: 'custom', message: problem(received), input: text})
       return z.NEVER
     })
     .meta({...keywords, title: expected})
 }
 
-/** Spaces, line breaks, quotes, the commas of JSON, and what is not seen. */
-const AROUND = /^[\s,;"'“”„‟‘’‚‛«»\p{Zs}\p{Cf}]+|[\s,;"'“”„‟‘’‚‛«»\p{Zs}\p{Cf}]+$/gu
+/** At the ends of a text: spaces, line breaks, quotes, the commas of JSON, and invisible characters. */
+const SURPLUS_CHARACTERS = /^[\s,;"'“”„‟‘’‚‛«»\p{Zs}\p{Cf}]+|[\s,;"'“”„‟‘’‚‛«»\p{Zs}\p{Cf}]+$/gu
 
-/** What has to be taken away at the ends of `text` to make a value of it, or `undefined` when that is not all. */
+/** The characters at the ends of `text` that alone make it invalid; `undefined` when it is invalid without them, too. */
 function surplus(text: string, read: (text: string) => unknown): string | undefined {
-  const bare = text.replace(AROUND, '')
+  const bare = text.replace(SURPLUS_CHARACTERS, '')
   if (bare === '' || bare === text || read(bare) === undefined) return undefined
   const [before = '', after = ''] = text.split(bare)
   const around = before + after
-  const [what] = SURPLUS.find(([, looks]) => looks.test(around)) ?? ['a character that is not seen']
+  const [what] = SURPLUS_NAMES.find(([, pattern]) => pattern.test(around)) ?? ['a character that is not seen']
   const where = [before && 'the beginning', after && 'the end'].filter(Boolean).join(' and ')
   return `one with ${what} at ${where}: take that away${what === 'a line break' ? ', or write "|-" in place of "|"' : ''}`
 }
 
-const SURPLUS: readonly [what: string, looks: RegExp][] = [
+const SURPLUS_NAMES: readonly [what: string, pattern: RegExp][] = [
   ['a line break', /[\r\n]/],
   ['quotes', /["'“”„‟‘’‚‛«»]/u],
   ['a comma', /,/],
@@ -68,19 +66,19 @@ const SURPLUS: readonly [what: string, looks: RegExp][] = [
   ['a space', /^[ \t]+$/],
 ]
 
-/** The value a setting has when nothing is written, in the spelling of the file. */
-export function withDefault<T>(kind: z.ZodType<T, string>, value: string | number | boolean) {
-  return kind.prefault(String(value)).meta({default: value})
+/** A setting with a default, which is spelled as in the file. */
+export function withDefault<T>(schema: z.ZodType<T, string>, value: string | number | boolean) {
+  return schema.prefault(String(value)).meta({default: value})
 }
 
-/** Text of one line or more. `what` names it in errors and in the reference. */
+/** Text of one line or more. @param what its name in errors and in the reference */
 export function textField(what = 'text') {
   const read = (written: string) => (isPlainText(written) ? written : undefined)
   const got = () => CONTROLS
   return scalar({most: ANY_LENGTH, expected: what, read, got, keywords: {type: 'string'}})
 }
 
-/** Where a file or folder is. */
+/** The path of a file or folder. */
 export function path() {
   const read = (written: string) =>
     isPlainText(written) && /^\S(?:.*\S)?$/su.test(written) ? written : undefined
@@ -93,7 +91,7 @@ export function path() {
 
 const CONTROLS = 'some with control characters or halves of characters in it'
 
-/** What goes into a field of an MQTT packet, where brokers refuse control characters (MQTT 5 §1.5.4). @param least characters */
+/** Text in a field of an MQTT packet, where brokers refuse control characters (MQTT 5 §1.5.4). @param least characters */
 export function mqttText(least = 0) {
   const read = (written: string) =>
     mqttTextProblem(written) || written.length < least || written !== written.trim() ? undefined : written
@@ -102,24 +100,25 @@ export function mqttText(least = 0) {
   return scalar({most: ANY_LENGTH, expected: 'text', read, got, keywords: {type: 'string'}})
 }
 
-/** Any bytes of text but NUL, which many brokers take for the end. */
+/** A password for MQTT: any text without NUL, which many brokers take for its end. */
 export function mqttSecret() {
-  const problem = (written: string) => mqttSecretProblem(written) ?? slipInSecret(written)
+  const problem = (written: string) => mqttSecretProblem(written) ?? unlikelySecret(written)
   const read = (written: string) => (problem(written) ? undefined : new Secret(written))
   const got = (written: string) => problem(written) ?? ''
   return scalar({most: ANY_LENGTH, expected: 'text', read, got, keywords: {type: 'string'}})
 }
 
-/** What nobody means as a password, though it could be one. */
-function slipInSecret(written: string): string | undefined {
-  if (LIKE_A_TAG.test(written)) return AS_TEXT
+/** Texts that could be a password, and are surely a mistake. */
+function unlikelySecret(written: string): string | undefined {
+  if (LIKE_A_TAG.test(written)) return TAG_AS_TEXT
   return /[\r\n]$/.test(written) ? 'one with a line break at the end' : undefined
 }
 
-/** Zigbee2MQTT writes `!secret.yaml name`. */
+/** Also the form of Zigbee2MQTT, `!secret.yaml name`. */
 const LIKE_A_TAG = /^!(?:env|file|secret)(?:\.ya?ml)?\s/
-const AS_TEXT = 'a tag as text: it counts in config.yaml alone, and without quotes around it'
+const TAG_AS_TEXT = 'a tag as text: it counts in config.yaml alone, and without quotes around it'
 
+/** Text of a certain form. @param what its name in errors and in the reference */
 export function pattern(what: string, allowed: RegExp) {
   const read = (written: string) => (allowed.test(written) ? written : undefined)
   return scalar({expected: what, read, keywords: {type: 'string', pattern: allowed.source}})
@@ -145,7 +144,7 @@ export function oneOf<const T extends readonly (string | number)[]>(...values: T
   })
 }
 
-/** The protocol's own number for its version: 3.1.1 calls itself 4. */
+/** The MQTT version as the number in the protocol: 3.1.1 has the number 4. */
 export function mqttVersion() {
   const versions = new Map<string, 4 | 5>([
     ['5', 5],
@@ -165,12 +164,12 @@ export function integer(least: number, most: number) {
   return scalar({expected, read, keywords: {type: 'integer', minimum: least, maximum: most}})
 }
 
-/** For what is said by being there: `false` would be the same as saying nothing. */
+/** For a setting whose absence means false: `true` is its only value. */
 export function literalTrue() {
   return oneOf('true').transform((): true => true)
 }
 
-/** Any number, with or without a point. */
+/** Any number, with or without a decimal point. */
 export function number() {
   const read = (written: string) => (NUMBER.test(written) ? Number(written) : undefined)
   return scalar({expected: 'a number', read, keywords: {type: 'number'}})
@@ -183,7 +182,7 @@ export function modelId() {
   return pattern('a model such as chuangmi.plug.v3', /^[a-z0-9_-]+(\.[a-z0-9_-]+){2,}$/)
 }
 
-/** As `miio2mqtt models` lists them. Which of them a plug has depends on its model, which may not be known yet. */
+/** The name of a property, in the form that `miio2mqtt models` lists. Whether the plug has it depends on its model, which may be unknown yet. */
 export function propertyName() {
   const allowed = /^[a-z][a-z0-9_]*$/
   const read = (written: string) => (allowed.test(written) ? written : undefined)
@@ -195,12 +194,12 @@ export function propertyName() {
   return scalar({expected: 'the name of a property such as power', read, got, keywords})
 }
 
-/** As Home Assistant names them. */
+/** The name of an icon in Home Assistant. */
 export function icon() {
   return pattern('an icon such as mdi:kettle', /^[a-z0-9-]+:[a-z0-9-]+$/)
 }
 
-/** The id by which a plug is known on the wire. */
+/** The miIO device id (did) of a plug. */
 export function did() {
   const read = (written: string) => {
     const value = /^[1-9]\d{0,15}$/.test(written) ? Number(written) : Number.NaN
@@ -217,7 +216,7 @@ const UNITS = new Map([
   ['h', 3_600_000],
 ])
 const DURATION = /^(\d+(?:\.\d+)?) ?(ms|s|m|h)?$/
-/** Timers cannot wait longer: 24 days. */
+/** The longest time that timers can wait, in whole days (24), as milliseconds. */
 export const LONGEST_MS = Math.floor(LONGEST_TIMER_MS / 86_400_000) * 86_400_000
 
 /** Milliseconds, written as `500ms`, `15s`, `2m`, `1h`, or as a number of seconds. */
@@ -236,7 +235,7 @@ export function readDuration(written: string): number {
   return Math.round(Number(amount) * (UNITS.get(unit) ?? Number.NaN))
 }
 
-/** The milliseconds of a duration, spelled as in the configuration. @throws RangeError that says what was expected */
+/** The milliseconds of a duration, spelled as in the configuration. @throws RangeError with what was expected */
 export function parseDuration(written: string): number {
   const ms = readDuration(written)
   if (ms >= 0 && ms <= LONGEST_MS) return ms
@@ -249,55 +248,7 @@ export function durationText(ms: number): string {
   return `${ms / unit[1]}${unit[0]}`
 }
 
-export function ipv4() {
-  const read = (written: string) => (isIPv4(written) ? written : undefined)
-  return scalar({expected: 'an IPv4 address', read, keywords: {type: 'string', format: 'ipv4'}})
-}
-
-/** Where this machine can be reached: `0.0.0.0` is all of its addresses. */
-export function ownAddress() {
-  const read = (written: string) =>
-    isIPv4(written) && (written === '0.0.0.0' || isUnicastHost(written)) ? written : undefined
-  return scalar({
-    expected: 'an IPv4 address of this machine',
-    read,
-    keywords: {type: 'string', format: 'ipv4'},
-  })
-}
-
-/** Plugs call themselves `chuangmi-plug-v3_miio12345678`: unlike elsewhere, "_" is allowed. */
-const HOST_NAME =
-  /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*\.?$/
-
-/** Meant as an address, and taken for one by some resolvers: `1.2.3`, `0x7f.1` (URL Standard, "ends in a number"). */
-const ENDS_IN_A_NUMBER = /(?:^|\.)(?:\d+|0x[0-9a-f]*)\.?$/
-
-/** A host is shown in topics and logs: a token in its place must not get that far. */
-const LIKE_A_TOKEN = /^[0-9a-f]{32,}$/
-
-export function host() {
-  const read = (written: string) => {
-    const name = written.toLowerCase()
-    if (isIPv4(name)) return isUnicastHost(name) ? name : undefined
-    return ENDS_IN_A_NUMBER.test(name) || LIKE_A_TOKEN.test(name) || !HOST_NAME.test(name) ? undefined : name
-  }
-  const got = (written: string) => {
-    if (LIKE_A_TOKEN.test(written.toLowerCase())) return 'what looks like a token'
-    const [, port] = /^[^:]+:(\d{1,9})$/.exec(written) ?? []
-    if (port !== undefined)
-      return `${quoted(written)}: write the port as \`port: ${Number(port) > 65_535 ? '…`, at most 65535' : `${port}\``}`
-    return isIPv4(written) ? `${quoted(written)}, which no single device has` : quoted(written)
-  }
-  return scalar({expected: 'an IPv4 address or a host name', read, got, keywords: {type: 'string'}})
-}
-
-export function topic() {
-  const read = (written: string) => (configTopicProblem(written) ? undefined : written)
-  const got = (written: string) => `one that cannot be: ${configTopicProblem(written)}`
-  return scalar({expected: 'an MQTT topic', read, got, keywords: {type: 'string'}})
-}
-
-/** A certificate or key itself, not the path to it: `!file` is the one way to name a file, here as everywhere. */
+/** The text of a certificate or key, not its path: a file is named with `!file`, here as everywhere. */
 export function pem() {
   const read = (written: string) => (isPem(written) ? written : undefined)
   const got = (written: string) =>
@@ -309,35 +260,35 @@ export function secretPem() {
   return pem().transform((written) => new Secret(written))
 }
 
-/** The key of a plug: 32 hex digits, or the 96 in which an iPhone's backup keeps it (docs/protocol.md §1.3). */
+/** The token of a plug: 32 hex digits, or the 96 in which an iPhone's backup keeps it (docs/protocol.md §1.3). */
 export function token() {
   const keywords = {type: 'string', pattern: '^([0-9a-fA-F]{32}|[0-9a-fA-F]{96})$'}
   return scalar({expected: '32 hex digits', read: readToken, got: describeToken, keywords})
 }
 
-/** The token, or what is wrong with what was written. Nothing of it is repeated. */
+/** The token, or what is wrong with the text. The message repeats nothing of it. */
 export function parseToken(written: string): Secret | string {
   return readToken(written) ?? `expected 32 hex digits, got ${describeToken(written)}`
 }
 
 function readToken(written: string): Secret | undefined {
-  const digits = digitsOf(written)
-  return digits && /^[0-9a-f]{32}$/i.test(digits) && !HIDDEN.test(digits)
+  const digits = tokenDigits(written)
+  return digits && /^[0-9a-f]{32}$/i.test(digits) && !HIDDEN_TOKEN.test(digits)
     ? new Secret(digits.toLowerCase())
     : undefined
 }
 
-function digitsOf(written: string): string | undefined {
+function tokenDigits(written: string): string | undefined {
   return written.length === 96 ? fromBackup(written) : written
 }
 
-/** In place of its token, a plug that was set up shows one of these in its hello (docs/protocol.md §1.2). */
-const HIDDEN = /^(?:0{32}|f{32})$/i
+/** A plug that was set up sends one of these in its hello, in place of its token (docs/protocol.md §1.2). */
+const HIDDEN_TOKEN = /^(?:0{32}|f{32})$/i
 
 function describeToken(written: string): string {
-  if (HIDDEN.test(digitsOf(written) ?? ''))
+  if (HIDDEN_TOKEN.test(tokenDigits(written) ?? ''))
     return 'zeros or ff, which a plug that hides its token shows in its place: this is not the token itself'
-  if (LIKE_A_TAG.test(written)) return AS_TEXT
+  if (LIKE_A_TAG.test(written)) return TAG_AS_TEXT
   if (readToken(written.replace(/^0x|[\s:-]/gi, '')))
     return 'them with something between or before: take that away'
   if (!/^[0-9a-f]*$/i.test(written)) return `${written.length} characters, not all of them hex digits`
@@ -354,16 +305,8 @@ function fromBackup(written: string): string | undefined {
   }
 }
 
-/** Where a broker listens. A login in it is split off. */
-export function brokerUrl() {
-  const expected = 'an address mqtt://, mqtts://, ws:// or wss://'
-  const got = (written: string) => brokerUrlProblem(written) ?? 'another'
-  const keywords = {type: 'string', pattern: '^(mqtts?|wss?)://'}
-  return scalar({most: ANY_LENGTH, expected, read: readBrokerUrl, got, keywords})
-}
-
 /** One value, or a list of at least one. */
-export function oneOrMore<T>(kind: z.ZodType<T, string>, keywords: Keywords) {
-  const list = z.array(kind).min(1, {error: 'expected at least one value, got an empty list'})
+export function oneOrMore<T>(schema: z.ZodType<T, string>, keywords: Keywords) {
+  const list = z.array(schema).min(1, {error: 'expected at least one value, got an empty list'})
   return z.preprocess((input) => (Array.isArray(input) ? input : [input]), list).meta(keywords)
 }

@@ -1,9 +1,9 @@
-/** The schema seen as a list of settings: for the environment, for suggestions, for editors and for the reference. */
+/** Every setting with its path, from the schema: for the environment, for hints, for editors and for the tables of docs/configuration.md. */
 import {z} from 'zod'
 import {configSchema} from './schema.ts'
 
-/** In the path of a setting of a plug: any plug's name. */
-export const ANY = '<name>'
+/** In the path of a setting of a plug or group: stands for the name. */
+export const ANY_NAME = '<name>'
 
 export interface Setting {
   path: string[]
@@ -17,12 +17,12 @@ const SCHEMA: JsonSchema = {
   title: 'Configuration of miio2mqtt',
 }
 
-/** What config.schema.json holds: editors complete and check with it. */
+/** The content of config.schema.json, with which editors complete and check config.yaml. */
 export function jsonSchema(): JsonSchema {
   return SCHEMA
 }
 
-/** The default in its own type; the schema itself knows it as text only. */
+/** Shows a default in its own type. To the schema it is a text. */
 function showDefault({
   zodSchema,
   jsonSchema: json,
@@ -40,33 +40,35 @@ function isEmptyMapping(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.keys(value).length === 0
 }
 
-/** Every setting, in the order of the schema. Mappings are not in it, what they hold is. */
+/** Every setting with a value of its own, in the order of the schema. Mappings are left out. */
 export function listSettings(schema = SCHEMA, path: string[] = []): Setting[] {
-  const inside = members(schema)
+  const inside = membersOf(schema)
   if (inside.length === 0) return [{path, schema}]
   return inside.flatMap(([key, member]) => listSettings(member, [...path, key]))
 }
 
-/** The path of every key: of settings, and of the mappings they are in. */
+/** The path of every key: of settings, and of the mappings around them. */
 export function listPaths(): string[][] {
   const paths = listSettings().flatMap(({path}) => path.map((_, index) => path.slice(0, index + 1)))
   return [
-    ...new Map(paths.filter((path) => path.at(-1) !== ANY).map((path) => [path.join('\0'), path])).values(),
+    ...new Map(
+      paths.filter((path) => path.at(-1) !== ANY_NAME).map((path) => [path.join('\0'), path]),
+    ).values(),
   ]
 }
 
 /** The keys that may stand in the mapping at `path`. */
 export function keysAt(path: readonly (string | number)[]): string[] {
   const schema = schemaAt(path)
-  return schema ? members(schema).map(([key]) => key) : []
+  return schema ? membersOf(schema).map(([key]) => key) : []
 }
 
-/** What may stand at `path`, if anything. */
+/** The schema of the value at `path`; `undefined` where no value may stand. */
 export function schemaAt(path: readonly (string | number)[]): JsonSchema | undefined {
   let schema: JsonSchema | undefined = SCHEMA
   for (const key of path) {
-    const inside: Map<string, JsonSchema> = new Map(schema ? members(schema) : [])
-    schema = inside.get(String(key)) ?? inside.get(ANY)
+    const inside: Map<string, JsonSchema> = new Map(schema ? membersOf(schema) : [])
+    schema = inside.get(String(key)) ?? inside.get(ANY_NAME)
   }
   return schema
 }
@@ -75,11 +77,11 @@ export function schemaAt(path: readonly (string | number)[]): JsonSchema | undef
 export function isSetting(path: readonly (string | number)[]): boolean {
   const named = typeof path.at(-1) === 'number' ? path.slice(0, -1) : path
   const keys = keysAt(named.slice(0, -1))
-  return keys.includes(String(named.at(-1))) || keys.includes(ANY)
+  return keys.includes(String(named.at(-1))) || keys.includes(ANY_NAME)
 }
 
-function members({properties = {}, additionalProperties}: JsonSchema): [string, JsonSchema][] {
-  const known = {...properties, ...(additionalProperties ? {[ANY]: additionalProperties} : {})}
+function membersOf({properties = {}, additionalProperties}: JsonSchema): [string, JsonSchema][] {
+  const known = {...properties, ...(additionalProperties ? {[ANY_NAME]: additionalProperties} : {})}
   return Object.entries(known).flatMap(([key, member]) => (typeof member === 'object' ? [[key, member]] : []))
 }
 

@@ -1,48 +1,51 @@
-/** Which addresses a plug can have, and which a request may name. */
+/** Which addresses a plug can have, and which of them a request over MQTT may configure. */
 import {BlockList, isIP, isIPv4} from 'node:net'
 import {networkInterfaces} from 'node:os'
 import type {ConfigEdit, ConfigValue} from '../../bridge/requests/bridge-actions.ts'
 import {type ConfigIssue, quoted} from '../config-error.ts'
+import {isRawMapping} from '../read/yaml.ts'
 
-type Range = readonly [address: string, bits: number]
-
-/** What one device never has (RFC 6890): this network, groups, what is reserved, and everybody, also on the own machine. */
-const NO_DEVICE: readonly Range[] = [
-  ['0.0.0.0', 8],
-  ['224.0.0.0', 4],
-  ['240.0.0.0', 4],
-  ['127.255.255.255', 32],
-]
+/** Addresses that no single device has (RFC 6890): this network, multicast, reserved, and broadcast, also on the own machine. */
+const NOT_UNICAST = ipv4Ranges(['0.0.0.0/8', '224.0.0.0/4', '240.0.0.0/4', '127.255.255.255/32'])
 
 /** Private (RFC 1918), shared by a provider's customers (RFC 6598), link-local (RFC 3927) and the own machine. */
-const PRIVATE: readonly Range[] = [
-  ['10.0.0.0', 8],
-  ['172.16.0.0', 12],
-  ['192.168.0.0', 16],
-  ['100.64.0.0', 10],
-  ['169.254.0.0', 16],
-  ['127.0.0.0', 8],
-]
+const PRIVATE = ipv4Ranges([
+  '10.0.0.0/8',
+  '172.16.0.0/12',
+  '192.168.0.0/16',
+  '100.64.0.0/10',
+  '169.254.0.0/16',
+  '127.0.0.0/8',
+])
 
-/** Whether one device can have the IPv4 address. */
-export function isUnicastHost(address: string): boolean {
-  return !isWithin(address, NO_DEVICE)
-}
-
-/** What providers give to customers (RFC 4291 §2.4). */
+/** The addresses that providers give to customers (RFC 4291 §2.4). */
 const GLOBAL_IPV6 = new BlockList()
 GLOBAL_IPV6.addSubnet('2000::', 3, 'ipv6')
 
+function ipv4Ranges(ranges: readonly string[]): BlockList {
+  const list = new BlockList()
+  for (const range of ranges) {
+    const [address = '', bits] = range.split('/')
+    list.addSubnet(address, Number(bits), 'ipv4')
+  }
+  return list
+}
+
+/** Whether one device can have the IPv4 address. */
+export function isUnicastHost(address: string): boolean {
+  return !NOT_UNICAST.check(address)
+}
+
 /**
- * Whether an IPv4 or IPv6 address is somewhere on the internet: outside of private networks, and of those that this machine is in.
- * A name is not looked up, and is not public.
+ * Whether an IPv4 or IPv6 address is on the internet: outside of private networks, and of the networks of this machine. A host name is
+ * not looked up, and is not public.
  */
 export function isPublicAddress(
   address: string,
   interfaces: typeof networkInterfaces = networkInterfaces,
 ): boolean {
   const isGlobal = isIPv4(address)
-    ? isUnicastHost(address) && !isWithin(address, PRIVATE)
+    ? isUnicastHost(address) && !PRIVATE.check(address)
     : isIP(address) === 6 && GLOBAL_IPV6.check(address, 'ipv6')
   return isGlobal && !isInOwnNetwork(address, interfaces)
 }
@@ -56,7 +59,7 @@ function isInOwnNetwork(address: string, interfaces: typeof networkInterfaces): 
   return own.check(address, isIPv4(address) ? 'ipv4' : 'ipv6')
 }
 
-/** None where the system does not tell. */
+/** None where the system does not list them. */
 function interfacesOf(interfaces: typeof networkInterfaces): ReturnType<typeof networkInterfaces> {
   try {
     return interfaces()
@@ -66,13 +69,13 @@ function interfacesOf(interfaces: typeof networkInterfaces): ReturnType<typeof n
 }
 
 /**
- * What is wrong with the addresses that requests give plugs: whoever may publish could else have the bridge send datagrams
- * anywhere. Names are not looked up, and pass.
+ * Problems of the addresses that requests give to plugs. Only private addresses are allowed: otherwise everyone who may publish could
+ * have the bridge send datagrams to any address. Host names are not looked up, and are allowed.
  */
 export function publicHostIssues(edits: readonly ConfigEdit[], file: string): ConfigIssue[] {
   return edits.flatMap((edit) =>
     hostsIn(edit)
-      .filter((host) => isIPv4(host) && !isWithin(host, PRIVATE))
+      .filter((host) => isIPv4(host) && !PRIVATE.check(host))
       .map((host) => ({
         file,
         path: [...edit.path.slice(0, 2), 'host'].join('.'),
@@ -81,36 +84,13 @@ export function publicHostIssues(edits: readonly ConfigEdit[], file: string): Co
   )
 }
 
-/** What the edit makes the host of a plug: `devices.desk.host`, or all of `devices.desk`. */
+/** The hosts that an edit writes, whether it puts `devices.desk.host`, `devices.desk` or all of `devices`. */
 function hostsIn(edit: ConfigEdit): string[] {
   if (!('put' in edit)) return []
-  const inside = edit.path.reduceRight<ConfigValue>((value, key) => ({[key]: value}), edit.put)
-  return members(member(inside, 'devices')).flatMap((plug) => {
-    const host = member(plug, 'host')
+  const whole = edit.path.reduceRight<ConfigValue>((value, key) => ({[key]: value}), edit.put)
+  const plugs = isRawMapping(whole) && Object.hasOwn(whole, 'devices') ? whole['devices'] : undefined
+  return Object.values(isRawMapping(plugs) ? plugs : {}).flatMap((plug) => {
+    const host = isRawMapping(plug) && Object.hasOwn(plug, 'host') ? plug['host'] : undefined
     return typeof host === 'string' ? [host] : []
   })
-}
-
-function member(value: ConfigValue | undefined, key: string): ConfigValue | undefined {
-  return isMapping(value) && Object.hasOwn(value, key) ? value[key] : undefined
-}
-
-function members(value: ConfigValue | undefined): ConfigValue[] {
-  return isMapping(value) ? Object.values(value) : []
-}
-
-function isMapping(value: ConfigValue | undefined): value is {readonly [key: string]: ConfigValue} {
-  return typeof value === 'object' && !Array.isArray(value)
-}
-
-function isWithin(address: string, ranges: readonly Range[]): boolean {
-  const number = numberOf(address)
-  return ranges.some(([first, bits]) => {
-    const size = 2 ** (32 - bits)
-    return Math.floor(number / size) === Math.floor(numberOf(first) / size)
-  })
-}
-
-function numberOf(address: string): number {
-  return address.split('.').reduce((number, byte) => number * 256 + Number(byte), 0)
 }

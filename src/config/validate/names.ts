@@ -1,17 +1,17 @@
-/** What may be a level of a topic, and so what may be the name of a plug or of a group. */
+/** Checks of texts, topics and names: which texts MQTT can carry, and which names a plug or group can have. */
 
-/** Control characters but tab and line breaks, and halves of characters, which strict readers of JSON refuse. */
+/** Control characters except tab and line breaks, and halves of characters, which strict JSON parsers refuse. */
 const NO_TEXT = /(?![\t\n\r])[\p{Cc}\p{Cs}]/u
 
-/** Whether `text` can be shown and sent wherever text can. */
+/** Whether `text` can be shown, and sent as JSON. */
 export function isPlainText(text: string): boolean {
   return !NO_TEXT.test(text)
 }
 
-/** A field of a packet has two bytes for its length (MQTT 5 §1.5.4). */
+/** Bytes. A field of a packet has two bytes for its length (MQTT 5 §1.5.4). */
 const LONGEST_FIELD = 65_535
 
-/** Why `text` cannot be a text in an MQTT packet, or `undefined` when it can. Nothing of it is repeated. */
+/** Why `text` cannot be a text in an MQTT packet, or `undefined` when it can. The reason repeats nothing of the text. */
 export function mqttTextProblem(text: string): string | undefined {
   return /\p{Cc}/u.test(text) ? 'some with a control character in it' : mqttSecretProblem(text)
 }
@@ -26,18 +26,18 @@ export function mqttSecretProblem(text: string): string | undefined {
 
 /** Brokers close the connection over these, or should. */
 const UNPRINTABLE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Noncharacter_Code_Point}]/u
-/** What is not seen, or makes what is around it look different: a name with it looks like another name, or like none. */
+/** Invisible characters, and characters that change how others look: a name with one looks like another name, or like none. */
 const INVISIBLE = /[\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]|(?! )\p{Zs}/u
-/** Parts of an emoji are joined by invisible characters, which there are seen. */
+/** Invisible characters join the parts of an emoji: there they are allowed. */
 const PICTURE = String.raw`(?:\p{Extended_Pictographic}(?:\ufe0f|\p{Emoji_Modifier})?|[0-9*]\ufe0f?\u20e3)`
 const EMOJI = new RegExp(`${PICTURE}(?:\u200d${PICTURE})*`, 'gu')
 const LIKE_A_TOKEN = /[0-9a-f]{32}/i
-/** Bytes: far below what a topic may have (65,535), far above what anybody wants to read. */
+/** Bytes: far fewer than a topic may have (65,535), and more than a readable name needs. */
 const LONGEST = 200
 /** Brokers take from 8 levels (AWS IoT Core) to 200 (mosquitto), and this is a part of a topic only. */
 const MOST_LEVELS = 8
 
-/** Topics of a plug end so: a plug `desk/set` would take the commands of the plug `desk` for its own state. */
+/** The last levels of a plug's topics (docs/topics.md): a plug called `desk/set` would have the topic of the plug `desk` for commands. */
 export const TOPIC_WORDS: ReadonlySet<string> = new Set(['set', 'get', 'availability', 'response'])
 
 /** Why `topic` cannot stand at the start of topics, or `undefined` when it can. */
@@ -53,7 +53,7 @@ export function nameProblem(name: string): string | undefined {
   if (first === 'bridge') return 'its first level is "bridge", where the bridge has its own topics'
   if (first.startsWith('$')) return 'it starts with "$", as what brokers keep for themselves'
   if (reserved) return `its level "${reserved}" is a word of the topics themselves`
-  return levelsProblem(name) ?? looksProblem(name)
+  return levelsProblem(name) ?? appearanceProblem(name)
 }
 
 function levelsProblem(topic: string): string | undefined {
@@ -67,8 +67,8 @@ function levelsProblem(topic: string): string | undefined {
   return undefined
 }
 
-/** Why people would take the name for another one, or for nothing. */
-function looksProblem(name: string): string | undefined {
+/** Why people would take the name for another one, or for a token. */
+function appearanceProblem(name: string): string | undefined {
   const spaced = spaceProblem(name)
   if (spaced !== undefined) return spaced
   if (name.split('/').some((level) => level === '.' || level === '..'))
@@ -77,7 +77,7 @@ function looksProblem(name: string): string | undefined {
   return undefined
 }
 
-/** What is between the letters, and not seen. */
+/** Spaces and invisible characters. */
 function spaceProblem(name: string): string | undefined {
   if (name.split('/').some((level) => level !== level.trim()))
     return 'it, or a level of it, starts or ends with a space'
@@ -86,8 +86,8 @@ function spaceProblem(name: string): string | undefined {
     : undefined
 }
 
-/** What names have in common that people cannot tell apart: case, spaces and other ways to write a letter do not count. */
-export function nameKey(name: string): string {
+/** The same for two names that people cannot tell apart: case, repeated spaces and other ways to write a letter do not count. */
+export function normalizedName(name: string): string {
   const letters = name.normalize('NFKC').toUpperCase().toLowerCase()
   return letters.normalize('NFKC').replace(/ {2,}/g, ' ')
 }

@@ -1,4 +1,4 @@
-/** Whether certificates and keys can be used: what the broker's connection would throw over is found here. */
+/** Checks certificates and private keys for TLS, so that the connection to the broker does not throw over them later. */
 import {createPrivateKey, type KeyObject, X509Certificate} from 'node:crypto'
 import {createSecureContext} from 'node:tls'
 import {Secret} from '../../common/secret.ts'
@@ -11,11 +11,11 @@ export interface TlsFiles {
 
 export interface TlsProblem {
   setting: keyof TlsFiles
-  /** What was expected and what came, without anything of the content. */
+  /** What was expected and what came. Repeats nothing of the content. */
   message: string
 }
 
-/** What is wrong with each of them, and with all together. Whether they have expired is not looked at. */
+/** Problems of each of the three, or else of all together. Expiry is not checked. */
 export function tlsProblems({ca, cert, key}: TlsFiles): TlsProblem[] {
   if (ca === undefined && cert === undefined && key === undefined) return []
   const authorities = ca === undefined ? [] : certificatesIn('ca', ca)
@@ -28,31 +28,24 @@ export function tlsProblems({ca, cert, key}: TlsFiles): TlsProblem[] {
   const [first] = own
   if (first instanceof X509Certificate && secret && 'key' in secret && !first.checkPrivateKey(secret.key))
     return [problem('key', 'the key of the first certificate in mqtt.cert, got that of another')]
-  return together(plainPems({ca, cert, key}))
+  return openSslProblems(normalizedPems({ca, cert, key}))
 }
 
 /**
- * The same with the certificates and the key alone, each on lines of its own: OpenSSL silently leaves out what follows an indented
- * block, or one that is glued to the block before it (`cat` of two files without a line break). To be called without `pemProblems`.
+ * The certificates and the key alone, each block on lines of its own. OpenSSL silently leaves out everything after an indented block,
+ * and after a block that is glued to the one before it (`cat` of two files without a line break). Only for files without `tlsProblems`.
  */
-export function plainPems({ca, cert, key}: TlsFiles): TlsFiles {
+export function normalizedPems({ca, cert, key}: TlsFiles): TlsFiles {
+  const privateKey = key && keyBlocks(key.reveal()).map(({text}) => text)
   return {
     ...(ca === undefined ? {} : {ca: certificatesIn('ca', ca).join('')}),
     ...(cert === undefined ? {} : {cert: certificatesIn('cert', cert).join('')}),
-    ...(key === undefined
-      ? {}
-      : {
-          key: new Secret(
-            keysIn(key.reveal())
-              .map(({text}) => text)
-              .join(''),
-          ),
-        }),
+    ...(privateKey === undefined ? {} : {key: new Secret(privateKey.join(''))}),
   }
 }
 
-/** OpenSSL has rules of its own, such as the least size of a key: its words name the rule, and nothing of the content. */
-function together({ca, cert, key}: TlsFiles): TlsProblem[] {
+/** OpenSSL has rules of its own, such as the least size of a key. Its message names the rule, and repeats nothing of the content. */
+function openSslProblems({ca, cert, key}: TlsFiles): TlsProblem[] {
   try {
     createSecureContext({ca, cert, key: key?.reveal()})
     return []
@@ -63,9 +56,9 @@ function together({ca, cert, key}: TlsFiles): TlsProblem[] {
   }
 }
 
-/** OpenSSL stops silently at the first block that it cannot read, and leaves out the rest. */
+/** One by one: OpenSSL stops silently at the first block that it cannot read, and leaves out the others. */
 function certificatesIn(setting: 'ca' | 'cert', pem: string): (X509Certificate | TlsProblem)[] {
-  const blocks = blocksIn(pem)
+  const blocks = pemBlocks(pem)
   if (blocks.some(({label}) => label.endsWith('PRIVATE KEY')))
     return [
       problem(setting, 'certificates only, got a private key among them: the key belongs into mqtt.key'),
@@ -84,7 +77,7 @@ function certificatesIn(setting: 'ca' | 'cert', pem: string): (X509Certificate |
 }
 
 function keyIn(pem: string): {key: KeyObject} | TlsProblem {
-  const keys = keysIn(pem)
+  const keys = keyBlocks(pem)
   const [only, second] = keys
   if (!only || second) return problem('key', `one private key, got ${keys.length || 'none'}`)
   if (!only.isClosed) return problem('key', 'a whole private key, got one that is cut off')
@@ -100,11 +93,11 @@ function keyIn(pem: string): {key: KeyObject} | TlsProblem {
   }
 }
 
-function keysIn(pem: string): Block[] {
-  return blocksIn(pem).filter(({label}) => label.endsWith('PRIVATE KEY'))
+function keyBlocks(pem: string): PemBlock[] {
+  return pemBlocks(pem).filter(({label}) => label.endsWith('PRIVATE KEY'))
 }
 
-interface Block {
+interface PemBlock {
   /** `CERTIFICATE`, `EC PRIVATE KEY` */
   label: string
   text: string
@@ -113,12 +106,12 @@ interface Block {
 
 const BEGIN = '-----BEGIN '
 
-/** Whether there is anything in it that could be a certificate or key. Tools put remarks before (`openssl x509 -text`, `openssl pkcs12`). */
+/** Whether `text` may have a certificate or key in it. Tools put remarks before it (`openssl x509 -text`, `openssl pkcs12`). */
 export function isPem(text: string): boolean {
   return text.includes(BEGIN)
 }
 
-function blocksIn(pem: string): Block[] {
+function pemBlocks(pem: string): PemBlock[] {
   return pem
     .split('\n')
     .map((line) => line.trim())

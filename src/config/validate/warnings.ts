@@ -1,73 +1,60 @@
 /**
- * What a valid configuration has in it that cannot work or is dangerous. Each rule is silent in a home that works: a warning that is
- * always there hides the one that matters. Text that YAML changed is the business of changed-texts.ts.
+ * Warnings for a valid configuration that cannot work or is dangerous. Each rule is silent where all is well: a warning that is always
+ * there hides the one that matters. Texts that YAML changed have their warnings in read/text-warnings.ts.
  */
-
 import {applyOverrides} from '../../device/codec/model-overrides.ts'
 import type {Model} from '../../models/model.ts'
-import {type LazyText, type ProblemPlace, quoted, suggestion} from '../config-error.ts'
+import {quoted, suggestion, type WarningIssue} from '../config-error.ts'
 import type {YamlPath} from '../read/yaml.ts'
 import type {Config, DeviceConfig} from '../schema/schema.ts'
 import {isPublicAddress} from './hosts.ts'
 
-/** A warning as it was found. */
-export interface ConfigCaution {
-  code: string
-  path: YamlPath
-  /** Never with a secret in it. */
-  message: LazyText
-  /** Where it is written, when that is not the place of `path` in the configuration. */
-  place?: ProblemPlace
-}
-
-type Rule = (config: Config) => ConfigCaution[]
-
-const RULES: readonly Rule[] = [
+const RULES: readonly ((config: Config) => WarningIssue[])[] = [
   noPlugs,
   exampleTokens,
   sharedTokens,
   publicPlugs,
   oddHosts,
-  baseTopic,
-  unsearchedPlugs,
-  models,
-  brokers,
+  sharedBaseTopic,
+  plugsNeverFound,
+  modelsAndProperties,
+  brokerAddresses,
   unusedTls,
 ]
 
-/** Everything that the rules find, in their order. */
-export function warningsAbout(config: Config): ConfigCaution[] {
+/** All warnings about `config`, in the order of the rules. */
+export function configWarnings(config: Config): WarningIssue[] {
   return RULES.flatMap((rule) => rule(config))
 }
 
-/** @param file of which `exposedFiles` says so */
-export function exposedFileWarning(file: string): ConfigCaution {
+/** @param file that `exposedFiles` found */
+export function exposedFileWarning(file: string): WarningIssue {
   const message = `every user of this machine can read the tokens or passwords in it: \`chmod 640 ${file}\``
   return {code: 'readable_by_all', path: [], place: {file}, message}
 }
 
-function noPlugs({devices}: Config): ConfigCaution[] {
+function noPlugs({devices}: Config): WarningIssue[] {
   if (Object.keys(devices).length > 0) return []
   const message = 'no plugs are configured yet: `miio2mqtt discover` lists those on this network'
   return [{code: 'no_plugs', path: ['devices'], message}]
 }
 
-function exampleTokens({devices}: Config): ConfigCaution[] {
+function exampleTokens({devices}: Config): WarningIssue[] {
   const message =
     'expected the token of the plug, got that of an example: docs/troubleshooting.md says where tokens come from'
   return Object.entries(devices)
-    .filter(([, {token}]) => isExample(token.reveal()))
+    .filter(([, {token}]) => isMadeUp(token.reveal()))
     .map(([name]) => ({code: 'example_token', path: ['devices', name, 'token'], message}))
 }
 
-/** How far apart the digits of a made-up token repeat at most: half of its length. */
+/** Digits after which a made-up token repeats itself, at most: half of its length. */
 const LONGEST_PERIOD = 16
 
 /**
- * Whether a person made the token up: its digits repeat (`0123456789abcdef` twice), or each byte is as far from the one before
- * (00 11 22 …, as in config.example.yaml). Of the 2^128 tokens that plugs draw, fewer than one in 2^63 is so.
+ * Whether a person made the token up: its digits repeat (`0123456789abcdef` twice), or all bytes have the same distance (00 11 22 …, as
+ * in config.example.yaml). Plugs draw from 2^128 tokens, and fewer than one in 2^63 of them is so.
  */
-function isExample(token: string): boolean {
+function isMadeUp(token: string): boolean {
   for (let period = 1; period <= LONGEST_PERIOD; period++) if (hasPeriod(token, period)) return true
   const bytes = [...Buffer.from(token, 'hex')]
   const step = (index: number) => ((bytes[index] ?? 0) - (bytes[index - 1] ?? 0)) & 0xff
@@ -79,12 +66,12 @@ function hasPeriod(token: string, period: number): boolean {
   return true
 }
 
-/** A plug that is left alone may be a note of how things were. */
-function sharedTokens({devices}: Config): ConfigCaution[] {
+/** Disabled plugs are left out: they may be a note of an earlier setup. */
+function sharedTokens({devices}: Config): WarningIssue[] {
   const firsts = new Map<string, string>()
   return Object.entries(devices).flatMap(([name, {token, disabled}]) => {
     const digits = token.reveal()
-    if (disabled || isExample(digits)) return []
+    if (disabled || isMadeUp(digits)) return []
     const first = firsts.get(digits)
     if (first === undefined) firsts.set(digits, name)
     const message = `the same token as "${first}", but each plug has one of its own: was it copied?`
@@ -92,7 +79,7 @@ function sharedTokens({devices}: Config): ConfigCaution[] {
   })
 }
 
-function publicPlugs({devices}: Config): ConfigCaution[] {
+function publicPlugs({devices}: Config): WarningIssue[] {
   return Object.entries(devices).flatMap(([name, {host}]) => {
     if (host === undefined || !isPublicAddress(host)) return []
     const message = `expected an address of a private network such as 192.168.1.40, got ${host}, which is on the internet`
@@ -100,8 +87,8 @@ function publicPlugs({devices}: Config): ConfigCaution[] {
   })
 }
 
-/** Addresses that are seldom those of a plug, and what is likelier. */
-const ODD_HOSTS: readonly [looks: RegExp, message: string][] = [
+/** Addresses that are seldom those of a plug. */
+const ODD_HOSTS: readonly [pattern: RegExp, message: string][] = [
   [
     /^192\.168\.\d+\.(?:0|255)$/,
     'expected the address of one plug, got what is that of the whole network in most homes',
@@ -113,9 +100,9 @@ const ODD_HOSTS: readonly [looks: RegExp, message: string][] = [
   [/^(?:\d{1,3}\.){3}\d{1,3}\.[a-z]/i, 'expected an address or a name, got an address with a name behind it'],
 ]
 
-function oddHosts({devices}: Config): ConfigCaution[] {
+function oddHosts({devices}: Config): WarningIssue[] {
   return Object.entries(devices).flatMap(([name, {host = ''}]) =>
-    ODD_HOSTS.filter(([looks]) => looks.test(host)).map(([, message]) => ({
+    ODD_HOSTS.filter(([pattern]) => pattern.test(host)).map(([, message]) => ({
       code: 'odd_host',
       path: ['devices', name, 'host'],
       message,
@@ -123,8 +110,8 @@ function oddHosts({devices}: Config): ConfigCaution[] {
   )
 }
 
-/** What other programs call their own topics. */
-const BASES_OF_OTHERS = new Set([
+/** The base topics of other programs. */
+const BASE_TOPICS_OF_OTHERS = new Set([
   'zigbee2mqtt',
   'tasmota',
   'shellies',
@@ -134,12 +121,12 @@ const BASES_OF_OTHERS = new Set([
   'valetudo',
 ])
 
-function baseTopic({
+function sharedBaseTopic({
   mqtt: {base_topic},
   homeassistant: {enabled, discovery_prefix},
-}: Config): ConfigCaution[] {
+}: Config): WarningIssue[] {
   const isShared = enabled && base_topic === discovery_prefix
-  if (!isShared && !BASES_OF_OTHERS.has(base_topic)) return []
+  if (!isShared && !BASE_TOPICS_OF_OTHERS.has(base_topic)) return []
   const owner = isShared ? 'where Home Assistant looks for announcements' : 'that of another program'
   const isPrefix = isShared && base_topic === 'miio2mqtt'
   const path = isPrefix ? ['homeassistant', 'discovery_prefix'] : ['mqtt', 'base_topic']
@@ -149,7 +136,7 @@ function baseTopic({
   return [{code: 'shared_topic', path, message}]
 }
 
-function unsearchedPlugs({devices, network}: Config): ConfigCaution[] {
+function plugsNeverFound({devices, network}: Config): WarningIssue[] {
   if (network.broadcast?.length !== 0) return []
   const message =
     'expected a host: a plug is found by its id alone only where plugs are searched for, and network.broadcast is empty'
@@ -158,25 +145,26 @@ function unsearchedPlugs({devices, network}: Config): ConfigCaution[] {
     .map(([name]) => ({code: 'not_searched', path: ['devices', name], message}))
 }
 
-/** A model that is not named is asked from the plug: what fits it shows in the log then. */
-function models({devices, catalogue}: Config): ConfigCaution[] {
+/** Only for plugs with a `model`: the others report theirs, and the bridge then logs the same warnings. */
+function modelsAndProperties({devices, catalogue}: Config): WarningIssue[] {
   return Object.entries(devices).flatMap(([name, plug]) => {
     if (plug.model === undefined) return []
     const {model} = plug
     const found = catalogue.find(model)
     const path = ['devices', name]
-    if (found) return withoutEffect(plug, found).map((each) => ({...each, path: [...path, ...each.path]}))
+    if (found)
+      return settingsWithoutEffect(plug, found).map((each) => ({...each, path: [...path, ...each.path]}))
     const message = () =>
       `expected a model that \`miio2mqtt models\` lists, got ${quoted(model)}${suggestion(model, catalogue.ids)}`
     return [{code: 'unknown_model', path: [...path, 'model'], message}]
   })
 }
 
-/** What is said of properties that the model has not, or that cannot be said of them. */
-function withoutEffect(
+/** Settings of properties that the model does not have, and settings that a property cannot have. */
+function settingsWithoutEffect(
   {filtered = [], properties = {}, homeassistant}: DeviceConfig,
   model: Model,
-): ConfigCaution[] {
+): WarningIssue[] {
   const {entities = {}} = homeassistant ?? {}
   const known = Object.keys(model.properties)
   const named: [string, YamlPath][] = [
@@ -204,7 +192,7 @@ function withoutEffect(
   return [...unknown, ...impossible]
 }
 
-/** Brokers for trying, without a login: whatever is published there, all the world can read and send. */
+/** Public test brokers without a login: everyone on the internet can read and publish there. */
 const OPEN_BROKERS = new Set([
   'broker.emqx.io',
   'broker.hivemq.com',
@@ -218,31 +206,31 @@ const OPEN_BROKERS = new Set([
 
 const ENCRYPTED = new Set(['mqtts:', 'wss:'])
 
-/** The ports that brokers listen on where nobody says otherwise (IANA), and what is spoken there. */
+/** The usual ports of brokers (IANA), and their protocols. */
 const PORTS = new Map([
   ['1883', ['mqtt:']],
   ['8883', ['mqtts:']],
   ['9001', ['ws:', 'wss:']],
 ])
-/** Of the pages of Home Assistant. */
-const NO_BROKER = '8123'
+/** The port of the web pages of Home Assistant. */
+const HOME_ASSISTANT_PORT = '8123'
 
-function brokers({mqtt}: Config): ConfigCaution[] {
+function brokerAddresses({mqtt}: Config): WarningIssue[] {
   return mqtt.url.flatMap((written, index) => {
     const path = ['mqtt', 'url', index]
     const {protocol, hostname, port} = new URL(written)
     const address = hostname.toLowerCase().replace(/^\[|\]$/g, '')
-    const spoken = PORTS.get(port)
+    const protocols = PORTS.get(port)
     if (OPEN_BROKERS.has(address)) {
       const message = `everybody can read and switch the plugs at ${address}, which is open to all the world: use a broker of your own`
       return [{code: 'open_broker', path, message}]
     }
-    if (port === NO_BROKER) {
+    if (port === HOME_ASSISTANT_PORT) {
       const message = `the pages of Home Assistant are at the port ${port}: brokers listen at 1883 (mqtt://) or 8883 (mqtts://)`
       return [{code: 'other_port', path, message}]
     }
-    if (spoken !== undefined && !spoken.includes(protocol)) {
-      const message = `expected ${spoken[0]}// for the port ${port}, got ${protocol}//, which brokers speak at another port`
+    if (protocols !== undefined && !protocols.includes(protocol)) {
+      const message = `expected ${protocols[0]}// for the port ${port}, got ${protocol}//, which brokers speak at another port`
       return [{code: 'other_port', path, message}]
     }
     if (ENCRYPTED.has(protocol) || !isPublicAddress(address)) return []
@@ -251,8 +239,8 @@ function brokers({mqtt}: Config): ConfigCaution[] {
   })
 }
 
-/** Whoever writes these believes that the connection is encrypted. */
-function unusedTls({mqtt}: Config): ConfigCaution[] {
+/** Settings of an encrypted connection, where no address is encrypted. */
+function unusedTls({mqtt}: Config): WarningIssue[] {
   const protocols = mqtt.url.map((url) => new URL(url).protocol)
   if (protocols.some((protocol) => ENCRYPTED.has(protocol))) return []
   const {ca, cert, key, servername, verify} = mqtt

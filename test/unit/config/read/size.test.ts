@@ -2,7 +2,8 @@ import {describe, expect, it, vi} from 'vitest'
 import {Alias} from 'yaml'
 import {parseConfig} from '../../../../src/config/config.ts'
 import {ConfigError, type Problem} from '../../../../src/config/config-error.ts'
-import * as a from '../../../../src/config/schema/fields.ts'
+import {host, ipv4, topic} from '../../../../src/config/schema/address-fields.ts'
+import * as field from '../../../../src/config/schema/fields.ts'
 import {TOKEN} from '../../../support/token.ts'
 
 function problems(text: string): readonly Problem[] {
@@ -85,20 +86,20 @@ describe('a configuration of any size', () => {
 
 describe('a value that is too long to be what is expected', () => {
   const kinds = {
-    number: a.number(),
-    whole: a.integer(1, 9),
-    duration: a.duration(0, 1000),
-    host: a.host(),
-    ipv4: a.ipv4(),
-    did: a.did(),
-    modelId: a.modelId(),
-    property: a.propertyName(),
-    icon: a.icon(),
-    flag: a.flag(),
-    topic: a.topic(),
-    token: a.token(),
-    oneOf: a.oneOf('a', 'b'),
-    mqttVersion: a.mqttVersion(),
+    number: field.number(),
+    whole: field.integer(1, 9),
+    duration: field.duration(0, 1000),
+    host: host(),
+    ipv4: ipv4(),
+    did: field.did(),
+    modelId: field.modelId(),
+    property: field.propertyName(),
+    icon: field.icon(),
+    flag: field.flag(),
+    topic: topic(),
+    token: field.token(),
+    oneOf: field.oneOf('a', 'b'),
+    mqttVersion: field.mqttVersion(),
   }
   /** What makes a pattern look again and again, where it can. */
   const texts = ['1', '1.', 'a.', 'a-', 'aa:', 'a/', ' ', '0', 'f', '-', '1e', '.1', '_'].map((piece) =>

@@ -81,12 +81,13 @@ describe.each(INHERITED)('the name %s', (name) => {
 
   it('can be edited like any other', () => {
     const before = JSON.stringify({devices: {desk}})
-    const after = () => editYaml(before, 'config.yaml', [{path: ['devices', name], put: {host: '192.0.2.2'}}])
+    const after = () =>
+      editYaml(before, 'config.yaml', [{path: ['devices', name], put: {host: '192.0.2.2'}}]).text
     if (name === '__proto__') expect(after).toThrow(ConfigError)
     else expect(after()).toContain(name)
-    const dropped = editYaml(before, 'config.yaml', [{path: ['devices', name], drop: true}])
+    const dropped = editYaml(before, 'config.yaml', [{path: ['devices', name], drop: true}]).text
     expect(outcome(dropped)).toMatchObject({devices: {desk: {host: '192.0.2.1'}}})
-    expect(() => editYaml(before, 'config.yaml', [{path: ['devices', name], rename: 'x'}])).toThrow(
+    expect(() => editYaml(before, 'config.yaml', [{path: ['devices', name], rename: 'x'}]).text).toThrow(
       ConfigError,
     )
   })

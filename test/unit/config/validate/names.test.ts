@@ -70,7 +70,7 @@ describe('a name that people would take for another, or for nothing', () => {
       {path: ['devices', 'desk'], rename: name},
       {path: ['groups', name], put: {members: ['desk']}},
     ]) {
-      const outcome = () => expect(problemsOf(editYaml(before, 'config.yaml', [edit]))).toContain(rule)
+      const outcome = () => expect(problemsOf(editYaml(before, 'config.yaml', [edit]).text)).toContain(rule)
       try {
         outcome()
       } catch (error) {

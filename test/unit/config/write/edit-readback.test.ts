@@ -3,7 +3,8 @@ import fc from 'fast-check'
 import {describe, expect, it} from 'vitest'
 import type {ConfigEdit, ConfigValue} from '../../../../src/bridge/requests/bridge-actions.ts'
 import {ConfigError} from '../../../../src/config/config-error.ts'
-import {parseYaml, type RawYaml, readYaml, YamlPlaces} from '../../../../src/config/read/yaml.ts'
+import {parseYaml, type RawYaml, YamlPlaces} from '../../../../src/config/read/yaml.ts'
+import {readYaml} from '../../../../src/config/read/yaml-reader.ts'
 import {editYaml} from '../../../../src/config/write/edit.ts'
 import {checkProperty} from '../../../support/seeds.ts'
 import {TOKEN} from '../../../support/token.ts'
@@ -90,7 +91,7 @@ function said(text: string): RawYaml {
 
 const refusalOf = (text: string, ...edits: ConfigEdit[]) => {
   try {
-    editYaml(text, 'config.yaml', edits)
+    editYaml(text, 'config.yaml', edits).text
   } catch (error) {
     if (error instanceof ConfigError) return error.message
     throw error
@@ -227,7 +228,7 @@ describe('an edit of config.yaml by a request', () => {
       fc.property(fc.constantFrom(...texts), oneEdit, (text, edit) => {
         let after: string
         try {
-          after = editYaml(text, 'config.yaml', [edit])
+          after = editYaml(text, 'config.yaml', [edit]).text
         } catch (error) {
           if (error instanceof ConfigError) return
           throw error
@@ -261,18 +262,19 @@ describe('an edit of config.yaml by a request', () => {
               .match(/\\u0000!\w+/g)
               ?.sort()
           if (refusalOf(text, edit) === undefined)
-            expect(tags(editYaml(text, 'config.yaml', [edit]))).toEqual(tags(text))
+            expect(tags(editYaml(text, 'config.yaml', [edit]).text)).toEqual(tags(text))
         }
       }
   })
 
   it('keeps plain what needs no quotes, and quotes every other text and key', () => {
     const put = {area: 'Living room', icon: 'mdi:lamp', host: '192.168.1.4', scale: -0.5, name: 'Küche/灯'}
-    expect(editYaml(block, 'config.yaml', [{path: ['devices', 'fan'], put}])).toContain(
+    expect(editYaml(block, 'config.yaml', [{path: ['devices', 'fan'], put}]).text).toContain(
       'area: Living room\n    icon: mdi:lamp\n    host: 192.168.1.4\n    scale: -0.5\n    name: Küche/灯\n',
     )
     expect(
-      editYaml(flow, 'config.yaml', [{path: ['groups', 'evening', 'members'], put: ['x:\n!file /dev/zero']}]),
+      editYaml(flow, 'config.yaml', [{path: ['groups', 'evening', 'members'], put: ['x:\n!file /dev/zero']}])
+        .text,
     ).toContain(String.raw`{members: ["x:\n!file /dev/zero"]}`)
   })
 
@@ -283,7 +285,7 @@ describe('an edit of config.yaml by a request', () => {
     expect(refusalOf(aliased, {path: ['devices', 'fan', 'token'], drop: true})).toMatch(/by hand/)
     // What is the plug's own can be changed all the same.
     expect(
-      editYaml(aliased, 'config.yaml', [{path: ['devices', 'fan', 'host'], put: '192.168.1.9'}]),
+      editYaml(aliased, 'config.yaml', [{path: ['devices', 'fan', 'host'], put: '192.168.1.9'}]).text,
     ).toMatch(/fan:\n.*\n {4}host: 192.168.1.9\n/)
   })
 
@@ -302,7 +304,7 @@ describe('an edit of config.yaml by a request', () => {
   it('does not take a plug away with the last of its settings', () => {
     const both = editYaml('devices:\n  lamp:\n    host: 1.2.3.4\n', 'config.yaml', [
       {path: ['devices', 'lamp', 'host'], drop: true},
-    ])
+    ]).text
     expect(said(both)).toEqual({devices: {lamp: {}}})
   })
 })

@@ -52,7 +52,7 @@ groups:
 `
 /** Spaces before a comment behind a value are not kept. */
 const tidy = text.replaceAll(/(\S) +#/g, '$1 #')
-const edit = (...edits: Parameters<typeof editYaml>[2]) => editYaml(text, 'config.yaml', edits)
+const edit = (...edits: Parameters<typeof editYaml>[2]) => editYaml(text, 'config.yaml', edits).text
 const comments = (yaml: string) => Array.from(yaml.matchAll(/#.*$/gm), ([comment]) => comment.trim())
 
 describe('config.yaml, when a request edits it', () => {
@@ -91,21 +91,21 @@ describe('config.yaml, when a request edits it', () => {
     expect(groups).toMatch(/groups:\n {4}evening:\n {8}members:\n {12}- desk\n {12}- fridge\n$/)
     const first = {path: ['devices', 'desk'], put: {host: '1.2.3.4', token: TOKEN}} as const
     for (const before of ['devices:\n', 'devices: {}\n', ''])
-      expect(editYaml(before, 'config.yaml', [first])).toBe(
+      expect(editYaml(before, 'config.yaml', [first]).text).toBe(
         `devices:\n  desk:\n    host: 1.2.3.4\n    token: ${TOKEN}\n`,
       )
   })
 
   it('says what is wrong when there is nothing to rename, or the text is no YAML', () => {
     expect(() => edit({path: ['devices', 'lamp'], rename: 'light'})).toThrow(ConfigError)
-    expect(() => editYaml('devices: [', 'config.yaml', [])).toThrow(ConfigError)
+    expect(() => editYaml('devices: [', 'config.yaml', []).text).toThrow(ConfigError)
   })
 
   it('keeps the headings of what comes next, when the last of a section goes', () => {
     const removed = editYaml(sections, 'config.yaml', [
       {path: ['devices', 'lamp'], drop: true},
       {path: ['groups', 'all'], drop: true},
-    ])
+    ]).text
     expect(removed).toBe(`# plugs
 devices:
   # -- ground floor --
@@ -120,9 +120,9 @@ groups: {}
 
 # the end
 `)
-    expect(editYaml(removed, 'config.yaml', [{path: ['groups', 'all'], put: {members: ['desk']}}])).toMatch(
-      /# together\ngroups:\n {2}all:\n {4}members:\n {6}- desk\n\n# the end\n$/,
-    )
+    expect(
+      editYaml(removed, 'config.yaml', [{path: ['groups', 'all'], put: {members: ['desk']}}]).text,
+    ).toMatch(/# together\ngroups:\n {2}all:\n {4}members:\n {6}- desk\n\n# the end\n$/)
   })
 
   it('keeps the comments on what is only changed: a value, a list, and what stays in it', () => {
@@ -131,12 +131,12 @@ groups: {}
       {path: ['devices', 'lamp', 'poll'], put: {interval: 2, slow_interval: '1m'}},
       {path: ['devices', 'desk'], rename: 'table'},
       {path: ['groups', 'all', 'members'], put: ['table', 'lamp', 'fan']},
-    ])
+    ]).text
     expect(comments(changed)).toEqual(comments(sections))
     expect(changed).toContain('area: Hall # it moves')
     expect(changed).toContain('interval: 2 # quick')
     expect(changed).toContain('- table # where I sit')
-    const fewer = editYaml(changed, 'config.yaml', [{path: ['groups', 'all', 'members'], put: ['lamp']}])
+    const fewer = editYaml(changed, 'config.yaml', [{path: ['groups', 'all', 'members'], put: ['lamp']}]).text
     expect(comments(fewer)).toEqual(comments(sections).filter((comment) => comment !== '# where I sit'))
   })
 
@@ -153,10 +153,12 @@ groups: {}
         ])
         const before = said.join('\n')
         const path = ['devices', name, 'description']
-        const once = editYaml(before, 'config.yaml', [{path, put: 'one'}])
+        const once = editYaml(before, 'config.yaml', [{path, put: 'one'}]).text
         expect(comments(once)).toEqual(comments(before))
-        expect(comments(editYaml(once, 'config.yaml', [{path, drop: true}]))).toEqual(comments(before))
-        const without = comments(editYaml(once, 'config.yaml', [{path: ['devices', 'lamp'], drop: true}]))
+        expect(comments(editYaml(once, 'config.yaml', [{path, drop: true}]).text)).toEqual(comments(before))
+        const without = comments(
+          editYaml(once, 'config.yaml', [{path: ['devices', 'lamp'], drop: true}]).text,
+        )
         const [above = '', below = ''] = before.split(/(?<=# -- cellar --\n).*(?=\n {2}# nothing yet)/s)
         expect(without).toEqual(expect.arrayContaining([...comments(above), ...comments(below)]))
         expect(comments(before).filter((comment) => without.includes(comment))).toEqual(without)
@@ -176,7 +178,7 @@ groups: {}
       filtered: ['led'],
     }
     const read = (name: string) =>
-      parseConfig(editYaml('', 'config.yaml', [{path: ['devices', name], put}]), {
+      parseConfig(editYaml('', 'config.yaml', [{path: ['devices', name], put}]).text, {
         file: 'config.yaml',
         env: {},
       })
@@ -197,14 +199,14 @@ groups: {}
       {path: ['devices', 'lamp', 'area'], put: 'Hall'},
       {path: ['devices', 'lamp', 'token'], drop: true},
     ] as const)
-      expect(() => editYaml(twice, 'config.yaml', [change])).toThrow(ConfigError)
+      expect(() => editYaml(twice, 'config.yaml', [change]).text).toThrow(ConfigError)
   })
 
   it('reads back whatever was written, however it looks', () => {
     checkProperty(
       fc.property(fc.string({unit: 'grapheme', minLength: 1}), (description) => {
         const put = {host: '192.168.1.40', token: TOKEN, description}
-        const config = parseConfig(editYaml('', 'config.yaml', [{path: ['devices', 'desk'], put}]), {
+        const config = parseConfig(editYaml('', 'config.yaml', [{path: ['devices', 'desk'], put}]).text, {
           file: 'config.yaml',
           env: {},
         })

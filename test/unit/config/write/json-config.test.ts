@@ -63,7 +63,7 @@ describe.each(edits)('%s in a config.yaml that is JSON', (_, edit, changed) => {
     ['on one line', undefined],
   ])('leaves it JSON, %s', (_, indent) => {
     const before = `${JSON.stringify(config, null, indent)}\n`
-    const after = editYaml(before, 'config.yaml', [edit])
+    const after = editYaml(before, 'config.yaml', [edit]).text
     expect(JSON.parse(after)).toEqual(changed(structuredClone(config)))
     expect(after.endsWith('}\n')).toBe(true)
     expect(after.includes('\n  "') || after.includes('\n\t"')).toBe(indent !== undefined)
@@ -74,20 +74,20 @@ describe('JSON', () => {
   it('keeps the order of its keys, its numbers and what stands on one line', () => {
     const before =
       '{\n  "groups": {},\n  "devices": {\n    "2": {"host": "h", "port": 54321},\n    "1": {"host": "i"}\n  }\n}\n'
-    expect(editYaml(before, 'config.yaml', [{path: ['devices', '1', 'area'], put: 'Hall'}])).toBe(
+    expect(editYaml(before, 'config.yaml', [{path: ['devices', '1', 'area'], put: 'Hall'}]).text).toBe(
       before.replace('{"host": "i"}', '{"host": "i", "area": "Hall"}'),
     )
   })
 
   it('is what an empty one becomes, and one with a mark at its beginning stays', () => {
     const put = {path: ['devices', 'desk'], put: {host: 'h'}}
-    expect(JSON.parse(editYaml('{}', 'config.yaml', [put]))).toEqual({devices: {desk: {host: 'h'}}})
-    expect(editYaml('\ufeff{}\n', 'config.yaml', [put])).toMatch(/^\ufeff\{.*\}\n$/s)
+    expect(JSON.parse(editYaml('{}', 'config.yaml', [put]).text)).toEqual({devices: {desk: {host: 'h'}}})
+    expect(editYaml('\ufeff{}\n', 'config.yaml', [put]).text).toMatch(/^\ufeff\{.*\}\n$/s)
   })
 
   it('is not made of YAML that has brackets', () => {
     const before = `devices: {desk: {host: h}} # mine\n`
-    expect(editYaml(before, 'config.yaml', [{path: ['devices', 'desk', 'area'], put: 'Hall'}])).toBe(
+    expect(editYaml(before, 'config.yaml', [{path: ['devices', 'desk', 'area'], put: 'Hall'}]).text).toBe(
       'devices: {desk: {host: h, area: Hall}} # mine\n',
     )
   })

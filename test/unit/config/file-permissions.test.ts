@@ -2,7 +2,7 @@ import {chmod, mkdir, mkdtemp, rm, symlink, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterEach, beforeEach, describe, expect, it} from 'vitest'
-import {exposedFiles, loadConfig} from '../../../../src/config/config.ts'
+import {exposedFiles, loadConfig} from '../../../src/config/config.ts'
 
 const TOKEN = '00112233445566778899aabbccddeeff'
 

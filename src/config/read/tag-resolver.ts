@@ -1,43 +1,44 @@
-/** Where the text behind `!env`, `!file` and `!secret` comes from. */
+/** Resolves the tags `!env`, `!file` and `!secret`: the text of a setting comes from a variable, a file or secrets.yaml. */
 import {basename, dirname, join, resolve} from 'node:path'
-import {kindOf, type LazyText, type Problem, quoted, shownKey, suggestion} from '../config-error.ts'
+import {kindOf, type LazyText, type Problem, quoted, redactedKey, suggestion} from '../config-error.ts'
 import {isSetting} from '../schema/settings.ts'
 import {type Environment, filesInEnvironment} from './environment.ts'
 import {fileErrorText, LONGEST_DOCUMENT, LONGEST_VALUE, readText} from './read-file.ts'
-import type {Tag} from './tags.ts'
-import {parseYaml, type RawYaml, readYaml, type YamlFile, type YamlPath, YamlPlaces} from './yaml.ts'
+import {isRawMapping, parseYaml, type RawYaml, type YamlFile, type YamlPath, YamlPlaces} from './yaml.ts'
+import type {Tag} from './yaml-errors.ts'
+import {readYaml} from './yaml-reader.ts'
 
 /** The content of a file. @throws the file system's error */
 export type ReadFile = (path: string) => string
 
-/** Beside config.yaml. */
+/** In the folder of config.yaml. */
 export const SECRETS_FILE = 'secrets.yaml'
 
-/** What stands after a tag may be the secret itself, by mistake: only what looks like a name is repeated in an error. */
-const VARIABLE = /^[A-Z_][A-Z0-9_]*$/
-const WORDS = /^[A-Za-z]+(?:[_.-](?:[A-Za-z]+|\d+))*$/
+// By mistake, the secret itself may stand after a tag: an error repeats only what looks like a name.
+const VARIABLE_NAME = /^[A-Z_][A-Z0-9_]*$/
+const SECRET_NAME = /^[A-Za-z]+(?:[_.-](?:[A-Za-z]+|\d+))*$/
 
-/** Characters of a file's name that is one word. */
-const LONGEST_WORD = 40
+/** Characters of a file name that is one word. */
+const LONGEST_FILE_NAME = 40
 
-function isPath(written: string): boolean {
-  return /[/.]/.test(written) || (written.length <= LONGEST_WORD && WORDS.test(written))
+function isPath(text: string): boolean {
+  return /[/.]/.test(text) || (text.length <= LONGEST_FILE_NAME && SECRET_NAME.test(text))
 }
 
-/** A tag that stands for nothing. */
+/** Thrown for a tag that has no text. */
 export class UnresolvedTag extends Error {
-  /** What was expected. Nothing where the cause is among the problems of secrets.yaml. */
-  readonly words: LazyText | undefined
+  /** What was expected. `undefined` where the problems of secrets.yaml have the cause. */
+  readonly reason: LazyText | undefined
 
-  constructor(words?: LazyText) {
+  constructor(reason?: LazyText) {
     super()
-    this.words = words
+    this.reason = reason
   }
 }
 
 /** Resolves the tags of one configuration file. */
-export class TagSources {
-  /** What is wrong with secrets.yaml itself. */
+export class TagResolver {
+  /** Problems of secrets.yaml itself. */
   readonly problems: Problem[] = []
   /** The variables that `!env` names. */
   readonly variables = new Set<string>()
@@ -53,27 +54,31 @@ export class TagSources {
     this.#readFile = readFile
   }
 
-  /** secrets.yaml, once something in it was asked for. */
+  /** secrets.yaml, once a tag has asked for it. */
   get secretsFile(): YamlFile | undefined {
     return this.#secretsFile
   }
 
-  /** @throws Unresolved */
-  resolve(tag: Tag, written: string): string {
-    if (written === '')
+  /** The text that `tag` stands for. @param text after the tag @throws UnresolvedTag */
+  resolve(tag: Tag, text: string): string {
+    if (text === '')
       throw new UnresolvedTag(`expected ${tag === '!file' ? 'a path' : 'a name'} after ${tag}, got nothing`)
     switch (tag) {
       case '!env':
-        return this.#variable(written)
+        return this.#variable(text)
       case '!file':
-        return this.content(resolve(this.#folder, written), isPath(written))
+        return this.fileContent(resolve(this.#folder, text), isPath(text))
       case '!secret':
-        return this.#secret(written)
+        return this.#secret(text)
     }
   }
 
-  /** What a file holds, without the newline that editors put at its end. @param isShown in the error @throws Unresolved */
-  content(path: string, isShown = true): string {
+  /**
+   * The content of a file, without the newline that editors put at its end.
+   * @param isShown whether an error may show the path
+   * @throws UnresolvedTag
+   */
+  fileContent(path: string, isShown = true): string {
     try {
       return this.#readFile(path).replace(/\r?\n$/, '')
     } catch (error) {
@@ -88,9 +93,9 @@ export class TagSources {
     this.variables.add(name)
     const text = Object.hasOwn(this.#env, name) ? this.#env[name] : undefined
     if (text !== undefined) return text
-    const which = VARIABLE.test(name) ? quoted(name) : 'that is named here'
+    const shown = VARIABLE_NAME.test(name) ? quoted(name) : 'that is named here'
     const known = Object.keys(this.#env)
-    throw new UnresolvedTag(() => `the environment variable ${which} is not set${suggestion(name, known)}`)
+    throw new UnresolvedTag(() => `the environment variable ${shown} is not set${suggestion(name, known)}`)
   }
 
   #secret(name: string): string {
@@ -98,8 +103,9 @@ export class TagSources {
     const text = this.#secrets.get(name)
     if (typeof text === 'string') return text
     if (this.problems.length > 0) throw new UnresolvedTag()
-    if (!WORDS.test(name)) throw new UnresolvedTag(`${SECRETS_FILE} has no text of the name that stands here`)
-    const known = [...this.#secrets.keys()].map(shownKey)
+    if (!SECRET_NAME.test(name))
+      throw new UnresolvedTag(`${SECRETS_FILE} has no text of the name that stands here`)
+    const known = [...this.#secrets.keys()].map(redactedKey)
     throw new UnresolvedTag(
       () => `${SECRETS_FILE} has no text called ${quoted(name)}${suggestion(name, known)}`,
     )
@@ -107,16 +113,16 @@ export class TagSources {
 
   #readSecrets(): ReadonlyMap<string, RawYaml> {
     const file = join(this.#folder, SECRETS_FILE)
-    const yaml = parseYaml(this.content(resolve(file)), file)
+    const yaml = parseYaml(this.fileContent(resolve(file)), file)
     this.#secretsFile = yaml
     this.problems.push(...yaml.problems)
     if (!yaml.readable) return new Map()
     const places = new YamlPlaces()
     const report = (path: YamlPath, message: string) => {
-      this.problems.push({...(places.find(path) ?? {file}), path: path.map(shownKey).join('.'), message})
+      this.problems.push({...(places.find(path) ?? {file}), path: path.map(redactedKey).join('.'), message})
     }
     const tagged = new Set<string>()
-    const resolveTag = (tag: Tag, _written: string, path: YamlPath) => {
+    const refuseTag = (tag: Tag, _text: string, path: YamlPath) => {
       report(
         path,
         `expected plain text, got ${tag}, which is for config.yaml: write it there, in place of !secret`,
@@ -124,34 +130,33 @@ export class TagSources {
       tagged.add(String(path[0]))
       return ''
     }
-    const read = readYaml(yaml, {places, report, resolve: resolveTag, isAnyText: () => true}) ?? {}
-    if (typeof read === 'object' && !Array.isArray(read))
-      return new Map(Object.entries(read).filter(([name]) => !tagged.has(name)))
+    const read = readYaml(yaml, {places, report, resolve: refuseTag, isAnyText: () => true}) ?? {}
+    if (isRawMapping(read)) return new Map(Object.entries(read).filter(([name]) => !tagged.has(name)))
     report([], `expected a mapping from names to texts, got ${kindOf(read)}`)
     return new Map()
   }
 }
 
 /**
- * Every file that reading `yaml` will ask for, so that all can be read before, without blocking. What stands where no setting is
- * is not asked for.
+ * Every file that parsing the configuration will ask for, so that all can be read before, without blocking. A tag at a path that is
+ * no setting is left out.
  */
-export function filesNamed(yaml: YamlFile, env: Environment): Set<string> {
+export function referencedFiles(yaml: YamlFile, env: Environment): Set<string> {
   const folder = dirname(yaml.file)
   const files = new Set(filesInEnvironment(env))
-  const note = (tag: Tag, written: string, path: YamlPath) => {
-    if (written !== '' && isSetting(path)) {
-      if (tag === '!file') files.add(resolve(folder, written))
+  const collect = (tag: Tag, text: string, path: YamlPath) => {
+    if (text !== '' && isSetting(path)) {
+      if (tag === '!file') files.add(resolve(folder, text))
       if (tag === '!secret') files.add(resolve(folder, SECRETS_FILE))
     }
     return ''
   }
-  if (yaml.readable) readYaml(yaml, {places: new YamlPlaces(), resolve: note, report: () => {}})
+  if (yaml.readable) readYaml(yaml, {places: new YamlPlaces(), resolve: collect, report: () => {}})
   return files
 }
 
-/** Reads all of `files` at once. What cannot be read fails when it is asked for. */
-export async function readAhead(files: Iterable<string>): Promise<ReadFile> {
+/** Reads all of `files` at once. The error of a file that cannot be read is thrown when its content is asked for. */
+export async function preloadFiles(files: Iterable<string>): Promise<ReadFile> {
   const read = async (file: string) => {
     const most = basename(file) === SECRETS_FILE ? LONGEST_DOCUMENT : LONGEST_VALUE
     return [file, await readText(file, most).catch((error: unknown) => ({error}))] as const

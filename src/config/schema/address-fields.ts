@@ -1,0 +1,145 @@
+/** Schemas for addresses: IPv4 addresses, host names, MQTT topics, and the URL of a broker, whose login is taken out of it at once. */
+import {isIPv4} from 'node:net'
+import {Secret} from '../../common/secret.ts'
+import {quoted} from '../config-error.ts'
+import {isUnicastHost} from '../validate/hosts.ts'
+import {configTopicProblem, mqttSecretProblem, mqttTextProblem} from '../validate/names.ts'
+import {ANY_LENGTH, scalar} from './fields.ts'
+
+export function ipv4() {
+  const read = (written: string) => (isIPv4(written) ? written : undefined)
+  return scalar({expected: 'an IPv4 address', read, keywords: {type: 'string', format: 'ipv4'}})
+}
+
+/** An address of this machine. `0.0.0.0` is all of its addresses. */
+export function ownAddress() {
+  const read = (written: string) =>
+    isIPv4(written) && (written === '0.0.0.0' || isUnicastHost(written)) ? written : undefined
+  return scalar({
+    expected: 'an IPv4 address of this machine',
+    read,
+    keywords: {type: 'string', format: 'ipv4'},
+  })
+}
+
+/** The host names of plugs have a "_", as in `chuangmi-plug-v3_miio12345678`: unlike elsewhere it is allowed. */
+const HOST_NAME =
+  /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*\.?$/
+
+/** `1.2.3`, `0x7f.1`: meant as an address, and an address to some resolvers (URL Standard, "ends in a number"). */
+const ENDS_IN_A_NUMBER = /(?:^|\.)(?:\d+|0x[0-9a-f]*)\.?$/
+
+/** Topics and logs show the host: a token in its place must not get there. */
+const LIKE_A_TOKEN = /^[0-9a-f]{32,}$/
+
+export function host() {
+  const read = (written: string) => {
+    const name = written.toLowerCase()
+    if (isIPv4(name)) return isUnicastHost(name) ? name : undefined
+    return ENDS_IN_A_NUMBER.test(name) || LIKE_A_TOKEN.test(name) || !HOST_NAME.test(name) ? undefined : name
+  }
+  const got = (written: string) => {
+    if (LIKE_A_TOKEN.test(written.toLowerCase())) return 'what looks like a token'
+    const [, port] = /^[^:]+:(\d{1,9})$/.exec(written) ?? []
+    if (port !== undefined)
+      return `${quoted(written)}: write the port as \`port: ${Number(port) > 65_535 ? '…`, at most 65535' : `${port}\``}`
+    return isIPv4(written) ? `${quoted(written)}, which no single device has` : quoted(written)
+  }
+  return scalar({expected: 'an IPv4 address or a host name', read, got, keywords: {type: 'string'}})
+}
+
+export function topic() {
+  const read = (written: string) => (configTopicProblem(written) ? undefined : written)
+  const got = (written: string) => `one that cannot be: ${configTopicProblem(written)}`
+  return scalar({expected: 'an MQTT topic', read, got, keywords: {type: 'string'}})
+}
+
+/** The address of a broker. Its login is split off. */
+export function brokerUrl() {
+  const expected = 'an address mqtt://, mqtts://, ws:// or wss://'
+  const got = (written: string) => brokerUrlProblem(written) ?? 'another'
+  const keywords = {type: 'string', pattern: '^(mqtts?|wss?)://'}
+  return scalar({most: ANY_LENGTH, expected, read: readBrokerUrl, got, keywords})
+}
+
+/** The address of a broker and its login, apart: an address is shown in logs, a password never. */
+interface BrokerUrl {
+  /** Without the login. */
+  url: string
+  username?: string
+  password?: Secret
+}
+
+/** RFC 1035 §2.3.4 */
+const LONGEST_HOST = 253
+const PROTOCOLS = new Set(['mqtt:', 'mqtts:', 'ws:', 'wss:'])
+
+/** The address and the login, or `undefined` for an invalid address. */
+function readBrokerUrl(written: string): BrokerUrl | undefined {
+  const url = URL.canParse(written) ? new URL(written) : undefined
+  if (!url || brokerUrlProblem(written) !== undefined) return undefined
+  const {username, password} = url
+  url.username = ''
+  url.password = ''
+  const login = {username: decoded(username), password: decoded(password)}
+  return {
+    url: url.href,
+    ...(login.username ? {username: login.username} : {}),
+    ...(login.password ? {password: new Secret(login.password)} : {}),
+  }
+}
+
+/** Why `written` is not the address of a broker. The reason repeats nothing of it but the protocol. */
+function brokerUrlProblem(written: string): string | undefined {
+  if (!written.includes('://')) return 'one without "mqtt://" before it'
+  // The parser of URLs silently removes these, also within a password.
+  if (/[\t\n\r]|^\s|\s$/.test(written)) return 'one with a space, tab or line break'
+  if (hasVisibleLogin(written)) return `one with an "@" after "/", "?" or "#", ${WHERE_A_LOGIN_SHOWS}`
+  if (!URL.canParse(written)) return portProblem(written) ?? 'one that is not a URL'
+  const url = new URL(written)
+  const {protocol, hostname, port, pathname, search, hash} = url
+  const [username, password] = [decoded(url.username), decoded(url.password)]
+  if (!PROTOCOLS.has(protocol)) return `one that starts with "${protocol.slice(0, 12)}//"`
+  if (!hostname) return 'one without a host'
+  if (search || hash) return `one with "?" or "#", ${WHERE_A_LOGIN_SHOWS}`
+  if (hostname.length > LONGEST_HOST) return `one whose host is longer than ${LONGEST_HOST} characters`
+  if (hostname.includes('%')) return 'one whose host is no ASCII name (others are written "xn--…")'
+  if (port === '0') return 'one with the port 0'
+  if (!protocol.startsWith('ws') && !['', '/'].includes(pathname))
+    return 'one with a path after the host, which only ws:// and wss:// have'
+  if (username === undefined || password === undefined)
+    return 'one with a "%" that is not followed by two hex digits'
+  const wrong = mqttTextProblem(username) ?? mqttSecretProblem(password)
+  return wrong && `one whose login is ${wrong}`
+}
+
+const WHERE_A_LOGIN_SHOWS =
+  'where a login would be shown: use username and password, or write "/" as %2F, "?" as %3F, "#" as %23 and "@" as %40 in it'
+
+/** Whether a part of the login would count as path, query or fragment, because a character in it ends the host (RFC 3986 §3.2). */
+function hasVisibleLogin(written: string): boolean {
+  const [protocol = '', ...rest] = written.split('://')
+  const ends = /^ws/i.test(protocol.trim()) ? /[/?#\\]/ : /[/?#]/
+  const after = rest.join('://')
+  const end = after.search(ends)
+  return end !== -1 && after.includes('@', end)
+}
+
+/** What is wrong with the host and port of a text that is no URL. */
+function portProblem(written: string): string | undefined {
+  const [, authority = ''] = /:\/\/([^/?#]*)/.exec(written) ?? []
+  const [, host, port] =
+    /^(\[[^\]]*\]|[^:]*)(?::(.*))?$/s.exec(authority.slice(authority.lastIndexOf('@') + 1)) ?? []
+  if (host === '') return 'one without a host'
+  if (/\s/.test(authority)) return 'one with a space in it'
+  if (port === undefined) return undefined
+  return /^\d+$/.test(port) ? 'one whose port is above 65535' : 'one whose port is no number'
+}
+
+function decoded(part: string): string | undefined {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return undefined
+  }
+}

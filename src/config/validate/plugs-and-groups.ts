@@ -1,0 +1,208 @@
+/**
+ * Rules about plugs and groups as a whole: their names, addresses and members, and what no two of them may share. The rules read the
+ * values as they were written, and not the result of the schema: so a mistake elsewhere hides none of these problems.
+ */
+import {z} from 'zod'
+import {MIIO_PORT} from '../../miio/packet.ts'
+import {type LazyText, quoted, suggestion, type ValidationIssue} from '../config-error.ts'
+import {isRawMapping, type RawYaml, valueAt} from '../read/yaml.ts'
+import {host} from '../schema/address-fields.ts'
+import * as field from '../schema/fields.ts'
+import {ANY_NAME, keysAt} from '../schema/settings.ts'
+import {nameProblem, normalizedName} from './names.ts'
+import {intendedKeyAt} from './setting-hints.ts'
+
+// Each schema below reads what a rule needs, and takes nothing for anything else: configSchema reports that.
+
+/** `null`: written, but invalid. */
+const identity = z
+  .object({
+    host: host().nullish().catch(null),
+    port: field.withDefault(field.integer(1, 65_535), MIIO_PORT).catch(MIIO_PORT),
+    id: field.did().nullish().catch(null),
+  })
+  .catch({port: MIIO_PORT})
+const identities = z.object({devices: z.record(z.string(), identity).catch({})}).catch({devices: {}})
+
+const entities = z.record(z.string(), z.object({name: z.string()}).catch({name: ''})).catch({})
+/** The names of plugs and entities in Home Assistant. */
+const homeAssistantNames = z
+  .object({
+    devices: z
+      .record(
+        z.string(),
+        z
+          .object({homeassistant: z.object({name: z.string().optional().catch(undefined), entities})})
+          .catch({homeassistant: {entities: {}}}),
+      )
+      .catch({}),
+  })
+  .catch({devices: {}})
+
+const groupMembers = z
+  .object({
+    devices: z.record(z.string(), z.unknown()).catch({}),
+    groups: z
+      .record(z.string(), z.object({members: z.array(z.string().catch('')).catch([])}).catch({members: []}))
+      .catch({}),
+  })
+  .catch({devices: {}, groups: {}})
+
+type PlugIdentity = [name: string, z.output<typeof identity>]
+
+/** What no two plugs may share: its key (none for the name itself), its value to compare, and the message. */
+const UNIQUE: {
+  key: string[]
+  comparedBy: (plug: PlugIdentity) => string | null | undefined
+  clash: (first: string, second: string) => string
+}[] = [
+  {key: [], comparedBy: ([name]) => normalizedName(name), clash: nameClash},
+  {key: ['id'], comparedBy: ([, {id}]) => id?.toString(), clash: () => 'the same id as'},
+  {
+    key: ['host'],
+    comparedBy: ([, {host, port}]) => host && `${host}:${port}`,
+    clash: () => 'the same host and port as',
+  },
+]
+
+export function validatePlugs(read: RawYaml | undefined): ValidationIssue[] {
+  const plugs = Object.entries(identities.parse(read).devices)
+  const clashes = UNIQUE.flatMap(({key, comparedBy, clash}) =>
+    duplicates(plugs, comparedBy).map(([first, second]) => ({
+      path: ['devices', second, ...key],
+      message: `${clash(first, second)} "${first}"`,
+    })),
+  )
+  const names = plugs.map(([name]) => name)
+  return [
+    ...badNames('devices', 'plug', names),
+    ...withoutAddress(plugs, read),
+    ...clashes,
+    ...repeatedNames(read),
+  ]
+}
+
+export function validateGroups(read: RawYaml | undefined): ValidationIssue[] {
+  const {devices, groups} = groupMembers.parse(read)
+  const plugs = new Set(Object.keys(devices))
+  const names = new Set(Object.keys(groups))
+  return [
+    ...badNames('groups', 'group', [...names]),
+    ...takenNames(plugs, names),
+    ...Object.entries(groups).flatMap(([name, {members}]) => badMembers(name, members, plugs, names)),
+  ]
+}
+
+function badNames(section: string, kind: string, names: readonly string[]): ValidationIssue[] {
+  return names.flatMap((name) => {
+    const problem = nameProblem(name)
+    return problem ? [{path: [section, name], message: `a ${kind} cannot have this name: ${problem}`}] : []
+  })
+}
+
+function nameClash(one: string, other: string): string {
+  const letters = (name: string) => name.normalize('NFC').toLowerCase()
+  return letters(one) === letters(other)
+    ? 'the name differs in case alone from that of'
+    : 'the name looks like that of'
+}
+
+/** Pairs of plugs with the same value: the first that has it, and each other. */
+function duplicates(
+  plugs: PlugIdentity[],
+  comparedBy: (plug: PlugIdentity) => string | null | undefined,
+): [string, string][] {
+  const firsts = new Map<string, string>()
+  return plugs.flatMap((plug) => {
+    const [name] = plug
+    const value = comparedBy(plug)
+    if (!value) return []
+    const first = firsts.get(value)
+    if (first === undefined) firsts.set(value, name)
+    return first === undefined ? [] : [[first, name]]
+  })
+}
+
+/** Plugs with neither a host nor an id. */
+function withoutAddress(plugs: PlugIdentity[], read: RawYaml | undefined): ValidationIssue[] {
+  const devices = valueAt(read, ['devices'])
+  const isOutside = hasSettingsOutside(devices)
+  const unreachable = plugs.filter(([name, {host, id}]) => {
+    if (host !== undefined || id !== undefined) return false
+    const plug = valueAt(devices, [name])
+    return !isReportedElsewhere(plug, name) && !(isOutside && isEmptyMapping(plug))
+  })
+  const message = 'expected host or id, got neither: there is no way to find this plug'
+  return unreachable.map(([name]) => ({path: ['devices', name], message}))
+}
+
+/** Whether a plug has no address only because it is no mapping, or has a misspelled key: the schema reports these. */
+function isReportedElsewhere(plug: RawYaml | undefined, name: string): boolean {
+  if (!isRawMapping(plug)) return true
+  const intended = Object.keys(plug).map((key) => intendedKeyAt(key, ['devices', name]))
+  return intended.includes('host') || intended.includes('id')
+}
+
+/** Whether settings of a plug stand beside the names of plugs: then an empty plug has its settings there. */
+export function hasSettingsOutside(devices: RawYaml | undefined): boolean {
+  if (typeof devices !== 'object') return false
+  const settings = new Set(keysAt(['devices', ANY_NAME]))
+  return Object.entries(devices).some(([key, value]) => settings.has(key) && typeof value === 'string')
+}
+
+export function isEmptyMapping(read: RawYaml | undefined): boolean {
+  return typeof read === 'object' && Object.keys(read).length === 0
+}
+
+/** Home Assistant puts the name of the plug before that of an entity. A name that begins so already is cut, with a complaint in its log. */
+function repeatedNames(read: RawYaml | undefined): ValidationIssue[] {
+  return Object.entries(homeAssistantNames.parse(read).devices).flatMap(([plug, {homeassistant}]) => {
+    const {name = plug.replaceAll('/', ' '), entities} = homeassistant
+    const repeating = Object.entries(entities).filter(([, entity]) =>
+      entity.name.toLowerCase().startsWith(name.toLowerCase()),
+    )
+    const message = `expected a name that does not begin with ${quoted(name)}: Home Assistant puts that in front by itself`
+    return repeating.map(([property]) => ({
+      path: ['devices', plug, 'homeassistant', 'entities', property, 'name'],
+      message,
+    }))
+  })
+}
+
+/** Plugs and groups share their topics, and Home Assistant takes no notice of the case of a name. */
+function takenNames(plugs: ReadonlySet<string>, groups: ReadonlySet<string>): ValidationIssue[] {
+  const taken = new Map([...plugs].map((name) => [normalizedName(name), `the plug "${name}"`]))
+  return [...groups].flatMap((name) => {
+    const owner = taken.get(normalizedName(name))
+    if (owner === undefined) taken.set(normalizedName(name), `the group "${name}"`)
+    const message = `expected a name of its own, got that of ${owner} (case does not count)`
+    return owner === undefined ? [] : [{path: ['groups', name], message}]
+  })
+}
+
+function badMembers(
+  group: string,
+  members: readonly string[],
+  plugs: ReadonlySet<string>,
+  groups: ReadonlySet<string>,
+): ValidationIssue[] {
+  const before = new Set<string>()
+  return members.flatMap((member, index) => {
+    const message = memberProblem(member, before.has(member), plugs, groups)
+    before.add(member)
+    return message === undefined ? [] : [{path: ['groups', group, 'members', index], message}]
+  })
+}
+
+function memberProblem(
+  member: string,
+  isRepeated: boolean,
+  plugs: ReadonlySet<string>,
+  groups: ReadonlySet<string>,
+): LazyText | undefined {
+  if (isRepeated) return `expected each plug once, got ${quoted(member)} again`
+  if (plugs.has(member)) return undefined
+  if (groups.has(member)) return `expected a plug, got the group ${quoted(member)}: list its plugs instead`
+  return () =>
+    `expected the name of a plug under devices, got ${quoted(member)}${suggestion(member, [...plugs])}`
+}

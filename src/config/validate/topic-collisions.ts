@@ -1,0 +1,95 @@
+/** Rules about topics: no name or setting may be a topic that something else has already. They read the values as they were written. */
+import {z} from 'zod'
+import type {Model} from '../../models/model.ts'
+import {isKnownPropertyName} from '../../models/property-names.ts'
+import {quoted, type ValidationIssue} from '../config-error.ts'
+import type {RawYaml, YamlPath} from '../read/yaml.ts'
+import {schemaAt} from '../schema/settings.ts'
+import {TOPIC_WORDS} from './names.ts'
+
+const names = z.record(z.string(), z.unknown()).catch({})
+const text = (...path: string[]) => z.string().catch(String(schemaAt(path)?.default))
+const mqtt = z.object({base_topic: text('mqtt', 'base_topic'), output: text('mqtt', 'output')})
+const homeassistant = z.object({
+  discovery_prefix: text('homeassistant', 'discovery_prefix'),
+  status_topic: text('homeassistant', 'status_topic'),
+})
+/** Has the default in place of an invalid value: configSchema reports that. */
+const topicSettings = z.object({
+  mqtt: mqtt.catch(mqtt.parse({})),
+  homeassistant: homeassistant.catch(homeassistant.parse({})),
+  devices: names,
+  groups: names,
+})
+
+/** @param ownModels the user's own definitions, which may have properties that no built-in model has */
+export function validateTopics(read: RawYaml | undefined, ownModels: readonly Model[]): ValidationIssue[] {
+  const settings = topicSettings.catch(topicSettings.parse({})).parse(read)
+  return [...homeAssistantTopicIssues(settings), ...attributeTopicIssues(settings, ownModels)]
+}
+
+/** The topics of Home Assistant may not be topics of the bridge. */
+function homeAssistantTopicIssues({
+  mqtt,
+  homeassistant,
+  devices,
+  groups,
+}: z.output<typeof topicSettings>): ValidationIssue[] {
+  const named = new Set([...Object.keys(devices), ...Object.keys(groups)])
+  return Object.entries(homeassistant).flatMap(([setting, topic]) => {
+    const isStatus = setting === 'status_topic'
+    const owner =
+      isStatus && isDiscoveryTopic(topic, homeassistant.discovery_prefix)
+        ? 'where devices are announced'
+        : topicOwner(topic, mqtt.base_topic, named, isStatus)
+    const path: YamlPath = ['homeassistant', setting]
+    return owner === undefined
+      ? []
+      : [{path, message: `expected a topic of Home Assistant, got ${quoted(topic)}, which is ${owner}`}]
+  })
+}
+
+function isDiscoveryTopic(topic: string, prefix: string): boolean {
+  return topic.startsWith(`${prefix}/device/`) && topic.endsWith('/config')
+}
+
+/**
+ * The use of a topic on which the bridge publishes or takes commands; `undefined` for any other.
+ * @param named the names of plugs and groups
+ * @param isWhole whether `topic` is a topic itself, and not only the beginning of topics
+ */
+function topicOwner(
+  topic: string,
+  base: string,
+  named: ReadonlySet<string>,
+  isWhole: boolean,
+): string | undefined {
+  if (topic === base && isWhole) return 'where all topics of the bridge begin (mqtt.base_topic)'
+  if (!topic.startsWith(`${base}/`)) return undefined
+  const levels = topic.slice(base.length + 1).split('/')
+  if (levels[0] === 'bridge') return 'a topic of the bridge itself'
+  const name = levels.map((_, index) => levels.slice(0, index + 1).join('/')).find((each) => named.has(each))
+  if (name !== undefined) return `a topic of ${quoted(name)}`
+  return levels.slice(1).some((level) => TOPIC_WORDS.has(level))
+    ? 'where plugs take commands and answer'
+    : undefined
+}
+
+/** With `output: attribute_and_json`, `desk/led` is the topic of a value of the plug `desk`, and cannot be the name of a plug or group. */
+function attributeTopicIssues(
+  {mqtt, devices, groups}: z.output<typeof topicSettings>,
+  ownModels: readonly Model[],
+): ValidationIssue[] {
+  if (mqtt.output !== 'attribute_and_json') return []
+  const ownProperties = new Set(ownModels.flatMap(({properties}) => Object.keys(properties)))
+  const isProperty = (level: string) => isKnownPropertyName(level) || ownProperties.has(level)
+  return Object.entries({devices, groups}).flatMap(([section, members]) =>
+    Object.keys(members).flatMap((name) => {
+      const [, plug, property] = /^(.+)\/([^/]+)$/.exec(name) ?? []
+      if (plug === undefined || property === undefined) return []
+      if (!Object.hasOwn(devices, plug) || !isProperty(property)) return []
+      const message = `expected another name: with mqtt.output: attribute_and_json this is the topic of ${property} of the plug ${quoted(plug)}`
+      return [{path: [section, name], message}]
+    }),
+  )
+}

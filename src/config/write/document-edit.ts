@@ -1,0 +1,175 @@
+/** Makes the edits in a parsed YAML document: puts, drops and renames its nodes, and keeps their comments. */
+import {
+  type Document,
+  isAlias,
+  isCollection,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  type Node,
+  Pair,
+  Scalar,
+  YAMLMap,
+  YAMLSeq,
+} from 'yaml'
+import type {ConfigEdit, ConfigValue} from '../../bridge/requests/bridge-actions.ts'
+import {quoted} from '../config-error.ts'
+import {isRawMapping} from '../read/yaml.ts'
+import {isPlainText} from '../validate/names.ts'
+import {keepSeparateComments} from './comments.ts'
+
+/** Why the edit has a text that no file can have; `undefined` when it has none. The reason repeats nothing of that text. */
+export function invalidTextProblem({path, ...change}: ConfigEdit): string | undefined {
+  const texts = [...path, ...('put' in change ? textsIn(change.put) : Object.values(change).map(String))]
+  return texts.some((text) => !isPlainText(text))
+    ? `expected text without control characters and halves of characters, for ${quoted(path.slice(0, 2).join('.'))}`
+    : undefined
+}
+
+function textsIn(value: ConfigValue): string[] {
+  if (typeof value !== 'object') return [String(value)]
+  return isList(value)
+    ? value.flatMap(textsIn)
+    : Object.entries(value).flatMap(([key, member]) => [key, ...textsIn(member)])
+}
+
+/** Makes the edit. @returns why it cannot be made; `undefined` when it is */
+export function editDocument(document: Document, edit: ConfigEdit): string | undefined {
+  if ('put' in edit) return put(document, edit.path, edit.put)
+  return 'drop' in edit ? drop(document, edit.path) : rename(document, edit.path, edit.rename)
+}
+
+function put(document: Document, path: readonly string[], value: ConfigValue): string | undefined {
+  document.contents ??= new YAMLMap()
+  let around: unknown = document.contents
+  for (const [depth, key] of path.entries()) {
+    if (!isMap(around)) return 'expected a mapping, got something else, which is to be changed by hand'
+    const pair: Pair = findPair(around, key) ?? addPair(around, key)
+    const isLast = depth === path.length - 1
+    if (isLast) pair.value = replacement(pair.value, value)
+    else if (!isMap(pair.value) && !isAlias(pair.value)) pair.value = replacement(pair.value, {})
+    around = pair.value
+  }
+  return undefined
+}
+
+/** Removes a key. Its section is removed, too, when it has no other key and no comment. */
+function drop(document: Document, path: readonly string[]): string | undefined {
+  const parents = path.slice(0, -1)
+  const around = document.getIn(parents, true)
+  if (isAlias(around)) return 'expected a mapping, got one that is written elsewhere: change it there'
+  if (!isMap(around)) return undefined
+  removePair(around, path.at(-1))
+  const section = findPairIn(document, parents)
+  const isCommented = [section?.key, around].some(
+    (node) => isNode(node) && (node.comment || node.commentBefore),
+  )
+  if (parents.length === 1 && section && around.items.length === 0 && !isCommented) document.deleteIn(parents)
+  return undefined
+}
+
+function rename(document: Document, path: readonly string[], to: string): string | undefined {
+  const pair = findPairIn(document, path)
+  if (!isNode(pair?.key)) return `expected ${quoted(path.join('.'))} to be there, to be renamed`
+  if (to !== path.at(-1) && findPairIn(document, [...path.slice(0, -1), to]))
+    return `expected a name that is free, got ${quoted(to)}, which is there already`
+  pair.key = withCommentsOf(pair.key, scalarOf(to))
+  return undefined
+}
+
+function addPair(map: YAMLMap, key: string): Pair {
+  // An empty `{}` becomes a block: a longer mapping is going to be there.
+  if (map.items.length === 0) map.flow = false
+  const pair = new Pair<unknown, unknown>(scalarOf(key))
+  map.items.push(pair)
+  return pair
+}
+
+function removePair(map: YAMLMap, key: string | undefined): void {
+  const pair = findPair(map, key)
+  if (!pair) return
+  const index = map.items.indexOf(pair)
+  map.items.splice(index, 1)
+  const next = map.items[index]?.key
+  if (isNode(pair.key)) keepSeparateComments(pair.key, isNode(next) ? next : undefined, map)
+}
+
+/** A node for `value` in the place of `old`. What is in both stays the same node, with its comments. */
+function replacement(old: unknown, value: ConfigValue): Node {
+  if (isMap(old) && isRawMapping(value)) return updateMap(old, value)
+  if (isSeq(old) && isList(value)) return updateList(old, value)
+  return withCommentsOf(old, nodeOf(value))
+}
+
+function updateMap(map: YAMLMap, value: {readonly [key: string]: ConfigValue}): YAMLMap {
+  for (const {key} of [...map.items])
+    if (isScalar(key) && typeof key.value === 'string' && !Object.hasOwn(value, key.value))
+      removePair(map, key.value)
+  for (const [key, member] of Object.entries(value)) {
+    const pair = findPair(map, key) ?? addPair(map, key)
+    pair.value = replacement(pair.value, member)
+  }
+  return map
+}
+
+/** A member that is in both lists keeps its node. A new one replaces the member at its index, if that is in the old list alone. */
+function updateList(list: YAMLSeq, value: readonly ConfigValue[]): YAMLSeq {
+  const before = [...list.items]
+  const isSame = (item: unknown, member: ConfigValue) =>
+    typeof member !== 'object' && isScalar(item) && !item.tag && item.value === String(member)
+  list.items = value.map((member, index) => {
+    const same = before.find((item) => isSame(item, member))
+    if (same !== undefined) return same
+    const isReplaced = !value.some((other) => isSame(before[index], other))
+    return replacement(isReplaced ? before[index] : undefined, member)
+  })
+  return list
+}
+
+function nodeOf(value: ConfigValue): Node {
+  if (isRawMapping(value)) return updateMap(new YAMLMap(), value)
+  if (isList(value)) return updateList(new YAMLSeq(), value)
+  const scalar = scalarOf(String(value))
+  if (typeof value !== 'string') UNQUOTED.add(scalar)
+  return scalar
+}
+
+const UNQUOTED = new WeakSet<Scalar>()
+
+/** Whether a scalar is a number, `true` or `false` of an edit, which JSON has without quotes. The node itself has only their text. */
+export function isUnquoted(scalar: Scalar): boolean {
+  return UNQUOTED.has(scalar)
+}
+
+/** Words, names, addresses and numbers, which YAML reads as text wherever they stand. Not `null`. */
+const PLAIN = /^(?!null$)[.-]?[\p{L}\p{N}_/](?:[\p{L}\p{M}\p{N}_/.-]|[ :](?=[\p{L}\p{N}_/]))*$/iu
+
+/** Everything but the plainest words gets quotes: so YAML reads the text of a request as nothing but text. */
+function scalarOf(text: string): Scalar<string> {
+  const scalar = new Scalar(text)
+  if (!PLAIN.test(text)) scalar.type = Scalar.QUOTE_DOUBLE
+  return scalar
+}
+
+function withCommentsOf<N extends Node>(old: unknown, node: N): N {
+  if (!isNode(old)) return node
+  const isLonger = isCollection(node) && !isCollection(old)
+  node.commentBefore = isLonger ? (old.comment ?? null) : (old.commentBefore ?? null)
+  node.comment = isLonger ? null : (old.comment ?? null)
+  if (old.spaceBefore) node.spaceBefore = true
+  return node
+}
+
+function isList(value: ConfigValue): value is readonly ConfigValue[] {
+  return Array.isArray(value)
+}
+
+function findPairIn(document: Document, path: readonly string[]): Pair | undefined {
+  const around = document.getIn(path.slice(0, -1), true)
+  return isMap(around) ? findPair(around, path.at(-1)) : undefined
+}
+
+function findPair({items}: YAMLMap, key: string | undefined): Pair | undefined {
+  return items.find((item) => isScalar(item.key) && item.key.value === key)
+}
