@@ -15,7 +15,7 @@ export interface DefinitionFile {
   content: string | {problem: string}
 }
 
-export interface ParsedDefinitions {
+interface ParsedDefinitions {
   models: readonly Model[]
   problems: readonly Problem[]
 }

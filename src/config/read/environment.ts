@@ -15,14 +15,14 @@ export const CONFIG = `${PREFIX}CONFIG`
 const NAMED_SECTIONS = ['devices', 'groups']
 
 /** A setting that the environment overrides: by a text, or by the content of a file. */
-export interface EnvironmentOverride {
+interface EnvironmentOverride {
   variable: string
   path: string[]
   value: {text: string} | {file: string}
 }
 
 /** A variable that begins with `MIIO2MQTT_` and names no setting, or too many. */
-export interface MisspelledVariable {
+interface MisspelledVariable {
   variable: string
   message: string
 }
