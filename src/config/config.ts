@@ -54,7 +54,7 @@ export async function configFiles(file: string, env: Environment = process.env):
   return [file, ...referencedFiles(parseYaml(text, file), env)]
 }
 
-export interface ReloadOptions {
+interface ReloadOptions {
   /** The configuration in use. */
   running: Config
   clock: Clock
@@ -123,7 +123,7 @@ export async function removeUnfinishedEdits(file: string): Promise<void> {
     .catch(() => {})
 }
 
-export interface ParseOptions {
+interface ParseOptions {
   /** The name of the file, for errors. Paths in it are relative to its folder. */
   file: string
   env: Environment

@@ -24,7 +24,7 @@ interface DebianPackage {
   tests: string
 }
 
-const packages: readonly DebianPackage[] = [
+export const packages: readonly DebianPackage[] = [
   {name: 'mosquitto', file: '/usr/sbin/mosquitto', tests: 'everything against a real broker'},
   {name: 'mosquitto-clients', file: '/usr/bin/mosquitto_sub', tests: 'everything against a real broker'},
   {name: 'openssl', file: '/usr/bin/openssl', tests: 'a broker that speaks TLS'},

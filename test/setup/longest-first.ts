@@ -11,6 +11,9 @@ const LONG = [
   'secrets',
   'state-store',
   'energy-sequences',
+  'energy-store',
+  'edit-readback',
+  'atomic-write',
 ]
 
 /** Long files first, then those that wait for processes and sockets, then those that only compute. */

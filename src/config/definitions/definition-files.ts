@@ -3,6 +3,7 @@ import {readdir} from 'node:fs/promises'
 import {join} from 'node:path'
 import type {Model} from '../../models/model.ts'
 import {type LazyText, messageText, type Problem} from '../config-error.ts'
+import {duplicatesBy} from '../duplicates.ts'
 import {fileErrorText, LONGEST_VALUE, readText} from '../read/read-file.ts'
 import {parseYaml, type YamlPath, YamlPlaces} from '../read/yaml.ts'
 import {readYaml} from '../read/yaml-reader.ts'
@@ -14,7 +15,7 @@ export interface DefinitionFile {
   content: string | {problem: string}
 }
 
-export interface ParsedDefinitions {
+interface ParsedDefinitions {
   models: readonly Model[]
   problems: readonly Problem[]
 }
@@ -85,13 +86,11 @@ function parseDefinitionFile({file, content}: DefinitionFile): ParsedDefinition 
 
 /** Model ids that two files define: the later file would silently win. */
 function definedTwice(parsed: readonly ParsedDefinition[]): Problem[] {
-  const firsts = new Map<string, ParsedDefinition>()
-  return parsed.flatMap((definition) =>
-    (definition.model?.ids ?? []).flatMap((id, at) => {
-      const first = firsts.get(id)
-      firsts.set(id, first ?? definition)
-      const place = first?.problemAt(['ids'], '')
-      return place ? [definition.problemAt(['ids', at], `${id} is defined in ${place.file} already`)] : []
-    }),
+  const ids = parsed.flatMap((definition) =>
+    (definition.model?.ids ?? []).map((id, index) => ({id, index, definition})),
   )
+  return duplicatesBy(ids, ({id}) => id).map(([first, {id, index, definition}]) => {
+    const {file} = first.definition.problemAt(['ids'], '')
+    return definition.problemAt(['ids', index], `${id} is defined in ${file} already`)
+  })
 }

@@ -8,7 +8,7 @@ import type {Address, Property, RawValue} from '../../models/model.ts'
 import type {ValidationIssue} from '../config-error.ts'
 import type {RawMapping, RawYaml} from '../read/yaml.ts'
 import * as field from '../schema/fields.ts'
-import {mapping, recordOf} from '../schema/schema.ts'
+import {mapping, recordField} from '../schema/schema.ts'
 
 /** A valid value, or all problems of its texts. */
 export type DefinitionResult<T> = {value: T} | {problems: ValidationIssue[]}
@@ -74,7 +74,7 @@ const scaling = {
   precision: field.integer(0, 6).exactOptional(),
 }
 const valueWords = (word: z.ZodType<string, string>) =>
-  recordOf(z.string(), word, "a mapping from the firmware's values to words").transform((words) =>
+  recordField(z.string(), word, "a mapping from the firmware's values to words").transform((words) =>
     Object.entries(words).map(([raw, meaning]) => [parseRawValue(raw), meaning] as const),
   )
 

@@ -1,5 +1,6 @@
 /** Settings from environment variables: `MIIO2MQTT_<PATH>` holds a value, `MIIO2MQTT_<PATH>_FILE` names the file that does. */
 import {resolve} from 'node:path'
+import {duplicatesBy} from '../duplicates.ts'
 import {ANY_NAME, keysAt, listPaths, listSettings, type Setting, schemaAt} from '../schema/settings.ts'
 import {intendedSetting} from '../validate/setting-hints.ts'
 import {isRawMapping, type RawMapping, type RawYaml, valueAt, type YamlPath} from './yaml.ts'
@@ -11,15 +12,17 @@ const FILE_SUFFIX = '_FILE'
 /** The path of the configuration itself. Not a setting. */
 export const CONFIG = `${PREFIX}CONFIG`
 
+const NAMED_SECTIONS = ['devices', 'groups']
+
 /** A setting that the environment overrides: by a text, or by the content of a file. */
-export interface EnvironmentOverride {
+interface EnvironmentOverride {
   variable: string
   path: string[]
   value: {text: string} | {file: string}
 }
 
 /** A variable that begins with `MIIO2MQTT_` and names no setting, or too many. */
-export interface MisspelledVariable {
+interface MisspelledVariable {
   variable: string
   message: string
 }
@@ -35,19 +38,22 @@ export function readOverrides(env: Environment, read: RawYaml | undefined, used:
   const names = Object.keys(env).filter(
     (name) => name.startsWith(PREFIX) && name !== CONFIG && env[name] && !used.has(name),
   )
-  const settingsOf = names.length > 0 ? settingsByVariable(read) : () => []
   for (const variable of names.sort()) {
-    const own = settingsOf(variable)
-    const ofFile = variable.endsWith(FILE_SUFFIX) ? settingsOf(variable.slice(0, -FILE_SUFFIX.length)) : []
+    const own = settingsOf(variable, read)
+    const ofFile = variable.endsWith(FILE_SUFFIX)
+      ? settingsOf(variable.slice(0, -FILE_SUFFIX.length), read)
+      : []
     const [path, ...more] = [...own, ...ofFile]
     const text = env[variable] ?? ''
     if (path && more.length === 0)
       overrides.push({variable, path, value: own.length > 0 ? {text} : {file: resolve(text)}})
-    else
-      misspelled.push({
-        variable,
-        message: path ? ambiguousProblem([path, ...more]) : unknownProblem(variable, read),
-      })
+    else {
+      const paths = [path, ...more].map((each) => each?.join('.'))
+      const message = path
+        ? `expected one setting, got ${paths.join(' and ')}`
+        : unknownProblem(variable, read)
+      misspelled.push({variable, message})
+    }
   }
   return {overrides, misspelled: [...misspelled, ...setTwice(overrides)]}
 }
@@ -69,70 +75,53 @@ export function applyOverride(read: RawMapping, path: YamlPath, text: string): v
   }
 }
 
-/** Finds the settings that a variable may mean. They are several when the names of two plugs are the same in capitals. */
-function settingsByVariable(read: RawYaml | undefined): (variable: string) => string[][] {
-  const settings = listSettings().filter(hasOneValue)
-  const fixed = new Map(settings.map((setting) => [variableOf(setting.path), setting.path]))
-  const ofNamed = settings.filter(({path}) => path[1] === ANY_NAME)
-  const named = (section: string) => groupBy(namesIn(read, section), snake)
-  const names = new Map(['devices', 'groups'].map((section) => [section, named(section)]))
-  return (variable) => {
-    const path = fixed.get(variable)
-    return path ? [path] : ofNamed.flatMap((setting) => pathsInNamed(setting, variable, names))
-  }
+/** The settings with one value that `variable` may mean. They are several when the names of two plugs are the same in capitals. */
+function settingsOf(variable: string, read: RawYaml | undefined): string[][] {
+  const named = namedBefore(variable, read)
+  return listSettings()
+    .filter(hasOneValue)
+    .flatMap(({path}) => withNames(path, named))
+    .filter((path) => variableOf(path) === variable)
 }
 
 function hasOneValue({schema}: Setting): boolean {
   return [schema.type].flat().some((type) => type !== 'array')
 }
 
-/** The paths of a setting of plugs or groups that `variable` means. @param names by section, then by the name in capitals */
-function pathsInNamed(
-  {path: [section = '', , ...rest]}: Setting,
-  variable: string,
-  names: ReadonlyMap<string, ReadonlyMap<string, string[]>>,
-): string[][] {
-  const start = `${PREFIX}${snake(section)}_`
-  const end = `_${rest.map(snake).join('_')}`
-  if (!variable.startsWith(start) || !variable.endsWith(end)) return []
-  const meant = names.get(section)?.get(variable.slice(start.length, -end.length)) ?? []
-  return meant.map((name) => [section, name, ...rest])
+/** The path with each of the names in place of `<name>`. @param named the paths of plugs and groups */
+function withNames(path: string[], named: readonly [section: string, name: string][]): string[][] {
+  if (path[1] !== ANY_NAME) return [path]
+  return named.filter(([section]) => section === path[0]).map(([, name]) => path.with(1, name))
 }
 
-function namesIn(read: RawYaml | undefined, section: string): string[] {
-  const named = valueAt(read, [section])
-  return isRawMapping(named) ? Object.keys(named) : []
+/** The plugs and groups of the file whose variables begin like `variable`. */
+function namedBefore(variable: string, read: RawYaml | undefined): [section: string, name: string][] {
+  return NAMED_SECTIONS.flatMap((section) => {
+    const named = valueAt(read, [section])
+    if (!isRawMapping(named) || !variable.startsWith(`${variableOf([section])}_`)) return []
+    return Object.keys(named)
+      .filter((name) => variable.startsWith(`${variableOf([section, name])}_`))
+      .map((name): [string, string] => [section, name])
+  })
 }
 
-function variableOf(path: string[]): string {
-  return PREFIX + path.map(snake).join('_')
-}
-
-function snake(name: string): string {
-  return name.toUpperCase().replace(/[^A-Z0-9]+/g, '_')
+/** `MIIO2MQTT_MQTT_BASE_TOPIC` for `mqtt.base_topic`. */
+function variableOf(path: readonly string[]): string {
+  return PREFIX + path.map((key) => key.toUpperCase().replace(/[^A-Z0-9]+/g, '_')).join('_')
 }
 
 function unknownProblem(variable: string, read: RawYaml | undefined): string {
   const name = variable.endsWith(FILE_SUFFIX) ? variable.slice(0, -FILE_SUFFIX.length) : variable
-  const intended = mappingsBefore(read, name).flatMap((path) => intendedIn(path, name))[0]
+  const [intended] = mappingsBefore(name, read).flatMap((path) => intendedIn(path, name))
   const hint = intended === undefined ? unknownNameHint(name) : `, did you mean "${variableOf(intended)}"?`
   return `expected the name of a setting that has one value${hint}`
 }
 
 /** The mappings whose variables begin like `variable`, the innermost first. */
-function mappingsBefore(read: RawYaml | undefined, variable: string): string[][] {
+function mappingsBefore(variable: string, read: RawYaml | undefined): string[][] {
+  const named = namedBefore(variable, read)
   const sections = listPaths().filter((path) => keysAt(path).some((key) => key !== ANY_NAME))
-  const ofNames = ['devices', 'groups'].flatMap((section) =>
-    namesIn(read, section)
-      .filter((name) => variable.startsWith(`${variableOf([section, name])}_`))
-      .flatMap((name) => [
-        [section, name],
-        ...sections
-          .filter((path) => path[0] === section && path.length > 2)
-          .map((path) => path.with(1, name)),
-      ]),
-  )
-  return [[], ...sections.filter((path) => !path.includes(ANY_NAME)), ...ofNames]
+  return [[], ...named, ...sections.flatMap((path) => withNames(path, named))]
     .filter((path) => variable.startsWith(path.length > 0 ? `${variableOf(path)}_` : PREFIX))
     .toSorted((a, b) => b.length - a.length)
 }
@@ -142,35 +131,23 @@ function intendedIn(path: string[], variable: string): string[][] {
   const rest = variable.slice((path.length > 0 ? `${variableOf(path)}_` : PREFIX).length).toLowerCase()
   const found = intendedSetting(rest, path)
   if (found === undefined) return []
-  const around = path.length > 1 ? found.with(1, path[1] ?? '') : found
-  const [inside] = listSettings(schemaAt(found), around)
+  const named = path.length > 1 ? found.with(1, path[1] ?? '') : found
+  const [inside] = listSettings(schemaAt(found), named)
   return inside && hasOneValue(inside) && !inside.path.includes(ANY_NAME) ? [inside.path] : []
 }
 
 /** For a variable of a plug or group that is not in the file. */
 function unknownNameHint(variable: string): string {
-  const section = ['devices', 'groups'].find((each) => variable.startsWith(`${variableOf([each])}_`))
+  const section = NAMED_SECTIONS.find((each) => variable.startsWith(`${variableOf([each])}_`))
   return section === undefined
     ? ''
     : `: it has none of the names under \`${section}\` in the file, written in capitals and with "_"`
 }
 
-function ambiguousProblem(paths: string[][]): string {
-  return `expected one setting, got ${paths.map((path) => path.join('.')).join(' and ')}`
-}
-
 /** Settings with both a variable and one that ends in `_FILE`. */
 function setTwice(overrides: EnvironmentOverride[]): MisspelledVariable[] {
-  const both = groupBy(overrides, ({path}) => path.join('\0'))
-  return [...both.values()].flatMap(([first, second]) =>
-    first && second
-      ? [{variable: second.variable, message: `expected this or ${first.variable}, got both`}]
-      : [],
-  )
-}
-
-function groupBy<T>(items: Iterable<T>, keyOf: (item: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>()
-  for (const item of items) groups.set(keyOf(item), [...(groups.get(keyOf(item)) ?? []), item])
-  return groups
+  return duplicatesBy(overrides, ({path}) => path.join('\0')).map(([first, {variable}]) => ({
+    variable,
+    message: `expected this or ${first.variable}, got both`,
+  }))
 }

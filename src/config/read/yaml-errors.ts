@@ -19,7 +19,7 @@ import {YamlLines} from './yaml-lines.ts'
 export const TAGS = ['!env', '!file', '!secret'] as const
 export type Tag = (typeof TAGS)[number]
 
-export interface SyntaxProblem {
+interface SyntaxProblem {
   /** Where in the text, from 0. */
   offset: number
   message: string

@@ -24,7 +24,7 @@ import {
 } from './yaml.ts'
 import {NO_ANCHOR, NOT_QUOTES, TAGS, type Tag, UNKNOWN_TAG} from './yaml-errors.ts'
 
-export interface ReadYamlOptions {
+interface ReadYamlOptions {
   /** Filled by the reader. */
   places: YamlPlaces
   /** The text that a tag stands for. A resolver that finds none reports that itself, and returns any text. */

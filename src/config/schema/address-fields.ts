@@ -4,22 +4,20 @@ import {Secret} from '../../common/secret.ts'
 import {quoted} from '../config-error.ts'
 import {isUnicastHost} from '../validate/hosts.ts'
 import {configTopicProblem, mqttSecretProblem, mqttTextProblem} from '../validate/names.ts'
-import {ANY_LENGTH, scalar} from './fields.ts'
+import {ANY_LENGTH, checkedText, LONGEST_WORD, scalar} from './fields.ts'
+
+const IPV4 = {most: LONGEST_WORD, format: 'ipv4'}
 
 export function ipv4() {
-  const read = (written: string) => (isIPv4(written) ? written : undefined)
-  return scalar({expected: 'an IPv4 address', read, keywords: {type: 'string', format: 'ipv4'}})
+  const problem = (text: string) => (isIPv4(text) ? undefined : quoted(text))
+  return checkedText('an IPv4 address', problem, IPV4)
 }
 
 /** An address of this machine. `0.0.0.0` is all of its addresses. */
 export function ownAddress() {
-  const read = (written: string) =>
-    isIPv4(written) && (written === '0.0.0.0' || isUnicastHost(written)) ? written : undefined
-  return scalar({
-    expected: 'an IPv4 address of this machine',
-    read,
-    keywords: {type: 'string', format: 'ipv4'},
-  })
+  const isOwn = (text: string) => isIPv4(text) && (text === '0.0.0.0' || isUnicastHost(text))
+  const problem = (text: string) => (isOwn(text) ? undefined : quoted(text))
+  return checkedText('an IPv4 address of this machine', problem, IPV4)
 }
 
 /** The host names of plugs have a "_", as in `chuangmi-plug-v3_miio12345678`: unlike elsewhere it is allowed. */
@@ -33,31 +31,33 @@ const ENDS_IN_A_NUMBER = /(?:^|\.)(?:\d+|0x[0-9a-f]*)\.?$/
 const LIKE_A_TOKEN = /^[0-9a-f]{32,}$/
 
 export function host() {
-  const read = (written: string) => {
-    const name = written.toLowerCase()
+  const read = (text: string) => {
+    const name = text.toLowerCase()
     if (isIPv4(name)) return isUnicastHost(name) ? name : undefined
     return ENDS_IN_A_NUMBER.test(name) || LIKE_A_TOKEN.test(name) || !HOST_NAME.test(name) ? undefined : name
   }
-  const got = (written: string) => {
-    if (LIKE_A_TOKEN.test(written.toLowerCase())) return 'what looks like a token'
-    const [, port] = /^[^:]+:(\d{1,9})$/.exec(written) ?? []
+  const got = (text: string) => {
+    if (LIKE_A_TOKEN.test(text.toLowerCase())) return 'what looks like a token'
+    const [, port] = /^[^:]+:(\d{1,9})$/.exec(text) ?? []
     if (port !== undefined)
-      return `${quoted(written)}: write the port as \`port: ${Number(port) > 65_535 ? '…`, at most 65535' : `${port}\``}`
-    return isIPv4(written) ? `${quoted(written)}, which no single device has` : quoted(written)
+      return `${quoted(text)}: write the port as \`port: ${Number(port) > 65_535 ? '…`, at most 65535' : `${port}\``}`
+    return isIPv4(text) ? `${quoted(text)}, which no single device has` : quoted(text)
   }
   return scalar({expected: 'an IPv4 address or a host name', read, got, keywords: {type: 'string'}})
 }
 
 export function topic() {
-  const read = (written: string) => (configTopicProblem(written) ? undefined : written)
-  const got = (written: string) => `one that cannot be: ${configTopicProblem(written)}`
-  return scalar({expected: 'an MQTT topic', read, got, keywords: {type: 'string'}})
+  const problem = (text: string) => {
+    const reason = configTopicProblem(text)
+    return reason && `one that cannot be: ${reason}`
+  }
+  return checkedText('an MQTT topic', problem, {most: LONGEST_WORD})
 }
 
 /** The address of a broker. Its login is split off. */
 export function brokerUrl() {
   const expected = 'an address mqtt://, mqtts://, ws:// or wss://'
-  const got = (written: string) => brokerUrlProblem(written) ?? 'another'
+  const got = (text: string) => brokerUrlProblem(text) ?? 'another'
   const keywords = {type: 'string', pattern: '^(mqtts?|wss?)://'}
   return scalar({most: ANY_LENGTH, expected, read: readBrokerUrl, got, keywords})
 }
@@ -75,9 +75,9 @@ const LONGEST_HOST = 253
 const PROTOCOLS = new Set(['mqtt:', 'mqtts:', 'ws:', 'wss:'])
 
 /** The address and the login, or `undefined` for an invalid address. */
-function readBrokerUrl(written: string): BrokerUrl | undefined {
-  const url = URL.canParse(written) ? new URL(written) : undefined
-  if (!url || brokerUrlProblem(written) !== undefined) return undefined
+function readBrokerUrl(text: string): BrokerUrl | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (!url || brokerUrlProblem(text) !== undefined) return undefined
   const {username, password} = url
   url.username = ''
   url.password = ''
@@ -89,14 +89,14 @@ function readBrokerUrl(written: string): BrokerUrl | undefined {
   }
 }
 
-/** Why `written` is not the address of a broker. The reason repeats nothing of it but the protocol. */
-function brokerUrlProblem(written: string): string | undefined {
-  if (!written.includes('://')) return 'one without "mqtt://" before it'
+/** Why `text` is not the address of a broker. The reason repeats nothing of it but the protocol. */
+function brokerUrlProblem(text: string): string | undefined {
+  if (!text.includes('://')) return 'one without "mqtt://" before it'
   // The parser of URLs silently removes these, also within a password.
-  if (/[\t\n\r]|^\s|\s$/.test(written)) return 'one with a space, tab or line break'
-  if (hasVisibleLogin(written)) return `one with an "@" after "/", "?" or "#", ${WHERE_A_LOGIN_SHOWS}`
-  if (!URL.canParse(written)) return portProblem(written) ?? 'one that is not a URL'
-  const url = new URL(written)
+  if (/[\t\n\r]|^\s|\s$/.test(text)) return 'one with a space, tab or line break'
+  if (hasVisibleLogin(text)) return `one with an "@" after "/", "?" or "#", ${WHERE_A_LOGIN_SHOWS}`
+  if (!URL.canParse(text)) return portProblem(text) ?? 'one that is not a URL'
+  const url = new URL(text)
   const {protocol, hostname, port, pathname, search, hash} = url
   const [username, password] = [decoded(url.username), decoded(url.password)]
   if (!PROTOCOLS.has(protocol)) return `one that starts with "${protocol.slice(0, 12)}//"`
@@ -117,8 +117,8 @@ const WHERE_A_LOGIN_SHOWS =
   'where a login would be shown: use username and password, or write "/" as %2F, "?" as %3F, "#" as %23 and "@" as %40 in it'
 
 /** Whether a part of the login would count as path, query or fragment, because a character in it ends the host (RFC 3986 §3.2). */
-function hasVisibleLogin(written: string): boolean {
-  const [protocol = '', ...rest] = written.split('://')
+function hasVisibleLogin(text: string): boolean {
+  const [protocol = '', ...rest] = text.split('://')
   const ends = /^ws/i.test(protocol.trim()) ? /[/?#\\]/ : /[/?#]/
   const after = rest.join('://')
   const end = after.search(ends)
@@ -126,8 +126,8 @@ function hasVisibleLogin(written: string): boolean {
 }
 
 /** What is wrong with the host and port of a text that is no URL. */
-function portProblem(written: string): string | undefined {
-  const [, authority = ''] = /:\/\/([^/?#]*)/.exec(written) ?? []
+function portProblem(text: string): string | undefined {
+  const [, authority = ''] = /:\/\/([^/?#]*)/.exec(text) ?? []
   const [, host, port] =
     /^(\[[^\]]*\]|[^:]*)(?::(.*))?$/s.exec(authority.slice(authority.lastIndexOf('@') + 1)) ?? []
   if (host === '') return 'one without a host'

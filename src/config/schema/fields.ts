@@ -27,7 +27,7 @@ interface ScalarOptions<T> {
 
 export const ANY_LENGTH = Number.POSITIVE_INFINITY
 /** Characters. Names, numbers and addresses are shorter. */
-const LONGEST_WORD = 1000
+export const LONGEST_WORD = 1000
 
 /** The schema of a single value that is read from its text. */
 export function scalar<T>({expected, read, got = quoted, keywords, most = LONGEST_WORD}: ScalarOptions<T>) {
@@ -71,47 +71,57 @@ export function withDefault<T>(schema: z.ZodType<T, string>, value: string | num
   return schema.prefault(String(value)).meta({default: value})
 }
 
+/** The schema of a text that stays as it is. @param problem stands behind "got" in an error; `undefined` for a valid text */
+export function checkedText(
+  expected: string,
+  problem: (text: string) => string | undefined,
+  {most = ANY_LENGTH, ...keywords}: Keywords & {most?: number} = {},
+) {
+  return scalar({
+    most,
+    expected,
+    read: (text) => (problem(text) === undefined ? text : undefined),
+    got: (text) => problem(text) ?? '',
+    keywords: {type: 'string', ...keywords},
+  })
+}
+
 /** Text of one line or more. @param what its name in errors and in the reference */
 export function textField(what = 'text') {
-  const read = (written: string) => (isPlainText(written) ? written : undefined)
-  const got = () => CONTROLS
-  return scalar({most: ANY_LENGTH, expected: what, read, got, keywords: {type: 'string'}})
+  return checkedText(what, controlsProblem)
 }
 
 /** The path of a file or folder. */
 export function path() {
-  const read = (written: string) =>
-    isPlainText(written) && /^\S(?:.*\S)?$/su.test(written) ? written : undefined
-  const got = (written: string) => {
-    if (!isPlainText(written)) return CONTROLS
-    return written.trim() === '' ? 'nothing: name a folder, or take the line out' : quoted(written)
+  const problem = (text: string) => {
+    if (text.trim() === '' && isPlainText(text)) return 'nothing: name a folder, or take the line out'
+    return controlsProblem(text) ?? (text === text.trim() ? undefined : quoted(text))
   }
-  return scalar({most: ANY_LENGTH, expected: 'a path', read, got, keywords: {type: 'string', minLength: 1}})
+  return checkedText('a path', problem, {minLength: 1})
 }
 
-const CONTROLS = 'some with control characters or halves of characters in it'
+function controlsProblem(text: string): string | undefined {
+  return isPlainText(text) ? undefined : 'some with control characters or halves of characters in it'
+}
 
 /** Text in a field of an MQTT packet, where brokers refuse control characters (MQTT 5 §1.5.4). @param least characters */
 export function mqttText(least = 0) {
-  const read = (written: string) =>
-    mqttTextProblem(written) || written.length < least || written !== written.trim() ? undefined : written
-  const got = (written: string) =>
-    mqttTextProblem(written) ?? (written === '' ? 'nothing' : 'nothing but spaces')
-  return scalar({most: ANY_LENGTH, expected: 'text', read, got, keywords: {type: 'string'}})
+  return checkedText('text', (text) => {
+    const blank = text === text.trim() ? undefined : 'nothing but spaces'
+    return mqttTextProblem(text) ?? (text.length < least ? 'nothing' : blank)
+  })
 }
 
 /** A password for MQTT: any text without NUL, which many brokers take for its end. */
 export function mqttSecret() {
-  const problem = (written: string) => mqttSecretProblem(written) ?? unlikelySecret(written)
-  const read = (written: string) => (problem(written) ? undefined : new Secret(written))
-  const got = (written: string) => problem(written) ?? ''
-  return scalar({most: ANY_LENGTH, expected: 'text', read, got, keywords: {type: 'string'}})
+  const text = checkedText('text', (password) => mqttSecretProblem(password) ?? unlikelySecret(password))
+  return text.transform((password) => new Secret(password))
 }
 
 /** Texts that could be a password, and are surely a mistake. */
-function unlikelySecret(written: string): string | undefined {
-  if (LIKE_A_TAG.test(written)) return TAG_AS_TEXT
-  return /[\r\n]$/.test(written) ? 'one with a line break at the end' : undefined
+function unlikelySecret(text: string): string | undefined {
+  if (LIKE_A_TAG.test(text)) return TAG_AS_TEXT
+  return /[\r\n]$/.test(text) ? 'one with a line break at the end' : undefined
 }
 
 /** Also the form of Zigbee2MQTT, `!secret.yaml name`. */
@@ -120,8 +130,8 @@ const TAG_AS_TEXT = 'a tag as text: it counts in config.yaml alone, and without 
 
 /** Text of a certain form. @param what its name in errors and in the reference */
 export function pattern(what: string, allowed: RegExp) {
-  const read = (written: string) => (allowed.test(written) ? written : undefined)
-  return scalar({expected: what, read, keywords: {type: 'string', pattern: allowed.source}})
+  const problem = (text: string) => (allowed.test(text) ? undefined : quoted(text))
+  return checkedText(what, problem, {most: LONGEST_WORD, pattern: allowed.source})
 }
 
 export function flag() {
@@ -129,17 +139,17 @@ export function flag() {
     ['true', true],
     ['false', false],
   ])
-  const read = (written: string) => values.get(written.toLowerCase())
+  const read = (text: string) => values.get(text.toLowerCase())
   return scalar({expected: 'true or false', read, keywords: {type: 'boolean'}})
 }
 
 export function oneOf<const T extends readonly (string | number)[]>(...values: T) {
   const words = values.filter((value) => typeof value === 'string')
-  const read = (written: string): T[number] | undefined => values.find((value) => String(value) === written)
+  const read = (text: string): T[number] | undefined => values.find((value) => String(value) === text)
   return scalar({
     expected: values.join(', ').replace(/, ([^,]*)$/, ' or $1'),
     read,
-    got: (written) => quoted(written) + suggestion(written, words),
+    got: (text) => quoted(text) + suggestion(text, words),
     keywords: {type: typeof values[0] === 'number' ? 'integer' : 'string', enum: values},
   })
 }
@@ -152,12 +162,12 @@ export function mqttVersion() {
     ['4', 4],
   ])
   const keywords = {type: ['integer', 'string'], enum: [5, '3.1.1', 4]}
-  return scalar({expected: '5 or 3.1.1', read: (written) => versions.get(written), keywords})
+  return scalar({expected: '5 or 3.1.1', read: (text) => versions.get(text), keywords})
 }
 
 export function integer(least: number, most: number) {
-  const read = (written: string) => {
-    const value = /^\d{1,16}$/.test(written) ? Number(written) : Number.NaN
+  const read = (text: string) => {
+    const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN
     return value >= least && value <= most ? value : undefined
   }
   const expected = `a whole number from ${least} to ${most}`
@@ -171,7 +181,7 @@ export function literalTrue() {
 
 /** Any number, with or without a decimal point. */
 export function number() {
-  const read = (written: string) => (NUMBER.test(written) ? Number(written) : undefined)
+  const read = (text: string) => (NUMBER.test(text) ? Number(text) : undefined)
   return scalar({expected: 'a number', read, keywords: {type: 'number'}})
 }
 
@@ -185,13 +195,13 @@ export function modelId() {
 /** The name of a property, in the form that `miio2mqtt models` lists. Whether the plug has it depends on its model, which may be unknown yet. */
 export function propertyName() {
   const allowed = /^[a-z][a-z0-9_]*$/
-  const read = (written: string) => (allowed.test(written) ? written : undefined)
-  const got = (written: string) => {
-    const small = written.toLowerCase().replaceAll(/[- ]/g, '_')
-    return `${quoted(written)}${read(small) === undefined ? '' : suggestion(written, [small])}`
+  const problem = (text: string) => {
+    if (allowed.test(text)) return undefined
+    const small = text.toLowerCase().replaceAll(/[- ]/g, '_')
+    return `${quoted(text)}${allowed.test(small) ? suggestion(text, [small]) : ''}`
   }
-  const keywords = {type: 'string', pattern: allowed.source}
-  return scalar({expected: 'the name of a property such as power', read, got, keywords})
+  const options = {most: LONGEST_WORD, pattern: allowed.source}
+  return checkedText('the name of a property such as power', problem, options)
 }
 
 /** The name of an icon in Home Assistant. */
@@ -201,8 +211,8 @@ export function icon() {
 
 /** The miIO device id (did) of a plug. */
 export function did() {
-  const read = (written: string) => {
-    const value = /^[1-9]\d{0,15}$/.test(written) ? Number(written) : Number.NaN
+  const read = (text: string) => {
+    const value = /^[1-9]\d{0,15}$/.test(text) ? Number(text) : Number.NaN
     return Number.isSafeInteger(value) ? value : undefined
   }
   const keywords = {type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER}
@@ -221,8 +231,8 @@ export const LONGEST_MS = Math.floor(LONGEST_TIMER_MS / 86_400_000) * 86_400_000
 
 /** Milliseconds, written as `500ms`, `15s`, `2m`, `1h`, or as a number of seconds. */
 export function duration(least: number, most: number) {
-  const read = (written: string) => {
-    const ms = readDuration(written)
+  const read = (text: string) => {
+    const ms = readDuration(text)
     return ms >= least && ms <= most ? ms : undefined
   }
   const expected = `a duration such as 15s, from ${durationText(least)} to ${durationText(most)}`
@@ -230,16 +240,16 @@ export function duration(least: number, most: number) {
 }
 
 /** Milliseconds; `NaN` for what is no duration. */
-export function readDuration(written: string): number {
-  const [, amount, unit = 's'] = DURATION.exec(written) ?? []
+export function readDuration(text: string): number {
+  const [, amount, unit = 's'] = DURATION.exec(text) ?? []
   return Math.round(Number(amount) * (UNITS.get(unit) ?? Number.NaN))
 }
 
 /** The milliseconds of a duration, spelled as in the configuration. @throws RangeError with what was expected */
-export function parseDuration(written: string): number {
-  const ms = readDuration(written)
+export function parseDuration(text: string): number {
+  const ms = readDuration(text)
   if (ms >= 0 && ms <= LONGEST_MS) return ms
-  throw new RangeError(`expected a duration such as 15s, got ${quoted(written)}`)
+  throw new RangeError(`expected a duration such as 15s, got ${quoted(text)}`)
 }
 
 /** Milliseconds in the largest unit that leaves no fraction: `90s`, `2m`. */
@@ -250,14 +260,14 @@ export function durationText(ms: number): string {
 
 /** The text of a certificate or key, not its path: a file is named with `!file`, here as everywhere. */
 export function pem() {
-  const read = (written: string) => (isPem(written) ? written : undefined)
-  const got = (written: string) =>
-    `${written.length} characters that are none; to read it from a file, write "!file" before the path`
-  return scalar({most: ANY_LENGTH, expected: 'PEM text', read, got, keywords: {type: 'string'}})
+  const advice = 'to read it from a file, write "!file" before the path'
+  return checkedText('PEM text', (text) =>
+    isPem(text) ? undefined : `${text.length} characters that are none; ${advice}`,
+  )
 }
 
 export function secretPem() {
-  return pem().transform((written) => new Secret(written))
+  return pem().transform((text) => new Secret(text))
 }
 
 /** The token of a plug: 32 hex digits, or the 96 in which an iPhone's backup keeps it (docs/protocol.md §1.3). */
@@ -267,39 +277,39 @@ export function token() {
 }
 
 /** The token, or what is wrong with the text. The message repeats nothing of it. */
-export function parseToken(written: string): Secret | string {
-  return readToken(written) ?? `expected 32 hex digits, got ${describeToken(written)}`
+export function parseToken(text: string): Secret | string {
+  return readToken(text) ?? `expected 32 hex digits, got ${describeToken(text)}`
 }
 
-function readToken(written: string): Secret | undefined {
-  const digits = tokenDigits(written)
+function readToken(text: string): Secret | undefined {
+  const digits = tokenDigits(text)
   return digits && /^[0-9a-f]{32}$/i.test(digits) && !HIDDEN_TOKEN.test(digits)
     ? new Secret(digits.toLowerCase())
     : undefined
 }
 
-function tokenDigits(written: string): string | undefined {
-  return written.length === 96 ? fromBackup(written) : written
+function tokenDigits(text: string): string | undefined {
+  return text.length === 96 ? fromBackup(text) : text
 }
 
 /** A plug that was set up sends one of these in its hello, in place of its token (docs/protocol.md §1.2). */
 const HIDDEN_TOKEN = /^(?:0{32}|f{32})$/i
 
-function describeToken(written: string): string {
-  if (HIDDEN_TOKEN.test(tokenDigits(written) ?? ''))
+function describeToken(text: string): string {
+  if (HIDDEN_TOKEN.test(tokenDigits(text) ?? ''))
     return 'zeros or ff, which a plug that hides its token shows in its place: this is not the token itself'
-  if (LIKE_A_TAG.test(written)) return TAG_AS_TEXT
-  if (readToken(written.replace(/^0x|[\s:-]/gi, '')))
+  if (LIKE_A_TAG.test(text)) return TAG_AS_TEXT
+  if (readToken(text.replace(/^0x|[\s:-]/gi, '')))
     return 'them with something between or before: take that away'
-  if (!/^[0-9a-f]*$/i.test(written)) return `${written.length} characters, not all of them hex digits`
-  return written.length === 96 ? '96 that are not a token from an iOS backup' : String(written.length)
+  if (!/^[0-9a-f]*$/i.test(text)) return `${text.length} characters, not all of them hex digits`
+  return text.length === 96 ? '96 that are not a token from an iOS backup' : String(text.length)
 }
 
 /** The backup has the 32 digits as text, encrypted with AES-128-ECB under a key of zeros and padded. */
-function fromBackup(written: string): string | undefined {
+function fromBackup(text: string): string | undefined {
   const decipher = createDecipheriv('aes-128-ecb', Buffer.alloc(16), null)
   try {
-    return Buffer.concat([decipher.update(written, 'hex'), decipher.final()]).toString('latin1')
+    return Buffer.concat([decipher.update(text, 'hex'), decipher.final()]).toString('latin1')
   } catch {
     return undefined
   }

@@ -24,12 +24,12 @@ export function mapping<Shape extends z.core.$ZodLooseShape>(shape: Shape, what 
 }
 
 /** A list. @param what its name in the error about another kind of value */
-export function listOf<T extends z.ZodType>(item: T, what: string) {
+export function listField<T extends z.ZodType>(item: T, what: string) {
   return z.array(item, {error: ({input}) => `expected ${what}, got ${kindOf(input)}`})
 }
 
 /** A mapping with names of the user's own as keys. @param what its name in the error about another kind of value */
-export function recordOf<K extends z.ZodType<string, string>, T extends z.ZodType>(
+export function recordField<K extends z.ZodType<string, string>, T extends z.ZodType>(
   key: K,
   value: T,
   what: string,
@@ -103,7 +103,7 @@ const homeassistant = mapping({
 
 const network = mapping({
   broadcast: optional(
-    listOf(ipv4(), 'a list of IPv4 addresses'),
+    listField(ipv4(), 'a list of IPv4 addresses'),
     'Where plugs are searched for. Default: the broadcast address of every interface; `[]` is never.',
   ),
   bind: optional(ownAddress(), 'The own address from which plugs are asked. Default: any.'),
@@ -144,7 +144,7 @@ const propertyOverride = mapping({
   ),
 })
 
-const propertyOverrides = recordOf(
+const propertyOverrides = recordField(
   z.string(),
   propertyOverride,
   'a mapping from properties to what is different',
@@ -172,7 +172,7 @@ const plugHomeAssistant = mapping({
   enabled: setting(field.flag(), true, 'Whether this plug announces itself to Home Assistant.'),
   name: optional(field.textField(), 'What Home Assistant calls it. Default: its name here.'),
   entities: optional(
-    recordOf(field.propertyName(), entitySettings, 'a mapping from properties to how they look'),
+    recordField(field.propertyName(), entitySettings, 'a mapping from properties to how they look'),
     'How single entities look, by the names of their properties.',
   ),
 })
@@ -204,7 +204,7 @@ const device = mapping(
     poll: optional(plugPoll, 'How often this plug is asked, where that differs.'),
     properties: optional(propertyOverrides, 'What its model gets wrong, by the names of its properties.'),
     filtered: optional(
-      listOf(field.propertyName(), 'a list of names of properties'),
+      listField(field.propertyName(), 'a list of names of properties'),
       'Properties that are shown nowhere. They can still be set, and read by name.',
     ),
     homeassistant: optional(plugHomeAssistant, 'How it appears in Home Assistant.'),
@@ -216,7 +216,7 @@ const device = mapping(
 
 const group = mapping(
   {
-    members: listOf(field.textField('the name of a plug'), "a list of plugs' names")
+    members: listField(field.textField('the name of a plug'), "a list of plugs' names")
       .min(1, 'expected at least one plug, got none')
       .describe('The plugs in it, by their names under `devices`.'),
     description: optional(field.textField(), 'A note for people.'),
@@ -246,10 +246,10 @@ export const configSchema = mapping({
     false,
     'Whether `device/call` may send a plug anything. Whoever may publish could then do anything to it.',
   ),
-  devices: recordOf(z.string(), device, 'a mapping from names to plugs')
+  devices: recordField(z.string(), device, 'a mapping from names to plugs')
     .prefault({})
     .describe('The plugs, by the names they have on MQTT.'),
-  groups: recordOf(z.string(), group, 'a mapping from names to groups')
+  groups: recordField(z.string(), group, 'a mapping from names to groups')
     .prefault({})
     .describe('Plugs that are switched together, by the names the groups have on MQTT.'),
 })

@@ -5,6 +5,7 @@
 import {z} from 'zod'
 import {MIIO_PORT} from '../../miio/packet.ts'
 import {type LazyText, quoted, suggestion, type ValidationIssue} from '../config-error.ts'
+import {duplicatesBy} from '../duplicates.ts'
 import {isRawMapping, type RawYaml, valueAt} from '../read/yaml.ts'
 import {host} from '../schema/address-fields.ts'
 import * as field from '../schema/fields.ts'
@@ -68,9 +69,9 @@ const UNIQUE: {
 export function validatePlugs(read: RawYaml | undefined): ValidationIssue[] {
   const plugs = Object.entries(identities.parse(read).devices)
   const clashes = UNIQUE.flatMap(({key, comparedBy, clash}) =>
-    duplicates(plugs, comparedBy).map(([first, second]) => ({
-      path: ['devices', second, ...key],
-      message: `${clash(first, second)} "${first}"`,
+    duplicatesBy(plugs, comparedBy).map(([[first], [later]]) => ({
+      path: ['devices', later, ...key],
+      message: `${clash(first, later)} "${first}"`,
     })),
   )
   const names = plugs.map(([name]) => name)
@@ -105,22 +106,6 @@ function nameClash(one: string, other: string): string {
   return letters(one) === letters(other)
     ? 'the name differs in case alone from that of'
     : 'the name looks like that of'
-}
-
-/** Pairs of plugs with the same value: the first that has it, and each other. */
-function duplicates(
-  plugs: PlugIdentity[],
-  comparedBy: (plug: PlugIdentity) => string | null | undefined,
-): [string, string][] {
-  const firsts = new Map<string, string>()
-  return plugs.flatMap((plug) => {
-    const [name] = plug
-    const value = comparedBy(plug)
-    if (!value) return []
-    const first = firsts.get(value)
-    if (first === undefined) firsts.set(value, name)
-    return first === undefined ? [] : [[first, name]]
-  })
 }
 
 /** Plugs with neither a host nor an id. */

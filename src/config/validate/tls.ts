@@ -3,13 +3,13 @@ import {createPrivateKey, type KeyObject, X509Certificate} from 'node:crypto'
 import {createSecureContext} from 'node:tls'
 import {Secret} from '../../common/secret.ts'
 
-export interface TlsFiles {
+interface TlsFiles {
   ca?: string | undefined
   cert?: string | undefined
   key?: Secret | undefined
 }
 
-export interface TlsProblem {
+interface TlsProblem {
   setting: keyof TlsFiles
   /** What was expected and what came. Repeats nothing of the content. */
   message: string

@@ -5,6 +5,7 @@
 import {applyOverrides} from '../../device/codec/model-overrides.ts'
 import type {Model} from '../../models/model.ts'
 import {quoted, suggestion, type WarningIssue} from '../config-error.ts'
+import {duplicatesBy} from '../duplicates.ts'
 import type {YamlPath} from '../read/yaml.ts'
 import type {Config, DeviceConfig} from '../schema/schema.ts'
 import {isPublicAddress} from './hosts.ts'
@@ -68,15 +69,14 @@ function hasPeriod(token: string, period: number): boolean {
 
 /** Disabled plugs are left out: they may be a note of an earlier setup. */
 function sharedTokens({devices}: Config): WarningIssue[] {
-  const firsts = new Map<string, string>()
-  return Object.entries(devices).flatMap(([name, {token, disabled}]) => {
-    const digits = token.reveal()
-    if (disabled || isMadeUp(digits)) return []
-    const first = firsts.get(digits)
-    if (first === undefined) firsts.set(digits, name)
-    const message = `the same token as "${first}", but each plug has one of its own: was it copied?`
-    return first === undefined ? [] : [{code: 'same_token', path: ['devices', name, 'token'], message}]
-  })
+  const plugs = Object.entries(devices).filter(
+    ([, {token, disabled}]) => !disabled && !isMadeUp(token.reveal()),
+  )
+  return duplicatesBy(plugs, ([, {token}]) => token.reveal()).map(([[first], [name]]) => ({
+    code: 'same_token',
+    path: ['devices', name, 'token'],
+    message: `the same token as "${first}", but each plug has one of its own: was it copied?`,
+  }))
 }
 
 function publicPlugs({devices}: Config): WarningIssue[] {
