@@ -335,8 +335,8 @@ export class Bridge {
       },
       will: retained(this.#topics.bridge('state'), {state: 'offline'}),
       commands: () => this.#topics.commands([...this.#household.plugs.keys(), ...this.#groups.all.keys()]),
-      echoTopic: this.#topics.request('self_test'),
-      news: () => [...this.#topics.news, ...this.#watched(), ...this.#leftovers.filters],
+      selfTestTopic: this.#topics.request('self_test'),
+      statusTopics: () => [...this.#topics.statusTopics, ...this.#watched(), ...this.#leftovers.filters],
       clock,
       random,
       log,
@@ -412,7 +412,7 @@ export class Bridge {
   }
 
   async #tryBroker(): Promise<void> {
-    const tried = new Promise<void>((resolve) => this.#connection.once('tried', resolve))
+    const tried = new Promise<void>((resolve) => this.#connection.once('attempted', resolve))
     this.#connection.start()
     await within(this.#options.clock, Number.POSITIVE_INFINITY, tried, this.#stopping.signal)
   }
@@ -468,7 +468,7 @@ export class Bridge {
   /** Where somebody may send commands by mistake, as long as there are few plugs. */
   #watched(): string[] {
     const names = [...this.#household.plugs.keys(), ...this.#groups.all.keys()]
-    return names.length <= MOST_WATCHED ? this.#topics.mistakes(names) : []
+    return names.length <= MOST_WATCHED ? this.#topics.mistakenCommands(names) : []
   }
 
   /** The broker shows what lies there at every connect: it is worth one warning, until somebody clears it. */
