@@ -5,12 +5,11 @@ import {isMap, isNode, isScalar} from 'yaml'
 import type {z} from 'zod'
 import type {ConfigEdit} from '../bridge/requests/bridge-actions.ts'
 import {removeTemporaryFiles, writeFileAtomically} from '../common/atomic-write.ts'
-import type {Clock, Random} from '../common/clock.ts'
+import {type Clock, type Random, randomHex} from '../common/clock.ts'
 import {Redactor} from '../common/redact.ts'
 import {parseWithMessages} from '../common/schema-errors.ts'
 import {MASK} from '../common/secret.ts'
 import {builtIn, Catalogue} from '../models/catalogue.ts'
-import {randomHex} from '../storage/json-file.ts'
 import {
   ConfigError,
   type ConfigIssue,

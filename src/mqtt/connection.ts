@@ -21,7 +21,7 @@ import {assertTopic} from './topics.ts'
 export interface IncomingMessage {
   topic: string
   payload: Buffer
-  /** The broker had it stored before we subscribed: it is not a command that anyone wants carried out now. */
+  /** The broker had stored it before we subscribed: it is no command to carry out now. */
   retained: boolean
   responseTopic?: string | undefined
   correlationData?: Buffer | undefined

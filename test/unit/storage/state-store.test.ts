@@ -7,7 +7,7 @@ import {fileURLToPath} from 'node:url'
 import {afterEach, beforeEach, describe, expect, it} from 'vitest'
 import {Secret} from '../../../src/common/secret.ts'
 import {createLog} from '../../../src/log/logger.ts'
-import {StateStore} from '../../../src/storage/state-store.ts'
+import {capabilitiesLookup, StateStore} from '../../../src/storage/state-store.ts'
 import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
 
 const TOKEN = new Secret('00112233445566778899aabbccddeeff')
@@ -265,4 +265,19 @@ describe('the file on disk', () => {
     expect(await readFile(file(), 'utf8')).toBe(before)
     expect(await readdir(folder)).toEqual(['state.json'])
   })
+})
+
+it('capabilities of a model are remembered, but not of one that the user defines and may have edited since', async () => {
+  const store = await open()
+  const models = ['cuco.plug.v3', 'acme.plug.one']
+  const run = () => capabilitiesLookup(store, new Set(['acme.plug.one']))
+  const first = run()
+  for (const model of models) {
+    expect(first(model, '1.0')).toBe(first(model, '1.0'))
+    first(model, '1.0').limitBatch(2)
+    expect(first(model, '1.0').batch).toBe(2)
+  }
+  const second = run()
+  expect(models.map((model) => second(model, '1.0').batch)).toEqual([2, undefined])
+  await store.close()
 })

@@ -4,9 +4,10 @@ import {createServer} from 'node:net'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterEach, beforeEach, describe, expect, it, onTestFinished} from 'vitest'
+import {makeFolder} from '../../../src/common/atomic-write.ts'
 import {Secret} from '../../../src/common/secret.ts'
 import {EnergyStore} from '../../../src/storage/energy-store.ts'
-import {makeFolder, StateUnreadable} from '../../../src/storage/json-file.ts'
+import {StateUnreadable} from '../../../src/storage/json-reader.ts'
 import {StateStore} from '../../../src/storage/state-store.ts'
 import {RememberingLog} from '../../support/remembering-log.ts'
 import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
@@ -25,10 +26,10 @@ beforeEach(async () => {
 
 afterEach(() => rm(folder, {recursive: true}))
 
-const surroundings = () => ({clock, log, random: seeded(1)})
+const dependencies = () => ({clock, log, random: seeded(1)})
 const opened = {
-  'state.json': () => StateStore.open(folder, surroundings()),
-  'energy.json': () => EnergyStore.open(folder, surroundings()),
+  'state.json': () => StateStore.open(folder, dependencies()),
+  'energy.json': () => EnergyStore.open(folder, dependencies()),
 }
 const warnings = () => log.said('warn')
 const energy = {total: 12.5, today: 0.5, day: '2026-01-01', moved: 1}
@@ -195,14 +196,14 @@ describe('plugs that are configured no more', () => {
   it('are remembered for 90 days after they were first missed, over restarts, and then forgotten', async () => {
     const first = await open()
     for (const did of [7, 8]) first.remember(did, tokenOf(did), {name: `plug ${did}`})
-    first.configured(new Set([7]))
+    first.markConfigured(new Set([7]))
     await first.close()
     await clock.advance(89 * DAY)
     const second = await open()
-    second.configured(new Set([7]))
+    second.markConfigured(new Set([7]))
     expect(second.find({token: tokenOf(8)})).toEqual({did: 8, name: 'plug 8'})
     await clock.advance(2 * DAY)
-    second.configured(new Set([7]))
+    second.markConfigured(new Set([7]))
     expect(second.all()).toEqual([{did: 7, name: 'plug 7'}])
     await second.close()
     const {plugs} = JSON.parse(await readFile(join(folder, 'state.json'), 'utf8'))
@@ -212,12 +213,12 @@ describe('plugs that are configured no more', () => {
   it('have their 90 days anew once they were configured again', async () => {
     const store = await open()
     store.remember(8, TOKEN, {name: 'desk'})
-    store.configured(new Set())
+    store.markConfigured(new Set())
     await clock.advance(80 * DAY)
-    store.configured(new Set([8]))
-    store.configured(new Set())
+    store.markConfigured(new Set([8]))
+    store.markConfigured(new Set())
     await clock.advance(80 * DAY)
-    store.configured(new Set())
+    store.markConfigured(new Set())
     expect(store.all()).toHaveLength(1)
     await store.close()
   })
@@ -225,9 +226,9 @@ describe('plugs that are configured no more', () => {
   it('are 500 at most: those that are missing for longest go first', async () => {
     const store = await open()
     for (let did = 1; did <= 600; did++) store.remember(did, tokenOf(did), {})
-    store.configured(new Set(Array.from({length: 598}, (_, index) => index + 1)))
+    store.markConfigured(new Set(Array.from({length: 598}, (_, index) => index + 1)))
     await clock.advance(DAY)
-    store.configured(new Set([1]))
+    store.markConfigured(new Set([1]))
     const left = store.all().map(({did}) => did)
     expect(left).toHaveLength(501)
     expect(left).toContain(1)
@@ -241,9 +242,9 @@ describe('plugs that are configured no more', () => {
     store.remember(8, TOKEN, {name: 'desk'})
     const {date} = clock
     clock.date = () => new Date(0)
-    store.configured(new Set())
+    store.markConfigured(new Set())
     clock.date = date
-    store.configured(new Set())
+    store.markConfigured(new Set())
     expect(store.all()).toHaveLength(1)
     await store.close()
   })
