@@ -38,7 +38,7 @@ describe('a line of text', () => {
     expect(said(line)).toBe('INFO  plug online device=kitchen/kettle model="a b" did=7 ok=true none=null\n')
   })
 
-  it('names an error and its cause, and shows the stack only when it was not expected, or at debug', () => {
+  it('names an error and its cause, and shows the stack only at the level error, or at debug', () => {
     const error = Object.assign(new Error('no answer', {cause: new TypeError('why')}), {code: 'timeout'})
     const expected = 'WARN  failed error="Error (timeout): no answer", because of "TypeError: why"\n'
     expect(said(text((log) => log.warn('failed', {error})))).toBe(expected)
@@ -51,7 +51,7 @@ describe('a line of text', () => {
     }
   })
 
-  it('never holds a raw control character, and nothing in it can pass for another line', () => {
+  it('never holds a raw control character, and nothing in it can look like another line', () => {
     const hostile = 'a\u001b[2J\r\nb\u009b31m\u007f\u202e\u2028c'
     const line = text((log) =>
       log.error(hostile, {[hostile]: hostile, error: Object.assign(new Error(hostile), {stack: hostile})}),
@@ -75,7 +75,7 @@ describe('a line of JSON', () => {
     })
   })
 
-  it('stays one object, whatever is said, secrets included, and holds no raw control character', () => {
+  it('stays one object, whatever its texts are, secrets included, and has no raw control character', () => {
     const anything = fc.oneof(fc.anything({maxDepth: 3}), fc.string({unit: 'binary'}), fc.constant(PASSWORD))
     checkProperty(
       fc.property(fc.string({unit: 'binary'}), fc.dictionary(fc.string(), anything), (message, fields) => {
@@ -156,7 +156,7 @@ describe('a secret', () => {
     expect(said(line)).toBe('INFO  x a=*** b=*** c=1234567\n')
   })
 
-  it('may be learnt later than the log was made', () => {
+  it('may be added after the log was made', () => {
     const redactor = new Redactor()
     const line = logged({redactor}, (log) => {
       redactor.add('hunter2')
@@ -193,8 +193,8 @@ describe('levels', () => {
   })
 })
 
-describe('who listens for warnings', () => {
-  it('is told of every warning and error, scrubbed, whatever the level, until it stops', () => {
+describe('a listener for warnings', () => {
+  it('gets every warning and error, scrubbed, whatever the level, until it stops', () => {
     const told: LoggedWarning[] = []
     logged({level: 'error'}, (log) => {
       const stop = log.onWarning((warning) => told.push(warning))
@@ -210,7 +210,7 @@ describe('who listens for warnings', () => {
     ])
   })
 
-  it('is not told of what it warns about itself', () => {
+  it('does not get the warnings that it logs itself', () => {
     let told = 0
     const lines = text((log) => {
       log.onWarning(() => {
@@ -255,7 +255,7 @@ describe('standard output', () => {
     expect(output).toMatch(/INFO {2}the last line\n/)
   })
 
-  it('that nobody reads holds up neither the work nor the end', async () => {
+  it('without a reader blocks neither the work nor the end', async () => {
     const unread = '("$0" "$@"; echo "ended with $?" >&2) | sleep 60'
     const command = ['-c', unread, process.execPath, ...writer(20_000)]
     const shell = spawn('/bin/sh', command, {stdio: ['ignore', 'ignore', 'pipe'], detached: true})
@@ -271,7 +271,7 @@ describe('standard output', () => {
     }
   })
 
-  it('that is closed is no reason to fail', async () => {
+  it('may be closed', async () => {
     const child = start(2000)
     child.stdout.destroy()
     const [[report], exit] = await Promise.all([once(child.stderr, 'data'), once(child, 'exit')])

@@ -46,7 +46,7 @@ describe('a line of the log on a terminal', () => {
     expect(logged(say, {screen: {...screen, coloured: false}})).toBe(plain.join(''))
   })
 
-  it('tells the day when another one has begun', () => {
+  it('has a line with the date between two days', () => {
     const written = logged((log) => {
       log.info('before')
       vi.setSystemTime(new Date('2026-11-22T18:29:59Z'))
@@ -69,7 +69,7 @@ describe('a line of the log on a terminal', () => {
     ])
   })
 
-  it('goes on below itself between words, and loses none', () => {
+  it('is wrapped between words, and loses none', () => {
     const message =
       'no plug answers any more: is our own network, Wi-Fi or router down? It is asked again and again.'
     const lines = logged((log) => log.warn(message, {device: 'desk', url: `mqtt://${'x'.repeat(70)}`}), {
@@ -102,7 +102,7 @@ describe('a line of the log on a terminal', () => {
     )
   })
 
-  it('is the one of pipes and files, in UTC and with milliseconds, where no terminal is, and JSON where that is wanted', () => {
+  it('without a terminal is in UTC and with milliseconds, and JSON when that is configured', () => {
     const say = (log: RootLog) => log.warn('said', {device: 'desk'})
     expect(logged(say, {screen: undefined})).toBe('2026-11-22T17:29:58.500Z WARN  said device=desk\n')
     expect(JSON.parse(logged(say, {format: 'json'}))).toEqual({
