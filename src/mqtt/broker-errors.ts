@@ -9,15 +9,15 @@ const SESSION_TAKEN_OVER = 142
 const NOT_AUTHORIZED = 135
 /** DISCONNECT of MQTT 5 for a reason other than our messages: the broker stops, is busy, or moves its clients elsewhere. */
 const UNRELATED_TO_MESSAGES: ReadonlySet<unknown> = new Set([
-  136,
-  137,
-  139,
-  141,
+  136, // server unavailable
+  137, // server busy
+  139, // server shutting down
+  141, // keep-alive timeout
   SESSION_TAKEN_OVER,
-  152,
-  156,
-  157,
-  160,
+  152, // administrative action
+  156, // use another server
+  157, // server moved
+  160, // maximum connect time
 ])
 
 /** The broker has closed the connection without a reason. */
@@ -90,7 +90,7 @@ function adviceFor(code: unknown): string | undefined {
   return ADVICE.get(code)
 }
 
-/** Whether the broker has refused a CONNECT since it does not speak MQTT 5. */
+/** Whether the broker has refused a CONNECT because it does not speak MQTT 5. */
 export function isUnsupportedVersion(error: unknown): boolean {
   return UNSUPPORTED_VERSION.has(errorCodeOf(error))
 }

@@ -59,7 +59,7 @@ export class BrokerWarnings {
     )
   }
 
-  /** The broker has closed the connection since another client came with the same client id. */
+  /** The broker has closed the connection because another client has connected with the same client id. */
   clientIdTaken(url: string): void {
     this.#warnOnce(`another client took our place at ${url}: it has the client id ${this.#sameClientId}`)
   }
@@ -138,7 +138,7 @@ export class BrokerWarnings {
     )
   }
 
-  /** Responses and events were dropped since the queue was full. */
+  /** Responses and events were dropped because the queue was full. */
   messagesDropped(count: number): void {
     this.#warnOnce(
       `the broker takes messages more slowly than they come: ${count} answers and events were dropped. More are counted in bridge/health`,

@@ -141,7 +141,7 @@ export class Connection extends EventEmitter<Events> {
     const session = this.#session
     if (!session || this.#isStopped) return
     const {age} = session
-    if (age !== undefined && this.#backoff.isStable(age)) this.#noteEnd(age, false) // a short one is not the broker's fault
+    if (age !== undefined && this.#backoff.isStable(age)) this.#noteEnd(age, false) // a short one is not due to the broker
     this.#warnings.reconnecting(this.url, why)
     this.#abandon(session)
   }
@@ -182,9 +182,12 @@ export class Connection extends EventEmitter<Events> {
     session.connect()
   }
 
-  /** The broker has accepted the session. What happens then, in this order: */
+  /**
+   * The broker has accepted the session. In this order: subscribe, let messages out, test the subscription, have everything
+   * retained published, handle what came meanwhile.
+   */
   async #onConnected(session: Session): Promise<void> {
-    if (this.#terms.retryVersion5()) return this.#replace(session)
+    if (this.#terms.retryVersion5()) return this.#replace(session) // connected in 3.1.1, and 5 is worth another try
     this.counters.connects++
     this.#backoff.connectAccepted()
     try {
@@ -353,7 +356,7 @@ export class Connection extends EventEmitter<Events> {
     for (const incoming of this.#early.splice(0)) if (session === this.#session) this.#handleMessage(incoming) // a handler may have ended the connection
   }
 
-  /** An error of a listener is logged: thrown into the client it would block it, while it still reports to be connected. */
+  /** An error of a listener is logged: thrown into the client it would block the client, which would still report to be connected. */
   #handleMessage(incoming: IncomingMessage): void {
     try {
       this.emit('message', incoming)

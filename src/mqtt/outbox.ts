@@ -1,6 +1,6 @@
 /**
  * Queue of messages to publish while the broker is slow: the newest message per retained topic, and every other message once.
- * The client library's own store is not used, since it wraps silently after 65,535 messages. Nothing is queued without a
+ * The client library's own store is not used, because it wraps silently after 65,535 messages. Nothing is queued without a
  * broker: after every connect everything retained is published again, with the values of that moment.
  */
 
@@ -13,13 +13,16 @@ export interface OutgoingMessage {
   correlationData?: Buffer | undefined
   /** The MIME type of the payload. Sent over MQTT 5 only, as is `expiresIn`. */
   contentType?: 'application/json' | 'text/plain' | undefined
-  /** For how many milliseconds the broker keeps it for a subscriber that is away. For ever when it is missing. */
+  /** For how many milliseconds the broker keeps the message for a subscriber that is away. For ever when it is missing. */
   expiresIn?: number | undefined
   /** Its topic was chosen by the sender of a command: a response topic of MQTT 5, or the name of a request that does not exist. */
   foreign?: boolean | undefined
   /** The topic of a foreign message while foreign topics are suspended (acknowledgements.ts). Without one it is dropped then. */
   fallbackTopic?: string | undefined
-  /** Called when the broker has it; not when it refuses it, when a newer message replaces it, or when the connection ends first. */
+  /**
+   * Called when the broker has acknowledged the message. Not called when the broker refuses it, when a newer message replaces it in
+   * the queue, or when the connection ends first.
+   */
   onAcknowledged?: (() => void) | undefined
 }
 

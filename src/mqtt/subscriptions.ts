@@ -10,7 +10,7 @@ import type {Session} from './session.ts'
 export interface SubscriptionOptions {
   /** Filters of commands and requests. */
   commands: () => readonly string[]
-  /** Filters of everything else, where retained messages count: states of other software, and topics used by mistake. */
+  /** Filters of everything else: the status of Home Assistant, our own retained topics, and topics where commands go by mistake. */
   statusTopics?: () => readonly string[]
 }
 
