@@ -14,8 +14,8 @@ const SEPARATOR = /[\s:,._-]/
  * of which there are few) are searched for, by one pattern each. Secrets of fewer than four characters are ignored.
  */
 export class Redactor {
-  readonly #hex = new Spellings(HEX)
-  readonly #base64 = new Spellings(BASE64)
+  readonly #hex = new EncodedSecrets(HEX)
+  readonly #base64 = new EncodedSecrets(BASE64)
   readonly #texts = new Set<string>()
   /** Passwords that `scrubMessage` does not mask. */
   #spared: ReadonlySet<string> = new Set()
@@ -99,12 +99,12 @@ export class Redactor {
 }
 
 /** An encoding of bytes as digits: hex or base64. */
-interface Alphabet {
+interface Encoding {
   /** The value of each ASCII character: of a digit, `NO_DIGIT`, or `SEPARATES`. */
   values: Int8Array
   /** Bits per digit. */
   bits: number
-  /** Digits as they are stored in `Spellings`, from digits as they were found in a text. */
+  /** Digits as they are stored in `EncodedSecrets`, from digits as they were found in a text. */
   normalize(found: string): string
 }
 
@@ -112,7 +112,7 @@ const NO_DIGIT = -1
 /** A character that is no digit and may be between two digits. */
 const SEPARATES = -2
 
-const HEX: Alphabet = {
+const HEX: Encoding = {
   values: valuesOf([...'0123456789abcdef'], [...'0123456789ABCDEF']),
   bits: 4,
   normalize: (found) => found.replaceAll(new RegExp(SEPARATOR, 'g'), '').toLowerCase(),
@@ -121,7 +121,7 @@ for (let code = 0; code < 128; code++)
   if (SEPARATOR.test(String.fromCharCode(code))) HEX.values[code] = SEPARATES
 
 const DIGITS = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789']
-const BASE64: Alphabet = {
+const BASE64: Encoding = {
   values: valuesOf([...DIGITS, '-', '_'], [...DIGITS, '+', '/']),
   bits: 6,
   normalize: (found) => found.replaceAll('+', '-').replaceAll('/', '_'),
@@ -138,17 +138,17 @@ function valuesOf(...spellings: readonly (readonly string[])[]): Int8Array {
 const START_BITS = 24
 
 /**
- * The encoded secrets of one alphabet. A text is read once, whatever their number: every message is scrubbed, and there may be ten
+ * The encoded secrets of one encoding. A text is read once, whatever their number: every message is scrubbed, and there may be ten
  * thousand tokens. The first digits are looked up in a bit table, and only where they are found the rest is compared.
  */
-class Spellings {
-  readonly #alphabet: Alphabet
+class EncodedSecrets {
+  readonly #encoding: Encoding
   readonly #byLength = new Map<number, Set<string>>()
   /** One bit for each possible start. */
   #starts = new Uint8Array(0)
 
-  constructor(alphabet: Alphabet) {
-    this.#alphabet = alphabet
+  constructor(encoding: Encoding) {
+    this.#encoding = encoding
   }
 
   has(spelling: string): boolean {
@@ -171,7 +171,7 @@ class Spellings {
 
   mask(text: string): string {
     if (this.#byLength.size === 0) return text
-    const {values, bits} = this.#alphabet
+    const {values, bits} = this.#encoding
     const starts = this.#starts
     const least = START_BITS / bits
     let shown = ''
@@ -204,13 +204,13 @@ class Spellings {
   #valueAt(text: string, at: number, values: Int8Array): number {
     const code = text.charCodeAt(at)
     if (code < 128) return values[code] ?? NO_DIGIT
-    return this.#alphabet === HEX && SEPARATOR.test(text[at] ?? '') ? SEPARATES : NO_DIGIT
+    return this.#encoding === HEX && SEPARATOR.test(text[at] ?? '') ? SEPARATES : NO_DIGIT
   }
 
   /** The position of the digit that is `count - 1` digits before the one at `at`. */
   #goBack(text: string, at: number, count: number): number {
     let from = at
-    for (let left = count - 1; left > 0; ) if (this.#valueAt(text, --from, this.#alphabet.values) >= 0) left--
+    for (let left = count - 1; left > 0; ) if (this.#valueAt(text, --from, this.#encoding.values) >= 0) left--
     return from
   }
 
@@ -218,7 +218,7 @@ class Spellings {
   #endOf(text: string, from: number): number {
     for (const [length, known] of this.#byLength) {
       const end = this.#goForward(text, from, length)
-      if (end > 0 && known.has(this.#alphabet.normalize(text.slice(from, end)))) return end
+      if (end > 0 && known.has(this.#encoding.normalize(text.slice(from, end)))) return end
     }
     return 0
   }
@@ -228,7 +228,7 @@ class Spellings {
     let left = count
     let wasSeparator = false
     for (let at = from; at < text.length; at++) {
-      const value = this.#valueAt(text, at, this.#alphabet.values)
+      const value = this.#valueAt(text, at, this.#encoding.values)
       if (value === NO_DIGIT || (value === SEPARATES && wasSeparator)) return 0
       wasSeparator = value === SEPARATES
       if (!wasSeparator && --left === 0) return at + 1
@@ -237,7 +237,7 @@ class Spellings {
   }
 
   #startOf(spelling: string): number {
-    const {values, bits} = this.#alphabet
+    const {values, bits} = this.#encoding
     return [...spelling.slice(0, START_BITS / bits)].reduce(
       (start, digit) => (start << bits) | (values[digit.charCodeAt(0)] ?? 0),
       0,

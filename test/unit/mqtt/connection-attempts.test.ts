@@ -83,7 +83,7 @@ describe('an attempt that cannot even begin', () => {
     ['a password without a user name', {password: 'y'}, /cannot use the broker/],
     ['a URL of another protocol', {urls: ['http://127.0.0.1']}, /expected mqtt:\/\//],
     ['a URL that is none', {urls: ['mqtt://']}, /cannot use the broker/],
-  ])('for %s is one that failed: it is said once, and tried again', async (_what, broker, words) => {
+  ])('for %s is one that failed, with one warning, and is tried again', async (_what, broker, words) => {
     const {connection, log} = testConnection('mqtt://127.0.0.1:9', {broker})
     let tried = 0
     connection.on('attempted', () => tried++)

@@ -87,7 +87,7 @@ async function watch(broker: Mosquitto, ...filters: string[]): Promise<Watcher> 
 }
 
 const connected = (made: Connection) => new Promise<void>((resolve) => made.once('connected', resolve))
-const say = (topic: string, payload: string, retain = true): OutgoingMessage => ({
+const outgoing = (topic: string, payload: string, retain = true): OutgoingMessage => ({
   topic,
   payload,
   retain,
@@ -102,7 +102,7 @@ describe('the connection', () => {
     made.on('message', (message) => came.push(message))
     made.start()
     await connected(made)
-    made.publish(say('b/desk', '{"state":"ON"}'))
+    made.publish(outgoing('b/desk', '{"state":"ON"}'))
     const user = await watch(broker, 'b/#')
     await user.waitFor('b/desk', ({payload}) => payload === '{"state":"ON"}')
     await user.publish('b/desk/set', 'ON', {
@@ -238,7 +238,7 @@ describe('the connection', () => {
     expect(log.said('warn').filter((line) => line.includes('lost'))).toHaveLength(1)
   })
 
-  it('waits for a broker that is not there yet, with one warning that says why', async () => {
+  it('waits for a broker that is not there yet, with one warning and its reason', async () => {
     const broker = await mosquitto()
     await broker.kill()
     const made = connection(broker.url)
@@ -264,13 +264,13 @@ describe('the connection', () => {
     expect(JSON.stringify(log.lines)).not.toContain('hunter2-canary')
   })
 
-  it('lets the broker say offline when the process dies, and nothing when it stops in good order', async () => {
+  it('has the broker publish offline when the process dies, and nothing when it stops in good order', async () => {
     const broker = await mosquitto()
     const made = connection(broker.url)
     made.start()
     await connected(made)
     const user = await watch(broker, 'b/#')
-    made.publish(say('b/bridge/state', '{"state":"gone in good order"}'))
+    made.publish(outgoing('b/bridge/state', '{"state":"gone in good order"}'))
     await made.stop(1000)
     await user.waitFor('b/bridge/state', ({payload}) => payload.includes('good order'))
     expect((await user.retained()).get('b/bridge/state')).toContain('good order')
@@ -293,9 +293,9 @@ describe('the connection', () => {
       `b/${'x'.repeat(70_000)}`,
       'b/\ud800',
     ])
-      expect(() => made.publish(say(topic, 'x')), JSON.stringify(topic.slice(0, 10))).toThrow(RangeError)
+      expect(() => made.publish(outgoing(topic, 'x')), JSON.stringify(topic.slice(0, 10))).toThrow(RangeError)
     const user = await watch(broker, 'b/#')
-    made.publish(say('b/fine', 'x'))
+    made.publish(outgoing('b/fine', 'x'))
     await user.waitFor('b/fine')
   })
 
@@ -305,8 +305,8 @@ describe('the connection', () => {
     made.start()
     await connected(made)
     const user = await watch(broker, 'b/#')
-    for (let number = 0; number < 5000; number++) made.publish(say(`b/${number % 100}`, String(number)))
-    for (let number = 0; number < 200; number++) made.publish(say('b/answers', String(number), false))
+    for (let number = 0; number < 5000; number++) made.publish(outgoing(`b/${number % 100}`, String(number)))
+    for (let number = 0; number < 200; number++) made.publish(outgoing('b/answers', String(number), false))
     await user.waitFor('b/answers', ({payload}) => payload === '199')
     expect(user.on('b/answers').map(({payload}) => Number(payload))).toEqual(
       Array.from({length: 200}, (_, n) => n),

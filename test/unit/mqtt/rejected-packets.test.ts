@@ -39,7 +39,7 @@ describe('a message that the broker refuses', () => {
     [0x9a, 'Retain not supported'],
     [0xf3, 'reason code 243'],
   ])(
-    'for reason %i is named with it once; the commands that come in the same packet are heard',
+    'for reason %i is named with it once; the commands that come in the same packet are received',
     async (code, words) => {
       const broker = await ScriptedBroker.start((packet, line) => {
         if (packet.type !== PUBLISH || !topicOf(packet.body).startsWith('b/large')) return false
@@ -261,7 +261,7 @@ describe('the reader of reason codes', () => {
     ])
   })
 
-  it('knows that MQTT 3.1.1 has no properties', () => {
+  it('expects no properties in MQTT 3.1.1', () => {
     const copy = Buffer.of(0x90, 5, 0, 3, 1, 0x87, 0x80)
     expect(codes(4, copy).take(3)).toEqual([0x87, 0x80])
     expect(copy).toEqual(Buffer.of(0x90, 5, 0, 3, 1, 0x80, 0x80))

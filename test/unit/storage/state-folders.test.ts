@@ -20,7 +20,7 @@ beforeEach(async () => {
 afterEach(() => rm(home, {recursive: true}))
 
 describe('a second state folder', () => {
-  it('that is the first by another path is the same, and not in use by another bridge', async () => {
+  it('that is the first one by another path is the same, and not in use by another bridge', async () => {
     const first = await folders.open(join(home, 'state'))
     await symlink('state', join(home, 'link'))
     const second = await folders.open(join(home, 'link'))
@@ -29,7 +29,7 @@ describe('a second state folder', () => {
     await folders.release(second)
   })
 
-  it('in which nothing can be written is refused, since what the first has would be kept no longer', async () => {
+  it('that is not writable is refused, because the state of the first would be lost', async () => {
     const first = await folders.open(join(home, 'state'))
     await writeFile(join(home, 'file'), '')
     await expect(folders.open(join(home, 'file', 'state'))).rejects.toThrow(StateUnwritable)
@@ -39,7 +39,7 @@ describe('a second state folder', () => {
     await folders.release(first)
   })
 
-  it('is made and used when it can be', async () => {
+  it('is made and used when it is writable', async () => {
     const first = await folders.open(join(home, 'state'))
     const second = await folders.open(join(home, 'other', 'state'))
     expect(second.store.clientId).not.toBe(first.store.clientId)
@@ -47,7 +47,7 @@ describe('a second state folder', () => {
   })
 })
 
-it('The only state folder may be one in which nothing can be written: the bridge works without, and says so.', async () => {
+it('The only state folder may be unwritable: the bridge works without it, with a warning.', async () => {
   await mkdir(join(home, 'state'))
   await writeFile(join(home, 'file'), '')
   const only = await folders.open(join(home, 'file', 'state'))
