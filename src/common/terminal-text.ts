@@ -14,7 +14,7 @@ export interface TerminalFeatures {
 export const CLEAR_LINE = '\r\u001b[K'
 
 /** The part of a stream that is read here. `columns` is missing, or 0, where a terminal does not know its size. */
-export interface TerminalStream {
+interface TerminalStream {
   isTTY?: boolean | undefined
   columns?: number | undefined
 }

@@ -71,7 +71,7 @@ export function jsonLine(line: string): string {
 }
 
 /** Replaces control characters by escapes such as `\n` and `\u001b`. */
-export function escapeControlCharacters(text: string): string {
+function escapeControlCharacters(text: string): string {
   return text.replace(UNPRINTABLE, (character) => (character === '\n' ? '\\n' : unicodeEscape(character)))
 }
 

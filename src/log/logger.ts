@@ -11,12 +11,12 @@ export type LogLevel = (typeof LOG_LEVELS)[number]
 export type Fields = Record<string, unknown>
 
 /** A message, or a function that makes it: called only when the line is written. `undefined` writes no line. */
-export type Lazy = string | (() => string | undefined)
+export type LazyMessage = string | (() => string | undefined)
 
 /** The logger as the rest of the program sees it. An error goes into the field `error`. */
 export interface Log {
   trace(message: string, fields?: Fields): void
-  debug(message: Lazy, fields?: Fields): void
+  debug(message: LazyMessage, fields?: Fields): void
   info(message: string, fields?: Fields): void
   warn(message: string, fields?: Fields): void
   error(message: string, fields?: Fields): void
@@ -154,7 +154,7 @@ class BoundLog implements Log {
   }
 
   /** There may be thousands of calls in a second: for a line that is not written, no message is made. */
-  debug(message: Lazy, fields?: Fields): void {
+  debug(message: LazyMessage, fields?: Fields): void {
     if (!this.sink.isEnabled('debug')) return
     const text = typeof message === 'string' ? message : message()
     if (text !== undefined) this.sink.write('debug', text, {...this.#fields, ...fields})

@@ -2,7 +2,7 @@
 
 export type PlainValue = string | number | boolean | null | PlainValue[] | {[key: string]: PlainValue}
 
-export interface PlainOptions {
+interface PlainOptions {
   scrub: (text: string) => string
   /** Whether errors have their stack. */
   stack: boolean

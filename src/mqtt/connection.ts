@@ -353,7 +353,10 @@ export class Connection extends EventEmitter<Events> {
   }
 
   #handleEarlyMessages(session: Session): void {
-    for (const incoming of this.#early.splice(0)) if (session === this.#session) this.#handleMessage(incoming) // a handler may have ended the connection
+    for (const incoming of this.#early.splice(0)) {
+      if (session !== this.#session) return // a listener has ended the connection
+      this.#handleMessage(incoming)
+    }
   }
 
   /** An error of a listener is logged: thrown into the client it would block the client, which would still report to be connected. */

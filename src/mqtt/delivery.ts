@@ -10,7 +10,7 @@ import {Outbox, type OutgoingMessage} from './outbox.ts'
 import type {Session} from './session.ts'
 import type {SelfTest} from './subscriptions.ts'
 
-export interface DeliveryOptions {
+interface DeliveryOptions {
   clock: Clock
   warnings: BrokerWarnings
   acknowledgements: Acknowledgements

@@ -36,9 +36,9 @@ export function publishProperties({correlationData, contentType, expiresIn}: Out
 }
 
 /** Sends one message. Calls `done`, at once or later, when the broker has the message or refuses it. */
-export type SendMessage = (message: OutgoingMessage, done: () => void) => void
+type SendMessage = (message: OutgoingMessage, done: () => void) => void
 
-export interface OutboxOptions {
+interface OutboxOptions {
   /** Called for each response or event that is dropped because the queue is full. */
   onDropped?: () => void
   /** Whether a message must be the only one in flight (`RejectedMessages` in acknowledgements.ts). */

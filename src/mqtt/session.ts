@@ -43,7 +43,7 @@ interface SessionEvents {
   closed: []
 }
 
-export interface SessionOptions {
+interface SessionOptions {
   url: string
   version: 5 | 4
   /** What this broker refused at an earlier CONNECT. */

@@ -122,7 +122,7 @@ function subackOf(error: unknown): ErrorWithSubackPacket['packet'] | undefined {
  */
 const [DELIVERY_TIMEOUT_MS, SECOND_STEP_MS] = [9000, 1000]
 
-export interface SelfTestOptions {
+interface SelfTestOptions {
   /** Where the test message is published. What arrives there is not passed on. */
   topic: string
   clock: Clock

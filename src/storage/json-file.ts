@@ -13,7 +13,7 @@ export interface JsonFileDependencies {
   random: Random
 }
 
-export interface JsonFileOptions extends JsonFileDependencies {
+interface JsonFileOptions extends JsonFileDependencies {
   folder: string
   /** The file's name in the folder. */
   name: string
@@ -23,7 +23,7 @@ export interface JsonFileOptions extends JsonFileDependencies {
   loss: string
 }
 
-export interface Snapshot {
+interface Snapshot {
   text: string
   /** Called once the text is on the disk: neither a crash nor a power cut can take it away. */
   written?: () => void

@@ -15,7 +15,7 @@ export class StateUnwritable extends Error {
   override readonly name = 'StateUnwritable'
 }
 
-export interface StateFolder {
+interface StateFolder {
   readonly path: string
   readonly store: StateStore
   readonly energyStore: EnergyStore

@@ -31,10 +31,10 @@ const WRITE_MESSAGE_IDS_AFTER_MS = 300_000
 const UNUSED_MS = 90 * 24 * 3_600_000
 const MAX_UNUSED = 500
 
-export type RememberedPlug = {did: number} & PlugMemory
+type RememberedPlug = {did: number} & PlugMemory
 
 /** What the configuration says about a plug. */
-export interface PlugQuery {
+interface PlugQuery {
   id?: number | undefined
   token: Secret
   host?: string | undefined
