@@ -70,7 +70,7 @@ const LIBRARY_ERRORS: ReadonlyMap<string, string> = new Map([
 ])
 /** How the library begins the message of an error that it makes of a reason code. What follows is its text, or "undefined". */
 const REASON_CODE_ERROR = /^(?:Connection refused|Publish error|Subscribe error): /
-/** How messages of the packet parser begin (mqtt-packet/parser.js). */
+/** How messages of the packet parser begin (package mqtt-packet). */
 const PARSER_ERROR = /^(?:Invalid|Cannot parse|Malformed|Packet|Not supported|Unknown property)\b/
 
 /** An error, or a reason code of the broker, as text for the log: what happened, and what to do. */

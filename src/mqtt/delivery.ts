@@ -28,7 +28,7 @@ export class Delivery {
   readonly #foreignTopics: ForeignTopics
   /** By the URL of the broker. */
   readonly #rejectedMessages = new Map<string, RejectedMessages>()
-  /** The session to publish on, from its `open` to its `close`. */
+  /** The session to publish on, between `open` and `close`. */
   #session: Session | undefined
   /** Not reported yet: how many messages were dropped, and by reason code the topics of those refused. */
   #dropped = 0

@@ -75,7 +75,7 @@ export class Session extends EventEmitter<SessionEvents> {
     this.#features = brokerFeatures({}, options.limits)
   }
 
-  /** What the broker can do, as its CONNACK states; everything, before that. */
+  /** What the broker can do, as its CONNACK states it. Before CONNACK: everything that it has not refused. */
   get features(): BrokerFeatures {
     return this.#features
   }
@@ -102,8 +102,8 @@ export class Session extends EventEmitter<SessionEvents> {
 
   /**
    * Publishes with the QoS and the retain flag that this broker takes.
-   * @param onAnswer called when the broker has the message, or with the reason code for which it refuses it; never once the
-   *   connection is over
+   * @param onAnswer called when the broker has the message, or with the reason code when the broker refuses it; never after
+   *   `detach`
    * @returns the QoS that is used
    */
   publish(message: OutgoingMessage, onAnswer: (refusal?: number) => void): 0 | 1 {
