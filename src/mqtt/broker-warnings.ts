@@ -3,7 +3,7 @@
  * comes up: a bridge runs for years, and some brokers are away every night.
  */
 import type {Log} from '../log/logger.ts'
-import {describeBrokerError, disconnectText, isAccessDenied} from './broker-errors.ts'
+import {describeBrokerError, disconnectText, isAccessDenied, isTakeover} from './broker-errors.ts'
 import type {DeniedFilter} from './subscriptions.ts'
 
 const MAX_TOPICS_NAMED = 5
@@ -40,10 +40,24 @@ export class BrokerWarnings {
     this.#warnOnce(`cannot use the broker ${url}: it hung up without a word`)
   }
 
-  /** @param why the reason code of the broker, or the error that came up, if any */
-  connectionLost(url: string, why: unknown): void {
-    const reason = disconnectText(why)
-    this.#warnOnce(`lost the connection to ${url}${reason && `: ${reason}`}`)
+  /**
+   * The broker, or the network, has ended the connection. MQTT 3.1.1 has no code for the reason, and older brokers of MQTT 5 do
+   * not send one.
+   * @param reason the reason code of the broker, or the error that came up, if any
+   * @param isFlapping whether every connection ends within seconds
+   */
+  connectionLost(url: string, reason: unknown, isFlapping: boolean): void {
+    if (isTakeover(reason)) {
+      this.#warnOnce(`another client took our place at ${url}: it has the client id ${this.#sameClientId}`)
+      return
+    }
+    const text = disconnectText(reason)
+    this.#warnOnce(`lost the connection to ${url}${text && `: ${text}`}`)
+    if (isFlapping)
+      this.#warnOnce(
+        `${url} ends every connection within seconds. Another client may have the client id ${this.#sameClientId}. Or the access list of ` +
+          'the broker denies what we publish: its log says which',
+      )
   }
 
   /** The bridge has ended the connection itself. */
@@ -56,21 +70,6 @@ export class BrokerWarnings {
     this.reconnecting(
       url,
       `the broker answers pings, but has not acknowledged what it was sent for ${Math.round(ms / 1000)} s (its log may say why: a full disk, an alarm)`,
-    )
-  }
-
-  /** The broker has closed the connection because another client has connected with the same client id. */
-  clientIdTaken(url: string): void {
-    this.#warnOnce(`another client took our place at ${url}: it has the client id ${this.#sameClientId}`)
-  }
-
-  /**
-   * Every connection ends within seconds. MQTT 3.1.1 has no code for the reason, and older brokers of MQTT 5 do not send one.
-   */
-  flapping(url: string): void {
-    this.#warnOnce(
-      `${url} ends every connection within seconds. Another client may have the client id ${this.#sameClientId}. Or the access list of ` +
-        'the broker denies what we publish: its log says which',
     )
   }
 

@@ -190,6 +190,7 @@ export class Connection extends EventEmitter<Events> {
     if (this.#terms.retryVersion5()) return this.#replace(session) // connected in 3.1.1, and 5 is worth another try
     this.counters.connects++
     this.#backoff.connectAccepted()
+    const {log} = this.#options
     try {
       const denied = await this.#subscriptions.begin(session)
       if (this.#isStopped || session !== this.#session) return
@@ -201,7 +202,8 @@ export class Connection extends EventEmitter<Events> {
     } catch (error) {
       return this.#onFailed(session, error)
     }
-    this.#logConnected(session)
+    const level = this.#backoff.isFlapping ? 'debug' : 'info'
+    log[level](`connected to ${session.url}`, {mqtt: session.version === 5 ? '5' : '3.1.1'})
     this.#emitConnected()
     this.#handleEarlyMessages(session)
     this.emit('attempted')
@@ -237,7 +239,8 @@ export class Connection extends EventEmitter<Events> {
       return
     }
     const reason = session.reasonCodes.disconnectReason ?? session.error
-    this.#warnOfLoss(session, age, reason)
+    this.#noteEnd(age, isTakeover(reason))
+    this.#warnings.connectionLost(session.url, reason, this.#backoff.isFlapping)
     if (isAboutMessages(reason)) this.#withholdRejected(session)
     const wasConnected = this.#isConnected
     this.#closeSession()
@@ -322,25 +325,9 @@ export class Connection extends EventEmitter<Events> {
     if (this.#backoff.connectionEnded(ms, isFlapping)) this.#warnings.reset()
   }
 
-  /** @param reason the reason code of the broker, or the error that came up */
-  #warnOfLoss({url}: Session, age: number, reason: unknown): void {
-    this.#noteEnd(age, isTakeover(reason))
-    if (isTakeover(reason)) {
-      this.#warnings.clientIdTaken(url)
-      return
-    }
-    this.#warnings.connectionLost(url, reason)
-    if (this.#backoff.isFlapping) this.#warnings.flapping(url)
-  }
-
   /** The connection may have ended over a message: once that message is found, the next connection may come at once. */
   #withholdRejected(session: Session): void {
     if (this.#delivery.withholdRejected(session)) this.#backoff.causeRemoved()
-  }
-
-  #logConnected({url, version}: Session): void {
-    const level = this.#backoff.isFlapping ? 'debug' : 'info'
-    this.#options.log[level](`connected to ${url}`, {mqtt: version === 5 ? '5' : '3.1.1'})
   }
 
   /** An error of a listener is logged: uncaught it would end the process, and again at every connect. */
