@@ -15,9 +15,8 @@ import {NetworkDiscovery} from '../src/miio/discovery.ts'
 import {MiioSocket} from '../src/miio/socket.ts'
 import {builtIn} from '../src/models/catalogue.ts'
 import {Topics} from '../src/mqtt/topics.ts'
-import {capabilitiesIn} from '../src/storage/capabilities-store.ts'
 import {EnergyStore} from '../src/storage/energy-store.ts'
-import {StateStore} from '../src/storage/state-store.ts'
+import {capabilitiesLookup, StateStore} from '../src/storage/state-store.ts'
 import {pause} from './program.ts'
 import {type PlugRow, startSimulator} from './simulator.ts'
 
@@ -76,7 +75,7 @@ async function makePlugs(rows: readonly PlugRow[]) {
     retain: true,
     attributes: false,
   })
-  const toleranceOf = capabilitiesIn(store)
+  const toleranceOf = capabilitiesLookup(store)
   const owners = new DeviceOwners()
   const plugs = Object.entries(config.devices).map(([name, device]) => {
     const options = {

@@ -27,9 +27,8 @@ import {MiioSocket} from '../miio/socket.ts'
 import type {Catalogue} from '../models/catalogue.ts'
 import {Connection, type IncomingMessage} from '../mqtt/connection.ts'
 import {Topics} from '../mqtt/topics.ts'
-import {capabilitiesIn} from '../storage/capabilities-store.ts'
 import type {EnergyStore} from '../storage/energy-store.ts'
-import type {StateStore} from '../storage/state-store.ts'
+import {capabilitiesLookup, type StateStore} from '../storage/state-store.ts'
 import {configChangesText, findRenames} from './config-changes.ts'
 import type {ManagedPlug} from './managed-plug.ts'
 import {PauseDetector} from './pause-detector.ts'
@@ -144,7 +143,7 @@ export class Bridge {
     this.#connection = this.#makeConnection()
     this.#household = this.#makeHousehold()
     const {plugs} = this.#household
-    const kept = new RetainedTopics(this.#connection, options.store.published?.topics ?? [])
+    const kept = new RetainedTopics(this.#connection, options.store.publishedTopics?.topics ?? [])
     const publisher = new SecretFilter(kept, (text) => this.#redactor.scrubMessage(text))
     const shared = {...options, publisher, topics: this.#topics, plugs}
     this.#reports = new BridgeStatus({
@@ -171,8 +170,8 @@ export class Bridge {
       prefix: enabled ? prefix : '',
       isConnected: () => this.#connection.connected,
       listen: () => void this.#connection.resubscribe(),
-      published: options.store.published,
-      remember: (published) => options.store.rememberPublished(published),
+      published: options.store.publishedTopics,
+      remember: (published) => options.store.rememberPublishedTopics(published),
     })
     this.#readiness = new OnlineGate({
       ...shared,
@@ -187,8 +186,8 @@ export class Bridge {
         isConnected: () => this.#connection.connected,
         announce: () => this.#announcePlugs(),
         alsoDiscover: () => this.#groups.discoverAll(),
-        announced: options.store.announced,
-        remember: (announced) => options.store.rememberAnnounced(announced),
+        announced: options.store.discovery,
+        remember: (announced) => options.store.rememberDiscovery(announced),
       })
     this.#summary = new StartSummary({
       ...shared,
@@ -335,8 +334,8 @@ export class Bridge {
       },
       will: retained(this.#topics.bridge('state'), {state: 'offline'}),
       commands: () => this.#topics.commands([...this.#household.plugs.keys(), ...this.#groups.all.keys()]),
-      echoTopic: this.#topics.request('self_test'),
-      news: () => [...this.#topics.news, ...this.#watched(), ...this.#leftovers.filters],
+      selfTestTopic: this.#topics.request('self_test'),
+      statusTopics: () => [...this.#topics.statusTopics, ...this.#watched(), ...this.#leftovers.filters],
       clock,
       random,
       log,
@@ -369,7 +368,7 @@ export class Bridge {
       ...this.#options,
       socket: this.#socket,
       discovery: this.#discovery,
-      toleranceOf: capabilitiesIn(store, catalogue.own),
+      toleranceOf: capabilitiesLookup(store, catalogue.own),
       event: (type, data) => {
         this.#reports.event(type, data)
         this.#reports.devicesSoon() // its address may be another
@@ -389,7 +388,7 @@ export class Bridge {
 
   #rememberWhichAreConfigured(): void {
     const dids = [...this.#household.plugs.values()].flatMap(({did}) => did ?? [])
-    this.#options.store.configured(new Set(dids))
+    this.#options.store.markConfigured(new Set(dids))
   }
 
   #follow(plug: ManagedPlug): void {
@@ -412,7 +411,7 @@ export class Bridge {
   }
 
   async #tryBroker(): Promise<void> {
-    const tried = new Promise<void>((resolve) => this.#connection.once('tried', resolve))
+    const tried = new Promise<void>((resolve) => this.#connection.once('attempted', resolve))
     this.#connection.start()
     await within(this.#options.clock, Number.POSITIVE_INFINITY, tried, this.#stopping.signal)
   }
@@ -468,7 +467,7 @@ export class Bridge {
   /** Where somebody may send commands by mistake, as long as there are few plugs. */
   #watched(): string[] {
     const names = [...this.#household.plugs.keys(), ...this.#groups.all.keys()]
-    return names.length <= MOST_WATCHED ? this.#topics.mistakes(names) : []
+    return names.length <= MOST_WATCHED ? this.#topics.mistakenCommands(names) : []
   }
 
   /** The broker shows what lies there at every connect: it is worth one warning, until somebody clears it. */

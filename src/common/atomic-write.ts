@@ -1,15 +1,16 @@
-/** Files that are replaced whole: whoever reads one, after a crash or a power cut too, finds the old content or the new. */
+/** Writes files atomically: a reader finds either the old content or the new one, also after a crash or a power cut. */
 import type {Stats} from 'node:fs'
-import {type FileHandle, lstat, open, readdir, rename, rm} from 'node:fs/promises'
+import {type FileHandle, lstat, mkdir, open, readdir, rename, rm} from 'node:fs/promises'
 import {basename, dirname, join} from 'node:path'
 
 /**
- * Puts `content` in the place of `file`, readable by its owner only unless `mode` says otherwise. Owner and group stay as far as this
- * user may set them: a bridge that was run by root once leaves nothing behind that its own user cannot read. Access control lists are
- * not kept: Node cannot read them. The folder must exist.
- * @param suffix hex digits that no other write under way has: the new content is written to `<file>.<suffix>.tmp` first
- * @param check called when the new content is on the disk, right before it takes the place of the old: a throw leaves the old
- * @throws the file system's error, or what `check` throws; the old file is then untouched
+ * Replaces `file` by a new one with `content`. Owner and group stay as they are, as far as this user may set them: a bridge that
+ * was run by root once leaves no file that its own user cannot read. Access control lists are lost, since Node.js cannot read
+ * them. The folder must exist.
+ * @param suffix hex digits that no concurrent write has: the new content is written to `<file>.<suffix>.tmp` first
+ * @param mode permissions of the new file; by default only its owner may read it
+ * @param check called when the new content is on the disk, right before it replaces the old one: when it throws, the old stays
+ * @throws the file system's error, or what `check` throws; the old file is then unchanged
  */
 export async function writeFileAtomically(
   file: string,
@@ -18,30 +19,52 @@ export async function writeFileAtomically(
   mode = 0o600,
   check: () => Promise<void> = async () => {},
 ): Promise<void> {
-  const unfinished = `${file}.${suffix}.tmp`
+  const temporary = `${file}.${suffix}.tmp`
   try {
     const before = await lstat(file).catch(() => undefined)
-    await writeThrough(unfinished, content, mode, before?.isFile() ? before : undefined)
+    await writeSynced(temporary, content, mode, before?.isFile() ? before : undefined)
     await check()
-    await rename(unfinished, file)
+    await rename(temporary, file)
   } catch (error) {
-    await rm(unfinished, {force: true}).catch(() => {})
+    await rm(temporary, {force: true}).catch(() => {})
     throw error
   }
   await syncFolder(dirname(file))
 }
 
-/** Sweeps away what a process that was killed in the middle of `replaceFile` has left. @throws the file system's error */
+/** Removes the temporary files of a process that was killed in `writeFileAtomically`. @throws the file system's error */
 export async function removeTemporaryFiles(file: string): Promise<void> {
-  const start = `${basename(file)}.`
-  const isUnfinished = (name: string) =>
-    name.startsWith(start) && /^[0-9a-f]{8}\.tmp$/.test(name.slice(start.length))
-  const unfinished = (await readdir(dirname(file))).filter(isUnfinished)
-  await Promise.all(unfinished.map((name) => rm(join(dirname(file), name), {force: true})))
+  const prefix = `${basename(file)}.`
+  const isTemporary = (name: string) =>
+    name.startsWith(prefix) && /^[0-9a-f]{8}\.tmp$/.test(name.slice(prefix.length))
+  const temporary = (await readdir(dirname(file))).filter(isTemporary)
+  await Promise.all(temporary.map((name) => rm(join(dirname(file), name), {force: true})))
 }
 
-/** Whoever may read the new file can do so once it is complete: until then it is its writer's alone, tokens and all. */
-async function writeThrough(
+/**
+ * Makes a folder and the folders above it, for its owner only. One by one, since `mkdir` with `recursive` never ends below
+ * `/proc` (Node.js 20 and 24).
+ * @throws the file system's error; not when the folder exists
+ */
+export async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, {mode: 0o700})
+  } catch (error) {
+    if (hasCode(error, 'EEXIST')) return
+    if (!hasCode(error, 'ENOENT') || dirname(folder) === folder) throw error
+    await makeFolder(dirname(folder))
+    await mkdir(folder, {mode: 0o700}).catch((again: unknown) => {
+      if (!hasCode(again, 'EEXIST')) throw again
+    })
+  }
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
+}
+
+/** Until the content is complete only this user may read the file: it may hold tokens. */
+async function writeSynced(
   file: string,
   content: string,
   mode: number,
@@ -50,8 +73,8 @@ async function writeThrough(
   const handle = await open(file, 'wx', 0o600)
   try {
     await writeAll(handle, Buffer.from(content))
-    const isOfSameGroup = before === undefined || (await keepOwner(handle, before))
-    const allowed = isOfSameGroup ? mode : withoutGroup(mode)
+    const hasSameGroup = before === undefined || (await keepOwner(handle, before))
+    const allowed = hasSameGroup ? mode : withoutGroup(mode)
     if (allowed !== 0o600) await handle.chmod(allowed)
     await handle.sync()
   } finally {
@@ -59,27 +82,30 @@ async function writeThrough(
   }
 }
 
-/** Only root may give a file away; its group may be any of one's own. @returns whether the group is the same as before */
+/**
+ * Sets owner and group as before. Only root may set another owner; other users may set any group of their own.
+ * @returns whether the group is the same as before
+ */
 async function keepOwner(handle: FileHandle, {uid, gid}: Stats): Promise<boolean> {
   const now = await handle.stat()
   if (now.uid === uid && now.gid === gid) return true
-  const given = await handle.chown(uid, gid).then(
+  const isSet = await handle.chown(uid, gid).then(
     () => true,
     () => false,
   )
-  if (given || now.gid === gid) return true
+  if (isSet || now.gid === gid) return true
   return handle.chown(now.uid, gid).then(
     () => true,
     () => false,
   )
 }
 
-/** What another group may do is what everybody may do. */
+/** The group is another one: it gets the permissions of all other users. */
 function withoutGroup(mode: number): number {
   return (mode & 0o707) | ((mode & 0o007) << 3)
 }
 
-/** A disk that fills up takes a part and reports no error: only the next write does. */
+/** A disk that fills up takes a part and reports no error: only the next write fails. */
 async function writeAll(handle: FileHandle, bytes: Buffer): Promise<void> {
   for (let written = 0; written < bytes.length; ) {
     const {bytesWritten} = await handle.write(bytes, written)
@@ -88,7 +114,7 @@ async function writeAll(handle: FileHandle, bytes: Buffer): Promise<void> {
   }
 }
 
-/** Some file systems cannot sync a folder. The new file is in place all the same. */
+/** Makes the rename permanent. Some file systems cannot sync a folder: the new file is in place all the same. */
 async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r')
   await handle.sync().catch(() => {})

@@ -1,9 +1,9 @@
 /**
- * Time and chance, handed in through constructors: all of the bridge can then run on virtual time, from a seed.
- * Whatever decides something uses `now()`; `date()` is for people to read, since wall clocks jump.
+ * Time and randomness, passed to constructors, so that the whole bridge can run on virtual time and from a seed in tests.
+ * Decisions use `now()`. `date()` is only shown, since a wall clock jumps.
  */
 export interface Clock {
-  /** Milliseconds on a clock that never goes back. Its zero means nothing. */
+  /** Milliseconds on a monotonic clock. Its zero means nothing. */
   now(): number
   /** The time of day. */
   date(): Date
@@ -15,7 +15,7 @@ export interface Timer {
   cancel(): void
 }
 
-/** A number from 0 up to, not including, 1, like `Math.random`. */
+/** A number from 0 up to, but not including, 1, like `Math.random`. */
 export type Random = () => number
 
 /** A longer `setTimeout` would fire at once (a 32-bit signed number of milliseconds): about 24.8 days. */
@@ -30,7 +30,7 @@ export const systemClock: Clock = {
   },
 }
 
-/** Older than this program: a machine without a battery for its clock begins in 1970, and is set minutes later by the network. */
+/** Older than this program: a machine without a battery for its clock starts in 1970, until the network sets it minutes later. */
 const FIRST_PLAUSIBLE_YEAR = 2024
 
 /** Whether the time of day can be right. What depends on the day waits until it can. */
@@ -38,7 +38,7 @@ export function isPlausibleDate(date: Date): boolean {
   return date.getFullYear() >= FIRST_PLAUSIBLE_YEAR
 }
 
-/** Resolves after `ms` milliseconds of `clock`, or as soon as `signal` is aborted. */
+/** Resolves after `ms` milliseconds of `clock`, or as soon as `signal` is aborted. Never rejects. */
 export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve()
@@ -53,8 +53,11 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
 }
 
 /**
- * What `promise` resolves to, or `undefined` when `until` (ms of `clock`) comes or one of `signals` is aborted first.
- * Leaves no timer behind. Nobody hears of it when `promise` rejects afterwards.
+ * Waits for `promise` until a deadline.
+ * @param until the deadline, on `clock`; may be infinite
+ * @param signals each ends the wait when it is aborted
+ * @returns what `promise` resolves to; `undefined` when the deadline or an abort comes first. No timer is pending then, and a
+ *   later rejection of `promise` is ignored
  */
 export function within<T>(
   clock: Clock,
@@ -79,7 +82,14 @@ export function within<T>(
   })
 }
 
-/** `ms` changed by up to `share` of itself in either direction, so that many timers do not beat as one. */
+/** `ms` changed at random by up to `share` of itself in either direction, so that many timers do not fire together. */
 export function jitter(ms: number, share: number, random: Random): number {
   return ms * (1 + share * (2 * random() - 1))
+}
+
+/** Eight random hex digits, for names of temporary files and client ids. */
+export function randomHex(random: Random): string {
+  return Math.floor(random() * 2 ** 32)
+    .toString(16)
+    .padStart(8, '0')
 }

@@ -2,17 +2,17 @@
 import {networkInterfaces} from 'node:os'
 import type {Clock} from './clock.ts'
 
-/** An IPv4 address of this machine, as `os.networkInterfaces` tells it. */
+/** An IPv4 address of this machine, as `os.networkInterfaces` reports it. */
 export interface LocalAddress {
   address: string
   netmask: string
 }
 
-/** Thousands of plugs may want to know when the network is gone. */
+/** Cached for so long, since thousands of plugs may ask at once when the network is down. */
 const KEPT_MS = 10_000
 const known = new WeakMap<Clock, {at: number; addresses: readonly LocalAddress[]}>()
 
-/** Every IPv4 address, with its real netmask: a home may well use /23. At most ten seconds old, and empty where the system does not tell. */
+/** Every IPv4 address, with its real netmask: a home may well use /23. At most ten seconds old. Empty where the system reports none. */
 export function localAddresses(clock: Clock): readonly LocalAddress[] {
   const kept = known.get(clock)
   if (kept && clock.now() - kept.at < KEPT_MS) return kept.addresses

@@ -1,18 +1,18 @@
-/** What is said of a wrong value: what was expected, and what came. The words of `check`, for JSON. */
+/** Error messages for values that a schema refuses: what was expected, and what came. For configuration, requests and definitions. */
 import type {z} from 'zod'
 import {closestWord, didYouMean, synonymTable} from './suggestion.ts'
 
 /** The longest wrong text that is quoted, in characters. */
 export const LONGEST_QUOTED = 40
 
-/** A wrong text as an error may show it: a token or password that was written in a wrong place stays unseen. */
+/** A wrong text as an error message may show it: a token or password that was written in a wrong place is not shown. */
 export function quoted(text: string): string {
   if (text === '') return 'nothing'
   if (text.length > LONGEST_QUOTED || /[0-9a-f]{16}/i.test(text)) return `${text.length} characters`
   return JSON.stringify(text)
 }
 
-/** A wrong value of JSON as an error may show it. `undefined` is a value that is missing. */
+/** A wrong JSON value as an error message may show it. `undefined` is a missing value. */
 export function describeValue(value: unknown): string {
   if (value === undefined) return 'nothing'
   if (typeof value === 'string') return quoted(value)
@@ -25,7 +25,8 @@ export function joinWithOr(words: readonly unknown[]): string {
   return words.join(', ').replace(/, ([^,]*)$/, ' or $1')
 }
 
-const KINDS: ReadonlyMap<string, string> = new Map([
+/** The types of zod in plain words. */
+const TYPE_NAMES: ReadonlyMap<string, string> = new Map([
   ['string', 'text'],
   ['number', 'a number'],
   ['int', 'a whole number'],
@@ -38,26 +39,26 @@ const KINDS: ReadonlyMap<string, string> = new Map([
 ])
 
 /**
- * Like `schema.safeParse`, for whoever shows what is wrong: each message says what was expected and what came, also where the schema has no
- * words of its own. The library's are for programmers.
+ * Like `schema.safeParse`, with messages for users: each message says what was expected and what came, also where the schema has no
+ * message of its own. Those of the library are for programmers.
  */
 export function parseWithMessages<S extends z.ZodType>(
   schema: S,
   value: unknown,
 ): z.ZodSafeParseResult<z.output<S>> {
-  const parsed = schema.safeParse(value, {error: plainly})
+  const parsed = schema.safeParse(value, {error: messageFor})
   for (const issue of parsed.error?.issues ?? [])
-    if (issue.code === 'invalid_key') Object.assign(issue, {message: issue.issues[0]?.message}) // of the key, not of the mapping
+    if (issue.code === 'invalid_key') Object.assign(issue, {message: issue.issues[0]?.message}) // about the key, not the mapping
   return parsed
 }
 
-function plainly(issue: z.core.$ZodRawIssue): string {
+function messageFor(issue: z.core.$ZodRawIssue): string {
   const got = (expected: string) => `expected ${expected}, got ${describeValue(issue.input)}`
   switch (issue.code) {
     case 'invalid_type':
-      return got(KINDS.get(issue.expected) ?? 'another value')
+      return got(TYPE_NAMES.get(issue.expected) ?? 'another value')
     case 'invalid_value':
-      return `${got(joinWithOr(issue.values))}${choice(issue.input, issue.values)}`
+      return `${got(joinWithOr(issue.values))}${suggestion(issue.input, issue.values)}`
     case 'too_small':
     case 'too_big':
       return got(sizeOf(issue))
@@ -79,16 +80,16 @@ function sizeOf(issue: Extract<z.core.$ZodRawIssue, {code: 'too_small' | 'too_bi
     issue.code === 'too_small'
       ? `${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}`
       : `${issue.inclusive === false ? 'less than' : 'at most'} ${issue.maximum}`
-  const things = new Map([
+  const units = new Map([
     ['string', ' characters'],
     ['array', ' values'],
     ['set', ' values'],
   ])
-  return `${limit}${things.get(issue.origin) ?? ''}`
+  return `${limit}${units.get(issue.origin) ?? ''}`
 }
 
-/** What other programs call the levels of a log. */
-const ELSEWHERE = synonymTable({
+/** Log levels of other programs. */
+const LEVEL_SYNONYMS = synonymTable({
   trace: ['silly', 'all'],
   debug: ['verbose'],
   info: ['information', 'notice'],
@@ -96,9 +97,9 @@ const ELSEWHERE = synonymTable({
   error: ['err', 'errors', 'critical', 'fatal'],
 })
 
-function choice(input: unknown, values: readonly unknown[]): string {
+function suggestion(input: unknown, values: readonly unknown[]): string {
   if (typeof input !== 'string') return ''
   const words = values.filter((value) => typeof value === 'string')
-  const meant = closestWord(input, words, ELSEWHERE)
-  return didYouMean(meant === undefined ? undefined : JSON.stringify(meant))
+  const closest = closestWord(input, words, LEVEL_SYNONYMS)
+  return didYouMean(closest === undefined ? undefined : JSON.stringify(closest))
 }

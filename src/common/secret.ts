@@ -1,17 +1,19 @@
+/** Secrets that cannot print themselves, and the names of JSON members that hold secrets. */
 import {inspect} from 'node:util'
 
+/** What is shown in place of a secret. */
 export const MASK = '***'
 
-/** Members of what plugs say that are nobody else's business: keys, the Wi-Fi and the account (docs/protocol.md §4). */
+/** Members of responses of plugs that are secret: keys, the Wi-Fi and the account (docs/protocol.md §4). */
 const SECRET_MEMBER =
   /(?:token|ssid|passwd|password|passphrase|passcode|pwd|psk|secret|(?<!by)pass|(?:bind|auth|private|local|device|aes|app|wifi|wpa|beacon|mesh|net|session|share|access|api|cloud|encrypt|encryption|ltm)key|ltmk)$|^(?:uid|userid|ownerid)$/
 
-/** Whether `key`, in whatever spelling, names a member that is masked wherever something a plug said is shown. */
+/** Whether a member called `key`, in any spelling, is masked wherever a response of a plug is shown. */
 export function isSecretMember(key: string): boolean {
   return SECRET_MEMBER.test(key.toLowerCase().replace(/[^a-z0-9]/g, ''))
 }
 
-/** A token or password that cannot print itself: every accidental way out (JSON, templates, `console`) shows a mask. */
+/** A token or password that cannot print itself: JSON, template strings and `console` show a mask. */
 export class Secret {
   readonly #text: string
 
@@ -19,7 +21,7 @@ export class Secret {
     this.#text = text
   }
 
-  /** The secret itself. Call it only where the secret is put to its use. */
+  /** The secret itself. Call it only where the secret is used: to encrypt, or to log in. */
   reveal(): string {
     return this.#text
   }

@@ -1,41 +1,41 @@
-/** What was probably meant by a word that is not known, for "did you mean". */
+/** Finds the known word closest to an unknown one, for "did you mean". */
 
-/** Nobody has a slip in a word that is longer; and comparing two words takes as long as both lengths multiplied. */
-const LONGEST = 64
-/** With more slips it is another word. */
-const MOST_SLIPS = 3
-/** A slip in a word of two letters makes another word. */
-const LETTERS_A_SLIP = 3
+/** Longer words are not typed by hand, and comparing two words takes time proportional to the product of their lengths. */
+const MAX_LENGTH = 64
+/** With more typos it is another word. */
+const MAX_TYPOS = 3
+/** One typo is allowed for so many letters: a typo in a word of two letters makes another word. */
+const LETTERS_PER_TYPO = 3
 
-const NO_OTHERS: ReadonlyMap<string, readonly string[]> = new Map()
+const NO_SYNONYMS: ReadonlyMap<string, readonly string[]> = new Map()
 
 /**
- * The one of `known` that is nearest to `word`: the same but for case, spaces, "-" and "_"; or what other programs call `word`; or
- * with one slip for every three letters, three at most.
- * @param elsewhere words of other programs, in small letters without "-" and "_", and what they may be here
- * @param slips how far two words are apart, in slips; infinite for words that have nothing to do with each other
- * @returns `undefined` when none is near, or `word` has more than 64 characters
+ * The known word that is closest to `word`: equal but for case, spaces, "-" and "_"; or a synonym of `word`; or with one typo for
+ * every three letters, three at most.
+ * @param synonyms words of other programs, in small letters without "-" and "_", and the words of this one (`synonymTable`)
+ * @param distance between two words, in typos; infinite for words that have nothing in common
+ * @returns `undefined` when none is close, or `word` has more than 64 characters
  */
 export function closestWord(
   word: string,
   known: Iterable<string>,
-  elsewhere = NO_OTHERS,
-  slips = editDistance,
+  synonyms = NO_SYNONYMS,
+  distance = editDistance,
 ): string | undefined {
-  if (word.length > LONGEST) return undefined
+  if (word.length > MAX_LENGTH) return undefined
   const candidates = [...known]
   const letters = normalizedWord(word)
-  const meant = elsewhere.get(letters)?.find((other) => candidates.includes(other))
-  const best = closestBy((candidate) => slips(letters, normalizedWord(candidate)), candidates)
-  return best?.slips === 0 ? best.candidate : (meant ?? best?.candidate)
+  const synonym = synonyms.get(letters)?.find((other) => candidates.includes(other))
+  const best = closestBy((candidate) => distance(letters, normalizedWord(candidate)), candidates)
+  return best?.distance === 0 ? best.candidate : (synonym ?? best?.candidate)
 }
 
-/** `, did you mean debug?`, or nothing. */
+/** `, did you mean debug?`, or an empty text. */
 export function didYouMean(candidate: string | undefined): string {
   return candidate === undefined ? '' : `, did you mean ${candidate}?`
 }
 
-/** The words of others, each with what it may be here. @param synonyms by word of ours, those of others */
+/** The words of other programs, each with the words of this one. @param synonyms by word of this program, those of others */
 export function synonymTable(
   synonyms: Readonly<Record<string, readonly string[]>>,
 ): ReadonlyMap<string, readonly string[]> {
@@ -45,20 +45,20 @@ export function synonymTable(
   return words
 }
 
-/** The first of the candidates with the fewest slips; `undefined` when all have too many. */
+/** The first of the candidates with the smallest distance; `undefined` when all distances are infinite. */
 export function closestBy(
-  slipsOf: (candidate: string) => number,
+  distanceTo: (candidate: string) => number,
   candidates: Iterable<string>,
-): {candidate: string; slips: number} | undefined {
-  let best: {candidate: string; slips: number} | undefined
+): {candidate: string; distance: number} | undefined {
+  let best: {candidate: string; distance: number} | undefined
   for (const candidate of candidates) {
-    const slips = candidate.length > LONGEST ? Number.POSITIVE_INFINITY : slipsOf(candidate)
-    if (slips < (best?.slips ?? Number.POSITIVE_INFINITY)) best = {candidate, slips}
+    const distance = candidate.length > MAX_LENGTH ? Number.POSITIVE_INFINITY : distanceTo(candidate)
+    if (distance < (best?.distance ?? Number.POSITIVE_INFINITY)) best = {candidate, distance}
   }
   return best
 }
 
-/** A word without what people do not see or do not remember of it. */
+/** A word without case, spaces, "-" and "_", which people do not see or do not remember. */
 export function normalizedWord(word: string): string {
   return word
     .normalize('NFC')
@@ -66,21 +66,21 @@ export function normalizedWord(word: string): string {
     .replace(/[\s_-]+/g, '')
 }
 
-/** The distance from `a` to `b`; infinite when that is more than slips in a word of that length. */
+/** The distance between two words in typos; infinite when it is more than the typos allowed in a word of that length. */
 export function editDistance(a: string, b: string): number {
   if (a === b) return 0
-  const most = Math.min(MOST_SLIPS, Math.floor(Math.max(a.length, b.length) / LETTERS_A_SLIP))
-  if (Math.abs(a.length - b.length) > most) return Number.POSITIVE_INFINITY
-  return levenshtein(a, b, most)
+  const max = Math.min(MAX_TYPOS, Math.floor(Math.max(a.length, b.length) / LETTERS_PER_TYPO))
+  if (Math.abs(a.length - b.length) > max) return Number.POSITIVE_INFINITY
+  return levenshtein(a, b, max)
 }
 
 /**
- * How many letters must be added, taken away, changed or swapped with the next to get from `a` to `b`; infinite as soon as they are more
- * than `most`.
+ * The Damerau-Levenshtein distance: how many letters must be added, removed, changed or swapped with the next to get from `a` to `b`;
+ * infinite when there are more than `max`.
  */
-export function levenshtein(a: string, b: string, most = Number.POSITIVE_INFINITY): number {
+export function levenshtein(a: string, b: string, max = Number.POSITIVE_INFINITY): number {
   const [one, other] = withoutCommonEnds(a, b)
-  if (one === '' || other === '') return within(one.length + other.length, most)
+  if (one === '' || other === '') return limited(one.length + other.length, max)
   let before: number[] = []
   let row = Array.from({length: other.length + 1}, (_, index) => index)
   for (let at = 0; at < one.length; at++) {
@@ -90,18 +90,18 @@ export function levenshtein(a: string, b: string, most = Number.POSITIVE_INFINIT
       const changed = (row[column] ?? 0) + (one[at] === other[column] ? 0 : 1)
       const moved = Math.min(changed, (row[column + 1] ?? 0) + 1, (next[column] ?? 0) + 1)
       const isSwapped = one[at] === other[column - 1] && one[at - 1] === other[column]
-      const slips = isSwapped ? Math.min(moved, (before[column - 1] ?? 0) + 1) : moved
-      next.push(slips)
-      if (slips < least) least = slips
+      const distance = isSwapped ? Math.min(moved, (before[column - 1] ?? 0) + 1) : moved
+      next.push(distance)
+      if (distance < least) least = distance
     }
-    if (least > most) return Number.POSITIVE_INFINITY
+    if (least > max) return Number.POSITIVE_INFINITY
     before = row
     row = next
   }
-  return within(row[other.length] ?? 0, most)
+  return limited(row[other.length] ?? 0, max)
 }
 
-/** Thousands of names that are called alike differ in a few letters only. */
+/** For speed: thousands of similar names may differ in a few letters only. */
 function withoutCommonEnds(a: string, b: string): [string, string] {
   const shorter = Math.min(a.length, b.length)
   let start = 0
@@ -111,6 +111,6 @@ function withoutCommonEnds(a: string, b: string): [string, string] {
   return [a.slice(start, a.length - end), b.slice(start, b.length - end)]
 }
 
-function within(slips: number, most: number): number {
-  return slips <= most ? slips : Number.POSITIVE_INFINITY
+function limited(distance: number, max: number): number {
+  return distance <= max ? distance : Number.POSITIVE_INFINITY
 }

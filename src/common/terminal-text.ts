@@ -1,29 +1,29 @@
-/** The screen of a terminal: how wide text is on it, where lines break, and whether it shows colours. */
+/** Text on a terminal: its width in columns, where lines break, and whether the terminal shows colours. */
 
-/** A terminal that a person reads. */
+/** What a terminal can do. */
 export interface TerminalFeatures {
-  /** Characters in a line. Changes with the window. */
+  /** Columns of a line. Changes with the window. */
   readonly columns: number
   /** Whether colours are wanted and can be shown: neither `NO_COLOR` nor `TERM=dumb`. */
   readonly coloured: boolean
-  /** Whether a line can be written anew: not on `TERM=dumb`. */
+  /** Whether a line can be overwritten: not on `TERM=dumb`. */
   readonly rewritable: boolean
 }
 
-/** Back to the beginning of the line, and nothing in it. */
+/** Moves to the beginning of the line, and clears it. */
 export const CLEAR_LINE = '\r\u001b[K'
 
-/** What is asked of a stream; `columns` is missing, or 0, where a terminal does not know its size. */
-export interface TerminalStream {
+/** The part of a stream that is read here. `columns` is missing, or 0, where a terminal does not know its size. */
+interface TerminalStream {
   isTTY?: boolean | undefined
   columns?: number | undefined
 }
 
-const USUAL_COLUMNS = 80
-/** So many columns are left for words, however far they are indented. */
-const LEAST_ROOM = 20
+const DEFAULT_COLUMNS = 80
+/** Indented text keeps at least so many columns. */
+const MIN_TEXT_COLUMNS = 20
 
-/** @returns the screen behind `stream`; `undefined` for a pipe or a file */
+/** The features of the terminal behind `stream`; `undefined` for a pipe or a file. */
 export function terminalFeatures(
   stream: TerminalStream,
   env: NodeJS.ProcessEnv,
@@ -32,20 +32,20 @@ export function terminalFeatures(
   const isDumb = env['TERM'] === 'dumb'
   return {
     get columns() {
-      return stream.columns || USUAL_COLUMNS
+      return stream.columns || DEFAULT_COLUMNS
     },
     coloured: !env['NO_COLOR'] && !isDumb, // https://no-color.org: present and not empty
     rewritable: !isDumb,
   }
 }
 
-/** Marks on the character before, and joiners. */
-const WITHOUT_WIDTH = /[\p{M}\u200b-\u200d]/u
+/** Combining marks and joiners. */
+const ZERO_WIDTH = /[\p{M}\u200b-\u200d]/u
 /** Characters of East Asian scripts, and emoji, are two columns wide (Unicode Standard Annex 11). */
 const TWO_COLUMNS =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{1f300}-\u{1f64f}\u{1f680}-\u{1f6ff}\u{1f900}-\u{1f9ff}\u{20000}-\u{3fffd}]/u
 
-/** How many columns `text`, which is one line, takes. Sequences that switch colours and bold on and off take none. */
+/** How many columns one line of text takes. Escape sequences for colours and bold take none. */
 export function displayWidth(text: string): number {
   if (/^[ -~]*$/.test(text)) return text.length
   let width = 0
@@ -59,16 +59,16 @@ function withoutStyles(text: string): string {
 }
 
 function widthOfCharacter(character: string): number {
-  if (WITHOUT_WIDTH.test(character)) return 0
+  if (ZERO_WIDTH.test(character)) return 0
   return TWO_COLUMNS.test(character) ? 2 : 1
 }
 
-/** `text` with spaces up to `width` columns. */
+/** `text` padded with spaces to `width` columns. */
 export function padded(text: string, width: number): string {
   return text + ' '.repeat(Math.max(0, width - displayWidth(text)))
 }
 
-/** `text`, which is one line without styles, with `…` in place of what is beyond `width` columns. */
+/** One line of text, without colours, cut to `width` columns with `…` at its end. */
 export function truncated(text: string, width: number): string {
   if (displayWidth(text) <= width) return text
   let shown = ''
@@ -82,17 +82,17 @@ export function truncated(text: string, width: number): string {
 }
 
 /**
- * `text` with line breaks in place of spaces, so that no line is wider than `width` columns, as far as its words allow. What follows a
- * break is indented by `indent` columns: by default like the line itself, or like the second column of a line that has columns. A
- * comment (`# …`) goes on as a comment.
+ * `text` wrapped at spaces, so that no line is wider than `width` columns, as far as its words allow. Continuation lines are indented
+ * by `indent` columns: by default like the line itself, or like the second column of a table row. A comment (`# …`) is continued as a
+ * comment.
  */
 export function wrapped(text: string, width: number, indent?: number): string {
   return brokenLines(text, width, (line) =>
-    ' '.repeat(Math.max(0, Math.min(indent ?? indentOf(line), width - LEAST_ROOM))),
+    ' '.repeat(Math.max(0, Math.min(indent ?? indentOf(line), width - MIN_TEXT_COLUMNS))),
   )
 }
 
-/** The same for YAML: what it means does not change, since a value goes on in a line that is indented more than its key. */
+/** The same for YAML. Its meaning stays, since a continuation line is indented more than the key. */
 export function wrappedYaml(text: string, width: number): string {
   return brokenLines(text, width, (line) => `${leadingSpaces(line)}  `)
 }
@@ -118,7 +118,7 @@ function brokenLine(line: string, width: number, margin: string): string {
   return [...lines, current].join('\n')
 }
 
-/** Columns are parted by two spaces or more. */
+/** Columns of a table are separated by two spaces or more. */
 function indentOf(line: string): number {
   return displayWidth(/^ *(?:[^ ]+(?: [^ ]+)* {2,})?/.exec(line)?.[0] ?? '')
 }

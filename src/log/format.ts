@@ -1,24 +1,24 @@
 /**
- * One line of the log, for people or for machines. Neither ever holds a raw control character: what a plug or a broker
- * says must not steer a terminal, or pass for a line of its own.
+ * Formats one line of the log as text or JSON. No line has a raw control character: texts from plugs and brokers must not control
+ * a terminal, or look like a line of their own.
  */
 import {type TerminalFeatures, wrapped} from '../common/terminal-text.ts'
 import type {PlainValue} from './plain-fields.ts'
 
 export type LogEntry = {time: string; level: string; message: string; [field: string]: PlainValue}
 
-/** Everything that moves a cursor, switches colours or turns the direction of writing. */
+/** Characters that move the cursor, switch colours or change the direction of writing. */
 const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu
 
-/** `2026-11-22T19:34:16.123Z WARN  the message key=value`, and below it the stacks of its errors. */
+/** `2026-11-22T19:34:16.123Z WARN  the message key=value`, with the stacks of its errors below. */
 export function textLine(entry: LogEntry): string {
   const {text, stacks} = textOf(entry)
   return [`${entry.time} ${shownLevel(entry)} ${text}`, ...stacks, ''].join('\n')
 }
 
 /**
- * `20:34:16 WARN  the message key=value`, and below it the stacks of its errors: the time of day is the local one. The message goes on
- * below itself where the screen is too narrow; a packet (`trace`) stays one line, to be copied.
+ * A line for a terminal: `20:34:16 WARN  the message key=value` in local time, with the stacks of its errors below. A long message
+ * is wrapped and indented; a packet (`trace`) stays one line, so that it can be copied.
  */
 export function screenLine(entry: LogEntry, {columns, coloured}: TerminalFeatures): string {
   const {text, stacks} = textOf(entry)
@@ -28,21 +28,21 @@ export function screenLine(entry: LogEntry, {columns, coloured}: TerminalFeature
   const body =
     entry.level === 'trace' ? text : wrapped(margin + text, columns, head.length).slice(head.length)
   const colour = coloured ? COLOURS.get(entry.level) : undefined
-  const shown = colour === undefined ? head : head.replace(level, `${colour}${level}${USUAL_COLOUR}`)
+  const shown = colour === undefined ? head : head.replace(level, `${colour}${level}${DEFAULT_COLOUR}`)
   return [shown + body, ...stacks, ''].join('\n')
 }
 
-/** `2026-11-22`, where the clock on the wall says so. */
+/** The local date: `2026-11-22`. */
 export function localDay(time: Date): string {
   return [time.getFullYear(), time.getMonth() + 1, time.getDate()].map(twoDigits).join('-')
 }
 
-/** Yellow and red, as 16 colours have them: every theme of a terminal makes them readable. */
+/** Yellow and red of the 16 basic colours, which are readable in every theme of a terminal. */
 const COLOURS: ReadonlyMap<string, string> = new Map([
   ['warn', '\u001b[33m'],
   ['error', '\u001b[31m'],
 ])
-const USUAL_COLOUR = '\u001b[39m'
+const DEFAULT_COLOUR = '\u001b[39m'
 
 function timeOfDay(time: Date): string {
   return [time.getHours(), time.getMinutes(), time.getSeconds()].map(twoDigits).join(':')
@@ -56,22 +56,22 @@ function shownLevel({level}: LogEntry): string {
   return level.toUpperCase().padEnd(5)
 }
 
-/** The message with its fields, and the lines of the stacks in them. */
+/** The message with its fields, and the lines of the stacks of errors among them. */
 function textOf({time, level, message, ...fields}: LogEntry): {text: string; stacks: string[]} {
   const stacks: string[] = []
-  const said = Object.entries(fields).map(
+  const parts = Object.entries(fields).map(
     ([key, value]) => `${escapeControlCharacters(key)}=${fieldText(value, stacks)}`,
   )
-  return {text: [escapeControlCharacters(message), ...said].join(' '), stacks: stacks.flatMap(stackLines)}
+  return {text: [escapeControlCharacters(message), ...parts].join(' '), stacks: stacks.flatMap(stackLines)}
 }
 
-/** A line of JSON, with escapes also for the control characters that `JSON.stringify` leaves as they are. */
+/** A line of JSON, with escapes also for the control characters that `JSON.stringify` does not escape. */
 export function jsonLine(line: string): string {
   return line.trimEnd().replace(UNPRINTABLE, unicodeEscape).concat('\n')
 }
 
-/** The text with `\n`, `\x1b` and their like spelled out. */
-export function escapeControlCharacters(text: string): string {
+/** Replaces control characters by escapes such as `\n` and `\u001b`. */
+function escapeControlCharacters(text: string): string {
   return text.replace(UNPRINTABLE, (character) => (character === '\n' ? '\\n' : unicodeEscape(character)))
 }
 
@@ -96,7 +96,7 @@ function errorText(error: ErrorFields, stacks: string[]): string {
   return escapeControlCharacters(JSON.stringify(`${coded}: ${message}`)) + because
 }
 
-/** Indented, so that no line of a stack can look like an entry of its own. */
+/** Indented, so that no line of a stack can look like a line of the log. */
 function stackLines(stack: string): string[] {
   return stack.split('\n').map((line) => `    ${escapeControlCharacters(line)}`)
 }

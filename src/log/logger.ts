@@ -1,4 +1,4 @@
-/** The log: pino underneath, every text scrubbed of secrets by their value before it becomes a line. */
+/** The logger: pino underneath. Every text is scrubbed of secrets by their value before it becomes a line. */
 import {type DestinationStream, type Logger, pino, stdTimeFunctions} from 'pino'
 import {Redactor} from '../common/redact.ts'
 import {type TerminalFeatures, terminalFeatures} from '../common/terminal-text.ts'
@@ -10,21 +10,21 @@ export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 export type Fields = Record<string, unknown>
 
-/** A text, or what makes it: asked only when the line is written. `undefined` is no line. */
-export type Lazy = string | (() => string | undefined)
+/** A message, or a function that makes it: called only when the line is written. `undefined` writes no line. */
+export type LazyMessage = string | (() => string | undefined)
 
-/** What everybody who has something to say is given. An error goes into the field `error`. */
+/** The logger as the rest of the program sees it. An error goes into the field `error`. */
 export interface Log {
   trace(message: string, fields?: Fields): void
-  debug(message: Lazy, fields?: Fields): void
+  debug(message: LazyMessage, fields?: Fields): void
   info(message: string, fields?: Fields): void
   warn(message: string, fields?: Fields): void
   error(message: string, fields?: Fields): void
-  /** A log whose lines all carry `fields` as well. */
+  /** A logger whose lines all have `fields` as well. */
   child(fields: Fields): Log
 }
 
-/** What a listener for warnings is told: already scrubbed, ready to be published. */
+/** A warning or error as listeners get it: already scrubbed, ready to be published. */
 export interface LoggedWarning {
   level: 'warn' | 'error'
   message: string
@@ -35,36 +35,37 @@ export interface LogOptions {
   level?: LogLevel
   format?: 'text' | 'json'
   redactor?: Redactor
-  /** Where lines go: standard output unless said otherwise. Commands whose result is on standard output log to `stderr`. */
+  /** Where lines go, by default to standard output. Commands whose result is on standard output log to `stderr`. */
   destination?: 'stdout' | 'stderr' | DestinationStream
-  /** The terminal behind a destination that is a stream; that of standard output and standard error is found out. */
+  /** The terminal behind a destination that is a stream. For `stdout` and `stderr` it is detected. */
   screen?: TerminalFeatures | undefined
 }
 
-/** Every line has these already. A field of the same name keeps its value under `level_`, `time_`, `message_`. */
-const OWN_FIELDS = new Set(['level', 'time', 'message'])
+/** Fields of every line. Another field of such a name is written as `level_`, `time_` or `message_`. */
+const RESERVED_FIELDS = new Set(['level', 'time', 'message'])
 
+/** Makes the logger of the process. */
 export function createLog(options: LogOptions = {}): RootLog {
   const {level = 'info', format = 'text', redactor = new Redactor(), destination = 'stdout'} = options
   const isStandard = typeof destination === 'string'
   const output = isStandard ? new Output(destination === 'stdout' ? 1 : 2) : destination
   const screen = isStandard ? terminalFeatures(process[destination], process.env) : options.screen
-  const lines = new Lines(output, format, screen)
-  return new RootLog(new Sink(lineMaker(level, lines), redactor), output, lines)
+  const formatter = new LineFormatter(output, format, screen)
+  return new RootLog(new Sink(createPino(level, formatter), redactor), output, formatter)
 }
 
-function lineMaker(level: LogLevel, destination: DestinationStream): Logger {
+function createPino(level: LogLevel, destination: DestinationStream): Logger {
   const formatters = {level: (label: string) => ({level: label})}
   const timestamp = stdTimeFunctions.isoTime
   return pino({level, base: null, messageKey: 'message', timestamp, formatters}, destination)
 }
 
-/** Writes each line of pino in the format that is wanted now, text for a person where a terminal is. */
-class Lines implements DestinationStream {
+/** Turns each JSON line of pino into the current format: JSON, text, or text for a terminal. */
+class LineFormatter implements DestinationStream {
   format: 'text' | 'json'
   readonly #output: DestinationStream
   readonly #screen: TerminalFeatures | undefined
-  /** Of the last line on the screen. */
+  /** The local date of the last line on the terminal. */
   #day: string | undefined
 
   constructor(output: DestinationStream, format: 'text' | 'json', screen: TerminalFeatures | undefined) {
@@ -79,11 +80,11 @@ class Lines implements DestinationStream {
 
   #text(entry: LogEntry): string {
     if (!this.#screen) return textLine(entry)
-    return this.#newDay(entry) + screenLine(entry, this.#screen)
+    return this.#dateLine(entry) + screenLine(entry, this.#screen)
   }
 
-  /** The times of day on a screen are those of the day above them. */
-  #newDay({time}: LogEntry): string {
+  /** On a terminal lines have a time and no date: a line with the date comes between two days. */
+  #dateLine({time}: LogEntry): string {
     const day = localDay(new Date(time))
     const isNew = this.#day !== undefined && this.#day !== day
     this.#day = day
@@ -91,50 +92,50 @@ class Lines implements DestinationStream {
   }
 }
 
-/** Where the lines of a log and of all its children come together. */
+/** What a logger and all its children share. */
 class Sink {
-  readonly lines: Logger
+  readonly pino: Logger
   readonly listeners = new Set<(warning: LoggedWarning) => void>()
   readonly #redactor: Redactor
-  #telling = false
+  #isNotifying = false
 
-  constructor(lines: Logger, redactor: Redactor) {
-    this.lines = lines
+  constructor(pino: Logger, redactor: Redactor) {
+    this.pino = pino
     this.#redactor = redactor
   }
 
-  isWritten(level: LogLevel): boolean {
-    return this.lines.isLevelEnabled(level)
+  isEnabled(level: LogLevel): boolean {
+    return this.pino.isLevelEnabled(level)
   }
 
-  say(level: LogLevel, message: string, fields: Fields): void {
-    const written = this.isWritten(level)
-    const warning = level === 'warn' || level === 'error'
-    if (!written && !warning) return
+  write(level: LogLevel, message: string, fields: Fields): void {
+    const isEnabled = this.isEnabled(level)
+    const isWarning = level === 'warn' || level === 'error'
+    if (!isEnabled && !isWarning) return
     const scrubbed = this.#redactor.scrub(message)
-    if (written) this.lines[level](this.#plainly(level, fields), scrubbed)
-    if (warning) this.#tell(level, scrubbed, fields['device'])
+    if (isEnabled) this.pino[level](this.#scrubFields(level, fields), scrubbed)
+    if (isWarning) this.#notify(level, scrubbed, fields['device'])
   }
 
-  /** Stacks belong to what was not expected, and to whoever asked for details. */
-  #plainly(level: LogLevel, fields: Fields): Record<string, PlainValue | undefined> {
+  /** Errors have their stack at the level `error`, which is for unexpected errors, and while the log level is `debug`. */
+  #scrubFields(level: LogLevel, fields: Fields): Record<string, PlainValue | undefined> {
     const scrub = (text: string) => this.#redactor.scrub(text)
-    const how = {scrub, stack: level === 'error' || this.lines.isLevelEnabled('debug')}
-    const said = Object.entries(fields).map(
-      ([key, value]) => [fieldName(scrub(key)), plainFields(value, how)] as const,
+    const options = {scrub, stack: level === 'error' || this.isEnabled('debug')}
+    const scrubbed = Object.entries(fields).map(
+      ([key, value]) => [fieldName(scrub(key)), plainFields(value, options)] as const,
     )
-    return Object.fromEntries(said)
+    return Object.fromEntries(scrubbed)
   }
 
-  /** What a listener itself warns about is not told again: publishing a warning may fail, and that is a warning. */
-  #tell(level: 'warn' | 'error', message: string, device: unknown): void {
-    if (this.#telling) return
-    this.#telling = true
-    const about = typeof device === 'string' ? {device: this.#redactor.scrub(device)} : {}
+  /** A warning that a listener logs does not go to the listeners: publishing a warning may fail, which is a warning. */
+  #notify(level: 'warn' | 'error', message: string, device: unknown): void {
+    if (this.#isNotifying) return
+    this.#isNotifying = true
+    const scrubbedDevice = typeof device === 'string' ? {device: this.#redactor.scrub(device)} : {}
     try {
-      for (const listener of this.listeners) listener({level, message, ...about})
+      for (const listener of this.listeners) listener({level, message, ...scrubbedDevice})
     } finally {
-      this.#telling = false
+      this.#isNotifying = false
     }
   }
 }
@@ -149,26 +150,26 @@ class BoundLog implements Log {
   }
 
   trace(message: string, fields?: Fields): void {
-    this.sink.say('trace', message, {...this.#fields, ...fields})
+    this.sink.write('trace', message, {...this.#fields, ...fields})
   }
 
-  /** There may be thousands in a second: nothing is made for a line that is not written. */
-  debug(message: Lazy, fields?: Fields): void {
-    if (!this.sink.isWritten('debug')) return
+  /** There may be thousands of calls in a second: for a line that is not written, no message is made. */
+  debug(message: LazyMessage, fields?: Fields): void {
+    if (!this.sink.isEnabled('debug')) return
     const text = typeof message === 'string' ? message : message()
-    if (text !== undefined) this.sink.say('debug', text, {...this.#fields, ...fields})
+    if (text !== undefined) this.sink.write('debug', text, {...this.#fields, ...fields})
   }
 
   info(message: string, fields?: Fields): void {
-    this.sink.say('info', message, {...this.#fields, ...fields})
+    this.sink.write('info', message, {...this.#fields, ...fields})
   }
 
   warn(message: string, fields?: Fields): void {
-    this.sink.say('warn', message, {...this.#fields, ...fields})
+    this.sink.write('warn', message, {...this.#fields, ...fields})
   }
 
   error(message: string, fields?: Fields): void {
-    this.sink.say('error', message, {...this.#fields, ...fields})
+    this.sink.write('error', message, {...this.#fields, ...fields})
   }
 
   child(fields: Fields): Log {
@@ -176,41 +177,41 @@ class BoundLog implements Log {
   }
 }
 
-/** The log of the process. Its level, listeners and end are those of all its children. */
+/** The logger of the process. Level, format and listeners are also those of all its children. */
 export class RootLog extends BoundLog {
   readonly #output: DestinationStream | Output
-  readonly #lines: Lines
+  readonly #formatter: LineFormatter
 
-  constructor(sink: Sink, output: DestinationStream | Output, lines: Lines) {
+  constructor(sink: Sink, output: DestinationStream | Output, formatter: LineFormatter) {
     super(sink)
     this.#output = output
-    this.#lines = lines
+    this.#formatter = formatter
   }
 
   get level(): LogLevel {
-    return LOG_LEVELS.find((level) => level === this.sink.lines.level) ?? 'info'
+    return LOG_LEVELS.find((level) => level === this.sink.pino.level) ?? 'info'
   }
 
   setLevel(level: LogLevel): void {
-    this.sink.lines.level = level
+    this.sink.pino.level = level
   }
 
   setFormat(format: 'text' | 'json'): void {
-    this.#lines.format = format
+    this.#formatter.format = format
   }
 
-  /** Calls `listener` for every warning and error, also those below the level. Returns what ends that. */
+  /** Calls `listener` for every warning and error, also those below the level. @returns a function that ends this */
   onWarning(listener: (warning: LoggedWarning) => void): () => void {
     this.sink.listeners.add(listener)
     return () => this.sink.listeners.delete(listener)
   }
 
-  /** Writes out, synchronously, what is still in memory. For the last moments of a process only. */
+  /** Writes out, synchronously, what is still in memory. Only for a process that is about to end. */
   flush(): void {
     if (this.#output instanceof Output) this.#output.flush()
   }
 }
 
 function fieldName(key: string): string {
-  return OWN_FIELDS.has(key) ? `${key}_` : key
+  return RESERVED_FIELDS.has(key) ? `${key}_` : key
 }

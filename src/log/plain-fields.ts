@@ -1,68 +1,68 @@
-/** What a line says beside its message, made into plain data first: nothing is printed that was not scrubbed. */
+/** Turns the fields of a log line into plain JSON data with every text scrubbed, so that no secret can be printed. */
 
 export type PlainValue = string | number | boolean | null | PlainValue[] | {[key: string]: PlainValue}
 
-export interface PlainOptions {
+interface PlainOptions {
   scrub: (text: string) => string
-  /** Whether errors come with their stack. */
+  /** Whether errors have their stack. */
   stack: boolean
 }
 
-/** What lies deeper, or beyond, helps nobody who reads a line. It also ends objects that contain themselves. */
-const DEEPEST = 6
-const LONGEST = 200
+/** Limits of nesting and of the members of a list, for a readable line. The depth also ends objects that contain themselves. */
+const MAX_DEPTH = 6
+const MAX_MEMBERS = 200
 
-/** Any value as data that JSON can carry, every text and key in it scrubbed. `undefined` where there is nothing to say. */
-export function plainFields(value: unknown, how: PlainOptions, depth = 0): PlainValue | undefined {
+/** Any value as plain JSON data, every text and key in it scrubbed. `undefined` stays `undefined`. */
+export function plainFields(value: unknown, options: PlainOptions, depth = 0): PlainValue | undefined {
   switch (typeof value) {
     case 'undefined':
       return undefined
     case 'string':
-      return how.scrub(value)
+      return options.scrub(value)
     case 'boolean':
       return value
     case 'number':
     case 'bigint':
-      return plainNumber(value, how)
+      return plainNumber(value, options)
     case 'object':
-      return value === null ? null : plainObject(value, how, depth)
+      return value === null ? null : plainObject(value, options, depth)
     default:
       return `[${typeof value}]`
   }
 }
 
-/** A number whose digits are a password is hidden like the text. */
+/** A number whose digits are a password is masked like the text. */
 function plainNumber(value: number | bigint, {scrub}: PlainOptions): PlainValue {
   const text = String(value)
   const shown = scrub(text)
   return typeof value === 'number' && Number.isFinite(value) && shown === text ? value : shown
 }
 
-function plainObject(value: object, how: PlainOptions, depth: number): PlainValue | undefined {
-  if (depth > DEEPEST) return '[…]'
-  if (value instanceof Error) return plainError(value, how, depth)
-  if (value instanceof Uint8Array) return how.scrub(Buffer.from(value).toString('hex'))
-  if (value instanceof Map) return plainEntries([...value], how, depth)
+function plainObject(value: object, options: PlainOptions, depth: number): PlainValue | undefined {
+  if (depth > MAX_DEPTH) return '[…]'
+  if (value instanceof Error) return plainError(value, options, depth)
+  if (value instanceof Uint8Array) return options.scrub(Buffer.from(value).toString('hex'))
+  if (value instanceof Map) return plainEntries([...value], options, depth)
   if (Array.isArray(value) || value instanceof Set)
-    return [...value].slice(0, LONGEST).map((item) => plainFields(item, how, depth + 1) ?? null)
+    return [...value].slice(0, MAX_MEMBERS).map((item) => plainFields(item, options, depth + 1) ?? null)
   if ('toJSON' in value && typeof value.toJSON === 'function')
-    return plainFields(value.toJSON(), how, depth + 1)
-  return plainEntries(Object.entries(value), how, depth)
+    return plainFields(value.toJSON(), options, depth + 1)
+  return plainEntries(Object.entries(value), options, depth)
 }
 
-function plainEntries(entries: [unknown, unknown][], how: PlainOptions, depth: number): PlainValue {
+function plainEntries(entries: [unknown, unknown][], options: PlainOptions, depth: number): PlainValue {
   const shown: [string, PlainValue][] = []
-  for (const [key, item] of entries.slice(0, LONGEST)) {
-    const said = plainFields(item, how, depth + 1)
-    if (said !== undefined) shown.push([how.scrub(String(key)), said])
+  for (const [key, item] of entries.slice(0, MAX_MEMBERS)) {
+    const plain = plainFields(item, options, depth + 1)
+    if (plain !== undefined) shown.push([options.scrub(String(key)), plain])
   }
   return Object.fromEntries(shown)
 }
 
-/** An error's own fields (`code`, `stage`, …) follow its name and message; its stack only on request. */
-function plainError(error: Error, how: PlainOptions, depth: number): PlainValue {
+/** Name, message, cause and stack (only if asked for) of an error, then its own fields (`code`, `stage`, …). */
+function plainError(error: Error, options: PlainOptions, depth: number): PlainValue {
   const {name, message, stack, cause} = error
   const own = Object.entries(error).filter(([key]) => !['name', 'message', 'stack', 'cause'].includes(key))
-  const said = {name, message, cause, stack: how.stack ? stack : undefined}
-  return plainEntries([...Object.entries(said), ...own], how, depth)
+  const standard = {name, message, cause, stack: options.stack ? stack : undefined}
+  return plainEntries([...Object.entries(standard), ...own], options, depth)
 }

@@ -1,51 +1,58 @@
-/** Notices that the broker does not acknowledge what it is sent, which answers to pings do not show: a full disk, an alarm. */
+/**
+ * What the broker does not acknowledge: `Acknowledgements` notices when acknowledgements stop, `RejectedMessages` finds the
+ * message over which a broker ends connections, and `ForeignTopics` does so for topics that senders of commands choose.
+ */
 import type {Clock, Timer} from '../common/clock.ts'
 
-/** Without an acknowledgement for so long, the connection is worthless. */
-export const LONGEST_SILENCE_MS = 10_000
+/** After so long without an acknowledgement the connection is worthless. */
+export const ACKNOWLEDGEMENT_TIMEOUT_MS = 10_000
 /**
- * Of these, so long at least is waited in a second step: after a stall of this process all timers are due before anything that
- * has come meanwhile is read.
+ * The last part of that time, a second timer: after a stall of this process all timers are due before the socket is read, and
+ * the acknowledgement may be waiting there.
  */
 const LAST_STEP_MS = 1000
 
+/** Calls back when a packet is not acknowledged in time. Answers to pings do not show this: the disk may be full, or an alarm set. */
 export class Acknowledgements {
   readonly #clock: Clock
-  readonly #onSilence: () => void
-  /** When each was sent, oldest first. */
-  readonly #awaited = new Set<{sentAt: number}>()
-  /** When the oldest was acknowledged last: the others come in their turn [MQTT-4.6.0-2], and one that is left out never does. */
-  #latest = 0
+  readonly #onTimeout: () => void
+  /** Packets that are not acknowledged, oldest first. */
+  readonly #pending = new Set<{sentAt: number}>()
+  /**
+   * When the oldest packet was acknowledged last. A broker acknowledges in order [MQTT-4.6.0-2]: a slow one still gets to the
+   * next packet, and one that leaves a packet out never comes back to it.
+   */
+  #oldestAcknowledgedAt = 0
   #isLastStep = false
   #timer: Timer | undefined
 
-  /** @param onSilence is called when an acknowledgement is overdue */
-  constructor(clock: Clock, onSilence: () => void) {
+  /** @param onTimeout called when an acknowledgement is overdue, at most once until `reset` */
+  constructor(clock: Clock, onTimeout: () => void) {
     this.#clock = clock
-    this.#onSilence = onSilence
+    this.#onTimeout = onTimeout
   }
 
-  /** Something was sent. @returns what to call when it is acknowledged */
+  /** A packet was sent. @returns a function to call when the broker acknowledges it */
   expect(): () => void {
     const sent = {sentAt: this.#clock.now()}
-    this.#awaited.add(sent)
-    if (!this.#timer) this.#checkIn(LONGEST_SILENCE_MS - LAST_STEP_MS)
+    this.#pending.add(sent)
+    if (!this.#timer) this.#checkAfter(ACKNOWLEDGEMENT_TIMEOUT_MS - LAST_STEP_MS)
     return () => {
-      const [oldest] = this.#awaited
-      if (sent === oldest) this.#latest = this.#clock.now()
-      this.#awaited.delete(sent)
+      const [oldest] = this.#pending
+      if (sent === oldest) this.#oldestAcknowledgedAt = this.#clock.now()
+      this.#pending.delete(sent)
     }
   }
 
   /** The connection is over. */
   reset(): void {
-    this.#awaited.clear()
+    this.#pending.clear()
     this.#isLastStep = false
     this.#timer?.cancel()
     this.#timer = undefined
   }
 
-  #checkIn(ms: number): void {
+  #checkAfter(ms: number): void {
     this.#timer = this.#clock.after(ms, () => {
       this.#timer = undefined
       this.#check()
@@ -53,18 +60,159 @@ export class Acknowledgements {
   }
 
   #check(): void {
-    const [oldest] = this.#awaited
+    const [oldest] = this.#pending
     if (!oldest) {
       this.#isLastStep = false
       return
     }
-    const left = Math.max(oldest.sentAt, this.#latest) + LONGEST_SILENCE_MS - this.#clock.now()
+    const since = Math.max(oldest.sentAt, this.#oldestAcknowledgedAt)
+    const left = since + ACKNOWLEDGEMENT_TIMEOUT_MS - this.#clock.now()
     if (left > LAST_STEP_MS) {
       this.#isLastStep = false
-      this.#checkIn(left - LAST_STEP_MS)
+      this.#checkAfter(left - LAST_STEP_MS)
     } else if (!this.#isLastStep) {
       this.#isLastStep = true
-      this.#checkIn(LAST_STEP_MS)
-    } else this.#onSilence()
+      this.#checkAfter(LAST_STEP_MS)
+    } else this.#onTimeout()
+  }
+}
+
+const WITHHELD_MS = 60 * 60_000
+
+/**
+ * Finds the message over which one broker ends connections. mosquitto does so for a topic of more than 200 levels, other brokers
+ * for a size or a property that they do not take, and without this the same message would be sent again on each new connection,
+ * for ever.
+ *
+ * The messages that were unacknowledged when a connection ended are suspects, and each is sent alone on the next connection. A
+ * suspect that is alone when that connection ends, too, is the cause, and is withheld for an hour.
+ */
+export class RejectedMessages {
+  readonly #clock: Clock
+  #suspects: ReadonlySet<string> = new Set()
+  /** Suspects that the broker has acknowledged since. */
+  readonly #cleared = new Set<string>()
+  /** Topics, and when each may be tried again. */
+  readonly #withheld = new Map<string, number>()
+  /** Topics withheld although nothing at all was acknowledged on the connection that ended: there may be another reason. */
+  readonly #guesses = new Set<string>()
+  #mayGuess = true
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  isWithheld(topic: string): boolean {
+    const until = this.#withheld.get(topic)
+    if (until === undefined) return false
+    if (this.#clock.now() < until) return true
+    this.#withheld.delete(topic)
+    return false
+  }
+
+  /** Whether this must be the only message in flight, so that it is certain over which message a connection ends. */
+  isSuspect(topic: string): boolean {
+    return this.#suspects.has(topic) && !this.#cleared.has(topic)
+  }
+
+  /** The broker has acknowledged a message on this topic. */
+  acknowledged(topic: string): void {
+    this.#mayGuess = true
+    this.#guesses.clear()
+    if (this.#suspects.has(topic)) this.#cleared.add(topic)
+  }
+
+  /**
+   * The broker, or the network, has ended a connection.
+   * @param topics of the messages that were sent and not acknowledged
+   * @param acknowledged how many messages were acknowledged on this connection
+   * @returns the topic that is withheld from now on, if the cause is certain
+   */
+  connectionEnded(topics: readonly string[], acknowledged: number): string | undefined {
+    const [alone, ...others] = topics
+    if (acknowledged === 0) this.#dropGuesses()
+    const isFound =
+      alone !== undefined &&
+      others.length === 0 &&
+      this.isSuspect(alone) &&
+      (acknowledged > 0 || this.#mayGuess)
+    // There may be several causes: suspects that were not sent again yet remain suspects.
+    const remaining = [...this.#suspects].filter((topic) => topic !== alone && this.isSuspect(topic))
+    this.#suspects = new Set(isFound ? remaining : topics)
+    this.#cleared.clear()
+    if (!isFound) return undefined
+    if (acknowledged === 0) this.#guesses.add(alone)
+    this.#withheld.set(alone, this.#clock.now() + WITHHELD_MS)
+    return alone
+  }
+
+  /** The connection ended again, although the guessed messages were withheld: it ends whatever is sent. */
+  #dropGuesses(): void {
+    if (this.#guesses.size === 0) return
+    for (const topic of this.#guesses) this.#withheld.delete(topic)
+    this.#guesses.clear()
+    this.#mayGuess = false
+  }
+}
+
+const SUSPENDED_MS = 60 * 60_000
+/** Two ends of connections within so long have one cause. */
+const SAME_CAUSE_MS = 10 * 60_000
+/** A connection that ends so soon after a message of QoS 0 may have ended over it: such a message is never acknowledged. */
+const RIGHT_AFTER_MS = 2000
+
+/**
+ * Topics that senders choose for their results: response topics of MQTT 5, and the names of requests that do not exist. A
+ * broker may end the connection of a client that publishes on one, and each command can name another topic: after two such ends
+ * none is used for an hour.
+ */
+export class ForeignTopics {
+  readonly #clock: Clock
+  readonly #unacknowledged = new Set<string>()
+  /** The last message of QoS 0 on such a topic. */
+  #latest: {topic: string; at: number} | undefined
+  #endedAt = Number.NEGATIVE_INFINITY
+  #suspendedUntil = Number.NEGATIVE_INFINITY
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  get isSuspended(): boolean {
+    return this.#clock.now() < this.#suspendedUntil
+  }
+
+  sent(topic: string, qos: 0 | 1): void {
+    if (qos === 1) this.#unacknowledged.add(topic)
+    else this.#latest = {topic, at: this.#clock.now()}
+  }
+
+  acknowledged(topic: string): void {
+    this.#unacknowledged.delete(topic)
+  }
+
+  /** The bridge has ended the connection itself. */
+  reset(): void {
+    this.#unacknowledged.clear()
+    this.#latest = undefined
+  }
+
+  /**
+   * The broker, or the network, has ended the connection.
+   * @returns the topic that may be the cause, when all such topics are suspended from now on
+   */
+  connectionEnded(): string | undefined {
+    const now = this.#clock.now()
+    const [unacknowledged] = this.#unacknowledged
+    const suspect =
+      unacknowledged ??
+      (this.#latest && now - this.#latest.at < RIGHT_AFTER_MS ? this.#latest.topic : undefined)
+    this.reset()
+    if (suspect === undefined) return undefined
+    const isSecond = now - this.#endedAt < SAME_CAUSE_MS
+    this.#endedAt = isSecond ? Number.NEGATIVE_INFINITY : now
+    if (!isSecond) return undefined
+    this.#suspendedUntil = now + SUSPENDED_MS
+    return suspect
   }
 }

@@ -1,37 +1,37 @@
-/** What can be wrong with a broker, in words for the person who has to mend it. */
+/** What the errors and reason codes of a broker mean: as text for the user, with what to do, and as decisions of connection.ts. */
 import {ReasonCodes} from 'mqtt'
 import {FAILURE} from './reason-codes.ts'
 
-/** Unlike the other troubles, no fault: this broker speaks MQTT 3.1.1 (CONNACK codes of 3.1.1 and of 5). */
+/** CONNACK, in 3.1.1 and in 5: the broker does not speak MQTT 5, which is no fault. */
 const UNSUPPORTED_VERSION: ReadonlySet<unknown> = new Set([1, 132])
-/** DISCONNECT of MQTT 5: another client came with our client id. 3.1.1 has no word for it. */
+/** DISCONNECT of MQTT 5: another client has connected with the same client id. MQTT 3.1.1 has no code for it. */
 const SESSION_TAKEN_OVER = 142
 const NOT_AUTHORIZED = 135
-/** DISCONNECT of MQTT 5: the broker goes away, or has too much to do. */
-const NOT_OUR_FAULT: ReadonlySet<unknown> = new Set([
-  136,
-  137,
-  139,
-  141,
+/** DISCONNECT of MQTT 5 for a reason other than our messages: the broker stops, is busy, or moves its clients elsewhere. */
+const UNRELATED_TO_MESSAGES: ReadonlySet<unknown> = new Set([
+  136, // server unavailable
+  137, // server busy
+  139, // server shutting down
+  141, // keep-alive timeout
   SESSION_TAKEN_OVER,
-  152,
-  156,
-  157,
-  160,
+  152, // administrative action
+  156, // use another server
+  157, // server moved
+  160, // maximum connect time
 ])
 
-/** The other side has ended the connection, without a word. */
+/** The broker has closed the connection without a reason. */
 const HUNG_UP: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED'])
 
 const LOGIN = 'check mqtt.username and mqtt.password, and the access list of the broker'
 const CLIENT_ID = 'check mqtt.client_id, or leave it out'
-const AUTHORITY = 'its certificate is signed by nobody this machine knows: name who signed it in mqtt.ca'
-const OUR_CERTIFICATE = 'it wants a certificate of us: set mqtt.cert and mqtt.key'
+const UNKNOWN_CA = 'its certificate is signed by nobody this machine knows: name who signed it in mqtt.ca'
+const CLIENT_CERTIFICATE = 'it wants a certificate of us: set mqtt.cert and mqtt.key'
 const TLS_FILES = 'check mqtt.ca, mqtt.cert and mqtt.key'
 const NO_TLS = 'it does not speak TLS on this port: mqtts:// is usually on 8883, mqtt:// on 1883'
 
-/** By CONNACK code, or by the code of the error that Node.js gives. */
-const advice: ReadonlyMap<unknown, string> = new Map<unknown, string>([
+/** What to do, by reason code, or by the code of an error of Node.js. */
+const ADVICE: ReadonlyMap<unknown, string> = new Map<unknown, string>([
   [2, CLIENT_ID],
   [133, CLIENT_ID],
   [4, LOGIN],
@@ -47,97 +47,100 @@ const advice: ReadonlyMap<unknown, string> = new Map<unknown, string>([
   ['ETIMEDOUT', 'it does not answer: is mqtt.url right, and no firewall in between?'],
   ['ECONNRESET', 'it hung up'],
   ['ENETUNREACH', 'there is no network'],
-  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', AUTHORITY],
-  ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', AUTHORITY],
-  ['SELF_SIGNED_CERT_IN_CHAIN', AUTHORITY],
-  ['DEPTH_ZERO_SELF_SIGNED_CERT', AUTHORITY],
+  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', UNKNOWN_CA],
+  ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', UNKNOWN_CA],
+  ['SELF_SIGNED_CERT_IN_CHAIN', UNKNOWN_CA],
+  ['DEPTH_ZERO_SELF_SIGNED_CERT', UNKNOWN_CA],
   ['ERR_TLS_CERT_ALTNAME_INVALID', 'its certificate is for another name: say which in mqtt.servername'],
   ['CERT_HAS_EXPIRED', 'renew its certificate, or set the clock of this machine'],
   ['CERT_NOT_YET_VALID', 'set the clock of this machine'],
   ['ERR_SSL_WRONG_VERSION_NUMBER', NO_TLS],
   ['ERR_SSL_PACKET_LENGTH_TOO_LONG', NO_TLS],
-  ['ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', OUR_CERTIFICATE],
-  ['ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE', OUR_CERTIFICATE],
+  ['ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', CLIENT_CERTIFICATE],
+  ['ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE', CLIENT_CERTIFICATE],
 ])
 
-const reasons: ReadonlyMap<string, string> = new Map(Object.entries(ReasonCodes))
+/** The texts of the reason codes, from the library. */
+const REASON_TEXTS: ReadonlyMap<string, string> = new Map(Object.entries(ReasonCodes))
 
-/** What the client library says of itself, and what that means. */
-const WORDS: ReadonlyMap<string, string> = new Map([
+/** Errors that the client library makes itself, and what they mean. */
+const LIBRARY_ERRORS: ReadonlyMap<string, string> = new Map([
   ['connack timeout', 'it takes the connection, but does not answer as a broker'],
   ['Keepalive timeout', 'it does not answer any more'],
 ])
-/** With these the library puts a reason code into words, or into "undefined". */
-const OF_A_CODE = /^(?:Connection refused|Publish error|Subscribe error): /
-/** Of the parser: mqtt-packet/parser.js. */
-const UNREADABLE = /^(?:Invalid|Cannot parse|Malformed|Packet|Not supported|Unknown property)\b/
+/** How the library begins the message of an error that it makes of a reason code. What follows is its text, or "undefined". */
+const REASON_CODE_ERROR = /^(?:Connection refused|Publish error|Subscribe error): /
+/** How messages of the packet parser begin (package mqtt-packet). */
+const PARSER_ERROR = /^(?:Invalid|Cannot parse|Malformed|Packet|Not supported|Unknown property)\b/
 
-/** What an error, or a reason code of the broker, says, and what to do about it. */
+/** An error, or a reason code of the broker, as text for the log: what happened, and what to do. */
 export function describeBrokerError(why: unknown): string {
-  const hint = hintFor(errorCodeOf(why))
+  const hint = adviceFor(errorCodeOf(why))
   return hint === undefined ? messageOf(why) : `${messageOf(why)} (${hint})`
 }
 
-/** Why a connection ended, by the reason code of the broker or the error that was met; empty when nobody said. */
+/** Why a connection ended, by the reason code of the broker or the error that came up; empty when neither is known. */
 export function disconnectText(why: unknown): string {
   return why === undefined || why === 0 || HUNG_UP.has(errorCodeOf(why)) ? '' : messageOf(why)
 }
 
-function hintFor(code: unknown): string | undefined {
-  // Met before anything is sent, by certificates and keys that cannot be read or do not belong together.
+function adviceFor(code: unknown): string | undefined {
+  // Before anything is sent: certificates and keys that cannot be read, or do not belong together.
   if (typeof code === 'string' && code.startsWith('ERR_OSSL_')) return TLS_FILES
-  return advice.get(code)
+  return ADVICE.get(code)
 }
 
+/** Whether the broker has refused a CONNECT because it does not speak MQTT 5. */
 export function isUnsupportedVersion(error: unknown): boolean {
   return UNSUPPORTED_VERSION.has(errorCodeOf(error))
 }
 
-/** The broker itself said no, and will until somebody changes something. */
+/** Whether the broker has refused the client, and will refuse it until the configuration of one of them changes. */
 export function isBrokerRefusal(error: unknown): boolean {
   const code = errorCodeOf(error)
-  return typeof code === 'number' && advice.has(code)
+  return typeof code === 'number' && ADVICE.has(code)
 }
 
-/** Whether the connection may have ended for what was sent on it, as far as the broker, or what was met, says why. */
+/** Whether the connection may have ended over a message, as far as the reason code or the error shows it. */
 export function isAboutMessages(why: unknown): boolean {
   if (why instanceof Error) return why.message !== 'Keepalive timeout'
-  return !NOT_OUR_FAULT.has(why)
+  return !UNRELATED_TO_MESSAGES.has(why)
 }
 
+/** Whether another client has taken our place with the same client id. */
 export function isTakeover(code: unknown): boolean {
   return code === SESSION_TAKEN_OVER
 }
 
-/** The broker was reached, and means that this client may not. MQTT 3.1.1 has but one code for every refusal. */
+/** Whether the access list of the broker denies a subscription. MQTT 3.1.1 has a single code for every refusal. */
 export function isAccessDenied(code: number): boolean {
   return code === NOT_AUTHORIZED || code === FAILURE
 }
 
-/** A number is the broker's (MQTT reason codes), a text the operating system's or the TLS library's. */
+/** The code of an error: a number is a reason code of MQTT, a text is a code of the operating system or of TLS. */
 export function errorCodeOf(why: unknown): unknown {
   if (typeof why === 'number') return why
   return why instanceof Error && 'code' in why ? why.code : undefined
 }
 
-/** The reason code of the broker that the library made this error of, if it is one. */
+/** The reason code of the broker that the library has made this error of, if there is one. */
 export function reasonCodeOf(error: unknown): number | undefined {
   const code = errorCodeOf(error)
-  return error instanceof Error && OF_A_CODE.test(error.message) && typeof code === 'number'
+  return error instanceof Error && REASON_CODE_ERROR.test(error.message) && typeof code === 'number'
     ? code
     : undefined
 }
 
 function messageOf(why: unknown): string {
   if (typeof why === 'number')
-    return reasons.get(String(why)) || `reason code ${why}, which MQTT has no words for`
+    return REASON_TEXTS.get(String(why)) || `reason code ${why}, which MQTT has no words for`
   if (!(why instanceof Error)) return String(why)
-  // A host with several addresses fails with one error for each, and an empty message for them all.
+  // A host with several addresses fails with one error for each of them, and an empty message.
   if (why instanceof AggregateError) return why.errors.map(messageOf).join('; ')
   const code = reasonCodeOf(why)
   if (code !== undefined) return messageOf(code)
-  if (UNREADABLE.test(why.message)) return `it sent what is not MQTT (${why.message})`
-  // The message of a TLS error is a line of OpenSSL's source; its reason is what a person would say.
+  if (PARSER_ERROR.test(why.message)) return `it sent what is not MQTT (${why.message})`
+  // The message of a TLS error is a line of OpenSSL's source code; its `reason` is readable.
   const {reason} = {reason: undefined, ...why}
-  return typeof reason === 'string' ? reason : WORDS.get(why.message) || why.message || why.name
+  return typeof reason === 'string' ? reason : LIBRARY_ERRORS.get(why.message) || why.message || why.name
 }

@@ -1,28 +1,29 @@
 /**
- * The reasons for which a broker refuses something, read from what it sends before the client library does. mqtt-packet 9 knows
- * only the reason codes that the tables of MQTT 5.0 list for each packet, and throws away the rest of what came with another.
- * Brokers do send others: mosquitto answers a PUBLISH above its message_size_limit by a PUBACK of 0x95 "Packet too large".
+ * Reads the reason codes of refusals (PUBACK, SUBACK, UNSUBACK, DISCONNECT) from the bytes of the broker, before the client
+ * library parses them. mqtt-packet 9 accepts only the reason codes that the tables of MQTT 5.0 list for each packet. Over any
+ * other it throws away the rest of the chunk. Brokers do send others: mosquitto answers a PUBLISH above its message_size_limit
+ * by a PUBACK of 0x95 "Packet too large".
  */
 
 /** Types of packets (MQTT 5.0 §2.1.2). */
 const [PUBACK, SUBACK, UNSUBACK, DISCONNECT] = [4, 9, 11, 14]
-/** Reason codes from here on say no (MQTT 5.0 §2.4). This one, "Unspecified error", may stand in each of these packets. */
+/** Reason codes from here on are refusals (MQTT 5.0 §2.4). This one, "Unspecified error", is allowed in each of these packets. */
 export const FAILURE = 0x80
 
-/** Of most packets nothing but the length is looked at. */
-const READ: ReadonlySet<number> = new Set([PUBACK, SUBACK, UNSUBACK, DISCONNECT])
+/** Packets whose body is read. Of all others only the length is. */
+const READ_TYPES: ReadonlySet<number> = new Set([PUBACK, SUBACK, UNSUBACK, DISCONNECT])
 
 export class ReasonCodes {
   readonly #version: 5 | 4
-  /** By packet identifier; the reason codes that say no, in their order. */
+  /** By packet identifier: the reason codes of refusals, in their order. */
   readonly #refusals = new Map<number, number[]>()
-  #farewell: number | undefined
-  // Where in the stream of packets we are.
+  #disconnectReason: number | undefined
+  // The position in the stream of packets.
   #type = 0
   #part: 'type' | 'length' | 'body' = 'type'
   #length = 0
   #lengthUnit = 1
-  /** Bytes of the body that came, and what is known from them. */
+  /** Bytes of the body that were read, and what they contained. */
   #position = 0
   #packetId = 0
   #propertiesEnd = 0
@@ -33,12 +34,12 @@ export class ReasonCodes {
     this.#version = version
   }
 
-  /** The reason code with which the broker ended the connection, as far as it said one. */
-  get farewell(): number | undefined {
-    return this.#farewell
+  /** The reason code of the broker's DISCONNECT, if it has sent one. */
+  get disconnectReason(): number | undefined {
+    return this.#disconnectReason
   }
 
-  /** Why the broker refused what had this packet identifier; empty when it did not. They are forgotten then. */
+  /** The refusals of the packet with this identifier, which are removed; empty when the broker has accepted it. */
   take(packetId: number | undefined): readonly number[] {
     if (packetId === undefined) return []
     const codes = this.#refusals.get(packetId) ?? []
@@ -46,13 +47,16 @@ export class ReasonCodes {
     return codes
   }
 
-  /** Remembers each refusal in `chunk`, the next bytes that the broker sent, and puts there one that the library knows. */
+  /**
+   * Reads the next bytes of the broker. Records each refusal, and replaces it in `chunk` by 0x80, which the library accepts.
+   * Packets may be split over chunks anywhere.
+   */
   read(chunk: Buffer): void {
     let index = 0
     while (index < chunk.length) {
       if (this.#part === 'type') this.#beginPacket((chunk[index++] ?? 0) >> 4)
       else if (this.#part === 'length') this.#readLength(chunk[index++] ?? 0)
-      else if (READ.has(this.#type)) {
+      else if (READ_TYPES.has(this.#type)) {
         this.#readBody(chunk, index)
         index++
         this.#advance(1)
@@ -91,13 +95,13 @@ export class ReasonCodes {
     const byte = chunk[index] ?? 0
     if (this.#type !== DISCONNECT && this.#position < 2) this.#packetId = this.#packetId * 0x100 + byte
     else if (this.#isReasonCode(byte) && byte >= FAILURE) {
-      if (this.#type === DISCONNECT) this.#farewell = byte
+      if (this.#type === DISCONNECT) this.#disconnectReason = byte
       else this.#refusals.set(this.#packetId, [...(this.#refusals.get(this.#packetId) ?? []), byte])
       chunk[index] = FAILURE
     }
   }
 
-  /** Whether the byte at the present position of the body is one: after the packet identifier, and in some after the properties. */
+  /** Whether the byte at the current position of the body is a reason code: behind the packet identifier or the properties. */
   #isReasonCode(byte: number): boolean {
     const position = this.#position
     if (this.#type === DISCONNECT) return position === 0

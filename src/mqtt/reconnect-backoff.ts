@@ -1,72 +1,80 @@
-/** How long to wait before the broker is tried again, and whether the line has become one that is not worth a word each time. */
+/**
+ * How long to wait before the next attempt to connect, with backoff and jitter; and whether connections come and go (flapping),
+ * so that they are not worth a log line each.
+ */
 import {jitter, type Random} from '../common/clock.ts'
 
-/** Short, since a broker that comes back should see its plugs within seconds; a home has one bridge, not a thousand. */
-const FIRST_MS = 1000
-const LONGEST_MS = 5000
-/** What does not go away by itself (a password, an access list, another client with our id) is not tried more often. */
-const LONGEST_IN_TROUBLE_MS = 60_000
-/** A connection that lasted so long was a good one. */
-const GOOD_MS = 5000
-/** When connections come and go it has to outlast the longest waits: another client with our id waits as long as we do. */
-const GOOD_AFTER_FLAPPING_MS = 3 * LONGEST_IN_TROUBLE_MS
-/** So many connections in a row that were over at once are no accident. */
-const TOO_MANY_SHORT_ONES = 3
+/** Short, since plugs should be back within seconds of the broker, and a home has one bridge, not a thousand. */
+const FIRST_DELAY_MS = 1000
+const MAX_DELAY_MS = 5000
+/** For what does not go away by itself: a wrong password, an access list, another client with the same client id. */
+const MAX_DELAY_IN_TROUBLE_MS = 60_000
+/** A connection that lasted longer was a stable one. */
+const STABLE_MS = 5000
+/**
+ * After flapping a stable connection must outlast the longest delays: another client with the same client id waits as long as
+ * we do, and takes the place again.
+ */
+const STABLE_AFTER_FLAPPING_MS = 3 * MAX_DELAY_IN_TROUBLE_MS
+/** So many connections in a row that ended at once are no accident. */
+const FLAPPING_CONNECTIONS = 3
 
 export class ReconnectBackoff {
   readonly #random: Random
-  #wait = FIRST_MS
-  #shortOnes = 0
+  #delay = FIRST_DELAY_MS
+  #shortConnections = 0
   #isRefused = false
 
   constructor(random: Random) {
     this.#random = random
   }
 
-  /** Connections come and go, for a reason that does not go away by itself. */
+  /** Whether connections come and go, for a reason that does not go away by itself. */
   get isFlapping(): boolean {
-    return this.#shortOnes >= TOO_MANY_SHORT_ONES
+    return this.#shortConnections >= FLAPPING_CONNECTIONS
   }
 
-  /** The broker does not let us in, and will not the next time. */
-  refused(): void {
+  /** The broker refuses the client, and will refuse it the next time. */
+  connectRefused(): void {
     this.#isRefused = true
   }
 
-  /** The broker let us in. */
-  accepted(): void {
-    if (this.#isRefused) this.#wait = FIRST_MS
+  /** The broker has accepted the client. */
+  connectAccepted(): void {
+    if (this.#isRefused) this.#delay = FIRST_DELAY_MS
     this.#isRefused = false
   }
 
-  /** What ended the last connections will not end the next one. */
-  mended(): void {
-    this.#wait = FIRST_MS
-    this.#shortOnes = 0
+  /** What ended the last connections is not sent any more, so that the next one will last. */
+  causeRemoved(): void {
+    this.#delay = FIRST_DELAY_MS
+    this.#shortConnections = 0
   }
 
-  /** Whether a connection that lasted `ms` milliseconds is no part of a trouble. */
-  isGood(ms: number): boolean {
-    return ms > (this.isFlapping ? GOOD_AFTER_FLAPPING_MS : GOOD_MS)
+  /** Whether a connection that lasted `ms` milliseconds was a stable one. */
+  isStable(ms: number): boolean {
+    return ms > (this.isFlapping ? STABLE_AFTER_FLAPPING_MS : STABLE_MS)
   }
 
   /**
-   * A connection is over that lasted `ms` milliseconds; `isContested` when somebody took our place in it.
-   * @returns whether it was a good one, after which everything begins anew
+   * A connection has ended that lasted `ms` milliseconds.
+   * @param isFlapping whether it is certain that the next one will end, too: another client has taken the place, or the broker
+   *   acknowledges nothing
+   * @returns whether it was a stable one: delays are short again then
    */
-  lasted(ms: number, isContested: boolean): boolean {
-    const isGood = this.isGood(ms)
-    if (isGood) this.#wait = FIRST_MS
-    this.#shortOnes = isGood ? 0 : this.#shortOnes + 1
-    if (isContested) this.#shortOnes = TOO_MANY_SHORT_ONES
-    return isGood
+  connectionEnded(ms: number, isFlapping: boolean): boolean {
+    const isStable = this.isStable(ms)
+    if (isStable) this.#delay = FIRST_DELAY_MS
+    this.#shortConnections = isStable ? 0 : this.#shortConnections + 1
+    if (isFlapping) this.#shortConnections = FLAPPING_CONNECTIONS
+    return isStable
   }
 
-  /** Milliseconds until the next attempt; twice as long each time. */
-  next(): number {
-    const wait = jitter(this.#wait, 0.2, this.#random)
-    const longest = this.#isRefused || this.isFlapping ? LONGEST_IN_TROUBLE_MS : LONGEST_MS
-    this.#wait = Math.min(this.#wait * 2, longest)
-    return wait
+  /** Milliseconds until the next attempt, ± 20 %; twice as long each time. */
+  nextDelay(): number {
+    const delay = jitter(this.#delay, 0.2, this.#random)
+    const max = this.#isRefused || this.isFlapping ? MAX_DELAY_IN_TROUBLE_MS : MAX_DELAY_MS
+    this.#delay = Math.min(this.#delay * 2, max)
+    return delay
   }
 }

@@ -1,16 +1,21 @@
-/** What we hear of: asked for at every connect, and changed while connected. */
-import {ErrorWithSubackPacket, type IClientSubscribeOptions, type MqttClient} from 'mqtt'
-import {FAILURE, type ReasonCodes} from './reason-codes.ts'
+/**
+ * Subscribes at every connect and when the configuration changes, and tests whether the broker delivers what was subscribed to
+ * (`SelfTest`).
+ */
+import {ErrorWithSubackPacket, type IClientSubscribeOptions} from 'mqtt'
+import type {Clock, Random, Timer} from '../common/clock.ts'
+import {FAILURE} from './reason-codes.ts'
+import type {Session} from './session.ts'
 
 export interface SubscriptionOptions {
-  /** Filters of messages that ask for something. */
+  /** Filters of commands and requests. */
   commands: () => readonly string[]
-  /** Filters of messages that tell something. */
-  news?: () => readonly string[]
+  /** Filters of everything else: the status of Home Assistant, our own retained topics, and topics where commands go by mistake. */
+  statusTopics?: () => readonly string[]
 }
 
-/** How each filter is subscribed to. */
-type Wanted = Record<string, IClientSubscribeOptions>
+/** Each filter with the options of its subscription. */
+type Filters = Record<string, IClientSubscribeOptions>
 
 /** A filter that the broker does not let us subscribe to. */
 export interface DeniedFilter {
@@ -19,101 +24,157 @@ export interface DeniedFilter {
   code: number
 }
 
-/** How the broker is reached, and what it told us of itself. */
-export interface SubscribeOutcome {
-  client: MqttClient
-  reasons: ReasonCodes
-  /** Whether filters may hold `+` and `#`: a broker without them ends the connection over one [MQTT 5.0 §3.2.2.3.11]. */
-  wildcards: boolean
-  /** Called for each request. @returns what to call when it is answered */
-  expect: () => () => void
-}
-
 /** AWS IoT Core ends a connection over a SUBSCRIBE with more filters. */
-const MOST_IN_A_PACKET = 8
+const MAX_FILTERS_PER_PACKET = 8
 
 export class Subscriptions {
   readonly #options: SubscriptionOptions
+  readonly #expectAcknowledgement: () => () => void
   #subscribed: readonly string[] = []
 
-  constructor(options: SubscriptionOptions) {
+  /** @param expectAcknowledgement called for each packet; returns a function to call when the broker has answered it */
+  constructor(options: SubscriptionOptions, expectAcknowledgement: () => () => void) {
     this.#options = options
+    this.#expectAcknowledgement = expectAcknowledgement
   }
 
   /**
-   * On a new connection, where nothing is subscribed.
+   * Subscribes on a new connection, where nothing is subscribed.
    * @returns the filters that the broker denies
    * @throws Error when the connection ends before the broker has answered
    */
-  async begin(how: SubscribeOutcome): Promise<DeniedFilter[]> {
+  async begin(session: Session): Promise<DeniedFilter[]> {
     this.#subscribed = []
-    return this.renew(how)
+    return this.update(session)
   }
 
-  /** To what is wanted by now, and to no more. Returns and throws as `begin`. */
-  async renew(how: SubscribeOutcome): Promise<DeniedFilter[]> {
-    const {client, wildcards, expect} = how
-    const {commands, news} = this.#options
-    const possible = (filters: readonly string[]) =>
-      wildcards ? filters : filters.filter((filter) => !/[+#]/.test(filter))
-    const wanted = {
-      ...asPublished(possible(commands()), client),
-      ...fromOthers(possible(news?.() ?? []), client),
-    }
+  /** Subscribes to the filters that are new, and unsubscribes from those that are not needed any more. Returns and throws as `begin`. */
+  async update(session: Session): Promise<DeniedFilter[]> {
+    const filters = this.#filtersFor(session)
     const before = this.#subscribed
-    this.#subscribed = Object.keys(wanted)
-    const fresh = Object.entries(wanted).filter(([filter]) => !before.includes(filter))
-    const gone = before.filter((filter) => !Object.hasOwn(wanted, filter))
+    this.#subscribed = Object.keys(filters)
+    const added = Object.entries(filters).filter(([filter]) => !before.includes(filter))
+    const removed = before.filter((filter) => !Object.hasOwn(filters, filter))
     const denied: DeniedFilter[] = []
-    for (let from = 0; from < fresh.length; from += MOST_IN_A_PACKET)
-      denied.push(...(await subscribe(how, Object.fromEntries(fresh.slice(from, from + MOST_IN_A_PACKET)))))
-    if (gone.length > 0) {
-      const answered = expect()
-      await client.unsubscribeAsync(gone)
-      answered()
+    for (let from = 0; from < added.length; from += MAX_FILTERS_PER_PACKET) {
+      const packet = Object.fromEntries(added.slice(from, from + MAX_FILTERS_PER_PACKET))
+      denied.push(...(await this.#subscribe(session, packet)))
+    }
+    if (removed.length > 0) {
+      const acknowledged = this.#expectAcknowledgement()
+      await session.client.unsubscribeAsync(removed)
+      acknowledged()
     }
     return denied
+  }
+
+  #filtersFor({version, features}: Session): Filters {
+    const {commands, statusTopics} = this.#options
+    // A broker without wildcards ends the connection over a filter that has one [MQTT 5.0 §3.2.2.3.11].
+    const supported = (filters: readonly string[]) =>
+      features.wildcards ? filters : filters.filter((filter) => !/[+#]/.test(filter))
+    return {
+      ...withOptions(supported(commands()), {qos: 1, ...(version === 5 ? RETAIN_AS_PUBLISHED : {})}),
+      ...withOptions(supported(statusTopics?.() ?? []), {qos: 1, ...(version === 5 ? NO_LOCAL : {})}),
+    }
+  }
+
+  /** Sends one SUBSCRIBE. A filter that is denied leaves the others as they are. */
+  async #subscribe({client, reasonCodes}: Session, filters: Filters): Promise<DeniedFilter[]> {
+    const acknowledged = this.#expectAcknowledgement()
+    try {
+      await client.subscribeAsync(filters)
+      acknowledged()
+      return []
+    } catch (error) {
+      const packet = subackOf(error)
+      const requested = Object.keys(filters)
+      if (packet?.granted.length !== requested.length) throw error // the connection is over, or not worth keeping
+      acknowledged()
+      const codes = [...reasonCodes.take(packet.messageId)]
+      return requested
+        .filter((_, index) => Number(packet.granted[index]) >= FAILURE)
+        .map((filter) => ({filter, code: codes.shift() ?? FAILURE}))
+    }
   }
 }
 
 /**
- * Brokers clear the retain flag of what comes in while we are subscribed, unless MQTT 5 asks them not to [MQTT-3.3.1-12]. A
- * command to be kept must be recognised also then: it would be repeated at every start.
+ * Brokers clear the retain flag of what is published while we are subscribed, unless MQTT 5 asks them not to [MQTT-3.3.1-12]. A
+ * command that is published retained must be recognised also then: it would be repeated at every start.
  */
-function asPublished(filters: readonly string[], {options}: MqttClient): Wanted {
-  const how = options.protocolVersion === 5 ? {rap: true} : {}
-  return Object.fromEntries(filters.map((filter) => [filter, {qos: 1, ...how}]))
+const RETAIN_AS_PUBLISHED = {rap: true}
+/** Our own messages need not come back. MQTT 3.1.1 has no way to say so. */
+const NO_LOCAL = {nl: true}
+
+function withOptions(filters: readonly string[], options: IClientSubscribeOptions): Filters {
+  return Object.fromEntries(filters.map((filter) => [filter, options]))
 }
 
-/** What we say ourselves is no news; MQTT 3.1.1 sends it all the same. */
-function fromOthers(filters: readonly string[], {options}: MqttClient): Wanted {
-  const how = options.protocolVersion === 5 ? {nl: true} : {}
-  return Object.fromEntries(filters.map((filter) => [filter, {qos: 1, ...how}]))
-}
-
-/** Sends one packet. A filter that is denied leaves the others as they are. */
-async function subscribe(
-  {client, reasons, expect}: SubscribeOutcome,
-  filters: Wanted,
-): Promise<DeniedFilter[]> {
-  const answered = expect()
-  try {
-    await client.subscribeAsync(filters)
-    answered()
-    return []
-  } catch (error) {
-    const packet = subackOf(error)
-    const asked = Object.keys(filters)
-    if (packet?.granted.length !== asked.length) throw error // the connection is over, or not worth keeping
-    answered()
-    const codes = [...reasons.take(packet.messageId)]
-    return asked
-      .filter((_, index) => Number(packet.granted[index]) >= FAILURE)
-      .map((filter) => ({filter, code: codes.shift() ?? FAILURE}))
-  }
-}
-
-/** The broker's answer, if it was one that made this error. Of a lost connection the library's error has none, whatever its type says. */
+/** The SUBACK behind an error of the library. When the connection is lost its error has none, whatever its type says. */
 function subackOf(error: unknown): ErrorWithSubackPacket['packet'] | undefined {
   return error instanceof ErrorWithSubackPacket ? error.packet : undefined
+}
+
+/**
+ * Milliseconds from the acknowledgement of the test message until it is missing, in two steps: what arrived during a stall of
+ * this process is read between them.
+ */
+const [DELIVERY_TIMEOUT_MS, SECOND_STEP_MS] = [9000, 1000]
+
+interface SelfTestOptions {
+  /** Where the test message is published. What arrives there is not passed on. */
+  topic: string
+  clock: Clock
+  random: Random
+  onMissing: () => void
+}
+
+/**
+ * Tests whether a message that we publish comes back to us. mosquitto 2.0 grants every subscription, and then does not deliver
+ * what its access list denies to read: the bridge would be online and never get a command.
+ */
+export class SelfTest {
+  readonly topic: string
+  readonly #options: SelfTestOptions
+  /** Empty while no test is under way. */
+  #nonce = ''
+  #timer: Timer | undefined
+
+  constructor(options: SelfTestOptions) {
+    this.topic = options.topic
+    this.#options = options
+  }
+
+  /** Starts a test. @returns the payload to publish, different from that of every other bridge */
+  payload(): string {
+    this.reset()
+    this.#nonce = Math.floor(this.#options.random() * Number.MAX_SAFE_INTEGER).toString(36)
+    return JSON.stringify({nonce: this.#nonce})
+  }
+
+  /** The broker has answered the publish. If it has refused it (we may not publish there), the test shows nothing. */
+  acknowledged(isAccepted: boolean): void {
+    if (!isAccepted) this.reset()
+    if (this.#nonce === '') return // also when the message was here before its acknowledgement
+    const {clock, onMissing} = this.#options
+    this.#timer = clock.after(DELIVERY_TIMEOUT_MS, () => {
+      this.#timer = clock.after(SECOND_STEP_MS, () => {
+        this.reset()
+        onMissing()
+      })
+    })
+  }
+
+  /** A message came on the topic of the test, perhaps of another bridge. */
+  received(payload: Buffer): void {
+    if (this.#nonce !== '' && payload.toString() === JSON.stringify({nonce: this.#nonce})) this.reset()
+  }
+
+  /** The connection is over, or the test is. */
+  reset(): void {
+    this.#nonce = ''
+    this.#timer?.cancel()
+    this.#timer = undefined
+  }
 }

@@ -1,28 +1,31 @@
-/** Every topic is built and taken apart here (contract §3). `B` is the base topic, `N` the name of a plug or group. */
+/**
+ * Builds and parses every topic (docs/topics.md), decides which topics may be published on, and lists the filters to subscribe
+ * to. `B` is the base topic, `N` the name of a plug or group.
+ */
 
-/** What a message on a command topic is about. */
+/** What a message is about, by its topic. */
 export type ParsedTopic =
   | {kind: 'set' | 'get'; name: string; property?: string}
   | {kind: 'request'; verb: string}
   | {kind: 'home_assistant_status'}
 
-const LONGEST_TOPIC_BYTES = 65_535
-/** mosquitto closes the connection of whoever publishes on a topic with more than 200 slashes (TOPIC_HIERARCHY_LIMIT). */
-const MOST_SLASHES = 200
-/** Of the name of a plug or group, as the configuration has it (config/names.ts). */
-const LONGEST_NAME = 200
-/** Topics of a plug end so, and so no level of a name but its first is called so. */
+const MAX_TOPIC_BYTES = 65_535
+/** mosquitto closes the connection of a client that publishes on a topic with more than 200 slashes (TOPIC_HIERARCHY_LIMIT). */
+const MAX_SLASHES = 200
+/** Characters in the name of a plug or group, as in the configuration (src/config/validate/names.ts). */
+const MAX_NAME_LENGTH = 200
+/** Last levels of the topics of a plug. Only the first level of a name may be one of these words. */
 const TOPIC_WORDS: ReadonlySet<string> = new Set(['set', 'get', 'availability', 'response'])
 
 /**
- * Refuses what no broker takes. mosquitto cuts the connection over such a publish, and a client that stores it sends it again
- * after every reconnect, for ever.
+ * Refuses a topic that no broker takes. mosquitto closes the connection over such a publish, and a client that stores it sends
+ * it again after every reconnect, for ever.
  * @throws RangeError naming the topic
  */
 export function assertTopic(topic: string): void {
-  const wrong = topicProblem(topic)
-  if (wrong)
-    throw new RangeError(`not a topic to publish on: ${JSON.stringify(topic.slice(0, 100))} ${wrong}`)
+  const problem = topicProblem(topic)
+  if (problem)
+    throw new RangeError(`not a topic to publish on: ${JSON.stringify(topic.slice(0, 100))} ${problem}`)
 }
 
 /** Why nothing can be published on `topic`, or `undefined` when it can. */
@@ -34,32 +37,36 @@ export function topicProblem(topic: string): string | undefined {
     return 'holds a control character or half a character'
   const levels = topic.split('/')
   if (levels.includes('')) return 'has an empty level'
-  if (levels.length > MOST_SLASHES + 1) return `has more than ${MOST_SLASHES} slashes`
-  if (Buffer.byteLength(topic) > LONGEST_TOPIC_BYTES) return `is longer than ${LONGEST_TOPIC_BYTES} bytes`
+  if (levels.length > MAX_SLASHES + 1) return `has more than ${MAX_SLASHES} slashes`
+  if (Buffer.byteLength(topic) > MAX_TOPIC_BYTES) return `is longer than ${MAX_TOPIC_BYTES} bytes`
   return undefined
 }
 
-/** Discovery messages of this program, whatever the prefix: see bridge/discovery.ts. */
-const ANNOUNCEMENT = /^[^/].*\/device\/miio2mqtt_[A-Za-z0-9_-]+\/config$/
+/** Topics of our discovery messages, under any prefix (src/bridge/homeassistant/discovery-message.ts). */
+const DISCOVERY_TOPIC = /^[^/].*\/device\/miio2mqtt_[A-Za-z0-9_-]+\/config$/
 
 /**
- * Whether a bridge with one of these base topics may have published `topic` to be kept: no other may ever be cleared, whatever a
- * file or another program says.
+ * Whether a bridge with one of these base topics may have published `topic` retained. No other topic is ever cleared, whatever a
+ * file or another program lists.
  */
 export function isPublishedUnder(bases: readonly string[], topic: string): boolean {
   if (topicProblem(topic) !== undefined) return false
-  return ANNOUNCEMENT.test(topic) || bases.some((base) => isOwn(base, topic))
+  return DISCOVERY_TOPIC.test(topic) || bases.some((base) => isPublishedBelow(base, topic))
 }
 
-/** Commands are what others publish. */
-function isOwn(base: string, topic: string): boolean {
+/** Everything below the base topic but commands and requests: these are what others publish. */
+function isPublishedBelow(base: string, topic: string): boolean {
   return topic.startsWith(`${base}/`) && new Topics(base).parse(topic) === undefined
 }
-/** Commands to names of so many levels are heard whatever names there are: whoever writes a wrong one is to be told. */
-const DEPTHS_HEARD = 8
-/** Where other software takes commands; here they are mistakes. One level after the name of a plug, so that no filter of commands catches them, too. */
+
+/** Commands to names of up to so many levels are subscribed to, whatever names there are: a wrong name gets an error. */
+const SUBSCRIBED_DEPTHS = 8
+/**
+ * Where other software takes commands; here they are mistakes. One level after the name of a plug, so that no filter of commands
+ * matches them, too.
+ */
 const COMMANDS_ELSEWHERE = ['command', 'cmd', 'cmnd', 'Set', 'SET']
-/** The same with what is to be set (Tasmota, Shelly), in words that no filter of commands catches. */
+/** The same with the property to set (Tasmota, Shelly), in words that no filter of commands matches. */
 const PROPERTIES_ELSEWHERE = [
   'cmnd/POWER',
   'cmnd/power',
@@ -70,9 +77,9 @@ const PROPERTIES_ELSEWHERE = [
 ]
 /** More words for switching, one level after the name. */
 const WORDS_ELSEWHERE = ['sets', 'switch', 'on', 'off', 'toggle']
-/** The same where a value may be published: watched only as long as none is. */
+/** The same where a value may be published (`attribute_and_json`): subscribed to only while values are not published. */
 const VALUES_ELSEWHERE = ['state', 'led', 'usb']
-/** Below `B/bridge`, where other software takes requests (Zigbee2MQTT), or without `request`. Nothing of the bridge is called so. */
+/** Below `B/bridge`: where other software takes requests (Zigbee2MQTT), and ours without `request`. The bridge publishes on none. */
 const REQUESTS_ELSEWHERE = [
   'requests',
   'config',
@@ -85,14 +92,17 @@ const REQUESTS_ELSEWHERE = [
   'reload',
   'restart',
 ]
-/** Names with a room are watched one by one: `+/+` would catch commands a second time. Brokers limit how many filters a client has. */
-const MOST_ROOMS_WATCHED = 50
+/**
+ * Names of several levels (`kitchen/kettle`) need a filter each, since `+/+` would match commands a second time. Brokers limit how
+ * many filters a client may have.
+ */
+const MAX_NESTED_NAMES = 50
 
-/** Answers are for a client that waits on a short topic. mosquitto cuts off whoever publishes on more than 200 slashes. */
-const LONGEST_RESPONSE_BYTES = 256
-const MOST_RESPONSE_LEVELS = 16
-/** Other software takes orders on topics with such levels (Zigbee2MQTT, Tasmota, Shelly, ESPHome, Homie, Valetudo). */
-const ORDERS = new Set([
+/** Response topics of clients are short. See also `MAX_SLASHES`. */
+const MAX_RESPONSE_BYTES = 256
+const MAX_RESPONSE_LEVELS = 16
+/** Other software takes commands on topics with such levels (Zigbee2MQTT, Tasmota, Shelly, ESPHome, Homie, Valetudo). */
+const COMMAND_LEVELS = new Set([
   'set',
   'get',
   'cmnd',
@@ -104,20 +114,20 @@ const ORDERS = new Set([
   'write',
   'action',
 ])
-/** As the last level: Shelly, WLED, and discovery messages of Home Assistant under any prefix. */
-const LAST_OF_ORDERS = new Set(['rpc', 'api', 'config'])
+/** The same as the last level: Shelly, WLED, and discovery messages of Home Assistant under any prefix. */
+const LAST_COMMAND_LEVELS = new Set(['rpc', 'api', 'config'])
 
 export class Topics {
   readonly base: string
   readonly #homeAssistantStatus: string | undefined
   readonly #discoveryPrefix: string
-  /** One level after the name of a plug. */
-  readonly #mistaken: readonly string[]
+  /** Words that are mistakes one level after the name of a plug. */
+  readonly #mistakenWords: readonly string[]
 
   /**
-   * @param homeAssistantStatus where Home Assistant says that it has started; `undefined`: not listened to
-   * @param discoveryPrefix below which Home Assistant looks for devices
-   * @param attributes whether values are published one by one: a message where one is then is no mistake
+   * @param homeAssistantStatus topic of the birth and will messages of Home Assistant; `undefined`: not subscribed to
+   * @param discoveryPrefix prefix of Home Assistant's discovery topics
+   * @param attributes whether each value is also published on a topic of its own, where a message is then no mistake
    */
   constructor(
     base: string,
@@ -128,14 +138,14 @@ export class Topics {
     this.base = base
     this.#homeAssistantStatus = homeAssistantStatus
     this.#discoveryPrefix = discoveryPrefix
-    this.#mistaken = attributes ? WORDS_ELSEWHERE : [...WORDS_ELSEWHERE, ...VALUES_ELSEWHERE]
+    this.#mistakenWords = attributes ? WORDS_ELSEWHERE : [...WORDS_ELSEWHERE, ...VALUES_ELSEWHERE]
   }
 
   state(name: string): string {
     return `${this.base}/${name}`
   }
 
-  /** The bare value of one property. */
+  /** The plain value of one property. */
   attribute(name: string, property: string): string {
     return `${this.base}/${name}/${property}`
   }
@@ -156,15 +166,17 @@ export class Topics {
     return `${this.base}/bridge/${leaf}`
   }
 
-  /** Whether a plug or group may be called so: what the broker or a file tells may be anything (config/names.ts has the reasons). */
+  /** Whether a plug or group may have this name, which may come from a message or a file. Reasons: src/config/validate/names.ts. */
   isName(name: string): boolean {
     const [first, ...rest] = name.split('/')
     const isReserved = first === 'bridge' || rest.some((level) => TOPIC_WORDS.has(level))
-    return !isReserved && name.length <= LONGEST_NAME && topicProblem(this.availability(name)) === undefined
+    return (
+      !isReserved && name.length <= MAX_NAME_LENGTH && topicProblem(this.availability(name)) === undefined
+    )
   }
 
-  /** What is retained of the bridge itself (contract §3). */
-  get keptOfBridge(): string[] {
+  /** The retained topics of the bridge itself (docs/topics.md, "The bridge"). */
+  get retainedBridgeTopics(): string[] {
     return (['state', 'info', 'devices', 'groups', 'health'] as const).map((leaf) => this.bridge(leaf))
   }
 
@@ -172,29 +184,29 @@ export class Topics {
     return `${this.base}/bridge/request/${verb}`
   }
 
-  /** Without the empty levels that a verb may have, which some brokers refuse. */
+  /** Without the empty levels that `verb` may have, which some brokers refuse. */
   bridgeResponse(verb: string): string {
     const levels = verb.split('/').filter((level) => level !== '')
     return [this.base, 'bridge', 'response', ...levels].join('/')
   }
 
-  /** How many filters of `commands` catch a request: a broker may deliver it once for each of them (MQTT 5.0 §3.3.4). */
-  copiesOf(request: string): number {
+  /** How many filters of `commands` match a request topic: a broker may deliver it once for each of them (MQTT 5.0 §3.3.4). */
+  deliveriesOf(request: string): number {
     const levels = this.#below(request).split('/')
-    const caught = [1, 2].filter((fromEnd) => {
+    const matching = [1, 2].filter((fromEnd) => {
       const level = levels.at(-fromEnd)
-      return (level === 'set' || level === 'get') && levels.length - fromEnd <= DEPTHS_HEARD
+      return (level === 'set' || level === 'get') && levels.length - fromEnd <= SUBSCRIBED_DEPTHS
     })
-    return 1 + caught.length
+    return 1 + matching.length
   }
 
   /**
-   * The few filters that catch every command and request: one set for each depth that a name in use has, and for the depths that a
-   * wrong name may have. Two of them catch the same message only where a level of a name is itself `set` or `get`, which the
-   * configuration refuses, and where a request is called so, which none is: brokers may deliver such a message twice.
+   * The few filters that match every command and request: four for each depth that a name in use has, or that a wrong name may
+   * have. Two of them match the same message only where a level of a name is itself `set` or `get`, which the configuration
+   * refuses, or where a request has such a level, which none has: a broker may deliver such a message twice.
    */
   commands(names: Iterable<string>): string[] {
-    const depths = new Set(Array.from({length: DEPTHS_HEARD}, (_, at) => at + 1))
+    const depths = new Set(Array.from({length: SUBSCRIBED_DEPTHS}, (_, at) => at + 1))
     for (const name of names) depths.add(name.split('/').length)
     const plugs = [...depths].flatMap((depth) => {
       const anyName = [this.base, ...Array<string>(depth).fill('+')].join('/')
@@ -205,77 +217,80 @@ export class Topics {
   }
 
   /**
-   * Filters of what is no command, but may be meant for one: where states are published, and where other software takes commands. None of
-   * them catches a command, which would be carried out twice.
+   * Filters of messages that are no commands, but may be meant as commands: where states are published, and where other software
+   * takes commands. None of them matches a command, which would be carried out twice.
    */
-  mistakes(names: Iterable<string>): string[] {
-    const rooms = [...names].filter((name) => name.includes('/')).slice(0, MOST_ROOMS_WATCHED)
+  mistakenCommands(names: Iterable<string>): string[] {
+    const nested = [...names].filter((name) => name.includes('/')).slice(0, MAX_NESTED_NAMES)
     return [
       `${this.base}/+`,
       ...PROPERTIES_ELSEWHERE.map((words) => `${this.base}/+/${words}`),
-      ...this.#mistaken.map((word) => `${this.base}/+/${word}`),
+      ...this.#mistakenWords.map((word) => `${this.base}/+/${word}`),
       `${this.base}/+/set/+/+`,
       `${this.base}/cmnd/+/POWER`,
       ...REQUESTS_ELSEWHERE.map((word) => `${this.base}/bridge/${word}/#`),
-      ...rooms.flatMap((name) => [this.state(name), `${this.state(name)}/command`]),
+      ...nested.flatMap((name) => [this.state(name), `${this.state(name)}/command`]),
     ]
   }
 
   /**
-   * Why an answer does not go where its sender wants it, or `undefined` when it does. Refused is what no broker takes, what is long, and
-   * every topic on which others would take it for an order or for news of the bridge.
+   * Why no result is published on the response topic that a sender has chosen, or `undefined` when it is. Refused are topics
+   * that no broker takes, long ones, and every topic where others would take the result for a command or for a state of the bridge.
    * @param isTaken whether a plug or group has this name
    */
   responseProblem(topic: string, isTaken: (name: string) => boolean): string | undefined {
     const problem = topicProblem(topic)
     if (problem !== undefined) return problem
     const levels = topic.split('/')
-    if (Buffer.byteLength(topic) > LONGEST_RESPONSE_BYTES)
-      return `is longer than ${LONGEST_RESPONSE_BYTES} bytes`
-    if (levels.length > MOST_RESPONSE_LEVELS) return `has more than ${MOST_RESPONSE_LEVELS} levels`
+    if (Buffer.byteLength(topic) > MAX_RESPONSE_BYTES) return `is longer than ${MAX_RESPONSE_BYTES} bytes`
+    if (levels.length > MAX_RESPONSE_LEVELS) return `has more than ${MAX_RESPONSE_LEVELS} levels`
     if (isBelow(topic, this.#discoveryPrefix) || topic === this.#homeAssistantStatus)
       return 'is of Home Assistant'
-    if (isBelow(topic, this.base) && this.#isOwn(levels.slice(this.base.split('/').length), isTaken))
+    if (isBelow(topic, this.base) && this.#isReserved(levels.slice(this.base.split('/').length), isTaken))
       return 'is of the bridge itself'
-    const isOrder = levels.some((level) => ORDERS.has(level.toLowerCase()))
-    if (isOrder || LAST_OF_ORDERS.has(levels.at(-1)?.toLowerCase() ?? ''))
+    const isCommand = levels.some((level) => COMMAND_LEVELS.has(level.toLowerCase()))
+    if (isCommand || LAST_COMMAND_LEVELS.has(levels.at(-1)?.toLowerCase() ?? ''))
       return 'is one on which orders are taken'
     return undefined
   }
 
-  /** Whether something of the bridge lies there, or may once a plug is called so. @param levels below the base topic */
-  #isOwn(levels: readonly string[], isTaken: (name: string) => boolean): boolean {
+  /**
+   * Whether the bridge publishes on this topic, or would once a plug had such a name.
+   * @param levels below the base topic
+   */
+  #isReserved(levels: readonly string[], isTaken: (name: string) => boolean): boolean {
     if (levels.length < 2 || levels[0] === 'bridge') return true
     const names = levels.map((_, at) => levels.slice(0, at + 1).join('/'))
     return levels.some((level) => TOPIC_WORDS.has(level)) || names.some(isTaken)
   }
 
-  /** Filters of what others tell, and what lies there counts. */
-  get news(): string[] {
+  /** Topics on which Home Assistant publishes its birth and will messages; retained ones count. */
+  get statusTopics(): string[] {
     return this.#homeAssistantStatus === undefined ? [] : [this.#homeAssistantStatus]
   }
 
   /**
-   * Whose command a message is probably meant to be that is none: on a topic where other software takes commands, where the state is
-   * published, or without a name; `bridge` for a request that is none. `undefined` when it is none of our business.
+   * The plug or group to which a message is probably meant as a command, though its topic is none: where other software takes
+   * commands, where the state is published, or without a name. `bridge` for what is probably meant as a request; `undefined` for
+   * every other message.
    * @param isTaken whether a plug or group has this name
    */
-  meant(topic: string, isTaken: (name: string) => boolean): string | undefined {
+  intendedName(topic: string, isTaken: (name: string) => boolean): string | undefined {
     if (!topic.startsWith(`${this.base}/`) || topic.startsWith(`${this.bridgeResponse('')}/`))
       return undefined
     const below = this.#below(topic)
     if (isTaken(below)) return below
     const [first = '', ...others] = below.split('/')
-    const isTurned = first === 'cmnd' && others.length > 1 // Tasmota begins with it
-    const levels = isTurned ? others : [first, ...others]
+    const isTasmota = first === 'cmnd' && others.length > 1 // its topics begin with it
+    const levels = isTasmota ? others : [first, ...others]
     const name = ownerOf(levels, isTaken) ?? levels[0] ?? ''
     const rest = levels.slice(name.split('/').length)
     const isElsewhere =
       first === 'bridge'
         ? REQUESTS_ELSEWHERE.includes(rest[0] ?? '')
-        : rest.length === 1 && this.#mistaken.includes(rest[0] ?? '')
-    const isCommand = isOrder(rest) || rest.some((level) => COMMANDS_ELSEWHERE.includes(level))
-    return isTurned || rest.length === 0 || isElsewhere || isCommand ? name : undefined
+        : rest.length === 1 && this.#mistakenWords.includes(rest[0] ?? '')
+    const isCommand = hasCommandWord(rest) || rest.some((level) => COMMANDS_ELSEWHERE.includes(level))
+    return isTasmota || rest.length === 0 || isElsewhere || isCommand ? name : undefined
   }
 
   /** The plug or group of which `name` is a topic below its own; `undefined` when there is none. */
@@ -287,7 +302,7 @@ export class Topics {
     return topic.slice(this.base.length + 1)
   }
 
-  /** What a message that came in is about; `undefined` when it is none of our business. */
+  /** What a message is about; `undefined` when it is neither a command nor a request nor the status of Home Assistant. */
   parse(topic: string): ParsedTopic | undefined {
     if (topic === this.#homeAssistantStatus) return {kind: 'home_assistant_status'}
     if (!topic.startsWith(`${this.base}/`)) return undefined
@@ -309,7 +324,7 @@ function isBelow(topic: string, parent: string): boolean {
   return topic === parent || topic.startsWith(`${parent}/`)
 }
 
-function isOrder(levels: readonly string[]): boolean {
+function hasCommandWord(levels: readonly string[]): boolean {
   return levels.some((level) => level === 'set' || level === 'get')
 }
 

@@ -1,24 +1,17 @@
 /**
- * What the plugs have used so far, over restarts, crashes and kill -9: `energy.json` in the state folder. A value may be shown
- * once it is written, and not before, so that no later run can know less than anybody was told.
+ * Keeps the kilowatt-hours of the plugs over restarts, crashes and kill -9: `energy.json` in the state folder. A value may be
+ * published only once it is in the file: after a restart no value may be lower than the one published before.
  */
 import {z} from 'zod'
 import type {EnergyMemory} from '../device/state/energy-meter.ts'
-import {
-  isDid,
-  JsonFile,
-  type JsonFileDependencies,
-  type Mapping,
-  membersOf,
-  type ReportDropped,
-  readJsonFile,
-} from './json-file.ts'
+import {JsonFile, type JsonFileDependencies} from './json-file.ts'
+import {isDid, type Mapping, type ReportDropped, readJsonFile, validMembers} from './json-reader.ts'
 
 const FILE = 'energy.json'
-/** One write for all plugs: oftener would wear out a memory card. */
+/** One write for all plugs: more often would wear out a memory card. */
 const WRITE_AFTER_MS = 60_000
-/** A plug that was never written has nothing to show until it is. */
-const FIRST_AFTER_MS = 2_000
+/** A plug that was never written has no energy to publish until it is. */
+const FIRST_WRITE_AFTER_MS = 2_000
 
 const kilowattHours = z.number().nonnegative()
 
@@ -31,25 +24,25 @@ const memorySchema = z.object({
   stuck: z.literal(true).optional().catch(undefined),
 })
 
-/** Kilowatt-hours are their owner's history: those of plugs that are gone are kept, up to so many plugs in all. */
-const MOST_PLUGS = 20_000
+/** Kilowatt-hours are the user's history: plugs that are no longer configured stay, up to so many plugs in all. */
+const MAX_PLUGS = 20_000
 
 export class EnergyStore {
   readonly #file: JsonFile
-  /** By did: as it should be in the file. */
-  readonly #entries: Map<number, EnergyMemory>
+  /** By did: as it should be in the file. The entry that was recorded longest ago comes first. */
+  readonly #pending: Map<number, EnergyMemory>
   /** By did: as it is in the file. */
-  #written: ReadonlyMap<number, EnergyMemory>
+  #persisted: ReadonlyMap<number, EnergyMemory>
 
   private constructor(
     folder: string,
     entries: Map<number, EnergyMemory>,
-    surroundings: JsonFileDependencies,
+    dependencies: JsonFileDependencies,
   ) {
-    this.#entries = entries
-    this.#written = new Map(entries)
+    this.#pending = entries
+    this.#persisted = new Map(entries)
     this.#file = new JsonFile({
-      ...surroundings,
+      ...dependencies,
       folder,
       name: FILE,
       snapshot: () => this.#snapshot(),
@@ -58,61 +51,60 @@ export class EnergyStore {
   }
 
   /**
-   * Reads what `folder` holds. An entry that makes no sense is forgotten, with one warning; all others stay.
-   * @throws StateUnreadable for a file that is there and cannot be read
+   * Reads `energy.json` in `folder`. An entry that makes no sense is dropped, with one warning; all others stay.
+   * @throws StateUnreadable for a file that exists and cannot be read
    */
-  static async open(folder: string, surroundings: JsonFileDependencies): Promise<EnergyStore> {
-    const entries = (await readJsonFile(folder, FILE, understood, surroundings)) ?? []
-    return new EnergyStore(folder, new Map(entries.slice(-MOST_PLUGS)), surroundings)
+  static async open(folder: string, dependencies: JsonFileDependencies): Promise<EnergyStore> {
+    const entries = (await readJsonFile(folder, FILE, parseEntries, dependencies)) ?? []
+    return new EnergyStore(folder, new Map(entries.slice(-MAX_PLUGS)), dependencies)
   }
 
-  /** What was entered of this plug last: it may not be in the file yet. */
+  /** What was last recorded for this plug. It may not be in the file yet. */
   pending(did: number): EnergyMemory | undefined {
-    return this.#entries.get(did)
+    return this.#pending.get(did)
   }
 
-  /** What is in the file of this plug, and so may be shown. */
+  /** What is in the file for this plug, and so may be published. */
   persisted(did: number): EnergyMemory | undefined {
-    return this.#written.get(did)
+    return this.#persisted.get(did)
   }
 
-  /** Writes `memory` within a minute, the first of a plug within seconds. */
+  /** Writes `memory` within a minute; the first entry of a plug within two seconds. */
   record(did: number, memory: EnergyMemory): void {
     if (!isDid(String(did))) return
-    this.#file.writeWithin(this.#entries.has(did) ? WRITE_AFTER_MS : FIRST_AFTER_MS)
-    // The first of the map is the one that was entered longest ago.
-    this.#entries.delete(did)
-    this.#entries.set(did, memory)
-    const [oldest] = this.#entries.keys()
-    if (this.#entries.size > MOST_PLUGS && oldest !== undefined) this.#entries.delete(oldest)
+    this.#file.writeWithin(this.#pending.has(did) ? WRITE_AFTER_MS : FIRST_WRITE_AFTER_MS)
+    this.#pending.delete(did)
+    this.#pending.set(did, memory)
+    const [oldest] = this.#pending.keys()
+    if (this.#pending.size > MAX_PLUGS && oldest !== undefined) this.#pending.delete(oldest)
   }
 
-  /** Writes what changed, now. Never throws: a failure is logged once, and tried again every minute. */
+  /** Writes what has changed, now. Never throws: a failure is logged once, and tried again every minute. */
   save(): Promise<void> {
     return this.#file.save()
   }
 
-  /** Saves for the last time: no timer is left afterwards. */
+  /** Saves for the last time. No timer is pending afterwards. */
   close(): Promise<void> {
     return this.#file.close()
   }
 
   #snapshot() {
-    const entries = new Map(this.#entries)
+    const entries = new Map(this.#pending)
     const text = JSON.stringify({version: 1, plugs: Object.fromEntries(entries)}, null, 1)
     return {
       text,
       written: () => {
-        this.#written = entries
+        this.#persisted = entries
       },
     }
   }
 }
 
-/** Those that changed longest ago come first. */
-function understood({plugs}: Mapping, forget: ReportDropped): [number, EnergyMemory][] {
+/** Entries that changed longest ago come first. */
+function parseEntries({plugs}: Mapping, reportDropped: ReportDropped): [number, EnergyMemory][] {
   const entry = {key: isDid, schema: memorySchema, expected: 'kilowatt-hours of a plug, by its device id'}
-  return membersOf('plugs', plugs, entry, forget)
+  return validMembers('plugs', plugs, entry, reportDropped)
     .map(([did, memory]): [number, EnergyMemory] => [Number(did), memory])
     .sort(([, a], [, b]) => a.moved - b.moved)
 }

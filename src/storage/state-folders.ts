@@ -1,67 +1,72 @@
-/** State folders in use: two bridges that follow each other in one process share what is in memory, and read nothing again. */
+/**
+ * Opens, locks and shares state folders. Two bridges that follow each other in one process (a reload) share what is in memory,
+ * and read no file again.
+ */
 import {constants} from 'node:fs'
 import {access, realpath} from 'node:fs/promises'
+import {makeFolder} from '../common/atomic-write.ts'
 import {EnergyStore} from './energy-store.ts'
-import {type JsonFileDependencies, makeFolder} from './json-file.ts'
+import type {JsonFileDependencies} from './json-file.ts'
 import {lockStateFolder} from './state-lock.ts'
 import {StateStore} from './state-store.ts'
 
-/** Nothing can be written in a folder that is to take the place of another. The message is one line. */
+/** A state folder that would replace the one in use is not writable. The message is one line. */
 export class StateUnwritable extends Error {
   override readonly name = 'StateUnwritable'
 }
 
-export interface StateFolder {
+interface StateFolder {
   readonly path: string
   readonly store: StateStore
-  readonly ledger: EnergyStore
-  /** Lets another process have the folder. */
+  readonly energyStore: EnergyStore
+  /** Unlocks the folder for other processes. */
   readonly unlock: () => Promise<void>
 }
 
 export class StateFolders {
-  readonly #surroundings: JsonFileDependencies
+  readonly #dependencies: JsonFileDependencies
+  /** Open folders, with the number of their users. */
   readonly #users = new Map<StateFolder, number>()
 
-  constructor(surroundings: JsonFileDependencies) {
-    this.#surroundings = surroundings
+  constructor(dependencies: JsonFileDependencies) {
+    this.#dependencies = dependencies
   }
 
   /**
-   * Opens and locks the folder, unless it is open, whatever its path was then. `leave` ends that. The first may be one in which nothing
-   * can be written; one that follows another may not, since what the other one has would be kept no longer.
+   * Opens and locks the folder; if it is open already, by this or another path, returns the open one. Each call needs a
+   * `release`. The first folder may be unwritable. One that follows another may not: the state of the other would be lost.
    * @throws StateInUse, StateUnreadable, StateUnwritable
    */
-  async use(path: string): Promise<StateFolder> {
-    const folder = (await this.#opened(path)) ?? (await this.#open(path))
+  async open(path: string): Promise<StateFolder> {
+    const folder = (await this.#findOpen(path)) ?? (await this.#openNew(path))
     this.#users.set(folder, (this.#users.get(folder) ?? 0) + 1)
     return folder
   }
 
-  /** Saves and closes the folder once nobody uses it any more. */
-  async leave(folder: StateFolder): Promise<void> {
+  /** Ends one use. The last one saves, closes and unlocks the folder. */
+  async release(folder: StateFolder): Promise<void> {
     const others = (this.#users.get(folder) ?? 0) - 1
     if (others > 0) this.#users.set(folder, others)
     if (others !== 0) return
     this.#users.delete(folder)
-    await Promise.all([folder.store.close(), folder.ledger.close()])
+    await Promise.all([folder.store.close(), folder.energyStore.close()])
     await folder.unlock()
   }
 
-  async #opened(path: string): Promise<StateFolder | undefined> {
-    const place = await placeOf(path)
+  async #findOpen(path: string): Promise<StateFolder | undefined> {
+    const target = await linkTarget(path)
     for (const folder of this.#users.keys())
-      if (folder.path === path || (await placeOf(folder.path)) === place) return folder
+      if (folder.path === path || (await linkTarget(folder.path)) === target) return folder
     if (this.#users.size > 0) await assertWritable(path)
     return undefined
   }
 
-  async #open(path: string): Promise<StateFolder> {
-    const unlock = await lockStateFolder(path, this.#surroundings)
+  async #openNew(path: string): Promise<StateFolder> {
+    const unlock = await lockStateFolder(path, this.#dependencies)
     try {
-      const ledger = await EnergyStore.open(path, this.#surroundings) // first: it writes nothing yet
-      const store = await StateStore.open(path, this.#surroundings)
-      return {path, store, ledger, unlock}
+      const energyStore = await EnergyStore.open(path, this.#dependencies) // first, since opening it writes nothing
+      const store = await StateStore.open(path, this.#dependencies)
+      return {path, store, energyStore, unlock}
     } catch (error) {
       await unlock()
       throw error
@@ -69,8 +74,8 @@ export class StateFolders {
   }
 }
 
-/** Where the links in the path lead. */
-function placeOf(path: string): Promise<string> {
+/** The path without symbolic links. */
+function linkTarget(path: string): Promise<string> {
   return realpath(path).catch(() => path)
 }
 

@@ -1,57 +1,51 @@
 /**
- * One bridge for each state folder: two that write the same files undo each other's, and poll every plug twice.
+ * Locks a state folder, so that one bridge at a time uses it: two bridges that write the same files undo each other's writes, and
+ * poll every plug twice.
  *
- * Every bridge listens on a Unix domain socket of its own in the folder, `bridge.lock.<8 hex digits>`. Whether one that lies there is
- * alive is found out by connecting: the kernel refuses (ECONNREFUSED) from the moment in which its process is gone, however it ended, so
- * that no stale lock needs to be recognised by a process id, which a restarted container uses again. A socket with a path belongs to
- * the file system and not to a network namespace, so that containers that share a volume see each other's; one in the abstract
- * namespace would not. No name is used twice, so that removing a dead one never takes away another that has just begun.
+ * Every bridge listens on a Unix domain socket of its own in the folder, `bridge.lock.<8 hex digits>`. Whether the owner of a
+ * socket is alive is found out by connecting: the kernel refuses (ECONNREFUSED) as soon as its process has ended, however it
+ * ended. A process id would not do, since a restarted container uses the same ones again. A socket with a path belongs to the
+ * file system and not to a network namespace, so that containers that share a volume see each other's; a socket in the abstract
+ * namespace would not. No name is used twice, so that removing a dead socket never removes one that was just made.
  */
 import {type FileHandle, link, open, readdir, rm} from 'node:fs/promises'
 import {createConnection, createServer, type Server} from 'node:net'
 import {hostname} from 'node:os'
 import {join} from 'node:path'
-import {removeTemporaryFiles} from '../common/atomic-write.ts'
-import {type Clock, type Random, sleep, within} from '../common/clock.ts'
-import type {Log} from '../log/logger.ts'
-import {makeFolder, randomHex} from './json-file.ts'
+import {makeFolder, removeTemporaryFiles} from '../common/atomic-write.ts'
+import {type Clock, randomHex, sleep, within} from '../common/clock.ts'
+import type {JsonFileDependencies} from './json-file.ts'
 
 const NAME = 'bridge.lock'
 /** `sun_path` has 108 bytes on Linux and 104 elsewhere, with a zero at the end. */
-const LONGEST_PATH_BYTES = 100
-/** A bridge that is stopped by a signal, or stuck, holds its folder without a word. */
-const REPLY_MS = 2_000
-/** So long another bridge may take to find out whether the folder is free, and so often it is asked meanwhile. */
-const STARTING_MS = 10_000
+const MAX_PATH_BYTES = 100
+/** A bridge that was stopped by a signal, or hangs, accepts connections and does not reply. It still holds its folder. */
+const REPLY_TIMEOUT_MS = 2_000
+/** How long another bridge may take to find out whether the folder is free, and how often it is asked meanwhile. */
+const STARTING_TIMEOUT_MS = 10_000
 const ASK_AGAIN_MS = 20
-/** Another bridge that starts may sweep away a socket before it has its name. */
-const ATTEMPTS = 5
+/** Another bridge that starts may remove our socket as a temporary file before it has its final name. */
+const MAX_ATTEMPTS = 5
 
-/** The message names the process that holds the lock, and says what to do. */
+/** The message names the process that holds the lock, and what to do. */
 export class StateInUse extends Error {
   override readonly name = 'StateInUse'
 }
 
-export interface LockOptions {
-  clock: Clock
-  random: Random
-  log: Log
-}
-
-/** Gives the folder free. Never rejects. */
-type Release = () => Promise<void>
+/** Unlocks the folder. Never rejects. */
+type Unlock = () => Promise<void>
 
 /**
- * Takes the folder for this process until the returned function is called. A folder in which nothing can be written, or no socket can
- * be made, is not locked: the bridge works without, and says that it cannot write.
+ * Locks the folder for this process until the returned function is called. A folder in which no file or no socket can be made is
+ * not locked: the bridge works without, and warns that it cannot write.
  * @throws StateInUse when another bridge has it
  */
-export async function lockStateFolder(folder: string, options: LockOptions): Promise<Release> {
+export async function lockStateFolder(folder: string, options: JsonFileDependencies): Promise<Unlock> {
   let handle: FileHandle | undefined
   try {
     await makeFolder(folder)
     handle = await open(folder, 'r')
-    return await new Contender(folder, handle, options).run()
+    return await new LockAttempt(folder, handle, options).run()
   } catch (error) {
     await handle?.close()
     if (error instanceof StateInUse) throw error
@@ -60,56 +54,59 @@ export async function lockStateFolder(folder: string, options: LockOptions): Pro
   }
 }
 
-class Contender {
+class LockAttempt {
   readonly #folder: string
   readonly #handle: FileHandle
-  readonly #options: LockOptions
-  /** What whoever asks is told. */
+  readonly #options: JsonFileDependencies
+  /** The reply to other bridges that connect. */
   #state: 'starting' | 'holding' = 'starting'
 
-  constructor(folder: string, handle: FileHandle, options: LockOptions) {
+  constructor(folder: string, handle: FileHandle, options: JsonFileDependencies) {
     this.#folder = folder
     this.#handle = handle
     this.#options = options
   }
 
   /** @throws StateInUse, or the file system's error */
-  async run(): Promise<Release> {
-    for (let attempt = 1; attempt < ATTEMPTS; attempt++) {
+  async run(): Promise<Unlock> {
+    for (let attempt = 1; attempt < MAX_ATTEMPTS; attempt++) {
       const own = await this.#listen()
-      if (own) return this.#contend(own)
+      if (own) return this.#compete(own)
     }
-    throw inUse(this.#folder, '')
+    throw stateInUse(this.#folder, '')
   }
 
   /**
-   * The socket listens before it gets its name: one that is found dead is dead.
-   * @returns `undefined` when it was swept away before it had its name, or the name was taken
+   * Listens under a temporary name, and only then gives the socket its final one: a socket with a final name that refuses
+   * connections is dead for certain.
+   * @returns `undefined` when the temporary name was removed by another bridge, or the final name was taken
    */
-  async #listen(): Promise<Own | undefined> {
+  async #listen(): Promise<OwnSocket | undefined> {
     const name = `${NAME}.${randomHex(this.#options.random)}`
-    const unfinished = this.#path(`${name}.tmp`)
-    const server = await listening(unfinished, () => `${this.#state} ${process.pid} ${hostname()}`)
+    const temporary = this.#path(`${name}.tmp`)
+    const server = await listenOn(temporary, () => `${this.#state} ${process.pid} ${hostname()}`)
     try {
-      await link(unfinished, this.#path(name))
+      await link(temporary, this.#path(name))
       return {name, server}
     } catch (error) {
       server.close()
-      if (isCode(error, 'EEXIST', 'ENOENT')) return undefined
+      if (hasCode(error, 'EEXIST', 'ENOENT')) return undefined
       throw error
     } finally {
-      await rm(unfinished, {force: true}).catch(() => {})
+      await rm(temporary, {force: true}).catch(() => {})
     }
   }
 
   /**
-   * Whoever comes second sees the first, since both were there before they looked. Of two that start at the same time the one with
-   * the higher name gives way, and the other waits until it did, or until it turns out that it had looked before.
+   * Of two bridges that start, the second one sees the socket of the first, since each has its socket before it looks. When they
+   * start at the same time, both see each other: the one with the higher name gives way, and the other one waits until it did, or
+   * until it turns out that it had looked before and holds the lock.
    */
-  async #contend(own: Own): Promise<Release> {
+  async #compete(own: OwnSocket): Promise<Unlock> {
     try {
       const names = (await readdir(this.#folder)).filter((name) => /^bridge\.lock\.[0-9a-f]{8}$/.test(name))
-      await Promise.all(names.map((name) => (name === own.name ? undefined : this.#outlast(name, own))))
+      const others = names.filter((name) => name !== own.name)
+      await Promise.all(others.map((name) => this.#waitForEnd(name, own)))
     } catch (error) {
       await this.#withdraw(own)
       throw error
@@ -122,83 +119,87 @@ class Contender {
     }
   }
 
-  /** Resolves once nobody listens there. @throws StateInUse */
-  async #outlast(name: string, own: Own): Promise<void> {
+  /** Resolves once no process listens on the socket `name`, which is removed. @throws StateInUse */
+  async #waitForEnd(name: string, own: OwnSocket): Promise<void> {
     const {clock} = this.#options
     const path = this.#path(name)
-    const until = clock.now() + STARTING_MS
+    const deadline = clock.now() + STARTING_TIMEOUT_MS
     for (;;) {
-      const told = await toldBy(path, clock)
-      if (told === undefined) return rm(path, {force: true}).catch(() => {})
-      // One that hangs up without a word has just given way, or has no descriptor left to answer with.
-      const givesWay = told === 'nothing' || (told.startsWith('starting') && name > own.name)
-      if (!givesWay || clock.now() >= until) throw inUse(this.#folder, told)
+      const reply = await askOwner(path, clock)
+      if (reply === undefined) return rm(path, {force: true}).catch(() => {})
+      // One that hangs up without a reply has just given way, or has no file descriptor left for it.
+      const givesWay = reply === 'nothing' || (reply.startsWith('starting') && name > own.name)
+      if (!givesWay || clock.now() >= deadline) throw stateInUse(this.#folder, reply)
       await sleep(clock, ASK_AGAIN_MS)
     }
   }
 
-  async #withdraw({name, server}: Own): Promise<void> {
+  async #withdraw({name, server}: OwnSocket): Promise<void> {
     await rm(this.#path(name), {force: true}).catch(() => {})
     await new Promise((resolve) => server.close(resolve))
   }
 
-  /** A path that is too long would be cut off without a word (libuv before 1.46): the folder's descriptor stands for its path. */
+  /** libuv before 1.46 cuts off a path that is too long, without an error: then the folder's descriptor replaces its path. */
   #path(name: string): string {
     const path = join(this.#folder, name)
-    const isShort = Buffer.byteLength(path) <= LONGEST_PATH_BYTES
+    const isShort = Buffer.byteLength(path) <= MAX_PATH_BYTES
     return isShort ? path : `/proc/self/fd/${this.#handle.fd}/${name}`
   }
 }
 
-interface Own {
+interface OwnSocket {
   name: string
   server: Server
 }
 
-/** A server that tells everybody what `tell` says. It keeps no process alive. */
-async function listening(path: string, tell: () => string): Promise<Server> {
+/** A server that sends the result of `reply` to every client. It keeps no process alive. */
+async function listenOn(path: string, reply: () => string): Promise<Server> {
   const server = createServer((socket) => {
-    socket.on('error', () => {}) // whoever asked did not wait for the answer
-    socket.end(tell())
+    socket.on('error', () => {}) // the client did not wait for the reply
+    socket.end(reply())
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    // A bridge that another user starts must be able to ask, or it would take the lock for a stale one.
+    // A bridge of another user must be able to connect: it would take the socket for a dead one otherwise.
     server.listen({path, readableAll: true, writableAll: true}, resolve)
   })
-  server.on('error', () => {}) // no descriptor is left for whoever asks
+  server.on('error', () => {}) // no file descriptor is left for a client
   return server.unref()
 }
 
-/** What the bridge that listens on `path` says of itself: empty when it says nothing in time. `undefined` when no process listens. */
-async function toldBy(path: string, clock: Clock): Promise<string | undefined> {
+/**
+ * Connects to the socket of another bridge.
+ * @returns its reply; `nothing` when it hangs up without one; empty when it does not reply in time; `undefined` when no process
+ *   listens
+ */
+async function askOwner(path: string, clock: Clock): Promise<string | undefined> {
   const socket = createConnection(path)
-  let told: string | undefined
+  let reply: string | undefined
   socket.setEncoding('utf8')
   socket.on('connect', () => {
-    told = ''
+    reply = ''
   })
   socket.on('data', (more: string) => {
-    told = `${told}${more}`.slice(0, 200)
+    reply = `${reply}${more}`.slice(0, 200)
   })
   socket.on('error', (error) => {
-    if (isCode(error, 'EAGAIN')) told = '' // somebody listens, and too many wait for an answer
+    if (hasCode(error, 'EAGAIN')) reply = '' // a process listens, and too many clients wait for it
   })
   const closed = new Promise<true>((resolve) => socket.once('close', () => resolve(true)))
-  const hasHungUp = await within(clock, clock.now() + REPLY_MS, closed)
+  const hasHungUp = await within(clock, clock.now() + REPLY_TIMEOUT_MS, closed)
   socket.destroy()
-  return told === '' && hasHungUp ? 'nothing' : told
+  return reply === '' && hasHungUp ? 'nothing' : reply
 }
 
-/** @param told as a bridge answers, or nothing */
-function inUse(folder: string, told: string): StateInUse {
-  const [, pid, host] = told.split(' ')
-  const who = host === undefined ? 'a process that does not answer' : `process ${pid} on ${host}`
+/** @param reply of the bridge that holds the lock; may be empty */
+function stateInUse(folder: string, reply: string): StateInUse {
+  const [, pid, host] = reply.split(' ')
+  const owner = host === undefined ? 'a process that does not answer' : `process ${pid} on ${host}`
   return new StateInUse(
-    `the state folder ${folder} is in use by another miio2mqtt: ${who}. Stop that one (\`systemctl status miio2mqtt\`, \`docker ps\`), or give this one a \`state_dir\` of its own`,
+    `the state folder ${folder} is in use by another miio2mqtt: ${owner}. Stop that one (\`systemctl status miio2mqtt\`, \`docker ps\`), or give this one a \`state_dir\` of its own`,
   )
 }
 
-function isCode(error: unknown, ...codes: readonly string[]): boolean {
+function hasCode(error: unknown, ...codes: readonly string[]): boolean {
   return error instanceof Error && 'code' in error && codes.includes(String(error.code))
 }

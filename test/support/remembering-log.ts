@@ -1,4 +1,4 @@
-import type {Fields, Lazy, Log, LogLevel} from '../../src/log/logger.ts'
+import type {Fields, LazyMessage, Log, LogLevel} from '../../src/log/logger.ts'
 
 /** A log that only remembers, for tests that look at what was said. */
 export class RememberingLog implements Log {
@@ -16,7 +16,7 @@ export class RememberingLog implements Log {
     this.lines.push({level: 'trace', message, fields})
   }
 
-  debug(message: Lazy, fields?: Fields): void {
+  debug(message: LazyMessage, fields?: Fields): void {
     const text = typeof message === 'string' ? message : message()
     if (text !== undefined) this.lines.push({level: 'debug', message: text, fields})
   }

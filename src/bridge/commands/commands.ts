@@ -94,7 +94,7 @@ export class Commands {
   misdirected({topic, payload}: IncomingMessage): void {
     const {topics} = this.#options
     const isTaken = (name: string) => this.#isTaken(name)
-    const name = topics.meant(topic, isTaken)
+    const name = topics.intendedName(topic, isTaken)
     if (name === undefined || payload.length === 0) return
     if (topic === topics.state(name) && !isBareWord(payload)) return
     this.#warner.warn(topic, () => {

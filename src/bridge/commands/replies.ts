@@ -48,7 +48,7 @@ export class Replies {
     this.#options.publisher.publish({
       ...message,
       ...(elsewhere === undefined ? {} : {correlationData}),
-      ...(to === known ? {} : {foreign: true, home: known}),
+      ...(to === known ? {} : {foreign: true, fallbackTopic: known}),
     })
     return message.payload.length
   }

@@ -200,7 +200,7 @@ export class Requests {
   /** Whether it is the same message once more, because several filters have caught it. */
   #isCopy(incoming: IncomingMessage): boolean {
     const {clock, topics} = this.#options
-    const copies = topics.copiesOf(incoming.topic)
+    const copies = topics.deliveriesOf(incoming.topic)
     if (copies === 1) return false
     const now = clock.now()
     const before = this.#copied

@@ -25,7 +25,7 @@ export class ExpectedTopics {
   topics(): Set<string> {
     const {topics, prefix, plugs, groups} = this.#options
     return new Set([
-      ...topics.keptOfBridge,
+      ...topics.retainedBridgeTopics,
       ...(prefix === '' ? [] : [discoveryTopic(prefix, bridgeId(topics.base))]),
       ...[...plugs.values()].flatMap((plug) => this.#topicsOf(plug)),
       ...groups.topics,

@@ -48,10 +48,10 @@ export class RetainedTopics implements Publisher {
     if (topicProblem(topic) !== undefined) return
     const clearing = Symbol()
     this.#clearing.set(topic, clearing)
-    const onTaken = () => {
+    const onAcknowledged = () => {
       if (this.#clearing.get(topic) === clearing) this.#isCleared(topic)
     }
-    this.#publisher.publish({topic, payload: '', retain: true, qos: 1, onTaken})
+    this.#publisher.publish({topic, payload: '', retain: true, qos: 1, onAcknowledged})
   }
 
   /** Nothing of ours lies there any more. */

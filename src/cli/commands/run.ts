@@ -20,7 +20,7 @@ import {
 import {createLog, type RootLog} from '../../log/logger.ts'
 import {MiioError} from '../../miio/miio-error.ts'
 import {MiioSocket} from '../../miio/socket.ts'
-import {StateUnreadable} from '../../storage/json-file.ts'
+import {StateUnreadable} from '../../storage/json-reader.ts'
 import {StateFolders, StateUnwritable} from '../../storage/state-folders.ts'
 import {StateInUse} from '../../storage/state-lock.ts'
 import {ConfigWarnings} from '../config-warnings.ts'
@@ -134,7 +134,7 @@ async function prepare(
 ): Promise<PreparedBridge> {
   hide(config, redactor)
   await tryAddress(config)
-  const folder = await folders.use(config.state_dir).catch(refusal)
+  const folder = await folders.open(config.state_dir).catch(refusal)
   const build = () => {
     log.setLevel(config.log.level)
     log.setFormat(config.log.format)
@@ -150,13 +150,13 @@ async function prepare(
       log,
       redactor,
       store: folder.store,
-      ledger: folder.ledger,
+      ledger: folder.energyStore,
       catalogue,
       onRenew: (how) => (how === 'restart' ? restarts.run(() => runner().reload(how)) : runner().reload(how)),
       onEdit: (edits) => runner().edit(edits),
     })
   }
-  return {config, build, close: () => folders.leave(folder)}
+  return {config, build, close: () => folders.release(folder)}
 }
 
 /** @throws CommandFailed for a state folder that cannot be read or written, or is in use by another bridge */

@@ -49,12 +49,17 @@ describe('a file that is replaced', () => {
   it.skipIf(!isRoot).each([
     ['of its own group, keeps that', [OWNER, OTHER], 0o640, {mode: 0o640, uid: OTHER, gid: OTHER}],
     [
-      'of a group that it is not in, is for nobody more',
+      'of a group that it is not in, gives no other user more permissions',
       [OWNER, OWNER],
       0o640,
       {mode: 0o600, uid: OTHER, gid: OTHER},
     ],
-    ['of a group that may write, is for nobody more', [0, 0], 0o664, {mode: 0o644, uid: OTHER, gid: OTHER}],
+    [
+      'of a group that may write, gives no other user more permissions',
+      [0, 0],
+      0o664,
+      {mode: 0o644, uid: OTHER, gid: OTHER},
+    ],
     ['that all may write, stays so', [0, 0], 0o666, {mode: 0o666, uid: OTHER, gid: OTHER}],
   ] as const)('by a user who may not give it away, and %s', async (_, [uid, gid], mode, expected) => {
     await writeFile(file(), 'old')
@@ -68,7 +73,7 @@ describe('a file that is replaced', () => {
     expect(await look()).toEqual(expected)
   })
 
-  it("is its writer's alone until it is complete", async () => {
+  it('is readable by its writer only, until it is complete', async () => {
     await writeFile(file(), 'old', {mode: 0o644})
     const modes: number[] = []
     const done = new AbortController()
@@ -87,11 +92,11 @@ describe('a file that is replaced', () => {
   })
 })
 
-describe('what is left of an edit that was killed', () => {
+describe('the temporary file of an edit that was killed', () => {
   const CONFIG = 'devices: {}\n'
   const leftover = () => `${file()}.0a1b2c3d.tmp`
 
-  it('is swept away, and nothing that is called otherwise', async () => {
+  it('is removed, and no file with another name', async () => {
     const others = [
       'config.yaml.bak',
       'config.yaml.tmp',
@@ -105,7 +110,7 @@ describe('what is left of an edit that was killed', () => {
     expect((await readdir(folder)).sort()).toEqual(others.sort())
   })
 
-  it('is swept away before the next edit', async () => {
+  it('is removed before the next edit', async () => {
     await writeFile(file(), CONFIG)
     await writeFile(leftover(), 'token: 1')
     await editConfig(file(), [{path: ['log', 'level'], put: 'debug'}], editOptions)
@@ -113,7 +118,7 @@ describe('what is left of an edit that was killed', () => {
     expect(await readFile(file(), 'utf8')).toContain('debug')
   })
 
-  it('is swept away at a start, beside the file that a link leads to', async () => {
+  it('is removed at a start, beside the file that a link leads to', async () => {
     await writeFile(file(), CONFIG)
     await writeFile(leftover(), 'token: 1')
     const link = join(await mkdtemp(join(folder, 'elsewhere-')), 'linked.yaml')
@@ -122,7 +127,7 @@ describe('what is left of an edit that was killed', () => {
     expect(await readdir(folder)).not.toContain('config.yaml.0a1b2c3d.tmp')
   })
 
-  it('is readable by nobody else, whenever the kill came', async () => {
+  it('is readable by its owner only, whenever the kill came', async () => {
     await writeFile(file(), 'old', {mode: 0o644})
     for (let kill = 0; kill < 10; kill++) {
       const child = spawn(process.execPath, [PROGRAM, file(), '644', '1000'], {
@@ -140,7 +145,7 @@ describe('what is left of an edit that was killed', () => {
     expect(await readdir(folder)).toEqual(['config.yaml'])
   }, 60_000)
 
-  it('where there is no such folder is nothing', async () => {
+  it('is not looked for where there is no folder', async () => {
     await expect(removeUnfinishedEdits('/nowhere/config.yaml')).resolves.toBeUndefined()
   })
 })

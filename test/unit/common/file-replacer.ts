@@ -1,4 +1,4 @@
-/** Replaces a file, once or so many times, and says each time that it begins. */
+/** Replaces a file, once or so many times, and prints a dot each time it begins. */
 import {writeFileAtomically} from '../../../src/common/atomic-write.ts'
 
 const [file = '', mode = '600', times = '1'] = process.argv.slice(2)

@@ -115,28 +115,28 @@ describe('a redactor', () => {
     expect(redactor.scrub(TOKEN + TOKEN)).toBe('******')
   })
 
-  it('hides a token wholly, though a password is a part of it', () => {
+  it('masks a token wholly, though a password is a part of it', () => {
     expect(redactorOf('aabbcc', TOKEN).scrub(TOKEN)).toBe('***')
   })
 
-  it('ignores what is too short to be told from other text, or is a mask itself', () => {
+  it('ignores secrets that are too short, or are a mask themselves', () => {
     const redactor = redactorOf('', 'abc', '*****')
     expect(redactor.scrub('abc ***** abc')).toBe('abc ***** abc')
     expect(redactorOf('abcd').scrub('abcd')).toBe('***')
   })
 
-  it('forgets when told to', () => {
+  it('has no secret after `clear`', () => {
     const redactor = redactorOf(TOKEN, 'hunter2')
     redactor.clear()
     expect(redactor.scrub(`${TOKEN} hunter2`)).toBe(`${TOKEN} hunter2`)
   })
 
-  it('is not held up by a password of many backslashes and a text full of them', () => {
+  it('is fast with a password of many backslashes and a text full of them', () => {
     const text = `${'\\'.repeat(5000)}x`
     expect(redactorOf(`${'\\'.repeat(30)}"\\\\"y`).scrub(text)).toBe(text)
   })
 
-  it('knows ten thousand tokens', () => {
+  it('masks ten thousand tokens', () => {
     const redactor = new Redactor()
     const tokens = Array.from({length: 10_000}, (_, n) =>
       (n * 0x1234567 + 0xabcdef).toString(16).padStart(32, '1'),

@@ -11,7 +11,7 @@ import {
 import {formatDefinition} from '../../../src/config/definitions/definition-writer.ts'
 import {builtIn} from '../../../src/models/catalogue.ts'
 
-describe('the width of a text on a screen', () => {
+describe('the width of a text on a terminal', () => {
   it.each([
     ['', 0],
     ['desk', 4],
@@ -37,7 +37,7 @@ describe('the width of a text on a screen', () => {
   })
 })
 
-describe('a text that is too wide for the screen', () => {
+describe('a text that is too wide for the terminal', () => {
   it('breaks between words, and each line keeps its own indentation', () => {
     expect(wrapped('one two three four', 9)).toBe('one two\nthree\nfour')
     expect(wrapped('first\n  second line of all that there are\nlast', 24)).toBe(
@@ -45,7 +45,7 @@ describe('a text that is too wide for the screen', () => {
     )
   })
 
-  it('goes on below its second column where it has columns, as long as there is room', () => {
+  it('is continued below its second column where it has columns, as long as there is room', () => {
     expect(wrapped('name  a value of several words', 26)).toBe('name  a value of several\n      words')
     expect(wrapped('  a name   a value of several words', 33)).toBe(
       '  a name   a value of several\n           words',
@@ -60,7 +60,7 @@ describe('a text that is too wide for the screen', () => {
     expect(wrapped(table, 10)).toBe(table)
   })
 
-  it('goes on as a comment where it is one', () => {
+  it('is continued as a comment where it is one', () => {
     expect(wrapped('# the model is not told: compare it', 24)).toBe('# the model is not told:\n# compare it')
   })
 
@@ -75,14 +75,14 @@ describe('a text that is too wide for the screen', () => {
     }
   })
 
-  it('keeps a word that is wider than the screen whole', () => {
+  it('keeps a word that is wider than the terminal whole', () => {
     const url = `https://${'x'.repeat(20)}`
     expect(wrapped(`see ${url} there`, 12)).toBe(`see\n${url}\nthere`)
   })
 })
 
-describe('a screen', () => {
-  it('is where a terminal is, and nowhere else', () => {
+describe('the terminal behind a stream', () => {
+  it('exists only for a TTY', () => {
     expect(terminalFeatures({}, {})).toBeUndefined()
     expect(terminalFeatures({isTTY: false, columns: 80}, {})).toBeUndefined()
     expect(terminalFeatures({isTTY: true, columns: 110}, {})).toEqual({
@@ -92,7 +92,7 @@ describe('a screen', () => {
     })
   })
 
-  it('of unknown size has 80 columns, and one that changes is asked each time', () => {
+  it('has 80 columns when its size is not known, and the current size after a change', () => {
     expect(terminalFeatures({isTTY: true}, {})?.columns).toBe(80)
     const stream = {isTTY: true, columns: 0}
     const screen = terminalFeatures(stream, {})
@@ -101,7 +101,7 @@ describe('a screen', () => {
     expect(screen?.columns).toBe(132)
   })
 
-  it('shows no colour where that is not wanted or not possible', () => {
+  it('shows no colour with NO_COLOR and where it cannot', () => {
     const stream = {isTTY: true, columns: 80}
     expect(terminalFeatures(stream, {NO_COLOR: '1'})).toMatchObject({coloured: false, rewritable: true})
     expect(terminalFeatures(stream, {NO_COLOR: ''})).toMatchObject({coloured: true})

@@ -1,4 +1,4 @@
-/** A process that logs more than anybody reads: `log-writer.mjs <the compiled logger.js> <lines>`. It says on stderr how far it came. */
+/** A process that logs more than is read: `log-writer.mjs <the compiled logger.js> <lines>`. On stderr is how far it came. */
 const [module = '', lines = '0'] = process.argv.slice(2)
 const {createLog} = await import(module)
 const log = createLog()

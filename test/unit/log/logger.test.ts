@@ -12,7 +12,7 @@ import {checkProperty} from '../../support/seeds.ts'
 const TOKEN = '00112233445566778899aabbccddeeff'
 const PASSWORD = 'p"4s\\s/wörd\n!'
 
-function logged(options: LogOptions, say: (log: RootLog) => void): string {
+function logged(options: LogOptions, logLines: (log: RootLog) => void): string {
   const redactor = new Redactor()
   redactor.add(TOKEN)
   redactor.add(PASSWORD)
@@ -20,14 +20,14 @@ function logged(options: LogOptions, say: (log: RootLog) => void): string {
   const write = (line: string) => {
     written += line
   }
-  say(createLog({redactor, destination: {write}, ...options}))
+  logLines(createLog({redactor, destination: {write}, ...options}))
   return written
 }
 
-const text = (say: (log: RootLog) => void) => logged({level: 'info'}, say)
-const json = (say: (log: RootLog) => void) => logged({format: 'json'}, say)
+const text = (logLines: (log: RootLog) => void) => logged({level: 'info'}, logLines)
+const json = (logLines: (log: RootLog) => void) => logged({format: 'json'}, logLines)
 /** What follows the time. */
-const said = (line: string) => line.replace(/^\S+ /, '')
+const withoutTime = (line: string) => line.replace(/^\S+ /, '')
 
 describe('a line of text', () => {
   it('has time, level, message and fields', () => {
@@ -35,13 +35,15 @@ describe('a line of text', () => {
       log.info('plug online', {device: 'kitchen/kettle', model: 'a b', did: 7, ok: true, none: null}),
     )
     expect(line).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z INFO {2}/)
-    expect(said(line)).toBe('INFO  plug online device=kitchen/kettle model="a b" did=7 ok=true none=null\n')
+    expect(withoutTime(line)).toBe(
+      'INFO  plug online device=kitchen/kettle model="a b" did=7 ok=true none=null\n',
+    )
   })
 
-  it('names an error and its cause, and shows the stack only when it was not expected, or at debug', () => {
+  it('names an error and its cause, and shows the stack only at the level error, or at debug', () => {
     const error = Object.assign(new Error('no answer', {cause: new TypeError('why')}), {code: 'timeout'})
     const expected = 'WARN  failed error="Error (timeout): no answer", because of "TypeError: why"\n'
-    expect(said(text((log) => log.warn('failed', {error})))).toBe(expected)
+    expect(withoutTime(text((log) => log.warn('failed', {error})))).toBe(expected)
     for (const line of [
       text((log) => log.error('failed', {error})),
       logged({level: 'debug'}, (log) => log.warn('failed', {error})),
@@ -51,7 +53,7 @@ describe('a line of text', () => {
     }
   })
 
-  it('never holds a raw control character, and nothing in it can pass for another line', () => {
+  it('never holds a raw control character, and nothing in it can look like another line', () => {
     const hostile = 'a\u001b[2J\r\nb\u009b31m\u007f\u202e\u2028c'
     const line = text((log) =>
       log.error(hostile, {[hostile]: hostile, error: Object.assign(new Error(hostile), {stack: hostile})}),
@@ -75,7 +77,7 @@ describe('a line of JSON', () => {
     })
   })
 
-  it('stays one object, whatever is said, secrets included, and holds no raw control character', () => {
+  it('stays one object, whatever its texts are, secrets included, and has no raw control character', () => {
     const anything = fc.oneof(fc.anything({maxDepth: 3}), fc.string({unit: 'binary'}), fc.constant(PASSWORD))
     checkProperty(
       fc.property(fc.string({unit: 'binary'}), fc.dictionary(fc.string(), anything), (message, fields) => {
@@ -134,8 +136,8 @@ describe('a secret', () => {
     ],
     ['in what contains itself', (log: RootLog) => log.error('x', {circle})],
     ['in a child', (log: RootLog) => log.child({device: TOKEN}).error('x', {PASSWORD})],
-  ])('never gets into a line: %s', (_, say) => {
-    for (const line of [text(say), json(say)]) {
+  ])('never gets into a line: %s', (_, logLines) => {
+    for (const line of [text(logLines), json(logLines)]) {
       expect(line).toContain('***')
       for (const form of [
         TOKEN,
@@ -153,16 +155,16 @@ describe('a secret', () => {
     const redactor = new Redactor()
     redactor.add('12345678')
     const line = logged({redactor}, (log) => log.info('x', {a: 12345678, b: 12345678n, c: 1234567}))
-    expect(said(line)).toBe('INFO  x a=*** b=*** c=1234567\n')
+    expect(withoutTime(line)).toBe('INFO  x a=*** b=*** c=1234567\n')
   })
 
-  it('may be learnt later than the log was made', () => {
+  it('may be added after the log was made', () => {
     const redactor = new Redactor()
     const line = logged({redactor}, (log) => {
       redactor.add('hunter2')
       log.info('hunter2')
     })
-    expect(said(line)).toBe('INFO  ***\n')
+    expect(withoutTime(line)).toBe('INFO  ***\n')
   })
 })
 
@@ -173,7 +175,7 @@ it('The format can be changed at any time, for children too.', () => {
     log.setFormat('json')
     child.info('after')
   }).split('\n')
-  expect(said(first)).toBe('INFO  before device=desk')
+  expect(withoutTime(first)).toBe('INFO  before device=desk')
   expect(JSON.parse(second)).toMatchObject({level: 'info', message: 'after', device: 'desk'})
 })
 
@@ -189,38 +191,38 @@ describe('levels', () => {
       log.setLevel('error')
       child.warn('no')
     })
-    expect(said(lines)).toBe('DEBUG yes device=desk model=m\n')
+    expect(withoutTime(lines)).toBe('DEBUG yes device=desk model=m\n')
   })
 })
 
-describe('who listens for warnings', () => {
-  it('is told of every warning and error, scrubbed, whatever the level, until it stops', () => {
-    const told: LoggedWarning[] = []
+describe('a listener for warnings', () => {
+  it('gets every warning and error, scrubbed, whatever the level, until it stops', () => {
+    const warnings: LoggedWarning[] = []
     logged({level: 'error'}, (log) => {
-      const stop = log.onWarning((warning) => told.push(warning))
+      const stop = log.onWarning((warning) => warnings.push(warning))
       log.info('not this')
       log.child({device: 'desk'}).warn(`token ${TOKEN}`)
       log.error('broken')
       stop()
       log.error('not this either')
     })
-    expect(told).toEqual([
+    expect(warnings).toEqual([
       {level: 'warn', message: 'token ***', device: 'desk'},
       {level: 'error', message: 'broken'},
     ])
   })
 
-  it('is not told of what it warns about itself', () => {
-    let told = 0
+  it('does not get the warnings that it logs itself', () => {
+    let warnings = 0
     const lines = text((log) => {
       log.onWarning(() => {
-        told++
+        warnings++
         log.warn('could not publish')
       })
       log.warn('first')
       log.warn('second')
     })
-    expect(told).toBe(2)
+    expect(warnings).toBe(2)
     expect(lines.match(/could not publish/g)).toHaveLength(2)
   })
 })
@@ -255,7 +257,7 @@ describe('standard output', () => {
     expect(output).toMatch(/INFO {2}the last line\n/)
   })
 
-  it('that nobody reads holds up neither the work nor the end', async () => {
+  it('without a reader blocks neither the work nor the end', async () => {
     const unread = '("$0" "$@"; echo "ended with $?" >&2) | sleep 60'
     const command = ['-c', unread, process.execPath, ...writer(20_000)]
     const shell = spawn('/bin/sh', command, {stdio: ['ignore', 'ignore', 'pipe'], detached: true})
@@ -271,7 +273,7 @@ describe('standard output', () => {
     }
   })
 
-  it('that is closed is no reason to fail', async () => {
+  it('may be closed', async () => {
     const child = start(2000)
     child.stdout.destroy()
     const [[report], exit] = await Promise.all([once(child.stderr, 'data'), once(child, 'exit')])

@@ -7,7 +7,7 @@ const screen: TerminalFeatures = {columns: 60, coloured: true, rewritable: true}
 
 const zone = process.env['TZ']
 beforeEach(() => {
-  process.env['TZ'] = 'Asia/Kolkata' // five and a half hours from UTC: nobody's offset by chance
+  process.env['TZ'] = 'Asia/Kolkata' // five and a half hours from UTC: no machine has this offset by chance
   vi.useFakeTimers({toFake: ['Date'], now: new Date('2026-11-22T17:29:58.500Z')})
 })
 afterEach(() => {
@@ -16,12 +16,12 @@ afterEach(() => {
   else process.env['TZ'] = zone
 })
 
-function logged(say: (log: RootLog) => void, options: LogOptions = {}): string {
+function logged(logLines: (log: RootLog) => void, options: LogOptions = {}): string {
   let written = ''
   const write = (line: string) => {
     written += line
   }
-  say(createLog({destination: {write}, screen, level: 'trace', ...options}))
+  logLines(createLog({destination: {write}, screen, level: 'trace', ...options}))
   return written
 }
 
@@ -33,20 +33,20 @@ describe('a line of the log on a terminal', () => {
   })
 
   it('colours a warning yellow and an error red, and nothing else', () => {
-    const say = (log: RootLog) => {
+    const logLines = (log: RootLog) => {
       for (const level of ['trace', 'debug', 'info', 'warn', 'error'] as const) log[level]('said')
     }
     const plain = ['TRACE', 'DEBUG', 'INFO ', 'WARN ', 'ERROR'].map((level) => `22:59:58 ${level} said\n`)
-    expect(logged(say)).toBe(
+    expect(logged(logLines)).toBe(
       plain
         .join('')
         .replace('WARN ', '\u001b[33mWARN \u001b[39m')
         .replace('ERROR', '\u001b[31mERROR\u001b[39m'),
     )
-    expect(logged(say, {screen: {...screen, coloured: false}})).toBe(plain.join(''))
+    expect(logged(logLines, {screen: {...screen, coloured: false}})).toBe(plain.join(''))
   })
 
-  it('tells the day when another one has begun', () => {
+  it('has a line with the date between two days', () => {
     const written = logged((log) => {
       log.info('before')
       vi.setSystemTime(new Date('2026-11-22T18:29:59Z'))
@@ -69,7 +69,7 @@ describe('a line of the log on a terminal', () => {
     ])
   })
 
-  it('goes on below itself between words, and loses none', () => {
+  it('is wrapped between words, and loses none', () => {
     const message =
       'no plug answers any more: is our own network, Wi-Fi or router down? It is asked again and again.'
     const lines = logged((log) => log.warn(message, {device: 'desk', url: `mqtt://${'x'.repeat(70)}`}), {
@@ -102,10 +102,10 @@ describe('a line of the log on a terminal', () => {
     )
   })
 
-  it('is the one of pipes and files, in UTC and with milliseconds, where no terminal is, and JSON where that is wanted', () => {
-    const say = (log: RootLog) => log.warn('said', {device: 'desk'})
-    expect(logged(say, {screen: undefined})).toBe('2026-11-22T17:29:58.500Z WARN  said device=desk\n')
-    expect(JSON.parse(logged(say, {format: 'json'}))).toEqual({
+  it('without a terminal is in UTC and with milliseconds, and JSON when that is configured', () => {
+    const logLines = (log: RootLog) => log.warn('said', {device: 'desk'})
+    expect(logged(logLines, {screen: undefined})).toBe('2026-11-22T17:29:58.500Z WARN  said device=desk\n')
+    expect(JSON.parse(logged(logLines, {format: 'json'}))).toEqual({
       level: 'warn',
       time: '2026-11-22T17:29:58.500Z',
       message: 'said',

@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import {publishSize} from '../../../src/mqtt/packet-size.ts'
+import {publishSize} from '../../../src/mqtt/broker-features.ts'
 import {
   type BrokerConnection,
   CONNECT,
@@ -34,7 +34,7 @@ function willIn(body: Buffer) {
 }
 
 describe('a broker that takes', () => {
-  it('QoS 0 only gets nothing else, and that is said once, over all connections', async () => {
+  it('QoS 0 only gets nothing else, with one warning over all connections', async () => {
     const broker = await brokerWith(MAXIMUM_QOS_0)
     const {connection, log} = testConnection(broker.url)
     connection.on('connected', () => connection.publish(message('b/x', 'x')))
@@ -51,7 +51,7 @@ describe('a broker that takes', () => {
     ])
   })
 
-  it('QoS 1 at most gets that, without a word', async () => {
+  it('QoS 1 at most gets that, without a warning', async () => {
     const broker = await brokerWith(MAXIMUM_QOS_1)
     const {connection, log} = testConnection(broker.url)
     connection.start()
@@ -73,7 +73,7 @@ describe('a broker that takes', () => {
     expect(warnings(log)).toEqual([expect.stringMatching(/has no retained messages/)])
   })
 
-  it('one message at a time gets no second one before it has acknowledged the first, not even our own question', async () => {
+  it('one message at a time gets no second one before it has acknowledged the first, not even the self-test', async () => {
     let unacknowledged = 0
     let most = 0
     const broker = await ScriptedBroker.start((packet, line) => {
@@ -86,7 +86,7 @@ describe('a broker that takes', () => {
       })
       return true
     })
-    const {connection} = testConnection(broker.url, {echoTopic: 'b/bridge/request/self_test'})
+    const {connection} = testConnection(broker.url, {selfTestTopic: 'b/bridge/request/self_test'})
     connection.on('connected', () => {
       for (let number = 0; number < 20; number++) connection.publish(message(`b/${number}`, 'x'))
     })
@@ -95,7 +95,7 @@ describe('a broker that takes', () => {
     expect(most).toBe(1)
   })
 
-  it('no wildcards is not asked for them, and that no command is heard is said', async () => {
+  it('no wildcards gets no filter with them, and a warning says that no command is received', async () => {
     const asked: string[] = []
     const broker = await ScriptedBroker.start((packet, line) => {
       if (packet.type === SUBSCRIBE) asked.push(...filtersIn(packet, line.version))
@@ -104,8 +104,8 @@ describe('a broker that takes', () => {
       return true
     })
     const {connection, log} = testConnection(broker.url, {
-      news: () => ['homeassistant/status'],
-      echoTopic: 'b/bridge/request/self_test',
+      statusTopics: () => ['homeassistant/status'],
+      selfTestTopic: 'b/bridge/request/self_test',
     })
     connection.start()
     await connected(connection)
@@ -136,7 +136,7 @@ describe('a broker that refuses the last will', () => {
       (will: {retain: boolean; qos: number}) => (will.retain ? 0x9a : will.qos > 0 ? 0x9b : 0),
       {qos: 0, retain: false},
     ],
-  ])('for %s is used without, for messages, too', async (_what, code, published) => {
+  ])('for %s gets a will without it, and messages without it, too', async (_what, code, published) => {
     const broker = await refusing(code)
     const {connection, log} = testConnection(broker.url)
     connection.start()
@@ -148,7 +148,7 @@ describe('a broker that refuses the last will', () => {
     expect(warnings(log)).toEqual([expect.stringMatching(/^the broker mqtt:\S+ has no /)])
   })
 
-  it('for what it lets in without is not asked again and again', async () => {
+  it('also with less is not asked again and again', async () => {
     const broker = await refusing(() => 0x9b)
     const {connection, log} = testConnection(broker.url)
     connection.start()
@@ -163,10 +163,10 @@ describe('a broker that takes packets of so many bytes', () => {
     ['letters', message('b/x', 'x'.repeat(90))],
     ['letters beyond ASCII', message('b/灯', '灯'.repeat(30))],
     [
-      'what it says of itself',
+      'content type and expiry',
       message('b/x', 'x'.repeat(60), {contentType: 'application/json', expiresIn: 60_000}),
     ],
-    ['what its sender wants back', message('b/x', 'x'.repeat(30), {correlationData: Buffer.alloc(60)})],
+    ['correlation data', message('b/x', 'x'.repeat(30), {correlationData: Buffer.alloc(60)})],
   ])('gets a message that just fits, and none that is larger: %s', async (_what, sized) => {
     const size = publishSize(sized)
     const broker = await brokerWith(packetSize(size))
@@ -182,7 +182,7 @@ describe('a broker that takes packets of so many bytes', () => {
     ])
   })
 
-  it('is named as too small for twenty topics, and the rest is counted', async () => {
+  it('is warned of for twenty topics, and the rest is counted', async () => {
     const broker = await brokerWith(packetSize(100))
     const {connection, log} = testConnection(broker.url)
     connection.start()
@@ -194,7 +194,7 @@ describe('a broker that takes packets of so many bytes', () => {
     expect(connection.counters.failed).toBe(1000)
   })
 
-  it('is told from one of more by the size that the packet has on the wire', async () => {
+  it('is compared with the size that the packet has on the wire', async () => {
     const topics = ['b/x', `b/${'x'.repeat(130)}`, 'b/灯/😀']
     const payloads = ['', 'x', 'ü'.repeat(60), '灯'.repeat(5000), 'x'.repeat(2_200_000)]
     const extras = [

@@ -19,8 +19,8 @@ const hangingUp = (times: number) => {
   })
 }
 
-describe('a broker that hangs up without a word', () => {
-  it('once, as while it starts, is spoken to in MQTT 5 all the same', async () => {
+describe('a broker that hangs up without an answer', () => {
+  it('once, as while it starts, is used in MQTT 5 all the same', async () => {
     const broker = await hangingUp(1)
     const {connection, log} = testConnection(broker.url)
     connection.start()
@@ -29,7 +29,7 @@ describe('a broker that hangs up without a word', () => {
     expect(log.lines.map(({fields}) => fields)).toEqual([{mqtt: '5'}])
   })
 
-  it('at each attempt in MQTT 5 is spoken to in 3.1.1, and left alone then', async () => {
+  it('at each attempt in MQTT 5 is used in 3.1.1', async () => {
     const broker = await hangingUp(Number.POSITIVE_INFINITY)
     const {connection, log} = testConnection(broker.url)
     connection.start()
@@ -83,10 +83,10 @@ describe('an attempt that cannot even begin', () => {
     ['a password without a user name', {password: 'y'}, /cannot use the broker/],
     ['a URL of another protocol', {urls: ['http://127.0.0.1']}, /expected mqtt:\/\//],
     ['a URL that is none', {urls: ['mqtt://']}, /cannot use the broker/],
-  ])('for %s is one that failed: it is said once, and tried again', async (_what, broker, words) => {
+  ])('for %s is one that failed, with one warning, and is tried again', async (_what, broker, words) => {
     const {connection, log} = testConnection('mqtt://127.0.0.1:9', {broker})
     let tried = 0
-    connection.on('tried', () => tried++)
+    connection.on('attempted', () => tried++)
     connection.start()
     await until(() => tried >= 2, {what: 'a second attempt'})
     expect(warnings(log)).toEqual([expect.stringMatching(words)])
@@ -100,7 +100,7 @@ describe('an attempt that cannot even begin', () => {
         throw new Error('no room')
       },
     })
-    const tried = new Promise<void>((resolve) => connection.once('tried', resolve))
+    const tried = new Promise<void>((resolve) => connection.once('attempted', resolve))
     connection.start()
     await tried
     expect(warnings(log)).toEqual(['cannot use the broker mqtt://127.0.0.1:9: no room'])
@@ -115,7 +115,7 @@ describe('an attempt that cannot even begin', () => {
     const port = typeof address === 'object' ? address?.port : 0
     const {connection} = testConnection(`mqtt://127.0.0.1:${port}`, {broker: {password: 'x'}})
     let tried = 0
-    connection.on('tried', () => tried++)
+    connection.on('attempted', () => tried++)
     connection.start()
     await until(() => tried >= 2, {what: 'a second attempt'})
     await connection.stop(100)
@@ -124,7 +124,7 @@ describe('an attempt that cannot even begin', () => {
 })
 
 describe('a server that is no broker', () => {
-  it('is said to be none, and nothing else happens', async () => {
+  it('is warned of as none, and nothing else happens', async () => {
     const server = createServer((socket) => {
       socket.on('error', () => {})
       socket.once('data', () => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))
@@ -134,7 +134,7 @@ describe('a server that is no broker', () => {
     const address = server.address()
     const port = typeof address === 'object' ? address?.port : 0
     const {connection, log} = testConnection(`mqtt://127.0.0.1:${port}`)
-    const tried = new Promise<void>((resolve) => connection.once('tried', resolve))
+    const tried = new Promise<void>((resolve) => connection.once('attempted', resolve))
     connection.start()
     await tried
     expect(warnings(log)).toEqual([
@@ -143,7 +143,7 @@ describe('a server that is no broker', () => {
   })
 })
 
-describe('answers that nobody takes', () => {
+describe('responses that the broker does not take', () => {
   it('are dropped, and counted in one warning and in the counters', async () => {
     const broker = await ScriptedBroker.start(({type}) => type === PUBLISH)
     const {connection, log} = testConnection(broker.url)
@@ -157,14 +157,14 @@ describe('answers that nobody takes', () => {
   })
 })
 
-describe('a connection whose announcement fails', () => {
-  it('says so, and goes on', async () => {
+describe('a connection whose listener throws', () => {
+  it('logs the error, and goes on', async () => {
     const broker = await ScriptedBroker.start()
     const {connection, log} = testConnection(broker.url)
     connection.on('connected', () => {
       throw new Error('a topic that is none')
     })
-    const tried = new Promise<void>((resolve) => connection.once('tried', resolve))
+    const tried = new Promise<void>((resolve) => connection.once('attempted', resolve))
     connection.start()
     await tried
     expect(log.said('error')).toEqual(['not everything could be announced'])

@@ -87,7 +87,7 @@ async function watch(broker: Mosquitto, ...filters: string[]): Promise<Watcher> 
 }
 
 const connected = (made: Connection) => new Promise<void>((resolve) => made.once('connected', resolve))
-const say = (topic: string, payload: string, retain = true): OutgoingMessage => ({
+const outgoing = (topic: string, payload: string, retain = true): OutgoingMessage => ({
   topic,
   payload,
   retain,
@@ -95,14 +95,14 @@ const say = (topic: string, payload: string, retain = true): OutgoingMessage => 
 })
 
 describe('the connection', () => {
-  it('speaks MQTT 5, hands on what comes in, and keeps what it publishes retained', async () => {
+  it('speaks MQTT 5, passes on messages with their properties, and publishes retained', async () => {
     const broker = await mosquitto()
     const made = connection(broker.url)
     const came: IncomingMessage[] = []
     made.on('message', (message) => came.push(message))
     made.start()
     await connected(made)
-    made.publish(say('b/desk', '{"state":"ON"}'))
+    made.publish(outgoing('b/desk', '{"state":"ON"}'))
     const user = await watch(broker, 'b/#')
     await user.waitFor('b/desk', ({payload}) => payload === '{"state":"ON"}')
     await user.publish('b/desk/set', 'ON', {
@@ -127,7 +127,7 @@ describe('the connection', () => {
     expect(log.lines.map(({fields}) => fields)).toEqual([{mqtt: '3.1.1'}])
   })
 
-  it('falls back to MQTT 3.1.1 also when the broker hangs up at the word 5, and says nothing of it', async () => {
+  it('falls back to MQTT 3.1.1 also when the broker hangs up at a CONNECT of MQTT 5, without a warning', async () => {
     const broker = await mosquitto()
     const url = await served((socket) => {
       socket.once('data', (hello) => {
@@ -146,7 +146,7 @@ describe('the connection', () => {
     expect(log.lines.map(({fields}) => fields)).toEqual([{mqtt: '3.1.1'}])
   })
 
-  it('says once that a broker hangs up in either version, and tries both again and again', async () => {
+  it('warns once that a broker hangs up in either version, and tries both again and again', async () => {
     const versions: number[] = []
     const url = await served((socket) => {
       socket.once('data', (hello) => {
@@ -161,7 +161,7 @@ describe('the connection', () => {
     expect(log.said('warn')).toEqual([`cannot use the broker ${url}: it hung up without a word`])
   })
 
-  it('says once whose client id it is when the broker lets another client take our place', async () => {
+  it('warns once about the client id when another client takes our place', async () => {
     let connects = 0
     const url = await served((socket) => {
       connects++
@@ -180,7 +180,7 @@ describe('the connection', () => {
     ])
   })
 
-  it('goes on with what it may hear when the access list denies some of it, and says once what', async () => {
+  it('goes on with the filters that the access list allows, and warns once of the denied ones', async () => {
     const aedes = await Aedes.createBroker()
     aedes.authorizeSubscribe = (_client, subscription, callback) =>
       callback(null, subscription.topic === 'b/secret' ? null : subscription)
@@ -203,7 +203,7 @@ describe('the connection', () => {
     ])
   })
 
-  it('leaves a will that says what it is', async () => {
+  it('has a last will with a content type', async () => {
     const broker = await mosquitto()
     const clients: MqttClient[] = []
     const made = connection(broker.url, {
@@ -227,7 +227,7 @@ describe('the connection', () => {
     expect(await left).toEqual(['b/bridge/state', '{"state":"offline"}', 'application/json'])
   })
 
-  it('comes back to a broker that was killed, and says so once', async () => {
+  it('comes back to a broker that was killed, with one warning', async () => {
     const broker = await mosquitto()
     const made = connection(broker.url)
     made.start()
@@ -240,12 +240,12 @@ describe('the connection', () => {
     expect(log.said('warn').filter((line) => line.includes('lost'))).toHaveLength(1)
   })
 
-  it('waits for a broker that is not there yet, and tells why once', async () => {
+  it('waits for a broker that is not there yet, with one warning and its reason', async () => {
     const broker = await mosquitto()
     await broker.kill()
     const made = connection(broker.url)
     let tries = 0
-    made.on('tried', () => tries++)
+    made.on('attempted', () => tries++)
     made.start()
     await until(() => tries >= 2, {what: 'a second try'})
     expect(log.said('warn')).toHaveLength(1)
@@ -254,11 +254,11 @@ describe('the connection', () => {
     await late
   })
 
-  it('says that it is refused, without the password, and goes on trying', async () => {
+  it('warns that it is refused, without the password, and goes on trying', async () => {
     const broker = await mosquitto(['allow_anonymous false'])
     const made = connection(broker.url, {username: 'plugs', password: 'hunter2-canary'})
     let tries = 0
-    made.on('tried', () => tries++)
+    made.on('attempted', () => tries++)
     made.start()
     await until(() => tries >= 2, {what: 'a second try'})
     expect(log.said('warn').join()).toMatch(/not authori[sz]ed/i)
@@ -266,13 +266,13 @@ describe('the connection', () => {
     expect(JSON.stringify(log.lines)).not.toContain('hunter2-canary')
   })
 
-  it('lets the broker say offline when the process dies, and nothing when it stops in good order', async () => {
+  it('has the broker publish offline when the process dies, and nothing when it stops in good order', async () => {
     const broker = await mosquitto()
     const made = connection(broker.url)
     made.start()
     await connected(made)
     const user = await watch(broker, 'b/#')
-    made.publish(say('b/bridge/state', '{"state":"gone in good order"}'))
+    made.publish(outgoing('b/bridge/state', '{"state":"gone in good order"}'))
     await made.stop(1000)
     await user.waitFor('b/bridge/state', ({payload}) => payload.includes('good order'))
     expect((await user.retained()).get('b/bridge/state')).toContain('good order')
@@ -295,9 +295,9 @@ describe('the connection', () => {
       `b/${'x'.repeat(70_000)}`,
       'b/\ud800',
     ])
-      expect(() => made.publish(say(topic, 'x')), JSON.stringify(topic.slice(0, 10))).toThrow(RangeError)
+      expect(() => made.publish(outgoing(topic, 'x')), JSON.stringify(topic.slice(0, 10))).toThrow(RangeError)
     const user = await watch(broker, 'b/#')
-    made.publish(say('b/fine', 'x'))
+    made.publish(outgoing('b/fine', 'x'))
     await user.waitFor('b/fine')
   })
 
@@ -307,8 +307,8 @@ describe('the connection', () => {
     made.start()
     await connected(made)
     const user = await watch(broker, 'b/#')
-    for (let number = 0; number < 5000; number++) made.publish(say(`b/${number % 100}`, String(number)))
-    for (let number = 0; number < 200; number++) made.publish(say('b/answers', String(number), false))
+    for (let number = 0; number < 5000; number++) made.publish(outgoing(`b/${number % 100}`, String(number)))
+    for (let number = 0; number < 200; number++) made.publish(outgoing('b/answers', String(number), false))
     await user.waitFor('b/answers', ({payload}) => payload === '199')
     expect(user.on('b/answers').map(({payload}) => Number(payload))).toEqual(
       Array.from({length: 200}, (_, n) => n),

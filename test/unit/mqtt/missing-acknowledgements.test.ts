@@ -22,7 +22,7 @@ async function setUp(script: Script, choice: Choice = {}) {
 }
 
 describe('a broker that answers pings, and acknowledges', () => {
-  it('no PUBLISH is left after 10 s, and so is the next one; that is one warning', async () => {
+  it('no PUBLISH is disconnected after 10 s, and so is the next one, with one warning', async () => {
     const {broker, clock, pass, connection, log} = await setUp(({type}) => type === PUBLISH)
     connection.on('connected', () => connection.publish(message('b/info', 'x')))
     connection.start()
@@ -38,21 +38,21 @@ describe('a broker that answers pings, and acknowledges', () => {
     expect(broker.published.map(({topic}) => topic)).toEqual(Array(broker.published.length).fill('b/info'))
   })
 
-  it('no SUBSCRIBE has been tried after 10 s, which is said, and is used as soon as it does', async () => {
-    let isDeaf = true
-    const {broker, clock, pass, connection, log} = await setUp(({type}) => isDeaf && type === SUBSCRIBE)
-    let tried = 0
-    connection.on('tried', () => tried++)
+  it('no SUBSCRIBE counts as attempted after 10 s, with a warning, and is used as soon as it does', async () => {
+    let isIgnoring = true
+    const {broker, clock, pass, connection, log} = await setUp(({type}) => isIgnoring && type === SUBSCRIBE)
+    let attempts = 0
+    connection.on('attempted', () => attempts++)
     connection.start()
     await until(() => broker.versions.length === 1, {what: 'the connect'})
-    await pass(() => tried === 1, 'the end of the attempt')
+    await pass(() => attempts === 1, 'the end of the attempt')
     expect(warnings(log)).toEqual([expect.stringMatching(/has not acknowledged/)])
-    isDeaf = false
+    isIgnoring = false
     await pass(() => connection.connected, 'the connection')
     expect(clock.now()).toBeGreaterThan(10_000)
   })
 
-  it('no UNSUBSCRIBE holds up nobody for ever', async () => {
+  it('no UNSUBSCRIBE does not block for ever', async () => {
     let filters = ['b/one', 'b/two']
     const {pass, connection} = await setUp(({type}) => type === UNSUBSCRIBE, {commands: () => filters})
     connection.start()
@@ -66,7 +66,7 @@ describe('a broker that answers pings, and acknowledges', () => {
     await pass(() => connection.connected, 'the next connection')
   })
 
-  it('every PUBLISH but slowly is stayed with, however long the queue', async () => {
+  it('every PUBLISH slowly stays connected, however long the queue', async () => {
     const waiting: (() => void)[] = []
     const {broker, clock, connection, log} = await setUp((packet, line) => {
       if (packet.type !== PUBLISH) return false
@@ -88,7 +88,7 @@ describe('a broker that answers pings, and acknowledges', () => {
     expect(warnings(log)).toEqual([])
   })
 
-  it('all but one message is left, too, and that message is withheld', async () => {
+  it('all but one message is disconnected, too, and that message is withheld', async () => {
     const {broker, pass, connection, log} = await setUp(
       ({type, body}) => type === PUBLISH && body.includes('b/never'),
     )

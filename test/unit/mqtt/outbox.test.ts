@@ -32,7 +32,7 @@ function opened({
 }
 
 describe('the outbox', () => {
-  it.each([2000, 50_000])('sends %i waiting messages when each is done at once', async (many) => {
+  it.each([2000, 50_000])('sends %i queued messages when each is acknowledged at once', async (many) => {
     const outbox = new Outbox()
     let sent = 0
     let first: () => void = () => {}
@@ -63,7 +63,7 @@ describe('the outbox', () => {
     expect(sent).toEqual(['b/first', 'b/second', 'b/third'])
   })
 
-  it('ends with the connection, also when that is gone while it sends', async () => {
+  it('is emptied by the end of the connection, also while it sends', async () => {
     const outbox = new Outbox()
     const sent: string[] = []
     outbox.open(({topic}, done) => {
@@ -104,7 +104,7 @@ describe('the outbox', () => {
     expect(sent.filter((line) => line.endsWith(' 2'))).toHaveLength(12_000)
   })
 
-  it('drops the oldest answers when more than 10,000 wait, and counts them; what is retained stays', () => {
+  it('drops the oldest responses when more than 10,000 are queued, and counts them; retained messages stay', () => {
     let dropped = 0
     const {outbox, sent, acknowledgeAll} = opened({onDropped: () => dropped++})
     outbox.put(retained('b/state'))
@@ -116,7 +116,7 @@ describe('the outbox', () => {
     expect(sent.at(-1)).toBe('b/answer 10499')
   })
 
-  it('drops the oldest answers when they are too large together, long before there are 10,000', () => {
+  it('drops the oldest responses when they are too large together, long before there are 10,000', () => {
     let dropped = 0
     const {outbox, sent, acknowledgeAll} = opened({onDropped: () => dropped++})
     const payload = 'x'.repeat(35_000)
@@ -128,7 +128,7 @@ describe('the outbox', () => {
     expect(sent.at(-1)?.startsWith('b/2999 ')).toBe(true)
   })
 
-  it('sends one answer that is larger than all that may wait', () => {
+  it('sends one response that is larger than all that may be queued', () => {
     const {outbox, sent, acknowledgeAll} = opened()
     outbox.put(once('b/small'))
     outbox.put(once('b/lost'))
@@ -137,7 +137,7 @@ describe('the outbox', () => {
     expect(sent.map((line) => line.slice(0, 8))).toEqual(['b/small ', 'b/large '])
   })
 
-  it('has room for as many answers as before after these were sent', () => {
+  it('has room for as many responses as before after these were sent', () => {
     let dropped = 0
     const {outbox, acknowledgeAll} = opened({onDropped: () => dropped++})
     for (let round = 0; round < 3; round++) {
@@ -147,7 +147,7 @@ describe('the outbox', () => {
     expect(dropped).toBe(0)
   })
 
-  it('sends a message alone when it must be told from others, and the others after it', () => {
+  it('sends a suspect message alone, and the others after it', () => {
     const {outbox, sent, acknowledge} = opened({
       mostInFlight: 10,
       isSentAlone: ({topic}) => topic === 'b/suspect',

@@ -6,7 +6,7 @@ import {publishTo, ScriptedBroker, SUBSCRIBE} from '../../support/scripted-broke
 import {connected, testConnection} from '../../support/test-connection.ts'
 import {until} from '../../support/wait.ts'
 
-describe('a connection that is made anew because it is worthless', () => {
+describe('a connection that `reconnect` ends', () => {
   it('handles no message that came in the same packet after the call, and connects again', async () => {
     const broker = await ScriptedBroker.start((packet, line) => {
       if (packet.type !== SUBSCRIBE) return false
@@ -39,7 +39,7 @@ describe('a connection that is made anew because it is worthless', () => {
     expect(log.said('warn')).toEqual([`the process was stopped for 180 s: connecting to ${broker.url} again`])
   })
 
-  it('handles no message after the call that had come before the broker said that we are subscribed', async () => {
+  it('handles no message after the call that came before the SUBACK', async () => {
     const broker = await ScriptedBroker.start((packet, line) => {
       if (packet.type !== SUBSCRIBE) return false
       line.send(
@@ -58,7 +58,7 @@ describe('a connection that is made anew because it is worthless', () => {
     ])
   })
 
-  it('ignores messages that it sent for before, too: nothing is published on the one that is left', async () => {
+  it('publishes nothing on the session that has ended', async () => {
     const broker = await ScriptedBroker.start()
     const {connection} = testConnection(broker.url)
     connection.start()
@@ -75,14 +75,14 @@ describe('a connection that is made anew because it is worthless', () => {
     const {connection, log} = testConnection('mqtt://127.0.0.1:9')
     connection.reconnect('not started')
     connection.start()
-    await new Promise<void>((resolve) => connection.once('tried', resolve))
+    await new Promise<void>((resolve) => connection.once('attempted', resolve))
     connection.reconnect('between two attempts')
     await connection.stop(100)
     connection.reconnect('stopped')
     expect(log.said('warn').filter((line) => !line.includes('ECONNREFUSED'))).toEqual([])
   })
 
-  it('is left also in the middle of the attempt', async () => {
+  it('ends also in the middle of the attempt', async () => {
     let isDeaf = true
     const broker = await ScriptedBroker.start((packet) => packet.type === SUBSCRIBE && isDeaf)
     const {connection} = testConnection(broker.url)
@@ -96,7 +96,7 @@ describe('a connection that is made anew because it is worthless', () => {
   })
 })
 
-describe.skipIf(!inject('tools').mosquitto)('a connection to mosquitto that is made anew', () => {
+describe.skipIf(!inject('tools').mosquitto)('a connection to mosquitto that `reconnect` ends', () => {
   it('leaves what lies in the buffer of its socket unread', async () => {
     const broker = await startMosquitto()
     const {connection, came} = testConnection(broker.url)

@@ -19,7 +19,7 @@ function withClock(url: string, choice: Choice = {}) {
     return connectClient(options)
   }
   const made = testConnection(url, {clock, connect, ...choice})
-  for (const event of ['tried', 'disconnected'] as const)
+  for (const event of ['attempted', 'disconnected'] as const)
     made.connection.on(event, () => {
       isWaiting = !made.connection.connected
     })
@@ -44,8 +44,12 @@ const endsOver =
   }
 
 const HOUR = 60 * 60_000
-const foreign = (topic: string, home?: string) =>
-  message(topic, 'answer', {retain: false, foreign: true, ...(home === undefined ? {} : {home})})
+const foreign = (topic: string, fallbackTopic?: string) =>
+  message(topic, 'answer', {
+    retain: false,
+    foreign: true,
+    ...(fallbackTopic === undefined ? {} : {fallbackTopic}),
+  })
 
 describe('a message that the broker ends connections over', () => {
   it.each([0, 1, 60, 150])(
@@ -104,7 +108,7 @@ describe('a message that the broker ends connections over', () => {
       expect(warnings(log).filter((line) => line.includes(`over ${topic}:`))).toHaveLength(1)
   })
 
-  it('also when the broker answers it with what nobody can read', async () => {
+  it('is found also when the broker answers it with an unreadable packet', async () => {
     const {broker, pass, connection, log} = await setUp(({type, body}, line) => {
       const isOne = type === PUBLISH && body.includes('b/poison')
       if (isOne) line.send(0x41, 2, 0, 1)
@@ -121,7 +125,7 @@ describe('a message that the broker ends connections over', () => {
     expect(warnings(log)).toContainEqual(expect.stringContaining('over b/poison:'))
   })
 
-  it('is none when every connection ends, whatever is sent', async () => {
+  it('is not assumed when every connection ends, whatever is sent', async () => {
     const broken = 6
     const {broker, pass, connection} = await setUp(({type}, {socket, number}) => {
       const isOver = number <= broken && type === PUBLISH
@@ -140,7 +144,7 @@ describe('a message that the broker ends connections over', () => {
     ).toEqual(new Set(topics))
   })
 
-  it('is none when a broker says that it goes away, or is killed while nothing is under way', async () => {
+  it('is not assumed when a broker says that it goes away, or is killed while nothing is in flight', async () => {
     const goneFrom = 4
     const {broker, pass, connection, log} = await setUp(({type, body}, line) => {
       const isOne = line.number <= goneFrom && type === PUBLISH && body.includes('b/2')
@@ -156,7 +160,7 @@ describe('a message that the broker ends connections over', () => {
   })
 })
 
-describe('answers to topics that senders of commands chose', () => {
+describe('responses on topics that senders of commands chose', () => {
   it('are not sent for an hour after two connections ended over them, whatever the topics; others are', async () => {
     const {broker, clock, pass, connection, log} = await setUp(endsOver('x/'))
     connection.start()

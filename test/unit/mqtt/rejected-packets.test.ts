@@ -39,7 +39,7 @@ describe('a message that the broker refuses', () => {
     [0x9a, 'Retain not supported'],
     [0xf3, 'reason code 243'],
   ])(
-    'for reason %i is named with it once; the commands that come in the same packet are heard',
+    'for reason %i is named with it once; the commands that come in the same packet are received',
     async (code, words) => {
       const broker = await ScriptedBroker.start((packet, line) => {
         if (packet.type !== PUBLISH || !topicOf(packet.body).startsWith('b/large')) return false
@@ -93,7 +93,7 @@ describe('subscriptions that the broker refuses', () => {
     expect(warnings(log)).toEqual([expect.stringMatching(/access list .* b\/\+\/set:/)])
   })
 
-  it('are given up although the broker has a reason of its own to refuse that', async () => {
+  it('are removed although the broker refuses the UNSUBSCRIBE with a code of its own', async () => {
     let filters = ['b/one', 'b/two']
     const broker = await ScriptedBroker.start((packet, line) => {
       if (packet.type !== UNSUBSCRIBE) return false
@@ -111,7 +111,7 @@ describe('subscriptions that the broker refuses', () => {
   })
 })
 
-describe('a connection that ends with words', () => {
+describe('a connection that ends with a reason', () => {
   it.each([
     [Buffer.of(0xe0, 2, 0x95, 0), 'Packet too large'],
     [Buffer.of(0xe0, 1, 0x8b), 'Server shutting down'],
@@ -131,7 +131,7 @@ describe('a connection that ends with words', () => {
     ])
   })
 
-  it('is not made of what a broker leaves unsaid: a lost connection while subscribing', async () => {
+  it('while subscribing is a lost connection, and no denied filter', async () => {
     const broker = await ScriptedBroker.start((packet, line) => {
       if (packet.type !== SUBSCRIBE || line.number > 1) return false
       line.socket.destroy()
@@ -159,7 +159,7 @@ describe('a connection that ends with words', () => {
   })
 })
 
-describe('a packet that nobody can read', () => {
+describe('an unreadable packet', () => {
   const unreadable: [string, Buffer][] = [
     ['a PUBACK with flags', Buffer.of(0x41, 2, 0, 1)],
     ['a PUBLISH whose topic is longer than it', Buffer.of(0x30, 3, 0xff, 0xff, 0)],
@@ -167,23 +167,26 @@ describe('a packet that nobody can read', () => {
     ['a property that does not exist', Buffer.of(0x30, 6, 0, 1, 0x61, 2, 0x7f, 1)],
     ['a packet of type 0', Buffer.of(0x00, 0)],
   ]
-  it.each(unreadable)('ends the connection at once, and the next one hears all: %s', async (_what, bytes) => {
-    const broker = await ScriptedBroker.start((packet, line) => {
-      if (packet.type === PUBLISH && line.number === 1) line.send(bytes, command(line, 'lost with it'))
-      return packet.type === PUBLISH && line.number === 1
-    })
-    const {connection, log, came} = testConnection(broker.url)
-    const happened: string[] = []
-    connection.on('disconnected', () => happened.push('disconnected'))
-    connection.on('connected', () => happened.push('connected'))
-    connection.start()
-    await connected(connection)
-    connection.publish(message('b/x', 'x'))
-    await connected(connection)
-    expect(happened).toEqual(['connected', 'disconnected', 'connected'])
-    expect(warnings(log)).toEqual([expect.stringMatching(/^lost the connection to .*: \S/)])
-    expect(came).toEqual([])
-  })
+  it.each(unreadable)(
+    'ends the connection at once, and the next one receives everything: %s',
+    async (_what, bytes) => {
+      const broker = await ScriptedBroker.start((packet, line) => {
+        if (packet.type === PUBLISH && line.number === 1) line.send(bytes, command(line, 'lost with it'))
+        return packet.type === PUBLISH && line.number === 1
+      })
+      const {connection, log, came} = testConnection(broker.url)
+      const happened: string[] = []
+      connection.on('disconnected', () => happened.push('disconnected'))
+      connection.on('connected', () => happened.push('connected'))
+      connection.start()
+      await connected(connection)
+      connection.publish(message('b/x', 'x'))
+      await connected(connection)
+      expect(happened).toEqual(['connected', 'disconnected', 'connected'])
+      expect(warnings(log)).toEqual([expect.stringMatching(/^lost the connection to .*: \S/)])
+      expect(came).toEqual([])
+    },
+  )
 
   it.each([1, 2, 3, 4, 5, 6, 7, 8])(
     'of random bytes ends nothing but its connection (seed %i)',
@@ -250,7 +253,7 @@ describe('the reader of reason codes', () => {
     const copy = Buffer.from(stream)
     const reader = codes(5, copy)
     expect(copy).toEqual(stream)
-    expect([reader.take(1), reader.take(2), reader.take(undefined), reader.farewell]).toEqual([
+    expect([reader.take(1), reader.take(2), reader.take(undefined), reader.disconnectReason]).toEqual([
       [],
       [],
       [],
@@ -258,7 +261,7 @@ describe('the reader of reason codes', () => {
     ])
   })
 
-  it('knows that MQTT 3.1.1 has no properties', () => {
+  it('expects no properties in MQTT 3.1.1', () => {
     const copy = Buffer.of(0x90, 5, 0, 3, 1, 0x87, 0x80)
     expect(codes(4, copy).take(3)).toEqual([0x87, 0x80])
     expect(copy).toEqual(Buffer.of(0x90, 5, 0, 3, 1, 0x80, 0x80))

@@ -21,45 +21,51 @@ function mosquitto(...rights: string[]): Promise<Mosquitto> {
 
 function onOwnClock(url: string, choice: Choice = {}) {
   const clock = new VirtualClock()
-  return {clock, ...testConnection(url, {clock, echoTopic: TOPIC, ...choice})}
+  return {clock, ...testConnection(url, {clock, selfTestTopic: TOPIC, ...choice})}
 }
 
 /** So many acknowledged messages has the broker's log. */
 const acknowledged = (broker: Mosquitto) => () => /Sending PUBACK to test/.test(broker.log)
 
-describe.skipIf(!inject('tools').mosquitto)('a bridge that may not read', () => {
-  it.each([5, 4] as const)('what is sent to it is told so, once (MQTT version %i)', async (version) => {
-    const broker = await mosquitto('write b/#')
-    const {clock, connection, log} = onOwnClock(broker.url, {broker: {version}})
-    connection.start()
-    await connected(connection)
-    await until(acknowledged(broker), {what: 'the acknowledgement'})
-    await until(
-      async () => {
-        await clock.advance(1000)
-        return warnings(log).length > 0
-      },
-      {what: 'the warning'},
-    )
-    await clock.advance(60_000)
-    expect(warnings(log)).toEqual([expect.stringMatching(/request\/self_test.*access list .* read/)])
-    expect(connection.connected).toBe(true)
-  })
+describe.skipIf(!inject('tools').mosquitto)('the self-test', () => {
+  it.each([5, 4] as const)(
+    'warns once when the access list denies to read (MQTT version %i)',
+    async (version) => {
+      const broker = await mosquitto('write b/#')
+      const {clock, connection, log} = onOwnClock(broker.url, {broker: {version}})
+      connection.start()
+      await connected(connection)
+      await until(acknowledged(broker), {what: 'the acknowledgement'})
+      await until(
+        async () => {
+          await clock.advance(1000)
+          return warnings(log).length > 0
+        },
+        {what: 'the warning'},
+      )
+      await clock.advance(60_000)
+      expect(warnings(log)).toEqual([expect.stringMatching(/request\/self_test.*access list .* read/)])
+      expect(connection.connected).toBe(true)
+    },
+  )
 
-  it.each([5, 4] as const)('is told nothing when all is well (MQTT version %i)', async (version) => {
-    const broker = await mosquitto('readwrite b/#')
-    const {clock, connection, log, came} = onOwnClock(broker.url, {broker: {version}})
-    connection.start()
-    await connected(connection)
-    await until(() => connection.counters.received === 1, {what: 'the message'})
-    connection.publish({topic: 'b/desk', payload: 'x', retain: false, qos: 1})
-    await until(() => connection.counters.published === 1, {what: 'the acknowledgement of a later one'})
-    await clock.advance(60_000)
-    expect(warnings(log)).toEqual([])
-    expect(came).toEqual([])
-  })
+  it.each([5, 4] as const)(
+    'warns of nothing when messages are delivered (MQTT version %i)',
+    async (version) => {
+      const broker = await mosquitto('readwrite b/#')
+      const {clock, connection, log, came} = onOwnClock(broker.url, {broker: {version}})
+      connection.start()
+      await connected(connection)
+      await until(() => connection.counters.received === 1, {what: 'the message'})
+      connection.publish({topic: 'b/desk', payload: 'x', retain: false, qos: 1})
+      await until(() => connection.counters.published === 1, {what: 'the acknowledgement of a later one'})
+      await clock.advance(60_000)
+      expect(warnings(log)).toEqual([])
+      expect(came).toEqual([])
+    },
+  )
 
-  it('is told nothing when it may not publish there either: no conclusion can be drawn', async () => {
+  it('warns of nothing when the access list also denies to publish: the test shows nothing then', async () => {
     const broker = await mosquitto('read b/#', 'write b/desk')
     const {clock, connection, log} = onOwnClock(broker.url)
     connection.start()
@@ -73,8 +79,8 @@ describe.skipIf(!inject('tools').mosquitto)('a bridge that may not read', () => 
   })
 })
 
-describe('the message that a connection sends to itself', () => {
-  it('is never handed on, nor is anything else on its topic', async () => {
+describe('the message of the self-test', () => {
+  it('is never passed on, nor is anything else on its topic', async () => {
     const broker = await ScriptedBroker.start((packet, line) => {
       if (packet.type !== PUBLISH) return false
       line.send(publishTo(line, TOPIC, broker.published.at(-1)?.payload ?? ''))
@@ -107,7 +113,7 @@ describe('the message that a connection sends to itself', () => {
     expect(warnings(log)).toEqual([expect.stringContaining('does not deliver')])
   })
 
-  it('is not sent when a subscription was denied: that is known already', async () => {
+  it('is not sent when a subscription was denied: there is a warning already', async () => {
     const broker = await ScriptedBroker.start((packet, line) => {
       if (packet.type !== 8) return false
       line.send(0x90, 5, packet.body.subarray(0, 2), 0, 1, 0x87)

@@ -52,7 +52,7 @@ const topicsOf = (name: string) => [
 ]
 
 describe('the topics of a plug', () => {
-  it('are such that every broker takes them, whatever name the configuration accepts', () => {
+  it('are accepted by every broker, whatever name the configuration accepts', () => {
     checkProperty(
       fc.property(names, (name) => {
         for (const topic of topicsOf(name)) expect(() => assertTopic(topic)).not.toThrow()
@@ -73,7 +73,7 @@ describe('the topics of a plug', () => {
     )
   })
 
-  it('are found again in a message to it', () => {
+  it('are parsed again to its name', () => {
     checkProperty(
       fc.property(names, properties, (name, property) => {
         expect(topics.parse(`miio2mqtt/${name}/set`)).toEqual({kind: 'set', name})
@@ -84,7 +84,7 @@ describe('the topics of a plug', () => {
     )
   })
 
-  it('are commands only where they are meant to be: what the bridge says never commands another plug', () => {
+  it('are commands only where they are meant to be: what the bridge publishes never commands another plug', () => {
     checkProperty(
       fc.property(names, (name) => {
         for (const topic of [topics.state(name), topics.availability(name), topics.response(name)])
@@ -95,7 +95,7 @@ describe('the topics of a plug', () => {
 })
 
 describe('the subscriptions', () => {
-  it('catch every command exactly once, and nothing the bridge says itself', () => {
+  it('match every command exactly once, and nothing the bridge publishes', () => {
     checkProperty(
       fc.property(fc.uniqueArray(names, {minLength: 1, maxLength: 5}), properties, (all, property) => {
         const filters = topics.commands(all)
@@ -111,20 +111,20 @@ describe('the subscriptions', () => {
     )
   })
 
-  it('of what may be meant for a command catch no command, which would be carried out twice', () => {
+  it('for mistaken commands match no command, which would be carried out twice', () => {
     checkProperty(
       fc.property(fc.uniqueArray(names, {minLength: 1, maxLength: 5}), properties, (all, property) => {
-        const filters = topics.mistakes(all)
+        const filters = topics.mistakenCommands(all)
         for (const name of all)
           for (const below of ['set', 'get', `set/${property}`, `get/${property}`])
-            expect(caughtBy(filters, `miio2mqtt/${name}/${below}`)).toBe(0)
+            expect(matchedBy(filters, `miio2mqtt/${name}/${below}`)).toBe(0)
       }),
     )
   })
 
-  it('of what may be meant for a command have two for each name with a room, of fifty at most', () => {
-    const few = topics.mistakes(['desk', 'kitchen/kettle'])
-    expect(topics.mistakes(Array.from({length: 500}, (_, at) => `room/plug ${at}`))).toHaveLength(
+  it('for mistaken commands have two filters for each name of several levels, for fifty at most', () => {
+    const few = topics.mistakenCommands(['desk', 'kitchen/kettle'])
+    expect(topics.mistakenCommands(Array.from({length: 500}, (_, at) => `room/plug ${at}`))).toHaveLength(
       few.length + 98,
     )
     for (const topic of [
@@ -145,11 +145,11 @@ describe('the subscriptions', () => {
       'bridge/device/remove',
       'bridge/restart',
     ])
-      expect(caughtBy(few, `miio2mqtt/${topic}`)).toBe(1)
+      expect(matchedBy(few, `miio2mqtt/${topic}`)).toBe(1)
   })
 
-  it('of what may be meant for a command catch no request and nothing that the bridge publishes of itself', () => {
-    const filters = topics.mistakes(['desk'])
+  it('for mistaken commands match no request and nothing that the bridge publishes about itself', () => {
+    const filters = topics.mistakenCommands(['desk'])
     const requests = ['', 'info', 'set', 'set/x/y', 'config/set', 'device/rename', 'device/set/x'].map(
       (verb) => topics.request(verb),
     )
@@ -159,16 +159,16 @@ describe('the subscriptions', () => {
       ...own.map((leaf) => topics.bridge(leaf)),
       topics.bridgeResponse('x/y'),
     ])
-      expect(caughtBy(filters, topic)).toBe(0)
+      expect(matchedBy(filters, topic)).toBe(0)
   })
 
-  it('leave out the values of a plug where these are published', () => {
-    const telling = new Topics('miio2mqtt', undefined, undefined, true)
+  it('for mistaken commands leave out the values of a plug where these are published', () => {
+    const publishing = new Topics('miio2mqtt', undefined, undefined, true)
     for (const value of ['state', 'led', 'usb', 'power', 'temperature']) {
-      expect(caughtBy(telling.mistakes(['desk']), `miio2mqtt/desk/${value}`)).toBe(0)
-      expect(telling.meant(`miio2mqtt/desk/${value}`, (name) => name === 'desk')).toBeUndefined()
+      expect(matchedBy(publishing.mistakenCommands(['desk']), `miio2mqtt/desk/${value}`)).toBe(0)
+      expect(publishing.intendedName(`miio2mqtt/desk/${value}`, (name) => name === 'desk')).toBeUndefined()
     }
-    expect(caughtBy(telling.mistakes(['desk']), 'miio2mqtt/desk/switch')).toBe(1)
+    expect(matchedBy(publishing.mistakenCommands(['desk']), 'miio2mqtt/desk/switch')).toBe(1)
   })
 
   it('grow with the depth of the names, not with their number', () => {
@@ -176,18 +176,18 @@ describe('the subscriptions', () => {
     expect(topics.commands(many)).toEqual(topics.commands(['desk']))
   })
 
-  it('catch commands to names that do not exist, and requests of any depth', () => {
+  it('match commands to names that do not exist, and requests of any depth', () => {
     const filters = topics.commands([])
     for (let depth = 1; depth <= 8; depth++)
       for (const end of ['set', 'get', 'set/led', 'get/led'])
-        expect(caughtBy(filters, `miio2mqtt/${Array(depth).fill('x').join('/')}/${end}`)).toBe(1)
+        expect(matchedBy(filters, `miio2mqtt/${Array(depth).fill('x').join('/')}/${end}`)).toBe(1)
     for (const verb of ['info', 'device/rename', 'a/b/c', 'a/b/c/d/e/f'])
-      expect(caughtBy(filters, `miio2mqtt/bridge/request/${verb}`)).toBe(1)
+      expect(matchedBy(filters, `miio2mqtt/bridge/request/${verb}`)).toBe(1)
   })
 
-  it('hold the status of Home Assistant only when that is listened to', () => {
-    expect(topics.news).toEqual(['homeassistant/status'])
-    expect(new Topics('b').news).toEqual([])
+  it('have the status of Home Assistant only when it is configured', () => {
+    expect(topics.statusTopics).toEqual(['homeassistant/status'])
+    expect(new Topics('b').statusTopics).toEqual([])
   })
 })
 
@@ -289,7 +289,7 @@ describe('a message that is no command', () => {
     ['homeassistant/device/x/config', undefined],
     ['other/lamp/command', undefined],
   ])('%s may be meant for one', (topic, name) => {
-    expect(topics.meant(topic, (each) => each === 'pump/command')).toBe(name)
+    expect(topics.intendedName(topic, (each) => each === 'pump/command')).toBe(name)
   })
 })
 
@@ -306,7 +306,7 @@ describe('a request', () => {
     'a/b/c/d/e/f/g/h/set',
   ])('called %s has as many copies as there are filters that catch it', (verb) => {
     const request = topics.request(verb)
-    expect(topics.copiesOf(request)).toBe(caughtBy(topics.commands(['lamp', 'office/desk']), request))
+    expect(topics.deliveriesOf(request)).toBe(matchedBy(topics.commands(['lamp', 'office/desk']), request))
   })
 })
 
@@ -330,7 +330,7 @@ describe('a topic that comes in', () => {
   })
 })
 
-function caughtBy(filters: readonly string[], topic: string): number {
+function matchedBy(filters: readonly string[], topic: string): number {
   return filters.filter((filter) => matches(filter, topic)).length
 }
 

@@ -33,82 +33,82 @@ const inode = async () => (await stat(file(), {bigint: true})).ino
 const memory = (total: number) => ({total, today: 0.5, day: '2026-01-31', moved: 1})
 const warnings = () => lines.filter((line) => line.includes('WARN'))
 
-describe('the energy ledger', () => {
-  it('knows an entry only once it is in the file', async () => {
-    const ledger = await open()
-    ledger.record(7, memory(1))
-    expect(ledger.persisted(7)).toBeUndefined()
-    const saved = ledger.save()
+describe('the energy store', () => {
+  it('returns an entry as persisted only once it is in the file', async () => {
+    const store = await open()
+    store.record(7, memory(1))
+    expect(store.persisted(7)).toBeUndefined()
+    const saved = store.save()
     await settle() // the write is under way
-    ledger.record(7, memory(2))
+    store.record(7, memory(2))
     await saved
-    expect(ledger.persisted(7)).toEqual(memory(1))
-    await ledger.close()
-    expect(ledger.persisted(7)).toEqual(memory(2))
+    expect(store.persisted(7)).toEqual(memory(1))
+    await store.close()
+    expect(store.persisted(7)).toEqual(memory(2))
     expect(clock.pending).toBe(0)
   })
 
-  it('knows it after a restart', async () => {
-    const ledger = await open()
-    ledger.record(7, memory(1.234))
-    ledger.record(8, {...memory(2), stuck: true})
-    await ledger.close()
+  it('returns it after a restart', async () => {
+    const store = await open()
+    store.record(7, memory(1.234))
+    store.record(8, {...memory(2), stuck: true})
+    await store.close()
     const next = await open()
     expect(next.persisted(7)).toEqual(memory(1.234))
     expect(next.persisted(8)).toEqual({...memory(2), stuck: true})
     expect(next.persisted(9)).toBeUndefined()
   })
 
-  it('is written for a new plug within seconds, and for all others once a minute', async () => {
-    const ledger = await open()
-    ledger.record(7, memory(1))
+  it('is written within seconds for a new plug, and once a minute for all others', async () => {
+    const store = await open()
+    store.record(7, memory(1))
     await clock.advance(2000)
-    await ledger.save()
+    await store.save()
     const first = await inode()
     for (let seconds = 0; seconds < 58; seconds++) {
-      ledger.record(7, memory(2 + seconds))
+      store.record(7, memory(2 + seconds))
       await clock.advance(1000)
     }
     expect(await inode()).toBe(first)
     expect(clock.pending).toBe(1)
     await clock.advance(2000)
     expect(clock.pending).toBe(0)
-    await ledger.save()
+    await store.save()
     expect(await inode()).not.toBe(first)
-    expect(ledger.persisted(7)).toEqual(memory(59))
+    expect(store.persisted(7)).toEqual(memory(59))
   })
 
   it('is not written while nothing changes', async () => {
-    const ledger = await open()
-    ledger.record(7, memory(1))
-    await ledger.save()
+    const store = await open()
+    store.record(7, memory(1))
+    await store.save()
     const before = await inode()
     await clock.advance(10 * MINUTE)
-    await ledger.close()
+    await store.close()
     expect(await inode()).toBe(before)
   })
 
-  it('shows nothing that cannot be written, says so once, and goes on when it can be', async () => {
+  it('persists nothing that cannot be written, warns once, and continues when it can be', async () => {
     await writeFile(folder, 'a file where the folder should be')
-    const ledger = await open()
-    ledger.record(7, memory(1))
-    await ledger.save()
-    await ledger.save()
-    expect(ledger.persisted(7)).toBeUndefined()
+    const store = await open()
+    store.record(7, memory(1))
+    await store.save()
+    await store.save()
+    expect(store.persisted(7)).toBeUndefined()
     expect(warnings()).toHaveLength(1)
     expect(warnings()[0]).toContain('energy stays as it was last written')
     await rm(folder)
     await clock.advance(MINUTE)
-    await ledger.close()
-    expect(ledger.persisted(7)).toEqual(memory(1))
+    await store.close()
+    expect(store.persisted(7)).toEqual(memory(1))
   })
 
-  it('loses only the entries that make no sense, and one warning names them', async () => {
+  it('drops only the entries that make no sense, with one warning that names them', async () => {
     await mkdir(folder)
     const plugs = {7: memory(1), 8: memory(-1), 9: 'x', 10: {...memory(1), total: null}}
     await writeFile(file(), JSON.stringify({version: 1, plugs}))
-    const ledger = await open()
-    expect([7, 8, 9, 10].map((did) => ledger.persisted(did))).toEqual([
+    const store = await open()
+    expect([7, 8, 9, 10].map((did) => store.persisted(did))).toEqual([
       memory(1),
       undefined,
       undefined,
@@ -124,13 +124,13 @@ describe('the energy ledger', () => {
   ])('that is %s is put aside with one warning', async (_, content) => {
     await mkdir(folder)
     await writeFile(file(), content)
-    const ledger = await open()
-    expect(ledger.persisted(7)).toBeUndefined()
+    const store = await open()
+    expect(store.persisted(7)).toBeUndefined()
     expect(warnings()).toHaveLength(1)
     expect((await readdir(folder)).filter((name) => name.startsWith('energy.json.bad-'))).toHaveLength(1)
   })
 
-  it('never knows less than was shown, after kill -9 at any moment', async () => {
+  it('never has less than was persisted, after kill -9 at any moment', async () => {
     const program = bundledProgram(new URL('energy-store-writer.ts', import.meta.url))
     const random = seeded(48)
     let shown = -1
@@ -138,19 +138,19 @@ describe('the energy ledger', () => {
       const child = spawn(process.execPath, [program, folder, '500'], {
         stdio: ['ignore', 'pipe', 'inherit'],
       })
-      let said = ''
+      let output = ''
       child.stdout.on('data', (data) => {
-        said += data
+        output += data
       })
-      while (said.split('\n').length < 3) await once(child.stdout, 'data') // more than the last one has written
+      while (output.split('\n').length < 3) await once(child.stdout, 'data') // more than the last one has written
       await new Promise((resolve) => setTimeout(resolve, 30 * random()))
       child.kill('SIGKILL')
       await once(child, 'close')
-      const totals = said.split('\n').slice(0, -1).map(Number)
+      const totals = output.split('\n').slice(0, -1).map(Number)
       expect(totals[0]).toBeGreaterThanOrEqual(shown)
       shown = totals.at(-1) ?? shown
-      const ledger = await open()
-      for (let did = 1; did <= 500; did++) expect(ledger.persisted(did)?.total).toBeGreaterThanOrEqual(shown)
+      const store = await open()
+      for (let did = 1; did <= 500; did++) expect(store.persisted(did)?.total).toBeGreaterThanOrEqual(shown)
     }
     expect(shown).toBeGreaterThanOrEqual(15)
     expect(warnings()).toEqual([])
@@ -158,9 +158,9 @@ describe('the energy ledger', () => {
   })
 
   it('holds ten thousand plugs in a file of about a megabyte', async () => {
-    const ledger = await open()
-    for (let did = 1; did <= 10_000; did++) ledger.record(did, memory(did))
-    await ledger.close()
+    const store = await open()
+    for (let did = 1; did <= 10_000; did++) store.record(did, memory(did))
+    await store.close()
     expect((await open()).persisted(9_999)).toEqual(memory(9_999))
     expect((await readFile(file())).length).toBeLessThan(1_200_000)
   })

@@ -20,37 +20,37 @@ beforeEach(async () => {
 afterEach(() => rm(home, {recursive: true}))
 
 describe('a second state folder', () => {
-  it('that is the first by another path is the same, and not in use by another bridge', async () => {
-    const first = await folders.use(join(home, 'state'))
+  it('that is the first one by another path is the same, and not in use by another bridge', async () => {
+    const first = await folders.open(join(home, 'state'))
     await symlink('state', join(home, 'link'))
-    const second = await folders.use(join(home, 'link'))
+    const second = await folders.open(join(home, 'link'))
     expect(second).toBe(first)
-    await folders.leave(first)
-    await folders.leave(second)
+    await folders.release(first)
+    await folders.release(second)
   })
 
-  it('in which nothing can be written is refused, since what the first has would be kept no longer', async () => {
-    const first = await folders.use(join(home, 'state'))
+  it('that is not writable is refused, because the state of the first would be lost', async () => {
+    const first = await folders.open(join(home, 'state'))
     await writeFile(join(home, 'file'), '')
-    await expect(folders.use(join(home, 'file', 'state'))).rejects.toThrow(StateUnwritable)
-    await expect(folders.use(join(home, 'file'))).rejects.toThrow(
+    await expect(folders.open(join(home, 'file', 'state'))).rejects.toThrow(StateUnwritable)
+    await expect(folders.open(join(home, 'file'))).rejects.toThrow(
       /nothing can be written in the state folder/,
     )
-    await folders.leave(first)
+    await folders.release(first)
   })
 
-  it('is made and used when it can be', async () => {
-    const first = await folders.use(join(home, 'state'))
-    const second = await folders.use(join(home, 'other', 'state'))
+  it('is made and used when it is writable', async () => {
+    const first = await folders.open(join(home, 'state'))
+    const second = await folders.open(join(home, 'other', 'state'))
     expect(second.store.clientId).not.toBe(first.store.clientId)
-    await Promise.all([first, second].map((folder) => folders.leave(folder)))
+    await Promise.all([first, second].map((folder) => folders.release(folder)))
   })
 })
 
-it('The only state folder may be one in which nothing can be written: the bridge works without, and says so.', async () => {
+it('The only state folder may be unwritable: the bridge works without it, with a warning.', async () => {
   await mkdir(join(home, 'state'))
   await writeFile(join(home, 'file'), '')
-  const only = await folders.use(join(home, 'file', 'state'))
+  const only = await folders.open(join(home, 'file', 'state'))
   expect(log.said('warn').join()).toMatch(/cannot write the state folder/)
-  await folders.leave(only)
+  await folders.release(only)
 })

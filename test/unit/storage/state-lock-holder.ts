@@ -1,4 +1,4 @@
-/** Takes the lock of a state folder, says so or why not, and keeps it until it is killed. */
+/** Takes the lock of a state folder, prints that or why not, and keeps it until it is killed. */
 import {systemClock} from '../../../src/common/clock.ts'
 import {createLog} from '../../../src/log/logger.ts'
 import {lockStateFolder} from '../../../src/storage/state-lock.ts'

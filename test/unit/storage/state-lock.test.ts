@@ -26,21 +26,21 @@ afterEach(() => rm(folder, {recursive: true}))
 
 const lock = (where = folder) => lockStateFolder(where, {clock: systemClock, random, log})
 
-/** Another process that holds the folder, or says why it cannot. `inside` is what runs it. */
+/** Another process that holds the folder, or prints why it cannot. `inside` is what runs it. */
 async function holder(inside: readonly string[] = []) {
   const [command = process.execPath, ...args] = [...inside, process.execPath, PROGRAM, folder]
   const child = spawn(command, args, {stdio: ['ignore', 'pipe', 'inherit']})
   onTestFinished(() => void child.kill('SIGKILL'))
-  let said = ''
+  let output = ''
   child.stdout.on('data', (chunk) => {
-    said += chunk
+    output += chunk
   })
-  while (!said.includes('\n')) await once(child.stdout, 'data')
-  return {child, said: said.trim()}
+  while (!output.includes('\n')) await once(child.stdout, 'data')
+  return {child, output: output.trim()}
 }
 
 describe('the lock of a state folder', () => {
-  it('is for one bridge at a time, and the second is told which process has it and what to do', async () => {
+  it('is for one bridge at a time, and the error of the second names the process that has it and what to do', async () => {
     const release = await lock()
     await expect(lock()).rejects.toThrow(StateInUse)
     await expect(lock()).rejects.toThrow(`process ${process.pid} `)
@@ -57,7 +57,7 @@ describe('the lock of a state folder', () => {
     await Promise.all([first(), second()])
   })
 
-  it('is one, by whatever path the folder is called', async () => {
+  it('is the same for every path to the folder', async () => {
     await symlink(folder, join(folder, 'link'))
     const release = await lock()
     await expect(lock(join(folder, 'link'))).rejects.toThrow(StateInUse)
@@ -86,9 +86,9 @@ describe('the lock of a state folder', () => {
     }
   })
 
-  it('of a process that was killed blocks nobody', async () => {
-    const {child, said} = await holder()
-    expect(said).toBe('locked')
+  it('of a process that was killed blocks no other', async () => {
+    const {child, output} = await holder()
+    expect(output).toBe('locked')
     await expect(lock()).rejects.toThrow(`process ${child.pid} `)
     child.kill('SIGKILL')
     await once(child, 'exit')
@@ -109,9 +109,9 @@ describe('the lock of a state folder', () => {
   }) => {
     if (process.getuid?.() !== 0) skip('only root may make a network namespace')
     const release = await lock()
-    expect((await holder(['unshare', '--net'])).said).toContain('in use')
+    expect((await holder(['unshare', '--net'])).output).toContain('in use')
     await release()
-    expect((await holder(['unshare', '--net', '--pid', '--fork', '--kill-child'])).said).toBe('locked')
+    expect((await holder(['unshare', '--net', '--pid', '--fork', '--kill-child'])).output).toBe('locked')
     await expect(lock()).rejects.toThrow('process 1 ')
   })
 
@@ -125,7 +125,7 @@ describe('the lock of a state folder', () => {
     await second()
   })
 
-  it('sweeps away what a bridge has left that was killed while it took the lock', async () => {
+  it('removes the temporary files of a bridge that was killed while it took the lock', async () => {
     await writeFile(join(folder, 'bridge.lock.0a1b2c3d.tmp'), '')
     await (await lock())()
     expect(await readdir(folder)).toEqual([])
@@ -141,7 +141,7 @@ describe('the lock of a state folder', () => {
     expect(log.lines.map(({level}) => level)).toEqual(['debug'])
   })
 
-  it('is not kept by whatever else is called like it', async () => {
+  it('is not held by other files with such names', async () => {
     await mkdir(join(folder, 'bridge.lock.00000000'))
     const release = await lock()
     await expect(lock()).rejects.toThrow(StateInUse)

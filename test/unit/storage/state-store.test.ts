@@ -6,7 +6,7 @@ import {join} from 'node:path'
 import {afterEach, beforeEach, describe, expect, it} from 'vitest'
 import {Secret} from '../../../src/common/secret.ts'
 import {createLog} from '../../../src/log/logger.ts'
-import {StateStore} from '../../../src/storage/state-store.ts'
+import {capabilitiesLookup, StateStore} from '../../../src/storage/state-store.ts'
 import {bundledProgram} from '../../support/bundled-program.ts'
 import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
 
@@ -35,7 +35,7 @@ const readBack = async () => JSON.parse(await readFile(file(), 'utf8'))
 const tokenOf = (did: number) => new Secret(did.toString(16).padStart(32, '0'))
 const warnings = () => lines.filter((line) => line.includes('WARN'))
 
-describe('what is remembered', () => {
+describe('the state of a plug', () => {
   it('survives a restart', async () => {
     const store = await open()
     store.remember(7, TOKEN, {name: 'desk', model: 'chuangmi.plug.v3', host: '192.0.2.7', messageId: 12})
@@ -45,7 +45,7 @@ describe('what is remembered', () => {
     expect(found).toEqual({did: 7, name: 'desk', model: 'chuangmi.plug.v3', host: '192.0.2.7', messageId: 12})
   })
 
-  it('adds up: a later patch, and undefined in it, erases nothing', async () => {
+  it('is merged: a later patch, and undefined in it, erases nothing', async () => {
     const store = await open()
     store.remember(7, TOKEN, {name: 'desk', model: 'chuangmi.plug.v3'})
     store.remember(7, TOKEN, {host: '192.0.2.8', model: undefined})
@@ -80,7 +80,7 @@ describe('what is remembered', () => {
     await store.close()
   })
 
-  it('is gone once forgotten, also from the file', async () => {
+  it('is removed by `forget`, also from the file', async () => {
     const store = await open()
     store.remember(7, TOKEN, {})
     store.forget(7)
@@ -136,7 +136,7 @@ describe('writing', () => {
     expect(await written()).toBe(before)
   })
 
-  it('takes its time for message ids, which change with every request', async () => {
+  it('happens much later for message ids, which change with every request', async () => {
     const store = await open()
     store.remember(1, TOKEN, {name: 'a', messageId: 1})
     await store.save()
@@ -150,13 +150,13 @@ describe('writing', () => {
     expect((await readBack()).plugs['1']).toMatchObject({name: 'b', messageId: 2})
   })
 
-  it('leaves a file that only its owner can read, and nothing beside it', async () => {
+  it('makes a file that only its owner can read, and no other file', async () => {
     await (await open()).close()
     expect((await stat(file())).mode & 0o777).toBe(0o600)
     expect(await readdir(folder)).toEqual(['state.json'])
   })
 
-  it('keeps what was remembered while a write was under way', async () => {
+  it('includes what was remembered while another write was under way', async () => {
     const store = await open()
     store.remember(1, TOKEN, {name: 'a'})
     const first = store.save()
@@ -184,7 +184,7 @@ describe('a damaged file', () => {
     expect(await readFile(join(folder, aside ?? ''), 'utf8')).toBe(content)
   })
 
-  it('loses only the fields that make no sense, and those nobody knows', async () => {
+  it('loses only the fields that make no sense, and unknown ones', async () => {
     const plug = {fingerprint: 'ab', name: 'desk', port: 'x', colour: 'red'}
     await mkdir(folder)
     await writeFile(file(), JSON.stringify({version: 1, client_id: 'c', plugs: {7: plug}, more: 1}))
@@ -196,7 +196,7 @@ describe('a damaged file', () => {
     expect(warnings()).toEqual([])
   })
 
-  it('sweeps away what a killed process left half-written', async () => {
+  it('has no temporary files of a killed process beside it after a start', async () => {
     await mkdir(folder)
     await writeFile(`${file()}.0a1b2c3d.tmp`, '{"ver')
     await (await open()).close()
@@ -265,4 +265,19 @@ describe('the file on disk', () => {
     expect(await readFile(file(), 'utf8')).toBe(before)
     expect(await readdir(folder)).toEqual(['state.json'])
   })
+})
+
+it('capabilities of a model are remembered, but not of one that the user defines and may have edited since', async () => {
+  const store = await open()
+  const models = ['cuco.plug.v3', 'acme.plug.one']
+  const run = () => capabilitiesLookup(store, new Set(['acme.plug.one']))
+  const first = run()
+  for (const model of models) {
+    expect(first(model, '1.0')).toBe(first(model, '1.0'))
+    first(model, '1.0').limitBatch(2)
+    expect(first(model, '1.0').batch).toBe(2)
+  }
+  const second = run()
+  expect(models.map((model) => second(model, '1.0').batch)).toEqual([2, undefined])
+  await store.close()
 })

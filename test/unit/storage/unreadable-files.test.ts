@@ -4,9 +4,10 @@ import {createServer} from 'node:net'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterEach, beforeEach, describe, expect, it, onTestFinished} from 'vitest'
+import {makeFolder} from '../../../src/common/atomic-write.ts'
 import {Secret} from '../../../src/common/secret.ts'
 import {EnergyStore} from '../../../src/storage/energy-store.ts'
-import {makeFolder, StateUnreadable} from '../../../src/storage/json-file.ts'
+import {StateUnreadable} from '../../../src/storage/json-reader.ts'
 import {StateStore} from '../../../src/storage/state-store.ts'
 import {RememberingLog} from '../../support/remembering-log.ts'
 import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
@@ -25,10 +26,10 @@ beforeEach(async () => {
 
 afterEach(() => rm(folder, {recursive: true}))
 
-const surroundings = () => ({clock, log, random: seeded(1)})
+const dependencies = () => ({clock, log, random: seeded(1)})
 const opened = {
-  'state.json': () => StateStore.open(folder, surroundings()),
-  'energy.json': () => EnergyStore.open(folder, surroundings()),
+  'state.json': () => StateStore.open(folder, dependencies()),
+  'energy.json': () => EnergyStore.open(folder, dependencies()),
 }
 const warnings = () => log.said('warn')
 const energy = {total: 12.5, today: 0.5, day: '2026-01-01', moved: 1}
@@ -39,7 +40,7 @@ describe.each(['state.json', 'energy.json'] as const)('%s', (name) => {
 
   it.each([
     ['is a folder', () => mkdir(file()), /it is no regular file.*move it away/],
-    ['is a pipe that nobody writes into', () => execFileSync('mkfifo', [file()]), /it is no regular file/],
+    ['is a pipe without a writer', () => execFileSync('mkfifo', [file()]), /it is no regular file/],
     ['is a device that never ends', () => symlink('/dev/zero', file()), /it is no regular file/],
     ['is a link to itself', () => symlink(file(), file()), /a link that leads to itself.*remove the link/],
     ['cannot be read from its disk', () => symlink('/proc/self/mem', file()), /\(EIO\).*check the disk/],
@@ -57,7 +58,7 @@ describe.each(['state.json', 'energy.json'] as const)('%s', (name) => {
     expect(clock.pending).toBe(0)
   })
 
-  it('is read where a file that cannot be swept away lies beside it', async () => {
+  it('is read also when a temporary file beside it cannot be removed', async () => {
     await mkdir(`${file()}.0a1b2c3d.tmp`)
     await (await open()).close()
     expect(warnings()).toEqual([])
@@ -78,7 +79,7 @@ describe.each(['state.json', 'energy.json'] as const)('%s', (name) => {
     expect(await readFile(join(folder, aside), 'utf8')).toBe(text)
   })
 
-  it('breaks at every start, and only the newest few that were put aside are kept', async () => {
+  it('may be damaged at every start: only the newest few bad files are kept', async () => {
     await writeFile(join(folder, `${name}.bad-of-mine`), 'not ours to remove')
     for (let start = 1; start <= 10; start++) {
       await writeFile(file(), `broken ${start}`)
@@ -101,8 +102,8 @@ describe.each(['state.json', 'energy.json'] as const)('%s', (name) => {
     ['no version', {}],
     ['a version that is none', {version: 'one'}],
     ['a version of null', {version: null}],
-    ['fields that nobody knows', {version: 1, next: {deep: [1, {2: 3}]}, __proto__: {a: 1}}],
-  ])('with %s keeps what it says of the plugs', async (_, fields) => {
+    ['unknown fields', {version: 1, next: {deep: [1, {2: 3}]}, __proto__: {a: 1}}],
+  ])('with %s keeps its plugs', async (_, fields) => {
     const plugs = {7: {...energy, fingerprint: 'ab', name: 'desk', colour: 'red'}}
     await writeFile(file(), JSON.stringify({client_id: 'c', plugs, ...fields}))
     const read = await open()
@@ -113,7 +114,7 @@ describe.each(['state.json', 'energy.json'] as const)('%s', (name) => {
     await read.close()
   })
 
-  it('with odd keys and entries loses those and nothing else, and one warning names them', async () => {
+  it('with invalid keys and entries loses only those, with one warning that names them', async () => {
     const good = {...energy, fingerprint: 'ab', name: 'desk'}
     const odd = ['0', '-1', '1.5', '1e3', '07', ' 7', '', 'e_str', 'e_badkey', '99999999999999999999']
     const wrong = {8: 'x', 9: null, 10: [], 11: 5, 12: {}}
@@ -138,13 +139,13 @@ describe.each(['state.json', 'energy.json'] as const)('%s', (name) => {
     ['a list', '[]'],
     ['a text', '"x"'],
     ['null', 'null'],
-  ])('whose plugs are %s is a warning that says so, and a normal start', async (_, plugs) => {
+  ])('whose plugs are %s is one warning, and a normal start', async (_, plugs) => {
     await writeFile(file(), `{"version":1,"client_id":"c","plugs":${plugs}}`)
     await (await open()).close()
     expect(warnings()).toEqual([expect.stringContaining('"plugs" (expected a mapping)')])
   })
 
-  it('forgets nothing of a plug with the id 0, since it takes none', async () => {
+  it('drops no plug with the id 0, because it never stores one', async () => {
     const read = await open()
     if (read instanceof EnergyStore) {
       read.record(0, energy)
@@ -161,25 +162,25 @@ describe.each(['state.json', 'energy.json'] as const)('%s', (name) => {
 })
 
 describe('the state folder', () => {
-  it('is made with those above it, for its owner only', async () => {
+  it('is made with the folders above it, for its owner only', async () => {
     folder = join(folder, 'a/b')
     await (await opened['state.json']()).close()
     expect(await readdir(folder)).toEqual(['state.json'])
     folder = join(folder, '../..')
   })
 
-  it('where there can be none is an error at once, and no endless attempt', async () => {
+  it('where none can be made is an error at once, and no endless loop', async () => {
     await expect(makeFolder('/proc/nowhere/state')).rejects.toThrow('ENOENT')
   })
 })
 
 describe('kilowatt-hours', () => {
-  it('of plugs that are gone are kept, up to twenty thousand plugs, and those that count go last', async () => {
-    const ledger = await opened['energy.json']()
-    for (let did = 1; did <= 20_000; did++) ledger.record(did, {...energy, moved: did})
-    ledger.record(1, {...energy, total: 13})
-    ledger.record(20_001, energy)
-    await ledger.close()
+  it('of plugs that are no longer configured are kept, up to twenty thousand plugs, and those that changed longest ago go first', async () => {
+    const store = await opened['energy.json']()
+    for (let did = 1; did <= 20_000; did++) store.record(did, {...energy, moved: did})
+    store.record(1, {...energy, total: 13})
+    store.record(20_001, energy)
+    await store.close()
     const {plugs} = JSON.parse(await readFile(join(folder, 'energy.json'), 'utf8'))
     expect(Object.keys(plugs)).toHaveLength(20_000)
     expect(plugs[1].total).toBe(13)
@@ -187,22 +188,22 @@ describe('kilowatt-hours', () => {
   })
 })
 
-describe('plugs that are configured no more', () => {
+describe('plugs that are no longer configured', () => {
   const DAY = 24 * 3_600_000
   const open = opened['state.json']
   const tokenOf = (did: number) => new Secret(did.toString(16).padStart(32, '0'))
 
-  it('are remembered for 90 days after they were first missed, over restarts, and then forgotten', async () => {
+  it('are remembered for 90 days after they were first missed, over restarts, and then removed', async () => {
     const first = await open()
     for (const did of [7, 8]) first.remember(did, tokenOf(did), {name: `plug ${did}`})
-    first.configured(new Set([7]))
+    first.markConfigured(new Set([7]))
     await first.close()
     await clock.advance(89 * DAY)
     const second = await open()
-    second.configured(new Set([7]))
+    second.markConfigured(new Set([7]))
     expect(second.find({token: tokenOf(8)})).toEqual({did: 8, name: 'plug 8'})
     await clock.advance(2 * DAY)
-    second.configured(new Set([7]))
+    second.markConfigured(new Set([7]))
     expect(second.all()).toEqual([{did: 7, name: 'plug 7'}])
     await second.close()
     const {plugs} = JSON.parse(await readFile(join(folder, 'state.json'), 'utf8'))
@@ -212,12 +213,12 @@ describe('plugs that are configured no more', () => {
   it('have their 90 days anew once they were configured again', async () => {
     const store = await open()
     store.remember(8, TOKEN, {name: 'desk'})
-    store.configured(new Set())
+    store.markConfigured(new Set())
     await clock.advance(80 * DAY)
-    store.configured(new Set([8]))
-    store.configured(new Set())
+    store.markConfigured(new Set([8]))
+    store.markConfigured(new Set())
     await clock.advance(80 * DAY)
-    store.configured(new Set())
+    store.markConfigured(new Set())
     expect(store.all()).toHaveLength(1)
     await store.close()
   })
@@ -225,9 +226,9 @@ describe('plugs that are configured no more', () => {
   it('are 500 at most: those that are missing for longest go first', async () => {
     const store = await open()
     for (let did = 1; did <= 600; did++) store.remember(did, tokenOf(did), {})
-    store.configured(new Set(Array.from({length: 598}, (_, index) => index + 1)))
+    store.markConfigured(new Set(Array.from({length: 598}, (_, index) => index + 1)))
     await clock.advance(DAY)
-    store.configured(new Set([1]))
+    store.markConfigured(new Set([1]))
     const left = store.all().map(({did}) => did)
     expect(left).toHaveLength(501)
     expect(left).toContain(1)
@@ -236,14 +237,14 @@ describe('plugs that are configured no more', () => {
     await store.close()
   })
 
-  it('are not forgotten by a clock that was not set yet', async () => {
+  it('are not removed by a clock that was not set yet', async () => {
     const store = await open()
     store.remember(8, TOKEN, {name: 'desk'})
     const {date} = clock
     clock.date = () => new Date(0)
-    store.configured(new Set())
+    store.markConfigured(new Set())
     clock.date = date
-    store.configured(new Set())
+    store.markConfigured(new Set())
     expect(store.all()).toHaveLength(1)
     await store.close()
   })

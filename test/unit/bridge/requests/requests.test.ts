@@ -125,11 +125,14 @@ describe('a request', () => {
 
   it('that does not exist has an answer that can go elsewhere: there may be a topic for each that somebody makes up', async () => {
     await ask('nonsense')
-    expect(publisher.messages[0]).toMatchObject({foreign: true, home: 'miio2mqtt/bridge/response'})
+    expect(publisher.messages[0]).toMatchObject({foreign: true, fallbackTopic: 'miio2mqtt/bridge/response'})
     await ask('info')
     expect(publisher.messages[1]).not.toHaveProperty('foreign')
     await ask('nonsense', '', {responseTopic: 'flows/answers'})
-    expect(publisher.messages[2]).toMatchObject({topic: 'flows/answers', home: 'miio2mqtt/bridge/response'})
+    expect(publisher.messages[2]).toMatchObject({
+      topic: 'flows/answers',
+      fallbackTopic: 'miio2mqtt/bridge/response',
+    })
   })
 
   it('whose answer has a topic that no broker takes is no reason to fail', async () => {

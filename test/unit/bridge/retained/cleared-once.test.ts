@@ -41,7 +41,7 @@ function start(before: RetainedTopicsRecord): RetainedCleanup {
 const clearsOf = (topic: string) => publisher.on(topic).filter(({payload}) => payload === '')
 /** The broker acknowledges what was sent so far. */
 const acknowledge = (messages: readonly OutgoingMessage[]) => {
-  for (const {onTaken} of messages) onTaken?.()
+  for (const {onAcknowledged} of messages) onAcknowledged?.()
 }
 
 describe('a topic that was cleared', () => {
@@ -70,7 +70,7 @@ describe('a topic that was cleared', () => {
   it('is known when something was published there before the acknowledgement', () => {
     const [clear] = clearsOf(CONFIG)
     kept.publish({topic: CONFIG, payload: '{}', retain: true, qos: 1})
-    clear?.onTaken?.()
+    clear?.onAcknowledged?.()
     expect(kept.topics).toContain(CONFIG)
   })
 
@@ -78,9 +78,9 @@ describe('a topic that was cleared', () => {
     kept.publish({topic: CONFIG, payload: '{}', retain: true, qos: 1})
     kept.clear(CONFIG)
     const [first, second] = clearsOf(CONFIG)
-    first?.onTaken?.()
+    first?.onAcknowledged?.()
     expect(kept.topics).toContain(CONFIG)
-    second?.onTaken?.()
+    second?.onAcknowledged?.()
     expect(kept.topics).not.toContain(CONFIG)
   })
 })

@@ -2,7 +2,7 @@ import {generateKeyPairSync} from 'node:crypto'
 import {connect} from 'mqtt'
 import {describe, expect, it} from 'vitest'
 import {type Config, ConfigError, parseConfig} from '../../../../src/config/config.ts'
-import {clientOptions} from '../../../../src/mqtt/client-options.ts'
+import {clientOptions} from '../../../../src/mqtt/session.ts'
 import {CERT, KEY, WEAK_CERT, WEAK_KEY} from '../../../support/pem.ts'
 
 const {privateKey} = generateKeyPairSync('ec', {namedCurve: 'prime256v1'})

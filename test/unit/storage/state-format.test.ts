@@ -41,9 +41,9 @@ describe('the topics of a state file', () => {
     'my/own/prefix/device/miio2mqtt_bridge_home_plugs_0a1b2c3d/config',
   ]
 
-  it('are believed when this bridge may have published them', async () => {
+  it('are accepted when this bridge may have published them', async () => {
     const store = await opened(published(OURS))
-    expect(store.published).toEqual({bases: ['home/plugs'], topics: OURS, isAll: true})
+    expect(store.publishedTopics).toEqual({bases: ['home/plugs'], topics: OURS, isAll: true})
     expect(warnings()).toEqual([])
   })
 
@@ -64,17 +64,17 @@ describe('the topics of a state file', () => {
     ],
   ])('are not believed otherwise, so that they are never cleared: %j', async (...foreign) => {
     const store = await opened(published([...foreign, 'home/plugs/desk']))
-    expect(store.published?.topics).toEqual(['home/plugs/desk'])
+    expect(store.publishedTopics?.topics).toEqual(['home/plugs/desk'])
     expect(warnings()).toHaveLength(1)
     expect(warnings()[0]).toContain('published.topics')
     expect(warnings()[0]).toContain(file())
   })
 
-  it('are not believed below a base that is none', async () => {
+  it('are not accepted below an invalid base topic', async () => {
     const bases = ['#', '', '+', '$SYS', 'a/#', '/', 'a//b', 7, null, {toString: 1}, ['x']]
     const topics = ['zigbee2mqtt/bridge/state', '$SYS/x', 'a/b', 'x/y', 7, null, ['home/x'], {toString: 1}]
     const store = await opened(published(topics, bases))
-    expect(store.published).toEqual({bases: [], topics: [], isAll: true})
+    expect(store.publishedTopics).toEqual({bases: [], topics: [], isAll: true})
     expect(warnings()).toHaveLength(1)
   })
 
@@ -86,21 +86,21 @@ describe('the topics of a state file', () => {
     ['with a text for topics', {bases: ['home/plugs'], topics: 'home/plugs/desk'}],
   ])('are unknown when they are %s', async (_, value) => {
     const store = await opened({published: value})
-    expect(store.published).toBeUndefined()
+    expect(store.publishedTopics).toBeUndefined()
     expect(warnings()).toHaveLength(1)
   })
 
-  it('may be a million, of which those are believed that make sense, with one short warning', async () => {
+  it('may be a million, of which the valid ones are accepted, with one short warning', async () => {
     const many = Array.from({length: 1_000_000}, (_, index) =>
       index % 2 === 0 ? `zigbee2mqtt/${index}` : `home/plugs/${index}`,
     )
     const store = await opened(published(many))
-    expect(store.published?.topics).toHaveLength(500_000)
+    expect(store.publishedTopics?.topics).toHaveLength(500_000)
     expect(warnings()).toHaveLength(1)
     expect(warnings()[0]?.length).toBeLessThan(1_000)
   }, 60_000)
 
-  it('are judged by a function that knows nothing of files', () => {
+  it('are checked by a function without files', () => {
     expect(isPublishedUnder([], 'homeassistant/device/miio2mqtt_7/config')).toBe(true)
     expect(isPublishedUnder(['a', 'b'], 'b/x')).toBe(true)
     expect(isPublishedUnder(['a'], 'b/x')).toBe(false)
@@ -128,36 +128,37 @@ describe('the client id of a state file', () => {
   })
 })
 
-describe('what else a state file says', () => {
-  it('of firmwares is kept entry by entry', async () => {
+describe('the rest of a state file', () => {
+  it('has firmwares, of which each valid entry is kept', async () => {
     const good = {batch: 2, left_out: ['led']}
     const store = await opened({firmwares: {'m 1': good, 'm 2': 5, 'm 3': {batch: -1, left_out: 'x'}}})
-    expect(store.tolerated('m', '1')).toEqual(good)
-    expect(store.tolerated('m', '2')).toBeUndefined()
-    expect(store.tolerated('m', '3')).toEqual({})
+    expect(store.capabilities('m', '1')).toEqual(good)
+    expect(store.capabilities('m', '2')).toBeUndefined()
+    expect(store.capabilities('m', '3')).toEqual({})
     expect(warnings()).toEqual([expect.stringContaining('firmwares.m 2')])
   })
 
-  it('of firmwares is a thousand at most', async () => {
+  it('has a thousand firmwares at most', async () => {
     const store = await opened({})
-    for (let version = 0; version < 2_000; version++) store.rememberTolerated('m', `${version}`, {batch: 1})
-    expect(store.tolerated('m', '999')).toBeUndefined()
-    expect(store.tolerated('m', '1000')).toEqual({batch: 1})
+    for (let version = 0; version < 2_000; version++)
+      store.rememberCapabilities('m', `${version}`, {batch: 1})
+    expect(store.capabilities('m', '999')).toBeUndefined()
+    expect(store.capabilities('m', '1000')).toEqual({batch: 1})
     await store.close()
   })
 
-  it('of what Home Assistant was told is kept entry by entry', async () => {
+  it('has discovery entries, of which each valid one is kept', async () => {
     const store = await opened({
       announced: {
         devices: {miio2mqtt_7: 'a', other: 'a', miio2mqtt_0: 'a', 'miio2mqtt_7/x': 'a', miio2mqtt_8: 5},
         sets: {a: {state: 'switch'}, b: 7, c: {'{{ x }}': 'switch'}, d: {state: 'a"b'}},
       },
     })
-    expect(store.announced).toEqual({devices: {miio2mqtt_7: 'a'}, sets: {a: {state: 'switch'}}})
+    expect(store.discovery).toEqual({devices: {miio2mqtt_7: 'a'}, sets: {a: {state: 'switch'}}})
     expect(warnings()).toHaveLength(1)
   })
 
-  it.each(['announced', 'firmwares', 'plugs'])('as %s that is no mapping is forgotten alone', async (key) => {
+  it.each(['announced', 'firmwares', 'plugs'])('loses only %s when that is no mapping', async (key) => {
     const store = await opened({[key]: [1, 2]})
     expect(store.clientId).toBe('c')
     expect(warnings()).toEqual([expect.stringContaining(`"${key}"`)])
