@@ -16,7 +16,7 @@ export interface Line {
   seconds?: number
 }
 
-export interface PictureOptions {
+interface PictureOptions {
   /** In the title bar. */
   title: string
   /** What a screen reader reads in place of the picture. */

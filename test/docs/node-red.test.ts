@@ -135,10 +135,10 @@ describe('docs/node-red.md', () => {
     expect(firstColumn(page, '| it publishes |').map(code).sort()).toEqual([...topicsOf('mqtt out')].sort())
   })
 
-  it('names existing nodes, and describes each of them except the debug nodes', () => {
+  it('calls the nodes by their names, and says of each but the debug nodes what it does', () => {
     for (const name of bold) expect(nodeCalled(name).name).toBe(name)
-    const undescribed = ['comment', 'debug', 'tab']
-    const others = flow.filter(({type, name = ''}) => !undescribed.includes(type) && !bold.has(name))
+    const unsaid = ['comment', 'debug', 'tab']
+    const others = flow.filter(({type, name = ''}) => !unsaid.includes(type) && !bold.has(name))
     expect(others.map(({name}) => name)).toEqual(['power of the plug'])
   })
 
