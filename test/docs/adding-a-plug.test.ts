@@ -1,4 +1,4 @@
-/** docs/adding-a-plug.md, followed word for word with a made-up plug; only its address and its token are others. */
+/** Follows docs/adding-a-plug.md step by step with an invented plug. Only address and token differ from the page. */
 import {execFile} from 'node:child_process'
 import {chmod, mkdtemp, readFile, rm, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
@@ -21,7 +21,7 @@ const page = documentAt('docs/adding-a-plug.md')
 const HOST = loopback(2, 1)
 const ELSEWHERE = loopback(2, 9)
 
-/** The plug as it really is, which nobody who follows the page knows beforehand. */
+/** The real properties of the plug, which the reader of the page does not know yet. */
 const plug = await startPlug({
   address: HOST,
   model: 'acme.plug.one',
@@ -48,7 +48,7 @@ const plug = await startPlug({
   state: {led: 'ON', power: 41.5, peak_power: 230},
 })
 
-/** What its maker published, as far as this page needs it. */
+/** The specification of the vendor, as far as the page needs it. */
 const SPEC = {
   type: 'urn:miot-spec-v2:device:outlet:0000A002:acme-one:1',
   description: 'Outlet',
@@ -81,8 +81,8 @@ await writeFile(
 await chmod(join(folder, 'miio2mqtt'), 0o755)
 await writeFile(join(folder, 'spec.json'), JSON.stringify(SPEC))
 
-/** Everything each command said, in the order of the page. */
-const said = new Map<string, string>()
+/** The output of each command, in the order of the page. */
+const outputs = new Map<string, string>()
 
 describe('docs/adding-a-plug.md, followed from the top to the bottom', () => {
   it.each(page.blocks.map((block) => [block.at, block] as const))('works at %s', async (_, block) => {
@@ -91,21 +91,21 @@ describe('docs/adding-a-plug.md, followed from the top to the bottom', () => {
     else expect(await readFile(join(folder, 'probe.yaml'), 'utf8')).toContain(`\n${block.text}`)
   })
 
-  it('has asked every command, and each said what the page promises', () => {
-    expect(said.get('miio2mqtt info desk')).toMatch(/^model +acme\.plug\.one$/m)
-    expect(said.get('miio2mqtt check')).toMatch(/1 plug: desk\n1 own model: acme\.plug\.one\n$/)
-    expect(said.get('miio2mqtt models acme.plug.one')).toContain('\n  led: {miot: 3.1}\n')
-    expect(said.get(`miio2mqtt call desk get_properties '[{"did":"x","siid":3,"piid":2}]'`)).toContain(
+  it('has run every command, and each printed what the page promises', () => {
+    expect(outputs.get('miio2mqtt info desk')).toMatch(/^model +acme\.plug\.one$/m)
+    expect(outputs.get('miio2mqtt check')).toMatch(/1 plug: desk\n1 own model: acme\.plug\.one\n$/)
+    expect(outputs.get('miio2mqtt models acme.plug.one')).toContain('\n  led: {miot: 3.1}\n')
+    expect(outputs.get(`miio2mqtt call desk get_properties '[{"did":"x","siid":3,"piid":2}]'`)).toContain(
       '"value":415',
     )
-    expect(said.get('miio2mqtt status desk')).toMatch(
+    expect(outputs.get('miio2mqtt status desk')).toMatch(
       /^state +OFF\nled +ON\npower +41\.5 W\npower_on_behavior +previous\npeak_power +230 W\n$/,
     )
     expect(plug.state['power_on_behavior']).toBe('off')
-    expect([...said.keys()].filter((line) => line.startsWith('miio2mqtt simulate'))).toHaveLength(1)
+    expect([...outputs.keys()].filter((line) => line.startsWith('miio2mqtt simulate'))).toHaveLength(1)
   })
 
-  it('has made a probe that tells nobody whose plug it is', async () => {
+  it('has made a probe without token, device id, address or name of the plug', async () => {
     const probe = await readFile(join(folder, 'probe.yaml'), 'utf8')
     expect(probe).not.toMatch(new RegExp(`${TOKEN}|${plug.did}|${HOST}|28:6c:07|simulated`, 'i'))
     const {models, problems} = parseDefinitions([{file: 'probe.yaml', content: probe}])
@@ -113,14 +113,14 @@ describe('docs/adding-a-plug.md, followed from the top to the bottom', () => {
     expect(models[0]?.properties).toEqual({state: relay(miot(2, 1))})
   })
 
-  it('has imported what is certain, and was told what is not', () => {
-    const [command = ''] = [...said.keys()].filter((line) => line.includes('models import'))
-    expect(said.get(command)).toBe(
+  it('has imported the certain properties, and printed which are left out and why', () => {
+    const [command = ''] = [...outputs.keys()].filter((line) => line.includes('models import'))
+    expect(outputs.get(command)).toBe(
       '# 2.2 default-power-on-state is left out: the specification does not say what its values mean\n',
     )
   })
 
-  it('shows the mistake that it speaks of as it is told', async () => {
+  it('shows the error message of its example as it is printed', async () => {
     const message = page.spans.find((span) => span.startsWith('models/acme.yaml:')) ?? 'no mistake'
     const file = join(folder, 'models', 'acme.yaml')
     const right = await readFile(file, 'utf8')
@@ -160,7 +160,7 @@ describe('the tables of docs/adding-a-plug.md', () => {
     expect(ofPlugs.size + ofProperties.size).toBeGreaterThan(20)
   })
 
-  /** The keys of what stands between backticks in the first column. */
+  /** The keys between backticks in the first column. */
   function keysIn(head: string): ReadonlySet<string> {
     const [, ...cells] = table(page, head)
     return new Set(cells.flatMap(([cell]) => codes(cell)).map((code) => code.replace(/:.*/, '')))
@@ -171,7 +171,7 @@ function keysOf(value: unknown): string[] {
   return typeof value === 'object' && value !== null ? Object.keys(value) : []
 }
 
-/** The first line of a file on the page is its name. */
+/** Saves a block as a file: the first line is a comment with the file name. */
 async function save({text}: Block): Promise<void> {
   const [name = '', ...lines] = text.split('\n')
   expect(name).toMatch(/^# \S+\.yaml$/)
@@ -186,19 +186,19 @@ async function type(line: string): Promise<void> {
   if (line.startsWith('miio2mqtt simulate')) return simulate(line)
   const env = {PATH: `${folder}:${process.env['PATH']}`, HOME: folder}
   const {stdout, stderr} = await promisify(execFile)('sh', ['-c', line], {cwd: folder, env})
-  said.set(line, stdout || (line.includes('import') ? stderr : ''))
+  outputs.set(line, stdout || (line.includes('import') ? stderr : ''))
 }
 
-/** Runs until Ctrl-C, and meanwhile its plug answers. */
+/** Runs the simulation until Ctrl-C; meanwhile the command that it suggests works. */
 async function simulate(line: string): Promise<void> {
   const program = new Program([...line.split(' ').slice(1), '--address', ELSEWHERE], {cwd: folder})
   await program.said(/Ctrl-C ends the simulation/)
   expect(program.stdout).toMatch(new RegExp(`^acme\\.plug\\.one +\\d+ +${ELSEWHERE}`, 'm'))
-  const [told = ''] = /miio2mqtt status .*/.exec(program.stderr) ?? []
-  await type(told)
-  expect(said.get(told)).toMatch(/^power_on_behavior +previous$/m)
+  const [suggested = ''] = /miio2mqtt status .*/.exec(program.stderr) ?? []
+  await type(suggested)
+  expect(outputs.get(suggested)).toMatch(/^power_on_behavior +previous$/m)
   program.signal('SIGINT')
-  said.set(line, (await program.ended()).stdout)
+  outputs.set(line, (await program.ended()).stdout)
 }
 
 function published(iid: number, type: string, format: string) {

@@ -15,12 +15,9 @@ describe('a command line of the documents', () => {
     )
   })
 
-  it.each(unique(lines).map(({line, at}) => [line, at]))(
-    '`%s` (%s) is one that the program takes',
-    (line) => {
-      expect(problem(ourArguments(line) ?? [])).toBeUndefined()
-    },
-  )
+  it.each(unique(lines).map(({line, at}) => [line, at]))('`%s` (%s) is accepted by the program', (line) => {
+    expect(problem(ourArguments(line) ?? [])).toBeUndefined()
+  })
 })
 
 describe('the README', () => {
@@ -50,7 +47,7 @@ describe('docs/simulator.md', () => {
   })
 })
 
-describe('the judge of command lines', () => {
+describe('the check of command lines', () => {
   it.each([
     ['miio2mqtt', undefined],
     ['miio2mqtt --config x.yaml run', undefined],
@@ -68,11 +65,11 @@ describe('the judge of command lines', () => {
     ['miio2mqtt models import', 'too few words'],
     ['miio2mqtt help set', undefined],
     ['miio2mqtt help sat', 'no command sat'],
-  ])('says of `%s`: %s', (line, said) => {
-    expect(problem(ourArguments(line) ?? [])).toBe(said)
+  ])('finds in `%s`: %s', (line, expected) => {
+    expect(problem(ourArguments(line) ?? [])).toBe(expected)
   })
 
-  it('leaves other programs alone', () => {
+  it('ignores other programs', () => {
     expect(ourArguments('docker rm --force miio2mqtt')).toBeUndefined()
     expect(ourArguments('systemctl status miio2mqtt')).toBeUndefined()
   })
@@ -98,7 +95,7 @@ function unique(lines: readonly Line[]): Line[] {
   return [...new Map(lines.map((each) => [each.line, each])).values()]
 }
 
-/** What the program is called with, or `undefined` when it is not called. */
+/** The arguments of a call of miio2mqtt; `undefined` for a command line without one. */
 function ourArguments(line: string): string[] | undefined {
   const typed = words(line.replace(/^sudo (?:--user \S+ )?/, '').replace(/^(?:[A-Z_]+=\S+ )+/, ''))
   if (typed[0] === 'miio2mqtt') return typed.slice(1)
@@ -108,7 +105,7 @@ function ourArguments(line: string): string[] | undefined {
   return typed.slice(image + 1)
 }
 
-/** Why the program would not take these arguments, as far as its own `--help` knows. */
+/** Why the program would refuse these arguments, as far as its options and usage define it. */
 function problem(given: readonly string[]): string | undefined {
   const [name, about] = withoutOptions(given, program.options).words
   if (name === 'help') return unknownCommand(about)

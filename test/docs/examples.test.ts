@@ -8,7 +8,7 @@ import {type Block, commandLines, documentAt, documents, words} from './markdown
 
 const blocks = documents.flatMap((each) => each.blocks)
 const named = (all: readonly Block[]) => all.map((block) => [block.at, block] as const)
-/** What other YAML these documents have, by its first key: that of other programs, and definitions (adding-a-plug.test.ts). */
+/** First keys of YAML that is not our configuration: other programs, and definitions (test/docs/adding-a-plug.test.ts). */
 const NOT_OURS = new Set(['services', 'ids'])
 
 describe('a configuration in the documents', () => {
@@ -20,11 +20,11 @@ describe('a configuration in the documents', () => {
     expect(ours.some(({at}) => at.startsWith('README.md:'))).toBe(true)
   })
 
-  it.each(named(ours))('(%s) is one that the bridge takes', (_, {text}) => {
+  it.each(named(ours))('(%s) is accepted by the bridge', (_, {text}) => {
     expect(() => configOf(text)).not.toThrow()
   })
 
-  it('would be refused with a mistake in it', () => {
+  it('would be refused with an error in it', () => {
     expect(() => configOf('devices:\n  desk: {hots: 192.168.1.40}\n')).toThrow(/hots/)
   })
 })
@@ -80,7 +80,7 @@ describe('docs/topics.md', () => {
     expect(shapes).toContainEqual(Object.keys(example(state)))
   })
 
-  it('shows the configuration in `info` as the bridge tells it', () => {
+  it('shows the configuration in `info` as the bridge publishes it', () => {
     const {config} = example(info)
     const {token: _, ...desk} = config.devices.desk
     const token = '00112233445566778899aabbccddeeff'
@@ -96,7 +96,7 @@ describe('docs/topics.md', () => {
   })
 })
 
-/** Reads the configuration with secrets, files and variables that are there, whatever they are called. */
+/** Parses a configuration. Every secret, file and variable that it names exists. */
 function configOf(text: string) {
   const env = Object.fromEntries(
     Array.from(text.matchAll(/!env (\w+)/g), ([, name]) => [name, 'from the environment']),

@@ -3,7 +3,7 @@ import {dirname, join, normalize} from 'node:path'
 import {describe, expect, it} from 'vitest'
 import {type Document, document, documents} from './markdown.ts'
 
-/** Where links may lead. A new host is looked at by a person first, and then added. */
+/** Hosts that links may lead to. Review a new host before you add it. */
 const HOSTS = [
   'datatracker.ietf.org',
   'docs.oasis-open.org',
@@ -15,52 +15,49 @@ const HOSTS = [
   'semver.org',
   'www.npmjs.com',
 ]
-/** Absolute paths that exist on a user's machine or in the container; any other is one of somebody's own machine. */
+/** Absolute paths that exist on a user's machine or in the container. Any other path belongs to the machine of one developer. */
 const PATHS = ['/app', '/data', '/etc', '/run', '/tmp', '/usr', '/var/lib', '/dev/null', '/proc/self']
 
 const byPath = new Map(documents.map((each) => [each.path, each]))
 
 describe('the documents', () => {
-  it('are all found, README first of all', () => {
+  it('are all found, including the README', () => {
     expect([...byPath.keys()]).toEqual(
       expect.arrayContaining(['README.md', 'CONTRIBUTING.md', 'docs/topics.md', 'docs/troubleshooting.md']),
     )
   })
 
   it.each(documents.map((each) => [each.path, each] as const))('%s links only to what exists', (_, each) => {
-    expect(linksOf(each).filter((link) => !isThere(each, link))).toEqual([])
+    expect(linksOf(each).filter((link) => !exists(each, link))).toEqual([])
   })
 
   it.each(documents.map((each) => [each.path, each] as const))(
-    '%s leads out only to known hosts, and names no path of a single machine',
+    '%s links only to known hosts, and has no path of the machine of a developer',
     (_, each) => {
-      expect(strangeHosts(each)).toEqual([])
-      expect(strangePaths(each)).toEqual([])
+      expect(unknownHosts(each)).toEqual([])
+      expect(unknownPaths(each)).toEqual([])
     },
   )
 })
 
-describe('the judge of links', () => {
+describe('the check of links', () => {
   const readme = document(
     'docs/x.md',
     '# A b\n[a](#a-b) [b](#c) [c](no.md) [d](../README.md#try-it) [e](../README.md#no)\n',
   )
 
-  it('sees what is missing: anchors and files', () => {
-    expect(linksOf(readme).filter((link) => !isThere(readme, link))).toEqual([
+  it('finds missing anchors and files', () => {
+    expect(linksOf(readme).filter((link) => !exists(readme, link))).toEqual([
       '#c',
       'no.md',
       '../README.md#no',
     ])
   })
 
-  it('sees strange hosts and paths, in prose and in blocks', () => {
-    const strange = document(
-      'x.md',
-      'See https://example.org/a, `/home/me/x`.\n```sh\ncat /srv/y /etc/z\n```\n',
-    )
-    expect(strangeHosts(strange)).toEqual(['example.org'])
-    expect(strangePaths(strange)).toEqual(['/home/me/x', '/srv/y'])
+  it('finds unknown hosts and paths, in prose and in blocks', () => {
+    const page = document('x.md', 'See https://example.org/a, `/home/me/x`.\n```sh\ncat /srv/y /etc/z\n```\n')
+    expect(unknownHosts(page)).toEqual(['example.org'])
+    expect(unknownPaths(page)).toEqual(['/home/me/x', '/srv/y'])
   })
 })
 
@@ -69,19 +66,19 @@ function linksOf({prose}: Document): string[] {
   return inline.filter((target) => !/^[a-z]+:/.test(target))
 }
 
-function isThere(from: Document, link: string): boolean {
+function exists(from: Document, link: string): boolean {
   const [path = '', anchor] = link.split('#')
   const target = path === '' ? from.path : normalize(join(dirname(from.path), path))
   if (!existsSync(target) && !byPath.has(target) && target !== from.path) return false
   return anchor === undefined || (path === '' ? from : byPath.get(target))?.anchors.has(anchor) === true
 }
 
-function strangeHosts(each: Document): string[] {
+function unknownHosts(each: Document): string[] {
   const hosts = Array.from(textOf(each).matchAll(/https?:\/\/([^/\s)"'`>,]+)/g), ([, host = '']) => host)
   return hosts.filter((host) => !HOSTS.includes(host))
 }
 
-function strangePaths(each: Document): string[] {
+function unknownPaths(each: Document): string[] {
   const found = textOf(each).matchAll(/(?<=^|[\s`"'=(:])\/[a-z][\w./-]+/gm)
   return Array.from(found, ([path]) => path).filter(
     (path) => !PATHS.some((known) => path === known || path.startsWith(`${known}/`)),

@@ -1,21 +1,21 @@
-/** The documents of the project, taken apart as far as tests need it. */
+/** Parses the Markdown documents of the project into prose, code blocks, code spans and headings. */
 import {readdirSync, readFileSync} from 'node:fs'
 import {join} from 'node:path'
 
 export interface Block {
-  /** What stands behind the opening fence; empty for plain text. */
+  /** The language after the opening fence; empty for plain text. */
   language: string
   text: string
-  /** Where it is, for a failing test: `docs/topics.md:12`. */
+  /** File and line, for the message of a failing test: `docs/topics.md:12`. */
   at: string
 }
 
 export interface Document {
   path: string
-  /** Everything but the blocks. */
+  /** The text without the blocks. */
   prose: string
   blocks: readonly Block[]
-  /** What stands between backticks in the prose. */
+  /** The code spans (between backticks) of the prose. */
   spans: readonly string[]
   /** The anchors of its headings. */
   anchors: ReadonlySet<string>
@@ -23,7 +23,7 @@ export interface Document {
 
 const FENCED = /^( *)```(\w*)\n([\s\S]*?)^ *```$/gm
 
-/** Every document of the project, but none of a package it uses. */
+/** Every document in the root folder and in docs/. */
 export const documents: readonly Document[] = [...markdownIn('.'), ...markdownIn('docs')].map((path) =>
   document(path, readFileSync(path, 'utf8')),
 )
@@ -93,12 +93,12 @@ export function firstColumn(of: Document, head: string): string[] {
     .map(([first = '']) => first)
 }
 
-/** What stands between the first backticks of a cell. */
+/** The first code span of a cell. */
 export function code(cell: string): string {
   return /`([^`]+)`/.exec(cell)?.[1] ?? ''
 }
 
-/** As GitHub makes them. */
+/** The anchor that GitHub makes for a heading. */
 function anchor(heading: string): string {
   const plain = heading.toLowerCase().replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
   return plain.trim().replaceAll(/\s/g, '-')

@@ -1,4 +1,4 @@
-/** examples/node-red-flow.json and its page, without Node-RED; with it: test/e2e/node-red.test.ts. */
+/** Checks examples/node-red-flow.json and docs/node-red.md without Node-RED. test/e2e/node-red.test.ts runs the flow in Node-RED. */
 import {runInNewContext} from 'node:vm'
 import {describe, expect, it} from 'vitest'
 import {parseConfig} from '../../src/config/config.ts'
@@ -6,7 +6,7 @@ import {assertTopic, Topics} from '../../src/mqtt/topics.ts'
 import {FLOW_FILE, type FlowNode, flow, nodeNamed, topicsOfFlow} from '../support/node-red-flow.ts'
 import {code, documentAt, firstColumn} from './markdown.ts'
 
-/** Of what comes with Node-RED, that which the flow gets by with. */
+/** The core nodes of Node-RED that the flow uses. */
 const CORE = [
   'comment',
   'debug',
@@ -39,7 +39,7 @@ describe(FLOW_FILE, () => {
     expect(flow.filter(({broker, type}) => type.startsWith('mqtt ') && !ids.has(String(broker)))).toEqual([])
   })
 
-  it('has no node that nothing leads to, or that leads nowhere', () => {
+  it('has no node without an input or an output wire', () => {
     const reached = new Set(flow.flatMap(({wires = []}) => wires.flat()))
     const begins = ['comment', 'inject', 'mqtt in']
     const ends = ['comment', 'debug', 'mqtt out']
@@ -74,7 +74,7 @@ describe(FLOW_FILE, () => {
     expect(topicsOfFlow.filter((topic) => !/^(?:miio2mqtt|home\/desk)\//.test(topic))).toEqual([])
   })
 
-  it('has a name for every node, each once, and words for each part', () => {
+  it('has a unique name for every node, and a comment for each part', () => {
     const names = flow.filter(({type}) => type !== 'tab').map(({name}) => name)
     expect(names.filter((name = '') => name.length < 4)).toEqual([])
     expect(new Set(names).size).toBe(names.length)
@@ -83,7 +83,7 @@ describe(FLOW_FILE, () => {
     expect(parts.filter(({info = ''}) => info.length < 50)).toEqual([])
   })
 
-  it('waits longer for a result than a command lives', () => {
+  it('waits longer for a result than a command is valid', () => {
     const {poll} = parseConfig('devices: {}', {file: 'config.yaml', env: {}, readFile: () => ''})
     const wait = nodeNamed('wait 12 s for its result')
     expect(wait).toMatchObject({units: 's', bytopic: 'topic', topic: 'transaction'})
@@ -100,30 +100,30 @@ describe('the mean power of a minute', () => {
 
   it('counts each value for as long as it was true', () => {
     const chart = meanPower()
-    chart.hear(0, 'miio2mqtt/bridge/state', online)
-    chart.hear(0, 'miio2mqtt/desk/availability', online)
-    chart.hear(0, 'miio2mqtt/desk', {power: 100})
-    chart.hear(45, 'miio2mqtt/desk', {power: 2000})
-    expect(chart.hear(60, 'minute')).toEqual({time: '1970-01-01T00:01:00.000Z', power: 575})
-    expect(chart.hear(120, 'minute')).toEqual({time: '1970-01-01T00:02:00.000Z', power: 2000})
+    chart.receive(0, 'miio2mqtt/bridge/state', online)
+    chart.receive(0, 'miio2mqtt/desk/availability', online)
+    chart.receive(0, 'miio2mqtt/desk', {power: 100})
+    chart.receive(45, 'miio2mqtt/desk', {power: 2000})
+    expect(chart.receive(60, 'minute')).toEqual({time: '1970-01-01T00:01:00.000Z', power: 575})
+    expect(chart.receive(120, 'minute')).toEqual({time: '1970-01-01T00:02:00.000Z', power: 2000})
   })
 
   it.each([
-    ['the plug is away', 'miio2mqtt/desk/availability', {state: 'offline', reason: 'timeout'}],
-    ['the bridge is away', 'miio2mqtt/bridge/state', {state: 'offline'}],
-    ['the plug does not tell', 'miio2mqtt/desk', {power: null}],
+    ['the plug is offline', 'miio2mqtt/desk/availability', {state: 'offline', reason: 'timeout'}],
+    ['the bridge is offline', 'miio2mqtt/bridge/state', {state: 'offline'}],
+    ['the plug does not report it', 'miio2mqtt/desk', {power: null}],
   ])('leaves out the time while %s', (_, topic, payload) => {
     const chart = meanPower()
-    chart.hear(0, 'miio2mqtt/bridge/state', online)
-    chart.hear(0, 'miio2mqtt/desk/availability', online)
-    chart.hear(0, 'miio2mqtt/desk', {power: 41.73})
-    chart.hear(20, topic, payload)
-    expect(chart.hear(60, 'minute')).toMatchObject({power: 41.7})
-    expect(chart.hear(120, 'minute')).toBeUndefined()
+    chart.receive(0, 'miio2mqtt/bridge/state', online)
+    chart.receive(0, 'miio2mqtt/desk/availability', online)
+    chart.receive(0, 'miio2mqtt/desk', {power: 41.73})
+    chart.receive(20, topic, payload)
+    expect(chart.receive(60, 'minute')).toMatchObject({power: 41.7})
+    expect(chart.receive(120, 'minute')).toBeUndefined()
   })
 
-  it('is none before anything was heard', () => {
-    expect(meanPower().hear(60, 'minute')).toBeUndefined()
+  it('has no point before the first message', () => {
+    expect(meanPower().receive(60, 'minute')).toBeUndefined()
   })
 })
 
@@ -155,7 +155,7 @@ describe('docs/node-red.md', () => {
   })
 })
 
-/** The function node of that name at work, at times of our own, in seconds; it hears a message, and may answer with a point. */
+/** Runs the function node of the mean power at given times in seconds. `receive` passes a message and returns the point, if there is one. */
 function meanPower() {
   const {func = ''}: FlowNode = nodeNamed('mean power of the minute')
   const kept = new Map<string, unknown>()
@@ -164,7 +164,7 @@ function meanPower() {
     set: (key: string, value: unknown) => kept.set(key, value),
   }
   return {
-    hear: (seconds: number, topic: string, payload?: unknown): unknown => {
+    receive: (seconds: number, topic: string, payload?: unknown): unknown => {
       class At extends Date {
         static override now = () => seconds * 1000
       }

@@ -1,4 +1,4 @@
-/** docs/promises.md and the tests that are named after its sentences. */
+/** Every sentence of docs/promises.md is the name of an end-to-end test. */
 import {readdirSync, readFileSync} from 'node:fs'
 import {describe, expect, it} from 'vitest'
 import {documentAt} from './markdown.ts'

@@ -15,7 +15,7 @@ const architecture = documentAt('docs/architecture.md')
 const sources = readdirSync('src', {recursive: true, encoding: 'utf8'}).filter((file) => file.endsWith('.ts'))
 
 describe('the list of plugs in the README', () => {
-  it('has every model that is described', () => {
+  it('has every supported model', () => {
     const cells = table(readme, '| family | models |').map(([, models = '']) => models)
     expect(cells.flatMap(spelledOut).sort()).toEqual([...builtIn.ids].sort())
   })
@@ -25,7 +25,7 @@ describe('docs/models.md', () => {
   const unknown =
     documentAt('docs/models.md').prose.split('## Known by name only')[1]?.split('\n## ')[0] ?? ''
 
-  it('lists as known by name only what really is not described', () => {
+  it('lists as known by name only models without a definition', () => {
     const listed = Array.from(unknown.matchAll(/`([^`*]+)`/g), ([, id = '']) => id)
     expect(listed.length).toBeGreaterThan(10)
     expect(listed.filter((id) => builtIn.find(id))).toEqual([])
@@ -88,7 +88,7 @@ describe('docs/architecture.md', () => {
   }
 })
 
-/** As the bridge itself lists them, when it is asked for something else. */
+/** The verbs that the bridge lists in its answer to an unknown verb. */
 async function knownVerbs(): Promise<string[]> {
   let answer = ''
   const requests = new Requests({
@@ -113,7 +113,7 @@ async function knownVerbs(): Promise<string[]> {
   return list.split(', ')
 }
 
-/** `cuco.plug.co1` `co1d`: the second has the first's beginning. */
+/** Expands short model ids: `cuco.plug.co1` `co1d` are cuco.plug.co1 and cuco.plug.co1d. */
 function spelledOut(cell: string): string[] {
   let family = ''
   return Array.from(cell.matchAll(/`([^`]+)`/g), ([, id = '']) => {

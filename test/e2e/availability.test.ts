@@ -63,7 +63,7 @@ describe.concurrent('at default intervals, thirty times as fast:', async () => {
   )
   const retained = async (topic: string) => JSON.parse((await user.retained()).get(topic) ?? '{}')
 
-  it('B/N/availability is retained, and changes only when the plug really goes or comes.', async () => {
+  it('B/N/availability is retained, and changes only when the plug really goes offline or comes online.', async () => {
     const {guest} = plugs
     const topic = 'miio2mqtt/guest/availability'
     const asked = countAsked(guest)
@@ -89,7 +89,7 @@ describe.concurrent('at default intervals, thirty times as fast:', async () => {
     expect(home.availabilities('guest')).toEqual(['online', 'timeout', 'online'])
   })
 
-  it('One or two lost polls are no outage, and with defaults a silent plug is offline within 90 s.', async () => {
+  it('One or two lost polls are no outage, and with default settings a plug that does not answer is offline within 90 s.', async () => {
     const {drowsy} = plugs
     await lose(drowsy, 1)
     await sleep(clock, 5 * SECOND) // until that poll is over
@@ -117,7 +117,7 @@ describe.concurrent('at default intervals, thirty times as fast:', async () => {
     expect(home.availabilities('fickle')).toEqual(['online'])
   })
 
-  it('A plug that returns is online together with a fresh state within 75 s, however long it was away.', async () => {
+  it('A plug that returns is online together with a fresh state within 75 s, however long it was offline.', async () => {
     const {traveller} = plugs
     traveller.misbehave({silence: true})
     await home.waitForAvailability('traveller', 'timeout')
@@ -133,7 +133,7 @@ describe.concurrent('at default intervals, thirty times as fast:', async () => {
     expect(JSON.parse(told[0]?.payload ?? '{}')).toMatchObject({state: 'ON'})
   })
 
-  it('A plug that goes is worth one warning, and its return one line.', async () => {
+  it('A plug that goes offline causes one warning, and its return one line.', async () => {
     const {missed} = plugs
     missed.misbehave({silence: true})
     await home.waitForAvailability('missed', 'timeout')

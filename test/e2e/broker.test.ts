@@ -62,7 +62,7 @@ describe('a bridge whose broker is not there at the start', async () => {
   const desk = await startPlug({address: loopback(1, 1)})
   const bridge = await startBridge({broker, plugs: {desk}})
 
-  it('A bridge that is started without a broker waits for it, and is online within 10 s of its coming up.', async () => {
+  it('A bridge that starts without a broker waits for it, and is online within 10 s after the broker has started.', async () => {
     // It reads its plugs already, and has tried often enough to wait its longest between two tries.
     await until(() => desk.received.length > 8, {what: 'polls'})
     expect(warnings(bridge)).toEqual([expect.stringContaining('ECONNREFUSED')])
@@ -120,7 +120,7 @@ describe('a bridge of five plugs, whose broker is killed and comes back empty', 
     for (const name of names) expect(retained.has(`miio2mqtt/${name}/availability`)).toBe(true)
   })
 
-  it('A broker that comes back without its retained messages has all of them again within 10 s, unasked.', async () => {
+  it('A broker that lost its retained messages has all of them again within 10 s, without a request.', async () => {
     await user.waitFor('miio2mqtt/bridge/health')
     // What a plug told of itself is in the list a second later.
     await until(async () => (await user.retained()).get('miio2mqtt/bridge/devices')?.includes('"timeout"'), {
@@ -160,7 +160,7 @@ describe('a bridge of five plugs, whose broker is killed and comes back empty', 
     expect(await home.mosquittoPub('Küche/Lampe 1', 'set/usb', 'ON')).toMatchObject({status: 'ok'})
   })
 
-  it('A plug that changes 100 times while the broker is away has its newest state published once when the broker is back.', async () => {
+  it('A plug that changes 100 times while the broker is offline has its newest state published once when the broker is back.', async () => {
     await broker.kill()
     for (let change = 1; change <= 100; change++) {
       desk.state['temperature'] = 100 + change
@@ -305,7 +305,7 @@ describe('two bridges on one broker', async () => {
     ])
   })
 
-  it('Two bridges with defaults and base topics of their own stay connected side by side.', async () => {
+  it('Two bridges with default settings and different base topics stay connected side by side.', async () => {
     /** Of each client, how often it asked the broker whether it is still there. */
     const pings = () => {
       const count = new Map<string, number>()
@@ -407,7 +407,7 @@ describe('a broker that speaks MQTT 3.1.1 only', async () => {
 })
 
 describe('all brokers', () => {
-  it('No topic holds +, #, an empty level or a control character, whatever a plug is called.', () => {
+  it('No topic has +, #, an empty level or a control character, whatever the name of a plug.', () => {
     const topics = new Set(watchers.flatMap(({messages}) => messages.map(({topic}) => topic)))
     expect(topics.size).toBeGreaterThan(100)
     expect([...topics].filter((topic) => /[+#\p{Cc}]|^\/|\/\/|\/$|^$/u.test(topic))).toEqual([])

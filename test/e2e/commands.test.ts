@@ -82,7 +82,7 @@ describe('commands by hand', async () => {
   })
   await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === ONLINE)
 
-  it('ON, on, JSON and set/state all make the plug get the same single command.', async () => {
+  it('ON, on, JSON and set/state all send the same single command to the plug.', async () => {
     const spellings = [
       ['set', 'ON'],
       ['set', 'on'],
@@ -128,7 +128,7 @@ describe('commands by hand', async () => {
     },
   )
 
-  it('TOGGLE is one command, the opposite of what was just read from the plug, not of what was known.', async () => {
+  it('TOGGLE is one command, the opposite of the state just read from the plug, not of the last known state.', async () => {
     const pressed = [
       ['ON', 'OFF', 'set_power off'],
       ['OFF', 'ON', 'set_power on'],
@@ -212,7 +212,7 @@ describe('commands by hand', async () => {
     expect(data).toMatchObject({state: 'OFF', usb: 'ON', temperature: 32, led: 'ON', power: 3})
   })
 
-  it('B/N/get polls once, at once, and publishes though nothing changed.', async () => {
+  it('B/N/get polls once, at once, and publishes even if nothing changed.', async () => {
     await home.mosquittoPub('quiet', 'get', '')
     const known = home.states('quiet').at(-1)
     const states = home.states('quiet').length
@@ -284,7 +284,7 @@ describe('commands by hand', async () => {
     expect(quiet.received.length).toBe(before)
   })
 
-  it('Nonsense and 1 MB payloads get one error each, and no packet goes to the plug.', async () => {
+  it('Invalid payloads and payloads of 1 MB get one error each, and no packet goes to the plug.', async () => {
     const payloads: [string | Buffer, RegExp][] = [
       [Buffer.alloc(1_000_000, 'x'), /at most 16384 bytes, got 1000000/],
       [`{"state":"ON","note":"${'x'.repeat(17 * 1024)}"}`, /at most 16384 bytes/],
@@ -413,7 +413,7 @@ describe('commands by hand', async () => {
     expect(commandsIn(busy.received.slice(before))).toEqual(['set_power on', 'set_power on'])
   })
 
-  it('Of 20 commands in a second never two are in flight, and the plug ends as the last one said.', async () => {
+  it('Of 20 commands in a second never two are in flight, and the plug ends in the state of the last one.', async () => {
     const before = busy.received.length
     const answers = Array.from({length: 20}, (_, n) =>
       home.publish('busy', 'set', JSON.stringify({state: n % 2 === 0 ? 'ON' : 'OFF', transaction: n})),
@@ -454,7 +454,7 @@ describe('commands by hand', async () => {
     expect(commandsIn(crowded.received.slice(before))).toEqual([])
   })
 
-  it('A dead plug delays a command to another by less than 100 ms.', async () => {
+  it('A plug that does not answer delays a command to another plug by less than 100 ms.', async () => {
     /** How long the bridge takes for a command, milliseconds: the best of ten. */
     const fastest = async () => {
       const times: number[] = []
@@ -504,7 +504,7 @@ describe('commands by hand', async () => {
     expect(warnings[0]).toMatch(/no plug or group is called desc: known are desk, heater/)
   })
 
-  it('Every command gets exactly one result, with a code when it failed, and the transaction of its sender.', async () => {
+  it('Every command gets exactly one result, with a code if it failed, and the transaction of its sender.', async () => {
     const commands = [
       ['desk', 'set', '{"state":"OFF","transaction":"t"}', 'ok', 't'],
       ['desk', 'get', '{"transaction":[1,{"two":null}]}', 'ok', [1, {two: null}]],

@@ -65,7 +65,7 @@ describe('energy', async () => {
     expect(energies()).toEqual(energies().toSorted((a, b) => a - b))
   })
 
-  it('Energy never falls, unless the plug itself says less on two polls in a row.', async () => {
+  it('Energy never decreases, unless the plug itself reports less in two polls in a row.', async () => {
     const catalogue = new Catalogue([meteringModel])
     const counter = await startPlug({
       address: loopback(1, 2),

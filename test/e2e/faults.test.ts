@@ -136,7 +136,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
   })
   await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === ONLINE)
 
-  it('A lost reply leads to the same absolute value under another message id.', async () => {
+  it('After a lost reply the same absolute value is sent again under another message id.', async () => {
     const {lossy} = plugs
     let losses = 0
     overhear(lossy, ({method}) => lossy.next(method === 'set_power' && losses-- > 0 ? {loseReply: true} : {}))
@@ -194,7 +194,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
     expect(home.availabilities('rebooted')).toEqual(['online'])
   })
 
-  it('A wrong token is offline with the reason bad_token, one log line, and no token in it.', async () => {
+  it('A wrong token makes the plug offline with the reason bad_token and one log line, without the token in it.', async () => {
     const {renewed} = plugs
     renewed.changeToken(OTHER_TOKEN)
     await home.waitForAvailability('renewed', 'bad_token')
@@ -273,7 +273,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
     expect(data).toMatchObject({state: 'OFF', temperature: 24, led: 'OFF'})
   })
 
-  it('A value that a plug leaves out, nulls or garbles is null or what was known before, never an invented one.', async () => {
+  it('A value that a plug leaves out, reports as null or garbles is null or the last known one, never an invented one.', async () => {
     const {senseless, measuring} = plugs
     const truths: Record<string, Record<string, unknown>> = {
       senseless: {state: 'ON', temperature: 31, led: 'ON'},
@@ -326,7 +326,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
     }
   })
 
-  it('Random datagrams, and malformed JSON in well-encrypted packets, change nothing on MQTT.', async () => {
+  it('Random datagrams, and malformed JSON in correctly encrypted packets, change nothing on MQTT.', async () => {
     const {flooded} = plugs
     const ear = await earOf(home, 'flooded', flooded)
     const stranger = await intruder(loopback(9, 1))
@@ -406,7 +406,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
     expect(home.states('posed').map(({state}) => state)).not.toContain('ON')
   })
 
-  it('What a plug did not confirm is never shown, and the result is a timeout within the command timeout.', async () => {
+  it('A value that a plug did not confirm is never published, and the result is a timeout within the command timeout.', async () => {
     const {absent} = plugs
     const shown = () => home.states('absent').map(({state}) => state)
     absent.misbehave({silence: true})
@@ -433,7 +433,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
     expect(home.availabilities('v3')).toEqual(['online'])
   })
 
-  it('A plug that is away at the start is announced, offline, and comes online without a restart.', async () => {
+  it('A plug that is offline at the start is announced as offline, and comes online without a restart.', async () => {
     const discovery = `homeassistant/device/miio2mqtt_${plugs.announced.did}/config`
     expect(JSON.parse((await user.retained()).get(discovery) ?? '{}')).toMatchObject({
       device: {name: 'announced'},
@@ -455,7 +455,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
     expect(await home.mosquittoPub('unheard', 'set', 'ON')).toMatchObject({status: 'ok'})
   })
 
-  it('A command to a plug that is away fails in time, is not kept, and switches nothing when the plug returns.', async () => {
+  it('A command to an offline plug fails in time, is not stored, and switches nothing when the plug returns.', async () => {
     const {revived} = plugs
     revived.misbehave({silence: true})
     const fails = async (payload: string) => {
@@ -490,7 +490,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
     expect(home.results('unlucky')).toHaveLength(2)
   })
 
-  it('A value is published after the plug confirmed it and read again within 2 s, and a warning tells when the two differ.', async () => {
+  it('A value is published after the plug confirmed it and read again within 2 s, and a warning reports a difference.', async () => {
     const {pressed} = plugs
     pressed.state['state'] = 'OFF'
     const states = home.states('pressed').length
@@ -519,7 +519,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
     ])
   })
 
-  it('A command during a poll never makes the state go there, back, and there again.', async () => {
+  it('A command during a poll never makes the state change to the new value, back, and to the new value again.', async () => {
     const {polled} = plugs
     const states = home.states('polled').length
     const wanted = ['ON', 'OFF', 'ON', 'OFF', 'ON', 'OFF']

@@ -60,7 +60,7 @@ describe('groups', async () => {
       )
   })
 
-  it('A command to a group reaches its members side by side, and its result tells of each.', async () => {
+  it('A command to a group reaches its members in parallel, and its result has the result of each.', async () => {
     for (const [to, payload, then] of [
       ['set', 'ON', 'ON'],
       ['set', '{"state":"off"}', 'OFF'],

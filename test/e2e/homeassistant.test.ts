@@ -91,7 +91,7 @@ describe('plugs of every model', () => {
     )
   })
 
-  it('Discovery is one retained device message per plug, by id, with origin, platforms, unique ids and no object_id.', async () => {
+  it('Discovery is one retained device message per plug, by device id, with origin, platforms, unique ids and no object_id.', async () => {
     const messages = [...(await user.retained())].filter(([topic]) => topic.startsWith('homeassistant/'))
     expect(messages.map(([topic]) => topic).sort()).toEqual(
       [...[...plugs.values()].map((plug) => configTopic(plug)), bridgeTopic].sort(),
@@ -110,7 +110,7 @@ describe('plugs of every model', () => {
     expect(discoveryProblems(recorder.messages)).toEqual([])
   })
 
-  it('The relay has no name of its own, and topics that work as they stand, with the availability of both bridge and plug.', async () => {
+  it('The relay has no name of its own, complete topics, and the availability of both bridge and plug.', async () => {
     for (const [id, plug] of plugs) {
       const {components, ...shared} = await discoveryOf(user, plug)
       const relay = components['state'] ?? {}
@@ -128,7 +128,7 @@ describe('plugs of every model', () => {
     }
   })
 
-  it('Energy is a growing total in kWh, measurements are measurements, diagnostics are marked, and nothing is announced that a model has not.', async () => {
+  it('Energy is an increasing total in kWh, measurements are measurements, diagnostics are marked, and nothing is announced that a model does not have.', async () => {
     const energy = {device_class: 'energy', state_class: 'total_increasing', unit_of_measurement: 'kWh'}
     const units = {power: 'W', voltage: 'V', current: 'A', temperature: '°C', rssi: 'dBm'}
     const found = new Set<string>()
@@ -181,7 +181,7 @@ describe('plugs of every model', () => {
     expect(new Set(measured.map(({name}) => name))).toEqual(new Set(LOAD.keys()))
   })
 
-  it('B/N is retained JSON that always holds every property, with state exactly ON or OFF.', async () => {
+  it('B/N is retained JSON that always has every property, with state exactly ON or OFF.', async () => {
     const retained = await user.retained()
     for (const [id, {model}] of plugs) {
       const messages = recorder.on(`miio2mqtt/plugs/${id}`)
@@ -208,7 +208,7 @@ describe('plugs of every model', () => {
 })
 
 describe('a plug in Home Assistant', () => {
-  it('Unique ids and identifiers outlive a restart, a new name and a new address.', async () => {
+  it('Unique ids and identifiers stay the same after a restart, a new name and a new address.', async () => {
     const {broker, user} = await stage()
     const folder = await newFolder()
     const plug = await startPlug({address: loopback(2, 1)})
@@ -391,7 +391,7 @@ describe('births of Home Assistant', () => {
     await isOnline(user)
   })
 
-  it('A birth of Home Assistant leads to discovery, availability and state of everything after a short random delay; a death or a retained birth to nothing.', async () => {
+  it('When Home Assistant starts, discovery, availability and state of everything are published after a short random delay; its stop message and retained messages are ignored.', async () => {
     const before = recorder.messages.length
     for (const word of ['offline', 'ONLINE', '', '{"state":"online"}'])
       await mosquittoPub(broker, '-t', 'homeassistant/status', '-m', word)
@@ -422,7 +422,7 @@ describe('births of Home Assistant', () => {
     expect(told.every(({retain}) => retain)).toBe(true)
   })
 
-  it('Ten births in a second lead to one round.', async () => {
+  it('Ten birth messages in a second are answered once.', async () => {
     const from = recorder.messages.length
     await Promise.all(
       Array.from({length: 10}, () => mosquittoPub(broker, '-t', 'homeassistant/status', '-m', 'online')),
@@ -471,7 +471,7 @@ describe('discovery', () => {
     expect(recorder.messages.filter(({topic}) => !topic.startsWith('miio2mqtt/'))).toEqual([])
   })
 
-  it('What other software lays under the discovery prefix is never touched.', async () => {
+  it('Messages of other software under the discovery prefix are never touched.', async () => {
     const {broker, user, recorder} = await stage()
     const folder = await newFolder()
     const desk = await startPlug({address: loopback(10, 1)})

@@ -101,7 +101,7 @@ it('Restarts and reloads in quick succession, by request and by signal, leave on
   expect(connections).toEqual([])
 })
 
-it('A reload whose new bridge cannot start leaves the old one in control.', async () => {
+it('A reload whose new bridge cannot start leaves the old one running.', async () => {
   const desk = await startPlug({address: freeAddress()})
   const house = await start({desk})
   const {program, file, text, base} = house
@@ -150,7 +150,7 @@ it('A file that an editor has emptied and not written yet removes no plug.', asy
   await program.said(/took over the configuration: removed desk/)
 })
 
-it('A command that arrives while the process is paused is not carried out when it goes on.', async () => {
+it('A command that arrives while the process is paused is not carried out when the process continues.', async () => {
   const desk = await startPlug({address: freeAddress()})
   const house = await start(
     {desk},

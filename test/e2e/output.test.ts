@@ -107,7 +107,7 @@ describe('a bridge that is asked for attributes', async () => {
     expect(user.on('miio2mqtt/fan/temperature')).toEqual([])
   })
 
-  it('A filtered property is in neither the state nor the discovery message.', async () => {
+  it('A filtered property is neither in the state nor in the discovery message.', async () => {
     // It can be switched and asked for all the same.
     expect(await talk.mosquittoPub('desk', 'set/led', 'OFF')).toMatchObject({
       status: 'ok',
@@ -183,7 +183,7 @@ describe('a bridge that is asked for attributes', async () => {
     expect(config?.properties?.contentType).toBe('application/json')
   })
 
-  it('What a plug no longer has is first sent with its platform alone, then left out.', async () => {
+  it('A property that a plug no longer has is first sent with its platform alone, then left out.', async () => {
     const topic = `homeassistant/device/miio2mqtt_${kettle.did}/config`
     const devices = {...choice.devices, 'kitchen/kettle': {qos: 0, filtered: ['power']}}
     const text = configText({...choice, devices})

@@ -31,7 +31,7 @@ const poison = {
 }
 
 describe('a broker on which somebody has laid false lists', () => {
-  it('Retained messages that lie about the bridge end it neither at its first start nor at the next, and other software keeps its own.', async () => {
+  it('Retained messages with false contents about the bridge end it neither at its first start nor at the next, and other software keeps its own.', async () => {
     for (const [topic, payload] of Object.entries(poison))
       await user.publish(topic, payload, {retain: true, qos: 1})
     for (const _ of ['first', 'next']) {

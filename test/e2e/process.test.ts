@@ -123,7 +123,7 @@ describe('the end of the bridge', () => {
       .split('\n')
       .filter((line) => /Received PUBLISH/.test(line) && line.includes(`'${base}/bridge/state'`)).length
 
-  it('A bridge that is told to stop says offline itself, and ends with 0 within 5 s though every plug is silent.', async () => {
+  it('A bridge that is stopped publishes offline itself, and ends with exit code 0 within 5 s, even if no plug answers.', async () => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       const desk = await startPlug({address: loopback(1, ++files)})
       const kettle = await startPlug({address: loopback(1, ++files)})
@@ -155,7 +155,7 @@ describe('the end of the bridge', () => {
     await user.waitFor(`${house.base}/bridge/state`, ({payload}) => payload === '{"state":"offline"}')
   })
 
-  it('A bridge that is killed is made offline on B/bridge/state by the broker.', async () => {
+  it('When the bridge is killed, the broker publishes offline on B/bridge/state.', async () => {
     const house = await start({desk: await startPlug({address: loopback(2, 2)})})
     expect(await end(house.program, 'SIGKILL')).toMatchObject({code: null, signal: 'SIGKILL'})
     await user.waitFor(`${house.base}/bridge/state`, ({payload}) => payload === '{"state":"offline"}')
@@ -212,7 +212,7 @@ describe('an unexpected error', () => {
 })
 
 describe('a new configuration', () => {
-  it('A reload adds, changes and removes plugs and leaves the connection and the others alone; an invalid file changes nothing.', async () => {
+  it('A reload adds, changes and removes plugs without touching the connection and the others; an invalid file changes nothing.', async () => {
     const desk = await startPlug({address: loopback(4, 1)})
     const token = Buffer.from('lamp has a token')
     const lamp = await startPlug({address: loopback(4, 2), token})
@@ -414,7 +414,7 @@ describe('the start of the bridge', () => {
     expect(broker.log).not.toContain('mistaken')
   })
 
-  it('A value from the environment or from a file it names wins over config.yaml, and is never written to it.', async () => {
+  it('A value from the environment or from a file it names takes precedence over config.yaml, and is never written to it.', async () => {
     const passwords = join(folder, 'passwords')
     await promisify(execFile)('mosquitto_passwd', ['-b', '-c', passwords, 'plugs', 'of the named file'])
     // Whoever gives no name is let in, and whoever gives one has to know the password.
@@ -475,7 +475,7 @@ describe('the start of the bridge', () => {
 })
 
 describe('what the bridge remembers', () => {
-  it('A kill at any moment leaves a readable state, and an unreadable one is one warning and a normal start.', async () => {
+  it('A kill at any moment leaves readable state, and unreadable state causes one warning and a normal start.', async () => {
     const state = await mkdtemp(join(folder, 'state-'))
     const desk = await startPlug({address: loopback(8, 1)})
     const live = () => start({desk}, {env: {STATE_DIRECTORY: state}})
@@ -528,7 +528,7 @@ describe('whoever watches the bridge', () => {
     expect(await healthcheck(file)).toMatchObject({code: 0, stdout: 'the daemon is well\n'})
   })
 
-  it('systemd hears of readiness once the first connect was tried, and of life no longer when the polls stand still.', async () => {
+  it('systemd is notified of readiness after the first connect was tried, and of life only while the polls make progress.', async () => {
     const bin = await mkdtemp(join(folder, 'bin-'))
     const told = join(bin, 'told')
     await writeFile(join(bin, 'systemd-notify'), `#!/bin/sh\necho "$@" >> ${told}\n`)

@@ -31,7 +31,7 @@ describe('a broker with a limit on the size of messages', async () => {
   const bridge = await startBridge({broker, plugs: {desk}})
   await saysOnline(user)
 
-  it('A message that the broker refuses is one warning with topic and reason, and all others are published.', async () => {
+  it('A message that the broker refuses causes one warning with topic and reason, and all others are published.', async () => {
     await until(() => warnings(bridge).length > 0, {what: 'the warning'})
     expect(warnings(bridge)).toEqual([
       expect.stringMatching(

@@ -82,7 +82,7 @@ describe('an edited configuration', async () => {
     expect(home.availabilities('hall/fan')).toEqual(['online'])
   })
 
-  it('A disabled plug gets no packet, is offline, and has left Home Assistant.', async () => {
+  it('A disabled plug gets no packet, is offline, and is removed from Home Assistant.', async () => {
     await change({
       plugs: {desk, lamp, 'hall/fan': fan},
       devices: {lamp: {area: 'Office', disabled: true}},
@@ -160,7 +160,7 @@ describe('a plug that was removed or renamed', async () => {
     return {identifiers: device.identifiers, ids}
   }
 
-  it('A plug removed from the configuration leaves nothing on the broker, live or between two runs.', async () => {
+  it('A plug that is removed from the configuration leaves nothing on the broker, live or between two runs.', async () => {
     const first = await start({desk, lamp, fan})
     expect(await lying(user, 'fan')).toEqual(expect.arrayContaining(['miio2mqtt/fan', 'miio2mqtt/fan/led']))
     await first.daemon.reload(edited({broker, plugs: {desk, lamp}, config}, first.config))
@@ -177,7 +177,7 @@ describe('a plug that was removed or renamed', async () => {
     await second.stop()
   })
 
-  it('A plug with a new name leaves nothing under the old one, and keeps its unique ids.', async () => {
+  it('A renamed plug leaves nothing under its old name, and keeps its unique ids.', async () => {
     const first = await start({desk, lamp})
     const before = await identity(desk, 'desk')
     const renamed = {'office/desk': desk, lamp}

@@ -23,7 +23,7 @@ const passwords = join(folder, 'passwords')
 execFileSync('mosquitto_passwd', ['-b', '-c', passwords, 'plugs', PASSWORD], {stdio: 'ignore'})
 
 describe.concurrent('what the bridge tells of itself', async () => {
-  it('B/bridge/info has the version, the start and the configuration in force, with every secret masked.', async () => {
+  it('B/bridge/info has the version, the start and the configuration in use, with every secret masked.', async () => {
     // Whoever gives no name is let in, and whoever gives one has to know the password.
     const broker = await startMosquitto({config: ['allow_anonymous true', `password_file ${passwords}`]})
     const user = await Watcher.open(broker)
@@ -65,7 +65,7 @@ describe.concurrent('what the bridge tells of itself', async () => {
     }
   })
 
-  it('B/bridge/devices lists every plug with all that is known of it, and again when any of it changes.', async () => {
+  it('B/bridge/devices lists every plug with everything known about it, and again when any of it changes.', async () => {
     const broker = await startMosquitto()
     const user = await Watcher.open(broker)
     const desk = await startPlug({address: loopback(2, 2), clock})

@@ -94,7 +94,7 @@ describe('a whole life of the bridge', async () => {
   const isMessage = ({from}: {from: string}) =>
     from.startsWith('topic ') && !from.includes('/bridge/request/')
 
-  it('No message on any topic holds a token or a password, in clear, hex, base64 or URL form.', () => {
+  it('No message on any topic has a token or a password, in plain text, hex, base64 or URL form.', () => {
     const messages = outputs.filter(isMessage)
     expect(new Set(messages.map(({from}) => from)).size).toBeGreaterThan(50)
     expect(Object.values(secrets).flatMap((secret) => leaking(messages, secret))).toEqual([])

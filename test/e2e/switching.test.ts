@@ -29,7 +29,7 @@ describe('a plug on MQTT', async () => {
     expect(JSON.parse((await user.retained()).get('miio2mqtt/desk') ?? '')).toMatchObject({state: 'ON'})
   })
 
-  it('A button pressed at the plug is on B/N within one poll interval and 1 s.', async () => {
+  it('A press of the button on the plug is on B/N within one poll interval and 1 s.', async () => {
     // From the second time on right after a poll: the next one is as far away as it can be.
     for (const state of ['OFF', 'ON', 'OFF']) {
       user.forget()
@@ -41,7 +41,7 @@ describe('a plug on MQTT', async () => {
     }
   })
 
-  it('A poll that finds nothing new publishes nothing.', async () => {
+  it('A poll that finds no change publishes nothing.', async () => {
     const from = user.messages.length
     const polls = plug.received.length
     await until(() => plug.received.length >= polls + 4, {what: 'more polls'})

@@ -40,7 +40,7 @@ describe('what a plug tells', async () => {
     return home.waitForState(name, () => true, before)
   }
 
-  it("A scale or an offset of one's own changes the published number accordingly.", async () => {
+  it('A scale or an offset in the configuration changes the published number accordingly.', async () => {
     // The plug counts in 1 W, 0.1 V and 0.001 A.
     Object.assign(corrected.state, {state: 'ON', power: 46, voltage: 230.1, current: 0.2})
     expect(await readingOf('corrected')).toMatchObject({power: 46 * 0.5 - 2, voltage: 231.6, current: 2})

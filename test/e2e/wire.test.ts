@@ -32,7 +32,7 @@ describe.skipIf(!inject('tools').mosquitto)('in a network', async () => {
   const home = new CommandClient(broker, user)
   afterAll(() => user.stop())
 
-  it('A plug in whose name packets are forged stays online and carries out every command.', async () => {
+  it('A plug whose packets are forged stays online and carries out every command.', async () => {
     await home.waitForAvailability('forged', 'online')
     for (let i = 0; i < 20; i++)
       expect(await home.publish('forged', 'set', i % 2 === 0 ? 'ON' : 'OFF')).toMatchObject({status: 'ok'})

@@ -1,4 +1,4 @@
-/** The definitions as tables for people: docs/models.md and docs/home-assistant.md hold what this returns. */
+/** Renders the model definitions as Markdown tables for docs/models.md and docs/home-assistant.md. */
 import {isWritable} from '../../src/device/codec/values.ts'
 import {complete} from '../../src/models/builders.ts'
 import type {Address, Model, Property} from '../../src/models/model.ts'
@@ -7,20 +7,20 @@ import {PROPERTY_NAMES, propertyPattern} from '../../src/models/property-names.t
 /** How sure a definition is, as docs/models.md explains it. */
 const SURE = {hardware: 'seen on hardware', vendor: 'from the specification', inferred: 'inferred'} as const
 
-/** One row for every name of the vocabulary. */
+/** One row for every property name. */
 export function vocabulary(): string {
   const rows = Array.from(PROPERTY_NAMES, ([name, meaning]) => `| \`${name}\` | ${meaning} |`)
-  return ['| property | what it is |', '|---|---|', ...rows].join('\n')
+  return ['| property | meaning |', '|---|---|', ...rows].join('\n')
 }
 
-/** What becomes of each name in Home Assistant, for a plug called `desk`; of sockets the second stands for all. */
+/** The Home Assistant entity of each property, for a plug called `desk`. The second socket stands for all sockets. */
 export function entities(models: readonly Model[]): string {
   const all = new Map(
     models.flatMap((model) =>
       Object.entries(complete(model).properties).map(([name, property]) => [propertyPattern(name), property]),
     ),
   )
-  const head = ['| property | entity | named | entity id for a plug called `desk` |', '|---|---|---|---|']
+  const head = ['| property | entity | name | entity id for a plug called `desk` |', '|---|---|---|---|']
   return [...head, ...Array.from(PROPERTY_NAMES.keys(), (name) => entity(name, all.get(name)))].join('\n')
 }
 
@@ -29,7 +29,7 @@ export function overview(models: readonly Model[]): string {
   const rows = models.flatMap((model) =>
     model.ids.map((id) => `| \`${id}\` | ${model.name} | ${features(model)} | ${SURE[model.confidence]} |`),
   )
-  return ['| model | on the box | properties | how sure |', '|---|---|---|---|', ...rows].join('\n')
+  return ['| model | product | properties | how sure |', '|---|---|---|---|', ...rows].join('\n')
 }
 
 /** One section for every definition. */
@@ -48,10 +48,10 @@ function entity(name: string, property: Property | undefined): string {
     ...(property.disabledByDefault ? ['disabled'] : []),
   ]
   const id = label === null ? `${kind}.desk` : `${kind}.desk_${name.replace(/_n$/, '_2')}`
-  return `| \`${name}\` | ${what.join(', ')} | ${label?.replace(/\d+/, '2') ?? 'as the plug'} | \`${id}\` |`
+  return `| \`${name}\` | ${what.join(', ')} | ${label?.replace(/\d+/, '2') ?? 'the name of the plug'} | \`${id}\` |`
 }
 
-/** What a plug is bought for: the rest is in its section. */
+/** The main properties of a model. Rarely used ones are in its section only. */
 function features({properties}: Model): string {
   const often = Object.entries(properties).filter(([, {lane}]) => lane !== 'rare')
   const patterns = new Set(often.map(([name]) => propertyPattern(name)))
@@ -66,29 +66,29 @@ function section(model: Model): string {
     '',
     model.evidence,
     '',
-    ...habits(model),
-    '| property | found at | worth | known from |',
+    ...requestLimits(model),
+    '| property | address | values | source |',
     '|---|---|---|---|',
     ...Object.entries(model.properties).map(([name, property]) => row(name, property)),
   ].join('\n')
 }
 
-function habits({exactList, batch, interval, pause}: Model): string[] {
-  const told = [
+function requestLimits({exactList, batch, interval, pause}: Model): string[] {
+  const limits = [
     ...(exactList ? ['all names of `get_prop` in one list'] : []),
     ...(batch ? [batch === 1 ? 'one value in a request' : `at most ${batch} values in a request`] : []),
-    ...(interval ? [`not more often than every ${interval / 1000} s`] : []),
+    ...(interval ? [`one poll every ${interval / 1000} s at most`] : []),
     ...(pause ? [`${pause / 1000} s between two requests`] : []),
   ]
-  return told.length > 0 ? [`How it is asked: ${told.join(', ')}.`, ''] : []
+  return limits.length > 0 ? [`Requests: ${limits.join(', ')}.`, ''] : []
 }
 
 function row(name: string, property: Property): string {
-  const cells = [`\`${name}\``, place(property), worth(property), property.evidence ?? '']
+  const cells = [`\`${name}\``, addressOf(property), valuesOf(property), property.evidence ?? '']
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
 }
 
-function place(property: Property): string {
+function addressOf(property: Property): string {
   const where = at(property.address)
   return isWritable(property) ? where : `${where}, read only`
 }
@@ -115,7 +115,7 @@ function at(address: Address): string {
   }
 }
 
-function worth(property: Property): string {
+function valuesOf(property: Property): string {
   switch (property.kind) {
     case 'switch':
     case 'binary_sensor':
@@ -131,7 +131,7 @@ function worth(property: Property): string {
   }
 }
 
-/** A sixtieth is no decimal number. */
+/** The scale as text. 1/60 is written as a fraction, because its decimal number does not end. */
 function factor(scale: number): string {
   if (scale === 1) return ''
   return `× ${String(scale).length > 8 ? `1/${Math.round(1 / scale)}` : scale} `
