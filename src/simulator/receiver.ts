@@ -5,7 +5,7 @@ import {type Cipher, HEADER_BYTES, MalformedPacket, nak, type Packet, parsePacke
 import {drawFault, drawHelloFault, type Faults, type InjectedFault} from './faults/faults.ts'
 import {garbageDatagram} from './faults/garbage.ts'
 import {type Firmware, type FirmwareContext, readRequest} from './firmware/firmware.ts'
-import {ACK_TIMEOUT, type FirmwareRequest} from './firmware/firmware-response.ts'
+import {ACK_TIMEOUT, type FirmwareRequest} from './firmware/firmware-messages.ts'
 import {formatResponse, tailOf} from './firmware/json-format.ts'
 import {answerHello, declaredPart} from './hello-rules.ts'
 import {RecentResponses} from './recent-responses.ts'

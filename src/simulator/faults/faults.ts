@@ -2,8 +2,8 @@
  * What goes wrong, as data. `Faults` is how often; `Mishap` is what befalls one datagram, drawn from them or written down by a test.
  */
 import type {Random} from '../../common/clock.ts'
+import {ACK_TIMEOUT, type FirmwareError} from '../firmware/firmware-messages.ts'
 import type {FirmwareQuirks} from '../firmware/firmware-profile.ts'
-import {ACK_TIMEOUT, type FirmwareError} from '../firmware/firmware-response.ts'
 import {anyGarbage, type Garbage} from './garbage.ts'
 
 /** Shares are from 0 (never) to 1 (always); what is missing never happens. Moods take the place of the plug's own. */

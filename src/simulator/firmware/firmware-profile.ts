@@ -1,5 +1,5 @@
 /** What differs between generations of firmware rather than between models (docs/protocol.md §6). */
-import {type FirmwareError, INVALID_JSON} from './firmware-response.ts'
+import {type FirmwareError, INVALID_JSON} from './firmware-messages.ts'
 
 /** How a request fails that the firmware cannot cope with. */
 export type FirmwareFailure = 'silence' | -9999 | -30001

@@ -3,19 +3,19 @@
  */
 import type {Model, Property, RawValue, WriteMethod} from '../../models/model.ts'
 import type {FirmwareContext} from './firmware-context.ts'
-import type {FirmwareFailure, FirmwareProfile} from './firmware-profile.ts'
 import {
   ACK_TIMEOUT,
   type FirmwareRequest,
   type FirmwareResponse,
   INVALID_JSON,
   METHOD_NOT_FOUND,
-} from './firmware-response.ts'
+} from './firmware-messages.ts'
+import type {FirmwareFailure, FirmwareProfile} from './firmware-profile.ts'
 import {MiotServices} from './miot-methods.ts'
 import {fromRaw, toRaw} from './raw-values.ts'
 
 export type {FirmwareContext} from './firmware-context.ts'
-export type {FirmwareResponse} from './firmware-response.ts'
+export type {FirmwareResponse} from './firmware-messages.ts'
 
 type Method = (plug: FirmwareContext, params: readonly unknown[]) => FirmwareResponse
 type Reader = (plug: FirmwareContext) => RawValue

@@ -1,7 +1,7 @@
 /** How an answer is written down, with the mistakes some firmware makes at that (docs/protocol.md §1.7). Pure. */
 
+import type {FirmwareResponse} from './firmware-messages.ts'
 import type {FirmwareProfile, FirmwareQuirks} from './firmware-profile.ts'
-import type {FirmwareResponse} from './firmware-response.ts'
 
 const tails = {none: '', nuls: '\0\0\0', text: '\0k'} as const
 

@@ -1,8 +1,8 @@
 /** The three methods of MIoT: every item of a request is answered with a code of its own (docs/protocol.md §3.2). */
 import type {Model, Property, RawValue} from '../../models/model.ts'
 import type {FirmwareContext} from './firmware-context.ts'
+import type {FirmwareResponse} from './firmware-messages.ts'
 import type {FirmwareProfile} from './firmware-profile.ts'
-import type {FirmwareResponse} from './firmware-response.ts'
 import {fromRaw, toRaw} from './raw-values.ts'
 
 type Item = Record<string, unknown>

@@ -1,7 +1,7 @@
 import {describe, expect, it} from 'vitest'
+import {faultTable, InvalidFault, parseFaults} from '../../../../src/cli/fault-options.ts'
 import {drawFault, drawHelloFault} from '../../../../src/simulator/faults/faults.ts'
 import {anyGarbage, garbageDatagram} from '../../../../src/simulator/faults/garbage.ts'
-import {faultTable, InvalidFault, parseFaults} from '../../../../src/simulator/faults/parse-faults.ts'
 import {seeded} from '../../../support/virtual-clock.ts'
 
 describe('faults as people write them', () => {

@@ -12,12 +12,12 @@ import {
 } from '../../../../src/models/builders.ts'
 import type {Model} from '../../../../src/models/model.ts'
 import {firmwareOf} from '../../../../src/simulator/firmware/firmware.ts'
-import {type FirmwareProfile, firmwareProfileOf} from '../../../../src/simulator/firmware/firmware-profile.ts'
 import {
   ACK_TIMEOUT,
   type FirmwareResponse,
   INVALID_JSON,
-} from '../../../../src/simulator/firmware/firmware-response.ts'
+} from '../../../../src/simulator/firmware/firmware-messages.ts'
+import {type FirmwareProfile, firmwareProfileOf} from '../../../../src/simulator/firmware/firmware-profile.ts'
 import {formatResponse, tailOf} from '../../../../src/simulator/firmware/json-format.ts'
 import {eight, readings, VirtualHome} from '../../../support/virtual-home.ts'
 

@@ -1,8 +1,17 @@
 /** Faults as people write them on a command line: `loss=0.2`, `delay=100ms..3s`, `silence`. */
-import {codeIn, failureIn, InvalidFault, namesAnd, natural, period, range, shareOf} from './fault-values.ts'
-import type {Faults} from './faults.ts'
+import {
+  codeIn,
+  failureIn,
+  InvalidFault,
+  namesAnd,
+  natural,
+  period,
+  range,
+  shareOf,
+} from '../simulator/faults/fault-values.ts'
+import type {Faults} from '../simulator/faults/faults.ts'
 
-export {InvalidFault} from './fault-values.ts'
+export {InvalidFault} from '../simulator/faults/fault-values.ts'
 
 interface Word {
   /** How it is written. */
