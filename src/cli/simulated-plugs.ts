@@ -22,5 +22,5 @@ export async function startSimulation(neighbourhood: SimulatedNetwork): Promise<
     if (!(error instanceof Error)) throw error
     throw new CommandFailed(`${error.message}\nOther addresses are chosen with --address.`)
   }
-  neighbourhood.liven()
+  neighbourhood.startDrift()
 }

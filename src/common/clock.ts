@@ -38,6 +38,16 @@ export function isPlausibleDate(date: Date): boolean {
   return date.getFullYear() >= FIRST_PLAUSIBLE_YEAR
 }
 
+/** Calls `run` every `ms` milliseconds until the timer is cancelled. */
+export function repeat(clock: Clock, ms: number, run: () => void): Timer {
+  const again = () => {
+    timer = clock.after(ms, again)
+    run()
+  }
+  let timer = clock.after(ms, again)
+  return {cancel: () => timer.cancel()}
+}
+
 /** Resolves after `ms` milliseconds of `clock`, or as soon as `signal` is aborted. */
 export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

@@ -81,7 +81,7 @@ describe('an edited configuration', async () => {
     })
     await home.isNow('lamp', 'disabled')
     let packets = 0
-    lamp.hear = () => void packets++
+    lamp.receive = () => void packets++
     await until(() => recorder.on(configTopic(lamp.did)).at(-1)?.payload === '', {what: 'it is forgotten'})
     expect(await home.type('lamp', 'set', 'OFF')).toMatchObject({error: {code: 'disabled'}})
     expect(await home.type('lamp', 'get', '')).toMatchObject({error: {code: 'disabled'}})

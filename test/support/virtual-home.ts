@@ -48,7 +48,7 @@ export const readings: Readonly<Record<string, Value>> = {
   state_1: 'ON',
 }
 
-type Options = Partial<Pick<SimulatedPlugOptions, 'habits' | 'faults' | 'state'>> & {
+type Options = Partial<Pick<SimulatedPlugOptions, 'profile' | 'faults' | 'state'>> & {
   model?: Model
   /** What the bridge knows of the plugs there are; the plug's own model unless told. */
   known?: Catalogue
@@ -73,11 +73,11 @@ export class VirtualHome {
   readonly #random: () => number
 
   constructor(options: Options = {}) {
-    const {model = eight, random = seeded(1), habits, faults} = options
+    const {model = eight, random = seeded(1), profile, faults} = options
     this.#options = options
     this.#model = model
     this.#random = random
-    this.plug = new AirbornePlug(this, {
+    this.plug = new MemoryNetworkPlug(this, {
       model: model.ids[0] ?? '',
       catalogue: new Catalogue([model]),
       did: 4711,
@@ -87,7 +87,7 @@ export class VirtualHome {
       random,
       remember: 100_000,
       state: options.state ?? readings,
-      ...(habits && {habits}),
+      ...(profile && {profile}),
       ...(faults && {faults}),
     })
     this.device = this.#device()
@@ -168,13 +168,13 @@ export class VirtualHome {
   }
 }
 
-class AirbornePlug extends SimulatedPlug {
+class MemoryNetworkPlug extends SimulatedPlug {
   readonly #home: VirtualHome
 
   constructor(home: VirtualHome, options: SimulatedPlugOptions) {
     super(options)
     this.#home = home
-    home.network.attach({host: options.address, port: MIIO_PORT}, (datagram) => this.hear(datagram, FROM))
+    home.network.attach({host: options.address, port: MIIO_PORT}, (datagram) => this.receive(datagram, FROM))
   }
 
   override send(packet: Buffer): void {

@@ -1,6 +1,7 @@
-/** What is asked of a plug's firmware, and what comes back. */
+/** JSON messages of the simulated firmware: reads a request, and writes a response as that firmware writes it. Pure. */
+import type {FirmwareError, FirmwareProfile, FirmwareQuirks} from './firmware-profile.ts'
 
-/** An id of 0, or none, means: execute, but do not answer. */
+/** A request as a client sends it. An id of 0, or a missing id, means: execute, but do not answer. */
 export interface FirmwareRequest {
   id: number
   method: string
@@ -8,14 +9,66 @@ export interface FirmwareRequest {
   params: unknown
 }
 
-export interface FirmwareError {
-  code: number
-  message: string
-}
-
 export type FirmwareResponse = {result: unknown} | {error: FirmwareError}
 
-export const METHOD_NOT_FOUND: FirmwareError = {code: -32601, message: 'Method not found.'}
-export const INVALID_JSON: FirmwareError = {code: -30001, message: 'Resp invalid json.'}
-/** The application did not answer its Wi-Fi half, which waits for a while before it says so (docs/protocol.md §1.8). */
-export const ACK_TIMEOUT: FirmwareError = {code: -9999, message: 'user ack timeout'}
+const TAILS = {none: '', nuls: '\0\0\0', text: '\0k'} as const
+
+/**
+ * Reads the request in a decrypted payload, up to its first NUL.
+ * @returns `undefined` for a payload that the plug would drop (docs/protocol.md §1.6 step 8)
+ */
+export function parseRequest(payload: Buffer): FirmwareRequest | undefined {
+  const end = payload.indexOf(0)
+  const json = parseJson(payload.toString('utf8', 0, end < 0 ? payload.length : end))
+  if (typeof json !== 'object' || json === null || !('method' in json)) return undefined
+  if (typeof json.method !== 'string') return undefined
+  const id = 'id' in json && typeof json.id === 'number' ? json.id >>> 0 : 0
+  return {id, method: json.method, params: 'params' in json ? json.params : []}
+}
+
+/**
+ * Writes the response to the request `id` as JSON text, with the mistakes of this firmware (docs/protocol.md §1.7).
+ * @param elapsedMs milliseconds the request took, for `exe_time`
+ */
+export function formatResponse(
+  id: number,
+  response: FirmwareResponse,
+  profile: FirmwareProfile,
+  elapsedMs: number,
+): string {
+  const body =
+    'result' in response
+      ? `"result":${formatResult(response.result, profile)}`
+      : `"error":${JSON.stringify(response.error)}`
+  const exeTime = profile.exeTime ? `,"exe_time":${Math.round(elapsedMs)}` : ''
+  const text = `{"id":${id},${body}${exeTime}}`
+  return 'result' in response && Array.isArray(response.result) ? cut(text, profile) : text
+}
+
+/** The bytes that this firmware sends after the JSON text: one NUL by default. */
+export function tailOf({tail}: FirmwareQuirks): string {
+  return tail ? TAILS[tail] : '\0'
+}
+
+function formatResult(result: unknown, {missingComma, emptySlots}: FirmwareQuirks): string {
+  if (!Array.isArray(result)) return JSON.stringify(result)
+  const items = result.map((item) => (emptySlots && item === null ? '' : JSON.stringify(item)))
+  const omitsCommas = missingComma && items.every((item) => item.startsWith('{'))
+  return `[${items.join(omitsCommas ? '' : ',')}]`
+}
+
+/**
+ * The firmware's buffer for lists is too small, and the closing `}` is written in any case. An object is not cut: such a plug
+ * still answered `miIO.info` in full.
+ */
+function cut(text: string, {cutAt}: FirmwareQuirks): string {
+  return cutAt === undefined || text.length <= cutAt ? text : `${text.slice(0, cutAt - 1)}}`
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

@@ -8,12 +8,9 @@ import {MiioSocket, type UdpTransport} from '../../../src/miio/socket.ts'
 import {builtIn, definitions} from '../../../src/models/catalogue.ts'
 import type {Address, Model, Property, RawValue, Value} from '../../../src/models/model.ts'
 import {isKnownPropertyName, PROPERTY_NAMES, propertyPattern} from '../../../src/models/property-names.ts'
-import {
-  type FirmwareContext,
-  type FirmwareResponse,
-  firmwareOf,
-} from '../../../src/simulator/firmware/firmware.ts'
-import {firmwareProfileOf} from '../../../src/simulator/firmware/firmware-profile.ts'
+import {firmwareOf} from '../../../src/simulator/firmware/firmware.ts'
+import type {FirmwareResponse} from '../../../src/simulator/firmware/firmware-messages.ts'
+import {type FirmwareContext, firmwareProfileOf} from '../../../src/simulator/firmware/firmware-profile.ts'
 import {loopback} from '../../support/addresses.ts'
 import {startPlug} from '../../support/bridge.ts'
 import {messageProblems} from '../../support/discovery-validator.ts'
@@ -170,7 +167,7 @@ describe('over the wire', () => {
 /** Reads all of a plug on `address`, and sets all of it that can be set. */
 async function readAndSet(id: string, model: Model, address: string, socket: UdpTransport): Promise<void> {
   const state = busyState(model)
-  const plug = await startPlug({model: id, address, state: {...state}, habits: PATIENT})
+  const plug = await startPlug({model: id, address, state: {...state}, profile: PATIENT})
   const token = Buffer.from(TOKEN, 'hex')
   const clock = steadyClock
   const transport = new MiioClient({socket, clock, random, token, host: address})
@@ -242,7 +239,7 @@ function plugIn(id: string, model: Model) {
     address: loopback(0, 1),
     uptimeS: 123,
     rssi: -52,
-    habits: firmwareProfileOf(id),
+    profile: firmwareProfileOf(id),
     state: busyState(model),
   }
   const firmware = firmwareOf(model, id)

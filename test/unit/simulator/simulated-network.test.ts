@@ -39,15 +39,15 @@ function make(options: Partial<Parameters<typeof simulate>[0]> = {}): SimulatedN
 it('every plug answers a broadcast hello, each from its own address', async () => {
   const {plugs} = make({broadcast: LOOPBACK_BROADCAST})
   await running?.start()
-  const asker = await new MiioRequester().open()
-  asker.send(HELLO, LOOPBACK_BROADCAST)
+  const client = await new MiioRequester().open()
+  client.send(HELLO, LOOPBACK_BROADCAST)
   const missing = new Map(plugs.map((plug) => [plug.address, plug.did]))
-  for await (const {packet, from} of asker.heard()) {
+  for await (const {packet, from} of client.heard()) {
     // Other simulators on this machine hear the broadcast as well.
     if (missing.get(from.address) === packet.readUInt32BE(8)) missing.delete(from.address)
     if (missing.size === 0) break
   }
-  asker.close()
+  client.close()
   expect(missing.size).toBe(0)
 })
 
@@ -120,9 +120,9 @@ describe('readings that move', () => {
   const metered = {models: ['chuangmi.plug.v3'], count: 2}
 
   it('wander while the relay is on, and are 0 while it is off', async () => {
-    const neighbourhood = make(metered)
-    const [on, off] = neighbourhood.plugs
-    neighbourhood.liven(1000)
+    const network = make(metered)
+    const [on, off] = network.plugs
+    network.startDrift(1000)
     const seen = new Set<unknown>()
     for (let tick = 0; tick < 200; tick++) {
       await clock.advance(1000)
@@ -148,7 +148,7 @@ describe('readings that move', () => {
     const [plug] = make(strip).plugs
     if (!plug) throw new Error('expected a plug')
     expect(plug.state).toMatchObject({state: 'ON', state_1: 'ON'})
-    running?.liven(1000)
+    running?.startDrift(1000)
     let joules = Number(plug.state['power'])
     for (let tick = 0; tick < 3599; tick++) {
       await clock.advance(1000)
@@ -167,25 +167,25 @@ describe('readings that move', () => {
   it('a strip delivers nothing while all its sockets are off', async () => {
     const [plug] = make(strip).plugs
     if (plug) plug.state['state_1'] = 'OFF'
-    running?.liven(1000)
+    running?.startDrift(1000)
     await clock.advance(5000)
     expect(plug?.state).toMatchObject({state: 'ON', state_1: 'OFF', power: 0, current: 0, energy: 0})
   })
 
   it('one step is a small one', async () => {
-    const neighbourhood = make(metered)
-    const [on] = neighbourhood.plugs
-    neighbourhood.liven(1000)
+    const network = make(metered)
+    const [on] = network.plugs
+    network.startDrift(1000)
     const before = Number(on?.state['power'])
     await clock.advance(1000)
     expect(Math.abs(Number(on?.state['power']) / before - 1)).toBeLessThan(0.05)
   })
 
   it('the temperature follows, and falls again', async () => {
-    const neighbourhood = make(metered)
-    const [plug] = neighbourhood.plugs
+    const network = make(metered)
+    const [plug] = network.plugs
     if (!plug) throw new Error('expected a plug')
-    neighbourhood.liven(1000)
+    network.startDrift(1000)
     await clock.advance(300_000)
     const warm = Number(plug.state['temperature'])
     expect(warm).toBeGreaterThan(28)

@@ -1,10 +1,15 @@
 import {describe, expect, it} from 'vitest'
 import {builtIn} from '../../../../src/models/catalogue.ts'
 import type {Value} from '../../../../src/models/model.ts'
-import {type FirmwareContext, firmwareOf, readRequest} from '../../../../src/simulator/firmware/firmware.ts'
-import {type FirmwareProfile, firmwareProfileOf} from '../../../../src/simulator/firmware/firmware-profile.ts'
+import {firmwareOf} from '../../../../src/simulator/firmware/firmware.ts'
+import {parseRequest} from '../../../../src/simulator/firmware/firmware-messages.ts'
+import {
+  type FirmwareContext,
+  type FirmwareProfile,
+  firmwareProfileOf,
+} from '../../../../src/simulator/firmware/firmware-profile.ts'
 
-function plugIn(id: string, state: Record<string, Value> = {}, habits: Partial<FirmwareProfile> = {}) {
+function plugIn(id: string, state: Record<string, Value> = {}, profile: Partial<FirmwareProfile> = {}) {
   const model = builtIn.find(id)
   if (!model) throw new Error(`no model ${id}`)
   const firmware = firmwareOf(model, id)
@@ -14,7 +19,7 @@ function plugIn(id: string, state: Record<string, Value> = {}, habits: Partial<F
     address: '192.0.2.60',
     uptimeS: 123456,
     rssi: -52,
-    habits: {...firmwareProfileOf(id), ...habits},
+    profile: {...firmwareProfileOf(id), ...profile},
     state: {...state},
   }
   const call = (method: string, params: readonly unknown[] = []) =>
@@ -41,7 +46,7 @@ describe('what the documents say a model answers', () => {
   })
 
   it('v3 of old: the relay as a boolean', () => {
-    const {call} = plugIn('chuangmi.plug.v3', v3, {mood: 'old'})
+    const {call} = plugIn('chuangmi.plug.v3', v3, {generation: 'old'})
     expect(call('get_prop', v3List)).toEqual({result: [false, true, 32, 'on']})
   })
 
@@ -115,7 +120,7 @@ describe('every definition', () => {
   })
 })
 
-describe('the m1 takes things easy', () => {
+describe('the m1 accepts any parameters', () => {
   it('nonsense is "ok" and does nothing', () => {
     const {call, state} = plugIn('chuangmi.plug.m1', {state: 'ON'})
     expect(call('set_power', ['bogus', 7, null])).toEqual({result: ['ok']})
@@ -136,7 +141,7 @@ it('firmware that leaks its token does so in miIO.info', () => {
 })
 
 describe('reading a request', () => {
-  const read = (text: string) => readRequest(Buffer.from(text))
+  const read = (text: string) => parseRequest(Buffer.from(text))
 
   it('ends at the first NUL, or without one', () => {
     const request = {id: 7, method: 'get_power', params: []}
