@@ -15,7 +15,12 @@ import {
 import {drawFault, drawHelloFault, type Faults, type InjectedFault} from './faults/faults.ts'
 import {garbageDatagram} from './faults/garbage.ts'
 import type {Firmware} from './firmware/firmware.ts'
-import {type FirmwareRequest, formatResponse, parseRequest, tailOf} from './firmware/firmware-messages.ts'
+import {
+  type FirmwareRequest,
+  formatResponse,
+  parseFirmwareRequest,
+  tailOf,
+} from './firmware/firmware-messages.ts'
 import {ACK_TIMEOUT, type FirmwareContext} from './firmware/firmware-profile.ts'
 
 /** The plug that the receiver belongs to. */
@@ -111,7 +116,7 @@ export class Receiver {
     const message = parseMessage(packet)
     if (message?.did !== this.#plug.did || !this.#isTimely(message)) return
     const payload = this.#decrypt(message)
-    const request = payload && parseRequest(payload)
+    const request = payload && parseFirmwareRequest(payload)
     if (request) this.#dispatch(request, fault, from)
     else if (!payload) this.#answerWrongToken(packet, from)
   }

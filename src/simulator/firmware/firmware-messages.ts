@@ -17,7 +17,7 @@ const TAILS = {none: '', nuls: '\0\0\0', text: '\0k'} as const
  * Reads the request in a decrypted payload, up to its first NUL.
  * @returns `undefined` for a payload that the plug would drop (docs/protocol.md §1.6 step 8)
  */
-export function parseRequest(payload: Buffer): FirmwareRequest | undefined {
+export function parseFirmwareRequest(payload: Buffer): FirmwareRequest | undefined {
   const end = payload.indexOf(0)
   const json = parseJson(payload.toString('utf8', 0, end < 0 ? payload.length : end))
   if (typeof json !== 'object' || json === null || !('method' in json)) return undefined

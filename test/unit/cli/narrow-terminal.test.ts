@@ -83,7 +83,7 @@ describe('an answer', () => {
     const {terminal, text} = screen(width - 1)
     terminal.data(value)
     expect(text()).toBe(`${JSON.stringify(value, null, 2)}\n`)
-    terminal.speakJson()
+    terminal.useJson()
     terminal.result(value, 'text')
     expect(text()).toBe(`${JSON.stringify(value, null, 2)}\n`.repeat(2))
   })

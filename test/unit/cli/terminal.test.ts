@@ -49,7 +49,7 @@ describe('the terminal', () => {
     for (const isTTY of [true, false])
       for (const json of [true, false]) {
         const {out, err, terminal} = screens(isTTY)
-        if (json) terminal.speakJson()
+        if (json) terminal.useJson()
         show(terminal)
         expect(hiddenIn(withoutOurs(out.text))).toEqual([])
         expect(hiddenIn(withoutOurs(err.text))).toEqual([])
@@ -59,7 +59,7 @@ describe('the terminal', () => {
 
   it('tells programs every character all the same', () => {
     const {out, terminal} = screens(false)
-    terminal.speakJson()
+    terminal.useJson()
     const value = {[HOSTILE]: [HOSTILE, 'two\nlines\tand a tab']}
     terminal.result(value, '')
     expect(JSON.parse(out.text)).toEqual(value)

@@ -2,7 +2,7 @@ import {describe, expect, it} from 'vitest'
 import {builtIn} from '../../../../src/models/catalogue.ts'
 import type {Value} from '../../../../src/models/model.ts'
 import {firmwareOf} from '../../../../src/simulator/firmware/firmware.ts'
-import {parseRequest} from '../../../../src/simulator/firmware/firmware-messages.ts'
+import {parseFirmwareRequest} from '../../../../src/simulator/firmware/firmware-messages.ts'
 import {
   type FirmwareContext,
   type FirmwareProfile,
@@ -141,7 +141,7 @@ it('firmware that leaks its token does so in miIO.info', () => {
 })
 
 describe('reading a request', () => {
-  const read = (text: string) => parseRequest(Buffer.from(text))
+  const read = (text: string) => parseFirmwareRequest(Buffer.from(text))
 
   it('ends at the first NUL, or without one', () => {
     const request = {id: 7, method: 'get_power', params: []}
