@@ -33,7 +33,10 @@ export function cycles(first: number, count: number): Properties {
   return Object.assign({}, ...all)
 }
 
-/** A cycle, in which the plug switches on and off by itself: whether it is active, at `siid`.`piid`, and next to it its schedule, which is read only. */
+/**
+ * A cycle, in which the plug switches on and off by itself: whether it is active, at `siid`.`piid`, and next to it its schedule, which
+ * is read only.
+ */
 export function cycle(siid: number, piid: number): Properties {
   return {
     cycle: setting('Cycle', miot(siid, piid), {icon: CYCLE_ICON}),
@@ -64,7 +67,10 @@ export function night(siid: number, piid: number, {earliest = 0, evidence = ''} 
   }
 }
 
-/** The sensors of one fault code: wherever it is documented, 1 is over-temperature and 2 is overload. @param overloads values that mean overload */
+/**
+ * The sensors of one fault code: wherever it is documented, 1 is over-temperature and 2 is overload.
+ * @param overloads values that mean overload
+ */
 export function faultSensors(
   siid: number,
   piid: number,

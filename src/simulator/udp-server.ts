@@ -4,7 +4,10 @@ import {createSocket, type RemoteInfo, type Socket} from 'node:dgram'
 export interface UdpEndpoint {
   address: string
   port: number
-  /** Other sockets may listen at the same endpoint. Linux then delivers a broadcast to each of them, any other datagram to the last one only. */
+  /**
+   * Other sockets may listen at the same endpoint. Linux then delivers a broadcast to each of them, any other datagram to the last one
+   * only.
+   */
   shared?: true
 }
 

@@ -1,4 +1,7 @@
-/** `miio2mqtt info|status|on|off|toggle|get|set|probe|call`: commands that call plugs directly; some of them all plugs, or those of a group. */
+/**
+ * `miio2mqtt info|status|on|off|toggle|get|set|probe|call`: commands that call plugs directly; some of them all plugs, or those of a
+ * group.
+ */
 import type {Command} from 'commander'
 import {quoted} from '../../config/config-error.ts'
 import {UsageError} from '../errors.ts'

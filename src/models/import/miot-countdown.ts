@@ -1,7 +1,7 @@
 /**
  * Finds the countdown of a MIoT specification. A countdown time without a start property has no effect, and the start needs a time: both
- * are taken from one service, or neither. The time that is left is taken from the same service. A specification may have several countdowns,
- * each with parts of its own.
+ * are taken from one service, or neither. The time that is left is taken from the same service. A specification may have several
+ * countdowns, each with parts of its own.
  */
 import type {Model} from '../model.ts'
 import type {CountdownPart, MiotMatch, MiotMeaning} from './miot-rules.ts'

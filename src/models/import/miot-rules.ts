@@ -1,4 +1,7 @@
-/** Rules of the MIoT import: which property of a definition a property of the specification becomes, as far as the specification is clear. */
+/**
+ * Rules of the MIoT import: which property of a definition a property of the specification becomes, as far as the specification is
+ * clear.
+ */
 
 import * as builders from '../builders.ts'
 import type {Address, Property} from '../model.ts'

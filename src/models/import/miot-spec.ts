@@ -74,7 +74,10 @@ const DERIVED_ID =
 /** As many as have a name (property-names.ts). */
 const MOST_SOCKETS = 99
 
-/** All properties. Those of standard services come first: a service of the vendor may have the same name and another meaning (the light of the v3). */
+/**
+ * All properties. Those of standard services come first: a service of the vendor may have the same name and another meaning (the light
+ * of the v3).
+ */
 function propertiesIn({services}: MiotSpec): MiotMatch[] {
   const ranked = [...services].sort((a, b) => Number(isOfVendor(a)) - Number(isOfVendor(b)) || byIid(a, b))
   return ranked.flatMap(({iid: siid, type, description, properties}) => {
@@ -100,7 +103,10 @@ interface Switch {
   as?: {name: string; property: Property}
 }
 
-/** The first switch is the one in front of all others, in every known specification of a strip. USB ports are recognised by their description. */
+/**
+ * The first switch is the one in front of all others, in every known specification of a strip. USB ports are recognised by their
+ * description.
+ */
 function switchesIn(all: readonly MiotMatch[]): Switch[] {
   const switching = all.filter(
     (found) => isOn(found, all) && isAccessible(found, 'read') && isAccessible(found, 'write'),
@@ -119,7 +125,10 @@ function switchesIn(all: readonly MiotMatch[]): Switch[] {
   ]
 }
 
-/** Whether this is the switch of its service. A service may have it twice, as `on` and in a vendor spelling: then `on` counts, else the first. */
+/**
+ * Whether this is the switch of its service. A service may have it twice, as `on` and in a vendor spelling: then `on` counts, else the
+ * first.
+ */
 function isOn(found: MiotMatch, all: readonly MiotMatch[]): boolean {
   if (!found.isSwitch) return false
   if (found.property !== 'on') return found.property === 'usb-on'

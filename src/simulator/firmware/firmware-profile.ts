@@ -45,7 +45,7 @@ export interface FirmwareQuirks {
   reversed?: true
   /** A written item is answered with code 1 (accepted) in place of 0 (done). */
   accepts?: true
-  /** More than `most` requests within `withinMs` milliseconds: the plug reboots and switches its sockets (cuco.plug.sp5, al-one#415, #335). */
+  /** After more than `most` requests within `withinMs` milliseconds the plug reboots and switches its sockets (cuco.plug.sp5, al-one#415, #335). */
   overPolled?: {most: number; withinMs: number}
 }
 

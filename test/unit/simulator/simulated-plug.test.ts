@@ -57,13 +57,13 @@ describe('hello', () => {
     expect(reply?.toString('hex', 16)).toBe(slot)
   })
 
-  it('gives back a stamp and a checksum that were no blanks', async () => {
+  it('returns a stamp and a checksum that are not blank', async () => {
     const hello = Buffer.from(`21310020${'ff'.repeat(8)}000004d2${'ab'.repeat(16)}`, 'hex')
     const [reply] = await client.exchange(await start(), hello)
     expect(reply?.toString('hex')).toBe(`21310020000000000f1e2d3c000004d2${'ab'.repeat(16)}`)
   })
 
-  it('with an id in it is none', async () => {
+  it('is not answered when it has an id', async () => {
     const hello = Buffer.from(HELLO).fill(0, 4, 8)
     expect(await client.exchange(await start(), hello)).toEqual([])
   })
@@ -80,7 +80,7 @@ describe('a request', () => {
     expect(plug.received).toEqual([{method: 'set_power', params: ['on'], id: 3, at: 0}])
   })
 
-  it('sees a button that was pressed', async () => {
+  it('reads the new state after the button was pressed', async () => {
     const plug = await start()
     plug.state['state'] = 'ON'
     expect(await client.ask(plug, STATUS)).toBe('{"id":2,"result":["on",32]}\0')
@@ -102,7 +102,7 @@ describe('a request', () => {
     expect(plug.state['state']).toBe('OFF')
   })
 
-  it('of the longest length an m1 takes is answered, one block more is not', async () => {
+  it('of the greatest length of an m1 is answered, one block more is not', async () => {
     const plug = await start()
     const padded = (bytes: number) => JSON.stringify(ON).padEnd(bytes - 1)
     const longest = sealed(plug, padded(960))
@@ -112,13 +112,13 @@ describe('a request', () => {
     expect(await client.exchange(plug, sealed(plug, padded(976)))).toEqual([])
   })
 
-  it('carries how long it took where the firmware tells', async () => {
+  it('is answered with exe_time where the firmware has it', async () => {
     const plug = await start({profile: {exeTime: true}})
     expect(await client.ask(plug, ON)).toBe('{"id":3,"result":["ok"],"exe_time":20}\0')
   })
 })
 
-describe('silence meets', () => {
+describe('the plug is silent on', () => {
   const packets: [string, (plug: SimulatedPlug) => Buffer][] = [
     ['another plug id', (plug) => plug.cipher.seal(did + 1, 123456, Buffer.from(JSON.stringify(ON)))],
     ['another magic', (plug) => sealed(plug, ON).fill(0x22, 0, 1)],
@@ -138,13 +138,13 @@ describe('silence meets', () => {
     expect(plug.received).toEqual([])
   })
 
-  it('no stamp within its minute', async () => {
+  it('no stamp less than a minute off', async () => {
     const plug = await start()
     const [late, early] = [sealed(plug, ON, 123456 - 60), sealed(plug, {...ON, id: 4}, 123456 + 60)]
     expect(await client.exchange(plug, late, early)).toHaveLength(2)
   })
 
-  it('no stamp at all where the firmware does not care', async () => {
+  it('no stamp where the firmware does not check it', async () => {
     const plug = await start({profile: {stampWindowS: Number.POSITIVE_INFINITY}})
     expect(await client.exchange(plug, sealed(plug, ON, 5))).toHaveLength(1)
   })
@@ -167,7 +167,7 @@ describe('a wrong token', () => {
     expect(await client.exchange(plug, wrong(plug))).toEqual([])
   })
 
-  it('is what the former one is after a new set-up', async () => {
+  it('is the former token after a new set-up', async () => {
     const plug = await start()
     const request = sealed(plug, ON)
     plug.changeToken(Buffer.alloc(16, 7))
@@ -175,7 +175,7 @@ describe('a wrong token', () => {
     expect(await client.ask(plug, ON)).toBe(OK)
   })
 
-  it('as a fault: even the right one is wrong', async () => {
+  it('as a fault: the right token is refused, too', async () => {
     const plug = await start({faults: {wrongToken: 'nak'}})
     expect((await client.exchange(plug, sealed(plug, ON))).map((reply) => reply.length)).toEqual([32])
     plug.misbehave({wrongToken: 'silent'})
@@ -188,7 +188,7 @@ describe('a wrong token', () => {
 describe('an id used before', () => {
   const off = {...ON, params: ['off']}
 
-  it('gets the answer of then and is not executed, whatever it asks', async () => {
+  it('gets the earlier answer and is not executed, whatever the request', async () => {
     const plug = await start()
     expect(await client.ask(plug, ON)).toBe(OK)
     expect(await client.ask(plug, off)).toBe(OK)
@@ -219,7 +219,7 @@ describe('an id used before', () => {
     expect(plug.state['state']).toBe('ON')
   })
 
-  it('is "ok" without any action to yet other firmware', async () => {
+  it('is answered "ok" without any action by yet other firmware', async () => {
     const plug = await start({profile: {repeats: 'ok'}})
     await client.ask(plug, {...STATUS, id: 3})
     expect(await client.ask(plug, ON)).toBe(OK)
@@ -228,7 +228,7 @@ describe('an id used before', () => {
 })
 
 describe('power', () => {
-  it('that fails brings silence, then a clock at 0 and no memory of answers', async () => {
+  it('that fails means silence, then a clock at 0 and an empty cache of answers', async () => {
     const plug = await start()
     await client.ask(plug, ON)
     plug.next({delayMs: 100})
@@ -246,7 +246,7 @@ describe('power', () => {
     expect(plug.state['state']).toBe('OFF')
   })
 
-  it('fails again and again as a fault', async () => {
+  it('fails periodically as a fault', async () => {
     const plug = await start({faults: {rebootEveryMs: 60_000}})
     await clock.advance(60_000 + 4000)
     expect(plug.uptimeS).toBe(0)
@@ -256,7 +256,7 @@ describe('power', () => {
 })
 
 describe('an address', () => {
-  it('that changes leaves silence behind', async () => {
+  it('that the plug has left does not answer', async () => {
     const plug = await start()
     await plug.moveTo(loopback(60, 2))
     expect(plug.address).toBe(loopback(60, 2))
@@ -266,7 +266,7 @@ describe('an address', () => {
     expect(other.address).toBe(loopback(60, 1))
   })
 
-  it('that is taken is an error that says so, and changes nothing', async () => {
+  it('that is taken is an error with the address, and changes nothing', async () => {
     const plug = await start()
     const other = await start({address: loopback(60, 2)})
     await expect(other.moveTo(loopback(60, 1))).rejects.toThrow(`UDP ${loopback(60, 1)}:54321 is taken`)
@@ -275,13 +275,13 @@ describe('an address', () => {
     expect(await client.exchange(plug, HELLO)).toHaveLength(1)
   })
 
-  it('that is none of ours is an error that says so', async () => {
+  it('of another machine is an error with the address', async () => {
     await expect(start({address: '192.0.2.1'})).rejects.toThrow(
       'UDP 192.0.2.1:54321 is not an address of this machine',
     )
   })
 
-  it('changes again and again as a fault', async () => {
+  it('changes periodically as a fault', async () => {
     const plug = await start({faults: {addressChangeEveryMs: 30_000}})
     const first = plug.address
     const [, network, ...rest] = first.split('.')
@@ -294,8 +294,8 @@ describe('an address', () => {
   })
 })
 
-describe('a scripted mishap befalls the next request only', () => {
-  it('lost on its way', async () => {
+describe('a scripted fault of the next request only', () => {
+  it('loses the request', async () => {
     const plug = await start()
     plug.next({loseRequest: true})
     expect(await client.exchange(plug, sealed(plug, ON))).toEqual([])
@@ -303,7 +303,7 @@ describe('a scripted mishap befalls the next request only', () => {
     expect(await client.ask(plug, ON)).toBe(OK)
   })
 
-  it('its answer lost', async () => {
+  it('loses the answer', async () => {
     const plug = await start()
     plug.next({}, {loseReply: true})
     await client.ask(plug, STATUS)
@@ -311,7 +311,7 @@ describe('a scripted mishap befalls the next request only', () => {
     expect(plug.state['state']).toBe('ON')
   })
 
-  it('its answer late, with the values of the moment it was asked', async () => {
+  it('delays the answer, with the values at the time of the request', async () => {
     const plug = await start()
     plug.next({delayMs: 500})
     client.send(sealed(plug, STATUS), plug.address)
@@ -324,41 +324,41 @@ describe('a scripted mishap befalls the next request only', () => {
     expect(plug.inFlight).toBe(0)
   })
 
-  it('its answer twice', async () => {
+  it('doubles the answer', async () => {
     const plug = await start()
     plug.next({copies: 2})
     expect(await client.exchange(plug, sealed(plug, ON))).toHaveLength(2)
     expect(plug.received).toHaveLength(1)
   })
 
-  it('its answer garbled, in bytes or in text', async () => {
+  it('garbles the answer, in bytes or in text', async () => {
     const plug = await start()
     plug.next({garble: {datagram: Buffer.from('hi')}}, {garble: {payload: '{"id":$id,"result":[,]}'}})
     expect(await client.exchange(plug, sealed(plug, ON))).toEqual([Buffer.from('hi')])
     expect(await client.ask(plug, STATUS)).toBe('{"id":2,"result":[,]}\0')
   })
 
-  it('refused', async () => {
+  it('refuses the request', async () => {
     const plug = await start()
     plug.next({refuse: {code: -5001, message: 'invalid_arg'}})
     expect(await client.ask(plug, ON)).toBe('{"id":3,"error":{"code":-5001,"message":"invalid_arg"}}\0')
     expect(plug.state['state']).toBe('OFF')
   })
 
-  it('answered with the id of another', async () => {
+  it('answers with the id of another request', async () => {
     const plug = await start()
     plug.next({wrongId: true})
     expect(await client.ask(plug, ON)).toBe('{"id":4,"result":["ok"]}\0')
   })
 
-  it('and a hello has its own', async () => {
+  it('does not apply to hellos, which have faults of their own', async () => {
     const plug = await start()
     plug.nextHello({loseRequest: true}, {copies: 2})
     expect(await client.exchange(plug, HELLO, HELLO)).toHaveLength(2)
   })
 })
 
-it('silence as a fault hears nothing', async () => {
+it('silence as a fault drops every packet', async () => {
   const plug = await start({faults: {silence: true}})
   client.send(sealed(plug, ON), plug.address)
   const other = await start({address: loopback(60, 2)})
@@ -368,13 +368,13 @@ it('silence as a fault hears nothing', async () => {
   expect(plug.received).toEqual([])
 })
 
-it('remembers only the latest requests', async () => {
+it('keeps only the latest requests', async () => {
   const plug = await start({remember: 2})
   for (const id of [1, 2, 3]) await client.ask(plug, {...STATUS, id})
   expect(plug.received.map((request) => request.id)).toEqual([2, 3])
 })
 
-it('an undescribed model is an error that lists the described ones', async () => {
+it('a model without a definition is an error that lists the known models', async () => {
   await expect(start({model: 'acme.plug.v1'})).rejects.toThrow(/"acme.plug.v1".*chuangmi\.plug\.v1/)
 })
 

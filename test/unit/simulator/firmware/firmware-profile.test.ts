@@ -84,12 +84,12 @@ describe('MIoT as real plugs answer it', () => {
     expect(call('action', {...reset, aiid: 2, in: []})).toMatchObject({result: {code: -4003}})
   })
 
-  it('one fault code tells of several things', () => {
+  it('several sensors share one fault code', () => {
     const fault = {did: 'overload', siid: 2, piid: 3}
     expect(plugIn().call('get_properties', [fault])).toEqual({result: [{...fault, code: 0, value: 2}]})
   })
 
-  it('knows nothing of get_prop', () => {
+  it('has no get_prop', () => {
     expect(plugIn().call('get_prop', ['power'])).toMatchObject({error: {code: -32601}})
   })
 })
@@ -118,7 +118,7 @@ describe('firmware quirks', () => {
     expect(asked(4)).toMatch(/[^\]]}$/)
   })
 
-  it('empty slots: as the Qingmi strip writes what it does not know', () => {
+  it('empty slots in place of unknown values: as the Qingmi strip writes', () => {
     const answer: FirmwareResponse = {result: ['off', 50, null, null, 23057]}
     expect(formatResponse(1, answer, firmwareProfileOf('qmi.powerstrip.v1'), 20)).toBe(
       '{"id":1,"result":["off",50,,,23057]}',
@@ -216,7 +216,7 @@ describe('answers with firmware quirks', () => {
   })
 })
 
-describe('a plug that is asked too often', () => {
+describe('a plug that is polled too often', () => {
   it('falls silent, reboots, and every socket has the opposite state', async () => {
     const home = new VirtualHome({profile: {overPolled: {most: 3, withinMs: 10_000}}})
     for (let poll = 0; poll < 3; poll++) await home.poll()

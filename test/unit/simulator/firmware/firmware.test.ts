@@ -27,7 +27,7 @@ function plugIn(id: string, state: Record<string, Value> = {}, profile: Partial<
   return {call, state: plug.state}
 }
 
-describe('what the documents say a model answers', () => {
+describe('the answers of a model as documented', () => {
   it('m1: on as text, temperature as a number', () => {
     const {call} = plugIn('chuangmi.plug.m1', {state: 'ON', temperature: 32})
     expect(call('get_prop', ['power', 'temperature'])).toEqual({result: ['on', 32]})
@@ -62,7 +62,7 @@ describe('what the documents say a model answers', () => {
     expect(call('get_prop', [...v3List].reverse())).toEqual(invalid)
   })
 
-  it('a name it does not know is null in its place, and so is a value it does not have', () => {
+  it('an unknown name is null in its place, and so is a missing value', () => {
     const {call} = plugIn('chuangmi.plug.m1', {state: 'ON', temperature: null})
     expect(call('get_prop', ['voltage', 'power', 'temperature'])).toEqual({result: [null, 'on', null]})
   })
@@ -102,7 +102,7 @@ describe('every definition', () => {
     }
   })
 
-  it.each(ids)('%s: names itself in miIO.info and keeps its token to itself', (id) => {
+  it.each(ids)('%s: reports its model in miIO.info, and not its token', (id) => {
     const answer = plugIn(id).call('miIO.info')
     expect(answer).toMatchObject({
       result: {
@@ -121,7 +121,7 @@ describe('every definition', () => {
 })
 
 describe('the m1 accepts any parameters', () => {
-  it('nonsense is "ok" and does nothing', () => {
+  it('invalid parameters are answered "ok" and do nothing', () => {
     const {call, state} = plugIn('chuangmi.plug.m1', {state: 'ON'})
     expect(call('set_power', ['bogus', 7, null])).toEqual({result: ['ok']})
     expect(call('set_power', [])).toEqual({result: ['ok']})
