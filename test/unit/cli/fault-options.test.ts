@@ -37,12 +37,12 @@ describe('the faults of --fault', () => {
     expect(parseFaults([text])).toEqual(faults)
   })
 
-  it('several add up', () => {
+  it('are merged, the later of two alike counts', () => {
     expect(parseFaults(['loss=0.1', 'silence', 'loss=0.4'])).toEqual({loss: 0.4, silence: true})
     expect(parseFaults([])).toEqual({})
   })
 
-  it('an unknown one is an error that lists those there are', () => {
+  it('an unknown fault is an error that lists the known ones', () => {
     expect(() => parseFaults(['lag=3'])).toThrow(
       /unknown fault "lag".*loss=0\.2.*wrong_token=silent.*reboot=60s/,
     )
