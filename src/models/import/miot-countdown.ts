@@ -50,13 +50,13 @@ function isPair(
 }
 
 function note(
-  {name, found: {at, called}, meaning}: CountdownPiece,
+  {name, found: {at, originalName}, meaning}: CountdownPiece,
   chosen: readonly CountdownPiece[],
 ): string {
   const taken = chosen.find((part) => part.name === name)
-  if (typeof meaning === 'string') return `${at} ${called} is left out: ${meaning}`
-  if (taken) return `${at} ${called} is left out: ${name} is ${taken.found.at} already`
-  return `${at} ${called} is left out: ${incomplete[name]}`
+  if (typeof meaning === 'string') return `${at} ${originalName} is left out: ${meaning}`
+  if (taken) return `${at} ${originalName} is left out: ${name} is ${taken.found.at} already`
+  return `${at} ${originalName} is left out: ${incomplete[name]}`
 }
 
 /** Why a part is of no use without the others. */

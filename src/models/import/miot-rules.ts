@@ -28,11 +28,11 @@ export interface MiotMatch {
   /** Name of the property, in the standard's spelling where it has one (miot-names.ts). */
   property: string
   /** Name of the property, as the specification spells it. */
-  called: string
+  originalName: string
   /** `siid.piid` */
   at: string
   address: Address
-  about: MiotProperty
+  spec: MiotProperty
   /** The descriptions of the service and of the property. */
   description: string
 }
@@ -113,11 +113,11 @@ const MOST_WATTS = 20_000
 const COUNTER =
   'such counters are often stuck, or count ten minutes only, so the bridge adds up watts itself. When you have compared it with the app:'
 
-export function isAccessible({about}: MiotMatch, what: 'read' | 'write'): boolean {
-  return about.access.includes(what)
+export function isAccessible({spec}: MiotMatch, what: 'read' | 'write'): boolean {
+  return spec.access.includes(what)
 }
 
-function power({address, at, about: {unit, range}}: MiotMatch): MiotMeaning {
+function power({address, at, spec: {unit, range}}: MiotMatch): MiotMeaning {
   const howTo = `Compare it with a known load, then add power: {miot: ${at}, scale: …}`
   const most = range?.[1] ?? 0
   if (unit !== 'watt') return `its unit is ${unit ?? 'not told'}. ${howTo}`
@@ -128,7 +128,7 @@ function power({address, at, about: {unit, range}}: MiotMatch): MiotMeaning {
 }
 
 function inUnit(
-  {address, at, about: {unit = 'none'}}: MiotMatch,
+  {address, at, spec: {unit = 'none'}}: MiotMatch,
   name: string,
   scales: Readonly<Record<string, number>>,
   build: (address: Address, options: {scale: number; evidence: string}) => Property,
@@ -145,7 +145,7 @@ function minutes(label: string) {
 }
 
 /** The numbers have other meanings at each vendor, so only the descriptions of the values count. */
-function powerOnBehavior({address, about: {list = []}}: MiotMatch): MiotMeaning {
+function powerOnBehavior({address, spec: {list = []}}: MiotMatch): MiotMeaning {
   const values = list.map(({value, description}) => [value, behaviorIn(description)] as const)
   const clear = values.flatMap(([value, word]) => (word ? [[value, word] as const] : []))
   if (hasDuplicates(list)) return DUPLICATE_VALUES
@@ -168,7 +168,7 @@ const behaviors: readonly (readonly [Behavior, RegExp])[] = [
   ['off', /\b(off|closed?)\b/i],
 ]
 
-function fault({address, about: {list = []}}: MiotMatch): MiotMeaning {
+function fault({address, spec: {list = []}}: MiotMatch): MiotMeaning {
   const codes = (pattern: RegExp) =>
     list.flatMap(({value, description}) => (pattern.test(description) ? [value] : []))
   const [heat, load] = [codes(/over.?(temp|heat)/i), codes(/over.?(load|current|power)/i)]
@@ -192,7 +192,7 @@ function usbMode(found: MiotMatch): MiotMeaning {
 }
 
 function modeOf(
-  {about: {list = []}, address}: MiotMatch,
+  {spec: {list = []}, address}: MiotMatch,
   options: Parameters<typeof builders.mode>[2] = {},
 ): Property | string {
   const values = list.map(({value, description}) => [value, slug(description)] as const)
@@ -204,13 +204,13 @@ function modeOf(
 
 function countdown(found: MiotMatch): MiotMeaning {
   return inUnit(found, 'countdown', MINUTES, (address, {scale, evidence}) => {
-    const [least = 0, most = 0] = found.about.range ?? []
+    const [least = 0, most = 0] = found.spec.range ?? []
     const [min, max] = [Math.floor(least * scale), Math.floor(most * scale)]
     return builders.countdown(address, {scale, evidence, ...(max > Math.max(0, min) ? {min, max} : {})})
   })
 }
 
-function countdownActive({address, property, about: {format}}: MiotMatch): MiotMeaning {
+function countdownActive({address, property, spec: {format}}: MiotMatch): MiotMeaning {
   if (property !== 'on' && !/^bool/i.test(format)) return `its format is ${format || 'not told'}, not bool`
   return {countdown_active: builders.setting('Countdown active', address)}
 }

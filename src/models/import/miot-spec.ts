@@ -83,16 +83,16 @@ function propertiesIn({services}: MiotSpec): MiotMatch[] {
   return ranked.flatMap(({iid: siid, type, description, properties}) => {
     const service = hyphened(nameIn(type))
     if (service === 'device-information') return []
-    return [...properties].sort(byIid).map((about) => ({
+    return [...properties].sort(byIid).map((spec) => ({
       siid,
       service,
       isSwitch: isSwitchService(service, description),
-      property: standardName(nameIn(about.type), about.format),
-      called: nameIn(about.type),
-      at: `${siid}.${about.iid}`,
-      address: builders.miot(siid, about.iid),
-      about: {...about, list: about.list && [...about.list].sort((a, b) => a.value - b.value)},
-      description: [description || nameIn(type), about.description || nameIn(about.type)].join(': '),
+      property: standardName(nameIn(spec.type), spec.format),
+      originalName: nameIn(spec.type),
+      at: `${siid}.${spec.iid}`,
+      address: builders.miot(siid, spec.iid),
+      spec: {...spec, list: spec.list && [...spec.list].sort((a, b) => a.value - b.value)},
+      description: [description || nameIn(type), spec.description || nameIn(spec.type)].join(': '),
     }))
   })
 }
@@ -133,11 +133,14 @@ function isOn(found: MiotMatch, all: readonly MiotMatch[]): boolean {
   if (!found.isSwitch) return false
   if (found.property !== 'on') return found.property === 'usb-on'
   const same = all.filter(({siid, property}) => siid === found.siid && property === 'on')
-  return found.called === 'on' || (same[0] === found && same.every(({called}) => called !== 'on'))
+  return (
+    found.originalName === 'on' ||
+    (same[0] === found && same.every(({originalName}) => originalName !== 'on'))
+  )
 }
 
-function isUsb({service, called, description}: MiotMatch): boolean {
-  return [service, called, description].some((text) => /usb|type-?c\b/i.test(text))
+function isUsb({service, originalName, description}: MiotMatch): boolean {
+  return [service, originalName, description].some((text) => /usb|type-?c\b/i.test(text))
 }
 
 /** The meaning of a property. Sockets and USB ports may have a mode, a fault or a meter of their own, which is not that of the plug. */
@@ -169,13 +172,17 @@ function accessProblem(found: MiotMatch, {set}: MiotRule): string | undefined {
 }
 
 /** Adds properties that are not there yet. @returns a note on each that is left out */
-function add(properties: Record<string, Property>, meaning: MiotMeaning, {at, called}: MiotMatch): string[] {
-  if (typeof meaning === 'string') return [`${at} ${called} is left out: ${meaning}`]
+function add(
+  properties: Record<string, Property>,
+  meaning: MiotMeaning,
+  {at, originalName}: MiotMatch,
+): string[] {
+  if (typeof meaning === 'string') return [`${at} ${originalName} is left out: ${meaning}`]
   return Object.entries(meaning).flatMap(([name, property]) => {
     const {address} = properties[name] ?? {}
     properties[name] ??= property
     return address?.via === 'miot'
-      ? [`${at} ${called} is left out: ${name} is ${address.siid}.${address.piid} already`]
+      ? [`${at} ${originalName} is left out: ${name} is ${address.siid}.${address.piid} already`]
       : []
   })
 }
