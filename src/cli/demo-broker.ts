@@ -5,7 +5,7 @@ import {CommandFailed} from './errors.ts'
 export const DEFAULT_BROKER_PORT = 1883
 const HOST = '127.0.0.1'
 
-export interface DemoBroker {
+interface DemoBroker {
   port: number
   stop: () => Promise<void>
 }

@@ -2,7 +2,7 @@
 import type {Model, Property} from '../models/model.ts'
 import type {PublishedMessage} from './demo-broker.ts'
 
-export type ChangeCause = 'MQTT command' | 'button on the plug' | 'poll'
+type ChangeCause = 'MQTT command' | 'button on the plug' | 'poll'
 
 /** Watts change all the time. A number is printed when it differs by more than this share from the last printed one. */
 const NOTABLE_SHARE = 0.1

@@ -13,127 +13,67 @@ interface FaultOption {
   example: string
   /** What the fault does, for the help text. */
   meaning: string
-  /** @param value the text after "="; missing where there is no "=" @throws InvalidFault */
-  parse: (value?: string) => Faults
+  /** @param text after "="; missing where there is no "=" @throws InvalidFault */
+  parse: (text?: string) => Faults
 }
 
 const options: readonly FaultOption[] = [
-  {
-    example: 'loss=0.2',
-    meaning: 'share of datagrams that never reach the plug',
-    parse: (value) => ({loss: share(value)}),
-  },
-  {
-    example: 'lose_replies=0.2',
-    meaning: 'share of commands executed but not answered',
-    parse: (value) => ({loseReplies: share(value)}),
-  },
-  {
-    example: 'delay=100ms..3s',
-    meaning: 'every answer takes so long: one duration, or a range',
-    parse: (value) => ({delay: range(value)}),
-  },
-  {
-    example: 'late_replies=0.2',
-    meaning: 'share of answers that come after the asker gave up',
-    parse: (value) => ({lateReplies: share(value)}),
-  },
-  {
-    example: 'duplicate=0.1',
-    meaning: 'share of answers that come twice',
-    parse: (value) => ({duplicate: share(value)}),
-  },
-  {
-    example: 'garbage=0.3',
-    meaning: 'share of answers that are unusable',
-    parse: (value) => ({garbage: share(value)}),
-  },
-  {
-    example: 'wrong_id=0.1',
-    meaning: 'share of answers to another request',
-    parse: (value) => ({wrongId: share(value)}),
-  },
-  {
-    example: 'error=-9999:0.3',
-    meaning: 'share of requests refused with this code',
-    parse: (value = '') => {
-      const [code, probability = '1'] = value.split(':')
-      return {error: {code: errorCode(code), share: share(probability)}}
-    },
-  },
-  {
-    example: 'wrong_token=silent',
-    meaning: 'no token is the right one; says so, or stays silent',
-    parse: (value = 'nak') => ({wrongToken: oneOf(value, 'nak', 'silent')}),
-  },
-  {example: 'silence', meaning: 'hears nothing', parse: (value) => flag(value, {silence: true})},
-  {
-    example: 'reboot=60s',
-    meaning: 'loses power for a few seconds, so often',
-    parse: (value) => ({rebootEveryMs: period(value)}),
-  },
-  {
-    example: 'address_change=30s',
-    meaning: 'gets a new address, so often',
-    parse: (value) => ({addressChangeEveryMs: period(value)}),
-  },
-  {
-    example: 'killer=led,usb:-30001',
-    meaning: 'asking for these gets no answer, or this code',
-    parse: (value) => ({killers: byProperty(value, failure)}),
-  },
-  {
-    example: 'item_code=led:-4003',
-    meaning: 'these properties have a code only',
-    parse: (value) => ({codes: byProperty(value, errorCode)}),
-  },
-  {
-    example: 'batch=4:-9999',
-    meaning: 'more values at once get no answer, or this code',
-    parse: (value = '') => {
-      const [most, code] = value.split(':')
-      return {batch: {most: positive(most), failure: failure(code)}}
-    },
-  },
-  {
-    example: 'answers_only=1',
-    meaning: 'of many values so many are answered',
-    parse: (value) => ({answersOnly: positive(value)}),
-  },
-  {
-    example: 'cut=231',
-    meaning: 'longest answer, in characters',
-    parse: (value) => ({cutAt: positive(value)}),
-  },
-  {
-    example: 'missing_comma',
-    meaning: 'no comma between the items of a MIoT answer',
-    parse: (value) => flag(value, {missingComma: true}),
-  },
-  {
-    example: 'empty_slots',
-    meaning: 'nothing at all in place of a value that is not known',
-    parse: (value) => flag(value, {emptySlots: true}),
-  },
-  {
-    example: 'tail=text',
-    meaning: 'after an answer: text behind the NUL, nuls, or none',
-    parse: (value = 'text') => ({tail: oneOf(value, 'text', 'nuls', 'none')}),
-  },
-  {
-    example: 'switching=number',
-    meaning: 'on and off are told as boolean, text or number',
-    parse: (value = '') => ({switching: oneOf(value, 'boolean', 'text', 'number')}),
-  },
-  {
-    example: 'over_poll=20/30s',
-    meaning: 'beyond that it reboots and switches its sockets',
-    parse: (value = '20/30s') => {
-      const [most, time] = value.split('/')
-      return {overPolled: {most: positive(most), withinMs: period(time)}}
-    },
-  },
+  row('loss=0.2', 'share of datagrams that never reach the plug', (text) => ({loss: share(text)})),
+  row('lose_replies=0.2', 'share of commands executed but not answered', (text) => ({
+    loseReplies: share(text),
+  })),
+  row('delay=100ms..3s', 'every answer takes so long: one duration, or a range', (text) => ({
+    delay: range(text),
+  })),
+  row('late_replies=0.2', 'share of answers that come after the asker gave up', (text) => ({
+    lateReplies: share(text),
+  })),
+  row('duplicate=0.1', 'share of answers that come twice', (text) => ({duplicate: share(text)})),
+  row('garbage=0.3', 'share of answers that are unusable', (text) => ({garbage: share(text)})),
+  row('wrong_id=0.1', 'share of answers to another request', (text) => ({wrongId: share(text)})),
+  row('error=-9999:0.3', 'share of requests refused with this code', (text = '') => {
+    const [code, probability = '1'] = text.split(':')
+    return {error: {code: errorCode(code), share: share(probability)}}
+  }),
+  row('wrong_token=silent', 'no token is the right one; says so, or stays silent', (text = 'nak') => ({
+    wrongToken: oneOf(text, 'nak', 'silent'),
+  })),
+  row('silence', 'hears nothing', (text) => flag(text, {silence: true})),
+  row('reboot=60s', 'loses power for a few seconds, so often', (text) => ({rebootEveryMs: period(text)})),
+  row('address_change=30s', 'gets a new address, so often', (text) => ({addressChangeEveryMs: period(text)})),
+  row('killer=led,usb:-30001', 'asking for these gets no answer, or this code', (text) => ({
+    killers: byProperty(text, failure),
+  })),
+  row('item_code=led:-4003', 'these properties have a code only', (text) => ({
+    codes: byProperty(text, errorCode),
+  })),
+  row('batch=4:-9999', 'more values at once get no answer, or this code', (text = '') => {
+    const [most, code] = text.split(':')
+    return {batch: {most: positive(most), failure: failure(code)}}
+  }),
+  row('answers_only=1', 'of many values so many are answered', (text) => ({answersOnly: positive(text)})),
+  row('cut=231', 'longest answer, in characters', (text) => ({cutAt: positive(text)})),
+  row('missing_comma', 'no comma between the items of a MIoT answer', (text) =>
+    flag(text, {missingComma: true}),
+  ),
+  row('empty_slots', 'nothing at all in place of a value that is not known', (text) =>
+    flag(text, {emptySlots: true}),
+  ),
+  row('tail=text', 'after an answer: text behind the NUL, nuls, or none', (text = 'text') => ({
+    tail: oneOf(text, 'text', 'nuls', 'none'),
+  })),
+  row('switching=number', 'on and off are told as boolean, text or number', (text = '') => ({
+    switching: oneOf(text, 'boolean', 'text', 'number'),
+  })),
+  row('over_poll=20/30s', 'beyond that it reboots and switches its sockets', (text = '20/30s') => {
+    const [most, time] = text.split('/')
+    return {overPolled: {most: positive(most), withinMs: period(time)}}
+  }),
 ]
+
+function row(example: string, meaning: string, parse: FaultOption['parse']): FaultOption {
+  return {example, meaning, parse}
+}
 
 /** Every fault by name, in the order of the help text. */
 export const faultTable: ReadonlyMap<string, FaultOption> = new Map(

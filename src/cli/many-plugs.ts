@@ -4,7 +4,7 @@ import type {Value} from '../models/model.ts'
 import {CommandFailed} from './errors.ts'
 import {type PlugOutcome, type PlugSession, type PlugSessionOptions, withPlugs} from './plug-session.ts'
 import type {PlugTarget} from './plug-target.ts'
-import {fitted} from './table-layout.ts'
+import {fitTable} from './table-layout.ts'
 import {count} from './terminal.ts'
 
 /** What a plug answered for its row of the status table. */
@@ -55,7 +55,7 @@ export async function printStatusTable(
   const cells = rows.map((row) =>
     row.error ? [row.name, errorCell(row.error, row)] : [row.name, ...cellsOf(row)],
   )
-  terminal.result(rows, targets.length > 0 ? fitted(HEAD, cells, terminal) : NO_PLUGS)
+  terminal.result(rows, targets.length > 0 ? fitTable(HEAD, cells, terminal) : NO_PLUGS)
   throwIfFailed(outcomes)
 }
 

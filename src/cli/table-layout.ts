@@ -10,7 +10,7 @@ const MIN_WIDTH = {first: 10, second: 6}
  * @param rows each with a cell for each column; or with two cells, the second of which reaches to the end of the line
  * @param width of a line, in columns: by default that of the terminal; unlimited for a pipe or a file
  */
-export function fitted(
+export function fitTable(
   head: readonly string[],
   rows: readonly (readonly string[])[],
   terminal: Pick<Terminal, 'paint'>,

@@ -15,13 +15,13 @@ import {
 type Style = Parameters<typeof styleText>[0]
 type Stream = Pick<NodeJS.WriteStream, 'write' | 'isTTY'> & {columns?: number}
 
-export interface TerminalOptions {
+interface TerminalOptions {
   out?: Stream
   err?: Stream
   env?: NodeJS.ProcessEnv
 }
 
-export interface TableOptions {
+interface TableOptions {
   /** Titles of the columns that may be cut where the screen is too narrow, the widest first. All others stay whole. */
   shrinking?: readonly string[]
 }

@@ -55,7 +55,7 @@ export class Catalogue {
 export const builtIn = new Catalogue()
 
 /** Definitions by model id, completed with the properties of every plug. @throws Error when two have the same id */
-export function indexById(models: readonly Model[]): Map<string, Model> {
+function indexById(models: readonly Model[]): Map<string, Model> {
   const found = new Map<string, Model>()
   for (const model of models.map(complete))
     for (const id of model.ids) {

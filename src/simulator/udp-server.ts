@@ -1,7 +1,7 @@
 /** UDP server sockets of the simulator, with an error text that explains why an address cannot be used. */
 import {createSocket, type RemoteInfo, type Socket} from 'node:dgram'
 
-export interface UdpEndpoint {
+interface UdpEndpoint {
   address: string
   port: number
   /**

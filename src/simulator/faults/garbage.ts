@@ -2,7 +2,7 @@
 import type {Random} from '../../common/clock.ts'
 
 /** Encrypts a payload into a packet from this plug. */
-export type Seal = (payload: string) => Buffer
+type Seal = (payload: string) => Buffer
 
 /**
  * How a reply is spoiled. A `datagram` is sent as it is. A `payload` is encrypted first, with `$id` replaced by the id of the

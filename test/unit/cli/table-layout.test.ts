@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import {fitted} from '../../../src/cli/table-layout.ts'
+import {fitTable} from '../../../src/cli/table-layout.ts'
 
 const HEAD = ['name', 'product', 'state', 'power', 'address', 'signal', 'answer']
 const plain = {paint: (_style: unknown, text: string) => text}
@@ -12,7 +12,7 @@ const row = (name: string, product = 'Mi Smart Plug') => [
   '-52 dBm',
   '1234 ms',
 ]
-const table = (rows: string[][], width?: number) => fitted(HEAD, rows, plain, width).split('\n')
+const table = (rows: string[][], width?: number) => fitTable(HEAD, rows, plain, width).split('\n')
 
 /** Columns on a terminal, counted independently of src/common/terminal-text.ts. */
 const columns = (line: string) =>
