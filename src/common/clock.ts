@@ -38,16 +38,6 @@ export function isPlausibleDate(date: Date): boolean {
   return date.getFullYear() >= FIRST_PLAUSIBLE_YEAR
 }
 
-/** Calls `run` every `ms` milliseconds until the timer is cancelled. */
-export function repeat(clock: Clock, ms: number, run: () => void): Timer {
-  const again = () => {
-    timer = clock.after(ms, again)
-    run()
-  }
-  let timer = clock.after(ms, again)
-  return {cancel: () => timer.cancel()}
-}
-
 /** Resolves after `ms` milliseconds of `clock`, or as soon as `signal` is aborted. */
 export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
@@ -60,6 +50,16 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
     const timer = clock.after(ms, finish)
     signal?.addEventListener('abort', finish)
   })
+}
+
+/** Calls `run` every `ms` milliseconds until the timer is cancelled. */
+export function repeat(clock: Clock, ms: number, run: () => void): Timer {
+  const again = () => {
+    timer = clock.after(ms, again)
+    run()
+  }
+  let timer = clock.after(ms, again)
+  return {cancel: () => timer.cancel()}
 }
 
 /**

@@ -6,13 +6,13 @@ import {textSensor} from '../../../src/models/builders.ts'
 import {builtIn} from '../../../src/models/catalogue.ts'
 import type {Model, Value} from '../../../src/models/model.ts'
 
-/** Recorded answers of real plugs in test/fixtures, and the meaning of each of their parts. */
+/** What a plug really said, as test/fixtures keeps it, and what every part of that means. */
 interface Fixture {
   model: string
   firmware?: string
-  /** Where the recording was published. */
+  /** Where it was published. */
   source: string
-  /** The parts that are not as they were sent. */
+  /** What of it is not as it was sent. */
   note?: string
   exchanges: Exchange[]
 }
@@ -23,16 +23,16 @@ interface Exchange {
   /** The decrypted text. */
   reply: string
   note?: string
-  /** The repairs that make JSON of the text. */
+  /** What the text needed to be JSON. */
   repairs?: string[]
-  /** The requested values that the definition has. */
+  /** All that was asked for and is described. */
   state?: Record<string, Value>
-  /** The requested values that the definition does not have, as they came. */
+  /** All that was asked for and is not described, as it came. */
   unused?: Record<string, unknown>
-  /** The answer confirms a command. */
+  /** It says that an order was carried out. */
   ok?: true
   error?: {code: number; message: string}
-  /** The text is unreadable. */
+  /** No text that anything could be read from. */
   unreadable?: true
 }
 
@@ -44,7 +44,7 @@ const fixtures = texts.map(([file, json]): readonly [string, Fixture] => [file, 
 describe.each(fixtures)('%s', (file, {model: id, firmware, source, exchanges}) => {
   const model = builtIn.find(id) ?? expect.fail(`no definition of ${id}`)
 
-  it('has the model of its plug and the place of its publication', () => {
+  it('says whose reply it is and where it was published', () => {
     expect(file).toBe(`${id}${firmware ? `@${firmware}` : ''}.json`)
     expect(source.length).toBeGreaterThan(10)
   })
@@ -64,7 +64,7 @@ describe.each(fixtures)('%s', (file, {model: id, firmware, source, exchanges}) =
 })
 
 describe('the fixtures', () => {
-  it('have an expectation for every reply: values, an ok, an error, or an unreadable text', () => {
+  it('hold every reply to something: values, an ok, an error, or nothing at all', () => {
     const idle = fixtures.flatMap(([file, {exchanges}]) =>
       exchanges
         .filter(({state, ok, error, unreadable}) => !(state ?? ok ?? error ?? unreadable))
@@ -73,7 +73,7 @@ describe('the fixtures', () => {
     expect(idle).toEqual([])
   })
 
-  it('have no token in them', () => {
+  it('hold no token', () => {
     expect(texts.filter(([, json]) => /[0-9a-f]{32}/i.test(json)).map(([file]) => file)).toEqual([])
   })
 })
@@ -82,7 +82,7 @@ function parse(reply: string) {
   return parseResponse(Buffer.from(`${reply}\0`))
 }
 
-/** The meaning of every part of an answer to `exchange`; a value without a definition is as it came. */
+/** Every part of an answer to `exchange`: of a name nobody described, what came stands as it is. */
 function meaning(answer: unknown, {method, params}: Exchange, described: Model) {
   const strangers =
     method === 'get_prop'
@@ -102,7 +102,7 @@ function meaning(answer: unknown, {method, params}: Exchange, described: Model) 
   }
 }
 
-/** The properties of a request, in its order. */
+/** The properties that a question asks for, in its order. */
 function asked(method: string, params: readonly unknown[], model: Model): ReadRequest['properties'] {
   const names = Object.keys(model.properties)
   const at = (matches: (address: Model['properties'][string]['address']) => boolean) =>
