@@ -8,10 +8,7 @@ export type DialectName = keyof typeof dialects
 const unknown = {ids: [], vendor: 'Xiaomi', confidence: 'inferred'} as const
 
 export const dialects = {
-  /**
-   * `urn:miot-spec-v2:device:outlet` begins with service 2 "switch", property 1 "on", in every specification read (docs/protocol.md
-   * §3.3).
-   */
+  /** Every MIoT specification of an outlet that was read begins with service 2 "switch", property 1 "on" (docs/protocol.md §3.3). */
   miot: definition('Plug of an unknown model, MIoT', {state: relay(miot(2, 1))}),
   /** All plugs of the first years except v1 and v3 (docs/protocol.md §3.1). */
   power: definition('Plug of an unknown model, miIO', {state: relay(prop('power', 'set_power'))}),

@@ -30,10 +30,7 @@ export type Address =
 /** How a legacy property is written: a method that takes the value, or one method for each of the two values. */
 export type WriteMethod = {method: string} | {on: string; off: string}
 
-/**
- * How often a property is read: `fast` at every poll, `slow` less often, `rare` hardly ever, since it is of little use or risky to
- * request.
- */
+/** How often a property is read: `fast` at every poll, `slow` less often, `rare` hardly ever (of little use, or risky to request). */
 export type PollTier = 'fast' | 'slow' | 'rare'
 
 interface Common {
@@ -63,10 +60,7 @@ export interface ScaledProperty {
 /** The kinds, classes and units are those of Home Assistant, so that discovery needs no translation. */
 export type Property =
   | (Common & {kind: 'switch'; deviceClass: 'outlet' | 'switch'; raw: RawSwitchType})
-  /**
-   * `on` lists the values of the firmware that mean ON, where that is not simply `true`: one fault code may have a value for each
-   * fault.
-   */
+  /** `on` lists the firmware values that mean ON, where that is not simply `true`: a fault code has a value for each fault. */
   | (Common & {kind: 'binary_sensor'; deviceClass: 'heat' | 'problem'; on?: readonly RawValue[]})
   | (Common & NumberSensor)
   | (Common & {kind: 'sensor'; raw: 'text'; deviceClass?: 'timestamp'})

@@ -44,7 +44,7 @@ export function cycle(siid: number, piid: number): Properties {
   }
 }
 
-/** The cycle of the USB ports, at the same kind of addresses. */
+/** The cycle of the USB ports, with addresses as for `cycle`. */
 export function usbCycle(siid: number, piid: number): Properties {
   return {
     usb_cycle: setting('USB cycle', miot(siid, piid), {icon: CYCLE_ICON}),

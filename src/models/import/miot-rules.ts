@@ -1,7 +1,4 @@
-/**
- * Rules of the MIoT import: which property of a definition a property of the specification becomes, as far as the specification is
- * clear.
- */
+/** Rules of the MIoT import: what each property of a specification becomes in a definition, as far as the specification is clear. */
 
 import * as builders from '../builders.ts'
 import type {Address, Property} from '../model.ts'
