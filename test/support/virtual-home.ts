@@ -50,7 +50,7 @@ export const readings: Readonly<Record<string, Value>> = {
 
 type Options = Partial<Pick<SimulatedPlugOptions, 'profile' | 'faults' | 'state'>> & {
   model?: Model
-  /** The catalogue of the bridge; by default with the model of the plug only. */
+  /** The models that the bridge knows; by default the plug's own model. */
   known?: Catalogue
   random?: () => number
   /** Whether the bridge knows the model before the first request; true by default. */
