@@ -12,6 +12,6 @@
     process.stderr.write(
       `miio2mqtt needs Node.js ${needed.major}.${needed.minor} or newer; this is ${version}. How to get it: https://nodejs.org/en/download, or docs/install.md of this package.\n`,
     )
-    process.exitCode = 1 // failed: see cli/exit.ts
+    process.exitCode = 1 // EXIT.failed of src/cli/errors.ts
   } else import('./cli/process.ts')
 }

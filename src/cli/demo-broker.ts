@@ -1,11 +1,11 @@
-/** The broker of the demo. aedes is loaded only here: nobody else needs a broker in the same process. */
+/** The embedded MQTT broker of the demo. aedes is loaded only when the demo starts. */
 import {createServer, type Server} from 'node:net'
 import {CommandFailed} from './errors.ts'
 
 export const DEFAULT_BROKER_PORT = 1883
 const HOST = '127.0.0.1'
 
-export interface DemoBroker {
+interface DemoBroker {
   port: number
   stop: () => Promise<void>
 }
@@ -18,24 +18,24 @@ export interface PublishedMessage {
 }
 
 /**
- * Speaks MQTT 5, which Home Assistant asks for, and 3.1.1.
- * @param wanted the port; without it the usual one, or any free one
- * @param onPublished told of every message, in the order in which they came
- * @throws CommandFailed when the wanted port is taken
+ * Starts a broker that speaks MQTT 5, which Home Assistant asks for, and 3.1.1.
+ * @param wantedPort by default 1883, or any free port where that is taken
+ * @param onPublished called with every message, in the order of publishing
+ * @throws CommandFailed when `wantedPort` is taken
  */
 export async function startBroker(
-  wanted: number | undefined,
+  wantedPort: number | undefined,
   onPublished: (message: PublishedMessage) => void,
 ): Promise<DemoBroker> {
   const server = createServer()
-  const taken = await listen(server, wanted ?? DEFAULT_BROKER_PORT)
-  if (taken && wanted !== undefined)
-    throw new CommandFailed(`port ${wanted} is taken: choose another one with --port`)
-  if (taken) await listen(server, 0)
+  const isTaken = await listen(server, wantedPort ?? DEFAULT_BROKER_PORT)
+  if (isTaken && wantedPort !== undefined)
+    throw new CommandFailed(`port ${wantedPort} is taken: choose another one with --port`)
+  if (isTaken) await listen(server, 0)
   const {Aedes} = await import('aedes')
   const broker = await Aedes.createBroker()
   const {authorizePublish} = broker
-  // The event `publish` of a retained message comes after those of later messages, which are not stored first.
+  // Not the event `publish`: for a retained message it comes after those of later messages, which are not stored first.
   broker.authorizePublish = (client, packet, done) => {
     onPublished({topic: packet.topic, payload: packet.payload.toString(), retain: packet.retain})
     authorizePublish(client, packet, done)
@@ -52,14 +52,14 @@ export async function startBroker(
   }
 }
 
-/** @returns whether the port was taken by somebody else */
+/** @returns whether the port is taken by another program @throws CommandFailed for any other error */
 function listen(server: Server, port: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
-    const failed = ({code, message}: NodeJS.ErrnoException) =>
+    const onError = ({code, message}: NodeJS.ErrnoException) =>
       code === 'EADDRINUSE' ? resolve(true) : reject(new CommandFailed(`the broker cannot start: ${message}`))
-    server.once('error', failed)
+    server.once('error', onError)
     server.listen(port, HOST, () => {
-      server.off('error', failed)
+      server.off('error', onError)
       resolve(false)
     })
   })

@@ -1,28 +1,27 @@
-/** What changes at the plugs of the demo, as its broker sees it: a line for each change, with its cause. Pure. */
+/** Changes of the demo's plugs, read from the messages on its broker: one line for each change, with its cause. Pure. */
 import type {Model, Property} from '../models/model.ts'
 import type {PublishedMessage} from './demo-broker.ts'
 
-export type ChangeCause = 'MQTT command' | 'button on the plug' | 'poll'
+type ChangeCause = 'MQTT command' | 'button on the plug' | 'poll'
 
-/** Watts move all the time: a reading is worth a line when it is this share away from the one in the last line. */
-const NOTABLE = 0.1
+/** Watts change all the time. A number is printed when it differs by more than this share from the last printed one. */
+const NOTABLE_SHARE = 0.1
 const WIDTH = {property: 11, change: 18}
 
 type Values = Readonly<Record<string, unknown>>
 
-/** A command that has no result yet. */
-interface Command {
+/** A command without a result yet. */
+interface PendingCommand {
   verb: string
   hasChanged: boolean
 }
 
-/** What is known of a plug of the demo. */
-interface Watched {
+interface DemoPlug {
   model: Model
-  /** As in the last line about each property; empty before the first state. */
+  /** The last printed value of each property; empty before the first state. */
   shown: Map<string, unknown>
-  /** In the order in which they came: results come in the same order. */
-  commands: Command[]
+  /** In the order of their arrival, which is also that of their results. */
+  commands: PendingCommand[]
   isPressed: boolean
 }
 
@@ -32,101 +31,100 @@ export interface DemoChangesOptions {
   plugs: ReadonlyMap<string, Model>
   /** The time of day. */
   date: () => Date
-  say: (line: string) => void
+  print: (line: string) => void
 }
 
 export class DemoChanges {
   readonly #options: DemoChangesOptions
-  readonly #plugs: ReadonlyMap<string, Watched>
+  readonly #plugs: ReadonlyMap<string, DemoPlug>
+  /** Of the longest name. */
   readonly #width: number
 
   constructor(options: DemoChangesOptions) {
     this.#options = options
-    const watched = (model: Model): Watched => ({model, shown: new Map(), commands: [], isPressed: false})
-    this.#plugs = new Map(Array.from(options.plugs, ([name, model]) => [name, watched(model)]))
+    const demoPlug = (model: Model): DemoPlug => ({model, shown: new Map(), commands: [], isPressed: false})
+    this.#plugs = new Map(Array.from(options.plugs, ([name, model]) => [name, demoPlug(model)]))
     this.#width = Math.max(...[...options.plugs.keys()].map(({length}) => length))
   }
 
-  /** Somebody pressed the button on the plug: the next change of its relay comes from there. Pressed twice, nothing changes. */
+  /** The button on the plug was pressed: it is the cause of the next change of the relay. Pressed twice, the relay is as before. */
   pressed(name: string): void {
     const plug = this.#plugs.get(name)
     if (plug) plug.isPressed = !plug.isPressed
   }
 
-  /** Takes every message on the broker, in the order in which they came. */
+  /** Takes every message on the broker, in the order of publishing. */
   published({topic, payload, retain}: PublishedMessage): void {
     for (const [name, plug] of this.#plugs) {
-      const own = `${this.#options.baseTopic}/${name}`
-      const rest = topic.startsWith(own) ? topic.slice(own.length) : undefined
+      const plugTopic = `${this.#options.baseTopic}/${name}`
+      const rest = topic.startsWith(plugTopic) ? topic.slice(plugTopic.length) : undefined
       const [, verb] = /^\/(set|get)(?:\/|$)/.exec(rest ?? '') ?? []
-      if (rest === '') this.#told(name, plug, valuesIn(payload))
-      else if (rest === '/response') this.#answered(name, plug, valuesIn(payload))
-      // The bridge carries out no retained command.
+      if (rest === '') this.#onState(name, plug, parseValues(payload))
+      else if (rest === '/response') this.#onResult(name, plug, parseValues(payload))
+      // The bridge executes no retained command.
       else if (verb !== undefined && !retain) plug.commands.push({verb, hasChanged: false})
     }
   }
 
-  #told(name: string, plug: Watched, state: Values): void {
+  #onState(name: string, plug: DemoPlug, state: Values): void {
     const {model, shown, commands} = plug
     for (const [property, value] of Object.entries(state)) {
-      const described = model.properties[property]
-      if (!described || isOfTheBridge(described) || value === null) continue
+      const definition = model.properties[property]
+      if (!definition || isOfTheBridge(definition) || value === null) continue
       const before = shown.get(property)
       if (before !== undefined && !isNotable(before, value)) continue
       shown.set(property, value)
       if (before === undefined) continue
-      this.#say(name, property, change(before, value, described), causeOf(property, plug))
+      this.#print(name, property, changeText(before, value, definition), causeOf(property, plug))
       for (const command of commands) command.hasChanged = true
     }
   }
 
-  /** A command that changed nothing is worth a line, too: whoever sent it looks for one. */
-  #answered(name: string, {commands, shown}: Watched, {status, data}: Values): void {
+  /** A command that changed nothing gets a line, too: its sender looks for one. */
+  #onResult(name: string, {commands, shown}: DemoPlug, {status, data}: Values): void {
     const {verb, hasChanged} = commands.shift() ?? {}
     if (verb !== 'set' || hasChanged || status !== 'ok' || typeof data !== 'object') return
     for (const [property, value] of Object.entries(data ?? {}))
-      if (shown.get(property) === value) this.#say(name, property, `${value}, as before`, 'MQTT command')
+      if (shown.get(property) === value) this.#print(name, property, `${value}, as before`, 'MQTT command')
   }
 
-  #say(name: string, property: string, what: string, cause: ChangeCause): void {
-    const {say, date} = this.#options
-    const time = date().toTimeString().slice(0, 8)
-    say(
-      [
-        time,
-        name.padEnd(this.#width),
-        property.padEnd(WIDTH.property),
-        what.padEnd(WIDTH.change),
-        cause,
-      ].join('  '),
-    )
+  #print(name: string, property: string, change: string, cause: ChangeCause): void {
+    const {print, date} = this.#options
+    const cells = [
+      date().toTimeString().slice(0, 8),
+      name.padEnd(this.#width),
+      property.padEnd(WIDTH.property),
+      change.padEnd(WIDTH.change),
+      cause,
+    ]
+    print(cells.join('  '))
   }
 }
 
-function causeOf(property: string, plug: Watched): ChangeCause {
+function causeOf(property: string, plug: DemoPlug): ChangeCause {
   if (plug.commands.some(({verb}) => verb === 'set')) return 'MQTT command'
   if (property !== 'state' || !plug.isPressed) return 'poll'
   plug.isPressed = false
   return 'button on the plug'
 }
 
-/** Added up or noted by the bridge, and so another after every poll. */
+/** Whether the value is computed or recorded by the bridge, so that it differs after every poll. */
 function isOfTheBridge({address}: Property): boolean {
   return address.via === 'bridge' || address.via === 'info'
 }
 
 function isNotable(before: unknown, value: unknown): boolean {
   if (typeof before !== 'number' || typeof value !== 'number') return before !== value
-  return Math.abs(value - before) > NOTABLE * Math.abs(before)
+  return Math.abs(value - before) > NOTABLE_SHARE * Math.abs(before)
 }
 
-function change(before: unknown, value: unknown, property: Property): string {
+function changeText(before: unknown, value: unknown, property: Property): string {
   const unit = 'unit' in property && property.unit ? ` ${property.unit}` : ''
   return `${before} → ${value}${unit}`
 }
 
-/** The members of a JSON object; none for anything else, which is not ours. */
-function valuesIn(payload: string): Values {
+/** The members of a JSON object; none for any other payload, which is not of the bridge. */
+function parseValues(payload: string): Values {
   try {
     const parsed: unknown = JSON.parse(payload)
     return typeof parsed === 'object' && parsed !== null ? {...parsed} : {}

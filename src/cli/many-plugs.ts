@@ -1,14 +1,14 @@
-/** What commands do with several plugs: all that are configured, or those of a group. All are asked side by side. */
+/** Commands for several plugs, all of the configuration or those of a group: the status table, and switching. */
 import {systemClock} from '../common/clock.ts'
 import type {Value} from '../models/model.ts'
 import {CommandFailed} from './errors.ts'
 import {type PlugOutcome, type PlugSession, type PlugSessionOptions, withPlugs} from './plug-session.ts'
 import type {PlugTarget} from './plug-target.ts'
-import {fitted} from './table-layout.ts'
+import {fitTable} from './table-layout.ts'
 import {count} from './terminal.ts'
 
-/** A row of the table: what a plug answered. */
-interface PlugRow {
+/** What a plug answered for its row of the status table. */
+interface PlugReading {
   model: string | null
   product: string | null
   state: Value
@@ -18,11 +18,17 @@ interface PlugRow {
   did: number | null
   /** dBm */
   rssi: Value
-  /** Milliseconds until half of its answers came. */
+  /** Median time until an answer, milliseconds. */
   latency: number | null
 }
 
-const NO_ANSWER: PlugRow = {
+/** A row of the status table, also its JSON. */
+interface StatusRow extends PlugReading {
+  name: string
+  error: {code: string; message: string} | null
+}
+
+const NO_READING: PlugReading = {
   model: null,
   product: null,
   state: null,
@@ -33,51 +39,50 @@ const NO_ANSWER: PlugRow = {
   latency: null,
 }
 
-/** A table of the plugs, one a line. @throws CommandFailed when one of them did not answer */
+const HEAD = ['name', 'product', 'state', 'power', 'address', 'signal', 'answer']
+const NO_PLUGS = 'no plugs are configured yet: `miio2mqtt discover` lists those on this network'
+const DISABLED = {code: 'disabled', message: 'disabled in the configuration, and not asked'}
+
+/** Prints a table of the plugs, one a line. @throws CommandFailed when one of them did not answer */
 export async function printStatusTable(
   targets: readonly PlugTarget[],
   options: PlugSessionOptions,
 ): Promise<void> {
   const {terminal} = options
-  const outcomes = await withPlugs(inUse(targets), options, look)
-  const by = new Map(outcomes.map((outcome) => [outcome.target.name, outcome]))
-  const rows = targets.map((target) => rowOf(target, by.get(target.name)))
-  const lines = fitted(
-    HEAD,
-    rows.map(({name, error, ...told}) => (error ? [name, excuse(error, told)] : [name, ...cells(told)])),
-    terminal,
+  const outcomes = await withPlugs(enabled(targets), options, readPlug)
+  const byName = new Map(outcomes.map((outcome) => [outcome.target.name, outcome]))
+  const rows = targets.map((target) => statusRow(target, byName.get(target.name)))
+  const cells = rows.map((row) =>
+    row.error ? [row.name, errorCell(row.error, row)] : [row.name, ...cellsOf(row)],
   )
-  terminal.result(rows, targets.length > 0 ? lines : NO_PLUGS)
-  complain(outcomes)
+  terminal.result(rows, targets.length > 0 ? fitTable(HEAD, cells, terminal) : NO_PLUGS)
+  throwIfFailed(outcomes)
 }
 
-const HEAD = ['name', 'product', 'state', 'power', 'address', 'signal', 'answer']
-const NO_PLUGS = 'no plugs are configured yet: `miio2mqtt discover` lists those on this network'
-
-/** Switches all of them. `TOGGLE` switches them off when one is on, and on when none is, as over MQTT. @throws CommandFailed when that failed with one */
+/**
+ * Switches all plugs. `TOGGLE` switches all off when one is on, and all on when none is, as over MQTT.
+ * @throws CommandFailed when one of them failed
+ */
 export async function switchAll(
   targets: readonly PlugTarget[],
-  wanted: 'ON' | 'OFF' | 'TOGGLE',
+  value: 'ON' | 'OFF' | 'TOGGLE',
   options: PlugSessionOptions,
 ): Promise<void> {
   const {terminal} = options
-  const active = inUse(targets)
-  const outcomes =
-    wanted === 'TOGGLE' ? await toggled(active, options) : await switched(active, wanted, options)
-  const by = new Map(outcomes.map((outcome) => [outcome.target.name, outcome]))
+  const active = enabled(targets)
+  const outcomes = value === 'TOGGLE' ? await toggle(active, options) : await switchTo(active, value, options)
+  const byName = new Map(outcomes.map((outcome) => [outcome.target.name, outcome]))
   const rows = targets.map(({name}) => {
-    const outcome = by.get(name)
+    const outcome = byName.get(name)
     const state = outcome && 'value' in outcome ? outcome.value : null
     return {name, state, error: outcome ? errorOf(outcome) : DISABLED}
   })
   const lines = rows.map(({name, state, error}) => `${name}: ${error ? error.message : `state is ${state}`}`)
   terminal.result(rows, lines.join('\n'))
-  complain(outcomes)
+  throwIfFailed(outcomes)
 }
 
-const DISABLED = {code: 'disabled', message: 'disabled in the configuration, and not asked'}
-
-function switched(
+function switchTo(
   targets: readonly PlugTarget[],
   value: 'ON' | 'OFF',
   options: PlugSessionOptions,
@@ -88,36 +93,36 @@ function switched(
   })
 }
 
-/** Milliseconds for reading the relays before a toggle: the first for all plugs, the second when none has answered by then. */
-const READ_PATIENCE_MS = [2000, 10_000]
+/** Milliseconds for reading the relays before a toggle: the first limit for all plugs, the second when none has answered by then. */
+const READ_LIMITS_MS = [2000, 10_000]
 
 /** All plugs get the same value, decided by the relays that could be read. Where none could be read, nothing is switched. */
-async function toggled(
+async function toggle(
   targets: readonly PlugTarget[],
   options: PlugSessionOptions,
 ): Promise<PlugOutcome<Value>[]> {
   let outcomes: PlugOutcome<Value>[] = []
-  for (const patience of READ_PATIENCE_MS) {
+  for (const limit of READ_LIMITS_MS) {
     outcomes = await withPlugs(targets, options, async ({device}) => {
-      const deadline = systemClock.now() + patience
+      const deadline = systemClock.now() + limit
       await device.ready({deadline})
       return device.ask('state', deadline)
     })
     const states = outcomes.map((outcome) => ('value' in outcome ? outcome.value : null))
-    if (states.includes('ON')) return switched(targets, 'OFF', options)
-    if (states.includes('OFF')) return switched(targets, 'ON', options)
+    if (states.includes('ON')) return switchTo(targets, 'OFF', options)
+    if (states.includes('OFF')) return switchTo(targets, 'ON', options)
   }
-  const untold = new CommandFailed('cannot toggle: the plug does not say whether it is on')
+  const unknownState = new CommandFailed('cannot toggle: the plug does not say whether it is on')
   return outcomes.map((outcome) =>
-    'failure' in outcome ? outcome : {target: outcome.target, failure: untold},
+    'failure' in outcome ? outcome : {target: outcome.target, failure: unknownState},
   )
 }
 
-function inUse(targets: readonly PlugTarget[]): PlugTarget[] {
+function enabled(targets: readonly PlugTarget[]): PlugTarget[] {
   return targets.filter(({disabled}) => !disabled)
 }
 
-async function look({client, device, deadline}: PlugSession): Promise<PlugRow> {
+async function readPlug({client, device, deadline}: PlugSession): Promise<PlugReading> {
   await device.ready({deadline})
   const signal = device.model && 'rssi' in device.model.properties ? 'rssi' : undefined
   const {state = null, power = null, rssi = null} = await device.read(deadline, signal)
@@ -133,29 +138,24 @@ async function look({client, device, deadline}: PlugSession): Promise<PlugRow> {
   }
 }
 
-interface Row extends PlugRow {
-  name: string
-  error: {code: string; message: string} | null
-}
-
-/** @param outcome none for a plug that was not asked */
-function rowOf(
+/** @param outcome `undefined` for a disabled plug, which was not called */
+function statusRow(
   {name, host, model, id, catalogue}: PlugTarget,
-  outcome: PlugOutcome<PlugRow> | undefined,
-): Row {
+  outcome: PlugOutcome<PlugReading> | undefined,
+): StatusRow {
   if (outcome && 'value' in outcome) return {name, ...outcome.value, error: null}
-  const known = {
+  const configured = {
     model: model ?? null,
     product: (model === undefined ? undefined : catalogue.find(model)?.name) ?? null,
     address: outcome?.target.host ?? host ?? null,
     did: id ?? null,
   }
-  return {name, ...NO_ANSWER, ...known, error: outcome ? errorOf(outcome) : DISABLED}
+  return {name, ...NO_READING, ...configured, error: outcome ? errorOf(outcome) : DISABLED}
 }
 
-function cells({product, model, state, power, address, rssi, latency}: PlugRow): string[] {
+function cellsOf({product, model, state, power, address, rssi, latency}: PlugReading): string[] {
   return [
-    // The first words of a name are the product, the others what it has.
+    // The name of a product up to its comma; the rest lists its equipment.
     product?.split(',')[0] ?? model ?? '',
     String(state ?? 'unknown'),
     typeof power === 'number' ? `${power < 100 ? Number(power.toFixed(1)) : Math.round(power)} W` : '',
@@ -165,20 +165,20 @@ function cells({product, model, state, power, address, rssi, latency}: PlugRow):
   ]
 }
 
-/** In one line: where it was asked, and what failed. */
-function excuse({message}: {message: string}, {address}: Omit<PlugRow, 'name'>): string {
+/** What failed, after the address of the plug, in one line. */
+function errorCell({message}: {message: string}, {address}: PlugReading): string {
   return address === null ? message : `${address}: ${message}`
 }
 
-/** The first line of a failure is its heading: what failed. */
+/** Only the first line of the message, which is the title of the failure. */
 function errorOf(outcome: PlugOutcome<unknown>): {code: string; message: string} | null {
   if ('value' in outcome) return null
   const {code, message} = outcome.failure
   return {code, message: message.split('\n')[0] ?? message}
 }
 
-/** @throws CommandFailed when one failed: which, and where to read more */
-function complain(outcomes: readonly PlugOutcome<unknown>[]): void {
+/** @throws CommandFailed with the number of failures, and the command that shows the first one in full */
+function throwIfFailed(outcomes: readonly PlugOutcome<unknown>[]): void {
   const failures = outcomes.flatMap((outcome) => ('failure' in outcome ? [outcome.target.name] : []))
   const [first] = failures
   if (first !== undefined)

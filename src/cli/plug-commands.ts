@@ -1,4 +1,4 @@
-/** What each command asks of its plug, and how it tells the answer. */
+/** The commands for one plug: `info`, `status`, `get`, `set` and `call`. Each sends its request and prints the answer. */
 import {z} from 'zod'
 import {quoted} from '../config/config-error.ts'
 import {propertiesInTier} from '../device/codec/property-codec.ts'
@@ -11,23 +11,23 @@ import {CommandFailed, UsageError} from './errors.ts'
 import type {PlugSession} from './plug-session.ts'
 import {span, type Terminal} from './terminal.ts'
 
-/** A command that reached its plug. */
+/** A session with a plug, and what the command line has for it. */
 export interface PlugCommandContext extends PlugSession {
   name: string
-  /** Where the running bridge tells its state; `undefined` for a plug that is in no configuration. */
+  /** The topic of the state that a running bridge publishes; `undefined` for a plug that is not configured. */
   topic: string | undefined
-  /** What was typed after the plug. */
+  /** The words after the plug. */
   words: readonly string[]
   terminal: Terminal
 }
 
-/** What `miIO.info` tells, without what is nobody's business: token, Wi-Fi name, account. */
+/** `info`: the answer to `miIO.info`, without its secrets: token, Wi-Fi name, account. */
 export async function info({name, client, catalogue, deadline, terminal}: PlugCommandContext): Promise<void> {
-  const told = await client.call('miIO.info', [], {deadline})
-  const {model = null, firmware = null, hardware = null, mac = null} = parseIdentity(told)
+  const response = await client.call('miIO.info', [], {deadline})
+  const {model = null, firmware = null, hardware = null, mac = null} = parseIdentity(response)
   const box = model === null ? null : (catalogue.find(model)?.name ?? null)
-  const {uptime, rssi} = vitals(told)
-  const who = {
+  const {uptime, rssi} = parseVitals(response)
+  const identity = {
     name,
     model,
     box,
@@ -44,19 +44,21 @@ export async function info({name, client, catalogue, deadline, terminal}: PlugCo
     firmware,
     hardware,
     mac,
-    id: who.did,
-    address: who.address,
+    id: identity.did,
+    address: identity.address,
     'up for': uptime === null ? null : span(uptime),
     signal: rssi === null ? null : `${rssi} dBm`,
   }
-  terminal.result({...who, uptime, rssi}, terminal.facts(withoutNulls(shown)))
+  terminal.result({...identity, uptime, rssi}, terminal.facts(withoutNulls(shown)))
 }
 
+/** `status`: the state of a plug, read now. */
 export async function status({device, deadline, terminal}: PlugCommandContext): Promise<void> {
-  const state = readNow(await device.read(deadline), device.model)
+  const state = withoutRareValues(await device.read(deadline), device.model)
   terminal.result(state, terminal.facts(withUnits(state, device.model)))
 }
 
+/** `get`: one property, read now. */
 export async function get({
   device,
   deadline,
@@ -76,6 +78,7 @@ export async function get({
   terminal.result(value, String(value ?? 'unknown'))
 }
 
+/** `set`, `on`, `off` and `toggle`: writes one property. */
 export async function set(
   {name, device, deadline, terminal}: PlugCommandContext,
   property = '',
@@ -94,6 +97,7 @@ export async function set(
   terminal.result({[property]: done}, `${name}: ${property} ${isButton ? 'is pressed' : `is ${done}`}`)
 }
 
+/** `call`: a raw miIO call, answered without its secrets. */
 export async function call({
   client,
   deadline,
@@ -102,26 +106,26 @@ export async function call({
 }: PlugCommandContext): Promise<void> {
   const problem = callProblem(method)
   if (problem) throw new UsageError(problem)
-  // Once only: nobody knows whether this call may be repeated, and `toggle_220v` twice is not at all.
-  const answer = await client.call(method, parsed(params), {deadline, tries: 1})
+  // One try only: this call may not be repeatable. `toggle_220v` twice changes nothing.
+  const answer = await client.call(method, parseParams(params), {deadline, tries: 1})
   terminal.data(withoutSecrets(answer))
 }
 
-/** @param possible those that may have been meant */
-function expectOneOf(known: readonly string[], property: string, possible = known): void {
+/** @param suggested the properties of which one may be suggested @throws UsageError */
+function expectOneOf(known: readonly string[], property: string, suggested = known): void {
   if (known.includes(property)) return
-  const meant = meantProperty(property, possible)
-  const advice = meant === undefined ? '' : `, did you mean "${meant}"?`
+  const closest = meantProperty(property, suggested)
+  const advice = closest === undefined ? '' : `, did you mean "${closest}"?`
   throw new UsageError(`expected one of ${known.join(', ')}, got ${quoted(property)}${advice}`)
 }
 
-/** Without what is hardly ever read, and what only the bridge knows: nobody asked the plug for these. */
-function readNow(state: Readonly<State>, model: Model | undefined): State {
+/** The state without `rare` properties and those of the bridge, which were not read from the plug. */
+function withoutRareValues(state: Readonly<State>, model: Model | undefined): State {
   if (!model) return state
-  const asked = propertiesInTier(model, 'slow').filter(
+  const requested = propertiesInTier(model, 'slow').filter(
     (name) => model.properties[name]?.address.via !== 'bridge',
   )
-  return Object.fromEntries(asked.flatMap((name) => (name in state ? [[name, state[name] ?? null]] : [])))
+  return Object.fromEntries(requested.flatMap((name) => (name in state ? [[name, state[name] ?? null]] : [])))
 }
 
 function withUnits(state: Readonly<State>, model: Model | undefined): Record<string, unknown> {
@@ -133,8 +137,8 @@ function withUnits(state: Readonly<State>, model: Model | undefined): Record<str
   return Object.fromEntries(entries)
 }
 
-/** Seconds since it was plugged in, and how well it hears its access point, in dBm (docs/protocol.md §4). */
-function vitals(info: unknown): {uptime: number | null; rssi: number | null} {
+/** From `miIO.info`: seconds since the plug was plugged in, and its Wi-Fi signal in dBm (docs/protocol.md §4). */
+function parseVitals(info: unknown): {uptime: number | null; rssi: number | null} {
   const parsed = vitalsSchema.safeParse(info)
   return {uptime: parsed.data?.life ?? null, rssi: parsed.data?.ap?.rssi ?? null}
 }
@@ -148,7 +152,7 @@ function withoutNulls(values: Record<string, unknown>): Record<string, unknown> 
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null))
 }
 
-function parsed(params: string): unknown {
+function parseParams(params: string): unknown {
   try {
     return JSON.parse(params)
   } catch {

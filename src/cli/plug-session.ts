@@ -1,4 +1,4 @@
-/** From a target to a plug that can be asked: without the daemon, straight over the wire. */
+/** Sessions with plugs for the commands: opens a socket, finds the plug and calls it directly, without a running bridge. */
 import PQueue from 'p-queue'
 import {systemClock} from '../common/clock.ts'
 import {applyOverrides} from '../device/codec/model-overrides.ts'
@@ -6,22 +6,21 @@ import {Device} from '../device/device.ts'
 import {MiioClient} from '../miio/client.ts'
 import {broadcastAddresses, NetworkDiscovery} from '../miio/discovery.ts'
 import {Cipher} from '../miio/packet.ts'
-import {type Trace, traceLine} from '../miio/packet-trace.ts'
-import {MiioSocket, type UdpTransport} from '../miio/socket.ts'
+import {decodeDatagram, type Trace, type TracedPacket, traceLine} from '../miio/packet-trace.ts'
+import {MiioSocket, type UdpTransport, type UnsolicitedHandler} from '../miio/socket.ts'
 import type {Catalogue} from '../models/catalogue.ts'
 import {CommandFailed} from './errors.ts'
 import {failed, toCommandFailed} from './failed-call.ts'
 import {ResponseRecorder} from './fixture-recorder.ts'
-import {TracedTransport} from './hello-trace.ts'
 import type {PlugTarget} from './plug-target.ts'
 import type {Terminal} from './terminal.ts'
 
-/** A plug that can be asked. */
+/** A plug to which requests can be sent. */
 export interface PlugSession {
   client: MiioClient
   device: Device
   catalogue: Catalogue
-  /** When to give up, on the clock. */
+  /** When to give up, in `systemClock.now()`. */
   deadline: number
   /** Present when `record` was asked for. */
   recorder?: ResponseRecorder | undefined
@@ -35,54 +34,54 @@ export interface PlugSessionOptions {
   record?: boolean | undefined
 }
 
-/** A command lives as long as it does over MQTT by default. */
+/** The time a command has, as by default over MQTT. */
 const COMMAND_MS = 10_000
 const FIND_MS = 5000
 
-/** Where a plug is that is known only by its id. @throws CommandFailed when nobody with that id answers */
-type Find = (target: PlugTarget, socket: UdpTransport) => Promise<string>
+/** Finds the address of a plug that is configured with its device id only. @throws CommandFailed when no plug with that id answers */
+type FindHost = (target: PlugTarget, socket: UdpTransport) => Promise<string>
 
-/** Does `work` with the plug. @throws CommandFailed that says which stage failed when it cannot be asked */
+/** Does `work` with the plug. @throws CommandFailed that begins with what failed, when the plug cannot be reached */
 export async function withPlug(
   target: PlugTarget,
   options: PlugSessionOptions,
-  work: (reached: PlugSession) => Promise<void>,
+  work: (session: PlugSession) => Promise<void>,
 ): Promise<void> {
   const {terminal} = options
   const socket = new MiioSocket({bind: target.network.bind})
   try {
     terminal.progress(`asking ${target.name} …`)
-    await over(socket, target, {...options, find: findTogether([target])}, work)
+    await runSession(socket, target, {...options, findHost: hostFinder([target])}, work)
   } finally {
     terminal.progress('')
     await socket.close()
   }
 }
 
-/** What came of asking one of several plugs. */
+/** The outcome of the work with one of several plugs. */
 export type PlugOutcome<T> = {target: PlugTarget} & ({value: T} | {failure: CommandFailed})
 
-/** So many are asked at once: their answers fit into the buffer of the socket. */
-const AT_ONCE = 100
+/** Sessions at a time: so many that their answers fit into the buffer of the socket. */
+const MOST_SESSIONS = 100
 
-/** Does `work` with each of the plugs, many at a time. What goes wrong with one is its outcome. @returns in the order of `targets` */
+/** Does `work` with each of the plugs, many at a time. A failure of one plug is its outcome. @returns in the order of `targets` */
 export async function withPlugs<T>(
   targets: readonly PlugTarget[],
   options: PlugSessionOptions,
-  work: (reached: PlugSession, target: PlugTarget) => Promise<T>,
+  work: (session: PlugSession, target: PlugTarget) => Promise<T>,
 ): Promise<PlugOutcome<T>[]> {
   const {terminal} = options
   const [first] = targets
   if (!first) return []
   const socket = new MiioSocket({bind: first.network.bind})
-  const queue = new PQueue({concurrency: AT_ONCE})
-  const find = findTogether(targets)
+  const queue = new PQueue({concurrency: MOST_SESSIONS})
+  const sessionOptions = {...options, findHost: hostFinder(targets)}
   let done = 0
-  const ask = async (target: PlugTarget): Promise<PlugOutcome<T>> => {
+  const outcomeOf = async (target: PlugTarget): Promise<PlugOutcome<T>> => {
     try {
       return {
         target,
-        value: await over(socket, target, {...options, find}, (reached) => work(reached, target)),
+        value: await runSession(socket, target, sessionOptions, (session) => work(session, target)),
       }
     } catch (error) {
       if (!(error instanceof CommandFailed)) throw error
@@ -93,37 +92,37 @@ export async function withPlugs<T>(
   }
   try {
     terminal.progress(`asking ${targets.length} plugs …`)
-    return await queue.addAll(targets.map((target) => () => ask(target)))
+    return await queue.addAll(targets.map((target) => () => outcomeOf(target)))
   } finally {
     terminal.progress('')
     await socket.close()
   }
 }
 
-/** Over a socket that may be shared with others. @throws as `withPlug` */
-async function over<T>(
+/** One session over a socket that others may use, too. @throws as `withPlug` */
+async function runSession<T>(
   socket: MiioSocket,
   target: PlugTarget,
-  {terminal, debug, record = false, find}: PlugSessionOptions & {find: Find},
-  work: (reached: PlugSession) => Promise<T>,
+  {terminal, debug, record = false, findHost}: PlugSessionOptions & {findHost: FindHost},
+  work: (session: PlugSession) => Promise<T>,
 ): Promise<T> {
   terminal.hide(target.token.reveal())
   const trace: Trace | undefined = debug ? (packet) => terminal.trace(traceLine(packet)) : undefined
-  let reached: PlugSession | undefined
+  let session: PlugSession | undefined
   try {
     await socket.open()
-    const host = target.host ?? (await find(target, trace ? new TracedTransport(socket, trace) : socket))
-    reached = reach({...target, host}, socket, trace, record)
-    return await work(reached)
+    const host = target.host ?? (await findHost(target, trace ? new TracedTransport(socket, trace) : socket))
+    session = createSession({...target, host}, socket, trace, record)
+    return await work(session)
   } catch (error) {
-    const {host = target.host, address, greeted = false, stats} = reached?.client ?? {}
+    const {host = target.host, address, greeted = false, stats} = session?.client ?? {}
     throw toCommandFailed(error, {host, address, greeted, proven: stats?.lastSeen !== undefined})
   } finally {
-    await reached?.device.stop(0)
+    await session?.device.stop(0)
   }
 }
 
-function reach(
+function createSession(
   {name, token, host, port, id, model, properties = {}, catalogue}: PlugTarget,
   socket: UdpTransport,
   trace: Trace | undefined,
@@ -142,36 +141,34 @@ function reach(
     did: id,
     trace,
   })
-  const identity = model === undefined ? {} : {model}
-  const findModel = (asked: string) => catalogue.find(asked)
   const device = new Device({
     name,
     transport: client,
     clock,
-    identity,
-    findModel,
-    adjust: (described) => applyOverrides(described, properties).model,
+    identity: model === undefined ? {} : {model},
+    findModel: (reported) => catalogue.find(reported),
+    adjust: (definition) => applyOverrides(definition, properties).model,
   })
   return {client, device, catalogue, deadline: clock.now() + COMMAND_MS, recorder}
 }
 
-/** Plugs known only by their ids are asked for on the whole network: all of them together, and once. */
-function findTogether(targets: readonly PlugTarget[]): Find {
+/** One hello to the whole network looks for all those of `targets` that are configured with their device ids only. */
+function hostFinder(targets: readonly PlugTarget[]): FindHost {
   const wanted = new Set(
     targets.flatMap(({host, id}) => (host === undefined && id !== undefined ? [id] : [])),
   )
   const hosts = new Map<number, string>()
-  const [only, another] = wanted
-  const done = new AbortController()
+  const [first, second] = wanted
+  const allFound = new AbortController()
   let scan: Promise<unknown> | undefined
   return async (target, socket) => {
     scan ??= new NetworkDiscovery({socket, clock: systemClock, broadcast: target.network.broadcast}).scan({
       timeout: FIND_MS,
-      signal: done.signal,
-      did: another === undefined ? only : undefined,
+      signal: allFound.signal,
+      did: second === undefined ? first : undefined,
       onFound: ({did, host}) => {
         if (wanted.delete(did)) hosts.set(did, host)
-        if (wanted.size === 0) done.abort()
+        if (wanted.size === 0) allFound.abort()
       },
     })
     await scan
@@ -182,7 +179,7 @@ function findTogether(targets: readonly PlugTarget[]): Find {
 }
 
 function notFound({name, id, network: {broadcast}}: PlugTarget): CommandFailed {
-  const asked = (broadcast ?? broadcastAddresses()).join(', ') || 'no address at all'
+  const addresses = (broadcast ?? broadcastAddresses()).join(', ') || 'no address at all'
   return failed(
     {
       code: 'no_hello',
@@ -190,6 +187,40 @@ function notFound({name, id, network: {broadcast}}: PlugTarget): CommandFailed {
       advice:
         'A broadcast does not leave its subnet: give the plug a `host` in the configuration if it is in another.',
     },
-    `${name} has the id ${id} and no host, and a hello to ${asked} did not find it`,
+    `${name} has the id ${id} and no host, and a hello to ${addresses} did not find it`,
   )
+}
+
+/** Hellos and their replies are not encrypted, so any key will do to decode them. */
+const ANY_KEY = new Cipher(Buffer.alloc(16))
+
+/** A transport that traces every hello and every reply to one: `--debug` of a search for plugs, before any token is used. */
+export class TracedTransport implements UdpTransport {
+  readonly #transport: UdpTransport
+  readonly #trace: Trace
+
+  constructor(transport: UdpTransport, trace: Trace) {
+    this.#transport = transport
+    this.#trace = trace
+  }
+
+  send(datagram: Buffer, host: string, port: number): Promise<void> {
+    this.#traceDatagram('sent', datagram, host, port)
+    return this.#transport.send(datagram, host, port)
+  }
+
+  listen(host: string, port: number, handler: (datagram: Buffer) => void): () => void {
+    return this.#transport.listen(host, port, handler)
+  }
+
+  onUnsolicited(handler: UnsolicitedHandler): () => void {
+    return this.#transport.onUnsolicited((datagram, from) => {
+      this.#traceDatagram('received', datagram, from.host, from.port)
+      handler(datagram, from)
+    })
+  }
+
+  #traceDatagram(direction: TracedPacket['direction'], datagram: Buffer, host: string, port: number): void {
+    this.#trace({direction, host, port, ...decodeDatagram(datagram, ANY_KEY, (text) => text)})
+  }
 }

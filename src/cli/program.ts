@@ -1,4 +1,4 @@
-/** The command line as a whole: its commands in the order in which people meet them, and what all of them share. */
+/** The command line: all commands in the order of `miio2mqtt help`, and the options that they share. */
 import {Command} from 'commander'
 import {version} from '../app/version.ts'
 import {checkCommand} from './commands/check.ts'
@@ -36,13 +36,13 @@ export function makeProgram(terminal: Terminal): Command {
       '--debug',
       'show every packet, decoded and without secrets: on standard error; of the bridge in its log',
     )
-    .on('option:json', () => terminal.speakJson())
+    .on('option:json', () => terminal.useJson())
     .configureHelp({
       showGlobalOptions: true,
       subcommandTerm: (command) =>
         `${command.name()} ${command.usage().replace(/^\[options\] ?/, '')}`.trim(),
     })
-    .configureOutput({outputError: () => {}}) // whoever catches the error tells it
+    .configureOutput({outputError: () => {}}) // src/cli/process.ts prints errors
     .exitOverride()
     .addHelpText('after', () => terminal.fitted(EXAMPLES))
   program.commandsGroup('The bridge:')
@@ -60,7 +60,7 @@ export function makeProgram(terminal: Terminal): Command {
   return program
 }
 
-/** In place of commander's own, which shows the whole help for a word that is no command, as if nothing were wrong. */
+/** Replaces the help command of commander, which prints the whole help for an unknown command, and exits with 0. */
 function helpCommand(program: Command): void {
   program
     .helpCommand(false)

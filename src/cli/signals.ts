@@ -1,41 +1,82 @@
+/** Signals that end or reload a process, and single keys that are typed in its terminal. */
+import {readFileSync} from 'node:fs'
 import {CLEAR_LINE, terminalFeatures} from '../common/terminal-text.ts'
 
+const CTRL_C = '\u0003'
+
 /**
- * Resolves at the first SIGINT, SIGTERM or one of `others`. A second one ends the process at once, as if nobody had caught it.
- * @param others SIGHUP where it means that the window was closed
+ * Resolves at the first SIGINT, SIGTERM or one of `others`. A second signal is not caught, and so ends the process at once.
+ * @param others SIGHUP, where it means that the terminal window was closed
  */
 export function interrupted(...others: readonly NodeJS.Signals[]): Promise<NodeJS.Signals> {
   const signals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', ...others]
   return new Promise((resolve) => {
     const stop = (signal: NodeJS.Signals) => {
       for (const each of signals) process.off(each, stop)
-      if (signal === 'SIGINT') leaveLine()
+      if (signal === 'SIGINT') clearTypedKey()
       resolve(signal)
     }
     for (const each of signals) process.on(each, stop)
   })
 }
 
-/** The terminal has written `^C` for the key that was pressed: what comes next begins at the beginning of a line. */
-function leaveLine(): void {
+/** The terminal has written `^C` for the key that was pressed. The next output is to begin at the beginning of a line. */
+function clearTypedKey(): void {
   const screen = terminalFeatures(process.stderr, process.env)
   if (screen) process.stderr.write(screen.rewritable ? CLEAR_LINE : '\n')
 }
 
-/** SIGHUP asks for the configuration to be read again. Caught from the first moment: without a handler it would end the process. */
+/** SIGHUP, which reloads the configuration. Caught from the start of the process: without a handler it would end the process. */
 export class HangupSignal {
-  #isWaiting = false
+  #isPending = false
   #handle = () => {
-    this.#isWaiting = true
+    this.#isPending = true
   }
 
   constructor() {
     process.on('SIGHUP', () => this.#handle())
   }
 
-  /** From now on `handle` is called for each signal; at once, if one has come. */
+  /** From now on `handle` is called for each signal; at once, if a signal has come before. */
   follow(handle: () => void): void {
     this.#handle = handle
-    if (this.#isWaiting) handle()
+    if (this.#isPending) handle()
+  }
+}
+
+/**
+ * Passes every typed key to `handle`, without waiting for Enter. Ctrl-C still sends SIGINT.
+ * @returns a function that ends it; `undefined` when no keys can be typed: without a terminal, or in a background process
+ */
+export function onKeys(handle: (key: string) => void): (() => void) | undefined {
+  const {stdin} = process
+  if (!stdin.isTTY || !isInForeground()) return undefined
+  const onData = (keys: Buffer) => {
+    for (const key of keys.toString()) {
+      // In raw mode the terminal makes no signal of Ctrl-C.
+      if (key === CTRL_C) process.kill(process.pid, 'SIGINT')
+      else handle(key)
+    }
+  }
+  stdin.setRawMode(true)
+  stdin.on('data', onData)
+  return () => {
+    stdin.off('data', onData)
+    stdin.setRawMode(false)
+    stdin.pause()
+  }
+}
+
+/**
+ * Whether this process is in the foreground of its terminal. The kernel stops a background process (`miio2mqtt demo &`) that reads from
+ * its terminal. Without /proc, as on macOS, the process is assumed to be in the foreground.
+ */
+function isInForeground(): boolean {
+  try {
+    const stat = readFileSync('/proc/self/stat', 'utf8')
+    const [, , group, , , foreground] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return group === foreground
+  } catch {
+    return true
   }
 }

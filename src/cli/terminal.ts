@@ -1,4 +1,4 @@
-/** What a person reads, or a machine: tables and colour for the one, JSON for the other. */
+/** Output of the commands: tables, colours and progress for people, JSON for programs. Secrets and control characters are removed. */
 import {styleText} from 'node:util'
 import {Redactor} from '../common/redact.ts'
 import {
@@ -15,31 +15,31 @@ import {
 type Style = Parameters<typeof styleText>[0]
 type Stream = Pick<NodeJS.WriteStream, 'write' | 'isTTY'> & {columns?: number}
 
-export interface TerminalOptions {
+interface TerminalOptions {
   out?: Stream
   err?: Stream
   env?: NodeJS.ProcessEnv
 }
 
-export interface TableOptions {
-  /** Titles of columns whose cells may be cut short where the screen is too narrow, the widest first. All others stay whole. */
+interface TableOptions {
+  /** Titles of the columns that may be cut where the screen is too narrow, the widest first. All others stay whole. */
   shrinking?: readonly string[]
 }
 
-/** Signals that end a process which does not catch them. */
+/** Signals that end a process unless it catches them. */
 const ENDING = ['SIGINT', 'SIGTERM'] as const
 const BETWEEN_COLUMNS = '  '
-/** A column is not cut to fewer characters than this: what is left would say nothing. */
+/** A column is not cut to fewer characters than this: the rest would be meaningless. */
 const NARROWEST_COLUMN = 10
 
 /**
- * Standard output and standard error. Both may be one screen, so a line of progress, on standard error, is cleared before anything else
- * is written to either, and before a signal ends the process.
+ * Standard output and standard error. Both may be the same screen. So the progress line, on standard error, is cleared before any
+ * other output to either, and before a signal ends the process.
  */
 export class Terminal {
   readonly #out: Stream
   readonly #err: Stream
-  /** The screens behind the two, if they are terminals. */
+  /** The screens of standard output and of standard error, where these are terminals. */
   readonly #screen: TerminalFeatures | undefined
   readonly #errorScreen: TerminalFeatures | undefined
   readonly #secrets = new Redactor()
@@ -61,63 +61,63 @@ export class Terminal {
     return this.#json
   }
 
-  /** From now on a machine reads along. */
-  speakJson(): void {
+  /** From now on results are JSON, as with `--json`. */
+  useJson(): void {
     this.#json = true
   }
 
-  /** Whatever is written from now on, `secret` is not in it, in no spelling. */
+  /** Masks `secret` in all further output, in every spelling. */
   hide(secret: string): void {
     this.#secrets.add(secret)
   }
 
-  /** A result: a JSON value for machines, `text` for people, broken between words where the screen is too narrow. */
+  /** Prints a result: `value` as JSON for programs, `text` for people, broken between words where the screen is too narrow. */
   result(value: unknown, text: string): void {
     if (this.#json) this.data(value)
     else this.line(this.fitted(text))
   }
 
-  /** A result that is YAML for people. It may be copied from the screen: where it is broken it means the same. */
+  /** Prints a result that is YAML for people. Where the screen is too narrow, its lines are broken so that the YAML means the same. */
   yaml(value: unknown, text: string): void {
     if (this.#json) this.data(value)
     else this.line(this.#screen ? wrappedYaml(text, this.#screen.columns) : text)
   }
 
-  /** A result that is a JSON value for all: one line, or more of them where the screen is too narrow. */
+  /** Prints a result that is JSON for people, too: one line, or several where the screen is too narrow. */
   data(value: unknown): void {
     const line = JSON.stringify(value)
     const fits = this.#screen === undefined || displayWidth(line) <= this.#screen.columns
     this.line(fits ? line : JSON.stringify(value, null, 2))
   }
 
-  /** Text for a person or a program, as it is. */
+  /** Prints text to standard output, with its own line breaks. */
   line(text: string): void {
     this.#write(this.#out, `${text}\n`)
   }
 
-  /** Something beside the result: never in the way of a pipe. Broken between words where the screen is too narrow. */
+  /** Prints a note to standard error, so that it is not piped with the result. Broken between words where the screen is too narrow. */
   note(text: string): void {
     this.#write(this.#err, `${this.#fitted(text, this.#errorScreen)}\n`)
   }
 
-  /** Data beside the result, as it is. */
+  /** Prints text to standard error, with its own line breaks. */
   trace(text: string): void {
     this.#write(this.#err, `${text}\n`)
   }
 
-  /** Why there is no result. `code` is the reason in one word, for machines. */
+  /** Prints an error. @param code the reason in one word, for programs */
   failure(message: string, code: string): void {
     if (this.#json) this.trace(JSON.stringify({error: {code, message}}))
     else this.note(message)
   }
 
-  /** A line that stands until anything else is written, for people who wait; nothing when nobody watches. Empty text clears it. */
+  /** Shows a line on the screen until any other output; without a screen nothing. Empty text clears the line. */
   progress(text: string): void {
     this.#clearProgress()
     if (!this.#errorScreen?.rewritable || text === '') return
     this.#hasProgress = true
     for (const signal of ENDING) process.once(signal, this.#clearAndEnd)
-    // Only one line of the screen can be cleared, and the ^C of whoever gives up appears behind the text.
+    // Only one line of the screen can be cleared; the terminal may append ^C to the text.
     this.#put(this.#err, truncated(text, this.#errorScreen.columns - 3))
   }
 
@@ -125,21 +125,21 @@ export class Terminal {
     return this.#screen?.coloured ? styleText(style, text) : text
   }
 
-  /** A command to copy, indented. Where the screen is too narrow it goes on in the next line, as a shell understands it. */
+  /** A command to copy, indented. Where the screen is too narrow it is continued with a backslash, as in a shell. */
   command(text: string): string {
     const room = (this.#errorScreen ?? this.#screen)?.columns ?? Number.POSITIVE_INFINITY
-    const continued = ' \\'
-    const whole = `  ${text}`
-    if (displayWidth(whole) <= room) return whole
-    return wrapped(whole, room - continued.length, 4).replaceAll('\n', `${continued}\n`)
+    const continuation = ' \\'
+    const line = `  ${text}`
+    if (displayWidth(line) <= room) return line
+    return wrapped(line, room - continuation.length, 4).replaceAll('\n', `${continuation}\n`)
   }
 
-  /** `text` for the screen of results, broken between words where that is too narrow. */
+  /** `text`, broken between words where the screen of standard output is too narrow. */
   fitted(text: string): string {
     return this.#fitted(text, this.#screen)
   }
 
-  /** Columns as wide as their widest cell. Cells that a plug or a file filled cannot move the cursor. */
+  /** A table with columns as wide as their widest cell. Control characters in cells are replaced. */
   table(
     head: readonly string[],
     rows: readonly (readonly unknown[])[],
@@ -161,7 +161,7 @@ export class Terminal {
     return [this.paint('bold', draw(head.map((title) => title.toUpperCase()))), ...cells.map(draw)].join('\n')
   }
 
-  /** `name  value` lines. A value that is too long for the screen goes on below itself. */
+  /** Lines of `name  value`. A value that is too long for the screen is continued below its beginning. */
   facts(values: Readonly<Record<string, unknown>>): string {
     const width = Math.max(0, ...Object.keys(values).map(displayWidth))
     const lines = Object.entries(values).map(([name, value]) => {
@@ -172,7 +172,7 @@ export class Terminal {
     return lines.join('\n')
   }
 
-  /** The widths of a table's columns on this screen. @param shrinking indexes of columns that may be narrower than their cells */
+  /** The column widths of a table on this screen. @param shrinking indexes of the columns that may be cut */
   #shrunk(natural: readonly number[], shrinking: readonly number[]): number[] {
     const widths = [...natural]
     let excess =
@@ -206,37 +206,37 @@ export class Terminal {
   }
 
   #put(stream: Stream, text: string): void {
-    stream.write(escaped(this.#secrets.scrub(text), this.#screen?.coloured ? OWN_STYLES : NOTHING))
+    stream.write(escaped(this.#secrets.scrub(text), this.#screen?.coloured ? OWN_STYLES : NO_STYLES))
   }
 }
 
-/** What moves a cursor, switches colours or turns the direction of writing, but for line breaks and tabs. */
-const HIDDEN = /(?![\n\t])[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu
-/** What `paint` writes here: bold and cyan. */
+/** Characters that move the cursor, switch colours or change the direction of writing; without line breaks and tabs. */
+const CONTROL_CHARACTERS = /(?![\n\t])[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu
+/** The sequences that `paint` writes: bold and cyan. */
 const OWN_STYLES: ReadonlySet<string> = new Set(['\u001b[1m', '\u001b[22m', '\u001b[36m', '\u001b[39m'])
-const NOTHING: ReadonlySet<string> = new Set()
+const NO_STYLES: ReadonlySet<string> = new Set()
 
-/** Without control characters: what a plug says about itself must not drive a terminal. */
+/** `text` without control characters: text from a plug must not control the terminal. */
 export function printable(text: string): string {
-  return text.replace(/[\n\t]/g, '\ufffd').replace(HIDDEN, '\ufffd')
+  return text.replace(/[\n\t]/g, '\ufffd').replace(CONTROL_CHARACTERS, '\ufffd')
 }
 
-/** With every hidden character spelled as JSON does it, so that programs read the same. @param kept sequences that stay */
+/** `text` with every control character escaped as in JSON, so that programs read the same value. @param kept sequences that stay */
 function escaped(text: string, kept: ReadonlySet<string>): string {
-  return text.replace(HIDDEN, (character, at: number) => {
+  return text.replace(CONTROL_CHARACTERS, (character, at: number) => {
     const isKept = kept.has(text.slice(at, at + 4)) || kept.has(text.slice(at, at + 5))
     return isKept ? character : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
   })
 }
 
-/** Seconds as people count them: `45 s`, `3 min`, `5 h`, `12 d`. */
+/** A number of seconds as text: `45 s`, `3 min`, `5 h`, `12 d`. */
 export function span(seconds: number): string {
   if (seconds < 120) return `${seconds} s`
   if (seconds < 7200) return `${Math.floor(seconds / 60)} min`
   return seconds < 172_800 ? `${Math.floor(seconds / 3600)} h` : `${Math.floor(seconds / 86_400)} d`
 }
 
-/** `1 plug`, `2 plugs`. */
+/** `1 plug`, `2 plugs`. @param what a noun whose plural ends in s */
 export function count(number: number, what: string): string {
   return `${number} ${what}${number === 1 ? '' : 's'}`
 }

@@ -52,6 +52,16 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
   })
 }
 
+/** Calls `run` every `ms` milliseconds until the timer is cancelled. */
+export function repeat(clock: Clock, ms: number, run: () => void): Timer {
+  const again = () => {
+    timer = clock.after(ms, again)
+    run()
+  }
+  let timer = clock.after(ms, again)
+  return {cancel: () => timer.cancel()}
+}
+
 /**
  * Waits for `promise` until a deadline.
  * @param until the deadline, on `clock`; may be infinite

@@ -1,20 +1,20 @@
 /**
- * The words definitions are written in: a meaning (`relay`, `watts`, `celsius`) around an address (`prop`, `method`, `miot`).
- * A user's own file uses the same words (own.ts).
+ * Builders of definitions: a function for each meaning (`relay`, `watts`, `celsius`) that takes an address (`prop`, `method`, `miot`).
+ * Definitions in files use the same names (builder-table.ts).
  */
 import type {Address, Model, Property, RawSwitchType, RawValue, ScaledProperty, WriteMethod} from './model.ts'
 
 type Kind<K extends Property['kind']> = Extract<Property, {kind: K}>
 type NumberSensor = Extract<Property, {raw: 'number'}>
 type TextSensor = Exclude<Kind<'sensor'>, NumberSensor>
-/** What a definition may say differently from its word. */
+/** The members in which a definition may differ from the defaults of a builder. */
 type Options<P> = Partial<Omit<P, 'kind' | 'address'>>
 
-/** A name in `get_prop`; `write` is the method that takes the value, or the two methods that take none. */
+/** A name in `get_prop`. @param write the method that takes the value, or the two methods without parameters for on and off */
 export function prop(name: string, write?: string | {on: string; off: string}): Address {
   if (write === undefined) return {via: 'get_prop', name}
-  const how: WriteMethod = typeof write === 'string' ? {method: write} : write
-  return {via: 'get_prop', name, write: how}
+  const writeMethod: WriteMethod = typeof write === 'string' ? {method: write} : write
+  return {via: 'get_prop', name, write: writeMethod}
 }
 
 /** A method without parameters that answers `[value]`. */
@@ -32,9 +32,9 @@ export function action(siid: number, aiid: number): Address {
   return {via: 'action', siid, aiid}
 }
 
-/** The relay: what the plug is for; of a strip, the one in front of all its sockets. */
+/** The main relay; of a strip, the one in front of all its sockets. */
 export function relay(address: Address, options: Options<Kind<'switch'>> = {}): Property {
-  const raw = usualSwitching(address)
+  const raw = defaultRawType(address)
   return {kind: 'switch', deviceClass: 'outlet', address, raw, label: null, lane: 'fast', ...options}
 }
 
@@ -43,8 +43,9 @@ export function socket(number: number, address: Address, options: Options<Kind<'
   return relay(address, {label: `Socket ${number}`, ...options})
 }
 
+/** A switch inside the plug, such as its light. */
 export function onOff(label: string, address: Address, options: Options<Kind<'switch'>> = {}): Property {
-  const raw = usualSwitching(address)
+  const raw = defaultRawType(address)
   return {kind: 'switch', deviceClass: 'switch', address, raw, label, lane: 'fast', ...options}
 }
 
@@ -56,12 +57,12 @@ export function led(address: Address, options: Options<Kind<'switch'>> = {}): Pr
   return onOff('LED', address, {lane: 'slow', category: 'config', icon: 'mdi:led-on', ...options})
 }
 
-/** The plug's own button does nothing while it is on. Some strips reboot when asked for it often (al-one/hass-xiaomi-miot#364). */
+/** While it is on, the button on the plug does nothing. Some strips reboot when it is requested often (al-one/hass-xiaomi-miot#364). */
 export function childLock(address: Address, options: Options<Kind<'switch'>> = {}): Property {
   return onOff('Child lock', address, {...rare, icon: 'mdi:lock', ...options})
 }
 
-/** A setting that hardly anybody changes. */
+/** An on/off setting that is hardly ever changed. */
 export function setting(label: string, address: Address, options: Options<Kind<'switch'>> = {}): Property {
   return onOff(label, address, {...rare, ...options})
 }
@@ -70,7 +71,7 @@ export function watts(address: Address, options: Options<NumberSensor> = {}): Pr
   return sensor('Power', 'power', 'W', address, {lane: 'fast', ...options})
 }
 
-/** A counter that only a reset sets back. */
+/** An energy counter. It only grows, until a reset. */
 export function kilowattHours(address: Address, options: Options<NumberSensor> = {}): Property {
   return sensor('Energy', 'energy', 'kWh', address, {stateClass: 'total_increasing', ...options})
 }
@@ -96,12 +97,12 @@ export function celsius(address: Address, options: Options<NumberSensor> = {}): 
   return sensor('Temperature', 'temperature', '°C', address, {category: 'diagnostic', ...options})
 }
 
-/** How long something has been so, or will be. */
+/** A duration, past or remaining. */
 export function minutes(label: string, address: Address, options: Options<NumberSensor> = {}): Property {
   return sensor(label, 'duration', 'min', address, {...rare, category: 'diagnostic', ...options})
 }
 
-/** Time until the plug switches by itself, also when the bridge is gone. */
+/** Minutes until the plug switches by itself, also without the bridge. */
 export function countdown(address: Address, options: Options<Kind<'number'>> = {}): Property {
   return minutesSetting('Countdown', address, {
     lane: 'slow',
@@ -111,6 +112,7 @@ export function countdown(address: Address, options: Options<Kind<'number'>> = {
   })
 }
 
+/** A duration that can be set, minutes: 0 to 1440 by default. */
 export function minutesSetting(
   label: string,
   address: Address,
@@ -119,6 +121,7 @@ export function minutesSetting(
   return numberSetting(label, 'duration', 'min', address, {max: 1440, ...options})
 }
 
+/** A power that can be set, watts: 0 to 3600 by default. */
 export function wattsSetting(
   label: string,
   address: Address,
@@ -127,7 +130,7 @@ export function wattsSetting(
   return numberSetting(label, 'power', 'W', address, {max: 3600, ...options})
 }
 
-/** What the relay does when power returns: `off`, `on` or `previous`. */
+/** The state of the relay after a power failure: `off`, `on` or `previous`. */
 export function powerOnBehavior(
   address: Address,
   values: readonly (readonly [RawValue, 'off' | 'on' | 'previous'])[],
@@ -136,6 +139,7 @@ export function powerOnBehavior(
   return select('Power-on behavior', address, values, {icon: 'mdi:power-settings', ...options})
 }
 
+/** A choice between modes of operation. @param values of the firmware, each with its name on MQTT */
 export function mode(
   address: Address,
   values: readonly (readonly [RawValue, string])[],
@@ -152,16 +156,17 @@ export function overload(address: Address, options: Options<Kind<'binary_sensor'
   return alarm('Overload', 'problem', address, options)
 }
 
-/** Text the firmware keeps and nobody else need understand, such as a schedule. */
+/** Text that is shown as the firmware has it, such as a schedule. */
 export function textSensor(label: string, address: Address, options: Options<TextSensor> = {}): Property {
   return {...rare, category: 'diagnostic', kind: 'sensor', raw: 'text', address, label, ...options}
 }
 
+/** An action, as a button. */
 export function button(label: string, address: Address, options: Options<Kind<'button'>> = {}): Property {
   return {...rare, kind: 'button', address, label, ...options}
 }
 
-/** What a plug has beside its definition: what every firmware tells, and what the bridge works out. */
+/** Adds to a definition the properties that every plug has: those in `miIO.info`, and those that the bridge computes. */
 export function complete(model: Model): Model {
   const {power, energy} = model.properties
   const bridge: Address = {via: 'bridge'}
@@ -170,7 +175,7 @@ export function complete(model: Model): Model {
     ...model,
     properties: {
       ...model.properties,
-      // Where a plug measures watts and counts no kWh that can be relied on, the bridge adds them up (contract §3).
+      // Where a plug measures watts and has no reliable kWh counter, the bridge adds up energy (docs/topics.md#energy).
       ...(metered && !energy ? {energy: kilowattHours(bridge, {precision: 3})} : {}),
       ...(metered ? {energy_today: kilowattHours(bridge, {label: 'Energy today', precision: 3})} : {}),
       rssi: sensor(
@@ -197,7 +202,7 @@ export function complete(model: Model): Model {
   }
 }
 
-/** Read in a request of its own, hardly ever, and off in Home Assistant until somebody wants it. */
+/** Read hardly ever, in a request of its own, and disabled by default in Home Assistant. */
 const rare = {lane: 'rare', alone: true, category: 'config', disabledByDefault: true} as const
 
 function sensor(
@@ -248,7 +253,7 @@ function alarm(
   }
 }
 
-/** Unless told, as many digits after the point as a value counted in steps of `scale`, from `offset` on, has. */
+/** Scale and precision. The default precision is that of a value counted in steps of `scale` from `offset` on. */
 function scaledBy({
   scale = 1,
   offset = 0,
@@ -257,18 +262,18 @@ function scaledBy({
   return {scale, precision}
 }
 
-/** How many digits after the point a value counted in steps of `scale`, from `offset` on, has: so many that no step is lost. */
+/** Digits after the decimal point that a value counted in steps of `scale` from `offset` on needs, so that no step is lost. */
 export function fractionDigits(scale: number, offset = 0): number {
   return Math.max(0, Math.ceil(-Math.log10(Math.abs(scale))), decimalsOf(scale), decimalsOf(offset))
 }
 
-/** As a person writes it: 1 of 2.5. None of what has no end, such as a sixtieth. */
+/** Decimals of a number as it is written: 1 for 2.5. None for a periodic one, such as 1/60. */
 function decimalsOf(number: number): number {
   const [, decimals = ''] = /^-?\d+\.(\d{1,4})$/.exec(String(number)) ?? []
   return decimals.length
 }
 
-/** MIoT has true and false; the older names mostly have on and off. */
-function usualSwitching({via}: Address): RawSwitchType {
+/** MIoT has `true` and `false`; the names of `get_prop` mostly have `on` and `off`. */
+function defaultRawType({via}: Address): RawSwitchType {
   return via === 'miot' ? 'boolean' : 'text'
 }

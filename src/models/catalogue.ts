@@ -1,3 +1,4 @@
+/** The catalogue of models: finds the definition of a plug by the model id that `miIO.info` reports. */
 import {complete} from './builders.ts'
 import type {Model} from './model.ts'
 import {chuangmi} from './vendors/chuangmi.ts'
@@ -8,7 +9,7 @@ import {others} from './vendors/others.ts'
 import {qmi} from './vendors/qmi.ts'
 import {zimi} from './vendors/zimi.ts'
 
-/** Every definition that comes with the program, in the order `miio2mqtt models` lists them. */
+/** Every definition that comes with the program, in the order of `miio2mqtt models`. */
 export const definitions: readonly Model[] = [
   ...chuangmi,
   ...mijia,
@@ -19,41 +20,42 @@ export const definitions: readonly Model[] = [
   ...others,
 ]
 
-const described = indexById(definitions)
+const builtInById = indexById(definitions)
 
-/** The definitions there are: those that come with the program, and the user's own, which count more. */
+/** All definitions: those that come with the program, and the user's own, which replace them. */
 export class Catalogue {
-  /** By what `miIO.info` says, the user's own first. */
+  /** By model id, the user's own first. */
   readonly models: ReadonlyMap<string, Model>
-  /** The ids of the user's own definitions. */
+  /** Model ids of the user's own definitions. */
   readonly own: ReadonlySet<string>
 
-  /** @throws Error when two of the user's own definitions claim the same id: the later one would silently win. */
+  /** @throws Error when two of the user's own definitions have the same id: one of them would be ignored without a notice */
   constructor(own: readonly Model[] = []) {
     this.own = new Set(own.flatMap(({ids}) => ids))
-    this.models = new Map([...indexById(own), ...[...described].filter(([id]) => !this.own.has(id))])
+    this.models = new Map([...indexById(own), ...[...builtInById].filter(([id]) => !this.own.has(id))])
   }
 
+  /** All model ids. */
   get ids(): readonly string[] {
     return [...this.models.keys()]
   }
 
-  /** The ids for which a definition of the user's own stands in place of one that came with the program. */
+  /** Model ids for which a definition of the user's own replaces one that comes with the program. */
   get replaced(): readonly string[] {
-    return [...this.own].filter((id) => described.has(id))
+    return [...this.own].filter((id) => builtInById.has(id))
   }
 
-  /** The definition for a model, or `undefined` for one nobody has described yet. */
+  /** The definition of a model; `undefined` for an unknown model. */
   find(id: string): Model | undefined {
     return this.models.get(id)
   }
 }
 
-/** What comes with the program, and nothing else. */
+/** Only the definitions that come with the program. */
 export const builtIn = new Catalogue()
 
-/** Complete definitions by id. @throws Error when two claim the same id */
-export function indexById(models: readonly Model[]): Map<string, Model> {
+/** Definitions by model id, completed with the properties of every plug. @throws Error when two have the same id */
+function indexById(models: readonly Model[]): Map<string, Model> {
   const found = new Map<string, Model>()
   for (const model of models.map(complete))
     for (const id of model.ids) {

@@ -1,4 +1,4 @@
-/** Plugs nobody has described: what any plug of a dialect can do, which is to switch. */
+/** Definitions of unknown models: any plug of a dialect (MIoT, or one of two miIO dialects) can be switched. */
 
 import {complete, miot, prop, relay} from './builders.ts'
 import type {Model} from './model.ts'
@@ -8,19 +8,19 @@ export type DialectName = keyof typeof dialects
 const unknown = {ids: [], vendor: 'Xiaomi', confidence: 'inferred'} as const
 
 export const dialects = {
-  /** `urn:miot-spec-v2:device:outlet` begins with service 2 "switch", property 1 "on", on every plug read (§3.3). */
-  miot: describe('Plug of an unknown model, MIoT', {state: relay(miot(2, 1))}),
-  /** As all plugs of the first years but v1 and v3 (§3.1). */
-  power: describe('Plug of an unknown model, miIO', {state: relay(prop('power', 'set_power'))}),
-  /** As v3; what v1 calls `set_on` is taken for newer firmware's `set_power`, and the plug refuses it when that is wrong. */
-  on: describe('Plug of an unknown model, miIO', {state: relay(prop('on', 'set_power'))}),
+  /** Every MIoT specification of an outlet that was read begins with service 2 "switch", property 1 "on" (docs/protocol.md §3.3). */
+  miot: definition('Plug of an unknown model, MIoT', {state: relay(miot(2, 1))}),
+  /** All plugs of the first years except v1 and v3 (docs/protocol.md §3.1). */
+  power: definition('Plug of an unknown model, miIO', {state: relay(prop('power', 'set_power'))}),
+  /** As the v3, which is written with `set_power`. A plug that needs `set_on` in its place, as the v1 does, refuses the write. */
+  on: definition('Plug of an unknown model, miIO', {state: relay(prop('on', 'set_power'))}),
 } as const
 
-/** Whether a remembered word is one of the dialects still known. */
+/** Whether a stored word is the name of a dialect. */
 export function isDialect(word: string | undefined): word is DialectName {
   return word !== undefined && Object.hasOwn(dialects, word)
 }
 
-function describe(name: string, properties: Model['properties']): Model {
+function definition(name: string, properties: Model['properties']): Model {
   return complete({...unknown, name, evidence: 'docs/protocol.md §3.2', properties})
 }

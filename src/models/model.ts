@@ -1,71 +1,71 @@
 /**
- * What a plug is, as data: what it can tell and do (`Property`), and where in its firmware that is found (`Address`).
- * The two are independent of each other, so that a new kind of either breaks exactly the `switch` that must learn it.
+ * Types of a plug's definition: its properties (`Property`), and where each is found in the firmware (`Address`). The two are independent
+ * of each other: a new kind of either fails to compile in exactly those `switch` statements that must handle it.
  */
 
-/** What a property is worth on MQTT: `ON`/`OFF`, a number in the property's unit, a word, or `null` when unknown. */
+/** The value of a property on MQTT: `ON`/`OFF`, a number in the property's unit, text, or `null` when unknown. */
 export type Value = 'ON' | 'OFF' | number | string | null
 
-/** A value as the firmware has it. */
+/** A value in the form of the firmware. */
 export type RawValue = boolean | number | string | null
 
-/** How an on/off value looks in the firmware. Read leniently, since it changed between versions; written as given. */
+/** The form of an on/off value in the firmware. It changed between versions, so every form is read; this one is written. */
 export type RawSwitchType = 'text' | 'boolean'
 
-/** Where a value lives in the firmware, and how it is changed. */
+/** Where a value is found in the firmware, and how it is written. */
 export type Address =
   /** One name of a `get_prop` list, answered by position. */
   | {via: 'get_prop'; name: string; write?: WriteMethod}
-  /** A method of its own that answers `[value]`. */
+  /** A method without parameters that answers `[value]`. */
   | {via: 'method'; method: string}
   /** A property of the MIoT specification: service and property id, items of `get_properties` and `set_properties`. */
   | {via: 'miot'; siid: number; piid: number}
-  /** An action of the MIoT specification. It has no value, and is pressed like a button. */
+  /** An action of the MIoT specification. It has no value: Home Assistant shows it as a button. */
   | {via: 'action'; siid: number; aiid: number}
   /** A part of the answer to `miIO.info`, which every plug has. */
   | {via: 'info'; part: 'rssi'}
-  /** Not in the plug: worked out by the bridge. */
+  /** Not in the plug: computed by the bridge. */
   | {via: 'bridge'}
 
 /** How a legacy property is written: a method that takes the value, or one method for each of the two values. */
 export type WriteMethod = {method: string} | {on: string; off: string}
 
-/** `fast` is read at every poll, `slow` rarely, `rare` hardly ever: what is seldom wanted, or risky to ask for. */
+/** How often a property is read: `fast` at every poll, `slow` less often, `rare` hardly ever (of little use, or risky to request). */
 export type PollTier = 'fast' | 'slow' | 'rare'
 
 interface Common {
   address: Address
-  /** What Home Assistant calls it; `null` for the one thing the plug is for, which has the plug's own name. */
+  /** The name in Home Assistant; `null` for the main relay, which has the name of the plug itself. */
   label: string | null
   lane: PollTier
-  /** Read in a request of its own, so that firmware without it spoils nothing else. */
+  /** Read in a request of its own, so that firmware without this property fails nothing else. */
   alone?: true
   category?: 'config' | 'diagnostic'
   icon?: string
-  /** Hardly anybody wants it: there, but off in Home Assistant until somebody asks for it. */
+  /** Of little use to most users: Home Assistant has the entity, disabled until the user enables it. */
   disabledByDefault?: true
-  /** Where scale, unit or meaning is known from, and what was decided between sources that contradict each other. */
+  /** The sources of scale, unit or meaning, and the decision where sources contradict each other. */
   evidence?: string
 }
 
-/** How the firmware's numbers become the property's. */
+/** How a number of the firmware becomes the value of the property. */
 export interface ScaledProperty {
   /** Firmware value × scale + offset = value in `unit`. */
   scale: number
   offset?: number
-  /** Digits after the point that the firmware can really tell. */
+  /** Digits after the decimal point that the firmware really has. */
   precision: number
 }
 
-/** In Home Assistant's own words, so that nothing has to be translated twice. */
+/** The kinds, classes and units are those of Home Assistant, so that discovery needs no translation. */
 export type Property =
   | (Common & {kind: 'switch'; deviceClass: 'outlet' | 'switch'; raw: RawSwitchType})
-  /** `on` lists the firmware's values that mean ON, where they are not simply true: one fault code tells of many things. */
+  /** `on` lists the firmware values that mean ON, where that is not simply `true`: a fault code has a value for each fault. */
   | (Common & {kind: 'binary_sensor'; deviceClass: 'heat' | 'problem'; on?: readonly RawValue[]})
   | (Common & NumberSensor)
   | (Common & {kind: 'sensor'; raw: 'text'; deviceClass?: 'timestamp'})
   | (Common & NumberSetting)
-  /** The firmware's values and what they are called. */
+  /** The values of the firmware, and their names on MQTT. */
   | (Common & {kind: 'select'; values: readonly (readonly [raw: RawValue, word: string])[]})
   | (Common & {kind: 'button'})
 
@@ -95,26 +95,26 @@ interface NumberSetting extends ScaledProperty {
   step: number
 }
 
-/** How sure a definition is: a cited report from real hardware, the vendor's specification, or a conclusion from others. */
+/** The evidence of a definition: a cited report from real hardware, the vendor's specification, or inferred from other models. */
 export type Confidence = 'hardware' | 'vendor' | 'inferred'
 
 export interface Model {
-  /** As `miIO.info` names them: one definition may serve several. */
+  /** Model ids, as `miIO.info` reports them. One definition may serve several. */
   ids: readonly string[]
-  /** What is printed on the box. */
+  /** The product name on the box. */
   name: string
   vendor: string
   confidence: Confidence
   /** The sources of the definition as a whole. */
   evidence: string
-  /** The relay first: what the plug is for. `get_prop` asks in this order: some firmware insists on its own list. */
+  /** The relay first. `get_prop` requests them in this order, since some firmware accepts only its own list. */
   properties: Readonly<Record<string, Property>>
-  /** All `get_prop` names are always asked in one list, never a part of it, when firmware chokes on any other list. */
+  /** For firmware that fails on any other list: all `get_prop` names are always requested in one list. */
   exactList?: true
-  /** The most values one request may ask for. */
+  /** The largest number of values in one request. */
   batch?: number
-  /** Never polled more often than this, milliseconds, when firmware suffers from it. */
+  /** The shortest poll interval, milliseconds, for firmware that fails when it is polled often. */
   interval?: number
-  /** Milliseconds between two questions of one poll, when firmware suffers from a burst. */
+  /** Milliseconds between two requests of one poll, for firmware that fails on a burst. */
   pause?: number
 }

@@ -1,9 +1,9 @@
 /**
- * What properties are called, over all models: a flow written for one plug fits the next, and one page explains them all.
+ * Names of properties, the same over all models: a flow for one plug works with the next, and one page explains all names (docs/models.md).
  * The list is closed: a definition that needs another name adds it here, with its meaning.
  */
 
-/** Name, and what it means. `_n` stands for the number of a socket, from 1. */
+/** Name -> meaning. `_n` stands for the number of a socket, from 1. */
 export const PROPERTY_NAMES: ReadonlyMap<string, string> = new Map([
   ['state', 'the relay; of a strip, the one in front of all its sockets'],
   ['state_n', 'the n-th socket of a strip that switches them one by one'],
@@ -49,12 +49,12 @@ export const PROPERTY_NAMES: ReadonlyMap<string, string> = new Map([
   ['last_seen', 'when the plug last answered'],
 ])
 
-/** The name as it stands in the list: `state_3` is a `state_n`. */
+/** The name as in `PROPERTY_NAMES`: `state_n` for `state_3`. */
 export function propertyPattern(name: string): string {
   return name.replace(/_[1-9]\d?$/, '_n')
 }
 
-/** Whether a property may be called so. */
+/** Whether the list has this name of a property. */
 export function isKnownPropertyName(name: string): boolean {
   return PROPERTY_NAMES.has(propertyPattern(name)) && !name.endsWith('_n')
 }

@@ -1,4 +1,4 @@
-/** What many plugs have in the same few pieces, at addresses side by side: sockets, cycles, light, faults. All of it MIoT. */
+/** Sets of MIoT properties that many plugs have at adjacent addresses: sockets, cycles, light, faults. */
 
 import {
   led,
@@ -14,48 +14,50 @@ import type {Model, RawValue} from './model.ts'
 
 type Properties = Model['properties']
 
-/** Of whatever goes round. */
-const icon = 'mdi:sync'
+const CYCLE_ICON = 'mdi:sync'
 
-/** `count` sockets, each the first property of a service of its own, from service `first` on. */
+/** `count` sockets: each is property 1 of a service of its own, from service `first` on. */
 export function sockets(first: number, count: number): Properties {
   return Object.fromEntries(upTo(count).map((n) => [`state_${n}`, socket(n, miot(first + n - 1, 1))]))
 }
 
-/** What such sockets do by themselves: properties 2 and 3 of their services. */
+/** The cycles of `count` sockets: properties 2 and 3 of their services, from service `first` on. */
 export function cycles(first: number, count: number): Properties {
   const all = upTo(count).map((n) => {
     const siid = first + n - 1
     return {
-      [`cycle_${n}`]: setting(`Cycle ${n}`, miot(siid, 2), {icon}),
+      [`cycle_${n}`]: setting(`Cycle ${n}`, miot(siid, 2), {icon: CYCLE_ICON}),
       [`cycle_schedule_${n}`]: textSensor(`Cycle schedule ${n}`, miot(siid, 3)),
     }
   })
   return Object.assign({}, ...all)
 }
 
-/** Switching on and off by itself: whether, at `siid`.`piid`, and in what rhythm, beside it. The rhythm is only shown. */
+/**
+ * A cycle, in which the plug switches on and off by itself: whether it is active, at `siid`.`piid`, and next to it its schedule, which
+ * is read only.
+ */
 export function cycle(siid: number, piid: number): Properties {
   return {
-    cycle: setting('Cycle', miot(siid, piid), {icon}),
+    cycle: setting('Cycle', miot(siid, piid), {icon: CYCLE_ICON}),
     cycle_schedule: textSensor('Cycle schedule', miot(siid, piid + 1)),
   }
 }
 
-/** The same of the USB ports. */
+/** The cycle of the USB ports, with addresses as for `cycle`. */
 export function usbCycle(siid: number, piid: number): Properties {
   return {
-    usb_cycle: setting('USB cycle', miot(siid, piid), {icon}),
+    usb_cycle: setting('USB cycle', miot(siid, piid), {icon: CYCLE_ICON}),
     usb_cycle_schedule: textSensor('USB cycle schedule', miot(siid, piid + 1)),
   }
 }
 
-/** The light, the first property of its service, and its night from `piid` on: whether, from when, until when. */
+/** The light, property 1 of its service, and from `piid` on its schedule: active, start, end. */
 export function light(siid: number, piid: number, {earliest = 0, evidence = ''} = {}): Properties {
   return {led: led(miot(siid, 1)), ...night(siid, piid, {earliest, evidence})}
 }
 
-/** When the light is off: whether, from when, until when, minutes after midnight. */
+/** The schedule in which the light is off: active, start and end, in minutes after midnight. @param earliest the least start and end */
 export function night(siid: number, piid: number, {earliest = 0, evidence = ''} = {}): Properties {
   const time = {min: earliest, evidence: `${earliest}–1440 minutes after midnight: ${evidence}`}
   return {
@@ -65,7 +67,10 @@ export function night(siid: number, piid: number, {earliest = 0, evidence = ''} 
   }
 }
 
-/** One code for everything that is wrong: 1 is heat and 2 is too much load wherever it is documented. */
+/**
+ * The sensors of one fault code: wherever it is documented, 1 is over-temperature and 2 is overload.
+ * @param overloads values that mean overload
+ */
 export function faultSensors(
   siid: number,
   piid: number,

@@ -1,45 +1,58 @@
-/** What happens to a datagram inside the plug, in the firmware's order (docs/protocol.md §1.6). */
+/** Processes a datagram inside the simulated plug, in the order of the firmware (docs/protocol.md §1.6; all § below are of that file). */
 import type {RemoteInfo} from 'node:dgram'
 import type {Clock, Random, Timer} from '../common/clock.ts'
-import {type Cipher, HEADER_BYTES, MalformedPacket, nak, type Packet, parsePacket} from '../miio/packet.ts'
+import {
+  type Cipher,
+  HEADER_BYTES,
+  HELLO,
+  LONGEST_CIPHERTEXT,
+  MalformedPacket,
+  nak,
+  type Packet,
+  parsePacket,
+  TOKEN_BYTES,
+} from '../miio/packet.ts'
 import {drawFault, drawHelloFault, type Faults, type InjectedFault} from './faults/faults.ts'
 import {garbageDatagram} from './faults/garbage.ts'
-import {type Firmware, type FirmwareContext, readRequest} from './firmware/firmware.ts'
-import {ACK_TIMEOUT, type FirmwareRequest} from './firmware/firmware-response.ts'
-import {formatResponse, tailOf} from './firmware/json-format.ts'
-import {answerHello, declaredPart} from './hello-rules.ts'
-import {RecentResponses} from './recent-responses.ts'
+import type {Firmware} from './firmware/firmware.ts'
+import {
+  type FirmwareRequest,
+  formatResponse,
+  parseFirmwareRequest,
+  tailOf,
+} from './firmware/firmware-messages.ts'
+import {ACK_TIMEOUT, type FirmwareContext} from './firmware/firmware-profile.ts'
 
-/** The plug around it. */
+/** The plug that the receiver belongs to. */
 export interface ReceiverHost extends FirmwareContext {
   readonly cipher: Cipher
   readonly faults: Faults
   send(packet: Buffer, to: RemoteInfo): void
-  /** It was asked more than it can take. */
+  /** Called when more requests came than the firmware survives. */
   collapse(): void
 }
 
-/** A request that was executed, or refused by a mishap. */
+/** A request that was executed, or refused by an injected fault. */
 export interface ReceivedRequest {
   method: string
   params: readonly unknown[]
   id: number
-  /** `clock.now()` when it came. */
+  /** `clock.now()` at its arrival. */
   at: number
 }
 
 type Message = Packet & {kind: 'message'}
 
-/** How long the Wi-Fi half of a plug waits for the other before it says so: up to four seconds were seen (python-miio). */
+/** Milliseconds until the Wi-Fi half of a plug gives up waiting for the other half: up to four seconds were seen (python-miio). */
 const ACK_TIMEOUT_MS = 1000
-/** What a plug takes for an answer when nothing keeps it. */
-const QUICK_MS = 20
+/** `exe_time` of an answer without any delay. */
+const UNDELAYED_MS = 20
 
-const HIDDEN = {ff: Buffer.alloc(16, 0xff), '00': Buffer.alloc(16)}
+const HIDDEN_TOKEN = {ff: Buffer.alloc(16, 0xff), '00': Buffer.alloc(16)}
 
 export class Receiver {
   readonly received: ReceivedRequest[] = []
-  /** What befalls the next requests, or hellos, in place of what chance would bring. */
+  /** Faults of the next requests and hellos, in order. Where one is given, none is drawn by chance. */
   readonly scripted: InjectedFault[] = []
   readonly scriptedHellos: InjectedFault[] = []
   maxInFlight = 0
@@ -48,12 +61,13 @@ export class Receiver {
   readonly #firmware: Firmware
   readonly #clock: Clock
   readonly #random: Random
+  /** How many requests `received` keeps. */
   readonly #remember: number
   readonly #recent = new RecentResponses()
-  /** When the requests came that it still suffers from. */
-  #lately: number[] = []
-  readonly #working = new Set<Timer>()
-  readonly #delayedHellos = new Set<Timer>()
+  /** Times of the latest requests, for `overPolled`. */
+  #requestTimes: number[] = []
+  readonly #pendingAnswers = new Set<Timer>()
+  readonly #pendingHellos = new Set<Timer>()
 
   constructor(plug: ReceiverHost, firmware: Firmware, clock: Clock, random: Random, remember: number) {
     this.#plug = plug
@@ -63,86 +77,87 @@ export class Receiver {
     this.#remember = remember
   }
 
+  /** Answers that wait for their delay to pass. */
   get inFlight(): number {
-    return this.#working.size
+    return this.#pendingAnswers.size
   }
 
-  hear(datagram: Buffer, from: RemoteInfo): void {
+  receive(datagram: Buffer, from: RemoteInfo): void {
     const packet = declaredPart(datagram)
     if (!packet) return
-    if (packet.length === HEADER_BYTES) this.#greet(packet, from)
-    else this.#receive(packet, from)
+    if (packet.length === HEADER_BYTES) this.#answerHello(packet, from)
+    else this.#receiveMessage(packet, from)
   }
 
-  /** Everything it was working on is gone, and so is its memory of recent answers. */
+  /** A loss of power: pending answers and the cache of recent responses are gone. */
   reset(): void {
-    this.#recent.forget()
-    this.#lately = []
-    for (const waiting of [this.#working, this.#delayedHellos]) {
-      for (const timer of waiting) timer.cancel()
-      waiting.clear()
+    this.#recent.clear()
+    this.#requestTimes = []
+    for (const pending of [this.#pendingAnswers, this.#pendingHellos]) {
+      for (const timer of pending) timer.cancel()
+      pending.clear()
     }
   }
 
-  #greet(hello: Buffer, from: RemoteInfo): void {
-    const mishap = this.scriptedHellos.shift() ?? drawHelloFault(this.#plug.faults, this.#random)
-    if (mishap.loseRequest) return
-    const {did, uptimeS, token, habits} = this.#plug
-    const slot = habits.helloShows === 'token' ? token : HIDDEN[habits.helloShows]
-    const reply = answerHello(hello, did, uptimeS, slot)
-    if (!reply || mishap.loseReply) return
-    this.#afterDelay(mishap, this.#delayedHellos, () => this.#send(reply, mishap, from))
+  #answerHello(hello: Buffer, from: RemoteInfo): void {
+    const fault = this.scriptedHellos.shift() ?? drawHelloFault(this.#plug.faults, this.#random)
+    if (fault.loseRequest) return
+    const {did, uptimeS, token, profile} = this.#plug
+    const slot = profile.helloShows === 'token' ? token : HIDDEN_TOKEN[profile.helloShows]
+    const reply = replyToHello(hello, did, uptimeS, slot)
+    if (!reply || fault.loseReply) return
+    this.#afterDelay(fault, this.#pendingHellos, () => this.#send(reply, fault, from))
   }
 
-  /** The order matters: a stale stamp is met with silence even when the token is wrong too (§1.6 steps 5 to 9). */
-  #receive(packet: Buffer, from: RemoteInfo): void {
-    const mishap = this.scripted.shift() ?? drawFault(this.#plug.faults, this.#random)
-    if (mishap.loseRequest) return
-    const message = asMessage(packet)
+  /** The order matters: a stale stamp is met with silence even when the token is wrong, too (§1.6 steps 5 to 9). */
+  #receiveMessage(packet: Buffer, from: RemoteInfo): void {
+    const fault = this.scripted.shift() ?? drawFault(this.#plug.faults, this.#random)
+    if (fault.loseRequest) return
+    const message = parseMessage(packet)
     if (message?.did !== this.#plug.did || !this.#isTimely(message)) return
-    const payload = this.#open(message)
-    const request = payload && readRequest(payload)
-    if (request) this.#dispatch(request, mishap, from)
+    const payload = this.#decrypt(message)
+    const request = payload && parseFirmwareRequest(payload)
+    if (request) this.#dispatch(request, fault, from)
     else if (!payload) this.#answerWrongToken(packet, from)
   }
 
   #isTimely({stamp}: Message): boolean {
-    return Math.abs(stamp - this.#plug.uptimeS) <= this.#plug.habits.stampWindowS
+    return Math.abs(stamp - this.#plug.uptimeS) <= this.#plug.profile.stampWindowS
   }
 
-  /** `undefined`: the token does not fit, or the padding is none; an m1 answers both alike. */
-  #open(message: Message): Buffer | undefined {
+  /** @returns `undefined` for a wrong token and for wrong padding: an m1 answers both alike */
+  #decrypt(message: Message): Buffer | undefined {
     if (this.#plug.faults.wrongToken) return undefined
-    return orUndefined(() => this.#plug.cipher.open(message))
+    return undefinedIfMalformed(() => this.#plug.cipher.open(message))
   }
 
   #answerWrongToken(packet: Buffer, from: RemoteInfo): void {
-    const manner = this.#plug.faults.wrongToken ?? this.#plug.habits.wrongToken
-    if (manner === 'nak') this.#plug.send(nak(packet), from)
+    const answer = this.#plug.faults.wrongToken ?? this.#plug.profile.wrongToken
+    if (answer === 'nak') this.#plug.send(nak(packet), from)
   }
 
-  #dispatch(request: FirmwareRequest, mishap: InjectedFault, from: RemoteInfo): void {
-    const repeated = this.#repeated(request.id)
-    if (repeated !== undefined) this.#answer(request.id, repeated, mishap, from)
-    else if (this.#isTooMuch()) this.#plug.collapse()
-    else this.#execute(request, mishap, from)
+  #dispatch(request: FirmwareRequest, fault: InjectedFault, from: RemoteInfo): void {
+    const repeated = this.#repeatedResponse(request.id)
+    if (repeated !== undefined) this.#answer(request.id, repeated, fault, from)
+    else if (this.#isOverPolled()) this.#plug.collapse()
+    else this.#execute(request, fault, from)
   }
 
-  /** Whether this request is one more than the firmware can take in such a time. */
-  #isTooMuch(): boolean {
-    const {overPolled} = this.#plug.habits
+  /** Counts this request. @returns whether it is one more than the firmware survives within its time */
+  #isOverPolled(): boolean {
+    const {overPolled} = this.#plug.profile
     if (!overPolled) return false
     const now = this.#clock.now()
-    this.#lately = this.#lately.filter((at) => now - at < overPolled.withinMs)
-    this.#lately.push(now)
-    return this.#lately.length > overPolled.most
+    this.#requestTimes = this.#requestTimes.filter((at) => now - at < overPolled.withinMs)
+    this.#requestTimes.push(now)
+    return this.#requestTimes.length > overPolled.most
   }
 
-  /** What a request gets whose id was used a moment ago, `''` for silence; `undefined` when the id is a new one. */
-  #repeated(id: number): string | undefined {
+  /** The response to a request whose id was used a moment ago, `''` for silence. @returns `undefined` for a new id */
+  #repeatedResponse(id: number): string | undefined {
     const earlier = id === 0 ? undefined : this.#recent.find(id, this.#clock.now())
     if (earlier === undefined) return undefined
-    switch (this.#plug.habits.repeats) {
+    switch (this.#plug.profile.repeats) {
       case 'cached':
         return earlier
       case 'dropped':
@@ -152,64 +167,115 @@ export class Receiver {
     }
   }
 
-  /** The id 0 is executed and not answered. */
-  #execute(request: FirmwareRequest, mishap: InjectedFault, from: RemoteInfo): void {
+  /** A request with the id 0 is executed and not answered. */
+  #execute(request: FirmwareRequest, fault: InjectedFault, from: RemoteInfo): void {
     const {id} = request
-    this.#note(request)
-    const answer = mishap.refuse ? {error: mishap.refuse} : this.#firmware.answer(request, this.#plug)
-    if (id === 0 || !answer) return
-    const isLate = 'error' in answer && answer.error === ACK_TIMEOUT
-    const delayMs = isLate ? ACK_TIMEOUT_MS : (mishap.delayMs ?? 0)
-    const reply = formatResponse(id, answer, this.#plug.habits, delayMs || QUICK_MS)
-    this.#recent.keep(id, reply, this.#clock.now())
-    this.#answer(id, reply, {...mishap, delayMs}, from)
+    this.#record(request)
+    const response = fault.refuse ? {error: fault.refuse} : this.#firmware.answer(request, this.#plug)
+    if (id === 0 || !response) return
+    const isAckTimeout = 'error' in response && response.error === ACK_TIMEOUT
+    const delayMs = isAckTimeout ? ACK_TIMEOUT_MS : (fault.delayMs ?? 0)
+    const text = formatResponse(id, response, this.#plug.profile, delayMs || UNDELAYED_MS)
+    this.#recent.add(id, text, this.#clock.now())
+    this.#answer(id, text, {...fault, delayMs}, from)
   }
 
-  #answer(id: number, reply: string, mishap: InjectedFault, from: RemoteInfo): void {
-    if (reply === '') return
+  #answer(id: number, text: string, fault: InjectedFault, from: RemoteInfo): void {
+    if (text === '') return
     this.maxInFlight = Math.max(this.maxInFlight, this.inFlight + 1)
-    this.#afterDelay(mishap, this.#working, () => {
-      if (!mishap.loseReply) this.#send(this.#packet(id, reply, mishap), mishap, from)
+    this.#afterDelay(fault, this.#pendingAnswers, () => {
+      if (!fault.loseReply) this.#send(this.#encrypt(id, text, fault), fault, from)
     })
   }
 
-  /** Sealed only when it is sent, with the clock of that moment. */
-  #packet(id: number, reply: string, {garble, wrongId}: InjectedFault): Buffer {
-    const {cipher, did, uptimeS, habits} = this.#plug
-    const seal = (payload: string) => cipher.seal(did, uptimeS, Buffer.from(payload + tailOf(habits)))
-    if (garble) return garbageDatagram(garble, reply, id, seal, this.#random)
-    return seal(wrongId ? reply.replace(`"id":${id}`, `"id":${id + 1}`) : reply)
+  /** Encrypts an answer at the moment of sending, so that it carries the stamp of that moment. */
+  #encrypt(id: number, text: string, {garble, wrongId}: InjectedFault): Buffer {
+    const {cipher, did, uptimeS, profile} = this.#plug
+    const seal = (payload: string) => cipher.seal(did, uptimeS, Buffer.from(payload + tailOf(profile)))
+    if (garble) return garbageDatagram(garble, text, id, seal, this.#random)
+    return seal(wrongId ? text.replace(`"id":${id}`, `"id":${id + 1}`) : text)
   }
 
-  #afterDelay({delayMs}: InjectedFault, waiting: Set<Timer>, run: () => void): void {
+  #afterDelay({delayMs}: InjectedFault, pending: Set<Timer>, run: () => void): void {
     if (!delayMs) {
       run()
       return
     }
     const timer = this.#clock.after(delayMs, () => {
-      waiting.delete(timer)
+      pending.delete(timer)
       run()
     })
-    waiting.add(timer)
+    pending.add(timer)
   }
 
   #send(packet: Buffer, {copies = 1}: InjectedFault, to: RemoteInfo): void {
     for (let copy = 0; copy < copies; copy++) this.#plug.send(packet, to)
   }
 
-  #note({method, params, id}: FirmwareRequest): void {
+  #record({method, params, id}: FirmwareRequest): void {
     const list = Array.isArray(params) ? params : [params]
     this.received.push({method, params: list, id, at: this.#clock.now()})
     if (this.received.length > this.#remember) this.received.shift()
   }
 }
 
-function asMessage(packet: Buffer): Message | undefined {
-  const parsed = orUndefined(() => parsePacket(packet))
+const CACHED_MS = 2000
+const MOST_CACHED = 6
+
+/**
+ * Cache of the latest responses by request id. An m1 keeps six of them for two seconds and compares nothing but the id: two clients
+ * that use the same id get each other's answers (§1.7).
+ */
+class RecentResponses {
+  #responses: {id: number; text: string; until: number}[] = []
+
+  add(id: number, text: string, now: number): void {
+    if (this.#responses.length === MOST_CACHED) this.#responses.shift()
+    this.#responses.push({id, text, until: now + CACHED_MS})
+  }
+
+  find(id: number, now: number): string | undefined {
+    return this.#responses.find((response) => response.id === id && now < response.until)?.text
+  }
+
+  clear(): void {
+    this.#responses = []
+  }
+}
+
+const MAGIC = HELLO.readUInt16BE(0)
+const BLANK = 0xffffffff
+
+/** The part of a datagram that its length field declares. @returns `undefined` for a datagram that the plug drops (§1.6 steps 1 and 2) */
+function declaredPart(datagram: Buffer): Buffer | undefined {
+  if (datagram.length < HEADER_BYTES || datagram.readUInt16BE(0) !== MAGIC) return undefined
+  const length = datagram.readUInt16BE(2)
+  if (length > datagram.length || length < HEADER_BYTES) return undefined
+  if (length - HEADER_BYTES > LONGEST_CIPHERTEXT) return undefined
+  return datagram.subarray(0, length)
+}
+
+/**
+ * The reply to a hello: the hello itself with its blanks (FF) filled in. A stamp or a checksum that is not blank comes back as it was sent.
+ * @param slot 16 bytes: the token, or the bytes that hide it
+ * @returns `undefined` when the id is not blank: such a packet is no hello (§1.2)
+ */
+function replyToHello(hello: Buffer, did: number, uptimeS: number, slot: Buffer): Buffer | undefined {
+  if (hello.readUInt32BE(4) !== BLANK || hello.readUInt32BE(8) !== BLANK) return undefined
+  const reply = Buffer.from(hello)
+  reply.writeBigUInt64BE(BigInt(did), 4)
+  if (hello.readUInt32BE(12) === BLANK) reply.writeUInt32BE(uptimeS >>> 0, 12)
+  if (hello.subarray(HEADER_BYTES - TOKEN_BYTES).every((byte) => byte === 0xff))
+    slot.copy(reply, HEADER_BYTES - TOKEN_BYTES)
+  return reply
+}
+
+function parseMessage(packet: Buffer): Message | undefined {
+  const parsed = undefinedIfMalformed(() => parsePacket(packet))
   return parsed?.kind === 'message' ? parsed : undefined
 }
 
-function orUndefined<T>(read: () => T): T | undefined {
+function undefinedIfMalformed<T>(read: () => T): T | undefined {
   try {
     return read()
   } catch (error) {

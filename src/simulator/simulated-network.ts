@@ -1,36 +1,35 @@
-/** Many plugs on one network: each with its own address, all of them in reach of one broadcast. */
+/** A network of simulated plugs: each with its own address, all of them reached by one broadcast. */
 import {createHash} from 'node:crypto'
 import type {Socket} from 'node:dgram'
-import type {Clock, Random, Timer} from '../common/clock.ts'
+import {type Clock, type Random, repeat, type Timer} from '../common/clock.ts'
 import {MIIO_PORT} from '../miio/packet.ts'
 import {builtIn} from '../models/catalogue.ts'
 import {drift} from './drift.ts'
-import {repeat} from './repeat.ts'
 import {SimulatedPlug, type SimulatedPlugOptions} from './simulated-plug.ts'
 import {close, listen} from './udp-server.ts'
 
-/** The loopback network's own broadcast address: a hello sent there reaches all plugs and leaves the machine never. */
+/** The broadcast address of the loopback network: a hello to it reaches all simulated plugs and never leaves the machine. */
 export const LOOPBACK_BROADCAST = '127.255.255.255'
 
-const LIVEN_MS = 2000
-/** Thousands of plugs with a long memory would be a large process. */
+const DRIFT_MS = 2000
+/** How many received requests each plug keeps: few, since there may be thousands of plugs in one process. */
 const REMEMBERED = 10
 
-type NeighbourhoodOptions = Pick<SimulatedPlugOptions, 'clock' | 'random' | 'port'> & {
-  /** Where hellos to all plugs are heard: 127.255.255.255 unless told; an address of its own keeps one neighbourhood from another. */
+type NetworkOptions = Pick<SimulatedPlugOptions, 'clock' | 'random' | 'port'> & {
+  /** The address at which all plugs receive hellos: 127.255.255.255 by default. Networks with different addresses do not see each other. */
   broadcast?: string
 }
 
-type Shared = NeighbourhoodOptions &
-  Pick<SimulatedPlugOptions, 'catalogue' | 'faults' | 'habits' | 'remember'>
+type SharedOptions = NetworkOptions &
+  Pick<SimulatedPlugOptions, 'catalogue' | 'faults' | 'profile' | 'remember'>
 
-export interface SimulateOptions extends Shared {
+export interface SimulateOptions extends SharedOptions {
   count: number
-  /** Dealt out in turn; every described model unless told. */
+  /** Model ids, assigned to the plugs in turn; by default every model of the catalogue. */
   models?: readonly string[]
-  /** The first plug's; the others follow one by one. */
+  /** Address of the first plug; the others get the next addresses one by one. */
   firstAddress?: string
-  /** The same seed makes the same ids and tokens. */
+  /** The same seed gives the same device ids and tokens. */
   seed?: number
 }
 
@@ -40,12 +39,12 @@ export class SimulatedNetwork {
   readonly #clock: Clock
   readonly #random: Random
   readonly #broadcast: string
-  #ear: Socket | undefined
-  #livening: Timer | undefined
+  #broadcastSocket: Socket | undefined
+  #driftTimer: Timer | undefined
 
   constructor(
     plugs: readonly SimulatedPlug[],
-    {clock, random, port = MIIO_PORT, broadcast = LOOPBACK_BROADCAST}: NeighbourhoodOptions,
+    {clock, random, port = MIIO_PORT, broadcast = LOOPBACK_BROADCAST}: NetworkOptions,
   ) {
     this.plugs = plugs
     this.#port = port
@@ -55,8 +54,8 @@ export class SimulatedNetwork {
   }
 
   /**
-   * Starts all plugs and listens to broadcasts. Another simulator may listen at the same time: then both are heard.
-   * @throws Error that names the address which could not be had, with nothing left running
+   * Starts all plugs and listens for broadcasts. Another simulator may listen at the same time: then both get every broadcast.
+   * @throws Error that names the address which cannot be used. Nothing is left running then
    */
   async start(): Promise<void> {
     try {
@@ -68,25 +67,28 @@ export class SimulatedNetwork {
     }
   }
 
-  /** Only hears broadcasts, for plugs that run already. */
+  /** Only listens for broadcasts, for plugs that run already. */
   async listen(): Promise<void> {
-    this.#ear = await listen({address: this.#broadcast, port: this.#port, shared: true}, (hello, from) => {
-      for (const plug of this.plugs) plug.hear(hello, from)
-    })
+    this.#broadcastSocket = await listen(
+      {address: this.#broadcast, port: this.#port, shared: true},
+      (hello, from) => {
+        for (const plug of this.plugs) plug.receive(hello, from)
+      },
+    )
   }
 
-  /** Lets watts and temperatures move from now on, a small step every `ms` milliseconds: one timer for all. */
-  liven(ms = LIVEN_MS): void {
-    this.#livening?.cancel()
-    this.#livening = repeat(this.#clock, ms, () => this.#drift(ms))
+  /** From now on moves watts and temperatures of all plugs a small step every `ms` milliseconds. */
+  startDrift(ms = DRIFT_MS): void {
+    this.#driftTimer?.cancel()
+    this.#driftTimer = repeat(this.#clock, ms, () => this.#drift(ms))
     this.#drift(ms)
   }
 
   async stop(): Promise<void> {
-    const ear = this.#ear
-    this.#ear = undefined
-    this.#livening?.cancel()
-    if (ear) await close(ear)
+    const socket = this.#broadcastSocket
+    this.#broadcastSocket = undefined
+    this.#driftTimer?.cancel()
+    if (socket) await close(socket)
     await Promise.all(this.plugs.map((plug) => plug.stop()))
   }
 
@@ -95,14 +97,17 @@ export class SimulatedNetwork {
   }
 }
 
-/** Makes a neighbourhood of `count` plugs, of each model every other one switched on; nothing runs before `start()`. */
+/**
+ * Makes a network of `count` plugs; of each model every other plug is switched on. Nothing runs before `start()`.
+ * @throws RangeError without any model, Error for a model without a definition
+ */
 export function simulate(options: SimulateOptions): SimulatedNetwork {
   const {count, firstAddress = '127.0.54.1', seed = 1, remember = REMEMBERED, ...shared} = options
   const ids = options.models ?? (options.catalogue ?? builtIn).ids
   if (ids.length === 0) throw new RangeError('expected at least one model, got none')
   const first = toNumber(firstAddress)
   const plugs = Array.from({length: count}, (_, index) => {
-    const isOn = (Math.floor(index / ids.length) + (index % ids.length)) % 2 === 0 // each model in both positions
+    const isOn = (Math.floor(index / ids.length) + (index % ids.length)) % 2 === 0 // each model occurs both on and off
     const model = ids[index % ids.length] ?? ''
     const address = toAddress(first + index)
     const plug = new SimulatedPlug({...shared, remember, model, ...identity(seed, index), address})
@@ -112,13 +117,13 @@ export function simulate(options: SimulateOptions): SimulatedNetwork {
   return new SimulatedNetwork(plugs, shared)
 }
 
-/** Ids that look like real ones, different for each plug of a seed. */
+/** Device ids that look like real ones, different for each plug of a seed. */
 function identity(seed: number, index: number): {did: number; token: Buffer} {
   const token = createHash('md5').update(`simulated plug ${index} of seed ${seed}`).digest()
   return {did: 200_000_000 + (Math.abs(seed) % 1000) * 100_000 + index, token}
 }
 
-/** Waits until all are through, so that none comes to life after the others were stopped. @throws the first failure */
+/** Waits until all starts have ended, so that no plug starts after the others were stopped. @throws the first failure */
 async function allOf(starts: Promise<void>[]): Promise<void> {
   for (const outcome of await Promise.allSettled(starts))
     if (outcome.status === 'rejected') throw outcome.reason

@@ -1,6 +1,6 @@
-/** One plug that is not there: a real UDP server that behaves as the firmware does (docs/protocol.md §6). */
+/** A simulated plug: a real UDP server that behaves as the firmware of a plug does (docs/protocol.md §6). */
 import type {RemoteInfo, Socket} from 'node:dgram'
-import type {Clock, Random, Timer} from '../common/clock.ts'
+import {type Clock, type Random, repeat, type Timer} from '../common/clock.ts'
 import {Cipher, MIIO_PORT} from '../miio/packet.ts'
 import {builtIn, type Catalogue} from '../models/catalogue.ts'
 import type {Model, Value} from '../models/model.ts'
@@ -9,43 +9,43 @@ import {firmwareOf} from './firmware/firmware.ts'
 import {type FirmwareProfile, firmwareProfileOf} from './firmware/firmware-profile.ts'
 import {initialValue} from './firmware/raw-values.ts'
 import {type ReceivedRequest, Receiver, type ReceiverHost} from './receiver.ts'
-import {repeat} from './repeat.ts'
 import {close, listen} from './udp-server.ts'
 
 export interface SimulatedPlugOptions {
-  /** As `miIO.info` names it, such as `chuangmi.plug.v3`. */
+  /** As `miIO.info` reports it, such as `chuangmi.plug.v3`. */
   model: string
-  /** Where the model is described: what comes with the program unless told. */
+  /** The catalogue that defines the model; by default the one that comes with the program. */
   catalogue?: Catalogue
   did: number
   /** 16 bytes. */
   token: Buffer
-  /** One of 127.0.0.0/8, all of which are this machine. */
+  /** An IPv4 address of 127.0.0.0/8: all of them belong to this machine. */
   address: string
   port?: number
   clock: Clock
   random: Random
   faults?: Faults
-  habits?: Partial<FirmwareProfile>
-  /** Where it differs from a plug that is off, dark, and as warm as the room. */
+  /** Deviations from the firmware profile of the model. */
+  profile?: Partial<FirmwareProfile>
+  /** Property values that differ from those of a new plug: off, and at room temperature. */
   state?: Record<string, Value>
-  /** How long it has been plugged in: a day unless told. */
+  /** Seconds since the plug was plugged in: a day by default. */
   uptimeS?: number
-  /** How many requests `received` goes back: 50 unless told. */
+  /** How many requests `received` keeps: 50 by default. */
   remember?: number
 }
 
 const DAY_S = 86_400
 const REMEMBERED = 50
-/** How long a plug is away when its power fails for a moment. */
-const DEAD_MS = 4000
+/** Milliseconds without power in a simulated power failure. */
+const POWER_FAILURE_MS = 4000
 
 export class SimulatedPlug implements ReceiverHost {
   readonly modelId: string
   readonly model: Model
   readonly did: number
   readonly port: number
-  /** In the words and units of the model. Whoever changes it presses the button, or plugs in a heater. */
+  /** Property values in the words and units of the model. To change one is to press the button, or to plug in a heater. */
   readonly state: Record<string, Value>
   /** dBm */
   rssi = -52
@@ -55,20 +55,21 @@ export class SimulatedPlug implements ReceiverHost {
   #address: string
   #token: Buffer
   #cipher: Cipher
-  readonly #usual: FirmwareProfile
+  /** Without the quirks of `#faults`. */
+  readonly #usualProfile: FirmwareProfile
   #faults: Faults
-  #habits: FirmwareProfile
+  #profile: FirmwareProfile
   #bootedAt: number
   #periodic: Timer[] = []
   #socket: Socket | undefined
 
-  /** @throws Error for a model nobody has described, RangeError for a token that is not 16 bytes */
+  /** @throws Error for a model without a definition, RangeError for a token that is not 16 bytes */
   constructor(options: SimulatedPlugOptions) {
     this.modelId = options.model
-    this.model = describedModel(options.model, options.catalogue)
+    this.model = definitionOf(options.model, options.catalogue)
     this.did = options.did
     this.port = options.port ?? MIIO_PORT
-    this.#usual = {...firmwareProfileOf(options.model), ...options.habits}
+    this.#usualProfile = {...firmwareProfileOf(options.model), ...options.profile}
     this.state = {...initialState(this.model), ...options.state}
     const {clock, random, remember = REMEMBERED} = options
     this.#clock = clock
@@ -77,7 +78,7 @@ export class SimulatedPlug implements ReceiverHost {
     this.#token = options.token
     this.#cipher = new Cipher(options.token)
     this.#faults = options.faults ?? noFaults
-    this.#habits = {...this.#usual, ...this.#faults}
+    this.#profile = {...this.#usualProfile, ...this.#faults}
     this.#bootedAt = clock.now() - (options.uptimeS ?? DAY_S) * 1000
   }
 
@@ -97,39 +98,39 @@ export class SimulatedPlug implements ReceiverHost {
     return this.#faults
   }
 
-  /** Those of its model, and what is wrong with it now. */
-  get habits(): FirmwareProfile {
-    return this.#habits
+  /** The profile of the model together with the current faults. */
+  get profile(): FirmwareProfile {
+    return this.#profile
   }
 
-  /** The relay, and the sockets of a strip. */
+  /** Names of the properties that are the relay and the sockets of a strip. */
   get outlets(): string[] {
     return Object.entries(this.model.properties).flatMap(([name, property]) =>
       property.kind === 'switch' && property.deviceClass === 'outlet' ? [name] : [],
     )
   }
 
-  /** Whole seconds since it was plugged in: the stamp of its packets. */
+  /** Whole seconds since the plug was plugged in: the stamp of its packets. */
   get uptimeS(): number {
     return Math.floor((this.#clock.now() - this.#bootedAt) / 1000)
   }
 
-  /** The latest requests, oldest first. One answered from the memory of recent answers is not executed, and not here. */
+  /** The latest requests, oldest first. A repeated id is answered from the cache: such a request is not executed and not listed. */
   get received(): readonly ReceivedRequest[] {
     return this.#receiver.received
   }
 
-  /** Requests being worked on: taken in, and because of a delay not answered yet. */
+  /** Requests that are not answered yet because of a delay. */
   get inFlight(): number {
     return this.#receiver.inFlight
   }
 
-  /** The most requests that were ever being worked on at once. */
+  /** The highest value of `inFlight` so far. */
   get maxInFlight(): number {
     return this.#receiver.maxInFlight
   }
 
-  /** @throws Error when its address is taken or not of this machine */
+  /** Opens the UDP socket. @throws Error when the address is taken or not of this machine */
   async start(): Promise<void> {
     this.#socket = await this.#listen(this.#address)
     this.misbehave(this.#faults)
@@ -143,42 +144,42 @@ export class SimulatedPlug implements ReceiverHost {
     if (socket) await close(socket)
   }
 
-  /** From now on these faults, in place of any before: `misbehave({silence: true})`, and `misbehave({})` to be good again. */
+  /** Sets the faults, in place of those set before: `misbehave({silence: true})`; `misbehave({})` ends them. */
   misbehave(faults: Faults): void {
     this.#faults = faults
-    this.#habits = {...this.#usual, ...faults}
+    this.#profile = {...this.#usualProfile, ...faults}
     this.#cancelPeriodic()
     if (!this.#socket) return
     const {rebootEveryMs, addressChangeEveryMs} = faults
-    if (rebootEveryMs) this.#every(rebootEveryMs, () => this.powerCycle(DEAD_MS))
-    // An address that turns out to be taken leaves it where it is.
+    if (rebootEveryMs) this.#every(rebootEveryMs, () => this.powerCycle(POWER_FAILURE_MS))
+    // When the new address is taken, the plug keeps its old one.
     if (addressChangeEveryMs)
-      this.#every(addressChangeEveryMs, () => this.moveTo(elsewhere(this.#address)).catch(() => {}))
+      this.#every(addressChangeEveryMs, () => this.moveTo(alternateAddress(this.#address)).catch(() => {}))
   }
 
-  /** What befalls the next requests, one each, in place of what chance would bring: `next({}, {loseReply: true})`. */
-  next(...mishaps: InjectedFault[]): void {
-    this.#receiver.scripted.push(...mishaps)
+  /** Scripts the faults of the next requests, one each, in place of random ones: `next({}, {loseReply: true})`. */
+  next(...faults: InjectedFault[]): void {
+    this.#receiver.scripted.push(...faults)
   }
 
-  /** The same for the next hellos. */
-  nextHello(...mishaps: InjectedFault[]): void {
-    this.#receiver.scriptedHellos.push(...mishaps)
+  /** Scripts the faults of the next hellos. */
+  nextHello(...faults: InjectedFault[]): void {
+    this.#receiver.scriptedHellos.push(...faults)
   }
 
-  /** The power fails for `deadTimeMs`; then its clock begins at 0, and whatever it was working on is gone. */
+  /** The power fails for `deadTimeMs` milliseconds. Then the clock of the plug begins at 0; unanswered requests are lost. */
   powerCycle(deadTimeMs: number): void {
     this.#bootedAt = this.#clock.now() + deadTimeMs
     this.#receiver.reset()
   }
 
-  /** It was asked too much: it reboots, and afterwards every socket is the other way round (cuco.plug.sp5, al-one#415). */
+  /** After too many requests the plug reboots, and every socket is switched to its opposite state (cuco.plug.sp5, al-one#415). */
   collapse(): void {
     for (const name of this.outlets) this.state[name] = this.state[name] === 'ON' ? 'OFF' : 'ON'
-    this.powerCycle(DEAD_MS)
+    this.powerCycle(POWER_FAILURE_MS)
   }
 
-  /** The router gives it another address; nobody answers at the old one. @throws Error when the new one is taken */
+  /** Moves the plug to another address, as a router does. Nothing answers at the old address. @throws Error when the new one is taken */
   async moveTo(address: string): Promise<void> {
     const old = this.#socket
     if (!old) {
@@ -186,32 +187,32 @@ export class SimulatedPlug implements ReceiverHost {
       return
     }
     const socket = await this.#listen(address)
-    // It was stopped, or moved elsewhere, meanwhile.
+    // The plug was stopped, or moved elsewhere, meanwhile.
     if (this.#socket !== old) return close(socket)
     this.#socket = socket
     this.#address = address
     await close(old)
   }
 
-  /** It was set up again: same plug, other token. */
+  /** Changes the token, as a new set-up of the plug does. */
   changeToken(token: Buffer): void {
     this.#cipher = new Cipher(token)
     this.#token = token
   }
 
-  /** Takes a datagram from its own socket, or a broadcast that reached the whole network. */
-  hear(datagram: Buffer, from: RemoteInfo): void {
-    const isDead = this.#clock.now() < this.#bootedAt
-    if (!isDead && !this.#faults.silence) this.#receiver.hear(datagram, from)
+  /** Processes a datagram from the plug's own socket, or a broadcast to the whole network. */
+  receive(datagram: Buffer, from: RemoteInfo): void {
+    const hasPower = this.#clock.now() >= this.#bootedAt
+    if (hasPower && !this.#faults.silence) this.#receiver.receive(datagram, from)
   }
 
-  /** Answers come from its own address, even when the question was broadcast. */
+  /** Sends from the plug's own address, also the answer to a broadcast. */
   send(packet: Buffer, to: RemoteInfo): void {
     this.#socket?.send(packet, to.port, to.address)
   }
 
   #listen(address: string): Promise<Socket> {
-    return listen({address, port: this.port}, (datagram, from) => this.hear(datagram, from))
+    return listen({address, port: this.port}, (datagram, from) => this.receive(datagram, from))
   }
 
   #every(ms: number, run: () => void): void {
@@ -223,7 +224,7 @@ export class SimulatedPlug implements ReceiverHost {
   }
 }
 
-function describedModel(id: string, catalogue = builtIn): Model {
+function definitionOf(id: string, catalogue = builtIn): Model {
   const model = catalogue.find(id)
   if (model) return model
   throw new Error(`no definition of the model "${id}"; known are ${catalogue.ids.join(', ')}`)
@@ -236,8 +237,8 @@ function initialState(model: Model): Record<string, Value> {
   return Object.fromEntries(values.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])))
 }
 
-/** Two addresses in turn, as 127.0.x.y and 127.1.x.y: different plugs of one network never meet. */
-function elsewhere(address: string): string {
+/** Of two addresses in turn the other one: 127.0.x.y and 127.1.x.y. So the plugs of one network never collide. */
+function alternateAddress(address: string): string {
   const [network, half, ...rest] = address.split('.')
   return [network, Number(half) ^ 1, ...rest].join('.')
 }

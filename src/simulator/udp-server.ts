@@ -1,41 +1,45 @@
-/** UDP sockets that say in plain words why they could not be opened. */
+/** UDP server sockets of the simulator, with an error text that explains why an address cannot be used. */
 import {createSocket, type RemoteInfo, type Socket} from 'node:dgram'
 
-export interface UdpEndpoint {
+interface UdpEndpoint {
   address: string
   port: number
-  /** Others may listen at the same place. Linux then hands a broadcast to each of them, anything else to the last one only. */
+  /**
+   * Other sockets may listen at the same endpoint. Linux then delivers a broadcast to each of them, any other datagram to the last one
+   * only.
+   */
   shared?: true
 }
 
 /**
- * Opens a socket at `endpoint`; every datagram goes to `hear`.
+ * Opens a socket at `endpoint` that passes every datagram to `onDatagram`.
  * @throws Error that names the address when it is taken, or does not belong to this machine
  */
 export function listen(
   endpoint: UdpEndpoint,
-  hear: (datagram: Buffer, from: RemoteInfo) => void,
+  onDatagram: (datagram: Buffer, from: RemoteInfo) => void,
 ): Promise<Socket> {
   const socket = createSocket({type: 'udp4', reuseAddr: endpoint.shared ?? false})
   return new Promise((resolve, reject) => {
-    const fail = (error: NodeJS.ErrnoException) => reject(new Error(explain(error, endpoint), {cause: error}))
+    const fail = (error: NodeJS.ErrnoException) =>
+      reject(new Error(errorText(error, endpoint), {cause: error}))
     socket.once('error', fail)
     socket.bind(endpoint.port, endpoint.address, () => {
       socket.off('error', fail)
-      // An asker that has gone away meanwhile: a plug would not notice either.
+      // A client that has closed its socket meanwhile. A plug would not notice either.
       socket.on('error', () => {})
-      socket.on('message', hear)
+      socket.on('message', onDatagram)
       resolve(socket)
     })
   })
 }
 
-/** Resolves when the address is free again. */
+/** Closes a socket. Resolves when the address is free again. */
 export function close(socket: Socket): Promise<void> {
   return new Promise((resolve) => socket.close(() => resolve()))
 }
 
-function explain({code, message}: NodeJS.ErrnoException, {address, port}: UdpEndpoint): string {
+function errorText({code, message}: NodeJS.ErrnoException, {address, port}: UdpEndpoint): string {
   const place = `UDP ${address}:${port}`
   switch (code) {
     case 'EADDRINUSE':

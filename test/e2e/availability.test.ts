@@ -18,25 +18,25 @@ const TRIES = 3
 
 /** The plug hears nothing of the next `polls` polls. Resolves when it hears something again. */
 function lose(plug: SimulatedPlug, polls: number): Promise<void> {
-  const hear = plug.hear.bind(plug)
+  const receive = plug.receive.bind(plug)
   let deaf = TRIES * polls
   return new Promise((resolve) => {
-    plug.hear = (datagram, from) => {
+    plug.receive = (datagram, from) => {
       if (deaf-- > 0) return
-      plug.hear = hear
+      plug.receive = receive
       resolve()
-      hear(datagram, from)
+      receive(datagram, from)
     }
   })
 }
 
 /** `run` is called whenever the plug is asked anything, also while it is silent. */
 function countAsked(plug: SimulatedPlug): () => number {
-  const hear = plug.hear.bind(plug)
+  const receive = plug.receive.bind(plug)
   let asked = 0
-  plug.hear = (datagram, from) => {
+  plug.receive = (datagram, from) => {
     asked++
-    hear(datagram, from)
+    receive(datagram, from)
   }
   return () => asked
 }

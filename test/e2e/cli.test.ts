@@ -19,7 +19,7 @@ const desk = await startPlug({address: loopback(1, 1), model: 'chuangmi.plug.v3'
 const kettle = await startPlug({address: loopback(1, 2), model: 'chuangmi.plug.m1'})
 const strange = await startPlug({
   address: loopback(1, 3),
-  habits: {infoShowsToken: true, helloShows: 'token'},
+  profile: {infoShowsToken: true, helloShows: 'token'},
 })
 await inReachOfBroadcasts([desk, kettle, strange])
 

@@ -298,7 +298,7 @@ describe('commands by hand', async () => {
       [`${'{"a":'.repeat(2700)}1${'}'.repeat(2700)}`, /levels/],
       [`{"state":"ON","transaction":${'['.repeat(8000)}${']'.repeat(8000)}}`, /levels/],
     ]
-    const heard = vi.spyOn(quiet, 'hear')
+    const heard = vi.spyOn(quiet, 'receive')
     const results = home.results('quiet').length
     for (const [payload, message] of payloads) {
       const {status, error} = await home.publish('quiet', 'set', payload)

@@ -44,12 +44,12 @@ interface Overheard {
 
 /** Calls `run` with every request of the bridge, just before the plug hears it. */
 function overhear(plug: SimulatedPlug, run: (request: Overheard, from: RemoteInfo) => void): void {
-  const hear = plug.hear.bind(plug)
-  plug.hear = (datagram, from) => {
+  const receive = plug.receive.bind(plug)
+  plug.receive = (datagram, from) => {
     const packet = parsePacket(datagram)
     if (packet.kind === 'message')
       run(JSON.parse(plug.cipher.open(packet).toString().replace(/\0$/, '')), from)
-    hear(datagram, from)
+    receive(datagram, from)
   }
 }
 
@@ -97,7 +97,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
     deaf: await at(4),
     rebooted: await at(5),
     renewed: await at(6),
-    secretive: await at(7, {token: OTHER_TOKEN, habits: {wrongToken: 'silent'}}),
+    secretive: await at(7, {token: OTHER_TOKEN, profile: {wrongToken: 'silent'}}),
     garbled: await at(8),
     illegible: await at(9),
     flooded: await at(10),

@@ -71,7 +71,7 @@ describe('a MIoT plug with a property that kills its batch', async () => {
     model: 'test.plug.eight',
     catalogue,
     state: readings,
-    habits: {killers: {power: -30001}},
+    profile: {killers: {power: -30001}},
   })
   const {folder, start} = await lastingBridge({broker, catalogue, plugs: {desk: plug}})
   let bridge: TestBridge = await start()

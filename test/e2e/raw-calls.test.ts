@@ -6,7 +6,7 @@ import {Watcher} from '../support/mqtt-user.ts'
 
 const broker = await startMosquitto()
 const user = await Watcher.open(broker)
-const desk = await startPlug({address: loopback(4, 1), habits: {infoShowsToken: true}})
+const desk = await startPlug({address: loopback(4, 1), profile: {infoShowsToken: true}})
 await startBridge({broker, plugs: {desk}, config: {allow_raw_calls: true}})
 await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload.includes('online'), 30_000)
 

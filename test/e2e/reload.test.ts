@@ -89,7 +89,7 @@ describe('an edited configuration', async () => {
     })
     await home.waitForAvailability('lamp', 'disabled')
     let packets = 0
-    lamp.hear = () => void packets++
+    lamp.receive = () => void packets++
     await until(() => recorder.on(configTopic(lamp.did)).at(-1)?.payload === '', {what: 'it is forgotten'})
     expect(await home.mosquittoPub('lamp', 'set', 'OFF')).toMatchObject({error: {code: 'disabled'}})
     expect(await home.mosquittoPub('lamp', 'get', '')).toMatchObject({error: {code: 'disabled'}})

@@ -26,7 +26,7 @@ const desk = await startPlug({
   state: {state: 'ON', power: 41.5},
 })
 const strip = await startPlug({address: loopback(1, 2), did: 200100002, model: 'qmi.powerstrip.v1'})
-const fresh = await startPlug({address: loopback(1, 3), did: 200100003, habits: {helloShows: 'token'}})
+const fresh = await startPlug({address: loopback(1, 3), did: 200100003, profile: {helloShows: 'token'}})
 const strange = await startPlug({
   address: loopback(1, 4),
   did: 200100004,

@@ -150,13 +150,13 @@ describe('a whole life of the bridge', async () => {
       desk: await startPlug({
         address: loopback(1, 1),
         token: real(TOKEN),
-        habits: {infoShowsToken: true, helloShows: 'token'},
+        profile: {infoShowsToken: true, helloShows: 'token'},
       }),
       stale: await startPlug({address: loopback(1, 2), token: real(MOVED_ON)}),
       silent: await startPlug({
         address: loopback(1, 3),
         token: real(MOVED_ON),
-        habits: {wrongToken: 'silent'},
+        profile: {wrongToken: 'silent'},
       }),
       moody: await startPlug({
         address: loopback(1, 4),

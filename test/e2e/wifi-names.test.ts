@@ -9,7 +9,7 @@ import {TerminalScreen} from '../support/screen.ts'
 const desk = await startPlug({
   address: loopback(1, 1),
   model: 'chuangmi.plug.hmi206',
-  habits: {infoShowsToken: true},
+  profile: {infoShowsToken: true},
 })
 const at = (...args: string[]) => [...args, '--host', desk.address, '--token', TOKEN]
 /** How the simulated plug calls its Wi-Fi; and its token, in any case. */

@@ -12,11 +12,11 @@ const OFTEN = {poll: {interval: '1s', slow_interval: '1h'}}
 
 /** Whoever is in the network and sends in the plug's name: a "checksum wrong" and another device's hello reply to every packet. */
 function forgeAtEveryPacket(plug: SimulatedPlug): void {
-  const hear = plug.hear.bind(plug)
-  plug.hear = (datagram, from) => {
+  const receive = plug.receive.bind(plug)
+  plug.receive = (datagram, from) => {
     if (parsePacket(datagram).kind === 'message') for (let i = 0; i < 3; i++) plug.send(nak(datagram), from)
     else for (let i = 0; i < 3; i++) plug.send(helloReply(666 + i, 5), from)
-    hear(datagram, from)
+    receive(datagram, from)
   }
 }
 

@@ -11,14 +11,14 @@ import {
 import type {Endpoint, UdpTransport, UnsolicitedHandler} from '../../src/miio/socket.ts'
 import type {VirtualClock} from './virtual-clock.ts'
 
-/** A network without wires, on virtual time: what is sent arrives 10 ms later, unless nobody is there. */
+/** A network in memory, on virtual time: a datagram arrives 10 ms after it is sent, if its address has a host. */
 export class MemoryNetwork implements UdpTransport {
   readonly sent: {datagram: Buffer; to: string; at: number}[] = []
   readonly #clock: VirtualClock
   readonly #hosts = new Map<string, (datagram: Buffer) => void>()
   readonly #listeners = new Map<string, Set<(datagram: Buffer) => void>>()
-  readonly #strangers = new Set<UnsolicitedHandler>()
-  /** Sending fails while set. */
+  readonly #unsolicitedHandlers = new Set<UnsolicitedHandler>()
+  /** While true, sending fails. */
   isDown = false
   /** Whether the next datagram is lost on its way, in either direction. */
   loses: () => boolean = () => false
@@ -27,9 +27,9 @@ export class MemoryNetwork implements UdpTransport {
     this.#clock = clock
   }
 
-  /** Someone at `at` hears what is sent there; a host of `broadcast` stands for everybody. */
-  attach(at: Endpoint, hear: (datagram: Buffer) => void): () => void {
-    this.#hosts.set(key(at), hear)
+  /** Adds a host that receives what is sent to `at`, which may be a broadcast address. @returns a function that removes it */
+  attach(at: Endpoint, receive: (datagram: Buffer) => void): () => void {
+    this.#hosts.set(key(at), receive)
     return () => this.#hosts.delete(key(at))
   }
 
@@ -47,19 +47,19 @@ export class MemoryNetwork implements UdpTransport {
   }
 
   onUnsolicited(handler: UnsolicitedHandler): () => void {
-    this.#strangers.add(handler)
-    return () => this.#strangers.delete(handler)
+    this.#unsolicitedHandlers.add(handler)
+    return () => this.#unsolicitedHandlers.delete(handler)
   }
 
-  /** A datagram arrives that says it comes from `from`. */
+  /** Delivers a datagram with `from` as its source address. */
   arrive(datagram: Buffer, from: Endpoint): void {
     const handlers = [...(this.#listeners.get(key(from)) ?? [])]
     for (const handler of handlers) handler(datagram)
     if (handlers.length === 0 || datagram.length === HEADER_BYTES)
-      for (const handler of [...this.#strangers]) handler(datagram, from)
+      for (const handler of [...this.#unsolicitedHandlers]) handler(datagram, from)
   }
 
-  /** How many listen to an address. */
+  /** The number of listeners for an address. */
   listeners(at: Endpoint): number {
     return this.#listeners.get(key(at))?.size ?? 0
   }
@@ -76,18 +76,18 @@ export interface MemoryRequest {
   packet: Buffer
 }
 
-/** A plug on the memory network with the manners of an m1's firmware (docs/protocol.md §1.6). */
+/** A plug on a `MemoryNetwork` that handles packets as the firmware of an m1 does (docs/protocol.md §1.6). */
 export class MemoryPlug {
   readonly did: number
   readonly hellos: number[] = []
   readonly requests: MemoryRequest[] = []
-  /** What goes back for a request; several, one or no datagrams, each after `delay` ms. */
+  /** The answer to a request: several datagrams, one or none, each sent after `delay` milliseconds. */
   answer: (request: MemoryRequest) => Buffer[] = ({id}) => [this.reply({result: ['ok'], id})]
   greet: () => Buffer[] = () => [helloReply(this.did, this.uptime())]
-  /** How it takes a wrong token. */
+  /** Whether a wrong token is answered with a NAK. */
   naks = true
   delay = 10
-  /** Milliseconds until it answers a hello, where that differs from `delay`: the Wi-Fi half of a plug does it alone. */
+  /** Milliseconds until the answer to a hello, where that differs from `delay`: the Wi-Fi half of a plug answers it alone. */
   helloDelay: number | undefined
   at: Endpoint
   #bootedAt: number
@@ -118,7 +118,7 @@ export class MemoryPlug {
     this.#bootedAt = this.#clock.now()
   }
 
-  /** Its clock goes on by `seconds` that ours does not count. */
+  /** Sets the clock of the plug forward by `seconds`. */
   gain(seconds: number): void {
     this.#bootedAt -= seconds * 1000
   }
@@ -129,12 +129,13 @@ export class MemoryPlug {
     this.#detach = this.#network.attach(at, (datagram) => this.#receive(datagram))
   }
 
-  /** A sealed answer: an object, or text as it is. */
+  /** An encrypted answer. @param body an object, or text that is sent as it is */
   reply(body: object | string): Buffer {
     const text = typeof body === 'string' ? body : JSON.stringify(body)
     return this.#cipher.seal(this.did, this.uptime(), Buffer.from(`${text}\0`, 'latin1'))
   }
 
+  /** Sends a datagram to the bridge. */
   say(datagram: Buffer): void {
     if (!this.#network.loses()) this.#network.arrive(datagram, this.at)
   }

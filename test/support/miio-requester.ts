@@ -4,16 +4,16 @@ import {HELLO, MIIO_PORT} from '../../src/miio/packet.ts'
 import type {SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
 import {loopback} from './addresses.ts'
 
-/** A hello with a stamp of its own, which a plug gives back: everything sent before it has been answered by then, or never will be. */
-const LAST_WORD = Buffer.from(HELLO).fill(Buffer.from('01020304', 'hex'), 12, 16)
+/** A hello with a stamp that the plug returns. Once its reply is here, all earlier packets have been answered, or never will be. */
+const MARKER = Buffer.from(HELLO).fill(Buffer.from('01020304', 'hex'), 12, 16)
 
-/** A bare UDP client, so that the simulator is not tested with the client it will test. */
+/** A minimal UDP client, so that tests of the simulator do not depend on the miIO client of src/miio, which is tested with the simulator. */
 export class MiioRequester {
   readonly #socket = createSocket('udp4')
-  readonly #heard: {packet: Buffer; from: RemoteInfo}[] = []
+  readonly #received: {packet: Buffer; from: RemoteInfo}[] = []
 
   async open(): Promise<this> {
-    this.#socket.on('message', (packet, from) => this.#heard.push({packet, from}))
+    this.#socket.on('message', (packet, from) => this.#received.push({packet, from}))
     this.#socket.bind(0, loopback(60, 250))
     await once(this.#socket, 'listening')
     this.#socket.setBroadcast(true)
@@ -28,14 +28,14 @@ export class MiioRequester {
     this.#socket.send(packet, MIIO_PORT, address)
   }
 
-  /** Sends `packets` in turn and returns every reply to them: none means that the plug chose silence, not that we were impatient. */
+  /** Sends `packets` in turn. @returns every reply; none when the plug stayed silent, which is certain and not a timeout of this client */
   async exchange(plug: SimulatedPlug, ...packets: Buffer[]): Promise<Buffer[]> {
     for (const packet of packets) this.send(packet, plug.address)
-    this.send(LAST_WORD, plug.address)
-    const isLastWord = (packet: Buffer) => packet.subarray(12, 16).equals(LAST_WORD.subarray(12, 16))
+    this.send(MARKER, plug.address)
+    const isMarker = (packet: Buffer) => packet.subarray(12, 16).equals(MARKER.subarray(12, 16))
     const replies: Buffer[] = []
-    for await (const {packet} of this.heard()) {
-      if (isLastWord(packet)) return replies
+    for await (const {packet} of this.received()) {
+      if (isMarker(packet)) return replies
       replies.push(packet)
     }
     return replies
@@ -48,23 +48,23 @@ export class MiioRequester {
     return replies.map((reply) => opened(plug, reply)).join()
   }
 
-  /** Everything that arrives, from now on and since last asked; the test's own timeout bounds the wait. */
-  async *heard(): AsyncGenerator<{packet: Buffer; from: RemoteInfo}> {
+  /** All datagrams that have arrived and arrive from now on. The timeout of the test ends the wait. */
+  async *received(): AsyncGenerator<{packet: Buffer; from: RemoteInfo}> {
     for (;;) {
-      const next = this.#heard.shift()
+      const next = this.#received.shift()
       if (next) yield next
       else await once(this.#socket, 'message')
     }
   }
 }
 
-/** A request as a client with the right token, id and clock sends it. */
+/** The packet of a request, with the right token, id and clock. */
 export function sealed(plug: SimulatedPlug, request: object | string, stamp = plug.uptimeS): Buffer {
   const payload = typeof request === 'string' ? request : `${JSON.stringify(request)}\0`
   return plug.cipher.seal(plug.did, stamp, Buffer.from(payload))
 }
 
-/** The payload of a reply, after its checksum was verified. */
+/** The decrypted payload of a reply. @throws MalformedPacket for a wrong checksum */
 export function opened(plug: SimulatedPlug, reply: Buffer): string {
   const header = reply.subarray(0, 16)
   const checksum = reply.subarray(16, 32)

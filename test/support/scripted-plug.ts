@@ -2,7 +2,7 @@ import {sleep} from '../../src/common/clock.ts'
 import type {CallOptions, Transport} from '../../src/device/transport.ts'
 import type {VirtualClock} from './virtual-clock.ts'
 
-/** What a transport fails with, as the wire would. */
+/** The error of a call, as the miIO client throws it. */
 export class CallFailed extends Error {
   readonly code: 'timeout' | 'bad_token' | 'unreachable' | 'refused'
   readonly deviceCode: number | undefined
@@ -15,19 +15,19 @@ export class CallFailed extends Error {
 }
 
 /**
- * The other end of a device's transport, on virtual time: it answers `get_prop`, `set_*` and `miIO.info` from `values` after
- * `delayMs`, and remembers what it was asked.
+ * A fake transport for a `Device`, on virtual time, without packets: it answers `get_prop`, `set_*` and `miIO.info` from `values` after
+ * `delayMs`, and records all calls.
  */
 export class ScriptedPlug implements Transport {
   readonly calls: {method: string; params: unknown; at: number; options: CallOptions}[] = []
   inFlight = 0
   mostInFlight = 0
   delayMs = 20
-  /** Every call fails with this, while set. */
+  /** While set, every call fails with this error. */
   failure: CallFailed | undefined
-  /** Calls of these methods fail with this. */
+  /** Method -> the error with which its calls fail. */
   readonly failing = new Map<string, CallFailed>()
-  /** What it really is, by firmware name. */
+  /** The state of the plug, by the names of its firmware. */
   readonly values: Record<string, unknown>
   info: unknown = {
     model: 'chuangmi.plug.m1',
@@ -36,7 +36,7 @@ export class ScriptedPlug implements Transport {
     mac: '28:6C:07:0A:0B:0C',
     token: 'secret',
   }
-  /** Answers ok and does nothing, as some firmware does to a repeated id. */
+  /** Whether commands are answered "ok" and not executed, as some firmware does with a repeated id. */
   deaf = false
   closed = false
   readonly #clock: VirtualClock
@@ -69,18 +69,19 @@ export class ScriptedPlug implements Transport {
     this.closed = true
   }
 
-  /** The commands it was sent, in order: `set_power on`. */
+  /** The commands of all calls, in order: `set_power on`. */
   get commands(): string[] {
     return this.calls
       .filter(({method}) => method.startsWith('set_'))
       .map(({method, params}) => [method, ...asList(params)].join(' '))
   }
 
+  /** The times at which `method` was called. */
   polls(method = 'get_prop'): number[] {
     return this.calls.filter((call) => call.method === method).map(({at}) => at)
   }
 
-  /** As the real client: tries of 2 s, none after the deadline or after the signal. */
+  /** Waits as the real client does: tries of 2 s, none after the deadline or after the signal. */
   async #silence(
     {tries = 3, deadline = Number.POSITIVE_INFINITY, signal}: CallOptions,
     failure: CallFailed,

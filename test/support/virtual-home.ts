@@ -36,7 +36,7 @@ export const eight: Model = {
   },
 }
 
-/** What such a plug tells, in the words and units of the definition. */
+/** The values of such a plug, in the words and units of the definition. */
 export const readings: Readonly<Record<string, Value>> = {
   state: 'ON',
   usb: 'OFF',
@@ -48,22 +48,22 @@ export const readings: Readonly<Record<string, Value>> = {
   state_1: 'ON',
 }
 
-type Options = Partial<Pick<SimulatedPlugOptions, 'habits' | 'faults' | 'state'>> & {
+type Options = Partial<Pick<SimulatedPlugOptions, 'profile' | 'faults' | 'state'>> & {
   model?: Model
-  /** What the bridge knows of the plugs there are; the plug's own model unless told. */
+  /** The models that the bridge knows; by default the plug's own model. */
   known?: Catalogue
   random?: () => number
-  /** Whether the bridge knows the model beforehand. */
+  /** Whether the bridge knows the model before the first request; true by default. */
   introduced?: boolean
   settings?: Partial<PollSettings>
 }
 
-/** A simulated plug on a network without wires, and what a bridge makes of it, on virtual time. */
+/** A simulated plug and the `Device` and `Poller` of a bridge, connected by a network in memory, on virtual time. */
 export class VirtualHome {
   readonly clock = new VirtualClock()
   readonly network = new MemoryNetwork(this.clock)
   readonly plug: SimulatedPlug
-  /** What is remembered over restarts, by model and firmware. */
+  /** Firmware capabilities that are stored over restarts, by model and firmware. */
   readonly remembered = new Map<string, StoredCapabilities>()
   readonly warnings: string[] = []
   device: Device
@@ -73,11 +73,11 @@ export class VirtualHome {
   readonly #random: () => number
 
   constructor(options: Options = {}) {
-    const {model = eight, random = seeded(1), habits, faults} = options
+    const {model = eight, random = seeded(1), profile, faults} = options
     this.#options = options
     this.#model = model
     this.#random = random
-    this.plug = new AirbornePlug(this, {
+    this.plug = new MemoryNetworkPlug(this, {
       model: model.ids[0] ?? '',
       catalogue: new Catalogue([model]),
       did: 4711,
@@ -87,14 +87,14 @@ export class VirtualHome {
       random,
       remember: 100_000,
       state: options.state ?? readings,
-      ...(habits && {habits}),
+      ...(profile && {profile}),
       ...(faults && {faults}),
     })
     this.device = this.#device()
     this.poller = this.#poller()
   }
 
-  /** The bridge starts anew, with what is in its state file. */
+  /** Restarts the bridge, with its stored firmware capabilities. */
   restart(): void {
     this.poller.stop()
     void this.device.stop(0)
@@ -102,7 +102,7 @@ export class VirtualHome {
     this.poller = this.#poller()
   }
 
-  /** One poll, and how long it took. Rejects as the poll does. */
+  /** Polls once. @returns how long the poll took, milliseconds. Rejects as the poll does */
   async poll(lane: PollTier = 'slow'): Promise<number> {
     const begun = this.clock.now()
     let outcome: {at: number} | {error: unknown} | undefined
@@ -115,14 +115,14 @@ export class VirtualHome {
     return outcome.at - begun
   }
 
-  /** What `promise` resolves to, when so much time has passed. */
+  /** Lets `ms` milliseconds pass. @returns the result of `promise` after that time */
   async after<T>(ms: number, promise: Promise<T>): Promise<T> {
     promise.catch(() => {})
     await this.clock.advance(ms)
     return promise
   }
 
-  /** The properties each question since `from` asked for, by their did. */
+  /** The properties that each request from the index `from` on asked for, by their did; for other requests the method. */
   asked(from = 0): string[][] {
     return this.plug.received.slice(from).map(({method, params}) => {
       if (method !== 'get_properties') return [method]
@@ -168,13 +168,14 @@ export class VirtualHome {
   }
 }
 
-class AirbornePlug extends SimulatedPlug {
+/** A simulated plug that sends and receives through a `MemoryNetwork` in place of UDP. */
+class MemoryNetworkPlug extends SimulatedPlug {
   readonly #home: VirtualHome
 
   constructor(home: VirtualHome, options: SimulatedPlugOptions) {
     super(options)
     this.#home = home
-    home.network.attach({host: options.address, port: MIIO_PORT}, (datagram) => this.hear(datagram, FROM))
+    home.network.attach({host: options.address, port: MIIO_PORT}, (datagram) => this.receive(datagram, FROM))
   }
 
   override send(packet: Buffer): void {

@@ -1,27 +1,23 @@
-/** `demo`: everything at once, without a plug, a broker or a file. */
+/** `miio2mqtt demo`: an embedded broker, three simulated plugs and the bridge in one process, without a file of the user. */
 import {mkdtemp, rm, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {basename, join, relative} from 'node:path'
 import type {Command} from 'commander'
-import {Bridge} from '../../app/bridge.ts'
+import {STOP_MS} from '../../app/bridge-runner.ts'
 import {systemClock, within} from '../../common/clock.ts'
-import {Redactor} from '../../common/redact.ts'
-import {type Config, parseConfig, secretsOf} from '../../config/config.ts'
+import {type Config, parseConfig} from '../../config/config.ts'
 import {integer} from '../../config/schema/fields.ts'
-import {createLog} from '../../log/logger.ts'
 import {builtIn} from '../../models/catalogue.ts'
 import {LOOPBACK_BROADCAST, type SimulatedNetwork, simulate} from '../../simulator/simulated-network.ts'
-import {EnergyStore} from '../../storage/energy-store.ts'
-import {StateStore} from '../../storage/state-store.ts'
+import {createBridgeProcess, prepareBridge} from '../bridge-process.ts'
 import {DEFAULT_BROKER_PORT, type PublishedMessage, startBroker} from '../demo-broker.ts'
 import {DemoChanges} from '../demo-changes.ts'
-import {onKeys} from '../keys.ts'
-import {readOption} from '../options.ts'
-import {interrupted} from '../signals.ts'
-import {firstAddress, startSimulation} from '../simulated-plugs.ts'
+import {readOption} from '../errors.ts'
+import {interrupted, onKeys} from '../signals.ts'
 import type {Terminal} from '../terminal.ts'
+import {firstAddress, startSimulation} from './simulate.ts'
 
-const STOP_MS = 4000
+const BASE_TOPIC = 'miio2mqtt'
 const plugs = [
   {name: 'desk', model: 'chuangmi.plug.v3'},
   {name: 'kitchen/kettle', model: 'chuangmi.plug.m1'},
@@ -43,125 +39,115 @@ export function demoCommand(program: Command, terminal: Terminal): void {
 }
 
 async function demo({port, address}: Options, terminal: Terminal): Promise<void> {
-  const neighbourhood = simulate({
+  const network = simulate({
     count: plugs.length,
     models: plugs.map(({model}) => model),
     firstAddress: firstAddress(address),
     clock: systemClock,
     random: Math.random,
   })
-  switchOff(neighbourhood)
+  switchAllOff(network)
   const end = interrupted('SIGHUP')
-  const stage = new Stage(terminal)
+  const messages = new DemoMessages(terminal)
   const broker = await startBroker(
     port === undefined ? undefined : readOption('--port', integer(1, 65_535), port),
-    (message) => stage.published(message),
+    (message) => messages.published(message),
   )
   const folder = await mkdtemp(join(tmpdir(), 'demo-'))
   try {
-    await startSimulation(neighbourhood)
+    await startSimulation(network)
     const file = join(folder, 'config.yaml')
-    const text = configFor(broker.port, neighbourhood)
-    await writeFile(file, text) // for the other commands
+    const text = configFor(broker.port, network)
+    await writeFile(file, text) // for other commands, such as `status -c`
     const config = parseConfig(text, {file: 'demo', env: {}, readFile})
-    await bridge(config, folder, end, async () => {
-      await Promise.race([stage.online, end])
-      const release = onKeys((key) => press(key, neighbourhood, stage.changes))
-      if (release) void end.then(release)
-      terminal.line(whatNext({port: broker.port, file, hasKeys: release !== undefined}, terminal))
+    await runBridge(config, folder, end, async () => {
+      await Promise.race([messages.online, end])
+      const stopKeys = onKeys((key) => pressButton(key, network, messages.changes))
+      if (stopKeys) void end.then(stopKeys)
+      terminal.line(instructions({port: broker.port, file, hasKeys: stopKeys !== undefined}, terminal))
     })
     terminal.line('The demo has ended.')
   } finally {
-    await neighbourhood.stop()
+    await network.stop()
     await broker.stop()
     await rm(folder, {recursive: true, force: true})
   }
 }
 
-/** What comes over the broker, as the demo shows it. */
-class Stage {
+/** Runs the bridge until `end`. @param onStarted awaited before that */
+async function runBridge(
+  config: Config,
+  stateFolder: string,
+  end: Promise<unknown>,
+  onStarted: () => Promise<void>,
+): Promise<void> {
+  const requests = {
+    onEdit: () => Promise.resolve('a demo has no file to change'),
+    onRenew: () => Promise.resolve('a demo has no file to read'),
+  }
+  const shared = createBridgeProcess(config, 'stderr')
+  const prepared = await prepareBridge(config, shared, requests, stateFolder)
+  const bridge = prepared.build()
+  await bridge.start()
+  await onStarted()
+  await end
+  await within(systemClock, systemClock.now() + STOP_MS, bridge.stop())
+  await prepared.close()
+}
+
+/** Follows all messages on the broker: waits for the bridge, and prints the changes of plugs. */
+class DemoMessages {
   readonly changes: DemoChanges
-  /** Resolves once the bridge says that it is online: all plugs are on MQTT then. */
+  /** Resolves once the bridge has published that it is online: all plugs are on MQTT then. */
   readonly online: Promise<void>
-  #isOnline = () => {}
+  #setOnline = () => {}
 
   constructor(terminal: Terminal) {
     this.online = new Promise((resolve) => {
-      this.#isOnline = resolve
+      this.#setOnline = resolve
     })
     this.changes = new DemoChanges({
       baseTopic: BASE_TOPIC,
       plugs: new Map(plugs.flatMap(({name, model}) => modelOf(name, model))),
       date: () => systemClock.date(),
-      say: (line) => terminal.line(line),
+      print: (line) => terminal.line(line),
     })
   }
 
   published(message: PublishedMessage): void {
-    if (message.topic === `${BASE_TOPIC}/bridge/state` && message.payload.includes('online')) this.#isOnline()
+    if (message.topic === `${BASE_TOPIC}/bridge/state` && message.payload.includes('online'))
+      this.#setOnline()
     this.changes.published(message)
   }
 }
-
-const BASE_TOPIC = 'miio2mqtt'
 
 function modelOf(name: string, id: string) {
   const model = builtIn.find(id)
   return model ? [[name, model] as const] : []
 }
 
-/** So that every first command is seen to change something. */
-function switchOff(neighbourhood: SimulatedNetwork): void {
-  for (const plug of neighbourhood.plugs) for (const outlet of plug.outlets) plug.state[outlet] = 'OFF'
+/** So that the first `ON` to each plug changes something. */
+function switchAllOff(network: SimulatedNetwork): void {
+  for (const plug of network.plugs) for (const outlet of plug.outlets) plug.state[outlet] = 'OFF'
 }
 
-/** The key of a plug presses its button. */
-function press(key: string, neighbourhood: SimulatedNetwork, changes: DemoChanges): void {
+/** Presses the button of the plug with this number. */
+function pressButton(key: string, network: SimulatedNetwork, changes: DemoChanges): void {
   const index = Number(key) - 1
-  const plug = neighbourhood.plugs[index]
+  const plug = network.plugs[index]
   const name = plugs[index]?.name
   if (!plug || name === undefined) return
   plug.state['state'] = plug.state['state'] === 'ON' ? 'OFF' : 'ON'
   changes.pressed(name)
 }
 
-async function bridge(
-  config: Config,
-  stateFolder: string,
-  end: Promise<unknown>,
-  onReady: () => Promise<void>,
-): Promise<void> {
-  const redactor = new Redactor()
-  for (const secret of secretsOf(config)) redactor.add(secret.reveal())
-  const log = createLog({level: config.log.level, format: config.log.format, redactor, destination: 'stderr'})
-  const clock = systemClock
-  const store = await StateStore.open(stateFolder, {clock, random: Math.random, log})
-  const ledger = await EnergyStore.open(stateFolder, {clock, random: Math.random, log})
-  const daemon = new Bridge({
-    catalogue: builtIn,
-    config,
-    clock,
-    random: Math.random,
-    log,
-    store,
-    ledger,
-    onEdit: () => Promise.resolve('a demo has no file to change'),
-    onRenew: () => Promise.resolve('a demo has no file to read'),
-  })
-  await daemon.start()
-  await onReady()
-  await end
-  await within(clock, clock.now() + STOP_MS, daemon.stop())
-  await Promise.all([store.close(), ledger.close()])
-}
-
 const readFile = () => {
   throw new Error('the demo names no files')
 }
 
-/** As a person would write it. Polls are quick, so that watts are seen to move. */
-function configFor(port: number, neighbourhood: SimulatedNetwork): string {
-  const devices = neighbourhood.plugs.map(({address, token}, index) => {
+/** The configuration, as a user would write it. Polls are frequent, so that watts are seen to move. */
+function configFor(port: number, network: SimulatedNetwork): string {
+  const devices = network.plugs.map(({address, token}, index) => {
     const host = JSON.stringify(address)
     return `  ${JSON.stringify(plugs[index]?.name)}: {host: ${host}, token: ${token.toString('hex')}}`
   })
@@ -169,22 +155,23 @@ function configFor(port: number, neighbourhood: SimulatedNetwork): string {
     `mqtt: {url: "mqtt://127.0.0.1:${port}", base_topic: ${BASE_TOPIC}}`,
     `network: {broadcast: ["${LOOPBACK_BROADCAST}"]}`,
     'poll: {interval: 1s, slow_interval: 2s}',
-    'log: {level: warn}', // the demo tells its own story
+    'log: {level: warn}', // the demo prints lines of its own
     'devices:',
     ...devices,
   ]
   return `${text.join('\n')}\n`
 }
 
-interface Surroundings {
+interface DemoFacts {
   port: number
-  /** The configuration of the demo. */
+  /** Path of the configuration file. */
   file: string
+  /** Whether keys can be typed. */
   hasKeys: boolean
 }
 
-/** Every command here changes something the first time; 80 columns are enough for all of it. */
-function whatNext({port, file, hasKeys}: Surroundings, terminal: Terminal): string {
+/** What to try next. Every command here changes something the first time. No line is longer than 80 columns. */
+function instructions({port, file, hasKeys}: DemoFacts, terminal: Terminal): string {
   const broker = port === DEFAULT_BROKER_PORT ? '' : ` -p ${port}`
   const command = (text: string) => `  ${terminal.paint('cyan', text)}`
   const keys = plugs.map(({name}, index) => `${index + 1} ${name}`).join(', ')
@@ -202,7 +189,7 @@ function whatNext({port, file, hasKeys}: Surroundings, terminal: Terminal): stri
     `What is published about a plug: mosquitto_sub${broker} -v -t ${BASE_TOPIC}/desk`,
     '',
     'Without MQTT, straight to a plug:',
-    command(`${ourselves()} toggle desk -c ${file}`),
+    command(`${programName()} toggle desk -c ${file}`),
     '',
     `The broker is 127.0.0.1:${port}, MQTT 5 and 3.1.1, without a login.`,
     "Home Assistant's MQTT integration and Node-RED on this machine can use it, too.",
@@ -211,8 +198,8 @@ function whatNext({port, file, hasKeys}: Surroundings, terminal: Terminal): stri
   ].join('\n')
 }
 
-/** How this program is called from the folder it was called from. */
-function ourselves(): string {
+/** The words that start this program in the current folder. */
+function programName(): string {
   const [, script = ''] = process.argv
   if (basename(script) === 'miio2mqtt') return 'miio2mqtt'
   const path = relative(process.cwd(), script)

@@ -1,4 +1,4 @@
-/** `discover`: who answers a hello on this network. */
+/** `miio2mqtt discover`: lists the miIO devices that answer a hello on this network. */
 import type {Command} from 'commander'
 import {systemClock} from '../../common/clock.ts'
 import type {Config} from '../../config/config.ts'
@@ -7,12 +7,11 @@ import {duration} from '../../config/schema/fields.ts'
 import {broadcastAddresses, type DiscoveredDevice, NetworkDiscovery} from '../../miio/discovery.ts'
 import {traceLine} from '../../miio/packet-trace.ts'
 import {MiioSocket} from '../../miio/socket.ts'
-import {CommandFailed} from '../errors.ts'
+import {CommandFailed, readOption} from '../errors.ts'
 import {toCommandFailed} from '../failed-call.ts'
-import {TracedTransport} from '../hello-trace.ts'
-import {readOption} from '../options.ts'
+import {loadConfigurationIfAny} from '../load-config.ts'
+import {TracedTransport} from '../plug-session.ts'
 import {count, span, type Terminal} from '../terminal.ts'
-import {loadConfigurationIfAny} from './check.ts'
 
 interface Options {
   config?: string
@@ -38,16 +37,16 @@ export function discoverCommand(program: Command, terminal: Terminal): void {
 
 async function discover(options: Options, terminal: Terminal): Promise<void> {
   const timeout = readOption('--timeout', duration(SHORTEST_MS, LONGEST_MS), options.timeout)
-  const asked = options.broadcast?.map((address) => readOption('--broadcast', ipv4(), address))
+  const given = options.broadcast?.map((address) => readOption('--broadcast', ipv4(), address))
   const config = await loadConfigurationIfAny(options.config, terminal)
-  const broadcast = asked ?? config?.network.broadcast ?? addresses()
+  const broadcast = given ?? config?.network.broadcast ?? interfaceAddresses()
   const found = await scan(options, {bind: config?.network.bind, broadcast, timeout}, terminal)
-  if (found.length === 0) throw nobody(broadcast)
+  if (found.length === 0) throw noneFound(broadcast)
   show(found, config, terminal)
 }
 
-/** @throws CommandFailed when the system does not list them */
-function addresses(): string[] {
+/** The broadcast addresses of this machine. @throws CommandFailed when the system does not list them */
+function interfaceAddresses(): string[] {
   try {
     return broadcastAddresses()
   } catch (error) {
@@ -58,28 +57,31 @@ function addresses(): string[] {
 interface Scan {
   bind: string | undefined
   broadcast: readonly string[]
+  /** Milliseconds. */
   timeout: number
 }
 
-/** @throws CommandFailed when no hello could leave */
+/** @returns the devices by their ids @throws CommandFailed when no hello could be sent */
 async function scan(
   {debug}: Options,
   {bind, broadcast, timeout}: Scan,
   terminal: Terminal,
 ): Promise<DiscoveredDevice[]> {
   const socket = new MiioSocket({bind})
-  const wire = debug ? new TracedTransport(socket, (packet) => terminal.trace(traceLine(packet))) : socket
-  let heard = 0
-  const tell = () => terminal.progress(`listening: ${count(heard, 'device')} so far …`)
+  const transport = debug
+    ? new TracedTransport(socket, (packet) => terminal.trace(traceLine(packet)))
+    : socket
+  let answers = 0
+  const showProgress = () => terminal.progress(`listening: ${count(answers, 'device')} so far …`)
   try {
     await socket.open()
-    tell()
+    showProgress()
     const onFound = () => {
-      heard++
-      tell()
+      answers++
+      showProgress()
     }
     const discovery = new NetworkDiscovery({
-      socket: wire,
+      socket: transport,
       clock: systemClock,
       broadcast,
       log: (text) => terminal.note(text),
@@ -96,7 +98,7 @@ async function scan(
 
 function show(found: readonly DiscoveredDevice[], config: Config | undefined, terminal: Terminal): void {
   const rows = found.map(({did, host, uptime, revealsToken}) => {
-    const [name, device] = configured(config, did, host)
+    const [name, device] = configuredDevice(config, did, host)
     return {
       did,
       address: host,
@@ -120,12 +122,12 @@ function show(found: readonly DiscoveredDevice[], config: Config | undefined, te
   )
 }
 
-function configured(config: Config | undefined, did: number, host: string) {
+function configuredDevice(config: Config | undefined, did: number, host: string) {
   const devices = Object.entries(config?.devices ?? {})
   return devices.find(([, {id}]) => id === did) ?? devices.find(([, device]) => device.host === host) ?? []
 }
 
-function nobody(addresses: readonly string[]): CommandFailed {
+function noneFound(addresses: readonly string[]): CommandFailed {
   const lines = [
     addresses.length > 0
       ? `nobody answered a hello to ${addresses.join(', ')}`

@@ -1,4 +1,4 @@
-/** `models import`: a MIoT specification instance, as it was downloaded, to a definition. */
+/** `miio2mqtt models import`: reads a downloaded MIoT specification and makes a definition of it. */
 import {z} from 'zod'
 import {describeValue, parseWithMessages} from '../../common/schema-errors.ts'
 import {fileErrorText, LONGEST_DOCUMENT, readText} from '../../config/read/read-file.ts'
@@ -14,7 +14,7 @@ const NO_DEVICE = 'expected the urn of a device'
 const MOST_IID = 65_535
 const MOST_VALUE = 2 ** 31 - 1
 const LONGEST_PROSE = 200
-/** What people say of a thing may be missing; what it is may not. */
+/** A description, which may be missing. Shortened, and on one line. */
 const prose = z
   .string()
   .catch('')
@@ -30,14 +30,14 @@ const iid = z.custom<number>(
     error: ({input}) => `expected a whole number from 1 to ${MOST_IID}, got ${describeValue(input)}`,
   },
 )
-/** -0 is 0 as soon as it is written down. */
+/** -0 becomes 0, as it would in a file. */
 const number = z
   .number()
   .min(-MOST_VALUE)
   .max(MOST_VALUE)
   .transform((value) => value + 0)
-/** A unit of hundreds of letters, or with a line break, is as good as none. */
-const word = z.string().regex(/^[\p{L}\p{N}%°/_.-]{1,40}$/u)
+/** A unit of hundreds of letters, or with a line break, counts as missing. */
+const unitName = z.string().regex(/^[\p{L}\p{N}%°/_.-]{1,40}$/u)
 
 const urn = z.string().max(300)
 
@@ -48,7 +48,7 @@ const property = z
     description: prose,
     format: prose,
     access: z.array(z.string()).catch([]),
-    unit: word.optional().catch(undefined),
+    unit: unitName.optional().catch(undefined),
     'value-range': z.array(number).optional().catch(undefined),
     'value-list': z
       .array(z.object({value: number.pipe(z.int().min(0)), description: prose}))
@@ -64,15 +64,19 @@ const service = z.object({
   properties: z.array(property).default([]),
 })
 
-const instance = z.object({
+const specification = z.object({
   type: z.string({error: NO_DEVICE}).regex(/^urn:[\w.-]{1,64}:device:[\w:.-]{1,200}$/, {error: NO_DEVICE}),
   description: prose,
   services: z.array(service).min(1),
 })
 
-/** @throws CommandFailed that says why the file is no specification of a plug */
+/**
+ * Reads the MIoT specification in `file` and makes a definition of it.
+ * @param id the model; `undefined` to derive it from the specification
+ * @throws CommandFailed with the reason why the file is no specification of a plug
+ */
 export async function importSpec(file: string, id: string | undefined): Promise<ImportedDefinition> {
-  const spec = specIn(
+  const spec = parseSpec(
     file,
     await readText(file, LONGEST_DOCUMENT).catch((error: unknown) => refuse(file, fileErrorText(error))),
   )
@@ -84,14 +88,14 @@ export async function importSpec(file: string, id: string | undefined): Promise<
   }
 }
 
-function specIn(file: string, text: string): MiotSpec {
-  const parsed = parseWithMessages(instance, parse(file, text))
+function parseSpec(file: string, text: string): MiotSpec {
+  const parsed = parseWithMessages(specification, parseJson(file, text))
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues
   return refuse(file, `${issue?.path.join('.') || 'the whole'}: ${issue?.message}`)
 }
 
-function parse(file: string, text: string): unknown {
+function parseJson(file: string, text: string): unknown {
   try {
     return JSON.parse(text)
   } catch (error) {
@@ -99,8 +103,8 @@ function parse(file: string, text: string): unknown {
   }
 }
 
-function refuse(file: string, why: string): never {
+function refuse(file: string, reason: string): never {
   throw new CommandFailed(
-    `${file} is no MIoT specification of a plug: ${why}\nExpected the JSON of one device, which begins {"type":"urn:miot-spec-v2:device:outlet:…","description":…,"services":[…`,
+    `${file} is no MIoT specification of a plug: ${reason}\nExpected the JSON of one device, which begins {"type":"urn:miot-spec-v2:device:outlet:…","description":…,"services":[…`,
   )
 }

@@ -1,4 +1,4 @@
-/** `models` and `schema`: what this program knows, to read. */
+/** `miio2mqtt models`, `models import` and `schema`: prints the models of the catalogue, and the JSON Schema of the configuration. */
 import type {Command} from 'commander'
 import {jsonSchema} from '../../config/config.ts'
 import {quoted, suggestion} from '../../config/config-error.ts'
@@ -7,10 +7,9 @@ import {modelId} from '../../config/schema/fields.ts'
 import {isWritable} from '../../device/codec/values.ts'
 import type {Catalogue} from '../../models/catalogue.ts'
 import type {Model, Property} from '../../models/model.ts'
-import {UsageError} from '../errors.ts'
-import {readOption} from '../options.ts'
+import {readOption, UsageError} from '../errors.ts'
+import {loadCatalogue} from '../load-config.ts'
 import type {Terminal} from '../terminal.ts'
-import {loadCatalogue} from './check.ts'
 import {importSpec} from './models-import.ts'
 
 interface Options {
@@ -65,16 +64,18 @@ function listModels(catalogue: Catalogue, terminal: Terminal): void {
     id,
     name: model.name,
     own: catalogue.own.has(id),
-    properties: Object.entries(model.properties).map(ability),
+    properties: Object.entries(model.properties).map(describeProperty),
   }))
-  const [name, properties] = ['name', 'properties (* can be set)']
-  const cells = [...catalogue.models].map(([id, model]) => [id, model.name, inShort(model)])
-  const table = terminal.table(['model', name, properties], cells, {shrinking: [name, properties]})
+  const [nameTitle, propertiesTitle] = ['name', 'properties (* can be set)']
+  const cells = [...catalogue.models].map(([id, model]) => [id, model.name, summaryOf(model)])
+  const table = terminal.table(['model', nameTitle, propertiesTitle], cells, {
+    shrinking: [nameTitle, propertiesTitle],
+  })
   terminal.result(rows, table)
   if (table.includes('…')) terminal.note('`miio2mqtt models <model>` prints one in full.')
 }
 
-function ability([name, property]: readonly [string, Property]) {
+function describeProperty([name, property]: readonly [string, Property]) {
   return {
     name,
     unit: 'unit' in property ? property.unit : null,
@@ -82,13 +83,13 @@ function ability([name, property]: readonly [string, Property]) {
   }
 }
 
-/** What a plug is bought for; of what is hardly ever wanted only the number, since strips have dozens. */
-function inShort({properties}: Model): string {
-  const own = Object.entries(properties).filter(
+/** The names of the properties that Home Assistant shows by default, and the number of the others: strips have dozens. */
+function summaryOf({properties}: Model): string {
+  const ofThePlug = Object.entries(properties).filter(
     ([, {address}]) => address.via !== 'bridge' && address.via !== 'info',
   )
-  const wanted = own.filter(([, {disabledByDefault}]) => !disabledByDefault)
-  const names = wanted.map(([name, property]) => `${name}${isWritable(property) ? '*' : ''}`)
-  const rest = own.length - wanted.length
+  const shown = ofThePlug.filter(([, {disabledByDefault}]) => !disabledByDefault)
+  const names = shown.map(([name, property]) => `${name}${isWritable(property) ? '*' : ''}`)
+  const rest = ofThePlug.length - shown.length
   return [...names, ...(rest > 0 ? [`+${rest}`] : [])].join(' ')
 }

@@ -1,4 +1,7 @@
-/** `info|status|on|off|toggle|get|set|probe|call`: plugs, asked directly; some of them for all, or for those of a group. */
+/**
+ * `miio2mqtt info|status|on|off|toggle|get|set|probe|call`: commands that call plugs directly; some of them all plugs, or those of a
+ * group.
+ */
 import type {Command} from 'commander'
 import {quoted} from '../../config/config-error.ts'
 import {UsageError} from '../errors.ts'
@@ -11,19 +14,19 @@ import {probe} from './probe.ts'
 
 interface PlugCommand {
   verb: string
-  /** What follows the plug: `<needed>`, `[optional]`. */
+  /** The words after the plug: `<required>`, `[optional]`. */
   words?: string
   description: string
-  run: (asked: PlugCommandContext) => Promise<void>
+  run: (context: PlugCommandContext) => Promise<void>
   /** An option of this command alone, as commander takes it: flags and description. */
   option?: [flags: string, description: string]
-  /** The same for a group; left out where there is no such thing. */
+  /** For a group or all plugs; missing where the command is for one plug only. */
   runAll?: (targets: readonly PlugTarget[], options: PlugSessionOptions) => Promise<void>
-  /** Whether that also goes without naming any plug: all are meant then. */
-  all?: boolean
+  /** Whether the plug may be left out: the command is for all plugs then. */
+  allowsAll?: boolean
 }
 
-const SWITCHED = {
+const SWITCH_DESCRIPTIONS = {
   ON: 'switch a plug or a group on',
   OFF: 'switch a plug or a group off',
   TOGGLE: 'switch a plug to the opposite state; a group off when one of its plugs is on',
@@ -37,12 +40,12 @@ const commands: readonly PlugCommand[] = [
       'every property of one plug, read now; without a name, or of a group, one line for each plug',
     run: status,
     runAll: printStatusTable,
-    all: true,
+    allowsAll: true,
   },
   ...(['ON', 'OFF', 'TOGGLE'] as const).map((value) => ({
     verb: value.toLowerCase(),
-    description: SWITCHED[value],
-    run: (asked: PlugCommandContext) => set(asked, 'state', value),
+    description: SWITCH_DESCRIPTIONS[value],
+    run: (context: PlugCommandContext) => set(context, 'state', value),
     runAll: (targets: readonly PlugTarget[], options: PlugSessionOptions) =>
       switchAll(targets, value, options),
   })),
@@ -51,7 +54,7 @@ const commands: readonly PlugCommand[] = [
     verb: 'set',
     words: '<property> <value>',
     description: 'one property to a value, as in `set desk led off`',
-    run: (asked) => set(asked, ...asked.words),
+    run: (context) => set(context, ...context.words),
   },
   {
     verb: 'probe',
@@ -70,14 +73,14 @@ const commands: readonly PlugCommand[] = [
   },
 ]
 
-/** Adds the commands that are about one plug. */
+/** Adds the commands that call plugs. */
 export function plugCommands(program: Command, terminal: Terminal): void {
-  for (const {verb, words = '', description, option, run, runAll, all = false} of commands) {
+  for (const {verb, words = '', description, option, run, runAll, allowsAll = false} of commands) {
     const command = program
       .command(verb)
       .description(description)
       .argument('[words...]')
-      .usage(`[options] ${all ? '[plug]' : '<plug>'} ${words}`.trim())
+      .usage(`[options] ${allowsAll ? '[plug]' : '<plug>'} ${words}`.trim())
       .option('--host <address>', 'a plug that is in no configuration: its address, in place of <plug>')
       .option('--token <hex>', 'its token; better kept in the environment variable MIIO_TOKEN')
       .option('--model <id>', 'its model, when it should not be asked')
@@ -85,22 +88,22 @@ export function plugCommands(program: Command, terminal: Terminal): void {
         const options = command.optsWithGlobals<PlugTargetOptions & {debug?: boolean; fixture?: boolean}>()
         const [name, rest] = options.host === undefined ? [typed[0], typed.slice(1)] : [undefined, typed]
         if (name !== undefined || options.host !== undefined) expectWords(words, rest)
-        if (name === undefined && options.host === undefined && !all) throw new UsageError(WHICH)
+        if (name === undefined && options.host === undefined && !allowsAll) throw new UsageError(NO_PLUG)
         const targets = await findTargets(name, options, terminal)
-        const reaching = {terminal, debug: options.debug, record: options.fixture}
+        const sessionOptions = {terminal, debug: options.debug, record: options.fixture}
         if ('members' in targets) {
-          if (!runAll) throw new UsageError(forOnePlug(verb, targets))
-          await runAll(targets.members, reaching)
+          if (!runAll) throw new UsageError(onePlugOnly(verb, targets))
+          await runAll(targets.members, sessionOptions)
         } else
-          await withPlug(targets, reaching, (reached) =>
-            run({...reached, name: targets.name, topic: targets.topic, words: rest, terminal}),
+          await withPlug(targets, sessionOptions, (session) =>
+            run({...session, name: targets.name, topic: targets.topic, words: rest, terminal}),
           )
       })
     if (option) command.option(...option)
   }
 }
 
-/** @throws UsageError when there are fewer or more words than `usage` has places */
+/** @param usage such as `<method> [params]` @throws UsageError for too few or too many words */
 function expectWords(usage: string, words: readonly string[]): void {
   const places = usage.split(' ').filter(Boolean)
   const missing = places.slice(words.length).find((place) => place.startsWith('<'))
@@ -110,9 +113,9 @@ function expectWords(usage: string, words: readonly string[]): void {
     throw new UsageError(`expected ${usage || 'nothing'} after the plug, got also ${quoted(extra)}`)
 }
 
-const WHICH = 'which plug? Give its name in the configuration, or --host and --token'
+const NO_PLUG = 'which plug? Give its name in the configuration, or --host and --token'
 
-function forOnePlug(
+function onePlugOnly(
   verb: string,
   {group = '', members}: {group: string | undefined; members: PlugTarget[]},
 ): string {

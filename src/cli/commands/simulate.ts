@@ -1,17 +1,17 @@
-/** `simulate`: plugs that are not there, as real UDP servers on loopback addresses. */
+/** `miio2mqtt simulate`: simulated plugs, as real UDP servers on loopback addresses. Also starts those of `demo`. */
+import {isIPv4} from 'node:net'
 import type {Command} from 'commander'
 import {systemClock} from '../../common/clock.ts'
+import {quoted} from '../../config/config-error.ts'
 import {integer} from '../../config/schema/fields.ts'
 import type {Catalogue} from '../../models/catalogue.ts'
 import type {Faults} from '../../simulator/faults/faults.ts'
-import {faultTable, InvalidFault, parseFaults} from '../../simulator/faults/parse-faults.ts'
 import {LOOPBACK_BROADCAST, type SimulatedNetwork, simulate} from '../../simulator/simulated-network.ts'
-import {UsageError} from '../errors.ts'
-import {readOption} from '../options.ts'
+import {CommandFailed, readOption, UsageError} from '../errors.ts'
+import {faultTable, InvalidFault, parseFaults} from '../fault-options.ts'
+import {loadCatalogue} from '../load-config.ts'
 import {interrupted} from '../signals.ts'
-import {firstAddress, startSimulation} from '../simulated-plugs.ts'
 import {count as counted, type Terminal} from '../terminal.ts'
-import {loadCatalogue} from './check.ts'
 
 interface Options {
   config?: string
@@ -24,6 +24,7 @@ interface Options {
 
 const MOST_PLUGS = 100_000
 const MOST_SEEDS = 999
+const DEFAULT_FIRST_ADDRESS = '127.0.54.1'
 
 export function simulateCommand(program: Command, terminal: Terminal): void {
   program
@@ -34,33 +35,52 @@ export function simulateCommand(program: Command, terminal: Terminal): void {
     .option('--address <ip>', "the first plug's, 127.0.54.1 by default; the others follow one by one")
     .option('--seed <number>', 'the same seed makes the same ids and tokens', '1')
     .option('-f, --fault <fault...>', 'what goes wrong, see below')
-    .addHelpText('after', () => `\nFaults:\n${faults(terminal)}`)
+    .addHelpText('after', () => `\nFaults:\n${faultHelp(terminal)}`)
     .action((_options: unknown, command: Command) => run(command.optsWithGlobals<Options>(), terminal))
 }
 
 async function run(options: Options, terminal: Terminal): Promise<void> {
   const catalogue = await loadCatalogue(options.config, terminal)
-  const neighbourhood = simulate({
+  const network = simulate({
     catalogue,
     count: readOption('--count', integer(1, MOST_PLUGS), options.count),
-    ...(options.model ? {models: known(options.model, catalogue)} : {}),
+    ...(options.model ? {models: knownModels(options.model, catalogue)} : {}),
     firstAddress: firstAddress(options.address),
     seed: readOption('--seed', integer(1, MOST_SEEDS), options.seed),
-    faults: faultsIn(options.fault ?? []),
+    faults: readFaults(options.fault ?? []),
     clock: systemClock,
     random: Math.random,
   })
   const end = interrupted('SIGHUP')
-  await startSimulation(neighbourhood)
-  show(neighbourhood, terminal)
+  await startSimulation(network)
+  show(network, terminal)
   await end
-  await neighbourhood.stop()
-  terminal.note(`${counted(neighbourhood.plugs.length, 'plug')} gone.`)
+  await network.stop()
+  terminal.note(`${counted(network.plugs.length, 'plug')} gone.`)
 }
 
-/** The tokens of simulated plugs are no secrets: nobody could talk to them without. */
-function show(neighbourhood: SimulatedNetwork, terminal: Terminal): void {
-  const rows = neighbourhood.plugs.map(({modelId, did, address, token}) => ({
+/** The value of `--address`. @throws UsageError for an address outside 127.0.0.0/8, which may not be this machine */
+export function firstAddress(written = DEFAULT_FIRST_ADDRESS): string {
+  if (isIPv4(written) && written.startsWith('127.')) return written
+  throw new UsageError(
+    `--address: expected a loopback address such as ${DEFAULT_FIRST_ADDRESS}, got ${quoted(written)}`,
+  )
+}
+
+/** Starts all plugs of a network, with watts that move. @throws CommandFailed when an address is taken */
+export async function startSimulation(network: SimulatedNetwork): Promise<void> {
+  try {
+    await network.start()
+  } catch (error) {
+    if (!(error instanceof Error)) throw error
+    throw new CommandFailed(`${error.message}\nOther addresses are chosen with --address.`)
+  }
+  network.startDrift()
+}
+
+/** Prints the plugs with their tokens, which are no secrets: they are needed to reach a simulated plug. */
+function show(network: SimulatedNetwork, terminal: Terminal): void {
+  const rows = network.plugs.map(({modelId, did, address, token}) => ({
     model: modelId,
     did,
     address,
@@ -78,13 +98,12 @@ ${terminal.command(`miio2mqtt off --host ${first.address} --token ${first.token}
 Ctrl-C ends the simulation.`)
 }
 
-function faults(terminal: Terminal): string {
-  const rows = [...faultTable.values()].map(({example, meaning}) => [example, meaning] as const)
-  const indented = Object.fromEntries(rows.map(([example, meaning]) => [`  ${example}`, meaning]))
-  return terminal.facts(indented)
+function faultHelp(terminal: Terminal): string {
+  const rows = [...faultTable.values()].map(({example, meaning}) => [`  ${example}`, meaning])
+  return terminal.facts(Object.fromEntries(rows))
 }
 
-function faultsIn(written: readonly string[]): Faults {
+function readFaults(written: readonly string[]): Faults {
   try {
     return parseFaults(written)
   } catch (error) {
@@ -93,7 +112,7 @@ function faultsIn(written: readonly string[]): Faults {
   }
 }
 
-function known(ids: readonly string[], {ids: all}: Catalogue): readonly string[] {
+function knownModels(ids: readonly string[], {ids: all}: Catalogue): readonly string[] {
   const unknown = ids.filter((id) => !all.includes(id))
   if (unknown.length > 0)
     throw new UsageError(`--model: expected some of ${all.join(', ')}, got ${unknown.join(', ')}`)

@@ -1,11 +1,11 @@
-/** How vendors spell what MIoT's standard has a name for: `on-off`, `OnOff` and `switch_status` are its `on`. */
+/** Maps vendor spellings of MIoT names to the standard's: `on-off`, `OnOff` and `switch_status` are its `on`. */
 
 /** Service names of relays, of single sockets and of USB ports: `outlet-2`, `usb-switch`. */
 const SWITCH = /(^|-)(switch|outlet|socket|relay)(-(status|state|service|control))?(-?\d+)?$/
-/** Those of them that switch something else: `led-switch`. */
+/** Names of such services that switch something other than a relay: `led-switch`. */
 const NO_RELAY =
   /(^|-)(led|light|backlight|lamp|indicator|lock|buzzer|count-?down|delay|timer|cycle|schedule|protection|limit|alarm)(-|$)/
-/** How the service is described then. One that only speaks of a light somewhere ("Outlet with LED") is a relay. */
+/** Descriptions of such services. A service that only mentions a light ("Outlet with LED") is a relay. */
 const NO_RELAY_IN_WORDS =
   /^\W*(indicator|led|light|backlight|night.?light|child|physical|lock|buzzer|(quick.?)?count.?down|delay|timer|cycle|charg|power.?limit)\b/i
 
@@ -15,11 +15,11 @@ export function isSwitchService(name: string, description: string): boolean {
 }
 
 interface Spelling {
-  /** Ours, which is the standard's where it has one. */
+  /** The name in the rules: the standard's, where it has one. */
   name: string
-  /** In small letters, without anything between them. */
+  /** Other spellings, in lower case and without separators. */
   also?: RegExp
-  /** Whether another spelling is believed of what is true or false only. */
+  /** The other spellings count only for a property of the format `bool`. */
   bool?: true
 }
 
@@ -46,7 +46,7 @@ const spellings: readonly Spelling[] = [
   {name: 'working-time'},
 ]
 
-/** The name of a property of this format (`bool`, `uint8` …) in our spelling, or its own with hyphens where we have none. */
+/** The name of a property in the spelling of the rules, or in its own with hyphens where there is none. @param format `bool`, `uint8` … */
 export function standardName(name: string, format: string): string {
   const letters = lettersOf(name)
   const isBool = /^bool/i.test(format)
@@ -56,7 +56,7 @@ export function standardName(name: string, format: string): string {
   return known?.name ?? hyphened(name)
 }
 
-/** `usbSwitch`, `USB_Switch` and `usb-switch` are `usb-switch`. */
+/** A name in lower case with hyphens: `usb-switch` for `usbSwitch`, `USB_Switch` and `usb-switch`. */
 export function hyphened(name: string): string {
   return name
     .replace(/([a-z\d])([A-Z])/g, '$1-$2')

@@ -1,9 +1,9 @@
 /**
- * From a MIoT specification instance, as Xiaomi publishes them, to a definition. What the specification leaves open (scales
- * above all) is left out and said, not guessed: a wrong kWh stays in somebody's statistics for ever.
+ * MIoT import: makes a definition of a specification as Xiaomi publishes it. What the specification leaves open, above all scales, is
+ * not guessed but left out with a note: wrong kWh stay in the statistics of Home Assistant for ever.
  */
 
-import * as say from '../builders.ts'
+import * as builders from '../builders.ts'
 import type {Model, Property} from '../model.ts'
 import {type CountdownPiece, countdownFrom} from './miot-countdown.ts'
 import {hyphened, isSwitchService, standardName} from './miot-names.ts'
@@ -32,7 +32,7 @@ export interface MiotService {
 
 export interface ImportedDefinition {
   model: Model
-  /** What is left out and why, a sentence each. */
+  /** The properties that are left out, and why: a sentence each. */
   notes: readonly string[]
 }
 
@@ -40,25 +40,25 @@ export interface ImportedDefinition {
 export class NoPlugError extends Error {}
 
 /**
- * The definition of the plug that `spec` describes.
- * @param id its model, as `miIO.info` tells it; guessed from the urn unless given
- * @throws NoPlug when nothing in it switches
+ * Makes the definition of the plug that `spec` describes.
+ * @param id the model, as `miIO.info` reports it; by default derived from the urn
+ * @throws NoPlugError when the specification has no switch
  */
 export function definitionFrom(spec: MiotSpec, id?: string): ImportedDefinition {
-  const all = foundIn(spec)
+  const all = propertiesIn(spec)
   const switches = switchesIn(all)
   const properties: Record<string, Property> = Object.fromEntries(
     switches.flatMap(({as}) => (as ? [[as.name, as.property]] : [])),
   )
   if (!properties['state'])
     throw new NoPlugError('expected a service "switch" with a property "on" that can be set, got none')
-  const notes: string[] = id === undefined ? [GUESSED] : []
+  const notes: string[] = id === undefined ? [DERIVED_ID] : []
   const unknown: MiotMatch[] = []
   const parts: CountdownPiece[] = []
   for (const found of all.filter((each) => !switches.some(({as, found: own}) => as && own === each))) {
     const rule = miotRules.find((each) => fits(each, found))
     if (!rule) unknown.push(found)
-    else if (rule.part) parts.push({name: rule.part, found, meant: meaningOf(found, rule, switches)})
+    else if (rule.part) parts.push({name: rule.part, found, meaning: meaningOf(found, rule, switches)})
     else notes.push(...add(properties, meaningOf(found, rule, switches), found))
   }
   const countdown = countdownFrom(parts)
@@ -68,39 +68,45 @@ export function definitionFrom(spec: MiotSpec, id?: string): ImportedDefinition 
   return {model: modelOf(spec, id, {...properties, ...countdown.properties}), notes}
 }
 
-const GUESSED =
+const DERIVED_ID =
   'the specification does not tell the model: `ids` is what its urn suggests, to be compared with `miio2mqtt info`'
 
-/** As many as have a name of their own (models/names.ts). */
+/** As many as have a name (property-names.ts). */
 const MOST_SOCKETS = 99
 
-/** Standard services first: one of the vendor's own may have the same name and mean something else (v3's light). */
-function foundIn({services}: MiotSpec): MiotMatch[] {
-  const ranked = [...services].sort((a, b) => Number(isOwn(a)) - Number(isOwn(b)) || byIid(a, b))
+/**
+ * All properties. Those of standard services come first: a service of the vendor may have the same name and another meaning (the light
+ * of the v3).
+ */
+function propertiesIn({services}: MiotSpec): MiotMatch[] {
+  const ranked = [...services].sort((a, b) => Number(isOfVendor(a)) - Number(isOfVendor(b)) || byIid(a, b))
   return ranked.flatMap(({iid: siid, type, description, properties}) => {
     const service = hyphened(nameIn(type))
     if (service === 'device-information') return []
-    return [...properties].sort(byIid).map((about) => ({
+    return [...properties].sort(byIid).map((spec) => ({
       siid,
       service,
       isSwitch: isSwitchService(service, description),
-      property: standardName(nameIn(about.type), about.format),
-      called: nameIn(about.type),
-      at: `${siid}.${about.iid}`,
-      address: say.miot(siid, about.iid),
-      about: {...about, list: about.list && [...about.list].sort((a, b) => a.value - b.value)},
-      description: [description || nameIn(type), about.description || nameIn(about.type)].join(': '),
+      property: standardName(nameIn(spec.type), spec.format),
+      originalName: nameIn(spec.type),
+      at: `${siid}.${spec.iid}`,
+      address: builders.miot(siid, spec.iid),
+      spec: {...spec, list: spec.list && [...spec.list].sort((a, b) => a.value - b.value)},
+      description: [description || nameIn(type), spec.description || nameIn(spec.type)].join(': '),
     }))
   })
 }
 
-/** A switch of the plug, and what it is here: nothing when no name is left for it. */
+/** A switch of the plug, with its name and property; without them when no name is left. */
 interface Switch {
   found: MiotMatch
   as?: {name: string; property: Property}
 }
 
-/** The first switch is that in front of all others, wherever strips are described; USB ports say so in their description. */
+/**
+ * The first switch is the one in front of all others, in every known specification of a strip. USB ports are recognised by their
+ * description.
+ */
 function switchesIn(all: readonly MiotMatch[]): Switch[] {
   const switching = all.filter(
     (found) => isOn(found, all) && isAccessible(found, 'read') && isAccessible(found, 'write'),
@@ -108,46 +114,54 @@ function switchesIn(all: readonly MiotMatch[]): Switch[] {
   const [main, ...sockets] = switching.filter((found) => !isUsb(found))
   const [ports, ...otherPorts] = switching.filter(isUsb)
   return [
-    ...(main ? [{found: main, as: {name: 'state', property: say.relay(main.address)}}] : []),
+    ...(main ? [{found: main, as: {name: 'state', property: builders.relay(main.address)}}] : []),
     ...sockets.map((found, index) =>
       index < MOST_SOCKETS
-        ? {found, as: {name: `state_${index + 1}`, property: say.socket(index + 1, found.address)}}
+        ? {found, as: {name: `state_${index + 1}`, property: builders.socket(index + 1, found.address)}}
         : {found},
     ),
-    ...(ports ? [{found: ports, as: {name: 'usb', property: say.usb(ports.address)}}] : []),
+    ...(ports ? [{found: ports, as: {name: 'usb', property: builders.usb(ports.address)}}] : []),
     ...otherPorts.map((found) => ({found})),
   ]
 }
 
-/** A service may tell the same twice, as `on` and in a spelling of its vendor: then the standard's counts, else the first. */
+/**
+ * Whether this is the switch of its service. A service may have it twice, as `on` and in a vendor spelling: then `on` counts, else the
+ * first.
+ */
 function isOn(found: MiotMatch, all: readonly MiotMatch[]): boolean {
   if (!found.isSwitch) return false
   if (found.property !== 'on') return found.property === 'usb-on'
   const same = all.filter(({siid, property}) => siid === found.siid && property === 'on')
-  return found.called === 'on' || (same[0] === found && same.every(({called}) => called !== 'on'))
+  return (
+    found.originalName === 'on' ||
+    (same[0] === found && same.every(({originalName}) => originalName !== 'on'))
+  )
 }
 
-function isUsb({service, called, description}: MiotMatch): boolean {
-  return [service, called, description].some((text) => /usb|type-?c\b/i.test(text))
+function isUsb({service, originalName, description}: MiotMatch): boolean {
+  return [service, originalName, description].some((text) => /usb|type-?c\b/i.test(text))
 }
 
-/** What a property means of that which it belongs to. Sockets and USB ports may have a mode, a fault or a meter of their own. */
+/** The meaning of a property. Sockets and USB ports may have a mode, a fault or a meter of their own, which is not that of the plug. */
 function meaningOf(found: MiotMatch, rule: MiotRule, switches: readonly Switch[]): MiotMeaning {
   const owner = ownerOf(found, switches)
   const meaning = owner === 'state' ? rule.meaning : owner === 'usb' ? rule.ofUsb : undefined
   return (
-    accessProblem(found, rule) ?? meaning?.(found) ?? `it belongs to ${inWords(owner)}, not to the whole plug`
+    accessProblem(found, rule) ??
+    meaning?.(found) ??
+    `it belongs to ${ownerText(owner)}, not to the whole plug`
   )
 }
 
-/** The name of the switch in whose service it is, `state` when it is in none's; `undefined` for a switch without a name. */
+/** The name of the switch that has the same service; `state` without one; `undefined` for a switch without a name. */
 function ownerOf(found: MiotMatch, switches: readonly Switch[]): string | undefined {
   const own = switches.find(({found: {siid}}) => siid === found.siid)
   if (isUsb(found) && !(own && isUsb(own.found))) return 'usb'
   return own ? own.as?.name : 'state'
 }
 
-function inWords(owner: string | undefined): string {
+function ownerText(owner: string | undefined): string {
   if (owner === 'usb') return 'the USB ports'
   return owner === undefined ? 'another switch' : owner.replace('state_', 'socket ')
 }
@@ -157,21 +171,25 @@ function accessProblem(found: MiotMatch, {set}: MiotRule): string | undefined {
   return set && !isAccessible(found, 'write') ? 'it cannot be written' : undefined
 }
 
-/** @returns what is to be said of what is not taken */
-function add(properties: Record<string, Property>, meant: MiotMeaning, {at, called}: MiotMatch): string[] {
-  if (typeof meant === 'string') return [`${at} ${called} is left out: ${meant}`]
-  return Object.entries(meant).flatMap(([name, property]) => {
+/** Adds properties that are not there yet. @returns a note on each that is left out */
+function add(
+  properties: Record<string, Property>,
+  meaning: MiotMeaning,
+  {at, originalName}: MiotMatch,
+): string[] {
+  if (typeof meaning === 'string') return [`${at} ${originalName} is left out: ${meaning}`]
+  return Object.entries(meaning).flatMap(([name, property]) => {
     const {address} = properties[name] ?? {}
     properties[name] ??= property
     return address?.via === 'miot'
-      ? [`${at} ${called} is left out: ${name} is ${address.siid}.${address.piid} already`]
+      ? [`${at} ${originalName} is left out: ${name} is ${address.siid}.${address.piid} already`]
       : []
   })
 }
 
 function fits({service, property}: MiotRule, found: MiotMatch): boolean {
-  const isThere = service === 'switch' ? found.isSwitch : (service?.test(found.service) ?? true)
-  return isThere && property.test(found.property)
+  const isInService = service === 'switch' ? found.isSwitch : (service?.test(found.service) ?? true)
+  return isInService && property.test(found.property)
 }
 
 function modelOf(spec: MiotSpec, id: string | undefined, properties: Record<string, Property>): Model {
@@ -186,7 +204,7 @@ function modelOf(spec: MiotSpec, id: string | undefined, properties: Record<stri
   }
 }
 
-/** `cuco-v3`, its sixth part, is `cuco.plug.v3` where it is a plug at all. */
+/** Derives the model from a urn: its sixth part `cuco-v3` gives `cuco.plug.v3`. */
 function idIn(urn: string): string {
   const [vendor = 'unknown', ...rest] = (urn.split(':')[5] ?? '')
     .toLowerCase()
@@ -195,12 +213,13 @@ function idIn(urn: string): string {
   return `${vendor || 'unknown'}.plug.${rest.join('-') || 'unknown'}`
 }
 
-/** The name in `urn:miot-spec-v2:property:electric-power:00000066:cuco-v3:1`. */
+/** `electric-power` of `urn:miot-spec-v2:property:electric-power:00000066:cuco-v3:1`. */
 function nameIn(urn: string): string {
   return urn.split(':')[3] ?? ''
 }
 
-function isOwn({type}: MiotService): boolean {
+/** Whether the service is not of the standard, but of the vendor. */
+function isOfVendor({type}: MiotService): boolean {
   return !type.startsWith('urn:miot-spec-v2:')
 }
 

@@ -1,6 +1,6 @@
 /**
- * Chuangmi, the maker of Xiaomi's own first plugs: legacy miIO, `get_prop` by position, on/off as text; and one MIoT plug.
- * Sources are those of docs/protocol.md §3.1; what is contested between them says so here.
+ * Definitions of Chuangmi plugs, Xiaomi's first ones: legacy miIO, `get_prop` by position, on/off as text; and one MIoT plug.
+ * The sources are those of docs/protocol.md §3.1; where they contradict each other, the evidence here has both.
  */
 
 import {
@@ -115,7 +115,7 @@ export const chuangmi: readonly Model[] = [
       'Spec in python-miio#844; homebridge-miot, openHAB, hass-xiaomi-miot. Its counter (5.1) holds the last ten minutes (ha_xiaomi_home#788) or ' +
       'stands still at 100 (hass-xiaomi-miot#118, #753), so energy is added up from the watts. Its current (5.2) stands still at 5 ' +
       '(2.1.8_0032, hass-xiaomi-miot#118, #758) and is left out, as is 4.6, which toggles whatever is written.',
-    // More at once end in -9999 "user ack timeout": seven are what hass-xiaomi-miot asks, openHAB one.
+    // A larger request ends in -9999 "user ack timeout". hass-xiaomi-miot requests seven values at once, openHAB one.
     batch: 7,
     properties: {
       state: relay(miot(2, 1)),

@@ -1,6 +1,6 @@
 /**
- * Gosund, whose plugs are called cuco: single plugs, MIoT. Small chips with old firmware: one value in a request, for it
- * forgets the commas between several (python-miio#1933, ha0y/xiaomi_miot_raw#2). docs/protocol.md §3.3.
+ * Definitions of single plugs of Gosund, whose models are called cuco: MIoT (docs/protocol.md §3.3). Small chips with old firmware that
+ * omits the commas between several values of an answer, so each request is for one value (python-miio#1933, ha0y/xiaomi_miot_raw#2).
  */
 
 import {
@@ -27,7 +27,7 @@ const clearedByReading =
   'for the app, and restart (hass-xiaomi-miot#763, #936).'
 const tenths = '×0.1 V (hass-xiaomi-miot, ha_xiaomi_home)'
 const milliamperes = '×0.001 A: the firmware counts mA (hass-xiaomi-miot, ha_xiaomi_home)'
-/** The tables of co1, cp1m and the strips cp2a and cp3a have it at the same place. */
+/** The specifications of co1, cp1m and the strips cp2a and cp3a have the power-on behavior at the same address. */
 const memory = '0 on, 1 off, 2 memory (homebridge-miot)'
 
 const wallPlug = {

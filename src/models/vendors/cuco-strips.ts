@@ -1,5 +1,6 @@
 /**
- * Gosund, whose plugs are called cuco: strips, MIoT, with a relay in front (2.1) and one for each socket. docs/protocol.md §3.3.
+ * Definitions of power strips of Gosund, whose models are called cuco: MIoT, with a main relay (2.1) and one for each socket
+ * (docs/protocol.md §3.3).
  */
 
 import {childLock, led, miot, mode, overload, powerOnBehavior, relay, usb, watts} from '../builders.ts'
@@ -13,7 +14,7 @@ const memory = [
   [2, 'previous'],
 ] as const
 const rarely = {lane: 'rare', alone: true, disabledByDefault: true} as const
-/** As hass-xiaomi-miot asks: one value in a request, and every two minutes, one socket after the other. */
+/** As hass-xiaomi-miot polls: one value in a request, every two minutes, one socket after the other. */
 const gently = {batch: 1, interval: 120_000, pause: 2000} as const
 
 export const cucoStrips: readonly Model[] = [
@@ -93,7 +94,7 @@ export const cucoStrips: readonly Model[] = [
     evidence:
       'homebridge-miot from the specification cuco-cp5pro:2. Nothing is asked of its meter (service 10, watts too): reading it makes the strip forget what it counted for ' +
       'the app, and restart (hass-xiaomi-miot#763, 2.1.8_0007). The two temperature alarms and service 9 are explained nowhere.',
-    // What hass-xiaomi-miot asks for at once: one socket with its cycle.
+    // hass-xiaomi-miot requests one socket with its cycle at once.
     batch: 3,
     properties: {
       state: relay(miot(2, 1)),
@@ -188,7 +189,7 @@ export const cucoStrips: readonly Model[] = [
   },
 ]
 
-/** Two or three sockets without a meter. */
+/** A wall plug with two or three sockets and without a meter. */
 function wallStrip(id: string, count: 2 | 3, sure: Pick<Model, 'confidence' | 'evidence'>): Model {
   return {
     ids: [id],

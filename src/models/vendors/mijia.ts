@@ -1,4 +1,4 @@
-/** Xiaomi's own later plugs, MIoT; those called cuco are made by Gosund. docs/protocol.md §3.3. */
+/** Definitions of Xiaomi's later plugs, MIoT; those whose models are called cuco are made by Gosund (docs/protocol.md §3.3). */
 
 import {
   celsius,
@@ -60,7 +60,7 @@ export const mijia: readonly Model[] = [
     evidence:
       'openHAB, whose contributor compared all but 11.1 and 2.3 with the app (openhab-addons#16079); sergey-brutsky/mi-home on firmware 1.0.6. Energy is added up ' +
       'from the watts: 11.1 stays 0 or 1 (hass-xiaomi-miot#1347, #2759) and its scale is contested. Services 12 and 15 of its sibling v3 are not known of it.',
-    // openHAB asks one at a time, another client four; nobody reports more.
+    // openHAB requests one value at a time, another client four. There is no report of more.
     batch: 4,
     properties: {
       state: relay(miot(2, 1)),

@@ -1,4 +1,4 @@
-/** Makers of a single plug, MIoT, of which nothing is documented but the relay. docs/protocol.md §3.4. */
+/** Definitions of plugs whose makers have one model each: MIoT, with only the relay documented (docs/protocol.md §3.4). */
 
 import {miot, relay} from '../builders.ts'
 import type {Model} from '../model.ts'

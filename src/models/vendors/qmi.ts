@@ -1,4 +1,4 @@
-/** Qingmi: the first Mi power strip, legacy miIO with a meter, and MIoT strips. docs/protocol.md §3.1, §3.3. */
+/** Definitions of Qingmi plugs: the first Mi power strip, legacy miIO with a meter, and MIoT strips (docs/protocol.md §3.1, §3.3). */
 
 import {
   amperes,
@@ -141,12 +141,15 @@ export const qmi: readonly Model[] = [
   },
 ]
 
-/** A countdown in seconds: how long, whether it runs, what is left, at these places of the service. */
-function inSeconds(siid: number, [time, runs, left]: readonly [number, number, number]): Model['properties'] {
+/** A countdown in seconds. @param piids of its time, of whether it is active, and of the time that is left */
+function inSeconds(
+  siid: number,
+  [time, active, left]: readonly [number, number, number],
+): Model['properties'] {
   const evidence = 'seconds, up to 86400 (specification); no report of anybody using it'
   return {
     countdown: countdown(miot(siid, time), {scale: 1 / 60, evidence}),
-    countdown_active: setting('Countdown active', miot(siid, runs)),
+    countdown_active: setting('Countdown active', miot(siid, active)),
     countdown_left: minutes('Countdown left', miot(siid, left), {scale: 1 / 60, evidence}),
   }
 }

@@ -1,4 +1,4 @@
-/** Zimi: the second Mi power strip, legacy miIO, and a MIoT wall socket. docs/protocol.md §3.1, §3.3. */
+/** Definitions of Zimi plugs: the second Mi power strip, legacy miIO, and a MIoT wall socket (docs/protocol.md §3.1, §3.3). */
 
 import {celsius, led, minutes, miot, prop, relay, setting, watts, wattsSetting} from '../builders.ts'
 import type {Model} from '../model.ts'

@@ -1,20 +1,17 @@
-/**
- * What goes wrong, as data. `Faults` is how often; `Mishap` is what befalls one datagram, drawn from them or written down by a test.
- */
+/** Faults of a simulated plug: `Faults` is how often each occurs, `InjectedFault` is what happens to one datagram and its answer. */
 import type {Random} from '../../common/clock.ts'
-import type {FirmwareQuirks} from '../firmware/firmware-profile.ts'
-import {ACK_TIMEOUT, type FirmwareError} from '../firmware/firmware-response.ts'
+import {ACK_TIMEOUT, type FirmwareError, type FirmwareQuirks} from '../firmware/firmware-profile.ts'
 import {anyGarbage, type Garbage} from './garbage.ts'
 
-/** Shares are from 0 (never) to 1 (always); what is missing never happens. Moods take the place of the plug's own. */
+/** Shares are from 0 (never) to 1 (always). A fault that is missing never occurs. Quirks override those of the plug's own firmware. */
 export interface Faults extends FirmwareQuirks {
   /** Share of datagrams, hellos among them, that never reach the plug. */
   loss?: number
-  /** Share of answers lost on their way back: the command was executed all the same. */
+  /** Share of answers that are lost on their way back. The command is executed all the same. */
   loseReplies?: number
-  /** Every answer takes from so long to so long. */
+  /** Delay of every answer, milliseconds, drawn from this range. */
   delay?: {fromMs: number; toMs: number}
-  /** Share of answers that come when nobody waits for them any more. */
+  /** Share of answers that come after the client has given up. */
   lateReplies?: number
   /** Share of answers that come twice. */
   duplicate?: number
@@ -22,42 +19,42 @@ export interface Faults extends FirmwareQuirks {
   garbage?: number
   /** Share of answers that carry the id of another request. */
   wrongId?: number
-  /** Share of requests refused, not executed, with this code. */
+  /** Share of requests that are refused with this code and not executed. */
   error?: {code: number; share: number}
-  /** It takes every token for a wrong one, as after a new set-up, and answers so. */
+  /** Every token is wrong, as after a new set-up: the plug answers so, or keeps silent. */
   wrongToken?: 'nak' | 'silent'
-  /** It hears nothing. */
+  /** The plug receives nothing. */
   silence?: true
-  /** It loses power for a few seconds, so often. */
+  /** Milliseconds between two power failures of a few seconds each. */
   rebootEveryMs?: number
-  /** It gets a new address, so often. */
+  /** Milliseconds between two changes of the plug's address. */
   addressChangeEveryMs?: number
 }
 
-/** What befalls one datagram and its answer. */
+/** What happens to one datagram and its answer. */
 export interface InjectedFault {
   loseRequest?: boolean
-  /** Executed, then lost on the way back. */
+  /** The request is executed, and its answer is lost on the way back. */
   loseReply?: boolean
   delayMs?: number
-  /** How many times the answer arrives: 1 unless told. */
+  /** How many times the answer arrives: 1 by default. */
   copies?: number
   garble?: Garbage
-  /** The answer carries the next id instead of the asked one. */
+  /** The answer carries the next id in place of the id of the request. */
   wrongId?: boolean
-  /** Not executed; this error comes back. */
+  /** The request is not executed, and answered with this error. */
   refuse?: FirmwareError
 }
 
 export const noFaults: Faults = {}
-const noMishap: InjectedFault = {}
+const noFault: InjectedFault = {}
 
 /** Longer than a client waits for one try, and no longer than late answers have been seen to come (docs/protocol.md §6). */
 const LATE_FROM_MS = 2500
 const LATE_TO_MS = 10_000
 
-/** What goes with a code in real firmware (docs/protocol.md §1.8). */
-const messages = new Map<number, string>([
+/** The texts of error codes in real firmware (docs/protocol.md §1.8). */
+const errorMessages = new Map<number, string>([
   [ACK_TIMEOUT.code, ACK_TIMEOUT.message],
   [-30000, 'Resp general error.'],
   [-30001, 'Resp invalid json.'],
@@ -66,25 +63,25 @@ const messages = new Map<number, string>([
   [-5001, 'invalid_arg'],
 ])
 
-/** What befalls the next request, by chance. */
+/** Draws by chance what happens to the next request. */
 export function drawFault(faults: Faults, random: Random): InjectedFault {
-  if (faults === noFaults) return noMishap
-  const happens = (share = 0) => share > 0 && random() < share
-  const mishap: InjectedFault = {}
-  if (happens(faults.loss)) mishap.loseRequest = true
-  if (happens(faults.loseReplies)) mishap.loseReply = true
-  if (happens(faults.duplicate)) mishap.copies = 2
-  if (happens(faults.wrongId)) mishap.wrongId = true
-  if (happens(faults.garbage)) mishap.garble = anyGarbage(random)
-  if (happens(faults.error?.share)) mishap.refuse = refusal(faults.error?.code ?? 0)
-  if (faults.delay) mishap.delayMs = between(faults.delay.fromMs, faults.delay.toMs, random)
-  if (happens(faults.lateReplies)) mishap.delayMs = between(LATE_FROM_MS, LATE_TO_MS, random)
-  return mishap
+  if (faults === noFaults) return noFault
+  const occurs = (share = 0) => share > 0 && random() < share
+  const fault: InjectedFault = {}
+  if (occurs(faults.loss)) fault.loseRequest = true
+  if (occurs(faults.loseReplies)) fault.loseReply = true
+  if (occurs(faults.duplicate)) fault.copies = 2
+  if (occurs(faults.wrongId)) fault.wrongId = true
+  if (occurs(faults.garbage)) fault.garble = anyGarbage(random)
+  if (occurs(faults.error?.share)) fault.refuse = refusal(faults.error?.code ?? 0)
+  if (faults.delay) fault.delayMs = between(faults.delay.fromMs, faults.delay.toMs, random)
+  if (occurs(faults.lateReplies)) fault.delayMs = between(LATE_FROM_MS, LATE_TO_MS, random)
+  return fault
 }
 
-/** What befalls the next hello: it can be lost or delayed like any datagram, but there is nothing in it to refuse. */
+/** Draws what happens to the next hello. It can be lost, delayed or doubled; it has no content that could be refused or garbled. */
 export function drawHelloFault(faults: Faults, random: Random): InjectedFault {
-  if (faults === noFaults) return noMishap
+  if (faults === noFaults) return noFault
   const {loseRequest, loseReply, copies, delayMs} = drawFault(faults, random)
   return {
     ...(loseRequest && {loseRequest}),
@@ -99,5 +96,5 @@ function between(from: number, to: number, random: Random): number {
 }
 
 function refusal(code: number): FirmwareError {
-  return {code, message: messages.get(code) ?? 'error'}
+  return {code, message: errorMessages.get(code) ?? 'error'}
 }

@@ -1,86 +1,112 @@
-/** What differs between generations of firmware rather than between models (docs/protocol.md §6). */
-import {type FirmwareError, INVALID_JSON} from './firmware-response.ts'
+/** Firmware profiles: how generations of firmware differ, and what single models do wrong (docs/protocol.md §6). */
+import type {Value} from '../../models/model.ts'
 
-/** How a request fails that the firmware cannot cope with. */
+/** The `error` member of a response. */
+export interface FirmwareError {
+  code: number
+  message: string
+}
+
+export const METHOD_NOT_FOUND: FirmwareError = {code: -32601, message: 'Method not found.'}
+export const INVALID_JSON: FirmwareError = {code: -30001, message: 'Resp invalid json.'}
+/** The application did not answer the Wi-Fi half of the plug, which waits for a while before it reports that (docs/protocol.md §1.8). */
+export const ACK_TIMEOUT: FirmwareError = {code: -9999, message: 'user ack timeout'}
+
+/** How a request fails that the firmware cannot cope with: no response, or an error with this code. */
 export type FirmwareFailure = 'silence' | -9999 | -30001
 
-/** What a firmware makes of requests it understands, and of requests it does not. What is missing is in order. */
+/** Deviations from correct answers. A quirk that is missing does not occur. All § are those of docs/protocol.md. */
 export interface FirmwareQuirks {
-  /** What `miIO.info` calls it. */
+  /** The version that `miIO.info` reports. */
   firmware?: string
-  /** What it says to a method it does not have (§1.8). */
+  /** The answer to a method that the firmware does not have (§1.8). */
   unknownMethod?: FirmwareError | 'silence'
-  /** How every on/off value is told; as its model says unless told. */
+  /** How every on/off value is written; by default as the model's definition has it. */
   switching?: 'boolean' | 'text' | 'number'
-  /** Nothing between the items of an answer: `}{` (cuco.plug.cp1, python-miio#1933). */
+  /** No comma between the items of an answer: `}{` (cuco.plug.cp1, python-miio#1933). */
   missingComma?: true
-  /** Nothing where a value is not known: `["on",,32]` (qmi.powerstrip.v1, python-miio#302). */
+  /** Nothing in place of an unknown value: `["on",,32]` (qmi.powerstrip.v1, python-miio#302). */
   emptySlots?: true
-  /** What follows the JSON: one NUL unless told (§1.7). */
+  /** The bytes after the JSON; by default one NUL (§1.7). */
   tail?: 'none' | 'nuls' | 'text'
-  /** Answers are cut to so many characters, the last of them a `}` (a Gosund 16 A, ha0y/xiaomi_miot_raw#2). */
+  /** Answers are cut to this many characters, the last of them a `}` (a Gosund 16 A, ha0y/xiaomi_miot_raw#2). */
   cutAt?: number
-  /** A request for more values than this fails. */
+  /** A request for more than `most` values fails. */
   batch?: {most: number; failure: FirmwareFailure}
-  /** Properties that make every request fail which asks for them. */
+  /** By property name: every request that asks for the property fails. */
   killers?: Readonly<Record<string, FirmwareFailure>>
-  /** Properties that answer nothing but a code: -4001, -4003, -4004 (§1.8). */
+  /** By property name: the item in the answer has this code and no value: -4001, -4003, -4004 (§1.8). */
   codes?: Readonly<Record<string, number>>
-  /** Of several items only so many are answered (python-miio#861). */
+  /** Only this many items of a request are answered (python-miio#861). */
   answersOnly?: number
-  /** Items come back without the did they were asked with (cuco.plug.cp1, homebridge-miot PR#750). */
+  /** Items of the answer lack the did that they were requested with (cuco.plug.cp1, homebridge-miot PR#750). */
   withoutDid?: true
-  /** Items come back the other way round. */
+  /** Items of the answer are in reverse order. */
   reversed?: true
-  /** A written item is accepted (code 1), where others say that it is done (0). */
+  /** A written item is answered with code 1 (accepted) in place of 0 (done). */
   accepts?: true
-  /** More requests than this within so long, and it reboots and switches its sockets (cuco.plug.sp5, al-one#415, #335). */
+  /** After more than `most` requests within `withinMs` milliseconds the plug reboots and switches its sockets (cuco.plug.sp5, al-one#415, #335). */
   overPolled?: {most: number; withinMs: number}
 }
 
+/** Everything in which the firmware of one plug differs from that of another. */
 export interface FirmwareProfile extends FirmwareQuirks {
-  /** What a hello reply has where an unprovisioned plug shows its token: hidden as FF or 00, or the token itself (§1.2). */
+  /** What a hello reply has in the place where an unprovisioned plug shows its token: FF, 00, or the token itself (§1.2). */
   helloShows: 'ff' | '00' | 'token'
   /** Some firmware leaks the token in `miIO.info` (§4). */
   infoShowsToken: boolean
-  /** A request whose stamp is further off than this many seconds is dropped; `Infinity`: never (§1.4). */
+  /** Seconds. A request whose stamp is further off than this is dropped; `Infinity`: never (§1.4). */
   stampWindowS: number
-  /** How a wrong checksum is answered: with a packet of 32 bytes, or not at all (§1.6). */
+  /** The answer to a wrong checksum: a packet of 32 bytes, or nothing (§1.6). */
   wrongToken: 'nak' | 'silent'
   /**
-   * What a request whose id was used a moment ago gets: the answer of then, no answer, or an "ok" without any action.
-   * It is executed again in no case (§1.7).
+   * The answer to a request whose id was used a moment ago: the answer of that time, nothing, or an "ok" without any action.
+   * The request is executed again in no case (§1.7).
    */
   repeats: 'cached' | 'dropped' | 'ok'
-  /** `old` firmware of the v3 tells its relay as a JSON boolean, `new` as text (§3.1). */
-  mood: 'old' | 'new'
+  /** Of the v3: `old` firmware writes the relay as a JSON boolean, `new` as text (§3.1). */
+  generation: 'old' | 'new'
   /** Newer firmware adds how many milliseconds a request took. */
   exeTime: boolean
 }
 
-/** The m1, the one plug whose firmware has been read, except that it hides its token as 00. */
-const usual: FirmwareProfile = {
+/** The plug in which the firmware runs: what the firmware reads and changes. */
+export interface FirmwareContext {
+  readonly did: number
+  readonly token: Buffer
+  readonly address: string
+  /** Seconds since the plug was plugged in. */
+  readonly uptimeS: number
+  /** dBm */
+  readonly rssi: number
+  readonly profile: FirmwareProfile
+  /** Property name -> value, in the words and units of the model. A missing value is unknown. */
+  readonly state: Record<string, Value>
+}
+
+/** The m1, the only plug whose firmware has been read, except that an m1 hides its token as 00. */
+const defaultProfile: FirmwareProfile = {
   helloShows: 'ff',
   infoShowsToken: false,
   stampWindowS: 60,
   wrongToken: 'nak',
   repeats: 'cached',
-  mood: 'new',
+  generation: 'new',
   exeTime: false,
 }
 
 /** What single models were seen to do. The sources are those of docs/protocol.md §3. */
-const ofModels: Readonly<Record<string, Partial<FirmwareProfile>>> = {
+const modelProfiles: Readonly<Record<string, Partial<FirmwareProfile>>> = {
   'chuangmi.plug.v1': {unknownMethod: {code: -10000, message: 'Method not found.'}},
   'chuangmi.plug.v3': {unknownMethod: INVALID_JSON},
   'chuangmi.plug.m3': {unknownMethod: INVALID_JSON},
   'chuangmi.plug.hmi205': {unknownMethod: {code: -30000, message: 'Resp general error.'}},
-  // Asked for more, it ends in "user ack timeout"; al-one asks for seven at most.
+  // A larger request ends in "user ack timeout"; al-one requests seven values at most.
   'chuangmi.plug.212a01': {exeTime: true, batch: {most: 7, failure: -9999}},
   'cuco.plug.cp1': {firmware: '2.0.1_0013', missingComma: true, withoutDid: true},
-  // The Gosund 16 A has the ids of this one; three items were whole, of four the last was cut off (ha0y/xiaomi_miot_raw#2).
+  // The Gosund 16 A has the ids of this model; three items were whole, of four the last was cut off (ha0y/xiaomi_miot_raw#2).
   'cuco.plug.cp2': {firmware: '2.0.4_0011', missingComma: true, cutAt: 231},
-  // How often is too often nobody has measured: these numbers are ours.
+  // That the SP5 reboots is reported; at which rate was never measured. These numbers are a guess.
   'cuco.plug.sp5': {firmware: '2.1.3_0013', overPolled: {most: 20, withinMs: 30_000}},
   // python-miio#1865
   'cuco.plug.v3': {exeTime: true, unknownMethod: {code: -9999, message: 'undefined command'}},
@@ -88,7 +114,7 @@ const ofModels: Readonly<Record<string, Partial<FirmwareProfile>>> = {
   'qmi.powerstrip.v1': {firmware: '3.4.2_71', emptySlots: true},
 }
 
-/** The habits of a plug that calls itself `id`. */
+/** The firmware profile of a model. @param id as `miIO.info` reports it, such as `chuangmi.plug.v3` */
 export function firmwareProfileOf(id: string): FirmwareProfile {
-  return Object.hasOwn(ofModels, id) ? {...usual, ...ofModels[id]} : usual
+  return Object.hasOwn(modelProfiles, id) ? {...defaultProfile, ...modelProfiles[id]} : defaultProfile
 }

@@ -1,14 +1,17 @@
-/** Between what a simulated plug is worth and what its firmware says: the other side of device/values.ts, written on its own. */
+/**
+ * Converts the values of a simulated plug to those of its firmware, and back: the opposite of src/device/codec/values.ts. It shares no
+ * code with that file, so that a mistake there shows in a test.
+ */
 import type {Property, RawValue, Value} from '../../models/model.ts'
 import type {FirmwareProfile} from './firmware-profile.ts'
 
-/** A value as the firmware tells it. */
-export function toRaw(property: Property, value: Value, habits: FirmwareProfile): RawValue {
+/** A value as the firmware sends it. */
+export function toRaw(property: Property, value: Value, profile: FirmwareProfile): RawValue {
   if (value === null) return null
   switch (property.kind) {
     case 'switch': {
-      const isOldRelay = property.deviceClass === 'outlet' && habits.mood === 'old'
-      return switched(value === 'ON', habits.switching ?? (isOldRelay ? 'boolean' : property.raw))
+      const isOldRelay = property.deviceClass === 'outlet' && profile.generation === 'old'
+      return rawSwitch(value === 'ON', profile.switching ?? (isOldRelay ? 'boolean' : property.raw))
     }
     case 'binary_sensor':
       return value === 'ON' ? (property.on?.[0] ?? true) : property.on ? 0 : false
@@ -17,18 +20,18 @@ export function toRaw(property: Property, value: Value, habits: FirmwareProfile)
     case 'number':
       return typeof value === 'number' ? inSteps(value, property) : value
     case 'select':
-      return property.values.find(([, word]) => word === value)?.[0] ?? null
+      return property.values.find(([, name]) => name === value)?.[0] ?? null
     case 'button':
       return null
   }
 }
 
-function switched(on: boolean, switching: NonNullable<FirmwareProfile['switching']>): RawValue {
+function rawSwitch(on: boolean, switching: NonNullable<FirmwareProfile['switching']>): RawValue {
   if (switching === 'text') return on ? 'on' : 'off'
   return switching === 'number' ? Number(on) : on
 }
 
-/** What the firmware takes a written value for; `undefined` when it makes no sense to it. */
+/** The value that the firmware reads from a written one; `undefined` for a value that the firmware refuses. */
 export function fromRaw(property: Property, raw: unknown): Value | undefined {
   switch (property.kind) {
     case 'switch':
@@ -45,7 +48,7 @@ export function fromRaw(property: Property, raw: unknown): Value | undefined {
   }
 }
 
-/** A plug fresh out of its box: off, drawing nothing, as warm as the room. `undefined`: nothing the plug knows of. */
+/** The value in a new plug: off, drawing nothing, at room temperature. `undefined` for a property that is not in the plug. */
 export function initialValue(property: Property): Value | undefined {
   if (property.address.via === 'bridge' || property.address.via === 'info') return undefined
   switch (property.kind) {
@@ -64,7 +67,7 @@ export function initialValue(property: Property): Value | undefined {
   }
 }
 
-/** The firmware counts in steps of `scale`, with a point only where it can tell more than whole steps. */
+/** The firmware counts in steps of `scale`, with decimals only where `precision` is finer than one step. */
 function inSteps(
   value: number,
   {scale, offset = 0, precision}: {scale: number; offset?: number; precision: number},

@@ -4,7 +4,7 @@ import {type CallContext, toCommandFailed} from '../../../src/cli/failed-call.ts
 import {toCommandError} from '../../../src/device/command-error.ts'
 import {MiioError} from '../../../src/miio/miio-error.ts'
 
-// Stages that a test cannot reach without a packet leaving the machine. The others are tested on the real program.
+// Failures for which a packet would have to leave this machine. The others are tested with the real program (test/e2e/cli.test.ts).
 const noHello = new MiioError('timeout', 'hello', 'nobody answered 3 hellos')
 const noName = new MiioError('unreachable', 'send', 'cannot look up plug.lan: not found')
 
@@ -17,15 +17,15 @@ const home: CallContext = {
   ],
 }
 
-function stageOf(error: unknown, circumstances: Partial<CallContext> = {}): string {
-  const failure = toCommandFailed(error, {...home, ...circumstances})
+function messageOf(error: unknown, context: Partial<CallContext> = {}): string {
+  const failure = toCommandFailed(error, {...home, ...context})
   if (!(failure instanceof CommandFailed)) throw new Error('expected a failed command')
   return failure.message
 }
 
-describe('the stage that failed', () => {
-  it('is another subnet when no hello comes back from an address outside of ours, and says which are ours', () => {
-    expect(stageOf(noHello, {host: '198.51.100.7'})).toMatch(
+describe('the error of a failed call', () => {
+  it('is another subnet when no hello comes back from an address outside of our subnets, which are listed', () => {
+    expect(messageOf(noHello, {host: '198.51.100.7'})).toMatch(
       /^other subnet: 198\.51\.100\.7 is in none of ours \(127\.0\.0\.1\/8, 192\.168\.1\.7\/23\)\nnobody answered 3 hellos\n.*masquerade/,
     )
   })
@@ -33,37 +33,37 @@ describe('the stage that failed', () => {
   it.each(['192.168.1.40', '192.168.0.200', '127.0.0.1'])(
     'is a missing hello at %s, inside a real netmask',
     (host) => {
-      expect(stageOf(noHello, {host})).toMatch(/^no hello: /)
+      expect(messageOf(noHello, {host})).toMatch(/^no hello: /)
     },
   )
 
-  it('is a name that leads nowhere', () => {
-    expect(stageOf(noName, {host: 'plug.lan'})).toMatch(
+  it('is a name that cannot be resolved', () => {
+    expect(messageOf(noName, {host: 'plug.lan'})).toMatch(
       /^no route: that name leads nowhere\ncannot look up plug\.lan/,
     )
   })
 
   it('is the network of this machine when nothing but loopback is left', () => {
     const local = [{address: '127.0.0.1', netmask: '255.0.0.0'}]
-    expect(stageOf(noHello, {local})).toMatch(/^no route: this machine has no network connection\n/)
-    expect(stageOf(noName, {local, host: 'plug.lan'})).toMatch(
+    expect(messageOf(noHello, {local})).toMatch(/^no route: this machine has no network connection\n/)
+    expect(messageOf(noName, {local, host: 'plug.lan'})).toMatch(
       /^no route: .*\n.*\n.*this machine has no network connection/,
     )
-    expect(stageOf(noHello, {local, host: '127.0.0.9'})).toMatch(/^no hello: /)
+    expect(messageOf(noHello, {local, host: '127.0.0.9'})).toMatch(/^no hello: /)
   })
 
-  it('is no name that leads nowhere when the name is known, and the way to it is not', () => {
+  it('is no route when the name was resolved, and its address cannot be reached', () => {
     const noRoute = new MiioError('unreachable', 'send', 'cannot send to 192.168.1.40:54321: no route')
-    expect(stageOf(noRoute, {host: 'plug.lan', address: '192.168.1.40'})).toMatch(
+    expect(messageOf(noRoute, {host: 'plug.lan', address: '192.168.1.40'})).toMatch(
       /^no route: the packet could not leave/,
     )
   })
 
   it('is the same for an error that came through a command', () => {
-    expect(stageOf(toCommandError(noHello), {host: '198.51.100.7'})).toMatch(/^other subnet: /)
+    expect(messageOf(toCommandError(noHello), {host: '198.51.100.7'})).toMatch(/^other subnet: /)
   })
 
-  it('is not looked for in a mistake of ours', () => {
+  it('is passed on unchanged when it is a bug', () => {
     const bug = new TypeError('undefined is not a function')
     expect(toCommandFailed(bug, home)).toBe(bug)
   })

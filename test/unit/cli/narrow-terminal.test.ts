@@ -27,7 +27,7 @@ acme.plug.two  厨房的水壶`,
       )
   })
 
-  it('is cut in the columns that may be, the widest first, and nowhere else', () => {
+  it('is cut in the shrinking columns, the widest first, and nowhere else', () => {
     const {terminal} = screen(50)
     expect(terminal.table(head, rows, {shrinking: ['name', 'properties']})).toBe(
       `MODEL          NAME              PROPERTIES
@@ -52,7 +52,7 @@ acme.plug.two  厨房的水壶
 `)
   })
 
-  it('with a hidden character of somebody else stays one line', () => {
+  it('with control characters in a cell stays one line', () => {
     expect(screen(30).terminal.table(['name'], [['a\nb\tc\u001b[2J']], {shrinking: ['name']})).toBe(
       'NAME\na\ufffdb\ufffdc\ufffd[2J',
     )
@@ -60,7 +60,7 @@ acme.plug.two  厨房的水壶
 })
 
 describe('facts', () => {
-  it('go on below their value', () => {
+  it('continue a long value below its beginning', () => {
     expect(screen(30).terminal.facts({name: 'desk', product: 'Mi Smart Plug, two USB ports', id: 7})).toBe(
       `name     desk
 product  Mi Smart Plug, two
@@ -83,7 +83,7 @@ describe('an answer', () => {
     const {terminal, text} = screen(width - 1)
     terminal.data(value)
     expect(text()).toBe(`${JSON.stringify(value, null, 2)}\n`)
-    terminal.speakJson()
+    terminal.useJson()
     terminal.result(value, 'text')
     expect(text()).toBe(`${JSON.stringify(value, null, 2)}\n`.repeat(2))
   })
@@ -96,7 +96,7 @@ describe('a command to copy', () => {
       expect(screen(columns).terminal.command(command)).toBe(`  ${command}`)
   })
 
-  it('goes on as a shell understands it where it does not fit', () => {
+  it('is continued with a backslash where it does not fit', () => {
     const shown = screen(60).terminal.command(command)
     expect(shown).toBe(
       `  miio2mqtt status --host 127.0.54.1 --token \\\n    2aed976192bdd2c7c7170d545670ed73`,

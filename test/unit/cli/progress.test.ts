@@ -42,7 +42,7 @@ describe('a line of progress', () => {
     terminal.progress('')
   })
 
-  it('is not there before anything is waited for, and nothing is cleared then', () => {
+  it('is not cleared when none was shown', () => {
     const {terminal, written} = oneScreen()
     terminal.progress('')
     terminal.line('done')
@@ -66,7 +66,7 @@ describe('a line of progress', () => {
     terminal.progress('')
   })
 
-  it('catches signals while it stands, and no longer', () => {
+  it('catches signals while it is shown, and no longer', () => {
     const before = signalHandlers()
     const {terminal} = oneScreen()
     for (const text of ['one', 'two']) {
@@ -77,7 +77,7 @@ describe('a line of progress', () => {
     expect(signalHandlers()).toEqual(before)
   })
 
-  it('is cleared at a signal, which is left to whoever else catches it', () => {
+  it('is cleared at a signal, which other handlers still get', () => {
     const seen: string[] = []
     const other = () => seen.push('caught')
     process.on('SIGINT', other)

@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import {fitted} from '../../../src/cli/table-layout.ts'
+import {fitTable} from '../../../src/cli/table-layout.ts'
 
 const HEAD = ['name', 'product', 'state', 'power', 'address', 'signal', 'answer']
 const plain = {paint: (_style: unknown, text: string) => text}
@@ -12,9 +12,9 @@ const row = (name: string, product = 'Mi Smart Plug') => [
   '-52 dBm',
   '1234 ms',
 ]
-const table = (rows: string[][], width?: number) => fitted(HEAD, rows, plain, width).split('\n')
+const table = (rows: string[][], width?: number) => fitTable(HEAD, rows, plain, width).split('\n')
 
-/** Columns on a terminal, counted otherwise than the code does. */
+/** Columns on a terminal, counted independently of src/common/terminal-text.ts. */
 const columns = (line: string) =>
   [...line].reduce((sum, letter) => sum + ((letter.codePointAt(0) ?? 0) > 0x2bff ? 2 : 1), 0)
 
@@ -29,7 +29,7 @@ describe('a table of plugs', () => {
     ])
   })
 
-  it('cuts the product first, and leaves it out before it says nothing', () => {
+  it('cuts the product first, and leaves it out when it would be too short', () => {
     expect(table([row('kitchen/kettle', 'Gosund Smart Plug')], 80)[1]).toBe(
       'kitchen/kettle  Gosund Smart…  ON     2200 W  192.168.100.140  -52 dBm  1234 ms',
     )
@@ -50,17 +50,17 @@ describe('a table of plugs', () => {
     for (const line of lines) expect(columns(line), line).toBeLessThan(width)
   })
 
-  it('tells what has no columns from behind the name to the end of the line', () => {
+  it('shows an error from behind the name to the end of the line', () => {
     expect(
       table([row('desk'), ['lamp', '192.168.1.41: no hello: nobody answers at that address']], 80)[2],
     ).toBe('lamp  192.168.1.41: no hello: nobody answers at that address')
   })
 
-  it('lets no name drive the terminal', () => {
+  it('replaces control characters in names', () => {
     expect(table([row('desk\u001b[2J')]).join('')).not.toContain('\u001b')
   })
 
-  it('of nothing is its head', () => {
+  it('without plugs has only its head', () => {
     expect(table([])).toEqual(['NAME  PRODUCT  STATE  POWER  ADDRESS  SIGNAL  ANSWER'])
   })
 })

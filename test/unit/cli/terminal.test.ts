@@ -1,7 +1,7 @@
 import {describe, expect, it} from 'vitest'
 import {Terminal} from '../../../src/cli/terminal.ts'
 
-/** Every control character, and what turns the direction of writing. */
+/** Every control character, and those that change the direction of writing. */
 const HIDDEN = [
   ...Array.from({length: 0x20}, (_, code) => code).filter((code) => code !== 0x09 && code !== 0x0a),
   ...Array.from({length: 0x21}, (_, code) => code + 0x7f),
@@ -29,7 +29,7 @@ function screens(isTTY: boolean) {
 }
 
 const hiddenIn = (text: string) => HIDDEN.filter((character) => text.includes(character))
-/** What the terminal itself writes: bold, cyan, and a line that is overwritten. */
+/** The sequences of the terminal itself: bold, cyan, and a cleared line. */
 const OURS = ['\u001b[1m', '\u001b[22m', '\u001b[36m', '\u001b[39m', '\r\u001b[K']
 const withoutOurs = (text: string) => OURS.reduce((rest, sequence) => rest.replaceAll(sequence, ''), text)
 
@@ -49,7 +49,7 @@ describe('the terminal', () => {
     for (const isTTY of [true, false])
       for (const json of [true, false]) {
         const {out, err, terminal} = screens(isTTY)
-        if (json) terminal.speakJson()
+        if (json) terminal.useJson()
         show(terminal)
         expect(hiddenIn(withoutOurs(out.text))).toEqual([])
         expect(hiddenIn(withoutOurs(err.text))).toEqual([])
@@ -57,9 +57,9 @@ describe('the terminal', () => {
       }
   })
 
-  it('tells programs every character all the same', () => {
+  it('escapes control characters for programs, which read the same value', () => {
     const {out, terminal} = screens(false)
-    terminal.speakJson()
+    terminal.useJson()
     const value = {[HOSTILE]: [HOSTILE, 'two\nlines\tand a tab']}
     terminal.result(value, '')
     expect(JSON.parse(out.text)).toEqual(value)

@@ -8,12 +8,9 @@ import {MiioSocket, type UdpTransport} from '../../../src/miio/socket.ts'
 import {builtIn, definitions} from '../../../src/models/catalogue.ts'
 import type {Address, Model, Property, RawValue, Value} from '../../../src/models/model.ts'
 import {isKnownPropertyName, PROPERTY_NAMES, propertyPattern} from '../../../src/models/property-names.ts'
-import {
-  type FirmwareContext,
-  type FirmwareResponse,
-  firmwareOf,
-} from '../../../src/simulator/firmware/firmware.ts'
-import {firmwareProfileOf} from '../../../src/simulator/firmware/firmware-profile.ts'
+import {firmwareOf} from '../../../src/simulator/firmware/firmware.ts'
+import type {FirmwareResponse} from '../../../src/simulator/firmware/firmware-messages.ts'
+import {type FirmwareContext, firmwareProfileOf} from '../../../src/simulator/firmware/firmware-profile.ts'
 import {loopback} from '../../support/addresses.ts'
 import {startPlug} from '../../support/bridge.ts'
 import {messageProblems} from '../../support/discovery-validator.ts'
@@ -26,12 +23,12 @@ import {busyState, FORMS, isOfThePlug, samplesOf} from './forms.ts'
 
 const models = [...builtIn.models]
 
-describe('the vocabulary', () => {
-  it('has a form for every name, and a name for every form', () => {
+describe('property names', () => {
+  it('have an expected form each, and no form is left over', () => {
     expect([...FORMS.keys()]).toEqual([...PROPERTY_NAMES.keys()])
   })
 
-  it('is closed', () => {
+  it('are a closed list', () => {
     expect(
       ['state', 'state_1', 'state_12', 'cycle_schedule_3', 'led'].map(isKnownPropertyName),
     ).not.toContain(false)
@@ -42,16 +39,16 @@ describe('the vocabulary', () => {
 })
 
 describe('the definitions', () => {
-  it('claim every id once', () => {
+  it('have every model id once', () => {
     const ids = definitions.flatMap((model) => model.ids)
     expect([...new Set(ids)]).toEqual(ids)
   })
 
-  it('trust no counter of a plug: docs/models.md says why', () => {
+  it('use no energy counter of a plug, for the reasons in docs/models.md', () => {
     expect(definitions.filter(({properties}) => 'energy' in properties).map(({ids}) => ids)).toEqual([])
   })
 
-  it('know the plugs that the documents name', () => {
+  it('include the plugs of the documents', () => {
     expect(builtIn.ids).toEqual(expect.arrayContaining(DOCUMENTED))
   })
 
@@ -72,7 +69,7 @@ describe.each(models)('%s', (id, model) => {
   const properties = Object.entries(model.properties)
   const own = properties.filter(([, property]) => isOfThePlug(property))
 
-  it('begins with its relay, and calls everything what it is called everywhere', () => {
+  it('begins with its relay, and has the usual name, unit and label of every property', () => {
     expect(properties[0]?.[0]).toBe('state')
     for (const [name, property] of properties) {
       expect(isKnownPropertyName(name), name).toBe(true)
@@ -91,7 +88,7 @@ describe.each(models)('%s', (id, model) => {
     }
   })
 
-  it('reads what is rarely wanted in a request of its own, and offers it only to who asks', () => {
+  it('reads each rare property in a request of its own, and disables it in Home Assistant by default', () => {
     const rare = own.filter(([, {lane}]) => lane === 'rare')
     for (const [name, property] of rare)
       expect(property, name).toMatchObject({alone: true, disabledByDefault: true})
@@ -122,7 +119,7 @@ describe.each(models)('%s', (id, model) => {
     },
   )
 
-  it('is announced by a message that Home Assistant has nothing to object to', () => {
+  it('has a discovery message that Home Assistant accepts', () => {
     const payload = JSON.stringify(
       plugDiscovery(new StagedPlug(new VirtualClock()), 4711, model, {topics, version: '1.2.3'}),
     )
@@ -150,7 +147,7 @@ describe.each(models)('%s', (id, model) => {
   })
 })
 
-describe('over the wire', () => {
+describe('over UDP', () => {
   const socket = new MiioSocket({bind: '127.0.0.1'})
   const trips = new Map<string, Promise<void>>()
 
@@ -158,7 +155,7 @@ describe('over the wire', () => {
     await socket.open()
     for (const [index, [id, model]] of models.entries()) {
       const trip = readAndSet(id, model, loopback(1, index + 1), socket)
-      trip.catch(() => {}) // its test says so
+      trip.catch(() => {}) // its own test fails
       trips.set(id, trip)
     }
   })
@@ -170,7 +167,7 @@ describe('over the wire', () => {
 /** Reads all of a plug on `address`, and sets all of it that can be set. */
 async function readAndSet(id: string, model: Model, address: string, socket: UdpTransport): Promise<void> {
   const state = busyState(model)
-  const plug = await startPlug({model: id, address, state: {...state}, habits: PATIENT})
+  const plug = await startPlug({model: id, address, state: {...state}, profile: WITHOUT_POLL_LIMIT})
   const token = Buffer.from(TOKEN, 'hex')
   const clock = steadyClock
   const transport = new MiioClient({socket, clock, random, token, host: address})
@@ -189,10 +186,10 @@ async function readAndSet(id: string, model: Model, address: string, socket: Udp
   await device.stop(0)
 }
 
-/** Everything is asked and set at once here, as no bridge would. */
-const PATIENT = {overPolled: {most: 1000, withinMs: 1000}}
+/** This test reads and sets everything at once, which no bridge does. */
+const WITHOUT_POLL_LIMIT = {overPolled: {most: 1000, withinMs: 1000}}
 
-/** Those of the issue and of docs/protocol.md §3.1 and §3.3. */
+/** The models of docs/protocol.md §3.1 and §3.3. */
 const DOCUMENTED = [
   ...['v1', 'v2', 'v3', 'm1', 'm3', 'hmi205', 'hmi206', 'hmi208', '212a01'].map(
     (id) => `chuangmi.plug.${id}`,
@@ -217,7 +214,7 @@ const DOCUMENTED = [
   ...['qmi.powerstrip.v1', 'zimi.powerstrip.v2', 'zimi.plug.zncz01', 'xiaomi.plug.04'],
 ]
 
-/** What a number, a word or a code means is never self-evident; that true is on, and 40 degrees are 40, is. */
+/** The meaning of a number, a text or a code needs evidence. That `true` is on, and 40 are 40 degrees, does not. */
 function needsEvidence(property: Property): boolean {
   switch (property.kind) {
     case 'select':
@@ -242,7 +239,7 @@ function plugIn(id: string, model: Model) {
     address: loopback(0, 1),
     uptimeS: 123,
     rssi: -52,
-    habits: firmwareProfileOf(id),
+    profile: firmwareProfileOf(id),
     state: busyState(model),
   }
   const firmware = firmwareOf(model, id)
@@ -256,7 +253,7 @@ function resultOf(answer: FirmwareResponse | undefined): unknown {
   return answer && 'result' in answer ? answer.result : expect.fail(JSON.stringify(answer))
 }
 
-/** What a plug says to the question for `name`, by the documents: nothing but that is known. */
+/** The answer of a plug to the request for `name`, as documented. */
 function replyWith(model: Model, name: string, raw: RawValue): unknown {
   const {address} = model.properties[name] ?? expect.fail(name)
   if (address.via === 'miot')

@@ -1,11 +1,11 @@
-/** What the names of the vocabulary stand for, whatever the model; written on its own, as a check on src/models/builders.ts. */
+/** The expected form of every property name, for all models. Written without src/models/builders.ts, which it checks. */
 import type {Model, Property, RawValue, Value} from '../../../src/models/model.ts'
 
 export interface Form {
   kind: Property['kind']
   /** Of a number; text has none. */
   unit?: string
-  /** In Home Assistant; `#` is the number of a socket. */
+  /** The name in Home Assistant; `#` is the number of a socket. */
   label: string | null
   lane: Property['lane']
   isWritable: boolean
@@ -61,7 +61,7 @@ export const FORMS: ReadonlyMap<string, Form> = new Map<string, Form>([
   ['last_seen', {...shown, ...fast, label: 'Last seen'}],
 ])
 
-/** What the firmware may say of a property, and what that is worth: for both sides, none of which is asked here. */
+/** A value of the firmware, and the value on MQTT that it means. */
 export interface Sample {
   raw: RawValue
   value: Value

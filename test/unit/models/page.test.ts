@@ -15,7 +15,7 @@ const PARTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'docs/home-assistant.md': {'the entities': entities(definitions)},
 }
 
-it.each(Object.entries(PARTS))('%s says what the definitions say', async (path, parts) => {
+it.each(Object.entries(PARTS))('%s has the tables of the current definitions', async (path, parts) => {
   let page = await readFile(path, 'utf8')
   for (const [name, fresh] of Object.entries(parts)) {
     const part = new RegExp(

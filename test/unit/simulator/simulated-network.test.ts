@@ -39,20 +39,20 @@ function make(options: Partial<Parameters<typeof simulate>[0]> = {}): SimulatedN
 it('every plug answers a broadcast hello, each from its own address', async () => {
   const {plugs} = make({broadcast: LOOPBACK_BROADCAST})
   await running?.start()
-  const asker = await new MiioRequester().open()
-  asker.send(HELLO, LOOPBACK_BROADCAST)
+  const client = await new MiioRequester().open()
+  client.send(HELLO, LOOPBACK_BROADCAST)
   const missing = new Map(plugs.map((plug) => [plug.address, plug.did]))
-  for await (const {packet, from} of asker.heard()) {
+  for await (const {packet, from} of client.received()) {
     // Other simulators on this machine hear the broadcast as well.
     if (missing.get(from.address) === packet.readUInt32BE(8)) missing.delete(from.address)
     if (missing.size === 0) break
   }
-  asker.close()
+  client.close()
   expect(missing.size).toBe(0)
 })
 
-describe('making many', () => {
-  it('deals out addresses one by one and the models in turn', () => {
+describe('a simulated network', () => {
+  it('has consecutive addresses and the models in turn', () => {
     const {plugs} = make({models: ['chuangmi.plug.v3', 'chuangmi.plug.m1']})
     expect(plugs.map((plug) => plug.address)).toEqual([
       loopback(61, 254),
@@ -64,33 +64,33 @@ describe('making many', () => {
     expect(plugs.map((plug) => plug.modelId.slice(-2))).toEqual(['v3', 'm1', 'v3', 'm1', 'v3'])
   })
 
-  it('gives each its own id and token, the same for the same seed', () => {
+  it('has a device id and a token of its own for each plug, the same for the same seed', () => {
     const identities = (seed: number) =>
       make({seed}).plugs.map(({did, token}) => `${did} ${token.toString('hex')}`)
     expect(identities(3)).toEqual(identities(3))
     expect(new Set([...identities(3), ...identities(4)]).size).toBe(10)
   })
 
-  it('knows every described model', () => {
+  it('has every model of the catalogue', () => {
     const {ids} = builtIn
     const {plugs} = make({count: ids.length})
     expect(plugs.map((plug) => plug.modelId)).toEqual(ids)
   })
 
-  it('knows the models of another catalogue, and none besides', () => {
+  it('has only the models of its catalogue', () => {
     const catalogue = new Catalogue([eight])
     expect(make({catalogue, models: ['test.plug.eight'], count: 1}).plugs[0]?.model.name).toBe('Test plug')
     expect(() => make({models: ['test.plug.eight']})).toThrow('no definition of the model "test.plug.eight"')
   })
 
-  it('none at all is fine, no model is not', () => {
+  it('may have no plugs, but not without a model', () => {
     expect(make({count: 0}).plugs).toEqual([])
     expect(() => make({models: []})).toThrow('expected at least one model')
   })
 })
 
 describe('a broadcast address that is taken', () => {
-  it('is an error that says so, and leaves nothing running', async () => {
+  it('is an error with the address, and leaves nothing running', async () => {
     const thief = createSocket('udp4')
     thief.bind(MIIO_PORT, BROADCAST)
     await once(thief, 'listening')
@@ -120,9 +120,9 @@ describe('readings that move', () => {
   const metered = {models: ['chuangmi.plug.v3'], count: 2}
 
   it('wander while the relay is on, and are 0 while it is off', async () => {
-    const neighbourhood = make(metered)
-    const [on, off] = neighbourhood.plugs
-    neighbourhood.liven(1000)
+    const network = make(metered)
+    const [on, off] = network.plugs
+    network.startDrift(1000)
     const seen = new Set<unknown>()
     for (let tick = 0; tick < 200; tick++) {
       await clock.advance(1000)
@@ -148,7 +148,7 @@ describe('readings that move', () => {
     const [plug] = make(strip).plugs
     if (!plug) throw new Error('expected a plug')
     expect(plug.state).toMatchObject({state: 'ON', state_1: 'ON'})
-    running?.liven(1000)
+    running?.startDrift(1000)
     let joules = Number(plug.state['power'])
     for (let tick = 0; tick < 3599; tick++) {
       await clock.advance(1000)
@@ -167,25 +167,25 @@ describe('readings that move', () => {
   it('a strip delivers nothing while all its sockets are off', async () => {
     const [plug] = make(strip).plugs
     if (plug) plug.state['state_1'] = 'OFF'
-    running?.liven(1000)
+    running?.startDrift(1000)
     await clock.advance(5000)
     expect(plug?.state).toMatchObject({state: 'ON', state_1: 'OFF', power: 0, current: 0, energy: 0})
   })
 
-  it('one step is a small one', async () => {
-    const neighbourhood = make(metered)
-    const [on] = neighbourhood.plugs
-    neighbourhood.liven(1000)
+  it('change by a small step', async () => {
+    const network = make(metered)
+    const [on] = network.plugs
+    network.startDrift(1000)
     const before = Number(on?.state['power'])
     await clock.advance(1000)
     expect(Math.abs(Number(on?.state['power']) / before - 1)).toBeLessThan(0.05)
   })
 
   it('the temperature follows, and falls again', async () => {
-    const neighbourhood = make(metered)
-    const [plug] = neighbourhood.plugs
+    const network = make(metered)
+    const [plug] = network.plugs
     if (!plug) throw new Error('expected a plug')
-    neighbourhood.liven(1000)
+    network.startDrift(1000)
     await clock.advance(300_000)
     const warm = Number(plug.state['temperature'])
     expect(warm).toBeGreaterThan(28)

@@ -12,16 +12,16 @@ const ON = {id: 3, method: 'set_power', params: ['on']}
 const OK = '{"id":3,"result":["ok"]}\0'
 
 let clock: VirtualClock
-let asker: MiioRequester
+let client: MiioRequester
 const running: SimulatedPlug[] = []
 
 beforeEach(async () => {
   clock = new VirtualClock()
-  asker = await new MiioRequester().open()
+  client = await new MiioRequester().open()
 })
 
 afterEach(async () => {
-  asker.close()
+  client.close()
   await Promise.all(running.splice(0).map((plug) => plug.stop()))
   expect(clock.pending).toBe(0)
 })
@@ -45,7 +45,7 @@ async function start(options: Partial<SimulatedPlugOptions> = {}): Promise<Simul
 
 describe('hello', () => {
   it('is answered with the id and the uptime, the token hidden as FF', async () => {
-    const [reply] = await asker.exchange(await start(), HELLO)
+    const [reply] = await client.exchange(await start(), HELLO)
     expect(reply?.toString('hex')).toBe(`21310020000000000f1e2d3c0001e240${'ff'.repeat(16)}`)
   })
 
@@ -53,26 +53,26 @@ describe('hello', () => {
     ['00', '00'.repeat(16)],
     ['token', token.toString('hex')],
   ] as const)('shows %s where the firmware does so', async (helloShows, slot) => {
-    const [reply] = await asker.exchange(await start({habits: {helloShows}}), HELLO)
+    const [reply] = await client.exchange(await start({profile: {helloShows}}), HELLO)
     expect(reply?.toString('hex', 16)).toBe(slot)
   })
 
-  it('gives back a stamp and a checksum that were no blanks', async () => {
+  it('returns a stamp and a checksum that are not blank', async () => {
     const hello = Buffer.from(`21310020${'ff'.repeat(8)}000004d2${'ab'.repeat(16)}`, 'hex')
-    const [reply] = await asker.exchange(await start(), hello)
+    const [reply] = await client.exchange(await start(), hello)
     expect(reply?.toString('hex')).toBe(`21310020000000000f1e2d3c000004d2${'ab'.repeat(16)}`)
   })
 
-  it('with an id in it is none', async () => {
+  it('is not answered when it has an id', async () => {
     const hello = Buffer.from(HELLO).fill(0, 4, 8)
-    expect(await asker.exchange(await start(), hello)).toEqual([])
+    expect(await client.exchange(await start(), hello)).toEqual([])
   })
 })
 
 describe('a request', () => {
   it('is executed and answered with the clock of the plug and one NUL', async () => {
     const plug = await start()
-    const [reply] = await asker.exchange(plug, sealed(plug, ON))
+    const [reply] = await client.exchange(plug, sealed(plug, ON))
     expect(reply?.readUInt32BE(8)).toBe(did)
     expect(reply?.readUInt32BE(12)).toBe(123456)
     expect(reply && opened(plug, reply)).toBe(OK)
@@ -80,45 +80,45 @@ describe('a request', () => {
     expect(plug.received).toEqual([{method: 'set_power', params: ['on'], id: 3, at: 0}])
   })
 
-  it('sees a button that was pressed', async () => {
+  it('reads the new state after the button was pressed', async () => {
     const plug = await start()
     plug.state['state'] = 'ON'
-    expect(await asker.ask(plug, STATUS)).toBe('{"id":2,"result":["on",32]}\0')
+    expect(await client.ask(plug, STATUS)).toBe('{"id":2,"result":["on",32]}\0')
   })
 
   it('may be followed by bytes beyond its declared length', async () => {
     const plug = await start()
     const request = Buffer.concat([sealed(plug, ON), Buffer.from('deadbeef00', 'hex')])
-    const [reply] = await asker.exchange(plug, request)
+    const [reply] = await client.exchange(plug, request)
     expect(reply && opened(plug, reply)).toBe(OK)
   })
 
   it('with id 0, or none, is executed and not answered', async () => {
     const plug = await start()
     const off = {method: 'set_power', params: ['off']}
-    expect(await asker.exchange(plug, sealed(plug, {...ON, id: 0}))).toEqual([])
+    expect(await client.exchange(plug, sealed(plug, {...ON, id: 0}))).toEqual([])
     expect(plug.state['state']).toBe('ON')
-    expect(await asker.exchange(plug, sealed(plug, off))).toEqual([])
+    expect(await client.exchange(plug, sealed(plug, off))).toEqual([])
     expect(plug.state['state']).toBe('OFF')
   })
 
-  it('of the longest length an m1 takes is answered, one block more is not', async () => {
+  it('of the greatest length of an m1 is answered, one block more is not', async () => {
     const plug = await start()
     const padded = (bytes: number) => JSON.stringify(ON).padEnd(bytes - 1)
     const longest = sealed(plug, padded(960))
     expect(longest.length).toBe(32 + 960)
-    expect(await asker.exchange(plug, longest)).toHaveLength(1)
+    expect(await client.exchange(plug, longest)).toHaveLength(1)
     await clock.advance(3000)
-    expect(await asker.exchange(plug, sealed(plug, padded(976)))).toEqual([])
+    expect(await client.exchange(plug, sealed(plug, padded(976)))).toEqual([])
   })
 
-  it('carries how long it took where the firmware tells', async () => {
-    const plug = await start({habits: {exeTime: true}})
-    expect(await asker.ask(plug, ON)).toBe('{"id":3,"result":["ok"],"exe_time":20}\0')
+  it('is answered with exe_time where the firmware has it', async () => {
+    const plug = await start({profile: {exeTime: true}})
+    expect(await client.ask(plug, ON)).toBe('{"id":3,"result":["ok"],"exe_time":20}\0')
   })
 })
 
-describe('silence meets', () => {
+describe('the plug is silent on', () => {
   const packets: [string, (plug: SimulatedPlug) => Buffer][] = [
     ['another plug id', (plug) => plug.cipher.seal(did + 1, 123456, Buffer.from(JSON.stringify(ON)))],
     ['another magic', (plug) => sealed(plug, ON).fill(0x22, 0, 1)],
@@ -134,19 +134,19 @@ describe('silence meets', () => {
 
   it.each(packets)('%s', async (_, make) => {
     const plug = await start()
-    expect(await asker.exchange(plug, make(plug))).toEqual([])
+    expect(await client.exchange(plug, make(plug))).toEqual([])
     expect(plug.received).toEqual([])
   })
 
-  it('no stamp within its minute', async () => {
+  it('no stamp less than a minute off', async () => {
     const plug = await start()
     const [late, early] = [sealed(plug, ON, 123456 - 60), sealed(plug, {...ON, id: 4}, 123456 + 60)]
-    expect(await asker.exchange(plug, late, early)).toHaveLength(2)
+    expect(await client.exchange(plug, late, early)).toHaveLength(2)
   })
 
-  it('no stamp at all where the firmware does not care', async () => {
-    const plug = await start({habits: {stampWindowS: Number.POSITIVE_INFINITY}})
-    expect(await asker.exchange(plug, sealed(plug, ON, 5))).toHaveLength(1)
+  it('no stamp where the firmware does not check it', async () => {
+    const plug = await start({profile: {stampWindowS: Number.POSITIVE_INFINITY}})
+    expect(await client.exchange(plug, sealed(plug, ON, 5))).toHaveLength(1)
   })
 })
 
@@ -156,97 +156,97 @@ describe('a wrong token', () => {
   it('is answered by the head of the request, its length included, and FF', async () => {
     const plug = await start()
     const request = wrong(plug)
-    const [reply, ...more] = await asker.exchange(plug, request)
+    const [reply, ...more] = await client.exchange(plug, request)
     expect(reply?.toString('hex')).toBe(request.toString('hex', 0, 16) + 'ff'.repeat(16))
     expect(more).toEqual([])
     expect(plug.state['state']).toBe('OFF')
   })
 
   it('is met with silence by other firmware', async () => {
-    const plug = await start({habits: {wrongToken: 'silent'}})
-    expect(await asker.exchange(plug, wrong(plug))).toEqual([])
+    const plug = await start({profile: {wrongToken: 'silent'}})
+    expect(await client.exchange(plug, wrong(plug))).toEqual([])
   })
 
-  it('is what the former one is after a new set-up', async () => {
+  it('is the former token after a new set-up', async () => {
     const plug = await start()
     const request = sealed(plug, ON)
     plug.changeToken(Buffer.alloc(16, 7))
-    expect((await asker.exchange(plug, request)).map((reply) => reply.length)).toEqual([32])
-    expect(await asker.ask(plug, ON)).toBe(OK)
+    expect((await client.exchange(plug, request)).map((reply) => reply.length)).toEqual([32])
+    expect(await client.ask(plug, ON)).toBe(OK)
   })
 
-  it('as a fault: even the right one is wrong', async () => {
+  it('as a fault: the right token is refused, too', async () => {
     const plug = await start({faults: {wrongToken: 'nak'}})
-    expect((await asker.exchange(plug, sealed(plug, ON))).map((reply) => reply.length)).toEqual([32])
+    expect((await client.exchange(plug, sealed(plug, ON))).map((reply) => reply.length)).toEqual([32])
     plug.misbehave({wrongToken: 'silent'})
-    expect(await asker.exchange(plug, sealed(plug, ON))).toEqual([])
+    expect(await client.exchange(plug, sealed(plug, ON))).toEqual([])
     plug.misbehave({})
-    expect(await asker.ask(plug, ON)).toBe(OK)
+    expect(await client.ask(plug, ON)).toBe(OK)
   })
 })
 
 describe('an id used before', () => {
   const off = {...ON, params: ['off']}
 
-  it('gets the answer of then and is not executed, whatever it asks', async () => {
+  it('gets the earlier answer and is not executed, whatever the request', async () => {
     const plug = await start()
-    expect(await asker.ask(plug, ON)).toBe(OK)
-    expect(await asker.ask(plug, off)).toBe(OK)
-    expect(await asker.ask(plug, {...STATUS, id: 3})).toBe(OK)
+    expect(await client.ask(plug, ON)).toBe(OK)
+    expect(await client.ask(plug, off)).toBe(OK)
+    expect(await client.ask(plug, {...STATUS, id: 3})).toBe(OK)
     expect(plug.state['state']).toBe('ON')
     expect(plug.received).toHaveLength(1)
   })
 
   it('is a new one again after two seconds', async () => {
     const plug = await start()
-    await asker.ask(plug, ON)
+    await client.ask(plug, ON)
     await clock.advance(2000)
-    await asker.ask(plug, off)
+    await client.ask(plug, off)
     expect(plug.state['state']).toBe('OFF')
   })
 
   it('is a new one again after six others', async () => {
     const plug = await start()
-    await asker.ask(plug, ON)
-    for (const id of [11, 12, 13, 14, 15, 16]) await asker.ask(plug, {...STATUS, id})
-    await asker.ask(plug, off)
+    await client.ask(plug, ON)
+    for (const id of [11, 12, 13, 14, 15, 16]) await client.ask(plug, {...STATUS, id})
+    await client.ask(plug, off)
     expect(plug.state['state']).toBe('OFF')
   })
 
   it('is dropped by other firmware', async () => {
-    const plug = await start({habits: {repeats: 'dropped'}})
-    expect(await asker.exchange(plug, sealed(plug, ON), sealed(plug, off))).toHaveLength(1)
+    const plug = await start({profile: {repeats: 'dropped'}})
+    expect(await client.exchange(plug, sealed(plug, ON), sealed(plug, off))).toHaveLength(1)
     expect(plug.state['state']).toBe('ON')
   })
 
-  it('is "ok" without any action to yet other firmware', async () => {
-    const plug = await start({habits: {repeats: 'ok'}})
-    await asker.ask(plug, {...STATUS, id: 3})
-    expect(await asker.ask(plug, ON)).toBe(OK)
+  it('is answered "ok" without any action by yet other firmware', async () => {
+    const plug = await start({profile: {repeats: 'ok'}})
+    await client.ask(plug, {...STATUS, id: 3})
+    expect(await client.ask(plug, ON)).toBe(OK)
     expect(plug.state['state']).toBe('OFF')
   })
 })
 
 describe('power', () => {
-  it('that fails brings silence, then a clock at 0 and no memory of answers', async () => {
+  it('that fails means silence, then a clock at 0 and an empty cache of answers', async () => {
     const plug = await start()
-    await asker.ask(plug, ON)
+    await client.ask(plug, ON)
     plug.next({delayMs: 100})
-    asker.send(sealed(plug, {...ON, id: 4}), plug.address)
+    client.send(sealed(plug, {...ON, id: 4}), plug.address)
     await reached(() => plug.inFlight === 1)
     plug.powerCycle(5000)
     expect(plug.inFlight).toBe(0)
-    asker.send(HELLO, plug.address)
-    await asker.exchange(await start({address: loopback(60, 2)}))
+    client.send(HELLO, plug.address)
+    await client.exchange(await start({address: loopback(60, 2)}))
     await clock.advance(5000)
-    const [hello, ...more] = await asker.exchange(plug, HELLO)
+    const [hello, ...more] = await client.exchange(plug, HELLO)
     expect(hello?.readUInt32BE(12)).toBe(0)
     expect(more).toEqual([])
-    await asker.ask(plug, {...ON, params: ['off']})
+    await client.ask(plug, {...ON, params: ['off']})
     expect(plug.state['state']).toBe('OFF')
   })
 
-  it('fails again and again as a fault', async () => {
+  it('fails periodically as a fault', async () => {
     const plug = await start({faults: {rebootEveryMs: 60_000}})
     await clock.advance(60_000 + 4000)
     expect(plug.uptimeS).toBe(0)
@@ -256,32 +256,32 @@ describe('power', () => {
 })
 
 describe('an address', () => {
-  it('that changes leaves silence behind', async () => {
+  it('that the plug has left does not answer', async () => {
     const plug = await start()
     await plug.moveTo(loopback(60, 2))
     expect(plug.address).toBe(loopback(60, 2))
-    asker.send(HELLO, loopback(60, 1))
-    expect(await asker.exchange(plug, HELLO)).toHaveLength(1)
+    client.send(HELLO, loopback(60, 1))
+    expect(await client.exchange(plug, HELLO)).toHaveLength(1)
     const other = await start({did: 5})
     expect(other.address).toBe(loopback(60, 1))
   })
 
-  it('that is taken is an error that says so, and changes nothing', async () => {
+  it('that is taken is an error with the address, and changes nothing', async () => {
     const plug = await start()
     const other = await start({address: loopback(60, 2)})
     await expect(other.moveTo(loopback(60, 1))).rejects.toThrow(`UDP ${loopback(60, 1)}:54321 is taken`)
     await expect(start()).rejects.toThrow('EADDRINUSE')
-    expect(await asker.exchange(other, HELLO)).toHaveLength(1)
-    expect(await asker.exchange(plug, HELLO)).toHaveLength(1)
+    expect(await client.exchange(other, HELLO)).toHaveLength(1)
+    expect(await client.exchange(plug, HELLO)).toHaveLength(1)
   })
 
-  it('that is none of ours is an error that says so', async () => {
+  it('of another machine is an error with the address', async () => {
     await expect(start({address: '192.0.2.1'})).rejects.toThrow(
       'UDP 192.0.2.1:54321 is not an address of this machine',
     )
   })
 
-  it('changes again and again as a fault', async () => {
+  it('changes periodically as a fault', async () => {
     const plug = await start({faults: {addressChangeEveryMs: 30_000}})
     const first = plug.address
     const [, network, ...rest] = first.split('.')
@@ -290,91 +290,91 @@ describe('an address', () => {
     await reached(() => plug.address === other)
     await clock.advance(30_000)
     await reached(() => plug.address === first)
-    expect(await asker.exchange(plug, HELLO)).toHaveLength(1)
+    expect(await client.exchange(plug, HELLO)).toHaveLength(1)
   })
 })
 
-describe('a scripted mishap befalls the next request only', () => {
-  it('lost on its way', async () => {
+describe('a scripted fault of the next request only', () => {
+  it('loses the request', async () => {
     const plug = await start()
     plug.next({loseRequest: true})
-    expect(await asker.exchange(plug, sealed(plug, ON))).toEqual([])
+    expect(await client.exchange(plug, sealed(plug, ON))).toEqual([])
     expect(plug.state['state']).toBe('OFF')
-    expect(await asker.ask(plug, ON)).toBe(OK)
+    expect(await client.ask(plug, ON)).toBe(OK)
   })
 
-  it('its answer lost', async () => {
+  it('loses the answer', async () => {
     const plug = await start()
     plug.next({}, {loseReply: true})
-    await asker.ask(plug, STATUS)
-    expect(await asker.exchange(plug, sealed(plug, ON))).toEqual([])
+    await client.ask(plug, STATUS)
+    expect(await client.exchange(plug, sealed(plug, ON))).toEqual([])
     expect(plug.state['state']).toBe('ON')
   })
 
-  it('its answer late, with the values of the moment it was asked', async () => {
+  it('delays the answer, with the values at the time of the request', async () => {
     const plug = await start()
     plug.next({delayMs: 500})
-    asker.send(sealed(plug, STATUS), plug.address)
+    client.send(sealed(plug, STATUS), plug.address)
     await reached(() => plug.inFlight === 1)
-    expect(await asker.exchange(plug, sealed(plug, ON))).toHaveLength(1)
+    expect(await client.exchange(plug, sealed(plug, ON))).toHaveLength(1)
     expect(plug.maxInFlight).toBe(2)
     await clock.advance(500)
-    const [late] = await asker.exchange(plug)
+    const [late] = await client.exchange(plug)
     expect(late && opened(plug, late)).toBe('{"id":2,"result":["off",32]}\0')
     expect(plug.inFlight).toBe(0)
   })
 
-  it('its answer twice', async () => {
+  it('doubles the answer', async () => {
     const plug = await start()
     plug.next({copies: 2})
-    expect(await asker.exchange(plug, sealed(plug, ON))).toHaveLength(2)
+    expect(await client.exchange(plug, sealed(plug, ON))).toHaveLength(2)
     expect(plug.received).toHaveLength(1)
   })
 
-  it('its answer garbled, in bytes or in text', async () => {
+  it('garbles the answer, in bytes or in text', async () => {
     const plug = await start()
     plug.next({garble: {datagram: Buffer.from('hi')}}, {garble: {payload: '{"id":$id,"result":[,]}'}})
-    expect(await asker.exchange(plug, sealed(plug, ON))).toEqual([Buffer.from('hi')])
-    expect(await asker.ask(plug, STATUS)).toBe('{"id":2,"result":[,]}\0')
+    expect(await client.exchange(plug, sealed(plug, ON))).toEqual([Buffer.from('hi')])
+    expect(await client.ask(plug, STATUS)).toBe('{"id":2,"result":[,]}\0')
   })
 
-  it('refused', async () => {
+  it('refuses the request', async () => {
     const plug = await start()
     plug.next({refuse: {code: -5001, message: 'invalid_arg'}})
-    expect(await asker.ask(plug, ON)).toBe('{"id":3,"error":{"code":-5001,"message":"invalid_arg"}}\0')
+    expect(await client.ask(plug, ON)).toBe('{"id":3,"error":{"code":-5001,"message":"invalid_arg"}}\0')
     expect(plug.state['state']).toBe('OFF')
   })
 
-  it('answered with the id of another', async () => {
+  it('answers with the id of another request', async () => {
     const plug = await start()
     plug.next({wrongId: true})
-    expect(await asker.ask(plug, ON)).toBe('{"id":4,"result":["ok"]}\0')
+    expect(await client.ask(plug, ON)).toBe('{"id":4,"result":["ok"]}\0')
   })
 
-  it('and a hello has its own', async () => {
+  it('does not apply to hellos, which have faults of their own', async () => {
     const plug = await start()
     plug.nextHello({loseRequest: true}, {copies: 2})
-    expect(await asker.exchange(plug, HELLO, HELLO)).toHaveLength(2)
+    expect(await client.exchange(plug, HELLO, HELLO)).toHaveLength(2)
   })
 })
 
-it('silence as a fault hears nothing', async () => {
+it('silence as a fault drops every packet', async () => {
   const plug = await start({faults: {silence: true}})
-  asker.send(sealed(plug, ON), plug.address)
+  client.send(sealed(plug, ON), plug.address)
   const other = await start({address: loopback(60, 2)})
-  expect(await asker.exchange(other, HELLO)).toHaveLength(1)
+  expect(await client.exchange(other, HELLO)).toHaveLength(1)
   plug.misbehave({})
-  expect(await asker.exchange(plug)).toEqual([])
+  expect(await client.exchange(plug)).toEqual([])
   expect(plug.received).toEqual([])
 })
 
-it('remembers only the latest requests', async () => {
+it('keeps only the latest requests', async () => {
   const plug = await start({remember: 2})
-  for (const id of [1, 2, 3]) await asker.ask(plug, {...STATUS, id})
+  for (const id of [1, 2, 3]) await client.ask(plug, {...STATUS, id})
   expect(plug.received.map((request) => request.id)).toEqual([2, 3])
 })
 
-it('an undescribed model is an error that lists the described ones', async () => {
+it('a model without a definition is an error that lists the known models', async () => {
   await expect(start({model: 'acme.plug.v1'})).rejects.toThrow(/"acme.plug.v1".*chuangmi\.plug\.v1/)
 })
 

@@ -57,7 +57,7 @@ describe('a plug that nobody has described', () => {
   })
 
   it('and says nothing to what it does not know is asked three times', async () => {
-    const home = new VirtualHome({model: foreign, ...stranger, habits: {unknownMethod: 'silence'}})
+    const home = new VirtualHome({model: foreign, ...stranger, profile: {unknownMethod: 'silence'}})
     for (let poll = 0; poll < 2; poll++) await expect(home.poll()).rejects.toMatchObject({code: 'timeout'})
     for (let poll = 0; poll < 5; poll++) await expect(home.poll()).rejects.toMatchObject({code: 'refused'})
     const round = ['miIO.info', 'get_properties', 'get_prop', 'get_prop']

@@ -31,7 +31,7 @@ describe.each(ways)('a batch of eight holds a property that kills it by %s', (wa
   it.each(killable)(
     'at the place of %s: it is isolated within three polls, and the relay never lost',
     async (killer) => {
-      const home = new VirtualHome({habits: {killers: {[killer]: way}}})
+      const home = new VirtualHome({profile: {killers: {[killer]: way}}})
       for (let poll = 0; poll < 3; poll++) {
         home.plug.state['state'] = poll === 1 ? 'OFF' : 'ON'
         await home.poll()
@@ -46,7 +46,7 @@ describe.each(ways)('a batch of eight holds a property that kills it by %s', (wa
   )
 
   it('among all: it is not asked after a restart', async () => {
-    const home = new VirtualHome({habits: {killers: {power: way}}})
+    const home = new VirtualHome({profile: {killers: {power: way}}})
     for (let poll = 0; poll < 3; poll++) await home.poll()
     home.restart()
     const before = home.plug.received.length
@@ -63,7 +63,7 @@ describe.each(ways)('a batch of eight holds a property that kills it by %s', (wa
     const model = {...eight, properties: {...eight.properties, ...alarms}}
     const home = new VirtualHome({
       model,
-      habits: {killers: {over_temperature: way}},
+      profile: {killers: {over_temperature: way}},
       state: {...readings, over_temperature: 'OFF', overload: 'OFF'},
     })
     for (let poll = 0; poll < 3; poll++) await home.poll()
@@ -77,7 +77,7 @@ describe.each(ways)('a batch of eight holds a property that kills it by %s', (wa
       ['usb', 'state_1'],
       ['voltage', 'current'],
     ] as const) {
-      const home = new VirtualHome({habits: {killers: {[one]: way, [other]: way}}})
+      const home = new VirtualHome({profile: {killers: {[one]: way, [other]: way}}})
       for (let poll = 0; poll < 3; poll++) await home.poll()
       expect([...home.device.unsupported].sort()).toEqual([one, other].sort())
       expect(home.device.state).toMatchObject(told(one, other))
@@ -90,7 +90,7 @@ describe.each(ways)('a request for too many values ends in %s', (failure) => {
   it.each([1, 2, 3, 5, 7])(
     '%i are not too many: all are read in every poll, and so many are remembered',
     async (most) => {
-      const home = new VirtualHome({habits: {batch: {most, failure}}})
+      const home = new VirtualHome({profile: {batch: {most, failure}}})
       for (let poll = 0; poll < 3; poll++) {
         await home.poll()
         expect(home.device.state).toMatchObject(readings)
@@ -111,7 +111,7 @@ describe('answers with less in them than was asked for', () => {
   it.each([1, 3])(
     'only the first %i items come: the rest is asked for alone at once, and so many are remembered',
     async (answersOnly) => {
-      const home = new VirtualHome({habits: {answersOnly}})
+      const home = new VirtualHome({profile: {answersOnly}})
       for (let poll = 0; poll < 3; poll++) {
         await home.poll()
         expect(home.device.state).toMatchObject(readings)
@@ -132,7 +132,7 @@ describe('answers with less in them than was asked for', () => {
   })
 
   it('cut at 231 characters: everything is read all the same', async () => {
-    const home = new VirtualHome({habits: {missingComma: true, cutAt: 231}})
+    const home = new VirtualHome({profile: {missingComma: true, cutAt: 231}})
     for (let poll = 0; poll < 3; poll++) {
       await home.poll()
       expect(home.device.state).toMatchObject(readings)
@@ -145,7 +145,7 @@ describe('answers with less in them than was asked for', () => {
   it.each([-4001, -4003])(
     '%i says that there is nothing to ask for: three times, and it is believed',
     async (code) => {
-      const home = new VirtualHome({habits: {codes: {usb: code}}})
+      const home = new VirtualHome({profile: {codes: {usb: code}}})
       for (let poll = 0; poll < 3; poll++) await home.poll()
       expect(home.device.unsupported).toEqual(['usb'])
       expect(home.device.state).toMatchObject(told('usb'))
@@ -153,7 +153,7 @@ describe('answers with less in them than was asked for', () => {
   )
 
   it('-4004 says that something went wrong, and is asked again with everything else', async () => {
-    const home = new VirtualHome({habits: {codes: {usb: -4004}}})
+    const home = new VirtualHome({profile: {codes: {usb: -4004}}})
     for (let poll = 0; poll < 10; poll++) await home.poll()
     expect(home.device.unsupported).toEqual([])
     expect(home.asked()).toEqual(Array.from({length: 10}, () => names))
@@ -176,7 +176,7 @@ describe('a plug that is really away', () => {
   })
 
   it('and goes in the middle of a poll is not asked the rest', async () => {
-    const home = new VirtualHome({habits: {batch: {most: 2, failure: -9999}}})
+    const home = new VirtualHome({profile: {batch: {most: 2, failure: -9999}}})
     for (let poll = 0; poll < 3; poll++) await home.poll()
     const poll = home.device.poll('slow')
     await home.clock.advance(100)

@@ -6,7 +6,7 @@ import {eight, VirtualHome} from '../../../support/virtual-home.ts'
 
 const HOUR_MS = 3_600_000
 
-/** A strip that cannot take much: the simulator reboots it when it is asked too often (simulator/habits.ts). */
+/** A strip that cannot take much: the simulator reboots it when it is asked too often (src/simulator/firmware/firmware-profile.ts). */
 const strip = builtIn.find('cuco.plug.sp5') ?? eight
 
 /** How often a property was asked for. */
@@ -67,7 +67,7 @@ describe('a first poll that takes long', () => {
   })
 
   it('since a property kills its batch: a second after the relay was read alone', async () => {
-    const home = new VirtualHome({habits: {killers: {power: 'silence'}}})
+    const home = new VirtualHome({profile: {killers: {power: 'silence'}}})
     home.poller.start()
     await home.clock.advance(8500)
     expect(home.device.availability).toEqual({state: 'online'})

@@ -66,7 +66,7 @@ const SPEC = {
   ],
 }
 
-/** What comes back when what was imported is printed and read again. */
+/** The imported definition, printed and read again. */
 async function roundTrip(spec: unknown, id?: string): Promise<'refused' | 'taken'> {
   const file = join(folder, 'spec.json')
   await writeFile(file, typeof spec === 'string' ? spec : JSON.stringify(spec))
@@ -129,7 +129,7 @@ const hostile = fc.oneof(
   fc.string({unit: 'binary', maxLength: 30}),
 )
 
-/** Every place in the specification, as a path. */
+/** The path of every value in the specification. */
 function places(value: unknown, path: (string | number)[] = []): (string | number)[][] {
   const inside = typeof value === 'object' && value !== null ? Object.entries(value) : []
   const own = path.length > 0 ? [path] : []
@@ -154,7 +154,7 @@ function replaced(spec: unknown, path: readonly (string | number)[], value: unkn
 }
 
 describe('a specification that is imported', () => {
-  it('is read back as what it was understood as', async () => {
+  it('is the same when the printed definition is read back', async () => {
     expect(await roundTrip(SPEC)).toBe('taken')
   })
 
@@ -186,7 +186,7 @@ describe('a specification that is imported', () => {
     },
   )
 
-  it('may have more sockets than have names, and values in any order', async () => {
+  it('may have more sockets than names, and values in any order', async () => {
     const sockets = Array.from({length: 120}, (_, n) => service(n + 10, 'switch', property(1, 'on')))
     expect(await roundTrip({...SPEC, services: sockets})).toBe('taken')
     const spec = replaced(

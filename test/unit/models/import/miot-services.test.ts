@@ -1,4 +1,4 @@
-/** Short names mean what their service says: a specification is imported by both, whatever their order and their vendor's spelling. */
+/** The meaning of a MIoT property depends on its service: specifications are imported by both names, in any order and vendor spelling. */
 import fc from 'fast-check'
 import {describe, expect, it} from 'vitest'
 import {parseDefinitions} from '../../../../src/config/definitions/definition-files.ts'
@@ -12,7 +12,7 @@ function service(iid: number, name: string, description: string, ...properties: 
   return {iid, type: `urn:miot-spec-v2:service:${name}:0000780C:acme-one:1`, description, properties}
 }
 
-/** In the vendor's own name space. */
+/** A service in the name space of the vendor. */
 function own(iid: number, name: string, description: string, ...properties: MiotProperty[]): MiotService {
   return {iid, type: `urn:acme-spec:service:${name}:00007801:acme-one:1`, description, properties}
 }
@@ -36,7 +36,7 @@ const imported = (...services: MiotService[]) =>
     'acme.plug.one',
   )
 
-/** Where each property is: `{state: '2.1'}`. */
+/** The address of each property: `{state: '2.1'}`. */
 function places({properties}: Model): Record<string, string> {
   return Object.fromEntries(
     Object.entries(properties).map(([name, {address}]) => [
@@ -47,7 +47,7 @@ function places({properties}: Model): Record<string, string> {
 }
 const placesIn = (...services: MiotService[]) => places(imported(...services).model)
 
-describe('what stands in the service of a switch is of that switch', () => {
+describe('a property in the service of a switch belongs to that switch', () => {
   const usb = (...more: MiotProperty[]) => service(7, 'switch', 'USB Switch Status', on, ...more)
 
   it('the mode of the USB ports is their mode, and the mode of the relay is that of the plug', () => {
@@ -57,7 +57,7 @@ describe('what stands in the service of a switch is of that switch', () => {
     expect(placesIn(relay, usb())).toEqual({state: '2.1', usb: '7.1', mode: '2.3'})
   })
 
-  it('a mode that is called that of the USB ports is theirs, wherever it stands', () => {
+  it('a mode with the name of the USB ports is theirs in any service', () => {
     expect(placesIn(service(2, 'switch', 'Switch', on, property(3, 'usb-mode', words('A', 'C'))))).toEqual({
       state: '2.1',
       usb_mode: '2.3',
@@ -94,7 +94,7 @@ describe('what stands in the service of a switch is of that switch', () => {
     expect(notes).toEqual([`3.2 ${name} is left out: it belongs to socket 1, not to the whole plug`])
   })
 
-  it('nor is what the USB ports measure', () => {
+  it('nor is a value that the USB ports measure', () => {
     const meter = service(9, 'power-consumption', 'USB meter', property(1, 'electric-power', {unit: 'watt'}))
     const {model, notes} = imported(main, usb(), meter)
     expect(places(model)).toEqual({state: '2.1', usb: '7.1'})
@@ -103,7 +103,7 @@ describe('what stands in the service of a switch is of that switch', () => {
     ])
   })
 
-  it('what is measured around the plug is not its own temperature', () => {
+  it('a temperature measured around the plug is not its own temperature', () => {
     const outside = service(
       9,
       'temperature-humidity-sensor',
@@ -142,7 +142,7 @@ describe('what stands in the service of a switch is of that switch', () => {
     expect(placesIn(own(3, name, '', on), main)).toEqual({state: '2.1', state_1: '3.1'})
   })
 
-  it('a relay may be described with what is beside it', () => {
+  it('the description of a relay may mention other parts', () => {
     expect(placesIn(service(2, 'outlet', 'Outlet with LED', on))).toEqual({state: '2.1'})
   })
 })
@@ -205,7 +205,7 @@ describe("a vendor's spelling", () => {
       })
   })
 
-  it('of what is no more than true or false is believed of nothing else', () => {
+  it('of a bool counts for no other format', () => {
     const number = property(2, 'switch-status', {format: 'uint8'})
     expect(placesIn(main, own(3, 'switch', '', number))).toEqual({state: '2.1'})
   })
@@ -256,7 +256,7 @@ describe('a countdown is taken with its time and its start, or not at all', () =
     for (const note of notes) expect(note).toMatch(/^8\.\d \S+ is left out: /)
   })
 
-  it('is never made of two', () => {
+  it('is never combined from two countdowns', () => {
     expect(placesIn(main, own(8, 'delay', '', starts), own(9, 'countdown', '', duration(2)))).toEqual({
       state: '2.1',
     })
@@ -270,7 +270,7 @@ describe('a countdown is taken with its time and its start, or not at all', () =
   })
 })
 
-it('whatever services there are, in whatever order: no property twice, no half of a pair, no mode of another switch', () => {
+it('any services in any order give no property twice, no half of a pair, and no mode of another switch', () => {
   const spelling = fc.constantFrom('on', 'on-off', 'on_off', 'OnOff', 'switch-status', 'SwitchStatus')
   const access = fc.constantFrom(['read', 'write'], ['read', 'write', 'notify'], ['read'], ['write'])
   const unit = fc.constantFrom('minutes', 'seconds', 'none', undefined)

@@ -28,7 +28,7 @@ import {
 } from '../../../../src/models/import/miot-spec.ts'
 import type {Model} from '../../../../src/models/model.ts'
 
-/** A made-up device, in the shape in which the specifications are published. */
+/** A made-up device, in the form of published specifications. */
 function spec(...services: MiotService[]): MiotSpec {
   return {type: 'urn:miot-spec-v2:device:outlet:0000A002:acme-one:1', description: 'Outlet', services}
 }
@@ -54,7 +54,7 @@ const list = (...words: string[]) => ({list: words.map((description, value) => (
 
 const imported = (...services: MiotService[]): ImportedDefinition =>
   definitionFrom(spec(...services), 'acme.plug.one')
-/** What is imported beside the relay. */
+/** The imported properties without the relay. */
 function beside(...services: MiotService[]): Model['properties'] {
   const {state, ...others} = imported(main, ...services).model.properties
   expect(state).toEqual(relay(miot(2, 1)))
@@ -62,7 +62,7 @@ function beside(...services: MiotService[]): Model['properties'] {
 }
 
 describe('a MIoT specification becomes a definition', () => {
-  it('of the model it is said to be, with its urn as evidence', () => {
+  it('of the given model, with the urn as evidence', () => {
     expect(imported(main)).toEqual({
       model: {
         ids: ['acme.plug.one'],
@@ -76,13 +76,13 @@ describe('a MIoT specification becomes a definition', () => {
     })
   })
 
-  it('of the model its urn suggests, and says that this is a guess', () => {
+  it('of the model that the urn suggests, with a note that it is derived', () => {
     const {model, notes} = definitionFrom(spec(main))
     expect(model.ids).toEqual(['acme.plug.one'])
     expect(notes).toEqual([expect.stringContaining('to be compared with `miio2mqtt info`')])
   })
 
-  it('with every socket and the USB ports, told apart by service, in whatever order', () => {
+  it('with every socket and the USB ports, distinguished by service, in any order', () => {
     const sockets = imported(
       service(9, 'switch', [on], {description: 'USB Switch'}),
       service(4, 'switch', [on], {ns: 'acme-spec'}),
@@ -98,7 +98,7 @@ describe('a MIoT specification becomes a definition', () => {
     expect(sockets.notes).toEqual([])
   })
 
-  it('with light and lock, whichever of two lights is the standard one', () => {
+  it('with light and lock, and of two lights the standard one', () => {
     expect(
       beside(
         service(3, 'indicator-light', [on], {ns: 'acme-spec'}),
@@ -108,7 +108,7 @@ describe('a MIoT specification becomes a definition', () => {
     ).toEqual({led: led(miot(13, 1)), child_lock: childLock(miot(7, 1))})
   })
 
-  it('with watts, though their unit is no proof, and with whatever else has a unit', () => {
+  it('with watts, though their unit is no proof, and with all other values that have a unit', () => {
     expect(
       beside(
         service(11, 'power-consumption', [
@@ -162,7 +162,7 @@ describe('a MIoT specification becomes a definition', () => {
   })
 })
 
-describe('what the relay does when power returns', () => {
+describe('the power-on behavior', () => {
   const behavior = (...words: string[]) =>
     imported(service(2, 'switch', [on, property(2, 'default-power-on-state', list(...words))]))
 
@@ -211,7 +211,7 @@ describe('what the relay does when power returns', () => {
   })
 })
 
-describe('what is left out, and said', () => {
+describe('left out with a note', () => {
   it.each([
     [
       'an energy counter, which is often stuck',
@@ -245,7 +245,7 @@ describe('what is left out, and said', () => {
     expect(notes).toEqual([expect.stringMatching(note)])
   })
 
-  it('is what is there already', () => {
+  it('is a property that is there already', () => {
     const {model, notes} = imported(
       main,
       service(3, 'power-consumption', [property(1, 'temperature', {unit: 'celsius'})]),
@@ -255,14 +255,14 @@ describe('what is left out, and said', () => {
     expect(notes).toEqual(['4.2 temperature is left out: temperature is 3.1 already'])
   })
 
-  it('is, without a word, who made it', () => {
+  it('is not the maker, which is left out without a note', () => {
     expect(
       imported(main, service(1, 'device-information', [property(5, 'serial-no', readOnly)])).notes,
     ).toEqual([])
   })
 })
 
-describe('what is no plug', () => {
+describe('a specification of something else than a plug', () => {
   it.each([
     ['has no services', []],
     ['has a service without properties', [service(2, 'switch', [])]],

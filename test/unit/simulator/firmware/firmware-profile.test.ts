@@ -12,18 +12,22 @@ import {
 } from '../../../../src/models/builders.ts'
 import type {Model} from '../../../../src/models/model.ts'
 import {firmwareOf} from '../../../../src/simulator/firmware/firmware.ts'
-import {type FirmwareProfile, firmwareProfileOf} from '../../../../src/simulator/firmware/firmware-profile.ts'
+import {
+  type FirmwareResponse,
+  formatResponse,
+  tailOf,
+} from '../../../../src/simulator/firmware/firmware-messages.ts'
 import {
   ACK_TIMEOUT,
-  type FirmwareResponse,
+  type FirmwareProfile,
+  firmwareProfileOf,
   INVALID_JSON,
-} from '../../../../src/simulator/firmware/firmware-response.ts'
-import {formatResponse, tailOf} from '../../../../src/simulator/firmware/json-format.ts'
+} from '../../../../src/simulator/firmware/firmware-profile.ts'
 import {eight, readings, VirtualHome} from '../../../support/virtual-home.ts'
 
 const model: Model = {
   ...eight,
-  ids: ['test.plug.moods'],
+  ids: ['test.plug.quirks'],
   properties: {
     state: relay(miot(2, 1)),
     power: watts(miot(11, 2)),
@@ -35,7 +39,7 @@ const model: Model = {
 const on = {did: 'state', siid: 2, piid: 1}
 const power = {did: 'power', siid: 11, piid: 2}
 
-function plugIn(habits: Partial<FirmwareProfile> = {}, described = model) {
+function plugIn(profile: Partial<FirmwareProfile> = {}, described = model) {
   const state = {state: 'ON', power: 42, overload: 'ON', over_temperature: 'OFF'} as const
   const plug = {
     did: 1,
@@ -43,16 +47,16 @@ function plugIn(habits: Partial<FirmwareProfile> = {}, described = model) {
     address: '192.0.2.9',
     uptimeS: 1,
     rssi: -50,
-    habits: {...firmwareProfileOf('test.plug.moods'), ...habits},
+    profile: {...firmwareProfileOf('test.plug.quirks'), ...profile},
     state: {...state},
   }
-  const firmware = firmwareOf(described, 'test.plug.moods')
+  const firmware = firmwareOf(described, 'test.plug.quirks')
   return {
     state: plug.state,
     call: (method: string, params: unknown) => firmware.answer({id: 1, method, params}, plug),
     text: (method: string, params: unknown) => {
       const answer = firmware.answer({id: 1, method, params}, plug)
-      return answer && formatResponse(1, answer, plug.habits, 90)
+      return answer && formatResponse(1, answer, plug.profile, 90)
     },
   }
 }
@@ -80,17 +84,17 @@ describe('MIoT as real plugs answer it', () => {
     expect(call('action', {...reset, aiid: 2, in: []})).toMatchObject({result: {code: -4003}})
   })
 
-  it('one fault code tells of several things', () => {
+  it('several sensors share one fault code', () => {
     const fault = {did: 'overload', siid: 2, piid: 3}
     expect(plugIn().call('get_properties', [fault])).toEqual({result: [{...fault, code: 0, value: 2}]})
   })
 
-  it('knows nothing of get_prop', () => {
+  it('has no get_prop', () => {
     expect(plugIn().call('get_prop', ['power'])).toMatchObject({error: {code: -32601}})
   })
 })
 
-describe('moods', () => {
+describe('firmware quirks', () => {
   it('no comma between items, and no did: as the cuco.plug.cp1 writes', () => {
     const text = plugIn(firmwareProfileOf('cuco.plug.cp1')).text('get_properties', [on, power])
     expect(text).toBe(
@@ -100,13 +104,13 @@ describe('moods', () => {
   })
 
   it('a buffer of 231 characters: three items fit, of four the last is cut off', () => {
-    const home = new VirtualHome({habits: firmwareProfileOf('cuco.plug.cp2')})
+    const home = new VirtualHome({profile: firmwareProfileOf('cuco.plug.cp2')})
     const items = Object.keys(eight.properties).map((did, piid) => ({did, siid: 2, piid}))
     const asked = (count: number) =>
       formatResponse(
         4,
         {result: items.slice(0, count).map((item) => ({...item, code: 0, value: 2345}))},
-        home.plug.habits,
+        home.plug.profile,
         20,
       )
     expect(asked(3)).toMatch(/\]}$/)
@@ -114,7 +118,7 @@ describe('moods', () => {
     expect(asked(4)).toMatch(/[^\]]}$/)
   })
 
-  it('empty slots: as the Qingmi strip writes what it does not know', () => {
+  it('empty slots in place of unknown values: as the Qingmi strip writes', () => {
     const answer: FirmwareResponse = {result: ['off', 50, null, null, 23057]}
     expect(formatResponse(1, answer, firmwareProfileOf('qmi.powerstrip.v1'), 20)).toBe(
       '{"id":1,"result":["off",50,,,23057]}',
@@ -180,14 +184,14 @@ describe('moods', () => {
     })
   })
 
-  it('cuco.plug.v3 does not know older requests, and never will', () => {
+  it('cuco.plug.v3 refuses legacy requests as undefined', () => {
     expect(plugIn(firmwareProfileOf('cuco.plug.v3')).call('get_prop', [])).toEqual({
       error: {code: -9999, message: 'undefined command'},
     })
   })
 })
 
-describe('whatever a firmware makes of its answers', () => {
+describe('answers with firmware quirks', () => {
   it.each<[string, Partial<FirmwareProfile>]>([
     ['missing commas', {missingComma: true}],
     ['no did', {withoutDid: true}],
@@ -205,16 +209,16 @@ describe('whatever a firmware makes of its answers', () => {
       'all of it',
       {missingComma: true, withoutDid: true, reversed: true, tail: 'text', switching: 'number', cutAt: 231},
     ],
-  ])('the bridge reads every value: %s', async (_name, habits) => {
-    const home = new VirtualHome({habits})
+  ])('the bridge reads every value: %s', async (_name, profile) => {
+    const home = new VirtualHome({profile})
     await home.poll()
     expect(home.device.state).toMatchObject(readings)
   })
 })
 
-describe('a plug that is asked too often', () => {
-  it('falls silent, begins anew, and its sockets are the other way round', async () => {
-    const home = new VirtualHome({habits: {overPolled: {most: 3, withinMs: 10_000}}})
+describe('a plug that is polled too often', () => {
+  it('falls silent, reboots, and every socket has the opposite state', async () => {
+    const home = new VirtualHome({profile: {overPolled: {most: 3, withinMs: 10_000}}})
     for (let poll = 0; poll < 3; poll++) await home.poll()
     expect(home.plug.state).toMatchObject({state: 'ON', state_1: 'ON', usb: 'OFF'})
     await expect(home.poll()).rejects.toMatchObject({code: 'timeout'})
@@ -225,10 +229,10 @@ describe('a plug that is asked too often', () => {
   })
 })
 
-it('a mood can come and go', () => {
+it('a quirk can be set and removed while the plug runs', () => {
   const {plug} = new VirtualHome()
   plug.misbehave({missingComma: true})
-  expect(plug.habits.missingComma).toBe(true)
+  expect(plug.profile.missingComma).toBe(true)
   plug.misbehave({})
-  expect(plug.habits.missingComma).toBeUndefined()
+  expect(plug.profile.missingComma).toBeUndefined()
 })

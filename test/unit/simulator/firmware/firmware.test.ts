@@ -1,10 +1,15 @@
 import {describe, expect, it} from 'vitest'
 import {builtIn} from '../../../../src/models/catalogue.ts'
 import type {Value} from '../../../../src/models/model.ts'
-import {type FirmwareContext, firmwareOf, readRequest} from '../../../../src/simulator/firmware/firmware.ts'
-import {type FirmwareProfile, firmwareProfileOf} from '../../../../src/simulator/firmware/firmware-profile.ts'
+import {firmwareOf} from '../../../../src/simulator/firmware/firmware.ts'
+import {parseFirmwareRequest} from '../../../../src/simulator/firmware/firmware-messages.ts'
+import {
+  type FirmwareContext,
+  type FirmwareProfile,
+  firmwareProfileOf,
+} from '../../../../src/simulator/firmware/firmware-profile.ts'
 
-function plugIn(id: string, state: Record<string, Value> = {}, habits: Partial<FirmwareProfile> = {}) {
+function plugIn(id: string, state: Record<string, Value> = {}, profile: Partial<FirmwareProfile> = {}) {
   const model = builtIn.find(id)
   if (!model) throw new Error(`no model ${id}`)
   const firmware = firmwareOf(model, id)
@@ -14,7 +19,7 @@ function plugIn(id: string, state: Record<string, Value> = {}, habits: Partial<F
     address: '192.0.2.60',
     uptimeS: 123456,
     rssi: -52,
-    habits: {...firmwareProfileOf(id), ...habits},
+    profile: {...firmwareProfileOf(id), ...profile},
     state: {...state},
   }
   const call = (method: string, params: readonly unknown[] = []) =>
@@ -22,7 +27,7 @@ function plugIn(id: string, state: Record<string, Value> = {}, habits: Partial<F
   return {call, state: plug.state}
 }
 
-describe('what the documents say a model answers', () => {
+describe('the answers of a model as documented', () => {
   it('m1: on as text, temperature as a number', () => {
     const {call} = plugIn('chuangmi.plug.m1', {state: 'ON', temperature: 32})
     expect(call('get_prop', ['power', 'temperature'])).toEqual({result: ['on', 32]})
@@ -41,7 +46,7 @@ describe('what the documents say a model answers', () => {
   })
 
   it('v3 of old: the relay as a boolean', () => {
-    const {call} = plugIn('chuangmi.plug.v3', v3, {mood: 'old'})
+    const {call} = plugIn('chuangmi.plug.v3', v3, {generation: 'old'})
     expect(call('get_prop', v3List)).toEqual({result: [false, true, 32, 'on']})
   })
 
@@ -57,7 +62,7 @@ describe('what the documents say a model answers', () => {
     expect(call('get_prop', [...v3List].reverse())).toEqual(invalid)
   })
 
-  it('a name it does not know is null in its place, and so is a value it does not have', () => {
+  it('an unknown name is null in its place, and so is a missing value', () => {
     const {call} = plugIn('chuangmi.plug.m1', {state: 'ON', temperature: null})
     expect(call('get_prop', ['voltage', 'power', 'temperature'])).toEqual({result: [null, 'on', null]})
   })
@@ -97,7 +102,7 @@ describe('every definition', () => {
     }
   })
 
-  it.each(ids)('%s: names itself in miIO.info and keeps its token to itself', (id) => {
+  it.each(ids)('%s: reports its model in miIO.info, and not its token', (id) => {
     const answer = plugIn(id).call('miIO.info')
     expect(answer).toMatchObject({
       result: {
@@ -115,8 +120,8 @@ describe('every definition', () => {
   })
 })
 
-describe('the m1 takes things easy', () => {
-  it('nonsense is "ok" and does nothing', () => {
+describe('the m1 accepts any parameters', () => {
+  it('invalid parameters are answered "ok" and do nothing', () => {
     const {call, state} = plugIn('chuangmi.plug.m1', {state: 'ON'})
     expect(call('set_power', ['bogus', 7, null])).toEqual({result: ['ok']})
     expect(call('set_power', [])).toEqual({result: ['ok']})
@@ -136,7 +141,7 @@ it('firmware that leaks its token does so in miIO.info', () => {
 })
 
 describe('reading a request', () => {
-  const read = (text: string) => readRequest(Buffer.from(text))
+  const read = (text: string) => parseFirmwareRequest(Buffer.from(text))
 
   it('ends at the first NUL, or without one', () => {
     const request = {id: 7, method: 'get_power', params: []}

@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import {ConfigWarnings} from '../../../src/cli/config-warnings.ts'
+import {ConfigWarnings} from '../../../src/cli/load-config.ts'
 import {parseConfig} from '../../../src/config/config.ts'
 import {TOKEN} from '../../support/token.ts'
 
@@ -7,12 +7,12 @@ const DESK = `devices: {desk: {host: 192.168.1.40, token: ${TOKEN}}}\n`
 const UNUSED = 'mqtt: {verify: false}\n'
 const OPEN = 'mqtt: {url: mqtt://test.mosquitto.org}\n'
 
-function stage() {
+function reader() {
   const lines: string[] = []
-  const warned = new ConfigWarnings({warn: (line) => lines.push(line)})
+  const warnings = new ConfigWarnings({warn: (line) => lines.push(line)})
   const read = (text: string) => {
     const config = parseConfig(text, {file: 'config.yaml', env: {}})
-    expect(warned.tell(config)).toBe(config)
+    expect(warnings.logNew(config)).toBe(config)
     return lines.splice(0)
   }
   return read
@@ -20,20 +20,20 @@ function stage() {
 
 describe('The warnings of a configuration', () => {
   it('are a line each, with its place', () => {
-    expect(stage()(UNUSED + DESK)).toEqual([
+    expect(reader()(UNUSED + DESK)).toEqual([
       expect.stringMatching(/^config\.yaml:1:8 mqtt\.verify: without effect/),
     ])
   })
 
   it('are logged once, also when their lines move', () => {
-    const read = stage()
+    const read = reader()
     expect(read(UNUSED + DESK)).toHaveLength(1)
     expect(read(UNUSED + DESK)).toEqual([])
     expect(read(`# a line more\n${UNUSED}${DESK}`)).toEqual([])
   })
 
   it('are logged after a reload where they are new', () => {
-    const read = stage()
+    const read = reader()
     read(UNUSED + DESK)
     expect(read(`mqtt: {url: mqtt://test.mosquitto.org, verify: false}\n${DESK}`)).toEqual([
       expect.stringMatching(/^config\.yaml:1:8 mqtt\.url: everybody can read and switch/),
@@ -41,13 +41,13 @@ describe('The warnings of a configuration', () => {
   })
 
   it('are logged again when they were gone meanwhile', () => {
-    const read = stage()
+    const read = reader()
     read(OPEN + DESK)
     expect(read(DESK)).toEqual([])
     expect(read(OPEN + DESK)).toHaveLength(1)
   })
 
-  it('do not say what the bridge itself says at its start: that there are no plugs', () => {
-    expect(stage()('')).toEqual([])
+  it('leave out that there are no plugs, which the bridge logs at its start', () => {
+    expect(reader()('')).toEqual([])
   })
 })

@@ -1,0 +1,183 @@
+/** Loads the configuration for a command: the errors and hints when that fails, and the log lines of its warnings. */
+import {constants} from 'node:fs'
+import {access, readFile, stat} from 'node:fs/promises'
+import {dirname, join} from 'node:path'
+import {fileURLToPath} from 'node:url'
+import {
+  type Config,
+  ConfigError,
+  configFiles,
+  configPath,
+  describeProblem,
+  loadConfig,
+  type Problem,
+} from '../config/config.ts'
+import type {Log} from '../log/logger.ts'
+import {builtIn, type Catalogue} from '../models/catalogue.ts'
+import {CommandFailed, EXIT} from './errors.ts'
+import type {Terminal} from './terminal.ts'
+
+/**
+ * Loads the configuration that a command needs.
+ * @param option of `--config` @throws CommandFailed with exit code 78 that lists every problem
+ */
+export async function loadConfiguration(option: string | undefined): Promise<Config> {
+  return loadConfigFile(await configPath(option, process.env))
+}
+
+/**
+ * Loads the configuration for a command that also works without one. A broken file is one note on the terminal.
+ * @returns `undefined` for a missing or broken file @throws CommandFailed with exit code 78 when the file was named with `--config`
+ */
+export async function loadConfigurationIfAny(
+  option: string | undefined,
+  terminal: Terminal,
+): Promise<Config | undefined> {
+  if (option !== undefined) return loadConfigFile(option)
+  const file = await configPath(option, process.env)
+  if (await isMissing(file)) return undefined
+  try {
+    return await loadConfig(file)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    const unreadable = await firstUnreadable(await configFiles(file))
+    terminal.note(
+      unreadable === undefined
+        ? `going on without ${file}, which is not valid: see \`miio2mqtt check\``
+        : `going on without ${file}: this user may not read ${unreadable}. ${await permissionHelp(unreadable)}`,
+    )
+    return undefined
+  }
+}
+
+/** All models: those that come with the program and, where there is a configuration, the user's own definitions. */
+export async function loadCatalogue(option: string | undefined, terminal: Terminal): Promise<Catalogue> {
+  return (await loadConfigurationIfAny(option, terminal))?.catalogue ?? builtIn
+}
+
+/**
+ * Loads a configuration file.
+ * @param onInvalid called with every problem before this throws
+ * @throws CommandFailed with exit code 78 that lists every problem, and adds hints on the file
+ */
+export async function loadConfigFile(
+  file: string,
+  onInvalid: (problems: readonly Problem[]) => void = () => {},
+): Promise<Config> {
+  try {
+    return await loadConfig(file)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    onInvalid(error.problems)
+    throw configRefused([error.message, ...(await hintsOn(file))].join('\n'))
+  }
+}
+
+/** A CommandFailed for a configuration that is not accepted: exit code 78. */
+export function configRefused(message: string): CommandFailed {
+  return new CommandFailed(message, {exitCode: EXIT.configuration, code: 'configuration'})
+}
+
+/** Logs the warnings of a configuration once each, however often the file is read. */
+export class ConfigWarnings {
+  readonly #log: Pick<Log, 'warn'>
+  /** Warnings of the configuration that was read last. */
+  #logged: ReadonlySet<string> = new Set()
+
+  constructor(log: Pick<Log, 'warn'>) {
+    this.#log = log
+  }
+
+  /** Logs the warnings that the configuration before did not have. A warning whose line moved is the same. @returns `config` */
+  logNew(config: Config): Config {
+    const warnings = config.warnings
+      .filter(({code}) => code !== 'no_plugs') // the bridge logs this at its start
+      .map((warning) => [`${warning.file} ${warning.path}: ${warning.message}`, warning] as const)
+    for (const [key, warning] of warnings)
+      if (!this.#logged.has(key)) this.#log.warn(describeProblem(warning))
+    this.#logged = new Set(warnings.map(([key]) => key))
+    return config
+  }
+}
+
+/** Lines to add to the error of a configuration: what is wrong with the file itself. */
+async function hintsOn(file: string): Promise<string[]> {
+  if (await isMissing(file)) return [await howToBegin(file)]
+  const inside = join(file, 'config.yaml')
+  if ((await errorCode(access(inside))) === undefined) return [`Did you mean ${inside}?`]
+  const unreadable = await firstUnreadable(await configFiles(file))
+  return unreadable === undefined ? [] : [await permissionHelp(unreadable)]
+}
+
+/** Beside `dist` in the package, and beside `src` in a clone. */
+const EXAMPLE = fileURLToPath(new URL('../../config.example.yaml', import.meta.url))
+
+async function howToBegin(file: string): Promise<string> {
+  const example = (await isMissing(EXAMPLE)) ? 'config.example.yaml' : EXAMPLE // a container has none
+  return `Copy ${example} to ${file} to begin, or name your file with --config. \`miio2mqtt demo\` needs none.`
+}
+
+/** A file that may not be read is not missing, and neither is one in a folder that may not be entered. */
+async function isMissing(path: string): Promise<boolean> {
+  const code = await errorCode(access(path))
+  return code === 'ENOENT' || code === 'ENOTDIR'
+}
+
+/** The first of `files` that exists and that this user may not read. Never rejects. */
+async function firstUnreadable(files: readonly string[]): Promise<string | undefined> {
+  for (const file of files) if ((await errorCode(access(file, constants.R_OK))) === 'EACCES') return file
+  return undefined
+}
+
+/** One line about a file that this user may not read: its owner, and the command that may read it. Never rejects. */
+async function permissionHelp(file: string): Promise<string> {
+  const owned = await ownershipOf(file)
+  if (!owned) return 'Try `sudo miio2mqtt …`.'
+  if (owned.uid === process.getuid?.()) return `It is yours: \`chmod u+rX ${owned.path}\`.`
+  const reader = await readerOf(owned)
+  return reader === 'root'
+    ? 'It belongs to root: `sudo miio2mqtt …`.'
+    : `It belongs to ${reader}: \`sudo --user ${reader} miio2mqtt …\`.`
+}
+
+interface Ownership {
+  /** The file, or the innermost folder around it whose owner can be read. */
+  path: string
+  uid: number
+  gid: number
+  mode: number
+}
+
+/** A folder that may not be entered hides the owner of the file in it. The owner of that folder may enter it. */
+async function ownershipOf(file: string): Promise<Ownership | undefined> {
+  for (let path = file; ; path = dirname(path)) {
+    const stats = await stat(path).catch(() => undefined)
+    if (stats) return {path, uid: stats.uid, gid: stats.gid, mode: stats.mode}
+    if (path === dirname(path)) return undefined
+  }
+}
+
+/** The user to read the file as: its owner; for a file of root's that a group may read, the user of that group, as a service has one. */
+async function readerOf({uid, gid, mode}: Ownership): Promise<string> {
+  const users = await usersOfThisMachine()
+  const isOfGroup = uid === 0 && gid !== 0 && (mode & 0o040) !== 0
+  const user = users.find((each) => (isOfGroup ? each.uid !== 0 && each.gid === gid : each.uid === uid))
+  return user?.name ?? (uid === 0 ? 'root' : `'#${uid}'`) // the form in which sudo takes a number
+}
+
+/** The users in /etc/passwd (passwd(5)); none where the file cannot be read. */
+async function usersOfThisMachine(): Promise<{name: string; uid: number; gid: number}[]> {
+  const lines = await readFile('/etc/passwd', 'utf8').catch(() => '')
+  return lines.split('\n').map((line) => {
+    const [name = '', , uid, gid] = line.split(':')
+    return {name, uid: Number(uid), gid: Number(gid)}
+  })
+}
+
+/** The code with which a promise of the file system is rejected; `undefined` when it resolves. */
+function errorCode(done: Promise<unknown>): Promise<string | undefined> {
+  return done.then(
+    () => undefined,
+    ({code}: NodeJS.ErrnoException) => code,
+  )
+}
