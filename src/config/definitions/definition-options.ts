@@ -173,6 +173,7 @@ function allows(address: Address, use: PropertyUse): boolean {
   }
 }
 
+/** The address as the keys of a property. */
 export function formatAddress(address: Address): RawMapping {
   switch (address.via) {
     case 'miot':

@@ -5,6 +5,7 @@ import {ANY_NAME, keysAt, listPaths, listSettings, type Setting, schemaAt} from 
 import {intendedSetting} from '../validate/setting-hints.ts'
 import {isRawMapping, type RawMapping, type RawYaml, valueAt, type YamlPath} from './yaml.ts'
 
+/** Environment variables, as in `process.env`. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
 const PREFIX = 'MIIO2MQTT_'

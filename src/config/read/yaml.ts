@@ -102,7 +102,7 @@ function parseDocument(text: string, lineCounter: LineCounter): Document.Parsed 
   return document
 }
 
-/** The tokens of the text. @throws NestedTooDeep */
+/** The tokens of the text. Brackets within quotes and comments do not count: they are no lexemes of their own. @throws NestedTooDeep */
 function* boundedTokens(text: string, lineCounter: LineCounter): Generator<CST.Token> {
   const parser = new Parser(lineCounter.addNewLine)
   lineCounter.addNewLine(0)

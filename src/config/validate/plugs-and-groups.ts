@@ -66,6 +66,7 @@ const UNIQUE: {
   },
 ]
 
+/** Problems of the names, ids and addresses of plugs, and of names in Home Assistant. */
 export function validatePlugs(read: RawYaml | undefined): ValidationIssue[] {
   const plugs = Object.entries(identities.parse(read).devices)
   const clashes = UNIQUE.flatMap(({key, comparedBy, clash}) =>
@@ -83,6 +84,7 @@ export function validatePlugs(read: RawYaml | undefined): ValidationIssue[] {
   ]
 }
 
+/** Problems of the names and members of groups. */
 export function validateGroups(read: RawYaml | undefined): ValidationIssue[] {
   const {devices, groups} = groupMembers.parse(read)
   const plugs = new Set(Object.keys(devices))
@@ -135,6 +137,7 @@ export function hasSettingsOutside(devices: RawYaml | undefined): boolean {
   return Object.entries(devices).some(([key, value]) => settings.has(key) && typeof value === 'string')
 }
 
+/** Whether the value is a mapping or a list without anything in it. */
 export function isEmptyMapping(read: RawYaml | undefined): boolean {
   return typeof read === 'object' && Object.keys(read).length === 0
 }

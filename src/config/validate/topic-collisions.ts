@@ -22,7 +22,10 @@ const topicSettings = z.object({
   groups: names,
 })
 
-/** @param ownModels the user's own definitions, which may have properties that no built-in model has */
+/**
+ * Problems of topics.
+ * @param ownModels the user's own definitions, which may have properties that no built-in model has
+ */
 export function validateTopics(read: RawYaml | undefined, ownModels: readonly Model[]): ValidationIssue[] {
   const settings = topicSettings.catch(topicSettings.parse({})).parse(read)
   return [...homeAssistantTopicIssues(settings), ...attributeTopicIssues(settings, ownModels)]
