@@ -25,7 +25,15 @@ import {stateFolder} from './paths.ts'
 import {applyOverride, type Environment, readOverrides} from './read/environment.ts'
 import {type ReadFile, TagResolver, UnresolvedTag} from './read/tag-resolver.ts'
 import {textWarnings} from './read/text-warnings.ts'
-import {isRawMapping, type RawYaml, valueAt, type YamlFile, type YamlPath, YamlPlaces} from './read/yaml.ts'
+import {
+  isRawMapping,
+  type RawYaml,
+  textAt,
+  valueAt,
+  type YamlFile,
+  type YamlPath,
+  YamlPlaces,
+} from './read/yaml.ts'
 import type {Tag} from './read/yaml-errors.ts'
 import {readYaml} from './read/yaml-reader.ts'
 import {type Config, configSchema} from './schema/schema.ts'
@@ -66,8 +74,8 @@ export class ConfigParser {
 
   /** The folder of the user's own definitions, where one is configured. */
   get modelFolder(): string | undefined {
-    const folder = valueAt(this.values, ['models'])
-    if (typeof folder !== 'string' || folder === '') return undefined
+    const folder = textAt(this.values, ['models'])
+    if (!folder) return undefined
     return isAbsolute(folder) ? folder : join(dirname(this.#yaml.file), folder)
   }
 
@@ -137,8 +145,8 @@ export class ConfigParser {
    */
   #passwordIssues(): ValidationIssue[] {
     const path = ['mqtt', 'password']
-    const password = valueAt(this.#values, path)
-    if (typeof password !== 'string' || this.#fromFiles.has(JSON.stringify(path))) return []
+    const password = textAt(this.#values, path)
+    if (password === undefined || this.#fromFiles.has(JSON.stringify(path))) return []
     const otherwise = 'or read a password that has one with `!file`'
     const hasControl = /[^\P{Cc}\0]/u.test(password.trim())
     const isSpaced = password.trim() !== password && !/[\r\n]$/.test(password)

@@ -26,6 +26,18 @@ export function valueAt(value: RawYaml | undefined, path: YamlPath): RawYaml | u
   }, value)
 }
 
+/** The mapping at `path` in `value`; an empty one where there is none. */
+export function mappingAt(value: RawYaml | undefined, path: YamlPath): RawMapping {
+  const found = valueAt(value, path)
+  return isRawMapping(found) ? found : Object.create(null)
+}
+
+/** The text at `path` in `value`; `undefined` where there is none. */
+export function textAt(value: RawYaml | undefined, path: YamlPath): string | undefined {
+  const found = valueAt(value, path)
+  return typeof found === 'string' ? found : undefined
+}
+
 /** A parsed file. */
 export interface YamlFile {
   file: string
