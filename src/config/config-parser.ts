@@ -233,21 +233,21 @@ export class ConfigParser {
     const known = keysAt(path)
     if (known.includes(key) || known.includes(ANY_NAME)) return false
     if (!LIKE_A_KEY.test(key)) return true
-    const around = valueAt(this.#values, path)
-    if (around === undefined) return path[0] === 'mqtt' // while the file is read, the keys beside this one are not known yet
-    return valueAt(around, [key]) === '' && SECRETS.some((each) => valueAt(around, [each]) !== undefined)
+    const parent = valueAt(this.#values, path)
+    if (parent === undefined) return path[0] === 'mqtt' // while the file is read, the keys beside this one are not known yet
+    return valueAt(parent, [key]) === '' && SECRETS.some((each) => valueAt(parent, [each]) !== undefined)
   }
 
   /** Whether a setting is missing only because its key is misspelled, or because of a reported problem of the mapping around it. */
   #isReportedElsewhere(path: YamlPath): boolean {
     const outer = path.slice(0, -1)
-    const [around, key] = [valueAt(this.#values, outer), path.at(-1)]
-    if (!isRawMapping(around) || typeof key !== 'string' || Object.hasOwn(around, key)) return false
+    const [parent, key] = [valueAt(this.#values, outer), path.at(-1)]
+    if (!isRawMapping(parent) || typeof key !== 'string' || Object.hasOwn(parent, key)) return false
     if (this.#isGap(outer)) return true
-    if (path.length === 3 && path[0] === 'devices' && isEmptyMapping(around) && this.#hasSettingsOutside())
+    if (path.length === 3 && path[0] === 'devices' && isEmptyMapping(parent) && this.#hasSettingsOutside())
       return true
     const known = keysAt(outer)
-    return Object.keys(around).some((other) => !known.includes(other) && intendedKeyAt(other, outer) === key)
+    return Object.keys(parent).some((other) => !known.includes(other) && intendedKeyAt(other, outer) === key)
   }
 
   #hasSettingsOutside(): boolean {

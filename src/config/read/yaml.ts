@@ -19,10 +19,10 @@ export function isRawMapping<T>(value: T): value is Exclude<Extract<T, object>, 
 
 /** What stands at `path` in `value`; `undefined` where nothing does. */
 export function valueAt(value: RawYaml | undefined, path: YamlPath): RawYaml | undefined {
-  return path.reduce((around, key) => {
-    if (typeof around !== 'object') return undefined
-    if (Array.isArray(around)) return typeof key === 'number' ? around[key] : undefined
-    return Object.hasOwn(around, key) ? around[key] : undefined
+  return path.reduce((parent, key) => {
+    if (typeof parent !== 'object') return undefined
+    if (Array.isArray(parent)) return typeof key === 'number' ? parent[key] : undefined
+    return Object.hasOwn(parent, key) ? parent[key] : undefined
   }, value)
 }
 

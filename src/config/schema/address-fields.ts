@@ -112,8 +112,8 @@ function brokerUrlProblem(text: string): string | undefined {
     return 'one with a path after the host, which only ws:// and wss:// have'
   if (username === undefined || password === undefined)
     return 'one with a "%" that is not followed by two hex digits'
-  const wrong = mqttTextProblem(username) ?? mqttSecretProblem(password)
-  return wrong && `one whose login is ${wrong}`
+  const problem = mqttTextProblem(username) ?? mqttSecretProblem(password)
+  return problem && `one whose login is ${problem}`
 }
 
 const WHERE_A_LOGIN_SHOWS =

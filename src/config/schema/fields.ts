@@ -53,8 +53,8 @@ function surplus(text: string, read: (text: string) => unknown): string | undefi
   const bare = text.replace(SURPLUS_CHARACTERS, '')
   if (bare === '' || bare === text || read(bare) === undefined) return undefined
   const [before = '', after = ''] = text.split(bare)
-  const around = before + after
-  const [what] = SURPLUS_NAMES.find(([, pattern]) => pattern.test(around)) ?? ['a character that is not seen']
+  const ends = before + after
+  const [what] = SURPLUS_NAMES.find(([, pattern]) => pattern.test(ends)) ?? ['a character that is not seen']
   const where = [before && 'the beginning', after && 'the end'].filter(Boolean).join(' and ')
   return `one with ${what} at ${where}: take that away${what === 'a line break' ? ', or write "|-" in place of "|"' : ''}`
 }
