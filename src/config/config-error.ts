@@ -11,6 +11,7 @@ export interface ProblemPlace {
   column?: number
 }
 
+/** A problem at its place. */
 export interface Problem extends ProblemPlace {
   /** The setting, as in `devices.desk.token`; empty when it is about the file as a whole. */
   path: string
@@ -145,7 +146,7 @@ export function keyFromOtherTools(word: string, known: readonly string[]): strin
   return named ?? (longer.length === 1 ? longer[0] : undefined)
 }
 
-/** The one of `known` with the fewest edits from `word`: at most one for every three letters, and three in all. Case does not count. */
+/** The one of `known` with the fewest edits from `word`: one for every three letters of the key, but at least one and at most three. Case does not count. */
 export function closestKey(word: string, known: readonly string[]): string | undefined {
   if (word.length > LONGEST_QUOTED) return undefined
   const edits = (key: string) => {

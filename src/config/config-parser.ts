@@ -25,7 +25,15 @@ import {stateFolder} from './paths.ts'
 import {applyOverride, type Environment, readOverrides} from './read/environment.ts'
 import {type ReadFile, TagResolver, UnresolvedTag} from './read/tag-resolver.ts'
 import {textWarnings} from './read/text-warnings.ts'
-import {isRawMapping, type RawYaml, valueAt, type YamlFile, type YamlPath, YamlPlaces} from './read/yaml.ts'
+import {
+  isRawMapping,
+  type RawYaml,
+  textAt,
+  valueAt,
+  type YamlFile,
+  type YamlPath,
+  YamlPlaces,
+} from './read/yaml.ts'
 import type {Tag} from './read/yaml-errors.ts'
 import {readYaml} from './read/yaml-reader.ts'
 import {type Config, configSchema} from './schema/schema.ts'
@@ -66,8 +74,8 @@ export class ConfigParser {
 
   /** The folder of the user's own definitions, where one is configured. */
   get modelFolder(): string | undefined {
-    const folder = valueAt(this.values, ['models'])
-    if (typeof folder !== 'string' || folder === '') return undefined
+    const folder = textAt(this.values, ['models'])
+    if (!folder) return undefined
     return isAbsolute(folder) ? folder : join(dirname(this.#yaml.file), folder)
   }
 
@@ -137,8 +145,8 @@ export class ConfigParser {
    */
   #passwordIssues(): ValidationIssue[] {
     const path = ['mqtt', 'password']
-    const password = valueAt(this.#values, path)
-    if (typeof password !== 'string' || this.#fromFiles.has(JSON.stringify(path))) return []
+    const password = textAt(this.#values, path)
+    if (password === undefined || this.#fromFiles.has(JSON.stringify(path))) return []
     const otherwise = 'or read a password that has one with `!file`'
     const hasControl = /[^\P{Cc}\0]/u.test(password.trim())
     const isSpaced = password.trim() !== password && !/[\r\n]$/.test(password)
@@ -225,21 +233,21 @@ export class ConfigParser {
     const known = keysAt(path)
     if (known.includes(key) || known.includes(ANY_NAME)) return false
     if (!LIKE_A_KEY.test(key)) return true
-    const around = valueAt(this.#values, path)
-    if (around === undefined) return path[0] === 'mqtt' // while the file is read, the keys beside this one are not known yet
-    return valueAt(around, [key]) === '' && SECRETS.some((each) => valueAt(around, [each]) !== undefined)
+    const parent = valueAt(this.#values, path)
+    if (parent === undefined) return path[0] === 'mqtt' // while the file is read, the keys beside this one are not known yet
+    return valueAt(parent, [key]) === '' && SECRETS.some((each) => valueAt(parent, [each]) !== undefined)
   }
 
   /** Whether a setting is missing only because its key is misspelled, or because of a reported problem of the mapping around it. */
   #isReportedElsewhere(path: YamlPath): boolean {
     const outer = path.slice(0, -1)
-    const [around, key] = [valueAt(this.#values, outer), path.at(-1)]
-    if (!isRawMapping(around) || typeof key !== 'string' || Object.hasOwn(around, key)) return false
+    const [parent, key] = [valueAt(this.#values, outer), path.at(-1)]
+    if (!isRawMapping(parent) || typeof key !== 'string' || Object.hasOwn(parent, key)) return false
     if (this.#isGap(outer)) return true
-    if (path.length === 3 && path[0] === 'devices' && isEmptyMapping(around) && this.#hasSettingsOutside())
+    if (path.length === 3 && path[0] === 'devices' && isEmptyMapping(parent) && this.#hasSettingsOutside())
       return true
     const known = keysAt(outer)
-    return Object.keys(around).some((other) => !known.includes(other) && intendedKeyAt(other, outer) === key)
+    return Object.keys(parent).some((other) => !known.includes(other) && intendedKeyAt(other, outer) === key)
   }
 
   #hasSettingsOutside(): boolean {

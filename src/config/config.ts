@@ -1,4 +1,8 @@
-/** Loads, reloads and edits config.yaml. The entry of the folder: other folders import the configuration and its functions from here. */
+/**
+ * Loads, reloads and edits config.yaml. Other folders import the configuration from here. The parts of this folder, in the order in
+ * which a file passes them: read (YAML, tags, environment variables), schema (single settings), validate (several settings together),
+ * config-parser.ts (all of these). Apart from them: write (edits), definitions (the user's own models), describe (output for people).
+ */
 import {realpath, stat} from 'node:fs/promises'
 import {isMap, isNode, isScalar} from 'yaml'
 import type {ConfigEdit} from '../bridge/requests/bridge-actions.ts'

@@ -153,7 +153,7 @@ export function parseAddress(
     )
   if (set && address.via !== 'get_prop')
     return invalid('expected get_prop beside it: miot needs no `set`', 'set')
-  return allows(address, use) ? {value: address} : invalid(NEEDED[use])
+  return usesOf(address).includes(use) ? {value: address} : invalid(NEEDED[use])
 }
 
 const NEEDED: Readonly<Record<PropertyUse, string>> = {
@@ -162,17 +162,13 @@ const NEEDED: Readonly<Record<PropertyUse, string>> = {
   press: 'expected action, got what has a value',
 }
 
-function allows(address: Address, use: PropertyUse): boolean {
-  switch (use) {
-    case 'read':
-      return address.via !== 'action'
-    case 'set':
-      return address.via === 'miot' || ('write' in address && address.write !== undefined)
-    case 'press':
-      return address.via === 'action'
-  }
+function usesOf(address: Address): readonly PropertyUse[] {
+  if (address.via === 'action') return ['press']
+  const isWritable = address.via === 'miot' || (address.via === 'get_prop' && address.write !== undefined)
+  return isWritable ? ['read', 'set'] : ['read']
 }
 
+/** The address as the keys of a property. */
 export function formatAddress(address: Address): RawMapping {
   switch (address.via) {
     case 'miot':

@@ -71,8 +71,8 @@ export function parseProperty(name: string, options: RawYaml): DefinitionResult<
   const known = [...builderTable.keys()]
   if (is === undefined)
     return invalid(`the name does not say what it is: expected \`is\` with one of ${known.join(', ')}`)
-  const came = typeof is === 'string' ? `${quoted(is)}${suggestion(is, known)}` : kindOf(is)
-  return invalid(`expected one of ${known.join(', ')}, got ${came}`, 'is')
+  const received = typeof is === 'string' ? `${quoted(is)}${suggestion(is, known)}` : kindOf(is)
+  return invalid(`expected one of ${known.join(', ')}, got ${received}`, 'is')
 }
 
 function build(builder: BuilderEntry, name: string, read: RawMapping): DefinitionResult<Property> {

@@ -3,8 +3,9 @@ import {resolve} from 'node:path'
 import {duplicatesBy} from '../duplicates.ts'
 import {ANY_NAME, keysAt, listPaths, listSettings, type Setting, schemaAt} from '../schema/settings.ts'
 import {intendedSetting} from '../validate/setting-hints.ts'
-import {isRawMapping, type RawMapping, type RawYaml, valueAt, type YamlPath} from './yaml.ts'
+import {isRawMapping, mappingAt, type RawMapping, type RawYaml, type YamlPath} from './yaml.ts'
 
+/** Environment variables, as in `process.env`. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
 const PREFIX = 'MIIO2MQTT_'
@@ -97,9 +98,8 @@ function withNames(path: string[], named: readonly [section: string, name: strin
 /** The plugs and groups of the file whose variables begin like `variable`. */
 function namedBefore(variable: string, read: RawYaml | undefined): [section: string, name: string][] {
   return NAMED_SECTIONS.flatMap((section) => {
-    const named = valueAt(read, [section])
-    if (!isRawMapping(named) || !variable.startsWith(`${variableOf([section])}_`)) return []
-    return Object.keys(named)
+    if (!variable.startsWith(`${variableOf([section])}_`)) return []
+    return Object.keys(mappingAt(read, [section]))
       .filter((name) => variable.startsWith(`${variableOf([section, name])}_`))
       .map((name): [string, string] => [section, name])
   })

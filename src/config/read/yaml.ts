@@ -19,11 +19,23 @@ export function isRawMapping<T>(value: T): value is Exclude<Extract<T, object>, 
 
 /** What stands at `path` in `value`; `undefined` where nothing does. */
 export function valueAt(value: RawYaml | undefined, path: YamlPath): RawYaml | undefined {
-  return path.reduce((around, key) => {
-    if (typeof around !== 'object') return undefined
-    if (Array.isArray(around)) return typeof key === 'number' ? around[key] : undefined
-    return Object.hasOwn(around, key) ? around[key] : undefined
+  return path.reduce((parent, key) => {
+    if (typeof parent !== 'object') return undefined
+    if (Array.isArray(parent)) return typeof key === 'number' ? parent[key] : undefined
+    return Object.hasOwn(parent, key) ? parent[key] : undefined
   }, value)
+}
+
+/** The mapping at `path` in `value`; an empty one where there is none. */
+export function mappingAt(value: RawYaml | undefined, path: YamlPath): RawMapping {
+  const found = valueAt(value, path)
+  return isRawMapping(found) ? found : Object.create(null)
+}
+
+/** The text at `path` in `value`; `undefined` where there is none. */
+export function textAt(value: RawYaml | undefined, path: YamlPath): string | undefined {
+  const found = valueAt(value, path)
+  return typeof found === 'string' ? found : undefined
 }
 
 /** A parsed file. */
@@ -102,7 +114,7 @@ function parseDocument(text: string, lineCounter: LineCounter): Document.Parsed 
   return document
 }
 
-/** The tokens of the text. @throws NestedTooDeep */
+/** The tokens of the text. Brackets within quotes and comments do not count: they are no lexemes of their own. @throws NestedTooDeep */
 function* boundedTokens(text: string, lineCounter: LineCounter): Generator<CST.Token> {
   const parser = new Parser(lineCounter.addNewLine)
   lineCounter.addNewLine(0)

@@ -8,6 +8,7 @@ import {ANY_LENGTH, checkedText, LONGEST_WORD, scalar} from './fields.ts'
 
 const IPV4 = {most: LONGEST_WORD, format: 'ipv4'}
 
+/** An IPv4 address, also one of broadcast. */
 export function ipv4() {
   const problem = (text: string) => (isIPv4(text) ? undefined : quoted(text))
   return checkedText('an IPv4 address', problem, IPV4)
@@ -30,6 +31,7 @@ const ENDS_IN_A_NUMBER = /(?:^|\.)(?:\d+|0x[0-9a-f]*)\.?$/
 /** Topics and logs show the host: a token in its place must not get there. */
 const LIKE_A_TOKEN = /^[0-9a-f]{32,}$/
 
+/** The IPv4 address or host name of a plug, in small letters. */
 export function host() {
   const read = (text: string) => {
     const name = text.toLowerCase()
@@ -46,6 +48,7 @@ export function host() {
   return scalar({expected: 'an IPv4 address or a host name', read, got, keywords: {type: 'string'}})
 }
 
+/** The beginning of MQTT topics, or a whole one. */
 export function topic() {
   const problem = (text: string) => {
     const reason = configTopicProblem(text)
@@ -70,7 +73,7 @@ interface BrokerUrl {
   password?: Secret
 }
 
-/** RFC 1035 §2.3.4 */
+/** Characters (RFC 1035 §2.3.4). */
 const LONGEST_HOST = 253
 const PROTOCOLS = new Set(['mqtt:', 'mqtts:', 'ws:', 'wss:'])
 
@@ -109,8 +112,8 @@ function brokerUrlProblem(text: string): string | undefined {
     return 'one with a path after the host, which only ws:// and wss:// have'
   if (username === undefined || password === undefined)
     return 'one with a "%" that is not followed by two hex digits'
-  const wrong = mqttTextProblem(username) ?? mqttSecretProblem(password)
-  return wrong && `one whose login is ${wrong}`
+  const problem = mqttTextProblem(username) ?? mqttSecretProblem(password)
+  return problem && `one whose login is ${problem}`
 }
 
 const WHERE_A_LOGIN_SHOWS =

@@ -25,6 +25,7 @@ interface ScalarOptions<T> {
   most?: number
 }
 
+/** For texts that are only bounded by the size of their file. */
 export const ANY_LENGTH = Number.POSITIVE_INFINITY
 /** Characters. Names, numbers and addresses are shorter. */
 export const LONGEST_WORD = 1000
@@ -52,8 +53,8 @@ function surplus(text: string, read: (text: string) => unknown): string | undefi
   const bare = text.replace(SURPLUS_CHARACTERS, '')
   if (bare === '' || bare === text || read(bare) === undefined) return undefined
   const [before = '', after = ''] = text.split(bare)
-  const around = before + after
-  const [what] = SURPLUS_NAMES.find(([, pattern]) => pattern.test(around)) ?? ['a character that is not seen']
+  const ends = before + after
+  const [what] = SURPLUS_NAMES.find(([, pattern]) => pattern.test(ends)) ?? ['a character that is not seen']
   const where = [before && 'the beginning', after && 'the end'].filter(Boolean).join(' and ')
   return `one with ${what} at ${where}: take that away${what === 'a line break' ? ', or write "|-" in place of "|"' : ''}`
 }
@@ -134,6 +135,7 @@ export function pattern(what: string, allowed: RegExp) {
   return checkedText(what, problem, {most: LONGEST_WORD, pattern: allowed.source})
 }
 
+/** `true` or `false`, in any case. */
 export function flag() {
   const values = new Map([
     ['true', true],
@@ -143,6 +145,7 @@ export function flag() {
   return scalar({expected: 'true or false', read, keywords: {type: 'boolean'}})
 }
 
+/** One of a few words or numbers. */
 export function oneOf<const T extends readonly (string | number)[]>(...values: T) {
   const words = values.filter((value) => typeof value === 'string')
   const read = (text: string): T[number] | undefined => values.find((value) => String(value) === text)
@@ -165,6 +168,7 @@ export function mqttVersion() {
   return scalar({expected: '5 or 3.1.1', read: (text) => versions.get(text), keywords})
 }
 
+/** A whole number, written with digits only. */
 export function integer(least: number, most: number) {
   const read = (text: string) => {
     const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN
@@ -266,6 +270,7 @@ export function pem() {
   )
 }
 
+/** A PEM text that is never shown. */
 export function secretPem() {
   return pem().transform((text) => new Secret(text))
 }

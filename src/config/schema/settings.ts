@@ -5,6 +5,7 @@ import {configSchema} from './schema.ts'
 /** In the path of a setting of a plug or group: stands for the name. */
 export const ANY_NAME = '<name>'
 
+/** A setting with its schema, as JSON Schema has it. */
 export interface Setting {
   path: string[]
   schema: JsonSchema
@@ -85,6 +86,7 @@ function membersOf({properties = {}, additionalProperties}: JsonSchema): [string
   return Object.entries(known).flatMap(([key, member]) => (typeof member === 'object' ? [[key, member]] : []))
 }
 
+/** Whether the value is a duration: its schema tells by its title, since JSON Schema has no such type. */
 export function isDuration({schema}: Setting): boolean {
   return schema.title?.startsWith('a duration') ?? false
 }

@@ -6,16 +6,14 @@ import {z} from 'zod'
 import {MIIO_PORT} from '../../miio/packet.ts'
 import {type LazyText, quoted, suggestion, type ValidationIssue} from '../config-error.ts'
 import {duplicatesBy} from '../duplicates.ts'
-import {isRawMapping, type RawYaml, valueAt} from '../read/yaml.ts'
+import {isRawMapping, mappingAt, type RawYaml, textAt, valueAt} from '../read/yaml.ts'
 import {host} from '../schema/address-fields.ts'
 import * as field from '../schema/fields.ts'
 import {ANY_NAME, keysAt} from '../schema/settings.ts'
 import {nameProblem, normalizedName} from './names.ts'
 import {intendedKeyAt} from './setting-hints.ts'
 
-// Each schema below reads what a rule needs, and takes nothing for anything else: configSchema reports that.
-
-/** `null`: written, but invalid. */
+/** What a plug is found by. `null` stands for an invalid value, which the schema reports. */
 const identity = z
   .object({
     host: host().nullish().catch(null),
@@ -23,32 +21,6 @@ const identity = z
     id: field.did().nullish().catch(null),
   })
   .catch({port: MIIO_PORT})
-const identities = z.object({devices: z.record(z.string(), identity).catch({})}).catch({devices: {}})
-
-const entities = z.record(z.string(), z.object({name: z.string()}).catch({name: ''})).catch({})
-/** The names of plugs and entities in Home Assistant. */
-const homeAssistantNames = z
-  .object({
-    devices: z
-      .record(
-        z.string(),
-        z
-          .object({homeassistant: z.object({name: z.string().optional().catch(undefined), entities})})
-          .catch({homeassistant: {entities: {}}}),
-      )
-      .catch({}),
-  })
-  .catch({devices: {}})
-
-const groupMembers = z
-  .object({
-    devices: z.record(z.string(), z.unknown()).catch({}),
-    groups: z
-      .record(z.string(), z.object({members: z.array(z.string().catch('')).catch([])}).catch({members: []}))
-      .catch({}),
-  })
-  .catch({devices: {}, groups: {}})
-
 type PlugIdentity = [name: string, z.output<typeof identity>]
 
 /** What no two plugs may share: its key (none for the name itself), its value to compare, and the message. */
@@ -66,8 +38,11 @@ const UNIQUE: {
   },
 ]
 
+/** Problems of the names, ids and addresses of plugs, and of names in Home Assistant. */
 export function validatePlugs(read: RawYaml | undefined): ValidationIssue[] {
-  const plugs = Object.entries(identities.parse(read).devices)
+  const plugs = Object.entries(mappingAt(read, ['devices'])).map(
+    ([name, plug]): PlugIdentity => [name, identity.parse(plug)],
+  )
   const clashes = UNIQUE.flatMap(({key, comparedBy, clash}) =>
     duplicatesBy(plugs, comparedBy).map(([[first], [later]]) => ({
       path: ['devices', later, ...key],
@@ -83,14 +58,15 @@ export function validatePlugs(read: RawYaml | undefined): ValidationIssue[] {
   ]
 }
 
+/** Problems of the names and members of groups. */
 export function validateGroups(read: RawYaml | undefined): ValidationIssue[] {
-  const {devices, groups} = groupMembers.parse(read)
-  const plugs = new Set(Object.keys(devices))
+  const groups = mappingAt(read, ['groups'])
+  const plugs = new Set(Object.keys(mappingAt(read, ['devices'])))
   const names = new Set(Object.keys(groups))
   return [
     ...badNames('groups', 'group', [...names]),
     ...takenNames(plugs, names),
-    ...Object.entries(groups).flatMap(([name, {members}]) => badMembers(name, members, plugs, names)),
+    ...Object.entries(groups).flatMap(([name, group]) => badMembers(name, group, plugs, names)),
   ]
 }
 
@@ -135,16 +111,17 @@ export function hasSettingsOutside(devices: RawYaml | undefined): boolean {
   return Object.entries(devices).some(([key, value]) => settings.has(key) && typeof value === 'string')
 }
 
+/** Whether the value is a mapping or a list without anything in it. */
 export function isEmptyMapping(read: RawYaml | undefined): boolean {
   return typeof read === 'object' && Object.keys(read).length === 0
 }
 
 /** Home Assistant puts the name of the plug before that of an entity. A name that begins so already is cut, with a complaint in its log. */
 function repeatedNames(read: RawYaml | undefined): ValidationIssue[] {
-  return Object.entries(homeAssistantNames.parse(read).devices).flatMap(([plug, {homeassistant}]) => {
-    const {name = plug.replaceAll('/', ' '), entities} = homeassistant
-    const repeating = Object.entries(entities).filter(([, entity]) =>
-      entity.name.toLowerCase().startsWith(name.toLowerCase()),
+  return Object.entries(mappingAt(read, ['devices'])).flatMap(([plug, settings]) => {
+    const name = textAt(settings, ['homeassistant', 'name']) ?? plug.replaceAll('/', ' ')
+    const repeating = Object.entries(mappingAt(settings, ['homeassistant', 'entities'])).filter(
+      ([, entity]) => (textAt(entity, ['name']) ?? '').toLowerCase().startsWith(name.toLowerCase()),
     )
     const message = `expected a name that does not begin with ${quoted(name)}: Home Assistant puts that in front by itself`
     return repeating.map(([property]) => ({
@@ -166,16 +143,18 @@ function takenNames(plugs: ReadonlySet<string>, groups: ReadonlySet<string>): Va
 }
 
 function badMembers(
-  group: string,
-  members: readonly string[],
+  name: string,
+  group: RawYaml,
   plugs: ReadonlySet<string>,
   groups: ReadonlySet<string>,
 ): ValidationIssue[] {
+  const members = valueAt(group, ['members'])
   const before = new Set<string>()
-  return members.flatMap((member, index) => {
+  return (Array.isArray(members) ? members : []).flatMap((each, index) => {
+    const member = typeof each === 'string' ? each : ''
     const message = memberProblem(member, before.has(member), plugs, groups)
     before.add(member)
-    return message === undefined ? [] : [{path: ['groups', group, 'members', index], message}]
+    return message === undefined ? [] : [{path: ['groups', name, 'members', index], message}]
   })
 }
 

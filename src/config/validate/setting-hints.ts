@@ -199,11 +199,11 @@ function nearest(paths: readonly string[][], here: readonly string[]): string[] 
 
 /** `poll: {interval: 5s}`: the setting as it is written, without its first `depth` keys. */
 function example(path: readonly string[], depth: number, value: RawYaml | undefined): string {
-  const [last = '', ...around] = path.slice(depth).toReversed()
+  const [last = '', ...outer] = path.slice(depth).toReversed()
   const schema = schemaAt(path)
   const form = keysAt(path).length > 0 ? '{…}' : '…'
   const shown = typeof value === 'string' && schema && fits(schema, value) ? normalizedFlag(value) : form
-  return around.reduce(
+  return outer.reduce(
     (inside, key) => `${key === ANY_NAME ? 'power' : key}: {${inside}}`,
     `${last}: ${shown}`,
   )

@@ -1,51 +1,42 @@
 /** Rules about topics: no name or setting may be a topic that something else has already. They read the values as they were written. */
-import {z} from 'zod'
 import type {Model} from '../../models/model.ts'
 import {isKnownPropertyName} from '../../models/property-names.ts'
 import {quoted, type ValidationIssue} from '../config-error.ts'
-import type {RawYaml, YamlPath} from '../read/yaml.ts'
+import {mappingAt, type RawMapping, type RawYaml, textAt, type YamlPath} from '../read/yaml.ts'
 import {schemaAt} from '../schema/settings.ts'
 import {TOPIC_WORDS} from './names.ts'
 
-const names = z.record(z.string(), z.unknown()).catch({})
-const text = (...path: string[]) => z.string().catch(String(schemaAt(path)?.default))
-const mqtt = z.object({base_topic: text('mqtt', 'base_topic'), output: text('mqtt', 'output')})
-const homeassistant = z.object({
-  discovery_prefix: text('homeassistant', 'discovery_prefix'),
-  status_topic: text('homeassistant', 'status_topic'),
-})
-/** Has the default in place of an invalid value: configSchema reports that. */
-const topicSettings = z.object({
-  mqtt: mqtt.catch(mqtt.parse({})),
-  homeassistant: homeassistant.catch(homeassistant.parse({})),
-  devices: names,
-  groups: names,
-})
-
-/** @param ownModels the user's own definitions, which may have properties that no built-in model has */
-export function validateTopics(read: RawYaml | undefined, ownModels: readonly Model[]): ValidationIssue[] {
-  const settings = topicSettings.catch(topicSettings.parse({})).parse(read)
-  return [...homeAssistantTopicIssues(settings), ...attributeTopicIssues(settings, ownModels)]
+/** @returns the value that counts: the default in place of an invalid value, which the schema reports */
+function setting(read: RawYaml | undefined, path: YamlPath): string {
+  return textAt(read, path) ?? String(schemaAt(path)?.default)
 }
 
+/**
+ * Problems of topics.
+ * @param ownModels the user's own definitions, which may have properties that no built-in model has
+ */
+export function validateTopics(read: RawYaml | undefined, ownModels: readonly Model[]): ValidationIssue[] {
+  const named = {devices: mappingAt(read, ['devices']), groups: mappingAt(read, ['groups'])}
+  return [...homeAssistantTopicIssues(read, named), ...attributeTopicIssues(read, named, ownModels)]
+}
+
+/** Plugs and groups by name. */
+type Named = Record<'devices' | 'groups', RawMapping>
+
 /** The topics of Home Assistant may not be topics of the bridge. */
-function homeAssistantTopicIssues({
-  mqtt,
-  homeassistant,
-  devices,
-  groups,
-}: z.output<typeof topicSettings>): ValidationIssue[] {
+function homeAssistantTopicIssues(read: RawYaml | undefined, {devices, groups}: Named): ValidationIssue[] {
   const named = new Set([...Object.keys(devices), ...Object.keys(groups)])
-  return Object.entries(homeassistant).flatMap(([setting, topic]) => {
-    const isStatus = setting === 'status_topic'
+  const prefix = setting(read, ['homeassistant', 'discovery_prefix'])
+  return ['discovery_prefix', 'status_topic'].flatMap((key) => {
+    const path = ['homeassistant', key]
+    const topic = setting(read, path)
+    const isStatus = key === 'status_topic'
     const owner =
-      isStatus && isDiscoveryTopic(topic, homeassistant.discovery_prefix)
+      isStatus && isDiscoveryTopic(topic, prefix)
         ? 'where devices are announced'
-        : topicOwner(topic, mqtt.base_topic, named, isStatus)
-    const path: YamlPath = ['homeassistant', setting]
-    return owner === undefined
-      ? []
-      : [{path, message: `expected a topic of Home Assistant, got ${quoted(topic)}, which is ${owner}`}]
+        : topicOwner(topic, setting(read, ['mqtt', 'base_topic']), named, isStatus)
+    const message = `expected a topic of Home Assistant, got ${quoted(topic)}, which is ${owner}`
+    return owner === undefined ? [] : [{path, message}]
   })
 }
 
@@ -77,10 +68,11 @@ function topicOwner(
 
 /** With `output: attribute_and_json`, `desk/led` is the topic of a value of the plug `desk`, and cannot be the name of a plug or group. */
 function attributeTopicIssues(
-  {mqtt, devices, groups}: z.output<typeof topicSettings>,
+  read: RawYaml | undefined,
+  {devices, groups}: Named,
   ownModels: readonly Model[],
 ): ValidationIssue[] {
-  if (mqtt.output !== 'attribute_and_json') return []
+  if (setting(read, ['mqtt', 'output']) !== 'attribute_and_json') return []
   const ownProperties = new Set(ownModels.flatMap(({properties}) => Object.keys(properties)))
   const isProperty = (level: string) => isKnownPropertyName(level) || ownProperties.has(level)
   return Object.entries({devices, groups}).flatMap(([section, members]) =>

@@ -28,7 +28,7 @@ export function configWarnings(config: Config): WarningIssue[] {
   return RULES.flatMap((rule) => rule(config))
 }
 
-/** @param file that `exposedFiles` found */
+/** The warning for a file that `exposedFiles` found. */
 export function exposedFileWarning(file: string): WarningIssue {
   const message = `every user of this machine can read the tokens or passwords in it: \`chmod 640 ${file}\``
   return {code: 'readable_by_all', path: [], place: {file}, message}

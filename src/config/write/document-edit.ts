@@ -42,14 +42,14 @@ export function editDocument(document: Document, edit: ConfigEdit): string | und
 
 function put(document: Document, path: readonly string[], value: ConfigValue): string | undefined {
   document.contents ??= new YAMLMap()
-  let around: unknown = document.contents
+  let parent: unknown = document.contents
   for (const [depth, key] of path.entries()) {
-    if (!isMap(around)) return 'expected a mapping, got something else, which is to be changed by hand'
-    const pair: Pair = findPair(around, key) ?? addPair(around, key)
+    if (!isMap(parent)) return 'expected a mapping, got something else, which is to be changed by hand'
+    const pair: Pair = findPair(parent, key) ?? addPair(parent, key)
     const isLast = depth === path.length - 1
     if (isLast) pair.value = replacement(pair.value, value)
     else if (!isMap(pair.value) && !isAlias(pair.value)) pair.value = replacement(pair.value, {})
-    around = pair.value
+    parent = pair.value
   }
   return undefined
 }
@@ -57,15 +57,15 @@ function put(document: Document, path: readonly string[], value: ConfigValue): s
 /** Removes a key. Its section is removed, too, when it has no other key and no comment. */
 function drop(document: Document, path: readonly string[]): string | undefined {
   const parents = path.slice(0, -1)
-  const around = document.getIn(parents, true)
-  if (isAlias(around)) return 'expected a mapping, got one that is written elsewhere: change it there'
-  if (!isMap(around)) return undefined
-  removePair(around, path.at(-1))
+  const parent = document.getIn(parents, true)
+  if (isAlias(parent)) return 'expected a mapping, got one that is written elsewhere: change it there'
+  if (!isMap(parent)) return undefined
+  removePair(parent, path.at(-1))
   const section = findPairIn(document, parents)
-  const isCommented = [section?.key, around].some(
+  const isCommented = [section?.key, parent].some(
     (node) => isNode(node) && (node.comment || node.commentBefore),
   )
-  if (parents.length === 1 && section && around.items.length === 0 && !isCommented) document.deleteIn(parents)
+  if (parents.length === 1 && section && parent.items.length === 0 && !isCommented) document.deleteIn(parents)
   return undefined
 }
 
@@ -166,8 +166,8 @@ function isList(value: ConfigValue): value is readonly ConfigValue[] {
 }
 
 function findPairIn(document: Document, path: readonly string[]): Pair | undefined {
-  const around = document.getIn(path.slice(0, -1), true)
-  return isMap(around) ? findPair(around, path.at(-1)) : undefined
+  const parent = document.getIn(path.slice(0, -1), true)
+  return isMap(parent) ? findPair(parent, path.at(-1)) : undefined
 }
 
 function findPair({items}: YAMLMap, key: string | undefined): Pair | undefined {

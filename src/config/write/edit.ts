@@ -80,19 +80,19 @@ function valuesIn(yaml: YamlFile): RawYaml {
 /** The values that a file with the values `before` must have after `edit`. */
 function valuesAfterEdit(before: RawYaml, {path, ...change}: ConfigEdit): RawYaml {
   const [key = '', ...rest] = path
-  const around: RawMapping = Object.assign(emptyMapping(), isRawMapping(before) ? before : {})
+  const values: RawMapping = Object.assign(emptyMapping(), isRawMapping(before) ? before : {})
   if (rest.length > 0) {
-    const inside = around[key]
+    const inside = values[key]
     if (isRawMapping(inside) || 'put' in change)
-      around[key] = valuesAfterEdit(inside ?? emptyMapping(), {path: rest, ...change})
-  } else if ('put' in change) around[key] = rawValueOf(change.put)
-  else if ('drop' in change) delete around[key]
+      values[key] = valuesAfterEdit(inside ?? emptyMapping(), {path: rest, ...change})
+  } else if ('put' in change) values[key] = rawValueOf(change.put)
+  else if ('drop' in change) delete values[key]
   else {
-    const moved = around[key]
-    delete around[key]
-    if (moved !== undefined) around[change.rename] = moved
+    const moved = values[key]
+    delete values[key]
+    if (moved !== undefined) values[change.rename] = moved
   }
-  return around
+  return values
 }
 
 function rawValueOf(value: ConfigValue): RawYaml {

@@ -125,7 +125,7 @@ devices:
     })
   })
 
-  it('knows the difference between no broadcast and the default', () => {
+  it('tells an empty list of broadcast addresses apart from the default', () => {
     expect(parse('network: {broadcast: []}').network.broadcast).toEqual([])
   })
 
@@ -425,7 +425,7 @@ devices:
       'config.yaml:2:13: a quote that begins here is never closed',
     ],
     ['mqtt: {}\n---\npoll: {}', 'config.yaml:2:1: expected one document: take out the line "---"'],
-  ])('of the YAML itself are said in plain words: %j', (text, message) => {
+  ])('of the YAML itself are in plain words: %j', (text, message) => {
     expect(problems(text)).toContain(message)
   })
 
@@ -441,7 +441,7 @@ devices:
     ],
     ['groups: {evening: [desk]}', 'groups.evening: expected a mapping with `members` in it, got a list'],
     ['mqtt: {devices: {}}\nmqqt: {}', 'mqqt: unknown key, did you mean "mqtt"?'],
-  ])('tell what was probably meant: %j', (text, message) => {
+  ])('suggest what was probably meant: %j', (text, message) => {
     expect(problems(text).join('\n')).toContain(message)
   })
 
@@ -793,7 +793,7 @@ describe('files', () => {
     await expect(loadConfig(tmpdir(), {})).rejects.toThrow('it is a folder')
   })
 
-  it('are looked for where the option says, then the environment, then here', async () => {
+  it('are looked for at the path of the option, then of the environment, then here', async () => {
     expect(await configPath('/a.yaml', {MIIO2MQTT_CONFIG: '/b.yaml'})).toBe('/a.yaml')
     expect(await configPath(undefined, {MIIO2MQTT_CONFIG: '/b.yaml'})).toBe('/b.yaml')
     expect(await configPath(undefined, {})).toMatch(/config\.yaml$/)

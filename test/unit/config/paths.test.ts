@@ -57,7 +57,7 @@ describe('a configuration with secrets in it', () => {
     expect(await exposed()).toEqual([])
   })
 
-  it('is safe in a folder that nobody else can pass', async () => {
+  it('is safe in a folder that no other user can pass', async () => {
     const inner = join(folder, 'private')
     await mkdir(inner, {mode: 0o750})
     file = join(inner, 'config.yaml')

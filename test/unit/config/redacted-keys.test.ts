@@ -27,9 +27,9 @@ it.each([
   'mqtt:\n  url: mqtt://localhost\n  passphrase=hunter33abc:',
   'mqtt:\n  url: mqtt://localhost\n  hunter22@localhost: x',
 ])('a key that may be the rest of a secret is in no problem of %s', (text) => {
-  const said = problems(text)
-  expect(said).not.toEqual([])
-  for (const line of said) expect(line).not.toMatch(SECRET)
+  const lines = problems(text)
+  expect(lines).not.toEqual([])
+  for (const line of lines) expect(line).not.toMatch(SECRET)
 })
 
 it.each([

@@ -53,7 +53,7 @@ function inOneLine({file: name, line, column, path, message}: Problem): string {
 }
 
 describe('a definition in a file', () => {
-  it('says the same as the literal in the same words', () => {
+  it('is the same model as the literal with the same builders', () => {
     const content = `
 ids: [acme.plug.one, acme.plug.two]
 name: ACME plug
@@ -233,14 +233,14 @@ describe('a mistake in a definition', () => {
     ],
     ['power: {miot: !env SIID}', '6:11 properties.power.miot: expected plain text: !env is for config.yaml'],
     ['state: {miot: 2.2}', '6:3 properties.state: this key was written before in the same mapping'],
-  ])('is located and says what was expected: %s', (line, message) => {
+  ])('is reported at its place with what was expected: %s', (line, message) => {
     const [first = ''] = problemsOf(acme(line))
-    const said = first.replace('models/acme.yaml:', '')
-    if (typeof message === 'string') expect(said).toBe(message)
-    else expect(said).toMatch(message)
+    const problem = first.replace('models/acme.yaml:', '')
+    if (typeof message === 'string') expect(problem).toBe(message)
+    else expect(problem).toMatch(message)
   })
 
-  it('does not hide the others: all of one file are told, and those of all files', () => {
+  it('does not hide the others: those of one file are all reported, and those of all files', () => {
     const one = file('ids: [acme]\nname: ACME\nvendor: [a]\nbatchs: 2\nproperties:\n  power: {miot: x}\n')
     expect(problemsOf(one, file('ids: [', 'models/b.yaml'), file('', 'models/c.json'))).toEqual([
       'models/acme.yaml:1:7 ids.0: expected a model such as chuangmi.plug.v3, got "acme"',
@@ -288,7 +288,7 @@ describe('the configuration', () => {
     expect(catalogue.ids.length).toBe(builtIn.ids.length)
   })
 
-  it('tells its own problems and those of all definitions at once', () => {
+  it('has its own problems and those of all definitions reported at once', () => {
     const broken = (name: string) => ({...acme('power: {miot: 3}'), file: name})
     const read = () =>
       parseConfig('pol: {}\nmodels: models', {
@@ -327,7 +327,7 @@ describe('a definition written as a file', () => {
     expect(again && complete(again)).toEqual(model)
   })
 
-  it('is short: what a word says anyway is not repeated', () => {
+  it('is short: what a builder sets by itself is left out', () => {
     expect(
       formatDefinition(new Catalogue().find('chuangmi.plug.hmi208') ?? definitions[0] ?? fail()),
     ).toMatch(/\n {2}temperature: \{get_prop: temperature\}\n/)

@@ -28,7 +28,7 @@ describe('what is made from the schema', () => {
     await expect(fresh, REFRESH).toMatchFileSnapshot('../../../../docs/configuration.md')
   })
 
-  it('says of every setting what it expects and what it is for', () => {
+  it('has the kind and the description of every setting', () => {
     const rows = settingsReference()
       .split('\n')
       .filter((line) => line.startsWith('| `'))

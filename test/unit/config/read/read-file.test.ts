@@ -46,7 +46,7 @@ async function problemsOf(text: string, env: Record<string, string> = {}): Promi
 }
 
 describe.each(kinds)('%s, where a file was expected', (name, words) => {
-  it('is no value of !file, and the error says where', async () => {
+  it('is no value of !file, and the error has its place', async () => {
     const problems = await problemsOf(`mqtt:\n  password: !file ${pathOf(name)}\n`)
     expect(problems).toMatch(words)
     expect(problems).toContain('config.yaml:2:3 mqtt.password: cannot read ')
@@ -95,7 +95,7 @@ describe('a file', () => {
     expect(problems).not.toContain('pipe')
   })
 
-  it('is read as far as its limit even if it says that it is empty', async () => {
+  it('is read up to its limit even if its size is 0', async () => {
     expect(await problemsOf('mqtt: {client_id: !file /proc/self/comm}\n')).toBe('valid')
   })
 

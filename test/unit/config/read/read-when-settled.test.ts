@@ -63,13 +63,10 @@ describe('a configuration that is read while plugs are in use', () => {
     await expect(editConfig(file, [edit], options)).rejects.toThrow(/devices/)
   })
 
-  it.each(['devices: {}\n', 'devices:\n  {}\n', '{"devices": {}}'])(
-    'may say that there are none: %j',
-    async (text) => {
-      const {file, running} = await stage(text)
-      expect(namesIn(await reloadConfig(file, {running, clock: pausing(), env: {}}))).toEqual([])
-    },
-  )
+  it.each(['devices: {}\n', 'devices:\n  {}\n', '{"devices": {}}'])('may have none: %j', async (text) => {
+    const {file, running} = await stage(text)
+    expect(namesIn(await reloadConfig(file, {running, clock: pausing(), env: {}}))).toEqual([])
+  })
 
   it('is read again when it was being saved, wherever the part that was there ended', async () => {
     for (let end = 0; end < whole.length; end += 7) {
@@ -90,7 +87,7 @@ describe('a configuration that is read while plugs are in use', () => {
     expect(namesIn(config)).toEqual(['plug1', 'plug2', 'plug3'])
   })
 
-  it('is refused when somebody keeps writing it', async () => {
+  it('is refused when a program keeps writing it', async () => {
     const {file, running} = await stage(whole)
     let times = 0
     const again = () => writeFile(file, whole + '#'.repeat(++times))
@@ -132,7 +129,7 @@ describe('a configuration that is read while plugs are in use', () => {
 describe('an edit by request', () => {
   const edit = {path: ['devices', 'plug1', 'area'], put: 'Hall'}
 
-  it('waits until the file is saved, and changes what it says then', async () => {
+  it('waits until the file is saved, and edits the saved text', async () => {
     const {file, running} = await stage(whole.slice(0, 60))
     const clock = pausing(() => writeFile(file, whole))
     const config = await editConfig(file, [edit], {running, clock, random: seeded(1), env: {}})
@@ -140,7 +137,7 @@ describe('an edit by request', () => {
     expect((await loadConfig(file, {})).devices['plug1']?.area).toBe('Hall')
   })
 
-  it('is refused when somebody saves the file while it is being written, and what was saved stays', async () => {
+  it('is refused when another program saves the file meanwhile, and the saved text stays', async () => {
     const {file, running} = await stage(whole)
     const saved = `${whole}log: {level: debug}\n`
     let writes = 0
@@ -155,7 +152,7 @@ describe('an edit by request', () => {
     expect(await readdir(join(file, '..'))).toEqual(['config.yaml'])
   })
 
-  it('returns what the file says afterwards', async () => {
+  it('returns the configuration of the edited file', async () => {
     const {file, running} = await stage(whole)
     const config = await editConfig(file, [edit], {running, clock: pausing(), random: seeded(1), env: {}})
     expect(config).toEqual(await loadConfig(file, {}))

@@ -17,14 +17,14 @@ function problems(text: string): readonly Problem[] {
 }
 
 describe('a configuration of any size', () => {
-  it('has its first hundred problems told, in the order of the file, and the others counted', () => {
+  it('has its first hundred problems shown, in the order of the file, and the others counted', () => {
     const found = problems(Array.from({length: 5000}, (_, n) => `key${n}: 1`).join('\n'))
     expect(found).toHaveLength(101)
     expect(found.slice(0, 100).map(({line}) => line)).toEqual(Array.from({length: 100}, (_, n) => n + 1))
     expect(found[100]?.message).toBe('and 4900 more problems')
   })
 
-  it('is searched for what was meant only for the problems that are told', () => {
+  it('is searched for suggestions only for the problems that are shown', () => {
     const words = Array.from({length: 1000}, () => vi.fn(() => 'words'))
     const error = new ConfigError(words.map((message) => ({file: 'f', path: '', message})))
     expect(words.filter(({mock}) => mock.calls.length > 0)).toHaveLength(100)
@@ -32,7 +32,7 @@ describe('a configuration of any size', () => {
     expect(error.message.split('\n')).toHaveLength(101)
   })
 
-  it('knows what was meant also among thousands of plugs', () => {
+  it('has suggestions also among thousands of plugs', () => {
     const plugs = Array.from({length: 500}, (_, n) => `  plug${n}: {host: h${n}, token: ${TOKEN}}`)
     const members = Array.from({length: 500}, (_, n) => `plgu${n}`)
     const found = problems(`devices:\n${plugs.join('\n')}\ngroups: {all: {members: [${members}]}}\n`)

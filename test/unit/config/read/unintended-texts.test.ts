@@ -79,7 +79,7 @@ describe('a space, quote or unseen character at an end', () => {
     ],
   ]
 
-  it.each(ends)('of a single value is said: %s', (_, written, words) => {
+  it.each(ends)('of a single value is reported: %s', (_, written, words) => {
     for (const text of [
       plug(JSON.stringify(written('192.0.2.1')), TOKEN),
       plug('192.0.2.1', JSON.stringify(written(TOKEN))),
@@ -94,7 +94,7 @@ describe('a space, quote or unseen character at an end', () => {
     expect(found).toEqual([expect.stringContaining(words)])
   })
 
-  it('of a login, topic or path is said', () => {
+  it('of a login, topic or path is reported', () => {
     for (const text of [
       'mqtt: {username: " me"}',
       'mqtt: {client_id: "me "}',
@@ -108,7 +108,7 @@ describe('a space, quote or unseen character at an end', () => {
       expect(problems(JSON.stringify({mqtt: {base_topic: topic}}))).toHaveLength(1)
   })
 
-  it('of a password is said, unless a file holds it', () => {
+  it('of a password is reported, unless a file has it', () => {
     const spaced = /mqtt\.password: expected no space at the beginning or end: .* with `!file`$/
     const login = (password: string) => `mqtt: {username: u, password: ${password}}`
     for (const password of ['" x"', '"x "', '!secret p', '!env P'])
@@ -123,7 +123,7 @@ describe('a space, quote or unseen character at an end', () => {
     expect(ofFile.mqtt.password?.reveal()).toBe(' x')
   })
 
-  it('of a password that YAML makes longer is said', () => {
+  it('of a password that YAML makes longer is reported', () => {
     for (const style of ['|', '>', '|+'])
       expect(problems(`mqtt:\n  username: u\n  password: ${style}\n    secret\n`)).toEqual([
         expect.stringContaining('got one with a line break at the end: take that away, or write "|-"'),
@@ -132,7 +132,7 @@ describe('a space, quote or unseen character at an end', () => {
   })
 
   it.each(['\u00a0', '\u2003', '\u3000', '\u200b', '\ufeff'])(
-    'that YAML takes for text is said where a key or value begins: %j',
+    'that YAML takes for text is reported where a key or value begins: %j',
     (space) => {
       for (const text of [
         `mqtt:\n${space}${space}url: mqtt://h\n`,
@@ -170,7 +170,7 @@ describe('a text of which YAML leaves nothing, or another text', () => {
     ['"se\\tcret"', 'expected no tab or line break in it: in single quotes a backslash is itself'],
     ['"se\\ncret"', 'expected no tab or line break in it: in single quotes a backslash is itself'],
     ['"se\\cret"', 'no such escape in double quotes; in single quotes a backslash is itself'],
-  ])('is said once, and not repeated: password: %s', (password, words) => {
+  ])('is reported once, and its text is not repeated: password: %s', (password, words) => {
     const found = problems(`mqtt:\n  username: plugs\n  password: ${password}\n  base_topic: plugs\n`)
     expect(found).toEqual([expect.stringContaining(words)])
     expect(found[0]).toMatch(/^config\.yaml:3:\d+/)
@@ -198,7 +198,7 @@ describe('a tag as text', () => {
   })
 
   it.each(['!env X', '!secret x', '!file x', '!env', '!file /dev/zero'])(
-    'in secrets.yaml is refused with its place, also where nobody asks for it: %s',
+    'in secrets.yaml is refused with its place, also where no tag names it: %s',
     (tag) => {
       const config = 'mqtt:\n  username: u\n  password: !secret pw\n'
       const [name = ''] = tag.split(' ')
@@ -237,7 +237,7 @@ describe('secrets.yaml', () => {
     },
   )
 
-  it('is asked for a name with a slip of the pen', () => {
+  it('suggests the name that was misspelled', () => {
     expect(
       problems('mqtt: {username: u, password: !secret Mqtt_pasword}', {
         '/m/secrets.yaml': 'mqtt_password: x\n',
@@ -277,7 +277,7 @@ describe('what a plug shows in place of its token', () => {
   })
 
   it.each([`0x${TOKEN}`, TOKEN.replace(/..(?!$)/g, '$& '), TOKEN.replace(/..(?!$)/g, '$&:')])(
-    'is told from a token that was copied with more: %s',
+    'is told apart from a token that was copied with more: %s',
     (token) => {
       expect(problems(plug('h', `'${token}'`))).toEqual([
         'config.yaml:4:5 devices.desk.token: expected 32 hex digits, got them with something between or before: take that away',

@@ -18,7 +18,7 @@ describe.each(['mqtt', 'mqtts', 'ws', 'wss'])('a login in an address %s://', (pr
     ['s3cret', '42', '1883', ''].map((before) => `${before}${special}hunter2`),
   )
 
-  it.each(passwords)('is what is meant, or refused, and never shown: %s', (password) => {
+  it.each(passwords)('is read as it was written, or refused, and never shown: %s', (password) => {
     for (const host of ['broker.lan', 'broker.lan:1883', '127.0.0.1:9001', '[::1]:1883'])
       for (const login of [`plugs:${password}`, `${password}:x`, password]) {
         const url = `${protocol}://${login}@${host}`
@@ -65,7 +65,7 @@ describe('the port of a broker', () => {
     ['mqtt://h:mqtt', 'no number'],
     ['mqtt://plugs:hunter2', 'no number'],
     ['mqtt://plugs:hunter2@', 'without a host'],
-  ])('is said to be wrong: %s', (url, words) => {
+  ])('is refused: %s', (url, words) => {
     expect(outcome(url)).toContain(words)
     expect(outcome(url)).not.toContain('hunter2')
   })

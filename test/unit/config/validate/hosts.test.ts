@@ -110,7 +110,7 @@ describe('a request that gives a plug its host', () => {
     expect((await loadConfig(file, {})).devices['desk']?.host).toBe(host)
   })
 
-  it('leaves alone what the file says of other plugs, and of the plug itself', async () => {
+  it('accepts the addresses that the file has already, of this and of other plugs', async () => {
     expect(await outcome({path: ['devices', 'desk', 'area'], put: 'Office'})).toBe('done')
     expect(await outcome({path: ['devices', 'desk'], rename: 'table'})).toBe('done')
     expect((await loadConfig(file, {})).devices['table']?.host).toBe('203.0.113.7')

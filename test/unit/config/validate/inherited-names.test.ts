@@ -5,7 +5,7 @@ import {editYaml} from '../../../../src/config/write/edit.ts'
 import {builtIn} from '../../../../src/models/catalogue.ts'
 import {TOKEN} from '../../../support/token.ts'
 
-/** What every object in JavaScript has although nobody put it there. */
+/** Properties that every object in JavaScript inherits. */
 const INHERITED = [...Object.getOwnPropertyNames(Object.prototype), 'prototype', 'length', 'name', 'then']
 
 /** What became of it: the configuration, or its problems. Anything else that is thrown is a mistake of ours. */
@@ -60,7 +60,7 @@ describe.each(INHERITED)('the name %s', (name) => {
     )
   })
 
-  it('is no property that anything is said of', () => {
+  it('is no property with settings', () => {
     const entity = JSON.parse(`{${JSON.stringify(name)}: {"name": "x"}}`)
     for (const config of [
       {devices: {desk: {...desk, homeassistant: {entities: entity}}}},
@@ -102,7 +102,7 @@ describe('what stands after a tag', () => {
     },
   )
 
-  it('is repeated where it is a name, and a name that was meant is told', () => {
+  it('is repeated where it is a name, and has a suggestion', () => {
     expect(outcome('mqtt: {password: !env MQTT_PASSWORD}')).toContain('"MQTT_PASSWORD" is not set')
     expect(outcome('mqtt: {password: !secret mqtt_password}')).toContain('no text called "mqtt_password"')
     expect(outcome('mqtt: {password: !file sub/pw1}')).toContain('cannot read /m/sub/pw1')
@@ -130,7 +130,7 @@ describe('a variable that is no setting', () => {
     ['DEVICES_DESK_POLL', 'DEVICES_DESK_POLL_INTERVAL'],
     ['DEVICES_DESK_POLL_INTERVALL', 'DEVICES_DESK_POLL_INTERVAL'],
     ['GROUPS_ALL_ROOM', 'GROUPS_ALL_AREA'],
-  ])('says which one was meant: %s', (variable, meant) => {
+  ])('has the variable that was meant: %s', (variable, meant) => {
     expect(outcome(file, {[`MIIO2MQTT_${variable}`]: 'x'})).toBe(
       `environment MIIO2MQTT_${variable}: expected the name of a setting that has one value, did you mean "MIIO2MQTT_${meant}"?`,
     )

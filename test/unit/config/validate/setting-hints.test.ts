@@ -37,7 +37,7 @@ describe.each(mappings)('a key that %j has not', (path, withMore) => {
   const known = new Set(keysAt(path.split('.').filter(Boolean)))
 
   it.each([...keys].filter((key) => !known.has(key)))(
-    'is one problem that says where it belongs: %s',
+    'is one problem with the place where it belongs: %s',
     (key) => {
       const found = problems(withMore({[key]: 'x'}))
       expect(found).toHaveLength(1)
@@ -71,7 +71,7 @@ describe('a key of another program', () => {
     [plug({room: 'Kitchen'}), '"area"'],
     [plug({enabled: false}), '"disabled"'],
     [plug({mac_address: '28:6c:07:00:00:01'}), '`id:` is the number that `miio2mqtt discover` shows'],
-  ])('says which setting it is here, and shows no text that may be secret: %j', (config, advice) => {
+  ])('has the setting that it is here, and shows no text that may be secret: %j', (config, advice) => {
     const found = problems(config)
     expect(found).toHaveLength(1)
     expect(found[0]).toContain(advice)
@@ -113,7 +113,7 @@ describe('something in the place of a mapping or a list', () => {
     [`devices: {desk: {host: h, token: ${TOKEN}}}\ngroups: {all: desk}`, '`all: {members: [desk]}`'],
     ['devices: {desk: "host:192.0.2.1"}', 'a space is missing after `host:`'],
     ['mqtt: !file mqtt.yaml', 'expected its settings, got !file, which stands for a single text'],
-  ])('is told how it is written: %s', (text, advice) => {
+  ])('has the hint how it is written: %s', (text, advice) => {
     const found = problems(text)
     expect(found).toHaveLength(1)
     expect(found[0]).toContain(advice)

@@ -20,7 +20,7 @@ function parse(text: string): Config {
   })
 }
 
-/** As `check` tells them. */
+/** In the form of `check`. */
 const warnings = (text: string) =>
   parse(text).warnings.map(
     ({code, file, line, column, path, message}) => `${code} ${file}:${line}:${column} ${path}: ${message}`,
@@ -133,7 +133,7 @@ describe('A valid configuration is warned of', () => {
     },
   )
 
-  it('when nobody searches for a plug that has an id alone', () => {
+  it('when no address is searched for a plug that has an id alone', () => {
     const plugs = `devices: {desk: {id: 1, token: ${TOKEN}}, lamp: {id: 2, host: 192.168.1.41, token: ${OTHER}}}`
     expect(codes(`network: {broadcast: []}\n${plugs}`)).toEqual(['not_searched devices.desk'])
     expect(codes(`network: {broadcast: [192.168.1.255]}\n${plugs}`)).toEqual([])
@@ -143,7 +143,7 @@ describe('A valid configuration is warned of', () => {
   it.each([
     ['chuangmi.plug.v33', ', did you mean "chuangmi.plug.v3"?'],
     ['roborock.vacuum.s5', 'got "roborock.vacuum.s5"'],
-  ])('when nobody has described the model of a plug: %s', (model, words) => {
+  ])('when the model of a plug is unknown: %s', (model, words) => {
     const text = `devices: {desk: {host: h, token: ${TOKEN}, model: ${model}}}`
     expect(codes(text)).toEqual(['unknown_model devices.desk.model'])
     expect(warnings(text)[0]).toContain(words)

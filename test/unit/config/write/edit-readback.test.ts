@@ -79,8 +79,8 @@ groups:
 `
 const texts = [flow, block, commented, aliased, shared, commented.replaceAll('\n', '\r\n'), `\ufeff${block}`]
 
-/** What a text says: tags as they are, nothing resolved. */
-function said(text: string): RawYaml {
+/** The values of a text. Tags stay texts, and nothing is resolved. */
+function valuesOf(text: string): RawYaml {
   const yaml = parseYaml(text, 'config.yaml')
   expect(yaml.problems).toEqual([])
   const places = new YamlPlaces()
@@ -180,7 +180,7 @@ const oneEdit: fc.Arbitrary<ConfigEdit> = fc.oneof(
   }),
 )
 
-/** The same change, made to what the text says instead of to the text. */
+/** The same change, made to the values of the text instead of to the text. */
 function changed(before: RawYaml, edit: ConfigEdit): RawYaml {
   const copy: unknown = structuredClone(before)
   let around = copy as Record<string, unknown>
@@ -234,7 +234,7 @@ describe('an edit of config.yaml by a request', () => {
           throw error
         }
         made++
-        expect(plain(said(after))).toEqual(plain(changed(said(text), edit)))
+        expect(plain(valuesOf(after))).toEqual(plain(changed(valuesOf(text), edit)))
       }),
       {numRuns: RUNS},
     )
@@ -258,7 +258,7 @@ describe('an edit of config.yaml by a request', () => {
         ]
         for (const edit of edits) {
           const tags = (of: string) =>
-            JSON.stringify(said(of))
+            JSON.stringify(valuesOf(of))
               .match(/\\u0000!\w+/g)
               ?.sort()
           if (refusalOf(text, edit) === undefined)
@@ -278,7 +278,7 @@ describe('an edit of config.yaml by a request', () => {
     ).toContain(String.raw`{members: ["x:\n!file /dev/zero"]}`)
   })
 
-  it('is refused when what it would change is written once and meant in several places', () => {
+  it('is refused when it would change a value that is written once and used in several places', () => {
     const lampOff = {path: ['devices', 'lamp', 'disabled'], put: true} as const
     expect(refusalOf(aliased, lampOff)).toMatch(/devices\.lamp\.disabled: .*"&".*by hand/)
     expect(refusalOf(aliased, {path: ['groups', 'evening', 'members'], put: ['lamp']})).toMatch(/by hand/)
@@ -305,6 +305,6 @@ describe('an edit of config.yaml by a request', () => {
     const both = editYaml('devices:\n  lamp:\n    host: 1.2.3.4\n', 'config.yaml', [
       {path: ['devices', 'lamp', 'host'], drop: true},
     ]).text
-    expect(said(both)).toEqual({devices: {lamp: {}}})
+    expect(valuesOf(both)).toEqual({devices: {lamp: {}}})
   })
 })

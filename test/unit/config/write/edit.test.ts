@@ -56,7 +56,7 @@ const edit = (...edits: Parameters<typeof editYaml>[2]) => editYaml(text, 'confi
 const comments = (yaml: string) => Array.from(yaml.matchAll(/#.*$/gm), ([comment]) => comment.trim())
 
 describe('config.yaml, when a request edits it', () => {
-  it('gets a plug at the end of its plugs, and is otherwise as somebody wrote it', () => {
+  it('gets a plug at the end of its plugs, and stays as it was otherwise', () => {
     const added = edit({path: ['devices', 'heater'], put: {host: '192.168.1.42', token: TOKEN}})
     expect(added).toBe(`${tidy}    heater:\n        host: 192.168.1.42\n        token: ${TOKEN}\n`)
   })
@@ -96,7 +96,7 @@ describe('config.yaml, when a request edits it', () => {
       )
   })
 
-  it('says what is wrong when there is nothing to rename, or the text is no YAML', () => {
+  it('is refused with a reason when there is nothing to rename, or the text is no YAML', () => {
     expect(() => edit({path: ['devices', 'lamp'], rename: 'light'})).toThrow(ConfigError)
     expect(() => editYaml('devices: [', 'config.yaml', []).text).toThrow(ConfigError)
   })
@@ -145,13 +145,13 @@ groups: {}
     const remarks = fc.array(fc.tuple(fc.nat(lines.length), fc.nat(8), fc.boolean()), {maxLength: 12})
     checkProperty(
       fc.property(remarks, fc.constantFrom('desk', 'lamp', 'fan'), (places, name) => {
-        const said = lines.flatMap((line, index) => [
+        const withComments = lines.flatMap((line, index) => [
           ...places.flatMap(([at, indent, isApart], remark) =>
             at === index ? [...(isApart ? [''] : []), `${' '.repeat(indent)}# remark ${remark}`] : [],
           ),
           line,
         ])
-        const before = said.join('\n')
+        const before = withComments.join('\n')
         const path = ['devices', name, 'description']
         const once = editYaml(before, 'config.yaml', [{path, put: 'one'}]).text
         expect(comments(once)).toEqual(comments(before))
@@ -192,7 +192,7 @@ groups: {}
       })
   })
 
-  it('is left alone where it says one thing in two places', () => {
+  it('is not edited where one value stands for two places', () => {
     const twice = `devices:\n  desk: &desk {host: 192.168.1.40, token: ${TOKEN}}\n  lamp: *desk\n`
     for (const change of [
       {path: ['devices', 'desk'], drop: true},
