@@ -11,7 +11,7 @@ import {
 import type {Endpoint, UdpTransport, UnsolicitedHandler} from '../../src/miio/socket.ts'
 import type {VirtualClock} from './virtual-clock.ts'
 
-/** A network without wires, on virtual time: what is sent arrives 10 ms later, unless nobody is there. */
+/** A network in memory, on virtual time: a datagram arrives 10 ms after it is sent, if its address has a host. */
 export class MemoryNetwork implements UdpTransport {
   readonly sent: {datagram: Buffer; to: string; at: number}[] = []
   readonly #clock: VirtualClock

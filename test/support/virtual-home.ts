@@ -50,7 +50,7 @@ export const readings: Readonly<Record<string, Value>> = {
 
 type Options = Partial<Pick<SimulatedPlugOptions, 'habits' | 'faults' | 'state'>> & {
   model?: Model
-  /** What the bridge knows of the plugs there are; the plug's own model unless told. */
+  /** The models that the bridge knows; by default the plug's own model. */
   known?: Catalogue
   random?: () => number
   /** Whether the bridge knows the model beforehand. */
