@@ -102,21 +102,29 @@ export interface FixtureSource {
   recorder: ResponseRecorder
   /** Sends a request. Rejects with the transport's error. */
   call: (method: string, params: readonly unknown[]) => Promise<unknown>
+  /** Waits so many milliseconds, for a model that needs a pause between two requests. */
+  pause: (ms: number) => Promise<unknown>
   /** Called before each request, with what it asks for. */
   onRequest?: (properties: readonly string[]) => void
 }
 
-/** Sends every read request of the bridge once. It sends nothing else, so that it is as safe as the bridge is for firmware with bugs. */
+/**
+ * Sends every read request of the bridge once, with the pauses that the model needs. It sends nothing else: firmware that fails on unknown
+ * requests gets none.
+ * @throws the transport's error when there was no response at all
+ */
 export async function recordFixture({
   identity,
   model,
   personal,
   recorder,
   call,
+  pause,
   onRequest,
 }: FixtureSource): Promise<Fixture> {
   const {model: id = 'unknown', firmware} = identity
   const exchanges: FixtureExchange[] = []
+  let failure: unknown
   for (const read of buildReads(model, propertiesInTier(model, 'rare'))) {
     if (read.method === 'miIO.info') continue // it is about the Wi-Fi of the plug's home
     onRequest?.(read.properties)
@@ -125,9 +133,12 @@ export async function recordFixture({
       await call(read.method, read.params)
     } catch (error) {
       if (!isCallFailure(error) || !(error.code === 'refused' || error.code === 'timeout')) throw error
+      failure = error
     }
     exchanges.push(...responseOf(recorder.take(), read, model, personal))
+    if (model.pause !== undefined) await pause(model.pause)
   }
+  if (exchanges.length === 0 && failure !== undefined) throw failure
   return {
     model: id,
     ...(firmware !== undefined && {firmware}),

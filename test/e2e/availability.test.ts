@@ -4,15 +4,15 @@ import type {SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
 import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug} from '../support/bridge.ts'
 import {CommandClient} from '../support/command-client.ts'
-import {FastClock} from '../support/fast-clock.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
+import {SteadyClock} from '../support/steady-clock.ts'
 import {until} from '../support/wait.ts'
 
 const SECOND = 1000
 const MINUTE = 60 * SECOND
 /** Half a minute in a second: a try of 2 s takes 67 ms. */
-const clock = new FastClock(30)
+const clock = new SteadyClock(30)
 /** A poll is lost when three tries are. */
 const TRIES = 3
 

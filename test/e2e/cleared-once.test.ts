@@ -5,14 +5,14 @@ import {afterAll, describe, expect, it} from 'vitest'
 import {parseConfig} from '../../src/config/config.ts'
 import {loopback} from '../support/addresses.ts'
 import {configText, startBridge, startPlug} from '../support/bridge.ts'
-import {FastClock} from '../support/fast-clock.ts'
 import {MessageRecorder} from '../support/message-recorder.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
+import {SteadyClock} from '../support/steady-clock.ts'
 import {until} from '../support/wait.ts'
 
 /** What is gone is cleared after seconds: here in a fifth of that. */
-const clock = new FastClock(5)
+const clock = new SteadyClock(5)
 
 describe('a plug that is removed a moment before the bridge is started anew', async () => {
   const broker = await startMosquitto()

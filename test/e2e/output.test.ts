@@ -8,10 +8,10 @@ import {loopback} from '../support/addresses.ts'
 import {configText, startBridge, startPlug} from '../support/bridge.ts'
 import {CommandClient} from '../support/command-client.ts'
 import {discoveryProblems} from '../support/discovery-validator.ts'
-import {FastClock} from '../support/fast-clock.ts'
 import {MessageRecorder} from '../support/message-recorder.ts'
 import {type Mosquitto, startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
+import {SteadyClock} from '../support/steady-clock.ts'
 import {until} from '../support/wait.ts'
 
 const ends: (() => Promise<unknown>)[] = []
@@ -204,7 +204,7 @@ describe('attributes that are not wanted any more', () => {
     const user = await Watcher.open(broker)
     const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-output-'))
     ends.push(() => rm(folder, {recursive: true, force: true}))
-    const clock = new FastClock(5) // a leftover is cleared after 5 s
+    const clock = new SteadyClock(5) // a leftover is cleared after 5 s
     const desk = await startPlug({address: loopback(4, 1), clock})
     const lamp = await startPlug({address: loopback(4, 2), clock})
     const mqtt = {url: broker.url, output: 'attribute_and_json'}

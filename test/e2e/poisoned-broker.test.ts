@@ -4,14 +4,14 @@ import {join} from 'node:path'
 import {afterAll, describe, expect, it} from 'vitest'
 import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug} from '../support/bridge.ts'
-import {FastClock} from '../support/fast-clock.ts'
 import {MessageRecorder} from '../support/message-recorder.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
+import {SteadyClock} from '../support/steady-clock.ts'
 import {until} from '../support/wait.ts'
 
 /** What lies on the broker is looked at for 2 s and cleared 5 s later: here in a fifth of that. */
-const clock = new FastClock(5)
+const clock = new SteadyClock(5)
 const broker = await startMosquitto()
 const user = await Watcher.open(broker)
 const recorder = await MessageRecorder.open(broker)

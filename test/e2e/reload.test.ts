@@ -7,10 +7,10 @@ import type {SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
 import {loopback} from '../support/addresses.ts'
 import {configText, startBridge, startPlug, type TestBridgeOptions} from '../support/bridge.ts'
 import {CommandClient} from '../support/command-client.ts'
-import {FastClock} from '../support/fast-clock.ts'
 import {MessageRecorder} from '../support/message-recorder.ts'
 import {type Mosquitto, startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
+import {SteadyClock} from '../support/steady-clock.ts'
 import {until} from '../support/wait.ts'
 
 const ONLINE = '{"state":"online"}'
@@ -18,7 +18,7 @@ const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-reload-'))
 afterAll(() => rm(folder, {recursive: true, force: true}))
 
 /** What lay under an old name is cleared 5 s after Home Assistant was told of the new one: here after one. */
-const clock = new FastClock(5)
+const clock = new SteadyClock(5)
 
 /** The configuration of `choice` as an edited file would say it, in the folder of the bridge that runs. */
 function edited(choice: TestBridgeOptions, {state_dir}: Config): Config {

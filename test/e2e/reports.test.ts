@@ -7,15 +7,15 @@ import {version} from '../../src/app/version.ts'
 import {parseConfig} from '../../src/config/config.ts'
 import {BROADCAST, loopback} from '../support/addresses.ts'
 import {configText, inReachOfBroadcasts, startBridge, startPlug, TOKEN} from '../support/bridge.ts'
-import {FastClock} from '../support/fast-clock.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {leaks} from '../support/secret-leaks.ts'
+import {SteadyClock} from '../support/steady-clock.ts'
 import {until} from '../support/wait.ts'
 
 const PASSWORD = 'a long/word, with+signs'
 /** What happens once a minute happens every three seconds. */
-const clock = new FastClock(20)
+const clock = new SteadyClock(20)
 const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-reports-'))
 afterAll(() => rm(folder, {recursive: true, force: true}))
 

@@ -2,10 +2,10 @@ import {describe, expect, it} from 'vitest'
 import {simulate} from '../../src/simulator/simulated-network.ts'
 import {BROADCAST, loopback} from '../support/addresses.ts'
 import {startBridge, startUntilTheEnd} from '../support/bridge.ts'
-import {FastClock} from '../support/fast-clock.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {random} from '../support/seeds.ts'
+import {SteadyClock} from '../support/steady-clock.ts'
 import {until} from '../support/wait.ts'
 
 const PLUGS = 1000
@@ -13,7 +13,7 @@ const LIMIT_MS = 300_000
 
 /** What that costs is measured by `npm run bench`. */
 describe('a thousand plugs on one bridge, at default intervals, three times as fast', async () => {
-  const clock = new FastClock(3)
+  const clock = new SteadyClock(3)
   const broker = await startMosquitto({config: ['max_queued_messages 0', 'log_type error']})
   const user = await Watcher.open(broker, ['miio2mqtt/+/+', 'miio2mqtt/+/+/availability'])
   const neighbourhood = simulate({

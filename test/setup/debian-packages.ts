@@ -20,7 +20,7 @@ interface DebianPackage {
   name: string
   /** Exists when the package is installed. */
   file: string
-  /** The tests that need it, as a reader of the output knows them. */
+  /** The tests that need it, in words. */
   tests: string
 }
 
@@ -37,11 +37,11 @@ export const packages: readonly DebianPackage[] = [
 
 const INSTALL_LIMIT_MS = 180_000
 
-/** Installs what the tests need where that is possible, and says loudly what is left out where it is not. */
+/** Installs the packages that the tests need when it runs as root; otherwise it prints which tests are skipped without them. */
 export default function setup(project: TestProject): void {
   if (missing().length > 0 && process.getuid?.() === 0) install(missing())
   const absent = missing()
-  if (absent.length > 0) complain(absent)
+  if (absent.length > 0) reportMissing(absent)
   project.provide('tools', {
     mosquitto: has('mosquitto', 'mosquitto-clients'),
     pythonMiio: has('python3-miio'),
@@ -68,8 +68,8 @@ function apt(...args: string[]): void {
   if (error) console.log(`apt-get ${args[0]}: ${error.message}`)
 }
 
-/** @throws Error under `CI=true`, where nobody would notice that tests were skipped. */
-function complain(absent: readonly DebianPackage[]): void {
+/** @throws Error under `CI=true`, where skipped tests would go unnoticed. */
+function reportMissing(absent: readonly DebianPackage[]): void {
   const command = `sudo apt-get update && sudo apt-get install --yes --no-install-recommends ${list(absent)}`
   const skipped = absent.map(({name, tests}) => `  without ${name}: ${tests}`).join('\n')
   const message = `Packages are missing. Install them with\n\n  ${command}\n\nTests skipped until then:\n${skipped}`

@@ -70,7 +70,7 @@ export interface TestBridgeOptions {
   devices?: Readonly<Record<string, Record<string, unknown>>>
   /** Where it remembers; a new empty folder when left out. */
   folder?: string
-  /** What it knows of the plugs there are; what comes with the program unless told. */
+  /** The models that it knows; by default those of the program. */
   catalogue?: Catalogue
   /** The one of `startPlug` when left out. */
   clock?: Clock

@@ -76,7 +76,7 @@ export const NO_NAMES = [
   'de\u200bsk',
   '1/2/3/4/5/6/7/8/9',
 ]
-/** What somebody may want to write of a plug. */
+/** Texts for the description or the area of a plug. */
 export const TEXTS = [
   'Kitchen',
   '',

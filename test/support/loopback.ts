@@ -30,7 +30,7 @@ export async function claimNetwork(preferred = 0): Promise<number> {
   )
 }
 
-/** Whether the address is ours now. @throws Error when it cannot be had for another reason than that somebody else has it */
+/** Claims the address. @returns `false` when another process has it. @throws Error when it cannot be claimed for any other reason */
 async function isBound(address: string): Promise<boolean> {
   const lock = createSocket('udp4').unref()
   lock.bind({port: LOCK.port, address, exclusive: true})
@@ -44,7 +44,7 @@ async function isBound(address: string): Promise<boolean> {
   }
 }
 
-/** TCP ports on 127.0.0.1 that are free, and that nobody without `network` asks for: a broker that starts late, or again, finds its port free. */
+/** Free TCP ports on 127.0.0.1 that belong to `network`: a broker that starts late, or again, finds its port free. */
 export class Ports {
   readonly #first: number
   #given = 0

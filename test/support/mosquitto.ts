@@ -12,7 +12,7 @@ export {freePort}
 
 const PROGRAM = '/usr/sbin/mosquitto'
 const HOST = '127.0.0.1'
-/** Somebody else may take a port that was free a moment ago. */
+/** Tries to start: another process may take a port that was free a moment ago. */
 const PORTS_TO_TRY = 5
 
 const running = new Set<Mosquitto>()
@@ -48,7 +48,7 @@ export async function startMosquitto({port, config = []}: MosquittoOptions = {})
 export class Mosquitto {
   readonly host = HOST
   readonly port: number
-  /** All that the broker said, over all of its restarts. */
+  /** The log of the broker, over all of its restarts. */
   log = ''
   readonly #config: readonly string[]
   #folder: string | undefined
@@ -85,7 +85,7 @@ export class Mosquitto {
     return this
   }
 
-  /** Ends it as an administrator does: clients are told, wills are not sent before. */
+  /** Ends it as an administrator does: clients get a DISCONNECT first, and no wills are sent. */
   async stop(): Promise<void> {
     this.thaw()
     await this.#end('SIGTERM')

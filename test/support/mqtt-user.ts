@@ -40,9 +40,9 @@ export async function mosquittoSub(broker: Mosquitto, topic: string, ...args: st
   present.add(subscriber)
   // The broker's word: the program keeps its own "Subscribed" in a buffer.
   await until(() => subscriber.isOver || broker.log.includes(`Sending SUBACK to ${id}`), {
-    what: () => `mosquitto_sub subscribes; it said: ${subscriber.errors}`,
+    what: () => `mosquitto_sub subscribes; its errors: ${subscriber.errors}`,
   })
-  if (subscriber.isOver) throw new Error(`mosquitto_sub ended at once; it said: ${subscriber.errors}`)
+  if (subscriber.isOver) throw new Error(`mosquitto_sub ended at once; its errors: ${subscriber.errors}`)
   return subscriber
 }
 
@@ -144,7 +144,7 @@ export class Watcher {
     })
   }
 
-  /** What a client that comes now is told: topic to payload. */
+  /** The retained messages that a new client gets: topic to payload. */
   async retained(): Promise<Map<string, string>> {
     const client = await connect(this.#broker, 0)
     try {

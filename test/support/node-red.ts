@@ -23,14 +23,14 @@ onProcessExit(() => {
 })
 
 export class NodeRed {
-  /** All that it said. */
+  /** Its log. */
   log = ''
   readonly version = VERSION
   readonly #url: string
   readonly #folder: string
   readonly #process: ChildProcess
   readonly #exited: Promise<unknown>
-  /** What it said by then is about its settings. */
+  /** Everything in the log before this is about its settings. */
   #upAt = 0
 
   private constructor(program: string, folder: string, address: string) {
@@ -118,7 +118,7 @@ export class NodeRed {
   }
 }
 
-/** It asks nobody outside, installs nothing, and shows nothing. */
+/** It connects to no server on the internet, installs nothing, and has no editor. */
 function settings(address: string) {
   return {
     uiHost: address,
@@ -141,7 +141,7 @@ async function installed(): Promise<string> {
   return join(folder, 'node_modules/node-red/red.js')
 }
 
-/** Beside its place first, so that what is in its place is whole. @throws Error with what npm said */
+/** Beside its place first, so that what is in its place is whole. @throws Error with the output of npm */
 async function install(cache: string, folder: string): Promise<void> {
   console.log(`installing Node-RED ${VERSION} into ${folder}`)
   await mkdir(cache, {recursive: true})

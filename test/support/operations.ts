@@ -424,7 +424,7 @@ export class Operations {
       : this.#written(to, home, payload, 'error')
   }
 
-  /** Kept by the broker, or for nobody: neither is carried out. */
+  /** A retained command, or one for a name that does not exist: neither is carried out. */
   #ignored(): Operation {
     const name = this.#steady(this.#expectedConfig.plugs)
     const toPlug =

@@ -1,4 +1,4 @@
-/** A certificate and its key, for configurations that nobody connects with. The key is nobody's secret. Valid until 2126. */
+/** A certificate and its key, for configurations that are only parsed. The key protects nothing. Valid until 2126. */
 export const CERT = `-----BEGIN CERTIFICATE-----
 MIIBfjCCASOgAwIBAgIUBwmx+AeT9iSAQRcrzxC/ozoOH6kwCgYIKoZIzj0EAwIw
 EzERMA8GA1UEAwwIYSBicmlkZ2UwIBcNMjYxMTI3MTk1NTAzWhgPMjEyNjExMDMx

@@ -80,7 +80,7 @@ export class Program {
     const look = () => `${this.stdout}\n${this.stderr}`
     return until(() => pattern.exec(look()) ?? this.#mustRun(pattern), {
       within,
-      what: () => `${pattern} from the program, which said:\n${look()}`,
+      what: () => `${pattern} from the program, whose output is:\n${look()}`,
     })
   }
 
@@ -88,11 +88,11 @@ export class Program {
     this.#process.kill(name)
   }
 
-  /** @param within milliseconds. @throws Error with what it said, when it goes on for longer */
+  /** @param within milliseconds. @throws Error with its output when it runs for longer */
   async ended(within = PATIENCE_MS): Promise<Ending> {
     await until(() => this.isOver, {
       within,
-      what: () => `the end of the program, which said:\n${this.stdout}\n${this.stderr}`,
+      what: () => `the end of the program, whose output is:\n${this.stdout}\n${this.stderr}`,
     })
     await this.#closed
     running.delete(this)

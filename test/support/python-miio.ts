@@ -1,5 +1,5 @@
 /**
- * python-miio, the reference client that nobody here wrote: Debian's package `python3-miio`, 0.5.0.1.
+ * python-miio, the reference client, which is not part of this project: Debian's package `python3-miio`, 0.5.0.1.
  * Whether it is installed is found out, and complained about, once for all tests: see test/setup/debian-packages.ts.
  */
 import {execFile} from 'node:child_process'

@@ -1,6 +1,6 @@
 import type {Fields, LazyMessage, Log, LogLevel} from '../../src/log/logger.ts'
 
-/** A log that only remembers, for tests that look at what was said. */
+/** A log that keeps its lines for the test and writes nothing. */
 export class RememberingLog implements Log {
   readonly lines: {level: LogLevel; message: string; fields: Fields | undefined}[]
 

@@ -18,7 +18,7 @@ export class SteadyClock implements Clock {
   #nextAt = Number.POSITIVE_INFINITY
   #tickedAt = performance.now()
 
-  /** @param times how many times as fast as real time */
+  /** @param times how many times as fast as real time. One tick, of up to 10 ms of real time, must stay shorter than the shortest timeout */
   constructor(times = 1) {
     this.#times = times
     setInterval(() => this.#tick(), TICK_MS).unref()

@@ -82,6 +82,7 @@ async function printFixture(
     personal: personalTexts(info, identity, client.did),
     recorder,
     call: (method, params) => client.call(method, params),
+    pause: (ms) => sleep(systemClock, ms),
     onRequest: (properties) => terminal.progress(`asking ${name} for ${properties.join(', ')} …`),
   })
   terminal.line(JSON.stringify(fixture, null, 2))

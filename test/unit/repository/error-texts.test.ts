@@ -1,4 +1,4 @@
-/** Whoever writes a wrong value is told in plain words: the library that checks has messages for programmers. */
+/** Errors of configurations, definitions and specifications are in our own words: the messages of zod are made for programmers. */
 import {mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
@@ -10,12 +10,13 @@ import {messageText} from '../../../src/config/config-error.ts'
 import {parseDefinition} from '../../../src/config/definitions/definition-reader.ts'
 import {checkProperty} from '../../support/seeds.ts'
 
-const FOREIGN = /Invalid|Unrecognized|received|undefined|\|"|Too (small|big)|>=|<=/
+/** Words of the messages of zod. */
+const ZOD_WORDS = /Invalid|Unrecognized|received|undefined|\|"|Too (small|big)|>=|<=/
 
 const folder = mkdtempSync(join(tmpdir(), 'miio2mqtt-words-'))
 afterAll(() => rmSync(folder, {recursive: true, force: true}))
 
-/** Without what was written, which may have any words. */
+/** Without the quoted values of the user, which may hold any words. */
 const withoutQuotes = (words: string) => words.replace(/"(?:[^"\\]|\\.)*"/g, '""')
 
 const KEYS = [
@@ -90,7 +91,7 @@ const {wrong} = fc.letrec((tie) => ({
   ),
 }))
 
-const refusal = async (work: () => unknown): Promise<string> => {
+const errorOf = async (work: () => unknown): Promise<string> => {
   try {
     await work()
     return ''
@@ -101,44 +102,44 @@ const refusal = async (work: () => unknown): Promise<string> => {
 
 const TOKEN = '00112233445566778899aabbccddeeff'
 const check = (devices: unknown) =>
-  refusal(() => parseConfig(JSON.stringify({devices}), {file: 'config.yaml', env: {}, readFile: () => ''}))
+  errorOf(() => parseConfig(JSON.stringify({devices}), {file: 'config.yaml', env: {}, readFile: () => ''}))
 const imported = (spec: unknown) => {
   const file = join(folder, 'spec.json')
   writeFileSync(file, JSON.stringify(spec))
-  return refusal(() => importSpec(file, undefined))
+  return errorOf(() => importSpec(file, undefined))
 }
 const SPEC = {type: 'urn:miot-spec-v2:device:outlet:0000A002:x-y:1', description: 'x'}
 
-describe('what is wrong', () => {
-  it('with a configuration has no words of a library in it', async () => {
+describe('an error', () => {
+  it('in a configuration has no words of zod', async () => {
     await checkProperty(
       fc.asyncProperty(fc.dictionary(fc.constantFrom(...KEYS), wrong), async (config) => {
         const read = () => parseConfig(JSON.stringify(config), {file: 'c', env: {}, readFile: () => ''})
-        const words = await refusal(read)
+        const words = await errorOf(read)
         for (const line of words.split('\n'))
-          expect(withoutQuotes(line.replace(/^\S+ [^:]*: /, ''))).not.toMatch(FOREIGN)
+          expect(withoutQuotes(line.replace(/^\S+ [^:]*: /, ''))).not.toMatch(ZOD_WORDS)
       }),
       {numRuns: 1000},
     )
   })
 
-  it('with a definition of a model has no words of a library in it', () => {
+  it('in a definition of a model has no words of zod', () => {
     checkProperty(
       fc.property(fc.dictionary(fc.constantFrom(...KEYS), wrong), (read) => {
         const understood = parseDefinition(JSON.parse(JSON.stringify(read)), 'a file')
         const problems = 'problems' in understood ? understood.problems : []
-        for (const {message} of problems) expect(withoutQuotes(messageText(message))).not.toMatch(FOREIGN)
+        for (const {message} of problems) expect(withoutQuotes(messageText(message))).not.toMatch(ZOD_WORDS)
       }),
       {numRuns: 1000},
     )
   })
 
-  it('with a specification that is to be imported has no words of a library in it', async () => {
+  it('in an imported specification has no words of zod', async () => {
     await checkProperty(
       fc.asyncProperty(wrong, wrong, async (services, property) => {
         const nested = [{iid: 1, type: 'x', properties: [property]}]
         for (const all of [services, nested])
-          expect(withoutQuotes(await imported({...SPEC, services: all}))).not.toMatch(FOREIGN)
+          expect(withoutQuotes(await imported({...SPEC, services: all}))).not.toMatch(ZOD_WORDS)
       }),
       {numRuns: 200},
     )
@@ -149,11 +150,11 @@ describe('what is wrong', () => {
     [{...SPEC, services: []}, /services: expected at least 1 values, got an empty list/],
     [{...SPEC, services: {a: 1}}, /services: expected a list, got a mapping/],
     [[1], /the whole: expected a mapping, got a list/],
-  ])('with %j is said in plain words', async (spec, expected) => {
+  ])('in the specification %j says what was expected and what came', async (spec, expected) => {
     expect(await imported(spec)).toMatch(expected)
   })
 
-  it('with the key of a mapping is said of the key', async () => {
+  it('in a key of a mapping names the key', async () => {
     const desk = {host: '192.168.1.40', token: TOKEN, homeassistant: {entities: {'Power X': {name: 'x'}}}}
     expect(await check({desk})).toMatch(
       /homeassistant\.entities\.Power X: expected the name of a property such as power, got "Power X"/,
@@ -161,12 +162,12 @@ describe('what is wrong', () => {
   })
 })
 
-it('every check whose problems are shown is one in plain words', () => {
+it('no file of src shows the problems of a check with the messages of zod', () => {
   const showing = readdirSync('src', {recursive: true, encoding: 'utf8'})
     .filter((file) => file.endsWith('.ts') && file !== 'common/schema-errors.ts')
     .map((file) => ({file, text: readFileSync(join('src', file), 'utf8')}))
     .filter(({text}) => /\.issues\b/.test(text))
   expect(showing.map(({file}) => file).sort()).toContain('config/config-parser.ts')
-  const foreign = showing.filter(({text}) => text.includes('.safeParse('))
-  expect(foreign.map(({file}) => file)).toEqual([])
+  const withZodMessages = showing.filter(({text}) => text.includes('.safeParse('))
+  expect(withZodMessages.map(({file}) => file)).toEqual([])
 })
