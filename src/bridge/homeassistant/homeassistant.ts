@@ -14,8 +14,8 @@ import {
   platformsOf,
   withRemovedComponents,
 } from './discovery-message.ts'
-import {DiscoveryThrottle} from './discovery-throttle.ts'
 import {defaultPlatforms, isAnnounced, plugDiscovery} from './plug-discovery.ts'
+import {DiscoveryThrottle} from './sent-discovery.ts'
 
 export interface HomeAssistantOptions {
   publisher: Publisher

@@ -4,8 +4,8 @@ import type {Clock} from '../../common/clock.ts'
 import {describeValue, parseWithMessages, quoted} from '../../common/schema-errors.ts'
 import {closestWord, synonymTable} from '../../common/suggestion.ts'
 import {CommandError} from '../../device/command-error.ts'
-import type {Groups} from '../groups/groups.ts'
 import type {Plug} from '../plug.ts'
+import type {Groups} from '../status/group-states.ts'
 import type {BridgeActions, ConfigEdit, ConfigValue} from './bridge-actions.ts'
 
 /** What a request may use. */

@@ -1,7 +1,7 @@
 /** Requests about groups: `B/bridge/request/group/…` (contract §6). They change config.yaml, as those about plugs do. */
 import {z} from 'zod'
 import {CommandError} from '../../device/command-error.ts'
-import {assertFree, unknownGroup} from '../commands/unknown-names.ts'
+import {assertFree, unknownGroup} from '../name-directory.ts'
 import type {ConfigEdit} from './bridge-actions.ts'
 import {
   defineRequest,

@@ -15,9 +15,9 @@ import {type BridgeActions, logLevels} from './bridge-actions.ts'
 import {defineRequest, LoggedRefusal, type RequestContext, TruncatedList} from './define-request.ts'
 import {deviceRequests} from './device-requests.ts'
 import {groupRequests} from './group-requests.ts'
-import {PacedQueue} from './paced-queue.ts'
+import {PacedQueue} from './request-limits.ts'
+import {unknownVerb} from './request-mistakes.ts'
 import {SharedWork} from './shared-work.ts'
-import {unknownVerb} from './unknown-verb.ts'
 
 const nothing = z.strictObject({})
 

@@ -1,9 +1,9 @@
 /** On which topics something of ours is to lie, as things are now: what lies elsewhere is left over (retained-cleanup.ts). */
 import type {Topics} from '../../mqtt/topics.ts'
-import type {Groups} from '../groups/groups.ts'
 import {bridgeId, deviceId, discoveryTopic} from '../homeassistant/discovery-message.ts'
 import {isAnnounced} from '../homeassistant/plug-discovery.ts'
 import type {Plug} from '../plug.ts'
+import type {Groups} from '../status/group-states.ts'
 import type {PlugStates} from '../status/plug-states.ts'
 
 export interface ExpectedTopicsOptions {

@@ -37,7 +37,7 @@ export interface RetainedCleanupOptions extends ExpectedTopicsOptions {
 const LOOKING_MS = 2000
 /**
  * So long Home Assistant may still listen on the old topics of a plug, and would log an error for each template that finds nothing
- * there: until it was told of the plug's new name, 2 s after anything else it was told of it (discovery-throttle.ts), and took that in.
+ * there: until it was told of the plug's new name, 2 s after anything else it was told of it (sent-discovery.ts), and took that in.
  */
 const FORGETTING_MS = 5000
 /** To look for more than this, everything is looked at. */

@@ -20,7 +20,7 @@ export interface StartSummaryOptions {
 
 /** How long a silent plug's first poll takes, and a margin: nobody waits for a plug any longer. */
 const PATIENCE_MS = 10_000
-/** Plugs tell who they are just after their first answer, and messages to Home Assistant are up to 2.1 s apart (discovery-throttle.ts). */
+/** Plugs tell who they are just after their first answer, and messages to Home Assistant are up to 2.1 s apart (sent-discovery.ts). */
 const SETTLE_MS = 2500
 /** Of more plugs than these, only their number is told; and of plugs that are offline, the first of them. */
 const MOST_NAMES = 10

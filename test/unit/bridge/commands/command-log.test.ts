@@ -1,10 +1,10 @@
 /** What the log says of commands and requests, and of plugs at `debug`. */
 import {beforeEach, describe, expect, it} from 'vitest'
 import {Commands} from '../../../../src/bridge/commands/commands.ts'
-import {Groups} from '../../../../src/bridge/groups/groups.ts'
 import type {Plug} from '../../../../src/bridge/plug.ts'
 import type {BridgeActions} from '../../../../src/bridge/requests/bridge-actions.ts'
 import {Requests} from '../../../../src/bridge/requests/requests.ts'
+import {Groups} from '../../../../src/bridge/status/group-states.ts'
 import {PlugLog} from '../../../../src/bridge/status/plug-log.ts'
 import {PlugStates} from '../../../../src/bridge/status/plug-states.ts'
 import {createLog} from '../../../../src/log/logger.ts'

@@ -1,7 +1,7 @@
 import {beforeEach, describe, expect, it} from 'vitest'
 import {Commands} from '../../../../src/bridge/commands/commands.ts'
-import {Groups} from '../../../../src/bridge/groups/groups.ts'
 import {Requests} from '../../../../src/bridge/requests/requests.ts'
+import {Groups} from '../../../../src/bridge/status/group-states.ts'
 import {PlugStates} from '../../../../src/bridge/status/plug-states.ts'
 import type {IncomingMessage} from '../../../../src/mqtt/connection.ts'
 import {RememberingLog} from '../../../support/remembering-log.ts'

@@ -1,7 +1,7 @@
 /** What a wrong request is told: its field, what was expected there, and what came. */
 import fc from 'fast-check'
 import {beforeEach, describe, expect, it} from 'vitest'
-import {Group} from '../../../../src/bridge/groups/group.ts'
+import {Group} from '../../../../src/bridge/group.ts'
 import type {Plug} from '../../../../src/bridge/plug.ts'
 import type {BridgeActions} from '../../../../src/bridge/requests/bridge-actions.ts'
 import {Requests} from '../../../../src/bridge/requests/requests.ts'

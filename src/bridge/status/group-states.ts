@@ -3,12 +3,12 @@ import type {Clock} from '../../common/clock.ts'
 import type {Log} from '../../log/logger.ts'
 import type {OutgoingMessage} from '../../mqtt/outbox.ts'
 import type {Topics} from '../../mqtt/topics.ts'
+import {Group, type GroupSettings, relayState} from '../group.ts'
 import {discoveryTopic} from '../homeassistant/discovery-message.ts'
-import {DiscoveryThrottle} from '../homeassistant/discovery-throttle.ts'
 import {groupDiscovery, groupId} from '../homeassistant/group-discovery.ts'
+import {DiscoveryThrottle} from '../homeassistant/sent-discovery.ts'
 import type {Plug} from '../plug.ts'
 import {json, type Publisher, plainText, retained} from '../publisher.ts'
-import {Group, type GroupSettings, relayState} from './group.ts'
 
 export interface GroupsOptions {
   publisher: Publisher

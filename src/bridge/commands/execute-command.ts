@@ -3,7 +3,7 @@ import type {Clock} from '../../common/clock.ts'
 import {CommandError, toCommandError} from '../../device/command-error.ts'
 import {MOST_WAITING, tooMany} from '../../device/request-queue.ts'
 import type {Value} from '../../models/model.ts'
-import type {Group} from '../groups/group.ts'
+import type {Group} from '../group.ts'
 import {assertUsable, type Plug} from '../plug.ts'
 import type {Command} from './command.ts'
 

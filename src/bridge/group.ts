@@ -1,6 +1,6 @@
 /** Plugs that are switched together, and what they amount to as one (contract §3, §4). */
-import type {Availability} from '../../device/polling/availability.ts'
-import type {Plug} from '../plug.ts'
+import type {Availability} from '../device/polling/availability.ts'
+import type {Plug} from './plug.ts'
 
 /** A group as it is configured. */
 export interface GroupSettings {

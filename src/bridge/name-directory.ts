@@ -1,9 +1,9 @@
 /** The message for a name that no plug or group has, and the check for one that is taken. */
 
-import {didYouMean} from '../../common/suggestion.ts'
-import {excerpt} from '../../device/codec/values.ts'
-import {CommandError} from '../../device/command-error.ts'
-import {closestName} from './nearest-name.ts'
+import {didYouMean} from '../common/suggestion.ts'
+import {excerpt} from '../device/codec/values.ts'
+import {CommandError} from '../device/command-error.ts'
+import {closestName} from './commands/nearest-name.ts'
 
 /** So many of the existing names are listed. */
 const MOST_NAMES = 10
