@@ -1,6 +1,6 @@
 /** Which of the configured plugs a word means: a name, the end of a name, a group, an address or a device id. */
 import {isIPv4} from 'node:net'
-import {closestName} from '../bridge/commands/nearest-name.ts'
+import {closestName} from '../bridge/name-directory.ts'
 import {systemClock} from '../common/clock.ts'
 import type {Config, DeviceConfig} from '../config/config.ts'
 import {quoted, suggestion} from '../config/config-error.ts'

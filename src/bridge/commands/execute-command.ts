@@ -1,163 +1,217 @@
-/** A command to a group: its members carry it out in parallel, each through its own queue and with an outcome of its own (contract §4). */
+/**
+ * Executes a command on its plugs: one plug, or all members of a group in parallel, each through its own request queue and with an
+ * outcome of its own (docs/topics.md, "Commands" and "Groups").
+ */
 import type {Clock} from '../../common/clock.ts'
+import {unknownProperty} from '../../device/codec/unknown-property.ts'
 import {CommandError, toCommandError} from '../../device/command-error.ts'
 import {MOST_WAITING, tooMany} from '../../device/request-queue.ts'
 import type {Value} from '../../models/model.ts'
-import type {Group} from '../group.ts'
+import {Group} from '../group.ts'
 import {assertUsable, type Plug} from '../plug.ts'
-import type {Command} from './command.ts'
+import {displayedState, type PlugStates} from '../status/plug-states.ts'
+import type {Command} from './payload.ts'
 
-/** What became of a command at one member. */
+/** What a command did at one plug. */
 export interface CommandOutcome {
+  /** Of the plug. */
   name: string
-  done: Record<string, Value>
+  /** What the plug confirmed or reported. Not empty beside a failure: of two properties, one may be set before the other fails. */
+  data: Record<string, Value>
   failure: CommandError | undefined
 }
 
-export interface GroupCommandsOptions {
+export interface CommandExecutorOptions {
   clock: Clock
-  /** Has one plug carry out an order, and puts into `done` what came of it. Rejects as plugs do. */
-  obey: (plug: Plug, order: Command, deadline: number, done: Record<string, Value>) => Promise<void>
+  /** Publishes what `get` has read. */
+  plugStates: Pick<PlugStates, 'publishState'>
 }
 
-/** A member that is there answers within that; for others, nobody waits before TOGGLE switches. */
-const TELLING_MS = 2000
+/** The time for which a command to one plug is valid, on the clock. */
+export type DeadlineOf = (plug: Plug) => number
 
-/** What a member says of a property that is to be toggled. */
-type Told = Value | CommandError
+/** How long TOGGLE waits for what one member reports. A member that is online answers within that time. */
+const TOGGLE_READ_MS = 2000
 
-export class GroupCommands {
-  readonly #options: GroupCommandsOptions
-  /** Commands of each group that wait while the direction of a TOGGLE is being found out: they must not overtake it. */
-  readonly #lines = new WeakMap<Group, {waiting: number; last: Promise<unknown>}>()
+/** What a member reports of a property that is to be toggled. */
+type Reading = Value | CommandError
 
-  constructor(options: GroupCommandsOptions) {
-    this.#options = options
+export class CommandExecutor {
+  readonly #clock: Clock
+  readonly #plugStates: Pick<PlugStates, 'publishState'>
+  /** The commands of each group that wait while the direction of a TOGGLE is found out: they must not overtake it. */
+  readonly #groupQueues = new WeakMap<Group, {waiting: number; last: Promise<unknown>}>()
+
+  constructor({clock, plugStates}: CommandExecutorOptions) {
+    this.#clock = clock
+    this.#plugStates = plugStates
   }
 
   /**
-   * The outcome of every member, in their order.
-   * @param deadlineOf on the clock, for each member
-   * @throws CommandError `queue_full`
+   * @returns the outcome at every plug of the target: one for a plug, one for each member of a group, in the order of the group
+   * @throws CommandError `queue_full` when too many commands of the group wait
    */
-  async carryOut(
-    group: Group,
-    order: Command,
-    deadlineOf: (plug: Plug) => number,
-  ): Promise<CommandOutcome[]> {
-    const {members} = group
-    const {outcomes} = await this.#inTurn(group, async () => {
-      const {order: absolute, failures} = await this.#resolve(members, order, deadlineOf)
-      const begun = members.map((plug, index) => {
+  async execute(target: Plug | Group, command: Command, deadlineOf: DeadlineOf): Promise<CommandOutcome[]> {
+    if (!(target instanceof Group)) return [await this.#executeOnPlug(target, command, deadlineOf(target))]
+    const {members} = target
+    const {outcomes} = await this.#inTurn(target, async () => {
+      const {command: resolved, failures} = await this.#resolveToggles(members, command, deadlineOf)
+      const started = members.map((plug, index) => {
         const failure = failures[index]
-        if (failure) return {name: plug.name, done: {}, failure}
-        return this.#outcome(plug, absolute, deadlineOf(plug))
+        if (failure) return {name: plug.name, data: {}, failure}
+        return this.#executeOnPlug(plug, resolved, deadlineOf(plug))
       })
-      // Begun, not awaited: the next in line may ask its question, which stands behind these commands in each plug's queue.
-      return {outcomes: Promise.all(begun)}
+      // Started, not awaited: the next command may read the members now. Its reads stand behind these writes in each plug's queue.
+      return {outcomes: Promise.all(started)}
     })
     return outcomes
   }
 
-  async #inTurn<T>(group: Group, work: () => Promise<T>): Promise<T> {
-    const line = this.#lines.get(group) ?? {waiting: 0, last: Promise.resolve()}
-    if (line.waiting >= MOST_WAITING) throw tooMany()
-    const turn = line.last.then(work)
-    this.#lines.set(group, line)
-    line.waiting++
-    const over = () => {
-      line.waiting--
+  /** Never rejects. */
+  async #executeOnPlug(plug: Plug, command: Command, deadline: number): Promise<CommandOutcome> {
+    const data: Record<string, Value> = {}
+    try {
+      assertUsable(plug)
+      await plug.device.ready({deadline})
+      if ('set' in command) await write(plug, command.set, deadline, data)
+      else {
+        Object.assign(data, await read(plug, command.get, deadline))
+        this.#plugStates.publishState(plug)
+      }
+      return {name: plug.name, data, failure: undefined}
+    } catch (error) {
+      return {name: plug.name, data, failure: toCommandError(error)}
     }
-    line.last = turn.then(over, over)
+  }
+
+  /** Runs `work` after all earlier work of the group. @throws CommandError `queue_full` */
+  async #inTurn<T>(group: Group, work: () => Promise<T>): Promise<T> {
+    const queue = this.#groupQueues.get(group) ?? {waiting: 0, last: Promise.resolve()}
+    if (queue.waiting >= MOST_WAITING) throw tooMany()
+    const turn = queue.last.then(work)
+    this.#groupQueues.set(group, queue)
+    queue.waiting++
+    const finished = () => {
+      queue.waiting--
+    }
+    queue.last = turn.then(finished, finished)
     return turn
   }
 
-  async #outcome(plug: Plug, order: Command, deadline: number): Promise<CommandOutcome> {
-    const done: Record<string, Value> = {}
-    const failure = await this.#options
-      .obey(plug, order, deadline, done)
-      .then(() => undefined, toCommandError)
-    return {name: plug.name, done, failure}
-  }
-
-  /** Makes every TOGGLE absolute, the same for all members; or tells for each why that cannot be. */
-  async #resolve(
+  /**
+   * Replaces every TOGGLE with ON or OFF, the same for all members: OFF when any member is on, ON when one is off and none is on.
+   * @returns the failure of each member, in order, when no member reports whether it is on
+   */
+  async #resolveToggles(
     members: readonly Plug[],
-    order: Command,
-    deadlineOf: (plug: Plug) => number,
-  ): Promise<{order: Command; failures: readonly (CommandError | undefined)[]}> {
-    if (!('set' in order)) return {order, failures: []}
-    const values = new Map(Object.entries(order.set))
-    for (const [name, value] of values) {
+    command: Command,
+    deadlineOf: DeadlineOf,
+  ): Promise<{command: Command; failures: readonly CommandError[]}> {
+    if (!('set' in command)) return {command, failures: []}
+    const values = new Map(Object.entries(command.set))
+    for (const [property, value] of values) {
       if (!isToggle(value)) continue
-      const told = await this.#told(members, name, deadlineOf)
-      if (told.includes('ON')) values.set(name, 'OFF')
-      else if (told.includes('OFF')) values.set(name, 'ON')
-      else return {order, failures: told.map((said) => untold(name, said))}
+      const readings = await this.#readMembers(members, property, deadlineOf)
+      if (readings.includes('ON')) values.set(property, 'OFF')
+      else if (readings.includes('OFF')) values.set(property, 'ON')
+      else return {command, failures: readings.map((reading) => toggleFailure(property, reading))}
     }
-    return {order: {set: Object.fromEntries(values)}, failures: []}
+    return {command: {set: Object.fromEntries(values)}, failures: []}
   }
 
-  /** What members say. They are asked until one does: their answers may have been lost. */
-  async #told(
+  /** Reads the property of the members until one of them reports ON or OFF: responses may have been lost on the network. */
+  async #readMembers(
     members: readonly Plug[],
-    name: string,
-    deadlineOf: (plug: Plug) => number,
-  ): Promise<readonly Told[]> {
-    const {clock} = this.#options
+    property: string,
+    deadlineOf: DeadlineOf,
+  ): Promise<readonly Reading[]> {
     const latest = Math.max(...members.map(deadlineOf))
     for (;;) {
-      const begun = clock.now()
-      const told = await this.#toldNow(members, name, deadlineOf)
-      const now = clock.now()
-      // What ends at once, as with plugs that are stopped, would do so again.
-      if (told.some(isRelay) || !told.some(isSilent) || now >= latest || now === begun) return told
+      const startedAt = this.#clock.now()
+      const readings = await this.#readMembersOnce(members, property, deadlineOf)
+      const now = this.#clock.now()
+      // A read that fails at once, as of plugs that are stopped, would fail again.
+      if (readings.some(isRelay) || !readings.some(isTimeout) || now >= latest || now === startedAt)
+        return readings
     }
   }
 
-  /** What the members that are online say, or, where that is nothing, what all do. */
-  async #toldNow(
+  /** What the members that are online report, or, when none of those reports ON or OFF, what all members do. */
+  async #readMembersOnce(
     members: readonly Plug[],
-    name: string,
-    deadlineOf: (plug: Plug) => number,
-  ): Promise<readonly Told[]> {
-    const asked = members.map((plug) => ({plug, told: this.#ask(plug, name, deadlineOf(plug))}))
-    const there = asked.filter(({plug}) => plug.device.availability.state === 'online')
-    const told = await Promise.all(there.map(({told}) => told))
-    if (told.some(isRelay)) return told
-    return Promise.all(asked.map(({told}) => told))
+    property: string,
+    deadlineOf: DeadlineOf,
+  ): Promise<readonly Reading[]> {
+    const reads = members.map((plug) => ({
+      plug,
+      reading: this.#readMember(plug, property, deadlineOf(plug)),
+    }))
+    const online = reads.filter(({plug}) => plug.device.availability.state === 'online')
+    const readings = await Promise.all(online.map(({reading}) => reading))
+    if (readings.some(isRelay)) return readings
+    return Promise.all(reads.map(({reading}) => reading))
   }
 
-  async #ask(plug: Plug, name: string, deadline: number): Promise<Told> {
-    const now = this.#options.clock.now()
-    const soon = Math.min(deadline, now + TELLING_MS)
+  async #readMember(plug: Plug, property: string, deadline: number): Promise<Reading> {
+    const now = this.#clock.now()
+    const readDeadline = Math.min(deadline, now + TOGGLE_READ_MS)
     try {
-      if (soon <= now) throw new CommandError('expired', 'its time was over before its turn came')
+      if (readDeadline <= now) throw new CommandError('expired', 'its time was over before its turn came')
       assertUsable(plug)
       const {device} = plug
-      await device.ready({deadline: soon})
-      device.validate(name, 'TOGGLE')
-      return await device.ask(name, soon)
+      await device.ready({deadline: readDeadline})
+      device.validate(property, 'TOGGLE')
+      return await device.ask(property, readDeadline)
     } catch (error) {
       return toCommandError(error)
     }
   }
 }
 
-function isRelay(said: Told): boolean {
-  return said === 'ON' || said === 'OFF'
+/** Adds each property to `data` once the plug has confirmed it. @throws CommandError, or the error of the transport */
+async function write(
+  {device}: Plug,
+  values: Record<string, unknown>,
+  deadline: number,
+  data: Record<string, Value>,
+): Promise<void> {
+  // All or nothing as far as that can be known beforehand: a typo in one property switches none.
+  const validated = Object.entries(values).map(
+    ([property, value]) => [property, device.validate(property, value)] as const,
+  )
+  const writes = await Promise.allSettled(
+    validated.map(async ([property, value]) => {
+      data[property] = await device.write(property, value, deadline)
+    }),
+  )
+  const failed = writes.find(({status}) => status === 'rejected')
+  if (failed?.status === 'rejected') throw failed.reason
 }
 
-function isSilent(said: Told): boolean {
-  return said instanceof CommandError && said.code === 'timeout'
+/** @param property one property; `null` for the whole state. @throws CommandError, or the error of the transport */
+async function read(plug: Plug, property: string | null, deadline: number): Promise<Record<string, Value>> {
+  const {device} = plug
+  const known = Object.keys(device.state)
+  if (property !== null && !Object.hasOwn(device.state, property))
+    throw unknownProperty(property, known, known)
+  const state = await device.read(deadline, property ?? undefined)
+  return property === null ? displayedState(plug) : {[property]: state[property] ?? null}
 }
 
-/** In the spellings that a plug takes. */
+function isRelay(reading: Reading): boolean {
+  return reading === 'ON' || reading === 'OFF'
+}
+
+function isTimeout(reading: Reading): boolean {
+  return reading instanceof CommandError && reading.code === 'timeout'
+}
+
+/** In every spelling of TOGGLE that a plug takes. */
 function isToggle(value: unknown): boolean {
   return typeof value === 'string' && value.trim().toUpperCase() === 'TOGGLE'
 }
 
-function untold(name: string, said: Told): CommandError {
-  if (said instanceof CommandError) return said
-  return new CommandError('refused', `cannot toggle: the plug does not say whether ${name} is on or off`)
+function toggleFailure(property: string, reading: Reading): CommandError {
+  if (reading instanceof CommandError) return reading
+  return new CommandError('refused', `cannot toggle: the plug does not say whether ${property} is on or off`)
 }

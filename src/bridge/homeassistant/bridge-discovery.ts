@@ -1,4 +1,4 @@
-/** The bridge as Home Assistant sees it: a device that all plugs hang on, with what a person may want to know or do. */
+/** The discovery message of the bridge: the Home Assistant device that plugs are connected via, with connection, version, log level and buttons. */
 import type {Topics} from '../../mqtt/topics.ts'
 import {logLevels} from '../requests/bridge-actions.ts'
 import {
@@ -12,7 +12,6 @@ import {
   slug,
 } from './discovery-message.ts'
 
-/** The message about the bridge. */
 export function bridgeDiscovery({topics, version}: DiscoveryContext): DeviceDiscovery {
   return {
     device: {
@@ -27,7 +26,7 @@ export function bridgeDiscovery({topics, version}: DiscoveryContext): DeviceDisc
       connection: bridgeConnection(topics),
       version: bridgeVersion(topics),
       log_level: bridgeLogLevel(topics),
-      // Without a name: that of its class is the same, and in the language of its owner.
+      // Without a name: Home Assistant names it after its device class, in the user's language.
       restart: bridgeButton('restart', undefined, topics, {
         entity_category: 'config',
         device_class: 'restart',
@@ -40,7 +39,7 @@ export function bridgeDiscovery({topics, version}: DiscoveryContext): DeviceDisc
   }
 }
 
-/** Shows `off` while everything else of the bridge is unavailable: so it has no availability of its own. */
+/** Shows `off` while all other entities of the bridge are unavailable. So it has no availability. */
 function bridgeConnection(topics: Topics): Component {
   return {
     ...bridgeEntity('binary_sensor', 'connection', 'Connection', topics),
@@ -78,16 +77,16 @@ function bridgeLogLevel(topics: Topics): Component {
   }
 }
 
-/** Sends the request of the same name. */
+/** A button that sends the request `verb`. */
 function bridgeButton(
   verb: string,
   name: string | undefined,
   topics: Topics,
-  look: DiscoveryPayload,
+  extra: DiscoveryPayload,
 ): Component {
   return {
     ...bridgeEntity('button', verb, name, topics),
-    ...look,
+    ...extra,
     command_topic: topics.request(verb),
     payload_press: '{}',
     availability: [bridgeAvailability(topics)],

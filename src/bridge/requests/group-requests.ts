@@ -1,11 +1,10 @@
-/** Requests about groups: `B/bridge/request/group/…` (contract §6). They change config.yaml, as those about plugs do. */
+/** Requests about groups: `B/bridge/request/group/{add,remove,members}`. They change config.yaml (docs/topics.md, "Requests to the bridge"). */
 import {z} from 'zod'
 import {CommandError} from '../../device/command-error.ts'
-import {assertFree, unknownGroup} from '../name-directory.ts'
 import type {ConfigEdit} from './bridge-actions.ts'
 import {
   defineRequest,
-  edit,
+  editConfig,
   listOf,
   nonEmptyText,
   type RequestContext,
@@ -20,22 +19,22 @@ export const groupRequests: Readonly<Record<string, RequestHandler>> = {
   'group/add': defineRequest(
     z.strictObject({name: newName, members}),
     async (context, {name, members}) => {
-      const news = await edit(context, () => {
-        assertFree(name, 'group', context)
+      const notes = await editConfig(context, () => {
+        context.names.assertFree(name, 'group')
         return [{path: ['groups', name], put: {members}}]
       })
-      return {name, members, ...news}
+      return {name, members, ...notes}
     },
     {name: 'evening', members: ['desk', 'lamp']},
   ),
   'group/remove': defineRequest(
     z.strictObject({name}),
     async (context, {name}) => {
-      const news = await edit(context, () => {
+      const notes = await editConfig(context, () => {
         membersOf(context, name)
         return [{path: ['groups', name], drop: true}]
       })
-      return {name, ...news}
+      return {name, ...notes}
     },
     {name: 'evening'},
   ),
@@ -48,23 +47,23 @@ export const groupRequests: Readonly<Record<string, RequestHandler>> = {
       ),
     async (context, {name, add = [], remove = []}) => {
       let after: string[] = []
-      const news = await edit(context, () => {
+      const notes = await editConfig(context, () => {
         const before = membersOf(context, name).filter((member) => !remove.includes(member))
         after = [...before, ...add.filter((member) => !before.includes(member))]
         return [{path: ['groups', name, 'members'], put: after}]
       })
-      return {name, members: after, ...news}
+      return {name, members: after, ...notes}
     },
     {name: 'evening', add: ['fan'], remove: ['desk']},
   ),
 }
 
 /**
- * What becomes of groups when a plug is called something else, or is gone.
- * @param to `undefined` for gone
+ * The changes of all groups that have a plug as a member when the plug is renamed or removed.
+ * @param to its new name; `undefined` when it is removed
  */
 export function groupEdits({groups}: RequestContext, from: string, to?: string): ConfigEdit[] {
-  return [...groups.all]
+  return [...groups]
     .filter(([, {settings}]) => settings.members.includes(from))
     .map(([group, {settings}]) => ({
       path: ['groups', group, 'members'],
@@ -72,9 +71,9 @@ export function groupEdits({groups}: RequestContext, from: string, to?: string):
     }))
 }
 
-/** @throws CommandError for a name that is none */
-function membersOf(context: RequestContext, wanted: string): readonly string[] {
-  const group = context.groups.all.get(wanted)
+/** @throws CommandError `invalid_payload` for a name that no group has */
+function membersOf(context: RequestContext, name: string): readonly string[] {
+  const group = context.groups.get(name)
   if (group) return group.settings.members
-  throw new CommandError('invalid_payload', unknownGroup(wanted, context))
+  throw new CommandError('invalid_payload', context.names.unknownGroup(name))
 }

@@ -1,60 +1,110 @@
-/** Work that others ask for, one piece for each turn of the event loop: commands, polls and the broker overtake what waits here. */
+/**
+ * Limits what requests cost: `PacedQueue` starts one piece of work in each turn of the event loop and bounds the bytes of responses, and
+ * `SharedWork` does the same work once for all who ask for it at the same time.
+ */
 import type {Clock} from '../../common/clock.ts'
+import {CommandError} from '../../device/command-error.ts'
 
 /**
- * Answers leave at no more bytes than these a millisecond: a broker takes them at some pace, and what it has not taken yet lies in
- * memory. An answer may have megabytes where there are thousands of plugs.
+ * Responses are published at no more bytes than these a millisecond. A broker takes them at some pace, and what it has not taken yet is
+ * in our memory. A response may have megabytes where there are thousands of plugs.
  */
 const BYTES_PER_MS = 2000
-/** A shorter pause is no more than the turn that is waited for anyway. */
+/** A shorter pause is no more than the turn of the event loop that is awaited anyway. */
 const SHORTEST_PAUSE_MS = 10
 
-/** A piece of work; it calls `sent` with the bytes of each message that it sent. */
-export type Work = (sent: (bytes: number) => void) => Promise<void>
+/** A piece of work. It calls `sent` with the bytes of each message that it has published. */
+export type PacedWork = (sent: (bytes: number) => void) => Promise<void>
 
+/** Commands, polls and packets from the broker overtake what waits here: each piece of work has a turn of the event loop of its own. */
 export class PacedQueue {
   readonly #clock: Clock
   readonly #waiting: (() => void)[] = []
-  /** Milliseconds that are left to others before the next piece. */
-  #owed = 0
-  #isAwaitingTurn = false
+  /** Milliseconds that are left to the rest of the bridge before the next piece of work. */
+  #pause = 0
+  #isScheduled = false
 
   constructor(clock: Clock) {
     this.#clock = clock
   }
 
-  /** How many pieces have not begun. */
+  /** How many pieces of work have not started. */
   get length(): number {
     return this.#waiting.length
   }
 
-  /** Resolves when the work is done, which is begun in its turn. */
-  add(work: Work): Promise<void> {
+  /** Starts the work in its turn. Settles as the work does. */
+  add(work: PacedWork): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiting.push(() => {
         work((bytes) => {
-          this.#owed += bytes / BYTES_PER_MS
+          this.#pause += bytes / BYTES_PER_MS
         }).then(resolve, reject)
       })
-      this.#awaitTurn()
+      this.#schedule()
     })
   }
 
-  #awaitTurn(): void {
-    if (this.#isAwaitingTurn || this.#waiting.length === 0) return
-    this.#isAwaitingTurn = true
-    const pause = this.#owed
-    this.#owed = 0
-    const turn = () => setImmediate(() => this.#next())
-    if (pause < SHORTEST_PAUSE_MS) turn()
-    else this.#clock.after(pause, turn)
+  #schedule(): void {
+    if (this.#isScheduled || this.#waiting.length === 0) return
+    this.#isScheduled = true
+    const pause = this.#pause
+    this.#pause = 0
+    const nextTurn = () => setImmediate(() => this.#startNext())
+    if (pause < SHORTEST_PAUSE_MS) nextTurn()
+    else this.#clock.after(pause, nextTurn)
   }
 
-  #next(): void {
-    this.#isAwaitingTurn = false
-    const begin = this.#clock.now()
+  #startNext(): void {
+    this.#isScheduled = false
+    const startedAt = this.#clock.now()
     this.#waiting.shift()?.()
-    this.#owed += this.#clock.now() - begin // half of the time is for the rest of the bridge
-    this.#awaitTurn()
+    this.#pause += this.#clock.now() - startedAt // half of the time is for the rest of the bridge
+    this.#schedule()
+  }
+}
+
+export interface SharedWorkOptions<T> {
+  clock: Clock
+  /** How many callers may share one piece of work. */
+  most: number
+  /** For how many milliseconds a result is also returned to later callers; for none when missing. */
+  validFor?: (result: T) => number
+}
+
+export class SharedWork<T> {
+  readonly #options: SharedWorkOptions<T>
+  #current: {key: string; result: Promise<T>; callers: number; until: number} | undefined
+
+  constructor(options: SharedWorkOptions<T>) {
+    this.#options = options
+  }
+
+  /**
+   * The result of the work, or of the same work that is under way.
+   * @param key identifies the work
+   * @throws CommandError `queue_full` while other work is under way, or when too many callers share this one
+   */
+  async run(key: string, work: () => Promise<T>): Promise<T> {
+    const {clock, most, validFor} = this.#options
+    const current = this.#current
+    if (!current || clock.now() >= current.until) return this.#start(key, work, validFor)
+    if (current.key !== key || current.callers >= most)
+      throw new CommandError('queue_full', 'one like this is under way: ask again once that is answered')
+    current.callers++
+    return current.result
+  }
+
+  async #start(key: string, work: () => Promise<T>, validFor = (_: T) => 0): Promise<T> {
+    const current = {key, result: work(), callers: 1, until: Number.POSITIVE_INFINITY}
+    this.#current = current
+    try {
+      const result = await current.result
+      current.until = this.#options.clock.now() + validFor(result)
+      return result
+    } catch (error) {
+      current.until = Number.NEGATIVE_INFINITY
+      throw error
+    }
   }
 }

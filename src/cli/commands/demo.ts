@@ -145,8 +145,10 @@ async function bridge(
     log,
     store,
     ledger,
-    onEdit: () => Promise.resolve('a demo has no file to change'),
-    onRenew: () => Promise.resolve('a demo has no file to read'),
+    configActions: {
+      edit: () => Promise.resolve('a demo has no file to change'),
+      reload: () => Promise.resolve('a demo has no file to read'),
+    },
   })
   await daemon.start()
   await onReady()

@@ -152,8 +152,11 @@ async function prepare(
       store: folder.store,
       ledger: folder.ledger,
       catalogue,
-      onRenew: (how) => (how === 'restart' ? restarts.run(() => runner().reload(how)) : runner().reload(how)),
-      onEdit: (edits) => runner().edit(edits),
+      configActions: {
+        reload: (how) =>
+          how === 'restart' ? restarts.run(() => runner().reload(how)) : runner().reload(how),
+        edit: (edits) => runner().edit(edits),
+      },
     })
   }
   return {config, build, close: () => folders.leave(folder)}

@@ -1,7 +1,9 @@
 import {beforeEach, describe, expect, it} from 'vitest'
 import {Commands} from '../../../src/bridge/commands/commands.ts'
+import type {Group, GroupSettings} from '../../../src/bridge/group.ts'
 import {groupDiscovery, groupId} from '../../../src/bridge/homeassistant/group-discovery.ts'
-import {Groups} from '../../../src/bridge/status/group-states.ts'
+import {HomeAssistant} from '../../../src/bridge/homeassistant/homeassistant.ts'
+import {GroupStates} from '../../../src/bridge/status/group-states.ts'
 import {PlugStates} from '../../../src/bridge/status/plug-states.ts'
 import {Topics} from '../../../src/mqtt/topics.ts'
 import type {Result} from '../../support/conversation.ts'
@@ -9,7 +11,16 @@ import {messageProblems} from '../../support/discovery-validator.ts'
 import {RememberingLog} from '../../support/remembering-log.ts'
 import {CallFailed} from '../../support/scripted-plug.ts'
 import {VirtualClock} from '../../support/virtual-clock.ts'
-import {HOUR, MINUTE, RememberingPublisher, SECOND, StagedPlug, topics} from './stage.ts'
+import {
+  HOUR,
+  MINUTE,
+  RememberingPublisher,
+  replaceGroups,
+  SECOND,
+  StagedPlug,
+  testContext,
+  topics,
+} from './stage.ts'
 
 const EVENING = {evening: {members: ['desk', 'kitchen/kettle']}}
 const TOPIC = `homeassistant/device/${groupId('evening', topics)}/config`
@@ -18,7 +29,10 @@ let clock: VirtualClock
 let publisher: RememberingPublisher
 let desk: StagedPlug
 let kettle: StagedPlug
-let groups: Groups
+let plugs: Map<string, StagedPlug>
+let groups: Map<string, Group>
+let groupStates: GroupStates
+let homeAssistant: HomeAssistant
 let commands: Commands
 let log: RememberingLog
 
@@ -28,17 +42,28 @@ function stage({unplugged = false, attributes = false} = {}): void {
   log = new RememberingLog()
   desk = new StagedPlug(clock, {name: 'desk'})
   kettle = new StagedPlug(clock, {name: 'kitchen/kettle', did: 4712, disabled: unplugged})
-  const plugs = new Map([desk, kettle].map((plug) => [plug.name, plug]))
-  const how = {publisher, topics, clock, log, plugs, qos: 1, retain: true} as const
-  groups = new Groups({...how, attributes, homeAssistant: {prefix: 'homeassistant', version: '1.2.3'}})
-  const states = new PlugStates({...how, attributes})
-  commands = new Commands({...how, states, groups})
+  plugs = new Map([desk, kettle].map((plug) => [plug.name, plug]))
+  groups = new Map()
+  const context = testContext(clock, {publisher, log, plugs, groups})
+  const options = {qos: 1, retain: true, attributes} as const
+  groupStates = new GroupStates(context, options)
+  const plugStates = new PlugStates(context, options)
+  commands = new Commands(context, {plugStates, groupStates})
+  const store = {announced: undefined, rememberAnnounced: () => {}}
+  homeAssistant = new HomeAssistant(context, {prefix: 'homeassistant', version: '1.2.3', store})
   for (const plug of plugs.values()) {
-    groups.follow(plug)
+    groupStates.plugAdded(plug)
     if (!plug.disabled) plug.poller.start()
   }
   if (unplugged) kettle.device.setAvailability({state: 'offline', reason: 'disabled', since: clock.date()})
-  groups.replace(EVENING)
+  reload(EVENING)
+}
+
+/** Takes over which groups there are, as the bridge does. */
+function reload(settings: Readonly<Record<string, GroupSettings>>): void {
+  replaceGroups(groups, settings, plugs)
+  groupStates.reloaded()
+  homeAssistant.reloaded([])
 }
 
 beforeEach(() => stage())
@@ -50,11 +75,8 @@ const results = (): Result[] => payloads('miio2mqtt/evening/response')
 /** Sends a command and does not wait. */
 function send(payload: string, kind: 'set' | 'get' = 'set', property?: string): void {
   const command = {kind, name: 'evening', ...(property === undefined ? {} : {property})}
-  void commands.handle(command, {
-    topic: `miio2mqtt/evening/${kind}`,
-    payload: Buffer.from(payload),
-    retained: false,
-  })
+  const topic = `miio2mqtt/evening/${kind}`
+  commands.handle({topic, payload: Buffer.from(payload), retained: false}, command)
 }
 
 async function resultOf(payload: string, kind: 'set' | 'get' = 'set', property?: string): Promise<Result> {
@@ -114,7 +136,7 @@ describe('the state of a group', () => {
   it('is said again when the broker may have forgotten it', async () => {
     await clock.advance(MINUTE)
     publisher.messages.length = 0
-    groups.announce()
+    groupStates.connected()
     expect(publisher.topics).toEqual([
       'miio2mqtt/bridge/groups',
       'miio2mqtt/evening/availability',
@@ -150,9 +172,10 @@ describe('the availability of a group', () => {
     const plugs = new Map([one, two].map((plug) => [plug.name, plug]))
     one.device.setAvailability({state: 'offline', reason: first, since})
     two.device.setAvailability({state: 'offline', reason: second, since})
-    const how = {publisher, topics, clock, plugs, qos: 1, retain: true, attributes: false} as const
-    const own = new Groups({...how, homeAssistant: undefined})
-    own.replace({pair: {members: [...plugs.keys()]}})
+    const groups = new Map<string, Group>()
+    replaceGroups(groups, {pair: {members: [...plugs.keys()]}}, plugs)
+    const context = testContext(clock, {publisher, plugs, groups})
+    new GroupStates(context, {qos: 1, retain: true, attributes: false}).start()
     expect(payloads('miio2mqtt/pair/availability')).toMatchObject([{state: 'offline', reason: together}])
   })
 })
@@ -166,11 +189,11 @@ describe('the state of a group', () => {
       ['OFF', true],
       ['ON', true],
     ])
-    expect(groups.topics).toContain('miio2mqtt/evening/state')
+    expect(groupStates.retainedTopics()).toContain('miio2mqtt/evening/state')
     stage()
     await clock.advance(10 * SECOND)
     expect(publisher.on('miio2mqtt/evening/state')).toEqual([])
-    expect(groups.topics).not.toContain('miio2mqtt/evening/state')
+    expect(groupStates.retainedTopics()).not.toContain('miio2mqtt/evening/state')
   })
 })
 
@@ -328,9 +351,9 @@ describe('a command to a group', () => {
 
   it('expires as its message does', async () => {
     desk.scripted.failure = new CallFailed('timeout')
-    void commands.handle(
-      {kind: 'set', name: 'evening'},
+    commands.handle(
       {topic: 'miio2mqtt/evening/set', payload: Buffer.from('ON'), retained: false, expiresIn: SECOND},
+      {kind: 'set', name: 'evening'},
     )
     await clock.advance(2 * SECOND)
     expect(results()).toMatchObject([{status: 'error', data: {members: {'kitchen/kettle': {status: 'ok'}}}}])
@@ -340,7 +363,7 @@ describe('a command to a group', () => {
 describe('groups that change while the bridge runs', () => {
   it('are listed anew, and follow their new members', async () => {
     await clock.advance(MINUTE)
-    groups.replace({...EVENING, all: {members: ['kitchen/kettle'], description: 'of it'}})
+    reload({...EVENING, all: {members: ['kitchen/kettle'], description: 'of it'}})
     kettle.scripted.values['power'] = 'on'
     await clock.advance(MINUTE)
     expect(payloads('miio2mqtt/bridge/groups')).toEqual([
@@ -356,20 +379,21 @@ describe('groups that change while the bridge runs', () => {
 
   it('are not followed any more once they are gone', async () => {
     await clock.advance(MINUTE)
-    groups.replace({})
+    reload({})
     kettle.scripted.values['power'] = 'on'
     await clock.advance(MINUTE)
-    groups.announce()
+    groupStates.connected()
     expect(states()).toEqual(['OFF'])
-    expect(groups.topics).toEqual([])
+    expect(groupStates.retainedTopics()).toEqual([])
+    expect(homeAssistant.retainedTopics()).not.toContain(TOPIC)
   })
 
   it('tell Home Assistant what is another, and never twice within 2 s', async () => {
     expect(publisher.on(TOPIC)).toHaveLength(1)
-    groups.replace({evening: {...EVENING.evening, icon: 'mdi:moon'}})
-    groups.replace({evening: {...EVENING.evening, icon: 'mdi:sofa'}})
+    reload({evening: {...EVENING.evening, icon: 'mdi:moon'}})
+    reload({evening: {...EVENING.evening, icon: 'mdi:sofa'}})
     await clock.advance(MINUTE)
-    groups.replace({evening: {...EVENING.evening, icon: 'mdi:sofa'}})
+    reload({evening: {...EVENING.evening, icon: 'mdi:sofa'}})
     const icons = publisher
       .on(TOPIC)
       .map(({payload, at}) => [JSON.parse(payload).components.state.icon, Math.floor(at / 100)])
@@ -380,13 +404,13 @@ describe('groups that change while the bridge runs', () => {
   })
 
   it('have nothing left to say when the bridge stops, or when they are gone', async () => {
-    groups.replace({evening: {...EVENING.evening, icon: 'mdi:moon'}})
-    groups.replace({})
+    reload({evening: {...EVENING.evening, icon: 'mdi:moon'}})
+    reload({})
     await clock.advance(MINUTE)
     expect(publisher.on(TOPIC)).toHaveLength(1)
-    groups.replace({evening: {...EVENING.evening, icon: 'mdi:sofa'}})
-    groups.replace({evening: {...EVENING.evening, icon: 'mdi:moon'}})
-    groups.stop()
+    reload({evening: {...EVENING.evening, icon: 'mdi:sofa'}})
+    reload({evening: {...EVENING.evening, icon: 'mdi:moon'}})
+    homeAssistant.stop()
     await clock.advance(MINUTE)
     expect(publisher.on(TOPIC)).toHaveLength(2)
   })

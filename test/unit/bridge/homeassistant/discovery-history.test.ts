@@ -1,7 +1,7 @@
 import {beforeEach, describe, expect, it} from 'vitest'
 import {HomeAssistant} from '../../../../src/bridge/homeassistant/homeassistant.ts'
-import {seeded, VirtualClock} from '../../../support/virtual-clock.ts'
-import {RememberingPublisher, StagedPlug, topics} from '../stage.ts'
+import {VirtualClock} from '../../../support/virtual-clock.ts'
+import {StagedPlug, testContext} from '../stage.ts'
 
 let plugs: Map<string, StagedPlug>
 let isConnected: boolean
@@ -23,19 +23,15 @@ beforeEach(() => {
     ],
   ])
   isConnected = true
-  homeAssistant = new HomeAssistant({
-    publisher: new RememberingPublisher(clock),
-    topics,
-    prefix: 'homeassistant',
-    version: '1.2.3',
-    clock,
-    random: seeded(1),
-    isConnected: () => isConnected,
-    announce: () => {},
-    plugs,
-    announced: undefined,
-    remember: () => {},
-  })
+  const connection = {
+    get connected() {
+      return isConnected
+    },
+    resubscribe: () => Promise.resolve(),
+  }
+  const store = {announced: undefined, rememberAnnounced: () => {}}
+  const options = {prefix: 'homeassistant', version: '1.2.3', store}
+  homeAssistant = new HomeAssistant(testContext(clock, {plugs, connection}), options)
 })
 
 describe('Home Assistant was told', () => {
@@ -44,22 +40,22 @@ describe('Home Assistant was told', () => {
   })
 
   it('of the plugs whose message was sent, and not of one that never answered or is kept from it', () => {
-    homeAssistant.discoverAll()
+    homeAssistant.connected()
     expect(told()).toEqual(['desk', 'lamp'])
   })
 
   it('over this connection: what was sent over an earlier one does not count', () => {
-    homeAssistant.discoverAll()
+    homeAssistant.connected()
     isConnected = false
-    homeAssistant.discoverAll()
+    homeAssistant.connected()
     expect(told()).toEqual([])
   })
 
   it('of a plug only as long as it is configured', () => {
-    homeAssistant.discoverAll()
+    homeAssistant.connected()
     const gone = plug('lamp')
     plugs.delete('lamp')
-    homeAssistant.forget(gone)
+    homeAssistant.plugRemoved(gone)
     expect(homeAssistant.wasAnnounced(gone)).toBe(false)
     expect(told()).toEqual(['desk'])
   })

@@ -1,8 +1,8 @@
 import {describe, expect, it} from 'vitest'
 import {MacOwners} from '../../../../src/bridge/homeassistant/discovery-message.ts'
 import {HomeAssistant} from '../../../../src/bridge/homeassistant/homeassistant.ts'
-import {seeded, VirtualClock} from '../../../support/virtual-clock.ts'
-import {RememberingPublisher, SECOND, StagedPlug, topics} from '../stage.ts'
+import {VirtualClock} from '../../../support/virtual-clock.ts'
+import {RememberingPublisher, SECOND, StagedPlug, testContext} from '../stage.ts'
 
 const MAC = '28:6c:07:ed:48:a1'
 
@@ -12,21 +12,11 @@ async function told(...macs: string[]) {
   const publisher = new RememberingPublisher(clock)
   const plugs = macs.map((_, index) => new StagedPlug(clock, {name: `plug ${index}`, did: 100 + index}))
   const byName = new Map(plugs.map((plug) => [plug.name, plug]))
-  const homeAssistant = new HomeAssistant({
-    publisher,
-    topics,
-    prefix: 'homeassistant',
-    version: '1.2.3',
-    clock,
-    random: seeded(1),
-    isConnected: () => true,
-    announce: () => {},
-    plugs: byName,
-    announced: undefined,
-    remember: () => {},
-  })
+  const store = {announced: undefined, rememberAnnounced: () => {}}
+  const options = {prefix: 'homeassistant', version: '1.2.3', store}
+  const homeAssistant = new HomeAssistant(testContext(clock, {publisher, plugs: byName}), options)
   for (const [index, plug] of plugs.entries()) {
-    homeAssistant.follow(plug)
+    homeAssistant.plugAdded(plug)
     plug.scripted.info = {model: 'chuangmi.plug.m1', fw_ver: '1.2.4_16', mac: macs[index]}
     const identified = plug.device.identify()
     await clock.advance(20)
@@ -74,8 +64,8 @@ describe('the MAC address of a plug', () => {
     const {clock, homeAssistant, plugs, byName, connectionsOf} = await told(MAC, MAC)
     const [first] = plugs
     byName.delete('plug 0')
-    if (first) homeAssistant.forget(first)
-    homeAssistant.discoverAll()
+    if (first) homeAssistant.plugRemoved(first)
+    homeAssistant.connected()
     await clock.advance(10 * SECOND)
     expect(connectionsOf(1)).toEqual([['mac', MAC]])
   })

@@ -8,7 +8,7 @@ import {Requests} from '../../../../src/bridge/requests/requests.ts'
 import {RememberingLog} from '../../../support/remembering-log.ts'
 import {checkProperty} from '../../../support/seeds.ts'
 import {VirtualClock} from '../../../support/virtual-clock.ts'
-import {RememberingPublisher, StagedPlug, topics} from '../stage.ts'
+import {RememberingPublisher, StagedPlug, testContext, topics} from '../stage.ts'
 
 let publisher: RememberingPublisher
 let log: RememberingLog
@@ -37,11 +37,11 @@ const VERBS = [
   'group/members',
 ]
 
-const controls: BridgeActions = {
+const actions: BridgeActions = {
   info: () => ({}),
   health: () => ({}),
   setLogLevel: () => {},
-  renew: async () => undefined,
+  reload: async () => undefined,
   edit: async (asked) => {
     edits += asked().length
     warnings = [...warnings, ...news]
@@ -63,9 +63,9 @@ beforeEach(() => {
     ['desk', 'kitchen/kettle', 'hall-lamp'].map((name) => [name, new StagedPlug(clock, {name})]),
   )
   const evening = new Group('evening', {members: ['desk', 'hall-lamp']}, plugs)
-  const groups = {all: new Map([['evening', evening]])}
-  const nameNow = (name: string) => (name === 'table' ? 'desk' : undefined)
-  requests = new Requests({controls, plugs, groups, nameNow, clock, publisher, topics, log})
+  const context = testContext(clock, {plugs, groups: new Map([['evening', evening]]), publisher, log})
+  context.names.recordRename('table', 'desk')
+  requests = new Requests(context, actions)
 })
 
 /** The words of the refusal; `ok` when there is none. */
@@ -73,7 +73,7 @@ async function told(verb: string, payload: unknown): Promise<string> {
   publisher.messages.length = 0
   const text = typeof payload === 'string' ? payload : JSON.stringify(payload)
   const topic = topics.request(verb)
-  await requests.handle(verb, {topic, payload: Buffer.from(text), retained: false})
+  await requests.request(verb, {topic, payload: Buffer.from(text), retained: false})
   const answer = JSON.parse(publisher.messages[0]?.payload ?? '{}')
   return answer.error?.message ?? answer.status
 }

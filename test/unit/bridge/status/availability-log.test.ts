@@ -17,9 +17,9 @@ async function stage(count: number, seed = 1): Promise<void> {
   log = new RememberingLog()
   events = []
   plugs = stagedPlugs(clock, count, seed)
-  const event = (type: string, {name}: Record<string, unknown>) => events.push(`${type} ${name}`)
-  outages = new AvailabilityLog({plugs, clock, log, event})
-  for (const plug of plugs.values()) outages.follow(plug)
+  const event = (type: string, {name}: Record<string, unknown>) => void events.push(`${type} ${name}`)
+  outages = new AvailabilityLog({plugs, clock, log}, {event})
+  for (const plug of plugs.values()) outages.plugAdded(plug)
   for (const plug of plugs.values()) plug.poller.start()
   await clock.advance(MINUTE)
 }
@@ -119,9 +119,9 @@ describe('thousands of plugs', () => {
     log = new RememberingLog()
     events = []
     plugs = stagedPlugs(clock, several)
-    const event = (type: string, {name}: Record<string, unknown>) => events.push(`${type} ${name}`)
-    outages = new AvailabilityLog({plugs, clock, log, event})
-    for (const plug of plugs.values()) outages.follow(plug)
+    const event = (type: string, {name}: Record<string, unknown>) => void events.push(`${type} ${name}`)
+    outages = new AvailabilityLog({plugs, clock, log}, {event})
+    for (const plug of plugs.values()) outages.plugAdded(plug)
     everyDesk(fail)
     for (const plug of plugs.values()) plug.poller.start()
     await clock.advance(3 * MINUTE)

@@ -14,8 +14,11 @@ function stage(appearance: DisplayOptions = {}, attributes = false): void {
   clock = new VirtualClock()
   publisher = new RememberingPublisher(clock)
   plug = new StagedPlug(clock, {appearance})
-  states = new PlugStates({publisher, topics, qos: 1, retain: true, attributes})
-  states.follow(plug)
+  states = new PlugStates(
+    {publisher, topics, plugs: new Map([[plug.name, plug]])},
+    {qos: 1, retain: true, attributes},
+  )
+  states.plugAdded(plug)
   plug.poller.start()
 }
 

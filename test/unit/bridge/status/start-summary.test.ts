@@ -1,4 +1,5 @@
 import {beforeEach, describe, expect, it} from 'vitest'
+import {Group} from '../../../../src/bridge/group.ts'
 import type {Plug} from '../../../../src/bridge/plug.ts'
 import {StartSummary} from '../../../../src/bridge/status/start-summary.ts'
 import type {Availability, OfflineReason} from '../../../../src/device/polling/availability.ts'
@@ -9,18 +10,19 @@ import {HOUR, SECOND, StagedPlug} from '../stage.ts'
 let clock: VirtualClock
 let log: RememberingLog
 let plugs: Map<string, StagedPlug>
-let groups: Map<string, unknown>
-let told: Set<Plug>
+let groups: Map<string, Group>
+let announced: Set<Plug>
 let isConnected: boolean
 let summary: StartSummary
 
+const named = (name: string) => plugs.get(name) ?? expect.fail(`no plug ${name}`)
 const desk = (index: number) => plugs.get(`desk ${index}`) ?? expect.fail(`no desk ${index}`)
 
 function add(...names: string[]): void {
   for (const name of names) {
     const plug = new StagedPlug(clock, {name})
     plugs.set(name, plug)
-    summary.follow(plug)
+    summary.plugAdded(plug)
   }
 }
 
@@ -30,18 +32,18 @@ function stage(count: number, homeAssistant = true): void {
   log = new RememberingLog()
   plugs = new Map()
   groups = new Map()
-  told = new Set()
+  announced = new Set()
   isConnected = true
-  summary = new StartSummary({
-    clock,
-    log,
-    plugs,
-    groups: {all: groups},
-    isConnected: () => isConnected,
-    homeAssistant: homeAssistant
-      ? {prefix: 'homeassistant', wasAnnounced: (plug) => told.has(plug)}
-      : undefined,
-  })
+  const connection = {
+    get connected() {
+      return isConnected
+    },
+    resubscribe: () => Promise.resolve(),
+  }
+  summary = new StartSummary(
+    {clock, log, plugs, groups, connection},
+    homeAssistant ? {prefix: 'homeassistant', wasAnnounced: (plug) => announced.has(plug)} : undefined,
+  )
   add(...Array.from({length: count}, (_, index) => `desk ${index}`))
 }
 
@@ -55,7 +57,7 @@ async function saidWithin(ms: number): Promise<string[]> {
 const set = (plug: StagedPlug, availability: Availability) => plug.device.setAvailability(availability)
 const answers = (...answering: StagedPlug[]) => {
   for (const plug of answering) {
-    told.add(plug)
+    announced.add(plug)
     set(plug, {state: 'online'})
   }
 }
@@ -65,7 +67,7 @@ const isAway = (plug: StagedPlug, reason: OfflineReason) =>
 describe('the summary of a start', () => {
   it('names every plug that is online, with product and address, and says what Home Assistant was told', async () => {
     stage(2)
-    groups.set('evening', {})
+    groups.set('evening', new Group('evening', {members: []}, plugs))
     summary.start(0)
     summary.connected()
     answers(desk(0), desk(1))
@@ -84,7 +86,7 @@ describe('the summary of a start', () => {
     isAway(desk(1), 'bad_token')
     expect(await saidWithin(5 * SECOND)).toEqual([])
     isAway(desk(2), 'timeout')
-    told.add(desk(2)) // remembered from an earlier run
+    announced.add(desk(2)) // remembered from an earlier run
     expect(await saidWithin(5 * SECOND)).toEqual([
       '1 of 3 plugs online: desk 0 (Mi Smart Plug, 192.168.1.40); offline: desk 1 (192.168.1.40, wrong token), desk 2 (192.168.1.40, does not answer)',
       'Home Assistant: announced 2 of 3 plugs on homeassistant/…; not until it has answered: desk 1',
@@ -160,7 +162,7 @@ describe('the summary of a start', () => {
     const hidden = new StagedPlug(clock, {name: 'fan', appearance: {homeassistant: {enabled: false}}})
     for (const plug of [disabled, hidden]) {
       plugs.set(plug.name, plug)
-      summary.follow(plug)
+      summary.plugAdded(plug)
     }
     isAway(disabled, 'disabled')
     summary.start(0)
@@ -212,7 +214,7 @@ describe('after the start', () => {
   it('a reload is about the plugs that it added or changed', async () => {
     plugs.delete('desk 0')
     add('lamp')
-    summary.reloaded(['lamp'])
+    summary.reloaded([named('lamp')])
     answers(plugs.get('lamp') ?? expect.fail())
     expect(await saidWithin(5 * SECOND)).toEqual([
       'added or changed: 1 of 1 plug online: lamp (Mi Smart Plug, 192.168.1.40)',
@@ -228,7 +230,7 @@ describe('after the start', () => {
 
   it('a plug that was added and removed before it answered is waited for no longer', async () => {
     add('lamp', 'fan')
-    summary.reloaded(['lamp', 'fan'])
+    summary.reloaded([named('lamp'), named('fan')])
     plugs.delete('lamp')
     answers(plugs.get('fan') ?? expect.fail())
     summary.reloaded([])
@@ -240,7 +242,7 @@ describe('after the start', () => {
 
   it('nothing is said any more once it is stopped, and no timer is left', async () => {
     add('lamp')
-    summary.reloaded(['lamp'])
+    summary.reloaded([named('lamp')])
     summary.connected()
     summary.stop()
     answers(plugs.get('lamp') ?? expect.fail())
