@@ -6,12 +6,10 @@ import {Commands} from '../bridge/commands/commands.ts'
 import {MisplacedCommands, RetainedCommands} from '../bridge/commands/misplaced-commands.ts'
 import type {BridgeContext, Component} from '../bridge/component.ts'
 import {HomeAssistant} from '../bridge/homeassistant/homeassistant.ts'
-import {NameDirectory} from '../bridge/name-directory.ts'
-import {SecretFilter} from '../bridge/publisher.ts'
-import type {BridgeActions, ConfigActions} from '../bridge/requests/bridge-actions.ts'
+import type {BridgeActions} from '../bridge/requests/bridge-actions.ts'
 import {Requests} from '../bridge/requests/requests.ts'
 import {RetainedCleanup, type RetainedTopicsStore} from '../bridge/retained/retained-cleanup.ts'
-import {RetainedTopics} from '../bridge/retained/retained-topics.ts'
+import type {RetainedTopics} from '../bridge/retained/retained-topics.ts'
 import {AvailabilityLog} from '../bridge/status/availability-log.ts'
 import {BridgeStatus} from '../bridge/status/bridge-status.ts'
 import {GroupStates} from '../bridge/status/group-states.ts'
@@ -19,44 +17,16 @@ import {OnlineGate} from '../bridge/status/online-gate.ts'
 import {PlugLog} from '../bridge/status/plug-log.ts'
 import {PlugStates, type StateOptions} from '../bridge/status/plug-states.ts'
 import {StartSummary} from '../bridge/status/start-summary.ts'
-import {type Clock, type Random, within} from '../common/clock.ts'
-import {Redactor} from '../common/redact.ts'
-import {type Config, maskedConfig, secretsOf} from '../config/config.ts'
-import type {RootLog} from '../log/logger.ts'
-import {NetworkDiscovery} from '../miio/discovery.ts'
-import {RepeatedWarnings} from '../miio/repeated-warnings.ts'
-import {MiioSocket} from '../miio/socket.ts'
-import type {Catalogue} from '../models/catalogue.ts'
-import type {Connection, IncomingMessage} from '../mqtt/connection.ts'
-import {capabilitiesIn} from '../storage/capabilities-store.ts'
-import type {EnergyStore} from '../storage/energy-store.ts'
-import type {StateStore} from '../storage/state-store.ts'
+import {within} from '../common/clock.ts'
+import type {Config} from '../config/config.ts'
+import type {IncomingMessage} from '../mqtt/connection.ts'
 import {BridgeInfo} from './bridge-info.ts'
-import {brokerConnection, configuredTopics} from './broker-connection.ts'
+import {type BridgeOptions, type BridgeResources, bridgeResources, hideSecrets} from './bridge-resources.ts'
 import {configChangesText, findRenames, needsNewBridge} from './config-changes.ts'
 import type {ManagedPlug} from './managed-plug.ts'
 import {PauseDetector} from './pause-detector.ts'
-import {PlugRegistry} from './plug-registry.ts'
-import {ProcessMetrics} from './process-metrics.ts'
 import {RequestActions} from './request-actions.ts'
 import {version} from './version.ts'
-
-export interface BridgeOptions {
-  config: Config
-  clock: Clock
-  random: Random
-  log: RootLog
-  /** Removes secrets from messages; a new one when missing. */
-  redactor?: Redactor
-  /** What earlier runs have stored about plugs and retained messages. */
-  store: StateStore
-  /** The energy that the plugs have used so far. */
-  ledger: EnergyStore
-  /** Every supported model. */
-  catalogue: Catalogue
-  /** Reloads and changes the configuration on request: it is the `BridgeRunner` that does so. */
-  configActions: ConfigActions
-}
 
 /** A stop takes 5 s at most (docs/promises.md, 3): so long for a command under way, and so long for the last messages to the broker. */
 const COMMAND_GRACE_MS = 2000
@@ -114,55 +84,19 @@ export function bridgeComponents(context: BridgeContext, options: ComponentOptio
 
 export class Bridge {
   readonly #options: BridgeOptions
-  readonly #redactor: Redactor
-  readonly #socket: MiioSocket
-  readonly #discovery: NetworkDiscovery
-  readonly #metrics: ProcessMetrics
-  readonly #pauses: PauseDetector
-  readonly #registry: PlugRegistry
-  readonly #connection: Connection
-  readonly #context: BridgeContext
+  readonly #resources: BridgeResources
   readonly #components: readonly Component[]
+  readonly #pauses: PauseDetector
   readonly #stopping = new AbortController()
   #starting: Promise<void> = Promise.resolve()
   #stopped: Promise<void> | undefined
 
   constructor(options: BridgeOptions) {
-    const {config, clock, random, log, store, ledger, catalogue, configActions} = options
-    this.#options = options
-    this.#redactor = options.redactor ?? new Redactor()
-    this.#hideSecrets(config)
-    this.#pauses = new PauseDetector(clock, (ms) => this.#resumeAfterPause(ms))
-    const metrics = new ProcessMetrics(clock)
-
-    const {bind, broadcast} = config.network
-    const repeated = new RepeatedWarnings(clock, (text) => log.warn(text))
-    const warn = (text: string) => repeated.warn(text)
-    const socket = new MiioSocket({bind, onError: warn})
-    const discovery = new NetworkDiscovery({socket, clock, broadcast, log: warn, random})
-    const toleranceOf = capabilitiesIn(store, catalogue.own)
-    const shared = {clock, random, log}
-    const registry = new PlugRegistry(config, {
-      ...shared,
-      ...{socket, discovery, store, ledger, catalogue, toleranceOf},
-    })
-    const {plugs, groups} = registry
-
-    const topics = configuredTopics(config)
-    const connection = brokerConnection(config, {
-      ...shared,
-      topics,
-      clientId: store.clientId,
-      names: () => [...plugs.keys(), ...groups.keys()],
-      subscriptions: () => this.#components.flatMap((component) => component.subscriptions?.() ?? []),
-    })
-    const recorded = new RetainedTopics(connection, store.published?.topics ?? [])
-    const publisher = new SecretFilter(recorded, (text) => this.#redactor.scrubMessage(text))
-    const names = new NameDirectory(plugs, groups)
-    const stopping = this.#stopping.signal
-    const context = {clock, random, log, topics, publisher, connection, plugs, groups, names, stopping}
-
-    const bridgeInfo = new BridgeInfo({metrics, registry, connection, socket, log})
+    const {config, clock, log, store, configActions} = options
+    const subscriptions = () => this.#components.flatMap((component) => component.subscriptions?.() ?? [])
+    const resources = bridgeResources(options, subscriptions, this.#stopping.signal)
+    const {registry, discovery, connection, recorded, context} = resources
+    const bridgeInfo = new BridgeInfo({...resources, log})
     const bridgeStatus = new BridgeStatus(context, bridgeInfo)
     const {enabled, discovery_prefix: prefix} = config.homeassistant
     const homeAssistant = enabled ? new HomeAssistant(context, {prefix, version, store}) : undefined
@@ -170,14 +104,10 @@ export class Bridge {
     const states = {qos, retain, attributes: output === 'attribute_and_json'}
     const actions = new RequestActions({registry, discovery, bridgeInfo, bridgeStatus, configActions, log})
     const parts = {bridgeStatus, homeAssistant, states, recorded, store, actions}
-
-    this.#metrics = metrics
-    this.#socket = socket
-    this.#discovery = discovery
-    this.#registry = registry
-    this.#connection = connection
-    this.#context = context
+    this.#options = options
+    this.#resources = resources
     this.#components = bridgeComponents(context, parts)
+    this.#pauses = new PauseDetector(clock, (ms) => this.#resumeAfterPause(ms))
     registry.on('added', (plug) => this.#each((component) => component.plugAdded?.(plug)))
     registry.on('event', (type, data) => bridgeStatus.plugEvent(type, data))
     connection.on('connected', () => this.#each((component) => component.connected?.()))
@@ -196,14 +126,15 @@ export class Bridge {
   }
 
   async #start(): Promise<void> {
-    this.#metrics.start()
-    await this.#socket.open()
+    const {metrics, socket, registry, connection} = this.#resources
+    metrics.start()
+    await socket.open()
     if (this.#stopping.signal.aborted) return
-    const spread = this.#registry.start()
+    const spread = registry.start()
     this.#each((component) => component.start?.(spread))
     this.#pauses.start()
-    const tried = new Promise<void>((resolve) => this.#connection.once('tried', resolve))
-    this.#connection.start()
+    const tried = new Promise<void>((resolve) => connection.once('tried', resolve))
+    connection.start()
     await within(this.#options.clock, Number.POSITIVE_INFINITY, tried, this.#stopping.signal)
   }
 
@@ -215,19 +146,20 @@ export class Bridge {
 
   async #stop(): Promise<void> {
     const {clock} = this.#options
+    const {metrics, socket, discovery, registry, connection} = this.#resources
     this.#stopping.abort()
     await this.#starting.catch(() => {}) // the caller of `start` has the error
     this.#pauses.stop()
     const reversed = this.#components.toReversed()
     const components = reversed.map((component) => component.stop?.())
-    await Promise.all([this.#registry.stop(COMMAND_GRACE_MS), ...components])
+    await Promise.all([registry.stop(COMMAND_GRACE_MS), ...components])
     await within(clock, clock.now() + SAVE_GRACE_MS, this.#save()) // before the connection, whatever happens to that
     for (const component of reversed) component.stopped?.()
-    await this.#connection.stop(GOODBYE_GRACE_MS)
-    this.#discovery.stop()
-    await this.#socket.close()
+    await connection.stop(GOODBYE_GRACE_MS)
+    discovery.stop()
+    await socket.close()
     await this.#save()
-    this.#metrics.stop()
+    metrics.stop()
   }
 
   async #save(): Promise<void> {
@@ -239,24 +171,23 @@ export class Bridge {
    * @returns `false`, with nothing done, when the broker, the network or the models changed: that needs a new bridge
    */
   async reload(config: Config): Promise<boolean> {
-    const {log} = this.#options
-    const {names} = this.#context
-    const configBefore = this.#registry.config
+    const {log, catalogue} = this.#options
+    const {registry, connection, redactor, context} = this.#resources
+    const {config: configBefore, plugs} = registry
     if (needsNewBridge(configBefore, config)) return false
     if (config.log.level !== configBefore.log.level) log.setLevel(config.log.level)
     if (config.log.format !== configBefore.log.format) log.setFormat(config.log.format)
-    this.#hideSecrets(config)
-    const plugsBefore = new Map(this.#registry.plugs)
-    const changes = await this.#registry.applyConfig(config, COMMAND_GRACE_MS)
+    hideSecrets(redactor, config, catalogue)
+    const plugsBefore = new Map(plugs)
+    const changes = await registry.applyConfig(config, COMMAND_GRACE_MS)
     const {added, changed, removed} = changes
     const count = changed.length
     log.debug(() => `reload: plugs stopped: ${removed.length + count}, started: ${added.length + count}`)
     for (const plug of plugsOf([...removed, ...changed], plugsBefore))
       this.#each((component) => component.plugRemoved?.(plug))
-    const {plugs} = this.#registry
     const renames = findRenames(plugsOf(removed, plugsBefore), plugsOf(added, plugs), configBefore, config)
-    for (const {from, to} of renames) names.recordRename(from, to)
-    await this.#connection.resubscribe()
+    for (const {from, to} of renames) context.names.recordRename(from, to)
+    await connection.resubscribe()
     log.debug('reload: subscriptions are those of the new names')
     const newPlugs = plugsOf([...added, ...changed], plugs)
     this.#each((component) => component.reloaded?.(newPlugs))
@@ -266,16 +197,15 @@ export class Bridge {
 
   /** Whether polls begin when they are due. Only that shows whether the scheduler is stuck. */
   isAlive(): boolean {
-    return [...this.#registry.plugs.values()].every((plug) => plug.overdue() < STALLED_MS)
+    return [...this.#resources.registry.plugs.values()].every((plug) => plug.overdue() < STALLED_MS)
   }
 
   /** One line for `systemctl status`. */
   status(): string {
-    const plugs = [...this.#registry.plugs.values()]
+    const {registry, connection} = this.#resources
+    const plugs = [...registry.plugs.values()]
     const online = plugs.filter(({device}) => device.availability.state === 'online').length
-    const broker = this.#connection.connected
-      ? `connected to ${this.#connection.url}`
-      : `no broker at ${this.#connection.url}`
+    const broker = connection.connected ? `connected to ${connection.url}` : `no broker at ${connection.url}`
     return `${online} of ${plugs.length} plugs online, ${broker}`
   }
 
@@ -285,37 +215,22 @@ export class Bridge {
 
   #dispatch(message: IncomingMessage): void {
     if (this.#pauses.check()) return // the message arrived during the pause
-    const topic = this.#context.topics.parse(message.topic)
+    const topic = this.#resources.context.topics.parse(message.topic)
     this.#components.some((component) => component.handle?.(message, topic))
   }
 
   /** Commands that arrived during the pause are too old to be carried out, and what is known of the plugs may be old, too. */
   #resumeAfterPause(ms: number): void {
+    const {connection, registry} = this.#resources
     const seconds = Math.round(ms / 1000)
-    this.#connection.reconnect(
+    connection.reconnect(
       `this process stood still for ${seconds} s (a suspended machine, a paused container, or overload): ` +
         'commands that arrived meanwhile are not carried out',
     )
-    for (const plug of this.#registry.plugs.values()) plug.resumed()
-  }
-
-  /** Removes the secrets of a configuration from all later messages. A name, topic or model that equals a password is not masked. */
-  #hideSecrets(config: Config): void {
-    for (const secret of secretsOf(config)) this.#redactor.add(secret.reveal())
-    this.#redactor.spare(() => JSON.stringify([maskedConfig(config), modelTexts(this.#options.catalogue)]))
+    for (const plug of registry.plugs.values()) plug.resumed()
   }
 }
 
 function plugsOf(names: readonly string[], plugs: ReadonlyMap<string, ManagedPlug>): ManagedPlug[] {
   return names.flatMap((name) => plugs.get(name) ?? [])
-}
-
-/** The texts that messages contain about models and their properties. */
-function modelTexts({models}: Catalogue): unknown {
-  return [...models.values()].map(({ids, name, vendor, properties}) => [
-    ids,
-    name,
-    vendor,
-    Object.entries(properties).map(([key, {label}]) => [key, label]),
-  ])
 }
