@@ -62,11 +62,11 @@ export function bridgeComponents(context: BridgeContext, options: ComponentOptio
     new PlugLog(context),
     // At a connect, info, devices and health are published first: they say what the other messages are about.
     bridgeStatus,
-    // The first to get a message: what it has asked the broker for is for no other part.
+    // The first to get a message: the retained messages that it has subscribed to are for no other part.
     new RetainedCleanup(context, {recorded, sources, prefix, store}),
     // Before the states: Home Assistant subscribes to the topics in its discovery messages.
     ...(homeAssistant ? [homeAssistant] : []),
-    // After the two parts that read retained messages, and before those that must not carry them out.
+    // After the two parts that use retained messages, and before the parts that would carry out a retained command.
     new RetainedCommands(context),
     new Requests(context, actions),
     new Commands(context, {plugStates, groupStates}),
@@ -77,7 +77,7 @@ export function bridgeComponents(context: BridgeContext, options: ComponentOptio
     new AvailabilityLog(context, bridgeStatus),
     groupStates,
     new StartSummary(context, homeAssistant),
-    // The last: `online` is published after all that the other parts publish about plugs, at a connect and at a first response.
+    // The last: `online` is published after everything that the other parts publish at a connect, or when the last plug has an availability.
     new OnlineGate(context, bridgeStatus),
   ]
 }
@@ -151,8 +151,8 @@ export class Bridge {
     await this.#starting.catch(() => {}) // the caller of `start` has the error
     this.#pauses.stop()
     const reversed = this.#components.toReversed()
-    const components = reversed.map((component) => component.stop?.())
-    await Promise.all([registry.stop(COMMAND_GRACE_MS), ...components])
+    const componentStops = reversed.map((component) => component.stop?.())
+    await Promise.all([registry.stop(COMMAND_GRACE_MS), ...componentStops])
     await within(clock, clock.now() + SAVE_GRACE_MS, this.#save()) // before the connection, whatever happens to that
     for (const component of reversed) component.stopped?.()
     await connection.stop(GOODBYE_GRACE_MS)

@@ -224,7 +224,8 @@ export class ManagedPlug implements Plug, Claimant {
   /** Every question but that for its address goes this way, so that the device has one request in flight, whoever asks. */
   async #call(method: string, params: unknown, options: CallOptions = {}): Promise<unknown> {
     const {owners} = this.#options
-    if (this.#twin !== undefined || !this.#isOurs((did) => owners.mayAsk(did, this))) throw this.#notOurs()
+    if (this.#twin !== undefined || !this.#isOurs((did) => owners.mayRequest(did, this)))
+      throw this.#notOurs()
     try {
       const result = await this.#client.call(method, params, options)
       if (!this.#isOurs((did) => owners.prove(did, this))) throw this.#notOurs()
