@@ -153,7 +153,10 @@ export class BridgeRunner {
     }
   }
 
-  /** @returns whether the bridge has taken over the configuration. One that failed half-way is in no known state: it is replaced by a new one */
+  /**
+   * @returns whether the bridge has taken over the configuration. One that failed half-way is in no known state: it is replaced by a new
+   * one
+   */
   async #tryReload(bridge: RunnableBridge, config: Config): Promise<boolean> {
     try {
       return await bridge.reload(config)

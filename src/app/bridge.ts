@@ -77,7 +77,7 @@ export function bridgeComponents(context: BridgeContext, options: ComponentOptio
     new AvailabilityLog(context, bridgeStatus),
     groupStates,
     new StartSummary(context, homeAssistant),
-    // The last: `online` is published after everything that the other parts publish at a connect, or when the last plug has an availability.
+    // The last: `online` comes after everything that the other parts publish at a connect, or about the first availability of a plug.
     new OnlineGate(context, bridgeStatus),
   ]
 }
@@ -138,7 +138,9 @@ export class Bridge {
     await within(this.#options.clock, Number.POSITIVE_INFINITY, tried, this.#stopping.signal)
   }
 
-  /** Answers what waits, saves, and publishes `offline`: within 5 s, even when every plug is silent. Also ends a start that is under way. */
+  /**
+   * Answers what waits, saves, and publishes `offline`: within 5 s, even when every plug is silent. Also ends a start that is under way.
+   */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop()
     return this.#stopped

@@ -1,4 +1,7 @@
-/** Compares two configurations: whether the difference needs a new bridge, which plugs were renamed, and one log line with the names of what changed. Values are not shown: some are secret. */
+/**
+ * Compares two configurations: whether the difference needs a new bridge, which plugs were renamed, and one log line with the names of
+ * what changed. Values are not shown: some are secret.
+ */
 import {isDeepStrictEqual} from 'node:util'
 import {Secret} from '../common/secret.ts'
 import type {Config} from '../config/config.ts'

@@ -1,4 +1,7 @@
-/** The health check that a container engine runs: exits with 0 when the heartbeat in the health file is recent and good, else with 1; prints one line with the reason. */
+/**
+ * The health check that a container engine runs: exits with 0 when the heartbeat in the health file is recent and good, else with 1;
+ * prints one line with the reason.
+ */
 import {readFile, stat} from 'node:fs/promises'
 import {HEALTH_FILE_VARIABLE, OLDEST_BEAT_MS} from './health-file.ts'
 

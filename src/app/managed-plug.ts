@@ -68,7 +68,9 @@ export class ManagedPlug implements Plug, Claimant {
   readonly commandTimeout: number
   readonly #options: ManagedPlugOptions
   readonly #client: MiioClient
-  /** Whether the plug has answered with this token in an earlier run. State that was found by the device id alone may be of another token. */
+  /**
+   * Whether the plug has answered with this token in an earlier run. State that was found by the device id alone may be of another token.
+   */
   readonly #hasAnsweredBefore: boolean
   readonly #newPoller: (firstDelay: number) => Poller
   #poller: Poller

@@ -1,4 +1,7 @@
-/** The configured plugs and groups, by name: started together, and added, replaced and removed one by one when the configuration changes (docs/promises.md, 59). */
+/**
+ * The configured plugs and groups, by name: started together, and added, replaced and removed one by one when the configuration changes
+ * (docs/promises.md, 59).
+ */
 import {EventEmitter} from 'node:events'
 import {isDeepStrictEqual} from 'node:util'
 import {Group} from '../bridge/group.ts'

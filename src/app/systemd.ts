@@ -25,7 +25,7 @@ export interface SystemdEdges {
 type Send = (message: string) => Promise<void>
 
 const FIRST_PASSED_FD = 3
-const OURS = /^(LISTEN_|WATCHDOG_|NOTIFY_SOCKET$)/
+const SYSTEMD_VARIABLES = /^(LISTEN_|WATCHDOG_|NOTIFY_SOCKET$)/
 /** Longer than the 5 s which `systemd-notify` itself waits for systemd. */
 const SPAWN_LIMIT_MS = 10_000
 
@@ -52,11 +52,11 @@ export class SystemdNotifier {
     this.#onError = onError
   }
 
-  /** Reads the variables that systemd has set in `env`, and removes them, so that no child process notifies systemd in our name. */
+  /** Reads the variables that systemd has set in `env`, and removes them, so that no child process notifies systemd instead. */
   static fromEnvironment(env: SystemdEnvironment, edges: SystemdEdges): SystemdNotifier {
     const send = sender(env, edges.write ?? writeDatagram, edges.spawn ?? runProgram)
     const period = watchdogPeriod(env)
-    for (const name of Object.keys(env)) if (OURS.test(name)) delete env[name]
+    for (const name of Object.keys(env)) if (SYSTEMD_VARIABLES.test(name)) delete env[name]
     return new SystemdNotifier(send, period, edges.clock, edges.onError)
   }
 
@@ -65,7 +65,7 @@ export class SystemdNotifier {
     return this.#notify('READY=1')
   }
 
-  /** The configuration is being read again; `ready()` ends it. The time tells systemd that its own signal is meant. */
+  /** The configuration is being read again; `ready()` ends it. With the time, systemd can match the message with its own signal. */
   reloading(): Promise<void> {
     return this.#notify(`RELOADING=1\nMONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`)
   }

@@ -79,7 +79,9 @@ export interface EntityOverrides {
   readonly device_class?: 'switch' | 'outlet'
 }
 
-/** @returns warnings about properties that the display options name and the model does not have, each to follow `devices.<name>: ignored ` */
+/**
+ * @returns warnings about properties that the display options name and the model does not have, each to follow `devices.<name>: ignored `
+ */
 export function unknownDisplayProperties(
   {filtered = [], homeassistant}: DisplayOptions,
   {name, properties}: Model,

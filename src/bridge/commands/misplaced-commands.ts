@@ -69,7 +69,7 @@ export class MisplacedCommands implements Component {
     this.#warner.stop()
   }
 
-  /** The payload tells a command on the state topic of a plug from a state that another client published there: that is JSON. */
+  /** On the state topic of a plug, only a bare word is taken for a command: JSON may be a state that a client has published. */
   #warnOfWrongTopic({topic, payload}: IncomingMessage): void {
     const {topics, names} = this.#context
     const isTaken = (name: string) => names.isTaken(name)
@@ -84,7 +84,7 @@ export class MisplacedCommands implements Component {
     })
   }
 
-  /** The message for a command to a name that does not exist: `desk/led/set` may be meant for what is `desk/set/led` here. */
+  /** The message for a command to a name that does not exist: `desk/led/set` may stand for `desk/set/led`. */
   #unknownTarget({kind, name}: CommandTopic, topic: string): string {
     const {topics, names} = this.#context
     const owner = topics.ownerOf(name, (each) => names.isTaken(each))

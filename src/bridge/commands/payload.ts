@@ -117,7 +117,9 @@ function parseJson(text: string, example: string): unknown {
   }
 }
 
-/** Describes the mistake in text that is no JSON. The message of the JavaScript engine is for programmers, and quotes what may be secret. */
+/**
+ * Describes the mistake in text that is no JSON. The message of the JavaScript engine is for programmers, and quotes what may be secret.
+ */
 function mistakeIn(text: string, message: string, example: string): string {
   const index = /at position (\d+)/.exec(message)?.[1]
   const position = index === undefined ? text.length : Number(index)

@@ -1,11 +1,14 @@
-/** The discovery message of the bridge: the Home Assistant device that plugs are connected via, with connection, version, log level and buttons. */
+/**
+ * The discovery message of the bridge: the Home Assistant device that plugs are connected via, with connection, version, log level and
+ * buttons.
+ */
 import type {Topics} from '../../mqtt/topics.ts'
 import {logLevels} from '../requests/bridge-actions.ts'
 import {
   bridgeAvailability,
   bridgeId,
-  type Component,
   type DeviceDiscovery,
+  type DiscoveryComponent,
   type DiscoveryContext,
   type DiscoveryPayload,
   origin,
@@ -40,7 +43,7 @@ export function bridgeDiscovery({topics, version}: DiscoveryContext): DeviceDisc
 }
 
 /** Shows `off` while all other entities of the bridge are unavailable. So it has no availability. */
-function bridgeConnection(topics: Topics): Component {
+function bridgeConnection(topics: Topics): DiscoveryComponent {
   return {
     ...bridgeEntity('binary_sensor', 'connection', 'Connection', topics),
     device_class: 'connectivity',
@@ -52,7 +55,7 @@ function bridgeConnection(topics: Topics): Component {
   }
 }
 
-function bridgeVersion(topics: Topics): Component {
+function bridgeVersion(topics: Topics): DiscoveryComponent {
   return {
     ...bridgeEntity('sensor', 'version', 'Version', topics),
     entity_category: 'diagnostic',
@@ -63,7 +66,7 @@ function bridgeVersion(topics: Topics): Component {
   }
 }
 
-function bridgeLogLevel(topics: Topics): Component {
+function bridgeLogLevel(topics: Topics): DiscoveryComponent {
   return {
     ...bridgeEntity('select', 'log_level', 'Log level', topics),
     entity_category: 'config',
@@ -83,7 +86,7 @@ function bridgeButton(
   name: string | undefined,
   topics: Topics,
   extra: DiscoveryPayload,
-): Component {
+): DiscoveryComponent {
   return {
     ...bridgeEntity('button', verb, name, topics),
     ...extra,

@@ -48,13 +48,13 @@ function isUnicastMac(mac: string): boolean {
 
 export type DiscoveryPayload = Readonly<Record<string, unknown>>
 
-export interface Component extends DiscoveryPayload {
+export interface DiscoveryComponent extends DiscoveryPayload {
   platform: string
 }
 
 /** A device message with its components, which are the entities in Home Assistant. */
 export interface DeviceDiscovery extends DiscoveryPayload {
-  components: Readonly<Record<string, Component>>
+  components: Readonly<Record<string, DiscoveryComponent>>
 }
 
 /** The platform (`switch`, `sensor` …) by the key of a component. */
@@ -86,7 +86,7 @@ export function bridgeId(base: string): string {
     : `miio2mqtt_bridge_${plain}_${digest(base).slice(0, 8)}`
 }
 
-/** The part of a message that is remembered, to know later which components are gone. */
+/** The part of a message that is remembered, to find out later which components are missing. */
 export function platformsOf({components}: DeviceDiscovery): Platforms {
   return Object.fromEntries(Object.entries(components).map(([key, {platform}]) => [key, platform]))
 }
@@ -95,16 +95,16 @@ export function platformsOf({components}: DeviceDiscovery): Platforms {
  * The message to send 2 s before `message` when that lacks components of an earlier message: it has those components with nothing but
  * their platform, by which Home Assistant removes them. Components that are merely left out stay there as orphans (docs/promises.md, 50).
  * @param before the components of the earlier message
- * @returns `undefined` when no component is gone
+ * @returns `undefined` when no component is missing
  */
 export function withRemovedComponents(
   before: Platforms,
   message: DeviceDiscovery,
 ): DeviceDiscovery | undefined {
   const now = platformsOf(message)
-  const gone = Object.entries(before).filter(([key, platform]) => now[key] !== platform)
-  if (gone.length === 0) return undefined
-  const removed = gone.map(([key, platform]) => [key, {platform}])
+  const missing = Object.entries(before).filter(([key, platform]) => now[key] !== platform)
+  if (missing.length === 0) return undefined
+  const removed = missing.map(([key, platform]) => [key, {platform}])
   return {...message, components: {...message.components, ...Object.fromEntries(removed)}}
 }
 
@@ -131,7 +131,7 @@ export function slug(name: string): string {
   return plain.replace(/[^a-z0-9]+/g, '_').replace(/^_+|_+$/g, '')
 }
 
-/** SHA-1 in hex: not for secrets, only to tell texts apart. */
+/** SHA-1 in hex: not for secrets, only to compare texts. */
 export function digest(text: string): string {
   return createHash('sha1').update(text).digest('hex')
 }

@@ -18,7 +18,9 @@ interface GroupDisplay {
   icon?: string
 }
 
-/** The id is made of the topic of the group: nothing else of a group is permanent, and no other bridge at this broker has the same topic. */
+/**
+ * The id is made of the topic of the group: nothing else of a group is permanent, and no other bridge at this broker has the same topic.
+ */
 export function groupId(name: string, topics: Topics): string {
   const parts = ['miio2mqtt_group', slug(name), digest(topics.state(name)).slice(0, 8)]
   return parts.filter((part) => part !== '').join('_')

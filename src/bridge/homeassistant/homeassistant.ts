@@ -36,7 +36,7 @@ interface Events {
   started: []
 }
 
-/** Every device that Home Assistant knows answers its birth message: not all at once. */
+/** All bridges at a broker answer the birth message of Home Assistant: a random delay keeps them apart. */
 const BIRTH_DELAY_MS = {least: 500, most: 3000}
 /** Home Assistant subscribes to the topics of a discovery message a moment after it. */
 const SUBSCRIBE_MS = 1000

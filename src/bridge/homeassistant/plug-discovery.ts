@@ -7,8 +7,8 @@ import {
   availabilityOf,
   bridgeAvailability,
   bridgeId,
-  type Component,
   type DeviceDiscovery,
+  type DiscoveryComponent,
   type DiscoveryContext,
   type DiscoveryPayload,
   deviceId,
@@ -45,7 +45,7 @@ export function plugDiscovery(
   }
 }
 
-/** Whether the configuration wants the plug in Home Assistant. */
+/** Whether the plug is announced to Home Assistant: it is neither disabled nor excluded by the configuration. */
 export function isAnnounced({disabled, display}: Plug): boolean {
   return !disabled && display.homeassistant?.enabled !== false
 }
@@ -88,7 +88,7 @@ function component(
   property: Property,
   isNamed: boolean,
   topics: Topics,
-): Component {
+): DiscoveryComponent {
   const overrides = plug.display.homeassistant?.entities?.[name] ?? {}
   const suffix = property.label === null ? '' : `_${name}`
   const icon = overrides.icon ?? (property.label === null ? plug.icon : property.icon)

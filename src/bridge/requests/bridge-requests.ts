@@ -1,4 +1,7 @@
-/** Requests about the bridge itself: `B/bridge/request/{health_check,info,options,discover,reload,restart}` (docs/topics.md, "Requests to the bridge"). */
+/**
+ * Requests about the bridge itself: `B/bridge/request/{health_check,info,options,discover,reload,restart}` (docs/topics.md, "Requests to
+ * the bridge").
+ */
 import {z} from 'zod'
 import {describeValue} from '../../common/schema-errors.ts'
 import {type BridgeActions, logLevels} from './bridge-actions.ts'

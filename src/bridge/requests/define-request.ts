@@ -102,7 +102,7 @@ function membersOf(
  * @returns for the response: warnings about the configuration that the change has caused, when there are any
  * @throws CommandError `refused` with every problem of the changed configuration; the file is unchanged then. What `edits` throws
  */
-export async function editConfig(
+export async function changeConfig(
   {actions}: RequestContext,
   edits: () => readonly ConfigEdit[],
 ): Promise<{warnings?: readonly string[]}> {

@@ -11,9 +11,9 @@ import {displayedState} from '../status/plug-states.ts'
 import type {ConfigEdit} from './bridge-actions.ts'
 import {
   anyJson,
+  changeConfig,
   configValue,
   defineRequest,
-  editConfig,
   nonEmptyText,
   type RequestContext,
   type RequestHandler,
@@ -33,7 +33,7 @@ export const deviceRequests: Readonly<Record<string, RequestHandler>> = {
     // The setting `id` is known here, although other programs call the name of a plug `id`.
     z.object({name: newName, id: configValue.optional()}).catchall(configValue),
     async (context, {name, ...settings}) => {
-      const notes = await editConfig(context, () => {
+      const notes = await changeConfig(context, () => {
         context.names.assertFree(name, 'plug')
         return [{path: ['devices', name], put: settings}]
       })
@@ -44,7 +44,7 @@ export const deviceRequests: Readonly<Record<string, RequestHandler>> = {
   'device/remove': defineRequest(
     nameOnly,
     async (context, {name}) => {
-      const notes = await editConfig(context, () => {
+      const notes = await changeConfig(context, () => {
         findPlug(context, name)
         return [{path: ['devices', name], drop: true}, ...groupEdits(context, name)]
       })
@@ -55,7 +55,7 @@ export const deviceRequests: Readonly<Record<string, RequestHandler>> = {
   'device/rename': defineRequest(
     z.strictObject({from: name, to: newName}),
     async (context, {from, to}) => {
-      const notes = await editConfig(context, () => {
+      const notes = await changeConfig(context, () => {
         findPlug(context, from)
         context.names.assertFree(to, 'plug')
         return [{path: ['devices', from], rename: to}, ...groupEdits(context, from, to)]
@@ -67,7 +67,7 @@ export const deviceRequests: Readonly<Record<string, RequestHandler>> = {
   'device/options': defineRequest(
     z.strictObject({name, options: settings}),
     async (context, {name, options}) => {
-      const notes = await editConfig(context, () => {
+      const notes = await changeConfig(context, () => {
         findPlug(context, name)
         return Object.entries(options).map(([key, value]): ConfigEdit => {
           const path = ['devices', name, key]

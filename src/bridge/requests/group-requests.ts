@@ -1,10 +1,13 @@
-/** Requests about groups: `B/bridge/request/group/{add,remove,members}`. They change config.yaml (docs/topics.md, "Requests to the bridge"). */
+/**
+ * Requests about groups: `B/bridge/request/group/{add,remove,members}`. They change config.yaml (docs/topics.md, "Requests to the
+ * bridge").
+ */
 import {z} from 'zod'
 import {CommandError} from '../../device/command-error.ts'
 import type {ConfigEdit} from './bridge-actions.ts'
 import {
+  changeConfig,
   defineRequest,
-  editConfig,
   listOf,
   nonEmptyText,
   type RequestContext,
@@ -19,7 +22,7 @@ export const groupRequests: Readonly<Record<string, RequestHandler>> = {
   'group/add': defineRequest(
     z.strictObject({name: newName, members}),
     async (context, {name, members}) => {
-      const notes = await editConfig(context, () => {
+      const notes = await changeConfig(context, () => {
         context.names.assertFree(name, 'group')
         return [{path: ['groups', name], put: {members}}]
       })
@@ -30,7 +33,7 @@ export const groupRequests: Readonly<Record<string, RequestHandler>> = {
   'group/remove': defineRequest(
     z.strictObject({name}),
     async (context, {name}) => {
-      const notes = await editConfig(context, () => {
+      const notes = await changeConfig(context, () => {
         membersOf(context, name)
         return [{path: ['groups', name], drop: true}]
       })
@@ -47,7 +50,7 @@ export const groupRequests: Readonly<Record<string, RequestHandler>> = {
       ),
     async (context, {name, add = [], remove = []}) => {
       let after: string[] = []
-      const notes = await editConfig(context, () => {
+      const notes = await changeConfig(context, () => {
         const before = membersOf(context, name).filter((member) => !remove.includes(member))
         after = [...before, ...add.filter((member) => !before.includes(member))]
         return [{path: ['groups', name, 'members'], put: after}]

@@ -1,4 +1,7 @@
-/** Handles `B/bridge/request/<verb>`: runs the request of that name, and publishes its response on `B/bridge/response/<verb>` (docs/topics.md, "Requests to the bridge"). */
+/**
+ * Handles `B/bridge/request/<verb>`: runs the request of that name, and publishes its response on `B/bridge/response/<verb>`
+ * (docs/topics.md, "Requests to the bridge").
+ */
 import {sleep} from '../../common/clock.ts'
 import {CommandError, toCommandError} from '../../device/command-error.ts'
 import type {IncomingMessage} from '../../mqtt/connection.ts'
@@ -26,7 +29,10 @@ const MOST_CHANGES = 32
 const MOST_SHARING = 32
 /** How long a bridge may take to stop before it restarts: a second request within that time is for the same restart. */
 const RESTARTING_MS = 5000
-/** Brokers deliver a few messages at a time (mosquitto 20): while a flow sends requests again and again, the next one comes within this time. */
+/**
+ * Brokers deliver a few messages at a time (mosquitto 20): while a flow sends requests again and again, the next one comes within this
+ * time.
+ */
 const QUIET_MS = 100
 const LONGEST_STOP_MS = 1000
 /** How much of an unknown verb the log shows. */

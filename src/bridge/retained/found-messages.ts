@@ -1,4 +1,7 @@
-/** Reads retained messages found on the broker: whether a discovery message is ours, and which plugs a bridge has listed. Several bridges and much other software may share a broker. */
+/**
+ * Reads retained messages found on the broker: whether this bridge has sent a discovery message, and which plugs a bridge has listed.
+ * Several bridges and much other software may share a broker.
+ */
 import {z} from 'zod'
 import {Topics} from '../../mqtt/topics.ts'
 import {bridgeId} from '../homeassistant/discovery-message.ts'

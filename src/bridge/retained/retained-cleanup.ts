@@ -49,7 +49,10 @@ const SCAN_MS = 2000
 const UNSUBSCRIBE_MS = 5000
 /** To look at more topics than these, one filter with a wildcard is used. */
 const MOST_FILTERS = 100
-/** Any client that may publish can put a list of plugs on the broker: no more topics than those of ten thousand plugs and their groups are taken from it. */
+/**
+ * Any client that may publish can put a list of plugs on the broker: no more topics than those of ten thousand plugs and their groups are
+ * taken from it.
+ */
 const MOST_FOUND = 40_000
 /** A bridge whose base topic was changed forgets the old one within seconds. */
 const MOST_BASES = 20

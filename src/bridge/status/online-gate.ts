@@ -1,4 +1,7 @@
-/** Publishes that the bridge is online once every plug has an availability, so that no client takes an old one for a current one (docs/promises.md, 1). */
+/**
+ * Publishes that the bridge is online once every plug has an availability, so that no client takes an old one for a current one
+ * (docs/promises.md, 1).
+ */
 import type {Timer} from '../../common/clock.ts'
 import type {BridgeContext, Component} from '../component.ts'
 import type {Plug} from '../plug.ts'

@@ -20,7 +20,9 @@ type SummaryContext = Pick<BridgeContext, 'clock' | 'log' | 'plugs' | 'groups' |
 
 /** How long the first poll of a silent plug takes, and a margin. The summary waits no longer for a plug. */
 const FIRST_POLL_MS = 10_000
-/** Plugs report their identity just after their first response, and messages to Home Assistant are up to 2.1 s apart (sent-discovery.ts). */
+/**
+ * Plugs report their identity just after their first response, and discovery messages are up to 2.1 s apart (sent-discovery.ts).
+ */
 const SETTLE_MS = 2500
 /** With more plugs than these, only the number of those online is logged, and the first of those offline. */
 const MOST_NAMES = 10

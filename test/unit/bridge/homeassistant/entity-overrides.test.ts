@@ -1,7 +1,7 @@
 /** How plugs look in Home Assistant: digits, names in the language of its owner, and names that can be spoken. */
 import {describe, expect, it} from 'vitest'
 import {bridgeDiscovery} from '../../../../src/bridge/homeassistant/bridge-discovery.ts'
-import type {Component} from '../../../../src/bridge/homeassistant/discovery-message.ts'
+import type {DiscoveryComponent} from '../../../../src/bridge/homeassistant/discovery-message.ts'
 import {groupDiscovery, groupId} from '../../../../src/bridge/homeassistant/group-discovery.ts'
 import {plugDiscovery} from '../../../../src/bridge/homeassistant/plug-discovery.ts'
 import type {DisplayOptions} from '../../../../src/bridge/plug.ts'
@@ -34,7 +34,7 @@ function componentsOf(properties: Model['properties'], appearance: DisplayOption
   const model = complete({...made, ids: ['acme.plug.one'], properties})
   return message(model, appearance).components
 }
-const digitsOf = ({suggested_display_precision: digits}: Component = {platform: ''}) => digits
+const digitsOf = ({suggested_display_precision: digits}: DiscoveryComponent = {platform: ''}) => digits
 
 describe('a measured value is shown with the digits that say something', () => {
   it.each([
@@ -100,7 +100,7 @@ describe('a measured value is shown with the digits that say something', () => {
 })
 
 /** The names that are told; `undefined` where Home Assistant has its own. */
-function namesOf(components: Readonly<Record<string, Component>>): Record<string, unknown> {
+function namesOf(components: Readonly<Record<string, DiscoveryComponent>>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(components).map(([key, {name}]) => [key, name]))
 }
 
