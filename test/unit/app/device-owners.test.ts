@@ -69,7 +69,7 @@ describe('a device', () => {
     expect(owners.mayRequest(DID, a)).toBe(true)
   })
 
-  it('goes to the next in line when its plug is gone, and the others go on waiting', () => {
+  it('goes to the next in line when its plug is removed, and the others go on waiting', () => {
     owners.prove(DID, a)
     for (const other of [b, c]) owners.mayRequest(DID, other)
     happened = []
@@ -82,7 +82,7 @@ describe('a device', () => {
     ])
   })
 
-  it('is not waited for by a plug that is gone', () => {
+  it('is not waited for by a plug that is removed', () => {
     owners.prove(DID, a)
     owners.mayRequest(DID, b)
     owners.release(DID, b)
@@ -92,18 +92,18 @@ describe('a device', () => {
     expect(owners.mayRequest(DID, c)).toBe(true)
   })
 
-  it('is neither taken nor waited for by what is still under way of a plug that is gone', () => {
+  it('is neither taken nor waited for by what is still under way of a plug that is removed', () => {
     for (const released of [DID, undefined]) {
       owners = new DeviceOwners()
       owners.prove(DID, a)
       owners.release(DID, a)
       owners.release(released, b)
       happened = []
-      for (const gone of [a, b])
-        expect([owners.mayRequest(DID, gone), owners.prove(DID, gone)]).toEqual([true, true])
+      for (const stopped of [a, b])
+        expect([owners.mayRequest(DID, stopped), owners.prove(DID, stopped)]).toEqual([true, true])
       expect([owners.mayRequest(DID, c), owners.prove(DID, c)]).toEqual([true, true])
-      for (const gone of [a, b])
-        expect([owners.mayRequest(DID, gone), owners.prove(DID, gone)]).toEqual([true, true])
+      for (const stopped of [a, b])
+        expect([owners.mayRequest(DID, stopped), owners.prove(DID, stopped)]).toEqual([true, true])
       owners.release(DID, c)
       expect(happened).toEqual([])
       expect(owners.mayRequest(DID, plug('d'))).toBe(true)

@@ -88,12 +88,12 @@ async function resultOf(payload: string, kind: 'set' | 'get' = 'set', property?:
 }
 
 describe('the state of a group', () => {
-  it('is said once every member was heard, before the group is said to be online, both retained', async () => {
+  it('is published once every member has answered, before the availability of the group, both retained', async () => {
     await clock.advance(10 * SECOND)
     expect(states()).toEqual(['OFF'])
     expect(payloads('miio2mqtt/evening/availability')).toEqual([{state: 'online'}])
-    const said = publisher.messages.filter(({topic}) => topic.startsWith('miio2mqtt/evening'))
-    expect(said.every(({retain, qos}) => retain && qos === 1)).toBe(true)
+    const published = publisher.messages.filter(({topic}) => topic.startsWith('miio2mqtt/evening'))
+    expect(published.every(({retain, qos}) => retain && qos === 1)).toBe(true)
   })
 
   it('is ON when any member is on, and OFF when all are off', async () => {
@@ -105,7 +105,7 @@ describe('the state of a group', () => {
     expect(states()).toEqual(['OFF', 'ON', 'OFF'])
   })
 
-  it('is null when a member does not tell, and the others are off: not on is not off', async () => {
+  it('is null when a member does not report it, and the others are off: not on is not off', async () => {
     kettle.scripted.values['power'] = 'broken'
     await clock.advance(MINUTE)
     expect(states()).toEqual([null])
@@ -133,7 +133,7 @@ describe('the state of a group', () => {
     expect(states()).toEqual(['OFF'])
   })
 
-  it('is said again when the broker may have forgotten it', async () => {
+  it('is published again when the broker may have lost it', async () => {
     await clock.advance(MINUTE)
     publisher.messages.length = 0
     groupStates.connected()
@@ -146,7 +146,7 @@ describe('the state of a group', () => {
 })
 
 describe('the availability of a group', () => {
-  it('is online as long as any member is, and then tells when the last of them went', async () => {
+  it('is online as long as any member is, and then has the time at which the last of them went offline', async () => {
     await clock.advance(MINUTE)
     desk.scripted.failure = new CallFailed('timeout')
     await clock.advance(10 * MINUTE)
@@ -181,7 +181,7 @@ describe('the availability of a group', () => {
 })
 
 describe('the state of a group', () => {
-  it('is told bare, too, where that is wanted, and remembered as a topic to clear', async () => {
+  it('is also published as a bare value where that is configured, and listed as a retained topic', async () => {
     stage({attributes: true})
     await clock.advance(10 * SECOND)
     await resultOf('ON')
@@ -249,7 +249,7 @@ describe('a command to a group', () => {
     ['off', 'on', 'off'],
     ['on', 'on', 'off'],
   ])('TOGGLE of %s and %s brings both to %s, from what they say now', async (first, second, then) => {
-    desk.scripted.values['power'] = first // and nobody polled since
+    desk.scripted.values['power'] = first // and no poll since
     kettle.scripted.values['power'] = second
     expect(await resultOf('TOGGLE')).toMatchObject({status: 'ok', request: {set: {state: 'TOGGLE'}}})
     expect([desk, kettle].map(({scripted}) => scripted.commands)).toEqual([
@@ -269,7 +269,7 @@ describe('a command to a group', () => {
     expect(results()).toMatchObject([{status: 'ok'}])
   })
 
-  it('TOGGLE is never a guess: nobody is commanded when nobody tells', async () => {
+  it('TOGGLE is never a guess: no member is switched when none reports its state', async () => {
     for (const {scripted} of [desk, kettle]) scripted.values['power'] = 'broken'
     expect(await resultOf('TOGGLE')).toMatchObject({
       status: 'error',
@@ -289,7 +289,7 @@ describe('a command to a group', () => {
     }
   })
 
-  it('TOGGLE in masses while nobody answers: each has its result in time, and nobody is switched late', async () => {
+  it('TOGGLE in masses while no member answers: each has its result in time, and no member is switched late', async () => {
     for (const {scripted} of [desk, kettle]) scripted.failure = new CallFailed('timeout')
     for (let n = 0; n < 50; n++) send('TOGGLE')
     await clock.advance(11 * SECOND)
@@ -313,7 +313,7 @@ describe('a command to a group', () => {
     ['', 'set'],
     ['{"transaction":', 'get'],
   ] as const)(
-    'that is not understood (%j to %s) has its result, and reaches nobody',
+    'that is not understood (%j to %s) has its result, and reaches no member',
     async (payload, kind) => {
       const {data, error} = await resultOf(payload, kind)
       expect(error).toMatchObject({code: 'invalid_payload'})
@@ -377,7 +377,7 @@ describe('groups that change while the bridge runs', () => {
     expect(states()).toEqual(['OFF', 'ON'])
   })
 
-  it('are not followed any more once they are gone', async () => {
+  it('publish nothing any more once they are removed', async () => {
     await clock.advance(MINUTE)
     reload({})
     kettle.scripted.values['power'] = 'on'
@@ -388,7 +388,7 @@ describe('groups that change while the bridge runs', () => {
     expect(homeAssistant.retainedTopics()).not.toContain(TOPIC)
   })
 
-  it('tell Home Assistant what is another, and never twice within 2 s', async () => {
+  it('announce changes to Home Assistant, and never twice within 2 s', async () => {
     expect(publisher.on(TOPIC)).toHaveLength(1)
     reload({evening: {...EVENING.evening, icon: 'mdi:moon'}})
     reload({evening: {...EVENING.evening, icon: 'mdi:sofa'}})
@@ -403,7 +403,7 @@ describe('groups that change while the bridge runs', () => {
     ])
   })
 
-  it('have nothing left to say when the bridge stops, or when they are gone', async () => {
+  it('are not announced any more when the bridge stops, or when they are removed', async () => {
     reload({evening: {...EVENING.evening, icon: 'mdi:moon'}})
     reload({})
     await clock.advance(MINUTE)

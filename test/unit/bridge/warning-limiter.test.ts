@@ -76,7 +76,7 @@ describe('warnings of what others send', () => {
   })
 })
 
-describe('the name that somebody meant', () => {
+describe('the nearest name', () => {
   it.each([
     ['Desk', 'desk'],
     ['dekk', 'desk'],

@@ -257,7 +257,7 @@ describe('a line at debug', () => {
   it('costs no words as long as the level is higher', () => {
     const lines: string[] = []
     const root = createLog({level: 'info', destination: {write: (line) => lines.push(line)}})
-    const asked = () => expect.fail('nobody reads that')
+    const asked = () => expect.fail('a text that is not logged')
     root.debug(asked)
     root.child({a: 1}).debug(asked)
     root.setLevel('debug')

@@ -71,13 +71,13 @@ describe('a command to a name that does not exist', () => {
     ['Office/Desk', /did you mean office\/desk\?$/],
     ['office', /did you mean office\/desk\?$/],
     ['a/b/c/d', /^no plug or group is called a\/b\/c\/d: known are office\/desk$/],
-  ])('%s is worth one warning that says what there is', (name, expected) => {
+  ])('%s causes one warning with the names that exist', (name, expected) => {
     for (let times = 0; times < 3; times++) to(name)
     expect(log.said('warn')).toEqual([expect.stringMatching(expected)])
     expect(publisher.messages).toEqual([])
   })
 
-  it('says what the plug is called now that was renamed, however often it was', () => {
+  it('gets the new name of a plug that was renamed, however often', () => {
     context.names.recordRename('desk', 'table')
     context.names.recordRename('table', 'office/desk')
     to('desk')
@@ -86,7 +86,7 @@ describe('a command to a name that does not exist', () => {
     expect(log.said('warn')).toHaveLength(2)
   })
 
-  it('says nothing of a new name that is gone, or that leads back', () => {
+  it('does not mention a new name that does not exist, or that leads back', () => {
     context.names.recordRename('a', 'b')
     context.names.recordRename('b', 'a')
     to('a')
@@ -99,7 +99,7 @@ describe('a message where no command can be given', () => {
     ['miio2mqtt/lamp', 'ON', /no plug or group is called lamp/],
     ['miio2mqtt/lamp', '"toggle"', /no plug or group is called lamp/],
     ['miio2mqtt/lamp/command', '{"state":"ON"}', /no plug or group is called lamp/],
-  ])('%s %s is pointed out', (topic, payload, expected) => {
+  ])('%s %s causes a warning', (topic, payload, expected) => {
     for (let times = 0; times < 3; times++) deliver(topic, payload)
     expect(log.said('warn')).toEqual([expect.stringMatching(expected)])
   })
@@ -121,7 +121,7 @@ describe('a message where no command can be given', () => {
     'miio2mqtt/bridge/set/log_level',
     'miio2mqtt/bridge/config/log_level',
     'miio2mqtt/bridge/requests/info',
-  ])('%s is told where requests go', (topic) => {
+  ])('%s causes a warning with the topic of requests', (topic) => {
     deliver(topic, 'ON')
     expect(log.said('warn')).toEqual([
       `no command can be given on ${topic}: those for the bridge go to miio2mqtt/bridge/request/<verb>`,
@@ -136,7 +136,7 @@ describe('a message where no command can be given', () => {
     ['miio2mqtt/office/desk/set/usb/x', 'ON', 'miio2mqtt/office/desk/set'],
     ['miio2mqtt/office/desk/cmnd/POWER', 'ON', 'miio2mqtt/office/desk/set'],
     ['miio2mqtt/office/desk/Set/state', 'ON', 'miio2mqtt/office/desk/set'],
-  ])('%s %s of a plug with a room is told the right topic', (topic, payload, right) => {
+  ])('%s %s of a plug with a room causes a warning with the right topic', (topic, payload, right) => {
     deliver(topic, payload)
     expect(log.said('warn')).toEqual([
       `no command can be given on ${topic}: those for office/desk go to ${right}`,
@@ -148,13 +148,16 @@ describe('a message where no command can be given', () => {
     ['office/desk/led', 'get', 'get/led'],
     ['office/desk/switch', 'set', 'set'],
     ['office/desk/relay/0', 'set', 'set'],
-  ] as const)('the topic of %s below which one can %s is told the right one', (name, kind, right) => {
-    const topic = `miio2mqtt/${name}/${kind}`
-    deliver(topic, 'ON')
-    expect(log.said('warn')).toEqual([
-      `no command can be given on ${topic}: those for office/desk go to miio2mqtt/office/desk/${right}`,
-    ])
-  })
+  ] as const)(
+    'the topic of %s below which one can %s causes a warning with the right one',
+    (name, kind, right) => {
+      const topic = `miio2mqtt/${name}/${kind}`
+      deliver(topic, 'ON')
+      expect(log.said('warn')).toEqual([
+        `no command can be given on ${topic}: those for office/desk go to miio2mqtt/office/desk/${right}`,
+      ])
+    },
+  )
 
   it.each([
     ['miio2mqtt/desk', '{"state":"ON"}'],
@@ -162,7 +165,7 @@ describe('a message where no command can be given', () => {
     ['miio2mqtt/desk/availability', '{"state":"online"}'],
     ['miio2mqtt/bridge/devices', '[]'],
     ['homeassistant/device/x/config', '{}'],
-  ])('%s %s is what the bridge itself publishes, and no mistake', (topic, payload) => {
+  ])('%s %s is published by the bridge itself, and causes no warning', (topic, payload) => {
     deliver(topic, payload)
     expect(log.said('warn')).toEqual([])
   })

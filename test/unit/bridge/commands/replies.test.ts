@@ -52,7 +52,7 @@ async function command(more: Partial<IncomingMessage>) {
 }
 
 describe('an answer', () => {
-  it('to a response topic carries its correlation data, and says that the topic was chosen by somebody else', async () => {
+  it('to a response topic carries its correlation data, and is marked as one on a topic that a client has chosen', async () => {
     const correlationData = Buffer.from([0, 255])
     expect(await command({responseTopic: 'my/answers', correlationData})).toMatchObject([
       {topic: 'my/answers', correlationData, foreign: true, retain: false},

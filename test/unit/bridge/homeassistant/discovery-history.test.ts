@@ -8,7 +8,7 @@ let isConnected: boolean
 let homeAssistant: HomeAssistant
 
 const plug = (name: string) => plugs.get(name) ?? expect.fail(`no plug ${name}`)
-const told = () =>
+const announced = () =>
   [...plugs.values()].filter((each) => homeAssistant.wasAnnounced(each)).map(({name}) => name)
 
 beforeEach(() => {
@@ -34,29 +34,29 @@ beforeEach(() => {
   homeAssistant = new HomeAssistant(testContext(clock, {plugs, connection}), options)
 })
 
-describe('Home Assistant was told', () => {
-  it('of no plug before anything was sent', () => {
-    expect(told()).toEqual([])
+describe('plugs that were announced over this connection', () => {
+  it('are none before anything was sent', () => {
+    expect(announced()).toEqual([])
   })
 
-  it('of the plugs whose message was sent, and not of one that never answered or is kept from it', () => {
+  it('are those whose message was sent, and not one that never answered or is excluded', () => {
     homeAssistant.connected()
-    expect(told()).toEqual(['desk', 'lamp'])
+    expect(announced()).toEqual(['desk', 'lamp'])
   })
 
-  it('over this connection: what was sent over an earlier one does not count', () => {
+  it('are not those announced over an earlier connection', () => {
     homeAssistant.connected()
     isConnected = false
     homeAssistant.connected()
-    expect(told()).toEqual([])
+    expect(announced()).toEqual([])
   })
 
-  it('of a plug only as long as it is configured', () => {
+  it('are only those that are still configured', () => {
     homeAssistant.connected()
-    const gone = plug('lamp')
+    const removed = plug('lamp')
     plugs.delete('lamp')
-    homeAssistant.plugRemoved(gone)
-    expect(homeAssistant.wasAnnounced(gone)).toBe(false)
-    expect(told()).toEqual(['desk'])
+    homeAssistant.plugRemoved(removed)
+    expect(homeAssistant.wasAnnounced(removed)).toBe(false)
+    expect(announced()).toEqual(['desk'])
   })
 })

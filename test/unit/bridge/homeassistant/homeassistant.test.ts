@@ -54,7 +54,7 @@ beforeEach(() => {
   stage()
 })
 
-/** The plug tells who it is. */
+/** The plug reports its identity. */
 async function identify(firmware = '1.2.4_16'): Promise<void> {
   plug.scripted.info = {model: 'chuangmi.plug.m1', fw_ver: firmware}
   const identified = plug.device.identify()
@@ -135,7 +135,7 @@ describe('the discovery of a plug', () => {
     expect(publisher.topics).toEqual(['homeassistant/device/miio2mqtt_bridge_miio2mqtt/config', TOPIC])
   })
 
-  it('is not sent again when the plug tells what was known already', async () => {
+  it('is not sent again when the plug reports the same identity', async () => {
     await identify()
     await clock.advance(MINUTE)
     await identify()
@@ -190,15 +190,15 @@ describe('the discovery of a plug', () => {
     plug = new StagedPlug(clock, {appearance: {filtered: ['led']}})
     homeAssistant.reloaded([plug])
     await clock.advance(MINUTE)
-    const [farewell, final] = publisher.on(TOPIC)
+    const [removal, final] = publisher.on(TOPIC)
     expect(publisher.on(TOPIC)).toHaveLength(2)
-    expect(componentsIn(farewell).led).toEqual({platform: 'switch'})
-    expect(componentsIn(farewell).temperature).toHaveProperty('unique_id')
+    expect(componentsIn(removal).led).toEqual({platform: 'switch'})
+    expect(componentsIn(removal).temperature).toHaveProperty('unique_id')
     expect(componentsIn(final)).not.toHaveProperty('led')
-    expect((final?.at ?? 0) - (farewell?.at ?? 0)).toBeGreaterThan(2 * SECOND)
+    expect((final?.at ?? 0) - (removal?.at ?? 0)).toBeGreaterThan(2 * SECOND)
   })
 
-  it('takes back what is filtered also when an earlier run may have told of it', async () => {
+  it('removes a component that is filtered, also when an earlier run may have announced it', async () => {
     stage({appearance: {filtered: ['led']}})
     homeAssistant.connected()
     await clock.advance(MINUTE)
@@ -232,7 +232,7 @@ describe('the message for the bridge', () => {
 })
 
 describe('what has to be taken back', () => {
-  it('is taken back when there is a broker, also when the plug told of itself before', async () => {
+  it('is removed at the next connect, also when the plug reported its identity before that', async () => {
     const before = {
       state: 'switch',
       temperature: 'sensor',
@@ -321,8 +321,8 @@ describe('the message for a plug', () => {
         topics,
         version: '1.2.3',
       })
-      const farewell = withRemovedComponents(defaultPlatforms(own), message) ?? message
-      return [message, farewell].flatMap((each) =>
+      const removal = withRemovedComponents(defaultPlatforms(own), message) ?? message
+      return [message, removal].flatMap((each) =>
         messageProblems({topic: TOPIC, payload: JSON.stringify(each), retain: true}, 'homeassistant'),
       )
     })

@@ -9,7 +9,7 @@ let clock: VirtualClock
 let publisher: RememberingPublisher
 let requests: Requests
 let done: string[]
-/** What controls wait for. */
+/** Ends the actions that are under way. */
 let finish: (() => void)[]
 let found: unknown
 let problems: string | undefined
@@ -197,7 +197,7 @@ describe('a request', () => {
     }
   })
 
-  it('that comes while the bridge stops is told so', async () => {
+  it('that comes while the bridge stops is refused with that reason', async () => {
     requests.stop()
     ask('info', 1)
     await turns(3)

@@ -115,7 +115,7 @@ describe('a request', () => {
     })
   })
 
-  it('that does not exist has an answer that can go elsewhere: there may be a topic for each that somebody makes up', async () => {
+  it('that does not exist has an answer that can go elsewhere: clients may make up any number of topics', async () => {
     await ask('nonsense')
     expect(publisher.messages[0]).toMatchObject({foreign: true, home: 'miio2mqtt/bridge/response'})
     await ask('info')
@@ -147,7 +147,7 @@ describe('a request', () => {
     },
   )
 
-  it('that breaks something is an internal error, told to whoever asked and to the log', async () => {
+  it('that fails unexpectedly is an internal error, in the answer and in the log', async () => {
     const context = testContext(new VirtualClock(), {publisher, log})
     const broken = new Requests(context, {...actions, info: () => expect.fail('out of paper')})
     await broken.request('info', message(''))

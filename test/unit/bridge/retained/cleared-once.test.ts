@@ -79,7 +79,7 @@ describe('a topic that was cleared', () => {
   })
 })
 
-it('every topic of a plug that is gone is forgotten with the acknowledgement, its state too', async () => {
+it('every topic of a removed plug is forgotten when the broker acknowledges the clearing, its state too', async () => {
   start(published).connected()
   await clock.advance(8 * SECOND)
   expect(publisher.topics).toEqual([CONFIG, STATE])

@@ -131,7 +131,7 @@ describe('the list of devices', () => {
 })
 
 describe('the health of the bridge', () => {
-  it('is told within 10 s of the start, then about every minute', async () => {
+  it('is published within 10 s of the start, then about every minute', async () => {
     status.start()
     await clock.advance(10 * MINUTE)
     const [first = 0, ...later] = times('health')
@@ -164,7 +164,7 @@ describe('the health of the bridge', () => {
 })
 
 describe('what the bridge says of itself', () => {
-  it('is retained when it describes how things are, and is not when it tells what happened', () => {
+  it('is retained when it describes a state, and not when it is an event', () => {
     status.state('online')
     status.info()
     status.devices()
