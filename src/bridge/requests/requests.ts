@@ -12,14 +12,10 @@ import {Replies} from '../commands/replies.ts'
 import type {BridgeContext, Component} from '../component.ts'
 import {WarningLimiter} from '../warning-limiter.ts'
 import type {BridgeActions} from './bridge-actions.ts'
-import {bridgeRequests} from './bridge-requests.ts'
 import {type RequestContext, TruncatedList} from './define-request.ts'
-import {deviceRequests} from './device-requests.ts'
-import {groupRequests} from './group-requests.ts'
 import {PacedQueue, SharedWork} from './request-limits.ts'
 import {unknownVerb} from './request-mistakes.ts'
-
-const handlers = new Map(Object.entries({...bridgeRequests, ...deviceRequests, ...groupRequests}))
+import {requestTable} from './request-table.ts'
 
 /** Waiting or under way at any time. Further requests are refused at once. */
 const MOST_REQUESTS = 1000
@@ -126,10 +122,10 @@ export class Requests implements Component {
         elapsed: Math.round(clock.now() - startedAt),
       })
     try {
-      const handler = handlers.get(verb)
+      const handler = requestTable.get(verb)
       if (!handler) {
         payload = parsedTransaction(message.payload)
-        throw new CommandError('invalid_payload', unknownVerb(verb, [...handlers.keys()]))
+        throw new CommandError('invalid_payload', unknownVerb(verb, [...requestTable.keys()]))
       }
       payload = parseRequest(message.payload, handler.example)
       if (this.#isStopped && verb !== 'restart') throw new CommandError('expired', 'the bridge is stopping')
@@ -163,7 +159,7 @@ export class Requests implements Component {
     const response = {...content, ...(transaction === undefined ? {} : {transaction})}
     const {topics} = this.#context
     const usualTopic = topics.bridgeResponse(verb)
-    const ownTopic = handlers.has(verb) ? usualTopic : topics.bridgeResponse('')
+    const ownTopic = requestTable.has(verb) ? usualTopic : topics.bridgeResponse('')
     return this.#replies.reply(message, usualTopic, response, ownTopic)
   }
 

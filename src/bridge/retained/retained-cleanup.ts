@@ -1,16 +1,16 @@
 /**
  * Clears retained messages that no longer belong to any configured plug or group: also when plugs were removed or renamed while the bridge
- * was down or the broker was away, and when the state folder was lost (docs/promises.md, 48, 49 and 51). A discovery message is read from
- * the broker before it is cleared: those of other software, and of a bridge that has the plug now, are left alone.
+ * was down or the broker was away, and when the state folder was lost (docs/promises.md, 48, 49 and 51). Several bridges and much other
+ * software may share a broker: a discovery message is read before it is cleared, and left alone if other software or another bridge sent it.
  */
+import {z} from 'zod'
 import type {Timer} from '../../common/clock.ts'
 import type {IncomingMessage} from '../../mqtt/connection.ts'
 import {Topics, topicProblem} from '../../mqtt/topics.ts'
 import type {BridgeContext, Component, RetainedSource} from '../component.ts'
-import {discoveryTopic, isDiscoveryTopic} from '../homeassistant/discovery-message.ts'
+import {bridgeId, discoveryTopic, isDiscoveryTopic} from '../homeassistant/discovery-message.ts'
 import {isAnnounced} from '../homeassistant/plug-discovery.ts'
 import type {Plug} from '../plug.ts'
-import {listedNames, ownStateTopic} from './found-messages.ts'
 import type {RetainedTopics} from './retained-topics.ts'
 
 /** The record of our retained messages, as it is stored over restarts. */
@@ -268,4 +268,42 @@ export class RetainedCleanup implements Component {
 /** Valid base topics, each once. */
 function validBases(bases: readonly string[]): readonly string[] {
   return [...new Set(bases)].filter((base) => topicProblem(base) === undefined).slice(0, MOST_BASES)
+}
+
+/** The part of a discovery message that matters here. Messages of other software may have any shape. */
+const discoverySchema = z.object({
+  device: z.object({identifiers: z.array(z.string())}),
+  state_topic: z.string().optional(),
+  availability: z.array(z.object({topic: z.string()})).default([]),
+})
+
+/** An entry without a name does not invalidate the others. */
+const listSchema = z.array(z.object({name: z.string()}).optional().catch(undefined))
+
+/**
+ * @param payload of a message on a discovery topic
+ * @returns the state topic of the plug or group in the message, if the bridge with base topic `base` sent it; empty for the message of
+ * that bridge about itself; `undefined` for a message of any other sender
+ */
+export function ownStateTopic(payload: Buffer, base: string): string | undefined {
+  const {success, data} = discoverySchema.safeParse(parsedJson(payload))
+  if (!success) return undefined
+  const {device, state_topic = '', availability} = data
+  const topics = new Topics(base)
+  const isOurs = availability.some(({topic}) => topic === topics.bridge('state'))
+  return isOurs || device.identifiers.includes(bridgeId(base)) ? state_topic : undefined
+}
+
+/** The names in a `bridge/devices` or `bridge/groups` message; none when the payload is something else. */
+export function listedNames(payload: Buffer): string[] {
+  const {data = []} = listSchema.safeParse(parsedJson(payload))
+  return data.flatMap((entry) => entry?.name ?? [])
+}
+
+function parsedJson(payload: Buffer): unknown {
+  try {
+    return JSON.parse(payload.toString())
+  } catch {
+    return undefined
+  }
 }

@@ -1,6 +1,10 @@
 import {beforeEach, describe, expect, it} from 'vitest'
-import {listedNames, ownStateTopic} from '../../../../src/bridge/retained/found-messages.ts'
-import {RetainedCleanup, type RetainedTopicsRecord} from '../../../../src/bridge/retained/retained-cleanup.ts'
+import {
+  listedNames,
+  ownStateTopic,
+  RetainedCleanup,
+  type RetainedTopicsRecord,
+} from '../../../../src/bridge/retained/retained-cleanup.ts'
 import {RetainedTopics} from '../../../../src/bridge/retained/retained-topics.ts'
 import {topicProblem} from '../../../../src/mqtt/topics.ts'
 import {VirtualClock} from '../../../support/virtual-clock.ts'
