@@ -52,7 +52,7 @@ const table: Readonly<Record<string, RequestHandler>> = {
   reload: defineRequest(noValues, ({actions}) => reload(actions, 'reload')),
   restart: defineRequest(noValues, ({actions}) => reload(actions, 'restart')),
   'device/add': defineRequest(
-    // The setting `id` is known here, although other programs call the name of a plug `id`.
+    // `id` is a setting of a plug. It is listed because other programs call the name of a plug so: it is no wrong `name` here.
     z.object({name: newName, id: configValue.optional()}).catchall(configValue),
     async (context, {name, ...settings}) => {
       const notes = await changeConfig(context, () => {
