@@ -218,7 +218,7 @@ export class Bridge {
   #dispatch(message: IncomingMessage): void {
     if (this.#pauses.check()) return // the message arrived during the pause
     const topic = this.#resources.context.topics.parse(message.topic)
-    this.#components.some((component) => component.handle?.(message, topic))
+    for (const component of this.#components) if (component.handle?.(message, topic)) return
   }
 
   /** Commands that arrived during the pause are too old to be carried out, and what is known of the plugs may be old, too. */

@@ -1,4 +1,5 @@
 /** What commands do with several plugs: all that are configured, or those of a group. All are asked side by side. */
+import {toggleTarget} from '../bridge/commands/execute-command.ts'
 import {systemClock} from '../common/clock.ts'
 import type {Value} from '../models/model.ts'
 import {CommandFailed} from './errors.ts'
@@ -104,8 +105,8 @@ async function toggled(
       return device.ask('state', deadline)
     })
     const states = outcomes.map((outcome) => ('value' in outcome ? outcome.value : null))
-    if (states.includes('ON')) return switched(targets, 'OFF', options)
-    if (states.includes('OFF')) return switched(targets, 'ON', options)
+    const target = toggleTarget(states)
+    if (target !== undefined) return switched(targets, target, options)
   }
   const untold = new CommandFailed('cannot toggle: the plug does not say whether it is on')
   return outcomes.map((outcome) =>

@@ -99,7 +99,7 @@ export class CommandExecutor {
   }
 
   /**
-   * Replaces every TOGGLE with ON or OFF, the same for all members: OFF when any member is on, ON when one is off and none is on.
+   * Replaces every TOGGLE with ON or OFF, the same for all members.
    * @returns the failure of each member, in order, when no member reports whether it is on
    */
   async #resolveToggles(
@@ -112,9 +112,10 @@ export class CommandExecutor {
     for (const [property, value] of values) {
       if (!isToggle(value)) continue
       const readings = await this.#readMembers(members, property, deadlineOf)
-      if (readings.includes('ON')) values.set(property, 'OFF')
-      else if (readings.includes('OFF')) values.set(property, 'ON')
-      else return {command, failures: readings.map((reading) => toggleFailure(property, reading))}
+      const target = toggleTarget(readings)
+      if (target === undefined)
+        return {command, failures: readings.map((reading) => toggleFailure(property, reading))}
+      values.set(property, target)
     }
     return {command: {set: Object.fromEntries(values)}, failures: []}
   }
@@ -196,6 +197,16 @@ async function read(plug: Plug, property: string | null, deadline: number): Prom
     throw unknownProperty(property, known, known)
   const state = await device.read(deadline, property ?? undefined)
   return property === null ? displayedState(plug) : {[property]: state[property] ?? null}
+}
+
+/**
+ * What TOGGLE means for several plugs: OFF when any of them is on, ON when one is off and none is on.
+ * @param readings what each plug reports
+ * @returns `undefined` when none reports whether it is on: then nothing is switched
+ */
+export function toggleTarget(readings: readonly unknown[]): 'ON' | 'OFF' | undefined {
+  if (readings.includes('ON')) return 'OFF'
+  return readings.includes('OFF') ? 'ON' : undefined
 }
 
 function isRelay(reading: Reading): boolean {
