@@ -108,8 +108,8 @@ export class Bridge {
     this.#resources = resources
     this.#components = bridgeComponents(context, parts)
     this.#pauses = new PauseDetector(clock, (ms) => this.#resumeAfterPause(ms))
-    registry.on('added', (plug) => this.#each((component) => component.plugAdded?.(plug)))
-    registry.on('event', (type, data) => bridgeStatus.plugEvent(type, data))
+    registry.on('plugAdded', (plug) => this.#each((component) => component.plugAdded?.(plug)))
+    registry.on('plugEvent', (type, data) => bridgeStatus.plugEvent(type, data))
     connection.on('connected', () => this.#each((component) => component.connected?.()))
     connection.on('disconnected', () => this.#each((component) => component.disconnected?.()))
     connection.on('message', (message) => this.#dispatch(message))

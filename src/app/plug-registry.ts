@@ -14,9 +14,9 @@ export type PlugRegistryOptions = Omit<ManagedPlugOptions, 'name' | 'config' | '
 
 interface Events {
   /** A plug was made, and has not been started. */
-  added: [ManagedPlug]
+  plugAdded: [ManagedPlug]
   /** A plug has another address now, or has restarted. */
-  event: [type: 'device_moved' | 'device_rebooted', data: Record<string, unknown>]
+  plugEvent: [type: 'device_moved' | 'device_rebooted', data: Record<string, unknown>]
 }
 
 /** First polls are this far apart: 10,000 plugs are not polled all at once. */
@@ -97,7 +97,7 @@ export class PlugRegistry extends EventEmitter<Events> {
       {
         ...this.#options,
         owners: this.#owners,
-        event: (type, data) => this.emit('event', type, data),
+        event: (type, data) => this.emit('plugEvent', type, data),
         name,
         config,
         poll,
@@ -105,7 +105,7 @@ export class PlugRegistry extends EventEmitter<Events> {
       firstDelay,
     )
     this.#plugs.set(name, plug)
-    this.emit('added', plug)
+    this.emit('plugAdded', plug)
     return plug
   }
 

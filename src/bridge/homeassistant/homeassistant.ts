@@ -64,6 +64,7 @@ export class HomeAssistant extends EventEmitter<Events> implements Component, Re
     this.#history = new DiscoveryHistory(store)
   }
 
+  /** A plug is announced later, when its identity and its model are known; a group needs neither. */
   start(): void {
     this.#discoverGroups({force: false})
   }
@@ -94,6 +95,7 @@ export class HomeAssistant extends EventEmitter<Events> implements Component, Re
     for (const plug of plugs) this.#discoverPlug(plug, {force: false})
   }
 
+  /** The status topic of Home Assistant. */
   subscriptions(): readonly string[] {
     return this.#context.topics.news
   }

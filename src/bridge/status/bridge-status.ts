@@ -23,6 +23,7 @@ const HEALTH_MS = 60_000
 /** `devices` lists all plugs, so it is not repeated for each of many that change together: 1 ms for each plug, and at least this. */
 const DEVICES_PAUSE_MS = 1000
 
+/** `state`, `info`, `devices`, `health`, `event` and `logging` each publish the topic of that name below `B/bridge`. */
 export class BridgeStatus implements Component, RetainedSource {
   readonly #context: BridgeContext
   readonly #source: StatusSource
