@@ -68,13 +68,12 @@ async function makePlugs(rows: readonly PlugRow[]) {
   const devices = rows.map(({address, token}, index) => [`plug ${index}`, {host: address, token}])
   const text = JSON.stringify({devices: Object.fromEntries(devices)})
   const config = parseConfig(text, {file: 'config.yaml', env: {}})
-  const states = new PlugStates({
-    publisher: {publish: () => {}},
-    topics: new Topics('bench'),
-    qos: 1,
-    retain: true,
-    attributes: false,
-  })
+  const publisher = {publish: () => {}}
+  const topics = new Topics('bench')
+  const states = new PlugStates(
+    {publisher, topics, plugs: new Map()},
+    {qos: 1, retain: true, attributes: false},
+  )
   const toleranceOf = capabilitiesLookup(store)
   const owners = new DeviceOwners()
   const plugs = Object.entries(config.devices).map(([name, device]) => {
@@ -93,7 +92,7 @@ async function makePlugs(rows: readonly PlugRow[]) {
     }
     return new ManagedPlug({...options, event: () => {}}, 0)
   })
-  for (const plug of plugs) states.follow(plug)
+  for (const plug of plugs) states.plugAdded(plug)
   const stop = async () => {
     await Promise.all(plugs.map((plug) => plug.device.stop(0)))
     await socket.close()

@@ -1,7 +1,7 @@
 /**
- * The life of the bridge in one process: started, reloaded, replaced by one with another configuration, stopped. One step at a
- * time, in the order in which they were asked for, so that there are never two bridges. What can fail at a start is tried before
- * the running bridge is stopped; a configuration that fails leaves it running.
+ * Starts, reloads, restarts and stops the bridge: one step at a time, in the order of the calls, so that there are never two bridges in the
+ * process. What can fail at a start is tried before the running bridge is stopped: a configuration that fails leaves it running
+ * (docs/promises.md, 65 and 66).
  */
 import type {ConfigEdit} from '../bridge/requests/bridge-actions.ts'
 import {CommandFailed} from '../cli/errors.ts'
@@ -11,50 +11,50 @@ import {type Config, ConfigError} from '../config/config.ts'
 import type {Log} from '../log/logger.ts'
 import type {SystemdNotifier} from './systemd.ts'
 
-/** The `Daemon`, as far as its life is concerned. */
+/** The part of `Bridge` that the runner needs. */
 export interface RunnableBridge {
-  /** Returns early when `stop` is called meanwhile. */
+  /** Resolves early when `stop` is called meanwhile. */
   start(): Promise<void>
-  /** @returns `false`, with nothing done, when `config` takes a new start */
+  /** @returns `false`, with nothing done, when `config` needs a new bridge */
   reload(config: Config): Promise<boolean>
-  /** Ends a start that is under way, too. May be called again. */
+  /** Also ends a start that is under way. May be called again. */
   stop(): Promise<void>
   isAlive(): boolean
   status(): string
 }
 
-/** A configuration that was tried, with everything a bridge needs opened. */
+/** A configuration that was tried, with everything open that a bridge needs. */
 export interface PreparedBridge {
   config: Config
-  /** Makes the bridge. Another one must have stopped by then. */
+  /** Makes the bridge. Any other bridge must have stopped. */
   build(): RunnableBridge
-  /** Closes what was opened, after the bridge has stopped. */
+  /** Closes what was opened. To be called after the bridge has stopped. */
   close(): Promise<void>
 }
 
 export interface BridgeRunnerOptions {
-  /** Reads the configuration again. @param running the one in use @throws ConfigError */
+  /** Reads the configuration again. @param running the configuration in use @throws ConfigError */
   load: (running: Config) => Promise<Config>
-  /** Changes the configuration file and reads it again. The file is as it was when this rejects. @throws ConfigError */
+  /** Changes the configuration file and reads it again. When this rejects, the file is unchanged. @throws ConfigError */
   edit: (edits: readonly ConfigEdit[], running: Config) => Promise<Config>
   /** Tries what a start needs: addresses, folders. @throws CommandFailed, MiioError */
   prepare: (config: Config) => Promise<PreparedBridge>
-  /** No bridge runs any more, and none can be started. */
+  /** Called when no bridge runs any more, and none can be started. */
   onLost: (error: unknown) => void
   clock: Clock
   log: Log
   notifier: Pick<SystemdNotifier, 'ready' | 'reloading'>
 }
 
-type Read = (running: Config) => Promise<Config>
+type ReadConfig = (running: Config) => Promise<Config>
 
-/** A bridge stops within 5 s (docs/promises.md); what is not done by then will not be done. */
+/** A bridge stops within 5 s (docs/promises.md, 3): the runner waits no longer than this. */
 export const STOP_MS = 4300
 
 export class BridgeRunner {
   readonly #options: BridgeRunnerOptions
   #running: {bridge: RunnableBridge; prepared: PreparedBridge} | undefined
-  /** Settles when every step asked for so far is done. */
+  /** Settles when every step so far is done. */
   #steps: Promise<unknown> = Promise.resolve()
   #stopping = false
 
@@ -68,34 +68,34 @@ export class BridgeRunner {
   }
 
   /**
-   * Reads the configuration and takes it over: what `reload` can take over while the bridge runs, everything else with a new start.
-   * Resolves when that is certain to come, so that the answer can still leave over the old connection.
-   * @returns what is wrong with the configuration, and then nothing has changed
+   * Reads the configuration and applies it: with `Bridge.reload` if possible, else with a new bridge. Resolves when the configuration was
+   * applied, or a new bridge is certain to start: the response to a request can then still be published over the old connection.
+   * @returns every problem of the configuration, one a line, and then nothing has changed; `undefined` for none
    */
   reload(how: 'restart' | 'reload'): Promise<string | undefined> {
-    return this.#renew(how, this.#options.load, (error) => this.#logged(error))
+    return this.#applyInTurn(how, this.#options.load, (error) => this.#logged(error))
   }
 
   /**
-   * Changes the configuration file and takes over what changed.
-   * @param edits asked for when all earlier steps are done, so that they follow from what is there then
+   * Changes the configuration file and applies the change.
+   * @param edits called when all earlier steps are done, so that it sees the configuration that it changes
    * @returns as `reload`. Rejects with what `edits` throws
    */
   edit(edits: () => readonly ConfigEdit[]): Promise<string | undefined> {
     const read = (running: Config) => this.#options.edit(edits(), running)
-    return this.#renew('reload', read, ({message}) => message) // no log line: the answer to the request says it
+    return this.#applyInTurn('reload', read, ({message}) => message) // no log line: the response to the request has the message
   }
 
-  /** Stops the bridge, also one that is being started, and everything after it. */
+  /** Stops the bridge, even while it is being started, and closes what it used. No bridge is started afterwards. */
   async stop(): Promise<void> {
     this.#stopping = true
     await this.#running?.bridge.stop()
     await this.#steps
-    await this.#running?.bridge.stop() // one that was about to start
+    await this.#running?.bridge.stop() // one that was started meanwhile
     await this.#running?.prepared.close()
   }
 
-  /** Whether the bridge makes progress; true while one bridge is replaced by another. */
+  /** Whether the bridge works; true while one bridge is replaced by another. */
   isAlive(): boolean {
     return this.#running?.bridge.isAlive() ?? true
   }
@@ -105,55 +105,59 @@ export class BridgeRunner {
     return this.#running?.bridge.status() ?? 'starting'
   }
 
-  /** A step that fails ends nothing that comes after it. */
+  /** Runs a step after all earlier ones. A step that fails does not prevent the next. */
   #inTurn<T>(step: () => Promise<T>): Promise<T> {
     const turn = this.#steps.then(step)
     this.#steps = turn.catch(() => {})
     return turn
   }
 
-  /** @param report logs why a configuration is refused, where that is wanted, and returns the answer */
-  #renew(
+  /** @param report makes the returned text of a refusal, and may log it */
+  #applyInTurn(
     how: 'restart' | 'reload',
-    read: Read,
+    read: ReadConfig,
     report: (error: Error) => string,
   ): Promise<string | undefined> {
     return new Promise((resolve, reject) => {
-      const step = this.#inTurn(() => this.#takeOver(how, read, report, resolve))
+      const step = this.#inTurn(() => this.#apply(how, read, report, resolve))
       step.catch(reject)
     })
   }
 
-  async #takeOver(
+  /** @param respond called as soon as the result is certain, with the problems or `undefined` */
+  async #apply(
     how: 'restart' | 'reload',
-    read: Read,
+    read: ReadConfig,
     report: (error: Error) => string,
-    answer: (problem: string | undefined) => void,
+    respond: (problems: string | undefined) => void,
   ): Promise<void> {
     const {notifier, prepare, log} = this.#options
     const running = this.#running
-    if (this.#stopping || !running) return answer('the bridge is stopping')
+    if (this.#stopping || !running) return respond('the bridge is stopping')
     await notifier.reloading()
     try {
       log.debug(() => `${how}: reading the configuration`)
       const config = await read(running.prepared.config)
       log.debug(() => `${how}: the configuration is valid`)
-      if (this.#stopping) return answer(undefined) // the next start reads the same file
-      if (how === 'reload' && (await this.#isTakenOver(running.bridge, config))) return answer(undefined)
+      if (this.#stopping) return respond(undefined) // the next start reads the same file
+      if (how === 'reload' && (await this.#tryReload(running.bridge, config))) return respond(undefined)
       log.debug(() => `${how}: the bridge starts anew with it`)
       const prepared = await prepare(config)
-      answer(undefined)
+      respond(undefined)
       await this.#replace(prepared)
     } catch (error) {
       if (!isRefusal(error)) throw error
-      answer(report(error))
+      respond(report(error))
     } finally {
       await notifier.ready()
     }
   }
 
-  /** A bridge that failed in the middle of it is in no known state: a new one starts in its place. */
-  async #isTakenOver(bridge: RunnableBridge, config: Config): Promise<boolean> {
+  /**
+   * @returns whether the bridge has taken over the configuration. One that failed half-way is in no known state: it is replaced by a new
+   * one
+   */
+  async #tryReload(bridge: RunnableBridge, config: Config): Promise<boolean> {
     try {
       return await bridge.reload(config)
     } catch (error) {
@@ -198,7 +202,7 @@ export class BridgeRunner {
     if (bridge) await within(clock, clock.now() + STOP_MS, bridge.stop())
   }
 
-  /** @returns the problems, one a line */
+  /** Logs the refusal of a configuration. @returns the problems, one a line */
   #logged(error: Error): string {
     const {log} = this.#options
     const problems = error instanceof ConfigError ? error.count : 1
@@ -208,7 +212,7 @@ export class BridgeRunner {
   }
 }
 
-/** What is wrong with a configuration or with this machine, and not with the program. */
+/** Whether the error is a problem of the configuration or of this machine, and not a fault of the program. */
 function isRefusal(error: unknown): error is ConfigError | CommandFailed {
   return error instanceof ConfigError || error instanceof CommandFailed
 }

@@ -1,13 +1,17 @@
-/** What another configuration changes, in one line for the log: names, not values, of which some are secret. */
+/**
+ * Compares two configurations: whether the difference needs a new bridge, which plugs were renamed, and one log line with the names of
+ * what changed. Values are not shown: some are secret.
+ */
 import {isDeepStrictEqual} from 'node:util'
+import {Secret} from '../common/secret.ts'
 import type {Config} from '../config/config.ts'
-import {type PlugChanges, withSecretsRevealed} from './plug-registry.ts'
 
-/** Of more, their number and the first of them. */
-const MOST_NAMES = 5
-
-/** What of a configuration can change while the bridge runs. */
-type Changing = Pick<Config, 'devices' | 'groups' | 'poll' | 'log' | 'allow_raw_calls'>
+/** Names of plugs, by how a new configuration changed them. */
+export interface PlugChanges {
+  added: readonly string[]
+  changed: readonly string[]
+  removed: readonly string[]
+}
 
 /** A plug that has another name now. */
 export interface Rename {
@@ -15,41 +19,59 @@ export interface Rename {
   to: string
 }
 
+/** The part of a configuration that can change while the bridge runs. */
+type ReloadableConfig = Pick<Config, 'devices' | 'groups' | 'poll' | 'log' | 'allow_raw_calls'>
+
+/** With more names than these, a line has their number and the first of them. */
+const MOST_NAMES = 5
+
+/** Whether the configurations differ in a part that a running bridge cannot take over: the broker, the network, the models. */
+export function needsNewBridge(before: Config, after: Config): boolean {
+  return !isDeepStrictEqual(fixedPart(before), fixedPart(after))
+}
+
+function fixedPart({mqtt, homeassistant, network, state_dir, catalogue}: Config): unknown {
+  const models = [...catalogue.models]
+  return withSecretsRevealed({mqtt, homeassistant, network, state_dir, models})
+}
+
 /** `renamed desk to office/desk; added lamp; changed fan (area); removed heater; groups changed: evening`. */
 export function configChangesText(
-  before: Changing,
-  after: Changing,
+  before: ReloadableConfig,
+  after: ReloadableConfig,
   {added, changed, removed}: PlugChanges,
   renames: readonly Rename[],
 ): string {
-  const old = new Set(renames.map(({from}) => from))
-  const now = new Set(renames.map(({to}) => to))
-  const told = [
+  const oldNames = new Set(renames.map(({from}) => from))
+  const newNames = new Set(renames.map(({to}) => to))
+  const parts = [
     listed(
       'renamed',
-      renames.map(({from, to}) => `${from} to ${to}${differing(before.devices[from], after.devices[to])}`),
+      renames.map(
+        ({from, to}) => `${from} to ${to}${changedSettings(before.devices[from], after.devices[to])}`,
+      ),
     ),
     listed(
       'added',
-      added.filter((name) => !now.has(name)),
+      added.filter((name) => !newNames.has(name)),
     ),
     listed(
       'changed',
-      changed.map((name) => `${name}${differing(before.devices[name], after.devices[name])}`),
+      changed.map((name) => `${name}${changedSettings(before.devices[name], after.devices[name])}`),
     ),
     listed(
       'removed',
-      removed.filter((name) => !old.has(name)),
+      removed.filter((name) => !oldNames.has(name)),
     ),
-    listed('groups changed:', differingKeys(before.groups, after.groups), 'groups'),
-    listed('settings changed:', differingKeys(settings(before), settings(after)), 'settings'),
+    listed('groups changed:', changedKeys(before.groups, after.groups), 'groups'),
+    listed('settings changed:', changedKeys(settingsOf(before), settingsOf(after)), 'settings'),
   ]
-  return told.filter((part) => part !== '').join('; ') || 'nothing changed'
+  return parts.filter((part) => part !== '').join('; ') || 'nothing changed'
 }
 
 /**
- * Which of the removed plugs are there under another name: the same device as far as it was heard, else the same id, or the same address
- * and token.
+ * Finds the removed plugs that are configured under another name now: with the same device id as far as it is known, else with the same
+ * configured `id`, or the same address and token.
  */
 export function findRenames(
   removed: readonly {name: string; did: number | undefined}[],
@@ -58,21 +80,22 @@ export function findRenames(
   after: Pick<Config, 'devices'>,
 ): Rename[] {
   const byDid = new Map(added.flatMap(({name, did}) => (did === undefined ? [] : [[did, name] as const])))
-  const byPlace = new Map(added.map(({name}) => [placeOf(after.devices[name]), name] as const))
+  const byKey = new Map(added.map(({name}) => [identityKey(after.devices[name]), name] as const))
   return removed.flatMap(({name: from, did}) => {
-    const to = (did === undefined ? undefined : byDid.get(did)) ?? byPlace.get(placeOf(before.devices[from]))
+    const to =
+      (did === undefined ? undefined : byDid.get(did)) ?? byKey.get(identityKey(before.devices[from]))
     return to === undefined ? [] : [{from, to}]
   })
 }
 
-/** The token stays in this process: it is compared, and nothing else. */
-function placeOf(device: Config['devices'][string] | undefined): string {
+/** Contains the token: only for comparisons inside this process. */
+function identityKey(device: Config['devices'][string] | undefined): string {
   if (device === undefined) return ''
   const {id, host, port, token} = device
   return JSON.stringify(id === undefined ? [host, port, token.reveal()] : [id])
 }
 
-function settings({poll, log, allow_raw_calls}: Changing): Record<string, unknown> {
+function settingsOf({poll, log, allow_raw_calls}: ReloadableConfig): Record<string, unknown> {
   return {poll, log, allow_raw_calls}
 }
 
@@ -82,18 +105,26 @@ function listed(verb: string, names: readonly string[], things = 'plugs'): strin
   return `${verb.replace(/:$/, '')} ${names.length} ${things}: ${first} and ${names.length - MOST_NAMES} more`
 }
 
-/** ` (area, icon)`: the settings that are others; nothing when none is. */
-function differing(before: object | undefined, after: object | undefined): string {
-  const keys = differingKeys(before ?? {}, after ?? {})
+/** ` (area, icon)`: the keys of the settings that differ; empty when none does. */
+function changedSettings(before: object | undefined, after: object | undefined): string {
+  const keys = changedKeys(before ?? {}, after ?? {})
   return keys.length === 0
     ? ''
     : ` (${keys.slice(0, MOST_NAMES).join(', ')}${keys.length > MOST_NAMES ? ' …' : ''})`
 }
 
-function differingKeys(before: object, after: object): string[] {
+function changedKeys(before: object, after: object): string[] {
   const [old, now] = [new Map(Object.entries(before)), new Map(Object.entries(after))]
   const keys = new Set([...old.keys(), ...now.keys()])
   return [...keys].filter(
     (key) => !isDeepStrictEqual(withSecretsRevealed(old.get(key)), withSecretsRevealed(now.get(key))),
   )
+}
+
+/** A copy of the value in which secrets are plain text: only for comparisons inside this process. */
+export function withSecretsRevealed(value: unknown): unknown {
+  if (value instanceof Secret) return value.reveal()
+  if (Array.isArray(value)) return value.map(withSecretsRevealed)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, withSecretsRevealed(member)]))
 }

@@ -1,57 +1,58 @@
 /**
- * Which configured plug is which device. Two names for one device would announce it twice to Home Assistant under one id, share what is
- * remembered of it, and have two requests in flight at a plug that takes one.
+ * Finds out when two configured plugs are the same physical device, and lets only one of them use it. Otherwise the device would be
+ * announced twice to Home Assistant under one id, both plugs would share its stored state, and there would be two requests in flight at a
+ * device that takes one.
  */
 
-/** A configured plug that may turn out to be a device that another one is, too. */
+/** A configured plug that may turn out to be the same device as another one. */
 export interface Claimant {
   readonly name: string
-  /** The device is `owner`'s: nothing is to be asked of it any more. */
+  /** The device belongs to the plug with the name `owner`: this plug must send no more requests. */
   yieldTo(owner: string): void
-  /** The device is nobody else's any more. */
+  /** The device belongs to no other plug any more: this plug may use it. */
   takeOver(): void
 }
 
 interface Claim {
   owner: Claimant | undefined
-  /** Whether the device itself has answered to its owner. Until then its id is what the configuration or the memory says. */
+  /** Whether the device has answered its owner. Until then its id comes only from the configuration or the state file. */
   isProven: boolean
-  /** The others that are the same device, in the order in which they asked for it. */
+  /** The other plugs that are the same device, in the order of their first request. */
   waiting: Set<Claimant>
 }
 
-/** Who asks first has the device until it is proven that another one reaches it. By device id. */
+/** The owner of each device, by device id: the plug that sends the first request, until the device is proven to answer another plug. */
 export class DeviceOwners {
   readonly #claims = new Map<number, Claim>()
-  /** A poll that was under way may still ask for a plug that is stopped: it claims nothing any more. */
+  /** Plugs that were stopped. A poll that is under way may still send a request for one: it claims nothing any more. */
   readonly #released = new WeakSet<Claimant>()
 
   /**
-   * To be called before every question: may `claimant` ask the device that it is believed to be? The first that wants to keeps all
-   * others waiting, unless it turned out that it does not reach the device.
+   * To be called before every request. The first claimant of a device keeps all others waiting, until it turns out not to reach the device.
+   * @returns whether `claimant` may send requests to the device
    */
-  mayAsk(did: number, claimant: Claimant): boolean {
+  mayRequest(did: number, claimant: Claimant): boolean {
     if (this.#released.has(claimant)) return true
     const claim = this.#claims.get(did)
     if (!claim) this.#claims.set(did, {owner: claimant, isProven: false, waiting: new Set()})
-    return !claim?.owner || this.#isTheirs(claim, claimant)
+    return !claim?.owner || this.#isOwner(claim, claimant)
   }
 
-  /** The device has answered under the token of `claimant`. @returns whether it is theirs */
+  /** The device has answered with the token of `claimant`. @returns whether `claimant` is the owner */
   prove(did: number, claimant: Claimant): boolean {
     if (this.#released.has(claimant)) return true
     const claim = this.#claims.get(did) ?? {owner: undefined, isProven: false, waiting: new Set()}
     this.#claims.set(did, claim)
     const {owner} = claim
-    if (owner !== claimant && claim.isProven) return this.#isTheirs(claim, claimant)
+    if (owner !== claimant && claim.isProven) return this.#isOwner(claim, claimant)
     claim.owner = claimant
     claim.isProven = true
     claim.waiting.delete(claimant)
-    if (owner && owner !== claimant) this.#isTheirs(claim, owner)
+    if (owner && owner !== claimant) this.#isOwner(claim, owner)
     return true
   }
 
-  /** `claimant` got no answer. Somebody else may know better where the device is, unless it ever answered. */
+  /** `claimant` got no response. If it never got one, the others that wait may try: they may have the right address. */
   giveUp(did: number, claimant: Claimant): void {
     const claim = this.#claims.get(did)
     if (claim?.owner !== claimant || claim.isProven) return
@@ -61,7 +62,7 @@ export class DeviceOwners {
     for (const other of others) other.takeOver()
   }
 
-  /** `claimant` is not configured any more, or as another: the next one has the device. `did`: as far as it is known. */
+  /** `claimant` is not configured any more, or differently: the next one owns the device. @param did as far as it is known */
   release(did: number | undefined, claimant: Claimant): void {
     this.#released.add(claimant)
     if (did === undefined) return
@@ -76,7 +77,7 @@ export class DeviceOwners {
     next.takeOver()
   }
 
-  #isTheirs(claim: Claim, claimant: Claimant): boolean {
+  #isOwner(claim: Claim, claimant: Claimant): boolean {
     const {owner} = claim
     if (!owner || owner === claimant) return true
     claim.waiting.add(claimant)

@@ -1,16 +1,16 @@
+/** The health file: a heartbeat for container health checks, which then need neither an open port nor `curl` (healthcheck.ts reads it). */
 import {writeFileAtomically} from '../common/atomic-write.ts'
 import type {Clock} from '../common/clock.ts'
 
 /**
- * Names the file in which the daemon says that it is alive. Unset: nobody asks, and nothing is written.
- * Not called `MIIO2MQTT_…`: such variables are settings, and `…_FILE` the file that a setting is read from.
+ * The environment variable with the path of the health file. When it is not set, nothing is written.
+ * Not called `MIIO2MQTT_…`: such variables are settings, and with `…_FILE` at the end, files that settings are read from.
  */
 export const HEALTH_FILE_VARIABLE = 'HEALTH_FILE'
 
-/** A beat older than this means a daemon that stands still: three beats of the usual 30 s. */
+/** An older heartbeat means that the bridge is stuck: three times the usual 30 s. */
 export const OLDEST_BEAT_MS = 90_000
 
-/** The heartbeat for container health checks, which then need neither an open port nor `curl`. */
 export class HealthFile {
   readonly #path: string | undefined
   readonly #clock: Clock
@@ -22,8 +22,8 @@ export class HealthFile {
   }
 
   /**
-   * Writes `{"ok":…,"at":…}`, whole or not at all. Beats never overlap. Never rejects: a beat that cannot be written
-   * is a beat that is missed, and the check says so.
+   * Writes `{"ok":…,"at":…}`, completely or not at all. Writes never overlap. Never rejects: a heartbeat that cannot be written is a
+   * missing one, which the health check reports.
    */
   beat(ok: boolean): Promise<void> {
     const path = this.#path

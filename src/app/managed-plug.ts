@@ -1,4 +1,7 @@
-/** Joins what belongs to one configured plug: its way over the wire, the device, when it is polled, and what is remembered of it. */
+/**
+ * One configured plug: its miIO client, device session, poller and stored state. Finds the plug when its address changes, and leaves it
+ * alone while another configured plug is the same device.
+ */
 import {
   type DisplayOptions,
   type Plug,
@@ -45,11 +48,11 @@ export interface ManagedPlugOptions {
   event: (type: 'device_moved' | 'device_rebooted', data: Record<string, unknown>) => void
 }
 
-/** More than any bridge asks between two saves, so that an id is not used again after a crash (docs/protocol.md §1.7). */
-const ID_LEAP = 10_000
+/** More than the requests of any bridge between two saves, so that no message id is used again after a crash (docs/protocol.md §1.7). */
+const MESSAGE_ID_LEAP = 10_000
 
-/** Watts that were told longer ago than so many polls may have been any since. */
-const POLLS_BRIDGED = 3
+/** Between two power readings that are further apart than so many polls, the power may have had any value: no energy is counted. */
+const MOST_POLLS_APART = 3
 
 /** After a pause of the process all plugs are polled within this time. */
 const RESUME_SPREAD_MS = 1000
@@ -65,31 +68,33 @@ export class ManagedPlug implements Plug, Claimant {
   readonly commandTimeout: number
   readonly #options: ManagedPlugOptions
   readonly #client: MiioClient
-  /** Whether it answered under this token in an earlier run. What is found by the id alone may have had another one. */
-  readonly #isRemembered: boolean
+  /**
+   * Whether the plug has answered with this token in an earlier run. State that was found by the device id alone may be of another token.
+   */
+  readonly #hasAnsweredBefore: boolean
   readonly #newPoller: (firstDelay: number) => Poller
   #poller: Poller
-  /** The configured plug that is the same device, and has it. */
-  #twin: string | undefined
-  #wasWarnedOf: string | undefined
+  /** The name of the configured plug that owns the device, when that is another one. */
+  #owner: string | undefined
+  #warnedOwner: string | undefined
   #ignored: readonly string[] = []
   #stopped = false
   #moving = false
-  /** Whether it told who it is since it was last away. */
-  #introduced = false
+  /** Whether the plug has reported its identity since it was last offline. */
+  #isIdentified = false
 
   constructor(options: ManagedPlugOptions, firstDelay: number) {
     const {name, config, poll, clock, random, store} = options
     const remembered = store.find({id: config.id, token: config.token, host: config.host})
     this.#options = options
-    this.#isRemembered = remembered !== undefined && config.id === undefined
+    this.#hasAnsweredBefore = remembered !== undefined && config.id === undefined
     this.name = name
     this.disabled = config.disabled
     this.description = config.description
     this.area = config.area
     this.icon = config.icon
-    this.display = appearanceIn(config)
-    // Who gives a plug an interval of its own knows what its firmware can take; everybody else is told by its model.
+    this.display = displayOptions(config)
+    // The model limits how often its firmware is polled, unless the user has configured an interval for this plug.
     const settings = {...poll, ...config.poll, gentle: config.poll?.interval === undefined}
     this.commandTimeout = settings.command_timeout
     this.#client = new MiioClient({
@@ -97,11 +102,11 @@ export class ManagedPlug implements Plug, Claimant {
       clock,
       random,
       token: Buffer.from(config.token.reveal(), 'hex'),
-      // Where it was last heard is newer news than the file, unless the file was edited since: then that is where to look first.
+      // The address of the last response is newer than the one in the configuration, unless that was edited since.
       host: remembered?.configuredHost === config.host ? (remembered?.host ?? config.host) : config.host,
       port: config.port,
       did: config.id ?? remembered?.did,
-      nextId: remembered?.messageId === undefined ? undefined : remembered.messageId + ID_LEAP,
+      nextId: remembered?.messageId === undefined ? undefined : remembered.messageId + MESSAGE_ID_LEAP,
       trace: (packet) => options.log.trace(traceLine(packet), {device: name}),
       isTraced: () => options.log.level === 'trace',
       events: {
@@ -121,21 +126,21 @@ export class ManagedPlug implements Plug, Claimant {
       identity: identityOf({...remembered, model: config.model ?? remembered?.model}),
       findModel: (id) => options.catalogue.find(id),
       toleranceOf: options.toleranceOf,
-      adjust: (model) => this.#adjusted(model),
+      adjust: (model) => this.#withOverrides(model),
       energy: this.#energy(settings),
-      circumstances: () => this.#circumstances(),
+      circumstances: () => this.#failureContext(),
     })
     this.#newPoller = (delay) => new Poller({device: this.device, clock, random, settings, firstDelay: delay})
     this.#poller = this.#newPoller(firstDelay)
   }
 
-  /** `undefined` also while the device is another plug's: it is told, kept and looked for as that one alone. */
+  /** `undefined` also while another plug owns the device: it is announced, stored and searched for as that plug only. */
   get did(): number | undefined {
-    return this.#twin === undefined ? this.#client.did : undefined
+    return this.#owner === undefined ? this.#client.did : undefined
   }
 
   get duplicateOf(): string | undefined {
-    return this.#twin
+    return this.#owner
   }
 
   get address(): string | undefined {
@@ -155,17 +160,17 @@ export class ManagedPlug implements Plug, Claimant {
     return {requests, timeouts, retries, latency_p50: rounded(p50), latency_p95: rounded(p95)}
   }
 
-  /** What of its configuration its model has not got, each with its path. */
+  /** Warnings about settings that the model of the plug does not support, each with its path. */
   get ignored(): readonly string[] {
     return this.#ignored
   }
 
-  /** How many milliseconds its next poll is overdue. */
+  /** By how many milliseconds the next poll is overdue. */
   overdue(): number {
     return this.#poller.overdue()
   }
 
-  /** The process was paused: nothing that depends on time is certain any more, so the plug is polled again within a moment. */
+  /** The process was paused, and values that depend on the time may be wrong: polls the plug again within a second. */
   resumed(): void {
     this.#client.forgetClock()
     if (!this.disabled) this.#poller.pollNow(RESUME_SPREAD_MS)
@@ -178,17 +183,17 @@ export class ManagedPlug implements Plug, Claimant {
     }
     this.device.on('identified', () => this.#identified())
     this.device.on('availability', ({state}) => {
-      if (state === 'online') this.#answers()
-      else this.#introduced = false
+      if (state === 'online') this.#cameOnline()
+      else this.#isIdentified = false
     })
-    this.device.on('pollFailed', (error) => this.#lookElsewhere(error))
+    this.device.on('pollFailed', (error) => this.#search(error))
     this.device.on('warning', (text) =>
       this.#options.log.warn(`${this.name}: the plug ${text}`, {device: this.name}),
     )
     this.#poller.start()
   }
 
-  /** Answers what waits, gives a command under way `grace` milliseconds, and forgets nothing. */
+  /** Fails the requests that wait, and stores the state. @param grace milliseconds for a command that is under way */
   async stop(grace: number): Promise<void> {
     this.#stopped = true
     this.#poller.stop()
@@ -199,35 +204,36 @@ export class ManagedPlug implements Plug, Claimant {
   }
 
   yieldTo(owner: string): void {
-    if (this.#twin === owner) return
-    this.#twin = owner
+    if (this.#owner === owner) return
+    this.#owner = owner
     this.#poller.stop()
     const {did} = this.#client
     const {log, clock, discovery} = this.#options
     if (did !== undefined) discovery.forget(did)
-    if (this.#wasWarnedOf !== owner)
+    if (this.#warnedOwner !== owner)
       log.warn(`${sameDevice(this.name, owner, did)}: remove one of them from the configuration`, {
         device: this.name,
       })
-    this.#wasWarnedOf = owner
+    this.#warnedOwner = owner
     this.device.setAvailability({state: 'offline', reason: 'duplicate', since: clock.date()})
   }
 
   takeOver(): void {
     if (this.#stopped) return
-    this.#twin = undefined
+    this.#owner = undefined
     this.#poller.stop()
     this.#poller = this.#newPoller(0)
     this.#poller.start()
   }
 
-  /** Every question but that for its address goes this way, so that the device has one request in flight, whoever asks. */
+  /** Every request except a search for the address passes here: the device has only one request in flight, from one plug. */
   async #call(method: string, params: unknown, options: CallOptions = {}): Promise<unknown> {
     const {owners} = this.#options
-    if (this.#twin !== undefined || !this.#isOurs((did) => owners.mayAsk(did, this))) throw this.#notOurs()
+    if (this.#owner !== undefined || !this.#isOwner((did) => owners.mayRequest(did, this)))
+      throw this.#duplicateError()
     try {
       const result = await this.#client.call(method, params, options)
-      if (!this.#isOurs((did) => owners.prove(did, this))) throw this.#notOurs()
+      if (!this.#isOwner((did) => owners.prove(did, this))) throw this.#duplicateError()
       return result
     } catch (error) {
       const {did} = this.#client
@@ -236,18 +242,19 @@ export class ManagedPlug implements Plug, Claimant {
     }
   }
 
-  #isOurs(judged: (did: number) => boolean): boolean {
+  /** True as long as the device id is not known. */
+  #isOwner(check: (did: number) => boolean): boolean {
     const {did} = this.#client
-    return did === undefined || judged(did)
+    return did === undefined || check(did)
   }
 
-  #notOurs(): MiioError {
-    const text = sameDevice(this.name, this.#twin ?? 'another plug', this.#client.did)
+  #duplicateError(): MiioError {
+    const text = sameDevice(this.name, this.#owner ?? 'another plug', this.#client.did)
     return new MiioError('unreachable', 'send', text)
   }
 
-  /** The model as the configuration corrects it. What it cannot correct is no reason to stop: the plug still switches. */
-  #adjusted(model: Model): Model {
+  /** The model with the overrides of the configuration. Overrides that do not fit are ignored with a warning: the plug still works. */
+  #withOverrides(model: Model): Model {
     const {config, log} = this.#options
     const {model: adjusted, problems} = config.properties
       ? applyOverrides(model, config.properties)
@@ -262,14 +269,14 @@ export class ManagedPlug implements Plug, Claimant {
     return adjusted
   }
 
-  #circumstances(): FailureContext {
+  #failureContext(): FailureContext {
     const {host, address, greeted, stats} = this.#client
     const {clock} = this.#options
     return {
       host,
       address,
       greeted,
-      proven: this.#isRemembered || stats.lastSeen !== undefined,
+      proven: this.#hasAnsweredBefore || stats.lastSeen !== undefined,
       local: () => localAddresses(clock),
     }
   }
@@ -279,7 +286,7 @@ export class ManagedPlug implements Plug, Claimant {
     return {
       source: config.properties?.['energy']?.source,
       gap: (model) =>
-        POLLS_BRIDGED * pollIntervals(settings, model)[model.properties['power']?.lane ?? 'fast'],
+        MOST_POLLS_APART * pollIntervals(settings, model)[model.properties['power']?.lane ?? 'fast'],
       book: {
         pending: () => (this.did === undefined ? undefined : ledger.pending(this.did)),
         persisted: () => (this.did === undefined ? undefined : ledger.persisted(this.did)),
@@ -290,17 +297,17 @@ export class ManagedPlug implements Plug, Claimant {
     }
   }
 
-  #answers(): void {
+  #cameOnline(): void {
     if (this.did !== undefined) this.#options.discovery.forget(this.did)
-    if (this.#introduced) return
-    // Its firmware may be another than before. A plug that does not tell is still a plug, and nobody waits for it to.
+    if (this.#isIdentified) return
+    // The firmware may have changed. A plug that does not report it works all the same, and no caller waits for the result.
     this.device.identify({tries: 1}).catch((error: unknown) => {
       if (!isCallFailure(error) && !(error instanceof CommandError)) throw error
     })
   }
 
   #identified(): void {
-    this.#introduced = true
+    this.#isIdentified = true
     const {model} = this.device.identity
     const configured = this.#options.config.model
     if (configured !== undefined && model !== undefined && configured !== model)
@@ -322,8 +329,8 @@ export class ManagedPlug implements Plug, Claimant {
     })
   }
 
-  /** A plug is its did: when it is silent where it was, a broadcast may find it elsewhere (contract §1). */
-  #lookElsewhere(error: unknown): void {
+  /** When the plug does not answer at its address, a broadcast may find its device id at another one (docs/promises.md, 39). */
+  #search(error: unknown): void {
     const {did} = this
     if (
       did === undefined ||
@@ -331,11 +338,11 @@ export class ManagedPlug implements Plug, Claimant {
       (error.code !== 'timeout' && error.code !== 'unreachable')
     )
       return
-    this.#options.discovery.find(did, ({host, port}) => this.#heardAt(host, port))
+    this.#options.discovery.find(did, ({host, port}) => this.#foundAt(host, port))
   }
 
-  async #heardAt(host: string, port: number): Promise<void> {
-    if (this.#moving || this.#twin !== undefined) return
+  async #foundAt(host: string, port: number): Promise<void> {
+    if (this.#moving || this.#owner !== undefined) return
     this.#moving = true
     try {
       const before = this.address
@@ -345,7 +352,7 @@ export class ManagedPlug implements Plug, Claimant {
       if (this.did !== undefined) this.#remember(this.did)
     } finally {
       this.#moving = false
-      this.#poller.pollNow() // it was just heard: no need to wait for the back-off
+      this.#poller.pollNow() // the plug has just answered: no need to wait for the back-off
     }
   }
 }
@@ -354,22 +361,22 @@ function sameDevice(name: string, owner: string, did: number | undefined): strin
   return `${name} is the same plug as ${owner} (device id ${did}), and is left alone`
 }
 
-/** To tenths of a millisecond. */
+/** To tenths of a millisecond; `null` for a missing value. */
 function rounded(ms: number | undefined): number | null {
   return ms === undefined ? null : Math.round(ms * 10) / 10
 }
 
-function appearanceIn({qos, retain, filtered, homeassistant}: DeviceConfig): DisplayOptions {
+function displayOptions({qos, retain, filtered, homeassistant}: DeviceConfig): DisplayOptions {
   return {qos, retain, filtered, homeassistant}
 }
 
-/** The parts of what is remembered that the plug once told of itself. */
+/** The part of the stored state that the plug has reported about itself. */
 function identityOf({
   model,
   firmware,
   hardware,
   mac,
 }: {[key in keyof Identity]?: string | undefined}): Identity {
-  const told = Object.entries({model, firmware, hardware, mac})
-  return Object.fromEntries(told.filter(([, value]) => value !== undefined))
+  const entries = Object.entries({model, firmware, hardware, mac})
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined))
 }

@@ -1,9 +1,9 @@
-/** Notices that this process stood still: a suspended machine, SIGSTOP, a frozen container, a blocked event loop. */
+/** Detects that this process stood still: a suspended machine, SIGSTOP, a frozen container, a blocked event loop (docs/promises.md, 68). */
 import {uptime} from 'node:os'
 import type {Clock, Timer} from '../common/clock.ts'
 
 const TICK_MS = 1000
-/** Commands live 10 s by default; a stall this long makes whatever waits in a socket too old to be carried out. */
+/** Commands live 10 s by default: after a pause this long, every message that waits in a socket is too old to be carried out. */
 const PAUSE_MS = 15_000
 
 export class PauseDetector {
@@ -14,9 +14,9 @@ export class PauseDetector {
   #timer: Timer | undefined
 
   /**
-   * @param onPause told how long the process stood still, milliseconds
-   * @param uptime milliseconds since the machine started, time in suspend included. `Clock.now()` stands still in suspend
-   * (CLOCK_MONOTONIC of Linux), and the time of day may be set by anybody
+   * @param onPause called with the length of the pause, milliseconds
+   * @param systemUptime milliseconds since the machine started, time in suspend included. `Clock.now()` stands still in suspend
+   * (CLOCK_MONOTONIC of Linux), and the time of day may be changed
    */
   constructor(
     clock: Clock,
@@ -39,7 +39,7 @@ export class PauseDetector {
   }
 
   /**
-   * To be called before anything that came in is handled: after a pause, a socket may be read before a timer fires.
+   * To be called before an incoming message is handled: after a pause, a socket may be read before a timer fires.
    * @returns whether the process stood still since the last check
    */
   check(): boolean {

@@ -1,88 +1,115 @@
-/** The configured plugs: started together, and one by one when the configuration changes (contract §2). */
+/**
+ * The configured plugs and groups, by name: started together, and added, replaced and removed one by one when the configuration changes
+ * (docs/promises.md, 59).
+ */
+import {EventEmitter} from 'node:events'
 import {isDeepStrictEqual} from 'node:util'
-import {Secret} from '../common/secret.ts'
+import {Group} from '../bridge/group.ts'
 import type {Config} from '../config/config.ts'
+import {type PlugChanges, withSecretsRevealed} from './config-changes.ts'
 import {DeviceOwners} from './device-owners.ts'
 import {ManagedPlug, type ManagedPlugOptions} from './managed-plug.ts'
 
-export interface PlugRegistryOptions extends Omit<ManagedPlugOptions, 'name' | 'config' | 'poll' | 'owners'> {
-  /** Ties a plug that was just made to everybody who follows it. */
-  follow: (plug: ManagedPlug) => void
+export type PlugRegistryOptions = Omit<ManagedPlugOptions, 'name' | 'config' | 'poll' | 'owners' | 'event'>
+
+interface Events {
+  /** A plug was made, and has not been started. */
+  plugAdded: [ManagedPlug]
+  /** A plug has another address now, or has restarted. */
+  plugEvent: [type: 'device_moved' | 'device_rebooted', data: Record<string, unknown>]
 }
 
-/** What of the configuration plugs are made from. */
-export type PlugConfigs = Pick<Config, 'devices' | 'poll'>
-
-/** Names of plugs, by what a new configuration made of them. */
-export interface PlugChanges {
-  added: readonly string[]
-  changed: readonly string[]
-  removed: readonly string[]
-}
-
-/** First polls are this far apart: 10,000 plugs do not start on one tick. */
+/** First polls are this far apart: 10,000 plugs are not polled all at once. */
 const FIRST_POLL_STEP_MS = 5
 
-export class PlugRegistry {
+export class PlugRegistry extends EventEmitter<Events> {
   /** By name, in the order of the configuration. The same map as long as the bridge runs. */
   readonly plugs: ReadonlyMap<string, ManagedPlug>
+  /** By name, in the order of the configuration. The same map as long as the bridge runs. */
+  readonly groups: ReadonlyMap<string, Group>
   readonly #plugs = new Map<string, ManagedPlug>()
+  readonly #groups = new Map<string, Group>()
   readonly #options: PlugRegistryOptions
   readonly #owners = new DeviceOwners()
-  #furnishing: PlugConfigs
+  #config: Config
   #isStopped = false
 
-  constructor(furnishing: PlugConfigs, options: PlugRegistryOptions) {
+  constructor(config: Config, options: PlugRegistryOptions) {
+    super()
     this.#options = options
-    this.#furnishing = furnishing
+    this.#config = config
     this.plugs = this.#plugs
+    this.groups = this.#groups
   }
 
-  /** Makes and starts every configured plug. @returns when the last of the first polls begins, milliseconds from now */
+  /** The configuration in force. */
+  get config(): Config {
+    return this.#config
+  }
+
+  /** Makes and starts every configured plug. @returns milliseconds from now until the last of the first polls begins */
   start(): number {
-    const step = stepOf(this.#furnishing)
-    for (const [index, name] of Object.keys(this.#furnishing.devices).entries())
-      this.#make(name, index * step)
+    const names = Object.keys(this.#config.devices)
+    const step = firstPollStep(this.#config)
+    for (const [index, name] of names.entries()) this.#make(name, index * step)
     for (const plug of this.#plugs.values()) plug.start()
-    return this.#plugs.size * step
+    if (names.length === 0)
+      this.#options.log.warn('no plugs are configured yet: `miio2mqtt discover` lists those on this network')
+    this.#replaceGroups()
+    this.#storeConfiguredIds()
+    return names.length * step
   }
 
   /**
-   * Brings the plugs in line with another configuration. What did not change is not touched.
-   * @param grace milliseconds for a command that is under way at a plug which is stopped
+   * Brings plugs and groups in line with another configuration. Plugs that did not change are not touched.
+   * @param grace milliseconds for a command that is under way at a plug that is stopped
    */
-  async applyConfig(furnishing: PlugConfigs, grace: number): Promise<PlugChanges> {
-    const before = this.#furnishing
-    const names = Object.keys(furnishing.devices)
-    const removed = [...this.#plugs.keys()].filter((name) => !Object.hasOwn(furnishing.devices, name))
+  async applyConfig(config: Config, grace: number): Promise<PlugChanges> {
+    const before = this.#config
+    this.#config = config
+    const names = Object.keys(config.devices)
+    const removed = [...this.#plugs.keys()].filter((name) => !Object.hasOwn(config.devices, name))
     const added = names.filter((name) => !this.#plugs.has(name))
-    const changed = names.filter((name) => this.#plugs.has(name) && !isSame(name, before, furnishing))
+    const changed = names.filter((name) => this.#plugs.has(name) && !isSamePlug(name, before, config))
     await Promise.all([...removed, ...changed].map((name) => this.#plugs.get(name)?.stop(grace)))
-    if (this.#isStopped) return {added: [], changed: [], removed: []} // what is made now would never be stopped
-    this.#furnishing = furnishing
+    // The registry was stopped meanwhile: what is made now would never be stopped.
+    if (this.#isStopped) return {added: [], changed: [], removed: []}
     for (const name of removed) this.#plugs.delete(name)
-    const step = stepOf(furnishing)
+    const step = firstPollStep(config)
     for (const [index, name] of [...added, ...changed].entries()) this.#make(name, index * step).start()
-    this.#sort(names)
+    this.#sortPlugs(names)
+    this.#replaceGroups()
+    this.#storeConfiguredIds()
     return {added, changed, removed}
   }
 
+  /** @param grace milliseconds for a command that is under way */
   async stop(grace: number): Promise<void> {
     this.#isStopped = true
     await Promise.all([...this.#plugs.values()].map((plug) => plug.stop(grace)))
   }
 
   #make(name: string, firstDelay: number): ManagedPlug {
-    const {devices, poll} = this.#furnishing
+    const {devices, poll} = this.#config
     const config = devices[name]
     if (!config) throw new Error(`expected a configured plug, got ${name}`)
-    const plug = new ManagedPlug({...this.#options, owners: this.#owners, name, config, poll}, firstDelay)
+    const plug = new ManagedPlug(
+      {
+        ...this.#options,
+        owners: this.#owners,
+        event: (type, data) => this.emit('plugEvent', type, data),
+        name,
+        config,
+        poll,
+      },
+      firstDelay,
+    )
     this.#plugs.set(name, plug)
-    this.#options.follow(plug)
+    this.emit('plugAdded', plug)
     return plug
   }
 
-  #sort(names: readonly string[]): void {
+  #sortPlugs(names: readonly string[]): void {
     const plugs = new Map(this.#plugs)
     this.#plugs.clear()
     for (const name of names) {
@@ -90,24 +117,28 @@ export class PlugRegistry {
       if (plug) this.#plugs.set(name, plug)
     }
   }
+
+  #replaceGroups(): void {
+    this.#groups.clear()
+    for (const [name, settings] of Object.entries(this.#config.groups))
+      this.#groups.set(name, new Group(name, settings, this.#plugs))
+  }
+
+  /** The state file forgets plugs that have not been configured for a while. */
+  #storeConfiguredIds(): void {
+    const dids = [...this.#plugs.values()].flatMap(({did}) => did ?? [])
+    this.#options.store.markConfigured(new Set(dids))
+  }
 }
 
 /** How far apart first polls are, milliseconds. */
-function stepOf({devices, poll}: PlugConfigs): number {
+function firstPollStep({devices, poll}: Config): number {
   return Math.min(FIRST_POLL_STEP_MS, poll.interval / Math.max(1, Object.keys(devices).length))
 }
 
-/** Whether a plug would be made alike from both. */
-function isSame(name: string, before: PlugConfigs, after: PlugConfigs): boolean {
-  const all = ({devices, poll}: PlugConfigs) =>
+/** Whether both configurations make the same plug. */
+function isSamePlug(name: string, before: Config, after: Config): boolean {
+  const settingsOf = ({devices, poll}: Config) =>
     withSecretsRevealed({...devices[name], poll, own: devices[name]?.poll})
-  return isDeepStrictEqual(all(before), all(after))
-}
-
-/** With secrets as they are, to be compared and nothing else. */
-export function withSecretsRevealed(value: unknown): unknown {
-  if (value instanceof Secret) return value.reveal()
-  if (Array.isArray(value)) return value.map(withSecretsRevealed)
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, withSecretsRevealed(member)]))
+  return isDeepStrictEqual(settingsOf(before), settingsOf(after))
 }

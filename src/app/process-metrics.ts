@@ -1,10 +1,11 @@
-/** How the process itself is doing, for `B/bridge/health`. */
+/** Uptime, memory and event loop delay of this process, for `B/bridge/health`; and its time zone. */
 import {monitorEventLoopDelay} from 'node:perf_hooks'
 import type {Clock} from '../common/clock.ts'
 
 const SAMPLE_MS = 20
 
 export class ProcessMetrics {
+  /** When the bridge was started. */
   readonly started: Date
   readonly #startedAt: number
   readonly #clock: Clock
@@ -24,10 +25,13 @@ export class ProcessMetrics {
     this.#eventLoop.disable()
   }
 
-  /** Uptime in seconds, memory in bytes, and the delays of the event loop since the last time somebody asked. */
+  /** Uptime in seconds, memory in bytes, and the delays of the event loop in milliseconds since the previous call. */
   read(): {uptime: number; memory: object; event_loop_delay_ms: object} {
     const {rss, heapUsed} = process.memoryUsage()
-    const delays = {p99: delay(this.#eventLoop.percentile(99)), max: delay(this.#eventLoop.max)}
+    const delays = {
+      p99: eventLoopDelay(this.#eventLoop.percentile(99)),
+      max: eventLoopDelay(this.#eventLoop.max),
+    }
     this.#eventLoop.reset()
     return {
       uptime: Math.round((this.#clock.now() - this.#startedAt) / 1000),
@@ -37,12 +41,12 @@ export class ProcessMetrics {
   }
 }
 
-/** By which days begin and end here, as in `Europe/Berlin`: what the variable `TZ` says, or the system, or UTC. */
+/** The time zone in which days begin and end, such as `Europe/Berlin`: from the variable `TZ`, or the system, or UTC. */
 export function timeZone(): string {
   return Intl.DateTimeFormat().resolvedOptions().timeZone
 }
 
-/** What is measured is the time from one sample to the next: its delay is what goes beyond the time between samples. */
-function delay(nanoseconds: number): number {
+/** Node measures the time between two samples; the delay is what exceeds the sampling interval. @returns milliseconds, two decimals */
+function eventLoopDelay(nanoseconds: number): number {
   return Math.max(0, Math.round(nanoseconds / 1e4 - 100 * SAMPLE_MS) / 100)
 }

@@ -1,7 +1,7 @@
 /**
- * What systemd is told: sd_notify(3), in one of two ways. Node opens no datagram socket of the Unix family, so
- * systemd opens it for us (`OpenFile=/run/systemd/notify:notify`, from version 253 on), or `systemd-notify` speaks
- * for us (the unit then needs `NotifyAccess=all`). Without either, every method does nothing.
+ * Notifies systemd (sd_notify(3)) of readiness, reloads, status and the watchdog, in one of two ways. Node cannot open a Unix datagram
+ * socket, so either systemd opens it (`OpenFile=/run/systemd/notify:notify`, from version 253 on), or the program `systemd-notify` sends
+ * the message (the unit then needs `NotifyAccess=all`). Without either, every method does nothing.
  */
 import * as childProcess from 'node:child_process'
 import * as fs from 'node:fs'
@@ -18,27 +18,27 @@ export interface SystemdEdges {
   clock: Clock
   write?: NotifyWrite
   spawn?: NotifySpawn
-  /** Told once, the first time that systemd could not be told something. */
+  /** Called once, the first time that a notification fails. */
   onError?: (error: Error) => void
 }
 
 type Send = (message: string) => Promise<void>
 
 const FIRST_PASSED_FD = 3
-const OURS = /^(LISTEN_|WATCHDOG_|NOTIFY_SOCKET$)/
+const SYSTEMD_VARIABLES = /^(LISTEN_|WATCHDOG_|NOTIFY_SOCKET$)/
 /** Longer than the 5 s which `systemd-notify` itself waits for systemd. */
 const SPAWN_LIMIT_MS = 10_000
 
-/** The returned promises settle when the message is out, and never reject: a silent systemd must not end the daemon. */
+/** The returned promises settle when the message was sent, and never reject: a problem with systemd must not end the bridge. */
 export class SystemdNotifier {
-  /** How often the watchdog wants to be fed, in milliseconds (half of its patience); `undefined` when there is none. */
+  /** Milliseconds between two watchdog notifications: half of the timeout that systemd has set; `undefined` without a watchdog. */
   readonly watchdogPeriod: number | undefined
   readonly #clock: Clock
   readonly #send: Send | undefined
   #onError: ((error: Error) => void) | undefined
-  /** Messages leave one after the other: `READY` must not overtake `RELOADING`. */
+  /** Messages are sent one after the other: `READY` must not overtake `RELOADING`. */
   #last: Promise<void> = Promise.resolve()
-  #nextFeed: Timer | undefined
+  #watchdogTimer: Timer | undefined
 
   constructor(
     send: Send | undefined,
@@ -52,59 +52,59 @@ export class SystemdNotifier {
     this.#onError = onError
   }
 
-  /** Reads what systemd left in `env`, and removes it, so that no program we start speaks in our name. */
+  /** Reads the variables that systemd has set in `env`, and removes them, so that no child process notifies systemd instead. */
   static fromEnvironment(env: SystemdEnvironment, edges: SystemdEdges): SystemdNotifier {
     const send = sender(env, edges.write ?? writeDatagram, edges.spawn ?? runProgram)
     const period = watchdogPeriod(env)
-    for (const name of Object.keys(env)) if (OURS.test(name)) delete env[name]
+    for (const name of Object.keys(env)) if (SYSTEMD_VARIABLES.test(name)) delete env[name]
     return new SystemdNotifier(send, period, edges.clock, edges.onError)
   }
 
   /** The service is up, or has finished reloading. */
   ready(): Promise<void> {
-    return this.#tell('READY=1')
+    return this.#notify('READY=1')
   }
 
-  /** The configuration is being read again; `ready()` ends it. The time tells systemd that its own signal is meant. */
+  /** The configuration is being read again; `ready()` ends it. With the time, systemd can match the message with its own signal. */
   reloading(): Promise<void> {
-    return this.#tell(`RELOADING=1\nMONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`)
+    return this.#notify(`RELOADING=1\nMONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`)
   }
 
   stopping(): Promise<void> {
-    return this.#tell('STOPPING=1')
+    return this.#notify('STOPPING=1')
   }
 
   /** One line for `systemctl status`. A line break would start another variable, and is made a space. */
   status(text: string): Promise<void> {
-    return this.#tell(`STATUS=${text.replace(/\p{Cc}+/gu, ' ').trim()}`)
+    return this.#notify(`STATUS=${text.replace(/\p{Cc}+/gu, ' ').trim()}`)
   }
 
-  /** Feeds the watchdog once. */
+  /** Notifies the watchdog once. */
   watchdog(): Promise<void> {
-    return this.#tell('WATCHDOG=1')
+    return this.#notify('WATCHDOG=1')
   }
 
-  /** Feeds the watchdog for as long as `isHealthy` says so; when it does not, or throws, systemd restarts us. */
+  /** Notifies the watchdog as long as `isHealthy` returns true. When it does not, or throws, systemd restarts the service. */
   startWatchdog(isHealthy: () => boolean): void {
     if (this.#send === undefined || this.watchdogPeriod === undefined) return
     this.stop()
-    this.#feedEvery(this.watchdogPeriod, isHealthy)
+    this.#notifyWatchdogEvery(this.watchdogPeriod, isHealthy)
   }
 
-  /** Stops feeding the watchdog. */
+  /** Stops notifying the watchdog. */
   stop(): void {
-    this.#nextFeed?.cancel()
-    this.#nextFeed = undefined
+    this.#watchdogTimer?.cancel()
+    this.#watchdogTimer = undefined
   }
 
-  #feedEvery(ms: number, isHealthy: () => boolean): void {
-    this.#nextFeed = this.#clock.after(ms, () => {
-      this.#feedEvery(ms, isHealthy)
+  #notifyWatchdogEvery(ms: number, isHealthy: () => boolean): void {
+    this.#watchdogTimer = this.#clock.after(ms, () => {
+      this.#notifyWatchdogEvery(ms, isHealthy)
       if (isCertainly(isHealthy)) this.watchdog()
     })
   }
 
-  #tell(message: string): Promise<void> {
+  #notify(message: string): Promise<void> {
     const send = this.#send
     if (send) this.#last = this.#last.then(() => send(message)).catch((error: unknown) => this.#report(error))
     return this.#last
@@ -125,7 +125,7 @@ function sender(env: SystemdEnvironment, write: NotifyWrite, spawn: NotifySpawn)
   return undefined
 }
 
-/** The descriptor that systemd named `notify`. Descriptors meant for another process, our parent, are not ours. */
+/** The file descriptor that systemd has named `notify`. Descriptors for another process, such as our parent, are ignored. */
 function passedSocket({LISTEN_PID, LISTEN_FDNAMES}: SystemdEnvironment): number | undefined {
   if (Number(LISTEN_PID) !== process.pid || LISTEN_FDNAMES === undefined) return undefined
   const index = LISTEN_FDNAMES.split(':').indexOf('notify')

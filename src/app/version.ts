@@ -1,4 +1,4 @@
 import {createRequire} from 'node:module'
 
-/** Ours, from `package.json`: beside `src` as well as beside `dist`. */
+/** The version of this program, from `package.json`, which is beside `src` as well as beside `dist`. */
 export const version = String(createRequire(import.meta.url)('../../package.json').version)

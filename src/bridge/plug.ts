@@ -1,3 +1,4 @@
+/** A configured plug as the bridge and its parts see it: names, identity, display options and the running device. */
 import {joinWithOr} from '../common/schema-errors.ts'
 import {didYouMean} from '../common/suggestion.ts'
 import {misspelledProperty} from '../device/codec/unknown-property.ts'
@@ -5,31 +6,37 @@ import {CommandError} from '../device/command-error.ts'
 import type {Device} from '../device/device.ts'
 import type {Model} from '../models/model.ts'
 
-/** A configured plug as the bridge sees it: never a packet or a token. */
+/** A plug as the user configured it. It never shows a packet or a token to the bridge. */
 export interface Plug {
   readonly name: string
+  /** The protocol session: request queue, state, availability. */
   readonly device: Device
-  /** Its miIO device id: what it is, whatever it is called and wherever it lives. `undefined` until it answered once. */
+  /** The miIO device id, which stays whatever the plug is called and whatever its address is. `undefined` until the plug answered once. */
   readonly did: number | undefined
-  /** Where it was last heard, or is expected. */
+  /** Where the plug last answered, or is expected. */
   readonly address: string | undefined
   readonly disabled: boolean
-  /** The name of the plug that is the same device: this one is left alone. */
+  /** The name of another configured plug that is the same device. Then this one is not polled and takes no commands. */
   readonly duplicateOf?: string | undefined
   readonly description: string | undefined
   readonly area: string | undefined
   readonly icon: string | undefined
   readonly display: DisplayOptions
-  /** How long a command for it lives, milliseconds. */
+  /** How long a command to the plug lives, milliseconds. */
   readonly commandTimeout: number
-  /** When it last answered, on the clock. */
+  /** When the plug last answered, on the clock. */
   readonly lastResponseAt: number | undefined
   /** Whether its last poll failed. */
   readonly isFailing: boolean
   statistics(): PlugStatistics
 }
 
-/** @throws CommandError for a plug that is left alone */
+/** Whether the plug is polled and takes commands: it is neither disabled nor a duplicate of another configured plug. */
+export function isInUse({disabled, duplicateOf}: Pick<Plug, 'disabled' | 'duplicateOf'>): boolean {
+  return !disabled && duplicateOf === undefined
+}
+
+/** @throws CommandError `disabled` or `duplicate` for a plug that is not in use */
 export function assertUsable({
   name,
   disabled,
@@ -43,21 +50,21 @@ export function assertUsable({
     )
 }
 
-/** How a plug is shown, where its owner wants it otherwise than all are. */
+/** How a plug is published, where that differs from the settings for all plugs. */
 export interface DisplayOptions {
-  /** Of its state; that of all plugs unless told. */
+  /** MQTT quality of service of its state; as for all plugs when missing. */
   readonly qos?: 0 | 1 | undefined
-  /** Whether the broker keeps its state; as for all plugs unless told. */
+  /** Whether its state is retained; as for all plugs when missing. */
   readonly retain?: boolean | undefined
-  /** Properties that are shown nowhere. They can still be set, and read by name. */
+  /** Properties that are not published. They can still be set, and read by name. */
   readonly filtered?: readonly string[] | undefined
   readonly homeassistant?: HomeAssistantDisplay | undefined
 }
 
 export interface HomeAssistantDisplay {
-  /** Whether Home Assistant is told of it at all. */
+  /** Whether the plug is announced to Home Assistant. */
   readonly enabled: boolean
-  /** Of the device, in place of the plug's own name. */
+  /** The name of the device in Home Assistant, in place of the plug's own name. */
   readonly name?: string
   /** By property. */
   readonly entities?: Readonly<Record<string, EntityOverrides>>
@@ -66,44 +73,47 @@ export interface HomeAssistantDisplay {
 export interface EntityOverrides {
   readonly name?: string
   readonly icon?: string
-  /** Whether the entity is there without anybody enabling it. */
+  /** Whether the entity is enabled from the start in Home Assistant. */
   readonly enabled?: boolean
-  /** Of a switch. */
+  /** Only for a switch. */
   readonly device_class?: 'switch' | 'outlet'
 }
 
-/** What the model of the plug has not got, and is named all the same: setting by setting, for a person. */
+/**
+ * @returns warnings about properties that the display options name and the model does not have, each to follow `devices.<name>: ignored `
+ */
 export function unknownDisplayProperties(
   {filtered = [], homeassistant}: DisplayOptions,
   {name, properties}: Model,
 ): string[] {
-  const looks = Object.entries(homeassistant?.entities ?? {})
+  const entities = Object.entries(homeassistant?.entities ?? {})
   const has = Object.keys(properties)
-  const named = [...filtered, ...looks.map(([property]) => property)]
+  const named = [...filtered, ...entities.map(([property]) => property)]
   const unknown = (property: string) => !has.includes(property)
-  const said = [
+  const settings = [
     ...filtered.filter(unknown).map((property) => `filtered: ${property}`),
-    ...looks
+    ...entities
       .filter(([property]) => unknown(property))
       .map(([property]) => `homeassistant.entities.${property}`),
   ]
-  const meant = named.filter(unknown).flatMap((property) => misspelledProperty(property, has) ?? [])
-  const hint = didYouMean(meant.length > 0 ? joinWithOr([...new Set(meant)]) : undefined)
-  const classes = looks.filter(
-    ([property, look]) => look.device_class && (properties[property]?.kind ?? 'switch') !== 'switch',
+  const suggestions = named.filter(unknown).flatMap((property) => misspelledProperty(property, has) ?? [])
+  const hint = didYouMean(suggestions.length > 0 ? joinWithOr([...new Set(suggestions)]) : undefined)
+  const classes = entities.filter(
+    ([property, overrides]) =>
+      overrides.device_class && (properties[property]?.kind ?? 'switch') !== 'switch',
   )
   return [
-    ...(said.length > 0 ? [`${said.join(', ')}: ${name} has only ${has.join(', ')}${hint}`] : []),
+    ...(settings.length > 0 ? [`${settings.join(', ')}: ${name} has only ${has.join(', ')}${hint}`] : []),
     ...classes.map(([property]) => `homeassistant.entities.${property}.device_class: it is no switch`),
   ]
 }
 
-/** Counted since the start of the bridge. */
+/** Requests to one plug, counted since the start of the bridge. */
 export interface PlugStatistics {
   requests: number
   timeouts: number
   retries: number
-  /** Answer times, milliseconds; `null` before the first answer. */
+  /** Response times, milliseconds; `null` before the first response. */
   latency_p50: number | null
   latency_p95: number | null
 }

@@ -1,35 +1,70 @@
+/**
+ * Publishing: the interface that every part of the bridge publishes through, the forms of messages (retained, transient, JSON, plain
+ * text), and the filter that keeps tokens and passwords out of all of them.
+ */
 import type {Value} from '../models/model.ts'
 import type {OutgoingMessage} from '../mqtt/outbox.ts'
 
-/** Where everything the bridge says goes: one function, so that one place knows how. */
+/** Takes a message on its way to the broker. SecretFilter → RetainedTopics → Connection implement it, one in front of the other. */
 export interface Publisher {
   publish(message: OutgoingMessage): void
 }
 
-/** What lies on the broker for everybody who comes later. */
+/** A retained JSON message: how things are, for clients that subscribe later. QoS 1. */
 export function retained(topic: string, value: unknown): OutgoingMessage {
   return {...json(topic, value), retain: true, qos: 1}
 }
 
-/** What is said once: answers and events. */
+/** A JSON message that is not retained: results and events. QoS 1. */
 export function transient(topic: string, value: unknown): OutgoingMessage {
   return {...json(topic, value), retain: false, qos: 1}
 }
 
-/** The bare word that Home Assistant takes for "unknown", everywhere; an empty payload would remove what is retained. */
+/** The text that Home Assistant takes for "unknown", everywhere. An empty payload would clear the retained message. */
 const UNKNOWN = 'None'
 
-/** The topic and the payload of a message that holds nothing but a value. */
+/** Topic, payload and content type of a message that is one bare value. */
 export function plainText(topic: string, value: Value | undefined) {
   return {topic, payload: String(value ?? UNKNOWN), contentType: 'text/plain'} as const
 }
 
-/** How JSON spells half a character. Readers in Python and Rust refuse the whole text over it (RFC 8259 §8.2). */
-const HALF = /((?<!\\)(?:\\\\)*)\\ud[89a-f][0-9a-f]{2}/g
+/** How JSON spells one half of a surrogate pair. Readers in Python and Rust refuse the whole text because of it (RFC 8259 §8.2). */
+const LONE_SURROGATE = /((?<!\\)(?:\\\\)*)\\ud[89a-f][0-9a-f]{2}/g
 
-/** The topic and the payload of a message that holds JSON. */
+/** Topic, payload and content type of a message that is JSON. */
 export function json(topic: string, value: unknown) {
   const text = JSON.stringify(value)
-  const payload = text.includes('\\ud') ? text.replace(HALF, '$1\ufffd') : text
+  const payload = text.includes('\\ud') ? text.replace(LONE_SURROGATE, '$1\ufffd') : text
   return {topic, payload, contentType: 'application/json'} as const
+}
+
+/** Removes tokens and passwords from every message before it goes to the broker. */
+export class SecretFilter implements Publisher {
+  readonly #publisher: Publisher
+  readonly #scrub: (text: string) => string
+
+  /** @param scrub replaces every secret in a text, in any spelling, with a mask */
+  constructor(publisher: Publisher, scrub: (text: string) => string) {
+    this.#publisher = publisher
+    this.#scrub = scrub
+  }
+
+  /**
+   * Correlation data belongs to the caller, who can use it only byte for byte. So data that holds a secret is left out, not masked:
+   * the caller cannot match the response then, but other clients that listen on the response topic do not see the secret.
+   */
+  publish(message: OutgoingMessage): void {
+    const {correlationData} = message
+    const topic = this.#scrub(message.topic)
+    const payload = this.#scrub(message.payload)
+    const isSecret = correlationData !== undefined && this.#holdsSecret(correlationData)
+    if (topic === message.topic && payload === message.payload && !isSecret) this.#publisher.publish(message)
+    else
+      this.#publisher.publish({...message, topic, payload, ...(isSecret ? {correlationData: undefined} : {})})
+  }
+
+  /** Whether the data holds a secret, as text or as raw bytes. */
+  #holdsSecret(data: Buffer): boolean {
+    return [data.toString(), data.toString('hex')].some((text) => this.#scrub(text) !== text)
+  }
 }

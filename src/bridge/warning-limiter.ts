@@ -5,28 +5,28 @@
 import type {Clock, Timer} from '../common/clock.ts'
 import type {Fields, Log} from '../log/logger.ts'
 
-/** Named one by one before the rest is only counted; one that was put right is not among them. */
+/** How many topics are named one by one before the rest is only counted. A topic that was put right does not count. */
 const MOST_NAMED = 30
-/** Whoever puts things right and wrong again all the time does not get more lines than these between two counts. */
+/** A client that puts things right and wrong again all the time does not get more lines than these between two counts. */
 const MOST_LINES = 100
-/** Topics that are remembered, not to be warned of again. */
+/** How many warnings are remembered, so as not to be repeated. */
 const MOST_REMEMBERED = 1000
-/** A topic may have 65,535 bytes; nobody reads that much of one. */
+/** Topics may have 65,535 bytes; only this much of one is of use in a line of the log. */
 const LONGEST_TOPIC = 200
 const COUNT_MS = 60_000
 
 export interface WarningLimiterOptions {
   clock: Clock
   log: Log
-  /** After so many milliseconds the same is worth a warning again; never unless told. */
+  /** After so many milliseconds the same warning is repeated; never when missing. */
   repeatAfter?: number
 }
 
 /** More about one warning. */
 export interface WarningDetails {
-  /** What is the same as before is not warned of again; the topic unless told. */
+  /** Identifies the warning: one with the same key is not repeated. The topic when missing. */
   key?: string
-  /** Of the line, beside the topic. */
+  /** Fields of the log line, beside the topic. */
   fields?: Fields
 }
 
@@ -34,11 +34,12 @@ export class WarningLimiter {
   readonly #clock: Clock
   readonly #log: Log
   readonly #repeatAfter: number
-  /** What was warned of, and when, on the clock; the oldest first. */
-  readonly #named = new Map<string, number>()
-  #left = MOST_NAMED
+  /** When each warning was logged, on the clock, by its key; the oldest first. */
+  readonly #logged = new Map<string, number>()
+  #namesLeft = MOST_NAMED
   #lines = 0
-  #uncounted = 0
+  /** Warnings that were not logged since the last count. */
+  #suppressed = 0
   #lastTopic = ''
   #timer: Timer | undefined
 
@@ -49,52 +50,52 @@ export class WarningLimiter {
   }
 
   /**
-   * Warns of the topic, unless that was done.
-   * @param text asked for only when it is logged
+   * Logs a warning about the topic, unless the same was logged before.
+   * @param text called only when the warning is logged
    * @returns whether it was logged
    */
   warn(topic: string, text: () => string, {key = topic, fields = {}}: WarningDetails = {}): boolean {
-    const before = this.#named.get(key)
-    if (before !== undefined && this.#clock.now() - before < this.#repeatAfter) return false
+    const loggedAt = this.#logged.get(key)
+    if (loggedAt !== undefined && this.#clock.now() - loggedAt < this.#repeatAfter) return false
     this.#timer ??= this.#clock.after(COUNT_MS, () => this.#count())
-    const isNamed = this.#left > 0 && this.#lines < MOST_LINES
-    if (isNamed) this.#name(topic, text(), key, fields)
+    const isNamed = this.#namesLeft > 0 && this.#lines < MOST_LINES
+    if (isNamed) this.#logLine(topic, text(), key, fields)
     else {
-      this.#uncounted++
+      this.#suppressed++
       this.#lastTopic = topic
     }
     return isNamed
   }
 
-  /** What was wrong with the topic was put right: the next time is worth a warning. */
+  /** The problem with the topic is solved: the next one is logged again. */
   forget(topic: string): void {
-    if (this.#named.delete(topic) && this.#left < MOST_NAMED) this.#left++
+    if (this.#logged.delete(topic) && this.#namesLeft < MOST_NAMED) this.#namesLeft++
   }
 
   stop(): void {
     this.#timer?.cancel()
   }
 
-  #name(topic: string, text: string, key: string, fields: Fields): void {
-    this.#left--
+  #logLine(topic: string, text: string, key: string, fields: Fields): void {
+    this.#namesLeft--
     this.#lines++
-    this.#named.delete(key)
-    this.#named.set(key, this.#clock.now())
-    const [oldest] = this.#named.keys()
-    if (oldest !== undefined && this.#named.size > MOST_REMEMBERED) this.#named.delete(oldest)
+    this.#logged.delete(key)
+    this.#logged.set(key, this.#clock.now())
+    const [oldest] = this.#logged.keys()
+    if (oldest !== undefined && this.#logged.size > MOST_REMEMBERED) this.#logged.delete(oldest)
     this.#log.warn(text, {topic: topic.slice(0, LONGEST_TOPIC), ...fields})
   }
 
-  /** After a minute without anything new, the next is named again. */
+  /** Logs how many warnings were suppressed. After a minute without any, topics are named one by one again. */
   #count(): void {
-    const count = this.#uncounted
-    this.#uncounted = 0
+    const count = this.#suppressed
+    this.#suppressed = 0
     this.#lines = 0
     this.#timer = count > 0 ? this.#clock.after(COUNT_MS, () => this.#count()) : undefined
     if (count > 0)
       this.#log.warn(
         `${count} more messages like these in the last minute, the last on ${this.#lastTopic.slice(0, LONGEST_TOPIC)}`,
       )
-    else this.#left = MOST_NAMED
+    else this.#namesLeft = MOST_NAMED
   }
 }

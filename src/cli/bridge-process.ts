@@ -1,6 +1,7 @@
 /** What a process needs to run a bridge: a log that hides secrets, a local address that works, and a state folder. For `run` and `demo`. */
-import {Bridge, type BridgeOptions} from '../app/bridge.ts'
+import {Bridge} from '../app/bridge.ts'
 import type {PreparedBridge} from '../app/bridge-runner.ts'
+import type {ConfigActions} from '../bridge/requests/bridge-actions.ts'
 import {systemClock} from '../common/clock.ts'
 import {Redactor} from '../common/redact.ts'
 import {type Config, secretsOf} from '../config/config.ts'
@@ -39,7 +40,7 @@ export function createBridgeProcess(
 export async function prepareBridge(
   config: Config,
   {log, redactor, folders}: BridgeProcess,
-  requests: Pick<BridgeOptions, 'onRenew' | 'onEdit'>,
+  configActions: ConfigActions,
   stateFolder = config.state_dir,
 ): Promise<PreparedBridge> {
   for (const secret of secretsOf(config)) redactor.add(secret.reveal())
@@ -62,7 +63,7 @@ export async function prepareBridge(
       store: folder.store,
       ledger: folder.energyStore,
       catalogue,
-      ...requests,
+      configActions,
     })
   }
   return {config, build, close: () => folders.release(folder)}

@@ -1,4 +1,5 @@
 /** Commands for several plugs, all of the configuration or those of a group: the status table, and switching. */
+import {toggleTarget} from '../bridge/commands/execute-command.ts'
 import {systemClock} from '../common/clock.ts'
 import type {Value} from '../models/model.ts'
 import {CommandFailed} from './errors.ts'
@@ -109,8 +110,8 @@ async function toggle(
       return device.ask('state', deadline)
     })
     const states = outcomes.map((outcome) => ('value' in outcome ? outcome.value : null))
-    if (states.includes('ON')) return switchTo(targets, 'OFF', options)
-    if (states.includes('OFF')) return switchTo(targets, 'ON', options)
+    const target = toggleTarget(states)
+    if (target !== undefined) return switchTo(targets, target, options)
   }
   const unknownState = new CommandFailed('cannot toggle: the plug does not say whether it is on')
   return outcomes.map((outcome) =>

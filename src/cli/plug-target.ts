@@ -1,6 +1,6 @@
 /** Finds the plugs that a command is for: by a word for a configured plug or group, or any plug by `--host` and `--token`. */
 import {isIPv4} from 'node:net'
-import {closestName} from '../bridge/commands/nearest-name.ts'
+import {closestName} from '../bridge/name-directory.ts'
 import {systemClock} from '../common/clock.ts'
 import type {Secret} from '../common/secret.ts'
 import type {Config, DeviceConfig} from '../config/config.ts'

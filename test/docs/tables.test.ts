@@ -1,6 +1,8 @@
 import {existsSync, readdirSync, readFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {describe, expect, it} from 'vitest'
+import {NameDirectory} from '../../src/bridge/name-directory.ts'
+import type {BridgeActions} from '../../src/bridge/requests/bridge-actions.ts'
 import {Requests} from '../../src/bridge/requests/requests.ts'
 import {faultTable} from '../../src/cli/fault-options.ts'
 import {systemClock} from '../../src/common/clock.ts'
@@ -91,24 +93,30 @@ describe('docs/architecture.md', () => {
 /** The verbs that the bridge lists in its answer to an unknown verb. */
 async function knownVerbs(): Promise<string[]> {
   let answer = ''
-  const requests = new Requests({
-    controls: {
-      info: () => ({}),
-      health: () => ({}),
-      setLogLevel: () => {},
-      renew: async () => undefined,
-      edit: async () => undefined,
-      allowsRawCalls: () => false,
-      discover: async () => [],
-    },
+  const actions: BridgeActions = {
+    info: () => ({}),
+    health: () => ({}),
+    setLogLevel: () => {},
+    reload: async () => undefined,
+    edit: async () => undefined,
+    allowsRawCalls: () => false,
+    discover: async () => [],
+  }
+  const context = {
     plugs: new Map(),
-    groups: {all: new Map()},
+    groups: new Map(),
+    names: new NameDirectory(new Map(), new Map()),
     clock: systemClock,
-    publisher: {publish: ({payload}) => (answer = payload)},
+    publisher: {
+      publish: ({payload}: {payload: string}) => {
+        answer = payload
+      },
+    },
     topics: new Topics('miio2mqtt'),
     log: new RememberingLog(),
-  })
-  await requests.handle('nonsense', {topic: '', payload: Buffer.from(''), retained: false})
+  }
+  const requests = new Requests(context, actions)
+  await requests.request('nonsense', {topic: '', payload: Buffer.from(''), retained: false})
   const [, list = ''] = /expected one of (.*), got/.exec(answer) ?? []
   return list.split(', ')
 }

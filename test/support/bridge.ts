@@ -116,10 +116,12 @@ export async function startBridge(choice: TestBridgeOptions): Promise<TestBridge
       store,
       ledger,
       catalogue: choice.catalogue ?? builtIn,
-      onEdit: () => Promise.resolve('this bridge has no file'),
-      onRenew: () => {
-        bridge.restarts++
-        return Promise.resolve(undefined)
+      configActions: {
+        edit: () => Promise.resolve('this bridge has no file'),
+        reload: () => {
+          bridge.restarts++
+          return Promise.resolve(undefined)
+        },
       },
     }),
     stop: async () => {

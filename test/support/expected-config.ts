@@ -1,6 +1,6 @@
 import {isDeepStrictEqual} from 'node:util'
 import {parseDocument} from 'yaml'
-import {withSecretsRevealed} from '../../src/app/plug-registry.ts'
+import {withSecretsRevealed} from '../../src/app/config-changes.ts'
 import {type Config, ConfigError, parseConfig} from '../../src/config/config.ts'
 
 /** A mapping of the configuration as JSON. */

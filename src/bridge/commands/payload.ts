@@ -1,22 +1,34 @@
-/** What somebody sent, taken apart. Nothing here trusts its input. */
-
+/** Parses the payloads of commands and requests: bare values, JSON objects, `transaction`. Every payload may be malformed or hostile. */
 import {describeValue} from '../../common/schema-errors.ts'
 import {excerpt} from '../../device/codec/values.ts'
 import {CommandError} from '../../device/command-error.ts'
+import type {ParsedTopic} from '../../mqtt/topics.ts'
 
-/** Longer commands are a mistake or an attack (contract §4). */
+/** Longer commands are a mistake or an attack (docs/topics.md, "Commands"). */
 export const LONGEST_PAYLOAD_BYTES = 16 * 1024
 
-/** Far deeper than any command, shallow enough for whoever repeats it in a result: `JSON.stringify` is recursive. */
+/** Far deeper than any command, and shallow enough to be repeated in a result: `JSON.stringify` is recursive. */
 const MOST_LEVELS = 32
 
-export interface ParsedPayload {
-  values: Record<string, unknown>
-  /** Sent along by the caller, to know the answer again. */
+/** A command: property values to set, or the property to read; `{get: null}` reads the whole state. */
+export type Command = {set: Record<string, unknown>} | {get: string | null}
+
+/** The part of a topic that commands have. */
+export type CommandTopic = Extract<ParsedTopic, {kind: 'set' | 'get'}>
+
+export interface ParsedCommand {
+  command: Command
+  /** Chosen by the sender, and repeated in the result. */
   transaction?: unknown
 }
 
-/** A payload that could be read as far as its transaction: its sender knows the answer again. */
+export interface ParsedPayload {
+  values: Record<string, unknown>
+  /** Chosen by the sender, and repeated in the result. */
+  transaction?: unknown
+}
+
+/** A payload that is wrong, but whose transaction could be read, so that the sender can match the result. */
 export class PayloadError extends CommandError {
   readonly transaction: unknown
 
@@ -26,11 +38,18 @@ export class PayloadError extends CommandError {
   }
 }
 
+/** @throws CommandError `invalid_payload` */
+export function parseCommand({kind, property}: CommandTopic, payload: Buffer): ParsedCommand {
+  if (kind === 'get') return {command: {get: property ?? null}, ...parseGet(payload)}
+  const {values, ...transaction} = parseSet(payload, property)
+  return {command: {set: values}, ...transaction}
+}
+
 /** A bare word or number for one property, or a JSON object of several. @throws CommandError `invalid_payload` */
 export function parseSet(payload: Buffer, property: string | undefined): ParsedPayload {
   const text = textOf(payload).trim()
   if (text === '') throw new CommandError('invalid_payload', 'expected a value such as ON, got nothing')
-  if (!text.startsWith('{')) return {values: {[property ?? 'state']: bare(text)}}
+  if (!text.startsWith('{')) return {values: {[property ?? 'state']: unquoted(text)}}
   const {transaction, values} = parseObject(text)
   if (property !== undefined)
     throw new PayloadError(`expected a bare value for ${property}, got an object`, transaction)
@@ -48,8 +67,8 @@ export function parseGet(payload: Buffer): {transaction?: unknown} {
 }
 
 /**
- * A JSON object, or nothing for an empty one.
- * @param example what is expected, to be shown in errors; `undefined` for nothing
+ * A JSON object, or an empty payload for an empty object.
+ * @param example a valid payload, to be shown in errors; `undefined` when the request takes none
  * @throws CommandError `invalid_payload`
  */
 export function parseRequest(payload: Buffer, example?: string): ParsedPayload {
@@ -61,14 +80,14 @@ export function parseRequest(payload: Buffer, example?: string): ParsedPayload {
   return parseObject(text, expected, example)
 }
 
-/** What is no JSON at all: `debug`, a name. */
+/** Whether the text is no JSON at all: `debug`, a name. */
 function isWord(text: string): boolean {
   return !/^["{[\d-]|^(true|false|null)$/.test(text)
 }
 
-const SOME_OBJECT = '{"state":"ON"}'
+const EXAMPLE_OBJECT = '{"state":"ON"}'
 
-function parseObject(text: string, expected = 'a JSON object', example = SOME_OBJECT): ParsedPayload {
+function parseObject(text: string, expected = 'a JSON object', example = EXAMPLE_OBJECT): ParsedPayload {
   const value = parseJson(text, example)
   if (isDeeper(value, MOST_LEVELS))
     throw new CommandError('invalid_payload', `expected at most ${MOST_LEVELS} levels of brackets`)
@@ -98,23 +117,25 @@ function parseJson(text: string, example: string): unknown {
   }
 }
 
-/** What to say of text that is no JSON. The engine's own message is for programmers, and quotes what may be secret. */
+/**
+ * Describes the mistake in text that is no JSON. The message of the JavaScript engine is for programmers, and quotes what may be secret.
+ */
 function mistakeIn(text: string, message: string, example: string): string {
-  const place = /at position (\d+)/.exec(message)?.[1]
-  const position = place === undefined ? text.length : Number(place)
-  const rest = text.slice(position)
+  const index = /at position (\d+)/.exec(message)?.[1]
+  const position = index === undefined ? text.length : Number(index)
+  const after = text.slice(position)
   const before = text.slice(0, position).trimEnd()
-  if (rest.startsWith("'")) return `JSON has double quotes, as in ${example}`
-  if (/^[\]}]/.test(rest) && before.endsWith(',')) return 'a comma before a closing bracket'
-  if (/^[\p{L}_]/u.test(rest) && /[{,]$/.test(before))
+  if (after.startsWith("'")) return `JSON has double quotes, as in ${example}`
+  if (/^[\]}]/.test(after) && before.endsWith(',')) return 'a comma before a closing bracket'
+  if (/^[\p{L}_]/u.test(after) && /[{,]$/.test(before))
     return `the names of JSON are in double quotes, as in ${example}`
-  if (rest !== '') return `wrong from character ${position + 1} on`
-  const isCut = place !== undefined || message.includes('end of JSON')
+  if (after !== '') return `wrong from character ${position + 1} on`
+  const isCut = index !== undefined || message.includes('end of JSON')
   return isCut ? 'it ends too early' : `a value is none of JSON; text is in double quotes, as in ${example}`
 }
 
 /** `"ON"` in quotes is what some flows send for ON. */
-function bare(text: string): unknown {
+function unquoted(text: string): unknown {
   return /^".*"$/s.test(text) ? parseJson(text, '"ON"') : text
 }
 

@@ -1,54 +1,48 @@
 /**
- * Answers to commands and requests: where the sender asked for them (MQTT 5), as long as that is a topic of its own. The bridge may publish
- * where its sender may not, and does not lend that right.
+ * Publishes the results of commands and the responses to requests: on the response topic that the sender asked for (MQTT 5), if that is a
+ * topic for responses only, and else on the usual topic. The bridge may publish where the sender may not, and must not lend that right.
  */
-import type {Clock} from '../../common/clock.ts'
-import type {Log} from '../../log/logger.ts'
 import type {IncomingMessage} from '../../mqtt/connection.ts'
-import type {Topics} from '../../mqtt/topics.ts'
-import {type Publisher, transient} from '../publisher.ts'
+import type {BridgeContext} from '../component.ts'
+import {transient} from '../publisher.ts'
 import {WarningLimiter} from '../warning-limiter.ts'
 
-export interface ReplyOptions {
-  publisher: Publisher
-  topics: Topics
-  plugs: {has(name: string): boolean}
-  groups: {all: {has(name: string): boolean}}
-  clock: Clock
-  log: Log
-}
+/** A sender has given up on the response by then, even one that was disconnected for a while: commands live ten seconds. */
+const REPLY_EXPIRES_MS = 60_000
+/** How much of a topic a warning shows. */
+const LONGEST_TOPIC = 200
+const LONGEST_RESPONSE_TOPIC = 100
 
-/** Who asked has given up on its answer by then, also one who was away for a while: commands live ten seconds. */
-const ANSWER_EXPIRES_MS = 60_000
+export type ReplyContext = Pick<BridgeContext, 'publisher' | 'topics' | 'names' | 'clock' | 'log'>
 
 export class Replies {
-  readonly #options: ReplyOptions
+  readonly #context: ReplyContext
   readonly #warner: WarningLimiter
 
-  constructor(options: ReplyOptions) {
-    this.#options = options
-    this.#warner = new WarningLimiter(options)
+  constructor(context: ReplyContext) {
+    this.#context = context
+    this.#warner = new WarningLimiter(context)
   }
 
   /**
-   * @param usual the topic of such answers
-   * @param known one that no sender has chosen, for when the broker ends connections over those that were; `usual`, unless it is made of
-   * the sender's words
-   * @returns the size of the answer, in characters
+   * @param usualTopic the topic of such responses when the sender asked for no other
+   * @param ownTopic a topic that no sender has chosen, for when the broker ends connections because of one that was; the usual topic,
+   * unless that holds words of the sender
+   * @returns the size of the response, in characters
    */
   reply(
     {responseTopic, correlationData, topic}: IncomingMessage,
-    usual: string,
+    usualTopic: string,
     result: unknown,
-    known = usual,
+    ownTopic = usualTopic,
   ): number {
-    const elsewhere = responseTopic === undefined ? undefined : this.#judged(responseTopic, topic)
-    const to = elsewhere ?? usual
-    const message = {...transient(to, result), expiresIn: ANSWER_EXPIRES_MS}
-    this.#options.publisher.publish({
+    const requested = responseTopic === undefined ? undefined : this.#acceptable(responseTopic, topic)
+    const to = requested ?? usualTopic
+    const message = {...transient(to, result), expiresIn: REPLY_EXPIRES_MS}
+    this.#context.publisher.publish({
       ...message,
-      ...(elsewhere === undefined ? {} : {correlationData}),
-      ...(to === known ? {} : {foreign: true, fallbackTopic: known}),
+      ...(requested === undefined ? {} : {correlationData}),
+      ...(to === ownTopic ? {} : {foreign: true, home: ownTopic}),
     })
     return message.payload.length
   }
@@ -57,14 +51,15 @@ export class Replies {
     this.#warner.stop()
   }
 
-  #judged(responseTopic: string, topic: string): string | undefined {
-    const {topics, plugs, groups} = this.#options
-    const problem = topics.responseProblem(responseTopic, (name) => plugs.has(name) || groups.all.has(name))
+  /** @returns the response topic, or `undefined`, with a warning, when the bridge must not publish there */
+  #acceptable(responseTopic: string, topic: string): string | undefined {
+    const {topics, names} = this.#context
+    const problem = topics.responseProblem(responseTopic, (name) => names.isTaken(name))
     if (problem === undefined) return responseTopic
     this.#warner.warn(
       responseTopic,
       () =>
-        `a message on ${topic.slice(0, 200)} wants its answer on ${JSON.stringify(responseTopic.slice(0, 100))}, which ${problem}: the answer goes where it always does`,
+        `a message on ${topic.slice(0, LONGEST_TOPIC)} wants its answer on ${JSON.stringify(responseTopic.slice(0, LONGEST_RESPONSE_TOPIC))}, which ${problem}: the answer goes where it always does`,
     )
     return undefined
   }

@@ -1,18 +1,20 @@
-/** The bridge as Home Assistant sees it: a device that all plugs hang on, with what a person may want to know or do. */
+/**
+ * The discovery message of the bridge: the Home Assistant device that plugs are connected via, with connection, version, log level and
+ * buttons.
+ */
 import type {Topics} from '../../mqtt/topics.ts'
 import {logLevels} from '../requests/bridge-actions.ts'
 import {
   bridgeAvailability,
   bridgeId,
-  type Component,
   type DeviceDiscovery,
+  type DiscoveryComponent,
   type DiscoveryContext,
   type DiscoveryPayload,
   origin,
   slug,
 } from './discovery-message.ts'
 
-/** The message about the bridge. */
 export function bridgeDiscovery({topics, version}: DiscoveryContext): DeviceDiscovery {
   return {
     device: {
@@ -27,7 +29,7 @@ export function bridgeDiscovery({topics, version}: DiscoveryContext): DeviceDisc
       connection: bridgeConnection(topics),
       version: bridgeVersion(topics),
       log_level: bridgeLogLevel(topics),
-      // Without a name: that of its class is the same, and in the language of its owner.
+      // Without a name: Home Assistant names it after its device class, in the user's language.
       restart: bridgeButton('restart', undefined, topics, {
         entity_category: 'config',
         device_class: 'restart',
@@ -40,8 +42,8 @@ export function bridgeDiscovery({topics, version}: DiscoveryContext): DeviceDisc
   }
 }
 
-/** Shows `off` while everything else of the bridge is unavailable: so it has no availability of its own. */
-function bridgeConnection(topics: Topics): Component {
+/** Shows `off` while all other entities of the bridge are unavailable. So it has no availability. */
+function bridgeConnection(topics: Topics): DiscoveryComponent {
   return {
     ...bridgeEntity('binary_sensor', 'connection', 'Connection', topics),
     device_class: 'connectivity',
@@ -53,7 +55,7 @@ function bridgeConnection(topics: Topics): Component {
   }
 }
 
-function bridgeVersion(topics: Topics): Component {
+function bridgeVersion(topics: Topics): DiscoveryComponent {
   return {
     ...bridgeEntity('sensor', 'version', 'Version', topics),
     entity_category: 'diagnostic',
@@ -64,7 +66,7 @@ function bridgeVersion(topics: Topics): Component {
   }
 }
 
-function bridgeLogLevel(topics: Topics): Component {
+function bridgeLogLevel(topics: Topics): DiscoveryComponent {
   return {
     ...bridgeEntity('select', 'log_level', 'Log level', topics),
     entity_category: 'config',
@@ -78,16 +80,16 @@ function bridgeLogLevel(topics: Topics): Component {
   }
 }
 
-/** Sends the request of the same name. */
+/** A button that sends the request `verb`. */
 function bridgeButton(
   verb: string,
   name: string | undefined,
   topics: Topics,
-  look: DiscoveryPayload,
-): Component {
+  extra: DiscoveryPayload,
+): DiscoveryComponent {
   return {
     ...bridgeEntity('button', verb, name, topics),
-    ...look,
+    ...extra,
     command_topic: topics.request(verb),
     payload_press: '{}',
     availability: [bridgeAvailability(topics)],

@@ -1,29 +1,30 @@
 /**
- * What Home Assistant is told of plugs, groups and the bridge: one device message each (contract §7). Its rules are strict and mostly
- * silent: an unknown key at the root, or `null` in `device`, loses the whole device, so every object here is closed and complete.
+ * The common parts of MQTT discovery messages for Home Assistant: ids, topics, components, availability (docs/home-assistant.md). There is
+ * one device message for each plug, each group and the bridge. Home Assistant's rules are strict and mostly silent: an unknown key at the
+ * root, or `null` in `device`, loses the whole device. So every object here is closed and complete.
  */
 import {createHash} from 'node:crypto'
 import type {Topics} from '../../mqtt/topics.ts'
 
 export interface DiscoveryContext {
   topics: Topics
-  /** Of the bridge itself. */
+  /** Of this program. */
   version: string
-  /** Who has which MAC address; every device its own where nobody keeps that. */
+  /** Which device has which MAC address; when missing, every device may have any. */
   macs?: MacOwners
 }
 
 /**
- * Home Assistant makes one device of all that tell the same connection: firmware that tells zeros, a clone, or a plug that tells
- * another's would swallow its neighbours. So an address belongs to the device that told it first.
+ * Home Assistant merges all devices that have the same MAC address in `connections`. Firmware that reports zeros, a clone, or a plug that
+ * reports the address of another plug would swallow its neighbours. So an address belongs to the device that reported it first.
  */
 export class MacOwners {
   readonly #didByMac = new Map<string, number>()
   readonly #macByDid = new Map<number, string>()
 
-  /** @param mac as in `28:6c:07:ed:48:a1`. @returns whether it is that of this device alone */
+  /** @param mac as in `28:6c:07:ed:48:a1`. @returns whether the address belongs to this device */
   claim(mac: string, did: number): boolean {
-    if (!isOfOneDevice(mac)) return false
+    if (!isUnicastMac(mac)) return false
     const owner = this.#didByMac.get(mac)
     if (owner !== undefined) return owner === did
     this.forget(did)
@@ -39,24 +40,24 @@ export class MacOwners {
   }
 }
 
-/** Not null, and neither broadcast nor multicast: those have the lowest bit of their first byte set (IEEE 802). */
-function isOfOneDevice(mac: string): boolean {
+/** Whether it is a MAC address other than null, broadcast and multicast, which have the lowest bit of their first byte set (IEEE 802). */
+function isUnicastMac(mac: string): boolean {
   const isMac = /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac)
   return isMac && (Number.parseInt(mac.slice(0, 2), 16) & 1) === 0 && !/^[0:]*$/.test(mac)
 }
 
 export type DiscoveryPayload = Readonly<Record<string, unknown>>
 
-export interface Component extends DiscoveryPayload {
+export interface DiscoveryComponent extends DiscoveryPayload {
   platform: string
 }
 
-/** A device with the entities it has. */
+/** A device message with its components, which are the entities in Home Assistant. */
 export interface DeviceDiscovery extends DiscoveryPayload {
-  components: Readonly<Record<string, Component>>
+  components: Readonly<Record<string, DiscoveryComponent>>
 }
 
-/** By the key of a component. */
+/** The platform (`switch`, `sensor` …) by the key of a component. */
 export type Platforms = Readonly<Record<string, string>>
 
 /** @param id of the device, as HA uses it in topics: `[a-zA-Z0-9_-]+` */
@@ -64,20 +65,20 @@ export function discoveryTopic(prefix: string, id: string): string {
   return `${prefix}/device/${id}/config`
 }
 
-/** What lies elsewhere under a prefix of Home Assistant is other software's. */
+/** Every other topic under a prefix of Home Assistant belongs to other software. */
 const OWN_DISCOVERY = /^.+\/device\/miio2mqtt_[a-zA-Z0-9_-]+\/config$/
 
-/** Whether it is a topic for a plug, group or bridge of this program, under any prefix. */
+/** Whether it is the discovery topic of a plug, a group or a bridge of this program, under any prefix. */
 export function isDiscoveryTopic(topic: string): boolean {
   return OWN_DISCOVERY.test(topic)
 }
 
-/** A plug is its did: neither name nor address may appear in what Home Assistant keeps for ever. */
+/** Home Assistant keeps ids for ever. So the id of a plug is made of its miIO device id, and not of its name or address, which change. */
 export function deviceId(did: number): string {
   return `miio2mqtt_${did}`
 }
 
-/** Several bridges may share a broker, each with its own base topic. */
+/** Several bridges may share a broker, each with its own base topic: the id is made of that. */
 export function bridgeId(base: string): string {
   const plain = slug(base)
   return plain === base
@@ -85,24 +86,25 @@ export function bridgeId(base: string): string {
     : `miio2mqtt_bridge_${plain}_${digest(base).slice(0, 8)}`
 }
 
-/** The platform of every component, by its key: what has to be remembered of a message to know later what vanished. */
+/** The part of a message that is remembered, to find out later which components are missing. */
 export function platformsOf({components}: DeviceDiscovery): Platforms {
   return Object.fromEntries(Object.entries(components).map(([key, {platform}]) => [key, platform]))
 }
 
 /**
- * What is to be sent before `message`, 2 s ahead, when components of an earlier one are not in it any more: those with nothing
- * but their platform, by which Home Assistant removes them. What is merely left out stays there as an orphan (contract §7).
- * @returns `undefined` when nothing vanished
+ * The message to send 2 s before `message` when that lacks components of an earlier message: it has those components with nothing but
+ * their platform, by which Home Assistant removes them. Components that are merely left out stay there as orphans (docs/promises.md, 50).
+ * @param before the components of the earlier message
+ * @returns `undefined` when no component is missing
  */
 export function withRemovedComponents(
   before: Platforms,
   message: DeviceDiscovery,
 ): DeviceDiscovery | undefined {
   const now = platformsOf(message)
-  const vanished = Object.entries(before).filter(([key, platform]) => now[key] !== platform)
-  if (vanished.length === 0) return undefined
-  const removed = vanished.map(([key, platform]) => [key, {platform}])
+  const missing = Object.entries(before).filter(([key, platform]) => now[key] !== platform)
+  if (missing.length === 0) return undefined
+  const removed = missing.map(([key, platform]) => [key, {platform}])
   return {...message, components: {...message.components, ...Object.fromEntries(removed)}}
 }
 
@@ -118,18 +120,18 @@ export function origin(version: string) {
   return {name: 'miio2mqtt', sw_version: version}
 }
 
-/** `kitchen/kettle` is `kitchen kettle`: what stands on cards, and what a voice assistant can be told. */
+/** `kitchen/kettle` becomes `kitchen kettle`: the name on cards, and one that a voice assistant understands. */
 export function displayName(name: string): string {
   return name.replaceAll('/', ' ')
 }
 
-/** `Küche/Kessel 2` is `kuche_kessel_2`: what Home Assistant itself would make of it. */
+/** `Küche/Kessel 2` becomes `kuche_kessel_2`, as Home Assistant itself would slugify it. */
 export function slug(name: string): string {
   const plain = name.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase()
   return plain.replace(/[^a-z0-9]+/g, '_').replace(/^_+|_+$/g, '')
 }
 
-/** Short, and the same for the same text. */
+/** SHA-1 in hex: not for secrets, only to compare texts. */
 export function digest(text: string): string {
   return createHash('sha1').update(text).digest('hex')
 }

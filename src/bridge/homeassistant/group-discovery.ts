@@ -1,4 +1,4 @@
-/** A group as Home Assistant sees it: a device with one switch, as a plug has it. */
+/** The discovery message of a group: a Home Assistant device with one switch, like that of a plug. */
 import type {Topics} from '../../mqtt/topics.ts'
 import {
   availabilityOf,
@@ -12,22 +12,22 @@ import {
   slug,
 } from './discovery-message.ts'
 
-/** What of a group shows. */
-interface GroupLook {
+interface GroupDisplay {
   name: string
   area?: string
   icon?: string
 }
 
-/** A group is its topic: it has nothing else that stays, and no other bridge at this broker has the same. */
+/**
+ * The id is made of the topic of the group: nothing else of a group is permanent, and no other bridge at this broker has the same topic.
+ */
 export function groupId(name: string, topics: Topics): string {
   const parts = ['miio2mqtt_group', slug(name), digest(topics.state(name)).slice(0, 8)]
   return parts.filter((part) => part !== '').join('_')
 }
 
-/** The message about a group. */
 export function groupDiscovery(
-  {name, area, icon}: GroupLook,
+  {name, area, icon}: GroupDisplay,
   {topics, version}: DiscoveryContext,
 ): DiscoveryPayload {
   const id = groupId(name, topics)

@@ -1,11 +1,16 @@
-/** When Home Assistant is told of plugs: at every connect, at its own birth, and when a plug tells something new of itself. */
-import {type Clock, type Random, sleep} from '../../common/clock.ts'
-import type {Log} from '../../log/logger.ts'
-import type {Topics} from '../../mqtt/topics.ts'
+/**
+ * Announces plugs, groups and the bridge to Home Assistant with MQTT discovery: at every connect to the broker, when Home Assistant
+ * restarts, when a plug reports a new identity, and when the configuration changes (docs/home-assistant.md).
+ */
+import {EventEmitter} from 'node:events'
+import {sleep} from '../../common/clock.ts'
+import type {IncomingMessage} from '../../mqtt/connection.ts'
+import type {ParsedTopic} from '../../mqtt/topics.ts'
+import type {BridgeContext, Component, RetainedSource} from '../component.ts'
+import type {Group} from '../group.ts'
 import type {Plug} from '../plug.ts'
-import {type Publisher, retained} from '../publisher.ts'
+import {retained} from '../publisher.ts'
 import {bridgeDiscovery} from './bridge-discovery.ts'
-import {type DiscoveredComponents, DiscoveryHistory} from './discovery-history.ts'
 import {
   bridgeId,
   deviceId,
@@ -14,125 +19,183 @@ import {
   platformsOf,
   withRemovedComponents,
 } from './discovery-message.ts'
-import {DiscoveryThrottle} from './discovery-throttle.ts'
+import {groupDiscovery, groupId} from './group-discovery.ts'
 import {defaultPlatforms, isAnnounced, plugDiscovery} from './plug-discovery.ts'
+import {DiscoveryHistory, type DiscoveryStore, DiscoveryThrottle} from './sent-discovery.ts'
 
 export interface HomeAssistantOptions {
-  publisher: Publisher
-  topics: Topics
+  /** The topic prefix below which Home Assistant looks for discovery messages. */
   prefix: string
+  /** Of this program. */
   version: string
-  clock: Clock
-  /** Has a line at `debug` for each announcement; none unless given. */
-  log?: Log
-  random: Random
-  isConnected: () => boolean
-  /** Publishes availability and state of everything, once Home Assistant has had time to subscribe. */
-  announce: () => void
-  /** Sends what else Home Assistant is told of, when it is told of all plugs. */
-  alsoDiscover?: () => void
-  plugs: ReadonlyMap<string, Plug>
-  /** What it was told by earlier runs. */
-  announced: DiscoveredComponents | undefined
-  remember: (announced: DiscoveredComponents) => void
+  store: DiscoveryStore
 }
 
-/** Everybody answers Home Assistant's birth: not all at once. */
+interface Events {
+  /** Home Assistant has restarted, and has had the time to subscribe: states and availabilities can be published. */
+  started: []
+}
+
+/** All bridges at a broker answer the birth message of Home Assistant: a random delay keeps them apart. */
 const BIRTH_DELAY_MS = {least: 500, most: 3000}
-/** What was just discovered is subscribed to a moment later. */
+/** Home Assistant subscribes to the topics of a discovery message a moment after it. */
 const SUBSCRIBE_MS = 1000
 
-export class HomeAssistant {
-  readonly #options: HomeAssistantOptions
-  readonly #paced: DiscoveryThrottle
-  readonly #announced: DiscoveryHistory
+export class HomeAssistant extends EventEmitter<Events> implements Component, RetainedSource {
+  readonly prefix: string
+  readonly #context: BridgeContext
+  readonly #version: string
+  readonly #throttle: DiscoveryThrottle
+  readonly #history: DiscoveryHistory
   readonly #macs = new MacOwners()
-  /** Device ids of plugs that were announced over this connection. */
+  /** Device ids of the plugs that were announced over the present connection to the broker. */
   readonly #announcedIds = new Set<number>()
+  /** Names of the groups that were announced. */
+  #groupNames: ReadonlySet<string> = new Set()
+  /** Aborted to end the answer to a birth message; `undefined` while there is none. */
   #birth: AbortController | undefined
 
-  constructor(options: HomeAssistantOptions) {
-    this.#options = options
-    this.#paced = new DiscoveryThrottle(options)
-    this.#announced = new DiscoveryHistory(options.announced, options.remember)
+  constructor(context: BridgeContext, {prefix, version, store}: HomeAssistantOptions) {
+    super()
+    this.prefix = prefix
+    this.#context = context
+    this.#version = version
+    this.#throttle = new DiscoveryThrottle(context)
+    this.#history = new DiscoveryHistory(store)
   }
 
-  /** From now on what the plug tells of itself is passed on. */
-  follow(plug: Plug): void {
-    plug.device.on('identified', () => this.#discover(plug, 'news'))
+  /** A plug is announced later, when its identity and its model are known; a group needs neither. */
+  start(): void {
+    this.#discoverGroups({force: false})
+  }
+
+  plugAdded(plug: Plug): void {
+    plug.device.on('identified', () => this.#discoverPlug(plug, {force: false}))
+  }
+
+  plugRemoved({did}: Plug): void {
+    if (did === undefined) return
+    const id = deviceId(did)
+    this.#throttle.forget(discoveryTopic(this.prefix, id))
+    const isStillConfigured = [...this.#context.plugs.values()].some(
+      (plug) => plug.did === did && isAnnounced(plug),
+    )
+    if (isStillConfigured) return
+    this.#announcedIds.delete(did)
+    this.#history.delete(id)
+    this.#macs.forget(did)
+  }
+
+  connected(): void {
+    this.#discoverAll()
+  }
+
+  reloaded(plugs: readonly Plug[]): void {
+    this.#discoverGroups({force: false})
+    for (const plug of plugs) this.#discoverPlug(plug, {force: false})
+  }
+
+  /** The status topic of Home Assistant. */
+  subscriptions(): readonly string[] {
+    return this.#context.topics.statusTopics
+  }
+
+  /** Takes every message on the status topic of Home Assistant. */
+  handle({payload, retained}: IncomingMessage, topic: ParsedTopic | undefined): boolean {
+    if (topic?.kind !== 'home_assistant_status') return false
+    // A retained birth message is an old one: Home Assistant published it at an earlier start.
+    if (payload.toString() === 'online' && !retained && !this.#context.stopping.aborted)
+      void this.#answerBirth()
+    return true
   }
 
   stop(): void {
     this.#birth?.abort()
-    this.#paced.stop()
+    this.#throttle.stop()
   }
 
-  /** Everything, whether or not it was sent before: the broker may have forgotten, or Home Assistant may be new. */
-  discoverAll(): void {
-    this.#announcedIds.clear()
-    const {publisher, prefix, topics, plugs} = this.#options
-    const topic = discoveryTopic(prefix, bridgeId(topics.base))
-    publisher.publish(retained(topic, bridgeDiscovery(this.#options)))
-    this.#options.log?.debug(() => `announced to Home Assistant: ${topic}`)
-    for (const plug of plugs.values()) this.#discover(plug, 'anyway')
-    this.#options.alsoDiscover?.()
-  }
-
-  /** Whether the plug was announced over this connection. */
+  /** Whether the plug was announced over the present connection to the broker. */
   wasAnnounced({did}: Plug): boolean {
     return did !== undefined && this.#announcedIds.has(did)
   }
 
-  /** This plug, unless it was told just so. */
-  discover(plug: Plug): void {
-    this.#discover(plug, 'news')
+  /** A disabled plug is not listed: its discovery message, if an earlier run sent one, is cleared. */
+  retainedTopics(): readonly string[] {
+    const {topics, plugs, groups} = this.#context
+    const ids = [
+      bridgeId(topics.base),
+      ...[...plugs.values()].flatMap((plug) =>
+        plug.did !== undefined && isAnnounced(plug) ? [deviceId(plug.did)] : [],
+      ),
+      ...[...groups.keys()].map((name) => groupId(name, topics)),
+    ]
+    return ids.map((id) => discoveryTopic(this.prefix, id))
   }
 
-  /** The plug is not configured any more, or as another. */
-  forget({did}: Plug): void {
-    if (did === undefined) return
-    const id = deviceId(did)
-    this.#paced.forget(discoveryTopic(this.#options.prefix, id))
-    const isStillHere = [...this.#options.plugs.values()].some(
-      (plug) => plug.did === did && isAnnounced(plug),
-    )
-    if (isStillHere) return
-    this.#announcedIds.delete(did)
-    this.#announced.delete(id)
-    this.#macs.forget(did)
-  }
-
-  /** A message on Home Assistant's status topic. Ten births in a second are answered once; a retained one is an old one. */
-  async born(payload: string, isRetained: boolean): Promise<void> {
-    if (payload !== 'online' || isRetained || this.#birth) return
+  /** Ten birth messages in a second are answered once. */
+  async #answerBirth(): Promise<void> {
+    if (this.#birth) return
     const birth = new AbortController()
     this.#birth = birth
-    const {clock, random, announce} = this.#options
+    const {clock, random} = this.#context
     const {least, most} = BIRTH_DELAY_MS
     await sleep(clock, least + random() * (most - least), birth.signal)
-    if (!birth.signal.aborted) this.discoverAll()
+    if (!birth.signal.aborted) this.#discoverAll()
     await sleep(clock, SUBSCRIBE_MS, birth.signal)
-    if (!birth.signal.aborted) announce()
+    if (!birth.signal.aborted) this.emit('started')
     this.#birth = undefined
   }
 
-  /** One plug, as soon as its identity and its model are known. Without a broker that comes with the next connect. */
-  #discover(plug: Plug, when: 'news' | 'anyway'): void {
-    if (!this.#options.isConnected()) return // what is taken back would be lost, and taken for told
+  /** Announces everything, also what was announced before: the broker may have lost it, or Home Assistant may be a new one. */
+  #discoverAll(): void {
+    this.#announcedIds.clear()
+    const {publisher, topics, plugs, log} = this.#context
+    const topic = discoveryTopic(this.prefix, bridgeId(topics.base))
+    publisher.publish(retained(topic, bridgeDiscovery({topics, version: this.#version})))
+    log.debug(() => `announced to Home Assistant: ${topic}`)
+    for (const plug of plugs.values()) this.#discoverPlug(plug, {force: true})
+    this.#discoverGroups({force: true})
+  }
+
+  /** Announces a plug as soon as its identity and its model are known. Without a broker, the next connect does that. */
+  #discoverPlug(plug: Plug, {force}: {force: boolean}): void {
+    const {topics, connection} = this.#context
+    // A message that removes components would be dropped now, but recorded as sent.
+    if (!connection.connected) return
     const {did} = plug
     const {model} = plug.device
     if (did === undefined || !model || !isAnnounced(plug)) return
     const id = deviceId(did)
     const compose = () => {
-      const message = plugDiscovery(plug, did, model, {...this.#options, macs: this.#macs})
-      const farewell = withRemovedComponents(this.#announced.get(id) ?? defaultPlatforms(model), message)
-      const sent = () => {
+      const context = {topics, version: this.#version, macs: this.#macs}
+      const message = plugDiscovery(plug, did, model, context)
+      const removal = withRemovedComponents(this.#history.get(id) ?? defaultPlatforms(model), message)
+      const onSent = () => {
         this.#announcedIds.add(did)
-        this.#announced.set(id, platformsOf(message))
-        if (farewell) this.#discover(plug, 'news')
+        this.#history.set(id, platformsOf(message))
+        if (removal) this.#discoverPlug(plug, {force: false})
       }
-      return {discovery: farewell ?? message, sent}
+      return {discovery: removal ?? message, onSent}
     }
-    this.#paced.send(discoveryTopic(this.#options.prefix, id), compose, when)
+    this.#throttle.send(discoveryTopic(this.prefix, id), compose, {force})
   }
+
+  #discoverGroups({force}: {force: boolean}): void {
+    const {topics, groups} = this.#context
+    for (const name of this.#groupNames) if (!groups.has(name)) this.#throttle.forget(this.#groupTopic(name))
+    this.#groupNames = new Set(groups.keys())
+    const context = {topics, version: this.#version}
+    for (const group of groups.values()) {
+      const compose = () => ({discovery: groupDiscovery(settingsOf(group), context)})
+      this.#throttle.send(this.#groupTopic(group.name), compose, {force})
+    }
+  }
+
+  #groupTopic(name: string): string {
+    return discoveryTopic(this.prefix, groupId(name, this.#context.topics))
+  }
+}
+
+function settingsOf({name, settings}: Group) {
+  return {name, ...settings}
 }

@@ -1,4 +1,4 @@
-/** A plug as Home Assistant sees it: its device, and a component for each property that it has. */
+/** The discovery message of a plug: its Home Assistant device, with one component (entity) for each property of its model. */
 import {isWritable, settable} from '../../device/codec/values.ts'
 import type {Model, Property} from '../../models/model.ts'
 import type {Topics} from '../../mqtt/topics.ts'
@@ -7,8 +7,8 @@ import {
   availabilityOf,
   bridgeAvailability,
   bridgeId,
-  type Component,
   type DeviceDiscovery,
+  type DiscoveryComponent,
   type DiscoveryContext,
   type DiscoveryPayload,
   deviceId,
@@ -19,7 +19,7 @@ import {
   slug,
 } from './discovery-message.ts'
 
-/** A plug of which device id and model are known. */
+/** The device id and the model of the plug must be known. */
 export function plugDiscovery(
   plug: Plug,
   did: number,
@@ -45,12 +45,12 @@ export function plugDiscovery(
   }
 }
 
-/** Whether Home Assistant is to know of the plug. */
+/** Whether the plug is announced to Home Assistant: it is neither disabled nor excluded by the configuration. */
 export function isAnnounced({disabled, display}: Plug): boolean {
   return !disabled && display.homeassistant?.enabled !== false
 }
 
-/** What a plug of the model has been as far as anybody remembers. An earlier run may have told of what is filtered now. */
+/** The components that an earlier run may have announced of a plug, when none are recorded: also those that are filtered out now. */
 export function defaultPlatforms({properties}: Model): Platforms {
   return Object.fromEntries(Object.entries(properties).map(([name, {kind}]) => [name, kind]))
 }
@@ -80,7 +80,7 @@ function plugDevice(
   return Object.fromEntries(Object.entries(device).filter(([, value]) => value !== undefined))
 }
 
-/** @param isNamed whether it has its name from us, not from its class in Home Assistant */
+/** @param isNamed whether the entity gets a name here, and not the name of its device class in Home Assistant */
 function component(
   plug: Plug,
   id: string,
@@ -88,33 +88,33 @@ function component(
   property: Property,
   isNamed: boolean,
   topics: Topics,
-): Component {
-  const look = plug.display.homeassistant?.entities?.[name] ?? {}
+): DiscoveryComponent {
+  const overrides = plug.display.homeassistant?.entities?.[name] ?? {}
   const suffix = property.label === null ? '' : `_${name}`
-  const icon = look.icon ?? (property.label === null ? plug.icon : property.icon)
+  const icon = overrides.icon ?? (property.label === null ? plug.icon : property.icon)
   const common = {
     platform: property.kind,
     unique_id: `${id}_${name}`,
     default_entity_id: `${property.kind}.${slug(nameOf(plug)) || id}${suffix}`,
-    ...(isNamed || look.name !== undefined ? {name: look.name ?? property.label} : {}),
-    // A state from before the plug had this property says nothing of it: unknown, and nothing for Home Assistant to log.
+    ...(isNamed || overrides.name !== undefined ? {name: overrides.name ?? property.label} : {}),
+    // An older retained state may lack the property. The default makes it "unknown", and Home Assistant logs no template error.
     ...(property.kind === 'button' ? {} : {value_template: `{{ value_json.${name} | default(none) }}`}),
     ...(property.category ? {entity_category: property.category} : {}),
     ...(icon ? {icon} : {}),
-    ...((look.enabled ?? !property.disabledByDefault) ? {} : {enabled_by_default: false}),
+    ...((overrides.enabled ?? !property.disabledByDefault) ? {} : {enabled_by_default: false}),
   }
   const command = isWritable(property) ? topics.set(plug.name, name) : undefined
-  return {...common, ...traits(property, command, look)}
+  return {...common, ...traits(property, command, overrides)}
 }
 
-/** What Home Assistant calls the plug. */
+/** The name of the device in Home Assistant. */
 function nameOf({name, display}: Plug): string {
   return display.homeassistant?.name ?? displayName(name)
 }
 
 /**
- * What Home Assistant calls an entity without a name, by its class, in English. It has these in the language of its owner, so that a
- * name is left out where ours is the same. Only sensors: a switch without a name is "MQTT Switch" there.
+ * The English names that Home Assistant gives to entities without a name, by device class. Home Assistant translates them, so a name that
+ * would be the same is left out. Only for sensors: a switch without a name is called "MQTT Switch" there.
  */
 const namesByClass: Readonly<Record<string, string>> = {
   power: 'Power',
@@ -127,7 +127,7 @@ const namesByClass: Readonly<Record<string, string>> = {
   duration: 'Duration',
 }
 
-/** Whether the name of its class is enough: it is ours, too, and no other sensor of the plug would have it. */
+/** Whether the name of the device class will do: it is the same as the label, and no other sensor of the plug would have it. */
 function isNamedByClass(property: Property, all: readonly Property[]): boolean {
   if (property.kind !== 'sensor' || property.deviceClass === undefined) return false
   const {deviceClass, label} = property
@@ -135,16 +135,16 @@ function isNamedByClass(property: Property, all: readonly Property[]): boolean {
   return ofClass.length === 1 && namesByClass[deviceClass] === label
 }
 
-/** What Home Assistant needs to know of each kind, beside what is the same for all. */
+/** The keys of a component that depend on the kind of the property. */
 function traits(
   property: Property,
   command_topic: string | undefined,
-  look: EntityOverrides,
+  overrides: EntityOverrides,
 ): DiscoveryPayload {
   const commands = command_topic === undefined ? {} : {command_topic}
   switch (property.kind) {
     case 'switch':
-      return {device_class: look.device_class ?? property.deviceClass, ...commands}
+      return {device_class: overrides.device_class ?? property.deviceClass, ...commands}
     case 'binary_sensor':
       return {device_class: property.deviceClass}
     case 'sensor':
@@ -169,7 +169,7 @@ function measure(property: Extract<Property, {raw: 'number'}>): DiscoveryPayload
   }
 }
 
-/** So many digits after the point say something: a lamp draws 0.053 A, and 230.123 V are no more than 230.1 V. */
+/** How many digits after the point are meaningful: a lamp draws 0.053 A, and 230.123 V are no more than 230.1 V. */
 const mostDigits: Readonly<Record<Extract<Property, {raw: 'number'}>['unit'], number>> = {
   kWh: 3,
   A: 3,

@@ -1,7 +1,7 @@
-/** What requests can make the bridge do: the daemon lends it to them. */
+/** The actions of the bridge that requests over MQTT may trigger. `src/app/request-actions.ts` implements them. */
 import type {LogLevel} from '../../log/logger.ts'
 
-/** A setting, a list of them, or a mapping, as it is to stand in the configuration. */
+/** A value in the configuration: a setting, a list, or a mapping. */
 export type ConfigValue =
   | string
   | number
@@ -13,30 +13,42 @@ export type ConfigValue =
 export type ConfigEdit =
   /** Writes a value, in the place of any before. */
   | {path: readonly string[]; put: ConfigValue}
-  /** Takes a key away, with its value. Nothing happens when it is not there. */
+  /** Removes a key with its value. Does nothing when the key does not exist. */
   | {path: readonly string[]; drop: true}
   /** Gives a key another name, in the same place. */
   | {path: readonly string[]; rename: string}
 
-export interface BridgeActions {
-  info(): Record<string, unknown>
-  health(): Record<string, unknown>
-  setLogLevel(level: LogLevel): void
+/** The actions that change the configuration, or read it again. They are those of the `BridgeRunner`, which outlives a bridge. */
+export interface ConfigActions {
   /**
-   * Reads the configuration anew, and starts anew with it or takes over what changed. Resolves with what is wrong with it, and
-   * then the bridge goes on as before.
+   * Reads the configuration file again, and starts a new bridge or takes over what changed.
+   * @returns every problem of the new configuration, one a line, and then the bridge goes on with the old one; `undefined` for none
    */
-  renew(how: 'restart' | 'reload'): Promise<string | undefined>
+  reload(how: 'restart' | 'reload'): Promise<string | undefined>
   /**
-   * Changes the configuration file, and takes over what changed. Resolves as `renew`: then the file is as it was.
-   * @param edits asked for when all earlier changes are taken over, so that they follow from what is there then
+   * Changes the configuration file, and takes over what changed.
+   * @param edits called when all earlier changes have been taken over, so that it sees the configuration that it changes. What it
+   * throws is thrown
+   * @returns as `reload`; the file is unchanged then
    */
   edit(edits: () => readonly ConfigEdit[]): Promise<string | undefined>
-  /** What in the configuration is valid and still needs a look, as the log has it, but without lines of the file. Nothing when left out. */
+}
+
+export interface BridgeActions extends ConfigActions {
+  /** The content of `B/bridge/info`. */
+  info(): Record<string, unknown>
+  /** The content of `B/bridge/health`. */
+  health(): Record<string, unknown>
+  setLogLevel(level: LogLevel): void
+  /** Warnings about valid but dubious settings, as in the log, but without lines of the file. None when missing. */
   warnings?(): readonly string[]
-  /** Greets the whole LAN and lists who answers; a `CutShort` list when too many do. @param timeout milliseconds */
+  /**
+   * Sends a hello to the whole network, and lists the plugs that answer.
+   * @param timeout milliseconds
+   * @returns a list, or a `TruncatedList` when too many answer
+   */
   discover(timeout: number): Promise<unknown>
-  /** Whether somebody allowed requests to send a plug anything. */
+  /** Whether the configuration allows requests to send any method to a plug. */
   allowsRawCalls(): boolean
 }
 

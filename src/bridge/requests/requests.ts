@@ -1,259 +1,225 @@
-/** `B/bridge/request/<verb>` -> a row of this table -> `B/bridge/response/<verb>` (contract §6). */
-import {z} from 'zod'
+/**
+ * Handles `B/bridge/request/<verb>`: runs the request of that name, and publishes its response on `B/bridge/response/<verb>`
+ * (docs/topics.md, "Requests to the bridge").
+ */
 import {sleep} from '../../common/clock.ts'
-import {describeValue} from '../../common/schema-errors.ts'
 import {CommandError, toCommandError} from '../../device/command-error.ts'
-import type {Log} from '../../log/logger.ts'
 import type {IncomingMessage} from '../../mqtt/connection.ts'
-import {type Topics, topicProblem} from '../../mqtt/topics.ts'
+import {type ParsedTopic, topicProblem} from '../../mqtt/topics.ts'
 import {CommandLog, requestText} from '../commands/command-log.ts'
 import {type ParsedPayload, parseRequest} from '../commands/payload.ts'
 import {Replies} from '../commands/replies.ts'
-import type {Publisher} from '../publisher.ts'
+import type {BridgeContext, Component} from '../component.ts'
 import {WarningLimiter} from '../warning-limiter.ts'
-import {type BridgeActions, logLevels} from './bridge-actions.ts'
-import {defineRequest, LoggedRefusal, type RequestContext, TruncatedList} from './define-request.ts'
-import {deviceRequests} from './device-requests.ts'
-import {groupRequests} from './group-requests.ts'
-import {PacedQueue} from './paced-queue.ts'
-import {SharedWork} from './shared-work.ts'
-import {unknownVerb} from './unknown-verb.ts'
+import type {BridgeActions} from './bridge-actions.ts'
+import {type RequestContext, TruncatedList} from './define-request.ts'
+import {PacedQueue, SharedWork} from './request-limits.ts'
+import {unknownVerb} from './request-mistakes.ts'
+import {requestTable} from './request-table.ts'
 
-const nothing = z.strictObject({})
-
-const verbs = new Map(
-  Object.entries({
-    health_check: defineRequest(nothing, ({controls}) => ({healthy: true, ...controls.health()})),
-    info: defineRequest(nothing, ({controls}) => controls.info()),
-    options: defineRequest(
-      z.strictObject({log_level: z.enum(logLevels)}),
-      ({controls}, options) => {
-        controls.setLogLevel(options.log_level)
-        return options
-      },
-      {log_level: 'debug'},
-    ),
-    discover: defineRequest(
-      z.strictObject({timeout: seconds(0.1, 60).default(5)}),
-      ({controls}, {timeout}) => controls.discover(timeout * 1000),
-      {timeout: 5},
-    ),
-    reload: defineRequest(nothing, ({controls}) => renewed(controls, 'reload')),
-    restart: defineRequest(nothing, ({controls}) => renewed(controls, 'restart')),
-    ...deviceRequests,
-    ...groupRequests,
-  }),
-)
-
-function seconds(least: number, most: number) {
-  const error = ({input}: {input?: unknown}) =>
-    `expected a number of seconds from ${least} to ${most}, got ${describeValue(input)}`
-  return z.number({error}).min(least, {error}).max(most, {error})
-}
-
-/** @throws CommandError with every problem of an invalid configuration */
-async function renewed(controls: BridgeActions, how: 'restart' | 'reload'): Promise<Record<string, never>> {
-  const problems = await controls.renew(how)
-  if (problems === undefined) return {}
-  throw new LoggedRefusal('refused', `the configuration is invalid, the old one stays:\n${problems}`)
-}
-
-export interface RequestsOptions extends RequestContext {
-  publisher: Publisher
-  topics: Topics
-  log: Log
-}
-
-/** Waiting or under way at any time: who asks for more is turned away at once. */
+/** Waiting or under way at any time. Further requests are refused at once. */
 const MOST_REQUESTS = 1000
-/** Of those, changes of the configuration: each writes the file and has it read again. */
+/** Of those, changes of the configuration: each writes the file and reads it again. */
 const MOST_CHANGES = 32
-/** Who may wait for one search of the network: its answer may have 100 KB. */
+/** How many requests may share one search of the network: its response may have 100 KB. */
 const MOST_SHARING = 32
-/** So long a bridge that is to restart may take to stop: who asks for it meanwhile has asked for the same restart. */
+/** How long a bridge may take to stop before it restarts: a second request within that time is for the same restart. */
 const RESTARTING_MS = 5000
-/** Brokers hand on a few messages at a time (mosquitto 20): while a flow asks again and again, the next is not far. */
+/**
+ * Brokers deliver a few messages at a time (mosquitto 20): while a flow sends requests again and again, the next one comes within this
+ * time.
+ */
 const QUIET_MS = 100
-const LONGEST_REST_MS = 1000
-/** Of a verb that somebody made up. */
+const LONGEST_STOP_MS = 1000
+/** How much of an unknown verb the log shows. */
 const LONGEST_VERB = 100
-/** Copies of one message come together; what comes later was sent once more (mosquitto makes no copies over MQTT 3.1.1). */
+/** Copies of one message come together; a later one was sent once more (mosquitto makes no copies over MQTT 3.1.1). */
 const COPIES_MS = 100
 
-export class Requests {
-  readonly #options: RequestsOptions
-  readonly #context: RequestContext
-  readonly #answers: Replies
+type RequestsContext = RequestContext & Pick<BridgeContext, 'publisher' | 'topics' | 'log'>
+
+export class Requests implements Component {
+  readonly #context: RequestsContext
+  readonly #replies: Replies
   readonly #warner: WarningLimiter
   readonly #commandLog: CommandLog
-  readonly #line: PacedQueue
-  #count = 0
-  #changes = 0
-  /** The last request of which copies may come. */
-  #copied: {incoming: IncomingMessage; at: number; left: number} | undefined
+  readonly #queue: PacedQueue
+  /** Requests that wait or are under way. */
+  #pending = 0
+  /** Changes of the configuration that wait or are under way. */
+  #pendingChanges = 0
+  /** The last request that may be delivered more than once. */
+  #lastCopied: {message: IncomingMessage; at: number; copiesLeft: number} | undefined
   #isStopped = false
-  #lastCame = Number.NEGATIVE_INFINITY
+  #lastReceivedAt = Number.NEGATIVE_INFINITY
 
-  constructor(options: RequestsOptions) {
-    this.#options = options
-    this.#context = {...options, controls: this.#bounded(options.controls)}
-    this.#answers = new Replies(options)
-    this.#warner = new WarningLimiter(options)
-    this.#commandLog = new CommandLog(options)
-    this.#line = new PacedQueue(options.clock)
+  constructor(context: Omit<RequestsContext, 'actions'>, actions: BridgeActions) {
+    this.#context = {...context, actions: this.#limited(actions, context)}
+    this.#replies = new Replies(context)
+    this.#warner = new WarningLimiter(context)
+    this.#commandLog = new CommandLog(context)
+    this.#queue = new PacedQueue(context.clock)
   }
 
-  /** Carries a request out when its turn comes, and answers it. Never rejects. */
-  async handle(verb: string, incoming: IncomingMessage): Promise<void> {
-    const {topics} = this.#options
+  /** Also while the bridge stops: every request has its response. */
+  handle(message: IncomingMessage, topic: ParsedTopic | undefined): boolean {
+    if (topic?.kind !== 'request') return false
+    void this.request(topic.verb, message)
+    return true
+  }
+
+  /** Runs a request when its turn comes, and publishes its response. Never rejects. */
+  async request(verb: string, message: IncomingMessage): Promise<void> {
+    const {topics, clock} = this.#context
     const problem = topicProblem(topics.bridgeResponse(verb))
     if (problem !== undefined) {
       this.#warner.warn(
-        incoming.topic,
+        message.topic,
         () => `a request cannot be answered: the topic of its answer ${problem}`,
       )
       return
     }
-    if (this.#isCopy(incoming)) return
-    this.#lastCame = this.#options.clock.now()
-    if (this.#count >= MOST_REQUESTS) {
-      this.#turnAway(verb, incoming)
+    if (this.#isCopy(message)) return
+    this.#lastReceivedAt = clock.now()
+    if (this.#pending >= MOST_REQUESTS) {
+      this.#refuse(verb, message)
       return
     }
-    this.#count++
-    await this.#line
-      .add(async (sent) => sent(await this.#carryOut(verb, incoming)))
+    this.#pending++
+    await this.#queue
+      .add(async (sent) => sent(await this.#run(verb, message)))
       .finally(() => {
-        this.#count--
+        this.#pending--
       })
   }
 
-  /** From now on nothing more is begun, and what comes is told so. Resolves when all is answered and no more comes, or in a second. */
+  /** From now on every request is refused. Resolves when all have their response and no more come, or after a second. */
   async stop(): Promise<void> {
     this.#isStopped = true
-    this.#answers.stop()
+    this.#replies.stop()
     this.#warner.stop()
     this.#commandLog.stop()
-    const {clock} = this.#options
-    const end = clock.now() + LONGEST_REST_MS
+    const {clock} = this.#context
+    const end = clock.now() + LONGEST_STOP_MS
     for (let now = clock.now(); now < end; now = clock.now()) {
-      const wait = this.#line.length > 0 ? QUIET_MS : this.#lastCame + QUIET_MS - now
+      const wait = this.#queue.length > 0 ? QUIET_MS : this.#lastReceivedAt + QUIET_MS - now
       if (wait <= 0) return
       await sleep(clock, Math.min(wait, end - now))
     }
   }
 
-  /** @returns the size of the answer */
-  async #carryOut(verb: string, incoming: IncomingMessage): Promise<number> {
-    const {log, clock} = this.#options
-    const begun = clock.now()
-    let request: ParsedPayload = {values: {}}
-    const note = (failure?: CommandError) =>
-      this.#commandLog.note({
-        topic: incoming.topic,
-        to: requestCalled(verb),
-        what: () => requestText(request.values),
+  /** @returns the size of the response, in characters */
+  async #run(verb: string, message: IncomingMessage): Promise<number> {
+    const {log, clock} = this.#context
+    const startedAt = clock.now()
+    let payload: ParsedPayload = {values: {}}
+    const logResult = (failure?: CommandError) =>
+      this.#commandLog.log({
+        topic: message.topic,
+        target: targetText(verb),
+        content: () => requestText(payload.values),
         failure,
-        elapsed: Math.round(clock.now() - begun),
+        elapsed: Math.round(clock.now() - startedAt),
       })
     try {
-      const handler = verbs.get(verb)
+      const handler = requestTable.get(verb)
       if (!handler) {
-        request = transactionIn(incoming.payload)
-        throw new CommandError('invalid_payload', unknownVerb(verb, [...verbs.keys()]))
+        payload = parsedTransaction(message.payload)
+        throw new CommandError('invalid_payload', unknownVerb(verb, [...requestTable.keys()]))
       }
-      request = parseRequest(incoming.payload, handler.example)
+      payload = parseRequest(message.payload, handler.example)
       if (this.#isStopped && verb !== 'restart') throw new CommandError('expired', 'the bridge is stopping')
-      const data = await handler.answer(this.#context, request.values)
-      const told = data instanceof TruncatedList ? {data: data.items, truncated: true} : {data}
-      note()
-      return this.#answer(verb, incoming, request, {status: 'ok', ...told})
+      const data = await handler.run(this.#context, payload.values)
+      logResult()
+      const content = data instanceof TruncatedList ? {data: data.items, truncated: true} : {data}
+      return this.#reply(verb, message, payload, {status: 'ok', ...content})
     } catch (error) {
       const failure = toCommandError(error)
-      const {code, message} = failure
-      note(failure)
+      const {code, message: text} = failure
+      logResult(failure)
       if (code === 'internal') log.error(`the request ${verb} failed for a reason nobody foresaw`, {error})
-      return this.#answer(verb, incoming, request, {status: 'error', error: {code, message}})
+      return this.#reply(verb, message, payload, {status: 'error', error: {code, message: text}})
     }
   }
 
-  #turnAway(verb: string, incoming: IncomingMessage): void {
+  #refuse(verb: string, message: IncomingMessage): void {
     const failure = new CommandError('queue_full', `${MOST_REQUESTS} requests wait already`)
-    const {code, message} = failure
-    this.#answer(verb, incoming, transactionIn(incoming.payload), {status: 'error', error: {code, message}})
-    const to = requestCalled(verb)
-    this.#commandLog.note({topic: incoming.topic, to, what: () => '', failure, elapsed: 0})
+    const error = {code: failure.code, message: failure.message}
+    this.#reply(verb, message, parsedTransaction(message.payload), {status: 'error', error})
+    const target = targetText(verb)
+    this.#commandLog.log({topic: message.topic, target, content: () => '', failure, elapsed: 0})
   }
 
-  #answer(
+  #reply(
     verb: string,
-    incoming: IncomingMessage,
+    message: IncomingMessage,
     {transaction}: ParsedPayload,
-    result: Record<string, unknown>,
+    content: Record<string, unknown>,
   ): number {
-    const told = {...result, ...(transaction === undefined ? {} : {transaction})}
-    const {topics} = this.#options
-    const usual = topics.bridgeResponse(verb)
-    return this.#answers.reply(incoming, usual, told, verbs.has(verb) ? usual : topics.bridgeResponse(''))
+    const response = {...content, ...(transaction === undefined ? {} : {transaction})}
+    const {topics} = this.#context
+    const usualTopic = topics.bridgeResponse(verb)
+    const ownTopic = requestTable.has(verb) ? usualTopic : topics.bridgeResponse('')
+    return this.#replies.reply(message, usualTopic, response, ownTopic)
   }
 
-  /** Whether it is the same message once more, because several filters have caught it. */
-  #isCopy(incoming: IncomingMessage): boolean {
-    const {clock, topics} = this.#options
-    const copies = topics.deliveriesOf(incoming.topic)
+  /** Whether the broker has delivered the same message again, because several of our filters match its topic. */
+  #isCopy(message: IncomingMessage): boolean {
+    const {clock, topics} = this.#context
+    const copies = topics.deliveriesOf(message.topic)
     if (copies === 1) return false
     const now = clock.now()
-    const before = this.#copied
+    const last = this.#lastCopied
     const isCopy =
-      before && before.left > 0 && now - before.at < COPIES_MS && isSame(before.incoming, incoming)
-    if (isCopy) before.left--
-    else this.#copied = {incoming, at: now, left: copies - 1}
+      last && last.copiesLeft > 0 && now - last.at < COPIES_MS && isSameMessage(last.message, message)
+    if (isCopy) last.copiesLeft--
+    else this.#lastCopied = {message, at: now, copiesLeft: copies - 1}
     return isCopy ?? false
   }
 
-  /** One search of the network at a time, one restart a run, and a few changes of the configuration. */
-  #bounded(controls: BridgeActions): BridgeActions {
-    const {clock} = this.#options
-    const scans = new SharedWork<unknown>({clock, most: MOST_SHARING})
+  /** The actions with limits: one search of the network at a time, one restart of this bridge, and a few changes of the configuration. */
+  #limited(actions: BridgeActions, {clock}: Pick<BridgeContext, 'clock'>): BridgeActions {
+    const searches = new SharedWork<unknown>({clock, most: MOST_SHARING})
     const restarts = new SharedWork<string | undefined>({
       clock,
       most: Number.POSITIVE_INFINITY,
-      goodFor: (problems) => (problems === undefined ? RESTARTING_MS : 0),
+      validFor: (problems) => (problems === undefined ? RESTARTING_MS : 0),
     })
     return {
-      info: () => controls.info(),
-      health: () => controls.health(),
-      setLogLevel: (level) => controls.setLogLevel(level),
-      allowsRawCalls: () => controls.allowsRawCalls(),
-      edit: (edits) => this.#change(() => controls.edit(edits)),
-      warnings: () => controls.warnings?.() ?? [],
-      discover: (timeout) => scans.run(`${timeout} ms`, () => controls.discover(timeout)),
-      renew: (how) =>
+      info: () => actions.info(),
+      health: () => actions.health(),
+      setLogLevel: (level) => actions.setLogLevel(level),
+      allowsRawCalls: () => actions.allowsRawCalls(),
+      edit: (edits) => this.#change(() => actions.edit(edits)),
+      warnings: () => actions.warnings?.() ?? [],
+      discover: (timeout) => searches.run(`${timeout} ms`, () => actions.discover(timeout)),
+      reload: (how) =>
         how === 'restart'
-          ? restarts.run(how, () => controls.renew(how))
-          : this.#change(() => controls.renew(how)),
+          ? restarts.run(how, () => actions.reload(how))
+          : this.#change(() => actions.reload(how)),
     }
   }
 
-  async #change<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#changes >= MOST_CHANGES)
+  /** @throws CommandError `queue_full` when too many changes wait */
+  async #change<T>(change: () => Promise<T>): Promise<T> {
+    if (this.#pendingChanges >= MOST_CHANGES)
       throw new CommandError('queue_full', `${MOST_CHANGES} changes of the configuration wait already`)
-    this.#changes++
+    this.#pendingChanges++
     try {
-      return await work()
+      return await change()
     } finally {
-      this.#changes--
+      this.#pendingChanges--
     }
   }
 }
 
-/** As the log has it. */
-function requestCalled(verb: string): string {
+/** As the log shows it. */
+function targetText(verb: string): string {
   return `request ${verb.slice(0, LONGEST_VERB)}`.trimEnd()
 }
 
-/** What is turned away, or does not exist, is not looked at closely: without a transaction that can be read, there is none. */
-function transactionIn(payload: Buffer): ParsedPayload {
+/** Of a request that is refused or does not exist, only the transaction matters: a payload that cannot be parsed has none. */
+function parsedTransaction(payload: Buffer): ParsedPayload {
   try {
     return parseRequest(payload)
   } catch {
@@ -261,7 +227,7 @@ function transactionIn(payload: Buffer): ParsedPayload {
   }
 }
 
-function isSame(a: IncomingMessage, b: IncomingMessage): boolean {
+function isSameMessage(a: IncomingMessage, b: IncomingMessage): boolean {
   const noData = Buffer.alloc(0)
   return (
     a.topic === b.topic &&

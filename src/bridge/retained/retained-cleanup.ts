@@ -1,202 +1,241 @@
 /**
- * What lies on the broker of plugs that are not configured any more: it is cleared, also when they were removed or renamed while
- * the bridge was down, while there was no broker, or when nothing is remembered of it (contract §6, §7). Before a message to Home
- * Assistant is cleared it is looked at: other software's are never touched, nor those of a bridge that has the plug now.
+ * Clears retained messages that no longer belong to any configured plug or group: also when plugs were removed or renamed while the bridge
+ * was down or the broker was away, and when the state folder was lost (docs/promises.md, 48, 49 and 51). Several bridges and much other
+ * software may share a broker: a discovery message is read before it is cleared, and left alone if other software or another bridge sent it.
  */
-import type {Clock, Timer} from '../../common/clock.ts'
+import {z} from 'zod'
+import type {Timer} from '../../common/clock.ts'
 import type {IncomingMessage} from '../../mqtt/connection.ts'
 import {Topics, topicProblem} from '../../mqtt/topics.ts'
-import {discoveryTopic, isDiscoveryTopic} from '../homeassistant/discovery-message.ts'
+import type {BridgeContext, Component, RetainedSource} from '../component.ts'
+import {bridgeId, discoveryTopic, isDiscoveryTopic} from '../homeassistant/discovery-message.ts'
+import {isAnnounced} from '../homeassistant/plug-discovery.ts'
 import type {Plug} from '../plug.ts'
-import {listedNames, ownStateTopic} from './discovery-ownership.ts'
-import {ExpectedTopics, type ExpectedTopicsOptions} from './expected-topics.ts'
 import type {RetainedTopics} from './retained-topics.ts'
 
-/** What lies on the broker, as remembered over restarts. */
+/** The record of our retained messages, as it is stored over restarts. */
 export interface RetainedTopicsRecord {
-  /** The base topics that the bridge had meanwhile. */
+  /** The base topics that the bridge has had since the last complete cleanup. */
   bases: readonly string[]
   topics: readonly string[]
-  /** Whether this is all: the broker was asked, once, what else lies there. */
+  /** Whether the record is complete: the broker was searched once for retained messages of ours. */
   isAll: boolean
 }
 
-export interface RetainedCleanupOptions extends ExpectedTopicsOptions {
-  kept: RetainedTopics
-  clock: Clock
-  isConnected: () => boolean
-  /** What it wants to hear has changed: see `filters`. */
-  listen: () => void
-  /** By earlier runs. */
-  published: RetainedTopicsRecord | undefined
-  /** Whenever `published` would say something else than before. */
-  remember: (published: () => RetainedTopicsRecord) => void
+/** Where the record is stored. */
+export interface RetainedTopicsStore {
+  /** That of earlier runs; `undefined` when nothing is stored. */
+  readonly publishedTopics: RetainedTopicsRecord | undefined
+  /** @param record called whenever the file is written */
+  rememberPublishedTopics(record: () => RetainedTopicsRecord): void
 }
 
-/** So long the broker may take to show what lies there. */
-const LOOKING_MS = 2000
+export interface RetainedCleanupOptions {
+  /** The topics on which we have retained messages. */
+  recorded: RetainedTopics
+  /** The parts of the bridge that list the topics on which they have retained messages now. Recorded topics that none lists are stale. */
+  sources: readonly RetainedSource[]
+  /** The discovery prefix of Home Assistant; `undefined` when Home Assistant is disabled. */
+  prefix: string | undefined
+  store: RetainedTopicsStore
+}
+
+/** How long the broker may take to deliver its retained messages. */
+const SCAN_MS = 2000
 /**
- * So long Home Assistant may still listen on the old topics of a plug, and would log an error for each template that finds nothing
- * there: until it was told of the plug's new name, 2 s after anything else it was told of it (discovery-throttle.ts), and took that in.
+ * How long Home Assistant may still be subscribed to the old topics of a plug; it would log an error for each template that finds nothing
+ * there. It unsubscribes when it has processed the plug's new discovery message, which may come 2 s after an earlier one (sent-discovery.ts).
  */
-const FORGETTING_MS = 5000
-/** To look for more than this, everything is looked at. */
+const UNSUBSCRIBE_MS = 5000
+/** To look at more topics than these, one filter with a wildcard is used. */
 const MOST_FILTERS = 100
-/** Anybody who may publish can make the broker show a list: no more topics than those of ten thousand plugs and their groups are taken from it. */
-const MOST_RECALLED = 40_000
-/** A bridge that moves forgets the base topic it had within seconds. */
+/**
+ * Any client that may publish can put a list of plugs on the broker: no more topics than those of ten thousand plugs and their groups are
+ * taken from it.
+ */
+const MOST_FOUND = 40_000
+/** A bridge whose base topic was changed forgets the old one within seconds. */
 const MOST_BASES = 20
 
-export class RetainedCleanup {
+export class RetainedCleanup implements Component {
+  readonly #context: BridgeContext
   readonly #options: RetainedCleanupOptions
-  readonly #inventory: ExpectedTopics
   #bases: readonly string[]
-  #isAll: boolean
-  #isLooking: boolean
-  /** The announcements that the broker showed us, and whether they were ours. */
-  readonly #seen = new Map<string, boolean>()
+  #isComplete: boolean
+  /** Whether retained messages are being read from the broker: see `subscriptions`. */
+  #isScanning: boolean
+  /** The recorded discovery topics that the broker delivered in this scan, and whether the message is ours. */
+  readonly #delivered = new Map<string, boolean>()
   #next: Timer | undefined
-  /** A plug told something of itself while the last sweep was under way. */
+  /** A plug reported a new identity during the present sweep: another one has to follow. */
   #isStale = false
-  #recalled = 0
+  #found = 0
 
-  constructor(options: RetainedCleanupOptions) {
-    const {topics, published, kept} = options
+  constructor(context: BridgeContext, options: RetainedCleanupOptions) {
+    const {recorded, store} = options
+    const {publishedTopics: published} = store
+    this.#context = context
     this.#options = options
-    this.#inventory = new ExpectedTopics(options)
-    this.#bases = basesIn([topics.base, ...(published?.bases ?? [])])
-    for (const topic of kept.topics) if (!this.#isOurs(topic)) kept.forget(topic)
-    this.#isAll = published?.isAll ?? false
-    this.#isLooking = !this.#isAll
-    kept.onChange(() => this.#remember())
+    this.#bases = validBases([context.topics.base, ...(published?.bases ?? [])])
+    for (const topic of recorded.topics) if (!this.#mayBeOurs(topic)) recorded.forget(topic)
+    this.#isComplete = published?.isAll ?? false
+    this.#isScanning = !this.#isComplete
+    recorded.onChange(() => this.#save())
   }
 
-  /** What is to be listened to, to see what lies there: nothing most of the time. */
-  get filters(): string[] {
-    if (!this.#isLooking) return []
-    const announcements = this.#gone().filter((topic) => this.#isAnnouncement(topic))
-    const all = new Set(announcements.map((topic) => topic.replace(/[^/]+(?=\/config$)/, '+')))
-    if (this.#isAll) return announcements.length > MOST_FILTERS ? [...all] : announcements
-    const {prefix} = this.#options
-    if (prefix !== '') all.add(discoveryTopic(prefix, '+'))
-    return [...this.#lists, ...all]
-  }
-
-  /** From now on it is seen to it that nothing lies there of what the plug is not any more. */
-  follow(plug: Plug): void {
+  /** A new identity of a plug may make other topics stale. */
+  plugAdded(plug: Plug): void {
     plug.device.on('identified', () => {
       if (this.#next) this.#isStale = true
-      else this.#later(FORGETTING_MS, () => this.sweep())
+      else this.#after(UNSUBSCRIBE_MS, () => this.#sweep())
     })
   }
 
+  connected(): void {
+    this.#sweep()
+  }
+
+  reloaded(): void {
+    if (this.#context.connection.connected) this.#sweep()
+  }
+
   stop(): void {
-    this.#rest()
+    this.#cancel()
   }
 
-  /**
-   * Clears what is gone: first what Home Assistant was told, and a little later, when it listens there no more, the rest. Call
-   * it with a broker only. What is not cleared in the end stays remembered.
-   */
-  sweep(): void {
-    this.#isStale = false
-    this.#seen.clear()
-    const gone = this.#gone()
-    this.#isLooking = !this.#isAll || gone.some((topic) => this.#isAnnouncement(topic))
-    if (this.#isLooking) {
-      this.#options.listen()
-      this.#later(LOOKING_MS, () => this.#clearAnnouncements())
-    } else if (gone.length > 0) this.#later(FORGETTING_MS, () => this.#clearTopics())
-    else this.#rest()
+  /** Filters of the retained messages that have to be looked at. None most of the time. */
+  subscriptions(): readonly string[] {
+    if (!this.#isScanning) return []
+    const discovery = this.#staleTopics().filter((topic) => this.#isDiscovery(topic))
+    const wildcards = new Set(discovery.map((topic) => topic.replace(/[^/]+(?=\/config$)/, '+')))
+    if (this.#isComplete) return discovery.length > MOST_FILTERS ? [...wildcards] : discovery
+    const {prefix} = this.#options
+    if (prefix !== undefined) wildcards.add(discoveryTopic(prefix, '+'))
+    return [...this.#listTopics, ...wildcards]
   }
 
-  /** @returns whether `incoming` is what was looked for */
+  /** @returns whether the message is one that the scan has asked for */
   handle({topic, payload, retained}: IncomingMessage): boolean {
-    if (!this.#isLooking || !retained || payload.length === 0) return false
-    if (this.#lists.includes(topic)) this.#recall(topic, payload)
-    else if (isDiscoveryTopic(topic)) this.#lookAt(topic, payload)
+    if (!this.#isScanning || !retained || payload.length === 0) return false
+    if (this.#listTopics.includes(topic)) this.#recordListed(topic, payload)
+    else if (isDiscoveryTopic(topic)) this.#recordDiscovery(topic, payload)
     else return false
     return true
   }
 
-  /** The plugs and groups that a bridge of ours listed. */
-  #recall(list: string, payload: Buffer): void {
-    const base = this.#bases.find((each) => list.startsWith(`${each}/bridge/`))
-    if (base === undefined || this.#isAll) return
+  /**
+   * Clears stale topics: first the discovery messages, and a little later, when Home Assistant has unsubscribed from them, the others.
+   * Needs a connection to the broker. Topics that cannot be cleared stay recorded.
+   */
+  #sweep(): void {
+    this.#isStale = false
+    this.#delivered.clear()
+    const stale = this.#staleTopics()
+    this.#isScanning = !this.#isComplete || stale.some((topic) => this.#isDiscovery(topic))
+    if (this.#isScanning) {
+      void this.#context.connection.resubscribe()
+      this.#after(SCAN_MS, () => this.#clearDiscovery())
+    } else if (stale.length > 0) this.#after(UNSUBSCRIBE_MS, () => this.#clearOthers())
+    else this.#cancel()
+  }
+
+  /** Records the topics of plugs and groups that a bridge of ours listed. */
+  #recordListed(listTopic: string, payload: Buffer): void {
+    const base = this.#bases.find((each) => listTopic.startsWith(`${each}/bridge/`))
+    if (base === undefined || this.#isComplete) return
     const topics = new Topics(base)
     for (const name of listedNames(payload))
       if (topics.isName(name)) {
-        this.#note(topics.state(name))
-        this.#note(topics.availability(name))
+        this.#recordFound(topics.state(name))
+        this.#recordFound(topics.availability(name))
       }
   }
 
-  #lookAt(topic: string, payload: Buffer): void {
-    const [own] = this.#bases.flatMap((base) => ownStateTopic(payload, base) ?? [])
-    if (own !== undefined && !this.#isAll && !this.#inventory.isUnknown(own)) this.#note(topic)
-    if (this.#options.kept.topics.has(topic)) this.#seen.set(topic, own !== undefined) // the others may be any number
+  #recordDiscovery(topic: string, payload: Buffer): void {
+    const [stateTopic] = this.#bases.flatMap((base) => ownStateTopic(payload, base) ?? [])
+    if (stateTopic !== undefined && !this.#isComplete && !this.#mayBeCurrent(stateTopic))
+      this.#recordFound(topic)
+    // Only recorded topics are kept: there may be any number of others.
+    if (this.#options.recorded.topics.has(topic)) this.#delivered.set(topic, stateTopic !== undefined)
   }
 
-  /** What the broker tells is ours. */
-  #note(topic: string): void {
-    if (this.#recalled >= MOST_RECALLED) return
-    this.#recalled++
-    this.#options.kept.note(topic)
+  #recordFound(topic: string): void {
+    if (this.#found >= MOST_FOUND) return
+    this.#found++
+    this.#options.recorded.record(topic)
   }
 
-  /** What nobody shows us is cleared, too: at worst Home Assistant warns, once, of a device that it does not know. */
-  #clearAnnouncements(): void {
-    const {kept} = this.#options
-    for (const topic of this.#gone())
-      if (this.#isAnnouncement(topic)) {
-        if (this.#seen.get(topic) === false) kept.forget(topic)
-        else kept.clear(topic)
+  /** Also clears what the broker did not deliver: at worst Home Assistant warns once of a device that it does not know. */
+  #clearDiscovery(): void {
+    const {recorded} = this.#options
+    for (const topic of this.#staleTopics())
+      if (this.#isDiscovery(topic)) {
+        if (this.#delivered.get(topic) === false) recorded.forget(topic)
+        else recorded.clear(topic)
       }
-    this.#stopLooking()
-    this.#later(FORGETTING_MS, () => this.#clearTopics())
+    this.#isScanning = false
+    void this.#context.connection.resubscribe()
+    this.#after(UNSUBSCRIBE_MS, () => this.#clearOthers())
   }
 
-  #clearTopics(): void {
-    const gone = this.#gone()
-    for (const topic of gone) if (!this.#isAnnouncement(topic)) this.#options.kept.clear(topic)
-    this.#later(FORGETTING_MS, () => this.#forget(gone))
+  #clearOthers(): void {
+    const stale = this.#staleTopics()
+    for (const topic of stale) if (!this.#isDiscovery(topic)) this.#options.recorded.clear(topic)
+    this.#after(UNSUBSCRIBE_MS, () => this.#finish(stale))
   }
 
   /** The broker had the time to clear them. */
-  #forget(topics: readonly string[]): void {
-    const gone = new Set(this.#gone())
-    for (const topic of topics) if (gone.has(topic)) this.#options.kept.forget(topic)
-    this.#isAll = true
-    this.#bases = [this.#options.topics.base]
-    this.#remember()
-    if (this.#isStale) this.sweep()
+  #finish(cleared: readonly string[]): void {
+    const stale = new Set(this.#staleTopics())
+    for (const topic of cleared) if (stale.has(topic)) this.#options.recorded.forget(topic)
+    this.#isComplete = true
+    this.#bases = [this.#context.topics.base]
+    this.#save()
+    if (this.#isStale) this.#sweep()
   }
 
-  #rest(): void {
+  #cancel(): void {
     this.#next?.cancel()
     this.#next = undefined
   }
 
-  /** Without a broker it is for the sweep after the next connect to do. */
-  #later(ms: number, run: () => void): void {
-    this.#rest()
-    this.#next = this.#options.clock.after(ms, () => {
+  /** Without a connection the step is skipped: the next connect begins a new sweep. */
+  #after(ms: number, step: () => void): void {
+    this.#cancel()
+    this.#next = this.#context.clock.after(ms, () => {
       this.#next = undefined
-      if (this.#options.isConnected()) run()
+      if (this.#context.connection.connected) step()
     })
   }
 
-  /** Topics on which something of ours lies, and is not to. */
-  #gone(): string[] {
-    const wanted = this.#inventory.topics()
-    const undecided = this.#inventory.undecided()
-    return [...this.#options.kept.topics].filter(
+  /** Recorded topics that no part of the bridge publishes on any more. */
+  #staleTopics(): string[] {
+    const {recorded, sources} = this.#options
+    const current = new Set(sources.flatMap((source) => source.retainedTopics()))
+    const undecided = this.#undecidedPrefixes()
+    return [...recorded.topics].filter(
       (topic) =>
-        this.#isOurs(topic) && !wanted.has(topic) && !undecided.some((start) => topic.startsWith(start)),
+        this.#mayBeOurs(topic) &&
+        !current.has(topic) &&
+        !undecided.some((prefix) => topic.startsWith(prefix)),
     )
   }
 
-  #isAnnouncement(topic: string): boolean {
+  /** Beginnings of the topics of plugs whose model is not known yet, so that it is open which values they have. */
+  #undecidedPrefixes(): string[] {
+    const {topics, plugs} = this.#context
+    return [...plugs.values()].flatMap(({name, device}) => (device.model ? [] : [`${topics.state(name)}/`]))
+  }
+
+  /** Whether the message may be about a configured plug whose device id is not known yet. @param stateTopic the one in the message */
+  #mayBeCurrent(stateTopic: string): boolean {
+    const {topics, plugs} = this.#context
+    const start = topics.state('')
+    const plug = stateTopic.startsWith(start) ? plugs.get(stateTopic.slice(start.length)) : undefined
+    return plug !== undefined && isAnnounced(plug) && plug.did === undefined
+  }
+
+  #isDiscovery(topic: string): boolean {
     return !this.#isBelowBase(topic)
   }
 
@@ -204,30 +243,67 @@ export class RetainedCleanup {
     return this.#bases.some((base) => topic.startsWith(`${base}/`))
   }
 
-  /** Nothing else is ever cleared, whatever a file or the broker says of it. */
-  #isOurs(topic: string): boolean {
+  /** No other topic is ever cleared, whatever the state file or a message on the broker lists. */
+  #mayBeOurs(topic: string): boolean {
     return this.#isBelowBase(topic) || isDiscoveryTopic(topic)
   }
 
-  /** Where the bridge listed its plugs and groups. */
-  get #lists(): string[] {
+  /** The topics on which a bridge lists its plugs and groups. */
+  get #listTopics(): string[] {
     return this.#bases
       .map((base) => new Topics(base))
       .flatMap((topics) => [topics.bridge('devices'), topics.bridge('groups')])
   }
 
-  #stopLooking(): void {
-    this.#isLooking = false
-    this.#options.listen()
-  }
-
-  #remember(): void {
-    const {kept, remember} = this.#options
-    remember(() => ({bases: this.#bases, topics: [...kept.topics], isAll: this.#isAll}))
+  #save(): void {
+    const {recorded, store} = this.#options
+    store.rememberPublishedTopics(() => ({
+      bases: this.#bases,
+      topics: [...recorded.topics],
+      isAll: this.#isComplete,
+    }))
   }
 }
 
-/** Those below which something can lie, each once. */
-function basesIn(told: readonly string[]): readonly string[] {
-  return [...new Set(told)].filter((base) => topicProblem(base) === undefined).slice(0, MOST_BASES)
+/** Valid base topics, each once. */
+function validBases(bases: readonly string[]): readonly string[] {
+  return [...new Set(bases)].filter((base) => topicProblem(base) === undefined).slice(0, MOST_BASES)
+}
+
+/** The part of a discovery message that matters here. Messages of other software may have any shape. */
+const discoverySchema = z.object({
+  device: z.object({identifiers: z.array(z.string())}),
+  state_topic: z.string().optional(),
+  availability: z.array(z.object({topic: z.string()})).default([]),
+})
+
+/** An entry without a name does not invalidate the others. */
+const listSchema = z.array(z.object({name: z.string()}).optional().catch(undefined))
+
+/**
+ * @param payload of a message on a discovery topic
+ * @returns the state topic of the plug or group in the message, if the bridge with base topic `base` sent it; empty for the message of
+ * that bridge about itself; `undefined` for a message of any other sender
+ */
+export function ownStateTopic(payload: Buffer, base: string): string | undefined {
+  const {success, data} = discoverySchema.safeParse(parsedJson(payload))
+  if (!success) return undefined
+  const {device, state_topic = '', availability} = data
+  const topics = new Topics(base)
+  const isOurs = availability.some(({topic}) => topic === topics.bridge('state'))
+  return isOurs || device.identifiers.includes(bridgeId(base)) ? state_topic : undefined
+}
+
+/** The names in a `bridge/devices` or `bridge/groups` message; none when the payload is something else. */
+export function listedNames(payload: Buffer): string[] {
+  const {data = []} = listSchema.safeParse(parsedJson(payload))
+  return data.flatMap((entry) => entry?.name ?? [])
+}
+
+function parsedJson(payload: Buffer): unknown {
+  try {
+    return JSON.parse(payload.toString())
+  } catch {
+    return undefined
+  }
 }

@@ -1,4 +1,4 @@
-/** Every topic on which something of ours lies on the broker: whatever is published to be kept goes through here. */
+/** A publisher that records every topic on which we have a retained message, so that stale ones can be cleared later. */
 import type {OutgoingMessage} from '../../mqtt/outbox.ts'
 import {topicProblem} from '../../mqtt/topics.ts'
 import type {Publisher} from '../publisher.ts'
@@ -6,61 +6,61 @@ import type {Publisher} from '../publisher.ts'
 export class RetainedTopics implements Publisher {
   readonly #publisher: Publisher
   readonly #topics: Set<string>
-  /** What was cleared last on a topic, until the broker has taken that or something lies there again. */
+  /** The latest clearing of each topic, until the broker has acknowledged it or a new message is retained there. */
   readonly #clearing = new Map<string, symbol>()
   #onChange: () => void = () => {}
 
-  /** @param before the topics of earlier runs: those on which nothing can lie are forgotten */
-  constructor(publisher: Publisher, before: Iterable<string>) {
+  /** @param earlier the topics that earlier runs recorded; invalid topics among them are dropped */
+  constructor(publisher: Publisher, earlier: Iterable<string>) {
     this.#publisher = publisher
-    this.#topics = new Set([...before].filter((topic) => topicProblem(topic) === undefined))
+    this.#topics = new Set([...earlier].filter((topic) => topicProblem(topic) === undefined))
   }
 
   get topics(): ReadonlySet<string> {
     return this.#topics
   }
 
-  /** From now on `run` is called when there is a topic more, and when the broker has cleared one. */
-  onChange(run: () => void): void {
-    this.#onChange = run
+  /** Calls `listener` whenever a topic was added, and when the broker has cleared one. There is one listener. */
+  onChange(listener: () => void): void {
+    this.#onChange = listener
   }
 
   publish(message: OutgoingMessage): void {
     if (message.retain && message.payload !== '') {
       this.#clearing.delete(message.topic)
-      this.note(message.topic)
+      this.record(message.topic)
     }
     this.#publisher.publish(message)
   }
 
-  /** Something of ours lies there. A topic on which nothing can lie is passed over. */
-  note(topic: string): void {
+  /** Adds a topic on which we have a retained message. An invalid topic is ignored. */
+  record(topic: string): void {
     if (this.#topics.has(topic) || topicProblem(topic) !== undefined) return
     this.#topics.add(topic)
     this.#onChange()
   }
 
   /**
-   * Has the broker keep nothing there. It may be lost on the way: the topic is known until the broker has acknowledged it, or until
-   * it is forgotten. It never throws, since it runs in timers, where that would end the process.
+   * Clears the retained message. That may be lost on the way, so the topic stays recorded until the broker has acknowledged it, or until
+   * `forget`. Never throws: it runs in timers, where an error would end the process.
    */
   clear(topic: string): void {
     if (topicProblem(topic) !== undefined) return
     const clearing = Symbol()
     this.#clearing.set(topic, clearing)
     const onAcknowledged = () => {
-      if (this.#clearing.get(topic) === clearing) this.#isCleared(topic)
+      if (this.#clearing.get(topic) === clearing) this.#wasCleared(topic)
     }
     this.#publisher.publish({topic, payload: '', retain: true, qos: 1, onAcknowledged})
   }
 
-  /** Nothing of ours lies there any more. */
+  /** Removes a topic on which we have no retained message any more. */
   forget(topic: string): void {
     this.#clearing.delete(topic)
     this.#topics.delete(topic)
   }
 
-  #isCleared(topic: string): void {
+  #wasCleared(topic: string): void {
     this.forget(topic)
     this.#onChange()
   }

@@ -1,167 +1,175 @@
 /**
- * What a person is told about plugs that go and come back: one warning, one info, at most one reminder an hour in between. When
- * none answers any more it is not them, it is our network: one warning for all of them (contract §5).
+ * Logs plugs that go offline and come back, and publishes an event for each: one warning, one info line, at most one reminder an hour in
+ * between. When no plug answers any more, the network of the bridge is the cause: one warning for all of them (docs/promises.md, 57).
  */
 import type {Clock, Timer} from '../../common/clock.ts'
 import type {Availability, Offline} from '../../device/polling/availability.ts'
-import type {Log} from '../../log/logger.ts'
-import type {Plug} from '../plug.ts'
+import type {BridgeContext, Component} from '../component.ts'
+import {isInUse, type Plug} from '../plug.ts'
+import type {BridgeStatus} from './bridge-status.ts'
 
-export interface AvailabilityLogOptions {
-  plugs: ReadonlyMap<string, Plug>
-  clock: Clock
-  log: Log
-  event: (type: 'device_online' | 'device_offline', data: Record<string, unknown>) => void
-}
-
-const SUMMARY_MS = 3_600_000
-/** So many plugs are worth a line each within so many milliseconds. Of more, it is their number that matters. */
+const REMINDER_MS = 3_600_000
+/** How many plugs have a line each within `BURST_MS`. Of more, only the number matters. */
 const MOST_LINES = 10
 const BURST_MS = 60_000
 const MOST_NAMES = 10
 
-/** Which of the two it is depends on how far a packet got, and changes while a plug is away: one kind of silence. */
-const silences: ReadonlySet<string> = new Set(['timeout', 'unreachable'])
+/** Which of the two it is depends on how far a packet got, and changes while a plug is offline: both are "silent". */
+const SILENT_REASONS: ReadonlySet<string> = new Set(['timeout', 'unreachable'])
 
-export class AvailabilityLog {
-  readonly #options: AvailabilityLogOptions
-  /** The plugs that are away, why, and what was told of each: the same reason is no news, however often it comes and goes. */
-  readonly #down = new Map<string, {reason: string; told: Set<string>}>()
-  readonly #gone: Burst
-  readonly #back: Burst
-  #summary: Timer | undefined
-  #network = false
+interface Outage {
+  reason: string
+  /** The reasons that were logged. None is logged twice, however often it alternates with another. */
+  logged: Set<string>
+}
 
-  constructor(options: AvailabilityLogOptions) {
-    this.#options = options
-    const {clock, log} = options
-    this.#gone = new Burst(clock, (names) =>
+export class AvailabilityLog implements Component {
+  readonly #context: Pick<BridgeContext, 'plugs' | 'clock' | 'log'>
+  readonly #bridgeStatus: Pick<BridgeStatus, 'event'>
+  /** The plugs that are offline, by name. */
+  readonly #outages = new Map<string, Outage>()
+  readonly #offlineLines: Burst
+  readonly #onlineLines: Burst
+  #reminder: Timer | undefined
+  #isNetworkDown = false
+
+  constructor(
+    context: Pick<BridgeContext, 'plugs' | 'clock' | 'log'>,
+    bridgeStatus: Pick<BridgeStatus, 'event'>,
+  ) {
+    this.#context = context
+    this.#bridgeStatus = bridgeStatus
+    const {clock, log} = context
+    this.#offlineLines = new Burst(clock, (names) =>
       log.warn(`${summaryOf(names, 'offline')}; the availability of each says why`),
     )
-    this.#back = new Burst(clock, (names) => log.info(summaryOf(names, 'back')))
+    this.#onlineLines = new Burst(clock, (names) => log.info(summaryOf(names, 'back')))
   }
 
-  follow(plug: Plug): void {
-    plug.device.on('availability', (availability) => this.#changed(plug, availability))
+  plugAdded(plug: Plug): void {
+    plug.device.on('availability', (availability) => this.#availabilityChanged(plug, availability))
   }
 
-  /** The plug is not configured any more: nobody misses it. */
-  forget({name}: Plug): void {
-    this.#down.delete(name)
-    this.#gone.drop(name)
-    this.#back.drop(name)
-    if (this.#down.size === 0) this.#stopReminding()
+  plugRemoved({name}: Plug): void {
+    this.#outages.delete(name)
+    this.#offlineLines.drop(name)
+    this.#onlineLines.drop(name)
+    if (this.#outages.size === 0) this.#stopReminding()
   }
 
   stop(): void {
     this.#stopReminding()
-    this.#gone.stop()
-    this.#back.stop()
+    this.#offlineLines.stop()
+    this.#onlineLines.stop()
   }
 
-  #changed(plug: Plug, availability: Availability): void {
-    if (availability.state === 'offline') this.#isGone(plug, availability)
-    else if (availability.state === 'online') this.#isBack(plug)
+  #availabilityChanged(plug: Plug, availability: Availability): void {
+    if (availability.state === 'offline') this.#wentOffline(plug, availability)
+    else if (availability.state === 'online') this.#cameOnline(plug)
   }
 
-  #isGone(plug: Plug, {reason, message = reason}: Offline): void {
+  #wentOffline(plug: Plug, {reason, message = reason}: Offline): void {
     if (reason === 'disabled' || reason === 'duplicate') return
-    const {event, log, clock} = this.#options
-    const outage = this.#down.get(plug.name)
-    const told = outage?.told ?? new Set()
-    if (reason !== outage?.reason) event('device_offline', {name: plug.name, did: plug.did, reason})
-    const isSilence = silences.has(reason)
-    if (isSilence && (this.#network || (!outage && this.#allSilent()))) this.#networkIsGone()
-    else if (!told.has(isSilence ? 'silence' : reason)) {
-      told.add(isSilence ? 'silence' : reason)
-      this.#gone.say(plug.name, () =>
+    const {log, clock} = this.#context
+    const outage = this.#outages.get(plug.name)
+    const logged = outage?.logged ?? new Set()
+    if (reason !== outage?.reason)
+      this.#bridgeStatus.event('device_offline', {name: plug.name, did: plug.did, reason})
+    const isSilent = SILENT_REASONS.has(reason)
+    if (isSilent && (this.#isNetworkDown || (!outage && this.#areAllSilent()))) this.#networkWentDown()
+    else if (!logged.has(isSilent ? 'silent' : reason)) {
+      logged.add(isSilent ? 'silent' : reason)
+      this.#offlineLines.add(plug.name, () =>
         log.warn(`${plug.name} is offline: ${message}`, {device: plug.name, reason}),
       )
     }
-    this.#down.set(plug.name, {reason, told})
-    this.#summary ??= clock.after(SUMMARY_MS, () => this.#summarise())
+    this.#outages.set(plug.name, {reason, logged})
+    this.#reminder ??= clock.after(REMINDER_MS, () => this.#remind())
   }
 
-  #networkIsGone(): void {
-    if (this.#network) return
-    this.#network = true
-    this.#options.log.warn('no plug answers any more: is our own network, Wi-Fi or router down?')
+  #networkWentDown(): void {
+    if (this.#isNetworkDown) return
+    this.#isNetworkDown = true
+    this.#context.log.warn('no plug answers any more: is our own network, Wi-Fi or router down?')
   }
 
-  #isBack(plug: Plug): void {
-    const {event, log} = this.#options
-    event('device_online', {name: plug.name, did: plug.did})
-    const outage = this.#down.get(plug.name)
-    this.#down.delete(plug.name)
-    if (this.#network) {
-      this.#network = false
+  #cameOnline(plug: Plug): void {
+    const {log} = this.#context
+    this.#bridgeStatus.event('device_online', {name: plug.name, did: plug.did})
+    const outage = this.#outages.get(plug.name)
+    this.#outages.delete(plug.name)
+    if (this.#isNetworkDown) {
+      this.#isNetworkDown = false
       log.info('plugs answer again')
     }
-    const wasSaid = outage !== undefined && outage.told.size > 0 && !this.#gone.drop(plug.name)
-    if (wasSaid) this.#back.say(plug.name, () => log.info(`${plug.name} is back`, {device: plug.name}))
-    if (this.#down.size === 0) this.#stopReminding()
+    const wasLogged = outage !== undefined && outage.logged.size > 0 && !this.#offlineLines.drop(plug.name)
+    if (wasLogged)
+      this.#onlineLines.add(plug.name, () => log.info(`${plug.name} is back`, {device: plug.name}))
+    if (this.#outages.size === 0) this.#stopReminding()
   }
 
   #stopReminding(): void {
-    this.#summary?.cancel()
-    this.#summary = undefined
+    this.#reminder?.cancel()
+    this.#reminder = undefined
   }
 
-  /** Several plugs that answered until now, and not one of them does: each alone would still have its first failures ahead. */
-  #allSilent(): boolean {
+  /** Whether several plugs have answered until now, and all of them fail. Each alone would be offline only after its next failures. */
+  #areAllSilent(): boolean {
     let silent = 0
-    for (const {name, disabled, duplicateOf, lastResponseAt, isFailing} of this.#options.plugs.values()) {
-      if (disabled || duplicateOf !== undefined || this.#down.has(name)) continue
-      if (lastResponseAt === undefined || !isFailing) return false
+    for (const plug of this.#context.plugs.values()) {
+      if (!isInUse(plug) || this.#outages.has(plug.name)) continue
+      if (plug.lastResponseAt === undefined || !plug.isFailing) return false
       silent++
     }
     return silent > 1
   }
 
-  #summarise(): void {
-    this.#options.log.warn(`still offline: ${listed([...this.#down.keys()])}`)
-    this.#summary = this.#options.clock.after(SUMMARY_MS, () => this.#summarise())
+  #remind(): void {
+    const {log, clock} = this.#context
+    log.warn(`still offline: ${listed([...this.#outages.keys()])}`)
+    this.#reminder = clock.after(REMINDER_MS, () => this.#remind())
   }
 }
 
-/** Lines about single plugs: the first few at once, those that follow within a minute in one line at its end. */
+/** Log lines about single plugs: the first few at once; those that follow within a minute become one summary at its end. */
 class Burst {
   readonly #clock: Clock
-  readonly #summarise: (names: readonly string[]) => void
-  readonly #unsaid = new Set<string>()
-  #said = 0
+  readonly #logSummary: (names: readonly string[]) => void
+  /** Names of plugs whose lines wait for the summary. */
+  readonly #pending = new Set<string>()
+  #lines = 0
   #timer: Timer | undefined
 
-  constructor(clock: Clock, summarise: (names: readonly string[]) => void) {
+  constructor(clock: Clock, logSummary: (names: readonly string[]) => void) {
     this.#clock = clock
-    this.#summarise = summarise
+    this.#logSummary = logSummary
   }
 
-  /** Says it, or mentions `name` in the summary. */
-  say(name: string, line: () => void): void {
+  /** Logs the line, or adds `name` to the summary. */
+  add(name: string, logLine: () => void): void {
     this.#timer ??= this.#clock.after(BURST_MS, () => this.#end())
-    if (this.#said < MOST_LINES) line()
-    else this.#unsaid.add(name)
-    this.#said++
+    if (this.#lines < MOST_LINES) logLine()
+    else this.#pending.add(name)
+    this.#lines++
   }
 
-  /** It is not true any more. @returns whether it was not said yet */
+  /** Removes the plug from the summary: its line is not true any more. @returns whether the line was not logged yet */
   drop(name: string): boolean {
-    return this.#unsaid.delete(name)
+    return this.#pending.delete(name)
   }
 
   stop(): void {
     this.#timer?.cancel()
   }
 
-  /** While there are more than a few within a minute, each minute has its summary and nothing else. */
+  /** As long as each minute has more than a few lines, each has one summary and nothing else. */
   #end(): void {
-    const names = [...this.#unsaid]
+    const names = [...this.#pending]
     const goesOn = names.length > 0
-    this.#unsaid.clear()
+    this.#pending.clear()
     this.#timer = goesOn ? this.#clock.after(BURST_MS, () => this.#end()) : undefined
-    if (!goesOn) this.#said = 0
-    else this.#summarise(names)
+    if (!goesOn) this.#lines = 0
+    else this.#logSummary(names)
   }
 }
 

@@ -1,78 +1,104 @@
-/** What the bridge tells of itself: `B/bridge/{state,info,devices,health,event,logging}` (contract §3). */
-import {type Clock, jitter, type Random, type Timer} from '../../common/clock.ts'
+/** Publishes `B/bridge/{state,info,devices,health,event,logging}`: what the bridge reports about itself (docs/topics.md, "The bridge"). */
+import {jitter, type Timer} from '../../common/clock.ts'
 import {isWritable, settable} from '../../device/codec/values.ts'
 import type {EnergySource} from '../../device/state/energy-meter.ts'
+import type {LoggedWarning} from '../../log/logger.ts'
 import type {Model, Property} from '../../models/model.ts'
-import type {Topics} from '../../mqtt/topics.ts'
+import type {BridgeContext, Component, RetainedSource} from '../component.ts'
 import type {Plug} from '../plug.ts'
-import {type Publisher, retained, transient} from '../publisher.ts'
+import {retained, transient} from '../publisher.ts'
 
-export interface BridgeStatusOptions {
-  publisher: Publisher
-  topics: Topics
-  clock: Clock
-  random: Random
-  plugs: ReadonlyMap<string, Plug>
-  info: () => Record<string, unknown>
-  /** Memory, event loop, MQTT counters: the part of `health` that is not about plugs. */
-  vitals: () => Record<string, unknown>
+/** What `BridgeStatus` publishes about the process and the bridge as a whole. `src/app/bridge-info.ts` implements it. */
+export interface StatusSource {
+  /** The content of `B/bridge/info`. */
+  info(): Record<string, unknown>
+  /** Memory, event loop, MQTT and UDP counters: the part of `B/bridge/health` that is not about plugs. */
+  metrics(): Record<string, unknown>
+  /** Calls `listener` for each warning and error in the log. @returns ends that */
+  onWarning(listener: (warning: LoggedWarning) => void): () => void
 }
 
 const FIRST_HEALTH_MS = 5000
 const HEALTH_MS = 60_000
-/** `devices` lists them all, so it is not repeated for each of many that change together: 1 ms per plug, and at least this. */
+/** `devices` lists all plugs, so it is not repeated for each of many that change together: 1 ms for each plug, and at least this. */
 const DEVICES_PAUSE_MS = 1000
 
-export class BridgeStatus {
-  readonly #options: BridgeStatusOptions
-  #health: Timer | undefined
-  #devices: Timer | undefined
+/** `state`, `info`, `devices`, `health`, `event` and `logging` each publish the topic of that name below `B/bridge`. */
+export class BridgeStatus implements Component, RetainedSource {
+  readonly #context: BridgeContext
+  readonly #source: StatusSource
+  #healthTimer: Timer | undefined
+  #devicesTimer: Timer | undefined
+  /** The log outlives this bridge, and must not keep it alive. */
+  #unsubscribe = () => {}
 
-  constructor(options: BridgeStatusOptions) {
-    this.#options = options
+  constructor(context: BridgeContext, source: StatusSource) {
+    this.#context = context
+    this.#source = source
   }
 
   start(): void {
-    this.#health = this.#options.clock.after(FIRST_HEALTH_MS, () => this.#healthAndAgain())
+    this.#unsubscribe = this.#source.onWarning((warning) => this.logging(warning))
+    this.#healthTimer = this.#context.clock.after(FIRST_HEALTH_MS, () => this.#publishHealthRegularly())
   }
 
-  stop(): void {
-    this.#health?.cancel()
-    this.#devices?.cancel()
-  }
-
-  /** From now on the list of devices follows what this plug tells of itself. */
-  follow(plug: Plug): void {
+  plugAdded(plug: Plug): void {
     plug.device.on('availability', () => this.devicesSoon())
     plug.device.on('identified', () => this.devicesSoon())
     plug.device.on('metadataChanged', () => this.devicesSoon())
   }
 
+  connected(): void {
+    this.info()
+    this.devices()
+    this.health()
+  }
+
+  reloaded(): void {
+    this.info()
+    this.devices()
+  }
+
+  /** `offline` is the last message of the bridge, after the last results, warnings and events. */
+  stopped(): void {
+    this.#unsubscribe()
+    this.#healthTimer?.cancel()
+    this.#devicesTimer?.cancel()
+    this.state('offline')
+  }
+
+  retainedTopics(): readonly string[] {
+    return this.#context.topics.retainedBridgeTopics
+  }
+
   state(state: 'online' | 'offline'): void {
-    this.#retain('state', {state})
+    this.#publish('state', {state})
   }
 
   info(): void {
-    this.#retain('info', this.#options.info())
+    this.#publish('info', this.#source.info())
   }
 
   devices(): void {
-    this.#devices?.cancel()
-    this.#devices = undefined
-    this.#retain('devices', [...this.#options.plugs.values()].map(describe))
+    this.#devicesTimer?.cancel()
+    this.#devicesTimer = undefined
+    this.#publish('devices', [...this.#context.plugs.values()].map(deviceEntry))
   }
 
+  /** Publishes the list of devices within a second or so, once for many changes. */
   devicesSoon(): void {
-    const pause = Math.max(DEVICES_PAUSE_MS, this.#options.plugs.size)
-    this.#devices ??= this.#options.clock.after(pause, () => this.devices())
+    const {clock, plugs} = this.#context
+    const pause = Math.max(DEVICES_PAUSE_MS, plugs.size)
+    this.#devicesTimer ??= clock.after(pause, () => this.devices())
   }
 
   health(): void {
-    this.#retain('health', this.healthNow())
+    this.#publish('health', this.currentHealth())
   }
 
-  healthNow(): Record<string, unknown> {
-    const {plugs, clock, vitals} = this.#options
+  /** The content of `B/bridge/health`. */
+  currentHealth(): Record<string, unknown> {
+    const {plugs, clock} = this.#context
     const now = clock.now()
     const devices = [...plugs.values()].map((plug) => [
       plug.name,
@@ -85,34 +111,40 @@ export class BridgeStatus {
             : new Date(clock.date().getTime() - (now - plug.lastResponseAt)).toISOString(),
       },
     ])
-    return {...vitals(), devices: Object.fromEntries(devices)}
+    return {...this.#source.metrics(), devices: Object.fromEntries(devices)}
   }
 
+  /** @param type one of those in docs/topics.md, "Events" */
   event(type: string, data: Record<string, unknown>): void {
-    const {publisher, topics} = this.#options
+    const {publisher, topics} = this.#context
     publisher.publish(transient(topics.bridge('event'), {type, data}))
   }
 
-  logging(entry: {level: string; message: string; device?: string | undefined}): void {
-    const {publisher, topics} = this.#options
-    publisher.publish(transient(topics.bridge('logging'), entry))
+  /** A plug has another address now, or has restarted: the list of devices has the address. */
+  plugEvent(type: 'device_moved' | 'device_rebooted', data: Record<string, unknown>): void {
+    this.event(type, data)
+    this.devicesSoon()
   }
 
-  #healthAndAgain(): void {
+  logging(warning: LoggedWarning): void {
+    const {publisher, topics} = this.#context
+    publisher.publish(transient(topics.bridge('logging'), warning))
+  }
+
+  #publishHealthRegularly(): void {
+    const {clock, random} = this.#context
     this.health()
-    this.#health = this.#options.clock.after(jitter(HEALTH_MS, 0.02, this.#options.random), () =>
-      this.#healthAndAgain(),
-    )
+    this.#healthTimer = clock.after(jitter(HEALTH_MS, 0.02, random), () => this.#publishHealthRegularly())
   }
 
-  #retain(leaf: 'state' | 'info' | 'devices' | 'health', value: unknown): void {
-    const {publisher, topics} = this.#options
+  #publish(leaf: 'state' | 'info' | 'devices' | 'health', value: unknown): void {
+    const {publisher, topics} = this.#context
     publisher.publish(retained(topics.bridge(leaf), value))
   }
 }
 
 /** One entry of `B/bridge/devices`. */
-function describe(plug: Plug) {
+function deviceEntry(plug: Plug) {
   const {identity, model, availability} = plug.device
   return {
     name: plug.name,
@@ -131,17 +163,17 @@ function describe(plug: Plug) {
   }
 }
 
-/** Told alike of all plugs of a model: for ten thousand of them, a list each would be tens of megabytes. */
-const told = new WeakMap<Model, Map<EnergySource | undefined, unknown>>()
+/** The entry is the same for all plugs of a model. For ten thousand plugs, a list for each would be tens of megabytes. */
+const propertyLists = new WeakMap<Model, Map<EnergySource | undefined, unknown>>()
 
 function propertiesOf(model: Model, energySource: EnergySource | undefined): unknown {
-  const bySource = told.get(model) ?? new Map()
-  told.set(model, bySource)
-  if (!bySource.has(energySource)) bySource.set(energySource, properties(model, energySource))
+  const bySource = propertyLists.get(model) ?? new Map()
+  propertyLists.set(model, bySource)
+  if (!bySource.has(energySource)) bySource.set(energySource, propertyList(model, energySource))
   return bySource.get(energySource)
 }
 
-function properties(model: Model, energySource: EnergySource | undefined) {
+function propertyList(model: Model, energySource: EnergySource | undefined) {
   return Object.entries(model.properties).map(([name, property]) => ({
     name,
     kind: property.kind,
@@ -151,7 +183,7 @@ function properties(model: Model, energySource: EnergySource | undefined) {
   }))
 }
 
-/** What a value can be. */
+/** Which values the property can have, and their unit. */
 function valuesOf(property: Property): Record<string, unknown> {
   switch (property.kind) {
     case 'switch':

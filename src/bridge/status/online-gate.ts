@@ -1,63 +1,67 @@
-/** When the bridge says that it is online: once every plug has an availability. Nobody may take an old one for a new one (contract §3). */
-import type {Clock, Timer} from '../../common/clock.ts'
+/**
+ * Publishes that the bridge is online once every plug has an availability, so that no client takes an old one for a current one
+ * (docs/promises.md, 1).
+ */
+import type {Timer} from '../../common/clock.ts'
+import type {BridgeContext, Component} from '../component.ts'
 import type {Plug} from '../plug.ts'
+import type {BridgeStatus} from './bridge-status.ts'
 
-export interface OnlineGateOptions {
-  clock: Clock
-  plugs: ReadonlyMap<string, Plug>
-  isConnected: () => boolean
-  sayOnline: () => void
-}
+/** How long the first poll of a silent plug takes, with all its tries. After that the plug counts as offline. */
+const FIRST_POLL_MS = 8000
 
-/** How long a silent plug's first poll takes, tries and all; after that it counts as offline without having been heard. */
-const FIRST_ANSWER_MS = 8000
+export class OnlineGate implements Component {
+  readonly #context: Pick<BridgeContext, 'clock' | 'plugs' | 'connection'>
+  readonly #bridgeStatus: Pick<BridgeStatus, 'state'>
+  /** Plugs that have no availability yet. */
+  readonly #pending = new Set<Plug>()
+  #deadline: Timer | undefined
+  #isOpen = false
 
-export class OnlineGate {
-  readonly #options: OnlineGateOptions
-  /** Plugs whose first answer, or its absence, is still awaited. */
-  readonly #unheard = new Set<Plug>()
-  #patience: Timer | undefined
-  #online = false
-
-  constructor(options: OnlineGateOptions) {
-    this.#options = options
+  constructor(
+    context: Pick<BridgeContext, 'clock' | 'plugs' | 'connection'>,
+    bridgeStatus: Pick<BridgeStatus, 'state'>,
+  ) {
+    this.#context = context
+    this.#bridgeStatus = bridgeStatus
   }
 
-  /** Waits for the first answer of this plug, too. */
-  follow(plug: Plug): void {
-    this.#unheard.add(plug)
-    plug.device.on('availability', () => this.forget(plug))
-  }
-
-  /** Waits for this plug no longer. */
-  forget(plug: Plug): void {
-    if (this.#unheard.delete(plug)) this.check()
-  }
-
-  /** @param spread milliseconds over which the first polls are spread */
   start(spread: number): void {
-    this.#patience = this.#options.clock.after(spread + FIRST_ANSWER_MS, () => this.#giveUp())
+    this.#deadline = this.#context.clock.after(spread + FIRST_POLL_MS, () => this.#assumeOffline())
   }
 
+  plugAdded(plug: Plug): void {
+    this.#pending.add(plug)
+    plug.device.on('availability', () => this.plugRemoved(plug))
+  }
+
+  plugRemoved(plug: Plug): void {
+    if (this.#pending.delete(plug)) this.#check()
+  }
+
+  connected(): void {
+    this.#isOpen = false
+    this.#check()
+  }
+
+  disconnected(): void {
+    this.#isOpen = false
+  }
+
+  /** Publishes nothing from now on. */
   stop(): void {
-    this.#patience?.cancel()
-    this.#online = true // and says so no more
+    this.#deadline?.cancel()
+    this.#isOpen = true
   }
 
-  /** The broker knows nothing of us: what was said has to be said again. */
-  reset(): void {
-    this.#online = false
+  #check(): void {
+    if (this.#isOpen || this.#pending.size > 0 || !this.#context.connection.connected) return
+    this.#isOpen = true
+    this.#deadline?.cancel()
+    this.#bridgeStatus.state('online')
   }
 
-  /** Says it, if it is true by now and was not said. */
-  check(): void {
-    if (this.#online || this.#unheard.size > 0 || !this.#options.isConnected()) return
-    this.#online = true
-    this.#patience?.cancel()
-    this.#options.sayOnline()
-  }
-
-  #giveUp(): void {
-    for (const {device} of this.#options.plugs.values()) device.assumeOffline()
+  #assumeOffline(): void {
+    for (const {device} of this.#context.plugs.values()) device.assumeOffline()
   }
 }

@@ -1,47 +1,47 @@
-/** What the log says of each plug at `debug`: every change of its state and availability, and every poll that failed. */
-
+/** Logs every plug at `debug`: each change of its state and availability, and each poll that failed. */
 import type {State} from '../../device/codec/values.ts'
 import {toCommandError} from '../../device/command-error.ts'
 import type {Availability} from '../../device/polling/availability.ts'
 import type {Log} from '../../log/logger.ts'
+import type {Component} from '../component.ts'
 import type {Plug} from '../plug.ts'
 
-/** Another after every answer. */
-const NO_NEWS = 'last_seen'
+/** Changes with every response of the plug, and is not logged. */
+const LAST_SEEN = 'last_seen'
 
-export class PlugLog {
+export class PlugLog implements Component {
   readonly #log: Log
-  /** What was logged last, by plug: nothing is remembered of plugs while the level is higher. */
-  readonly #before = new WeakMap<Plug, Readonly<State>>()
+  /** The state that was logged last. Nothing is kept while the level is higher than `debug`. */
+  readonly #logged = new WeakMap<Plug, Readonly<State>>()
 
   constructor({log}: {log: Log}) {
     this.#log = log
   }
 
-  follow(plug: Plug): void {
+  plugAdded(plug: Plug): void {
     const {name, device} = plug
-    device.on('change', () => this.#say(name, () => this.#changed(plug)))
-    device.on('availability', (availability) => this.#say(name, () => availabilityText(availability)))
-    device.on('pollFailed', (error) => this.#say(name, () => failureText(error)))
+    device.on('change', () => this.#debug(name, () => this.#changeText(plug)))
+    device.on('availability', (availability) => this.#debug(name, () => availabilityText(availability)))
+    device.on('pollFailed', (error) => this.#debug(name, () => failureText(error)))
   }
 
-  /** @param words `undefined` for no line */
-  #say(name: string, words: () => string | undefined): void {
+  /** @param text called only when the line is logged; `undefined` for no line */
+  #debug(name: string, text: () => string | undefined): void {
     this.#log.debug(
       () => {
-        const said = words()
-        return said === undefined ? undefined : `${name}: ${said}`
+        const line = text()
+        return line === undefined ? undefined : `${name}: ${line}`
       },
       {device: name},
     )
   }
 
-  #changed(plug: Plug): string | undefined {
+  #changeText(plug: Plug): string | undefined {
     const {state} = plug.device
-    const before = this.#before.get(plug)
-    this.#before.set(plug, {...state})
+    const before = this.#logged.get(plug)
+    this.#logged.set(plug, {...state})
     const changes = Object.entries(state).flatMap(([name, value]) => {
-      if (name === NO_NEWS || before?.[name] === value) return []
+      if (name === LAST_SEEN || before?.[name] === value) return []
       return before ? [`${name} ${before[name] ?? null} → ${value}`] : [`${name} ${value}`]
     })
     return changes.length === 0 ? undefined : changes.join(', ')

@@ -81,12 +81,12 @@ async function runBridge(
   end: Promise<unknown>,
   onStarted: () => Promise<void>,
 ): Promise<void> {
-  const requests = {
-    onEdit: () => Promise.resolve('a demo has no file to change'),
-    onRenew: () => Promise.resolve('a demo has no file to read'),
+  const configActions = {
+    edit: () => Promise.resolve('a demo has no file to change'),
+    reload: () => Promise.resolve('a demo has no file to read'),
   }
   const shared = createBridgeProcess(config, 'stderr')
-  const prepared = await prepareBridge(config, shared, requests, stateFolder)
+  const prepared = await prepareBridge(config, shared, configActions, stateFolder)
   const bridge = prepared.build()
   await bridge.start()
   await onStarted()

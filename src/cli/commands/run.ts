@@ -94,8 +94,8 @@ function createRunner(
       onLoaded(await editConfig(file, edits, {running, clock, random: Math.random})),
     prepare: (config) =>
       prepareBridge(config, shared, {
-        onRenew: (how) => (how === 'restart' ? restarts.run(() => runner.reload(how)) : runner.reload(how)),
-        onEdit: (edits) => runner.edit(edits),
+        reload: (how) => (how === 'restart' ? restarts.run(() => runner.reload(how)) : runner.reload(how)),
+        edit: (edits) => runner.edit(edits),
       }),
     onLost: (error) => exitWithError(shared.log, error),
     clock,

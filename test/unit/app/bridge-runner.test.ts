@@ -114,7 +114,7 @@ describe('a new start', () => {
     expect(events).toEqual(['start 1', 'stop 1', 'start 2', 'close 1', 'stop 2', 'close 2'])
   })
 
-  it('is not begun any more once the bridge is told to stop', async () => {
+  it('is not started any more once the bridge is to stop', async () => {
     const {runner, alive, events} = stage()
     await runner.start(numbered(1))
     const asked = runner.reload('restart')

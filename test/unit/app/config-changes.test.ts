@@ -13,8 +13,8 @@ function config(devices: Record<string, unknown>, more: Record<string, unknown> 
 const desk = {host: '192.168.1.40', token: A}
 const lamp = {host: '192.168.1.41', token: B}
 
-/** What the log says of the change, for plugs that were never heard. */
-function said(before: Config, after: Config): string {
+/** The log line about the change, for plugs that never answered. */
+function changesText(before: Config, after: Config): string {
   const [old, now] = [Object.keys(before.devices), Object.keys(after.devices)]
   const added = now.filter((name) => !old.includes(name))
   const removed = old.filter((name) => !now.includes(name))
@@ -43,7 +43,7 @@ describe('a new configuration in the log', () => {
     ],
     ['added table; removed desk', {desk}, {table: {...desk, token: B}}],
   ])('says: %s', (expected, before, after) => {
-    expect(said(config(before), config(after))).toBe(expected)
+    expect(changesText(config(before), config(after))).toBe(expected)
   })
 
   it('names the groups and the other settings that are others', () => {
@@ -52,22 +52,22 @@ describe('a new configuration in the log', () => {
       {desk, lamp},
       {groups: {evening: {members: ['lamp']}, day: {members: ['lamp']}}, log: {level: 'debug'}},
     )
-    expect(said(before, after)).toBe('groups changed: evening, night, day; settings changed: log')
+    expect(changesText(before, after)).toBe('groups changed: evening, night, day; settings changed: log')
   })
 
   it('with many plugs has their number and the first of them', () => {
     const many = Object.fromEntries(
       Array.from({length: 120}, (_, at) => [`p${at}`, {host: `192.168.1.${at + 50}`, token: A}]),
     )
-    expect(said(config({}), config(many))).toBe('added 120 plugs: p0, p1, p2, p3, p4 and 115 more')
+    expect(changesText(config({}), config(many))).toBe('added 120 plugs: p0, p1, p2, p3, p4 and 115 more')
   })
 
   it('says nothing secret: a token that changed is named, and not shown', () => {
-    const changed = said(config({desk}), config({desk: {...desk, token: B}}))
+    const changed = changesText(config({desk}), config({desk: {...desk, token: B}}))
     expect(changed).not.toMatch(/[0-9a-f]{8}/)
   })
 
-  it('takes a plug that was heard for the same by its device id, wherever it is', () => {
+  it('recognizes a plug that has answered by its device id, whatever its address', () => {
     const [before, after] = [config({desk}), config({table: {host: '192.168.1.77', token: B}})]
     const renames = findRenames([{name: 'desk', did: 7}], [{name: 'table', did: 7}], before, after)
     expect(renames).toEqual([{from: 'desk', to: 'table'}])

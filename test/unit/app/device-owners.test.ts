@@ -28,77 +28,85 @@ let c: Claimant
 
 describe('a device', () => {
   it('is that of the plug which asks first, again and again', () => {
-    expect([owners.mayAsk(DID, a), owners.prove(DID, a), owners.mayAsk(DID, a)]).toEqual([true, true, true])
-    expect(owners.mayAsk(DID, b)).toBe(false)
+    expect([owners.mayRequest(DID, a), owners.prove(DID, a), owners.mayRequest(DID, a)]).toEqual([
+      true,
+      true,
+      true,
+    ])
+    expect(owners.mayRequest(DID, b)).toBe(false)
     expect(owners.prove(DID, b)).toBe(false)
     expect(happened[0]).toBe('b yields to a')
   })
 
   it('has nothing to do with another one', () => {
-    expect([owners.mayAsk(DID, a), owners.mayAsk(8, b)]).toEqual([true, true])
+    expect([owners.mayRequest(DID, a), owners.mayRequest(8, b)]).toEqual([true, true])
     expect(happened).toEqual([])
   })
 
   it('that answers is proven: it goes to who reached it, from who only expects to', () => {
-    owners.mayAsk(DID, a)
+    owners.mayRequest(DID, a)
     expect(owners.prove(DID, b)).toBe(true)
     expect(happened).toEqual(['a yields to b'])
-    expect(owners.mayAsk(DID, a)).toBe(false)
+    expect(owners.mayRequest(DID, a)).toBe(false)
   })
 
   it('that does not answer may be asked by all, until it answers one', () => {
-    owners.mayAsk(DID, a)
-    owners.mayAsk(DID, b)
+    owners.mayRequest(DID, a)
+    owners.mayRequest(DID, b)
     owners.giveUp(DID, a)
     expect(happened).toEqual(['b yields to a', 'b takes over'])
-    expect([owners.mayAsk(DID, a), owners.mayAsk(DID, b)]).toEqual([true, true])
+    expect([owners.mayRequest(DID, a), owners.mayRequest(DID, b)]).toEqual([true, true])
     owners.giveUp(DID, b)
     expect(owners.prove(DID, b)).toBe(true)
-    expect(owners.mayAsk(DID, a)).toBe(false)
+    expect(owners.mayRequest(DID, a)).toBe(false)
   })
 
   it('that answered once is not doubted any more', () => {
     owners.prove(DID, a)
-    owners.mayAsk(DID, b)
+    owners.mayRequest(DID, b)
     owners.giveUp(DID, a)
-    expect(owners.mayAsk(DID, b)).toBe(false)
-    expect(owners.mayAsk(DID, a)).toBe(true)
+    expect(owners.mayRequest(DID, b)).toBe(false)
+    expect(owners.mayRequest(DID, a)).toBe(true)
   })
 
-  it('goes to the next in line when its plug is gone, and the others go on waiting', () => {
+  it('goes to the next in line when its plug is removed, and the others go on waiting', () => {
     owners.prove(DID, a)
-    for (const other of [b, c]) owners.mayAsk(DID, other)
+    for (const other of [b, c]) owners.mayRequest(DID, other)
     happened = []
     owners.release(DID, a)
     expect(happened).toEqual(['b takes over'])
-    expect([owners.mayAsk(DID, b), owners.prove(DID, b), owners.mayAsk(DID, c)]).toEqual([true, true, false])
+    expect([owners.mayRequest(DID, b), owners.prove(DID, b), owners.mayRequest(DID, c)]).toEqual([
+      true,
+      true,
+      false,
+    ])
   })
 
-  it('is not waited for by a plug that is gone', () => {
+  it('is not waited for by a plug that is removed', () => {
     owners.prove(DID, a)
-    owners.mayAsk(DID, b)
+    owners.mayRequest(DID, b)
     owners.release(DID, b)
     happened = []
     owners.release(DID, a)
     expect(happened).toEqual([])
-    expect(owners.mayAsk(DID, c)).toBe(true)
+    expect(owners.mayRequest(DID, c)).toBe(true)
   })
 
-  it('is neither taken nor waited for by what is still under way of a plug that is gone', () => {
+  it('is neither taken nor waited for by what is still under way of a plug that is removed', () => {
     for (const released of [DID, undefined]) {
       owners = new DeviceOwners()
       owners.prove(DID, a)
       owners.release(DID, a)
       owners.release(released, b)
       happened = []
-      for (const gone of [a, b])
-        expect([owners.mayAsk(DID, gone), owners.prove(DID, gone)]).toEqual([true, true])
-      expect([owners.mayAsk(DID, c), owners.prove(DID, c)]).toEqual([true, true])
-      for (const gone of [a, b])
-        expect([owners.mayAsk(DID, gone), owners.prove(DID, gone)]).toEqual([true, true])
+      for (const stopped of [a, b])
+        expect([owners.mayRequest(DID, stopped), owners.prove(DID, stopped)]).toEqual([true, true])
+      expect([owners.mayRequest(DID, c), owners.prove(DID, c)]).toEqual([true, true])
+      for (const stopped of [a, b])
+        expect([owners.mayRequest(DID, stopped), owners.prove(DID, stopped)]).toEqual([true, true])
       owners.release(DID, c)
       expect(happened).toEqual([])
-      expect(owners.mayAsk(DID, plug('d'))).toBe(true)
+      expect(owners.mayRequest(DID, plug('d'))).toBe(true)
     }
   })
 })

@@ -14,7 +14,7 @@ describe('what a model has not got', () => {
     expect(unknownDisplayProperties({}, m1)).toEqual([])
   })
 
-  it('is told at once, by the settings that name it', () => {
+  it('causes one warning that names all its settings', () => {
     const entities = {voltage: {name: 'U'}, constructor: {name: 'C', device_class: 'outlet'}} as const
     expect(
       unknownDisplayProperties({filtered: ['power', 'led'], homeassistant: {enabled: true, entities}}, m1),
@@ -26,7 +26,7 @@ describe('what a model has not got', () => {
     ['RSSI', 'rssi'],
     ['temp', 'temperature'],
     ['lastseen', 'last_seen'],
-  ])('is told with what was probably meant by %s', (name, meant) => {
+  ])('causes a warning that suggests what %s probably stands for', (name, meant) => {
     expect(unknownDisplayProperties({filtered: [name]}, m1)).toEqual([
       `filtered: ${name}: ${HAS}, did you mean ${meant}?`,
     ])

@@ -1,4 +1,7 @@
-/** A bridge's surroundings on virtual time: plugs that are scripted, and a publisher that remembers. */
+/** The context of the bridge's parts on virtual time: plugs that are scripted, and a publisher that records. */
+import type {BridgeContext} from '../../../src/bridge/component.ts'
+import {Group, type GroupSettings} from '../../../src/bridge/group.ts'
+import {NameDirectory} from '../../../src/bridge/name-directory.ts'
 import type {DisplayOptions, Plug} from '../../../src/bridge/plug.ts'
 import type {Publisher} from '../../../src/bridge/publisher.ts'
 import {Device} from '../../../src/device/device.ts'
@@ -6,6 +9,7 @@ import {Poller} from '../../../src/device/polling/poller.ts'
 import {builtIn} from '../../../src/models/catalogue.ts'
 import type {OutgoingMessage} from '../../../src/mqtt/outbox.ts'
 import {assertTopic, Topics} from '../../../src/mqtt/topics.ts'
+import {RememberingLog} from '../../support/remembering-log.ts'
 import {ScriptedPlug} from '../../support/scripted-plug.ts'
 import {seeded, type VirtualClock} from '../../support/virtual-clock.ts'
 
@@ -36,6 +40,34 @@ export class RememberingPublisher implements Publisher {
   get topics(): string[] {
     return this.messages.map(({topic}) => topic)
   }
+}
+
+/** A context in which everything that a test does not give is new: a connected broker, no plugs, no groups. */
+export function testContext(clock: VirtualClock, choice: Partial<BridgeContext> = {}): BridgeContext {
+  const {plugs = new Map(), groups = new Map()} = choice
+  return {
+    clock,
+    random: seeded(1),
+    log: new RememberingLog(),
+    topics,
+    publisher: new RememberingPublisher(clock),
+    connection: {connected: true, resubscribe: () => Promise.resolve()},
+    plugs,
+    groups,
+    names: new NameDirectory(plugs, groups),
+    stopping: new AbortController().signal,
+    ...choice,
+  }
+}
+
+/** Fills the map of groups, as the registry does when the configuration changes. */
+export function replaceGroups(
+  groups: Map<string, Group>,
+  settings: Readonly<Record<string, GroupSettings>>,
+  plugs: ReadonlyMap<string, Plug>,
+): void {
+  groups.clear()
+  for (const [name, own] of Object.entries(settings)) groups.set(name, new Group(name, own, plugs))
 }
 
 interface Choice {

@@ -1,5 +1,5 @@
 import {beforeEach, describe, expect, it} from 'vitest'
-import {closestName} from '../../../src/bridge/commands/nearest-name.ts'
+import {closestName} from '../../../src/bridge/name-directory.ts'
 import {WarningLimiter} from '../../../src/bridge/warning-limiter.ts'
 import {RememberingLog} from '../../support/remembering-log.ts'
 import {VirtualClock} from '../../support/virtual-clock.ts'
@@ -76,7 +76,7 @@ describe('warnings of what others send', () => {
   })
 })
 
-describe('the name that somebody meant', () => {
+describe('the nearest name', () => {
   it.each([
     ['Desk', 'desk'],
     ['dekk', 'desk'],

@@ -1,17 +1,18 @@
 /** What the log says of commands and requests, and of plugs at `debug`. */
 import {beforeEach, describe, expect, it} from 'vitest'
 import {Commands} from '../../../../src/bridge/commands/commands.ts'
-import {Groups} from '../../../../src/bridge/groups/groups.ts'
+import type {Group} from '../../../../src/bridge/group.ts'
 import type {Plug} from '../../../../src/bridge/plug.ts'
 import type {BridgeActions} from '../../../../src/bridge/requests/bridge-actions.ts'
 import {Requests} from '../../../../src/bridge/requests/requests.ts'
+import {GroupStates} from '../../../../src/bridge/status/group-states.ts'
 import {PlugLog} from '../../../../src/bridge/status/plug-log.ts'
 import {PlugStates} from '../../../../src/bridge/status/plug-states.ts'
 import {createLog} from '../../../../src/log/logger.ts'
 import {RememberingLog} from '../../../support/remembering-log.ts'
 import {CallFailed} from '../../../support/scripted-plug.ts'
 import {VirtualClock} from '../../../support/virtual-clock.ts'
-import {HOUR, MINUTE, RememberingPublisher, StagedPlug, topics} from '../stage.ts'
+import {HOUR, MINUTE, RememberingPublisher, replaceGroups, StagedPlug, testContext, topics} from '../stage.ts'
 
 let clock: VirtualClock
 let log: RememberingLog
@@ -22,11 +23,11 @@ let requests: Requests
 
 const TOKEN = '00112233445566778899aabbccddeeff'
 
-const controls: BridgeActions = {
+const actions: BridgeActions = {
   info: () => ({}),
   health: () => ({}),
   setLogLevel: () => {},
-  renew: async () => 'config.yaml:1:1 devices: expected a mapping',
+  reload: async () => 'config.yaml:1:1 devices: expected a mapping',
   edit: async (asked) => {
     asked()
     return 'config.yaml:9:5 devices.fan.token: expected 32 hex digits, got 4\nconfig.yaml:9:6 devices.fan.x: unknown key'
@@ -45,11 +46,14 @@ beforeEach(async () => {
     ['fan', fan],
   ])
   const publisher = new RememberingPublisher(clock)
-  const shared = {plugs, publisher, topics, clock, log, qos: 1 as const, retain: true, attributes: false}
-  const groups = new Groups({...shared, homeAssistant: undefined})
-  groups.replace({evening: {members: ['desk']}})
-  commands = new Commands({...shared, groups, states: new PlugStates(shared)})
-  requests = new Requests({...shared, groups, controls})
+  const groups = new Map<string, Group>()
+  replaceGroups(groups, {evening: {members: ['desk']}}, plugs)
+  const context = testContext(clock, {plugs, groups, publisher, log})
+  const options = {qos: 1, retain: true, attributes: false} as const
+  const plugStates = new PlugStates(context, options)
+  const groupStates = new GroupStates(context, options)
+  commands = new Commands(context, {plugStates, groupStates})
+  requests = new Requests(context, actions)
   desk.poller.start()
   await clock.advance(1000)
 })
@@ -58,18 +62,14 @@ async function command(name: string, below: string, payload: string, ms = 3000):
   const [kind = 'set', property] = below.split('/')
   const topic = `miio2mqtt/${name}/${below}`
   const target = {kind: kind === 'get' ? ('get' as const) : ('set' as const), name}
-  const handled = commands.handle(property === undefined ? target : {...target, property}, {
-    topic,
-    payload: Buffer.from(payload),
-    retained: false,
-  })
+  const parsed = property === undefined ? target : {...target, property}
+  commands.handle({topic, payload: Buffer.from(payload), retained: false}, parsed)
   await clock.advance(ms)
-  await handled
 }
 
 async function request(verb: string, payload: unknown = {}): Promise<void> {
   const topic = topics.request(verb)
-  const handled = requests.handle(verb, {
+  const handled = requests.request(verb, {
     topic,
     payload: Buffer.from(JSON.stringify(payload)),
     retained: false,
@@ -227,7 +227,7 @@ describe('a request', () => {
 })
 
 describe('a plug in the log at debug', () => {
-  beforeEach(() => new PlugLog({log}).follow(desk))
+  beforeEach(() => new PlugLog({log}).plugAdded(desk))
 
   it('has a line for each change of its state', async () => {
     await command('desk', 'set', 'ON')
@@ -257,7 +257,7 @@ describe('a line at debug', () => {
   it('costs no words as long as the level is higher', () => {
     const lines: string[] = []
     const root = createLog({level: 'info', destination: {write: (line) => lines.push(line)}})
-    const asked = () => expect.fail('nobody reads that')
+    const asked = () => expect.fail('a text that is not logged')
     root.debug(asked)
     root.child({a: 1}).debug(asked)
     root.setLevel('debug')

@@ -1,14 +1,14 @@
 import {beforeEach, describe, expect, it} from 'vitest'
 import {HomeAssistant} from '../../../../src/bridge/homeassistant/homeassistant.ts'
-import {seeded, VirtualClock} from '../../../support/virtual-clock.ts'
-import {RememberingPublisher, StagedPlug, topics} from '../stage.ts'
+import {VirtualClock} from '../../../support/virtual-clock.ts'
+import {StagedPlug, testContext} from '../stage.ts'
 
 let plugs: Map<string, StagedPlug>
 let isConnected: boolean
 let homeAssistant: HomeAssistant
 
 const plug = (name: string) => plugs.get(name) ?? expect.fail(`no plug ${name}`)
-const told = () =>
+const announced = () =>
   [...plugs.values()].filter((each) => homeAssistant.wasAnnounced(each)).map(({name}) => name)
 
 beforeEach(() => {
@@ -23,44 +23,40 @@ beforeEach(() => {
     ],
   ])
   isConnected = true
-  homeAssistant = new HomeAssistant({
-    publisher: new RememberingPublisher(clock),
-    topics,
-    prefix: 'homeassistant',
-    version: '1.2.3',
-    clock,
-    random: seeded(1),
-    isConnected: () => isConnected,
-    announce: () => {},
-    plugs,
-    announced: undefined,
-    remember: () => {},
-  })
+  const connection = {
+    get connected() {
+      return isConnected
+    },
+    resubscribe: () => Promise.resolve(),
+  }
+  const store = {discovery: undefined, rememberDiscovery: () => {}}
+  const options = {prefix: 'homeassistant', version: '1.2.3', store}
+  homeAssistant = new HomeAssistant(testContext(clock, {plugs, connection}), options)
 })
 
-describe('Home Assistant was told', () => {
-  it('of no plug before anything was sent', () => {
-    expect(told()).toEqual([])
+describe('plugs that were announced over this connection', () => {
+  it('are none before anything was sent', () => {
+    expect(announced()).toEqual([])
   })
 
-  it('of the plugs whose message was sent, and not of one that never answered or is kept from it', () => {
-    homeAssistant.discoverAll()
-    expect(told()).toEqual(['desk', 'lamp'])
+  it('are those whose message was sent, and not one that never answered or is excluded', () => {
+    homeAssistant.connected()
+    expect(announced()).toEqual(['desk', 'lamp'])
   })
 
-  it('over this connection: what was sent over an earlier one does not count', () => {
-    homeAssistant.discoverAll()
+  it('are not those announced over an earlier connection', () => {
+    homeAssistant.connected()
     isConnected = false
-    homeAssistant.discoverAll()
-    expect(told()).toEqual([])
+    homeAssistant.connected()
+    expect(announced()).toEqual([])
   })
 
-  it('of a plug only as long as it is configured', () => {
-    homeAssistant.discoverAll()
-    const gone = plug('lamp')
+  it('are only those that are still configured', () => {
+    homeAssistant.connected()
+    const removed = plug('lamp')
     plugs.delete('lamp')
-    homeAssistant.forget(gone)
-    expect(homeAssistant.wasAnnounced(gone)).toBe(false)
-    expect(told()).toEqual(['desk'])
+    homeAssistant.plugRemoved(removed)
+    expect(homeAssistant.wasAnnounced(removed)).toBe(false)
+    expect(announced()).toEqual(['desk'])
   })
 })

@@ -1,7 +1,7 @@
 /** How plugs look in Home Assistant: digits, names in the language of its owner, and names that can be spoken. */
 import {describe, expect, it} from 'vitest'
 import {bridgeDiscovery} from '../../../../src/bridge/homeassistant/bridge-discovery.ts'
-import type {Component} from '../../../../src/bridge/homeassistant/discovery-message.ts'
+import type {DiscoveryComponent} from '../../../../src/bridge/homeassistant/discovery-message.ts'
 import {groupDiscovery, groupId} from '../../../../src/bridge/homeassistant/group-discovery.ts'
 import {plugDiscovery} from '../../../../src/bridge/homeassistant/plug-discovery.ts'
 import type {DisplayOptions} from '../../../../src/bridge/plug.ts'
@@ -34,7 +34,7 @@ function componentsOf(properties: Model['properties'], appearance: DisplayOption
   const model = complete({...made, ids: ['acme.plug.one'], properties})
   return message(model, appearance).components
 }
-const digitsOf = ({suggested_display_precision: digits}: Component = {platform: ''}) => digits
+const digitsOf = ({suggested_display_precision: digits}: DiscoveryComponent = {platform: ''}) => digits
 
 describe('a measured value is shown with the digits that say something', () => {
   it.each([
@@ -84,7 +84,7 @@ describe('a measured value is shown with the digits that say something', () => {
   }
 
   it.each([...builtIn.models])(
-    'of %s: as many as its firmware tells, and no more than its unit is worth',
+    'of %s: as many as its firmware reports, and no more than its unit is worth',
     (_, model) => {
       const {components} = message(model)
       const measured = Object.entries(model.properties).flatMap(([name, property]) =>
@@ -99,15 +99,15 @@ describe('a measured value is shown with the digits that say something', () => {
   )
 })
 
-/** The names that are told; `undefined` where Home Assistant has its own. */
-function namesOf(components: Readonly<Record<string, Component>>): Record<string, unknown> {
+/** The announced names; `undefined` where Home Assistant has its own. */
+function namesOf(components: Readonly<Record<string, DiscoveryComponent>>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(components).map(([key, {name}]) => [key, name]))
 }
 
 describe('a name that Home Assistant has in every language', () => {
   const meter = {state: relay(miot(2, 1)), power: watts(miot(3, 1)), voltage: volts(miot(3, 2))}
 
-  it('is left to it; others are told', () => {
+  it('is left out where Home Assistant has the same; others are announced', () => {
     expect(namesOf(componentsOf(meter))).toEqual({
       state: null,
       power: undefined,
@@ -120,7 +120,7 @@ describe('a name that Home Assistant has in every language', () => {
     expect(componentsOf(meter)['power']).not.toHaveProperty('name')
   })
 
-  it('is told where two sensors of the plug would have it', () => {
+  it('is announced where two sensors of the plug would have it', () => {
     const both = {...meter, current: amperes(miot(3, 3)), leakage_current: leakage(miot(3, 4))}
     expect(namesOf(componentsOf(both))).toMatchObject({
       current: 'Current',
@@ -130,7 +130,7 @@ describe('a name that Home Assistant has in every language', () => {
     expect(namesOf(componentsOf(meter, {filtered: ['energy_today']}))).toMatchObject({energy: undefined})
   })
 
-  it('is told where its owner or the definition has another', () => {
+  it('is announced where the user or the definition has another', () => {
     const own = {
       homeassistant: {enabled: true, entities: {power: {name: 'Load'}, voltage: {name: 'Voltage'}}},
     }
@@ -169,28 +169,31 @@ describe('a name with levels', () => {
     ['desk', 'desk', 'switch.desk'],
     ['Küche/Lampe 1', 'Küche Lampe 1', 'switch.kuche_lampe_1'],
   ])('%s is shown as %j, and its entities keep their ids', (name, shown, id) => {
-    const told = message(model, {name})
-    expect(told['device']).toMatchObject({name: shown, identifiers: ['miio2mqtt_4711']})
-    expect(told.components['state']).toMatchObject({
+    const discovery = message(model, {name})
+    expect(discovery['device']).toMatchObject({name: shown, identifiers: ['miio2mqtt_4711']})
+    expect(discovery.components['state']).toMatchObject({
       default_entity_id: id,
       unique_id: 'miio2mqtt_4711_state',
       command_topic: `miio2mqtt/${name}/set/state`,
     })
-    expect(told['state_topic']).toBe(`miio2mqtt/${name}`)
+    expect(discovery['state_topic']).toBe(`miio2mqtt/${name}`)
   })
 
   it('is shown as its owner says', () => {
-    const told = message(model, {name: 'kitchen/kettle', homeassistant: {enabled: true, name: 'Tea/coffee'}})
-    expect(told['device']).toMatchObject({name: 'Tea/coffee'})
+    const discovery = message(model, {
+      name: 'kitchen/kettle',
+      homeassistant: {enabled: true, name: 'Tea/coffee'},
+    })
+    expect(discovery['device']).toMatchObject({name: 'Tea/coffee'})
   })
 
   it('of a group is shown in the same way, under the same id', () => {
-    const told = groupDiscovery({name: 'ground floor/all'}, around)
-    expect(told['device']).toMatchObject({
+    const discovery = groupDiscovery({name: 'ground floor/all'}, around)
+    expect(discovery['device']).toMatchObject({
       name: 'ground floor all',
       identifiers: [groupId('ground floor/all', topics)],
     })
-    expect(told['components']).toMatchObject({state: {default_entity_id: 'switch.ground_floor_all'}})
+    expect(discovery['components']).toMatchObject({state: {default_entity_id: 'switch.ground_floor_all'}})
   })
 })
 

@@ -1,6 +1,5 @@
 import {beforeEach, describe, expect, it} from 'vitest'
 import {bridgeDiscovery} from '../../../../src/bridge/homeassistant/bridge-discovery.ts'
-import type {DiscoveredComponents} from '../../../../src/bridge/homeassistant/discovery-history.ts'
 import {
   bridgeId,
   platformsOf,
@@ -8,12 +7,13 @@ import {
 } from '../../../../src/bridge/homeassistant/discovery-message.ts'
 import {HomeAssistant} from '../../../../src/bridge/homeassistant/homeassistant.ts'
 import {defaultPlatforms, plugDiscovery} from '../../../../src/bridge/homeassistant/plug-discovery.ts'
+import type {DiscoveredComponents} from '../../../../src/bridge/homeassistant/sent-discovery.ts'
 import type {DisplayOptions} from '../../../../src/bridge/plug.ts'
 import {builtIn} from '../../../../src/models/catalogue.ts'
 import {Topics} from '../../../../src/mqtt/topics.ts'
 import {messageProblems} from '../../../support/discovery-validator.ts'
-import {seeded, settle, VirtualClock} from '../../../support/virtual-clock.ts'
-import {HOUR, MINUTE, RememberingPublisher, SECOND, StagedPlug, topics} from '../stage.ts'
+import {settle, VirtualClock} from '../../../support/virtual-clock.ts'
+import {HOUR, MINUTE, RememberingPublisher, SECOND, StagedPlug, testContext, topics} from '../stage.ts'
 
 const TOPIC = 'homeassistant/device/miio2mqtt_4711/config'
 
@@ -22,7 +22,7 @@ let publisher: RememberingPublisher
 let plug: StagedPlug
 let homeAssistant: HomeAssistant
 let announced: number[]
-let toldBefore: DiscoveredComponents | undefined
+let announcedBefore: DiscoveredComponents | undefined
 let connected: boolean
 
 function stage(choice: ConstructorParameters<typeof StagedPlug>[1] = {}): void {
@@ -30,37 +30,43 @@ function stage(choice: ConstructorParameters<typeof StagedPlug>[1] = {}): void {
   publisher = new RememberingPublisher(clock)
   plug = new StagedPlug(clock, choice)
   announced = []
-  homeAssistant = new HomeAssistant({
-    publisher,
-    topics,
-    prefix: 'homeassistant',
-    version: '1.2.3',
-    clock,
-    random: seeded(1),
-    isConnected: () => connected,
-    announce: () => announced.push(clock.now()),
-    plugs: new Map([[plug.name, plug]]),
-    announced: toldBefore,
-    remember: (told) => {
-      toldBefore = told
+  const connection = {
+    get connected() {
+      return connected
     },
-  })
-  homeAssistant.follow(plug)
+    resubscribe: () => Promise.resolve(),
+  }
+  const context = testContext(clock, {publisher, connection, plugs: new Map([[plug.name, plug]])})
+  const store = {
+    discovery: announcedBefore,
+    rememberDiscovery: (discovered: DiscoveredComponents) => {
+      announcedBefore = discovered
+    },
+  }
+  homeAssistant = new HomeAssistant(context, {prefix: 'homeassistant', version: '1.2.3', store})
+  homeAssistant.on('started', () => announced.push(clock.now()))
+  homeAssistant.plugAdded(plug)
 }
 
 beforeEach(() => {
-  toldBefore = undefined
+  announcedBefore = undefined
   connected = true
   stage()
 })
 
-/** The plug tells who it is. */
+/** The plug reports its identity. */
 async function identify(firmware = '1.2.4_16'): Promise<void> {
   plug.scripted.info = {model: 'chuangmi.plug.m1', fw_ver: firmware}
   const identified = plug.device.identify()
   await clock.advance(20)
   await identified
 }
+/** A message on the status topic of Home Assistant. */
+const statusMessage = (payload: string, retained: boolean) =>
+  homeAssistant.handle(
+    {topic: 'homeassistant/status', payload: Buffer.from(payload), retained},
+    {kind: 'home_assistant_status'},
+  )
 const componentsIn = (message: {payload: string} | undefined) =>
   JSON.parse(message?.payload ?? '{}').components
 const firmwares = () =>
@@ -70,7 +76,7 @@ const firmwares = () =>
 
 describe('a birth', () => {
   it('is answered by discovery after 0.5 to 3 s, and by everything else a second later', async () => {
-    void homeAssistant.born('online', false)
+    statusMessage('online', false)
     await clock.advance(MINUTE)
     const [first = 0] = publisher.messages.map(({at}) => at)
     expect(first).toBeGreaterThanOrEqual(500)
@@ -83,7 +89,7 @@ describe('a birth', () => {
     for (let birth = 0; birth < 10; birth++) {
       const born = clock.now()
       publisher.messages.length = 0
-      void homeAssistant.born('online', false)
+      statusMessage('online', false)
       await clock.advance(MINUTE)
       delays.add((publisher.messages[0]?.at ?? 0) - born)
     }
@@ -92,7 +98,7 @@ describe('a birth', () => {
 
   it('ten times in a second is answered once', async () => {
     for (let birth = 0; birth < 10; birth++) {
-      void homeAssistant.born('online', false)
+      statusMessage('online', false)
       await clock.advance(100)
     }
     await clock.advance(MINUTE)
@@ -106,14 +112,14 @@ describe('a birth', () => {
     ['ONLINE', false],
     ['', false],
   ])('%j (retained: %s) is none', async (payload, retained) => {
-    void homeAssistant.born(payload, retained)
+    statusMessage(payload, retained)
     await clock.advance(HOUR)
     expect(publisher.messages).toEqual([])
     expect(announced).toEqual([])
   })
 
   it('on the way is forgotten when the bridge stops', async () => {
-    void homeAssistant.born('online', false)
+    statusMessage('online', false)
     await clock.advance(100)
     homeAssistant.stop()
     await clock.advance(MINUTE)
@@ -125,11 +131,11 @@ describe('a birth', () => {
 
 describe('the discovery of a plug', () => {
   it('comes after that of the bridge it hangs on', () => {
-    homeAssistant.discoverAll()
+    homeAssistant.connected()
     expect(publisher.topics).toEqual(['homeassistant/device/miio2mqtt_bridge_miio2mqtt/config', TOPIC])
   })
 
-  it('is not sent again when the plug tells what was known already', async () => {
+  it('is not sent again when the plug reports the same identity', async () => {
     await identify()
     await clock.advance(MINUTE)
     await identify()
@@ -139,13 +145,13 @@ describe('the discovery of a plug', () => {
 
   it('is sent again when the broker may have forgotten it, changed or not', async () => {
     await identify()
-    homeAssistant.discoverAll()
-    homeAssistant.discoverAll()
+    homeAssistant.connected()
+    homeAssistant.connected()
     expect(publisher.on(TOPIC)).toHaveLength(3)
   })
 
   it('is never changed within 2 s, and then to what is true by then', async () => {
-    homeAssistant.discoverAll()
+    homeAssistant.connected()
     await identify('2.0.1')
     await clock.advance(300)
     await identify('2.0.2')
@@ -157,9 +163,9 @@ describe('the discovery of a plug', () => {
   })
 
   it('keeps that distance over a reconnect, too', async () => {
-    homeAssistant.discoverAll()
+    homeAssistant.connected()
     await identify()
-    homeAssistant.discoverAll()
+    homeAssistant.connected()
     await clock.advance(MINUTE)
     expect(firmwares()).toEqual([
       [undefined, 0],
@@ -168,7 +174,7 @@ describe('the discovery of a plug', () => {
   })
 
   it('is not sent any more once the bridge has stopped', async () => {
-    homeAssistant.discoverAll()
+    homeAssistant.connected()
     await identify()
     homeAssistant.stop()
     await clock.advance(MINUTE)
@@ -178,25 +184,25 @@ describe('the discovery of a plug', () => {
   })
 
   it('takes back what vanished before it leaves it out', async () => {
-    homeAssistant.discoverAll()
+    homeAssistant.connected()
     await clock.advance(MINUTE)
     publisher.messages.length = 0
     plug = new StagedPlug(clock, {appearance: {filtered: ['led']}})
-    homeAssistant.discover(plug)
+    homeAssistant.reloaded([plug])
     await clock.advance(MINUTE)
-    const [farewell, final] = publisher.on(TOPIC)
+    const [removal, final] = publisher.on(TOPIC)
     expect(publisher.on(TOPIC)).toHaveLength(2)
-    expect(componentsIn(farewell).led).toEqual({platform: 'switch'})
-    expect(componentsIn(farewell).temperature).toHaveProperty('unique_id')
+    expect(componentsIn(removal).led).toEqual({platform: 'switch'})
+    expect(componentsIn(removal).temperature).toHaveProperty('unique_id')
     expect(componentsIn(final)).not.toHaveProperty('led')
-    expect((final?.at ?? 0) - (farewell?.at ?? 0)).toBeGreaterThan(2 * SECOND)
+    expect((final?.at ?? 0) - (removal?.at ?? 0)).toBeGreaterThan(2 * SECOND)
   })
 
-  it('takes back what is filtered also when an earlier run may have told of it', async () => {
+  it('removes a component that is filtered, also when an earlier run may have announced it', async () => {
     stage({appearance: {filtered: ['led']}})
-    homeAssistant.discoverAll()
+    homeAssistant.connected()
     await clock.advance(MINUTE)
-    homeAssistant.discoverAll()
+    homeAssistant.connected()
     await clock.advance(MINUTE)
     const leds = publisher.on(TOPIC).map((message) => componentsIn(message).led)
     expect(leds).toEqual([{platform: 'switch'}, undefined, undefined])
@@ -206,7 +212,7 @@ describe('the discovery of a plug', () => {
     'does not happen for %j',
     (choice) => {
       stage(choice)
-      homeAssistant.discoverAll()
+      homeAssistant.connected()
       expect(publisher.topics).toEqual(['homeassistant/device/miio2mqtt_bridge_miio2mqtt/config'])
     },
   )
@@ -226,7 +232,7 @@ describe('the message for the bridge', () => {
 })
 
 describe('what has to be taken back', () => {
-  it('is taken back when there is a broker, also when the plug told of itself before', async () => {
+  it('is removed at the next connect, also when the plug reported its identity before that', async () => {
     const before = {
       state: 'switch',
       temperature: 'sensor',
@@ -234,13 +240,13 @@ describe('what has to be taken back', () => {
       rssi: 'sensor',
       last_seen: 'sensor',
     }
-    toldBefore = {devices: {miio2mqtt_4711: 'a set'}, sets: {'a set': {...before, power: 'sensor'}}}
+    announcedBefore = {devices: {miio2mqtt_4711: 'a set'}, sets: {'a set': {...before, power: 'sensor'}}}
     connected = false
     stage()
     await identify()
     expect(publisher.on(TOPIC)).toEqual([])
     connected = true
-    homeAssistant.discoverAll()
+    homeAssistant.connected()
     await clock.advance(MINUTE)
     const powers = publisher.on(TOPIC).map((message) => componentsIn(message).power)
     expect(powers).toEqual([{platform: 'sensor'}, undefined])
@@ -315,8 +321,8 @@ describe('the message for a plug', () => {
         topics,
         version: '1.2.3',
       })
-      const farewell = withRemovedComponents(defaultPlatforms(own), message) ?? message
-      return [message, farewell].flatMap((each) =>
+      const removal = withRemovedComponents(defaultPlatforms(own), message) ?? message
+      return [message, removal].flatMap((each) =>
         messageProblems({topic: TOPIC, payload: JSON.stringify(each), retain: true}, 'homeassistant'),
       )
     })

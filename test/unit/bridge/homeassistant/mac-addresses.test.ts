@@ -1,32 +1,22 @@
 import {describe, expect, it} from 'vitest'
 import {MacOwners} from '../../../../src/bridge/homeassistant/discovery-message.ts'
 import {HomeAssistant} from '../../../../src/bridge/homeassistant/homeassistant.ts'
-import {seeded, VirtualClock} from '../../../support/virtual-clock.ts'
-import {RememberingPublisher, SECOND, StagedPlug, topics} from '../stage.ts'
+import {VirtualClock} from '../../../support/virtual-clock.ts'
+import {RememberingPublisher, SECOND, StagedPlug, testContext} from '../stage.ts'
 
 const MAC = '28:6c:07:ed:48:a1'
 
-/** Home Assistant, told of plugs by the MAC address that each of them tells: the connections of each, in that order. */
-async function told(...macs: string[]) {
+/** Announces plugs that report these MAC addresses, in that order. `all` returns the `connections` of each. */
+async function announced(...macs: string[]) {
   const clock = new VirtualClock()
   const publisher = new RememberingPublisher(clock)
   const plugs = macs.map((_, index) => new StagedPlug(clock, {name: `plug ${index}`, did: 100 + index}))
   const byName = new Map(plugs.map((plug) => [plug.name, plug]))
-  const homeAssistant = new HomeAssistant({
-    publisher,
-    topics,
-    prefix: 'homeassistant',
-    version: '1.2.3',
-    clock,
-    random: seeded(1),
-    isConnected: () => true,
-    announce: () => {},
-    plugs: byName,
-    announced: undefined,
-    remember: () => {},
-  })
+  const store = {discovery: undefined, rememberDiscovery: () => {}}
+  const options = {prefix: 'homeassistant', version: '1.2.3', store}
+  const homeAssistant = new HomeAssistant(testContext(clock, {publisher, plugs: byName}), options)
   for (const [index, plug] of plugs.entries()) {
-    homeAssistant.follow(plug)
+    homeAssistant.plugAdded(plug)
     plug.scripted.info = {model: 'chuangmi.plug.m1', fw_ver: '1.2.4_16', mac: macs[index]}
     const identified = plug.device.identify()
     await clock.advance(20)
@@ -48,8 +38,8 @@ async function told(...macs: string[]) {
 }
 
 describe('the MAC address of a plug', () => {
-  it('is told to Home Assistant, in small letters', async () => {
-    expect((await told(MAC.toUpperCase())).all()).toEqual([[['mac', MAC]]])
+  it('is announced to Home Assistant, in small letters', async () => {
+    expect((await announced(MAC.toUpperCase())).all()).toEqual([[['mac', MAC]]])
   })
 
   it.each([
@@ -58,24 +48,24 @@ describe('the MAC address of a plug', () => {
     ['multicast', '01:00:5e:00:00:01'],
     ['IPv6 multicast', '33:33:00:00:00:01'],
     ['some other group', '29:6c:07:ed:48:a1'],
-  ])('that is %s is not told: it is that of no plug', async (_, mac) => {
-    expect((await told(mac, mac)).all()).toEqual([undefined, undefined])
+  ])('that is %s is not announced: it belongs to no plug', async (_, mac) => {
+    expect((await announced(mac, mac)).all()).toEqual([undefined, undefined])
   })
 
-  it('that another plug has told before is not told again', async () => {
-    expect((await told(MAC, '28:6c:07:ed:48:a2', MAC)).all()).toEqual([
+  it('that another plug has reported before is not announced again', async () => {
+    expect((await announced(MAC, '28:6c:07:ed:48:a2', MAC)).all()).toEqual([
       [['mac', MAC]],
       [['mac', '28:6c:07:ed:48:a2']],
       undefined,
     ])
   })
 
-  it('is free again when the plug that told it is not configured any more', async () => {
-    const {clock, homeAssistant, plugs, byName, connectionsOf} = await told(MAC, MAC)
+  it('is free again when the plug that reported it is not configured any more', async () => {
+    const {clock, homeAssistant, plugs, byName, connectionsOf} = await announced(MAC, MAC)
     const [first] = plugs
     byName.delete('plug 0')
-    if (first) homeAssistant.forget(first)
-    homeAssistant.discoverAll()
+    if (first) homeAssistant.plugRemoved(first)
+    homeAssistant.connected()
     await clock.advance(10 * SECOND)
     expect(connectionsOf(1)).toEqual([['mac', MAC]])
   })
@@ -91,7 +81,7 @@ describe('the owners of MAC addresses', () => {
     expect(macs.claim(MAC, 2)).toBe(true)
   })
 
-  it('give up the old address of a plug that tells another', () => {
+  it('release the old address of a plug that reports another', () => {
     const macs = new MacOwners()
     macs.claim(MAC, 1)
     macs.claim('28:6c:07:ed:48:a2', 1)

@@ -2,15 +2,14 @@ import {beforeEach, describe, expect, it} from 'vitest'
 import type {BridgeActions} from '../../../../src/bridge/requests/bridge-actions.ts'
 import {TruncatedList} from '../../../../src/bridge/requests/define-request.ts'
 import {Requests} from '../../../../src/bridge/requests/requests.ts'
-import {RememberingLog} from '../../../support/remembering-log.ts'
 import {settle, VirtualClock} from '../../../support/virtual-clock.ts'
-import {RememberingPublisher, SECOND, topics} from '../stage.ts'
+import {RememberingPublisher, SECOND, testContext, topics} from '../stage.ts'
 
 let clock: VirtualClock
 let publisher: RememberingPublisher
 let requests: Requests
 let done: string[]
-/** What controls wait for. */
+/** Ends the actions that are under way. */
 let finish: (() => void)[]
 let found: unknown
 let problems: string | undefined
@@ -21,11 +20,11 @@ const waiting = <T>(what: string, result: () => T) => {
   return new Promise<T>((resolve) => finish.push(() => resolve(result())))
 }
 
-const controls: BridgeActions = {
+const actions: BridgeActions = {
   info: () => ({}),
   health: () => health,
   setLogLevel: (level) => void done.push(level),
-  renew: (how) => waiting(how, () => problems),
+  reload: (how) => waiting(how, () => problems),
   edit: (edits) => {
     edits()
     return waiting('edit', () => undefined)
@@ -42,20 +41,12 @@ beforeEach(() => {
   found = [{did: 4711}]
   problems = undefined
   health = {}
-  requests = new Requests({
-    controls,
-    plugs: new Map(),
-    groups: {all: new Map()},
-    clock,
-    publisher,
-    topics,
-    log: new RememberingLog(),
-  })
+  requests = new Requests(testContext(clock, {publisher}), actions)
 })
 
 function ask(verb: string, count: number, payload = '', topic = `miio2mqtt/bridge/request/${verb}`) {
   for (let at = 0; at < count; at++)
-    void requests.handle(verb, {topic, payload: Buffer.from(payload), retained: false})
+    void requests.request(verb, {topic, payload: Buffer.from(payload), retained: false})
 }
 
 async function turns(count: number): Promise<void> {
@@ -206,7 +197,7 @@ describe('a request', () => {
     }
   })
 
-  it('that comes while the bridge stops is told so', async () => {
+  it('that comes while the bridge stops is refused with that reason', async () => {
     requests.stop()
     ask('info', 1)
     await turns(3)

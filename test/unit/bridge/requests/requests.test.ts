@@ -6,18 +6,18 @@ import type {IncomingMessage} from '../../../../src/mqtt/connection.ts'
 import {RememberingLog} from '../../../support/remembering-log.ts'
 import {checkProperty} from '../../../support/seeds.ts'
 import {VirtualClock} from '../../../support/virtual-clock.ts'
-import {RememberingPublisher, topics} from '../stage.ts'
+import {RememberingPublisher, testContext, topics} from '../stage.ts'
 
 let publisher: RememberingPublisher
 let log: RememberingLog
 let done: string[]
 let requests: Requests
 
-const controls: BridgeActions = {
+const actions: BridgeActions = {
   info: () => ({version: '1.2.3'}),
   health: () => ({uptime: 7}),
   setLogLevel: (level) => void done.push(`log level ${level}`),
-  renew: async (how) => {
+  reload: async (how) => {
     done.push(how)
     return undefined
   },
@@ -33,15 +33,7 @@ beforeEach(() => {
   publisher = new RememberingPublisher(new VirtualClock())
   log = new RememberingLog()
   done = []
-  requests = new Requests({
-    controls,
-    plugs: new Map(),
-    groups: {all: new Map()},
-    clock: new VirtualClock(),
-    publisher,
-    topics,
-    log,
-  })
+  requests = new Requests(testContext(new VirtualClock(), {publisher, log}), actions)
 })
 
 const message = (payload: string | Buffer, more: Partial<IncomingMessage> = {}): IncomingMessage => ({
@@ -52,7 +44,7 @@ const message = (payload: string | Buffer, more: Partial<IncomingMessage> = {}):
 })
 
 async function ask(verb: string, payload = '', more: Partial<IncomingMessage> = {}) {
-  await requests.handle(verb, message(payload, more))
+  await requests.request(verb, message(payload, more))
   const {topic, payload: answer, retain} = publisher.messages.at(-1) ?? expect.fail('no answer')
   return {topic, retain, answer: JSON.parse(answer)}
 }
@@ -123,7 +115,7 @@ describe('a request', () => {
     })
   })
 
-  it('that does not exist has an answer that can go elsewhere: there may be a topic for each that somebody makes up', async () => {
+  it('that does not exist has an answer that can go elsewhere: clients may make up any number of topics', async () => {
     await ask('nonsense')
     expect(publisher.messages[0]).toMatchObject({foreign: true, fallbackTopic: 'miio2mqtt/bridge/response'})
     await ask('info')
@@ -136,7 +128,7 @@ describe('a request', () => {
   })
 
   it('whose answer has a topic that no broker takes is no reason to fail', async () => {
-    await requests.handle('a\u0001', message(''))
+    await requests.request('a\u0001', message(''))
     expect(publisher.messages).toEqual([])
     expect(log.said('warn')).toEqual([
       'a request cannot be answered: the topic of its answer holds a control character or half a character',
@@ -152,23 +144,16 @@ describe('a request', () => {
     async (verb, copies) => {
       const topic = topics.request(verb)
       for (let times = 1; times <= 2; times++) {
-        for (let copy = 0; copy < copies; copy++) await requests.handle(verb, message('', {topic}))
+        for (let copy = 0; copy < copies; copy++) await requests.request(verb, message('', {topic}))
         expect(publisher.messages).toHaveLength(times)
       }
     },
   )
 
-  it('that breaks something is an internal error, told to whoever asked and to the log', async () => {
-    const broken = new Requests({
-      controls: {...controls, info: () => expect.fail('out of paper')},
-      plugs: new Map(),
-      groups: {all: new Map()},
-      clock: new VirtualClock(),
-      publisher,
-      topics,
-      log,
-    })
-    await broken.handle('info', message(''))
+  it('that fails unexpectedly is an internal error, in the answer and in the log', async () => {
+    const context = testContext(new VirtualClock(), {publisher, log})
+    const broken = new Requests(context, {...actions, info: () => expect.fail('out of paper')})
+    await broken.request('info', message(''))
     expect(JSON.parse(publisher.messages[0]?.payload ?? '')).toMatchObject({
       status: 'error',
       error: {code: 'internal'},
@@ -185,7 +170,7 @@ describe('a request', () => {
     await checkProperty(
       fc.asyncProperty(verbs, payloads, async (verb, payload) => {
         publisher.messages.length = 0
-        await requests.handle(verb, message(payload))
+        await requests.request(verb, message(payload))
         expect(publisher.messages).toHaveLength(1)
         expect(['ok', 'error']).toContain(JSON.parse(publisher.messages[0]?.payload ?? '').status)
       }),

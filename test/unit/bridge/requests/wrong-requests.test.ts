@@ -1,21 +1,21 @@
-/** What a wrong request is told: its field, what was expected there, and what came. */
+/** The refusals of wrong requests: they name the field, what was expected there, and what came. */
 import fc from 'fast-check'
 import {beforeEach, describe, expect, it} from 'vitest'
-import {Group} from '../../../../src/bridge/groups/group.ts'
+import {Group} from '../../../../src/bridge/group.ts'
 import type {Plug} from '../../../../src/bridge/plug.ts'
 import type {BridgeActions} from '../../../../src/bridge/requests/bridge-actions.ts'
 import {Requests} from '../../../../src/bridge/requests/requests.ts'
 import {RememberingLog} from '../../../support/remembering-log.ts'
 import {checkProperty} from '../../../support/seeds.ts'
 import {VirtualClock} from '../../../support/virtual-clock.ts'
-import {RememberingPublisher, StagedPlug, topics} from '../stage.ts'
+import {RememberingPublisher, StagedPlug, testContext, topics} from '../stage.ts'
 
 let publisher: RememberingPublisher
 let log: RememberingLog
 let edits: number
 let warnings: string[]
 /** What the configuration warns of once it was edited. */
-let news: string[]
+let newWarnings: string[]
 let requests: Requests
 
 const VERBS = [
@@ -37,14 +37,14 @@ const VERBS = [
   'group/members',
 ]
 
-const controls: BridgeActions = {
+const actions: BridgeActions = {
   info: () => ({}),
   health: () => ({}),
   setLogLevel: () => {},
-  renew: async () => undefined,
+  reload: async () => undefined,
   edit: async (asked) => {
     edits += asked().length
-    warnings = [...warnings, ...news]
+    warnings = [...warnings, ...newWarnings]
     return undefined
   },
   warnings: () => warnings,
@@ -58,22 +58,22 @@ beforeEach(() => {
   log = new RememberingLog()
   edits = 0
   warnings = ['mqtt.verify: without effect']
-  news = []
+  newWarnings = []
   const plugs = new Map<string, Plug>(
     ['desk', 'kitchen/kettle', 'hall-lamp'].map((name) => [name, new StagedPlug(clock, {name})]),
   )
   const evening = new Group('evening', {members: ['desk', 'hall-lamp']}, plugs)
-  const groups = {all: new Map([['evening', evening]])}
-  const nameNow = (name: string) => (name === 'table' ? 'desk' : undefined)
-  requests = new Requests({controls, plugs, groups, nameNow, clock, publisher, topics, log})
+  const context = testContext(clock, {plugs, groups: new Map([['evening', evening]]), publisher, log})
+  context.names.recordRename('table', 'desk')
+  requests = new Requests(context, actions)
 })
 
 /** The words of the refusal; `ok` when there is none. */
-async function told(verb: string, payload: unknown): Promise<string> {
+async function refusal(verb: string, payload: unknown): Promise<string> {
   publisher.messages.length = 0
   const text = typeof payload === 'string' ? payload : JSON.stringify(payload)
   const topic = topics.request(verb)
-  await requests.handle(verb, {topic, payload: Buffer.from(text), retained: false})
+  await requests.request(verb, {topic, payload: Buffer.from(text), retained: false})
   const answer = JSON.parse(publisher.messages[0]?.payload ?? '{}')
   return answer.error?.message ?? answer.status
 }
@@ -215,19 +215,19 @@ describe('a request with a wrong payload', () => {
     ['options', '{"log_level":', /^expected JSON, got .*: it ends too early/],
     ['options', '{"log_level" "debug"}', /^expected JSON, got .*: wrong from character 14 on/],
   ])('%s %j says what is wrong with it', async (verb, payload, expected) => {
-    expect(await told(verb, payload)).toMatch(expected)
+    expect(await refusal(verb, payload)).toMatch(expected)
     expect(edits).toBe(0)
   })
 
   it('has an example of a right one in its answer', async () => {
-    expect(await told('device/rename', {old: 'desk', new: 'tv'})).toMatch(
+    expect(await refusal('device/rename', {old: 'desk', new: 'tv'})).toMatch(
       /; for example \{"from":"lamp","to":"office\/lamp"\}$/,
     )
   })
 
-  it('with thousands of wrong keys is told of the first ten', async () => {
+  it('with thousands of wrong keys is refused with the first ten', async () => {
     const keys = Object.fromEntries(Array.from({length: 1000}, (_, at) => [`key${at}`, 1]))
-    const words = await told('restart', keys)
+    const words = await refusal('restart', keys)
     expect(words).toMatch(/; and 990 more problems$/)
     expect(words.length).toBeLessThan(1000)
   })
@@ -242,9 +242,9 @@ describe('a request with a wrong payload', () => {
     TOKEN,
     `{"${TOKEN}":1}`,
   ])('%s is not repeated with the token in it, neither in the answer nor in the log', async (payload) => {
-    const words = await told('device/add', payload)
-    const said = log.lines.map(({message}) => String(message)).join('\n')
-    for (const text of [words, said]) expect(text).not.toMatch(/[0-9a-f]{12}/)
+    const words = await refusal('device/add', payload)
+    const logged = log.lines.map(({message}) => String(message)).join('\n')
+    for (const text of [words, logged]) expect(text).not.toMatch(/[0-9a-f]{12}/)
   })
 })
 
@@ -270,8 +270,8 @@ describe('a request about a name that does not exist', () => {
       /^no group is called "Evening": known are evening, did you mean evening\?$/,
     ],
     ['group/members', {name: 'desk', add: ['desk']}, /; it is a plug$/],
-  ])('%s %j is told which there are, and which was probably meant', async (verb, payload, expected) => {
-    expect(await told(verb, payload)).toMatch(expected)
+  ])('%s %j is refused with the names that exist, and a suggestion', async (verb, payload, expected) => {
+    expect(await refusal(verb, payload)).toMatch(expected)
   })
 
   it.each([
@@ -302,13 +302,13 @@ describe('a request about a name that does not exist', () => {
     ['/', /in the topic, got none$/],
     ['nonsense', /got nonsense$/],
     ['x'.repeat(60_000), /got x{200}$/],
-  ])('called %.30s is told which there are', async (verb, expected) => {
+  ])('called %.30s is refused with the requests that exist', async (verb, expected) => {
     for (const payload of ['', 'info', 'true', '{"transaction":1}', '{'])
-      expect(await told(verb, payload)).toMatch(expected)
+      expect(await refusal(verb, payload)).toMatch(expected)
   })
 
   it('is answered with its transaction, and logged without a gap in the place of the verb', async () => {
-    await told('', {transaction: 'mine'})
+    await refusal('', {transaction: 'mine'})
     expect(publisher.messages[0]?.topic).toBe('miio2mqtt/bridge/response')
     expect(JSON.parse(publisher.messages[0]?.payload ?? '')).toMatchObject({transaction: 'mine'})
     expect(log.said('warn')).toEqual([expect.stringMatching(/^request: refused on miio2mqtt\//)])
@@ -325,11 +325,11 @@ describe('a request that changes the configuration', () => {
     ['group/members', {name: 'evening', remove: ['desk']}],
     ['group/remove', {name: 'evening'}],
   ])('%s %j is answered with what the configuration warns of since then', async (verb, payload) => {
-    news = ['devices.desk: ignored filtered: rsi']
-    expect(await told(verb, payload)).toBe('ok')
-    expect(answer().data.warnings).toEqual(news)
-    news = []
-    await told('device/options', {name: 'desk', options: {area: 'Study'}})
+    newWarnings = ['devices.desk: ignored filtered: rsi']
+    expect(await refusal(verb, payload)).toBe('ok')
+    expect(answer().data.warnings).toEqual(newWarnings)
+    newWarnings = []
+    await refusal('device/options', {name: 'desk', options: {area: 'Study'}})
     expect(answer().data).not.toHaveProperty('warnings')
   })
 
@@ -344,12 +344,12 @@ describe('a new name that is taken', () => {
     ['device/rename', {from: 'desk', to: 'hall-lamp'}, /^hall-lamp is configured already$/],
     ['group/add', {name: 'evening', members: ['desk']}, /^evening is configured already$/],
   ])('%s %j says what has it, and changes nothing', async (verb, payload, expected) => {
-    expect(await told(verb, payload)).toMatch(expected)
+    expect(await refusal(verb, payload)).toMatch(expected)
     expect(edits).toBe(0)
   })
 })
 
-/** Words of the library that checks, which nobody who sends a request knows. */
+/** Words of the schema library, which mean nothing to the sender of a request. */
 const FOREIGN = /Invalid|Unrecognized|received|undefined|\|"|Too (small|big)|>=|<=|Unexpected|at position/
 
 const anything = fc.oneof(
@@ -373,7 +373,7 @@ describe('no answer to a request', () => {
     await checkProperty(
       fc.asyncProperty(fc.constantFrom(...VERBS), wrongPayloads, async (verb, payload) => {
         const text = JSON.stringify(payload) ?? ''
-        const words = await told(verb, text)
+        const words = await refusal(verb, text)
         const quotes = words.replace(/"(?:[^"\\]|\\.)*"/g, '""') // what was sent may have any words
         expect(quotes).not.toMatch(FOREIGN)
         expect(words).not.toMatch(/Invalid input|Unrecognized key|received undefined/)
@@ -387,7 +387,7 @@ describe('no answer to a request', () => {
     const cut = fc.json({maxDepth: 3}).map((text) => text.slice(0, -1))
     await checkProperty(
       fc.asyncProperty(fc.constantFrom(...VERBS), fc.oneof(cut, fc.string()), async (verb, text) => {
-        const words = (await told(verb, text)).replace(/"(?:[^"\\]|\\.)*"/g, '""')
+        const words = (await refusal(verb, text)).replace(/"(?:[^"\\]|\\.)*"/g, '""')
         expect(words).not.toMatch(FOREIGN)
       }),
       {numRuns: 500},

@@ -4,7 +4,7 @@ import {RetainedCleanup, type RetainedTopicsRecord} from '../../../../src/bridge
 import {RetainedTopics} from '../../../../src/bridge/retained/retained-topics.ts'
 import type {OutgoingMessage} from '../../../../src/mqtt/outbox.ts'
 import {VirtualClock} from '../../../support/virtual-clock.ts'
-import {MINUTE, RememberingPublisher, SECOND, topics} from '../stage.ts'
+import {MINUTE, RememberingPublisher, SECOND, testContext, topics} from '../stage.ts'
 
 const CONFIG = 'homeassistant/device/miio2mqtt_4711/config'
 const STATE = 'miio2mqtt/desk'
@@ -12,30 +12,24 @@ const published = {bases: ['miio2mqtt'], topics: [CONFIG, STATE], isAll: true}
 
 let clock: VirtualClock
 let publisher: RememberingPublisher
-let kept: RetainedTopics
+let recorded: RetainedTopics
 let remembered: RetainedTopicsRecord
 
 /** A bridge that remembers `before`, and wants nothing of it any more. */
 function start(before: RetainedTopicsRecord): RetainedCleanup {
   clock = new VirtualClock()
   publisher = new RememberingPublisher(clock)
-  kept = new RetainedTopics(publisher, before.topics)
+  recorded = new RetainedTopics(publisher, before.topics)
   remembered = before
-  return new RetainedCleanup({
-    topics,
-    kept,
-    clock,
-    prefix: 'homeassistant',
-    plugs: new Map(),
-    states: {topicsOf: () => []},
-    groups: {topics: []},
-    isConnected: () => true,
-    listen: () => {},
-    published: before,
-    remember: (what) => {
-      remembered = JSON.parse(JSON.stringify(what()))
+  const store = {
+    publishedTopics: before,
+    rememberPublishedTopics: (record: () => RetainedTopicsRecord) => {
+      remembered = JSON.parse(JSON.stringify(record()))
     },
-  })
+  }
+  const context = testContext(clock, {publisher})
+  const bridge = {retainedTopics: () => topics.retainedBridgeTopics}
+  return new RetainedCleanup(context, {recorded, sources: [bridge], prefix: 'homeassistant', store})
 }
 
 const clearsOf = (topic: string) => publisher.on(topic).filter(({payload}) => payload === '')
@@ -46,47 +40,47 @@ const acknowledge = (messages: readonly OutgoingMessage[]) => {
 
 describe('a topic that was cleared', () => {
   beforeEach(async () => {
-    start(published).sweep()
+    start(published).connected()
     await clock.advance(3 * SECOND)
     expect(clearsOf(CONFIG)).toHaveLength(1)
   })
 
   it('is known until the broker has acknowledged that, and then not even after a restart a moment later', async () => {
-    expect(kept.topics).toContain(CONFIG)
+    expect(recorded.topics).toContain(CONFIG)
     acknowledge(publisher.messages)
-    expect(kept.topics).not.toContain(CONFIG)
+    expect(recorded.topics).not.toContain(CONFIG)
     expect(remembered.topics).toEqual([STATE])
-    start(remembered).sweep()
+    start(remembered).connected()
     await clock.advance(MINUTE)
     expect(publisher.topics).toEqual([STATE])
   })
 
   it('is cleared again when the broker did not acknowledge it', async () => {
-    start(remembered).sweep()
+    start(remembered).connected()
     await clock.advance(MINUTE)
     expect(clearsOf(CONFIG)).toHaveLength(1)
   })
 
   it('is known when something was published there before the acknowledgement', () => {
     const [clear] = clearsOf(CONFIG)
-    kept.publish({topic: CONFIG, payload: '{}', retain: true, qos: 1})
+    recorded.publish({topic: CONFIG, payload: '{}', retain: true, qos: 1})
     clear?.onAcknowledged?.()
-    expect(kept.topics).toContain(CONFIG)
+    expect(recorded.topics).toContain(CONFIG)
   })
 
   it('is known when it was published and cleared again, until the later removal is acknowledged', () => {
-    kept.publish({topic: CONFIG, payload: '{}', retain: true, qos: 1})
-    kept.clear(CONFIG)
+    recorded.publish({topic: CONFIG, payload: '{}', retain: true, qos: 1})
+    recorded.clear(CONFIG)
     const [first, second] = clearsOf(CONFIG)
     first?.onAcknowledged?.()
-    expect(kept.topics).toContain(CONFIG)
+    expect(recorded.topics).toContain(CONFIG)
     second?.onAcknowledged?.()
-    expect(kept.topics).not.toContain(CONFIG)
+    expect(recorded.topics).not.toContain(CONFIG)
   })
 })
 
-it('every topic of a plug that is gone is forgotten with the acknowledgement, its state too', async () => {
-  start(published).sweep()
+it('every topic of a removed plug is forgotten when the broker acknowledges the clearing, its state too', async () => {
+  start(published).connected()
   await clock.advance(8 * SECOND)
   expect(publisher.topics).toEqual([CONFIG, STATE])
   acknowledge(publisher.messages)

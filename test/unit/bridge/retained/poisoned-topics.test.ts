@@ -1,10 +1,22 @@
 import {beforeEach, describe, expect, it} from 'vitest'
-import {listedNames, ownStateTopic} from '../../../../src/bridge/retained/discovery-ownership.ts'
-import {RetainedCleanup, type RetainedTopicsRecord} from '../../../../src/bridge/retained/retained-cleanup.ts'
+import {
+  listedNames,
+  ownStateTopic,
+  RetainedCleanup,
+  type RetainedTopicsRecord,
+} from '../../../../src/bridge/retained/retained-cleanup.ts'
 import {RetainedTopics} from '../../../../src/bridge/retained/retained-topics.ts'
 import {topicProblem} from '../../../../src/mqtt/topics.ts'
 import {VirtualClock} from '../../../support/virtual-clock.ts'
-import {MINUTE, RememberingPublisher, topics} from '../stage.ts'
+import {MINUTE, RememberingPublisher, testContext, topics} from '../stage.ts'
+
+/** What a bridge without plugs has on the broker. */
+const BRIDGE = {
+  retainedTopics: () => [
+    ...topics.retainedBridgeTopics,
+    'homeassistant/device/miio2mqtt_bridge_miio2mqtt/config',
+  ],
+}
 
 let clock: VirtualClock
 let publisher: RememberingPublisher
@@ -17,29 +29,22 @@ beforeEach(() => {
 })
 
 function start(published?: RetainedTopicsRecord): RetainedCleanup {
-  const kept = new RetainedTopics(publisher, published?.topics ?? [])
-  return new RetainedCleanup({
-    topics,
-    kept,
-    clock,
-    prefix: 'homeassistant',
-    plugs: new Map(),
-    states: {topicsOf: () => []},
-    groups: {topics: []},
-    isConnected: () => true,
-    listen: () => {},
-    published,
-    remember: (what) => {
-      remembered = what
+  const recorded = new RetainedTopics(publisher, published?.topics ?? [])
+  const store = {
+    publishedTopics: published,
+    rememberPublishedTopics: (record: () => RetainedTopicsRecord) => {
+      remembered = record
     },
-  })
+  }
+  const context = testContext(clock, {publisher})
+  return new RetainedCleanup(context, {recorded, sources: [BRIDGE], prefix: 'homeassistant', store})
 }
 
 /** What is cleared after all that lies there was shown. */
-async function cleared(leftovers: RetainedCleanup, shown: Readonly<Record<string, string>> = {}) {
-  leftovers.sweep()
+async function cleared(cleanup: RetainedCleanup, shown: Readonly<Record<string, string>> = {}) {
+  cleanup.connected()
   for (const [topic, payload] of Object.entries(shown))
-    leftovers.handle({topic, payload: Buffer.from(payload), retained: true})
+    cleanup.handle({topic, payload: Buffer.from(payload), retained: true})
   await clock.advance(MINUTE)
   expect(publisher.messages.every(({payload}) => payload === '')).toBe(true)
   return publisher.topics
@@ -134,30 +139,31 @@ describe('what is remembered of the broker', () => {
     [[`miio2mqtt/${'l/'.repeat(220)}l`]],
     [['miio2mqtt/desk\u0000']],
   ])('with the topics %j has nothing cleared, and is forgotten', async (poison) => {
-    const leftovers = start({bases: ['miio2mqtt'], topics: [...poison, 'miio2mqtt/desk'], isAll: true})
-    for (const filter of leftovers.filters) expect(topicProblem(filter.replaceAll('+', 'x'))).toBeUndefined()
-    expect(await cleared(leftovers)).toEqual(['miio2mqtt/desk'])
+    const cleanup = start({bases: ['miio2mqtt'], topics: [...poison, 'miio2mqtt/desk'], isAll: true})
+    for (const filter of cleanup.subscriptions())
+      expect(topicProblem(filter.replaceAll('+', 'x'))).toBeUndefined()
+    expect(await cleared(cleanup)).toEqual(['miio2mqtt/desk'])
     expect(remembered()?.topics).toEqual([])
   })
 
   it.each(['#', '', '$SYS', 'a/+', 'a//b', '\u0000', `${'l/'.repeat(220)}l`])(
     'with the base topic %j listens to nothing that a broker refuses',
     async (base) => {
-      const leftovers = start({bases: [base], topics: [], isAll: false})
-      for (const filter of leftovers.filters)
+      const cleanup = start({bases: [base], topics: [], isAll: false})
+      for (const filter of cleanup.subscriptions())
         expect(topicProblem(filter.replaceAll('+', 'x'))).toBeUndefined()
-      expect(await cleared(leftovers)).toEqual([])
+      expect(await cleared(cleanup)).toEqual([])
     },
   )
 
   it('with base topics without end listens to few', () => {
     const bases = Array.from({length: 10_000}, (_, index) => `base${index}`)
-    expect(start({bases, topics: [], isAll: false}).filters.length).toBeLessThan(100)
+    expect(start({bases, topics: [], isAll: false}).subscriptions().length).toBeLessThan(100)
   })
 
   it('clears what lies under a base topic of an earlier run', async () => {
-    const leftovers = start({bases: ['cellar'], topics: ['cellar/desk'], isAll: true})
-    expect(await cleared(leftovers)).toEqual(['cellar/desk'])
+    const cleanup = start({bases: ['cellar'], topics: ['cellar/desk'], isAll: true})
+    expect(await cleared(cleanup)).toEqual(['cellar/desk'])
   })
 })
 
@@ -165,11 +171,11 @@ describe('clearing a topic', () => {
   it.each(['a/#', '', '$SYS/x', 'a//b', `${'l/'.repeat(220)}l`])(
     'on which nothing can lie (%j) is no failure',
     (topic) => {
-      const kept = new RetainedTopics(publisher, [topic])
-      expect(() => kept.clear(topic)).not.toThrow()
-      kept.note(topic)
+      const recorded = new RetainedTopics(publisher, [topic])
+      expect(() => recorded.clear(topic)).not.toThrow()
+      recorded.record(topic)
       expect(publisher.messages).toEqual([])
-      expect([...kept.topics]).toEqual([])
+      expect([...recorded.topics]).toEqual([])
     },
   )
 })

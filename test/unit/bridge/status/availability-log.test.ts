@@ -7,7 +7,7 @@ import {HOUR, MINUTE, SECOND, type StagedPlug, stagedPlugs} from '../stage.ts'
 
 let clock: VirtualClock
 let log: RememberingLog
-let outages: AvailabilityLog
+let availabilityLog: AvailabilityLog
 let plugs: Map<string, StagedPlug>
 let events: string[]
 
@@ -17,9 +17,9 @@ async function stage(count: number, seed = 1): Promise<void> {
   log = new RememberingLog()
   events = []
   plugs = stagedPlugs(clock, count, seed)
-  const event = (type: string, {name}: Record<string, unknown>) => events.push(`${type} ${name}`)
-  outages = new AvailabilityLog({plugs, clock, log, event})
-  for (const plug of plugs.values()) outages.follow(plug)
+  const event = (type: string, {name}: Record<string, unknown>) => void events.push(`${type} ${name}`)
+  availabilityLog = new AvailabilityLog({plugs, clock, log}, {event})
+  for (const plug of plugs.values()) availabilityLog.plugAdded(plug)
   for (const plug of plugs.values()) plug.poller.start()
   await clock.advance(MINUTE)
 }
@@ -68,7 +68,7 @@ describe('a plug that goes away', () => {
     recover()
     await clock.advance(5 * HOUR)
     expect(log.said('warn')).toHaveLength(1)
-    outages.stop()
+    availabilityLog.stop()
   })
 
   it('is an event each time it goes and comes, also for programs', async () => {
@@ -80,7 +80,7 @@ describe('a plug that goes away', () => {
     expect(events).toEqual(['device_offline desk 0', 'device_online desk 0'])
   })
 
-  it('is not news because its silence is now of another kind', async () => {
+  it('is not logged again when it is silent in another way', async () => {
     for (let round = 0; round < 10; round++) {
       fail(0, round % 2 === 0 ? 'timeout' : 'unreachable')
       await clock.advance(5 * MINUTE)
@@ -88,7 +88,7 @@ describe('a plug that goes away', () => {
     expect(log.said('warn')).toHaveLength(1)
   })
 
-  it('is news once when it speaks again and does not know our token', async () => {
+  it('is logged once when it answers again and refuses the token', async () => {
     for (let round = 0; round < 4; round++) {
       fail(0, 'timeout')
       await clock.advance(5 * MINUTE)
@@ -119,9 +119,9 @@ describe('thousands of plugs', () => {
     log = new RememberingLog()
     events = []
     plugs = stagedPlugs(clock, several)
-    const event = (type: string, {name}: Record<string, unknown>) => events.push(`${type} ${name}`)
-    outages = new AvailabilityLog({plugs, clock, log, event})
-    for (const plug of plugs.values()) outages.follow(plug)
+    const event = (type: string, {name}: Record<string, unknown>) => void events.push(`${type} ${name}`)
+    availabilityLog = new AvailabilityLog({plugs, clock, log}, {event})
+    for (const plug of plugs.values()) availabilityLog.plugAdded(plug)
     everyDesk(fail)
     for (const plug of plugs.values()) plug.poller.start()
     await clock.advance(3 * MINUTE)
@@ -164,7 +164,7 @@ describe('thousands of plugs', () => {
       'one more plug is offline: desk 10; the availability of each says why',
     ])
     expect(log.said('info')).toEqual([])
-    outages.stop()
+    availabilityLog.stop()
   })
 })
 
@@ -205,7 +205,7 @@ describe('all plugs away at once', () => {
     expect(log.said('warn').at(-1)).toBe('still offline: desk 2')
   })
 
-  it('are still said one by one when each goes at a time of its own', async () => {
+  it('are still logged one by one when each goes offline at another time', async () => {
     await stage(3)
     for (const index of [0, 1, 2]) {
       fail(index)
@@ -233,7 +233,7 @@ describe('a plug that is disabled', () => {
   })
 })
 
-describe('the watch over outages', () => {
+describe('the availability log', () => {
   it('leaves no timer behind', async () => {
     await stage(2)
     fail()
@@ -242,7 +242,7 @@ describe('the watch over outages', () => {
       plug.poller.stop()
       await plug.device.stop(0)
     }
-    outages.stop()
+    availabilityLog.stop()
     await clock.advance(20 * SECOND)
     expect(clock.pending).toBe(0)
   })

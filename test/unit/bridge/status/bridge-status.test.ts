@@ -2,21 +2,32 @@ import {beforeEach, describe, expect, it, vi} from 'vitest'
 import {BridgeStatus} from '../../../../src/bridge/status/bridge-status.ts'
 import {builtIn} from '../../../../src/models/catalogue.ts'
 import {CallFailed} from '../../../support/scripted-plug.ts'
-import {seeded, VirtualClock} from '../../../support/virtual-clock.ts'
-import {HOUR, MINUTE, RememberingPublisher, SECOND, type StagedPlug, stagedPlugs, topics} from '../stage.ts'
+import {VirtualClock} from '../../../support/virtual-clock.ts'
+import {
+  HOUR,
+  MINUTE,
+  RememberingPublisher,
+  SECOND,
+  type StagedPlug,
+  stagedPlugs,
+  testContext,
+} from '../stage.ts'
 
 let clock: VirtualClock
 let publisher: RememberingPublisher
 let plugs: Map<string, StagedPlug>
-let reports: BridgeStatus
+let status: BridgeStatus
 
 function stage(count: number): void {
   clock = new VirtualClock()
   publisher = new RememberingPublisher(clock)
   plugs = stagedPlugs(clock, count)
-  const info = () => ({version: '1.2.3'})
-  const vitals = () => ({uptime: clock.now() / 1000})
-  reports = new BridgeStatus({publisher, topics, clock, random: seeded(1), plugs, info, vitals})
+  const source = {
+    info: () => ({version: '1.2.3'}),
+    metrics: () => ({uptime: clock.now() / 1000}),
+    onWarning: () => () => {},
+  }
+  status = new BridgeStatus(testContext(clock, {publisher, plugs}), source)
 }
 
 beforeEach(() => stage(2))
@@ -32,7 +43,7 @@ describe('the list of devices', () => {
     const identified = plug?.device.identify()
     await clock.advance(SECOND)
     await identified
-    reports.devices()
+    status.devices()
     expect(latest('devices')).toHaveLength(2)
     expect(latest('devices')[0]).toEqual({
       name: 'desk 0',
@@ -64,7 +75,7 @@ describe('the list of devices', () => {
     vi.spyOn(plug.device, 'model', 'get').mockReturnValue(builtIn.find('chuangmi.plug.v3'))
     vi.spyOn(plug.device, 'implausible', 'get').mockReturnValue([found])
     vi.spyOn(plug.device, 'energySource', 'get').mockReturnValue('integrated')
-    reports.follow(plug)
+    status.plugAdded(plug)
     plug.device.emit('metadataChanged')
     await clock.advance(2 * SECOND)
     expect(latest('devices')[0].implausible).toEqual([found])
@@ -73,7 +84,7 @@ describe('the list of devices', () => {
   })
 
   it('names what is not known yet as unknown, and invents nothing', () => {
-    reports.devices()
+    status.devices()
     expect(latest('devices')[1]).toMatchObject({firmware: null, mac: null, availability: {state: 'unknown'}})
   })
 
@@ -82,13 +93,13 @@ describe('the list of devices', () => {
     const identified = plug?.device.identify()
     await clock.advance(SECOND)
     await identified
-    reports.devices()
+    status.devices()
     expect(publisher.messages.map(({payload}) => payload).join()).not.toContain('secret')
   })
 
   it('is published once for many plugs that change together', async () => {
     stage(50)
-    for (const plug of plugs.values()) reports.follow(plug)
+    for (const plug of plugs.values()) status.plugAdded(plug)
     for (const plug of plugs.values()) plug.poller.start()
     await clock.advance(5 * SECOND)
     expect(times('devices')).toHaveLength(1)
@@ -101,7 +112,7 @@ describe('the list of devices', () => {
 
   it('follows each change within a second or so', async () => {
     const [plug] = plugs.values()
-    if (plug) reports.follow(plug)
+    if (plug) status.plugAdded(plug)
     plug?.poller.start()
     await clock.advance(MINUTE)
     if (plug) plug.scripted.failure = new CallFailed('bad_token')
@@ -111,7 +122,7 @@ describe('the list of devices', () => {
 
   it('is not published while nothing changes', async () => {
     for (const plug of plugs.values()) {
-      reports.follow(plug)
+      status.plugAdded(plug)
       plug.poller.start()
     }
     await clock.advance(HOUR)
@@ -120,8 +131,8 @@ describe('the list of devices', () => {
 })
 
 describe('the health of the bridge', () => {
-  it('is told within 10 s of the start, then about every minute', async () => {
-    reports.start()
+  it('is published within 10 s of the start, then about every minute', async () => {
+    status.start()
     await clock.advance(10 * MINUTE)
     const [first = 0, ...later] = times('health')
     expect(first).toBeLessThanOrEqual(10 * SECOND)
@@ -132,7 +143,7 @@ describe('the health of the bridge', () => {
   it('holds vitals, and for each plug its counters, its queue and when it last answered', async () => {
     const [plug] = plugs.values()
     plug?.poller.start()
-    reports.start()
+    status.start()
     await clock.advance(10 * SECOND)
     expect(latest('health')).toEqual({
       uptime: 5,
@@ -153,13 +164,13 @@ describe('the health of the bridge', () => {
 })
 
 describe('what the bridge says of itself', () => {
-  it('is retained when it describes how things are, and is not when it tells what happened', () => {
-    reports.state('online')
-    reports.info()
-    reports.devices()
-    reports.health()
-    reports.event('device_moved', {name: 'desk 0'})
-    reports.logging({level: 'warn', message: 'something', device: 'desk 0'})
+  it('is retained when it describes a state, and not when it is an event', () => {
+    status.state('online')
+    status.info()
+    status.devices()
+    status.health()
+    status.event('device_moved', {name: 'desk 0'})
+    status.logging({level: 'warn', message: 'something', device: 'desk 0'})
     expect(
       publisher.messages.map(({topic, retain}) => [topic.slice('miio2mqtt/bridge/'.length), retain]),
     ).toEqual([
@@ -173,11 +184,13 @@ describe('what the bridge says of itself', () => {
   })
 
   it('ends with the bridge', async () => {
-    reports.start()
-    reports.devicesSoon()
-    reports.stop()
+    status.start()
+    status.devicesSoon()
+    status.stopped()
     await clock.advance(HOUR)
-    expect(publisher.messages).toEqual([])
+    expect(publisher.messages).toMatchObject([
+      {topic: 'miio2mqtt/bridge/state', payload: '{"state":"offline"}'},
+    ])
     expect(clock.pending).toBe(0)
   })
 })

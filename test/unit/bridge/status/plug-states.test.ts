@@ -14,8 +14,11 @@ function stage(appearance: DisplayOptions = {}, attributes = false): void {
   clock = new VirtualClock()
   publisher = new RememberingPublisher(clock)
   plug = new StagedPlug(clock, {appearance})
-  states = new PlugStates({publisher, topics, qos: 1, retain: true, attributes})
-  states.follow(plug)
+  states = new PlugStates(
+    {publisher, topics, plugs: new Map([[plug.name, plug]])},
+    {qos: 1, retain: true, attributes},
+  )
+  states.plugAdded(plug)
   plug.poller.start()
 }
 
@@ -24,13 +27,13 @@ beforeEach(() => stage())
 const payloads = (topic: string) => publisher.on(topic).map(({payload}) => JSON.parse(payload))
 
 describe('the state of a plug', () => {
-  it('is published once, retained and before it is said to be online', async () => {
+  it('is published once, retained, and before its availability', async () => {
     await clock.advance(10 * SECOND)
     expect(publisher.topics).toEqual(['miio2mqtt/desk', 'miio2mqtt/desk/availability'])
     expect(publisher.messages.every(({retain, qos}) => retain && qos === 1)).toBe(true)
   })
 
-  it('has every property of the model, in its order, with null for what the plug did not tell', async () => {
+  it('has every property of the model, in its order, with null for what the plug did not report', async () => {
     plug.scripted.values['temperature'] = 'hot'
     await clock.advance(10 * SECOND)
     expect(publisher.on('miio2mqtt/desk')[0]?.payload).toMatch(
@@ -61,7 +64,7 @@ describe('the state of a plug', () => {
 describe('what is filtered', () => {
   beforeEach(() => stage({filtered: ['led', 'rssi']}))
 
-  it('is not in the state, and its changes are no news', async () => {
+  it('is not in the state, and its changes publish nothing', async () => {
     await clock.advance(MINUTE)
     plug.scripted.values['wifi_led'] = 'off'
     await clock.advance(5 * MINUTE)
@@ -92,7 +95,7 @@ describe('attributes', () => {
       .filter(({topic}) => /^miio2mqtt\/desk\/(?!availability)/.test(topic))
       .map(({topic, payload}) => [topic.slice('miio2mqtt/desk/'.length), payload])
 
-  it('are all published at first, bare and as text, with None for what the plug did not tell', async () => {
+  it('are all published at first, bare and as text, with None for what the plug did not report', async () => {
     stage({}, true)
     await clock.advance(10 * SECOND)
     expect(attributes()).toEqual([

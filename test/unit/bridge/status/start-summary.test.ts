@@ -1,4 +1,5 @@
 import {beforeEach, describe, expect, it} from 'vitest'
+import {Group} from '../../../../src/bridge/group.ts'
 import type {Plug} from '../../../../src/bridge/plug.ts'
 import {StartSummary} from '../../../../src/bridge/status/start-summary.ts'
 import type {Availability, OfflineReason} from '../../../../src/device/polling/availability.ts'
@@ -9,18 +10,19 @@ import {HOUR, SECOND, StagedPlug} from '../stage.ts'
 let clock: VirtualClock
 let log: RememberingLog
 let plugs: Map<string, StagedPlug>
-let groups: Map<string, unknown>
-let told: Set<Plug>
+let groups: Map<string, Group>
+let announced: Set<Plug>
 let isConnected: boolean
 let summary: StartSummary
 
+const named = (name: string) => plugs.get(name) ?? expect.fail(`no plug ${name}`)
 const desk = (index: number) => plugs.get(`desk ${index}`) ?? expect.fail(`no desk ${index}`)
 
 function add(...names: string[]): void {
   for (const name of names) {
     const plug = new StagedPlug(clock, {name})
     plugs.set(name, plug)
-    summary.follow(plug)
+    summary.plugAdded(plug)
   }
 }
 
@@ -30,23 +32,23 @@ function stage(count: number, homeAssistant = true): void {
   log = new RememberingLog()
   plugs = new Map()
   groups = new Map()
-  told = new Set()
+  announced = new Set()
   isConnected = true
-  summary = new StartSummary({
-    clock,
-    log,
-    plugs,
-    groups: {all: groups},
-    isConnected: () => isConnected,
-    homeAssistant: homeAssistant
-      ? {prefix: 'homeassistant', wasAnnounced: (plug) => told.has(plug)}
-      : undefined,
-  })
+  const connection = {
+    get connected() {
+      return isConnected
+    },
+    resubscribe: () => Promise.resolve(),
+  }
+  summary = new StartSummary(
+    {clock, log, plugs, groups, connection},
+    homeAssistant ? {prefix: 'homeassistant', wasAnnounced: (plug) => announced.has(plug)} : undefined,
+  )
   add(...Array.from({length: count}, (_, index) => `desk ${index}`))
 }
 
-/** What was said since the last look, and no line of it again. */
-async function saidWithin(ms: number): Promise<string[]> {
+/** The lines logged within this time. */
+async function loggedWithin(ms: number): Promise<string[]> {
   const before = log.said('info').length
   await clock.advance(ms)
   return log.said('info').slice(before)
@@ -55,7 +57,7 @@ async function saidWithin(ms: number): Promise<string[]> {
 const set = (plug: StagedPlug, availability: Availability) => plug.device.setAvailability(availability)
 const answers = (...answering: StagedPlug[]) => {
   for (const plug of answering) {
-    told.add(plug)
+    announced.add(plug)
     set(plug, {state: 'online'})
   }
 }
@@ -63,17 +65,17 @@ const isAway = (plug: StagedPlug, reason: OfflineReason) =>
   set(plug, {state: 'offline', reason, since: clock.date()})
 
 describe('the summary of a start', () => {
-  it('names every plug that is online, with product and address, and says what Home Assistant was told', async () => {
+  it('names every plug that is online, with product and address, and what was announced to Home Assistant', async () => {
     stage(2)
-    groups.set('evening', {})
+    groups.set('evening', new Group('evening', {members: []}, plugs))
     summary.start(0)
     summary.connected()
     answers(desk(0), desk(1))
-    expect(await saidWithin(5 * SECOND)).toEqual([
+    expect(await loggedWithin(5 * SECOND)).toEqual([
       '2 of 2 plugs online: desk 0 (Mi Smart Plug, 192.168.1.40), desk 1 (Mi Smart Plug, 192.168.1.40)',
       'Home Assistant: announced 2 plugs and 1 group on homeassistant/…',
     ])
-    expect(await saidWithin(HOUR)).toEqual([])
+    expect(await loggedWithin(HOUR)).toEqual([])
   })
 
   it('waits for the last plug, and gives the reason of each that is offline', async () => {
@@ -82,20 +84,20 @@ describe('the summary of a start', () => {
     summary.connected()
     answers(desk(0))
     isAway(desk(1), 'bad_token')
-    expect(await saidWithin(5 * SECOND)).toEqual([])
+    expect(await loggedWithin(5 * SECOND)).toEqual([])
     isAway(desk(2), 'timeout')
-    told.add(desk(2)) // remembered from an earlier run
-    expect(await saidWithin(5 * SECOND)).toEqual([
+    announced.add(desk(2)) // remembered from an earlier run
+    expect(await loggedWithin(5 * SECOND)).toEqual([
       '1 of 3 plugs online: desk 0 (Mi Smart Plug, 192.168.1.40); offline: desk 1 (192.168.1.40, wrong token), desk 2 (192.168.1.40, does not answer)',
       'Home Assistant: announced 2 of 3 plugs on homeassistant/…; not until it has answered: desk 1',
     ])
   })
 
-  it('comes after some seconds also when a plug is not heard of at all', async () => {
+  it('comes after some seconds, also when a plug never answers', async () => {
     stage(1)
     summary.start(3 * SECOND)
     summary.connected()
-    expect(await saidWithin(20 * SECOND)).toEqual([
+    expect(await loggedWithin(20 * SECOND)).toEqual([
       '0 of 1 plug online; offline: desk 0 (192.168.1.40, no answer yet)',
       'Home Assistant: announced 0 of 1 plug on homeassistant/…; not until it has answered: desk 0',
     ])
@@ -105,32 +107,32 @@ describe('the summary of a start', () => {
     stage(0)
     summary.start(0)
     summary.connected()
-    expect(await saidWithin(20 * SECOND)).toEqual([])
+    expect(await loggedWithin(20 * SECOND)).toEqual([])
   })
 
-  it('says that Home Assistant is told nothing when that is so', async () => {
+  it('says that nothing is announced when Home Assistant is disabled', async () => {
     stage(1, false)
     summary.start(0)
     summary.connected()
     answers(desk(0))
-    expect(await saidWithin(5 * SECOND)).toEqual([
+    expect(await loggedWithin(5 * SECOND)).toEqual([
       expect.stringMatching(/^1 of 1 plug online: /),
       'Home Assistant: nothing is announced, since homeassistant.enabled is false',
     ])
   })
 
-  it('is told of plugs also while there is no broker, and of Home Assistant once there is one', async () => {
+  it('covers plugs also without a broker, and Home Assistant once there is one', async () => {
     stage(1)
     isConnected = false
     summary.start(0)
     answers(desk(0))
-    expect(await saidWithin(20 * SECOND)).toEqual([
+    expect(await loggedWithin(20 * SECOND)).toEqual([
       expect.stringMatching(/^1 of 1 plug online: /),
       'Home Assistant: nothing is announced yet: the broker is not connected',
     ])
     isConnected = true
     summary.connected()
-    expect(await saidWithin(20 * SECOND)).toEqual([
+    expect(await loggedWithin(20 * SECOND)).toEqual([
       expect.stringMatching(/^1 of 1 plug online: /),
       'Home Assistant: announced 1 plug on homeassistant/…',
     ])
@@ -143,31 +145,31 @@ describe('the summary of a start', () => {
     const [first, ...others] = [...plugs.values()]
     answers(...others)
     if (first) isAway(first, 'timeout')
-    expect(await saidWithin(5 * SECOND)).toEqual([
+    expect(await loggedWithin(5 * SECOND)).toEqual([
       '9999 of 10000 plugs online; offline: desk 0 (192.168.1.40, does not answer)',
       'Home Assistant: announced 9999 of 10000 plugs on homeassistant/…; not until it has answered: desk 0',
     ])
     for (const plug of others) isAway(plug, 'unreachable')
     summary.connected()
-    const [line = ''] = await saidWithin(5 * SECOND)
+    const [line = ''] = await loggedWithin(5 * SECOND)
     expect(line).toMatch(/^0 of 10000 plugs online; offline: desk 0 .* and 9990 more$/)
     expect(line.length).toBeLessThan(500)
   })
 
-  it('leaves out of what is announced what is disabled, a duplicate, or kept from Home Assistant', async () => {
+  it('does not count disabled plugs, duplicates and excluded plugs as announced', async () => {
     stage(1)
     const disabled = new StagedPlug(clock, {name: 'lamp', disabled: true})
     const hidden = new StagedPlug(clock, {name: 'fan', appearance: {homeassistant: {enabled: false}}})
     for (const plug of [disabled, hidden]) {
       plugs.set(plug.name, plug)
-      summary.follow(plug)
+      summary.plugAdded(plug)
     }
     isAway(disabled, 'disabled')
     summary.start(0)
     summary.connected()
     answers(desk(0))
     set(hidden, {state: 'online'})
-    expect(await saidWithin(5 * SECOND)).toEqual([
+    expect(await loggedWithin(5 * SECOND)).toEqual([
       expect.stringMatching(/^2 of 3 plugs online: .*; offline: lamp \(192\.168\.1\.40, disabled\)$/),
       'Home Assistant: announced 1 plug on homeassistant/…',
     ])
@@ -183,68 +185,68 @@ describe('after the start', () => {
     await clock.advance(HOUR)
   })
 
-  it('nothing is said of plugs that go and come back: others do that', async () => {
+  it('has no line about plugs that go offline and come back: another part logs those', async () => {
     isAway(desk(0), 'timeout')
     answers(desk(0))
-    expect(await saidWithin(HOUR)).toEqual([])
+    expect(await loggedWithin(HOUR)).toEqual([])
   })
 
-  it("all of it is said again after a broker's return", async () => {
+  it('is logged again after the broker comes back', async () => {
     isAway(desk(1), 'unreachable')
     isConnected = false
     await clock.advance(HOUR)
     isConnected = true
     summary.connected()
-    expect(await saidWithin(5 * SECOND)).toEqual([
+    expect(await loggedWithin(5 * SECOND)).toEqual([
       '1 of 2 plugs online: desk 0 (Mi Smart Plug, 192.168.1.40); offline: desk 1 (192.168.1.40, cannot be reached)',
       'Home Assistant: announced 2 plugs on homeassistant/…',
     ])
   })
 
-  it('is said once of a broker that comes and goes within moments', async () => {
+  it('is logged once for a broker that comes and goes within moments', async () => {
     for (let time = 0; time < 5; time++) {
       summary.connected()
       await clock.advance(SECOND)
     }
-    expect(await saidWithin(HOUR)).toHaveLength(2)
+    expect(await loggedWithin(HOUR)).toHaveLength(2)
   })
 
   it('a reload is about the plugs that it added or changed', async () => {
     plugs.delete('desk 0')
     add('lamp')
-    summary.reloaded(['lamp'])
+    summary.reloaded([named('lamp')])
     answers(plugs.get('lamp') ?? expect.fail())
-    expect(await saidWithin(5 * SECOND)).toEqual([
+    expect(await loggedWithin(5 * SECOND)).toEqual([
       'added or changed: 1 of 1 plug online: lamp (Mi Smart Plug, 192.168.1.40)',
       'Home Assistant: announced 1 plug on homeassistant/…',
     ])
   })
 
-  it('a reload that changes no plug is no news', async () => {
+  it('is not logged after a reload that changes no plug', async () => {
     plugs.delete('desk 0')
     summary.reloaded([])
-    expect(await saidWithin(HOUR)).toEqual([])
+    expect(await loggedWithin(HOUR)).toEqual([])
   })
 
   it('a plug that was added and removed before it answered is waited for no longer', async () => {
     add('lamp', 'fan')
-    summary.reloaded(['lamp', 'fan'])
+    summary.reloaded([named('lamp'), named('fan')])
     plugs.delete('lamp')
     answers(plugs.get('fan') ?? expect.fail())
     summary.reloaded([])
-    expect(await saidWithin(5 * SECOND)).toEqual([
+    expect(await loggedWithin(5 * SECOND)).toEqual([
       'added or changed: 1 of 1 plug online: fan (Mi Smart Plug, 192.168.1.40)',
       expect.stringMatching(/^Home Assistant/),
     ])
   })
 
-  it('nothing is said any more once it is stopped, and no timer is left', async () => {
+  it('is not logged once it is stopped, and no timer is left', async () => {
     add('lamp')
-    summary.reloaded(['lamp'])
+    summary.reloaded([named('lamp')])
     summary.connected()
     summary.stop()
     answers(plugs.get('lamp') ?? expect.fail())
     expect(clock.pending).toBe(0)
-    expect(await saidWithin(HOUR)).toEqual([])
+    expect(await loggedWithin(HOUR)).toEqual([])
   })
 })

@@ -1,7 +1,6 @@
 import {expect, it} from 'vitest'
-import {executeCommand} from '../../../../src/bridge/commands/command.ts'
-import {GroupCommands} from '../../../../src/bridge/commands/group-command.ts'
-import {Group} from '../../../../src/bridge/groups/group.ts'
+import {CommandExecutor} from '../../../../src/bridge/commands/execute-command.ts'
+import {Group} from '../../../../src/bridge/group.ts'
 import type {Plug} from '../../../../src/bridge/plug.ts'
 import {Device} from '../../../../src/device/device.ts'
 import {builtIn} from '../../../../src/models/catalogue.ts'
@@ -88,7 +87,8 @@ it('of TOGGLEs to a group of one plug 95 % succeed where a fifth of all datagram
   const toggle = async (device: Device, deadline: number, clock: VirtualClock) => {
     const plug = {name: 'desk', device, disabled: false, duplicateOf: undefined} as Partial<Plug> as Plug
     const group = new Group('evening', {members: ['desk']}, new Map([['desk', plug]]))
-    const [outcome] = await new GroupCommands({clock, obey: executeCommand}).carryOut(
+    const plugStates = {publishState: () => {}}
+    const [outcome] = await new CommandExecutor({clock, plugStates}).execute(
       group,
       {set: {state: 'TOGGLE'}},
       () => deadline,

@@ -1,6 +1,6 @@
-/** Plugs that are switched together, and what they amount to as one (contract §3, §4). */
-import type {Availability} from '../../device/polling/availability.ts'
-import type {Plug} from '../plug.ts'
+/** A group of plugs that are switched together: its members, its state and its availability (docs/topics.md, "Groups"). */
+import type {Availability} from '../device/polling/availability.ts'
+import {isInUse, type Plug} from './plug.ts'
 
 /** A group as it is configured. */
 export interface GroupSettings {
@@ -16,7 +16,7 @@ export class Group {
   readonly settings: GroupSettings
   readonly #plugs: ReadonlyMap<string, Plug>
 
-  /** @param plugs all there are, by name: they may be others tomorrow */
+  /** @param plugs all configured plugs, by name; the map changes when the configuration does */
   constructor(name: string, settings: GroupSettings, plugs: ReadonlyMap<string, Plug>) {
     this.name = name
     this.settings = settings
@@ -28,23 +28,26 @@ export class Group {
   }
 
   /**
-   * `ON` when any member is on, `OFF` when every one is off, and `null` otherwise: not on is not off. What a plug said before it
-   * went offline may be wrong by now. A disabled plug is left alone here, too.
+   * `ON` when any member is on, `OFF` when every member is off, and `null` otherwise: "not on" is not "off". The last state of a plug
+   * that went offline may be wrong by now. Disabled plugs and duplicates do not count.
    */
   get state(): 'ON' | 'OFF' | null {
-    const relays = this.#active.map(relayState)
+    const relays = this.#membersInUse.map(relayState)
     if (relays.includes('ON')) return 'ON'
     return relays.length > 0 && relays.every((relay) => relay === 'OFF') ? 'OFF' : null
   }
 
-  /** Whether every member was heard, or given up on: before that, an unknown state says nothing. */
-  get known(): boolean {
+  /** Whether every member has answered or is offline. Before that, a state of `null` means nothing and is not published. */
+  get isSettled(): boolean {
     return this.state !== null || this.members.every(({device}) => device.availability.state !== 'unknown')
   }
 
-  /** Online when any member is; offline since the last of them went, for the reason they share, or else `timeout`. */
+  /**
+   * Online when any member is online. Offline since the last member went offline, for the reason that all members share, or else
+   * `timeout`.
+   */
   get availability(): Availability {
-    const members = this.#active.length > 0 ? this.#active : this.members
+    const members = this.#membersInUse.length > 0 ? this.#membersInUse : this.members
     const all = members.map(({device}) => device.availability)
     if (all.some(({state}) => state === 'online')) return {state: 'online'}
     const offline = all.flatMap((each) => (each.state === 'offline' ? [each] : []))
@@ -55,12 +58,12 @@ export class Group {
     return {state: 'offline', reason: isShared ? first.reason : 'timeout', since}
   }
 
-  get #active(): Plug[] {
-    return this.members.filter(({disabled, duplicateOf}) => !disabled && duplicateOf === undefined)
+  get #membersInUse(): Plug[] {
+    return this.members.filter(isInUse)
   }
 }
 
-/** Whether a plug is on, as far as that is known now. */
+/** The relay of a plug that is online; `null` when it is offline or its state is not known. */
 export function relayState({device}: Plug): 'ON' | 'OFF' | null {
   const relay = device.availability.state === 'online' ? device.state['state'] : null
   return relay === 'ON' || relay === 'OFF' ? relay : null

@@ -1,15 +1,26 @@
 import {beforeEach, describe, expect, it} from 'vitest'
-import {Commands} from '../../../../src/bridge/commands/commands.ts'
-import {Groups} from '../../../../src/bridge/groups/groups.ts'
-import {groupDiscovery, groupId} from '../../../../src/bridge/homeassistant/group-discovery.ts'
-import {PlugStates} from '../../../../src/bridge/status/plug-states.ts'
-import {Topics} from '../../../../src/mqtt/topics.ts'
-import type {Result} from '../../../support/command-client.ts'
-import {messageProblems} from '../../../support/discovery-validator.ts'
-import {RememberingLog} from '../../../support/remembering-log.ts'
-import {CallFailed} from '../../../support/scripted-plug.ts'
-import {VirtualClock} from '../../../support/virtual-clock.ts'
-import {HOUR, MINUTE, RememberingPublisher, SECOND, StagedPlug, topics} from '../stage.ts'
+import {Commands} from '../../../src/bridge/commands/commands.ts'
+import type {Group, GroupSettings} from '../../../src/bridge/group.ts'
+import {groupDiscovery, groupId} from '../../../src/bridge/homeassistant/group-discovery.ts'
+import {HomeAssistant} from '../../../src/bridge/homeassistant/homeassistant.ts'
+import {GroupStates} from '../../../src/bridge/status/group-states.ts'
+import {PlugStates} from '../../../src/bridge/status/plug-states.ts'
+import {Topics} from '../../../src/mqtt/topics.ts'
+import type {Result} from '../../support/command-client.ts'
+import {messageProblems} from '../../support/discovery-validator.ts'
+import {RememberingLog} from '../../support/remembering-log.ts'
+import {CallFailed} from '../../support/scripted-plug.ts'
+import {VirtualClock} from '../../support/virtual-clock.ts'
+import {
+  HOUR,
+  MINUTE,
+  RememberingPublisher,
+  replaceGroups,
+  SECOND,
+  StagedPlug,
+  testContext,
+  topics,
+} from './stage.ts'
 
 const EVENING = {evening: {members: ['desk', 'kitchen/kettle']}}
 const TOPIC = `homeassistant/device/${groupId('evening', topics)}/config`
@@ -18,7 +29,10 @@ let clock: VirtualClock
 let publisher: RememberingPublisher
 let desk: StagedPlug
 let kettle: StagedPlug
-let groups: Groups
+let plugs: Map<string, StagedPlug>
+let groups: Map<string, Group>
+let groupStates: GroupStates
+let homeAssistant: HomeAssistant
 let commands: Commands
 let log: RememberingLog
 
@@ -28,17 +42,28 @@ function stage({unplugged = false, attributes = false} = {}): void {
   log = new RememberingLog()
   desk = new StagedPlug(clock, {name: 'desk'})
   kettle = new StagedPlug(clock, {name: 'kitchen/kettle', did: 4712, disabled: unplugged})
-  const plugs = new Map([desk, kettle].map((plug) => [plug.name, plug]))
-  const how = {publisher, topics, clock, log, plugs, qos: 1, retain: true} as const
-  groups = new Groups({...how, attributes, homeAssistant: {prefix: 'homeassistant', version: '1.2.3'}})
-  const states = new PlugStates({...how, attributes})
-  commands = new Commands({...how, states, groups})
+  plugs = new Map([desk, kettle].map((plug) => [plug.name, plug]))
+  groups = new Map()
+  const context = testContext(clock, {publisher, log, plugs, groups})
+  const options = {qos: 1, retain: true, attributes} as const
+  groupStates = new GroupStates(context, options)
+  const plugStates = new PlugStates(context, options)
+  commands = new Commands(context, {plugStates, groupStates})
+  const store = {discovery: undefined, rememberDiscovery: () => {}}
+  homeAssistant = new HomeAssistant(context, {prefix: 'homeassistant', version: '1.2.3', store})
   for (const plug of plugs.values()) {
-    groups.follow(plug)
+    groupStates.plugAdded(plug)
     if (!plug.disabled) plug.poller.start()
   }
   if (unplugged) kettle.device.setAvailability({state: 'offline', reason: 'disabled', since: clock.date()})
-  groups.replace(EVENING)
+  reload(EVENING)
+}
+
+/** Takes over which groups there are, as the bridge does. */
+function reload(settings: Readonly<Record<string, GroupSettings>>): void {
+  replaceGroups(groups, settings, plugs)
+  groupStates.reloaded()
+  homeAssistant.reloaded([])
 }
 
 beforeEach(() => stage())
@@ -50,11 +75,8 @@ const results = (): Result[] => payloads('miio2mqtt/evening/response')
 /** Sends a command and does not wait. */
 function send(payload: string, kind: 'set' | 'get' = 'set', property?: string): void {
   const command = {kind, name: 'evening', ...(property === undefined ? {} : {property})}
-  void commands.handle(command, {
-    topic: `miio2mqtt/evening/${kind}`,
-    payload: Buffer.from(payload),
-    retained: false,
-  })
+  const topic = `miio2mqtt/evening/${kind}`
+  commands.handle({topic, payload: Buffer.from(payload), retained: false}, command)
 }
 
 async function resultOf(payload: string, kind: 'set' | 'get' = 'set', property?: string): Promise<Result> {
@@ -66,12 +88,12 @@ async function resultOf(payload: string, kind: 'set' | 'get' = 'set', property?:
 }
 
 describe('the state of a group', () => {
-  it('is said once every member was heard, before the group is said to be online, both retained', async () => {
+  it('is published once every member has answered, before the availability of the group, both retained', async () => {
     await clock.advance(10 * SECOND)
     expect(states()).toEqual(['OFF'])
     expect(payloads('miio2mqtt/evening/availability')).toEqual([{state: 'online'}])
-    const said = publisher.messages.filter(({topic}) => topic.startsWith('miio2mqtt/evening'))
-    expect(said.every(({retain, qos}) => retain && qos === 1)).toBe(true)
+    const published = publisher.messages.filter(({topic}) => topic.startsWith('miio2mqtt/evening'))
+    expect(published.every(({retain, qos}) => retain && qos === 1)).toBe(true)
   })
 
   it('is ON when any member is on, and OFF when all are off', async () => {
@@ -83,7 +105,7 @@ describe('the state of a group', () => {
     expect(states()).toEqual(['OFF', 'ON', 'OFF'])
   })
 
-  it('is null when a member does not tell, and the others are off: not on is not off', async () => {
+  it('is null when a member does not report it, and the others are off: not on is not off', async () => {
     kettle.scripted.values['power'] = 'broken'
     await clock.advance(MINUTE)
     expect(states()).toEqual([null])
@@ -111,10 +133,10 @@ describe('the state of a group', () => {
     expect(states()).toEqual(['OFF'])
   })
 
-  it('is said again when the broker may have forgotten it', async () => {
+  it('is published again when the broker may have lost it', async () => {
     await clock.advance(MINUTE)
     publisher.messages.length = 0
-    groups.announce()
+    groupStates.connected()
     expect(publisher.topics).toEqual([
       'miio2mqtt/bridge/groups',
       'miio2mqtt/evening/availability',
@@ -124,7 +146,7 @@ describe('the state of a group', () => {
 })
 
 describe('the availability of a group', () => {
-  it('is online as long as any member is, and then tells when the last of them went', async () => {
+  it('is online as long as any member is, and then has the time at which the last of them went offline', async () => {
     await clock.advance(MINUTE)
     desk.scripted.failure = new CallFailed('timeout')
     await clock.advance(10 * MINUTE)
@@ -150,15 +172,16 @@ describe('the availability of a group', () => {
     const plugs = new Map([one, two].map((plug) => [plug.name, plug]))
     one.device.setAvailability({state: 'offline', reason: first, since})
     two.device.setAvailability({state: 'offline', reason: second, since})
-    const how = {publisher, topics, clock, plugs, qos: 1, retain: true, attributes: false} as const
-    const own = new Groups({...how, homeAssistant: undefined})
-    own.replace({pair: {members: [...plugs.keys()]}})
+    const groups = new Map<string, Group>()
+    replaceGroups(groups, {pair: {members: [...plugs.keys()]}}, plugs)
+    const context = testContext(clock, {publisher, plugs, groups})
+    new GroupStates(context, {qos: 1, retain: true, attributes: false}).start()
     expect(payloads('miio2mqtt/pair/availability')).toMatchObject([{state: 'offline', reason: together}])
   })
 })
 
 describe('the state of a group', () => {
-  it('is told bare, too, where that is wanted, and remembered as a topic to clear', async () => {
+  it('is also published as a bare value where that is configured, and listed as a retained topic', async () => {
     stage({attributes: true})
     await clock.advance(10 * SECOND)
     await resultOf('ON')
@@ -166,11 +189,11 @@ describe('the state of a group', () => {
       ['OFF', true],
       ['ON', true],
     ])
-    expect(groups.topics).toContain('miio2mqtt/evening/state')
+    expect(groupStates.retainedTopics()).toContain('miio2mqtt/evening/state')
     stage()
     await clock.advance(10 * SECOND)
     expect(publisher.on('miio2mqtt/evening/state')).toEqual([])
-    expect(groups.topics).not.toContain('miio2mqtt/evening/state')
+    expect(groupStates.retainedTopics()).not.toContain('miio2mqtt/evening/state')
   })
 })
 
@@ -226,7 +249,7 @@ describe('a command to a group', () => {
     ['off', 'on', 'off'],
     ['on', 'on', 'off'],
   ])('TOGGLE of %s and %s brings both to %s, from what they say now', async (first, second, then) => {
-    desk.scripted.values['power'] = first // and nobody polled since
+    desk.scripted.values['power'] = first // and no poll since
     kettle.scripted.values['power'] = second
     expect(await resultOf('TOGGLE')).toMatchObject({status: 'ok', request: {set: {state: 'TOGGLE'}}})
     expect([desk, kettle].map(({scripted}) => scripted.commands)).toEqual([
@@ -246,7 +269,7 @@ describe('a command to a group', () => {
     expect(results()).toMatchObject([{status: 'ok'}])
   })
 
-  it('TOGGLE is never a guess: nobody is commanded when nobody tells', async () => {
+  it('TOGGLE is never a guess: no member is switched when none reports its state', async () => {
     for (const {scripted} of [desk, kettle]) scripted.values['power'] = 'broken'
     expect(await resultOf('TOGGLE')).toMatchObject({
       status: 'error',
@@ -266,7 +289,7 @@ describe('a command to a group', () => {
     }
   })
 
-  it('TOGGLE in masses while nobody answers: each has its result in time, and nobody is switched late', async () => {
+  it('TOGGLE in masses while no member answers: each has its result in time, and no member is switched late', async () => {
     for (const {scripted} of [desk, kettle]) scripted.failure = new CallFailed('timeout')
     for (let n = 0; n < 50; n++) send('TOGGLE')
     await clock.advance(11 * SECOND)
@@ -290,7 +313,7 @@ describe('a command to a group', () => {
     ['', 'set'],
     ['{"transaction":', 'get'],
   ] as const)(
-    'that is not understood (%j to %s) has its result, and reaches nobody',
+    'that is not understood (%j to %s) has its result, and reaches no member',
     async (payload, kind) => {
       const {data, error} = await resultOf(payload, kind)
       expect(error).toMatchObject({code: 'invalid_payload'})
@@ -328,9 +351,9 @@ describe('a command to a group', () => {
 
   it('expires as its message does', async () => {
     desk.scripted.failure = new CallFailed('timeout')
-    void commands.handle(
-      {kind: 'set', name: 'evening'},
+    commands.handle(
       {topic: 'miio2mqtt/evening/set', payload: Buffer.from('ON'), retained: false, expiresIn: SECOND},
+      {kind: 'set', name: 'evening'},
     )
     await clock.advance(2 * SECOND)
     expect(results()).toMatchObject([{status: 'error', data: {members: {'kitchen/kettle': {status: 'ok'}}}}])
@@ -340,7 +363,7 @@ describe('a command to a group', () => {
 describe('groups that change while the bridge runs', () => {
   it('are listed anew, and follow their new members', async () => {
     await clock.advance(MINUTE)
-    groups.replace({...EVENING, all: {members: ['kitchen/kettle'], description: 'of it'}})
+    reload({...EVENING, all: {members: ['kitchen/kettle'], description: 'of it'}})
     kettle.scripted.values['power'] = 'on'
     await clock.advance(MINUTE)
     expect(payloads('miio2mqtt/bridge/groups')).toEqual([
@@ -354,22 +377,23 @@ describe('groups that change while the bridge runs', () => {
     expect(states()).toEqual(['OFF', 'ON'])
   })
 
-  it('are not followed any more once they are gone', async () => {
+  it('publish nothing any more once they are removed', async () => {
     await clock.advance(MINUTE)
-    groups.replace({})
+    reload({})
     kettle.scripted.values['power'] = 'on'
     await clock.advance(MINUTE)
-    groups.announce()
+    groupStates.connected()
     expect(states()).toEqual(['OFF'])
-    expect(groups.topics).toEqual([])
+    expect(groupStates.retainedTopics()).toEqual([])
+    expect(homeAssistant.retainedTopics()).not.toContain(TOPIC)
   })
 
-  it('tell Home Assistant what is another, and never twice within 2 s', async () => {
+  it('announce changes to Home Assistant, and never twice within 2 s', async () => {
     expect(publisher.on(TOPIC)).toHaveLength(1)
-    groups.replace({evening: {...EVENING.evening, icon: 'mdi:moon'}})
-    groups.replace({evening: {...EVENING.evening, icon: 'mdi:sofa'}})
+    reload({evening: {...EVENING.evening, icon: 'mdi:moon'}})
+    reload({evening: {...EVENING.evening, icon: 'mdi:sofa'}})
     await clock.advance(MINUTE)
-    groups.replace({evening: {...EVENING.evening, icon: 'mdi:sofa'}})
+    reload({evening: {...EVENING.evening, icon: 'mdi:sofa'}})
     const icons = publisher
       .on(TOPIC)
       .map(({payload, at}) => [JSON.parse(payload).components.state.icon, Math.floor(at / 100)])
@@ -379,14 +403,14 @@ describe('groups that change while the bridge runs', () => {
     ])
   })
 
-  it('have nothing left to say when the bridge stops, or when they are gone', async () => {
-    groups.replace({evening: {...EVENING.evening, icon: 'mdi:moon'}})
-    groups.replace({})
+  it('are not announced any more when the bridge stops, or when they are removed', async () => {
+    reload({evening: {...EVENING.evening, icon: 'mdi:moon'}})
+    reload({})
     await clock.advance(MINUTE)
     expect(publisher.on(TOPIC)).toHaveLength(1)
-    groups.replace({evening: {...EVENING.evening, icon: 'mdi:sofa'}})
-    groups.replace({evening: {...EVENING.evening, icon: 'mdi:moon'}})
-    groups.stop()
+    reload({evening: {...EVENING.evening, icon: 'mdi:sofa'}})
+    reload({evening: {...EVENING.evening, icon: 'mdi:moon'}})
+    homeAssistant.stop()
     await clock.advance(MINUTE)
     expect(publisher.on(TOPIC)).toHaveLength(2)
   })

@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import {SecretFilter} from '../../../src/bridge/secret-filter.ts'
+import {SecretFilter} from '../../../src/bridge/publisher.ts'
 import {Redactor} from '../../../src/common/redact.ts'
 import type {OutgoingMessage} from '../../../src/mqtt/outbox.ts'
 

@@ -1,0 +1,73 @@
+/**
+ * What every part of the bridge has in common: the hooks that a part may implement, and the context that all parts share.
+ * `src/app/bridge.ts` has the ordered list of the parts, and calls each hook for all of them in that order.
+ */
+import type {Clock, Random} from '../common/clock.ts'
+import type {Log} from '../log/logger.ts'
+import type {IncomingMessage} from '../mqtt/connection.ts'
+import type {ParsedTopic, Topics} from '../mqtt/topics.ts'
+import type {Group} from './group.ts'
+import type {NameDirectory} from './name-directory.ts'
+import type {Plug} from './plug.ts'
+import type {Publisher} from './publisher.ts'
+
+/** A part of the bridge. It implements the hooks that it needs. */
+export interface Component {
+  /**
+   * The plugs and groups exist, and the broker has not been tried yet.
+   * @param spread milliseconds within which the first poll of every plug begins
+   */
+  start?(spread: number): void
+  /** A plug was made and is about to start: the time to subscribe to the events of its device. */
+  plugAdded?(plug: Plug): void
+  /** A plug has stopped, and is configured differently now or not at all. `BridgeContext.plugs` is up to date already. */
+  plugRemoved?(plug: Plug): void
+  /** The broker is connected, perhaps not for the first time, and may have lost everything that was retained. */
+  connected?(): void
+  disconnected?(): void
+  /** A new configuration is in force, and the subscriptions are those of its names. @param plugs those that were added or changed */
+  reloaded?(plugs: readonly Plug[]): void
+  /** Home Assistant has restarted, and has subscribed to the topics in the discovery messages. */
+  homeAssistantStarted?(): void
+  /** Topic filters of messages that this part handles, beside those of commands and requests. */
+  subscriptions?(): readonly string[]
+  /**
+   * @param topic what the topic of the message stands for; `undefined` for no topic of the bridge
+   * @returns whether the message is dealt with, so that no later part gets it
+   */
+  handle?(message: IncomingMessage, topic: ParsedTopic | undefined): boolean
+  /** The bridge stops: starts nothing new, and cancels timers. Called in reverse order. Resolves when what was under way is done. */
+  stop?(): void | Promise<void>
+  /** All parts have stopped, and the state files are written: the time for a last message. Called in reverse order. */
+  stopped?(): void
+}
+
+/** A part of the bridge that publishes retained messages. */
+export interface RetainedSource {
+  /** Every topic on which this part has a retained message now. Recorded topics that no part lists are stale. */
+  retainedTopics(): readonly string[]
+}
+
+/** What all parts of the bridge share. */
+export interface BridgeContext {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly topics: Topics
+  readonly publisher: Publisher
+  readonly connection: BrokerConnection
+  /** By name, in the order of the configuration. The same map as long as the bridge runs. */
+  readonly plugs: ReadonlyMap<string, Plug>
+  /** By name, in the order of the configuration. The same map as long as the bridge runs. */
+  readonly groups: ReadonlyMap<string, Group>
+  readonly names: NameDirectory
+  /** Aborted as soon as the bridge is to stop: commands are not carried out any more. */
+  readonly stopping: AbortSignal
+}
+
+/** What parts of the bridge need of the connection to the broker, beside publishing. */
+export interface BrokerConnection {
+  readonly connected: boolean
+  /** Brings the subscriptions in line with `Component.subscriptions` and the names of plugs and groups. */
+  resubscribe(): Promise<void>
+}
