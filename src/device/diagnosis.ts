@@ -4,6 +4,7 @@
  */
 
 import {isIPv4} from 'node:net'
+import {isInSubnet, isLoopback, toCidr} from '../common/ipv4.ts'
 import type {LocalAddress} from '../common/local-addresses.ts'
 import {isCallFailure} from './command-error.ts'
 import type {OfflineReason} from './polling/availability.ts'
@@ -159,7 +160,7 @@ function noHello(circumstances: FailureContext): Diagnosis {
     address !== undefined &&
     isIPv4(address) &&
     ours.length > 0 &&
-    !ours.some((own) => inSubnet(address, own))
+    !ours.some((own) => isInSubnet(address, own))
   )
     return isAlone(circumstances)
       ? noNetwork('timeout', NO_NETWORK, circumstances)
@@ -178,7 +179,7 @@ function otherSubnet(
   ours: readonly LocalAddress[],
   circumstances: FailureContext,
 ): Diagnosis {
-  const networks = ours.map(cidr).join(', ')
+  const networks = ours.map(toCidr).join(', ')
   const title = `other subnet: ${address} is in none of ours (${networks})`
   return {
     code: 'other_subnet',
@@ -217,22 +218,4 @@ function plugAt(circumstances: FailureContext): string {
 function isAlone({host, address = host, local = () => []}: FailureContext): boolean {
   const ours = local()
   return ours.length > 0 && ours.every((own) => isLoopback(own.address)) && !isLoopback(address ?? '')
-}
-
-function isLoopback(address: string): boolean {
-  return address.startsWith('127.')
-}
-
-function inSubnet(host: string, {address, netmask}: LocalAddress): boolean {
-  const mask = toNumber(netmask)
-  return (toNumber(host) & mask) === (toNumber(address) & mask)
-}
-
-function cidr({address, netmask}: LocalAddress): string {
-  const bits = toNumber(netmask).toString(2).replaceAll('0', '').length
-  return `${address}/${bits}`
-}
-
-function toNumber(address: string): number {
-  return address.split('.').reduce((number, byte) => ((number << 8) | Number(byte)) >>> 0, 0)
 }

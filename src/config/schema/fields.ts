@@ -6,9 +6,9 @@ import {createDecipheriv} from 'node:crypto'
 import {isIPv4} from 'node:net'
 import {z} from 'zod'
 import {LONGEST_TIMER_MS} from '../../common/clock.ts'
+import {isUnicast} from '../../common/ipv4.ts'
 import {Secret} from '../../common/secret.ts'
 import {kindOf, quoted, suggestion} from '../config-error.ts'
-import {isUnicastHost} from '../validate/hosts.ts'
 import {configTopicProblem, isPlainText, mqttSecretProblem, mqttTextProblem} from '../validate/names.ts'
 import {isPem} from '../validate/tls.ts'
 import {brokerUrlProblem, readBrokerUrl} from './broker-url.ts'
@@ -257,7 +257,7 @@ export function ipv4() {
 /** Where this machine can be reached: `0.0.0.0` is all of its addresses. */
 export function ownAddress() {
   const read = (written: string) =>
-    isIPv4(written) && (written === '0.0.0.0' || isUnicastHost(written)) ? written : undefined
+    isIPv4(written) && (written === '0.0.0.0' || isUnicast(written)) ? written : undefined
   return scalar({
     expected: 'an IPv4 address of this machine',
     read,
@@ -278,7 +278,7 @@ const LIKE_A_TOKEN = /^[0-9a-f]{32,}$/
 export function host() {
   const read = (written: string) => {
     const name = written.toLowerCase()
-    if (isIPv4(name)) return isUnicastHost(name) ? name : undefined
+    if (isIPv4(name)) return isUnicast(name) ? name : undefined
     return ENDS_IN_A_NUMBER.test(name) || LIKE_A_TOKEN.test(name) || !HOST_NAME.test(name) ? undefined : name
   }
   const got = (written: string) => {

@@ -2,32 +2,8 @@
 import {BlockList, isIP, isIPv4} from 'node:net'
 import {networkInterfaces} from 'node:os'
 import type {ConfigEdit, ConfigValue} from '../../bridge/requests/bridge-actions.ts'
+import {isPrivate, isUnicast} from '../../common/ipv4.ts'
 import {type ConfigIssue, quoted} from '../config-error.ts'
-
-type Range = readonly [address: string, bits: number]
-
-/** What one device never has (RFC 6890): this network, groups, what is reserved, and everybody, also on the own machine. */
-const NO_DEVICE: readonly Range[] = [
-  ['0.0.0.0', 8],
-  ['224.0.0.0', 4],
-  ['240.0.0.0', 4],
-  ['127.255.255.255', 32],
-]
-
-/** Private (RFC 1918), shared by a provider's customers (RFC 6598), link-local (RFC 3927) and the own machine. */
-const PRIVATE: readonly Range[] = [
-  ['10.0.0.0', 8],
-  ['172.16.0.0', 12],
-  ['192.168.0.0', 16],
-  ['100.64.0.0', 10],
-  ['169.254.0.0', 16],
-  ['127.0.0.0', 8],
-]
-
-/** Whether one device can have the IPv4 address. */
-export function isUnicastHost(address: string): boolean {
-  return !isWithin(address, NO_DEVICE)
-}
 
 /** What providers give to customers (RFC 4291 §2.4). */
 const GLOBAL_IPV6 = new BlockList()
@@ -42,7 +18,7 @@ export function isPublicAddress(
   interfaces: typeof networkInterfaces = networkInterfaces,
 ): boolean {
   const isGlobal = isIPv4(address)
-    ? isUnicastHost(address) && !isWithin(address, PRIVATE)
+    ? isUnicast(address) && !isPrivate(address)
     : isIP(address) === 6 && GLOBAL_IPV6.check(address, 'ipv6')
   return isGlobal && !isInOwnNetwork(address, interfaces)
 }
@@ -72,7 +48,7 @@ function interfacesOf(interfaces: typeof networkInterfaces): ReturnType<typeof n
 export function publicHostIssues(edits: readonly ConfigEdit[], file: string): ConfigIssue[] {
   return edits.flatMap((edit) =>
     hostsIn(edit)
-      .filter((host) => isIPv4(host) && !isWithin(host, PRIVATE))
+      .filter((host) => isIPv4(host) && !isPrivate(host))
       .map((host) => ({
         file,
         path: [...edit.path.slice(0, 2), 'host'].join('.'),
@@ -101,16 +77,4 @@ function members(value: ConfigValue | undefined): ConfigValue[] {
 
 function isMapping(value: ConfigValue | undefined): value is {readonly [key: string]: ConfigValue} {
   return typeof value === 'object' && !Array.isArray(value)
-}
-
-function isWithin(address: string, ranges: readonly Range[]): boolean {
-  const number = numberOf(address)
-  return ranges.some(([first, bits]) => {
-    const size = 2 ** (32 - bits)
-    return Math.floor(number / size) === Math.floor(numberOf(first) / size)
-  })
-}
-
-function numberOf(address: string): number {
-  return address.split('.').reduce((number, byte) => number * 256 + Number(byte), 0)
 }

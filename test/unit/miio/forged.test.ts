@@ -27,9 +27,9 @@ describe.each([
   ['a plug that was not asked yet', false],
 ])('to %s', (_, isProven) => {
   test('a "checksum wrong" with the request’s own header, right before the answer, does no harm', async () => {
-    const {client, plug} = await household(isProven)
+    const {client, queued, plug} = await household(isProven)
     plug.answer = ({id, packet}) => [nak(packet), nak(packet), plug.reply({id, result: ['ok']})]
-    const calls = [1, 2, 3].map(() => watch(clock, client.call('set_power', ['on'])))
+    const calls = [1, 2, 3].map(() => watch(clock, queued.call('set_power', ['on'])))
     await clock.advance(1000)
     expect(calls.map(({value}) => value)).toEqual([['ok'], ['ok'], ['ok']])
     expect(client.stats).toMatchObject({retries: 0, dropped: 6})
@@ -49,11 +49,11 @@ describe.each([
   })
 
   test('a hello reply of another device, before its own, does no harm', async () => {
-    const {client, plug} = await household(isProven)
+    const {client, queued, plug} = await household(isProven)
     plug.greet = () => [helloReply(666, 5), helloReply(1, 9), helloReply(DID, plug.uptime())]
-    const hello = watch(clock, client.hello(1000))
+    const hello = watch(clock, queued.hello(1000))
     client.forgetClock()
-    const call = watch(clock, client.call('set_power', ['on']))
+    const call = watch(clock, queued.call('set_power', ['on']))
     await clock.advance(1000)
     expect([hello.value?.did, call.value]).toEqual([DID, ['ok']])
     expect(client.stats.timeouts).toBe(0)

@@ -1,7 +1,7 @@
 import {Socket} from 'node:dgram'
 import {afterEach, beforeEach, describe, expect, test, vi} from 'vitest'
+import {RepeatedWarnings} from '../../../src/common/repeated-warnings.ts'
 import {HELLO} from '../../../src/miio/packet.ts'
-import {RepeatedWarnings} from '../../../src/miio/repeated-warnings.ts'
 import {MiioSocket} from '../../../src/miio/socket.ts'
 import {VirtualClock} from '../../support/virtual-clock.ts'
 import {until} from '../../support/wait.ts'

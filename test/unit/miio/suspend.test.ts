@@ -7,11 +7,11 @@ const HOUR_S = 3600
 
 test('after forgetClock the next request begins with a hello, and the one after it does not', async () => {
   const clock = new VirtualClock()
-  const {client, plug} = home(clock)
+  const {client, plug, queued} = home(clock)
   watch(clock, client.call('get_prop'))
   await clock.advance(1000)
   client.forgetClock()
-  for (let i = 0; i < 2; i++) watch(clock, client.call('get_prop'))
+  for (let i = 0; i < 2; i++) watch(clock, queued.call('get_prop'))
   await clock.advance(1000)
   expect(plug.hellos).toHaveLength(2)
   expect(client.stats).toMatchObject({requests: 3, retries: 0, timeouts: 0})

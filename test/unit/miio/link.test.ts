@@ -1,5 +1,5 @@
 import {beforeEach, describe, expect, test} from 'vitest'
-import {Mailbox} from '../../../src/miio/mailbox.ts'
+import {Mailbox} from '../../../src/miio/link.ts'
 import {VirtualClock} from '../../support/virtual-clock.ts'
 
 const letter = Buffer.from('letter')
@@ -40,7 +40,7 @@ describe('a mailbox', () => {
     await clock.advance(1000)
     expect(await late).toBeUndefined()
     expect(await mailbox.next(500)).toBeUndefined()
-    const aborted = mailbox.next(5000, undefined, controller.signal)
+    const aborted = mailbox.next(5000, controller.signal)
     controller.abort()
     expect(await aborted).toBeUndefined()
     expect(await mailbox.next(5000, controller.signal)).toBeUndefined()
