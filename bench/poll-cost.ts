@@ -76,7 +76,7 @@ async function makePlugs(rows: readonly PlugRow[]) {
     retain: true,
     attributes: false,
   })
-  const toleranceOf = capabilitiesIn(store)
+  const capabilitiesOf = capabilitiesIn(store)
   const owners = new DeviceOwners()
   const plugs = Object.entries(config.devices).map(([name, device]) => {
     const options = {
@@ -89,7 +89,7 @@ async function makePlugs(rows: readonly PlugRow[]) {
       store,
       ledger,
       catalogue: builtIn,
-      toleranceOf,
+      capabilitiesOf,
       owners,
     }
     return new ManagedPlug({...options, event: () => {}}, 0)

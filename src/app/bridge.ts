@@ -369,7 +369,7 @@ export class Bridge {
       ...this.#options,
       socket: this.#socket,
       discovery: this.#discovery,
-      toleranceOf: capabilitiesIn(store, catalogue.own),
+      capabilitiesOf: capabilitiesIn(store, catalogue.own),
       event: (type, data) => {
         this.#reports.event(type, data)
         this.#reports.devicesSoon() // its address may be another

@@ -1,4 +1,4 @@
-/** Joins what belongs to one configured plug: its way over the wire, the device, when it is polled, and what is remembered of it. */
+/** ManagedPlug: one configured plug with its connection, device and poller, and what is stored about it over restarts. */
 import {
   type DisplayOptions,
   type Plug,
@@ -9,13 +9,13 @@ import type {Clock, Random} from '../common/clock.ts'
 import {localAddresses} from '../common/local-addresses.ts'
 import type {Config, DeviceConfig} from '../config/config.ts'
 import {applyOverrides} from '../device/codec/model-overrides.ts'
-import {CommandError, isCallFailure} from '../device/command-error.ts'
+import {isCallFailure, isExpectedFailure} from '../device/command-error.ts'
 import {Device, type DeviceOptions} from '../device/device.ts'
 import type {FailureContext} from '../device/diagnosis.ts'
-import type {Identity} from '../device/model/identity.ts'
+import type {Identity} from '../device/model-resolver.ts'
 import {Poller, type PollSettings, pollIntervals} from '../device/polling/poller.ts'
 import type {EnergyTrackingOptions} from '../device/state/energy-tracking.ts'
-import type {CallOptions} from '../device/transport.ts'
+import {type CallOptions, ONCE} from '../device/transport.ts'
 import type {RootLog} from '../log/logger.ts'
 import {MiioClient} from '../miio/client.ts'
 import type {NetworkDiscovery} from '../miio/discovery.ts'
@@ -38,17 +38,17 @@ export interface ManagedPlugOptions {
   ledger: EnergyStore
   owners: DeviceOwners
   catalogue: Catalogue
-  toleranceOf: NonNullable<DeviceOptions['toleranceOf']>
+  capabilitiesOf: NonNullable<DeviceOptions['capabilitiesOf']>
   clock: Clock
   random: Random
   log: RootLog
   event: (type: 'device_moved' | 'device_rebooted', data: Record<string, unknown>) => void
 }
 
-/** More than any bridge asks between two saves, so that an id is not used again after a crash (docs/protocol.md §1.7). */
+/** More requests than any bridge sends between two saves, so that no message id is used again after a crash (docs/protocol.md §1.7). */
 const ID_LEAP = 10_000
 
-/** Watts that were told longer ago than so many polls may have been any since. */
+/** Power readings further apart than so many polls are not joined: the power may have had any value in between. */
 const POLLS_BRIDGED = 3
 
 /** After a pause of the process all plugs are polled within this time. */
@@ -62,34 +62,38 @@ export class ManagedPlug implements Plug, Claimant {
   readonly area: string | undefined
   readonly icon: string | undefined
   readonly display: DisplayOptions
+  /** How long a command for the plug lives, milliseconds. */
   readonly commandTimeout: number
   readonly #options: ManagedPlugOptions
   readonly #client: MiioClient
-  /** Whether it answered under this token in an earlier run. What is found by the id alone may have had another one. */
-  readonly #isRemembered: boolean
-  readonly #newPoller: (firstDelay: number) => Poller
-  #poller: Poller
-  /** The configured plug that is the same device, and has it. */
-  #twin: string | undefined
-  #wasWarnedOf: string | undefined
+  /** Whether the plug answered under this token in an earlier run. A stored device with only the same id may have had another token. */
+  readonly #isProvenBefore: boolean
+  readonly #poller: Poller
+  readonly #firstDelay: number
+  /** The configured plug that is the same device, and owns it. */
+  #duplicateOf: string | undefined
+  /** The owner that the last warning named. */
+  #warnedOf: string | undefined
   #ignored: readonly string[] = []
-  #stopped = false
-  #moving = false
-  /** Whether it told who it is since it was last away. */
-  #introduced = false
+  #isStopped = false
+  #isMoving = false
+  /** Whether the plug reported its identity since it was last offline. */
+  #isIdentified = false
 
+  /** @param firstDelay milliseconds until the first poll, so that many plugs do not start on one tick */
   constructor(options: ManagedPlugOptions, firstDelay: number) {
     const {name, config, poll, clock, random, store} = options
-    const remembered = store.find({id: config.id, token: config.token, host: config.host})
+    const stored = store.find({id: config.id, token: config.token, host: config.host})
     this.#options = options
-    this.#isRemembered = remembered !== undefined && config.id === undefined
+    this.#firstDelay = firstDelay
+    this.#isProvenBefore = stored !== undefined && config.id === undefined
     this.name = name
     this.disabled = config.disabled
     this.description = config.description
     this.area = config.area
     this.icon = config.icon
-    this.display = appearanceIn(config)
-    // Who gives a plug an interval of its own knows what its firmware can take; everybody else is told by its model.
+    this.display = displayOptionsIn(config)
+    // A user who configures an interval for one plug knows what its firmware can take. Otherwise its model decides.
     const settings = {...poll, ...config.poll, gentle: config.poll?.interval === undefined}
     this.commandTimeout = settings.command_timeout
     this.#client = new MiioClient({
@@ -97,11 +101,11 @@ export class ManagedPlug implements Plug, Claimant {
       clock,
       random,
       token: Buffer.from(config.token.reveal(), 'hex'),
-      // Where it was last heard is newer news than the file, unless the file was edited since: then that is where to look first.
-      host: remembered?.configuredHost === config.host ? (remembered?.host ?? config.host) : config.host,
+      // The stored address is newer than the configured one, unless the configuration was edited since.
+      host: stored?.configuredHost === config.host ? (stored?.host ?? config.host) : config.host,
       port: config.port,
-      did: config.id ?? remembered?.did,
-      nextId: remembered?.messageId === undefined ? undefined : remembered.messageId + ID_LEAP,
+      did: config.id ?? stored?.did,
+      nextId: stored?.messageId === undefined ? undefined : stored.messageId + ID_LEAP,
       trace: (packet) => options.log.trace(traceLine(packet), {device: name}),
       isTraced: () => options.log.level === 'trace',
       events: {
@@ -118,24 +122,24 @@ export class ManagedPlug implements Plug, Claimant {
         close: () => this.#client.close(),
       },
       clock,
-      identity: identityOf({...remembered, model: config.model ?? remembered?.model}),
+      offlineAfter: settings.offline_after,
+      identity: identityOf({...stored, model: config.model ?? stored?.model}),
       findModel: (id) => options.catalogue.find(id),
-      toleranceOf: options.toleranceOf,
+      capabilitiesOf: options.capabilitiesOf,
       adjust: (model) => this.#adjusted(model),
       energy: this.#energy(settings),
       circumstances: () => this.#circumstances(),
     })
-    this.#newPoller = (delay) => new Poller({device: this.device, clock, random, settings, firstDelay: delay})
-    this.#poller = this.#newPoller(firstDelay)
+    this.#poller = new Poller({device: this.device, clock, random, settings})
   }
 
-  /** `undefined` also while the device is another plug's: it is told, kept and looked for as that one alone. */
+  /** `undefined` also while another plug owns the device: announcing, storing and searching it is up to that one alone. */
   get did(): number | undefined {
-    return this.#twin === undefined ? this.#client.did : undefined
+    return this.#duplicateOf === undefined ? this.#client.did : undefined
   }
 
   get duplicateOf(): string | undefined {
-    return this.#twin
+    return this.#duplicateOf
   }
 
   get address(): string | undefined {
@@ -143,11 +147,11 @@ export class ManagedPlug implements Plug, Claimant {
   }
 
   get lastResponseAt(): number | undefined {
-    return this.#poller.answeredAt
+    return this.device.tracker.lastResponseAt
   }
 
   get isFailing(): boolean {
-    return this.#poller.failing
+    return this.device.tracker.isFailing
   }
 
   statistics(): PlugStatistics {
@@ -155,42 +159,43 @@ export class ManagedPlug implements Plug, Claimant {
     return {requests, timeouts, retries, latency_p50: rounded(p50), latency_p95: rounded(p95)}
   }
 
-  /** What of its configuration its model has not got, each with its path. */
+  /** Parts of its configuration that its model does not have, each with its path. */
   get ignored(): readonly string[] {
     return this.#ignored
   }
 
-  /** How many milliseconds its next poll is overdue. */
+  /** How many milliseconds its next poll, or a request, is overdue. */
   overdue(): number {
     return this.#poller.overdue()
   }
 
-  /** The process was paused: nothing that depends on time is certain any more, so the plug is polled again within a moment. */
+  /** The process was paused: clocks and states may be outdated, so the plug is polled again within a second. */
   resumed(): void {
     this.#client.forgetClock()
     if (!this.disabled) this.#poller.pollNow(RESUME_SPREAD_MS)
   }
 
   start(): void {
+    const {device} = this
     if (this.disabled) {
-      this.device.setAvailability({state: 'offline', reason: 'disabled', since: this.#options.clock.date()})
+      device.tracker.suspend('disabled')
       return
     }
-    this.device.on('identified', () => this.#identified())
-    this.device.on('availability', ({state}) => {
-      if (state === 'online') this.#answers()
-      else this.#introduced = false
+    device.on('identified', () => this.#identified())
+    device.on('availability', ({state}) => {
+      if (state === 'online') this.#cameOnline()
+      else this.#isIdentified = false
     })
-    this.device.on('pollFailed', (error) => this.#lookElsewhere(error))
-    this.device.on('warning', (text) =>
+    device.on('pollFailed', (error) => this.#search(error))
+    device.on('warning', (text) =>
       this.#options.log.warn(`${this.name}: the plug ${text}`, {device: this.name}),
     )
-    this.#poller.start()
+    this.#poller.start(this.#firstDelay)
   }
 
-  /** Answers what waits, gives a command under way `grace` milliseconds, and forgets nothing. */
+  /** Answers the commands that wait, gives one under way `grace` milliseconds to end, and stores what is known of the plug. */
   async stop(grace: number): Promise<void> {
-    this.#stopped = true
+    this.#isStopped = true
     this.#poller.stop()
     if (this.did !== undefined) this.#options.discovery.forget(this.did)
     await this.device.stop(grace)
@@ -199,32 +204,33 @@ export class ManagedPlug implements Plug, Claimant {
   }
 
   yieldTo(owner: string): void {
-    if (this.#twin === owner) return
-    this.#twin = owner
+    if (this.#duplicateOf === owner) return
+    this.#duplicateOf = owner
     this.#poller.stop()
     const {did} = this.#client
-    const {log, clock, discovery} = this.#options
+    const {log, discovery} = this.#options
     if (did !== undefined) discovery.forget(did)
-    if (this.#wasWarnedOf !== owner)
-      log.warn(`${sameDevice(this.name, owner, did)}: remove one of them from the configuration`, {
+    if (this.#warnedOf !== owner)
+      log.warn(`${duplicateText(this.name, owner, did)}: remove one of them from the configuration`, {
         device: this.name,
       })
-    this.#wasWarnedOf = owner
-    this.device.setAvailability({state: 'offline', reason: 'duplicate', since: clock.date()})
+    this.#warnedOf = owner
+    this.device.tracker.suspend('duplicate')
   }
 
   takeOver(): void {
-    if (this.#stopped) return
-    this.#twin = undefined
+    if (this.#isStopped) return
+    this.#duplicateOf = undefined
+    this.device.tracker.resume()
     this.#poller.stop()
-    this.#poller = this.#newPoller(0)
     this.#poller.start()
   }
 
-  /** Every question but that for its address goes this way, so that the device has one request in flight, whoever asks. */
+  /** The device's transport: refuses requests to a device that another plug owns. */
   async #call(method: string, params: unknown, options: CallOptions = {}): Promise<unknown> {
     const {owners} = this.#options
-    if (this.#twin !== undefined || !this.#isOurs((did) => owners.mayAsk(did, this))) throw this.#notOurs()
+    if (this.#duplicateOf !== undefined || !this.#isOurs((did) => owners.mayAsk(did, this)))
+      throw this.#notOurs()
     try {
       const result = await this.#client.call(method, params, options)
       if (!this.#isOurs((did) => owners.prove(did, this))) throw this.#notOurs()
@@ -236,17 +242,17 @@ export class ManagedPlug implements Plug, Claimant {
     }
   }
 
-  #isOurs(judged: (did: number) => boolean): boolean {
+  #isOurs(isOwned: (did: number) => boolean): boolean {
     const {did} = this.#client
-    return did === undefined || judged(did)
+    return did === undefined || isOwned(did)
   }
 
   #notOurs(): MiioError {
-    const text = sameDevice(this.name, this.#twin ?? 'another plug', this.#client.did)
+    const text = duplicateText(this.name, this.#duplicateOf ?? 'another plug', this.#client.did)
     return new MiioError('unreachable', 'send', text)
   }
 
-  /** The model as the configuration corrects it. What it cannot correct is no reason to stop: the plug still switches. */
+  /** The model with the overrides of the configuration. Overrides that do not fit the model are ignored: the plug still switches. */
   #adjusted(model: Model): Model {
     const {config, log} = this.#options
     const {model: adjusted, problems} = config.properties
@@ -269,7 +275,7 @@ export class ManagedPlug implements Plug, Claimant {
       host,
       address,
       greeted,
-      proven: this.#isRemembered || stats.lastSeen !== undefined,
+      proven: this.#isProvenBefore || stats.lastSeen !== undefined,
       local: () => localAddresses(clock),
     }
   }
@@ -280,7 +286,7 @@ export class ManagedPlug implements Plug, Claimant {
       source: config.properties?.['energy']?.source,
       gap: (model) =>
         POLLS_BRIDGED * pollIntervals(settings, model)[model.properties['power']?.lane ?? 'fast'],
-      book: {
+      storage: {
         pending: () => (this.did === undefined ? undefined : ledger.pending(this.did)),
         persisted: () => (this.did === undefined ? undefined : ledger.persisted(this.did)),
         record: (memory) => {
@@ -290,17 +296,17 @@ export class ManagedPlug implements Plug, Claimant {
     }
   }
 
-  #answers(): void {
+  #cameOnline(): void {
     if (this.did !== undefined) this.#options.discovery.forget(this.did)
-    if (this.#introduced) return
-    // Its firmware may be another than before. A plug that does not tell is still a plug, and nobody waits for it to.
-    this.device.identify({tries: 1}).catch((error: unknown) => {
-      if (!isCallFailure(error) && !(error instanceof CommandError)) throw error
+    if (this.#isIdentified) return
+    // Its firmware may be another than before. A plug that does not answer this is still usable, and no caller waits for the answer.
+    this.device.identify({tries: ONCE}).catch((error: unknown) => {
+      if (!isExpectedFailure(error)) throw error
     })
   }
 
   #identified(): void {
-    this.#introduced = true
+    this.#isIdentified = true
     const {model} = this.device.identity
     const configured = this.#options.config.model
     if (configured !== undefined && model !== undefined && configured !== model)
@@ -322,35 +328,34 @@ export class ManagedPlug implements Plug, Claimant {
     })
   }
 
-  /** A plug is its did: when it is silent where it was, a broadcast may find it elsewhere (contract §1). */
-  #lookElsewhere(error: unknown): void {
+  /** A plug is identified by its device id: when it is silent at its address, a broadcast may find it at another (docs/promises.md 39). */
+  #search(error: unknown): void {
     const {did} = this
-    if (
-      did === undefined ||
-      !isCallFailure(error) ||
-      (error.code !== 'timeout' && error.code !== 'unreachable')
-    )
-      return
-    this.#options.discovery.find(did, ({host, port}) => this.#heardAt(host, port))
+    const isAway = isCallFailure(error) && (error.code === 'timeout' || error.code === 'unreachable')
+    if (did !== undefined && isAway)
+      this.#options.discovery.find(did, ({host, port}) => this.#tryAddress(host, port))
   }
 
-  async #heardAt(host: string, port: number): Promise<void> {
-    if (this.#moving || this.#twin !== undefined) return
-    this.#moving = true
+  /** A hello reply with the plug's device id came from this address. */
+  async #tryAddress(host: string, port: number): Promise<void> {
+    if (this.#isMoving || this.#duplicateOf !== undefined) return
+    this.#isMoving = true
     try {
       const before = this.address
-      if (before === host || !(await this.#client.moveTo(host, port))) return
+      if (before === host || !(await this.device.enqueue(() => this.#client.moveTo(host, port)))) return
       this.#options.log.info(`${this.name} moved from ${before ?? 'nowhere'} to ${host}`, {device: this.name})
       this.#options.event('device_moved', {name: this.name, did: this.did, from: before, to: host})
       if (this.did !== undefined) this.#remember(this.did)
+    } catch (error) {
+      if (!isExpectedFailure(error)) throw error // the request was given up by the queue
     } finally {
-      this.#moving = false
-      this.#poller.pollNow() // it was just heard: no need to wait for the back-off
+      this.#isMoving = false
+      this.#poller.pollNow() // a device with its id answers: no need to wait for the back-off
     }
   }
 }
 
-function sameDevice(name: string, owner: string, did: number | undefined): string {
+function duplicateText(name: string, owner: string, did: number | undefined): string {
   return `${name} is the same plug as ${owner} (device id ${did}), and is left alone`
 }
 
@@ -359,17 +364,17 @@ function rounded(ms: number | undefined): number | null {
   return ms === undefined ? null : Math.round(ms * 10) / 10
 }
 
-function appearanceIn({qos, retain, filtered, homeassistant}: DeviceConfig): DisplayOptions {
+function displayOptionsIn({qos, retain, filtered, homeassistant}: DeviceConfig): DisplayOptions {
   return {qos, retain, filtered, homeassistant}
 }
 
-/** The parts of what is remembered that the plug once told of itself. */
+/** The parts of a stored plug that the plug once reported of itself. */
 function identityOf({
   model,
   firmware,
   hardware,
   mac,
 }: {[key in keyof Identity]?: string | undefined}): Identity {
-  const told = Object.entries({model, firmware, hardware, mac})
-  return Object.fromEntries(told.filter(([, value]) => value !== undefined))
+  const parts = Object.entries({model, firmware, hardware, mac})
+  return Object.fromEntries(parts.filter(([, value]) => value !== undefined))
 }

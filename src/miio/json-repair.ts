@@ -159,17 +159,17 @@ function apply(repair: Repair, tokens: readonly string[]): string[] | undefined 
  */
 function refuseTraps(tokens: readonly string[]): void {
   const names: Set<unknown>[] = []
-  tokens.forEach((token, i) => {
+  for (const [i, token] of tokens.entries()) {
     if (token === '{' || token === '[') names.push(new Set())
     if (token === '}' || token === ']') names.pop()
     if (names.length > DEEPEST) throw new UnreadableResponse(`expected at most ${DEEPEST} levels of brackets`)
-    if (tokens[i + 1] !== ':') return
+    if (tokens[i + 1] !== ':') continue
     const name: unknown = JSON.parse(token)
     if (name === '__proto__') throw new UnreadableResponse('expected no member named __proto__')
     if (names.at(-1)?.has(name))
       throw new UnreadableResponse(`expected one member ${token.slice(0, 40)}, got two`)
     names.at(-1)?.add(name)
-  })
+  }
 }
 
 function toReply(value: unknown): MiioResponse {

@@ -62,6 +62,7 @@ export class StagedPlug implements Plug {
   readonly scripted: ScriptedPlug
   readonly device: Device
   readonly poller: Poller
+  readonly #firstDelay: number
 
   constructor(
     clock: VirtualClock,
@@ -80,16 +81,22 @@ export class StagedPlug implements Plug {
       identity,
       findModel: (id) => builtIn.find(id),
     })
-    const settings = {interval: 15 * SECOND, slow_interval: MINUTE, offline_after: 3}
-    this.poller = new Poller({device: this.device, clock, random: seeded(seed), settings, firstDelay})
+    const settings = {interval: 15 * SECOND, slow_interval: MINUTE}
+    this.poller = new Poller({device: this.device, clock, random: seeded(seed), settings})
+    this.#firstDelay = firstDelay
+  }
+
+  /** Starts polling, at the plug's own time. */
+  start(): void {
+    this.poller.start(this.#firstDelay)
   }
 
   get lastResponseAt(): number | undefined {
-    return this.poller.answeredAt
+    return this.device.tracker.lastResponseAt
   }
 
   get isFailing(): boolean {
-    return this.poller.failing
+    return this.device.tracker.isFailing
   }
 
   statistics() {

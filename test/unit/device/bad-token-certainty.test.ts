@@ -29,7 +29,7 @@ beforeEach(async () => {
     identity,
     findModel: (id) => builtIn.find(id),
   })
-  const settings = {interval: 10 * SECOND, slow_interval: 60 * SECOND, offline_after: 3}
+  const settings = {interval: 10 * SECOND, slow_interval: 60 * SECOND}
   heard = []
   device.on('availability', (availability) => heard.push(availability))
   new Poller({device, clock, random: seeded(1), settings}).start()

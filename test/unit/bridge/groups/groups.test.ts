@@ -6,6 +6,7 @@ import {PlugStates} from '../../../../src/bridge/status/plug-states.ts'
 import {Topics} from '../../../../src/mqtt/topics.ts'
 import type {Result} from '../../../support/conversation.ts'
 import {messageProblems} from '../../../support/discovery-validator.ts'
+import {forceAvailability} from '../../../support/force-availability.ts'
 import {RememberingLog} from '../../../support/remembering-log.ts'
 import {CallFailed} from '../../../support/scripted-plug.ts'
 import {VirtualClock} from '../../../support/virtual-clock.ts'
@@ -35,9 +36,9 @@ function stage({unplugged = false, attributes = false} = {}): void {
   commands = new Commands({...how, states, groups})
   for (const plug of plugs.values()) {
     groups.follow(plug)
-    if (!plug.disabled) plug.poller.start()
+    if (!plug.disabled) plug.start()
   }
-  if (unplugged) kettle.device.setAvailability({state: 'offline', reason: 'disabled', since: clock.date()})
+  if (unplugged) kettle.device.tracker.suspend('disabled')
   groups.replace(EVENING)
 }
 
@@ -148,8 +149,8 @@ describe('the availability of a group', () => {
     )
     if (!one || !two) expect.fail('two plugs')
     const plugs = new Map([one, two].map((plug) => [plug.name, plug]))
-    one.device.setAvailability({state: 'offline', reason: first, since})
-    two.device.setAvailability({state: 'offline', reason: second, since})
+    forceAvailability(one.device, {state: 'offline', reason: first, since})
+    forceAvailability(two.device, {state: 'offline', reason: second, since})
     const how = {publisher, topics, clock, plugs, qos: 1, retain: true, attributes: false} as const
     const own = new Groups({...how, homeAssistant: undefined})
     own.replace({pair: {members: [...plugs.keys()]}})

@@ -2,6 +2,7 @@ import {beforeEach, describe, expect, it} from 'vitest'
 import type {Plug} from '../../../../src/bridge/plug.ts'
 import {StartSummary} from '../../../../src/bridge/status/start-summary.ts'
 import type {Availability, OfflineReason} from '../../../../src/device/polling/availability.ts'
+import {forceAvailability} from '../../../support/force-availability.ts'
 import {RememberingLog} from '../../../support/remembering-log.ts'
 import {VirtualClock} from '../../../support/virtual-clock.ts'
 import {HOUR, SECOND, StagedPlug} from '../stage.ts'
@@ -52,7 +53,7 @@ async function saidWithin(ms: number): Promise<string[]> {
   return log.said('info').slice(before)
 }
 
-const set = (plug: StagedPlug, availability: Availability) => plug.device.setAvailability(availability)
+const set = (plug: StagedPlug, availability: Availability) => forceAvailability(plug.device, availability)
 const answers = (...answering: StagedPlug[]) => {
   for (const plug of answering) {
     told.add(plug)

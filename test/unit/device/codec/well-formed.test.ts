@@ -1,7 +1,7 @@
 import {describe, expect, it} from 'vitest'
 import {json} from '../../../../src/bridge/publisher.ts'
 import {fromFirmware} from '../../../../src/device/codec/values.ts'
-import {parseIdentity} from '../../../../src/device/model/identity.ts'
+import {parseIdentity} from '../../../../src/device/model-resolver.ts'
 import {miot, textSensor} from '../../../../src/models/builders.ts'
 
 /** Halves of characters in the ways that a plug, a request or a file can have them. */

@@ -1,7 +1,8 @@
 import {beforeEach, describe, expect, it} from 'vitest'
-import {FailureTracker, STRIKES} from '../../../../src/device/polling/failure-tracker.ts'
 import {
+  FailureTracker,
   FirmwareCapabilities,
+  STRIKES,
   type StoredCapabilities,
 } from '../../../../src/device/polling/firmware-capabilities.ts'
 
@@ -68,9 +69,9 @@ describe('a suspicion', () => {
   it('about a number of values is gone when as many were answered', () => {
     const suspicion = new FailureTracker()
     expect([1, 2].map(() => suspicion.strikeSize(4))).toEqual([false, false])
-    suspicion.fits(3)
+    suspicion.clearSize(3)
     expect(suspicion.strikeSize(4)).toBe(true)
-    suspicion.fits(4)
+    suspicion.clearSize(4)
     expect(suspicion.strikeSize(4)).toBe(false)
   })
 

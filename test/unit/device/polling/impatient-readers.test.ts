@@ -25,7 +25,7 @@ beforeEach(() => {
   device = new Device({name: 'desk', transport: plug, clock, identity, findModel: (id) => builtIn.find(id)})
   heard = []
   device.on('availability', ({state}) => heard.push(state))
-  const settings = {interval: 15 * SECOND, slow_interval: MINUTE, offline_after: 3}
+  const settings = {interval: 15 * SECOND, slow_interval: MINUTE}
   poller = new Poller({device, clock, random: seeded(1), settings})
   poller.start()
 })

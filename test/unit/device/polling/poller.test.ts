@@ -23,7 +23,7 @@ beforeEach(() => {
   device = new Device({name: 'desk', transport: plug, clock, identity, findModel: (id) => builtIn.find(id)})
   heard = []
   device.on('availability', (availability) => heard.push(availability))
-  const settings = {interval: 15 * SECOND, slow_interval: MINUTE, offline_after: 3}
+  const settings = {interval: 15 * SECOND, slow_interval: MINUTE}
   poller = new Poller({device, clock, random: seeded(1), settings})
   poller.start()
 })
@@ -172,7 +172,7 @@ describe('a command', () => {
 })
 
 describe('the pace of polls', () => {
-  const settings = {interval: 15 * SECOND, slow_interval: MINUTE, offline_after: 3}
+  const settings = {interval: 15 * SECOND, slow_interval: MINUTE}
   const m1 = builtIn.find('chuangmi.plug.m1')
   const delicate = m1 && {...m1, interval: 2 * MINUTE}
 
@@ -194,6 +194,29 @@ describe('the scheduler', () => {
     fall()
     await clock.advance(HOUR)
     expect(poller.overdue()).toBe(0)
+  })
+
+  it('is not overdue before it is started, or after it was stopped', async () => {
+    const idle = new Poller({device, clock, random: seeded(1), settings: {interval: 1, slow_interval: 1}})
+    await clock.advance(HOUR)
+    expect(idle.overdue()).toBe(0)
+    poller.stop()
+    await clock.advance(HOUR)
+    expect(poller.overdue()).toBe(0)
+  })
+
+  it('polls everything again when it is started anew', async () => {
+    await clock.advance(MINUTE)
+    poller.stop()
+    await clock.advance(HOUR)
+    plug.calls.length = 0
+    poller.start()
+    await clock.advance(SECOND)
+    expect(plug.calls.map(({method, params}) => [method, params])).toEqual([
+      ['get_prop', ['power', 'temperature']],
+      ['get_prop', ['wifi_led']],
+      ['miIO.info', []],
+    ])
   })
 
   it('leaves no timer behind', async () => {

@@ -196,7 +196,7 @@ class World {
   #start() {
     this.restarts++
     this.#lastWatts = undefined
-    return new EnergyTracking(this.#model, this.#clock, {book: this.#disk, gap: () => 3 * POLL})
+    return new EnergyTracking(this.#model, this.#clock, {storage: this.#disk, gap: () => 3 * POLL})
   }
 
   #poll(counter: number | null, isDip = false) {
@@ -204,7 +204,7 @@ class World {
     const watts = this.#random() < 0.9 ? this.#watts : null
     this.#addUp(watts)
     if (counter !== null) this.told.push({value: counter, isDip, resets: this.resets})
-    const {energy, energy_today: today} = this.#metering.read({power: watts, energy: counter}).shown
+    const {energy, energy_today: today} = this.#metering.read({power: watts, energy: counter}).values
     if (typeof energy !== 'number' || typeof today !== 'number') return
     const used = this.#usedOn.get(this.#day()) ?? 0
     this.shown.push({energy, today, used, addedUp: this.#addedUpOn.get(this.#day()) ?? 0})

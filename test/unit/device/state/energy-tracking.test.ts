@@ -51,7 +51,7 @@ let changes: number
 let described: number
 let warnings: string[]
 
-const kept = (source?: EnergySource) => ({energy: {book, gap: () => 3 * POLL, source}})
+const kept = (source?: EnergySource) => ({energy: {storage: book, gap: () => 3 * POLL, source}})
 
 function start(choice: Partial<DeviceOptions> = kept(), model = counting) {
   plug = new ScriptedPlug(clock, {power: 'on', watts: 2000, kwh: 1000})

@@ -76,7 +76,7 @@ describe('what is not believed', () => {
   })
 
   it('is told with the value, and with what the firmware said, and once', () => {
-    const told = [1, 2, 3].map(() => plausibility.judge({voltage: 2310}, {voltage: 2310}).news)
+    const told = [1, 2, 3].map(() => plausibility.judge({voltage: 2310}, {voltage: 2310}).found)
     const found = {property: 'voltage', value: 2310, raw: 2310, why: 'mains has 80 to 280 V'}
     expect(told).toEqual([[], [found], []])
     expect(implausibleWarning('desk', found)).toBe(
@@ -86,11 +86,11 @@ describe('what is not believed', () => {
 
   it('is believed again with the first value that can be true, and doubted again without many words', () => {
     twice({voltage: 2310})
-    expect(plausibility.judge({power: 3}, {}).changed).toBe(false)
-    expect(plausibility.judge({voltage: 231}, {}).changed).toBe(true)
+    expect(plausibility.judge({power: 3}, {}).isChanged).toBe(false)
+    expect(plausibility.judge({voltage: 231}, {}).isChanged).toBe(true)
     expect(plausibility.flagged).toEqual([])
     plausibility.judge({voltage: 2310}, {})
-    expect(plausibility.judge({voltage: 2310}, {})).toEqual({news: [], changed: true})
+    expect(plausibility.judge({voltage: 2310}, {})).toEqual({found: [], isChanged: true})
     expect(plausibility.flagged).toHaveLength(1)
   })
 })

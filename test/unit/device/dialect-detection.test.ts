@@ -1,8 +1,8 @@
 import {describe, expect, it} from 'vitest'
-import {onOff, prop, relay} from '../../../../src/models/builders.ts'
-import {Catalogue} from '../../../../src/models/catalogue.ts'
-import type {Model} from '../../../../src/models/model.ts'
-import {eight, VirtualHome} from '../../../support/virtual-home.ts'
+import {onOff, prop, relay} from '../../../src/models/builders.ts'
+import {Catalogue} from '../../../src/models/catalogue.ts'
+import type {Model} from '../../../src/models/model.ts'
+import {eight, VirtualHome} from '../../support/virtual-home.ts'
 
 const nothing = new Catalogue()
 const legacy: Model = {
