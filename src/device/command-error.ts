@@ -72,7 +72,7 @@ export function isTokenRefused(error: unknown): boolean {
 }
 
 /** Whether the plug was there, and may have failed at this very request: it refused, or was silent after it answered a hello. */
-export function isAboutTheQuestion(error: unknown): boolean {
+export function isRequestFailure(error: unknown): boolean {
   if (!isCallFailure(error)) return false
   return isRefusal(error) || (error.code === 'timeout' && error.stage === 'request')
 }

@@ -140,7 +140,7 @@ export class Device extends EventEmitter<DeviceEvents> {
   }
 
   /**
-   * Reads the properties that are due, and tells the availability how that ended.
+   * Reads the properties that are due, and reports the result to the tracker.
    * @returns whether all of them were read: a poll ends early when a command or a read comes
    * @throws the transport's error when the relay could not be read; CommandError for a plug that answers in no dialect; PollPreempted
    */
@@ -257,7 +257,7 @@ export class Device extends EventEmitter<DeviceEvents> {
     await this.#reads
       .join(`identity, ${tries ?? 'all'} tries`, deadline, async (until) => {
         const request = () => this.#transport.call('miIO.info', [], {tries, deadline: until()})
-        this.#resolver.learn(await this.#queue.read(() => this.tracker.track(request)))
+        this.#resolver.applyInfo(await this.#queue.read(() => this.tracker.track(request)))
         const {pause} = this.model ?? {}
         if (pause !== undefined) await sleep(this.#clock, pause) // until then, other callers get this answer
       })

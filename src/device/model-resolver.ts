@@ -5,7 +5,7 @@ import {type DialectName, dialects, isDialect} from '../models/dialects.ts'
 import type {Model} from '../models/model.ts'
 import {buildRead, decodeResponse} from './codec/property-codec.ts'
 import {excerpt, wellFormed} from './codec/values.ts'
-import {CommandError, isAboutTheQuestion, isRefusal} from './command-error.ts'
+import {CommandError, isRefusal, isRequestFailure} from './command-error.ts'
 import {FirmwareCapabilities} from './polling/firmware-capabilities.ts'
 import {MOST_WAITING, type RequestQueue, tooMany} from './request-queue.ts'
 import type {DeviceState} from './state/device-state.ts'
@@ -103,7 +103,7 @@ export class ModelResolver {
   }
 
   /** Takes an answer to `miIO.info`, and the plug's own model where none is configured or remembered. */
-  learn(info: unknown): void {
+  applyInfo(info: unknown): void {
     const before = this.identity
     this.identity = parseIdentity(info)
     if (before.model !== this.identity.model) this.#hasNoDialect = false
@@ -115,7 +115,7 @@ export class ModelResolver {
 
   async #lookUp(): Promise<void> {
     if (this.#hasNoDialect) return
-    this.learn(await this.#request('miIO.info', []))
+    this.applyInfo(await this.#request('miIO.info', []))
     if (this.#model) return
     const dialect = await this.#detectDialect()
     this.#hasNoDialect = dialect === undefined
@@ -131,7 +131,7 @@ export class ModelResolver {
         this.#request(method, params, ONCE),
       )
     } catch (error) {
-      if (isAboutTheQuestion(error) && this.#rounds >= ROUNDS) return undefined
+      if (isRequestFailure(error) && this.#rounds >= ROUNDS) return undefined
       throw error
     }
   }
@@ -204,7 +204,7 @@ export async function detectDialect(
       const {values} = decodeResponse(await call(read.method, read.params), read, dialects[name])
       if (values['state'] !== null) return name
     } catch (error) {
-      if (!isAboutTheQuestion(error)) throw error
+      if (!isRequestFailure(error)) throw error
       if (!isRefusal(error)) silence = error
     }
   }

@@ -52,7 +52,7 @@ export interface MiioCallOptions {
 }
 
 /** How often a request is sent, unless its caller gives another number. One lost packet in five is usual in bad Wi-Fi. */
-export const DEFAULT_TRIES = 3
+const DEFAULT_TRIES = 3
 
 export class MiioClient {
   readonly #options: MiioClientOptions
@@ -165,7 +165,7 @@ export class MiioClient {
     this.#link?.close()
   }
 
-  /** Runs a request. A plug does one thing at a time (docs/protocol.md §1.10), so whoever uses a client has to queue requests. */
+  /** Runs a request. A plug does one thing at a time (docs/protocol.md §1.10), so callers have to queue their requests. */
   async #alone<T>(method: string, run: () => Promise<T>): Promise<T> {
     if (this.#method !== undefined)
       throw new Error(

@@ -91,7 +91,7 @@ export class MiioRequest {
       throw this.#log.unproven ?? this.#timeout()
     } finally {
       this.#matcher.awaitsHello = false
-      this.#rest(GAP_MS)
+      this.#keepQuiet(GAP_MS)
       link.closeMailbox()
     }
   }
@@ -142,7 +142,7 @@ export class MiioRequest {
       this.#silentTries++
       return this.#takeUnproven()
     } finally {
-      this.#rest(pause)
+      this.#keepQuiet(pause)
     }
   }
 
@@ -289,7 +289,7 @@ export class MiioRequest {
     return Math.min(this.#now() + timeout, this.#options.deadline)
   }
 
-  #rest(ms: number): void {
+  #keepQuiet(ms: number): void {
     this.#link.quietUntil = this.#now() + ms
   }
 

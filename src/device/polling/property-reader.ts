@@ -13,7 +13,7 @@ import {
   decodeResponse,
   type ReadRequest,
 } from '../codec/property-codec.ts'
-import {isAboutTheQuestion, isCallFailure, isRefusal} from '../command-error.ts'
+import {isCallFailure, isRefusal, isRequestFailure} from '../command-error.ts'
 import type {ModelResolver} from '../model-resolver.ts'
 import {expired, type RequestQueue} from '../request-queue.ts'
 import type {DeviceState, ReadResult, StateEvents} from '../state/device-state.ts'
@@ -146,7 +146,7 @@ class BatchRead {
     try {
       await this.#read(read)
     } catch (error) {
-      if (!isAboutTheQuestion(error) || !this.#isDivisible(read)) throw error
+      if (!isRequestFailure(error) || !this.#isDivisible(read)) throw error
       const [first, ...others] = read.properties
       if (first !== this.#relay || this.#signal?.aborted) throw error
       const isProven = await this.#isWell()
@@ -162,7 +162,7 @@ class BatchRead {
       await this.#read(read)
     } catch (error) {
       if (!isCallFailure(error)) throw error
-      this.#isGone = !isAboutTheQuestion(error)
+      this.#isGone = !isRequestFailure(error)
       const isProven = !this.#isOver && (await this.#isWell())
       if (this.#isOver) return
       if (this.#isDivisible(read)) await this.#divide(read.properties, read.params.length, isProven)
@@ -269,7 +269,7 @@ class BatchRead {
       this.begun ??= clock.now()
       const request = state.nextRequest()
       const response = await transport.call(method, params, {tries, signal, deadline})
-      if (method === 'miIO.info') resolver.learn(response)
+      if (method === 'miIO.info') resolver.applyInfo(response)
       return {request, ...decodeResponse(response, read, this.#model)}
     })
     state.markSeen()

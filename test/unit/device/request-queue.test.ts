@@ -5,7 +5,7 @@ import type {MiioClient} from '../../../src/miio/client.ts'
 import {builtIn} from '../../../src/models/catalogue.ts'
 import type {MemoryPlug} from '../../support/memory-network.ts'
 import {VirtualClock} from '../../support/virtual-clock.ts'
-import {home} from '../miio/watched.ts'
+import {home} from '../miio/client-setup.ts'
 
 const SECOND = 1000
 

@@ -5,8 +5,8 @@ import {Cipher, helloReply, nak} from '../../../src/miio/packet.ts'
 import type {TracedPacket} from '../../../src/miio/packet-trace.ts'
 import {MemoryNetwork, MemoryPlug} from '../../support/memory-network.ts'
 import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
+import {queued} from './client-setup.ts'
 import {DID, TOKEN} from './vectors.ts'
-import {queued} from './watched.ts'
 
 const HOME = {host: '192.168.1.40', port: 54321}
 const ELSEWHERE = {host: '192.168.1.77', port: 54321}
@@ -231,7 +231,7 @@ describe('a try', () => {
     expect(call.value).toEqual(['late'])
   })
 
-  test('hears a late answer also in the pause before the next', async () => {
+  test('takes a late answer also in the pause before the next', async () => {
     const {client, plug, advance} = setup({did: DID})
     plug.answer = () => []
     const call = watch(client.call('get_prop'))
@@ -458,16 +458,16 @@ describe('what does not count', () => {
   })
 
   test.each(forgeries)('%s teaches nothing to a client without a device id', async (_, forge) => {
-    const learnt: number[] = []
+    const proven: number[] = []
     const {client, plug, advance} = setup({
       did: undefined,
-      events: {deviceIdProven: (did) => learnt.push(did)},
+      events: {deviceIdProven: (did) => proven.push(did)},
     })
     plug.answer = (request) => [forge(request)]
     const call = watch(client.call('get_prop'))
     await advance(10_000)
     expect(call.error).toMatchObject({code: 'timeout'})
-    expect([client.did, learnt, client.host]).toEqual([undefined, [], HOME.host])
+    expect([client.did, proven, client.host]).toEqual([undefined, [], HOME.host])
   })
 
   test('the same answer twice is one answer', async () => {
@@ -513,21 +513,21 @@ describe('what does not count', () => {
 })
 
 describe('a device id', () => {
-  test('not known yet is learnt from an answer under our token', async () => {
-    const learnt: number[] = []
+  test('not known yet is taken from an answer under our token', async () => {
+    const proven: number[] = []
     const {client, plug, advance} = setup({
       did: undefined,
-      events: {deviceIdProven: (did) => learnt.push(did)},
+      events: {deviceIdProven: (did) => proven.push(did)},
     })
     const call = watch(client.call('get_prop'))
     await advance(25)
     expect(plug.hellos).toHaveLength(1)
-    expect(learnt).toEqual([]) // the hello reply has come, and proves nothing
+    expect(proven).toEqual([]) // the hello reply has come, and proves nothing
     await advance(100)
     expect(call.value).toEqual(['ok'])
     watch(client.call('get_prop'))
     await advance(1000)
-    expect([learnt, client.did]).toEqual([[DID], DID]) // told once
+    expect([proven, client.did]).toEqual([[DID], DID]) // told once
   })
 
   test('that another plug answers with ends the call with its first try, and no request is sent there', async () => {
@@ -554,7 +554,7 @@ describe('a device id', () => {
 })
 
 describe('a restart of the plug', () => {
-  test('is told of, and costs two tries', async () => {
+  test('is reported, and costs two tries', async () => {
     let restarts = 0
     const {client, plug, advance} = setup({events: {rebooted: () => restarts++}})
     watch(client.call('get_prop'))
@@ -693,7 +693,7 @@ describe('an address', () => {
     expect(network.listeners(HOME)).toBe(1)
   })
 
-  test('whose name nobody knows is an error that says so', async () => {
+  test('whose name is unknown is an error that says so', async () => {
     const lookup = () => Promise.reject(new Error('getaddrinfo ENOTFOUND desk.lan'))
     const {client, advance} = setup({host: 'desk.lan', lookup})
     const call = watch(client.call('get_prop'))
@@ -736,7 +736,7 @@ describe('hello', () => {
     expect(plug.hellos).toHaveLength(1)
   })
 
-  test('fails when nobody answers', async () => {
+  test('fails without an answer', async () => {
     const {client, plug, advance} = setup()
     plug.greet = () => []
     const hello = watch(client.hello(1000))

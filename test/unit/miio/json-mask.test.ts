@@ -36,7 +36,7 @@ const SECRET_KEYS = [
 const OPEN_KEYS = ['model', 'mac', 'rssi', 'bypass', 'hotkey', 'uidx', 'method', 'did', 'power']
 const SECRET = 'Zu Hause, "5 GHz" {1} \\ [2]'
 
-describe('what a plug said, as it is shown', () => {
+describe('the answer of a plug, as it is shown', () => {
   it.each(SECRET_KEYS)('has no value of %s, of whatever kind it is', (key) => {
     const values = [SECRET, '', 1234567, -1.5e3, true, [SECRET, [1]], {a: SECRET, b: {c: [SECRET]}}]
     for (const value of values) {

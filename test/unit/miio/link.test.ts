@@ -16,7 +16,7 @@ describe('a mailbox', () => {
     expect(mailbox.put(letter)).toBe(false)
   })
 
-  test('keeps no more than 16 unread, and says how many nobody read', () => {
+  test('keeps no more than 16 unread, and counts those never read', () => {
     mailbox.open()
     const taken = Array.from({length: 20}, () => mailbox.put(letter))
     expect(taken.filter(Boolean)).toHaveLength(16)
@@ -24,7 +24,7 @@ describe('a mailbox', () => {
     expect(mailbox.shut()).toBe(0)
   })
 
-  test('hands over in order, to whoever waits or comes later', async () => {
+  test('hands over in order, also to a later caller', async () => {
     mailbox.open()
     const first = mailbox.next(1000)
     mailbox.put(Buffer.from('1'))
@@ -33,7 +33,7 @@ describe('a mailbox', () => {
     expect(clock.pending).toBe(0)
   })
 
-  test('lets nobody wait longer than agreed, or after a signal', async () => {
+  test('ends a wait at its time, or after a signal', async () => {
     mailbox.open()
     const controller = new AbortController()
     const late = mailbox.next(1000)

@@ -1,6 +1,6 @@
 import {describe, expect, test} from 'vitest'
 import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
-import {home, watch} from './watched.ts'
+import {home, watch} from './client-setup.ts'
 
 const COMMANDS = 1000
 const COMMAND_MS = 10_000

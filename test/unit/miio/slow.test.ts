@@ -2,7 +2,7 @@ import {beforeEach, describe, expect, test} from 'vitest'
 import {ResponseTime} from '../../../src/miio/stats.ts'
 import type {MemoryPlug} from '../../support/memory-network.ts'
 import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
-import {home, watch} from './watched.ts'
+import {home, watch} from './client-setup.ts'
 
 let clock: VirtualClock
 
@@ -104,7 +104,7 @@ describe('a plug that is quick', () => {
     expect(distances).toEqual([1.3, 1.3, 2.1, 2.1, 2.1])
   })
 
-  test('is given 2 s where nobody asks again', async () => {
+  test('is given 2 s where no try follows', async () => {
     const {client, plug} = home(clock)
     watch(clock, client.call('get_prop'))
     await clock.advance(10_000)
@@ -116,7 +116,7 @@ describe('a plug that is quick', () => {
   })
 })
 
-test('a call that comes after one that gave way greets a plug that never answered', async () => {
+test('a call after an aborted one begins with a hello to a plug that never answered', async () => {
   const {queued, plug} = home(clock)
   plug.answer = () => []
   const giveWay = new AbortController()
@@ -128,7 +128,7 @@ test('a call that comes after one that gave way greets a plug that never answere
   expect(command.error?.message).toMatch(/answered the hello but did not answer set_power/)
 })
 
-test('whoever wants to ask something else need not wait longer than 2 s for a plug that never answered', async () => {
+test('another request need not wait longer than 2 s for a plug that never answered', async () => {
   const {client, plug} = home(clock)
   plug.answer = () => []
   for (let i = 0; i < 3; i++) {
@@ -227,7 +227,7 @@ describe('a plug that is away', () => {
     expect(plug.hellos.length - before).toBeGreaterThan(10)
   })
 
-  test('is greeted three times at each try by a call with a deadline, which somebody waits for', async () => {
+  test('gets three hellos at each try of a call with a deadline, since a caller waits for it', async () => {
     const {client, plug} = away()
     for (let i = 0; i < 6; i++) {
       watch(clock, client.call('get_prop'))

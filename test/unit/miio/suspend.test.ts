@@ -1,6 +1,6 @@
 import {expect, test} from 'vitest'
 import {VirtualClock} from '../../support/virtual-clock.ts'
-import {home, watch} from './watched.ts'
+import {home, watch} from './client-setup.ts'
 
 /** The plug's clock goes on by an hour while ours stands still, as CLOCK_MONOTONIC does during a suspend. */
 const HOUR_S = 3600
@@ -30,7 +30,7 @@ test('a suspended computer that forgets the clock loses no request to the plugâ€
   expect(client.stats.timeouts).toBe(0)
 })
 
-test('a suspend that nobody noticed costs tries, not the call', async () => {
+test('a suspend that was not noticed costs tries, not the call', async () => {
   const clock = new VirtualClock()
   const {client, plug} = home(clock)
   watch(clock, client.call('get_prop'))

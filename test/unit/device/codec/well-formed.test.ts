@@ -13,8 +13,8 @@ describe('text from a plug', () => {
   it.each(HALVES)(
     'has no half of a character where it is taken for its identity or its state: %j',
     (half) => {
-      const told = {model: `acme.plug.${half}`, fw_ver: half, hw_ver: `x${half}`, mac: half}
-      const identity = parseIdentity(told)
+      const info = {model: `acme.plug.${half}`, fw_ver: half, hw_ver: `x${half}`, mac: half}
+      const identity = parseIdentity(info)
       expect(Object.values(identity).every(isWhole)).toBe(true)
       expect(identity.model).toMatch(/^acme\.plug\..*\ufffd/)
       expect(isWhole(String(fromFirmware(textSensor('Schedule', miot(2, 1)), half)))).toBe(true)

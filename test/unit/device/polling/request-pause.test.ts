@@ -58,7 +58,7 @@ describe('a pause of the process in the middle of a command', () => {
   })
 })
 
-describe('a poller that is told of a pause', () => {
+describe('a poller after a pause of the process', () => {
   it('polls everything at once, whatever the back-off, spread over the time it was given', async () => {
     const home = new VirtualHome()
     home.poller.start()

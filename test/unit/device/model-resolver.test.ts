@@ -26,7 +26,7 @@ function methods(home: VirtualHome, from = 0): string[] {
   return home.plug.received.slice(from).map(({method}) => method)
 }
 
-describe('a plug that nobody has described', () => {
+describe('a plug without a definition', () => {
   it.each([
     ['MIoT', eight, ['miIO.info', 'get_properties']],
     ['miIO', legacy, ['miIO.info', 'get_properties', 'get_prop']],
