@@ -3,10 +3,10 @@ import {lookup as lookUp} from 'node:dns/promises'
 import type {Clock, Random} from '../common/clock.ts'
 import {type ClockSample, hasRestarted} from './device-clock.ts'
 import {Link, type Tracer} from './link.ts'
-import {closedError, MiioError, RequestLog, timeoutError} from './miio-error.ts'
+import {closedError, MiioError} from './miio-error.ts'
 import {Cipher, MIIO_PORT} from './packet.ts'
 import {decodeDatagram, secretMask, type Trace} from './packet-trace.ts'
-import {MiioRequest, type RequestOptions} from './request.ts'
+import {MiioRequest} from './request.ts'
 import type {HelloResponse, PlugConnection} from './response-matcher.ts'
 import type {UdpTransport} from './socket.ts'
 import {RequestStats, ResponseTime} from './stats.ts'
@@ -121,10 +121,8 @@ export class MiioClient {
    */
   call(method: string, params: unknown = [], options: MiioCallOptions = {}): Promise<unknown> {
     const {deadline = Number.POSITIVE_INFINITY, tries = DEFAULT_TRIES, signal} = options
-    return this.#alone(method, () => {
-      if (signal?.aborted) throw timeoutError(this.#where, method, new RequestLog(), false)
-      return this.#request(this.#linkOrThrow(), {method, params, deadline, tries, signal}).send()
-    })
+    const request = {method, params, deadline, tries, signal}
+    return this.#alone(method, () => new MiioRequest(this.#linkOrThrow(), this.#plug, request).send())
   }
 
   /**
@@ -133,8 +131,8 @@ export class MiioClient {
    */
   hello(timeout: number): Promise<HelloResponse> {
     const deadline = this.#options.clock.now() + timeout
-    const options = {method: 'hello', params: [], deadline, tries: 1, signal: undefined}
-    return this.#alone('hello', () => this.#request(this.#linkOrThrow(), options).hello())
+    const request = {method: 'hello', params: [], deadline, tries: 1, signal: undefined}
+    return this.#alone('hello', () => new MiioRequest(this.#linkOrThrow(), this.#plug, request).hello())
   }
 
   /**
@@ -190,18 +188,14 @@ export class MiioClient {
 
   async #answersAt(link: Link): Promise<boolean> {
     const deadline = Number.POSITIVE_INFINITY
+    const request = {method: 'miIO.info', params: [], deadline, tries: DEFAULT_TRIES, signal: undefined}
     try {
-      const options = {method: 'miIO.info', params: [], deadline, tries: DEFAULT_TRIES, signal: undefined}
-      await this.#request(link, options).send()
+      await new MiioRequest(link, this.#plug, request).send()
       return true
     } catch (error) {
       if (error instanceof MiioError) return error.code === 'refused' // a refusal is an answer, too
       throw error
     }
-  }
-
-  #request(link: Link, options: RequestOptions): MiioRequest {
-    return new MiioRequest(link, this.#plug, options)
   }
 
   #authenticated(sample: ClockSample): void {

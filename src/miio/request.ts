@@ -71,12 +71,20 @@ export class MiioRequest {
 
   /** The `result` of the plug's answer, unchecked. @throws MiioError */
   async send(): Promise<unknown> {
-    const link = this.#link
-    link.openMailbox()
+    if (this.#options.signal?.aborted) throw this.#timeout()
+    this.#link.openMailbox()
     try {
-      return await this.#sendUntilAnswered()
+      let failure: MiioError | undefined
+      for (let tries = 0; ; tries++) {
+        const late = this.#isOver(tries) ? undefined : await this.#pause()
+        if (late?.kind === 'result') return late.result
+        if (this.#isOver(tries)) throw failure ?? this.#gaveUp()
+        const event = await this.#try(tries + 1 >= this.#options.tries)
+        if (event?.kind === 'result') return event.result
+        failure = event?.kind === 'failure' ? event.error : undefined
+      }
     } finally {
-      link.closeMailbox()
+      this.#link.closeMailbox()
     }
   }
 
@@ -93,18 +101,6 @@ export class MiioRequest {
       this.#matcher.awaitsHello = false
       this.#keepQuiet(GAP_MS)
       link.closeMailbox()
-    }
-  }
-
-  async #sendUntilAnswered(): Promise<unknown> {
-    let failure: MiioError | undefined
-    for (let tries = 0; ; tries++) {
-      const late = this.#isOver(tries) ? undefined : await this.#pause()
-      if (late?.kind === 'result') return late.result
-      if (this.#isOver(tries)) throw failure ?? this.#gaveUp()
-      const event = await this.#try(tries + 1 >= this.#options.tries)
-      if (event?.kind === 'result') return event.result
-      failure = event?.kind === 'failure' ? event.error : undefined
     }
   }
 
