@@ -1,4 +1,7 @@
-/** ManagedPlug: one configured plug with its connection, device and poller, and what is stored about it over restarts. */
+/**
+ * One configured plug: its miIO client, device session, poller and stored state. Finds the plug when its address changes, and leaves it
+ * alone while another configured plug is the same device.
+ */
 import {
   type DisplayOptions,
   type Plug,
@@ -45,11 +48,11 @@ export interface ManagedPlugOptions {
   event: (type: 'device_moved' | 'device_rebooted', data: Record<string, unknown>) => void
 }
 
-/** More requests than any bridge sends between two saves, so that no message id is used again after a crash (docs/protocol.md §1.7). */
-const ID_LEAP = 10_000
+/** More than the requests of any bridge between two saves, so that no message id is used again after a crash (docs/protocol.md §1.7). */
+const MESSAGE_ID_LEAP = 10_000
 
-/** Power readings further apart than so many polls are not joined: the power may have had any value in between. */
-const POLLS_BRIDGED = 3
+/** Between two power readings that are further apart than so many polls, the power may have had any value: no energy is counted. */
+const MOST_POLLS_APART = 3
 
 /** After a pause of the process all plugs are polled within this time. */
 const RESUME_SPREAD_MS = 1000
@@ -62,38 +65,37 @@ export class ManagedPlug implements Plug, Claimant {
   readonly area: string | undefined
   readonly icon: string | undefined
   readonly display: DisplayOptions
-  /** How long a command for the plug lives, milliseconds. */
   readonly commandTimeout: number
   readonly #options: ManagedPlugOptions
   readonly #client: MiioClient
-  /** Whether the plug answered under this token in an earlier run. A stored device with only the same id may have had another token. */
-  readonly #isProvenBefore: boolean
+  /**
+   * Whether the plug has answered with this token in an earlier run. State that was found by the device id alone may be of another token.
+   */
+  readonly #hasAnsweredBefore: boolean
   readonly #poller: Poller
   readonly #firstDelay: number
-  /** The configured plug that is the same device, and owns it. */
-  #duplicateOf: string | undefined
-  /** The owner that the last warning named. */
-  #warnedOf: string | undefined
+  /** The name of the configured plug that owns the device, when that is another one. */
+  #owner: string | undefined
+  #warnedOwner: string | undefined
   #ignored: readonly string[] = []
-  #isStopped = false
-  #isMoving = false
-  /** Whether the plug reported its identity since it was last offline. */
+  #stopped = false
+  #moving = false
+  /** Whether the plug has reported its identity since it was last offline. */
   #isIdentified = false
 
-  /** @param firstDelay milliseconds until the first poll, so that many plugs do not start on one tick */
   constructor(options: ManagedPlugOptions, firstDelay: number) {
     const {name, config, poll, clock, random, store} = options
-    const stored = store.find({id: config.id, token: config.token, host: config.host})
+    const remembered = store.find({id: config.id, token: config.token, host: config.host})
     this.#options = options
     this.#firstDelay = firstDelay
-    this.#isProvenBefore = stored !== undefined && config.id === undefined
+    this.#hasAnsweredBefore = remembered !== undefined && config.id === undefined
     this.name = name
     this.disabled = config.disabled
     this.description = config.description
     this.area = config.area
     this.icon = config.icon
-    this.display = displayOptionsIn(config)
-    // A user who configures an interval for one plug knows what its firmware can take. Otherwise its model decides.
+    this.display = displayOptions(config)
+    // The model limits how often its firmware is polled, unless the user has configured an interval for this plug.
     const settings = {...poll, ...config.poll, gentle: config.poll?.interval === undefined}
     this.commandTimeout = settings.command_timeout
     this.#client = new MiioClient({
@@ -101,11 +103,11 @@ export class ManagedPlug implements Plug, Claimant {
       clock,
       random,
       token: Buffer.from(config.token.reveal(), 'hex'),
-      // The stored address is newer than the configured one, unless the configuration was edited since.
-      host: stored?.configuredHost === config.host ? (stored?.host ?? config.host) : config.host,
+      // The address of the last response is newer than the one in the configuration, unless that was edited since.
+      host: remembered?.configuredHost === config.host ? (remembered?.host ?? config.host) : config.host,
       port: config.port,
-      did: config.id ?? stored?.did,
-      nextId: stored?.messageId === undefined ? undefined : stored.messageId + ID_LEAP,
+      did: config.id ?? remembered?.did,
+      nextId: remembered?.messageId === undefined ? undefined : remembered.messageId + MESSAGE_ID_LEAP,
       trace: (packet) => options.log.trace(traceLine(packet), {device: name}),
       isTraced: () => options.log.level === 'trace',
       events: {
@@ -123,23 +125,23 @@ export class ManagedPlug implements Plug, Claimant {
       },
       clock,
       offlineAfter: settings.offline_after,
-      identity: identityOf({...stored, model: config.model ?? stored?.model}),
+      identity: identityOf({...remembered, model: config.model ?? remembered?.model}),
       findModel: (id) => options.catalogue.find(id),
       capabilitiesOf: options.capabilitiesOf,
-      adjust: (model) => this.#adjusted(model),
+      adjust: (model) => this.#withOverrides(model),
       energy: this.#energy(settings),
-      circumstances: () => this.#circumstances(),
+      circumstances: () => this.#failureContext(),
     })
     this.#poller = new Poller({device: this.device, clock, random, settings})
   }
 
-  /** `undefined` also while another plug owns the device: announcing, storing and searching it is up to that one alone. */
+  /** `undefined` also while another plug owns the device: it is announced, stored and searched for as that plug only. */
   get did(): number | undefined {
-    return this.#duplicateOf === undefined ? this.#client.did : undefined
+    return this.#owner === undefined ? this.#client.did : undefined
   }
 
   get duplicateOf(): string | undefined {
-    return this.#duplicateOf
+    return this.#owner
   }
 
   get address(): string | undefined {
@@ -159,43 +161,42 @@ export class ManagedPlug implements Plug, Claimant {
     return {requests, timeouts, retries, latency_p50: rounded(p50), latency_p95: rounded(p95)}
   }
 
-  /** Parts of its configuration that its model does not have, each with its path. */
+  /** Warnings about settings that the model of the plug does not support, each with its path. */
   get ignored(): readonly string[] {
     return this.#ignored
   }
 
-  /** How many milliseconds its next poll, or a request, is overdue. */
+  /** By how many milliseconds the next poll is overdue. */
   overdue(): number {
     return this.#poller.overdue()
   }
 
-  /** The process was paused: clocks and states may be outdated, so the plug is polled again within a second. */
+  /** The process was paused, and values that depend on the time may be wrong: polls the plug again within a second. */
   resumed(): void {
     this.#client.forgetClock()
     if (!this.disabled) this.#poller.pollNow(RESUME_SPREAD_MS)
   }
 
   start(): void {
-    const {device} = this
     if (this.disabled) {
-      device.tracker.suspend('disabled')
+      this.device.tracker.suspend('disabled')
       return
     }
-    device.on('identified', () => this.#identified())
-    device.on('availability', ({state}) => {
+    this.device.on('identified', () => this.#identified())
+    this.device.on('availability', ({state}) => {
       if (state === 'online') this.#cameOnline()
       else this.#isIdentified = false
     })
-    device.on('pollFailed', (error) => this.#search(error))
-    device.on('warning', (text) =>
+    this.device.on('pollFailed', (error) => this.#search(error))
+    this.device.on('warning', (text) =>
       this.#options.log.warn(`${this.name}: the plug ${text}`, {device: this.name}),
     )
     this.#poller.start(this.#firstDelay)
   }
 
-  /** Answers the commands that wait, gives one under way `grace` milliseconds to end, and stores what is known of the plug. */
+  /** Fails the requests that wait, and stores the state. @param grace milliseconds for a command that is under way */
   async stop(grace: number): Promise<void> {
-    this.#isStopped = true
+    this.#stopped = true
     this.#poller.stop()
     if (this.did !== undefined) this.#options.discovery.forget(this.did)
     await this.device.stop(grace)
@@ -204,36 +205,36 @@ export class ManagedPlug implements Plug, Claimant {
   }
 
   yieldTo(owner: string): void {
-    if (this.#duplicateOf === owner) return
-    this.#duplicateOf = owner
+    if (this.#owner === owner) return
+    this.#owner = owner
     this.#poller.stop()
     const {did} = this.#client
     const {log, discovery} = this.#options
     if (did !== undefined) discovery.forget(did)
-    if (this.#warnedOf !== owner)
-      log.warn(`${duplicateText(this.name, owner, did)}: remove one of them from the configuration`, {
+    if (this.#warnedOwner !== owner)
+      log.warn(`${sameDevice(this.name, owner, did)}: remove one of them from the configuration`, {
         device: this.name,
       })
-    this.#warnedOf = owner
+    this.#warnedOwner = owner
     this.device.tracker.suspend('duplicate')
   }
 
   takeOver(): void {
-    if (this.#isStopped) return
-    this.#duplicateOf = undefined
-    this.device.tracker.resume()
+    if (this.#stopped) return
+    this.#owner = undefined
     this.#poller.stop()
+    this.device.tracker.resume()
     this.#poller.start()
   }
 
-  /** The device's transport: refuses requests to a device that another plug owns. */
+  /** Every request except a search for the address passes here: a device that another plug owns gets none. */
   async #call(method: string, params: unknown, options: CallOptions = {}): Promise<unknown> {
     const {owners} = this.#options
-    if (this.#duplicateOf !== undefined || !this.#isOurs((did) => owners.mayAsk(did, this)))
-      throw this.#notOurs()
+    if (this.#owner !== undefined || !this.#isOwner((did) => owners.mayAsk(did, this)))
+      throw this.#duplicateError()
     try {
       const result = await this.#client.call(method, params, options)
-      if (!this.#isOurs((did) => owners.prove(did, this))) throw this.#notOurs()
+      if (!this.#isOwner((did) => owners.prove(did, this))) throw this.#duplicateError()
       return result
     } catch (error) {
       const {did} = this.#client
@@ -242,18 +243,19 @@ export class ManagedPlug implements Plug, Claimant {
     }
   }
 
-  #isOurs(isOwned: (did: number) => boolean): boolean {
+  /** True as long as the device id is not known. */
+  #isOwner(check: (did: number) => boolean): boolean {
     const {did} = this.#client
-    return did === undefined || isOwned(did)
+    return did === undefined || check(did)
   }
 
-  #notOurs(): MiioError {
-    const text = duplicateText(this.name, this.#duplicateOf ?? 'another plug', this.#client.did)
+  #duplicateError(): MiioError {
+    const text = sameDevice(this.name, this.#owner ?? 'another plug', this.#client.did)
     return new MiioError('unreachable', 'send', text)
   }
 
-  /** The model with the overrides of the configuration. Overrides that do not fit the model are ignored: the plug still switches. */
-  #adjusted(model: Model): Model {
+  /** The model with the overrides of the configuration. Overrides that do not fit are ignored with a warning: the plug still works. */
+  #withOverrides(model: Model): Model {
     const {config, log} = this.#options
     const {model: adjusted, problems} = config.properties
       ? applyOverrides(model, config.properties)
@@ -268,14 +270,14 @@ export class ManagedPlug implements Plug, Claimant {
     return adjusted
   }
 
-  #circumstances(): FailureContext {
+  #failureContext(): FailureContext {
     const {host, address, greeted, stats} = this.#client
     const {clock} = this.#options
     return {
       host,
       address,
       greeted,
-      proven: this.#isProvenBefore || stats.lastSeen !== undefined,
+      proven: this.#hasAnsweredBefore || stats.lastSeen !== undefined,
       local: () => localAddresses(clock),
     }
   }
@@ -285,7 +287,7 @@ export class ManagedPlug implements Plug, Claimant {
     return {
       source: config.properties?.['energy']?.source,
       gap: (model) =>
-        POLLS_BRIDGED * pollIntervals(settings, model)[model.properties['power']?.lane ?? 'fast'],
+        MOST_POLLS_APART * pollIntervals(settings, model)[model.properties['power']?.lane ?? 'fast'],
       storage: {
         pending: () => (this.did === undefined ? undefined : ledger.pending(this.did)),
         persisted: () => (this.did === undefined ? undefined : ledger.persisted(this.did)),
@@ -299,7 +301,7 @@ export class ManagedPlug implements Plug, Claimant {
   #cameOnline(): void {
     if (this.did !== undefined) this.#options.discovery.forget(this.did)
     if (this.#isIdentified) return
-    // Its firmware may be another than before. A plug that does not answer this is still usable, and no caller waits for the answer.
+    // The firmware may have changed. A plug that does not report it works all the same, and no caller waits for the result.
     this.device.identify({tries: ONCE}).catch((error: unknown) => {
       if (!isExpectedFailure(error)) throw error
     })
@@ -328,18 +330,21 @@ export class ManagedPlug implements Plug, Claimant {
     })
   }
 
-  /** A plug is identified by its device id: when it is silent at its address, a broadcast may find it at another (docs/promises.md 39). */
+  /** When the plug does not answer at its address, a broadcast may find its device id at another one (docs/promises.md, 39). */
   #search(error: unknown): void {
     const {did} = this
-    const isAway = isCallFailure(error) && (error.code === 'timeout' || error.code === 'unreachable')
-    if (did !== undefined && isAway)
-      this.#options.discovery.find(did, ({host, port}) => this.#tryAddress(host, port))
+    if (
+      did === undefined ||
+      !isCallFailure(error) ||
+      (error.code !== 'timeout' && error.code !== 'unreachable')
+    )
+      return
+    this.#options.discovery.find(did, ({host, port}) => this.#foundAt(host, port))
   }
 
-  /** A hello reply with the plug's device id came from this address. */
-  async #tryAddress(host: string, port: number): Promise<void> {
-    if (this.#isMoving || this.#duplicateOf !== undefined) return
-    this.#isMoving = true
+  async #foundAt(host: string, port: number): Promise<void> {
+    if (this.#moving || this.#owner !== undefined) return
+    this.#moving = true
     try {
       const before = this.address
       if (before === host || !(await this.device.enqueue(() => this.#client.moveTo(host, port)))) return
@@ -347,34 +352,34 @@ export class ManagedPlug implements Plug, Claimant {
       this.#options.event('device_moved', {name: this.name, did: this.did, from: before, to: host})
       if (this.did !== undefined) this.#remember(this.did)
     } catch (error) {
-      if (!isExpectedFailure(error)) throw error // the request was given up by the queue
+      if (!isExpectedFailure(error)) throw error // the queue has given the request up
     } finally {
-      this.#isMoving = false
-      this.#poller.pollNow() // a device with its id answers: no need to wait for the back-off
+      this.#moving = false
+      this.#poller.pollNow() // the plug has just answered: no need to wait for the back-off
     }
   }
 }
 
-function duplicateText(name: string, owner: string, did: number | undefined): string {
+function sameDevice(name: string, owner: string, did: number | undefined): string {
   return `${name} is the same plug as ${owner} (device id ${did}), and is left alone`
 }
 
-/** To tenths of a millisecond. */
+/** To tenths of a millisecond; `null` for a missing value. */
 function rounded(ms: number | undefined): number | null {
   return ms === undefined ? null : Math.round(ms * 10) / 10
 }
 
-function displayOptionsIn({qos, retain, filtered, homeassistant}: DeviceConfig): DisplayOptions {
+function displayOptions({qos, retain, filtered, homeassistant}: DeviceConfig): DisplayOptions {
   return {qos, retain, filtered, homeassistant}
 }
 
-/** The parts of a stored plug that the plug once reported of itself. */
+/** The part of the stored state that the plug has reported about itself. */
 function identityOf({
   model,
   firmware,
   hardware,
   mac,
 }: {[key in keyof Identity]?: string | undefined}): Identity {
-  const parts = Object.entries({model, firmware, hardware, mac})
-  return Object.fromEntries(parts.filter(([, value]) => value !== undefined))
+  const entries = Object.entries({model, firmware, hardware, mac})
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined))
 }

@@ -43,7 +43,7 @@ const OFFLINE_AFTER = 3
 
 /** A poll was interrupted by a command or a read: neither a success nor a failure. */
 export class PollPreempted extends Error {
-  override readonly name = 'Yielded'
+  override readonly name = 'PollPreempted'
 }
 
 export class Device extends EventEmitter<DeviceEvents> {

@@ -14,7 +14,7 @@ export interface MiioResponse {
 
 /** An authentic payload that is no answer. `message` says what was expected and what came. */
 export class UnreadableResponse extends Error {
-  override readonly name = 'UnreadableReply'
+  override readonly name = 'UnreadableResponse'
 }
 
 /** Deeper than any plug nests, and shallow enough for functions that walk the result recursively. */
