@@ -73,7 +73,6 @@ export class ManagedPlug implements Plug, Claimant {
    */
   readonly #hasAnsweredBefore: boolean
   readonly #poller: Poller
-  readonly #firstDelay: number
   /** The name of the configured plug that owns the device, when that is another one. */
   #owner: string | undefined
   #warnedOwner: string | undefined
@@ -87,7 +86,6 @@ export class ManagedPlug implements Plug, Claimant {
     const {name, config, poll, clock, random, store} = options
     const remembered = store.find({id: config.id, token: config.token, host: config.host})
     this.#options = options
-    this.#firstDelay = firstDelay
     this.#hasAnsweredBefore = remembered !== undefined && config.id === undefined
     this.name = name
     this.disabled = config.disabled
@@ -132,7 +130,7 @@ export class ManagedPlug implements Plug, Claimant {
       energy: this.#energy(settings),
       circumstances: () => this.#failureContext(),
     })
-    this.#poller = new Poller({device: this.device, clock, random, settings})
+    this.#poller = new Poller({device: this.device, clock, random, settings, firstDelay})
   }
 
   /** `undefined` also while another plug owns the device: it is announced, stored and searched for as that plug only. */
@@ -191,7 +189,7 @@ export class ManagedPlug implements Plug, Claimant {
     this.device.on('warning', (text) =>
       this.#options.log.warn(`${this.name}: the plug ${text}`, {device: this.name}),
     )
-    this.#poller.start(this.#firstDelay)
+    this.#poller.start()
   }
 
   /** Fails the requests that wait, and stores the state. @param grace milliseconds for a command that is under way */

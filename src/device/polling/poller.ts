@@ -18,6 +18,8 @@ export interface PollerOptions {
   clock: Clock
   random: Random
   settings: PollSettings
+  /** Milliseconds until the first poll, so that many plugs do not start on one tick. */
+  firstDelay?: number
 }
 
 /** Spreads the polls of many plugs, and those of one plug against other software's. */
@@ -41,6 +43,8 @@ export class Poller {
   readonly #random: Random
   readonly #settings: PollSettings
   readonly #onAnsweredWhileAway = () => this.pollNow()
+  /** Delay of the first poll after the next start. */
+  #firstDelay: number
   #timer: Timer | undefined
   #dueAt = 0
   #slowDueAt = Number.NEGATIVE_INFINITY
@@ -51,26 +55,25 @@ export class Poller {
   #isDueAgain = false
   #isStopped = true
 
-  constructor({device, clock, random, settings}: PollerOptions) {
+  constructor({device, clock, random, settings, firstDelay = 0}: PollerOptions) {
     this.#device = device
     this.#clock = clock
     this.#random = random
     this.#settings = settings
+    this.#firstDelay = firstDelay
     this.#backOff = settings.interval
   }
 
-  /**
-   * Starts polling, also after `stop`: the first poll reads everything.
-   * @param firstDelay milliseconds until the first poll, so that many plugs do not start on one tick
-   */
-  start(firstDelay = 0): void {
+  /** Starts polling, also after `stop`: the first poll reads everything. */
+  start(): void {
     this.#isStopped = false
     this.#slowDueAt = Number.NEGATIVE_INFINITY
     this.#rareDueAt = Number.NEGATIVE_INFINITY
     this.#backOff = this.#settings.interval
     this.#device.on('answeredWhileAway', this.#onAnsweredWhileAway)
     if (this.#isPolling) this.#isDueAgain = true
-    else this.#schedule(firstDelay)
+    else this.#schedule(this.#firstDelay)
+    this.#firstDelay = 0
   }
 
   stop(): void {

@@ -62,7 +62,6 @@ export class StagedPlug implements Plug {
   readonly scripted: ScriptedPlug
   readonly device: Device
   readonly poller: Poller
-  readonly #firstDelay: number
 
   constructor(
     clock: VirtualClock,
@@ -82,13 +81,7 @@ export class StagedPlug implements Plug {
       findModel: (id) => builtIn.find(id),
     })
     const settings = {interval: 15 * SECOND, slow_interval: MINUTE}
-    this.poller = new Poller({device: this.device, clock, random: seeded(seed), settings})
-    this.#firstDelay = firstDelay
-  }
-
-  /** Starts polling, at the plug's own time. */
-  start(): void {
-    this.poller.start(this.#firstDelay)
+    this.poller = new Poller({device: this.device, clock, random: seeded(seed), settings, firstDelay})
   }
 
   get lastResponseAt(): number | undefined {

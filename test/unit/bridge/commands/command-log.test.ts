@@ -50,7 +50,7 @@ beforeEach(async () => {
   groups.replace({evening: {members: ['desk']}})
   commands = new Commands({...shared, groups, states: new PlugStates(shared)})
   requests = new Requests({...shared, groups, controls})
-  desk.start()
+  desk.poller.start()
   await clock.advance(1000)
 })
 

@@ -36,7 +36,7 @@ function stage({unplugged = false, attributes = false} = {}): void {
   commands = new Commands({...how, states, groups})
   for (const plug of plugs.values()) {
     groups.follow(plug)
-    if (!plug.disabled) plug.start()
+    if (!plug.disabled) plug.poller.start()
   }
   if (unplugged) kettle.device.tracker.suspend('disabled')
   groups.replace(EVENING)

@@ -21,7 +21,7 @@ async function stage(count: number, seed = 1): Promise<void> {
   const event = (type: string, {name}: Record<string, unknown>) => events.push(`${type} ${name}`)
   outages = new AvailabilityLog({plugs, clock, log, event})
   for (const plug of plugs.values()) outages.follow(plug)
-  for (const plug of plugs.values()) plug.start()
+  for (const plug of plugs.values()) plug.poller.start()
   await clock.advance(MINUTE)
 }
 
@@ -124,7 +124,7 @@ describe('thousands of plugs', () => {
     outages = new AvailabilityLog({plugs, clock, log, event})
     for (const plug of plugs.values()) outages.follow(plug)
     everyDesk(fail)
-    for (const plug of plugs.values()) plug.start()
+    for (const plug of plugs.values()) plug.poller.start()
     await clock.advance(3 * MINUTE)
     const lines = log.said('warn')
     expect(lines.slice(0, 10)).toEqual(

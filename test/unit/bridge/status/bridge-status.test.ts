@@ -28,7 +28,7 @@ const times = (leaf: 'devices' | 'health') => publisher.on(`miio2mqtt/bridge/${l
 describe('the list of devices', () => {
   it('describes each plug, what it can do, and how it is', async () => {
     const [plug] = plugs.values()
-    plug?.start()
+    plug?.poller.start()
     const identified = plug?.device.identify()
     await clock.advance(SECOND)
     await identified
@@ -89,7 +89,7 @@ describe('the list of devices', () => {
   it('is published once for many plugs that change together', async () => {
     stage(50)
     for (const plug of plugs.values()) reports.follow(plug)
-    for (const plug of plugs.values()) plug.start()
+    for (const plug of plugs.values()) plug.poller.start()
     await clock.advance(5 * SECOND)
     expect(times('devices')).toHaveLength(1)
     expect(
@@ -102,7 +102,7 @@ describe('the list of devices', () => {
   it('follows each change within a second or so', async () => {
     const [plug] = plugs.values()
     if (plug) reports.follow(plug)
-    plug?.start()
+    plug?.poller.start()
     await clock.advance(MINUTE)
     if (plug) plug.scripted.failure = new CallFailed('bad_token')
     await clock.advance(30 * SECOND)
@@ -112,7 +112,7 @@ describe('the list of devices', () => {
   it('is not published while nothing changes', async () => {
     for (const plug of plugs.values()) {
       reports.follow(plug)
-      plug.start()
+      plug.poller.start()
     }
     await clock.advance(HOUR)
     expect(times('devices')).toHaveLength(1)
@@ -131,7 +131,7 @@ describe('the health of the bridge', () => {
 
   it('holds vitals, and for each plug its counters, its queue and when it last answered', async () => {
     const [plug] = plugs.values()
-    plug?.start()
+    plug?.poller.start()
     reports.start()
     await clock.advance(10 * SECOND)
     expect(latest('health')).toEqual({

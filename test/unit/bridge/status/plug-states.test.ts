@@ -16,7 +16,7 @@ function stage(appearance: DisplayOptions = {}, attributes = false): void {
   plug = new StagedPlug(clock, {appearance})
   states = new PlugStates({publisher, topics, qos: 1, retain: true, attributes})
   states.follow(plug)
-  plug.start()
+  plug.poller.start()
 }
 
 beforeEach(() => stage())
