@@ -74,7 +74,7 @@ async function makePlugs(rows: readonly PlugRow[]) {
     {publisher, topics, plugs: new Map()},
     {qos: 1, retain: true, attributes: false},
   )
-  const toleranceOf = capabilitiesLookup(store)
+  const capabilitiesOf = capabilitiesLookup(store)
   const owners = new DeviceOwners()
   const plugs = Object.entries(config.devices).map(([name, device]) => {
     const options = {
@@ -87,7 +87,7 @@ async function makePlugs(rows: readonly PlugRow[]) {
       store,
       ledger,
       catalogue: builtIn,
-      toleranceOf,
+      capabilitiesOf,
       owners,
     }
     return new ManagedPlug({...options, event: () => {}}, 0)

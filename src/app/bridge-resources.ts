@@ -9,10 +9,10 @@ import type {ConfigActions} from '../bridge/requests/bridge-actions.ts'
 import {RetainedTopics} from '../bridge/retained/retained-topics.ts'
 import type {Clock, Random} from '../common/clock.ts'
 import {Redactor} from '../common/redact.ts'
+import {RepeatedWarnings} from '../common/repeated-warnings.ts'
 import {type Config, maskedConfig, secretsOf} from '../config/config.ts'
 import type {RootLog} from '../log/logger.ts'
 import {NetworkDiscovery} from '../miio/discovery.ts'
-import {RepeatedWarnings} from '../miio/repeated-warnings.ts'
 import {MiioSocket} from '../miio/socket.ts'
 import type {Catalogue} from '../models/catalogue.ts'
 import {Connection, type ConnectionOptions} from '../mqtt/connection.ts'
@@ -67,14 +67,14 @@ export function bridgeResources(
   const {bind, broadcast} = config.network
   const socket = new MiioSocket({bind, onError: warn})
   const discovery = new NetworkDiscovery({socket, clock, broadcast, log: warn, random})
-  const toleranceOf = capabilitiesLookup(store, catalogue.own)
+  const capabilitiesOf = capabilitiesLookup(store, catalogue.own)
   const registry = new PlugRegistry(config, {
     socket,
     discovery,
     store,
     ledger,
     catalogue,
-    toleranceOf,
+    capabilitiesOf,
     clock,
     random,
     log,

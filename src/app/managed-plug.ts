@@ -12,13 +12,13 @@ import type {Clock, Random} from '../common/clock.ts'
 import {localAddresses} from '../common/local-addresses.ts'
 import type {Config, DeviceConfig} from '../config/config.ts'
 import {applyOverrides} from '../device/codec/model-overrides.ts'
-import {CommandError, isCallFailure} from '../device/command-error.ts'
+import {isCallFailure, isExpectedFailure} from '../device/command-error.ts'
 import {Device, type DeviceOptions} from '../device/device.ts'
 import type {FailureContext} from '../device/diagnosis.ts'
-import type {Identity} from '../device/model/identity.ts'
+import type {Identity} from '../device/model-resolver.ts'
 import {Poller, type PollSettings, pollIntervals} from '../device/polling/poller.ts'
 import type {EnergyTrackingOptions} from '../device/state/energy-tracking.ts'
-import type {CallOptions} from '../device/transport.ts'
+import {type CallOptions, ONCE} from '../device/transport.ts'
 import type {RootLog} from '../log/logger.ts'
 import {MiioClient} from '../miio/client.ts'
 import type {NetworkDiscovery} from '../miio/discovery.ts'
@@ -41,7 +41,7 @@ export interface ManagedPlugOptions {
   ledger: EnergyStore
   owners: DeviceOwners
   catalogue: Catalogue
-  toleranceOf: NonNullable<DeviceOptions['toleranceOf']>
+  capabilitiesOf: NonNullable<DeviceOptions['capabilitiesOf']>
   clock: Clock
   random: Random
   log: RootLog
@@ -72,8 +72,7 @@ export class ManagedPlug implements Plug, Claimant {
    * Whether the plug has answered with this token in an earlier run. State that was found by the device id alone may be of another token.
    */
   readonly #hasAnsweredBefore: boolean
-  readonly #newPoller: (firstDelay: number) => Poller
-  #poller: Poller
+  readonly #poller: Poller
   /** The name of the configured plug that owns the device, when that is another one. */
   #owner: string | undefined
   #warnedOwner: string | undefined
@@ -123,15 +122,15 @@ export class ManagedPlug implements Plug, Claimant {
         close: () => this.#client.close(),
       },
       clock,
+      offlineAfter: settings.offline_after,
       identity: identityOf({...remembered, model: config.model ?? remembered?.model}),
       findModel: (id) => options.catalogue.find(id),
-      toleranceOf: options.toleranceOf,
+      capabilitiesOf: options.capabilitiesOf,
       adjust: (model) => this.#withOverrides(model),
       energy: this.#energy(settings),
       circumstances: () => this.#failureContext(),
     })
-    this.#newPoller = (delay) => new Poller({device: this.device, clock, random, settings, firstDelay: delay})
-    this.#poller = this.#newPoller(firstDelay)
+    this.#poller = new Poller({device: this.device, clock, random, settings, firstDelay})
   }
 
   /** `undefined` also while another plug owns the device: it is announced, stored and searched for as that plug only. */
@@ -148,11 +147,11 @@ export class ManagedPlug implements Plug, Claimant {
   }
 
   get lastResponseAt(): number | undefined {
-    return this.#poller.answeredAt
+    return this.device.tracker.lastResponseAt
   }
 
   get isFailing(): boolean {
-    return this.#poller.failing
+    return this.device.tracker.isFailing
   }
 
   statistics(): PlugStatistics {
@@ -178,7 +177,7 @@ export class ManagedPlug implements Plug, Claimant {
 
   start(): void {
     if (this.disabled) {
-      this.device.setAvailability({state: 'offline', reason: 'disabled', since: this.#options.clock.date()})
+      this.device.tracker.suspend('disabled')
       return
     }
     this.device.on('identified', () => this.#identified())
@@ -208,25 +207,25 @@ export class ManagedPlug implements Plug, Claimant {
     this.#owner = owner
     this.#poller.stop()
     const {did} = this.#client
-    const {log, clock, discovery} = this.#options
+    const {log, discovery} = this.#options
     if (did !== undefined) discovery.forget(did)
     if (this.#warnedOwner !== owner)
       log.warn(`${sameDevice(this.name, owner, did)}: remove one of them from the configuration`, {
         device: this.name,
       })
     this.#warnedOwner = owner
-    this.device.setAvailability({state: 'offline', reason: 'duplicate', since: clock.date()})
+    this.device.tracker.suspend('duplicate')
   }
 
   takeOver(): void {
     if (this.#stopped) return
     this.#owner = undefined
     this.#poller.stop()
-    this.#poller = this.#newPoller(0)
+    this.device.tracker.resume()
     this.#poller.start()
   }
 
-  /** Every request except a search for the address passes here: the device has only one request in flight, from one plug. */
+  /** Every request except a search for the address passes here: a device that another plug owns gets none. */
   async #call(method: string, params: unknown, options: CallOptions = {}): Promise<unknown> {
     const {owners} = this.#options
     if (this.#owner !== undefined || !this.#isOwner((did) => owners.mayRequest(did, this)))
@@ -287,7 +286,7 @@ export class ManagedPlug implements Plug, Claimant {
       source: config.properties?.['energy']?.source,
       gap: (model) =>
         MOST_POLLS_APART * pollIntervals(settings, model)[model.properties['power']?.lane ?? 'fast'],
-      book: {
+      storage: {
         pending: () => (this.did === undefined ? undefined : ledger.pending(this.did)),
         persisted: () => (this.did === undefined ? undefined : ledger.persisted(this.did)),
         record: (memory) => {
@@ -301,8 +300,8 @@ export class ManagedPlug implements Plug, Claimant {
     if (this.did !== undefined) this.#options.discovery.forget(this.did)
     if (this.#isIdentified) return
     // The firmware may have changed. A plug that does not report it works all the same, and no caller waits for the result.
-    this.device.identify({tries: 1}).catch((error: unknown) => {
-      if (!isCallFailure(error) && !(error instanceof CommandError)) throw error
+    this.device.identify({tries: ONCE}).catch((error: unknown) => {
+      if (!isExpectedFailure(error)) throw error
     })
   }
 
@@ -346,10 +345,12 @@ export class ManagedPlug implements Plug, Claimant {
     this.#moving = true
     try {
       const before = this.address
-      if (before === host || !(await this.#client.moveTo(host, port))) return
+      if (before === host || !(await this.device.enqueue(() => this.#client.moveTo(host, port)))) return
       this.#options.log.info(`${this.name} moved from ${before ?? 'nowhere'} to ${host}`, {device: this.name})
       this.#options.event('device_moved', {name: this.name, did: this.did, from: before, to: host})
       if (this.did !== undefined) this.#remember(this.did)
+    } catch (error) {
+      if (!isExpectedFailure(error)) throw error // the queue has given the request up
     } finally {
       this.#moving = false
       this.#poller.pollNow() // the plug has just answered: no need to wait for the back-off

@@ -11,7 +11,7 @@ import {
 } from '../device/codec/property-codec.ts'
 import type {State} from '../device/codec/values.ts'
 import {isCallFailure} from '../device/command-error.ts'
-import type {Identity} from '../device/model/identity.ts'
+import type {Identity} from '../device/model-resolver.ts'
 import {maskedJson} from '../miio/json-mask.ts'
 import {type MiioResponse, parseResponse, UnreadableResponse} from '../miio/json-repair.ts'
 import {type Cipher, MalformedPacket, parsePacket} from '../miio/packet.ts'

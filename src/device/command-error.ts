@@ -1,4 +1,6 @@
-/** Why a command was not carried out: the `error.code` of its result. */
+/** CommandError: the error of a command's result; and the kinds of failures of a request to a plug. */
+
+/** Why a command failed: the `error.code` of its result (docs/topics.md). */
 export type CommandErrorCode =
   | 'timeout'
   | 'bad_token'
@@ -18,7 +20,7 @@ export type CommandErrorCode =
 export class CommandError extends Error {
   override readonly name = 'CommandError'
   readonly code: CommandErrorCode
-  /** The plug's own error code, when it is the plug that refused. */
+  /** The plug's own error code, when the plug refused. */
   readonly deviceCode: number | undefined
 
   constructor(code: CommandErrorCode, message: string, deviceCode?: number, cause?: unknown) {
@@ -28,11 +30,11 @@ export class CommandError extends Error {
   }
 }
 
-/** What a transport fails with. Recognised by its shape, since this folder does not know the wire. */
+/** The error of a transport. Recognised by its shape, since src/device does not import src/miio. */
 export interface CallFailure extends Error {
   code: 'timeout' | 'bad_token' | 'unreachable' | 'refused'
   deviceCode?: number | undefined
-  /** How far the call came: `send` when nothing was sent, `request` when the plug was there, and did not answer this. */
+  /** How far the call came: `send` when nothing was sent, `request` when the plug was there and did not answer the request. */
   stage?: string | undefined
   /** Whether the plug has answered under this token before. */
   provenBefore?: boolean | undefined
@@ -44,7 +46,7 @@ export function isCallFailure(error: unknown): error is CallFailure {
   return error instanceof Error && 'code' in error && callFailures.has(error.code)
 }
 
-/** Whether the plug itself said no. */
+/** Whether the plug itself answered with an error. */
 export function isRefusal(error: unknown): boolean {
   return isCallFailure(error) && error.code === 'refused'
 }
@@ -54,32 +56,37 @@ export function isSilence(error: unknown): boolean {
   return isCallFailure(error) && error.code === 'timeout'
 }
 
-/** Whether a call says that the plug is away: it was asked and silent, could not be reached, or does not know the token. */
+/** Whether a failure shows that the plug is away: it was asked and did not answer, could not be reached, or does not know the token. */
 export function isAbsence(error: unknown): error is CallFailure {
   if (!isCallFailure(error) || error.code === 'refused') return false
   return !(error.code === 'timeout' && error.stage === 'send')
 }
 
 /**
- * Whether the plug says itself that the token is wrong, and has never answered under it. Of one that has, anybody in the network may
- * have said so in its name.
+ * Whether the plug itself reports a wrong token, and has never answered under it. The report can be forged: of a plug that has
+ * answered under the token before, it proves nothing.
  */
 export function isTokenRefused(error: unknown): boolean {
   const failure = error instanceof CommandError ? error.cause : error
   return isCallFailure(failure) && failure.code === 'bad_token' && failure.provenBefore !== true
 }
 
-/** Whether the plug was there, and may have failed at this very question: it said no, or nothing after it was greeted. */
-export function isAboutTheQuestion(error: unknown): boolean {
+/** Whether the plug was there, and may have failed at this very request: it refused, or was silent after it answered a hello. */
+export function isRequestFailure(error: unknown): boolean {
   if (!isCallFailure(error)) return false
   return isRefusal(error) || (error.code === 'timeout' && error.stage === 'request')
 }
 
-/** Any failure as a result's error. What nobody foresaw is `internal`: it is our mistake, and reported as one. */
+/** Whether a request to a plug may fail so. Any other error is a programming error. */
+export function isExpectedFailure(error: unknown): boolean {
+  return isCallFailure(error) || error instanceof CommandError
+}
+
+/** Any failure as the error of a result. An unforeseen error becomes `internal`: it is a programming error, and reported as one. */
 export function toCommandError(error: unknown): CommandError {
   if (error instanceof CommandError) return error
   if (isCallFailure(error)) {
-    // There was no time left to send it: the plug never heard of it.
+    // There was no time left to send the request: the plug never got it.
     const code = error.code === 'timeout' && error.stage === 'send' ? 'expired' : error.code
     return new CommandError(code, error.message, error.deviceCode, error)
   }

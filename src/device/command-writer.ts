@@ -1,81 +1,114 @@
-/** All that a plug is told to do: once, in its turn, by its deadline; and whether it then did it. */
-import type {Timer} from '../common/clock.ts'
+/** Executes commands: writes one property of a plug, and reads it back to see whether the plug took it over. */
+import type {Clock, Timer} from '../common/clock.ts'
 import type {Value} from '../models/model.ts'
-import {buildRead, buildWrite, decodeResponse, expectOk, propertyOf} from './codec/property-codec.ts'
+import {
+  buildRead,
+  buildWrite,
+  decodeResponse,
+  expectOk,
+  propertiesInTier,
+  propertyOf,
+} from './codec/property-codec.ts'
 import {asWritten, type CommandValue} from './codec/values.ts'
-import {CommandError} from './command-error.ts'
-import type {DeviceParts} from './polling/property-reader.ts'
+import {CommandError, isExpectedFailure} from './command-error.ts'
+import type {ModelResolver} from './model-resolver.ts'
+import type {AvailabilityTracker} from './polling/availability.ts'
+import type {FailureTracker} from './polling/firmware-capabilities.ts'
+import type {PropertyReader} from './polling/property-reader.ts'
 import {expired} from './request-queue.ts'
+import type {DeviceState} from './state/device-state.ts'
+import {ONCE, type Transport, UNTIL_DEADLINE} from './transport.ts'
 
-/** The relay has settled by then, and a person still looks at the switch. The contract (§3) allows 2 s. */
+/** The relay has settled by then, and the user still looks at the switch. 2 s are promised (docs/promises.md 26). */
 const READ_BACK_MS = 500
-/** A command is tried for as long as it lives: its deadline ends it. */
-const COMMAND_TRIES = Number.POSITIVE_INFINITY
+
+export interface CommandWriterOptions {
+  clock: Clock
+  transport: Transport
+  resolver: ModelResolver
+  state: DeviceState
+  availability: AvailabilityTracker
+  failures: FailureTracker
+  reader: PropertyReader
+}
 
 export class CommandWriter {
-  readonly #parts: DeviceParts
-  readonly #readBack: () => void
-  #readingBack: Timer | undefined
+  readonly #options: CommandWriterOptions
+  #timer: Timer | undefined
+  #readingBack: Promise<void> | undefined
+  /** Whether a command was executed since the last read-back began. */
+  #isReadBackDue = false
 
-  /** @param readBack asks the plug whether it did what it said */
-  constructor(parts: DeviceParts, readBack: () => void) {
-    this.#parts = parts
-    this.#readBack = readBack
+  constructor(options: CommandWriterOptions) {
+    this.#options = options
   }
 
-  /** Brings a property to a value, and resolves with the one that was written once the plug said `ok`. @throws CommandError, or the transport's error */
-  set(name: string, wanted: CommandValue, deadline: number): Promise<Value> {
-    return this.#parts.queue.command(name, isAbsolute(wanted), deadline, async () => {
-      const value = wanted === 'TOGGLE' ? await this.#opposite(name, deadline) : wanted
-      return this.#write(name, value, deadline)
-    })
+  /**
+   * Writes a property when its turn in the queue has come, and schedules the read-back.
+   * @param deadline in ms of the clock
+   * @returns the written value in the units and steps of the firmware: it is shown, and compared with the value that is read back
+   * @throws CommandError, or the transport's error
+   */
+  async write(name: string, wanted: CommandValue, deadline: number): Promise<Value> {
+    const {clock, resolver, state} = this.#options
+    const value = wanted === 'TOGGLE' ? await this.#opposite(name, deadline) : wanted
+    if (deadline <= clock.now()) throw expired() // a TOGGLE has read first, and the process may have been paused since
+    const property = propertyOf(resolver.requireModel(), name)
+    const write = buildWrite(name, property, value)
+    state.beginWrite(name)
+    expectOk(
+      await this.#call(write.method, write.params, deadline, write.once ? ONCE : UNTIL_DEADLINE),
+      write,
+    )
+    const written = asWritten(property, value)
+    if (property.kind !== 'button') state.confirmWrite(name, written)
+    this.#timer?.cancel()
+    this.#timer = clock.after(READ_BACK_MS, () => this.#readBack())
+    return written
   }
 
-  /** A call that nobody described, sent once: nobody knows whether it may be repeated. @throws as `set` */
-  async call(method: string, params: unknown, deadline: number): Promise<unknown> {
-    const {queue, transport} = this.#parts
-    let answer: unknown
-    await queue.command(`call ${method}`, false, deadline, async () => {
-      answer = await transport.call(method, params, {deadline, tries: 1})
-      return null
-    })
-    return answer
-  }
-
+  /** Cancels the read-back. */
   stop(): void {
-    this.#readingBack?.cancel()
+    this.#timer?.cancel()
   }
 
-  /** A TOGGLE is made absolute once, from what the plug says now: a retry then repeats that value (contract §4). */
+  /** A TOGGLE is made absolute once, by the current value: a retry then repeats that value (docs/promises.md 20). */
   async #opposite(name: string, deadline: number): Promise<Value> {
-    const {transport, recognition} = this.#parts
-    const model = recognition.describedModel()
+    const model = this.#options.resolver.requireModel()
     const read = buildRead(model, name)
-    const answer = await transport.call(read.method, read.params, {deadline, tries: COMMAND_TRIES})
-    const now = decodeResponse(answer, read, model).values[name]
-    if (now === 'ON') return 'OFF'
-    if (now === 'OFF') return 'ON'
+    const response = await this.#call(read.method, read.params, deadline, UNTIL_DEADLINE)
+    const current = decodeResponse(response, read, model).values[name]
+    if (current === 'ON') return 'OFF'
+    if (current === 'OFF') return 'ON'
     throw new CommandError('refused', `cannot toggle: the plug does not say whether ${name} is on or off`)
   }
 
-  /** @returns what the plug has been told, in the words and steps of its firmware: that is shown, and compared when it is read back */
-  async #write(name: string, value: Value, deadline: number): Promise<Value> {
-    const {transport, clock, recognition, perception, tell} = this.#parts
-    if (deadline <= clock.now()) throw expired() // a TOGGLE asked first, and the process may have been paused since
-    const wanted = propertyOf(recognition.describedModel(), name)
-    const write = buildWrite(name, wanted, value)
-    perception.beginWrite(name)
-    const tries = write.once ? 1 : COMMAND_TRIES
-    expectOk(await transport.call(write.method, write.params, {deadline, tries}), write)
-    const written = asWritten(wanted, value)
-    if (wanted.kind !== 'button') tell(perception.confirmWrite(name, written))
-    this.#readingBack?.cancel()
-    this.#readingBack = clock.after(READ_BACK_MS, this.#readBack)
-    return written
+  #call(method: string, params: unknown, deadline: number, tries: number): Promise<unknown> {
+    const {availability, transport} = this.#options
+    return availability.track(() => transport.call(method, params, {deadline, tries}))
   }
-}
 
-/** What is wanted whatever was before: a newer wish takes its place. */
-function isAbsolute(wanted: CommandValue): boolean {
-  return wanted !== 'TOGGLE' && wanted !== null
+  /**
+   * Some firmware answers ok and does nothing (docs/protocol.md §1.7). Watts follow the relay, so they are read again too. While
+   * one read-back waits for its turn, all commands executed meanwhile share the next.
+   */
+  #readBack(): void {
+    this.#isReadBackDue = true
+    this.#readingBack ??= this.#readBackAll().finally(() => {
+      this.#readingBack = undefined
+    })
+  }
+
+  async #readBackAll(): Promise<void> {
+    const {resolver, state, failures, reader} = this.#options
+    while (this.#isReadBackDue) {
+      this.#isReadBackDue = false
+      const fast = failures.without(propertiesInTier(resolver.requireModel(), 'fast'))
+      try {
+        await reader.read([...new Set([...fast, ...state.unconfirmed])])
+      } catch (error) {
+        if (!isExpectedFailure(error)) throw error // the next poll reads it
+      }
+    }
+  }
 }

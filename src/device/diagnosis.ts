@@ -1,26 +1,29 @@
 /**
- * Why a plug could not be asked, from the error of a call and what is known around it: one place for the log, the availability, the
- * results of commands and the command line. Pure.
+ * Diagnosis of a failed request, from its error and what is known of the plug and this machine: one place for the log, the
+ * availability, the results of commands and the command line. Pure.
  */
 
 import {isIPv4} from 'node:net'
+import {isInSubnet, isLoopback, toCidr} from '../common/ipv4.ts'
 import type {LocalAddress} from '../common/local-addresses.ts'
 import {isCallFailure} from './command-error.ts'
-import type {OfflineReason} from './polling/availability.ts'
 
-/** What is known of a plug and of this machine, beside the error. What is missing is not known. */
+/** What is known of a plug and of this machine, beside the error. An absent member is not known. */
 export interface FailureContext {
-  /** The address or name at which the plug was asked. */
+  /** The address or name to which the request was sent. */
   host?: string | undefined
-  /** What the name was last resolved to. */
+  /** The IPv4 address to which the name was last resolved. */
   address?: string | undefined
-  /** It answered a hello just now, and an answer to the request may still come. */
+  /** Whether the plug answered a hello just now. */
   greeted?: boolean | undefined
-  /** It has answered under this token before. */
+  /** Whether the plug has answered under this token before. */
   proven?: boolean | undefined
-  /** This machine's IPv4 addresses, with loopback; asked for only where they matter. */
+  /** This machine's IPv4 addresses, with loopback. Called only where they matter. */
   local?: (() => readonly LocalAddress[]) | undefined
 }
+
+/** Why a plug is offline, in `availability` (docs/topics.md). */
+export type OfflineReason = 'timeout' | 'bad_token' | 'unreachable' | 'disabled' | 'unsupported' | 'duplicate'
 
 export type DiagnosisCode =
   | 'token_wrong'
@@ -33,15 +36,15 @@ export type DiagnosisCode =
 
 export interface Diagnosis {
   code: DiagnosisCode
-  /** The same among the reasons for being offline. */
+  /** The matching reason for being offline. */
   reason: OfflineReason
-  /** What failed: a short heading. */
+  /** A short heading. */
   title: string
-  /** What is known, as a part of a sentence, with the plug's address. */
+  /** The finding as a part of a sentence, with the plug's address. */
   words: string
-  /** What to do next. */
+  /** What the user should do next. */
   advice: string
-  /** What the error does not say, and is known beside it. */
+  /** A finding that the error itself does not contain. */
   remark?: string
 }
 
@@ -51,10 +54,10 @@ const NEW_TOKEN = 'The Xiaomi account in whose app the plug was set up last know
 const NOT_SENT = 'no route: the packet could not leave this machine'
 const NO_NETWORK = 'no route: this machine has no network connection'
 const TRY_ADDRESS = 'Try the address of the plug, as the router lists it.'
-/** The machine has no way to any network at all: what the kernel says then (src/miio/socket.ts). */
+/** The kernel's error codes when this machine has no route to any network (src/miio/socket.ts). */
 const CUT_OFF = /\b(ENETUNREACH|ENETDOWN)\b/
 
-/** @param error of a call, or a CommandError made of one */
+/** @param error of a request, or a CommandError made of it */
 export function diagnoseFailure(error: unknown, circumstances: FailureContext): Diagnosis {
   const failure = error instanceof Error && isCallFailure(error.cause) ? error.cause : error
   const code = isCallFailure(failure) ? failure.code : 'timeout'
@@ -116,7 +119,7 @@ function otherDevice(message: string): Diagnosis {
   }
 }
 
-/** Nothing has left this machine. */
+/** No packet has left this machine. */
 function notSent(message: string, circumstances: FailureContext): Diagnosis {
   const {host, address} = circumstances
   const isName = host !== undefined && !isIPv4(host)
@@ -159,7 +162,7 @@ function noHello(circumstances: FailureContext): Diagnosis {
     address !== undefined &&
     isIPv4(address) &&
     ours.length > 0 &&
-    !ours.some((own) => inSubnet(address, own))
+    !ours.some((own) => isInSubnet(address, own))
   )
     return isAlone(circumstances)
       ? noNetwork('timeout', NO_NETWORK, circumstances)
@@ -178,7 +181,7 @@ function otherSubnet(
   ours: readonly LocalAddress[],
   circumstances: FailureContext,
 ): Diagnosis {
-  const networks = ours.map(cidr).join(', ')
+  const networks = ours.map(toCidr).join(', ')
   const title = `other subnet: ${address} is in none of ours (${networks})`
   return {
     code: 'other_subnet',
@@ -203,7 +206,7 @@ function noNetwork(reason: OfflineReason, title: string, circumstances: FailureC
   }
 }
 
-/** `kettle.local (192.168.1.40)`, or as much of it as is known. */
+/** The plug's place, `kettle.local (192.168.1.40)`, or as much of it as is known. */
 function place({host, address}: FailureContext): string {
   if (host === undefined) return 'its address'
   return address === undefined || address === host ? host : `${host} (${address})`
@@ -213,26 +216,8 @@ function plugAt(circumstances: FailureContext): string {
   return circumstances.host === undefined ? 'the plug' : `the plug at ${place(circumstances)}`
 }
 
-/** Whether this machine has no address but that of loopback, and the plug is not there. */
+/** Whether this machine has only loopback addresses, and the plug has another. */
 function isAlone({host, address = host, local = () => []}: FailureContext): boolean {
   const ours = local()
   return ours.length > 0 && ours.every((own) => isLoopback(own.address)) && !isLoopback(address ?? '')
-}
-
-function isLoopback(address: string): boolean {
-  return address.startsWith('127.')
-}
-
-function inSubnet(host: string, {address, netmask}: LocalAddress): boolean {
-  const mask = toNumber(netmask)
-  return (toNumber(host) & mask) === (toNumber(address) & mask)
-}
-
-function cidr({address, netmask}: LocalAddress): string {
-  const bits = toNumber(netmask).toString(2).replaceAll('0', '').length
-  return `${address}/${bits}`
-}
-
-function toNumber(address: string): number {
-  return address.split('.').reduce((number, byte) => ((number << 8) | Number(byte)) >>> 0, 0)
 }

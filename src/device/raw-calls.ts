@@ -1,25 +1,25 @@
-/** Calls that nobody described, sent as they are, and what of their answers is shown. */
+/** Raw calls: which methods are never sent, and secrets masked in their answers. */
 import {isSecretMember, MASK} from '../common/secret.ts'
 
-/** Every documented method is spelled so (docs/protocol.md §4). */
+/** The spelling of every documented method (docs/protocol.md §4). */
 const METHOD = /^[a-zA-Z0-9_.]{1,64}$/
 
 /**
- * Parts of methods that brick a plug, take it off the network, or change or tell its key (docs/protocol.md §4). Vendors spell them in
- * their own ways, so whatever has one of these in it is refused: one call too few does no harm.
+ * Parts of methods that brick a plug, take it off the network, or change or reveal its key (docs/protocol.md §4). Vendors have
+ * their own spellings, so any method with one of these parts is refused: one call too few does no harm.
  */
 const DANGEROUS_PARTS =
   /config_?router|restore|recover|factory|psm|token|erase|firmware|upgrade|boot_?loader|dump|rpc_?test|diag|provision|unbind|bind_?key|telnet|uninstall|passw|^_?internal/
-/** As words of their own, since other words (`information`, `configured`) hold them, too. */
+/** Dangerous as whole words only, since other words (`information`, `configured`) contain them, too. */
 const DANGEROUS_WORDS = new Set([
   ...['cli', 'exec', 'shell', 'ssh', 'install', 'wipe', 'format'],
   ...['flash', 'nvram', 'uboot', 'efuse', 'bind', 'unpair', 'fwup'],
 ])
 
-/** Words that are written together with others: `bleota`, `wifireset`, `resetwifi`, `apconfig`; `preset` is no reset. */
+/** Words that are joined with others: `bleota`, `wifireset`, `resetwifi`, `apconfig`; `preset` is no reset. */
 const DANGEROUS_ENDS = /^ota|ota$|^reset|(?<!p)reset$|config$/
 
-/** Why no method is ever called so at a plug, or `undefined` when it may be. */
+/** Why a method is never sent to a plug, or `undefined` when it may be sent. */
 export function callProblem(method: string): string | undefined {
   const shown = METHOD.test(method) ? method : JSON.stringify(method.slice(0, 40))
   if (isDangerous(method)) return `${shown} can brick a plug or take it off the network: it is never sent`
@@ -27,7 +27,7 @@ export function callProblem(method: string): string | undefined {
   return `expected a method of 1 to 64 letters, digits, "_" and ".", got ${shown}`
 }
 
-/** Firmware in C ends a text at its first NUL, and may pass over blanks: `miIO.ota\0x` is `miIO.ota` there. Case is not relied on. */
+/** Firmware in C ends a text at its first NUL, and may skip blanks: `miIO.ota\0x` is `miIO.ota` there. Case is ignored. */
 function isDangerous(method: string): boolean {
   const [name = ''] = method.trim().split('\0')
   const words = name
@@ -40,7 +40,7 @@ function isDangerous(method: string): boolean {
   )
 }
 
-/** What a plug answered, with a mask in place of every secret member, however deep it lies. */
+/** A plug's answer with `***` in place of every secret member, at any depth. */
 export function withoutSecrets(answer: unknown): unknown {
   if (typeof answer === 'string') return withoutSecretsInText(answer)
   if (Array.isArray(answer)) return answer.map(withoutSecrets)
@@ -50,7 +50,7 @@ export function withoutSecrets(answer: unknown): unknown {
   )
 }
 
-/** Some methods answer a text that is JSON itself. */
+/** Some methods answer with a text that is JSON itself. */
 function withoutSecretsInText(text: string): string {
   if (!/^\s*[[{]/.test(text)) return text
   try {

@@ -1,162 +1,181 @@
 /**
- * The line in front of one plug: one question at a time, commands before reads before polls. Every command that enters is
- * answered: carried out, refused, superseded by a newer one, expired, or turned away because too many wait (contract §4).
+ * The request queue of one plug: one request at a time, commands before reads before polls. Every command that enters is answered
+ * by its deadline: executed, refused, superseded by a newer one, expired, or turned away because too many wait (docs/promises.md 23 and 27).
  */
 import PQueue from 'p-queue'
 import {type Clock, type Timer, within} from '../common/clock.ts'
 import {CommandError} from './command-error.ts'
 
-/** Higher goes first. */
+/** Higher runs first. */
 const PRIORITY = {command: 2, read: 1, poll: 0} as const
-/** More waiting commands, or callers that wait for a read, are a flow running wild. */
+/** More waiting commands, or more callers that wait for a read, are a flood. */
 export const MOST_WAITING = 32
-/** With less time than this left nothing is sent any more: the command has expired, and the plug never heard of it. */
+/** With less time than this left nothing is sent any more: the command has expired, and the plug never gets it. */
 const SHORTEST_TURN_MS = 25
 /** So long after a deadline the transport has given up by itself, and its error says better why. */
-export const LAST_WORD_MS = 50
+const GRACE_MS = 50
 /**
- * A request of which nothing was heard by then, from its start or its deadline, is one that the transport has lost. Three tries
- * of 2 s with their pauses, behind three others, take a third of that.
+ * A request that has not ended so long after its start, or after its deadline, is lost in the transport. Three tries of 2 s with
+ * their pauses, after three other requests, take a third of that.
  */
 const LONGEST_REQUEST_MS = 60_000
+/**
+ * The time of a request is counted in such slices. A process that is paused for longer, and then finds all its timers due at once,
+ * has used up one slice only, and the transport has time to end its request before the queue gives it up.
+ */
+const SLICE_MS = 10_000
 
-interface Command<T> {
-  run: () => Promise<T>
+interface Command {
+  /** Runs the request and answers the caller. Resolves when the request has ended. */
+  run: () => Promise<void>
+  reject: (error: CommandError) => void
   deadline: number
   expiry: Timer
-  resolve: (value: T) => void
-  reject: (error: unknown) => void
 }
 
-/** A place in the line. It is empty when its command was answered before its turn. */
-interface Place<T> {
-  about: string
-  command: Command<T> | undefined
+/** A place in the queue. It is empty when its command was answered before its turn. */
+interface Slot {
+  key: string
+  command: Command | undefined
 }
 
-export class RequestQueue<T> {
+export class RequestQueue {
   readonly #clock: Clock
-  /** p-queue's own timeout would let the next question out beside the one under way: deadlines live inside the jobs. */
-  readonly #line = new PQueue({concurrency: 1})
-  readonly #places = new Set<Place<T>>()
+  /** p-queue's own timeout would start the next request beside the one under way: deadlines are kept inside the jobs. */
+  readonly #queue = new PQueue({concurrency: 1})
+  /** The slots of commands, in the order in which they entered. */
+  readonly #slots = new Set<Slot>()
   #waiting = 0
-  #executing = false
-  #stopped = false
-  /** When the first request that has not ended had to end, while none has ended since. */
+  #isExecuting = false
+  #isStopped = false
+  /** When the oldest request that has not ended should have ended; `undefined` once one has ended since. */
   #endsBy: number | undefined
 
   constructor(clock: Clock) {
     this.#clock = clock
   }
 
-  /** Commands and reads that wait for their turn. */
+  /** How many commands wait for their turn. */
   get waiting(): number {
     return this.#waiting
   }
 
-  /**
-   * How many milliseconds ago the request under way had to end: 0 unless the transport has lost it. It grows until another
-   * request ends.
-   */
+  /** How many milliseconds ago a request should have ended: 0 unless the transport has lost it. It grows until another request ends. */
   overdue(): number {
     return this.#endsBy === undefined ? 0 : Math.max(0, this.#clock.now() - this.#endsBy)
   }
 
-  /** A question nobody waits for in person. */
-  poll<A>(question: () => Promise<A>): Promise<A> {
-    return this.#line.add(() => this.#run(question), {priority: PRIORITY.poll})
+  /** Runs a request that no caller waits for. */
+  poll<T>(request: () => Promise<T>): Promise<T> {
+    return this.#queue.add(() => this.#send(request), {priority: PRIORITY.poll})
   }
 
-  /** A question somebody waits for: before all polls. */
-  read<A>(question: () => Promise<A>): Promise<A> {
-    return this.#line.add(() => this.#run(question), {priority: PRIORITY.read})
+  /** Runs a request that a caller waits for: before all polls. */
+  read<T>(request: () => Promise<T>): Promise<T> {
+    return this.#queue.add(() => this.#send(request), {priority: PRIORITY.read})
   }
 
   /**
-   * A command, before everything else.
-   * @param about what it changes. A newer absolute command takes the place of those that wait to change the same.
-   * @param absolute false for a command that depends on the ones before it: it replaces nothing and waits behind them
-   * @param deadline on the clock: a command whose turn has not come by then is answered and gone
-   * @throws CommandError `superseded`, `expired` or `queue_full`, or whatever `run` fails with
+   * Runs a command, before everything else.
+   * @param key what the command changes. A newer absolute command supersedes the waiting commands with the same key
+   * @param isAbsolute false for a command that depends on those before it: it supersedes none and waits behind them
+   * @param deadline in ms of the clock: a command whose turn has not come by then is answered, and never run
+   * @throws CommandError `superseded`, `expired`, `queue_full` or `timeout`, or what `request` fails with
    */
-  command(about: string, absolute: boolean, deadline: number, run: () => Promise<T>): Promise<T> {
+  command<T>(key: string, isAbsolute: boolean, deadline: number, request: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      if (this.#stopped) return reject(new CommandError('expired', 'the bridge is stopping'))
-      const place = this.#placeFor(about, absolute)
+      if (this.#isStopped) return reject(new CommandError('expired', 'the bridge is stopping'))
+      const slot = this.#slotFor(key, isAbsolute)
       if (this.#waiting >= MOST_WAITING) return reject(tooMany())
       const expiry = this.#clock.after(deadline - this.#clock.now(), () =>
-        this.#take(place)?.reject(expired()),
+        this.#take(slot)?.reject(expired()),
       )
-      place.command = {run, deadline, expiry, resolve, reject}
+      const run = async () => {
+        const end = this.#send(request, deadline)
+        resolve(this.answerBy(deadline, end, 'its request did not end in time'))
+        await end.catch(() => {}) // the caller gets the error
+      }
+      slot.command = {run, reject, deadline, expiry}
       this.#waiting++
-      if (this.#places.has(place)) return
-      this.#places.add(place)
-      void this.#line.add(() => this.#turn(place), {priority: PRIORITY.command})
+      if (this.#slots.has(slot)) return
+      this.#slots.add(slot)
+      void this.#queue.add(() => this.#turn(slot), {priority: PRIORITY.command})
     })
   }
 
-  /** Answers what waits, and gives a command under way `grace` milliseconds to end. */
-  async stop(grace: number): Promise<void> {
-    this.#stopped = true
-    for (const place of this.#places)
-      this.#take(place)?.reject(new CommandError('expired', 'the bridge stopped before its turn came'))
-    if (this.#executing) await within(this.#clock, this.#clock.now() + grace, this.#line.onIdle())
+  /**
+   * Answers a caller by its deadline, whatever becomes of its request: settles as `work` does, if that is in time. The transport ends
+   * a request at the same deadline, and its error says better why, so it gets 50 ms more.
+   * @param deadline in ms of the clock; none when left out
+   * @param message of the error
+   * @throws CommandError `timeout`
+   */
+  async answerBy<T>(deadline: number | undefined, work: Promise<T>, message: string): Promise<T> {
+    const until = (deadline ?? Number.POSITIVE_INFINITY) + GRACE_MS
+    const answer = await within(
+      this.#clock,
+      until,
+      work.then((value) => ({value})),
+    )
+    if (!answer) throw new CommandError('timeout', message)
+    return answer.value
   }
 
-  #placeFor(about: string, absolute: boolean): Place<T> {
-    const same = [...this.#places].filter((place) => place.about === about)
+  /** Answers the commands that wait, and gives one under way `grace` milliseconds to end. */
+  async stop(grace: number): Promise<void> {
+    this.#isStopped = true
+    for (const slot of this.#slots)
+      this.#take(slot)?.reject(new CommandError('expired', 'the bridge stopped before its turn came'))
+    if (this.#isExecuting) await within(this.#clock, this.#clock.now() + grace, this.#queue.onIdle())
+  }
+
+  /** A new slot, or, for an absolute command, the last slot with its key: the commands with that key are superseded. */
+  #slotFor(key: string, isAbsolute: boolean): Slot {
+    const same = [...this.#slots].filter((slot) => slot.key === key)
     const last = same.at(-1)
-    if (!absolute || !last) return {about, command: undefined}
-    for (const place of same)
-      this.#take(place)?.reject(new CommandError('superseded', `a newer value for ${about} took its place`))
+    if (!isAbsolute || !last) return {key, command: undefined}
+    for (const slot of same)
+      this.#take(slot)?.reject(new CommandError('superseded', `a newer value for ${key} took its place`))
     return last
   }
 
-  /** Takes a command out of its place: whoever takes it must answer it. */
-  #take(place: Place<T>): Command<T> | undefined {
-    const {command} = place
+  /** Takes a command out of its slot, to be run or rejected. */
+  #take(slot: Slot): Command | undefined {
+    const {command} = slot
     if (!command) return undefined
-    place.command = undefined
+    slot.command = undefined
     command.expiry.cancel()
     this.#waiting--
     return command
   }
 
-  /** Never rejects: the line must go on. */
-  async #turn(place: Place<T>): Promise<void> {
-    this.#places.delete(place)
-    const command = this.#take(place)
+  /** Never rejects: the queue must go on. */
+  async #turn(slot: Slot): Promise<void> {
+    this.#slots.delete(slot)
+    const command = this.#take(slot)
     if (!command) return
-    const {run, deadline} = command
-    const now = this.#clock.now()
-    if (deadline - now < SHORTEST_TURN_MS) return command.reject(expired())
-    const lost = this.#clock.after(deadline - now + LAST_WORD_MS, () =>
-      command.reject(new CommandError('timeout', 'its request did not end in time')),
-    )
-    this.#executing = true
-    try {
-      command.resolve(await this.#run(run, deadline))
-    } catch (error) {
-      command.reject(error)
-    } finally {
-      lost.cancel()
-      this.#executing = false
-    }
+    if (command.deadline - this.#clock.now() < SHORTEST_TURN_MS) return command.reject(expired())
+    this.#isExecuting = true
+    await command.run()
+    this.#isExecuting = false
   }
 
-  /** Gives up a request that does not end, so that the line goes on. @param from what its longest time is counted from */
-  async #run<A>(request: () => Promise<A>, from = this.#clock.now()): Promise<A> {
+  /** Runs a request, and gives up one that does not end, so that the queue goes on. @param from the time is counted from here */
+  async #send<T>(request: () => Promise<T>, from = this.#clock.now()): Promise<T> {
     const endsBy = from + LONGEST_REQUEST_MS
     this.#endsBy ??= endsBy
     const settled = request().then(
       (value) => ({value}),
       (error: unknown) => ({error}),
     )
-    const end = await within(this.#clock, endsBy, settled)
-    if (!end) throw new CommandError('timeout', 'the request was given up: it did not end')
-    this.#endsBy = undefined
-    if ('error' in end) throw end.error
-    return end.value
+    for (let left = endsBy - this.#clock.now(); left > 0; left -= SLICE_MS) {
+      const end = await within(this.#clock, this.#clock.now() + Math.min(left, SLICE_MS), settled)
+      if (!end) continue
+      this.#endsBy = undefined
+      if ('error' in end) throw end.error
+      return end.value
+    }
+    throw new CommandError('timeout', 'the request was given up: it did not end')
   }
 }
 

@@ -1,18 +1,21 @@
-/** What a device needs of the way to its plug. */
+/** The connection to a plug as a device uses it. src/miio/client.ts implements it; tests have their own. */
 export interface Transport {
-  /** Asks, and asks again when no answer comes. Rejects with an error whose `code` says who must act. */
+  /** Sends a request, again when no answer comes. One at a time. @throws an error whose `code` says what has to be looked at (`CallFailure`) */
   call(method: string, params: unknown, options?: CallOptions): Promise<unknown>
-  /** Ends what is under way, with an error. */
+  /** Ends the request under way with an error. */
   close(): void
 }
 
 export interface CallOptions {
-  /** When to give up, on the clock. */
-  deadline?: number
-  /** How often to ask. */
-  tries?: number
+  /** When to give up, in ms of the clock. */
+  deadline?: number | undefined
+  /** How often to send the request at most; by default as often as the transport does, which is three times. */
+  tries?: number | undefined
   /** Once aborted, no try follows the one under way. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
 }
 
-export const READ_TRIES = 3
+/** `tries` of a request that must not be repeated, since it may not be known whether it may. */
+export const ONCE = 1
+/** `tries` of a command: its deadline ends it. */
+export const UNTIL_DEADLINE = Number.POSITIVE_INFINITY

@@ -1,45 +1,45 @@
-/** Where a lost plug may be, by hello replies that nothing proves: a few candidates, tried one after the other. */
+/** Addresses where a lost plug may be, from unproven hello replies: a bounded list, tried one after the other. */
 import type {Random} from '../common/clock.ts'
 import type {Endpoint} from './socket.ts'
 
-/** Asks for the plug there; what it returns is waited for before the next is tried. */
+/** Asks for the plug at an address. The promise it returns is awaited before the next address is tried. */
 export type TryAddress = (at: Endpoint) => unknown
 
-/** Between two broadcasts. Whoever names ever new addresses fills no memory, and makes us greet no more than this many. */
+/** Addresses kept between two broadcasts. A forger of ever new addresses fills no memory, and causes no more hellos than this. */
 const MOST = 8
 
 export class CandidateAddresses {
-  readonly #try: TryAddress
+  readonly #tryAddress: TryAddress
   readonly #random: Random
   readonly #waiting: Endpoint[] = []
-  /** Those that were tried since the last broadcast: several networks may bring the same reply. */
+  /** Addresses tried since the last broadcast: several networks may bring the same reply. */
   readonly #tried: Endpoint[] = []
-  /** How many came since the last broadcast. */
+  /** How many addresses came since the last broadcast. */
   #count = 0
   #isTrying = false
 
-  constructor(attempt: TryAddress, random: Random) {
-    this.#try = attempt
+  constructor(tryAddress: TryAddress, random: Random) {
+    this.#tryAddress = tryAddress
     this.#random = random
   }
 
-  /** A broadcast leaves: whoever is seen from now on is worth a new try. */
+  /** A broadcast is sent: every address seen from now on is worth a new try. */
   renew(): void {
     this.#waiting.length = 0
     this.#tried.length = 0
     this.#count = 0
   }
 
-  /** Ends the search: nobody else is tried. */
+  /** Ends the search: no further address is tried. */
   stop(): void {
     this.renew()
     this.#count = Number.POSITIVE_INFINITY
   }
 
   /**
-   * The plug, or somebody in its name, was seen at `at`.
+   * A hello reply in the plug's name came from `at`.
    * @param isAnswer whether it may be the answer to our broadcast. When there are too many, each of those has the same chance to
-   *   be tried, so that the true one is found sooner or later; what comes at other times takes only a place that is free.
+   *   be tried, so that the true one is found sooner or later. A reply at any other time takes only a free place.
    */
   add(at: Endpoint, isAnswer: boolean): void {
     if ([...this.#waiting, ...this.#tried].some(({host, port}) => host === at.host && port === at.port))
@@ -50,7 +50,7 @@ export class CandidateAddresses {
     if (!this.#isTrying) void this.#tryAll()
   }
 
-  /** By reservoir sampling: the n-th takes a place with the chance places/n. */
+  /** Reservoir sampling: the n-th address takes a place with the chance places/n. */
   #replaceOne(at: Endpoint): void {
     const {length} = this.#waiting
     if (this.#random() < length / (this.#count - this.#tried.length)) this.#waiting[this.#anyIndex()] = at
@@ -63,7 +63,7 @@ export class CandidateAddresses {
         const [at] = this.#waiting.splice(this.#anyIndex(), 1)
         if (!at) return
         this.#tried.push(at)
-        await this.#try(at)
+        await this.#tryAddress(at)
       }
     } finally {
       this.#isTrying = false

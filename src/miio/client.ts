@@ -1,17 +1,15 @@
-/** One plug on the wire: `call(method, params)`, one question at a time. */
+/** MiioClient: requests to one plug by miIO over UDP, one at a time. The queue of a plug is src/device/request-queue.ts. */
 import {lookup as lookUp} from 'node:dns/promises'
-import {type Clock, type Random, within} from '../common/clock.ts'
+import type {Clock, Random} from '../common/clock.ts'
 import {type ClockSample, hasRestarted} from './device-clock.ts'
-import {closedError, Link, type Tracer} from './link.ts'
-import {MessageIds} from './message-ids.ts'
-import {MiioError} from './miio-error.ts'
+import {Link, type Tracer} from './link.ts'
+import {closedError, MiioError} from './miio-error.ts'
 import {Cipher, MIIO_PORT} from './packet.ts'
 import {decodeDatagram, secretMask, type Trace} from './packet-trace.ts'
 import {MiioRequest} from './request.ts'
-import type {HelloResponse, RequestOptions} from './request-types.ts'
-import {ResponseTime} from './response-time.ts'
+import type {HelloResponse, PlugConnection} from './response-matcher.ts'
 import type {UdpTransport} from './socket.ts'
-import {RequestStats} from './stats.ts'
+import {RequestStats, ResponseTime} from './stats.ts'
 
 export interface MiioClientOptions {
   socket: UdpTransport
@@ -19,68 +17,78 @@ export interface MiioClientOptions {
   random: Random
   /** 16 bytes. */
   token: Buffer
-  /** An IPv4 address or a name; without it calls fail until `moveTo` has found the plug. */
+  /** An IPv4 address or a name. Without it calls fail until `moveTo` has found the plug. */
   host?: string | undefined
   port?: number | undefined
-  /** The plug's device id; without it, whoever answers under the token is the plug. */
+  /** The plug's device id. Without it, any device that answers under the token is the plug. */
   did?: number | undefined
-  /** Where an earlier run's message ids stopped. */
+  /** Where the message ids of an earlier run stopped. */
   nextId?: number | undefined
   trace?: Trace | undefined
-  /** Whether anybody reads the trace right now; asked before a packet is decoded for it. Always, by default. */
+  /** Whether the trace is shown right now: asked before a packet is decoded for it. Always, by default. */
   isTraced?: (() => boolean) | undefined
   events?: ClientEvents | undefined
-  /** The IPv4 address a name stands for; the system's resolver by default. */
+  /** Resolves a name to an IPv4 address. The system's resolver by default. */
   lookup?: ((host: string) => Promise<string>) | undefined
 }
 
 export interface ClientEvents {
-  /** The plug's clock has fallen back: it was without power. Told by an answer under our token only. */
+  /** The plug's clock has fallen back: it was without power. Called for an answer under our token only. */
   rebooted?(): void
-  /** The plug's device id, once an answer under our token has borne it. */
+  /** The plug's device id, once an answer under our token has it. */
   deviceIdProven?(did: number): void
 }
 
 export interface MiioCallOptions {
-  /** When to give up, in ms of the clock; by default the tries alone decide. */
+  /** When to give up, in ms of the clock. By default the tries alone decide. */
   deadline?: number | undefined
-  /** How often to ask; 3 by default. How long each try lasts follows from what earlier answers took, at first 2 s. */
+  /** How often to send the request, 3 by default. How long each try lasts follows from earlier response times, at first 2 s. */
   tries?: number | undefined
   /**
-   * Once aborted, no try follows the one under way; that one still ends by itself, so that nothing is in flight when the
-   * call settles. Without an answer it rejects with `timeout`, like any call that ran out of tries.
+   * Once aborted, no try follows the one under way. That try still ends by itself, so that nothing is in flight when the call
+   * settles. Without an answer the call rejects with `timeout`, as one that ran out of tries.
    */
   signal?: AbortSignal | undefined
 }
 
-const TRIES = 3
+/** How often a request is sent, unless its caller gives another number. One lost packet in five is usual in bad Wi-Fi. */
+const DEFAULT_TRIES = 3
 
 export class MiioClient {
   readonly #options: MiioClientOptions
   readonly #cipher: Cipher
   readonly #ids: MessageIds
+  readonly #plug: PlugConnection
   readonly #closing = new AbortController()
   readonly stats = new RequestStats()
-  readonly #roundTrip = new ResponseTime()
-  #did: number | undefined
   #link: Link | undefined
-  /** When and where the plug's clock was last seen beyond doubt. */
-  #proven: ClockSample | undefined
-  /** Resolves when everything asked for so far has ended; `undefined` when it has. */
-  #tail: Promise<void> | undefined
+  /** The last clock sample that an answer under our token proved. */
+  #provenSample: ClockSample | undefined
+  /** The method of the request under way. */
+  #method: string | undefined
 
-  /** @throws RangeError when the token has not 16 bytes. */
+  /** @throws RangeError when the token has not 16 bytes */
   constructor(options: MiioClientOptions) {
     this.#options = options
     this.#cipher = new Cipher(options.token)
     this.#ids = new MessageIds(options.random, options.nextId)
-    this.#did = options.did
+    const {clock, random, did} = options
+    this.#plug = {
+      clock,
+      random,
+      did,
+      cipher: this.#cipher,
+      ids: this.#ids,
+      stats: this.stats,
+      responseTime: new ResponseTime(),
+      onAuthenticated: (sample) => this.#authenticated(sample),
+    }
     if (options.host !== undefined) this.#link = this.#linkTo(options.host, options.port ?? MIIO_PORT)
   }
 
   /** The plug's device id: as given, or as proven by an answer. */
   get did(): number | undefined {
-    return this.#did
+    return this.#plug.did
   }
 
   /** The address or name in use; `undefined` until one is known. */
@@ -93,48 +101,48 @@ export class MiioClient {
     return this.#link?.address
   }
 
-  /** Whether a hello was answered, and no request has been left without an answer since. */
+  /** Whether a hello was answered, and every request since. */
   get greeted(): boolean {
-    return this.#link?.reading !== undefined
+    return this.#link?.clockSample !== undefined
   }
 
   get port(): number {
     return this.#link?.port ?? this.#options.port ?? MIIO_PORT
   }
 
-  /** The message id to be remembered over a restart. */
+  /** The message id to remember over a restart. */
   get nextId(): number {
     return this.#ids.upcoming
   }
 
   /**
-   * Asks the plug, again when no answer comes, and resolves to the answer's `result`, whatever that is.
-   * Calls wait for one another: at most one request is in flight.
-   * @throws MiioError (the promise rejects with nothing else)
+   * Sends a request, again when no answer comes, and resolves to the `result` of the answer, unchecked.
+   * @throws MiioError; Error when another request is under way, which is a programming error
    */
   call(method: string, params: unknown = [], options: MiioCallOptions = {}): Promise<unknown> {
-    const {deadline = Number.POSITIVE_INFINITY, tries = TRIES, signal} = options
-    const question = {method, params, deadline, tries, signal}
-    return this.#inTurn(question, () => this.#ask(this.#linkOrThrow(), question))
-  }
-
-  /** Greets the plug and says who answers, unproven. @throws MiioError when nobody does within `timeout` ms, or another plug */
-  hello(timeout: number): Promise<HelloResponse> {
-    const deadline = this.#options.clock.now() + timeout
-    const question = {method: 'hello', params: [], deadline, tries: 1, signal: undefined}
-    return this.#inTurn(question, () => this.#exchange(this.#linkOrThrow(), question).greet())
+    const {deadline = Number.POSITIVE_INFINITY, tries = DEFAULT_TRIES, signal} = options
+    const request = {method, params, deadline, tries, signal}
+    return this.#alone(method, () => new MiioRequest(this.#linkOrThrow(), this.#plug, request).send())
   }
 
   /**
-   * Asks for the plug at another address, and uses that from then on if it answers there under our token. A hello reply
-   * from there, which anybody can forge, is not enough.
-   * @returns whether it did
+   * Sends hellos and resolves to the reply, which nothing proves.
+   * @throws MiioError when no plug replies within `timeout` ms, or another plug; Error as `call`
+   */
+  hello(timeout: number): Promise<HelloResponse> {
+    const deadline = this.#options.clock.now() + timeout
+    const request = {method: 'hello', params: [], deadline, tries: 1, signal: undefined}
+    return this.#alone('hello', () => new MiioRequest(this.#linkOrThrow(), this.#plug, request).hello())
+  }
+
+  /**
+   * Asks for the plug at another address, and uses that from then on if the plug answers there under our token. A hello reply
+   * from there can be forged, and is not enough.
+   * @returns whether the plug answered there. @throws Error as `call`
    */
   async moveTo(host: string, port = this.port): Promise<boolean> {
-    const deadline = Number.POSITIVE_INFINITY
-    const question = {method: 'miIO.info', params: [], deadline, tries: TRIES, signal: undefined}
     try {
-      return await this.#inTurn(question, () => this.#moveIfThere(this.#linkTo(host, port), question))
+      return await this.#alone('miIO.info', () => this.#moveIfThere(this.#linkTo(host, port)))
     } catch (error) {
       if (error instanceof MiioError) return false
       throw error
@@ -142,30 +150,47 @@ export class MiioClient {
   }
 
   /**
-   * Makes the next request begin with a hello. For after a suspend: the plug's clock went on while ours (CLOCK_MONOTONIC on
-   * Linux) stood still, so that the stamp we would send is off by the whole pause, and a plug ignores one 60 s off.
+   * Makes the next request begin with a hello. For the time after a suspend: the plug's clock went on while ours (CLOCK_MONOTONIC on
+   * Linux) stood still, so that our stamp would be off by the whole pause, and a plug ignores one that is 60 s off.
    */
   forgetClock(): void {
-    if (this.#link) this.#link.reading = undefined
+    if (this.#link) this.#link.clockSample = undefined
   }
 
-  /** Rejects what is under way and what waits with a `timeout`, now and from now on. Leaves no timer behind. */
+  /** Rejects the request under way with a `timeout`, and every later one. Leaves no timer behind. */
   close(): void {
     this.#closing.abort()
     this.#link?.close()
   }
 
-  async #moveIfThere(link: Link, question: RequestOptions): Promise<boolean> {
-    const isThere = await this.#answersAt(link, question)
+  /** Runs a request. A plug does one thing at a time (docs/protocol.md §1.10), so callers have to queue their requests. */
+  async #alone<T>(method: string, run: () => Promise<T>): Promise<T> {
+    if (this.#method !== undefined)
+      throw new Error(
+        `expected one request at a time to ${this.#where}, got ${method} while ${this.#method} is under way`,
+      )
+    if (this.#closing.signal.aborted) throw closedError(this.#where)
+    this.#method = method
+    try {
+      return await run()
+    } finally {
+      this.#method = undefined
+    }
+  }
+
+  async #moveIfThere(link: Link): Promise<boolean> {
+    const isThere = await this.#answersAt(link)
     const abandoned = isThere ? this.#link : link
     if (isThere) this.#link = link
     abandoned?.close()
     return isThere
   }
 
-  async #answersAt(link: Link, question: RequestOptions): Promise<boolean> {
+  async #answersAt(link: Link): Promise<boolean> {
+    const deadline = Number.POSITIVE_INFINITY
+    const request = {method: 'miIO.info', params: [], deadline, tries: DEFAULT_TRIES, signal: undefined}
     try {
-      await this.#ask(link, question)
+      await new MiioRequest(link, this.#plug, request).send()
       return true
     } catch (error) {
       if (error instanceof MiioError) return error.code === 'refused' // a refusal is an answer, too
@@ -173,68 +198,20 @@ export class MiioClient {
     }
   }
 
-  #ask(link: Link, question: RequestOptions): Promise<unknown> {
-    return this.#exchange(link, question).ask()
-  }
-
-  #exchange(link: Link, question: RequestOptions): MiioRequest {
-    const {clock, random} = this.#options
-    return new MiioRequest(
-      {
-        link,
-        clock,
-        random,
-        cipher: this.#cipher,
-        ids: this.#ids,
-        stats: this.stats,
-        roundTrip: this.#roundTrip,
-        did: () => this.#did,
-        onProof: (reading) => this.#proved(reading),
-      },
-      question,
-    )
-  }
-
-  #proved(reading: ClockSample): void {
-    const before = this.#proven
-    this.#proven = reading
-    if (this.#did === undefined) {
-      this.#did = reading.did
-      this.#options.events?.deviceIdProven?.(reading.did)
+  #authenticated(sample: ClockSample): void {
+    const before = this.#provenSample
+    this.#provenSample = sample
+    if (this.#plug.did === undefined) {
+      this.#plug.did = sample.did
+      this.#options.events?.deviceIdProven?.(sample.did)
     }
-    if (before && hasRestarted(before, reading)) this.#options.events?.rebooted?.()
-  }
-
-  /** Runs `job` once everything asked for before has ended; gives up waiting when the question would be over anyway. */
-  async #inTurn<T>(question: RequestOptions, job: () => Promise<T>): Promise<T> {
-    const ready = this.#tail
-    let leave = () => {}
-    const left = new Promise<void>((resolve) => {
-      leave = resolve
-    })
-    const tail = ready ? ready.then(() => left) : left
-    this.#tail = tail
-    try {
-      const isOurs = ready ? await this.#waitFor(ready, question) : !question.signal?.aborted
-      if (this.#closing.signal.aborted) throw closedError(this.#where)
-      if (!isOurs) throw waitedInVain(this.#where, question.method)
-      return await job()
-    } finally {
-      leave()
-      if (this.#tail === tail) this.#tail = undefined
-    }
-  }
-
-  /** `true` once `ready` has resolved, `undefined` when the question is over before. */
-  #waitFor(ready: Promise<void>, {deadline, signal}: RequestOptions): Promise<true | undefined> {
-    const turn = ready.then((): true => true)
-    return within(this.#options.clock, deadline, turn, signal, this.#closing.signal)
+    if (before && hasRestarted(before, sample)) this.#options.events?.rebooted?.()
   }
 
   #linkOrThrow(): Link {
     if (this.#link) return this.#link
-    const who = this.#did === undefined ? 'the plug' : `device ${this.#did}`
-    throw new MiioError('unreachable', 'send', `the address of ${who} is not known yet`)
+    const plug = this.#plug.did === undefined ? 'the plug' : `device ${this.#plug.did}`
+    throw new MiioError('unreachable', 'send', `the address of ${plug} is not known yet`)
   }
 
   #linkTo(host: string, port: number): Link {
@@ -273,6 +250,24 @@ async function resolved(host: string): Promise<string> {
   return address
 }
 
-function waitedInVain(where: string, method: string): MiioError {
-  return new MiioError('timeout', 'send', `${where} was not asked ${method}: another request took too long`)
+/** Five digits at least: other clients of the same plug count from 1, and an m1 remembers answers by the id alone (docs/protocol.md §1.7). */
+const FIRST_ID = 10_000
+const LAST_ID = 999_999_999
+
+/** Message ids that are never 0 (such a request is carried out and not answered) and come again only after all the others. */
+class MessageIds {
+  /** The id of the next request: where to start again after a restart. */
+  upcoming: number
+
+  /** @param remembered where an earlier run stopped; without it, or when it is no id, a random one is the first */
+  constructor(random: Random, remembered = 0) {
+    const isUsable = Number.isInteger(remembered) && remembered >= FIRST_ID && remembered <= LAST_ID
+    this.upcoming = isUsable ? remembered : FIRST_ID + Math.floor(random() * (LAST_ID - FIRST_ID + 1))
+  }
+
+  next(): number {
+    const id = this.upcoming
+    this.upcoming = id === LAST_ID ? FIRST_ID : id + 1
+    return id
+  }
 }

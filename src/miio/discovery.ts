@@ -1,19 +1,18 @@
-/** Who is there, and where: hellos by broadcast, and what answers them (docs/protocol.md §1.2, §1.10). */
+/** Network discovery: finds plugs by hello broadcasts and their replies (docs/protocol.md §1.2, §1.10). */
+import {type NetworkInterfaceInfo, networkInterfaces} from 'node:os'
 import {type Clock, type Random, sleep, type Timer} from '../common/clock.ts'
-import {broadcastAddresses, isUnicast} from './broadcast.ts'
+import {broadcastAddress, isUnicast} from '../common/ipv4.ts'
 import {CandidateAddresses, type TryAddress} from './candidate-addresses.ts'
 import {MiioError} from './miio-error.ts'
 import {HELLO, MalformedPacket, MIIO_PORT, parsePacket} from './packet.ts'
 import type {Endpoint, UdpTransport} from './socket.ts'
 
-export {broadcastAddresses}
-
-/** A hello reply in words. Nothing proves it: whoever is told must ask there under the plug's token. */
+/** A decoded hello reply. Nothing proves it: its receiver must ask at that address under the plug's token. */
 export interface DiscoveredDevice extends Endpoint {
   did: number
   /** Seconds since the plug's boot. */
   uptime: number
-  /** The plug is not set up yet, and shows its token to everybody. */
+  /** The plug is not set up yet, and shows its token to everyone. */
   revealsToken: boolean
 }
 
@@ -31,10 +30,10 @@ export interface DiscoveryScanOptions {
   did?: number | undefined
 }
 
-/** More devices in one scan are no home's: somebody makes them up. */
+/** No home has more devices: further replies in one scan are forged. */
 const MOST_FOUND = 1000
 
-/** A lost plug has mostly just got a new address, and is back within seconds; a broken one is not worth much noise. */
+/** A lost plug has mostly just got a new address, and answers within seconds. A broken plug is not worth much traffic. */
 const FIRST_INTERVAL_MS = 5_000
 const LONGEST_INTERVAL_MS = 60_000
 /** Plugs answer a broadcast within this time. */
@@ -46,16 +45,17 @@ export class NetworkDiscovery {
   readonly #broadcast: readonly string[] | undefined
   readonly #log: (message: string) => void
   readonly #random: Random
-  readonly #wanted = new Map<number, CandidateAddresses>()
+  /** The searches begun by `find`, by device id. */
+  readonly #searches = new Map<number, CandidateAddresses>()
   #stopListening: (() => void) | undefined
   #timer: Timer | undefined
   #lastBroadcast = Number.NEGATIVE_INFINITY
   #interval = FIRST_INTERVAL_MS
 
   /**
-   * @param broadcast where hellos go; by default every interface's broadcast address, `[]` is nowhere.
-   * @param log told, in words, why a hello could not leave, and of replies that are too many
-   * @param random which of too many sightings are tried; without it, the newest
+   * @param broadcast where hellos are sent: by default to every interface's broadcast address, `[]` for nowhere
+   * @param log called with a sentence when a hello could not be sent, or when too many devices reply
+   * @param random decides which of too many candidate addresses are tried; without it, the newest
    */
   constructor({
     socket,
@@ -78,8 +78,8 @@ export class NetworkDiscovery {
   }
 
   /**
-   * Greets everybody, twice since UDP loses packets, and collects who answers: each device once, 1,000 at most.
-   * @throws MiioError `unreachable` when not one hello could leave, or nobody knows where to
+   * Broadcasts two hellos, since UDP loses packets, and collects the devices that reply: each once, 1,000 at most.
+   * @throws MiioError `unreachable` when no hello could be sent, or the networks of this machine cannot be listed
    */
   async scan({
     timeout,
@@ -97,24 +97,24 @@ export class NetworkDiscovery {
     signal?.addEventListener('abort', stop)
     if (signal?.aborted) stop()
     let isFull = false
-    const unsubscribe = this.#onHelloReply((one) => {
-      if (only && (one.host !== only.host || one.port !== only.port)) return
-      if (did !== undefined && one.did !== did) return
-      if (found.has(one.did)) return
+    const unsubscribe = this.#onHelloReply((device) => {
+      if (only && (device.host !== only.host || device.port !== only.port)) return
+      if (did !== undefined && device.did !== did) return
+      if (found.has(device.did)) return
       if (found.size === MOST_FOUND) {
         if (isFull) return
         isFull = true
         this.#log(TOO_MANY)
         return onTooMany?.()
       }
-      found.set(one.did, one)
-      onFound?.(one)
+      found.set(device.did, device)
+      onFound?.(device)
       if (only) stop()
     })
     try {
-      await this.#greet(targets)
+      await this.#sendHellos(targets)
       await sleep(this.#clock, timeout / 3, done.signal)
-      if (!done.signal.aborted) await this.#greetIfPossible(() => targets)
+      if (!done.signal.aborted) await this.#sendHellosIfPossible(() => targets)
       await sleep(this.#clock, timeout - timeout / 3, done.signal)
     } finally {
       unsubscribe()
@@ -124,28 +124,28 @@ export class NetworkDiscovery {
   }
 
   /**
-   * Looks for a plug until `forget`: at once, then at growing intervals, in broadcasts shared with everybody else's search.
-   * `onFound` may be told of an address more than once, and of a wrong one: a hello reply can be forged. It is told of the next
-   * one when the promise it returned has resolved.
+   * Looks for a plug until `forget`: at once, then at growing intervals, by broadcasts that all searches share.
+   * `onFound` may get an address more than once, and a wrong one: a hello reply can be forged. It gets the next address when the
+   * promise it returned has resolved.
    */
   find(did: number, onFound: TryAddress): void {
-    if (this.#wanted.has(did)) return
-    this.#wanted.set(did, new CandidateAddresses(onFound, this.#random))
+    if (this.#searches.has(did)) return
+    this.#searches.set(did, new CandidateAddresses(onFound, this.#random))
     this.#stopListening ??= this.#onHelloReply((found) => this.#report(found))
     this.#interval = FIRST_INTERVAL_MS
     this.#schedule(this.#lastBroadcast + FIRST_INTERVAL_MS)
   }
 
   forget(did: number): void {
-    this.#wanted.get(did)?.stop()
-    this.#wanted.delete(did)
-    if (this.#wanted.size === 0) this.stop()
+    this.#searches.get(did)?.stop()
+    this.#searches.delete(did)
+    if (this.#searches.size === 0) this.stop()
   }
 
   /** Ends every search started by `find`. */
   stop(): void {
-    for (const sightings of this.#wanted.values()) sightings.stop()
-    this.#wanted.clear()
+    for (const candidates of this.#searches.values()) candidates.stop()
+    this.#searches.clear()
     this.#timer?.cancel()
     this.#timer = undefined
     this.#stopListening?.()
@@ -154,39 +154,39 @@ export class NetworkDiscovery {
 
   #schedule(at: number): void {
     this.#timer?.cancel()
-    this.#timer = this.#clock.after(Math.max(0, at - this.#clock.now()), () => void this.#seek())
+    this.#timer = this.#clock.after(Math.max(0, at - this.#clock.now()), () => void this.#search())
   }
 
-  async #seek(): Promise<void> {
+  async #search(): Promise<void> {
     this.#lastBroadcast = this.#clock.now()
     this.#schedule(this.#lastBroadcast + this.#interval)
     this.#interval = Math.min(2 * this.#interval, LONGEST_INTERVAL_MS)
-    for (const sightings of this.#wanted.values()) sightings.renew()
-    await this.#greetIfPossible(() => this.#everywhere())
+    for (const candidates of this.#searches.values()) candidates.renew()
+    await this.#sendHellosIfPossible(() => this.#everywhere())
   }
 
   #report({did, host, port}: DiscoveredDevice): void {
     const isAnswer = this.#clock.now() - this.#lastBroadcast <= ANSWER_MS
-    this.#wanted.get(did)?.add({host, port}, isAnswer)
+    this.#searches.get(did)?.add({host, port}, isAnswer)
   }
 
-  /** @throws MiioError when the system does not say where that is */
+  /** The broadcast addresses. @throws MiioError when the networks of this machine cannot be listed */
   #everywhere(): Endpoint[] {
     return (this.#broadcast ?? broadcastAddresses()).map((host) => ({host, port: MIIO_PORT}))
   }
 
-  /** Once more, where an earlier greeting has left or a later one will: no network now is no reason to stop. */
-  async #greetIfPossible(targets: () => readonly Endpoint[]): Promise<void> {
+  /** Sends hellos, and logs why none could be sent: a later broadcast may do better, so a missing network is no reason to stop. */
+  async #sendHellosIfPossible(targets: () => readonly Endpoint[]): Promise<void> {
     try {
-      await this.#greet(targets())
+      await this.#sendHellos(targets())
     } catch (error) {
       if (!(error instanceof MiioError)) throw error
       this.#log(error.message)
     }
   }
 
-  /** @throws MiioError when no hello could leave: the first one's reason */
-  async #greet(targets: readonly Endpoint[]): Promise<void> {
+  /** @throws MiioError when no hello could be sent: the reason of the first */
+  async #sendHellos(targets: readonly Endpoint[]): Promise<void> {
     const sent = await Promise.allSettled(targets.map(({host, port}) => this.#socket.send(HELLO, host, port)))
     const failed = sent.filter((outcome) => outcome.status === 'rejected').map(({reason}) => reason)
     const [first] = failed
@@ -196,7 +196,7 @@ export class NetworkDiscovery {
 
   #onHelloReply(handler: (found: DiscoveredDevice) => void): () => void {
     return this.#socket.onUnsolicited((datagram, from) => {
-      const found = toFound(datagram, from)
+      const found = parseHelloReply(datagram, from)
       if (found) handler(found)
     })
   }
@@ -204,7 +204,7 @@ export class NetworkDiscovery {
 
 const TOO_MANY = `more than ${MOST_FOUND} devices answer a hello: the first ${MOST_FOUND} are taken, the others left out`
 
-function toFound(datagram: Buffer, from: Endpoint): DiscoveredDevice | undefined {
+function parseHelloReply(datagram: Buffer, from: Endpoint): DiscoveredDevice | undefined {
   try {
     const packet = parsePacket(datagram)
     if (packet.kind !== 'hello_reply' || !isUnicast(from.host) || from.port === 0) return undefined
@@ -212,5 +212,29 @@ function toFound(datagram: Buffer, from: Endpoint): DiscoveredDevice | undefined
   } catch (error) {
     if (error instanceof MalformedPacket) return undefined
     throw error
+  }
+}
+
+/**
+ * The directed broadcast address of every IPv4 network this machine is in, by its real netmask; loopback is left out.
+ * 255.255.255.255 would leave through one interface only.
+ * @throws MiioError `unreachable` at stage `send` when the networks of this machine cannot be listed
+ */
+export function broadcastAddresses(
+  interfaces: NodeJS.Dict<NetworkInterfaceInfo[]> = listInterfaces(),
+): string[] {
+  const all = Object.values(interfaces).flatMap((addresses) => addresses ?? [])
+  const own = new Set(all.map(({address}) => address))
+  const broadcasts = all.filter(({family, internal}) => family === 'IPv4' && !internal).map(broadcastAddress)
+  return [...new Set(broadcasts)].filter((address) => !own.has(address)) // a network of one host, a VPN, has no broadcast
+}
+
+/** Linux fails here without a descriptor left, and where AF_NETLINK is forbidden (systemd's RestrictAddressFamilies). */
+function listInterfaces(): NodeJS.Dict<NetworkInterfaceInfo[]> {
+  try {
+    return networkInterfaces()
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new MiioError('unreachable', 'send', `cannot list the networks of this machine: ${reason}`)
   }
 }

@@ -1,10 +1,10 @@
 /**
- * The JSON plugs really send (docs/protocol.md §1.7). Text that is JSON is taken as it is. Otherwise it is cut into tokens,
- * and the known mistakes of real firmware are put right in them, so that nothing inside a string is ever touched.
+ * Parses a plug's answer and repairs its JSON (docs/protocol.md §1.7). Valid JSON is taken unchanged. Other text is cut into tokens,
+ * and the known mistakes of real firmware are repaired in these, so that nothing inside a string is ever changed.
  */
 import {isUtf8} from 'node:buffer'
 
-/** What a plug answered: `error` when it said no, else `result`. Nothing in `result` has been looked at. */
+/** A plug's answer: `error` when it refused, else `result`. `result` is not checked at all. */
 export interface MiioResponse {
   /** `undefined` when it is missing or no whole number: such a reply answers nothing. */
   id: number | undefined
@@ -12,17 +12,17 @@ export interface MiioResponse {
   error?: {code: number; message: string}
 }
 
-/** An authentic payload that is no reply. `message` says what was expected and what came. */
+/** An authentic payload that is no answer. `message` says what was expected and what came. */
 export class UnreadableResponse extends Error {
-  override readonly name = 'UnreadableReply'
+  override readonly name = 'UnreadableResponse'
 }
 
-/** Far deeper than any plug nests, shallow enough for whoever walks the result recursively. */
+/** Deeper than any plug nests, and shallow enough for functions that walk the result recursively. */
 const DEEPEST = 32
 
 /**
  * The reply in a decrypted payload, and the names of the repairs it needed: none for proper JSON.
- * @throws UnreadableReply
+ * @throws UnreadableResponse
  */
 export function parseResponse(payload: Buffer): {reply: MiioResponse; repairs: string[]} {
   const {text, tokens, repairs} = toJson(payload)
@@ -47,7 +47,7 @@ function toJson(payload: Buffer): {text: string; tokens: string[]; repairs: stri
   return {text: tokens.join(' '), tokens, repairs} // a space: what was apart must not become one number
 }
 
-/** Usually one NUL, sometimes none or several: not worth calling a repair. */
+/** There is usually one NUL, sometimes none or several. That is not counted as a repair. */
 function withoutTrailingNuls(payload: Buffer): Buffer {
   let end = payload.length
   while (end > 0 && payload[end - 1] === 0) end--
@@ -72,7 +72,7 @@ function tokenize(text: string): string[] {
   return text.match(/"[^"\\]*(?:\\.?[^"\\]*)*(?:"|$)|[{}[\],:]|[^ \t\r\n{}[\],:"]+/gs) ?? []
 }
 
-/** Where a repair looks: a token, its neighbours, and the bracket it stands inside (`''` where there is none). */
+/** A token, its neighbours, and the bracket around it (`''` where there is none). */
 interface Spot {
   token: string
   before: string
@@ -94,7 +94,7 @@ const REPAIRS: readonly Repair[] = [
     fix: ({token}) => (token.startsWith('"') && /\p{Cc}/u.test(token) ? [escapeControls(token)] : undefined),
   },
   {
-    // `printf("%f")` of a sensor without a value. No report; unknown is the only thing it can mean.
+    // `printf("%f")` of a sensor without a value. Not reported of any plug so far; unknown is the only thing it can mean.
     name: 'not_a_number',
     fix: ({token}) => (/^-?(nan|inf|infinity)$/i.test(token) ? ['null'] : undefined),
   },
@@ -112,7 +112,7 @@ const REPAIRS: readonly Repair[] = [
   {
     // qmi.powerstrip.v1 prints nothing for a property it does not know: `[…,0,,,23057,…]` (python-miio#302), and seven
     // commas for eight names (#334). So n commas are n + 1 slots, also at the end: `["on",]` is `["on",null]`, where
-    // whoever asked two names finds two slots, and whoever asked one may leave the second alone. No slot ever moves.
+    // a request for two names finds two slots, and a request for one may ignore the second. No slot ever moves.
     name: 'empty_slot',
     fix: ({token, before, inside}) =>
       inside === '[' &&
@@ -128,7 +128,7 @@ const REPAIRS: readonly Repair[] = [
       inside === '{' && token === ',' && (before === '{' || after === ',' || after === '}') ? [] : undefined,
   },
   {
-    // `"result":,` from xiaomi.vacuum.b112 2.2.4_0050: a result that is not known, which is not the same as none.
+    // `"result":,` from xiaomi.vacuum.b112 2.2.4_0050: a result that is unknown, which is not the same as no result.
     name: 'empty_value',
     fix: ({token, before}) =>
       before === ':' && (token === ',' || token === '}') ? ['null', token] : undefined,
@@ -153,23 +153,23 @@ function apply(repair: Repair, tokens: readonly string[]): string[] | undefined 
 
 /**
  * Two members of one name might be two states of one relay, and choosing between them would be a guess; `__proto__` is
- * no plug's member but a trap for whoever copies objects.
+ * no plug's member but an attack on code that copies objects.
  * @param tokens of text that is proper JSON
- * @throws UnreadableReply
+ * @throws UnreadableResponse
  */
 function refuseTraps(tokens: readonly string[]): void {
   const names: Set<unknown>[] = []
-  tokens.forEach((token, i) => {
+  for (const [i, token] of tokens.entries()) {
     if (token === '{' || token === '[') names.push(new Set())
     if (token === '}' || token === ']') names.pop()
     if (names.length > DEEPEST) throw new UnreadableResponse(`expected at most ${DEEPEST} levels of brackets`)
-    if (tokens[i + 1] !== ':') return
+    if (tokens[i + 1] !== ':') continue
     const name: unknown = JSON.parse(token)
     if (name === '__proto__') throw new UnreadableResponse('expected no member named __proto__')
     if (names.at(-1)?.has(name))
       throw new UnreadableResponse(`expected one member ${token.slice(0, 40)}, got two`)
     names.at(-1)?.add(name)
-  })
+  }
 }
 
 function toReply(value: unknown): MiioResponse {
@@ -187,7 +187,7 @@ function toError(error: unknown): {code: number; message: string} {
   return {code: error['code'], message: typeof error['message'] === 'string' ? error['message'] : ''}
 }
 
-/** `undefined`, which JSON cannot say, when `text` is not JSON. */
+/** The value, or `undefined`, which is no JSON value, when `text` is not JSON. */
 function parse(text: string): unknown {
   try {
     return JSON.parse(text)
@@ -209,7 +209,7 @@ function escapeControls(text: string): string {
   return text.replace(/\p{Cc}/gu, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
-/** Enough to recognise a new mistake by, too little to hold a token. */
+/** The first 24 characters: enough to recognise a new mistake, too few to hold a token. */
 function excerpt(payload: Buffer): string {
   const text = withoutTrailingNuls(payload).toString('utf8')
   return text.length === 0 ? 'nothing' : JSON.stringify(text.length > 24 ? `${text.slice(0, 24)}…` : text)

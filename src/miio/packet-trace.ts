@@ -1,4 +1,4 @@
-/** What `--debug` and the log level `trace` show: every packet decoded, with nothing in it that could be a secret. */
+/** Packet trace for `--debug` and the log level `trace`: every packet decoded, without secrets. */
 import {MASK} from '../common/secret.ts'
 import {maskedJson} from './json-mask.ts'
 import {type Cipher, MalformedPacket, type Packet, parsePacket} from './packet.ts'
@@ -11,7 +11,7 @@ export interface TracedPacket {
   did?: number
   /** Seconds of the plug's clock. */
   stamp?: number
-  /** The payload as it came, secrets masked, control characters escaped. */
+  /** The decrypted payload, unrepaired: secrets are masked, control characters escaped. */
   json?: string
   /** Why there is no `json`. */
   problem?: string
@@ -27,7 +27,10 @@ export function traceLine({direction, host, port, kind, did, stamp, json, proble
   return [arrow, `${host}:${port}`, ...header, json ?? problem ?? ''].filter(Boolean).join(' ')
 }
 
-/** A datagram in words. The slot of a hello reply, which may hold a token, is left out altogether. */
+/**
+ * Decodes a datagram for the trace. The checksum field of a hello reply, which may hold a token, is left out.
+ * @param mask takes secrets out of a payload
+ */
 export function decodeDatagram(
   datagram: Buffer,
   cipher: Cipher,
@@ -37,33 +40,33 @@ export function decodeDatagram(
     const packet = parsePacket(datagram)
     if (packet.kind === 'hello') return {kind: 'hello'}
     const {kind, did, stamp} = packet
-    return {kind, did, stamp, ...(packet.kind === 'message' && opened(packet, cipher, mask))}
+    return {kind, did, stamp, ...(packet.kind === 'message' && decrypt(packet, cipher, mask))}
   } catch (error) {
     if (error instanceof MalformedPacket) return {kind: 'malformed', problem: error.message}
     throw error
   }
 }
 
-function opened(
+function decrypt(
   message: Packet & {kind: 'message'},
   cipher: Cipher,
   mask: (text: string) => string,
 ): {json: string} | {problem: string} {
   try {
     const text = cipher.open(message).toString('utf8').replace(/\0$/, '')
-    return {json: mask(text).replace(/\p{Cc}/gu, escaped)}
+    return {json: mask(text).replace(/\p{Cc}/gu, escapeControl)}
   } catch (error) {
     if (error instanceof MalformedPacket) return {problem: error.message}
     throw error
   }
 }
 
-/** Masks what is nobody's business when a trace is put into an issue: secrets, Wi-Fi, account; our own token wherever it stands. */
+/** Masks what must not get into an issue together with a trace: secrets, Wi-Fi, account, and the given token wherever it occurs. */
 export function secretMask(token: Buffer): (text: string) => string {
-  const ours = new RegExp(token.toString('hex'), 'gi')
-  return (text) => maskedJson(text).replace(ours, MASK)
+  const ownToken = new RegExp(token.toString('hex'), 'gi')
+  return (text) => maskedJson(text).replace(ownToken, MASK)
 }
 
-function escaped(control: string): string {
+function escapeControl(control: string): string {
   return `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`
 }

@@ -1,5 +1,5 @@
 /**
- * Bytes <-> what they say (docs/protocol.md §1.1 to §1.3). Pure: no I/O, no clock.
+ * miIO packets: parses, encrypts and decrypts them (docs/protocol.md §1.1 to §1.3). Pure: no I/O, no clock.
  *
  * A packet is a header of 32 bytes (magic, length, device id, stamp, checksum), all big-endian, and an encrypted payload.
  */
@@ -10,13 +10,13 @@ export const HEADER_BYTES = 32
 export const TOKEN_BYTES = 16
 const MAGIC = 0x2131
 const BLOCK_BYTES = 16
-/** The longest payload an m1 takes (§1.5); more is dropped without a word. */
+/** The longest encrypted payload that an m1 accepts (§1.5). It drops longer ones without an answer. */
 export const LONGEST_CIPHERTEXT = 968
 
 /** The packet that asks any plug for its id and its clock. It carries no secret and is never encrypted. */
 export const HELLO = Buffer.concat([Buffer.from('21310020', 'hex'), Buffer.alloc(28, 0xff)])
 
-/** A datagram that is not a miIO packet, or not one for us. `message` says what was expected and what came. */
+/** A datagram that is not a miIO packet, or not one under our token. `message` says what was expected and what came. */
 export class MalformedPacket extends Error {
   override readonly name = 'MalformedPacket'
 }
@@ -25,16 +25,16 @@ export class MalformedPacket extends Error {
 export class ChecksumMismatch extends MalformedPacket {}
 
 export type Packet =
-  /** Someone greets us: only a plug, or a simulated one, receives this. */
+  /** The request for id and clock: only a plug, or a simulated one, receives this. */
   | {kind: 'hello'}
-  /** `revealsToken`: the plug is not set up yet and shows its token to everybody (§1.2). */
+  /** `revealsToken`: the plug is not set up yet and shows its token to everyone (§1.2). */
   | {kind: 'hello_reply'; did: number; stamp: number; revealsToken: boolean}
   /** The plug's "checksum wrong" (§1.6 step 7): the first 16 bytes of the request come back, followed by FF. */
   | {kind: 'nak'; did: number; stamp: number; requestLength: number}
   | {kind: 'message'; did: number; stamp: number; header: Buffer; checksum: Buffer; ciphertext: Buffer}
 
 /**
- * Reads the header of a datagram and says which kind of packet it is. Nothing is decrypted or trusted yet.
+ * Parses the header of a datagram and finds the kind of packet. Nothing is decrypted or trusted yet.
  *
  * Stricter than the common clients, each of which accepts one of the forgeries of docs/protocol.md §2.5: the length must be
  * that of the datagram, a hello reply has exactly 32 bytes, and only the exact shape of a NAK is one.
@@ -77,7 +77,7 @@ export function nak(request: Buffer): Buffer {
   return Buffer.concat([request.subarray(0, 16), Buffer.alloc(16, 0xff)])
 }
 
-/** Encrypts and decrypts what one token protects. Key and initialisation vector never change (§1.3). */
+/** Encryption under one token. Key and initialisation vector never change (§1.3). */
 export class Cipher {
   readonly #token: Buffer
   readonly #key: Buffer
@@ -103,7 +103,7 @@ export class Cipher {
   /**
    * The payload of a message, after its checksum was verified.
    * @throws ChecksumMismatch
-   * @throws MalformedPacket when the checksum is right and the padding is not: such bytes are never handed on as a payload
+   * @throws MalformedPacket when the checksum is right and the padding is not: such bytes are never returned as a payload
    */
   open(message: Packet & {kind: 'message'}): Buffer {
     if (!timingSafeEqual(md5(message.header, this.#token, message.ciphertext), message.checksum))
@@ -127,8 +127,9 @@ function header(length: number, did: number, stamp: number): Buffer {
 }
 
 /**
- * All eight bytes: official firmware compares them all, though every id seen so far fits in the last four (§1.1). 0 is what a
- * plug without an id sends, and only FF what a hello has in its place: neither is anybody's.
+ * The device id: all eight bytes, since official firmware compares them all, though every id seen so far fits in the last four
+ * (§1.1). A plug without an id sends 0, and a hello has FF in that place: neither is the id of a plug.
+ * @throws MalformedPacket
  */
 function readDid(datagram: Buffer): number {
   const did = datagram.readBigUInt64BE(4)

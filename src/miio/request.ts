@@ -1,287 +1,295 @@
-/** One question to one plug, asked until it is answered: a hello when the plug's clock is not known, then the request. */
+/** One request to one plug, sent until it is answered: a hello when the plug's clock is not known, then the request itself. */
 import {jitter} from '../common/clock.ts'
 import {type ClockSample, isFresh, isSameClock, stampAt} from './device-clock.ts'
-import {MiioError} from './miio-error.ts'
+import type {Link} from './link.ts'
+import {MiioError, RequestLog, timeoutError} from './miio-error.ts'
 import {HEADER_BYTES, HELLO} from './packet.ts'
-import type {HelloResponse, RequestDependencies, RequestOptions, ResponseEvent} from './request-types.ts'
-import {ResponseMatcher} from './response-matcher.ts'
-import {REGULAR_WAIT_MS} from './response-time.ts'
-import {RequestLog, timeoutError} from './timeout-diagnosis.ts'
+import {
+  type HelloResponse,
+  type PlugConnection,
+  type ResponseEvent,
+  ResponseMatcher,
+} from './response-matcher.ts'
+import {DEFAULT_TIMEOUT_MS} from './stats.ts'
+
+export interface RequestOptions {
+  method: string
+  params: unknown
+  /** When to give up, in ms of the clock. */
+  deadline: number
+  /** How often to send the request at most. */
+  tries: number
+  /** Once aborted, no try follows the one under way. */
+  signal: AbortSignal | undefined
+}
 
 /**
- * A request that stays unanswered was mostly lost, and is sent again without a hello. After so many in a row the plug may have
- * been switched off and on: it ignores us until we know its new clock (docs/protocol.md §1.4).
+ * A request that stays unanswered was mostly lost, and is sent again without a hello. After so many in a row the plug may have been
+ * without power: it ignores requests until its new clock is known (docs/protocol.md §1.4).
  */
-const SILENCES_UNTIL_HELLO = 2
+const UNANSWERED_UNTIL_HELLO = 2
 /** After so many calls in a row, of three tries with three hellos each, without an answer a plug is away for longer. */
-const AWAY = 2
-/** So many tries must end with an unproven "no" before it is believed of a plug that has answered in this run; else one. */
-const DOUBTS_BELIEVED = 3
+const ABSENCES_UNTIL_AWAY = 2
+/** So many tries must end with an unproven refusal before it is believed of a plug that has answered in this run; else one. */
+const UNPROVEN_BELIEVED = 3
 /** Between the end of one exchange and the next request: plugs do one thing at a time (docs/protocol.md §1.10). */
 const GAP_MS = 50
-/** Before asking again what a plug was too busy for. Half of it is chance: two bridges must not stay in step. */
-const PAUSE_MS = 300
-/** A plug answers a hello at once, whatever else it does, and it changes nothing: it is soon worth another. */
-const HELLO_AGAIN_MS = 500
-const HELLOS = 3
-/** So long for the one hello of a poll that most likely nobody answers. Who answers later is found by the next broadcast. */
+/** Pause before a request is repeated that the plug was too busy for. Half of it is random: two bridges must not stay in step. */
+const BUSY_PAUSE_MS = 300
+/** A plug answers a hello at once, whatever else it does, and a hello changes nothing: it is soon worth another. */
+const HELLO_INTERVAL_MS = 500
+const HELLOS_PER_TRY = 3
+/** How long a poll waits for the reply to its one hello to a plug that is away. A later reply is found by the next broadcast. */
 const AWAY_HELLO_MS = 1000
-/** So many clocks are believed in one try. Whoever tells ever new ones in the plug's name makes us send no more than this. */
-const MOST_CLAIMS = 16
-/** With less time than this left, a request would be sent that nobody waits for. */
+/** So many clocks are believed in one try. A forger that claims ever new clocks makes us send no more requests than this. */
+const MOST_CLOCKS = 16
+/** With less time left no request is sent: its answer would come too late. */
 const SHORTEST_TRY_MS = 20
 
 export class MiioRequest {
-  readonly #asked: RequestDependencies
-  readonly #question: RequestOptions
-  readonly #course = new RequestLog()
-  readonly #judge: ResponseMatcher
-  /** Tries in a row that brought no answer. */
-  #silences = 0
-  /** Requests in a row that stayed unanswered since the plug's clock was read. */
+  readonly #link: Link
+  readonly #plug: PlugConnection
+  readonly #options: RequestOptions
+  readonly #log = new RequestLog()
+  readonly #matcher: ResponseMatcher
+  /** Tries in a row without an answer. */
+  #silentTries = 0
+  /** Requests in a row without an answer since the plug's clock was read. */
   #unanswered = 0
-  /** Nobody has answered the hellos of the last few calls, and nobody waits for this one: it has no deadline, as polls have none. */
+  /** Whether the last few calls got no hello reply, and no caller waits for this one: it has no deadline, as polls have none. */
   readonly #isAway: boolean
-  /** Tries that brought nothing but an unproven "no". */
-  #doubts = 0
+  /** Tries that brought nothing but an unproven refusal. */
+  #unprovenTries = 0
 
-  constructor(asked: RequestDependencies, question: RequestOptions) {
-    this.#asked = asked
-    this.#question = question
-    this.#judge = new ResponseMatcher(asked, question.method, this.#course)
-    this.#isAway = asked.link.absences >= AWAY && question.deadline === Number.POSITIVE_INFINITY
+  constructor(link: Link, plug: PlugConnection, options: RequestOptions) {
+    this.#link = link
+    this.#plug = plug
+    this.#options = options
+    this.#matcher = new ResponseMatcher(link, plug, options.method, this.#log)
+    this.#isAway = link.absences >= ABSENCES_UNTIL_AWAY && options.deadline === Number.POSITIVE_INFINITY
   }
 
-  /** The result, whatever it is. @throws MiioError */
-  async ask(): Promise<unknown> {
-    const leave = this.#asked.link.attend()
+  /** The `result` of the plug's answer, unchecked. @throws MiioError */
+  async send(): Promise<unknown> {
+    if (this.#options.signal?.aborted) throw this.#timeout()
+    this.#link.openMailbox()
     try {
-      return await this.#askUntilAnswered()
+      let failure: MiioError | undefined
+      for (let tries = 0; ; tries++) {
+        const late = this.#isOver(tries) ? undefined : await this.#pause()
+        if (late?.kind === 'result') return late.result
+        if (this.#isOver(tries)) throw failure ?? this.#gaveUp()
+        const event = await this.#try(tries + 1 >= this.#options.tries)
+        if (event?.kind === 'result') return event.result
+        failure = event?.kind === 'failure' ? event.error : undefined
+      }
     } finally {
-      leave()
+      this.#link.closeMailbox()
     }
   }
 
-  /** Who lives there. @throws MiioError `timeout` at stage `hello`, or `unreachable` when it is not the plug we know */
-  async greet(): Promise<HelloResponse> {
-    const leave = this.#asked.link.attend()
+  /** Sends hellos only. @throws MiioError `timeout` at stage `hello`, or `unreachable` when another plug answers than the known one */
+  async hello(): Promise<HelloResponse> {
+    const link = this.#link
+    link.openMailbox()
     try {
       await this.#pause()
-      const heard = await this.#hello(this.#question.deadline)
-      if (heard?.kind === 'greeting') return heard
-      throw this.#course.doubt ?? this.#silence()
+      const event = await this.#exchangeHello(this.#options.deadline)
+      if (event?.kind === 'hello') return event
+      throw this.#log.unproven ?? this.#timeout()
     } finally {
-      this.#judge.awaitsHello = false
-      this.#rest(GAP_MS)
-      leave()
-    }
-  }
-
-  async #askUntilAnswered(): Promise<unknown> {
-    let failure: MiioError | undefined
-    for (let tries = 0; ; tries++) {
-      const late = this.#isOver(tries) ? undefined : await this.#pause()
-      if (late?.kind === 'answer') return late.result
-      if (this.#isOver(tries)) throw failure ?? this.#gaveUp()
-      const heard = await this.#try(tries + 1 >= this.#question.tries)
-      if (heard?.kind === 'answer') return heard.result
-      failure = heard?.kind === 'failure' ? heard.error : undefined
+      this.#matcher.awaitsHello = false
+      this.#keepQuiet(GAP_MS)
+      link.closeMailbox()
     }
   }
 
   #isOver(tries: number): boolean {
-    const {deadline, signal} = this.#question
+    const {deadline, signal} = this.#options
     return (
-      tries >= this.#question.tries ||
+      tries >= this.#options.tries ||
       signal?.aborted === true ||
       deadline - this.#now() < SHORTEST_TRY_MS ||
-      this.#doubts >= (this.#isProven ? DOUBTS_BELIEVED : 1) ||
-      this.#isStillAbsent()
+      this.#unprovenTries >= (this.#isProven ? UNPROVEN_BELIEVED : 1) ||
+      // A plug that is away for longer gets one hello per poll, not one per try: there may be ten thousand of them, polled every
+      // minute. A command or a `get` goes on: its caller waits, and one hello in five may be lost.
+      (this.#isAway && this.#isWithoutHelloReply)
     )
   }
 
-  /**
-   * A plug that is away for longer is greeted once per poll, not at each try: there may be ten thousand of them, and they are asked
-   * every minute. A command or a `get` goes on: somebody waits, and one hello in five may be lost.
-   */
-  #isStillAbsent(): boolean {
-    return this.#isAway && this.#isUngreeted
+  get #isWithoutHelloReply(): boolean {
+    return this.#log.hellos > 0 && this.#log.helloReplies === 0
   }
 
-  get #isUngreeted(): boolean {
-    return this.#course.hellos > 0 && this.#course.greetings === 0
-  }
-
-  /** Lets the plug rest. An answer to an earlier try may still come meanwhile. */
+  /** Waits until the plug may be asked again. An answer to an earlier try may still come meanwhile. */
   #pause(): Promise<ResponseEvent | undefined> {
-    const until = Math.min(this.#asked.link.quietUntil, this.#question.deadline)
-    return this.#hear(until, this.#question.signal)
+    return this.#receive(Math.min(this.#link.quietUntil, this.#options.deadline), this.#options.signal)
   }
 
-  /** An answer, a failure that may pass, or `undefined` for silence. */
+  /** A result, a failure that may pass, or `undefined` when nothing came. */
   async #try(isLast: boolean): Promise<ResponseEvent | undefined> {
-    const {stats, random} = this.#asked
-    let rest = GAP_MS
+    const {stats, random} = this.#plug
+    let pause = GAP_MS
     try {
-      const heard = await this.#helloAndRequest(isLast)
-      if (heard?.kind === 'failure') rest = jitter(PAUSE_MS, 0.5, random)
-      if (heard) return heard
+      const event = await this.#helloAndRequest(isLast)
+      if (event?.kind === 'failure') pause = jitter(BUSY_PAUSE_MS, 0.5, random)
+      if (event) return event
       stats.timeouts++
-      this.#silences++
-      return this.#doubted()
+      this.#silentTries++
+      return this.#takeUnproven()
     } finally {
-      this.#rest(rest)
+      this.#keepQuiet(pause)
     }
   }
 
-  /** What the silent try was told by a packet that nothing proves. */
-  #doubted(): ResponseEvent | undefined {
-    const error = this.#course.doubt
-    this.#course.doubt = undefined
+  /** What an unproven packet claimed during a try without an answer. */
+  #takeUnproven(): ResponseEvent | undefined {
+    const error = this.#log.unproven
+    this.#log.unproven = undefined
     if (!error) return undefined
-    this.#doubts++
+    this.#unprovenTries++
     return {kind: 'failure', error}
   }
 
   async #helloAndRequest(isLast: boolean): Promise<ResponseEvent | undefined> {
-    const {link, roundTrip} = this.#asked
-    const patience = roundTrip.patience(this.#silences, isLast)
+    const link = this.#link
+    const {responseTime} = this.#plug
+    const timeout = responseTime.timeout(this.#silentTries, isLast)
     try {
-      if (!this.#knowsClock()) {
-        const heard = await this.#hello(Math.min(patience, REGULAR_WAIT_MS))
-        if (heard?.kind !== 'greeting') return heard
+      if (!link.clockSample || !isFresh(link.clockSample, this.#now())) {
+        const event = await this.#exchangeHello(Math.min(timeout, DEFAULT_TIMEOUT_MS))
+        if (event?.kind !== 'hello') return event
       }
-      return link.reading && (await this.#request(link.reading, patience, isLast))
+      return link.clockSample && (await this.#exchangeRequest(link.clockSample, timeout, isLast))
     } catch (error) {
       if (error instanceof MiioError && error.stage === 'send') return {kind: 'failure', error}
       throw error
     } finally {
-      this.#judge.awaitsHello = false
+      this.#matcher.awaitsHello = false
     }
   }
 
-  #knowsClock(): boolean {
-    const {reading} = this.#asked.link
-    return reading !== undefined && isFresh(reading, this.#now())
-  }
-
-  async #hello(patience: number): Promise<ResponseEvent | undefined> {
-    const {link} = this.#asked
-    link.reading = undefined
-    await link.locate()
+  async #exchangeHello(timeout: number): Promise<ResponseEvent | undefined> {
+    const link = this.#link
+    link.clockSample = undefined
+    await link.resolve()
     this.#unanswered = 0
-    const until = this.#until(this.#isAway ? AWAY_HELLO_MS : patience)
-    this.#judge.awaitsHello = true
-    let heard: ResponseEvent | undefined
-    for (let hellos = 1; !heard && until - this.#now() >= SHORTEST_TRY_MS; hellos++) {
-      this.#course.hellos++
+    const until = this.#until(this.#isAway ? AWAY_HELLO_MS : timeout)
+    this.#matcher.awaitsHello = true
+    let event: ResponseEvent | undefined
+    for (let hellos = 1; !event && until - this.#now() >= SHORTEST_TRY_MS; hellos++) {
+      this.#log.hellos++
       await link.send(HELLO)
-      const isLast = hellos === HELLOS || this.#isAway
-      heard = await this.#hear(isLast ? until : Math.min(until, this.#now() + HELLO_AGAIN_MS))
+      const isLast = hellos === HELLOS_PER_TRY || this.#isAway
+      event = await this.#receive(isLast ? until : Math.min(until, this.#now() + HELLO_INTERVAL_MS))
     }
-    if (heard?.kind === 'greeting') link.reading = this.#readingIn(heard)
-    return heard
+    if (event?.kind === 'hello') link.clockSample = this.#sampleOf(event)
+    return event
   }
 
-  /** Also of a stamp of 0: the plug has just booted (docs/protocol.md §1.4). */
-  #readingIn({did, uptime}: HelloResponse): ClockSample {
+  /** A stamp of 0 is valid: the plug has just booted (docs/protocol.md §1.4). */
+  #sampleOf({did, uptime}: HelloResponse): ClockSample {
     return {did, stamp: uptime, at: this.#now()}
   }
 
-  async #request(
-    reading: ClockSample,
-    patience: number,
+  async #exchangeRequest(
+    sample: ClockSample,
+    timeout: number,
     isLast: boolean,
   ): Promise<ResponseEvent | undefined> {
-    const {link, roundTrip} = this.#asked
-    if (!(await this.#send(reading))) return undefined
-    const claims = [reading]
-    const longest = this.#until(roundTrip.longest)
-    let heard = await this.#hearAnswer(this.#until(patience), claims)
-    if (!heard && isLast) heard = await this.#hearAnswer(longest, claims, this.#question.signal)
-    this.#unanswered = heard ? 0 : this.#unanswered + 1
-    if (this.#unanswered >= SILENCES_UNTIL_HELLO || (!heard && claims.length > 1)) link.reading = undefined
-    return heard
+    const link = this.#link
+    const {responseTime} = this.#plug
+    if (!(await this.#sendRequest(sample))) return undefined
+    const clocks = [sample]
+    const longest = this.#until(responseTime.lastTryTimeout)
+    let event = await this.#receiveAnswer(this.#until(timeout), clocks)
+    if (!event && isLast) event = await this.#receiveAnswer(longest, clocks, this.#options.signal)
+    this.#unanswered = event ? 0 : this.#unanswered + 1
+    if (this.#unanswered >= UNANSWERED_UNTIL_HELLO || (!event && clocks.length > 1))
+      link.clockSample = undefined
+    return event
   }
 
   /**
-   * Anybody may have answered our hello before the plug did. Who tells another clock is believed as well, and gets the request, too: the
-   * plug takes the one with its own id and clock, and drops all others (docs/protocol.md §1.6). What must be sent once is sent once.
+   * A forger may have answered our hello before the plug did. A hello reply with another clock is believed as well, and the request
+   * is sent with that clock, too: the plug takes the request with its own id and clock, and drops all others (docs/protocol.md §1.6).
+   * A request that may be sent only once is sent once.
    */
-  async #hearAnswer(
+  async #receiveAnswer(
     until: number,
-    claims: ClockSample[],
+    clocks: ClockSample[],
     signal?: AbortSignal,
   ): Promise<ResponseEvent | undefined> {
     for (;;) {
-      const heard = await this.#hear(until, signal)
-      if (heard?.kind !== 'greeting') return heard
-      const claim = this.#readingIn(heard)
-      const isNew = claims.length < MOST_CLAIMS && !claims.some((known) => isSameClock(known, claim))
-      if (isNew && this.#question.tries > 1) {
-        claims.push(claim)
-        await this.#send(claim)
-      } else this.#asked.stats.dropped++
+      const event = await this.#receive(until, signal)
+      if (event?.kind !== 'hello') return event
+      const sample = this.#sampleOf(event)
+      const isNew = clocks.length < MOST_CLOCKS && !clocks.some((known) => isSameClock(known, sample))
+      if (isNew && this.#options.tries > 1) {
+        clocks.push(sample)
+        await this.#sendRequest(sample)
+      } else this.#plug.stats.dropped++
     }
   }
 
   /** @returns `false` when there is no time left, because the process was paused since the hello */
-  async #send(reading: ClockSample): Promise<boolean> {
-    const {link, cipher, ids, stats} = this.#asked
-    const {method, params} = this.#question
+  async #sendRequest(sample: ClockSample): Promise<boolean> {
+    const {cipher, ids, stats} = this.#plug
+    const {method, params, deadline} = this.#options
     const id = ids.next()
     const payload = Buffer.from(`${JSON.stringify({id, method, params})}\0`)
-    const request = cipher.seal(reading.did, stampAt(reading, this.#now()), payload)
-    if (this.#question.deadline <= this.#now()) return false
-    this.#judge.expect(id, reading.did, request)
+    const request = cipher.seal(sample.did, stampAt(sample, this.#now()), payload)
+    if (deadline <= this.#now()) return false
+    this.#matcher.expect(id, sample.did, request)
     stats.requests++
-    if (this.#course.requests++ > 0) stats.retries++
-    this.#course.bytes = Math.max(this.#course.bytes, request.length - HEADER_BYTES)
-    await link.send(request)
+    if (this.#log.requests++ > 0) stats.retries++
+    this.#log.bytes = Math.max(this.#log.bytes, request.length - HEADER_BYTES)
+    await this.#link.send(request)
     return true
   }
 
-  /** The next thing from the plug that counts, or `undefined` when nothing did until `until` or the signal was aborted. */
-  async #hear(until: number, signal?: AbortSignal): Promise<ResponseEvent | undefined> {
+  /** The next datagram of the plug that counts, or `undefined` when none did until `until` or the signal was aborted. */
+  async #receive(until: number, signal?: AbortSignal): Promise<ResponseEvent | undefined> {
     for (;;) {
-      const datagram = await this.#asked.link.next(until, signal)
+      const datagram = await this.#link.next(until, signal)
       if (!datagram) return undefined
-      const heard = this.#judge.match(datagram)
-      if (heard) return heard
+      const event = this.#matcher.match(datagram)
+      if (event) return event
     }
   }
 
   /**
-   * The tries have ended in silence: the next call takes nothing of this plug for granted, neither its clock nor its pace. One that
-   * gave way to another after a lost packet says too little of a plug that has answered before.
+   * All tries ended without an answer: the next call relies neither on the plug's known clock nor on its response time. A call that
+   * was aborted after one lost packet proves too little to forget those of a plug that has answered before.
    */
   #gaveUp(): MiioError {
-    const {link, roundTrip} = this.#asked
-    const gaveWay = this.#question.signal?.aborted === true
-    if (!gaveWay || !this.#isProven) link.reading = undefined
-    if (!gaveWay && this.#course.requests > 0) roundTrip.unanswered()
-    if (!gaveWay) link.absences = this.#isUngreeted ? link.absences + 1 : 0
-    return this.#silence()
+    const link = this.#link
+    const {responseTime} = this.#plug
+    const isAborted = this.#options.signal?.aborted === true
+    if (!isAborted || !this.#isProven) link.clockSample = undefined
+    if (!isAborted && this.#log.requests > 0) responseTime.unanswered()
+    if (!isAborted) link.absences = this.#isWithoutHelloReply ? link.absences + 1 : 0
+    return this.#timeout()
   }
 
   /** Whether the plug has answered under our token in this run. */
   get #isProven(): boolean {
-    return this.#asked.stats.lastSeen !== undefined
+    return this.#plug.stats.lastSeen !== undefined
   }
 
-  #silence(): MiioError {
-    return timeoutError(this.#asked.link.where, this.#question.method, this.#course, this.#isProven)
+  #timeout(): MiioError {
+    return timeoutError(this.#link.where, this.#options.method, this.#log, this.#isProven)
   }
 
-  #until(patience: number): number {
-    return Math.min(this.#now() + patience, this.#question.deadline)
+  #until(timeout: number): number {
+    return Math.min(this.#now() + timeout, this.#options.deadline)
   }
 
-  #rest(ms: number): void {
-    this.#asked.link.quietUntil = this.#now() + ms
+  #keepQuiet(ms: number): void {
+    this.#link.quietUntil = this.#now() + ms
   }
 
   #now(): number {
-    return this.#asked.clock.now()
+    return this.#plug.clock.now()
   }
 }

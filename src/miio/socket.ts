@@ -1,4 +1,4 @@
-/** ONE UDP socket for all plugs. A datagram finds its asker by the address and the port it came from. */
+/** The one UDP socket for all plugs. Datagrams are dispatched to listeners by the address and port they came from. */
 import {createSocket, type Socket} from 'node:dgram'
 import {MiioError} from './miio-error.ts'
 import {HEADER_BYTES} from './packet.ts'
@@ -9,22 +9,22 @@ export interface Endpoint {
   port: number
 }
 
-/** What the client and discovery need of a socket: tests put a network of their own here. */
+/** The part of a socket that the client and discovery use: tests implement it by a network in memory. */
 export interface UdpTransport {
-  /** @throws MiioError `unreachable` at stage `send` when the datagram could not leave. */
+  /** @throws MiioError `unreachable` at stage `send` when the datagram could not be sent */
   send(datagram: Buffer, host: string, port: number): Promise<void>
-  /** Hands every datagram from exactly this address and port to `handler`, until the returned function is called. */
+  /** Calls `handler` with every datagram from exactly this address and port, until the returned function is called. */
   listen(host: string, port: number, handler: (datagram: Buffer) => void): () => void
-  /** Hands over what nobody listens for, and every hello reply, until the returned function is called. */
+  /** Calls `handler` with every datagram that has no listener, and with every hello reply, until the returned function is called. */
   onUnsolicited(handler: UnsolicitedHandler): () => void
 }
 
 export type UnsolicitedHandler = (datagram: Buffer, from: Endpoint) => void
 
-/** The kernel's default loses most of a burst of answers to one broadcast; it grants less when it must. */
+/** The kernel's default buffer loses most of a burst of answers to one broadcast. The kernel may grant less than this. */
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
 
-/** Why the kernel would not send, in words that say where to look. */
+/** Why the kernel did not send, in words that say where to look. */
 const REASONS = new Map([
   ['ENETUNREACH', 'there is no route to that network'],
   ['EHOSTUNREACH', 'there is no way to that host'],
@@ -41,18 +41,18 @@ export class MiioSocket implements UdpTransport {
   readonly #bind: string | undefined
   readonly #onError: (text: string) => void
   readonly #listeners = new Map<string, Set<(datagram: Buffer) => void>>()
-  readonly #strangers = new Set<UnsolicitedHandler>()
+  readonly #unsolicitedHandlers = new Set<UnsolicitedHandler>()
   #socket: Socket | undefined
   /** Between `open` and `close`, also while there is no socket because the system took it away. */
   #isWanted = false
   #opening: Promise<Socket> | undefined
 
-  /** `strangers` counts the received datagrams nobody listened for. */
+  /** `strangers` counts the received datagrams that had no listener. */
   readonly counters = {sent: 0, received: 0, strangers: 0, sendErrors: 0, errors: 0}
 
   /**
    * @param bind the local IPv4 address to send from; every interface by default
-   * @param onError told, in words, of what the kernel reports by itself: none of it ends anything
+   * @param onError called with a sentence for each error that the kernel reports by itself; the socket goes on after each
    */
   constructor({
     bind,
@@ -68,10 +68,10 @@ export class MiioSocket implements UdpTransport {
     await this.#opened()
   }
 
-  /** Frees the port. Sending fails from now on; nothing more is handed over. */
+  /** Frees the port. Sending fails from now on, and no handler is called any more. */
   async close(): Promise<void> {
     this.#isWanted = false
-    await this.#opening?.catch(() => {}) // whoever waits for it hears of the error
+    await this.#opening?.catch(() => {}) // its own caller gets the error
     const socket = this.#socket
     this.#socket = undefined
     if (socket) await new Promise<void>((resolve) => socket.close(resolve))
@@ -102,8 +102,8 @@ export class MiioSocket implements UdpTransport {
   }
 
   onUnsolicited(handler: UnsolicitedHandler): () => void {
-    this.#strangers.add(handler)
-    return () => this.#strangers.delete(handler)
+    this.#unsolicitedHandlers.add(handler)
+    return () => this.#unsolicitedHandlers.delete(handler)
   }
 
   #receive(datagram: Buffer, from: Endpoint): void {
@@ -112,12 +112,12 @@ export class MiioSocket implements UdpTransport {
     const handlers = this.#listeners.get(keyOf(from))
     if (!handlers) this.counters.strangers++
     for (const handler of [...(handlers ?? [])]) handler(datagram)
-    // Only a hello reply (or a NAK) is as short as a header; discovery wants to see those from known plugs, too.
+    // Only a hello reply (or a NAK) is as short as a header. Discovery needs those of known plugs, too.
     if (!handlers || datagram.length === HEADER_BYTES)
-      for (const handler of [...this.#strangers]) handler(datagram, from)
+      for (const handler of [...this.#unsolicitedHandlers]) handler(datagram, from)
   }
 
-  /** Opens it once, however many want to send meanwhile. @throws MiioError */
+  /** Opens the socket once, even if several datagrams are to be sent meanwhile. @throws MiioError */
   #opened(): Promise<Socket> {
     this.#opening ??= bound(this.#bind)
       .then((socket) => this.#serve(socket))
@@ -135,7 +135,7 @@ export class MiioSocket implements UdpTransport {
     return socket
   }
 
-  /** A socket that nobody closed is gone: whoever sends next opens another. */
+  /** The system closed the socket: the next datagram to be sent opens another. */
   #lost(socket: Socket): void {
     if (socket !== this.#socket) return
     this.#socket = undefined
@@ -174,14 +174,14 @@ function listening(socket: Socket, address: string | undefined): Promise<void> {
   })
 }
 
-/** Linux grants what it can; BSD refuses what is more than its limit, and the default has to do. */
+/** Linux grants as much as it can. BSD refuses more than its limit, and then the default has to do. */
 function enlarge(socket: Socket): void {
   try {
     socket.setRecvBufferSize(RECEIVE_BUFFER_BYTES)
   } catch {}
 }
 
-/** The kernel's reason in plain words, with its own name for it: people search for that. */
+/** The kernel's reason in plain words, with its error code, which users search for. */
 function reason(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const code = 'code' in error ? String(error.code) : ''

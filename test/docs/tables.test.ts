@@ -42,7 +42,7 @@ describe('docs/topics.md', () => {
   })
 
   it('lists every reason for being offline', () => {
-    const [, union = ''] = readFileSync('src/device/polling/availability.ts', 'utf8').split('OfflineReason =')
+    const [, union = ''] = readFileSync('src/device/diagnosis.ts', 'utf8').split('OfflineReason =')
     const reasons = Array.from(union.split('\n')[0]?.matchAll(/'(\w+)'/g) ?? [], ([, name]) => name)
     expect(firstColumn(topics, '| reason | means |').map(code).sort()).toEqual(reasons.sort())
   })

@@ -31,11 +31,17 @@ export class VirtualClock implements Clock {
     await settle()
     for (let timer = this.#next(end); timer; timer = this.#next(end)) {
       this.#timers.delete(timer)
-      this.#now = timer.at
+      this.#now = Math.max(this.#now, timer.at)
       timer.run()
       await settle()
     }
     this.#now = end
+  }
+
+  /** The process stands still for `ms` milliseconds: the timers that came due meanwhile fire afterwards, late, one after the other. */
+  async jump(ms: number): Promise<void> {
+    this.#now += ms
+    await this.advance(0)
   }
 
   #next(end: number) {

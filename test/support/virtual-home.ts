@@ -146,7 +146,7 @@ export class VirtualHome {
       clock: this.clock,
       identity: introduced ? {model: this.#model.ids[0] ?? '', firmware: '2.0.4_0026'} : {},
       findModel: (id) => known.find(id),
-      toleranceOf: (id, firmware) => {
+      capabilitiesOf: (id, firmware) => {
         const key = `${id} ${firmware}`
         return new FirmwareCapabilities(this.remembered.get(key), (tolerated) =>
           this.remembered.set(key, tolerated),
@@ -158,7 +158,7 @@ export class VirtualHome {
   }
 
   #poller(): Poller {
-    const settings = {interval: 15_000, slow_interval: 60_000, offline_after: 3, gentle: true}
+    const settings = {interval: 15_000, slow_interval: 60_000, gentle: true}
     return new Poller({
       device: this.device,
       clock: this.clock,

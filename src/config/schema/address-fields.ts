@@ -1,8 +1,8 @@
 /** Schemas for addresses: IPv4 addresses, host names, MQTT topics, and the URL of a broker, whose login is taken out of it at once. */
 import {isIPv4} from 'node:net'
+import {isUnicast} from '../../common/ipv4.ts'
 import {Secret} from '../../common/secret.ts'
 import {quoted} from '../config-error.ts'
-import {isUnicastHost} from '../validate/hosts.ts'
 import {configTopicProblem, mqttSecretProblem, mqttTextProblem} from '../validate/names.ts'
 import {ANY_LENGTH, checkedText, LONGEST_WORD, scalar} from './fields.ts'
 
@@ -16,7 +16,7 @@ export function ipv4() {
 
 /** An address of this machine. `0.0.0.0` is all of its addresses. */
 export function ownAddress() {
-  const isOwn = (text: string) => isIPv4(text) && (text === '0.0.0.0' || isUnicastHost(text))
+  const isOwn = (text: string) => isIPv4(text) && (text === '0.0.0.0' || isUnicast(text))
   const problem = (text: string) => (isOwn(text) ? undefined : quoted(text))
   return checkedText('an IPv4 address of this machine', problem, IPV4)
 }
@@ -35,7 +35,7 @@ const LIKE_A_TOKEN = /^[0-9a-f]{32,}$/
 export function host() {
   const read = (text: string) => {
     const name = text.toLowerCase()
-    if (isIPv4(name)) return isUnicastHost(name) ? name : undefined
+    if (isIPv4(name)) return isUnicast(name) ? name : undefined
     return ENDS_IN_A_NUMBER.test(name) || LIKE_A_TOKEN.test(name) || !HOST_NAME.test(name) ? undefined : name
   }
   const got = (text: string) => {

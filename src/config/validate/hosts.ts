@@ -2,39 +2,13 @@
 import {BlockList, isIP, isIPv4} from 'node:net'
 import {networkInterfaces} from 'node:os'
 import type {ConfigEdit, ConfigValue} from '../../bridge/requests/bridge-actions.ts'
+import {isPrivate, isUnicast} from '../../common/ipv4.ts'
 import {type ConfigIssue, quoted} from '../config-error.ts'
 import {isRawMapping} from '../read/yaml.ts'
-
-/** Addresses that no single device has (RFC 6890): this network, multicast, reserved, and broadcast, also on the own machine. */
-const NOT_UNICAST = ipv4Ranges(['0.0.0.0/8', '224.0.0.0/4', '240.0.0.0/4', '127.255.255.255/32'])
-
-/** Private (RFC 1918), shared by a provider's customers (RFC 6598), link-local (RFC 3927) and the own machine. */
-const PRIVATE = ipv4Ranges([
-  '10.0.0.0/8',
-  '172.16.0.0/12',
-  '192.168.0.0/16',
-  '100.64.0.0/10',
-  '169.254.0.0/16',
-  '127.0.0.0/8',
-])
 
 /** The addresses that providers give to customers (RFC 4291 §2.4). */
 const GLOBAL_IPV6 = new BlockList()
 GLOBAL_IPV6.addSubnet('2000::', 3, 'ipv6')
-
-function ipv4Ranges(ranges: readonly string[]): BlockList {
-  const list = new BlockList()
-  for (const range of ranges) {
-    const [address = '', bits] = range.split('/')
-    list.addSubnet(address, Number(bits), 'ipv4')
-  }
-  return list
-}
-
-/** Whether one device can have the IPv4 address. */
-export function isUnicastHost(address: string): boolean {
-  return !NOT_UNICAST.check(address)
-}
 
 /**
  * Whether an IPv4 or IPv6 address is on the internet: outside of private networks, and of the networks of this machine. A host name is
@@ -45,7 +19,7 @@ export function isPublicAddress(
   interfaces: typeof networkInterfaces = networkInterfaces,
 ): boolean {
   const isGlobal = isIPv4(address)
-    ? isUnicastHost(address) && !PRIVATE.check(address)
+    ? isUnicast(address) && !isPrivate(address)
     : isIP(address) === 6 && GLOBAL_IPV6.check(address, 'ipv6')
   return isGlobal && !isInOwnNetwork(address, interfaces)
 }
@@ -75,7 +49,7 @@ function interfacesOf(interfaces: typeof networkInterfaces): ReturnType<typeof n
 export function publicHostIssues(edits: readonly ConfigEdit[], file: string): ConfigIssue[] {
   return edits.flatMap((edit) =>
     hostsIn(edit)
-      .filter((host) => isIPv4(host) && !PRIVATE.check(host))
+      .filter((host) => isIPv4(host) && !isPrivate(host))
       .map((host) => ({
         file,
         path: [...edit.path.slice(0, 2), 'host'].join('.'),

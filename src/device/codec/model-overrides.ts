@@ -1,15 +1,16 @@
-/** A model as its owner corrects it: `devices.<name>.properties` of the configuration. Pure. */
+/** Applies the user's corrections to a model: `devices.<name>.properties` of the configuration. Pure. */
 
 import {fractionDigits, kilowattHours} from '../../models/builders.ts'
 import type {Model, Property, ScaledProperty} from '../../models/model.ts'
 import type {EnergySource} from '../state/energy-meter.ts'
 
-/** What the configuration says of one property. */
+/** The configuration of one property. */
 export interface PropertyOverride {
-  /** In place of the model's own. */
+  /** Replaces the model's scale. */
   scale?: number
+  /** Replaces the model's offset. */
   offset?: number
-  /** Of `energy` alone: the plug's own counter, or its watts added up. */
+  /** For `energy` only: the plug's own counter, or its watts added up. */
   source?: EnergySource
 }
 
@@ -17,11 +18,11 @@ export type PropertyOverrides = Readonly<Record<string, PropertyOverride>>
 
 export interface OverriddenModel {
   model: Model
-  /** What cannot be done, and was not, for a person. */
+  /** Overrides that do not fit the model and were ignored, as sentences. */
   problems: readonly string[]
 }
 
-/** The model with everything of `overrides` that it has; the rest is told, and changes nothing. */
+/** The model with all overrides that fit it. The others are listed as problems, and change nothing. */
 export function applyOverrides(model: Model, overrides: PropertyOverrides): OverriddenModel {
   const problems: string[] = []
   const properties = {...model.properties}
@@ -34,7 +35,7 @@ export function applyOverrides(model: Model, overrides: PropertyOverrides): Over
   return {model: {...model, properties}, problems}
 }
 
-/** The property as it is to be, or why it cannot be so. */
+/** The property with its override, or a sentence why that is impossible. */
 function adjustedProperty(property: Property, override: PropertyOverride, model: Model): Property | string {
   const {source, ...numbers} = override
   if (source === 'integrated') return integrated(property, model)
@@ -44,21 +45,21 @@ function adjustedProperty(property: Property, override: PropertyOverride, model:
   return 'scale' in property ? {...property, ...scaledBy(property, numbers)} : 'it is no number'
 }
 
-/** As many digits as a value counted in steps of the new scale, from the new offset on, has. */
+/** The new scale and offset, with as many digits as their values have. */
 function scaledBy(
   {scale, offset, precision}: ScaledProperty,
   {scale: own, offset: ownOffset}: PropertyOverride,
 ): ScaledProperty {
-  const from = ownOffset ?? offset
+  const newOffset = ownOffset ?? offset
   return {
     scale: own ?? scale,
     precision:
-      own === undefined ? Math.max(precision, fractionDigits(1, ownOffset)) : fractionDigits(own, from),
-    ...(from === undefined ? {} : {offset: from}),
+      own === undefined ? Math.max(precision, fractionDigits(1, ownOffset)) : fractionDigits(own, newOffset),
+    ...(newOffset === undefined ? {} : {offset: newOffset}),
   }
 }
 
-/** Not asked from the plug any more, unless it can only be asked for everything. */
+/** Energy worked out by the bridge: not read from the plug any more, unless the model can only be asked for its exact list. */
 function integrated(energy: Property, model: Model): Property | string {
   if (!Object.hasOwn(model.properties, 'power')) return 'the plug measures no watts that could be added up'
   if (model.exactList && energy.address.via === 'get_prop') return energy

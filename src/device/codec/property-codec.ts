@@ -1,36 +1,36 @@
-/** How each kind of address is read and written: properties in, requests out, answers back to values. Pure. */
+/** Builds the requests that read and write properties, and decodes their answers, for each kind of address. Pure. */
 import type {Address, Model, PollTier, Property, Value} from '../../models/model.ts'
 import {CommandError} from '../command-error.ts'
 import {excerpt, fromFirmware, type State, toFirmware} from './values.ts'
 
-/** One question to the firmware. */
+/** A request that reads properties. */
 export interface ReadRequest {
   method: string
   params: readonly unknown[]
-  /** The properties it answers, in the order of the question. */
+  /** The properties it reads, in the order of the request. */
   properties: readonly string[]
 }
 
-/** One order to the firmware. Always an absolute value, so that sending it again changes nothing; a press is sent once. */
+/** A request that writes a property. Always an absolute value, so that sending it again changes nothing; a press is sent `once`. */
 export interface WriteRequest {
   method: string
   params: unknown
   once?: true
 }
 
-/** What a question came to. */
+/** The decoded answer to a read request. */
 export interface DecodedResponse {
   values: State
-  /** What the firmware said, before it was scaled. */
+  /** The firmware's values, before they were scaled. */
   raw: Record<string, unknown>
-  /** Properties the plug has no value for, with its code where it told one (docs/protocol.md §1.8). */
+  /** Properties without a value in the answer, with the plug's error code where it gave one (docs/protocol.md §1.8). */
   failed: Map<string, number | undefined>
 }
 
-const LANES: readonly PollTier[] = ['fast', 'slow', 'rare']
-/** More values than this in one request have been too much for some firmware (docs/protocol.md §3.2). */
+const TIERS: readonly PollTier[] = ['fast', 'slow', 'rare']
+/** Some firmware fails at more values than this in one request (docs/protocol.md §3.2). */
 const MOST_AT_ONCE = 10
-/** What the plug has, it accepted at once or will have done soon. */
+/** Codes of a write that the plug has executed, or will execute soon. */
 const ACCEPTED: ReadonlySet<unknown> = new Set([0, 1])
 
 interface Plan {
@@ -39,12 +39,12 @@ interface Plan {
   reads: readonly ReadRequest[]
 }
 
-/** Polls ask for the same list of names again and again (`namesIn`): its requests are worked out once. */
+/** Polls read the same list of names again and again (`propertiesInTier`): its requests are built once. */
 const plans = new WeakMap<readonly string[], Plan>()
 
 /**
- * The questions that bring the properties `names`, in their order.
- * @param most how many values one request may ask for, where that is less than the model's own limit
+ * The requests that read the properties `names`, in their order.
+ * @param most how many values one request may have, where that is less than the model's own limit
  */
 export function buildReads(
   model: Model,
@@ -59,67 +59,67 @@ export function buildReads(
 }
 
 function planned(model: Model, names: readonly string[], most: number): ReadRequest[] {
-  const asked = names.filter((name) => isAsked(propertyOf(model, name)))
-  return [...grouped(asked, (name) => requestFor(name, propertyOf(model, name)))].flatMap(
+  const readable = names.filter((name) => isReadFromPlug(propertyOf(model, name)))
+  return [...grouped(readable, (name) => requestFor(name, propertyOf(model, name)))].flatMap(
     ([request, members]) => {
       if (request === 'get_prop' && model.exactList) return [getProp(model, listed(model))]
       const size = Math.min(
         most,
         model.batch ?? (request === 'get_properties' ? MOST_AT_ONCE : members.length),
       )
-      // Two alarms may share one fault code: they are one value, and never asked apart.
+      // Two alarms may share one fault code: they are one value, and read by one item.
       const places = [...grouped(members, (name) => key(propertyOf(model, name).address)).values()]
-      return chunks(places, size).map((some) => question(model, some.flat()))
+      return chunks(places, size).map((some) => readRequest(model, some.flat()))
     },
   )
 }
 
-const lanes = new WeakMap<Model, Readonly<Record<PollTier, readonly string[]>>>()
+const tiers = new WeakMap<Model, Readonly<Record<PollTier, readonly string[]>>>()
 
-/** What is due in a lane: `slow` includes what is `fast`, and `rare` is everything. The same list at every call. */
-export function propertiesInTier(model: Model, lane: PollTier): readonly string[] {
-  let known = lanes.get(model)
+/** The properties of a poll tier: `slow` includes the `fast` ones, and `rare` is every property. The same list at every call. */
+export function propertiesInTier(model: Model, tier: PollTier): readonly string[] {
+  let known = tiers.get(model)
   if (!known) {
     known = {fast: namesUpTo(model, 'fast'), slow: namesUpTo(model, 'slow'), rare: namesUpTo(model, 'rare')}
-    lanes.set(model, known)
+    tiers.set(model, known)
   }
-  return known[lane]
+  return known[tier]
 }
 
-function namesUpTo(model: Model, lane: PollTier): string[] {
+function namesUpTo(model: Model, tier: PollTier): string[] {
   const names = Object.keys(model.properties)
-  return names.filter((name) => LANES.indexOf(propertyOf(model, name).lane) <= LANES.indexOf(lane))
+  return names.filter((name) => TIERS.indexOf(propertyOf(model, name).lane) <= TIERS.indexOf(tier))
 }
 
-/** The one question that answers `name`, together with what must be asked with it. */
+/** The request that reads `name`, together with the properties that must be read with it. @throws CommandError for one that is not read from the plug */
 export function buildRead(model: Model, name: string): ReadRequest {
   const [read] = buildReads(model, [name])
   if (!read) throw new CommandError('invalid_payload', `${name} is not asked from the plug`)
   return read
 }
 
-/** The values in an answer. What cannot be matched with its question is unknown. */
+/** Decodes an answer. Values that cannot be matched with the request become unknown (`null`). */
 export function decodeResponse(
   answer: unknown,
   {method, properties}: ReadRequest,
   model: Model,
 ): DecodedResponse {
   const found = match(answer, method, properties, model)
-  const answered: DecodedResponse = {values: {}, raw: {}, failed: new Map()}
+  const decoded: DecodedResponse = {values: {}, raw: {}, failed: new Map()}
   for (const name of properties) {
-    const said = found.get(name)
-    if (said && 'raw' in said) {
-      answered.raw[name] = said.raw
-      answered.values[name] = fromFirmware(propertyOf(model, name), said.raw)
+    const item = found.get(name)
+    if (item && 'raw' in item) {
+      decoded.raw[name] = item.raw
+      decoded.values[name] = fromFirmware(propertyOf(model, name), item.raw)
     } else {
-      answered.values[name] = null
-      answered.failed.set(name, said?.code)
+      decoded.values[name] = null
+      decoded.failed.set(name, item?.code)
     }
   }
-  return answered
+  return decoded
 }
 
-/** The order that brings a writable property to `value`. @throws TypeError when there is none: check `isWritable` first. */
+/** The request that writes `value` to a property. @throws TypeError for a property that is not writable: check `isWritable` first */
 export function buildWrite(name: string, wanted: Property, value: Value): WriteRequest {
   const {address} = wanted
   switch (address.via) {
@@ -142,14 +142,14 @@ export function buildWrite(name: string, wanted: Property, value: Value): WriteR
 }
 
 /**
- * Looks whether an answer to an order means it was carried out: `["ok"]` mostly, `"ok"`, `"OK"` and `0` elsewhere (§1.7);
- * for MIoT an item with code 0, or 1 for soon.
+ * Checks that an answer means that a write was executed: mostly `["ok"]`, also `"ok"`, `"OK"` and `0` (docs/protocol.md §1.7); for
+ * MIoT an item with code 0, or 1 for soon.
  * @throws CommandError `refused`, with the plug's own code
  */
 export function expectOk(answer: unknown, {method}: WriteRequest): void {
-  const said = Array.isArray(answer) && answer.length === 1 ? answer[0] : answer
-  if (said === 0 || (typeof said === 'string' && said.toLowerCase() === 'ok')) return
-  const code = isObject(said) ? said['code'] : undefined
+  const item = Array.isArray(answer) && answer.length === 1 ? answer[0] : answer
+  if (item === 0 || (typeof item === 'string' && item.toLowerCase() === 'ok')) return
+  const code = isObject(item) ? item['code'] : undefined
   if (ACCEPTED.has(code)) return
   const because = typeof code === 'number' ? (itemCodes.get(code) ?? `code ${code}`) : excerpt(answer)
   throw new CommandError(
@@ -166,7 +166,7 @@ export function propertyOf(model: Model, name: string): Property {
   return found
 }
 
-/** What the codes of single properties mean (docs/protocol.md §1.8). */
+/** The error codes of single properties (docs/protocol.md §1.8), as parts of a sentence. */
 const itemCodes: ReadonlyMap<number, string> = new Map([
   [-4001, 'that it cannot be read'],
   [-4002, 'that it cannot be written'],
@@ -177,15 +177,16 @@ const itemCodes: ReadonlyMap<number, string> = new Map([
   [-4007, 'that the did is wrong'],
 ])
 
-type Said = {raw: unknown} | {code: number | undefined}
+/** A property's part of an answer. */
+type AnswerItem = {raw: unknown} | {code: number | undefined}
 
-/** Each property with its own part of the answer. */
+/** Finds the part of each property in an answer. */
 function match(
   answer: unknown,
   method: string,
   names: readonly string[],
   model: Model,
-): ReadonlyMap<string, Said> {
+): ReadonlyMap<string, AnswerItem> {
   switch (method) {
     case 'miIO.info':
       return byPart(answer, names)
@@ -196,17 +197,17 @@ function match(
   }
 }
 
-/** An answer that is not as long as its question cannot be matched at all. */
-function byPosition(answer: unknown, names: readonly string[]): ReadonlyMap<string, Said> {
+/** An answer that is not as long as its request cannot be matched at all. */
+function byPosition(answer: unknown, names: readonly string[]): ReadonlyMap<string, AnswerItem> {
   if (!Array.isArray(answer) || answer.length !== names.length) return new Map()
   return new Map(names.map((name, position) => [name, {raw: answer[position]}]))
 }
 
 /** By siid and piid: some firmware leaves items out, or answers in an order of its own (docs/protocol.md §3.2). */
-function byId(answer: unknown, names: readonly string[], model: Model): ReadonlyMap<string, Said> {
-  const items = new Map<string, Said>()
+function byId(answer: unknown, names: readonly string[], model: Model): ReadonlyMap<string, AnswerItem> {
+  const items = new Map<string, AnswerItem>()
   for (const item of Array.isArray(answer) ? answer : [])
-    if (isObject(item)) items.set(`${item['siid']}.${item['piid']}`, saidBy(item))
+    if (isObject(item)) items.set(`${item['siid']}.${item['piid']}`, toItem(item))
   return new Map(
     names.flatMap((name) => {
       const item = items.get(key(propertyOf(model, name).address))
@@ -215,12 +216,12 @@ function byId(answer: unknown, names: readonly string[], model: Model): Readonly
   )
 }
 
-function saidBy({code, value}: Record<string, unknown>): Said {
+function toItem({code, value}: Record<string, unknown>): AnswerItem {
   if (code !== undefined && code !== 0) return {code: typeof code === 'number' ? code : undefined}
   return value === undefined ? {code: undefined} : {raw: value}
 }
 
-function byPart(answer: unknown, names: readonly string[]): ReadonlyMap<string, Said> {
+function byPart(answer: unknown, names: readonly string[]): ReadonlyMap<string, AnswerItem> {
   const ap = isObject(answer) ? answer['ap'] : undefined
   const rssi = isObject(ap) ? ap['rssi'] : undefined
   return new Map(names.map((name) => [name, {raw: rssi ?? null}]))
@@ -236,7 +237,7 @@ function legacyWrite(
   return {method: write.method, params: [toFirmware(wanted, value)]}
 }
 
-/** What has the same answer goes into one request. */
+/** Properties with the same key are read by one request. */
 function requestFor(name: string, {address, alone}: Property): string {
   const request = requests[address.via]
   if (address.via === 'method') return address.method
@@ -252,7 +253,7 @@ const requests = {
   bridge: '',
 } as const
 
-function question(model: Model, names: readonly string[]): ReadRequest {
+function readRequest(model: Model, names: readonly string[]): ReadRequest {
   const address = propertyOf(model, names[0] ?? '').address
   switch (address.via) {
     case 'method':
@@ -266,7 +267,7 @@ function question(model: Model, names: readonly string[]): ReadRequest {
   }
 }
 
-/** The did of an item is free text that comes back: the name shows in a packet dump what was asked (docs/protocol.md §3.2). */
+/** The did of an item is free text that is sent back: the name shows in a packet dump what was read (docs/protocol.md §3.2). */
 function items(model: Model, names: readonly string[]) {
   const once = new Map(names.map((name) => [key(propertyOf(model, name).address), name]))
   return [...once.values()].flatMap((name) => {
@@ -283,23 +284,23 @@ function getProp(model: Model, names: readonly string[]): ReadRequest {
   return {method: 'get_prop', params, properties: names}
 }
 
-/** What an exact list consists of. */
+/** The properties of an exact list. */
 function listed(model: Model): string[] {
   return Object.entries(model.properties).flatMap(([name, {address, alone}]) =>
     address.via === 'get_prop' && !alone ? [name] : [],
   )
 }
 
-function isAsked({address}: Property): boolean {
+function isReadFromPlug({address}: Property): boolean {
   return address.via !== 'bridge' && address.via !== 'action'
 }
 
-/** The same for what is found at the same place. */
+/** The same key for properties at the same address. */
 function key(address: Address): string {
   return address.via === 'miot' ? `${address.siid}.${address.piid}` : JSON.stringify(address)
 }
 
-/** In the order in which the groups first appear. */
+/** Groups members by key, in the order in which the keys first appear. */
 function grouped<T>(list: readonly T[], groupOf: (member: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>()
   for (const member of list) groups.set(groupOf(member), [...(groups.get(groupOf(member)) ?? []), member])

@@ -1,9 +1,9 @@
-/** What is said of a property that a plug has not got. */
+/** Errors for properties that a plug does not have or cannot write, with a suggestion. */
 
 import {closestWord, didYouMean, synonymTable} from '../../common/suggestion.ts'
 import {CommandError} from '../command-error.ts'
 
-/** What other programs call them: in small letters, without "-" and "_". */
+/** Names that other programs use, in lower case, without "-" and "_". By our name of the property. */
 const SYNONYMS = {
   state: ['power', 'relay', 'switch', 'on', 'onoff', 'output', 'socket', 'outlet', 'plug', 'status', 'value'],
   state_1: ['power1', 'relay1', 'switch1', 'socket1', 'outlet1', 'power', 'relay', 'switch', 'on', 'state'],
@@ -18,22 +18,23 @@ const SYNONYMS = {
   current: ['ampere', 'amperes', 'amps'],
   rssi: ['signal', 'wifi', 'linkquality', 'signalstrength'],
 }
-const ELSEWHERE = synonymTable(SYNONYMS)
+const PROPERTY_SYNONYMS = synonymTable(SYNONYMS)
 
-/** Which of `possible` was probably meant. */
+/** The most similar of `possible`, by spelling or synonym; `undefined` when none is similar. */
 export function meantProperty(name: string, possible: readonly string[]): string | undefined {
-  return closestWord(name, possible, ELSEWHERE)
+  return closestWord(name, possible, PROPERTY_SYNONYMS)
 }
 
-/** The same for a setting that names a property: one that other plugs have was meant as it stands. */
+/** As `meantProperty`, for a setting that names a property. A property that other plugs have is not misspelled. */
 export function misspelledProperty(name: string, possible: readonly string[]): string | undefined {
   return Object.hasOwn(SYNONYMS, name) ? undefined : meantProperty(name, possible)
 }
 
 /**
+ * The error for a property that the plug does not have.
  * @param known every property of the plug
- * @param possible those of them that may have been meant: of a command, what can be set
- * @param shown `name` as an error may show it
+ * @param possible the properties to suggest: for a command, those that can be set
+ * @param shown `name` as the error shows it
  */
 export function unknownProperty(
   name: string,
@@ -45,7 +46,7 @@ export function unknownProperty(
   return new CommandError('unknown_property', `expected one of ${known.join(', ')}, got ${shown}${meant}`)
 }
 
-/** Of what can only be read, and was to be switched: other programs call the relay `power`. */
+/** The error for a property that can only be read. A switching word suggests another: other programs call the relay `power`. */
 export function notWritable(name: string, sent: unknown, writable: readonly string[]): CommandError {
   const isSwitching = /^(on|off|toggle|true|false)$/i.test(String(sent).trim())
   const meant = isSwitching ? didYouMean(meantProperty(name, writable)) : ''

@@ -1,18 +1,19 @@
-/** Between the values people use, the values the firmware uses, and the values a property may have. */
+/** Converts values between users, firmware and properties, and validates what users send. Pure. */
 import type {Property, RawValue, ScaledProperty, Value} from '../../models/model.ts'
 import {CommandError} from '../command-error.ts'
 
+/** Values by property. */
 export type State = Record<string, Value>
-/** What somebody asks for: a value, or the other of `ON` and `OFF`, whichever the plug then is not. */
+/** What a command asks for: a value, or `TOGGLE` for the opposite of the current `ON` or `OFF`. */
 export type CommandValue = Value | 'TOGGLE'
 
 type NumberProperty = Extract<Property, {kind: 'number'}>
 
-/** Longer texts of a plug are not its schedule but a mistake. */
+/** A longer text from a plug is a mistake: no schedule or name is as long. */
 const LONGEST_TEXT = 255
 
 /**
- * The firmware's value in the property's own unit. What is not understood is `null`: not on is not off, and no answer is not 0.
+ * The firmware's value in the property's own unit. An unexpected value becomes `null`: what is not on need not be off.
  * On/off changed between text and boolean from one firmware to the next (docs/protocol.md §3.1, v3), so both are read everywhere.
  */
 export function fromFirmware(property: Property, raw: unknown): Value {
@@ -20,10 +21,10 @@ export function fromFirmware(property: Property, raw: unknown): Value {
     case 'switch':
       return onOrOff(raw)
     case 'binary_sensor':
-      return property.on ? listed(property.on, raw) : onOrOff(raw)
+      return property.on ? onForListed(property.on, raw) : onOrOff(raw)
     case 'sensor':
       if (property.raw === 'number') return scaled(property, raw)
-      return typeof raw === 'string' && isTold(raw) ? wellFormed(raw) : null
+      return typeof raw === 'string' && isUsable(raw) ? wellFormed(raw) : null
     case 'number':
       return scaled(property, raw)
     case 'select':
@@ -33,12 +34,12 @@ export function fromFirmware(property: Property, raw: unknown): Value {
   }
 }
 
-/** Empty text says nothing: Home Assistant would show a blank, and as a retained value of its own it would remove what lies there. */
-function isTold(text: string): boolean {
+/** Empty text is no value: Home Assistant would show a blank, and as a retained payload of its own it would clear the topic. */
+function isUsable(text: string): boolean {
   return text.trim() !== '' && text.length <= LONGEST_TEXT
 }
 
-/** With a sign in the place of each half of a character, which nothing that is sent may have. */
+/** The text with U+FFFD in place of each lone surrogate, which UTF-8 cannot encode. */
 export function wellFormed(text: string): string {
   return text.replace(/\p{Cs}/gu, '\ufffd')
 }
@@ -58,12 +59,12 @@ export function toFirmware(property: Property, value: Value): RawValue {
   }
 }
 
-/** What a written value is once it is read again: the firmware may count in larger steps, or have one value for two words. */
+/** The value that is read back after `value` was written: the firmware may count in larger steps, or have one value for two words. */
 export function asWritten(property: Property, value: Value): Value {
   return fromFirmware(property, toFirmware(property, value))
 }
 
-/** The limits and steps of the values a number can really have, in its unit: its own, or the firmware's where those are larger. */
+/** The limits and step of the values that a number can really have, in its unit: those of the firmware where its steps are larger. */
 export function settable(property: NumberProperty): Pick<NumberProperty, 'min' | 'max' | 'step'> {
   const {min, max, scale, step} = property
   if (Math.abs(scale) <= step) {
@@ -75,7 +76,7 @@ export function settable(property: NumberProperty): Pick<NumberProperty, 'min' |
 }
 
 /**
- * What a person, Home Assistant or a flow sent, as a value of this property.
+ * Validates what a user, Home Assistant or a flow sent, and converts it to a value of this property.
  * @throws CommandError `not_writable`, `out_of_range`, or `invalid_payload` naming what was expected
  */
 export function fromUser(name: string, property: Property, sent: unknown): CommandValue {
@@ -98,7 +99,7 @@ export function isWritable(property: Property): boolean {
   return address.via === 'miot' || address.via === 'action' || ('write' in address && !!address.write)
 }
 
-/** At most 40 characters of something unexpected, for an error message. What looks like a token stays unseen. */
+/** At most 40 characters of an unexpected value, for an error message. Anything that looks like a token is masked. */
 export function excerpt(value: unknown): string {
   const text = (JSON.stringify(value) ?? String(value)).replace(/[0-9a-f]{16,}/gi, '***')
   return text.length > 40 ? `${text.slice(0, 39)}…` : text
@@ -110,8 +111,8 @@ function onOrOff(raw: unknown): Value {
   return null
 }
 
-/** Every other code of a fault is another fault. */
-function listed(on: readonly RawValue[], raw: unknown): Value {
+/** A fault sensor is on for the listed codes. Any other number is another fault. */
+function onForListed(on: readonly RawValue[], raw: unknown): Value {
   if (on.some((known) => known === raw)) return 'ON'
   return typeof raw === 'number' || typeof raw === 'boolean' ? 'OFF' : null
 }
@@ -145,26 +146,26 @@ function numberFrom(name: string, property: NumberProperty, sent: unknown): numb
   return onStep(property, number)
 }
 
-/** The nearest step to `number`. Steps begin at the least value (MIoT value-range, Home Assistant number), and the last may be before `max`. */
+/** The step nearest to `number`. Steps begin at the least value (MIoT value-range, Home Assistant number), and the last may be before `max`. */
 function onStep({min, max, step}: NumberProperty, number: number): number {
   const steps = Math.floor(exactly((max - min) / step))
   return exactly(min + Math.min(Math.round(exactly((number - min) / step)), steps) * step)
 }
 
-/** The firmware's value next to `number`, in whole numbers and within the limits. */
+/** The firmware's value nearest to `number`: a whole number within the limits. */
 function rawNumber(property: NumberProperty, number: number): number {
   const {scale, offset = 0} = property
   const [least, most] = rawLimits(property)
   return Math.max(least, Math.min(most, Math.round(exactly((number - offset) / scale)))) + 0 // no -0
 }
 
-/** The least and the greatest whole number that the firmware may be told. */
+/** The least and the greatest whole number that may be written to the firmware. */
 function rawLimits({min, max, scale, offset = 0}: NumberProperty): readonly [number, number] {
   const ends = [min, max].map((limit) => exactly((limit - offset) / scale))
   return [Math.ceil(Math.min(...ends)), Math.floor(Math.max(...ends))]
 }
 
-/** Without the noise of binary fractions: 0.3 / 0.1 is 3, not 2.9999999999999996. */
+/** Removes the rounding error of binary fractions: 0.3 / 0.1 is 3, not 2.9999999999999996. */
 function exactly(number: number): number {
   return Number(number.toPrecision(12))
 }

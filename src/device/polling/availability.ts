@@ -1,5 +1,13 @@
-/** Whether a plug answers, and if not, why. */
-export type OfflineReason = 'timeout' | 'bad_token' | 'unreachable' | 'disabled' | 'unsupported' | 'duplicate'
+/**
+ * The availability of one plug: unknown, online or offline, and why. AvailabilityTracker is its only writer: it counts the polls and
+ * other exchanges that failed in a row, and decides when the plug counts as offline (docs/promises.md 33 to 38).
+ */
+import type {EventEmitter} from 'node:events'
+import type {Clock} from '../../common/clock.ts'
+import {CommandError, isAbsence, isRefusal, isSilence, isTokenRefused} from '../command-error.ts'
+import {diagnoseFailure, type FailureContext, type OfflineReason} from '../diagnosis.ts'
+
+export type {OfflineReason} from '../diagnosis.ts'
 
 export type Availability = /** Not asked yet. */ {state: 'unknown'} | {state: 'online'} | Offline
 
@@ -7,6 +15,147 @@ export interface Offline {
   state: 'offline'
   reason: OfflineReason
   since: Date
-  /** What is known of it, in words, with the plug's address. */
+  /** A sentence about the reason, with the plug's address. */
   message?: string
+}
+
+export interface AvailabilityEvents {
+  availability: [Availability]
+  /** A poll or a command got no answer, or a poll was refused: the plug may have moved. */
+  pollFailed: [unknown]
+  /** A request beside the polls was answered while the plug was not online: a poll should follow at once. */
+  answeredWhileAway: []
+}
+
+export interface AvailabilityTrackerOptions {
+  clock: Clock
+  /** So many exchanges in a row must fail before a plug that answered counts as offline. */
+  offlineAfter: number
+  /** What is known of the plug and of this machine when an exchange has failed. */
+  circumstances: () => FailureContext
+  events: Pick<EventEmitter<AvailabilityEvents>, 'emit'>
+}
+
+/** A request that got no answer in less time than this says nothing of the plug: its caller had no more time, or allowed one try. */
+const FAIR_MS = 4000
+
+export class AvailabilityTracker {
+  /** When the plug last answered, in ms of the clock; `undefined` before its first answer. */
+  lastResponseAt: number | undefined
+  readonly #options: AvailabilityTrackerOptions
+  #current: Availability = {state: 'unknown'}
+  /** Exchanges in a row that failed. */
+  #failures = 0
+  #isSuspended = false
+
+  constructor(options: AvailabilityTrackerOptions) {
+    this.#options = options
+  }
+
+  get current(): Availability {
+    return this.#current
+  }
+
+  get isOnline(): boolean {
+    return this.#current.state === 'online'
+  }
+
+  /** Whether the last exchange failed. */
+  get isFailing(): boolean {
+    return this.#failures > 0
+  }
+
+  /** A poll read the plug's relay. */
+  pollSucceeded(): void {
+    if (this.#isSuspended) return
+    this.#answered()
+    if (!this.isOnline) this.#set({state: 'online'})
+  }
+
+  /** A poll failed. A request that never left, because too many callers wait or no time was left, says nothing of the plug. */
+  pollFailed(error: unknown): void {
+    if (isRefusal(error) || isAbsence(error)) this.#failed(error)
+  }
+
+  /**
+   * Counts a single request beside the polls as an exchange of its own. A refusal is an answer.
+   * @throws what `request` fails with
+   */
+  async track<T>(request: () => Promise<T>): Promise<T> {
+    const begun = this.#options.clock.now()
+    try {
+      const answer = await request()
+      this.requestAnswered()
+      return answer
+    } catch (error) {
+      if (isRefusal(error)) this.requestAnswered()
+      else this.requestFailed(error, begun)
+      throw error
+    }
+  }
+
+  /** An exchange beside the polls was answered. The plug is online once a poll has read its state, and that should be at once. */
+  requestAnswered(): void {
+    if (this.#isSuspended) return
+    this.#answered()
+    if (!this.isOnline) this.#options.events.emit('answeredWhileAway')
+  }
+
+  /**
+   * An exchange beside the polls failed. How many callers waited for it makes no difference.
+   * @param begun when the plug was first asked, in ms of the clock; `undefined` when it was not asked at all
+   */
+  requestFailed(error: unknown, begun: number | undefined): void {
+    const hadTime = begun !== undefined && this.#options.clock.now() - begun >= FAIR_MS
+    if (isAbsence(error) && (hadTime || !isSilence(error))) this.#failed(error)
+  }
+
+  /** Takes the plug for offline although its first poll has not ended, since the bridge cannot wait longer to be online itself. */
+  assumeOffline(): void {
+    if (this.#current.state !== 'unknown') return
+    this.#setOffline(new CommandError('timeout', 'no answer yet'), this.#options.clock.date())
+  }
+
+  /** The plug is not used: it is offline for this reason, and no exchange counts until `resume`. */
+  suspend(reason: 'disabled' | 'duplicate'): void {
+    this.#isSuspended = true
+    this.#set({state: 'offline', reason, since: this.#options.clock.date()})
+  }
+
+  /** The plug is used again. It stays offline until it answers. */
+  resume(): void {
+    this.#isSuspended = false
+    this.#failures = 0
+    this.lastResponseAt = undefined
+  }
+
+  #answered(): void {
+    this.lastResponseAt = this.#options.clock.now()
+    this.#failures = 0
+  }
+
+  #failed(error: unknown): void {
+    if (this.#isSuspended) return
+    this.#failures++
+    const {clock, offlineAfter, events} = this.#options
+    const {state} = this.#current
+    // The first failure is certain before the first answer, and when the plug refuses a token that it never accepted.
+    const isCertain = state === 'unknown' || isTokenRefused(error)
+    if (this.#current.state === 'offline') this.#setOffline(error, this.#current.since)
+    else if (isCertain || this.#failures >= offlineAfter) this.#setOffline(error, clock.date())
+    events.emit('pollFailed', error)
+  }
+
+  /** The reason may change while a plug stays offline, for example from silence to a wrong token. */
+  #setOffline(error: unknown, since: Date): void {
+    const {reason, words: message} = diagnoseFailure(error, this.#options.circumstances())
+    const before = this.#current
+    if (before.state === 'offline' && before.reason === reason && before.message === message) return
+    this.#set({state: 'offline', reason, since, message})
+  }
+
+  #set(availability: Availability): void {
+    this.#current = availability
+    this.#options.events.emit('availability', availability)
+  }
 }

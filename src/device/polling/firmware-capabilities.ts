@@ -1,36 +1,41 @@
 /**
- * What the firmware of one model puts up with: how many values one request may ask for, and which properties it cannot be
- * asked at all. Learnt by asking (batch-reader.ts), shared by all plugs of that model and firmware, and remembered (contract §5).
+ * What a plug's firmware can be asked: how many values in one request, and which properties. FailureTracker counts the failures of
+ * one plug in memory; FirmwareCapabilities holds what follows from them, for all plugs of a model and firmware, over restarts.
  */
+import type {PollTier} from '../../models/model.ts'
 
-/** As remembered over restarts. */
+/** As stored over restarts (src/storage/capabilities-store.ts). */
 export interface StoredCapabilities {
+  /** The most values one request may ask for. */
   batch?: number | undefined
+  /** Properties that are not asked for any more. */
   left_out?: string[] | undefined
+  /** Properties that were answered once. */
   answered?: string[] | undefined
-  /** How the plug is talked to, when nobody has described its model. */
+  /** The dialect of a plug whose model has no definition. */
   dialect?: string | undefined
 }
 
 export class FirmwareCapabilities {
   #batch: number | undefined
   #dialect: string | undefined
-  readonly #leftOut: Set<string>
-  readonly #answered: Set<string>
-  readonly #onLearnt: (tolerated: StoredCapabilities) => void
+  readonly #unsupported: Set<string>
+  readonly #supported: Set<string>
+  readonly #onChange: (capabilities: StoredCapabilities) => void
 
+  /** @param onChange called with all that is to be stored, after every change */
   constructor(
     {batch, left_out = [], answered = [], dialect}: StoredCapabilities = {},
-    onLearnt: (tolerated: StoredCapabilities) => void = () => {},
+    onChange: (capabilities: StoredCapabilities) => void = () => {},
   ) {
     this.#batch = batch
     this.#dialect = dialect
-    this.#leftOut = new Set(left_out)
-    this.#answered = new Set(answered)
-    this.#onLearnt = onLearnt
+    this.#unsupported = new Set(left_out)
+    this.#supported = new Set(answered)
+    this.#onChange = onChange
   }
 
-  /** The most values one request may ask for, as far as that was found out. */
+  /** The most values one request may ask for; `undefined` while no limit was found. */
   get batch(): number | undefined {
     return this.#batch
   }
@@ -39,56 +44,127 @@ export class FirmwareCapabilities {
     return this.#dialect
   }
 
-  /** Properties that are not asked any more. */
+  /** Properties that are not asked for any more. */
   get unsupported(): ReadonlySet<string> {
-    return this.#leftOut
+    return this.#unsupported
   }
 
   setDialect(dialect: string): void {
     if (this.#dialect === dialect) return
     this.#dialect = dialect
-    this.#learnt()
+    this.#changed()
   }
 
-  /** More values than `count` in one request are too much, and no single one of them is to blame. */
+  /** More values than `count` in one request are too many, although each single value is answered. */
   limitBatch(count: number): void {
     if (this.#batch !== undefined && this.#batch <= count) return
     this.#batch = Math.max(1, count)
-    this.#learnt()
+    this.#changed()
   }
 
-  /** The firmware can be asked for `name`. */
+  /** The firmware answered a request for `name`. */
   markSupported(name: string): void {
-    if (this.#answered.has(name)) return
-    this.#answered.add(name)
-    this.#learnt()
+    if (this.#supported.has(name)) return
+    this.#supported.add(name)
+    this.#changed()
   }
 
   /**
-   * The firmware cannot be asked for `name`, unless it ever could: what was answered once is never left out, since then it is
-   * the plug's bad day, or that of one plug of many.
-   * @returns whether it is out now
+   * The firmware fails at requests for `name`. A property that was answered once is never left out: its failures are those of a
+   * single plug, or of a bad day.
+   * @returns whether the property is left out from now on, and was not before
    */
   markUnsupported(name: string): boolean {
-    if (this.#answered.has(name) || this.#leftOut.has(name)) return false
-    this.#leftOut.add(name)
-    this.#learnt()
+    if (this.#supported.has(name) || this.#unsupported.has(name)) return false
+    this.#unsupported.add(name)
+    this.#changed()
     return true
   }
 
-  /** Somebody wants to know it all the same. @returns whether it was out */
+  /** A user asks for a property that may be left out: it is asked for again. @returns whether it was left out */
   retry(name: string): boolean {
-    const wasOut = this.#leftOut.delete(name)
-    if (wasOut) this.#learnt()
-    return wasOut
+    const wasLeftOut = this.#unsupported.delete(name)
+    if (wasLeftOut) this.#changed()
+    return wasLeftOut
   }
 
-  #learnt(): void {
-    this.#onLearnt({
+  #changed(): void {
+    this.#onChange({
       batch: this.#batch,
-      left_out: [...this.#leftOut],
-      answered: [...this.#answered],
+      left_out: [...this.#unsupported],
+      answered: [...this.#supported],
       dialect: this.#dialect,
     })
   }
+}
+
+/** After so many failures in a row, each with proof that the network was well, the firmware is to blame. Two in a row came by chance. */
+export const STRIKES = 3
+
+/**
+ * Counts what one plug failed at lately while it answered everything else. Failures by bad Wi-Fi pass, limits of the firmware stay
+ * (property-reader.ts). Lost at a restart, unlike FirmwareCapabilities.
+ */
+export class FailureTracker {
+  /** By property. Most plugs never fail at one: they need no map. */
+  #strikes: Map<string, number> | undefined
+  /** By number of values in a request. */
+  #sizeStrikes: Map<number, number> | undefined
+
+  /** A request for this property alone failed, and no other did. @returns whether that happened often enough to blame the firmware */
+  strike(name: string): boolean {
+    this.#strikes ??= new Map()
+    return increment(this.#strikes, name) >= STRIKES
+  }
+
+  /** A request for so many values failed, and every one of them was answered in smaller requests. @returns as `strike` */
+  strikeSize(size: number): boolean {
+    this.#sizeStrikes ??= new Map()
+    return increment(this.#sizeStrikes, size) >= STRIKES
+  }
+
+  /** The property was answered, or is left out: its failures count no more. */
+  clear(name: string): void {
+    this.#strikes?.delete(name)
+  }
+
+  /** A request for so many values was answered. */
+  clearSize(size: number): void {
+    for (const failed of this.#sizeStrikes?.keys() ?? [])
+      if (failed <= size) this.#sizeStrikes?.delete(failed)
+  }
+
+  /** A property that was left out is asked for again: its next failure is its last. */
+  retry(name: string): void {
+    this.#strikes ??= new Map()
+    this.#strikes.set(name, STRIKES - 1)
+  }
+
+  /** Whether the property failed lately, and must be asked for alone, so that it spoils no other. */
+  has(name: string): boolean {
+    return this.#strikes?.has(name) ?? false
+  }
+
+  /**
+   * The properties that a poll asks for: in addition to its tier those that failed lately, until they are answered or left out. One
+   * that keeps failing although it was answered once is never left out, and is asked for in the `rare` tier only.
+   * @param names the properties of the tier
+   */
+  due(names: readonly string[], tier: PollTier): readonly string[] {
+    if (tier === 'rare' || !this.#strikes?.size) return names
+    const open = [...this.#strikes].filter(([, strikes]) => strikes < STRIKES).map(([name]) => name)
+    return [...new Set([...this.without(names), ...open])]
+  }
+
+  /** The properties that did not fail lately: a caller does not wait for them in vain. */
+  without(names: readonly string[]): readonly string[] {
+    if (!this.#strikes?.size) return names
+    return names.filter((name) => !this.has(name))
+  }
+}
+
+function increment<K>(counts: Map<K, number>, key: K): number {
+  const count = (counts.get(key) ?? 0) + 1
+  counts.set(key, count)
+  return count
 }

@@ -1,19 +1,15 @@
-/** When to ask a plug, and what its silence means: interval, lanes, jitter, back-off; online and offline, and why. */
+/** Decides when a plug is polled, and which properties: interval, tiers, jitter, and back-off while the plug is offline. */
 import {type Clock, jitter, type Random, type Timer} from '../../common/clock.ts'
 import type {Model, PollTier} from '../../models/model.ts'
-import {CommandError, isAbsence, isCallFailure, isRefusal, isTokenRefused} from '../command-error.ts'
+import {isExpectedFailure} from '../command-error.ts'
 import {type Device, PollPreempted} from '../device.ts'
-import type {Diagnosis} from '../diagnosis.ts'
-import type {Offline} from './availability.ts'
 
 export interface PollSettings {
-  /** Relay and watts, milliseconds. */
+  /** Milliseconds between two polls of relay and watts. */
   interval: number
-  /** What changes slowly, milliseconds. */
+  /** Milliseconds between two polls of what changes slowly. */
   slow_interval: number
-  /** So many polls in a row must fail before a plug that answered counts as offline. */
-  offline_after: number
-  /** Whether a model that suffers from polls is polled less often than told. */
+  /** Whether a model that suffers from polls is polled less often than configured. */
   gentle?: boolean
 }
 
@@ -22,18 +18,18 @@ export interface PollerOptions {
   clock: Clock
   random: Random
   settings: PollSettings
-  /** How long the first poll waits, so that many plugs do not start on one tick. */
+  /** Milliseconds until the first poll, so that many plugs do not start on one tick. */
   firstDelay?: number
 }
 
 /** Spreads the polls of many plugs, and those of one plug against other software's. */
 const JITTER = 0.1
-/** What is hardly ever wanted, or risky to ask for, is read at every tenth slow poll. */
+/** The `rare` tier, which is hardly ever wanted, or risky to read, is read by every tenth slow poll. */
 const RARE = 10
 const LONGEST_BACK_OFF_MS = 60_000
 const BACK_OFF_JITTER = 0.2
 
-/** How often the properties of each lane are asked for, milliseconds. */
+/** How often the properties of each tier are polled, milliseconds. */
 export function pollIntervals({gentle, interval, slow_interval}: PollSettings, model: Model | undefined) {
   // Some strips reboot, and switch their sockets, when they are asked too often (docs/protocol.md §3.3, sp5).
   const fast = gentle ? Math.max(interval, model?.interval ?? 0) : interval
@@ -42,24 +38,22 @@ export function pollIntervals({gentle, interval, slow_interval}: PollSettings, m
 }
 
 export class Poller {
-  /** When the plug last answered, on the clock; `undefined` before the first time. */
-  answeredAt: number | undefined
   readonly #device: Device
   readonly #clock: Clock
   readonly #random: Random
   readonly #settings: PollSettings
-  readonly #firstDelay: number
-  readonly #onReached = () => this.#answered()
-  readonly #onExchanged = (failure: unknown) => this.#exchanged(failure)
+  readonly #onAnsweredWhileAway = () => this.pollNow()
+  /** Delay of the first poll after the next start. */
+  #firstDelay: number
   #timer: Timer | undefined
   #dueAt = 0
   #slowDueAt = Number.NEGATIVE_INFINITY
   #rareDueAt = Number.NEGATIVE_INFINITY
-  #failures = 0
   #backOff: number
-  #polling = false
-  #again = false
-  #stopped = false
+  #isPolling = false
+  /** Whether the next poll follows the one under way at once. */
+  #isDueAgain = false
+  #isStopped = true
 
   constructor({device, clock, random, settings, firstDelay = 0}: PollerOptions) {
     this.#device = device
@@ -70,130 +64,90 @@ export class Poller {
     this.#backOff = settings.interval
   }
 
+  /** Starts polling, also after `stop`: the first poll reads everything. */
   start(): void {
-    this.#device.on('requestFinished', this.#onExchanged)
-    this.#device.on('firstResponse', this.#onReached)
-    this.#schedule(this.#firstDelay)
+    this.#isStopped = false
+    this.#slowDueAt = Number.NEGATIVE_INFINITY
+    this.#rareDueAt = Number.NEGATIVE_INFINITY
+    this.#backOff = this.#settings.interval
+    this.#device.on('answeredWhileAway', this.#onAnsweredWhileAway)
+    if (this.#isPolling) this.#isDueAgain = true
+    else this.#schedule(this.#firstDelay)
+    this.#firstDelay = 0
   }
 
   stop(): void {
-    this.#stopped = true
+    this.#isStopped = true
     this.#timer?.cancel()
-    this.#device.off('requestFinished', this.#onExchanged)
-    this.#device.off('firstResponse', this.#onReached)
-  }
-
-  /** Whether the last poll, command or read came to nothing. */
-  get failing(): boolean {
-    return this.#failures > 0
+    this.#device.off('answeredWhileAway', this.#onAnsweredWhileAway)
   }
 
   /**
-   * Polls as soon as possible, everything, whatever the back-off: the plug was just seen, or somebody asks.
+   * Polls everything but the `rare` tier as soon as possible, whatever the back-off.
    * @param spread milliseconds of which a random part is waited first, so that many plugs do not start on one tick
    */
   pollNow(spread = 0): void {
     this.#slowDueAt = Number.NEGATIVE_INFINITY
-    if (this.#polling) this.#again = true
+    if (this.#isPolling) this.#isDueAgain = true
     else this.#schedule(spread * this.#random())
   }
 
   /**
-   * How many milliseconds a poll is overdue, or a request that has not ended: only a wedged process or a lost request lets this
-   * grow, so the watchdog looks at it.
+   * How many milliseconds a poll is overdue, or a request that has not ended. Only a wedged process or a lost request lets this grow,
+   * so the watchdog looks at it.
    */
   overdue(): number {
-    if (this.#stopped) return 0
-    const late = this.#polling ? 0 : Math.max(0, this.#clock.now() - this.#dueAt)
+    if (this.#isStopped) return 0
+    const late = this.#isPolling ? 0 : Math.max(0, this.#clock.now() - this.#dueAt)
     return Math.max(late, this.#device.overdue())
   }
 
   #schedule(delay: number): void {
-    if (this.#stopped) return
+    if (this.#isStopped) return
     this.#timer?.cancel()
     this.#dueAt = this.#clock.now() + delay
     this.#timer = this.#clock.after(delay, () => void this.#poll())
   }
 
   async #poll(): Promise<void> {
-    this.#polling = true
-    this.#again = false
-    const lane = this.#dueLane()
+    this.#isPolling = true
+    this.#isDueAgain = false
+    const tier = this.#dueTier()
     try {
-      if (await this.#device.poll(lane)) this.#done(lane)
-      this.#answered()
+      if (await this.#device.poll(tier)) this.#done(tier)
     } catch (error) {
-      if (error instanceof PollPreempted) return
-      if (!isCallFailure(error) && !(error instanceof CommandError)) throw error
-      // What never reached the plug, because too many wait to know its model, says nothing of it.
-      if (isRefusal(error) || isAbsence(error)) this.#failed(error)
+      if (!isExpectedFailure(error) && !(error instanceof PollPreempted)) throw error
     } finally {
-      this.#polling = false
-      this.#schedule(this.#again ? 0 : this.#nextDelay())
+      this.#isPolling = false
+      this.#schedule(this.#isDueAgain ? 0 : this.#nextDelay())
     }
   }
 
-  #dueLane(): PollTier {
+  #dueTier(): PollTier {
     const now = this.#clock.now()
     if (now >= this.#rareDueAt) return 'rare'
     return now >= this.#slowDueAt ? 'slow' : 'fast'
   }
 
-  #done(lane: PollTier): void {
+  #done(tier: PollTier): void {
     const now = this.#clock.now()
-    const {slow, rare} = pollIntervals(this.#settings, this.#device.model)
-    if (lane !== 'fast') this.#slowDueAt = now + slow
-    if (lane === 'rare') this.#rareDueAt = now + rare
+    const {slow, rare} = this.#intervals()
+    if (tier !== 'fast') this.#slowDueAt = now + slow
+    if (tier === 'rare') this.#rareDueAt = now + rare
   }
 
-  #interval(): number {
-    return pollIntervals(this.#settings, this.#device.model).fast
-  }
-
-  #answered(): void {
-    this.answeredAt = this.#clock.now()
-    this.#failures = 0
-    this.#backOff = this.#interval()
-    if (this.#device.availability.state !== 'online') this.#device.setAvailability({state: 'online'})
-  }
-
-  #failed(error: unknown): void {
-    if (this.#stopped) return
-    this.#failures++
-    const diagnosis = this.#device.diagnose(error)
-    const {availability} = this.#device
-    // Certain news needs no second look: the first answer ever, or a token that the plug refuses and never took.
-    const certain = availability.state === 'unknown' || isTokenRefused(error)
-    if (availability.state === 'offline') this.#stillOffline(availability, diagnosis)
-    else if (certain || this.#failures >= this.#settings.offline_after)
-      this.#offline(diagnosis, this.#clock.date())
-    this.#device.emit('pollFailed', error)
-  }
-
-  #offline({reason, words: message}: Diagnosis, since: Date): void {
-    this.#device.setAvailability({state: 'offline', reason, since, message})
-  }
-
-  /** What is known may change while a plug stays offline, for example from silence to a wrong token. */
-  #stillOffline({reason, message, since}: Offline, now: Diagnosis): void {
-    if (reason !== now.reason || message !== now.words) this.#offline(now, since)
-  }
-
-  /** Beside the polls: who waits for an answer, and how many do, makes no difference. */
-  #exchanged(failure: unknown): void {
-    if (isAbsence(failure)) this.#failed(failure)
-    if (failure !== undefined) return
-    this.answeredAt = this.#clock.now()
-    this.#failures = 0
-    // A plug that answers is back, whatever the back-off says: it is online together with a fresh state.
-    if (this.#device.availability.state !== 'online') this.pollNow()
+  #intervals() {
+    return pollIntervals(this.#settings, this.#device.model)
   }
 
   #nextDelay(): number {
-    const {availability} = this.#device
-    if (availability.state !== 'offline') return jitter(this.#interval(), JITTER, this.#random)
+    const {fast} = this.#intervals()
+    if (this.#device.availability.state !== 'offline') {
+      this.#backOff = fast
+      return jitter(fast, JITTER, this.#random)
+    }
     this.#backOff = Math.min(this.#backOff * 2, LONGEST_BACK_OFF_MS)
-    // A slow interval set by the user is never shortened by the back-off.
-    return jitter(Math.max(this.#backOff, this.#interval()), BACK_OFF_JITTER, this.#random)
+    // An interval that the user made longer is never shortened by the back-off.
+    return jitter(Math.max(this.#backOff, fast), BACK_OFF_JITTER, this.#random)
   }
 }

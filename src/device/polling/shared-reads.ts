@@ -1,44 +1,47 @@
-/** Reads that callers wait for. Who asks for what is being read already gets the same answer, and only so many may wait. */
-import {type Clock, within} from '../../common/clock.ts'
-import {CommandError, isSilence} from '../command-error.ts'
-import {expired, LAST_WORD_MS, MOST_WAITING, tooMany} from '../request-queue.ts'
+/** Shares reads between callers: a caller that asks for what is being read already gets the same answer. At most 32 callers wait. */
+import type {Clock} from '../../common/clock.ts'
+import {isSilence} from '../command-error.ts'
+import {expired, MOST_WAITING, type RequestQueue, tooMany} from '../request-queue.ts'
 
-/** Who joins a read that is older than this may find that it has used up its tries. */
+/** A caller that joins a read older than this may find that the read has used up its tries. */
 const LATE_MS = 500
 
-/** @param deadline tells for how long a request is worth sending, on the clock: to be asked when its turn has come */
+/** @param deadline until when a request is worth sending, in ms of the clock: called when its turn has come */
 export type SharedRead = (deadline: () => number) => Promise<void>
 
-interface Shared {
+interface ReadUnderWay {
   begun: number
-  /** The latest of those who wait. */
+  /** The latest deadline of its callers. */
   deadline: number
-  /** The one its last request was sent with. */
+  /** The deadline that its last request was sent with. */
   used: number
   end: Promise<void>
 }
 
 export class SharedReads {
   readonly #clock: Clock
-  /** What answers, for messages. */
+  readonly #queue: RequestQueue
+  /** What the user called the plug, for messages. */
   readonly #name: string
-  readonly #underWay = new Map<string, Shared>()
+  /** By key. */
+  readonly #underWay = new Map<string, ReadUnderWay>()
   #waiting = 0
 
-  constructor(clock: Clock, name: string) {
+  constructor(clock: Clock, queue: RequestQueue, name: string) {
     this.#clock = clock
+    this.#queue = queue
     this.#name = name
   }
 
-  /** Callers that wait. */
+  /** How many callers wait. */
   get waiting(): number {
     return this.#waiting
   }
 
   /**
-   * Waits for the read `key` that is under way, or else for `read`, which is begun. A deadline ends the caller's waiting and no
-   * other's: who has more time than a read that fails had, or joined it late, has it begun anew.
-   * @param deadline on the clock
+   * Waits for the read under way with this key, or begins `read`. A deadline ends the waiting of its caller and of no other. When a
+   * read fails, a caller that had more time than the read, or joined it late, has it begun anew.
+   * @param deadline in ms of the clock; none when left out
    * @throws CommandError `queue_full`, `expired` when the deadline has passed already, `timeout` when it passes; what `read` fails with
    */
   async join(key: string, deadline: number | undefined, read: SharedRead): Promise<void> {
@@ -53,13 +56,13 @@ export class SharedReads {
     }
   }
 
-  /** @returns `false` when the read failed, and another may do better */
+  /** @returns `false` when the read failed, and another may succeed */
   async #isDone(key: string, until: number, read: SharedRead): Promise<boolean> {
     const joined = this.#clock.now()
     const shared = this.#underWay.get(key) ?? this.#begin(key, until, read)
     shared.deadline = Math.max(shared.deadline, until)
     try {
-      await inTime(this.#clock, until, shared.end, this.#name)
+      await this.#queue.answerBy(until, shared.end, `no answer from ${this.#name} in time`)
       return true
     } catch (error) {
       const hadLess = shared.used < until || joined - shared.begun > LATE_MS
@@ -68,7 +71,7 @@ export class SharedReads {
     }
   }
 
-  #begin(key: string, until: number, read: SharedRead): Shared {
+  #begin(key: string, until: number, read: SharedRead): ReadUnderWay {
     const deadline = () => {
       shared.used = shared.deadline
       return shared.used
@@ -78,21 +81,4 @@ export class SharedReads {
     this.#underWay.set(key, shared)
     return shared
   }
-}
-
-/** What `work` comes to, if it does so by the deadline. @param name what is asked, for the message. @throws CommandError `timeout` */
-export async function inTime<A>(
-  clock: Clock,
-  deadline: number | undefined,
-  work: Promise<A>,
-  name: string,
-): Promise<A> {
-  if (deadline === undefined || deadline === Number.POSITIVE_INFINITY) return work
-  const ended = await within(
-    clock,
-    deadline + LAST_WORD_MS,
-    work.then((value) => ({value})),
-  )
-  if (!ended) throw new CommandError('timeout', `no answer from ${name} in time`)
-  return ended.value
 }

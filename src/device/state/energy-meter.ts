@@ -1,32 +1,32 @@
 /**
- * The kWh of one plug (contract §3): what its own counter says, or its watts added up where it has no counter, or one
- * that does not count. Deterministic: time comes with the readings, and what must outlast a restart is one small object.
+ * Energy meter of one plug, in kWh: follows the plug's own counter, or adds up its watts where it has no counter, or one that is
+ * stuck (docs/promises.md 18). Deterministic: time comes with the readings, and all that must outlast a restart is EnergyMemory.
  */
 import {isPlausibleDate} from '../../common/clock.ts'
 
-/** What is remembered of a plug over restarts. */
+/** What is stored of a plug over restarts. */
 export interface EnergyMemory {
-  /** kWh: what the plug's counter last said, or all that was added up. */
+  /** kWh: the last value of the plug's counter, or all that was added up. */
   total: number
   /** kWh of `day` alone. */
   today: number
   /** A day of the local calendar: `2026-01-31`. */
   day: string
-  /** kWh of the last days before, the newest first, for a clock that turns out to have been wrong. */
+  /** kWh of the last days before, newest first, for the case that the clock turns out to have been wrong. */
   earlier?: Readonly<Record<string, number>> | undefined
   /** When `total` last changed, milliseconds since 1970. */
   moved: number
-  /** The plug's own counter does not count. */
+  /** Whether the plug's own counter does not count. */
   stuck?: true | undefined
 }
 
-/** What one poll, or another read, told. */
+/** The readings of one poll, or of another read. */
 export interface EnergyReading {
-  /** `null`: asked, but not told. Left out: not asked this time. */
+  /** `null`: requested, but not in the answer. Left out: not requested. */
   watts?: number | null | undefined
-  /** kWh of the plug's own counter, likewise. */
+  /** kWh of the plug's own counter; `null` and left out as for `watts`. */
   counter?: number | null | undefined
-  /** Milliseconds, on the clock that never goes back. */
+  /** Milliseconds of the monotonic clock. */
   now: number
   /** The time of day. */
   date: Date
@@ -35,52 +35,52 @@ export interface EnergyReading {
 export interface MeterOptions {
   /** kWh in one step of the plug's own counter; `undefined` when it has none. */
   step: number | undefined
-  /** Whether somebody said that this counter is right, whatever it looks like. */
+  /** Whether the user configured that this counter is right, even if it looks stuck. */
   trusted: boolean
-  /** Watts that were told further apart than this are not joined, milliseconds. */
+  /** Power readings further apart than this are not joined, milliseconds. */
   gap: number
 }
 
 export type EnergySource = 'plug' | 'integrated'
 
-/** Watts are added up to whole Wh, as a real meter does: a smaller change is not worth a write. */
+/** Watts are added up to whole Wh, as in a real meter: a smaller change is not worth a write to disk. */
 const WH = 0.001
-/** No plug carries more; what says so is a mistake. */
+/** No plug carries more: a higher reading is a mistake. */
 export const MOST_WATTS = 5000
 const HOUR_MS = 3_600_000
 const WATT_MS_PER_KWH = 1000 * HOUR_MS
-/** A counter that should have counted so much, in so long, and counted less than a tenth of it, does not count. */
+/** A counter is stuck when it should have counted so much, over so long, and counted less than a tenth of it. */
 const STUCK_KWH = 0.1
 const STUCK_STEPS = 5
 const STUCK_MS = HOUR_MS
 const STUCK_SHARE = 0.1
-/** A counter moves in steps, and may be as many late. */
+/** A counter moves in steps, and may be so many steps late. */
 const LATE_STEPS = 2
 
-/** Two wrong times in a row are survived; more days would only make the file longer. */
+/** Enough to survive two wrong clock settings in a row. More days would only make the file longer. */
 const DAYS_KEPT = 2
 
-const nothingWatched = {used: 0, counted: 0, ms: 0}
+const NOTHING_WATCHED = {used: 0, counted: 0, ms: 0}
 
 export class EnergyMeter {
   readonly #options: MeterOptions
   #memory: EnergyMemory | undefined
   #watts: {value: number; at: number} | undefined
   /** kWh that do not make a whole Wh yet. */
-  #rest = 0
-  /** What the plug's counter said when it was last asked. */
-  #told: number | null = null
-  /** What the counter said when it was lower than before: an error, or the first sign of a reset. */
+  #remainder = 0
+  /** The plug's counter when it was last requested. */
+  #counter: number | null = null
+  /** A counter reading that was lower than the one before: an error, or the first sign of a reset. */
   #lower: number | undefined
-  /** Since a while: what the watts add up to, what the counter has counted meanwhile, and how long anything was used. */
-  #watched = nothingWatched
+  /** Of the period that is watched for a stuck counter: kWh by watts, kWh by the counter, and ms in which power was used. */
+  #watched = NOTHING_WATCHED
 
   constructor(options: MeterOptions, remembered: EnergyMemory | undefined) {
     this.#options = options
     this.#memory = remembered?.stuck && options.trusted ? {...remembered, stuck: undefined} : remembered
   }
 
-  /** `undefined` before there is anything to remember. Another object whenever something in it changed. */
+  /** What to store; `undefined` before the first reading. A new object after every change. */
   get memory(): EnergyMemory | undefined {
     return this.#memory
   }
@@ -89,12 +89,12 @@ export class EnergyMeter {
     return this.#options.step === undefined || this.#memory?.stuck ? 'integrated' : 'plug'
   }
 
-  /** Whether the total is known to be true now: the plug's counter was told, or it is our own. */
+  /** Whether the total is known now: the plug's counter was read, or the bridge adds up itself. */
   get known(): boolean {
-    return this.source === 'integrated' || this.#told !== null
+    return this.source === 'integrated' || this.#counter !== null
   }
 
-  /** Takes what a poll told. @returns whether the plug's counter turned out not to count just now */
+  /** Takes the readings of a poll. @returns whether the plug's counter was found to be stuck just now */
   read(reading: EnergyReading): boolean {
     const {used, ms} = this.#use(reading)
     if (this.source === 'integrated') {
@@ -105,49 +105,49 @@ export class EnergyMeter {
     return this.#options.trusted ? false : this.#watch(used, ms, reading)
   }
 
-  /** The energy since watts were last told: a trapezoid, or nothing where that is too long ago or one of both is unknown. */
+  /** The energy since the last power reading, as a trapezoid: nothing where that was too long ago, or one of both readings is unknown. */
   #use({watts, now}: EnergyReading): {used: number; ms: number} {
     if (watts === undefined) return {used: 0, ms: 0}
     const before = this.#watts
-    const known = watts !== null && watts >= 0 && watts <= MOST_WATTS
-    this.#watts = known ? {value: watts, at: now} : undefined
+    const isValid = watts !== null && watts >= 0 && watts <= MOST_WATTS
+    this.#watts = isValid ? {value: watts, at: now} : undefined
     const ms = before ? now - before.at : 0
-    if (!before || !known || ms > this.#options.gap) return {used: 0, ms: 0}
+    if (!before || !isValid || ms > this.#options.gap) return {used: 0, ms: 0}
     return {used: (((before.value + watts) / 2) * ms) / WATT_MS_PER_KWH, ms}
   }
 
   #add(used: number, reading: EnergyReading): void {
-    this.#rest += used
-    const gain = Math.floor(this.#rest / WH) * WH
-    this.#rest -= gain
-    if (this.#memory) this.#become(exact(this.#memory.total + gain), gain, this.#memory, reading)
-    else if (this.#watts) this.#memory = begun(0, reading)
+    this.#remainder += used
+    const gain = Math.floor(this.#remainder / WH) * WH
+    this.#remainder -= gain
+    if (this.#memory) this.#update(exact(this.#memory.total + gain), gain, this.#memory, reading)
+    else if (this.#watts) this.#memory = firstMemory(0, reading)
   }
 
   #follow(reading: EnergyReading): void {
     const {counter} = reading
     if (counter === undefined) return
-    this.#told = counter !== null && counter >= 0 ? counter : null
-    if (this.#told === null) this.#lower = undefined
-    else if (this.#memory) this.#compare(this.#told, this.#memory, reading)
-    else this.#memory = begun(this.#told, reading)
+    this.#counter = counter !== null && counter >= 0 ? counter : null
+    if (this.#counter === null) this.#lower = undefined
+    else if (this.#memory) this.#compare(this.#counter, this.#memory, reading)
+    else this.#memory = firstMemory(this.#counter, reading)
   }
 
-  /** A counter that is lower once is wrong once; lower twice in a row, and counting from there, it was reset (contract §3). */
-  #compare(told: number, memory: EnergyMemory, reading: EnergyReading): void {
-    const gain = told - memory.total
-    const isReset = this.#lower !== undefined && told >= this.#lower
-    this.#lower = gain < 0 && !isReset ? told : undefined
+  /** A counter that is lower once is wrong once. Lower twice in a row, and counting from there, it was reset (docs/promises.md 18). */
+  #compare(counter: number, memory: EnergyMemory, reading: EnergyReading): void {
+    const gain = counter - memory.total
+    const isReset = this.#lower !== undefined && counter >= this.#lower
+    this.#lower = gain < 0 && !isReset ? counter : undefined
     if (this.#lower !== undefined) return
     if (gain > 0) this.#watched = {...this.#watched, counted: this.#watched.counted + gain}
-    this.#become(told, this.#isUsed(gain, memory, reading) ? gain : 0, memory, reading)
+    this.#update(counter, this.#isUsedToday(gain, memory, reading) ? gain : 0, memory, reading)
   }
 
   /**
-   * Whether a gain since the last change was used on the day of this reading. A counter that was set did not count what it now
-   * says; and what it counted between one day's last reading and another's first belongs to no day for sure.
+   * Whether a gain since the last change was used on the day of this reading. A counter that was set has not counted its new value,
+   * and what it counted between the last reading of one day and the first of another belongs to no day for certain.
    */
-  #isUsed(gain: number, memory: EnergyMemory, {date}: EnergyReading): boolean {
+  #isUsedToday(gain: number, memory: EnergyMemory, {date}: EnergyReading): boolean {
     const elapsed = Math.abs(date.getTime() - memory.moved) // the clock may have been set back since
     const carried = (MOST_WATTS * elapsed) / WATT_MS_PER_KWH
     return (
@@ -157,7 +157,7 @@ export class EnergyMeter {
     )
   }
 
-  /** Counters that stay where they are, or hardly move, are known of several models (docs/protocol.md §3.3). */
+  /** Counters that do not move, or hardly move, are known of several models (docs/protocol.md §3.3). */
   #watch(used: number, ms: number, reading: EnergyReading): boolean {
     const {step = 0} = this.#options
     const watched = this.#watched
@@ -165,14 +165,14 @@ export class EnergyMeter {
     const enough = this.#watched.used >= Math.max(STUCK_KWH, STUCK_STEPS * step)
     if (!enough || this.#watched.ms < STUCK_MS) return false
     const isStuck = this.#watched.counted < this.#watched.used * STUCK_SHARE
-    this.#watched = nothingWatched
+    this.#watched = NOTHING_WATCHED
     if (!isStuck) return false
-    this.#memory = {...(this.#memory ?? begun(0, reading)), stuck: true}
+    this.#memory = {...(this.#memory ?? firstMemory(0, reading)), stuck: true}
     return true
   }
 
-  /** Another object only when something in it is another. */
-  #become(total: number, gain: number, memory: EnergyMemory, {date}: EnergyReading): void {
+  /** Makes a new memory, but only if something in it changes. */
+  #update(total: number, gain: number, memory: EnergyMemory, {date}: EnergyReading): void {
     const now = dayAt(date, memory)
     if (total === memory.total && now.day === memory.day) return
     const today = now.today + gain
@@ -181,11 +181,11 @@ export class EnergyMeter {
   }
 }
 
-function begun(total: number, {date}: EnergyReading): EnergyMemory {
+function firstMemory(total: number, {date}: EnergyReading): EnergyMemory {
   return {total, today: 0, day: dayOf(date), moved: date.getTime()}
 }
 
-/** What there is to show of a memory: 0 of a day that has begun since. */
+/** The energy of the day of `date`: 0 of a day that has begun since. */
 export function todayOf(memory: EnergyMemory, date: Date): number {
   return dayAt(date, memory).today
 }
@@ -197,33 +197,33 @@ interface Day {
 }
 
 /**
- * The day that it is, and what was used on it so far. A clock that cannot be right begins none, and one that goes back to an
- * earlier day was wrong since: what was used meanwhile was used on that day.
+ * The day of `date`, and what was used on it so far. An implausible clock begins no new day. A clock that goes back to an earlier day
+ * was wrong since: what was used meanwhile was used on that day.
  */
 function dayAt(date: Date, {day, today, earlier}: EnergyMemory): Day {
   const now = dayOf(date)
   if (now === day || !isPlausibleDate(date)) return {day, today, earlier}
   if (!isPlausibleDate(new Date(`${day}T12:00`))) return {day: now, today, earlier}
   const days = [[day, today] as const, ...Object.entries(earlier ?? {})]
-  const since = days.findIndex(([one]) => one === now)
-  if (since < 0) return {day: now, today: 0, earlier: latest(days)}
+  const since = days.findIndex(([other]) => other === now)
+  if (since < 0) return {day: now, today: 0, earlier: lastDays(days)}
   const used = days.slice(0, since + 1).reduce((sum, [, kilowattHours]) => sum + kilowattHours, 0)
-  return {day: now, today: exact(used), earlier: latest(days.slice(since + 1))}
+  return {day: now, today: exact(used), earlier: lastDays(days.slice(since + 1))}
 }
 
-/** Days without any use need not be known again. */
-function latest(days: readonly (readonly [string, number])[]): EnergyMemory['earlier'] {
+/** The days to keep: those with any use. */
+function lastDays(days: readonly (readonly [string, number])[]): EnergyMemory['earlier'] {
   const used = days.filter(([, kilowattHours]) => kilowattHours > 0).slice(0, DAYS_KEPT)
   return used.length > 0 ? Object.fromEntries(used) : undefined
 }
 
-/** A day ends when it does on the wall. */
+/** The day of the local calendar: `2026-01-31`. */
 function dayOf(date: Date): string {
   const two = (number: number) => String(number).padStart(2, '0')
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`
 }
 
-/** Without the dust of binary fractions. */
+/** Removes the rounding error of binary fractions. */
 function exact(kilowattHours: number): number {
   return Number(kilowattHours.toFixed(9))
 }

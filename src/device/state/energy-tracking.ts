@@ -1,37 +1,45 @@
-/** Joins the energy meter of one plug with what is kept of it: shows what is written, and writes what was read (contract §3). */
+/** Connects the energy meter of one plug with its storage: shows only what is stored for good (docs/promises.md 18 and 61). */
 import type {Clock} from '../../common/clock.ts'
 import type {Model, Value} from '../../models/model.ts'
 import type {State} from '../codec/values.ts'
 import {type EnergyMemory, EnergyMeter, type EnergySource, todayOf} from './energy-meter.ts'
 
-/** Where the energy of one plug is kept. */
+/** Where the energy of one plug is stored. */
 export interface EnergyStorage {
-  /** What was entered last, whether or not it is kept for good by now: where a meter that is made anew goes on. */
+  /** What was recorded last, written to disk or not: where a new meter goes on. */
   pending(): EnergyMemory | undefined
-  /** What is kept for good: no crash takes it away, so it may be shown. */
+  /** What is written to disk: a crash cannot lose it, so it may be shown. */
   persisted(): EnergyMemory | undefined
-  /** Keeps it for good, soon. */
+  /** Writes it to disk soon. */
   record(memory: EnergyMemory): void
 }
 
 export interface EnergyTrackingOptions {
-  book: EnergyStorage
-  /** Watts that were told further apart than this are not joined, milliseconds. */
+  storage: EnergyStorage
+  /** Power readings further apart than this are not joined, milliseconds. */
   gap: (model: Model) => number
-  /** What counts, where somebody decided that. */
+  /** The source that the user configured. */
   source?: EnergySource | undefined
 }
 
-/** What the bridge works out, whatever the plug said. */
+/** What a reading did to the energy of a plug. */
+export interface EnergyUpdate {
+  /** The values of `energy` and `energy_today` to show. */
+  values: State
+  /** Whether the plug's own counter was found to be stuck just now. */
+  isStuck: boolean
+}
+
+/** Properties that the bridge works out itself, whatever the plug reports. */
 export const METERED: ReadonlySet<string> = new Set(['energy', 'energy_today'])
 
 export class EnergyTracking {
   readonly #options: EnergyTrackingOptions
   readonly #model: Model
   readonly #clock: Clock
-  /** Made with the first reading: only a plug that answered is known well enough to have something remembered of it. */
+  /** Made with the first reading: stored energy is found by the device id, which a plug proves with its first answer. */
   #meter: EnergyMeter | undefined
-  #entered: EnergyMemory | undefined
+  #recorded: EnergyMemory | undefined
 
   constructor(model: Model, clock: Clock, options: EnergyTrackingOptions) {
     this.#model = model
@@ -43,40 +51,38 @@ export class EnergyTracking {
     return this.#meter?.source ?? (this.#step() === undefined ? 'integrated' : 'plug')
   }
 
-  /**
-   * Takes what was told. What comes of it is shown with a later reading, once it is written.
-   * @returns what there is to show, and whether the plug's own counter turned out not to count just now
-   */
-  read({power, energy}: State): {shown: State; stuck: boolean} {
-    const {book} = this.#options
-    this.#meter ??= this.#make()
+  /** Takes the values that were read. Their energy is shown with a later reading, once it is written to disk. */
+  read({power, energy}: State): EnergyUpdate {
+    const {storage} = this.#options
+    this.#meter ??= this.#createMeter()
     const date = this.#clock.date()
-    const stuck = this.#meter.read({
+    const isStuck = this.#meter.read({
       watts: numberOf(power),
       counter: numberOf(energy),
       now: this.#clock.now(),
       date,
     })
     const {memory, known} = this.#meter
-    if (memory && memory !== this.#entered) book.record(memory)
-    this.#entered = memory
-    const written = book.persisted()
+    if (memory && memory !== this.#recorded) storage.record(memory)
+    this.#recorded = memory
+    const persisted = storage.persisted()
     return {
-      shown: {
-        energy: written && known ? written.total : null,
-        energy_today: written ? todayOf(written, date) : null,
+      values: {
+        energy: persisted && known ? persisted.total : null,
+        energy_today: persisted ? todayOf(persisted, date) : null,
       },
-      stuck,
+      isStuck,
     }
   }
 
-  #make(): EnergyMeter {
-    const {book, gap, source} = this.#options
-    this.#entered = book.pending()
+  #createMeter(): EnergyMeter {
+    const {storage, gap, source} = this.#options
+    this.#recorded = storage.pending()
     const options = {step: this.#step(), trusted: source === 'plug', gap: gap(this.#model)}
-    return new EnergyMeter(options, this.#entered)
+    return new EnergyMeter(options, this.#recorded)
   }
 
+  /** kWh per step of the plug's own counter, if that is used. */
   #step(): number | undefined {
     const {energy} = this.#model.properties
     const counts = energy && energy.address.via !== 'bridge' && this.#options.source !== 'integrated'
@@ -90,7 +96,7 @@ export function stuckCounterWarning(device: string): string {
   return `uses power, but its own counter of kWh does not count: its watts are added up from now on. If the counter is right, set ${override} to plug`
 }
 
-/** `undefined` for what was not asked. */
+/** `null` for an unknown value, `undefined` for a property that was not requested. */
 function numberOf(value: Value | undefined): number | null | undefined {
   return value === undefined || typeof value === 'number' ? value : null
 }

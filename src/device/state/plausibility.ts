@@ -1,35 +1,36 @@
 /**
- * Values that cannot be true: a wrong scale, or firmware that makes things up. They are shown as they are and pointed out, never
- * corrected in silence (what went wrong where: docs/protocol.md §3).
+ * Plausibility checks: finds values that cannot be true, because of a wrong scale or wrong firmware. They are shown unchanged and
+ * reported, never corrected silently (cases by model: docs/protocol.md §3).
  */
 import type {Model, Value} from '../../models/model.ts'
 import {excerpt, type State} from '../codec/values.ts'
 import {MOST_WATTS} from './energy-meter.ts'
 
-/** A value that cannot be true, as it was when that was found. */
+/** A value that cannot be true, as it was when it was flagged. */
 export interface ImplausibleValue {
   property: string
   value: Value
-  /** What the firmware said. */
+  /** The firmware's value, before it was scaled. */
   raw: unknown
+  /** The reason, as the end of a sentence. */
   why: string
 }
 
-/** What a rule says of a value: why it cannot be true, or `undefined` when it can. */
+/** The result of a rule for one value: why it cannot be true, or `undefined` when it can. */
 interface Verdict {
   property: string
   why: string | undefined
 }
 
-/** Judges only what was told together: watts of now and volts of a minute ago prove nothing. */
-type Rule = (model: Model, told: State) => Verdict[]
+/** Checks only values that were read together: watts of now and volts of a minute ago prove nothing. */
+type Rule = (model: Model, values: State) => Verdict[]
 
 interface Case {
-  /** In how many polls in a row. */
-  doubts: number
+  /** In how many polls in a row the value was implausible. */
+  polls: number
   flagged: ImplausibleValue | undefined
-  /** What was said once is not said again before the next start. */
-  isSaid: boolean
+  /** A value is reported once until the next start. */
+  isReported: boolean
 }
 
 const LEAST_VOLTS = 80
@@ -39,55 +40,58 @@ const TOLERANCE = 1.5
 const TOLERANCE_WATTS = 5
 /** Below this, a current is too small for its own steps. */
 const LEAST_AMPERES = 0.02
-/** What the plug itself needs, and its meter's zero. */
+/** Power that the plug itself needs, plus the error of its meter at zero. */
 const IDLE_WATTS = 3
-/** Once may be a moment between two states; in two polls in a row it is not. */
-const POLLS = 2
+/** An implausible value in one poll may belong to a moment between two states; in two polls in a row it does not. */
+const POLLS_UNTIL_FLAGGED = 2
 
 const rules: readonly Rule[] = [volts, moreThanAnyPlug, moreThanVoltsTimesAmperes, whileOff]
 
 export class Plausibility {
   readonly #model: Model
-  /** By rule and property. Most plugs are never doubted: they need no map. */
+  /** By rule and property. Most plugs have no implausible value: they need no map. */
   #cases: Map<string, Case> | undefined
 
   constructor(model: Model) {
     this.#model = model
   }
 
-  /** What is not believed now. */
+  /** The values that are implausible now. */
   get flagged(): readonly ImplausibleValue[] {
     return [...(this.#cases?.values() ?? [])].flatMap(({flagged}) => flagged ?? [])
   }
 
   /**
-   * Looks at what one poll told.
-   * @returns what to tell a person for the first time, and whether `flagged` is another than before
+   * Checks the values of one poll.
+   * @returns the values to report for the first time, and whether `flagged` is another than before
    */
-  judge(told: State, raw: Readonly<Record<string, unknown>>): {news: ImplausibleValue[]; changed: boolean} {
-    const news: ImplausibleValue[] = []
-    let changed = false
+  judge(
+    values: State,
+    raw: Readonly<Record<string, unknown>>,
+  ): {found: ImplausibleValue[]; isChanged: boolean} {
+    const found: ImplausibleValue[] = []
+    let isChanged = false
     for (const [index, rule] of rules.entries())
-      for (const {property, why} of rule(this.#model, told)) {
-        const doubted = this.#caseOf(`${index} ${property}`, why !== undefined)
-        if (!doubted) continue
-        const wasFlagged = doubted.flagged !== undefined
-        doubted.doubts = why === undefined ? 0 : doubted.doubts + 1
-        if (why === undefined) doubted.flagged = undefined
-        else if (doubted.doubts >= POLLS && !wasFlagged) {
-          doubted.flagged = {property, value: told[property] ?? null, raw: raw[property] ?? null, why}
-          if (!doubted.isSaid) news.push(doubted.flagged)
-          doubted.isSaid = true
+      for (const {property, why} of rule(this.#model, values)) {
+        const suspect = this.#caseOf(`${index} ${property}`, why !== undefined)
+        if (!suspect) continue
+        const wasFlagged = suspect.flagged !== undefined
+        suspect.polls = why === undefined ? 0 : suspect.polls + 1
+        if (why === undefined) suspect.flagged = undefined
+        else if (suspect.polls >= POLLS_UNTIL_FLAGGED && !wasFlagged) {
+          suspect.flagged = {property, value: values[property] ?? null, raw: raw[property] ?? null, why}
+          if (!suspect.isReported) found.push(suspect.flagged)
+          suspect.isReported = true
         }
-        changed ||= wasFlagged !== (doubted.flagged !== undefined)
+        isChanged ||= wasFlagged !== (suspect.flagged !== undefined)
       }
-    return {news, changed}
+    return {found, isChanged}
   }
 
   #caseOf(key: string, isNew: boolean): Case | undefined {
     const known = this.#cases?.get(key)
     if (known || !isNew) return known
-    const opened: Case = {doubts: 0, flagged: undefined, isSaid: false}
+    const opened: Case = {polls: 0, flagged: undefined, isReported: false}
     this.#cases ??= new Map()
     this.#cases.set(key, opened)
     return opened
@@ -100,10 +104,10 @@ export function implausibleWarning(device: string, {property, value, raw, why}: 
   return `says that ${property} is ${value} (raw ${excerpt(raw)}), but ${why}; it is shown as it is. If its scale is wrong, set ${override}`
 }
 
-function volts(model: Model, told: State): Verdict[] {
-  return Object.entries(told).flatMap(([property, value]) => {
-    const described = model.properties[property]
-    const isVoltage = described && 'deviceClass' in described && described.deviceClass === 'voltage'
+function volts(model: Model, values: State): Verdict[] {
+  return Object.entries(values).flatMap(([property, value]) => {
+    const definition = model.properties[property]
+    const isVoltage = definition && 'deviceClass' in definition && definition.deviceClass === 'voltage'
     if (!isVoltage || typeof value !== 'number') return []
     const isMains = value >= LEAST_VOLTS && value <= MOST_VOLTS
     return [{property, why: isMains ? undefined : `mains has ${LEAST_VOLTS} to ${MOST_VOLTS} V`}]
@@ -126,13 +130,13 @@ function moreThanVoltsTimesAmperes(model: Model, {power, voltage, current}: Stat
   return [{property: 'power', why: isTooMuch ? product : undefined}]
 }
 
-/** Nothing that the plug feeds is on: neither its relay nor a single socket or USB port. */
-function whileOff(model: Model, told: State): Verdict[] {
-  const {power, state} = told
+/** Power although everything is off: relay, single sockets and USB ports. */
+function whileOff(model: Model, values: State): Verdict[] {
+  const {power, state} = values
   if (typeof power !== 'number' || typeof state !== 'string') return []
   const isFed = Object.entries(model.properties).some(([name, property]) => {
     const feeds = property.kind === 'switch' && (property.deviceClass === 'outlet' || name.startsWith('usb'))
-    return feeds && told[name] !== 'OFF'
+    return feeds && values[name] !== 'OFF'
   })
   return [{property: 'power', why: power > IDLE_WATTS && !isFed ? 'it is switched off' : undefined}]
 }

@@ -8,6 +8,7 @@ import {PlugStates} from '../../../src/bridge/status/plug-states.ts'
 import {Topics} from '../../../src/mqtt/topics.ts'
 import type {Result} from '../../support/command-client.ts'
 import {messageProblems} from '../../support/discovery-validator.ts'
+import {forceAvailability} from '../../support/force-availability.ts'
 import {RememberingLog} from '../../support/remembering-log.ts'
 import {CallFailed} from '../../support/scripted-plug.ts'
 import {VirtualClock} from '../../support/virtual-clock.ts'
@@ -55,7 +56,7 @@ function stage({unplugged = false, attributes = false} = {}): void {
     groupStates.plugAdded(plug)
     if (!plug.disabled) plug.poller.start()
   }
-  if (unplugged) kettle.device.setAvailability({state: 'offline', reason: 'disabled', since: clock.date()})
+  if (unplugged) kettle.device.tracker.suspend('disabled')
   reload(EVENING)
 }
 
@@ -170,8 +171,8 @@ describe('the availability of a group', () => {
     )
     if (!one || !two) expect.fail('two plugs')
     const plugs = new Map([one, two].map((plug) => [plug.name, plug]))
-    one.device.setAvailability({state: 'offline', reason: first, since})
-    two.device.setAvailability({state: 'offline', reason: second, since})
+    forceAvailability(one.device, {state: 'offline', reason: first, since})
+    forceAvailability(two.device, {state: 'offline', reason: second, since})
     const groups = new Map<string, Group>()
     replaceGroups(groups, {pair: {members: [...plugs.keys()]}}, plugs)
     const context = testContext(clock, {publisher, plugs, groups})

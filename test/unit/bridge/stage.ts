@@ -112,16 +112,16 @@ export class StagedPlug implements Plug {
       identity,
       findModel: (id) => builtIn.find(id),
     })
-    const settings = {interval: 15 * SECOND, slow_interval: MINUTE, offline_after: 3}
+    const settings = {interval: 15 * SECOND, slow_interval: MINUTE}
     this.poller = new Poller({device: this.device, clock, random: seeded(seed), settings, firstDelay})
   }
 
   get lastResponseAt(): number | undefined {
-    return this.poller.answeredAt
+    return this.device.tracker.lastResponseAt
   }
 
   get isFailing(): boolean {
-    return this.poller.failing
+    return this.device.tracker.isFailing
   }
 
   statistics() {

@@ -5,7 +5,7 @@ import {
   ResponseRecorder,
   recordFixture,
 } from '../../../src/cli/fixture-recorder.ts'
-import {parseIdentity} from '../../../src/device/model/identity.ts'
+import {parseIdentity} from '../../../src/device/model-resolver.ts'
 import {MiioError} from '../../../src/miio/miio-error.ts'
 import {Cipher} from '../../../src/miio/packet.ts'
 import {miot, relay, textSensor, watts} from '../../../src/models/builders.ts'

@@ -16,7 +16,7 @@ function denied(provenBefore: boolean): CallFailed {
 
 let clock: VirtualClock
 let plug: ScriptedPlug
-let heard: Availability[]
+let availabilities: Availability[]
 
 beforeEach(async () => {
   clock = new VirtualClock()
@@ -29,9 +29,9 @@ beforeEach(async () => {
     identity,
     findModel: (id) => builtIn.find(id),
   })
-  const settings = {interval: 10 * SECOND, slow_interval: 60 * SECOND, offline_after: 3}
-  heard = []
-  device.on('availability', (availability) => heard.push(availability))
+  const settings = {interval: 10 * SECOND, slow_interval: 60 * SECOND}
+  availabilities = []
+  device.on('availability', (availability) => availabilities.push(availability))
   new Poller({device, clock, random: seeded(1), settings}).start()
   await clock.advance(60 * SECOND)
 })
@@ -42,13 +42,13 @@ describe('a "checksum wrong" in the name of a plug that has answered under its t
     await clock.advance(12 * SECOND)
     plug.failure = undefined
     await clock.advance(60 * SECOND)
-    expect(heard).toEqual([{state: 'online'}])
+    expect(availabilities).toEqual([{state: 'online'}])
   })
 
   it('takes it offline by three polls in a row, with the reason bad_token', async () => {
     plug.failure = denied(true)
     await clock.advance(40 * SECOND)
-    expect(heard).toMatchObject([{state: 'online'}, {state: 'offline', reason: 'bad_token'}])
+    expect(availabilities).toMatchObject([{state: 'online'}, {state: 'offline', reason: 'bad_token'}])
   })
 })
 

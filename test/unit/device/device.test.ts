@@ -47,7 +47,7 @@ async function polled(lane: PollTier = 'rare') {
 }
 
 describe('a command', () => {
-  it('becomes visible after the plug said ok, and not before', async () => {
+  it('becomes visible after the plug answered ok, and not before', async () => {
     await polled()
     const done = device.set('state', 'on', inTenSeconds())
     await settle()
@@ -98,7 +98,7 @@ describe('a command', () => {
     expect(changes.map(({state}) => state)).not.toContain('OFF')
   })
 
-  it('does not wait for all the tries of a poll that nobody answers', async () => {
+  it('does not wait for all the tries of a poll without an answer', async () => {
     await polled()
     plug.failure = new CallFailed('timeout')
     const poll = code(device.poll('fast'))
@@ -329,7 +329,7 @@ describe('reading', () => {
   })
 })
 
-describe('a plug whose model nobody told', () => {
+describe('a plug whose model is not configured', () => {
   beforeEach(() => start(undefined))
 
   it('is asked for it, and then for its state', async () => {
@@ -344,7 +344,7 @@ describe('a plug whose model nobody told', () => {
     expect(device.state['state']).toBe('OFF')
   })
 
-  it('is asked for it first by whoever reads', async () => {
+  it('is asked for it before the first read', async () => {
     const state = device.read(inTenSeconds())
     await clock.advance(1000)
     expect(await state).toMatchObject({state: 'OFF'})
@@ -361,7 +361,7 @@ describe('a plug whose model nobody told', () => {
     expect(plug.polls('miIO.info')).toHaveLength(1)
   })
 
-  it('and that nobody has described switches all the same', async () => {
+  it('and that has no definition switches all the same', async () => {
     plug.info = {model: 'chuangmi.plug.zz9'}
     const poll = device.poll('rare')
     await clock.advance(1000)

@@ -184,7 +184,7 @@ describe('what a plug on the wire is taken for', () => {
       findModel: (id) => builtIn.find(id),
       circumstances: () => ({host: client.host, address: client.address, local: () => local}),
     })
-    const settings = {interval: 15_000, slow_interval: 60_000, offline_after: 3}
+    const settings = {interval: 15_000, slow_interval: 60_000}
     const poller = new Poller({device, clock, random: seeded(1), settings})
     poller.start()
     await clock.advance(10_000)

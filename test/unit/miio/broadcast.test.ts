@@ -4,7 +4,7 @@ import {helloReply} from '../../../src/miio/packet.ts'
 import type {Endpoint} from '../../../src/miio/socket.ts'
 import {MemoryNetwork} from '../../support/memory-network.ts'
 import {VirtualClock} from '../../support/virtual-clock.ts'
-import {HOME} from './watched.ts'
+import {HOME} from './client-setup.ts'
 
 const system = vi.hoisted(() => ({lists: true}))
 

@@ -6,8 +6,8 @@ import {HELLO, helloReply} from '../../../src/miio/packet.ts'
 import type {Endpoint} from '../../../src/miio/socket.ts'
 import {MemoryNetwork, MemoryPlug} from '../../support/memory-network.ts'
 import {seeded, settle, VirtualClock} from '../../support/virtual-clock.ts'
+import {HOME, home} from './client-setup.ts'
 import {DID} from './vectors.ts'
-import {HOME, home} from './watched.ts'
 
 const EVERYBODY = {host: '192.168.1.255', port: 54321}
 const ELSEWHERE = {host: '192.168.1.77', port: 54321}
@@ -108,7 +108,7 @@ describe('forged hello replies in the name of a lost plug', () => {
   })
 })
 
-test('nobody is asked any more once the search has ended', async () => {
+test('no address is tried any more once the search has ended', async () => {
   const asked: Endpoint[] = []
   const seeker = discovery()
   seeker.find(DID, async (at) => {
@@ -146,13 +146,13 @@ test('of too many sightings each has the same chance, the first apart, which is 
 
 describe('a scan', () => {
   test('collects a thousand devices, and says once that there were more', async () => {
-    const told: DiscoveredDevice[] = []
-    const scan = discovery().scan({timeout: 3000, onFound: (found) => told.push(found)})
+    const reported: DiscoveredDevice[] = []
+    const scan = discovery().scan({timeout: 3000, onFound: (found) => reported.push(found)})
     await clock.advance(100)
     for (let n = 1; n <= 200_000; n++) network.arrive(helloReply(n, 5), stranger(n))
     await clock.advance(3000)
     expect((await scan).length).toBe(1000)
-    expect(told).toHaveLength(1000)
+    expect(reported).toHaveLength(1000)
     expect(logged).toEqual([expect.stringMatching(/more than 1000 devices/)])
   })
 

@@ -1,8 +1,8 @@
 import {describe, expect, test} from 'vitest'
 import {helloReply, nak} from '../../../src/miio/packet.ts'
 import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
+import {HOME, home, watch} from './client-setup.ts'
 import {DID} from './vectors.ts'
-import {HOME, home, watch} from './watched.ts'
 
 /** Hello replies in the name of a plug, by somebody else: the n-th of them. */
 type Forgery = (n: number) => Buffer
@@ -40,7 +40,7 @@ describe.each([
   ['whose id is not known yet', undefined, [...clocks, ...ids]],
 ] as const)('a plug %s', (_, did, forgeries) => {
   test.each(forgeries)(
-    'is reached by the first command, although somebody answers its hellos with %s',
+    'is reached by the first command, although a forger answers its hellos with %s',
     async (_, forged) => {
       for (const every of [3, 20, 100]) {
         const {client, plug, clock, command} = contested(forged, {did, every})
@@ -64,7 +64,7 @@ describe.each([
   })
 })
 
-test('a request that must be sent once is sent once, whoever answers the hello', async () => {
+test('a request that must be sent once is sent once, whatever answers the hello', async () => {
   const {clock, network, client, command} = contested((n) => helloReply(DID, 1_000_000 + 997 * n), {did: DID})
   const press = command({tries: 1})
   await clock.advance(10_000)
@@ -73,7 +73,7 @@ test('a request that must be sent once is sent once, whoever answers the hello',
   expect(network.sent.filter(({datagram}) => datagram.length > 32)).toHaveLength(1)
 })
 
-test('the same clock told twice is no reason to ask twice', async () => {
+test('the same clock in two hello replies is no reason to send the request twice', async () => {
   const clock = new VirtualClock()
   const {plug, client} = home(clock)
   plug.greet = () => [0, 1, 59].map((seconds) => helloReply(DID, plug.uptime() + seconds))

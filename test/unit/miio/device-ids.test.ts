@@ -1,8 +1,8 @@
 import {describe, expect, test} from 'vitest'
 import {Cipher, HELLO, MalformedPacket, nak, parsePacket} from '../../../src/miio/packet.ts'
 import {VirtualClock} from '../../support/virtual-clock.ts'
+import {HOME, home, watch} from './client-setup.ts'
 import {TOKEN} from './vectors.ts'
-import {HOME, home, watch} from './watched.ts'
 
 /** A packet of 32 bytes and more that bears any eight bytes as its device id. */
 function withId(packet: Buffer, id: bigint): Buffer {
@@ -32,16 +32,16 @@ test('a hello is still one', () => {
   expect(parsePacket(HELLO)).toEqual({kind: 'hello'})
 })
 
-test('a plug that says it has the id 0 is never learnt, nor asked', async () => {
+test('a plug with the id 0 is never taken for the plug, nor asked', async () => {
   const clock = new VirtualClock()
-  const learnt: number[] = []
-  const events = {deviceIdProven: (did: number) => learnt.push(did)}
+  const proven: number[] = []
+  const events = {deviceIdProven: (did: number) => proven.push(did)}
   const {client, plug, network} = home(clock, {did: undefined, events})
   plug.greet = () => []
   network.attach(HOME, () => network.arrive(withId(REPLY, 0n), HOME))
   const call = watch(clock, client.call('get_prop'))
   await clock.advance(20_000)
   expect(call.error).toMatchObject({code: 'timeout', stage: 'hello'})
-  expect([client.did, learnt]).toEqual([undefined, []])
+  expect([client.did, proven]).toEqual([undefined, []])
   expect(client.stats.requests).toBe(0)
 })

@@ -68,8 +68,8 @@ describe('on virtual time', () => {
 
   test('a scan greets twice, and finds each device once', async () => {
     everybodyAnswers(DESK, KETTLE)
-    const told: DiscoveredDevice[] = []
-    const scan = discovery().scan({timeout: 3000, onFound: (found) => told.push(found)})
+    const reported: DiscoveredDevice[] = []
+    const scan = discovery().scan({timeout: 3000, onFound: (found) => reported.push(found)})
     await clock.advance(3000)
     const found = await scan
     expect(network.sent.map(({at}) => at)).toEqual([0, 1000])
@@ -77,7 +77,7 @@ describe('on virtual time', () => {
       [DESK.host, 40],
       [KETTLE.host, 41],
     ])
-    expect(told).toEqual(found)
+    expect(reported).toEqual(found)
     expect(clock.pending).toBe(0)
   })
 
@@ -91,7 +91,7 @@ describe('on virtual time', () => {
     expect(await scan).toEqual([])
   })
 
-  test('a scan hears plugs that are spoken with already', async () => {
+  test('a scan finds plugs that are in use already', async () => {
     everybodyAnswers(DESK)
     network.listen(DESK.host, DESK.port, () => {})
     const scan = discovery().scan({timeout: 3000})
@@ -110,7 +110,7 @@ describe('on virtual time', () => {
     expect(clock.pending).toBe(0)
   })
 
-  test('a scan of one address ends with its reply, and nobody else’s', async () => {
+  test('a scan of one address ends with its reply, and no other', async () => {
     network.attach(DESK, () => {
       network.arrive(helloReply(99, 1), KETTLE)
       network.arrive(helloReply(40, 1), DESK)
@@ -170,7 +170,7 @@ describe('on virtual time', () => {
     expect(network.sent).toHaveLength(4)
   })
 
-  test('a found plug is told of until it is forgotten, once per broadcast and address', async () => {
+  test('a found plug is reported until it is forgotten, once per broadcast and address', async () => {
     everybodyAnswers(DESK, DESK, KETTLE)
     const seeker = discovery()
     const seen: Endpoint[] = []

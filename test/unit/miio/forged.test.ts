@@ -2,8 +2,8 @@ import {beforeEach, describe, expect, test} from 'vitest'
 import {helloReply, nak} from '../../../src/miio/packet.ts'
 import {MemoryPlug} from '../../support/memory-network.ts'
 import {VirtualClock} from '../../support/virtual-clock.ts'
+import {HOME, home, watch} from './client-setup.ts'
 import {DID, TOKEN} from './vectors.ts'
-import {HOME, home, watch} from './watched.ts'
 
 const EVER = Number.POSITIVE_INFINITY
 const OTHER_TOKEN = Buffer.alloc(16, 7)
@@ -27,9 +27,9 @@ describe.each([
   ['a plug that was not asked yet', false],
 ])('to %s', (_, isProven) => {
   test('a "checksum wrong" with the request’s own header, right before the answer, does no harm', async () => {
-    const {client, plug} = await household(isProven)
+    const {client, queued, plug} = await household(isProven)
     plug.answer = ({id, packet}) => [nak(packet), nak(packet), plug.reply({id, result: ['ok']})]
-    const calls = [1, 2, 3].map(() => watch(clock, client.call('set_power', ['on'])))
+    const calls = [1, 2, 3].map(() => watch(clock, queued.call('set_power', ['on'])))
     await clock.advance(1000)
     expect(calls.map(({value}) => value)).toEqual([['ok'], ['ok'], ['ok']])
     expect(client.stats).toMatchObject({retries: 0, dropped: 6})
@@ -49,11 +49,11 @@ describe.each([
   })
 
   test('a hello reply of another device, before its own, does no harm', async () => {
-    const {client, plug} = await household(isProven)
+    const {client, queued, plug} = await household(isProven)
     plug.greet = () => [helloReply(666, 5), helloReply(1, 9), helloReply(DID, plug.uptime())]
-    const hello = watch(clock, client.hello(1000))
+    const hello = watch(clock, queued.hello(1000))
     client.forgetClock()
-    const call = watch(clock, client.call('set_power', ['on']))
+    const call = watch(clock, queued.call('set_power', ['on']))
     await clock.advance(1000)
     expect([hello.value?.did, call.value]).toEqual([DID, ['ok']])
     expect(client.stats.timeouts).toBe(0)
@@ -106,7 +106,7 @@ describe('a "checksum wrong" without a better answer', () => {
     expect(call.value).toEqual(['ok'])
   })
 
-  test('from a plug that was set up again is told by the first call', async () => {
+  test('from a plug that was set up again fails the first call', async () => {
     const {client, plug, network} = await household(true)
     new MemoryPlug(network, clock, {did: DID, token: OTHER_TOKEN, at: HOME, uptime: plug.uptime()})
     const call = watch(clock, client.call('get_prop'))
@@ -117,7 +117,7 @@ describe('a "checksum wrong" without a better answer', () => {
 })
 
 describe('another device at the plug’s address', () => {
-  test('is told of a plug that has answered in this run once all tries found nobody else', async () => {
+  test('is the failure of a plug that has answered in this run once all tries found no other', async () => {
     const {client, plug} = await household(true)
     plug.greet = () => [helloReply(666, 5)]
     const before = plug.requests.length
@@ -127,7 +127,7 @@ describe('another device at the plug’s address', () => {
     expect(plug.requests).toHaveLength(before)
   })
 
-  test('is told by a hello, too', async () => {
+  test('is found by a hello, too', async () => {
     const {client, plug} = home(clock)
     plug.greet = () => [helloReply(666, 5)]
     const hello = watch(clock, client.hello(1000))

@@ -75,7 +75,7 @@ describe('whatever comes', () => {
     )
   })
 
-  test('a payload is a reply or an UnreadableReply', () => {
+  test('a payload is a reply or an UnreadableResponse', () => {
     checkProperty(
       fc.property(
         fc.oneof(

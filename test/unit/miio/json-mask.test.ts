@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import {describe, expect, it} from 'vitest'
 import {withoutSecrets} from '../../../src/device/raw-calls.ts'
-import {refusalText} from '../../../src/miio/error-codes.ts'
 import {maskedJson} from '../../../src/miio/json-mask.ts'
+import {refusedError} from '../../../src/miio/miio-error.ts'
 import {secretMask} from '../../../src/miio/packet-trace.ts'
 import {checkProperty} from '../../support/seeds.ts'
 
@@ -36,7 +36,7 @@ const SECRET_KEYS = [
 const OPEN_KEYS = ['model', 'mac', 'rssi', 'bypass', 'hotkey', 'uidx', 'method', 'did', 'power']
 const SECRET = 'Zu Hause, "5 GHz" {1} \\ [2]'
 
-describe('what a plug said, as it is shown', () => {
+describe('the answer of a plug, as it is shown', () => {
   it.each(SECRET_KEYS)('has no value of %s, of whatever kind it is', (key) => {
     const values = [SECRET, '', 1234567, -1.5e3, true, [SECRET, [1]], {a: SECRET, b: {c: [SECRET]}}]
     for (const value of values) {
@@ -97,7 +97,7 @@ describe('what a plug said, as it is shown', () => {
 
   it('is masked in a refusal, too', () => {
     const message = JSON.stringify({ssid: SECRET, at: 'set'})
-    expect(refusalText('desk', 'get_prop', {code: -1, message})).toBe(
+    expect(refusedError('desk', 'get_prop', {code: -1, message}).message).toBe(
       'desk refused get_prop with code -1 "{\\"ssid\\":\\"***\\",\\"at\\":\\"set\\"}"',
     )
   })

@@ -1,6 +1,6 @@
 import {describe, expect, test} from 'vitest'
 import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
-import {home, watch} from './watched.ts'
+import {home, watch} from './client-setup.ts'
 
 const COMMANDS = 1000
 const COMMAND_MS = 10_000
@@ -19,17 +19,17 @@ interface Outcome {
  */
 async function polledAndCommanded(loss: number, seed: number): Promise<Outcome> {
   const clock = new VirtualClock()
-  const {client, plug, network} = home(clock, {random: seeded(seed)})
+  const {queued, plug, network} = home(clock, {random: seeded(seed)})
   const chance = seeded(seed + 1000)
   network.loses = () => chance() < loss
   let succeeded = 0
   for (let i = 0; i < COMMANDS; i++) {
     const giveWay = new AbortController()
-    const poll = watch(clock, client.call('get_prop', ['power'], {signal: giveWay.signal}))
+    const poll = watch(clock, queued.call('get_prop', ['power'], {signal: giveWay.signal}))
     await clock.advance(POLL_MS * chance())
     giveWay.abort()
     const deadline = clock.now() + COMMAND_MS
-    const command = watch(clock, client.call('set_power', ['on'], {deadline, tries: EVER}))
+    const command = watch(clock, queued.call('set_power', ['on'], {deadline, tries: EVER}))
     while (!command.isSettled || !poll.isSettled) await clock.advance(POLL_MS / 10)
     if (command.value) succeeded++
     expect(command.settledAt).toBeLessThanOrEqual(deadline)

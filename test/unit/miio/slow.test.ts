@@ -1,8 +1,8 @@
 import {beforeEach, describe, expect, test} from 'vitest'
-import {ResponseTime} from '../../../src/miio/response-time.ts'
+import {ResponseTime} from '../../../src/miio/stats.ts'
 import type {MemoryPlug} from '../../support/memory-network.ts'
 import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
-import {home, watch} from './watched.ts'
+import {home, watch} from './client-setup.ts'
 
 let clock: VirtualClock
 
@@ -104,7 +104,7 @@ describe('a plug that is quick', () => {
     expect(distances).toEqual([1.3, 1.3, 2.1, 2.1, 2.1])
   })
 
-  test('is given 2 s where nobody asks again', async () => {
+  test('is given 2 s where no try follows', async () => {
     const {client, plug} = home(clock)
     watch(clock, client.call('get_prop'))
     await clock.advance(10_000)
@@ -116,19 +116,19 @@ describe('a plug that is quick', () => {
   })
 })
 
-test('a call that comes after one that gave way greets a plug that never answered', async () => {
-  const {client, plug} = home(clock)
+test('a call after an aborted one begins with a hello to a plug that never answered', async () => {
+  const {queued, plug} = home(clock)
   plug.answer = () => []
   const giveWay = new AbortController()
-  watch(clock, client.call('get_prop', [], {signal: giveWay.signal}))
+  watch(clock, queued.call('get_prop', [], {signal: giveWay.signal}))
   await clock.advance(1000)
   giveWay.abort()
-  const command = watch(clock, client.call('set_power', ['on'], {deadline: clock.now() + 3000}))
+  const command = watch(clock, queued.call('set_power', ['on'], {deadline: clock.now() + 3000}))
   await clock.advance(5000)
   expect(command.error?.message).toMatch(/answered the hello but did not answer set_power/)
 })
 
-test('whoever wants to ask something else need not wait longer than 2 s for a plug that never answered', async () => {
+test('another request need not wait longer than 2 s for a plug that never answered', async () => {
   const {client, plug} = home(clock)
   plug.answer = () => []
   for (let i = 0; i < 3; i++) {
@@ -147,9 +147,9 @@ test('whoever wants to ask something else need not wait longer than 2 s for a pl
 
 describe('a round trip', () => {
   const measured = (...answers: number[]) => {
-    const roundTrip = new ResponseTime()
-    for (const ms of answers) roundTrip.answered(ms)
-    return roundTrip
+    const responseTime = new ResponseTime()
+    for (const ms of answers) responseTime.answered(ms)
+    return responseTime
   }
 
   test.each([
@@ -159,19 +159,19 @@ describe('a round trip', () => {
     ['all answers take three seconds', Array(50).fill(3000), 4250],
     ['an answer took a minute', [60_000], 8000],
   ])('is waited for, where %s, so long: %j %i ms', (_, answers, ms) => {
-    expect(Math.round(measured(...answers).patience(0, false))).toBe(ms)
+    expect(Math.round(measured(...answers).timeout(0, false))).toBe(ms)
   })
 
   test('is waited for longer at the last try after each call without an answer, up to 8 s, until there is one', () => {
-    const roundTrip = measured(20)
+    const responseTime = measured(20)
     const waits = Array.from({length: 4}, () => {
-      const {longest} = roundTrip
-      roundTrip.unanswered()
-      return longest
+      const {lastTryTimeout} = responseTime
+      responseTime.unanswered()
+      return lastTryTimeout
     })
     expect(waits).toEqual([2000, 4000, 8000, 8000])
-    roundTrip.answered(20)
-    expect(roundTrip.longest).toBe(2000)
+    responseTime.answered(20)
+    expect(responseTime.lastTryTimeout).toBe(2000)
   })
 })
 
@@ -227,7 +227,7 @@ describe('a plug that is away', () => {
     expect(plug.hellos.length - before).toBeGreaterThan(10)
   })
 
-  test('is greeted three times at each try by a call with a deadline, which somebody waits for', async () => {
+  test('gets three hellos at each try of a call with a deadline, since a caller waits for it', async () => {
     const {client, plug} = away()
     for (let i = 0; i < 6; i++) {
       watch(clock, client.call('get_prop'))

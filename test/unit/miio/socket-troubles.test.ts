@@ -1,24 +1,24 @@
 import {Socket} from 'node:dgram'
 import {afterEach, beforeEach, describe, expect, test, vi} from 'vitest'
+import {RepeatedWarnings} from '../../../src/common/repeated-warnings.ts'
 import {HELLO} from '../../../src/miio/packet.ts'
-import {RepeatedWarnings} from '../../../src/miio/repeated-warnings.ts'
 import {MiioSocket} from '../../../src/miio/socket.ts'
 import {VirtualClock} from '../../support/virtual-clock.ts'
 import {until} from '../../support/wait.ts'
 
 let socket: MiioSocket
 let opened: Socket[]
-let told: string[]
+let errors: string[]
 
 beforeEach(async () => {
   opened = []
-  told = []
+  errors = []
   const bind = Socket.prototype.bind
   vi.spyOn(Socket.prototype, 'bind').mockImplementation(function (this: Socket, ...args: unknown[]) {
     opened.push(this)
     return Reflect.apply(bind, this, args)
   })
-  socket = new MiioSocket({onError: (text) => told.push(text)})
+  socket = new MiioSocket({onError: (text) => errors.push(text)})
   await socket.open()
 })
 
@@ -31,18 +31,18 @@ afterEach(async () => {
 const current = () => opened.at(-1) ?? expect.fail()
 
 describe('an error of the UDP socket', () => {
-  test('is told in words, counted, and ends nothing', async () => {
+  test('is reported in words, counted, and ends nothing', async () => {
     const error = Object.assign(new Error('recvmsg ENETDOWN'), {code: 'ENETDOWN'})
     current().emit('error', error)
-    expect(told).toEqual([expect.stringMatching(/UDP socket.*network interface is down \(ENETDOWN\)/)])
+    expect(errors).toEqual([expect.stringMatching(/UDP socket.*network interface is down \(ENETDOWN\)/)])
     expect(socket.counters.errors).toBe(1)
     await socket.send(HELLO, '127.0.0.1', 9)
   })
 
   test('that closes it costs one socket: the next packet leaves through another, which also receives', async () => {
     current().close()
-    await until(() => told.length > 0, {what: 'the loss'})
-    expect(told).toEqual([expect.stringMatching(/closed by the system.*opened again/)])
+    await until(() => errors.length > 0, {what: 'the loss'})
+    expect(errors).toEqual([expect.stringMatching(/closed by the system.*opened again/)])
     await Promise.all([1, 2, 3].map(() => socket.send(HELLO, '127.0.0.1', 9)))
     expect(opened).toHaveLength(2)
     let received = 0
@@ -53,7 +53,7 @@ describe('an error of the UDP socket', () => {
 
   test('that keeps it from being opened again is the failure of what was to be sent, until it can be', async () => {
     current().close()
-    await until(() => told.length > 0, {what: 'the loss'})
+    await until(() => errors.length > 0, {what: 'the loss'})
     const bind = vi.spyOn(Socket.prototype, 'bind').mockImplementation(() => {
       throw Object.assign(new Error('bind EMFILE'), {code: 'EMFILE'})
     })
@@ -65,9 +65,9 @@ describe('an error of the UDP socket', () => {
     await socket.send(HELLO, '127.0.0.1', 9)
   })
 
-  test('after close is nobody’s news', async () => {
+  test('after close is not reported', async () => {
     await socket.close()
-    expect(told).toEqual([])
+    expect(errors).toEqual([])
     await expect(socket.send(HELLO, '127.0.0.1', 9)).rejects.toThrow('the socket is not open')
   })
 })
@@ -101,7 +101,7 @@ test.each([0, 65_536, -1, Number.NaN])('a packet to port %d is one that could no
   })
 })
 
-test('a trouble is told once, until it was absent for ten minutes', async () => {
+test('a warning is passed on once, until it was absent for ten minutes', async () => {
   const clock = new VirtualClock()
   const warned: string[] = []
   const troubles = new RepeatedWarnings(clock, (text) => warned.push(text))

@@ -26,34 +26,34 @@ afterEach(async () => {
 })
 
 describe('a datagram', () => {
-  test('finds whoever listens to its sender’s address and port', async () => {
+  test('finds the listener of its sender’s address and port', async () => {
     const one = await peer(loopback(11, 1))
     const two = await peer(loopback(11, 2))
-    const heard: string[] = []
+    const received: string[] = []
     for (const {name, host, port} of [
       {name: 'one', ...one.at},
       {name: 'two', ...two.at},
       {name: 'two again', ...two.at},
     ])
-      socket.listen(host, port, (datagram) => heard.push(`${name}: ${datagram}`))
+      socket.listen(host, port, (datagram) => received.push(`${name}: ${datagram}`))
     await two.reply('hello')
-    await until(() => heard.length === 2, {what: 'both listeners'})
-    expect(heard).toEqual(['two: hello', 'two again: hello'])
+    await until(() => received.length === 2, {what: 'both listeners'})
+    expect(received).toEqual(['two: hello', 'two again: hello'])
   })
 
-  test('from the right host and another port, or another host and the right port, finds nobody', async () => {
+  test('from the right host and another port, or another host and the right port, finds no listener', async () => {
     const real = await peer(loopback(11, 1))
     const otherPort = await peer(loopback(11, 1))
     const otherHost = await peer(loopback(11, 2), real.at.port)
-    const heard: string[] = []
+    const received: string[] = []
     const strangers: string[] = []
-    socket.listen(real.at.host, real.at.port, (datagram) => heard.push(String(datagram)))
+    socket.listen(real.at.host, real.at.port, (datagram) => received.push(String(datagram)))
     socket.onUnsolicited((datagram, from) => strangers.push(`${datagram} ${from.host}:${from.port}`))
     await otherPort.reply('other port')
     await otherHost.reply('other host')
     await real.reply('real')
-    await until(() => heard.length > 0, {what: 'the real answer'})
-    expect(heard).toEqual(['real'])
+    await until(() => received.length > 0, {what: 'the real answer'})
+    expect(received).toEqual(['real'])
     expect(strangers).toEqual([
       `other port ${loopback(11, 1)}:${otherPort.at.port}`,
       `other host ${loopback(11, 2)}:${real.at.port}`,
@@ -61,34 +61,34 @@ describe('a datagram', () => {
     expect(socket.counters).toMatchObject({received: 3, strangers: 2})
   })
 
-  test('is handed to nobody once the listener is gone', async () => {
+  test('is handed to no listener once it was removed', async () => {
     const one = await peer(loopback(11, 1))
-    const heard: string[] = []
+    const received: string[] = []
     const strangers: string[] = []
-    const stop = socket.listen(one.at.host, one.at.port, (datagram) => heard.push(String(datagram)))
+    const stop = socket.listen(one.at.host, one.at.port, (datagram) => received.push(String(datagram)))
     stop()
     stop()
     const stopStrangers = socket.onUnsolicited((datagram) => strangers.push(String(datagram)))
     await one.reply('first')
     await until(() => strangers.length === 1, {what: 'the first'})
     stopStrangers()
-    const stopAgain = socket.listen(one.at.host, one.at.port, (datagram) => heard.push(String(datagram)))
+    const stopAgain = socket.listen(one.at.host, one.at.port, (datagram) => received.push(String(datagram)))
     stop()
     await one.reply('second')
-    await until(() => heard.length === 1, {what: 'the second'})
+    await until(() => received.length === 1, {what: 'the second'})
     stopAgain()
-    expect([heard, strangers]).toEqual([['second'], ['first']])
+    expect([received, strangers]).toEqual([['second'], ['first']])
   })
 
   test('that is a hello reply is shown to strangers’ listeners even when its sender is known', async () => {
     const one = await peer(loopback(11, 1))
-    const heard: Buffer[] = []
+    const received: Buffer[] = []
     const found: Buffer[] = []
-    socket.listen(one.at.host, one.at.port, (datagram) => heard.push(datagram))
+    socket.listen(one.at.host, one.at.port, (datagram) => received.push(datagram))
     socket.onUnsolicited((datagram) => found.push(datagram))
     await one.reply(helloReply(DID, 5))
     await one.reply('a message')
-    await until(() => heard.length === 2, {what: 'both'})
+    await until(() => received.length === 2, {what: 'both'})
     expect(found).toEqual([helloReply(DID, 5)])
   })
 
@@ -133,15 +133,15 @@ describe('sending', () => {
     await expect(socket.send(HELLO, loopback(11, 1), 54321)).rejects.toMatchObject({code: 'unreachable'})
   })
 
-  test('to a port where nobody is harms nobody else', async () => {
+  test('to a port without a plug harms no other plug', async () => {
     const gone = await peer(loopback(11, 3))
     await new Promise<void>((resolve) => peers.pop()?.close(() => resolve()))
     const one = await peer(loopback(11, 1))
-    const heard: Buffer[] = []
-    socket.listen(one.at.host, one.at.port, (datagram) => heard.push(datagram))
+    const received: Buffer[] = []
+    socket.listen(one.at.host, one.at.port, (datagram) => received.push(datagram))
     for (let i = 0; i < 3; i++) await socket.send(HELLO, gone.at.host, gone.at.port)
     await one.reply('here')
-    await until(() => heard.length === 1, {what: 'the other peer'})
+    await until(() => received.length === 1, {what: 'the other peer'})
   })
 })
 

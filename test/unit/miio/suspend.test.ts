@@ -1,17 +1,17 @@
 import {expect, test} from 'vitest'
 import {VirtualClock} from '../../support/virtual-clock.ts'
-import {home, watch} from './watched.ts'
+import {home, watch} from './client-setup.ts'
 
 /** The plug's clock goes on by an hour while ours stands still, as CLOCK_MONOTONIC does during a suspend. */
 const HOUR_S = 3600
 
 test('after forgetClock the next request begins with a hello, and the one after it does not', async () => {
   const clock = new VirtualClock()
-  const {client, plug} = home(clock)
+  const {client, plug, queued} = home(clock)
   watch(clock, client.call('get_prop'))
   await clock.advance(1000)
   client.forgetClock()
-  for (let i = 0; i < 2; i++) watch(clock, client.call('get_prop'))
+  for (let i = 0; i < 2; i++) watch(clock, queued.call('get_prop'))
   await clock.advance(1000)
   expect(plug.hellos).toHaveLength(2)
   expect(client.stats).toMatchObject({requests: 3, retries: 0, timeouts: 0})
@@ -30,7 +30,7 @@ test('a suspended computer that forgets the clock loses no request to the plugâ€
   expect(client.stats.timeouts).toBe(0)
 })
 
-test('a suspend that nobody noticed costs tries, not the call', async () => {
+test('a suspend that was not noticed costs tries, not the call', async () => {
   const clock = new VirtualClock()
   const {client, plug} = home(clock)
   watch(clock, client.call('get_prop'))

@@ -1,5 +1,6 @@
 import {beforeEach, describe, expect, it} from 'vitest'
 import {AvailabilityLog} from '../../../../src/bridge/status/availability-log.ts'
+import {forceAvailability} from '../../../support/force-availability.ts'
 import {RememberingLog} from '../../../support/remembering-log.ts'
 import {CallFailed} from '../../../support/scripted-plug.ts'
 import {VirtualClock} from '../../../support/virtual-clock.ts'
@@ -149,12 +150,13 @@ describe('thousands of plugs', () => {
   it('that come and go within the minute are not in its summary', async () => {
     await stage(14)
     const since = clock.date()
-    const set = (index: number, isOnline: boolean) =>
-      plugs
-        .get(`desk ${index}`)
-        ?.device.setAvailability(
-          isOnline ? {state: 'online'} : {state: 'offline', reason: 'timeout', since, message: 'why'},
-        )
+    const set = (index: number, isOnline: boolean) => {
+      const {device} = plugs.get(`desk ${index}`) ?? expect.fail()
+      forceAvailability(
+        device,
+        isOnline ? {state: 'online'} : {state: 'offline', reason: 'timeout', since, message: 'why'},
+      )
+    }
     for (let index = 0; index < 13; index++) set(index, false)
     set(12, true)
     set(11, true)
@@ -225,8 +227,7 @@ describe('all plugs away at once', () => {
 describe('a plug that is disabled', () => {
   it('is not worth a word', async () => {
     await stage(2)
-    const since = clock.date()
-    plugs.get('desk 0')?.device.setAvailability({state: 'offline', reason: 'disabled', since})
+    plugs.get('desk 0')?.device.tracker.suspend('disabled')
     await clock.advance(5 * SECOND)
     expect(log.lines).toEqual([])
     expect(events.filter((event) => event.startsWith('device_offline'))).toEqual([])

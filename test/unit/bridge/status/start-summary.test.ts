@@ -3,6 +3,7 @@ import {Group} from '../../../../src/bridge/group.ts'
 import type {Plug} from '../../../../src/bridge/plug.ts'
 import {StartSummary} from '../../../../src/bridge/status/start-summary.ts'
 import type {Availability, OfflineReason} from '../../../../src/device/polling/availability.ts'
+import {forceAvailability} from '../../../support/force-availability.ts'
 import {RememberingLog} from '../../../support/remembering-log.ts'
 import {VirtualClock} from '../../../support/virtual-clock.ts'
 import {HOUR, SECOND, StagedPlug} from '../stage.ts'
@@ -54,7 +55,7 @@ async function loggedWithin(ms: number): Promise<string[]> {
   return log.said('info').slice(before)
 }
 
-const set = (plug: StagedPlug, availability: Availability) => plug.device.setAvailability(availability)
+const set = (plug: StagedPlug, availability: Availability) => forceAvailability(plug.device, availability)
 const answers = (...answering: StagedPlug[]) => {
   for (const plug of answering) {
     announced.add(plug)

@@ -7,7 +7,7 @@ describe('text of a plug', () => {
     expect(fromFirmware(textSensor('Cycle schedule', miot(3, 3)), raw)).toBe(null)
   })
 
-  it.each(['0', 'false', 'null', ' 8:00 ', '-'])('that says something is told as it is: %j', (raw) => {
+  it.each(['0', 'false', 'null', ' 8:00 ', '-'])('that is not empty is shown unchanged: %j', (raw) => {
     expect(fromFirmware(textSensor('Cycle schedule', miot(3, 3)), raw)).toBe(raw)
   })
 })

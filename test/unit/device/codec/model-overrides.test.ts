@@ -71,7 +71,7 @@ describe('a model as its owner corrects it', () => {
     expect(property('energy', {energy: {source: 'integrated'}}, all)).toEqual(energy)
   })
 
-  it('counts with the counter it has, when told to', () => {
+  it('counts with its own counter, when configured so', () => {
     expect(property('energy', {energy: {source: 'plug', scale: 0.01}})).toMatchObject({scale: 0.01})
     expect(property('energy', {energy: {source: 'plug'}})).toBe(model.properties['energy'])
   })

@@ -50,8 +50,8 @@ describe('a number with steps', () => {
     [{min: 0.05, max: 1, step: 0.05, scale: 0.01}, 0.15, 0.15, 15],
     [{min: 0, max: 0.3, step: 0.1, scale: 0.1}, 0.3, 0.3, 3],
     [{min: 0.001, max: 9, step: 0.001, scale: 0.001}, 8.999, 8.999, 8999],
-  ])('%j has no noise in its fractions: %s is %s', (range, value, told, raw) => {
-    expect(sent(number(range), value)).toEqual([told, raw])
+  ])('%j has no noise in its fractions: %s is %s', (range, value, shown, raw) => {
+    expect(sent(number(range), value)).toEqual([shown, raw])
   })
 
   it('refuses what is outside of its limits', () => {
@@ -75,8 +75,8 @@ describe('a number that the firmware counts in other units', () => {
     [{scale: -60, min: 1, max: 300, offset: 300}, 1, 60, 4],
     [{scale: 1 / 60, min: 0, max: 10}, 7, 7, 420],
     [{scale: 3, min: 0, max: 100}, 100, 99, 33],
-  ])('%j: %s is told as what went out, %s (raw %s)', (options, value, told, raw) => {
-    expect(sent(number(options), value)).toEqual([told, raw])
+  ])('%j: %s is shown as what was sent, %s (raw %s)', (options, value, shown, raw) => {
+    expect(sent(number(options), value)).toEqual([shown, raw])
   })
 
   it('refuses a value where the firmware has none between the limits', () => {
@@ -114,7 +114,7 @@ describe('whatever is announced to Home Assistant', () => {
     },
   }
 
-  it('can be set, step by step, and is told back as it is', () => {
+  it('can be set, step by step, and is read back unchanged', () => {
     const {components} = plugDiscovery(new StagedPlug(new VirtualClock()), 1, model, {topics, version: '1'})
     for (const name of ['minutes', 'steps', 'tenths']) {
       const {min = 0, max = 0, step = 1} = Object(components[name])
@@ -189,8 +189,8 @@ describe('a command whose value the firmware rounds', () => {
     ['usb_mode', 'normal', 'slow'],
     ['usb_mode', 'quick', 'quick'],
   ])(
-    '%s %s is told as %s: in the result, in the state, and when it is read back',
-    async (name, value, told) => {
+    '%s %s is shown as %s: in the result, in the state, and when it is read back',
+    async (name, value, shown) => {
       const home = new VirtualHome({
         model,
         known: new Catalogue([model]),
@@ -200,12 +200,12 @@ describe('a command whose value the firmware rounds', () => {
       const states: unknown[] = []
       home.device.on('change', () => states.push(home.device.state[name]))
       const result = await home.after(300, home.device.set(name, value, home.clock.now() + 10_000))
-      expect(result).toBe(told)
-      expect(home.device.state[name]).toBe(told)
+      expect(result).toBe(shown)
+      expect(home.device.state[name]).toBe(shown)
       await home.clock.advance(5000)
       expect(home.warnings).toEqual([])
-      expect(home.device.state[name]).toBe(told)
-      expect(states.filter((seen) => seen !== told)).toEqual([])
+      expect(home.device.state[name]).toBe(shown)
+      expect(states.filter((seen) => seen !== shown)).toEqual([])
     },
   )
 

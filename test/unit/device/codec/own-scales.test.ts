@@ -26,7 +26,7 @@ describe('a scale below 0', () => {
   })
 })
 
-it('what is announced can be set, and what is told then is within what is announced', () => {
+it('what is announced can be set, and the written value is within what is announced', () => {
   const grid = fc.record({
     scale: fc.constantFrom('1', '0.1', '0.01', '60', '0.5', '2', '7', '-1', '-0.1', '-60'),
     step: fc.constantFrom('1', '0.1', '5', '0.5', '7', '0.25'),
@@ -43,10 +43,10 @@ it('what is announced can be set, and what is told then is within what is announ
       for (const sent of [announced.min, announced.min + (chosen % (steps + 1)) * announced.step]) {
         const wanted = fromUser('countdown', property, Number(sent.toPrecision(12)))
         if (typeof wanted !== 'number') return expect.fail('expected a number')
-        const told = asWritten(property, wanted)
+        const written = asWritten(property, wanted)
         expect(Number.isInteger(toFirmware(property, wanted))).toBe(true)
-        expect(told).toBeGreaterThanOrEqual(announced.min)
-        expect(told).toBeLessThanOrEqual(announced.max)
+        expect(written).toBeGreaterThanOrEqual(announced.min)
+        expect(written).toBeLessThanOrEqual(announced.max)
       }
     }),
     {numRuns: 3000},

@@ -72,7 +72,7 @@ describe('questions', () => {
     ])
   })
 
-  it('ask for two things that one value tells once', () => {
+  it('read two properties of one value once', () => {
     expect(buildReads(full, ['over_temperature', 'overload'])).toEqual([
       {
         method: 'get_properties',
@@ -145,7 +145,7 @@ describe('answers of MIoT', () => {
     expect(answered?.failed).toEqual(new Map([['state', -4004]]))
   })
 
-  it.each([[null], [{}], ['ok'], [[]], [[null]], [0]])('%j tells nothing', (answer) => {
+  it.each([[null], [{}], ['ok'], [[]], [[null]], [0]])('%j has no value', (answer) => {
     expect(values(answer)).toMatchObject({values: {state: null, power: null, led: null}, raw: {}})
     expect(values(answer)?.failed.size).toBe(3)
   })
@@ -189,7 +189,7 @@ describe('answers of miIO', () => {
     expect(decodeResponse(['off', 32], three, legacy).failed.size).toBe(3)
   })
 
-  it('of miIO.info tell how well it hears its router', () => {
+  it('of miIO.info have the signal strength', () => {
     const read = buildRead(legacy, 'rssi')
     expect(decodeResponse({ap: {rssi: -61}}, read, legacy).values).toEqual({rssi: -61})
     expect(decodeResponse({ap: 5}, read, legacy).values).toEqual({rssi: null})
@@ -220,7 +220,7 @@ describe('orders', () => {
     })
   })
 
-  it('what cannot be meant is told with what can', () => {
+  it('a property that is not writable is refused with those that are', () => {
     expect(() => write('delay', 0)).toThrow('delay: expected 1 to 60 min, got 0')
     expect(() => write('delay', 'soon')).toThrow('delay: expected a number of min, got "soon"')
     expect(() => write('power_on_behavior', 'maybe')).toThrow(

@@ -1,7 +1,7 @@
 import {describe, expect, it} from 'vitest'
 import {json} from '../../../../src/bridge/publisher.ts'
 import {fromFirmware} from '../../../../src/device/codec/values.ts'
-import {parseIdentity} from '../../../../src/device/model/identity.ts'
+import {parseIdentity} from '../../../../src/device/model-resolver.ts'
 import {miot, textSensor} from '../../../../src/models/builders.ts'
 
 /** Halves of characters in the ways that a plug, a request or a file can have them. */
@@ -13,8 +13,8 @@ describe('text from a plug', () => {
   it.each(HALVES)(
     'has no half of a character where it is taken for its identity or its state: %j',
     (half) => {
-      const told = {model: `acme.plug.${half}`, fw_ver: half, hw_ver: `x${half}`, mac: half}
-      const identity = parseIdentity(told)
+      const info = {model: `acme.plug.${half}`, fw_ver: half, hw_ver: `x${half}`, mac: half}
+      const identity = parseIdentity(info)
       expect(Object.values(identity).every(isWhole)).toBe(true)
       expect(identity.model).toMatch(/^acme\.plug\..*\ufffd/)
       expect(isWhole(String(fromFirmware(textSensor('Schedule', miot(2, 1)), half)))).toBe(true)

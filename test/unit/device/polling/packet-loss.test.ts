@@ -6,7 +6,7 @@ import {Device} from '../../../../src/device/device.ts'
 import {builtIn} from '../../../../src/models/catalogue.ts'
 import type {MemoryPlug} from '../../../support/memory-network.ts'
 import {seeded, VirtualClock} from '../../../support/virtual-clock.ts'
-import {home} from '../../miio/watched.ts'
+import {home} from '../../miio/client-setup.ts'
 
 const COMMANDS = 500
 const COMMAND_MS = 10_000
@@ -106,7 +106,7 @@ it.each([
   ],
   ['that is not there', 'hello', (plug: MemoryPlug) => (plug.greet = () => [])],
 ] as const)(
-  'a plug %s, and was never heard of, is told by the stage at which it was silent',
+  'a plug %s, and never answered, fails with the stage at which it was silent',
   async (_, stage, silence) => {
     const clock = new VirtualClock()
     const {client, plug} = home(clock)

@@ -14,16 +14,16 @@ let clock: VirtualClock
 let plug: ScriptedPlug
 let device: Device
 let poller: Poller
-let heard: Availability[]
+let availabilities: Availability[]
 
 beforeEach(() => {
   clock = new VirtualClock()
   plug = new ScriptedPlug(clock)
   const identity = {model: 'chuangmi.plug.m1'}
   device = new Device({name: 'desk', transport: plug, clock, identity, findModel: (id) => builtIn.find(id)})
-  heard = []
-  device.on('availability', (availability) => heard.push(availability))
-  const settings = {interval: 15 * SECOND, slow_interval: MINUTE, offline_after: 3}
+  availabilities = []
+  device.on('availability', (availability) => availabilities.push(availability))
+  const settings = {interval: 15 * SECOND, slow_interval: MINUTE}
   poller = new Poller({device, clock, random: seeded(1), settings})
   poller.start()
 })
@@ -36,9 +36,9 @@ const recover = () => {
 }
 
 describe('a plug that answers', () => {
-  it('is online with its first answer, and said so once', async () => {
+  it('is online with its first answer, and reported once', async () => {
     await clock.advance(HOUR)
-    expect(heard).toEqual([{state: 'online'}])
+    expect(availabilities).toEqual([{state: 'online'}])
   })
 
   it('is polled every 15 seconds give or take a tenth, and for slow things every minute', async () => {
@@ -62,7 +62,7 @@ describe('a plug that answers', () => {
       while (plug.polls().length === before) await clock.advance(SECOND)
       await clock.advance(7 * SECOND)
     }
-    expect(heard).toEqual([{state: 'online'}])
+    expect(availabilities).toEqual([{state: 'online'}])
   })
 })
 
@@ -71,10 +71,10 @@ describe('a plug that falls silent', () => {
     await clock.advance(MINUTE)
     fall()
     await clock.advance(35 * SECOND)
-    expect(heard.at(-1)).toEqual({state: 'online'})
+    expect(availabilities.at(-1)).toEqual({state: 'online'})
     await clock.advance(55 * SECOND)
-    expect(heard.at(-1)).toMatchObject({state: 'offline', reason: 'timeout'})
-    expect(heard.at(-1)).toHaveProperty('since')
+    expect(availabilities.at(-1)).toMatchObject({state: 'offline', reason: 'timeout'})
+    expect(availabilities.at(-1)).toHaveProperty('since')
   })
 
   it('is asked ever less often, down to once a minute give or take a fifth, and never given up', async () => {
@@ -102,7 +102,7 @@ describe('a plug that falls silent', () => {
   it('is offline at once when it never answered before', async () => {
     plug.failure = new CallFailed('timeout')
     await clock.advance(7 * SECOND)
-    expect(heard).toMatchObject([{state: 'offline', reason: 'timeout'}])
+    expect(availabilities).toMatchObject([{state: 'offline', reason: 'timeout'}])
   })
 })
 
@@ -112,18 +112,18 @@ describe('the reason for being offline', () => {
     ['unreachable', 'unreachable'],
     ['refused', 'unsupported'],
     ['bad_token', 'bad_token'],
-  ] as const)('%s is told as %s', async (code, reason) => {
+  ] as const)('%s is shown as %s', async (code, reason) => {
     await clock.advance(MINUTE)
     fall(code)
     await clock.advance(90 * SECOND)
-    expect(heard.at(-1)).toMatchObject({state: 'offline', reason})
+    expect(availabilities.at(-1)).toMatchObject({state: 'offline', reason})
   })
 
   it('is known at once when the plug itself says that the token is wrong', async () => {
     await clock.advance(MINUTE)
     fall('bad_token')
     await clock.advance(17 * SECOND)
-    expect(heard.at(-1)).toMatchObject({state: 'offline', reason: 'bad_token'})
+    expect(availabilities.at(-1)).toMatchObject({state: 'offline', reason: 'bad_token'})
   })
 
   it('may change while it lasts, and the time since when does not', async () => {
@@ -131,8 +131,11 @@ describe('the reason for being offline', () => {
     await clock.advance(MINUTE)
     fall('bad_token')
     await clock.advance(2 * MINUTE)
-    expect(heard).toHaveLength(2)
-    expect(heard[1]).toMatchObject({reason: 'bad_token', since: (heard[0] as {since: Date}).since})
+    expect(availabilities).toHaveLength(2)
+    expect(availabilities[1]).toMatchObject({
+      reason: 'bad_token',
+      since: (availabilities[0] as {since: Date}).since,
+    })
   })
 })
 
@@ -144,10 +147,10 @@ describe('a command', () => {
     const done = device.set('state', 'ON', clock.now() + 10 * SECOND)
     await clock.advance(SECOND)
     await done
-    expect(heard.at(-1)).toEqual({state: 'online'})
+    expect(availabilities.at(-1)).toEqual({state: 'online'})
   })
 
-  it('nobody answers counts like a failed poll', async () => {
+  it('without an answer counts like a failed poll', async () => {
     await clock.advance(MINUTE)
     fall()
     for (let times = 0; times < 3; times++) {
@@ -155,7 +158,7 @@ describe('a command', () => {
       await clock.advance(10 * SECOND)
       await done
     }
-    expect(heard.at(-1)).toMatchObject({state: 'offline'})
+    expect(availabilities.at(-1)).toMatchObject({state: 'offline'})
   })
 
   it('every second does not keep watts from being read', async () => {
@@ -172,7 +175,7 @@ describe('a command', () => {
 })
 
 describe('the pace of polls', () => {
-  const settings = {interval: 15 * SECOND, slow_interval: MINUTE, offline_after: 3}
+  const settings = {interval: 15 * SECOND, slow_interval: MINUTE}
   const m1 = builtIn.find('chuangmi.plug.m1')
   const delicate = m1 && {...m1, interval: 2 * MINUTE}
 
@@ -180,7 +183,7 @@ describe('the pace of polls', () => {
     expect(pollIntervals(settings, undefined)).toEqual({fast: 15 * SECOND, slow: MINUTE, rare: 10 * MINUTE})
   })
 
-  it('is slower for a model that suffers from polls, unless somebody knows better', () => {
+  it('is slower for a model that suffers from polls, unless the plug has an interval of its own', () => {
     const slow = {fast: 2 * MINUTE, slow: 2 * MINUTE, rare: 20 * MINUTE}
     expect(pollIntervals({...settings, gentle: true}, delicate)).toEqual(slow)
     expect(pollIntervals(settings, delicate)).toMatchObject({fast: 15 * SECOND})
@@ -194,6 +197,29 @@ describe('the scheduler', () => {
     fall()
     await clock.advance(HOUR)
     expect(poller.overdue()).toBe(0)
+  })
+
+  it('is not overdue before it is started, or after it was stopped', async () => {
+    const idle = new Poller({device, clock, random: seeded(1), settings: {interval: 1, slow_interval: 1}})
+    await clock.advance(HOUR)
+    expect(idle.overdue()).toBe(0)
+    poller.stop()
+    await clock.advance(HOUR)
+    expect(poller.overdue()).toBe(0)
+  })
+
+  it('polls everything again when it is started anew', async () => {
+    await clock.advance(MINUTE)
+    poller.stop()
+    await clock.advance(HOUR)
+    plug.calls.length = 0
+    poller.start()
+    await clock.advance(SECOND)
+    expect(plug.calls.map(({method, params}) => [method, params])).toEqual([
+      ['get_prop', ['power', 'temperature']],
+      ['get_prop', ['wifi_led']],
+      ['miIO.info', []],
+    ])
   })
 
   it('leaves no timer behind', async () => {

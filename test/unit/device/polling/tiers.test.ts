@@ -88,13 +88,13 @@ describe('a strip that reboots, and switches its sockets, when it is asked too o
     expect(times(home, 'state')).toBeLessThanOrEqual(33)
   })
 
-  it('would, if nobody took care', async () => {
+  it('would, without its own interval', async () => {
     const {interval: _, pause: __, ...careless} = strip
     const home = await anHour(new VirtualHome({model: careless, state: {}, settings: {interval: 5000}}))
     expect(home.plug.uptimeS).toBeLessThan(HOUR_MS / 1000)
   })
 
-  it('is asked as often as its own poll.interval says: whoever sets that knows', async () => {
+  it('is polled as often as its own poll.interval says: the user knows better', async () => {
     const settings = {interval: 60_000, gentle: false}
     const home = await anHour(new VirtualHome({model: strip, state: {}, settings}))
     expect(times(home, 'state')).toBeGreaterThan(40)

@@ -25,15 +25,15 @@ const date = () => new Date(NOON + now)
 const total = () => meter.memory?.total
 const today = () => meter.memory && todayOf(meter.memory, date())
 
-function watts(...told: (number | null)[]) {
-  for (const value of told) {
+function watts(...readings: (number | null)[]) {
+  for (const value of readings) {
     meter.read({watts: value, now, date: date()})
     now += POLL
   }
 }
 
-function counter(...told: (number | null)[]) {
-  for (const value of told) {
+function counter(...readings: (number | null)[]) {
+  for (const value of readings) {
     meter.read({counter: value, now, date: date()})
     now += MINUTE
   }
@@ -62,7 +62,7 @@ describe('watts', () => {
     expect(total()).toBeCloseTo(1.007, 2)
   })
 
-  it('start from 0, as soon as any were told', () => {
+  it('start from 0, with the first reading', () => {
     watts(null)
     expect(meter.memory).toBeUndefined()
     watts(100)
@@ -237,7 +237,7 @@ describe('a counter that does not count', () => {
     expect(total()).toBe(memory?.total)
   })
 
-  it('counts again as soon as somebody vouches for it', () => {
+  it('counts again as soon as the user trusts it', () => {
     hours(2, {watts: 500, counter: 1})
     start({...counting, trusted: true}, meter.memory)
     hours(3, {watts: 500, counter: 7})
@@ -251,8 +251,8 @@ describe('a counter that does not count', () => {
   ])('is not one that counts %s', (_, step) => {
     start({step})
     for (let reading = 0; reading < 24 * 60; reading++) {
-      const told = Math.floor((0.8 * reading) / 60 / step) * step
-      meter.read({watts: 1000, counter: told, now, date: date()})
+      const counted = Math.floor((0.8 * reading) / 60 / step) * step
+      meter.read({watts: 1000, counter: counted, now, date: date()})
       now += MINUTE
     }
     expect(meter.source).toBe('plug')

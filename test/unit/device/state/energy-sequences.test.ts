@@ -1,6 +1,6 @@
 /**
  * The acceptance test of issue 3: whatever a plug's counter, the network, the bridge and its machine go through, the energy that
- * people see never decreases without a real reset, and never jumps by an amount that nobody told of.
+ * people see never decreases without a real reset, and never jumps by an amount that nobody readings of.
  */
 import {describe, expect, it} from 'vitest'
 import type {Clock} from '../../../../src/common/clock.ts'
@@ -80,9 +80,9 @@ interface Shown {
 /** One plug, the process that reads it, the disk beneath, and whoever looks on. */
 class World {
   readonly shown: Shown[] = []
-  /** What the plug's counter told. */
-  readonly told: {value: number; isDip: boolean; resets: number}[] = []
-  /** What the watts that were told add up to, kWh. */
+  /** What the plug's counter readings. */
+  readonly readings: {value: number; isDip: boolean; resets: number}[] = []
+  /** What the watts that were readings add up to, kWh. */
   addedUp = 0
   resets = 0
   restarts = 0
@@ -146,7 +146,7 @@ class World {
    * seen, nor first of all: nobody could know that for what it is.
    */
   #dip() {
-    const latest = this.told.findLast(({isDip}) => !isDip)?.value ?? 0
+    const latest = this.readings.findLast(({isDip}) => !isDip)?.value ?? 0
     const known = Math.min(latest, this.#disk.persisted()?.total ?? 0)
     const dip = inSteps(known * this.#random())
     if (!this.#hasDipped && this.#counter >= known && dip < known) this.#poll(dip, true)
@@ -196,21 +196,21 @@ class World {
   #start() {
     this.restarts++
     this.#lastWatts = undefined
-    return new EnergyTracking(this.#model, this.#clock, {book: this.#disk, gap: () => 3 * POLL})
+    return new EnergyTracking(this.#model, this.#clock, {storage: this.#disk, gap: () => 3 * POLL})
   }
 
   #poll(counter: number | null, isDip = false) {
     this.#hasDipped = isDip
     const watts = this.#random() < 0.9 ? this.#watts : null
     this.#addUp(watts)
-    if (counter !== null) this.told.push({value: counter, isDip, resets: this.resets})
-    const {energy, energy_today: today} = this.#metering.read({power: watts, energy: counter}).shown
+    if (counter !== null) this.readings.push({value: counter, isDip, resets: this.resets})
+    const {energy, energy_today: today} = this.#metering.read({power: watts, energy: counter}).values
     if (typeof energy !== 'number' || typeof today !== 'number') return
     const used = this.#usedOn.get(this.#day()) ?? 0
     this.shown.push({energy, today, used, addedUp: this.#addedUpOn.get(this.#day()) ?? 0})
   }
 
-  /** The same sum as the meter's, from what was told alone. */
+  /** The same sum as the meter's, from what was readings alone. */
   #addUp(watts: number | null) {
     const before = this.#lastWatts
     this.#lastWatts = watts === null ? undefined : {value: watts, at: this.#now}
@@ -240,18 +240,18 @@ function lives(model: typeof wattsAlone, seed: number): World[] {
 }
 
 /**
- * What cannot be: a value that the plug did not tell, or told before one that was shown already; and an error of its counter that
+ * What cannot be: a value that the plug did not tell, or readings before one that was shown already; and an error of its counter that
  * is lower than that without a reset in between. The true counter itself is lower than before only when it was reset.
  */
-function madeUp({shown, told}: World): number[] {
+function madeUp({shown, readings}: World): number[] {
   let at = 0
   let last = {value: 0, resets: 0}
   return shown.flatMap(({energy}) => {
-    const found = told.findIndex(
+    const found = readings.findIndex(
       ({value, isDip, resets}, index) =>
         index >= at && value === energy && (!isDip || value >= last.value || resets > last.resets),
     )
-    const entry = told[found]
+    const entry = readings[found]
     if (!entry) return [energy]
     at = found
     last = entry
@@ -263,7 +263,7 @@ describe.each([
   ...FIXED_SEEDS.map((seed) => [`from seed ${seed}`, seed] as const),
   [`from TEST_SEED ${TEST_SEED}`, TEST_SEED] as const,
 ])(`${SEQUENCES} lives of a plug, %s`, (_, seed) => {
-  it('show of its own counter what it told, in that order, and lower only after a reset', () => {
+  it('show the readings of its own counter, in that order, and lower only after a reset', () => {
     const worlds = lives(withCounter, seed)
     for (const world of worlds) {
       expect(madeUp(world)).toEqual([])

@@ -51,7 +51,7 @@ let changes: number
 let described: number
 let warnings: string[]
 
-const kept = (source?: EnergySource) => ({energy: {book, gap: () => 3 * POLL, source}})
+const kept = (source?: EnergySource) => ({energy: {storage: book, gap: () => 3 * POLL, source}})
 
 function start(choice: Partial<DeviceOptions> = kept(), model = counting) {
   plug = new ScriptedPlug(clock, {power: 'on', watts: 2000, kwh: 1000})
@@ -154,7 +154,7 @@ describe('the energy of a plug', () => {
     expect(device.energySource).toBe('plug')
   })
 
-  it('is added up from the watts when the counter does not count, which is said once', async () => {
+  it('is added up from the watts when the counter does not count, which is one warning', async () => {
     expect(device.energySource).toBe('plug')
     await poll((1.1 * 3_600_000) / POLL)
     expect(device.energySource).toBe('integrated')
@@ -172,14 +172,14 @@ describe('the energy of a plug', () => {
     expect(warnings).toEqual([])
   })
 
-  it('is what the counter says when somebody vouches for it', async () => {
+  it('is what the counter says when the user trusts it', async () => {
     start(kept('plug'))
     await poll((2 * 3_600_000) / POLL)
     expect(device.energySource).toBe('plug')
     expect(warnings).toEqual([])
   })
 
-  it('is added up when somebody asked for that', async () => {
+  it('is added up when the user configured that', async () => {
     start(kept('integrated'))
     await poll(2)
     book.write()

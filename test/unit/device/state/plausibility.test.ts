@@ -20,9 +20,9 @@ beforeEach(() => {
 })
 
 /** Twice the same, as in two polls. @returns what is not believed, and why */
-function twice(told: State, raw: Record<string, unknown> = {}) {
-  plausibility.judge(told, raw)
-  plausibility.judge(told, raw)
+function twice(values: State, raw: Record<string, unknown> = {}) {
+  plausibility.judge(values, raw)
+  plausibility.judge(values, raw)
   return plausibility.flagged.map(({property, why}) => `${property}: ${why}`)
 }
 
@@ -50,9 +50,9 @@ describe('what is not believed', () => {
       {state: 'OFF', state_1: 'OFF', usb: 'OFF', power: 40},
       'power: it is switched off',
     ],
-  ])('are %s', (_, model, told, said) => {
+  ])('are %s', (_, model, values, why) => {
     plausibility = new Plausibility(model)
-    expect(twice(told)).toEqual([said])
+    expect(twice(values)).toEqual([why])
   })
 
   it.each<[string, Model, State]>([
@@ -63,11 +63,11 @@ describe('what is not believed', () => {
     ['watts that go to a socket', strip, {state: 'OFF', state_1: 'ON', usb: 'OFF', power: 40}],
     ['watts that may go to a USB port', strip, {state: 'OFF', state_1: 'OFF', usb: null, power: 40}],
     ['watts of a plug of which nobody knows whether it is off', plug, {state: null, power: 40}],
-    ['nothing that was told', plug, {state: null, power: null, voltage: null, current: null}],
+    ['nothing that was read', plug, {state: null, power: null, voltage: null, current: null}],
     ['watts with volts and amperes of another poll', plug, {power: 780}],
-  ])('are not %s', (_, model, told) => {
+  ])('are not %s', (_, model, values) => {
     plausibility = new Plausibility(model)
-    expect(twice(told)).toEqual([])
+    expect(twice(values)).toEqual([])
   })
 
   it('is a value in two polls in a row, not one between others', () => {
@@ -75,10 +75,10 @@ describe('what is not believed', () => {
     expect(plausibility.flagged).toEqual([])
   })
 
-  it('is told with the value, and with what the firmware said, and once', () => {
-    const told = [1, 2, 3].map(() => plausibility.judge({voltage: 2310}, {voltage: 2310}).news)
+  it('is reported with the value and the firmware’s value, and once', () => {
+    const values = [1, 2, 3].map(() => plausibility.judge({voltage: 2310}, {voltage: 2310}).found)
     const found = {property: 'voltage', value: 2310, raw: 2310, why: 'mains has 80 to 280 V'}
-    expect(told).toEqual([[], [found], []])
+    expect(values).toEqual([[], [found], []])
     expect(implausibleWarning('desk', found)).toBe(
       'says that voltage is 2310 (raw 2310), but mains has 80 to 280 V; it is shown as it is. If its scale is wrong, set devices.desk.properties.voltage.scale',
     )
@@ -86,11 +86,11 @@ describe('what is not believed', () => {
 
   it('is believed again with the first value that can be true, and doubted again without many words', () => {
     twice({voltage: 2310})
-    expect(plausibility.judge({power: 3}, {}).changed).toBe(false)
-    expect(plausibility.judge({voltage: 231}, {}).changed).toBe(true)
+    expect(plausibility.judge({power: 3}, {}).isChanged).toBe(false)
+    expect(plausibility.judge({voltage: 231}, {}).isChanged).toBe(true)
     expect(plausibility.flagged).toEqual([])
     plausibility.judge({voltage: 2310}, {})
-    expect(plausibility.judge({voltage: 2310}, {})).toEqual({news: [], changed: true})
+    expect(plausibility.judge({voltage: 2310}, {})).toEqual({found: [], isChanged: true})
     expect(plausibility.flagged).toHaveLength(1)
   })
 })

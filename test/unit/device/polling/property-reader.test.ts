@@ -9,7 +9,7 @@ const names = Object.keys(eight.properties)
 const killable = names.slice(1)
 const ways: readonly FirmwareFailure[] = ['silence', -9999, -30001]
 const without = (...missing: string[]) => names.filter((name) => !missing.includes(name))
-const told = (...missing: string[]) => ({
+const stateWithout = (...missing: string[]) => ({
   ...readings,
   ...Object.fromEntries(missing.map((name) => [name, null])),
 })
@@ -35,7 +35,7 @@ describe.each(ways)('a batch of eight holds a property that kills it by %s', (wa
       for (let poll = 0; poll < 3; poll++) {
         home.plug.state['state'] = poll === 1 ? 'OFF' : 'ON'
         await home.poll()
-        expect(home.device.state).toMatchObject({...told(killer), state: poll === 1 ? 'OFF' : 'ON'})
+        expect(home.device.state).toMatchObject({...stateWithout(killer), state: poll === 1 ? 'OFF' : 'ON'})
       }
       expect(home.device.unsupported).toEqual([killer])
       expect(home.warnings).toEqual([expect.stringContaining(`cannot be asked for ${killer}`)])
@@ -55,7 +55,7 @@ describe.each(ways)('a batch of eight holds a property that kills it by %s', (wa
     expect(home.device.unsupported).toEqual(['power'])
   })
 
-  it('and tells of two alarms at once: both are isolated, and nothing else', async () => {
+  it('and has two alarms in one value: both are isolated, and nothing else', async () => {
     const alarms = {
       over_temperature: overTemperature(miot(2, 3), {on: [1]}),
       overload: overload(miot(2, 3), {on: [2]}),
@@ -80,7 +80,7 @@ describe.each(ways)('a batch of eight holds a property that kills it by %s', (wa
       const home = new VirtualHome({profile: {killers: {[one]: way, [other]: way}}})
       for (let poll = 0; poll < 3; poll++) await home.poll()
       expect([...home.device.unsupported].sort()).toEqual([one, other].sort())
-      expect(home.device.state).toMatchObject(told(one, other))
+      expect(home.device.state).toMatchObject(stateWithout(one, other))
       expect(tolerated(home)?.batch).toBeUndefined()
     }
   })
@@ -148,7 +148,7 @@ describe('answers with less in them than was asked for', () => {
       const home = new VirtualHome({profile: {codes: {usb: code}}})
       for (let poll = 0; poll < 3; poll++) await home.poll()
       expect(home.device.unsupported).toEqual(['usb'])
-      expect(home.device.state).toMatchObject(told('usb'))
+      expect(home.device.state).toMatchObject(stateWithout('usb'))
     },
   )
 
@@ -226,7 +226,7 @@ describe('a property that was left out', () => {
     return home
   }
 
-  it('gets another chance when somebody asks for it by name', async () => {
+  it('is tried again when a caller asks for it by name', async () => {
     const home = await leftOut()
     home.plug.misbehave({})
     const state = await home.after(10_000, home.device.read(home.clock.now() + 10_000, 'power'))
@@ -239,7 +239,7 @@ describe('a property that was left out', () => {
     const home = await leftOut()
     const before = home.plug.received.length
     const state = await home.after(10_000, home.device.read(home.clock.now() + 10_000, 'power'))
-    expect(state).toMatchObject(told('power'))
+    expect(state).toMatchObject(stateWithout('power'))
     expect(home.asked(before).filter((asked) => asked.includes('power'))).toEqual([
       ['power'],
       ['power'],

@@ -1,5 +1,5 @@
 import {beforeEach, describe, expect, test} from 'vitest'
-import {Mailbox} from '../../../src/miio/mailbox.ts'
+import {Mailbox} from '../../../src/miio/link.ts'
 import {VirtualClock} from '../../support/virtual-clock.ts'
 
 const letter = Buffer.from('letter')
@@ -16,7 +16,7 @@ describe('a mailbox', () => {
     expect(mailbox.put(letter)).toBe(false)
   })
 
-  test('keeps no more than 16 unread, and says how many nobody read', () => {
+  test('keeps no more than 16 unread, and counts those never read', () => {
     mailbox.open()
     const taken = Array.from({length: 20}, () => mailbox.put(letter))
     expect(taken.filter(Boolean)).toHaveLength(16)
@@ -24,7 +24,7 @@ describe('a mailbox', () => {
     expect(mailbox.shut()).toBe(0)
   })
 
-  test('hands over in order, to whoever waits or comes later', async () => {
+  test('hands over in order, also to a later caller', async () => {
     mailbox.open()
     const first = mailbox.next(1000)
     mailbox.put(Buffer.from('1'))
@@ -33,14 +33,14 @@ describe('a mailbox', () => {
     expect(clock.pending).toBe(0)
   })
 
-  test('lets nobody wait longer than agreed, or after a signal', async () => {
+  test('ends a wait at its time, or after a signal', async () => {
     mailbox.open()
     const controller = new AbortController()
     const late = mailbox.next(1000)
     await clock.advance(1000)
     expect(await late).toBeUndefined()
     expect(await mailbox.next(500)).toBeUndefined()
-    const aborted = mailbox.next(5000, undefined, controller.signal)
+    const aborted = mailbox.next(5000, controller.signal)
     controller.abort()
     expect(await aborted).toBeUndefined()
     expect(await mailbox.next(5000, controller.signal)).toBeUndefined()

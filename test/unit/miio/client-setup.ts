@@ -1,3 +1,4 @@
+import {RequestQueue} from '../../../src/device/request-queue.ts'
 import {MiioClient, type MiioClientOptions} from '../../../src/miio/client.ts'
 import {MiioError} from '../../../src/miio/miio-error.ts'
 import {MemoryNetwork, MemoryPlug} from '../../support/memory-network.ts'
@@ -15,7 +16,17 @@ export function home(
   const plug = new MemoryPlug(network, clock, {did: DID, token: TOKEN, at: HOME})
   const known = {token: TOKEN, host: HOME.host, did: DID}
   const client = new MiioClient({socket: network, clock, random: seeded(1), ...known, ...options})
-  return {network, plug, client}
+  return {network, plug, client, queued: queued(clock, client)}
+}
+
+/** The client behind a device's queue, as the bridge uses it: one request at a time, the others wait. */
+export function queued(clock: VirtualClock, client: MiioClient) {
+  const queue = new RequestQueue(clock)
+  return {
+    call: (...request: Parameters<MiioClient['call']>) => queue.read(() => client.call(...request)),
+    hello: (timeout: number) => queue.read(() => client.hello(timeout)),
+    moveTo: (host: string) => queue.read(() => client.moveTo(host)),
+  }
 }
 
 export interface Watched<T> {

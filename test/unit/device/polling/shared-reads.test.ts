@@ -16,16 +16,16 @@ let clock: VirtualClock
 let plug: ScriptedPlug
 let device: Device
 let poller: Poller
-let heard: Availability['state'][]
+let availabilities: Availability['state'][]
 
 beforeEach(() => {
   clock = new VirtualClock()
   plug = new ScriptedPlug(clock)
   const identity = {model: 'chuangmi.plug.m1'}
   device = new Device({name: 'desk', transport: plug, clock, identity, findModel: (id) => builtIn.find(id)})
-  heard = []
-  device.on('availability', ({state}) => heard.push(state))
-  const settings = {interval: 15 * SECOND, slow_interval: MINUTE, offline_after: 3}
+  availabilities = []
+  device.on('availability', ({state}) => availabilities.push(state))
+  const settings = {interval: 15 * SECOND, slow_interval: MINUTE}
   poller = new Poller({device, clock, random: seeded(1), settings})
   poller.start()
 })
@@ -85,17 +85,17 @@ describe('a plug that answers in 1.5 s', () => {
     }
     expect(codes).toContain('timeout')
     await clock.advance(MINUTE)
-    expect(heard).toEqual(['online'])
+    expect(availabilities).toEqual(['online'])
   })
 
-  it('answers who has more time, although somebody without patience asked first', async () => {
+  it('answers a caller with more time, although one with less time asked first', async () => {
     const impatient = code(device.read(within(SECOND)))
     const patient = code(device.read(within(10 * SECOND)))
     await clock.advance(10 * SECOND)
     expect(await Promise.all([impatient, patient])).toEqual(['timeout', 'ok'])
   })
 
-  it('answers who joins a read that then fails, from a read of its own', async () => {
+  it('answers a caller that joined a read which then failed, from a new read', async () => {
     plug.failure = new CallFailed('timeout')
     const first = code(device.read(within(10 * SECOND)))
     await clock.advance(5 * SECOND)
@@ -116,7 +116,7 @@ describe('a plug that answers in 1.5 s', () => {
       new Set(['ok', 'superseded', 'queue_full', 'timeout', 'expired']),
     )
     await clock.advance(MINUTE)
-    expect(heard).toEqual(['online'])
+    expect(availabilities).toEqual(['online'])
   })
 })
 
@@ -130,7 +130,7 @@ describe('a silent plug', () => {
     const waiting = Array.from({length: 20}, () => code(device.read(within(10 * SECOND))))
     await clock.advance(9 * SECOND)
     expect(new Set(await Promise.all(waiting))).toEqual(new Set(['timeout']))
-    expect(heard).toEqual(['online'])
+    expect(availabilities).toEqual(['online'])
   })
 
   it('is offline after three reads in a row that had all their tries', async () => {
@@ -138,7 +138,7 @@ describe('a silent plug', () => {
       void code(device.read(within(10 * SECOND)))
       await clock.advance(9 * SECOND)
     }
-    expect(heard).toEqual(['online', 'offline'])
+    expect(availabilities).toEqual(['online', 'offline'])
   })
 
   it('is not offline by raw calls that are sent once: its firmware may not know them', async () => {
@@ -148,7 +148,7 @@ describe('a silent plug', () => {
       void code(device.call('get_nothing', [], within(10 * SECOND)))
       await clock.advance(3 * SECOND)
     }
-    expect(heard).toEqual(['online'])
+    expect(availabilities).toEqual(['online'])
   })
 
   it('that answers a read in between has not failed in a row', async () => {
@@ -159,7 +159,7 @@ describe('a silent plug', () => {
       void code(device.read(within(10 * SECOND)))
       await clock.advance(SECOND)
     }
-    expect(heard).toEqual(['online'])
+    expect(availabilities).toEqual(['online'])
   })
 })
 
@@ -171,11 +171,11 @@ describe('what answers a plug that was offline', () => {
   ])('brings it online at once: %s', async (_, act) => {
     plug.failure = new CallFailed('timeout')
     await clock.advance(60 * MINUTE)
-    expect(heard).toEqual(['offline'])
+    expect(availabilities).toEqual(['offline'])
     plug.failure = undefined
     void code(act())
     await clock.advance(SECOND)
-    expect(heard).toEqual(['offline', 'online'])
+    expect(availabilities).toEqual(['offline', 'online'])
   })
 })
 
@@ -196,11 +196,11 @@ describe('a call of the transport that never ends', () => {
     const recover = hang()
     plug.calls.length = 0
     await clock.advance(20 * MINUTE)
-    expect(heard).toEqual(['online', 'offline'])
+    expect(availabilities).toEqual(['online', 'offline'])
     expect(plug.calls.length).toBeGreaterThan(5)
     recover()
     await clock.advance(3 * MINUTE)
-    expect(heard).toEqual(['online', 'offline', 'online'])
+    expect(availabilities).toEqual(['online', 'offline', 'online'])
     expect(poller.overdue()).toBe(0)
   })
 

@@ -1,8 +1,8 @@
 import {describe, expect, it} from 'vitest'
-import {onOff, prop, relay} from '../../../../src/models/builders.ts'
-import {Catalogue} from '../../../../src/models/catalogue.ts'
-import type {Model} from '../../../../src/models/model.ts'
-import {eight, VirtualHome} from '../../../support/virtual-home.ts'
+import {onOff, prop, relay} from '../../../src/models/builders.ts'
+import {Catalogue} from '../../../src/models/catalogue.ts'
+import type {Model} from '../../../src/models/model.ts'
+import {eight, VirtualHome} from '../../support/virtual-home.ts'
 
 const nothing = new Catalogue()
 const legacy: Model = {
@@ -26,7 +26,7 @@ function methods(home: VirtualHome, from = 0): string[] {
   return home.plug.received.slice(from).map(({method}) => method)
 }
 
-describe('a plug that nobody has described', () => {
+describe('a plug without a definition', () => {
   it.each([
     ['MIoT', eight, ['miIO.info', 'get_properties']],
     ['miIO', legacy, ['miIO.info', 'get_properties', 'get_prop']],

@@ -1,0 +1,58 @@
+/** IPv4 arithmetic: subnets, broadcast addresses, private ranges, and which addresses one host can have. Pure. */
+import {BlockList, isIPv4} from 'node:net'
+import type {LocalAddress} from './local-addresses.ts'
+
+/** No single host has one of these (RFC 6890): "this network", multicast, reserved, and the broadcast address of loopback. */
+const NO_HOST = subnets(['0.0.0.0', 8], ['224.0.0.0', 4], ['240.0.0.0', 4], ['127.255.255.255', 32])
+
+/** Private (RFC 1918), shared by a provider's customers (RFC 6598), link-local (RFC 3927) and loopback. */
+const PRIVATE = subnets(
+  ['10.0.0.0', 8],
+  ['172.16.0.0', 12],
+  ['192.168.0.0', 16],
+  ['100.64.0.0', 10],
+  ['169.254.0.0', 16],
+  ['127.0.0.0', 8],
+)
+
+/** Whether `address` is an IPv4 address that one host can have. */
+export function isUnicast(address: string): boolean {
+  return isIPv4(address) && !NO_HOST.check(address)
+}
+
+/** Whether `address` is an IPv4 address that is not routed on the internet. */
+export function isPrivate(address: string): boolean {
+  return isIPv4(address) && PRIVATE.check(address)
+}
+
+export function isLoopback(address: string): boolean {
+  return address.startsWith('127.')
+}
+
+/** Whether the IPv4 address `host` is in the subnet of an interface. */
+export function isInSubnet(host: string, {address, netmask}: LocalAddress): boolean {
+  const mask = toNumber(netmask)
+  return (toNumber(host) & mask) === (toNumber(address) & mask)
+}
+
+/** The directed broadcast address of an interface's subnet: `192.168.1.255` for `192.168.1.5` and `255.255.255.0`. */
+export function broadcastAddress({address, netmask}: LocalAddress): string {
+  const number = toNumber(address) | ~toNumber(netmask)
+  return [24, 16, 8, 0].map((shift) => (number >>> shift) & 0xff).join('.')
+}
+
+/** An interface's address with the length of its prefix: `192.168.1.5/24`. */
+export function toCidr({address, netmask}: LocalAddress): string {
+  const bits = toNumber(netmask).toString(2).replaceAll('0', '').length
+  return `${address}/${bits}`
+}
+
+function subnets(...ranges: readonly (readonly [address: string, bits: number])[]): BlockList {
+  const list = new BlockList()
+  for (const [address, bits] of ranges) list.addSubnet(address, bits)
+  return list
+}
+
+function toNumber(address: string): number {
+  return address.split('.').reduce((number, byte) => ((number << 8) | Number(byte)) >>> 0, 0)
+}

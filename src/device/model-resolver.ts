@@ -1,0 +1,213 @@
+/** Finds the model of a plug: by configuration or memory, by `miIO.info`, or by the dialect of a plug without a definition. */
+import type {EventEmitter} from 'node:events'
+import {isDeepStrictEqual} from 'node:util'
+import {type DialectName, dialects, isDialect} from '../models/dialects.ts'
+import type {Model} from '../models/model.ts'
+import {buildRead, decodeResponse} from './codec/property-codec.ts'
+import {excerpt, wellFormed} from './codec/values.ts'
+import {CommandError, isRefusal, isRequestFailure} from './command-error.ts'
+import {FirmwareCapabilities} from './polling/firmware-capabilities.ts'
+import {MOST_WAITING, type RequestQueue, tooMany} from './request-queue.ts'
+import type {DeviceState} from './state/device-state.ts'
+import {ONCE, type Transport} from './transport.ts'
+
+export type {DialectName} from '../models/dialects.ts'
+
+/** What a plug reports of itself in `miIO.info`. */
+export interface Identity {
+  model?: string
+  firmware?: string
+  hardware?: string
+  mac?: string
+}
+
+export interface IdentityEvents {
+  /** The plug reported its model and firmware: for the first time since the start, or others than before. */
+  identified: [Identity]
+}
+
+export interface ModelOptions {
+  /** What is configured or remembered. The plug is asked for what is missing. */
+  identity?: Identity
+  findModel: (id: string) => Model | undefined
+  /** The model with the user's corrections. */
+  adjust?: (model: Model) => Model
+  /** What is known of all plugs of a model and firmware; nothing by default. */
+  capabilitiesOf?: (model: string, firmware: string | undefined) => FirmwareCapabilities
+}
+
+export interface ModelResolverOptions extends ModelOptions {
+  queue: RequestQueue
+  transport: Transport
+  /** Gets the model when it is found. */
+  state: DeviceState
+  events: Pick<EventEmitter<IdentityEvents>, 'emit'>
+}
+
+/** A plug that reported its model, and answered to none of the dialects in so many rounds, is not asked again. */
+const ROUNDS = 3
+
+export class ModelResolver {
+  /** What the plug reported of itself, or what is remembered of it. */
+  identity: Identity
+  /** What the plug's firmware can be asked. */
+  capabilities = new FirmwareCapabilities()
+  #model: Model | undefined
+  readonly #options: ModelResolverOptions
+  #lookup: Promise<void> | undefined
+  #waiting = 0
+  /** Whether the plug reported its identity since the start. */
+  #isReported = false
+  /** The plug answered, but in no dialect. It is not asked again, since some firmware suffers from unknown requests. */
+  #hasNoDialect = false
+  #rounds = 0
+
+  constructor(options: ModelResolverOptions) {
+    this.#options = options
+    this.identity = options.identity ?? {}
+    this.#findModel()
+  }
+
+  get model(): Model | undefined {
+    return this.#model
+  }
+
+  /** How many callers wait for the model. */
+  get waiting(): number {
+    return this.#waiting
+  }
+
+  /** @throws CommandError `refused` for a plug without a definition that answers in no dialect */
+  requireModel(): Model {
+    if (this.#model) return this.#model
+    throw new CommandError(
+      'refused',
+      `no definition for the model ${excerpt(this.identity.model)}, and it does not say whether it is on`,
+    )
+  }
+
+  /**
+   * Resolves to the model, and asks the plug for it if necessary. All callers share one lookup, and at most 32 may wait for it, as
+   * many as may wait in the queue afterwards.
+   * @throws the transport's error, or CommandError `queue_full`, or `refused` as `requireModel`
+   */
+  async ready(): Promise<Model> {
+    if (this.#model) return this.#model
+    if (this.#waiting >= MOST_WAITING) throw tooMany()
+    this.#waiting++
+    this.#lookup ??= this.#lookUp().finally(() => {
+      this.#lookup = undefined
+    })
+    await this.#lookup.finally(() => this.#waiting--)
+    return this.requireModel()
+  }
+
+  /** Takes an answer to `miIO.info`, and the plug's own model where none is configured or remembered. */
+  applyInfo(info: unknown): void {
+    const before = this.identity
+    this.identity = parseIdentity(info)
+    if (before.model !== this.identity.model) this.#hasNoDialect = false
+    this.#findModel(before)
+    if (!this.#isReported || !isDeepStrictEqual(before, this.identity))
+      this.#options.events.emit('identified', this.identity)
+    this.#isReported = true
+  }
+
+  async #lookUp(): Promise<void> {
+    if (this.#hasNoDialect) return
+    this.applyInfo(await this.#request('miIO.info', []))
+    if (this.#model) return
+    const dialect = await this.#detectDialect()
+    this.#hasNoDialect = dialect === undefined
+    if (!dialect) return
+    this.capabilities.setDialect(dialect)
+    this.#setModel(dialects[dialect])
+  }
+
+  async #detectDialect(): Promise<DialectName | undefined> {
+    try {
+      this.#rounds++
+      return await detectDialect(this.identity.model ?? '', (method, params) =>
+        this.#request(method, params, ONCE),
+      )
+    } catch (error) {
+      if (isRequestFailure(error) && this.#rounds >= ROUNDS) return undefined
+      throw error
+    }
+  }
+
+  #request(method: string, params: unknown, tries?: number): Promise<unknown> {
+    const {queue, transport} = this.#options
+    return queue.read(() => transport.call(method, params, {tries}))
+  }
+
+  /** Capabilities found before the firmware is reported are kept until it is. */
+  #findModel(before?: Identity): void {
+    const {model, firmware} = this.identity
+    const {findModel, capabilitiesOf} = this.#options
+    if (model === undefined) return
+    if (!before || before.model !== model || before.firmware !== firmware)
+      this.capabilities = capabilitiesOf?.(model, firmware) ?? new FirmwareCapabilities()
+    const {dialect} = this.capabilities
+    const found = findModel(model) ?? (isDialect(dialect) ? dialects[dialect] : undefined)
+    if (found && !this.#model) this.#setModel(found)
+  }
+
+  #setModel(model: Model): void {
+    const {adjust, state} = this.#options
+    this.#model = adjust ? adjust(model) : model
+    state.setModel(this.#model)
+  }
+}
+
+const MAC = /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i
+
+/**
+ * The usable parts of a `miIO.info` answer (docs/protocol.md §4). Token, SSID and account number are dropped here, before anything
+ * can log or publish them.
+ */
+export function parseIdentity(info: unknown): Identity {
+  const members = new Map(info !== null && typeof info === 'object' ? Object.entries(info) : [])
+  const text = (key: string) => {
+    const value = members.get(key)
+    return typeof value === 'string' && value !== '' && value.length <= 64 ? wellFormed(value) : undefined
+  }
+  const mac = text('mac')
+  const identity = {
+    model: text('model'),
+    firmware: text('fw_ver'),
+    hardware: text('hw_ver'),
+    mac: mac && MAC.test(mac) ? mac.toLowerCase() : undefined,
+  }
+  return Object.fromEntries(Object.entries(identity).filter(([, value]) => value !== undefined))
+}
+
+/** Vendors' series of which all plugs known so far use the older dialect, whatever else they are asked (docs/protocol.md §3.1). */
+const LEGACY_FIRST = /^(chuangmi\.plug|qmi\.powerstrip|zimi\.powerstrip)\./
+
+/**
+ * The first dialect in which a plug without a definition answers whether it is on. Each dialect is tried with one request, sent
+ * once: firmware that gets an unknown request answers -30001 to every client for a while (syssi/xiaomiplug#11).
+ * @param id the model, as far as it is known @param call sends a request once
+ * @returns `undefined` when the plug answers to all of them, and reports its state in none
+ * @throws the transport's error when one of the requests was not answered, so that its dialect may be the right one
+ */
+export async function detectDialect(
+  id: string,
+  call: (method: string, params: unknown) => Promise<unknown>,
+): Promise<DialectName | undefined> {
+  const names: DialectName[] = LEGACY_FIRST.test(id) ? ['power', 'on', 'miot'] : ['miot', 'power', 'on']
+  let silence: unknown
+  for (const name of names) {
+    const read = buildRead(dialects[name], 'state')
+    try {
+      const {values} = decodeResponse(await call(read.method, read.params), read, dialects[name])
+      if (values['state'] !== null) return name
+    } catch (error) {
+      if (!isRequestFailure(error)) throw error
+      if (!isRefusal(error)) silence = error
+    }
+  }
+  if (silence !== undefined) throw silence
+  return undefined
+}
