@@ -1,10 +1,11 @@
 /**
- * The request queue of one plug: one request at a time, commands before reads before polls. Every command that enters is answered
- * by its deadline: executed, refused, superseded by a newer one, expired, or turned away because too many wait (docs/promises.md 23 and 27).
+ * RequestQueue: the requests of one plug, one at a time, commands before reads before polls. Every command that enters is answered by
+ * its deadline: executed, refused, superseded by a newer one, expired, or turned away because too many wait (docs/promises.md 23, 27).
+ * SharedReads: callers that wait for the same read, each until its own deadline.
  */
 import PQueue from 'p-queue'
 import {type Clock, type Timer, within} from '../common/clock.ts'
-import {CommandError} from './command-error.ts'
+import {CommandError, isSilence} from './command-error.ts'
 
 /** Higher runs first. */
 const PRIORITY = {command: 2, read: 1, poll: 0} as const
@@ -15,8 +16,8 @@ const SHORTEST_TURN_MS = 25
 /** So long after a deadline the transport has given up by itself, and its error says better why. */
 const GRACE_MS = 50
 /**
- * A request that has not ended so long after its start, or after its deadline, is lost in the transport. Three tries of 2 s with
- * their pauses, after three other requests, take a third of that.
+ * A request that has not ended so long after its start, or after its deadline, is lost in the transport. Three tries, each of at most
+ * 2 s for the hello and 8 s for the answer, take half of that.
  */
 const LONGEST_REQUEST_MS = 60_000
 /**
@@ -176,6 +177,87 @@ export class RequestQueue {
       return end.value
     }
     throw new CommandError('timeout', 'the request was given up: it did not end')
+  }
+}
+
+/** A caller that joins a read older than this may find that the read has used up its tries. */
+const LATE_MS = 500
+
+/** @param deadline until when a request is worth sending, in ms of the clock: called when its turn has come */
+type SharedRead = (deadline: () => number) => Promise<void>
+
+interface ReadUnderWay {
+  begun: number
+  /** The latest deadline of its callers. */
+  deadline: number
+  /** The deadline that its last request was sent with. */
+  used: number
+  end: Promise<void>
+}
+
+/** Reads that callers share: a caller that asks for what is being read already gets the same answer. At most 32 callers wait. */
+export class SharedReads {
+  readonly #clock: Clock
+  readonly #queue: RequestQueue
+  /** What the user called the plug, for messages. */
+  readonly #name: string
+  /** By key. */
+  readonly #underWay = new Map<string, ReadUnderWay>()
+  #waiting = 0
+
+  constructor(clock: Clock, queue: RequestQueue, name: string) {
+    this.#clock = clock
+    this.#queue = queue
+    this.#name = name
+  }
+
+  /** How many callers wait. */
+  get waiting(): number {
+    return this.#waiting
+  }
+
+  /**
+   * Waits for the read under way with this key, or begins `read`. A deadline ends the waiting of its caller and of no other. When a
+   * read fails, a caller that had more time than the read, or joined it late, has it begun anew.
+   * @param deadline in ms of the clock; none when left out
+   * @throws CommandError `queue_full`, `expired` when the deadline has passed already, `timeout` when it passes; what `read` fails with
+   */
+  async join(key: string, deadline: number | undefined, read: SharedRead): Promise<void> {
+    if (this.#waiting >= MOST_WAITING) throw tooMany('reads')
+    const until = deadline ?? Number.POSITIVE_INFINITY
+    if (until <= this.#clock.now()) throw expired()
+    this.#waiting++
+    try {
+      while (!(await this.#isDone(key, until, read)));
+    } finally {
+      this.#waiting--
+    }
+  }
+
+  /** @returns `false` when the read failed, and another may succeed */
+  async #isDone(key: string, until: number, read: SharedRead): Promise<boolean> {
+    const joined = this.#clock.now()
+    const shared = this.#underWay.get(key) ?? this.#begin(key, until, read)
+    shared.deadline = Math.max(shared.deadline, until)
+    try {
+      await this.#queue.answerBy(until, shared.end, `no answer from ${this.#name} in time`)
+      return true
+    } catch (error) {
+      const hadLess = shared.used < until || joined - shared.begun > LATE_MS
+      if (!isSilence(error) || !hadLess || until <= this.#clock.now()) throw error
+      return false
+    }
+  }
+
+  #begin(key: string, until: number, read: SharedRead): ReadUnderWay {
+    const deadline = () => {
+      shared.used = shared.deadline
+      return shared.used
+    }
+    const shared = {begun: this.#clock.now(), deadline: until, used: until, end: Promise.resolve()}
+    shared.end = read(deadline).finally(() => this.#underWay.delete(key))
+    this.#underWay.set(key, shared)
+    return shared
   }
 }
 

@@ -1,12 +1,12 @@
 import {beforeEach, describe, expect, it} from 'vitest'
-import {sleep} from '../../../../src/common/clock.ts'
-import {Device} from '../../../../src/device/device.ts'
-import type {Availability} from '../../../../src/device/polling/availability.ts'
-import {Poller} from '../../../../src/device/polling/poller.ts'
-import {MOST_WAITING} from '../../../../src/device/request-queue.ts'
-import {builtIn} from '../../../../src/models/catalogue.ts'
-import {CallFailed, ScriptedPlug} from '../../../support/scripted-plug.ts'
-import {seeded, settle, VirtualClock} from '../../../support/virtual-clock.ts'
+import {sleep} from '../../../src/common/clock.ts'
+import {Device} from '../../../src/device/device.ts'
+import type {Availability} from '../../../src/device/polling/availability.ts'
+import {Poller} from '../../../src/device/polling/poller.ts'
+import {MOST_WAITING} from '../../../src/device/request-queue.ts'
+import {builtIn} from '../../../src/models/catalogue.ts'
+import {CallFailed, ScriptedPlug} from '../../support/scripted-plug.ts'
+import {seeded, settle, VirtualClock} from '../../support/virtual-clock.ts'
 
 const SECOND = 1000
 const MINUTE = 60 * SECOND
