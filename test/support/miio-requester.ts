@@ -10,10 +10,10 @@ const LAST_WORD = Buffer.from(HELLO).fill(Buffer.from('01020304', 'hex'), 12, 16
 /** A bare UDP client, so that the simulator is not tested with the client it will test. */
 export class MiioRequester {
   readonly #socket = createSocket('udp4')
-  readonly #received: {packet: Buffer; from: RemoteInfo}[] = []
+  readonly #heard: {packet: Buffer; from: RemoteInfo}[] = []
 
   async open(): Promise<this> {
-    this.#socket.on('message', (packet, from) => this.#received.push({packet, from}))
+    this.#socket.on('message', (packet, from) => this.#heard.push({packet, from}))
     this.#socket.bind(0, loopback(60, 250))
     await once(this.#socket, 'listening')
     this.#socket.setBroadcast(true)
@@ -34,7 +34,7 @@ export class MiioRequester {
     this.send(LAST_WORD, plug.address)
     const isLastWord = (packet: Buffer) => packet.subarray(12, 16).equals(LAST_WORD.subarray(12, 16))
     const replies: Buffer[] = []
-    for await (const {packet} of this.received()) {
+    for await (const {packet} of this.heard()) {
       if (isLastWord(packet)) return replies
       replies.push(packet)
     }
@@ -49,9 +49,9 @@ export class MiioRequester {
   }
 
   /** Everything that arrives, from now on and since last asked; the test's own timeout bounds the wait. */
-  async *received(): AsyncGenerator<{packet: Buffer; from: RemoteInfo}> {
+  async *heard(): AsyncGenerator<{packet: Buffer; from: RemoteInfo}> {
     for (;;) {
-      const next = this.#received.shift()
+      const next = this.#heard.shift()
       if (next) yield next
       else await once(this.#socket, 'message')
     }

@@ -74,13 +74,13 @@ function section(model: Model): string {
 }
 
 function habits({exactList, batch, interval, pause}: Model): string[] {
-  const facts = [
+  const told = [
     ...(exactList ? ['all names of `get_prop` in one list'] : []),
     ...(batch ? [batch === 1 ? 'one value in a request' : `at most ${batch} values in a request`] : []),
     ...(interval ? [`not more often than every ${interval / 1000} s`] : []),
     ...(pause ? [`${pause / 1000} s between two requests`] : []),
   ]
-  return facts.length > 0 ? [`How it is asked: ${facts.join(', ')}.`, ''] : []
+  return told.length > 0 ? [`How it is asked: ${told.join(', ')}.`, ''] : []
 }
 
 function row(name: string, property: Property): string {

@@ -42,7 +42,7 @@ it('every plug answers a broadcast hello, each from its own address', async () =
   const asker = await new MiioRequester().open()
   asker.send(HELLO, LOOPBACK_BROADCAST)
   const missing = new Map(plugs.map((plug) => [plug.address, plug.did]))
-  for await (const {packet, from} of asker.received()) {
+  for await (const {packet, from} of asker.heard()) {
     // Other simulators on this machine hear the broadcast as well.
     if (missing.get(from.address) === packet.readUInt32BE(8)) missing.delete(from.address)
     if (missing.size === 0) break
