@@ -10,9 +10,9 @@ import type {Clock, Timer} from '../common/clock.ts'
 export type SystemdEnvironment = Record<string, string | undefined>
 
 /** Writes one datagram. Never synchronously: the socket blocks while systemd is busy. */
-export type NotifyWrite = (fd: number, message: string) => Promise<void>
+type NotifyWrite = (fd: number, message: string) => Promise<void>
 /** Runs a program to its end; rejects when it cannot be started or fails. */
-export type NotifySpawn = (program: string, args: readonly string[], env: SystemdEnvironment) => Promise<void>
+type NotifySpawn = (program: string, args: readonly string[], env: SystemdEnvironment) => Promise<void>
 
 export interface SystemdEdges {
   clock: Clock

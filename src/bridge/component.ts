@@ -66,7 +66,7 @@ export interface BridgeContext {
 }
 
 /** What parts of the bridge need of the connection to the broker, beside publishing. */
-export interface BrokerConnection {
+interface BrokerConnection {
   readonly connected: boolean
   /** Brings the subscriptions in line with `Component.subscriptions` and the names of plugs and groups. */
   resubscribe(): Promise<void>

@@ -61,7 +61,7 @@ export interface DisplayOptions {
   readonly homeassistant?: HomeAssistantDisplay | undefined
 }
 
-export interface HomeAssistantDisplay {
+interface HomeAssistantDisplay {
   /** Whether the plug is announced to Home Assistant. */
   readonly enabled: boolean
   /** The name of the device in Home Assistant, in place of the plug's own name. */

@@ -30,14 +30,10 @@ export {ConfigError, type ConfigWarning, describeProblem, type Problem} from './
 export {maskedConfig, secretsOf} from './describe/describe-config.ts'
 export {configPath, exposedFiles, stateFolder} from './paths.ts'
 export type {Environment} from './read/environment.ts'
-export type {ReadFile} from './read/tag-resolver.ts'
 export {parseDuration, parseToken} from './schema/fields.ts'
 export {
   type Config,
   type DeviceConfig,
-  type GroupConfig,
-  type MqttConfig,
-  type PollConfig,
   pollOf,
 } from './schema/schema.ts'
 export {jsonSchema} from './schema/settings.ts'

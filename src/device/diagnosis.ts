@@ -25,7 +25,7 @@ export interface FailureContext {
 /** Why a plug is offline, in `availability` (docs/topics.md). */
 export type OfflineReason = 'timeout' | 'bad_token' | 'unreachable' | 'disabled' | 'unsupported' | 'duplicate'
 
-export type DiagnosisCode =
+type DiagnosisCode =
   | 'token_wrong'
   | 'request_unsupported'
   | 'no_route'

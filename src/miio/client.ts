@@ -32,7 +32,7 @@ export interface MiioClientOptions {
   lookup?: ((host: string) => Promise<string>) | undefined
 }
 
-export interface ClientEvents {
+interface ClientEvents {
   /** The plug's clock has fallen back: it was without power. Called for an answer under our token only. */
   rebooted?(): void
   /** The plug's device id, once an answer under our token has it. */

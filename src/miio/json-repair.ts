@@ -111,7 +111,7 @@ const REPAIRS: readonly Repair[] = [
   },
   {
     // qmi.powerstrip.v1 prints nothing for a property it does not know: `[…,0,,,23057,…]` (python-miio#302), and seven
-    // commas for eight names (#334). So n commas are n + 1 slots, also at the end: `["on",]` is `["on",null]`, where
+    // commas for eight names (python-miio#334). So n commas are n + 1 slots, also at the end: `["on",]` is `["on",null]`, where
     // a request for two names finds two slots, and a request for one may ignore the second. No slot ever moves.
     name: 'empty_slot',
     fix: ({token, before, inside}) =>

@@ -96,7 +96,7 @@ interface NumberSetting extends ScaledProperty {
 }
 
 /** The evidence of a definition: a cited report from real hardware, the vendor's specification, or inferred from other models. */
-export type Confidence = 'hardware' | 'vendor' | 'inferred'
+type Confidence = 'hardware' | 'vendor' | 'inferred'
 
 export interface Model {
   /** Model ids, as `miIO.info` reports them. One definition may serve several. */

@@ -192,13 +192,13 @@ async function type(line: string): Promise<void> {
 /** Runs the simulation until Ctrl-C; meanwhile the command that it suggests works. */
 async function simulate(line: string): Promise<void> {
   const program = new Program([...line.split(' ').slice(1), '--address', ELSEWHERE], {cwd: folder})
-  await program.said(/Ctrl-C ends the simulation/)
+  await program.waitForOutput(/Ctrl-C ends the simulation/)
   expect(program.stdout).toMatch(new RegExp(`^acme\\.plug\\.one +\\d+ +${ELSEWHERE}`, 'm'))
   const [suggested = ''] = /miio2mqtt status .*/.exec(program.stderr) ?? []
   await type(suggested)
   expect(outputs.get(suggested)).toMatch(/^power_on_behavior +previous$/m)
   program.signal('SIGINT')
-  outputs.set(line, (await program.ended()).stdout)
+  outputs.set(line, (await program.waitForEnd()).stdout)
 }
 
 function published(iid: number, type: string, format: string) {

@@ -30,7 +30,7 @@ describe.skipIf(!inject('tools').mosquitto)(
 
     afterAll(async () => {
       bridge?.signal('SIGINT')
-      await bridge?.ended()
+      await bridge?.waitForEnd()
       await rm(folder, {recursive: true, force: true})
     })
 
@@ -90,7 +90,7 @@ describe.skipIf(!inject('tools').mosquitto)(
           expect(squeezed(outputs.get('miio2mqtt discover'))).toContain(squeezed(line))
         if (!line.startsWith('INFO ')) continue
         const [start = ''] = adapted(line).split(/…| mqtt=/)
-        await bridge?.said(new RegExp(start.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')))
+        await bridge?.waitForOutput(new RegExp(start.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')))
       }
     }
   },

@@ -11,7 +11,7 @@ beforeAll(async () => {
 })
 
 const type = (...words: string[]) =>
-  new Program([...words, '--host', desk.address], {env: {MIIO_TOKEN: TOKEN}}).ended()
+  new Program([...words, '--host', desk.address], {env: {MIIO_TOKEN: TOKEN}}).waitForEnd()
 
 describe('the command line', () => {
   it.each([

@@ -452,12 +452,12 @@ describe('simulate', () => {
       '--seed',
       '7',
     ])
-    await program.said(/Ctrl-C ends the simulation/)
+    await program.waitForOutput(/Ctrl-C ends the simulation/)
     const [line = ''] = /miio2mqtt status .*/.exec(program.stderr) ?? []
     const {stdout} = await run(line.split(' ').slice(1))
     expect(stdout).toMatch(/^state +ON\nusb +OFF\ntemperature +\d+ °C\n$/)
     program.signal('SIGINT')
-    expect(await program.ended()).toMatchObject({
+    expect(await program.waitForEnd()).toMatchObject({
       code: 0,
       stderr: expect.stringMatching(/\n2 plugs gone\.\n$/),
     })
@@ -477,7 +477,7 @@ describe('simulate', () => {
       '-m',
       'chuangmi.plug.m1',
     ])
-    const [line] = await program.said(/^\[.*\]$/m)
+    const [line] = await program.waitForOutput(/^\[.*\]$/m)
     const [plug] = JSON.parse(line)
     expect(plug).toEqual({
       model: 'chuangmi.plug.m1',
@@ -497,7 +497,7 @@ describe('simulate', () => {
     expect(code).toBe(1)
     expect(stderr).toContain('refused get_prop with code -9999')
     program.signal('SIGTERM')
-    expect(await program.ended()).toMatchObject({code: 0, stderr: '1 plug gone.\n'})
+    expect(await program.waitForEnd()).toMatchObject({code: 0, stderr: '1 plug gone.\n'})
   })
 
   it('at an address that is taken is one clear message', async () => {

@@ -41,10 +41,10 @@ it('the demo says what to type next, all of it works word for word, and Ctrl-C l
   const port = await freePort()
   const options = {env: {TMPDIR: temporary}}
   const demo = new Program(['demo', '--port', String(port), '--address', loopback(54, 1)], options)
-  await demo.said(/Ctrl-C ends the demo/)
+  await demo.waitForOutput(/Ctrl-C ends the demo/)
   expect(await readdir(temporary)).toHaveLength(1)
 
-  const [, subscribe = ''] = await demo.said(/: (mosquitto_sub .*)$/m)
+  const [, subscribe = ''] = await demo.waitForOutput(/: (mosquitto_sub .*)$/m)
   expect(subscribe).toBe(`mosquitto_sub -p ${port} -v -t miio2mqtt/desk`)
   const messages = listen(subscribe)
   const state = () => JSON.parse(messages.at(-1)?.payload ?? '{}')
@@ -60,7 +60,7 @@ it('the demo says what to type next, all of it works word for word, and Ctrl-C l
   expect(commands).toHaveLength(results.length)
   for (const [index, command] of commands.entries()) {
     await shell('sh', ['-c', command])
-    await demo.said(results[index] ?? /nothing/)
+    await demo.waitForOutput(results[index] ?? /nothing/)
   }
   await shell('sh', ['-c', commands[0] ?? ''])
   await until(() => state().state === 'ON', {what: 'the plug on again'})
@@ -68,7 +68,7 @@ it('the demo says what to type next, all of it works word for word, and Ctrl-C l
   await until(() => watts().size > 2, {what: 'moving watts'})
 
   demo.signal('SIGINT')
-  expect(await demo.ended()).toMatchObject({
+  expect(await demo.waitForEnd()).toMatchObject({
     code: 0,
     stdout: expect.stringMatching(/The demo has ended\.\n$/),
   })
@@ -89,10 +89,10 @@ it('the demo finds a port of its own when the usual one is taken, but not when i
     stderr: 'port 1883 is taken: choose another one with --port\n',
   })
   const demo = new Program(['demo', '--address', loopback(55, 1)])
-  const [, port] = await demo.said(/mosquitto_sub -p (\d+) /)
+  const [, port] = await demo.waitForOutput(/mosquitto_sub -p (\d+) /)
   expect(port).not.toBe('1883')
   demo.signal('SIGTERM')
-  expect((await demo.ended()).code).toBe(0)
+  expect((await demo.waitForEnd()).code).toBe(0)
 })
 
 it('the demo leaves no folder when its window is closed', async () => {
@@ -100,10 +100,10 @@ it('the demo leaves no folder when its window is closed', async () => {
   onTestFinished(() => rm(TMPDIR, {recursive: true, force: true}))
   const port = String(await freePort())
   const demo = new Program(['demo', '--port', port, '--address', loopback(57, 1)], {env: {TMPDIR}})
-  await demo.said(/Ctrl-C/)
+  await demo.waitForOutput(/Ctrl-C/)
   expect(await readdir(TMPDIR)).toHaveLength(1)
   demo.signal('SIGHUP')
-  expect((await demo.ended()).code).toBe(0)
+  expect((await demo.waitForEnd()).code).toBe(0)
   expect(await readdir(TMPDIR)).toEqual([])
 })
 

@@ -34,7 +34,7 @@ async function request(verb: string, payload: object = {}) {
 
 afterEach(async () => {
   program.signal('SIGTERM')
-  await program.ended()
+  await program.waitForEnd()
 })
 afterAll(() => rm(folder, {recursive: true, force: true}))
 

@@ -59,7 +59,7 @@ describe('energy', async () => {
       const polls = heater.received.length
       await until(() => heater.received.length >= polls + 4, {what: 'more than was written'})
       program.signal('SIGKILL')
-      const {signal} = await program.ended()
+      const {signal} = await program.waitForEnd()
       expect(signal).toBe('SIGKILL')
     }
     expect(energies()).toEqual(energies().toSorted((a, b) => a - b))

@@ -82,7 +82,7 @@ describe('a program that is asked to restart', async () => {
   const program = new Program(['run', '--config', file])
   ends.push(async () => {
     program.signal('SIGTERM')
-    await program.ended()
+    await program.waitForEnd()
   })
   const onlines = () =>
     user.on('miio2mqtt/bridge/state').filter(({payload}) => payload.includes('online')).length

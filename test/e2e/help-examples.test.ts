@@ -70,9 +70,9 @@ describe('an example in the help', async () => {
     const elsewhere = args[0] === 'demo' ? ['--port', `${await freePort()}`, '--address', loopback(3, 1)] : []
     const running = new Program([...args, ...elsewhere], options)
     onTestFinished(() => running.abandon())
-    await running.said(working)
+    await running.waitForOutput(working)
     running.signal('SIGINT')
-    expect(await running.ended()).toMatchObject({code: 0})
+    expect(await running.waitForEnd()).toMatchObject({code: 0})
   })
 })
 
@@ -80,11 +80,11 @@ it('every fault that the help of simulate lists is taken, and what it suggests t
   const faults = [...faultTable.values()].map(({example}) => example)
   const faulty = new Program(['simulate', '--address', loopback(2, 1), '--fault', ...faults])
   onTestFinished(() => faulty.abandon())
-  await faulty.said(/Ctrl-C ends the simulation/)
+  await faulty.waitForOutput(/Ctrl-C ends the simulation/)
 
   const simulated = new Program(['simulate', '--address', loopback(4, 1), '--count', '1'])
   onTestFinished(() => simulated.abandon())
-  await simulated.said(/Ctrl-C ends the simulation/)
+  await simulated.waitForOutput(/Ctrl-C ends the simulation/)
   const typed = Array.from(simulated.stderr.matchAll(/^ {2}miio2mqtt (.*)$/gm), ([, line = '']) => line)
   expect(typed).toHaveLength(3)
   for (const line of typed) {

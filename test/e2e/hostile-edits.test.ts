@@ -44,7 +44,7 @@ groups: {evening: {members: [lamp]}}
 
 afterAll(async () => {
   program.signal('SIGTERM')
-  await program.ended()
+  await program.waitForEnd()
   await rm(folder, {recursive: true, force: true})
 })
 

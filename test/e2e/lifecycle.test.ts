@@ -93,7 +93,7 @@ it('Restarts and reloads in quick succession, by request and by signal, leave on
   await isAnswered(house, 'ON')
   expect(await udpSockets(program)).toBe(1)
   program.signal('SIGTERM')
-  const {code, stdout} = await program.ended()
+  const {code, stdout} = await program.waitForEnd()
   expect(code).toBe(0)
   expect(stdout).not.toMatch(/took our place|ends every connection/)
   // One connection after the other: each ended before the next one began.
@@ -107,7 +107,7 @@ it('A reload whose new bridge cannot start leaves the old one running.', async (
   const {program, file, text, base} = house
   await writeFile(file, text({network: {bind: '192.0.2.1', broadcast: []}}))
   program.signal('SIGHUP')
-  await program.said(/network\.bind: cannot open a UDP socket on 192\.0\.2\.1: .*EADDRNOTAVAIL/)
+  await program.waitForOutput(/network\.bind: cannot open a UDP socket on 192\.0\.2\.1: .*EADDRNOTAVAIL/)
   await isAnswered(house, 'ON')
   await user.publish(`${base}/bridge/request/restart`, '')
   const {payload} = await user.waitFor(`${base}/bridge/response/restart`)
@@ -119,7 +119,7 @@ it('A reload whose new bridge cannot start leaves the old one running.', async (
   expect(states(house)).toEqual(['online'])
   await writeFile(file, text())
   program.signal('SIGHUP')
-  await program.said(/took over the configuration: nothing changed/)
+  await program.waitForOutput(/took over the configuration: nothing changed/)
 })
 
 it('A file that an editor has emptied and not written yet removes no plug.', async () => {
@@ -142,12 +142,12 @@ it('A file that an editor has emptied and not written yet removes no plug.', asy
   }
   await writeFile(file, `${before}devices: ${JSON.stringify(devices)}\n`)
   program.signal('SIGHUP')
-  await program.said(/took over the configuration: nothing changed/)
+  await program.waitForOutput(/took over the configuration: nothing changed/)
   await isAnswered(house, 'ON')
   expect((await user.retained()).get(`${base}/desk/availability`)).toBe('{"state":"online"}')
   await writeFile(file, `${before}devices: {}\n`)
   program.signal('SIGHUP')
-  await program.said(/took over the configuration: removed desk/)
+  await program.waitForOutput(/took over the configuration: removed desk/)
 })
 
 it('A command that arrives while the process is paused is not carried out when the process continues.', async () => {
@@ -164,7 +164,7 @@ it('A command that arrives while the process is paused is not carried out when t
   // The pause itself is what is tested: the least that is noticed, and a little.
   await new Promise((resolve) => setTimeout(resolve, 17_000))
   house.program.signal('SIGCONT')
-  await house.program.said(/this process stood still for \d+ s/)
+  await house.program.waitForOutput(/this process stood still for \d+ s/)
   await until(() => (house.program.stdout.match(/connected to/g) ?? []).length === 2, {
     what: 'a new connection',
   })
@@ -197,7 +197,7 @@ it('What is remembered is saved before the broker is waited for, and a stop with
   })
   broker.freeze()
   program.signal('SIGTERM')
-  const ending = program.ended(60_000)
+  const ending = program.waitForEnd(60_000)
   await until(() => program.isOver, {what: 'the end', within: 60_000}).finally(() => broker.thaw())
   const {code, stdout} = await ending
   expect(code).toBe(0)
@@ -216,7 +216,7 @@ it('SIGHUP ends the process at no time, also before it has read its configuratio
       return process
     }`)}`
   const house = await start(plugs, {}, {NODE_OPTIONS: atOnce})
-  await house.program.said(/took over the configuration: nothing changed/)
+  await house.program.waitForOutput(/took over the configuration: nothing changed/)
   await isAnswered(house, 'ON')
 })
 
@@ -237,14 +237,14 @@ it('SIGUSR1 opens no debugger.', async () => {
 it('A command that fails ends the process, whatever it has left open.', async () => {
   const leftOpen = `--import=data:text/javascript,${encodeURIComponent('setInterval(() => {}, 1000)')}`
   for (const args of [['check', '--config', 'none.yaml'], ['run', '--config', 'none.yaml'], ['nonsense']]) {
-    const {code, stderr} = await new Program(args, {env: {NODE_OPTIONS: leftOpen}}).ended()
+    const {code, stderr} = await new Program(args, {env: {NODE_OPTIONS: leftOpen}}).waitForEnd()
     expect(code).toBe(args.length === 1 ? 64 : 78)
     expect(stderr).not.toBe('')
   }
 })
 
 it('A long result reaches a slow reader whole before the process ends.', async () => {
-  const {stdout, code} = await new Program(['--json', 'models']).ended()
+  const {stdout, code} = await new Program(['--json', 'models']).waitForEnd()
   expect(code).toBe(0)
   expect(JSON.parse(stdout).length).toBeGreaterThan(40)
 })

@@ -34,7 +34,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   program.signal('SIGTERM')
-  await program.ended()
+  await program.waitForEnd()
   await rm(folder, {recursive: true, force: true})
 })
 
@@ -53,11 +53,11 @@ describe('the log at the level info', () => {
   it('has one warning of a refused command, and so has bridge/logging', async () => {
     for (let times = 0; times < 3; times++) await home.mosquittoPub('desk', 'set', '{"POWER":"ON"}')
     await home.mosquittoPub('desk', 'set/State', 'ON')
-    await program.said(
+    await program.waitForOutput(
       /refused State ON on miio2mqtt\/desk\/set\/State: .*, did you mean state\? \(unknown_property\)/,
     )
     await home.mosquittoPub('desk', 'set/led', 'blue')
-    await program.said(
+    await program.waitForOutput(
       /WARN {2}desk: refused led blue on miio2mqtt\/desk\/set\/led: led: expected ON, OFF or TOGGLE, got "blue" \(invalid_payload\)/,
     )
     expect(linesWith('refused POWER ON')).toEqual([
@@ -82,10 +82,10 @@ describe('the log at the level info', () => {
         message: 'no plug is called "kettle": known are desk, kitchen/kettle, did you mean kitchen/kettle?',
       },
     })
-    await program.said(
+    await program.waitForOutput(
       /WARN {2}request device\/rename: refused old, new, transaction|WARN {2}request device\/rename: refused old, new on /,
     )
-    await program.said(/WARN {2}request device\/poll: refused name kettle on /)
+    await program.waitForOutput(/WARN {2}request device\/poll: refused name kettle on /)
   })
 
   it('has nothing of what was carried out', async () => {
@@ -98,33 +98,37 @@ describe('the log at the level info', () => {
 describe('the log at the level debug', () => {
   it('begins when a request asks for it, with a line for each command, change, request and announcement', async () => {
     expect(await request('options', {log_level: 'debug'})).toMatchObject({status: 'ok'})
-    await program.said(/DEBUG request options: log_level debug over MQTT → ok in \d+ ms/)
+    await program.waitForOutput(/DEBUG request options: log_level debug over MQTT → ok in \d+ ms/)
     await home.mosquittoPub('desk', 'set', 'OFF')
-    await program.said(/DEBUG desk: state OFF over MQTT → ok in \d+ ms device=desk/)
+    await program.waitForOutput(/DEBUG desk: state OFF over MQTT → ok in \d+ ms device=desk/)
     await home.mosquittoPub('desk', 'set', 'ON')
-    await program.said(/DEBUG desk: state OFF → ON/)
+    await program.waitForOutput(/DEBUG desk: state OFF → ON/)
     await home.mosquittoPub('evening', 'set', 'OFF')
-    await program.said(/DEBUG evening: state OFF over MQTT → ok in \d+ ms/)
+    await program.waitForOutput(/DEBUG evening: state OFF over MQTT → ok in \d+ ms/)
     await user.publish('homeassistant/status', 'online')
-    await program.said(/DEBUG announced to Home Assistant: homeassistant\/device\/miio2mqtt_\S+\/config/)
+    await program.waitForOutput(
+      /DEBUG announced to Home Assistant: homeassistant\/device\/miio2mqtt_\S+\/config/,
+    )
   })
 
   it('has the polls that failed, and why a plug is offline', async () => {
     await kettle.stop()
-    await program.said(/DEBUG kitchen\/kettle: a poll or command failed \(timeout|unreachable\): /)
-    await program.said(/DEBUG kitchen\/kettle: offline \((timeout|unreachable)\): /)
+    await program.waitForOutput(/DEBUG kitchen\/kettle: a poll or command failed \(timeout|unreachable\): /)
+    await program.waitForOutput(/DEBUG kitchen\/kettle: offline \((timeout|unreachable)\): /)
     await kettle.start()
-    await program.said(/DEBUG kitchen\/kettle: online/)
+    await program.waitForOutput(/DEBUG kitchen\/kettle: online/)
   })
 
   it('tells a rename by request as a rename, step by step', async () => {
     expect(await request('device/rename', {from: 'desk', to: 'office/desk'})).toMatchObject({status: 'ok'})
-    await program.said(
+    await program.waitForOutput(
       /INFO {2}took over the configuration: renamed desk to office\/desk; groups changed: evening\n/,
     )
-    await program.said(/DEBUG reload: reading the configuration/)
-    await program.said(/DEBUG reload: plugs stopped: 1, started: 1/)
-    await program.said(/DEBUG request device\/rename: from desk, to office\/desk over MQTT → ok in \d+ ms/)
+    await program.waitForOutput(/DEBUG reload: reading the configuration/)
+    await program.waitForOutput(/DEBUG reload: plugs stopped: 1, started: 1/)
+    await program.waitForOutput(
+      /DEBUG request device\/rename: from desk, to office\/desk over MQTT → ok in \d+ ms/,
+    )
     expect(await request('device/poll', {name: 'desk'})).toMatchObject({
       error: {
         message:
@@ -137,7 +141,7 @@ describe('the log at the level debug', () => {
     const text = await readFile(file, 'utf8')
     await writeFile(file, text.replaceAll('office/desk', 'study/desk'))
     program.signal('SIGHUP')
-    await program.said(
+    await program.waitForOutput(
       /INFO {2}took over the configuration: renamed office\/desk to study\/desk; groups changed: evening\n/,
     )
     await home.waitForAvailability('study/desk', 'online')
@@ -160,6 +164,6 @@ it('no line of the log has a token in it, whatever was sent', async () => {
   await request('device/add', {nam: 'fan', token: other})
   await home.mosquittoPub('study/desk', 'set', `{"token":"${TOKEN}"}`)
   await home.mosquittoPub('study/desk', 'set', other)
-  await program.said(/refused state/)
+  await program.waitForOutput(/refused state/)
   expect(program.stdout).not.toMatch(/00112233|ffeeddcc/i)
 })

@@ -30,7 +30,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   program.signal('SIGTERM')
-  await program.ended()
+  await program.waitForEnd()
   await rm(folder, {recursive: true, force: true})
 })
 

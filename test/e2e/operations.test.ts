@@ -259,7 +259,7 @@ describe.each([
 
   it('have the program end as asked, with no error and no secret in its log', async () => {
     program.signal('SIGTERM')
-    const {code, stdout, stderr} = await program.ended()
+    const {code, stdout, stderr} = await program.waitForEnd()
     expect({code, stderr}).toEqual({code: 0, stderr: ''})
     expect(stdout.split('\n').filter((line) => /"level":"(error|fatal)"/.test(line))).toEqual([])
     for (const secret of [TOKEN, PASSWORD]) expect(stdout).not.toContain(secret)

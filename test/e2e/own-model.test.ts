@@ -69,7 +69,7 @@ const simulator = new Program(
   ['simulate', '--model', 'acme.plug.two', '-n', '1', '--address', HOST, '--seed', '83', '--json'],
   {cwd: folder},
 )
-const [[plug]] = JSON.parse(`[${(await simulator.said(/^\[.*\]$/m))[0]}]`)
+const [[plug]] = JSON.parse(`[${(await simulator.waitForOutput(/^\[.*\]$/m))[0]}]`)
 const broker = await startMosquitto()
 const user = await Watcher.open(broker)
 await configure({
@@ -205,7 +205,7 @@ describe('an edited definition', () => {
     const right = await readFile(definition, 'utf8')
     await writeFile(definition, right.replace('action: 5.1', 'action: often'))
     bridge.signal('SIGHUP')
-    await bridge.said(
+    await bridge.waitForOutput(
       /models\/acme\.yaml:\d+:\d+ properties\.refresh\.action: expected service and action, such as 15\.1, got "often"/,
     )
     expect(log()).toContain('the new configuration is refused, the old one stays: 1 problem')

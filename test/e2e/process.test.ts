@@ -109,7 +109,7 @@ async function leaveUnanswered({base}: House, plug: SimulatedPlug): Promise<void
 /** Ends it, and says how. */
 function end(program: Program, signal: NodeJS.Signals): Promise<Ending> {
   program.signal(signal)
-  return program.ended()
+  return program.waitForEnd()
 }
 
 const states = ({base}: House) =>
@@ -150,7 +150,7 @@ describe('the end of the bridge', () => {
     const house = await start({desk}, rarelyPolled)
     await leaveUnanswered(house, desk)
     house.program.signal('SIGTERM')
-    await house.program.said(/SIGTERM: stopping/)
+    await house.program.waitForOutput(/SIGTERM: stopping/)
     expect(await end(house.program, 'SIGTERM')).toMatchObject({code: null, signal: 'SIGTERM'})
     await user.waitFor(`${house.base}/bridge/state`, ({payload}) => payload === '{"state":"offline"}')
   })
@@ -234,7 +234,9 @@ describe('a new configuration', () => {
     const config = {mqtt: {url: broker.url, base_topic: base}}
     await writeFile(file, configText({broker, plugs: {desk, kettle, lamp}, config, devices: edited}))
     program.signal('SIGHUP')
-    await program.said(/took over the configuration: added lamp; changed kettle \(description\); removed fan/)
+    await program.waitForOutput(
+      /took over the configuration: added lamp; changed kettle \(description\); removed fan/,
+    )
     await user.waitFor(`${base}/lamp/availability`, ({payload}) => payload.includes('online'))
     await user.publish(`${base}/lamp/set`, 'ON')
     await user.waitFor(`${base}/lamp/response`, ({payload}) => JSON.parse(payload).status === 'ok')
@@ -253,8 +255,8 @@ describe('a new configuration', () => {
 
     await writeFile(file, `mqtt: {url: ftp://x}\npol: {}\ndevices:\n  desk: {host: 1.2.3, token: 12}\n`)
     program.signal('SIGHUP')
-    await program.said(/the new configuration is refused, the old one stays: 4 problems/)
-    await program.said(/devices\.desk\.token: /) // the last of the four
+    await program.waitForOutput(/the new configuration is refused, the old one stays: 4 problems/)
+    await program.waitForOutput(/devices\.desk\.token: /) // the last of the four
     for (const place of ['1:8 mqtt.url', '2:1 pol', '4:10 devices.desk.host', '4:23 devices.desk.token'])
       expect(program.stdout).toContain(`${file}:${place}: `)
     expect((await listed()).map(({name}) => name)).toEqual(['desk', 'kettle', 'lamp'])
@@ -333,7 +335,7 @@ describe('requests to the bridge', async () => {
       data: {log_level: 'trace'},
     })
     expect(await level()).toBe('trace')
-    await house.program.said(new RegExp(` TRACE .*-> ${desk.address}:54321 message`))
+    await house.program.waitForOutput(new RegExp(` TRACE .*-> ${desk.address}:54321 message`))
     await request(house, 'options', {log_level: 'error'})
     expect(await level()).toBe('error')
     expect((await end(house.program, 'SIGTERM')).stdout).not.toContain('stopped')
@@ -377,7 +379,7 @@ describe('the start of the bridge', () => {
       {desk: await startPlug({address: loopback(6, 1)})},
       {broker: {url: `mqtt://127.0.0.1:${port}`}},
     )
-    await house.program.said(/cannot use the broker mqtt:\/\/127\.0\.0\.1:\d+: .*ECONNREFUSED/)
+    await house.program.waitForOutput(/cannot use the broker mqtt:\/\/127\.0\.0\.1:\d+: .*ECONNREFUSED/)
     const late = await startMosquitto({port})
     const other = await Watcher.open(late)
     await other.waitFor(`${house.base}/bridge/state`, ({payload}) => payload === '{"state":"online"}')
@@ -452,7 +454,7 @@ describe('the start of the bridge', () => {
 
   it('on an address that is not ours is one clear message and a 1', async () => {
     const {program} = await run({}, {config: {network: {bind: '203.0.113.1'}}})
-    const {code, stderr} = await program.ended()
+    const {code, stderr} = await program.waitForEnd()
     expect(code).toBe(1)
     expect(stderr).toMatch(
       /^network\.bind: cannot open a UDP socket on 203\.0\.113\.1: this machine does not have that address \(EADDRNOTAVAIL\)\n$/,
@@ -494,7 +496,7 @@ describe('what the bridge remembers', () => {
         if (++steps === moment) house.program.signal('SIGKILL')
       })
       house.program.signal('SIGTERM') // then it writes
-      const {signal} = await house.program.ended()
+      const {signal} = await house.program.waitForEnd()
       watcher.close()
       endings.push(signal ?? 'in time')
       expect(warnings(house)).toEqual([])
@@ -518,7 +520,7 @@ describe('what the bridge remembers', () => {
 
 describe('whoever watches the bridge', () => {
   const healthcheck = (HEALTH_FILE: string) =>
-    new Program([], {entry: 'dist/app/healthcheck.js', env: {HEALTH_FILE}}).ended()
+    new Program([], {entry: 'dist/app/healthcheck.js', env: {HEALTH_FILE}}).waitForEnd()
 
   it('finds a heartbeat in HEALTH_FILE, and the health check believes it', async () => {
     const file = join(folder, 'health')

@@ -76,9 +76,9 @@ describe('the log of the bridge on a terminal', () => {
     const program = new Program(['run', '--config', file], {
       env: {TZ: 'Asia/Kolkata', TERM: 'xterm-256color'},
     })
-    await program.said(/ WARN /)
+    await program.waitForOutput(/ WARN /)
     program.signal('SIGTERM')
-    const {stdout} = await program.ended()
+    const {stdout} = await program.waitForEnd()
     for (const line of stdout.trimEnd().split('\n'))
       expect(line).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z [A-Z]{4,5} +\S/)
     expect(stdout).not.toContain('\u001b')
@@ -90,8 +90,8 @@ describe('run --debug', () => {
     const file = await configured({baseTopic: 'debugged', log: {level: 'warn'}})
     const program = new Program(['run', '--debug', '--config', file])
     const packets = () => program.stdout.match(/ TRACE (?:->|<-) .* device=desk$/gm)?.length ?? 0
-    await program.said(/ TRACE -> \S+:54321 hello device=desk/)
-    await program.said(/ TRACE <- \S+:54321 message did \d+ stamp \d+ .*"ssid\\?":\\?"\*\*\*/)
+    await program.waitForOutput(/ TRACE -> \S+:54321 hello device=desk/)
+    await program.waitForOutput(/ TRACE <- \S+:54321 message did \d+ stamp \d+ .*"ssid\\?":\\?"\*\*\*/)
     await user.waitFor('debugged/bridge/state', ({payload}) => payload.includes('online'))
     await configured({baseTopic: 'debugged', log: {level: 'error'}})
     await user.publish('debugged/bridge/request/reload', '{"transaction":"again"}')
@@ -102,16 +102,16 @@ describe('run --debug', () => {
     await user.publish('debugged/bridge/request/options', '{"log_level":"info","transaction":"less"}')
     await user.waitFor('debugged/bridge/response/options', ({payload}) => payload.includes('less'))
     program.signal('SIGTERM')
-    expect(await program.ended()).toMatchObject({code: 0, stderr: ''})
+    expect(await program.waitForEnd()).toMatchObject({code: 0, stderr: ''})
   })
 
   it('stands before or after the command, or alone', async () => {
     for (const [index, args] of [['--debug'], ['--debug', 'run'], ['run', '--debug']].entries()) {
       const file = await configured({baseTopic: `alone${index}`})
       const program = new Program([...args, '--config', file])
-      await program.said(/ TRACE -> /)
+      await program.waitForOutput(/ TRACE -> /)
       program.signal('SIGTERM')
-      expect((await program.ended()).code).toBe(0)
+      expect((await program.waitForEnd()).code).toBe(0)
     }
   })
 })

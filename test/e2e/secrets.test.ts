@@ -202,7 +202,7 @@ describe('a whole life of the bridge', async () => {
   }
 
   async function ended(name: string, program: Program): Promise<Ending> {
-    const ending = await program.ended()
+    const ending = await program.waitForEnd()
     collect(`run ${name}`, program.output('stdout'), '\n', program.output('stderr'))
     return ending
   }
@@ -248,7 +248,7 @@ describe('a whole life of the bridge', async () => {
     await said('bridge/health')
     await writeFile(file, JSON.stringify(settings(format, broker.url)).replace(TOKEN, MANGLED))
     program.signal('SIGHUP')
-    await program.said(/the new configuration is refused/)
+    await program.waitForOutput(/the new configuration is refused/)
     plugs.desk.changeToken(Buffer.from(MOVED_ON, 'hex'))
     await said('desk/availability', 'bad_token')
     plugs.desk.changeToken(Buffer.from(TOKEN, 'hex'))
@@ -263,7 +263,7 @@ describe('a whole life of the bridge', async () => {
     const beside = {url: `mqtt://${host}:${port}`, username: 'plugs', password: WRONG_PASSWORD}
     for (const [at, mqtt] of [{url: login}, beside].entries()) {
       const program = run('refused', await configFile(`refused${at}`, settings('refused', login, {mqtt})))
-      await program.said(/cannot use the broker/, 60_000)
+      await program.waitForOutput(/cannot use the broker/, 60_000)
       program.signal('SIGTERM')
       expect((await ended('refused', program)).code).toBe(0)
     }
@@ -323,7 +323,7 @@ describe('a whole life of the bridge', async () => {
 
   async function command(what: string, args: readonly string[], expected: number): Promise<void> {
     const program = new Program(args)
-    const {code} = await program.ended()
+    const {code} = await program.waitForEnd()
     collect(what, program.output('stdout'), '\n', program.output('stderr'))
     expect({args, code}).toEqual({args, code: expected})
   }

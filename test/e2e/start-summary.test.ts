@@ -28,7 +28,7 @@ describe('the running bridge', () => {
       configText({broker, plugs, config: {groups: {evening: {members: ['desk']}}}})
     await writeFile(file, text({desk, 'kitchen/kettle': kettle, strange}))
 
-    await program.said(/Home Assistant: .*/)
+    await program.waitForOutput(/Home Assistant: .*/)
     const [online, announced] = linesOf(program, /plugs? online|Home Assistant/)
     expect(online).toMatch(
       new RegExp(
@@ -42,7 +42,7 @@ describe('the running bridge', () => {
 
     await writeFile(file, text({desk, 'kitchen/kettle': kettle, lamp}))
     program.signal('SIGHUP')
-    await program.said(/added or changed: .*/)
+    await program.waitForOutput(/added or changed: .*/)
     await until(() => linesOf(program, /Home Assistant/).length === 2, {what: 'Home Assistant again'})
     expect(linesOf(program, /plugs? online/)[1]).toMatch(
       new RegExp(`INFO  added or changed: 1 of 1 plug online: lamp \\(Mi Smart Plug, ${lamp.address}\\)$`),
@@ -50,7 +50,7 @@ describe('the running bridge', () => {
     expect(linesOf(program, /Home Assistant/)[1]).toMatch(/announced 1 plug on homeassistant\/…$/)
 
     await broker.stop()
-    await program.said(/(lost|cannot|disconnected|gone).*mqtt:/)
+    await program.waitForOutput(/(lost|cannot|disconnected|gone).*mqtt:/)
     await broker.start()
     await until(() => linesOf(program, /Home Assistant/).length === 3, {what: 'Home Assistant once more'})
     expect(linesOf(program, /plugs? online/)[2]).toMatch(

@@ -22,7 +22,7 @@ it.each([
     const {payload} = await user.waitFor('miio2mqtt/bridge/info')
     expect(JSON.parse(payload).time_zone).toBe(zone)
     program.signal('SIGTERM')
-    const {stdout} = await program.ended()
+    const {stdout} = await program.waitForEnd()
     expect(stdout.split('\n')[0]).toContain(`time zone ${zone}`)
   },
 )

@@ -25,20 +25,20 @@ describe.skipIf(!inject('tools').mosquitto)('A bridge that runs', async () => {
     const warned = () =>
       Array.from(program.stdout.matchAll(/ WARN .*?config\.yaml:(\d+:\d+ \S+): /g), ([, what]) => what)
     const cutOff = '7:5 devices.desk.area'
-    await program.said(/connected to mqtt:/)
+    await program.waitForOutput(/connected to mqtt:/)
     expect(warned()).toEqual([cutOff])
 
     await writeFile(config, text(first, second))
     program.signal('SIGHUP')
-    await program.said(/took over the configuration/)
+    await program.waitForOutput(/took over the configuration/)
     const shared = expect.stringMatching(/^8:\d+ devices\.lamp\.token$/)
     expect(warned()).toEqual([cutOff, shared])
 
     await writeFile(config, text('# moved', first, second.replace('{', '{area: Hall, ')))
     program.signal('SIGHUP')
-    await program.said(/(?:took over the configuration[\s\S]*){2}/)
+    await program.waitForOutput(/(?:took over the configuration[\s\S]*){2}/)
     expect(warned()).toEqual([cutOff, shared])
     program.signal('SIGTERM')
-    expect(await program.ended()).toMatchObject({code: 0})
+    expect(await program.waitForEnd()).toMatchObject({code: 0})
   }, 60_000)
 })

@@ -101,7 +101,7 @@ describe('the bridge in a real Home Assistant', async () => {
 
   it('is there again, with its plugs, after Home Assistant was started anew while it was down', async () => {
     bridge.signal('SIGTERM')
-    await bridge.ended()
+    await bridge.waitForEnd()
     await hass.end()
     await hass.run()
     await hass.becomes('binary_sensor.miio2mqtt_connection', 'off')

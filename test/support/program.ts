@@ -76,7 +76,7 @@ export class Program {
   }
 
   /** Waits until it has written what `pattern` finds, on either stream. @throws Error with what it did write */
-  async said(pattern: RegExp, within = PATIENCE_MS): Promise<RegExpMatchArray> {
+  async waitForOutput(pattern: RegExp, within = PATIENCE_MS): Promise<RegExpMatchArray> {
     const look = () => `${this.stdout}\n${this.stderr}`
     return until(() => pattern.exec(look()) ?? this.#mustRun(pattern), {
       within,
@@ -89,7 +89,7 @@ export class Program {
   }
 
   /** @param within milliseconds. @throws Error with its output when it runs for longer */
-  async ended(within = PATIENCE_MS): Promise<Ending> {
+  async waitForEnd(within = PATIENCE_MS): Promise<Ending> {
     await until(() => this.isOver, {
       within,
       what: () => `the end of the program, whose output is:\n${this.stdout}\n${this.stderr}`,
@@ -105,7 +105,7 @@ export class Program {
   /** Whatever it is doing. */
   async abandon(): Promise<void> {
     this.signal('SIGKILL')
-    await this.ended()
+    await this.waitForEnd()
   }
 
   #mustRun(pattern: RegExp): undefined {
@@ -116,5 +116,5 @@ export class Program {
 
 /** Runs `miio2mqtt …` to its end. */
 export function miio2mqtt(args: readonly string[], options?: ProgramOptions): Promise<Ending> {
-  return new Program(args, options).ended()
+  return new Program(args, options).waitForEnd()
 }

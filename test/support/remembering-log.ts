@@ -8,7 +8,7 @@ export class RememberingLog implements Log {
     this.lines = lines
   }
 
-  said(level: LogLevel): string[] {
+  messages(level: LogLevel): string[] {
     return this.lines.filter((line) => line.level === level).map(({message}) => message)
   }
 

@@ -65,5 +65,5 @@ export function connected(connection: Connection): Promise<void> {
 }
 
 export function warnings(log: RememberingLog): string[] {
-  return log.said('warn')
+  return log.messages('warn')
 }

@@ -42,7 +42,7 @@ export class Replies {
     this.#context.publisher.publish({
       ...message,
       ...(requested === undefined ? {} : {correlationData}),
-      ...(to === ownTopic ? {} : {foreign: true, home: ownTopic}),
+      ...(to === ownTopic ? {} : {foreign: true, fallbackTopic: ownTopic}),
     })
     return message.payload.length
   }

@@ -212,7 +212,7 @@ function deadlineFor({clock}: RequestContext, plug: Plug): number {
  * The changes of all groups that have a plug as a member when the plug is renamed or removed.
  * @param to its new name; `undefined` when it is removed
  */
-export function groupEdits({groups}: RequestContext, from: string, to?: string): ConfigEdit[] {
+function groupEdits({groups}: RequestContext, from: string, to?: string): ConfigEdit[] {
   return [...groups]
     .filter(([, {settings}]) => settings.members.includes(from))
     .map(([group, {settings}]) => ({

@@ -24,7 +24,7 @@ export function mapping<Shape extends z.core.$ZodLooseShape>(shape: Shape, what 
 }
 
 /** A list. @param what its name in the error about another kind of value */
-export function listField<T extends z.ZodType>(item: T, what: string) {
+function listField<T extends z.ZodType>(item: T, what: string) {
   return z.array(item, {error: ({input}) => `expected ${what}, got ${kindOf(input)}`})
 }
 
@@ -263,10 +263,8 @@ export type Config = z.output<typeof configSchema> & {
   catalogue: Catalogue
   warnings: readonly ConfigWarning[]
 }
-export type MqttConfig = Config['mqtt']
-export type PollConfig = Config['poll']
+type PollConfig = Config['poll']
 export type DeviceConfig = z.output<typeof device>
-export type GroupConfig = z.output<typeof group>
 
 /** How a plug is polled: its own settings where it has some, else those of all plugs. Milliseconds. */
 export function pollOf(config: Config, own: DeviceConfig): PollConfig {

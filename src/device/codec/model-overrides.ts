@@ -5,7 +5,7 @@ import type {Model, Property, ScaledProperty} from '../../models/model.ts'
 import type {EnergySource} from '../state/energy-meter.ts'
 
 /** The configuration of one property. */
-export interface PropertyOverride {
+interface PropertyOverride {
   /** Replaces the model's scale. */
   scale?: number
   /** Replaces the model's offset. */

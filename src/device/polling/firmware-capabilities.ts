@@ -4,7 +4,7 @@
  */
 import type {PollTier} from '../../models/model.ts'
 
-/** As stored over restarts (src/storage/capabilities-store.ts). */
+/** As stored over restarts (src/storage/state-store.ts). */
 export interface StoredCapabilities {
   /** The most values one request may ask for. */
   batch?: number | undefined

@@ -152,7 +152,7 @@ describe('a configuration that cannot be used', () => {
     write(broken)
     for (const how of ['reload', 'restart'] as const)
       expect(await runner.reload(how)).toBe('config.yaml poll: expected a mapping')
-    expect(log.said('error').slice(0, 2)).toEqual([
+    expect(log.messages('error').slice(0, 2)).toEqual([
       'the new configuration is refused, the old one stays: 1 problem',
       'config.yaml poll: expected a mapping',
     ])
@@ -166,7 +166,7 @@ describe('a configuration that cannot be used', () => {
     write(numbered(2))
     refuse.add(2)
     expect(await runner.reload('restart')).toBe('network.bind: not an address of this machine')
-    expect(log.said('error')).toContain('network.bind: not an address of this machine')
+    expect(log.messages('error')).toContain('network.bind: not an address of this machine')
     expect([...alive]).toEqual([1])
   })
 
@@ -192,7 +192,7 @@ describe('a configuration that cannot be used', () => {
     })
     expect(await runner.reload('restart')).toBeUndefined()
     expect(await runner.reload('restart')).toBeUndefined() // comes after it
-    expect(log.said('error')).toContain(
+    expect(log.messages('error')).toContain(
       'the bridge cannot start with the new configuration: it goes on with the old one',
     )
     expect(lost).toEqual([])

@@ -124,7 +124,7 @@ describe('the parts of the bridge', () => {
       'miio2mqtt/evening/availability',
       'miio2mqtt/bridge/state',
     ])
-    const [first] = log.said('debug').filter((line) => !line.startsWith('announced'))
+    const [first] = log.messages('debug').filter((line) => !line.startsWith('announced'))
     expect(first).toMatch(/^desk: state OFF/)
   })
 

@@ -20,7 +20,7 @@ const warn = (topic: string) => warner.warn(topic, () => `wrong: ${topic}`)
 describe('warnings of what others send', () => {
   it('come once for each topic', () => {
     for (let times = 0; times < 5; times++) warn('b/x/set')
-    expect(log.said('warn')).toEqual(['wrong: b/x/set'])
+    expect(log.messages('warn')).toEqual(['wrong: b/x/set'])
     expect(log.lines[0]?.fields).toEqual({topic: 'b/x/set'})
   })
 
@@ -29,7 +29,7 @@ describe('warnings of what others send', () => {
       warn('b/x/set')
       warner.forget('b/x/set')
     }
-    expect(log.said('warn')).toHaveLength(50)
+    expect(log.messages('warn')).toHaveLength(50)
   })
 
   it('of topics without end are thirty, and a count for each minute', async () => {
@@ -43,7 +43,7 @@ describe('warnings of what others send', () => {
       await clock.advance(MINUTE)
     }
     expect(asked).toBe(30)
-    expect(log.said('warn').slice(30)).toEqual([
+    expect(log.messages('warn').slice(30)).toEqual([
       '49970 more messages like these in the last minute, the last on b/x0-49999/set',
       '50000 more messages like these in the last minute, the last on b/x1-49999/set',
       '50000 more messages like these in the last minute, the last on b/x2-49999/set',
@@ -56,14 +56,14 @@ describe('warnings of what others send', () => {
       warner.forget(`b/x${at}/set`)
     }
     await clock.advance(MINUTE)
-    expect(log.said('warn')).toHaveLength(101)
+    expect(log.messages('warn')).toHaveLength(101)
   })
 
   it('name topics again after a quiet minute', async () => {
     for (let at = 0; at < 11; at++) warn(`b/x${at}/set`)
     await clock.advance(2 * MINUTE)
     warn('b/y/set')
-    expect(log.said('warn').at(-1)).toBe('wrong: b/y/set')
+    expect(log.messages('warn').at(-1)).toBe('wrong: b/y/set')
   })
 
   it('leave no timer when nothing is wrong any more, or when the bridge stops', async () => {

@@ -167,7 +167,7 @@ describe('a connection whose listener throws', () => {
     const tried = new Promise<void>((resolve) => connection.once('attempted', resolve))
     connection.start()
     await tried
-    expect(log.said('error')).toEqual(['not everything could be announced'])
+    expect(log.messages('error')).toEqual(['not everything could be announced'])
     expect(connection.connected).toBe(true)
   })
 })

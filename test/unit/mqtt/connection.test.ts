@@ -158,7 +158,7 @@ describe('the connection', () => {
     made.start()
     await until(() => versions.length >= 4, {what: 'four tries'})
     expect(versions.slice(0, 4)).toEqual([5, 4, 5, 4])
-    expect(log.said('warn')).toEqual([`cannot use the broker ${url}: it hung up without a word`])
+    expect(log.messages('warn')).toEqual([`cannot use the broker ${url}: it hung up without a word`])
   })
 
   it('warns once about the client id when another client takes our place', async () => {
@@ -175,7 +175,7 @@ describe('the connection', () => {
     const made = connection(url)
     made.start()
     await until(() => connects >= 3, {what: 'the third connection'})
-    expect(log.said('warn')).toEqual([
+    expect(log.messages('warn')).toEqual([
       expect.stringMatching(/another client took our place .* client id "test", too.*mqtt\.client_id/),
     ])
   })
@@ -198,7 +198,7 @@ describe('the connection', () => {
     )
     await until(() => came.length > 0, {what: 'the message'})
     expect(came).toEqual(['b/desk/set'])
-    expect(log.said('warn')).toEqual([
+    expect(log.messages('warn')).toEqual([
       expect.stringMatching(/access list .* denies subscribing to b\/secret:/),
     ])
   })
@@ -237,7 +237,7 @@ describe('the connection', () => {
     const again = connected(made)
     await broker.restart()
     await again
-    expect(log.said('warn').filter((line) => line.includes('lost'))).toHaveLength(1)
+    expect(log.messages('warn').filter((line) => line.includes('lost'))).toHaveLength(1)
   })
 
   it('waits for a broker that is not there yet, with one warning and its reason', async () => {
@@ -248,7 +248,7 @@ describe('the connection', () => {
     made.on('attempted', () => tries++)
     made.start()
     await until(() => tries >= 2, {what: 'a second try'})
-    expect(log.said('warn')).toHaveLength(1)
+    expect(log.messages('warn')).toHaveLength(1)
     const late = connected(made)
     await broker.restart()
     await late
@@ -261,8 +261,8 @@ describe('the connection', () => {
     made.on('attempted', () => tries++)
     made.start()
     await until(() => tries >= 2, {what: 'a second try'})
-    expect(log.said('warn').join()).toMatch(/not authori[sz]ed/i)
-    expect(log.said('warn')).toHaveLength(1)
+    expect(log.messages('warn').join()).toMatch(/not authori[sz]ed/i)
+    expect(log.messages('warn')).toHaveLength(1)
     expect(JSON.stringify(log.lines)).not.toContain('hunter2-canary')
   })
 

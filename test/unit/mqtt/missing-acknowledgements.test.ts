@@ -133,7 +133,7 @@ describe('a stop with thousands of messages waiting', () => {
     const stopped = connection.stop(500)
     await clock.advance(1100)
     await stopped
-    expect(log.said('warn')).toEqual([])
-    expect(log.said('error')).toEqual([])
+    expect(log.messages('warn')).toEqual([])
+    expect(log.messages('error')).toEqual([])
   })
 })

@@ -36,7 +36,9 @@ describe('a connection that `reconnect` ends', () => {
       'third of 2',
     ])
     expect(happened).toEqual(['connected', 'disconnected', 'connected'])
-    expect(log.said('warn')).toEqual([`the process was stopped for 180 s: connecting to ${broker.url} again`])
+    expect(log.messages('warn')).toEqual([
+      `the process was stopped for 180 s: connecting to ${broker.url} again`,
+    ])
   })
 
   it('handles no message after the call that came before the SUBACK', async () => {
@@ -79,7 +81,7 @@ describe('a connection that `reconnect` ends', () => {
     connection.reconnect('between two attempts')
     await connection.stop(100)
     connection.reconnect('stopped')
-    expect(log.said('warn').filter((line) => !line.includes('ECONNREFUSED'))).toEqual([])
+    expect(log.messages('warn').filter((line) => !line.includes('ECONNREFUSED'))).toEqual([])
   })
 
   it('ends also in the middle of the attempt', async () => {

@@ -51,6 +51,6 @@ it('The only state folder may be unwritable: the bridge works without it, with a
   await mkdir(join(home, 'state'))
   await writeFile(join(home, 'file'), '')
   const only = await folders.open(join(home, 'file', 'state'))
-  expect(log.said('warn').join()).toMatch(/cannot write the state folder/)
+  expect(log.messages('warn').join()).toMatch(/cannot write the state folder/)
   await folders.release(only)
 })

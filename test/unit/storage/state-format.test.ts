@@ -28,7 +28,7 @@ async function opened(fields: object): Promise<StateStore> {
 const published = (topics: unknown[], bases: unknown[] = ['home/plugs']) => ({
   published: {bases, topics, isAll: true},
 })
-const warnings = () => log.said('warn')
+const warnings = () => log.messages('warn')
 
 describe('the topics of a state file', () => {
   const OURS = [

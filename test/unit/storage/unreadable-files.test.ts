@@ -31,7 +31,7 @@ const opened = {
   'state.json': () => StateStore.open(folder, dependencies()),
   'energy.json': () => EnergyStore.open(folder, dependencies()),
 }
-const warnings = () => log.said('warn')
+const warnings = () => log.messages('warn')
 const energy = {total: 12.5, today: 0.5, day: '2026-01-01', moved: 1}
 
 describe.each(['state.json', 'energy.json'] as const)('%s', (name) => {

@@ -145,17 +145,17 @@ describe('a refused command', () => {
 
   it('is worth another warning for another mistake, and for the same an hour later', async () => {
     for (const payload of ['maybe', 'maybe', 'perhaps']) await command('desk', 'set', payload)
-    expect(log.said('warn')).toHaveLength(2)
+    expect(log.messages('warn')).toHaveLength(2)
     await clock.advance(HOUR)
     await command('desk', 'set', 'maybe')
-    expect(log.said('warn')).toHaveLength(3)
+    expect(log.messages('warn')).toHaveLength(3)
   })
 
   it('of which there are thousands is thirty warnings and a count', async () => {
     for (let at = 0; at < 500; at++) await command('desk', 'set', `word${at}`, 0)
     await clock.advance(MINUTE)
-    expect(log.said('warn')).toHaveLength(31)
-    expect(log.said('warn').at(-1)).toMatch(/^470 more messages like these in the last minute/)
+    expect(log.messages('warn')).toHaveLength(31)
+    expect(log.messages('warn').at(-1)).toMatch(/^470 more messages like these in the last minute/)
   })
 
   it.each([
@@ -183,17 +183,17 @@ describe('a command that was carried out, or not answered', () => {
     ['evening', 'set', 'TOGGLE', /^evening: state TOGGLE over MQTT → ok in \d+ ms$/],
   ])('to %s on %s with %s is one line at debug', async (name, below, payload, expected) => {
     await command(name, below, payload)
-    expect(log.said('debug')).toEqual([expect.stringMatching(expected)])
-    expect(log.said('warn')).toEqual([])
+    expect(log.messages('debug')).toEqual([expect.stringMatching(expected)])
+    expect(log.messages('warn')).toEqual([])
   })
 
   it('is no warning when the plug is silent: its availability says that', async () => {
     desk.scripted.failure = new CallFailed('timeout')
     await command('desk', 'set', 'ON', MINUTE)
-    expect(log.said('debug')).toEqual([
+    expect(log.messages('debug')).toEqual([
       expect.stringMatching(/^desk: state ON over MQTT → timeout in \d+ ms: /),
     ])
-    expect(log.said('warn')).toEqual([])
+    expect(log.messages('warn')).toEqual([])
   })
 })
 
@@ -202,18 +202,18 @@ describe('a request', () => {
     await request('options', {log_level: 'debug'})
     await request('discover')
     await request('device/options', {name: 'desk', options: {token: TOKEN}})
-    expect(log.said('debug')).toEqual([
+    expect(log.messages('debug')).toEqual([
       expect.stringMatching(/^request options: log_level debug over MQTT → ok in \d+ ms$/),
       expect.stringMatching(/^request discover over MQTT → ok in \d+ ms$/),
     ])
-    expect(log.said('warn')).toEqual([
+    expect(log.messages('warn')).toEqual([
       'request device/options: refused name desk, options on miio2mqtt/bridge/request/device/options: the configuration stays as it is: config.yaml:9:5 devices.fan.token: expected 32 hex digits, got 4; config.yaml:9:6 devices.fan.x: unknown key (refused)',
     ])
   })
 
   it('that is refused is one warning', async () => {
     for (let times = 0; times < 3; times++) await request('device/rename', {old: 'desk', new: 'tv'})
-    expect(log.said('warn')).toEqual([
+    expect(log.messages('warn')).toEqual([
       expect.stringMatching(
         /^request device\/rename: refused old, new on miio2mqtt\/bridge\/request\/device\/rename: from: expected the name of a plug, got nothing; .* \(invalid_payload\)$/,
       ),
@@ -222,7 +222,7 @@ describe('a request', () => {
 
   it('for a configuration that is invalid is no second warning: the log has every problem of it', async () => {
     await request('reload')
-    expect(log.said('warn')).toEqual([])
+    expect(log.messages('warn')).toEqual([])
   })
 })
 
@@ -232,7 +232,7 @@ describe('a plug in the log at debug', () => {
   it('has a line for each change of its state', async () => {
     await command('desk', 'set', 'ON')
     await command('desk', 'set', 'OFF')
-    const changes = log.said('debug').filter((line) => !line.includes('MQTT'))
+    const changes = log.messages('debug').filter((line) => !line.includes('MQTT'))
     expect(changes).toEqual([
       expect.stringMatching(/^desk: state ON/),
       expect.stringMatching(/^desk: state ON → OFF$/),
@@ -242,14 +242,14 @@ describe('a plug in the log at debug', () => {
   it('has a line for each poll that failed, and for why it is offline', async () => {
     desk.scripted.failure = new CallFailed('timeout')
     await clock.advance(5 * MINUTE)
-    const lines = log.said('debug')
+    const lines = log.messages('debug')
     expect(
       lines.filter((line) => line.startsWith('desk: a poll or command failed (timeout): ')).length,
     ).toBeGreaterThan(2)
     expect(lines).toContainEqual(expect.stringMatching(/^desk: offline \(timeout\): /))
     desk.scripted.failure = undefined
     await clock.advance(5 * MINUTE)
-    expect(log.said('debug')).toContain('desk: online')
+    expect(log.messages('debug')).toContain('desk: online')
   })
 })
 

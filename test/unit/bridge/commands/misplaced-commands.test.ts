@@ -38,17 +38,17 @@ describe('a retained command', () => {
     for (let times = 0; times < 3; times++) deliver('miio2mqtt/office/desk/set', 'ON', true)
     const warning =
       'ignored a retained message on miio2mqtt/office/desk/set: a command that lies there would be repeated at every start'
-    expect(log.said('warn')).toEqual([warning])
+    expect(log.messages('warn')).toEqual([warning])
     deliver('miio2mqtt/office/desk/set', '', true)
     deliver('miio2mqtt/office/desk/set', 'ON', true)
-    expect(log.said('warn')).toEqual([warning, warning])
+    expect(log.messages('warn')).toEqual([warning, warning])
     expect(publisher.messages).toEqual([])
     expect(plugs.get('office/desk')?.scripted.calls).toEqual([])
   })
 
   it('on a topic that is none of the bridge is ignored', () => {
     deliver('miio2mqtt/office', 'ON', true)
-    expect(log.said('warn')).toEqual([])
+    expect(log.messages('warn')).toEqual([])
   })
 })
 
@@ -73,7 +73,7 @@ describe('a command to a name that does not exist', () => {
     ['a/b/c/d', /^no plug or group is called a\/b\/c\/d: known are office\/desk$/],
   ])('%s causes one warning with the names that exist', (name, expected) => {
     for (let times = 0; times < 3; times++) to(name)
-    expect(log.said('warn')).toEqual([expect.stringMatching(expected)])
+    expect(log.messages('warn')).toEqual([expect.stringMatching(expected)])
     expect(publisher.messages).toEqual([])
   })
 
@@ -82,15 +82,15 @@ describe('a command to a name that does not exist', () => {
     context.names.recordRename('table', 'office/desk')
     to('desk')
     to('table')
-    for (const warning of log.said('warn')) expect(warning).toMatch(/; it was renamed to office\/desk$/)
-    expect(log.said('warn')).toHaveLength(2)
+    for (const warning of log.messages('warn')) expect(warning).toMatch(/; it was renamed to office\/desk$/)
+    expect(log.messages('warn')).toHaveLength(2)
   })
 
   it('does not mention a new name that does not exist, or that leads back', () => {
     context.names.recordRename('a', 'b')
     context.names.recordRename('b', 'a')
     to('a')
-    expect(log.said('warn')[0]).not.toMatch(/renamed/)
+    expect(log.messages('warn')[0]).not.toMatch(/renamed/)
   })
 })
 
@@ -101,7 +101,7 @@ describe('a message where no command can be given', () => {
     ['miio2mqtt/lamp/command', '{"state":"ON"}', /no plug or group is called lamp/],
   ])('%s %s causes a warning', (topic, payload, expected) => {
     for (let times = 0; times < 3; times++) deliver(topic, payload)
-    expect(log.said('warn')).toEqual([expect.stringMatching(expected)])
+    expect(log.messages('warn')).toEqual([expect.stringMatching(expected)])
   })
 
   it('names the right topic of a plug that there is', () => {
@@ -109,7 +109,7 @@ describe('a message where no command can be given', () => {
     if (desk) plugs.set('desk', desk)
     deliver('miio2mqtt/desk', 'ON')
     deliver('miio2mqtt/desk/command', 'ON')
-    expect(log.said('warn')).toEqual([
+    expect(log.messages('warn')).toEqual([
       'no command can be given on miio2mqtt/desk: those for desk go to miio2mqtt/desk/set',
       'no command can be given on miio2mqtt/desk/command: those for desk go to miio2mqtt/desk/set',
     ])
@@ -123,7 +123,7 @@ describe('a message where no command can be given', () => {
     'miio2mqtt/bridge/requests/info',
   ])('%s causes a warning with the topic of requests', (topic) => {
     deliver(topic, 'ON')
-    expect(log.said('warn')).toEqual([
+    expect(log.messages('warn')).toEqual([
       `no command can be given on ${topic}: those for the bridge go to miio2mqtt/bridge/request/<verb>`,
     ])
   })
@@ -138,7 +138,7 @@ describe('a message where no command can be given', () => {
     ['miio2mqtt/office/desk/Set/state', 'ON', 'miio2mqtt/office/desk/set'],
   ])('%s %s of a plug with a room causes a warning with the right topic', (topic, payload, right) => {
     deliver(topic, payload)
-    expect(log.said('warn')).toEqual([
+    expect(log.messages('warn')).toEqual([
       `no command can be given on ${topic}: those for office/desk go to ${right}`,
     ])
   })
@@ -153,7 +153,7 @@ describe('a message where no command can be given', () => {
     (name, kind, right) => {
       const topic = `miio2mqtt/${name}/${kind}`
       deliver(topic, 'ON')
-      expect(log.said('warn')).toEqual([
+      expect(log.messages('warn')).toEqual([
         `no command can be given on ${topic}: those for office/desk go to miio2mqtt/office/desk/${right}`,
       ])
     },
@@ -167,6 +167,6 @@ describe('a message where no command can be given', () => {
     ['homeassistant/device/x/config', '{}'],
   ])('%s %s is published by the bridge itself, and causes no warning', (topic, payload) => {
     deliver(topic, payload)
-    expect(log.said('warn')).toEqual([])
+    expect(log.messages('warn')).toEqual([])
   })
 })

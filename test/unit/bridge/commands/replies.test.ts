@@ -79,7 +79,7 @@ describe('an answer', () => {
     await command({responseTopic})
     await requests.request('info', incoming('miio2mqtt/bridge/request/info', '', {responseTopic}))
     expect(publisher.messages.at(-1)?.topic).toBe('miio2mqtt/bridge/response/info')
-    const warnings = log.said('warn').filter((warning) => warning.includes('wants its answer on'))
+    const warnings = log.messages('warn').filter((warning) => warning.includes('wants its answer on'))
     expect(warnings).toHaveLength(2) // of the commands, and of the requests
     expect(warnings[0]).toMatch(
       /^a message on miio2mqtt\/office\/desk\/set wants its answer on ".*", which .*: the answer goes where it always does$/,
@@ -106,7 +106,7 @@ describe('keys of a prototype in a payload', () => {
     const result = JSON.parse(publisher.on('miio2mqtt/office/desk/response')[0]?.payload ?? '')
     expect(result).toMatchObject({status: 'error', error: {message: expect.stringMatching(/expected/)}})
     expect(plugs.get('office/desk')?.scripted.commands).toEqual([])
-    expect(log.said('error')).toEqual([])
+    expect(log.messages('error')).toEqual([])
   })
 
   it.each(['{"__proto__":{"x":1}}', '{"transaction":{"__proto__":1},"colour":1}', '{"constructor":1}'])(

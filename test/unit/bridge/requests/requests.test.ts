@@ -130,7 +130,7 @@ describe('a request', () => {
   it('whose answer has a topic that no broker takes is no reason to fail', async () => {
     await requests.request('a\u0001', message(''))
     expect(publisher.messages).toEqual([])
-    expect(log.said('warn')).toEqual([
+    expect(log.messages('warn')).toEqual([
       'a request cannot be answered: the topic of its answer holds a control character or half a character',
     ])
   })
@@ -158,7 +158,7 @@ describe('a request', () => {
       status: 'error',
       error: {code: 'internal'},
     })
-    expect(log.said('error')).toHaveLength(1)
+    expect(log.messages('error')).toHaveLength(1)
   })
 
   it('of any kind gets exactly one answer', async () => {

@@ -311,7 +311,7 @@ describe('a request about a name that does not exist', () => {
     await refusal('', {transaction: 'mine'})
     expect(publisher.messages[0]?.topic).toBe('miio2mqtt/bridge/response')
     expect(JSON.parse(publisher.messages[0]?.payload ?? '')).toMatchObject({transaction: 'mine'})
-    expect(log.said('warn')).toEqual([expect.stringMatching(/^request: refused on miio2mqtt\//)])
+    expect(log.messages('warn')).toEqual([expect.stringMatching(/^request: refused on miio2mqtt\//)])
   })
 })
 

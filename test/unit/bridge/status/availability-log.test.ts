@@ -44,10 +44,10 @@ describe('a plug that goes away', () => {
     await clock.advance(30 * MINUTE)
     recover()
     await clock.advance(5 * MINUTE)
-    expect(log.said('warn')).toEqual([
+    expect(log.messages('warn')).toEqual([
       expect.stringMatching(/^desk 0 is offline: it does not answer: is it powered/),
     ])
-    expect(log.said('info')).toEqual(['desk 0 is back'])
+    expect(log.messages('info')).toEqual(['desk 0 is back'])
   })
 
   it('is reminded of once an hour, in one line with all others that are away', async () => {
@@ -55,7 +55,7 @@ describe('a plug that goes away', () => {
     await clock.advance(20 * MINUTE)
     fail(1)
     await clock.advance(5 * HOUR)
-    const [first, second, ...reminders] = log.said('warn')
+    const [first, second, ...reminders] = log.messages('warn')
     expect([first, second]).toEqual([
       expect.stringMatching(/^desk 0 is/),
       expect.stringMatching(/^desk 1 is/),
@@ -68,7 +68,7 @@ describe('a plug that goes away', () => {
     await clock.advance(30 * MINUTE)
     recover()
     await clock.advance(5 * HOUR)
-    expect(log.said('warn')).toHaveLength(1)
+    expect(log.messages('warn')).toHaveLength(1)
     availabilityLog.stop()
   })
 
@@ -86,7 +86,7 @@ describe('a plug that goes away', () => {
       fail(0, round % 2 === 0 ? 'timeout' : 'unreachable')
       await clock.advance(5 * MINUTE)
     }
-    expect(log.said('warn')).toHaveLength(1)
+    expect(log.messages('warn')).toHaveLength(1)
   })
 
   it('is logged once when it answers again and refuses the token', async () => {
@@ -96,7 +96,7 @@ describe('a plug that goes away', () => {
       fail(0, 'bad_token')
       await clock.advance(5 * MINUTE)
     }
-    expect(log.said('warn')).toEqual([
+    expect(log.messages('warn')).toEqual([
       expect.stringMatching(/does not answer/),
       expect.stringMatching(/the token is wrong/),
     ])
@@ -108,7 +108,7 @@ describe('many plugs that are away', () => {
     await stage(14)
     for (let index = 0; index < 12; index++) fail(index)
     await clock.advance(HOUR + 5 * MINUTE)
-    expect(log.said('warn').at(-1)).toMatch(/^still offline: .* and 2 more$/)
+    expect(log.messages('warn').at(-1)).toMatch(/^still offline: .* and 2 more$/)
   })
 })
 
@@ -126,7 +126,7 @@ describe('thousands of plugs', () => {
     everyDesk(fail)
     for (const plug of plugs.values()) plug.poller.start()
     await clock.advance(3 * MINUTE)
-    const lines = log.said('warn')
+    const lines = log.messages('warn')
     expect(lines.slice(0, 10)).toEqual(
       Array(10).fill(expect.stringMatching(/^desk \d+ is offline: it does not/)),
     )
@@ -138,7 +138,7 @@ describe('thousands of plugs', () => {
     expect(events).toHaveLength(several)
     everyDesk(recover)
     await clock.advance(3 * MINUTE)
-    const back = log.said('info')
+    const back = log.messages('info')
     expect(back.slice(0, 10)).toEqual(Array(10).fill(expect.stringMatching(/^desk \d+ is back$/)))
     expect(back.length).toBeLessThan(14)
     const counted = back.slice(10).map((line) => Number(/^(\d+) more plugs are back: /.exec(line)?.[1]))
@@ -162,10 +162,10 @@ describe('thousands of plugs', () => {
     set(11, true)
     for (const plug of plugs.values()) plug.poller.stop()
     await clock.advance(2 * MINUTE)
-    expect(log.said('warn').slice(10)).toEqual([
+    expect(log.messages('warn').slice(10)).toEqual([
       'one more plug is offline: desk 10; the availability of each says why',
     ])
-    expect(log.said('info')).toEqual([])
+    expect(log.messages('info')).toEqual([])
     availabilityLog.stop()
   })
 })
@@ -175,7 +175,9 @@ describe('all plugs away at once', () => {
     await stage(6, seed)
     everyDesk(fail)
     await clock.advance(10 * MINUTE)
-    expect(log.said('warn')).toEqual(['no plug answers any more: is our own network, Wi-Fi or router down?'])
+    expect(log.messages('warn')).toEqual([
+      'no plug answers any more: is our own network, Wi-Fi or router down?',
+    ])
     expect(events.filter((event) => event.startsWith('device_offline'))).toHaveLength(6)
   })
 
@@ -185,7 +187,7 @@ describe('all plugs away at once', () => {
     await clock.advance(10 * MINUTE)
     everyDesk((index) => fail(index, 'unreachable'))
     await clock.advance(10 * MINUTE)
-    expect(log.said('warn')).toHaveLength(1)
+    expect(log.messages('warn')).toHaveLength(1)
   })
 
   it('are one line when they come back', async () => {
@@ -194,7 +196,7 @@ describe('all plugs away at once', () => {
     await clock.advance(10 * MINUTE)
     everyDesk(recover)
     await clock.advance(5 * MINUTE)
-    expect(log.said('info')).toEqual(['plugs answer again'])
+    expect(log.messages('info')).toEqual(['plugs answer again'])
   })
 
   it('do not hide the one that stays away afterwards', async () => {
@@ -204,7 +206,7 @@ describe('all plugs away at once', () => {
     everyDesk(recover)
     fail(2)
     await clock.advance(HOUR)
-    expect(log.said('warn').at(-1)).toBe('still offline: desk 2')
+    expect(log.messages('warn').at(-1)).toBe('still offline: desk 2')
   })
 
   it('are still logged one by one when each goes offline at another time', async () => {
@@ -213,14 +215,14 @@ describe('all plugs away at once', () => {
       fail(index)
       await clock.advance(5 * MINUTE)
     }
-    expect(log.said('warn')).toHaveLength(3)
+    expect(log.messages('warn')).toHaveLength(3)
   })
 
   it('means nothing where there is only one plug', async () => {
     await stage(1)
     fail()
     await clock.advance(10 * MINUTE)
-    expect(log.said('warn')).toEqual([expect.stringMatching(/^desk 0 is offline/)])
+    expect(log.messages('warn')).toEqual([expect.stringMatching(/^desk 0 is offline/)])
   })
 })
 

@@ -50,9 +50,9 @@ function stage(count: number, homeAssistant = true): void {
 
 /** The lines logged within this time. */
 async function loggedWithin(ms: number): Promise<string[]> {
-  const before = log.said('info').length
+  const before = log.messages('info').length
   await clock.advance(ms)
-  return log.said('info').slice(before)
+  return log.messages('info').slice(before)
 }
 
 const set = (plug: StagedPlug, availability: Availability) => forceAvailability(plug.device, availability)
