@@ -82,6 +82,13 @@ describe('docs/architecture.md', () => {
     expect(missing).toEqual([])
   })
 
+  it('uses only names of classes and functions that exist', () => {
+    const source = sources.map((file) => readFileSync(join('src', file), 'utf8')).join('\n')
+    const names = architecture.spans.flatMap((span) => NAME.exec(span)?.[0] ?? [])
+    expect(names.length).toBeGreaterThan(30)
+    expect(names.filter((name) => !name.split('.').every((part) => isDeclaredIn(source, part)))).toEqual([])
+  })
+
   function filesNamed(): string[] {
     const spans = [architecture, documentAt('CONTRIBUTING.md'), documentAt('docs/dependencies.md')].flatMap(
       (each) => each.spans,
@@ -89,6 +96,15 @@ describe('docs/architecture.md', () => {
     return spans.filter((span) => /^(?:src|test|bench|docs)\/[\w./-]*$/.test(span))
   }
 })
+
+/** `RequestQueue`, `Device.write`, `bridgeComponents`. */
+const NAME = /^(?:[A-Z]\w+|(?!miIO)[a-z]+[A-Z]\w*)(?:\.#?\w+)?$/
+
+/** Whether `name` is the name of a class, type, function or member. */
+function isDeclaredIn(source: string, name: string): boolean {
+  const declared = `(?:class|interface|type|function|const|async|get|^ {2}) *${name}\\b`
+  return new RegExp(declared, 'm').test(source)
+}
 
 /** The verbs that the bridge lists in its answer to an unknown verb. */
 async function knownVerbs(): Promise<string[]> {
