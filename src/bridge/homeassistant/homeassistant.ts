@@ -64,11 +64,6 @@ export class HomeAssistant extends EventEmitter<Events> implements Component, Re
     this.#history = new DiscoveryHistory(store)
   }
 
-  /** A plug is announced later, when its identity and its model are known; a group needs neither. */
-  start(): void {
-    this.#discoverGroups({force: false})
-  }
-
   plugAdded(plug: Plug): void {
     plug.device.on('identified', () => this.#discoverPlug(plug, {force: false}))
   }
@@ -180,10 +175,12 @@ export class HomeAssistant extends EventEmitter<Events> implements Component, Re
     this.#throttle.send(discoveryTopic(this.prefix, id), compose, {force})
   }
 
+  /** Announces every group. Without a broker, the next connect does that. */
   #discoverGroups({force}: {force: boolean}): void {
-    const {topics, groups} = this.#context
+    const {topics, groups, connection} = this.#context
     for (const name of this.#groupNames) if (!groups.has(name)) this.#throttle.forget(this.#groupTopic(name))
     this.#groupNames = new Set(groups.keys())
+    if (!connection.connected) return
     const context = {topics, version: this.#version}
     for (const group of groups.values()) {
       const compose = () => ({discovery: groupDiscovery(settingsOf(group), context)})

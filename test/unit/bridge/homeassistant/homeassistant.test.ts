@@ -1,4 +1,5 @@
 import {beforeEach, describe, expect, it} from 'vitest'
+import {Group} from '../../../../src/bridge/group.ts'
 import {bridgeDiscovery} from '../../../../src/bridge/homeassistant/bridge-discovery.ts'
 import {
   bridgeId,
@@ -24,6 +25,7 @@ let homeAssistant: HomeAssistant
 let announced: number[]
 let announcedBefore: DiscoveredComponents | undefined
 let connected: boolean
+let hasGroup: boolean
 
 function stage(choice: ConstructorParameters<typeof StagedPlug>[1] = {}): void {
   clock = new VirtualClock()
@@ -36,7 +38,9 @@ function stage(choice: ConstructorParameters<typeof StagedPlug>[1] = {}): void {
     },
     resubscribe: () => Promise.resolve(),
   }
-  const context = testContext(clock, {publisher, connection, plugs: new Map([[plug.name, plug]])})
+  const plugs = new Map([[plug.name, plug]])
+  const groups = new Map([['evening', new Group('evening', {members: [plug.name]}, plugs)]])
+  const context = testContext(clock, {publisher, connection, plugs, groups: hasGroup ? groups : new Map()})
   const store = {
     discovery: announcedBefore,
     rememberDiscovery: (discovered: DiscoveredComponents) => {
@@ -51,6 +55,7 @@ function stage(choice: ConstructorParameters<typeof StagedPlug>[1] = {}): void {
 beforeEach(() => {
   announcedBefore = undefined
   connected = true
+  hasGroup = false
   stage()
 })
 
@@ -250,6 +255,19 @@ describe('what has to be taken back', () => {
     await clock.advance(MINUTE)
     const powers = publisher.on(TOPIC).map((message) => componentsIn(message).power)
     expect(powers).toEqual([{platform: 'sensor'}, undefined])
+  })
+
+  it('waits for the broker, as that of a group does', () => {
+    connected = false
+    hasGroup = true
+    stage()
+    homeAssistant.reloaded([])
+    expect(publisher.messages).toEqual([])
+    connected = true
+    homeAssistant.connected()
+    expect(publisher.messages.map(({topic}) => topic)).toContainEqual(
+      expect.stringMatching(/^homeassistant\/device\/miio2mqtt_group_evening_\w+\/config$/),
+    )
   })
 
   const message = {components: {state: {platform: 'switch', name: null}, led: {platform: 'switch'}}}
