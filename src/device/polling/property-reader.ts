@@ -1,7 +1,7 @@
 /**
  * Reads properties of a plug and applies the answers to its state. The relay comes first, the rest in as few requests as the firmware
  * can handle. A request that fails is halved until every readable property is read and the one to blame stands alone. The relay is
- * never left out (docs/architecture.md, "Why it is as it is").
+ * never left out (docs/architecture.md, "Why it is built like this").
  */
 import type {EventEmitter} from 'node:events'
 import {type Clock, sleep, type Timer} from '../../common/clock.ts'
