@@ -182,6 +182,7 @@ export class Bridge {
     hideSecrets(redactor, config, catalogue)
     const plugsBefore = new Map(plugs)
     const changes = await registry.applyConfig(config, COMMAND_GRACE_MS)
+    if (this.#stopping.signal.aborted) return true // `offline` has to be the last message
     const {added, changed, removed} = changes
     const count = changed.length
     log.debug(() => `reload: plugs stopped: ${removed.length + count}, started: ${added.length + count}`)
@@ -190,6 +191,7 @@ export class Bridge {
     const renames = findRenames(plugsOf(removed, plugsBefore), plugsOf(added, plugs), configBefore, config)
     for (const {from, to} of renames) context.names.recordRename(from, to)
     await connection.resubscribe()
+    if (this.#stopping.signal.aborted) return true
     log.debug('reload: subscriptions are those of the new names')
     const newPlugs = plugsOf([...added, ...changed], plugs)
     this.#each((component) => component.reloaded?.(newPlugs))

@@ -163,12 +163,15 @@ export class MiioClient {
     this.#link?.close()
   }
 
-  /** Runs a request. A plug does one thing at a time (docs/protocol.md §1.10), so callers have to queue their requests. */
+  /**
+   * Runs a request. A plug does one thing at a time (docs/protocol.md §1.10), so callers have to queue their requests.
+   * @throws MiioError `timeout` at stage `send` while another request is under way: for the queue of src/device/, one that it has given up
+   */
   async #alone<T>(method: string, run: () => Promise<T>): Promise<T> {
-    if (this.#method !== undefined)
-      throw new Error(
-        `expected one request at a time to ${this.#where}, got ${method} while ${this.#method} is under way`,
-      )
+    if (this.#method !== undefined) {
+      const text = `expected one request at a time to ${this.#where}, got ${method} while ${this.#method} is under way`
+      throw new MiioError('timeout', 'send', text)
+    }
     if (this.#closing.signal.aborted) throw closedError(this.#where)
     this.#method = method
     try {

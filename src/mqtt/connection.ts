@@ -296,7 +296,7 @@ export class Connection extends EventEmitter<Events> {
   /** Connects in MQTT 5 instead of `session`. */
   #replace(session: Session): void {
     this.#closeSession()
-    session.disconnect().catch(() => {}) // in good order, so that the last will is not published
+    void session.disconnect() // in good order, so that the last will is not published
     this.#options.clock.after(DISCONNECT_TIMEOUT_MS, () => session.destroy())
     this.#connect()
   }

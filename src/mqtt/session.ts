@@ -127,7 +127,7 @@ export class Session extends EventEmitter<SessionEvents> {
 
   /** Sends a DISCONNECT, so that the broker does not publish the last will. Resolves when the connection is closed. */
   async disconnect(): Promise<void> {
-    await this.client.endAsync()
+    await this.client.endAsync().catch(() => {})
   }
 
   /** Closes the socket at once. The library alone does not, when the client is ending already or has no socket yet. */

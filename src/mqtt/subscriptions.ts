@@ -31,6 +31,8 @@ export class Subscriptions {
   readonly #options: SubscriptionOptions
   readonly #expectAcknowledgement: () => () => void
   #subscribed: readonly string[] = []
+  /** The update under way: one at a time, since each takes from `#subscribed` what the broker has. */
+  #updating: Promise<unknown> = Promise.resolve()
 
   /** @param expectAcknowledgement called for each packet; returns a function to call when the broker has answered it */
   constructor(options: SubscriptionOptions, expectAcknowledgement: () => () => void) {
@@ -45,11 +47,18 @@ export class Subscriptions {
    */
   async begin(session: Session): Promise<DeniedFilter[]> {
     this.#subscribed = []
+    this.#updating = Promise.resolve() // an update of the last connection ends with that
     return this.update(session)
   }
 
   /** Subscribes to the filters that are new, and unsubscribes from those that are not needed any more. Returns and throws as `begin`. */
-  async update(session: Session): Promise<DeniedFilter[]> {
+  update(session: Session): Promise<DeniedFilter[]> {
+    const update = this.#updating.then(() => this.#update(session))
+    this.#updating = update.catch(() => {}) // the caller has the error
+    return update
+  }
+
+  async #update(session: Session): Promise<DeniedFilter[]> {
     const filters = this.#filtersFor(session)
     const before = this.#subscribed
     this.#subscribed = Object.keys(filters)

@@ -85,6 +85,11 @@ export class HomeAssistant extends EventEmitter<Events> implements Component, Re
     this.#discoverAll()
   }
 
+  /** A delayed message would be dropped, but recorded as sent. The next connect announces everything. */
+  disconnected(): void {
+    this.#throttle.stop()
+  }
+
   reloaded(plugs: readonly Plug[]): void {
     this.#discoverGroups({force: false})
     for (const plug of plugs) this.#discoverPlug(plug, {force: false})

@@ -92,9 +92,11 @@ export class RetainedCleanup implements Component {
   }
 
   connected(): void {
+    this.#delivered.clear() // of the connection before: nothing is subscribed on this one
     this.#sweep()
   }
 
+  /** A scan under way goes on with what it knows: the broker does not deliver again what is subscribed already. */
   reloaded(): void {
     if (this.#context.connection.connected) this.#sweep()
   }
@@ -129,7 +131,6 @@ export class RetainedCleanup implements Component {
    */
   #sweep(): void {
     this.#isStale = false
-    this.#delivered.clear()
     const stale = this.#staleTopics()
     this.#isScanning = !this.#isComplete || stale.some((topic) => this.#isDiscovery(topic))
     if (this.#isScanning) {
@@ -174,6 +175,7 @@ export class RetainedCleanup implements Component {
         else recorded.clear(topic)
       }
     this.#isScanning = false
+    this.#delivered.clear()
     void this.#context.connection.resubscribe()
     this.#after(UNSUBSCRIBE_MS, () => this.#clearOthers())
   }

@@ -178,6 +178,19 @@ describe('the discovery of a plug', () => {
     ])
   })
 
+  it('is not sent while there is no broker, also when it was only delayed', async () => {
+    await identify()
+    await identify('2.0.0')
+    const sent = publisher.on(TOPIC).length
+    connected = false
+    homeAssistant.disconnected()
+    await clock.advance(MINUTE)
+    expect(publisher.on(TOPIC)).toHaveLength(sent)
+    connected = true
+    homeAssistant.connected()
+    expect(publisher.on(TOPIC)).toHaveLength(sent + 1)
+  })
+
   it('is not sent any more once the bridge has stopped', async () => {
     homeAssistant.connected()
     await identify()

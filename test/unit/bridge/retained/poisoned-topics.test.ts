@@ -60,6 +60,28 @@ const ours = {
   availability: [{topic: 'miio2mqtt/bridge/state'}],
 }
 
+describe('a discovery message of another bridge', () => {
+  const moved = [
+    'homeassistant/device/miio2mqtt_1/config',
+    'homeassistant/device/miio2mqtt_2/config',
+  ] as const
+  const foreign = JSON.stringify({...ours, availability: [{topic: 'other/bridge/state'}]})
+
+  it('is not cleared, also when the configuration is reloaded while the broker still delivers', async () => {
+    const cleanup = start({bases: ['miio2mqtt'], topics: moved, isAll: true})
+    const deliver = (topic: string) =>
+      expect(cleanup.handle({topic, payload: Buffer.from(foreign), retained: true})).toBe(true)
+    cleanup.connected()
+    deliver(moved[0])
+    await clock.advance(1000)
+    cleanup.reloaded() // the filter of the first is subscribed already: the broker does not deliver it again
+    deliver(moved[1])
+    await clock.advance(MINUTE)
+    expect(publisher.topics).toEqual([])
+    expect(remembered()?.topics).toEqual([])
+  })
+})
+
 describe('a list of plugs that lies on the broker', () => {
   it.each([
     ['a wildcard', 'evil/#'],
