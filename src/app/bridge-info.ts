@@ -16,6 +16,7 @@ export interface BridgeInfoOptions {
   log: RootLog
 }
 
+/** The payloads of `B/bridge/info` and of the metrics in `B/bridge/health`. */
 export class BridgeInfo implements StatusSource {
   readonly #options: BridgeInfoOptions
 

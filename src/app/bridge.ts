@@ -82,6 +82,7 @@ export function bridgeComponents(context: BridgeContext, options: ComponentOptio
   ]
 }
 
+/** One bridge, from its start to its stop. A new configuration of broker, network or models needs a new one. */
 export class Bridge {
   readonly #options: BridgeOptions
   readonly #resources: BridgeResources

@@ -11,6 +11,7 @@ export const HEALTH_FILE_VARIABLE = 'HEALTH_FILE'
 /** An older heartbeat means that the bridge is stuck: three times the usual 30 s. */
 export const OLDEST_BEAT_MS = 90_000
 
+/** Writes the heartbeat of this process to the file that HEALTH_FILE names. */
 export class HealthFile {
   readonly #path: string | undefined
   readonly #clock: Clock

@@ -57,6 +57,7 @@ const MOST_POLLS_APART = 3
 /** After a pause of the process all plugs are polled within this time. */
 const RESUME_SPREAD_MS = 1000
 
+/** A configured plug and everything that runs for it. */
 export class ManagedPlug implements Plug, Claimant {
   readonly name: string
   readonly device: Device

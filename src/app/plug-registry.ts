@@ -22,6 +22,7 @@ interface Events {
 /** First polls are this far apart: 10,000 plugs are not polled all at once. */
 const FIRST_POLL_STEP_MS = 5
 
+/** The configured plugs and groups. Emits `plugAdded` and `plugEvent`. */
 export class PlugRegistry extends EventEmitter<Events> {
   /** By name, in the order of the configuration. The same map as long as the bridge runs. */
   readonly plugs: ReadonlyMap<string, ManagedPlug>

@@ -4,6 +4,7 @@ import type {Clock} from '../common/clock.ts'
 
 const SAMPLE_MS = 20
 
+/** Uptime, memory and event loop delay of this process. */
 export class ProcessMetrics {
   /** When the bridge was started. */
   readonly started: Date

@@ -16,6 +16,7 @@ export interface RequestActionsOptions {
   log: RootLog
 }
 
+/** The actions of requests, carried out by the parts of this bridge. */
 export class RequestActions implements BridgeActions {
   readonly #options: RequestActionsOptions
 

@@ -11,6 +11,7 @@ export interface GroupSettings {
   icon?: string
 }
 
+/** A group as it is configured, with the state that follows from its members. */
 export class Group {
   readonly name: string
   readonly settings: GroupSettings

@@ -13,6 +13,7 @@ const LONGEST_NAME = 200
 /** How many renamed plugs are remembered: the latest ones. */
 const MOST_RENAMED = 1000
 
+/** The names of plugs and groups of one bridge, with the renames since its start. */
 export class NameDirectory {
   readonly #plugs: ReadonlyMap<string, unknown>
   readonly #groups: ReadonlyMap<string, unknown>

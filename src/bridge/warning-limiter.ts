@@ -30,6 +30,7 @@ export interface WarningDetails {
   fields?: Fields
 }
 
+/** Logs each warning once, and counts what is beyond a limit. */
 export class WarningLimiter {
   readonly #clock: Clock
   readonly #log: Log

@@ -34,6 +34,7 @@ export interface DemoChangesOptions {
   print: (line: string) => void
 }
 
+/** Turns the messages of the demo broker into one line for each change of a plug. */
 export class DemoChanges {
   readonly #options: DemoChangesOptions
   readonly #plugs: ReadonlyMap<string, DemoPlug>

@@ -46,6 +46,7 @@ const MOST_TIMEOUTS = 6
 /** Ends the scan. Its message is the reason. */
 class ScanEnded extends Error {}
 
+/** Reads properties of an unsupported plug one by one, and stops when the plug suffers from it. */
 export class ProbeScan {
   readonly #options: ProbeScanOptions
   readonly #values: ProbedValue[] = []

@@ -22,6 +22,7 @@ Examples:
 
 Exit codes: 0 done, 1 failed, 64 wrong usage, 70 a bug, 78 wrong configuration.`
 
+/** The program with all its commands, for commander. */
 export function makeProgram(terminal: Terminal): Command {
   const program = new Command('miio2mqtt')
     .description('Xiaomi Wi-Fi plugs on MQTT and in Home Assistant, over your own network')

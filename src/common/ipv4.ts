@@ -25,6 +25,7 @@ export function isPrivate(address: string): boolean {
   return isIPv4(address) && PRIVATE.check(address)
 }
 
+/** Whether an IPv4 address is in 127.0.0.0/8. */
 export function isLoopback(address: string): boolean {
   return address.startsWith('127.')
 }

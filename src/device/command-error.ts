@@ -17,6 +17,7 @@ export type CommandErrorCode =
   | 'duplicate'
   | 'internal'
 
+/** The error of a command: `code` is the `error.code` of its result (docs/topics.md, "Results"). */
 export class CommandError extends Error {
   override readonly name = 'CommandError'
   readonly code: CommandErrorCode
@@ -42,6 +43,7 @@ export interface CallFailure extends Error {
 
 const callFailures: ReadonlySet<unknown> = new Set(['timeout', 'bad_token', 'unreachable', 'refused'])
 
+/** Whether an error is that of a transport. */
 export function isCallFailure(error: unknown): error is CallFailure {
   return error instanceof Error && 'code' in error && callFailures.has(error.code)
 }

@@ -32,6 +32,7 @@ export interface CommandWriterOptions {
   reader: PropertyReader
 }
 
+/** Writes properties of one plug and reads them back. */
 export class CommandWriter {
   readonly #options: CommandWriterOptions
   #timer: Timer | undefined

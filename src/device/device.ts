@@ -45,6 +45,7 @@ export class PollPreempted extends Error {
   override readonly name = 'PollPreempted'
 }
 
+/** One plug as the bridge uses it: state, availability, reads and commands. Emits the events of its parts. */
 export class Device extends EventEmitter<DeviceEvents> {
   readonly name: string
   /** Decides whether the plug is online. `availability` is its result. */

@@ -47,6 +47,7 @@ export interface ModelResolverOptions extends ModelOptions {
 /** A plug that reported its model, and answered to none of the dialects in so many rounds, is not asked again. */
 const ROUNDS = 3
 
+/** The identity and the model of one plug, looked up once for all callers. */
 export class ModelResolver {
   /** What the plug reported of itself, or what is remembered of it. */
   identity: Identity

@@ -40,6 +40,7 @@ interface Slot {
   command: Command | undefined
 }
 
+/** The queue of one plug: one request at a time. */
 export class RequestQueue {
   readonly #clock: Clock
   /** p-queue's own timeout would start the next request beside the one under way: deadlines are kept inside the jobs. */
@@ -261,10 +262,12 @@ export class SharedReads {
   }
 }
 
+/** @returns the CommandError `queue_full`. @param what waits */
 export function tooMany(what = 'commands'): CommandError {
   return new CommandError('queue_full', `${MOST_WAITING} ${what} wait already`)
 }
 
+/** @returns the CommandError `expired` of a command whose turn did not come in time */
 export function expired(): CommandError {
   return new CommandError('expired', 'its time was over before its turn came')
 }

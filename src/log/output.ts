@@ -7,6 +7,7 @@ const BUFFER_BYTES = 1024 * 1024
 /** How often the last lines are written to a reader that takes nothing, 100 ms apart, before the process ends without them. */
 const FLUSH_RETRIES = 5
 
+/** A stream for pino that writes to standard output and drops lines when nothing reads them. */
 export class Output implements DestinationStream {
   readonly #stream: ReturnType<typeof destination>
   #retries = Number.POSITIVE_INFINITY

@@ -8,6 +8,7 @@ export type TryAddress = (at: Endpoint) => unknown
 /** Addresses kept between two broadcasts. A forger of ever new addresses fills no memory, and causes no more hellos than this. */
 const MOST = 8
 
+/** The addresses to try for one plug: at most eight between two broadcasts. */
 export class CandidateAddresses {
   readonly #tryAddress: TryAddress
   readonly #random: Random

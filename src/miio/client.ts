@@ -54,6 +54,7 @@ export interface MiioCallOptions {
 /** How often a request is sent, unless its caller gives another number. One lost packet in five is usual in bad Wi-Fi. */
 const DEFAULT_TRIES = 3
 
+/** A miIO client of one plug. Requests have to be queued by the caller: one at a time. */
 export class MiioClient {
   readonly #options: MiioClientOptions
   readonly #cipher: Cipher

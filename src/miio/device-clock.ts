@@ -22,6 +22,7 @@ export function stampAt(sample: ClockSample, now: number): number {
   return sample.stamp + Math.floor((now - sample.at) / 1000)
 }
 
+/** Whether a request can be sent without a hello before it: the sample is at most 60 s old (docs/protocol.md §1.4). */
 export function isFresh(sample: ClockSample, now: number): boolean {
   return now - sample.at <= FRESH_MS
 }

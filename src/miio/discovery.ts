@@ -39,6 +39,7 @@ const LONGEST_INTERVAL_MS = 60_000
 /** Plugs answer a broadcast within this time. */
 const ANSWER_MS = 2000
 
+/** Finds plugs in the network: all of them with `scan`, one that moved with `find`. */
 export class NetworkDiscovery {
   readonly #socket: UdpTransport
   readonly #clock: Clock

@@ -28,6 +28,7 @@ export interface LinkOptions {
   onDropped: (count: number) => void
 }
 
+/** The connection to one plug at one address: sends datagrams, and holds those that arrive for the request under way. */
 export class Link {
   readonly #options: LinkOptions
   readonly #mailbox: Mailbox

@@ -14,6 +14,7 @@ export type MiioErrorCode = 'timeout' | 'bad_token' | 'unreachable' | 'refused'
 /** How far a request came before it failed: sent nothing, sent a hello, or sent the request itself. */
 export type FailureStage = 'send' | 'hello' | 'request'
 
+/** The error of a request to a plug: `code` says who must act, `stage` how far the request came. */
 export class MiioError extends Error {
   override readonly name = 'MiioError'
   readonly code: MiioErrorCode
@@ -102,11 +103,13 @@ export function closedError(where: string): MiioError {
   return new MiioError('timeout', 'request', `the connection to ${where} was closed before an answer came`)
 }
 
+/** Another device id answers at the address: the plug has moved. `unreachable`, at stage `hello`. */
 export function otherDeviceError(where: string, expected: number, got: number): MiioError {
   const text = `expected device ${expected} at ${where}, but another device answers there: ${got}; the address has changed`
   return new MiioError('unreachable', 'hello', text)
 }
 
+/** The plug reports a wrong checksum. `bad_token`, at stage `request`. */
 export function badTokenError(where: string): MiioError {
   const text = `${where} says the token is wrong: it changes whenever the plug is set up again; look it up anew`
   return new MiioError('bad_token', 'request', text)
@@ -136,6 +139,7 @@ export function isTransient({code, message}: PlugError): boolean {
   return TRANSIENT.some((refusal) => refusal.code === code && !refusal.final?.test(message))
 }
 
+/** The plug's own error code as a sentence. `refused`, at stage `request`. */
 export function refusedError(where: string, method: string, {code, message}: PlugError): MiioError {
   const quoted = message === '' ? '' : ` ${JSON.stringify(maskedJson(message).slice(0, 100))}`
   const hint = METHOD_UNKNOWN.has(code) ? ': its firmware does not know this request' : ''

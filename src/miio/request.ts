@@ -46,6 +46,7 @@ const MOST_CLOCKS = 16
 /** With less time left no request is sent: its answer would come too late. */
 const SHORTEST_TRY_MS = 20
 
+/** One request to one plug, with its tries. `send` may be called once. */
 export class MiioRequest {
   readonly #link: Link
   readonly #plug: PlugConnection

@@ -48,6 +48,7 @@ export type ResponseEvent =
 /** A datagram from the right address that answers nothing. `message` says what it was. */
 class Unwanted extends Error {}
 
+/** Matches the datagrams of one link with the request under way. */
 export class ResponseMatcher {
   readonly #link: Link
   readonly #plug: PlugConnection

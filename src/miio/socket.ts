@@ -37,6 +37,7 @@ const REASONS = new Map([
   ['ENOBUFS', 'the send buffer is full'],
 ])
 
+/** The UDP socket that all plugs of a bridge share. */
 export class MiioSocket implements UdpTransport {
   readonly #bind: string | undefined
   readonly #onError: (text: string) => void

@@ -49,10 +49,12 @@ export function onOff(label: string, address: Address, options: Options<Kind<'sw
   return {kind: 'switch', deviceClass: 'switch', address, raw, label, lane: 'fast', ...options}
 }
 
+/** A switchable USB port. */
 export function usb(address: Address, options: Options<Kind<'switch'>> = {}): Property {
   return onOff('USB', address, {icon: 'mdi:usb-port', ...options})
 }
 
+/** The LED of the plug: a setting. */
 export function led(address: Address, options: Options<Kind<'switch'>> = {}): Property {
   return onOff('LED', address, {lane: 'slow', category: 'config', icon: 'mdi:led-on', ...options})
 }
@@ -67,6 +69,7 @@ export function setting(label: string, address: Address, options: Options<Kind<'
   return onOff(label, address, {...rare, ...options})
 }
 
+/** The power now, in W. */
 export function watts(address: Address, options: Options<NumberSensor> = {}): Property {
   return sensor('Power', 'power', 'W', address, {lane: 'fast', ...options})
 }
@@ -76,18 +79,22 @@ export function kilowattHours(address: Address, options: Options<NumberSensor> =
   return sensor('Energy', 'energy', 'kWh', address, {stateClass: 'total_increasing', ...options})
 }
 
+/** The mains voltage, in V. */
 export function volts(address: Address, options: Options<NumberSensor> = {}): Property {
   return sensor('Voltage', 'voltage', 'V', address, {category: 'diagnostic', ...options})
 }
 
+/** The current, in A. */
 export function amperes(address: Address, options: Options<NumberSensor> = {}): Property {
   return sensor('Current', 'current', 'A', address, {category: 'diagnostic', ...options})
 }
 
+/** The power factor, in %. */
 export function powerFactor(address: Address, options: Options<NumberSensor> = {}): Property {
   return sensor('Power factor', 'power_factor', '%', address, {category: 'diagnostic', ...options})
 }
 
+/** The leakage current to earth, in mA. */
 export function leakage(address: Address, options: Options<NumberSensor> = {}): Property {
   return sensor('Leakage current', 'current', 'mA', address, {category: 'diagnostic', ...options})
 }
@@ -148,10 +155,12 @@ export function mode(
   return select('Mode', address, values, options)
 }
 
+/** The over-temperature alarm. */
 export function overTemperature(address: Address, options: Options<Kind<'binary_sensor'>> = {}): Property {
   return alarm('Over-temperature', 'heat', address, options)
 }
 
+/** The overload alarm. */
 export function overload(address: Address, options: Options<Kind<'binary_sensor'>> = {}): Property {
   return alarm('Overload', 'problem', address, options)
 }

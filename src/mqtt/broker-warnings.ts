@@ -10,6 +10,7 @@ const MAX_TOPICS_NAMED = 5
 /** So many topics with too large messages get a warning each. The sender of a request can make up topics without end. */
 const MAX_TOO_LARGE_NAMED = 20
 
+/** Logs warnings about the broker, each once until its cause was away. */
 export class BrokerWarnings {
   readonly #log: Log
   readonly #sameClientId: string

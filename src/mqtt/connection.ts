@@ -52,6 +52,7 @@ export interface ConnectionOptions extends SubscriptionOptions {
 /** After so long the client of an abandoned session is destroyed, when the broker has not answered its DISCONNECT. */
 const DISCONNECT_TIMEOUT_MS = 1000
 
+/** The connection to the broker for as long as the bridge runs. Emits `connected`, `disconnected`, `message` and `attempted`. */
 export class Connection extends EventEmitter<Events> {
   /** Published in bridge/health. */
   readonly counters = {connects: 0, published: 0, received: 0, failed: 0, refused: 0, dropped: 0}

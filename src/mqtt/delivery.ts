@@ -22,6 +22,7 @@ interface DeliveryOptions {
 /** Refused and dropped messages are collected for so long, so that one warning has their number. */
 const COLLECT_MS = 1000
 
+/** Publishes on the current session, with one outbox for all sessions. */
 export class Delivery {
   readonly #options: DeliveryOptions
   readonly #outbox: Outbox

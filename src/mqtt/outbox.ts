@@ -56,6 +56,7 @@ interface InFlight {
   isAlone: boolean
 }
 
+/** A queue of messages: the newest per retained topic, in the order of their first entry. */
 export class Outbox {
   readonly #options: OutboxOptions
   /** In the order of sending. The key of a retained message is its topic; other messages have a symbol each. */

@@ -13,6 +13,7 @@ export const FAILURE = 0x80
 /** Packets whose body is read. Of all others only the length is. */
 const READ_TYPES: ReadonlySet<number> = new Set([PUBACK, SUBACK, UNSUBACK, DISCONNECT])
 
+/** Collects the reason codes of refusals of one session, by packet id. */
 export class ReasonCodes {
   readonly #version: 5 | 4
   /** By packet identifier: the reason codes of refusals, in their order. */

@@ -19,6 +19,7 @@ const STABLE_AFTER_FLAPPING_MS = 3 * MAX_DELAY_IN_TROUBLE_MS
 /** So many connections in a row that ended at once are no accident. */
 const FLAPPING_CONNECTIONS = 3
 
+/** The delay before the next attempt to connect, and whether the connection is flapping. */
 export class ReconnectBackoff {
   readonly #random: Random
   #delay = FIRST_DELAY_MS

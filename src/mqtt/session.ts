@@ -51,6 +51,7 @@ interface SessionOptions {
   clock: Clock
 }
 
+/** One client of the MQTT library, with the features of its broker. */
 export class Session extends EventEmitter<SessionEvents> {
   readonly client: MqttClient
   readonly url: string

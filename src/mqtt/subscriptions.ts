@@ -27,6 +27,7 @@ export interface DeniedFilter {
 /** AWS IoT Core ends a connection over a SUBSCRIBE with more filters. */
 const MAX_FILTERS_PER_PACKET = 8
 
+/** The filters that the broker has, brought in line with those that are needed. */
 export class Subscriptions {
   readonly #options: SubscriptionOptions
   readonly #expectAcknowledgement: () => () => void

@@ -117,6 +117,7 @@ const COMMAND_LEVELS = new Set([
 /** The same as the last level: Shelly, WLED, and discovery messages of Home Assistant under any prefix. */
 const LAST_COMMAND_LEVELS = new Set(['rpc', 'api', 'config'])
 
+/** All topics of one bridge, by its base topic. */
 export class Topics {
   readonly base: string
   readonly #homeAssistantStatus: string | undefined

@@ -50,6 +50,7 @@ const UNDELAYED_MS = 20
 
 const HIDDEN_TOKEN = {ff: Buffer.alloc(16, 0xff), '00': Buffer.alloc(16)}
 
+/** Decides what a simulated plug does with a datagram. */
 export class Receiver {
   readonly received: ReceivedRequest[] = []
   /** Faults of the next requests and hellos, in order. Where one is given, none is drawn by chance. */

@@ -33,6 +33,7 @@ export interface SimulateOptions extends SharedOptions {
   seed?: number
 }
 
+/** Simulated plugs that are started and stopped together and answer one broadcast. */
 export class SimulatedNetwork {
   readonly plugs: readonly SimulatedPlug[]
   readonly #port: number

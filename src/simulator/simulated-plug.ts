@@ -40,6 +40,7 @@ const REMEMBERED = 50
 /** Milliseconds without power in a simulated power failure. */
 const POWER_FAILURE_MS = 4000
 
+/** A simulated plug on a UDP address of its own. */
 export class SimulatedPlug implements ReceiverHost {
   readonly modelId: string
   readonly model: Model

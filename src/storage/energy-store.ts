@@ -27,6 +27,7 @@ const memorySchema = z.object({
 /** Kilowatt-hours are the user's history: plugs that are no longer configured stay, up to so many plugs in all. */
 const MAX_PLUGS = 20_000
 
+/** The kWh of all plugs, by device id: what is pending, and what is on disk. */
 export class EnergyStore {
   readonly #file: JsonFile
   /** By did: as it should be in the file. The entry that was recorded longest ago comes first. */

@@ -65,6 +65,7 @@ export async function readJsonFile<T>(
   return parsed
 }
 
+/** Whether a JSON value is an object, and no list. */
 export function isMapping(value: unknown): value is Mapping {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

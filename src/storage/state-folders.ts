@@ -23,6 +23,7 @@ interface StateFolder {
   readonly unlock: () => Promise<void>
 }
 
+/** The state folders that this process has open, each locked and opened once. */
 export class StateFolders {
   readonly #dependencies: JsonFileDependencies
   /** Open folders, with the number of their users. */

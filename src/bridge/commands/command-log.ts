@@ -44,6 +44,7 @@ const LONGEST_REASON = 400
 const LONGEST_TOPIC = 200
 const MOST_VALUES = 5
 
+/** Logs commands and requests with their results. */
 export class CommandLog {
   readonly #log: Log
   readonly #warner: WarningLimiter

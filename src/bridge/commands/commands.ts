@@ -30,6 +30,7 @@ interface CommandResult {
 /** How many of the members that failed a result names. */
 const MOST_NAMES = 10
 
+/** Handles commands to plugs and groups: one result for each. */
 export class Commands implements Component {
   readonly #context: BridgeContext
   readonly #groupStates: Pick<GroupStates, 'publishState'>

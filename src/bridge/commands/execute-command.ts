@@ -36,6 +36,7 @@ const TOGGLE_READ_MS = 2000
 /** What a member reports of a property that is to be toggled. */
 type Reading = Value | CommandError
 
+/** Executes commands on plugs and groups. */
 export class CommandExecutor {
   readonly #clock: Clock
   readonly #plugStates: Pick<PlugStates, 'publishState'>

@@ -15,6 +15,7 @@ const LONGEST_RESPONSE_TOPIC = 100
 
 export type ReplyContext = Pick<BridgeContext, 'publisher' | 'topics' | 'names' | 'clock' | 'log'>
 
+/** Publishes results and responses. */
 export class Replies {
   readonly #context: ReplyContext
   readonly #warner: WarningLimiter

@@ -15,6 +15,7 @@ import {
   slug,
 } from './discovery-message.ts'
 
+/** The discovery message of the bridge. */
 export function bridgeDiscovery({topics, version}: DiscoveryContext): DeviceDiscovery {
   return {
     device: {

@@ -108,14 +108,17 @@ export function withRemovedComponents(
   return {...message, components: {...message.components, ...Object.fromEntries(removed)}}
 }
 
+/** The availability of a plug or group, as discovery messages refer to it. */
 export function availabilityOf(name: string, topics: Topics) {
   return {topic: topics.availability(name), value_template: '{{ value_json.state }}'}
 }
 
+/** The availability of the bridge, as discovery messages refer to it. */
 export function bridgeAvailability(topics: Topics) {
   return {topic: topics.bridge('state'), value_template: '{{ value_json.state }}'}
 }
 
+/** The program that publishes a discovery message, as Home Assistant shows it. */
 export function origin(version: string) {
   return {name: 'miio2mqtt', sw_version: version}
 }

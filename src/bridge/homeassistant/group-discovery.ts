@@ -26,6 +26,7 @@ export function groupId(name: string, topics: Topics): string {
   return parts.filter((part) => part !== '').join('_')
 }
 
+/** The discovery message of a group. */
 export function groupDiscovery(
   {name, area, icon}: GroupDisplay,
   {topics, version}: DiscoveryContext,

@@ -41,6 +41,7 @@ const BIRTH_DELAY_MS = {least: 500, most: 3000}
 /** Home Assistant subscribes to the topics of a discovery message a moment after it. */
 const SUBSCRIBE_MS = 1000
 
+/** Announces plugs, groups and the bridge to Home Assistant. Emits `started` when Home Assistant has restarted and subscribed. */
 export class HomeAssistant extends EventEmitter<Events> implements Component, RetainedSource {
   readonly prefix: string
   readonly #context: BridgeContext

@@ -72,6 +72,7 @@ export interface SharedWorkOptions<T> {
   validFor?: (result: T) => number
 }
 
+/** Work that is done once for all callers that ask for it meanwhile. */
 export class SharedWork<T> {
   readonly #options: SharedWorkOptions<T>
   #current: {key: string; result: Promise<T>; callers: number; until: number} | undefined

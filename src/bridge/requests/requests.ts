@@ -38,6 +38,7 @@ const COPIES_MS = 100
 
 type RequestsContext = RequestContext & Pick<BridgeContext, 'publisher' | 'topics' | 'log'>
 
+/** Handles requests: a limited number waits, one starts in each turn of the event loop. */
 export class Requests implements Component {
   readonly #context: RequestsContext
   readonly #replies: Replies

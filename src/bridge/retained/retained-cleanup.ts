@@ -57,6 +57,7 @@ const MOST_FOUND = 40_000
 /** A bridge whose base topic was changed forgets the old one within seconds. */
 const MOST_BASES = 20
 
+/** Clears stale retained messages after each connect, reload and new identity. */
 export class RetainedCleanup implements Component {
   readonly #context: BridgeContext
   readonly #options: RetainedCleanupOptions

@@ -3,6 +3,7 @@ import type {OutgoingMessage} from '../../mqtt/outbox.ts'
 import {topicProblem} from '../../mqtt/topics.ts'
 import type {Publisher} from '../publisher.ts'
 
+/** A publisher that records retained topics and passes every message on. */
 export class RetainedTopics implements Publisher {
   readonly #publisher: Publisher
   readonly #topics: Set<string>

@@ -23,6 +23,7 @@ interface Outage {
   logged: Set<string>
 }
 
+/** Logs plugs that go offline and come back. */
 export class AvailabilityLog implements Component {
   readonly #context: Pick<BridgeContext, 'plugs' | 'clock' | 'log'>
   readonly #bridgeStatus: Pick<BridgeStatus, 'event'>

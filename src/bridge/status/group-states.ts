@@ -6,6 +6,7 @@ import type {Plug} from '../plug.ts'
 import {json, plainText, retained} from '../publisher.ts'
 import type {StateOptions} from './plug-states.ts'
 
+/** Publishes the groups, their states and their availability. */
 export class GroupStates implements Component, RetainedSource {
   readonly #context: Pick<BridgeContext, 'publisher' | 'topics' | 'groups'>
   readonly #options: StateOptions

@@ -10,6 +10,7 @@ import type {BridgeStatus} from './bridge-status.ts'
 /** How long the first poll of a silent plug takes, with all its tries. After that the plug counts as offline. */
 const FIRST_POLL_MS = 8000
 
+/** Publishes `online` when every plug has an availability. */
 export class OnlineGate implements Component {
   readonly #context: Pick<BridgeContext, 'clock' | 'plugs' | 'connection'>
   readonly #bridgeStatus: Pick<BridgeStatus, 'state'>

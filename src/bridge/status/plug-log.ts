@@ -9,6 +9,7 @@ import type {Plug} from '../plug.ts'
 /** Changes with every response of the plug, and is not logged. */
 const LAST_SEEN = 'last_seen'
 
+/** Logs changes of plugs at `debug`. */
 export class PlugLog implements Component {
   readonly #log: Log
   /** The state that was logged last. Nothing is kept while the level is higher than `debug`. */

@@ -15,6 +15,7 @@ export interface StateOptions {
 /** Changes with every response of the plug. It is published along with other changes, and never causes a message by itself. */
 const LAST_SEEN = 'last_seen'
 
+/** Publishes states and availability of plugs. */
 export class PlugStates implements Component, RetainedSource {
   readonly #context: Pick<BridgeContext, 'publisher' | 'topics' | 'plugs'>
   readonly #options: StateOptions

@@ -27,6 +27,7 @@ const SETTLE_MS = 2500
 /** With more plugs than these, only the number of those online is logged, and the first of those offline. */
 const MOST_NAMES = 10
 
+/** Logs how many plugs are online, after a start, a connect or a reload. */
 export class StartSummary implements Component {
   readonly #context: SummaryContext
   readonly #homeAssistant: AnnouncementSource | undefined

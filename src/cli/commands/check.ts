@@ -10,6 +10,7 @@ interface Options {
   strict?: boolean
 }
 
+/** Adds `check`. */
 export function checkCommand(program: Command, terminal: Terminal): void {
   program
     .command('check')

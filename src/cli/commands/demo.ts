@@ -29,6 +29,7 @@ interface Options {
   address?: string
 }
 
+/** Adds `demo`. */
 export function demoCommand(program: Command, terminal: Terminal): void {
   program
     .command('demo')

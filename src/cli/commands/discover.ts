@@ -23,6 +23,7 @@ interface Options {
 const SHORTEST_MS = 100
 const LONGEST_MS = 600_000
 
+/** Adds `discover`. */
 export function discoverCommand(program: Command, terminal: Terminal): void {
   program
     .command('discover')

@@ -17,6 +17,7 @@ interface Options {
   id?: string
 }
 
+/** Adds `models`, `models import` and `schema`. */
 export function modelsCommands(program: Command, terminal: Terminal): void {
   const models = program
     .command('models')

@@ -36,6 +36,7 @@ interface RunOptions {
   debug?: boolean
 }
 
+/** Adds `run`, the command without a name. */
 export function runCommand(program: Command): void {
   program
     .command('run', {isDefault: true})

@@ -26,6 +26,7 @@ const MOST_PLUGS = 100_000
 const MOST_SEEDS = 999
 const DEFAULT_FIRST_ADDRESS = '127.0.54.1'
 
+/** Adds `simulate`. */
 export function simulateCommand(program: Command, terminal: Terminal): void {
   program
     .command('simulate')

@@ -93,6 +93,7 @@ export function fromUser(name: string, property: Property, sent: unknown): Comma
   }
 }
 
+/** Whether a command can set the property. */
 export function isWritable(property: Property): boolean {
   const {address, kind} = property
   if (kind === 'sensor' || kind === 'binary_sensor') return false

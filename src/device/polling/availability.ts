@@ -39,6 +39,7 @@ export interface AvailabilityTrackerOptions {
 /** A request that got no answer in less time than this says nothing of the plug: its caller had no more time, or allowed one try. */
 const FAIR_MS = 4000
 
+/** The availability of one plug, from the results of its polls and other exchanges. */
 export class AvailabilityTracker {
   /** When the plug last answered, in ms of the clock; `undefined` before its first answer. */
   lastResponseAt: number | undefined

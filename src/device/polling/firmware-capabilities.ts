@@ -16,6 +16,7 @@ export interface StoredCapabilities {
   dialect?: string | undefined
 }
 
+/** What the firmware of one model and version supports. Shared by all plugs that have it. */
 export class FirmwareCapabilities {
   #batch: number | undefined
   #dialect: string | undefined

@@ -37,6 +37,7 @@ export function pollIntervals({gentle, interval, slow_interval}: PollSettings, m
   return {fast, slow, rare: slow * RARE}
 }
 
+/** Polls one device for as long as it runs. */
 export class Poller {
   readonly #device: Device
   readonly #clock: Clock

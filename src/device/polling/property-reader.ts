@@ -32,6 +32,7 @@ export interface PropertyReaderOptions {
   events: Pick<EventEmitter<StateEvents>, 'emit'>
 }
 
+/** Reads properties of one plug, for polls and for callers that wait. */
 export class PropertyReader {
   readonly #options: PropertyReaderOptions
 

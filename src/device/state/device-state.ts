@@ -51,6 +51,7 @@ interface WrittenProperty {
   unconfirmed?: Value | undefined
 }
 
+/** The values of one plug. Emits `change`, `metadataChanged` and `warning`. */
 export class DeviceState {
   /** Whether the plug was read or written since the start. Before that there is no state to publish. */
   isKnown = false

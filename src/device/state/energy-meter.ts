@@ -62,6 +62,7 @@ const DAYS_KEPT = 2
 
 const NOTHING_WATCHED = {used: 0, counted: 0, ms: 0}
 
+/** Adds up the energy of one plug in kWh. It never decreases, unless the plug itself reports less in two polls in a row. */
 export class EnergyMeter {
   readonly #options: MeterOptions
   #memory: EnergyMemory | undefined

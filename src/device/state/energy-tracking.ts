@@ -33,6 +33,7 @@ export interface EnergyUpdate {
 /** Properties that the bridge works out itself, whatever the plug reports. */
 export const METERED: ReadonlySet<string> = new Set(['energy', 'energy_today'])
 
+/** The energy of one plug, from its readings to what may be published. */
 export class EnergyTracking {
   readonly #options: EnergyTrackingOptions
   readonly #model: Model

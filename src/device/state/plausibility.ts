@@ -47,6 +47,7 @@ const POLLS_UNTIL_FLAGGED = 2
 
 const rules: readonly Rule[] = [volts, moreThanAnyPlug, moreThanVoltsTimesAmperes, whileOff]
 
+/** Watches the values of one plug, and reports those that cannot be true. */
 export class Plausibility {
   readonly #model: Model
   /** By rule and property. Most plugs have no implausible value: they need no map. */

@@ -110,6 +110,7 @@ const MOST_WATTS = 20_000
 const COUNTER =
   'such counters are often stuck, or count ten minutes only, so the bridge adds up watts itself. When you have compared it with the app:'
 
+/** Whether the specification allows reading or writing the property. */
 export function isAccessible({spec}: MiotMatch, what: 'read' | 'write'): boolean {
   return spec.access.includes(what)
 }

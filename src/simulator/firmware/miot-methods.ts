@@ -13,6 +13,7 @@ const NOT_WRITABLE = -4002
 const NOT_FOUND = -4003
 const WRONG_VALUE = -4005
 
+/** The MIoT methods of one simulated firmware: `get_properties`, `set_properties`, `action`. */
 export class MiotServices {
   readonly methods: ReadonlyMap<string, Method> = new Map<string, Method>([
     [

@@ -55,6 +55,42 @@ describe('comments and identifiers in src', () => {
   })
 })
 
+describe('comments in src', () => {
+  it('stand before every exported class and function', () => {
+    const missing = sources.flatMap(({path}) => {
+      const lines = readFileSync(path, 'utf8').split('\n')
+      return lines.flatMap((line, index) => {
+        const name = /^export (?:async )?(?:abstract )?(?:class|function\*?) (\w+)/.exec(line)?.[1]
+        return name === undefined || lines[index - 1]?.endsWith('*/') ? [] : [`${path}:${index + 1} ${name}`]
+      })
+    })
+    expect(missing).toEqual([])
+  })
+
+  it('name headings that exist in the documents', () => {
+    const named = sources.flatMap(({path, tokens}) =>
+      tokens
+        .filter(({kind}) => kind === 'comment')
+        .flatMap(({text}) => headingsNamedIn(text).map((heading) => ({path, ...heading}))),
+    )
+    expect(named.length).toBeGreaterThan(10)
+    expect(named.filter(({page, heading}) => !headingsOf(page).includes(heading))).toEqual([])
+  })
+})
+
+/** `docs/topics.md, "Results" and "Groups"`, also over line breaks of a comment. */
+function headingsNamedIn(comment: string): {page: string; heading: string}[] {
+  const text = comment.replace(/\s*\n\s*\*?\s*/g, ' ')
+  return Array.from(text.matchAll(/(docs\/[\w-]+\.md), ("[^"]+"(?:(?:,| and) "[^"]+")*)/g)).flatMap(
+    ([, page = '', quoted = '']) =>
+      Array.from(quoted.matchAll(/"([^"]+)"/g), ([, heading = '']) => ({page, heading})),
+  )
+}
+
+function headingsOf(page: string): string[] {
+  return Array.from(readFileSync(page, 'utf8').matchAll(/^#+ (.*)$/gm), ([, heading = '']) => heading)
+}
+
 describe('the test of the vocabulary', () => {
   it('sees every form of an export', () => {
     const source = `export const A = 1, notThis = 2
