@@ -113,7 +113,7 @@ async function toggle(
     const target = toggleTarget(states)
     if (target !== undefined) return switchTo(targets, target, options)
   }
-  const unknownState = new CommandFailed('cannot toggle: the plug does not say whether it is on')
+  const unknownState = new CommandFailed('cannot toggle: the plug does not report whether it is on')
   return outcomes.map((outcome) =>
     'failure' in outcome ? outcome : {target: outcome.target, failure: unknownState},
   )

@@ -136,7 +136,7 @@ export class RequestQueue {
     const last = same.at(-1)
     if (!isAbsolute || !last) return {key, command: undefined}
     for (const slot of same)
-      this.#take(slot)?.reject(new CommandError('superseded', `a newer value for ${key} took its place`))
+      this.#take(slot)?.reject(new CommandError('superseded', `a newer value for ${key} replaced it`))
     return last
   }
 
@@ -176,7 +176,7 @@ export class RequestQueue {
       if ('error' in end) throw end.error
       return end.value
     }
-    throw new CommandError('timeout', 'the request was given up: it did not end')
+    throw new CommandError('timeout', 'the request was cancelled: it did not end')
   }
 }
 
@@ -266,5 +266,5 @@ export function tooMany(what = 'commands'): CommandError {
 }
 
 export function expired(): CommandError {
-  return new CommandError('expired', 'its time was over before its turn came')
+  return new CommandError('expired', 'its deadline passed before it could be sent')
 }

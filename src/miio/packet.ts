@@ -107,7 +107,7 @@ export class Cipher {
    */
   open(message: Packet & {kind: 'message'}): Buffer {
     if (!timingSafeEqual(md5(message.header, this.#token, message.ciphertext), message.checksum))
-      throw new ChecksumMismatch('the checksum is not the one our token produces')
+      throw new ChecksumMismatch('the checksum does not belong to the configured token')
     const decipher = createDecipheriv('aes-128-cbc', this.#key, this.#iv)
     try {
       return Buffer.concat([decipher.update(message.ciphertext), decipher.final()])

@@ -250,7 +250,7 @@ export class Topics {
       return 'is of the bridge itself'
     const isCommand = levels.some((level) => COMMAND_LEVELS.has(level.toLowerCase()))
     if (isCommand || LAST_COMMAND_LEVELS.has(levels.at(-1)?.toLowerCase() ?? ''))
-      return 'is one on which orders are taken'
+      return 'is a topic for commands or requests'
     return undefined
   }
 

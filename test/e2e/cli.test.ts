@@ -236,7 +236,7 @@ describe.concurrent('a plug that cannot be asked', () => {
   it('because it takes our token for wrong without a word, is told from one that is not there', async () => {
     const silent = await startPlug({address: loopback(2, 1), faults: {wrongToken: 'silent'}})
     expect(await miio2mqtt(at(silent.address, 'status'))).toMatchObject(
-      failed(/^token wrong, most likely: the plug greets us/),
+      failed(/^token wrong \(probably\): the plug is reachable/),
     )
   })
 

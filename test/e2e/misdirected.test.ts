@@ -167,7 +167,7 @@ describe('a response topic', () => {
     expect(
       user.messages.filter(({topic, payload}) => topics.includes(topic) && payload.includes('"status"')),
     ).toEqual([])
-    expect((await warnings('wants its answer on')).length).toBe(topics.length)
+    expect((await warnings('has the response topic')).length).toBe(topics.length)
     expect(user.on('miio2mqtt/bridge/state').map(({payload}) => payload)).not.toContain('{"state":"offline"}')
   })
 })

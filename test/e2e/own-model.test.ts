@@ -222,9 +222,7 @@ describe('an edited definition', () => {
     user.forget()
     bridge.signal('SIGHUP')
     await user.waitFor('miio2mqtt/bridge/devices', ({payload}) => payload.includes('lock_again'))
-    expect(log()).toContain(
-      'own definitions take the place of those that come with the program: chuangmi.plug.m1',
-    )
+    expect(log()).toContain('own definitions replace built-in ones: chuangmi.plug.m1')
   })
 })
 

@@ -151,9 +151,9 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
   ],
   expired: [
     {
-      when: 'its time was over before its turn',
+      when: 'its deadline passed before its turn',
       get: async () => failed(await many(32, () => 'TOGGLE'), 'expired'),
-      says: /before its turn came/,
+      says: /its deadline passed before it could be sent/,
     },
   ],
   disabled: [{when: 'the plug is disabled', get: () => set('away', 'ON'), says: /away is disabled/}],

@@ -98,7 +98,7 @@ describe('status without a plug', () => {
     const {code, stdout, stderr} = await miio2mqtt('status', '-c', partlyGone)
     expect(code).toBe(1)
     expect(stdout).toMatch(/^desk +Mi Smart Plug +OFF /m)
-    expect(stdout).toMatch(new RegExp(`^attic +${gone}: no hello: nobody answers at that address$`, 'm'))
+    expect(stdout).toMatch(new RegExp(`^attic +${gone}: no hello: no plug answers at this address$`, 'm'))
     expect(stdout).toMatch(/^lost +no hello: nobody with that id answers$/m)
     expect(stderr).toBe('2 of 3 plugs failed; `miio2mqtt status attic` says more\n')
   })
@@ -180,12 +180,12 @@ describe('a group', () => {
     ] as const)
       expect(await miio2mqtt(verb, 'both', '-c', partlyGone)).toMatchObject({
         code: 1,
-        stdout: lines('attic: no hello: nobody answers at that address', `desk: state is ${state}`),
+        stdout: lines('attic: no hello: no plug answers at this address', `desk: state is ${state}`),
         stderr: '1 of 2 plugs failed; `miio2mqtt status attic` says more\n',
       })
     expect(await miio2mqtt('toggle', 'nobody', '-c', partlyGone)).toMatchObject({
       code: 1,
-      stdout: 'attic: no hello: nobody answers at that address\n',
+      stdout: 'attic: no hello: no plug answers at this address\n',
     })
   })
 

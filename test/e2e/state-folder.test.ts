@@ -99,7 +99,7 @@ describe('a start on a state folder', () => {
     const second = one.start()
     await one.online()
     second.signal('SIGHUP') // and once more within the same process
-    await second.waitForOutput(/took over the configuration/)
+    await second.waitForOutput(/applied the configuration/)
     user.forget()
     await user.publish(`${one.base}/bridge/request/restart`, '{}')
     await user.waitFor(`${one.base}/bridge/response/restart`, () => true)

@@ -30,7 +30,7 @@ export class RetainedCommands implements Component {
       this.#warner.warn(
         topic,
         () =>
-          `ignored a retained message on ${topic.slice(0, LONGEST_TOPIC)}: a command that lies there would be repeated at every start`,
+          `ignored a retained message on ${topic.slice(0, LONGEST_TOPIC)}: a retained command would be repeated at every start`,
       )
     return true
   }

@@ -137,7 +137,8 @@ export class Requests implements Component {
       const failure = toCommandError(error)
       const {code, message: text} = failure
       logResult(failure)
-      if (code === 'internal') log.error(`the request ${verb} failed for a reason nobody foresaw`, {error})
+      if (code === 'internal')
+        log.error(`unexpected error in the request ${verb} (please report it)`, {error})
       return this.#reply(verb, message, payload, {status: 'error', error: {code, message: text}})
     }
   }

@@ -164,7 +164,7 @@ function noDialect(name: string): CommandFailed {
   return failed(
     {
       code: 'request_unsupported',
-      title: 'request unsupported: the plug understood us and said no',
+      title: 'request unsupported: the plug rejected the request',
       advice:
         'It may be no plug at all, or one that only answers the cloud: an issue with its model may help the next one.',
     },

@@ -37,7 +37,7 @@ describe('a retained command', () => {
   it('is not carried out, and is worth one warning until it is cleared', () => {
     for (let times = 0; times < 3; times++) deliver('miio2mqtt/office/desk/set', 'ON', true)
     const warning =
-      'ignored a retained message on miio2mqtt/office/desk/set: a command that lies there would be repeated at every start'
+      'ignored a retained message on miio2mqtt/office/desk/set: a retained command would be repeated at every start'
     expect(log.messages('warn')).toEqual([warning])
     deliver('miio2mqtt/office/desk/set', '', true)
     deliver('miio2mqtt/office/desk/set', 'ON', true)
