@@ -95,7 +95,7 @@ it('Restarts and reloads in quick succession, by request and by signal, leave on
   program.signal('SIGTERM')
   const {code, stdout} = await program.waitForEnd()
   expect(code).toBe(0)
-  expect(stdout).not.toMatch(/took our place|ends every connection/)
+  expect(stdout).not.toMatch(/took over the connection|ends every connection/)
   // One connection after the other: each ended before the next one began.
   const connections = broker.log.match(/already connected, closing old connection/g) ?? []
   expect(connections).toEqual([])
