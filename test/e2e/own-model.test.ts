@@ -94,7 +94,7 @@ describe('a specification', () => {
       expect.stringMatching(
         /^# 11\.1 power-consumption is left out: .*energy: \{miot: 11\.1, scale: 0\.01\}$/,
       ),
-      '# left out, since nothing of ours is known to mean it: 2.3 Switch: status',
+      '# left out, since no known property matches: 2.3 Switch: status',
     ])
   })
 

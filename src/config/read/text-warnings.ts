@@ -172,7 +172,7 @@ function quotesInText({value = '', source}: TextSetting): string | undefined {
     return 'quotes of this form are part of the value: write " or \' in their place'
   const isQuoted = source?.scalar.type?.startsWith('QUOTE') ?? false
   return !isQuoted && /^(["']).*\1$/su.test(value)
-    ? 'the quotes around the value are a part of it here: take them away'
+    ? 'the quotes around the value are a part of it here: remove them'
     : undefined
 }
 

@@ -82,7 +82,7 @@ function spaceProblem(name: string): string | undefined {
   if (name.split('/').some((level) => level !== level.trim()))
     return 'it, or a level of it, starts or ends with a space'
   return INVISIBLE.test(name.replace(EMOJI, ''))
-    ? 'it has a character that is not seen, or a space of another kind'
+    ? 'it has an invisible character or a non-breaking space'
     : undefined
 }
 

@@ -102,7 +102,7 @@ export const cucoPlugs: readonly Model[] = [
     vendor,
     confidence: 'inferred',
     evidence:
-      'hass-xiaomi-miot (#869, #1190, from an owner); volts and mA also ha_xiaomi_home. Energy is added up from the watts: 2.2 is read by nobody on the LAN.',
+      'hass-xiaomi-miot (#869, #1190, from an owner); volts and mA also ha_xiaomi_home. Energy is added up from the watts: no client reads 2.2 on the LAN.',
     batch,
     properties: {
       state: relay(miot(2, 1)),
@@ -138,7 +138,7 @@ export const cucoPlugs: readonly Model[] = [
       led: led(miot(3, 1)),
       over_temperature: overTemperature(miot(3, 4)),
       countdown: countdown(miot(2, 5), {
-        evidence: '0–1440 minutes (specification); no report of anybody using it',
+        evidence: '0–1440 minutes (specification); no report of its use',
       }),
     },
   },
@@ -169,8 +169,8 @@ export const cucoPlugs: readonly Model[] = [
     vendor,
     confidence: 'inferred',
     evidence:
-      'Tables made from the specification; scales of hass-xiaomi-miot. It measures watts, but where is documented nowhere. Its counter (2.2) has been shown to be a total ' +
-      'by nobody and is left out: there are no kWh rather than wrong ones.',
+      'Tables made from the specification; scales of hass-xiaomi-miot. It measures watts, but where is documented nowhere. No report shows that its counter (2.2) ' +
+      'is a total, so it is left out: there are no kWh rather than wrong ones.',
     batch,
     properties: {
       state: relay(miot(2, 1)),
