@@ -42,7 +42,7 @@ const NO_READING: PlugReading = {
 
 const HEAD = ['name', 'product', 'state', 'power', 'address', 'signal', 'answer']
 const NO_PLUGS = 'no plugs are configured yet: `miio2mqtt discover` lists those on this network'
-const DISABLED = {code: 'disabled', message: 'disabled in the configuration, and not asked'}
+const DISABLED = {code: 'disabled', message: 'disabled in the configuration, not contacted'}
 
 /** Prints a table of the plugs, one a line. @throws CommandFailed when one of them did not answer */
 export async function printStatusTable(
@@ -184,6 +184,6 @@ function throwIfFailed(outcomes: readonly PlugOutcome<unknown>[]): void {
   const [first] = failures
   if (first !== undefined)
     throw new CommandFailed(
-      `${failures.length} of ${count(outcomes.length, 'plug')} failed; \`miio2mqtt status ${first}\` says more`,
+      `${failures.length} of ${count(outcomes.length, 'plug')} failed: see \`miio2mqtt status ${first}\``,
     )
 }

@@ -48,7 +48,7 @@ describe.each([80, 110])('check on a terminal of %i columns', (columns) => {
       'the same, strictly',
       ['check', '--strict', 'warned.yaml'],
       78,
-      [COMMENT, EXAMPLE, 'warned.yaml has 2 warnings, and --strict takes none'],
+      [COMMENT, EXAMPLE, 'warned.yaml has 2 warnings, and --strict accepts none'],
     ],
     [
       'an invalid file',

@@ -90,7 +90,7 @@ describe('a specification', () => {
       '\n  power_on_behavior:\n    miot: 2.2\n    values: {0: previous, 1: on, 2: off}\n',
     )
     expect(imported.stderr.trimEnd().split('\n')).toEqual([
-      expect.stringMatching(/^# the specification does not tell the model/),
+      expect.stringMatching(/^# the specification does not contain the model/),
       expect.stringMatching(
         /^# 11\.1 power-consumption is left out: .*energy: \{miot: 11\.1, scale: 0\.01\}$/,
       ),
@@ -188,7 +188,7 @@ describe('a plug that a file of the user describes', () => {
     expect((await miio2mqtt('models', 'acme.plug.two')).stdout).toBe(await readFile(definition, 'utf8'))
     expect(await miio2mqtt('models', 'acme.plug.too')).toMatchObject({
       code: 64,
-      stderr: 'no model "acme.plug.too" is described, did you mean "acme.plug.two"?\n',
+      stderr: 'the model "acme.plug.too" is not supported, did you mean "acme.plug.two"?\n',
     })
     const models: {id: string; own: boolean}[] = json((await miio2mqtt('models', '--json')).stdout)
     expect(models.filter(({own}) => own).map(({id}) => id)).toEqual(['acme.plug.two'])

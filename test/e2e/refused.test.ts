@@ -109,7 +109,9 @@ describe('a broker that ends the connection over larger packets', async () => {
       what: () => `the warning; there were: ${warnings(bridge).join('; ')}`,
     })
     expect(warnings(bridge).filter((text) => text.includes('two connections in a row'))).toEqual([
-      expect.stringContaining('over miio2mqtt/bridge/devices: it is not published for an hour'),
+      expect.stringContaining(
+        'ended when miio2mqtt/bridge/devices was published: it is not published for an hour',
+      ),
     ])
     await until(async () => (await user.retained()).get('miio2mqtt/bridge/state') === ONLINE, {
       within: LONG,
