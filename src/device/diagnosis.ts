@@ -51,7 +51,7 @@ export interface Diagnosis {
 const WHERE_IS_IT =
   '`miio2mqtt discover` lists the devices that answer on this network; is the plug powered, and is this its address?'
 const NEW_TOKEN =
-  'Get the current token from the Xiaomi account that set up the plug last: docs/troubleshooting.md, "Where do I get the token?".'
+  'Get the current token from the Xiaomi account that set up the plug last: docs/troubleshooting.md, "Where do I get the token".'
 const NOT_SENT = 'no route: the packet could not leave this machine'
 const NO_NETWORK = 'no route: this machine has no network connection'
 const TRY_ADDRESS = 'Try the address of the plug, as the router lists it.'

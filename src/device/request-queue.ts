@@ -262,7 +262,7 @@ export class SharedReads {
 }
 
 export function tooMany(what = 'commands'): CommandError {
-  return new CommandError('queue_full', `${MOST_WAITING} ${what} wait already`)
+  return new CommandError('queue_full', `${MOST_WAITING} ${what} are waiting already`)
 }
 
 export function expired(): CommandError {

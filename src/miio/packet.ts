@@ -58,7 +58,9 @@ export function parsePacket(datagram: Buffer): Packet {
       return {kind: 'nak', did, stamp, requestLength: length}
   }
   if (length !== datagram.length)
-    throw new MalformedPacket(`the header says ${length} bytes, the datagram has ${datagram.length}`)
+    throw new MalformedPacket(
+      `the header has a length of ${length} bytes, the datagram has ${datagram.length}`,
+    )
   if (!isMessageLength(length))
     throw new MalformedPacket(
       `expected a payload of whole ${BLOCK_BYTES}-byte blocks, got ${length - HEADER_BYTES} bytes`,

@@ -144,7 +144,7 @@ export class Requests implements Component {
   }
 
   #refuse(verb: string, message: IncomingMessage): void {
-    const failure = new CommandError('queue_full', `${MOST_REQUESTS} requests wait already`)
+    const failure = new CommandError('queue_full', `${MOST_REQUESTS} requests are waiting already`)
     const error = {code: failure.code, message: failure.message}
     this.#reply(verb, message, parsedTransaction(message.payload), {status: 'error', error})
     const target = targetText(verb)
@@ -204,7 +204,7 @@ export class Requests implements Component {
   /** @throws CommandError `queue_full` when too many changes wait */
   async #change<T>(change: () => Promise<T>): Promise<T> {
     if (this.#pendingChanges >= MOST_CHANGES)
-      throw new CommandError('queue_full', `${MOST_CHANGES} changes of the configuration wait already`)
+      throw new CommandError('queue_full', `${MOST_CHANGES} changes of the configuration are waiting already`)
     this.#pendingChanges++
     try {
       return await change()

@@ -42,7 +42,7 @@ function noPlugs({devices}: Config): WarningIssue[] {
 
 function exampleTokens({devices}: Config): WarningIssue[] {
   const message =
-    'expected the token of the plug, got that of an example: docs/troubleshooting.md says where tokens come from'
+    'expected the token of the plug, got that of an example: see docs/troubleshooting.md, "Where do I get the token"'
   return Object.entries(devices)
     .filter(([, {token}]) => isMadeUp(token.reveal()))
     .map(([name]) => ({code: 'example_token', path: ['devices', name, 'token'], message}))

@@ -88,7 +88,7 @@ export const cucoPlugs: readonly Model[] = [
       power: watts(miot(4, 1), {
         scale: 0.1,
         evidence:
-          '×0.1 W, though its unit says watt: ten times what the app shows on 2.1.3_0001 (ha_xiaomi_home#1760); also hass-xiaomi-miot',
+          '×0.1 W, though its unit is watt: ten times what the app shows on 2.1.3_0001 (ha_xiaomi_home#1760); also hass-xiaomi-miot',
       }),
       ...light(7, 3, {earliest: 1, evidence: 'homebridge-miot'}),
       power_on_behavior: powerOnMemory(7, 2),
@@ -128,7 +128,7 @@ export const cucoPlugs: readonly Model[] = [
       state: relay(miot(2, 1)),
       power: watts(miot(3, 2), {
         scale: 0.1,
-        evidence: '×0.1 W, though its unit says watt (ha_xiaomi_home#912, hass-xiaomi-miot)',
+        evidence: '×0.1 W, though its unit is watt (ha_xiaomi_home#912, hass-xiaomi-miot)',
       }),
       voltage: volts(miot(2, 3), {
         scale: 0.1,

@@ -71,7 +71,7 @@ export const qmi: readonly Model[] = [
     vendor,
     confidence: 'vendor',
     evidence:
-      'The published specification qmi-psv3:1. Whether it is on the LAN at all is contested: XiaomiGateway3#770 knows it as a Bluetooth mesh ' +
+      'The published specification qmi-psv3:1. Whether it is on the LAN at all is contested: XiaomiGateway3#770 lists it as a Bluetooth mesh ' +
       'child of a gateway, others have it in their router. Energy is added up from the watts: no report shows that 3.1 is a total. Mode (2.2) and loop (5.x) ' +
       'are documented nowhere and left out; service 7 calibrates and is never touched.',
     properties: {

@@ -48,7 +48,7 @@ describe('A valid configuration is warned of', () => {
       'example_token devices.desk.token',
       'example_token devices.kitchen/kettle.token',
     ])
-    expect(warnings(text)[0]).toContain('docs/troubleshooting.md says where tokens come from')
+    expect(warnings(text)[0]).toContain('see docs/troubleshooting.md, "Where do I get the token"')
   })
 
   it.each([
