@@ -78,7 +78,7 @@ export function timeoutError(where: string, method: string, log: RequestLog, isP
 }
 
 const NO_HELLO =
-  'it has no power, is in another subnet (plugs answer only their own), or its address has changed'
+  'it has no power, is in another subnet (plugs answer only their own subnet), or its address has changed'
 
 function likelyCause({unreadable, checksumFailed, bytes}: RequestLog, isProven: boolean): string {
   if (unreadable) return 'its answer cannot be read; please report it together with the plug’s model'

@@ -146,7 +146,7 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
     {
       when: '32 wait',
       get: async () => failed(await many(40, () => 'TOGGLE'), 'queue_full'),
-      says: /32 commands wait/,
+      says: /32 commands are waiting already/,
     },
   ],
   expired: [

@@ -168,10 +168,10 @@ const FOREIGN_LINES: readonly [pattern: RegExp, message: string][] = [
   ],
   [
     /^(?:<{7}|\|{7}|={7}|>{7})(?: |$)/,
-    'a conflict that git left: keep one of the two sides, and no line of marks',
+    'a merge conflict of git: keep one of the two sides, and remove the marker lines',
   ],
   [/^\s*(?:```|~~~|\$ |<\/?[a-z]+>)/, 'this line belongs to the page that it was copied from: remove it'],
-  [/(?<=^\s*[[{]?\s*)\/\//, '"//" begins no comment: use "#"'],
+  [/(?<=^\s*[[{]?\s*)\/\//, '"//" does not begin a comment: use "#"'],
 ]
 
 /** Characters of a line that patterns are tried on. */

@@ -97,7 +97,7 @@ const ODD_HOSTS: readonly [pattern: RegExp, message: string][] = [
     /^169\.254\./,
     'expected the address that the router gave the plug, got one that devices give themselves while they have none',
   ],
-  [/^(?:\d{1,3}\.){3}\d{1,3}\.[a-z]/i, 'expected an address or a name, got an address with a name behind it'],
+  [/^(?:\d{1,3}\.){3}\d{1,3}\.[a-z]/i, 'expected an address or a name, got an address with a name after it'],
 ]
 
 function oddHosts({devices}: Config): WarningIssue[] {

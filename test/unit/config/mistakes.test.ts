@@ -819,17 +819,17 @@ MAC: 28:6C:07:00:00:01
   [
     'the comments of another language',
     '// mine\ndevices: {}\n',
-    'config.yaml:1:1: "//" begins no comment: use "#"',
+    'config.yaml:1:1: "//" does not begin a comment: use "#"',
   ],
   [
     'the comments of another language in a section',
     'mqtt:\n  // mine\n  url: mqtt://localhost\n',
-    'config.yaml:2:3: "//" begins no comment: use "#"',
+    'config.yaml:2:3: "//" does not begin a comment: use "#"',
   ],
   [
     'the comments of another language in JSON',
     '{ // mine\n  "devices": {}}\n',
-    'config.yaml:1:3 ***: unknown key: "//" begins no comment: use "#"',
+    'config.yaml:1:3 ***: unknown key: "//" does not begin a comment: use "#"',
   ],
   [
     'the frame of a page',
@@ -851,9 +851,9 @@ MAC: 28:6C:07:00:00:01
   [
     'a conflict of git',
     'mqtt:\n<<<<<<< HEAD\n  url: mqtt://a\n=======\n  url: mqtt://b\n>>>>>>> x\n',
-    'config.yaml:2:1: a conflict that git left: keep one of the two sides, and no line of marks',
-    'config.yaml:4:1: a conflict that git left: keep one of the two sides, and no line of marks',
-    'config.yaml:6:1: a conflict that git left: keep one of the two sides, and no line of marks',
+    'config.yaml:2:1: a merge conflict of git: keep one of the two sides, and remove the marker lines',
+    'config.yaml:4:1: a merge conflict of git: keep one of the two sides, and remove the marker lines',
+    'config.yaml:6:1: a merge conflict of git: keep one of the two sides, and remove the marker lines',
   ],
   [
     'a document that ends early',
