@@ -142,7 +142,7 @@ export class BridgeRunner {
       log.debug(() => `${how}: the configuration is valid`)
       if (this.#stopping) return respond(undefined) // the next start reads the same file
       if (how === 'reload' && (await this.#tryReload(running.bridge, config))) return respond(undefined)
-      log.debug(() => `${how}: the bridge starts anew with it`)
+      log.debug(() => `${how}: the bridge restarts with it`)
       const prepared = await prepare(config)
       respond(undefined)
       await this.#replace(prepared)
@@ -162,7 +162,7 @@ export class BridgeRunner {
     try {
       return await bridge.reload(config)
     } catch (error) {
-      this.#options.log.error('the configuration was taken over in part only: the bridge starts anew', {
+      this.#options.log.error('the configuration was applied in part only: the bridge restarts', {
         error,
       })
       return false
@@ -178,7 +178,7 @@ export class BridgeRunner {
       await before?.close()
     } catch (error) {
       if (!before) return onLost(error)
-      log.error('the bridge cannot start with the new configuration: it goes on with the old one', {error})
+      log.error('the bridge cannot start with the new configuration: the old one stays in use', {error})
       await this.#launch(before).catch(onLost)
       await prepared.close()
     }

@@ -196,7 +196,7 @@ export class Bridge {
     log.debug('reload: subscriptions are those of the new names')
     const newPlugs = plugsOf([...added, ...changed], plugs)
     this.#each((component) => component.reloaded?.(newPlugs))
-    log.info(`took over the configuration: ${configChangesText(configBefore, config, changes, renames)}`)
+    log.info(`applied the configuration: ${configChangesText(configBefore, config, changes, renames)}`)
     return true
   }
 
@@ -229,8 +229,8 @@ export class Bridge {
     const {connection, registry} = this.#resources
     const seconds = Math.round(ms / 1000)
     connection.reconnect(
-      `this process stood still for ${seconds} s (a suspended machine, a paused container, or overload): ` +
-        'commands that arrived meanwhile are not carried out',
+      `the process was paused for ${seconds} s (a suspended machine, a paused container, or overload): ` +
+        'commands that arrived during the pause are not executed',
     )
     for (const plug of registry.plugs.values()) plug.resumed()
   }

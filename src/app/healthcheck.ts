@@ -26,7 +26,7 @@ function checkBeat(text: string): Health {
   const healthy = typeof beat === 'object' && beat !== null && 'ok' in beat && beat.ok === true
   return {
     healthy,
-    reason: healthy ? 'the daemon is well' : `the daemon says that it is not well: ${text.trim()}`,
+    reason: healthy ? 'healthy' : `unhealthy: ${text.trim()}`,
   }
 }
 

@@ -6,6 +6,7 @@ import {
   type DisplayOptions,
   type Plug,
   type PlugStatistics,
+  plugLabel,
   unknownDisplayProperties,
 } from '../bridge/plug.ts'
 import type {Clock, Random} from '../common/clock.ts'
@@ -188,7 +189,7 @@ export class ManagedPlug implements Plug, Claimant {
     })
     this.device.on('pollFailed', (error) => this.#search(error))
     this.device.on('warning', (text) =>
-      this.#options.log.warn(`${this.name}: the plug ${text}`, {device: this.name}),
+      this.#options.log.warn(`${plugLabel(this)}: ${text}`, {device: this.name}),
     )
     this.#poller.start()
   }
@@ -211,7 +212,7 @@ export class ManagedPlug implements Plug, Claimant {
     const {log, discovery} = this.#options
     if (did !== undefined) discovery.forget(did)
     if (this.#warnedOwner !== owner)
-      log.warn(`${sameDevice(this.name, owner, did)}: remove one of them from the configuration`, {
+      log.warn(`${sameDevice(this, owner, did)}; remove one of them from the configuration`, {
         device: this.name,
       })
     this.#warnedOwner = owner
@@ -249,7 +250,7 @@ export class ManagedPlug implements Plug, Claimant {
   }
 
   #duplicateError(): MiioError {
-    const text = sameDevice(this.name, this.#owner ?? 'another plug', this.#client.did)
+    const text = sameDevice(this, this.#owner ?? 'another plug', this.#client.did)
     return new MiioError('unreachable', 'send', text)
   }
 
@@ -311,9 +312,12 @@ export class ManagedPlug implements Plug, Claimant {
     const {model} = this.device.identity
     const configured = this.#options.config.model
     if (configured !== undefined && model !== undefined && configured !== model)
-      this.#options.log.warn(`${this.name} is configured as ${configured}, but says it is a ${model}`, {
-        device: this.name,
-      })
+      this.#options.log.warn(
+        `${plugLabel(this)}: its model in the configuration is ${configured}, but the plug reports ${model}: remove \`model:\` or correct it`,
+        {
+          device: this.name,
+        },
+      )
     if (this.did !== undefined) this.#remember(this.did)
   }
 
@@ -347,7 +351,7 @@ export class ManagedPlug implements Plug, Claimant {
     try {
       const before = this.address
       if (before === host || !(await this.device.enqueue(() => this.#client.moveTo(host, port)))) return
-      this.#options.log.info(`${this.name} moved from ${before ?? 'nowhere'} to ${host}`, {device: this.name})
+      this.#options.log.info(movedText(this.name, before, host), {device: this.name})
       this.#options.event('device_moved', {name: this.name, did: this.did, from: before, to: host})
       if (this.did !== undefined) this.#remember(this.did)
     } catch (error) {
@@ -359,8 +363,14 @@ export class ManagedPlug implements Plug, Claimant {
   }
 }
 
-function sameDevice(name: string, owner: string, did: number | undefined): string {
-  return `${name} is the same plug as ${owner} (device id ${did}), and is left alone`
+function sameDevice(plug: Pick<Plug, 'name' | 'address'>, owner: string, did: number | undefined): string {
+  return `${plugLabel(plug)} is the same plug as ${owner} (device id ${did}): ${plug.name} is not contacted`
+}
+
+function movedText(name: string, before: string | undefined, host: string): string {
+  return before === undefined
+    ? `${name} has the address ${host} now (before: unknown)`
+    : `${name} moved from ${before} to ${host}`
 }
 
 /** To tenths of a millisecond; `null` for a missing value. */

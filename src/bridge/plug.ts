@@ -31,6 +31,11 @@ export interface Plug {
   statistics(): PlugStatistics
 }
 
+/** A plug in log lines: `desk (192.168.1.40)`; its name alone while no address is known. */
+export function plugLabel({name, address}: Pick<Plug, 'name' | 'address'>): string {
+  return address === undefined ? name : `${name} (${address})`
+}
+
 /** Whether the plug is polled and takes commands: it is neither disabled nor a duplicate of another configured plug. */
 export function isInUse({disabled, duplicateOf}: Pick<Plug, 'disabled' | 'duplicateOf'>): boolean {
   return !disabled && duplicateOf === undefined

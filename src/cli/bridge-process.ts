@@ -51,9 +51,7 @@ export async function prepareBridge(
     log.setFormat(config.log.format)
     const {catalogue} = config
     if (catalogue.replaced.length > 0)
-      log.info(
-        `own definitions take the place of those that come with the program: ${catalogue.replaced.join(', ')}`,
-      )
+      log.info(`own definitions replace built-in ones: ${catalogue.replaced.join(', ')}`)
     return new Bridge({
       config,
       clock: systemClock,

@@ -40,8 +40,7 @@ export function toCommandFailed(error: unknown, context: CallContext): unknown {
   return failed({code: failure.code, title: 'request unsupported', advice: ANY_MODEL}, failure.message)
 }
 
-const ANY_MODEL =
-  '`miio2mqtt models` lists the plugs that are described; `miio2mqtt call` can ask any of them.'
+const ANY_MODEL = '`miio2mqtt models` lists the supported models; `miio2mqtt call` works with any plug.'
 
 function diagnosed(failure: MiioError | CommandError, {local, ...context}: CallContext): CommandFailed {
   const known = {...context, local: () => local ?? localAddresses(systemClock)}

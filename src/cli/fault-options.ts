@@ -22,10 +22,10 @@ const options: readonly FaultOption[] = [
   row('lose_replies=0.2', 'share of commands executed but not answered', (text) => ({
     loseReplies: share(text),
   })),
-  row('delay=100ms..3s', 'every answer takes so long: one duration, or a range', (text) => ({
+  row('delay=100ms..3s', 'delay of every answer: one duration, or a range', (text) => ({
     delay: range(text),
   })),
-  row('late_replies=0.2', 'share of answers that come after the asker gave up', (text) => ({
+  row('late_replies=0.2', 'share of answers that come after the client gave up', (text) => ({
     lateReplies: share(text),
   })),
   row('duplicate=0.1', 'share of answers that come twice', (text) => ({duplicate: share(text)})),
@@ -35,37 +35,39 @@ const options: readonly FaultOption[] = [
     const [code, probability = '1'] = text.split(':')
     return {error: {code: errorCode(code), share: share(probability)}}
   }),
-  row('wrong_token=silent', 'no token is the right one; says so, or stays silent', (text = 'nak') => ({
+  row('wrong_token=silent', 'no token is right; the plug reports it, or is silent', (text = 'nak') => ({
     wrongToken: oneOf(text, 'nak', 'silent'),
   })),
-  row('silence', 'hears nothing', (text) => flag(text, {silence: true})),
-  row('reboot=60s', 'loses power for a few seconds, so often', (text) => ({rebootEveryMs: period(text)})),
-  row('address_change=30s', 'gets a new address, so often', (text) => ({addressChangeEveryMs: period(text)})),
-  row('killer=led,usb:-30001', 'asking for these gets no answer, or this code', (text) => ({
+  row('silence', 'receives nothing', (text) => flag(text, {silence: true})),
+  row('reboot=60s', 'loses power for a few seconds, every 60 s', (text) => ({rebootEveryMs: period(text)})),
+  row('address_change=30s', 'gets a new address every 30 s', (text) => ({
+    addressChangeEveryMs: period(text),
+  })),
+  row('killer=led,usb:-30001', 'requests for these get no answer, or this code', (text) => ({
     killers: byProperty(text, failure),
   })),
-  row('item_code=led:-4003', 'these properties have a code only', (text) => ({
+  row('item_code=led:-4003', 'these properties are answered with this code', (text) => ({
     codes: byProperty(text, errorCode),
   })),
-  row('batch=4:-9999', 'more values at once get no answer, or this code', (text = '') => {
+  row('batch=4:-9999', 'requests for more values get no answer, or this code', (text = '') => {
     const [most, code] = text.split(':')
     return {batch: {most: positive(most), failure: failure(code)}}
   }),
-  row('answers_only=1', 'of many values so many are answered', (text) => ({answersOnly: positive(text)})),
+  row('answers_only=1', 'answers only so many of the requested values', (text) => ({
+    answersOnly: positive(text),
+  })),
   row('cut=231', 'longest answer, in characters', (text) => ({cutAt: positive(text)})),
   row('missing_comma', 'no comma between the items of a MIoT answer', (text) =>
     flag(text, {missingComma: true}),
   ),
-  row('empty_slots', 'nothing at all in place of a value that is not known', (text) =>
-    flag(text, {emptySlots: true}),
-  ),
-  row('tail=text', 'after an answer: text behind the NUL, nuls, or none', (text = 'text') => ({
+  row('empty_slots', 'nothing in place of an unknown value', (text) => flag(text, {emptySlots: true})),
+  row('tail=text', 'after an answer: text after the NUL, nuls, or none', (text = 'text') => ({
     tail: oneOf(text, 'text', 'nuls', 'none'),
   })),
-  row('switching=number', 'on and off are told as boolean, text or number', (text = '') => ({
+  row('switching=number', 'on and off are reported as boolean, text or number', (text = '') => ({
     switching: oneOf(text, 'boolean', 'text', 'number'),
   })),
-  row('over_poll=20/30s', 'beyond that it reboots and switches its sockets', (text = '20/30s') => {
+  row('over_poll=20/30s', 'more requests reboot the plug and switch its sockets', (text = '20/30s') => {
     const [most, time] = text.split('/')
     return {overPolled: {most: positive(most), withinMs: period(time)}}
   }),

@@ -43,8 +43,8 @@ export async function loadConfigurationIfAny(
     const unreadable = await firstUnreadable(await configFiles(file))
     terminal.note(
       unreadable === undefined
-        ? `going on without ${file}, which is not valid: see \`miio2mqtt check\``
-        : `going on without ${file}: this user may not read ${unreadable}. ${await permissionHelp(unreadable)}`,
+        ? `continuing without ${file}, which is not valid: see \`miio2mqtt check\``
+        : `continuing without ${file}: this user may not read ${unreadable}. ${await permissionHelp(unreadable)}`,
     )
     return undefined
   }

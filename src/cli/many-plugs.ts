@@ -42,7 +42,7 @@ const NO_READING: PlugReading = {
 
 const HEAD = ['name', 'product', 'state', 'power', 'address', 'signal', 'answer']
 const NO_PLUGS = 'no plugs are configured yet: `miio2mqtt discover` lists those on this network'
-const DISABLED = {code: 'disabled', message: 'disabled in the configuration, and not asked'}
+const DISABLED = {code: 'disabled', message: 'disabled in the configuration, not contacted'}
 
 /** Prints a table of the plugs, one a line. @throws CommandFailed when one of them did not answer */
 export async function printStatusTable(
@@ -113,7 +113,7 @@ async function toggle(
     const target = toggleTarget(states)
     if (target !== undefined) return switchTo(targets, target, options)
   }
-  const unknownState = new CommandFailed('cannot toggle: the plug does not say whether it is on')
+  const unknownState = new CommandFailed('cannot toggle: the plug does not report whether it is on')
   return outcomes.map((outcome) =>
     'failure' in outcome ? outcome : {target: outcome.target, failure: unknownState},
   )
@@ -184,6 +184,6 @@ function throwIfFailed(outcomes: readonly PlugOutcome<unknown>[]): void {
   const [first] = failures
   if (first !== undefined)
     throw new CommandFailed(
-      `${failures.length} of ${count(outcomes.length, 'plug')} failed; \`miio2mqtt status ${first}\` says more`,
+      `${failures.length} of ${count(outcomes.length, 'plug')} failed: see \`miio2mqtt status ${first}\``,
     )
 }

@@ -40,11 +40,11 @@ export async function info({name, client, catalogue, deadline, terminal}: PlugCo
   const shown = {
     name,
     model,
-    product: box ?? 'not described yet: `probe` looks what it can tell',
+    product: box ?? 'not supported yet: `miio2mqtt probe` queries its values',
     firmware,
     hardware,
     mac,
-    id: identity.did,
+    'device id': identity.did,
     address: identity.address,
     'up for': uptime === null ? null : span(uptime),
     signal: rssi === null ? null : `${rssi} dBm`,
@@ -70,7 +70,7 @@ export async function get({
   expectOneOf(Object.keys(device.state), property)
   if (device.model?.properties[property]?.address.via === 'bridge')
     throw new CommandFailed(
-      `only the running bridge knows ${property}: the plug does not tell it\n` +
+      `${property} is counted by the running bridge, the plug does not report it\n` +
         `It is in the state that the bridge publishes: ${topic === undefined ? 'miio2mqtt/<name of the plug>' : topic}`,
       {code: 'bridge_only'},
     )

@@ -183,11 +183,11 @@ function notFound({name, id, network: {broadcast}}: PlugTarget): CommandFailed {
   return failed(
     {
       code: 'no_hello',
-      title: 'no hello: nobody with that id answers',
+      title: 'no hello: no plug with this device id answers',
       advice:
         'A broadcast does not leave its subnet: give the plug a `host` in the configuration if it is in another.',
     },
-    `${name} has the id ${id} and no host, and a hello to ${addresses} did not find it`,
+    `${name} has the device id ${id} and no host, and no answer to a hello to ${addresses} came from it`,
   )
 }
 

@@ -89,7 +89,7 @@ function readToken(written: string | undefined): Secret {
 function knownModel(model: string, {ids}: Catalogue): string {
   if (ids.includes(model)) return model
   throw new UsageError(
-    `--model: no model ${quoted(model)} is described${suggestion(model, ids) || '; `miio2mqtt models` lists those that are'}`,
+    `--model: the model ${quoted(model)} is not supported${suggestion(model, ids) || '; `miio2mqtt models` lists the supported models'}`,
   )
 }
 

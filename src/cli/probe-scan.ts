@@ -87,7 +87,7 @@ export class ProbeScan {
 
   async #request(address: string, method: string, params: unknown): Promise<Outcome> {
     const {isLate, onRequest, pause} = this.#options
-    if (isLate()) throw new ScanEnded('there was no time for more')
+    if (isLate()) throw new ScanEnded('the time was over')
     onRequest(address, this.#values.length)
     let outcome = await this.#outcome(method, params)
     if (outcome === 'timeout') outcome = await this.#outcome(method, params) // the datagram may have been lost
@@ -95,7 +95,7 @@ export class ProbeScan {
     this.#refusals = outcome === 'refused' ? this.#refusals + 1 : 0
     if (outcome === 'timeout') this.#timeouts++
     if (typeof outcome === 'object') this.#values.push({address, raw: outcome.raw})
-    if (this.#refusals >= MOST_REFUSALS) throw new ScanEnded(`it refused ${MOST_REFUSALS} questions in a row`)
+    if (this.#refusals >= MOST_REFUSALS) throw new ScanEnded(`it rejected ${MOST_REFUSALS} requests in a row`)
     if (this.#timeouts >= MOST_TIMEOUTS) throw new ScanEnded(`it was silent ${MOST_TIMEOUTS} times`)
     return outcome
   }

@@ -27,7 +27,7 @@ export function makeProgram(terminal: Terminal): Command {
   const program = new Command('miio2mqtt')
     .description('Xiaomi Wi-Fi plugs on MQTT and in Home Assistant, over your own network')
     .version(version, '-v, --version', 'print the version')
-    .helpOption('-h, --help', 'print this')
+    .helpOption('-h, --help', 'print this help')
     .option(
       '-c, --config <file>',
       'default: $MIIO2MQTT_CONFIG, else ./config.yaml, else /etc/miio2mqtt/config.yaml',
@@ -35,7 +35,7 @@ export function makeProgram(terminal: Terminal): Command {
     .option('--json', 'results as JSON, for programs')
     .option(
       '--debug',
-      'show every packet, decoded and without secrets: on standard error; of the bridge in its log',
+      'show every packet, decoded and without secrets: on standard error; for the bridge, in its log',
     )
     .on('option:json', () => terminal.useJson())
     .configureHelp({
@@ -49,9 +49,9 @@ export function makeProgram(terminal: Terminal): Command {
   program.commandsGroup('The bridge:')
   runCommand(program)
   checkCommand(program, terminal)
-  program.commandsGroup('Plugs, asked directly (names in the configuration, or --host and --token):')
+  program.commandsGroup('Plugs, contacted directly (names in the configuration, or --host and --token):')
   plugCommands(program, terminal)
-  program.commandsGroup('Looking around:')
+  program.commandsGroup('Discovery and reference:')
   discoverCommand(program, terminal)
   modelsCommands(program, terminal)
   helpCommand(program)
@@ -66,7 +66,7 @@ function helpCommand(program: Command): void {
   program
     .helpCommand(false)
     .command('help')
-    .description('what a command does, and its options')
+    .description('explain a command and its options')
     .argument('[command]')
     .argument('[subcommand]')
     .action((...words: (string | undefined)[]) => {

@@ -153,7 +153,7 @@ export class ConfigParser {
     if (!hasControl && !isSpaced) return []
     const message = hasControl
       ? `expected no tab or line break in it: in single quotes a backslash is itself, ${otherwise}`
-      : `expected no space at the beginning or end: take it away, ${otherwise}`
+      : `expected no space at the beginning or end: remove it, ${otherwise}`
     return [{path, message}]
   }
 

@@ -81,7 +81,7 @@ export class CommandWriter {
     const current = decodeResponse(response, read, model).values[name]
     if (current === 'ON') return 'OFF'
     if (current === 'OFF') return 'ON'
-    throw new CommandError('refused', `cannot toggle: the plug does not say whether ${name} is on or off`)
+    throw new CommandError('refused', `cannot toggle: the plug does not report whether ${name} is on or off`)
   }
 
   #call(method: string, params: unknown, deadline: number, tries: number): Promise<unknown> {

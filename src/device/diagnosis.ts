@@ -49,8 +49,9 @@ export interface Diagnosis {
 }
 
 const WHERE_IS_IT =
-  '`miio2mqtt discover` lists who answers on this network; is the plug on, and is this its address?'
-const NEW_TOKEN = 'The Xiaomi account in whose app the plug was set up last knows it.'
+  '`miio2mqtt discover` lists the devices that answer on this network; is the plug powered, and is this its address?'
+const NEW_TOKEN =
+  'Get the current token from the Xiaomi account that set up the plug last: docs/troubleshooting.md, "Where do I get the token".'
 const NOT_SENT = 'no route: the packet could not leave this machine'
 const NO_NETWORK = 'no route: this machine has no network connection'
 const TRY_ADDRESS = 'Try the address of the plug, as the router lists it.'
@@ -82,7 +83,7 @@ function tokenWrong(circumstances: FailureContext): Diagnosis {
     code: 'token_wrong',
     reason: 'bad_token',
     title: 'token wrong',
-    words: `the token is wrong, says ${plugAt(circumstances)}: it changes whenever the plug is set up again in the app`,
+    words: `token wrong: ${plugAt(circumstances)} rejects it. The token changes whenever the plug is set up again in the app`,
     advice: NEW_TOKEN,
   }
 }
@@ -91,8 +92,8 @@ function tokenProbably(circumstances: FailureContext): Diagnosis {
   return {
     code: 'token_wrong',
     reason: 'bad_token',
-    title: 'token wrong, most likely: the plug greets us, but does not answer what is encrypted',
-    words: `most likely the token is wrong: ${plugAt(circumstances)} answers a hello, but nothing that is encrypted with this token`,
+    title: 'token wrong (probably): the plug is reachable, but ignores encrypted requests',
+    words: `token wrong (probably): ${plugAt(circumstances)} answers a hello, but ignores requests that are encrypted with this token`,
     advice: NEW_TOKEN,
   }
 }
@@ -101,10 +102,9 @@ function unsupported(circumstances: FailureContext): Diagnosis {
   return {
     code: 'request_unsupported',
     reason: 'unsupported',
-    title: 'request unsupported: the plug understood us and said no',
-    words: `${plugAt(circumstances)} answers, but not to what its model should understand; \`miio2mqtt info\` shows its model`,
-    advice:
-      '`miio2mqtt models` lists what each plug can do; one that is busy also says no, so a second try may help.',
+    title: 'request unsupported: the plug rejected the request',
+    words: `${plugAt(circumstances)} answers, but rejects the requests of its model; \`miio2mqtt info\` shows its model`,
+    advice: '`miio2mqtt models` lists what each plug can do; a busy plug also rejects requests: try again.',
   }
 }
 
@@ -112,10 +112,10 @@ function otherDevice(message: string): Diagnosis {
   return {
     code: 'other_device',
     reason: 'unreachable',
-    title: 'other device: not this plug answers at that address',
+    title: 'other device: another device answers at this address',
     words: message,
     advice:
-      '`miio2mqtt discover` lists the addresses and ids of now; a fixed address in the router keeps them.',
+      '`miio2mqtt discover` lists the current addresses and device ids; a fixed address in the router keeps them.',
   }
 }
 
@@ -131,15 +131,15 @@ function notSent(message: string, circumstances: FailureContext): Diagnosis {
     return {
       code: 'no_route',
       reason,
-      title: 'no route: that name leads nowhere',
-      words: `the name ${host} leads nowhere: ${message}`,
+      title: 'no route: the host name cannot be resolved',
+      words: `cannot resolve ${host}: ${message}`,
       advice: TRY_ADDRESS,
     }
   return {
     code: 'no_route',
     reason,
     title: NOT_SENT,
-    words: isName && !message.includes(host) ? `no packet gets to ${host}: ${message}` : message,
+    words: isName && !message.includes(host) ? `no packet reaches ${host}: ${message}` : message,
     advice: 'Is this machine connected, and does its firewall let UDP port 54321 out?',
   }
 }
@@ -149,9 +149,9 @@ function noAnswer(circumstances: FailureContext): Diagnosis {
     code: 'no_answer',
     reason: 'timeout',
     title: 'no answer: the plug answered before, but not this request',
-    words: `it does not answer any request, though ${plugAt(circumstances)} answers a hello and answered requests before: its Wi-Fi is weak, its firmware hangs, or it was set up again and has a new token`,
+    words: `no answer to any request, though ${plugAt(circumstances)} answers a hello and answered requests before: its Wi-Fi is weak, its firmware hangs, or it was set up again and has a new token`,
     advice:
-      'Its Wi-Fi may be weak (`miio2mqtt info` says how strong it is), or its firmware ignores this request.',
+      'Its Wi-Fi may be weak (`miio2mqtt info` shows how strong it is), or its firmware ignores this request.',
   }
 }
 
@@ -170,8 +170,8 @@ function noHello(circumstances: FailureContext): Diagnosis {
   return {
     code: 'no_hello',
     reason: 'timeout',
-    title: 'no hello: nobody answers at that address',
-    words: `it does not answer: is it powered, in Wi-Fi reach, and still at ${place(circumstances)}?`,
+    title: 'no hello: no plug answers at this address',
+    words: `no answer from ${place(circumstances)}: is the plug powered, in Wi-Fi range, and still at this address?`,
     advice: WHERE_IS_IT,
   }
 }
@@ -182,12 +182,12 @@ function otherSubnet(
   circumstances: FailureContext,
 ): Diagnosis {
   const networks = ours.map(toCidr).join(', ')
-  const title = `other subnet: ${address} is in none of ours (${networks})`
+  const title = `other subnet: ${address} is not in a network of this machine (${networks})`
   return {
     code: 'other_subnet',
     reason: 'timeout',
     title,
-    words: `it does not answer: ${place(circumstances)} is in another subnet than this machine (${networks}), and plugs answer only their own`,
+    words: `no answer: ${place(circumstances)} is in another subnet than this machine (${networks}), and plugs answer only their own subnet`,
     advice:
       'Plugs answer only their own subnet: give this machine an address there, or let the router masquerade UDP to port 54321.',
     remark: title,
@@ -199,7 +199,7 @@ function noNetwork(reason: OfflineReason, title: string, circumstances: FailureC
     code: 'no_route',
     reason,
     title,
-    words: `this machine has no network connection, and nothing gets to ${place(circumstances)}`,
+    words: `this machine has no network connection, and no packet reaches ${place(circumstances)}`,
     advice:
       'Only loopback is left: this machine has no network connection. Is the cable in, or the Wi-Fi connected? Its firewall must let UDP port 54321 out, too.',
     remark: 'this machine has no network connection',

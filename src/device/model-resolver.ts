@@ -83,7 +83,7 @@ export class ModelResolver {
     if (this.#model) return this.#model
     throw new CommandError(
       'refused',
-      `no definition for the model ${excerpt(this.identity.model)}, and it does not say whether it is on`,
+      `no definition for the model ${excerpt(this.identity.model)}, and the plug does not report whether it is on`,
     )
   }
 

@@ -22,7 +22,8 @@ const DANGEROUS_ENDS = /^ota|ota$|^reset|(?<!p)reset$|config$/
 /** Why a method is never sent to a plug, or `undefined` when it may be sent. */
 export function callProblem(method: string): string | undefined {
   const shown = METHOD.test(method) ? method : JSON.stringify(method.slice(0, 40))
-  if (isDangerous(method)) return `${shown} can brick a plug or take it off the network: it is never sent`
+  if (isDangerous(method))
+    return `${shown} can brick a plug or disconnect it from the network: it is never sent`
   if (METHOD.test(method)) return undefined
   return `expected a method of 1 to 64 letters, digits, "_" and ".", got ${shown}`
 }

@@ -137,7 +137,7 @@ export class RequestQueue {
     const last = same.at(-1)
     if (!isAbsolute || !last) return {key, command: undefined}
     for (const slot of same)
-      this.#take(slot)?.reject(new CommandError('superseded', `a newer value for ${key} took its place`))
+      this.#take(slot)?.reject(new CommandError('superseded', `a newer value for ${key} replaced it`))
     return last
   }
 
@@ -177,7 +177,7 @@ export class RequestQueue {
       if ('error' in end) throw end.error
       return end.value
     }
-    throw new CommandError('timeout', 'the request was given up: it did not end')
+    throw new CommandError('timeout', 'the request was cancelled: it did not end')
   }
 }
 
@@ -264,10 +264,10 @@ export class SharedReads {
 
 /** @returns the CommandError `queue_full`. @param what waits */
 export function tooMany(what = 'commands'): CommandError {
-  return new CommandError('queue_full', `${MOST_WAITING} ${what} wait already`)
+  return new CommandError('queue_full', `${MOST_WAITING} ${what} are waiting already`)
 }
 
 /** @returns the CommandError `expired` of a command whose turn did not come in time */
 export function expired(): CommandError {
-  return new CommandError('expired', 'its time was over before its turn came')
+  return new CommandError('expired', 'its deadline passed before it could be sent')
 }

@@ -203,7 +203,7 @@ export class NetworkDiscovery {
   }
 }
 
-const TOO_MANY = `more than ${MOST_FOUND} devices answer a hello: the first ${MOST_FOUND} are taken, the others left out`
+const TOO_MANY = `more than ${MOST_FOUND} devices answer a hello: the first ${MOST_FOUND} are used, the others ignored`
 
 function parseHelloReply(datagram: Buffer, from: Endpoint): DiscoveredDevice | undefined {
   try {

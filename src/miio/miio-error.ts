@@ -67,7 +67,7 @@ export class RequestLog {
 export function timeoutError(where: string, method: string, log: RequestLog, isProven: boolean): MiioError {
   const {hellos, helloReplies, requests} = log
   if (requests === 0 && (hellos === 0 || helloReplies > 0))
-    return new MiioError('timeout', 'send', `${where} was not asked ${method}: there was no time left to`)
+    return new MiioError('timeout', 'send', `${method} was not sent to ${where}: no time was left`)
   if (hellos > 0 && helloReplies === 0) {
     const text = `${where} did not answer ${count(hellos, 'hello')}: ${NO_HELLO}${droppedText(log)}`
     return new MiioError('timeout', 'hello', text)
@@ -79,15 +79,15 @@ export function timeoutError(where: string, method: string, log: RequestLog, isP
 }
 
 const NO_HELLO =
-  'it has no power, is in another subnet (plugs answer only their own), or its address has changed'
+  'it has no power, is in another subnet (plugs answer only their own subnet), or its address has changed'
 
 function likelyCause({unreadable, checksumFailed, bytes}: RequestLog, isProven: boolean): string {
-  if (unreadable) return 'it sent what cannot be read; please report it together with the plug’s model'
+  if (unreadable) return 'its answer cannot be read; please report it together with the plug’s model'
   if (bytes > LONGEST_CIPHERTEXT)
-    return `the request has ${bytes} bytes, and plugs drop more than ${LONGEST_CIPHERTEXT} without a word; ask for less at a time`
+    return `the request has ${bytes} bytes, and plugs silently drop more than ${LONGEST_CIPHERTEXT}; ask for less at a time`
   if (isProven && !checksumFailed)
     return 'it did before: it is busy, the network loses packets, or it was set up again and has a new token'
-  return 'most often the token is wrong, since it changes whenever the plug is set up again; look it up anew'
+  return 'most often the token is wrong, since it changes whenever the plug is set up again; get the current token'
 }
 
 function droppedText({dropped, lastDropped}: RequestLog): string {
@@ -111,7 +111,7 @@ export function otherDeviceError(where: string, expected: number, got: number): 
 
 /** The plug reports a wrong checksum. `bad_token`, at stage `request`. */
 export function badTokenError(where: string): MiioError {
-  const text = `${where} says the token is wrong: it changes whenever the plug is set up again; look it up anew`
+  const text = `${where} reports a wrong token: the token changes whenever the plug is set up again; get the current token`
   return new MiioError('bad_token', 'request', text)
 }
 

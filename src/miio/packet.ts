@@ -58,7 +58,9 @@ export function parsePacket(datagram: Buffer): Packet {
       return {kind: 'nak', did, stamp, requestLength: length}
   }
   if (length !== datagram.length)
-    throw new MalformedPacket(`the header says ${length} bytes, the datagram has ${datagram.length}`)
+    throw new MalformedPacket(
+      `the header has a length of ${length} bytes, the datagram has ${datagram.length}`,
+    )
   if (!isMessageLength(length))
     throw new MalformedPacket(
       `expected a payload of whole ${BLOCK_BYTES}-byte blocks, got ${length - HEADER_BYTES} bytes`,
@@ -107,7 +109,7 @@ export class Cipher {
    */
   open(message: Packet & {kind: 'message'}): Buffer {
     if (!timingSafeEqual(md5(message.header, this.#token, message.ciphertext), message.checksum))
-      throw new ChecksumMismatch('the checksum is not the one our token produces')
+      throw new ChecksumMismatch('the checksum does not belong to the configured token')
     const decipher = createDecipheriv('aes-128-cbc', this.#key, this.#iv)
     try {
       return Buffer.concat([decipher.update(message.ciphertext), decipher.final()])

@@ -88,7 +88,7 @@ export class ResponseMatcher {
 
   /** Nothing proves a hello reply: its stamp is tried, and its device id believed once an answer under our token has it. */
   #helloReply({did, stamp, revealsToken}: Packet & {kind: 'hello_reply'}): HelloResponse {
-    if (!this.awaitsHello) throw new Unwanted('a hello reply nobody waited for')
+    if (!this.awaitsHello) throw new Unwanted('a hello reply without a hello')
     const expected = this.#plug.did
     if (expected !== undefined && expected !== did)
       this.#noteUnproven(otherDeviceError(this.#link.where, expected, did))
@@ -104,7 +104,7 @@ export class ResponseMatcher {
   #nak(datagram: Buffer): never {
     const head = datagram.subarray(0, 16)
     const isOurs = [...this.#pending.values()].some((request) => request.head.equals(head))
-    if (!isOurs) throw new Unwanted('a "checksum wrong" to nothing we asked')
+    if (!isOurs) throw new Unwanted('a "checksum wrong" that belongs to no request')
     this.#noteUnproven(badTokenError(this.#link.where))
   }
 

@@ -27,7 +27,7 @@ const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
 /** Why the kernel did not send, in words that say where to look. */
 const REASONS = new Map([
   ['ENETUNREACH', 'there is no route to that network'],
-  ['EHOSTUNREACH', 'there is no way to that host'],
+  ['EHOSTUNREACH', 'there is no route to that host'],
   ['ENETDOWN', 'the network interface is down'],
   ['EADDRNOTAVAIL', 'this machine does not have that address'],
   ['EPERM', 'a firewall on this machine forbids it'],

@@ -25,10 +25,10 @@ const HUNG_UP: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE', 'ECONNABOR
 
 const LOGIN = 'check mqtt.username and mqtt.password, and the access list of the broker'
 const CLIENT_ID = 'check mqtt.client_id, or leave it out'
-const UNKNOWN_CA = 'its certificate is signed by nobody this machine knows: name who signed it in mqtt.ca'
-const CLIENT_CERTIFICATE = 'it wants a certificate of us: set mqtt.cert and mqtt.key'
+const UNKNOWN_CA = 'its certificate is signed by an unknown authority: set mqtt.ca'
+const CLIENT_CERTIFICATE = 'it requires a client certificate: set mqtt.cert and mqtt.key'
 const TLS_FILES = 'check mqtt.ca, mqtt.cert and mqtt.key'
-const NO_TLS = 'it does not speak TLS on this port: mqtts:// is usually on 8883, mqtt:// on 1883'
+const NO_TLS = 'no TLS on this port: mqtts:// is usually on 8883, mqtt:// on 1883'
 
 /** What to do, by reason code, or by the code of an error of Node.js. */
 const ADVICE: ReadonlyMap<unknown, string> = new Map<unknown, string>([
@@ -39,19 +39,19 @@ const ADVICE: ReadonlyMap<unknown, string> = new Map<unknown, string>([
   [5, LOGIN],
   [135, LOGIN],
   [138, LOGIN],
-  [149, 'mosquitto: message_size_limit and max_packet_size say how large a message may be'],
-  ['ECONNREFUSED', 'nothing listens there: is the broker running, and mqtt.url right?'],
+  [149, 'mosquitto: message_size_limit and max_packet_size set the largest size of a message'],
+  ['ECONNREFUSED', 'nothing listens there: is the broker running, and is mqtt.url right?'],
   ['ENOTFOUND', 'no machine has this name: check mqtt.url'],
   ['EAI_AGAIN', 'the name cannot be looked up now: is the DNS of this network up?'],
-  ['EHOSTUNREACH', 'there is no way to this machine: is it on?'],
-  ['ETIMEDOUT', 'it does not answer: is mqtt.url right, and no firewall in between?'],
-  ['ECONNRESET', 'it hung up'],
+  ['EHOSTUNREACH', 'no route to this machine: is it on?'],
+  ['ETIMEDOUT', 'no answer: is mqtt.url right, and is no firewall in between?'],
+  ['ECONNRESET', 'the broker closed the connection'],
   ['ENETUNREACH', 'there is no network'],
   ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', UNKNOWN_CA],
   ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', UNKNOWN_CA],
   ['SELF_SIGNED_CERT_IN_CHAIN', UNKNOWN_CA],
   ['DEPTH_ZERO_SELF_SIGNED_CERT', UNKNOWN_CA],
-  ['ERR_TLS_CERT_ALTNAME_INVALID', 'its certificate is for another name: say which in mqtt.servername'],
+  ['ERR_TLS_CERT_ALTNAME_INVALID', 'its certificate is for another name: set mqtt.servername'],
   ['CERT_HAS_EXPIRED', 'renew its certificate, or set the clock of this machine'],
   ['CERT_NOT_YET_VALID', 'set the clock of this machine'],
   ['ERR_SSL_WRONG_VERSION_NUMBER', NO_TLS],
@@ -65,7 +65,7 @@ const REASON_TEXTS: ReadonlyMap<string, string> = new Map(Object.entries(ReasonC
 
 /** Errors that the client library makes itself, and what they mean. */
 const LIBRARY_ERRORS: ReadonlyMap<string, string> = new Map([
-  ['connack timeout', 'it takes the connection, but does not answer as a broker'],
+  ['connack timeout', 'it accepts the connection, but does not answer as a broker'],
   ['Keepalive timeout', 'it does not answer any more'],
 ])
 /** How the library begins the message of an error that it makes of a reason code. What follows is its text, or "undefined". */
@@ -133,13 +133,13 @@ export function reasonCodeOf(error: unknown): number | undefined {
 
 function messageOf(why: unknown): string {
   if (typeof why === 'number')
-    return REASON_TEXTS.get(String(why)) || `reason code ${why}, which MQTT has no words for`
+    return REASON_TEXTS.get(String(why)) || `reason code ${why}, which is not defined in MQTT`
   if (!(why instanceof Error)) return String(why)
   // A host with several addresses fails with one error for each of them, and an empty message.
   if (why instanceof AggregateError) return why.errors.map(messageOf).join('; ')
   const code = reasonCodeOf(why)
   if (code !== undefined) return messageOf(code)
-  if (PARSER_ERROR.test(why.message)) return `it sent what is not MQTT (${why.message})`
+  if (PARSER_ERROR.test(why.message)) return `its answer is not MQTT (${why.message})`
   // The message of a TLS error is a line of OpenSSL's source code; its `reason` is readable.
   const {reason} = {reason: undefined, ...why}
   return typeof reason === 'string' ? reason : LIBRARY_ERRORS.get(why.message) || why.message || why.name

@@ -48,7 +48,9 @@ export function brokerFeatures(
 export function missingFeatures({qos, retain, wildcards}: BrokerFeatures): string[] {
   return [
     ...(qos === 0 ? ['QoS 1 (messages are sent without acknowledgement, and may be lost)'] : []),
-    ...(retain ? [] : ['retained messages (who subscribes later sees nothing until it is published again)']),
+    ...(retain
+      ? []
+      : ['retained messages (a client that subscribes later receives nothing until the next change)']),
     ...(wildcards ? [] : ['subscriptions with wildcards (no command and no request is received)']),
   ]
 }

@@ -22,7 +22,7 @@ export class BrokerWarnings {
 
   constructor(log: Log, clientId: string) {
     this.#log = log
-    this.#sameClientId = `"${clientId}", too: does the bridge run twice, or from a copied state folder? Each needs a mqtt.client_id of its own`
+    this.#sameClientId = `"${clientId}": does the bridge run twice, or from a copied state folder? Each bridge needs its own mqtt.client_id`
   }
 
   /** There was a stable connection: every warning may be logged again. */
@@ -38,7 +38,7 @@ export class BrokerWarnings {
 
   /** The broker has closed the connection without an answer to CONNECT. */
   connectHungUp(url: string): void {
-    this.#warnOnce(`cannot use the broker ${url}: it hung up without a word`)
+    this.#warnOnce(`cannot use the broker ${url}: it closed the connection without a reason`)
   }
 
   /**
@@ -49,15 +49,17 @@ export class BrokerWarnings {
    */
   connectionLost(url: string, reason: unknown, isFlapping: boolean): void {
     if (isTakeover(reason)) {
-      this.#warnOnce(`another client took our place at ${url}: it has the client id ${this.#sameClientId}`)
+      this.#warnOnce(
+        `another client took over the connection to ${url}: it also has the client id ${this.#sameClientId}`,
+      )
       return
     }
     const text = disconnectText(reason)
     this.#warnOnce(`lost the connection to ${url}${text && `: ${text}`}`)
     if (isFlapping)
       this.#warnOnce(
-        `${url} ends every connection within seconds. Another client may have the client id ${this.#sameClientId}. Or the access list of ` +
-          'the broker denies what we publish: its log says which',
+        `${url} ends every connection within seconds. Another client may also have the client id ${this.#sameClientId}. Or the access list of ` +
+          'the broker denies what the bridge publishes: look at the log of the broker',
       )
   }
 
@@ -70,7 +72,7 @@ export class BrokerWarnings {
   notAcknowledging(url: string, ms: number): void {
     this.reconnecting(
       url,
-      `the broker answers pings, but has not acknowledged what it was sent for ${Math.round(ms / 1000)} s (its log may say why: a full disk, an alarm)`,
+      `the broker answers pings, but has not acknowledged any packet for ${Math.round(ms / 1000)} s (look at its log: a full disk, an alarm)`,
     )
   }
 
@@ -81,7 +83,7 @@ export class BrokerWarnings {
     const who = denied.every(({code}) => isAccessDenied(code))
       ? 'the access list of the broker denies'
       : `the broker denies (${describeBrokerError(first.code)})`
-    this.#warnOnce(`${who} subscribing to ${filters}: nothing sent there is heard`)
+    this.#warnOnce(`${who} subscribing to ${filters}: messages there are not received`)
   }
 
   /** The self-test (subscriptions.ts) has failed: the subscription was granted, and nothing is delivered. */
@@ -103,11 +105,11 @@ export class BrokerWarnings {
     if (this.#tooLarge.size < MAX_TOO_LARGE_NAMED) {
       this.#tooLarge.add(topic)
       this.#log.warn(
-        `${shortened(topic)} has ${size} bytes, more than the ${max} that the broker takes: it is not published`,
+        `${shortened(topic)} has ${size} bytes, more than the broker accepts (${max}): it is not published`,
       )
     } else
       this.#warnOnce(
-        'other messages are larger than the broker takes, too: they are counted in bridge/health',
+        'other messages are larger than the broker accepts, too: they are counted in bridge/health',
       )
   }
 
@@ -119,20 +121,22 @@ export class BrokerWarnings {
     const named = topics.slice(0, MAX_TOPICS_NAMED).join(', ')
     const more = topics.length > MAX_TOPICS_NAMED ? ` and ${topics.length - MAX_TOPICS_NAMED} more` : ''
     this.#warnOnce(
-      `the broker did not take ${named}${more}: ${describeBrokerError(code)}. Others that it does not take are counted in bridge/health`,
-      `not taken: ${code}`,
+      `the broker did not accept ${named}${more}: ${describeBrokerError(code)}. Other rejected messages are counted in bridge/health`,
+      `not accepted: ${code}`,
     )
   }
 
   /** Two connections in a row ended while the message on `topic` was the only one in flight. */
   messageWithheld(url: string, topic: string): void {
-    this.#warnOnce(`two connections in a row to ${url} ended over ${topic}: it is not published for an hour`)
+    this.#warnOnce(
+      `two connections in a row to ${url} ended when ${topic} was published: it is not published for an hour`,
+    )
   }
 
   /** Two connections ended over a response topic that the sender of a command chose. */
   foreignTopicsSuspended(url: string, topic: string): void {
     this.#warnOnce(
-      `two connections to ${url} ended over an answer to the response topic ${shortened(topic)}, which the sender of a command ` +
+      `two connections to ${url} ended when an answer was published on the response topic ${shortened(topic)}, which the sender of a command ` +
         'chose: response topics are not used for an hour',
       'response topics',
     )
@@ -141,7 +145,7 @@ export class BrokerWarnings {
   /** Responses and events were dropped because the queue was full. */
   messagesDropped(count: number): void {
     this.#warnOnce(
-      `the broker takes messages more slowly than they come: ${count} answers and events were dropped. More are counted in bridge/health`,
+      `the broker accepts messages more slowly than the bridge sends them: ${count} answers and events were dropped. More are counted in bridge/health`,
       'dropped',
     )
   }

@@ -224,9 +224,7 @@ function assertFitsConnect(texts: Readonly<Record<string, string | undefined>>):
   for (const [what, text = ''] of Object.entries(texts)) {
     const size = Buffer.byteLength(text)
     if (size > MAX_TEXT_BYTES)
-      throw new RangeError(
-        `${what} has ${size} bytes, more than the ${MAX_TEXT_BYTES} that MQTT has room for`,
-      )
+      throw new RangeError(`${what} has ${size} bytes, more than the ${MAX_TEXT_BYTES} that MQTT allows`)
   }
 }
 

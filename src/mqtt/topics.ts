@@ -31,7 +31,7 @@ export function assertTopic(topic: string): void {
 /** Why nothing can be published on `topic`, or `undefined` when it can. */
 export function topicProblem(topic: string): string | undefined {
   if (topic === '') return 'is empty'
-  if (topic.startsWith('$')) return 'starts with "$", which brokers keep for themselves'
+  if (topic.startsWith('$')) return 'starts with "$", which is reserved for brokers'
   if (/[+#]/.test(topic)) return 'holds a wildcard'
   if (/[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]/u.test(topic))
     return 'holds a control character or half a character'
@@ -246,12 +246,12 @@ export class Topics {
     if (Buffer.byteLength(topic) > MAX_RESPONSE_BYTES) return `is longer than ${MAX_RESPONSE_BYTES} bytes`
     if (levels.length > MAX_RESPONSE_LEVELS) return `has more than ${MAX_RESPONSE_LEVELS} levels`
     if (isBelow(topic, this.#discoveryPrefix) || topic === this.#homeAssistantStatus)
-      return 'is of Home Assistant'
+      return 'belongs to Home Assistant'
     if (isBelow(topic, this.base) && this.#isReserved(levels.slice(this.base.split('/').length), isTaken))
-      return 'is of the bridge itself'
+      return 'belongs to the bridge'
     const isCommand = levels.some((level) => COMMAND_LEVELS.has(level.toLowerCase()))
     if (isCommand || LAST_COMMAND_LEVELS.has(levels.at(-1)?.toLowerCase() ?? ''))
-      return 'is one on which orders are taken'
+      return 'is a topic for commands or requests'
     return undefined
   }
 

@@ -47,7 +47,7 @@ export class EnergyStore {
       folder,
       name: FILE,
       snapshot: () => this.#snapshot(),
-      loss: 'energy stays as it was last written, since nothing is shown that the next start could not know',
+      loss: 'energy stays at the last saved value, since a value that is not saved would be lost at the next start',
     })
   }
 

@@ -61,7 +61,9 @@ export async function readJsonFile<T>(
   })
   const more = dropped > named.length ? ` and ${dropped - named.length} more` : ''
   if (dropped > 0)
-    dependencies.log.warn(`${file}: forgot what makes no sense: ${named.join(', ')}${more}; the rest stays`)
+    dependencies.log.warn(
+      `${file}: ignored invalid entries: ${named.join(', ')}${more}; the other entries stay`,
+    )
   return parsed
 }
 
@@ -131,13 +133,13 @@ function unreadable(file: string, why: string, advice: string): StateUnreadable 
 
 async function openFailed(file: string, code: string): Promise<StateUnreadable> {
   if (code === 'EACCES' || code === 'EPERM') return permissionDenied(file)
-  const [why, advice] = OPEN_ERRORS[code] ?? [`it cannot be read (${code})`, 'see to the disk and the system']
+  const [why, advice] = OPEN_ERRORS[code] ?? [`it cannot be read (${code})`, 'check the disk and the system']
   return unreadable(file, why, advice)
 }
 
 const OPEN_ERRORS: Readonly<Record<string, readonly [why: string, advice: string]>> = {
   EISDIR: ['it is a folder', 'move it away'],
-  ELOOP: ['it is a link that leads to itself (ELOOP)', 'remove the link'],
+  ELOOP: ['it is a link to itself (ELOOP)', 'remove the link'],
   ENXIO: ['it is no regular file', 'move it away'],
   EMFILE: ['no file descriptor is left (EMFILE)', 'raise the limit of open files (`ulimit -n`)'],
   ENFILE: ['the system has no file descriptor left (ENFILE)', 'see what has so many files open'],
@@ -152,7 +154,11 @@ async function permissionDenied(file: string): Promise<StateUnreadable> {
     () => undefined,
   )
   if (owner === user)
-    return unreadable(file, 'permission denied, though the file is our own', `\`chmod 600 ${file}\``)
+    return unreadable(
+      file,
+      'permission denied, although the file belongs to the user of the bridge',
+      `\`chmod 600 ${file}\``,
+    )
   const belongs =
     owner === undefined ? '' : `: it belongs to user ${owner}, and the bridge runs as user ${user}`
   const bridgeUser = `${user}:${process.getgid?.()}`
@@ -183,10 +189,10 @@ async function renameBadFile(
   try {
     await rename(file, kept)
   } catch {
-    log.warn('what was remembered is unreadable, and cannot be put aside: starting anew', {file, ...fields})
+    log.warn('state file is unreadable and cannot be renamed: starting with an empty one', {file, ...fields})
     return
   }
-  log.warn('what was remembered is unreadable: starting anew', {kept, ...fields})
+  log.warn('state file is unreadable: starting with an empty one', {kept, ...fields})
   await removeOldBadFiles(dirname(file), prefix, basename(kept)).catch(() => {})
 }
 

@@ -91,7 +91,7 @@ export interface StateContent {
 /** Parses every part of the file by itself: one that makes no sense takes no other with it. */
 export function parseState(content: Mapping, reportDropped: ReportDropped): StateContent {
   const plugs = {key: isDid, schema: entrySchema, expected: 'a plug, by its device id'}
-  const firmwares = {key: () => true, schema: capabilitiesSchema, expected: 'what a firmware puts up with'}
+  const firmwares = {key: () => true, schema: capabilitiesSchema, expected: 'the limits of a firmware'}
   return {
     clientId: parseClientId(content, reportDropped),
     firmwares: validMembers('firmwares', content['firmwares'], firmwares, reportDropped).slice(
@@ -113,7 +113,7 @@ function parseClientId({client_id: id}: Mapping, reportDropped: ReportDropped): 
     /^[^\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]+$/u.test(id) &&
     Buffer.byteLength(id) <= MAX_CLIENT_ID_BYTES
   if (isValid) return id
-  reportDropped('client_id', 'a name that a broker takes: a new one is made up')
+  reportDropped('client_id', 'a client id that brokers accept: a new one is made')
   return undefined
 }
 
@@ -141,7 +141,7 @@ function parsePublished({published}: Mapping, reportDropped: ReportDropped): Rem
 function parseAnnounced({announced}: Mapping, reportDropped: ReportDropped): RememberedDiscovery | undefined {
   if (announced === undefined) return undefined
   if (!isMapping(announced)) {
-    reportDropped('announced', 'what Home Assistant was told')
+    reportDropped('announced', 'announcements to Home Assistant')
     return undefined
   }
   const isDevice = (key: string) => /^miio2mqtt_[1-9]\d*$/.test(key)

@@ -59,7 +59,7 @@ export class StateStore {
       folder,
       name: FILE,
       snapshot: () => ({text: this.#text()}),
-      loss: 'what is learnt now is lost at the next restart',
+      loss: 'state that changes now is lost at the next restart',
     })
     this.clientId = content?.clientId ?? `miio2mqtt_${randomHex(dependencies.random)}`
     const published = content?.published

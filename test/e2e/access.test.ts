@@ -35,7 +35,7 @@ describe('a broker whose access list denies publishing for Home Assistant', asyn
     })
     expect(about).toEqual([
       expect.stringMatching(
-        /did not take homeassistant\/device\/.*Not authorized.*access list of the broker/,
+        /did not accept homeassistant\/device\/.*Not authorized.*access list of the broker/,
       ),
     ])
     await user.publish('miio2mqtt/bridge/request/health_check', '')

@@ -27,7 +27,7 @@ await mkdir(join(folder, 'empty'))
 const COMMENT =
   'warned.yaml:4:3 mqtt.password: the value ends before " #", which begins a comment: put it in quotes, or write a space after the # of a comment'
 const EXAMPLE =
-  'warned.yaml:6:30 devices.desk.token: expected the token of the plug, got that of an example: docs/troubleshooting.md says where tokens come from'
+  'warned.yaml:6:30 devices.desk.token: expected the token of the plug, got that of an example: see docs/troubleshooting.md, "Where do I get the token"'
 const PACKAGE_EXAMPLE = join(process.cwd(), 'config.example.yaml')
 
 /** The text on a screen, wherever its lines are broken. */
@@ -48,7 +48,7 @@ describe.each([80, 110])('check on a terminal of %i columns', (columns) => {
       'the same, strictly',
       ['check', '--strict', 'warned.yaml'],
       78,
-      [COMMENT, EXAMPLE, 'warned.yaml has 2 warnings, and --strict takes none'],
+      [COMMENT, EXAMPLE, 'warned.yaml has 2 warnings, and --strict accepts none'],
     ],
     [
       'an invalid file',

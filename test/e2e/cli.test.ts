@@ -72,7 +72,7 @@ describe('a plug, by its name in the configuration', () => {
     )
     expect(stdout).toMatch(
       new RegExp(
-        `\\nmac +28:6c:07:.*\\nid +\\d+\\naddress +${desk.address}\\nup for +24 h\\nsignal +-52 dBm\\n$`,
+        `\\nmac +28:6c:07:.*\\ndevice id +\\d+\\naddress +${desk.address}\\nup for +24 h\\nsignal +-52 dBm\\n$`,
       ),
     )
   })
@@ -134,7 +134,7 @@ describe('a plug, by its name in the configuration', () => {
     kettle.next({loseReply: true})
     const before = kettle.received.length
     expect(await miio2mqtt(['call', 'kettle', 'set_power', '["on"]'])).toMatchObject(
-      failed(/^token wrong, most likely/),
+      failed(/^token wrong \(probably\)/),
     )
     expect(kettle.received.slice(before).map(({method}) => method)).toEqual(['set_power'])
   })
@@ -208,7 +208,7 @@ describe.concurrent('a plug that cannot be asked', () => {
     [
       'an id of nobody',
       ['status', 'gone'],
-      /^no hello: nobody with that id answers\ngone has the id 99/,
+      /^no hello: no plug with this device id answers\ngone has the device id 99/,
       'no_hello',
     ],
     [
@@ -236,7 +236,7 @@ describe.concurrent('a plug that cannot be asked', () => {
   it('because it takes our token for wrong without a word, is told from one that is not there', async () => {
     const silent = await startPlug({address: loopback(2, 1), faults: {wrongToken: 'silent'}})
     expect(await miio2mqtt(at(silent.address, 'status'))).toMatchObject(
-      failed(/^token wrong, most likely: the plug greets us/),
+      failed(/^token wrong \(probably\): the plug is reachable/),
     )
   })
 
@@ -272,7 +272,7 @@ describe('a mistake of whoever types', () => {
     ],
     [
       ['on', 'desk', '--model', 'chuangmi.plug.v33'],
-      /--model: no model "chuangmi\.plug\.v33" is described, did you mean "chuangmi\.plug\.v3"\?/,
+      /--model: the model "chuangmi\.plug\.v33" is not supported, did you mean "chuangmi\.plug\.v3"\?/,
     ],
     [['on', WRONG], /no plug is called 32 characters; .*/],
     [['--jsn', 'models'], /unknown option '--jsn' \(Did you mean --json\?\); `miio2mqtt help` .*/],
@@ -374,13 +374,13 @@ describe('discover', () => {
   it('lists who answers, by their names where the configuration has them', async () => {
     const {code, stdout} = await discover(everywhere)
     expect(code).toBe(0)
-    expect(stdout).toMatch(/^ID +ADDRESS +UP FOR +NAME +MODEL *\n/)
+    expect(stdout).toMatch(/^DEVICE ID +ADDRESS +UP FOR +NAME +MODEL *\n/)
     expect(stdout).toMatch(new RegExp(`^${desk.did} +${desk.address} +24 h +desk$`, 'm'))
     expect(stdout).toMatch(
       new RegExp(`^${kettle.did} +${kettle.address} +24 h +kettle +chuangmi\\.plug\\.m1$`, 'm'),
     )
     expect(stdout).toMatch(
-      new RegExp(`^${strange.did} +${strange.address} .*not set up: shows its token to everybody$`, 'm'),
+      new RegExp(`^${strange.did} +${strange.address} .*not set up: shows its token to everyone$`, 'm'),
     )
   })
 
@@ -403,7 +403,7 @@ describe('discover', () => {
     [
       'with a broken one',
       {env: {MIIO2MQTT_CONFIG: broken}},
-      `going on without ${broken}, which is not valid: see \`miio2mqtt check\`\n`,
+      `continuing without ${broken}, which is not valid: see \`miio2mqtt check\`\n`,
     ],
   ])('works %s', async (_, options, note) => {
     const {code, stdout, stderr} = await discover(inReach, options)
@@ -423,7 +423,7 @@ describe('discover', () => {
   it('that finds nobody is a 1 with hints', async () => {
     expect(await miio2mqtt([...everywhere, '--broadcast', loopback(9, 255)])).toMatchObject(
       failed(
-        /^nobody answered a hello to 127\.[\d.]+\.9\.255\n.*subnet.*\n.*--broadcast 192\.168\.x\.255.*\n.*miio2mqtt info --host/,
+        /^no device answered a hello to 127\.[\d.]+\.9\.255\n.*subnet.*\n.*--broadcast 192\.168\.x\.255.*\n.*miio2mqtt info --host/,
       ),
     )
   })
@@ -459,7 +459,7 @@ describe('simulate', () => {
     program.signal('SIGINT')
     expect(await program.waitForEnd()).toMatchObject({
       code: 0,
-      stderr: expect.stringMatching(/\n2 plugs gone\.\n$/),
+      stderr: expect.stringMatching(/\n2 plugs stopped\.\n$/),
     })
     expect(await miio2mqtt(at(loopback(3, 1), 'status'))).toMatchObject(failed(/^no hello/))
   })
@@ -497,15 +497,13 @@ describe('simulate', () => {
     expect(code).toBe(1)
     expect(stderr).toContain('refused get_prop with code -9999')
     program.signal('SIGTERM')
-    expect(await program.waitForEnd()).toMatchObject({code: 0, stderr: '1 plug gone.\n'})
+    expect(await program.waitForEnd()).toMatchObject({code: 0, stderr: '1 plug stopped.\n'})
   })
 
   it('at an address that is taken is one clear message', async () => {
     expect(await miio2mqtt(['simulate', '--address', desk.address])).toMatchObject(
       failed(
-        new RegExp(
-          `^UDP ${desk.address}:54321 is taken: .*\\nOther addresses are chosen with --address\\.\\n$`,
-        ),
+        new RegExp(`^UDP ${desk.address}:54321 is taken: .*\\nChoose another address with --address\\.\\n$`),
       ),
     )
   })
@@ -523,7 +521,7 @@ describe('the terminal', () => {
   it('shows colour and progress while somebody watches', async () => {
     const {stdout} = await onTerminal()
     expect(stdout).toContain('listening: 0 devices so far …')
-    expect(stdout).toContain('\u001b[1mID ')
+    expect(stdout).toContain('\u001b[1mDEVICE ID ')
   })
 
   it('shows no colour where that is not wanted', async () => {

@@ -118,8 +118,6 @@ it('the demo at addresses that are taken is one clear message', async () => {
   ])
   expect(code).toBe(1)
   expect(stderr).toMatch(
-    new RegExp(
-      `^UDP ${loopback(56, 2)}:54321 is taken: .*\\nOther addresses are chosen with --address\\.\\n$`,
-    ),
+    new RegExp(`^UDP ${loopback(56, 2)}:54321 is taken: .*\\nChoose another address with --address\\.\\n$`),
   )
 })

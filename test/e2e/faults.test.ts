@@ -204,7 +204,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
     expect(renewed.received.length).toBe(before)
     const lines = bridge.log.filter(({device, level}) => device === 'renewed' && level !== 'debug')
     expect(lines.map(({level, message}) => `${level}: ${message}`)).toEqual([
-      expect.stringMatching(/^warn: renewed is offline: the token is wrong/),
+      expect.stringMatching(/^warn: renewed \(127\.[\d.]+\) is offline: token wrong: /),
     ])
     const everything = JSON.stringify([bridge.log, user.messages])
     for (const token of [TOKEN, OTHER_TOKEN.toString('hex')]) expect(everything).not.toContain(token)
@@ -226,14 +226,15 @@ describe.concurrent('a network that loses, delays and invents', async () => {
 
   it('a plug that is gone is told from one that answers hellos alone: in the log, its availability and the list of devices', async () => {
     const said = {
-      secretive: `most likely the token is wrong: the plug at ${plugs.secretive.address} answers a hello, but nothing that is encrypted with this token`,
-      unheard: `it does not answer: is it powered, in Wi-Fi reach, and still at ${plugs.unheard.address}?`,
+      secretive: `token wrong (probably): the plug at ${plugs.secretive.address} answers a hello, but ignores requests that are encrypted with this token`,
+      unheard: `no answer from ${plugs.unheard.address}: is the plug powered, in Wi-Fi range, and still at this address?`,
     }
     await home.waitForAvailability('secretive', 'bad_token')
     await home.waitForAvailability('unheard', 'timeout')
     for (const [name, words] of Object.entries(said)) {
+      const {address} = name === 'secretive' ? plugs.secretive : plugs.unheard
       const messages = bridge.log.filter(({device}) => device === name).map(({message}) => message)
-      expect(messages).toContain(`${name} is offline: ${words}`)
+      expect(messages).toContain(`${name} (${address}) is offline: ${words}`)
       const availability = JSON.parse((await user.retained()).get(`miio2mqtt/${name}/availability`) ?? '{}')
       expect(availability).toMatchObject({state: 'offline', message: words})
       await user.waitFor('miio2mqtt/bridge/devices', ({payload}) => {
@@ -515,7 +516,9 @@ describe.concurrent('a network that loses, delays and invents', async () => {
         .map(({state}) => state),
     ).toEqual(['ON', 'OFF'])
     expect(home.warnings().filter((text) => text.startsWith('pressed'))).toEqual([
-      'pressed: the plug said ok to state ON, but now says state is OFF',
+      expect.stringMatching(
+        /^pressed \(127\.[\d.]+\): the plug confirmed state ON, but now reports state OFF$/,
+      ),
     ])
   })
 

@@ -95,7 +95,7 @@ it('Restarts and reloads in quick succession, by request and by signal, leave on
   program.signal('SIGTERM')
   const {code, stdout} = await program.waitForEnd()
   expect(code).toBe(0)
-  expect(stdout).not.toMatch(/took our place|ends every connection/)
+  expect(stdout).not.toMatch(/took over the connection|ends every connection/)
   // One connection after the other: each ended before the next one began.
   const connections = broker.log.match(/already connected, closing old connection/g) ?? []
   expect(connections).toEqual([])
@@ -119,7 +119,7 @@ it('A reload whose new bridge cannot start leaves the old one running.', async (
   expect(states(house)).toEqual(['online'])
   await writeFile(file, text())
   program.signal('SIGHUP')
-  await program.waitForOutput(/took over the configuration: nothing changed/)
+  await program.waitForOutput(/applied the configuration: nothing changed/)
 })
 
 it('A file that an editor has emptied and not written yet removes no plug.', async () => {
@@ -142,12 +142,12 @@ it('A file that an editor has emptied and not written yet removes no plug.', asy
   }
   await writeFile(file, `${before}devices: ${JSON.stringify(devices)}\n`)
   program.signal('SIGHUP')
-  await program.waitForOutput(/took over the configuration: nothing changed/)
+  await program.waitForOutput(/applied the configuration: nothing changed/)
   await isAnswered(house, 'ON')
   expect((await user.retained()).get(`${base}/desk/availability`)).toBe('{"state":"online"}')
   await writeFile(file, `${before}devices: {}\n`)
   program.signal('SIGHUP')
-  await program.waitForOutput(/took over the configuration: removed desk/)
+  await program.waitForOutput(/applied the configuration: removed desk/)
 })
 
 it('A command that arrives while the process is paused is not carried out when the process continues.', async () => {
@@ -164,7 +164,7 @@ it('A command that arrives while the process is paused is not carried out when t
   // The pause itself is what is tested: the least that is noticed, and a little.
   await new Promise((resolve) => setTimeout(resolve, 17_000))
   house.program.signal('SIGCONT')
-  await house.program.waitForOutput(/this process stood still for \d+ s/)
+  await house.program.waitForOutput(/the process was paused for \d+ s/)
   await until(() => (house.program.stdout.match(/connected to/g) ?? []).length === 2, {
     what: 'a new connection',
   })
@@ -216,7 +216,7 @@ it('SIGHUP ends the process at no time, also before it has read its configuratio
       return process
     }`)}`
   const house = await start(plugs, {}, {NODE_OPTIONS: atOnce})
-  await house.program.waitForOutput(/took over the configuration: nothing changed/)
+  await house.program.waitForOutput(/applied the configuration: nothing changed/)
   await isAnswered(house, 'ON')
 })
 

@@ -122,7 +122,7 @@ describe('the log at the level debug', () => {
   it('tells a rename by request as a rename, step by step', async () => {
     expect(await request('device/rename', {from: 'desk', to: 'office/desk'})).toMatchObject({status: 'ok'})
     await program.waitForOutput(
-      /INFO {2}took over the configuration: renamed desk to office\/desk; groups changed: evening\n/,
+      /INFO {2}applied the configuration: renamed desk to office\/desk; groups changed: evening\n/,
     )
     await program.waitForOutput(/DEBUG reload: reading the configuration/)
     await program.waitForOutput(/DEBUG reload: plugs stopped: 1, started: 1/)
@@ -142,7 +142,7 @@ describe('the log at the level debug', () => {
     await writeFile(file, text.replaceAll('office/desk', 'study/desk'))
     program.signal('SIGHUP')
     await program.waitForOutput(
-      /INFO {2}took over the configuration: renamed office\/desk to study\/desk; groups changed: evening\n/,
+      /INFO {2}applied the configuration: renamed office\/desk to study\/desk; groups changed: evening\n/,
     )
     await home.waitForAvailability('study/desk', 'online')
   })

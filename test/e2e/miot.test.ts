@@ -89,7 +89,9 @@ describe('a MIoT plug with a property that kills its batch', async () => {
     expect(
       questions(plug).filter((names) => names.length === 1 && names[0] === 'power').length,
     ).toBeLessThanOrEqual(9)
-    const warnings = bridge.log.filter(({message}) => String(message).includes('cannot be asked for power'))
+    const warnings = bridge.log.filter(({message}) =>
+      String(message).includes('the firmware fails at requests for power: '),
+    )
     expect(warnings).toHaveLength(1)
   })
 

@@ -74,44 +74,60 @@ describe('a command to a name that does not exist', () => {
     [
       'lamp/command',
       'ON',
-      /no command can be given on miio2mqtt\/lamp\/command: those for lamp go to miio2mqtt\/lamp\/set/,
+      /no command can be given on miio2mqtt\/lamp\/command: send commands for lamp to miio2mqtt\/lamp\/set/,
     ],
-    ['lamp/Set', 'ON', /no command can be given on miio2mqtt\/lamp\/Set: those for lamp go to/],
-    ['lamp/Set/state', 'ON', /no command can be given on miio2mqtt\/lamp\/Set\/state: those for lamp go to/],
+    ['lamp/Set', 'ON', /no command can be given on miio2mqtt\/lamp\/Set: send commands for lamp to/],
+    [
+      'lamp/Set/state',
+      'ON',
+      /no command can be given on miio2mqtt\/lamp\/Set\/state: send commands for lamp to/,
+    ],
     [
       'lamp/cmnd/POWER',
       'ON',
-      /no command can be given on miio2mqtt\/lamp\/cmnd\/POWER: those for lamp go to/,
+      /no command can be given on miio2mqtt\/lamp\/cmnd\/POWER: send commands for lamp to/,
     ],
     [
       'cmnd/lamp/POWER',
       'ON',
-      /no command can be given on miio2mqtt\/cmnd\/lamp\/POWER: those for lamp go to/,
+      /no command can be given on miio2mqtt\/cmnd\/lamp\/POWER: send commands for lamp to/,
     ],
-    ['lamp/led/set', 'ON', /no command can be given on .*: those for lamp go to miio2mqtt\/lamp\/set\/led/],
+    [
+      'lamp/led/set',
+      'ON',
+      /no command can be given on .*: send commands for lamp to miio2mqtt\/lamp\/set\/led/,
+    ],
     ['Lamp/command', 'ON', /no plug or group is called Lamp: known are desk, lamp, did you mean lamp\?/],
-    ['lamp', 'ON', /no command can be given on miio2mqtt\/lamp: those for lamp go to miio2mqtt\/lamp\/set/],
+    [
+      'lamp',
+      'ON',
+      /no command can be given on miio2mqtt\/lamp: send commands for lamp to miio2mqtt\/lamp\/set/,
+    ],
     [
       'lamp/set/usb/x',
       'ON',
-      /given on miio2mqtt\/lamp\/set\/usb\/x: those for lamp go to miio2mqtt\/lamp\/set/,
+      /given on miio2mqtt\/lamp\/set\/usb\/x: send commands for lamp to miio2mqtt\/lamp\/set/,
     ],
-    ['lamp/sets', 'ON', /given on miio2mqtt\/lamp\/sets: those for lamp go to miio2mqtt\/lamp\/set/],
-    ['lamp/switch', 'ON', /given on miio2mqtt\/lamp\/switch: those for lamp go to miio2mqtt\/lamp\/set/],
-    ['lamp/on', '1', /given on miio2mqtt\/lamp\/on: those for lamp go to miio2mqtt\/lamp\/set/],
-    ['lamp/led', 'ON', /given on miio2mqtt\/lamp\/led: those for lamp go to miio2mqtt\/lamp\/set\/led/],
+    ['lamp/sets', 'ON', /given on miio2mqtt\/lamp\/sets: send commands for lamp to miio2mqtt\/lamp\/set/],
+    ['lamp/switch', 'ON', /given on miio2mqtt\/lamp\/switch: send commands for lamp to miio2mqtt\/lamp\/set/],
+    ['lamp/on', '1', /given on miio2mqtt\/lamp\/on: send commands for lamp to miio2mqtt\/lamp\/set/],
+    ['lamp/led', 'ON', /given on miio2mqtt\/lamp\/led: send commands for lamp to miio2mqtt\/lamp\/set\/led/],
     [
       'bridge/set',
       'ON',
-      /given on .*\/bridge\/set: those for the bridge go to miio2mqtt\/bridge\/request\/<verb>/,
+      /given on .*\/bridge\/set: send commands for the bridge to miio2mqtt\/bridge\/request\/<verb>/,
     ],
-    ['bridge/requests/info', '{}', /given on .*\/bridge\/requests\/info: those for the bridge go to/],
+    ['bridge/requests/info', '{}', /given on .*\/bridge\/requests\/info: send commands for the bridge to/],
     [
       'bridge/config/log_level',
       'debug',
-      /given on .*\/bridge\/config\/log_level: those for the bridge go to/,
+      /given on .*\/bridge\/config\/log_level: send commands for the bridge to/,
     ],
-    ['bridge/device/remove', '{"name":"lamp"}', /given on .*\/device\/remove: those for the bridge go to/],
+    [
+      'bridge/device/remove',
+      '{"name":"lamp"}',
+      /given on .*\/device\/remove: send commands for the bridge to/,
+    ],
     ['attic', 'OFF', /no plug or group is called attic/],
   ])('on miio2mqtt/%s is worth one warning, and switches nothing', async (topic, payload, expected) => {
     const before = commandsIn(lamp.received).length
@@ -167,7 +183,7 @@ describe('a response topic', () => {
     expect(
       user.messages.filter(({topic, payload}) => topics.includes(topic) && payload.includes('"status"')),
     ).toEqual([])
-    expect((await warnings('wants its answer on')).length).toBe(topics.length)
+    expect((await warnings('has the response topic')).length).toBe(topics.length)
     expect(user.on('miio2mqtt/bridge/state').map(({payload}) => payload)).not.toContain('{"state":"offline"}')
   })
 })

@@ -90,11 +90,11 @@ describe('a specification', () => {
       '\n  power_on_behavior:\n    miot: 2.2\n    values: {0: previous, 1: on, 2: off}\n',
     )
     expect(imported.stderr.trimEnd().split('\n')).toEqual([
-      expect.stringMatching(/^# the specification does not tell the model/),
+      expect.stringMatching(/^# the specification does not contain the model/),
       expect.stringMatching(
         /^# 11\.1 power-consumption is left out: .*energy: \{miot: 11\.1, scale: 0\.01\}$/,
       ),
-      '# left out, since nothing of ours is known to mean it: 2.3 Switch: status',
+      '# left out, since no known property matches: 2.3 Switch: status',
     ])
   })
 
@@ -188,7 +188,7 @@ describe('a plug that a file of the user describes', () => {
     expect((await miio2mqtt('models', 'acme.plug.two')).stdout).toBe(await readFile(definition, 'utf8'))
     expect(await miio2mqtt('models', 'acme.plug.too')).toMatchObject({
       code: 64,
-      stderr: 'no model "acme.plug.too" is described, did you mean "acme.plug.two"?\n',
+      stderr: 'the model "acme.plug.too" is not supported, did you mean "acme.plug.two"?\n',
     })
     const models: {id: string; own: boolean}[] = json((await miio2mqtt('models', '--json')).stdout)
     expect(models.filter(({own}) => own).map(({id}) => id)).toEqual(['acme.plug.two'])
@@ -222,9 +222,7 @@ describe('an edited definition', () => {
     user.forget()
     bridge.signal('SIGHUP')
     await user.waitFor('miio2mqtt/bridge/devices', ({payload}) => payload.includes('lock_again'))
-    expect(log()).toContain(
-      'own definitions take the place of those that come with the program: chuangmi.plug.m1',
-    )
+    expect(log()).toContain('own definitions replace built-in ones: chuangmi.plug.m1')
   })
 })
 

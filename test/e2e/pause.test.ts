@@ -57,7 +57,7 @@ it('A command that is read from its socket before any timer ends, after a pause,
   expect(await home.publish('desk', 'set', 'ON')).toMatchObject({status: 'ok'})
   clock.suspend(180_000)
   await user.publish('miio2mqtt/desk/set', 'OFF')
-  await until(() => bridge.log.some(({message}) => String(message).includes('stood still for 180 s')), {
+  await until(() => bridge.log.some(({message}) => String(message).includes('was paused for 180 s')), {
     what: 'the pause to be noticed',
   })
   clock.letTimersEnd()

@@ -39,7 +39,7 @@ describe('probe', () => {
       '',
     ])
     expect(stdout).toMatch(
-      /^# acme\.plug\.chatty, firmware \S+, hardware \S+: dialect miot, asked by miio2mqtt \S+\n/,
+      /^# acme\.plug\.chatty, firmware \S+, hardware \S+: dialect miot, probed by miio2mqtt \S+\n/,
     )
     expect(stdout + stderr).not.toMatch(new RegExp(`${TOKEN}|${plug.did}`))
   })
@@ -75,7 +75,7 @@ describe('probe', () => {
     )
     expect(plug.received).toEqual([])
     expect(await probe(plug.address)).toMatchObject(
-      because('Nothing was sent but miIO.info, which asks for the model.'),
+      because('Only miIO.info was sent, which asks for the model.'),
     )
     expect(plug.received.map(({method}) => method)).toEqual(['miIO.info'])
     const {stderr} = await probe(plug.address, '--json')
@@ -121,7 +121,7 @@ describe('probe', () => {
     expect(await probe(plug.address, '--fixture')).toMatchObject({
       code: 1,
       stdout: '',
-      stderr: `No fixture of ${plug.address}: acme.plug.new has no definition yet, which says what its values mean.\nNothing was sent but miIO.info, which asks for the model.\n\`miio2mqtt probe\` without --fixture prints a definition to start from (docs/adding-a-plug.md).\n`,
+      stderr: `No fixture of ${plug.address}: acme.plug.new is not supported yet, so the meaning of its values is unknown.\nOnly miIO.info was sent, which asks for the model.\n\`miio2mqtt probe\` without --fixture prints a definition to start from (docs/adding-a-plug.md).\n`,
     })
     expect(plug.received.map(({method}) => method)).toEqual(['miIO.info'])
   })

@@ -235,7 +235,7 @@ describe('a new configuration', () => {
     await writeFile(file, configText({broker, plugs: {desk, kettle, lamp}, config, devices: edited}))
     program.signal('SIGHUP')
     await program.waitForOutput(
-      /took over the configuration: added lamp; changed kettle \(description\); removed fan/,
+      /applied the configuration: added lamp; changed kettle \(description\); removed fan/,
     )
     await user.waitFor(`${base}/lamp/availability`, ({payload}) => payload.includes('online'))
     await user.publish(`${base}/lamp/set`, 'ON')
@@ -527,7 +527,7 @@ describe('whoever watches the bridge', () => {
     expect((await healthcheck(file)).code).toBe(1)
     await start({desk: await startPlug({address: loopback(7, 1)})}, {env: {HEALTH_FILE: file}})
     await until(() => readFile(file, 'utf8'), {what: 'a heartbeat'})
-    expect(await healthcheck(file)).toMatchObject({code: 0, stdout: 'the daemon is well\n'})
+    expect(await healthcheck(file)).toMatchObject({code: 0, stdout: 'healthy\n'})
   })
 
   it('systemd is notified of readiness after the first connect was tried, and of life only while the polls make progress.', async () => {

@@ -36,7 +36,7 @@ describe('the progress of a command on a terminal', () => {
   it.each([
     [['status', 'desk'], 'state        OFF'],
     [['--json', 'status', 'desk'], '{"state":"OFF","usb":"OFF","temperature":24,"led":"OFF","power":0}'],
-    [['info', 'desk'], 'name      desk'],
+    [['info', 'desk'], 'name       desk'],
     [['get', 'desk', 'usb'], 'OFF'],
     [['call', 'desk', 'get_power'], '[0]'],
     [['set', 'desk', 'led', 'off'], 'desk: led is OFF'],
@@ -64,7 +64,7 @@ describe('the progress of a command on a terminal', () => {
       },
       {what: 'a scan that finds the plug'},
     )
-    expect(lines[0]).toMatch(/^ID +ADDRESS/)
+    expect(lines[0]).toMatch(/^DEVICE ID +ADDRESS/)
   })
 
   it.each([
@@ -72,7 +72,7 @@ describe('the progress of a command on a terminal', () => {
     [['status', 'silent'], /^token wrong/],
     [['call', 'desk', 'get_nonsense'], /^request unsupported/],
     [['get', 'desk', 'watts'], /^expected one of state/],
-    [['discover', '--timeout', '100ms', '--broadcast', loopback(9, 255)], /^nobody answered/],
+    [['discover', '--timeout', '100ms', '--broadcast', loopback(9, 255)], /^no device answered/],
   ])('is gone before the failure of %j', async (args, first) => {
     const {code, lines} = await screenOf(args)
     expect(code).not.toBe(0)

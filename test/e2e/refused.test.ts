@@ -35,7 +35,7 @@ describe('a broker with a limit on the size of messages', async () => {
     await until(() => warnings(bridge).length > 0, {what: 'the warning'})
     expect(warnings(bridge)).toEqual([
       expect.stringMatching(
-        /did not take .*homeassistant\/device\/miio2mqtt_\d+\/config.*: Packet too large \(.*message_size_limit/,
+        /did not accept .*homeassistant\/device\/miio2mqtt_\d+\/config.*: Packet too large \(.*message_size_limit/,
       ),
     ])
     const retained = await user.retained()
@@ -69,7 +69,7 @@ describe('a broker with a limit that the discovery messages of thirty plugs exce
     )
     expect(results.map(({status}) => status)).toEqual(Array(30).fill('ok'))
     await until(() => warnings(bridge).length > 0, {within: LONG, what: 'the warning'})
-    expect(warnings(bridge)).toEqual([expect.stringMatching(/did not take .* more: Packet too large/)])
+    expect(warnings(bridge)).toEqual([expect.stringMatching(/did not accept .* more: Packet too large/)])
     expect(connects(bridge)).toBe(1)
   })
 })
@@ -97,7 +97,7 @@ describe('a broker that ends the connection over larger packets', async () => {
     expect(connects(bridge)).toBe(1)
     expect(warnings(bridge)).toEqual([
       expect.stringMatching(
-        /^miio2mqtt\/bridge\/devices has \d+ bytes, more than the 4500 that the broker takes/,
+        /^miio2mqtt\/bridge\/devices has \d+ bytes, more than the broker accepts \(4500\)/,
       ),
     ])
   })
@@ -109,7 +109,9 @@ describe('a broker that ends the connection over larger packets', async () => {
       what: () => `the warning; there were: ${warnings(bridge).join('; ')}`,
     })
     expect(warnings(bridge).filter((text) => text.includes('two connections in a row'))).toEqual([
-      expect.stringContaining('over miio2mqtt/bridge/devices: it is not published for an hour'),
+      expect.stringContaining(
+        'ended when miio2mqtt/bridge/devices was published: it is not published for an hour',
+      ),
     ])
     await until(async () => (await user.retained()).get('miio2mqtt/bridge/state') === ONLINE, {
       within: LONG,

@@ -119,7 +119,7 @@ describe.concurrent('what the bridge tells of itself', async () => {
         state: 'offline',
         reason: 'timeout',
         since: expect.any(String),
-        message: expect.stringMatching(/^it does not answer/),
+        message: expect.stringMatching(/^no answer from /),
       },
     })
     kettle.misbehave({})

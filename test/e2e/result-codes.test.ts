@@ -146,14 +146,14 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
     {
       when: '32 wait',
       get: async () => failed(await many(40, () => 'TOGGLE'), 'queue_full'),
-      says: /32 commands wait/,
+      says: /32 commands are waiting already/,
     },
   ],
   expired: [
     {
-      when: 'its time was over before its turn',
+      when: 'its deadline passed before its turn',
       get: async () => failed(await many(32, () => 'TOGGLE'), 'expired'),
-      says: /before its turn came/,
+      says: /its deadline passed before it could be sent/,
     },
   ],
   disabled: [{when: 'the plug is disabled', get: () => set('away', 'ON'), says: /away is disabled/}],

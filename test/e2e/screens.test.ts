@@ -134,16 +134,16 @@ const commands: [string[], Expected][] = [
   [
     ['info', 'desk'],
     {
-      at80: `name      desk
-model     chuangmi.plug.v3
-product   Mi Smart Plug, enhanced, two USB ports
-firmware  2.0.4_0026
-hardware  MW300
-mac       28:6c:07:ed:48:a1
-id        200100001
-address   127.x.1.1
-up for    24 h
-signal    -52 dBm`,
+      at80: `name       desk
+model      chuangmi.plug.v3
+product    Mi Smart Plug, enhanced, two USB ports
+firmware   2.0.4_0026
+hardware   MW300
+mac        28:6c:07:ed:48:a1
+device id  200100001
+address    127.x.1.1
+up for     24 h
+signal     -52 dBm`,
     },
   ],
   [
@@ -209,33 +209,32 @@ leakage_current  0 mA`,
       code: 1,
       at80: `desk was not probed: chuangmi.plug.v3 is supported already, and its firmware
 fails on requests that it does not know.
-Nothing was sent but miIO.info, which asks for the model.
+Only miIO.info was sent, which asks for the model.
 \`miio2mqtt models chuangmi.plug.v3\` prints its definition.`,
       at110: `desk was not probed: chuangmi.plug.v3 is supported already, and its firmware fails on requests that it does
 not know.
-Nothing was sent but miIO.info, which asks for the model.
+Only miIO.info was sent, which asks for the model.
 \`miio2mqtt models chuangmi.plug.v3\` prints its definition.`,
     },
   ],
   [
     ['probe', 'strange'],
     {
-      at80: `This asks the plug up to some hundred unusual questions, which takes a minute or
-two. Plugs have been seen to restart over less, and that switches what hangs on
-them: it is not for one with a fridge or a computer behind it. Ctrl-C ends it.
-# acme.plug.one, firmware 2.0.4_0026, hardware MW300: dialect miot, asked by
+      at80: `This sends up to some hundred unusual requests to the plug, which takes a minute
+or two. Some plugs restart after fewer, and a restart switches the devices that
+they power: do not probe a plug with a fridge or a computer. Ctrl-C ends it.
+# acme.plug.one, firmware 2.0.4_0026, hardware MW300: dialect miot, probed by
 # miio2mqtt ${version}
 ${PROBED}
-  # All that it answers. What is understood gets a name in place of "# ?"
-  # (docs/adding-a-plug.md):
+  # All reported values. Replace "# ?" by a name (docs/adding-a-plug.md):
   # ?: {miot: 2.1}  # false
   # ?: {miot: 3.2}  # 0`,
-      at110: `This asks the plug up to some hundred unusual questions, which takes a minute or two. Plugs have been seen to
-restart over less, and that switches what hangs on them: it is not for one with a fridge or a computer behind
-it. Ctrl-C ends it.
-# acme.plug.one, firmware 2.0.4_0026, hardware MW300: dialect miot, asked by miio2mqtt ${version}
+      at110: `This sends up to some hundred unusual requests to the plug, which takes a minute or two. Some plugs restart
+after fewer, and a restart switches the devices that they power: do not probe a plug with a fridge or a
+computer. Ctrl-C ends it.
+# acme.plug.one, firmware 2.0.4_0026, hardware MW300: dialect miot, probed by miio2mqtt ${version}
 ${PROBED}
-  # All that it answers. What is understood gets a name in place of "# ?" (docs/adding-a-plug.md):
+  # All reported values. Replace "# ?" by a name (docs/adding-a-plug.md):
   # ?: {miot: 2.1}  # false
   # ?: {miot: 3.2}  # 0`,
     },
@@ -284,8 +283,8 @@ confidence: vendor
 evidence: MIoT specification urn:miot-spec-v2:device:outlet:0000A002:acme-one:1
 properties:
   state: {miot: 2.1}
-# the specification does not tell the model: \`ids\` is what its urn suggests, to
-# be compared with \`miio2mqtt info\``,
+# the specification does not contain the model: \`ids\` is guessed from its urn,
+# compare it with \`miio2mqtt info\``,
       at110: `ids: [acme.plug.one]
 name: acme.plug.one
 vendor: acme
@@ -293,11 +292,14 @@ confidence: vendor
 evidence: MIoT specification urn:miot-spec-v2:device:outlet:0000A002:acme-one:1
 properties:
   state: {miot: 2.1}
-# the specification does not tell the model: \`ids\` is what its urn suggests, to be compared with \`miio2mqtt
+# the specification does not contain the model: \`ids\` is guessed from its urn, compare it with \`miio2mqtt
 # info\``,
     },
   ],
-  [['models', 'lamp'], {code: 64, at80: 'no model "lamp" is described'}],
+  [
+    ['models', 'lamp'],
+    {code: 64, at80: 'the model "lamp" is not supported; `miio2mqtt models` lists the supported models'},
+  ],
   [['check'], {begins: true, at80: 'config.yaml is valid: 3 plugs: desk, kitchen/strip, strange'}],
   [
     ['check', '--config', 'many.yaml'],
@@ -337,13 +339,13 @@ is`,
     ['discover', '--timeout', '100ms', '--broadcast', loopback(1, 255)],
     {
       code: 1,
-      at80: `nobody answered a hello to 127.x.1.255
+      at80: `no device answered a hello to 127.x.1.255
 Plugs answer only hosts in their own subnet, and a broadcast does not cross a
 router, a VLAN or a Docker bridge network.
 Is this machine in the same Wi-Fi network as the plugs? Try \`--broadcast
 192.168.x.255\` with the address range of that network,
 or \`miio2mqtt info --host <address> --token <token>\`, which needs no broadcast.`,
-      at110: `nobody answered a hello to 127.x.1.255
+      at110: `no device answered a hello to 127.x.1.255
 Plugs answer only hosts in their own subnet, and a broadcast does not cross a router, a VLAN or a Docker
 bridge network.
 Is this machine in the same Wi-Fi network as the plugs? Try \`--broadcast 192.168.x.255\` with the address range
@@ -372,8 +374,8 @@ describe.each([80, 110] as const)('on a terminal of %d columns', (columns) => {
       },
       {what: 'a scan that finds all'},
     )
-    const note = columns === 80 ? 'not set up: …' : 'not set up: shows its token to everybody'
-    expect(normalised(screen)).toBe(`ID         ADDRESS    UP FOR  NAME           MODEL
+    const note = columns === 80 ? 'not set up: …' : 'not set up: shows its token to everyone'
+    expect(normalised(screen)).toBe(`DEVICE ID  ADDRESS    UP FOR  NAME           MODEL
 200100001  127.x.1.1  24 h    desk
 200100002  127.x.1.2  24 h    kitchen/strip  qmi.powerstrip.v1
 200100003  127.x.1.3  24 h                                      ${note}`)
@@ -422,7 +424,7 @@ describe.each([80, 110] as const)('on a terminal of %d columns', (columns) => {
     await screen.shows(/Ctrl-C ends the simulation\./)
     screen.type('\x03')
     expect(await screen.ended()).toBe(0)
-    expect(normalised(screen)).toBe(`MODEL             ID         ADDRESS    TOKEN
+    expect(normalised(screen)).toBe(`MODEL             DEVICE ID  ADDRESS    TOKEN
 chuangmi.plug.v1  200100000  127.x.1.5  2aed976192bdd2c7c7170d545670ed73
 chuangmi.plug.v3  200100001  127.x.1.6  e30068da0452a4c35c5148a2df5cd66f
 
@@ -431,7 +433,7 @@ In another terminal:
   miio2mqtt status --host 127.x.1.5 --token 2aed976192bdd2c7c7170d545670ed73
   miio2mqtt off --host 127.x.1.5 --token 2aed976192bdd2c7c7170d545670ed73
 Ctrl-C ends the simulation.
-2 plugs gone.`)
+2 plugs stopped.`)
     expectUnbroken(screen)
   })
 })

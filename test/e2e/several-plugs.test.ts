@@ -70,7 +70,7 @@ describe('status without a plug', () => {
       ['desk', 'Mi Smart Plug', 'ON', '41.5 W', desk.address, '-52 dBm', expect.stringMatching(/^\d+ ms$/)],
       ['kitchen/kettle', 'Mi Smart Plug', 'OFF', kettle.address, '-52 dBm', expect.stringMatching(/ ms$/)],
       ['hall/lamp', 'Mi Smart Plug', 'OFF', lamp.address, '-52 dBm', expect.stringMatching(/ ms$/)],
-      ['spare', expect.stringMatching(/^127\..*: disabled in the configuration, and not asked$/)],
+      ['spare', expect.stringMatching(/^127\..*: disabled in the configuration, not contacted$/)],
     ])
   })
 
@@ -98,9 +98,9 @@ describe('status without a plug', () => {
     const {code, stdout, stderr} = await miio2mqtt('status', '-c', partlyGone)
     expect(code).toBe(1)
     expect(stdout).toMatch(/^desk +Mi Smart Plug +OFF /m)
-    expect(stdout).toMatch(new RegExp(`^attic +${gone}: no hello: nobody answers at that address$`, 'm'))
-    expect(stdout).toMatch(/^lost +no hello: nobody with that id answers$/m)
-    expect(stderr).toBe('2 of 3 plugs failed; `miio2mqtt status attic` says more\n')
+    expect(stdout).toMatch(new RegExp(`^attic +${gone}: no hello: no plug answers at this address$`, 'm'))
+    expect(stdout).toMatch(/^lost +no hello: no plug with this device id answers$/m)
+    expect(stderr).toBe('2 of 3 plugs failed: see `miio2mqtt status attic`\n')
   })
 
   it('of no plugs says what to do next', async () => {
@@ -152,7 +152,7 @@ describe('a group', () => {
       stdout: lines(
         'desk: state is ON',
         'hall/lamp: state is ON',
-        'spare: disabled in the configuration, and not asked',
+        'spare: disabled in the configuration, not contacted',
       ),
     })
     expect([desk, lamp, kettle].map(({state}) => state['state'])).toEqual(['ON', 'ON', 'OFF'])
@@ -180,12 +180,12 @@ describe('a group', () => {
     ] as const)
       expect(await miio2mqtt(verb, 'both', '-c', partlyGone)).toMatchObject({
         code: 1,
-        stdout: lines('attic: no hello: nobody answers at that address', `desk: state is ${state}`),
-        stderr: '1 of 2 plugs failed; `miio2mqtt status attic` says more\n',
+        stdout: lines('attic: no hello: no plug answers at this address', `desk: state is ${state}`),
+        stderr: '1 of 2 plugs failed: see `miio2mqtt status attic`\n',
       })
     expect(await miio2mqtt('toggle', 'nobody', '-c', partlyGone)).toMatchObject({
       code: 1,
-      stdout: 'attic: no hello: nobody answers at that address\n',
+      stdout: 'attic: no hello: no plug answers at this address\n',
     })
   })
 
@@ -264,7 +264,7 @@ describe('what only the running bridge knows', () => {
     expect(await miio2mqtt('get', 'desk', property)).toMatchObject({
       code: 1,
       stdout: '',
-      stderr: `only the running bridge knows ${property}: the plug does not tell it\nIt is in the state that the bridge publishes: home/desk\n`,
+      stderr: `${property} is counted by the running bridge, the plug does not report it\nIt is in the state that the bridge publishes: home/desk\n`,
     })
   })
 

@@ -37,7 +37,7 @@ describe('the running bridge', () => {
       ),
     )
     expect(announced).toMatch(
-      /INFO {2}Home Assistant: announced 2 of 3 plugs and 1 group on homeassistant\/…; not until it has answered: strange$/,
+      /INFO {2}Home Assistant: announced 2 of 3 plugs and 1 group on homeassistant\/…; after its first answer: strange$/,
     )
 
     await writeFile(file, text({desk, 'kitchen/kettle': kettle, lamp}))

@@ -81,7 +81,7 @@ describe.skipIf(!isRoot)('A configuration that this user may not read', () => {
   ])('is not called invalid by %s, which goes on without', async (_, args) => {
     const {stderr} = await asNobody(args)
     expect(stderr).toContain(
-      `going on without ${config}: this user may not read ${config}. It belongs to mail: \`sudo --user mail miio2mqtt …\`.\n`,
+      `continuing without ${config}: this user may not read ${config}. It belongs to mail: \`sudo --user mail miio2mqtt …\`.\n`,
     )
     expect(stderr).not.toContain('not valid')
   })
@@ -135,7 +135,9 @@ describe.skipIf(!isRoot)('A configuration that this user may not read', () => {
     expect(stderr).toContain(`cannot read ${other}: this user may not read it\n`)
     expect(stderr).toContain('It belongs to mail: `sudo --user mail miio2mqtt …`.\n')
     const {stderr: note} = await asNobody(['models', 'chuangmi.plug.v3'])
-    expect(note).toContain(`going on without ${config}: this user may not read ${other}. It belongs to mail`)
+    expect(note).toContain(
+      `continuing without ${config}: this user may not read ${other}. It belongs to mail`,
+    )
   })
 
   it('and that is missing is called missing', async () => {

@@ -30,13 +30,13 @@ describe.skipIf(!inject('tools').mosquitto)('A bridge that runs', async () => {
 
     await writeFile(config, text(first, second))
     program.signal('SIGHUP')
-    await program.waitForOutput(/took over the configuration/)
+    await program.waitForOutput(/applied the configuration/)
     const shared = expect.stringMatching(/^8:\d+ devices\.lamp\.token$/)
     expect(warned()).toEqual([cutOff, shared])
 
     await writeFile(config, text('# moved', first, second.replace('{', '{area: Hall, ')))
     program.signal('SIGHUP')
-    await program.waitForOutput(/(?:took over the configuration[\s\S]*){2}/)
+    await program.waitForOutput(/(?:applied the configuration[\s\S]*){2}/)
     expect(warned()).toEqual([cutOff, shared])
     program.signal('SIGTERM')
     expect(await program.waitForEnd()).toMatchObject({code: 0})

@@ -125,7 +125,7 @@ export class Commands implements Component {
 
   #logInternal(failure: CommandError | undefined): void {
     if (failure?.code === 'internal')
-      this.#context.log.error('a command failed for a reason nobody foresaw', {error: failure})
+      this.#context.log.error('unexpected error while running a command (please report it)', {error: failure})
   }
 }
 

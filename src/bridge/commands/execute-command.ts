@@ -158,7 +158,8 @@ export class CommandExecutor {
     const now = this.#clock.now()
     const readDeadline = Math.min(deadline, now + TOGGLE_READ_MS)
     try {
-      if (readDeadline <= now) throw new CommandError('expired', 'its time was over before its turn came')
+      if (readDeadline <= now)
+        throw new CommandError('expired', 'its deadline passed before it could be sent')
       assertUsable(plug)
       const {device} = plug
       await device.ready({deadline: readDeadline})
@@ -225,5 +226,8 @@ function isToggle(value: unknown): boolean {
 
 function toggleFailure(property: string, reading: Reading): CommandError {
   if (reading instanceof CommandError) return reading
-  return new CommandError('refused', `cannot toggle: the plug does not say whether ${property} is on or off`)
+  return new CommandError(
+    'refused',
+    `cannot toggle: the plug does not report whether ${property} is on or off`,
+  )
 }

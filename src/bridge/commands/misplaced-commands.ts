@@ -30,7 +30,7 @@ export class RetainedCommands implements Component {
       this.#warner.warn(
         topic,
         () =>
-          `ignored a retained message on ${topic.slice(0, LONGEST_TOPIC)}: a command that lies there would be repeated at every start`,
+          `ignored a retained message on ${topic.slice(0, LONGEST_TOPIC)}: a retained command would be repeated at every start`,
       )
     return true
   }
@@ -101,7 +101,7 @@ export class MisplacedCommands implements Component {
 }
 
 function wrongTopic(topic: string, target: string, rightTopic: string): string {
-  return `no command can be given on ${topic.slice(0, LONGEST_TOPIC)}: those for ${target} go to ${rightTopic}`
+  return `no command can be given on ${topic.slice(0, LONGEST_TOPIC)}: send commands for ${target} to ${rightTopic}`
 }
 
 /** Such as `ON`, `on`, `"toggle"`, `1`: what clients send to switch something. */

@@ -60,7 +60,7 @@ export class Replies {
     this.#warner.warn(
       responseTopic,
       () =>
-        `a message on ${topic.slice(0, LONGEST_TOPIC)} wants its answer on ${JSON.stringify(responseTopic.slice(0, LONGEST_RESPONSE_TOPIC))}, which ${problem}: the answer goes where it always does`,
+        `a message on ${topic.slice(0, LONGEST_TOPIC)} has the response topic ${JSON.stringify(responseTopic.slice(0, LONGEST_RESPONSE_TOPIC))}, which ${problem}: the answer goes to the usual topic`,
     )
     return undefined
   }

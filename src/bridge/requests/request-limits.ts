@@ -91,7 +91,7 @@ export class SharedWork<T> {
     const current = this.#current
     if (!current || clock.now() >= current.until) return this.#start(key, work, validFor)
     if (current.key !== key || current.callers >= most)
-      throw new CommandError('queue_full', 'one like this is under way: ask again once that is answered')
+      throw new CommandError('queue_full', 'the same request is in progress: send it again after the answer')
     current.callers++
     return current.result
   }

@@ -152,7 +152,7 @@ const ALTERNATIVES = new Map([
   ['group/info', 'what the groups are is on the topic …/bridge/groups'],
   ['set', 'a plug or group is switched with a message on its topic …/set'],
   ['get', 'a plug or group is read with a message on its topic …/get'],
-  ['stop', 'the bridge is stopped where it runs'],
+  ['stop', 'stop the bridge on its machine, for example with `systemctl stop miio2mqtt`'],
 ])
 
 /** How other programs write the first level of requests about plugs or groups. */

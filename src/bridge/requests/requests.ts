@@ -138,13 +138,14 @@ export class Requests implements Component {
       const failure = toCommandError(error)
       const {code, message: text} = failure
       logResult(failure)
-      if (code === 'internal') log.error(`the request ${verb} failed for a reason nobody foresaw`, {error})
+      if (code === 'internal')
+        log.error(`unexpected error in the request ${verb} (please report it)`, {error})
       return this.#reply(verb, message, payload, {status: 'error', error: {code, message: text}})
     }
   }
 
   #refuse(verb: string, message: IncomingMessage): void {
-    const failure = new CommandError('queue_full', `${MOST_REQUESTS} requests wait already`)
+    const failure = new CommandError('queue_full', `${MOST_REQUESTS} requests are waiting already`)
     const error = {code: failure.code, message: failure.message}
     this.#reply(verb, message, parsedTransaction(message.payload), {status: 'error', error})
     const target = targetText(verb)
@@ -204,7 +205,7 @@ export class Requests implements Component {
   /** @throws CommandError `queue_full` when too many changes wait */
   async #change<T>(change: () => Promise<T>): Promise<T> {
     if (this.#pendingChanges >= MOST_CHANGES)
-      throw new CommandError('queue_full', `${MOST_CHANGES} changes of the configuration wait already`)
+      throw new CommandError('queue_full', `${MOST_CHANGES} changes of the configuration are waiting already`)
     this.#pendingChanges++
     try {
       return await change()

@@ -5,7 +5,7 @@
 import type {Clock, Timer} from '../../common/clock.ts'
 import type {Availability, Offline} from '../../device/polling/availability.ts'
 import type {BridgeContext, Component} from '../component.ts'
-import {isInUse, type Plug} from '../plug.ts'
+import {isInUse, type Plug, plugLabel} from '../plug.ts'
 import type {BridgeStatus} from './bridge-status.ts'
 
 const REMINDER_MS = 3_600_000
@@ -41,10 +41,10 @@ export class AvailabilityLog implements Component {
     this.#context = context
     this.#bridgeStatus = bridgeStatus
     const {clock, log} = context
-    this.#offlineLines = new Burst(clock, (names) =>
-      log.warn(`${summaryOf(names, 'offline')}; the availability of each says why`),
+    this.#offlineLines = new Burst(clock, (labels) =>
+      log.warn(`${summaryOf(labels, 'offline')}; the reason of each is on its topic …/availability`),
     )
-    this.#onlineLines = new Burst(clock, (names) => log.info(summaryOf(names, 'back')))
+    this.#onlineLines = new Burst(clock, (labels) => log.info(summaryOf(labels, 'online again')))
   }
 
   plugAdded(plug: Plug): void {
@@ -80,8 +80,8 @@ export class AvailabilityLog implements Component {
     if (isSilent && (this.#isNetworkDown || (!outage && this.#areAllSilent()))) this.#networkWentDown()
     else if (!logged.has(isSilent ? 'silent' : reason)) {
       logged.add(isSilent ? 'silent' : reason)
-      this.#offlineLines.add(plug.name, () =>
-        log.warn(`${plug.name} is offline: ${message}`, {device: plug.name, reason}),
+      this.#offlineLines.add(plug, () =>
+        log.warn(`${plugLabel(plug)} is offline: ${message}`, {device: plug.name, reason}),
       )
     }
     this.#outages.set(plug.name, {reason, logged})
@@ -91,7 +91,7 @@ export class AvailabilityLog implements Component {
   #networkWentDown(): void {
     if (this.#isNetworkDown) return
     this.#isNetworkDown = true
-    this.#context.log.warn('no plug answers any more: is our own network, Wi-Fi or router down?')
+    this.#context.log.warn('all plugs are offline: check the network, Wi-Fi and router of this machine')
   }
 
   #cameOnline(plug: Plug): void {
@@ -105,7 +105,7 @@ export class AvailabilityLog implements Component {
     }
     const wasLogged = outage !== undefined && outage.logged.size > 0 && !this.#offlineLines.drop(plug.name)
     if (wasLogged)
-      this.#onlineLines.add(plug.name, () => log.info(`${plug.name} is back`, {device: plug.name}))
+      this.#onlineLines.add(plug, () => log.info(`${plugLabel(plug)} is online again`, {device: plug.name}))
     if (this.#outages.size === 0) this.#stopReminding()
   }
 
@@ -126,8 +126,11 @@ export class AvailabilityLog implements Component {
   }
 
   #remind(): void {
-    const {log, clock} = this.#context
-    log.warn(`still offline: ${listed([...this.#outages.keys()])}`)
+    const {log, clock, plugs} = this.#context
+    const labels = [...this.#outages.keys()].map((name) =>
+      plugLabel(plugs.get(name) ?? {name, address: undefined}),
+    )
+    log.warn(`still offline: ${listed(labels)}`)
     this.#reminder = clock.after(REMINDER_MS, () => this.#remind())
   }
 }
@@ -135,22 +138,22 @@ export class AvailabilityLog implements Component {
 /** Log lines about single plugs: the first few at once; those that follow within a minute become one summary at its end. */
 class Burst {
   readonly #clock: Clock
-  readonly #logSummary: (names: readonly string[]) => void
-  /** Names of plugs whose lines wait for the summary. */
-  readonly #pending = new Set<string>()
+  readonly #logSummary: (labels: readonly string[]) => void
+  /** Plugs whose lines wait for the summary: their labels, by name. */
+  readonly #pending = new Map<string, string>()
   #lines = 0
   #timer: Timer | undefined
 
-  constructor(clock: Clock, logSummary: (names: readonly string[]) => void) {
+  constructor(clock: Clock, logSummary: (labels: readonly string[]) => void) {
     this.#clock = clock
     this.#logSummary = logSummary
   }
 
-  /** Logs the line, or adds `name` to the summary. */
-  add(name: string, logLine: () => void): void {
+  /** Logs the line, or adds the plug to the summary. */
+  add(plug: Plug, logLine: () => void): void {
     this.#timer ??= this.#clock.after(BURST_MS, () => this.#end())
     if (this.#lines < MOST_LINES) logLine()
-    else this.#pending.add(name)
+    else this.#pending.set(plug.name, plugLabel(plug))
     this.#lines++
   }
 
@@ -165,21 +168,21 @@ class Burst {
 
   /** As long as each minute has more than a few lines, each has one summary and nothing else. */
   #end(): void {
-    const names = [...this.#pending]
-    const goesOn = names.length > 0
+    const labels = [...this.#pending.values()]
+    const goesOn = labels.length > 0
     this.#pending.clear()
     this.#timer = goesOn ? this.#clock.after(BURST_MS, () => this.#end()) : undefined
     if (!goesOn) this.#lines = 0
-    else this.#logSummary(names)
+    else this.#logSummary(labels)
   }
 }
 
-function summaryOf(names: readonly string[], what: string): string {
-  const [count, verb] = names.length === 1 ? ['one more plug', 'is'] : [`${names.length} more plugs`, 'are']
-  return `${count} ${verb} ${what}: ${listed(names)}`
+function summaryOf(labels: readonly string[], what: string): string {
+  const [count, verb] = labels.length === 1 ? ['one more plug', 'is'] : [`${labels.length} more plugs`, 'are']
+  return `${count} ${verb} ${what}: ${listed(labels)}`
 }
 
-function listed(names: readonly string[]): string {
-  const first = names.slice(0, MOST_NAMES).join(', ')
-  return names.length > MOST_NAMES ? `${first} and ${names.length - MOST_NAMES} more` : first
+function listed(labels: readonly string[]): string {
+  const first = labels.slice(0, MOST_NAMES).join(', ')
+  return labels.length > MOST_NAMES ? `${first} and ${labels.length - MOST_NAMES} more` : first
 }

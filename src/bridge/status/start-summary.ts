@@ -117,7 +117,7 @@ export class StartSummary implements Component {
       missing.length > 0 ? `${announced} of ${count(expected.length, 'plug')}` : count(announced, 'plug'),
       ...(isAll && groups.size > 0 ? [count(groups.size, 'group')] : []),
     ].join(' and ')
-    const rest = missing.length > 0 ? `; not until it has answered: ${listed(missing, ({name}) => name)}` : ''
+    const rest = missing.length > 0 ? `; after its first answer: ${listed(missing, ({name}) => name)}` : ''
     return `Home Assistant: announced ${counts} on ${prefix}/…${rest}`
   }
 }

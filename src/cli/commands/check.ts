@@ -14,8 +14,8 @@ interface Options {
 export function checkCommand(program: Command, terminal: Terminal): void {
   program
     .command('check')
-    .description('check the configuration, and list every problem in it')
-    .argument('[file]', 'another file than the one that the bridge would use')
+    .description('check the configuration and list every problem in it')
+    .argument('[file]', 'check this file instead')
     .option('--strict', 'fail on warnings, too')
     .action((file: string | undefined, _options: unknown, command: Command) =>
       check(file, command.optsWithGlobals<Options>(), terminal),
@@ -35,7 +35,7 @@ async function check(
   if (strict && warnings.length > 0) {
     printInvalid(warnings)
     throw configRefused(
-      `${lines(warnings)}\n${file} has ${count(warnings.length, 'warning')}, and --strict takes none`,
+      `${lines(warnings)}\n${file} has ${count(warnings.length, 'warning')}, and --strict accepts none`,
     )
   }
   const names = Object.keys(devices)

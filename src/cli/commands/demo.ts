@@ -33,9 +33,12 @@ interface Options {
 export function demoCommand(program: Command, terminal: Terminal): void {
   program
     .command('demo')
-    .description('all of it at once: an embedded broker, three simulated plugs with moving watts, the bridge')
-    .option('--port <number>', 'where the broker listens; by default 1883, or any free one')
-    .option('--address <ip>', "the first plug's, 127.0.54.1 by default; the others follow one by one")
+    .description('run a broker, three simulated plugs and the bridge')
+    .option('--port <number>', 'port of the broker (default: 1883, or a free one)')
+    .option(
+      '--address <ip>',
+      'address of the first plug (default: 127.0.54.1); the others have the next ones',
+    )
     .action((_options: unknown, command: Command) => demo(command.optsWithGlobals<Options>(), terminal))
 }
 
@@ -186,10 +189,10 @@ function instructions({port, file, hasKeys}: DemoFacts, terminal: Terminal): str
     command(`mosquitto_pub${broker} -t ${BASE_TOPIC}/desk/set -m ON`),
     command(`mosquitto_pub${broker} -t ${BASE_TOPIC}/kitchen/kettle/set/state -m TOGGLE`),
     command(`mosquitto_pub${broker} -t ${BASE_TOPIC}/bedroom/set -m '{"usb":"ON"}'`),
-    'No mosquitto_pub? `sudo apt-get install mosquitto-clients` brings it.',
+    '`sudo apt-get install mosquitto-clients` installs mosquitto_pub.',
     `What is published about a plug: mosquitto_sub${broker} -v -t ${BASE_TOPIC}/desk`,
     '',
-    'Without MQTT, straight to a plug:',
+    'Without MQTT, directly to a plug:',
     command(`${programName()} toggle desk -c ${file}`),
     '',
     `The broker is 127.0.0.1:${port}, MQTT 5 and 3.1.1, without a login.`,

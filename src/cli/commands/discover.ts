@@ -27,11 +27,11 @@ const LONGEST_MS = 600_000
 export function discoverCommand(program: Command, terminal: Terminal): void {
   program
     .command('discover')
-    .description('every miIO device that answers on this network; needs no token')
-    .option('--timeout <duration>', 'how long to listen', '5s')
+    .description('list every miIO device that answers on this network (no token needed)')
+    .option('--timeout <duration>', 'time to wait for answers', '5s')
     .option(
       '--broadcast <address...>',
-      "where to send the hello; by default every interface's broadcast address",
+      'where to send the hello (default: the broadcast address of every interface)',
     )
     .action((_options: unknown, command: Command) => discover(command.optsWithGlobals<Options>(), terminal))
 }
@@ -115,11 +115,11 @@ function show(found: readonly DiscoveredDevice[], config: Config | undefined, te
     span(uptime),
     name,
     model,
-    set_up ? '' : 'not set up: shows its token to everybody',
+    set_up ? '' : 'not set up: shows its token to everyone',
   ])
   terminal.result(
     rows,
-    terminal.table(['id', 'address', 'up for', 'name', 'model', ''], cells, {shrinking: ['']}),
+    terminal.table(['device id', 'address', 'up for', 'name', 'model', ''], cells, {shrinking: ['']}),
   )
 }
 
@@ -131,7 +131,7 @@ function configuredDevice(config: Config | undefined, did: number, host: string)
 function noneFound(addresses: readonly string[]): CommandFailed {
   const lines = [
     addresses.length > 0
-      ? `nobody answered a hello to ${addresses.join(', ')}`
+      ? `no device answered a hello to ${addresses.join(', ')}`
       : 'no hello was sent: `network.broadcast` is empty, or this machine is in no network',
     'Plugs answer only hosts in their own subnet, and a broadcast does not cross a router, a VLAN or a Docker bridge network.',
     'Is this machine in the same Wi-Fi network as the plugs? Try `--broadcast 192.168.x.255` with the address range of that network,',

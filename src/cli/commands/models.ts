@@ -21,8 +21,8 @@ interface Options {
 export function modelsCommands(program: Command, terminal: Terminal): void {
   const models = program
     .command('models')
-    .description('every plug that is described, and what it can tell and do; one of them in full')
-    .argument('[id]', 'the model to print in full, as a definition to start another one from')
+    .description('list the supported models and their properties, or show one model')
+    .argument('[id]', 'print the full definition of this model, to start another one from')
     .usage('[options] [id]')
     .helpCommand(false)
     .action((id: string | undefined, _options: unknown, command: Command) =>
@@ -30,7 +30,7 @@ export function modelsCommands(program: Command, terminal: Terminal): void {
     )
   models
     .command('import')
-    .description('turn a MIoT specification (the JSON that Xiaomi publishes) into a definition')
+    .description('convert a MIoT specification (the JSON that Xiaomi publishes) to a definition')
     .argument('<file>')
     .usage('[options] <file>')
     .option('--id <model>', 'the model of the plug, as `miio2mqtt info desk` shows it')
@@ -39,7 +39,7 @@ export function modelsCommands(program: Command, terminal: Terminal): void {
     )
   program
     .command('schema')
-    .description('the JSON Schema of config.yaml, for editors')
+    .description('print the JSON Schema of config.yaml, for editors')
     .action(() => terminal.line(JSON.stringify(jsonSchema(), null, 2)))
 }
 
@@ -47,7 +47,10 @@ async function showModels(id: string | undefined, {config}: Options, terminal: T
   const catalogue = await loadCatalogue(config, terminal)
   if (id === undefined) return listModels(catalogue, terminal)
   const model = catalogue.find(id)
-  if (!model) throw new UsageError(`no model ${quoted(id)} is described${suggestion(id, catalogue.ids)}`)
+  if (!model)
+    throw new UsageError(
+      `the model ${quoted(id)} is not supported${suggestion(id, catalogue.ids) || '; `miio2mqtt models` lists the supported models'}`,
+    )
   terminal.yaml(model, formatDefinition(model).trimEnd())
 }
 

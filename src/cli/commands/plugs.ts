@@ -29,15 +29,14 @@ interface PlugCommand {
 const SWITCH_DESCRIPTIONS = {
   ON: 'switch a plug or a group on',
   OFF: 'switch a plug or a group off',
-  TOGGLE: 'switch a plug to the opposite state; a group off when one of its plugs is on',
+  TOGGLE: 'switch a plug to the opposite state; a group is switched off if one of its plugs is on',
 }
 
 const commands: readonly PlugCommand[] = [
-  {verb: 'info', description: 'who it says it is: model, firmware, address, signal', run: info},
+  {verb: 'info', description: 'show model, firmware, device id, address and signal', run: info},
   {
     verb: 'status',
-    description:
-      'every property of one plug, read now; without a name, or of a group, one line for each plug',
+    description: 'show every property of one plug; without a name, or for a group, one line for each plug',
     run: status,
     runAll: printStatusTable,
     allowsAll: true,
@@ -49,26 +48,26 @@ const commands: readonly PlugCommand[] = [
     runAll: (targets: readonly PlugTarget[], options: PlugSessionOptions) =>
       switchAll(targets, value, options),
   })),
-  {verb: 'get', words: '<property>', description: 'one property, read now', run: get},
+  {verb: 'get', words: '<property>', description: 'read one property', run: get},
   {
     verb: 'set',
     words: '<property> <value>',
-    description: 'one property to a value, as in `set desk led off`',
+    description: 'set one property, as in `set desk led off`',
     run: (context) => set(context, ...context.words),
   },
   {
     verb: 'probe',
-    description: 'what a plug of an unknown model answers, as a definition to start from',
+    description: 'query a plug of an unsupported model and print a starter definition',
     option: [
       '--fixture',
-      'of a model that has a definition: record its responses as a test fixture, without what identifies the plug',
+      'for a supported model: record its responses as a test fixture, without data that identifies the plug',
     ],
     run: probe,
   },
   {
     verb: 'call',
     words: '<method> [params]',
-    description: 'a raw miIO call, sent once, as in `call desk miIO.info`; parameters follow as JSON',
+    description: 'send a raw miIO call once, as in `call desk miIO.info`; parameters follow as JSON',
     run: call,
   },
 ]
@@ -81,9 +80,9 @@ export function plugCommands(program: Command, terminal: Terminal): void {
       .description(description)
       .argument('[words...]')
       .usage(`[options] ${allowsAll ? '[plug]' : '<plug>'} ${words}`.trim())
-      .option('--host <address>', 'a plug that is in no configuration: its address, in place of <plug>')
-      .option('--token <hex>', 'its token; better kept in the environment variable MIIO_TOKEN')
-      .option('--model <id>', 'its model, when it should not be asked')
+      .option('--host <address>', 'address of a plug that is not in config.yaml, instead of <plug>')
+      .option('--token <hex>', 'token of this plug; safer in the environment variable MIIO_TOKEN')
+      .option('--model <id>', 'use this model instead of detecting it')
       .action(async (typed: string[], _options: unknown, command: Command) => {
         const options = command.optsWithGlobals<PlugTargetOptions & {debug?: boolean; fixture?: boolean}>()
         const [name, rest] = options.host === undefined ? [typed[0], typed.slice(1)] : [undefined, typed]

@@ -18,7 +18,7 @@ import {type ProbedValue, ProbeScan} from '../probe-scan.ts'
 import {count, printable} from '../terminal.ts'
 
 const WARNING =
-  'This asks the plug up to some hundred unusual questions, which takes a minute or two. Plugs have been seen to restart over less, and that switches what hangs on them: it is not for one with a fridge or a computer behind it. Ctrl-C ends it.'
+  'This sends up to some hundred unusual requests to the plug, which takes a minute or two. Some plugs restart after fewer, and a restart switches the devices that they power: do not probe a plug with a fridge or a computer. Ctrl-C ends it.'
 
 /** The scan ends after this time. */
 const LONGEST_MS = 300_000
@@ -43,10 +43,10 @@ export async function probe(context: PlugCommandContext): Promise<void> {
   const identity = parseIdentity(info)
   const described = catalogue.find(identity.model ?? '')
   if (described?.exactList)
-    throw tooDelicate(name, identity, 'Nothing was sent but miIO.info, which asks for the model.')
+    throw tooDelicate(name, identity, 'Only miIO.info was sent, which asks for the model.')
   terminal.note(WARNING)
   if (described)
-    terminal.note(`It is described already: \`miio2mqtt models ${identity.model}\` prints the definition.`)
+    terminal.note(`It is supported already: \`miio2mqtt models ${identity.model}\` prints the definition.`)
   const request = (method: string, params: unknown) => client.call(method, params, {tries: 1})
   const dialect = await detectDialect(identity.model ?? '', request)
   if (!dialect) throw noDialect(name)
@@ -55,7 +55,7 @@ export async function probe(context: PlugCommandContext): Promise<void> {
     request,
     pause: () => sleep(systemClock, PAUSE_MS),
     onRequest: (address, found) =>
-      terminal.progress(`asking ${name} for ${address}: ${found} values so far …`),
+      terminal.progress(`reading ${address} of ${name}: ${found} values so far …`),
     isLate: () => systemClock.now() > until,
   })
   const {names, methods} = known(catalogue)
@@ -108,11 +108,11 @@ function report(
   const width = Math.max(0, ...values.map(({address}) => address.length))
   return [
     printable(
-      `# ${model}, firmware ${firmware}, hardware ${hardware}: dialect ${dialect}, asked by miio2mqtt ${version}`,
+      `# ${model}, firmware ${firmware}, hardware ${hardware}: dialect ${dialect}, probed by miio2mqtt ${version}`,
     ),
-    ...(ended ? [`# It was not asked for everything: ${ended}.`] : []),
+    ...(ended ? [`# Not all values were requested: ${ended}.`] : []),
     formatDefinition(definition).trimEnd(),
-    '  # All that it answers. What is understood gets a name in place of "# ?" (docs/adding-a-plug.md):',
+    '  # All reported values. Replace "# ?" by a name (docs/adding-a-plug.md):',
     ...values.map(({address, value}) => `  # ?: ${address.padEnd(width)}  # ${value}`),
   ].join('\n')
 }
@@ -141,11 +141,11 @@ function withoutDefinition(name: string, {model = 'unknown'}: Identity): Command
   return failed(
     {
       code: 'no_definition',
-      title: `No fixture of ${name}: ${model} has no definition yet, which says what its values mean.`,
+      title: `No fixture of ${name}: ${model} is not supported yet, so the meaning of its values is unknown.`,
       advice:
         '`miio2mqtt probe` without --fixture prints a definition to start from (docs/adding-a-plug.md).',
     },
-    'Nothing was sent but miIO.info, which asks for the model.',
+    'Only miIO.info was sent, which asks for the model.',
   )
 }
 
@@ -164,10 +164,10 @@ function noDialect(name: string): CommandFailed {
   return failed(
     {
       code: 'request_unsupported',
-      title: 'request unsupported: the plug understood us and said no',
+      title: 'request unsupported: the plug rejected the request',
       advice:
-        'It may be no plug at all, or one that only answers the cloud: an issue with its model may help the next one.',
+        'It may be another kind of device, or a plug that answers only the cloud. Please report its model in an issue.',
     },
-    `${name} says in no dialect known here whether it is on`,
+    `${name} answers in no known dialect`,
   )
 }

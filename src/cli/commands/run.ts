@@ -109,7 +109,7 @@ function createRunner(
 function reload(runner: BridgeRunner, log: RootLog): void {
   runner
     .reload('reload')
-    .catch((error: unknown) => log.error('the configuration was not read again', {error}))
+    .catch((error: unknown) => log.error('the reload of the configuration failed', {error}))
 }
 
 /** Reports to systemd that the bridge runs, and starts its watchdog. */
@@ -148,7 +148,7 @@ function startHeartbeat(runner: BridgeRunner, notifier: SystemdNotifier): void {
 function createNotifier(log: RootLog): SystemdNotifier {
   return SystemdNotifier.fromEnvironment(process.env, {
     clock: systemClock,
-    onError: (error) => log.warn('systemd could not be told how we are', {error}),
+    onError: (error) => log.warn('cannot notify systemd', {error}),
   })
 }
 

@@ -30,12 +30,15 @@ const DEFAULT_FIRST_ADDRESS = '127.0.54.1'
 export function simulateCommand(program: Command, terminal: Terminal): void {
   program
     .command('simulate')
-    .description('plugs that are not there, as UDP servers on loopback addresses, port 54321')
-    .option('-n, --count <number>', 'how many', '3')
-    .option('-m, --model <id...>', 'which models, dealt out in turn; by default all of them')
-    .option('--address <ip>', "the first plug's, 127.0.54.1 by default; the others follow one by one")
-    .option('--seed <number>', 'the same seed makes the same ids and tokens', '1')
-    .option('-f, --fault <fault...>', 'what goes wrong, see below')
+    .description('run simulated plugs as UDP servers on loopback addresses, port 54321')
+    .option('-n, --count <number>', 'number of plugs', '3')
+    .option('-m, --model <id...>', 'models, used in turn (default: all of them)')
+    .option(
+      '--address <ip>',
+      'address of the first plug (default: 127.0.54.1); the others have the next ones',
+    )
+    .option('--seed <number>', 'the same seed makes the same device ids and tokens', '1')
+    .option('-f, --fault <fault...>', 'faults, see below')
     .addHelpText('after', () => `\nFaults:\n${faultHelp(terminal)}`)
     .action((_options: unknown, command: Command) => run(command.optsWithGlobals<Options>(), terminal))
 }
@@ -57,7 +60,7 @@ async function run(options: Options, terminal: Terminal): Promise<void> {
   show(network, terminal)
   await end
   await network.stop()
-  terminal.note(`${counted(network.plugs.length, 'plug')} gone.`)
+  terminal.note(`${counted(network.plugs.length, 'plug')} stopped.`)
 }
 
 /** The value of `--address`. @throws UsageError for an address outside 127.0.0.0/8, which may not be this machine */
@@ -74,7 +77,7 @@ export async function startSimulation(network: SimulatedNetwork): Promise<void> 
     await network.start()
   } catch (error) {
     if (!(error instanceof Error)) throw error
-    throw new CommandFailed(`${error.message}\nOther addresses are chosen with --address.`)
+    throw new CommandFailed(`${error.message}\nChoose another address with --address.`)
   }
   network.startDrift()
 }
@@ -87,7 +90,7 @@ function show(network: SimulatedNetwork, terminal: Terminal): void {
     address,
     token: token.toString('hex'),
   }))
-  const head = ['model', 'id', 'address', 'token']
+  const head = ['model', 'device id', 'address', 'token']
   terminal.result(rows, terminal.table(head, rows.map(Object.values), {shrinking: ['model']}))
   const [first] = rows
   if (first && !terminal.json)

@@ -172,7 +172,7 @@ function quotesInText({value = '', source}: TextSetting): string | undefined {
     return 'quotes of this form are part of the value: write " or \' in their place'
   const isQuoted = source?.scalar.type?.startsWith('QUOTE') ?? false
   return !isQuoted && /^(["']).*\1$/su.test(value)
-    ? 'the quotes around the value are a part of it here: take them away'
+    ? 'the quotes are a part of the value here: remove them'
     : undefined
 }
 
@@ -194,5 +194,5 @@ const PLACEHOLDER = /^(?:\$\{\w+[^}]*\}|\$[A-Z][A-Z_]{3,}|\{\{.*\}\}|<[^<>]+>|yo
 
 function placeholder({value = ''}: TextSetting): string | undefined {
   if (!PLACEHOLDER.test(value)) return undefined
-  return 'a placeholder, which nothing fills in here: write the text itself, or `!env NAME` for the environment variable NAME'
+  return 'a placeholder, which nothing fills in here: write the text, or `!env NAME` for the environment variable NAME'
 }

@@ -34,7 +34,7 @@ export const UNKNOWN_TAG = `unknown tag, expected ${TAGS.join(', ')}; text that 
 export const NOT_QUOTES = '“ and ” are not quotes in YAML: use " or \''
 const NAME_AND_VALUE = 'expected "name: value", with a space after the colon'
 const ODD_SPACE =
-  'a space of another kind, or a character that is not seen, at the beginning of the line: use plain spaces'
+  'a non-breaking space or an invisible character, at the beginning of the line: use plain spaces'
 
 /** Messages by the parser's error code. A code without one keeps the parser's message, which then quotes nothing. */
 const MESSAGES = new Map([
@@ -151,8 +151,8 @@ function explain(error: YAMLError, document: Document.Parsed, lines: YamlLines):
       return {
         offset,
         message: /^\.\.\./m.test(lines.slice(0, offset))
-          ? 'a line "..." above ends the document: take it out'
-          : 'expected one document: take out the line "---"',
+          ? 'a line "..." above ends the document: remove it'
+          : 'expected one document: remove the line "---"',
       }
     default:
       return {offset, message: MESSAGES.get(code) ?? message}
@@ -164,14 +164,14 @@ const FOREIGN_LINES: readonly [pattern: RegExp, message: string][] = [
   [/^ *(?! )[\p{Zs}\p{Cf}]/u, ODD_SPACE],
   [
     /(?<=^\s*[\w-]+:)(?! )[\p{Zs}\p{Cf}]/u,
-    'a space of another kind, or a character that is not seen, after the colon: use a plain space',
+    'a non-breaking space or an invisible character, after the colon: use a plain space',
   ],
   [
     /^(?:<{7}|\|{7}|={7}|>{7})(?: |$)/,
-    'a conflict that git left: keep one of the two sides, and no line of marks',
+    'a merge conflict of git: keep one of the two sides, and remove the marker lines',
   ],
-  [/^\s*(?:```|~~~|\$ |<\/?[a-z]+>)/, 'this line belongs to the page that it was copied from: take it out'],
-  [/(?<=^\s*[[{]?\s*)\/\//, '"//" begins no comment: use "#"'],
+  [/^\s*(?:```|~~~|\$ |<\/?[a-z]+>)/, 'this line belongs to the page that it was copied from: remove it'],
+  [/(?<=^\s*[[{]?\s*)\/\//, '"//" does not begin a comment: use "#"'],
 ]
 
 /** Characters of a line that patterns are tried on. */
@@ -256,7 +256,7 @@ function blockAsKey({message, pos: [offset]}: YAMLError, at: number, lines: Yaml
 function nameAlone(at: number, lines: YamlLines): string {
   const line = lines.text(at)
   if (/^\s*[^\s:]+\s*=/.test(line)) return 'expected "name: value", got "=" in place of ":"'
-  if (/：/u.test(line)) return 'expected "name: value", got a colon of another kind: use ":"'
+  if (/：/u.test(line)) return 'expected "name: value", got a full-width colon: use ":"'
   return line.includes(':') ? NAME_AND_VALUE : 'expected ":" after the name'
 }
 
@@ -282,9 +282,9 @@ function unexpectedToken({message, pos: [offset]}: YAMLError, at: number, lines:
   if (/flow-(map|seq)-end/.test(message))
     return {
       offset,
-      message: 'a bracket that nothing opens: take it out; text that starts with it needs quotes',
+      message: 'a bracket that nothing opens: remove it; text that starts with it needs quotes',
     }
-  if (message.startsWith('Unexpected , in')) return {offset, message: 'a comma too many: take it out'}
+  if (message.startsWith('Unexpected , in')) return {offset, message: 'a comma too many: remove it'}
   const first = lines.after(-1)
   if (first !== undefined && lines.indent(first) > 0 && lines.indent(at) === 0 && first < at)
     return {
@@ -295,7 +295,7 @@ function unexpectedToken({message, pos: [offset]}: YAMLError, at: number, lines:
   if (/^,\s*(?:#.*)?$/.test(lines.textFrom(offset)))
     return {
       offset,
-      message: 'a comma behind the value: take it away, as YAML has none at the end of a line',
+      message: 'a comma after the value: remove it, as YAML has none at the end of a line',
     }
   if (/["']$/.test(before))
     return {

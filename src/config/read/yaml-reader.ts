@@ -253,7 +253,7 @@ function scalarError(
   if (tag === '!') return 'text that starts with "!" needs quotes'
   if (isInTypographicQuotes(source)) return NOT_QUOTES
   if (INVISIBLE_END.test(source))
-    return 'a space of another kind, or a character that is not seen, is at an end of this text: type it anew'
+    return 'a non-breaking space or an invisible character is at an end of this text: type it again'
   const isContinued =
     range && source.includes(' ') && (isAnyText ? /\n/ : /\n\s*- /).test(text.slice(range[0], range[1]))
   return isContinued

@@ -54,9 +54,9 @@ function surplus(text: string, read: (text: string) => unknown): string | undefi
   if (bare === '' || bare === text || read(bare) === undefined) return undefined
   const [before = '', after = ''] = text.split(bare)
   const ends = before + after
-  const [what] = SURPLUS_NAMES.find(([, pattern]) => pattern.test(ends)) ?? ['a character that is not seen']
+  const [what] = SURPLUS_NAMES.find(([, pattern]) => pattern.test(ends)) ?? ['an invisible character']
   const where = [before && 'the beginning', after && 'the end'].filter(Boolean).join(' and ')
-  return `one with ${what} at ${where}: take that away${what === 'a line break' ? ', or write "|-" in place of "|"' : ''}`
+  return `one with ${what} at ${where}: remove it${what === 'a line break' ? ', or write "|-" in place of "|"' : ''}`
 }
 
 const SURPLUS_NAMES: readonly [what: string, pattern: RegExp][] = [
@@ -220,7 +220,7 @@ export function did() {
     return Number.isSafeInteger(value) ? value : undefined
   }
   const keywords = {type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER}
-  return scalar({expected: 'the id of a plug, a whole number', read, keywords})
+  return scalar({expected: 'the device id of a plug, a whole number', read, keywords})
 }
 
 const UNITS = new Map([
@@ -304,8 +304,7 @@ function describeToken(text: string): string {
   if (HIDDEN_TOKEN.test(tokenDigits(text) ?? ''))
     return 'zeros or ff, which a plug that hides its token shows in its place: this is not the token itself'
   if (LIKE_A_TAG.test(text)) return TAG_AS_TEXT
-  if (readToken(text.replace(/^0x|[\s:-]/gi, '')))
-    return 'them with something between or before: take that away'
+  if (readToken(text.replace(/^0x|[\s:-]/gi, ''))) return 'them with something between or before: remove it'
   if (!/^[0-9a-f]*$/i.test(text)) return `${text.length} characters, not all of them hex digits`
   return text.length === 96 ? '96 that are not a token from an iOS backup' : String(text.length)
 }

@@ -57,56 +57,67 @@ const mqtt = mapping({
     .describe(
       'The broker, or the nodes of a cluster, tried in turn. A login in it is moved to `username` and `password`.',
     ),
-  username: optional(field.mqttText(), 'The login at the broker.'),
+  username: optional(field.mqttText(), 'The user name at the broker.'),
   password: optional(
     field.mqttSecret(),
-    'Its password; best as `!secret name`, `!file path` or `!env NAME`.',
+    'The password at the broker; best as `!secret name`, `!file path` or `!env NAME`.',
   ),
-  base_topic: setting(topic(), 'miio2mqtt', 'What all topics of this bridge start with.'),
+  base_topic: setting(topic(), 'miio2mqtt', 'The first part of all topics of this bridge.'),
   version: setting(
     field.mqttVersion(),
     5,
-    'The MQTT version asked for first; a broker that refuses 5 is asked for 3.1.1.',
+    'The MQTT version to try first. If the broker refuses 5, the bridge uses 3.1.1.',
   ),
-  client_id: optional(field.mqttText(1), 'The name at the broker. Default: random, and remembered.'),
+  client_id: optional(
+    field.mqttText(1),
+    'The MQTT client id. Default: random, and kept in the state folder.',
+  ),
   keepalive: setting(
     field.duration(SECOND, 65_535 * SECOND),
     '15s',
-    'How soon a broken connection is noticed.',
+    'How soon a broken connection is detected.',
   ),
-  ca: optional(field.pem(), 'The certificate authorities that are trusted, instead of those of the system.'),
-  cert: optional(field.pem(), 'The certificate to log in with.'),
+  ca: optional(field.pem(), 'The trusted certificate authorities, instead of those of the system.'),
+  cert: optional(field.pem(), 'The client certificate, for a broker that requires one.'),
   key: optional(field.secretPem(), 'The private key of `cert`.'),
   servername: optional(
     field.mqttText(1),
-    "The name the broker's certificate is for, when it is not the host of `url`.",
+    "The name in the broker's certificate, if it is not the host of `url`.",
   ),
   verify: setting(
     field.flag(),
     true,
-    "Whether the broker's certificate is checked. `false` lets anybody pose as the broker.",
+    "Whether the broker's certificate is checked. `false` accepts any server that pretends to be the broker.",
   ),
   qos: setting(field.oneOf(0, 1), 1, 'The quality of service of states.'),
-  retain: setting(field.flag(), true, 'Whether the broker keeps the last state for those who ask later.'),
+  retain: setting(
+    field.flag(),
+    true,
+    'Whether the broker keeps the last state, for clients that subscribe later.',
+  ),
   output: setting(
     field.oneOf('json', 'attribute_and_json'),
     'json',
-    'The state of a plug as one JSON object, or also each value by itself on a topic below: `miio2mqtt/desk/power`.',
+    'The state of a plug as one JSON object, or also each value on its own topic: `miio2mqtt/desk/power`.',
   ),
 })
 
 const homeassistant = mapping({
-  enabled: setting(field.flag(), true, 'Whether plugs announce themselves to Home Assistant.'),
-  discovery_prefix: setting(topic(), 'homeassistant', 'Where Home Assistant looks for announcements.'),
-  status_topic: setting(topic(), 'homeassistant/status', 'Where Home Assistant says that it has started.'),
+  enabled: setting(field.flag(), true, 'Whether plugs are announced to Home Assistant.'),
+  discovery_prefix: setting(
+    topic(),
+    'homeassistant',
+    'The first level of the discovery topics of Home Assistant.',
+  ),
+  status_topic: setting(topic(), 'homeassistant/status', "The topic of Home Assistant's birth message."),
 })
 
 const network = mapping({
   broadcast: optional(
     listField(ipv4(), 'a list of IPv4 addresses'),
-    'Where plugs are searched for. Default: the broadcast address of every interface; `[]` is never.',
+    'Broadcast addresses for the search for plugs. Default: the broadcast address of every interface; `[]` turns the search off.',
   ),
-  bind: optional(ownAddress(), 'The own address from which plugs are asked. Default: any.'),
+  bind: optional(ownAddress(), 'The address of this machine from which packets are sent. Default: any.'),
 })
 
 /** At least a second, so that polls of one plug do not overlap: a try takes up to two seconds, and plugs need 50 ms between requests. */
@@ -115,13 +126,13 @@ const offlineAfter = () => field.integer(1, 100)
 const commandTimeout = () => field.duration(SECOND, 10 * MINUTE)
 
 const poll = mapping({
-  interval: setting(interval(), '15s', 'How often relay and watts are read.'),
+  interval: setting(interval(), '15s', 'How often relay and power are read.'),
   slow_interval: setting(interval(), '60s', 'How often temperature, LED, lock, counters … are read.'),
   offline_after: setting(offlineAfter(), 3, 'After how many failed polls in a row a plug is offline.'),
   command_timeout: setting(
     commandTimeout(),
     '10s',
-    'How long a command may take; then it is answered with an error and never carried out.',
+    'How long a command is valid; after that it fails and is never executed.',
   ),
 })
 
@@ -135,12 +146,12 @@ const plugPoll = mapping({
 const propertyOverride = mapping({
   scale: optional(
     field.number().refine((scale) => scale > 0, 'expected a number above 0'),
-    "What the firmware's number of the property is multiplied with, in place of the model's own scale.",
+    "Factor for the number of the firmware, instead of the model's.",
   ),
-  offset: optional(field.number(), 'What is added to it then.'),
+  offset: optional(field.number(), 'Added to the number after that.'),
   source: optional(
     field.oneOf('plug', 'integrated'),
-    "Of `energy` alone: the plug's own counter, or its watts added up. Default: the counter, where there is one that counts.",
+    'For `energy` only: the counter of the plug, or its power added up by the bridge. Default: the counter, if the plug has one that works.',
   ),
 })
 
@@ -154,62 +165,65 @@ const propertyOverrides = recordField(
       context.addIssue({
         code: 'custom',
         path: [name, 'source'],
-        message: 'expected this of energy alone, which can be counted in two ways',
+        message: 'expected for `energy` only',
       })
 })
 
 const entitySettings = mapping({
-  name: optional(field.textField(), 'What Home Assistant calls the entity, after the name of the plug.'),
-  icon: optional(field.icon(), 'Its icon.'),
+  name: optional(field.textField(), 'Name of the entity in Home Assistant, after the name of the plug.'),
+  icon: optional(field.icon(), 'Icon of the entity.'),
   enabled: optional(
     field.flag(),
-    'Whether it is there without being enabled by hand. Counts when Home Assistant first sees it.',
+    'Enable the entity by default. Only applied when Home Assistant first sees it.',
   ),
-  device_class: optional(field.oneOf('switch', 'outlet'), 'Of a switch: what Home Assistant takes it for.'),
+  device_class: optional(
+    field.oneOf('switch', 'outlet'),
+    'For a switch: its device class in Home Assistant.',
+  ),
 })
 
 const plugHomeAssistant = mapping({
-  enabled: setting(field.flag(), true, 'Whether this plug announces itself to Home Assistant.'),
-  name: optional(field.textField(), 'What Home Assistant calls it. Default: its name here.'),
+  enabled: setting(field.flag(), true, 'Whether this plug is announced to Home Assistant.'),
+  name: optional(field.textField(), 'Name of the plug in Home Assistant. Default: its name in this file.'),
   entities: optional(
     recordField(field.propertyName(), entitySettings, 'a mapping from properties to how they look'),
-    'How single entities look, by the names of their properties.',
+    'Settings of single entities, by the names of their properties.',
   ),
 })
 
 const log = mapping({
-  level: setting(field.oneOf(...LOG_LEVELS), 'info', 'The least important lines that are written.'),
-  format: setting(field.oneOf('text', 'json'), 'text', 'Lines for people, or for machines.'),
+  level: setting(field.oneOf(...LOG_LEVELS), 'info', 'The lowest level that is logged.'),
+  format: setting(field.oneOf('text', 'json'), 'text', 'Lines for people, or JSON.'),
 })
 
 const device = mapping(
   {
     host: optional(
       host(),
-      'Where the plug is. Needed unless `id` is given; a plug that moved is found again by its id.',
+      'Address of the plug. Required unless `id` is given; a plug with a new address is found by its device id.',
     ),
-    port: setting(field.integer(1, 65_535), MIIO_PORT, 'Its UDP port.'),
+    port: setting(field.integer(1, 65_535), MIIO_PORT, 'UDP port of the plug.'),
     id: optional(
       field.did(),
-      'Its miIO device id (did). Default: asked from the plug at `host`, then remembered.',
+      'Device id (did) of the plug. Default: read from the plug at `host`, then kept.',
     ),
     token: field
       .token()
-      .describe('Its token, 32 hex digits, or the 96 of an iOS backup; best as `!secret name`.'),
-    model: optional(field.modelId(), 'Default: asked from the plug, then remembered.'),
-    disabled: setting(field.flag(), false, 'Whether the plug is left alone.'),
+      .describe('Token of the plug: 32 hex digits, or the 96 of an iOS backup; best as `!secret name`.'),
+    model: optional(field.modelId(), 'Model of the plug. Default: read from the plug, then kept.'),
+    disabled: setting(field.flag(), false, 'Do not contact this plug.'),
     description: optional(field.textField(), 'A note for people.'),
-    area: optional(field.textField(), 'The area that Home Assistant suggests for it.'),
-    icon: optional(field.icon(), 'Its icon in Home Assistant.'),
-    poll: optional(plugPoll, 'How often this plug is asked, where that differs.'),
-    properties: optional(propertyOverrides, 'What its model gets wrong, by the names of its properties.'),
+    area: optional(field.textField(), 'The area that Home Assistant suggests for the plug.'),
+    icon: optional(field.icon(), 'Icon of the plug in Home Assistant.'),
+    poll: optional(plugPoll, 'How often this plug is read, if that differs.'),
+    properties: optional(propertyOverrides, 'Corrections for this plug, by the names of its properties.'),
     filtered: optional(
       listField(field.propertyName(), 'a list of names of properties'),
-      'Properties that are shown nowhere. They can still be set, and read by name.',
+      'Properties that are not published. They can still be set, and read by name.',
     ),
-    homeassistant: optional(plugHomeAssistant, 'How it appears in Home Assistant.'),
-    qos: optional(field.oneOf(0, 1), 'Overrides `mqtt.qos` for its state.'),
-    retain: optional(field.flag(), 'Overrides `mqtt.retain` for its state.'),
+    homeassistant: optional(plugHomeAssistant, 'Settings of this plug for Home Assistant.'),
+    qos: optional(field.oneOf(0, 1), 'Overrides `mqtt.qos` for the state of this plug.'),
+    retain: optional(field.flag(), 'Overrides `mqtt.retain` for the state of this plug.'),
   },
   'the settings of a plug, indented below its name',
 )
@@ -218,10 +232,10 @@ const group = mapping(
   {
     members: listField(field.textField('the name of a plug'), "a list of plugs' names")
       .min(1, 'expected at least one plug, got none')
-      .describe('The plugs in it, by their names under `devices`.'),
+      .describe('The plugs of the group, by their names under `devices`.'),
     description: optional(field.textField(), 'A note for people.'),
-    area: optional(field.textField(), 'The area that Home Assistant suggests for its switch.'),
-    icon: optional(field.icon(), 'The icon of its switch in Home Assistant.'),
+    area: optional(field.textField(), 'The area that Home Assistant suggests for the switch of the group.'),
+    icon: optional(field.icon(), 'Icon of the switch of the group in Home Assistant.'),
   },
   'a mapping with `members` in it',
 )
@@ -229,13 +243,13 @@ const group = mapping(
 /** config.yaml as a whole. */
 export const configSchema = mapping({
   mqtt: mqtt.transform(splitLogin).prefault({}).describe('The broker.'),
-  homeassistant: homeassistant.prefault({}).describe('How plugs get into Home Assistant by themselves.'),
-  network: network.prefault({}).describe('The way to the plugs.'),
-  poll: poll.prefault({}).describe('How often plugs are asked.'),
-  log: log.prefault({}).describe('What the bridge says about itself.'),
+  homeassistant: homeassistant.prefault({}).describe('The announcements to Home Assistant.'),
+  network: network.prefault({}).describe('The network of the plugs.'),
+  poll: poll.prefault({}).describe('How often plugs are read.'),
+  log: log.prefault({}).describe('The log.'),
   state_dir: optional(
     field.path(),
-    'Where the bridge keeps what it learnt. Default: what systemd gives it, else `/var/lib/miio2mqtt` for root, else `~/.local/state/miio2mqtt`.',
+    'The state folder. Default: the one of systemd, else `/var/lib/miio2mqtt` for root, else `~/.local/state/miio2mqtt`.',
   ),
   models: optional(
     field.path(),
@@ -244,14 +258,14 @@ export const configSchema = mapping({
   allow_raw_calls: setting(
     field.flag(),
     false,
-    'Whether `device/call` may send a plug anything. Whoever may publish could then do anything to it.',
+    'Whether `device/call` may send any method. Every client that may publish could then do anything to a plug.',
   ),
   devices: recordField(z.string(), device, 'a mapping from names to plugs')
     .prefault({})
-    .describe('The plugs, by the names they have on MQTT.'),
+    .describe('The plugs, by their names on MQTT.'),
   groups: recordField(z.string(), group, 'a mapping from names to groups')
     .prefault({})
-    .describe('Plugs that are switched together, by the names the groups have on MQTT.'),
+    .describe('Groups of plugs that are switched together, by their names on MQTT.'),
 })
 
 /**

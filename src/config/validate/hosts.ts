@@ -53,7 +53,7 @@ export function publicHostIssues(edits: readonly ConfigEdit[], file: string): Co
       .map((host) => ({
         file,
         path: [...edit.path.slice(0, 2), 'host'].join('.'),
-        message: `expected an address of a private network, got ${quoted(host)}: any other is to be written into the file by hand`,
+        message: `expected an address of a private network, got ${quoted(host)}: write any other address into the file by hand`,
       })),
   )
 }

@@ -42,7 +42,7 @@ export const TOPIC_WORDS: ReadonlySet<string> = new Set(['set', 'get', 'availabi
 
 /** Why `topic` cannot stand at the start of topics, or `undefined` when it can. */
 export function configTopicProblem(topic: string): string | undefined {
-  if (topic.startsWith('$')) return 'it starts with "$", which brokers keep for themselves'
+  if (topic.startsWith('$')) return 'it starts with "$", which is reserved for brokers'
   return levelsProblem(topic) ?? spaceProblem(topic)
 }
 
@@ -51,7 +51,7 @@ export function nameProblem(name: string): string | undefined {
   const [first = '', ...rest] = name.split('/')
   const reserved = rest.find((level) => TOPIC_WORDS.has(level))
   if (first === 'bridge') return 'its first level is "bridge", where the bridge has its own topics'
-  if (first.startsWith('$')) return 'it starts with "$", as what brokers keep for themselves'
+  if (first.startsWith('$')) return 'it starts with "$", which is reserved for brokers'
   if (reserved) return `its level "${reserved}" is a word of the topics themselves`
   return levelsProblem(name) ?? appearanceProblem(name)
 }
@@ -82,7 +82,7 @@ function spaceProblem(name: string): string | undefined {
   if (name.split('/').some((level) => level !== level.trim()))
     return 'it, or a level of it, starts or ends with a space'
   return INVISIBLE.test(name.replace(EMOJI, ''))
-    ? 'it has a character that is not seen, or a space of another kind'
+    ? 'it has an invisible character or a non-breaking space'
     : undefined
 }
 

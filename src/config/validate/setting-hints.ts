@@ -70,7 +70,7 @@ export function intendedKeyAt(key: string, path: YamlPath): string | undefined {
 
 /** The hint for `key`, which is unknown in the mapping at `path`, to stand behind `unknown key`. Empty when there is none. */
 export function keyHint(key: string, path: YamlPath, value: RawYaml | undefined): string {
-  if (key.startsWith('//')) return ': "//" begins no comment: use "#"'
+  if (key.startsWith('//')) return ': "//" does not begin a comment: use "#"'
   const known = keysAt(path)
   const word = wordOf(key)
   if (known.includes(word)) return `, did you mean "${word}"?`

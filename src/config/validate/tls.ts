@@ -84,7 +84,7 @@ function keyIn(pem: string): {key: KeyObject} | TlsProblem {
   if (only.label.startsWith('ENCRYPTED') || only.text.includes('\nProc-Type: 4,ENCRYPTED'))
     return problem(
       'key',
-      'a private key without a passphrase, got an encrypted one: `openssl pkey -in key.pem -out plain.pem` takes it off',
+      'a private key without a passphrase, got an encrypted one: `openssl pkey -in key.pem -out plain.pem` removes it',
     )
   try {
     return {key: createPrivateKey(only.text)}

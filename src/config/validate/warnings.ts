@@ -42,7 +42,7 @@ function noPlugs({devices}: Config): WarningIssue[] {
 
 function exampleTokens({devices}: Config): WarningIssue[] {
   const message =
-    'expected the token of the plug, got that of an example: docs/troubleshooting.md says where tokens come from'
+    'expected the token of the plug, got that of an example: see docs/troubleshooting.md, "Where do I get the token"'
   return Object.entries(devices)
     .filter(([, {token}]) => isMadeUp(token.reveal()))
     .map(([name]) => ({code: 'example_token', path: ['devices', name, 'token'], message}))
@@ -97,7 +97,7 @@ const ODD_HOSTS: readonly [pattern: RegExp, message: string][] = [
     /^169\.254\./,
     'expected the address that the router gave the plug, got one that devices give themselves while they have none',
   ],
-  [/^(?:\d{1,3}\.){3}\d{1,3}\.[a-z]/i, 'expected an address or a name, got an address with a name behind it'],
+  [/^(?:\d{1,3}\.){3}\d{1,3}\.[a-z]/i, 'expected an address or a name, got an address with a name after it'],
 ]
 
 function oddHosts({devices}: Config): WarningIssue[] {
@@ -127,11 +127,11 @@ function sharedBaseTopic({
 }: Config): WarningIssue[] {
   const isShared = enabled && base_topic === discovery_prefix
   if (!isShared && !BASE_TOPICS_OF_OTHERS.has(base_topic)) return []
-  const owner = isShared ? 'where Home Assistant looks for announcements' : 'that of another program'
+  const owner = isShared ? 'the topic of the announcements to Home Assistant' : 'that of another program'
   const isPrefix = isShared && base_topic === 'miio2mqtt'
   const path = isPrefix ? ['homeassistant', 'discovery_prefix'] : ['mqtt', 'base_topic']
   const message = isPrefix
-    ? 'expected that of Home Assistant, such as homeassistant, got where all topics of the bridge begin (mqtt.base_topic)'
+    ? 'expected that of Home Assistant, such as homeassistant, got the topic of the bridge (mqtt.base_topic)'
     : `expected a topic of its own, such as miio2mqtt, got ${quoted(base_topic)}, which is ${owner}`
   return [{code: 'shared_topic', path, message}]
 }
@@ -139,7 +139,7 @@ function sharedBaseTopic({
 function plugsNeverFound({devices, network}: Config): WarningIssue[] {
   if (network.broadcast?.length !== 0) return []
   const message =
-    'expected a host: a plug is found by its id alone only where plugs are searched for, and network.broadcast is empty'
+    'expected a host: a plug without a host is found by a search for its id, and network.broadcast is empty'
   return Object.entries(devices)
     .filter(([, {host, disabled}]) => host === undefined && !disabled)
     .map(([name]) => ({code: 'not_searched', path: ['devices', name], message}))
@@ -222,7 +222,7 @@ function brokerAddresses({mqtt}: Config): WarningIssue[] {
     const address = hostname.toLowerCase().replace(/^\[|\]$/g, '')
     const protocols = PORTS.get(port)
     if (OPEN_BROKERS.has(address)) {
-      const message = `everybody can read and switch the plugs at ${address}, which is open to all the world: use a broker of your own`
+      const message = `every program on the internet can read and switch the plugs at ${address}, which is a public broker: use your own broker`
       return [{code: 'open_broker', path, message}]
     }
     if (port === HOME_ASSISTANT_PORT) {
@@ -234,7 +234,7 @@ function brokerAddresses({mqtt}: Config): WarningIssue[] {
       return [{code: 'other_port', path, message}]
     }
     if (ENCRYPTED.has(protocol) || !isPublicAddress(address)) return []
-    const message = `${address} is on the internet, and ${protocol}// is not encrypted: everybody on the way can read the password and switch the plugs; use ${protocol === 'ws:' ? 'wss' : 'mqtts'}://`
+    const message = `${address} is on the internet, and ${protocol}// is not encrypted: anyone on the way can read the password and switch the plugs; use ${protocol === 'ws:' ? 'wss' : 'mqtts'}://`
     return [{code: 'not_encrypted', path, message}]
   })
 }

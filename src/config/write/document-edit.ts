@@ -44,7 +44,7 @@ function put(document: Document, path: readonly string[], value: ConfigValue): s
   document.contents ??= new YAMLMap()
   let parent: unknown = document.contents
   for (const [depth, key] of path.entries()) {
-    if (!isMap(parent)) return 'expected a mapping, got something else, which is to be changed by hand'
+    if (!isMap(parent)) return 'expected a mapping, got something else: change it by hand'
     const pair: Pair = findPair(parent, key) ?? addPair(parent, key)
     const isLast = depth === path.length - 1
     if (isLast) pair.value = replacement(pair.value, value)

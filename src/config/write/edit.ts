@@ -51,7 +51,7 @@ export function editYaml(text: string, file: string, edits: readonly ConfigEdit[
 }
 
 const SHARED =
-  'expected a change of this alone, but it would change something else, too, or not be read back as it was asked for: what has "&", "*" or "<<" in the file is to be changed by hand'
+  'expected a change of this setting only, but other settings would change, too, or the new value could not be read back: change a part with "&", "*" or "<<" by hand'
 
 /** `undefined` when the edit removed a value that a `*` refers to. The indentation is that of `text`, two spaces where it has none. */
 function formatYaml(document: Document, text: string): string | undefined {

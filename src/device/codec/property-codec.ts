@@ -154,7 +154,7 @@ export function expectOk(answer: unknown, {method}: WriteRequest): void {
   const because = typeof code === 'number' ? (itemCodes.get(code) ?? `code ${code}`) : excerpt(answer)
   throw new CommandError(
     'refused',
-    `expected ok to ${method}, the plug said ${because}`,
+    `expected ok to ${method}, the plug answered ${because}`,
     typeof code === 'number' ? code : undefined,
   )
 }

@@ -225,7 +225,7 @@ class BatchRead {
     failures.clear(name)
     events.emit(
       'warning',
-      `cannot be asked for ${name}, and will not be any more: its firmware fails at that`,
+      `the firmware fails at requests for ${name}: this property is not requested any more`,
     )
     events.emit('metadataChanged')
   }

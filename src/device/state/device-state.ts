@@ -199,7 +199,7 @@ export class DeviceState {
     const expected = written?.unconfirmed
     if (written) written.unconfirmed = undefined
     if (expected === undefined || this.#agree(name, expected, value)) return []
-    return [`said ok to ${name} ${expected}, but now says ${name} is ${value ?? 'unknown'}`]
+    return [`the plug confirmed ${name} ${expected}, but now reports ${name} ${value ?? 'unknown'}`]
   }
 
   /** A countdown may have gone on by a step meanwhile. */

@@ -91,10 +91,10 @@ export class EnergyTracking {
   }
 }
 
-/** A sentence about the plug `device`, without its subject. */
+/** The warning about the plug `device`, to follow its name and address. */
 export function stuckCounterWarning(device: string): string {
   const override = `devices.${device}.properties.energy.source`
-  return `uses power, but its own counter of kWh does not count: its watts are added up from now on. If the counter is right, set ${override} to plug`
+  return `the plug uses power, but its own energy counter does not count: the bridge counts its energy from now on. If the counter is right, set ${override} to plug`
 }
 
 /** `null` for an unknown value, `undefined` for a property that was not requested. */

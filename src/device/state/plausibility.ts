@@ -99,10 +99,10 @@ export class Plausibility {
   }
 }
 
-/** A sentence about the plug `device`, without its subject. */
+/** The warning about the plug `device`, to follow its name and address. */
 export function implausibleWarning(device: string, {property, value, raw, why}: ImplausibleValue): string {
   const override = `devices.${device}.properties.${property}.scale`
-  return `says that ${property} is ${value} (raw ${excerpt(raw)}), but ${why}; it is shown as it is. If its scale is wrong, set ${override}`
+  return `${property} ${value} (raw ${excerpt(raw)}) cannot be right: ${why}; it is published unchanged. If its scale is wrong, set ${override}`
 }
 
 function volts(model: Model, values: State): Verdict[] {

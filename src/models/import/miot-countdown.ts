@@ -61,7 +61,7 @@ function note(
 
 /** Why a part is of no use without the others. */
 const incomplete: Record<CountdownPart, string> = {
-  countdown: 'nothing beside it starts or stops this countdown, so what it does by itself is to be tried',
-  countdown_active: 'no time of this countdown is understood',
-  countdown_left: 'the countdown that it may be of is not understood',
+  countdown: 'no other property starts or stops this countdown, so its effect must be tested',
+  countdown_active: 'no time of this countdown is known',
+  countdown_left: 'the countdown to which it may belong is unknown',
 }

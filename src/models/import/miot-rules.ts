@@ -118,10 +118,12 @@ export function isAccessible({spec}: MiotMatch, what: 'read' | 'write'): boolean
 function power({address, at, spec: {unit, range}}: MiotMatch): MiotMeaning {
   const howTo = `Compare it with a known load, then add power: {miot: ${at}, scale: …}`
   const most = range?.[1] ?? 0
-  if (unit !== 'watt') return `its unit is ${unit ?? 'not told'}. ${howTo}`
+  if (unit !== 'watt') return `its unit is ${unit ?? 'missing'}. ${howTo}`
   if (most > MOST_WATTS) return `it goes to ${most}, so it does not count whole watts. ${howTo}`
   return {
-    power: builders.watts(address, {evidence: 'the specification says watt, which is no proof of the scale'}),
+    power: builders.watts(address, {
+      evidence: 'the unit is watt in the specification, which does not prove the scale',
+    }),
   }
 }
 
@@ -134,7 +136,7 @@ function inUnit(
   const scale = Object.hasOwn(scales, unit.toLowerCase()) ? scales[unit.toLowerCase()] : undefined
   if (scale !== undefined) return {[name]: build(address, {scale, evidence: `${unit} (specification)`})}
   const reason = unit === 'none' ? 'it has no unit' : `its unit is ${unit}`
-  return `${reason}, so its scale is unknown. Look what it says, then add ${name}: {miot: ${at}, scale: …}`
+  return `${reason}, so its scale is unknown. Look at its value, then add ${name}: {miot: ${at}, scale: …}`
 }
 
 function minutes(label: string) {
@@ -171,7 +173,7 @@ function fault({address, spec: {list = []}}: MiotMatch): MiotMeaning {
     list.flatMap(({value, description}) => (pattern.test(description) ? [value] : []))
   const [heat, load] = [codes(/over.?(temp|heat)/i), codes(/over.?(load|current|power)/i)]
   const evidence = evidenceOf(list)
-  if (heat.length + load.length === 0) return 'none of its values tells of heat or overload'
+  if (heat.length + load.length === 0) return 'none of its values means over-temperature or overload'
   return {
     ...(heat.length > 0 ? {over_temperature: builders.overTemperature(address, {on: heat, evidence})} : {}),
     ...(load.length > 0 ? {overload: builders.overload(address, {on: load, evidence})} : {}),
@@ -209,7 +211,7 @@ function countdown(found: MiotMatch): MiotMeaning {
 }
 
 function countdownActive({address, property, spec: {format}}: MiotMatch): MiotMeaning {
-  if (property !== 'on' && !/^bool/i.test(format)) return `its format is ${format || 'not told'}, not bool`
+  if (property !== 'on' && !/^bool/i.test(format)) return `its format is ${format || 'missing'}, not bool`
   return {countdown_active: builders.setting('Countdown active', address)}
 }
 

@@ -64,12 +64,12 @@ export function definitionFrom(spec: MiotSpec, id?: string): ImportedDefinition 
   const countdown = countdownFrom(parts)
   notes.push(...countdown.notes)
   const rest = unknown.map(({at, description}) => `${at} ${description}`).join(', ')
-  if (rest) notes.push(`left out, since nothing of ours is known to mean it: ${rest}`)
+  if (rest) notes.push(`left out, since no known property matches: ${rest}`)
   return {model: modelOf(spec, id, {...properties, ...countdown.properties}), notes}
 }
 
 const DERIVED_ID =
-  'the specification does not tell the model: `ids` is what its urn suggests, to be compared with `miio2mqtt info`'
+  'the specification does not contain the model: `ids` is guessed from its urn, compare it with `miio2mqtt info`'
 
 /** As many as have a name (property-names.ts). */
 const MOST_SOCKETS = 99

@@ -88,7 +88,7 @@ export const cucoPlugs: readonly Model[] = [
       power: watts(miot(4, 1), {
         scale: 0.1,
         evidence:
-          '×0.1 W, though its unit says watt: ten times what the app shows on 2.1.3_0001 (ha_xiaomi_home#1760); also hass-xiaomi-miot',
+          '×0.1 W, though its unit is watt: ten times what the app shows on 2.1.3_0001 (ha_xiaomi_home#1760); also hass-xiaomi-miot',
       }),
       ...light(7, 3, {earliest: 1, evidence: 'homebridge-miot'}),
       power_on_behavior: powerOnMemory(7, 2),
@@ -102,7 +102,7 @@ export const cucoPlugs: readonly Model[] = [
     vendor,
     confidence: 'inferred',
     evidence:
-      'hass-xiaomi-miot (#869, #1190, from an owner); volts and mA also ha_xiaomi_home. Energy is added up from the watts: 2.2 is read by nobody on the LAN.',
+      'hass-xiaomi-miot (#869, #1190, from an owner); volts and mA also ha_xiaomi_home. Energy is added up from the watts: no client reads 2.2 on the LAN.',
     batch,
     properties: {
       state: relay(miot(2, 1)),
@@ -128,7 +128,7 @@ export const cucoPlugs: readonly Model[] = [
       state: relay(miot(2, 1)),
       power: watts(miot(3, 2), {
         scale: 0.1,
-        evidence: '×0.1 W, though its unit says watt (ha_xiaomi_home#912, hass-xiaomi-miot)',
+        evidence: '×0.1 W, though its unit is watt (ha_xiaomi_home#912, hass-xiaomi-miot)',
       }),
       voltage: volts(miot(2, 3), {
         scale: 0.1,
@@ -138,7 +138,7 @@ export const cucoPlugs: readonly Model[] = [
       led: led(miot(3, 1)),
       over_temperature: overTemperature(miot(3, 4)),
       countdown: countdown(miot(2, 5), {
-        evidence: '0–1440 minutes (specification); no report of anybody using it',
+        evidence: '0–1440 minutes (specification); no report of its use',
       }),
     },
   },
@@ -169,8 +169,8 @@ export const cucoPlugs: readonly Model[] = [
     vendor,
     confidence: 'inferred',
     evidence:
-      'Tables made from the specification; scales of hass-xiaomi-miot. It measures watts, but where is documented nowhere. Its counter (2.2) has been shown to be a total ' +
-      'by nobody and is left out: there are no kWh rather than wrong ones.',
+      'Tables made from the specification; scales of hass-xiaomi-miot. It measures watts, but where is documented nowhere. No report shows that its counter (2.2) ' +
+      'is a total, so it is left out: there are no kWh rather than wrong ones.',
     batch,
     properties: {
       state: relay(miot(2, 1)),

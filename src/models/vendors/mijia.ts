@@ -34,7 +34,7 @@ export const mijia: readonly Model[] = [
       state: relay(miot(2, 1)),
       power: watts(miot(11, 2), {
         evidence:
-          '×1 W (specification; nobody scales it): a whole number such as 52 or 508, though declared a float',
+          '×1 W (specification; no report of a scale): a whole number such as 52 or 508, though declared a float',
       }),
       temperature: celsius(miot(12, 2), {
         evidence: '×1 °C, 0–150 (specification; 46 in hass-xiaomi-miot#1564)',
@@ -90,7 +90,7 @@ export const mijia: readonly Model[] = [
     confidence: 'vendor',
     evidence:
       'The published specification xiaomi-04:1, kept by hass-xiaomi-miot as a test fixture, which talks to it on the LAN. Energy is added up from the watts: ' +
-      'hass-xiaomi-miot does not poll 11.1, and nobody has shown it to be a total. Services 3 to 10 mix protection, timers and delays whose parts are not explained.',
+      'hass-xiaomi-miot does not poll 11.1, and no report shows that it is a total. Services 3 to 10 mix protection, timers and delays whose parts are not explained.',
     properties: {
       state: relay(miot(2, 1)),
       power: watts(miot(11, 2), {evidence: '×1 W, 0–10000 (specification)'}),

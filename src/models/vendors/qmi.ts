@@ -71,8 +71,8 @@ export const qmi: readonly Model[] = [
     vendor,
     confidence: 'vendor',
     evidence:
-      'The published specification qmi-psv3:1. Whether it is on the LAN at all is contested: XiaomiGateway3#770 knows it as a Bluetooth mesh ' +
-      'child of a gateway, others have it in their router. Energy is added up from the watts: nobody has shown 3.1 to be a total. Mode (2.2) and loop (5.x) ' +
+      'The published specification qmi-psv3:1. Whether it is on the LAN at all is contested: XiaomiGateway3#770 lists it as a Bluetooth mesh ' +
+      'child of a gateway, others have it in their router. Energy is added up from the watts: no report shows that 3.1 is a total. Mode (2.2) and loop (5.x) ' +
       'are documented nowhere and left out; service 7 calibrates and is never touched.',
     properties: {
       state: relay(miot(2, 1)),
@@ -99,7 +99,7 @@ export const qmi: readonly Model[] = [
     confidence: 'vendor',
     evidence:
       'Tables made from the specification qmi-2a1c1:1, two of them agreeing; only 3.2 has a unit there (ha_xiaomi_home#196). Energy is added up from the ' +
-      'watts: nobody has shown 3.1 to be a total.',
+      'watts: no report shows that 3.1 is a total.',
     properties: {
       state: relay(miot(2, 1)),
       power: watts(miot(3, 2), {precision: 3, evidence: '×1 W, 0–3000 in steps of 0.001 (specification)'}),
@@ -146,7 +146,7 @@ function inSeconds(
   siid: number,
   [time, active, left]: readonly [number, number, number],
 ): Model['properties'] {
-  const evidence = 'seconds, up to 86400 (specification); no report of anybody using it'
+  const evidence = 'seconds, up to 86400 (specification); no report of its use'
   return {
     countdown: countdown(miot(siid, time), {scale: 1 / 60, evidence}),
     countdown_active: setting('Countdown active', miot(siid, active)),

@@ -33,7 +33,7 @@ export const zimi: readonly Model[] = [
     vendor,
     confidence: 'vendor',
     evidence:
-      'The published specification zimi-zncz01:3. XiaomiGateway3 (#188) knows it as a Bluetooth mesh child of a gateway; then it has no address of its own and ' +
+      'The published specification zimi-zncz01:3. XiaomiGateway3 (#188) lists it as a Bluetooth mesh child of a gateway; then it has no address of its own and ' +
       'nothing on the LAN answers for it. Energy is added up from the watts: 3.2 stands still (ha_xiaomi_home wiki, "Wrong power consumption"). 8.x and 10.x switch ' +
       'off by rules packed into numbers, and are left out.',
     properties: {
@@ -41,7 +41,7 @@ export const zimi: readonly Model[] = [
       power: watts(miot(3, 1), {
         scale: 0.01,
         evidence:
-          '×0.01 W, though its unit says watt: 9523 is 95.23 W (ha_xiaomi_home#46; #130: 3730 is 37.3 W)',
+          '×0.01 W, though its unit is watt: 9523 is 95.23 W (ha_xiaomi_home#46; #130: 3730 is 37.3 W)',
       }),
       led: led(miot(4, 1)),
       working_time: minutes('Working time', miot(2, 2)),

@@ -193,7 +193,7 @@ describe('a configuration that cannot be used', () => {
     expect(await runner.reload('restart')).toBeUndefined()
     expect(await runner.reload('restart')).toBeUndefined() // comes after it
     expect(log.messages('error')).toContain(
-      'the bridge cannot start with the new configuration: it goes on with the old one',
+      'the bridge cannot start with the new configuration: the old one stays in use',
     )
     expect(lost).toEqual([])
     starts.delete(2)

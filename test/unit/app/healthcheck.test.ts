@@ -60,7 +60,7 @@ describe('the heartbeat', () => {
 describe('the health check', () => {
   it('passes after a fresh beat of a daemon that is well', async () => {
     await new HealthFile(path, new VirtualClock()).beat(true)
-    expect(await check(path)).toEqual({code: 0, says: 'the daemon is well'})
+    expect(await check(path)).toEqual({code: 0, says: 'healthy'})
   })
 
   it('fails when the daemon says that it is not well', async () => {

@@ -5,7 +5,7 @@ import {toCommandError} from '../../../src/device/command-error.ts'
 import {MiioError} from '../../../src/miio/miio-error.ts'
 
 // Failures for which a packet would have to leave this machine. The others are tested with the real program (test/e2e/cli.test.ts).
-const noHello = new MiioError('timeout', 'hello', 'nobody answered 3 hellos')
+const noHello = new MiioError('timeout', 'hello', 'no answer to 3 hellos')
 const noName = new MiioError('unreachable', 'send', 'cannot look up plug.lan: not found')
 
 const home: CallContext = {
@@ -26,7 +26,7 @@ function messageOf(error: unknown, context: Partial<CallContext> = {}): string {
 describe('the error of a failed call', () => {
   it('is another subnet when no hello comes back from an address outside of our subnets, which are listed', () => {
     expect(messageOf(noHello, {host: '198.51.100.7'})).toMatch(
-      /^other subnet: 198\.51\.100\.7 is in none of ours \(127\.0\.0\.1\/8, 192\.168\.1\.7\/23\)\nnobody answered 3 hellos\n.*masquerade/,
+      /^other subnet: 198\.51\.100\.7 is not in a network of this machine \(127\.0\.0\.1\/8, 192\.168\.1\.7\/23\)\nno answer to 3 hellos\n.*masquerade/,
     )
   })
 
@@ -39,7 +39,7 @@ describe('the error of a failed call', () => {
 
   it('is a name that cannot be resolved', () => {
     expect(messageOf(noName, {host: 'plug.lan'})).toMatch(
-      /^no route: that name leads nowhere\ncannot look up plug\.lan/,
+      /^no route: the host name cannot be resolved\ncannot look up plug\.lan/,
     )
   })
 

@@ -36,7 +36,7 @@ describe('The warnings of a configuration', () => {
     const read = reader()
     read(UNUSED + DESK)
     expect(read(`mqtt: {url: mqtt://test.mosquitto.org, verify: false}\n${DESK}`)).toEqual([
-      expect.stringMatching(/^config\.yaml:1:8 mqtt\.url: everybody can read and switch/),
+      expect.stringMatching(/^config\.yaml:1:8 mqtt\.url: every program on the internet can read and switch/),
     ])
   })
 

@@ -67,11 +67,11 @@ describe('a scan of a MIoT plug', () => {
     const onlyThen = (error: Error) => (what: string) => (what === '2.1' ? true : error)
     const values = [{address: '{miot: 2.1}', raw: true}]
     const refusing = scanOf(onlyThen(refusal))
-    expect(await refusing.scan.miot()).toEqual({values, ended: 'it refused 3 questions in a row'})
+    expect(await refusing.scan.miot()).toEqual({values, ended: 'it rejected 3 requests in a row'})
     expect(refusing.asked.length).toBe(4)
     expect(await scanOf(onlyThen(timeout)).scan.miot()).toEqual({values, ended: 'it was silent 6 times'})
     const slow = scanOf((what) => (what === '2.1' ? true : undefined), {requests: 3})
-    expect(await slow.scan.miot()).toEqual({values, ended: 'there was no time for more'})
+    expect(await slow.scan.miot()).toEqual({values, ended: 'the time was over'})
   })
 
   it('fails with what is no matter of the question', async () => {

@@ -52,8 +52,8 @@ describe('a table of plugs', () => {
 
   it('shows an error from behind the name to the end of the line', () => {
     expect(
-      table([row('desk'), ['lamp', '192.168.1.41: no hello: nobody answers at that address']], 80)[2],
-    ).toBe('lamp  192.168.1.41: no hello: nobody answers at that address')
+      table([row('desk'), ['lamp', '192.168.1.41: no hello: no plug answers at this address']], 80)[2],
+    ).toBe('lamp  192.168.1.41: no hello: no plug answers at this address')
   })
 
   it('replaces control characters in names', () => {

@@ -240,10 +240,7 @@ describe('what is different about the properties of a plug', () => {
     ['{power: {scale: 0}}', 'power.scale: expected a number above 0'],
     ['{power: {scale: much}}', 'power.scale: expected a number, got "much"'],
     ['{power: {skale: 1}}', 'power.skale: unknown key, did you mean "scale"?'],
-    [
-      '{power: {source: plug}}',
-      'power.source: expected this of energy alone, which can be counted in two ways',
-    ],
+    ['{power: {source: plug}}', 'power.source: expected for `energy` only'],
     ['{energy: {source: cloud}}', 'energy.source: expected plug or integrated, got "cloud"'],
   ])('is no %s', (written, problem) => {
     expect(problems(withProperties(written)).map((line) => line.replace(/^\S+ /, ''))).toEqual([
@@ -363,7 +360,7 @@ devices:
       'config.yaml:13:10 devices.hall.host: expected an IPv4 address or a host name, got "http://x"',
       'config.yaml:13:26 devices.hall.token: expected 32 hex digits, got 33 characters, not all of them hex digits',
       'config.yaml:13:68 devices.hall.port: expected a whole number from 1 to 65535, got "0"',
-      'config.yaml:13:77 devices.hall.id: expected the id of a plug, a whole number, got "-1"',
+      'config.yaml:13:77 devices.hall.id: expected the device id of a plug, a whole number, got "-1"',
       'config.yaml:13:85 devices.hall.icon: expected an icon such as mdi:kettle, got "kettle"',
       'config.yaml:14:3 devices.bridge/x.token: expected 32 hex digits, got nothing',
       'config.yaml:14:3 devices.bridge/x: a plug cannot have this name: its first level is "bridge", where the bridge has its own topics',
@@ -424,7 +421,7 @@ devices:
       "mqtt:\n  username: 'me\n  base_topic: a\npoll: {}",
       'config.yaml:2:13: a quote that begins here is never closed',
     ],
-    ['mqtt: {}\n---\npoll: {}', 'config.yaml:2:1: expected one document: take out the line "---"'],
+    ['mqtt: {}\n---\npoll: {}', 'config.yaml:2:1: expected one document: remove the line "---"'],
   ])('of the YAML itself are in plain words: %j', (text, message) => {
     expect(problems(text)).toContain(message)
   })

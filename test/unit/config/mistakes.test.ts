@@ -297,7 +297,7 @@ groups:
     host: 192.168.1.40
     token: " 00112233445566778899aabbccddeeff"
 `,
-    'config.yaml:4:5 devices.desk.token: expected 32 hex digits, got one with a space at the beginning: take that away',
+    'config.yaml:4:5 devices.desk.token: expected 32 hex digits, got one with a space at the beginning: remove it',
   ],
   [
     'a space after a host',
@@ -306,19 +306,19 @@ groups:
     host: "192.168.1.40 "
     token: 00112233445566778899aabbccddeeff
 `,
-    'config.yaml:3:5 devices.desk.host: expected an IPv4 address or a host name, got one with a space at the end: take that away',
+    'config.yaml:3:5 devices.desk.host: expected an IPv4 address or a host name, got one with a space at the end: remove it',
   ],
   [
     'a space before an address',
     `mqtt:
   url: " mqtt://localhost:1883"
 `,
-    'config.yaml:2:3 mqtt.url: expected an address mqtt://, mqtts://, ws:// or wss://, got one with a space at the beginning: take that away',
+    'config.yaml:2:3 mqtt.url: expected an address mqtt://, mqtts://, ws:// or wss://, got one with a space at the beginning: remove it',
   ],
   [
     'a space that is none',
     'mqtt:\n  url:\u00a0mqtt://localhost:1883\n',
-    'config.yaml:1:1 mqtt: a space of another kind, or a character that is not seen, is at an end of this text: type it anew',
+    'config.yaml:1:1 mqtt: a non-breaking space or an invisible character is at an end of this text: type it again',
   ],
   [
     'a line break after a password',
@@ -327,7 +327,7 @@ groups:
   password: |
     secret
 `,
-    'config.yaml:3:3 mqtt.password: expected text, got one with a line break at the end: take that away, or write "|-" in place of "|"',
+    'config.yaml:3:3 mqtt.password: expected text, got one with a line break at the end: remove it, or write "|-" in place of "|"',
   ],
   [
     'keys of zigbee2mqtt',
@@ -697,7 +697,7 @@ desk:
   username: "plugs",
   client_id: plugs
 `,
-    'config.yaml:2:20: a comma behind the value: take it away, as YAML has none at the end of a line',
+    'config.yaml:2:20: a comma after the value: remove it, as YAML has none at the end of a line',
   ],
   [
     'the commas of JSON',
@@ -706,8 +706,8 @@ desk:
     host: 192.168.1.40,
     token: 00112233445566778899aabbccddeeff,
 `,
-    'config.yaml:3:5 devices.desk.host: expected an IPv4 address or a host name, got one with a comma at the end: take that away',
-    'config.yaml:4:5 devices.desk.token: expected 32 hex digits, got one with a comma at the end: take that away',
+    'config.yaml:3:5 devices.desk.host: expected an IPv4 address or a host name, got one with a comma at the end: remove it',
+    'config.yaml:4:5 devices.desk.token: expected 32 hex digits, got one with a comma at the end: remove it',
   ],
   [
     'a password in brackets',
@@ -798,67 +798,67 @@ MAC: 28:6C:07:00:00:01
   [
     'a line that spaces of another kind indent',
     'devices:\n  desk:\n\u00a0\u00a0\u00a0\u00a0host: h\n    token: 00112233445566778899aabbccddeeff\n',
-    'config.yaml:3:1: a space of another kind, or a character that is not seen, at the beginning of the line: use plain spaces',
+    'config.yaml:3:1: a non-breaking space or an invisible character, at the beginning of the line: use plain spaces',
   ],
   [
     'lines that spaces of another kind indent',
     'devices:\n  desk:\n\u00a0\u00a0\u00a0\u00a0host: h\n\u00a0\u00a0\u00a0\u00a0token: 00112233445566778899aabbccddeeff\n',
-    'config.yaml:3:1: a space of another kind, or a character that is not seen, at the beginning of the line: use plain spaces',
-    'config.yaml:4:1: a space of another kind, or a character that is not seen, at the beginning of the line: use plain spaces',
+    'config.yaml:3:1: a non-breaking space or an invisible character, at the beginning of the line: use plain spaces',
+    'config.yaml:4:1: a non-breaking space or an invisible character, at the beginning of the line: use plain spaces',
   ],
   [
     'a line of spaces of another kind',
     'devices:\n  desk:\n    host: h\n    token: 00112233445566778899aabbccddeeff\n\u00a0\u00a0\n',
-    'config.yaml:5:1: a space of another kind, or a character that is not seen, at the beginning of the line: use plain spaces',
+    'config.yaml:5:1: a non-breaking space or an invisible character, at the beginning of the line: use plain spaces',
   ],
   [
     'a space of another kind after a colon',
     'devices:\n  desk:\n    host:\u00a0h\n    token: 00112233445566778899aabbccddeeff\n',
-    'config.yaml:3:10: a space of another kind, or a character that is not seen, after the colon: use a plain space',
+    'config.yaml:3:10: a non-breaking space or an invisible character, after the colon: use a plain space',
   ],
   [
     'the comments of another language',
     '// mine\ndevices: {}\n',
-    'config.yaml:1:1: "//" begins no comment: use "#"',
+    'config.yaml:1:1: "//" does not begin a comment: use "#"',
   ],
   [
     'the comments of another language in a section',
     'mqtt:\n  // mine\n  url: mqtt://localhost\n',
-    'config.yaml:2:3: "//" begins no comment: use "#"',
+    'config.yaml:2:3: "//" does not begin a comment: use "#"',
   ],
   [
     'the comments of another language in JSON',
     '{ // mine\n  "devices": {}}\n',
-    'config.yaml:1:3 ***: unknown key: "//" begins no comment: use "#"',
+    'config.yaml:1:3 ***: unknown key: "//" does not begin a comment: use "#"',
   ],
   [
     'the frame of a page',
     '```yaml\ndevices: {}\n```\n',
-    'config.yaml:1:1: this line belongs to the page that it was copied from: take it out',
-    'config.yaml:3:1: this line belongs to the page that it was copied from: take it out',
+    'config.yaml:1:1: this line belongs to the page that it was copied from: remove it',
+    'config.yaml:3:1: this line belongs to the page that it was copied from: remove it',
   ],
   [
     'the tags of a page',
     '<pre>\ndevices: {}\n</pre>\n',
-    'config.yaml:1:1: this line belongs to the page that it was copied from: take it out',
-    'config.yaml:3:1: this line belongs to the page that it was copied from: take it out',
+    'config.yaml:1:1: this line belongs to the page that it was copied from: remove it',
+    'config.yaml:3:1: this line belongs to the page that it was copied from: remove it',
   ],
   [
     'the command of a page',
     '$ cat config.yaml\ndevices: {}\n',
-    'config.yaml:1:1: this line belongs to the page that it was copied from: take it out',
+    'config.yaml:1:1: this line belongs to the page that it was copied from: remove it',
   ],
   [
     'a conflict of git',
     'mqtt:\n<<<<<<< HEAD\n  url: mqtt://a\n=======\n  url: mqtt://b\n>>>>>>> x\n',
-    'config.yaml:2:1: a conflict that git left: keep one of the two sides, and no line of marks',
-    'config.yaml:4:1: a conflict that git left: keep one of the two sides, and no line of marks',
-    'config.yaml:6:1: a conflict that git left: keep one of the two sides, and no line of marks',
+    'config.yaml:2:1: a merge conflict of git: keep one of the two sides, and remove the marker lines',
+    'config.yaml:4:1: a merge conflict of git: keep one of the two sides, and remove the marker lines',
+    'config.yaml:6:1: a merge conflict of git: keep one of the two sides, and remove the marker lines',
   ],
   [
     'a document that ends early',
     'mqtt: {}\n...\npoll: {}\n',
-    'config.yaml:3:1: a line "..." above ends the document: take it out',
+    'config.yaml:3:1: a line "..." above ends the document: remove it',
   ],
   [
     'line breaks of old Macs',
@@ -876,7 +876,7 @@ MAC: 28:6C:07:00:00:01
 ---
 poll: {}
 `,
-    'config.yaml:2:1: expected one document: take out the line "---"',
+    'config.yaml:2:1: expected one document: remove the line "---"',
   ],
 ]
 

@@ -71,7 +71,7 @@ describe('a command', () => {
     void device.set('state', 'ON', inTenSeconds())
     await clock.advance(2000)
     expect(changes.map(({state}) => state)).toEqual(['ON', 'OFF'])
-    expect(warnings).toEqual(['said ok to state ON, but now says state is OFF'])
+    expect(warnings).toEqual(['the plug confirmed state ON, but now reports state OFF'])
   })
 
   it('is never undone by a poll that was sent before it', async () => {

@@ -36,22 +36,22 @@ const named: FailureContext = {...home, host: 'kettle.local', address: '192.168.
 
 describe('a diagnosis', () => {
   it.each<[string, unknown, FailureContext, string, string, RegExp]>([
-    ['nobody answers', noHello, home, 'no_hello', 'timeout', /does not answer.*192\.168\.1\.40/],
     [
-      'a name, and nobody answers',
+      'no answer',
       noHello,
-      named,
+      home,
       'no_hello',
       'timeout',
-      /kettle\.local \(192\.168\.1\.40\)/,
+      /^no answer from 192\.168\.1\.40: is the plug powered/,
     ],
+    ['a name, and no answer', noHello, named, 'no_hello', 'timeout', /kettle\.local \(192\.168\.1\.40\)/],
     [
       'a hello, and never an answer',
       noAnswer,
       home,
       'token_wrong',
       'bad_token',
-      /^most likely the token is wrong: the plug at 192\.168\.1\.40 answers a hello/,
+      /^token wrong \(probably\): the plug at 192\.168\.1\.40 answers a hello/,
     ],
     [
       'a hello, and an answer before',
@@ -62,12 +62,12 @@ describe('a diagnosis', () => {
       /before.*token/,
     ],
     [
-      'the plug says so itself',
+      'a plug that reports it',
       nak,
       named,
       'token_wrong',
       'bad_token',
-      /^the token is wrong, says .*kettle\.local/,
+      /^token wrong: the plug at kettle\.local .* rejects it/,
     ],
     [
       'an address elsewhere',
@@ -128,15 +128,22 @@ describe('a diagnosis', () => {
       /kettle\.local.*192\.168\.1\.40/,
     ],
     [
-      'a name that leads nowhere',
+      'a name that cannot be resolved',
       noName,
       {...home, host: 'kettle.local'},
       'no_route',
       'unreachable',
-      /^the name kettle\.local leads nowhere: .*ENOTFOUND/,
+      /^cannot resolve kettle\.local: .*ENOTFOUND/,
     ],
     ['another plug', moved, home, 'other_device', 'unreachable', /another device answers there/],
-    ['a no', refused, home, 'request_unsupported', 'unsupported', /192\.168\.1\.40 answers, but not to what/],
+    [
+      'a rejected request',
+      refused,
+      home,
+      'request_unsupported',
+      'unsupported',
+      /192\.168\.1\.40 answers, but rejects the requests/,
+    ],
     [
       'a system that does not tell its addresses',
       noHello,
@@ -151,7 +158,7 @@ describe('a diagnosis', () => {
       {},
       'no_hello',
       'timeout',
-      /does not answer/,
+      /^no answer from its address: /,
     ],
   ])('(%s) is the same for an error and a command', (_, error, circumstances, code, reason, words) => {
     for (const failure of [error, toCommandError(error)])
@@ -201,13 +208,13 @@ describe('what a plug on the wire is taken for', () => {
     })
   })
 
-  it('names the name that leads nowhere', async () => {
+  it('names the name that cannot be resolved', async () => {
     const {availability, result} = await polled('kettle.local', () =>
       Promise.reject(new Error('getaddrinfo ENOTFOUND kettle.local')),
     )
     expect(availability).toMatchObject({
       reason: 'unreachable',
-      message: expect.stringMatching(/the name kettle\.local leads nowhere/),
+      message: expect.stringMatching(/^cannot resolve kettle\.local/),
     })
     expect(result).toMatchObject({code: 'unreachable', message: expect.stringContaining('kettle.local')})
   })
@@ -218,7 +225,7 @@ describe('what a plug on the wire is taken for', () => {
     expect(result).toMatchObject({
       code: 'timeout',
       message: expect.stringMatching(
-        /10\.0\.0\.5:54321 did not answer .*; other subnet: 10\.0\.0\.5 is in none/,
+        /10\.0\.0\.5:54321 did not answer .*; other subnet: 10\.0\.0\.5 is not in a network of this machine/,
       ),
     })
   })

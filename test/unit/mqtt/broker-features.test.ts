@@ -178,7 +178,7 @@ describe('a broker that takes packets of so many bytes', () => {
     await until(() => broker.published.length === 1, {what: 'the message'})
     expect(broker.published).toMatchObject([{payload: sized.payload}])
     expect(warnings(log)).toEqual([
-      `${sized.topic} has ${size + 1} bytes, more than the ${size} that the broker takes: it is not published`,
+      `${sized.topic} has ${size + 1} bytes, more than the broker accepts (${size}): it is not published`,
     ])
   })
 
@@ -190,7 +190,7 @@ describe('a broker that takes packets of so many bytes', () => {
     for (let times = 0; times < 2; times++)
       for (let at = 0; at < 500; at++) connection.publish(message(`b/x${at}`, 'x'.repeat(100)))
     expect(warnings(log)).toHaveLength(21)
-    expect(warnings(log).at(-1)).toMatch(/^other messages are larger than the broker takes/)
+    expect(warnings(log).at(-1)).toMatch(/^other messages are larger than the broker accepts/)
     expect(connection.counters.failed).toBe(1000)
   })
 

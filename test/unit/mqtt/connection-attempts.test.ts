@@ -137,9 +137,7 @@ describe('a server that is no broker', () => {
     const tried = new Promise<void>((resolve) => connection.once('attempted', resolve))
     connection.start()
     await tried
-    expect(warnings(log)).toEqual([
-      expect.stringMatching(/cannot use the broker .*: it sent what is not MQTT/),
-    ])
+    expect(warnings(log)).toEqual([expect.stringMatching(/cannot use the broker .*: its answer is not MQTT/)])
   })
 })
 

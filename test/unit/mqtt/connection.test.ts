@@ -158,7 +158,9 @@ describe('the connection', () => {
     made.start()
     await until(() => versions.length >= 4, {what: 'four tries'})
     expect(versions.slice(0, 4)).toEqual([5, 4, 5, 4])
-    expect(log.messages('warn')).toEqual([`cannot use the broker ${url}: it hung up without a word`])
+    expect(log.messages('warn')).toEqual([
+      `cannot use the broker ${url}: it closed the connection without a reason`,
+    ])
   })
 
   it('warns once about the client id when another client takes our place', async () => {
@@ -176,7 +178,7 @@ describe('the connection', () => {
     made.start()
     await until(() => connects >= 3, {what: 'the third connection'})
     expect(log.messages('warn')).toEqual([
-      expect.stringMatching(/another client took our place .* client id "test", too.*mqtt\.client_id/),
+      expect.stringMatching(/another client took over the connection .* client id "test": .*mqtt\.client_id/),
     ])
   })
 

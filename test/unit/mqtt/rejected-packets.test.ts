@@ -57,7 +57,9 @@ describe('a message that the broker refuses', () => {
         what: 'all refusals',
       })
       expect(came.slice(0, 2)).toEqual(['b/desk/set before', 'b/desk/set after'])
-      expect(warnings(log)).toEqual([expect.stringMatching(new RegExp(`did not take b/large/1.*: ${words}`))])
+      expect(warnings(log)).toEqual([
+        expect.stringMatching(new RegExp(`did not accept b/large/1.*: ${words}`)),
+      ])
       expect(connection.counters).toMatchObject({connects: 1, published: 150})
       expect(connection.connected).toBe(true)
     },
@@ -127,7 +129,7 @@ describe('a connection that ends with a reason', () => {
     connection.publish(message('b/x', 'x'))
     await until(() => warnings(log).length > 0, {what: 'the warning'})
     expect(warnings(log)).toEqual([
-      `lost the connection to ${broker.url}: ${words}${words.startsWith('reason') ? ', which MQTT has no words for' : ''}`,
+      `lost the connection to ${broker.url}: ${words}${words.startsWith('reason') ? ', which is not defined in MQTT' : ''}`,
     ])
   })
 
@@ -144,7 +146,7 @@ describe('a connection that ends with a reason', () => {
   })
 
   it.each([
-    [99, 'reason code 99, which MQTT has no words for'],
+    [99, 'reason code 99, which is not defined in MQTT'],
     [0x89, 'Server busy'],
   ])('is refused with code %i in words', async (code, words) => {
     const broker = await ScriptedBroker.start((packet, line) => {

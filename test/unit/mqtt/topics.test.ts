@@ -221,31 +221,31 @@ describe('a response topic', () => {
     [`${'l/'.repeat(220)}l`, /200 slashes/],
     ['x'.repeat(257), /256 bytes/],
     ['ü'.repeat(129), /256 bytes/],
-    ['miio2mqtt', /bridge itself/],
-    ['miio2mqtt/desk', /bridge itself/],
-    ['miio2mqtt/other', /bridge itself/],
-    ['miio2mqtt/desk/power', /bridge itself/],
-    ['miio2mqtt/kitchen/kettle/answers', /bridge itself/],
-    ['miio2mqtt/other/set', /bridge itself/],
-    ['miio2mqtt/other/set/led', /bridge itself/],
-    ['miio2mqtt/a/b/availability', /bridge itself/],
-    ['miio2mqtt/desk/response', /bridge itself/],
-    ['miio2mqtt/bridge/state', /bridge itself/],
-    ['miio2mqtt/bridge/request/restart', /bridge itself/],
-    ['miio2mqtt/bridge/response/info', /bridge itself/],
+    ['miio2mqtt', /belongs to the bridge/],
+    ['miio2mqtt/desk', /belongs to the bridge/],
+    ['miio2mqtt/other', /belongs to the bridge/],
+    ['miio2mqtt/desk/power', /belongs to the bridge/],
+    ['miio2mqtt/kitchen/kettle/answers', /belongs to the bridge/],
+    ['miio2mqtt/other/set', /belongs to the bridge/],
+    ['miio2mqtt/other/set/led', /belongs to the bridge/],
+    ['miio2mqtt/a/b/availability', /belongs to the bridge/],
+    ['miio2mqtt/desk/response', /belongs to the bridge/],
+    ['miio2mqtt/bridge/state', /belongs to the bridge/],
+    ['miio2mqtt/bridge/request/restart', /belongs to the bridge/],
+    ['miio2mqtt/bridge/response/info', /belongs to the bridge/],
     ['homeassistant/status', /Home Assistant/],
     ['homeassistant/device/x/config', /Home Assistant/],
     ['homeassistant', /Home Assistant/],
-    ['elsewhere/device/x/config', /orders/],
-    ['zigbee2mqtt/x/set', /orders/],
-    ['zigbee2mqtt/x/set/state', /orders/],
-    ['zigbee2mqtt/bridge/request/device/remove', /orders/],
-    ['cmnd/tasmota/POWER', /orders/],
-    ['tasmota/cmnd/POWER', /orders/],
-    ['shellies/x/relay/0/command', /orders/],
-    ['shelly/rpc', /orders/],
-    ['homie/a/b/c/SET', /orders/],
-    ['wled/x/api', /orders/],
+    ['elsewhere/device/x/config', /topic for commands/],
+    ['zigbee2mqtt/x/set', /topic for commands/],
+    ['zigbee2mqtt/x/set/state', /topic for commands/],
+    ['zigbee2mqtt/bridge/request/device/remove', /topic for commands/],
+    ['cmnd/tasmota/POWER', /topic for commands/],
+    ['tasmota/cmnd/POWER', /topic for commands/],
+    ['shellies/x/relay/0/command', /topic for commands/],
+    ['shelly/rpc', /topic for commands/],
+    ['homie/a/b/c/SET', /topic for commands/],
+    ['wled/x/api', /topic for commands/],
   ])('%s is refused', (topic, expected) => {
     expect(problem(topic)).toMatch(expected)
   })
@@ -254,7 +254,7 @@ describe('a response topic', () => {
     const other = new Topics('home/plugs', 'ha/birth', 'ha')
     expect(other.responseProblem('ha/device/x', isTaken)).toMatch(/Home Assistant/)
     expect(other.responseProblem('ha/birth', isTaken)).toMatch(/Home Assistant/)
-    expect(other.responseProblem('home/plugs/desk', isTaken)).toMatch(/bridge itself/)
+    expect(other.responseProblem('home/plugs/desk', isTaken)).toMatch(/belongs to the bridge/)
     expect(other.responseProblem('home/answers', isTaken)).toBeUndefined()
   })
 })

@@ -1,12 +1,12 @@
 /**
  * The vocabulary of `src`: every exported name and every file name means one thing, comments refer only to what exists in this repository,
- * and both are written in plain English.
+ * and comments and texts for users are written in plain English.
  */
 import {existsSync, readdirSync, readFileSync} from 'node:fs'
 import {basename, join} from 'node:path'
 import {describe, expect, it} from 'vitest'
 import {document} from '../../docs/markdown.ts'
-import {type Token, tokensOf} from '../../support/typescript-tokens.ts'
+import {type Token, type TokenKind, tokensOf} from '../../support/typescript-tokens.ts'
 
 /**
  * Words that do not say who does what, and that are not terms of MQTT or miIO. In identifiers every camelCase part counts. Use "reports",
@@ -43,7 +43,7 @@ describe('the names in src', () => {
   })
 })
 
-describe('comments and identifiers in src', () => {
+describe('comments, texts and identifiers in src', () => {
   const findings = sources.map(({path, tokens}) => ({
     path,
     lines: tokens.flatMap((token) => [...danglingReferences(token), ...forbiddenWords(token)]),
@@ -138,11 +138,11 @@ export const [V, , W] = [1, 2, 3]
     expect(dangling('// python-miio#861, #862 and #863, syssi/xiaomiplug#11, "#", RFC 8259 §7')).toEqual([])
   })
 
-  it('sees forbidden words in comments and in parts of identifiers, and in no texts', () => {
+  it('sees forbidden words in comments, in texts and in parts of identifiers', () => {
     const found = (source: string) => tokensOf(source).flatMap(forbiddenWords)
     expect(
       found(`// It is told.\nthis.#heardNow(toldstory, SAID_SO, "told", \`said\${anybodyElse}\`)`),
-    ).toEqual(['1: told', '2: #heardNow', '2: SAID_SO', '2: anybodyElse'])
+    ).toEqual(['1: told', '2: #heardNow', '2: SAID_SO', '2: told', '2: said', '2: anybodyElse'])
   })
 })
 
@@ -277,9 +277,12 @@ function privateReferences(words: string): string[] {
 /** `syssi/xiaomiplug#11`, `python-miio#302, #334 and #335`. */
 const PUBLIC_ISSUES = /[\w/.-]*[\w-](?: PR)?#\d+(?:(?:,| and|, and| or) #\d+)*/g
 
+/** Comments, and texts for users. */
+const PROSE: ReadonlySet<TokenKind> = new Set(['comment', 'string', 'template'])
+
 function forbiddenWords({kind, text, line}: Token): string[] {
   if (kind === 'identifier') return partsOf(text).some(isForbidden) ? [`${line}: ${text}`] : []
-  if (kind !== 'comment') return []
+  if (!PROSE.has(kind)) return []
   return text
     .split('\n')
     .flatMap((words, index) =>

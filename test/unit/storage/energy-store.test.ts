@@ -96,7 +96,7 @@ describe('the energy store', () => {
     await store.save()
     expect(store.persisted(7)).toBeUndefined()
     expect(warnings()).toHaveLength(1)
-    expect(warnings()[0]).toContain('energy stays as it was last written')
+    expect(warnings()[0]).toContain('energy stays at the last saved value')
     await rm(folder)
     await clock.advance(MINUTE)
     await store.close()

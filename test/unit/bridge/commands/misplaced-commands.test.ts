@@ -37,7 +37,7 @@ describe('a retained command', () => {
   it('is not carried out, and is worth one warning until it is cleared', () => {
     for (let times = 0; times < 3; times++) deliver('miio2mqtt/office/desk/set', 'ON', true)
     const warning =
-      'ignored a retained message on miio2mqtt/office/desk/set: a command that lies there would be repeated at every start'
+      'ignored a retained message on miio2mqtt/office/desk/set: a retained command would be repeated at every start'
     expect(log.messages('warn')).toEqual([warning])
     deliver('miio2mqtt/office/desk/set', '', true)
     deliver('miio2mqtt/office/desk/set', 'ON', true)
@@ -110,8 +110,8 @@ describe('a message where no command can be given', () => {
     deliver('miio2mqtt/desk', 'ON')
     deliver('miio2mqtt/desk/command', 'ON')
     expect(log.messages('warn')).toEqual([
-      'no command can be given on miio2mqtt/desk: those for desk go to miio2mqtt/desk/set',
-      'no command can be given on miio2mqtt/desk/command: those for desk go to miio2mqtt/desk/set',
+      'no command can be given on miio2mqtt/desk: send commands for desk to miio2mqtt/desk/set',
+      'no command can be given on miio2mqtt/desk/command: send commands for desk to miio2mqtt/desk/set',
     ])
   })
 
@@ -124,7 +124,7 @@ describe('a message where no command can be given', () => {
   ])('%s causes a warning with the topic of requests', (topic) => {
     deliver(topic, 'ON')
     expect(log.messages('warn')).toEqual([
-      `no command can be given on ${topic}: those for the bridge go to miio2mqtt/bridge/request/<verb>`,
+      `no command can be given on ${topic}: send commands for the bridge to miio2mqtt/bridge/request/<verb>`,
     ])
   })
 
@@ -139,7 +139,7 @@ describe('a message where no command can be given', () => {
   ])('%s %s of a plug with a room causes a warning with the right topic', (topic, payload, right) => {
     deliver(topic, payload)
     expect(log.messages('warn')).toEqual([
-      `no command can be given on ${topic}: those for office/desk go to ${right}`,
+      `no command can be given on ${topic}: send commands for office/desk to ${right}`,
     ])
   })
 
@@ -154,7 +154,7 @@ describe('a message where no command can be given', () => {
       const topic = `miio2mqtt/${name}/${kind}`
       deliver(topic, 'ON')
       expect(log.messages('warn')).toEqual([
-        `no command can be given on ${topic}: those for office/desk go to miio2mqtt/office/desk/${right}`,
+        `no command can be given on ${topic}: send commands for office/desk to miio2mqtt/office/desk/${right}`,
       ])
     },
   )

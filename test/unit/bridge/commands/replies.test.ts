@@ -70,7 +70,7 @@ describe('an answer', () => {
     'homeassistant/device/x/config',
     'miio2mqtt/bridge/state',
     `${'l/'.repeat(220)}l`,
-  ])('does not go to %.40s, but where it always does, with one warning', async (responseTopic) => {
+  ])('does not go to %.40s, but to the usual topic, with one warning', async (responseTopic) => {
     const [first, ...others] = await command({responseTopic, correlationData: Buffer.from('x')})
     expect(first).toMatchObject({topic: 'miio2mqtt/office/desk/response'})
     expect(first?.foreign).toBeUndefined()
@@ -79,10 +79,10 @@ describe('an answer', () => {
     await command({responseTopic})
     await requests.request('info', incoming('miio2mqtt/bridge/request/info', '', {responseTopic}))
     expect(publisher.messages.at(-1)?.topic).toBe('miio2mqtt/bridge/response/info')
-    const warnings = log.messages('warn').filter((warning) => warning.includes('wants its answer on'))
+    const warnings = log.messages('warn').filter((warning) => warning.includes('has the response topic'))
     expect(warnings).toHaveLength(2) // of the commands, and of the requests
     expect(warnings[0]).toMatch(
-      /^a message on miio2mqtt\/office\/desk\/set wants its answer on ".*", which .*: the answer goes where it always does$/,
+      /^a message on miio2mqtt\/office\/desk\/set has the response topic ".*", which .*: the answer goes to the usual topic$/,
     )
   })
 

@@ -39,15 +39,15 @@ const everyDesk = (act: (index: number) => void) => {
 describe('a plug that goes away', () => {
   beforeEach(() => stage(3))
 
-  it('is worth one warning that says what to look at, and one line when it is back', async () => {
+  it('is worth one warning that says what to look at, and one line when it is online again', async () => {
     fail()
     await clock.advance(30 * MINUTE)
     recover()
     await clock.advance(5 * MINUTE)
     expect(log.messages('warn')).toEqual([
-      expect.stringMatching(/^desk 0 is offline: it does not answer: is it powered/),
+      expect.stringMatching(/^desk 0 \(192\.168\.1\.40\) is offline: no answer from .*: is the plug powered/),
     ])
-    expect(log.messages('info')).toEqual(['desk 0 is back'])
+    expect(log.messages('info')).toEqual(['desk 0 (192.168.1.40) is online again'])
   })
 
   it('is reminded of once an hour, in one line with all others that are away', async () => {
@@ -57,13 +57,13 @@ describe('a plug that goes away', () => {
     await clock.advance(5 * HOUR)
     const [first, second, ...reminders] = log.messages('warn')
     expect([first, second]).toEqual([
-      expect.stringMatching(/^desk 0 is/),
-      expect.stringMatching(/^desk 1 is/),
+      expect.stringMatching(/^desk 0 \(192\.168\.1\.40\) is offline/),
+      expect.stringMatching(/^desk 1 \(192\.168\.1\.40\) is offline/),
     ])
-    expect(reminders).toEqual(Array(5).fill('still offline: desk 0, desk 1'))
+    expect(reminders).toEqual(Array(5).fill('still offline: desk 0 (192.168.1.40), desk 1 (192.168.1.40)'))
   })
 
-  it('is not mentioned again once it is back', async () => {
+  it('is not mentioned again once it is online again', async () => {
     fail()
     await clock.advance(30 * MINUTE)
     recover()
@@ -97,8 +97,8 @@ describe('a plug that goes away', () => {
       await clock.advance(5 * MINUTE)
     }
     expect(log.messages('warn')).toEqual([
-      expect.stringMatching(/does not answer/),
-      expect.stringMatching(/the token is wrong/),
+      expect.stringMatching(/: no answer from /),
+      expect.stringMatching(/: token wrong: /),
     ])
   })
 })
@@ -128,20 +128,24 @@ describe('thousands of plugs', () => {
     await clock.advance(3 * MINUTE)
     const lines = log.messages('warn')
     expect(lines.slice(0, 10)).toEqual(
-      Array(10).fill(expect.stringMatching(/^desk \d+ is offline: it does not/)),
+      Array(10).fill(expect.stringMatching(/^desk \d+ \(192\.168\.1\.40\) is offline: no answer from /)),
     )
     expect(lines.slice(10)).toEqual([
       expect.stringMatching(
-        /^1990 more plugs are offline: desk 10, .*desk 19 and 1980 more; the availability/,
+        /^1990 more plugs are offline: desk 10 \(192\.168\.1\.40\), .*desk 19 \(192\.168\.1\.40\) and 1980 more; the reason of each is on its topic/,
       ),
     ])
     expect(events).toHaveLength(several)
     everyDesk(recover)
     await clock.advance(3 * MINUTE)
     const back = log.messages('info')
-    expect(back.slice(0, 10)).toEqual(Array(10).fill(expect.stringMatching(/^desk \d+ is back$/)))
+    expect(back.slice(0, 10)).toEqual(
+      Array(10).fill(expect.stringMatching(/^desk \d+ \(192\.168\.1\.40\) is online again$/)),
+    )
     expect(back.length).toBeLessThan(14)
-    const counted = back.slice(10).map((line) => Number(/^(\d+) more plugs are back: /.exec(line)?.[1]))
+    const counted = back
+      .slice(10)
+      .map((line) => Number(/^(\d+) more plugs are online again: /.exec(line)?.[1]))
     expect(counted.reduce((sum, count) => sum + count, 10)).toBe(several)
     expect(events).toHaveLength(2 * several)
     for (const plug of plugs.values()) plug.poller.stop()
@@ -163,7 +167,7 @@ describe('thousands of plugs', () => {
     for (const plug of plugs.values()) plug.poller.stop()
     await clock.advance(2 * MINUTE)
     expect(log.messages('warn').slice(10)).toEqual([
-      'one more plug is offline: desk 10; the availability of each says why',
+      'one more plug is offline: desk 10 (192.168.1.40); the reason of each is on its topic …/availability',
     ])
     expect(log.messages('info')).toEqual([])
     availabilityLog.stop()
@@ -171,12 +175,12 @@ describe('thousands of plugs', () => {
 })
 
 describe('all plugs away at once', () => {
-  it.each([1, 2, 3, 4, 5])('are one warning about our network, whichever falls first (%s)', async (seed) => {
+  it.each([1, 2, 3, 4, 5])('are one warning about the network, whichever falls first (%s)', async (seed) => {
     await stage(6, seed)
     everyDesk(fail)
     await clock.advance(10 * MINUTE)
     expect(log.messages('warn')).toEqual([
-      'no plug answers any more: is our own network, Wi-Fi or router down?',
+      'all plugs are offline: check the network, Wi-Fi and router of this machine',
     ])
     expect(events.filter((event) => event.startsWith('device_offline'))).toHaveLength(6)
   })
@@ -206,7 +210,7 @@ describe('all plugs away at once', () => {
     everyDesk(recover)
     fail(2)
     await clock.advance(HOUR)
-    expect(log.messages('warn').at(-1)).toBe('still offline: desk 2')
+    expect(log.messages('warn').at(-1)).toBe('still offline: desk 2 (192.168.1.40)')
   })
 
   it('are still logged one by one when each goes offline at another time', async () => {
@@ -222,7 +226,7 @@ describe('all plugs away at once', () => {
     await stage(1)
     fail()
     await clock.advance(10 * MINUTE)
-    expect(log.messages('warn')).toEqual([expect.stringMatching(/^desk 0 is offline/)])
+    expect(log.messages('warn')).toEqual([expect.stringMatching(/^desk 0 \(192\.168\.1\.40\) is offline/)])
   })
 })
 

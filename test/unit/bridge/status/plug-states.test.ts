@@ -150,7 +150,7 @@ describe('the availability of a plug', () => {
         state: 'offline',
         reason: 'timeout',
         since: expect.stringMatching(/^2026-01-01T00:0[12]:\d\d\.\d{3}Z$/),
-        message: expect.stringMatching(/^it does not answer/),
+        message: expect.stringMatching(/^no answer from /),
       },
       {state: 'online'},
     ])

@@ -90,7 +90,7 @@ describe('the summary of a start', () => {
     announced.add(desk(2)) // remembered from an earlier run
     expect(await loggedWithin(5 * SECOND)).toEqual([
       '1 of 3 plugs online: desk 0 (Mi Smart Plug, 192.168.1.40); offline: desk 1 (192.168.1.40, wrong token), desk 2 (192.168.1.40, does not answer)',
-      'Home Assistant: announced 2 of 3 plugs on homeassistant/…; not until it has answered: desk 1',
+      'Home Assistant: announced 2 of 3 plugs on homeassistant/…; after its first answer: desk 1',
     ])
   })
 
@@ -100,7 +100,7 @@ describe('the summary of a start', () => {
     summary.connected()
     expect(await loggedWithin(20 * SECOND)).toEqual([
       '0 of 1 plug online; offline: desk 0 (192.168.1.40, no answer yet)',
-      'Home Assistant: announced 0 of 1 plug on homeassistant/…; not until it has answered: desk 0',
+      'Home Assistant: announced 0 of 1 plug on homeassistant/…; after its first answer: desk 0',
     ])
   })
 
@@ -148,7 +148,7 @@ describe('the summary of a start', () => {
     if (first) isAway(first, 'timeout')
     expect(await loggedWithin(5 * SECOND)).toEqual([
       '9999 of 10000 plugs online; offline: desk 0 (192.168.1.40, does not answer)',
-      'Home Assistant: announced 9999 of 10000 plugs on homeassistant/…; not until it has answered: desk 0',
+      'Home Assistant: announced 9999 of 10000 plugs on homeassistant/…; after its first answer: desk 0',
     ])
     for (const plug of others) isAway(plug, 'unreachable')
     summary.connected()

@@ -67,16 +67,8 @@ describe('a space, quote or unseen character at an end', () => {
     ['both', (text) => ` ${text} `, 'one with a space at the beginning and the end'],
     ['a line break', (text) => `${text}\n`, 'one with a line break at the end'],
     ['quotes', (text) => `"${text}"`, 'one with quotes at the beginning and the end'],
-    [
-      'a space that does not break',
-      (text) => `${text}\u00a0`,
-      'one with a character that is not seen at the end',
-    ],
-    [
-      'a space without width',
-      (text) => `\u200b${text}`,
-      'one with a character that is not seen at the beginning',
-    ],
+    ['a space that does not break', (text) => `${text}\u00a0`, 'one with an invisible character at the end'],
+    ['a space without width', (text) => `\u200b${text}`, 'one with an invisible character at the beginning'],
   ]
 
   it.each(ends)('of a single value is reported: %s', (_, written, words) => {
@@ -89,7 +81,7 @@ describe('a space, quote or unseen character at an end', () => {
       `log: {level: ${JSON.stringify(written('debug'))}}`,
       `network: {bind: ${JSON.stringify(written('192.0.2.1'))}}`,
     ])
-      expect(problems(text)).toEqual([expect.stringContaining(`, got ${words}: take that away`)])
+      expect(problems(text)).toEqual([expect.stringContaining(`, got ${words}: remove it`)])
     const found = problems('', {}, {MIIO2MQTT_POLL_INTERVAL: written('5s')})
     expect(found).toEqual([expect.stringContaining(words)])
   })
@@ -126,7 +118,7 @@ describe('a space, quote or unseen character at an end', () => {
   it('of a password that YAML makes longer is reported', () => {
     for (const style of ['|', '>', '|+'])
       expect(problems(`mqtt:\n  username: u\n  password: ${style}\n    secret\n`)).toEqual([
-        expect.stringContaining('got one with a line break at the end: take that away, or write "|-"'),
+        expect.stringContaining('got one with a line break at the end: remove it, or write "|-"'),
       ])
     expect(read('mqtt:\n  username: u\n  password: |-\n    secret\n').mqtt.password?.reveal()).toBe('secret')
   })
@@ -140,7 +132,7 @@ describe('a space, quote or unseen character at an end', () => {
         `mqtt:\n  username: me${space}\n`,
       ])
         expect(problems(text)).toEqual([
-          expect.stringContaining('a space of another kind, or a character that is not seen'),
+          expect.stringContaining('a non-breaking space or an invisible character'),
         ])
     },
   )
@@ -280,7 +272,7 @@ describe('what a plug shows in place of its token', () => {
     'is told apart from a token that was copied with more: %s',
     (token) => {
       expect(problems(plug('h', `'${token}'`))).toEqual([
-        'config.yaml:4:5 devices.desk.token: expected 32 hex digits, got them with something between or before: take that away',
+        'config.yaml:4:5 devices.desk.token: expected 32 hex digits, got them with something between or before: remove it',
       ])
     },
   )

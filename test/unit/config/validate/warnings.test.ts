@@ -48,7 +48,7 @@ describe('A valid configuration is warned of', () => {
       'example_token devices.desk.token',
       'example_token devices.kitchen/kettle.token',
     ])
-    expect(warnings(text)[0]).toContain('docs/troubleshooting.md says where tokens come from')
+    expect(warnings(text)[0]).toContain('see docs/troubleshooting.md, "Where do I get the token"')
   })
 
   it.each([
@@ -172,15 +172,23 @@ describe('A valid configuration is warned of', () => {
     ['url: ws://8.8.8.8', 'not_encrypted mqtt.url', /use wss:/],
     ['url: "mqtt://[2001:db8::1]"', 'not_encrypted mqtt.url', /2001:db8::1 is on the internet/],
     ['url: [mqtt://192.168.1.2, mqtt://8.8.8.8]', 'not_encrypted mqtt.url.1', /8\.8\.8\.8/],
-    ['url: mqtt://test.mosquitto.org', 'open_broker mqtt.url', /everybody can read and switch/],
-    ['url: mqtts://test.mosquitto.org:8883', 'open_broker mqtt.url', /everybody can read and switch/],
-    ['url: mqtt://Broker.HiveMQ.com:1883', 'open_broker mqtt.url', /use a broker of your own/],
+    [
+      'url: mqtt://test.mosquitto.org',
+      'open_broker mqtt.url',
+      /every program on the internet can read and switch/,
+    ],
+    [
+      'url: mqtts://test.mosquitto.org:8883',
+      'open_broker mqtt.url',
+      /every program on the internet can read and switch/,
+    ],
+    ['url: mqtt://Broker.HiveMQ.com:1883', 'open_broker mqtt.url', /use your own broker/],
     ['url: mqtt://broker.lan:8883', 'other_port mqtt.url', /expected mqtts:\/\/ for the port 8883/],
     ['url: mqtts://broker.lan:1883', 'other_port mqtt.url', /expected mqtt:\/\/ for the port 1883/],
     ['url: mqtt://broker.lan:9001', 'other_port mqtt.url', /expected ws:\/\/ for the port 9001/],
     ['url: mqtt://broker.lan:8123', 'other_port mqtt.url', /brokers listen at 1883/],
     ['base_topic: zigbee2mqtt', 'shared_topic mqtt.base_topic', /that of another program/],
-    ['base_topic: homeassistant', 'shared_topic mqtt.base_topic', /where Home Assistant looks/],
+    ['base_topic: homeassistant', 'shared_topic mqtt.base_topic', /the topic of the announcements/],
     ['url: ws://broker.lan:1883', 'other_port mqtt.url', /got ws:/],
     ['ca: !file ca.pem', 'unused_tls mqtt.ca', /without effect: mqtt:\/\/ is not encrypted/],
     ['verify: false', 'unused_tls mqtt.verify', /begins with mqtts:/],

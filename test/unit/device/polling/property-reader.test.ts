@@ -38,7 +38,9 @@ describe.each(ways)('a batch of eight holds a property that kills it by %s', (wa
         expect(home.device.state).toMatchObject({...stateWithout(killer), state: poll === 1 ? 'OFF' : 'ON'})
       }
       expect(home.device.unsupported).toEqual([killer])
-      expect(home.warnings).toEqual([expect.stringContaining(`cannot be asked for ${killer}`)])
+      expect(home.warnings).toEqual([
+        expect.stringContaining(`the firmware fails at requests for ${killer}: `),
+      ])
       const before = home.plug.received.length
       await home.poll()
       expect(home.asked(before)).toEqual([without(killer)])

@@ -159,7 +159,7 @@ describe('the energy of a plug', () => {
     await poll((1.1 * 3_600_000) / POLL)
     expect(device.energySource).toBe('integrated')
     expect(warnings).toEqual([
-      'uses power, but its own counter of kWh does not count: its watts are added up from now on. If the counter is right, set devices.desk.properties.energy.source to plug',
+      'the plug uses power, but its own energy counter does not count: the bridge counts its energy from now on. If the counter is right, set devices.desk.properties.energy.source to plug',
     ])
     expect(described).toBe(1)
     book.write()

@@ -80,7 +80,7 @@ describe('what is not believed', () => {
     const found = {property: 'voltage', value: 2310, raw: 2310, why: 'mains has 80 to 280 V'}
     expect(values).toEqual([[], [found], []])
     expect(implausibleWarning('desk', found)).toBe(
-      'says that voltage is 2310 (raw 2310), but mains has 80 to 280 V; it is shown as it is. If its scale is wrong, set devices.desk.properties.voltage.scale',
+      'voltage 2310 (raw 2310) cannot be right: mains has 80 to 280 V; it is published unchanged. If its scale is wrong, set devices.desk.properties.voltage.scale',
     )
   })
 

@@ -74,7 +74,7 @@ describe('a property in the service of a switch belongs to that switch', () => {
     expect(placesIn(main, second, usb(mode(5)))).toEqual({state: '2.1', usb: '7.1', usb_mode: '7.5'})
     expect(imported(main, usb(), second).notes).toEqual([
       '8.5 mode is left out: it belongs to another switch, not to the whole plug',
-      'left out, since nothing of ours is known to mean it: 8.1 USB 2: on',
+      'left out, since no known property matches: 8.1 USB 2: on',
     ])
   })
 

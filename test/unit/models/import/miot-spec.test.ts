@@ -79,7 +79,7 @@ describe('a MIoT specification becomes a definition', () => {
   it('of the model that the urn suggests, with a note that it is derived', () => {
     const {model, notes} = definitionFrom(spec(main))
     expect(model.ids).toEqual(['acme.plug.one'])
-    expect(notes).toEqual([expect.stringContaining('to be compared with `miio2mqtt info`')])
+    expect(notes).toEqual([expect.stringContaining('compare it with `miio2mqtt info`')])
   })
 
   it('with every socket and the USB ports, distinguished by service, in any order', () => {
@@ -119,7 +119,9 @@ describe('a MIoT specification becomes a definition', () => {
         ]),
       ),
     ).toEqual({
-      power: watts(miot(11, 2), {evidence: 'the specification says watt, which is no proof of the scale'}),
+      power: watts(miot(11, 2), {
+        evidence: 'the unit is watt in the specification, which does not prove the scale',
+      }),
       voltage: volts(miot(11, 3), {scale: 0.001, evidence: 'mV (specification)'}),
       current: amperes(miot(11, 4), {scale: 0.001, evidence: 'mA (specification)'}),
       temperature: celsius(miot(11, 5), {evidence: 'celsius (specification)'}),
@@ -223,7 +225,7 @@ describe('left out with a note', () => {
       property(1, 'electric-power', {unit: 'none'}),
       /its unit is none.*power: \{miot: 11\.1, scale: …\}/,
     ],
-    ['watts without a unit', property(1, 'electric-power'), /its unit is not told/],
+    ['watts without a unit', property(1, 'electric-power'), /its unit is missing/],
     [
       'watts that count further than any plug carries',
       property(1, 'electric-power', {unit: 'watt', range: [0, 350_000, 1]}),
@@ -233,11 +235,11 @@ describe('left out with a note', () => {
     ['degrees of another unit', property(1, 'temperature', {unit: 'kelvin'}), /its unit is kelvin/],
     ['what cannot be read', property(1, 'temperature', {unit: 'celsius', access: []}), /it cannot be read/],
     ['a lock that cannot be set', property(1, 'physical-controls-locked', readOnly), /it cannot be written/],
-    ['faults that nobody names', property(1, 'fault', list('No Faults', 'Leak')), /none of its values/],
+    ['faults without names', property(1, 'fault', list('No Faults', 'Leak')), /none of its values/],
     [
-      'what nobody knows',
+      'what no property name fits',
       property(1, 'surge-power', {description: 'Surge'}),
-      /nothing of ours .*: 11\.1 power-consumption: Surge/,
+      /no known property matches: 11\.1 power-consumption: Surge/,
     ],
   ])('is %s', (_, left, note) => {
     const {model, notes} = imported(main, service(11, 'power-consumption', [left]))
