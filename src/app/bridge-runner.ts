@@ -4,9 +4,8 @@
  * (docs/promises.md, 65 and 66).
  */
 import type {ConfigEdit} from '../bridge/requests/bridge-actions.ts'
-import {CommandFailed} from '../cli/errors.ts'
-import {count} from '../cli/terminal.ts'
 import {type Clock, within} from '../common/clock.ts'
+import {count} from '../common/text.ts'
 import {type Config, ConfigError} from '../config/config.ts'
 import type {Log} from '../log/logger.ts'
 import type {SystemdNotifier} from './systemd.ts'
@@ -37,8 +36,10 @@ export interface BridgeRunnerOptions {
   load: (running: Config) => Promise<Config>
   /** Changes the configuration file and reads it again. When this rejects, the file is unchanged. @throws ConfigError */
   edit: (edits: readonly ConfigEdit[], running: Config) => Promise<Config>
-  /** Tries what a start needs: addresses, folders. @throws CommandFailed, MiioError */
+  /** Tries what a start needs: addresses, folders. Rejects with an error of `isRefusal` when that cannot be used. */
   prepare: (config: Config) => Promise<PreparedBridge>
+  /** Whether an error is a problem of the configuration or of this machine, and not a fault of the program. */
+  isRefusal: (error: unknown) => error is Error
   /** Called when no bridge runs any more, and none can be started. */
   onLost: (error: unknown) => void
   clock: Clock
@@ -147,7 +148,7 @@ export class BridgeRunner {
       respond(undefined)
       await this.#replace(prepared)
     } catch (error) {
-      if (!isRefusal(error)) throw error
+      if (!this.#options.isRefusal(error)) throw error
       respond(report(error))
     } finally {
       await notifier.ready()
@@ -211,9 +212,4 @@ export class BridgeRunner {
     for (const problem of error.message.split('\n')) log.error(problem)
     return error.message
   }
-}
-
-/** Whether the error is a problem of the configuration or of this machine, and not a fault of the program. */
-function isRefusal(error: unknown): error is ConfigError | CommandFailed {
-  return error instanceof ConfigError || error instanceof CommandFailed
 }

@@ -1,12 +1,12 @@
 /** Commands for several plugs, all of the configuration or those of a group: the status table, and switching. */
 import {toggleTarget} from '../bridge/commands/execute-command.ts'
 import {systemClock} from '../common/clock.ts'
+import {count} from '../common/text.ts'
 import type {Value} from '../models/model.ts'
 import {CommandFailed} from './errors.ts'
 import {type PlugOutcome, type PlugSession, type PlugSessionOptions, withPlugs} from './plug-session.ts'
 import type {PlugTarget} from './plug-target.ts'
 import {fitTable} from './table-layout.ts'
-import {count} from './terminal.ts'
 
 /** What a plug answered for its row of the status table. */
 interface PlugReading {

@@ -1,8 +1,10 @@
 /** Finds the plugs that a command is for: by a word for a configured plug or group, or any plug by `--host` and `--token`. */
+
 import {isIPv4} from 'node:net'
 import {closestName} from '../bridge/name-directory.ts'
 import {systemClock} from '../common/clock.ts'
 import type {Secret} from '../common/secret.ts'
+import {listFirst} from '../common/text.ts'
 import type {Config, DeviceConfig} from '../config/config.ts'
 import {quoted, suggestion} from '../config/config-error.ts'
 import {host as hostField} from '../config/schema/address-fields.ts'
@@ -112,7 +114,12 @@ async function findConfigured(word: string, config: PlugsOfConfig): Promise<Conf
   ]
   const [first, second] = found
   if (first && second)
-    throw new UsageError(`${quoted(word)} may be ${listed(found.map(({name}) => name))}: give the whole name`)
+    throw new UsageError(
+      `${quoted(word)} may be ${listFirst(
+        found.map(({name}) => name),
+        MOST_LISTED,
+      )}: give the whole name`,
+    )
   const match = first ?? (await findByHello(word, config))
   if (match) return match
   throw new UsageError(notFoundText(word, config))
@@ -193,10 +200,5 @@ function notFoundText(word: string, {devices, groups}: PlugsOfConfig): string {
 function listText(names: readonly string[]): string {
   return names.length === 0
     ? 'none is configured'
-    : `there ${names.length === 1 ? 'is' : 'are'} ${listed(names)}`
-}
-
-function listed(names: readonly string[]): string {
-  const first = names.slice(0, MOST_LISTED).join(', ')
-  return names.length > MOST_LISTED ? `${first} and ${names.length - MOST_LISTED} more` : first
+    : `there ${names.length === 1 ? 'is' : 'are'} ${listFirst(names, MOST_LISTED)}`
 }

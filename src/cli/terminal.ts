@@ -235,8 +235,3 @@ export function span(seconds: number): string {
   if (seconds < 7200) return `${Math.floor(seconds / 60)} min`
   return seconds < 172_800 ? `${Math.floor(seconds / 3600)} h` : `${Math.floor(seconds / 86_400)} d`
 }
-
-/** `1 plug`, `2 plugs`. @param what a noun whose plural ends in s */
-export function count(number: number, what: string): string {
-  return `${number} ${what}${number === 1 ? '' : 's'}`
-}

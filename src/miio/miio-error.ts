@@ -1,4 +1,5 @@
 /** MiioError: what a request to a plug fails with, and the sentences that say why (docs/protocol.md §1.6, §1.8). */
+import {count} from '../common/text.ts'
 import {maskedJson} from './json-mask.ts'
 import {LONGEST_CIPHERTEXT} from './packet.ts'
 
@@ -92,10 +93,6 @@ function likelyCause({unreadable, checksumFailed, bytes}: RequestLog, isProven: 
 
 function droppedText({dropped, lastDropped}: RequestLog): string {
   return dropped === 0 ? '' : ` [${count(dropped, 'datagram')} did not count, the last: ${lastDropped}]`
-}
-
-function count(n: number, what: string): string {
-  return `${n} ${what}${n === 1 ? '' : 's'}`
 }
 
 /** A request that was waiting or under way when its client was closed. */

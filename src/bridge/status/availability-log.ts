@@ -2,7 +2,9 @@
  * Logs plugs that go offline and come back, and publishes an event for each: one warning, one info line, at most one reminder an hour in
  * between. When no plug answers any more, the network of the bridge is the cause: one warning for all of them (docs/promises.md, 57).
  */
+
 import type {Clock, Timer} from '../../common/clock.ts'
+import {listFirst} from '../../common/text.ts'
 import type {Availability, Offline} from '../../device/polling/availability.ts'
 import type {BridgeContext, Component} from '../component.ts'
 import {isInUse, type Plug, plugLabel} from '../plug.ts'
@@ -130,7 +132,7 @@ export class AvailabilityLog implements Component {
     const labels = [...this.#outages.keys()].map((name) =>
       plugLabel(plugs.get(name) ?? {name, address: undefined}),
     )
-    log.warn(`still offline: ${listed(labels)}`)
+    log.warn(`still offline: ${listFirst(labels, MOST_NAMES)}`)
     this.#reminder = clock.after(REMINDER_MS, () => this.#remind())
   }
 }
@@ -179,10 +181,5 @@ class Burst {
 
 function summaryOf(labels: readonly string[], what: string): string {
   const [count, verb] = labels.length === 1 ? ['one more plug', 'is'] : [`${labels.length} more plugs`, 'are']
-  return `${count} ${verb} ${what}: ${listed(labels)}`
-}
-
-function listed(labels: readonly string[]): string {
-  const first = labels.slice(0, MOST_NAMES).join(', ')
-  return labels.length > MOST_NAMES ? `${first} and ${labels.length - MOST_NAMES} more` : first
+  return `${count} ${verb} ${what}: ${listFirst(labels, MOST_NAMES)}`
 }

@@ -2,7 +2,9 @@
  * Logs a summary once all plugs have answered or are offline: how many are online, and what was announced to Home Assistant. It covers all
  * plugs after the start and after each connect, and those that were added or changed after a reload.
  */
+
 import type {Timer} from '../../common/clock.ts'
+import {count, listFirst} from '../../common/text.ts'
 import type {OfflineReason} from '../../device/polling/availability.ts'
 import type {BridgeContext, Component} from '../component.ts'
 import {isAnnounced} from '../homeassistant/plug-discovery.ts'
@@ -117,7 +119,8 @@ export class StartSummary implements Component {
       missing.length > 0 ? `${announced} of ${count(expected.length, 'plug')}` : count(announced, 'plug'),
       ...(isAll && groups.size > 0 ? [count(groups.size, 'group')] : []),
     ].join(' and ')
-    const rest = missing.length > 0 ? `; after its first answer: ${listed(missing, ({name}) => name)}` : ''
+    const rest =
+      missing.length > 0 ? `; after its first answer: ${listFirst(namesOf(missing), MOST_NAMES)}` : ''
     return `Home Assistant: announced ${counts} on ${prefix}/…${rest}`
   }
 }
@@ -131,8 +134,11 @@ function availabilitySummary(plugs: readonly Plug[]): string {
   const isOnline = ({device}: Plug) => device.availability.state === 'online'
   const online = plugs.filter(isOnline)
   const offline = plugs.filter((plug) => !isOnline(plug))
-  const named = plugs.length <= MOST_NAMES && online.length > 0 ? `: ${listed(online, nameAndProduct)}` : ''
-  const missing = offline.length > 0 ? `; offline: ${listed(offline, nameAndReason)}` : ''
+  const named =
+    plugs.length <= MOST_NAMES && online.length > 0
+      ? `: ${listFirst(online.map(nameAndProduct), MOST_NAMES)}`
+      : ''
+  const missing = offline.length > 0 ? `; offline: ${listFirst(offline.map(nameAndReason), MOST_NAMES)}` : ''
   return `${online.length} of ${count(plugs.length, 'plug')} online${named}${missing}`
 }
 
@@ -158,11 +164,6 @@ const REASONS: Readonly<Record<OfflineReason, string>> = {
   duplicate: 'the same plug as another one',
 }
 
-function listed(plugs: readonly Plug[], text: (plug: Plug) => string): string {
-  const first = plugs.slice(0, MOST_NAMES).map(text).join(', ')
-  return plugs.length > MOST_NAMES ? `${first} and ${plugs.length - MOST_NAMES} more` : first
-}
-
-function count(number: number, what: string): string {
-  return `${number} ${what}${number === 1 ? '' : 's'}`
+function namesOf(plugs: readonly Plug[]): string[] {
+  return plugs.map(({name}) => name)
 }

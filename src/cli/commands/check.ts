@@ -1,9 +1,10 @@
 /** `miio2mqtt check`: validates the configuration and lists every problem and warning. */
 import type {Command} from 'commander'
+import {count} from '../../common/text.ts'
 import {type ConfigWarning, configPath, describeProblem, type Problem} from '../../config/config.ts'
 import {UsageError} from '../errors.ts'
 import {configRefused, loadConfigFile} from '../load-config.ts'
-import {count, type Terminal} from '../terminal.ts'
+import type {Terminal} from '../terminal.ts'
 
 interface Options {
   config?: string

@@ -1,6 +1,7 @@
 /** `miio2mqtt discover`: lists the miIO devices that answer a hello on this network. */
 import type {Command} from 'commander'
 import {systemClock} from '../../common/clock.ts'
+import {count} from '../../common/text.ts'
 import type {Config} from '../../config/config.ts'
 import {ipv4} from '../../config/schema/address-fields.ts'
 import {duration} from '../../config/schema/fields.ts'
@@ -11,7 +12,7 @@ import {CommandFailed, readOption} from '../errors.ts'
 import {toCommandFailed} from '../failed-call.ts'
 import {loadConfigurationIfAny} from '../load-config.ts'
 import {TracedTransport} from '../plug-session.ts'
-import {count, span, type Terminal} from '../terminal.ts'
+import {span, type Terminal} from '../terminal.ts'
 
 interface Options {
   config?: string

@@ -5,6 +5,7 @@
 import {version} from '../../app/version.ts'
 import {sleep, systemClock} from '../../common/clock.ts'
 import {Redactor} from '../../common/redact.ts'
+import {count} from '../../common/text.ts'
 import {formatDefinition} from '../../config/definitions/definition-writer.ts'
 import {type DialectName, detectDialect, type Identity, parseIdentity} from '../../device/model-resolver.ts'
 import type {Catalogue} from '../../models/catalogue.ts'
@@ -15,7 +16,7 @@ import {failed} from '../failed-call.ts'
 import {fixtureFile, personalTexts, type ResponseRecorder, recordFixture} from '../fixture-recorder.ts'
 import type {PlugCommandContext} from '../plug-commands.ts'
 import {type ProbedValue, ProbeScan} from '../probe-scan.ts'
-import {count, printable} from '../terminal.ts'
+import {printable} from '../terminal.ts'
 
 const WARNING =
   'This sends up to some hundred unusual requests to the plug, which takes a minute or two. Some plugs restart after fewer, and a restart switches the devices that they power: do not probe a plug with a fridge or a computer. Ctrl-C ends it.'

@@ -9,6 +9,7 @@ import {version} from '../../app/version.ts'
 import {type Clock, sleep, systemClock, within} from '../../common/clock.ts'
 import {
   type Config,
+  ConfigError,
   configPath,
   editConfig,
   reloadConfig,
@@ -16,7 +17,7 @@ import {
 } from '../../config/config.ts'
 import type {RootLog} from '../../log/logger.ts'
 import {type BridgeProcess, createBridgeProcess, prepareBridge} from '../bridge-process.ts'
-import {EXIT, UsageError, unknownCommand} from '../errors.ts'
+import {CommandFailed, EXIT, UsageError, unknownCommand} from '../errors.ts'
 import {ConfigWarnings, loadConfiguration} from '../load-config.ts'
 import {HangupSignal, interrupted} from '../signals.ts'
 
@@ -98,6 +99,7 @@ function createRunner(
         reload: (how) => (how === 'restart' ? restarts.run(() => runner.reload(how)) : runner.reload(how)),
         edit: (edits) => runner.edit(edits),
       }),
+    isRefusal: (error): error is Error => error instanceof ConfigError || error instanceof CommandFailed,
     onLost: (error) => exitWithError(shared.log, error),
     clock,
     log: shared.log,

@@ -2,6 +2,7 @@
 import {isIPv4} from 'node:net'
 import type {Command} from 'commander'
 import {systemClock} from '../../common/clock.ts'
+import {count as counted} from '../../common/text.ts'
 import {quoted} from '../../config/config-error.ts'
 import {integer} from '../../config/schema/fields.ts'
 import type {Catalogue} from '../../models/catalogue.ts'
@@ -11,7 +12,7 @@ import {CommandFailed, readOption, UsageError} from '../errors.ts'
 import {faultTable, InvalidFault, parseFaults} from '../fault-options.ts'
 import {loadCatalogue} from '../load-config.ts'
 import {interrupted} from '../signals.ts'
-import {count as counted, type Terminal} from '../terminal.ts'
+import type {Terminal} from '../terminal.ts'
 
 interface Options {
   config?: string

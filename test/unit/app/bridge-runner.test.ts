@@ -52,6 +52,7 @@ function stage(choice: Partial<BridgeRunnerOptions> = {}) {
       if (refuse.has(id)) throw new CommandFailed('network.bind: not an address of this machine')
       return {config, build: () => build(config), close: async () => void events.push(`close ${id}`)}
     },
+    isRefusal: (error): error is Error => error instanceof ConfigError || error instanceof CommandFailed,
     onLost: (error) => lost.push(error),
     clock: new VirtualClock(),
     log,

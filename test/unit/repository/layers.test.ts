@@ -39,6 +39,14 @@ describe('the folders of src', () => {
     expect(forbidden).toEqual([])
   })
 
+  it('below the command line know nothing of it', () => {
+    const below = files.filter((file) => file.includes('/') && folderOf(file) !== 'cli')
+    const upwards = below.flatMap((file) =>
+      importedFiles(file).filter((target) => folderOf(target) === 'cli'),
+    )
+    expect(upwards).toEqual([])
+  })
+
   it('have no cycle of imports between their files', () => {
     expect(files.flatMap((file) => cycleFrom(file) ?? [])).toEqual([])
   })
