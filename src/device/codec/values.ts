@@ -54,7 +54,9 @@ export function toFirmware(property: Property, value: Value): RawValue {
       return rawNumber(property, Number(value))
     case 'select':
       return property.values.find(([, word]) => word === value)?.[0] ?? null
-    default:
+    case 'button':
+    case 'sensor':
+    case 'binary_sensor':
       return value
   }
 }
@@ -80,17 +82,24 @@ export function settable(property: NumberProperty): Pick<NumberProperty, 'min' |
  * @throws CommandError `not_writable`, `out_of_range`, or `invalid_payload` naming what was expected
  */
 export function fromUser(name: string, property: Property, sent: unknown): CommandValue {
-  if (!isWritable(property)) throw new CommandError('not_writable', `${name} can only be read`)
+  if (!isWritable(property)) throw readOnly(name)
   switch (property.kind) {
+    case 'switch':
+      return switchedFrom(name, sent)
     case 'number':
       return numberFrom(name, property, sent)
     case 'select':
       return wordFrom(name, property, sent)
     case 'button':
       return null
-    default:
-      return switchedFrom(name, sent)
+    case 'sensor':
+    case 'binary_sensor':
+      throw readOnly(name)
   }
+}
+
+function readOnly(name: string): CommandError {
+  return new CommandError('not_writable', `${name} can only be read`)
 }
 
 /** Whether a command can set the property. */
