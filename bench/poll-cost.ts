@@ -61,7 +61,7 @@ async function makePlugs(rows: readonly PlugRow[]) {
   const log = createLog({level: 'error'})
   const shared = {clock: systemClock, random: Math.random, log}
   const store = await StateStore.open(folder, shared)
-  const ledger = await EnergyStore.open(folder, shared)
+  const energyStore = await EnergyStore.open(folder, shared)
   const socket = new MiioSocket()
   await socket.open()
   const discovery = new NetworkDiscovery({socket, clock: systemClock, broadcast: []})
@@ -85,7 +85,7 @@ async function makePlugs(rows: readonly PlugRow[]) {
       socket,
       discovery,
       store,
-      ledger,
+      energyStore,
       catalogue: builtIn,
       capabilitiesOf,
       owners,
@@ -96,7 +96,7 @@ async function makePlugs(rows: readonly PlugRow[]) {
   const stop = async () => {
     await Promise.all(plugs.map((plug) => plug.device.stop(0)))
     await socket.close()
-    await Promise.all([store.close(), ledger.close()])
+    await Promise.all([store.close(), energyStore.close()])
     await rm(folder, {recursive: true, force: true})
   }
   return {plugs, stop}

@@ -32,7 +32,7 @@ export interface BridgeOptions {
   /** What earlier runs have stored about plugs and retained messages. */
   store: StateStore
   /** The energy that the plugs have used so far. */
-  ledger: EnergyStore
+  energyStore: EnergyStore
   /** Every supported model. */
   catalogue: Catalogue
   /** Reloads and changes the configuration on request: the `BridgeRunner` does that. */
@@ -60,7 +60,7 @@ export function bridgeResources(
   subscriptions: () => readonly string[],
   stopping: AbortSignal,
 ): BridgeResources {
-  const {config, clock, random, log, store, ledger, catalogue, redactor = new Redactor()} = options
+  const {config, clock, random, log, store, energyStore, catalogue, redactor = new Redactor()} = options
   hideSecrets(redactor, config, catalogue)
   const warnings = new RepeatedWarnings(clock, (text) => log.warn(text))
   const warn = (text: string) => warnings.warn(text)
@@ -72,7 +72,7 @@ export function bridgeResources(
     socket,
     discovery,
     store,
-    ledger,
+    energyStore,
     catalogue,
     capabilitiesOf,
     clock,

@@ -166,7 +166,7 @@ export class Bridge {
   }
 
   async #save(): Promise<void> {
-    await Promise.all([this.#options.store.save(), this.#options.ledger.save()])
+    await Promise.all([this.#options.store.save(), this.#options.energyStore.save()])
   }
 
   /**

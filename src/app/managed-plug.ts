@@ -39,7 +39,7 @@ export interface ManagedPlugOptions {
   socket: UdpTransport
   discovery: NetworkDiscovery
   store: StateStore
-  ledger: EnergyStore
+  energyStore: EnergyStore
   owners: DeviceOwners
   catalogue: Catalogue
   capabilitiesOf: NonNullable<DeviceOptions['capabilitiesOf']>
@@ -130,7 +130,7 @@ export class ManagedPlug implements Plug, Claimant {
       capabilitiesOf: options.capabilitiesOf,
       adjust: (model) => this.#withOverrides(model),
       energy: this.#energy(settings),
-      circumstances: () => this.#failureContext(),
+      failureContext: () => this.#failureContext(),
     })
     this.#poller = new Poller({device: this.device, clock, random, settings, firstDelay})
   }
@@ -271,28 +271,27 @@ export class ManagedPlug implements Plug, Claimant {
   }
 
   #failureContext(): FailureContext {
-    const {host, address, greeted, stats} = this.#client
+    const {host, address, stats} = this.#client
     const {clock} = this.#options
     return {
       host,
       address,
-      greeted,
       proven: this.#hasAnsweredBefore || stats.lastSeen !== undefined,
       local: () => localAddresses(clock),
     }
   }
 
   #energy(settings: PollSettings): EnergyTrackingOptions {
-    const {config, ledger} = this.#options
+    const {config, energyStore} = this.#options
     return {
       source: config.properties?.['energy']?.source,
       gap: (model) =>
         MOST_POLLS_APART * pollIntervals(settings, model)[model.properties['power']?.lane ?? 'fast'],
       storage: {
-        pending: () => (this.did === undefined ? undefined : ledger.pending(this.did)),
-        persisted: () => (this.did === undefined ? undefined : ledger.persisted(this.did)),
+        pending: () => (this.did === undefined ? undefined : energyStore.pending(this.did)),
+        persisted: () => (this.did === undefined ? undefined : energyStore.persisted(this.did)),
         record: (memory) => {
-          if (this.did !== undefined) ledger.record(this.did, memory)
+          if (this.did !== undefined) energyStore.record(this.did, memory)
         },
       },
     }

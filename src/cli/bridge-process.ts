@@ -59,7 +59,7 @@ export async function prepareBridge(
       log,
       redactor,
       store: folder.store,
-      ledger: folder.energyStore,
+      energyStore: folder.energyStore,
       catalogue,
       configActions,
     })

@@ -12,8 +12,6 @@ export interface CallContext {
   host: string | undefined
   /** The address to which the name `host` was resolved. */
   address?: string | undefined
-  /** Whether the plug has just answered a hello. */
-  greeted?: boolean
   /** Whether the plug has answered under this token a moment ago. */
   proven: boolean
   /** Addresses of this machine; by default read from the system. */

@@ -115,8 +115,8 @@ async function runSession<T>(
     session = createSession({...target, host}, socket, trace, record)
     return await work(session)
   } catch (error) {
-    const {host = target.host, address, greeted = false, stats} = session?.client ?? {}
-    throw toCommandFailed(error, {host, address, greeted, proven: stats?.lastSeen !== undefined})
+    const {host = target.host, address, stats} = session?.client ?? {}
+    throw toCommandFailed(error, {host, address, proven: stats?.lastSeen !== undefined})
   } finally {
     await session?.device.stop(0)
   }

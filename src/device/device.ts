@@ -33,7 +33,7 @@ export interface DeviceOptions extends ModelOptions {
   /** So many exchanges in a row must fail before a plug that answered counts as offline; 3 by default. */
   offlineAfter?: number
   /** What is known around a failed request; nothing by default. */
-  circumstances?: () => FailureContext
+  failureContext?: () => FailureContext
   /** How energy is added up. Without it, the plug's own counter is shown unchanged, and nothing is added up. */
   energy?: EnergyTrackingOptions
 }
@@ -59,21 +59,28 @@ export class Device extends EventEmitter<DeviceEvents> {
   readonly #reader: PropertyReader
   readonly #writer: CommandWriter
   readonly #reads: SharedReads
-  readonly #circumstances: () => FailureContext
+  readonly #failureContext: () => FailureContext
   /** Interrupts the poll under way. */
   #poll: AbortController | undefined
 
   constructor(options: DeviceOptions) {
     super()
-    const {name, transport, clock, energy, offlineAfter = OFFLINE_AFTER, circumstances = () => ({})} = options
+    const {
+      name,
+      transport,
+      clock,
+      energy,
+      offlineAfter = OFFLINE_AFTER,
+      failureContext = () => ({}),
+    } = options
     this.name = name
     this.#transport = transport
     this.#clock = clock
-    this.#circumstances = circumstances
+    this.#failureContext = failureContext
     this.#queue = new RequestQueue(clock)
     this.#reads = new SharedReads(clock, this.#queue, name)
     this.#state = new DeviceState({name, clock, energy, events: this})
-    this.tracker = new AvailabilityTracker({clock, offlineAfter, circumstances, events: this})
+    this.tracker = new AvailabilityTracker({clock, offlineAfter, failureContext, events: this})
     const shared = {clock, transport, queue: this.#queue, state: this.#state, events: this}
     this.#resolver = new ModelResolver({...options, ...shared})
     const parts = {
@@ -321,7 +328,7 @@ export class Device extends EventEmitter<DeviceEvents> {
   #fail(error: unknown): never {
     const failure = toCommandError(error)
     const {code, message, deviceCode, cause} = failure
-    const {remark, words} = diagnoseFailure(failure, this.#circumstances())
+    const {remark, words} = diagnoseFailure(failure, this.#failureContext())
     if (!isCallFailure(cause) && code === 'timeout') throw new CommandError(code, `${message}: ${words}`)
     if (!isCallFailure(cause) || remark === undefined) throw failure
     throw new CommandError(code, `${message}; ${remark}`, deviceCode, cause)

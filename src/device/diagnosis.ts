@@ -14,8 +14,6 @@ export interface FailureContext {
   host?: string | undefined
   /** The IPv4 address to which the name was last resolved. */
   address?: string | undefined
-  /** Whether the plug answered a hello just now. */
-  greeted?: boolean | undefined
   /** Whether the plug has answered under this token before. */
   proven?: boolean | undefined
   /** This machine's IPv4 addresses, with loopback. Called only where they matter. */
@@ -59,51 +57,50 @@ const TRY_ADDRESS = 'Try the address of the plug, as the router lists it.'
 const CUT_OFF = /\b(ENETUNREACH|ENETDOWN)\b/
 
 /** @param error of a request, or a CommandError made of it */
-export function diagnoseFailure(error: unknown, circumstances: FailureContext): Diagnosis {
+export function diagnoseFailure(error: unknown, context: FailureContext): Diagnosis {
   const failure = error instanceof Error && isCallFailure(error.cause) ? error.cause : error
   const code = isCallFailure(failure) ? failure.code : 'timeout'
   const stage = isCallFailure(failure) ? failure.stage : undefined
   const message = failure instanceof Error ? failure.message : String(failure)
   switch (code) {
     case 'bad_token':
-      return tokenWrong(circumstances)
+      return tokenWrong(context)
     case 'refused':
-      return unsupported(circumstances)
+      return unsupported(context)
     case 'unreachable':
-      return stage === 'hello' ? otherDevice(message) : notSent(message, circumstances)
+      return stage === 'hello' ? otherDevice(message) : notSent(message, context)
     case 'timeout':
-      if (stage === 'request')
-        return circumstances.proven ? noAnswer(circumstances) : tokenProbably(circumstances)
-      return noHello(circumstances)
+      if (stage === 'request') return context.proven ? noAnswer(context) : tokenProbably(context)
+      return noHello(context)
   }
 }
 
-function tokenWrong(circumstances: FailureContext): Diagnosis {
+function tokenWrong(context: FailureContext): Diagnosis {
   return {
     code: 'token_wrong',
     reason: 'bad_token',
     title: 'token wrong',
-    words: `token wrong: ${plugAt(circumstances)} rejects it. The token changes whenever the plug is set up again in the app`,
+    words: `token wrong: ${plugAt(context)} rejects it. The token changes whenever the plug is set up again in the app`,
     advice: NEW_TOKEN,
   }
 }
 
-function tokenProbably(circumstances: FailureContext): Diagnosis {
+function tokenProbably(context: FailureContext): Diagnosis {
   return {
     code: 'token_wrong',
     reason: 'bad_token',
     title: 'token wrong (probably): the plug is reachable, but ignores encrypted requests',
-    words: `token wrong (probably): ${plugAt(circumstances)} answers a hello, but ignores requests that are encrypted with this token`,
+    words: `token wrong (probably): ${plugAt(context)} answers a hello, but ignores requests that are encrypted with this token`,
     advice: NEW_TOKEN,
   }
 }
 
-function unsupported(circumstances: FailureContext): Diagnosis {
+function unsupported(context: FailureContext): Diagnosis {
   return {
     code: 'request_unsupported',
     reason: 'unsupported',
     title: 'request unsupported: the plug rejected the request',
-    words: `${plugAt(circumstances)} answers, but rejects the requests of its model; \`miio2mqtt info\` shows its model`,
+    words: `${plugAt(context)} answers, but rejects the requests of its model; \`miio2mqtt info\` shows its model`,
     advice: '`miio2mqtt models` lists what each plug can do; a busy plug also rejects requests: try again.',
   }
 }
@@ -120,13 +117,13 @@ function otherDevice(message: string): Diagnosis {
 }
 
 /** No packet has left this machine. */
-function notSent(message: string, circumstances: FailureContext): Diagnosis {
-  const {host, address} = circumstances
+function notSent(message: string, context: FailureContext): Diagnosis {
+  const {host, address} = context
   const isName = host !== undefined && !isIPv4(host)
   const isUnknownName = isName && address === undefined
   const reason = 'unreachable'
-  if ((isUnknownName || CUT_OFF.test(message)) && isAlone(circumstances))
-    return noNetwork(reason, NOT_SENT, circumstances)
+  if ((isUnknownName || CUT_OFF.test(message)) && isAlone(context))
+    return noNetwork(reason, NOT_SENT, context)
   if (isUnknownName)
     return {
       code: 'no_route',
@@ -144,19 +141,19 @@ function notSent(message: string, circumstances: FailureContext): Diagnosis {
   }
 }
 
-function noAnswer(circumstances: FailureContext): Diagnosis {
+function noAnswer(context: FailureContext): Diagnosis {
   return {
     code: 'no_answer',
     reason: 'timeout',
     title: 'no answer: the plug answered before, but not this request',
-    words: `no answer to any request, though ${plugAt(circumstances)} answers a hello and answered requests before: its Wi-Fi is weak, its firmware hangs, or it was set up again and has a new token`,
+    words: `no answer to any request, though ${plugAt(context)} answers a hello and answered requests before: its Wi-Fi is weak, its firmware hangs, or it was set up again and has a new token`,
     advice:
       'Its Wi-Fi may be weak (`miio2mqtt info` shows how strong it is), or its firmware ignores this request.',
   }
 }
 
-function noHello(circumstances: FailureContext): Diagnosis {
-  const {host, address = host, local = () => []} = circumstances
+function noHello(context: FailureContext): Diagnosis {
+  const {host, address = host, local = () => []} = context
   const ours = local()
   if (
     address !== undefined &&
@@ -164,42 +161,36 @@ function noHello(circumstances: FailureContext): Diagnosis {
     ours.length > 0 &&
     !ours.some((own) => isInSubnet(address, own))
   )
-    return isAlone(circumstances)
-      ? noNetwork('timeout', NO_NETWORK, circumstances)
-      : otherSubnet(address, ours, circumstances)
+    return isAlone(context) ? noNetwork('timeout', NO_NETWORK, context) : otherSubnet(address, ours, context)
   return {
     code: 'no_hello',
     reason: 'timeout',
     title: 'no hello: no plug answers at this address',
-    words: `no answer from ${place(circumstances)}: is the plug powered, in Wi-Fi range, and still at this address?`,
+    words: `no answer from ${place(context)}: is the plug powered, in Wi-Fi range, and still at this address?`,
     advice: WHERE_IS_IT,
   }
 }
 
-function otherSubnet(
-  address: string,
-  ours: readonly LocalAddress[],
-  circumstances: FailureContext,
-): Diagnosis {
+function otherSubnet(address: string, ours: readonly LocalAddress[], context: FailureContext): Diagnosis {
   const networks = ours.map(toCidr).join(', ')
   const title = `other subnet: ${address} is not in a network of this machine (${networks})`
   return {
     code: 'other_subnet',
     reason: 'timeout',
     title,
-    words: `no answer: ${place(circumstances)} is in another subnet than this machine (${networks}), and plugs answer only their own subnet`,
+    words: `no answer: ${place(context)} is in another subnet than this machine (${networks}), and plugs answer only their own subnet`,
     advice:
       'Plugs answer only their own subnet: give this machine an address there, or let the router masquerade UDP to port 54321.',
     remark: title,
   }
 }
 
-function noNetwork(reason: OfflineReason, title: string, circumstances: FailureContext): Diagnosis {
+function noNetwork(reason: OfflineReason, title: string, context: FailureContext): Diagnosis {
   return {
     code: 'no_route',
     reason,
     title,
-    words: `this machine has no network connection, and no packet reaches ${place(circumstances)}`,
+    words: `this machine has no network connection, and no packet reaches ${place(context)}`,
     advice:
       'Only loopback is left: this machine has no network connection. Is the cable in, or the Wi-Fi connected? Its firewall must let UDP port 54321 out, too.',
     remark: 'this machine has no network connection',
@@ -212,8 +203,8 @@ function place({host, address}: FailureContext): string {
   return address === undefined || address === host ? host : `${host} (${address})`
 }
 
-function plugAt(circumstances: FailureContext): string {
-  return circumstances.host === undefined ? 'the plug' : `the plug at ${place(circumstances)}`
+function plugAt(context: FailureContext): string {
+  return context.host === undefined ? 'the plug' : `the plug at ${place(context)}`
 }
 
 /** Whether this machine has only loopback addresses, and the plug has another. */

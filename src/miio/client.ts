@@ -102,11 +102,6 @@ export class MiioClient {
     return this.#link?.address
   }
 
-  /** Whether a hello was answered, and every request since. */
-  get greeted(): boolean {
-    return this.#link?.clockSample !== undefined
-  }
-
   get port(): number {
     return this.#link?.port ?? this.#options.port ?? MIIO_PORT
   }

@@ -73,8 +73,8 @@ export function timeoutError(where: string, method: string, log: RequestLog, isP
     const text = `${where} did not answer ${count(hellos, 'hello')}: ${NO_HELLO}${droppedText(log)}`
     return new MiioError('timeout', 'hello', text)
   }
-  const greeted = helloReplies > 0 ? ' answered the hello but' : ''
-  const asked = `${where}${greeted} did not answer ${method} (${count(requests, 'request')})`
+  const afterHello = helloReplies > 0 ? ' answered the hello but' : ''
+  const asked = `${where}${afterHello} did not answer ${method} (${count(requests, 'request')})`
   const text = `${asked}: ${likelyCause(log, isProven)}${droppedText(log)}`
   return new MiioError('timeout', 'request', text)
 }

@@ -198,7 +198,7 @@ describe('commands by hand', async () => {
     expect((await home.waitForState('heater', () => true, states))['power']).toBe(1234.56)
   })
 
-  it('get shows what a real v3 answered, in the units of the contract', async () => {
+  it('get shows what a real v3 answered, in the units of docs/topics.md', async () => {
     const said = (result: string) => ({garble: {payload: `{"id":$id,"result":${result}}`}})
     // On a busy machine a request is sent twice, and takes the answer meant for the next one.
     const data = await until(

@@ -114,7 +114,7 @@ export async function startBridge(choice: TestBridgeOptions): Promise<TestBridge
       random,
       log,
       store,
-      ledger,
+      energyStore: ledger,
       catalogue: choice.catalogue ?? builtIn,
       configActions: {
         edit: () => Promise.resolve('this bridge has no file'),

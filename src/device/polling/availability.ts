@@ -32,7 +32,7 @@ export interface AvailabilityTrackerOptions {
   /** So many exchanges in a row must fail before a plug that answered counts as offline. */
   offlineAfter: number
   /** What is known of the plug and of this machine when an exchange has failed. */
-  circumstances: () => FailureContext
+  failureContext: () => FailureContext
   events: Pick<EventEmitter<AvailabilityEvents>, 'emit'>
 }
 
@@ -149,7 +149,7 @@ export class AvailabilityTracker {
 
   /** The reason may change while a plug stays offline, for example from silence to a wrong token. */
   #setOffline(error: unknown, since: Date): void {
-    const {reason, words: message} = diagnoseFailure(error, this.#options.circumstances())
+    const {reason, words: message} = diagnoseFailure(error, this.#options.failureContext())
     const before = this.#current
     if (before.state === 'offline' && before.reason === reason && before.message === message) return
     this.#set({state: 'offline', reason, since, message})

@@ -33,7 +33,7 @@ test('a disabled plug is offline, is sent nothing, and is never overdue for the 
       socket: network,
       discovery: new NetworkDiscovery({socket: network, clock, broadcast: []}),
       store,
-      ledger,
+      energyStore: ledger,
       owners: new DeviceOwners(),
       catalogue: builtIn,
       capabilitiesOf: () => new FirmwareCapabilities(),

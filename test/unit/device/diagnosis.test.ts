@@ -189,7 +189,7 @@ describe('what a plug on the wire is taken for', () => {
       clock,
       identity: {model: 'chuangmi.plug.m1'},
       findModel: (id) => builtIn.find(id),
-      circumstances: () => ({host: client.host, address: client.address, local: () => local}),
+      failureContext: () => ({host: client.host, address: client.address, local: () => local}),
     })
     const settings = {interval: 15_000, slow_interval: 60_000}
     const poller = new Poller({device, clock, random: seeded(1), settings})

@@ -1,6 +1,6 @@
 /**
- * The acceptance test of issue 3: whatever a plug's counter, the network, the bridge and its machine go through, the energy that
- * people see never decreases without a real reset, and never jumps by an amount that nobody readings of.
+ * Energy under random faults: whatever the counter of a plug, the network, the bridge and its machine do, the published energy never
+ * decreases without a real reset, and never jumps by an amount that no reading contains (docs/promises.md 18).
  */
 import {describe, expect, it} from 'vitest'
 import type {Clock} from '../../../../src/common/clock.ts'
