@@ -38,14 +38,8 @@ import type {Tag} from './read/yaml-errors.ts'
 import {readYaml} from './read/yaml-reader.ts'
 import {type Config, configSchema} from './schema/schema.ts'
 import {ANY_NAME, isSetting, keysAt} from './schema/settings.ts'
-import {
-  hasSettingsOutside,
-  isEmptyMapping,
-  validateGroups,
-  validatePlugs,
-} from './validate/plugs-and-groups.ts'
+import {hasSettingsOutside, isEmptyMapping, ruleIssues} from './validate/rules.ts'
 import {formHint, intendedKeyAt, keyHint, removeMisplacedSections} from './validate/setting-hints.ts'
-import {validateTopics} from './validate/topic-collisions.ts'
 import {configWarnings} from './validate/warnings.ts'
 
 /** Parses one configuration once. */
@@ -94,13 +88,8 @@ export class ConfigParser {
     if ('problem' in definitions) this.#report(['models'], definitions.problem)
     const parsed = parseWithMessages(configSchema, values)
     for (const issue of parsed.error?.issues ?? []) this.#reportIssue(issue)
-    const issues = [
-      validatePlugs(values),
-      validateGroups(values),
-      validateTopics(values, own.models),
-      this.#passwordIssues(),
-    ]
-    for (const {path, message} of issues.flat()) if (!this.#isGap(path)) this.#report(path, message)
+    const issues = [...ruleIssues(values, own.models), ...this.#passwordIssues()]
+    for (const {path, message} of issues) if (!this.#isGap(path)) this.#report(path, message)
     this.#problems.push(...this.#tags.problems, ...own.problems)
     if (!parsed.success || this.#problems.length > 0)
       throw new ConfigError(this.#problems.sort(byPlace(this.#yaml.file)))

@@ -1,7 +1,7 @@
 /**
  * Loads, reloads and edits config.yaml. Other folders import the configuration from here. The parts of this folder, in the order in
  * which a file passes them: read (YAML, tags, environment variables), schema (single settings), validate (several settings together),
- * config-parser.ts (all of these). Apart from them: write (edits), definitions (the user's own models), describe (output for people).
+ * config-parser.ts (all of these). Apart from them: write (edits) and definitions (the user's own models).
  */
 import {realpath, stat} from 'node:fs/promises'
 import {isMap, isNode, isScalar} from 'yaml'
@@ -22,12 +22,10 @@ import {preloadFiles, type ReadFile, referencedFiles} from './read/tag-resolver.
 import {parseYaml, type YamlFile} from './read/yaml.ts'
 import {isNull} from './read/yaml-reader.ts'
 import type {Config} from './schema/schema.ts'
-import {publicHostIssues} from './validate/hosts.ts'
 import {exposedFileWarning} from './validate/warnings.ts'
-import {editYaml} from './write/edit.ts'
+import {editYaml, publicHostIssues} from './write/edit.ts'
 
 export {ConfigError, type ConfigWarning, describeProblem, type Problem} from './config-error.ts'
-export {maskedConfig, secretsOf} from './describe/describe-config.ts'
 export {configPath, exposedFiles, stateFolder} from './paths.ts'
 export type {Environment} from './read/environment.ts'
 export {parseDuration, parseToken} from './schema/fields.ts'
@@ -36,7 +34,7 @@ export {
   type DeviceConfig,
   pollOf,
 } from './schema/schema.ts'
-export {jsonSchema} from './schema/settings.ts'
+export {jsonSchema, maskedConfig, secretsOf} from './schema/settings.ts'
 export {nameProblem} from './validate/names.ts'
 
 /**

@@ -2,11 +2,11 @@
 import {access, realpath, stat, statfs} from 'node:fs/promises'
 import {homedir} from 'node:os'
 import {delimiter, dirname, join, resolve} from 'node:path'
-import {secretsOf} from './describe/describe-config.ts'
 import {CONFIG, type Environment} from './read/environment.ts'
 import {fileErrorText, LONGEST_DOCUMENT, readText} from './read/read-file.ts'
 import {SECRETS_FILE} from './read/tag-resolver.ts'
 import type {Config} from './schema/schema.ts'
+import {secretsOf} from './schema/settings.ts'
 
 const IN_WORKING_DIRECTORY = 'config.yaml'
 const SYSTEM_WIDE = '/etc/miio2mqtt/config.yaml'

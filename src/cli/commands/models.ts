@@ -2,7 +2,7 @@
 import type {Command} from 'commander'
 import {jsonSchema} from '../../config/config.ts'
 import {quoted, suggestion} from '../../config/config-error.ts'
-import {formatDefinition} from '../../config/definitions/definition-writer.ts'
+import {formatDefinition} from '../../config/definitions/definition.ts'
 import {modelId} from '../../config/schema/fields.ts'
 import {isWritable} from '../../device/codec/values.ts'
 import type {Catalogue} from '../../models/catalogue.ts'

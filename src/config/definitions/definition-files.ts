@@ -3,11 +3,11 @@ import {readdir} from 'node:fs/promises'
 import {join} from 'node:path'
 import type {Model} from '../../models/model.ts'
 import {type LazyText, messageText, type Problem} from '../config-error.ts'
-import {duplicatesBy} from '../duplicates.ts'
 import {fileErrorText, LONGEST_VALUE, readText} from '../read/read-file.ts'
 import {parseYaml, type YamlPath, YamlPlaces} from '../read/yaml.ts'
 import {readYaml} from '../read/yaml-reader.ts'
-import {parseDefinition} from './definition-reader.ts'
+import {duplicatesBy} from '../validate/rules.ts'
+import {parseDefinition} from './definition.ts'
 
 /** A file of the folder: its content, or why it cannot be read. */
 export interface DefinitionFile {

@@ -1,6 +1,6 @@
 /**
  * The keys of a definition file (docs/adding-a-plug.md): their form, and how their texts are read and written. The one table behind
- * definition-reader.ts and definition-writer.ts.
+ * definition.ts.
  */
 import {z} from 'zod'
 import type {BuilderEntry} from '../../models/builder-table.ts'

@@ -1,7 +1,7 @@
 /** Settings from environment variables: `MIIO2MQTT_<PATH>` holds a value, `MIIO2MQTT_<PATH>_FILE` names the file that does. */
 import {resolve} from 'node:path'
-import {duplicatesBy} from '../duplicates.ts'
 import {ANY_NAME, keysAt, listPaths, listSettings, type Setting, schemaAt} from '../schema/settings.ts'
+import {duplicatesBy} from '../validate/rules.ts'
 import {intendedSetting} from '../validate/setting-hints.ts'
 import {isRawMapping, mappingAt, type RawMapping, type RawYaml, type YamlPath} from './yaml.ts'
 

@@ -1,6 +1,7 @@
 /** Schemas for addresses: IPv4 addresses, host names, MQTT topics, and the URL of a broker, whose login is taken out of it at once. */
-import {isIPv4} from 'node:net'
-import {isUnicast} from '../../common/ipv4.ts'
+import {BlockList, isIP, isIPv4} from 'node:net'
+import {networkInterfaces} from 'node:os'
+import {isPrivate, isUnicast} from '../../common/ipv4.ts'
 import {Secret} from '../../common/secret.ts'
 import {quoted} from '../config-error.ts'
 import {configTopicProblem, mqttSecretProblem, mqttTextProblem} from '../validate/names.ts'
@@ -46,6 +47,32 @@ export function host() {
     return isIPv4(text) ? `${quoted(text)}, which no single device has` : quoted(text)
   }
   return scalar({expected: 'an IPv4 address or a host name', read, got, keywords: {type: 'string'}})
+}
+
+/** The addresses that providers give to customers (RFC 4291 §2.4). */
+const GLOBAL_IPV6 = new BlockList()
+GLOBAL_IPV6.addSubnet('2000::', 3, 'ipv6')
+
+/**
+ * Whether an IPv4 or IPv6 address is on the internet: outside of private networks, and of the networks of this machine. A host name is
+ * not looked up, and is not public.
+ */
+export function isPublicAddress(address: string, interfaces = networkInterfaces): boolean {
+  const isGlobal = isIPv4(address)
+    ? isUnicast(address) && !isPrivate(address)
+    : isIP(address) === 6 && GLOBAL_IPV6.check(address, 'ipv6')
+  return isGlobal && !isInOwnNetwork(address, interfaces)
+}
+
+function isInOwnNetwork(address: string, interfaces: typeof networkInterfaces): boolean {
+  const own = new BlockList()
+  try {
+    for (const {address: first, cidr, family} of Object.values(interfaces()).flatMap((all) => all ?? []))
+      if (cidr) own.addSubnet(first, Number(cidr.split('/')[1]), family === 'IPv4' ? 'ipv4' : 'ipv6')
+  } catch {
+    return false // the system does not list its networks
+  }
+  return own.check(address, isIPv4(address) ? 'ipv4' : 'ipv6')
 }
 
 /** The beginning of MQTT topics, or a whole one. */

@@ -5,10 +5,10 @@
 import {applyOverrides} from '../../device/codec/model-overrides.ts'
 import type {Model} from '../../models/model.ts'
 import {quoted, suggestion, type WarningIssue} from '../config-error.ts'
-import {duplicatesBy} from '../duplicates.ts'
 import type {YamlPath} from '../read/yaml.ts'
+import {isPublicAddress} from '../schema/address-fields.ts'
 import type {Config, DeviceConfig} from '../schema/schema.ts'
-import {isPublicAddress} from './hosts.ts'
+import {duplicatesBy} from './rules.ts'
 
 const RULES: readonly ((config: Config) => WarningIssue[])[] = [
   noPlugs,

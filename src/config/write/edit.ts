@@ -2,21 +2,24 @@
  * Edits the text of config.yaml for requests over MQTT, and leaves the rest of it as it was written: comments, order, tags. A file that
  * is JSON, which is YAML too, stays JSON.
  */
+import {isIPv4} from 'node:net'
 import {isDeepStrictEqual} from 'node:util'
 import {type Document, isMap, isScalar, isSeq, type Node} from 'yaml'
 import type {ConfigEdit, ConfigValue} from '../../bridge/requests/bridge-actions.ts'
-import {ConfigError} from '../config-error.ts'
+import {isPrivate} from '../../common/ipv4.ts'
+import {ConfigError, type ConfigIssue, quoted} from '../config-error.ts'
 import {
   isRawMapping,
+  mappingAt,
   parseYaml,
   type RawMapping,
   type RawYaml,
+  textAt,
   type YamlFile,
   YamlPlaces,
 } from '../read/yaml.ts'
 import {readYaml} from '../read/yaml-reader.ts'
-import {reattachComments} from './comments.ts'
-import {editDocument, invalidTextProblem, isUnquoted} from './document-edit.ts'
+import {editDocument, invalidTextProblem, isUnquoted, reattachComments} from './document-edit.ts'
 
 /**
  * Makes `edits` in `text`, one after the other. The new text is parsed again, and has the values of the old one but for the edits: no
@@ -52,6 +55,24 @@ export function editYaml(text: string, file: string, edits: readonly ConfigEdit[
 
 const SHARED =
   'expected a change of this setting only, but other settings would change, too, or the new value could not be read back: change a part with "&", "*" or "<<" by hand'
+
+/**
+ * Problems of the addresses that requests give to plugs, whether an edit puts `devices.desk.host`, `devices.desk` or all of `devices`.
+ * Only private addresses are allowed: otherwise everyone who may publish could have the bridge send datagrams to any address. Host
+ * names are not looked up, and are allowed.
+ */
+export function publicHostIssues(edits: readonly ConfigEdit[], file: string): ConfigIssue[] {
+  return edits.flatMap((edit) =>
+    Object.values(mappingAt(valuesAfterEdit(emptyMapping(), edit), ['devices']))
+      .map((plug) => textAt(plug, ['host']) ?? '')
+      .filter((host) => isIPv4(host) && !isPrivate(host))
+      .map((host) => ({
+        file,
+        path: [...edit.path.slice(0, 2), 'host'].join('.'),
+        message: `expected an address of a private network, got ${quoted(host)}: write any other address into the file by hand`,
+      })),
+  )
+}
 
 /** `undefined` when the edit removed a value that a `*` refers to. The indentation is that of `text`, two spaces where it has none. */
 function formatYaml(document: Document, text: string): string | undefined {
