@@ -277,7 +277,7 @@ function normalizedFlag(text: string): string {
 
 /** Whether the text is a value of the setting, and the setting is of a kind that is never secret. */
 function fits(schema: JsonSchema, text: string): boolean {
-  if (isDuration({path: [], schema})) return readDuration(text) > 0
+  if (isDuration(schema)) return readDuration(text) > 0
   if (schema.type === 'boolean') return FLAGS.has(text.toLowerCase())
   return schema.enum?.some((value) => value === text) ?? false
 }
