@@ -1,9 +1,9 @@
 /** Error messages for values that a schema refuses: what was expected, and what came. For configuration, requests and definitions. */
 import type {z} from 'zod'
-import {closestWord, didYouMean, synonymTable} from './suggestion.ts'
+import {suggestion, synonymTable} from './suggestion.ts'
 
 /** The longest wrong text that is quoted, in characters. */
-export const LONGEST_QUOTED = 40
+const LONGEST_QUOTED = 40
 
 /** A wrong text as an error message may show it: a token or password that was written in a wrong place is not shown. */
 export function quoted(text: string): string {
@@ -58,7 +58,7 @@ function messageFor(issue: z.core.$ZodRawIssue): string {
     case 'invalid_type':
       return got(TYPE_NAMES.get(issue.expected) ?? 'another value')
     case 'invalid_value':
-      return `${got(joinWithOr(issue.values))}${suggestion(issue.input, issue.values)}`
+      return got(joinWithOr(issue.values)) + wordSuggestion(issue.input, issue.values)
     case 'too_small':
     case 'too_big':
       return got(sizeOf(issue))
@@ -97,9 +97,7 @@ const LEVEL_SYNONYMS = synonymTable({
   error: ['err', 'errors', 'critical', 'fatal'],
 })
 
-function suggestion(input: unknown, values: readonly unknown[]): string {
-  if (typeof input !== 'string') return ''
+function wordSuggestion(input: unknown, values: readonly unknown[]): string {
   const words = values.filter((value) => typeof value === 'string')
-  const closest = closestWord(input, words, LEVEL_SYNONYMS)
-  return didYouMean(closest === undefined ? undefined : JSON.stringify(closest))
+  return typeof input === 'string' ? suggestion(input, words, LEVEL_SYNONYMS) : ''
 }

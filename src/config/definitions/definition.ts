@@ -2,10 +2,11 @@
 import {isDeepStrictEqual} from 'node:util'
 import {Document, visit} from 'yaml'
 import type {z} from 'zod'
-import {parseWithMessages} from '../../common/schema-errors.ts'
+import {parseWithMessages, quoted} from '../../common/schema-errors.ts'
+import {suggestion} from '../../common/suggestion.ts'
 import {type BuilderEntry, builderFor, builderTable} from '../../models/builder-table.ts'
 import type {Address, Model, Property} from '../../models/model.ts'
-import {kindOf, quoted, suggestion, type ValidationIssue} from '../config-error.ts'
+import {kindOf, type ValidationIssue} from '../config-error.ts'
 import {isRawMapping, type RawMapping, type RawYaml} from '../read/yaml.ts'
 import {TOPIC_WORDS} from '../validate/names.ts'
 import {

@@ -1,6 +1,8 @@
 /** Resolves the tags `!env`, `!file` and `!secret`: the text of a setting comes from a variable, a file or secrets.yaml. */
 import {basename, dirname, join, resolve} from 'node:path'
-import {kindOf, type LazyText, type Problem, quoted, redactedKey, suggestion} from '../config-error.ts'
+import {quoted} from '../../common/schema-errors.ts'
+import {suggestion} from '../../common/suggestion.ts'
+import {kindOf, type LazyText, type Problem, redactedKey} from '../config-error.ts'
 import {isSetting} from '../schema/settings.ts'
 import {type Environment, filesInEnvironment} from './environment.ts'
 import {fileErrorText, LONGEST_DOCUMENT, LONGEST_VALUE, readText} from './read-file.ts'

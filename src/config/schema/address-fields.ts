@@ -2,8 +2,8 @@
 import {BlockList, isIP, isIPv4} from 'node:net'
 import {networkInterfaces} from 'node:os'
 import {isPrivate, isUnicast} from '../../common/ipv4.ts'
+import {quoted} from '../../common/schema-errors.ts'
 import {Secret} from '../../common/secret.ts'
-import {quoted} from '../config-error.ts'
 import {configTopicProblem, mqttSecretProblem, mqttTextProblem} from '../validate/names.ts'
 import {ANY_LENGTH, checkedText, LONGEST_WORD, scalar} from './fields.ts'
 

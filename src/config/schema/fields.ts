@@ -5,8 +5,10 @@
 import {createDecipheriv} from 'node:crypto'
 import {z} from 'zod'
 import {LONGEST_TIMER_MS} from '../../common/clock.ts'
+import {joinWithOr, quoted} from '../../common/schema-errors.ts'
 import {Secret} from '../../common/secret.ts'
-import {kindOf, quoted, suggestion} from '../config-error.ts'
+import {suggestion} from '../../common/suggestion.ts'
+import {kindOf} from '../config-error.ts'
 import {isPlainText, mqttSecretProblem, mqttTextProblem} from '../validate/names.ts'
 import {isPem} from '../validate/tls.ts'
 
@@ -150,7 +152,7 @@ export function oneOf<const T extends readonly (string | number)[]>(...values: T
   const words = values.filter((value) => typeof value === 'string')
   const read = (text: string): T[number] | undefined => values.find((value) => String(value) === text)
   return scalar({
-    expected: values.join(', ').replace(/, ([^,]*)$/, ' or $1'),
+    expected: joinWithOr(values),
     read,
     got: (text) => quoted(text) + suggestion(text, words),
     keywords: {type: typeof values[0] === 'number' ? 'integer' : 'string', enum: values},

@@ -4,10 +4,12 @@
  * these problems.
  */
 import {z} from 'zod'
+import {quoted} from '../../common/schema-errors.ts'
+import {suggestion} from '../../common/suggestion.ts'
 import {MIIO_PORT} from '../../miio/packet.ts'
 import type {Model} from '../../models/model.ts'
 import {isKnownPropertyName} from '../../models/property-names.ts'
-import {type LazyText, quoted, suggestion, type ValidationIssue} from '../config-error.ts'
+import type {LazyText, ValidationIssue} from '../config-error.ts'
 import {isRawMapping, mappingAt, type RawMapping, type RawYaml, textAt, valueAt} from '../read/yaml.ts'
 import {host} from '../schema/address-fields.ts'
 import * as field from '../schema/fields.ts'

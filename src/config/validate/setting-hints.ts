@@ -2,16 +2,16 @@
  * Hints for an unknown key and for a value of the wrong form: the setting that was probably meant, where it belongs, and how it is
  * written.
  */
-import {synonymTable} from '../../common/suggestion.ts'
+
+import {quoted} from '../../common/schema-errors.ts'
 import {
   closestKey,
   intendedKey,
   keyFromOtherTools,
-  quoted,
-  redactedKey,
   suggestion,
-  type ValidationIssue,
-} from '../config-error.ts'
+  synonymTable,
+} from '../../common/suggestion.ts'
+import {redactedKey, type ValidationIssue} from '../config-error.ts'
 import {isRawMapping, type RawYaml, type YamlPath} from '../read/yaml.ts'
 import {readDuration} from '../schema/fields.ts'
 import {ANY_NAME, isDuration, type JsonSchema, keysAt, listPaths, schemaAt} from '../schema/settings.ts'

@@ -2,9 +2,12 @@
  * Warnings for a valid configuration that cannot work or is dangerous. Each rule is silent where all is well: a warning that is always
  * there hides the one that matters. Texts that YAML changed have their warnings in read/text-warnings.ts.
  */
+
+import {quoted} from '../../common/schema-errors.ts'
+import {suggestion} from '../../common/suggestion.ts'
 import {applyOverrides} from '../../device/codec/model-overrides.ts'
 import type {Model} from '../../models/model.ts'
-import {quoted, suggestion, type WarningIssue} from '../config-error.ts'
+import type {WarningIssue} from '../config-error.ts'
 import type {YamlPath} from '../read/yaml.ts'
 import {isPublicAddress} from '../schema/address-fields.ts'
 import type {Config, DeviceConfig} from '../schema/schema.ts'

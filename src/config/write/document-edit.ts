@@ -15,7 +15,7 @@ import {
   YAMLSeq,
 } from 'yaml'
 import type {ConfigEdit, ConfigValue} from '../../bridge/requests/bridge-actions.ts'
-import {quoted} from '../config-error.ts'
+import {quoted} from '../../common/schema-errors.ts'
 import {isRawMapping} from '../read/yaml.ts'
 import {isPlainText} from '../validate/names.ts'
 

@@ -7,7 +7,8 @@ import {isDeepStrictEqual} from 'node:util'
 import {type Document, isMap, isScalar, isSeq, type Node} from 'yaml'
 import type {ConfigEdit, ConfigValue} from '../../bridge/requests/bridge-actions.ts'
 import {isPrivate} from '../../common/ipv4.ts'
-import {ConfigError, type ConfigIssue, quoted} from '../config-error.ts'
+import {quoted} from '../../common/schema-errors.ts'
+import {ConfigError, type ConfigIssue} from '../config-error.ts'
 import {
   isRawMapping,
   mappingAt,
