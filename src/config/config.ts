@@ -29,11 +29,7 @@ export {ConfigError, type ConfigWarning, describeProblem, type Problem} from './
 export {configPath, exposedFiles, stateFolder} from './paths.ts'
 export type {Environment} from './read/environment.ts'
 export {parseDuration, parseToken} from './schema/fields.ts'
-export {
-  type Config,
-  type DeviceConfig,
-  pollOf,
-} from './schema/schema.ts'
+export type {Config, DeviceConfig} from './schema/schema.ts'
 export {jsonSchema, maskedConfig, secretsOf} from './schema/settings.ts'
 export {nameProblem} from './validate/names.ts'
 

@@ -5,21 +5,17 @@ import {isPrivate, isUnicast} from '../../common/ipv4.ts'
 import {quoted} from '../../common/schema-errors.ts'
 import {Secret} from '../../common/secret.ts'
 import {configTopicProblem, mqttSecretProblem, mqttTextProblem} from '../validate/names.ts'
-import {ANY_LENGTH, checkedText, LONGEST_WORD, scalar} from './fields.ts'
-
-const IPV4 = {most: LONGEST_WORD, format: 'ipv4'}
+import {ANY_LENGTH, checkedText, LONGEST_WORD, scalar, word} from './fields.ts'
 
 /** An IPv4 address, also one of broadcast. */
 export function ipv4() {
-  const problem = (text: string) => (isIPv4(text) ? undefined : quoted(text))
-  return checkedText('an IPv4 address', problem, IPV4)
+  return word('an IPv4 address', isIPv4, {format: 'ipv4'})
 }
 
 /** An address of this machine. `0.0.0.0` is all of its addresses. */
 export function ownAddress() {
-  const isOwn = (text: string) => isIPv4(text) && (text === '0.0.0.0' || isUnicast(text))
-  const problem = (text: string) => (isOwn(text) ? undefined : quoted(text))
-  return checkedText('an IPv4 address of this machine', problem, IPV4)
+  const isOwn = (text: string) => text === '0.0.0.0' || isUnicast(text)
+  return word('an IPv4 address of this machine', isOwn, {format: 'ipv4'})
 }
 
 /** The host names of plugs have a "_", as in `chuangmi-plug-v3_miio12345678`: unlike elsewhere it is allowed. */
@@ -106,16 +102,15 @@ const PROTOCOLS = new Set(['mqtt:', 'mqtts:', 'ws:', 'wss:'])
 
 /** The address and the login, or `undefined` for an invalid address. */
 function readBrokerUrl(text: string): BrokerUrl | undefined {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  if (!url || brokerUrlProblem(text) !== undefined) return undefined
-  const {username, password} = url
+  if (brokerUrlProblem(text) !== undefined) return undefined
+  const url = new URL(text)
+  const [username, password] = [decoded(url.username), decoded(url.password)]
   url.username = ''
   url.password = ''
-  const login = {username: decoded(username), password: decoded(password)}
   return {
     url: url.href,
-    ...(login.username ? {username: login.username} : {}),
-    ...(login.password ? {password: new Secret(login.password)} : {}),
+    ...(username ? {username} : {}),
+    ...(password ? {password: new Secret(password)} : {}),
   }
 }
 

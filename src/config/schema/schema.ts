@@ -277,13 +277,7 @@ export type Config = z.output<typeof configSchema> & {
   catalogue: Catalogue
   warnings: readonly ConfigWarning[]
 }
-type PollConfig = Config['poll']
 export type DeviceConfig = z.output<typeof device>
-
-/** How a plug is polled: its own settings where it has some, else those of all plugs. Milliseconds. */
-export function pollOf(config: Config, own: DeviceConfig): PollConfig {
-  return {...config.poll, ...own.poll}
-}
 
 /** Moves the login from the addresses to `username` and `password`, which win when they are set. Two empty texts are no login. */
 function splitLogin(settings: z.output<typeof mqtt>, context: z.RefinementCtx) {

@@ -2,7 +2,6 @@
  * Hints for an unknown key and for a value of the wrong form: the setting that was probably meant, where it belongs, and how it is
  * written.
  */
-
 import {quoted} from '../../common/schema-errors.ts'
 import {
   closestKey,

@@ -2,33 +2,29 @@
  * Warnings for a valid configuration that cannot work or is dangerous. Each rule is silent where all is well: a warning that is always
  * there hides the one that matters. Texts that YAML changed have their warnings in read/text-warnings.ts.
  */
-
 import {quoted} from '../../common/schema-errors.ts'
 import {suggestion} from '../../common/suggestion.ts'
 import {applyOverrides} from '../../device/codec/model-overrides.ts'
-import type {Model} from '../../models/model.ts'
+import type {Catalogue} from '../../models/catalogue.ts'
 import type {WarningIssue} from '../config-error.ts'
 import type {YamlPath} from '../read/yaml.ts'
 import {isPublicAddress} from '../schema/address-fields.ts'
 import type {Config, DeviceConfig} from '../schema/schema.ts'
 import {duplicatesBy} from './rules.ts'
 
-const RULES: readonly ((config: Config) => WarningIssue[])[] = [
-  noPlugs,
-  exampleTokens,
-  sharedTokens,
-  publicPlugs,
-  oddHosts,
-  sharedBaseTopic,
-  plugsNeverFound,
-  modelsAndProperties,
-  brokerAddresses,
-  unusedTls,
-]
-
-/** All warnings about `config`, in the order of the rules. */
+/** All warnings about `config`. */
 export function configWarnings(config: Config): WarningIssue[] {
-  return RULES.flatMap((rule) => rule(config))
+  const aboutPlugs = Object.entries(config.devices).flatMap(([name, plug]) =>
+    plugWarnings(plug, config).map((each) => ({...each, path: ['devices', name, ...each.path]})),
+  )
+  return [
+    ...noPlugs(config),
+    ...aboutPlugs,
+    ...sharedTokens(config),
+    ...sharedBaseTopic(config),
+    ...brokerAddresses(config),
+    ...unusedTls(config),
+  ]
 }
 
 /** The warning for a file that `exposedFiles` found. */
@@ -43,12 +39,46 @@ function noPlugs({devices}: Config): WarningIssue[] {
   return [{code: 'no_plugs', path: ['devices'], message}]
 }
 
-function exampleTokens({devices}: Config): WarningIssue[] {
-  const message =
-    'expected the token of the plug, got that of an example: see docs/troubleshooting.md, "Where do I get the token"'
-  return Object.entries(devices)
-    .filter(([, {token}]) => isMadeUp(token.reveal()))
-    .map(([name]) => ({code: 'example_token', path: ['devices', name, 'token'], message}))
+/** Addresses that are seldom those of a plug. */
+const ODD_HOSTS: readonly [pattern: RegExp, message: string][] = [
+  [
+    /^192\.168\.\d+\.(?:0|255)$/,
+    'expected the address of one plug, got what is that of the whole network in most homes',
+  ],
+  [
+    /^169\.254\./,
+    'expected the address that the router gave the plug, got one that devices give themselves while they have none',
+  ],
+  [/^(?:\d{1,3}\.){3}\d{1,3}\.[a-z]/i, 'expected an address or a name, got an address with a name after it'],
+]
+
+/** The warnings about one plug, each with its path below the name of the plug. */
+function plugWarnings(plug: DeviceConfig, {network, catalogue}: Config): WarningIssue[] {
+  const {token, host, disabled, model} = plug
+  const found: WarningIssue[] = []
+  const warn = (code: string, path: YamlPath, message: string) => found.push({code, path, message})
+  if (isMadeUp(token.reveal()))
+    warn(
+      'example_token',
+      ['token'],
+      'expected the token of the plug, got that of an example: see docs/troubleshooting.md, "Where do I get the token"',
+    )
+  if (host !== undefined && isPublicAddress(host))
+    warn(
+      'public_plug',
+      ['host'],
+      `expected an address of a private network such as 192.168.1.40, got ${host}, which is on the internet`,
+    )
+  for (const [pattern, message] of ODD_HOSTS)
+    if (host !== undefined && pattern.test(host)) warn('odd_host', ['host'], message)
+  if (network.broadcast?.length === 0 && host === undefined && !disabled)
+    warn(
+      'not_searched',
+      [],
+      'expected a host: a plug without a host is found by a search for its id, and network.broadcast is empty',
+    )
+  // Only for plugs with a `model`: the others report theirs, and the bridge then logs the same warnings.
+  return model === undefined ? found : [...found, ...modelWarnings(plug, model, catalogue)]
 }
 
 /** Digits after which a made-up token repeats itself, at most: half of its length. */
@@ -82,37 +112,6 @@ function sharedTokens({devices}: Config): WarningIssue[] {
   }))
 }
 
-function publicPlugs({devices}: Config): WarningIssue[] {
-  return Object.entries(devices).flatMap(([name, {host}]) => {
-    if (host === undefined || !isPublicAddress(host)) return []
-    const message = `expected an address of a private network such as 192.168.1.40, got ${host}, which is on the internet`
-    return [{code: 'public_plug', path: ['devices', name, 'host'], message}]
-  })
-}
-
-/** Addresses that are seldom those of a plug. */
-const ODD_HOSTS: readonly [pattern: RegExp, message: string][] = [
-  [
-    /^192\.168\.\d+\.(?:0|255)$/,
-    'expected the address of one plug, got what is that of the whole network in most homes',
-  ],
-  [
-    /^169\.254\./,
-    'expected the address that the router gave the plug, got one that devices give themselves while they have none',
-  ],
-  [/^(?:\d{1,3}\.){3}\d{1,3}\.[a-z]/i, 'expected an address or a name, got an address with a name after it'],
-]
-
-function oddHosts({devices}: Config): WarningIssue[] {
-  return Object.entries(devices).flatMap(([name, {host = ''}]) =>
-    ODD_HOSTS.filter(([pattern]) => pattern.test(host)).map(([, message]) => ({
-      code: 'odd_host',
-      path: ['devices', name, 'host'],
-      message,
-    })),
-  )
-}
-
 /** The base topics of other programs. */
 const BASE_TOPICS_OF_OTHERS = new Set([
   'zigbee2mqtt',
@@ -139,35 +138,18 @@ function sharedBaseTopic({
   return [{code: 'shared_topic', path, message}]
 }
 
-function plugsNeverFound({devices, network}: Config): WarningIssue[] {
-  if (network.broadcast?.length !== 0) return []
-  const message =
-    'expected a host: a plug without a host is found by a search for its id, and network.broadcast is empty'
-  return Object.entries(devices)
-    .filter(([, {host, disabled}]) => host === undefined && !disabled)
-    .map(([name]) => ({code: 'not_searched', path: ['devices', name], message}))
-}
-
-/** Only for plugs with a `model`: the others report theirs, and the bridge then logs the same warnings. */
-function modelsAndProperties({devices, catalogue}: Config): WarningIssue[] {
-  return Object.entries(devices).flatMap(([name, plug]) => {
-    if (plug.model === undefined) return []
-    const {model} = plug
-    const found = catalogue.find(model)
-    const path = ['devices', name]
-    if (found)
-      return settingsWithoutEffect(plug, found).map((each) => ({...each, path: [...path, ...each.path]}))
-    const message = () =>
-      `expected a model that \`miio2mqtt models\` lists, got ${quoted(model)}${suggestion(model, catalogue.ids)}`
-    return [{code: 'unknown_model', path: [...path, 'model'], message}]
-  })
-}
-
-/** Settings of properties that the model does not have, and settings that a property cannot have. */
-function settingsWithoutEffect(
+/** An unknown model, settings of properties that the model does not have, and settings that a property cannot have. */
+function modelWarnings(
   {filtered = [], properties = {}, homeassistant}: DeviceConfig,
-  model: Model,
+  id: string,
+  catalogue: Catalogue,
 ): WarningIssue[] {
+  const model = catalogue.find(id)
+  if (!model) {
+    const message = () =>
+      `expected a model that \`miio2mqtt models\` lists, got ${quoted(id)}${suggestion(id, catalogue.ids)}`
+    return [{code: 'unknown_model', path: ['model'], message}]
+  }
   const {entities = {}} = homeassistant ?? {}
   const known = Object.keys(model.properties)
   const named: [string, YamlPath][] = [
@@ -219,26 +201,26 @@ const PORTS = new Map([
 const HOME_ASSISTANT_PORT = '8123'
 
 function brokerAddresses({mqtt}: Config): WarningIssue[] {
-  return mqtt.url.flatMap((written, index) => {
+  return mqtt.url.flatMap((written, index): WarningIssue | [] => {
     const path = ['mqtt', 'url', index]
     const {protocol, hostname, port} = new URL(written)
     const address = hostname.toLowerCase().replace(/^\[|\]$/g, '')
     const protocols = PORTS.get(port)
     if (OPEN_BROKERS.has(address)) {
       const message = `every program on the internet can read and switch the plugs at ${address}, which is a public broker: use your own broker`
-      return [{code: 'open_broker', path, message}]
+      return {code: 'open_broker', path, message}
     }
     if (port === HOME_ASSISTANT_PORT) {
       const message = `the pages of Home Assistant are at the port ${port}: brokers listen at 1883 (mqtt://) or 8883 (mqtts://)`
-      return [{code: 'other_port', path, message}]
+      return {code: 'other_port', path, message}
     }
     if (protocols !== undefined && !protocols.includes(protocol)) {
       const message = `expected ${protocols[0]}// for the port ${port}, got ${protocol}//, which brokers speak at another port`
-      return [{code: 'other_port', path, message}]
+      return {code: 'other_port', path, message}
     }
     if (ENCRYPTED.has(protocol) || !isPublicAddress(address)) return []
     const message = `${address} is on the internet, and ${protocol}// is not encrypted: anyone on the way can read the password and switch the plugs; use ${protocol === 'ws:' ? 'wss' : 'mqtts'}://`
-    return [{code: 'not_encrypted', path, message}]
+    return {code: 'not_encrypted', path, message}
   })
 }
 

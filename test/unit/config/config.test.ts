@@ -15,7 +15,6 @@ import {
   parseConfig,
   parseDuration,
   parseToken,
-  pollOf,
   secretsOf,
   stateFolder,
 } from '../../../src/config/config.ts'
@@ -118,7 +117,7 @@ devices:
       description: 'by the door',
     })
     expect(plug?.token.reveal()).toBe(TOKEN)
-    expect(plug && pollOf(config, plug)).toMatchObject({
+    expect({...config.poll, ...plug?.poll}).toMatchObject({
       interval: 1000,
       slow_interval: 120_000,
       offline_after: 1,
