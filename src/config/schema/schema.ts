@@ -8,7 +8,7 @@ import {LOG_LEVELS} from '../../log/logger.ts'
 import {MIIO_PORT} from '../../miio/packet.ts'
 import type {Catalogue} from '../../models/catalogue.ts'
 import {type ConfigWarning, kindOf} from '../config-error.ts'
-import {normalizedPems, tlsProblems} from '../validate/tls.ts'
+import {checkTls} from '../validate/tls.ts'
 import {brokerUrl, host, ipv4, ownAddress, topic} from './address-fields.ts'
 import * as field from './fields.ts'
 
@@ -287,8 +287,7 @@ function splitLogin(settings: z.output<typeof mqtt>, context: z.RefinementCtx) {
   if (new Set(logins).size > 1) report(['url'], 'expected the same login in all addresses of one cluster')
   const isOneMissing = (settings.cert === undefined) !== (settings.key === undefined)
   if (isOneMissing) report([], 'expected cert and key together, got one of them')
-  const problems = isOneMissing ? [] : tlsProblems(settings)
-  for (const {setting, message} of problems) report([setting], message)
+  const pems = isOneMissing ? {} : checkTls(settings, (key, message) => report([key], message))
   const inUrl: {username?: string; password?: Secret} = settings.url[0] ?? {}
   const {username, password, ...others} = {...inUrl, ...settings}
   const hasLogin = Boolean(username || password?.reveal())
@@ -302,7 +301,7 @@ function splitLogin(settings: z.output<typeof mqtt>, context: z.RefinementCtx) {
     ...others,
     ...(hasLogin && username !== undefined ? {username} : {}),
     ...(hasLogin && password !== undefined ? {password} : {}),
-    ...(problems.length > 0 ? {} : normalizedPems(settings)),
+    ...pems,
     url: settings.url.map(({url}) => url),
   }
 }
