@@ -52,6 +52,11 @@ export function parseWithMessages<S extends z.ZodType>(
   return parsed
 }
 
+/** The keys around the value with the problem. No symbols are used as keys. */
+export function issuePath({path}: z.core.$ZodIssue): (string | number)[] {
+  return path.map((key) => (typeof key === 'symbol' ? '' : key))
+}
+
 function messageFor(issue: z.core.$ZodRawIssue): string {
   const got = (expected: string) => `expected ${expected}, got ${describeValue(issue.input)}`
   switch (issue.code) {

@@ -56,20 +56,16 @@ export class ConfigError extends Error {
   readonly count: number
 
   constructor(issues: readonly ConfigIssue[]) {
-    const problems = problemsOf(issues)
+    const problems: Problem[] = issues
+      .slice(0, MAX_PROBLEMS)
+      .map((issue) => ({...issue, message: messageText(issue.message)}))
+    const next = issues.at(MAX_PROBLEMS)
+    if (next)
+      problems.push({file: next.file, path: '', message: `and ${issues.length - MAX_PROBLEMS} more problems`})
     super(problems.map(describeProblem).join('\n'))
     this.problems = problems
     this.count = issues.length
   }
-}
-
-function problemsOf(issues: readonly ConfigIssue[]): Problem[] {
-  const problems = issues
-    .slice(0, MAX_PROBLEMS)
-    .map((issue) => ({...issue, message: messageText(issue.message)}))
-  const more = issues.length - problems.length
-  const {file = ''} = issues.at(MAX_PROBLEMS) ?? {}
-  return more > 0 ? [...problems, {file, path: '', message: `and ${more} more problems`}] : problems
 }
 
 /** The text of a message. Making it may take long. */

@@ -5,7 +5,7 @@
 import {dirname, isAbsolute, join, resolve} from 'node:path'
 import type {z} from 'zod'
 import {Redactor} from '../common/redact.ts'
-import {parseWithMessages} from '../common/schema-errors.ts'
+import {issuePath, parseWithMessages} from '../common/schema-errors.ts'
 import {MASK} from '../common/secret.ts'
 import {builtIn, Catalogue} from '../models/catalogue.ts'
 import {
@@ -55,7 +55,8 @@ export class ConfigParser {
   readonly #fromFiles = new Set<string>()
   /** Removes texts of `!env`, `!file`, `!secret` and variables from messages: any of them may be secret. */
   readonly #redactor = new Redactor()
-  #values: RawYaml | undefined
+  /** The values of the file and the environment, as texts. */
+  #values: RawYaml = ''
   #areSettingsOutside: boolean | undefined
 
   /** @param readFile gives the content of the files that `referencedFiles` lists */
@@ -64,25 +65,20 @@ export class ConfigParser {
     this.#env = env
     this.#tags = new TagResolver(yaml.file, env, readFile)
     this.#problems = [...yaml.problems]
+    if (yaml.readable) this.#values = this.#withEnvironment(this.#readValues())
   }
 
   /** The folder of the user's own definitions, where one is configured. */
   get modelFolder(): string | undefined {
-    const folder = textAt(this.values, ['models'])
+    const folder = textAt(this.#values, ['models'])
     if (!folder) return undefined
     return isAbsolute(folder) ? folder : join(dirname(this.#yaml.file), folder)
-  }
-
-  /** The values of the file and the environment, as texts. */
-  get values(): RawYaml {
-    this.#values ??= this.#yaml.readable ? this.#withEnvironment(this.#readValues()) : ''
-    return this.#values
   }
 
   /** @param definitions the files of `modelFolder`, or why it cannot be read @throws ConfigError with all problems */
   parse(definitions: readonly DefinitionFile[] | {problem: string}): Config {
     if (!this.#yaml.readable) throw new ConfigError(this.#problems)
-    const {values} = this
+    const values = this.#values
     for (const {path, message} of removeMisplacedSections(values)) this.#report(path, message)
     const own = parseDefinitions('problem' in definitions ? [] : definitions)
     if ('problem' in definitions) this.#report(['models'], definitions.problem)
@@ -196,7 +192,7 @@ export class ConfigParser {
   }
 
   #reportIssue(issue: z.core.$ZodIssue): void {
-    const path = keysOf(issue)
+    const path = issuePath(issue)
     const missing = missingSetting(issue)
     if (this.#isGap(path) || this.#isReportedElsewhere(path)) return
     if (missing && this.#isReportedElsewhere(missing)) return
@@ -287,11 +283,7 @@ const COMMENTED = 'nothing is left of it, as "#" begins a comment: put the text 
 /** The setting whose absence is the problem of `issue`. */
 function missingSetting(issue: z.core.$ZodIssue): YamlPath | undefined {
   const missing: unknown = issue.code === 'custom' ? issue.params?.['missing'] : undefined
-  return typeof missing === 'string' ? [...keysOf(issue).slice(0, -1), missing] : undefined
-}
-
-function keysOf({path}: z.core.$ZodIssue): YamlPath {
-  return path.map((key) => (typeof key === 'symbol' ? '' : key))
+  return typeof missing === 'string' ? [...issuePath(issue).slice(0, -1), missing] : undefined
 }
 
 /** The value of a key without one. A setting counts as missing; a plug or group has no settings; an unknown key stays, to be reported. */

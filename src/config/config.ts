@@ -4,7 +4,7 @@
  * config-parser.ts (all of these). Apart from them: write (edits) and definitions (the user's own models).
  */
 import {realpath, stat} from 'node:fs/promises'
-import {isMap, isNode, isScalar} from 'yaml'
+import {isNode, isScalar} from 'yaml'
 import type {ConfigEdit} from '../bridge/requests/bridge-actions.ts'
 import {removeTemporaryFiles, writeFileAtomically} from '../common/atomic-write.ts'
 import {type Clock, type Random, randomHex} from '../common/clock.ts'
@@ -169,16 +169,12 @@ async function parseWithFiles(
 /** @throws ConfigError when plugs are in use and the file has no `devices` */
 function assertHasDevices({file, document, readable}: YamlFile, {devices}: Config): void {
   const inUse = Object.keys(devices).length
-  if (inUse === 0 || !readable || hasValue(document, 'devices')) return
+  const section = document.get('devices', true)
+  // It has no value in a text that is cut off behind `devices:`.
+  const hasValue = isNode(section) && !(isScalar(section) && isNull(section))
+  if (inUse === 0 || !readable || hasValue) return
   const message =
     `expected \`devices\`, got a file without it while ${inUse} are in use: was it saved in part? ` +
     '`devices: {}` is how to remove them all'
   throw new ConfigError([{file, path: 'devices', message}])
-}
-
-/** Whether the key has a value. It has none in a text that is cut off behind `devices:`. */
-function hasValue({contents}: YamlFile['document'], key: string): boolean {
-  if (!isMap(contents)) return false
-  const value = contents.get(key, true)
-  return isNode(value) && !(isScalar(value) && isNull(value))
 }

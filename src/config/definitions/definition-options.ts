@@ -8,7 +8,7 @@ import type {Address, Property, RawValue} from '../../models/model.ts'
 import type {ValidationIssue} from '../config-error.ts'
 import type {RawMapping, RawYaml} from '../read/yaml.ts'
 import * as field from '../schema/fields.ts'
-import {mapping, recordField} from '../schema/schema.ts'
+import {mapping, wrongKind} from '../schema/schema.ts'
 
 /** A valid value, or all problems of its texts. */
 export type DefinitionResult<T> = {value: T} | {problems: ValidationIssue[]}
@@ -74,9 +74,11 @@ const scaling = {
   precision: field.integer(0, 6).exactOptional(),
 }
 const valueWords = (word: z.ZodType<string, string>) =>
-  recordField(z.string(), word, "a mapping from the firmware's values to words").transform((words) =>
-    Object.entries(words).map(([raw, meaning]) => [parseRawValue(raw), meaning] as const),
-  )
+  z
+    .record(z.string(), word, wrongKind("a mapping from the firmware's values to words"))
+    .transform((words) =>
+      Object.entries(words).map(([raw, meaning]) => [parseRawValue(raw), meaning] as const),
+    )
 
 /** The keys of a property with the options of its kind. They are written in this order. */
 function propertyKeys<Options extends z.core.$ZodLooseShape>(options: Options) {
@@ -135,7 +137,6 @@ export function parseAddress(
   {miot, get_prop, set, method, action}: CommonKeys,
   use: PropertyUse,
 ): DefinitionResult<Address> {
-  const given = Object.entries({miot, get_prop, method, action}).filter(([, value]) => value !== undefined)
   const all: Address[] = []
   if (miot) all.push({via: 'miot', siid: miot[0], piid: miot[1]})
   if (get_prop)
@@ -149,7 +150,7 @@ export function parseAddress(
   const [address, second] = all
   if (!address || second)
     return invalid(
-      `expected one of miot, get_prop, method and action, got ${given.map(([key]) => key).join(' and ') || 'none'}`,
+      `expected one of miot, get_prop, method and action, got ${all.map(({via}) => via).join(' and ') || 'none'}`,
     )
   if (set && address.via !== 'get_prop')
     return invalid('expected get_prop beside it: miot needs no `set`', 'set')

@@ -2,7 +2,7 @@
 import {isDeepStrictEqual} from 'node:util'
 import {Document, visit} from 'yaml'
 import type {z} from 'zod'
-import {parseWithMessages, quoted} from '../../common/schema-errors.ts'
+import {issuePath, parseWithMessages, quoted} from '../../common/schema-errors.ts'
 import {suggestion} from '../../common/suggestion.ts'
 import {type BuilderEntry, builderFor, builderTable} from '../../models/builder-table.ts'
 import type {Address, Model, Property} from '../../models/model.ts'
@@ -111,16 +111,15 @@ function check<T>(schema: z.ZodObject & z.ZodType<T>, read: RawYaml): Definition
   const parsed = parseWithMessages(schema, read)
   if (parsed.success) return {value: parsed.data}
   const known = Object.keys(schema.shape)
-  return {problems: parsed.error.issues.flatMap((issue) => problemsFrom(issue, known))}
-}
-
-function problemsFrom(issue: z.core.$ZodIssue, known: readonly string[]): ValidationIssue[] {
-  const path = issue.path.map((key) => (typeof key === 'symbol' ? '' : key))
-  if (issue.code !== 'unrecognized_keys') return [{path, message: issue.message}]
-  return issue.keys.map((key) => ({
-    path: [...path, key],
-    message: () => `unknown key${suggestion(key, known)}`,
-  }))
+  const problems = parsed.error.issues.flatMap((issue): ValidationIssue[] => {
+    const path = issuePath(issue)
+    if (issue.code !== 'unrecognized_keys') return [{path, message: issue.message}]
+    return issue.keys.map((key) => ({
+      path: [...path, key],
+      message: () => `unknown key${suggestion(key, known)}`,
+    }))
+  })
+  return {problems}
 }
 
 function problemsOf(result: DefinitionResult<unknown>): ValidationIssue[] {

@@ -44,19 +44,21 @@ export function readOverrides(env: Environment, read: RawYaml | undefined, used:
     const ofFile = variable.endsWith(FILE_SUFFIX)
       ? settingsOf(variable.slice(0, -FILE_SUFFIX.length), read)
       : []
-    const [path, ...more] = [...own, ...ofFile]
+    const paths = [...own, ...ofFile]
+    const [path] = paths
     const text = env[variable] ?? ''
-    if (path && more.length === 0)
+    if (path === undefined) misspelled.push({variable, message: unknownProblem(variable, read)})
+    else if (paths.length === 1)
       overrides.push({variable, path, value: own.length > 0 ? {text} : {file: resolve(text)}})
     else {
-      const paths = [path, ...more].map((each) => each?.join('.'))
-      const message = path
-        ? `expected one setting, got ${paths.join(' and ')}`
-        : unknownProblem(variable, read)
+      const message = `expected one setting, got ${paths.map((each) => each.join('.')).join(' and ')}`
       misspelled.push({variable, message})
     }
   }
-  return {overrides, misspelled: [...misspelled, ...setTwice(overrides)]}
+  // Settings with both a variable and one that ends in `_FILE`.
+  for (const [first, {variable}] of duplicatesBy(overrides, ({path}) => path.join('\0')))
+    misspelled.push({variable, message: `expected this or ${first.variable}, got both`})
+  return {overrides, misspelled}
 }
 
 /** The files that variables name, whether or not the variables are settings. */
@@ -142,12 +144,4 @@ function unknownNameHint(variable: string): string {
   return section === undefined
     ? ''
     : `: it has none of the names under \`${section}\` in the file, written in capitals and with "_"`
-}
-
-/** Settings with both a variable and one that ends in `_FILE`. */
-function setTwice(overrides: EnvironmentOverride[]): MisspelledVariable[] {
-  return duplicatesBy(overrides, ({path}) => path.join('\0')).map(([first, {variable}]) => ({
-    variable,
-    message: `expected this or ${first.variable}, got both`,
-  }))
 }

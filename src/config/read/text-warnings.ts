@@ -47,7 +47,7 @@ const RULES: readonly TextRule[] = [
 
 /**
  * @param read the values of the file and the environment, with all tags resolved
- * @param secrets secrets.yaml, when a tag asked for it
+ * @param secrets secrets.yaml, when a tag uses it
  */
 export function textWarnings(
   yaml: YamlFile,
@@ -137,10 +137,8 @@ function textValues(value: RawYaml, path: YamlPath = []): [YamlPath, string][] {
 /** A comment for people has a space after its "#". */
 function cutByComment({source}: TextSetting): string | undefined {
   if (source?.scalar.type !== 'PLAIN') return undefined
-  const {scalar, yaml} = source
-  const end = scalar.range?.[1] ?? 0
-  const [line = ''] = yaml.text.slice(end, end + 2000).split(/\r?\n/, 1)
-  if (!/^[ \t]*#(?:[^ \t]|$)/.test(line)) return undefined
+  const after = source.yaml.text.slice(source.scalar.range?.[1])
+  if (!/^[ \t]*#(?:[^ \t]|$)/.test(after)) return undefined
   return 'the value ends before " #", which begins a comment: put it in quotes, or write a space after the # of a comment'
 }
 

@@ -50,7 +50,8 @@ export function editYaml(text: string, file: string, edits: readonly ConfigEdit[
     ? formatJson(document, text)
     : (formatYaml(document, text) ?? refuse(paths, SHARED))
   const edited = parseYaml(newText, file)
-  if (!edited.readable || !haveSameValues(valuesIn(edited), wanted)) refuse(paths, SHARED)
+  const hasWanted = isDeepStrictEqual(withoutEmptySections(valuesIn(edited)), withoutEmptySections(wanted))
+  if (!edited.readable || !hasWanted) refuse(paths, SHARED)
   return edited
 }
 
@@ -124,10 +125,6 @@ function rawValueOf(value: ConfigValue): RawYaml {
 }
 
 /** An empty section counts like a missing one. */
-function haveSameValues(one: RawYaml, other: RawYaml): boolean {
-  return isDeepStrictEqual(withoutEmptySections(one), withoutEmptySections(other))
-}
-
 function withoutEmptySections(read: RawYaml): RawYaml {
   if (!isRawMapping(read)) return read
   const isEmpty = (section: RawYaml) =>
@@ -170,7 +167,10 @@ function formatJson(document: Document.Parsed, text: string): string {
       return enclose('[]', items, isOnManyLines(node), depth)
     }
     if (!isMap(node)) return 'null'
-    const members = node.items.map(({key, value}) => `${formatKey(key)}: ${format(value, depth + 1)}`)
+    const members = node.items.map(({key, value}) => {
+      const name = isScalar(key) ? String(key.value) : ''
+      return `${JSON.stringify(name)}: ${format(value, depth + 1)}`
+    })
     return enclose('{}', members, isOnManyLines(node), depth)
   }
 
@@ -184,8 +184,4 @@ function formatJson(document: Document.Parsed, text: string): string {
     const newLine = `\n${indent.repeat(depth + 1)}`
     return `${open}${newLine}${members.join(`,${newLine}`)}\n${indent.repeat(depth)}${close}`
   }
-}
-
-function formatKey(key: unknown): string {
-  return JSON.stringify(isScalar(key) ? String(key.value) : '')
 }
