@@ -86,7 +86,7 @@ function spaceProblem(name: string): string | undefined {
     : undefined
 }
 
-/** The same for two names that people cannot tell apart: case, repeated spaces and other ways to write a letter do not count. */
+/** The same for two names that people cannot distinguish: case, repeated spaces and other ways to write a letter do not count. */
 export function normalizedName(name: string): string {
   const letters = name.normalize('NFKC').toUpperCase().toLowerCase()
   return letters.normalize('NFKC').replace(/ {2,}/g, ' ')

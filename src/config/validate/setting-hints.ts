@@ -210,8 +210,9 @@ export function formHint(expected: string, path: YamlPath, value: RawYaml | unde
   if (expected === 'array') return `: write it as \`${name}: [${shownMembers(value)}]\``
   if (expected === 'string' && name === 'password') return ': text that starts with "[" or "{" needs quotes'
   if (expected === 'string') return Array.isArray(value) ? ': write it without "- " and brackets' : ''
-  const [, glued] = (typeof value === 'string' && /^([a-z_]+):\S/.exec(value)) || []
-  if (glued !== undefined && keysAt(path).includes(glued)) return `: a space is missing after \`${glued}:\``
+  const [, joinedKey] = (typeof value === 'string' && /^([a-z_]+):\S/.exec(value)) || []
+  if (joinedKey !== undefined && keysAt(path).includes(joinedKey))
+    return `: a space is missing after \`${joinedKey}:\``
   const hint = FORMS.get(genericPath(path).join('.'))
   if (hint !== undefined) return `: ${hint(name, value)}`
   const keys = keysAt(path).filter((key) => key !== ANY_NAME)

@@ -1,4 +1,4 @@
-/** Checks certificates and private keys for TLS, so that the connection to the broker does not throw over them later. */
+/** Checks certificates and private keys for TLS, so that the connection to the broker does not fail over them later. */
 import {createPrivateKey, type KeyObject, X509Certificate} from 'node:crypto'
 import {createSecureContext} from 'node:tls'
 import {Secret} from '../../common/secret.ts'
@@ -15,8 +15,8 @@ type Report = (message: string) => undefined
 /**
  * Checks each of the three, and then all together. Expiry is not checked.
  * @returns the certificates and the key alone, each block on lines of its own; nothing when one of them has a problem. OpenSSL silently
- * leaves out everything after an indented block, and after a block that is glued to the one before it (`cat` of two files without a
- * line break).
+ * leaves out everything after an indented block, and after a block that begins on the last line of the one before it (`cat` of two
+ * files without a line break).
  */
 export function checkTls(
   {ca, cert, key}: TlsFiles,
