@@ -148,7 +148,9 @@ export class ConfigParser {
       resolve: (tag, text, path) => this.#resolveTag(tag, text, path),
       empty: (path, isCommented) => {
         if (isCommented && keysAt(path).length === 0) this.#reportGap(path, COMMENTED)
-        return emptyValue(path)
+        // A setting counts as missing; a plug or group has no settings; an unknown key stays, to be reported.
+        if (path.length === 2 && (path[0] === 'devices' || path[0] === 'groups')) return Object.create(null)
+        return keysAt(path.slice(0, -1)).includes(String(path.at(-1))) ? undefined : ''
       },
       report: (path, message) => this.#reportGap(path, message),
       isAnyText: (path) => path.at(-1) === 'password',
@@ -193,9 +195,10 @@ export class ConfigParser {
 
   #reportIssue(issue: z.core.$ZodIssue): void {
     const path = issuePath(issue)
-    const missing = missingSetting(issue)
+    // The setting whose absence is the problem.
+    const missing: unknown = issue.code === 'custom' ? issue.params?.['missing'] : undefined
     if (this.#isGap(path) || this.#isReportedElsewhere(path)) return
-    if (missing && this.#isReportedElsewhere(missing)) return
+    if (typeof missing === 'string' && this.#isReportedElsewhere([...path.slice(0, -1), missing])) return
     if (issue.code === 'unrecognized_keys') {
       for (const key of issue.keys.filter((each) => !this.#isGap([...path, each])))
         this.#report([...path, key], () => this.#unknownKeyText(key, path))
@@ -229,15 +232,12 @@ export class ConfigParser {
     const [parent, key] = [valueAt(this.#values, outer), path.at(-1)]
     if (!isRawMapping(parent) || typeof key !== 'string' || Object.hasOwn(parent, key)) return false
     if (this.#isGap(outer)) return true
-    if (path.length === 3 && path[0] === 'devices' && isEmptyMapping(parent) && this.#hasSettingsOutside())
-      return true
+    if (path.length === 3 && path[0] === 'devices' && isEmptyMapping(parent)) {
+      this.#areSettingsOutside ??= hasSettingsOutside(valueAt(this.#values, ['devices']))
+      if (this.#areSettingsOutside) return true
+    }
     const known = keysAt(outer)
     return Object.keys(parent).some((other) => !known.includes(other) && intendedKeyAt(other, outer) === key)
-  }
-
-  #hasSettingsOutside(): boolean {
-    this.#areSettingsOutside ??= hasSettingsOutside(valueAt(this.#values, ['devices']))
-    return this.#areSettingsOutside
   }
 
   #isGap(path: YamlPath): boolean {
@@ -279,18 +279,6 @@ const LIKE_A_KEY = /^[\p{Pi}\p{Pf}\p{Ps}"']?[\p{L}_<][\p{L}\p{N}_.<> -]{0,39}[\p
 const SECRETS = ['password', 'username', 'url', 'token']
 
 const COMMENTED = 'nothing is left of it, as "#" begins a comment: put the text in quotes'
-
-/** The setting whose absence is the problem of `issue`. */
-function missingSetting(issue: z.core.$ZodIssue): YamlPath | undefined {
-  const missing: unknown = issue.code === 'custom' ? issue.params?.['missing'] : undefined
-  return typeof missing === 'string' ? [...issuePath(issue).slice(0, -1), missing] : undefined
-}
-
-/** The value of a key without one. A setting counts as missing; a plug or group has no settings; an unknown key stays, to be reported. */
-function emptyValue(path: YamlPath): RawYaml | undefined {
-  if (path.length === 2 && (path[0] === 'devices' || path[0] === 'groups')) return Object.create(null)
-  return keysAt(path.slice(0, -1)).includes(String(path.at(-1))) ? undefined : ''
-}
 
 /** In the order of the configuration, then of the files that it names. */
 function byPlace(file: string): (a: ProblemPlace, b: ProblemPlace) => number {

@@ -154,19 +154,14 @@ export function parseAddress(
     )
   if (set && address.via !== 'get_prop')
     return invalid('expected get_prop beside it: miot needs no `set`', 'set')
-  return usesOf(address).includes(use) ? {value: address} : invalid(NEEDED[use])
+  const uses: readonly PropertyUse[] = action ? ['press'] : miot || set ? ['read', 'set'] : ['read']
+  return uses.includes(use) ? {value: address} : invalid(NEEDED[use])
 }
 
 const NEEDED: Readonly<Record<PropertyUse, string>> = {
   read: 'expected miot, get_prop or method, got action, which has no value',
   set: 'expected a way to set it: miot, or get_prop with set',
   press: 'expected action, got what has a value',
-}
-
-function usesOf(address: Address): readonly PropertyUse[] {
-  if (address.via === 'action') return ['press']
-  const isWritable = address.via === 'miot' || (address.via === 'get_prop' && address.write !== undefined)
-  return isWritable ? ['read', 'set'] : ['read']
 }
 
 /** The address as the keys of a property. */
@@ -197,12 +192,13 @@ export function formatOptions(property: Property): RawMapping {
   return formatKeys(options, property)
 }
 
-/** The values of `keys` as texts. A value that is missing or `null` is left out. */
+/** The values of `keys` as texts. A value that is missing or `null` is left out. `exact_list` in a file is `exactList` in a model. */
 export function formatKeys(keys: readonly string[], values: object): RawMapping {
   const all = new Map<string, unknown>(Object.entries(values))
   return Object.fromEntries(
     keys.flatMap((key) => {
-      const value = all.get(camelCase(key)) ?? undefined
+      const camelCase = key.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
+      const value = all.get(camelCase) ?? undefined
       return value === undefined ? [] : [[key, formatValue(key, value)]]
     }),
   )
@@ -214,11 +210,6 @@ function formatValue(key: string, value: unknown): RawYaml {
   return key === 'values'
     ? Object.fromEntries(value.map(([raw, word]) => [String(raw), word]))
     : value.map(String)
-}
-
-/** `exact_list` in a file is `exactList` in a model. */
-function camelCase(key: string): string {
-  return key.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
 }
 
 /** A result with one problem. */

@@ -115,8 +115,13 @@ function variableOf(path: readonly string[]): string {
 function unknownProblem(variable: string, read: RawYaml | undefined): string {
   const name = variable.endsWith(FILE_SUFFIX) ? variable.slice(0, -FILE_SUFFIX.length) : variable
   const [intended] = mappingsBefore(name, read).flatMap((path) => intendedIn(path, name))
-  const hint = intended === undefined ? unknownNameHint(name) : `, did you mean "${variableOf(intended)}"?`
-  return `expected the name of a setting that has one value${hint}`
+  const message = 'expected the name of a setting that has one value'
+  if (intended) return `${message}, did you mean "${variableOf(intended)}"?`
+  // A variable of a plug or group that is not in the file.
+  const section = NAMED_SECTIONS.find((each) => name.startsWith(`${variableOf([each])}_`))
+  return section === undefined
+    ? message
+    : `${message}: it has none of the names under \`${section}\` in the file, written in capitals and with "_"`
 }
 
 /** The mappings whose variables begin like `variable`, the innermost first. */
@@ -136,12 +141,4 @@ function intendedIn(path: string[], variable: string): string[][] {
   const named = path.length > 1 ? found.with(1, path[1] ?? '') : found
   const [inside] = listSettings(schemaAt(found), named)
   return inside && hasOneValue(inside) && !inside.path.includes(ANY_NAME) ? [inside.path] : []
-}
-
-/** For a variable of a plug or group that is not in the file. */
-function unknownNameHint(variable: string): string {
-  const section = NAMED_SECTIONS.find((each) => variable.startsWith(`${variableOf([each])}_`))
-  return section === undefined
-    ? ''
-    : `: it has none of the names under \`${section}\` in the file, written in capitals and with "_"`
 }

@@ -69,33 +69,16 @@ export function yamlErrors(document: Document.Parsed, text: string): SyntaxProbl
   const isUnknownTag = ({code, message}: YAMLError) =>
     code === 'TAG_RESOLVE_FAILED' && message.startsWith('Unresolved tag')
   const errors = isReadable(document) ? all.filter((error) => !isUnknownTag(error)) : all
-  const [first, ...others] = errors.sort((a, b) => a.pos[0] - b.pos[0])
-  if (!first) return []
-  const causes = [first, ...others.filter((error) => !isConsequence(error))]
-  const unexplained = causes.slice(MOST_EXPLAINED).map(({code, message, pos: [offset]}) => ({
-    offset,
-    message: MESSAGES.get(code) ?? message,
-  }))
-  return [...explainAll(causes.slice(0, MOST_EXPLAINED), document, new YamlLines(text)), ...unexplained]
-}
-
-/** Whether an error only shows that the parser got lost before it. */
-function isConsequence({code, message}: YAMLError): boolean {
-  return code === 'UNEXPECTED_TOKEN'
-    ? message.includes('in YAML stream')
-    : message.startsWith('Missing directives-end')
-}
-
-function explainAll(
-  errors: readonly YAMLError[],
-  document: Document.Parsed,
-  lines: YamlLines,
-): SyntaxProblem[] {
+  if (errors.length === 0) return []
+  const causes = errors
+    .sort((a, b) => a.pos[0] - b.pos[0])
+    .filter((error, index) => index === 0 || !isConsequence(error))
+  const lines = new YamlLines(text)
   const problems: SyntaxProblem[] = []
   const seen = new Set<number>()
   let lastBracket = -1
   let blockEnd = -1
-  for (const error of errors) {
+  for (const error of causes.slice(0, MOST_EXPLAINED)) {
     const at = lines.at(error.pos[0])
     if (seen.has(at) || (error.code === 'BAD_INDENT' && at < blockEnd)) continue
     const problem = explain(error, document, lines)
@@ -107,7 +90,16 @@ function explainAll(
     seen.add(at).add(line)
     blockEnd = Math.max(blockEnd, lines.endOfBlock(at))
   }
+  for (const {code, message, pos} of causes.slice(MOST_EXPLAINED))
+    problems.push({offset: pos[0], message: MESSAGES.get(code) ?? message})
   return problems
+}
+
+/** Whether an error only shows that the parser got lost before it. */
+function isConsequence({code, message}: YAMLError): boolean {
+  return code === 'UNEXPECTED_TOKEN'
+    ? message.includes('in YAML stream')
+    : message.startsWith('Missing directives-end')
 }
 
 /** Whether the file can be read in spite of its errors. */
