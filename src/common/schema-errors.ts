@@ -1,6 +1,6 @@
 /** Error messages for values that a schema refuses: what was expected, and what came. For configuration, requests and definitions. */
 import type {z} from 'zod'
-import {suggestion, synonymTable} from './suggestion.ts'
+import {closestWord, didYouMean, synonymTable} from './suggestion.ts'
 
 /** The longest wrong text that is quoted, in characters. */
 const LONGEST_QUOTED = 40
@@ -63,7 +63,7 @@ function messageFor(issue: z.core.$ZodRawIssue): string {
     case 'invalid_type':
       return got(TYPE_NAMES.get(issue.expected) ?? 'another value')
     case 'invalid_value':
-      return got(joinWithOr(issue.values)) + wordSuggestion(issue.input, issue.values)
+      return got(joinWithOr(issue.values)) + suggestedWord(issue.input, issue.values)
     case 'too_small':
     case 'too_big':
       return got(sizeOf(issue))
@@ -102,7 +102,8 @@ const LEVEL_SYNONYMS = synonymTable({
   error: ['err', 'errors', 'critical', 'fatal'],
 })
 
-function wordSuggestion(input: unknown, values: readonly unknown[]): string {
+function suggestedWord(input: unknown, values: readonly unknown[]): string {
   const words = values.filter((value) => typeof value === 'string')
-  return typeof input === 'string' ? suggestion(input, words, LEVEL_SYNONYMS) : ''
+  const closest = typeof input === 'string' ? closestWord(input, words, LEVEL_SYNONYMS) : undefined
+  return didYouMean(closest && JSON.stringify(closest))
 }

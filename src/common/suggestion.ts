@@ -52,28 +52,20 @@ const OTHER_PROGRAMS = synonymTable({
 })
 
 /** `, did you mean "token"?` when one of `known` was probably meant by `word`, else nothing. */
-export function suggestion(word: string, known: readonly string[], synonyms = OTHER_PROGRAMS): string {
-  const candidate = intendedKey(word, known, synonyms)
+export function suggestion(word: string, known: readonly string[]): string {
+  const candidate = intendedKey(word, known)
   return didYouMean(candidate === undefined ? undefined : `"${candidate}"`)
 }
 
 /** The one of `known` that was probably meant by `word`. */
-export function intendedKey(
-  word: string,
-  known: readonly string[],
-  synonyms = OTHER_PROGRAMS,
-): string | undefined {
-  return keyFromOtherTools(word, known, synonyms) ?? closestKey(word, known)
+export function intendedKey(word: string, known: readonly string[]): string | undefined {
+  return keyFromOtherTools(word, known) ?? closestKey(word, known)
 }
 
 /** The one of `known` that other programs call `word`, or that alone ends with it: `topic` means `base_topic`. */
-export function keyFromOtherTools(
-  word: string,
-  known: readonly string[],
-  synonyms = OTHER_PROGRAMS,
-): string | undefined {
+export function keyFromOtherTools(word: string, known: readonly string[]): string | undefined {
   const letters = word.toLowerCase()
-  const named = synonyms.get(letters)?.find((key) => known.includes(key))
+  const named = OTHER_PROGRAMS.get(letters)?.find((key) => known.includes(key))
   const longer = known.filter((key) => key.toLowerCase().endsWith(`_${letters}`))
   return named ?? (longer.length === 1 ? longer[0] : undefined)
 }

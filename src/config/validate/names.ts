@@ -53,7 +53,11 @@ export function nameProblem(name: string): string | undefined {
   if (first === 'bridge') return 'its first level is "bridge", where the bridge has its own topics'
   if (first.startsWith('$')) return 'it starts with "$", which is reserved for brokers'
   if (reserved) return `its level "${reserved}" is a word of the topics themselves`
-  return levelsProblem(name) ?? appearanceProblem(name)
+  const problem = levelsProblem(name) ?? spaceProblem(name)
+  if (problem !== undefined) return problem
+  if (name.split('/').some((level) => level === '.' || level === '..'))
+    return 'it has a level "." or "..", which is a folder elsewhere'
+  return LIKE_A_TOKEN.test(name) ? 'it looks like a token, which no topic may show' : undefined
 }
 
 function levelsProblem(topic: string): string | undefined {
@@ -64,16 +68,6 @@ function levelsProblem(topic: string): string | undefined {
   if (topic.startsWith('/') || topic.endsWith('/')) return 'it starts or ends with "/"'
   if (topic.includes('//')) return 'it has an empty level ("//")'
   if (topic.split('/').length > MOST_LEVELS) return `it has more than ${MOST_LEVELS} levels`
-  return undefined
-}
-
-/** Why people would take the name for another one, or for a token. */
-function appearanceProblem(name: string): string | undefined {
-  const spaced = spaceProblem(name)
-  if (spaced !== undefined) return spaced
-  if (name.split('/').some((level) => level === '.' || level === '..'))
-    return 'it has a level "." or "..", which is a folder elsewhere'
-  if (LIKE_A_TOKEN.test(name)) return 'it looks like a token, which no topic may show'
   return undefined
 }
 

@@ -23,9 +23,12 @@ import {intendedKeyAt} from './setting-hints.ts'
  */
 export function ruleIssues(values: RawYaml, ownModels: readonly Model[]): ValidationIssue[] {
   const named = {devices: mappingAt(values, ['devices']), groups: mappingAt(values, ['groups'])}
+  const {devices, groups} = named
   return [
-    ...plugIssues(named.devices),
-    ...groupIssues(named),
+    ...plugIssues(devices),
+    ...badNames('groups', 'group', groups),
+    ...takenNames(named),
+    ...Object.entries(groups).flatMap(([name, group]) => badMembers(name, group, named)),
     ...homeAssistantTopicIssues(values, named),
     ...attributeTopicIssues(values, named, ownModels),
   ]
@@ -136,17 +139,8 @@ function repeatedNames(devices: RawMapping): ValidationIssue[] {
   })
 }
 
-/** Problems of the names and members of groups. */
-function groupIssues({devices, groups}: Named): ValidationIssue[] {
-  return [
-    ...badNames('groups', 'group', groups),
-    ...takenNames(devices, groups),
-    ...Object.entries(groups).flatMap(([name, group]) => badMembers(name, group, devices, groups)),
-  ]
-}
-
 /** Plugs and groups share their topics, and Home Assistant takes no notice of the case of a name. */
-function takenNames(devices: RawMapping, groups: RawMapping): ValidationIssue[] {
+function takenNames({devices, groups}: Named): ValidationIssue[] {
   const taken = new Map(Object.keys(devices).map((name) => [normalizedName(name), `the plug "${name}"`]))
   return Object.keys(groups).flatMap((name) => {
     const owner = taken.get(normalizedName(name))
@@ -156,7 +150,7 @@ function takenNames(devices: RawMapping, groups: RawMapping): ValidationIssue[] 
   })
 }
 
-function badMembers(name: string, group: RawYaml, devices: RawMapping, groups: RawMapping) {
+function badMembers(name: string, group: RawYaml, {devices, groups}: Named): ValidationIssue[] {
   const members = valueAt(group, ['members'])
   const before = new Set<string>()
   const problemOf = (member: string): LazyText | undefined => {

@@ -110,18 +110,17 @@ export function removeMisplacedSections(read: RawYaml): ValidationIssue[] {
   return [...IDENTITY].flatMap(([section, {one}]) => {
     const named = read[section]
     if (!isRawMapping(named)) return []
-    const misplaced = keysAt([]).filter((key) => isMisplaced(key, named[key], section))
+    const misplaced = keysAt([]).filter((key) => {
+      const value = named[key]
+      if (typeof value === 'string') return keysAt([key]).length === 0
+      return value !== undefined && !Array.isArray(value) && !hasIdentity(value, section)
+    })
     for (const key of misplaced) delete named[key]
     return misplaced.map((key) => ({
       path: [section, key],
       message: `expected the name of ${one}, got \`${key}\`, which belongs at the very beginning of a line`,
     }))
   })
-}
-
-function isMisplaced(key: string, value: RawYaml | undefined, section: string): boolean {
-  if (typeof value === 'string') return keysAt([key]).length === 0
-  return value !== undefined && !Array.isArray(value) && !hasIdentity(value, section)
 }
 
 /** The path with `<name>` in place of the name of a plug or group. */
