@@ -107,6 +107,7 @@ export function isReadable({errors, warnings}: Document.Parsed): boolean {
   return [...errors, ...warnings].every(({code}) => HARMLESS.has(code))
 }
 
+/** The problem behind an error of the parser. */
 function explain({code, message, pos: [offset]}: YAMLError, document: Document.Parsed, lines: YamlLines) {
   const at = lines.at(offset)
   const nearLines = [at, lines.before(at)].filter((line) => line !== undefined)
@@ -220,7 +221,7 @@ function misplaced(position: number, lines: YamlLines): SyntaxProblem {
   if (columns.includes(indent))
     return {
       offset,
-      message: lines.isEntry(at)
+      message: /^ *-(?: |$)/.test(lines.text(at))
         ? '"- " begins an entry of a list, but the lines above are "name: value"'
         : 'expected "- " at the beginning, as in the lines above, or fewer spaces',
     }
@@ -239,7 +240,8 @@ function blockAsKey(offset: number, lines: YamlLines): SyntaxProblem | string {
   if (!/:(?:\s|$)/.test(value) && next !== undefined && !value.startsWith('?'))
     return misplaced(lines.start(next), lines)
   const why = value.startsWith('?') ? 'that starts with "?"' : 'with ": " in it'
-  return `text ${why} needs quotes: put the ${lines.key(at) ?? 'text'} in single quotes`
+  const [, key = 'text'] = /^\s*(?:- +)?([a-z_]{1,40}):/.exec(lines.text(at)) ?? []
+  return `text ${why} needs quotes: put the ${key} in single quotes`
 }
 
 /** A line that is not `name: value`, although the lines around it are. */
@@ -264,7 +266,7 @@ function unexpectedToken(offset: number, lines: YamlLines): SyntaxProblem | stri
       offset: lines.start(first) + lines.indent(first),
       message: 'indented, although nothing is around it: begin at the very beginning of the line',
     }
-  const before = lines.textBefore(offset).trimEnd()
+  const before = lines.slice(lines.start(at), offset).trimEnd()
   if (/^,\s*(?:#.*)?$/.test(lines.textFrom(offset)))
     return 'a comma after the value: remove it, as YAML has none at the end of a line'
   if (/["']$/.test(before))
