@@ -1,8 +1,8 @@
 /** Errors and exit codes of the commands, and the parser of option values. */
 import type {Command} from 'commander'
 import type {z} from 'zod'
-import {parseWithMessages} from '../common/schema-errors.ts'
-import {quoted, suggestion} from '../config/config-error.ts'
+import {parseWithMessages, quoted} from '../common/schema-errors.ts'
+import {suggestion} from '../common/suggestion.ts'
 
 /** Exit codes of the process; `miio2mqtt help` lists them. The numbers from 64 on are those of sysexits.h. */
 export const EXIT = {done: 0, failed: 1, usage: 64, internal: 70, configuration: 78} as const

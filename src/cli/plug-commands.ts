@@ -1,6 +1,6 @@
 /** The commands for one plug: `info`, `status`, `get`, `set` and `call`. Each sends its request and prints the answer. */
 import {z} from 'zod'
-import {quoted} from '../config/config-error.ts'
+import {quoted} from '../common/schema-errors.ts'
 import {propertiesInTier} from '../device/codec/property-codec.ts'
 import {meantProperty} from '../device/codec/unknown-property.ts'
 import {isWritable, type State} from '../device/codec/values.ts'

@@ -3,7 +3,7 @@ import type {z} from 'zod'
 import {closestWord, didYouMean, synonymTable} from './suggestion.ts'
 
 /** The longest wrong text that is quoted, in characters. */
-export const LONGEST_QUOTED = 40
+const LONGEST_QUOTED = 40
 
 /** A wrong text as an error message may show it: a token or password that was written in a wrong place is not shown. */
 export function quoted(text: string): string {
@@ -52,13 +52,18 @@ export function parseWithMessages<S extends z.ZodType>(
   return parsed
 }
 
+/** The keys around the value with the problem. No symbols are used as keys. */
+export function issuePath({path}: z.core.$ZodIssue): (string | number)[] {
+  return path.map((key) => (typeof key === 'symbol' ? '' : key))
+}
+
 function messageFor(issue: z.core.$ZodRawIssue): string {
   const got = (expected: string) => `expected ${expected}, got ${describeValue(issue.input)}`
   switch (issue.code) {
     case 'invalid_type':
       return got(TYPE_NAMES.get(issue.expected) ?? 'another value')
     case 'invalid_value':
-      return `${got(joinWithOr(issue.values))}${suggestion(issue.input, issue.values)}`
+      return got(joinWithOr(issue.values)) + suggestedWord(issue.input, issue.values)
     case 'too_small':
     case 'too_big':
       return got(sizeOf(issue))
@@ -97,9 +102,8 @@ const LEVEL_SYNONYMS = synonymTable({
   error: ['err', 'errors', 'critical', 'fatal'],
 })
 
-function suggestion(input: unknown, values: readonly unknown[]): string {
-  if (typeof input !== 'string') return ''
+function suggestedWord(input: unknown, values: readonly unknown[]): string {
   const words = values.filter((value) => typeof value === 'string')
-  const closest = closestWord(input, words, LEVEL_SYNONYMS)
-  return didYouMean(closest === undefined ? undefined : JSON.stringify(closest))
+  const closest = typeof input === 'string' ? closestWord(input, words, LEVEL_SYNONYMS) : undefined
+  return didYouMean(closest && JSON.stringify(closest))
 }

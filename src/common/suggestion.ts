@@ -1,4 +1,4 @@
-/** Finds the known word closest to an unknown one, for "did you mean". */
+/** Finds the known word that was probably meant by an unknown one, for "did you mean". */
 
 /** Longer words are not typed by hand, and comparing two words takes time proportional to the product of their lengths. */
 const MAX_LENGTH = 64
@@ -28,6 +28,53 @@ export function closestWord(
   const synonym = synonyms.get(letters)?.find((other) => candidates.includes(other))
   const best = closestBy((candidate) => distance(letters, normalizedWord(candidate)), candidates)
   return best?.distance === 0 ? best.candidate : (synonym ?? best?.candidate)
+}
+
+/** Keys of other programs, by our key that they mean. Which of ours is meant depends on those that are known in the place. */
+const OTHER_PROGRAMS = synonymTable({
+  host: ['ip', 'address', 'hostname', 'host_name', 'localip', 'local_ip'],
+  url: ['hostname', 'host_name', 'host', 'server', 'broker', 'port'],
+  username: ['user'],
+  password: ['pass'],
+  id: ['did'],
+  disabled: ['enabled'],
+  area: ['room', 'location', 'suggested_area'],
+  filtered: ['filtered_attributes'],
+  devices: ['plugs', 'switch', 'switches', 'outlets'],
+  members: ['plugs', 'devices', 'entities'],
+  verify: ['reject_unauthorized', 'rejectunauthorized', 'insecure', 'tls_insecure'],
+  cert: ['certificate', 'client_cert', 'certfile'],
+  key: ['private_key', 'client_key', 'keyfile'],
+  ca: ['cafile', 'ca_certs', 'certificate_authority'],
+  log: ['logger', 'logging'],
+  homeassistant: ['hass', 'home_assistant'],
+  warn: ['warning'],
+})
+
+/** `, did you mean "token"?` when one of `known` was probably meant by `word`, else nothing. */
+export function suggestion(word: string, known: readonly string[]): string {
+  const candidate = intendedKey(word, known)
+  return didYouMean(candidate === undefined ? undefined : `"${candidate}"`)
+}
+
+/** The one of `known` that was probably meant by `word`. */
+export function intendedKey(word: string, known: readonly string[]): string | undefined {
+  return keyFromOtherTools(word, known) ?? closestKey(word, known)
+}
+
+/** The one of `known` that other programs call `word`, or that alone ends with it: `topic` means `base_topic`. */
+export function keyFromOtherTools(word: string, known: readonly string[]): string | undefined {
+  const letters = word.toLowerCase()
+  const named = OTHER_PROGRAMS.get(letters)?.find((key) => known.includes(key))
+  const longer = known.filter((key) => key.toLowerCase().endsWith(`_${letters}`))
+  return named ?? (longer.length === 1 ? longer[0] : undefined)
+}
+
+/** The closest of `known`. Unlike for `closestWord`, "-" and "_" count, and one typo is allowed in the shortest word, too. */
+export function closestKey(word: string, known: readonly string[]): string | undefined {
+  if (word.length > MAX_LENGTH) return undefined
+  const letters = word.toLowerCase()
+  return closestBy((key) => editDistance(letters, key.toLowerCase(), 1), known)?.candidate
 }
 
 /** `, did you mean debug?`, or an empty text. */
@@ -66,10 +113,14 @@ export function normalizedWord(word: string): string {
     .replace(/[\s_-]+/g, '')
 }
 
-/** The distance between two words in typos; infinite when it is more than the typos allowed in a word of that length. */
-export function editDistance(a: string, b: string): number {
+/**
+ * The distance between two words in typos; infinite when it is more than the typos allowed in a word of that length.
+ * @param least typos allowed in a word of any length
+ */
+export function editDistance(a: string, b: string, least = 0): number {
   if (a === b) return 0
-  const max = Math.min(MAX_TYPOS, Math.floor(Math.max(a.length, b.length) / LETTERS_PER_TYPO))
+  const allowed = Math.floor(Math.max(a.length, b.length) / LETTERS_PER_TYPO)
+  const max = Math.min(MAX_TYPOS, Math.max(least, allowed))
   if (Math.abs(a.length - b.length) > max) return Number.POSITIVE_INFINITY
   return levenshtein(a, b, max)
 }

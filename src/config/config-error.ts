@@ -1,8 +1,4 @@
-/** Problems and warnings of a configuration, each with its file and line, and "did you mean" for its keys and words. */
-import {LONGEST_QUOTED} from '../common/schema-errors.ts'
-import {closestBy, levenshtein, synonymTable} from '../common/suggestion.ts'
-
-export {quoted} from '../common/schema-errors.ts'
+/** Problems and warnings of a configuration, each with its file and line. */
 
 /** A place in a file, or an environment variable, which has no lines. `line` and `column` count from 1. */
 export interface ProblemPlace {
@@ -60,20 +56,16 @@ export class ConfigError extends Error {
   readonly count: number
 
   constructor(issues: readonly ConfigIssue[]) {
-    const problems = problemsOf(issues)
+    const problems: Problem[] = issues
+      .slice(0, MAX_PROBLEMS)
+      .map((issue) => ({...issue, message: messageText(issue.message)}))
+    const next = issues.at(MAX_PROBLEMS)
+    if (next)
+      problems.push({file: next.file, path: '', message: `and ${issues.length - MAX_PROBLEMS} more problems`})
     super(problems.map(describeProblem).join('\n'))
     this.problems = problems
     this.count = issues.length
   }
-}
-
-function problemsOf(issues: readonly ConfigIssue[]): Problem[] {
-  const problems = issues
-    .slice(0, MAX_PROBLEMS)
-    .map((issue) => ({...issue, message: messageText(issue.message)}))
-  const more = issues.length - problems.length
-  const {file = ''} = issues.at(MAX_PROBLEMS) ?? {}
-  return more > 0 ? [...problems, {file, path: '', message: `and ${more} more problems`}] : problems
 }
 
 /** The text of a message. Making it may take long. */
@@ -102,58 +94,4 @@ export function kindOf(value: unknown): string {
   if (value === undefined) return 'nothing'
   if (Array.isArray(value)) return 'a list'
   return typeof value === 'object' ? 'a mapping' : 'a single value'
-}
-
-/** Keys of other programs, by our key that they mean. Which of ours is meant depends on the keys that are known in the mapping. */
-const OTHER_PROGRAMS = synonymTable({
-  host: ['ip', 'address', 'hostname', 'host_name', 'localip', 'local_ip'],
-  url: ['hostname', 'host_name', 'host', 'server', 'broker', 'port'],
-  username: ['user'],
-  password: ['pass'],
-  id: ['did'],
-  disabled: ['enabled'],
-  area: ['room', 'location', 'suggested_area'],
-  filtered: ['filtered_attributes'],
-  devices: ['plugs', 'switch', 'switches', 'outlets'],
-  members: ['plugs', 'devices', 'entities'],
-  verify: ['reject_unauthorized', 'rejectunauthorized', 'insecure', 'tls_insecure'],
-  cert: ['certificate', 'client_cert', 'certfile'],
-  key: ['private_key', 'client_key', 'keyfile'],
-  ca: ['cafile', 'ca_certs', 'certificate_authority'],
-  log: ['logger', 'logging'],
-  homeassistant: ['hass', 'home_assistant'],
-  warn: ['warning'],
-})
-
-/** With more edits it is another word. */
-const MOST_EDITS = 3
-
-/** `, did you mean "token"?` when one of `known` is close to `word`, or is another word for it, else nothing. */
-export function suggestion(word: string, known: readonly string[]): string {
-  const candidate = intendedKey(word, known)
-  return candidate === undefined ? '' : `, did you mean "${candidate}"?`
-}
-
-/** The one of `known` that was probably meant by `word`. */
-export function intendedKey(word: string, known: readonly string[]): string | undefined {
-  return keyFromOtherTools(word, known) ?? closestKey(word, known)
-}
-
-/** The one of `known` that other programs call `word`, or that alone ends with it: `topic` means `base_topic`. */
-export function keyFromOtherTools(word: string, known: readonly string[]): string | undefined {
-  const named = OTHER_PROGRAMS.get(word.toLowerCase())?.find((key) => known.includes(key))
-  const longer = known.filter((key) => key.toLowerCase().endsWith(`_${word.toLowerCase()}`))
-  return named ?? (longer.length === 1 ? longer[0] : undefined)
-}
-
-/** The one of `known` with the fewest edits from `word`: one for every three letters of the key, but at least one and at most three. Case does not count. */
-export function closestKey(word: string, known: readonly string[]): string | undefined {
-  if (word.length > LONGEST_QUOTED) return undefined
-  const edits = (key: string) => {
-    const most = Math.min(MOST_EDITS, Math.max(1, Math.floor(key.length / 3)))
-    return Math.abs(key.length - word.length) > most
-      ? Number.POSITIVE_INFINITY
-      : levenshtein(word.toLowerCase(), key.toLowerCase(), most)
-  }
-  return closestBy(edits, known)?.candidate
 }

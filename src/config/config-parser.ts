@@ -5,7 +5,7 @@
 import {dirname, isAbsolute, join, resolve} from 'node:path'
 import type {z} from 'zod'
 import {Redactor} from '../common/redact.ts'
-import {parseWithMessages} from '../common/schema-errors.ts'
+import {issuePath, parseWithMessages} from '../common/schema-errors.ts'
 import {MASK} from '../common/secret.ts'
 import {builtIn, Catalogue} from '../models/catalogue.ts'
 import {
@@ -38,14 +38,8 @@ import type {Tag} from './read/yaml-errors.ts'
 import {readYaml} from './read/yaml-reader.ts'
 import {type Config, configSchema} from './schema/schema.ts'
 import {ANY_NAME, isSetting, keysAt} from './schema/settings.ts'
-import {
-  hasSettingsOutside,
-  isEmptyMapping,
-  validateGroups,
-  validatePlugs,
-} from './validate/plugs-and-groups.ts'
+import {hasSettingsOutside, isEmptyMapping, ruleIssues} from './validate/rules.ts'
 import {formHint, intendedKeyAt, keyHint, removeMisplacedSections} from './validate/setting-hints.ts'
-import {validateTopics} from './validate/topic-collisions.ts'
 import {configWarnings} from './validate/warnings.ts'
 
 /** Parses one configuration once. */
@@ -61,7 +55,8 @@ export class ConfigParser {
   readonly #fromFiles = new Set<string>()
   /** Removes texts of `!env`, `!file`, `!secret` and variables from messages: any of them may be secret. */
   readonly #redactor = new Redactor()
-  #values: RawYaml | undefined
+  /** The values of the file and the environment, as texts. */
+  #values: RawYaml = ''
   #areSettingsOutside: boolean | undefined
 
   /** @param readFile gives the content of the files that `referencedFiles` lists */
@@ -70,37 +65,27 @@ export class ConfigParser {
     this.#env = env
     this.#tags = new TagResolver(yaml.file, env, readFile)
     this.#problems = [...yaml.problems]
+    if (yaml.readable) this.#values = this.#withEnvironment(this.#readValues())
   }
 
   /** The folder of the user's own definitions, where one is configured. */
   get modelFolder(): string | undefined {
-    const folder = textAt(this.values, ['models'])
+    const folder = textAt(this.#values, ['models'])
     if (!folder) return undefined
     return isAbsolute(folder) ? folder : join(dirname(this.#yaml.file), folder)
-  }
-
-  /** The values of the file and the environment, as texts. */
-  get values(): RawYaml {
-    this.#values ??= this.#yaml.readable ? this.#withEnvironment(this.#readValues()) : ''
-    return this.#values
   }
 
   /** @param definitions the files of `modelFolder`, or why it cannot be read @throws ConfigError with all problems */
   parse(definitions: readonly DefinitionFile[] | {problem: string}): Config {
     if (!this.#yaml.readable) throw new ConfigError(this.#problems)
-    const {values} = this
+    const values = this.#values
     for (const {path, message} of removeMisplacedSections(values)) this.#report(path, message)
     const own = parseDefinitions('problem' in definitions ? [] : definitions)
     if ('problem' in definitions) this.#report(['models'], definitions.problem)
     const parsed = parseWithMessages(configSchema, values)
     for (const issue of parsed.error?.issues ?? []) this.#reportIssue(issue)
-    const issues = [
-      validatePlugs(values),
-      validateGroups(values),
-      validateTopics(values, own.models),
-      this.#passwordIssues(),
-    ]
-    for (const {path, message} of issues.flat()) if (!this.#isGap(path)) this.#report(path, message)
+    const issues = [...ruleIssues(values, own.models), ...this.#passwordIssues()]
+    for (const {path, message} of issues) if (!this.#isGap(path)) this.#report(path, message)
     this.#problems.push(...this.#tags.problems, ...own.problems)
     if (!parsed.success || this.#problems.length > 0)
       throw new ConfigError(this.#problems.sort(byPlace(this.#yaml.file)))
@@ -163,7 +148,9 @@ export class ConfigParser {
       resolve: (tag, text, path) => this.#resolveTag(tag, text, path),
       empty: (path, isCommented) => {
         if (isCommented && keysAt(path).length === 0) this.#reportGap(path, COMMENTED)
-        return emptyValue(path)
+        // A setting counts as missing; a plug or group has no settings; an unknown key stays, to be reported.
+        if (path.length === 2 && (path[0] === 'devices' || path[0] === 'groups')) return Object.create(null)
+        return keysAt(path.slice(0, -1)).includes(String(path.at(-1))) ? undefined : ''
       },
       report: (path, message) => this.#reportGap(path, message),
       isAnyText: (path) => path.at(-1) === 'password',
@@ -207,10 +194,11 @@ export class ConfigParser {
   }
 
   #reportIssue(issue: z.core.$ZodIssue): void {
-    const path = keysOf(issue)
-    const missing = missingSetting(issue)
+    const path = issuePath(issue)
+    // The setting whose absence is the problem.
+    const missing: unknown = issue.code === 'custom' ? issue.params?.['missing'] : undefined
     if (this.#isGap(path) || this.#isReportedElsewhere(path)) return
-    if (missing && this.#isReportedElsewhere(missing)) return
+    if (typeof missing === 'string' && this.#isReportedElsewhere([...path.slice(0, -1), missing])) return
     if (issue.code === 'unrecognized_keys') {
       for (const key of issue.keys.filter((each) => !this.#isGap([...path, each])))
         this.#report([...path, key], () => this.#unknownKeyText(key, path))
@@ -244,15 +232,12 @@ export class ConfigParser {
     const [parent, key] = [valueAt(this.#values, outer), path.at(-1)]
     if (!isRawMapping(parent) || typeof key !== 'string' || Object.hasOwn(parent, key)) return false
     if (this.#isGap(outer)) return true
-    if (path.length === 3 && path[0] === 'devices' && isEmptyMapping(parent) && this.#hasSettingsOutside())
-      return true
+    if (path.length === 3 && path[0] === 'devices' && isEmptyMapping(parent)) {
+      this.#areSettingsOutside ??= hasSettingsOutside(valueAt(this.#values, ['devices']))
+      if (this.#areSettingsOutside) return true
+    }
     const known = keysAt(outer)
     return Object.keys(parent).some((other) => !known.includes(other) && intendedKeyAt(other, outer) === key)
-  }
-
-  #hasSettingsOutside(): boolean {
-    this.#areSettingsOutside ??= hasSettingsOutside(valueAt(this.#values, ['devices']))
-    return this.#areSettingsOutside
   }
 
   #isGap(path: YamlPath): boolean {
@@ -294,22 +279,6 @@ const LIKE_A_KEY = /^[\p{Pi}\p{Pf}\p{Ps}"']?[\p{L}_<][\p{L}\p{N}_.<> -]{0,39}[\p
 const SECRETS = ['password', 'username', 'url', 'token']
 
 const COMMENTED = 'nothing is left of it, as "#" begins a comment: put the text in quotes'
-
-/** The setting whose absence is the problem of `issue`. */
-function missingSetting(issue: z.core.$ZodIssue): YamlPath | undefined {
-  const missing: unknown = issue.code === 'custom' ? issue.params?.['missing'] : undefined
-  return typeof missing === 'string' ? [...keysOf(issue).slice(0, -1), missing] : undefined
-}
-
-function keysOf({path}: z.core.$ZodIssue): YamlPath {
-  return path.map((key) => (typeof key === 'symbol' ? '' : key))
-}
-
-/** The value of a key without one. A setting counts as missing; a plug or group has no settings; an unknown key stays, to be reported. */
-function emptyValue(path: YamlPath): RawYaml | undefined {
-  if (path.length === 2 && (path[0] === 'devices' || path[0] === 'groups')) return Object.create(null)
-  return keysAt(path.slice(0, -1)).includes(String(path.at(-1))) ? undefined : ''
-}
 
 /** In the order of the configuration, then of the files that it names. */
 function byPlace(file: string): (a: ProblemPlace, b: ProblemPlace) => number {

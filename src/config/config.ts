@@ -1,10 +1,10 @@
 /**
  * Loads, reloads and edits config.yaml. Other folders import the configuration from here. The parts of this folder, in the order in
  * which a file passes them: read (YAML, tags, environment variables), schema (single settings), validate (several settings together),
- * config-parser.ts (all of these). Apart from them: write (edits), definitions (the user's own models), describe (output for people).
+ * config-parser.ts (all of these). Apart from them: write (edits) and definitions (the user's own models).
  */
 import {realpath, stat} from 'node:fs/promises'
-import {isMap, isNode, isScalar} from 'yaml'
+import {isNode, isScalar} from 'yaml'
 import type {ConfigEdit} from '../bridge/requests/bridge-actions.ts'
 import {removeTemporaryFiles, writeFileAtomically} from '../common/atomic-write.ts'
 import {type Clock, type Random, randomHex} from '../common/clock.ts'
@@ -22,21 +22,15 @@ import {preloadFiles, type ReadFile, referencedFiles} from './read/tag-resolver.
 import {parseYaml, type YamlFile} from './read/yaml.ts'
 import {isNull} from './read/yaml-reader.ts'
 import type {Config} from './schema/schema.ts'
-import {publicHostIssues} from './validate/hosts.ts'
 import {exposedFileWarning} from './validate/warnings.ts'
-import {editYaml} from './write/edit.ts'
+import {editYaml, publicHostIssues} from './write/edit.ts'
 
 export {ConfigError, type ConfigWarning, describeProblem, type Problem} from './config-error.ts'
-export {maskedConfig, secretsOf} from './describe/describe-config.ts'
 export {configPath, exposedFiles, stateFolder} from './paths.ts'
 export type {Environment} from './read/environment.ts'
 export {parseDuration, parseToken} from './schema/fields.ts'
-export {
-  type Config,
-  type DeviceConfig,
-  pollOf,
-} from './schema/schema.ts'
-export {jsonSchema} from './schema/settings.ts'
+export type {Config, DeviceConfig} from './schema/schema.ts'
+export {jsonSchema, maskedConfig, secretsOf} from './schema/settings.ts'
 export {nameProblem} from './validate/names.ts'
 
 /**
@@ -175,16 +169,12 @@ async function parseWithFiles(
 /** @throws ConfigError when plugs are in use and the file has no `devices` */
 function assertHasDevices({file, document, readable}: YamlFile, {devices}: Config): void {
   const inUse = Object.keys(devices).length
-  if (inUse === 0 || !readable || hasValue(document, 'devices')) return
+  const section = document.get('devices', true)
+  // It has no value in a text that is cut off behind `devices:`.
+  const hasValue = isNode(section) && !(isScalar(section) && isNull(section))
+  if (inUse === 0 || !readable || hasValue) return
   const message =
     `expected \`devices\`, got a file without it while ${inUse} are in use: was it saved in part? ` +
     '`devices: {}` is how to remove them all'
   throw new ConfigError([{file, path: 'devices', message}])
-}
-
-/** Whether the key has a value. It has none in a text that is cut off behind `devices:`. */
-function hasValue({contents}: YamlFile['document'], key: string): boolean {
-  if (!isMap(contents)) return false
-  const value = contents.get(key, true)
-  return isNode(value) && !(isScalar(value) && isNull(value))
 }

@@ -2,11 +2,11 @@
 import {access, realpath, stat, statfs} from 'node:fs/promises'
 import {homedir} from 'node:os'
 import {delimiter, dirname, join, resolve} from 'node:path'
-import {secretsOf} from './describe/describe-config.ts'
 import {CONFIG, type Environment} from './read/environment.ts'
 import {fileErrorText, LONGEST_DOCUMENT, readText} from './read/read-file.ts'
 import {SECRETS_FILE} from './read/tag-resolver.ts'
 import type {Config} from './schema/schema.ts'
+import {secretsOf} from './schema/settings.ts'
 
 const IN_WORKING_DIRECTORY = 'config.yaml'
 const SYSTEM_WIDE = '/etc/miio2mqtt/config.yaml'
@@ -66,6 +66,8 @@ const PASSABLE_BY_ALL = 0o001
  */
 export async function exposedFiles(file: string, config: Config): Promise<string[]> {
   const secrets = secretsOf(config).map((secret) => secret.reveal().toLowerCase())
+  // Tokens are looked up: to search the text for each of ten thousand takes seconds.
+  const passwords = secrets.filter((secret) => secret !== '' && !/^[0-9a-f]{32}$/.test(secret))
   const files = [file, join(dirname(file), SECRETS_FILE)]
   const exposed = await Promise.all(
     files.map(async (each) => {
@@ -73,18 +75,13 @@ export async function exposedFiles(file: string, config: Config): Promise<string
         if (!(await isReadableByAll(each))) return false
         const text = (await readText(each, LONGEST_DOCUMENT)).toLowerCase()
         const tokens = new Set(text.match(/[0-9a-f]{32,}/g))
-        return secrets.some((secret) => tokens.has(secret) || isPasswordIn(text, secret))
+        return secrets.some((secret) => tokens.has(secret)) || passwords.some((each) => text.includes(each))
       } catch {
         return false
       }
     }),
   )
   return files.filter((_, index) => exposed[index])
-}
-
-/** Not for tokens, which are looked up: to search the text for each of ten thousand takes seconds. */
-function isPasswordIn(text: string, secret: string): boolean {
-  return secret !== '' && !/^[0-9a-f]{32}$/.test(secret) && text.includes(secret)
 }
 
 /** A file in a folder that other users cannot pass is safe from them. */

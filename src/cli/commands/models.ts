@@ -1,8 +1,9 @@
 /** `miio2mqtt models`, `models import` and `schema`: prints the models of the catalogue, and the JSON Schema of the configuration. */
 import type {Command} from 'commander'
+import {quoted} from '../../common/schema-errors.ts'
+import {suggestion} from '../../common/suggestion.ts'
 import {jsonSchema} from '../../config/config.ts'
-import {quoted, suggestion} from '../../config/config-error.ts'
-import {formatDefinition} from '../../config/definitions/definition-writer.ts'
+import {formatDefinition} from '../../config/definitions/definition.ts'
 import {modelId} from '../../config/schema/fields.ts'
 import {isWritable} from '../../device/codec/values.ts'
 import type {Catalogue} from '../../models/catalogue.ts'

@@ -3,7 +3,7 @@
  * group.
  */
 import type {Command} from 'commander'
-import {quoted} from '../../config/config-error.ts'
+import {quoted} from '../../common/schema-errors.ts'
 import {UsageError} from '../errors.ts'
 import {printStatusTable, switchAll} from '../many-plugs.ts'
 import {call, get, info, type PlugCommandContext, set, status} from '../plug-commands.ts'

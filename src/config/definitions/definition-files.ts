@@ -3,11 +3,11 @@ import {readdir} from 'node:fs/promises'
 import {join} from 'node:path'
 import type {Model} from '../../models/model.ts'
 import {type LazyText, messageText, type Problem} from '../config-error.ts'
-import {duplicatesBy} from '../duplicates.ts'
 import {fileErrorText, LONGEST_VALUE, readText} from '../read/read-file.ts'
 import {parseYaml, type YamlPath, YamlPlaces} from '../read/yaml.ts'
 import {readYaml} from '../read/yaml-reader.ts'
-import {parseDefinition} from './definition-reader.ts'
+import {duplicatesBy} from '../validate/rules.ts'
+import {parseDefinition} from './definition.ts'
 
 /** A file of the folder: its content, or why it cannot be read. */
 export interface DefinitionFile {
@@ -47,7 +47,15 @@ async function readDefinitionFile(file: string): Promise<DefinitionFile> {
 export function parseDefinitions(files: readonly DefinitionFile[]): ParsedDefinitions {
   const parsed = files.map(parseDefinitionFile)
   const models = parsed.flatMap(({model}) => (model ? [model] : []))
-  return {models, problems: [...parsed.flatMap(({problems}) => problems), ...definedTwice(parsed)]}
+  const ids = parsed.flatMap((definition) =>
+    (definition.model?.ids ?? []).map((id, index) => ({id, index, definition})),
+  )
+  // The later file would silently win.
+  const definedTwice = duplicatesBy(ids, ({id}) => id).map(([first, {id, index, definition}]) => {
+    const {file} = first.definition.problemAt(['ids'], '')
+    return definition.problemAt(['ids', index], `${id} is defined in ${file} already`)
+  })
+  return {models, problems: [...parsed.flatMap(({problems}) => problems), ...definedTwice]}
 }
 
 interface ParsedDefinition {
@@ -82,15 +90,4 @@ function parseDefinitionFile({file, content}: DefinitionFile): ParsedDefinition 
   if ('value' in result) return {model: result.value, problems, problemAt}
   for (const {path, message} of result.problems) report(path, message)
   return {problems, problemAt}
-}
-
-/** Model ids that two files define: the later file would silently win. */
-function definedTwice(parsed: readonly ParsedDefinition[]): Problem[] {
-  const ids = parsed.flatMap((definition) =>
-    (definition.model?.ids ?? []).map((id, index) => ({id, index, definition})),
-  )
-  return duplicatesBy(ids, ({id}) => id).map(([first, {id, index, definition}]) => {
-    const {file} = first.definition.problemAt(['ids'], '')
-    return definition.problemAt(['ids', index], `${id} is defined in ${file} already`)
-  })
 }

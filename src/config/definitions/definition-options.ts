@@ -1,6 +1,6 @@
 /**
  * The keys of a definition file (docs/adding-a-plug.md): their form, and how their texts are read and written. The one table behind
- * definition-reader.ts and definition-writer.ts.
+ * definition.ts.
  */
 import {z} from 'zod'
 import type {BuilderEntry} from '../../models/builder-table.ts'
@@ -8,7 +8,7 @@ import type {Address, Property, RawValue} from '../../models/model.ts'
 import type {ValidationIssue} from '../config-error.ts'
 import type {RawMapping, RawYaml} from '../read/yaml.ts'
 import * as field from '../schema/fields.ts'
-import {mapping, recordField} from '../schema/schema.ts'
+import {mapping, wrongKind} from '../schema/schema.ts'
 
 /** A valid value, or all problems of its texts. */
 export type DefinitionResult<T> = {value: T} | {problems: ValidationIssue[]}
@@ -74,9 +74,11 @@ const scaling = {
   precision: field.integer(0, 6).exactOptional(),
 }
 const valueWords = (word: z.ZodType<string, string>) =>
-  recordField(z.string(), word, "a mapping from the firmware's values to words").transform((words) =>
-    Object.entries(words).map(([raw, meaning]) => [parseRawValue(raw), meaning] as const),
-  )
+  z
+    .record(z.string(), word, wrongKind("a mapping from the firmware's values to words"))
+    .transform((words) =>
+      Object.entries(words).map(([raw, meaning]) => [parseRawValue(raw), meaning] as const),
+    )
 
 /** The keys of a property with the options of its kind. They are written in this order. */
 function propertyKeys<Options extends z.core.$ZodLooseShape>(options: Options) {
@@ -135,7 +137,6 @@ export function parseAddress(
   {miot, get_prop, set, method, action}: CommonKeys,
   use: PropertyUse,
 ): DefinitionResult<Address> {
-  const given = Object.entries({miot, get_prop, method, action}).filter(([, value]) => value !== undefined)
   const all: Address[] = []
   if (miot) all.push({via: 'miot', siid: miot[0], piid: miot[1]})
   if (get_prop)
@@ -149,23 +150,18 @@ export function parseAddress(
   const [address, second] = all
   if (!address || second)
     return invalid(
-      `expected one of miot, get_prop, method and action, got ${given.map(([key]) => key).join(' and ') || 'none'}`,
+      `expected one of miot, get_prop, method and action, got ${all.map(({via}) => via).join(' and ') || 'none'}`,
     )
   if (set && address.via !== 'get_prop')
     return invalid('expected get_prop beside it: miot needs no `set`', 'set')
-  return usesOf(address).includes(use) ? {value: address} : invalid(NEEDED[use])
+  const uses: readonly PropertyUse[] = action ? ['press'] : miot || set ? ['read', 'set'] : ['read']
+  return uses.includes(use) ? {value: address} : invalid(NEEDED[use])
 }
 
 const NEEDED: Readonly<Record<PropertyUse, string>> = {
   read: 'expected miot, get_prop or method, got action, which has no value',
   set: 'expected a way to set it: miot, or get_prop with set',
   press: 'expected action, got what has a value',
-}
-
-function usesOf(address: Address): readonly PropertyUse[] {
-  if (address.via === 'action') return ['press']
-  const isWritable = address.via === 'miot' || (address.via === 'get_prop' && address.write !== undefined)
-  return isWritable ? ['read', 'set'] : ['read']
 }
 
 /** The address as the keys of a property. */
@@ -196,12 +192,13 @@ export function formatOptions(property: Property): RawMapping {
   return formatKeys(options, property)
 }
 
-/** The values of `keys` as texts. A value that is missing or `null` is left out. */
+/** The values of `keys` as texts. A value that is missing or `null` is left out. `exact_list` in a file is `exactList` in a model. */
 export function formatKeys(keys: readonly string[], values: object): RawMapping {
   const all = new Map<string, unknown>(Object.entries(values))
   return Object.fromEntries(
     keys.flatMap((key) => {
-      const value = all.get(camelCase(key)) ?? undefined
+      const camelCase = key.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
+      const value = all.get(camelCase) ?? undefined
       return value === undefined ? [] : [[key, formatValue(key, value)]]
     }),
   )
@@ -213,11 +210,6 @@ function formatValue(key: string, value: unknown): RawYaml {
   return key === 'values'
     ? Object.fromEntries(value.map(([raw, word]) => [String(raw), word]))
     : value.map(String)
-}
-
-/** `exact_list` in a file is `exactList` in a model. */
-function camelCase(key: string): string {
-  return key.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
 }
 
 /** A result with one problem. */

@@ -1,7 +1,7 @@
 /** Settings from environment variables: `MIIO2MQTT_<PATH>` holds a value, `MIIO2MQTT_<PATH>_FILE` names the file that does. */
 import {resolve} from 'node:path'
-import {duplicatesBy} from '../duplicates.ts'
 import {ANY_NAME, keysAt, listPaths, listSettings, type Setting, schemaAt} from '../schema/settings.ts'
+import {duplicatesBy} from '../validate/rules.ts'
 import {intendedSetting} from '../validate/setting-hints.ts'
 import {isRawMapping, mappingAt, type RawMapping, type RawYaml, type YamlPath} from './yaml.ts'
 
@@ -44,19 +44,21 @@ export function readOverrides(env: Environment, read: RawYaml | undefined, used:
     const ofFile = variable.endsWith(FILE_SUFFIX)
       ? settingsOf(variable.slice(0, -FILE_SUFFIX.length), read)
       : []
-    const [path, ...more] = [...own, ...ofFile]
+    const paths = [...own, ...ofFile]
+    const [path] = paths
     const text = env[variable] ?? ''
-    if (path && more.length === 0)
+    if (path === undefined) misspelled.push({variable, message: unknownProblem(variable, read)})
+    else if (paths.length === 1)
       overrides.push({variable, path, value: own.length > 0 ? {text} : {file: resolve(text)}})
     else {
-      const paths = [path, ...more].map((each) => each?.join('.'))
-      const message = path
-        ? `expected one setting, got ${paths.join(' and ')}`
-        : unknownProblem(variable, read)
+      const message = `expected one setting, got ${paths.map((each) => each.join('.')).join(' and ')}`
       misspelled.push({variable, message})
     }
   }
-  return {overrides, misspelled: [...misspelled, ...setTwice(overrides)]}
+  // Settings with both a variable and one that ends in `_FILE`.
+  for (const [first, {variable}] of duplicatesBy(overrides, ({path}) => path.join('\0')))
+    misspelled.push({variable, message: `expected this or ${first.variable}, got both`})
+  return {overrides, misspelled}
 }
 
 /** The files that variables name, whether or not the variables are settings. */
@@ -113,8 +115,13 @@ function variableOf(path: readonly string[]): string {
 function unknownProblem(variable: string, read: RawYaml | undefined): string {
   const name = variable.endsWith(FILE_SUFFIX) ? variable.slice(0, -FILE_SUFFIX.length) : variable
   const [intended] = mappingsBefore(name, read).flatMap((path) => intendedIn(path, name))
-  const hint = intended === undefined ? unknownNameHint(name) : `, did you mean "${variableOf(intended)}"?`
-  return `expected the name of a setting that has one value${hint}`
+  const message = 'expected the name of a setting that has one value'
+  if (intended) return `${message}, did you mean "${variableOf(intended)}"?`
+  // A variable of a plug or group that is not in the file.
+  const section = NAMED_SECTIONS.find((each) => name.startsWith(`${variableOf([each])}_`))
+  return section === undefined
+    ? message
+    : `${message}: it has none of the names under \`${section}\` in the file, written in capitals and with "_"`
 }
 
 /** The mappings whose variables begin like `variable`, the innermost first. */
@@ -134,20 +141,4 @@ function intendedIn(path: string[], variable: string): string[][] {
   const named = path.length > 1 ? found.with(1, path[1] ?? '') : found
   const [inside] = listSettings(schemaAt(found), named)
   return inside && hasOneValue(inside) && !inside.path.includes(ANY_NAME) ? [inside.path] : []
-}
-
-/** For a variable of a plug or group that is not in the file. */
-function unknownNameHint(variable: string): string {
-  const section = NAMED_SECTIONS.find((each) => variable.startsWith(`${variableOf([each])}_`))
-  return section === undefined
-    ? ''
-    : `: it has none of the names under \`${section}\` in the file, written in capitals and with "_"`
-}
-
-/** Settings with both a variable and one that ends in `_FILE`. */
-function setTwice(overrides: EnvironmentOverride[]): MisspelledVariable[] {
-  return duplicatesBy(overrides, ({path}) => path.join('\0')).map(([first, {variable}]) => ({
-    variable,
-    message: `expected this or ${first.variable}, got both`,
-  }))
 }

@@ -1,6 +1,8 @@
 /** Resolves the tags `!env`, `!file` and `!secret`: the text of a setting comes from a variable, a file or secrets.yaml. */
 import {basename, dirname, join, resolve} from 'node:path'
-import {kindOf, type LazyText, type Problem, quoted, redactedKey, suggestion} from '../config-error.ts'
+import {quoted} from '../../common/schema-errors.ts'
+import {suggestion} from '../../common/suggestion.ts'
+import {kindOf, type LazyText, type Problem, redactedKey} from '../config-error.ts'
 import {isSetting} from '../schema/settings.ts'
 import {type Environment, filesInEnvironment} from './environment.ts'
 import {fileErrorText, LONGEST_DOCUMENT, LONGEST_VALUE, readText} from './read-file.ts'
@@ -21,10 +23,6 @@ const SECRET_NAME = /^[A-Za-z]+(?:[_.-](?:[A-Za-z]+|\d+))*$/
 /** Characters of a file name that is one word. */
 const LONGEST_FILE_NAME = 40
 
-function isPath(text: string): boolean {
-  return /[/.]/.test(text) || (text.length <= LONGEST_FILE_NAME && SECRET_NAME.test(text))
-}
-
 /** Thrown for a tag that has no text. */
 export class UnresolvedTag extends Error {
   /** What was expected. `undefined` where the problems of secrets.yaml have the cause. */
@@ -42,21 +40,17 @@ export class TagResolver {
   readonly problems: Problem[] = []
   /** The variables that `!env` names. */
   readonly variables = new Set<string>()
+  /** secrets.yaml, once a `!secret` was resolved. */
+  secretsFile: YamlFile | undefined
   readonly #folder: string
   readonly #env: Environment
   readonly #readFile: ReadFile
-  #secretsFile: YamlFile | undefined
   #secrets: ReadonlyMap<string, RawYaml> | undefined
 
   constructor(file: string, env: Environment, readFile: ReadFile) {
     this.#folder = dirname(file)
     this.#env = env
     this.#readFile = readFile
-  }
-
-  /** secrets.yaml, once a tag has asked for it. */
-  get secretsFile(): YamlFile | undefined {
-    return this.#secretsFile
   }
 
   /** The text that `tag` stands for. @param text after the tag @throws UnresolvedTag */
@@ -66,8 +60,10 @@ export class TagResolver {
     switch (tag) {
       case '!env':
         return this.#variable(text)
-      case '!file':
-        return this.fileContent(resolve(this.#folder, text), isPath(text))
+      case '!file': {
+        const isName = text.length <= LONGEST_FILE_NAME && SECRET_NAME.test(text)
+        return this.fileContent(resolve(this.#folder, text), isName || /[/.]/.test(text))
+      }
       case '!secret':
         return this.#secret(text)
     }
@@ -114,7 +110,7 @@ export class TagResolver {
   #readSecrets(): ReadonlyMap<string, RawYaml> {
     const file = join(this.#folder, SECRETS_FILE)
     const yaml = parseYaml(this.fileContent(resolve(file)), file)
-    this.#secretsFile = yaml
+    this.secretsFile = yaml
     this.problems.push(...yaml.problems)
     if (!yaml.readable) return new Map()
     const places = new YamlPlaces()
@@ -138,8 +134,8 @@ export class TagResolver {
 }
 
 /**
- * Every file that parsing the configuration will ask for, so that all can be read before, without blocking. A tag at a path that is
- * no setting is left out.
+ * Every file that parsing the configuration needs, so that all can be read before, without blocking. A tag at a path that is no setting
+ * is left out.
  */
 export function referencedFiles(yaml: YamlFile, env: Environment): Set<string> {
   const folder = dirname(yaml.file)
@@ -155,7 +151,7 @@ export function referencedFiles(yaml: YamlFile, env: Environment): Set<string> {
   return files
 }
 
-/** Reads all of `files` at once. The error of a file that cannot be read is thrown when its content is asked for. */
+/** Reads all of `files` at once. The error of a file that cannot be read is thrown when its content is needed. */
 export async function preloadFiles(files: Iterable<string>): Promise<ReadFile> {
   const read = async (file: string) => {
     const most = basename(file) === SECRETS_FILE ? LONGEST_DOCUMENT : LONGEST_VALUE

@@ -47,7 +47,7 @@ const RULES: readonly TextRule[] = [
 
 /**
  * @param read the values of the file and the environment, with all tags resolved
- * @param secrets secrets.yaml, when a tag asked for it
+ * @param secrets secrets.yaml, when a tag uses it
  */
 export function textWarnings(
   yaml: YamlFile,
@@ -73,14 +73,12 @@ function textSettings(
   secrets: YamlFile | undefined,
 ): TextSetting[] {
   const inFile = new Map<string, TextSetting>()
-  const inSecrets = secrets ? secretSources(secrets) : new Map<string, LocatedSource>()
-  for (const {path, place, scalar} of textScalars(yaml)) {
-    const secret = scalar.tag === '!secret' ? inSecrets.get(scalar.source ?? '') : undefined
-    inFile.set(JSON.stringify(path), {
-      path,
-      value: undefined,
-      ...(secret ?? {place, source: sourceOf(scalar, yaml)}),
-    })
+  const ofSecrets = secrets ? textScalars(secrets, () => true) : []
+  const inSecrets = new Map(ofSecrets.map((secret) => [JSON.stringify(secret.path), secret]))
+  for (const {path, scalar, ...own} of textScalars(yaml, (key) => TEXTS.includes(key))) {
+    const secret = scalar.tag === '!secret' ? inSecrets.get(JSON.stringify([scalar.source])) : undefined
+    const {place, source} = secret ?? own
+    inFile.set(JSON.stringify(path), {path, place, source, value: undefined})
   }
   const texts = textValues(read).map(([path, value]): TextSetting => {
     const key = JSON.stringify(path)
@@ -92,37 +90,23 @@ function textSettings(
   return [...texts, ...inFile.values()]
 }
 
-/** Every scalar at the key of a text. Aliases are left out: their text is found at its anchor. */
-function textScalars({document, place}: YamlFile): {path: YamlPath; place: ProblemPlace; scalar: Scalar}[] {
-  const walk = (node: unknown, path: YamlPath): ReturnType<typeof textScalars> =>
-    (isMap(node) ? node.items : []).flatMap(({key, value}) => {
+interface TextScalar extends Omit<TextSetting, 'value'> {
+  scalar: Scalar
+}
+
+/** Every scalar at a key of a text. Aliases are left out: their text is found at its anchor. */
+function textScalars(yaml: YamlFile, isText: (key: string) => boolean): TextScalar[] {
+  const walk = (node: unknown, outer: YamlPath): TextScalar[] =>
+    (isMap(node) ? node.items : []).flatMap(({key, value: scalar}) => {
       if (!isScalar(key)) return []
-      const name = key.source ?? ''
-      if (isMap(value)) return walk(value, [...path, name])
-      if (!isScalar(value) || !TEXTS.includes(name)) return []
-      return [{path: [...path, name], place: place(key.range?.[0] ?? 0), scalar: value}]
+      const path = [...outer, key.source ?? '']
+      if (isMap(scalar)) return walk(scalar, path)
+      if (!isScalar(scalar) || !isText(key.source ?? '')) return []
+      // The text of a tag does not come from YAML.
+      const source = TAGS.some((tag) => tag === scalar.tag) ? undefined : {scalar, yaml}
+      return [{path, place: yaml.place(key.range?.[0] ?? 0), scalar, source}]
     })
-  return walk(document.contents, [])
-}
-
-type LocatedSource = Pick<TextSetting, 'place' | 'source'>
-
-/** The texts of secrets.yaml, by name. */
-function secretSources(secrets: YamlFile): Map<string, LocatedSource> {
-  const {contents} = secrets.document
-  const sources = new Map<string, LocatedSource>()
-  for (const {key, value} of isMap(contents) ? contents.items : [])
-    if (isScalar(key) && isScalar(value))
-      sources.set(key.source ?? '', {
-        place: secrets.place(key.range?.[0] ?? 0),
-        source: sourceOf(value, secrets),
-      })
-  return sources
-}
-
-/** None for a tag: its text does not come from YAML. */
-function sourceOf(scalar: Scalar, yaml: YamlFile): TextSource | undefined {
-  return TAGS.some((known) => known === scalar.tag) ? undefined : {scalar, yaml}
+  return walk(yaml.document.contents, [])
 }
 
 /** Every text that is set, with its path. */
@@ -137,10 +121,8 @@ function textValues(value: RawYaml, path: YamlPath = []): [YamlPath, string][] {
 /** A comment for people has a space after its "#". */
 function cutByComment({source}: TextSetting): string | undefined {
   if (source?.scalar.type !== 'PLAIN') return undefined
-  const {scalar, yaml} = source
-  const end = scalar.range?.[1] ?? 0
-  const [line = ''] = yaml.text.slice(end, end + 2000).split(/\r?\n/, 1)
-  if (!/^[ \t]*#(?:[^ \t]|$)/.test(line)) return undefined
+  const after = source.yaml.text.slice(source.scalar.range?.[1])
+  if (!/^[ \t]*#(?:[^ \t]|$)/.test(after)) return undefined
   return 'the value ends before " #", which begins a comment: put it in quotes, or write a space after the # of a comment'
 }
 

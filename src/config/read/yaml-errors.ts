@@ -2,17 +2,9 @@
  * Explains YAML syntax errors to the person who wrote the file. The parser's own messages are for programmers, and quote passwords.
  * The parser notices most mistakes a line too late: the functions here look for the real place in the lines around it.
  */
-import {
-  type Document,
-  isCollection,
-  isNode,
-  isPair,
-  isScalar,
-  visit,
-  type YAMLError,
-  type YAMLMap,
-  type YAMLSeq,
-} from 'yaml'
+import {type Document, isCollection, isNode, isPair, isScalar, visit, type YAMLError} from 'yaml'
+import {joinWithOr} from '../../common/schema-errors.ts'
+import {count} from '../../common/text.ts'
 import {YamlLines} from './yaml-lines.ts'
 
 /** The tags of config.yaml. They stand before a single value, and name the source of its text. */
@@ -60,18 +52,13 @@ const MOST_EXPLAINED = 20
 
 /** Problems of the file as a whole, beside which no other problem of it counts. */
 export function wholeFileErrors(document: Document.Parsed, text: string): SyntaxProblem[] {
+  const atStart = (message: string) => [{offset: 0, message}]
   if (/^.?\0/s.test(text))
-    return [
-      {offset: 0, message: 'expected UTF-8 text, got NUL characters, as in UTF-16: save the file as UTF-8'},
-    ]
+    return atStart('expected UTF-8 text, got NUL characters, as in UTF-16: save the file as UTF-8')
   if (/\r./s.test(text) && !text.includes('\n'))
-    return [
-      {
-        offset: 0,
-        message:
-          'expected line breaks of Unix or Windows, got those of old Macs (CR alone): save the file with others',
-      },
-    ]
+    return atStart(
+      'expected line breaks of Unix or Windows, got those of old Macs (CR alone): save the file with others',
+    )
   return isReadable(document) ? oddIndentation(document, text) : []
 }
 
@@ -79,38 +66,19 @@ export function wholeFileErrors(document: Document.Parsed, text: string): Syntax
 export function yamlErrors(document: Document.Parsed, text: string): SyntaxProblem[] {
   const all: YAMLError[] = [...document.errors, ...document.warnings]
   // YamlReader reports unknown tags with their path, in a file that can be read.
+  const isUnknownTag = ({code, message}: YAMLError) =>
+    code === 'TAG_RESOLVE_FAILED' && message.startsWith('Unresolved tag')
   const errors = isReadable(document) ? all.filter((error) => !isUnknownTag(error)) : all
-  const [first, ...others] = errors.sort((a, b) => a.pos[0] - b.pos[0])
-  if (!first) return []
-  const causes = [first, ...others.filter((error) => !isConsequence(error))]
-  const unexplained = causes.slice(MOST_EXPLAINED).map(({code, message, pos: [offset]}) => ({
-    offset,
-    message: MESSAGES.get(code) ?? message,
-  }))
-  return [...explainAll(causes.slice(0, MOST_EXPLAINED), document, new YamlLines(text)), ...unexplained]
-}
-
-function isUnknownTag({code, message}: YAMLError): boolean {
-  return code === 'TAG_RESOLVE_FAILED' && message.startsWith('Unresolved tag')
-}
-
-/** Whether an error only shows that the parser got lost before it. */
-function isConsequence({code, message}: YAMLError): boolean {
-  return code === 'UNEXPECTED_TOKEN'
-    ? message.includes('in YAML stream')
-    : message.startsWith('Missing directives-end')
-}
-
-function explainAll(
-  errors: readonly YAMLError[],
-  document: Document.Parsed,
-  lines: YamlLines,
-): SyntaxProblem[] {
+  if (errors.length === 0) return []
+  const causes = errors
+    .sort((a, b) => a.pos[0] - b.pos[0])
+    .filter((error, index) => index === 0 || !isConsequence(error))
+  const lines = new YamlLines(text)
   const problems: SyntaxProblem[] = []
   const seen = new Set<number>()
   let lastBracket = -1
   let blockEnd = -1
-  for (const error of errors) {
+  for (const error of causes.slice(0, MOST_EXPLAINED)) {
     const at = lines.at(error.pos[0])
     if (seen.has(at) || (error.code === 'BAD_INDENT' && at < blockEnd)) continue
     const problem = explain(error, document, lines)
@@ -122,7 +90,16 @@ function explainAll(
     seen.add(at).add(line)
     blockEnd = Math.max(blockEnd, lines.endOfBlock(at))
   }
+  for (const {code, message, pos} of causes.slice(MOST_EXPLAINED))
+    problems.push({offset: pos[0], message: MESSAGES.get(code) ?? message})
   return problems
+}
+
+/** Whether an error only shows that the parser got lost before it. */
+function isConsequence({code, message}: YAMLError): boolean {
+  return code === 'UNEXPECTED_TOKEN'
+    ? message.includes('in YAML stream')
+    : message.startsWith('Missing directives-end')
 }
 
 /** Whether the file can be read in spite of its errors. */
@@ -130,34 +107,55 @@ export function isReadable({errors, warnings}: Document.Parsed): boolean {
   return [...errors, ...warnings].every(({code}) => HARMLESS.has(code))
 }
 
-function explain(error: YAMLError, document: Document.Parsed, lines: YamlLines): SyntaxProblem {
-  const {code, message, pos} = error
-  const [offset] = pos
+/** The problem behind an error of the parser. */
+function explain({code, message, pos: [offset]}: YAMLError, document: Document.Parsed, lines: YamlLines) {
   const at = lines.at(offset)
-  const nearby = foreignLineNear(at, lines) ?? commentedNameNear(at, lines)
-  if (nearby) return nearby
-  switch (code) {
-    case 'BAD_INDENT':
-      return message.startsWith('Flow ') ? unclosedBracket(document, lines, offset) : misplaced(at, lines)
-    case 'BLOCK_AS_IMPLICIT_KEY':
-      return blockAsKey(error, at, lines)
-    case 'MULTILINE_IMPLICIT_KEY':
-      return {offset, message: nameAlone(at, lines)}
-    case 'MISSING_CHAR':
-      return missingCharacter(error, document, lines)
-    case 'UNEXPECTED_TOKEN':
-      return unexpectedToken(error, at, lines)
-    case 'MULTIPLE_DOCS':
-      return {
-        offset,
-        message: /^\.\.\./m.test(lines.slice(0, offset))
-          ? 'a line "..." above ends the document: remove it'
-          : 'expected one document: remove the line "---"',
-      }
-    default:
-      return {offset, message: MESSAGES.get(code) ?? message}
-  }
+  const nearLines = [at, lines.before(at)].filter((line) => line !== undefined)
+  for (const mistakeIn of [foreignLine, commentedName])
+    for (const line of nearLines) {
+      const problem = mistakeIn(line, lines)
+      if (problem) return problem
+    }
+  const [, , found] = EXPLANATIONS.find(([ofCode, pattern]) => ofCode === code && pattern.test(message)) ?? []
+  const explained = typeof found === 'function' ? found(offset, lines, document) : found
+  return typeof explained === 'object'
+    ? explained
+    : {offset, message: explained ?? MESSAGES.get(code) ?? message}
 }
+
+/** Looks for the mistake around an error at `offset`. @returns the problem, or its message if it is at `offset` */
+type Explanation = (
+  offset: number,
+  lines: YamlLines,
+  document: Document.Parsed,
+) => SyntaxProblem | string | undefined
+
+/** Mistakes of which the parser makes one error, by its code and its message. The first that fits counts, or else that of `MESSAGES`. */
+const EXPLANATIONS: readonly [code: string, message: RegExp, Explanation | string][] = [
+  ['BAD_INDENT', /^Flow /, unclosedBracket],
+  ['BAD_INDENT', /^/, misplaced],
+  ['BLOCK_AS_IMPLICIT_KEY', /^A block sequence/, misplaced],
+  ['BLOCK_AS_IMPLICIT_KEY', /^/, blockAsKey],
+  ['MULTILINE_IMPLICIT_KEY', /^/, nameAlone],
+  ['MISSING_CHAR', /^Flow /, unclosedBracket],
+  ['MISSING_CHAR', /^Missing ,/, 'expected a comma between entries within brackets'],
+  ['MISSING_CHAR', /quote$/, unclosedQuote],
+  ['MISSING_CHAR', /^Implicit map keys/, nameAlone],
+  ['MULTIPLE_DOCS', /^/, severalDocuments],
+  ['UNEXPECTED_TOKEN', /^Block scalar header/, 'text that starts with "|" or ">" needs quotes'],
+  [
+    'UNEXPECTED_TOKEN',
+    /^Unexpected block-seq-ind/,
+    'a list begins on a line of its own; text that starts with "- " needs quotes',
+  ],
+  [
+    'UNEXPECTED_TOKEN',
+    /flow-(map|seq)-end/,
+    'a bracket that nothing opens: remove it; text that starts with it needs quotes',
+  ],
+  ['UNEXPECTED_TOKEN', /^Unexpected , in/, 'a comma too many: remove it'],
+  ['UNEXPECTED_TOKEN', /^/, unexpectedToken],
+]
 
 /** Lines that are not YAML, and a message for each. The parser stumbles over such a line, or over the line below it. */
 const FOREIGN_LINES: readonly [pattern: RegExp, message: string][] = [
@@ -177,30 +175,25 @@ const FOREIGN_LINES: readonly [pattern: RegExp, message: string][] = [
 /** Characters of a line that patterns are tried on. */
 const LONGEST_LINE = 500
 
-function foreignLineNear(at: number, lines: YamlLines): SyntaxProblem | undefined {
-  for (const line of [at, lines.before(at)]) {
-    const text = line === undefined ? '' : lines.text(line).slice(0, LONGEST_LINE)
-    for (const [pattern, message] of FOREIGN_LINES) {
-      const found = pattern.exec(text)
-      if (line !== undefined && found) return {offset: lines.start(line) + found.index, message}
-    }
+function foreignLine(line: number, lines: YamlLines): SyntaxProblem | undefined {
+  const text = lines.text(line).slice(0, LONGEST_LINE)
+  for (const [pattern, message] of FOREIGN_LINES) {
+    const found = pattern.exec(text)
+    if (found) return {offset: lines.start(line) + found.index, message}
   }
   return undefined
 }
 
-/** A ` #` that cuts a name from its colon, in the line or the one before it. */
-function commentedNameNear(at: number, lines: YamlLines): SyntaxProblem | undefined {
-  for (const line of [at, lines.before(at)]) {
-    if (line === undefined || lines.text(line).length > LONGEST_LINE) continue
-    const [, name = '', comment = ''] =
-      /^(\s*(?:- +)?[^\s"'[\]{}#&*!|>@%`,][^#]*?\s+)(#.*)$/u.exec(lines.text(line)) ?? []
-    if (comment.includes(':') && !/:(?:\s|$)/.test(name))
-      return {
-        offset: lines.start(line) + name.length,
-        message: '" #" begins a comment: put the name in quotes',
-      }
+/** A ` #` that cuts a name from its colon. */
+function commentedName(line: number, lines: YamlLines): SyntaxProblem | undefined {
+  const text = lines.text(line)
+  if (text.length > LONGEST_LINE) return undefined
+  const [, name = '', comment = ''] = /^(\s*(?:- +)?[^\s"'[\]{}#&*!|>@%`,][^#]*?\s+)(#.*)$/u.exec(text) ?? []
+  if (!comment.includes(':') || /:(?:\s|$)/.test(name)) return undefined
+  return {
+    offset: lines.start(line) + name.length,
+    message: '" #" begins a comment: put the name in quotes',
   }
-  return undefined
 }
 
 /** Keys that begin with a space of another kind. YAML nests their lines elsewhere, and all lines after them. */
@@ -217,7 +210,8 @@ function oddIndentation(document: Document.Parsed, text: string): SyntaxProblem[
 }
 
 /** A line that begins in another column than the lines above, or is of another kind (list or mapping). */
-function misplaced(at: number, lines: YamlLines): SyntaxProblem {
+function misplaced(position: number, lines: YamlLines): SyntaxProblem {
+  const at = lines.at(position)
   const indent = lines.indent(at)
   const offset = lines.start(at) + indent
   const above = lines.before(at)
@@ -227,98 +221,73 @@ function misplaced(at: number, lines: YamlLines): SyntaxProblem {
   if (columns.includes(indent))
     return {
       offset,
-      message: lines.isEntry(at)
+      message: /^ *-(?: |$)/.test(lines.text(at))
         ? '"- " begins an entry of a list, but the lines above are "name: value"'
         : 'expected "- " at the beginning, as in the lines above, or fewer spaces',
     }
-  const expected = columns.join(', ').replace(/, (\d+)$/, ' or $1')
-  const spaces = indent === 1 ? '1 space' : `${indent} spaces`
-  return {
-    offset,
-    message: `indented by ${spaces}, expected ${expected}, as the lines above that it belongs to`,
-  }
+  const message = `indented by ${count(indent, 'space')}, expected ${joinWithOr(columns)}, as the lines above that it belongs to`
+  return {offset, message}
 }
 
-/** A mapping or list where the text of a name, or of a value, was expected. */
-function blockAsKey({message, pos: [offset]}: YAMLError, at: number, lines: YamlLines): SyntaxProblem {
-  if (message.startsWith('A block sequence')) return misplaced(at, lines)
+/** A mapping where the text of a name, or of a value, was expected. */
+function blockAsKey(offset: number, lines: YamlLines): SyntaxProblem | string {
+  const at = lines.at(offset)
   const value = lines.textFrom(offset)
   for (const text of [value, lines.text(at).trimStart()])
     if (/^[“”„‟«»〝〞‘’‚‛‹›]/u.test(text))
       return {offset: lines.start(at) + lines.text(at).indexOf(text), message: NOT_QUOTES}
   const next = lines.after(at)
-  if (!/:(?:\s|$)/.test(value) && next !== undefined && !/^[?]/.test(value)) return misplaced(next, lines)
+  if (!/:(?:\s|$)/.test(value) && next !== undefined && !value.startsWith('?'))
+    return misplaced(lines.start(next), lines)
   const why = value.startsWith('?') ? 'that starts with "?"' : 'with ": " in it'
-  return {offset, message: `text ${why} needs quotes: put the ${lines.key(at) ?? 'text'} in single quotes`}
+  const [, key = 'text'] = /^\s*(?:- +)?([a-z_]{1,40}):/.exec(lines.text(at)) ?? []
+  return `text ${why} needs quotes: put the ${key} in single quotes`
 }
 
 /** A line that is not `name: value`, although the lines around it are. */
-function nameAlone(at: number, lines: YamlLines): string {
-  const line = lines.text(at)
+function nameAlone(offset: number, lines: YamlLines): string {
+  const line = lines.text(lines.at(offset))
   if (/^\s*[^\s:]+\s*=/.test(line)) return 'expected "name: value", got "=" in place of ":"'
   if (/：/u.test(line)) return 'expected "name: value", got a full-width colon: use ":"'
   return line.includes(':') ? NAME_AND_VALUE : 'expected ":" after the name'
 }
 
-function missingCharacter(
-  {message, pos: [offset]}: YAMLError,
-  document: Document.Parsed,
-  lines: YamlLines,
-): SyntaxProblem {
-  if (message.startsWith('Flow ')) return unclosedBracket(document, lines, offset)
-  if (message.startsWith('Missing ,'))
-    return {offset, message: 'expected a comma between entries within brackets'}
-  if (message.endsWith('quote'))
-    return {offset: lastQuote(document) ?? offset, message: 'a quote that begins here is never closed'}
-  const isName = message.startsWith('Implicit map keys')
-  return {offset, message: isName ? nameAlone(lines.at(offset), lines) : NAME_AND_VALUE}
+function severalDocuments(offset: number, lines: YamlLines): string {
+  return /^\.\.\./m.test(lines.slice(0, offset))
+    ? 'a line "..." above ends the document: remove it'
+    : 'expected one document: remove the line "---"'
 }
 
-function unexpectedToken({message, pos: [offset]}: YAMLError, at: number, lines: YamlLines): SyntaxProblem {
-  const needsQuotes = (start: string) => ({offset, message: `text that starts with ${start} needs quotes`})
-  if (message.startsWith('Block scalar header')) return needsQuotes('"|" or ">"')
-  if (message.startsWith('Unexpected block-seq-ind'))
-    return {offset, message: 'a list begins on a line of its own; text that starts with "- " needs quotes'}
-  if (/flow-(map|seq)-end/.test(message))
-    return {
-      offset,
-      message: 'a bracket that nothing opens: remove it; text that starts with it needs quotes',
-    }
-  if (message.startsWith('Unexpected , in')) return {offset, message: 'a comma too many: remove it'}
+function unexpectedToken(offset: number, lines: YamlLines): SyntaxProblem | string | undefined {
+  const at = lines.at(offset)
   const first = lines.after(-1)
   if (first !== undefined && lines.indent(first) > 0 && lines.indent(at) === 0 && first < at)
     return {
       offset: lines.start(first) + lines.indent(first),
       message: 'indented, although nothing is around it: begin at the very beginning of the line',
     }
-  const before = lines.textBefore(offset).trimEnd()
+  const before = lines.slice(lines.start(at), offset).trimEnd()
   if (/^,\s*(?:#.*)?$/.test(lines.textFrom(offset)))
-    return {
-      offset,
-      message: 'a comma after the value: remove it, as YAML has none at the end of a line',
-    }
+    return 'a comma after the value: remove it, as YAML has none at the end of a line'
   if (/["']$/.test(before))
-    return {
-      offset,
-      message:
-        "text after the closing quote: put all of it in one pair of quotes, with '' for a ' within '…'",
-    }
-  if (/[\]}]$/.test(before)) return needsQuotes('"[" or "{"')
-  return {offset, message: MESSAGES.get('UNEXPECTED_TOKEN') ?? message}
+    return "text after the closing quote: put all of it in one pair of quotes, with '' for a ' within '…'"
+  return /[\]}]$/.test(before) ? 'text that starts with "[" or "{" needs quotes' : undefined
 }
 
 /** The innermost bracket that is not closed before `end`, or the comment that hides its closing bracket. */
-function unclosedBracket(document: Document.Parsed, lines: YamlLines, end: number): SyntaxProblem {
+function unclosedBracket(end: number, lines: YamlLines, document: Document.Parsed): SyntaxProblem {
   let open: number | undefined
   visit(document, {
     Node: (_key, node) => {
       if (!isCollection(node) || !node.flow || !node.range) return
       const [start, last, until] = node.range
-      const behind = lines.slice(endOfLastEntry(node) ?? start + 1, last).replaceAll(/\s#.*$/gm, '')
+      const item = node.items.at(-1)
+      const ends = (isPair(item) ? [item.value, item.key] : [item]).find((each) => isNode(each))?.range
+      const behind = lines.slice(ends?.[1] ?? start + 1, last).replaceAll(/\s#.*$/gm, '')
       if (start < end && until >= end && !/[\]}]/.test(behind)) open = start
     },
   })
-  if (open === undefined) return misplaced(lines.at(end), lines)
+  if (open === undefined) return misplaced(end, lines)
   for (let line = lines.at(open); line <= lines.at(end - 1); line++) {
     const hash = /(?<=\s)#/.exec(lines.text(line))
     const comment = lines.start(line) + (hash?.index ?? 0)
@@ -332,19 +301,13 @@ function unclosedBracket(document: Document.Parsed, lines: YamlLines, end: numbe
   }
 }
 
-function endOfLastEntry({items}: YAMLMap | YAMLSeq): number | undefined {
-  const last = items.at(-1)
-  const nodes = isPair(last) ? [last.value, last.key] : [last]
-  return nodes.find((node) => isNode(node))?.range?.[1]
-}
-
-/** The last quoted text. One that is not closed reaches to the end of the file, where the parser reports it. */
-function lastQuote(document: Document.Parsed): number | undefined {
-  let last: number | undefined
+/** The last quoted text: one that is not closed reaches to the end of the file, where the parser reports it. */
+function unclosedQuote(end: number, _lines: YamlLines, document: Document.Parsed): SyntaxProblem {
+  let offset = end
   visit(document, {
     Scalar: (_key, {type, range}) => {
-      if (type?.startsWith('QUOTE') && range) last = range[0]
+      if (type?.startsWith('QUOTE') && range) offset = range[0]
     },
   })
-  return last
+  return {offset, message: 'a quote that begins here is never closed'}
 }

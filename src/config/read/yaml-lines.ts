@@ -38,24 +38,9 @@ export class YamlLines {
     return this.text(line).slice(offset - this.start(line))
   }
 
-  /** From the beginning of its line to `offset`. */
-  textBefore(offset: number): string {
-    return this.#text.slice(this.start(this.at(offset)), offset)
-  }
-
   /** The number of spaces before the text. */
   indent(line: number): number {
     return /^ */.exec(this.text(line))?.[0].length ?? 0
-  }
-
-  /** Whether the line is an entry of a list. */
-  isEntry(line: number): boolean {
-    return /^ *-(?: |$)/.test(this.text(line))
-  }
-
-  /** The name of the setting that the line begins with, if it is a plain word. */
-  key(line: number): string | undefined {
-    return /^\s*(?:- +)?([a-z_]{1,40}):/.exec(this.text(line))?.[1]
   }
 
   /** The nearest line above that is neither blank nor a comment. */

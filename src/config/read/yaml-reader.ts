@@ -5,6 +5,7 @@ import {
   isAlias,
   isCollection,
   isMap,
+  isNode,
   isScalar,
   isSeq,
   type Node,
@@ -48,8 +49,6 @@ export function readYaml(yaml: YamlFile, options: ReadYamlOptions): RawYaml | un
   return new YamlReader(yaml, options).read(yaml.document.contents, [])
 }
 
-const ENDLESS = 'expected a file of finite size: this alias contains itself'
-
 /** Our tags, those of plain YAML (YAML 1.2 §10.1), and "!" alone, which `scalarError` reports. */
 const KNOWN_TAGS: ReadonlySet<string> = new Set([
   ...TAGS,
@@ -73,11 +72,15 @@ class YamlReader {
     this.#options = options
   }
 
-  read(node: Node | null, path: YamlPath): RawYaml | undefined {
-    if (this.#aliasDepth > 0 && ++this.#aliasedValues > MOST_ALIASED_VALUES)
-      return this.#reportTooManyAliases(path)
+  read(node: unknown, path: YamlPath): RawYaml | undefined {
+    if (this.#aliasDepth > 0 && ++this.#aliasedValues > MOST_ALIASED_VALUES) {
+      // Reported at the first value that is too much, and not at those after it.
+      if (this.#aliasedValues === MOST_ALIASED_VALUES + 1)
+        this.#options.report(path, 'expected a file of finite size: its aliases make too much of it')
+      return undefined
+    }
     if (isAlias(node)) return this.#alias(node, path)
-    if (node?.tag !== undefined && !KNOWN_TAGS.has(node.tag)) {
+    if (isNode(node) && node.tag !== undefined && !KNOWN_TAGS.has(node.tag)) {
       this.#options.report(path, UNKNOWN_TAG)
       return ''
     }
@@ -87,9 +90,11 @@ class YamlReader {
 
   #alias(alias: Alias, path: YamlPath): RawYaml | undefined {
     const node = this.#anchored.get(alias)
-    if (!node) this.#options.report(path, NO_ANCHOR)
-    else if (this.#ancestors.has(node)) this.#options.report(path, ENDLESS)
-    if (!node || this.#ancestors.has(node)) return undefined
+    if (!node || this.#ancestors.has(node)) {
+      const endless = 'expected a file of finite size: this alias contains itself'
+      this.#options.report(path, node ? endless : NO_ANCHOR)
+      return undefined
+    }
     this.#aliasDepth++
     const value = this.read(node, path)
     this.#aliasDepth--
@@ -100,12 +105,6 @@ class YamlReader {
   get #anchored(): ReadonlyMap<Alias, Node> {
     this.#anchors ??= anchoredNodes(this.#yaml.document)
     return this.#anchors
-  }
-
-  /** Reported at the first value that is too much, and not at those after it. */
-  #reportTooManyAliases(path: YamlPath): undefined {
-    if (this.#aliasedValues === MOST_ALIASED_VALUES + 1)
-      this.#options.report(path, 'expected a file of finite size: its aliases make too much of it')
   }
 
   #scalar(scalar: Scalar, path: YamlPath): string | undefined {
@@ -125,44 +124,35 @@ class YamlReader {
     return error !== undefined
   }
 
-  /** Whether a value is empty because `#` begins a comment. */
-  #isCommented(value: Node | null): boolean {
-    if (!isScalar(value) || !value.range) return false
-    return /^[ \t]*#[^\s#]/.test(this.#yaml.text.slice(value.range[0], value.range[2]))
-  }
-
   #collection(node: Node, path: YamlPath): RawYaml | undefined {
     this.#ancestors.add(node)
-    const value = isSeq(node)
-      ? this.#list(node.items, path)
-      : isMap(node)
-        ? this.#mapping(node, path)
-        : undefined
+    let value: RawYaml | undefined
+    if (isSeq(node)) value = this.#list(node.items, path)
+    else if (isMap(node)) value = this.#mapping(node, path)
     this.#ancestors.delete(node)
     return value
   }
 
   #list(items: unknown[], path: YamlPath): RawYaml[] {
     return items.map((item, index) => {
-      const node = asNode(item)
       const own = [...path, index]
-      if (node) this.#options.places.set(own, this.#placeOf(node))
-      return this.read(node, own) ?? ''
+      if (isNode(item)) this.#options.places.set(own, this.#placeOf(item))
+      return this.read(item, own) ?? ''
     })
   }
 
   /** Merged mappings (`<<`) come first, the last of them before the others: a key of the mapping itself wins. */
   #mapping(map: YAMLMap, path: YamlPath): RawMapping {
     const value: RawMapping = Object.create(null)
-    const merges = map.items.filter(isMerge).flatMap(({value: merged}) => this.#merged(asNode(merged), path))
+    const merges = map.items.filter(isMerge).flatMap(({value: merged}) => this.#merged(merged, path))
     for (const source of merges.reverse()) Object.assign(value, source)
     const names = new Set<string>()
     for (const pair of map.items) if (!isMerge(pair)) this.#pair(pair, path, value, names)
     return value
   }
 
-  #merged(node: Node | null, path: YamlPath): RawMapping[] {
-    if (isSeq(node)) return node.items.flatMap((item) => this.#merged(asNode(item), path))
+  #merged(node: unknown, path: YamlPath): RawMapping[] {
+    if (isSeq(node)) return node.items.flatMap((item) => this.#merged(item, path))
     const value = this.read(node, path)
     if (isRawMapping(value)) return [value]
     if (isAlias(node) && !this.#anchored.has(node)) return []
@@ -179,8 +169,7 @@ class YamlReader {
     }
     if (names.has(name)) this.#options.report(own, 'this key was written before in the same mapping')
     names.add(name)
-    const node = asNode(value)
-    const read = this.read(node, own) ?? this.#options.empty?.(own, this.#isCommented(node))
+    const read = this.read(value, own) ?? this.#options.empty?.(own, isCommented(value, this.#yaml.text))
     if (name === '__proto__') this.#options.report(own, 'unknown key')
     else if (read === undefined) delete mapping[name]
     else mapping[name] = read
@@ -211,12 +200,14 @@ export function isNull({type, source = '', tag}: Scalar): boolean {
   return type === 'PLAIN' && tag === undefined && /^(?:~|null|Null|NULL)?$/.test(source)
 }
 
-function isMerge({key}: Pair): boolean {
-  return isScalar(key) && key.type === 'PLAIN' && key.source === '<<'
+/** Whether a value is empty because `#` begins a comment. @param text of the whole file */
+function isCommented(value: unknown, text: string): boolean {
+  if (!isScalar(value) || !value.range) return false
+  return /^[ \t]*#[^\s#]/.test(text.slice(value.range[0], value.range[2]))
 }
 
-function asNode(value: unknown): Node | null {
-  return isAlias(value) || isScalar(value) || isCollection(value) ? value : null
+function isMerge({key}: Pair): boolean {
+  return isScalar(key) && key.type === 'PLAIN' && key.source === '<<'
 }
 
 const DOUBLE_QUOTES = '“”„‟«»〝〞'

@@ -1,24 +1,21 @@
 /** Schemas for addresses: IPv4 addresses, host names, MQTT topics, and the URL of a broker, whose login is taken out of it at once. */
-import {isIPv4} from 'node:net'
-import {isUnicast} from '../../common/ipv4.ts'
+import {BlockList, isIP, isIPv4} from 'node:net'
+import {networkInterfaces} from 'node:os'
+import {isPrivate, isUnicast} from '../../common/ipv4.ts'
+import {quoted} from '../../common/schema-errors.ts'
 import {Secret} from '../../common/secret.ts'
-import {quoted} from '../config-error.ts'
 import {configTopicProblem, mqttSecretProblem, mqttTextProblem} from '../validate/names.ts'
-import {ANY_LENGTH, checkedText, LONGEST_WORD, scalar} from './fields.ts'
-
-const IPV4 = {most: LONGEST_WORD, format: 'ipv4'}
+import {ANY_LENGTH, checkedText, LONGEST_WORD, scalar, word} from './fields.ts'
 
 /** An IPv4 address, also one of broadcast. */
 export function ipv4() {
-  const problem = (text: string) => (isIPv4(text) ? undefined : quoted(text))
-  return checkedText('an IPv4 address', problem, IPV4)
+  return word('an IPv4 address', isIPv4, {format: 'ipv4'})
 }
 
 /** An address of this machine. `0.0.0.0` is all of its addresses. */
 export function ownAddress() {
-  const isOwn = (text: string) => isIPv4(text) && (text === '0.0.0.0' || isUnicast(text))
-  const problem = (text: string) => (isOwn(text) ? undefined : quoted(text))
-  return checkedText('an IPv4 address of this machine', problem, IPV4)
+  const isOwn = (text: string) => text === '0.0.0.0' || isUnicast(text)
+  return word('an IPv4 address of this machine', isOwn, {format: 'ipv4'})
 }
 
 /** The host names of plugs have a "_", as in `chuangmi-plug-v3_miio12345678`: unlike elsewhere it is allowed. */
@@ -46,6 +43,32 @@ export function host() {
     return isIPv4(text) ? `${quoted(text)}, which no single device has` : quoted(text)
   }
   return scalar({expected: 'an IPv4 address or a host name', read, got, keywords: {type: 'string'}})
+}
+
+/** The addresses that providers give to customers (RFC 4291 §2.4). */
+const GLOBAL_IPV6 = new BlockList()
+GLOBAL_IPV6.addSubnet('2000::', 3, 'ipv6')
+
+/**
+ * Whether an IPv4 or IPv6 address is on the internet: outside of private networks, and of the networks of this machine. A host name is
+ * not looked up, and is not public.
+ */
+export function isPublicAddress(address: string, interfaces = networkInterfaces): boolean {
+  const isGlobal = isIPv4(address)
+    ? isUnicast(address) && !isPrivate(address)
+    : isIP(address) === 6 && GLOBAL_IPV6.check(address, 'ipv6')
+  return isGlobal && !isInOwnNetwork(address, interfaces)
+}
+
+function isInOwnNetwork(address: string, interfaces: typeof networkInterfaces): boolean {
+  const own = new BlockList()
+  try {
+    for (const {address: first, cidr, family} of Object.values(interfaces()).flatMap((all) => all ?? []))
+      if (cidr) own.addSubnet(first, Number(cidr.split('/')[1]), family === 'IPv4' ? 'ipv4' : 'ipv6')
+  } catch {
+    return false // the system does not list its networks
+  }
+  return own.check(address, isIPv4(address) ? 'ipv4' : 'ipv6')
 }
 
 /** The beginning of MQTT topics, or a whole one. */
@@ -79,16 +102,15 @@ const PROTOCOLS = new Set(['mqtt:', 'mqtts:', 'ws:', 'wss:'])
 
 /** The address and the login, or `undefined` for an invalid address. */
 function readBrokerUrl(text: string): BrokerUrl | undefined {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  if (!url || brokerUrlProblem(text) !== undefined) return undefined
-  const {username, password} = url
+  if (brokerUrlProblem(text) !== undefined) return undefined
+  const url = new URL(text)
+  const [username, password] = [decoded(url.username), decoded(url.password)]
   url.username = ''
   url.password = ''
-  const login = {username: decoded(username), password: decoded(password)}
   return {
     url: url.href,
-    ...(login.username ? {username: login.username} : {}),
-    ...(login.password ? {password: new Secret(login.password)} : {}),
+    ...(username ? {username} : {}),
+    ...(password ? {password: new Secret(password)} : {}),
   }
 }
 

@@ -5,8 +5,10 @@
 import {createDecipheriv} from 'node:crypto'
 import {z} from 'zod'
 import {LONGEST_TIMER_MS} from '../../common/clock.ts'
+import {joinWithOr, quoted} from '../../common/schema-errors.ts'
 import {Secret} from '../../common/secret.ts'
-import {kindOf, quoted, suggestion} from '../config-error.ts'
+import {suggestion} from '../../common/suggestion.ts'
+import {kindOf} from '../config-error.ts'
 import {isPlainText, mqttSecretProblem, mqttTextProblem} from '../validate/names.ts'
 import {isPem} from '../validate/tls.ts'
 
@@ -113,35 +115,33 @@ export function mqttText(least = 0) {
   })
 }
 
-/** A password for MQTT: any text without NUL, which many brokers take for its end. */
+/** A password for MQTT: any text without NUL, which many brokers take for its end, and that is not surely a mistake. */
 export function mqttSecret() {
-  const text = checkedText('text', (password) => mqttSecretProblem(password) ?? unlikelySecret(password))
-  return text.transform((password) => new Secret(password))
+  const problem = (text: string) => {
+    if (LIKE_A_TAG.test(text)) return mqttSecretProblem(text) ?? TAG_AS_TEXT
+    return mqttSecretProblem(text) ?? (/[\r\n]$/.test(text) ? 'one with a line break at the end' : undefined)
+  }
+  return checkedText('text', problem).transform((text) => new Secret(text))
 }
 
-/** Texts that could be a password, and are surely a mistake. */
-function unlikelySecret(text: string): string | undefined {
-  if (LIKE_A_TAG.test(text)) return TAG_AS_TEXT
-  return /[\r\n]$/.test(text) ? 'one with a line break at the end' : undefined
-}
-
-/** Also the form of Zigbee2MQTT, `!secret.yaml name`. */
+/** A tag, also in the form of Zigbee2MQTT: `!secret.yaml name`. */
 const LIKE_A_TAG = /^!(?:env|file|secret)(?:\.ya?ml)?\s/
 const TAG_AS_TEXT = 'a tag as text: it counts in config.yaml alone, and without quotes around it'
 
-/** Text of a certain form. @param what its name in errors and in the reference */
+/** A short text, which an error quotes. @param what its name in errors and in the reference */
+export function word(what: string, isValid: (text: string) => boolean, keywords: Keywords) {
+  const problem = (text: string) => (isValid(text) ? undefined : quoted(text))
+  return checkedText(what, problem, {most: LONGEST_WORD, ...keywords})
+}
+
+/** A short text of a certain form. @param what its name in errors and in the reference */
 export function pattern(what: string, allowed: RegExp) {
-  const problem = (text: string) => (allowed.test(text) ? undefined : quoted(text))
-  return checkedText(what, problem, {most: LONGEST_WORD, pattern: allowed.source})
+  return word(what, (text) => allowed.test(text), {pattern: allowed.source})
 }
 
 /** `true` or `false`, in any case. */
 export function flag() {
-  const values = new Map([
-    ['true', true],
-    ['false', false],
-  ])
-  const read = (text: string) => values.get(text.toLowerCase())
+  const read = (text: string) => [true, false].find((value) => String(value) === text.toLowerCase())
   return scalar({expected: 'true or false', read, keywords: {type: 'boolean'}})
 }
 
@@ -150,7 +150,7 @@ export function oneOf<const T extends readonly (string | number)[]>(...values: T
   const words = values.filter((value) => typeof value === 'string')
   const read = (text: string): T[number] | undefined => values.find((value) => String(value) === text)
   return scalar({
-    expected: values.join(', ').replace(/, ([^,]*)$/, ' or $1'),
+    expected: joinWithOr(values),
     read,
     got: (text) => quoted(text) + suggestion(text, words),
     keywords: {type: typeof values[0] === 'number' ? 'integer' : 'string', enum: values},

@@ -8,33 +8,23 @@ import {LOG_LEVELS} from '../../log/logger.ts'
 import {MIIO_PORT} from '../../miio/packet.ts'
 import type {Catalogue} from '../../models/catalogue.ts'
 import {type ConfigWarning, kindOf} from '../config-error.ts'
-import {normalizedPems, tlsProblems} from '../validate/tls.ts'
+import {checkTls} from '../validate/tls.ts'
 import {brokerUrl, host, ipv4, ownAddress, topic} from './address-fields.ts'
 import * as field from './fields.ts'
 
 const SECOND = 1_000
 const MINUTE = 60 * SECOND
 
+/** The error for a value that is no mapping or list. @param what the name of what was expected */
+export function wrongKind(what: string) {
+  const error = ({code, input}: z.core.$ZodRawIssue) =>
+    code === 'invalid_type' ? `expected ${what}, got ${kindOf(input)}` : undefined
+  return {error}
+}
+
 /** A mapping with these keys and no others. @param what its name in the error about another kind of value */
 export function mapping<Shape extends z.core.$ZodLooseShape>(shape: Shape, what = 'a mapping') {
-  return z.strictObject(shape, {
-    error: ({code, input}) =>
-      code === 'invalid_type' ? `expected ${what}, got ${kindOf(input)}` : undefined,
-  })
-}
-
-/** A list. @param what its name in the error about another kind of value */
-function listField<T extends z.ZodType>(item: T, what: string) {
-  return z.array(item, {error: ({input}) => `expected ${what}, got ${kindOf(input)}`})
-}
-
-/** A mapping with names of the user's own as keys. @param what its name in the error about another kind of value */
-export function recordField<K extends z.ZodType<string, string>, T extends z.ZodType>(
-  key: K,
-  value: T,
-  what: string,
-) {
-  return z.record(key, value, {error: ({input}) => `expected ${what}, got ${kindOf(input)}`})
+  return z.strictObject(shape, wrongKind(what))
 }
 
 function optional<T extends z.ZodType>(schema: T, description: string) {
@@ -114,7 +104,7 @@ const homeassistant = mapping({
 
 const network = mapping({
   broadcast: optional(
-    listField(ipv4(), 'a list of IPv4 addresses'),
+    z.array(ipv4(), wrongKind('a list of IPv4 addresses')),
     'Broadcast addresses for the search for plugs. Default: the broadcast address of every interface; `[]` turns the search off.',
   ),
   bind: optional(ownAddress(), 'The address of this machine from which packets are sent. Default: any.'),
@@ -155,19 +145,17 @@ const propertyOverride = mapping({
   ),
 })
 
-const propertyOverrides = recordField(
-  z.string(),
-  propertyOverride,
-  'a mapping from properties to what is different',
-).superRefine((properties, context) => {
-  for (const [name, {source}] of Object.entries(properties))
-    if (source !== undefined && name !== 'energy')
-      context.addIssue({
-        code: 'custom',
-        path: [name, 'source'],
-        message: 'expected for `energy` only',
-      })
-})
+const propertyOverrides = z
+  .record(z.string(), propertyOverride, wrongKind('a mapping from properties to what is different'))
+  .superRefine((properties, context) => {
+    for (const [name, {source}] of Object.entries(properties))
+      if (source !== undefined && name !== 'energy')
+        context.addIssue({
+          code: 'custom',
+          path: [name, 'source'],
+          message: 'expected for `energy` only',
+        })
+  })
 
 const entitySettings = mapping({
   name: optional(field.textField(), 'Name of the entity in Home Assistant, after the name of the plug.'),
@@ -186,7 +174,7 @@ const plugHomeAssistant = mapping({
   enabled: setting(field.flag(), true, 'Whether this plug is announced to Home Assistant.'),
   name: optional(field.textField(), 'Name of the plug in Home Assistant. Default: its name in this file.'),
   entities: optional(
-    recordField(field.propertyName(), entitySettings, 'a mapping from properties to how they look'),
+    z.record(field.propertyName(), entitySettings, wrongKind('a mapping from properties to how they look')),
     'Settings of single entities, by the names of their properties.',
   ),
 })
@@ -218,7 +206,7 @@ const device = mapping(
     poll: optional(plugPoll, 'How often this plug is read, if that differs.'),
     properties: optional(propertyOverrides, 'Corrections for this plug, by the names of its properties.'),
     filtered: optional(
-      listField(field.propertyName(), 'a list of names of properties'),
+      z.array(field.propertyName(), wrongKind('a list of names of properties')),
       'Properties that are not published. They can still be set, and read by name.',
     ),
     homeassistant: optional(plugHomeAssistant, 'Settings of this plug for Home Assistant.'),
@@ -230,7 +218,8 @@ const device = mapping(
 
 const group = mapping(
   {
-    members: listField(field.textField('the name of a plug'), "a list of plugs' names")
+    members: z
+      .array(field.textField('the name of a plug'), wrongKind("a list of plugs' names"))
       .min(1, 'expected at least one plug, got none')
       .describe('The plugs of the group, by their names under `devices`.'),
     description: optional(field.textField(), 'A note for people.'),
@@ -260,10 +249,12 @@ export const configSchema = mapping({
     false,
     'Whether `device/call` may send any method. Every client that may publish could then do anything to a plug.',
   ),
-  devices: recordField(z.string(), device, 'a mapping from names to plugs')
+  devices: z
+    .record(z.string(), device, wrongKind('a mapping from names to plugs'))
     .prefault({})
     .describe('The plugs, by their names on MQTT.'),
-  groups: recordField(z.string(), group, 'a mapping from names to groups')
+  groups: z
+    .record(z.string(), group, wrongKind('a mapping from names to groups'))
     .prefault({})
     .describe('Groups of plugs that are switched together, by their names on MQTT.'),
 })
@@ -277,13 +268,7 @@ export type Config = z.output<typeof configSchema> & {
   catalogue: Catalogue
   warnings: readonly ConfigWarning[]
 }
-type PollConfig = Config['poll']
 export type DeviceConfig = z.output<typeof device>
-
-/** How a plug is polled: its own settings where it has some, else those of all plugs. Milliseconds. */
-export function pollOf(config: Config, own: DeviceConfig): PollConfig {
-  return {...config.poll, ...own.poll}
-}
 
 /** Moves the login from the addresses to `username` and `password`, which win when they are set. Two empty texts are no login. */
 function splitLogin(settings: z.output<typeof mqtt>, context: z.RefinementCtx) {
@@ -293,8 +278,7 @@ function splitLogin(settings: z.output<typeof mqtt>, context: z.RefinementCtx) {
   if (new Set(logins).size > 1) report(['url'], 'expected the same login in all addresses of one cluster')
   const isOneMissing = (settings.cert === undefined) !== (settings.key === undefined)
   if (isOneMissing) report([], 'expected cert and key together, got one of them')
-  const problems = isOneMissing ? [] : tlsProblems(settings)
-  for (const {setting, message} of problems) report([setting], message)
+  const pems = isOneMissing ? {} : checkTls(settings, (key, message) => report([key], message))
   const inUrl: {username?: string; password?: Secret} = settings.url[0] ?? {}
   const {username, password, ...others} = {...inUrl, ...settings}
   const hasLogin = Boolean(username || password?.reveal())
@@ -308,7 +292,7 @@ function splitLogin(settings: z.output<typeof mqtt>, context: z.RefinementCtx) {
     ...others,
     ...(hasLogin && username !== undefined ? {username} : {}),
     ...(hasLogin && password !== undefined ? {password} : {}),
-    ...(problems.length > 0 ? {} : normalizedPems(settings)),
+    ...pems,
     url: settings.url.map(({url}) => url),
   }
 }

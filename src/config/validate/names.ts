@@ -53,7 +53,11 @@ export function nameProblem(name: string): string | undefined {
   if (first === 'bridge') return 'its first level is "bridge", where the bridge has its own topics'
   if (first.startsWith('$')) return 'it starts with "$", which is reserved for brokers'
   if (reserved) return `its level "${reserved}" is a word of the topics themselves`
-  return levelsProblem(name) ?? appearanceProblem(name)
+  const problem = levelsProblem(name) ?? spaceProblem(name)
+  if (problem !== undefined) return problem
+  if (name.split('/').some((level) => level === '.' || level === '..'))
+    return 'it has a level "." or "..", which is a folder elsewhere'
+  return LIKE_A_TOKEN.test(name) ? 'it looks like a token, which no topic may show' : undefined
 }
 
 function levelsProblem(topic: string): string | undefined {
@@ -67,16 +71,6 @@ function levelsProblem(topic: string): string | undefined {
   return undefined
 }
 
-/** Why people would take the name for another one, or for a token. */
-function appearanceProblem(name: string): string | undefined {
-  const spaced = spaceProblem(name)
-  if (spaced !== undefined) return spaced
-  if (name.split('/').some((level) => level === '.' || level === '..'))
-    return 'it has a level "." or "..", which is a folder elsewhere'
-  if (LIKE_A_TOKEN.test(name)) return 'it looks like a token, which no topic may show'
-  return undefined
-}
-
 /** Spaces and invisible characters. */
 function spaceProblem(name: string): string | undefined {
   if (name.split('/').some((level) => level !== level.trim()))
@@ -86,7 +80,7 @@ function spaceProblem(name: string): string | undefined {
     : undefined
 }
 
-/** The same for two names that people cannot tell apart: case, repeated spaces and other ways to write a letter do not count. */
+/** The same for two names that people cannot distinguish: case, repeated spaces and other ways to write a letter do not count. */
 export function normalizedName(name: string): string {
   const letters = name.normalize('NFKC').toUpperCase().toLowerCase()
   return letters.normalize('NFKC').replace(/ {2,}/g, ' ')

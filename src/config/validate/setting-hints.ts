@@ -2,16 +2,15 @@
  * Hints for an unknown key and for a value of the wrong form: the setting that was probably meant, where it belongs, and how it is
  * written.
  */
-import {synonymTable} from '../../common/suggestion.ts'
+import {quoted} from '../../common/schema-errors.ts'
 import {
   closestKey,
   intendedKey,
   keyFromOtherTools,
-  quoted,
-  redactedKey,
   suggestion,
-  type ValidationIssue,
-} from '../config-error.ts'
+  synonymTable,
+} from '../../common/suggestion.ts'
+import {redactedKey, type ValidationIssue} from '../config-error.ts'
 import {isRawMapping, type RawYaml, type YamlPath} from '../read/yaml.ts'
 import {readDuration} from '../schema/fields.ts'
 import {ANY_NAME, isDuration, type JsonSchema, keysAt, listPaths, schemaAt} from '../schema/settings.ts'
@@ -44,22 +43,22 @@ const SYNONYMS = new Map([
 const MAC = ': a MAC address cannot be used; `id:` is the number that `miio2mqtt discover` shows'
 const TLS =
   ': whether it is encrypted is in the address: `url: mqtts://…`, and `ca: !file …` where the broker has an own authority'
-const TLS_KEYS = Object.fromEntries(
-  ['tls', 'ssl', 'use_tls', 'use_ssl', 'mqtt_tls', 'secure', 'encryption'].map((key) => [key, TLS]),
-)
+const TLS_KEYS = ['tls', 'ssl', 'use_tls', 'use_ssl', 'mqtt_tls', 'secure', 'encryption']
 
-/** Keys that people expect in a mapping, and that stand for no setting: by the path of the mapping, then by key. */
-const EXPLAINED = new Map(
-  Object.entries({
-    '': {mac: MAC, ...TLS_KEYS},
-    mqtt: TLS_KEYS,
-    [`devices.${ANY_NAME}`]: {
-      mac: MAC,
-      name: ': the name of a plug is the key above its settings; another one for Home Assistant is `homeassistant: {name: …}`',
-    },
-    [`groups.${ANY_NAME}`]: {name: ': the name of a group is the key above its settings'},
-  }).map(([path, hints]) => [path, new Map<string, string>(Object.entries(hints))]),
-)
+/** Hints for keys that people expect, and that stand for no setting, by their path. */
+const EXPLAINED: ReadonlyMap<string, string> = new Map([
+  ...TLS_KEYS.flatMap((key): [string, string][] => [
+    [key, TLS],
+    [`mqtt.${key}`, TLS],
+  ]),
+  ['mac', MAC],
+  [`devices.${ANY_NAME}.mac`, MAC],
+  [
+    `devices.${ANY_NAME}.name`,
+    ': the name of a plug is the key above its settings; another one for Home Assistant is `homeassistant: {name: …}`',
+  ],
+  [`groups.${ANY_NAME}.name`, ': the name of a group is the key above its settings'],
+])
 
 /** The setting that `key`, unknown in the mapping at `path`, was meant for there. Then that setting is not reported as missing. */
 export function intendedKeyAt(key: string, path: YamlPath): string | undefined {
@@ -76,11 +75,13 @@ export function keyHint(key: string, path: YamlPath, value: RawYaml | undefined)
   if (known.includes(word)) return `, did you mean "${word}"?`
   if (keyFromOtherTools(key, known) !== undefined) return suggestion(key, known)
   if (path.length > 0 && keysAt([]).includes(key)) return ' here: it belongs at the very beginning of a line'
-  const place = MISPLACED_PLUGS.find(({depth}) => depth === path.length)
-  if (place && (path[0] ?? 'devices') === 'devices' && hasIdentity(value, 'devices'))
-    return `: it looks like a plug: ${place.hint(path)}`
+  const [section, name = ''] = path
+  if (path.length === 0 && hasIdentity(value, 'devices'))
+    return ': it looks like a plug: indent it below `devices:`'
+  if (path.length === 2 && section === 'devices' && hasIdentity(value, 'devices'))
+    return `: it looks like a plug: begin it in the same column as "${redactedKey(name)}"`
   const here = genericPath(path)
-  const explained = EXPLAINED.get(here.join('.'))?.get(SYNONYMS.get(word) ?? word)
+  const explained = EXPLAINED.get([...here, SYNONYMS.get(word) ?? word].join('.'))
   if (explained !== undefined) return explained
   const exact = nearest(pathsCalled(word), here)
   if (exact) return placeHint(exact, here, value)
@@ -89,12 +90,6 @@ export function keyHint(key: string, path: YamlPath, value: RawYaml | undefined)
   const elsewhere = similarSetting(word, here)
   return elsewhere ? placeHint(elsewhere, here, value) : ''
 }
-
-/** Wrong places of a plug, by the number of keys around it. */
-const MISPLACED_PLUGS: readonly {depth: number; hint: (path: YamlPath) => string}[] = [
-  {depth: 0, hint: () => 'indent it below `devices:`'},
-  {depth: 2, hint: ([, name = '']) => `begin it in the same column as "${redactedKey(name)}"`},
-]
 
 /** Keys that only a plug or a group has. */
 const IDENTITY = new Map([
@@ -115,18 +110,17 @@ export function removeMisplacedSections(read: RawYaml): ValidationIssue[] {
   return [...IDENTITY].flatMap(([section, {one}]) => {
     const named = read[section]
     if (!isRawMapping(named)) return []
-    const misplaced = keysAt([]).filter((key) => isMisplaced(key, named[key], section))
+    const misplaced = keysAt([]).filter((key) => {
+      const value = named[key]
+      if (typeof value === 'string') return keysAt([key]).length === 0
+      return value !== undefined && !Array.isArray(value) && !hasIdentity(value, section)
+    })
     for (const key of misplaced) delete named[key]
     return misplaced.map((key) => ({
       path: [section, key],
       message: `expected the name of ${one}, got \`${key}\`, which belongs at the very beginning of a line`,
     }))
   })
-}
-
-function isMisplaced(key: string, value: RawYaml | undefined, section: string): boolean {
-  if (typeof value === 'string') return keysAt([key]).length === 0
-  return value !== undefined && !Array.isArray(value) && !hasIdentity(value, section)
 }
 
 /** The path with `<name>` in place of the name of a plug or group. */
@@ -215,14 +209,22 @@ export function formHint(expected: string, path: YamlPath, value: RawYaml | unde
   if (expected === 'array') return `: write it as \`${name}: [${shownMembers(value)}]\``
   if (expected === 'string' && name === 'password') return ': text that starts with "[" or "{" needs quotes'
   if (expected === 'string') return Array.isArray(value) ? ': write it without "- " and brackets' : ''
-  const [, glued] = (typeof value === 'string' && /^([a-z_]+):\S/.exec(value)) || []
-  if (glued !== undefined && keysAt(path).includes(glued)) return `: a space is missing after \`${glued}:\``
+  const [, joinedKey] = (typeof value === 'string' && /^([a-z_]+):\S/.exec(value)) || []
+  if (joinedKey !== undefined && keysAt(path).includes(joinedKey))
+    return `: a space is missing after \`${joinedKey}:\``
   const hint = FORMS.get(genericPath(path).join('.'))
   if (hint !== undefined) return `: ${hint(name, value)}`
   const keys = keysAt(path).filter((key) => key !== ANY_NAME)
   if (path.length === 0 || keys.length === 0) return ''
   if (Array.isArray(value)) return `: write its settings without "- ": \`${name}: {${keys[0]}: …}\``
-  const [key = '', shown] = memberFor(value, path, keys)
+  // The setting that a single value in the place of the mapping was meant for, and the value as an error may show it.
+  const text = typeof value === 'string' ? value : ''
+  const meant = keys.find((key) => {
+    const schema = schemaAt([...path, key])
+    return schema !== undefined && (schema.type !== 'boolean' || key === 'enabled') && fits(schema, text)
+  })
+  const [key, shown] =
+    meant === undefined ? [keys.includes('name') ? 'name' : keys[0], '…'] : [meant, normalizedFlag(text)]
   return `: write it as \`${name}: {${key}: ${shown}}\``
 }
 
@@ -246,38 +248,16 @@ function insteadOfDash(value: RawYaml | undefined): string {
   return Array.isArray(value) ? ' in place of "- "' : ''
 }
 
-/** The setting of a mapping that a single value in its place was meant for, and the value as an error may show it. */
-function memberFor(
-  value: RawYaml | undefined,
-  path: YamlPath,
-  keys: readonly string[],
-): [key: string | undefined, shown: string] {
-  const text = typeof value === 'string' ? value : ''
-  const found = keys.find((key) => {
-    const schema = schemaAt([...path, key])
-    return schema !== undefined && (schema.type !== 'boolean' || key === 'enabled') && fits(schema, text)
-  })
-  if (found !== undefined) return [found, normalizedFlag(text)]
-  return [keys.includes('name') ? 'name' : keys[0], '…']
-}
-
-const FLAGS = new Map([
-  ['true', 'true'],
-  ['yes', 'true'],
-  ['on', 'true'],
-  ['false', 'false'],
-  ['no', 'false'],
-  ['off', 'false'],
-])
+const FLAGS = synonymTable({true: ['true', 'yes', 'on'], false: ['false', 'no', 'off']})
 
 /** `true` for `yes` and `on`, `false` for `no` and `off`. Any other text stays. */
 function normalizedFlag(text: string): string {
-  return FLAGS.get(text.toLowerCase()) ?? text
+  return FLAGS.get(text.toLowerCase())?.[0] ?? text
 }
 
 /** Whether the text is a value of the setting, and the setting is of a kind that is never secret. */
 function fits(schema: JsonSchema, text: string): boolean {
-  if (isDuration({path: [], schema})) return readDuration(text) > 0
+  if (isDuration(schema)) return readDuration(text) > 0
   if (schema.type === 'boolean') return FLAGS.has(text.toLowerCase())
   return schema.enum?.some((value) => value === text) ?? false
 }

@@ -1,4 +1,4 @@
-/** Checks certificates and private keys for TLS, so that the connection to the broker does not throw over them later. */
+/** Checks certificates and private keys for TLS, so that the connection to the broker does not fail over them later. */
 import {createPrivateKey, type KeyObject, X509Certificate} from 'node:crypto'
 import {createSecureContext} from 'node:tls'
 import {Secret} from '../../common/secret.ts'
@@ -9,92 +9,78 @@ interface TlsFiles {
   key?: Secret | undefined
 }
 
-interface TlsProblem {
-  setting: keyof TlsFiles
-  /** What was expected and what came. Repeats nothing of the content. */
-  message: string
-}
-
-/** Problems of each of the three, or else of all together. Expiry is not checked. */
-export function tlsProblems({ca, cert, key}: TlsFiles): TlsProblem[] {
-  if (ca === undefined && cert === undefined && key === undefined) return []
-  const authorities = ca === undefined ? [] : certificatesIn('ca', ca)
-  const own = cert === undefined ? [] : certificatesIn('cert', cert)
-  const secret = key === undefined ? undefined : keyIn(key.reveal())
-  const problems = [...authorities, ...own, ...(secret && 'message' in secret ? [secret] : [])].flatMap(
-    (each) => ('message' in each ? [each] : []),
-  )
-  if (problems.length > 0) return problems
-  const [first] = own
-  if (first instanceof X509Certificate && secret && 'key' in secret && !first.checkPrivateKey(secret.key))
-    return [problem('key', 'the key of the first certificate in mqtt.cert, got that of another')]
-  return openSslProblems(normalizedPems({ca, cert, key}))
-}
+/** Takes what was expected and what came. Repeats nothing of the content. */
+type Report = (message: string) => undefined
 
 /**
- * The certificates and the key alone, each block on lines of its own. OpenSSL silently leaves out everything after an indented block,
- * and after a block that is glued to the one before it (`cat` of two files without a line break). Only for files without `tlsProblems`.
+ * Checks each of the three, and then all together. Expiry is not checked.
+ * @returns the certificates and the key alone, each block on lines of its own; nothing when one of them has a problem. OpenSSL silently
+ * leaves out everything after an indented block, and after a block that begins on the last line of the one before it (`cat` of two
+ * files without a line break).
  */
-export function normalizedPems({ca, cert, key}: TlsFiles): TlsFiles {
-  const privateKey = key && keyBlocks(key.reveal()).map(({text}) => text)
-  return {
-    ...(ca === undefined ? {} : {ca: certificatesIn('ca', ca).join('')}),
-    ...(cert === undefined ? {} : {cert: certificatesIn('cert', cert).join('')}),
-    ...(privateKey === undefined ? {} : {key: new Secret(privateKey.join(''))}),
+export function checkTls(
+  {ca, cert, key}: TlsFiles,
+  report: (setting: keyof TlsFiles, message: string) => void,
+): TlsFiles {
+  let isValid = true
+  const reportIn = (setting: keyof TlsFiles) => (message: string) => {
+    isValid = false
+    report(setting, `expected ${message}`)
+    return undefined
   }
-}
-
-/** OpenSSL has rules of its own, such as the least size of a key. Its message names the rule, and repeats nothing of the content. */
-function openSslProblems({ca, cert, key}: TlsFiles): TlsProblem[] {
+  const authorities = ca === undefined ? undefined : certificatesIn(ca, reportIn('ca'))
+  const own = cert === undefined ? undefined : certificatesIn(cert, reportIn('cert'))
+  const secret = key === undefined ? undefined : keyIn(key.reveal(), reportIn('key'))
+  if (isValid && own?.[0] && secret && !own[0].checkPrivateKey(secret.key))
+    reportIn('key')('the key of the first certificate in mqtt.cert, got that of another')
+  if (!isValid || !(authorities || own || secret)) return {}
+  const pems = {ca: authorities?.join(''), cert: own?.join('')}
   try {
-    createSecureContext({ca, cert, key: key?.reveal()})
-    return []
+    createSecureContext({...pems, key: secret?.text})
   } catch (error) {
+    // OpenSSL has rules of its own, such as the least size of a key. Its message names the rule, and repeats nothing of the content.
     const why = error instanceof Error && 'reason' in error ? String(error.reason) : 'unknown reason'
-    const setting = cert === undefined ? 'ca' : 'cert'
-    return [problem(setting, `what OpenSSL can use, got what it refuses: ${why}`)]
+    reportIn(own ? 'cert' : 'ca')(`what OpenSSL can use, got what it refuses: ${why}`)
+  }
+  return {
+    ...(pems.ca === undefined ? {} : {ca: pems.ca}),
+    ...(pems.cert === undefined ? {} : {cert: pems.cert}),
+    ...(secret ? {key: new Secret(secret.text)} : {}),
   }
 }
 
 /** One by one: OpenSSL stops silently at the first block that it cannot read, and leaves out the others. */
-function certificatesIn(setting: 'ca' | 'cert', pem: string): (X509Certificate | TlsProblem)[] {
+function certificatesIn(pem: string, report: Report): X509Certificate[] | undefined {
   const blocks = pemBlocks(pem)
   if (blocks.some(({label}) => label.endsWith('PRIVATE KEY')))
-    return [
-      problem(setting, 'certificates only, got a private key among them: the key belongs into mqtt.key'),
-    ]
+    return report('certificates only, got a private key among them: the key belongs into mqtt.key')
   const certificates = blocks.filter(({label}) => label.endsWith('CERTIFICATE'))
-  if (certificates.length === 0) return [problem(setting, 'certificates, got none')]
-  return certificates.map(({text, isClosed}, index) => {
+  if (certificates.length === 0) return report('certificates, got none')
+  return certificates.flatMap(({text, isClosed}, index) => {
     const which = certificates.length === 1 ? 'one' : `number ${index + 1} of ${certificates.length}`
-    if (!isClosed) return problem(setting, `whole certificates, got ${which} that is cut off`)
+    if (!isClosed) return report(`whole certificates, got ${which} that is cut off`) ?? []
     try {
       return new X509Certificate(text)
     } catch {
-      return problem(setting, `certificates that can be read, got ${which} that is damaged`)
+      return report(`certificates that can be read, got ${which} that is damaged`) ?? []
     }
   })
 }
 
-function keyIn(pem: string): {key: KeyObject} | TlsProblem {
-  const keys = keyBlocks(pem)
+function keyIn(pem: string, report: Report): {text: string; key: KeyObject} | undefined {
+  const keys = pemBlocks(pem).filter(({label}) => label.endsWith('PRIVATE KEY'))
   const [only, second] = keys
-  if (!only || second) return problem('key', `one private key, got ${keys.length || 'none'}`)
-  if (!only.isClosed) return problem('key', 'a whole private key, got one that is cut off')
+  if (!only || second) return report(`one private key, got ${keys.length || 'none'}`)
+  if (!only.isClosed) return report('a whole private key, got one that is cut off')
   if (only.label.startsWith('ENCRYPTED') || only.text.includes('\nProc-Type: 4,ENCRYPTED'))
-    return problem(
-      'key',
+    return report(
       'a private key without a passphrase, got an encrypted one: `openssl pkey -in key.pem -out plain.pem` removes it',
     )
   try {
-    return {key: createPrivateKey(only.text)}
+    return {text: only.text, key: createPrivateKey(only.text)}
   } catch {
-    return problem('key', 'a private key that can be read, got one that is damaged, or of an unknown kind')
+    return report('a private key that can be read, got one that is damaged, or of an unknown kind')
   }
-}
-
-function keyBlocks(pem: string): PemBlock[] {
-  return pemBlocks(pem).filter(({label}) => label.endsWith('PRIVATE KEY'))
 }
 
 interface PemBlock {
@@ -124,8 +110,4 @@ function pemBlocks(pem: string): PemBlock[] {
       const at = part.indexOf(end)
       return {label, text: BEGIN + (at < 0 ? part : part.slice(0, at + end.length)), isClosed: at >= 0}
     })
-}
-
-function problem(setting: keyof TlsFiles, message: string): TlsProblem {
-  return {setting, message: `expected ${message}`}
 }

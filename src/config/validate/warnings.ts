@@ -2,30 +2,29 @@
  * Warnings for a valid configuration that cannot work or is dangerous. Each rule is silent where all is well: a warning that is always
  * there hides the one that matters. Texts that YAML changed have their warnings in read/text-warnings.ts.
  */
+import {quoted} from '../../common/schema-errors.ts'
+import {suggestion} from '../../common/suggestion.ts'
 import {applyOverrides} from '../../device/codec/model-overrides.ts'
-import type {Model} from '../../models/model.ts'
-import {quoted, suggestion, type WarningIssue} from '../config-error.ts'
-import {duplicatesBy} from '../duplicates.ts'
+import type {Catalogue} from '../../models/catalogue.ts'
+import type {WarningIssue} from '../config-error.ts'
 import type {YamlPath} from '../read/yaml.ts'
+import {isPublicAddress} from '../schema/address-fields.ts'
 import type {Config, DeviceConfig} from '../schema/schema.ts'
-import {isPublicAddress} from './hosts.ts'
+import {duplicatesBy} from './rules.ts'
 
-const RULES: readonly ((config: Config) => WarningIssue[])[] = [
-  noPlugs,
-  exampleTokens,
-  sharedTokens,
-  publicPlugs,
-  oddHosts,
-  sharedBaseTopic,
-  plugsNeverFound,
-  modelsAndProperties,
-  brokerAddresses,
-  unusedTls,
-]
-
-/** All warnings about `config`, in the order of the rules. */
+/** All warnings about `config`. */
 export function configWarnings(config: Config): WarningIssue[] {
-  return RULES.flatMap((rule) => rule(config))
+  const aboutPlugs = Object.entries(config.devices).flatMap(([name, plug]) =>
+    plugWarnings(plug, config).map((each) => ({...each, path: ['devices', name, ...each.path]})),
+  )
+  return [
+    ...noPlugs(config),
+    ...aboutPlugs,
+    ...sharedTokens(config),
+    ...sharedBaseTopic(config),
+    ...brokerAddresses(config),
+    ...unusedTls(config),
+  ]
 }
 
 /** The warning for a file that `exposedFiles` found. */
@@ -38,53 +37,6 @@ function noPlugs({devices}: Config): WarningIssue[] {
   if (Object.keys(devices).length > 0) return []
   const message = 'no plugs are configured yet: `miio2mqtt discover` lists those on this network'
   return [{code: 'no_plugs', path: ['devices'], message}]
-}
-
-function exampleTokens({devices}: Config): WarningIssue[] {
-  const message =
-    'expected the token of the plug, got that of an example: see docs/troubleshooting.md, "Where do I get the token"'
-  return Object.entries(devices)
-    .filter(([, {token}]) => isMadeUp(token.reveal()))
-    .map(([name]) => ({code: 'example_token', path: ['devices', name, 'token'], message}))
-}
-
-/** Digits after which a made-up token repeats itself, at most: half of its length. */
-const LONGEST_PERIOD = 16
-
-/**
- * Whether a person made the token up: its digits repeat (`0123456789abcdef` twice), or all bytes have the same distance (00 11 22 …, as
- * in config.example.yaml). Plugs draw from 2^128 tokens, and fewer than one in 2^63 of them is so.
- */
-function isMadeUp(token: string): boolean {
-  for (let period = 1; period <= LONGEST_PERIOD; period++) if (hasPeriod(token, period)) return true
-  const bytes = [...Buffer.from(token, 'hex')]
-  const step = (index: number) => ((bytes[index] ?? 0) - (bytes[index - 1] ?? 0)) & 0xff
-  return bytes.every((_, index) => index < 2 || step(index) === step(1))
-}
-
-function hasPeriod(token: string, period: number): boolean {
-  for (let at = period; at < token.length; at++) if (token[at] !== token[at - period]) return false
-  return true
-}
-
-/** Disabled plugs are left out: they may be a note of an earlier setup. */
-function sharedTokens({devices}: Config): WarningIssue[] {
-  const plugs = Object.entries(devices).filter(
-    ([, {token, disabled}]) => !disabled && !isMadeUp(token.reveal()),
-  )
-  return duplicatesBy(plugs, ([, {token}]) => token.reveal()).map(([[first], [name]]) => ({
-    code: 'same_token',
-    path: ['devices', name, 'token'],
-    message: `the same token as "${first}", but each plug has one of its own: was it copied?`,
-  }))
-}
-
-function publicPlugs({devices}: Config): WarningIssue[] {
-  return Object.entries(devices).flatMap(([name, {host}]) => {
-    if (host === undefined || !isPublicAddress(host)) return []
-    const message = `expected an address of a private network such as 192.168.1.40, got ${host}, which is on the internet`
-    return [{code: 'public_plug', path: ['devices', name, 'host'], message}]
-  })
 }
 
 /** Addresses that are seldom those of a plug. */
@@ -100,14 +52,60 @@ const ODD_HOSTS: readonly [pattern: RegExp, message: string][] = [
   [/^(?:\d{1,3}\.){3}\d{1,3}\.[a-z]/i, 'expected an address or a name, got an address with a name after it'],
 ]
 
-function oddHosts({devices}: Config): WarningIssue[] {
-  return Object.entries(devices).flatMap(([name, {host = ''}]) =>
-    ODD_HOSTS.filter(([pattern]) => pattern.test(host)).map(([, message]) => ({
-      code: 'odd_host',
-      path: ['devices', name, 'host'],
-      message,
-    })),
+/** The warnings about one plug, each with its path below the name of the plug. */
+function plugWarnings(plug: DeviceConfig, {network, catalogue}: Config): WarningIssue[] {
+  const {token, host, disabled, model} = plug
+  const found: WarningIssue[] = []
+  const warn = (code: string, path: YamlPath, message: string) => found.push({code, path, message})
+  if (isMadeUp(token.reveal()))
+    warn(
+      'example_token',
+      ['token'],
+      'expected the token of the plug, got that of an example: see docs/troubleshooting.md, "Where do I get the token"',
+    )
+  if (host !== undefined && isPublicAddress(host))
+    warn(
+      'public_plug',
+      ['host'],
+      `expected an address of a private network such as 192.168.1.40, got ${host}, which is on the internet`,
+    )
+  for (const [pattern, message] of ODD_HOSTS)
+    if (host !== undefined && pattern.test(host)) warn('odd_host', ['host'], message)
+  if (network.broadcast?.length === 0 && host === undefined && !disabled)
+    warn(
+      'not_searched',
+      [],
+      'expected a host: a plug without a host is found by a search for its id, and network.broadcast is empty',
+    )
+  // Only for plugs with a `model`: the others report theirs, and the bridge then logs the same warnings.
+  return model === undefined ? found : [...found, ...modelWarnings(plug, model, catalogue)]
+}
+
+/** Digits after which a made-up token repeats itself, at most: half of its length. */
+const LONGEST_PERIOD = 16
+
+/**
+ * Whether a person made the token up: its digits repeat (`0123456789abcdef` twice), or all bytes have the same distance (00 11 22 …, as
+ * in config.example.yaml). Plugs draw from 2^128 tokens, and fewer than one in 2^63 of them is so.
+ */
+function isMadeUp(token: string): boolean {
+  for (let period = 1; period <= LONGEST_PERIOD; period++)
+    if (token.slice(period) === token.slice(0, -period)) return true
+  const bytes = [...Buffer.from(token, 'hex')]
+  const step = (index: number) => ((bytes[index] ?? 0) - (bytes[index - 1] ?? 0)) & 0xff
+  return bytes.every((_, index) => index < 2 || step(index) === step(1))
+}
+
+/** Disabled plugs are left out: they may be a note of an earlier setup. */
+function sharedTokens({devices}: Config): WarningIssue[] {
+  const plugs = Object.entries(devices).filter(
+    ([, {token, disabled}]) => !disabled && !isMadeUp(token.reveal()),
   )
+  return duplicatesBy(plugs, ([, {token}]) => token.reveal()).map(([[first], [name]]) => ({
+    code: 'same_token',
+    path: ['devices', name, 'token'],
+    message: `the same token as "${first}", but each plug has one of its own: was it copied?`,
+  }))
 }
 
 /** The base topics of other programs. */
@@ -136,35 +134,18 @@ function sharedBaseTopic({
   return [{code: 'shared_topic', path, message}]
 }
 
-function plugsNeverFound({devices, network}: Config): WarningIssue[] {
-  if (network.broadcast?.length !== 0) return []
-  const message =
-    'expected a host: a plug without a host is found by a search for its id, and network.broadcast is empty'
-  return Object.entries(devices)
-    .filter(([, {host, disabled}]) => host === undefined && !disabled)
-    .map(([name]) => ({code: 'not_searched', path: ['devices', name], message}))
-}
-
-/** Only for plugs with a `model`: the others report theirs, and the bridge then logs the same warnings. */
-function modelsAndProperties({devices, catalogue}: Config): WarningIssue[] {
-  return Object.entries(devices).flatMap(([name, plug]) => {
-    if (plug.model === undefined) return []
-    const {model} = plug
-    const found = catalogue.find(model)
-    const path = ['devices', name]
-    if (found)
-      return settingsWithoutEffect(plug, found).map((each) => ({...each, path: [...path, ...each.path]}))
-    const message = () =>
-      `expected a model that \`miio2mqtt models\` lists, got ${quoted(model)}${suggestion(model, catalogue.ids)}`
-    return [{code: 'unknown_model', path: [...path, 'model'], message}]
-  })
-}
-
-/** Settings of properties that the model does not have, and settings that a property cannot have. */
-function settingsWithoutEffect(
+/** An unknown model, settings of properties that the model does not have, and settings that a property cannot have. */
+function modelWarnings(
   {filtered = [], properties = {}, homeassistant}: DeviceConfig,
-  model: Model,
+  id: string,
+  catalogue: Catalogue,
 ): WarningIssue[] {
+  const model = catalogue.find(id)
+  if (!model) {
+    const message = () =>
+      `expected a model that \`miio2mqtt models\` lists, got ${quoted(id)}${suggestion(id, catalogue.ids)}`
+    return [{code: 'unknown_model', path: ['model'], message}]
+  }
   const {entities = {}} = homeassistant ?? {}
   const known = Object.keys(model.properties)
   const named: [string, YamlPath][] = [
@@ -216,26 +197,26 @@ const PORTS = new Map([
 const HOME_ASSISTANT_PORT = '8123'
 
 function brokerAddresses({mqtt}: Config): WarningIssue[] {
-  return mqtt.url.flatMap((written, index) => {
+  return mqtt.url.flatMap((written, index): WarningIssue | [] => {
     const path = ['mqtt', 'url', index]
     const {protocol, hostname, port} = new URL(written)
     const address = hostname.toLowerCase().replace(/^\[|\]$/g, '')
     const protocols = PORTS.get(port)
     if (OPEN_BROKERS.has(address)) {
       const message = `every program on the internet can read and switch the plugs at ${address}, which is a public broker: use your own broker`
-      return [{code: 'open_broker', path, message}]
+      return {code: 'open_broker', path, message}
     }
     if (port === HOME_ASSISTANT_PORT) {
       const message = `the pages of Home Assistant are at the port ${port}: brokers listen at 1883 (mqtt://) or 8883 (mqtts://)`
-      return [{code: 'other_port', path, message}]
+      return {code: 'other_port', path, message}
     }
     if (protocols !== undefined && !protocols.includes(protocol)) {
       const message = `expected ${protocols[0]}// for the port ${port}, got ${protocol}//, which brokers speak at another port`
-      return [{code: 'other_port', path, message}]
+      return {code: 'other_port', path, message}
     }
     if (ENCRYPTED.has(protocol) || !isPublicAddress(address)) return []
     const message = `${address} is on the internet, and ${protocol}// is not encrypted: anyone on the way can read the password and switch the plugs; use ${protocol === 'ws:' ? 'wss' : 'mqtts'}://`
-    return [{code: 'not_encrypted', path, message}]
+    return {code: 'not_encrypted', path, message}
   })
 }
 

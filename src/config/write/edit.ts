@@ -2,21 +2,25 @@
  * Edits the text of config.yaml for requests over MQTT, and leaves the rest of it as it was written: comments, order, tags. A file that
  * is JSON, which is YAML too, stays JSON.
  */
+import {isIPv4} from 'node:net'
 import {isDeepStrictEqual} from 'node:util'
 import {type Document, isMap, isScalar, isSeq, type Node} from 'yaml'
 import type {ConfigEdit, ConfigValue} from '../../bridge/requests/bridge-actions.ts'
-import {ConfigError} from '../config-error.ts'
+import {isPrivate} from '../../common/ipv4.ts'
+import {quoted} from '../../common/schema-errors.ts'
+import {ConfigError, type ConfigIssue} from '../config-error.ts'
 import {
   isRawMapping,
+  mappingAt,
   parseYaml,
   type RawMapping,
   type RawYaml,
+  textAt,
   type YamlFile,
   YamlPlaces,
 } from '../read/yaml.ts'
 import {readYaml} from '../read/yaml-reader.ts'
-import {reattachComments} from './comments.ts'
-import {editDocument, invalidTextProblem, isUnquoted} from './document-edit.ts'
+import {editDocument, invalidTextProblem, isUnquoted, reattachComments} from './document-edit.ts'
 
 /**
  * Makes `edits` in `text`, one after the other. The new text is parsed again, and has the values of the old one but for the edits: no
@@ -46,12 +50,31 @@ export function editYaml(text: string, file: string, edits: readonly ConfigEdit[
     ? formatJson(document, text)
     : (formatYaml(document, text) ?? refuse(paths, SHARED))
   const edited = parseYaml(newText, file)
-  if (!edited.readable || !haveSameValues(valuesIn(edited), wanted)) refuse(paths, SHARED)
+  const hasWanted = isDeepStrictEqual(withoutEmptySections(valuesIn(edited)), withoutEmptySections(wanted))
+  if (!edited.readable || !hasWanted) refuse(paths, SHARED)
   return edited
 }
 
 const SHARED =
   'expected a change of this setting only, but other settings would change, too, or the new value could not be read back: change a part with "&", "*" or "<<" by hand'
+
+/**
+ * Problems of the addresses that requests give to plugs, whether an edit puts `devices.desk.host`, `devices.desk` or all of `devices`.
+ * Only private addresses are allowed: otherwise everyone who may publish could have the bridge send datagrams to any address. Host
+ * names are not looked up, and are allowed.
+ */
+export function publicHostIssues(edits: readonly ConfigEdit[], file: string): ConfigIssue[] {
+  return edits.flatMap((edit) =>
+    Object.values(mappingAt(valuesAfterEdit(emptyMapping(), edit), ['devices']))
+      .map((plug) => textAt(plug, ['host']) ?? '')
+      .filter((host) => isIPv4(host) && !isPrivate(host))
+      .map((host) => ({
+        file,
+        path: [...edit.path.slice(0, 2), 'host'].join('.'),
+        message: `expected an address of a private network, got ${quoted(host)}: write any other address into the file by hand`,
+      })),
+  )
+}
 
 /** `undefined` when the edit removed a value that a `*` refers to. The indentation is that of `text`, two spaces where it has none. */
 function formatYaml(document: Document, text: string): string | undefined {
@@ -102,10 +125,6 @@ function rawValueOf(value: ConfigValue): RawYaml {
 }
 
 /** An empty section counts like a missing one. */
-function haveSameValues(one: RawYaml, other: RawYaml): boolean {
-  return isDeepStrictEqual(withoutEmptySections(one), withoutEmptySections(other))
-}
-
 function withoutEmptySections(read: RawYaml): RawYaml {
   if (!isRawMapping(read)) return read
   const isEmpty = (section: RawYaml) =>
@@ -148,7 +167,10 @@ function formatJson(document: Document.Parsed, text: string): string {
       return enclose('[]', items, isOnManyLines(node), depth)
     }
     if (!isMap(node)) return 'null'
-    const members = node.items.map(({key, value}) => `${formatKey(key)}: ${format(value, depth + 1)}`)
+    const members = node.items.map(({key, value}) => {
+      const name = isScalar(key) ? String(key.value) : ''
+      return `${JSON.stringify(name)}: ${format(value, depth + 1)}`
+    })
     return enclose('{}', members, isOnManyLines(node), depth)
   }
 
@@ -162,8 +184,4 @@ function formatJson(document: Document.Parsed, text: string): string {
     const newLine = `\n${indent.repeat(depth + 1)}`
     return `${open}${newLine}${members.join(`,${newLine}`)}\n${indent.repeat(depth)}${close}`
   }
-}
-
-function formatKey(key: unknown): string {
-  return JSON.stringify(isScalar(key) ? String(key.value) : '')
 }

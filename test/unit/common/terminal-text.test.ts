@@ -8,7 +8,7 @@ import {
   wrapped,
   wrappedYaml,
 } from '../../../src/common/terminal-text.ts'
-import {formatDefinition} from '../../../src/config/definitions/definition-writer.ts'
+import {formatDefinition} from '../../../src/config/definitions/definition.ts'
 import {builtIn} from '../../../src/models/catalogue.ts'
 
 describe('the width of a text on a terminal', () => {

@@ -15,7 +15,6 @@ import {
   parseConfig,
   parseDuration,
   parseToken,
-  pollOf,
   secretsOf,
   stateFolder,
 } from '../../../src/config/config.ts'
@@ -118,14 +117,14 @@ devices:
       description: 'by the door',
     })
     expect(plug?.token.reveal()).toBe(TOKEN)
-    expect(plug && pollOf(config, plug)).toMatchObject({
+    expect({...config.poll, ...plug?.poll}).toMatchObject({
       interval: 1000,
       slow_interval: 120_000,
       offline_after: 1,
     })
   })
 
-  it('tells an empty list of broadcast addresses apart from the default', () => {
+  it('distinguishes an empty list of broadcast addresses from the default', () => {
     expect(parse('network: {broadcast: []}').network.broadcast).toEqual([])
   })
 
@@ -193,7 +192,7 @@ describe('text', () => {
 })
 
 describe('a host', () => {
-  it('is no token in the wrong place, which would be shown to everybody', () => {
+  it('is no token in the wrong place, which logs and topics would show', () => {
     expect(problems(`devices: {desk: {host: ${TOKEN}, token: ${TOKEN}}}`)).toEqual([
       'config.yaml:1:18 devices.desk.host: expected an IPv4 address or a host name, got what looks like a token',
     ])
@@ -309,7 +308,7 @@ devices:
 groups: {desk/usb: {members: [desk]}}
 `
 
-  it('want topics that are the names of other plugs', () => {
+  it('have topics that no plug or group can have as its name', () => {
     expect(problems(output('attribute_and_json'))).toEqual([
       'config.yaml:4:3 devices.desk/led: expected another name: with mqtt.output: attribute_and_json this is the topic of led of the plug "desk"',
       'config.yaml:7:3 devices.desk/state_2: expected another name: with mqtt.output: attribute_and_json this is the topic of state_2 of the plug "desk"',
@@ -317,12 +316,12 @@ groups: {desk/usb: {members: [desk]}}
     ])
   })
 
-  it('are not there unless they are asked for', () => {
+  it('are not published by default', () => {
     expect(parse(output('json')).mqtt.output).toBe('json')
     expect(parse('').mqtt.output).toBe('json')
   })
 
-  it('never come without the state as a whole', () => {
+  it('are never published without the state as a whole', () => {
     expect(problems('mqtt: {output: attribute}')).toEqual([
       'config.yaml:1:8 mqtt.output: expected json or attribute_and_json, got "attribute"',
     ])
@@ -442,7 +441,7 @@ devices:
     expect(problems(text).join('\n')).toContain(message)
   })
 
-  it('end a file that multiplies itself', () => {
+  it('are reported for a file that multiplies itself', () => {
     const levels = Array.from(
       {length: 9},
       (_, n) => `l${n + 1}: &l${n + 1} [${Array(9).fill(`*l${n}`).join(', ')}]`,
@@ -631,7 +630,7 @@ describe('the address of a broker', () => {
     expect(mqtt.password?.reveal()).toBe('p/w')
   })
 
-  it('gives way to username and password of their own', () => {
+  it('is overridden by the settings username and password', () => {
     const {mqtt} = parse("mqtt: {url: 'mqtt://a:b@h', username: c, password: d}")
     expect([mqtt.username, mqtt.password?.reveal()]).toEqual(['c', 'd'])
   })
@@ -796,7 +795,7 @@ describe('files', () => {
     expect(await configPath(undefined, {})).toMatch(/config\.yaml$/)
   })
 
-  it('that are remembered lie where systemd, or the custom, wants them', () => {
+  it('of the state are in the folder of systemd, or in the usual one of the user', () => {
     expect(stateFolder({STATE_DIRECTORY: '/var/lib/x:/var/lib/y'}, 0, '/root')).toBe('/var/lib/x')
     expect(stateFolder({}, 0, '/root')).toBe('/var/lib/miio2mqtt')
     expect(stateFolder({XDG_STATE_HOME: '/s'}, 1000, '/home/me')).toBe('/s/miio2mqtt')

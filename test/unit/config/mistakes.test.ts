@@ -1,7 +1,7 @@
 import {expect, it} from 'vitest'
 import {ConfigError, parseConfig} from '../../../src/config/config.ts'
 
-/** What is wrong with a file, in the words of `check`. There is no file beside it, and no environment variable. */
+/** The lines of the error for a file. There is no file beside it, and no environment variable. */
 function problems(text: string): string[] {
   const readFile = () => {
     throw Object.assign(new Error('no such file'), {code: 'ENOENT'})
@@ -15,8 +15,8 @@ function problems(text: string): string[] {
   return []
 }
 
-/** What people write, and every line that they read then. */
-const mistakes: [mistake: string, text: string, ...said: string[]][] = [
+/** Mistakes, each with the text of the file and every line of the error. */
+const mistakes: [mistake: string, text: string, ...lines: string[]][] = [
   [
     'a section that is true',
     'homeassistant: true\n',
@@ -881,8 +881,8 @@ poll: {}
 ]
 
 it.each(mistakes)(
-  'A mistake in config.yaml is said once, with its place and what to do: %s.',
-  (_, text, ...said) => {
-    expect(problems(text)).toEqual(said)
+  'A mistake in config.yaml is reported once, with its place and what to do: %s.',
+  (_, text, ...lines) => {
+    expect(problems(text)).toEqual(lines)
   },
 )

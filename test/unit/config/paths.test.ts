@@ -39,12 +39,12 @@ describe('a configuration with secrets in it', () => {
     expect(await exposed()).toEqual(isExposed ? [file] : [])
   })
 
-  it('is pointed out for a password alone', async () => {
+  it('is reported for a password alone', async () => {
     await write(file, 'mqtt: {url: "mqtt://localhost", username: me, password: hunter22}', 0o644)
     expect(await exposed()).toEqual([file])
   })
 
-  it('is secrets.yaml, where it has them', async () => {
+  it('is reported for secrets.yaml, where that has them', async () => {
     await write(file, 'devices: {desk: {host: 192.0.2.1, token: !secret desk}}', 0o644)
     await write(secrets, `desk: "${TOKEN}"`, 0o644)
     expect(await exposed()).toEqual([secrets])
@@ -52,12 +52,12 @@ describe('a configuration with secrets in it', () => {
     expect(await exposed()).toEqual([])
   })
 
-  it('is not one that everybody may read and that has none', async () => {
+  it('is not reported when every user may read it and it has no secret', async () => {
     await write(file, 'devices: {}', 0o644)
     expect(await exposed()).toEqual([])
   })
 
-  it('is safe in a folder that no other user can pass', async () => {
+  it('is not reported in a folder that no other user can pass', async () => {
     const inner = join(folder, 'private')
     await mkdir(inner, {mode: 0o750})
     file = join(inner, 'config.yaml')

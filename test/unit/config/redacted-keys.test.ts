@@ -40,7 +40,7 @@ it.each([
   expect(problems(text).join()).toContain(path)
 })
 
-it('a file of forty thousand characters that was named by mistake is masked from its beginning on', () => {
+it('the content of a wrong file, forty thousand characters, is masked from its beginning on', () => {
   const redactor = new Redactor()
   const secret = Array.from({length: 40_000}, (_, at) => [...'ab/%$ #é漢😀'][at % 10]).join('')
   redactor.add(secret)

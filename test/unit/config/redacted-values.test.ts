@@ -7,7 +7,7 @@ import {TOKEN} from '../../support/token.ts'
 
 const VALUE = 'hunter2-from-elsewhere'
 
-/** The problems of a configuration in which `here` takes its value from elsewhere, by each of the ways there are. */
+/** The problems of a configuration in which the value of `here` comes from a variable, a file or a secret. */
 async function problems(configuration: (here: string) => string): Promise<string[]> {
   const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-unseen-'))
   onTestFinished(() => rm(folder, {recursive: true}))

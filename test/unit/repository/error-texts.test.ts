@@ -7,7 +7,7 @@ import {afterAll, describe, expect, it} from 'vitest'
 import {importSpec} from '../../../src/cli/commands/models-import.ts'
 import {parseConfig} from '../../../src/config/config.ts'
 import {messageText} from '../../../src/config/config-error.ts'
-import {parseDefinition} from '../../../src/config/definitions/definition-reader.ts'
+import {parseDefinition} from '../../../src/config/definitions/definition.ts'
 import {checkProperty} from '../../support/seeds.ts'
 
 /** Words of the messages of zod. */

@@ -61,7 +61,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   // Only looked at.
   'e2e/screens.test.ts': ['LOOPBACK_BROADCAST'],
   'unit/cli/narrow-terminal.test.ts': ['127.0.54.1'],
-  'unit/config/validate/hosts.test.ts': ['127.255.255.255'],
+  'unit/config/write/hosts.test.ts': ['127.255.255.255'],
   'unit/config/validate/valid-config-starts.test.ts': ['127.255.255.255'],
   'unit/cli/failed-call.test.ts': ['127.0.0.9'],
   'unit/device/diagnosis.test.ts': ['127.0.0.9'],

@@ -1,7 +1,7 @@
 import {describe, expect, it} from 'vitest'
 import {ConfigError, type Problem, parseConfig} from '../../../../src/config/config.ts'
+import {formatDefinition} from '../../../../src/config/definitions/definition.ts'
 import {parseDefinitions, readDefinitionFolder} from '../../../../src/config/definitions/definition-files.ts'
-import {formatDefinition} from '../../../../src/config/definitions/definition-writer.ts'
 import {builderFor, builderTable} from '../../../../src/models/builder-table.ts'
 import {
   action,

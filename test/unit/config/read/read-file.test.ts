@@ -26,7 +26,7 @@ afterAll(async () => {
   await rm(folder, {recursive: true})
 })
 
-/** What is no ordinary file of a modest size, and how an error names it. */
+/** Files that are not ordinary or too long, and their names in errors. */
 const kinds = [
   ['pipe', 'it is a pipe, expected an ordinary file'],
   ['folder', 'it is a folder, expected an ordinary file'],
@@ -125,7 +125,7 @@ describe('the state folder', () => {
       expect(await problemsOf(`state_dir: ${path}\n`)).toBe('valid')
   })
 
-  it('that systemd or the environment gives is looked at, too', async () => {
+  it('that systemd or the environment gives is checked, too', async () => {
     expect(await problemsOf('', {STATE_DIRECTORY: '/proc/x'})).toContain(
       'state_dir: expected a folder on a disk',
     )

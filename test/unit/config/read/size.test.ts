@@ -101,7 +101,7 @@ describe('a value that is too long to be what is expected', () => {
     oneOf: field.oneOf('a', 'b'),
     mqttVersion: field.mqttVersion(),
   }
-  /** What makes a pattern look again and again, where it can. */
+  /** Texts that make a pattern backtrack, where it can. */
   const texts = ['1', '1.', 'a.', 'a-', 'aa:', 'a/', ' ', '0', 'f', '-', '1e', '.1', '_'].map((piece) =>
     `${piece.repeat(500_000)}!`.slice(-400_001),
   )

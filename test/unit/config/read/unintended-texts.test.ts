@@ -170,7 +170,7 @@ describe('a text of which YAML leaves nothing, or another text', () => {
   })
 
   it('is none where a comment stands alone, or an anchor is used', () => {
-    expect(problems('mqtt:\n  username: # nobody yet\n  client_id:\n  # me\n')).toEqual([])
+    expect(problems('mqtt:\n  username: # none yet\n  client_id:\n  # me\n')).toEqual([])
     expect(problems('devices: #mine\ngroups: #none\n')).toEqual([])
     expect(problems('mqtt: {username: &u plugs, client_id: *u}')).toEqual([])
   })
@@ -269,7 +269,7 @@ describe('what a plug shows in place of its token', () => {
   })
 
   it.each([`0x${TOKEN}`, TOKEN.replace(/..(?!$)/g, '$& '), TOKEN.replace(/..(?!$)/g, '$&:')])(
-    'is told apart from a token that was copied with more: %s',
+    'is distinguished from a token that was copied with more: %s',
     (token) => {
       expect(problems(plug('h', `'${token}'`))).toEqual([
         'config.yaml:4:5 devices.desk.token: expected 32 hex digits, got them with something between or before: remove it',

@@ -8,7 +8,7 @@ import {TOKEN} from '../../../support/token.ts'
 /** Properties that every object in JavaScript inherits. */
 const INHERITED = [...Object.getOwnPropertyNames(Object.prototype), 'prototype', 'length', 'name', 'then']
 
-/** What became of it: the configuration, or its problems. Anything else that is thrown is a mistake of ours. */
+/** The configuration, or its problems. Anything else that is thrown is a bug. */
 function outcome(config: unknown, env: Record<string, string> = {}) {
   const text = typeof config === 'string' ? config : JSON.stringify(config)
   const readFile = (path: string) => {
@@ -145,11 +145,11 @@ describe('a variable that is no setting', () => {
     },
   )
 
-  it.each(['FOO', 'DEVICES', 'NETWORK_BROADCAST'])('is like none: %s', (variable) => {
+  it.each(['FOO', 'DEVICES', 'NETWORK_BROADCAST'])('gets no suggestion: %s', (variable) => {
     expect(outcome(file, {[`MIIO2MQTT_${variable}`]: 'x'})).toMatch(/ that has one value$/)
   })
 
-  it('has a word that is nearly one', () => {
+  it('gets a suggestion when it is nearly a setting', () => {
     expect(outcome(file, {MIIO2MQTT_LOG_LEVEL: 'Debug'})).toContain('did you mean "debug"?')
   })
 })

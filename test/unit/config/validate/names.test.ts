@@ -19,7 +19,7 @@ function problemsOf(text: string): string {
   return 'valid'
 }
 
-describe('a name that people would take for another, or for nothing', () => {
+describe('a name that looks like another, or like nothing', () => {
   const wrong: [string, string][] = [
     ['../../etc', '"." or ".."'],
     ['a/./b', '"." or ".."'],
@@ -108,7 +108,7 @@ describe('a name that people would take for another, or for nothing', () => {
   })
 })
 
-describe('two names that people cannot tell apart', () => {
+describe('two names that people cannot distinguish', () => {
   it.each([
     ['Küche', 'Küche'.normalize('NFD')],
     ['Küche', 'KÜCHE'],

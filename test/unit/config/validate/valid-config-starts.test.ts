@@ -93,9 +93,13 @@ describe('TLS material in a configuration', () => {
     ['with remarks before it', `# my own\nBag Attributes: none\n${CERT}`, 1],
     ['after another, without a line break between', CERT.trimEnd() + CERT, 2],
     ['indented, with spaces at the ends of lines', CERT.replaceAll(/^/gm, '  ').replaceAll('\n', ' \n'), 1],
-    ['that says what it is trusted for', CERT.replaceAll(' CERTIFICATE', ' TRUSTED CERTIFICATE'), 1],
+    [
+      'with a list of the purposes it is trusted for',
+      CERT.replaceAll(' CERTIFICATE', ' TRUSTED CERTIFICATE'),
+      1,
+    ],
     ['after what is no certificate', `${CERT.replaceAll('CERTIFICATE', 'X509 CRL')}${CERT}`, 1],
-  ])('is given to OpenSSL as it was looked at: a certificate %s', (_, ca, count) => {
+  ])('is given to OpenSSL as it was checked: a certificate %s', (_, ca, count) => {
     const {mqtt} = parse(text, {...good, '/ca': ca, '/cert': ca})
     expect(mqtt.ca).toBe(CERT.repeat(count))
     expect(mqtt.cert).toBe(CERT.repeat(count))
@@ -118,7 +122,7 @@ describe('TLS material in a configuration', () => {
   })
 })
 
-describe('whatever a broker or the client library would throw over is invalid', () => {
+describe('a text that a broker or the client library refuses is invalid', () => {
   const long = 'ü'.repeat(32_768)
   it.each([
     ['a password', {password: long}, 'mqtt.password: expected text, got 65536 bytes'],
@@ -199,7 +203,7 @@ describe('texts of a configuration', () => {
 })
 
 it.each(['224.0.0.1', '240.0.0.1', '255.255.255.255', '127.255.255.255', '0.0.0.7'])(
-  'The address to ask plugs from is one that a machine can have, and not %s.',
+  'The local address for requests to plugs is one that a machine can have, and not %s.',
   (bind) => {
     expect(problems(JSON.stringify({network: {bind}}))).toEqual([
       `/m/config.yaml:1:13 network.bind: expected an IPv4 address of this machine, got "${bind}"`,
@@ -207,6 +211,6 @@ it.each(['224.0.0.1', '240.0.0.1', '255.255.255.255', '127.255.255.255', '0.0.0.
   },
 )
 
-it('Every address of this machine is one that plugs can be asked from.', () => {
+it('Every address of this machine can be the local address for requests to plugs.', () => {
   expect(parse('network: {bind: 0.0.0.0}').network.bind).toBe('0.0.0.0')
 })

@@ -4,7 +4,7 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {describe, expect, it, onTestFinished} from 'vitest'
 import {type Config, loadConfig, maskedConfig, parseConfig} from '../../../../src/config/config.ts'
-import {isPublicAddress} from '../../../../src/config/validate/hosts.ts'
+import {isPublicAddress} from '../../../../src/config/schema/address-fields.ts'
 import {documents} from '../../../docs/markdown.ts'
 import {CERT, KEY} from '../../../support/pem.ts'
 import {TOKEN} from '../../../support/token.ts'
@@ -110,7 +110,7 @@ describe('A valid configuration is warned of', () => {
     },
   )
 
-  it('when Home Assistant is to look at the topics of the bridge', () => {
+  it('when the discovery prefix of Home Assistant is the base topic of the bridge', () => {
     const text = (enabled: boolean) =>
       `homeassistant: {enabled: ${enabled}, discovery_prefix: miio2mqtt}\n${DESK}`
     expect(codes(text(true))).toEqual(['shared_topic homeassistant.discovery_prefix'])
@@ -198,7 +198,7 @@ describe('A valid configuration is warned of', () => {
     expect(warnings(withBroker(mqtt))[0]).toMatch(words)
   })
 
-  it('of nothing that a healthy home has', () => {
+  it('of nothing that is usual and works', () => {
     const brokers = [
       'url: mqtt://localhost:1883',
       'url: mqtt://192.168.1.2',
@@ -238,11 +238,11 @@ it('A network with addresses of the internet is private to a machine that is in 
 })
 
 describe('A warning', () => {
-  it('is in nothing that is published', () => {
+  it('is not part of the published configuration', () => {
     expect(JSON.stringify(maskedConfig(parse('')))).not.toMatch(/warning|no_plugs/)
   })
 
-  it('does not repeat what came from elsewhere', () => {
+  it('does not repeat a text of a tag or variable', () => {
     const {warnings: found} = parseConfig(`devices: {desk: {host: !env HOST, token: ${TOKEN}}}`, {
       file: 'config.yaml',
       env: {HOST: '8.8.8.8'},
@@ -261,7 +261,7 @@ describe('A warning', () => {
     ])
   })
 
-  it('about a file that everybody can read names the command', async () => {
+  it('about a file that every user can read names the command', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-warnings-'))
     onTestFinished(() => rm(folder, {recursive: true}))
     await chmod(folder, 0o755)

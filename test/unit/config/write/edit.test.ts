@@ -79,7 +79,7 @@ describe('config.yaml, when a request edits it', () => {
     expect(comments(renamed)).toEqual(expect.arrayContaining(['# must never be off']))
   })
 
-  it('keeps what stands for a secret as it is', () => {
+  it('keeps tags as they are', () => {
     const changed = edit({path: ['devices', 'desk', 'area'], put: 'Office'})
     expect(changed).toContain(
       'desk: {host: 192.168.1.40, token: !secret desk_token, area: Office} # the lamp',
@@ -202,7 +202,7 @@ groups: {}
       expect(() => editYaml(twice, 'config.yaml', [change]).text).toThrow(ConfigError)
   })
 
-  it('reads back whatever was written, however it looks', () => {
+  it('has the written values when it is read again, whatever its style', () => {
     checkProperty(
       fc.property(fc.string({unit: 'grapheme', minLength: 1}), (description) => {
         const put = {host: '192.168.1.40', token: TOKEN, description}

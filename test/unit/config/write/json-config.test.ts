@@ -79,13 +79,13 @@ describe('JSON', () => {
     )
   })
 
-  it('is what an empty one becomes, and one with a mark at its beginning stays', () => {
+  it('is written for an empty JSON file, too, and keeps a byte order mark', () => {
     const put = {path: ['devices', 'desk'], put: {host: 'h'}}
     expect(JSON.parse(editYaml('{}', 'config.yaml', [put]).text)).toEqual({devices: {desk: {host: 'h'}}})
     expect(editYaml('\ufeff{}\n', 'config.yaml', [put]).text).toMatch(/^\ufeff\{.*\}\n$/s)
   })
 
-  it('is not made of YAML that has brackets', () => {
+  it('is not written for YAML that has brackets', () => {
     const before = `devices: {desk: {host: h}} # mine\n`
     expect(editYaml(before, 'config.yaml', [{path: ['devices', 'desk', 'area'], put: 'Hall'}]).text).toBe(
       'devices: {desk: {host: h, area: Hall}} # mine\n',

@@ -1,6 +1,6 @@
 import {describe, expect, it} from 'vitest'
 import {plugDiscovery} from '../../../../src/bridge/homeassistant/plug-discovery.ts'
-import {parseDefinition} from '../../../../src/config/definitions/definition-reader.ts'
+import {parseDefinition} from '../../../../src/config/definitions/definition.ts'
 import {applyOverrides} from '../../../../src/device/codec/model-overrides.ts'
 import {asWritten, fromUser, settable, toFirmware} from '../../../../src/device/codec/values.ts'
 import {miot, mode, relay, wattsSetting} from '../../../../src/models/builders.ts'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import {describe, expect, it} from 'vitest'
-import {parseDefinition} from '../../../../src/config/definitions/definition-reader.ts'
+import {parseDefinition} from '../../../../src/config/definitions/definition.ts'
 import {asWritten, fromFirmware, fromUser, settable, toFirmware} from '../../../../src/device/codec/values.ts'
 import type {Property} from '../../../../src/models/model.ts'
 import {checkProperty} from '../../../support/seeds.ts'

@@ -5,8 +5,8 @@ import fc from 'fast-check'
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
 import {importSpec} from '../../../../src/cli/commands/models-import.ts'
 import {CommandFailed} from '../../../../src/cli/errors.ts'
+import {formatDefinition} from '../../../../src/config/definitions/definition.ts'
 import {parseDefinitions} from '../../../../src/config/definitions/definition-files.ts'
-import {formatDefinition} from '../../../../src/config/definitions/definition-writer.ts'
 import {checkProperty} from '../../../support/seeds.ts'
 
 const RUNS = 150

@@ -1,8 +1,8 @@
 /** The meaning of a MIoT property depends on its service: specifications are imported by both names, in any order and vendor spelling. */
 import fc from 'fast-check'
 import {describe, expect, it} from 'vitest'
+import {formatDefinition} from '../../../../src/config/definitions/definition.ts'
 import {parseDefinitions} from '../../../../src/config/definitions/definition-files.ts'
-import {formatDefinition} from '../../../../src/config/definitions/definition-writer.ts'
 import type {MiotProperty} from '../../../../src/models/import/miot-rules.ts'
 import {definitionFrom, type MiotService} from '../../../../src/models/import/miot-spec.ts'
 import type {Model} from '../../../../src/models/model.ts'

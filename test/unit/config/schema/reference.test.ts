@@ -1,7 +1,7 @@
 import {readFile} from 'node:fs/promises'
 import {describe, expect, it} from 'vitest'
 import {jsonSchema, parseConfig} from '../../../../src/config/config.ts'
-import {settingsReference} from '../../../../src/config/describe/describe-config.ts'
+import {settingsReference} from '../../../../src/config/schema/settings.ts'
 
 const REFRESH = 'out of date; refresh it with: npx vitest run test/unit/config/describe/reference.test.ts -u'
 const GENERATED =

@@ -15,7 +15,7 @@ afterAll(() => rm(join(file, '..'), {recursive: true}))
 
 const TEXT = `devices: {desk: {host: 203.0.113.7, token: ${TOKEN}}}\n`
 
-/** What became of the edit: its problems, or `done`. */
+/** The result of the edit: its problems, or `done`. */
 async function outcome(...edits: ConfigEdit[]): Promise<string> {
   await writeFile(file, TEXT)
   const done = await editConfig(file, edits, editOptions).then(

@@ -1,15 +1,21 @@
-/** Reads a model from the texts of a definition file (docs/adding-a-plug.md), checked like config.yaml. The inverse of definition-writer.ts. */
+/** A model as the texts of a definition file (docs/adding-a-plug.md): reads them, checked like config.yaml, and writes them. */
+import {isDeepStrictEqual} from 'node:util'
+import {Document, visit} from 'yaml'
 import type {z} from 'zod'
-import {parseWithMessages} from '../../common/schema-errors.ts'
+import {issuePath, parseWithMessages, quoted} from '../../common/schema-errors.ts'
+import {suggestion} from '../../common/suggestion.ts'
 import {type BuilderEntry, builderFor, builderTable} from '../../models/builder-table.ts'
 import type {Address, Model, Property} from '../../models/model.ts'
-import {kindOf, quoted, suggestion, type ValidationIssue} from '../config-error.ts'
+import {kindOf, type ValidationIssue} from '../config-error.ts'
 import {isRawMapping, type RawMapping, type RawYaml} from '../read/yaml.ts'
 import {TOPIC_WORDS} from '../validate/names.ts'
 import {
   type CommonKeys,
   choiceKeys,
   type DefinitionResult,
+  formatAddress,
+  formatKeys,
+  formatOptions,
   invalid,
   modelKeys,
   parseAddress,
@@ -55,7 +61,7 @@ function parseProperties(read: RawYaml | undefined): DefinitionResult<Model['pro
 }
 
 /** One property. Its builder is the one in `is`, or follows from its name. */
-export function parseProperty(name: string, options: RawYaml): DefinitionResult<Property> {
+function parseProperty(name: string, options: RawYaml): DefinitionResult<Property> {
   if (ADDED_PROPERTIES.has(name)) return invalid('the bridge adds this property to every plug by itself')
   if (!PROPERTY_NAME.test(name))
     return invalid('expected a name of small letters, digits and "_", such as surge_power')
@@ -105,16 +111,15 @@ function check<T>(schema: z.ZodObject & z.ZodType<T>, read: RawYaml): Definition
   const parsed = parseWithMessages(schema, read)
   if (parsed.success) return {value: parsed.data}
   const known = Object.keys(schema.shape)
-  return {problems: parsed.error.issues.flatMap((issue) => problemsFrom(issue, known))}
-}
-
-function problemsFrom(issue: z.core.$ZodIssue, known: readonly string[]): ValidationIssue[] {
-  const path = issue.path.map((key) => (typeof key === 'symbol' ? '' : key))
-  if (issue.code !== 'unrecognized_keys') return [{path, message: issue.message}]
-  return issue.keys.map((key) => ({
-    path: [...path, key],
-    message: () => `unknown key${suggestion(key, known)}`,
-  }))
+  const problems = parsed.error.issues.flatMap((issue): ValidationIssue[] => {
+    const path = issuePath(issue)
+    if (issue.code !== 'unrecognized_keys') return [{path, message: issue.message}]
+    return issue.keys.map((key) => ({
+      path: [...path, key],
+      message: () => `unknown key${suggestion(key, known)}`,
+    }))
+  })
+  return {problems}
 }
 
 function problemsOf(result: DefinitionResult<unknown>): ValidationIssue[] {
@@ -123,4 +128,65 @@ function problemsOf(result: DefinitionResult<unknown>): ValidationIssue[] {
 
 function within(key: string, problems: readonly ValidationIssue[]): ValidationIssue[] {
   return problems.map(({path, message}) => ({path: [key, ...path], message}))
+}
+
+/** The depth of a property in the document, in nodes and pairs. Mappings within a property are on one line. */
+const PROPERTY_DEPTH = 5
+/** Characters as JSON. A longer property has a line for each key. */
+const LONGEST_LINE = 100
+
+/** The definition as YAML. Properties that the bridge adds to every plug are left out. */
+export function formatDefinition(model: Model): string {
+  // All values are texts in this schema: `2.10` needs no quotes, and is read as property 10 of service 2.
+  const document = new Document(definitionOf(model), {schema: 'failsafe'})
+  visit(document, {
+    Seq: (_, list) => {
+      list.flow = true
+    },
+    Map: (_, map, {length: depth}) => {
+      map.flow =
+        depth > PROPERTY_DEPTH || (depth === PROPERTY_DEPTH && JSON.stringify(map).length < LONGEST_LINE)
+    },
+  })
+  return document.toString({lineWidth: 0, flowCollectionPadding: false})
+}
+
+function definitionOf({properties, ...head}: Model): RawMapping {
+  const own = Object.entries(properties).filter(
+    ([
+      ,
+      {
+        address: {via},
+      },
+    ]) => via !== 'bridge' && via !== 'info',
+  )
+  return {
+    ...formatKeys(Object.keys(modelKeys.shape), head),
+    properties: Object.fromEntries(own.map(([name, property]) => [name, formatProperty(name, property)])),
+  }
+}
+
+/** The property with the builder that needs the fewest keys. @throws Error when no builder makes it: builder-table.ts lacks one */
+function formatProperty(name: string, property: Property): RawMapping {
+  const allKeys = {...formatAddress(property.address), ...formatOptions(property)}
+  const candidates = [allKeys, ...[...builderTable.keys()].map((is) => ({is, ...allKeys}))]
+  const [shortest] = candidates
+    .filter((keys) => describes(name, keys, property))
+    .map((keys) => withoutDefaults(name, keys, property))
+    .sort((a, b) => Object.keys(a).length - Object.keys(b).length)
+  if (shortest) return shortest
+  throw new Error(`no word makes the property ${name} of ${JSON.stringify(property)}`)
+}
+
+/** Leaves out every key that the builder sets by itself. */
+function withoutDefaults(name: string, keys: RawMapping, property: Property): RawMapping {
+  return Object.keys(keys).reduce((shorter, key) => {
+    const {[key]: _, ...rest} = shorter
+    return describes(name, rest, property) ? rest : shorter
+  }, keys)
+}
+
+function describes(name: string, keys: RawMapping, property: Property): boolean {
+  const parsed = parseProperty(name, keys)
+  return 'value' in parsed && isDeepStrictEqual(parsed.value, property)
 }

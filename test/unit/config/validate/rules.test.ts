@@ -22,7 +22,7 @@ function problems(groups: string): string[] {
 }
 
 describe('groups in the configuration', () => {
-  it('have members, and may have what helps people', () => {
+  it('have members, and may have an area, an icon and a description', () => {
     const config = parse(
       'groups: {evening: {members: [desk, kitchen/kettle], area: Kitchen, icon: mdi:moon, description: lights}}',
     )
@@ -36,7 +36,7 @@ describe('groups in the configuration', () => {
     expect(maskedConfig(config)).toMatchObject({groups: {evening}})
   })
 
-  it.each(['', 'groups:\n', 'groups: {}\n'])('are none unless there are some: %j', (text) => {
+  it.each(['', 'groups:\n', 'groups: {}\n'])('are optional: %j', (text) => {
     expect(parse(text).groups).toEqual({})
   })
 
@@ -101,7 +101,7 @@ describe('groups in the configuration', () => {
     expect(found[0]?.endsWith(message)).toBe(true)
   })
 
-  it('are looked at also when other things are wrong', () => {
+  it('are checked also when other things are wrong', () => {
     expect(problems('groups: {evening: {members: [dask], x: 1}}\nlog: {level: loud}\n')).toHaveLength(3)
   })
 
