@@ -1,8 +1,13 @@
-/** Errors and exit codes of the commands, and the parser of option values. */
+/** Errors and exit codes of the commands, the error of a failed call to a plug, and the parser of option values. */
 import type {Command} from 'commander'
 import type {z} from 'zod'
+import {systemClock} from '../common/clock.ts'
+import {localAddresses} from '../common/local-addresses.ts'
 import {parseWithMessages} from '../common/schema-errors.ts'
 import {quoted, suggestion} from '../config/config-error.ts'
+import {CommandError, type CommandErrorCode} from '../device/command-error.ts'
+import {type Diagnosis, diagnoseFailure, type FailureContext} from '../device/diagnosis.ts'
+import {MiioError} from '../miio/miio-error.ts'
 
 /** Exit codes of the process; `miio2mqtt help` lists them. The numbers from 64 on are those of sysexits.h. */
 export const EXIT = {done: 0, failed: 1, usage: 64, internal: 70, configuration: 78} as const
@@ -46,4 +51,39 @@ export function readOption<T>(option: string, kind: z.ZodType<T, string>, writte
   const parsed = parseWithMessages(kind, written)
   if (parsed.success) return parsed.data
   throw new UsageError(`${option}: ${parsed.error.issues[0]?.message}`)
+}
+
+/** Mistakes of the user. No request was sent to the plug. */
+const USAGE_ERRORS: ReadonlySet<CommandErrorCode> = new Set([
+  'unknown_property',
+  'not_writable',
+  'invalid_payload',
+  'out_of_range',
+])
+
+const ANY_MODEL = '`miio2mqtt models` lists the supported models; `miio2mqtt call` works with any plug.'
+
+/**
+ * Turns the error of a call to a plug into that of a command: what failed as a heading, the error, and what to do about it.
+ * @param context the addresses of this machine are by default those that the system reports
+ * @returns a CommandFailed; any other error as it is
+ */
+export function toCommandFailed(error: unknown, context: FailureContext): unknown {
+  const failure = error instanceof CommandError ? (error.cause ?? error) : error
+  if (failure instanceof MiioError || (failure instanceof CommandError && failure.code === 'timeout'))
+    return failed(
+      diagnoseFailure(failure, {local: () => localAddresses(systemClock), ...context}),
+      failure.message,
+    )
+  if (!(failure instanceof CommandError)) return error
+  if (USAGE_ERRORS.has(failure.code)) return new UsageError(failure.message)
+  return failed({code: failure.code, title: 'request unsupported', advice: ANY_MODEL}, failure.message)
+}
+
+/** A CommandFailed with three lines: title, `message` and advice. */
+export function failed(
+  {code, title, advice}: Pick<Diagnosis, 'title' | 'advice'> & {code: string},
+  message: string,
+): CommandFailed {
+  return new CommandFailed(`${title}\n${message}\n${advice}`, {code})
 }

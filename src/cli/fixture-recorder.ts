@@ -15,7 +15,7 @@ import type {Identity} from '../device/model-resolver.ts'
 import {maskedJson} from '../miio/json-mask.ts'
 import {type MiioResponse, parseResponse, UnreadableResponse} from '../miio/json-repair.ts'
 import {type Cipher, MalformedPacket, parsePacket} from '../miio/packet.ts'
-import type {UdpTransport, UnsolicitedHandler} from '../miio/socket.ts'
+import type {TracedPacket} from '../miio/packet-trace.ts'
 import type {Model} from '../models/model.ts'
 
 /** A file of test/fixtures. test/unit/models/fixtures.test.ts holds the code to it. */
@@ -49,40 +49,23 @@ export interface FixtureExchange {
   unreadable?: true
 }
 
-/** A transport that keeps the responses which pass through it. */
-export class ResponseRecorder implements UdpTransport {
-  readonly #socket: UdpTransport
+/** Keeps the responses of a plug. */
+export class ResponseRecorder {
   readonly #cipher: Cipher
-  #payloads: string[] = []
+  readonly #payloads: string[] = []
 
-  constructor(socket: UdpTransport, cipher: Cipher) {
-    this.#socket = socket
+  constructor(cipher: Cipher) {
     this.#cipher = cipher
-  }
-
-  send(datagram: Buffer, host: string, port: number): Promise<void> {
-    return this.#socket.send(datagram, host, port)
-  }
-
-  listen(host: string, port: number, handler: (datagram: Buffer) => void): () => void {
-    return this.#socket.listen(host, port, (datagram) => {
-      this.#record(datagram)
-      handler(datagram)
-    })
-  }
-
-  onUnsolicited(handler: UnsolicitedHandler): () => void {
-    return this.#socket.onUnsolicited(handler)
   }
 
   /** The decrypted responses since the last call of this method, in the order in which they came. */
   take(): string[] {
-    const payloads = this.#payloads
-    this.#payloads = []
-    return payloads
+    return this.#payloads.splice(0)
   }
 
-  #record(datagram: Buffer): void {
+  /** Takes every datagram to and from the plug. */
+  readonly record = (direction: TracedPacket['direction'], datagram: Buffer): void => {
+    if (direction === 'sent') return
     try {
       const packet = parsePacket(datagram)
       if (packet.kind === 'message')

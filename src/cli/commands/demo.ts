@@ -2,7 +2,6 @@
 import {mkdtemp, rm, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {basename, join, relative} from 'node:path'
-import type {Command} from 'commander'
 import {STOP_MS} from '../../app/bridge-runner.ts'
 import {systemClock, within} from '../../common/clock.ts'
 import {type Config, parseConfig} from '../../config/config.ts'
@@ -29,20 +28,8 @@ interface Options {
   address?: string
 }
 
-/** Adds `demo`. */
-export function demoCommand(program: Command, terminal: Terminal): void {
-  program
-    .command('demo')
-    .description('run a broker, three simulated plugs and the bridge')
-    .option('--port <number>', 'port of the broker (default: 1883, or a free one)')
-    .option(
-      '--address <ip>',
-      'address of the first plug (default: 127.0.54.1); the others have the next ones',
-    )
-    .action((_options: unknown, command: Command) => demo(command.optsWithGlobals<Options>(), terminal))
-}
-
-async function demo({port, address}: Options, terminal: Terminal): Promise<void> {
+/** Runs the demo until a signal ends it. */
+export async function demo({port, address}: Options, terminal: Terminal): Promise<void> {
   const network = simulate({
     count: plugs.length,
     models: plugs.map(({model}) => model),

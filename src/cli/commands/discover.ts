@@ -1,17 +1,15 @@
 /** `miio2mqtt discover`: lists the miIO devices that answer a hello on this network. */
-import type {Command} from 'commander'
 import {systemClock} from '../../common/clock.ts'
 import {count} from '../../common/text.ts'
 import type {Config} from '../../config/config.ts'
 import {ipv4} from '../../config/schema/address-fields.ts'
 import {duration} from '../../config/schema/fields.ts'
 import {broadcastAddresses, type DiscoveredDevice, NetworkDiscovery} from '../../miio/discovery.ts'
-import {traceLine} from '../../miio/packet-trace.ts'
+import {type Trace, traceLine} from '../../miio/packet-trace.ts'
 import {MiioSocket} from '../../miio/socket.ts'
-import {CommandFailed, readOption} from '../errors.ts'
-import {toCommandFailed} from '../failed-call.ts'
+import {CommandFailed, readOption, toCommandFailed} from '../errors.ts'
 import {loadConfigurationIfAny} from '../load-config.ts'
-import {TracedTransport} from '../plug-session.ts'
+import {tracedTransport} from '../plug-session.ts'
 import {span, type Terminal} from '../terminal.ts'
 
 interface Options {
@@ -24,20 +22,8 @@ interface Options {
 const SHORTEST_MS = 100
 const LONGEST_MS = 600_000
 
-/** Adds `discover`. */
-export function discoverCommand(program: Command, terminal: Terminal): void {
-  program
-    .command('discover')
-    .description('list every miIO device that answers on this network (no token needed)')
-    .option('--timeout <duration>', 'time to wait for answers', '5s')
-    .option(
-      '--broadcast <address...>',
-      'where to send the hello (default: the broadcast address of every interface)',
-    )
-    .action((_options: unknown, command: Command) => discover(command.optsWithGlobals<Options>(), terminal))
-}
-
-async function discover(options: Options, terminal: Terminal): Promise<void> {
+/** Prints a table of the devices. @throws CommandFailed when there are none */
+export async function discover(options: Options, terminal: Terminal): Promise<void> {
   const timeout = readOption('--timeout', duration(SHORTEST_MS, LONGEST_MS), options.timeout)
   const given = options.broadcast?.map((address) => readOption('--broadcast', ipv4(), address))
   const config = await loadConfigurationIfAny(options.config, terminal)
@@ -52,7 +38,7 @@ function interfaceAddresses(): string[] {
   try {
     return broadcastAddresses()
   } catch (error) {
-    throw toCommandFailed(error, {host: undefined, proven: false, local: []})
+    throw toCommandFailed(error, {local: () => []})
   }
 }
 
@@ -70,9 +56,7 @@ async function scan(
   terminal: Terminal,
 ): Promise<DiscoveredDevice[]> {
   const socket = new MiioSocket({bind})
-  const transport = debug
-    ? new TracedTransport(socket, (packet) => terminal.trace(traceLine(packet)))
-    : socket
+  const trace: Trace | undefined = debug ? (packet) => terminal.trace(traceLine(packet)) : undefined
   let answers = 0
   const showProgress = () => terminal.progress(`listening: ${count(answers, 'device')} so far …`)
   try {
@@ -83,7 +67,7 @@ async function scan(
       showProgress()
     }
     const discovery = new NetworkDiscovery({
-      socket: transport,
+      socket: tracedTransport(socket, trace),
       clock: systemClock,
       broadcast,
       log: (text) => terminal.note(text),
@@ -91,7 +75,7 @@ async function scan(
     const found = await discovery.scan({timeout, onFound})
     return found.sort((a, b) => a.did - b.did)
   } catch (error) {
-    throw toCommandFailed(error, {host: undefined, proven: false})
+    throw toCommandFailed(error, {})
   } finally {
     terminal.progress('')
     await socket.close()

@@ -1,6 +1,4 @@
-/** `miio2mqtt models`, `models import` and `schema`: prints the models of the catalogue, and the JSON Schema of the configuration. */
-import type {Command} from 'commander'
-import {jsonSchema} from '../../config/config.ts'
+/** `miio2mqtt models` and `models import`: prints the models of the catalogue, and definitions made of MIoT specifications. */
 import {quoted, suggestion} from '../../config/config-error.ts'
 import {formatDefinition} from '../../config/definitions/definition-writer.ts'
 import {modelId} from '../../config/schema/fields.ts'
@@ -12,38 +10,12 @@ import {loadCatalogue} from '../load-config.ts'
 import type {Terminal} from '../terminal.ts'
 import {importSpec} from './models-import.ts'
 
-interface Options {
-  config?: string
-  id?: string
-}
-
-/** Adds `models`, `models import` and `schema`. */
-export function modelsCommands(program: Command, terminal: Terminal): void {
-  const models = program
-    .command('models')
-    .description('list the supported models and their properties, or show one model')
-    .argument('[id]', 'print the full definition of this model, to start another one from')
-    .usage('[options] [id]')
-    .helpCommand(false)
-    .action((id: string | undefined, _options: unknown, command: Command) =>
-      showModels(id, command.optsWithGlobals<Options>(), terminal),
-    )
-  models
-    .command('import')
-    .description('convert a MIoT specification (the JSON that Xiaomi publishes) to a definition')
-    .argument('<file>')
-    .usage('[options] <file>')
-    .option('--id <model>', 'the model of the plug, as `miio2mqtt info desk` shows it')
-    .action((file: string, _options: unknown, command: Command) =>
-      importModel(file, command.optsWithGlobals<Options>(), terminal),
-    )
-  program
-    .command('schema')
-    .description('print the JSON Schema of config.yaml, for editors')
-    .action(() => terminal.line(JSON.stringify(jsonSchema(), null, 2)))
-}
-
-async function showModels(id: string | undefined, {config}: Options, terminal: Terminal): Promise<void> {
+/** `models`: prints a table of all models, or the definition of one. @throws UsageError when that is not supported */
+export async function showModels(
+  id: string | undefined,
+  {config}: {config?: string},
+  terminal: Terminal,
+): Promise<void> {
   const catalogue = await loadCatalogue(config, terminal)
   if (id === undefined) return listModels(catalogue, terminal)
   const model = catalogue.find(id)
@@ -54,7 +26,8 @@ async function showModels(id: string | undefined, {config}: Options, terminal: T
   terminal.yaml(model, formatDefinition(model).trimEnd())
 }
 
-async function importModel(file: string, {id}: Options, terminal: Terminal): Promise<void> {
+/** `models import`: prints the definition that a MIoT specification makes. @throws CommandFailed for any other file */
+export async function importModel(file: string, {id}: {id?: string}, terminal: Terminal): Promise<void> {
   const {model, notes} = await importSpec(
     file,
     id === undefined ? undefined : readOption('--id', modelId(), id),

@@ -11,12 +11,11 @@ import {type DialectName, detectDialect, type Identity, parseIdentity} from '../
 import type {Catalogue} from '../../models/catalogue.ts'
 import {dialects} from '../../models/dialects.ts'
 import type {Model} from '../../models/model.ts'
-import type {CommandFailed} from '../errors.ts'
-import {failed} from '../failed-call.ts'
+import {type CommandFailed, failed} from '../errors.ts'
 import {fixtureFile, personalTexts, type ResponseRecorder, recordFixture} from '../fixture-recorder.ts'
-import type {PlugCommandContext} from '../plug-commands.ts'
+import type {PlugSession} from '../plug-session.ts'
 import {type ProbedValue, ProbeScan} from '../probe-scan.ts'
-import {printable} from '../terminal.ts'
+import {printable, type Terminal} from '../terminal.ts'
 
 const WARNING =
   'This sends up to some hundred unusual requests to the plug, which takes a minute or two. Some plugs restart after fewer, and a restart switches the devices that they power: do not probe a plug with a fridge or a computer. Ctrl-C ends it.'
@@ -36,9 +35,10 @@ interface PublicValue {
 }
 
 /** @throws CommandFailed for a plug that answers in no known dialect, or whose firmware is known to fail on unknown requests: it is left alone */
-export async function probe(context: PlugCommandContext): Promise<void> {
-  const {name, client, device, catalogue, recorder, terminal} = context
-  if (recorder) return printFixture(context, recorder)
+export async function probe(session: PlugSession, terminal: Terminal): Promise<void> {
+  const {target, client, device, recorder} = session
+  const {name, catalogue} = target
+  if (recorder) return printFixture(session, recorder, terminal)
   if (device.model?.exactList) throw tooDelicate(name, device.identity, 'Nothing was sent to the plug.')
   const info = await client.call('miIO.info', [])
   const identity = parseIdentity(info)
@@ -69,8 +69,9 @@ export async function probe(context: PlugCommandContext): Promise<void> {
 
 /** `--fixture`: the same with `--json`. @throws CommandFailed for a model without a definition */
 async function printFixture(
-  {name, client, catalogue, terminal}: PlugCommandContext,
+  {target: {name, catalogue}, client}: PlugSession,
   recorder: ResponseRecorder,
+  terminal: Terminal,
 ): Promise<void> {
   const info = await client.call('miIO.info', [])
   const identity = parseIdentity(info)

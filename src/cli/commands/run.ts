@@ -1,6 +1,5 @@
 /** `miio2mqtt run`: the bridge as a process, until a signal ends it. */
 import {setFlagsFromString} from 'node:v8'
-import type {Command} from 'commander'
 import {BridgeRunner, STOP_MS} from '../../app/bridge-runner.ts'
 import {HEALTH_FILE_VARIABLE, HealthFile} from '../../app/health-file.ts'
 import {timeZone} from '../../app/process-metrics.ts'
@@ -17,7 +16,7 @@ import {
 } from '../../config/config.ts'
 import type {RootLog} from '../../log/logger.ts'
 import {type BridgeProcess, createBridgeProcess, prepareBridge} from '../bridge-process.ts'
-import {CommandFailed, EXIT, UsageError, unknownCommand} from '../errors.ts'
+import {CommandFailed, EXIT} from '../errors.ts'
 import {ConfigWarnings, loadConfiguration} from '../load-config.ts'
 import {HangupSignal, interrupted} from '../signals.ts'
 
@@ -37,22 +36,8 @@ interface RunOptions {
   debug?: boolean
 }
 
-/** Adds `run`, the command without a name. */
-export function runCommand(program: Command): void {
-  program
-    .command('run', {isDefault: true})
-    .description('run the bridge (what happens without a command)')
-    .usage('[options]')
-    .argument('[words...]') // the default command also gets a word that is no command
-    .action((words: string[], _options: unknown, command: Command) => {
-      const [word] = words
-      if (word !== undefined) throw new UsageError(unknownCommand(word, program))
-      return run(command.optsWithGlobals<RunOptions>())
-    })
-}
-
 /** @throws CommandFailed with exit code 78 for an invalid configuration, 1 for an address or a folder that cannot be used */
-async function run({config: option, debug}: RunOptions): Promise<void> {
+export async function run({config: option, debug}: RunOptions): Promise<void> {
   setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH_PERCENT}`)
   const hangup = new HangupSignal()
   const adjust = debug ? withPacketTrace : (config: Config) => config

@@ -1,5 +1,6 @@
 import {describe, expect, it} from 'vitest'
-import {faultTable, InvalidFault, parseFaults} from '../../../src/cli/fault-options.ts'
+import {UsageError} from '../../../src/cli/errors.ts'
+import {faultTable, parseFaults} from '../../../src/cli/fault-options.ts'
 
 describe('the faults of --fault', () => {
   it.each([
@@ -46,7 +47,7 @@ describe('the faults of --fault', () => {
     expect(() => parseFaults(['lag=3'])).toThrow(
       /unknown fault "lag".*loss=0\.2.*wrong_token=silent.*reboot=60s/,
     )
-    expect(() => parseFaults(['constructor'])).toThrow(InvalidFault)
+    expect(() => parseFaults(['constructor'])).toThrow(UsageError)
   })
 
   it.each([
