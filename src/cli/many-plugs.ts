@@ -6,7 +6,6 @@ import type {Value} from '../models/model.ts'
 import {CommandFailed} from './errors.ts'
 import {type PlugOutcome, type PlugSession, type PlugSessionOptions, withPlugs} from './plug-session.ts'
 import type {PlugTarget} from './plug-target.ts'
-import {fitTable} from './table-layout.ts'
 
 /** What a plug answered for its row of the status table. */
 interface PlugReading {
@@ -56,7 +55,8 @@ export async function printStatusTable(
   const cells = rows.map((row) =>
     row.error ? [row.name, errorCell(row.error, row)] : [row.name, ...cellsOf(row)],
   )
-  terminal.result(rows, targets.length > 0 ? fitTable(HEAD, cells, terminal) : NO_PLUGS)
+  const table = terminal.table(HEAD, cells, {shrinking: ['name'], optional: 'product'})
+  terminal.result(rows, targets.length > 0 ? table : NO_PLUGS)
   throwIfFailed(outcomes)
 }
 

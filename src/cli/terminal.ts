@@ -24,6 +24,8 @@ interface TerminalOptions {
 interface TableOptions {
   /** Titles of the columns that may be cut where the screen is too narrow, the widest first. All others stay whole. */
   shrinking?: readonly string[]
+  /** Title of a column that is cut before those, and left out when too little of it would be left. What still does not fit is cut, too. */
+  optional?: string
 }
 
 /** Signals that end a process unless it catches them. */
@@ -139,26 +141,33 @@ export class Terminal {
     return this.#fitted(text, this.#screen)
   }
 
-  /** A table with columns as wide as their widest cell. Control characters in cells are replaced. */
-  table(
-    head: readonly string[],
-    rows: readonly (readonly unknown[])[],
-    {shrinking = []}: TableOptions = {},
-  ): string {
-    const cells = rows.map((row) => row.map((cell) => printable(String(cell ?? ''))))
-    const natural = head.map((title, column) =>
-      Math.max(displayWidth(title), ...cells.map((row) => displayWidth(row[column] ?? ''))),
+  /**
+   * A table with columns as wide as their widest cell. Control characters in cells are replaced. The last cell of a row with fewer cells
+   * than columns reaches to the end of the line.
+   */
+  table(head: readonly string[], rows: readonly (readonly unknown[])[], options: TableOptions = {}): string {
+    const room = (this.#screen?.columns ?? Number.POSITIVE_INFINITY) - 1 // a character in the last column may break the line
+    const lines = [head.map((title) => title.toUpperCase()), ...rows].map((row) =>
+      row.map((cell) => printable(String(cell ?? ''))),
     )
-    const widths = this.#shrunk(
-      natural,
-      shrinking.map((title) => head.indexOf(title)),
+    const isOpen = (row: readonly string[], column: number) =>
+      row.length < head.length && column === row.length - 1
+    const widthOf = (row: readonly string[], column: number) =>
+      isOpen(row, column) ? 0 : displayWidth(row[column] ?? '')
+    const widths = new Map(
+      head.map((title, column) => [title, Math.max(...lines.map((row) => widthOf(row, column)))]),
     )
-    const draw = (row: readonly string[]) =>
-      row
-        .map((cell, column) => padded(truncated(cell, widths[column] ?? 0), widths[column] ?? 0))
-        .join(BETWEEN_COLUMNS)
-        .trimEnd()
-    return [this.paint('bold', draw(head.map((title) => title.toUpperCase()))), ...cells.map(draw)].join('\n')
+    shrink(widths, room, options)
+    const [title, ...others] = lines.map((row) => {
+      const cells = row.flatMap((cell, column) => {
+        if (isOpen(row, column)) return [cell]
+        const width = widths.get(head[column] ?? '') ?? 0
+        return width === 0 ? [] : [padded(truncated(cell, width), width)]
+      })
+      const line = cells.join(BETWEEN_COLUMNS).trimEnd()
+      return options.optional === undefined ? line : truncated(line, room)
+    })
+    return [this.paint('bold', title ?? ''), ...others].join('\n')
   }
 
   /** Lines of `name  value`. A value that is too long for the screen is continued below its beginning. */
@@ -170,23 +179,6 @@ export class Terminal {
       return this.#fitted(line, this.#screen, width + BETWEEN_COLUMNS.length)
     })
     return lines.join('\n')
-  }
-
-  /** The column widths of a table on this screen. @param shrinking indexes of the columns that may be cut */
-  #shrunk(natural: readonly number[], shrinking: readonly number[]): number[] {
-    const widths = [...natural]
-    let excess =
-      widths.reduce((sum, width) => sum + width, 0) +
-      BETWEEN_COLUMNS.length * (widths.length - 1) -
-      (this.#screen?.columns ?? Number.POSITIVE_INFINITY)
-    while (excess > 0) {
-      const widest = Math.max(NARROWEST_COLUMN, ...shrinking.map((column) => widths[column] ?? 0))
-      const column = shrinking.find((each) => widths[each] === widest)
-      if (column === undefined || widest === NARROWEST_COLUMN) break
-      widths[column] = widest - 1
-      excess--
-    }
-    return widths
   }
 
   #fitted(text: string, screen: TerminalFeatures | undefined, indent?: number): string {
@@ -207,6 +199,22 @@ export class Terminal {
 
   #put(stream: Stream, text: string): void {
     stream.write(escaped(this.#secrets.scrub(text), this.#screen?.coloured ? OWN_STYLES : NO_STYLES))
+  }
+}
+
+/** Makes columns narrower, so that a line has at most `room` columns of the screen. The width of one that is left out is 0. */
+function shrink(widths: Map<string, number>, room: number, {shrinking = [], optional}: TableOptions): void {
+  const gap = BETWEEN_COLUMNS.length
+  const excess = () => [...widths.values()].reduce((sum, width) => sum + (width && width + gap), -gap) - room
+  if (optional !== undefined && excess() > 0) {
+    const rest = (widths.get(optional) ?? 0) - excess()
+    widths.set(optional, rest < NARROWEST_COLUMN ? 0 : rest)
+  }
+  for (let left = excess(); left > 0; left--) {
+    const widest = Math.max(NARROWEST_COLUMN, ...shrinking.map((title) => widths.get(title) ?? 0))
+    const title = shrinking.find((each) => widths.get(each) === widest)
+    if (title === undefined || widest === NARROWEST_COLUMN) break
+    widths.set(title, widest - 1)
   }
 }
 
