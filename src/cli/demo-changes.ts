@@ -1,6 +1,12 @@
 /** Changes of the demo's plugs, read from the messages on its broker: one line for each change, with its cause. Pure. */
 import type {Model, Property} from '../models/model.ts'
-import type {PublishedMessage} from './demo-broker.ts'
+
+/** A message that a client published. */
+export interface PublishedMessage {
+  topic: string
+  payload: string
+  retain: boolean
+}
 
 type ChangeCause = 'MQTT command' | 'button on the plug' | 'poll'
 

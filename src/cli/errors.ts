@@ -42,6 +42,11 @@ export function unknownCommand(word: string, program: Command): string {
   return `no command is called ${quoted(word)}${suggestion(word, names) || ': `miio2mqtt help` lists them'}`
 }
 
+/** The error text for a model that is none of `ids`. */
+export function unknownModel(model: string, ids: readonly string[]): string {
+  return `the model ${quoted(model)} is not supported${suggestion(model, ids) || '; `miio2mqtt models` lists the supported models'}`
+}
+
 /**
  * The value of an option, parsed like a setting of the configuration.
  * @param kind one of src/config/schema/fields.ts

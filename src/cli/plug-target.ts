@@ -14,7 +14,7 @@ import {MiioError} from '../miio/miio-error.ts'
 import {MIIO_PORT} from '../miio/packet.ts'
 import {MiioSocket} from '../miio/socket.ts'
 import type {Catalogue} from '../models/catalogue.ts'
-import {readOption, UsageError} from './errors.ts'
+import {readOption, UsageError, unknownModel} from './errors.ts'
 import {loadCatalogue, loadConfiguration} from './load-config.ts'
 import type {Terminal} from './terminal.ts'
 
@@ -55,9 +55,12 @@ export async function findTargets(
     options.host === undefined
       ? await configuredTargets(word, options.config)
       : targetByAddress(options.host, options.token, await loadCatalogue(options.config, terminal))
-  if (options.model === undefined) return targets
+  const {model} = options
+  if (model === undefined) return targets
   if ('members' in targets) throw new UsageError('--model is for one plug')
-  return {...targets, model: knownModel(options.model, targets.catalogue)}
+  const {ids} = targets.catalogue
+  if (!ids.includes(model)) throw new UsageError(`--model: ${unknownModel(model, ids)}`)
+  return {...targets, model}
 }
 
 async function configuredTargets(word: string | undefined, option: string | undefined): Promise<PlugTargets> {
@@ -86,13 +89,6 @@ function readToken(written: string | undefined): Secret {
   if (!written)
     throw new UsageError('--host needs --token, or the token in the environment variable MIIO_TOKEN')
   return readOption('--token', tokenField(), written)
-}
-
-function knownModel(model: string, {ids}: Catalogue): string {
-  if (ids.includes(model)) return model
-  throw new UsageError(
-    `--model: the model ${quoted(model)} is not supported${suggestion(model, ids) || '; `miio2mqtt models` lists the supported models'}`,
-  )
 }
 
 type ConfiguredName = {kind: 'plug' | 'group'; name: string}
