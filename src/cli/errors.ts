@@ -6,7 +6,7 @@ import {localAddresses} from '../common/local-addresses.ts'
 import {parseWithMessages} from '../common/schema-errors.ts'
 import {quoted, suggestion} from '../config/config-error.ts'
 import {CommandError, type CommandErrorCode} from '../device/command-error.ts'
-import {type Diagnosis, diagnoseFailure, type FailureContext} from '../device/diagnosis.ts'
+import {diagnoseFailure, type FailureContext} from '../device/diagnosis.ts'
 import {MiioError} from '../miio/miio-error.ts'
 
 /** Exit codes of the process; `miio2mqtt help` lists them. The numbers from 64 on are those of sysexits.h. */
@@ -75,20 +75,17 @@ const ANY_MODEL = '`miio2mqtt models` lists the supported models; `miio2mqtt cal
  */
 export function toCommandFailed(error: unknown, context: FailureContext): unknown {
   const failure = error instanceof CommandError ? (error.cause ?? error) : error
-  if (failure instanceof MiioError || (failure instanceof CommandError && failure.code === 'timeout'))
-    return failed(
-      diagnoseFailure(failure, {local: () => localAddresses(systemClock), ...context}),
-      failure.message,
-    )
+  if (failure instanceof MiioError || (failure instanceof CommandError && failure.code === 'timeout')) {
+    const known = {local: () => localAddresses(systemClock), ...context}
+    const {code, title, advice} = diagnoseFailure(failure, known)
+    return failed(code, title, failure.message, advice)
+  }
   if (!(failure instanceof CommandError)) return error
   if (USAGE_ERRORS.has(failure.code)) return new UsageError(failure.message)
-  return failed({code: failure.code, title: 'request unsupported', advice: ANY_MODEL}, failure.message)
+  return failed(failure.code, 'request unsupported', failure.message, ANY_MODEL)
 }
 
-/** A CommandFailed with three lines: title, `message` and advice. */
-export function failed(
-  {code, title, advice}: Pick<Diagnosis, 'title' | 'advice'> & {code: string},
-  message: string,
-): CommandFailed {
+/** A CommandFailed with three lines: `title`, `message` and `advice`. */
+export function failed(code: string, title: string, message: string, advice: string): CommandFailed {
   return new CommandFailed(`${title}\n${message}\n${advice}`, {code})
 }

@@ -45,21 +45,14 @@ export async function withPlug(
   options: PlugSessionOptions,
   work: (session: PlugSession) => Promise<void>,
 ): Promise<void> {
-  const {terminal} = options
-  const socket = new MiioSocket({bind: target.network.bind})
-  try {
-    terminal.progress(`asking ${target.name} …`)
-    await runSession(socket, target, {...options, findHost: hostFinder([target])}, work)
-  } finally {
-    terminal.progress('')
-    await socket.close()
-  }
+  const [outcome] = await withPlugs([target], options, work)
+  if (outcome && 'failure' in outcome) throw outcome.failure
 }
 
 /** The outcome of the work with one of several plugs. */
 export type PlugOutcome<T> = {target: PlugTarget} & ({value: T} | {failure: CommandFailed})
 
-/** Sessions at a time: so many that their answers fit into the buffer of the socket. */
+/** Sessions at a time: so many that their responses fit into the buffer of the socket. */
 const MOST_SESSIONS = 100
 
 /** Does `work` with each of the plugs, many at a time. A failure of one plug is its outcome. @returns in the order of `targets` */
@@ -68,9 +61,10 @@ export async function withPlugs<T>(
   options: PlugSessionOptions,
   work: (session: PlugSession) => Promise<T>,
 ): Promise<PlugOutcome<T>[]> {
-  const {terminal} = options
   const [first] = targets
   if (!first) return []
+  const {terminal} = options
+  const {length} = targets
   const socket = new MiioSocket({bind: first.network.bind})
   const queue = new PQueue({concurrency: MOST_SESSIONS})
   const sessionOptions = {...options, findHost: hostFinder(targets)}
@@ -82,11 +76,11 @@ export async function withPlugs<T>(
       if (!(error instanceof CommandFailed)) throw error
       return {target, failure: error}
     } finally {
-      terminal.progress(`asked ${++done} of ${targets.length} plugs …`)
+      if (length > 1) terminal.progress(`asked ${++done} of ${length} plugs …`)
     }
   }
   try {
-    terminal.progress(`asking ${targets.length} plugs …`)
+    terminal.progress(`asking ${length === 1 ? first.name : `${length} plugs`} …`)
     return await queue.addAll(targets.map((target) => () => outcomeOf(target)))
   } finally {
     terminal.progress('')
@@ -177,13 +171,10 @@ function hostFinder(targets: readonly PlugTarget[]): FindHost {
 function notFound({name, id, network: {broadcast}}: PlugTarget): CommandFailed {
   const addresses = (broadcast ?? broadcastAddresses()).join(', ') || 'no address at all'
   return failed(
-    {
-      code: 'no_hello',
-      title: 'no hello: no plug with this device id answers',
-      advice:
-        'A broadcast does not leave its subnet: give the plug a `host` in the configuration if it is in another.',
-    },
+    'no_hello',
+    'no hello: no plug with this device id answers',
     `${name} has the device id ${id} and no host, and no answer to a hello to ${addresses} came from it`,
+    'A broadcast does not leave its subnet: give the plug a `host` in the configuration if it is in another.',
   )
 }
 

@@ -22,48 +22,22 @@ interface Options {
 const SHORTEST_MS = 100
 const LONGEST_MS = 600_000
 
-/** Prints a table of the devices. @throws CommandFailed when there are none */
+/** Prints a table of the devices. @throws CommandFailed when there are none, or no hello could be sent */
 export async function discover(options: Options, terminal: Terminal): Promise<void> {
   const timeout = readOption('--timeout', duration(SHORTEST_MS, LONGEST_MS), options.timeout)
   const given = options.broadcast?.map((address) => readOption('--broadcast', ipv4(), address))
   const config = await loadConfigurationIfAny(options.config, terminal)
-  const broadcast = given ?? config?.network.broadcast ?? interfaceAddresses()
-  const found = await scan(options, {bind: config?.network.bind, broadcast, timeout}, terminal)
-  if (found.length === 0) throw noneFound(broadcast)
-  show(found, config, terminal)
-}
-
-/** The broadcast addresses of this machine. @throws CommandFailed when the system does not list them */
-function interfaceAddresses(): string[] {
-  try {
-    return broadcastAddresses()
-  } catch (error) {
-    throw toCommandFailed(error, {local: () => []})
-  }
-}
-
-interface Scan {
-  bind: string | undefined
-  broadcast: readonly string[]
-  /** Milliseconds. */
-  timeout: number
-}
-
-/** @returns the devices by their ids @throws CommandFailed when no hello could be sent */
-async function scan(
-  {debug}: Options,
-  {bind, broadcast, timeout}: Scan,
-  terminal: Terminal,
-): Promise<DiscoveredDevice[]> {
+  const {bind, broadcast: configured} = config?.network ?? {}
   const socket = new MiioSocket({bind})
-  const trace: Trace | undefined = debug ? (packet) => terminal.trace(traceLine(packet)) : undefined
-  let answers = 0
-  const showProgress = () => terminal.progress(`listening: ${count(answers, 'device')} so far …`)
+  const trace: Trace | undefined = options.debug ? (packet) => terminal.trace(traceLine(packet)) : undefined
+  let replies = 0
+  const showProgress = () => terminal.progress(`listening: ${count(replies, 'device')} so far …`)
   try {
+    const broadcast = given ?? configured ?? broadcastAddresses()
     await socket.open()
     showProgress()
     const onFound = () => {
-      answers++
+      replies++
       showProgress()
     }
     const discovery = new NetworkDiscovery({
@@ -73,7 +47,8 @@ async function scan(
       log: (text) => terminal.note(text),
     })
     const found = await discovery.scan({timeout, onFound})
-    return found.sort((a, b) => a.did - b.did)
+    if (found.length === 0) throw noneFound(broadcast)
+    show(found, config, terminal)
   } catch (error) {
     throw toCommandFailed(error, {})
   } finally {
@@ -83,17 +58,14 @@ async function scan(
 }
 
 function show(found: readonly DiscoveredDevice[], config: Config | undefined, terminal: Terminal): void {
-  const rows = found.map(({did, host, uptime, revealsToken}) => {
-    const [name, device] = configuredDevice(config, did, host)
-    return {
-      did,
-      address: host,
-      uptime,
-      name: name ?? null,
-      model: device?.model ?? null,
-      set_up: !revealsToken,
-    }
-  })
+  const plugs = Object.entries(config?.devices ?? {})
+  const rows = found
+    .toSorted((a, b) => a.did - b.did)
+    .map(({did, host, uptime, revealsToken}) => {
+      const [name = null, plug] =
+        plugs.find(([, {id}]) => id === did) ?? plugs.find(([, plug]) => plug.host === host) ?? []
+      return {did, address: host, uptime, name, model: plug?.model ?? null, set_up: !revealsToken}
+    })
   const cells = rows.map(({did, address, uptime, name, model, set_up}) => [
     did,
     address,
@@ -106,11 +78,6 @@ function show(found: readonly DiscoveredDevice[], config: Config | undefined, te
     rows,
     terminal.table(['device id', 'address', 'up for', 'name', 'model', ''], cells, {shrinking: ['']}),
   )
-}
-
-function configuredDevice(config: Config | undefined, did: number, host: string) {
-  const devices = Object.entries(config?.devices ?? {})
-  return devices.find(([, {id}]) => id === did) ?? devices.find(([, device]) => device.host === host) ?? []
 }
 
 function noneFound(addresses: readonly string[]): CommandFailed {

@@ -141,35 +141,27 @@ function publicValues(values: readonly ProbedValue[], personal: readonly string[
 
 function withoutDefinition(name: string, {model = 'unknown'}: Identity): CommandFailed {
   return failed(
-    {
-      code: 'no_definition',
-      title: `No fixture of ${name}: ${model} is not supported yet, so the meaning of its values is unknown.`,
-      advice:
-        '`miio2mqtt probe` without --fixture prints a definition to start from (docs/adding-a-plug.md).',
-    },
+    'no_definition',
+    `No fixture of ${name}: ${model} is not supported yet, so the meaning of its values is unknown.`,
     'Only miIO.info was sent, which asks for the model.',
+    '`miio2mqtt probe` without --fixture prints a definition to start from (docs/adding-a-plug.md).',
   )
 }
 
 function tooDelicate(name: string, {model = 'unknown'}: Identity, sent: string): CommandFailed {
   return failed(
-    {
-      code: 'not_probed',
-      title: `${name} was not probed: ${model} is supported already, and its firmware fails on requests that it does not know.`,
-      advice: `\`miio2mqtt models ${model}\` prints its definition.`,
-    },
+    'not_probed',
+    `${name} was not probed: ${model} is supported already, and its firmware fails on requests that it does not know.`,
     sent,
+    `\`miio2mqtt models ${model}\` prints its definition.`,
   )
 }
 
 function noDialect(name: string): CommandFailed {
   return failed(
-    {
-      code: 'request_unsupported',
-      title: 'request unsupported: the plug rejected the request',
-      advice:
-        'It may be another kind of device, or a plug that answers only the cloud. Please report its model in an issue.',
-    },
+    'request_unsupported',
+    'request unsupported: the plug rejected the request',
     `${name} answers in no known dialect`,
+    'It may be another kind of device, or a plug that answers only the cloud. Please report its model in an issue.',
   )
 }
