@@ -38,9 +38,9 @@ export interface FixtureExchange {
   note?: string
   /** The repairs that the text needed before it was JSON (src/miio/json-repair.ts), in their order. */
   repairs?: string[]
-  /** Every value asked for that the definition has, scaled as the bridge publishes it. */
+  /** Every requested value that the definition has, scaled as the bridge publishes it. */
   state?: State
-  /** Every value asked for that the definition does not have, as it came. */
+  /** Every requested value that the definition does not have, as it came. */
   unused?: Record<string, unknown>
   /** The response confirms a command. */
   ok?: true
@@ -87,7 +87,7 @@ export interface FixtureSource {
   call: (method: string, params: readonly unknown[]) => Promise<unknown>
   /** Waits so many milliseconds, for a model that needs a pause between two requests. */
   pause: (ms: number) => Promise<unknown>
-  /** Called before each request, with what it asks for. */
+  /** Called before each request, with the properties that it reads. */
   onRequest?: (properties: readonly string[]) => void
 }
 
@@ -174,9 +174,9 @@ function parsed(text: string): {reply: MiioResponse; repairs: string[]} | undefi
 }
 
 /** Shorter texts occur everywhere, and identify nothing. */
-const SHORTEST_PERSONAL = 4
+const MIN_PERSONAL_LENGTH = 4
 /** A number of this size may be the id of an account. */
-const SMALLEST_PERSONAL = 1e6
+const MIN_PERSONAL_NUMBER = 1e6
 
 /** Every text and large number in a `miIO.info` response, but for model, firmware and hardware; and the plug's device id. */
 export function personalTexts(
@@ -186,13 +186,13 @@ export function personalTexts(
 ): string[] {
   const texts = [String(did ?? ''), ...textsIn(info)]
   return texts.filter(
-    (text) => text.length >= SHORTEST_PERSONAL && ![model, firmware, hardware].includes(text),
+    (text) => text.length >= MIN_PERSONAL_LENGTH && ![model, firmware, hardware].includes(text),
   )
 }
 
 function textsIn(value: unknown): string[] {
   if (typeof value === 'string') return [value]
-  if (typeof value === 'number') return value >= SMALLEST_PERSONAL ? [String(value)] : []
+  if (typeof value === 'number') return value >= MIN_PERSONAL_NUMBER ? [String(value)] : []
   return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsIn) : []
 }
 

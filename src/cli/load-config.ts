@@ -1,5 +1,5 @@
 /** Loads the configuration for a command: the errors and hints when that fails, and the log lines of its warnings. */
-import {constants} from 'node:fs'
+import {constants, type Stats} from 'node:fs'
 import {access, readFile, stat} from 'node:fs/promises'
 import {dirname, join} from 'node:path'
 import {fileURLToPath} from 'node:url'
@@ -140,12 +140,9 @@ async function permissionHelp(file: string): Promise<string> {
     : `It belongs to ${reader}: \`sudo --user ${reader} miio2mqtt …\`.`
 }
 
-interface Ownership {
+type Ownership = Pick<Stats, 'uid' | 'gid' | 'mode'> & {
   /** The file, or the innermost folder around it whose owner can be read. */
   path: string
-  uid: number
-  gid: number
-  mode: number
 }
 
 /** A folder that may not be entered hides the owner of the file in it. The owner of that folder may enter it. */
@@ -159,19 +156,14 @@ async function ownershipOf(file: string): Promise<Ownership | undefined> {
 
 /** The user to read the file as: its owner; for a file of root's that a group may read, the user of that group, as a service has one. */
 async function readerOf({uid, gid, mode}: Ownership): Promise<string> {
-  const users = await usersOfThisMachine()
   const isOfGroup = uid === 0 && gid !== 0 && (mode & 0o040) !== 0
-  const user = users.find((each) => (isOfGroup ? each.uid !== 0 && each.gid === gid : each.uid === uid))
-  return user?.name ?? (uid === 0 ? 'root' : `'#${uid}'`) // the form in which sudo takes a number
-}
-
-/** The users in /etc/passwd (passwd(5)); none where the file cannot be read. */
-async function usersOfThisMachine(): Promise<{name: string; uid: number; gid: number}[]> {
-  const lines = await readFile('/etc/passwd', 'utf8').catch(() => '')
-  return lines.split('\n').map((line) => {
-    const [name = '', , uid, gid] = line.split(':')
-    return {name, uid: Number(uid), gid: Number(gid)}
-  })
+  const users = await readFile('/etc/passwd', 'utf8').catch(() => '') // passwd(5)
+  for (const line of users.split('\n')) {
+    const [name = '', , user, group] = line.split(':')
+    const isReader = isOfGroup ? Number(user) !== 0 && Number(group) === gid : Number(user) === uid
+    if (isReader) return name
+  }
+  return uid === 0 ? 'root' : `'#${uid}'` // the form in which sudo takes a number
 }
 
 /** The code with which a promise of the file system is rejected; `undefined` when it resolves. */

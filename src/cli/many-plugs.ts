@@ -125,7 +125,7 @@ function switchTo(
   })
 }
 
-/** Milliseconds for reading the relays before a toggle: the first limit for all plugs, the second when none has answered by then. */
+/** Milliseconds for reading the relays before a toggle: the first limit for all plugs, the second when none has responded by then. */
 const READ_LIMITS_MS = [2000, 10_000]
 
 /** All plugs get the same value, decided by the relays that could be read. Where none could be read, nothing is switched. */

@@ -20,7 +20,7 @@ export interface PlugSession {
   device: Device
   /** When to give up, in `systemClock.now()`. */
   deadline: number
-  /** Present when `record` was asked for. */
+  /** Present when `record` is set. */
   recorder?: ResponseRecorder | undefined
 }
 
@@ -36,7 +36,7 @@ export interface PlugSessionOptions {
 const COMMAND_MS = 10_000
 const FIND_MS = 5000
 
-/** Finds the address of a plug that is configured with its device id only. @throws CommandFailed when no plug with that id answers */
+/** Finds the address of a plug that is configured with its device id only. @throws CommandFailed when no plug with that id replies */
 type FindHost = (target: PlugTarget, socket: UdpTransport) => Promise<string>
 
 /** Does `work` with the plug. @throws CommandFailed that begins with what failed, when the plug cannot be reached */
@@ -53,7 +53,7 @@ export async function withPlug(
 export type PlugOutcome<T> = {target: PlugTarget} & ({value: T} | {failure: CommandFailed})
 
 /** Sessions at a time: so many that their responses fit into the buffer of the socket. */
-const MOST_SESSIONS = 100
+const MAX_SESSIONS = 100
 
 /** Does `work` with each of the plugs, many at a time. A failure of one plug is its outcome. @returns in the order of `targets` */
 export async function withPlugs<T>(
@@ -66,7 +66,7 @@ export async function withPlugs<T>(
   const {terminal} = options
   const {length} = targets
   const socket = new MiioSocket({bind: first.network.bind})
-  const queue = new PQueue({concurrency: MOST_SESSIONS})
+  const queue = new PQueue({concurrency: MAX_SESSIONS})
   const sessionOptions = {...options, findHost: hostFinder(targets)}
   let done = 0
   const outcomeOf = async (target: PlugTarget): Promise<PlugOutcome<T>> => {

@@ -90,9 +90,9 @@ function targetByAddress(
 
 type PlugsOfConfig = Pick<Config, 'devices' | 'groups' | 'network'>
 
-/** Milliseconds for plugs to answer a hello that looks for an address or a device id. */
+/** Milliseconds for replies to a hello that looks for an address or a device id. */
 const HELLO_MS = 2000
-const MOST_LISTED = 10
+const MAX_LISTED = 10
 
 /** @returns the name of a plug or group @throws UsageError with a suggestion, when `word` fits none or several */
 async function configuredName(word: string, config: PlugsOfConfig): Promise<string> {
@@ -104,7 +104,7 @@ async function configuredName(word: string, config: PlugsOfConfig): Promise<stri
     ...names.filter((name) => name.endsWith(`/${word}`)), // `kettle` stands for `kitchen/kettle`
   ]
   if (found.length > 1)
-    throw new UsageError(`${quoted(word)} may be ${listFirst(found, MOST_LISTED)}: give the whole name`)
+    throw new UsageError(`${quoted(word)} may be ${listFirst(found, MAX_LISTED)}: give the whole name`)
   const name = found[0] ?? (await nameByHello(word, config))
   if (name === undefined) throw new UsageError(notFoundText(word, names))
   return name
@@ -163,6 +163,6 @@ function notFoundText(word: string, names: readonly string[]): string {
   const closest = closestName(word, names)
   const hint = closest === undefined ? suggestion(word, names) : `, did you mean ${JSON.stringify(closest)}?`
   if (hint) return `no plug is called ${quoted(word)}${hint}`
-  const existing = `there ${names.length === 1 ? 'is' : 'are'} ${listFirst(names, MOST_LISTED)}`
+  const existing = `there ${names.length === 1 ? 'is' : 'are'} ${listFirst(names, MAX_LISTED)}`
   return `no plug is called ${quoted(word)}; ${names.length === 0 ? 'none is configured' : existing}`
 }

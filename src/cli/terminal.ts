@@ -32,7 +32,7 @@ interface TableOptions {
 const ENDING = ['SIGINT', 'SIGTERM'] as const
 const BETWEEN_COLUMNS = '  '
 /** A column is not cut to fewer characters than this: the rest would be meaningless. */
-const NARROWEST_COLUMN = 10
+const MIN_COLUMN_WIDTH = 10
 
 /**
  * Standard output and standard error. Both may be the same screen. So the progress line, on standard error, is cleared before any
@@ -208,12 +208,12 @@ function shrink(widths: Map<string, number>, room: number, {shrinking = [], opti
   const excess = () => [...widths.values()].reduce((sum, width) => sum + (width && width + gap), -gap) - room
   if (optional !== undefined && excess() > 0) {
     const rest = (widths.get(optional) ?? 0) - excess()
-    widths.set(optional, rest < NARROWEST_COLUMN ? 0 : rest)
+    widths.set(optional, rest < MIN_COLUMN_WIDTH ? 0 : rest)
   }
   for (let left = excess(); left > 0; left--) {
-    const widest = Math.max(NARROWEST_COLUMN, ...shrinking.map((title) => widths.get(title) ?? 0))
+    const widest = Math.max(MIN_COLUMN_WIDTH, ...shrinking.map((title) => widths.get(title) ?? 0))
     const title = shrinking.find((each) => widths.get(each) === widest)
-    if (title === undefined || widest === NARROWEST_COLUMN) break
+    if (title === undefined || widest === MIN_COLUMN_WIDTH) break
     widths.set(title, widest - 1)
   }
 }

@@ -165,7 +165,7 @@ function programName(): string {
 }
 
 /**
- * Starts a broker that speaks MQTT 5, which Home Assistant asks for, and 3.1.1.
+ * Starts a broker that speaks MQTT 5, which Home Assistant requests, and 3.1.1.
  * @param wantedPort by default 1883, or any free port where that is taken
  * @param onPublished called with every message, in the order of publishing
  * @throws CommandFailed when `wantedPort` is taken

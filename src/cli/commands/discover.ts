@@ -1,4 +1,4 @@
-/** `miio2mqtt discover`: lists the miIO devices that answer a hello on this network. */
+/** `miio2mqtt discover`: lists the miIO devices that reply to a hello on this network. */
 import {systemClock} from '../../common/clock.ts'
 import {count} from '../../common/text.ts'
 import type {Config} from '../../config/config.ts'
@@ -19,12 +19,12 @@ interface Options {
   broadcast?: string[]
 }
 
-const SHORTEST_MS = 100
-const LONGEST_MS = 600_000
+const MIN_TIMEOUT_MS = 100
+const MAX_TIMEOUT_MS = 600_000
 
 /** Prints a table of the devices. @throws CommandFailed when there are none, or no hello could be sent */
 export async function discover(options: Options, terminal: Terminal): Promise<void> {
-  const timeout = readOption('--timeout', duration(SHORTEST_MS, LONGEST_MS), options.timeout)
+  const timeout = readOption('--timeout', duration(MIN_TIMEOUT_MS, MAX_TIMEOUT_MS), options.timeout)
   const given = options.broadcast?.map((address) => readOption('--broadcast', ipv4(), address))
   const config = await loadConfigurationIfAny(options.config, terminal)
   const {bind, broadcast: configured} = config?.network ?? {}

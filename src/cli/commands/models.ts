@@ -68,30 +68,30 @@ export async function importModel(file: string, {id}: {id?: string}, terminal: T
 }
 
 const NO_DEVICE = 'expected the urn of a device'
-const MOST_IID = 65_535
-const MOST_VALUE = 2 ** 31 - 1
-const LONGEST_PROSE = 200
+const MAX_IID = 65_535
+const MAX_VALUE = 2 ** 31 - 1
+const MAX_PROSE_LENGTH = 200
 /** A description, which may be missing. Shortened, and on one line. */
 const prose = z
   .string()
   .catch('')
   .transform((text) =>
     text
-      .slice(0, LONGEST_PROSE)
+      .slice(0, MAX_PROSE_LENGTH)
       .replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, ' ')
       .trim(),
   )
 const iid = z.custom<number>(
-  (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= MOST_IID,
+  (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= MAX_IID,
   {
-    error: ({input}) => `expected a whole number from 1 to ${MOST_IID}, got ${describeValue(input)}`,
+    error: ({input}) => `expected a whole number from 1 to ${MAX_IID}, got ${describeValue(input)}`,
   },
 )
 /** -0 becomes 0, as it would in a file. */
 const number = z
   .number()
-  .min(-MOST_VALUE)
-  .max(MOST_VALUE)
+  .min(-MAX_VALUE)
+  .max(MAX_VALUE)
   .transform((value) => value + 0)
 /** A unit of hundreds of letters, or with a line break, counts as missing. */
 const unitName = z.string().regex(/^[\p{L}\p{N}%°/_.-]{1,40}$/u)

@@ -94,14 +94,14 @@ async function info({target, client, deadline}: PlugSession, terminal: Terminal)
   const {name, catalogue} = target
   const response = await client.call('miIO.info', [], {deadline})
   const {model = null, firmware = null, hardware = null, mac = null} = parseIdentity(response)
-  const box = model === null ? null : (catalogue.find(model)?.name ?? null)
+  const product = catalogue.find(model ?? '')?.name ?? null
   const {did = null, host: address = null} = client
   const {life: uptime = null, ap} = vitals.safeParse(response).data ?? {}
   const rssi = ap?.rssi ?? null
   const shown = {
     name,
     model,
-    product: box ?? 'not supported yet: `miio2mqtt probe` queries its values',
+    product: product ?? 'not supported yet: `miio2mqtt probe` queries its values',
     firmware,
     hardware,
     mac,
@@ -112,7 +112,7 @@ async function info({target, client, deadline}: PlugSession, terminal: Terminal)
   }
   const known = Object.entries(shown).filter(([, value]) => value !== null)
   terminal.result(
-    {name, model, box, firmware, hardware, mac, did, address, uptime, rssi},
+    {name, model, box: product, firmware, hardware, mac, did, address, uptime, rssi},
     terminal.facts(Object.fromEntries(known)),
   )
 }

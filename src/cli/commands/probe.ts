@@ -21,37 +21,37 @@ const WARNING =
   'This sends up to some hundred unusual requests to the plug, which takes a minute or two. Some plugs restart after fewer, and a restart switches the devices that they power: do not probe a plug with a fridge or a computer. Ctrl-C ends it.'
 
 /** The scan ends after this time. */
-const LONGEST_MS = 300_000
+const MAX_SCAN_MS = 300_000
 /** Added to the gap that the client keeps between two requests. */
 const PAUSE_MS = 100
 /** A longer value is cut, in characters. */
-const LONGEST_SHOWN = 120
+const MAX_SHOWN_LENGTH = 120
 
 /** A value of the plug and where it is, without anything personal. */
 interface PublicValue {
   address: string
-  /** JSON, cut after `LONGEST_SHOWN` characters. */
+  /** JSON, cut after `MAX_SHOWN_LENGTH` characters. */
   value: string
 }
 
-/** @throws CommandFailed for a plug that answers in no known dialect, or whose firmware is known to fail on unknown requests: it is left alone */
+/** @throws CommandFailed for a plug of no known dialect, or whose firmware is known to fail on unknown requests: such a plug is not scanned */
 export async function probe(session: PlugSession, terminal: Terminal): Promise<void> {
   const {target, client, device, recorder} = session
   const {name, catalogue} = target
   if (recorder) return printFixture(session, recorder, terminal)
-  if (device.model?.exactList) throw tooDelicate(name, device.identity, 'Nothing was sent to the plug.')
+  if (device.model?.exactList) throw notProbed(name, device.identity, 'Nothing was sent to the plug.')
   const info = await client.call('miIO.info', [])
   const identity = parseIdentity(info)
-  const described = catalogue.find(identity.model ?? '')
-  if (described?.exactList)
-    throw tooDelicate(name, identity, 'Only miIO.info was sent, which asks for the model.')
+  const supported = catalogue.find(identity.model ?? '')
+  if (supported?.exactList)
+    throw notProbed(name, identity, 'Only miIO.info was sent, which asks for the model.')
   terminal.note(WARNING)
-  if (described)
+  if (supported)
     terminal.note(`It is supported already: \`miio2mqtt models ${identity.model}\` prints the definition.`)
   const request = (method: string, params: unknown) => client.call(method, params, {tries: 1})
   const dialect = await detectDialect(identity.model ?? '', request)
   if (!dialect) throw noDialect(name)
-  const until = systemClock.now() + LONGEST_MS
+  const until = systemClock.now() + MAX_SCAN_MS
   const scan = new ProbeScan({
     request,
     pause: () => sleep(systemClock, PAUSE_MS),
@@ -59,7 +59,7 @@ export async function probe(session: PlugSession, terminal: Terminal): Promise<v
       terminal.progress(`reading ${address} of ${name}: ${found} values so far …`),
     isLate: () => systemClock.now() > until,
   })
-  const {names, methods} = known(catalogue)
+  const {names, methods} = readAddresses(catalogue)
   const scanned = await (dialect === 'miot' ? scan.miot() : scan.legacy(names, methods))
   const values = publicValues(scanned.values, personalTexts(info, identity, client.did))
   const text = report(identity, dialect, values, scanned.ended)
@@ -120,7 +120,7 @@ function report(
 }
 
 /** Every property name and every method that a model of the catalogue reads. */
-function known({models}: Catalogue): {names: readonly string[]; methods: readonly string[]} {
+function readAddresses({models}: Catalogue): {names: readonly string[]; methods: readonly string[]} {
   const addresses = [...models.values()].flatMap(({properties}) =>
     Object.values(properties).map(({address}) => address),
   )
@@ -135,7 +135,7 @@ function publicValues(values: readonly ProbedValue[], personal: readonly string[
   for (const text of personal) redactor.add(text)
   return values.map(({address, raw}) => {
     const text = redactor.scrub(JSON.stringify(raw))
-    return {address, value: text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text}
+    return {address, value: text.length > MAX_SHOWN_LENGTH ? `${text.slice(0, MAX_SHOWN_LENGTH)}…` : text}
   })
 }
 
@@ -148,7 +148,7 @@ function withoutDefinition(name: string, {model = 'unknown'}: Identity): Command
   )
 }
 
-function tooDelicate(name: string, {model = 'unknown'}: Identity, sent: string): CommandFailed {
+function notProbed(name: string, {model = 'unknown'}: Identity, sent: string): CommandFailed {
   return failed(
     'not_probed',
     `${name} was not probed: ${model} is supported already, and its firmware fails on requests that it does not know.`,

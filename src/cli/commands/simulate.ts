@@ -21,8 +21,8 @@ interface Options {
   fault?: string[]
 }
 
-const MOST_PLUGS = 100_000
-const MOST_SEEDS = 999
+const MAX_PLUGS = 100_000
+const MAX_SEED = 999
 const DEFAULT_FIRST_ADDRESS = '127.0.54.1'
 
 /** Runs simulated plugs until a signal ends them. */
@@ -30,10 +30,10 @@ export async function runSimulation(options: Options, terminal: Terminal): Promi
   const catalogue = await loadCatalogue(options.config, terminal)
   const network = simulate({
     catalogue,
-    count: readOption('--count', integer(1, MOST_PLUGS), options.count),
+    count: readOption('--count', integer(1, MAX_PLUGS), options.count),
     ...(options.model ? {models: knownModels(options.model, catalogue)} : {}),
     firstAddress: firstAddress(options.address),
-    seed: readOption('--seed', integer(1, MOST_SEEDS), options.seed),
+    seed: readOption('--seed', integer(1, MAX_SEED), options.seed),
     faults: parseFaults(options.fault ?? []),
     clock: systemClock,
     random: Math.random,
