@@ -370,7 +370,7 @@ describe.each([80, 110] as const)('on a terminal of %d columns', (columns) => {
       async () => {
         const screen = new TerminalScreen(['discover', '--timeout', '1s'], {columns, cwd: folder})
         await screen.ended()
-        return screen.lines.length === 4 ? screen : undefined // a busy machine may be too slow for an answer
+        return screen.lines.length === 4 ? screen : undefined // a busy machine may be too slow for a reply
       },
       {what: 'a scan that finds all'},
     )

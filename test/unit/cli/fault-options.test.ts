@@ -68,7 +68,7 @@ describe('the faults of --fault', () => {
     ['switching=yes', 'expected boolean, text or number, got "yes"'],
     ['over_poll=20', 'expected a duration'],
     ['missing_comma=2', 'expected no value, got "2"'],
-  ])('%s says what was expected', (text, message) => {
+  ])('the error for %s names what was expected', (text, message) => {
     expect(() => parseFaults([text])).toThrow(message)
   })
 

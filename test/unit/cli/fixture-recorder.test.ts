@@ -40,7 +40,7 @@ const MODEL: Model = {
 const cipher = new Cipher(Buffer.alloc(16, 7))
 const sealed = (text: string) => cipher.seal(DID, 1, Buffer.from(text))
 
-/** What is recorded when the plug answers with these datagrams, a list of them for each request. */
+/** What is recorded when the plug responds with these datagrams, a list of them for each request. */
 async function recorded(...responses: (readonly Buffer[])[]): Promise<FixtureExchange[]> {
   const recorder = new ResponseRecorder(cipher)
   const receive = (datagram: Buffer) => recorder.record('received', datagram)
@@ -93,7 +93,7 @@ describe('the recorder of fixtures', () => {
     })
   })
 
-  it('keeps what no repair can read, prefers what can be read, and leaves out what was not answered', async () => {
+  it('keeps what no repair can read, prefers what can be read, and leaves out requests without a response', async () => {
     expect(await recorded([], [sealed('?')])).toMatchObject([{reply: '?', unreadable: true}])
     const late = [
       sealed('{"id":2,"result":[]}'),

@@ -70,7 +70,7 @@ id       7`,
   })
 })
 
-describe('an answer', () => {
+describe('data', () => {
   const value = {ssid: '***', list: [1, {a: 'b'}]}
   const width = JSON.stringify(value).length
 

@@ -45,7 +45,7 @@ describe('a table of plugs', () => {
     const names = ['desk', 'a'.repeat(200), '书房/台灯'.repeat(10), 'Büro 💡', 'kitchen/kettle']
     const rows = [
       ...names.map((name) => row(name, 'Gosund Smart Power Strip, four sockets and USB')),
-      ...names.map((name) => [name, `192.168.100.140: no hello: nobody ${'answers '.repeat(30)}`]),
+      ...names.map((name) => [name, `192.168.100.140: no hello: no plug ${'answers '.repeat(30)}`]),
     ]
     const lines = table(rows, width)
     expect(lines).toHaveLength(11)
