@@ -78,24 +78,19 @@ export function configRefused(message: string): CommandFailed {
   return new CommandFailed(message, {exitCode: EXIT.configuration, code: 'configuration'})
 }
 
-/** Logs the warnings of a configuration once each, however often the file is read. */
-export class ConfigWarnings {
-  readonly #log: Pick<Log, 'warn'>
+/**
+ * Makes a function that logs the warnings of a configuration: those that the configuration before did not have. A warning whose line
+ * moved is the same. It returns the configuration.
+ */
+export function warningLogger(log: Pick<Log, 'warn'>): (config: Config) => Config {
   /** Warnings of the configuration that was read last. */
-  #logged: ReadonlySet<string> = new Set()
-
-  constructor(log: Pick<Log, 'warn'>) {
-    this.#log = log
-  }
-
-  /** Logs the warnings that the configuration before did not have. A warning whose line moved is the same. @returns `config` */
-  logNew(config: Config): Config {
+  let logged: ReadonlySet<string> = new Set()
+  return (config) => {
     const warnings = config.warnings
       .filter(({code}) => code !== 'no_plugs') // the bridge logs this at its start
       .map((warning) => [`${warning.file} ${warning.path}: ${warning.message}`, warning] as const)
-    for (const [key, warning] of warnings)
-      if (!this.#logged.has(key)) this.#log.warn(describeProblem(warning))
-    this.#logged = new Set(warnings.map(([key]) => key))
+    for (const [key, warning] of warnings) if (!logged.has(key)) log.warn(describeProblem(warning))
+    logged = new Set(warnings.map(([key]) => key))
     return config
   }
 }

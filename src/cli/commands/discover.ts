@@ -57,6 +57,7 @@ export async function discover(options: Options, terminal: Terminal): Promise<vo
   }
 }
 
+/** The model is the configured one: the state of the bridge, with the detected ones, is mostly readable by the user of the bridge only. */
 function show(found: readonly DiscoveredDevice[], config: Config | undefined, terminal: Terminal): void {
   const plugs = Object.entries(config?.devices ?? {})
   const rows = found

@@ -30,16 +30,16 @@ interface PlugAction {
 const actions: Record<PlugVerb, PlugAction> = {
   info: {run: info},
   status: {run: status, runAll: printStatusTable},
-  on: switchTo('ON'),
-  off: switchTo('OFF'),
-  toggle: switchTo('TOGGLE'),
+  on: switchAction('ON'),
+  off: switchAction('OFF'),
+  toggle: switchAction('TOGGLE'),
   get: {run: get},
   set: {run: set},
   probe: {run: probe},
   call: {run: call},
 }
 
-function switchTo(value: 'ON' | 'OFF' | 'TOGGLE'): PlugAction {
+function switchAction(value: 'ON' | 'OFF' | 'TOGGLE'): PlugAction {
   return {
     run: (session, terminal) => set(session, terminal, ['state', value]),
     runAll: (targets, options) => switchAll(targets, value, options),

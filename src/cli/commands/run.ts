@@ -17,7 +17,7 @@ import {
 import type {RootLog} from '../../log/logger.ts'
 import {type BridgeProcess, createBridgeProcess, prepareBridge} from '../bridge-process.ts'
 import {CommandFailed, EXIT} from '../errors.ts'
-import {ConfigWarnings, loadConfiguration} from '../load-config.ts'
+import {loadConfiguration, warningLogger} from '../load-config.ts'
 import {catchHangup, interrupted} from '../signals.ts'
 
 /** Time for systemd to take the message that the bridge stops. */
@@ -52,9 +52,9 @@ export async function run({config: option, debug}: {config?: string; debug?: boo
   })
   log.info(`miio2mqtt ${version} on Node ${process.version}, time zone ${timeZone()}, configured by ${file}`)
   await removeUnfinishedEdits(file)
-  const warnings = new ConfigWarnings(log)
-  warnings.logNew(config)
-  const runner = createRunner(file, shared, notifier, (loaded) => adjust(warnings.logNew(loaded)))
+  const logWarnings = warningLogger(log)
+  logWarnings(config)
+  const runner = createRunner(file, shared, notifier, (loaded) => adjust(logWarnings(loaded)))
   const signalled = interrupted()
   startHeartbeat(runner, notifier)
   const started = runner.start(config).then(() => {
