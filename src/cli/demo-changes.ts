@@ -31,7 +31,7 @@ interface DemoPlug {
   isPressed: boolean
 }
 
-export interface DemoChangesOptions {
+interface DemoChangesOptions {
   baseTopic: string
   /** By name. */
   plugs: ReadonlyMap<string, Model>

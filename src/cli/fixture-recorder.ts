@@ -76,7 +76,7 @@ export class ResponseRecorder {
   }
 }
 
-export interface FixtureSource {
+interface FixtureSource {
   identity: Identity
   /** The definition of the model. */
   model: Model

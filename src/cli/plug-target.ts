@@ -38,7 +38,7 @@ export interface PlugTarget extends Pick<DeviceConfig, 'port' | 'token' | 'prope
 }
 
 /** One plug; or the plugs of a group, or all plugs, whose `group` is `undefined`. */
-export type PlugTargets = PlugTarget | {group: string | undefined; members: PlugTarget[]}
+type PlugTargets = PlugTarget | {group: string | undefined; members: PlugTarget[]}
 
 /**
  * @param word a name, the end of a name, a group, an address or a device id; without it, and without `--host`, all plugs are meant

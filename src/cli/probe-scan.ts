@@ -5,7 +5,7 @@
  */
 import {isCallFailure} from '../device/command-error.ts'
 
-export interface ProbeScanOptions {
+interface ProbeScanOptions {
   /** Sends a request once. Rejects with the transport's error. */
   request: (method: string, params: unknown) => Promise<unknown>
   /** Waits between two requests. */
@@ -24,7 +24,7 @@ export interface ProbedValue {
   raw: unknown
 }
 
-export interface ProbeScanResult {
+interface ProbeScanResult {
   values: readonly ProbedValue[]
   /** Why the scan ended before it had requested everything. */
   ended?: string

@@ -29,7 +29,7 @@ interface TableOptions {
 }
 
 /** Signals that end a process unless it catches them. */
-const ENDING = ['SIGINT', 'SIGTERM'] as const
+const ENDING_SIGNALS = ['SIGINT', 'SIGTERM'] as const
 const BETWEEN_COLUMNS = '  '
 /** A column is not cut to fewer characters than this: the rest would be meaningless. */
 const MIN_COLUMN_WIDTH = 10
@@ -82,13 +82,13 @@ export class Terminal {
   /** Prints a result that is YAML for people. Where the screen is too narrow, its lines are broken so that the YAML means the same. */
   yaml(value: unknown, text: string): void {
     if (this.#json) this.data(value)
-    else this.line(this.#screen ? wrappedYaml(text, this.#screen.columns) : text)
+    else this.line(wrappedYaml(text, columnsOf(this.#screen)))
   }
 
   /** Prints a result that is JSON for people, too: one line, or several where the screen is too narrow. */
   data(value: unknown): void {
     const line = JSON.stringify(value)
-    const fits = this.#screen === undefined || displayWidth(line) <= this.#screen.columns
+    const fits = displayWidth(line) <= columnsOf(this.#screen)
     this.line(fits ? line : JSON.stringify(value, null, 2))
   }
 
@@ -99,7 +99,7 @@ export class Terminal {
 
   /** Prints a note to standard error, so that it is not piped with the result. Broken between words where the screen is too narrow. */
   note(text: string): void {
-    this.#write(this.#err, `${this.#fitted(text, this.#errorScreen)}\n`)
+    this.trace(wrapped(text, columnsOf(this.#errorScreen)))
   }
 
   /** Prints text to standard error, with its own line breaks. */
@@ -118,7 +118,7 @@ export class Terminal {
     this.#clearProgress()
     if (!this.#errorScreen?.rewritable || text === '') return
     this.#hasProgress = true
-    for (const signal of ENDING) process.once(signal, this.#clearAndEnd)
+    for (const signal of ENDING_SIGNALS) process.once(signal, this.#clearAndEnd)
     // Only one line of the screen can be cleared; the terminal may append ^C to the text.
     this.#put(this.#err, truncated(text, this.#errorScreen.columns - 3))
   }
@@ -129,7 +129,7 @@ export class Terminal {
 
   /** A command to copy, indented. Where the screen is too narrow it is continued with a backslash, as in a shell. */
   command(text: string): string {
-    const room = (this.#errorScreen ?? this.#screen)?.columns ?? Number.POSITIVE_INFINITY
+    const room = columnsOf(this.#errorScreen ?? this.#screen)
     const continuation = ' \\'
     const line = `  ${text}`
     if (displayWidth(line) <= room) return line
@@ -138,7 +138,7 @@ export class Terminal {
 
   /** `text`, broken between words where the screen of standard output is too narrow. */
   fitted(text: string): string {
-    return this.#fitted(text, this.#screen)
+    return wrapped(text, columnsOf(this.#screen))
   }
 
   /**
@@ -146,7 +146,7 @@ export class Terminal {
    * than columns reaches to the end of the line.
    */
   table(head: readonly string[], rows: readonly (readonly unknown[])[], options: TableOptions = {}): string {
-    const room = (this.#screen?.columns ?? Number.POSITIVE_INFINITY) - 1 // a character in the last column may break the line
+    const room = columnsOf(this.#screen) - 1 // a character in the last column may break the line
     const lines = [head.map((title) => title.toUpperCase()), ...rows].map((row) =>
       row.map((cell) => printable(String(cell ?? ''))),
     )
@@ -176,13 +176,9 @@ export class Terminal {
     const lines = Object.entries(values).map(([name, value]) => {
       const title = this.paint('bold', padded(printable(name), width))
       const line = `${title}${BETWEEN_COLUMNS}${printable(String(value ?? 'unknown'))}`
-      return this.#fitted(line, this.#screen, width + BETWEEN_COLUMNS.length)
+      return wrapped(line, columnsOf(this.#screen), width + BETWEEN_COLUMNS.length)
     })
     return lines.join('\n')
-  }
-
-  #fitted(text: string, screen: TerminalFeatures | undefined, indent?: number): string {
-    return screen ? wrapped(text, screen.columns, indent) : text
   }
 
   #write(stream: Stream, text: string): void {
@@ -193,13 +189,18 @@ export class Terminal {
   #clearProgress(): void {
     if (!this.#hasProgress) return
     this.#hasProgress = false
-    for (const signal of ENDING) process.off(signal, this.#clearAndEnd)
+    for (const signal of ENDING_SIGNALS) process.off(signal, this.#clearAndEnd)
     this.#err.write(CLEAR_LINE)
   }
 
   #put(stream: Stream, text: string): void {
     stream.write(escaped(this.#secrets.scrub(text), this.#screen?.coloured ? OWN_STYLES : NO_STYLES))
   }
+}
+
+/** Lines of a pipe or a file are never broken. */
+function columnsOf(screen: TerminalFeatures | undefined): number {
+  return screen?.columns ?? Number.POSITIVE_INFINITY
 }
 
 /** Makes columns narrower, so that a line has at most `room` columns of the screen. The width of one that is left out is 0. */
