@@ -22,32 +22,36 @@ Exit codes: 0 done, 1 failed, 64 wrong usage, 70 a bug, 78 wrong configuration.`
 
 interface PlugCommand {
   verb: PlugVerb
+  /** The plug and the words after it: `<required>`, `[optional]`. A plug that is left out means all plugs. */
+  usage: string
   description: string
-  /** The words after the plug: `<required>`, `[optional]`. */
-  words?: string
   /** An option of this command alone, as commander takes it: flags and description. */
   option?: [flags: string, description: string]
-  /** Whether the plug may be left out: the command is for all plugs then. */
-  allowsAll?: boolean
 }
 
 const PLUG_COMMANDS: readonly PlugCommand[] = [
-  {verb: 'info', description: 'show model, firmware, device id, address and signal'},
+  {verb: 'info', usage: '<plug>', description: 'show model, firmware, device id, address and signal'},
   {
     verb: 'status',
+    usage: '[plug]',
     description: 'show every property of one plug; without a name, or for a group, one line for each plug',
-    allowsAll: true,
   },
-  {verb: 'on', description: 'switch a plug or a group on'},
-  {verb: 'off', description: 'switch a plug or a group off'},
+  {verb: 'on', usage: '<plug>', description: 'switch a plug or a group on'},
+  {verb: 'off', usage: '<plug>', description: 'switch a plug or a group off'},
   {
     verb: 'toggle',
+    usage: '<plug>',
     description: 'switch a plug to the opposite state; a group is switched off if one of its plugs is on',
   },
-  {verb: 'get', words: '<property>', description: 'read one property'},
-  {verb: 'set', words: '<property> <value>', description: 'set one property, as in `set desk led off`'},
+  {verb: 'get', usage: '<plug> <property>', description: 'read one property'},
+  {
+    verb: 'set',
+    usage: '<plug> <property> <value>',
+    description: 'set one property, as in `set desk led off`',
+  },
   {
     verb: 'probe',
+    usage: '<plug>',
     description: 'query a plug of an unsupported model and print a starter definition',
     option: [
       '--fixture',
@@ -56,7 +60,7 @@ const PLUG_COMMANDS: readonly PlugCommand[] = [
   },
   {
     verb: 'call',
-    words: '<method> [params]',
+    usage: '<plug> <method> [params]',
     description: 'send a raw miIO call once, as in `call desk miIO.info`; parameters follow as JSON',
   },
 ]
@@ -160,7 +164,7 @@ function bridgeCommands(program: Command, terminal: Terminal): void {
 }
 
 function plugCommand(
-  {verb, description, words = '', option, allowsAll = false}: PlugCommand,
+  {verb, usage, description, option}: PlugCommand,
   program: Command,
   terminal: Terminal,
 ): void {
@@ -168,13 +172,13 @@ function plugCommand(
     .command(verb)
     .description(description)
     .argument('[words...]')
-    .usage(`[options] ${allowsAll ? '[plug]' : '<plug>'} ${words}`.trim())
+    .usage(`[options] ${usage}`)
     .option('--host <address>', 'address of a plug that is not in config.yaml, instead of <plug>')
     .option('--token <hex>', 'token of this plug; safer in the environment variable MIIO_TOKEN')
     .option('--model <id>', 'use this model instead of detecting it')
     .action(async (typed: string[], _options: unknown, command: Command) => {
       const {runPlugCommand} = await import('./commands/plugs.ts')
-      await runPlugCommand({verb, usage: words, allowsAll, typed}, command.optsWithGlobals(), terminal)
+      await runPlugCommand(verb, usage, typed, command.optsWithGlobals(), terminal)
     })
   if (option) command.option(...option)
 }

@@ -46,26 +46,24 @@ function switchAction(value: 'ON' | 'OFF' | 'TOGGLE'): PlugAction {
   }
 }
 
-interface CommandLine {
-  verb: PlugVerb
-  /** The words that follow the plug, such as `<method> [params]`. */
-  usage: string
-  /** Whether the plug may be left out. */
-  allowsAll: boolean
-  /** All words. */
-  typed: readonly string[]
-}
-
-/** Runs a command for the plugs that the command line names. @throws CommandFailed */
+/**
+ * Runs a command for the plugs that the command line names.
+ * @param usage the plug and the words after it, such as `<plug> <method> [params]`; `[plug]` where the plug may be left out
+ * @param typed the words of the command line
+ * @throws CommandFailed
+ */
 export async function runPlugCommand(
-  {verb, usage, allowsAll, typed}: CommandLine,
+  verb: PlugVerb,
+  usage: string,
+  typed: readonly string[],
   options: PlugTargetOptions & {debug?: boolean; fixture?: boolean},
   terminal: Terminal,
 ): Promise<void> {
   const {host, debug, fixture} = options
   const [name, words] = host === undefined ? [typed[0], typed.slice(1)] : [undefined, typed]
-  if (name !== undefined || host !== undefined) expectWords(usage, words)
-  else if (!allowsAll)
+  const [plug, ...places] = usage.split(' ')
+  if (name !== undefined || host !== undefined) expectWords(places, words)
+  else if (plug === '<plug>')
     throw new UsageError('which plug? Give its name in the configuration, or --host and --token')
   const targets = await findTargets(name, options, terminal)
   const {run, runAll} = actions[verb]
@@ -79,14 +77,13 @@ export async function runPlugCommand(
   )
 }
 
-/** @param usage such as `<method> [params]` @throws UsageError for too few or too many words */
-function expectWords(usage: string, words: readonly string[]): void {
-  const places = usage.split(' ').filter(Boolean)
+/** @param places such as `<method>` and `[params]` @throws UsageError for too few or too many words */
+function expectWords(places: readonly string[], words: readonly string[]): void {
   const missing = places.slice(words.length).find((place) => place.startsWith('<'))
-  if (missing) throw new UsageError(`expected ${usage} after the plug, got no ${missing}`)
+  if (missing) throw new UsageError(`expected ${places.join(' ')} after the plug, got no ${missing}`)
   const [extra] = words.slice(places.length)
-  if (extra !== undefined)
-    throw new UsageError(`expected ${usage || 'nothing'} after the plug, got also ${quoted(extra)}`)
+  if (extra === undefined) return
+  throw new UsageError(`expected ${places.join(' ') || 'nothing'} after the plug, got also ${quoted(extra)}`)
 }
 
 /** `info`: the response to `miIO.info`, without its secrets: token, Wi-Fi name, account. */
