@@ -97,7 +97,12 @@ export function warningLogger(log: Pick<Log, 'warn'>): (config: Config) => Confi
 
 /** Lines to add to the error of a configuration: what is wrong with the file itself. */
 async function hintsOn(file: string): Promise<string[]> {
-  if (await isMissing(file)) return [await howToBegin(file)]
+  if (await isMissing(file)) {
+    const example = (await isMissing(EXAMPLE)) ? 'config.example.yaml' : EXAMPLE // a container has none
+    return [
+      `Copy ${example} to ${file} to begin, or name your file with --config. \`miio2mqtt demo\` needs none.`,
+    ]
+  }
   const inside = join(file, 'config.yaml')
   if ((await errorCode(access(inside))) === undefined) return [`Did you mean ${inside}?`]
   const unreadable = await firstUnreadable(await configFiles(file))
@@ -106,11 +111,6 @@ async function hintsOn(file: string): Promise<string[]> {
 
 /** Beside `dist` in the package, and beside `src` in a clone. */
 const EXAMPLE = fileURLToPath(new URL('../../config.example.yaml', import.meta.url))
-
-async function howToBegin(file: string): Promise<string> {
-  const example = (await isMissing(EXAMPLE)) ? 'config.example.yaml' : EXAMPLE // a container has none
-  return `Copy ${example} to ${file} to begin, or name your file with --config. \`miio2mqtt demo\` needs none.`
-}
 
 /** A file that may not be read is not missing, and neither is one in a folder that may not be entered. */
 async function isMissing(path: string): Promise<boolean> {

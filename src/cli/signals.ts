@@ -13,17 +13,13 @@ export function interrupted(...others: readonly NodeJS.Signals[]): Promise<NodeJ
   return new Promise((resolve) => {
     const stop = (signal: NodeJS.Signals) => {
       for (const each of signals) process.off(each, stop)
-      if (signal === 'SIGINT') clearTypedKey()
+      // The terminal has written `^C` for the key. The next output is to begin at the beginning of a line.
+      const screen = signal === 'SIGINT' ? terminalFeatures(process.stderr, process.env) : undefined
+      if (screen) process.stderr.write(screen.rewritable ? CLEAR_LINE : '\n')
       resolve(signal)
     }
     for (const each of signals) process.on(each, stop)
   })
-}
-
-/** The terminal has written `^C` for the key that was pressed. The next output is to begin at the beginning of a line. */
-function clearTypedKey(): void {
-  const screen = terminalFeatures(process.stderr, process.env)
-  if (screen) process.stderr.write(screen.rewritable ? CLEAR_LINE : '\n')
 }
 
 /**
