@@ -22,7 +22,7 @@ async function request(verb: string, body: Record<string, unknown>, respondedOn 
 }
 
 describe('a raw call', () => {
-  it('has a response without token, Wi-Fi and account', async () => {
+  it('A raw call is answered without token, Wi-Fi and account.', async () => {
     const {status, data} = await request('device/call', {name: 'desk', method: 'miIO.info'})
     expect(status).toBe('ok')
     expect(data.result).toMatchObject({model: 'chuangmi.plug.m1', token: '***', ap: {ssid: '***'}})
