@@ -13,5 +13,5 @@
       `miio2mqtt needs Node.js ${needed.major}.${needed.minor} or newer; this is ${version}. How to get it: https://nodejs.org/en/download, or docs/install.md of this package.\n`,
     )
     process.exitCode = 1 // EXIT.failed of src/cli/errors.ts
-  } else import('./cli/process.ts')
+  } else import('./cli/program.ts').then(({runProgram}) => runProgram())
 }

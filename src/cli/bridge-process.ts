@@ -4,7 +4,7 @@ import type {PreparedBridge} from '../app/bridge-runner.ts'
 import type {ConfigActions} from '../bridge/requests/bridge-actions.ts'
 import {systemClock} from '../common/clock.ts'
 import {Redactor} from '../common/redact.ts'
-import {type Config, secretsOf} from '../config/config.ts'
+import type {Config} from '../config/config.ts'
 import {createLog, type RootLog} from '../log/logger.ts'
 import {MiioError} from '../miio/miio-error.ts'
 import {MiioSocket} from '../miio/socket.ts'
@@ -43,7 +43,6 @@ export async function prepareBridge(
   configActions: ConfigActions,
   stateFolder = config.state_dir,
 ): Promise<PreparedBridge> {
-  for (const secret of secretsOf(config)) redactor.add(secret.reveal())
   await tryLocalAddress(config)
   const folder = await folders.open(stateFolder).catch(refuseFolder)
   const build = () => {

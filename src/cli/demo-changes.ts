@@ -1,6 +1,12 @@
 /** Changes of the demo's plugs, read from the messages on its broker: one line for each change, with its cause. Pure. */
-import type {Model, Property} from '../models/model.ts'
-import type {PublishedMessage} from './demo-broker.ts'
+import type {Model} from '../models/model.ts'
+
+/** A message that a client published. */
+export interface PublishedMessage {
+  topic: string
+  payload: string
+  retain: boolean
+}
 
 type ChangeCause = 'MQTT command' | 'button on the plug' | 'poll'
 
@@ -25,7 +31,7 @@ interface DemoPlug {
   isPressed: boolean
 }
 
-export interface DemoChangesOptions {
+interface DemoChangesOptions {
   baseTopic: string
   /** By name. */
   plugs: ReadonlyMap<string, Model>
@@ -71,12 +77,15 @@ export class DemoChanges {
     const {model, shown, commands} = plug
     for (const [property, value] of Object.entries(state)) {
       const definition = model.properties[property]
-      if (!definition || isOfTheBridge(definition) || value === null) continue
+      if (!definition || value === null) continue
+      // A value that the bridge computes or records is another one after every poll.
+      if (definition.address.via === 'bridge' || definition.address.via === 'info') continue
       const before = shown.get(property)
       if (before !== undefined && !isNotable(before, value)) continue
       shown.set(property, value)
       if (before === undefined) continue
-      this.#print(name, property, changeText(before, value, definition), causeOf(property, plug))
+      const unit = 'unit' in definition && definition.unit ? ` ${definition.unit}` : ''
+      this.#print(name, property, `${before} → ${value}${unit}`, causeOf(property, plug))
       for (const command of commands) command.hasChanged = true
     }
   }
@@ -109,19 +118,9 @@ function causeOf(property: string, plug: DemoPlug): ChangeCause {
   return 'button on the plug'
 }
 
-/** Whether the value is computed or recorded by the bridge, so that it differs after every poll. */
-function isOfTheBridge({address}: Property): boolean {
-  return address.via === 'bridge' || address.via === 'info'
-}
-
 function isNotable(before: unknown, value: unknown): boolean {
   if (typeof before !== 'number' || typeof value !== 'number') return before !== value
   return Math.abs(value - before) > NOTABLE_SHARE * Math.abs(before)
-}
-
-function changeText(before: unknown, value: unknown, property: Property): string {
-  const unit = 'unit' in property && property.unit ? ` ${property.unit}` : ''
-  return `${before} → ${value}${unit}`
 }
 
 /** The members of a JSON object; none for any other payload, which is not of the bridge. */

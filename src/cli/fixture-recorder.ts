@@ -15,7 +15,7 @@ import type {Identity} from '../device/model-resolver.ts'
 import {maskedJson} from '../miio/json-mask.ts'
 import {type MiioResponse, parseResponse, UnreadableResponse} from '../miio/json-repair.ts'
 import {type Cipher, MalformedPacket, parsePacket} from '../miio/packet.ts'
-import type {UdpTransport, UnsolicitedHandler} from '../miio/socket.ts'
+import type {TracedPacket} from '../miio/packet-trace.ts'
 import type {Model} from '../models/model.ts'
 
 /** A file of test/fixtures. test/unit/models/fixtures.test.ts holds the code to it. */
@@ -38,9 +38,9 @@ export interface FixtureExchange {
   note?: string
   /** The repairs that the text needed before it was JSON (src/miio/json-repair.ts), in their order. */
   repairs?: string[]
-  /** Every value asked for that the definition has, scaled as the bridge publishes it. */
+  /** Every requested value that the definition has, scaled as the bridge publishes it. */
   state?: State
-  /** Every value asked for that the definition does not have, as it came. */
+  /** Every requested value that the definition does not have, as it came. */
   unused?: Record<string, unknown>
   /** The response confirms a command. */
   ok?: true
@@ -49,40 +49,23 @@ export interface FixtureExchange {
   unreadable?: true
 }
 
-/** A transport that keeps the responses which pass through it. */
-export class ResponseRecorder implements UdpTransport {
-  readonly #socket: UdpTransport
+/** Keeps the responses of a plug. */
+export class ResponseRecorder {
   readonly #cipher: Cipher
-  #payloads: string[] = []
+  readonly #payloads: string[] = []
 
-  constructor(socket: UdpTransport, cipher: Cipher) {
-    this.#socket = socket
+  constructor(cipher: Cipher) {
     this.#cipher = cipher
-  }
-
-  send(datagram: Buffer, host: string, port: number): Promise<void> {
-    return this.#socket.send(datagram, host, port)
-  }
-
-  listen(host: string, port: number, handler: (datagram: Buffer) => void): () => void {
-    return this.#socket.listen(host, port, (datagram) => {
-      this.#record(datagram)
-      handler(datagram)
-    })
-  }
-
-  onUnsolicited(handler: UnsolicitedHandler): () => void {
-    return this.#socket.onUnsolicited(handler)
   }
 
   /** The decrypted responses since the last call of this method, in the order in which they came. */
   take(): string[] {
-    const payloads = this.#payloads
-    this.#payloads = []
-    return payloads
+    return this.#payloads.splice(0)
   }
 
-  #record(datagram: Buffer): void {
+  /** Takes every datagram to and from the plug. */
+  readonly record = (direction: TracedPacket['direction'], datagram: Buffer): void => {
+    if (direction === 'sent') return
     try {
       const packet = parsePacket(datagram)
       if (packet.kind === 'message')
@@ -93,7 +76,7 @@ export class ResponseRecorder implements UdpTransport {
   }
 }
 
-export interface FixtureSource {
+interface FixtureSource {
   identity: Identity
   /** The definition of the model. */
   model: Model
@@ -104,7 +87,7 @@ export interface FixtureSource {
   call: (method: string, params: readonly unknown[]) => Promise<unknown>
   /** Waits so many milliseconds, for a model that needs a pause between two requests. */
   pause: (ms: number) => Promise<unknown>
-  /** Called before each request, with what it asks for. */
+  /** Called before each request, with the properties that it reads. */
   onRequest?: (properties: readonly string[]) => void
 }
 
@@ -191,9 +174,9 @@ function parsed(text: string): {reply: MiioResponse; repairs: string[]} | undefi
 }
 
 /** Shorter texts occur everywhere, and identify nothing. */
-const SHORTEST_PERSONAL = 4
+const MIN_PERSONAL_LENGTH = 4
 /** A number of this size may be the id of an account. */
-const SMALLEST_PERSONAL = 1e6
+const MIN_PERSONAL_NUMBER = 1e6
 
 /** Every text and large number in a `miIO.info` response, but for model, firmware and hardware; and the plug's device id. */
 export function personalTexts(
@@ -203,13 +186,13 @@ export function personalTexts(
 ): string[] {
   const texts = [String(did ?? ''), ...textsIn(info)]
   return texts.filter(
-    (text) => text.length >= SHORTEST_PERSONAL && ![model, firmware, hardware].includes(text),
+    (text) => text.length >= MIN_PERSONAL_LENGTH && ![model, firmware, hardware].includes(text),
   )
 }
 
 function textsIn(value: unknown): string[] {
   if (typeof value === 'string') return [value]
-  if (typeof value === 'number') return value >= SMALLEST_PERSONAL ? [String(value)] : []
+  if (typeof value === 'number') return value >= MIN_PERSONAL_NUMBER ? [String(value)] : []
   return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsIn) : []
 }
 

@@ -1,5 +1,5 @@
 /** Loads the configuration for a command: the errors and hints when that fails, and the log lines of its warnings. */
-import {constants} from 'node:fs'
+import {constants, type Stats} from 'node:fs'
 import {access, readFile, stat} from 'node:fs/promises'
 import {dirname, join} from 'node:path'
 import {fileURLToPath} from 'node:url'
@@ -78,31 +78,31 @@ export function configRefused(message: string): CommandFailed {
   return new CommandFailed(message, {exitCode: EXIT.configuration, code: 'configuration'})
 }
 
-/** Logs the warnings of a configuration once each, however often the file is read. */
-export class ConfigWarnings {
-  readonly #log: Pick<Log, 'warn'>
+/**
+ * Makes a function that logs the warnings of a configuration: those that the configuration before did not have. A warning whose line
+ * moved is the same. It returns the configuration.
+ */
+export function warningLogger(log: Pick<Log, 'warn'>): (config: Config) => Config {
   /** Warnings of the configuration that was read last. */
-  #logged: ReadonlySet<string> = new Set()
-
-  constructor(log: Pick<Log, 'warn'>) {
-    this.#log = log
-  }
-
-  /** Logs the warnings that the configuration before did not have. A warning whose line moved is the same. @returns `config` */
-  logNew(config: Config): Config {
+  let logged: ReadonlySet<string> = new Set()
+  return (config) => {
     const warnings = config.warnings
       .filter(({code}) => code !== 'no_plugs') // the bridge logs this at its start
       .map((warning) => [`${warning.file} ${warning.path}: ${warning.message}`, warning] as const)
-    for (const [key, warning] of warnings)
-      if (!this.#logged.has(key)) this.#log.warn(describeProblem(warning))
-    this.#logged = new Set(warnings.map(([key]) => key))
+    for (const [key, warning] of warnings) if (!logged.has(key)) log.warn(describeProblem(warning))
+    logged = new Set(warnings.map(([key]) => key))
     return config
   }
 }
 
 /** Lines to add to the error of a configuration: what is wrong with the file itself. */
 async function hintsOn(file: string): Promise<string[]> {
-  if (await isMissing(file)) return [await howToBegin(file)]
+  if (await isMissing(file)) {
+    const example = (await isMissing(EXAMPLE)) ? 'config.example.yaml' : EXAMPLE // a container has none
+    return [
+      `Copy ${example} to ${file} to begin, or name your file with --config. \`miio2mqtt demo\` needs none.`,
+    ]
+  }
   const inside = join(file, 'config.yaml')
   if ((await errorCode(access(inside))) === undefined) return [`Did you mean ${inside}?`]
   const unreadable = await firstUnreadable(await configFiles(file))
@@ -111,11 +111,6 @@ async function hintsOn(file: string): Promise<string[]> {
 
 /** Beside `dist` in the package, and beside `src` in a clone. */
 const EXAMPLE = fileURLToPath(new URL('../../config.example.yaml', import.meta.url))
-
-async function howToBegin(file: string): Promise<string> {
-  const example = (await isMissing(EXAMPLE)) ? 'config.example.yaml' : EXAMPLE // a container has none
-  return `Copy ${example} to ${file} to begin, or name your file with --config. \`miio2mqtt demo\` needs none.`
-}
 
 /** A file that may not be read is not missing, and neither is one in a folder that may not be entered. */
 async function isMissing(path: string): Promise<boolean> {
@@ -140,12 +135,9 @@ async function permissionHelp(file: string): Promise<string> {
     : `It belongs to ${reader}: \`sudo --user ${reader} miio2mqtt …\`.`
 }
 
-interface Ownership {
+type Ownership = Pick<Stats, 'uid' | 'gid' | 'mode'> & {
   /** The file, or the innermost folder around it whose owner can be read. */
   path: string
-  uid: number
-  gid: number
-  mode: number
 }
 
 /** A folder that may not be entered hides the owner of the file in it. The owner of that folder may enter it. */
@@ -159,19 +151,14 @@ async function ownershipOf(file: string): Promise<Ownership | undefined> {
 
 /** The user to read the file as: its owner; for a file of root's that a group may read, the user of that group, as a service has one. */
 async function readerOf({uid, gid, mode}: Ownership): Promise<string> {
-  const users = await usersOfThisMachine()
   const isOfGroup = uid === 0 && gid !== 0 && (mode & 0o040) !== 0
-  const user = users.find((each) => (isOfGroup ? each.uid !== 0 && each.gid === gid : each.uid === uid))
-  return user?.name ?? (uid === 0 ? 'root' : `'#${uid}'`) // the form in which sudo takes a number
-}
-
-/** The users in /etc/passwd (passwd(5)); none where the file cannot be read. */
-async function usersOfThisMachine(): Promise<{name: string; uid: number; gid: number}[]> {
-  const lines = await readFile('/etc/passwd', 'utf8').catch(() => '')
-  return lines.split('\n').map((line) => {
-    const [name = '', , uid, gid] = line.split(':')
-    return {name, uid: Number(uid), gid: Number(gid)}
-  })
+  const users = await readFile('/etc/passwd', 'utf8').catch(() => '') // passwd(5)
+  for (const line of users.split('\n')) {
+    const [name = '', , user, group] = line.split(':')
+    const isReader = isOfGroup ? Number(user) !== 0 && Number(group) === gid : Number(user) === uid
+    if (isReader) return name
+  }
+  return uid === 0 ? 'root' : `'#${uid}'` // the form in which sudo takes a number
 }
 
 /** The code with which a promise of the file system is rejected; `undefined` when it resolves. */

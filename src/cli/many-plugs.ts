@@ -6,9 +6,35 @@ import type {Value} from '../models/model.ts'
 import {CommandFailed} from './errors.ts'
 import {type PlugOutcome, type PlugSession, type PlugSessionOptions, withPlugs} from './plug-session.ts'
 import type {PlugTarget} from './plug-target.ts'
-import {fitTable} from './table-layout.ts'
 
-/** What a plug answered for its row of the status table. */
+const HEAD = ['name', 'product', 'state', 'power', 'address', 'signal', 'answer']
+const NO_PLUGS = 'no plugs are configured yet: `miio2mqtt discover` lists those on this network'
+const DISABLED = {code: 'disabled', message: 'disabled in the configuration, not contacted'}
+
+/** Prints a table of the plugs, one a line. @throws CommandFailed when one of them did not respond */
+export async function printStatusTable(
+  targets: readonly PlugTarget[],
+  options: PlugSessionOptions,
+): Promise<void> {
+  const {terminal} = options
+  const outcomes = await withPlugs(enabled(targets), options, readPlug)
+  const rows = resultsOf(targets, outcomes).map(({target, value, error}) => ({
+    name: target.name,
+    ...(value ?? configuredPlug(target)),
+    error,
+  }))
+  const table = terminal.table(HEAD, rows.map(cellsOf), {shrinking: ['name'], optional: 'product'})
+  terminal.result(rows, targets.length > 0 ? table : NO_PLUGS)
+  throwIfFailed(outcomes)
+}
+
+/** The row of a plug in the status table, which is also its JSON. */
+interface StatusRow extends PlugReading {
+  name: string
+  error: PlugError | null
+}
+
+/** What a plug reports for its row. */
 interface PlugReading {
   model: string | null
   product: string | null
@@ -19,45 +45,52 @@ interface PlugReading {
   did: number | null
   /** dBm */
   rssi: Value
-  /** Median time until an answer, milliseconds. */
+  /** Median time until a response, milliseconds. */
   latency: number | null
 }
 
-/** A row of the status table, also its JSON. */
-interface StatusRow extends PlugReading {
-  name: string
-  error: {code: string; message: string} | null
+async function readPlug({client, device, deadline}: PlugSession): Promise<PlugReading> {
+  await device.ready({deadline})
+  const signal = device.model && 'rssi' in device.model.properties ? 'rssi' : undefined
+  const {state = null, power = null, rssi = null} = await device.read(deadline, signal)
+  return {
+    model: device.identity.model ?? null,
+    product: device.model?.name ?? null,
+    state,
+    power,
+    address: client.host ?? null,
+    did: client.did ?? null,
+    rssi,
+    latency: client.stats.p50 === undefined ? null : Math.round(client.stats.p50),
+  }
 }
 
-const NO_READING: PlugReading = {
-  model: null,
-  product: null,
-  state: null,
-  power: null,
-  address: null,
-  did: null,
-  rssi: null,
-  latency: null,
+/** The row of a plug that was not read. */
+function configuredPlug({host, model, id, catalogue}: PlugTarget): PlugReading {
+  return {
+    model: model ?? null,
+    product: catalogue.find(model ?? '')?.name ?? null,
+    state: null,
+    power: null,
+    address: host ?? null,
+    did: id ?? null,
+    rssi: null,
+    latency: null,
+  }
 }
 
-const HEAD = ['name', 'product', 'state', 'power', 'address', 'signal', 'answer']
-const NO_PLUGS = 'no plugs are configured yet: `miio2mqtt discover` lists those on this network'
-const DISABLED = {code: 'disabled', message: 'disabled in the configuration, not contacted'}
-
-/** Prints a table of the plugs, one a line. @throws CommandFailed when one of them did not answer */
-export async function printStatusTable(
-  targets: readonly PlugTarget[],
-  options: PlugSessionOptions,
-): Promise<void> {
-  const {terminal} = options
-  const outcomes = await withPlugs(enabled(targets), options, readPlug)
-  const byName = new Map(outcomes.map((outcome) => [outcome.target.name, outcome]))
-  const rows = targets.map((target) => statusRow(target, byName.get(target.name)))
-  const cells = rows.map((row) =>
-    row.error ? [row.name, errorCell(row.error, row)] : [row.name, ...cellsOf(row)],
-  )
-  terminal.result(rows, targets.length > 0 ? fitTable(HEAD, cells, terminal) : NO_PLUGS)
-  throwIfFailed(outcomes)
+function cellsOf({name, product, model, state, power, address, rssi, latency, error}: StatusRow): string[] {
+  if (error) return [name, address === null ? error.message : `${address}: ${error.message}`]
+  return [
+    name,
+    // The name of a product up to its comma; the rest lists its equipment.
+    product?.split(',')[0] ?? model ?? '',
+    String(state ?? 'unknown'),
+    typeof power === 'number' ? `${power < 100 ? Number(power.toFixed(1)) : Math.round(power)} W` : '',
+    address ?? '',
+    rssi === null ? '' : `${rssi} dBm`,
+    latency === null ? '' : `${latency} ms`,
+  ]
 }
 
 /**
@@ -69,17 +102,15 @@ export async function switchAll(
   value: 'ON' | 'OFF' | 'TOGGLE',
   options: PlugSessionOptions,
 ): Promise<void> {
-  const {terminal} = options
   const active = enabled(targets)
   const outcomes = value === 'TOGGLE' ? await toggle(active, options) : await switchTo(active, value, options)
-  const byName = new Map(outcomes.map((outcome) => [outcome.target.name, outcome]))
-  const rows = targets.map(({name}) => {
-    const outcome = byName.get(name)
-    const state = outcome && 'value' in outcome ? outcome.value : null
-    return {name, state, error: outcome ? errorOf(outcome) : DISABLED}
-  })
+  const rows = resultsOf(targets, outcomes).map(({target, value: state, error}) => ({
+    name: target.name,
+    state,
+    error,
+  }))
   const lines = rows.map(({name, state, error}) => `${name}: ${error ? error.message : `state is ${state}`}`)
-  terminal.result(rows, lines.join('\n'))
+  options.terminal.result(rows, lines.join('\n'))
   throwIfFailed(outcomes)
 }
 
@@ -94,7 +125,7 @@ function switchTo(
   })
 }
 
-/** Milliseconds for reading the relays before a toggle: the first limit for all plugs, the second when none has answered by then. */
+/** Milliseconds for reading the relays before a toggle: the first limit for all plugs, the second when none has responded by then. */
 const READ_LIMITS_MS = [2000, 10_000]
 
 /** All plugs get the same value, decided by the relays that could be read. Where none could be read, nothing is switched. */
@@ -123,59 +154,25 @@ function enabled(targets: readonly PlugTarget[]): PlugTarget[] {
   return targets.filter(({disabled}) => !disabled)
 }
 
-async function readPlug({client, device, deadline}: PlugSession): Promise<PlugReading> {
-  await device.ready({deadline})
-  const signal = device.model && 'rssi' in device.model.properties ? 'rssi' : undefined
-  const {state = null, power = null, rssi = null} = await device.read(deadline, signal)
-  return {
-    model: device.identity.model ?? null,
-    product: device.model?.name ?? null,
-    state,
-    power,
-    address: client.host ?? null,
-    did: client.did ?? null,
-    rssi,
-    latency: client.stats.p50 === undefined ? null : Math.round(client.stats.p50),
-  }
+interface PlugError {
+  code: string
+  /** The title of the failure, without its details and advice. */
+  message: string
 }
 
-/** @param outcome `undefined` for a disabled plug, which was not called */
-function statusRow(
-  {name, host, model, id, catalogue}: PlugTarget,
-  outcome: PlugOutcome<PlugReading> | undefined,
-): StatusRow {
-  if (outcome && 'value' in outcome) return {name, ...outcome.value, error: null}
-  const configured = {
-    model: model ?? null,
-    product: (model === undefined ? undefined : catalogue.find(model)?.name) ?? null,
-    address: outcome?.target.host ?? host ?? null,
-    did: id ?? null,
-  }
-  return {name, ...NO_READING, ...configured, error: outcome ? errorOf(outcome) : DISABLED}
-}
-
-function cellsOf({product, model, state, power, address, rssi, latency}: PlugReading): string[] {
-  return [
-    // The name of a product up to its comma; the rest lists its equipment.
-    product?.split(',')[0] ?? model ?? '',
-    String(state ?? 'unknown'),
-    typeof power === 'number' ? `${power < 100 ? Number(power.toFixed(1)) : Math.round(power)} W` : '',
-    address ?? '',
-    rssi === null ? '' : `${rssi} dBm`,
-    latency === null ? '' : `${latency} ms`,
-  ]
-}
-
-/** What failed, after the address of the plug, in one line. */
-function errorCell({message}: {message: string}, {address}: PlugReading): string {
-  return address === null ? message : `${address}: ${message}`
-}
-
-/** Only the first line of the message, which is the title of the failure. */
-function errorOf(outcome: PlugOutcome<unknown>): {code: string; message: string} | null {
-  if ('value' in outcome) return null
-  const {code, message} = outcome.failure
-  return {code, message: message.split('\n')[0] ?? message}
+/** The value or the error of each plug; that of a disabled plug, which was not called, is `DISABLED`. */
+function resultsOf<T>(
+  targets: readonly PlugTarget[],
+  outcomes: readonly PlugOutcome<T>[],
+): {target: PlugTarget; value: T | null; error: PlugError | null}[] {
+  const byName = new Map(outcomes.map((outcome) => [outcome.target.name, outcome]))
+  return targets.map((target) => {
+    const outcome = byName.get(target.name)
+    if (!outcome) return {target, value: null, error: DISABLED}
+    if ('value' in outcome) return {target, value: outcome.value, error: null}
+    const {code, message} = outcome.failure
+    return {target, value: null, error: {code, message: message.split('\n')[0] ?? message}}
+  })
 }
 
 /** @throws CommandFailed with the number of failures, and the command that shows the first one in full */

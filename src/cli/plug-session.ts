@@ -7,22 +7,20 @@ import {MiioClient} from '../miio/client.ts'
 import {broadcastAddresses, NetworkDiscovery} from '../miio/discovery.ts'
 import {Cipher} from '../miio/packet.ts'
 import {decodeDatagram, type Trace, type TracedPacket, traceLine} from '../miio/packet-trace.ts'
-import {MiioSocket, type UdpTransport, type UnsolicitedHandler} from '../miio/socket.ts'
-import type {Catalogue} from '../models/catalogue.ts'
-import {CommandFailed} from './errors.ts'
-import {failed, toCommandFailed} from './failed-call.ts'
+import {type Endpoint, MiioSocket, type UdpTransport} from '../miio/socket.ts'
+import {CommandFailed, failed, toCommandFailed} from './errors.ts'
 import {ResponseRecorder} from './fixture-recorder.ts'
 import type {PlugTarget} from './plug-target.ts'
 import type {Terminal} from './terminal.ts'
 
 /** A plug to which requests can be sent. */
 export interface PlugSession {
+  target: PlugTarget
   client: MiioClient
   device: Device
-  catalogue: Catalogue
   /** When to give up, in `systemClock.now()`. */
   deadline: number
-  /** Present when `record` was asked for. */
+  /** Present when `record` is set. */
   recorder?: ResponseRecorder | undefined
 }
 
@@ -38,7 +36,7 @@ export interface PlugSessionOptions {
 const COMMAND_MS = 10_000
 const FIND_MS = 5000
 
-/** Finds the address of a plug that is configured with its device id only. @throws CommandFailed when no plug with that id answers */
+/** Finds the address of a plug that is configured with its device id only. @throws CommandFailed when no plug with that id replies */
 type FindHost = (target: PlugTarget, socket: UdpTransport) => Promise<string>
 
 /** Does `work` with the plug. @throws CommandFailed that begins with what failed, when the plug cannot be reached */
@@ -47,51 +45,42 @@ export async function withPlug(
   options: PlugSessionOptions,
   work: (session: PlugSession) => Promise<void>,
 ): Promise<void> {
-  const {terminal} = options
-  const socket = new MiioSocket({bind: target.network.bind})
-  try {
-    terminal.progress(`asking ${target.name} …`)
-    await runSession(socket, target, {...options, findHost: hostFinder([target])}, work)
-  } finally {
-    terminal.progress('')
-    await socket.close()
-  }
+  const [outcome] = await withPlugs([target], options, work)
+  if (outcome && 'failure' in outcome) throw outcome.failure
 }
 
 /** The outcome of the work with one of several plugs. */
 export type PlugOutcome<T> = {target: PlugTarget} & ({value: T} | {failure: CommandFailed})
 
-/** Sessions at a time: so many that their answers fit into the buffer of the socket. */
-const MOST_SESSIONS = 100
+/** Sessions at a time: so many that their responses fit into the buffer of the socket. */
+const MAX_SESSIONS = 100
 
 /** Does `work` with each of the plugs, many at a time. A failure of one plug is its outcome. @returns in the order of `targets` */
 export async function withPlugs<T>(
   targets: readonly PlugTarget[],
   options: PlugSessionOptions,
-  work: (session: PlugSession, target: PlugTarget) => Promise<T>,
+  work: (session: PlugSession) => Promise<T>,
 ): Promise<PlugOutcome<T>[]> {
-  const {terminal} = options
   const [first] = targets
   if (!first) return []
+  const {terminal} = options
+  const {length} = targets
   const socket = new MiioSocket({bind: first.network.bind})
-  const queue = new PQueue({concurrency: MOST_SESSIONS})
+  const queue = new PQueue({concurrency: MAX_SESSIONS})
   const sessionOptions = {...options, findHost: hostFinder(targets)}
   let done = 0
   const outcomeOf = async (target: PlugTarget): Promise<PlugOutcome<T>> => {
     try {
-      return {
-        target,
-        value: await runSession(socket, target, sessionOptions, (session) => work(session, target)),
-      }
+      return {target, value: await runSession(socket, target, sessionOptions, work)}
     } catch (error) {
       if (!(error instanceof CommandFailed)) throw error
       return {target, failure: error}
     } finally {
-      terminal.progress(`asked ${++done} of ${targets.length} plugs …`)
+      if (length > 1) terminal.progress(`asked ${++done} of ${length} plugs …`)
     }
   }
   try {
-    terminal.progress(`asking ${targets.length} plugs …`)
+    terminal.progress(`asking ${length === 1 ? first.name : `${length} plugs`} …`)
     return await queue.addAll(targets.map((target) => () => outcomeOf(target)))
   } finally {
     terminal.progress('')
@@ -111,7 +100,7 @@ async function runSession<T>(
   let session: PlugSession | undefined
   try {
     await socket.open()
-    const host = target.host ?? (await findHost(target, trace ? new TracedTransport(socket, trace) : socket))
+    const host = target.host ?? (await findHost(target, tracedTransport(socket, trace)))
     session = createSession({...target, host}, socket, trace, record)
     return await work(session)
   } catch (error) {
@@ -123,16 +112,17 @@ async function runSession<T>(
 }
 
 function createSession(
-  {name, token, host, port, id, model, properties = {}, catalogue}: PlugTarget,
+  target: PlugTarget,
   socket: UdpTransport,
   trace: Trace | undefined,
   record: boolean,
 ): PlugSession {
+  const {name, token, host, port, id, model, properties = {}, catalogue} = target
   const clock = systemClock
   const key = Buffer.from(token.reveal(), 'hex')
-  const recorder = record ? new ResponseRecorder(socket, new Cipher(key)) : undefined
+  const recorder = record ? new ResponseRecorder(new Cipher(key)) : undefined
   const client = new MiioClient({
-    socket: recorder ?? socket,
+    socket: recorder ? watchedTransport(socket, recorder.record) : socket,
     clock,
     random: Math.random,
     token: key,
@@ -149,7 +139,7 @@ function createSession(
     findModel: (reported) => catalogue.find(reported),
     adjust: (definition) => applyOverrides(definition, properties).model,
   })
-  return {client, device, catalogue, deadline: clock.now() + COMMAND_MS, recorder}
+  return {target, client, device, deadline: clock.now() + COMMAND_MS, recorder}
 }
 
 /** One hello to the whole network looks for all those of `targets` that are configured with their device ids only. */
@@ -181,46 +171,42 @@ function hostFinder(targets: readonly PlugTarget[]): FindHost {
 function notFound({name, id, network: {broadcast}}: PlugTarget): CommandFailed {
   const addresses = (broadcast ?? broadcastAddresses()).join(', ') || 'no address at all'
   return failed(
-    {
-      code: 'no_hello',
-      title: 'no hello: no plug with this device id answers',
-      advice:
-        'A broadcast does not leave its subnet: give the plug a `host` in the configuration if it is in another.',
-    },
+    'no_hello',
+    'no hello: no plug with this device id answers',
     `${name} has the device id ${id} and no host, and no answer to a hello to ${addresses} came from it`,
+    'A broadcast does not leave its subnet: give the plug a `host` in the configuration if it is in another.',
   )
 }
 
 /** Hellos and their replies are not encrypted, so any key will do to decode them. */
 const ANY_KEY = new Cipher(Buffer.alloc(16))
 
-/** A transport that traces every hello and every reply to one: `--debug` of a search for plugs, before any token is used. */
-export class TracedTransport implements UdpTransport {
-  readonly #transport: UdpTransport
-  readonly #trace: Trace
+/** The transport for a search for plugs, which uses no token. @param trace gets every hello and every reply to one */
+export function tracedTransport(transport: UdpTransport, trace: Trace | undefined): UdpTransport {
+  if (!trace) return transport
+  return watchedTransport(transport, (direction, datagram, {host, port}) =>
+    trace({direction, host, port, ...decodeDatagram(datagram, ANY_KEY, (text) => text)}),
+  )
+}
 
-  constructor(transport: UdpTransport, trace: Trace) {
-    this.#transport = transport
-    this.#trace = trace
-  }
+type Watch = (direction: TracedPacket['direction'], datagram: Buffer, endpoint: Endpoint) => void
 
-  send(datagram: Buffer, host: string, port: number): Promise<void> {
-    this.#traceDatagram('sent', datagram, host, port)
-    return this.#transport.send(datagram, host, port)
-  }
-
-  listen(host: string, port: number, handler: (datagram: Buffer) => void): () => void {
-    return this.#transport.listen(host, port, handler)
-  }
-
-  onUnsolicited(handler: UnsolicitedHandler): () => void {
-    return this.#transport.onUnsolicited((datagram, from) => {
-      this.#traceDatagram('received', datagram, from.host, from.port)
-      handler(datagram, from)
-    })
-  }
-
-  #traceDatagram(direction: TracedPacket['direction'], datagram: Buffer, host: string, port: number): void {
-    this.#trace({direction, host, port, ...decodeDatagram(datagram, ANY_KEY, (text) => text)})
+/** A transport whose datagrams are passed to `watch` before they are sent or handled. */
+function watchedTransport(transport: UdpTransport, watch: Watch): UdpTransport {
+  return {
+    send: (datagram, host, port) => {
+      watch('sent', datagram, {host, port})
+      return transport.send(datagram, host, port)
+    },
+    listen: (host, port, handler) =>
+      transport.listen(host, port, (datagram) => {
+        watch('received', datagram, {host, port})
+        handler(datagram)
+      }),
+    onUnsolicited: (handler) =>
+      transport.onUnsolicited((datagram, from) => {
+        watch('received', datagram, from)
+        handler(datagram, from)
+      }),
   }
 }

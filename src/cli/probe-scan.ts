@@ -1,16 +1,16 @@
 /**
  * Scans a plug of an unknown model for its values: one request for each place where another model has one, with a pause between two requests.
- * The scan ends early when the plug refuses or does not answer: firmware that is asked for what it does not know may refuse everything for a
- * while (syssi/xiaomiplug#11).
+ * The scan ends early when the plug refuses or does not respond: firmware that gets unknown requests may refuse everything for a while
+ * (syssi/xiaomiplug#11).
  */
 import {isCallFailure} from '../device/command-error.ts'
 
-export interface ProbeScanOptions {
+interface ProbeScanOptions {
   /** Sends a request once. Rejects with the transport's error. */
   request: (method: string, params: unknown) => Promise<unknown>
   /** Waits between two requests. */
   pause: () => Promise<unknown>
-  /** Called before each request, with the place it asks for and the number of values found so far. */
+  /** Called before each request, with the place of the value and the number of values found so far. */
   onRequest: (address: string, found: number) => void
   /** Whether there is no time left. */
   isLate: () => boolean
@@ -24,29 +24,29 @@ export interface ProbedValue {
   raw: unknown
 }
 
-export interface ProbeScanResult {
+interface ProbeScanResult {
   values: readonly ProbedValue[]
-  /** Why the scan ended before it had asked for everything. */
+  /** Why the scan ended before it had requested everything. */
   ended?: string
 }
 
 type Outcome = {raw: unknown} | 'none' | 'refused' | 'timeout'
 
 /** Service 1 has serial numbers and nothing else. */
-const FIRST_SERVICE = 2
-const LAST_SERVICE = 20
-const LAST_PROPERTY = 30
+const MIN_SERVICE = 2
+const MAX_SERVICE = 20
+const MAX_PROPERTY = 30
 /** The scan gives up after a gap of this size. The largest gaps seen: 2.1 is followed by 2.6 on chuangmi.plug.212a01, service 4 by 9 on cuco.plug.cp7pd. */
 const GAP_IN_SERVICE = 5
 const GAP_OF_SERVICES = 5
 /** The scan ends after this many refusals in a row, or this many timeouts in all. */
-const MOST_REFUSALS = 3
-const MOST_TIMEOUTS = 6
+const MAX_REFUSALS = 3
+const MAX_TIMEOUTS = 6
 
 /** Ends the scan. Its message is the reason. */
 class ScanEnded extends Error {}
 
-/** Reads properties of an unsupported plug one by one, and stops when the plug suffers from it. */
+/** Reads the values of an unsupported plug one by one, and ends when the plug refuses or does not respond. */
 export class ProbeScan {
   readonly #options: ProbeScanOptions
   readonly #values: ProbedValue[] = []
@@ -57,15 +57,15 @@ export class ProbeScan {
     this.#options = options
   }
 
-  /** Asks for every MIoT property. */
+  /** Requests every MIoT property. */
   miot(): Promise<ProbeScanResult> {
     return this.#untilScanEnded(async () => {
-      for (let siid = FIRST_SERVICE, empty = 0; siid <= LAST_SERVICE && empty < GAP_OF_SERVICES; siid++)
+      for (let siid = MIN_SERVICE, empty = 0; siid <= MAX_SERVICE && empty < GAP_OF_SERVICES; siid++)
         empty = (await this.#service(siid)) ? 0 : empty + 1
     })
   }
 
-  /** Asks for every property name and method of older models. */
+  /** Requests every property name and method of older models. */
   legacy(names: readonly string[], methods: readonly string[]): Promise<ProbeScanResult> {
     return this.#untilScanEnded(async () => {
       for (const name of names) await this.#request(`{get_prop: ${name}}`, 'get_prop', [name])
@@ -76,10 +76,10 @@ export class ProbeScan {
   /** @returns whether the service has any value */
   async #service(siid: number): Promise<boolean> {
     const before = this.#values.length
-    for (let piid = 1, missing = 0; piid <= LAST_PROPERTY && missing < GAP_IN_SERVICE; piid++) {
+    for (let piid = 1, missing = 0; piid <= MAX_PROPERTY && missing < GAP_IN_SERVICE; piid++) {
       const did = `${siid}.${piid}`
       const outcome = await this.#request(`{miot: ${did}}`, 'get_properties', [{did, siid, piid}])
-      if (outcome === 'timeout') break // the firmware answers nothing in this service (homebridge-miot#750)
+      if (outcome === 'timeout') break // the firmware does not respond to requests for this service (homebridge-miot#750)
       missing = outcome === 'none' || outcome === 'refused' ? missing + 1 : 0
     }
     return this.#values.length > before
@@ -95,8 +95,8 @@ export class ProbeScan {
     this.#refusals = outcome === 'refused' ? this.#refusals + 1 : 0
     if (outcome === 'timeout') this.#timeouts++
     if (typeof outcome === 'object') this.#values.push({address, raw: outcome.raw})
-    if (this.#refusals >= MOST_REFUSALS) throw new ScanEnded(`it rejected ${MOST_REFUSALS} requests in a row`)
-    if (this.#timeouts >= MOST_TIMEOUTS) throw new ScanEnded(`it was silent ${MOST_TIMEOUTS} times`)
+    if (this.#refusals >= MAX_REFUSALS) throw new ScanEnded(`it rejected ${MAX_REFUSALS} requests in a row`)
+    if (this.#timeouts >= MAX_TIMEOUTS) throw new ScanEnded(`it was silent ${MAX_TIMEOUTS} times`)
     return outcome
   }
 
@@ -127,10 +127,6 @@ export class ProbeScan {
 function valueIn(response: unknown): unknown {
   const [only, second] = Array.isArray(response) ? response : []
   if (second !== undefined) return undefined
-  return typeof only === 'object' && only !== null && 'value' in only ? only.value : plain(only)
-}
-
-/** A MIoT item without a value is an object with a code. */
-function plain(value: unknown): unknown {
-  return typeof value === 'object' ? undefined : value
+  if (typeof only !== 'object' || only === null) return only
+  return 'value' in only ? only.value : undefined // a MIoT item without a value has a code only
 }

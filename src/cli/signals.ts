@@ -13,34 +13,28 @@ export function interrupted(...others: readonly NodeJS.Signals[]): Promise<NodeJ
   return new Promise((resolve) => {
     const stop = (signal: NodeJS.Signals) => {
       for (const each of signals) process.off(each, stop)
-      if (signal === 'SIGINT') clearTypedKey()
+      // The terminal has written `^C` for the key. The next output is to begin at the beginning of a line.
+      const screen = signal === 'SIGINT' ? terminalFeatures(process.stderr, process.env) : undefined
+      if (screen) process.stderr.write(screen.rewritable ? CLEAR_LINE : '\n')
       resolve(signal)
     }
     for (const each of signals) process.on(each, stop)
   })
 }
 
-/** The terminal has written `^C` for the key that was pressed. The next output is to begin at the beginning of a line. */
-function clearTypedKey(): void {
-  const screen = terminalFeatures(process.stderr, process.env)
-  if (screen) process.stderr.write(screen.rewritable ? CLEAR_LINE : '\n')
-}
-
-/** SIGHUP, which reloads the configuration. Caught from the start of the process: without a handler it would end the process. */
-export class HangupSignal {
-  #isPending = false
-  #handle = () => {
-    this.#isPending = true
+/**
+ * Catches SIGHUP, which reloads the configuration; from the start of the process, since without a handler it would end the process.
+ * @returns sets the handler of later signals, and calls it at once if a signal has come before
+ */
+export function catchHangup(): (handle: () => void) => void {
+  let isPending = false
+  let current = () => {
+    isPending = true
   }
-
-  constructor() {
-    process.on('SIGHUP', () => this.#handle())
-  }
-
-  /** From now on `handle` is called for each signal; at once, if a signal has come before. */
-  follow(handle: () => void): void {
-    this.#handle = handle
-    if (this.#isPending) handle()
+  process.on('SIGHUP', () => current())
+  return (handle) => {
+    current = handle
+    if (isPending) handle()
   }
 }
 

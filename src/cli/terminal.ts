@@ -24,13 +24,15 @@ interface TerminalOptions {
 interface TableOptions {
   /** Titles of the columns that may be cut where the screen is too narrow, the widest first. All others stay whole. */
   shrinking?: readonly string[]
+  /** Title of a column that is cut before those, and left out when too little of it would be left. What still does not fit is cut, too. */
+  optional?: string
 }
 
 /** Signals that end a process unless it catches them. */
-const ENDING = ['SIGINT', 'SIGTERM'] as const
+const ENDING_SIGNALS = ['SIGINT', 'SIGTERM'] as const
 const BETWEEN_COLUMNS = '  '
 /** A column is not cut to fewer characters than this: the rest would be meaningless. */
-const NARROWEST_COLUMN = 10
+const MIN_COLUMN_WIDTH = 10
 
 /**
  * Standard output and standard error. Both may be the same screen. So the progress line, on standard error, is cleared before any
@@ -80,13 +82,13 @@ export class Terminal {
   /** Prints a result that is YAML for people. Where the screen is too narrow, its lines are broken so that the YAML means the same. */
   yaml(value: unknown, text: string): void {
     if (this.#json) this.data(value)
-    else this.line(this.#screen ? wrappedYaml(text, this.#screen.columns) : text)
+    else this.line(wrappedYaml(text, columnsOf(this.#screen)))
   }
 
   /** Prints a result that is JSON for people, too: one line, or several where the screen is too narrow. */
   data(value: unknown): void {
     const line = JSON.stringify(value)
-    const fits = this.#screen === undefined || displayWidth(line) <= this.#screen.columns
+    const fits = displayWidth(line) <= columnsOf(this.#screen)
     this.line(fits ? line : JSON.stringify(value, null, 2))
   }
 
@@ -97,7 +99,7 @@ export class Terminal {
 
   /** Prints a note to standard error, so that it is not piped with the result. Broken between words where the screen is too narrow. */
   note(text: string): void {
-    this.#write(this.#err, `${this.#fitted(text, this.#errorScreen)}\n`)
+    this.trace(wrapped(text, columnsOf(this.#errorScreen)))
   }
 
   /** Prints text to standard error, with its own line breaks. */
@@ -116,7 +118,7 @@ export class Terminal {
     this.#clearProgress()
     if (!this.#errorScreen?.rewritable || text === '') return
     this.#hasProgress = true
-    for (const signal of ENDING) process.once(signal, this.#clearAndEnd)
+    for (const signal of ENDING_SIGNALS) process.once(signal, this.#clearAndEnd)
     // Only one line of the screen can be cleared; the terminal may append ^C to the text.
     this.#put(this.#err, truncated(text, this.#errorScreen.columns - 3))
   }
@@ -127,7 +129,7 @@ export class Terminal {
 
   /** A command to copy, indented. Where the screen is too narrow it is continued with a backslash, as in a shell. */
   command(text: string): string {
-    const room = (this.#errorScreen ?? this.#screen)?.columns ?? Number.POSITIVE_INFINITY
+    const room = columnsOf(this.#errorScreen ?? this.#screen)
     const continuation = ' \\'
     const line = `  ${text}`
     if (displayWidth(line) <= room) return line
@@ -136,29 +138,36 @@ export class Terminal {
 
   /** `text`, broken between words where the screen of standard output is too narrow. */
   fitted(text: string): string {
-    return this.#fitted(text, this.#screen)
+    return wrapped(text, columnsOf(this.#screen))
   }
 
-  /** A table with columns as wide as their widest cell. Control characters in cells are replaced. */
-  table(
-    head: readonly string[],
-    rows: readonly (readonly unknown[])[],
-    {shrinking = []}: TableOptions = {},
-  ): string {
-    const cells = rows.map((row) => row.map((cell) => printable(String(cell ?? ''))))
-    const natural = head.map((title, column) =>
-      Math.max(displayWidth(title), ...cells.map((row) => displayWidth(row[column] ?? ''))),
+  /**
+   * A table with columns as wide as their widest cell. Control characters in cells are replaced. The last cell of a row with fewer cells
+   * than columns reaches to the end of the line.
+   */
+  table(head: readonly string[], rows: readonly (readonly unknown[])[], options: TableOptions = {}): string {
+    const room = columnsOf(this.#screen) - 1 // a character in the last column may break the line
+    const lines = [head.map((title) => title.toUpperCase()), ...rows].map((row) =>
+      row.map((cell) => printable(String(cell ?? ''))),
     )
-    const widths = this.#shrunk(
-      natural,
-      shrinking.map((title) => head.indexOf(title)),
+    const isOpen = (row: readonly string[], column: number) =>
+      row.length < head.length && column === row.length - 1
+    const widthOf = (row: readonly string[], column: number) =>
+      isOpen(row, column) ? 0 : displayWidth(row[column] ?? '')
+    const widths = new Map(
+      head.map((title, column) => [title, Math.max(...lines.map((row) => widthOf(row, column)))]),
     )
-    const draw = (row: readonly string[]) =>
-      row
-        .map((cell, column) => padded(truncated(cell, widths[column] ?? 0), widths[column] ?? 0))
-        .join(BETWEEN_COLUMNS)
-        .trimEnd()
-    return [this.paint('bold', draw(head.map((title) => title.toUpperCase()))), ...cells.map(draw)].join('\n')
+    shrink(widths, room, options)
+    const [title, ...others] = lines.map((row) => {
+      const cells = row.flatMap((cell, column) => {
+        if (isOpen(row, column)) return [cell]
+        const width = widths.get(head[column] ?? '') ?? 0
+        return width === 0 ? [] : [padded(truncated(cell, width), width)]
+      })
+      const line = cells.join(BETWEEN_COLUMNS).trimEnd()
+      return options.optional === undefined ? line : truncated(line, room)
+    })
+    return [this.paint('bold', title ?? ''), ...others].join('\n')
   }
 
   /** Lines of `name  value`. A value that is too long for the screen is continued below its beginning. */
@@ -167,30 +176,9 @@ export class Terminal {
     const lines = Object.entries(values).map(([name, value]) => {
       const title = this.paint('bold', padded(printable(name), width))
       const line = `${title}${BETWEEN_COLUMNS}${printable(String(value ?? 'unknown'))}`
-      return this.#fitted(line, this.#screen, width + BETWEEN_COLUMNS.length)
+      return wrapped(line, columnsOf(this.#screen), width + BETWEEN_COLUMNS.length)
     })
     return lines.join('\n')
-  }
-
-  /** The column widths of a table on this screen. @param shrinking indexes of the columns that may be cut */
-  #shrunk(natural: readonly number[], shrinking: readonly number[]): number[] {
-    const widths = [...natural]
-    let excess =
-      widths.reduce((sum, width) => sum + width, 0) +
-      BETWEEN_COLUMNS.length * (widths.length - 1) -
-      (this.#screen?.columns ?? Number.POSITIVE_INFINITY)
-    while (excess > 0) {
-      const widest = Math.max(NARROWEST_COLUMN, ...shrinking.map((column) => widths[column] ?? 0))
-      const column = shrinking.find((each) => widths[each] === widest)
-      if (column === undefined || widest === NARROWEST_COLUMN) break
-      widths[column] = widest - 1
-      excess--
-    }
-    return widths
-  }
-
-  #fitted(text: string, screen: TerminalFeatures | undefined, indent?: number): string {
-    return screen ? wrapped(text, screen.columns, indent) : text
   }
 
   #write(stream: Stream, text: string): void {
@@ -201,12 +189,33 @@ export class Terminal {
   #clearProgress(): void {
     if (!this.#hasProgress) return
     this.#hasProgress = false
-    for (const signal of ENDING) process.off(signal, this.#clearAndEnd)
+    for (const signal of ENDING_SIGNALS) process.off(signal, this.#clearAndEnd)
     this.#err.write(CLEAR_LINE)
   }
 
   #put(stream: Stream, text: string): void {
     stream.write(escaped(this.#secrets.scrub(text), this.#screen?.coloured ? OWN_STYLES : NO_STYLES))
+  }
+}
+
+/** Lines of a pipe or a file are never broken. */
+function columnsOf(screen: TerminalFeatures | undefined): number {
+  return screen?.columns ?? Number.POSITIVE_INFINITY
+}
+
+/** Makes columns narrower, so that a line has at most `room` columns of the screen. The width of one that is left out is 0. */
+function shrink(widths: Map<string, number>, room: number, {shrinking = [], optional}: TableOptions): void {
+  const gap = BETWEEN_COLUMNS.length
+  const excess = () => [...widths.values()].reduce((sum, width) => sum + (width && width + gap), -gap) - room
+  if (optional !== undefined && excess() > 0) {
+    const rest = (widths.get(optional) ?? 0) - excess()
+    widths.set(optional, rest < MIN_COLUMN_WIDTH ? 0 : rest)
+  }
+  for (let left = excess(); left > 0; left--) {
+    const widest = Math.max(MIN_COLUMN_WIDTH, ...shrinking.map((title) => widths.get(title) ?? 0))
+    const title = shrinking.find((each) => widths.get(each) === widest)
+    if (title === undefined || widest === MIN_COLUMN_WIDTH) break
+    widths.set(title, widest - 1)
   }
 }
 

@@ -19,7 +19,7 @@ describe('the command line', () => {
     [['set', 'relay', 'ON'], 'state'],
     [['get', 'consumption'], 'power'],
     [['get', 'State'], 'state'],
-  ])('asked to %j says which property was probably meant', async (words, meant) => {
+  ])('suggests a property in the error of %j', async (words, meant) => {
     const {code, stderr} = await type(...words)
     expect(code).not.toBe(0)
     expect(stderr).toMatch(new RegExp(`, did you mean "${meant}"\\?`))

@@ -64,7 +64,7 @@ const writes = () =>
   desk.received.filter(({method}) => method.startsWith('set_')).map(({method, params}) => [method, params])
 
 describe('a plug, by its name in the configuration', () => {
-  it('says who it is', async () => {
+  it('shows its identity', async () => {
     const {stdout, code} = await miio2mqtt(['info', 'desk'])
     expect(code).toBe(0)
     expect(stdout).toMatch(
@@ -77,7 +77,7 @@ describe('a plug, by its name in the configuration', () => {
     )
   })
 
-  it('says who it is to a program', async () => {
+  it('has its identity as JSON for programs', async () => {
     const {stdout} = await miio2mqtt(['info', 'desk', '--json'])
     expect(JSON.parse(stdout)).toEqual({
       name: 'desk',
@@ -93,7 +93,7 @@ describe('a plug, by its name in the configuration', () => {
     })
   })
 
-  it('tells its state, with units for people and without for programs', async () => {
+  it('shows its state, with units for people and without for programs', async () => {
     desk.state['power'] = 41.5
     desk.state['state'] = 'ON'
     expect(await miio2mqtt(['status', 'desk'])).toMatchObject(
@@ -129,7 +129,7 @@ describe('a plug, by its name in the configuration', () => {
     expect(desk.state).toMatchObject({state: 'ON', led: 'ON'})
   })
 
-  it('answers a raw call, which is sent once', async () => {
+  it('shows the result of a raw call, which is sent once', async () => {
     expect(await miio2mqtt(['call', 'kettle', 'get_prop', '["power"]'])).toMatchObject(done('["off"]\n'))
     kettle.next({loseReply: true})
     const before = kettle.received.length
@@ -178,7 +178,7 @@ describe('a plug, by its address and token', () => {
     )
   })
 
-  it('is not asked for a model that was told', async () => {
+  it('gets no request for a model that was given', async () => {
     const before = kettle.received.length
     await miio2mqtt(at(kettle.address, 'off', '--model', 'chuangmi.plug.m1'))
     expect(kettle.received.slice(before).map(({method}) => method)).toEqual(['set_power'])
@@ -191,7 +191,7 @@ describe('a plug, by its address and token', () => {
   })
 })
 
-describe.concurrent('a plug that cannot be asked', () => {
+describe.concurrent('a plug that cannot be called', () => {
   it.each([
     [
       'another token',
@@ -200,13 +200,13 @@ describe.concurrent('a plug that cannot be asked', () => {
       'token_wrong',
     ],
     [
-      'an address of nobody',
+      'an address without a plug',
       at(loopback(9, 9), 'status'),
       /^no hello: .*\n.* \d+ hellos.*\n`miio2mqtt discover`/,
       'no_hello',
     ],
     [
-      'an id of nobody',
+      'an id of no plug',
       ['status', 'gone'],
       /^no hello: no plug with this device id answers\ngone has the device id 99/,
       'no_hello',
@@ -218,12 +218,12 @@ describe.concurrent('a plug that cannot be asked', () => {
       'no_route',
     ],
     [
-      'a request it does not know',
+      'a request that it does not support',
       at(desk.address, 'call', 'get_nonsense'),
       /^request unsupported: .*\n.* refused get_nonsense with code -30001/,
       'request_unsupported',
     ],
-  ])('(%s) is a 1 that names the stage and says what to do', async (_, args, message, code) => {
+  ])('(%s) is a 1 that names the stage and what to do', async (_, args, message, code) => {
     const [forPeople, {stderr, ...ending}] = await Promise.all([
       miio2mqtt(args),
       miio2mqtt([...args, '--json']),
@@ -233,14 +233,14 @@ describe.concurrent('a plug that cannot be asked', () => {
     expect(JSON.parse(stderr)).toEqual({error: {code, message: expect.stringMatching(message)}})
   })
 
-  it('because it takes our token for wrong without a word, is told from one that is not there', async () => {
+  it('because it drops requests under a wrong token, is distinguished from one that is not there', async () => {
     const silent = await startPlug({address: loopback(2, 1), faults: {wrongToken: 'silent'}})
     expect(await miio2mqtt(at(silent.address, 'status'))).toMatchObject(
       failed(/^token wrong \(probably\): the plug is reachable/),
     )
   })
 
-  it('any more, although it answered a moment ago, is told from one with another token', async () => {
+  it('any more, although it responded a moment ago, is distinguished from one with another token', async () => {
     const weak = await startPlug({address: loopback(2, 2)})
     weak.next({}, ...Array.from({length: 6}, () => ({loseReply: true})))
     expect(await miio2mqtt(at(weak.address, 'get', 'state'))).toMatchObject(
@@ -249,7 +249,7 @@ describe.concurrent('a plug that cannot be asked', () => {
   })
 })
 
-describe('a mistake of whoever types', () => {
+describe('a wrong command line', () => {
   it.each([
     [['bogus'], /no command is called "bogus": `miio2mqtt help` lists them/],
     [['staus', 'desk'], /no command is called "staus", did you mean "status"\?/],
@@ -293,7 +293,7 @@ describe('a mistake of whoever types', () => {
     expect(await miio2mqtt(args)).toMatchObject(usage(message))
   })
 
-  it('in the configuration is a 78 that lists all of it', async () => {
+  it('is different from a wrong configuration, which is a 78 that lists every problem', async () => {
     expect(await miio2mqtt(['on', 'desk', '--config', broken])).toMatchObject(
       failed(
         /^.*broken\.yaml:1:1 pol: unknown key, did you mean "poll"\?\n.*broken\.yaml:2:\d+ devices\.desk\.token: expected .*\n$/,
@@ -336,7 +336,7 @@ describe('check', () => {
     expect(JSON.parse(stdout)).toMatchObject({devices: ['desk'], groups: ['evening']})
   })
 
-  it('tells nobody to begin anew when the file is there, but cannot be read', async () => {
+  it('does not suggest a new file when there is one that cannot be read', async () => {
     const loop = join(folder, 'loop.yaml')
     await symlink(loop, loop)
     const {code, stderr} = await miio2mqtt(['check', '-c', loop])
@@ -361,7 +361,7 @@ describe('check', () => {
 describe('discover', () => {
   const everywhere = ['discover', '--timeout', '600ms']
   const inReach = [...everywhere, '--broadcast', BROADCAST]
-  /** Again until all have answered in time, which a busy machine does not always let them. */
+  /** Repeated until all devices have replied in time, for which a busy machine may be too slow. */
   const discover = (args: readonly string[], options?: ProgramOptions) =>
     until(
       async () => {
@@ -371,7 +371,7 @@ describe('discover', () => {
       {what: 'a scan that finds all three'},
     )
 
-  it('lists who answers, by their names where the configuration has them', async () => {
+  it('lists the devices that reply, with their names where the configuration has them', async () => {
     const {code, stdout} = await discover(everywhere)
     expect(code).toBe(0)
     expect(stdout).toMatch(/^DEVICE ID +ADDRESS +UP FOR +NAME +MODEL *\n/)
@@ -420,7 +420,7 @@ describe('discover', () => {
     )
   })
 
-  it('that finds nobody is a 1 with hints', async () => {
+  it('that finds no device is a 1 with hints', async () => {
     expect(await miio2mqtt([...everywhere, '--broadcast', loopback(9, 255)])).toMatchObject(
       failed(
         /^no device answered a hello to 127\.[\d.]+\.9\.255\n.*subnet.*\n.*--broadcast 192\.168\.x\.255.*\n.*miio2mqtt info --host/,
@@ -440,7 +440,7 @@ describe('a scan with nowhere to scan', () => {
 })
 
 describe('simulate', () => {
-  it('runs plugs that the other commands can talk to, until Ctrl-C', async () => {
+  it('runs plugs that the other commands can call, until Ctrl-C', async () => {
     const program = new Program([
       'simulate',
       '-n',
@@ -464,7 +464,7 @@ describe('simulate', () => {
     expect(await miio2mqtt(at(loopback(3, 1), 'status'))).toMatchObject(failed(/^no hello/))
   })
 
-  it('tells programs what runs, and makes faults', async () => {
+  it('lists the plugs as JSON for programs, and injects faults', async () => {
     const program = new Program([
       'simulate',
       '--json',
@@ -518,7 +518,7 @@ describe('the terminal', () => {
       env: {PATH: process.env['PATH'], TERM: 'xterm', ...env},
     })
 
-  it('shows colour and progress while somebody watches', async () => {
+  it('shows colour and progress on a screen', async () => {
     const {stdout} = await onTerminal()
     expect(stdout).toContain('listening: 0 devices so far …')
     expect(stdout).toContain('\u001b[1mDEVICE ID ')
@@ -535,8 +535,8 @@ describe('the terminal', () => {
   })
 })
 
-describe('what this program knows', () => {
-  it('are the models, as a table and as JSON', async () => {
+describe('the reference that the program prints', () => {
+  it('lists the models, as a table and as JSON', async () => {
     const {stdout} = await miio2mqtt(['models'])
     expect(stdout).toMatch(/^MODEL +NAME +PROPERTIES \(\* CAN BE SET\)\n/)
     expect(stdout).toMatch(
@@ -552,17 +552,17 @@ describe('what this program knows', () => {
     })
   })
 
-  it('is the schema of the configuration, as it lies in the package', async () => {
+  it('has the schema of the configuration, as it is in the package', async () => {
     const {stdout} = await miio2mqtt(['schema'])
     expect(JSON.parse(stdout)).toEqual(JSON.parse(await readFile('config.schema.json', 'utf8')))
   })
 
-  it('is its version', async () => {
+  it('has the version', async () => {
     const {version} = JSON.parse(await readFile('package.json', 'utf8'))
     expect(await miio2mqtt(['--version'])).toMatchObject(done(`${version}\n`))
   })
 
-  it('is every command, with help for each', async () => {
+  it('has every command, with help for each', async () => {
     const {stdout} = await miio2mqtt(['help'])
     const commands = [...stdout.matchAll(/^ {2}([a-z]+)(?: [<[].*?)? {2,}\S/gm)].map(([, name = '']) => name)
     for (const name of [

@@ -83,7 +83,7 @@ describe.each([80, 110])('the demo on a terminal of %s columns', (columns) => {
   })
 })
 
-it('the broker of the demo speaks MQTT 5, as Home Assistant asks for, and 3.1.1', async () => {
+it('the broker of the demo speaks MQTT 5, as Home Assistant requests, and 3.1.1', async () => {
   const {port} = await demoOn(80, 90)
   for (const [protocolVersion, state] of [
     [5, 'ON'],

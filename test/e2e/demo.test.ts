@@ -17,7 +17,7 @@ const shell = promisify(execFile)
 /** Runs a command line as typed, until the test has ended. What it prints comes line by line: `topic payload`. */
 function listen(command: string): {topic: string; payload: string}[] {
   const messages: {topic: string; payload: string}[] = []
-  // A reader at the other end of a pipe gets lines at once only from a program that believes in a terminal.
+  // A reader at the other end of a pipe gets lines at once only from a program on a terminal.
   const child = spawn('sh', ['-c', `exec stdbuf -oL ${command}`], {stdio: ['ignore', 'pipe', 'inherit']})
   let rest = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -35,7 +35,7 @@ function listen(command: string): {topic: string; payload: string}[] {
   return messages
 }
 
-it('the demo says what to type next, all of it works word for word, and Ctrl-C leaves nothing behind', async () => {
+it('the demo suggests commands, each of them works word for word, and Ctrl-C leaves nothing behind', async () => {
   const temporary = await mkdtemp(join(tmpdir(), 'miio2mqtt-demo-test-'))
   onTestFinished(() => rm(temporary, {recursive: true, force: true}))
   const port = await freePort()
@@ -77,8 +77,8 @@ it('the demo says what to type next, all of it works word for word, and Ctrl-C l
   await expect(shell('sh', ['-c', commands[0] ?? ''])).rejects.toThrow(/Connection refused/)
 })
 
-it('the demo finds a port of its own when the usual one is taken, but not when it was told which', async () => {
-  const holder = createServer().on('error', () => {}) // somebody else may hold it already
+it('the demo finds a port of its own when the usual one is taken, but not when the port was given', async () => {
+  const holder = createServer().on('error', () => {}) // another program may hold it already
   onTestFinished(() => void holder.close())
   holder.listen(1883, '127.0.0.1')
   const refused = await miio2mqtt(['demo', '--port', '1883', '--address', loopback(55, 1)])

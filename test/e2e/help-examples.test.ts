@@ -1,4 +1,4 @@
-/** What the help suggests is tried, word for word, with simulated plugs in place of those of a house. */
+/** What the help suggests is tried, word for word, with simulated plugs in place of real ones. */
 import {mkdtempSync, rmSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
@@ -39,7 +39,7 @@ const argumentsOf = (example: string) =>
     .map((word) => (word === '192.168.1.40' ? desk.address : word))
     .map((word) => (word.startsWith('/etc/') ? join(folder, 'config.yaml') : word))
 
-/** Those that go on until Ctrl-C, and what they say when they work. */
+/** Those that go on until Ctrl-C, and what they print when they work. */
 const LASTING = new Map([
   ['demo', /Ctrl-C ends the demo/],
   ['--config', /1 of 1 plug online/],

@@ -27,9 +27,9 @@ it('a result that cannot be written is one sentence', async () => {
   const child = spawn(process.execPath, [join(process.cwd(), 'dist/main.js'), 'help'], {
     stdio: ['ignore', full, 'pipe'],
   })
-  const told: Buffer[] = []
-  child.stderr?.on('data', (chunk: Buffer) => told.push(chunk))
+  const errors: Buffer[] = []
+  child.stderr?.on('data', (chunk: Buffer) => errors.push(chunk))
   const [code] = await once(child, 'close')
   expect(code).toBe(1)
-  expect(Buffer.concat(told).toString()).toMatch(/^the result cannot be written: ENOSPC.*\n$/)
+  expect(Buffer.concat(errors).toString()).toMatch(/^the result cannot be written: ENOSPC.*\n$/)
 })

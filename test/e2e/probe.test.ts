@@ -14,14 +14,14 @@ const described = {name: '', vendor: '', confidence: 'inferred', evidence: ''} a
 const probe = (host: string, ...options: string[]) =>
   miio2mqtt(['probe', '--host', host, '--token', TOKEN, ...options], {cwd: tmpdir()})
 
-/** A plug that the program knows nothing of. */
+/** A plug of an unknown model. */
 function unknown(address: string, id: string, properties: Model['properties'], state = {}) {
   const catalogue = new Catalogue([{...described, ids: [id], properties}])
   return startPlug({address, model: id, catalogue, state})
 }
 
 describe('probe', () => {
-  it('warns before it asks, tells what it heard, and nothing of whose plug it is', async () => {
+  it('warns before it sends requests, and prints every value and nothing that identifies the owner', async () => {
     const plug = await unknown(
       loopback(3, 1),
       'acme.plug.chatty',
@@ -44,7 +44,7 @@ describe('probe', () => {
     expect(stdout + stderr).not.toMatch(new RegExp(`${TOKEN}|${plug.did}`))
   })
 
-  it('asks an older plug for the names of others, one at a time, and tells programs, too', async () => {
+  it('requests from an older plug the names of others, one at a time, and has JSON for programs', async () => {
     const plug = await unknown(loopback(3, 2), 'acme.plug.old', {
       state: relay(prop('power', 'set_power')),
       temperature: watts(prop('temperature')),
@@ -60,16 +60,16 @@ describe('probe', () => {
       ended: null,
       text: expect.stringContaining('\n  state: {get_prop: power, set: set_power}\n'),
     })
-    const asked = plug.received.filter(({method}) => method === 'get_prop')
-    expect(asked.every(({params}) => Array.isArray(params) && params.length === 1)).toBe(true)
+    const requested = plug.received.filter(({method}) => method === 'get_prop')
+    expect(requested.every(({params}) => Array.isArray(params) && params.length === 1)).toBe(true)
   })
 
-  it('leaves a model alone whose firmware fails on unknown requests, and says what was sent and why no more', async () => {
+  it('does not scan a model whose firmware fails on unknown requests, and explains what was sent and why no more', async () => {
     const plug = await startPlug({address: loopback(3, 3), model: 'chuangmi.plug.v3'})
     const why = `${plug.address} was not probed: chuangmi.plug.v3 is supported already, and its firmware fails on requests that it does not know.`
     const advice = '`miio2mqtt models chuangmi.plug.v3` prints its definition.'
     const because = (sent: string) => ({code: 1, stdout: '', stderr: `${why}\n${sent}\n${advice}\n`})
-    // Its model was told, so that there is nothing to ask.
+    // Its model was given, so that no request is needed.
     expect(await probe(plug.address, '--model', 'chuangmi.plug.v3')).toMatchObject(
       because('Nothing was sent to the plug.'),
     )
@@ -107,7 +107,7 @@ describe('probe', () => {
     expect(exchanges.map((exchange) => interpreted(exchange, model))).toEqual(exchanges)
     const recorded = exchanges.flatMap(({state, error}) => (error ? [] : [state]))
     expect(Object.assign({}, ...recorded)).toMatchObject({state: plug.state['state']})
-    // The plug is asked what the bridge asks, each once.
+    // The plug gets the requests of the bridge, each once.
     const requests = plug.received.filter(({method}) => method !== 'miIO.info')
     expect(requests.map(({method, params}) => ({method, params}))).toEqual(
       exchanges.map(({method, params}) => ({method, params})),
@@ -116,7 +116,7 @@ describe('probe', () => {
     expect(stdout).not.toContain(plug.address)
   })
 
-  it('--fixture needs a definition, and says how to begin one', async () => {
+  it('--fixture needs a definition, and explains how to begin one', async () => {
     const plug = await unknown(loopback(3, 11), 'acme.plug.new', {state: relay(miot(2, 1))})
     expect(await probe(plug.address, '--fixture')).toMatchObject({
       code: 1,
@@ -126,7 +126,7 @@ describe('probe', () => {
     expect(plug.received.map(({method}) => method)).toEqual(['miIO.info'])
   })
 
-  it('says which stage failed like every other command', async () => {
+  it('names the stage that failed like every other command', async () => {
     expect(await probe(loopback(3, 12))).toMatchObject({code: 1, stderr: expect.stringMatching(/^no hello/)})
     expect(await miio2mqtt(['probe'], {cwd: tmpdir()})).toMatchObject({code: 64})
     expect(await miio2mqtt(['probe', 'desk', 'power'], {cwd: tmpdir()})).toMatchObject({

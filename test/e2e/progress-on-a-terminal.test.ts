@@ -60,7 +60,7 @@ describe('the progress of a command on a terminal', () => {
     const lines = await until(
       async () => {
         const screen = await screenOf(['discover', '--timeout', '600ms'])
-        return screen.code === 0 ? screen.lines : undefined // a busy machine may be too slow for the answer
+        return screen.code === 0 ? screen.lines : undefined // a busy machine may be too slow for the reply
       },
       {what: 'a scan that finds the plug'},
     )
@@ -80,7 +80,7 @@ describe('the progress of a command on a terminal', () => {
     expect(lines.join('\n')).not.toContain('asking')
   })
 
-  it('is gone before a mistake of ours, which Node.js prints', async () => {
+  it('is gone before an internal error, which Node.js prints', async () => {
     const failing = join(folder, 'failing.cjs')
     await writeFile(
       failing,
@@ -112,7 +112,7 @@ describe('the progress of a command on a terminal', () => {
       screen.type('\x03')
       await screen.shows(/ended with/)
       await screen.ended()
-      // The signal itself ended it: a script around it must know.
+      // The signal itself ended it: a script around it depends on that.
       expect(screen.lines).toEqual(['ended with 130'])
     },
   )

@@ -12,10 +12,10 @@ await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload.includes('on
 
 let count = 0
 
-async function ask(verb: string, request: Record<string, unknown>, answeredOn = verb) {
+async function request(verb: string, body: Record<string, unknown>, respondedOn = verb) {
   const transaction = `t${++count}`
-  await user.publish(`miio2mqtt/bridge/request/${verb}`, JSON.stringify({...request, transaction}))
-  const {payload} = await user.waitFor(`miio2mqtt/bridge/response/${answeredOn}`, ({payload}) =>
+  await user.publish(`miio2mqtt/bridge/request/${verb}`, JSON.stringify({...body, transaction}))
+  const {payload} = await user.waitFor(`miio2mqtt/bridge/response/${respondedOn}`, ({payload}) =>
     payload.includes(`"${transaction}"`),
   )
   return JSON.parse(payload)
@@ -23,7 +23,7 @@ async function ask(verb: string, request: Record<string, unknown>, answeredOn = 
 
 describe('a raw call', () => {
   it('A raw call is answered without token, Wi-Fi and account.', async () => {
-    const {status, data} = await ask('device/call', {name: 'desk', method: 'miIO.info'})
+    const {status, data} = await request('device/call', {name: 'desk', method: 'miIO.info'})
     expect(status).toBe('ok')
     expect(data.result).toMatchObject({model: 'chuangmi.plug.m1', token: '***', ap: {ssid: '***'}})
     expect(JSON.stringify(data).toLowerCase()).not.toContain(TOKEN.toLowerCase())
@@ -38,19 +38,19 @@ describe('a raw call', () => {
     '_internal.restore',
     'get prop',
   ])('of %j is refused, and no packet goes to the plug', async (method) => {
-    const {status, error} = await ask('device/call', {name: 'desk', method})
+    const {status, error} = await request('device/call', {name: 'desk', method})
     expect([status, error.code]).toEqual(['error', 'refused'])
     const sent = desk.received.map((packet) => JSON.stringify(packet)).join()
     expect(sent).not.toContain(method.trim())
   })
 })
 
-describe('a token that somebody sends along', () => {
-  it('is in no answer, and in no topic of one', async () => {
-    await ask(TOKEN, {}, '***')
+describe('a token in a request', () => {
+  it('is in no response, and in no topic of one', async () => {
+    await request(TOKEN, {}, '***')
     for (const spelling of [TOKEN.toUpperCase(), Buffer.from(TOKEN, 'hex').toString('base64')])
-      expect(JSON.stringify(await ask('device/poll', {name: spelling}))).toContain('***')
-    const said = user.messages.filter(({topic}) => !topic.startsWith('miio2mqtt/bridge/request/'))
-    expect(JSON.stringify(said).toLowerCase()).not.toContain(TOKEN.toLowerCase())
+      expect(JSON.stringify(await request('device/poll', {name: spelling}))).toContain('***')
+    const published = user.messages.filter(({topic}) => !topic.startsWith('miio2mqtt/bridge/request/'))
+    expect(JSON.stringify(published).toLowerCase()).not.toContain(TOKEN.toLowerCase())
   })
 })

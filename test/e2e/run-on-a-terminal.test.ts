@@ -86,7 +86,7 @@ describe('the log of the bridge on a terminal', () => {
 })
 
 describe('run --debug', () => {
-  it('logs every packet, whatever the configuration says of the level, also after it was read again', async () => {
+  it('logs every packet, whatever log level the configuration has, also after a reload', async () => {
     const file = await configured({baseTopic: 'debugged', log: {level: 'warn'}})
     const program = new Program(['run', '--debug', '--config', file])
     const packets = () => program.stdout.match(/ TRACE (?:->|<-) .* device=desk$/gm)?.length ?? 0
@@ -98,7 +98,7 @@ describe('run --debug', () => {
     await user.waitFor('debugged/bridge/response/reload', ({payload}) => payload.includes('again'))
     const before = packets()
     await until(() => packets() > before + 4, {what: 'packets after a reload'})
-    // Whoever asks the running bridge for another level gets it.
+    // A request for another level is followed.
     await user.publish('debugged/bridge/request/options', '{"log_level":"info","transaction":"less"}')
     await user.waitFor('debugged/bridge/response/options', ({payload}) => payload.includes('less'))
     program.signal('SIGTERM')

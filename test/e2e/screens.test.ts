@@ -113,14 +113,14 @@ interface Expected {
   at110?: string
 }
 
-const MODELS_AT_80 = `MODEL                 NAME                          PROPERTIES (* CAN BE SET)
-chuangmi.plug.v1      Mi Smart Plug with USB        state* usb* temperature
-chuangmi.plug.v3      Mi Smart Plug, enhanced, tw…  state* usb* temperature led…
-chuangmi.plug.m1      Mi Smart Plug                 state* temperature led*`
-const MODELS_AT_110 = `MODEL                 NAME                                         PROPERTIES (* CAN BE SET)
-chuangmi.plug.v1      Mi Smart Plug with USB                       state* usb* temperature
-chuangmi.plug.v3      Mi Smart Plug, enhanced, two USB ports       state* usb* temperature led* power
-chuangmi.plug.m1      Mi Smart Plug                                state* temperature led*`
+const MODELS_AT_80 = `MODEL                 NAME                         PROPERTIES (* CAN BE SET)
+chuangmi.plug.v1      Mi Smart Plug with USB       state* usb* temperature
+chuangmi.plug.v3      Mi Smart Plug, enhanced, t…  state* usb* temperature led…
+chuangmi.plug.m1      Mi Smart Plug                state* temperature led*`
+const MODELS_AT_110 = `MODEL                 NAME                                        PROPERTIES (* CAN BE SET)
+chuangmi.plug.v1      Mi Smart Plug with USB                      state* usb* temperature
+chuangmi.plug.v3      Mi Smart Plug, enhanced, two USB ports      state* usb* temperature led* power
+chuangmi.plug.m1      Mi Smart Plug                               state* temperature led*`
 
 const PROBED = `ids: [acme.plug.one]
 name: acme.plug.one
@@ -370,7 +370,7 @@ describe.each([80, 110] as const)('on a terminal of %d columns', (columns) => {
       async () => {
         const screen = new TerminalScreen(['discover', '--timeout', '1s'], {columns, cwd: folder})
         await screen.ended()
-        return screen.lines.length === 4 ? screen : undefined // a busy machine may be too slow for an answer
+        return screen.lines.length === 4 ? screen : undefined // a busy machine may be too slow for a reply
       },
       {what: 'a scan that finds all'},
     )

@@ -1,4 +1,4 @@
-/** Commands that are about several plugs, or find one plug by something else than its name. */
+/** Commands for several plugs, or for one that is not given by its name. */
 import {mkdtemp, rm, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
@@ -25,7 +25,7 @@ async function configured(name: string, config: Record<string, unknown>): Promis
   return file
 }
 
-const house = await configured('config.yaml', {
+const config = await configured('config.yaml', {
   devices: {
     desk: {host: desk.address, token: TOKEN},
     'kitchen/kettle': {host: kettle.address, token: TOKEN},
@@ -45,7 +45,7 @@ const partlyGone = await configured('partly-gone.yaml', {
     'a/fan': {host: loopback(9, 1), token: TOKEN, disabled: true},
     'b/fan': {host: loopback(9, 2), token: TOKEN, disabled: true},
   },
-  groups: {both: {members: ['attic', 'desk']}, nobody: {members: ['attic']}},
+  groups: {both: {members: ['attic', 'desk']}, unreachable: {members: ['attic']}},
 })
 
 const miio2mqtt = (...args: string[]) => run(args, {cwd: folder})
@@ -56,7 +56,7 @@ beforeEach(() => {
 })
 
 describe('status without a plug', () => {
-  it('is one table of all, each asked now', async () => {
+  it('is one table of all, each read now', async () => {
     desk.state['state'] = 'ON'
     desk.state['power'] = 41.52
     const {code, stdout, stderr} = await miio2mqtt('status')
@@ -94,7 +94,7 @@ describe('status without a plug', () => {
     expect(list[3]).toMatchObject({error: {code: 'disabled'}, state: null})
   })
 
-  it('gives the reason of each plug that does not answer, and is a 1 then', async () => {
+  it('gives the reason for each plug that does not respond, and is a 1 then', async () => {
     const {code, stdout, stderr} = await miio2mqtt('status', '-c', partlyGone)
     expect(code).toBe(1)
     expect(stdout).toMatch(/^desk +Mi Smart Plug +OFF /m)
@@ -103,7 +103,7 @@ describe('status without a plug', () => {
     expect(stderr).toBe('2 of 3 plugs failed: see `miio2mqtt status attic`\n')
   })
 
-  it('of no plugs says what to do next', async () => {
+  it('of no plugs suggests what to do next', async () => {
     const none = await configured('none.yaml', {devices: {}})
     expect(await miio2mqtt('status', '-c', none)).toMatchObject({
       code: 0,
@@ -112,7 +112,7 @@ describe('status without a plug', () => {
     expect(await miio2mqtt('status', '-c', none, '--json')).toMatchObject({code: 0, stdout: '[]\n'})
   })
 
-  it('asks many more than are asked at once', async () => {
+  it('reads many more than are read at once', async () => {
     const plugs = await Promise.all(
       Array.from({length: 150}, (_, at) => startPlug({address: loopback(20, at + 1)})),
     )
@@ -143,7 +143,7 @@ describe('status without a plug', () => {
 })
 
 describe('a group', () => {
-  it('is switched, and the result of each of its plugs is told', async () => {
+  it('is switched, and the result of each of its plugs is shown', async () => {
     const before = lamp.received.length
     expect(await miio2mqtt('on', 'evening')).toEqual({
       code: 0,
@@ -173,7 +173,7 @@ describe('a group', () => {
     expect([desk, kettle].map(({state}) => state['state'])).toEqual(['ON', 'ON'])
   })
 
-  it('of which one does not answer is switched all the same, and is a 1', async () => {
+  it('of which one does not respond is switched all the same, and is a 1', async () => {
     for (const [verb, state] of [
       ['on', 'ON'],
       ['toggle', 'OFF'],
@@ -183,7 +183,7 @@ describe('a group', () => {
         stdout: lines('attic: no hello: no plug answers at this address', `desk: state is ${state}`),
         stderr: '1 of 2 plugs failed: see `miio2mqtt status attic`\n',
       })
-    expect(await miio2mqtt('toggle', 'nobody', '-c', partlyGone)).toMatchObject({
+    expect(await miio2mqtt('toggle', 'unreachable', '-c', partlyGone)).toMatchObject({
       code: 1,
       stdout: 'attic: no hello: no plug answers at this address\n',
     })
@@ -214,13 +214,21 @@ describe('a plug is found', () => {
     ['by the end of its name', 'kettle', '{"state":"OFF","temperature":24,"led":"OFF"}'],
     ['by its address', kettle.address, '{"state":"OFF","temperature":24,"led":"OFF"}'],
     ['by its device id', `${lamp.did}`, '{"state":"OFF","temperature":24,"led":"OFF"}'],
-    ['by an address that only it knows', lamp.address, '{"state":"OFF","temperature":24,"led":"OFF"}'],
-    ['by a device id that only it knows', `${kettle.did}`, '{"state":"OFF","temperature":24,"led":"OFF"}'],
+    [
+      'by an address that the configuration does not have',
+      lamp.address,
+      '{"state":"OFF","temperature":24,"led":"OFF"}',
+    ],
+    [
+      'by a device id that the configuration does not have',
+      `${kettle.did}`,
+      '{"state":"OFF","temperature":24,"led":"OFF"}',
+    ],
   ])('%s', async (_, word, state) => {
     expect(await miio2mqtt('status', word, '--json')).toMatchObject({code: 0, stdout: `${state}\n`})
   })
 
-  it('for every command, and called by its name in the answer', async () => {
+  it('for every command, and named in the output', async () => {
     expect(await miio2mqtt('on', 'kettle')).toMatchObject({code: 0, stdout: 'kitchen/kettle: state is ON\n'})
     expect(await miio2mqtt('get', lamp.address, 'state')).toMatchObject({code: 0, stdout: 'OFF\n'})
     expect(await miio2mqtt('on', 'floor')).toMatchObject({
@@ -259,7 +267,7 @@ describe('a plug is found', () => {
   })
 })
 
-describe('what only the running bridge knows', () => {
+describe('a value that only the running bridge has', () => {
   it.each(['energy', 'energy_today', 'last_seen'])('is not taken for unknown: %s', async (property) => {
     expect(await miio2mqtt('get', 'desk', property)).toMatchObject({
       code: 1,
@@ -284,13 +292,13 @@ describe('what only the running bridge knows', () => {
     })
   })
 
-  it('is told apart from what the plug was never asked for', async () => {
+  it('is distinguished from a value of the plug that has not been read yet', async () => {
     expect(await miio2mqtt('get', 'desk', 'rssi')).toMatchObject({code: 0, stdout: '-52\n'})
   })
 })
 
-it('a command that needs a plug still asks for one', async () => {
-  expect(house).toContain('config.yaml')
+it('a command that needs a plug is a wrong use without one', async () => {
+  expect(config).toContain('config.yaml')
   for (const verb of ['on', 'off', 'toggle', 'info', 'get', 'set', 'probe', 'call'])
     expect(await miio2mqtt(verb)).toMatchObject({code: 64, stderr: expect.stringMatching(/^which plug\?/)})
 })

@@ -1,4 +1,4 @@
-/** What `--debug` prints is put into issues, packets and results together: nothing on the screen tells whose plug it is. */
+/** What `--debug` prints is put into issues, packets and results together: nothing on the screen identifies the owner of the plug. */
 import {tmpdir} from 'node:os'
 import {describe, expect, it} from 'vitest'
 import {loopback} from '../support/addresses.ts'
@@ -12,7 +12,7 @@ const desk = await startPlug({
   profile: {infoShowsToken: true},
 })
 const at = (...args: string[]) => [...args, '--host', desk.address, '--token', TOKEN]
-/** How the simulated plug calls its Wi-Fi; and its token, in any case. */
+/** The Wi-Fi name of the simulated plug, and its token in any case. */
 const SECRETS = new RegExp(`simulated|"b?ssid\\\\?": ?\\\\?"(?!\\*\\*\\*)|${TOKEN}`, 'i')
 
 describe.each([
@@ -39,7 +39,7 @@ describe('the screen of a call with --debug', () => {
     expect(screen.text).not.toMatch(SECRETS)
     const result = screen.lines.at(-1) ?? ''
     expect(JSON.parse(result)).toMatchObject({token: '***', ap: {ssid: '***', bssid: '***', primary: 6}})
-    // The packet of the answer has the very same text.
+    // The packet of the response has the very same text.
     expect(screen.lines.at(-2)).toContain(`"result":${result}}`)
   })
 })

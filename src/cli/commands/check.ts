@@ -1,5 +1,4 @@
 /** `miio2mqtt check`: validates the configuration and lists every problem and warning. */
-import type {Command} from 'commander'
 import {count} from '../../common/text.ts'
 import {type ConfigWarning, configPath, describeProblem, type Problem} from '../../config/config.ts'
 import {UsageError} from '../errors.ts'
@@ -11,19 +10,8 @@ interface Options {
   strict?: boolean
 }
 
-/** Adds `check`. */
-export function checkCommand(program: Command, terminal: Terminal): void {
-  program
-    .command('check')
-    .description('check the configuration and list every problem in it')
-    .argument('[file]', 'check this file instead')
-    .option('--strict', 'fail on warnings, too')
-    .action((file: string | undefined, _options: unknown, command: Command) =>
-      check(file, command.optsWithGlobals<Options>(), terminal),
-    )
-}
-
-async function check(
+/** Prints what is configured, and the warnings. @throws CommandFailed with exit code 78 that lists every problem */
+export async function check(
   argument: string | undefined,
   {config: option, strict = false}: Options,
   terminal: Terminal,

@@ -1,23 +1,23 @@
 /** `miio2mqtt demo`: an embedded broker, three simulated plugs and the bridge in one process, without a file of the user. */
 import {mkdtemp, rm, writeFile} from 'node:fs/promises'
+import {createServer, type Server} from 'node:net'
 import {tmpdir} from 'node:os'
 import {basename, join, relative} from 'node:path'
-import type {Command} from 'commander'
 import {STOP_MS} from '../../app/bridge-runner.ts'
 import {systemClock, within} from '../../common/clock.ts'
 import {type Config, parseConfig} from '../../config/config.ts'
 import {integer} from '../../config/schema/fields.ts'
-import {builtIn} from '../../models/catalogue.ts'
 import {LOOPBACK_BROADCAST, type SimulatedNetwork, simulate} from '../../simulator/simulated-network.ts'
 import {createBridgeProcess, prepareBridge} from '../bridge-process.ts'
-import {DEFAULT_BROKER_PORT, type PublishedMessage, startBroker} from '../demo-broker.ts'
-import {DemoChanges} from '../demo-changes.ts'
-import {readOption} from '../errors.ts'
+import {DemoChanges, type PublishedMessage} from '../demo-changes.ts'
+import {CommandFailed, readOption} from '../errors.ts'
 import {interrupted, onKeys} from '../signals.ts'
 import type {Terminal} from '../terminal.ts'
 import {firstAddress, startSimulation} from './simulate.ts'
 
 const BASE_TOPIC = 'miio2mqtt'
+const BROKER_HOST = '127.0.0.1'
+const DEFAULT_BROKER_PORT = 1883
 const plugs = [
   {name: 'desk', model: 'chuangmi.plug.v3'},
   {name: 'kitchen/kettle', model: 'chuangmi.plug.m1'},
@@ -29,20 +29,8 @@ interface Options {
   address?: string
 }
 
-/** Adds `demo`. */
-export function demoCommand(program: Command, terminal: Terminal): void {
-  program
-    .command('demo')
-    .description('run a broker, three simulated plugs and the bridge')
-    .option('--port <number>', 'port of the broker (default: 1883, or a free one)')
-    .option(
-      '--address <ip>',
-      'address of the first plug (default: 127.0.54.1); the others have the next ones',
-    )
-    .action((_options: unknown, command: Command) => demo(command.optsWithGlobals<Options>(), terminal))
-}
-
-async function demo({port, address}: Options, terminal: Terminal): Promise<void> {
+/** Runs the demo until a signal ends it. */
+export async function demo({port, address}: Options, terminal: Terminal): Promise<void> {
   const network = simulate({
     count: plugs.length,
     models: plugs.map(({model}) => model),
@@ -50,12 +38,26 @@ async function demo({port, address}: Options, terminal: Terminal): Promise<void>
     clock: systemClock,
     random: Math.random,
   })
-  switchAllOff(network)
+  // All off, so that the first `ON` to each plug changes something.
+  for (const plug of network.plugs) for (const outlet of plug.outlets) plug.state[outlet] = 'OFF'
   const end = interrupted('SIGHUP')
-  const messages = new DemoMessages(terminal)
+  const changes = new DemoChanges({
+    baseTopic: BASE_TOPIC,
+    plugs: new Map(network.plugs.map(({model}, index) => [plugs[index]?.name ?? '', model])),
+    date: () => systemClock.date(),
+    print: (line) => terminal.line(line),
+  })
+  let setOnline = () => {}
+  /** Resolves once the bridge has published that it is online: all plugs are on MQTT then. */
+  const online = new Promise<void>((resolve) => {
+    setOnline = resolve
+  })
   const broker = await startBroker(
     port === undefined ? undefined : readOption('--port', integer(1, 65_535), port),
-    (message) => messages.published(message),
+    (message) => {
+      if (message.topic === `${BASE_TOPIC}/bridge/state` && message.payload.includes('online')) setOnline()
+      changes.published(message)
+    },
   )
   const folder = await mkdtemp(join(tmpdir(), 'demo-'))
   try {
@@ -63,12 +65,12 @@ async function demo({port, address}: Options, terminal: Terminal): Promise<void>
     const file = join(folder, 'config.yaml')
     const text = configFor(broker.port, network)
     await writeFile(file, text) // for other commands, such as `status -c`
-    const config = parseConfig(text, {file: 'demo', env: {}, readFile})
+    const config = parseConfig(text, {file: 'demo', env: {}})
     await runBridge(config, folder, end, async () => {
-      await Promise.race([messages.online, end])
-      const stopKeys = onKeys((key) => pressButton(key, network, messages.changes))
+      await Promise.race([online, end])
+      const stopKeys = onKeys((key) => pressButton(key, network, changes))
       if (stopKeys) void end.then(stopKeys)
-      terminal.line(instructions({port: broker.port, file, hasKeys: stopKeys !== undefined}, terminal))
+      terminal.line(instructions(broker.port, file, stopKeys !== undefined, terminal))
     })
     terminal.line('The demo has ended.')
   } finally {
@@ -99,42 +101,6 @@ async function runBridge(
   await prepared.close()
 }
 
-/** Follows all messages on the broker: waits for the bridge, and prints the changes of plugs. */
-class DemoMessages {
-  readonly changes: DemoChanges
-  /** Resolves once the bridge has published that it is online: all plugs are on MQTT then. */
-  readonly online: Promise<void>
-  #setOnline = () => {}
-
-  constructor(terminal: Terminal) {
-    this.online = new Promise((resolve) => {
-      this.#setOnline = resolve
-    })
-    this.changes = new DemoChanges({
-      baseTopic: BASE_TOPIC,
-      plugs: new Map(plugs.flatMap(({name, model}) => modelOf(name, model))),
-      date: () => systemClock.date(),
-      print: (line) => terminal.line(line),
-    })
-  }
-
-  published(message: PublishedMessage): void {
-    if (message.topic === `${BASE_TOPIC}/bridge/state` && message.payload.includes('online'))
-      this.#setOnline()
-    this.changes.published(message)
-  }
-}
-
-function modelOf(name: string, id: string) {
-  const model = builtIn.find(id)
-  return model ? [[name, model] as const] : []
-}
-
-/** So that the first `ON` to each plug changes something. */
-function switchAllOff(network: SimulatedNetwork): void {
-  for (const plug of network.plugs) for (const outlet of plug.outlets) plug.state[outlet] = 'OFF'
-}
-
 /** Presses the button of the plug with this number. */
 function pressButton(key: string, network: SimulatedNetwork, changes: DemoChanges): void {
   const index = Number(key) - 1
@@ -143,10 +109,6 @@ function pressButton(key: string, network: SimulatedNetwork, changes: DemoChange
   if (!plug || name === undefined) return
   plug.state['state'] = plug.state['state'] === 'ON' ? 'OFF' : 'ON'
   changes.pressed(name)
-}
-
-const readFile = () => {
-  throw new Error('the demo names no files')
 }
 
 /** The configuration, as a user would write it. Polls are frequent, so that watts are seen to move. */
@@ -166,16 +128,8 @@ function configFor(port: number, network: SimulatedNetwork): string {
   return `${text.join('\n')}\n`
 }
 
-interface DemoFacts {
-  port: number
-  /** Path of the configuration file. */
-  file: string
-  /** Whether keys can be typed. */
-  hasKeys: boolean
-}
-
 /** What to try next. Every command here changes something the first time. No line is longer than 80 columns. */
-function instructions({port, file, hasKeys}: DemoFacts, terminal: Terminal): string {
+function instructions(port: number, configFile: string, hasKeys: boolean, terminal: Terminal): string {
   const broker = port === DEFAULT_BROKER_PORT ? '' : ` -p ${port}`
   const command = (text: string) => `  ${terminal.paint('cyan', text)}`
   const keys = plugs.map(({name}, index) => `${index + 1} ${name}`).join(', ')
@@ -193,7 +147,7 @@ function instructions({port, file, hasKeys}: DemoFacts, terminal: Terminal): str
     `What is published about a plug: mosquitto_sub${broker} -v -t ${BASE_TOPIC}/desk`,
     '',
     'Without MQTT, directly to a plug:',
-    command(`${programName()} toggle desk -c ${file}`),
+    command(`${programName()} toggle desk -c ${configFile}`),
     '',
     `The broker is 127.0.0.1:${port}, MQTT 5 and 3.1.1, without a login.`,
     "Home Assistant's MQTT integration and Node-RED on this machine can use it, too.",
@@ -208,4 +162,52 @@ function programName(): string {
   if (basename(script) === 'miio2mqtt') return 'miio2mqtt'
   const path = relative(process.cwd(), script)
   return `node ${path.startsWith('..') ? script : path}`
+}
+
+/**
+ * Starts a broker that speaks MQTT 5, which Home Assistant requests, and 3.1.1.
+ * @param wantedPort by default 1883, or any free port where that is taken
+ * @param onPublished called with every message, in the order of publishing
+ * @throws CommandFailed when `wantedPort` is taken
+ */
+async function startBroker(
+  wantedPort: number | undefined,
+  onPublished: (message: PublishedMessage) => void,
+): Promise<{port: number; stop: () => Promise<void>}> {
+  const server = createServer()
+  const isTaken = await listen(server, wantedPort ?? DEFAULT_BROKER_PORT)
+  if (isTaken && wantedPort !== undefined)
+    throw new CommandFailed(`port ${wantedPort} is taken: choose another one with --port`)
+  if (isTaken) await listen(server, 0)
+  const {Aedes} = await import('aedes')
+  const broker = await Aedes.createBroker()
+  const {authorizePublish} = broker
+  // Not the event `publish`: for a retained message it comes after those of later messages, which are not stored first.
+  broker.authorizePublish = (client, packet, done) => {
+    onPublished({topic: packet.topic, payload: packet.payload.toString(), retain: packet.retain})
+    authorizePublish(client, packet, done)
+  }
+  server.on('connection', broker.handle)
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('expected the broker to have a port')
+  return {
+    port: address.port,
+    stop: async () => {
+      await new Promise<void>((resolve) => broker.close(resolve))
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
+
+/** @returns whether the port is taken by another program @throws CommandFailed for any other error */
+function listen(server: Server, port: number): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const onError = ({code, message}: NodeJS.ErrnoException) =>
+      code === 'EADDRINUSE' ? resolve(true) : reject(new CommandFailed(`the broker cannot start: ${message}`))
+    server.once('error', onError)
+    server.listen(port, BROKER_HOST, () => {
+      server.off('error', onError)
+      resolve(false)
+    })
+  })
 }

@@ -11,47 +11,47 @@ import {type DialectName, detectDialect, type Identity, parseIdentity} from '../
 import type {Catalogue} from '../../models/catalogue.ts'
 import {dialects} from '../../models/dialects.ts'
 import type {Model} from '../../models/model.ts'
-import type {CommandFailed} from '../errors.ts'
-import {failed} from '../failed-call.ts'
+import {type CommandFailed, failed} from '../errors.ts'
 import {fixtureFile, personalTexts, type ResponseRecorder, recordFixture} from '../fixture-recorder.ts'
-import type {PlugCommandContext} from '../plug-commands.ts'
+import type {PlugSession} from '../plug-session.ts'
 import {type ProbedValue, ProbeScan} from '../probe-scan.ts'
-import {printable} from '../terminal.ts'
+import {printable, type Terminal} from '../terminal.ts'
 
 const WARNING =
   'This sends up to some hundred unusual requests to the plug, which takes a minute or two. Some plugs restart after fewer, and a restart switches the devices that they power: do not probe a plug with a fridge or a computer. Ctrl-C ends it.'
 
 /** The scan ends after this time. */
-const LONGEST_MS = 300_000
+const MAX_SCAN_MS = 300_000
 /** Added to the gap that the client keeps between two requests. */
 const PAUSE_MS = 100
 /** A longer value is cut, in characters. */
-const LONGEST_SHOWN = 120
+const MAX_SHOWN_LENGTH = 120
 
 /** A value of the plug and where it is, without anything personal. */
 interface PublicValue {
   address: string
-  /** JSON, cut after `LONGEST_SHOWN` characters. */
+  /** JSON, cut after `MAX_SHOWN_LENGTH` characters. */
   value: string
 }
 
-/** @throws CommandFailed for a plug that answers in no known dialect, or whose firmware is known to fail on unknown requests: it is left alone */
-export async function probe(context: PlugCommandContext): Promise<void> {
-  const {name, client, device, catalogue, recorder, terminal} = context
-  if (recorder) return printFixture(context, recorder)
-  if (device.model?.exactList) throw tooDelicate(name, device.identity, 'Nothing was sent to the plug.')
+/** @throws CommandFailed for a plug of no known dialect, or whose firmware is known to fail on unknown requests: such a plug is not scanned */
+export async function probe(session: PlugSession, terminal: Terminal): Promise<void> {
+  const {target, client, device, recorder} = session
+  const {name, catalogue} = target
+  if (recorder) return printFixture(session, recorder, terminal)
+  if (device.model?.exactList) throw notProbed(name, device.identity, 'Nothing was sent to the plug.')
   const info = await client.call('miIO.info', [])
   const identity = parseIdentity(info)
-  const described = catalogue.find(identity.model ?? '')
-  if (described?.exactList)
-    throw tooDelicate(name, identity, 'Only miIO.info was sent, which asks for the model.')
+  const supported = catalogue.find(identity.model ?? '')
+  if (supported?.exactList)
+    throw notProbed(name, identity, 'Only miIO.info was sent, which asks for the model.')
   terminal.note(WARNING)
-  if (described)
+  if (supported)
     terminal.note(`It is supported already: \`miio2mqtt models ${identity.model}\` prints the definition.`)
   const request = (method: string, params: unknown) => client.call(method, params, {tries: 1})
   const dialect = await detectDialect(identity.model ?? '', request)
   if (!dialect) throw noDialect(name)
-  const until = systemClock.now() + LONGEST_MS
+  const until = systemClock.now() + MAX_SCAN_MS
   const scan = new ProbeScan({
     request,
     pause: () => sleep(systemClock, PAUSE_MS),
@@ -59,7 +59,7 @@ export async function probe(context: PlugCommandContext): Promise<void> {
       terminal.progress(`reading ${address} of ${name}: ${found} values so far …`),
     isLate: () => systemClock.now() > until,
   })
-  const {names, methods} = known(catalogue)
+  const {names, methods} = readAddresses(catalogue)
   const scanned = await (dialect === 'miot' ? scan.miot() : scan.legacy(names, methods))
   const values = publicValues(scanned.values, personalTexts(info, identity, client.did))
   const text = report(identity, dialect, values, scanned.ended)
@@ -69,8 +69,9 @@ export async function probe(context: PlugCommandContext): Promise<void> {
 
 /** `--fixture`: the same with `--json`. @throws CommandFailed for a model without a definition */
 async function printFixture(
-  {name, client, catalogue, terminal}: PlugCommandContext,
+  {target: {name, catalogue}, client}: PlugSession,
   recorder: ResponseRecorder,
+  terminal: Terminal,
 ): Promise<void> {
   const info = await client.call('miIO.info', [])
   const identity = parseIdentity(info)
@@ -119,7 +120,7 @@ function report(
 }
 
 /** Every property name and every method that a model of the catalogue reads. */
-function known({models}: Catalogue): {names: readonly string[]; methods: readonly string[]} {
+function readAddresses({models}: Catalogue): {names: readonly string[]; methods: readonly string[]} {
   const addresses = [...models.values()].flatMap(({properties}) =>
     Object.values(properties).map(({address}) => address),
   )
@@ -134,41 +135,33 @@ function publicValues(values: readonly ProbedValue[], personal: readonly string[
   for (const text of personal) redactor.add(text)
   return values.map(({address, raw}) => {
     const text = redactor.scrub(JSON.stringify(raw))
-    return {address, value: text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text}
+    return {address, value: text.length > MAX_SHOWN_LENGTH ? `${text.slice(0, MAX_SHOWN_LENGTH)}…` : text}
   })
 }
 
 function withoutDefinition(name: string, {model = 'unknown'}: Identity): CommandFailed {
   return failed(
-    {
-      code: 'no_definition',
-      title: `No fixture of ${name}: ${model} is not supported yet, so the meaning of its values is unknown.`,
-      advice:
-        '`miio2mqtt probe` without --fixture prints a definition to start from (docs/adding-a-plug.md).',
-    },
+    'no_definition',
+    `No fixture of ${name}: ${model} is not supported yet, so the meaning of its values is unknown.`,
     'Only miIO.info was sent, which asks for the model.',
+    '`miio2mqtt probe` without --fixture prints a definition to start from (docs/adding-a-plug.md).',
   )
 }
 
-function tooDelicate(name: string, {model = 'unknown'}: Identity, sent: string): CommandFailed {
+function notProbed(name: string, {model = 'unknown'}: Identity, sent: string): CommandFailed {
   return failed(
-    {
-      code: 'not_probed',
-      title: `${name} was not probed: ${model} is supported already, and its firmware fails on requests that it does not know.`,
-      advice: `\`miio2mqtt models ${model}\` prints its definition.`,
-    },
+    'not_probed',
+    `${name} was not probed: ${model} is supported already, and its firmware fails on requests that it does not know.`,
     sent,
+    `\`miio2mqtt models ${model}\` prints its definition.`,
   )
 }
 
 function noDialect(name: string): CommandFailed {
   return failed(
-    {
-      code: 'request_unsupported',
-      title: 'request unsupported: the plug rejected the request',
-      advice:
-        'It may be another kind of device, or a plug that answers only the cloud. Please report its model in an issue.',
-    },
+    'request_unsupported',
+    'request unsupported: the plug rejected the request',
     `${name} answers in no known dialect`,
+    'It may be another kind of device, or a plug that answers only the cloud. Please report its model in an issue.',
   )
 }

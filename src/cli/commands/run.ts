@@ -1,6 +1,5 @@
 /** `miio2mqtt run`: the bridge as a process, until a signal ends it. */
 import {setFlagsFromString} from 'node:v8'
-import type {Command} from 'commander'
 import {BridgeRunner, STOP_MS} from '../../app/bridge-runner.ts'
 import {HEALTH_FILE_VARIABLE, HealthFile} from '../../app/health-file.ts'
 import {timeZone} from '../../app/process-metrics.ts'
@@ -17,9 +16,9 @@ import {
 } from '../../config/config.ts'
 import type {RootLog} from '../../log/logger.ts'
 import {type BridgeProcess, createBridgeProcess, prepareBridge} from '../bridge-process.ts'
-import {CommandFailed, EXIT, UsageError, unknownCommand} from '../errors.ts'
-import {ConfigWarnings, loadConfiguration} from '../load-config.ts'
-import {HangupSignal, interrupted} from '../signals.ts'
+import {CommandFailed, EXIT} from '../errors.ts'
+import {loadConfiguration, warningLogger} from '../load-config.ts'
+import {catchHangup, interrupted} from '../signals.ts'
 
 /** Time for systemd to take the message that the bridge stops. */
 const NOTIFY_STOPPING_MS = 300
@@ -32,53 +31,44 @@ const BETWEEN_RESTARTS_MS = 5000
  */
 const HEAP_GROWTH_PERCENT = 30
 
-interface RunOptions {
-  config?: string
-  debug?: boolean
-}
-
-/** Adds `run`, the command without a name. */
-export function runCommand(program: Command): void {
-  program
-    .command('run', {isDefault: true})
-    .description('run the bridge (what happens without a command)')
-    .usage('[options]')
-    .argument('[words...]') // the default command also gets a word that is no command
-    .action((words: string[], _options: unknown, command: Command) => {
-      const [word] = words
-      if (word !== undefined) throw new UsageError(unknownCommand(word, program))
-      return run(command.optsWithGlobals<RunOptions>())
-    })
-}
-
 /** @throws CommandFailed with exit code 78 for an invalid configuration, 1 for an address or a folder that cannot be used */
-async function run({config: option, debug}: RunOptions): Promise<void> {
+export async function run({config: option, debug}: {config?: string; debug?: boolean}): Promise<void> {
   setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH_PERCENT}`)
-  const hangup = new HangupSignal()
-  const adjust = debug ? withPacketTrace : (config: Config) => config
+  const onHangup = catchHangup()
+  /** `--debug`: every packet is logged, whatever log level the file sets. */
+  const adjust = (loaded: Config): Config =>
+    debug ? {...loaded, log: {...loaded.log, level: 'trace'}} : loaded
   const config = adjust(await loadConfiguration(option))
   const file = await configPath(option, process.env)
   const shared = createBridgeProcess(config)
   const {log} = shared
-  exitOnUnexpectedError(log)
+  // After an unexpected error the state of this process is unknown. It ends, and the supervisor starts a new one.
+  process.on('uncaughtException', (error) => exitWithError(log, error))
+  process.on('unhandledRejection', (error) => exitWithError(log, error))
   process.on('SIGUSR1', () => {}) // the default opens Node's debugger, through which any local user can run code here
-  const notifier = createNotifier(log)
+  const notifier = SystemdNotifier.fromEnvironment(process.env, {
+    clock: systemClock,
+    onError: (error) => log.warn('cannot notify systemd', {error}),
+  })
   log.info(`miio2mqtt ${version} on Node ${process.version}, time zone ${timeZone()}, configured by ${file}`)
   await removeUnfinishedEdits(file)
-  const warnings = new ConfigWarnings(log)
-  warnings.logNew(config)
-  const runner = createRunner(file, shared, notifier, (loaded) => adjust(warnings.logNew(loaded)))
+  const logWarnings = warningLogger(log)
+  logWarnings(config)
+  const runner = createRunner(file, shared, notifier, (loaded) => adjust(logWarnings(loaded)))
   const signalled = interrupted()
   startHeartbeat(runner, notifier)
-  const started = runner.start(config).then(() => notifyStarted(runner, notifier))
-  hangup.follow(() => reload(runner, log))
+  const started = runner.start(config).then(() => {
+    void notifier.ready()
+    void notifier.status(runner.status())
+    notifier.startWatchdog(() => runner.isAlive())
+  })
+  onHangup(() => {
+    runner
+      .reload('reload')
+      .catch((error: unknown) => log.error('the reload of the configuration failed', {error}))
+  })
   await Promise.race([started, signalled])
   await stop(await signalled, runner, notifier, log)
-}
-
-/** The meaning of `--debug` for the bridge: every packet is logged, whatever log level the file sets. */
-function withPacketTrace(config: Config): Config {
-  return {...config, log: {...config.log, level: 'trace'}}
 }
 
 /** @param onLoaded gets each configuration that was read, and returns the one to use */
@@ -89,14 +79,14 @@ function createRunner(
   onLoaded: (config: Config) => Config,
 ): BridgeRunner {
   const clock = systemClock
-  const restarts = new RateLimit(clock, BETWEEN_RESTARTS_MS)
+  const limited = rateLimit(clock, BETWEEN_RESTARTS_MS)
   const runner: BridgeRunner = new BridgeRunner({
     load: async (running) => onLoaded(await reloadConfig(file, {running, clock})),
     edit: async (edits, running) =>
       onLoaded(await editConfig(file, edits, {running, clock, random: Math.random})),
     prepare: (config) =>
       prepareBridge(config, shared, {
-        reload: (how) => (how === 'restart' ? restarts.run(() => runner.reload(how)) : runner.reload(how)),
+        reload: (how) => (how === 'restart' ? limited(() => runner.reload(how)) : runner.reload(how)),
         edit: (edits) => runner.edit(edits),
       }),
     isRefusal: (error): error is Error => error instanceof ConfigError || error instanceof CommandFailed,
@@ -106,19 +96,6 @@ function createRunner(
     notifier,
   })
   return runner
-}
-
-function reload(runner: BridgeRunner, log: RootLog): void {
-  runner
-    .reload('reload')
-    .catch((error: unknown) => log.error('the reload of the configuration failed', {error}))
-}
-
-/** Reports to systemd that the bridge runs, and starts its watchdog. */
-function notifyStarted(runner: BridgeRunner, notifier: SystemdNotifier): void {
-  void notifier.ready()
-  void notifier.status(runner.status())
-  notifier.startWatchdog(() => runner.isAlive())
 }
 
 async function stop(
@@ -147,44 +124,24 @@ function startHeartbeat(runner: BridgeRunner, notifier: SystemdNotifier): void {
   setInterval(beat, HEARTBEAT_MS)
 }
 
-function createNotifier(log: RootLog): SystemdNotifier {
-  return SystemdNotifier.fromEnvironment(process.env, {
-    clock: systemClock,
-    onError: (error) => log.warn('cannot notify systemd', {error}),
-  })
-}
-
-/** After an unexpected error the state of this process is unknown. It ends, and the supervisor starts a new one. */
-function exitOnUnexpectedError(log: RootLog): void {
-  process.on('uncaughtException', (error) => exitWithError(log, error))
-  process.on('unhandledRejection', (error) => exitWithError(log, error))
-}
-
 function exitWithError(log: RootLog, error: unknown): never {
   log.error('an unexpected error: this process ends', {error})
   log.flush()
   process.exit(EXIT.internal)
 }
 
-/** Runs work that may be requested at any time at most once in so many milliseconds; the rest waits its turn. */
-export class RateLimit {
-  readonly #clock: Clock
-  readonly #ms: number
-  /** When the next work may begin. */
-  #next = Number.NEGATIVE_INFINITY
-
-  /** @param ms milliseconds from the beginning of one work to the beginning of the next */
-  constructor(clock: Clock, ms: number) {
-    this.#clock = clock
-    this.#ms = ms
-  }
-
-  /** Does `work` now, or when its time has come. */
-  async run<T>(work: () => Promise<T>): Promise<T> {
-    const now = this.#clock.now()
-    const at = Math.max(now, this.#next)
-    this.#next = at + this.#ms
-    if (at > now) await sleep(this.#clock, at - now)
+/**
+ * Limits how often work runs that may be requested at any time.
+ * @param ms milliseconds from the beginning of one work to the beginning of the next
+ * @returns a function that does the work now, or when its time has come
+ */
+export function rateLimit(clock: Clock, ms: number): <T>(work: () => Promise<T>) => Promise<T> {
+  let next = Number.NEGATIVE_INFINITY
+  return async (work) => {
+    const now = clock.now()
+    const at = Math.max(now, next)
+    next = at + ms
+    if (at > now) await sleep(clock, at - now)
     return work()
   }
 }

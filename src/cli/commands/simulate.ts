@@ -1,15 +1,13 @@
 /** `miio2mqtt simulate`: simulated plugs, as real UDP servers on loopback addresses. Also starts those of `demo`. */
 import {isIPv4} from 'node:net'
-import type {Command} from 'commander'
 import {systemClock} from '../../common/clock.ts'
 import {quoted} from '../../common/schema-errors.ts'
 import {count as counted} from '../../common/text.ts'
 import {integer} from '../../config/schema/fields.ts'
 import type {Catalogue} from '../../models/catalogue.ts'
-import type {Faults} from '../../simulator/faults/faults.ts'
 import {LOOPBACK_BROADCAST, type SimulatedNetwork, simulate} from '../../simulator/simulated-network.ts'
 import {CommandFailed, readOption, UsageError} from '../errors.ts'
-import {faultTable, InvalidFault, parseFaults} from '../fault-options.ts'
+import {faultTable, parseFaults} from '../fault-options.ts'
 import {loadCatalogue} from '../load-config.ts'
 import {interrupted} from '../signals.ts'
 import type {Terminal} from '../terminal.ts'
@@ -23,36 +21,20 @@ interface Options {
   fault?: string[]
 }
 
-const MOST_PLUGS = 100_000
-const MOST_SEEDS = 999
+const MAX_PLUGS = 100_000
+const MAX_SEED = 999
 const DEFAULT_FIRST_ADDRESS = '127.0.54.1'
 
-/** Adds `simulate`. */
-export function simulateCommand(program: Command, terminal: Terminal): void {
-  program
-    .command('simulate')
-    .description('run simulated plugs as UDP servers on loopback addresses, port 54321')
-    .option('-n, --count <number>', 'number of plugs', '3')
-    .option('-m, --model <id...>', 'models, used in turn (default: all of them)')
-    .option(
-      '--address <ip>',
-      'address of the first plug (default: 127.0.54.1); the others have the next ones',
-    )
-    .option('--seed <number>', 'the same seed makes the same device ids and tokens', '1')
-    .option('-f, --fault <fault...>', 'faults, see below')
-    .addHelpText('after', () => `\nFaults:\n${faultHelp(terminal)}`)
-    .action((_options: unknown, command: Command) => run(command.optsWithGlobals<Options>(), terminal))
-}
-
-async function run(options: Options, terminal: Terminal): Promise<void> {
+/** Runs simulated plugs until a signal ends them. */
+export async function runSimulation(options: Options, terminal: Terminal): Promise<void> {
   const catalogue = await loadCatalogue(options.config, terminal)
   const network = simulate({
     catalogue,
-    count: readOption('--count', integer(1, MOST_PLUGS), options.count),
+    count: readOption('--count', integer(1, MAX_PLUGS), options.count),
     ...(options.model ? {models: knownModels(options.model, catalogue)} : {}),
     firstAddress: firstAddress(options.address),
-    seed: readOption('--seed', integer(1, MOST_SEEDS), options.seed),
-    faults: readFaults(options.fault ?? []),
+    seed: readOption('--seed', integer(1, MAX_SEED), options.seed),
+    faults: parseFaults(options.fault ?? []),
     clock: systemClock,
     random: Math.random,
   })
@@ -103,18 +85,10 @@ ${terminal.command(`miio2mqtt off --host ${first.address} --token ${first.token}
 Ctrl-C ends the simulation.`)
 }
 
-function faultHelp(terminal: Terminal): string {
+/** The part of the help that lists the faults. */
+export function faultHelp(terminal: Terminal): string {
   const rows = [...faultTable.values()].map(({example, meaning}) => [`  ${example}`, meaning])
-  return terminal.facts(Object.fromEntries(rows))
-}
-
-function readFaults(written: readonly string[]): Faults {
-  try {
-    return parseFaults(written)
-  } catch (error) {
-    if (error instanceof InvalidFault) throw new UsageError(`--fault: ${error.message}`)
-    throw error
-  }
+  return `\nFaults:\n${terminal.facts(Object.fromEntries(rows))}`
 }
 
 function knownModels(ids: readonly string[], {ids: all}: Catalogue): readonly string[] {

@@ -1,5 +1,6 @@
 import {describe, expect, it} from 'vitest'
-import {faultTable, InvalidFault, parseFaults} from '../../../src/cli/fault-options.ts'
+import {UsageError} from '../../../src/cli/errors.ts'
+import {faultTable, parseFaults} from '../../../src/cli/fault-options.ts'
 
 describe('the faults of --fault', () => {
   it.each([
@@ -46,7 +47,7 @@ describe('the faults of --fault', () => {
     expect(() => parseFaults(['lag=3'])).toThrow(
       /unknown fault "lag".*loss=0\.2.*wrong_token=silent.*reboot=60s/,
     )
-    expect(() => parseFaults(['constructor'])).toThrow(InvalidFault)
+    expect(() => parseFaults(['constructor'])).toThrow(UsageError)
   })
 
   it.each([
@@ -67,7 +68,7 @@ describe('the faults of --fault', () => {
     ['switching=yes', 'expected boolean, text or number, got "yes"'],
     ['over_poll=20', 'expected a duration'],
     ['missing_comma=2', 'expected no value, got "2"'],
-  ])('%s says what was expected', (text, message) => {
+  ])('the error for %s names what was expected', (text, message) => {
     expect(() => parseFaults([text])).toThrow(message)
   })
 

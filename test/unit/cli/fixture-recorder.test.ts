@@ -40,21 +40,10 @@ const MODEL: Model = {
 const cipher = new Cipher(Buffer.alloc(16, 7))
 const sealed = (text: string) => cipher.seal(DID, 1, Buffer.from(text))
 
-/** What is recorded when the plug answers with these datagrams, a list of them for each request. */
+/** What is recorded when the plug responds with these datagrams, a list of them for each request. */
 async function recorded(...responses: (readonly Buffer[])[]): Promise<FixtureExchange[]> {
-  let receive: (datagram: Buffer) => void = () => {}
-  const recorder = new ResponseRecorder(
-    {
-      send: async () => {},
-      listen: (_host, _port, handler) => {
-        receive = handler
-        return () => {}
-      },
-      onUnsolicited: () => () => {},
-    },
-    cipher,
-  )
-  recorder.listen('192.168.1.40', 54321, () => {})
+  const recorder = new ResponseRecorder(cipher)
+  const receive = (datagram: Buffer) => recorder.record('received', datagram)
   receive(sealed('{"id":0,"result":["too early"]}'))
   const identity = parseIdentity(INFO)
   const pauses: number[] = []
@@ -65,6 +54,7 @@ async function recorded(...responses: (readonly Buffer[])[]): Promise<FixtureExc
     recorder,
     pause: async (ms) => pauses.push(ms),
     call: async () => {
+      recorder.record('sent', sealed('{"id":1,"method":"get_properties"}'))
       const datagrams = responses.shift() ?? []
       for (const datagram of datagrams) receive(datagram)
       if (datagrams.length === 0) throw new MiioError('timeout', 'request', 'no answer')
@@ -103,7 +93,7 @@ describe('the recorder of fixtures', () => {
     })
   })
 
-  it('keeps what no repair can read, prefers what can be read, and leaves out what was not answered', async () => {
+  it('keeps what no repair can read, prefers what can be read, and leaves out requests without a response', async () => {
     expect(await recorded([], [sealed('?')])).toMatchObject([{reply: '?', unreadable: true}])
     const late = [
       sealed('{"id":2,"result":[]}'),

@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import {ConfigWarnings} from '../../../src/cli/load-config.ts'
+import {warningLogger} from '../../../src/cli/load-config.ts'
 import {parseConfig} from '../../../src/config/config.ts'
 import {TOKEN} from '../../support/token.ts'
 
@@ -9,10 +9,10 @@ const OPEN = 'mqtt: {url: mqtt://test.mosquitto.org}\n'
 
 function reader() {
   const lines: string[] = []
-  const warnings = new ConfigWarnings({warn: (line) => lines.push(line)})
+  const logWarnings = warningLogger({warn: (line) => lines.push(line)})
   const read = (text: string) => {
     const config = parseConfig(text, {file: 'config.yaml', env: {}})
-    expect(warnings.logNew(config)).toBe(config)
+    expect(logWarnings(config)).toBe(config)
     return lines.splice(0)
   }
   return read

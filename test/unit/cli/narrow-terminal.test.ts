@@ -28,7 +28,7 @@ acme.plug.two  厨房的水壶`,
   })
 
   it('is cut in the shrinking columns, the widest first, and nowhere else', () => {
-    const {terminal} = screen(50)
+    const {terminal} = screen(51)
     expect(terminal.table(head, rows, {shrinking: ['name', 'properties']})).toBe(
       `MODEL          NAME              PROPERTIES
 acme.plug.one  A plug with a n…  state* power vol…
@@ -70,7 +70,7 @@ id       7`,
   })
 })
 
-describe('an answer', () => {
+describe('data', () => {
   const value = {ssid: '***', list: [1, {a: 'b'}]}
   const width = JSON.stringify(value).length
 

@@ -1,8 +1,7 @@
 import {describe, expect, it} from 'vitest'
-import {fitTable} from '../../../src/cli/table-layout.ts'
+import {Terminal} from '../../../src/cli/terminal.ts'
 
 const HEAD = ['name', 'product', 'state', 'power', 'address', 'signal', 'answer']
-const plain = {paint: (_style: unknown, text: string) => text}
 const row = (name: string, product = 'Mi Smart Plug') => [
   name,
   product,
@@ -12,7 +11,12 @@ const row = (name: string, product = 'Mi Smart Plug') => [
   '-52 dBm',
   '1234 ms',
 ]
-const table = (rows: string[][], width?: number) => fitTable(HEAD, rows, plain, width).split('\n')
+
+function table(rows: string[][], width?: number): string[] {
+  const stream = {isTTY: width !== undefined, columns: width ?? 0, write: () => true}
+  const terminal = new Terminal({out: stream, err: stream, env: {NO_COLOR: '1'}})
+  return terminal.table(HEAD, rows, {shrinking: ['name'], optional: 'product'}).split('\n')
+}
 
 /** Columns on a terminal, counted independently of src/common/terminal-text.ts. */
 const columns = (line: string) =>
@@ -20,9 +24,7 @@ const columns = (line: string) =>
 
 describe('a table of plugs', () => {
   it('has columns as wide as what is in them where there is room', () => {
-    expect(
-      table([row('desk'), row('kitchen/kettle', 'Gosund Smart Plug')], Number.POSITIVE_INFINITY),
-    ).toEqual([
+    expect(table([row('desk'), row('kitchen/kettle', 'Gosund Smart Plug')])).toEqual([
       'NAME            PRODUCT            STATE  POWER   ADDRESS          SIGNAL   ANSWER',
       'desk            Mi Smart Plug      ON     2200 W  192.168.100.140  -52 dBm  1234 ms',
       'kitchen/kettle  Gosund Smart Plug  ON     2200 W  192.168.100.140  -52 dBm  1234 ms',
@@ -43,7 +45,7 @@ describe('a table of plugs', () => {
     const names = ['desk', 'a'.repeat(200), '书房/台灯'.repeat(10), 'Büro 💡', 'kitchen/kettle']
     const rows = [
       ...names.map((name) => row(name, 'Gosund Smart Power Strip, four sockets and USB')),
-      ...names.map((name) => [name, `192.168.100.140: no hello: nobody ${'answers '.repeat(30)}`]),
+      ...names.map((name) => [name, `192.168.100.140: no hello: no plug ${'answers '.repeat(30)}`]),
     ]
     const lines = table(rows, width)
     expect(lines).toHaveLength(11)

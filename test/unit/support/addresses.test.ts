@@ -63,7 +63,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'unit/cli/narrow-terminal.test.ts': ['127.0.54.1'],
   'unit/config/write/hosts.test.ts': ['127.255.255.255'],
   'unit/config/validate/valid-config-starts.test.ts': ['127.255.255.255'],
-  'unit/cli/failed-call.test.ts': ['127.0.0.9'],
+  'unit/cli/errors.test.ts': ['127.0.0.9'],
   'unit/device/diagnosis.test.ts': ['127.0.0.9'],
   // The default of the program, in a message.
   'e2e/cli.test.ts': ['127.0.54.1'],

@@ -1,23 +1,23 @@
 import {describe, expect, it} from 'vitest'
-import {CommandFailed} from '../../../src/cli/errors.ts'
-import {type CallContext, toCommandFailed} from '../../../src/cli/failed-call.ts'
+import {CommandFailed, toCommandFailed} from '../../../src/cli/errors.ts'
 import {toCommandError} from '../../../src/device/command-error.ts'
+import type {FailureContext} from '../../../src/device/diagnosis.ts'
 import {MiioError} from '../../../src/miio/miio-error.ts'
 
 // Failures for which a packet would have to leave this machine. The others are tested with the real program (test/e2e/cli.test.ts).
 const noHello = new MiioError('timeout', 'hello', 'no answer to 3 hellos')
 const noName = new MiioError('unreachable', 'send', 'cannot look up plug.lan: not found')
 
-const home: CallContext = {
+const home: FailureContext = {
   host: '192.168.1.40',
   proven: false,
-  local: [
+  local: () => [
     {address: '127.0.0.1', netmask: '255.0.0.0'},
     {address: '192.168.1.7', netmask: '255.255.254.0'},
   ],
 }
 
-function messageOf(error: unknown, context: Partial<CallContext> = {}): string {
+function messageOf(error: unknown, context: FailureContext = {}): string {
   const failure = toCommandFailed(error, {...home, ...context})
   if (!(failure instanceof CommandFailed)) throw new Error('expected a failed command')
   return failure.message
@@ -44,7 +44,7 @@ describe('the error of a failed call', () => {
   })
 
   it('is the network of this machine when nothing but loopback is left', () => {
-    const local = [{address: '127.0.0.1', netmask: '255.0.0.0'}]
+    const local = () => [{address: '127.0.0.1', netmask: '255.0.0.0'}]
     expect(messageOf(noHello, {local})).toMatch(/^no route: this machine has no network connection\n/)
     expect(messageOf(noName, {local, host: 'plug.lan'})).toMatch(
       /^no route: .*\n.*\n.*this machine has no network connection/,
