@@ -1,7 +1,6 @@
 /** Turns a failed call to a plug into the error of a command: what failed as a heading, the error, and what to do about it. */
 import {systemClock} from '../common/clock.ts'
-import type {LocalAddress} from '../common/local-addresses.ts'
-import {localAddresses} from '../common/local-addresses.ts'
+import {type LocalAddress, localAddresses} from '../common/ipv4.ts'
 import {CommandError, type CommandErrorCode} from '../device/command-error.ts'
 import {type Diagnosis, diagnoseFailure} from '../device/diagnosis.ts'
 import {MiioError} from '../miio/miio-error.ts'
