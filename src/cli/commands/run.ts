@@ -148,7 +148,7 @@ function startHeartbeat(runner: BridgeRunner, notifier: SystemdNotifier): void {
 }
 
 function createNotifier(log: RootLog): SystemdNotifier {
-  return SystemdNotifier.fromEnvironment(process.env, {
+  return new SystemdNotifier(process.env, {
     clock: systemClock,
     onError: (error) => log.warn('cannot notify systemd', {error}),
   })
