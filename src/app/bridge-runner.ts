@@ -75,7 +75,13 @@ export class BridgeRunner {
    * @returns every problem of the configuration, one a line, and then nothing has changed; `undefined` for none
    */
   reload(how: 'restart' | 'reload'): Promise<string | undefined> {
-    return this.#applyInTurn(how, this.#options.load, (error) => this.#logged(error))
+    const {load, log} = this.#options
+    return this.#applyInTurn(how, load, (error) => {
+      const problems = error instanceof ConfigError ? error.count : 1
+      log.error(`the new configuration is refused, the old one stays: ${count(problems, 'problem')}`)
+      for (const problem of error.message.split('\n')) log.error(problem)
+      return error.message
+    })
   }
 
   /**
@@ -121,8 +127,7 @@ export class BridgeRunner {
     report: (error: Error) => string,
   ): Promise<string | undefined> {
     return new Promise((resolve, reject) => {
-      const step = this.#inTurn(() => this.#apply(how, read, report, resolve))
-      step.catch(reject)
+      this.#inTurn(() => this.#apply(how, read, report, resolve)).catch(reject)
     })
   }
 
@@ -202,14 +207,5 @@ export class BridgeRunner {
     const {bridge} = this.#running ?? {}
     this.#running = undefined
     if (bridge) await within(clock, clock.now() + STOP_MS, bridge.stop())
-  }
-
-  /** Logs the refusal of a configuration. @returns the problems, one a line */
-  #logged(error: Error): string {
-    const {log} = this.#options
-    const problems = error instanceof ConfigError ? error.count : 1
-    log.error(`the new configuration is refused, the old one stays: ${count(problems, 'problem')}`)
-    for (const problem of error.message.split('\n')) log.error(problem)
-    return error.message
   }
 }

@@ -37,7 +37,7 @@ const SAVE_GRACE_MS = 500
 const STALLED_MS = 30_000
 
 /** What the parts of the bridge need beside their context. */
-export interface ComponentOptions {
+interface ComponentOptions {
   bridgeStatus: BridgeStatus
   /** `undefined` when Home Assistant is disabled in the configuration. */
   homeAssistant: HomeAssistant | undefined
