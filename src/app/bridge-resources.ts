@@ -8,7 +8,7 @@ import {retained, SecretFilter} from '../bridge/publisher.ts'
 import type {ConfigActions} from '../bridge/requests/bridge-actions.ts'
 import {RetainedTopics} from '../bridge/retained/retained-topics.ts'
 import type {Clock, Random} from '../common/clock.ts'
-import {Redactor} from '../common/redact.ts'
+import type {Redactor} from '../common/redact.ts'
 import {RepeatedWarnings} from '../common/repeated-warnings.ts'
 import {type Config, maskedConfig, secretsOf} from '../config/config.ts'
 import type {RootLog} from '../log/logger.ts'
@@ -27,8 +27,8 @@ export interface BridgeOptions {
   clock: Clock
   random: Random
   log: RootLog
-  /** Removes secrets from messages; a new one when missing. */
-  redactor?: Redactor
+  /** Removes secrets from messages. */
+  redactor: Redactor
   /** What earlier runs have stored about plugs and retained messages. */
   store: StateStore
   /** The energy that the plugs have used so far. */
@@ -40,14 +40,13 @@ export interface BridgeOptions {
 }
 
 export interface BridgeResources {
-  redactor: Redactor
   metrics: ProcessMetrics
   socket: MiioSocket
   discovery: NetworkDiscovery
   registry: PlugRegistry
   connection: Connection
   /** The topics on which the bridge has retained messages: every message is published through it. */
-  recorded: RetainedTopics
+  retainedTopics: RetainedTopics
   context: BridgeContext
 }
 
@@ -60,7 +59,7 @@ export function bridgeResources(
   subscriptions: () => readonly string[],
   stopping: AbortSignal,
 ): BridgeResources {
-  const {config, clock, random, log, store, energyStore, catalogue, redactor = new Redactor()} = options
+  const {config, clock, random, log, store, energyStore, catalogue, redactor} = options
   hideSecrets(redactor, config, catalogue)
   const warnings = new RepeatedWarnings(clock, (text) => log.warn(text))
   const warn = (text: string) => warnings.warn(text)
@@ -92,12 +91,12 @@ export function bridgeResources(
     random,
     log,
   })
-  const recorded = new RetainedTopics(connection, store.publishedTopics?.topics ?? [])
-  const publisher = new SecretFilter(recorded, (text) => redactor.scrubMessage(text))
+  const retainedTopics = new RetainedTopics(connection, store.publishedTopics?.topics ?? [])
+  const publisher = new SecretFilter(retainedTopics, (text) => redactor.scrubMessage(text))
   const names = new NameDirectory(plugs, groups)
   const context = {clock, random, log, topics, publisher, connection, plugs, groups, names, stopping}
   const metrics = new ProcessMetrics(clock)
-  return {redactor, metrics, socket, discovery, registry, connection, recorded, context}
+  return {metrics, socket, discovery, registry, connection, retainedTopics, context}
 }
 
 function configuredTopics({mqtt, homeassistant}: Config): Topics {

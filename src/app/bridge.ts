@@ -42,7 +42,7 @@ interface ComponentOptions {
   /** `undefined` when Home Assistant is disabled in the configuration. */
   homeAssistant: HomeAssistant | undefined
   states: StateOptions
-  recorded: RetainedTopics
+  retainedTopics: RetainedTopics
   store: RetainedTopicsStore
   actions: BridgeActions
 }
@@ -52,7 +52,7 @@ interface ComponentOptions {
  * order does not matter.
  */
 export function bridgeComponents(context: BridgeContext, options: ComponentOptions): readonly Component[] {
-  const {bridgeStatus, homeAssistant, states, recorded, store, actions} = options
+  const {bridgeStatus, homeAssistant, states, retainedTopics, store, actions} = options
   const plugStates = new PlugStates(context, states)
   const groupStates = new GroupStates(context, states)
   const sources = [bridgeStatus, plugStates, groupStates, ...(homeAssistant ? [homeAssistant] : [])]
@@ -63,7 +63,7 @@ export function bridgeComponents(context: BridgeContext, options: ComponentOptio
     // At a connect, info, devices and health are published first: they say what the other messages are about.
     bridgeStatus,
     // The first to get a message: the retained messages that it has subscribed to are for no other part.
-    new RetainedCleanup(context, {recorded, sources, prefix, store}),
+    new RetainedCleanup(context, {recorded: retainedTopics, sources, prefix, store}),
     // Before the states: Home Assistant subscribes to the topics in its discovery messages.
     ...(homeAssistant ? [homeAssistant] : []),
     // After the two parts that use retained messages, and before the parts that would carry out a retained command.
@@ -96,7 +96,7 @@ export class Bridge {
     const {config, clock, log, store, configActions} = options
     const subscriptions = () => this.#components.flatMap((component) => component.subscriptions?.() ?? [])
     const resources = bridgeResources(options, subscriptions, this.#stopping.signal)
-    const {registry, discovery, connection, recorded, context} = resources
+    const {registry, discovery, connection, retainedTopics, context} = resources
     const bridgeInfo = new BridgeInfo({...resources, log})
     const bridgeStatus = new BridgeStatus(context, bridgeInfo)
     const {enabled, discovery_prefix: prefix} = config.homeassistant
@@ -104,7 +104,7 @@ export class Bridge {
     const {qos, retain, output} = config.mqtt
     const states = {qos, retain, attributes: output === 'attribute_and_json'}
     const actions = new RequestActions({registry, discovery, bridgeInfo, bridgeStatus, configActions, log})
-    const parts = {bridgeStatus, homeAssistant, states, recorded, store, actions}
+    const parts = {bridgeStatus, homeAssistant, states, retainedTopics, store, actions}
     this.#options = options
     this.#resources = resources
     this.#components = bridgeComponents(context, parts)
@@ -174,8 +174,8 @@ export class Bridge {
    * @returns `false`, with nothing done, when the broker, the network or the models changed: that needs a new bridge
    */
   async reload(config: Config): Promise<boolean> {
-    const {log, catalogue} = this.#options
-    const {registry, connection, redactor, context} = this.#resources
+    const {log, catalogue, redactor} = this.#options
+    const {registry, connection, context} = this.#resources
     const {config: configBefore, plugs} = registry
     if (needsNewBridge(configBefore, config)) return false
     if (config.log.level !== configBefore.log.level) log.setLevel(config.log.level)
