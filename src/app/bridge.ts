@@ -30,8 +30,8 @@ import {version} from './version.ts'
 
 /** A stop takes 5 s at most (docs/promises.md, 3): so long for a command under way, and so long for the last messages to the broker. */
 const COMMAND_GRACE_MS = 2000
-const GOODBYE_GRACE_MS = 1000
-/** For saving, which comes before the goodbye: lost kWh are worse than a late `offline`. */
+const DISCONNECT_GRACE_MS = 1000
+/** For saving, which comes before `offline` is published: lost kWh are worse than a late message. */
 const SAVE_GRACE_MS = 500
 /** A poll that is overdue by this time means that the scheduler is stuck. */
 const STALLED_MS = 30_000
@@ -118,8 +118,8 @@ export class Bridge {
   }
 
   /**
-   * Resolves when the UDP socket is bound and the broker was tried once, whether or not the broker or any plug answers; or when the bridge
-   * is stopped. Rejects when the socket cannot be bound.
+   * Resolves when the UDP socket is bound and the broker was tried once, whether or not the broker or any plug responds; or when the
+   * bridge is stopped. Rejects when the socket cannot be bound.
    */
   start(): Promise<void> {
     this.#starting = this.#start()
@@ -140,7 +140,7 @@ export class Bridge {
   }
 
   /**
-   * Answers what waits, saves, and publishes `offline`: within 5 s, even when every plug is silent. Also ends a start that is under way.
+   * Gives every waiting command its result, saves, and publishes `offline`: within 5 s, even when every plug is silent. Also ends a start that is under way.
    */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop()
@@ -158,7 +158,7 @@ export class Bridge {
     await Promise.all([registry.stop(COMMAND_GRACE_MS), ...componentStops])
     await within(clock, clock.now() + SAVE_GRACE_MS, this.#save()) // before the connection, whatever happens to that
     for (const component of reversed) component.stopped?.()
-    await connection.stop(GOODBYE_GRACE_MS)
+    await connection.stop(DISCONNECT_GRACE_MS)
     discovery.stop()
     await socket.close()
     await this.#save()
@@ -224,7 +224,7 @@ export class Bridge {
     for (const component of this.#components) if (component.handle?.(message, topic)) return
   }
 
-  /** Commands that arrived during the pause are too old to be carried out, and what is known of the plugs may be old, too. */
+  /** Commands that arrived during the pause are too old to be executed, and the state of the plugs may be old, too. */
   #resumeAfterPause(ms: number): void {
     const {connection, registry} = this.#resources
     const seconds = Math.round(ms / 1000)

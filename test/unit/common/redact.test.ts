@@ -66,7 +66,7 @@ const password = fc
 const surroundings = fc.oneof(fc.string(), fc.constantFrom('', 'ff', 'A', '/', '=', ' ', '"', '\\', '%'))
 
 describe('a redactor', () => {
-  it('lets no spelling of a password through, whatever stands around it', () => {
+  it('masks every spelling of a password, in any surroundings', () => {
     checkProperty(
       fc.property(
         fc.array(password, {minLength: 1, maxLength: 4}),
@@ -85,7 +85,7 @@ describe('a redactor', () => {
     )
   })
 
-  it('lets no spelling of a token through, as digits or as bytes', () => {
+  it('masks every spelling of a token, as digits or as bytes', () => {
     checkProperty(
       fc.property(
         fc.array(token, {minLength: 1, maxLength: 4}),

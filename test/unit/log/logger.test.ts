@@ -66,7 +66,7 @@ describe('a line of text', () => {
 })
 
 describe('a line of JSON', () => {
-  it('is one object with the same things in it', () => {
+  it('is one object with the same content', () => {
     const line = json((log) => log.warn('plug offline', {device: 'desk', error: new Error('no answer')}))
     expect(JSON.parse(line)).toEqual({
       level: 'warn',
@@ -77,7 +77,7 @@ describe('a line of JSON', () => {
     })
   })
 
-  it('stays one object, whatever its texts are, secrets included, and has no raw control character', () => {
+  it('stays one object, with any texts, secrets included, and has no raw control character', () => {
     const anything = fc.oneof(fc.anything({maxDepth: 3}), fc.string({unit: 'binary'}), fc.constant(PASSWORD))
     checkProperty(
       fc.property(fc.string({unit: 'binary'}), fc.dictionary(fc.string(), anything), (message, fields) => {
@@ -248,7 +248,7 @@ describe('standard output', () => {
     })
     await once(child, 'close')
     expect(output.trimEnd().split('\n')).toHaveLength(201)
-    // A write that was under way when the process ended may come out after it: nothing is lost, and what is last is seen.
+    // A write that was under way when the process ended may come out after it: nothing is lost, and the last line is there.
     expect(output).toMatch(/INFO {2}the last line\n/)
   })
 

@@ -63,7 +63,7 @@ describe('the topics of a state file', () => {
       'home/plugs/desk/get',
       'home/plugs/bridge/request/restart',
     ],
-  ])('are not believed otherwise, so that they are never cleared: %j', async (...foreign) => {
+  ])('are dropped otherwise, so that they are never cleared: %j', async (...foreign) => {
     const store = await opened(published([...foreign, 'home/plugs/desk']))
     expect(store.publishedTopics?.topics).toEqual(['home/plugs/desk'])
     expect(warnings()).toHaveLength(1)

@@ -104,7 +104,7 @@ describe('the lock of a state folder', () => {
     child.kill('SIGCONT')
   }, 20_000)
 
-  it('is held while another network namespace asks for it, as a container with the same volume does', async ({
+  it('is held also against another network namespace, as a container with the same volume does', async ({
     skip,
   }) => {
     if (process.getuid?.() !== 0) skip('only root may make a network namespace')

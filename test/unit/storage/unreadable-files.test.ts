@@ -71,7 +71,7 @@ describe.each(['state.json', 'energy.json'] as const)('%s', (name) => {
     ['a text', '"state"'],
     ['a list', '[]'],
     ['two objects', '{}{}'],
-  ])('that holds %s is put aside with one warning', async (_, text) => {
+  ])('that holds %s is renamed with one warning', async (_, text) => {
     await writeFile(file(), text)
     await (await open()).close()
     expect(warnings()).toHaveLength(1)
@@ -196,7 +196,7 @@ describe('plugs that are no longer configured', () => {
   const open = opened['state.json']
   const tokenOf = (did: number) => new Secret(did.toString(16).padStart(32, '0'))
 
-  it('are remembered for 90 days after they were first missed, over restarts, and then removed', async () => {
+  it('stay for 90 days after they were first missing, over restarts, and then removed', async () => {
     const first = await open()
     for (const did of [7, 8]) first.remember(did, tokenOf(did), {name: `plug ${did}`})
     first.markConfigured(new Set([7]))
@@ -215,7 +215,7 @@ describe('plugs that are no longer configured', () => {
     expect(Object.keys(plugs)).toEqual(['7'])
   })
 
-  it('have their 90 days anew once they were configured again', async () => {
+  it('stay for another 90 days once they were configured again', async () => {
     const store = await open()
     store.remember(8, TOKEN, {name: 'desk'})
     store.markConfigured(new Set())
