@@ -2,7 +2,6 @@
  * Makes the resources of a bridge from its configuration: UDP socket, network discovery, plug registry, broker connection, publisher, and
  * the context that the parts of the bridge share. Nothing is opened yet. Also removes the secrets of a configuration from messages.
  */
-import type {BridgeContext} from '../bridge/component.ts'
 import {NameDirectory} from '../bridge/name-directory.ts'
 import {retained, SecretFilter} from '../bridge/publisher.ts'
 import type {ConfigActions} from '../bridge/requests/bridge-actions.ts'
@@ -39,16 +38,7 @@ export interface BridgeOptions {
   configActions: ConfigActions
 }
 
-export interface BridgeResources {
-  metrics: ProcessMetrics
-  socket: MiioSocket
-  discovery: NetworkDiscovery
-  registry: PlugRegistry
-  connection: Connection
-  /** The topics on which the bridge has retained messages: every message is published through it. */
-  retainedTopics: RetainedTopics
-  context: BridgeContext
-}
+export type BridgeResources = ReturnType<typeof bridgeResources>
 
 /**
  * @param subscriptions topic filters of messages that are neither commands nor requests, at the time of the call
@@ -58,7 +48,7 @@ export function bridgeResources(
   options: BridgeOptions,
   subscriptions: () => readonly string[],
   stopping: AbortSignal,
-): BridgeResources {
+) {
   const {config, clock, random, log, store, energyStore, catalogue, redactor} = options
   hideSecrets(redactor, config, catalogue)
   const warnings = new RepeatedWarnings(clock, (text) => log.warn(text))
@@ -79,7 +69,13 @@ export function bridgeResources(
     log,
   })
   const {plugs, groups} = registry
-  const topics = configuredTopics(config)
+  const {mqtt, homeassistant} = config
+  const topics = new Topics(
+    mqtt.base_topic,
+    homeassistant.enabled ? homeassistant.status_topic : undefined,
+    homeassistant.discovery_prefix,
+    mqtt.output === 'attribute_and_json',
+  )
   const connection = new Connection({
     broker: brokerOptions(config, store.clientId),
     // The broker publishes this when the bridge is killed (docs/promises.md, 2).
@@ -91,21 +87,13 @@ export function bridgeResources(
     random,
     log,
   })
+  /** Every message is published through it. */
   const retainedTopics = new RetainedTopics(connection, store.publishedTopics?.topics ?? [])
   const publisher = new SecretFilter(retainedTopics, (text) => redactor.scrubMessage(text))
   const names = new NameDirectory(plugs, groups)
   const context = {clock, random, log, topics, publisher, connection, plugs, groups, names, stopping}
   const metrics = new ProcessMetrics(clock)
   return {metrics, socket, discovery, registry, connection, retainedTopics, context}
-}
-
-function configuredTopics({mqtt, homeassistant}: Config): Topics {
-  return new Topics(
-    mqtt.base_topic,
-    homeassistant.enabled ? homeassistant.status_topic : undefined,
-    homeassistant.discovery_prefix,
-    mqtt.output === 'attribute_and_json',
-  )
 }
 
 /** @param clientId used when the configuration has none */

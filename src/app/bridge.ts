@@ -140,7 +140,8 @@ export class Bridge {
   }
 
   /**
-   * Gives every waiting command its result, saves, and publishes `offline`: within 5 s, even when every plug is silent. Also ends a start that is under way.
+   * Gives every waiting command its result, saves, and publishes `offline`: within 5 s, even when every plug is silent. Also ends a start
+   * that is under way.
    */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop()

@@ -23,12 +23,12 @@ const FIRST_POLL_STEP_MS = 5
  * (docs/promises.md, 59). Emits `plugAdded` and `plugEvent`.
  */
 export class PlugRegistry extends EventEmitter<Events> {
-  /** By name, in the order of the configuration. The same map as long as the bridge runs. */
-  readonly plugs: ReadonlyMap<string, ManagedPlug>
-  /** By name, in the order of the configuration. The same map as long as the bridge runs. */
-  readonly groups: ReadonlyMap<string, Group>
   readonly #plugs = new Map<string, ManagedPlug>()
   readonly #groups = new Map<string, Group>()
+  /** By name, in the order of the configuration. The same map as long as the bridge runs. */
+  readonly plugs: ReadonlyMap<string, ManagedPlug> = this.#plugs
+  /** By name, in the order of the configuration. The same map as long as the bridge runs. */
+  readonly groups: ReadonlyMap<string, Group> = this.#groups
   readonly #options: PlugRegistryOptions
   readonly #owners = new DeviceOwners()
   #config: Config
@@ -38,8 +38,6 @@ export class PlugRegistry extends EventEmitter<Events> {
     super()
     this.#options = options
     this.#config = config
-    this.plugs = this.#plugs
-    this.groups = this.#groups
   }
 
   /** The configuration in force. */
