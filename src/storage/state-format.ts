@@ -3,6 +3,8 @@
  * invalid part by itself. The keys of the files never change, so that this program can read the files of its earlier versions.
  */
 import {z} from 'zod'
+import type {DiscoveredComponents} from '../bridge/homeassistant/sent-discovery.ts'
+import type {RetainedTopicsRecord} from '../bridge/retained/retained-cleanup.ts'
 import {isObject} from '../common/text.ts'
 import type {StoredCapabilities} from '../device/polling/firmware-capabilities.ts'
 import type {EnergyMemory} from '../device/state/energy-meter.ts'
@@ -73,30 +75,13 @@ export type PlugMemory = z.output<typeof memorySchema>
 /** A plug in the file. */
 export type PlugEntry = z.output<typeof entrySchema>
 
-/** Retained topics that the bridge has published (src/bridge/retained/retained-topics.ts). */
-export interface RememberedTopics {
-  /** Every base topic under which they were published. */
-  bases: readonly string[]
-  topics: readonly string[]
-  /** Whether `topics` is complete. */
-  isAll: boolean
-}
-
-/** What was published to Home Assistant for each plug (src/bridge/homeassistant/discovery-message.ts). */
-export interface RememberedDiscovery {
-  /** The key of a set, by device. */
-  devices: Record<string, string>
-  /** The platforms by component, by the key of the set. */
-  sets: Record<string, Record<string, string>>
-}
-
 /** The content of `state.json`. */
 export interface StateContent {
   clientId: string | undefined
   /** By model and firmware version. */
   firmwares: [string, StoredCapabilities][]
-  published: RememberedTopics | undefined
-  announced: RememberedDiscovery | undefined
+  published: RetainedTopicsRecord | undefined
+  announced: DiscoveredComponents | undefined
   plugs: [number, PlugEntry][]
 }
 
@@ -173,7 +158,10 @@ function parseClientId({client_id: id}: JsonObject, reportDropped: ReportDropped
 }
 
 /** Only topics that a bridge may have published are accepted, since the bridge clears them when they are stale. */
-function parsePublished({published}: JsonObject, reportDropped: ReportDropped): RememberedTopics | undefined {
+function parsePublished(
+  {published}: JsonObject,
+  reportDropped: ReportDropped,
+): RetainedTopicsRecord | undefined {
   if (published === undefined) return undefined
   if (!isObject(published) || !Array.isArray(published['topics'])) {
     reportDropped('published', 'topics that were published')
@@ -197,7 +185,7 @@ function parsePublished({published}: JsonObject, reportDropped: ReportDropped): 
 function parseAnnounced(
   {announced}: JsonObject,
   reportDropped: ReportDropped,
-): RememberedDiscovery | undefined {
+): DiscoveredComponents | undefined {
   if (announced === undefined) return undefined
   if (!isObject(announced)) {
     reportDropped('announced', 'announcements to Home Assistant')

@@ -4,6 +4,8 @@
  */
 import {createHash} from 'node:crypto'
 import {stat} from 'node:fs/promises'
+import type {DiscoveredComponents} from '../bridge/homeassistant/sent-discovery.ts'
+import type {RetainedTopicsRecord} from '../bridge/retained/retained-cleanup.ts'
 import {type Clock, isPlausibleDate, randomHex} from '../common/clock.ts'
 import type {Secret} from '../common/secret.ts'
 import {FirmwareCapabilities, type StoredCapabilities} from '../device/polling/firmware-capabilities.ts'
@@ -15,8 +17,6 @@ import {
   type PlugEntry,
   type PlugMemory,
   parseState,
-  type RememberedDiscovery,
-  type RememberedTopics,
   type StateContent,
 } from './state-format.ts'
 
@@ -45,8 +45,8 @@ export class StateStore extends JsonFile {
   readonly #plugs = new Map<number, PlugEntry>()
   readonly #didByFingerprint = new Map<string, number>()
   readonly #capabilities: Map<string, StoredCapabilities>
-  #published: () => RememberedTopics | undefined
-  #discovery: RememberedDiscovery | undefined
+  #published: () => RetainedTopicsRecord | undefined
+  #discovery: DiscoveredComponents | undefined
 
   private constructor(folder: string, content: StateContent | undefined, dependencies: JsonFileDependencies) {
     const loss = 'state that changes now is lost at the next restart'
@@ -114,23 +114,23 @@ export class StateStore extends JsonFile {
     this.writeWithin(WRITE_AFTER_MS)
   }
 
-  /** The retained topics that were published, so that stale ones can be cleared (src/bridge/retained/retained-cleanup.ts). */
-  get publishedTopics(): RememberedTopics | undefined {
+  /** The retained topics that were published, so that stale ones can be cleared. */
+  get publishedTopics(): RetainedTopicsRecord | undefined {
     return this.#published()
   }
 
   /** @param published called when the file is written */
-  rememberPublishedTopics(published: () => RememberedTopics): void {
+  rememberPublishedTopics(published: () => RetainedTopicsRecord): void {
     this.#published = published
     this.writeWithin(WRITE_AFTER_MS)
   }
 
-  /** The entities that were published for each plug, so that they can be removed (src/bridge/homeassistant/discovery-message.ts). */
-  get discovery(): RememberedDiscovery | undefined {
+  /** The entities that were published for each plug, so that they can be removed. */
+  get discovery(): DiscoveredComponents | undefined {
     return this.#discovery
   }
 
-  rememberDiscovery(discovery: RememberedDiscovery): void {
+  rememberDiscovery(discovery: DiscoveredComponents): void {
     this.#discovery = discovery
     this.writeWithin(WRITE_AFTER_MS)
   }
