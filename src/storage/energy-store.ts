@@ -35,7 +35,7 @@ export class EnergyStore extends JsonFile {
 
   /**
    * Reads `energy.json` in `folder`. An invalid entry is dropped, with one warning; all others stay.
-   * @throws StateUnreadable for a file that exists and cannot be read
+   * @throws StateFolderError for a file that exists and cannot be read
    */
   static async open(folder: string, dependencies: JsonFileDependencies): Promise<EnergyStore> {
     const entries = (await readJsonFile(folder, FILE, parseEnergy, dependencies)) ?? []
@@ -67,6 +67,6 @@ export class EnergyStore extends JsonFile {
     const onWritten = () => {
       this.#persisted = entries
     }
-    return {text: JSON.stringify({version: 1, plugs: Object.fromEntries(entries)}, null, 1), onWritten}
+    return {content: {plugs: Object.fromEntries(entries)}, onWritten}
   }
 }

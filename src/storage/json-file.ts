@@ -1,6 +1,6 @@
 /**
  * One JSON file of the state folder. It is read at the start, where it may be damaged, foreign or of another version: every valid part
- * is kept, and a file that cannot be read at all ends the start (`StateUnreadable`). It is written late, so that many changes make one
+ * is kept, and a file that cannot be read at all ends the start (`StateFolderError`). It is written late, so that many changes make one
  * write, and atomically. The bridge works on while the file cannot be written.
  */
 import {constants} from 'node:fs'
@@ -27,9 +27,14 @@ interface JsonFileOptions extends JsonFileDependencies {
 
 /** The content of the file at one moment. */
 export interface Snapshot {
-  text: string
-  /** Called once the text is on the disk: neither a crash nor a power cut can take it away. */
+  content: object
+  /** Called once the content is on the disk: neither a crash nor a power cut can take it away. */
   onWritten?: () => void
+}
+
+/** The state folder cannot be used, so that the bridge does not start. The message is one line: which file or folder, why, and what to do. */
+export class StateFolderError extends Error {
+  override readonly name = 'StateFolderError'
 }
 
 const RETRY_AFTER_MS = 60_000
@@ -90,7 +95,8 @@ export abstract class JsonFile {
     this.#hasChanged = false
     const {folder, name, loss, log, random} = this.#options
     try {
-      const {text, onWritten} = this.snapshot()
+      const {content, onWritten} = this.snapshot()
+      const text = JSON.stringify({version: VERSION, ...content}, null, 1)
       await makeFolder(folder)
       await writeFileAtomically(join(folder, name), text, randomHex(random))
       onWritten?.()
@@ -111,18 +117,6 @@ export abstract class JsonFile {
   }
 }
 
-/**
- * A file of the state folder exists and cannot be read. Without its content the bridge would write over it, kilowatt-hours and
- * all, so the bridge does not start. The message is one line: which file, why, and what to do.
- */
-export class StateUnreadable extends Error {
-  override readonly name = 'StateUnreadable'
-
-  constructor(file: string, why: string, advice: string) {
-    super(`cannot use the state file ${file}: ${why}. Nothing was changed: ${advice}, and start again`)
-  }
-}
-
 /** Reports an invalid part of a file, which is dropped: its path in the file, and what was expected there. */
 export type ReportDropped = (where: string, expected: string) => void
 
@@ -134,7 +128,8 @@ export type JsonObject = Readonly<Record<string, unknown>>
  * one warning, and counts as no file.
  * @param parse gets the JSON object, and reports each part that it drops
  * @returns the result of `parse`; `undefined` when there is no file, as at the first start
- * @throws StateUnreadable for a file that exists and cannot be read: nothing is changed then
+ * @throws StateFolderError for a file that exists and cannot be read: without its content the bridge would write over it, kilowatt-hours
+ * and all
  */
 export async function readJsonFile<T>(
   folder: string,
@@ -169,23 +164,19 @@ export async function readJsonFile<T>(
 
 /**
  * Reads regular files only, and never blocks: opening a pipe would wait for a writer, and reading a device may not end.
- * @throws StateUnreadable
+ * @throws StateFolderError
  */
 async function readText(file: string): Promise<string | undefined> {
   let handle: FileHandle | undefined
   try {
     handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK)
     const stats = await handle.stat()
-    if (!stats.isFile()) throw new StateUnreadable(file, 'it is no regular file', 'move it away')
+    if (!stats.isFile()) throw unreadable(file, 'it is no regular file', 'move it away')
     if (stats.size > MAX_FILE_BYTES)
-      throw new StateUnreadable(
-        file,
-        `expected at most ${MAX_FILE_BYTES} bytes, got ${stats.size}`,
-        'move it away',
-      )
+      throw unreadable(file, `expected at most ${MAX_FILE_BYTES} bytes, got ${stats.size}`, 'move it away')
     return (await handle.readFile('utf8')).replace(/^\uFEFF/, '')
   } catch (error) {
-    if (error instanceof StateUnreadable) throw error
+    if (error instanceof StateFolderError) throw error
     const code = errorCode(error) ?? String(error)
     // With ENOTDIR a part of the path is a file: there is no state file then, and the first write fails with a warning.
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
@@ -194,10 +185,16 @@ async function readText(file: string): Promise<string | undefined> {
       `it cannot be read (${code})`,
       'check the disk and the system',
     ]
-    throw new StateUnreadable(file, why, advice)
+    throw unreadable(file, why, advice)
   } finally {
     await handle?.close()
   }
+}
+
+function unreadable(file: string, why: string, advice: string): StateFolderError {
+  return new StateFolderError(
+    `cannot use the state file ${file}: ${why}. Nothing was changed: ${advice}, and start again`,
+  )
 }
 
 const OPEN_ERRORS: Readonly<Record<string, readonly [why: string, advice: string]>> = {
@@ -210,17 +207,17 @@ const OPEN_ERRORS: Readonly<Record<string, readonly [why: string, advice: string
 }
 
 /** After a single `sudo miio2mqtt run` there are files that only root can read. */
-async function permissionDenied(file: string): Promise<StateUnreadable> {
+async function permissionDenied(file: string): Promise<StateFolderError> {
   const user = process.getuid?.()
   const owner = (await stat(file).catch(() => undefined))?.uid
   if (owner === user) {
     const why = 'permission denied, although the file belongs to the user of the bridge'
-    return new StateUnreadable(file, why, `\`chmod 600 ${file}\``)
+    return unreadable(file, why, `\`chmod 600 ${file}\``)
   }
   const belongs =
     owner === undefined ? '' : `: it belongs to user ${owner}, and the bridge runs as user ${user}`
   const chown = `\`sudo chown -R ${user}:${process.getgid?.()} ${dirname(file)}\``
-  return new StateUnreadable(file, `permission denied${belongs}`, chown)
+  return unreadable(file, `permission denied${belongs}`, chown)
 }
 
 /** @throws Error that says why the text is not usable */

@@ -7,14 +7,9 @@ import {access, realpath} from 'node:fs/promises'
 import {makeFolder} from '../common/atomic-write.ts'
 import {errorMessage} from '../common/text.ts'
 import {EnergyStore} from './energy-store.ts'
-import type {JsonFileDependencies} from './json-file.ts'
+import {type JsonFileDependencies, StateFolderError} from './json-file.ts'
 import {lockStateFolder} from './state-lock.ts'
 import {StateStore} from './state-store.ts'
-
-/** A state folder that would replace the one in use is not writable. The message is one line. */
-export class StateUnwritable extends Error {
-  override readonly name = 'StateUnwritable'
-}
 
 interface StateFolder {
   readonly path: string
@@ -37,7 +32,7 @@ export class StateFolders {
   /**
    * Opens and locks the folder; if it is open already, by this or another path, returns the open one. Each call needs a
    * `release`. The first folder may be unwritable. One that follows another may not: the state of the other would be lost.
-   * @throws StateInUse, StateUnreadable, StateUnwritable
+   * @throws StateFolderError
    */
   async open(path: string): Promise<StateFolder> {
     const folder = (await this.#findOpen(path)) ?? (await this.#openNew(path))
@@ -77,13 +72,13 @@ export class StateFolders {
   }
 }
 
-/** @throws StateUnwritable */
+/** @throws StateFolderError */
 async function assertWritable(folder: string): Promise<void> {
   try {
     await makeFolder(folder)
     await access(`${folder}/.`, constants.W_OK | constants.X_OK)
   } catch (error) {
-    throw new StateUnwritable(
+    throw new StateFolderError(
       `nothing can be written in the state folder ${folder}: ${errorMessage(error)}. Give the bridge's user a folder of its own there, or another \`state_dir\``,
     )
   }

@@ -15,7 +15,7 @@ import {join} from 'node:path'
 import {makeFolder, removeTemporaryFiles} from '../common/atomic-write.ts'
 import {type Clock, randomHex, sleep, within} from '../common/clock.ts'
 import {errorCode} from '../common/text.ts'
-import type {JsonFileDependencies} from './json-file.ts'
+import {type JsonFileDependencies, StateFolderError} from './json-file.ts'
 
 const NAME = 'bridge.lock'
 /** `sun_path` has 108 bytes on Linux and 104 elsewhere, with a zero at the end. */
@@ -28,18 +28,13 @@ const READ_AGAIN_MS = 20
 /** Another bridge that starts may remove our socket as a temporary file before it has its final name. */
 const MAX_ATTEMPTS = 5
 
-/** The message names the process that holds the lock, and what to do. */
-export class StateInUse extends Error {
-  override readonly name = 'StateInUse'
-}
-
 /** Unlocks the folder. Never rejects. */
 type Unlock = () => Promise<void>
 
 /**
  * Locks the folder for this process until the returned function is called. A folder in which no file or no socket can be made is
  * not locked: the bridge works without, and warns that it cannot write.
- * @throws StateInUse when another bridge has it
+ * @throws StateFolderError when another bridge has it
  */
 export async function lockStateFolder(folder: string, options: JsonFileDependencies): Promise<Unlock> {
   let handle: FileHandle | undefined
@@ -49,7 +44,7 @@ export async function lockStateFolder(folder: string, options: JsonFileDependenc
     return await new LockAttempt(folder, handle, options).run()
   } catch (error) {
     await handle?.close()
-    if (error instanceof StateInUse) throw error
+    if (error instanceof StateFolderError) throw error
     options.log.debug('the state folder cannot be locked', {folder, error})
     return () => Promise.resolve()
   }
@@ -68,7 +63,7 @@ class LockAttempt {
     this.#options = options
   }
 
-  /** @throws StateInUse, or the file system's error */
+  /** @throws StateFolderError, or the file system's error */
   async run(): Promise<Unlock> {
     for (let attempt = 1; attempt < MAX_ATTEMPTS; attempt++) {
       const own = await this.#listen()
@@ -120,7 +115,7 @@ class LockAttempt {
     }
   }
 
-  /** Resolves once no process listens on the socket `name`, which is removed. @throws StateInUse */
+  /** Resolves once no process listens on the socket `name`, which is removed. @throws StateFolderError */
   async #waitForEnd(name: string, own: OwnSocket): Promise<void> {
     const {clock} = this.#options
     const path = this.#path(name)
@@ -193,10 +188,10 @@ async function readStatus(path: string, clock: Clock): Promise<string | undefine
 }
 
 /** @param status of the bridge that holds the lock; may be empty */
-function stateInUse(folder: string, status: string): StateInUse {
+function stateInUse(folder: string, status: string): StateFolderError {
   const [, pid, host] = status.split(' ')
   const owner = host === undefined ? 'a process that does not answer' : `process ${pid} on ${host}`
-  return new StateInUse(
+  return new StateFolderError(
     `the state folder ${folder} is in use by another miio2mqtt: ${owner}. Stop that one (\`systemctl status miio2mqtt\`, \`docker ps\`), or give this one a \`state_dir\` of its own`,
   )
 }

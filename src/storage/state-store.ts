@@ -62,7 +62,7 @@ export class StateStore extends JsonFile {
 
   /**
    * Reads `state.json` in `folder`. Invalid parts of it are dropped, with one warning.
-   * @throws StateUnreadable for a file that exists and cannot be read
+   * @throws StateFolderError for a file that exists and cannot be read
    */
   static async open(folder: string, dependencies: JsonFileDependencies): Promise<StateStore> {
     const content = await readJsonFile(folder, FILE, parseState, dependencies)
@@ -161,14 +161,13 @@ export class StateStore extends JsonFile {
 
   protected snapshot(): Snapshot {
     const content = {
-      version: 1,
       client_id: this.clientId,
       firmwares: Object.fromEntries(this.#capabilities),
       published: this.#published(),
       announced: this.#discovery,
       plugs: Object.fromEntries(this.#plugs),
     }
-    return {text: JSON.stringify(content, null, 1)}
+    return {content}
   }
 
   #setPlug(did: number, entry: PlugEntry): void {

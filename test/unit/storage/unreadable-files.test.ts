@@ -7,7 +7,7 @@ import {afterEach, beforeEach, describe, expect, it, onTestFinished} from 'vites
 import {makeFolder} from '../../../src/common/atomic-write.ts'
 import {Secret} from '../../../src/common/secret.ts'
 import {EnergyStore} from '../../../src/storage/energy-store.ts'
-import {StateUnreadable} from '../../../src/storage/json-file.ts'
+import {StateFolderError} from '../../../src/storage/json-file.ts'
 import {StateStore} from '../../../src/storage/state-store.ts'
 import {RememberingLog} from '../../support/remembering-log.ts'
 import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
@@ -49,7 +49,7 @@ describe.each(['state.json', 'energy.json'] as const)('%s', (name) => {
   ])('that %s is one error, and nothing is changed', async (_, make, message) => {
     await make()
     const before = await readdir(folder)
-    await expect(open()).rejects.toThrow(StateUnreadable)
+    await expect(open()).rejects.toThrow(StateFolderError)
     await expect(open()).rejects.toThrow(message)
     await expect(open()).rejects.toThrow(file())
     await expect(open()).rejects.not.toThrow(/\n/)
