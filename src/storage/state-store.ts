@@ -95,10 +95,11 @@ export class StateStore extends JsonFile {
     }
     const fingerprint = fingerprintOf(token, merged.configuredHost)
     const after = {...merged, unusedSince: undefined, fingerprint}
-    const changes = changedKeys(before, after)
+    const stored = new Map(Object.entries(before ?? {}))
+    const changes = Object.entries(after).filter(([key, value]) => stored.get(key) !== value)
     if (changes.length === 0) return
     this.#setPlug(did, after)
-    const isMessageIdOnly = changes.every((key) => key === 'messageId')
+    const isMessageIdOnly = changes.every(([key]) => key === 'messageId')
     this.writeWithin(isMessageIdOnly ? WRITE_MESSAGE_IDS_AFTER_MS : WRITE_AFTER_MS)
   }
 
@@ -193,7 +194,7 @@ const MAX_SHARED = 1_000
  */
 export function capabilitiesLookup(
   store: StateStore,
-  ownModels: ReadonlySet<string> = new Set(),
+  ownModels: ReadonlySet<string>,
 ): (model: string, firmware: string | undefined) => FirmwareCapabilities {
   const shared = new Map<string, FirmwareCapabilities>()
   return (model, firmware) => {
@@ -226,9 +227,4 @@ async function warnOfOtherWriters(folder: string, log: Log): Promise<void> {
 /** Recognises a token without storing it. The address is part of it, since one token may be configured for several plugs. */
 function fingerprintOf(token: Secret, host = ''): string {
   return createHash('sha256').update(`${token.reveal().toLowerCase()} ${host}`).digest('hex').slice(0, 16)
-}
-
-function changedKeys(before: PlugEntry | undefined, after: PlugEntry): string[] {
-  const known = new Map(Object.entries(before ?? {}))
-  return Object.entries(after).flatMap(([key, value]) => (known.get(key) === value ? [] : [key]))
 }
