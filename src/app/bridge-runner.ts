@@ -52,7 +52,7 @@ type ReadConfig = (running: Config) => Promise<Config>
 /** A bridge stops within 5 s (docs/promises.md, 3): the runner waits no longer than this. */
 export const STOP_MS = 4300
 
-/** Runs one bridge after another: start, reload, restart, edit and stop, one at a time. */
+/** Runs one bridge after another. Every step waits for the one before. */
 export class BridgeRunner {
   readonly #options: BridgeRunnerOptions
   #running: {bridge: RunnableBridge; prepared: PreparedBridge} | undefined

@@ -1,3 +1,4 @@
+/** The health file: a heartbeat for container health checks, which then need neither an open port nor `curl` (healthcheck.ts reads it). */
 import {writeFileAtomically} from '../common/atomic-write.ts'
 import type {Clock} from '../common/clock.ts'
 
@@ -10,10 +11,7 @@ export const HEALTH_FILE_VARIABLE = 'HEALTH_FILE'
 /** An older heartbeat means that the bridge is stuck: three times the usual 30 s. */
 export const OLDEST_BEAT_MS = 90_000
 
-/**
- * Writes the heartbeat of this process to the health file: container health checks need neither an open port nor `curl` then
- * (healthcheck.ts reads it).
- */
+/** Writes the heartbeat of this process. */
 export class HealthFile {
   readonly #path: string | undefined
   readonly #clock: Clock

@@ -1,3 +1,4 @@
+/** Detects that this process stood still: a suspended machine, SIGSTOP, a frozen container, a blocked event loop (docs/promises.md, 68). */
 import {uptime} from 'node:os'
 import {type Clock, repeat, type Timer} from '../common/clock.ts'
 
@@ -5,10 +6,7 @@ const TICK_MS = 1000
 /** Commands live 10 s by default: after a pause this long, every message that waits in a socket is too old to be carried out. */
 const PAUSE_MS = 15_000
 
-/**
- * Calls back when this process stood still for 15 s or longer: a suspended machine, SIGSTOP, a frozen container, a blocked event loop
- * (docs/promises.md, 68).
- */
+/** Calls back after every pause of 15 s or longer. */
 export class PauseDetector {
   readonly #clock: Clock
   readonly #onPause: (ms: number) => void

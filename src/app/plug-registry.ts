@@ -1,3 +1,7 @@
+/**
+ * The configured plugs and groups, by name: started together, and added, replaced and removed one by one when the configuration changes
+ * (docs/promises.md, 59).
+ */
 import {EventEmitter} from 'node:events'
 import {isDeepStrictEqual} from 'node:util'
 import {Group} from '../bridge/group.ts'
@@ -18,10 +22,7 @@ interface Events {
 /** First polls are this far apart: 10,000 plugs are not polled all at once. */
 const FIRST_POLL_STEP_MS = 5
 
-/**
- * The configured plugs and groups, by name: started together, and added, replaced and removed one by one when the configuration changes
- * (docs/promises.md, 59). Emits `plugAdded` and `plugEvent`.
- */
+/** Emits `plugAdded` and `plugEvent`. */
 export class PlugRegistry extends EventEmitter<Events> {
   readonly #plugs = new Map<string, ManagedPlug>()
   readonly #groups = new Map<string, Group>()

@@ -1,9 +1,10 @@
+/** Uptime, memory and event loop delay of this process, for `B/bridge/health`; and its time zone. */
 import {monitorEventLoopDelay} from 'node:perf_hooks'
 import type {Clock} from '../common/clock.ts'
 
 const SAMPLE_MS = 20
 
-/** Uptime, memory and event loop delay of this process, for `B/bridge/health`. */
+/** Measures from `start` to `stop`. */
 export class ProcessMetrics {
   /** When the bridge was started. */
   readonly started: Date

@@ -1,4 +1,4 @@
-/** Removes secrets from text by their value, in every encoding in which they may appear: hex, base64, URL, JSON. */
+/** Removes secrets from text by their value, in every encoding in which they may appear. */
 import {MASK} from './secret.ts'
 import {escapePattern, unicodeEscape} from './text.ts'
 
@@ -12,10 +12,9 @@ const TOKEN = /^(?:[0-9a-f]{2}){8,}$/i
 const PLAIN_WORD = /^(?:[a-z_]{1,20}|[A-Z_]{1,20}|\d{1,15})$/
 
 /**
- * Replaces secrets by `***`: as plain text, in hex, base64 and base64url, percent-encoded, and JSON-escaped once or twice.
- *
- * Tokens are looked up in a table, so that ten thousand of them cost no more time per line than one. Other secrets (passwords,
- * of which there are few) are searched for, by one pattern each. Secrets of fewer than four characters are ignored.
+ * Replaces secrets by `***`: as plain text, in hex, base64 and base64url, percent-encoded, and JSON-escaped once or twice. Tokens are
+ * looked up in a table, so that ten thousand of them cost no more time per line than one. Other secrets (passwords, of which there are
+ * few) are searched for, by one pattern each. Secrets of fewer than four characters are ignored.
  */
 export class Redactor {
   readonly #hex = new EncodedSecrets(HEX)
