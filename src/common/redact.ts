@@ -177,7 +177,9 @@ class EncodedSecrets {
       wasSeparator = false
       digits++
       last = ((last << bits) | value) & END_MASK
-      if ((ends[last >> 3] ?? 0) & (1 << (last & 7))) spans.push(...this.#endingAt(text, at, digits))
+      if (!((ends[last >> 3] ?? 0) & (1 << (last & 7)))) continue
+      const span = this.#longestEndingAt(text, at, digits)
+      if (span) spans.push(span)
     }
     return spans.length === 0 ? text : masked(text, spans)
   }
@@ -188,17 +190,18 @@ class EncodedSecrets {
     return this.#encoding === HEX && SEPARATOR.test(text[at] ?? '') ? SEPARATES : NO_DIGIT
   }
 
-  /** The secrets whose last digit is at `at`. @param digits how many digits there are up to this one */
-  #endingAt(text: string, at: number, digits: number): Span[] {
+  /** The longest secret whose last digit is at `at`. @param digits how many digits there are up to this one */
+  #longestEndingAt(text: string, at: number, digits: number): Span | undefined {
     const {values, normalize} = this.#encoding
-    const spans: Span[] = []
+    let longest: Span | undefined
     for (const [length, known] of this.#byLength) {
       if (length > digits) continue
       let from = at
       for (let left = length - 1; left > 0; ) if (this.#valueAt(text, --from, values) >= 0) left--
-      if (known.has(normalize(text.slice(from, at + 1)))) spans.push({from, end: at + 1})
+      if (from >= (longest?.from ?? at)) continue
+      if (known.has(normalize(text.slice(from, at + 1)))) longest = {from, end: at + 1}
     }
-    return spans
+    return longest
   }
 }
 
