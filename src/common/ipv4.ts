@@ -14,22 +14,21 @@ const CACHED_MS = 10_000
 const cache = new WeakMap<Clock, {at: number; addresses: readonly LocalAddress[]}>()
 
 /**
- * Every IPv4 address of this machine, with its real netmask: a home may well use /23.
- * @throws the system's error where addresses cannot be listed: no descriptor is left, or AF_NETLINK is forbidden (systemd's
+ * The addresses of all network interfaces.
+ * @throws the system's error where they cannot be listed: without a descriptor left, and where AF_NETLINK is forbidden (systemd's
  * RestrictAddressFamilies)
  */
-export function ipv4Interfaces(): NetworkInterfaceInfo[] {
-  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? [])
-  return all.filter(({family}) => family === 'IPv4')
+export function interfaceAddresses(): NetworkInterfaceInfo[] {
+  return Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? [])
 }
 
-/** As `ipv4Interfaces`, at most ten seconds old. Empty where addresses cannot be listed. */
+/** Every IPv4 address, with its real netmask: a home may well use /23. At most ten seconds old. Empty where the system lists none. */
 export function localAddresses(clock: Clock): readonly LocalAddress[] {
   const cached = cache.get(clock)
   if (cached && clock.now() - cached.at < CACHED_MS) return cached.addresses
   let addresses: readonly LocalAddress[] = []
   try {
-    addresses = ipv4Interfaces()
+    addresses = interfaceAddresses().filter(({family}) => family === 'IPv4')
   } catch {}
   cache.set(clock, {at: clock.now(), addresses})
   return addresses

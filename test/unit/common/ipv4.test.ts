@@ -2,7 +2,7 @@ import {networkInterfaces} from 'node:os'
 import {describe, expect, it, vi} from 'vitest'
 import {
   broadcastAddress,
-  ipv4Interfaces,
+  interfaceAddresses,
   isInSubnet,
   localAddresses,
   toCidr,
@@ -32,12 +32,12 @@ const interfaces = vi.mocked(networkInterfaces)
 const list = () => ({eth0: [LAN, IPV6], gone: undefined}) as ReturnType<typeof networkInterfaces>
 
 describe('the addresses of this machine', () => {
-  it('are those of IPv4, on every interface', () => {
+  it('are those of every interface', () => {
     interfaces.mockImplementation(list)
-    expect(ipv4Interfaces()).toEqual([LAN])
+    expect(interfaceAddresses()).toEqual([LAN, IPV6])
   })
 
-  it('are cached for ten seconds, and are none where they cannot be listed', async () => {
+  it('of IPv4 are cached for ten seconds, and are none where they cannot be listed', async () => {
     const clock = new VirtualClock()
     interfaces.mockImplementation(list)
     expect(localAddresses(clock)).toEqual([LAN])
@@ -48,7 +48,7 @@ describe('the addresses of this machine', () => {
     expect(localAddresses(clock)).toEqual([LAN])
     await clock.advance(1)
     expect(localAddresses(clock)).toEqual([])
-    expect(() => ipv4Interfaces()).toThrow('EMFILE')
+    expect(() => interfaceAddresses()).toThrow('EMFILE')
   })
 })
 
