@@ -74,7 +74,7 @@ async function makePlugs(rows: readonly PlugRow[]) {
     {publisher, topics, plugs: new Map()},
     {qos: 1, retain: true, attributes: false},
   )
-  const capabilitiesOf = capabilitiesLookup(store)
+  const capabilitiesOf = capabilitiesLookup(store, new Set())
   const owners = new DeviceOwners()
   const plugs = Object.entries(config.devices).map(([name, device]) => {
     const options = {

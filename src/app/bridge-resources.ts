@@ -2,13 +2,12 @@
  * Makes the resources of a bridge from its configuration: UDP socket, network discovery, plug registry, broker connection, publisher, and
  * the context that the parts of the bridge share. Nothing is opened yet. Also removes the secrets of a configuration from messages.
  */
-import type {BridgeContext} from '../bridge/component.ts'
 import {NameDirectory} from '../bridge/name-directory.ts'
 import {retained, SecretFilter} from '../bridge/publisher.ts'
 import type {ConfigActions} from '../bridge/requests/bridge-actions.ts'
 import {RetainedTopics} from '../bridge/retained/retained-topics.ts'
 import type {Clock, Random} from '../common/clock.ts'
-import {Redactor} from '../common/redact.ts'
+import type {Redactor} from '../common/redact.ts'
 import {RepeatedWarnings} from '../common/repeated-warnings.ts'
 import {type Config, maskedConfig, secretsOf} from '../config/config.ts'
 import type {RootLog} from '../log/logger.ts'
@@ -27,8 +26,8 @@ export interface BridgeOptions {
   clock: Clock
   random: Random
   log: RootLog
-  /** Removes secrets from messages; a new one when missing. */
-  redactor?: Redactor
+  /** Removes secrets from messages. */
+  redactor: Redactor
   /** What earlier runs have stored about plugs and retained messages. */
   store: StateStore
   /** The energy that the plugs have used so far. */
@@ -39,17 +38,7 @@ export interface BridgeOptions {
   configActions: ConfigActions
 }
 
-export interface BridgeResources {
-  redactor: Redactor
-  metrics: ProcessMetrics
-  socket: MiioSocket
-  discovery: NetworkDiscovery
-  registry: PlugRegistry
-  connection: Connection
-  /** The topics on which the bridge has retained messages: every message is published through it. */
-  recorded: RetainedTopics
-  context: BridgeContext
-}
+export type BridgeResources = ReturnType<typeof bridgeResources>
 
 /**
  * @param subscriptions topic filters of messages that are neither commands nor requests, at the time of the call
@@ -59,8 +48,8 @@ export function bridgeResources(
   options: BridgeOptions,
   subscriptions: () => readonly string[],
   stopping: AbortSignal,
-): BridgeResources {
-  const {config, clock, random, log, store, energyStore, catalogue, redactor = new Redactor()} = options
+) {
+  const {config, clock, random, log, store, energyStore, catalogue, redactor} = options
   hideSecrets(redactor, config, catalogue)
   const warnings = new RepeatedWarnings(clock, (text) => log.warn(text))
   const warn = (text: string) => warnings.warn(text)
@@ -80,7 +69,13 @@ export function bridgeResources(
     log,
   })
   const {plugs, groups} = registry
-  const topics = configuredTopics(config)
+  const {mqtt, homeassistant} = config
+  const topics = new Topics(
+    mqtt.base_topic,
+    homeassistant.enabled ? homeassistant.status_topic : undefined,
+    homeassistant.discovery_prefix,
+    mqtt.output === 'attribute_and_json',
+  )
   const connection = new Connection({
     broker: brokerOptions(config, store.clientId),
     // The broker publishes this when the bridge is killed (docs/promises.md, 2).
@@ -92,21 +87,13 @@ export function bridgeResources(
     random,
     log,
   })
-  const recorded = new RetainedTopics(connection, store.publishedTopics?.topics ?? [])
-  const publisher = new SecretFilter(recorded, (text) => redactor.scrubMessage(text))
+  /** Every message is published through it. */
+  const retainedTopics = new RetainedTopics(connection, store.publishedTopics?.topics ?? [])
+  const publisher = new SecretFilter(retainedTopics, (text) => redactor.scrubMessage(text))
   const names = new NameDirectory(plugs, groups)
   const context = {clock, random, log, topics, publisher, connection, plugs, groups, names, stopping}
   const metrics = new ProcessMetrics(clock)
-  return {redactor, metrics, socket, discovery, registry, connection, recorded, context}
-}
-
-function configuredTopics({mqtt, homeassistant}: Config): Topics {
-  return new Topics(
-    mqtt.base_topic,
-    homeassistant.enabled ? homeassistant.status_topic : undefined,
-    homeassistant.discovery_prefix,
-    mqtt.output === 'attribute_and_json',
-  )
+  return {metrics, socket, discovery, registry, connection, retainedTopics, context}
 }
 
 /** @param clientId used when the configuration has none */

@@ -47,12 +47,10 @@ export interface BridgeRunnerOptions {
   notifier: Pick<SystemdNotifier, 'ready' | 'reloading'>
 }
 
-type ReadConfig = (running: Config) => Promise<Config>
-
 /** A bridge stops within 5 s (docs/promises.md, 3): the runner waits no longer than this. */
 export const STOP_MS = 4300
 
-/** Runs one bridge after another: start, reload, restart, edit and stop, one at a time. */
+/** Runs one bridge after another. Every step waits for the one before. */
 export class BridgeRunner {
   readonly #options: BridgeRunnerOptions
   #running: {bridge: RunnableBridge; prepared: PreparedBridge} | undefined
@@ -75,7 +73,13 @@ export class BridgeRunner {
    * @returns every problem of the configuration, one a line, and then nothing has changed; `undefined` for none
    */
   reload(how: 'restart' | 'reload'): Promise<string | undefined> {
-    return this.#applyInTurn(how, this.#options.load, (error) => this.#logged(error))
+    const {load, log} = this.#options
+    return this.#apply(how, load, (error) => {
+      const problems = error instanceof ConfigError ? error.count : 1
+      log.error(`the new configuration is refused, the old one stays: ${count(problems, 'problem')}`)
+      for (const problem of error.message.split('\n')) log.error(problem)
+      return error.message
+    })
   }
 
   /**
@@ -85,7 +89,7 @@ export class BridgeRunner {
    */
   edit(edits: () => readonly ConfigEdit[]): Promise<string | undefined> {
     const read = (running: Config) => this.#options.edit(edits(), running)
-    return this.#applyInTurn('reload', read, ({message}) => message) // no log line: the response to the request has the message
+    return this.#apply('reload', read, ({message}) => message) // no log line: the response to the request has the message
   }
 
   /** Stops the bridge, even while it is being started, and closes what it used. No bridge is started afterwards. */
@@ -114,45 +118,41 @@ export class BridgeRunner {
     return turn
   }
 
-  /** @param report makes the returned text of a refusal, and may log it */
-  #applyInTurn(
+  /**
+   * Applies a configuration after all earlier steps.
+   * @param report makes the returned text of a refusal, and may log it
+   * @returns the problems or `undefined`, as soon as the result is certain
+   */
+  #apply(
     how: 'restart' | 'reload',
-    read: ReadConfig,
+    read: (running: Config) => Promise<Config>,
     report: (error: Error) => string,
   ): Promise<string | undefined> {
+    const {notifier, prepare, isRefusal, log} = this.#options
     return new Promise((resolve, reject) => {
-      const step = this.#inTurn(() => this.#apply(how, read, report, resolve))
+      const step = this.#inTurn(async () => {
+        const running = this.#running
+        if (this.#stopping || !running) return resolve('the bridge is stopping')
+        await notifier.reloading()
+        try {
+          log.debug(() => `${how}: reading the configuration`)
+          const config = await read(running.prepared.config)
+          log.debug(() => `${how}: the configuration is valid`)
+          if (this.#stopping) return resolve(undefined) // the next start reads the same file
+          if (how === 'reload' && (await this.#tryReload(running.bridge, config))) return resolve(undefined)
+          log.debug(() => `${how}: the bridge restarts with it`)
+          const prepared = await prepare(config)
+          resolve(undefined)
+          await this.#replace(prepared)
+        } catch (error) {
+          if (!isRefusal(error)) throw error
+          resolve(report(error))
+        } finally {
+          await notifier.ready()
+        }
+      })
       step.catch(reject)
     })
-  }
-
-  /** @param respond called as soon as the result is certain, with the problems or `undefined` */
-  async #apply(
-    how: 'restart' | 'reload',
-    read: ReadConfig,
-    report: (error: Error) => string,
-    respond: (problems: string | undefined) => void,
-  ): Promise<void> {
-    const {notifier, prepare, log} = this.#options
-    const running = this.#running
-    if (this.#stopping || !running) return respond('the bridge is stopping')
-    await notifier.reloading()
-    try {
-      log.debug(() => `${how}: reading the configuration`)
-      const config = await read(running.prepared.config)
-      log.debug(() => `${how}: the configuration is valid`)
-      if (this.#stopping) return respond(undefined) // the next start reads the same file
-      if (how === 'reload' && (await this.#tryReload(running.bridge, config))) return respond(undefined)
-      log.debug(() => `${how}: the bridge restarts with it`)
-      const prepared = await prepare(config)
-      respond(undefined)
-      await this.#replace(prepared)
-    } catch (error) {
-      if (!this.#options.isRefusal(error)) throw error
-      respond(report(error))
-    } finally {
-      await notifier.ready()
-    }
   }
 
   /**
@@ -202,14 +202,5 @@ export class BridgeRunner {
     const {bridge} = this.#running ?? {}
     this.#running = undefined
     if (bridge) await within(clock, clock.now() + STOP_MS, bridge.stop())
-  }
-
-  /** Logs the refusal of a configuration. @returns the problems, one a line */
-  #logged(error: Error): string {
-    const {log} = this.#options
-    const problems = error instanceof ConfigError ? error.count : 1
-    log.error(`the new configuration is refused, the old one stays: ${count(problems, 'problem')}`)
-    for (const problem of error.message.split('\n')) log.error(problem)
-    return error.message
   }
 }

@@ -30,19 +30,19 @@ import {version} from './version.ts'
 
 /** A stop takes 5 s at most (docs/promises.md, 3): so long for a command under way, and so long for the last messages to the broker. */
 const COMMAND_GRACE_MS = 2000
-const GOODBYE_GRACE_MS = 1000
-/** For saving, which comes before the goodbye: lost kWh are worse than a late `offline`. */
+const DISCONNECT_GRACE_MS = 1000
+/** For saving, which comes before `offline` is published: lost kWh are worse than a late message. */
 const SAVE_GRACE_MS = 500
 /** A poll that is overdue by this time means that the scheduler is stuck. */
 const STALLED_MS = 30_000
 
 /** What the parts of the bridge need beside their context. */
-export interface ComponentOptions {
+interface ComponentOptions {
   bridgeStatus: BridgeStatus
   /** `undefined` when Home Assistant is disabled in the configuration. */
   homeAssistant: HomeAssistant | undefined
   states: StateOptions
-  recorded: RetainedTopics
+  retainedTopics: RetainedTopics
   store: RetainedTopicsStore
   actions: BridgeActions
 }
@@ -52,7 +52,7 @@ export interface ComponentOptions {
  * order does not matter.
  */
 export function bridgeComponents(context: BridgeContext, options: ComponentOptions): readonly Component[] {
-  const {bridgeStatus, homeAssistant, states, recorded, store, actions} = options
+  const {bridgeStatus, homeAssistant, states, retainedTopics, store, actions} = options
   const plugStates = new PlugStates(context, states)
   const groupStates = new GroupStates(context, states)
   const sources = [bridgeStatus, plugStates, groupStates, ...(homeAssistant ? [homeAssistant] : [])]
@@ -63,7 +63,7 @@ export function bridgeComponents(context: BridgeContext, options: ComponentOptio
     // At a connect, info, devices and health are published first: they say what the other messages are about.
     bridgeStatus,
     // The first to get a message: the retained messages that it has subscribed to are for no other part.
-    new RetainedCleanup(context, {recorded, sources, prefix, store}),
+    new RetainedCleanup(context, {recorded: retainedTopics, sources, prefix, store}),
     // Before the states: Home Assistant subscribes to the topics in its discovery messages.
     ...(homeAssistant ? [homeAssistant] : []),
     // After the two parts that use retained messages, and before the parts that would carry out a retained command.
@@ -96,7 +96,7 @@ export class Bridge {
     const {config, clock, log, store, configActions} = options
     const subscriptions = () => this.#components.flatMap((component) => component.subscriptions?.() ?? [])
     const resources = bridgeResources(options, subscriptions, this.#stopping.signal)
-    const {registry, discovery, connection, recorded, context} = resources
+    const {registry, discovery, connection, retainedTopics, context} = resources
     const bridgeInfo = new BridgeInfo({...resources, log})
     const bridgeStatus = new BridgeStatus(context, bridgeInfo)
     const {enabled, discovery_prefix: prefix} = config.homeassistant
@@ -104,7 +104,7 @@ export class Bridge {
     const {qos, retain, output} = config.mqtt
     const states = {qos, retain, attributes: output === 'attribute_and_json'}
     const actions = new RequestActions({registry, discovery, bridgeInfo, bridgeStatus, configActions, log})
-    const parts = {bridgeStatus, homeAssistant, states, recorded, store, actions}
+    const parts = {bridgeStatus, homeAssistant, states, retainedTopics, store, actions}
     this.#options = options
     this.#resources = resources
     this.#components = bridgeComponents(context, parts)
@@ -118,8 +118,8 @@ export class Bridge {
   }
 
   /**
-   * Resolves when the UDP socket is bound and the broker was tried once, whether or not the broker or any plug answers; or when the bridge
-   * is stopped. Rejects when the socket cannot be bound.
+   * Resolves when the UDP socket is bound and the broker was tried once, whether or not the broker or any plug responds; or when the
+   * bridge is stopped. Rejects when the socket cannot be bound.
    */
   start(): Promise<void> {
     this.#starting = this.#start()
@@ -140,7 +140,8 @@ export class Bridge {
   }
 
   /**
-   * Answers what waits, saves, and publishes `offline`: within 5 s, even when every plug is silent. Also ends a start that is under way.
+   * Gives every waiting command its result, saves, and publishes `offline`: within 5 s, even when every plug is silent. Also ends a start
+   * that is under way.
    */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop()
@@ -158,7 +159,7 @@ export class Bridge {
     await Promise.all([registry.stop(COMMAND_GRACE_MS), ...componentStops])
     await within(clock, clock.now() + SAVE_GRACE_MS, this.#save()) // before the connection, whatever happens to that
     for (const component of reversed) component.stopped?.()
-    await connection.stop(GOODBYE_GRACE_MS)
+    await connection.stop(DISCONNECT_GRACE_MS)
     discovery.stop()
     await socket.close()
     await this.#save()
@@ -174,8 +175,8 @@ export class Bridge {
    * @returns `false`, with nothing done, when the broker, the network or the models changed: that needs a new bridge
    */
   async reload(config: Config): Promise<boolean> {
-    const {log, catalogue} = this.#options
-    const {registry, connection, redactor, context} = this.#resources
+    const {log, catalogue, redactor} = this.#options
+    const {registry, connection, context} = this.#resources
     const {config: configBefore, plugs} = registry
     if (needsNewBridge(configBefore, config)) return false
     if (config.log.level !== configBefore.log.level) log.setLevel(config.log.level)
@@ -224,7 +225,7 @@ export class Bridge {
     for (const component of this.#components) if (component.handle?.(message, topic)) return
   }
 
-  /** Commands that arrived during the pause are too old to be carried out, and what is known of the plugs may be old, too. */
+  /** Commands that arrived during the pause are too old to be executed, and the state of the plugs may be old, too. */
   #resumeAfterPause(ms: number): void {
     const {connection, registry} = this.#resources
     const seconds = Math.round(ms / 1000)

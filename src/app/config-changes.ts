@@ -4,6 +4,7 @@
  */
 import {isDeepStrictEqual} from 'node:util'
 import {Secret} from '../common/secret.ts'
+import {listFirst} from '../common/text.ts'
 import type {Config} from '../config/config.ts'
 
 /** Names of plugs, by how a new configuration changed them. */
@@ -27,12 +28,9 @@ const MOST_NAMES = 5
 
 /** Whether the configurations differ in a part that a running bridge cannot take over: the broker, the network, the models. */
 export function needsNewBridge(before: Config, after: Config): boolean {
+  const fixedPart = ({mqtt, homeassistant, network, state_dir, catalogue}: Config) =>
+    withSecretsRevealed({mqtt, homeassistant, network, state_dir, models: [...catalogue.models]})
   return !isDeepStrictEqual(fixedPart(before), fixedPart(after))
-}
-
-function fixedPart({mqtt, homeassistant, network, state_dir, catalogue}: Config): unknown {
-  const models = [...catalogue.models]
-  return withSecretsRevealed({mqtt, homeassistant, network, state_dir, models})
 }
 
 /** `renamed desk to office/desk; added lamp; changed fan (area); removed heater; groups changed: evening`. */
@@ -44,27 +42,20 @@ export function configChangesText(
 ): string {
   const oldNames = new Set(renames.map(({from}) => from))
   const newNames = new Set(renames.map(({to}) => to))
+  const withSettings = (text: string, from: string, to: string) =>
+    `${text}${changedSettings(before.devices[from], after.devices[to])}`
+  const renamed = renames.map(({from, to}) => withSettings(`${from} to ${to}`, from, to))
+  const edited = changed.map((name) => withSettings(name, name, name))
+  const onlyAdded = added.filter((name) => !newNames.has(name))
+  const onlyRemoved = removed.filter((name) => !oldNames.has(name))
+  const settings = ({poll, log, allow_raw_calls}: ReloadableConfig) => ({poll, log, allow_raw_calls})
   const parts = [
-    listed(
-      'renamed',
-      renames.map(
-        ({from, to}) => `${from} to ${to}${changedSettings(before.devices[from], after.devices[to])}`,
-      ),
-    ),
-    listed(
-      'added',
-      added.filter((name) => !newNames.has(name)),
-    ),
-    listed(
-      'changed',
-      changed.map((name) => `${name}${changedSettings(before.devices[name], after.devices[name])}`),
-    ),
-    listed(
-      'removed',
-      removed.filter((name) => !oldNames.has(name)),
-    ),
+    listed('renamed', renamed),
+    listed('added', onlyAdded),
+    listed('changed', edited),
+    listed('removed', onlyRemoved),
     listed('groups changed:', changedKeys(before.groups, after.groups), 'groups'),
-    listed('settings changed:', changedKeys(settingsOf(before), settingsOf(after)), 'settings'),
+    listed('settings changed:', changedKeys(settings(before), settings(after)), 'settings'),
   ]
   return parts.filter((part) => part !== '').join('; ') || 'nothing changed'
 }
@@ -95,14 +86,10 @@ function identityKey(device: Config['devices'][string] | undefined): string {
   return JSON.stringify(id === undefined ? [host, port, token.reveal()] : [id])
 }
 
-function settingsOf({poll, log, allow_raw_calls}: ReloadableConfig): Record<string, unknown> {
-  return {poll, log, allow_raw_calls}
-}
-
 function listed(verb: string, names: readonly string[], things = 'plugs'): string {
-  const first = names.slice(0, MOST_NAMES).join(', ')
-  if (names.length <= MOST_NAMES) return names.length === 0 ? '' : `${verb} ${first}`
-  return `${verb.replace(/:$/, '')} ${names.length} ${things}: ${first} and ${names.length - MOST_NAMES} more`
+  if (names.length === 0) return ''
+  const head = names.length > MOST_NAMES ? `${verb.replace(/:$/, '')} ${names.length} ${things}:` : verb
+  return `${head} ${listFirst(names, MOST_NAMES)}`
 }
 
 /** ` (area, icon)`: the keys of the settings that differ; empty when none does. */

@@ -11,7 +11,7 @@ export const HEALTH_FILE_VARIABLE = 'HEALTH_FILE'
 /** An older heartbeat means that the bridge is stuck: three times the usual 30 s. */
 export const OLDEST_BEAT_MS = 90_000
 
-/** Writes the heartbeat of this process to the file that HEALTH_FILE names. */
+/** Writes the heartbeat of this process. */
 export class HealthFile {
   readonly #path: string | undefined
   readonly #clock: Clock
@@ -28,12 +28,13 @@ export class HealthFile {
    */
   beat(ok: boolean): Promise<void> {
     const path = this.#path
-    if (path) this.#last = this.#last.then(() => this.#write(path, ok)).catch(() => {})
+    if (path)
+      this.#last = this.#last
+        .then(() => {
+          const content = `${JSON.stringify({ok, at: this.#clock.date().toISOString()})}\n`
+          return writeFileAtomically(path, content, process.pid.toString(16))
+        })
+        .catch(() => {})
     return this.#last
-  }
-
-  #write(path: string, ok: boolean): Promise<void> {
-    const content = `${JSON.stringify({ok, at: this.#clock.date().toISOString()})}\n`
-    return writeFileAtomically(path, content, process.pid.toString(16))
   }
 }

@@ -10,7 +10,7 @@ import {
   unknownDisplayProperties,
 } from '../bridge/plug.ts'
 import type {Clock, Random} from '../common/clock.ts'
-import {localAddresses} from '../common/local-addresses.ts'
+import {localAddresses} from '../common/ipv4.ts'
 import type {Config, DeviceConfig} from '../config/config.ts'
 import {applyOverrides} from '../device/codec/model-overrides.ts'
 import {isCallFailure, isExpectedFailure} from '../device/command-error.ts'

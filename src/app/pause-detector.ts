@@ -1,12 +1,12 @@
 /** Detects that this process stood still: a suspended machine, SIGSTOP, a frozen container, a blocked event loop (docs/promises.md, 68). */
 import {uptime} from 'node:os'
-import type {Clock, Timer} from '../common/clock.ts'
+import {type Clock, repeat, type Timer} from '../common/clock.ts'
 
 const TICK_MS = 1000
 /** Commands live 10 s by default: after a pause this long, every message that waits in a socket is too old to be carried out. */
 const PAUSE_MS = 15_000
 
-/** Calls back when this process stood still for 15 s or longer. */
+/** Calls back after every pause of 15 s or longer. */
 export class PauseDetector {
   readonly #clock: Clock
   readonly #onPause: (ms: number) => void
@@ -31,7 +31,10 @@ export class PauseDetector {
 
   start(): void {
     this.#last = this.#read()
-    this.#tick()
+    this.#timer = repeat(this.#clock, TICK_MS, () => {
+      this.check()
+      if (this.#last) this.#last.uptime = this.#uptime()
+    })
   }
 
   stop(): void {
@@ -60,14 +63,6 @@ export class PauseDetector {
     if (ms < PAUSE_MS) return false
     this.#onPause(ms)
     return true
-  }
-
-  #tick(): void {
-    this.#timer = this.#clock.after(TICK_MS, () => {
-      this.check()
-      if (this.#last) this.#last.uptime = this.#uptime()
-      this.#tick()
-    })
   }
 
   #read(): {now: number; date: number; uptime: number} {

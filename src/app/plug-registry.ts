@@ -10,7 +10,7 @@ import {type PlugChanges, withSecretsRevealed} from './config-changes.ts'
 import {DeviceOwners} from './device-owners.ts'
 import {ManagedPlug, type ManagedPlugOptions} from './managed-plug.ts'
 
-export type PlugRegistryOptions = Omit<ManagedPlugOptions, 'name' | 'config' | 'poll' | 'owners' | 'event'>
+type PlugRegistryOptions = Omit<ManagedPlugOptions, 'name' | 'config' | 'poll' | 'owners' | 'event'>
 
 interface Events {
   /** A plug was made, and has not been started. */
@@ -22,14 +22,14 @@ interface Events {
 /** First polls are this far apart: 10,000 plugs are not polled all at once. */
 const FIRST_POLL_STEP_MS = 5
 
-/** The configured plugs and groups. Emits `plugAdded` and `plugEvent`. */
+/** Emits `plugAdded` and `plugEvent`. */
 export class PlugRegistry extends EventEmitter<Events> {
-  /** By name, in the order of the configuration. The same map as long as the bridge runs. */
-  readonly plugs: ReadonlyMap<string, ManagedPlug>
-  /** By name, in the order of the configuration. The same map as long as the bridge runs. */
-  readonly groups: ReadonlyMap<string, Group>
   readonly #plugs = new Map<string, ManagedPlug>()
   readonly #groups = new Map<string, Group>()
+  /** By name, in the order of the configuration. The same map as long as the bridge runs. */
+  readonly plugs: ReadonlyMap<string, ManagedPlug> = this.#plugs
+  /** By name, in the order of the configuration. The same map as long as the bridge runs. */
+  readonly groups: ReadonlyMap<string, Group> = this.#groups
   readonly #options: PlugRegistryOptions
   readonly #owners = new DeviceOwners()
   #config: Config
@@ -39,8 +39,6 @@ export class PlugRegistry extends EventEmitter<Events> {
     super()
     this.#options = options
     this.#config = config
-    this.plugs = this.#plugs
-    this.groups = this.#groups
   }
 
   /** The configuration in force. */
@@ -56,8 +54,7 @@ export class PlugRegistry extends EventEmitter<Events> {
     for (const plug of this.#plugs.values()) plug.start()
     if (names.length === 0)
       this.#options.log.warn('no plugs are configured yet: `miio2mqtt discover` lists those on this network')
-    this.#replaceGroups()
-    this.#storeConfiguredIds()
+    this.#plugsChanged()
     return names.length * step
   }
 
@@ -78,9 +75,13 @@ export class PlugRegistry extends EventEmitter<Events> {
     for (const name of removed) this.#plugs.delete(name)
     const step = firstPollStep(config)
     for (const [index, name] of [...added, ...changed].entries()) this.#make(name, index * step).start()
-    this.#sortPlugs(names)
-    this.#replaceGroups()
-    this.#storeConfiguredIds()
+    const plugs = new Map(this.#plugs)
+    this.#plugs.clear()
+    for (const name of names) {
+      const plug = plugs.get(name)
+      if (plug) this.#plugs.set(name, plug)
+    }
+    this.#plugsChanged()
     return {added, changed, removed}
   }
 
@@ -110,23 +111,11 @@ export class PlugRegistry extends EventEmitter<Events> {
     return plug
   }
 
-  #sortPlugs(names: readonly string[]): void {
-    const plugs = new Map(this.#plugs)
-    this.#plugs.clear()
-    for (const name of names) {
-      const plug = plugs.get(name)
-      if (plug) this.#plugs.set(name, plug)
-    }
-  }
-
-  #replaceGroups(): void {
+  /** Makes the groups anew, and stores which plugs are configured: plugs that are not for a while are dropped from the state file. */
+  #plugsChanged(): void {
     this.#groups.clear()
     for (const [name, settings] of Object.entries(this.#config.groups))
       this.#groups.set(name, new Group(name, settings, this.#plugs))
-  }
-
-  /** The state file forgets plugs that have not been configured for a while. */
-  #storeConfiguredIds(): void {
     const dids = [...this.#plugs.values()].flatMap(({did}) => did ?? [])
     this.#options.store.markConfigured(new Set(dids))
   }

@@ -4,7 +4,7 @@ import type {Clock} from '../common/clock.ts'
 
 const SAMPLE_MS = 20
 
-/** Uptime, memory and event loop delay of this process. */
+/** Measures from `start` to `stop`. */
 export class ProcessMetrics {
   /** When the bridge was started. */
   readonly started: Date
@@ -29,10 +29,9 @@ export class ProcessMetrics {
   /** Uptime in seconds, memory in bytes, and the delays of the event loop in milliseconds since the previous call. */
   read(): {uptime: number; memory: object; event_loop_delay_ms: object} {
     const {rss, heapUsed} = process.memoryUsage()
-    const delays = {
-      p99: eventLoopDelay(this.#eventLoop.percentile(99)),
-      max: eventLoopDelay(this.#eventLoop.max),
-    }
+    // Node measures the time between two samples; the delay is what exceeds the sampling interval. Milliseconds, two decimals.
+    const delay = (nanoseconds: number) => Math.max(0, Math.round(nanoseconds / 1e4 - 100 * SAMPLE_MS) / 100)
+    const delays = {p99: delay(this.#eventLoop.percentile(99)), max: delay(this.#eventLoop.max)}
     this.#eventLoop.reset()
     return {
       uptime: Math.round((this.#clock.now() - this.#startedAt) / 1000),
@@ -45,9 +44,4 @@ export class ProcessMetrics {
 /** The time zone in which days begin and end, such as `Europe/Berlin`: from the variable `TZ`, or the system, or UTC. */
 export function timeZone(): string {
   return Intl.DateTimeFormat().resolvedOptions().timeZone
-}
-
-/** Node measures the time between two samples; the delay is what exceeds the sampling interval. @returns milliseconds, two decimals */
-function eventLoopDelay(nanoseconds: number): number {
-  return Math.max(0, Math.round(nanoseconds / 1e4 - 100 * SAMPLE_MS) / 100)
 }

@@ -8,9 +8,8 @@ import type {Config} from '../config/config.ts'
 import {createLog, type RootLog} from '../log/logger.ts'
 import {MiioError} from '../miio/miio-error.ts'
 import {MiioSocket} from '../miio/socket.ts'
-import {StateUnreadable} from '../storage/json-reader.ts'
-import {StateFolders, StateUnwritable} from '../storage/state-folders.ts'
-import {StateInUse} from '../storage/state-lock.ts'
+import {StateFolderError} from '../storage/json-file.ts'
+import {StateFolders} from '../storage/state-folders.ts'
 import {CommandFailed} from './errors.ts'
 
 /** Objects that all bridges of one process share, one after the other. */
@@ -68,8 +67,7 @@ export async function prepareBridge(
 
 /** @throws CommandFailed for a state folder that cannot be read or written, or is in use by another bridge */
 function refuseFolder(error: unknown): never {
-  if (error instanceof StateUnreadable || error instanceof StateUnwritable || error instanceof StateInUse)
-    throw new CommandFailed(error.message)
+  if (error instanceof StateFolderError) throw new CommandFailed(error.message)
   throw error
 }
 

@@ -2,7 +2,7 @@
 import type {Command} from 'commander'
 import type {z} from 'zod'
 import {systemClock} from '../common/clock.ts'
-import {localAddresses} from '../common/local-addresses.ts'
+import {localAddresses} from '../common/ipv4.ts'
 import {parseWithMessages, quoted} from '../common/schema-errors.ts'
 import {suggestion} from '../common/suggestion.ts'
 import {CommandError, type CommandErrorCode} from '../device/command-error.ts'

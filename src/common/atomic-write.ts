@@ -2,6 +2,7 @@
 import type {Stats} from 'node:fs'
 import {type FileHandle, lstat, mkdir, open, readdir, rename, rm} from 'node:fs/promises'
 import {basename, dirname, join} from 'node:path'
+import {errorCode} from './text.ts'
 
 /**
  * Replaces `file` by a new one with `content`. Owner and group stay as they are, as far as this user may set them: a bridge that
@@ -29,7 +30,10 @@ export async function writeFileAtomically(
     await rm(temporary, {force: true}).catch(() => {})
     throw error
   }
-  await syncFolder(dirname(file))
+  // Makes the rename permanent. Some file systems cannot sync a folder: the new file is in place all the same.
+  const folder = await open(dirname(file), 'r')
+  await folder.sync().catch(() => {})
+  await folder.close()
 }
 
 /** Removes the temporary files of a process that was killed in `writeFileAtomically`. @throws the file system's error */
@@ -50,17 +54,13 @@ export async function makeFolder(folder: string): Promise<void> {
   try {
     await mkdir(folder, {mode: 0o700})
   } catch (error) {
-    if (hasCode(error, 'EEXIST')) return
-    if (!hasCode(error, 'ENOENT') || dirname(folder) === folder) throw error
+    if (errorCode(error) === 'EEXIST') return
+    if (errorCode(error) !== 'ENOENT' || dirname(folder) === folder) throw error
     await makeFolder(dirname(folder))
     await mkdir(folder, {mode: 0o700}).catch((again: unknown) => {
-      if (!hasCode(again, 'EEXIST')) throw again
+      if (errorCode(again) !== 'EEXIST') throw again
     })
   }
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code
 }
 
 /** Until the content is complete only this user may read the file: it may hold tokens. */
@@ -72,9 +72,10 @@ async function writeSynced(
 ): Promise<void> {
   const handle = await open(file, 'wx', 0o600)
   try {
-    await writeAll(handle, Buffer.from(content))
+    await handle.writeFile(content)
     const hasSameGroup = before === undefined || (await keepOwner(handle, before))
-    const allowed = hasSameGroup ? mode : withoutGroup(mode)
+    // Another group gets the permissions of all other users.
+    const allowed = hasSameGroup ? mode : (mode & 0o707) | ((mode & 0o007) << 3)
     if (allowed !== 0o600) await handle.chmod(allowed)
     await handle.sync()
   } finally {
@@ -89,34 +90,10 @@ async function writeSynced(
 async function keepOwner(handle: FileHandle, {uid, gid}: Stats): Promise<boolean> {
   const now = await handle.stat()
   if (now.uid === uid && now.gid === gid) return true
-  const isSet = await handle.chown(uid, gid).then(
-    () => true,
-    () => false,
-  )
-  if (isSet || now.gid === gid) return true
-  return handle.chown(now.uid, gid).then(
-    () => true,
-    () => false,
-  )
-}
-
-/** The group is another one: it gets the permissions of all other users. */
-function withoutGroup(mode: number): number {
-  return (mode & 0o707) | ((mode & 0o007) << 3)
-}
-
-/** A disk that fills up takes a part and reports no error: only the next write fails. */
-async function writeAll(handle: FileHandle, bytes: Buffer): Promise<void> {
-  for (let written = 0; written < bytes.length; ) {
-    const {bytesWritten} = await handle.write(bytes, written)
-    if (bytesWritten === 0) throw new Error(`the disk took ${written} of ${bytes.length} bytes`)
-    written += bytesWritten
-  }
-}
-
-/** Makes the rename permanent. Some file systems cannot sync a folder: the new file is in place all the same. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r')
-  await handle.sync().catch(() => {})
-  await handle.close()
+  const set = (owner: number) =>
+    handle.chown(owner, gid).then(
+      () => true,
+      () => false,
+    )
+  return (await set(uid)) || now.gid === gid || set(now.uid)
 }

@@ -1,6 +1,6 @@
 /**
  * Time and randomness, passed to constructors, so that the whole bridge can run on virtual time and from a seed in tests.
- * Decisions use `now()`. `date()` is only shown, since a wall clock jumps.
+ * Durations and deadlines use `now()`. `date()` is for what is shown or stored, and for calendar days: a wall clock jumps.
  */
 export interface Clock {
   /** Milliseconds on a monotonic clock. Its zero means nothing. */

@@ -1,6 +1,38 @@
-/** IPv4 arithmetic: subnets, broadcast addresses, private ranges, and which addresses one host can have. Pure. */
+/** IPv4: the addresses of this machine, subnets, broadcast addresses, private ranges, and which addresses one host can have. */
 import {BlockList, isIPv4} from 'node:net'
-import type {LocalAddress} from './local-addresses.ts'
+import {type NetworkInterfaceInfo, networkInterfaces} from 'node:os'
+import type {Clock} from './clock.ts'
+
+/** An IPv4 address of this machine, as `os.networkInterfaces` reports it. */
+export interface LocalAddress {
+  address: string
+  netmask: string
+}
+
+/** Cached for so long, since thousands of plugs may need the addresses at once when the network is down. */
+const CACHED_MS = 10_000
+const cache = new WeakMap<Clock, {at: number; addresses: readonly LocalAddress[]}>()
+
+/**
+ * The addresses of all network interfaces.
+ * @throws the system's error where they cannot be listed: without a descriptor left, and where AF_NETLINK is forbidden (systemd's
+ * RestrictAddressFamilies)
+ */
+export function interfaceAddresses(): NetworkInterfaceInfo[] {
+  return Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? [])
+}
+
+/** Every IPv4 address, with its real netmask: a home may well use /23. At most ten seconds old. Empty where the system lists none. */
+export function localAddresses(clock: Clock): readonly LocalAddress[] {
+  const cached = cache.get(clock)
+  if (cached && clock.now() - cached.at < CACHED_MS) return cached.addresses
+  let addresses: readonly LocalAddress[] = []
+  try {
+    addresses = interfaceAddresses().filter(({family}) => family === 'IPv4')
+  } catch {}
+  cache.set(clock, {at: clock.now(), addresses})
+  return addresses
+}
 
 /** No single host has one of these (RFC 6890): "this network", multicast, reserved, and the broadcast address of loopback. */
 const NO_HOST = subnets(['0.0.0.0', 8], ['224.0.0.0', 4], ['240.0.0.0', 4], ['127.255.255.255', 32])

@@ -1,17 +1,20 @@
-/** Removes secrets from text by their value, in every encoding in which they may appear: hex, base64, URL, JSON. */
+/** Removes secrets from text by their value, in every encoding in which they may appear. */
 import {MASK} from './secret.ts'
+import {escapePattern, unicodeEscape} from './text.ts'
 
 /** A shorter secret occurs everywhere: masking it would blank out half of every line and protect nothing. */
 const MIN_SECRET_LENGTH = 4
 
-/** Separators between bytes in a hex dump: `21 31`, `21:31`, `21,31`. */
-const SEPARATOR = /[\s:,._-]/
+/** A token: an even number of hex digits. */
+const TOKEN = /^(?:[0-9a-f]{2}){8,}$/i
+
+/** A word of topics, properties and messages, or a value or an id: these are everywhere. */
+const PLAIN_WORD = /^(?:[a-z_]{1,20}|[A-Z_]{1,20}|\d{1,15})$/
 
 /**
- * Replaces secrets by `***`: as plain text, in hex, base64 and base64url, percent-encoded, and JSON-escaped once or twice.
- *
- * Tokens are looked up in a table, so that ten thousand of them cost no more time per line than one. Other secrets (passwords,
- * of which there are few) are searched for, by one pattern each. Secrets of fewer than four characters are ignored.
+ * Replaces secrets by `***`: as plain text, in hex, base64 and base64url, percent-encoded, and JSON-escaped once or twice. Tokens are
+ * looked up in a table, so that ten thousand of them cost no more time per line than one. Other secrets (passwords, of which there are
+ * few) are searched for, by one pattern each. Secrets of fewer than four characters are ignored.
  */
 export class Redactor {
   readonly #hex = new EncodedSecrets(HEX)
@@ -24,8 +27,23 @@ export class Redactor {
   /** Removes `secret` from every text from now on. */
   add(secret: string): void {
     if (secret.length < MIN_SECRET_LENGTH || /^\**$/.test(secret)) return
-    if (isHex(secret)) this.#addHex(secret)
-    else this.#addText(secret)
+    if (!TOKEN.test(secret)) {
+      if (this.#texts.has(secret)) return
+      this.#texts.add(secret)
+      this.#patterns = undefined
+      this.#addBytes(Buffer.from(secret))
+      return
+    }
+    // A token may be written as its digits, in either case, or as its bytes.
+    const digits = secret.toLowerCase()
+    if (this.#hex.has(digits)) return
+    for (const bytes of [Buffer.from(digits, 'hex'), Buffer.from(digits), Buffer.from(digits.toUpperCase())])
+      this.#addBytes(bytes)
+  }
+
+  #addBytes(bytes: Buffer): void {
+    this.#hex.add(bytes.toString('hex'))
+    this.#base64.add(bytes.toString('base64url'))
   }
 
   /**
@@ -37,15 +55,6 @@ export class Redactor {
     if (this.#texts.size === 0) return
     const spared = text()
     this.#spared = new Set([...this.#texts].filter((secret) => spared.includes(secret)))
-    this.#patterns = undefined
-  }
-
-  /** Removes every secret. */
-  clear(): void {
-    this.#hex.clear()
-    this.#base64.clear()
-    this.#texts.clear()
-    this.#spared = new Set()
     this.#patterns = undefined
   }
 
@@ -72,29 +81,8 @@ export class Redactor {
 
   #compiled() {
     const texts = [...this.#texts]
-    const distinctive = texts.filter((secret) => !this.#spared.has(secret) && !isPlainWord(secret))
+    const distinctive = texts.filter((secret) => !this.#spared.has(secret) && !PLAIN_WORD.test(secret))
     return {all: anyOf(texts), forMessages: anyOf(distinctive)}
-  }
-
-  /** A token: its bytes, and its hex digits as text in either case. */
-  #addHex(secret: string): void {
-    if (this.#hex.has(secret.toLowerCase())) return
-    this.#hex.add(secret.toLowerCase())
-    this.#addBytes(Buffer.from(secret.toLowerCase()))
-    this.#addBytes(Buffer.from(secret.toUpperCase()))
-    this.#base64.add(Buffer.from(secret, 'hex').toString('base64url'))
-  }
-
-  #addText(secret: string): void {
-    if (this.#texts.has(secret)) return
-    this.#addBytes(Buffer.from(secret))
-    this.#texts.add(secret)
-    this.#patterns = undefined
-  }
-
-  #addBytes(bytes: Buffer): void {
-    this.#hex.add(bytes.toString('hex'))
-    this.#base64.add(bytes.toString('base64url'))
   }
 }
 
@@ -111,11 +99,14 @@ interface Encoding {
 const NO_DIGIT = -1
 /** A character that is no digit and may be between two digits. */
 const SEPARATES = -2
+/** Separators between bytes in a hex dump: `21 31`, `21:31`, `21,31`. */
+const SEPARATOR = /[\s:,._-]/
+const SEPARATORS = new RegExp(SEPARATOR, 'g')
 
 const HEX: Encoding = {
   values: valuesOf([...'0123456789abcdef'], [...'0123456789ABCDEF']),
   bits: 4,
-  normalize: (found) => found.replaceAll(new RegExp(SEPARATOR, 'g'), '').toLowerCase(),
+  normalize: (found) => found.replaceAll(SEPARATORS, '').toLowerCase(),
 }
 for (let code = 0; code < 128; code++)
   if (SEPARATOR.test(String.fromCharCode(code))) HEX.values[code] = SEPARATES
@@ -134,18 +125,19 @@ function valuesOf(...spellings: readonly (readonly string[])[]): Int8Array {
   return values
 }
 
-/** The start of each spelling that is looked up at every character of a text: six digits of hex, or four of base64. */
-const START_BITS = 24
+/** The end of each spelling that is looked up at every character of a text: six digits of hex, or four of base64. */
+const END_BITS = 24
+const END_MASK = 2 ** END_BITS - 1
 
 /**
  * The encoded secrets of one encoding. A text is read once, whatever their number: every message is scrubbed, and there may be ten
- * thousand tokens. The first digits are looked up in a bit table, and only where they are found the rest is compared.
+ * thousand tokens. The last digits are looked up in a bit table, and only where they are found the rest is compared.
  */
 class EncodedSecrets {
   readonly #encoding: Encoding
   readonly #byLength = new Map<number, Set<string>>()
-  /** One bit for each possible start. */
-  #starts = new Uint8Array(0)
+  /** One bit for each possible end. */
+  #ends = new Uint8Array(0)
 
   constructor(encoding: Encoding) {
     this.#encoding = encoding
@@ -159,23 +151,19 @@ class EncodedSecrets {
     const known = this.#byLength.get(spelling.length)
     if (known) known.add(spelling)
     else this.#byLength.set(spelling.length, new Set([spelling]))
-    if (this.#starts.length === 0) this.#starts = new Uint8Array(2 ** START_BITS / 8)
-    const start = this.#startOf(spelling)
-    this.#starts[start >> 3] = (this.#starts[start >> 3] ?? 0) | (1 << (start & 7))
-  }
-
-  clear(): void {
-    this.#byLength.clear()
-    this.#starts = new Uint8Array(0)
+    if (this.#ends.length === 0) this.#ends = new Uint8Array(2 ** END_BITS / 8)
+    const {values, bits} = this.#encoding
+    let end = 0
+    for (const digit of spelling.slice(-END_BITS / bits))
+      end = (end << bits) | (values[digit.charCodeAt(0)] ?? 0)
+    this.#ends[end >> 3] = (this.#ends[end >> 3] ?? 0) | (1 << (end & 7))
   }
 
   mask(text: string): string {
     if (this.#byLength.size === 0) return text
     const {values, bits} = this.#encoding
-    const starts = this.#starts
-    const least = START_BITS / bits
-    let shown = ''
-    let copied = 0
+    const ends = this.#ends
+    const spans: Span[] = []
     let digits = 0
     let last = 0
     let wasSeparator = false
@@ -188,17 +176,12 @@ class EncodedSecrets {
       }
       wasSeparator = false
       digits++
-      last = ((last << bits) | value) & (2 ** START_BITS - 1)
-      if (digits < least || !((starts[last >> 3] ?? 0) & (1 << (last & 7)))) continue
-      const from = this.#goBack(text, at, least)
-      const end = this.#endOf(text, from)
-      if (end === 0) continue
-      shown += text.slice(copied, from) + MASK
-      copied = end
-      at = end - 1
-      digits = 0
+      last = ((last << bits) | value) & END_MASK
+      if (!((ends[last >> 3] ?? 0) & (1 << (last & 7)))) continue
+      const span = this.#longestEndingAt(text, at, digits)
+      if (span) spans.push(span)
     }
-    return copied === 0 ? text : shown + text.slice(copied)
+    return spans.length === 0 ? text : masked(text, spans)
   }
 
   #valueAt(text: string, at: number, values: Int8Array): number {
@@ -207,51 +190,37 @@ class EncodedSecrets {
     return this.#encoding === HEX && SEPARATOR.test(text[at] ?? '') ? SEPARATES : NO_DIGIT
   }
 
-  /** The position of the digit that is `count - 1` digits before the one at `at`. */
-  #goBack(text: string, at: number, count: number): number {
-    let from = at
-    for (let left = count - 1; left > 0; ) if (this.#valueAt(text, --from, this.#encoding.values) >= 0) left--
-    return from
-  }
-
-  /** The end of a spelling that starts at `from`; 0 when there is none. */
-  #endOf(text: string, from: number): number {
+  /** The longest secret whose last digit is at `at`. @param digits how many digits there are up to this one */
+  #longestEndingAt(text: string, at: number, digits: number): Span | undefined {
+    const {values, normalize} = this.#encoding
+    let longest: Span | undefined
     for (const [length, known] of this.#byLength) {
-      const end = this.#goForward(text, from, length)
-      if (end > 0 && known.has(this.#encoding.normalize(text.slice(from, end)))) return end
+      if (length > digits) continue
+      let from = at
+      for (let left = length - 1; left > 0; ) if (this.#valueAt(text, --from, values) >= 0) left--
+      if (from >= (longest?.from ?? at)) continue
+      if (known.has(normalize(text.slice(from, at + 1)))) longest = {from, end: at + 1}
     }
-    return 0
-  }
-
-  /** The position after `count` digits from `from` on; 0 when there are fewer. */
-  #goForward(text: string, from: number, count: number): number {
-    let left = count
-    let wasSeparator = false
-    for (let at = from; at < text.length; at++) {
-      const value = this.#valueAt(text, at, this.#encoding.values)
-      if (value === NO_DIGIT || (value === SEPARATES && wasSeparator)) return 0
-      wasSeparator = value === SEPARATES
-      if (!wasSeparator && --left === 0) return at + 1
-    }
-    return 0
-  }
-
-  #startOf(spelling: string): number {
-    const {values, bits} = this.#encoding
-    return [...spelling.slice(0, START_BITS / bits)].reduce(
-      (start, digit) => (start << bits) | (values[digit.charCodeAt(0)] ?? 0),
-      0,
-    )
+    return longest
   }
 }
 
-function isHex(secret: string): boolean {
-  return secret.length % 2 === 0 && /^[0-9a-f]{16,}$/i.test(secret)
+/** A part of a text, from the first character up to, but not including, `end`. */
+interface Span {
+  from: number
+  end: number
 }
 
-/** Whether the text looks like a word of topics, properties and messages, or like a value or an id: these are everywhere. */
-function isPlainWord(secret: string): boolean {
-  return /^(?:[a-z_]{1,20}|[A-Z_]{1,20}|\d{1,15})$/.test(secret)
+/** The text with a mask in place of each span; those that overlap have one together. @param spans the one that ends first comes first */
+function masked(text: string, spans: readonly Span[]): string {
+  let shown = ''
+  /** The beginning of what is in `shown`. */
+  let start = text.length
+  for (const {from, end} of spans.toReversed()) {
+    if (end <= start) shown = MASK + text.slice(end, start) + shown
+    start = end <= start ? from : Math.min(start, from)
+  }
+  return text.slice(0, start) + shown
 }
 
 function anyOf(secrets: readonly string[]): RegExp | undefined {
@@ -260,14 +229,14 @@ function anyOf(secrets: readonly string[]): RegExp | undefined {
 }
 
 /** The engine may not compile a longer pattern: a `!file` that was named by mistake has thousands of characters. */
-const BEGINNING = /^.{0,256}/su
+const MAX_PATTERN_CHARACTERS = 256
 
 /**
  * A pattern for a secret as plain text, with any of its characters percent-encoded, or JSON-escaped once or twice. Twice, since a
  * JSON message may contain JSON as a text. Of a very long secret the pattern is its beginning and everything behind that.
  */
 function anySpelling(secret: string): string {
-  const [beginning = ''] = BEGINNING.exec(secret) ?? []
+  const beginning = Array.from(secret).slice(0, MAX_PATTERN_CHARACTERS).join('')
   if (beginning !== secret) return `(?:${anySpelling(beginning)})[^]*`
   const once = jsonEscaped(secret)
   const escaped = new Set([...once, ...once.flatMap(jsonEscaped)])
@@ -277,7 +246,7 @@ function anySpelling(secret: string): string {
 /** The JSON escapes of a text. Encoders differ in which characters they escape besides those they must, and in the case of hex. */
 function jsonEscaped(text: string): string[] {
   const json = JSON.stringify(text).slice(1, -1)
-  const ascii = json.replace(/[^ -~]/g, (unit) => `\\u${hex(unit.charCodeAt(0), 4)}`)
+  const ascii = json.replace(/[^ -~]/g, unicodeEscape)
   const upperCase = ascii.replace(/\\u[0-9a-f]{4}/g, (code) => `\\u${code.slice(2).toUpperCase()}`)
   return [json, ascii, upperCase, json.replaceAll('/', '\\/')]
 }
@@ -285,22 +254,11 @@ function jsonEscaped(text: string): string[] {
 /** A pattern for the percent-encoded text. Encoders differ in which characters they encode, and in the case of hex. */
 function percentEncoded(secret: string): string {
   const spellings = Array.from(secret, (character) => {
-    const codes = Array.from(Buffer.from(character), (byte) => `%${anyCase(hex(byte, 2))}`).join('')
-    return `(?:${escapePattern(character)}|${codes}${character === ' ' ? '|\\+' : ''})`
+    const codes = Buffer.from(character).toString('hex').replace(/../g, '%$&')
+    const space = character === ' ' ? '|\\+' : ''
+    return `(?:${escapePattern(character)}|${codes}|${codes.toUpperCase()}${space})`
   })
   return spellings.join('')
-}
-
-function anyCase(digits: string): string {
-  return digits.replace(/[a-f]/g, (digit) => `[${digit}${digit.toUpperCase()}]`)
-}
-
-function hex(value: number, width: number): string {
-  return value.toString(16).padStart(width, '0')
-}
-
-function escapePattern(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')
 }
 
 function longestFirst(a: string, b: string): number {

@@ -49,13 +49,10 @@ const TWO_COLUMNS =
 export function displayWidth(text: string): number {
   if (/^[ -~]*$/.test(text)) return text.length
   let width = 0
-  for (const character of withoutStyles(text)) width += widthOfCharacter(character)
-  return width
-}
-
-function withoutStyles(text: string): string {
   const [plain = '', ...styled] = text.split('\u001b')
-  return plain + styled.map((part) => part.replace(/^\[\d+m/, '')).join('')
+  const withoutStyles = plain + styled.map((part) => part.replace(/^\[\d+m/, '')).join('')
+  for (const character of withoutStyles) width += widthOfCharacter(character)
+  return width
 }
 
 function widthOfCharacter(character: string): number {
@@ -94,7 +91,7 @@ export function wrapped(text: string, width: number, indent?: number): string {
 
 /** The same for YAML. Its meaning stays, since a continuation line is indented more than the key. */
 export function wrappedYaml(text: string, width: number): string {
-  return brokenLines(text, width, (line) => `${leadingSpaces(line)}  `)
+  return brokenLines(text, width, (line) => `${/^ */.exec(line)?.[0]}  `)
 }
 
 function brokenLines(text: string, width: number, marginOf: (line: string) => string): string {
@@ -121,8 +118,4 @@ function brokenLine(line: string, width: number, margin: string): string {
 /** Columns of a table are separated by two spaces or more. */
 function indentOf(line: string): number {
   return displayWidth(/^ *(?:[^ ]+(?: [^ ]+)* {2,})?/.exec(line)?.[0] ?? '')
-}
-
-function leadingSpaces(line: string): string {
-  return /^ */.exec(line)?.[0] ?? ''
 }

@@ -4,8 +4,7 @@
  */
 
 import {isIPv4} from 'node:net'
-import {isInSubnet, isLoopback, toCidr} from '../common/ipv4.ts'
-import type {LocalAddress} from '../common/local-addresses.ts'
+import {isInSubnet, isLoopback, type LocalAddress, toCidr} from '../common/ipv4.ts'
 import {isCallFailure} from './command-error.ts'
 
 /** What is known of a plug and of this machine, beside the error. An absent member is not known. */

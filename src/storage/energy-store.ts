@@ -2,34 +2,20 @@
  * Keeps the kilowatt-hours of the plugs over restarts, crashes and kill -9: `energy.json` in the state folder. A value may be
  * published only once it is in the file: after a restart no value may be lower than the one published before.
  */
-import {z} from 'zod'
 import type {EnergyMemory} from '../device/state/energy-meter.ts'
-import {JsonFile, type JsonFileDependencies} from './json-file.ts'
-import {isDid, type Mapping, type ReportDropped, readJsonFile, validMembers} from './json-reader.ts'
+import {JsonFile, type JsonFileDependencies, readJsonFile, type Snapshot} from './json-file.ts'
+import {isDid, parseEnergy} from './state-format.ts'
 
 const FILE = 'energy.json'
 /** One write for all plugs: more often would wear out a memory card. */
 const WRITE_AFTER_MS = 60_000
 /** A plug that was never written has no energy to publish until it is. */
 const FIRST_WRITE_AFTER_MS = 2_000
-
-const kilowattHours = z.number().nonnegative()
-
-const memorySchema = z.object({
-  total: kilowattHours,
-  today: kilowattHours,
-  day: z.string().max(20),
-  earlier: z.record(z.string().max(20), kilowattHours).optional().catch(undefined),
-  moved: z.number(),
-  stuck: z.literal(true).optional().catch(undefined),
-})
-
 /** Kilowatt-hours are the user's history: plugs that are no longer configured stay, up to so many plugs in all. */
 const MAX_PLUGS = 20_000
 
 /** The kWh of all plugs, by device id: what is pending, and what is on disk. */
-export class EnergyStore {
-  readonly #file: JsonFile
+export class EnergyStore extends JsonFile {
   /** By did: as it should be in the file. The entry that was recorded longest ago comes first. */
   readonly #pending: Map<number, EnergyMemory>
   /** By did: as it is in the file. */
@@ -37,27 +23,23 @@ export class EnergyStore {
 
   private constructor(
     folder: string,
-    entries: Map<number, EnergyMemory>,
+    entries: readonly [number, EnergyMemory][],
     dependencies: JsonFileDependencies,
   ) {
-    this.#pending = entries
+    const loss =
+      'energy stays at the last saved value, since a value that is not saved would be lost at the next start'
+    super({...dependencies, folder, name: FILE, loss})
+    this.#pending = new Map(entries)
     this.#persisted = new Map(entries)
-    this.#file = new JsonFile({
-      ...dependencies,
-      folder,
-      name: FILE,
-      snapshot: () => this.#snapshot(),
-      loss: 'energy stays at the last saved value, since a value that is not saved would be lost at the next start',
-    })
   }
 
   /**
-   * Reads `energy.json` in `folder`. An entry that makes no sense is dropped, with one warning; all others stay.
-   * @throws StateUnreadable for a file that exists and cannot be read
+   * Reads `energy.json` in `folder`. An invalid entry is dropped, with one warning; all others stay.
+   * @throws StateFolderError for a file that exists and cannot be read
    */
   static async open(folder: string, dependencies: JsonFileDependencies): Promise<EnergyStore> {
-    const entries = (await readJsonFile(folder, FILE, parseEntries, dependencies)) ?? []
-    return new EnergyStore(folder, new Map(entries.slice(-MAX_PLUGS)), dependencies)
+    const entries = (await readJsonFile(folder, FILE, parseEnergy, dependencies)) ?? []
+    return new EnergyStore(folder, entries.slice(-MAX_PLUGS), dependencies)
   }
 
   /** What was last recorded for this plug. It may not be in the file yet. */
@@ -73,39 +55,18 @@ export class EnergyStore {
   /** Writes `memory` within a minute; the first entry of a plug within two seconds. */
   record(did: number, memory: EnergyMemory): void {
     if (!isDid(String(did))) return
-    this.#file.writeWithin(this.#pending.has(did) ? WRITE_AFTER_MS : FIRST_WRITE_AFTER_MS)
+    this.writeWithin(this.#pending.has(did) ? WRITE_AFTER_MS : FIRST_WRITE_AFTER_MS)
     this.#pending.delete(did)
     this.#pending.set(did, memory)
     const [oldest] = this.#pending.keys()
     if (this.#pending.size > MAX_PLUGS && oldest !== undefined) this.#pending.delete(oldest)
   }
 
-  /** Writes what has changed, now. Never throws: a failure is logged once, and tried again every minute. */
-  save(): Promise<void> {
-    return this.#file.save()
-  }
-
-  /** Saves for the last time. No timer is pending afterwards. */
-  close(): Promise<void> {
-    return this.#file.close()
-  }
-
-  #snapshot() {
+  protected snapshot(): Snapshot {
     const entries = new Map(this.#pending)
-    const text = JSON.stringify({version: 1, plugs: Object.fromEntries(entries)}, null, 1)
-    return {
-      text,
-      written: () => {
-        this.#persisted = entries
-      },
+    const onWritten = () => {
+      this.#persisted = entries
     }
+    return {content: {plugs: Object.fromEntries(entries)}, onWritten}
   }
-}
-
-/** Entries that changed longest ago come first. */
-function parseEntries({plugs}: Mapping, reportDropped: ReportDropped): [number, EnergyMemory][] {
-  const entry = {key: isDid, schema: memorySchema, expected: 'kilowatt-hours of a plug, by its device id'}
-  return validMembers('plugs', plugs, entry, reportDropped)
-    .map(([did, memory]): [number, EnergyMemory] => [Number(did), memory])
-    .sort(([, a], [, b]) => a.moved - b.moved)
 }

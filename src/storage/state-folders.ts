@@ -5,15 +5,11 @@
 import {constants} from 'node:fs'
 import {access, realpath} from 'node:fs/promises'
 import {makeFolder} from '../common/atomic-write.ts'
+import {errorMessage} from '../common/text.ts'
 import {EnergyStore} from './energy-store.ts'
-import type {JsonFileDependencies} from './json-file.ts'
+import {type JsonFileDependencies, StateFolderError} from './json-file.ts'
 import {lockStateFolder} from './state-lock.ts'
 import {StateStore} from './state-store.ts'
-
-/** A state folder that would replace the one in use is not writable. The message is one line. */
-export class StateUnwritable extends Error {
-  override readonly name = 'StateUnwritable'
-}
 
 interface StateFolder {
   readonly path: string
@@ -36,7 +32,7 @@ export class StateFolders {
   /**
    * Opens and locks the folder; if it is open already, by this or another path, returns the open one. Each call needs a
    * `release`. The first folder may be unwritable. One that follows another may not: the state of the other would be lost.
-   * @throws StateInUse, StateUnreadable, StateUnwritable
+   * @throws StateFolderError
    */
   async open(path: string): Promise<StateFolder> {
     const folder = (await this.#findOpen(path)) ?? (await this.#openNew(path))
@@ -55,14 +51,15 @@ export class StateFolders {
   }
 
   async #findOpen(path: string): Promise<StateFolder | undefined> {
-    const target = await linkTarget(path)
+    const withoutLinks = (each: string) => realpath(each).catch(() => each)
+    const target = await withoutLinks(path)
     for (const folder of this.#users.keys())
-      if (folder.path === path || (await linkTarget(folder.path)) === target) return folder
-    if (this.#users.size > 0) await assertWritable(path)
+      if (folder.path === path || (await withoutLinks(folder.path)) === target) return folder
     return undefined
   }
 
   async #openNew(path: string): Promise<StateFolder> {
+    if (this.#users.size > 0) await assertWritable(path)
     const unlock = await lockStateFolder(path, this.#dependencies)
     try {
       const energyStore = await EnergyStore.open(path, this.#dependencies) // first, since opening it writes nothing
@@ -75,20 +72,14 @@ export class StateFolders {
   }
 }
 
-/** The path without symbolic links. */
-function linkTarget(path: string): Promise<string> {
-  return realpath(path).catch(() => path)
-}
-
-/** @throws StateUnwritable */
+/** @throws StateFolderError */
 async function assertWritable(folder: string): Promise<void> {
   try {
     await makeFolder(folder)
     await access(`${folder}/.`, constants.W_OK | constants.X_OK)
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
-    throw new StateUnwritable(
-      `nothing can be written in the state folder ${folder}: ${why}. Give the bridge's user a folder of its own there, or another \`state_dir\``,
+    throw new StateFolderError(
+      `nothing can be written in the state folder ${folder}: ${errorMessage(error)}. Give the bridge's user a folder of its own there, or another \`state_dir\``,
     )
   }
 }

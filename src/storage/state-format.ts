@@ -1,10 +1,15 @@
 /**
- * The format of `state.json` in the state folder: its parts as types and schemas, and the parser that drops what makes no sense.
- * The keys of the file never change, so that this program can read the files of its earlier versions.
+ * The formats of `state.json` and `energy.json` in the state folder: their parts as types and schemas, and the parsers, which drop every
+ * invalid part by itself. The keys of the files never change, so that this program can read the files of its earlier versions.
  */
 import {z} from 'zod'
+import type {DiscoveredComponents} from '../bridge/homeassistant/sent-discovery.ts'
+import type {RetainedTopicsRecord} from '../bridge/retained/retained-cleanup.ts'
+import {isObject} from '../common/text.ts'
+import type {StoredCapabilities} from '../device/polling/firmware-capabilities.ts'
+import type {EnergyMemory} from '../device/state/energy-meter.ts'
 import {isPublishedUnder, topicProblem} from '../mqtt/topics.ts'
-import {isDid, isMapping, type Mapping, type ReportDropped, validMembers} from './json-reader.ts'
+import type {JsonObject, ReportDropped} from './json-file.ts'
 
 /** All firmware versions of all known models, many times over. */
 export const MAX_FIRMWARES = 1_000
@@ -46,7 +51,7 @@ const entrySchema = memorySchema.extend({
   unusedSince: z.iso.datetime().optional().catch(undefined),
 })
 
-const capabilitiesSchema = z.object({
+const capabilitiesSchema: z.ZodType<StoredCapabilities> = z.object({
   batch: z.number().int().positive().optional().catch(undefined),
   left_out: names,
   answered: names,
@@ -55,59 +60,94 @@ const capabilitiesSchema = z.object({
 
 const platformsSchema = z.record(z.string().regex(/^\w+$/), z.string().regex(/^[a-z_]+$/))
 
+const kilowattHours = z.number().nonnegative()
+const energySchema: z.ZodType<EnergyMemory> = z.object({
+  total: kilowattHours,
+  today: kilowattHours,
+  day: z.string().max(20),
+  earlier: z.record(z.string().max(20), kilowattHours).optional().catch(undefined),
+  moved: z.number(),
+  stuck: z.literal(true).optional().catch(undefined),
+})
+
 /** What is known about a plug from earlier runs. */
 export type PlugMemory = z.output<typeof memorySchema>
 /** A plug in the file. */
 export type PlugEntry = z.output<typeof entrySchema>
-/** What the firmware of a model supports, as it was found out (src/device/polling/firmware-capabilities.ts). */
-export type RememberedCapabilities = z.output<typeof capabilitiesSchema>
 
-/** Retained topics that the bridge has published (src/bridge/retained/retained-topics.ts). */
-export interface RememberedTopics {
-  /** Every base topic under which they were published. */
-  bases: readonly string[]
-  topics: readonly string[]
-  /** Whether `topics` is complete. */
-  isAll: boolean
-}
-
-/** What was published to Home Assistant for each plug (src/bridge/homeassistant/discovery-message.ts). */
-export interface RememberedDiscovery {
-  /** The key of a set, by device. */
-  devices: Record<string, string>
-  /** The platforms by component, by the key of the set. */
-  sets: Record<string, Record<string, string>>
-}
-
+/** The content of `state.json`. */
 export interface StateContent {
   clientId: string | undefined
   /** By model and firmware version. */
-  firmwares: [string, RememberedCapabilities][]
-  published: RememberedTopics | undefined
-  announced: RememberedDiscovery | undefined
+  firmwares: [string, StoredCapabilities][]
+  published: RetainedTopicsRecord | undefined
+  announced: DiscoveredComponents | undefined
   plugs: [number, PlugEntry][]
 }
 
-/** Parses every part of the file by itself: one that makes no sense takes no other with it. */
-export function parseState(content: Mapping, reportDropped: ReportDropped): StateContent {
-  const plugs = {key: isDid, schema: entrySchema, expected: 'a plug, by its device id'}
-  const firmwares = {key: () => true, schema: capabilitiesSchema, expected: 'the limits of a firmware'}
+/** The parts of `state.json`. */
+export function parseState(content: JsonObject, reportDropped: ReportDropped): StateContent {
+  const {firmwares, plugs} = content
+  const firmware = {schema: capabilitiesSchema, expected: 'the limits of a firmware'}
+  const plug = {schema: entrySchema, expected: 'a plug, by its device id'}
   return {
     clientId: parseClientId(content, reportDropped),
-    firmwares: validMembers('firmwares', content['firmwares'], firmwares, reportDropped).slice(
-      -MAX_FIRMWARES,
-    ),
+    firmwares: validMembers('firmwares', firmwares, firmware, reportDropped).slice(-MAX_FIRMWARES),
     published: parsePublished(content, reportDropped),
     announced: parseAnnounced(content, reportDropped),
-    plugs: validMembers('plugs', content['plugs'], plugs, reportDropped).map(([did, entry]) => [
-      Number(did),
-      entry,
-    ]),
+    plugs: validPlugs(plugs, plug, reportDropped),
   }
 }
 
+/** The plugs of `energy.json`, by device id. Those that changed longest ago come first. */
+export function parseEnergy({plugs}: JsonObject, reportDropped: ReportDropped): [number, EnergyMemory][] {
+  const plug = {schema: energySchema, expected: 'kilowatt-hours of a plug, by its device id'}
+  return validPlugs(plugs, plug, reportDropped).sort(([, a], [, b]) => a.moved - b.moved)
+}
+
+/** Whether `key` is a device id (did), as a key of a file. */
+export function isDid(key: string): boolean {
+  return /^[1-9]\d*$/.test(key) && Number(key) <= Number.MAX_SAFE_INTEGER
+}
+
+interface MemberFormat<T> {
+  schema: z.ZodType<T>
+  /** For the warning about an invalid member. */
+  expected: string
+  /** Whether a key is valid; by default every key is. */
+  isKey?: (key: string) => boolean
+}
+
+/**
+ * The valid members of the object `value`, by key. Invalid ones are reported and dropped one by one. A missing object has no members.
+ * @param where path of the object in the file
+ */
+function validMembers<T>(
+  where: string,
+  value: unknown,
+  {schema, expected, isKey = () => true}: MemberFormat<T>,
+  reportDropped: ReportDropped,
+): [string, T][] {
+  if (value === undefined) return []
+  if (!isObject(value)) {
+    reportDropped(where, 'a mapping')
+    return []
+  }
+  return Object.entries(value).flatMap(([key, member]): [string, T][] => {
+    const {success, data} = schema.safeParse(member)
+    if (success && isKey(key)) return [[key, data]]
+    reportDropped(`${where}.${key}`, expected)
+    return []
+  })
+}
+
+function validPlugs<T>(plugs: unknown, format: MemberFormat<T>, reportDropped: ReportDropped): [number, T][] {
+  const members = validMembers('plugs', plugs, {...format, isKey: isDid}, reportDropped)
+  return members.map(([did, plug]) => [Number(did), plug])
+}
+
 /** MQTT takes up to 65,535 bytes (MQTT 5.0 §1.5.4). Brokers close the connection over control characters. */
-function parseClientId({client_id: id}: Mapping, reportDropped: ReportDropped): string | undefined {
+function parseClientId({client_id: id}: JsonObject, reportDropped: ReportDropped): string | undefined {
   const isValid =
     typeof id === 'string' &&
     /^[^\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]+$/u.test(id) &&
@@ -118,9 +158,12 @@ function parseClientId({client_id: id}: Mapping, reportDropped: ReportDropped): 
 }
 
 /** Only topics that a bridge may have published are accepted, since the bridge clears them when they are stale. */
-function parsePublished({published}: Mapping, reportDropped: ReportDropped): RememberedTopics | undefined {
+function parsePublished(
+  {published}: JsonObject,
+  reportDropped: ReportDropped,
+): RetainedTopicsRecord | undefined {
   if (published === undefined) return undefined
-  if (!isMapping(published) || !Array.isArray(published['topics'])) {
+  if (!isObject(published) || !Array.isArray(published['topics'])) {
     reportDropped('published', 'topics that were published')
     return undefined
   }
@@ -138,26 +181,27 @@ function parsePublished({published}: Mapping, reportDropped: ReportDropped): Rem
   return {bases, topics, isAll: published['isAll'] === true}
 }
 
-function parseAnnounced({announced}: Mapping, reportDropped: ReportDropped): RememberedDiscovery | undefined {
+/** The newest members are the last ones: the oldest go when there are too many. */
+function parseAnnounced(
+  {announced}: JsonObject,
+  reportDropped: ReportDropped,
+): DiscoveredComponents | undefined {
   if (announced === undefined) return undefined
-  if (!isMapping(announced)) {
+  if (!isObject(announced)) {
     reportDropped('announced', 'announcements to Home Assistant')
     return undefined
   }
-  const isDevice = (key: string) => /^miio2mqtt_[1-9]\d*$/.test(key)
-  const setKey = z.string().max(100)
-  const devices = {key: isDevice, schema: setKey, expected: 'the name of a set, by device'}
-  const sets = {key: () => true, schema: platformsSchema, expected: 'platforms by component'}
-  return {
-    devices: newest(
-      validMembers('announced.devices', announced['devices'], devices, reportDropped),
-      MAX_DISCOVERY_DEVICES,
-    ),
-    sets: newest(validMembers('announced.sets', announced['sets'], sets, reportDropped), MAX_FIRMWARES),
+  const {devices, sets} = announced
+  const device = {
+    schema: z.string().max(100),
+    expected: 'the name of a set, by device',
+    isKey: (key: string) => /^miio2mqtt_[1-9]\d*$/.test(key),
   }
-}
-
-/** The newest members are the last ones. */
-function newest<T>(members: readonly (readonly [string, T])[], max: number): Record<string, T> {
-  return Object.fromEntries(members.slice(-max))
+  const set = {schema: platformsSchema, expected: 'platforms by component'}
+  const validDevices = validMembers('announced.devices', devices, device, reportDropped)
+  const validSets = validMembers('announced.sets', sets, set, reportDropped)
+  return {
+    devices: Object.fromEntries(validDevices.slice(-MAX_DISCOVERY_DEVICES)),
+    sets: Object.fromEntries(validSets.slice(-MAX_FIRMWARES)),
+  }
 }

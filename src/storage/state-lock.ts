@@ -14,23 +14,19 @@ import {hostname} from 'node:os'
 import {join} from 'node:path'
 import {makeFolder, removeTemporaryFiles} from '../common/atomic-write.ts'
 import {type Clock, randomHex, sleep, within} from '../common/clock.ts'
-import type {JsonFileDependencies} from './json-file.ts'
+import {errorCode} from '../common/text.ts'
+import {type JsonFileDependencies, StateFolderError} from './json-file.ts'
 
 const NAME = 'bridge.lock'
 /** `sun_path` has 108 bytes on Linux and 104 elsewhere, with a zero at the end. */
 const MAX_PATH_BYTES = 100
-/** A bridge that was stopped by a signal, or hangs, accepts connections and does not reply. It still holds its folder. */
-const REPLY_TIMEOUT_MS = 2_000
-/** How long another bridge may take to find out whether the folder is free, and how often it is asked meanwhile. */
+/** A bridge that was stopped by a signal, or hangs, accepts connections and sends no status. It still holds its folder. */
+const STATUS_TIMEOUT_MS = 2_000
+/** How long another bridge may take to find out whether the folder is free, and how often its status is read meanwhile. */
 const STARTING_TIMEOUT_MS = 10_000
-const ASK_AGAIN_MS = 20
+const READ_AGAIN_MS = 20
 /** Another bridge that starts may remove our socket as a temporary file before it has its final name. */
 const MAX_ATTEMPTS = 5
-
-/** The message names the process that holds the lock, and what to do. */
-export class StateInUse extends Error {
-  override readonly name = 'StateInUse'
-}
 
 /** Unlocks the folder. Never rejects. */
 type Unlock = () => Promise<void>
@@ -38,7 +34,7 @@ type Unlock = () => Promise<void>
 /**
  * Locks the folder for this process until the returned function is called. A folder in which no file or no socket can be made is
  * not locked: the bridge works without, and warns that it cannot write.
- * @throws StateInUse when another bridge has it
+ * @throws StateFolderError when another bridge has it
  */
 export async function lockStateFolder(folder: string, options: JsonFileDependencies): Promise<Unlock> {
   let handle: FileHandle | undefined
@@ -48,7 +44,7 @@ export async function lockStateFolder(folder: string, options: JsonFileDependenc
     return await new LockAttempt(folder, handle, options).run()
   } catch (error) {
     await handle?.close()
-    if (error instanceof StateInUse) throw error
+    if (error instanceof StateFolderError) throw error
     options.log.debug('the state folder cannot be locked', {folder, error})
     return () => Promise.resolve()
   }
@@ -58,7 +54,7 @@ class LockAttempt {
   readonly #folder: string
   readonly #handle: FileHandle
   readonly #options: JsonFileDependencies
-  /** The reply to other bridges that connect. */
+  /** Sent to other bridges that connect. */
   #state: 'starting' | 'holding' = 'starting'
 
   constructor(folder: string, handle: FileHandle, options: JsonFileDependencies) {
@@ -67,7 +63,7 @@ class LockAttempt {
     this.#options = options
   }
 
-  /** @throws StateInUse, or the file system's error */
+  /** @throws StateFolderError, or the file system's error */
   async run(): Promise<Unlock> {
     for (let attempt = 1; attempt < MAX_ATTEMPTS; attempt++) {
       const own = await this.#listen()
@@ -90,7 +86,7 @@ class LockAttempt {
       return {name, server}
     } catch (error) {
       server.close()
-      if (hasCode(error, 'EEXIST', 'ENOENT')) return undefined
+      if (['EEXIST', 'ENOENT'].includes(errorCode(error) ?? '')) return undefined
       throw error
     } finally {
       await rm(temporary, {force: true}).catch(() => {})
@@ -119,18 +115,18 @@ class LockAttempt {
     }
   }
 
-  /** Resolves once no process listens on the socket `name`, which is removed. @throws StateInUse */
+  /** Resolves once no process listens on the socket `name`, which is removed. @throws StateFolderError */
   async #waitForEnd(name: string, own: OwnSocket): Promise<void> {
     const {clock} = this.#options
     const path = this.#path(name)
     const deadline = clock.now() + STARTING_TIMEOUT_MS
     for (;;) {
-      const reply = await askOwner(path, clock)
-      if (reply === undefined) return rm(path, {force: true}).catch(() => {})
-      // One that hangs up without a reply has just given way, or has no file descriptor left for it.
-      const givesWay = reply === 'nothing' || (reply.startsWith('starting') && name > own.name)
-      if (!givesWay || clock.now() >= deadline) throw stateInUse(this.#folder, reply)
-      await sleep(clock, ASK_AGAIN_MS)
+      const status = await readStatus(path, clock)
+      if (status === undefined) return rm(path, {force: true}).catch(() => {})
+      // One that closes the connection without a status has just given way, or has no file descriptor left for it.
+      const givesWay = status === 'closed' || (status.startsWith('starting') && name > own.name)
+      if (!givesWay || clock.now() >= deadline) throw stateInUse(this.#folder, status)
+      await sleep(clock, READ_AGAIN_MS)
     }
   }
 
@@ -152,11 +148,11 @@ interface OwnSocket {
   server: Server
 }
 
-/** A server that sends the result of `reply` to every client. It keeps no process alive. */
-async function listenOn(path: string, reply: () => string): Promise<Server> {
+/** A server that sends the result of `status` to every client. It keeps no process alive. */
+async function listenOn(path: string, status: () => string): Promise<Server> {
   const server = createServer((socket) => {
-    socket.on('error', () => {}) // the client did not wait for the reply
-    socket.end(reply())
+    socket.on('error', () => {}) // the client did not wait for the status
+    socket.end(status())
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
@@ -169,37 +165,33 @@ async function listenOn(path: string, reply: () => string): Promise<Server> {
 
 /**
  * Connects to the socket of another bridge.
- * @returns its reply; `nothing` when it hangs up without one; empty when it does not reply in time; `undefined` when no process
+ * @returns its status; `closed` when it closes the connection without one; empty when it sends none in time; `undefined` when no process
  *   listens
  */
-async function askOwner(path: string, clock: Clock): Promise<string | undefined> {
+async function readStatus(path: string, clock: Clock): Promise<string | undefined> {
   const socket = createConnection(path)
-  let reply: string | undefined
+  let status: string | undefined
   socket.setEncoding('utf8')
   socket.on('connect', () => {
-    reply = ''
+    status = ''
   })
   socket.on('data', (more: string) => {
-    reply = `${reply}${more}`.slice(0, 200)
+    status = `${status}${more}`.slice(0, 200)
   })
   socket.on('error', (error) => {
-    if (hasCode(error, 'EAGAIN')) reply = '' // a process listens, and too many clients wait for it
+    if (errorCode(error) === 'EAGAIN') status = '' // a process listens, and too many clients wait for it
   })
   const closed = new Promise<true>((resolve) => socket.once('close', () => resolve(true)))
-  const hasHungUp = await within(clock, clock.now() + REPLY_TIMEOUT_MS, closed)
+  const isClosed = await within(clock, clock.now() + STATUS_TIMEOUT_MS, closed)
   socket.destroy()
-  return reply === '' && hasHungUp ? 'nothing' : reply
+  return status === '' && isClosed ? 'closed' : status
 }
 
-/** @param reply of the bridge that holds the lock; may be empty */
-function stateInUse(folder: string, reply: string): StateInUse {
-  const [, pid, host] = reply.split(' ')
+/** @param status of the bridge that holds the lock; may be empty */
+function stateInUse(folder: string, status: string): StateFolderError {
+  const [, pid, host] = status.split(' ')
   const owner = host === undefined ? 'a process that does not answer' : `process ${pid} on ${host}`
-  return new StateInUse(
+  return new StateFolderError(
     `the state folder ${folder} is in use by another miio2mqtt: ${owner}. Stop that one (\`systemctl status miio2mqtt\`, \`docker ps\`), or give this one a \`state_dir\` of its own`,
   )
-}
-
-function hasCode(error: unknown, ...codes: readonly string[]): boolean {
-  return error instanceof Error && 'code' in error && codes.includes(String(error.code))
 }

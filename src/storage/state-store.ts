@@ -4,20 +4,19 @@
  */
 import {createHash} from 'node:crypto'
 import {stat} from 'node:fs/promises'
+import type {DiscoveredComponents} from '../bridge/homeassistant/sent-discovery.ts'
+import type {RetainedTopicsRecord} from '../bridge/retained/retained-cleanup.ts'
 import {type Clock, isPlausibleDate, randomHex} from '../common/clock.ts'
 import type {Secret} from '../common/secret.ts'
-import {FirmwareCapabilities} from '../device/polling/firmware-capabilities.ts'
+import {FirmwareCapabilities, type StoredCapabilities} from '../device/polling/firmware-capabilities.ts'
 import type {Log} from '../log/logger.ts'
-import {JsonFile, type JsonFileDependencies} from './json-file.ts'
-import {isDid, readJsonFile} from './json-reader.ts'
+import {JsonFile, type JsonFileDependencies, readJsonFile, type Snapshot} from './json-file.ts'
 import {
+  isDid,
   MAX_FIRMWARES,
   type PlugEntry,
   type PlugMemory,
   parseState,
-  type RememberedCapabilities,
-  type RememberedDiscovery,
-  type RememberedTopics,
   type StateContent,
 } from './state-format.ts'
 
@@ -31,8 +30,6 @@ const WRITE_MESSAGE_IDS_AFTER_MS = 300_000
 const UNUSED_MS = 90 * 24 * 3_600_000
 const MAX_UNUSED = 500
 
-type RememberedPlug = {did: number} & PlugMemory
-
 /** What the configuration says about a plug. */
 interface PlugQuery {
   id?: number | undefined
@@ -41,26 +38,20 @@ interface PlugQuery {
 }
 
 /** Everything is in memory. The file follows, and the bridge works on while it cannot be written. */
-export class StateStore {
+export class StateStore extends JsonFile {
   readonly clientId: string
   readonly #clock: Clock
-  readonly #file: JsonFile
   /** By did. */
   readonly #plugs = new Map<number, PlugEntry>()
   readonly #didByFingerprint = new Map<string, number>()
-  readonly #capabilities: Map<string, RememberedCapabilities>
-  #published: () => RememberedTopics | undefined
-  #discovery: RememberedDiscovery | undefined
+  readonly #capabilities: Map<string, StoredCapabilities>
+  #published: () => RetainedTopicsRecord | undefined
+  #discovery: DiscoveredComponents | undefined
 
   private constructor(folder: string, content: StateContent | undefined, dependencies: JsonFileDependencies) {
+    const loss = 'state that changes now is lost at the next restart'
+    super({...dependencies, folder, name: FILE, loss})
     this.#clock = dependencies.clock
-    this.#file = new JsonFile({
-      ...dependencies,
-      folder,
-      name: FILE,
-      snapshot: () => ({text: this.#text()}),
-      loss: 'state that changes now is lost at the next restart',
-    })
     this.clientId = content?.clientId ?? `miio2mqtt_${randomHex(dependencies.random)}`
     const published = content?.published
     this.#published = () => published
@@ -70,28 +61,25 @@ export class StateStore {
   }
 
   /**
-   * Reads `state.json` in `folder`. What makes no sense in it is dropped, with one warning.
-   * @throws StateUnreadable for a file that exists and cannot be read
+   * Reads `state.json` in `folder`. Invalid parts of it are dropped, with one warning.
+   * @throws StateFolderError for a file that exists and cannot be read
    */
   static async open(folder: string, dependencies: JsonFileDependencies): Promise<StateStore> {
     const content = await readJsonFile(folder, FILE, parseState, dependencies)
     const store = new StateStore(folder, content, dependencies)
     await warnOfOtherWriters(folder, dependencies.log)
-    if (content?.clientId === undefined) store.#file.writeWithin(0)
+    if (content?.clientId === undefined) store.writeWithin(0)
     await store.save()
     return store
   }
 
-  /** All plugs in the file, configured or not. */
-  all(): RememberedPlug[] {
-    return Array.from(this.#plugs, ([did, entry]) => rememberedPlug(did, entry))
-  }
-
   /** The plug with this id; without an id the one that had this token at this configured address. */
-  find({id, token, host}: PlugQuery): RememberedPlug | undefined {
+  find({id, token, host}: PlugQuery): ({did: number} & PlugMemory) | undefined {
     const did = id ?? this.#didByFingerprint.get(fingerprintOf(token, host))
     const entry = did === undefined ? undefined : this.#plugs.get(did)
-    return did === undefined || !entry ? undefined : rememberedPlug(did, entry)
+    if (did === undefined || !entry) return undefined
+    const {fingerprint: _, unusedSince: __, ...memory} = entry
+    return {did, ...memory}
   }
 
   /**
@@ -101,46 +89,51 @@ export class StateStore {
   remember(did: number, token: Secret, patch: Partial<PlugMemory>): void {
     if (!isDid(String(did))) return
     const before = this.#plugs.get(did)
-    const merged = {...before, ...definedOnly(patch)}
+    const merged = {
+      ...before,
+      ...Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined)),
+    }
     const fingerprint = fingerprintOf(token, merged.configuredHost)
     const after = {...merged, unusedSince: undefined, fingerprint}
-    const changes = changedKeys(before, after)
+    const stored = new Map(Object.entries(before ?? {}))
+    const changes = Object.entries(after).filter(([key, value]) => stored.get(key) !== value)
     if (changes.length === 0) return
     this.#setPlug(did, after)
-    const isMessageIdOnly = changes.every((key) => key === 'messageId')
-    this.#file.writeWithin(isMessageIdOnly ? WRITE_MESSAGE_IDS_AFTER_MS : WRITE_AFTER_MS)
+    const isMessageIdOnly = changes.every(([key]) => key === 'messageId')
+    this.writeWithin(isMessageIdOnly ? WRITE_MESSAGE_IDS_AFTER_MS : WRITE_AFTER_MS)
   }
 
   /** What this firmware of this model supports, as far as a plug with it has shown. */
-  capabilities(model: string, firmware: string): RememberedCapabilities | undefined {
+  capabilities(model: string, firmware: string): StoredCapabilities | undefined {
     return this.#capabilities.get(`${model} ${firmware}`)
   }
 
-  rememberCapabilities(model: string, firmware: string, capabilities: RememberedCapabilities): void {
+  rememberCapabilities(model: string, firmware: string, capabilities: StoredCapabilities): void {
     this.#capabilities.set(`${model} ${firmware}`, capabilities)
-    removeOldest(this.#capabilities, MAX_FIRMWARES)
-    this.#file.writeWithin(WRITE_AFTER_MS)
+    const [oldest] = this.#capabilities.keys()
+    if (this.#capabilities.size > MAX_FIRMWARES && oldest !== undefined) this.#capabilities.delete(oldest)
+    this.writeWithin(WRITE_AFTER_MS)
   }
 
-  /** The retained topics that were published, so that stale ones can be cleared (src/bridge/retained/retained-cleanup.ts). */
-  get publishedTopics(): RememberedTopics | undefined {
+  /** The retained topics that were published, so that stale ones can be cleared. */
+  get publishedTopics(): RetainedTopicsRecord | undefined {
     return this.#published()
   }
 
   /** @param published called when the file is written */
-  rememberPublishedTopics(published: () => RememberedTopics): void {
+  rememberPublishedTopics(published: () => RetainedTopicsRecord): void {
     this.#published = published
-    this.#file.writeWithin(WRITE_AFTER_MS)
+    this.writeWithin(WRITE_AFTER_MS)
   }
 
-  /** The entities that were published for each plug, so that they can be removed (src/bridge/homeassistant/discovery-message.ts). */
-  get discovery(): RememberedDiscovery | undefined {
+  /** The entities that were published for each plug, so that they can be removed. */
+  get discovery(): DiscoveredComponents | undefined {
     return this.#discovery
   }
 
-  rememberDiscovery(discovery: RememberedDiscovery): void {
+  rememberDiscovery(discovery: DiscoveredComponents): void {
     this.#discovery = discovery
-    this.#file.writeWithin(WRITE_AFTER_MS)
+    this.writeWithin(WRITE_AFTER_MS)
   }
 
   /**
@@ -153,43 +146,29 @@ export class StateStore {
     for (const [did, {unusedSince, ...entry}] of this.#plugs) {
       if (dids.has(did) === (unusedSince === undefined)) continue
       this.#plugs.set(did, dids.has(did) ? entry : {...entry, unusedSince: now.toISOString()})
-      this.#file.writeWithin(WRITE_AFTER_MS)
+      this.writeWithin(WRITE_AFTER_MS)
     }
     const unused = [...this.#plugs]
       .flatMap(([did, {unusedSince}]) => (unusedSince === undefined ? [] : [{did, unusedSince}]))
       .sort((a, b) => (a.unusedSince < b.unusedSince ? -1 : 1))
     for (const [index, {did, unusedSince}] of unused.entries()) {
       const isOld = now.getTime() - Date.parse(unusedSince) > UNUSED_MS
-      if (isOld || unused.length - index > MAX_UNUSED) this.forget(did)
+      if (!isOld && unused.length - index <= MAX_UNUSED) continue
+      this.#removeFingerprint(did)
+      this.#plugs.delete(did)
+      this.writeWithin(WRITE_AFTER_MS)
     }
   }
 
-  forget(did: number): void {
-    this.#removeFingerprint(did)
-    if (!this.#plugs.delete(did)) return
-    this.#file.writeWithin(WRITE_AFTER_MS)
-  }
-
-  /** Writes what has changed, now. Never throws: a failure is logged once, and tried again every minute. */
-  save(): Promise<void> {
-    return this.#file.save()
-  }
-
-  /** Saves for the last time. No timer is pending afterwards. */
-  close(): Promise<void> {
-    return this.#file.close()
-  }
-
-  #text(): string {
+  protected snapshot(): Snapshot {
     const content = {
-      version: 1,
       client_id: this.clientId,
       firmwares: Object.fromEntries(this.#capabilities),
       published: this.#published(),
       announced: this.#discovery,
       plugs: Object.fromEntries(this.#plugs),
     }
-    return JSON.stringify(content, null, 1)
+    return {content}
   }
 
   #setPlug(did: number, entry: PlugEntry): void {
@@ -215,7 +194,7 @@ const MAX_SHARED = 1_000
  */
 export function capabilitiesLookup(
   store: StateStore,
-  ownModels: ReadonlySet<string> = new Set(),
+  ownModels: ReadonlySet<string>,
 ): (model: string, firmware: string | undefined) => FirmwareCapabilities {
   const shared = new Map<string, FirmwareCapabilities>()
   return (model, firmware) => {
@@ -223,15 +202,13 @@ export function capabilitiesLookup(
     const key = `${model} ${firmware}`
     const known = shared.get(key)
     if (known) return known
-    const capabilities = ownModels.has(model) ? new FirmwareCapabilities() : stored(model, firmware)
+    const capabilities = ownModels.has(model)
+      ? new FirmwareCapabilities()
+      : new FirmwareCapabilities(store.capabilities(model, firmware), (changed) =>
+          store.rememberCapabilities(model, firmware, changed),
+        )
     if (shared.size < MAX_SHARED) shared.set(key, capabilities)
     return capabilities
-  }
-
-  function stored(model: string, firmware: string): FirmwareCapabilities {
-    return new FirmwareCapabilities(store.capabilities(model, firmware), (changed) =>
-      store.rememberCapabilities(model, firmware, changed),
-    )
   }
 }
 
@@ -239,41 +216,15 @@ const WRITABLE_BY_OTHERS = 0o022
 
 /** A user who may write in the folder may replace one of our files by another. */
 async function warnOfOtherWriters(folder: string, log: Log): Promise<void> {
-  const mode = await stat(folder).then(
-    (stats) => (stats.isDirectory() ? stats.mode & 0o777 : 0),
-    () => 0, // there is no folder yet
-  )
+  const stats = await stat(folder).catch(() => undefined) // there is no folder yet
+  const mode = stats?.isDirectory() ? stats.mode & 0o777 : 0
   if ((mode & WRITABLE_BY_OTHERS) !== 0)
     log.warn(
       `the state folder ${folder} can be written by other users (mode ${mode.toString(8)}): \`chmod 700 ${folder}\``,
     )
 }
 
-/** Removes the oldest members, which are the first ones. */
-function removeOldest<K>(map: Map<K, unknown>, max: number): void {
-  for (const key of map.keys()) {
-    if (map.size <= max) return
-    map.delete(key)
-  }
-}
-
 /** Recognises a token without storing it. The address is part of it, since one token may be configured for several plugs. */
 function fingerprintOf(token: Secret, host = ''): string {
   return createHash('sha256').update(`${token.reveal().toLowerCase()} ${host}`).digest('hex').slice(0, 16)
-}
-
-function rememberedPlug(
-  did: number,
-  {fingerprint: _, unusedSince: __, ...memory}: PlugEntry,
-): RememberedPlug {
-  return {did, ...memory}
-}
-
-function changedKeys(before: PlugEntry | undefined, after: PlugEntry): string[] {
-  const known = new Map(Object.entries(before ?? {}))
-  return Object.entries(after).flatMap(([key, value]) => (known.get(key) === value ? [] : [key]))
-}
-
-function definedOnly(patch: Partial<PlugMemory>): Partial<PlugMemory> {
-  return Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined))
 }

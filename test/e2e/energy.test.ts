@@ -29,7 +29,7 @@ describe('energy', async () => {
   const written = async () => JSON.parse(await readFile(join(folder, 'energy.json'), 'utf8')).plugs
   const devices = async () => JSON.parse((await user.retained()).get('miio2mqtt/bridge/devices') ?? '[]')
 
-  it('of a plug that tells only watts is added up, kept over a restart, and said to be so', async () => {
+  it('of a plug that reports only watts is added up, kept over a restart, and marked as integrated', async () => {
     const first = await startBridge({broker, plugs, folder})
     await user.waitFor('miio2mqtt/heater', ({payload}) => JSON.parse(payload).energy !== null)
     const polls = heater.received.length
@@ -73,7 +73,7 @@ describe('energy', async () => {
       catalogue,
       state: {energy: 10},
     })
-    // What a counter said is shown once it is written: at the end of a run, for the sake of the test.
+    // A value of a counter is published once it is written: in this test, at the end of a run.
     const start = async () => {
       user.forget()
       const config = {poll: {interval: '1h', slow_interval: '1h'}}
@@ -82,7 +82,7 @@ describe('energy', async () => {
       return bridge
     }
     const home = new CommandClient(broker, user)
-    /** What is shown after the plug has been asked and says so many kWh. */
+    /** The published energy after a poll in which the plug reports so many kWh. */
     const shownAfter = async (energy: number) => {
       counter.state['energy'] = energy
       return (await home.publish('counter', 'get', '')).data?.['energy']
@@ -114,7 +114,7 @@ describe('energy', async () => {
     expect([...new Set(shown)]).toEqual([10, 10.1, 3.1])
   })
 
-  it('and watts follow another scale, and what cannot be true is pointed out and shown as it is', async () => {
+  it('and watts follow another scale; an implausible value is reported and published unchanged', async () => {
     heater.state['state'] = 'OFF'
     heater.state['usb'] = 'OFF'
     const properties = {power: {scale: 0.001}, powr: {scale: 1}, energy: {source: 'plug'}}

@@ -41,7 +41,7 @@ type House = Awaited<ReturnType<typeof start>>
 const states = ({base}: House) =>
   user.on(`${base}/bridge/state`).map(({payload}) => JSON.parse(payload).state)
 
-async function isAnswered({base}: House, value: string): Promise<void> {
+async function assertExecutes({base}: House, value: string): Promise<void> {
   const transaction = ++count
   await user.publish(`${base}/desk/set`, JSON.stringify({state: value, transaction}))
   const {payload} = await user.waitFor(`${base}/desk/response`, ({payload}) =>
@@ -50,8 +50,8 @@ async function isAnswered({base}: House, value: string): Promise<void> {
   expect(JSON.parse(payload)).toMatchObject({status: 'ok', data: {state: value}})
 }
 
-/** Waits until the program has said nothing for so long that nothing can be under way any more. */
-async function isQuiet(program: Program): Promise<void> {
+/** Waits until the program has logged nothing for 5 s: nothing can be under way any more. */
+async function untilQuiet(program: Program): Promise<void> {
   let last = ''
   let since = performance.now()
   const look = () => {
@@ -59,7 +59,7 @@ async function isQuiet(program: Program): Promise<void> {
     last = program.stdout
     return performance.now() - since > 5000
   }
-  await until(look, {what: 'a program that has nothing more to say'})
+  await until(look, {what: 'a program that logs nothing'})
 }
 
 /** How many UDP sockets the process has open, as Linux shows them. */
@@ -86,11 +86,11 @@ it('Restarts and reloads in quick succession, by request and by signal, leave on
   }
   await writeFile(file, text({network: {broadcast: [loopback(255, 99)]}}))
   program.signal('SIGHUP')
-  await isQuiet(program)
+  await untilQuiet(program)
   await user.publish(`${base}/bridge/request/info`, '')
   const {payload} = await user.waitFor(`${base}/bridge/response/info`)
   expect(payload).toContain(loopback(255, 99))
-  await isAnswered(house, 'ON')
+  await assertExecutes(house, 'ON')
   expect(await udpSockets(program)).toBe(1)
   program.signal('SIGTERM')
   const {code, stdout} = await program.waitForEnd()
@@ -108,14 +108,14 @@ it('A reload whose new bridge cannot start leaves the old one running.', async (
   await writeFile(file, text({network: {bind: '192.0.2.1', broadcast: []}}))
   program.signal('SIGHUP')
   await program.waitForOutput(/network\.bind: cannot open a UDP socket on 192\.0\.2\.1: .*EADDRNOTAVAIL/)
-  await isAnswered(house, 'ON')
+  await assertExecutes(house, 'ON')
   await user.publish(`${base}/bridge/request/restart`, '')
   const {payload} = await user.waitFor(`${base}/bridge/response/restart`)
   expect(JSON.parse(payload)).toMatchObject({
     status: 'error',
     error: {code: 'refused', message: expect.stringContaining('network.bind')},
   })
-  await isAnswered(house, 'OFF')
+  await assertExecutes(house, 'OFF')
   expect(states(house)).toEqual(['online'])
   await writeFile(file, text())
   program.signal('SIGHUP')
@@ -143,7 +143,7 @@ it('A file that an editor has emptied and not written yet removes no plug.', asy
   await writeFile(file, `${before}devices: ${JSON.stringify(devices)}\n`)
   program.signal('SIGHUP')
   await program.waitForOutput(/applied the configuration: nothing changed/)
-  await isAnswered(house, 'ON')
+  await assertExecutes(house, 'ON')
   expect((await user.retained()).get(`${base}/desk/availability`)).toBe('{"state":"online"}')
   await writeFile(file, `${before}devices: {}\n`)
   program.signal('SIGHUP')
@@ -156,19 +156,19 @@ it('A command that arrives while the process is paused is not carried out when t
     {desk},
     {mqtt: {url: broker.url, base_topic: `life${count + 1}`, keepalive: '60s'}},
   )
-  await isAnswered(house, 'ON')
+  await assertExecutes(house, 'ON')
   const writes = () => desk.received.filter(({method}) => method === 'set_power').length
   const before = writes()
   house.program.signal('SIGSTOP')
   await user.publish(`${house.base}/desk/set`, 'OFF')
-  // The pause itself is what is tested: the least that is noticed, and a little.
+  // The pause itself is tested: the shortest that is detected, and a little more.
   await new Promise((resolve) => setTimeout(resolve, 17_000))
   house.program.signal('SIGCONT')
   await house.program.waitForOutput(/the process was paused for \d+ s/)
   await until(() => (house.program.stdout.match(/connected to/g) ?? []).length === 2, {
     what: 'a new connection',
   })
-  await isAnswered(house, 'ON')
+  await assertExecutes(house, 'ON')
   expect(
     desk.received.filter(({method}) => method === 'set_power').map(({params}) => params),
   ).not.toContainEqual(['off'])
@@ -217,14 +217,14 @@ it('SIGHUP ends the process at no time, also before it has read its configuratio
     }`)}`
   const house = await start(plugs, {}, {NODE_OPTIONS: atOnce})
   await house.program.waitForOutput(/applied the configuration: nothing changed/)
-  await isAnswered(house, 'ON')
+  await assertExecutes(house, 'ON')
 })
 
 it('SIGUSR1 opens no debugger.', async () => {
   const desk = await startPlug({address: freeAddress()})
   const house = await start({desk})
   house.program.signal('SIGUSR1')
-  await isAnswered(house, 'ON')
+  await assertExecutes(house, 'ON')
   const refused = await new Promise((resolve) => {
     createConnection(9229, '127.0.0.1')
       .once('error', () => resolve(true))

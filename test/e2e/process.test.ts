@@ -24,7 +24,7 @@ const user = await Watcher.open(broker)
 
 let files = 0
 
-/** Node's option that makes the program do something unforeseen at SIGUSR2. */
+/** An option of Node: the program runs `code` at SIGUSR2. */
 const atSignal = (code: string) =>
   `--import=data:text/javascript,${encodeURIComponent(`process.on('SIGUSR2', () => { ${code} })`)}`
 
@@ -81,7 +81,7 @@ async function start(plugs: Record<string, SimulatedPlug>, choice?: Choice): Pro
   return house
 }
 
-/** The answer to a request, and so a sign that the bridge has taken whatever was published before it. */
+/** The response to a request. The bridge has received everything that was published before it. */
 async function request({base}: House, verb: string, payload: unknown = {}, by = user) {
   const transaction = ++files
   await by.publish(`${base}/bridge/request/${verb}`, JSON.stringify({...Object(payload), transaction}))
@@ -91,11 +91,11 @@ async function request({base}: House, verb: string, payload: unknown = {}, by = 
   return JSON.parse(text)
 }
 
-/** No poll stands before a command, and whoever waits for a silent plug waits for longer than a test. */
+/** No poll delays a command, and a command to a silent plug has a longer timeout than a test. */
 const rarelyPolled = {config: {poll: {interval: '60s', command_timeout: '5m'}}}
 
-/** From now on the plug carries out what it is told and says nothing; it was just told to switch on. */
-async function leaveUnanswered({base}: House, plug: SimulatedPlug): Promise<void> {
+/** From now on the plug executes commands and sends no response; it was just switched on. */
+async function loseResponses({base}: House, plug: SimulatedPlug): Promise<void> {
   await user.publish(`${base}/desk/get`, '')
   await user.waitFor(`${base}/desk/response`)
   user.forget()
@@ -106,7 +106,7 @@ async function leaveUnanswered({base}: House, plug: SimulatedPlug): Promise<void
   })
 }
 
-/** Ends it, and says how. */
+/** Ends the program. */
 function end(program: Program, signal: NodeJS.Signals): Promise<Ending> {
   program.signal(signal)
   return program.waitForEnd()
@@ -117,8 +117,8 @@ const states = ({base}: House) =>
 const published = (topic: string) => user.on(topic).map(({payload}) => JSON.parse(payload))
 
 describe('the end of the bridge', () => {
-  /** How often the bridge itself told the broker its state: a will is not among it. */
-  const saidItself = ({base}: House) =>
+  /** How often the bridge itself published its state; the will is not among these. */
+  const statesPublished = ({base}: House) =>
     broker.log
       .split('\n')
       .filter((line) => /Received PUBLISH/.test(line) && line.includes(`'${base}/bridge/state'`)).length
@@ -128,7 +128,7 @@ describe('the end of the bridge', () => {
       const desk = await startPlug({address: loopback(1, ++files)})
       const kettle = await startPlug({address: loopback(1, ++files)})
       const house = await start({desk, kettle}, rarelyPolled)
-      await leaveUnanswered(house, desk)
+      await loseResponses(house, desk)
       for (const plug of [desk, kettle]) plug.misbehave({silence: true})
       for (const to of ['desk/set/led', 'kettle/set']) await user.publish(`${house.base}/${to}`, 'ON')
       await request(house, 'info')
@@ -136,19 +136,19 @@ describe('the end of the bridge', () => {
 
       const {code, stdout} = await end(house.program, signal)
       expect(code).toBe(0)
-      expect(saidItself(house)).toBe(2)
+      expect(statesPublished(house)).toBe(2)
       expect((await user.retained()).get(`${house.base}/bridge/state`)).toBe('{"state":"offline"}')
-      // Whatever waited was answered.
+      // Every command that waited has a result.
       expect(published(`${house.base}/desk/response`).map(({status}) => status)).toEqual(['error', 'error'])
       expect(published(`${house.base}/kettle/response`).map(({status}) => status)).toEqual(['error'])
       expect(stdout).toMatch(/ INFO {2}stopped\n$/)
     }
   })
 
-  it('comes at once at the second signal', async () => {
+  it('is immediate at the second signal', async () => {
     const desk = await startPlug({address: loopback(2, 1)})
     const house = await start({desk}, rarelyPolled)
-    await leaveUnanswered(house, desk)
+    await loseResponses(house, desk)
     house.program.signal('SIGTERM')
     await house.program.waitForOutput(/SIGTERM: stopping/)
     expect(await end(house.program, 'SIGTERM')).toMatchObject({code: null, signal: 'SIGTERM'})
@@ -159,31 +159,31 @@ describe('the end of the bridge', () => {
     const house = await start({desk: await startPlug({address: loopback(2, 2)})})
     expect(await end(house.program, 'SIGKILL')).toMatchObject({code: null, signal: 'SIGKILL'})
     await user.waitFor(`${house.base}/bridge/state`, ({payload}) => payload === '{"state":"offline"}')
-    expect(saidItself(house)).toBe(1)
+    expect(statesPublished(house)).toBe(1)
     expect((await user.retained()).get(`${house.base}/bridge/state`)).toBe('{"state":"offline"}')
   })
 
-  it('is a 0 in time also while the broker stands still', async () => {
-    const lazy = await startMosquitto()
-    const other = await Watcher.open(lazy)
+  it('has the exit code 0 in time also while the broker is frozen', async () => {
+    const frozen = await startMosquitto()
+    const other = await Watcher.open(frozen)
     const desk = await startPlug({address: loopback(2, 4)})
-    const {program, base} = await run({desk}, {broker: lazy})
+    const {program, base} = await run({desk}, {broker: frozen})
     await other.waitFor(`${base}/bridge/state`)
     desk.misbehave({silence: true})
-    lazy.freeze()
+    frozen.freeze()
     const {code} = await end(program, 'SIGTERM')
     expect(code).toBe(0)
   })
 
-  it('is a 0 in time also while the broker is a black hole', async () => {
+  it('has the exit code 0 in time also while the broker takes connections and sends nothing', async () => {
     const held = new Set<Socket>()
-    const hole = createServer((socket) => held.add(socket.on('error', () => {}))).listen(0, '127.0.0.1')
+    const silent = createServer((socket) => held.add(socket.on('error', () => {}))).listen(0, '127.0.0.1')
     onTestFinished(() => {
       for (const socket of held) socket.destroy()
-      hole.close()
+      silent.close()
     })
-    await once(hole, 'listening')
-    const address = hole.address()
+    await once(silent, 'listening')
+    const address = silent.address()
     const port = typeof address === 'object' ? address?.port : undefined
     const desk = await startPlug({address: loopback(2, 3)})
     const {program} = await run({desk}, {broker: {url: `mqtt://127.0.0.1:${port}`}})
@@ -194,18 +194,18 @@ describe('the end of the bridge', () => {
 })
 
 describe('an unexpected error', () => {
-  /** A mistake of ours, at a moment of the test's choice. */
+  /** An error of the program, at SIGUSR2. */
   const mistake = (code: string) => ({NODE_OPTIONS: atSignal(code)})
 
   it.each([
-    ['thrown', "throw new Error('nobody foresaw this')"],
-    ['rejected', "Promise.reject(new Error('nobody foresaw this'))"],
+    ['thrown', "throw new Error('unforeseen')"],
+    ['rejected', "Promise.reject(new Error('unforeseen'))"],
   ])('%s is logged with its stack, and ends the process with 70', async (_, code) => {
     const house = await start({desk: await startPlug({address: loopback(3, ++files)})}, {env: mistake(code)})
     const ending = await end(house.program, 'SIGUSR2')
     expect(ending.code).toBe(70)
     expect(ending.stdout).toMatch(
-      /ERROR an unexpected error: this process ends.*nobody foresaw this.*\n {4}.*\n {4} +at /,
+      /ERROR an unexpected error: this process ends.*unforeseen.*\n {4}.*\n {4} +at /,
     )
     await user.waitFor(`${house.base}/bridge/state`, ({payload}) => payload === '{"state":"offline"}')
   })
@@ -266,25 +266,25 @@ describe('a new configuration', () => {
       await user.waitFor(`${base}/${name}/response`, ({payload}) => JSON.parse(payload).status === 'ok')
     }
 
-    // The one that neither file says anything new of was not touched, and nobody was ever offline.
+    // The plug that neither file changes was not touched, and no plug was ever offline.
     expect(identified()).toBe(2)
-    const said = (topic: string) =>
+    const payloadsOn = (topic: string) =>
       user.messages.flatMap((message) => (message.topic === `${base}/${topic}` ? [message.payload] : []))
-    expect(said('desk/availability')).toEqual(['{"state":"online"}'])
-    expect(said('bridge/state')).toEqual(['{"state":"online"}'])
+    expect(payloadsOn('desk/availability')).toEqual(['{"state":"online"}'])
+    expect(payloadsOn('bridge/state')).toEqual(['{"state":"online"}'])
     expect(program.stdout.match(/connected to/g)).toHaveLength(1)
     expect((await end(program, 'SIGTERM')).code).toBe(0)
     expect(states(house).at(-1)).toBe('offline')
   })
 
-  it('with another network takes a new start of the bridge, in the same process', async () => {
+  it('with another network restarts the bridge, in the same process', async () => {
     const house = await start({desk: await startPlug({address: loopback(4, 3)})})
     await writeFile(house.file, house.text({network: {broadcast: [loopback(255, 252)]}}))
     house.program.signal('SIGHUP')
     await until(() => states(house).join() === 'online,offline,online', {what: 'it to be back'})
   })
 
-  it('that only adds plugs or changes what they say comes with the request to reload, without a moment offline', async () => {
+  it('that only changes the log level is applied by the request to reload, without a moment offline', async () => {
     const house = await start({desk: await startPlug({address: loopback(4, 6)})})
     await writeFile(house.file, house.text({log: {level: 'debug'}}))
     expect(await request(house, 'reload')).toMatchObject({status: 'ok'})
@@ -297,7 +297,7 @@ describe('a new configuration', () => {
     expect(states(house)).toEqual(['online'])
   })
 
-  it('comes with the request to restart', async () => {
+  it('is applied by the request to restart', async () => {
     const house = await start({desk: await startPlug({address: loopback(4, 4)})})
     const {data: before} = await request(house, 'info')
     await writeFile(house.file, house.text({poll: {interval: '7s'}}))
@@ -308,7 +308,7 @@ describe('a new configuration', () => {
     expect(after.config.poll.interval).toBe('7s')
   })
 
-  it('that is invalid is refused to whoever requested it, and the bridge goes on', async () => {
+  it('that is invalid is refused in the response, and the bridge stays online', async () => {
     const house = await start({desk: await startPlug({address: loopback(4, 5)})})
     await writeFile(house.file, 'devices: []\n')
     expect(await request(house, 'restart')).toMatchObject({
@@ -341,7 +341,7 @@ describe('requests to the bridge', async () => {
     expect((await end(house.program, 'SIGTERM')).stdout).not.toContain('stopped')
   })
 
-  it('scan the LAN for what answers a hello, and name what is known', async () => {
+  it('scan the LAN for plugs that reply to a hello, with the names of those that are configured', async () => {
     const house = await start({desk}, {config: {network}})
     const known = {did: desk.did, address: desk.address, uptime: expect.any(Number), name: 'desk'}
     await until(
@@ -351,7 +351,7 @@ describe('requests to the bridge', async () => {
         expect(data).toContainEqual(known)
         return true
       },
-      {what: 'the desk among what answers'},
+      {what: 'the desk among the plugs found'},
     )
   })
 
@@ -373,7 +373,7 @@ describe('requests to the bridge', async () => {
 })
 
 describe('the start of the bridge', () => {
-  it('waits for no broker: it runs, and goes online when one comes', async () => {
+  it('waits for no broker: the bridge runs, and goes online when one starts', async () => {
     const port = await freePort()
     const house = await run(
       {desk: await startPlug({address: loopback(6, 1)})},
@@ -419,7 +419,7 @@ describe('the start of the bridge', () => {
   it('A value from the environment or from a file it names takes precedence over config.yaml, and is never written to it.', async () => {
     const passwords = join(folder, 'passwords')
     await promisify(execFile)('mosquitto_passwd', ['-b', '-c', passwords, 'plugs', 'of the named file'])
-    // Whoever gives no name is let in, and whoever gives one has to know the password.
+    // A client without a user name is accepted; one with a user name needs the password.
     const strict = await startMosquitto({config: ['allow_anonymous true', `password_file ${passwords}`]})
     const other = await Watcher.open(strict)
     const named = join(folder, 'password')
@@ -433,7 +433,7 @@ describe('the start of the bridge', () => {
     const poll = async () => (await request(house, 'info', {}, other)).data.config.poll
     expect(await poll()).toMatchObject({interval: '7s', slow_interval: '50s'})
 
-    // Whatever changes the file, leaves both where they are.
+    // A change of the file leaves both where they are.
     const area = {name: 'desk', options: {area: 'Office'}}
     expect(await request(house, 'device/options', area, other)).toMatchObject({status: 'ok'})
     expect(await poll()).toMatchObject({interval: '7s', slow_interval: '50s'})
@@ -442,7 +442,7 @@ describe('the start of the bridge', () => {
     for (const foreign of ['7s', 'of the named file', named]) expect(written).not.toContain(foreign)
   })
 
-  it('without a file says which one is missing, and what to do', async () => {
+  it('without a file fails with the name of the missing one, and what to do', async () => {
     for (const command of ['run', 'check']) {
       const {code, stderr} = await miio2mqtt([command, '--config', '/nowhere/config.yaml'])
       expect(code).toBe(78)
@@ -452,7 +452,7 @@ describe('the start of the bridge', () => {
     }
   })
 
-  it('on an address that is not ours is one clear message and a 1', async () => {
+  it('on an address of another machine fails with one clear message and the exit code 1', async () => {
     const {program} = await run({}, {config: {network: {bind: '203.0.113.1'}}})
     const {code, stderr} = await program.waitForEnd()
     expect(code).toBe(1)
@@ -461,28 +461,28 @@ describe('the start of the bridge', () => {
     )
   })
 
-  it('asks plugs from the address of network.bind', async () => {
-    const ear = createSocket('udp4')
-    onTestFinished(() => void ear.close())
-    ear.bind(54321, loopback(6, 4))
-    const heard = once(ear, 'message')
+  it('sends packets to plugs from the address of network.bind', async () => {
+    const receiver = createSocket('udp4')
+    onTestFinished(() => void receiver.close())
+    receiver.bind(54321, loopback(6, 4))
+    const received = once(receiver, 'message')
     const devices = {desk: {host: loopback(6, 4), token: TOKEN}}
     const network = {bind: loopback(6, 99), broadcast: []}
     const file = await configFile(JSON.stringify({mqtt: {url: broker.url}, network, devices}))
     const program = new Program(['--config', file])
-    const [, {address}] = await heard
+    const [, {address}] = await received
     expect(address).toBe(loopback(6, 99))
     expect((await end(program, 'SIGTERM')).code).toBe(0)
   })
 })
 
-describe('what the bridge remembers', () => {
+describe('the stored state', () => {
   it('A kill at any moment leaves readable state, and unreadable state causes one warning and a normal start.', async () => {
     const state = await mkdtemp(join(folder, 'state-'))
     const desk = await startPlug({address: loopback(8, 1)})
     const live = () => start({desk}, {env: {STATE_DIRECTORY: state}})
     const warnings = ({program}: House) => program.stdout.match(/ WARN .*/g) ?? []
-    /** Of every file that is not a half-written one: those are swept away by the next start. */
+    /** The content of every file but half-written ones, which the next start removes. */
     const readable = async () => {
       const names = (await readdir(state)).filter((name) => name.endsWith('.json'))
       return Promise.all(names.map(async (name) => JSON.parse(await readFile(join(state, name), 'utf8'))))
@@ -518,11 +518,11 @@ describe('what the bridge remembers', () => {
   })
 })
 
-describe('whoever watches the bridge', () => {
+describe('the health of the bridge', () => {
   const healthcheck = (HEALTH_FILE: string) =>
     new Program([], {entry: 'dist/app/healthcheck.js', env: {HEALTH_FILE}}).waitForEnd()
 
-  it('finds a heartbeat in HEALTH_FILE, and the health check believes it', async () => {
+  it('is a heartbeat in HEALTH_FILE, which the health check reads', async () => {
     const file = join(folder, 'health')
     expect((await healthcheck(file)).code).toBe(1)
     await start({desk: await startPlug({address: loopback(7, 1)})}, {env: {HEALTH_FILE: file}})
@@ -532,18 +532,18 @@ describe('whoever watches the bridge', () => {
 
   it('systemd is notified of readiness after the first connect was tried, and of life only while the polls make progress.', async () => {
     const bin = await mkdtemp(join(folder, 'bin-'))
-    const told = join(bin, 'told')
-    await writeFile(join(bin, 'systemd-notify'), `#!/bin/sh\necho "$@" >> ${told}\n`)
+    const notifications = join(bin, 'notifications')
+    await writeFile(join(bin, 'systemd-notify'), `#!/bin/sh\necho "$@" >> ${notifications}\n`)
     await chmod(join(bin, 'systemd-notify'), 0o755)
-    const words = async () =>
-      (await readFile(told, 'utf8')).match(/READY=1|RELOADING=1|STOPPING=1/g)?.join(' ')
-    const signsOfLife = async () => (await readFile(told, 'utf8')).match(/WATCHDOG=1/g)?.length ?? 0
+    const states = async () =>
+      (await readFile(notifications, 'utf8')).match(/READY=1|RELOADING=1|STOPPING=1/g)?.join(' ')
+    const watchdogs = async () => (await readFile(notifications, 'utf8')).match(/WATCHDOG=1/g)?.length ?? 0
 
-    // A broker that takes its time to say no.
+    // A broker that refuses the connection late.
     const held = new Set<Socket>()
-    const hesitant = createServer((socket) => held.add(socket.on('error', () => {}))).listen(0, '127.0.0.1')
-    await once(hesitant, 'listening')
-    const address = hesitant.address()
+    const slow = createServer((socket) => held.add(socket.on('error', () => {}))).listen(0, '127.0.0.1')
+    await once(slow, 'listening')
+    const address = slow.address()
     const port = typeof address === 'object' ? address?.port : undefined
     const desk = await startPlug({address: loopback(7, 2)})
     const env = {
@@ -555,31 +555,33 @@ describe('whoever watches the bridge', () => {
     const config = {poll: {interval: '1.6s'}}
     const house = await run({desk}, {broker: {url: `mqtt://127.0.0.1:${port}`}, config, env})
     await until(() => held.size > 0 && desk.received.length > 2, {what: 'polls, while the connect is tried'})
-    expect(await words()).toBeUndefined()
-    hesitant.close()
+    expect(await states()).toBeUndefined()
+    slow.close()
     for (const socket of held) socket.destroy()
-    await until(async () => (await words()) === 'READY=1', {what: 'READY'})
+    await until(async () => (await states()) === 'READY=1', {what: 'READY'})
     house.program.signal('SIGHUP')
-    await until(async () => (await words()) === 'READY=1 RELOADING=1 READY=1', {what: 'READY again'})
-    await until(async () => (await signsOfLife()) > 2, {what: 'signs of life'})
+    await until(async () => (await states()) === 'READY=1 RELOADING=1 READY=1', {what: 'READY again'})
+    await until(async () => (await watchdogs()) > 2, {what: 'watchdog notifications'})
 
     house.program.signal('SIGUSR2')
     await until(
       async () => {
-        const before = await signsOfLife()
+        const before = await watchdogs()
         await new Promise((resolve) => setTimeout(resolve, 1000)) // four more would be due
-        return (await signsOfLife()) === before
+        return (await watchdogs()) === before
       },
-      {what: 'no more signs of life', within: 60_000},
+      {what: 'no more watchdog notifications', within: 60_000},
     )
-    const last = await signsOfLife()
+    const last = await watchdogs()
     const polls = desk.received.length
     house.program.signal('SIGHUP')
-    await until(async () => (await words())?.split(' ').length === 5, {what: 'the process itself lives'})
+    await until(async () => (await states())?.split(' ').length === 5, {
+      what: 'the process still handles signals',
+    })
     expect((await end(house.program, 'SIGTERM')).code).toBe(0)
-    expect(await words()).toBe('READY=1 RELOADING=1 READY=1 RELOADING=1 READY=1 STOPPING=1')
-    expect(await signsOfLife()).toBe(last)
+    expect(await states()).toBe('READY=1 RELOADING=1 READY=1 RELOADING=1 READY=1 STOPPING=1')
+    expect(await watchdogs()).toBe(last)
     expect(desk.received).toHaveLength(polls)
-    expect(await readFile(told, 'utf8')).toMatch(/STATUS=\d of 1 plugs online, no broker at mqtt:/)
+    expect(await readFile(notifications, 'utf8')).toMatch(/STATUS=\d of 1 plugs online, no broker at mqtt:/)
   })
 })

@@ -17,10 +17,10 @@ const ONLINE = '{"state":"online"}'
 const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-reload-'))
 afterAll(() => rm(folder, {recursive: true, force: true}))
 
-/** What lay under an old name is cleared 5 s after Home Assistant was told of the new one: here after one. */
+/** Five times as fast: the messages of an old name are cleared 5 s after the discovery message of the new one. */
 const clock = new SteadyClock(5)
 
-/** The configuration of `choice` as an edited file would say it, in the folder of the bridge that runs. */
+/** The configuration of `choice`, as from an edited file, with the state folder of the bridge that runs. */
 function edited(choice: TestBridgeOptions, {state_dir}: Config): Config {
   return {...parseConfig(configText(choice), {file: 'config.yaml', env: {}}), state_dir}
 }
@@ -42,8 +42,8 @@ async function stage(): Promise<{
 }
 
 const configTopic = (did: number) => `homeassistant/device/miio2mqtt_${did}/config`
-/** What still lies there, and is not empty. */
-async function lying(user: Watcher, part: string): Promise<string[]> {
+/** Topics with a retained message whose name contains `part`. */
+async function retainedTopics(user: Watcher, part: string): Promise<string[]> {
   const retained = await user.retained()
   return [...retained]
     .flatMap(([topic, payload]) => (topic.includes(part) && payload !== '' ? [topic] : []))
@@ -71,11 +71,11 @@ describe('an edited configuration', async () => {
     })
   })
 
-  it('changes one plug, and does not so much as ask the others', async () => {
+  it('changes one plug, and does not identify the others again', async () => {
     const polls = desk.received.length
     expect(await change({plugs: {desk, lamp, 'hall/fan': fan}, devices: {lamp: {area: 'Office'}}})).toBe(true)
     await until(() => recorder.on(configTopic(lamp.did)).at(-1)?.payload.includes('"Office"'), {
-      what: 'Home Assistant is told of the area',
+      what: 'a discovery message with the area',
     })
     expect(desk.received.slice(polls).filter(({method}) => method === 'miIO.info')).toEqual([])
     expect(home.availabilities('desk')).toEqual(['online'])
@@ -90,7 +90,9 @@ describe('an edited configuration', async () => {
     await home.waitForAvailability('lamp', 'disabled')
     let packets = 0
     lamp.receive = () => void packets++
-    await until(() => recorder.on(configTopic(lamp.did)).at(-1)?.payload === '', {what: 'it is forgotten'})
+    await until(() => recorder.on(configTopic(lamp.did)).at(-1)?.payload === '', {
+      what: 'an empty discovery message',
+    })
     expect(await home.mosquittoPub('lamp', 'set', 'OFF')).toMatchObject({error: {code: 'disabled'}})
     expect(await home.mosquittoPub('lamp', 'get', '')).toMatchObject({error: {code: 'disabled'}})
     const polls = desk.received.length
@@ -104,25 +106,27 @@ describe('an edited configuration', async () => {
     })
   })
 
-  it('removes a plug: no packet goes to it any more, whatever is said on its topics', async () => {
+  it('removes a plug, which gets no packet any more, also not for a command on its topics', async () => {
     await user.publish(`homeassistant/device/other_${fan.did}/config`, '{}', {retain: true, qos: 1})
     await change({plugs: {desk}})
     const polls = fan.received.length
     await user.publish('miio2mqtt/hall/fan/set', 'OFF', {qos: 1})
     expect(await home.mosquittoPub('desk', 'set', 'ON')).toMatchObject({status: 'ok'})
     expect(fan.received).toHaveLength(polls)
-    await until(async () => (await lying(user, 'hall/fan')).length === 0, {what: 'nothing of it is left'})
-    expect(await lying(user, 'other_')).toEqual([`homeassistant/device/other_${fan.did}/config`])
+    await until(async () => (await retainedTopics(user, 'hall/fan')).length === 0, {
+      what: 'nothing of it is left',
+    })
+    expect(await retainedTopics(user, 'other_')).toEqual([`homeassistant/device/other_${fan.did}/config`])
   })
 
-  it('was taken over without losing the broker, and with the bridge online all the time', async () => {
+  it('is applied over the same connection, and with the bridge online all the time', async () => {
     expect(recorder.on('miio2mqtt/bridge/state').map(({payload}) => payload)).toEqual([ONLINE])
     expect(bridge.log.filter(({message}) => String(message).startsWith('connected to'))).toHaveLength(1)
     const listed = recorder.on('miio2mqtt/bridge/devices').at(-1)?.payload ?? '[]'
     expect(JSON.parse(listed).map(({name}: {name: string}) => name)).toEqual(['desk'])
   })
 
-  it('with another broker, base topic or network takes a new start, and changes nothing before', async () => {
+  it('with another broker, base topic or network needs a restart, and changes nothing before', async () => {
     expect(await change({plugs: {}, config: {mqtt: {url: broker.url, base_topic: 'other'}}})).toBe(false)
     expect(await home.mosquittoPub('desk', 'set', 'OFF')).toMatchObject({status: 'ok'})
   })
@@ -145,35 +149,37 @@ describe('a plug that was removed or renamed', async () => {
     return bridge
   }
   const nothingIsLeft = (part: string) =>
-    until(async () => (await lying(user, part)).length === 0, {what: `nothing of ${part} is left`})
+    until(async () => (await retainedTopics(user, part)).length === 0, {what: `nothing of ${part} is left`})
   const announced = ({did}: SimulatedPlug) => recorder.on(configTopic(did)).map(({payload}) => payload)
-  /** What Home Assistant knows the plug and its entities by, once it was told this name. */
+  /** The ids of the plug and its entities in the discovery message with this name. */
   async function identity(plug: SimulatedPlug, name: string): Promise<unknown> {
-    const told = await until(
+    const message = await until(
       () => announced(plug).findLast((payload) => payload.includes(`"miio2mqtt/${name}"`)),
       {
-        what: `Home Assistant is told of ${name}`,
+        what: `a discovery message of ${name}`,
       },
     )
-    const {device, components}: Announcement = JSON.parse(told)
+    const {device, components}: Announcement = JSON.parse(message)
     const ids = Object.entries(components).map(([key, {unique_id}]) => [key, unique_id])
     return {identifiers: device.identifiers, ids}
   }
 
   it('A plug that is removed from the configuration leaves nothing on the broker, live or between two runs.', async () => {
     const first = await start({desk, lamp, fan})
-    expect(await lying(user, 'fan')).toEqual(expect.arrayContaining(['miio2mqtt/fan', 'miio2mqtt/fan/led']))
+    expect(await retainedTopics(user, 'fan')).toEqual(
+      expect.arrayContaining(['miio2mqtt/fan', 'miio2mqtt/fan/led']),
+    )
     await first.daemon.reload(edited({broker, plugs: {desk, lamp}, config}, first.config))
     await nothingIsLeft('fan')
-    expect(await lying(user, String(fan.did))).toEqual([])
+    expect(await retainedTopics(user, String(fan.did))).toEqual([])
     await first.stop()
-    expect(await lying(user, 'lamp')).toEqual(
+    expect(await retainedTopics(user, 'lamp')).toEqual(
       expect.arrayContaining(['miio2mqtt/lamp', 'miio2mqtt/lamp/availability', 'miio2mqtt/lamp/led']),
     )
     const second = await start({desk})
     await nothingIsLeft('lamp')
-    expect(await lying(user, String(lamp.did))).toEqual([])
-    expect(await lying(user, String(desk.did))).toEqual([configTopic(desk.did)])
+    expect(await retainedTopics(user, String(lamp.did))).toEqual([])
+    expect(await retainedTopics(user, String(desk.did))).toEqual([configTopic(desk.did)])
     await second.stop()
   })
 
@@ -188,28 +194,28 @@ describe('a plug that was removed or renamed', async () => {
     const second = await start({table: desk, lamp})
     expect(await identity(desk, 'table')).toEqual(before)
     await nothingIsLeft('office/desk')
-    expect(await lying(user, String(desk.did))).toEqual([configTopic(desk.did)])
-    expect(announced(desk)).not.toContain('') // Home Assistant never lost it
+    expect(await retainedTopics(user, String(desk.did))).toEqual([configTopic(desk.did)])
+    expect(announced(desk)).not.toContain('') // it was never removed from Home Assistant
     await second.stop()
   })
 
-  it('while the broker was away leaves nothing there when it is back', async () => {
+  it('while the broker was not reachable leaves nothing there once it is reachable', async () => {
     const bridge = await start({desk, lamp})
     broker.freeze()
     await bridge.daemon.reload(edited({broker, plugs: {desk}, config}, bridge.config))
     broker.thaw()
     await nothingIsLeft('lamp')
-    expect(await lying(user, String(lamp.did))).toEqual([])
+    expect(await retainedTopics(user, String(lamp.did))).toEqual([])
     await bridge.stop()
   })
 })
 
-describe('a plug that is removed before it was heard', async () => {
+describe('a plug that is removed before its first response', async () => {
   const {broker, user} = await stage()
   const desk = await startPlug({address: loopback(3, 1)})
   const silent = await startPlug({address: loopback(3, 2), faults: {silence: true}})
 
-  it('keeps the bridge waiting no longer: it goes online with the others', async () => {
+  it('does not delay `online` any longer', async () => {
     const bridge = await startBridge({broker, plugs: {desk, silent}})
     await user.waitFor('miio2mqtt/desk/availability', ({payload}) => payload === ONLINE)
     expect(user.on('miio2mqtt/bridge/state')).toEqual([])

@@ -12,18 +12,18 @@ import {type Ending, Program} from '../support/program.ts'
 import {leaks, spellings} from '../support/secret-leaks.ts'
 import {until} from '../support/wait.ts'
 
-/** Configured, and right. */
+/** Configured, and correct. */
 const TOKEN = 'c0ffee11d00dfeed5afe0badcab1e5a7'
-/** Configured for a plug that has another one by now, which nobody here ever sees. */
+/** Configured for plugs that have MOVED_ON by now, which no output may contain either. */
 const STALE = 'facade0ff1cedeadbeef0ddba11cab00'
 const MOVED_ON = 'ba5eba11feedfacecafed00dc0defade'
-/** Configured with its last digit forgotten, or a wrong one. */
+/** Configured without its last digit, or with a wrong one. */
 const MANGLED = 'ace0fba5e1ab5eed0decade5ca1ab1e'
 const PASSWORD = 'Sesame, öffne/dich+now? "100%"\\'
 const WRONG_PASSWORD = 'Sesamum, &öffne=dich #5'
 const secrets = {TOKEN, STALE, MOVED_ON, MANGLED, PASSWORD, WRONG_PASSWORD}
 
-describe('the judge of outputs', () => {
+describe('the search for leaks', () => {
   const framed = (text: string | Buffer) =>
     Buffer.concat([Buffer.from('before '), Buffer.from(text), Buffer.from(' after')])
 
@@ -64,7 +64,7 @@ describe('the judge of outputs', () => {
   })
 })
 
-describe('a whole life of the bridge', async () => {
+describe('everything that the program writes', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-secrets-'))
   afterAll(() => rm(folder, {recursive: true, force: true}))
   const outputs: {from: string; bytes: Buffer}[] = []
@@ -82,15 +82,15 @@ describe('a whole life of the bridge', async () => {
     await live(broker, plugs, 'text')
     await live(broker, plugs, 'json')
     await refused(broker)
-    await mistaken()
-    await typed(plugs)
+    await invalidConfigurations()
+    await commandLine(plugs)
     await stopListening()
     for (const file of await readdir(folder, {recursive: true, withFileTypes: true}))
       if (file.isFile() && !file.name.endsWith('.yaml') && file.name !== 'passwords')
         collect(`file ${file.name}`, await readFile(join(file.parentPath, file.name)))
   }, 240_000)
 
-  /** What the bridge said; requests are what it was asked. */
+  /** Messages of the bridge: all but requests. */
   const isMessage = ({from}: {from: string}) =>
     from.startsWith('topic ') && !from.includes('/bridge/request/')
 
@@ -101,7 +101,7 @@ describe('a whole life of the bridge', async () => {
   })
 
   it.each(Object.entries(secrets))(
-    'lets %s out nowhere: not on the terminal, in a log, in a file',
+    'does not contain %s: on the terminal, in a log, in a file',
     (_, secret) => {
       const others = outputs.filter(({from}) => !from.startsWith('topic '))
       expect(others.length).toBeGreaterThan(50)
@@ -109,7 +109,7 @@ describe('a whole life of the bridge', async () => {
     },
   )
 
-  it('was a full one', () => {
+  it('is complete', () => {
     const all = (from: string) =>
       outputs
         .filter((output) => output.from.startsWith(from))
@@ -191,7 +191,7 @@ describe('a whole life of the bridge', async () => {
   }
 
   function run(name: string, file: string): Program {
-    /** A mistake of ours, with the worst of messages. */
+    /** An error of the program, with secrets in its message. */
     const mistake = `process.on('SIGUSR2', () => { throw Object.assign(new Error(${JSON.stringify(`lost ${TOKEN} and ${PASSWORD}`)}), {token: Buffer.from('${STALE}', 'hex')}) })`
     const env = {
       NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(mistake)}`,
@@ -207,19 +207,19 @@ describe('a whole life of the bridge', async () => {
     return ending
   }
 
-  /** Everything a bridge says and does, up to its unexpected end. */
+  /** Everything that a bridge publishes and logs, up to an unexpected error. */
   async function live(broker: Mosquitto, plugs: Plugs, format: 'text' | 'json'): Promise<void> {
     const file = await configFile(format, settings(format, broker.url, {log: {level: 'trace', format}}))
     const program = run(format, file)
-    const said = (topic: string, part = '') =>
+    const published = (topic: string, part = '') =>
       until(
         () => outputs.some(({from, bytes}) => from === `topic ${format}/${topic}` && bytes.includes(part)),
         {
-          what: `${part} on ${topic} from the program, which said:\n${program.stdout}`,
+          what: `${part} on ${topic} from the program, whose output is:\n${program.stdout}`,
         },
       )
-    await said('bridge/state', 'online')
-    await said('stale/availability', 'bad_token')
+    await published('bridge/state', 'online')
+    await published('stale/availability', 'bad_token')
     const user = await connectAsync(broker.url)
     for (const [verb, payload] of [
       ['info', '{}'],
@@ -230,7 +230,7 @@ describe('a whole life of the bridge', async () => {
       ['device/call', '{"name":"desk","method":"miIO.info"}'],
     ] as const) {
       await user.publishAsync(`${format}/bridge/request/${verb}`, payload)
-      await said(`bridge/response/${verb}`)
+      await published(`bridge/response/${verb}`)
     }
     for (const [verb, payload] of [
       [TOKEN, '{}'],
@@ -240,24 +240,24 @@ describe('a whole life of the bridge', async () => {
       ['device/remove', JSON.stringify({name: TOKEN.toUpperCase(), transaction: 'the last'})],
     ] as const)
       await user.publishAsync(`${format}/bridge/request/${verb}`, payload)
-    await said('bridge/response/device/remove', 'the last')
+    await published('bridge/response/device/remove', 'the last')
     for (const name of ['desk', 'stale', 'moody']) await user.publishAsync(`${format}/${name}/set`, 'ON')
     await user.publishAsync(`${format}/desk/set`, '{"state":"sideways"}')
-    await said('desk/response', '"status":"ok"')
-    await said('stale/response', 'bad_token')
-    await said('bridge/health')
+    await published('desk/response', '"status":"ok"')
+    await published('stale/response', 'bad_token')
+    await published('bridge/health')
     await writeFile(file, JSON.stringify(settings(format, broker.url)).replace(TOKEN, MANGLED))
     program.signal('SIGHUP')
     await program.waitForOutput(/the new configuration is refused/)
     plugs.desk.changeToken(Buffer.from(MOVED_ON, 'hex'))
-    await said('desk/availability', 'bad_token')
+    await published('desk/availability', 'bad_token')
     plugs.desk.changeToken(Buffer.from(TOKEN, 'hex'))
     program.signal('SIGUSR2')
     expect((await ended(format, program)).code).toBe(70)
     await user.endAsync()
   }
 
-  /** A broker that does not let us in, with the login in the address and beside it. */
+  /** A broker that refuses the login, which is in the address or beside it. */
   async function refused({host, port}: Mosquitto): Promise<void> {
     const login = `mqtt://plugs:${encodeURIComponent(WRONG_PASSWORD)}@${host}:${port}`
     const beside = {url: `mqtt://${host}:${port}`, username: 'plugs', password: WRONG_PASSWORD}
@@ -269,8 +269,8 @@ describe('a whole life of the bridge', async () => {
     }
   }
 
-  /** Configurations that are wrong in the very places of their secrets. */
-  async function mistaken(): Promise<void> {
+  /** Configurations with errors where their secrets are. */
+  async function invalidConfigurations(): Promise<void> {
     const mqtt = {url: `http://plugs:${PASSWORD}@x`, password: [PASSWORD], pasword: PASSWORD}
     const devices = [
       {token: MANGLED},
@@ -298,7 +298,7 @@ describe('a whole life of the bridge', async () => {
   }
 
   /** The command line, with every packet shown. */
-  async function typed({stale, silent}: Plugs): Promise<void> {
+  async function commandLine({stale, silent}: Plugs): Promise<void> {
     const file = await configFile('typed', settings('typed', 'mqtt://127.0.0.1:1'))
     const named = (...args: string[]) => [...args, '--debug', '-c', file]
     await Promise.all([
@@ -329,14 +329,14 @@ describe('a whole life of the bridge', async () => {
   }
 })
 
-/** One login is known; whoever has none is let in, too. */
+/** A file with one login. The broker also accepts clients without one. */
 function passwordFile(folder: string): string {
   const file = join(folder, 'passwords')
   execFileSync('mosquitto_passwd', ['-b', '-c', file, 'plugs', PASSWORD], {stdio: 'ignore'})
   return file
 }
 
-/** Every topic and payload as they are, bytes and all. @returns what ends it */
+/** Passes every topic and payload to `take`. @returns a function that ends the subscription */
 async function collectAll(
   {url}: Mosquitto,
   take: (topic: string, payload: Buffer) => void,

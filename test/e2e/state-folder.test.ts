@@ -14,7 +14,7 @@ afterAll(() => rm(folder, {recursive: true, force: true}))
 const broker = await startMosquitto()
 const user = await Watcher.open(broker)
 /** Any user but root. */
-const NOBODY = 65_534
+const OTHER_USER = 65_534
 
 let files = 0
 
@@ -40,14 +40,14 @@ async function house(plugs = {}) {
   return {base, state, config, start, online}
 }
 
-/** Runs it to its end as another user. */
-function asNobody(config: string): Promise<Ending> {
+/** Runs the program to its end as another user. */
+function runAsOtherUser(config: string): Promise<Ending> {
   return new Promise((resolve) => {
-    const who = process.getuid?.() === 0 ? {uid: NOBODY, gid: NOBODY} : {}
+    const user = process.getuid?.() === 0 ? {uid: OTHER_USER, gid: OTHER_USER} : {}
     execFile(
       process.execPath,
       [join(process.cwd(), 'dist/main.js'), '--config', config],
-      who,
+      user,
       (error, stdout, stderr) => {
         resolve({code: typeof error?.code === 'number' ? error.code : 0, signal: null, stdout, stderr})
       },
@@ -64,8 +64,8 @@ describe('a start on a state folder', () => {
       await chmod(config, 0o644)
       const text = '{"version":1,"client_id":"c","plugs":{}}'
       await writeFile(join(state, name), text, {mode: process.getuid?.() === 0 ? 0o600 : 0})
-      if (process.getuid?.() === 0) await chown(state, NOBODY, NOBODY)
-      const {code, stderr} = await asNobody(config)
+      if (process.getuid?.() === 0) await chown(state, OTHER_USER, OTHER_USER)
+      const {code, stderr} = await runAsOtherUser(config)
       await chmod(join(state, name), 0o600)
       expect(code).toBe(1)
       expect(stderr).toMatch(/^cannot use the state file .*: permission denied.*\n$/)
@@ -76,7 +76,7 @@ describe('a start on a state folder', () => {
     },
   )
 
-  it('with a file that is none ends at once, with one line', async () => {
+  it('with a folder in place of a file ends at once, with one line', async () => {
     const {state, start} = await house()
     await mkdir(join(state, 'energy.json'))
     const {code, stderr} = await start().waitForEnd()
@@ -84,7 +84,7 @@ describe('a start on a state folder', () => {
     expect(stderr).toMatch(/^cannot use the state file .*energy\.json: it is no regular file.*\n$/)
   })
 
-  it('that another bridge has is refused, and not any more once that one has stopped or was killed', async () => {
+  it('that another bridge uses is refused, until that one has stopped or was killed', async () => {
     const one = await house()
     const first = one.start()
     await one.online()
@@ -138,7 +138,7 @@ describe('a start on a state folder', () => {
     expect(program.stdout.match(/ WARN .*/g)).toEqual([expect.stringContaining('ignored invalid entries: ')])
   }, 60_000)
 
-  it('that others may write, with a configuration that all may read, is a warning each, and swept of what edits have left', async () => {
+  it('that others may write, with a configuration that all may read, is a warning each, and temporary files of edits are removed', async () => {
     const desk = await startPlug({address: loopback(30, 2)})
     const {state, config, start, online} = await house({desk})
     await chmod(folder, 0o755)

@@ -4,6 +4,7 @@ import {join} from 'node:path'
 import {afterAll} from 'vitest'
 import {Bridge} from '../../src/app/bridge.ts'
 import type {Clock} from '../../src/common/clock.ts'
+import {Redactor} from '../../src/common/redact.ts'
 import {type Config, parseConfig} from '../../src/config/config.ts'
 import {createLog, type RootLog} from '../../src/log/logger.ts'
 import {builtIn, type Catalogue} from '../../src/models/catalogue.ts'
@@ -101,7 +102,7 @@ export async function startBridge(choice: TestBridgeOptions): Promise<TestBridge
   })
   const {clock = steadyClock} = choice
   const store = await StateStore.open(folder, {clock, random, log})
-  const ledger = await EnergyStore.open(folder, {clock, random, log})
+  const energyStore = await EnergyStore.open(folder, {clock, random, log})
   const bridge: TestBridge = {
     config,
     folder,
@@ -113,8 +114,9 @@ export async function startBridge(choice: TestBridgeOptions): Promise<TestBridge
       clock,
       random,
       log,
+      redactor: new Redactor(),
       store,
-      energyStore: ledger,
+      energyStore,
       catalogue: choice.catalogue ?? builtIn,
       configActions: {
         edit: () => Promise.resolve('this bridge has no file'),
@@ -127,7 +129,7 @@ export async function startBridge(choice: TestBridgeOptions): Promise<TestBridge
     stop: async () => {
       if (!running.delete(bridge)) return
       await bridge.daemon.stop()
-      await Promise.all([store.close(), ledger.close()])
+      await Promise.all([store.close(), energyStore.close()])
       if (choice.folder === undefined) await rm(folder, {recursive: true, force: true})
     },
   }

@@ -2,11 +2,7 @@ import type {Fields, LazyMessage, Log, LogLevel} from '../../src/log/logger.ts'
 
 /** A log that keeps its lines for the test and writes nothing. */
 export class RememberingLog implements Log {
-  readonly lines: {level: LogLevel; message: string; fields: Fields | undefined}[]
-
-  constructor(lines: RememberingLog['lines'] = []) {
-    this.lines = lines
-  }
+  readonly lines: {level: LogLevel; message: string; fields: Fields | undefined}[] = []
 
   messages(level: LogLevel): string[] {
     return this.lines.filter((line) => line.level === level).map(({message}) => message)
@@ -31,9 +27,5 @@ export class RememberingLog implements Log {
 
   error(message: string, fields?: Fields): void {
     this.lines.push({level: 'error', message, fields})
-  }
-
-  child(): Log {
-    return new RememberingLog(this.lines)
   }
 }

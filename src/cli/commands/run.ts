@@ -46,7 +46,7 @@ export async function run({config: option, debug}: {config?: string; debug?: boo
   process.on('uncaughtException', (error) => exitWithError(log, error))
   process.on('unhandledRejection', (error) => exitWithError(log, error))
   process.on('SIGUSR1', () => {}) // the default opens Node's debugger, through which any local user can run code here
-  const notifier = SystemdNotifier.fromEnvironment(process.env, {
+  const notifier = new SystemdNotifier(process.env, {
     clock: systemClock,
     onError: (error) => log.warn('cannot notify systemd', {error}),
   })

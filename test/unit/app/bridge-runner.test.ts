@@ -83,14 +83,14 @@ describe('a new start', () => {
     expect(events).toEqual(['start 1', 'stop 1', 'start 2', 'close 1', 'stop 2', 'close 2'])
   })
 
-  it('asked for many times at once never leaves two bridges', async () => {
+  it('requested many times at once never leaves two bridges', async () => {
     const {runner, alive, events, write} = stage()
     await runner.start(numbered(1))
-    const asked = [2, 3, 4].map((id) => {
+    const reloads = [2, 3, 4].map((id) => {
       write(numbered(id))
       return runner.reload(id % 2 ? 'reload' : 'restart')
     })
-    expect(await Promise.all(asked)).toEqual([undefined, undefined, undefined])
+    expect(await Promise.all(reloads)).toEqual([undefined, undefined, undefined])
     await runner.reload('restart')
     await until(() => events.filter((event) => event.startsWith('start')).length === 5, {what: 'the fifth'})
     expect([...alive]).toEqual([4])
@@ -98,18 +98,18 @@ describe('a new start', () => {
     expect([...alive]).toEqual([])
   })
 
-  it('that is asked for while the first start is under way comes after it', async () => {
+  it('that is requested while the first start is under way comes after it', async () => {
     const {runner, events, starts, write} = stage()
     let go = () => {}
     starts.set(1, () => new Promise((resolve) => (go = resolve)))
     const started = runner.start(numbered(1))
     write(numbered(2))
-    const asked = runner.reload('restart')
+    const reload = runner.reload('restart')
     await settle()
     expect(events).toEqual(['start 1'])
     go()
     await started
-    expect(await asked).toBeUndefined()
+    expect(await reload).toBeUndefined()
     await until(() => events.includes('start 2'), {what: 'the new bridge'})
     await runner.stop()
     expect(events).toEqual(['start 1', 'stop 1', 'start 2', 'close 1', 'stop 2', 'close 2'])
@@ -118,10 +118,10 @@ describe('a new start', () => {
   it('is not started any more once the bridge is to stop', async () => {
     const {runner, alive, events} = stage()
     await runner.start(numbered(1))
-    const asked = runner.reload('restart')
+    const reload = runner.reload('restart')
     const late = runner.reload('restart')
     await runner.stop()
-    expect(await Promise.all([asked, late])).toEqual(['the bridge is stopping', 'the bridge is stopping'])
+    expect(await Promise.all([reload, late])).toEqual(['the bridge is stopping', 'the bridge is stopping'])
     expect([...alive]).toEqual([])
     expect(events.filter((event) => event.startsWith('start'))).toEqual(['start 1'])
   })
@@ -135,12 +135,12 @@ describe('a new start', () => {
     const {runner, events, reloads} = stage({load})
     reloads.set(1, async () => events.push('reload 1') > 0)
     await runner.start(numbered(1))
-    const asked = runner.reload('reload')
+    const reload = runner.reload('reload')
     await settle()
     const stopped = runner.stop()
     await settle()
     isRead()
-    expect(await asked, 'the next start reads it').toBeUndefined()
+    expect(await reload, 'the next start reads it').toBeUndefined()
     await stopped
     expect(events).toEqual(['start 1', 'stop 1', 'close 1'])
   })
@@ -184,7 +184,7 @@ describe('a configuration that cannot be used', () => {
     await runner.stop()
   })
 
-  it('gives way to the old one when the new bridge does not start', async () => {
+  it('is replaced by the old one when the new bridge does not start', async () => {
     const {runner, alive, log, lost, starts, events, write} = stage()
     await runner.start(numbered(1))
     write(numbered(2))

@@ -45,8 +45,8 @@ beforeEach(() => {
   desk = new StagedPlug(clock)
   const plugs = new Map([['desk', desk]])
   const groups = new Map([['evening', new Group('evening', {members: ['desk']}, plugs)]])
-  const recorded = new RetainedTopics(publisher, [])
-  context = testContext(clock, {publisher: recorded, log, plugs, groups})
+  const retainedTopics = new RetainedTopics(publisher, [])
+  context = testContext(clock, {publisher: retainedTopics, log, plugs, groups})
   const source = {info: () => ({}), metrics: () => ({}), onWarning: () => () => {}}
   const store = {
     discovery: undefined,
@@ -59,7 +59,7 @@ beforeEach(() => {
     bridgeStatus: new BridgeStatus(context, source),
     homeAssistant,
     states: {qos: 1, retain: true, attributes: false},
-    recorded,
+    retainedTopics,
     store,
     actions,
   })

@@ -46,7 +46,7 @@ describe('a new configuration in the log', () => {
     expect(changesText(config(before), config(after))).toBe(expected)
   })
 
-  it('names the groups and the other settings that are others', () => {
+  it('names the groups and the other settings that differ', () => {
     const before = config({desk, lamp}, {groups: {evening: {members: ['desk']}, night: {members: ['lamp']}}})
     const after = config(
       {desk, lamp},
@@ -62,7 +62,7 @@ describe('a new configuration in the log', () => {
     expect(changesText(config({}), config(many))).toBe('added 120 plugs: p0, p1, p2, p3, p4 and 115 more')
   })
 
-  it('says nothing secret: a token that changed is named, and not shown', () => {
+  it('contains no secret: a token that changed is named, and not shown', () => {
     const changed = changesText(config({desk}), config({desk: {...desk, token: B}}))
     expect(changed).not.toMatch(/[0-9a-f]{8}/)
   })

@@ -19,21 +19,21 @@ beforeEach(async () => {
 afterEach(() => rm(folder, {recursive: true}))
 
 describe('the heartbeat', () => {
-  it('is one whole file, with nothing beside it', async () => {
+  it('is one complete file, with no other beside it', async () => {
     const health = new HealthFile(path, new VirtualClock())
     await health.beat(true)
     expect(JSON.parse(await readFile(path, 'utf8'))).toEqual({ok: true, at: '2026-01-01T00:00:00.000Z'})
     expect(await readdir(folder)).toEqual(['health'])
   })
 
-  it('keeps the last word when beats come faster than the disk writes', async () => {
+  it('has the last state when heartbeats come faster than the disk writes', async () => {
     const health = new HealthFile(path, new VirtualClock())
     await Promise.all(Array.from({length: 50}, (_, i) => health.beat(i < 49)))
     expect(JSON.parse(await readFile(path, 'utf8'))).toMatchObject({ok: false})
     expect(await readdir(folder)).toEqual(['health'])
   })
 
-  it('is written nowhere when nobody asked for it', async () => {
+  it('is not written without HEALTH_FILE', async () => {
     await new HealthFile(undefined, new VirtualClock()).beat(true)
     expect(await readdir(folder)).toEqual([])
   })
@@ -48,7 +48,7 @@ describe('the heartbeat', () => {
     expect(await readdir(later)).toEqual(['health'])
   })
 
-  it('is not kept from beating by what a killed daemon has left', async () => {
+  it('is written also beside the temporary file of a killed daemon', async () => {
     await writeFile(`${path}.${process.pid.toString(16)}.tmp`, 'half a be')
     const health = new HealthFile(path, new VirtualClock())
     await health.beat(true)
@@ -58,17 +58,17 @@ describe('the heartbeat', () => {
 })
 
 describe('the health check', () => {
-  it('passes after a fresh beat of a daemon that is well', async () => {
+  it('passes after a fresh heartbeat of a healthy daemon', async () => {
     await new HealthFile(path, new VirtualClock()).beat(true)
     expect(await check(path)).toEqual({code: 0, says: 'healthy'})
   })
 
-  it('fails when the daemon says that it is not well', async () => {
+  it('fails when the daemon is unhealthy', async () => {
     await new HealthFile(path, new VirtualClock()).beat(false)
     expect(await check(path)).toEqual({code: 1, says: expect.stringContaining('"ok":false')})
   })
 
-  it('fails when the last beat is 90 seconds old', async () => {
+  it('fails when the last heartbeat is 90 seconds old', async () => {
     await new HealthFile(path, new VirtualClock()).beat(true)
     const then = new Date(Date.now() - 90_000)
     await utimes(path, then, then)
@@ -83,7 +83,7 @@ describe('the health check', () => {
     expect((await check(path)).code).toBe(1)
   })
 
-  it('fails, and says why, when there is no heartbeat', async () => {
+  it('fails, and prints why, when there is no heartbeat', async () => {
     expect(await check(path)).toEqual({code: 1, says: expect.stringContaining('ENOENT')})
     expect(await check(undefined)).toEqual({
       code: 1,

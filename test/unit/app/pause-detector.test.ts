@@ -64,14 +64,14 @@ describe('a process that stood still', () => {
     expect(pauses).toHaveLength(1)
   })
 
-  it('notices it by itself when nothing comes in', async () => {
+  it('detects it by its own timer when no message arrives', async () => {
     const {machine, pauses} = await stage()
     machine.suspended = 60_000
     await machine.advance(1000)
     expect(pauses).toHaveLength(1)
   })
 
-  it('for a moment goes on as if nothing had been', async () => {
+  it('for a moment is no pause', async () => {
     const {machine, pauses, detector} = await stage()
     machine.paused = 13_000
     expect(detector.check()).toBe(false)
@@ -92,7 +92,7 @@ it('A time of day that is set, forth or back, is no pause.', async () => {
   expect(detector.check()).toBe(true)
 })
 
-it('A detector that is stopped leaves no timer, and says nothing any more.', async () => {
+it('A detector that is stopped leaves no timer, and calls back no more.', async () => {
   const {machine, pauses, detector} = await stage()
   detector.stop()
   machine.paused = 20_000

@@ -4,31 +4,31 @@ import {chmod, mkdtemp, readFile, rm, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterEach, beforeEach, describe, expect, inject, it} from 'vitest'
-import {type SystemdEdges, type SystemdEnvironment, SystemdNotifier} from '../../../src/app/systemd.ts'
+import {type SystemdEnvironment, SystemdNotifier, type SystemdOptions} from '../../../src/app/systemd.ts'
 import {bundledProgram} from '../../support/bundled-program.ts'
 import {settle, VirtualClock} from '../../support/virtual-clock.ts'
 import {until} from '../../support/wait.ts'
 
-/** What a program run by systemd finds, and two edges that write down what goes out. */
-function surroundings(env: SystemdEnvironment, edges: Partial<SystemdEdges> = {}) {
+/** A notifier in the environment `env`, and a list of what it sends. */
+function startNotifier(env: SystemdEnvironment, options: Partial<SystemdOptions> = {}) {
   const sent: string[] = []
   const clock = new VirtualClock()
-  const notifier = SystemdNotifier.fromEnvironment(env, {
+  const notifier = new SystemdNotifier(env, {
     clock,
     write: async (fd, message) => void sent.push(`fd ${fd}: ${message}`),
-    spawn: async (program, args, its) =>
+    run: async (program, args, its) =>
       void sent.push(`${program} ${args.join(' ')} to ${its['NOTIFY_SOCKET']}`),
-    ...edges,
+    ...options,
   })
   return {notifier, sent, clock, env}
 }
 
 const pid = String(process.pid)
 
-describe('which way messages take', () => {
+describe('the way of a message', () => {
   it('is the socket that systemd opened under the name "notify"', async () => {
     const env = {LISTEN_PID: pid, LISTEN_FDS: '2', LISTEN_FDNAMES: 'http:notify', NOTIFY_SOCKET: '/run/n'}
-    const {notifier, sent} = surroundings(env)
+    const {notifier, sent} = startNotifier(env)
     await notifier.ready()
     expect(sent).toEqual(['fd 4: READY=1'])
   })
@@ -38,26 +38,26 @@ describe('which way messages take', () => {
     ['there are no names', {LISTEN_PID: pid, LISTEN_FDS: '1'}],
     ['they were passed to another process', {LISTEN_PID: '1', LISTEN_FDNAMES: 'notify'}],
   ])('is systemd-notify when sockets were passed but %s', async (_, passed) => {
-    const {notifier, sent} = surroundings({...passed, NOTIFY_SOCKET: '/run/n'})
+    const {notifier, sent} = startNotifier({...passed, NOTIFY_SOCKET: '/run/n'})
     await notifier.ready()
     expect(sent).toEqual(['systemd-notify READY=1 to /run/n'])
   })
 
   it('is none without systemd, and then nothing happens', async () => {
-    const {notifier, sent, clock} = surroundings({
+    const {notifier, sent, clock} = startNotifier({
       LISTEN_PID: pid,
       LISTEN_FDNAMES: '',
       WATCHDOG_USEC: '3000000',
     })
     notifier.startWatchdog(() => true)
-    await Promise.all([notifier.ready(), notifier.status('up'), notifier.watchdog(), notifier.stopping()])
+    await Promise.all([notifier.ready(), notifier.status('up'), notifier.stopping()])
     expect(sent).toEqual([])
     expect(clock.pending).toBe(0)
   })
 
   it('is closed to the programs that the daemon starts', () => {
     const all = {LISTEN_PID: pid, LISTEN_FDS: '1', LISTEN_FDNAMES: 'notify', LISTEN_PIDFDID: '7'}
-    const {env} = surroundings({
+    const {env} = startNotifier({
       ...all,
       NOTIFY_SOCKET: '/run/n',
       WATCHDOG_USEC: '1',
@@ -72,14 +72,14 @@ describe('a message', () => {
   const env = {LISTEN_PID: pid, LISTEN_FDNAMES: 'notify'}
 
   it('of status is one line, whatever a plug is called', async () => {
-    const {notifier, sent} = surroundings({...env})
+    const {notifier, sent} = startNotifier({...env})
     await notifier.status('desk is offline\nWATCHDOG=trigger\r\n\0')
     expect(sent).toEqual(['fd 3: STATUS=desk is offline WATCHDOG=trigger'])
   })
 
   it('is sent after the one before, even when that one takes its time', async () => {
     const sent: string[] = []
-    const {notifier} = surroundings(
+    const {notifier} = startNotifier(
       {...env},
       {
         write: async (_, message) => {
@@ -95,7 +95,7 @@ describe('a message', () => {
   it('that cannot be sent is reported once, and harms neither the daemon nor the next message', async () => {
     const errors: string[] = []
     const sent: string[] = []
-    const {notifier} = surroundings(
+    const {notifier} = startNotifier(
       {...env},
       {
         write: async (_, message) => {
@@ -114,41 +114,40 @@ describe('a message', () => {
 
 describe('the watchdog', () => {
   const env = {LISTEN_PID: pid, LISTEN_FDNAMES: 'notify', WATCHDOG_USEC: '30000000'}
-  const FED = 'fd 3: WATCHDOG=1'
+  const NOTIFIED = 'fd 3: WATCHDOG=1'
 
-  it('is fed twice in the time that systemd waits, and no longer once stopped', async () => {
-    const {notifier, sent, clock} = surroundings({...env, WATCHDOG_PID: pid})
-    expect(notifier.watchdogPeriod).toBe(15_000)
+  it('is notified twice in the timeout of systemd, and no longer once stopped', async () => {
+    const {notifier, sent, clock} = startNotifier({...env, WATCHDOG_PID: pid})
     notifier.startWatchdog(() => true)
     await clock.advance(14_999)
     expect(sent).toEqual([])
     await clock.advance(60_000)
-    expect(sent).toEqual([FED, FED, FED, FED])
+    expect(sent).toEqual([NOTIFIED, NOTIFIED, NOTIFIED, NOTIFIED])
     notifier.stop()
     expect(clock.pending).toBe(0)
   })
 
-  it('stays hungry while the daemon is not well, and is fed again when it is', async () => {
-    const {notifier, sent, clock} = surroundings({...env})
-    let well: () => boolean = () => false
-    notifier.startWatchdog(() => well())
+  it('is not notified while the daemon is unhealthy, and again when it is healthy', async () => {
+    const {notifier, sent, clock} = startNotifier({...env})
+    let isHealthy: () => boolean = () => false
+    notifier.startWatchdog(() => isHealthy())
     await clock.advance(60_000)
-    well = () => {
-      throw new Error('no idea')
+    isHealthy = () => {
+      throw new Error('unknown')
     }
     await clock.advance(60_000)
     expect(sent).toEqual([])
-    well = () => true
+    isHealthy = () => true
     await clock.advance(15_000)
-    expect(sent).toEqual([FED])
+    expect(sent).toEqual([NOTIFIED])
   })
 
-  it('has one rhythm, however often it is started', async () => {
-    const {notifier, sent, clock} = surroundings({...env})
+  it('is notified by one timer, however often it is started', async () => {
+    const {notifier, sent, clock} = startNotifier({...env})
     notifier.startWatchdog(() => true)
     notifier.startWatchdog(() => true)
     await clock.advance(15_000)
-    expect(sent).toEqual([FED])
+    expect(sent).toEqual([NOTIFIED])
   })
 
   it.each([
@@ -156,9 +155,8 @@ describe('the watchdog', () => {
     [{WATCHDOG_USEC: '0'}],
     [{WATCHDOG_USEC: 'soon'}],
     [{WATCHDOG_USEC: '30000000', WATCHDOG_PID: '1'}],
-  ])('is not ours to feed with %j', async (given) => {
-    const {notifier, sent, clock} = surroundings({LISTEN_PID: pid, LISTEN_FDNAMES: 'notify', ...given})
-    expect(notifier.watchdogPeriod).toBeUndefined()
+  ])('is not notified with %j', async (given) => {
+    const {notifier, sent, clock} = startNotifier({LISTEN_PID: pid, LISTEN_FDNAMES: 'notify', ...given})
     notifier.startWatchdog(() => true)
     await clock.advance(60_000)
     await settle()
@@ -167,8 +165,8 @@ describe('the watchdog', () => {
 })
 
 /**
- * Stands where systemd stands: a datagram socket of the Unix family, which Node cannot open. With "fd" it hands a
- * connected one down as descriptor 3, as `OpenFile=` does; prints each datagram as JSON, with who sent it.
+ * In place of systemd: a datagram socket of the Unix family, which Node cannot open. With "fd" it passes a connected one as
+ * descriptor 3, as `OpenFile=` does. Prints each datagram as JSON, with its sender.
  */
 const LISTENER = `
 import array, json, os, socket, struct, sys
@@ -206,7 +204,7 @@ sys.exit(os.waitstatus_to_exitcode(status))
 
 interface Datagram {
   message: string
-  /** Sent by the daemon's own process, as `NotifyAccess=main` demands. */
+  /** Whether the process of the daemon sent it, as `NotifyAccess=main` demands. */
   direct: boolean
 }
 
@@ -220,7 +218,7 @@ describe.skipIf(!inject('tools').pythonMiio)('what arrives at a real notificatio
 
   afterEach(() => rm(folder, {recursive: true}))
 
-  async function lifeOfADaemon(way: 'fd' | 'program', path = process.env['PATH']): Promise<Datagram[]> {
+  async function datagramsOfADaemon(way: 'fd' | 'program', path = process.env['PATH']): Promise<Datagram[]> {
     const node = [process.execPath, program]
     const args = ['-c', LISTENER, way, join(folder, 'notify'), ...node]
     const listener = spawn('/usr/bin/python3', args, {env: {...process.env, PATH: path}})
@@ -233,7 +231,7 @@ describe.skipIf(!inject('tools').pythonMiio)('what arrives at a real notificatio
       .map((line): Datagram => JSON.parse(line))
   }
 
-  const life = [
+  const expected = [
     'STATUS=the broker is down',
     'READY=1',
     'WATCHDOG=1',
@@ -244,9 +242,9 @@ describe.skipIf(!inject('tools').pythonMiio)('what arrives at a real notificatio
 
   it('comes from the main process itself when systemd passed the socket', async () => {
     const before = await monotonic()
-    const datagrams = await lifeOfADaemon('fd')
+    const datagrams = await datagramsOfADaemon('fd')
     const after = await monotonic()
-    expect(datagrams.map(({message}) => message)).toEqual(life)
+    expect(datagrams.map(({message}) => message)).toEqual(expected)
     expect(datagrams.every(({direct}) => direct)).toBe(true)
     const reloading = Number(datagrams[3]?.message.split('=').at(-1))
     expect(reloading).toBeGreaterThan(before)
@@ -254,12 +252,12 @@ describe.skipIf(!inject('tools').pythonMiio)('what arrives at a real notificatio
   })
 
   it('comes through systemd-notify otherwise', async () => {
-    const datagrams = await lifeOfADaemon('program', `${process.env['PATH']}:${await standIn()}`)
-    expect(datagrams.map(({message}) => message)).toEqual(life)
+    const datagrams = await datagramsOfADaemon('program', `${process.env['PATH']}:${await substitute()}`)
+    expect(datagrams.map(({message}) => message)).toEqual(expected)
   })
 
   /** At the end of PATH, so that the real program is used wherever it is installed. */
-  async function standIn(): Promise<string> {
+  async function substitute(): Promise<string> {
     const program = join(folder, 'systemd-notify')
     await writeFile(
       program,
@@ -298,7 +296,7 @@ describe('a notifier whose systemd-notify is not installed', () => {
   it('reports it, and goes on', async () => {
     const errors: Error[] = []
     const env = {NOTIFY_SOCKET: '/nowhere', PATH: '/nowhere'}
-    const notifier = SystemdNotifier.fromEnvironment(env, {
+    const notifier = new SystemdNotifier(env, {
       clock: new VirtualClock(),
       onError: (error) => errors.push(error),
     })
@@ -316,7 +314,7 @@ describe('the unit', () => {
     return lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)])
   }
 
-  it('names the socket as the daemon looks for it, and can be told apart from an invalid configuration', async () => {
+  it('names the socket as the daemon expects it, and does not restart it with an invalid configuration', async () => {
     const unit = new Map(await directives('systemd/miio2mqtt.service'))
     expect(unit.get('OpenFile')).toBe('/run/systemd/notify:notify')
     expect(unit.get('Type')).toBe('notify-reload')

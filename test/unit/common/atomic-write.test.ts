@@ -30,7 +30,7 @@ const look = async () => {
 }
 
 describe('a file that is replaced', () => {
-  it.each([0o600, 0o640, 0o644, 0o660, 0o400])('has the mode that is asked for: %o', async (mode) => {
+  it.each([0o600, 0o640, 0o644, 0o660, 0o400])('has the given mode: %o', async (mode) => {
     await writeFileAtomically(file(), 'new', '0a1b2c3d', mode)
     expect((await look()).mode).toBe(mode)
   })
@@ -127,7 +127,7 @@ describe('the temporary file of an edit that was killed', () => {
     expect(await readdir(folder)).not.toContain('config.yaml.0a1b2c3d.tmp')
   })
 
-  it('is readable by its owner only, whenever the kill came', async () => {
+  it('is readable by its owner only, whenever the process was killed', async () => {
     await writeFile(file(), 'old', {mode: 0o644})
     for (let kill = 0; kill < 10; kill++) {
       const child = spawn(process.execPath, [PROGRAM, file(), '644', '1000'], {
@@ -145,7 +145,7 @@ describe('the temporary file of an edit that was killed', () => {
     expect(await readdir(folder)).toEqual(['config.yaml'])
   }, 60_000)
 
-  it('is not looked for where there is no folder', async () => {
+  it('is no error where there is no folder', async () => {
     await expect(removeUnfinishedEdits('/nowhere/config.yaml')).resolves.toBeUndefined()
   })
 })

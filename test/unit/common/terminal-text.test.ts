@@ -61,10 +61,10 @@ describe('a text that is too wide for the terminal', () => {
   })
 
   it('is continued as a comment where it is one', () => {
-    expect(wrapped('# the model is not told: compare it', 24)).toBe('# the model is not told:\n# compare it')
+    expect(wrapped('# the model is missing: compare it', 24)).toBe('# the model is missing:\n# compare it')
   })
 
-  it('means the same where it is YAML: every definition, at every width', () => {
+  it('has the same meaning where it is YAML: every definition, at every width', () => {
     for (const model of builtIn.models.values()) {
       const text = `# ${model.name}: a comment of several words\n${formatDefinition(model)}`
       for (const width of [20, 33, 60, 80, 110]) {

@@ -1,4 +1,4 @@
-/** A process that logs more than is read: `log-writer.mjs <the compiled logger.js> <lines>`. On stderr is how far it came. */
+/** A process that logs more than is read: `log-writer.mjs <the compiled logger.js> <lines>`. On stderr it reports its progress. */
 const [module = '', lines = '0'] = process.argv.slice(2)
 const {createLog} = await import(module)
 const log = createLog()

@@ -66,7 +66,7 @@ describe('a line of text', () => {
 })
 
 describe('a line of JSON', () => {
-  it('is one object with the same things in it', () => {
+  it('is one object with the same content', () => {
     const line = json((log) => log.warn('plug offline', {device: 'desk', error: new Error('no answer')}))
     expect(JSON.parse(line)).toEqual({
       level: 'warn',
@@ -77,7 +77,7 @@ describe('a line of JSON', () => {
     })
   })
 
-  it('stays one object, whatever its texts are, secrets included, and has no raw control character', () => {
+  it('stays one object, with any texts, secrets included, and has no raw control character', () => {
     const anything = fc.oneof(fc.anything({maxDepth: 3}), fc.string({unit: 'binary'}), fc.constant(PASSWORD))
     checkProperty(
       fc.property(fc.string({unit: 'binary'}), fc.dictionary(fc.string(), anything), (message, fields) => {
@@ -135,7 +135,6 @@ describe('a secret', () => {
       (log: RootLog) => log.error('x', {date: {toJSON: () => ({PASSWORD, TOKEN})}}),
     ],
     ['in what contains itself', (log: RootLog) => log.error('x', {circle})],
-    ['in a child', (log: RootLog) => log.child({device: TOKEN}).error('x', {PASSWORD})],
   ])('never gets into a line: %s', (_, logLines) => {
     for (const line of [text(logLines), json(logLines)]) {
       expect(line).toContain('***')
@@ -168,31 +167,27 @@ describe('a secret', () => {
   })
 })
 
-it('The format can be changed at any time, for children too.', () => {
+it('The format can be changed at any time.', () => {
   const [first = '', second = ''] = text((log) => {
-    const child = log.child({device: 'desk'})
-    child.info('before')
+    log.info('before', {device: 'desk'})
     log.setFormat('json')
-    child.info('after')
+    log.info('after', {device: 'desk'})
   }).split('\n')
   expect(withoutTime(first)).toBe('INFO  before device=desk')
   expect(JSON.parse(second)).toMatchObject({level: 'info', message: 'after', device: 'desk'})
 })
 
-describe('levels', () => {
-  it('are those of all children, and can be changed at any time', () => {
-    const lines = text((log) => {
-      const child = log.child({device: 'desk'}).child({model: 'm'})
-      child.debug('no')
-      log.setLevel('debug')
-      expect(log.level).toBe('debug')
-      child.debug('yes')
-      child.trace('no')
-      log.setLevel('error')
-      child.warn('no')
-    })
-    expect(withoutTime(lines)).toBe('DEBUG yes device=desk model=m\n')
+it('The level can be changed at any time.', () => {
+  const lines = text((log) => {
+    log.debug('no')
+    log.setLevel('debug')
+    expect(log.level).toBe('debug')
+    log.debug('yes', {device: 'desk'})
+    log.trace('no')
+    log.setLevel('error')
+    log.warn('no')
   })
+  expect(withoutTime(lines)).toBe('DEBUG yes device=desk\n')
 })
 
 describe('a listener for warnings', () => {
@@ -201,7 +196,7 @@ describe('a listener for warnings', () => {
     logged({level: 'error'}, (log) => {
       const stop = log.onWarning((warning) => warnings.push(warning))
       log.info('not this')
-      log.child({device: 'desk'}).warn(`token ${TOKEN}`)
+      log.warn(`token ${TOKEN}`, {device: 'desk'})
       log.error('broken')
       stop()
       log.error('not this either')
@@ -253,7 +248,7 @@ describe('standard output', () => {
     })
     await once(child, 'close')
     expect(output.trimEnd().split('\n')).toHaveLength(201)
-    // A write that was under way when the process ended may come out after it: nothing is lost, and what is last is seen.
+    // A write that was under way when the process ended may come out after it: nothing is lost, and the last line is there.
     expect(output).toMatch(/INFO {2}the last line\n/)
   })
 

@@ -34,9 +34,9 @@ describe('a line of the log on a terminal', () => {
 
   it('colours a warning yellow and an error red, and nothing else', () => {
     const logLines = (log: RootLog) => {
-      for (const level of ['trace', 'debug', 'info', 'warn', 'error'] as const) log[level]('said')
+      for (const level of ['trace', 'debug', 'info', 'warn', 'error'] as const) log[level]('written')
     }
-    const plain = ['TRACE', 'DEBUG', 'INFO ', 'WARN ', 'ERROR'].map((level) => `22:59:58 ${level} said\n`)
+    const plain = ['TRACE', 'DEBUG', 'INFO ', 'WARN ', 'ERROR'].map((level) => `22:59:58 ${level} written\n`)
     expect(logged(logLines)).toBe(
       plain
         .join('')
@@ -103,12 +103,12 @@ describe('a line of the log on a terminal', () => {
   })
 
   it('without a terminal is in UTC and with milliseconds, and JSON when that is configured', () => {
-    const logLines = (log: RootLog) => log.warn('said', {device: 'desk'})
-    expect(logged(logLines, {screen: undefined})).toBe('2026-11-22T17:29:58.500Z WARN  said device=desk\n')
+    const logLines = (log: RootLog) => log.warn('written', {device: 'desk'})
+    expect(logged(logLines, {screen: undefined})).toBe('2026-11-22T17:29:58.500Z WARN  written device=desk\n')
     expect(JSON.parse(logged(logLines, {format: 'json'}))).toEqual({
       level: 'warn',
       time: '2026-11-22T17:29:58.500Z',
-      message: 'said',
+      message: 'written',
       device: 'desk',
     })
   })

@@ -103,7 +103,7 @@ describe('the energy store', () => {
     expect(store.persisted(7)).toEqual(memory(1))
   })
 
-  it('drops only the entries that make no sense, with one warning that names them', async () => {
+  it('drops only invalid entries, with one warning that names them', async () => {
     await mkdir(folder)
     const plugs = {7: memory(1), 8: memory(-1), 9: 'x', 10: {...memory(1), total: null}}
     await writeFile(file(), JSON.stringify({version: 1, plugs}))
@@ -121,7 +121,7 @@ describe('the energy store', () => {
   it.each([
     ['cut short', '{"version":1,"plu'],
     ['of a later version', '{"version":2,"plugs":{}}'],
-  ])('that is %s is put aside with one warning', async (_, content) => {
+  ])('that is %s is renamed with one warning', async (_, content) => {
     await mkdir(folder)
     await writeFile(file(), content)
     const store = await open()

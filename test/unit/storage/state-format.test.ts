@@ -2,6 +2,7 @@ import {mkdtemp, readFile, rm, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterEach, beforeEach, describe, expect, it} from 'vitest'
+import {Secret} from '../../../src/common/secret.ts'
 import {isPublishedUnder} from '../../../src/mqtt/topics.ts'
 import {StateStore} from '../../../src/storage/state-store.ts'
 import {RememberingLog} from '../../support/remembering-log.ts'
@@ -62,7 +63,7 @@ describe('the topics of a state file', () => {
       'home/plugs/desk/get',
       'home/plugs/bridge/request/restart',
     ],
-  ])('are not believed otherwise, so that they are never cleared: %j', async (...foreign) => {
+  ])('are dropped otherwise, so that they are never cleared: %j', async (...foreign) => {
     const store = await opened(published([...foreign, 'home/plugs/desk']))
     expect(store.publishedTopics?.topics).toEqual(['home/plugs/desk'])
     expect(warnings()).toHaveLength(1)
@@ -121,7 +122,7 @@ describe('the client id of a state file', () => {
   ])('that is %s is replaced by a new one, which is kept', async (_, id) => {
     const store = await opened({client_id: id, plugs: {7: {fingerprint: 'ab', name: 'desk'}}})
     expect(store.clientId).toMatch(/^miio2mqtt_[0-9a-f]{8}$/)
-    expect(store.all()).toEqual([{did: 7, name: 'desk'}])
+    expect(store.find({id: 7, token: new Secret('00')})).toEqual({did: 7, name: 'desk'})
     expect(warnings()).toEqual([expect.stringContaining('client_id')])
     expect(JSON.parse(await readFile(file(), 'utf8'))).toMatchObject({client_id: store.clientId})
     await store.close()

@@ -1,4 +1,4 @@
-/** A process that remembers and saves without a pause, for tests that kill it: `state-writer.ts <folder> <plugs>`. */
+/** A process that changes and saves its state without a pause, for tests that kill it: `state-writer.ts <folder> <plugs>`. */
 import {systemClock} from '../../../src/common/clock.ts'
 import {Secret} from '../../../src/common/secret.ts'
 import {createLog} from '../../../src/log/logger.ts'
