@@ -1,6 +1,6 @@
 /** What the errors and reason codes of a broker mean: as text for the user, with what to do, and as decisions of connection.ts. */
 import {ReasonCodes} from 'mqtt'
-import {FAILURE} from './reason-codes.ts'
+import {FAILURE} from './refusal-parser.ts'
 
 /** CONNACK, in 3.1.1 and in 5: the broker does not speak MQTT 5, which is no fault. */
 const UNSUPPORTED_VERSION: ReadonlySet<unknown> = new Set([1, 132])

@@ -239,7 +239,7 @@ export class Connection extends EventEmitter<Events> {
       this.#onAttemptFailed()
       return
     }
-    const reason = session.reasonCodes.disconnectReason ?? session.error
+    const reason = session.refusals.disconnectReason ?? session.error
     this.#noteEnd(age, isTakeover(reason))
     this.#warnings.connectionLost(session.url, reason, this.#backoff.isFlapping)
     if (isAboutMessages(reason)) this.#withholdRejected(session)

@@ -9,7 +9,7 @@ import type {Clock} from '../common/clock.ts'
 import {reasonCodeOf} from './broker-errors.ts'
 import {type BrokerFeatures, type BrokerLimits, brokerFeatures, limitMessage} from './broker-features.ts'
 import {type OutgoingMessage, publishProperties} from './outbox.ts'
-import {ReasonCodes} from './reason-codes.ts'
+import {RefusalParser} from './refusal-parser.ts'
 
 /** The broker as the user configured it (docs/configuration.md, `mqtt`). */
 export interface BrokerOptions {
@@ -56,7 +56,7 @@ export class Session extends EventEmitter<SessionEvents> {
   readonly client: MqttClient
   readonly url: string
   readonly version: 5 | 4
-  readonly reasonCodes: ReasonCodes
+  readonly refusals: RefusalParser
   /** How many messages of QoS 1 the broker has acknowledged. */
   acknowledged = 0
   /** The error that ended the connection, if any. */
@@ -71,7 +71,7 @@ export class Session extends EventEmitter<SessionEvents> {
     this.client = client
     this.url = options.url
     this.version = options.version
-    this.reasonCodes = new ReasonCodes(options.version)
+    this.refusals = new RefusalParser(options.version)
     this.#options = options
     this.#features = brokerFeatures({}, options.limits)
   }
@@ -94,7 +94,7 @@ export class Session extends EventEmitter<SessionEvents> {
     client.on('close', () => this.emit('closed'))
     try {
       client.connect()
-      client.stream.prependListener('data', (chunk: Buffer) => this.reasonCodes.read(chunk))
+      client.stream.prependListener('data', (chunk: Buffer) => this.refusals.read(chunk))
       client.stream.on('error', (error) => this.emit('failed', error)) // the library does not report all of them
     } catch (error) {
       this.emit('failed', error) // for example a key that does not belong to its certificate
@@ -112,7 +112,7 @@ export class Session extends EventEmitter<SessionEvents> {
     const properties = this.version === 5 ? {properties: publishProperties(message)} : {}
     this.client.publish(message.topic, message.payload, {retain, qos, ...properties}, (error, packet) => {
       if (this.#isDetached) return
-      const [code = reasonCodeOf(error)] = this.reasonCodes.take(packet?.messageId)
+      const [code = reasonCodeOf(error)] = this.refusals.take(packet?.messageId)
       if (error && code === undefined) return // the connection is about to end
       this.acknowledged += qos
       onAnswer(code)

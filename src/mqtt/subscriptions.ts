@@ -4,7 +4,7 @@
  */
 import {ErrorWithSubackPacket, type IClientSubscribeOptions} from 'mqtt'
 import type {Clock, Random, Timer} from '../common/clock.ts'
-import {FAILURE} from './reason-codes.ts'
+import {FAILURE} from './refusal-parser.ts'
 import type {Session} from './session.ts'
 
 export interface SubscriptionOptions {
@@ -90,7 +90,7 @@ export class Subscriptions {
   }
 
   /** Sends one SUBSCRIBE. A filter that is denied leaves the others as they are. */
-  async #subscribe({client, reasonCodes}: Session, filters: Filters): Promise<DeniedFilter[]> {
+  async #subscribe({client, refusals}: Session, filters: Filters): Promise<DeniedFilter[]> {
     const acknowledged = this.#expectAcknowledgement()
     try {
       await client.subscribeAsync(filters)
@@ -101,7 +101,7 @@ export class Subscriptions {
       const requested = Object.keys(filters)
       if (packet?.granted.length !== requested.length) throw error // the connection is over, or not worth keeping
       acknowledged()
-      const codes = [...reasonCodes.take(packet.messageId)]
+      const codes = [...refusals.take(packet.messageId)]
       return requested
         .filter((_, index) => Number(packet.granted[index]) >= FAILURE)
         .map((filter) => ({filter, code: codes.shift() ?? FAILURE}))

@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import {ReasonCodes} from '../../../src/mqtt/reason-codes.ts'
+import {RefusalParser} from '../../../src/mqtt/refusal-parser.ts'
 import {
   type BrokerConnection,
   CONNECT,
@@ -220,11 +220,11 @@ describe('an unreadable packet', () => {
   )
 })
 
-describe('the reader of reason codes', () => {
+describe('the parser of refusals', () => {
   const codes = (version: 5 | 4, ...bytes: Buffer[]) => {
-    const reader = new ReasonCodes(version)
-    for (const chunk of bytes) reader.read(chunk)
-    return reader
+    const parser = new RefusalParser(version)
+    for (const chunk of bytes) parser.read(chunk)
+    return parser
   }
 
   it('finds a refusal wherever the stream is cut', () => {
@@ -237,9 +237,9 @@ describe('the reader of reason codes', () => {
     ])
     for (let cut = 1; cut < stream.length; cut++) {
       const copy = Buffer.from(stream)
-      const reader = codes(5, copy.subarray(0, cut), copy.subarray(cut))
-      expect(reader.take(0x1234), `cut at ${cut}`).toEqual([0x95])
-      expect(reader.take(0x1234)).toEqual([])
+      const parser = codes(5, copy.subarray(0, cut), copy.subarray(cut))
+      expect(parser.take(0x1234), `cut at ${cut}`).toEqual([0x95])
+      expect(parser.take(0x1234)).toEqual([])
       expect(copy.subarray(261, 266)).toEqual(Buffer.of(0x40, 16, 0x12, 0x34, 0x80))
     }
   })
@@ -253,9 +253,9 @@ describe('the reader of reason codes', () => {
       Buffer.of(0x30, 5, 0, 1, 0xc3, 0, 0xff),
     ])
     const copy = Buffer.from(stream)
-    const reader = codes(5, copy)
+    const parser = codes(5, copy)
     expect(copy).toEqual(stream)
-    expect([reader.take(1), reader.take(2), reader.take(undefined), reader.disconnectReason]).toEqual([
+    expect([parser.take(1), parser.take(2), parser.take(undefined), parser.disconnectReason]).toEqual([
       [],
       [],
       [],
