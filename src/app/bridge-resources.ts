@@ -92,7 +92,7 @@ export function bridgeResources(
     random,
     log,
   })
-  const recorded = new RetainedTopics(connection, store.publishedTopics?.topics ?? [])
+  const recorded = new RetainedTopics(connection.delivery, store.publishedTopics?.topics ?? [])
   const publisher = new SecretFilter(recorded, (text) => redactor.scrubMessage(text))
   const names = new NameDirectory(plugs, groups)
   const context = {clock, random, log, topics, publisher, connection, plugs, groups, names, stopping}

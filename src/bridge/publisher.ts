@@ -3,7 +3,7 @@
  * text), and the filter that keeps tokens and passwords out of all of them.
  */
 import type {Value} from '../models/model.ts'
-import type {OutgoingMessage} from '../mqtt/outbox.ts'
+import type {OutgoingMessage} from '../mqtt/outgoing-message.ts'
 
 /** Takes a message on its way to the broker. SecretFilter → RetainedTopics → Connection implement it, one in front of the other. */
 export interface Publisher {

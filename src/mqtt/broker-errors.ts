@@ -21,7 +21,7 @@ const UNRELATED_TO_MESSAGES: ReadonlySet<unknown> = new Set([
 ])
 
 /** The broker has closed the connection without a reason. */
-const HUNG_UP: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED'])
+const CONNECTION_CLOSED: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED'])
 
 const LOGIN = 'check mqtt.username and mqtt.password, and the access list of the broker'
 const CLIENT_ID = 'check mqtt.client_id, or leave it out'
@@ -81,7 +81,7 @@ export function describeBrokerError(why: unknown): string {
 
 /** Why a connection ended, by the reason code of the broker or the error that came up; empty when neither is known. */
 export function disconnectText(why: unknown): string {
-  return why === undefined || why === 0 || HUNG_UP.has(errorCodeOf(why)) ? '' : messageOf(why)
+  return why === undefined || why === 0 || CONNECTION_CLOSED.has(errorCodeOf(why)) ? '' : messageOf(why)
 }
 
 function adviceFor(code: unknown): string | undefined {

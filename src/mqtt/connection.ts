@@ -1,21 +1,19 @@
 /**
  * The connection to the MQTT broker: connects, subscribes, and reconnects for as long as the bridge runs. Each attempt is a new
- * `Session` (session.ts). What is published goes through `Delivery` (delivery.ts).
+ * `Session` (session.ts). Messages are published with `Delivery` (delivery.ts).
  */
 import {EventEmitter} from 'node:events'
 import {connect as connectClient, type IClientOptions, type IPublishPacket, type MqttClient} from 'mqtt'
 import {type Clock, type Random, type Timer, within} from '../common/clock.ts'
 import type {Log} from '../log/logger.ts'
-import {ACKNOWLEDGEMENT_TIMEOUT_MS, Acknowledgements} from './acknowledgements.ts'
+import {ACKNOWLEDGEMENT_TIMEOUT_MS} from './acknowledgements.ts'
 import {isAboutMessages, isBrokerRefusal, isTakeover} from './broker-errors.ts'
-import {ConnectTerms, missingFeatures} from './broker-features.ts'
 import {BrokerWarnings} from './broker-warnings.ts'
 import {Delivery} from './delivery.ts'
-import type {OutgoingMessage} from './outbox.ts'
-import {ReconnectBackoff} from './reconnect-backoff.ts'
+import type {OutgoingMessage} from './outgoing-message.ts'
+import {ConnectFallback, ReconnectBackoff} from './reconnect-backoff.ts'
 import {type BrokerOptions, clientOptions, Session} from './session.ts'
 import {SelfTest, type SubscriptionOptions, Subscriptions} from './subscriptions.ts'
-import {assertTopic} from './topics.ts'
 
 /** A message from the broker. */
 export interface IncomingMessage {
@@ -56,24 +54,21 @@ const DISCONNECT_TIMEOUT_MS = 1000
 export class Connection extends EventEmitter<Events> {
   /** Published in bridge/health. */
   readonly counters = {connects: 0, published: 0, received: 0, failed: 0, refused: 0, dropped: 0}
+  readonly delivery: Delivery
   readonly #options: ConnectionOptions
-  readonly #terms: ConnectTerms
+  readonly #fallback: ConnectFallback
   readonly #backoff: ReconnectBackoff
   readonly #warnings: BrokerWarnings
   readonly #subscriptions: Subscriptions
-  readonly #acknowledgements: Acknowledgements
   readonly #selfTest: SelfTest | undefined
-  readonly #delivery: Delivery
   /** The current attempt, or the session that came of it. */
   #session: Session | undefined
   /** Connected and subscribed. */
   #isConnected = false
   /** Messages that came before that: a broker sends retained messages before its SUBACK. */
   #early: IncomingMessage[] = []
-  /** Attempts that failed and connections that ended, to take turns between the URLs. */
-  #ended = 0
-  /** Why the current attempt failed: not known, logged, or known and answered by asking for less (`ConnectTerms`). */
-  #failure: 'unknown' | 'logged' | 'lowered' = 'unknown'
+  /** Counts the attempts that failed and the connections that ended: each time it is the turn of the next URL. */
+  #urlIndex = 0
   #retryTimer: Timer | undefined
   #isStopped = false
 
@@ -81,22 +76,15 @@ export class Connection extends EventEmitter<Events> {
     super()
     const {broker, will, clock, random, log, selfTestTopic} = options
     this.#options = options
-    this.#terms = new ConnectTerms({version: broker.version, will})
+    this.#fallback = new ConnectFallback({version: broker.version, will})
     this.#backoff = new ReconnectBackoff(random)
-    this.#warnings = new BrokerWarnings(log, broker.clientId)
-    this.#acknowledgements = new Acknowledgements(clock, () => this.#onAcknowledgementMissing())
-    this.#subscriptions = new Subscriptions(options, () => this.#acknowledgements.expect())
+    this.#warnings = new BrokerWarnings(log, clock, broker.clientId)
+    this.#subscriptions = new Subscriptions(options)
     if (selfTestTopic !== undefined) {
-      const onMissing = () => this.#warnings.notDelivering(selfTestTopic, this.#terms.version)
+      const onMissing = () => this.#warnings.notDelivering(selfTestTopic, this.#fallback.version)
       this.#selfTest = new SelfTest({topic: selfTestTopic, clock, random, onMissing})
     }
-    this.#delivery = new Delivery({
-      clock,
-      warnings: this.#warnings,
-      acknowledgements: this.#acknowledgements,
-      selfTest: this.#selfTest,
-      counters: this.counters,
-    })
+    this.delivery = new Delivery({clock, warnings: this.#warnings, counters: this.counters})
   }
 
   get connected(): boolean {
@@ -106,21 +94,11 @@ export class Connection extends EventEmitter<Events> {
   /** The broker in use, or the one to be tried next. */
   get url(): string {
     const {urls} = this.#options.broker
-    return urls[this.#ended % urls.length] ?? ''
+    return urls[this.#urlIndex % urls.length] ?? ''
   }
 
   start(): void {
     this.#connect()
-  }
-
-  /**
-   * Publishes a message; while the broker is slow, only the newest of a retained topic. Without a broker it is dropped:
-   * everything retained is published again at the next connect, and the rest would be too old by then.
-   * @throws RangeError for a topic that no broker takes
-   */
-  publish(message: OutgoingMessage): void {
-    assertTopic(message.topic)
-    this.#delivery.publish(message)
   }
 
   /** Subscribes to what `commands` and `statusTopics` return now, and to nothing else. Without a broker the next connect does it. */
@@ -151,11 +129,11 @@ export class Connection extends EventEmitter<Events> {
   async stop(grace: number): Promise<void> {
     this.#isStopped = true
     this.#retryTimer?.cancel()
-    this.#delivery.stop()
+    this.#warnings.stop()
     const session = this.#session
     if (!session) return
     const {clock} = this.#options
-    if (this.#isConnected) await within(clock, clock.now() + grace, this.#delivery.drained())
+    if (this.#isConnected) await within(clock, clock.now() + grace, this.delivery.drained())
     this.#closeSession()
     await within(clock, clock.now() + grace, session.disconnect())
     session.destroy()
@@ -164,23 +142,23 @@ export class Connection extends EventEmitter<Events> {
   /** Starts one attempt. It goes on in `#onConnected`, `#onFailed` or `#onClosed`. */
   #connect(): void {
     const {broker, clock, connect = connectClient} = this.#options
-    const {version, limits, will} = this.#terms
+    const {version, limits, will} = this.#fallback
     const {url} = this
-    this.#failure = 'unknown'
     let session: Session
     try {
       session = new Session(connect(clientOptions(broker, url, version, will)), {url, version, limits, clock})
     } catch (error) {
-      this.#onConnectError(error)
-      this.#onAttemptFailed()
+      this.#onAttemptFailed(error)
       return
     }
     this.#session = session
-    session.on('connected', () => void this.#onConnected(session))
-    session.on('message', (...packet) => this.#onMessage(...packet))
-    session.on('failed', (error) => this.#onFailed(session, error))
-    session.on('closed', () => this.#onClosed(session))
-    session.connect()
+    session.connect({
+      onConnected: () => void this.#onConnected(session),
+      onMessage: (topic, payload, packet) => this.#onMessage(topic, payload, packet),
+      onFailed: (error) => this.#onFailed(session, error),
+      onAcknowledgementMissing: () => this.#onAcknowledgementMissing(session),
+      onClosed: () => this.#onClosed(session),
+    })
   }
 
   /**
@@ -188,7 +166,7 @@ export class Connection extends EventEmitter<Events> {
    * retained published, handle what came meanwhile.
    */
   async #onConnected(session: Session): Promise<void> {
-    if (this.#terms.retryVersion5()) return this.#replace(session) // connected in 3.1.1, and 5 is worth another try
+    if (this.#fallback.retryVersion5()) return this.#replace(session) // connected in 3.1.1, and 5 is worth another try
     this.counters.connects++
     this.#backoff.connectAccepted()
     const {log} = this.#options
@@ -196,36 +174,60 @@ export class Connection extends EventEmitter<Events> {
       const denied = await this.#subscriptions.begin(session)
       if (this.#isStopped || session !== this.#session) return
       this.#warnings.subscriptionsDenied(denied)
-      this.#warnings.missingFeatures(session.url, missingFeatures(session.features))
+      this.#warnings.missingFeatures(session.url, session.features)
       this.#isConnected = true
-      this.#delivery.open(session)
-      if (denied.length === 0) this.#delivery.publishSelfTest()
+      this.delivery.open(session)
+      if (denied.length === 0 && this.#selfTest) this.delivery.publish(this.#selfTest.start())
     } catch (error) {
       return this.#onFailed(session, error)
     }
     const level = this.#backoff.isFlapping ? 'debug' : 'info'
     log[level](`connected to ${session.url}`, {mqtt: session.version === 5 ? '5' : '3.1.1'})
-    this.#emitConnected()
-    this.#handleEarlyMessages(session)
+    try {
+      this.emit('connected')
+    } catch (error) {
+      // Uncaught it would end the process, and again at every connect.
+      log.error('not everything could be announced', {error})
+    }
+    for (const incoming of this.#early.splice(0)) {
+      if (session !== this.#session) break // a listener has ended the connection
+      this.#handleMessage(incoming)
+    }
     this.emit('attempted')
   }
 
-  #onMessage(topic: string, payload: Buffer, packet: IPublishPacket): void {
+  #onMessage(topic: string, payload: Buffer, {retain, properties}: IPublishPacket): void {
     this.counters.received++
     if (topic === this.#selfTest?.topic) {
       this.#selfTest.received(payload)
       return
     }
-    const incoming = incomingMessage(topic, payload, packet)
+    const seconds = properties?.messageExpiryInterval
+    const incoming = {
+      topic,
+      payload,
+      retained: retain,
+      responseTopic: properties?.responseTopic,
+      correlationData: properties?.correlationData,
+      expiresIn: seconds === undefined ? undefined : seconds * 1000,
+    }
     if (this.#isConnected) this.#handleMessage(incoming)
     else this.#early.push(incoming)
+  }
+
+  /** An error of a listener is logged: thrown into the client it would block the client, which would still report to be connected. */
+  #handleMessage(incoming: IncomingMessage): void {
+    try {
+      this.emit('message', incoming)
+    } catch (error) {
+      this.#options.log.error(`a message on ${incoming.topic} could not be handled`, {error})
+    }
   }
 
   /** Every error of the client ends its connection: after a packet that it cannot read, it drops others that came with it. */
   #onFailed(session: Session, error: unknown): void {
     if (session !== this.#session) return
     session.error = error
-    if (session.age === undefined) this.#onConnectError(error)
     session.destroy()
     this.#onClosed(session)
   }
@@ -233,63 +235,55 @@ export class Connection extends EventEmitter<Events> {
   /** The broker, the network or `#onFailed` has closed the connection. */
   #onClosed(session: Session): void {
     if (session !== this.#session) return
-    const {age} = session
+    const {age, error} = session
     if (age === undefined || this.#isStopped) {
       this.#closeSession()
-      this.#onAttemptFailed()
+      this.#onAttemptFailed(error)
       return
     }
-    const reason = session.refusals.disconnectReason ?? session.error
+    const reason = session.refusals.disconnectReason ?? error
     this.#noteEnd(age, isTakeover(reason))
     this.#warnings.connectionLost(session.url, reason, this.#backoff.isFlapping)
     if (isAboutMessages(reason)) this.#withholdRejected(session)
     const wasConnected = this.#isConnected
     this.#closeSession()
-    this.#ended++
+    this.#urlIndex++
     this.#retryLater(wasConnected)
   }
 
   /** The broker answers pings, and acknowledges nothing, or one message never: such a connection is of no use. */
-  #onAcknowledgementMissing(): void {
-    const session = this.#session
-    if (session?.age === undefined) return
-    this.#noteEnd(session.age, true)
+  #onAcknowledgementMissing(session: Session): void {
+    const {age} = session
+    if (age === undefined) return
+    this.#noteEnd(age, true)
     this.#warnings.notAcknowledging(session.url, ACKNOWLEDGEMENT_TIMEOUT_MS)
     if (session.acknowledged > 0) this.#withholdRejected(session)
     this.#abandon(session)
   }
 
-  /** The broker cannot be reached, or refuses the session. */
-  #onConnectError(error: unknown): void {
-    if (this.#terms.lowerAfter(error)) {
-      this.#failure = 'lowered'
+  /**
+   * The broker cannot be reached, or refuses the session. Tries again: at once when the next attempt asks for less, else later.
+   * @param error `undefined` when the broker has closed the connection without a CONNACK
+   */
+  #onAttemptFailed(error: unknown): void {
+    if (this.#isStopped) return
+    if (this.#fallback.fallBack(error)) {
+      this.#retryTimer = this.#options.clock.after(0, () => this.#connect())
       return
     }
-    this.#failure = 'logged'
     if (isBrokerRefusal(error)) {
       this.#backoff.connectRefused()
       this.counters.refused++
     }
     this.#warnings.cannotConnect(this.url, error)
-  }
-
-  /** Tries again: at once when the next attempt asks for less, else after the backoff. */
-  #onAttemptFailed(): void {
-    if (this.#isStopped) return
-    const isHangUp = this.#failure === 'unknown'
-    if (this.#failure === 'lowered' || (isHangUp && this.#terms.lowerAfterHangUp())) {
-      this.#retryTimer = this.#options.clock.after(0, () => this.#connect())
-      return
-    }
-    if (isHangUp) this.#warnings.connectHungUp(this.url)
-    this.#ended++
+    this.#urlIndex++
     this.#retryLater(false)
   }
 
   /** The next attempt begins with the configured version and last will again: the broker may be another one by then. */
   #retryLater(wasConnected: boolean): void {
     if (this.#isStopped) return
-    this.#terms.reset()
+    this.#fallback.reset()
     this.#retryTimer = this.#options.clock.after(this.#backoff.nextDelay(), () => this.#connect())
     this.emit(wasConnected ? 'disconnected' : 'attempted')
   }
@@ -314,8 +308,7 @@ export class Connection extends EventEmitter<Events> {
   #closeSession(): void {
     this.#session?.detach()
     this.#session = undefined
-    this.#delivery.close()
-    this.#acknowledgements.reset()
+    this.delivery.close()
     this.#selfTest?.reset()
     this.#early = []
     this.#isConnected = false
@@ -328,47 +321,6 @@ export class Connection extends EventEmitter<Events> {
 
   /** The connection may have ended over a message: once that message is found, the next connection may come at once. */
   #withholdRejected(session: Session): void {
-    if (this.#delivery.withholdRejected(session)) this.#backoff.causeRemoved()
-  }
-
-  /** An error of a listener is logged: uncaught it would end the process, and again at every connect. */
-  #emitConnected(): void {
-    try {
-      this.emit('connected')
-    } catch (error) {
-      this.#options.log.error('not everything could be announced', {error})
-    }
-  }
-
-  #handleEarlyMessages(session: Session): void {
-    for (const incoming of this.#early.splice(0)) {
-      if (session !== this.#session) return // a listener has ended the connection
-      this.#handleMessage(incoming)
-    }
-  }
-
-  /** An error of a listener is logged: thrown into the client it would block the client, which would still report to be connected. */
-  #handleMessage(incoming: IncomingMessage): void {
-    try {
-      this.emit('message', incoming)
-    } catch (error) {
-      this.#options.log.error(`a message on ${incoming.topic} could not be handled`, {error})
-    }
-  }
-}
-
-function incomingMessage(
-  topic: string,
-  payload: Buffer,
-  {retain, properties}: IPublishPacket,
-): IncomingMessage {
-  const seconds = properties?.messageExpiryInterval
-  return {
-    topic,
-    payload,
-    retained: retain,
-    responseTopic: properties?.responseTopic,
-    correlationData: properties?.correlationData,
-    expiresIn: seconds === undefined ? undefined : seconds * 1000,
+    if (this.delivery.withholdRejected(session)) this.#backoff.causeRemoved()
   }
 }

@@ -4,6 +4,7 @@
  */
 import {ErrorWithSubackPacket, type IClientSubscribeOptions} from 'mqtt'
 import type {Clock, Random, Timer} from '../common/clock.ts'
+import type {OutgoingMessage} from './outgoing-message.ts'
 import {FAILURE} from './refusal-parser.ts'
 import type {Session} from './session.ts'
 
@@ -30,15 +31,12 @@ const MAX_FILTERS_PER_PACKET = 8
 /** The filters that the broker has, brought in line with those that are needed. */
 export class Subscriptions {
   readonly #options: SubscriptionOptions
-  readonly #expectAcknowledgement: () => () => void
   #subscribed: readonly string[] = []
   /** The update under way: one at a time, since each takes from `#subscribed` what the broker has. */
   #updating: Promise<unknown> = Promise.resolve()
 
-  /** @param expectAcknowledgement called for each packet; returns a function to call when the broker has answered it */
-  constructor(options: SubscriptionOptions, expectAcknowledgement: () => () => void) {
+  constructor(options: SubscriptionOptions) {
     this.#options = options
-    this.#expectAcknowledgement = expectAcknowledgement
   }
 
   /**
@@ -71,27 +69,28 @@ export class Subscriptions {
       denied.push(...(await this.#subscribe(session, packet)))
     }
     if (removed.length > 0) {
-      const acknowledged = this.#expectAcknowledgement()
+      const acknowledged = session.acknowledgements.expect()
       await session.client.unsubscribeAsync(removed)
       acknowledged()
     }
     return denied
   }
 
-  #filtersFor({version, features}: Session): Filters {
+  #filtersFor({features}: Session): Filters {
     const {commands, statusTopics} = this.#options
     // A broker without wildcards ends the connection over a filter that has one [MQTT 5.0 §3.2.2.3.11].
-    const supported = (filters: readonly string[]) =>
-      features.wildcards ? filters : filters.filter((filter) => !/[+#]/.test(filter))
-    return {
-      ...withOptions(supported(commands()), {qos: 1, ...(version === 5 ? RETAIN_AS_PUBLISHED : {})}),
-      ...withOptions(supported(statusTopics?.() ?? []), {qos: 1, ...(version === 5 ? NO_LOCAL : {})}),
-    }
+    const isSupported = (filter: string) => features.wildcards || !/[+#]/.test(filter)
+    return Object.fromEntries([
+      ...commands()
+        .filter(isSupported)
+        .map((filter) => [filter, RETAIN_AS_PUBLISHED]),
+      ...(statusTopics?.() ?? []).filter(isSupported).map((filter) => [filter, NO_LOCAL]),
+    ])
   }
 
   /** Sends one SUBSCRIBE. A filter that is denied leaves the others as they are. */
-  async #subscribe({client, refusals}: Session, filters: Filters): Promise<DeniedFilter[]> {
-    const acknowledged = this.#expectAcknowledgement()
+  async #subscribe({client, refusals, acknowledgements}: Session, filters: Filters): Promise<DeniedFilter[]> {
+    const acknowledged = acknowledgements.expect()
     try {
       await client.subscribeAsync(filters)
       acknowledged()
@@ -111,15 +110,12 @@ export class Subscriptions {
 
 /**
  * Brokers clear the retain flag of what is published while we are subscribed, unless MQTT 5 asks them not to [MQTT-3.3.1-12]. A
- * command that is published retained must be recognised also then: it would be repeated at every start.
+ * command that is published retained must be recognised also then: it would be repeated at every start. MQTT 3.1.1 has neither
+ * option, and the library leaves them out.
  */
-const RETAIN_AS_PUBLISHED = {rap: true}
-/** Our own messages need not come back. MQTT 3.1.1 has no way to say so. */
-const NO_LOCAL = {nl: true}
-
-function withOptions(filters: readonly string[], options: IClientSubscribeOptions): Filters {
-  return Object.fromEntries(filters.map((filter) => [filter, options]))
-}
+const RETAIN_AS_PUBLISHED = {qos: 1, rap: true} as const
+/** Our own messages need not come back. */
+const NO_LOCAL = {qos: 1, nl: true} as const
 
 /** The SUBACK behind an error of the library. When the connection is lost its error has none, whatever its type says. */
 function subackOf(error: unknown): ErrorWithSubackPacket['packet'] | undefined {
@@ -147,8 +143,8 @@ interface SelfTestOptions {
 export class SelfTest {
   readonly topic: string
   readonly #options: SelfTestOptions
-  /** Empty while no test is under way. */
-  #nonce = ''
+  /** The payload of the test under way. */
+  #payload: string | undefined
   #timer: Timer | undefined
 
   constructor(options: SelfTestOptions) {
@@ -156,17 +152,19 @@ export class SelfTest {
     this.#options = options
   }
 
-  /** Starts a test. @returns the payload to publish, different from that of every other bridge */
-  payload(): string {
+  /** Starts a test. @returns the message to publish, different from that of every other bridge */
+  start(): OutgoingMessage {
     this.reset()
-    this.#nonce = Math.floor(this.#options.random() * Number.MAX_SAFE_INTEGER).toString(36)
-    return JSON.stringify({nonce: this.#nonce})
+    const nonce = Math.floor(this.#options.random() * Number.MAX_SAFE_INTEGER).toString(36)
+    const payload = JSON.stringify({nonce})
+    this.#payload = payload
+    // When the broker refuses the message (we may not publish there), the test shows nothing: no time begins to run.
+    const onAcknowledged = () => this.#expectMessage()
+    return {topic: this.topic, payload, retain: false, qos: 1, isSelfTest: true, onAcknowledged}
   }
 
-  /** The broker has answered the publish. If it has refused it (we may not publish there), the test shows nothing. */
-  acknowledged(isAccepted: boolean): void {
-    if (!isAccepted) this.reset()
-    if (this.#nonce === '') return // also when the message was here before its acknowledgement
+  #expectMessage(): void {
+    if (this.#payload === undefined) return // the message was here before its acknowledgement
     const {clock, onMissing} = this.#options
     this.#timer = clock.after(DELIVERY_TIMEOUT_MS, () => {
       this.#timer = clock.after(SECOND_STEP_MS, () => {
@@ -178,12 +176,12 @@ export class SelfTest {
 
   /** A message came on the topic of the test, perhaps of another bridge. */
   received(payload: Buffer): void {
-    if (this.#nonce !== '' && payload.toString() === JSON.stringify({nonce: this.#nonce})) this.reset()
+    if (payload.toString() === this.#payload) this.reset()
   }
 
   /** The connection is over, or the test is. */
   reset(): void {
-    this.#nonce = ''
+    this.#payload = undefined
     this.#timer?.cancel()
     this.#timer = undefined
   }

@@ -2,7 +2,7 @@
 import {afterEach} from 'vitest'
 import {type Clock, systemClock} from '../../src/common/clock.ts'
 import {Connection, type ConnectionOptions} from '../../src/mqtt/connection.ts'
-import type {OutgoingMessage} from '../../src/mqtt/outbox.ts'
+import type {OutgoingMessage} from '../../src/mqtt/outgoing-message.ts'
 import {RememberingLog} from './remembering-log.ts'
 import {random} from './seeds.ts'
 import {VirtualClock} from './virtual-clock.ts'

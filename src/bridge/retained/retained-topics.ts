@@ -1,5 +1,5 @@
 /** A publisher that records every topic on which we have a retained message, so that stale ones can be cleared later. */
-import type {OutgoingMessage} from '../../mqtt/outbox.ts'
+import type {OutgoingMessage} from '../../mqtt/outgoing-message.ts'
 import {topicProblem} from '../../mqtt/topics.ts'
 import type {Publisher} from '../publisher.ts'
 

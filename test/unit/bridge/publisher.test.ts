@@ -1,7 +1,7 @@
 import {describe, expect, it} from 'vitest'
 import {SecretFilter} from '../../../src/bridge/publisher.ts'
 import {Redactor} from '../../../src/common/redact.ts'
-import type {OutgoingMessage} from '../../../src/mqtt/outbox.ts'
+import type {OutgoingMessage} from '../../../src/mqtt/outgoing-message.ts'
 
 const TOKEN = 'c0ffee11d00dfeed5afe0badcab1e5a7'
 const PASSWORD = 'Sesame, öffne "dich"\\'

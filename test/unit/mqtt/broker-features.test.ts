@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import {publishSize} from '../../../src/mqtt/broker-features.ts'
+import {publishSize} from '../../../src/mqtt/outgoing-message.ts'
 import {
   type BrokerConnection,
   CONNECT,
@@ -37,7 +37,7 @@ describe('a broker that takes', () => {
   it('QoS 0 only gets nothing else, with one warning over all connections', async () => {
     const broker = await brokerWith(MAXIMUM_QOS_0)
     const {connection, log} = testConnection(broker.url)
-    connection.on('connected', () => connection.publish(message('b/x', 'x')))
+    connection.on('connected', () => connection.delivery.publish(message('b/x', 'x')))
     connection.start()
     await until(() => broker.published.length === 1, {what: 'the message'})
     connection.reconnect('a test')
@@ -56,7 +56,7 @@ describe('a broker that takes', () => {
     const {connection, log} = testConnection(broker.url)
     connection.start()
     await connected(connection)
-    connection.publish(message('b/x', 'x'))
+    connection.delivery.publish(message('b/x', 'x'))
     await until(() => broker.published.length === 1, {what: 'the message'})
     expect(broker.published).toMatchObject([{qos: 1, retain: true}])
     expect(warnings(log)).toEqual([])
@@ -67,7 +67,7 @@ describe('a broker that takes', () => {
     const {connection, log} = testConnection(broker.url)
     connection.start()
     await connected(connection)
-    connection.publish(message('b/x', 'x'))
+    connection.delivery.publish(message('b/x', 'x'))
     await until(() => broker.published.length === 1, {what: 'the message'})
     expect(broker.published).toMatchObject([{qos: 1, retain: false}])
     expect(warnings(log)).toEqual([expect.stringMatching(/has no retained messages/)])
@@ -88,7 +88,7 @@ describe('a broker that takes', () => {
     })
     const {connection} = testConnection(broker.url, {selfTestTopic: 'b/bridge/request/self_test'})
     connection.on('connected', () => {
-      for (let number = 0; number < 20; number++) connection.publish(message(`b/${number}`, 'x'))
+      for (let number = 0; number < 20; number++) connection.delivery.publish(message(`b/${number}`, 'x'))
     })
     connection.start()
     await until(() => connection.counters.published === 20, {what: 'all messages'})
@@ -141,7 +141,7 @@ describe('a broker that refuses the last will', () => {
     const {connection, log} = testConnection(broker.url)
     connection.start()
     await connected(connection)
-    connection.publish(message('b/x', 'x'))
+    connection.delivery.publish(message('b/x', 'x'))
     await until(() => broker.published.length === 1, {what: 'the message'})
     expect(broker.published).toMatchObject([published])
     expect(new Set(broker.versions)).toEqual(new Set([5]))
@@ -173,8 +173,8 @@ describe('a broker that takes packets of so many bytes', () => {
     const {connection, log} = testConnection(broker.url)
     connection.start()
     await connected(connection)
-    connection.publish({...sized, payload: `${sized.payload}x`})
-    connection.publish(sized)
+    connection.delivery.publish({...sized, payload: `${sized.payload}x`})
+    connection.delivery.publish(sized)
     await until(() => broker.published.length === 1, {what: 'the message'})
     expect(broker.published).toMatchObject([{payload: sized.payload}])
     expect(warnings(log)).toEqual([
@@ -188,7 +188,7 @@ describe('a broker that takes packets of so many bytes', () => {
     connection.start()
     await connected(connection)
     for (let times = 0; times < 2; times++)
-      for (let at = 0; at < 500; at++) connection.publish(message(`b/x${at}`, 'x'.repeat(100)))
+      for (let at = 0; at < 500; at++) connection.delivery.publish(message(`b/x${at}`, 'x'.repeat(100)))
     expect(warnings(log)).toHaveLength(21)
     expect(warnings(log).at(-1)).toMatch(/^other messages are larger than the broker accepts/)
     expect(connection.counters.failed).toBe(1000)
@@ -214,7 +214,7 @@ describe('a broker that takes packets of so many bytes', () => {
     connection.start()
     await connected(connection)
     for (const [index, one] of all.entries()) {
-      connection.publish(one)
+      connection.delivery.publish(one)
       await until(() => broker.published.length > index, {what: 'the message'})
     }
     expect(broker.published.map(({size}) => size)).toEqual(all.map(publishSize))

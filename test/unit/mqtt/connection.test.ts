@@ -4,7 +4,7 @@ import {connectAsync, connect as connectClient, type IClientOptions, type MqttCl
 import {afterEach, describe, expect, it} from 'vitest'
 import {systemClock} from '../../../src/common/clock.ts'
 import {Connection, type IncomingMessage} from '../../../src/mqtt/connection.ts'
-import type {OutgoingMessage} from '../../../src/mqtt/outbox.ts'
+import type {OutgoingMessage} from '../../../src/mqtt/outgoing-message.ts'
 import {type Mosquitto, startMosquitto} from '../../support/mosquitto.ts'
 import {acceptingOnlyMqtt311} from '../../support/mqtt-311-broker.ts'
 import {Watcher} from '../../support/mqtt-user.ts'
@@ -102,7 +102,7 @@ describe('the connection', () => {
     made.on('message', (message) => came.push(message))
     made.start()
     await connected(made)
-    made.publish(outgoing('b/desk', '{"state":"ON"}'))
+    made.delivery.publish(outgoing('b/desk', '{"state":"ON"}'))
     const user = await watch(broker, 'b/#')
     await user.waitFor('b/desk', ({payload}) => payload === '{"state":"ON"}')
     await user.publish('b/desk/set', 'ON', {
@@ -274,7 +274,7 @@ describe('the connection', () => {
     made.start()
     await connected(made)
     const user = await watch(broker, 'b/#')
-    made.publish(outgoing('b/bridge/state', '{"state":"gone in good order"}'))
+    made.delivery.publish(outgoing('b/bridge/state', '{"state":"gone in good order"}'))
     await made.stop(1000)
     await user.waitFor('b/bridge/state', ({payload}) => payload.includes('good order'))
     expect((await user.retained()).get('b/bridge/state')).toContain('good order')
@@ -297,9 +297,11 @@ describe('the connection', () => {
       `b/${'x'.repeat(70_000)}`,
       'b/\ud800',
     ])
-      expect(() => made.publish(outgoing(topic, 'x')), JSON.stringify(topic.slice(0, 10))).toThrow(RangeError)
+      expect(() => made.delivery.publish(outgoing(topic, 'x')), JSON.stringify(topic.slice(0, 10))).toThrow(
+        RangeError,
+      )
     const user = await watch(broker, 'b/#')
-    made.publish(outgoing('b/fine', 'x'))
+    made.delivery.publish(outgoing('b/fine', 'x'))
     await user.waitFor('b/fine')
   })
 
@@ -309,8 +311,10 @@ describe('the connection', () => {
     made.start()
     await connected(made)
     const user = await watch(broker, 'b/#')
-    for (let number = 0; number < 5000; number++) made.publish(outgoing(`b/${number % 100}`, String(number)))
-    for (let number = 0; number < 200; number++) made.publish(outgoing('b/answers', String(number), false))
+    for (let number = 0; number < 5000; number++)
+      made.delivery.publish(outgoing(`b/${number % 100}`, String(number)))
+    for (let number = 0; number < 200; number++)
+      made.delivery.publish(outgoing('b/answers', String(number), false))
     await user.waitFor('b/answers', ({payload}) => payload === '199')
     expect(user.on('b/answers').map(({payload}) => Number(payload))).toEqual(
       Array.from({length: 200}, (_, n) => n),

@@ -49,10 +49,11 @@ describe('a message that the broker refuses', () => {
       const {connection, log, came} = testConnection(broker.url)
       connection.start()
       await connected(connection)
-      connection.publish(message('b/large/1', 'x'))
+      connection.delivery.publish(message('b/large/1', 'x'))
       await until(() => came.length === 2, {what: 'both commands'})
       // More than may be unacknowledged at any time: each refusal frees its place.
-      for (let number = 2; number <= 150; number++) connection.publish(message(`b/large/${number}`, 'x'))
+      for (let number = 2; number <= 150; number++)
+        connection.delivery.publish(message(`b/large/${number}`, 'x'))
       await until(() => connection.counters.failed === 150 && warnings(log).length > 0, {
         what: 'all refusals',
       })
@@ -126,7 +127,7 @@ describe('a connection that ends with a reason', () => {
     const {connection, log} = testConnection(broker.url)
     connection.start()
     await connected(connection)
-    connection.publish(message('b/x', 'x'))
+    connection.delivery.publish(message('b/x', 'x'))
     await until(() => warnings(log).length > 0, {what: 'the warning'})
     expect(warnings(log)).toEqual([
       `lost the connection to ${broker.url}: ${words}${words.startsWith('reason') ? ', which is not defined in MQTT' : ''}`,
@@ -182,7 +183,7 @@ describe('an unreadable packet', () => {
       connection.on('connected', () => happened.push('connected'))
       connection.start()
       await connected(connection)
-      connection.publish(message('b/x', 'x'))
+      connection.delivery.publish(message('b/x', 'x'))
       await connected(connection)
       expect(happened).toEqual(['connected', 'disconnected', 'connected'])
       expect(warnings(log)).toEqual([expect.stringMatching(/^lost the connection to .*: \S/)])

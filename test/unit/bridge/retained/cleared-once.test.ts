@@ -2,7 +2,7 @@
 import {beforeEach, describe, expect, it} from 'vitest'
 import {RetainedCleanup, type RetainedTopicsRecord} from '../../../../src/bridge/retained/retained-cleanup.ts'
 import {RetainedTopics} from '../../../../src/bridge/retained/retained-topics.ts'
-import type {OutgoingMessage} from '../../../../src/mqtt/outbox.ts'
+import type {OutgoingMessage} from '../../../../src/mqtt/outgoing-message.ts'
 import {VirtualClock} from '../../../support/virtual-clock.ts'
 import {MINUTE, RememberingPublisher, SECOND, testContext, topics} from '../stage.ts'
 
