@@ -1,7 +1,4 @@
-/**
- * The connection to the MQTT broker: connects, subscribes, and reconnects for as long as the bridge runs. Each attempt is a new
- * `Session` (session.ts). Messages are published with `Delivery` (delivery.ts).
- */
+/** The connection to the MQTT broker. Each attempt is a new `Session` (session.ts); `Delivery` (delivery.ts) publishes messages. */
 import {EventEmitter} from 'node:events'
 import {connect as connectClient, type IClientOptions, type IPublishPacket, type MqttClient} from 'mqtt'
 import {type Clock, type Random, type Timer, within} from '../common/clock.ts'
@@ -50,7 +47,7 @@ export interface ConnectionOptions extends SubscriptionOptions {
 /** After so long the client of an abandoned session is destroyed, when the broker has not answered its DISCONNECT. */
 const DISCONNECT_TIMEOUT_MS = 1000
 
-/** The connection to the broker for as long as the bridge runs. Emits `connected`, `disconnected`, `message` and `attempted`. */
+/** Connects, subscribes, and reconnects for as long as the bridge runs. */
 export class Connection extends EventEmitter<Events> {
   /** Published in bridge/health. */
   readonly counters = {connects: 0, published: 0, received: 0, failed: 0, refused: 0, dropped: 0}
@@ -59,10 +56,10 @@ export class Connection extends EventEmitter<Events> {
   readonly #fallback: ConnectFallback
   readonly #backoff: ReconnectBackoff
   readonly #warnings: BrokerWarnings
-  readonly #subscriptions: Subscriptions
   readonly #selfTest: SelfTest | undefined
   /** The current attempt, or the session that came of it. */
   #session: Session | undefined
+  #subscriptions: Subscriptions | undefined
   /** Connected and subscribed. */
   #isConnected = false
   /** Messages that came before that: a broker sends retained messages before its SUBACK. */
@@ -79,7 +76,6 @@ export class Connection extends EventEmitter<Events> {
     this.#fallback = new ConnectFallback({version: broker.version, will})
     this.#backoff = new ReconnectBackoff(random)
     this.#warnings = new BrokerWarnings(log, clock, broker.clientId)
-    this.#subscriptions = new Subscriptions(options)
     if (selfTestTopic !== undefined) {
       const onMissing = () => this.#warnings.notDelivering(selfTestTopic, this.#fallback.version)
       this.#selfTest = new SelfTest({topic: selfTestTopic, clock, random, onMissing})
@@ -104,11 +100,11 @@ export class Connection extends EventEmitter<Events> {
   /** Subscribes to what `commands` and `statusTopics` return now, and to nothing else. Without a broker the next connect does it. */
   async resubscribe(): Promise<void> {
     const session = this.#session
-    if (!session || !this.#isConnected) return
+    if (!session || !this.#subscriptions || !this.#isConnected) return
     try {
-      this.#warnings.subscriptionsDenied(await this.#subscriptions.update(session))
+      this.#warnings.subscriptionsDenied(await this.#subscriptions.update())
     } catch (error) {
-      this.#onFailed(session, error)
+      this.#onEnded(session, error)
     }
   }
 
@@ -135,11 +131,10 @@ export class Connection extends EventEmitter<Events> {
     const {clock} = this.#options
     if (this.#isConnected) await within(clock, clock.now() + grace, this.delivery.drained())
     this.#closeSession()
-    await within(clock, clock.now() + grace, session.disconnect())
-    session.destroy()
+    await session.disconnect(grace)
   }
 
-  /** Starts one attempt. It goes on in `#onConnected`, `#onFailed` or `#onClosed`. */
+  /** Starts one attempt. It goes on in `#onConnected` or `#onEnded`. */
   #connect(): void {
     const {broker, clock, connect = connectClient} = this.#options
     const {version, limits, will} = this.#fallback
@@ -155,9 +150,8 @@ export class Connection extends EventEmitter<Events> {
     session.connect({
       onConnected: () => void this.#onConnected(session),
       onMessage: (topic, payload, packet) => this.#onMessage(topic, payload, packet),
-      onFailed: (error) => this.#onFailed(session, error),
       onAcknowledgementMissing: () => this.#onAcknowledgementMissing(session),
-      onClosed: () => this.#onClosed(session),
+      onEnded: (error) => this.#onEnded(session, error),
     })
   }
 
@@ -166,12 +160,18 @@ export class Connection extends EventEmitter<Events> {
    * retained published, handle what came meanwhile.
    */
   async #onConnected(session: Session): Promise<void> {
-    if (this.#fallback.retryVersion5()) return this.#replace(session) // connected in 3.1.1, and 5 is worth another try
+    if (this.#fallback.retryVersion5()) {
+      this.#closeSession()
+      void session.disconnect(DISCONNECT_TIMEOUT_MS) // so that the last will is not published
+      this.#connect()
+      return
+    }
     this.counters.connects++
     this.#backoff.connectAccepted()
     const {log} = this.#options
     try {
-      const denied = await this.#subscriptions.begin(session)
+      this.#subscriptions = new Subscriptions(this.#options, session)
+      const denied = await this.#subscriptions.update()
       if (this.#isStopped || session !== this.#session) return
       this.#warnings.subscriptionsDenied(denied)
       this.#warnings.missingFeatures(session.url, session.features)
@@ -179,15 +179,14 @@ export class Connection extends EventEmitter<Events> {
       this.delivery.open(session)
       if (denied.length === 0 && this.#selfTest) this.delivery.publish(this.#selfTest.start())
     } catch (error) {
-      return this.#onFailed(session, error)
+      return this.#onEnded(session, error)
     }
     const level = this.#backoff.isFlapping ? 'debug' : 'info'
     log[level](`connected to ${session.url}`, {mqtt: session.version === 5 ? '5' : '3.1.1'})
     try {
       this.emit('connected')
     } catch (error) {
-      // Uncaught it would end the process, and again at every connect.
-      log.error('not everything could be announced', {error})
+      log.error('not everything could be announced', {error}) // uncaught it would end the process at every connect
     }
     for (const incoming of this.#early.splice(0)) {
       if (session !== this.#session) break // a listener has ended the connection
@@ -198,10 +197,7 @@ export class Connection extends EventEmitter<Events> {
 
   #onMessage(topic: string, payload: Buffer, {retain, properties}: IPublishPacket): void {
     this.counters.received++
-    if (topic === this.#selfTest?.topic) {
-      this.#selfTest.received(payload)
-      return
-    }
+    if (this.#selfTest?.received(topic, payload)) return
     const seconds = properties?.messageExpiryInterval
     const incoming = {
       topic,
@@ -224,40 +220,35 @@ export class Connection extends EventEmitter<Events> {
     }
   }
 
-  /** Every error of the client ends its connection: after a packet that it cannot read, it drops others that came with it. */
-  #onFailed(session: Session, error: unknown): void {
+  /**
+   * The broker or the network has closed the connection, or the client reports an error. Each error ends the connection: after a
+   * packet that the client cannot read, it drops others that came with it.
+   */
+  #onEnded(session: Session, error?: unknown): void {
     if (session !== this.#session) return
-    session.error = error
-    session.destroy()
-    this.#onClosed(session)
-  }
-
-  /** The broker, the network or `#onFailed` has closed the connection. */
-  #onClosed(session: Session): void {
-    if (session !== this.#session) return
-    const {age, error} = session
+    const {age, url, refusals} = session
     if (age === undefined || this.#isStopped) {
       this.#closeSession()
+      session.destroy()
       this.#onAttemptFailed(error)
       return
     }
-    const reason = session.refusals.disconnectReason ?? error
+    const reason = refusals.disconnectReason ?? error
     this.#noteEnd(age, isTakeover(reason))
-    this.#warnings.connectionLost(session.url, reason, this.#backoff.isFlapping)
-    if (isAboutMessages(reason)) this.#withholdRejected(session)
-    const wasConnected = this.#isConnected
-    this.#closeSession()
+    this.#warnings.connectionLost(url, reason, this.#backoff.isFlapping)
+    // The connection may have ended over a message: once that is found, the next connection may come at once.
+    if (isAboutMessages(reason) && this.delivery.withholdRejected(session)) this.#backoff.causeRemoved()
     this.#urlIndex++
-    this.#retryLater(wasConnected)
+    this.#abandon(session)
   }
 
   /** The broker answers pings, and acknowledges nothing, or one message never: such a connection is of no use. */
   #onAcknowledgementMissing(session: Session): void {
-    const {age} = session
+    const {age, url, acknowledged} = session
     if (age === undefined) return
     this.#noteEnd(age, true)
-    this.#warnings.notAcknowledging(session.url, ACKNOWLEDGEMENT_TIMEOUT_MS)
-    if (session.acknowledged > 0) this.#withholdRejected(session)
+    this.#warnings.notAcknowledging(url, ACKNOWLEDGEMENT_TIMEOUT_MS)
+    if (acknowledged > 0 && this.delivery.withholdRejected(session)) this.#backoff.causeRemoved()
     this.#abandon(session)
   }
 
@@ -288,15 +279,7 @@ export class Connection extends EventEmitter<Events> {
     this.emit(wasConnected ? 'disconnected' : 'attempted')
   }
 
-  /** Connects in MQTT 5 instead of `session`. */
-  #replace(session: Session): void {
-    this.#closeSession()
-    void session.disconnect() // in good order, so that the last will is not published
-    this.#options.clock.after(DISCONNECT_TIMEOUT_MS, () => session.destroy())
-    this.#connect()
-  }
-
-  /** Ends a connection that the broker has not ended, and reconnects. */
+  /** Closes the connection and connects again later. */
   #abandon(session: Session): void {
     const wasConnected = this.#isConnected
     this.#closeSession()
@@ -317,10 +300,5 @@ export class Connection extends EventEmitter<Events> {
   /** A connection that lasted `ms` milliseconds has ended. */
   #noteEnd(ms: number, isFlapping: boolean): void {
     if (this.#backoff.connectionEnded(ms, isFlapping)) this.#warnings.reset()
-  }
-
-  /** The connection may have ended over a message: once that message is found, the next connection may come at once. */
-  #withholdRejected(session: Session): void {
-    if (this.delivery.withholdRejected(session)) this.#backoff.causeRemoved()
   }
 }

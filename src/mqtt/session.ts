@@ -4,7 +4,7 @@
  */
 import {Socket} from 'node:net'
 import type {IClientOptions, IPublishPacket, MqttClient} from 'mqtt'
-import type {Clock} from '../common/clock.ts'
+import {type Clock, within} from '../common/clock.ts'
 import {Acknowledgements} from './acknowledgements.ts'
 import {reasonCodeOf} from './broker-errors.ts'
 import {type BrokerLimits, type OutgoingMessage, publishProperties, withinLimits} from './outgoing-message.ts'
@@ -38,11 +38,10 @@ interface SessionListener {
   /** CONNACK: the broker has accepted the client. `features` are known from here on. */
   onConnected(): void
   onMessage(topic: string, payload: Buffer, packet: IPublishPacket): void
-  /** The client reports an error; the connection may still be open. */
-  onFailed(error: unknown): void
   /** An acknowledgement is overdue. */
   onAcknowledgementMissing(): void
-  onClosed(): void
+  /** The connection was closed; or the client reports an error, and the connection may still be open. */
+  onEnded(error?: unknown): void
 }
 
 /** What a broker of MQTT 5 states in its CONNACK (MQTT 5.0 §3.2.2.3); MQTT 3.1.1 has no place for it. */
@@ -91,8 +90,6 @@ export class Session {
   features: BrokerFeatures
   /** How many messages of QoS 1 the broker has acknowledged. */
   acknowledged = 0
-  /** The error that ended the connection, if any. */
-  error: unknown
   readonly #options: SessionOptions
   /** `undefined` when the connection is over, or not wanted any more. */
   #listener: SessionListener | undefined
@@ -119,14 +116,14 @@ export class Session {
     this.#listener = listener
     client.on('connect', () => this.#onConnack())
     client.on('message', (topic, payload, packet) => this.#listener?.onMessage(topic, payload, packet))
-    client.on('error', (error) => this.#listener?.onFailed(error))
-    client.on('close', () => this.#listener?.onClosed())
+    client.on('error', (error) => this.#listener?.onEnded(error))
+    client.on('close', () => this.#listener?.onEnded())
     try {
       client.connect()
       client.stream.prependListener('data', (chunk: Buffer) => this.refusals.read(chunk))
-      client.stream.on('error', (error) => this.#listener?.onFailed(error)) // the library does not report all of them
+      client.stream.on('error', (error) => this.#listener?.onEnded(error)) // the library does not report all of them
     } catch (error) {
-      listener.onFailed(error) // for example a key that does not belong to its certificate
+      listener.onEnded(error) // for example a key that does not belong to its certificate
     }
   }
 
@@ -155,9 +152,11 @@ export class Session {
     this.acknowledgements.reset()
   }
 
-  /** Sends a DISCONNECT, so that the broker does not publish the last will. Resolves when the connection is closed. */
-  async disconnect(): Promise<void> {
-    await this.client.endAsync().catch(() => {})
+  /** Sends a DISCONNECT, so that the broker does not publish the last will. Resolves when the connection is closed, after `grace` ms at most. */
+  async disconnect(grace: number): Promise<void> {
+    const {clock} = this.#options
+    await within(clock, clock.now() + grace, this.client.endAsync()).catch(() => {})
+    this.destroy()
   }
 
   /** Closes the socket at once. The library alone does not, when the client is ending already or has no socket yet. */

@@ -28,37 +28,32 @@ export interface DeniedFilter {
 /** AWS IoT Core ends a connection over a SUBSCRIBE with more filters. */
 const MAX_FILTERS_PER_PACKET = 8
 
-/** The filters that the broker has, brought in line with those that are needed. */
+/** The subscriptions of one session, brought in line with the filters that are needed. */
 export class Subscriptions {
   readonly #options: SubscriptionOptions
+  readonly #session: Session
   #subscribed: readonly string[] = []
   /** The update under way: one at a time, since each takes from `#subscribed` what the broker has. */
   #updating: Promise<unknown> = Promise.resolve()
 
-  constructor(options: SubscriptionOptions) {
+  constructor(options: SubscriptionOptions, session: Session) {
     this.#options = options
+    this.#session = session
   }
 
   /**
-   * Subscribes on a new connection, where nothing is subscribed.
+   * Subscribes to the filters that are new, and unsubscribes from those that are not needed any more.
    * @returns the filters that the broker denies
    * @throws Error when the connection ends before the broker has answered
    */
-  async begin(session: Session): Promise<DeniedFilter[]> {
-    this.#subscribed = []
-    this.#updating = Promise.resolve() // an update of the last connection ends with that
-    return this.update(session)
-  }
-
-  /** Subscribes to the filters that are new, and unsubscribes from those that are not needed any more. Returns and throws as `begin`. */
-  update(session: Session): Promise<DeniedFilter[]> {
-    const update = this.#updating.then(() => this.#update(session))
+  update(): Promise<DeniedFilter[]> {
+    const update = this.#updating.then(() => this.#update())
     this.#updating = update.catch(() => {}) // the caller has the error
     return update
   }
 
-  async #update(session: Session): Promise<DeniedFilter[]> {
-    const filters = this.#filtersFor(session)
+  async #update(): Promise<DeniedFilter[]> {
+    const filters = this.#neededFilters()
     const before = this.#subscribed
     this.#subscribed = Object.keys(filters)
     const added = Object.entries(filters).filter(([filter]) => !before.includes(filter))
@@ -66,20 +61,22 @@ export class Subscriptions {
     const denied: DeniedFilter[] = []
     for (let from = 0; from < added.length; from += MAX_FILTERS_PER_PACKET) {
       const packet = Object.fromEntries(added.slice(from, from + MAX_FILTERS_PER_PACKET))
-      denied.push(...(await this.#subscribe(session, packet)))
+      denied.push(...(await this.#subscribe(packet)))
     }
     if (removed.length > 0) {
-      const acknowledged = session.acknowledgements.expect()
-      await session.client.unsubscribeAsync(removed)
+      const {client, acknowledgements} = this.#session
+      const acknowledged = acknowledgements.expect()
+      await client.unsubscribeAsync(removed)
       acknowledged()
     }
     return denied
   }
 
-  #filtersFor({features}: Session): Filters {
+  #neededFilters(): Filters {
     const {commands, statusTopics} = this.#options
+    const {wildcards} = this.#session.features
     // A broker without wildcards ends the connection over a filter that has one [MQTT 5.0 §3.2.2.3.11].
-    const isSupported = (filter: string) => features.wildcards || !/[+#]/.test(filter)
+    const isSupported = (filter: string) => wildcards || !/[+#]/.test(filter)
     return Object.fromEntries([
       ...commands()
         .filter(isSupported)
@@ -89,14 +86,16 @@ export class Subscriptions {
   }
 
   /** Sends one SUBSCRIBE. A filter that is denied leaves the others as they are. */
-  async #subscribe({client, refusals, acknowledgements}: Session, filters: Filters): Promise<DeniedFilter[]> {
+  async #subscribe(filters: Filters): Promise<DeniedFilter[]> {
+    const {client, refusals, acknowledgements} = this.#session
     const acknowledged = acknowledgements.expect()
     try {
       await client.subscribeAsync(filters)
       acknowledged()
       return []
     } catch (error) {
-      const packet = subackOf(error)
+      // When the connection is lost, the error of the library has no packet, whatever its type says.
+      const packet = error instanceof ErrorWithSubackPacket ? error.packet : undefined
       const requested = Object.keys(filters)
       if (packet?.granted.length !== requested.length) throw error // the connection is over, or not worth keeping
       acknowledged()
@@ -117,11 +116,6 @@ const RETAIN_AS_PUBLISHED = {qos: 1, rap: true} as const
 /** Our own messages need not come back. */
 const NO_LOCAL = {qos: 1, nl: true} as const
 
-/** The SUBACK behind an error of the library. When the connection is lost its error has none, whatever its type says. */
-function subackOf(error: unknown): ErrorWithSubackPacket['packet'] | undefined {
-  return error instanceof ErrorWithSubackPacket ? error.packet : undefined
-}
-
 /**
  * Milliseconds from the acknowledgement of the test message until it is missing, in two steps: what arrived during a stall of
  * this process is read between them.
@@ -141,26 +135,25 @@ interface SelfTestOptions {
  * what its access list denies to read: the bridge would be online and never get a command.
  */
 export class SelfTest {
-  readonly topic: string
   readonly #options: SelfTestOptions
   /** The payload of the test under way. */
   #payload: string | undefined
   #timer: Timer | undefined
 
   constructor(options: SelfTestOptions) {
-    this.topic = options.topic
     this.#options = options
   }
 
   /** Starts a test. @returns the message to publish, different from that of every other bridge */
   start(): OutgoingMessage {
     this.reset()
-    const nonce = Math.floor(this.#options.random() * Number.MAX_SAFE_INTEGER).toString(36)
+    const {topic, random} = this.#options
+    const nonce = Math.floor(random() * Number.MAX_SAFE_INTEGER).toString(36)
     const payload = JSON.stringify({nonce})
     this.#payload = payload
     // When the broker refuses the message (we may not publish there), the test shows nothing: no time begins to run.
     const onAcknowledged = () => this.#expectMessage()
-    return {topic: this.topic, payload, retain: false, qos: 1, isSelfTest: true, onAcknowledged}
+    return {topic, payload, retain: false, qos: 1, isSelfTest: true, onAcknowledged}
   }
 
   #expectMessage(): void {
@@ -174,9 +167,11 @@ export class SelfTest {
     })
   }
 
-  /** A message came on the topic of the test, perhaps of another bridge. */
-  received(payload: Buffer): void {
-    if (payload.toString() === this.#payload) this.reset()
+  /** Notes a message, perhaps that of another bridge's test. @returns whether it is on the topic of the test */
+  received(topic: string, payload: Buffer): boolean {
+    const isTest = topic === this.#options.topic
+    if (isTest && payload.toString() === this.#payload) this.reset()
+    return isTest
   }
 
   /** The connection is over, or the test is. */
