@@ -4,9 +4,8 @@
  */
 import type {BridgeContext} from '../bridge/component.ts'
 import {NameDirectory} from '../bridge/name-directory.ts'
-import {retained, SecretFilter} from '../bridge/publisher.ts'
+import {RetainedTopics, retained, SecretFilter} from '../bridge/publisher.ts'
 import type {ConfigActions} from '../bridge/requests/bridge-actions.ts'
-import {RetainedTopics} from '../bridge/retained/retained-topics.ts'
 import type {Clock, Random} from '../common/clock.ts'
 import {Redactor} from '../common/redact.ts'
 import {RepeatedWarnings} from '../common/repeated-warnings.ts'
@@ -85,7 +84,7 @@ export function bridgeResources(
     broker: brokerOptions(config, store.clientId),
     // The broker publishes this when the bridge is killed (docs/promises.md, 2).
     will: retained(topics.bridge('state'), {state: 'offline'}),
-    commands: () => topics.commands([...plugs.keys(), ...groups.keys()]),
+    commands: () => topics.commands(),
     selfTestTopic: topics.request('self_test'),
     statusTopics: subscriptions,
     clock,

@@ -62,7 +62,7 @@ export type PlugEntry = z.output<typeof entrySchema>
 /** What the firmware of a model supports, as it was found out (src/device/polling/firmware-capabilities.ts). */
 export type RememberedCapabilities = z.output<typeof capabilitiesSchema>
 
-/** Retained topics that the bridge has published (src/bridge/retained/retained-topics.ts). */
+/** Retained topics that the bridge has published (src/bridge/publisher.ts). */
 export interface RememberedTopics {
   /** Every base topic under which they were published. */
   bases: readonly string[]

@@ -122,7 +122,7 @@ export class StateStore {
     this.#file.writeWithin(WRITE_AFTER_MS)
   }
 
-  /** The retained topics that were published, so that stale ones can be cleared (src/bridge/retained/retained-cleanup.ts). */
+  /** The retained topics that were published, so that stale ones can be cleared (src/bridge/retained-cleanup.ts). */
   get publishedTopics(): RememberedTopics | undefined {
     return this.#published()
   }

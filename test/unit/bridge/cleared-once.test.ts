@@ -1,10 +1,10 @@
 /** What the broker has cleared is cleared once: Home Assistant warns of a removal that it has seen already. */
 import {beforeEach, describe, expect, it} from 'vitest'
-import {RetainedCleanup, type RetainedTopicsRecord} from '../../../../src/bridge/retained/retained-cleanup.ts'
-import {RetainedTopics} from '../../../../src/bridge/retained/retained-topics.ts'
-import type {OutgoingMessage} from '../../../../src/mqtt/outgoing-message.ts'
-import {VirtualClock} from '../../../support/virtual-clock.ts'
-import {MINUTE, RememberingPublisher, SECOND, testContext, topics} from '../stage.ts'
+import {RetainedTopics} from '../../../src/bridge/publisher.ts'
+import {RetainedCleanup, type RetainedTopicsRecord} from '../../../src/bridge/retained-cleanup.ts'
+import type {OutgoingMessage} from '../../../src/mqtt/outgoing-message.ts'
+import {VirtualClock} from '../../support/virtual-clock.ts'
+import {MINUTE, RememberingPublisher, SECOND, testContext, topics} from './stage.ts'
 
 const CONFIG = 'homeassistant/device/miio2mqtt_4711/config'
 const STATE = 'miio2mqtt/desk'
@@ -29,7 +29,12 @@ function start(before: RetainedTopicsRecord): RetainedCleanup {
   }
   const context = testContext(clock, {publisher})
   const bridge = {retainedTopics: () => topics.retainedBridgeTopics}
-  return new RetainedCleanup(context, {recorded, sources: [bridge], prefix: 'homeassistant', store})
+  return new RetainedCleanup(context, {
+    retainedTopics: recorded,
+    sources: [bridge],
+    prefix: 'homeassistant',
+    store,
+  })
 }
 
 const clearsOf = (topic: string) => publisher.on(topic).filter(({payload}) => payload === '')

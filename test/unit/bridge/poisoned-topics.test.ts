@@ -1,14 +1,14 @@
 import {beforeEach, describe, expect, it} from 'vitest'
+import {RetainedTopics} from '../../../src/bridge/publisher.ts'
 import {
   listedNames,
   ownStateTopic,
   RetainedCleanup,
   type RetainedTopicsRecord,
-} from '../../../../src/bridge/retained/retained-cleanup.ts'
-import {RetainedTopics} from '../../../../src/bridge/retained/retained-topics.ts'
-import {topicProblem} from '../../../../src/mqtt/topics.ts'
-import {VirtualClock} from '../../../support/virtual-clock.ts'
-import {MINUTE, RememberingPublisher, testContext, topics} from '../stage.ts'
+} from '../../../src/bridge/retained-cleanup.ts'
+import {topicProblem} from '../../../src/mqtt/topics.ts'
+import {VirtualClock} from '../../support/virtual-clock.ts'
+import {MINUTE, RememberingPublisher, testContext, topics} from './stage.ts'
 
 /** What a bridge without plugs has on the broker. */
 const BRIDGE = {
@@ -37,7 +37,12 @@ function start(published?: RetainedTopicsRecord): RetainedCleanup {
     },
   }
   const context = testContext(clock, {publisher})
-  return new RetainedCleanup(context, {recorded, sources: [BRIDGE], prefix: 'homeassistant', store})
+  return new RetainedCleanup(context, {
+    retainedTopics: recorded,
+    sources: [BRIDGE],
+    prefix: 'homeassistant',
+    store,
+  })
 }
 
 /** What is cleared after all that lies there was shown. */
@@ -123,7 +128,7 @@ describe('a list of plugs that lies on the broker', () => {
     ['a prototype', '[{"__proto__":{"name":"desk"}}]'],
   ])('that is %s is no list', (_, payload) => {
     expect(listedNames(Buffer.from(payload))).toEqual([])
-    expect(ownStateTopic(Buffer.from(payload), 'miio2mqtt')).toBeUndefined()
+    expect(ownStateTopic(Buffer.from(payload), ['miio2mqtt'])).toBeUndefined()
   })
 })
 
