@@ -96,9 +96,9 @@ describe('a broker that takes', () => {
   })
 
   it('no wildcards gets no filter with them, and a warning says that no command is received', async () => {
-    const asked: string[] = []
+    const requested: string[] = []
     const broker = await ScriptedBroker.start((packet, line) => {
-      if (packet.type === SUBSCRIBE) asked.push(...filtersIn(packet, line.version))
+      if (packet.type === SUBSCRIBE) requested.push(...filtersIn(packet, line.version))
       if (packet.type !== CONNECT) return false
       line.send(connack(line, 0, NO_WILDCARDS))
       return true
@@ -109,7 +109,7 @@ describe('a broker that takes', () => {
     })
     connection.start()
     await connected(connection)
-    expect(asked).toEqual(['homeassistant/status'])
+    expect(requested).toEqual(['homeassistant/status'])
     expect(warnings(log)).toEqual([expect.stringMatching(/has no subscriptions with wildcards .*command/)])
   })
 })
@@ -148,7 +148,7 @@ describe('a broker that refuses the last will', () => {
     expect(warnings(log)).toEqual([expect.stringMatching(/^the broker mqtt:\S+ has no /)])
   })
 
-  it('also with less is not asked again and again', async () => {
+  it('also with less is not tried again and again', async () => {
     const broker = await refusing(() => 0x9b)
     const {connection, log} = testConnection(broker.url)
     connection.start()
@@ -223,14 +223,14 @@ describe('a broker that takes packets of so many bytes', () => {
 
 it('Filters are subscribed to in packets of eight at most, and all of them.', async () => {
   const filters = Array.from({length: 20}, (_, at) => `b/${at}/set`)
-  const asked: string[][] = []
+  const requested: string[][] = []
   const broker = await ScriptedBroker.start(({type, body}) => {
-    if (type === SUBSCRIBE) asked.push(body.toString().match(/b\/\d+\/set/g) ?? [])
+    if (type === SUBSCRIBE) requested.push(body.toString().match(/b\/\d+\/set/g) ?? [])
     return false
   })
   const {connection} = testConnection(broker.url, {commands: () => filters})
   connection.start()
   await connected(connection)
-  expect(asked.map((packet) => packet.length)).toEqual([8, 8, 4])
-  expect(asked.flat()).toEqual(filters)
+  expect(requested.map((packet) => packet.length)).toEqual([8, 8, 4])
+  expect(requested.flat()).toEqual(filters)
 })

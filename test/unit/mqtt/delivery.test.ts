@@ -152,18 +152,18 @@ describe('the delivery', () => {
     expect(sent.filter((line) => line.endsWith(' 2'))).toHaveLength(12_000)
   })
 
-  it('drops the oldest responses when more than 10,000 are queued, and counts them; retained messages stay', () => {
+  it('drops the oldest results when more than 10,000 are queued, and counts them; retained messages stay', () => {
     const {delivery, counters, sent, acknowledgeAll} = opened()
     delivery.publish(retained('b/state'))
     delivery.publish(retained('b/info'))
-    for (let number = 0; number < 10_500; number++) delivery.publish(once('b/answer', String(number)))
+    for (let number = 0; number < 10_500; number++) delivery.publish(once('b/result', String(number)))
     acknowledgeAll()
     expect(counters.dropped).toBe(500)
-    expect(sent.slice(0, 3)).toEqual(['b/state x', 'b/info x', 'b/answer 500'])
-    expect(sent.at(-1)).toBe('b/answer 10499')
+    expect(sent.slice(0, 3)).toEqual(['b/state x', 'b/info x', 'b/result 500'])
+    expect(sent.at(-1)).toBe('b/result 10499')
   })
 
-  it('drops the oldest responses when they are too large together, long before there are 10,000', () => {
+  it('drops the oldest results when they are too large together, long before there are 10,000', () => {
     const {delivery, counters, sent, acknowledgeAll} = opened()
     const payload = 'x'.repeat(35_000)
     delivery.publish(retained('b/state'))
@@ -174,7 +174,7 @@ describe('the delivery', () => {
     expect(sent.at(-1)?.startsWith('b/2999 ')).toBe(true)
   })
 
-  it('sends one response that is larger than all that may be queued', () => {
+  it('sends one result that is larger than all that may be queued', () => {
     const {delivery, sent, acknowledgeAll} = opened()
     delivery.publish(once('b/small'))
     delivery.publish(once('b/lost'))
@@ -183,10 +183,10 @@ describe('the delivery', () => {
     expect(sent.map((line) => line.slice(0, 8))).toEqual(['b/small ', 'b/large '])
   })
 
-  it('has room for as many responses as before after these were sent', () => {
+  it('has room for as many results as before after these were sent', () => {
     const {delivery, counters, acknowledgeAll} = opened()
     for (let round = 0; round < 3; round++) {
-      for (let number = 0; number < 400; number++) delivery.publish(once('b/answer', 'x'.repeat(35_000)))
+      for (let number = 0; number < 400; number++) delivery.publish(once('b/result', 'x'.repeat(35_000)))
       acknowledgeAll()
     }
     expect(counters.dropped).toBe(0)

@@ -21,7 +21,7 @@ async function setUp(script: Script, choice: Choice = {}) {
   return {broker, clock, pass, ...made}
 }
 
-describe('a broker that answers pings, and acknowledges', () => {
+describe('a broker that responds to pings, and acknowledges', () => {
   it('no PUBLISH is disconnected after 10 s, and so is the next one, with one warning', async () => {
     const {broker, clock, pass, connection, log} = await setUp(({type}) => type === PUBLISH)
     connection.on('connected', () => connection.delivery.publish(message('b/info', 'x')))

@@ -46,18 +46,18 @@ describe('a message that the broker refuses', () => {
         line.send(command(line, 'before'), refusal(idOf(packet), code, 'because'), command(line, 'after'))
         return true
       })
-      const {connection, log, came} = testConnection(broker.url)
+      const {connection, log, received} = testConnection(broker.url)
       connection.start()
       await connected(connection)
       connection.delivery.publish(message('b/large/1', 'x'))
-      await until(() => came.length === 2, {what: 'both commands'})
+      await until(() => received.length === 2, {what: 'both commands'})
       // More than may be unacknowledged at any time: each refusal frees its place.
       for (let number = 2; number <= 150; number++)
         connection.delivery.publish(message(`b/large/${number}`, 'x'))
       await until(() => connection.counters.failed === 150 && warnings(log).length > 0, {
         what: 'all refusals',
       })
-      expect(came.slice(0, 2)).toEqual(['b/desk/set before', 'b/desk/set after'])
+      expect(received.slice(0, 2)).toEqual(['b/desk/set before', 'b/desk/set after'])
       expect(warnings(log)).toEqual([
         expect.stringMatching(new RegExp(`did not accept b/large/1.*: ${words}`)),
       ])
@@ -78,13 +78,13 @@ describe('subscriptions that the broker refuses', () => {
       line.send(0x90, 5, idOf(packet), 0, code, 1, command(line, 'ON'))
       return true
     })
-    const {connection, log, came} = testConnection(broker.url)
+    const {connection, log, received} = testConnection(broker.url)
     connection.start()
-    await until(() => came.length > 0, {what: 'the command'})
+    await until(() => received.length > 0, {what: 'the command'})
     expect(warnings(log)).toEqual([expect.stringMatching(words)])
   })
 
-  it('are named also in MQTT 3.1.1 with a code that it does not know', async () => {
+  it('are named also in MQTT 3.1.1 with a code that MQTT 3.1.1 does not define', async () => {
     const broker = await ScriptedBroker.start((packet, line) => {
       if (packet.type !== SUBSCRIBE) return false
       line.send(0x90, 4, idOf(packet), 0x87, 1)
@@ -104,12 +104,12 @@ describe('subscriptions that the broker refuses', () => {
       line.send(0xb0, 4, idOf(packet), 0, 0xee, command(line, 'ON'))
       return true
     })
-    const {connection, came} = testConnection(broker.url, {commands: () => filters})
+    const {connection, received} = testConnection(broker.url, {commands: () => filters})
     connection.start()
     await connected(connection)
     filters = ['b/one']
     await connection.resubscribe()
-    await until(() => came.length > 0, {what: 'the command'})
+    await until(() => received.length > 0, {what: 'the command'})
     expect(connection.counters.connects).toBe(1)
   })
 })
@@ -177,7 +177,7 @@ describe('an unreadable packet', () => {
         if (packet.type === PUBLISH && line.number === 1) line.send(bytes, command(line, 'lost with it'))
         return packet.type === PUBLISH && line.number === 1
       })
-      const {connection, log, came} = testConnection(broker.url)
+      const {connection, log, received} = testConnection(broker.url)
       const happened: string[] = []
       connection.on('disconnected', () => happened.push('disconnected'))
       connection.on('connected', () => happened.push('connected'))
@@ -187,7 +187,7 @@ describe('an unreadable packet', () => {
       await connected(connection)
       expect(happened).toEqual(['connected', 'disconnected', 'connected'])
       expect(warnings(log)).toEqual([expect.stringMatching(/^lost the connection to .*: \S/)])
-      expect(came).toEqual([])
+      expect(received).toEqual([])
     },
   )
 
