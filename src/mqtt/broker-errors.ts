@@ -75,19 +75,16 @@ const PARSER_ERROR = /^(?:Invalid|Cannot parse|Malformed|Packet|Not supported|Un
 
 /** An error, or a reason code of the broker, as text for the log: what happened, and what to do. */
 export function describeBrokerError(why: unknown): string {
-  const hint = adviceFor(errorCodeOf(why))
-  return hint === undefined ? messageOf(why) : `${messageOf(why)} (${hint})`
+  const code = errorCodeOf(why)
+  // Before anything is sent: certificates and keys that cannot be read, or do not belong together.
+  const isAboutFiles = typeof code === 'string' && code.startsWith('ERR_OSSL_')
+  const advice = isAboutFiles ? TLS_FILES : ADVICE.get(code)
+  return advice === undefined ? messageOf(why) : `${messageOf(why)} (${advice})`
 }
 
 /** Why a connection ended, by the reason code of the broker or the error that came up; empty when neither is known. */
 export function disconnectText(why: unknown): string {
   return why === undefined || why === 0 || CONNECTION_CLOSED.has(errorCodeOf(why)) ? '' : messageOf(why)
-}
-
-function adviceFor(code: unknown): string | undefined {
-  // Before anything is sent: certificates and keys that cannot be read, or do not belong together.
-  if (typeof code === 'string' && code.startsWith('ERR_OSSL_')) return TLS_FILES
-  return ADVICE.get(code)
 }
 
 /** Whether the broker has refused a CONNECT because it does not speak MQTT 5. */

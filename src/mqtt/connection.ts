@@ -44,9 +44,6 @@ export interface ConnectionOptions extends SubscriptionOptions {
   connect?: (options: IClientOptions) => MqttClient
 }
 
-/** After so long the client of an abandoned session is destroyed, when the broker has not answered its DISCONNECT. */
-const DISCONNECT_TIMEOUT_MS = 1000
-
 /** Connects, subscribes, and reconnects for as long as the bridge runs. */
 export class Connection extends EventEmitter<Events> {
   /** Published in bridge/health. */
@@ -59,9 +56,8 @@ export class Connection extends EventEmitter<Events> {
   readonly #selfTest: SelfTest | undefined
   /** The current attempt, or the session that came of it. */
   #session: Session | undefined
+  /** Those of the session, when it is connected and subscribed. */
   #subscriptions: Subscriptions | undefined
-  /** Connected and subscribed. */
-  #isConnected = false
   /** Messages that came before that: a broker sends retained messages before its SUBACK. */
   #early: IncomingMessage[] = []
   /** Counts the attempts that failed and the connections that ended: each time it is the turn of the next URL. */
@@ -84,7 +80,7 @@ export class Connection extends EventEmitter<Events> {
   }
 
   get connected(): boolean {
-    return this.#isConnected
+    return this.#subscriptions !== undefined
   }
 
   /** The broker in use, or the one to be tried next. */
@@ -100,7 +96,7 @@ export class Connection extends EventEmitter<Events> {
   /** Subscribes to what `commands` and `statusTopics` return now, and to nothing else. Without a broker the next connect does it. */
   async resubscribe(): Promise<void> {
     const session = this.#session
-    if (!session || !this.#subscriptions || !this.#isConnected) return
+    if (!session || !this.#subscriptions) return
     try {
       this.#warnings.subscriptionsDenied(await this.#subscriptions.update())
     } catch (error) {
@@ -129,7 +125,7 @@ export class Connection extends EventEmitter<Events> {
     const session = this.#session
     if (!session) return
     const {clock} = this.#options
-    if (this.#isConnected) await within(clock, clock.now() + grace, this.delivery.drained())
+    if (this.connected) await within(clock, clock.now() + grace, this.delivery.drained())
     this.#closeSession()
     await session.disconnect(grace)
   }
@@ -162,25 +158,25 @@ export class Connection extends EventEmitter<Events> {
   async #onConnected(session: Session): Promise<void> {
     if (this.#fallback.retryVersion5()) {
       this.#closeSession()
-      void session.disconnect(DISCONNECT_TIMEOUT_MS) // so that the last will is not published
+      void session.disconnect() // so that the last will is not published
       this.#connect()
       return
     }
     this.counters.connects++
     this.#backoff.connectAccepted()
-    const {log} = this.#options
     try {
-      this.#subscriptions = new Subscriptions(this.#options, session)
-      const denied = await this.#subscriptions.update()
+      const subscriptions = new Subscriptions(this.#options, session)
+      const denied = await subscriptions.update()
       if (this.#isStopped || session !== this.#session) return
       this.#warnings.subscriptionsDenied(denied)
       this.#warnings.missingFeatures(session.url, session.features)
-      this.#isConnected = true
+      this.#subscriptions = subscriptions
       this.delivery.open(session)
       if (denied.length === 0 && this.#selfTest) this.delivery.publish(this.#selfTest.start())
     } catch (error) {
       return this.#onEnded(session, error)
     }
+    const {log} = this.#options
     const level = this.#backoff.isFlapping ? 'debug' : 'info'
     log[level](`connected to ${session.url}`, {mqtt: session.version === 5 ? '5' : '3.1.1'})
     try {
@@ -207,7 +203,7 @@ export class Connection extends EventEmitter<Events> {
       correlationData: properties?.correlationData,
       expiresIn: seconds === undefined ? undefined : seconds * 1000,
     }
-    if (this.#isConnected) this.#handleMessage(incoming)
+    if (this.connected) this.#handleMessage(incoming)
     else this.#early.push(incoming)
   }
 
@@ -281,7 +277,7 @@ export class Connection extends EventEmitter<Events> {
 
   /** Closes the connection and connects again later. */
   #abandon(session: Session): void {
-    const wasConnected = this.#isConnected
+    const wasConnected = this.connected
     this.#closeSession()
     session.destroy()
     this.#retryLater(wasConnected)
@@ -291,10 +287,10 @@ export class Connection extends EventEmitter<Events> {
   #closeSession(): void {
     this.#session?.detach()
     this.#session = undefined
+    this.#subscriptions = undefined
     this.delivery.close()
     this.#selfTest?.reset()
     this.#early = []
-    this.#isConnected = false
   }
 
   /** A connection that lasted `ms` milliseconds has ended. */

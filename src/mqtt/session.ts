@@ -9,6 +9,7 @@ import {Acknowledgements} from './acknowledgements.ts'
 import {reasonCodeOf} from './broker-errors.ts'
 import {type BrokerLimits, type OutgoingMessage, publishProperties, withinLimits} from './outgoing-message.ts'
 import {RefusalParser} from './refusal-parser.ts'
+import {MAX_TEXT_BYTES} from './topics.ts'
 
 /** The broker as the user configured it (docs/configuration.md, `mqtt`). */
 export interface BrokerOptions {
@@ -78,6 +79,9 @@ interface SessionOptions {
   limits: BrokerLimits
   clock: Clock
 }
+
+/** After so long the client is destroyed when the broker has not closed the connection at its DISCONNECT. */
+const DISCONNECT_TIMEOUT_MS = 1000
 
 /** One client of the MQTT library, with the features of its broker. */
 export class Session {
@@ -153,7 +157,7 @@ export class Session {
   }
 
   /** Sends a DISCONNECT, so that the broker does not publish the last will. Resolves when the connection is closed, after `grace` ms at most. */
-  async disconnect(grace: number): Promise<void> {
+  async disconnect(grace = DISCONNECT_TIMEOUT_MS): Promise<void> {
     const {clock} = this.#options
     await within(clock, clock.now() + grace, this.client.endAsync()).catch(() => {})
     this.destroy()
@@ -240,9 +244,6 @@ export function clientOptions(
     properties: {sessionExpiryInterval: 0, maximumPacketSize: MAX_INCOMING_BYTES}, // left out in MQTT 3.1.1
   }
 }
-
-/** MQTT puts a length of two bytes before each text (MQTT 5.0 §1.5.4). */
-const MAX_TEXT_BYTES = 65_535
 
 /** @throws RangeError */
 function assertFitsConnect(texts: Readonly<Record<string, string | undefined>>): void {

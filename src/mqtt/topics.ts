@@ -1,7 +1,4 @@
-/**
- * Builds and parses every topic (docs/topics.md), decides which topics may be published on, and lists the filters to subscribe
- * to. `B` is the base topic, `N` the name of a plug or group.
- */
+/** Builds and parses every topic (docs/topics.md), decides which may be published on, and lists the filters. `B` is the base topic. */
 
 /** What a message is about, by its topic. */
 export type ParsedTopic =
@@ -9,7 +6,8 @@ export type ParsedTopic =
   | {kind: 'request'; verb: string}
   | {kind: 'home_assistant_status'}
 
-const MAX_TOPIC_BYTES = 65_535
+/** MQTT puts a length of two bytes before each text (MQTT 5.0 §1.5.4). */
+export const MAX_TEXT_BYTES = 65_535
 /** mosquitto closes the connection of a client that publishes on a topic with more than 200 slashes (TOPIC_HIERARCHY_LIMIT). */
 const MAX_SLASHES = 200
 /** Characters in the name of a plug or group, as in the configuration (src/config/validate/names.ts). */
@@ -37,7 +35,7 @@ export function topicProblem(topic: string): string | undefined {
     return 'holds a control character or half a character'
   if (/^\/|\/\/|\/$/.test(topic)) return 'has an empty level'
   if (topic.split('/').length > MAX_SLASHES + 1) return `has more than ${MAX_SLASHES} slashes`
-  if (Buffer.byteLength(topic) > MAX_TOPIC_BYTES) return `is longer than ${MAX_TOPIC_BYTES} bytes`
+  if (Buffer.byteLength(topic) > MAX_TEXT_BYTES) return `is longer than ${MAX_TEXT_BYTES} bytes`
   return undefined
 }
 
@@ -67,15 +65,16 @@ const SUBSCRIBED_DEPTHS = 8
  */
 const COMMANDS_ELSEWHERE = ['command', 'cmd', 'cmnd', 'Set', 'SET']
 /** The same with the property to set (Tasmota, Shelly), in words that no filter of commands matches. */
-const PROPERTIES_ELSEWHERE = words('cmnd/POWER cmnd/power command/state command/power Set/state SET/state')
+const PROPERTIES_ELSEWHERE = 'cmnd/POWER cmnd/power command/state command/power Set/state SET/state'.split(
+  ' ',
+)
 /** More words for switching, one level after the name. */
 const WORDS_ELSEWHERE = ['sets', 'switch', 'on', 'off', 'toggle']
 /** The same where a value may be published (`attribute_and_json`): subscribed to only while values are not published. */
 const VALUES_ELSEWHERE = ['state', 'led', 'usb']
 /** Below `B/bridge`: where other software takes requests (Zigbee2MQTT), and ours without `request`. The bridge publishes on none. */
-const REQUESTS_ELSEWHERE = words(
-  'requests config options device group permit_join health_check discover reload restart',
-)
+const REQUESTS_ELSEWHERE =
+  'requests config options device group permit_join health_check discover reload restart'.split(' ')
 /**
  * Names of several levels (`kitchen/kettle`) need a filter each, since `+/+` would match commands a second time. Brokers limit how
  * many filters a client may have.
@@ -86,7 +85,7 @@ const MAX_NESTED_NAMES = 50
 const MAX_RESPONSE_BYTES = 256
 const MAX_RESPONSE_LEVELS = 16
 /** Other software takes commands on topics with such levels (Zigbee2MQTT, Tasmota, Shelly, ESPHome, Homie, Valetudo). */
-const COMMAND_LEVELS = new Set(words('set get cmnd cmd command commands control request write action'))
+const COMMAND_LEVELS = new Set('set get cmnd cmd command commands control request write action'.split(' '))
 /** The same as the last level: Shelly, WLED, and discovery messages of Home Assistant under any prefix. */
 const LAST_COMMAND_LEVELS = new Set(['rpc', 'api', 'config'])
 
@@ -167,10 +166,9 @@ export class Topics {
   /** How many filters of `commands` match a request topic: a broker may deliver it once for each of them (MQTT 5.0 §3.3.4). */
   deliveriesOf(request: string): number {
     const levels = this.#levelsBelow(request)
-    const matching = [1, 2].filter(
-      (fromEnd) => isCommandWord(levels.at(-fromEnd)) && levels.length - fromEnd <= SUBSCRIBED_DEPTHS,
-    )
-    return 1 + matching.length
+    const isMatched = (fromEnd: number) =>
+      isCommandWord(levels.at(-fromEnd)) && levels.length - fromEnd <= SUBSCRIBED_DEPTHS
+    return 1 + [1, 2].filter(isMatched).length
   }
 
   /**
@@ -217,22 +215,16 @@ export class Topics {
     if (levels.length > MAX_RESPONSE_LEVELS) return `has more than ${MAX_RESPONSE_LEVELS} levels`
     if (isBelow(topic, this.#discoveryPrefix) || topic === this.#homeAssistantStatus)
       return 'belongs to Home Assistant'
-    if (isBelow(topic, this.base) && this.#isReserved(this.#levelsBelow(topic), isTaken))
-      return 'belongs to the bridge'
+    if (isBelow(topic, this.base)) {
+      const below = this.#levelsBelow(topic)
+      // The bridge publishes there, or would once a plug had such a name.
+      const isOwn = below.length < 2 || below[0] === 'bridge' || below.some((level) => TOPIC_WORDS.has(level))
+      if (isOwn || ownerOf(below, isTaken) !== undefined) return 'belongs to the bridge'
+    }
     const isCommand = levels.some((level) => COMMAND_LEVELS.has(level.toLowerCase()))
     if (isCommand || LAST_COMMAND_LEVELS.has(levels.at(-1)?.toLowerCase() ?? ''))
       return 'is a topic for commands or requests'
     return undefined
-  }
-
-  /**
-   * Whether the bridge publishes on this topic, or would once a plug had such a name.
-   * @param levels below the base topic
-   */
-  #isReserved(levels: readonly string[], isTaken: (name: string) => boolean): boolean {
-    const isOwn =
-      levels.length < 2 || levels[0] === 'bridge' || levels.some((level) => TOPIC_WORDS.has(level))
-    return isOwn || ownerOf(levels, isTaken) !== undefined
   }
 
   /** Topics on which Home Assistant publishes its birth and will messages; retained ones count. */
@@ -288,10 +280,6 @@ export class Topics {
   #levelsBelow(topic: string): string[] {
     return topic.slice(this.base.length + 1).split('/')
   }
-}
-
-function words(text: string): string[] {
-  return text.split(' ')
 }
 
 /** The longest name in use that the levels begin with. */
