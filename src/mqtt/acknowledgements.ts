@@ -4,7 +4,7 @@
  */
 import type {Clock, Timer} from '../common/clock.ts'
 
-/** After so long without an acknowledgement the connection is worthless. */
+/** After so long without an acknowledgement the connection is ended. */
 export const ACKNOWLEDGEMENT_TIMEOUT_MS = 10_000
 /**
  * The last part of that time, a second timer: after a stall of this process all timers are due before the socket is read, and
@@ -12,7 +12,7 @@ export const ACKNOWLEDGEMENT_TIMEOUT_MS = 10_000
  */
 const LAST_STEP_MS = 1000
 
-/** Calls back when a packet is not acknowledged in time. Answers to pings do not show this: the disk may be full, or an alarm set. */
+/** Calls back when a packet is not acknowledged in time. Responses to pings do not show this: the disk may be full, or an alarm set. */
 export class Acknowledgements {
   readonly #clock: Clock
   readonly #onTimeout: () => void
@@ -23,7 +23,6 @@ export class Acknowledgements {
    * next packet, and one that leaves a packet out never comes back to it.
    */
   #oldestAcknowledgedAt = 0
-  #isLastStep = false
   #timer: Timer | undefined
 
   /** @param onTimeout called when an acknowledgement is overdue, at most once until `reset` */
@@ -36,7 +35,7 @@ export class Acknowledgements {
   expect(): () => void {
     const sent = {sentAt: this.#clock.now()}
     this.#pending.add(sent)
-    if (!this.#timer) this.#checkAfter(ACKNOWLEDGEMENT_TIMEOUT_MS - LAST_STEP_MS)
+    if (!this.#timer) this.#checkAfter(ACKNOWLEDGEMENT_TIMEOUT_MS - LAST_STEP_MS, false)
     return () => {
       const [oldest] = this.#pending
       if (sent === oldest) this.#oldestAcknowledgedAt = this.#clock.now()
@@ -47,33 +46,21 @@ export class Acknowledgements {
   /** The connection is over. */
   reset(): void {
     this.#pending.clear()
-    this.#isLastStep = false
     this.#timer?.cancel()
     this.#timer = undefined
   }
 
-  #checkAfter(ms: number): void {
+  #checkAfter(ms: number, isLastStep: boolean): void {
     this.#timer = this.#clock.after(ms, () => {
       this.#timer = undefined
-      this.#check()
+      const [oldest] = this.#pending
+      if (!oldest) return
+      const since = Math.max(oldest.sentAt, this.#oldestAcknowledgedAt)
+      const left = since + ACKNOWLEDGEMENT_TIMEOUT_MS - this.#clock.now()
+      if (left > LAST_STEP_MS) this.#checkAfter(left - LAST_STEP_MS, false)
+      else if (isLastStep) this.#onTimeout()
+      else this.#checkAfter(LAST_STEP_MS, true)
     })
-  }
-
-  #check(): void {
-    const [oldest] = this.#pending
-    if (!oldest) {
-      this.#isLastStep = false
-      return
-    }
-    const since = Math.max(oldest.sentAt, this.#oldestAcknowledgedAt)
-    const left = since + ACKNOWLEDGEMENT_TIMEOUT_MS - this.#clock.now()
-    if (left > LAST_STEP_MS) {
-      this.#isLastStep = false
-      this.#checkAfter(left - LAST_STEP_MS)
-    } else if (!this.#isLastStep) {
-      this.#isLastStep = true
-      this.#checkAfter(LAST_STEP_MS)
-    } else this.#onTimeout()
   }
 }
 

@@ -105,8 +105,8 @@ export class Connection extends EventEmitter<Events> {
   }
 
   /**
-   * Ends the connection at once, without handling what lies unread in its buffers, and connects again.
-   * @param why for the log: what made the connection worthless
+   * Ends the connection at once, without handling unread messages in its buffers, and connects again.
+   * @param why the reason, for the log
    */
   reconnect(why: string): void {
     const session = this.#session

@@ -15,7 +15,7 @@ const MAX_DELAY_UNTIL_FIXED_MS = 60_000
 const STABLE_MS = 5000
 /**
  * After flapping a stable connection must outlast the longest delays: another client with the same client id waits as long as
- * we do, and takes the place again.
+ * we do, and takes over the session again.
  */
 const STABLE_AFTER_FLAPPING_MS = 3 * MAX_DELAY_UNTIL_FIXED_MS
 /** So many connections in a row that ended at once are no accident. */

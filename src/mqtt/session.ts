@@ -133,10 +133,10 @@ export class Session {
 
   /**
    * Publishes with the QoS and the retain flag that this broker takes.
-   * @param onResponse called when the broker has the message, or with the reason code when the broker refuses it; never after
+   * @param onAcknowledged called when the broker has the message, or with the reason code when the broker refuses it; never after
    *   `detach`
    */
-  publish(message: OutgoingMessage, onResponse: (refusal?: number) => void): void {
+  publish(message: OutgoingMessage, onAcknowledged: (refusal?: number) => void): void {
     const {qos, retain} = withinLimits(message, this.features)
     const acknowledged = this.acknowledgements.expect()
     const options = {qos, retain, properties: publishProperties(message)}
@@ -146,7 +146,7 @@ export class Session {
       if (error && code === undefined) return // the connection is about to end
       acknowledged()
       this.acknowledged += qos
-      onResponse(code)
+      onAcknowledged(code)
     })
   }
 
@@ -213,8 +213,6 @@ export function clientOptions(
     'mqtt.username': username,
     'mqtt.password': password,
     'mqtt.client_id': broker.clientId,
-    'the topic of the last will': will.topic,
-    'the last will': will.payload,
   })
   return {
     protocol: known.protocol,

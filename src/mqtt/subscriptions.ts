@@ -18,7 +18,7 @@ export interface SubscriptionOptions {
 /** Each filter with the options of its subscription. */
 type Filters = Record<string, IClientSubscribeOptions>
 
-/** A filter that the broker does not let us subscribe to. */
+/** A filter whose subscription the broker denies. */
 export interface DeniedFilter {
   filter: string
   /** The reason code (MQTT 5.0 §3.9.3); 0x80 in MQTT 3.1.1. */
@@ -44,7 +44,7 @@ export class Subscriptions {
   /**
    * Subscribes to the filters that are new, and unsubscribes from those that are not needed any more.
    * @returns the filters that the broker denies
-   * @throws Error when the connection ends before the broker has answered
+   * @throws Error when the connection ends before the broker has acknowledged
    */
   update(): Promise<DeniedFilter[]> {
     const update = this.#updating.then(() => this.#update())
@@ -97,7 +97,7 @@ export class Subscriptions {
       // When the connection is lost, the error of the library has no packet, whatever its type says.
       const packet = error instanceof ErrorWithSubackPacket ? error.packet : undefined
       const requested = Object.keys(filters)
-      if (packet?.granted.length !== requested.length) throw error // the connection is over, or not worth keeping
+      if (packet?.granted.length !== requested.length) throw error // the connection is over, or must be ended
       acknowledged()
       const codes = [...refusals.take(packet.messageId)]
       return requested
@@ -167,7 +167,7 @@ export class SelfTest {
     })
   }
 
-  /** Notes a message, perhaps that of another bridge's test. @returns whether it is on the topic of the test */
+  /** A message came, perhaps that of another bridge's test. @returns whether it is on the topic of the test */
   received(topic: string, payload: Buffer): boolean {
     const isTest = topic === this.#options.topic
     if (isTest && payload.toString() === this.#payload) this.reset()

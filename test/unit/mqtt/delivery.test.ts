@@ -26,11 +26,11 @@ function session(send: Send, inFlight: number) {
     acknowledged: 0,
     features: {...limits, inFlight},
     isOver: false,
-    publish: (message: OutgoingMessage, onResponse: () => void) =>
+    publish: (message: OutgoingMessage, onAcknowledged: () => void) =>
       send(message, () => {
         if (made.isOver) return
         made.acknowledged++
-        onResponse()
+        onAcknowledged()
       }),
   }
   return made
