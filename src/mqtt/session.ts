@@ -142,7 +142,7 @@ export class Session {
     const options = {qos, retain, properties: publishProperties(message)}
     this.client.publish(message.topic, message.payload, options, (error, packet) => {
       if (!this.#listener) return
-      const [code = reasonCodeOf(error)] = this.refusals.take(packet?.messageId)
+      const [code = error ? reasonCodeOf(error) : undefined] = this.refusals.take(packet?.messageId)
       if (error && code === undefined) return // the connection is about to end
       acknowledged()
       this.acknowledged += qos
