@@ -5,6 +5,7 @@
 import type {Clock, Timer} from '../common/clock.ts'
 import {listFirst} from '../common/text.ts'
 import type {Log} from '../log/logger.ts'
+import {ACKNOWLEDGEMENT_TIMEOUT_MS} from './acknowledgements.ts'
 import {describeBrokerError, disconnectText, isAccessDenied, isTakeover} from './broker-errors.ts'
 import type {BrokerFeatures} from './session.ts'
 import type {DeniedFilter} from './subscriptions.ts'
@@ -84,11 +85,12 @@ export class BrokerWarnings {
     this.#warnOnce(`${why}: connecting to ${url} again`)
   }
 
-  /** @param ms how long the broker has acknowledged nothing */
-  notAcknowledging(url: string, ms: number): void {
+  /** An acknowledgement is overdue. */
+  notAcknowledging(url: string): void {
+    const seconds = ACKNOWLEDGEMENT_TIMEOUT_MS / 1000
     this.reconnecting(
       url,
-      `the broker answers pings, but has not acknowledged any packet for ${Math.round(ms / 1000)} s (look at its log: a full disk, an alarm)`,
+      `the broker answers pings, but has not acknowledged any packet for ${seconds} s (look at its log: a full disk, an alarm)`,
     )
   }
 

@@ -3,7 +3,6 @@ import {EventEmitter} from 'node:events'
 import {connect as connectClient, type IClientOptions, type IPublishPacket, type MqttClient} from 'mqtt'
 import {type Clock, type Random, type Timer, within} from '../common/clock.ts'
 import type {Log} from '../log/logger.ts'
-import {ACKNOWLEDGEMENT_TIMEOUT_MS} from './acknowledgements.ts'
 import {isAboutMessages, isBrokerRefusal, isTakeover} from './broker-errors.ts'
 import {BrokerWarnings} from './broker-warnings.ts'
 import {Delivery} from './delivery.ts'
@@ -243,7 +242,7 @@ export class Connection extends EventEmitter<Events> {
     const {age, url, acknowledged} = session
     if (age === undefined) return
     this.#noteEnd(age, true)
-    this.#warnings.notAcknowledging(url, ACKNOWLEDGEMENT_TIMEOUT_MS)
+    this.#warnings.notAcknowledging(url)
     if (acknowledged > 0 && this.delivery.withholdRejected(session)) this.#backoff.causeRemoved()
     this.#abandon(session)
   }
