@@ -3,9 +3,8 @@
  * the context that the parts of the bridge share. Nothing is opened yet. Also removes the secrets of a configuration from messages.
  */
 import {NameDirectory} from '../bridge/name-directory.ts'
-import {retained, SecretFilter} from '../bridge/publisher.ts'
+import {RetainedTopics, retained, SecretFilter} from '../bridge/publisher.ts'
 import type {ConfigActions} from '../bridge/requests/bridge-actions.ts'
-import {RetainedTopics} from '../bridge/retained/retained-topics.ts'
 import type {Clock, Random} from '../common/clock.ts'
 import type {Redactor} from '../common/redact.ts'
 import {RepeatedWarnings} from '../common/repeated-warnings.ts'
@@ -80,7 +79,7 @@ export function bridgeResources(
     broker: brokerOptions(config, store.clientId),
     // The broker publishes this when the bridge is killed (docs/promises.md, 2).
     will: retained(topics.bridge('state'), {state: 'offline'}),
-    commands: () => topics.commands([...plugs.keys(), ...groups.keys()]),
+    commands: () => topics.commands(),
     selfTestTopic: topics.request('self_test'),
     statusTopics: subscriptions,
     clock,
@@ -88,7 +87,7 @@ export function bridgeResources(
     log,
   })
   /** Every message is published through it. */
-  const retainedTopics = new RetainedTopics(connection, store.publishedTopics?.topics ?? [])
+  const retainedTopics = new RetainedTopics(connection.delivery, store.publishedTopics?.topics ?? [])
   const publisher = new SecretFilter(retainedTopics, (text) => redactor.scrubMessage(text))
   const names = new NameDirectory(plugs, groups)
   const context = {clock, random, log, topics, publisher, connection, plugs, groups, names, stopping}

@@ -6,10 +6,10 @@ import {Commands} from '../bridge/commands/commands.ts'
 import {MisplacedCommands, RetainedCommands} from '../bridge/commands/misplaced-commands.ts'
 import type {BridgeContext, Component} from '../bridge/component.ts'
 import {HomeAssistant} from '../bridge/homeassistant/homeassistant.ts'
+import type {RetainedTopics} from '../bridge/publisher.ts'
 import type {BridgeActions} from '../bridge/requests/bridge-actions.ts'
 import {Requests} from '../bridge/requests/requests.ts'
-import {RetainedCleanup, type RetainedTopicsStore} from '../bridge/retained/retained-cleanup.ts'
-import type {RetainedTopics} from '../bridge/retained/retained-topics.ts'
+import {RetainedCleanup, type RetainedTopicsStore} from '../bridge/retained-cleanup.ts'
 import {AvailabilityLog} from '../bridge/status/availability-log.ts'
 import {BridgeStatus} from '../bridge/status/bridge-status.ts'
 import {GroupStates} from '../bridge/status/group-states.ts'
@@ -63,7 +63,7 @@ export function bridgeComponents(context: BridgeContext, options: ComponentOptio
     // At a connect, info, devices and health are published first: they say what the other messages are about.
     bridgeStatus,
     // The first to get a message: the retained messages that it has subscribed to are for no other part.
-    new RetainedCleanup(context, {recorded: retainedTopics, sources, prefix, store}),
+    new RetainedCleanup(context, {retainedTopics, sources, prefix, store}),
     // Before the states: Home Assistant subscribes to the topics in its discovery messages.
     ...(homeAssistant ? [homeAssistant] : []),
     // After the two parts that use retained messages, and before the parts that would carry out a retained command.

@@ -1,11 +1,12 @@
 /**
  * Publishing: the interface that every part of the bridge publishes through, the forms of messages (retained, transient, JSON, plain
- * text), and the filter that keeps tokens and passwords out of all of them.
+ * text), the filter that keeps tokens and passwords out of all of them, and the record of the topics with retained messages.
  */
 import type {Value} from '../models/model.ts'
-import type {OutgoingMessage} from '../mqtt/outbox.ts'
+import type {OutgoingMessage} from '../mqtt/outgoing-message.ts'
+import {topicProblem} from '../mqtt/topics.ts'
 
-/** Takes a message on its way to the broker. SecretFilter → RetainedTopics → Connection implement it, one in front of the other. */
+/** Takes a message on its way to the broker. SecretFilter → RetainedTopics → Delivery implement it, one in front of the other. */
 export interface Publisher {
   publish(message: OutgoingMessage): void
 }
@@ -66,5 +67,66 @@ export class SecretFilter implements Publisher {
   /** Whether the data holds a secret, as text or as raw bytes. */
   #holdsSecret(data: Buffer): boolean {
     return [data.toString(), data.toString('hex')].some((text) => this.#scrub(text) !== text)
+  }
+}
+
+/** Records every topic on which we have a retained message, so that stale ones can be cleared later, and passes every message on. */
+export class RetainedTopics implements Publisher {
+  readonly #publisher: Publisher
+  readonly #topics: Set<string>
+  /** The latest clearing of each topic, until the broker has acknowledged it or a new message is retained there. */
+  readonly #clearing = new Map<string, OutgoingMessage>()
+  #onChange: () => void = () => {}
+
+  /** @param earlier the topics that earlier runs recorded; invalid topics among them are dropped */
+  constructor(publisher: Publisher, earlier: Iterable<string>) {
+    this.#publisher = publisher
+    this.#topics = new Set([...earlier].filter((topic) => topicProblem(topic) === undefined))
+  }
+
+  get topics(): ReadonlySet<string> {
+    return this.#topics
+  }
+
+  /** Calls `listener` whenever a topic was added, and when the broker has cleared one. There is one listener. */
+  onChange(listener: () => void): void {
+    this.#onChange = listener
+  }
+
+  publish(message: OutgoingMessage): void {
+    if (message.retain && message.payload !== '') {
+      this.#clearing.delete(message.topic)
+      this.record(message.topic)
+    }
+    this.#publisher.publish(message)
+  }
+
+  /** Adds a topic on which we have a retained message. An invalid topic is ignored. */
+  record(topic: string): void {
+    if (this.#topics.has(topic) || topicProblem(topic) !== undefined) return
+    this.#topics.add(topic)
+    this.#onChange()
+  }
+
+  /**
+   * Clears the retained message on a recorded topic. That may be lost on the way, so the topic stays recorded until the broker has
+   * acknowledged it, or until `forget`.
+   */
+  clear(topic: string): void {
+    if (!this.#topics.has(topic)) return
+    const onAcknowledged = () => {
+      if (this.#clearing.get(topic) !== message) return
+      this.forget(topic)
+      this.#onChange()
+    }
+    const message: OutgoingMessage = {topic, payload: '', retain: true, qos: 1, onAcknowledged}
+    this.#clearing.set(topic, message)
+    this.#publisher.publish(message)
+  }
+
+  /** Removes a topic on which we have no retained message any more. */
+  forget(topic: string): void {
+    this.#clearing.delete(topic)
+    this.#topics.delete(topic)
   }
 }

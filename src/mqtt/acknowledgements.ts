@@ -1,10 +1,10 @@
 /**
  * What the broker does not acknowledge: `Acknowledgements` notices when acknowledgements stop, `RejectedMessages` finds the
- * message over which a broker ends connections, and `ForeignTopics` does so for topics that senders of commands choose.
+ * message over which a broker ends connections, and `SenderTopics` does so for topics that senders of commands choose.
  */
 import type {Clock, Timer} from '../common/clock.ts'
 
-/** After so long without an acknowledgement the connection is worthless. */
+/** After so long without an acknowledgement the connection is ended. */
 export const ACKNOWLEDGEMENT_TIMEOUT_MS = 10_000
 /**
  * The last part of that time, a second timer: after a stall of this process all timers are due before the socket is read, and
@@ -12,7 +12,7 @@ export const ACKNOWLEDGEMENT_TIMEOUT_MS = 10_000
  */
 const LAST_STEP_MS = 1000
 
-/** Calls back when a packet is not acknowledged in time. Answers to pings do not show this: the disk may be full, or an alarm set. */
+/** Calls back when a packet is not acknowledged in time. Responses to pings do not show this: the disk may be full, or an alarm set. */
 export class Acknowledgements {
   readonly #clock: Clock
   readonly #onTimeout: () => void
@@ -23,7 +23,6 @@ export class Acknowledgements {
    * next packet, and one that leaves a packet out never comes back to it.
    */
   #oldestAcknowledgedAt = 0
-  #isLastStep = false
   #timer: Timer | undefined
 
   /** @param onTimeout called when an acknowledgement is overdue, at most once until `reset` */
@@ -36,7 +35,7 @@ export class Acknowledgements {
   expect(): () => void {
     const sent = {sentAt: this.#clock.now()}
     this.#pending.add(sent)
-    if (!this.#timer) this.#checkAfter(ACKNOWLEDGEMENT_TIMEOUT_MS - LAST_STEP_MS)
+    if (!this.#timer) this.#checkAfter(ACKNOWLEDGEMENT_TIMEOUT_MS - LAST_STEP_MS, false)
     return () => {
       const [oldest] = this.#pending
       if (sent === oldest) this.#oldestAcknowledgedAt = this.#clock.now()
@@ -47,33 +46,21 @@ export class Acknowledgements {
   /** The connection is over. */
   reset(): void {
     this.#pending.clear()
-    this.#isLastStep = false
     this.#timer?.cancel()
     this.#timer = undefined
   }
 
-  #checkAfter(ms: number): void {
+  #checkAfter(ms: number, isLastStep: boolean): void {
     this.#timer = this.#clock.after(ms, () => {
       this.#timer = undefined
-      this.#check()
+      const [oldest] = this.#pending
+      if (!oldest) return
+      const since = Math.max(oldest.sentAt, this.#oldestAcknowledgedAt)
+      const left = since + ACKNOWLEDGEMENT_TIMEOUT_MS - this.#clock.now()
+      if (left > LAST_STEP_MS) this.#checkAfter(left - LAST_STEP_MS, false)
+      else if (isLastStep) this.#onTimeout()
+      else this.#checkAfter(LAST_STEP_MS, true)
     })
-  }
-
-  #check(): void {
-    const [oldest] = this.#pending
-    if (!oldest) {
-      this.#isLastStep = false
-      return
-    }
-    const since = Math.max(oldest.sentAt, this.#oldestAcknowledgedAt)
-    const left = since + ACKNOWLEDGEMENT_TIMEOUT_MS - this.#clock.now()
-    if (left > LAST_STEP_MS) {
-      this.#isLastStep = false
-      this.#checkAfter(left - LAST_STEP_MS)
-    } else if (!this.#isLastStep) {
-      this.#isLastStep = true
-      this.#checkAfter(LAST_STEP_MS)
-    } else this.#onTimeout()
   }
 }
 
@@ -84,19 +71,17 @@ const WITHHELD_MS = 60 * 60_000
  * for a size or a property that they do not take, and without this the same message would be sent again on each new connection,
  * for ever.
  *
- * The messages that were unacknowledged when a connection ended are suspects, and each is sent alone on the next connection. A
- * suspect that is alone when that connection ends, too, is the cause, and is withheld for an hour.
+ * The topics of messages that were unacknowledged when a connection ended are candidates, and each is sent alone on the next
+ * connection. A candidate that is the only message in flight when that connection ends, too, is withheld for an hour.
  */
 export class RejectedMessages {
   readonly #clock: Clock
-  #suspects: ReadonlySet<string> = new Set()
-  /** Suspects that the broker has acknowledged since. */
-  readonly #cleared = new Set<string>()
+  readonly #candidates = new Set<string>()
   /** Topics, and when each may be tried again. */
   readonly #withheld = new Map<string, number>()
   /** Topics withheld although nothing at all was acknowledged on the connection that ended: there may be another reason. */
-  readonly #guesses = new Set<string>()
-  #mayGuess = true
+  readonly #uncertain = new Set<string>()
+  #mayWithholdUncertain = true
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -111,15 +96,15 @@ export class RejectedMessages {
   }
 
   /** Whether this must be the only message in flight, so that it is certain over which message a connection ends. */
-  isSuspect(topic: string): boolean {
-    return this.#suspects.has(topic) && !this.#cleared.has(topic)
+  isSentAlone(topic: string): boolean {
+    return this.#candidates.has(topic)
   }
 
   /** The broker has acknowledged a message on this topic. */
   acknowledged(topic: string): void {
-    this.#mayGuess = true
-    this.#guesses.clear()
-    if (this.#suspects.has(topic)) this.#cleared.add(topic)
+    this.#mayWithholdUncertain = true
+    this.#uncertain.clear()
+    this.#candidates.delete(topic)
   }
 
   /**
@@ -129,29 +114,30 @@ export class RejectedMessages {
    * @returns the topic that is withheld from now on, if the cause is certain
    */
   connectionEnded(topics: readonly string[], acknowledged: number): string | undefined {
-    const [alone, ...others] = topics
-    if (acknowledged === 0) this.#dropGuesses()
+    if (acknowledged === 0) this.#releaseUncertain()
+    const [topic, ...others] = topics
     const isFound =
-      alone !== undefined &&
+      topic !== undefined &&
       others.length === 0 &&
-      this.isSuspect(alone) &&
-      (acknowledged > 0 || this.#mayGuess)
-    // There may be several causes: suspects that were not sent again yet remain suspects.
-    const remaining = [...this.#suspects].filter((topic) => topic !== alone && this.isSuspect(topic))
-    this.#suspects = new Set(isFound ? remaining : topics)
-    this.#cleared.clear()
-    if (!isFound) return undefined
-    if (acknowledged === 0) this.#guesses.add(alone)
-    this.#withheld.set(alone, this.#clock.now() + WITHHELD_MS)
-    return alone
+      this.#candidates.has(topic) &&
+      (acknowledged > 0 || this.#mayWithholdUncertain)
+    if (!isFound) {
+      this.#candidates.clear()
+      for (const each of topics) this.#candidates.add(each)
+      return undefined
+    }
+    this.#candidates.delete(topic) // the others remain: there may be several causes
+    if (acknowledged === 0) this.#uncertain.add(topic)
+    this.#withheld.set(topic, this.#clock.now() + WITHHELD_MS)
+    return topic
   }
 
-  /** The connection ended again, although the guessed messages were withheld: it ends whatever is sent. */
-  #dropGuesses(): void {
-    if (this.#guesses.size === 0) return
-    for (const topic of this.#guesses) this.#withheld.delete(topic)
-    this.#guesses.clear()
-    this.#mayGuess = false
+  /** The connection ended again, although the uncertain topics were withheld: it ends whatever is sent. */
+  #releaseUncertain(): void {
+    if (this.#uncertain.size === 0) return
+    for (const topic of this.#uncertain) this.#withheld.delete(topic)
+    this.#uncertain.clear()
+    this.#mayWithholdUncertain = false
   }
 }
 
@@ -166,9 +152,8 @@ const RIGHT_AFTER_MS = 2000
  * broker may end the connection of a client that publishes on one, and each command can name another topic: after two such ends
  * none is used for an hour.
  */
-export class ForeignTopics {
+export class SenderTopics {
   readonly #clock: Clock
-  readonly #unacknowledged = new Set<string>()
   /** The last message of QoS 0 on such a topic. */
   #latest: {topic: string; at: number} | undefined
   #endedAt = Number.NEGATIVE_INFINITY
@@ -182,37 +167,31 @@ export class ForeignTopics {
     return this.#clock.now() < this.#suspendedUntil
   }
 
-  sent(topic: string, qos: 0 | 1): void {
-    if (qos === 1) this.#unacknowledged.add(topic)
-    else this.#latest = {topic, at: this.#clock.now()}
-  }
-
-  acknowledged(topic: string): void {
-    this.#unacknowledged.delete(topic)
+  /** A message was sent that the broker will not acknowledge. */
+  sentWithQos0(topic: string): void {
+    this.#latest = {topic, at: this.#clock.now()}
   }
 
   /** The bridge has ended the connection itself. */
   reset(): void {
-    this.#unacknowledged.clear()
     this.#latest = undefined
   }
 
   /**
    * The broker, or the network, has ended the connection.
+   * @param unacknowledged such a topic with a message that was not acknowledged
    * @returns the topic that may be the cause, when all such topics are suspended from now on
    */
-  connectionEnded(): string | undefined {
+  connectionEnded(unacknowledged: string | undefined): string | undefined {
     const now = this.#clock.now()
-    const [unacknowledged] = this.#unacknowledged
-    const suspect =
-      unacknowledged ??
-      (this.#latest && now - this.#latest.at < RIGHT_AFTER_MS ? this.#latest.topic : undefined)
+    const latest = this.#latest
+    const cause = unacknowledged ?? (latest && now - latest.at < RIGHT_AFTER_MS ? latest.topic : undefined)
     this.reset()
-    if (suspect === undefined) return undefined
+    if (cause === undefined) return undefined
     const isSecond = now - this.#endedAt < SAME_CAUSE_MS
     this.#endedAt = isSecond ? Number.NEGATIVE_INFINITY : now
     if (!isSecond) return undefined
     this.#suspendedUntil = now + SUSPENDED_MS
-    return suspect
+    return cause
   }
 }

@@ -1,6 +1,6 @@
 /** What the errors and reason codes of a broker mean: as text for the user, with what to do, and as decisions of connection.ts. */
 import {ReasonCodes} from 'mqtt'
-import {FAILURE} from './reason-codes.ts'
+import {FAILURE} from './refusal-parser.ts'
 
 /** CONNACK, in 3.1.1 and in 5: the broker does not speak MQTT 5, which is no fault. */
 const UNSUPPORTED_VERSION: ReadonlySet<unknown> = new Set([1, 132])
@@ -21,7 +21,7 @@ const UNRELATED_TO_MESSAGES: ReadonlySet<unknown> = new Set([
 ])
 
 /** The broker has closed the connection without a reason. */
-const HUNG_UP: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED'])
+const CONNECTION_CLOSED: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED'])
 
 const LOGIN = 'check mqtt.username and mqtt.password, and the access list of the broker'
 const CLIENT_ID = 'check mqtt.client_id, or leave it out'
@@ -75,19 +75,16 @@ const PARSER_ERROR = /^(?:Invalid|Cannot parse|Malformed|Packet|Not supported|Un
 
 /** An error, or a reason code of the broker, as text for the log: what happened, and what to do. */
 export function describeBrokerError(why: unknown): string {
-  const hint = adviceFor(errorCodeOf(why))
-  return hint === undefined ? messageOf(why) : `${messageOf(why)} (${hint})`
+  const code = errorCodeOf(why)
+  // Before anything is sent: certificates and keys that cannot be read, or do not belong together.
+  const isAboutFiles = typeof code === 'string' && code.startsWith('ERR_OSSL_')
+  const advice = isAboutFiles ? TLS_FILES : ADVICE.get(code)
+  return advice === undefined ? messageOf(why) : `${messageOf(why)} (${advice})`
 }
 
 /** Why a connection ended, by the reason code of the broker or the error that came up; empty when neither is known. */
 export function disconnectText(why: unknown): string {
-  return why === undefined || why === 0 || HUNG_UP.has(errorCodeOf(why)) ? '' : messageOf(why)
-}
-
-function adviceFor(code: unknown): string | undefined {
-  // Before anything is sent: certificates and keys that cannot be read, or do not belong together.
-  if (typeof code === 'string' && code.startsWith('ERR_OSSL_')) return TLS_FILES
-  return ADVICE.get(code)
+  return why === undefined || why === 0 || CONNECTION_CLOSED.has(errorCodeOf(why)) ? '' : messageOf(why)
 }
 
 /** Whether the broker has refused a CONNECT because it does not speak MQTT 5. */

@@ -2,43 +2,60 @@
  * Warnings in the log about the broker. Each is logged once until there was a stable connection again, however often its cause
  * comes up: a bridge runs for years, and some brokers are away every night.
  */
+import type {Clock, Timer} from '../common/clock.ts'
+import {listFirst} from '../common/text.ts'
 import type {Log} from '../log/logger.ts'
+import {ACKNOWLEDGEMENT_TIMEOUT_MS} from './acknowledgements.ts'
 import {describeBrokerError, disconnectText, isAccessDenied, isTakeover} from './broker-errors.ts'
+import type {BrokerFeatures} from './session.ts'
 import type {DeniedFilter} from './subscriptions.ts'
 
 const MAX_TOPICS_NAMED = 5
 /** So many topics with too large messages get a warning each. The sender of a request can make up topics without end. */
 const MAX_TOO_LARGE_NAMED = 20
+/** Refused and dropped messages are collected for so long, so that one warning has their number. */
+const COLLECT_MS = 1000
 
 /** Logs warnings about the broker, each once until its cause was away. */
 export class BrokerWarnings {
   readonly #log: Log
+  readonly #clock: Clock
   readonly #sameClientId: string
   /** Keys of the warnings that were logged since the last stable connection. */
   readonly #logged = new Set<string>()
-  readonly #tooLarge = new Set<string>()
+  #tooLargeNamed = 0
   /** Warnings that were logged and that no reconnect changes. */
   readonly #loggedForGood = new Set<string>()
+  /** Not logged yet: how many messages were dropped, and by reason code the topics of those refused. */
+  #dropped = 0
+  readonly #refused = new Map<number, Set<string>>()
+  #collectTimer: Timer | undefined
 
-  constructor(log: Log, clientId: string) {
+  constructor(log: Log, clock: Clock, clientId: string) {
     this.#log = log
+    this.#clock = clock
     this.#sameClientId = `"${clientId}": does the bridge run twice, or from a copied state folder? Each bridge needs its own mqtt.client_id`
   }
 
   /** There was a stable connection: every warning may be logged again. */
   reset(): void {
     this.#logged.clear()
-    this.#tooLarge.clear()
+    this.#tooLargeNamed = 0
   }
 
-  /** The broker cannot be reached, or refuses the client. */
+  /** No warning of refused or dropped messages is logged any more. */
+  stop(): void {
+    this.#collectTimer?.cancel()
+  }
+
+  /**
+   * The broker cannot be reached, or refuses the client.
+   * @param error `undefined` when the broker has closed the connection without a CONNACK
+   */
   cannotConnect(url: string, error: unknown): void {
-    this.#warnOnce(`cannot use the broker ${url}: ${describeBrokerError(error)}`)
-  }
-
-  /** The broker has closed the connection without an answer to CONNECT. */
-  connectHungUp(url: string): void {
-    this.#warnOnce(`cannot use the broker ${url}: it closed the connection without a reason`)
+    const text =
+      error === undefined ? 'it closed the connection without a reason' : describeBrokerError(error)
+    this.#warnOnce(`cannot use the broker ${url}: ${text}`)
   }
 
   /**
@@ -68,11 +85,12 @@ export class BrokerWarnings {
     this.#warnOnce(`${why}: connecting to ${url} again`)
   }
 
-  /** @param ms how long the broker has acknowledged nothing */
-  notAcknowledging(url: string, ms: number): void {
+  /** An acknowledgement is overdue. */
+  notAcknowledging(url: string): void {
+    const seconds = ACKNOWLEDGEMENT_TIMEOUT_MS / 1000
     this.reconnecting(
       url,
-      `the broker answers pings, but has not acknowledged any packet for ${Math.round(ms / 1000)} s (look at its log: a full disk, an alarm)`,
+      `the broker answers pings, but has not acknowledged any packet for ${seconds} s (look at its log: a full disk, an alarm)`,
     )
   }
 
@@ -95,35 +113,48 @@ export class BrokerWarnings {
     )
   }
 
-  missingFeatures(url: string, features: readonly string[]): void {
-    if (features.length > 0) this.#warnForGood(`the broker ${url} has no ${features.join(', no ')}`)
+  missingFeatures(url: string, {qos, retain, wildcards}: BrokerFeatures): void {
+    const missing = [
+      ...(qos === 0 ? ['QoS 1 (messages are sent without acknowledgement, and may be lost)'] : []),
+      ...(retain
+        ? []
+        : ['retained messages (a client that subscribes later receives nothing until the next change)']),
+      ...(wildcards ? [] : ['subscriptions with wildcards (no command and no request is received)']),
+    ]
+    const text = `the broker ${url} has no ${missing.join(', no ')}`
+    if (missing.length > 0) this.#warnOnce(text, text, this.#loggedForGood)
   }
 
   /** @param size of the PUBLISH packet; `max` is what the broker takes. Bytes */
   messageTooLarge(topic: string, size: number, max: number): void {
-    if (this.#tooLarge.has(topic)) return
-    if (this.#tooLarge.size < MAX_TOO_LARGE_NAMED) {
-      this.#tooLarge.add(topic)
-      this.#log.warn(
-        `${shortened(topic)} has ${size} bytes, more than the broker accepts (${max}): it is not published`,
-      )
-    } else
+    const key = `too large: ${topic}`
+    if (this.#logged.has(key)) return
+    if (this.#tooLargeNamed >= MAX_TOO_LARGE_NAMED) {
       this.#warnOnce(
         'other messages are larger than the broker accepts, too: they are counted in bridge/health',
       )
+      return
+    }
+    this.#tooLargeNamed++
+    this.#warnOnce(
+      `${shortened(topic)} has ${size} bytes, more than the broker accepts (${max}): it is not published`,
+      key,
+    )
   }
 
   /**
    * One warning per reason code. With 10,000 plugs a wrong access list would otherwise mean 10,000 of them.
    * @param code the broker's reason code
    */
-  publishRefused(topics: readonly string[], code: number): void {
-    const named = topics.slice(0, MAX_TOPICS_NAMED).join(', ')
-    const more = topics.length > MAX_TOPICS_NAMED ? ` and ${topics.length - MAX_TOPICS_NAMED} more` : ''
-    this.#warnOnce(
-      `the broker did not accept ${named}${more}: ${describeBrokerError(code)}. Other rejected messages are counted in bridge/health`,
-      `not accepted: ${code}`,
-    )
+  messageRefused(topic: string, code: number): void {
+    this.#refused.set(code, (this.#refused.get(code) ?? new Set()).add(topic))
+    this.#warnSoon()
+  }
+
+  /** A result or an event was dropped because the queue was full. */
+  messageDropped(): void {
+    this.#dropped++
+    this.#warnSoon()
   }
 
   /** Two connections in a row ended while the message on `topic` was the only one in flight. */
@@ -134,7 +165,7 @@ export class BrokerWarnings {
   }
 
   /** Two connections ended over a response topic that the sender of a command chose. */
-  foreignTopicsSuspended(url: string, topic: string): void {
+  senderTopicsSuspended(url: string, topic: string): void {
     this.#warnOnce(
       `two connections to ${url} ended when an answer was published on the response topic ${shortened(topic)}, which the sender of a command ` +
         'chose: response topics are not used for an hour',
@@ -142,23 +173,27 @@ export class BrokerWarnings {
     )
   }
 
-  /** Responses and events were dropped because the queue was full. */
-  messagesDropped(count: number): void {
-    this.#warnOnce(
-      `the broker accepts messages more slowly than the bridge sends them: ${count} answers and events were dropped. More are counted in bridge/health`,
-      'dropped',
-    )
+  #warnSoon(): void {
+    this.#collectTimer ??= this.#clock.after(COLLECT_MS, () => {
+      this.#collectTimer = undefined
+      if (this.#dropped > 0)
+        this.#warnOnce(
+          `the broker accepts messages more slowly than the bridge sends them: ${this.#dropped} answers and events were dropped. More are counted in bridge/health`,
+          'dropped',
+        )
+      for (const [code, topics] of this.#refused)
+        this.#warnOnce(
+          `the broker did not accept ${listFirst([...topics], MAX_TOPICS_NAMED)}: ${describeBrokerError(code)}. Other rejected messages are counted in bridge/health`,
+          `not accepted: ${code}`,
+        )
+      this.#dropped = 0
+      this.#refused.clear()
+    })
   }
 
-  #warnOnce(text: string, key = text): void {
-    if (this.#logged.has(key)) return
-    this.#logged.add(key)
-    this.#log.warn(text)
-  }
-
-  #warnForGood(text: string): void {
-    if (this.#loggedForGood.has(text)) return
-    this.#loggedForGood.add(text)
+  #warnOnce(text: string, key = text, logged = this.#logged): void {
+    if (logged.has(key)) return
+    logged.add(key)
     this.#log.warn(text)
   }
 }

@@ -1,21 +1,15 @@
-/**
- * The connection to the MQTT broker: connects, subscribes, and reconnects for as long as the bridge runs. Each attempt is a new
- * `Session` (session.ts). What is published goes through `Delivery` (delivery.ts).
- */
+/** The connection to the MQTT broker. Each attempt is a new `Session` (session.ts); `Delivery` (delivery.ts) publishes messages. */
 import {EventEmitter} from 'node:events'
 import {connect as connectClient, type IClientOptions, type IPublishPacket, type MqttClient} from 'mqtt'
 import {type Clock, type Random, type Timer, within} from '../common/clock.ts'
 import type {Log} from '../log/logger.ts'
-import {ACKNOWLEDGEMENT_TIMEOUT_MS, Acknowledgements} from './acknowledgements.ts'
 import {isAboutMessages, isBrokerRefusal, isTakeover} from './broker-errors.ts'
-import {ConnectTerms, missingFeatures} from './broker-features.ts'
 import {BrokerWarnings} from './broker-warnings.ts'
 import {Delivery} from './delivery.ts'
-import type {OutgoingMessage} from './outbox.ts'
-import {ReconnectBackoff} from './reconnect-backoff.ts'
+import type {OutgoingMessage} from './outgoing-message.ts'
+import {ConnectFallback, ReconnectBackoff} from './reconnect-backoff.ts'
 import {type BrokerOptions, clientOptions, Session} from './session.ts'
 import {SelfTest, type SubscriptionOptions, Subscriptions} from './subscriptions.ts'
-import {assertTopic} from './topics.ts'
 
 /** A message from the broker. */
 export interface IncomingMessage {
@@ -49,31 +43,24 @@ export interface ConnectionOptions extends SubscriptionOptions {
   connect?: (options: IClientOptions) => MqttClient
 }
 
-/** After so long the client of an abandoned session is destroyed, when the broker has not answered its DISCONNECT. */
-const DISCONNECT_TIMEOUT_MS = 1000
-
-/** The connection to the broker for as long as the bridge runs. Emits `connected`, `disconnected`, `message` and `attempted`. */
+/** Connects, subscribes, and reconnects for as long as the bridge runs. */
 export class Connection extends EventEmitter<Events> {
   /** Published in bridge/health. */
   readonly counters = {connects: 0, published: 0, received: 0, failed: 0, refused: 0, dropped: 0}
+  readonly delivery: Delivery
   readonly #options: ConnectionOptions
-  readonly #terms: ConnectTerms
+  readonly #fallback: ConnectFallback
   readonly #backoff: ReconnectBackoff
   readonly #warnings: BrokerWarnings
-  readonly #subscriptions: Subscriptions
-  readonly #acknowledgements: Acknowledgements
   readonly #selfTest: SelfTest | undefined
-  readonly #delivery: Delivery
   /** The current attempt, or the session that came of it. */
   #session: Session | undefined
-  /** Connected and subscribed. */
-  #isConnected = false
+  /** Those of the session, when it is connected and subscribed. */
+  #subscriptions: Subscriptions | undefined
   /** Messages that came before that: a broker sends retained messages before its SUBACK. */
   #early: IncomingMessage[] = []
-  /** Attempts that failed and connections that ended, to take turns between the URLs. */
-  #ended = 0
-  /** Why the current attempt failed: not known, logged, or known and answered by asking for less (`ConnectTerms`). */
-  #failure: 'unknown' | 'logged' | 'lowered' = 'unknown'
+  /** Counts the attempts that failed and the connections that ended: each time it is the turn of the next URL. */
+  #urlIndex = 0
   #retryTimer: Timer | undefined
   #isStopped = false
 
@@ -81,62 +68,44 @@ export class Connection extends EventEmitter<Events> {
     super()
     const {broker, will, clock, random, log, selfTestTopic} = options
     this.#options = options
-    this.#terms = new ConnectTerms({version: broker.version, will})
+    this.#fallback = new ConnectFallback({version: broker.version, will})
     this.#backoff = new ReconnectBackoff(random)
-    this.#warnings = new BrokerWarnings(log, broker.clientId)
-    this.#acknowledgements = new Acknowledgements(clock, () => this.#onAcknowledgementMissing())
-    this.#subscriptions = new Subscriptions(options, () => this.#acknowledgements.expect())
+    this.#warnings = new BrokerWarnings(log, clock, broker.clientId)
     if (selfTestTopic !== undefined) {
-      const onMissing = () => this.#warnings.notDelivering(selfTestTopic, this.#terms.version)
+      const onMissing = () => this.#warnings.notDelivering(selfTestTopic, this.#fallback.version)
       this.#selfTest = new SelfTest({topic: selfTestTopic, clock, random, onMissing})
     }
-    this.#delivery = new Delivery({
-      clock,
-      warnings: this.#warnings,
-      acknowledgements: this.#acknowledgements,
-      selfTest: this.#selfTest,
-      counters: this.counters,
-    })
+    this.delivery = new Delivery({clock, warnings: this.#warnings, counters: this.counters})
   }
 
   get connected(): boolean {
-    return this.#isConnected
+    return this.#subscriptions !== undefined
   }
 
   /** The broker in use, or the one to be tried next. */
   get url(): string {
     const {urls} = this.#options.broker
-    return urls[this.#ended % urls.length] ?? ''
+    return urls[this.#urlIndex % urls.length] ?? ''
   }
 
   start(): void {
     this.#connect()
   }
 
-  /**
-   * Publishes a message; while the broker is slow, only the newest of a retained topic. Without a broker it is dropped:
-   * everything retained is published again at the next connect, and the rest would be too old by then.
-   * @throws RangeError for a topic that no broker takes
-   */
-  publish(message: OutgoingMessage): void {
-    assertTopic(message.topic)
-    this.#delivery.publish(message)
-  }
-
   /** Subscribes to what `commands` and `statusTopics` return now, and to nothing else. Without a broker the next connect does it. */
   async resubscribe(): Promise<void> {
     const session = this.#session
-    if (!session || !this.#isConnected) return
+    if (!session || !this.#subscriptions) return
     try {
-      this.#warnings.subscriptionsDenied(await this.#subscriptions.update(session))
+      this.#warnings.subscriptionsDenied(await this.#subscriptions.update())
     } catch (error) {
-      this.#onFailed(session, error)
+      this.#onEnded(session, error)
     }
   }
 
   /**
-   * Ends the connection at once, without handling what lies unread in its buffers, and connects again.
-   * @param why for the log: what made the connection worthless
+   * Ends the connection at once, without handling unread messages in its buffers, and connects again.
+   * @param why the reason, for the log
    */
   reconnect(why: string): void {
     const session = this.#session
@@ -151,36 +120,34 @@ export class Connection extends EventEmitter<Events> {
   async stop(grace: number): Promise<void> {
     this.#isStopped = true
     this.#retryTimer?.cancel()
-    this.#delivery.stop()
+    this.#warnings.stop()
     const session = this.#session
     if (!session) return
     const {clock} = this.#options
-    if (this.#isConnected) await within(clock, clock.now() + grace, this.#delivery.drained())
+    if (this.connected) await within(clock, clock.now() + grace, this.delivery.drained())
     this.#closeSession()
-    await within(clock, clock.now() + grace, session.disconnect())
-    session.destroy()
+    await session.disconnect(grace)
   }
 
-  /** Starts one attempt. It goes on in `#onConnected`, `#onFailed` or `#onClosed`. */
+  /** Starts one attempt. It goes on in `#onConnected` or `#onEnded`. */
   #connect(): void {
     const {broker, clock, connect = connectClient} = this.#options
-    const {version, limits, will} = this.#terms
+    const {version, limits, will} = this.#fallback
     const {url} = this
-    this.#failure = 'unknown'
     let session: Session
     try {
       session = new Session(connect(clientOptions(broker, url, version, will)), {url, version, limits, clock})
     } catch (error) {
-      this.#onConnectError(error)
-      this.#onAttemptFailed()
+      this.#onAttemptFailed(error)
       return
     }
     this.#session = session
-    session.on('connected', () => void this.#onConnected(session))
-    session.on('message', (...packet) => this.#onMessage(...packet))
-    session.on('failed', (error) => this.#onFailed(session, error))
-    session.on('closed', () => this.#onClosed(session))
-    session.connect()
+    session.connect({
+      onConnected: () => void this.#onConnected(session),
+      onMessage: (topic, payload, packet) => this.#onMessage(topic, payload, packet),
+      onAcknowledgementMissing: () => this.#onAcknowledgementMissing(session),
+      onEnded: (error) => this.#onEnded(session, error),
+    })
   }
 
   /**
@@ -188,163 +155,55 @@ export class Connection extends EventEmitter<Events> {
    * retained published, handle what came meanwhile.
    */
   async #onConnected(session: Session): Promise<void> {
-    if (this.#terms.retryVersion5()) return this.#replace(session) // connected in 3.1.1, and 5 is worth another try
+    if (this.#fallback.retryVersion5()) {
+      this.#closeSession()
+      void session.disconnect() // so that the last will is not published
+      this.#connect()
+      return
+    }
     this.counters.connects++
     this.#backoff.connectAccepted()
-    const {log} = this.#options
     try {
-      const denied = await this.#subscriptions.begin(session)
+      const subscriptions = new Subscriptions(this.#options, session)
+      const denied = await subscriptions.update()
       if (this.#isStopped || session !== this.#session) return
       this.#warnings.subscriptionsDenied(denied)
-      this.#warnings.missingFeatures(session.url, missingFeatures(session.features))
-      this.#isConnected = true
-      this.#delivery.open(session)
-      if (denied.length === 0) this.#delivery.publishSelfTest()
+      this.#warnings.missingFeatures(session.url, session.features)
+      this.#subscriptions = subscriptions
+      this.delivery.open(session)
+      if (denied.length === 0 && this.#selfTest) this.delivery.publish(this.#selfTest.start())
     } catch (error) {
-      return this.#onFailed(session, error)
+      return this.#onEnded(session, error)
     }
+    const {log} = this.#options
     const level = this.#backoff.isFlapping ? 'debug' : 'info'
     log[level](`connected to ${session.url}`, {mqtt: session.version === 5 ? '5' : '3.1.1'})
-    this.#emitConnected()
-    this.#handleEarlyMessages(session)
-    this.emit('attempted')
-  }
-
-  #onMessage(topic: string, payload: Buffer, packet: IPublishPacket): void {
-    this.counters.received++
-    if (topic === this.#selfTest?.topic) {
-      this.#selfTest.received(payload)
-      return
-    }
-    const incoming = incomingMessage(topic, payload, packet)
-    if (this.#isConnected) this.#handleMessage(incoming)
-    else this.#early.push(incoming)
-  }
-
-  /** Every error of the client ends its connection: after a packet that it cannot read, it drops others that came with it. */
-  #onFailed(session: Session, error: unknown): void {
-    if (session !== this.#session) return
-    session.error = error
-    if (session.age === undefined) this.#onConnectError(error)
-    session.destroy()
-    this.#onClosed(session)
-  }
-
-  /** The broker, the network or `#onFailed` has closed the connection. */
-  #onClosed(session: Session): void {
-    if (session !== this.#session) return
-    const {age} = session
-    if (age === undefined || this.#isStopped) {
-      this.#closeSession()
-      this.#onAttemptFailed()
-      return
-    }
-    const reason = session.reasonCodes.disconnectReason ?? session.error
-    this.#noteEnd(age, isTakeover(reason))
-    this.#warnings.connectionLost(session.url, reason, this.#backoff.isFlapping)
-    if (isAboutMessages(reason)) this.#withholdRejected(session)
-    const wasConnected = this.#isConnected
-    this.#closeSession()
-    this.#ended++
-    this.#retryLater(wasConnected)
-  }
-
-  /** The broker answers pings, and acknowledges nothing, or one message never: such a connection is of no use. */
-  #onAcknowledgementMissing(): void {
-    const session = this.#session
-    if (session?.age === undefined) return
-    this.#noteEnd(session.age, true)
-    this.#warnings.notAcknowledging(session.url, ACKNOWLEDGEMENT_TIMEOUT_MS)
-    if (session.acknowledged > 0) this.#withholdRejected(session)
-    this.#abandon(session)
-  }
-
-  /** The broker cannot be reached, or refuses the session. */
-  #onConnectError(error: unknown): void {
-    if (this.#terms.lowerAfter(error)) {
-      this.#failure = 'lowered'
-      return
-    }
-    this.#failure = 'logged'
-    if (isBrokerRefusal(error)) {
-      this.#backoff.connectRefused()
-      this.counters.refused++
-    }
-    this.#warnings.cannotConnect(this.url, error)
-  }
-
-  /** Tries again: at once when the next attempt asks for less, else after the backoff. */
-  #onAttemptFailed(): void {
-    if (this.#isStopped) return
-    const isHangUp = this.#failure === 'unknown'
-    if (this.#failure === 'lowered' || (isHangUp && this.#terms.lowerAfterHangUp())) {
-      this.#retryTimer = this.#options.clock.after(0, () => this.#connect())
-      return
-    }
-    if (isHangUp) this.#warnings.connectHungUp(this.url)
-    this.#ended++
-    this.#retryLater(false)
-  }
-
-  /** The next attempt begins with the configured version and last will again: the broker may be another one by then. */
-  #retryLater(wasConnected: boolean): void {
-    if (this.#isStopped) return
-    this.#terms.reset()
-    this.#retryTimer = this.#options.clock.after(this.#backoff.nextDelay(), () => this.#connect())
-    this.emit(wasConnected ? 'disconnected' : 'attempted')
-  }
-
-  /** Connects in MQTT 5 instead of `session`. */
-  #replace(session: Session): void {
-    this.#closeSession()
-    void session.disconnect() // in good order, so that the last will is not published
-    this.#options.clock.after(DISCONNECT_TIMEOUT_MS, () => session.destroy())
-    this.#connect()
-  }
-
-  /** Ends a connection that the broker has not ended, and reconnects. */
-  #abandon(session: Session): void {
-    const wasConnected = this.#isConnected
-    this.#closeSession()
-    session.destroy()
-    this.#retryLater(wasConnected)
-  }
-
-  /** Forgets everything that belongs to the current session. Its client may still be open. */
-  #closeSession(): void {
-    this.#session?.detach()
-    this.#session = undefined
-    this.#delivery.close()
-    this.#acknowledgements.reset()
-    this.#selfTest?.reset()
-    this.#early = []
-    this.#isConnected = false
-  }
-
-  /** A connection that lasted `ms` milliseconds has ended. */
-  #noteEnd(ms: number, isFlapping: boolean): void {
-    if (this.#backoff.connectionEnded(ms, isFlapping)) this.#warnings.reset()
-  }
-
-  /** The connection may have ended over a message: once that message is found, the next connection may come at once. */
-  #withholdRejected(session: Session): void {
-    if (this.#delivery.withholdRejected(session)) this.#backoff.causeRemoved()
-  }
-
-  /** An error of a listener is logged: uncaught it would end the process, and again at every connect. */
-  #emitConnected(): void {
     try {
       this.emit('connected')
     } catch (error) {
-      this.#options.log.error('not everything could be announced', {error})
+      log.error('not everything could be announced', {error}) // uncaught it would end the process at every connect
     }
-  }
-
-  #handleEarlyMessages(session: Session): void {
     for (const incoming of this.#early.splice(0)) {
-      if (session !== this.#session) return // a listener has ended the connection
+      if (session !== this.#session) break // a listener has ended the connection
       this.#handleMessage(incoming)
     }
+    this.emit('attempted')
+  }
+
+  #onMessage(topic: string, payload: Buffer, {retain, properties}: IPublishPacket): void {
+    this.counters.received++
+    if (this.#selfTest?.received(topic, payload)) return
+    const seconds = properties?.messageExpiryInterval
+    const incoming = {
+      topic,
+      payload,
+      retained: retain,
+      responseTopic: properties?.responseTopic,
+      correlationData: properties?.correlationData,
+      expiresIn: seconds === undefined ? undefined : seconds * 1000,
+    }
+    if (this.connected) this.#handleMessage(incoming)
+    else this.#early.push(incoming)
   }
 
   /** An error of a listener is logged: thrown into the client it would block the client, which would still report to be connected. */
@@ -355,20 +214,86 @@ export class Connection extends EventEmitter<Events> {
       this.#options.log.error(`a message on ${incoming.topic} could not be handled`, {error})
     }
   }
-}
 
-function incomingMessage(
-  topic: string,
-  payload: Buffer,
-  {retain, properties}: IPublishPacket,
-): IncomingMessage {
-  const seconds = properties?.messageExpiryInterval
-  return {
-    topic,
-    payload,
-    retained: retain,
-    responseTopic: properties?.responseTopic,
-    correlationData: properties?.correlationData,
-    expiresIn: seconds === undefined ? undefined : seconds * 1000,
+  /**
+   * The broker or the network has closed the connection, or the client reports an error. Each error ends the connection: after a
+   * packet that the client cannot read, it drops others that came with it.
+   */
+  #onEnded(session: Session, error?: unknown): void {
+    if (session !== this.#session) return
+    const {age, url, refusals} = session
+    if (age === undefined || this.#isStopped) {
+      this.#closeSession()
+      session.destroy()
+      this.#onAttemptFailed(error)
+      return
+    }
+    const reason = refusals.disconnectReason ?? error
+    this.#noteEnd(age, isTakeover(reason))
+    this.#warnings.connectionLost(url, reason, this.#backoff.isFlapping)
+    // The connection may have ended over a message: once that is found, the next connection may come at once.
+    if (isAboutMessages(reason) && this.delivery.withholdRejected(session)) this.#backoff.causeRemoved()
+    this.#urlIndex++
+    this.#abandon(session)
+  }
+
+  /** The broker answers pings, and acknowledges nothing, or one message never: such a connection is of no use. */
+  #onAcknowledgementMissing(session: Session): void {
+    const {age, url, acknowledged} = session
+    if (age === undefined) return
+    this.#noteEnd(age, true)
+    this.#warnings.notAcknowledging(url)
+    if (acknowledged > 0 && this.delivery.withholdRejected(session)) this.#backoff.causeRemoved()
+    this.#abandon(session)
+  }
+
+  /**
+   * The broker cannot be reached, or refuses the session. Tries again: at once when the next attempt asks for less, else later.
+   * @param error `undefined` when the broker has closed the connection without a CONNACK
+   */
+  #onAttemptFailed(error: unknown): void {
+    if (this.#isStopped) return
+    if (this.#fallback.fallBack(error)) {
+      this.#retryTimer = this.#options.clock.after(0, () => this.#connect())
+      return
+    }
+    if (isBrokerRefusal(error)) {
+      this.#backoff.connectRefused()
+      this.counters.refused++
+    }
+    this.#warnings.cannotConnect(this.url, error)
+    this.#urlIndex++
+    this.#retryLater(false)
+  }
+
+  /** The next attempt begins with the configured version and last will again: the broker may be another one by then. */
+  #retryLater(wasConnected: boolean): void {
+    if (this.#isStopped) return
+    this.#fallback.reset()
+    this.#retryTimer = this.#options.clock.after(this.#backoff.nextDelay(), () => this.#connect())
+    this.emit(wasConnected ? 'disconnected' : 'attempted')
+  }
+
+  /** Closes the connection and connects again later. */
+  #abandon(session: Session): void {
+    const wasConnected = this.connected
+    this.#closeSession()
+    session.destroy()
+    this.#retryLater(wasConnected)
+  }
+
+  /** Forgets everything that belongs to the current session. Its client may still be open. */
+  #closeSession(): void {
+    this.#session?.detach()
+    this.#session = undefined
+    this.#subscriptions = undefined
+    this.delivery.close()
+    this.#selfTest?.reset()
+    this.#early = []
+  }
+
+  /** A connection that lasted `ms` milliseconds has ended. */
+  #noteEnd(ms: number, isFlapping: boolean): void {
+    if (this.#backoff.connectionEnded(ms, isFlapping)) this.#warnings.reset()
   }
 }

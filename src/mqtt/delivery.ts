@@ -1,169 +1,206 @@
 /**
- * Publishes messages on the current session: queues them (outbox.ts), waits for acknowledgements, reports what the broker
- * refuses or drops, and withholds messages over which a broker ends connections (acknowledgements.ts).
+ * Publishes messages on the current session. While the broker is slow they are queued: the newest message per retained topic, and
+ * every other message once. The client library's own store is not used, because it wraps silently after 65,535 messages. Nothing
+ * is queued without a broker: after every connect everything retained is published again, with the values of that moment.
  */
-import type {Clock, Timer} from '../common/clock.ts'
-import {type Acknowledgements, ForeignTopics, RejectedMessages} from './acknowledgements.ts'
-import {publishSize} from './broker-features.ts'
+import type {Clock} from '../common/clock.ts'
+import {RejectedMessages, SenderTopics} from './acknowledgements.ts'
 import type {BrokerWarnings} from './broker-warnings.ts'
-import {Outbox, type OutgoingMessage} from './outbox.ts'
+import {type OutgoingMessage, publishSize} from './outgoing-message.ts'
 import type {Session} from './session.ts'
-import type {SelfTest} from './subscriptions.ts'
+import {assertTopic} from './topics.ts'
+
+/** More results and events mean that the broker does not take them: the oldest are dropped. */
+const MAX_UNRETAINED = 10_000
+/** In UTF-16 units, of two bytes at most: far below the heap limit of 256 MB that the service has. */
+const MAX_UNRETAINED_LENGTH = 16 * 1024 * 1024
 
 interface DeliveryOptions {
   clock: Clock
   warnings: BrokerWarnings
-  acknowledgements: Acknowledgements
-  selfTest: SelfTest | undefined
   /** Counted up here, published in bridge/health. */
   counters: {published: number; failed: number; dropped: number}
 }
 
-/** Refused and dropped messages are collected for so long, so that one warning has their number. */
-const COLLECT_MS = 1000
+/** The part of a session that messages are published on. */
+type PublishingSession = Pick<Session, 'url' | 'features' | 'acknowledged' | 'publish'>
 
-/** Publishes on the current session, with one outbox for all sessions. */
+/** Publishes on the current session, with one queue for all sessions. */
 export class Delivery {
   readonly #options: DeliveryOptions
-  readonly #outbox: Outbox
-  readonly #foreignTopics: ForeignTopics
+  readonly #senderTopics: SenderTopics
   /** By the URL of the broker. */
-  readonly #rejectedMessages = new Map<string, RejectedMessages>()
-  /** The session to publish on, between `open` and `close`. */
-  #session: Session | undefined
-  /** Not reported yet: how many messages were dropped, and by reason code the topics of those refused. */
-  #dropped = 0
-  readonly #refused = new Map<number, Set<string>>()
-  #reportTimer: Timer | undefined
+  readonly #rejectedByUrl = new Map<string, RejectedMessages>()
+  /** The session to publish on, between `open` and `close`, and the messages that its broker rejects. */
+  #session: PublishingSession | undefined
+  #rejected: RejectedMessages
+  /** In the order of sending. The key of a retained message is its topic; other messages have a number each. */
+  readonly #queue = new Map<string | number, OutgoingMessage>()
+  /** The keys of queued messages that are not retained, oldest first, with their length in UTF-16 units. */
+  readonly #unretained = new Map<number, number>()
+  #unretainedLength = 0
+  /** The messages that were sent and are not acknowledged, oldest first. */
+  readonly #inFlight = new Map<number, OutgoingMessage>()
+  #lastNumber = 0
+  #isPumping = false
+  #onDrained: () => void = () => {}
 
   constructor(options: DeliveryOptions) {
     this.#options = options
-    this.#foreignTopics = new ForeignTopics(options.clock)
-    this.#outbox = new Outbox({
-      onDropped: () => this.#onDropped(),
-      isSentAlone: ({topic}) =>
-        this.#session !== undefined && this.#rejectedAt(this.#session).isSuspect(topic),
-    })
+    this.#senderTopics = new SenderTopics(options.clock)
+    this.#rejected = new RejectedMessages(options.clock)
   }
 
   /** The session is connected and subscribed: messages go out on it from now on. */
-  open(session: Session): void {
+  open(session: PublishingSession): void {
     this.#session = session
-    this.#outbox.open((message, done) => this.#send(session, message, done), session.features.inFlight)
+    this.#rejected = this.#rejectedAt(session.url)
   }
 
   /** The session is over: drops all that is queued or in flight on it. */
   close(): void {
     this.#session = undefined
-    this.#outbox.close()
-    this.#foreignTopics.reset()
+    this.#queue.clear()
+    this.#unretained.clear()
+    this.#unretainedLength = 0
+    this.#inFlight.clear()
+    this.#senderTopics.reset()
+    this.#onDrained()
   }
 
-  /** Resolves when the broker has acknowledged everything. */
+  /** Resolves when nothing is queued and nothing is in flight. */
   drained(): Promise<void> {
-    return this.#outbox.drained()
+    if (this.#isEmpty()) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#onDrained = resolve
+    })
   }
 
-  /** No report of refused or dropped messages comes any more. */
-  stop(): void {
-    this.#reportTimer?.cancel()
-  }
-
-  /** Publishes a message, or drops it: without a session, when it is too large for the broker, and while it is withheld. */
+  /**
+   * Sends a message now or as soon as there is room. Drops it without a session, when it is too large for the broker, and while it
+   * is withheld. A retained message replaces the queued one of its topic, in its place: at the end of the queue a topic that changes
+   * all the time would never be sent.
+   * @throws RangeError for a topic that no broker takes
+   */
   publish(message: OutgoingMessage): void {
-    const routed = this.#routeForeign(message)
+    const {topic, fallbackTopic} = message
+    assertTopic(topic)
+    if (fallbackTopic !== undefined && this.#senderTopics.isSuspended) {
+      this.publish({...message, topic: fallbackTopic, fallbackTopic: undefined})
+      return
+    }
     const session = this.#session
-    if (!routed || !session || this.#isTooLarge(session, routed)) return
-    if (!this.#rejectedAt(session).isWithheld(routed.topic)) this.#outbox.put(routed)
-  }
-
-  /** Publishes the message of the self-test. */
-  publishSelfTest(): void {
-    const {selfTest} = this.#options
-    if (!selfTest || !this.#session || this.#rejectedAt(this.#session).isWithheld(selfTest.topic)) return
-    this.#outbox.put({topic: selfTest.topic, payload: selfTest.payload(), retain: false, qos: 1})
+    if (!session || this.#isTooLarge(message, session.features.packetSize)) return
+    if (this.#rejected.isWithheld(topic)) return
+    if (message.retain) this.#queue.set(topic, message)
+    else this.#append(message)
+    this.#pump()
   }
 
   /**
    * The session has ended, perhaps over one of the messages that were in flight. To be called before `close`.
-   * @returns whether a message, or all foreign topics, are withheld from now on, so that the next session should last
+   * @returns whether a message, or all topics of senders, are withheld from now on, so that the next session should last
    */
-  withholdRejected(session: Session): boolean {
+  withholdRejected({url, acknowledged}: PublishingSession): boolean {
     const {warnings} = this.#options
-    const {url, acknowledged} = session
-    const foreignTopic = this.#foreignTopics.connectionEnded()
-    if (foreignTopic !== undefined) warnings.foreignTopicsSuspended(url, foreignTopic)
-    const topics = this.#outbox.inFlight.filter(({foreign}) => !foreign).map(({topic}) => topic)
-    const withheld = this.#rejectedAt(session).connectionEnded(topics, acknowledged)
+    const inFlight = [...this.#inFlight.values()]
+    const fromSender = inFlight.find(({fallbackTopic}) => fallbackTopic !== undefined)
+    const senderTopic = this.#senderTopics.connectionEnded(fromSender?.topic)
+    if (senderTopic !== undefined) warnings.senderTopicsSuspended(url, senderTopic)
+    const own = inFlight.filter(({fallbackTopic}) => fallbackTopic === undefined)
+    const topics = own.map(({topic}) => topic)
+    const withheld = this.#rejectedAt(url).connectionEnded(topics, acknowledged)
     if (withheld !== undefined) warnings.messageWithheld(url, withheld)
-    return foreignTopic !== undefined || withheld !== undefined
+    return senderTopic !== undefined || withheld !== undefined
   }
 
-  #rejectedAt({url}: Session): RejectedMessages {
-    const known = this.#rejectedMessages.get(url)
-    if (known) return known
-    const rejected = new RejectedMessages(this.#options.clock)
-    this.#rejectedMessages.set(url, rejected)
+  #rejectedAt(url: string): RejectedMessages {
+    const rejected = this.#rejectedByUrl.get(url) ?? new RejectedMessages(this.#options.clock)
+    this.#rejectedByUrl.set(url, rejected)
     return rejected
   }
 
-  /** Sends a foreign message to its fallback topic while foreign topics are suspended. */
-  #routeForeign(message: OutgoingMessage): OutgoingMessage | undefined {
-    if (!message.foreign || !this.#foreignTopics.isSuspended) return message
-    const {fallbackTopic} = message
-    return fallbackTopic === undefined ? undefined : {...message, topic: fallbackTopic, foreign: false}
-  }
-
-  #isTooLarge({features}: Session, message: OutgoingMessage): boolean {
-    const max = features.packetSize
-    if (max === Number.POSITIVE_INFINITY) return false
-    const size = publishSize(message)
+  #isTooLarge(message: OutgoingMessage, max: number): boolean {
+    const size = max === Number.POSITIVE_INFINITY ? 0 : publishSize(message)
     if (size <= max) return false
     this.#options.counters.failed++
     this.#options.warnings.messageTooLarge(message.topic, size, max)
     return true
   }
 
-  #send(session: Session, message: OutgoingMessage, done: () => void): void {
-    const {topic, foreign} = message
-    const {selfTest, acknowledgements} = this.#options
-    const acknowledged = acknowledgements.expect()
-    const qos = session.publish(message, (refusal) => {
-      acknowledged()
-      this.#rejectedAt(session).acknowledged(topic)
-      if (foreign) this.#foreignTopics.acknowledged(topic)
-      if (topic === selfTest?.topic) selfTest.acknowledged(refusal === undefined)
-      else this.#count(topic, refusal)
-      if (refusal === undefined) message.onAcknowledged?.()
-      done()
+  #append(message: OutgoingMessage): void {
+    const length = message.topic.length + message.payload.length
+    for (const oldest of this.#unretained.keys()) {
+      const hasRoom =
+        this.#unretained.size < MAX_UNRETAINED && this.#unretainedLength + length <= MAX_UNRETAINED_LENGTH
+      if (hasRoom) break
+      this.#remove(oldest)
+      this.#options.counters.dropped++
+      this.#options.warnings.messageDropped()
+    }
+    const number = ++this.#lastNumber
+    this.#queue.set(number, message)
+    this.#unretained.set(number, length)
+    this.#unretainedLength += length
+  }
+
+  #remove(key: string | number): void {
+    this.#queue.delete(key)
+    if (typeof key === 'string') return
+    this.#unretainedLength -= this.#unretained.get(key) ?? 0
+    this.#unretained.delete(key)
+  }
+
+  #isEmpty(): boolean {
+    return this.#inFlight.size === 0 && this.#queue.size === 0
+  }
+
+  /**
+   * Sends what there is room for. A loop, and never from within itself: the client library calls back at once for QoS 0, and when
+   * it is ending. With thousands of queued messages a recursion would overflow the stack.
+   */
+  #pump(): void {
+    if (this.#isPumping) return
+    this.#isPumping = true
+    try {
+      while (this.#sendNext());
+    } finally {
+      this.#isPumping = false
+    }
+    if (this.#isEmpty()) this.#onDrained()
+  }
+
+  /** @returns whether a message was sent */
+  #sendNext(): boolean {
+    const session = this.#session
+    const [next] = this.#queue
+    if (!session || !next || this.#inFlight.size >= session.features.inFlight) return false
+    const [key, message] = next
+    const [oldest] = this.#inFlight.values()
+    const rejected = this.#rejected
+    if (oldest && (rejected.isSentAlone(oldest.topic) || rejected.isSentAlone(message.topic))) return false
+    this.#remove(key)
+    this.#send(session, message)
+    return true
+  }
+
+  #send(session: PublishingSession, message: OutgoingMessage): void {
+    const {topic, qos, fallbackTopic, isSelfTest, onAcknowledged} = message
+    const {counters, warnings} = this.#options
+    const number = ++this.#lastNumber
+    this.#inFlight.set(number, message)
+    session.publish(message, (refusal) => {
+      this.#rejected.acknowledged(topic)
+      if (!isSelfTest) counters.published++
+      if (refusal === undefined) onAcknowledged?.()
+      else if (!isSelfTest) {
+        counters.failed++
+        warnings.messageRefused(topic, refusal)
+      }
+      this.#inFlight.delete(number)
+      this.#pump()
     })
-    if (foreign) this.#foreignTopics.sent(topic, qos)
-  }
-
-  /** @param refusal the reason code for which the broker has not taken the message */
-  #count(topic: string, refusal: number | undefined): void {
-    const {counters} = this.#options
-    counters.published++
-    if (refusal === undefined) return
-    counters.failed++
-    this.#refused.set(refusal, (this.#refused.get(refusal) ?? new Set()).add(topic))
-    this.#reportSoon()
-  }
-
-  #onDropped(): void {
-    this.#options.counters.dropped++
-    this.#dropped++
-    this.#reportSoon()
-  }
-
-  #reportSoon(): void {
-    const {clock, warnings} = this.#options
-    this.#reportTimer ??= clock.after(COLLECT_MS, () => {
-      this.#reportTimer = undefined
-      if (this.#dropped > 0) warnings.messagesDropped(this.#dropped)
-      for (const [code, topics] of this.#refused) warnings.publishRefused([...topics], code)
-      this.#dropped = 0
-      this.#refused.clear()
-    })
+    const isQos0 = qos === 0 || session.features.qos === 0
+    if (isQos0 && fallbackTopic !== undefined) this.#senderTopics.sentWithQos0(topic)
   }
 }

@@ -2,14 +2,14 @@
  * One MQTT client of the library `mqtt`, from one attempt to connect until its end. Every attempt gets a new session, so that
  * nothing of a lost connection (stored packets, subscriptions, half-sent messages) reaches the next one.
  */
-import {EventEmitter} from 'node:events'
 import {Socket} from 'node:net'
 import type {IClientOptions, IPublishPacket, MqttClient} from 'mqtt'
-import type {Clock} from '../common/clock.ts'
+import {type Clock, within} from '../common/clock.ts'
+import {Acknowledgements} from './acknowledgements.ts'
 import {reasonCodeOf} from './broker-errors.ts'
-import {type BrokerFeatures, type BrokerLimits, brokerFeatures, limitMessage} from './broker-features.ts'
-import {type OutgoingMessage, publishProperties} from './outbox.ts'
-import {ReasonCodes} from './reason-codes.ts'
+import {type BrokerLimits, type OutgoingMessage, publishProperties, withinLimits} from './outgoing-message.ts'
+import {RefusalParser} from './refusal-parser.ts'
+import {MAX_TEXT_BYTES} from './topics.ts'
 
 /** The broker as the user configured it (docs/configuration.md, `mqtt`). */
 export interface BrokerOptions {
@@ -34,13 +34,42 @@ interface TlsOptions {
   verify: boolean
 }
 
-interface SessionEvents {
+/** What the session reports, until `detach`. */
+interface SessionListener {
   /** CONNACK: the broker has accepted the client. `features` are known from here on. */
-  connected: []
-  message: [topic: string, payload: Buffer, packet: IPublishPacket]
-  /** The client reports an error; the connection may still be open. */
-  failed: [error: unknown]
-  closed: []
+  onConnected(): void
+  onMessage(topic: string, payload: Buffer, packet: IPublishPacket): void
+  /** An acknowledgement is overdue. */
+  onAcknowledgementMissing(): void
+  /** The connection was closed; or the client reports an error, and the connection may still be open. */
+  onEnded(error?: unknown): void
+}
+
+/** What a broker of MQTT 5 states in its CONNACK (MQTT 5.0 §3.2.2.3); MQTT 3.1.1 has no place for it. */
+export interface BrokerFeatures extends BrokerLimits {
+  /** Whether a filter may have `+` and `#`. */
+  wildcards: boolean
+  /** The largest packet that it takes, in bytes. */
+  packetSize: number
+  /** How many messages may be unacknowledged at any time. */
+  inFlight: number
+}
+
+/** Messages sent and not acknowledged at any time, also when the broker allows more. */
+const MAX_IN_FLIGHT = 100
+
+/** A missing property of a CONNACK means that there is no limit. @param limits what the broker refused at an earlier CONNECT */
+function brokerFeatures(
+  connack: NonNullable<MqttClient['serverProperties']>,
+  limits: BrokerLimits,
+): BrokerFeatures {
+  return {
+    qos: connack.maximumQoS === 0 ? 0 : limits.qos,
+    retain: connack.retainAvailable !== false && limits.retain,
+    wildcards: connack.wildcardSubscriptionAvailable !== false,
+    packetSize: connack.maximumPacketSize ?? Number.POSITIVE_INFINITY,
+    inFlight: Math.min(MAX_IN_FLIGHT, connack.receiveMaximum ?? MAX_IN_FLIGHT),
+  }
 }
 
 interface SessionOptions {
@@ -51,34 +80,34 @@ interface SessionOptions {
   clock: Clock
 }
 
+/** After so long the client is destroyed when the broker has not closed the connection at its DISCONNECT. */
+const DISCONNECT_TIMEOUT_MS = 1000
+
 /** One client of the MQTT library, with the features of its broker. */
-export class Session extends EventEmitter<SessionEvents> {
+export class Session {
   readonly client: MqttClient
   readonly url: string
   readonly version: 5 | 4
-  readonly reasonCodes: ReasonCodes
+  readonly refusals: RefusalParser
+  readonly acknowledgements: Acknowledgements
+  /** What the broker can do. Before CONNACK: everything that it has not refused. */
+  features: BrokerFeatures
   /** How many messages of QoS 1 the broker has acknowledged. */
   acknowledged = 0
-  /** The error that ended the connection, if any. */
-  error: unknown
   readonly #options: SessionOptions
-  #features: BrokerFeatures
+  /** `undefined` when the connection is over, or not wanted any more. */
+  #listener: SessionListener | undefined
   #connectedAt: number | undefined
-  #isDetached = false
 
   constructor(client: MqttClient, options: SessionOptions) {
-    super()
+    const {url, version, limits, clock} = options
     this.client = client
-    this.url = options.url
-    this.version = options.version
-    this.reasonCodes = new ReasonCodes(options.version)
+    this.url = url
+    this.version = version
+    this.refusals = new RefusalParser(version)
+    this.acknowledgements = new Acknowledgements(clock, () => this.#listener?.onAcknowledgementMissing())
+    this.features = brokerFeatures({}, limits)
     this.#options = options
-    this.#features = brokerFeatures({}, options.limits)
-  }
-
-  /** What the broker can do, as its CONNACK states it. Before CONNACK: everything that it has not refused. */
-  get features(): BrokerFeatures {
-    return this.#features
   }
 
   /** For how many milliseconds the broker has accepted this session; `undefined` when it has not. */
@@ -86,49 +115,52 @@ export class Session extends EventEmitter<SessionEvents> {
     return this.#connectedAt === undefined ? undefined : this.#options.clock.now() - this.#connectedAt
   }
 
-  connect(): void {
+  connect(listener: SessionListener): void {
     const {client} = this
+    this.#listener = listener
     client.on('connect', () => this.#onConnack())
-    client.on('message', (topic, payload, packet) => this.emit('message', topic, payload, packet))
-    client.on('error', (error) => this.emit('failed', error))
-    client.on('close', () => this.emit('closed'))
+    client.on('message', (topic, payload, packet) => this.#listener?.onMessage(topic, payload, packet))
+    client.on('error', (error) => this.#listener?.onEnded(error))
+    client.on('close', () => this.#listener?.onEnded())
     try {
       client.connect()
-      client.stream.prependListener('data', (chunk: Buffer) => this.reasonCodes.read(chunk))
-      client.stream.on('error', (error) => this.emit('failed', error)) // the library does not report all of them
+      client.stream.prependListener('data', (chunk: Buffer) => this.refusals.read(chunk))
+      client.stream.on('error', (error) => this.#listener?.onEnded(error)) // the library does not report all of them
     } catch (error) {
-      this.emit('failed', error) // for example a key that does not belong to its certificate
+      listener.onEnded(error) // for example a key that does not belong to its certificate
     }
   }
 
   /**
    * Publishes with the QoS and the retain flag that this broker takes.
-   * @param onAnswer called when the broker has the message, or with the reason code when the broker refuses it; never after
+   * @param onAcknowledged called when the broker has the message, or with the reason code when the broker refuses it; never after
    *   `detach`
-   * @returns the QoS that is used
    */
-  publish(message: OutgoingMessage, onAnswer: (refusal?: number) => void): 0 | 1 {
-    const {qos, retain} = limitMessage(message, this.#features)
-    const properties = this.version === 5 ? {properties: publishProperties(message)} : {}
-    this.client.publish(message.topic, message.payload, {retain, qos, ...properties}, (error, packet) => {
-      if (this.#isDetached) return
-      const [code = reasonCodeOf(error)] = this.reasonCodes.take(packet?.messageId)
+  publish(message: OutgoingMessage, onAcknowledged: (refusal?: number) => void): void {
+    const {qos, retain} = withinLimits(message, this.features)
+    const acknowledged = this.acknowledgements.expect()
+    const options = {qos, retain, properties: publishProperties(message)}
+    this.client.publish(message.topic, message.payload, options, (error, packet) => {
+      if (!this.#listener) return
+      const [code = error ? reasonCodeOf(error) : undefined] = this.refusals.take(packet?.messageId)
       if (error && code === undefined) return // the connection is about to end
+      acknowledged()
       this.acknowledged += qos
-      onAnswer(code)
+      onAcknowledged(code)
     })
-    return qos
   }
 
-  /** Ignores whatever the client still reports: the connection is over, or not wanted any more. */
+  /** Reports nothing more: the connection is over, or not wanted any more. */
   detach(): void {
-    this.#isDetached = true
-    this.removeAllListeners()
+    this.#listener = undefined
+    this.acknowledgements.reset()
   }
 
-  /** Sends a DISCONNECT, so that the broker does not publish the last will. Resolves when the connection is closed. */
-  async disconnect(): Promise<void> {
-    await this.client.endAsync().catch(() => {})
+  /** Sends a DISCONNECT, so that the broker does not publish the last will. Resolves when the connection is closed, after `grace` ms at most. */
+  async disconnect(grace = DISCONNECT_TIMEOUT_MS): Promise<void> {
+    const {clock} = this.#options
+    await within(clock, clock.now() + grace, this.client.endAsync()).catch(() => {})
+    this.destroy()
   }
 
   /** Closes the socket at once. The library alone does not, when the client is ending already or has no socket yet. */
@@ -141,16 +173,13 @@ export class Session extends EventEmitter<SessionEvents> {
 
   #onConnack(): void {
     const {clock, limits} = this.#options
+    const {stream, serverProperties = {}} = this.client
     this.#connectedAt = clock.now()
-    this.#features = brokerFeatures(this.client.serverProperties ?? {}, limits)
-    disableNagle(this.client)
-    this.emit('connected')
+    this.features = brokerFeatures(serverProperties, limits)
+    // With Nagle's algorithm a state would wait for the acknowledgement of the one before it: 40 ms (RFC 896, RFC 1122).
+    if (stream instanceof Socket) stream.setNoDelay(true)
+    this.#listener?.onConnected()
   }
-}
-
-/** With Nagle's algorithm a state would wait for the acknowledgement of the one before it: 40 ms (RFC 896, RFC 1122). */
-function disableNagle({stream}: MqttClient): void {
-  if (stream instanceof Socket) stream.setNoDelay(true)
 }
 
 const CONNECT_TIMEOUT_MS = 10_000
@@ -184,8 +213,6 @@ export function clientOptions(
     'mqtt.username': username,
     'mqtt.password': password,
     'mqtt.client_id': broker.clientId,
-    'the topic of the last will': will.topic,
-    'the last will': will.payload,
   })
   return {
     protocol: known.protocol,
@@ -210,14 +237,11 @@ export function clientOptions(
       qos: will.qos,
       retain: will.retain,
       // No will delay: it needs a session that outlives the connection, and commands would wait in such a session.
-      ...(version === 5 ? {properties: publishProperties(will)} : {}),
+      properties: publishProperties(will),
     },
-    ...(version === 5 ? {properties: {sessionExpiryInterval: 0, maximumPacketSize: MAX_INCOMING_BYTES}} : {}),
+    properties: {sessionExpiryInterval: 0, maximumPacketSize: MAX_INCOMING_BYTES}, // left out in MQTT 3.1.1
   }
 }
-
-/** MQTT puts a length of two bytes before each text (MQTT 5.0 §1.5.4). */
-const MAX_TEXT_BYTES = 65_535
 
 /** @throws RangeError */
 function assertFitsConnect(texts: Readonly<Record<string, string | undefined>>): void {

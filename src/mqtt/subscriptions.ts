@@ -4,7 +4,8 @@
  */
 import {ErrorWithSubackPacket, type IClientSubscribeOptions} from 'mqtt'
 import type {Clock, Random, Timer} from '../common/clock.ts'
-import {FAILURE} from './reason-codes.ts'
+import type {OutgoingMessage} from './outgoing-message.ts'
+import {FAILURE} from './refusal-parser.ts'
 import type {Session} from './session.ts'
 
 export interface SubscriptionOptions {
@@ -17,7 +18,7 @@ export interface SubscriptionOptions {
 /** Each filter with the options of its subscription. */
 type Filters = Record<string, IClientSubscribeOptions>
 
-/** A filter that the broker does not let us subscribe to. */
+/** A filter whose subscription the broker denies. */
 export interface DeniedFilter {
   filter: string
   /** The reason code (MQTT 5.0 §3.9.3); 0x80 in MQTT 3.1.1. */
@@ -27,40 +28,32 @@ export interface DeniedFilter {
 /** AWS IoT Core ends a connection over a SUBSCRIBE with more filters. */
 const MAX_FILTERS_PER_PACKET = 8
 
-/** The filters that the broker has, brought in line with those that are needed. */
+/** The subscriptions of one session, brought in line with the filters that are needed. */
 export class Subscriptions {
   readonly #options: SubscriptionOptions
-  readonly #expectAcknowledgement: () => () => void
+  readonly #session: Session
   #subscribed: readonly string[] = []
   /** The update under way: one at a time, since each takes from `#subscribed` what the broker has. */
   #updating: Promise<unknown> = Promise.resolve()
 
-  /** @param expectAcknowledgement called for each packet; returns a function to call when the broker has answered it */
-  constructor(options: SubscriptionOptions, expectAcknowledgement: () => () => void) {
+  constructor(options: SubscriptionOptions, session: Session) {
     this.#options = options
-    this.#expectAcknowledgement = expectAcknowledgement
+    this.#session = session
   }
 
   /**
-   * Subscribes on a new connection, where nothing is subscribed.
+   * Subscribes to the filters that are new, and unsubscribes from those that are not needed any more.
    * @returns the filters that the broker denies
-   * @throws Error when the connection ends before the broker has answered
+   * @throws Error when the connection ends before the broker has acknowledged
    */
-  async begin(session: Session): Promise<DeniedFilter[]> {
-    this.#subscribed = []
-    this.#updating = Promise.resolve() // an update of the last connection ends with that
-    return this.update(session)
-  }
-
-  /** Subscribes to the filters that are new, and unsubscribes from those that are not needed any more. Returns and throws as `begin`. */
-  update(session: Session): Promise<DeniedFilter[]> {
-    const update = this.#updating.then(() => this.#update(session))
+  update(): Promise<DeniedFilter[]> {
+    const update = this.#updating.then(() => this.#update())
     this.#updating = update.catch(() => {}) // the caller has the error
     return update
   }
 
-  async #update(session: Session): Promise<DeniedFilter[]> {
-    const filters = this.#filtersFor(session)
+  async #update(): Promise<DeniedFilter[]> {
+    const filters = this.#neededFilters()
     const before = this.#subscribed
     this.#subscribed = Object.keys(filters)
     const added = Object.entries(filters).filter(([filter]) => !before.includes(filter))
@@ -68,40 +61,45 @@ export class Subscriptions {
     const denied: DeniedFilter[] = []
     for (let from = 0; from < added.length; from += MAX_FILTERS_PER_PACKET) {
       const packet = Object.fromEntries(added.slice(from, from + MAX_FILTERS_PER_PACKET))
-      denied.push(...(await this.#subscribe(session, packet)))
+      denied.push(...(await this.#subscribe(packet)))
     }
     if (removed.length > 0) {
-      const acknowledged = this.#expectAcknowledgement()
-      await session.client.unsubscribeAsync(removed)
+      const {client, acknowledgements} = this.#session
+      const acknowledged = acknowledgements.expect()
+      await client.unsubscribeAsync(removed)
       acknowledged()
     }
     return denied
   }
 
-  #filtersFor({version, features}: Session): Filters {
+  #neededFilters(): Filters {
     const {commands, statusTopics} = this.#options
+    const {wildcards} = this.#session.features
     // A broker without wildcards ends the connection over a filter that has one [MQTT 5.0 §3.2.2.3.11].
-    const supported = (filters: readonly string[]) =>
-      features.wildcards ? filters : filters.filter((filter) => !/[+#]/.test(filter))
-    return {
-      ...withOptions(supported(commands()), {qos: 1, ...(version === 5 ? RETAIN_AS_PUBLISHED : {})}),
-      ...withOptions(supported(statusTopics?.() ?? []), {qos: 1, ...(version === 5 ? NO_LOCAL : {})}),
-    }
+    const isSupported = (filter: string) => wildcards || !/[+#]/.test(filter)
+    return Object.fromEntries([
+      ...commands()
+        .filter(isSupported)
+        .map((filter) => [filter, RETAIN_AS_PUBLISHED]),
+      ...(statusTopics?.() ?? []).filter(isSupported).map((filter) => [filter, NO_LOCAL]),
+    ])
   }
 
   /** Sends one SUBSCRIBE. A filter that is denied leaves the others as they are. */
-  async #subscribe({client, reasonCodes}: Session, filters: Filters): Promise<DeniedFilter[]> {
-    const acknowledged = this.#expectAcknowledgement()
+  async #subscribe(filters: Filters): Promise<DeniedFilter[]> {
+    const {client, refusals, acknowledgements} = this.#session
+    const acknowledged = acknowledgements.expect()
     try {
       await client.subscribeAsync(filters)
       acknowledged()
       return []
     } catch (error) {
-      const packet = subackOf(error)
+      // When the connection is lost, the error of the library has no packet, whatever its type says.
+      const packet = error instanceof ErrorWithSubackPacket ? error.packet : undefined
       const requested = Object.keys(filters)
-      if (packet?.granted.length !== requested.length) throw error // the connection is over, or not worth keeping
+      if (packet?.granted.length !== requested.length) throw error // the connection is over, or must be ended
       acknowledged()
-      const codes = [...reasonCodes.take(packet.messageId)]
+      const codes = [...refusals.take(packet.messageId)]
       return requested
         .filter((_, index) => Number(packet.granted[index]) >= FAILURE)
         .map((filter) => ({filter, code: codes.shift() ?? FAILURE}))
@@ -111,20 +109,12 @@ export class Subscriptions {
 
 /**
  * Brokers clear the retain flag of what is published while we are subscribed, unless MQTT 5 asks them not to [MQTT-3.3.1-12]. A
- * command that is published retained must be recognised also then: it would be repeated at every start.
+ * command that is published retained must be recognised also then: it would be repeated at every start. MQTT 3.1.1 has neither
+ * option, and the library leaves them out.
  */
-const RETAIN_AS_PUBLISHED = {rap: true}
-/** Our own messages need not come back. MQTT 3.1.1 has no way to say so. */
-const NO_LOCAL = {nl: true}
-
-function withOptions(filters: readonly string[], options: IClientSubscribeOptions): Filters {
-  return Object.fromEntries(filters.map((filter) => [filter, options]))
-}
-
-/** The SUBACK behind an error of the library. When the connection is lost its error has none, whatever its type says. */
-function subackOf(error: unknown): ErrorWithSubackPacket['packet'] | undefined {
-  return error instanceof ErrorWithSubackPacket ? error.packet : undefined
-}
+const RETAIN_AS_PUBLISHED = {qos: 1, rap: true} as const
+/** Our own messages need not come back. */
+const NO_LOCAL = {qos: 1, nl: true} as const
 
 /**
  * Milliseconds from the acknowledgement of the test message until it is missing, in two steps: what arrived during a stall of
@@ -145,28 +135,29 @@ interface SelfTestOptions {
  * what its access list denies to read: the bridge would be online and never get a command.
  */
 export class SelfTest {
-  readonly topic: string
   readonly #options: SelfTestOptions
-  /** Empty while no test is under way. */
-  #nonce = ''
+  /** The payload of the test under way. */
+  #payload: string | undefined
   #timer: Timer | undefined
 
   constructor(options: SelfTestOptions) {
-    this.topic = options.topic
     this.#options = options
   }
 
-  /** Starts a test. @returns the payload to publish, different from that of every other bridge */
-  payload(): string {
+  /** Starts a test. @returns the message to publish, different from that of every other bridge */
+  start(): OutgoingMessage {
     this.reset()
-    this.#nonce = Math.floor(this.#options.random() * Number.MAX_SAFE_INTEGER).toString(36)
-    return JSON.stringify({nonce: this.#nonce})
+    const {topic, random} = this.#options
+    const nonce = Math.floor(random() * Number.MAX_SAFE_INTEGER).toString(36)
+    const payload = JSON.stringify({nonce})
+    this.#payload = payload
+    // When the broker refuses the message (we may not publish there), the test shows nothing: no time begins to run.
+    const onAcknowledged = () => this.#expectMessage()
+    return {topic, payload, retain: false, qos: 1, isSelfTest: true, onAcknowledged}
   }
 
-  /** The broker has answered the publish. If it has refused it (we may not publish there), the test shows nothing. */
-  acknowledged(isAccepted: boolean): void {
-    if (!isAccepted) this.reset()
-    if (this.#nonce === '') return // also when the message was here before its acknowledgement
+  #expectMessage(): void {
+    if (this.#payload === undefined) return // the message was here before its acknowledgement
     const {clock, onMissing} = this.#options
     this.#timer = clock.after(DELIVERY_TIMEOUT_MS, () => {
       this.#timer = clock.after(SECOND_STEP_MS, () => {
@@ -176,14 +167,16 @@ export class SelfTest {
     })
   }
 
-  /** A message came on the topic of the test, perhaps of another bridge. */
-  received(payload: Buffer): void {
-    if (this.#nonce !== '' && payload.toString() === JSON.stringify({nonce: this.#nonce})) this.reset()
+  /** A message came, perhaps that of another bridge's test. @returns whether it is on the topic of the test */
+  received(topic: string, payload: Buffer): boolean {
+    const isTest = topic === this.#options.topic
+    if (isTest && payload.toString() === this.#payload) this.reset()
+    return isTest
   }
 
   /** The connection is over, or the test is. */
   reset(): void {
-    this.#nonce = ''
+    this.#payload = undefined
     this.#timer?.cancel()
     this.#timer = undefined
   }

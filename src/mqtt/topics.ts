@@ -1,7 +1,4 @@
-/**
- * Builds and parses every topic (docs/topics.md), decides which topics may be published on, and lists the filters to subscribe
- * to. `B` is the base topic, `N` the name of a plug or group.
- */
+/** Builds and parses every topic (docs/topics.md), decides which may be published on, and lists the filters. `B` is the base topic. */
 
 /** What a message is about, by its topic. */
 export type ParsedTopic =
@@ -9,7 +6,8 @@ export type ParsedTopic =
   | {kind: 'request'; verb: string}
   | {kind: 'home_assistant_status'}
 
-const MAX_TOPIC_BYTES = 65_535
+/** MQTT puts a length of two bytes before each text (MQTT 5.0 §1.5.4). */
+export const MAX_TEXT_BYTES = 65_535
 /** mosquitto closes the connection of a client that publishes on a topic with more than 200 slashes (TOPIC_HIERARCHY_LIMIT). */
 const MAX_SLASHES = 200
 /** Characters in the name of a plug or group, as in the configuration (src/config/validate/names.ts). */
@@ -35,31 +33,31 @@ export function topicProblem(topic: string): string | undefined {
   if (/[+#]/.test(topic)) return 'holds a wildcard'
   if (/[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]/u.test(topic))
     return 'holds a control character or half a character'
-  const levels = topic.split('/')
-  if (levels.includes('')) return 'has an empty level'
-  if (levels.length > MAX_SLASHES + 1) return `has more than ${MAX_SLASHES} slashes`
-  if (Buffer.byteLength(topic) > MAX_TOPIC_BYTES) return `is longer than ${MAX_TOPIC_BYTES} bytes`
+  if (/^\/|\/\/|\/$/.test(topic)) return 'has an empty level'
+  if (topic.split('/').length > MAX_SLASHES + 1) return `has more than ${MAX_SLASHES} slashes`
+  if (Buffer.byteLength(topic) > MAX_TEXT_BYTES) return `is longer than ${MAX_TEXT_BYTES} bytes`
   return undefined
 }
 
-/** Topics of our discovery messages, under any prefix (src/bridge/homeassistant/discovery-message.ts). */
-const DISCOVERY_TOPIC = /^[^/].*\/device\/miio2mqtt_[A-Za-z0-9_-]+\/config$/
+/** Whether it is the discovery topic of a plug, a group or a bridge of this program, under any prefix of Home Assistant. */
+export function isDiscoveryTopic(topic: string): boolean {
+  return /^[^/].*\/device\/miio2mqtt_[\w-]+\/config$/.test(topic)
+}
 
 /**
- * Whether a bridge with one of these base topics may have published `topic` retained. No other topic is ever cleared, whatever a
- * file or another program lists.
+ * Whether a bridge with one of these base topics may have published `topic` retained: a discovery topic, or a topic below a base
+ * topic on which others do not publish commands and requests. No other topic is ever cleared, whatever a file or another program lists.
  */
 export function isPublishedUnder(bases: readonly string[], topic: string): boolean {
   if (topicProblem(topic) !== undefined) return false
-  return DISCOVERY_TOPIC.test(topic) || bases.some((base) => isPublishedBelow(base, topic))
+  const base = bases.find((each) => topic.startsWith(`${each}/`) && !new Topics(each).parse(topic))
+  return base !== undefined || isDiscoveryTopic(topic)
 }
 
-/** Everything below the base topic but commands and requests: these are what others publish. */
-function isPublishedBelow(base: string, topic: string): boolean {
-  return topic.startsWith(`${base}/`) && new Topics(base).parse(topic) === undefined
-}
-
-/** Commands to names of up to so many levels are subscribed to, whatever names there are: a wrong name gets an error. */
+/**
+ * Commands to names of up to so many levels are subscribed to, whatever names there are: a wrong name gets an error. A name has no
+ * more levels (src/config/validate/names.ts).
+ */
 const SUBSCRIBED_DEPTHS = 8
 /**
  * Where other software takes commands; here they are mistakes. One level after the name of a plug, so that no filter of commands
@@ -67,31 +65,16 @@ const SUBSCRIBED_DEPTHS = 8
  */
 const COMMANDS_ELSEWHERE = ['command', 'cmd', 'cmnd', 'Set', 'SET']
 /** The same with the property to set (Tasmota, Shelly), in words that no filter of commands matches. */
-const PROPERTIES_ELSEWHERE = [
-  'cmnd/POWER',
-  'cmnd/power',
-  'command/state',
-  'command/power',
-  'Set/state',
-  'SET/state',
-]
+const PROPERTIES_ELSEWHERE = 'cmnd/POWER cmnd/power command/state command/power Set/state SET/state'.split(
+  ' ',
+)
 /** More words for switching, one level after the name. */
 const WORDS_ELSEWHERE = ['sets', 'switch', 'on', 'off', 'toggle']
 /** The same where a value may be published (`attribute_and_json`): subscribed to only while values are not published. */
 const VALUES_ELSEWHERE = ['state', 'led', 'usb']
 /** Below `B/bridge`: where other software takes requests (Zigbee2MQTT), and ours without `request`. The bridge publishes on none. */
-const REQUESTS_ELSEWHERE = [
-  'requests',
-  'config',
-  'options',
-  'device',
-  'group',
-  'permit_join',
-  'health_check',
-  'discover',
-  'reload',
-  'restart',
-]
+const REQUESTS_ELSEWHERE =
+  'requests config options device group permit_join health_check discover reload restart'.split(' ')
 /**
  * Names of several levels (`kitchen/kettle`) need a filter each, since `+/+` would match commands a second time. Brokers limit how
  * many filters a client may have.
@@ -102,18 +85,7 @@ const MAX_NESTED_NAMES = 50
 const MAX_RESPONSE_BYTES = 256
 const MAX_RESPONSE_LEVELS = 16
 /** Other software takes commands on topics with such levels (Zigbee2MQTT, Tasmota, Shelly, ESPHome, Homie, Valetudo). */
-const COMMAND_LEVELS = new Set([
-  'set',
-  'get',
-  'cmnd',
-  'cmd',
-  'command',
-  'commands',
-  'control',
-  'request',
-  'write',
-  'action',
-])
+const COMMAND_LEVELS = new Set('set get cmnd cmd command commands control request write action'.split(' '))
 /** The same as the last level: Shelly, WLED, and discovery messages of Home Assistant under any prefix. */
 const LAST_COMMAND_LEVELS = new Set(['rpc', 'api', 'config'])
 
@@ -193,24 +165,20 @@ export class Topics {
 
   /** How many filters of `commands` match a request topic: a broker may deliver it once for each of them (MQTT 5.0 §3.3.4). */
   deliveriesOf(request: string): number {
-    const levels = this.#below(request).split('/')
-    const matching = [1, 2].filter((fromEnd) => {
-      const level = levels.at(-fromEnd)
-      return (level === 'set' || level === 'get') && levels.length - fromEnd <= SUBSCRIBED_DEPTHS
-    })
-    return 1 + matching.length
+    const levels = this.#levelsBelow(request)
+    const isMatched = (fromEnd: number) =>
+      isCommandWord(levels.at(-fromEnd)) && levels.length - fromEnd <= SUBSCRIBED_DEPTHS
+    return 1 + [1, 2].filter(isMatched).length
   }
 
   /**
-   * The few filters that match every command and request: four for each depth that a name in use has, or that a wrong name may
-   * have. Two of them match the same message only where a level of a name is itself `set` or `get`, which the configuration
-   * refuses, or where a request has such a level, which none has: a broker may deliver such a message twice.
+   * The few filters that match every command and request: four for each depth that a name may have. Two of them match the same
+   * message only where a level of a name is itself `set` or `get`, which the configuration refuses, or where a request has such a
+   * level, which none has: a broker may deliver such a message twice.
    */
-  commands(names: Iterable<string>): string[] {
-    const depths = new Set(Array.from({length: SUBSCRIBED_DEPTHS}, (_, at) => at + 1))
-    for (const name of names) depths.add(name.split('/').length)
-    const plugs = [...depths].flatMap((depth) => {
-      const anyName = [this.base, ...Array<string>(depth).fill('+')].join('/')
+  commands(): string[] {
+    const plugs = Array.from({length: SUBSCRIBED_DEPTHS}).flatMap((_, at) => {
+      const anyName = this.base + '/+'.repeat(at + 1)
       return [`${anyName}/set`, `${anyName}/set/+`, `${anyName}/get`, `${anyName}/get/+`]
     })
     const mistakes = COMMANDS_ELSEWHERE.map((word) => `${this.base}/+/${word}`)
@@ -225,7 +193,7 @@ export class Topics {
     const nested = [...names].filter((name) => name.includes('/')).slice(0, MAX_NESTED_NAMES)
     return [
       `${this.base}/+`,
-      ...PROPERTIES_ELSEWHERE.map((words) => `${this.base}/+/${words}`),
+      ...PROPERTIES_ELSEWHERE.map((levels) => `${this.base}/+/${levels}`),
       ...this.#mistakenWords.map((word) => `${this.base}/+/${word}`),
       `${this.base}/+/set/+/+`,
       `${this.base}/cmnd/+/POWER`,
@@ -247,22 +215,16 @@ export class Topics {
     if (levels.length > MAX_RESPONSE_LEVELS) return `has more than ${MAX_RESPONSE_LEVELS} levels`
     if (isBelow(topic, this.#discoveryPrefix) || topic === this.#homeAssistantStatus)
       return 'belongs to Home Assistant'
-    if (isBelow(topic, this.base) && this.#isReserved(levels.slice(this.base.split('/').length), isTaken))
-      return 'belongs to the bridge'
+    if (isBelow(topic, this.base)) {
+      const below = this.#levelsBelow(topic)
+      // The bridge publishes there, or would once a plug had such a name.
+      const isOwn = below.length < 2 || below[0] === 'bridge' || below.some((level) => TOPIC_WORDS.has(level))
+      if (isOwn || ownerOf(below, isTaken) !== undefined) return 'belongs to the bridge'
+    }
     const isCommand = levels.some((level) => COMMAND_LEVELS.has(level.toLowerCase()))
     if (isCommand || LAST_COMMAND_LEVELS.has(levels.at(-1)?.toLowerCase() ?? ''))
       return 'is a topic for commands or requests'
     return undefined
-  }
-
-  /**
-   * Whether the bridge publishes on this topic, or would once a plug had such a name.
-   * @param levels below the base topic
-   */
-  #isReserved(levels: readonly string[], isTaken: (name: string) => boolean): boolean {
-    if (levels.length < 2 || levels[0] === 'bridge') return true
-    const names = levels.map((_, at) => levels.slice(0, at + 1).join('/'))
-    return levels.some((level) => TOPIC_WORDS.has(level)) || names.some(isTaken)
   }
 
   /** Topics on which Home Assistant publishes its birth and will messages; retained ones count. */
@@ -279,18 +241,18 @@ export class Topics {
   intendedName(topic: string, isTaken: (name: string) => boolean): string | undefined {
     if (!topic.startsWith(`${this.base}/`) || topic.startsWith(`${this.bridgeResponse('')}/`))
       return undefined
-    const below = this.#below(topic)
-    if (isTaken(below)) return below
-    const [first = '', ...others] = below.split('/')
+    const below = this.#levelsBelow(topic)
+    if (isTaken(below.join('/'))) return below.join('/')
+    const [first = '', ...others] = below
     const isTasmota = first === 'cmnd' && others.length > 1 // its topics begin with it
-    const levels = isTasmota ? others : [first, ...others]
+    const levels = isTasmota ? others : below
     const name = ownerOf(levels, isTaken) ?? levels[0] ?? ''
     const rest = levels.slice(name.split('/').length)
     const isElsewhere =
       first === 'bridge'
         ? REQUESTS_ELSEWHERE.includes(rest[0] ?? '')
         : rest.length === 1 && this.#mistakenWords.includes(rest[0] ?? '')
-    const isCommand = hasCommandWord(rest) || rest.some((level) => COMMANDS_ELSEWHERE.includes(level))
+    const isCommand = rest.some((level) => isCommandWord(level) || COMMANDS_ELSEWHERE.includes(level))
     return isTasmota || rest.length === 0 || isElsewhere || isCommand ? name : undefined
   }
 
@@ -299,18 +261,24 @@ export class Topics {
     return ownerOf(name.split('/').slice(0, -1), isTaken)
   }
 
-  #below(topic: string): string {
-    return topic.slice(this.base.length + 1)
-  }
-
   /** What a message is about; `undefined` when it is neither a command nor a request nor the status of Home Assistant. */
   parse(topic: string): ParsedTopic | undefined {
     if (topic === this.#homeAssistantStatus) return {kind: 'home_assistant_status'}
     if (!topic.startsWith(`${this.base}/`)) return undefined
-    const levels = this.#below(topic).split('/')
+    const levels = this.#levelsBelow(topic)
     if (levels[0] === 'bridge')
       return levels[1] === 'request' ? {kind: 'request', verb: levels.slice(2).join('/')} : undefined
-    return parseCommand(levels)
+    const last = levels.at(-1)
+    const beforeLast = levels.at(-2)
+    if (levels.length > 1 && isCommandWord(last)) return {kind: last, name: levels.slice(0, -1).join('/')}
+    if (levels.length > 2 && last !== undefined && isCommandWord(beforeLast))
+      return {kind: beforeLast, name: levels.slice(0, -2).join('/'), property: last}
+    return undefined
+  }
+
+  /** The levels behind the base topic. */
+  #levelsBelow(topic: string): string[] {
+    return topic.slice(this.base.length + 1).split('/')
   }
 }
 
@@ -325,16 +293,6 @@ function isBelow(topic: string, parent: string): boolean {
   return topic === parent || topic.startsWith(`${parent}/`)
 }
 
-function hasCommandWord(levels: readonly string[]): boolean {
-  return levels.some((level) => level === 'set' || level === 'get')
-}
-
-function parseCommand(levels: readonly string[]): ParsedTopic | undefined {
-  const last = levels.at(-1)
-  const beforeLast = levels.at(-2)
-  if (levels.length > 1 && (last === 'set' || last === 'get'))
-    return {kind: last, name: levels.slice(0, -1).join('/')}
-  if (levels.length > 2 && last !== undefined && (beforeLast === 'set' || beforeLast === 'get'))
-    return {kind: beforeLast, name: levels.slice(0, -2).join('/'), property: last}
-  return undefined
+function isCommandWord(level: string | undefined): level is 'set' | 'get' {
+  return level === 'set' || level === 'get'
 }

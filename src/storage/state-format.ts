@@ -4,7 +4,7 @@
  */
 import {z} from 'zod'
 import type {DiscoveredComponents} from '../bridge/homeassistant/sent-discovery.ts'
-import type {RetainedTopicsRecord} from '../bridge/retained/retained-cleanup.ts'
+import type {RetainedTopicsRecord} from '../bridge/retained-cleanup.ts'
 import {isObject} from '../common/text.ts'
 import type {StoredCapabilities} from '../device/polling/firmware-capabilities.ts'
 import type {EnergyMemory} from '../device/state/energy-meter.ts'

@@ -5,7 +5,7 @@
 import {createHash} from 'node:crypto'
 import {stat} from 'node:fs/promises'
 import type {DiscoveredComponents} from '../bridge/homeassistant/sent-discovery.ts'
-import type {RetainedTopicsRecord} from '../bridge/retained/retained-cleanup.ts'
+import type {RetainedTopicsRecord} from '../bridge/retained-cleanup.ts'
 import {type Clock, isPlausibleDate, randomHex} from '../common/clock.ts'
 import type {Secret} from '../common/secret.ts'
 import {FirmwareCapabilities, type StoredCapabilities} from '../device/polling/firmware-capabilities.ts'

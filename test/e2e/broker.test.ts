@@ -122,7 +122,7 @@ describe('a bridge of five plugs, whose broker is killed and comes back empty', 
 
   it('A broker that lost its retained messages has all of them again within 10 s, without a request.', async () => {
     await user.waitFor('miio2mqtt/bridge/health')
-    // What a plug told of itself is in the list a second later.
+    // The data that a plug has reported about itself are in the list a second later.
     await until(async () => (await user.retained()).get('miio2mqtt/bridge/devices')?.includes('"timeout"'), {
       what: 'the list of devices is complete',
     })
@@ -189,7 +189,7 @@ describe('a bridge of five plugs, whose broker is killed and comes back empty', 
     ])
   })
 
-  it('never has any other trouble', () => {
+  it('logs no other warning', () => {
     expect(bridge.log.filter(({level}) => level === 'error')).toEqual([])
     expect(connects(bridge)).toBe(3)
   })
@@ -207,11 +207,11 @@ describe('a broker that freezes for longer than the keepalive', async () => {
   })
   await saysOnline(user)
 
-  it('is left after the keepalive, and told the truth when it thaws; no command is carried out late or twice', async () => {
+  it('is left after the keepalive, and gets the current state afterwards; no command is carried out late or twice', async () => {
     await user.publish('miio2mqtt/desk/set', 'ON', {qos: 1})
     await until(() => commandsIn(desk.received).length > 0, {what: 'the command'})
     broker.freeze()
-    // It lies in the broker's socket until then.
+    // It waits in the socket of the broker until then.
     const stale = user.publish('miio2mqtt/desk/set/led', 'ON', {qos: 0})
     await until(() => warnings(bridge).some((text) => text.includes('lost the connection')), {
       what: 'the bridge notices',
@@ -254,7 +254,7 @@ describe('a broker that refuses the password', async () => {
     config: {mqtt: {url: strict.url, username: 'plugs', password: 'the-wrong-one'}},
   })
 
-  it('is worth one warning, however often it refuses; the plugs are read all the same', async () => {
+  it('causes one warning, however often it refuses; the plugs are polled all the same', async () => {
     const refusals = () => strict.log.match(/not authori[sz]ed/gi)?.length ?? 0
     await until(() => refusals() >= 3, {what: () => `three refusals; its log: ${strict.log}`})
     expect(warnings(bridge)).toEqual([expect.stringMatching(/cannot use the broker .*authori[sz]ed/i)])
@@ -262,7 +262,7 @@ describe('a broker that refuses the password', async () => {
     expect(desk.received.length).toBeGreaterThan(0)
   })
 
-  it('is used as soon as it lets us in', async () => {
+  it('is used as soon as it accepts the password', async () => {
     await strict.stop()
     const lenient = await startMosquitto({port: strict.port})
     const user = await watch(lenient)
@@ -321,7 +321,7 @@ describe('two bridges on one broker', async () => {
     expect([...warnings(below), ...warnings(above)]).toEqual([])
   })
 
-  it('one that stops takes nothing of the other with it', async () => {
+  it('one that stops leaves the messages of the other as they are', async () => {
     await below.stop()
     await user.waitFor('plugs/cellar/bridge/state', ({payload}) => payload === OFFLINE)
     expect(await toAbove.mosquittoPub('lamp', 'set', 'OFF')).toMatchObject({status: 'ok'})
@@ -353,7 +353,7 @@ describe('plugs of any name', async () => {
   await startBridge(choice)
   await saysOnline(user)
 
-  it('are switched by it, each and all together', async () => {
+  it('are switched by their names, each and all together', async () => {
     for (const name of names) expect(await home.publish(name, 'set', 'ON')).toMatchObject({status: 'ok'})
     expect(await home.publish('все/台', 'set', 'OFF')).toMatchObject({status: 'ok'})
     for (const name of names) await user.waitFor(`miio2mqtt/${name}/state`, ({payload}) => payload === 'OFF')
@@ -370,8 +370,8 @@ describe('plugs of any name', async () => {
   )
 })
 
-describe('a broker that speaks MQTT 3.1.1 only', async () => {
-  const broker = await startMosquitto() // not used: the bridge is told of another
+describe('a broker that supports MQTT 3.1.1 only', async () => {
+  const broker = await startMosquitto() // not used: the bridge has another in its configuration
   const aedes = await Aedes.createBroker()
   const server = createServer(acceptingOnlyMqtt311(aedes.handle))
   const port = await freePort()
@@ -392,7 +392,7 @@ describe('a broker that speaks MQTT 3.1.1 only', async () => {
   })
   await user.subscribeAsync('#', {qos: 1})
 
-  it('is spoken to in 3.1.1, without a word about it, and does the same', async () => {
+  it('is used with 3.1.1, without a warning, and does the same', async () => {
     expect(bridge.log.find(({mqtt}) => mqtt !== undefined)).toMatchObject({mqtt: '3.1.1'})
     await until(() => came.get('miio2mqtt/bridge/state')?.includes(ONLINE), {what: 'online'})
     await user.publishAsync('miio2mqtt/desk/set', '{"state":"ON","transaction":"3.1.1"}', {qos: 1})

@@ -11,10 +11,10 @@ import {Watcher} from '../support/mqtt-user.ts'
 import {SteadyClock} from '../support/steady-clock.ts'
 import {until} from '../support/wait.ts'
 
-/** What is gone is cleared after seconds: here in a fifth of that. */
+/** Stale messages are cleared after seconds: here in a fifth of that. */
 const clock = new SteadyClock(5)
 
-describe('a plug that is removed a moment before the bridge is started anew', async () => {
+describe('a plug that is removed a moment before a restart of the bridge', async () => {
   const broker = await startMosquitto()
   const user = await Watcher.open(broker)
   const recorder = await MessageRecorder.open(broker)
@@ -25,9 +25,9 @@ describe('a plug that is removed a moment before the bridge is started anew', as
   const topic = `homeassistant/device/miio2mqtt_${lamp.did}/config`
   const removals = () => recorder.on(topic).filter(({payload}) => payload === '').length
 
-  it('is removed from Home Assistant once, and what is left of it is cleared after the start', async () => {
+  it('is removed from Home Assistant once, and the rest of its messages is cleared after the start', async () => {
     const {daemon, config, stop} = await startBridge({broker, clock, folder, plugs: {desk, lamp}})
-    await until(() => recorder.on(topic).length > 0, {what: 'Home Assistant is told of the lamp'})
+    await until(() => recorder.on(topic).length > 0, {what: 'the discovery message of the lamp'})
     await user.waitFor('miio2mqtt/lamp')
     const edited = parseConfig(configText({broker, plugs: {desk}}), {file: 'config.yaml', env: {}})
     expect(await daemon.reload({...edited, state_dir: config.state_dir})).toBe(true)

@@ -18,30 +18,30 @@ afterAll(async () => {
   for (const end of ends.reverse()) await end()
 })
 
-/** Hears hellos that are broadcast, and answers each as very many plugs. */
+/** Receives hellos that are broadcast, and replies to each as very many plugs. */
 async function crowd(count: number): Promise<{hellos: number}> {
   const socket: Socket = createSocket({type: 'udp4', reuseAddr: true})
-  const heard = {hellos: 0}
+  const received = {hellos: 0}
   ends.push(() => socket.close())
   socket.on('message', (datagram, {address, port}) => {
     if (!datagram.equals(HELLO)) return
-    heard.hellos++
-    const answer = (from: number) => {
+    received.hellos++
+    const reply = (from: number) => {
       for (let did = from; did < Math.min(count, from + 50); did++)
         socket.send(helloReply(1_000_000 + did, 7), port, address)
-      if (from + 50 < count) setImmediate(() => answer(from + 50))
+      if (from + 50 < count) setImmediate(() => reply(from + 50))
     }
-    answer(0)
+    reply(0)
   })
   socket.bind(54321, BROADCAST)
   await once(socket, 'listening')
-  return heard
+  return received
 }
 
-describe('a bridge that is asked for too much', async () => {
+describe('a bridge with too many messages', async () => {
   const broker = await startMosquitto({config: ['max_queued_messages 0']})
   const user = await Watcher.open(broker, ['miio2mqtt/bridge/#', 'miio2mqtt/desk/response'])
-  const heard = await crowd(1500)
+  const received = await crowd(1500)
   const home = new CommandClient(broker, user)
   const desk = await startPlug({address: loopback(3, 1)})
   for (let at = 0; at < 2000; at++) await user.publish(`miio2mqtt/x${at}/set`, 'ON', {retain: true, qos: 0})
@@ -49,29 +49,29 @@ describe('a bridge that is asked for too much', async () => {
   await startBridge({broker, plugs: {desk}, config: {network: {broadcast: [BROADCAST]}}})
   await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload.includes('online'), 30_000)
 
-  it('warns of a few of the retained commands on made-up names, and goes on', async () => {
+  it('warns of a few of the retained commands on made-up names, and still takes commands', async () => {
     expect(await home.publish('desk', 'set', 'ON')).toMatchObject({status: 'ok'})
     const warnings = home.warnings().filter((text) => text.includes('ignored a retained message'))
     expect(warnings).toHaveLength(30)
   })
 
-  it('searches the network once for all who ask, and lists no more plugs than a house may have', async () => {
+  it('searches the network once for all requests, and lists 1,000 plugs at most', async () => {
     for (let at = 0; at < 40; at++)
       void user.publish('miio2mqtt/bridge/request/discover', `{"timeout":2,"transaction":${at}}`)
-    const told = () => user.on('miio2mqtt/bridge/response/discover')
-    await until(() => told().length >= 40, {within: 60_000, what: 'forty answers'})
-    const answers = told().map(({payload}) => JSON.parse(payload))
-    expect(heard.hellos).toBeLessThanOrEqual(2)
+    const responses = () => user.on('miio2mqtt/bridge/response/discover')
+    await until(() => responses().length >= 40, {within: 60_000, what: 'forty answers'})
+    const answers = responses().map(({payload}) => JSON.parse(payload))
+    expect(received.hellos).toBeLessThanOrEqual(2)
     const found = answers.filter(({status}) => status === 'ok')
     expect(found).toHaveLength(32)
     expect(found.every(({data, truncated}) => data.length === 1000 && truncated === true)).toBe(true)
-    const turnedAway = answers.filter(({error}) => error?.code === 'queue_full')
-    expect(turnedAway).toHaveLength(8)
+    const refused = answers.filter(({error}) => error?.code === 'queue_full')
+    expect(refused).toHaveLength(8)
     expect(home.events('device_discovered')).toHaveLength(1000)
   })
 })
 
-describe('a program that is asked to restart', async () => {
+describe('requests to restart', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-floods-'))
   ends.push(() => rm(folder, {recursive: true, force: true}))
   const broker = await startMosquitto({config: ['max_queued_messages 0']})
@@ -88,7 +88,7 @@ describe('a program that is asked to restart', async () => {
     user.on('miio2mqtt/bridge/state').filter(({payload}) => payload.includes('online')).length
   await until(() => onlines() === 1, {within: 30_000, what: 'online'})
 
-  it('three hundred times at once does so once, and answers none of them twice', async () => {
+  it('of which three hundred come at once cause one restart, and get no second response', async () => {
     for (let at = 0; at < 300; at++)
       void user.publish('miio2mqtt/bridge/request/restart', `{"transaction":${at}}`, {qos: 0})
     await until(() => onlines() === 2, {within: 60_000, what: 'online again'})
@@ -98,7 +98,7 @@ describe('a program that is asked to restart', async () => {
     expect(answers.length).toBeGreaterThan(0)
     expect(new Set(answers.map(({transaction}) => transaction)).size).toBe(answers.length)
     expect(answers.every(({status}) => status === 'ok')).toBe(true)
-    // What has not reached the broker before the bridge left may ask for another one, which is not to come at once.
+    // Requests that reach the broker only after the bridge has disconnected may cause another restart, but not at once.
     expect(onlines()).toBeLessThanOrEqual(3)
   })
 })

@@ -129,7 +129,7 @@ describe('a command to a name that does not exist', () => {
       /given on .*\/device\/remove: send commands for the bridge to/,
     ],
     ['attic', 'OFF', /no plug or group is called attic/],
-  ])('on miio2mqtt/%s is worth one warning, and switches nothing', async (topic, payload, expected) => {
+  ])('on miio2mqtt/%s causes one warning, and switches nothing', async (topic, payload, expected) => {
     const before = commandsIn(lamp.received).length
     for (let times = 0; times < 3; times++) await user.publish(`miio2mqtt/${topic}`, payload, {qos: 1})
     const warned = (await warnings('')).filter((text) => expected.test(text))
@@ -137,7 +137,7 @@ describe('a command to a name that does not exist', () => {
     expect(commandsIn(lamp.received)).toHaveLength(before)
   })
 
-  it('is told the new name of a plug that was renamed since the start', async () => {
+  it('gets the new name of a plug that was renamed since the start', async () => {
     expect(await request('device/rename', {from: 'desk', to: 'office/desk'})).toMatchObject([{status: 'ok'}])
     await home.waitForAvailability('office/desk', 'online')
     await user.publish('miio2mqtt/desk/set', 'ON', {qos: 1})
@@ -161,7 +161,7 @@ describe('a request that does not exist', () => {
     'device/set/x',
     'device/options/area',
     'a/b/c/d/e',
-  ])('%s is answered once', async (verb) => {
+  ])('%s gets one response', async (verb) => {
     expect(await request(verb)).toMatchObject([
       {status: 'error', error: {code: 'invalid_payload', message: expect.stringContaining(`got ${verb}`)}},
     ])
@@ -169,7 +169,7 @@ describe('a request that does not exist', () => {
 })
 
 describe('a response topic', () => {
-  it('that would cost the connection, or is for orders to others, is not used', async () => {
+  it('that would end the connection, or is a command topic of other software, is not used', async () => {
     const topics = [
       `${'l/'.repeat(180)}l`,
       'zigbee2mqtt/x/set',

@@ -10,7 +10,7 @@ import {Watcher} from '../support/mqtt-user.ts'
 import {SteadyClock} from '../support/steady-clock.ts'
 import {until} from '../support/wait.ts'
 
-/** What lies on the broker is looked at for 2 s and cleared 5 s later: here in a fifth of that. */
+/** Retained messages are read for 2 s and cleared 5 s later: here in a fifth of that. */
 const clock = new SteadyClock(5)
 const broker = await startMosquitto()
 const user = await Watcher.open(broker)
@@ -19,7 +19,7 @@ const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-poisoned-'))
 afterAll(() => rm(folder, {recursive: true, force: true}))
 const desk = await startPlug({address: loopback(1, 1), clock})
 
-const poison = {
+const falseMessages = {
   'miio2mqtt/bridge/devices': '[{"name":"evil/#"},{"name":"desk/set"},{"name":"bridge/x"},{"name":"attic"}]',
   'miio2mqtt/bridge/groups': `[{"name":"${'l/'.repeat(220)}l"},{"name":{}},{"__proto__":{"name":"x"}}]`,
   'homeassistant/device/zigbee_1/config': JSON.stringify({
@@ -30,16 +30,16 @@ const poison = {
   'miio2mqtt/attic': 'left over',
 }
 
-describe('a broker on which somebody has laid false lists', () => {
+describe('a broker with false retained lists', () => {
   it('Retained messages with false contents about the bridge end it neither at its first start nor at the next, and other software keeps its own.', async () => {
-    for (const [topic, payload] of Object.entries(poison))
+    for (const [topic, payload] of Object.entries(falseMessages))
       await user.publish(topic, payload, {retain: true, qos: 1})
     for (const _ of ['first', 'next']) {
       const bridge = await startBridge({broker, plugs: {desk}, clock, folder})
       await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload.includes('online'))
       await until(async () => !(await user.retained()).get('miio2mqtt/attic'), {
         within: 30_000,
-        what: 'what is left over is cleared',
+        what: 'the stale messages to be cleared',
       })
       user.forget()
       await user.publish('miio2mqtt/desk/set', 'ON')

@@ -44,7 +44,7 @@ describe('a broker with a limit on the size of messages', async () => {
     expect(connects(bridge)).toBe(1)
   })
 
-  it('gets an answer to every command', async () => {
+  it('gets a result of every command', async () => {
     const home = new CommandClient(broker, user)
     for (let count = 0; count < 5; count++)
       expect(await home.mosquittoPub('desk', 'set', 'TOGGLE')).toMatchObject({status: 'ok'})
@@ -62,7 +62,7 @@ describe('a broker with a limit that the discovery messages of thirty plugs exce
   const bridge = await startBridge({broker, plugs})
   await saysOnline(user)
 
-  it('gets an answer to every command, and one warning', async () => {
+  it('gets a result of every command, and causes one warning', async () => {
     const home = new CommandClient(broker, user)
     const results = await Promise.all(
       Object.keys(plugs).map((name) => home.publish(name, 'set', 'ON', {qos: 1})),
@@ -88,7 +88,7 @@ describe('a broker that ends the connection over larger packets', async () => {
     return {broker, user, bridge}
   }
 
-  it('and says how large they may be gets none of those, whatever letters they hold', async () => {
+  it('and states the largest size gets none of those, whatever letters they contain', async () => {
     const {broker, user, bridge} = await home(3, '5', 4500)
     const client = new CommandClient(broker, user)
     for (const name of names.slice(0, 3))
@@ -102,7 +102,7 @@ describe('a broker that ends the connection over larger packets', async () => {
     ])
   })
 
-  it('without a word about it, in MQTT 3.1.1, gets such a packet twice, and all others', async () => {
+  it('and cannot state a size, in MQTT 3.1.1, gets such a packet twice, and all others', async () => {
     const {broker, user, bridge} = await home(4, '3.1.1', 4500)
     await until(() => warnings(bridge).some((text) => text.includes('two connections in a row')), {
       within: LONG,
@@ -135,7 +135,7 @@ describe('a broker that grants every subscription and delivers nothing', async (
     config: {mqtt: {url: broker.url, username: 'plugs'}},
   })
 
-  it('is worth one warning, which says what to check', async () => {
+  it('causes one warning, which names what to check', async () => {
     await until(() => warnings(bridge).length > 0, {within: LONG, what: 'the warning'})
     expect(warnings(bridge)).toEqual([
       expect.stringMatching(/miio2mqtt\/bridge\/request\/.*access list allows the bridge to read/),
@@ -143,13 +143,13 @@ describe('a broker that grants every subscription and delivers nothing', async (
   })
 })
 
-describe('the message by which a bridge finds out whether it hears', async () => {
+describe('the message of the self-test', async () => {
   const broker = await startMosquitto()
   const user = await Watcher.open(broker)
   const bridge = await startBridge({broker, plugs: {}})
   await saysOnline(user)
 
-  it('is answered by nobody, and leaves no trace', async () => {
+  it('gets no response, and is not logged', async () => {
     const topic = 'miio2mqtt/bridge/request/self_test'
     await user.waitFor(topic)
     await user.publish(topic, '{"transaction":1}')

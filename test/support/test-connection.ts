@@ -2,7 +2,7 @@
 import {afterEach} from 'vitest'
 import {type Clock, systemClock} from '../../src/common/clock.ts'
 import {Connection, type ConnectionOptions} from '../../src/mqtt/connection.ts'
-import type {OutgoingMessage} from '../../src/mqtt/outbox.ts'
+import type {OutgoingMessage} from '../../src/mqtt/outgoing-message.ts'
 import {RememberingLog} from './remembering-log.ts'
 import {random} from './seeds.ts'
 import {VirtualClock} from './virtual-clock.ts'
@@ -21,8 +21,8 @@ afterEach(async () => {
 export interface TestConnection {
   connection: Connection
   log: RememberingLog
-  /** Topics and payloads that were handed on. */
-  came: string[]
+  /** Topics and payloads of the messages that were emitted. */
+  received: string[]
 }
 
 export type Choice = Partial<Omit<ConnectionOptions, 'broker'>> & {
@@ -45,9 +45,9 @@ export function testConnection(
     ...choice,
   })
   open.set(connection, choice.clock ?? systemClock)
-  const came: string[] = []
-  connection.on('message', ({topic, payload}) => came.push(`${topic} ${payload.toString()}`))
-  return {connection, log, came}
+  const received: string[] = []
+  connection.on('message', ({topic, payload}) => received.push(`${topic} ${payload.toString()}`))
+  return {connection, log, received}
 }
 
 /** Retained, of QoS 1. */

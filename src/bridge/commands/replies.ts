@@ -43,7 +43,7 @@ export class Replies {
     this.#context.publisher.publish({
       ...message,
       ...(requested === undefined ? {} : {correlationData}),
-      ...(to === ownTopic ? {} : {foreign: true, fallbackTopic: ownTopic}),
+      ...(to === ownTopic ? {} : {fallbackTopic: ownTopic}),
     })
     return message.payload.length
   }

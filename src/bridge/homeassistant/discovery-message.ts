@@ -65,14 +65,6 @@ export function discoveryTopic(prefix: string, id: string): string {
   return `${prefix}/device/${id}/config`
 }
 
-/** Every other topic under a prefix of Home Assistant belongs to other software. */
-const OWN_DISCOVERY = /^.+\/device\/miio2mqtt_[a-zA-Z0-9_-]+\/config$/
-
-/** Whether it is the discovery topic of a plug, a group or a bridge of this program, under any prefix. */
-export function isDiscoveryTopic(topic: string): boolean {
-  return OWN_DISCOVERY.test(topic)
-}
-
 /** Home Assistant keeps ids for ever. So the id of a plug is made of its miIO device id, and not of its name or address, which change. */
 export function deviceId(did: number): string {
   return `miio2mqtt_${did}`

@@ -1,5 +1,5 @@
 /** Publishes `B/bridge/groups`, and the state and the availability of every group, retained (docs/topics.md, "Groups"). */
-import type {OutgoingMessage} from '../../mqtt/outbox.ts'
+import type {OutgoingMessage} from '../../mqtt/outgoing-message.ts'
 import type {BridgeContext, Component, RetainedSource} from '../component.ts'
 import {type Group, relayState} from '../group.ts'
 import type {Plug} from '../plug.ts'

@@ -1,7 +1,7 @@
 import {describe, expect, it} from 'vitest'
 import {SecretFilter} from '../../../src/bridge/publisher.ts'
 import {Redactor} from '../../../src/common/redact.ts'
-import type {OutgoingMessage} from '../../../src/mqtt/outbox.ts'
+import type {OutgoingMessage} from '../../../src/mqtt/outgoing-message.ts'
 
 const TOKEN = 'c0ffee11d00dfeed5afe0badcab1e5a7'
 const PASSWORD = 'Sesame, öffne "dich"\\'
@@ -29,7 +29,7 @@ describe('every message', () => {
     ['as the hex of its text', Buffer.from(TOKEN).toString('hex')],
     ['a password', PASSWORD],
     ['a password in a URL', encodeURIComponent(PASSWORD)],
-  ])('leaves without a secret: %s', (_, spelling) => {
+  ])('is published without a secret: %s', (_, spelling) => {
     const {payload} = published({payload: JSON.stringify({any: [`<${spelling}>`], [spelling]: 1})})
     expect(JSON.parse(payload.replaceAll('=', ''))).toEqual({any: ['<***>'], '***': 1})
   })
@@ -38,7 +38,7 @@ describe('every message', () => {
     expect(published({topic: `b/bridge/response/${TOKEN}`}).topic).toBe('b/bridge/response/***')
   })
 
-  it('is sent as it is, the very same, when there is nothing to hide', () => {
+  it('is passed on unchanged, as the same object, when it has no secret', () => {
     const message: OutgoingMessage = {
       topic: 'b/x',
       payload: '{"state":"ON"}',
@@ -56,7 +56,7 @@ describe('every message', () => {
     ['as bytes', Buffer.concat([Buffer.from([1]), Buffer.from(TOKEN, 'hex')])],
     ['a password', Buffer.from(PASSWORD)],
   ])(
-    'goes without correlation data that holds a secret %s: half of it would be of no use',
+    'is published without correlation data that holds a secret %s: a part of it would be of no use',
     (_, correlationData) => {
       const sent = published({payload: 'x', correlationData})
       expect(sent.payload).toBe('x')

@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import {publishSize} from '../../../src/mqtt/broker-features.ts'
+import {publishSize} from '../../../src/mqtt/outgoing-message.ts'
 import {
   type BrokerConnection,
   CONNECT,
@@ -37,7 +37,7 @@ describe('a broker that takes', () => {
   it('QoS 0 only gets nothing else, with one warning over all connections', async () => {
     const broker = await brokerWith(MAXIMUM_QOS_0)
     const {connection, log} = testConnection(broker.url)
-    connection.on('connected', () => connection.publish(message('b/x', 'x')))
+    connection.on('connected', () => connection.delivery.publish(message('b/x', 'x')))
     connection.start()
     await until(() => broker.published.length === 1, {what: 'the message'})
     connection.reconnect('a test')
@@ -56,7 +56,7 @@ describe('a broker that takes', () => {
     const {connection, log} = testConnection(broker.url)
     connection.start()
     await connected(connection)
-    connection.publish(message('b/x', 'x'))
+    connection.delivery.publish(message('b/x', 'x'))
     await until(() => broker.published.length === 1, {what: 'the message'})
     expect(broker.published).toMatchObject([{qos: 1, retain: true}])
     expect(warnings(log)).toEqual([])
@@ -67,7 +67,7 @@ describe('a broker that takes', () => {
     const {connection, log} = testConnection(broker.url)
     connection.start()
     await connected(connection)
-    connection.publish(message('b/x', 'x'))
+    connection.delivery.publish(message('b/x', 'x'))
     await until(() => broker.published.length === 1, {what: 'the message'})
     expect(broker.published).toMatchObject([{qos: 1, retain: false}])
     expect(warnings(log)).toEqual([expect.stringMatching(/has no retained messages/)])
@@ -88,7 +88,7 @@ describe('a broker that takes', () => {
     })
     const {connection} = testConnection(broker.url, {selfTestTopic: 'b/bridge/request/self_test'})
     connection.on('connected', () => {
-      for (let number = 0; number < 20; number++) connection.publish(message(`b/${number}`, 'x'))
+      for (let number = 0; number < 20; number++) connection.delivery.publish(message(`b/${number}`, 'x'))
     })
     connection.start()
     await until(() => connection.counters.published === 20, {what: 'all messages'})
@@ -96,9 +96,9 @@ describe('a broker that takes', () => {
   })
 
   it('no wildcards gets no filter with them, and a warning says that no command is received', async () => {
-    const asked: string[] = []
+    const requested: string[] = []
     const broker = await ScriptedBroker.start((packet, line) => {
-      if (packet.type === SUBSCRIBE) asked.push(...filtersIn(packet, line.version))
+      if (packet.type === SUBSCRIBE) requested.push(...filtersIn(packet, line.version))
       if (packet.type !== CONNECT) return false
       line.send(connack(line, 0, NO_WILDCARDS))
       return true
@@ -109,7 +109,7 @@ describe('a broker that takes', () => {
     })
     connection.start()
     await connected(connection)
-    expect(asked).toEqual(['homeassistant/status'])
+    expect(requested).toEqual(['homeassistant/status'])
     expect(warnings(log)).toEqual([expect.stringMatching(/has no subscriptions with wildcards .*command/)])
   })
 })
@@ -141,14 +141,14 @@ describe('a broker that refuses the last will', () => {
     const {connection, log} = testConnection(broker.url)
     connection.start()
     await connected(connection)
-    connection.publish(message('b/x', 'x'))
+    connection.delivery.publish(message('b/x', 'x'))
     await until(() => broker.published.length === 1, {what: 'the message'})
     expect(broker.published).toMatchObject([published])
     expect(new Set(broker.versions)).toEqual(new Set([5]))
     expect(warnings(log)).toEqual([expect.stringMatching(/^the broker mqtt:\S+ has no /)])
   })
 
-  it('also with less is not asked again and again', async () => {
+  it('also with less is not tried again and again', async () => {
     const broker = await refusing(() => 0x9b)
     const {connection, log} = testConnection(broker.url)
     connection.start()
@@ -173,8 +173,8 @@ describe('a broker that takes packets of so many bytes', () => {
     const {connection, log} = testConnection(broker.url)
     connection.start()
     await connected(connection)
-    connection.publish({...sized, payload: `${sized.payload}x`})
-    connection.publish(sized)
+    connection.delivery.publish({...sized, payload: `${sized.payload}x`})
+    connection.delivery.publish(sized)
     await until(() => broker.published.length === 1, {what: 'the message'})
     expect(broker.published).toMatchObject([{payload: sized.payload}])
     expect(warnings(log)).toEqual([
@@ -188,7 +188,7 @@ describe('a broker that takes packets of so many bytes', () => {
     connection.start()
     await connected(connection)
     for (let times = 0; times < 2; times++)
-      for (let at = 0; at < 500; at++) connection.publish(message(`b/x${at}`, 'x'.repeat(100)))
+      for (let at = 0; at < 500; at++) connection.delivery.publish(message(`b/x${at}`, 'x'.repeat(100)))
     expect(warnings(log)).toHaveLength(21)
     expect(warnings(log).at(-1)).toMatch(/^other messages are larger than the broker accepts/)
     expect(connection.counters.failed).toBe(1000)
@@ -214,7 +214,7 @@ describe('a broker that takes packets of so many bytes', () => {
     connection.start()
     await connected(connection)
     for (const [index, one] of all.entries()) {
-      connection.publish(one)
+      connection.delivery.publish(one)
       await until(() => broker.published.length > index, {what: 'the message'})
     }
     expect(broker.published.map(({size}) => size)).toEqual(all.map(publishSize))
@@ -223,14 +223,14 @@ describe('a broker that takes packets of so many bytes', () => {
 
 it('Filters are subscribed to in packets of eight at most, and all of them.', async () => {
   const filters = Array.from({length: 20}, (_, at) => `b/${at}/set`)
-  const asked: string[][] = []
+  const requested: string[][] = []
   const broker = await ScriptedBroker.start(({type, body}) => {
-    if (type === SUBSCRIBE) asked.push(body.toString().match(/b\/\d+\/set/g) ?? [])
+    if (type === SUBSCRIBE) requested.push(body.toString().match(/b\/\d+\/set/g) ?? [])
     return false
   })
   const {connection} = testConnection(broker.url, {commands: () => filters})
   connection.start()
   await connected(connection)
-  expect(asked.map((packet) => packet.length)).toEqual([8, 8, 4])
-  expect(asked.flat()).toEqual(filters)
+  expect(requested.map((packet) => packet.length)).toEqual([8, 8, 4])
+  expect(requested.flat()).toEqual(filters)
 })

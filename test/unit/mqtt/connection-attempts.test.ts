@@ -9,8 +9,8 @@ afterEach(() => {
   for (const end of ends.splice(0)) end()
 })
 
-/** Hangs up on the first so many attempts in MQTT 5. */
-const hangingUp = (times: number) => {
+/** Closes the connection at the first so many attempts in MQTT 5. */
+const closingAttempts = (times: number) => {
   let left = times
   return ScriptedBroker.start((packet, line) => {
     if (packet.type !== CONNECT || line.version !== 5 || left-- <= 0) return false
@@ -19,9 +19,9 @@ const hangingUp = (times: number) => {
   })
 }
 
-describe('a broker that hangs up without an answer', () => {
+describe('a broker that closes the connection without a CONNACK', () => {
   it('once, as while it starts, is used in MQTT 5 all the same', async () => {
-    const broker = await hangingUp(1)
+    const broker = await closingAttempts(1)
     const {connection, log} = testConnection(broker.url)
     connection.start()
     await connected(connection)
@@ -30,18 +30,18 @@ describe('a broker that hangs up without an answer', () => {
   })
 
   it('at each attempt in MQTT 5 is used in 3.1.1', async () => {
-    const broker = await hangingUp(Number.POSITIVE_INFINITY)
+    const broker = await closingAttempts(Number.POSITIVE_INFINITY)
     const {connection, log} = testConnection(broker.url)
     connection.start()
     await connected(connection)
-    connection.publish(message('b/x', 'x'))
+    connection.delivery.publish(message('b/x', 'x'))
     await until(() => broker.published.length === 1, {what: 'the message'})
     expect(broker.versions).toEqual([5, 4, 5, 4])
     expect(log.lines.map(({fields}) => fields)).toEqual([{mqtt: '3.1.1'}])
   })
 
   it('is tried in MQTT 5 first at the next connection, however short this one was', async () => {
-    const broker = await hangingUp(2)
+    const broker = await closingAttempts(2)
     const {connection} = testConnection(broker.url)
     connection.start()
     await connected(connection)
@@ -148,7 +148,7 @@ describe('responses that the broker does not take', () => {
     connection.start()
     await connected(connection)
     for (let number = 0; number < 12_000; number++)
-      connection.publish(message('b/answers', String(number), {retain: false}))
+      connection.delivery.publish(message('b/answers', String(number), {retain: false}))
     await until(() => warnings(log).length > 0, {what: 'the warning'})
     expect(warnings(log)).toEqual([expect.stringMatching(/1900 answers and events were dropped/)])
     expect(connection.counters.dropped).toBe(1900)

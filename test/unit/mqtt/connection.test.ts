@@ -4,7 +4,7 @@ import {connectAsync, connect as connectClient, type IClientOptions, type MqttCl
 import {afterEach, describe, expect, it} from 'vitest'
 import {systemClock} from '../../../src/common/clock.ts'
 import {Connection, type IncomingMessage} from '../../../src/mqtt/connection.ts'
-import type {OutgoingMessage} from '../../../src/mqtt/outbox.ts'
+import type {OutgoingMessage} from '../../../src/mqtt/outgoing-message.ts'
 import {type Mosquitto, startMosquitto} from '../../support/mosquitto.ts'
 import {acceptingOnlyMqtt311} from '../../support/mqtt-311-broker.ts'
 import {Watcher} from '../../support/mqtt-user.ts'
@@ -60,7 +60,7 @@ async function served(handle: (socket: Socket) => void): Promise<string> {
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
     sockets.add(socket)
-    socket.on('error', () => {}) // the other side may be gone
+    socket.on('error', () => {}) // the other side may have closed it
     handle(socket)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -98,27 +98,27 @@ describe('the connection', () => {
   it('speaks MQTT 5, passes on messages with their properties, and publishes retained', async () => {
     const broker = await mosquitto()
     const made = connection(broker.url)
-    const came: IncomingMessage[] = []
-    made.on('message', (message) => came.push(message))
+    const received: IncomingMessage[] = []
+    made.on('message', (message) => received.push(message))
     made.start()
     await connected(made)
-    made.publish(outgoing('b/desk', '{"state":"ON"}'))
+    made.delivery.publish(outgoing('b/desk', '{"state":"ON"}'))
     const user = await watch(broker, 'b/#')
     await user.waitFor('b/desk', ({payload}) => payload === '{"state":"ON"}')
     await user.publish('b/desk/set', 'ON', {
       properties: {responseTopic: 'me', correlationData: Buffer.from('x'), messageExpiryInterval: 3},
     })
-    await until(() => came.length > 0, {what: 'the message'})
-    expect(came[0]).toMatchObject({
+    await until(() => received.length > 0, {what: 'the message'})
+    expect(received[0]).toMatchObject({
       topic: 'b/desk/set',
       retained: false,
       responseTopic: 'me',
       expiresIn: 3000,
     })
-    expect(String(came[0]?.correlationData)).toBe('x')
+    expect(String(received[0]?.correlationData)).toBe('x')
   })
 
-  it('falls back to MQTT 3.1.1 at once when the broker speaks no 5', async () => {
+  it('falls back to MQTT 3.1.1 at once when the broker does not support MQTT 5', async () => {
     const aedes = await Aedes.createBroker()
     ends.push(() => new Promise<void>((resolve) => aedes.close(resolve)))
     const made = connection(await served(acceptingOnlyMqtt311(aedes.handle)))
@@ -127,7 +127,7 @@ describe('the connection', () => {
     expect(log.lines.map(({fields}) => fields)).toEqual([{mqtt: '3.1.1'}])
   })
 
-  it('falls back to MQTT 3.1.1 also when the broker hangs up at a CONNECT of MQTT 5, without a warning', async () => {
+  it('falls back to MQTT 3.1.1 also when the broker closes the connection at a CONNECT of MQTT 5, without a warning', async () => {
     const broker = await mosquitto()
     const url = await served((socket) => {
       socket.once('data', (hello) => {
@@ -146,7 +146,7 @@ describe('the connection', () => {
     expect(log.lines.map(({fields}) => fields)).toEqual([{mqtt: '3.1.1'}])
   })
 
-  it('warns once that a broker hangs up in either version, and tries both again and again', async () => {
+  it('warns once that a broker closes the connection in either version, and tries both again and again', async () => {
     const versions: number[] = []
     const url = await served((socket) => {
       socket.once('data', (hello) => {
@@ -163,7 +163,7 @@ describe('the connection', () => {
     ])
   })
 
-  it('warns once about the client id when another client takes our place', async () => {
+  it('warns once about the client id when another client takes over the session', async () => {
     let connects = 0
     const url = await served((socket) => {
       connects++
@@ -190,16 +190,16 @@ describe('the connection', () => {
     const made = connection(await served(acceptingOnlyMqtt311(aedes.handle)), {
       commands: ['b/secret', 'b/+/set'],
     })
-    const came: string[] = []
-    made.on('message', ({topic}) => came.push(topic))
+    const received: string[] = []
+    made.on('message', ({topic}) => received.push(topic))
     made.start()
     await connected(made)
     aedes.publish(
       {cmd: 'publish', qos: 0, dup: false, retain: false, topic: 'b/desk/set', payload: 'ON'},
       () => {},
     )
-    await until(() => came.length > 0, {what: 'the message'})
-    expect(came).toEqual(['b/desk/set'])
+    await until(() => received.length > 0, {what: 'the message'})
+    expect(received).toEqual(['b/desk/set'])
     expect(log.messages('warn')).toEqual([
       expect.stringMatching(/access list .* denies subscribing to b\/secret:/),
     ])
@@ -217,14 +217,14 @@ describe('the connection', () => {
     })
     made.start()
     await connected(made)
-    const heir = await connectAsync(broker.url, {protocolVersion: 5})
-    ends.push(() => heir.endAsync(true))
+    const client = await connectAsync(broker.url, {protocolVersion: 5})
+    ends.push(() => client.endAsync(true))
     const left = new Promise<unknown>((resolve) =>
-      heir.on('message', (topic, payload, {properties}) =>
+      client.on('message', (topic, payload, {properties}) =>
         resolve([topic, payload.toString(), properties?.contentType]),
       ),
     )
-    await heir.subscribeAsync('b/bridge/state')
+    await client.subscribeAsync('b/bridge/state')
     clients[0]?.stream.destroy()
     expect(await left).toEqual(['b/bridge/state', '{"state":"offline"}', 'application/json'])
   })
@@ -268,13 +268,13 @@ describe('the connection', () => {
     expect(JSON.stringify(log.lines)).not.toContain('hunter2-canary')
   })
 
-  it('has the broker publish offline when the process dies, and nothing when it stops in good order', async () => {
+  it('leaves no last will behind when it stops in good order', async () => {
     const broker = await mosquitto()
     const made = connection(broker.url)
     made.start()
     await connected(made)
     const user = await watch(broker, 'b/#')
-    made.publish(outgoing('b/bridge/state', '{"state":"gone in good order"}'))
+    made.delivery.publish(outgoing('b/bridge/state', '{"state":"stopped in good order"}'))
     await made.stop(1000)
     await user.waitFor('b/bridge/state', ({payload}) => payload.includes('good order'))
     expect((await user.retained()).get('b/bridge/state')).toContain('good order')
@@ -297,9 +297,11 @@ describe('the connection', () => {
       `b/${'x'.repeat(70_000)}`,
       'b/\ud800',
     ])
-      expect(() => made.publish(outgoing(topic, 'x')), JSON.stringify(topic.slice(0, 10))).toThrow(RangeError)
+      expect(() => made.delivery.publish(outgoing(topic, 'x')), JSON.stringify(topic.slice(0, 10))).toThrow(
+        RangeError,
+      )
     const user = await watch(broker, 'b/#')
-    made.publish(outgoing('b/fine', 'x'))
+    made.delivery.publish(outgoing('b/fine', 'x'))
     await user.waitFor('b/fine')
   })
 
@@ -309,8 +311,10 @@ describe('the connection', () => {
     made.start()
     await connected(made)
     const user = await watch(broker, 'b/#')
-    for (let number = 0; number < 5000; number++) made.publish(outgoing(`b/${number % 100}`, String(number)))
-    for (let number = 0; number < 200; number++) made.publish(outgoing('b/answers', String(number), false))
+    for (let number = 0; number < 5000; number++)
+      made.delivery.publish(outgoing(`b/${number % 100}`, String(number)))
+    for (let number = 0; number < 200; number++)
+      made.delivery.publish(outgoing('b/answers', String(number), false))
     await user.waitFor('b/answers', ({payload}) => payload === '199')
     expect(user.on('b/answers').map(({payload}) => Number(payload))).toEqual(
       Array.from({length: 200}, (_, n) => n),
@@ -318,7 +322,7 @@ describe('the connection', () => {
     expect((await user.retained()).get('b/99')).toBe('4999')
   })
 
-  it('notices a broker that froze', async () => {
+  it('notices a broker that stands still', async () => {
     const broker = await mosquitto()
     const made = connection(broker.url, {keepalive: 1000})
     made.start()

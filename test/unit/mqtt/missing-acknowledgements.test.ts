@@ -21,10 +21,10 @@ async function setUp(script: Script, choice: Choice = {}) {
   return {broker, clock, pass, ...made}
 }
 
-describe('a broker that answers pings, and acknowledges', () => {
+describe('a broker that responds to pings, and acknowledges', () => {
   it('no PUBLISH is disconnected after 10 s, and so is the next one, with one warning', async () => {
     const {broker, clock, pass, connection, log} = await setUp(({type}) => type === PUBLISH)
-    connection.on('connected', () => connection.publish(message('b/info', 'x')))
+    connection.on('connected', () => connection.delivery.publish(message('b/info', 'x')))
     connection.start()
     await until(() => broker.published.length === 1, {what: 'the message'})
     await clock.advance(9_900)
@@ -76,7 +76,7 @@ describe('a broker that answers pings, and acknowledges', () => {
     })
     connection.start()
     await connected(connection)
-    for (let number = 0; number < 8; number++) connection.publish(message(`b/${number}`, 'x'))
+    for (let number = 0; number < 8; number++) connection.delivery.publish(message(`b/${number}`, 'x'))
     await until(() => waiting.length === 8, {what: 'all messages'})
     for (let number = 0; number < 8; number++) {
       await clock.advance(7000)
@@ -93,12 +93,12 @@ describe('a broker that answers pings, and acknowledges', () => {
       ({type, body}) => type === PUBLISH && body.includes('b/never'),
     )
     connection.on('connected', () => {
-      for (const topic of ['b/1', 'b/never', 'b/2']) connection.publish(message(topic, 'x'))
+      for (const topic of ['b/1', 'b/never', 'b/2']) connection.delivery.publish(message(topic, 'x'))
     })
     connection.start()
     let ticks = 0
     await pass(() => {
-      if (connection.connected && ticks++ % 8 === 0) connection.publish(message('b/tick', 'x'))
+      if (connection.connected && ticks++ % 8 === 0) connection.delivery.publish(message('b/tick', 'x'))
       return warnings(log).some((line) => line.includes('b/never'))
     }, 'the warning')
     const {length} = broker.versions
@@ -111,7 +111,7 @@ describe('a broker that answers pings, and acknowledges', () => {
     const {clock, connection} = await setUp(({type}) => type === PUBLISH)
     connection.start()
     await connected(connection)
-    for (let number = 0; number < 5000; number++) connection.publish(message(`b/${number}`, 'x'))
+    for (let number = 0; number < 5000; number++) connection.delivery.publish(message(`b/${number}`, 'x'))
     const stopped = connection.stop(1000)
     await clock.advance(2100)
     await stopped
@@ -129,7 +129,7 @@ describe('a stop with thousands of messages waiting', () => {
     connection.start()
     await connected(connection)
     for (let number = 0; number < 20_000; number++)
-      connection.publish(message(`b/${number}`, 'x'.repeat(100), {qos}))
+      connection.delivery.publish(message(`b/${number}`, 'x'.repeat(100), {qos}))
     const stopped = connection.stop(500)
     await clock.advance(1100)
     await stopped

@@ -19,7 +19,7 @@ describe('a connection that `reconnect` ends', () => {
       )
       return false
     })
-    const {connection, log, came} = testConnection(broker.url)
+    const {connection, log, received} = testConnection(broker.url)
     const happened: string[] = []
     connection.on('connected', () => happened.push('connected'))
     connection.on('disconnected', () => happened.push('disconnected'))
@@ -28,8 +28,8 @@ describe('a connection that `reconnect` ends', () => {
       expect(connection.connected).toBe(false)
     })
     connection.start()
-    await until(() => came.length >= 4, {what: 'the messages of the second connection'})
-    expect(came.map((line) => line.replace('b/desk/set ', ''))).toEqual([
+    await until(() => received.length >= 4, {what: 'the messages of the second connection'})
+    expect(received.map((line) => line.replace('b/desk/set ', ''))).toEqual([
       'first of 1',
       'first of 2',
       'second of 2',
@@ -49,11 +49,11 @@ describe('a connection that `reconnect` ends', () => {
       )
       return false
     })
-    const {connection, came} = testConnection(broker.url)
+    const {connection, received} = testConnection(broker.url)
     connection.once('message', () => connection.reconnect('the process was stopped for 180 s'))
     connection.start()
-    await until(() => came.length >= 3, {what: 'the messages of the second connection'})
-    expect(came.map((line) => line.replace('b/desk/set ', ''))).toEqual([
+    await until(() => received.length >= 3, {what: 'the messages of the second connection'})
+    expect(received.map((line) => line.replace('b/desk/set ', ''))).toEqual([
       'first of 1',
       'first of 2',
       'second of 2',
@@ -66,9 +66,9 @@ describe('a connection that `reconnect` ends', () => {
     connection.start()
     await connected(connection)
     connection.reconnect('a test')
-    connection.publish({topic: 'b/lost', payload: 'x', retain: true, qos: 1})
+    connection.delivery.publish({topic: 'b/lost', payload: 'x', retain: true, qos: 1})
     await connected(connection)
-    connection.publish({topic: 'b/new', payload: 'x', retain: true, qos: 1})
+    connection.delivery.publish({topic: 'b/new', payload: 'x', retain: true, qos: 1})
     await until(() => broker.published.some(({topic}) => topic === 'b/new'), {what: 'the new message'})
     expect(broker.published.map(({topic}) => topic)).not.toContain('b/lost')
   })
@@ -85,12 +85,12 @@ describe('a connection that `reconnect` ends', () => {
   })
 
   it('ends also in the middle of the attempt', async () => {
-    let isDeaf = true
-    const broker = await ScriptedBroker.start((packet) => packet.type === SUBSCRIBE && isDeaf)
+    let isIgnoring = true
+    const broker = await ScriptedBroker.start((packet) => packet.type === SUBSCRIBE && isIgnoring)
     const {connection} = testConnection(broker.url)
     connection.start()
     await until(() => broker.versions.length === 1, {what: 'the first connect'})
-    isDeaf = false
+    isIgnoring = false
     const again = connected(connection)
     connection.reconnect('the process was suspended')
     await again
@@ -99,9 +99,9 @@ describe('a connection that `reconnect` ends', () => {
 })
 
 describe.skipIf(!inject('tools').mosquitto)('a connection to mosquitto that `reconnect` ends', () => {
-  it('leaves what lies in the buffer of its socket unread', async () => {
+  it('leaves the buffer of its socket unread', async () => {
     const broker = await startMosquitto()
-    const {connection, came} = testConnection(broker.url)
+    const {connection, received} = testConnection(broker.url)
     connection.start()
     await connected(connection)
     // This process reads nothing while the other program runs: the message waits in the socket.
@@ -109,7 +109,7 @@ describe.skipIf(!inject('tools').mosquitto)('a connection to mosquitto that `rec
     connection.reconnect('the process was stopped')
     await connected(connection)
     await mosquittoPub(broker, '-q', '1', '-t', 'b/desk/set', '-m', 'fresh')
-    await until(() => came.length > 0, {what: 'a message'})
-    expect(came).toEqual(['b/desk/set fresh'])
+    await until(() => received.length > 0, {what: 'a message'})
+    expect(received).toEqual(['b/desk/set fresh'])
   })
 })

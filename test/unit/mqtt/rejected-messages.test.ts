@@ -44,12 +44,9 @@ const endsOver =
   }
 
 const HOUR = 60 * 60_000
-const foreign = (topic: string, fallbackTopic?: string) =>
-  message(topic, 'answer', {
-    retain: false,
-    foreign: true,
-    ...(fallbackTopic === undefined ? {} : {fallbackTopic}),
-  })
+/** A result on a topic that the sender of a command chose. */
+const onSenderTopic = (topic: string) =>
+  message(topic, 'answer', {retain: false, fallbackTopic: 'b/desk/response'})
 
 describe('a message that the broker ends connections over', () => {
   it.each([0, 1, 60, 150])(
@@ -59,7 +56,7 @@ describe('a message that the broker ends connections over', () => {
       const {broker, pass, connection, log} = await setUp(endsOver('b/poison'))
       connection.on('connected', () => {
         for (const topic of [...others.slice(0, before), 'b/poison', ...others.slice(before)])
-          connection.publish(message(topic, 'x'))
+          connection.delivery.publish(message(topic, 'x'))
       })
       connection.start()
       await pass(() => broker.published.filter(({line}) => line === 3).length >= 200, 'all others')
@@ -77,17 +74,17 @@ describe('a message that the broker ends connections over', () => {
   it('is tried again after an hour', async () => {
     const {broker, clock, pass, connection, log} = await setUp(endsOver('b/poison'))
     connection.on('connected', () => {
-      for (const topic of ['b/fine', 'b/poison']) connection.publish(message(topic, 'x'))
+      for (const topic of ['b/fine', 'b/poison']) connection.delivery.publish(message(topic, 'x'))
     })
     connection.start()
     await pass(() => warnings(log).length === 2, 'the warning')
     await pass(() => connection.connected, 'the connection')
     const {length} = broker.published
-    connection.publish(message('b/poison', 'x'))
-    connection.publish(message('b/fine', 'x'))
+    connection.delivery.publish(message('b/poison', 'x'))
+    connection.delivery.publish(message('b/fine', 'x'))
     await until(() => broker.published.length > length, {what: 'the other message'})
     await clock.advance(HOUR)
-    connection.publish(message('b/poison', 'x'))
+    connection.delivery.publish(message('b/poison', 'x'))
     await until(() => broker.published.filter(({topic}) => topic === 'b/poison').length === 3, {
       what: 'the third try',
     })
@@ -97,7 +94,7 @@ describe('a message that the broker ends connections over', () => {
     const poisons = ['b/poison/1', 'b/poison/2', 'b/poison/3']
     const {broker, pass, connection, log} = await setUp(endsOver(...poisons))
     connection.on('connected', () => {
-      for (const topic of ['b/1', ...poisons, 'b/2']) connection.publish(message(topic, 'x'))
+      for (const topic of ['b/1', ...poisons, 'b/2']) connection.delivery.publish(message(topic, 'x'))
     })
     connection.start()
     await pass(() => warnings(log).length === 4, 'all warnings')
@@ -117,7 +114,7 @@ describe('a message that the broker ends connections over', () => {
       return isOne
     })
     connection.on('connected', () => {
-      for (const topic of ['b/1', 'b/poison', 'b/2']) connection.publish(message(topic, 'x'))
+      for (const topic of ['b/1', 'b/poison', 'b/2']) connection.delivery.publish(message(topic, 'x'))
     })
     connection.start()
     await pass(
@@ -136,7 +133,7 @@ describe('a message that the broker ends connections over', () => {
     })
     const topics = ['b/1', 'b/2', 'b/3', 'b/4']
     connection.on('connected', () => {
-      for (const topic of topics) connection.publish(message(topic, 'x'))
+      for (const topic of topics) connection.delivery.publish(message(topic, 'x'))
     })
     connection.start()
     await pass(() => broker.published.filter((one) => one.line > broken).length >= 4, 'all messages')
@@ -154,7 +151,7 @@ describe('a message that the broker ends connections over', () => {
       return isOne
     })
     connection.on('connected', () => {
-      for (const topic of ['b/1', 'b/2', 'b/3']) connection.publish(message(topic, 'x'))
+      for (const topic of ['b/1', 'b/2', 'b/3']) connection.delivery.publish(message(topic, 'x'))
     })
     connection.start()
     await pass(() => broker.published.filter(({line}) => line > goneFrom).length === 3, 'all messages')
@@ -168,13 +165,12 @@ describe('responses on topics that senders of commands chose', () => {
     connection.start()
     await connected(connection)
     for (const number of [1, 2]) {
-      connection.publish(foreign(`x/${number}`))
+      connection.delivery.publish(onSenderTopic(`x/${number}`))
       await pass(() => !connection.connected, 'the end of the connection')
       await pass(() => connection.connected, 'the next connection')
     }
-    connection.publish(foreign('x/3', 'b/desk/response'))
-    connection.publish(foreign('x/4'))
-    connection.publish(message('b/desk', 'x'))
+    connection.delivery.publish(onSenderTopic('x/3'))
+    connection.delivery.publish(message('b/desk', 'x'))
     await until(() => broker.published.at(-1)?.topic === 'b/desk', {what: 'the state'})
     expect(broker.published.map(({topic}) => topic)).toEqual(['x/1', 'x/2', 'b/desk/response', 'b/desk'])
     expect(warnings(log)).toEqual([
@@ -183,7 +179,7 @@ describe('responses on topics that senders of commands chose', () => {
     ])
     await until(() => connection.counters.published === 2, {what: 'the acknowledgements'})
     await clock.advance(HOUR)
-    connection.publish(foreign('x/5'))
+    connection.delivery.publish(onSenderTopic('x/5'))
     await until(() => broker.published.at(-1)?.topic === 'x/5', {what: 'the answer'})
   })
 
@@ -192,15 +188,15 @@ describe('responses on topics that senders of commands chose', () => {
     connection.start()
     await connected(connection)
     for (const number of [1, 2]) {
-      connection.publish({...foreign(`x/${number}`), qos: 0})
+      connection.delivery.publish({...onSenderTopic(`x/${number}`), qos: 0})
       await until(() => !connection.connected, {what: 'the end of the connection'})
       await pass(() => connection.connected, 'the next connection')
     }
     expect(warnings(log).at(-1)).toMatch(/response topic x\/2,/)
-    connection.publish({...foreign('x/3'), qos: 0})
-    connection.publish(message('b/desk', 'x'))
+    connection.delivery.publish({...onSenderTopic('x/3'), qos: 0})
+    connection.delivery.publish(message('b/desk', 'x'))
     await until(() => broker.published.at(-1)?.topic === 'b/desk', {what: 'the state'})
-    expect(broker.published.map(({topic}) => topic)).toEqual(['x/1', 'x/2', 'b/desk'])
+    expect(broker.published.map(({topic}) => topic)).toEqual(['x/1', 'x/2', 'b/desk/response', 'b/desk'])
   })
 
   it('are sent while connections end for other reasons', async () => {
@@ -213,7 +209,7 @@ describe('responses on topics that senders of commands chose', () => {
     await connected(connection)
     for (let number = 0; number < 4; number++) {
       const before = connection.counters.published
-      connection.publish(foreign(`x/${number}`))
+      connection.delivery.publish(onSenderTopic(`x/${number}`))
       await until(() => connection.counters.published > before, {what: 'the acknowledgement'})
       isOver?.()
       await until(() => !connection.connected, {what: 'the end of the connection'})

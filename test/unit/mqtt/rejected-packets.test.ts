@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import {ReasonCodes} from '../../../src/mqtt/reason-codes.ts'
+import {RefusalParser} from '../../../src/mqtt/refusal-parser.ts'
 import {
   type BrokerConnection,
   CONNECT,
@@ -46,17 +46,18 @@ describe('a message that the broker refuses', () => {
         line.send(command(line, 'before'), refusal(idOf(packet), code, 'because'), command(line, 'after'))
         return true
       })
-      const {connection, log, came} = testConnection(broker.url)
+      const {connection, log, received} = testConnection(broker.url)
       connection.start()
       await connected(connection)
-      connection.publish(message('b/large/1', 'x'))
-      await until(() => came.length === 2, {what: 'both commands'})
+      connection.delivery.publish(message('b/large/1', 'x'))
+      await until(() => received.length === 2, {what: 'both commands'})
       // More than may be unacknowledged at any time: each refusal frees its place.
-      for (let number = 2; number <= 150; number++) connection.publish(message(`b/large/${number}`, 'x'))
+      for (let number = 2; number <= 150; number++)
+        connection.delivery.publish(message(`b/large/${number}`, 'x'))
       await until(() => connection.counters.failed === 150 && warnings(log).length > 0, {
         what: 'all refusals',
       })
-      expect(came.slice(0, 2)).toEqual(['b/desk/set before', 'b/desk/set after'])
+      expect(received.slice(0, 2)).toEqual(['b/desk/set before', 'b/desk/set after'])
       expect(warnings(log)).toEqual([
         expect.stringMatching(new RegExp(`did not accept b/large/1.*: ${words}`)),
       ])
@@ -77,13 +78,13 @@ describe('subscriptions that the broker refuses', () => {
       line.send(0x90, 5, idOf(packet), 0, code, 1, command(line, 'ON'))
       return true
     })
-    const {connection, log, came} = testConnection(broker.url)
+    const {connection, log, received} = testConnection(broker.url)
     connection.start()
-    await until(() => came.length > 0, {what: 'the command'})
+    await until(() => received.length > 0, {what: 'the command'})
     expect(warnings(log)).toEqual([expect.stringMatching(words)])
   })
 
-  it('are named also in MQTT 3.1.1 with a code that it does not know', async () => {
+  it('are named also in MQTT 3.1.1 with a code that MQTT 3.1.1 does not define', async () => {
     const broker = await ScriptedBroker.start((packet, line) => {
       if (packet.type !== SUBSCRIBE) return false
       line.send(0x90, 4, idOf(packet), 0x87, 1)
@@ -103,12 +104,12 @@ describe('subscriptions that the broker refuses', () => {
       line.send(0xb0, 4, idOf(packet), 0, 0xee, command(line, 'ON'))
       return true
     })
-    const {connection, came} = testConnection(broker.url, {commands: () => filters})
+    const {connection, received} = testConnection(broker.url, {commands: () => filters})
     connection.start()
     await connected(connection)
     filters = ['b/one']
     await connection.resubscribe()
-    await until(() => came.length > 0, {what: 'the command'})
+    await until(() => received.length > 0, {what: 'the command'})
     expect(connection.counters.connects).toBe(1)
   })
 })
@@ -126,7 +127,7 @@ describe('a connection that ends with a reason', () => {
     const {connection, log} = testConnection(broker.url)
     connection.start()
     await connected(connection)
-    connection.publish(message('b/x', 'x'))
+    connection.delivery.publish(message('b/x', 'x'))
     await until(() => warnings(log).length > 0, {what: 'the warning'})
     expect(warnings(log)).toEqual([
       `lost the connection to ${broker.url}: ${words}${words.startsWith('reason') ? ', which is not defined in MQTT' : ''}`,
@@ -176,17 +177,17 @@ describe('an unreadable packet', () => {
         if (packet.type === PUBLISH && line.number === 1) line.send(bytes, command(line, 'lost with it'))
         return packet.type === PUBLISH && line.number === 1
       })
-      const {connection, log, came} = testConnection(broker.url)
+      const {connection, log, received} = testConnection(broker.url)
       const happened: string[] = []
       connection.on('disconnected', () => happened.push('disconnected'))
       connection.on('connected', () => happened.push('connected'))
       connection.start()
       await connected(connection)
-      connection.publish(message('b/x', 'x'))
+      connection.delivery.publish(message('b/x', 'x'))
       await connected(connection)
       expect(happened).toEqual(['connected', 'disconnected', 'connected'])
       expect(warnings(log)).toEqual([expect.stringMatching(/^lost the connection to .*: \S/)])
-      expect(came).toEqual([])
+      expect(received).toEqual([])
     },
   )
 
@@ -220,11 +221,11 @@ describe('an unreadable packet', () => {
   )
 })
 
-describe('the reader of reason codes', () => {
+describe('the parser of refusals', () => {
   const codes = (version: 5 | 4, ...bytes: Buffer[]) => {
-    const reader = new ReasonCodes(version)
-    for (const chunk of bytes) reader.read(chunk)
-    return reader
+    const parser = new RefusalParser(version)
+    for (const chunk of bytes) parser.read(chunk)
+    return parser
   }
 
   it('finds a refusal wherever the stream is cut', () => {
@@ -237,9 +238,9 @@ describe('the reader of reason codes', () => {
     ])
     for (let cut = 1; cut < stream.length; cut++) {
       const copy = Buffer.from(stream)
-      const reader = codes(5, copy.subarray(0, cut), copy.subarray(cut))
-      expect(reader.take(0x1234), `cut at ${cut}`).toEqual([0x95])
-      expect(reader.take(0x1234)).toEqual([])
+      const parser = codes(5, copy.subarray(0, cut), copy.subarray(cut))
+      expect(parser.take(0x1234), `cut at ${cut}`).toEqual([0x95])
+      expect(parser.take(0x1234)).toEqual([])
       expect(copy.subarray(261, 266)).toEqual(Buffer.of(0x40, 16, 0x12, 0x34, 0x80))
     }
   })
@@ -253,9 +254,9 @@ describe('the reader of reason codes', () => {
       Buffer.of(0x30, 5, 0, 1, 0xc3, 0, 0xff),
     ])
     const copy = Buffer.from(stream)
-    const reader = codes(5, copy)
+    const parser = codes(5, copy)
     expect(copy).toEqual(stream)
-    expect([reader.take(1), reader.take(2), reader.take(undefined), reader.disconnectReason]).toEqual([
+    expect([parser.take(1), parser.take(2), parser.take(undefined), parser.disconnectReason]).toEqual([
       [],
       [],
       [],

@@ -12,7 +12,7 @@ const TOPIC = 'b/bridge/request/self_test'
 const folder = mkdtempSync(join(tmpdir(), 'miio2mqtt-test-'))
 afterAll(() => rmSync(folder, {recursive: true, force: true}))
 
-/** mosquitto with an access list for everybody. */
+/** mosquitto with one access list for all clients. */
 function mosquitto(...rights: string[]): Promise<Mosquitto> {
   const list = join(folder, `acl-${rights.length}-${rights.join('').length}`)
   writeFileSync(list, rights.map((right) => `topic ${right}\n`).join(''))
@@ -24,7 +24,7 @@ function onOwnClock(url: string, choice: Choice = {}) {
   return {clock, ...testConnection(url, {clock, selfTestTopic: TOPIC, ...choice})}
 }
 
-/** So many acknowledged messages has the broker's log. */
+/** Whether the broker has logged an acknowledgement. */
 const acknowledged = (broker: Mosquitto) => () => /Sending PUBACK to test/.test(broker.log)
 
 describe.skipIf(!inject('tools').mosquitto)('the self-test', () => {
@@ -53,15 +53,15 @@ describe.skipIf(!inject('tools').mosquitto)('the self-test', () => {
     'warns of nothing when messages are delivered (MQTT version %i)',
     async (version) => {
       const broker = await mosquitto('readwrite b/#')
-      const {clock, connection, log, came} = onOwnClock(broker.url, {broker: {version}})
+      const {clock, connection, log, received} = onOwnClock(broker.url, {broker: {version}})
       connection.start()
       await connected(connection)
       await until(() => connection.counters.received === 1, {what: 'the message'})
-      connection.publish({topic: 'b/desk', payload: 'x', retain: false, qos: 1})
+      connection.delivery.publish({topic: 'b/desk', payload: 'x', retain: false, qos: 1})
       await until(() => connection.counters.published === 1, {what: 'the acknowledgement of a later one'})
       await clock.advance(60_000)
       expect(warnings(log)).toEqual([])
-      expect(came).toEqual([])
+      expect(received).toEqual([])
     },
   )
 
@@ -71,8 +71,8 @@ describe.skipIf(!inject('tools').mosquitto)('the self-test', () => {
     connection.start()
     await connected(connection)
     await until(acknowledged(broker), {what: 'the acknowledgement'})
-    // A message of the connection's own shows that the answer to the first has been dealt with.
-    connection.publish({topic: 'b/desk', payload: 'x', retain: false, qos: 1})
+    // A message of the connection's own shows that the response to the first was processed.
+    connection.delivery.publish({topic: 'b/desk', payload: 'x', retain: false, qos: 1})
     await until(() => connection.counters.published === 1, {what: 'the acknowledgement of the second'})
     await clock.advance(60_000)
     expect(warnings(log)).toEqual([])
@@ -88,10 +88,10 @@ describe('the message of the self-test', () => {
       line.send(publishTo(line, 'b/desk/set', 'ON'))
       return false
     })
-    const {connection, came} = onOwnClock(broker.url)
+    const {connection, received} = onOwnClock(broker.url)
     connection.start()
-    await until(() => came.length > 0, {what: 'the command'})
-    expect(came).toEqual(['b/desk/set ON'])
+    await until(() => received.length > 0, {what: 'the command'})
+    expect(received).toEqual(['b/desk/set ON'])
     expect(broker.published).toMatchObject([{topic: TOPIC, retain: false, qos: 1}])
   })
 
@@ -122,7 +122,7 @@ describe('the message of the self-test', () => {
     const {connection} = onOwnClock(broker.url)
     connection.start()
     await connected(connection)
-    connection.publish({topic: 'b/desk', payload: 'x', retain: false, qos: 1})
+    connection.delivery.publish({topic: 'b/desk', payload: 'x', retain: false, qos: 1})
     await until(() => broker.published.length > 0, {what: 'a message'})
     expect(broker.published.map(({topic}) => topic)).toEqual(['b/desk'])
   })

@@ -55,14 +55,14 @@ describe('an answer', () => {
   it('to a response topic carries its correlation data, and is marked as one on a topic that a client has chosen', async () => {
     const correlationData = Buffer.from([0, 255])
     expect(await command({responseTopic: 'my/answers', correlationData})).toMatchObject([
-      {topic: 'my/answers', correlationData, foreign: true, retain: false},
+      {topic: 'my/answers', correlationData, fallbackTopic: 'miio2mqtt/office/desk/response', retain: false},
     ])
     await requests.request(
       'info',
       incoming('miio2mqtt/bridge/request/info', '', {responseTopic: 'my/answers'}),
     )
     expect(publisher.on('my/answers')).toHaveLength(2)
-    expect(publisher.on('my/answers')[1]).toMatchObject({foreign: true})
+    expect(publisher.on('my/answers')[1]).toMatchObject({fallbackTopic: 'miio2mqtt/bridge/response/info'})
   })
 
   it.each([
@@ -73,7 +73,7 @@ describe('an answer', () => {
   ])('does not go to %.40s, but to the usual topic, with one warning', async (responseTopic) => {
     const [first, ...others] = await command({responseTopic, correlationData: Buffer.from('x')})
     expect(first).toMatchObject({topic: 'miio2mqtt/office/desk/response'})
-    expect(first?.foreign).toBeUndefined()
+    expect(first?.fallbackTopic).toBeUndefined()
     expect(first?.correlationData).toBeUndefined()
     expect(others).toEqual([])
     await command({responseTopic})
@@ -86,8 +86,8 @@ describe('an answer', () => {
     )
   })
 
-  it('at home says nothing of a foreign topic', async () => {
-    expect((await command({})).map(({foreign}) => foreign)).toEqual([undefined])
+  it('on the usual topic has no fallback topic', async () => {
+    expect((await command({})).map(({fallbackTopic}) => fallbackTopic)).toEqual([undefined])
   })
 })
 

@@ -1,10 +1,10 @@
-/** What the broker has cleared is cleared once: Home Assistant warns of a removal that it has seen already. */
+/** A retained message is cleared once: Home Assistant warns of a removal that it has received already. */
 import {beforeEach, describe, expect, it} from 'vitest'
-import {RetainedCleanup, type RetainedTopicsRecord} from '../../../../src/bridge/retained/retained-cleanup.ts'
-import {RetainedTopics} from '../../../../src/bridge/retained/retained-topics.ts'
-import type {OutgoingMessage} from '../../../../src/mqtt/outbox.ts'
-import {VirtualClock} from '../../../support/virtual-clock.ts'
-import {MINUTE, RememberingPublisher, SECOND, testContext, topics} from '../stage.ts'
+import {RetainedTopics} from '../../../src/bridge/publisher.ts'
+import {RetainedCleanup, type RetainedTopicsRecord} from '../../../src/bridge/retained-cleanup.ts'
+import type {OutgoingMessage} from '../../../src/mqtt/outgoing-message.ts'
+import {VirtualClock} from '../../support/virtual-clock.ts'
+import {MINUTE, RememberingPublisher, SECOND, testContext, topics} from './stage.ts'
 
 const CONFIG = 'homeassistant/device/miio2mqtt_4711/config'
 const STATE = 'miio2mqtt/desk'
@@ -12,24 +12,29 @@ const published = {bases: ['miio2mqtt'], topics: [CONFIG, STATE], isAll: true}
 
 let clock: VirtualClock
 let publisher: RememberingPublisher
-let recorded: RetainedTopics
-let remembered: RetainedTopicsRecord
+let retainedTopics: RetainedTopics
+let stored: RetainedTopicsRecord
 
-/** A bridge that remembers `before`, and wants nothing of it any more. */
+/** A bridge with the stored record `before`, of whose topics it publishes on none any more. */
 function start(before: RetainedTopicsRecord): RetainedCleanup {
   clock = new VirtualClock()
   publisher = new RememberingPublisher(clock)
-  recorded = new RetainedTopics(publisher, before.topics)
-  remembered = before
+  retainedTopics = new RetainedTopics(publisher, before.topics)
+  stored = before
   const store = {
     publishedTopics: before,
     rememberPublishedTopics: (record: () => RetainedTopicsRecord) => {
-      remembered = JSON.parse(JSON.stringify(record()))
+      stored = JSON.parse(JSON.stringify(record()))
     },
   }
   const context = testContext(clock, {publisher})
   const bridge = {retainedTopics: () => topics.retainedBridgeTopics}
-  return new RetainedCleanup(context, {recorded, sources: [bridge], prefix: 'homeassistant', store})
+  return new RetainedCleanup(context, {
+    retainedTopics,
+    sources: [bridge],
+    prefix: 'homeassistant',
+    store,
+  })
 }
 
 const clearsOf = (topic: string) => publisher.on(topic).filter(({payload}) => payload === '')
@@ -45,37 +50,37 @@ describe('a topic that was cleared', () => {
     expect(clearsOf(CONFIG)).toHaveLength(1)
   })
 
-  it('is known until the broker has acknowledged that, and then not even after a restart a moment later', async () => {
-    expect(recorded.topics).toContain(CONFIG)
+  it('stays recorded until the broker has acknowledged that, and then not even over a restart a moment later', async () => {
+    expect(retainedTopics.topics).toContain(CONFIG)
     acknowledge(publisher.messages)
-    expect(recorded.topics).not.toContain(CONFIG)
-    expect(remembered.topics).toEqual([STATE])
-    start(remembered).connected()
+    expect(retainedTopics.topics).not.toContain(CONFIG)
+    expect(stored.topics).toEqual([STATE])
+    start(stored).connected()
     await clock.advance(MINUTE)
     expect(publisher.topics).toEqual([STATE])
   })
 
   it('is cleared again when the broker did not acknowledge it', async () => {
-    start(remembered).connected()
+    start(stored).connected()
     await clock.advance(MINUTE)
     expect(clearsOf(CONFIG)).toHaveLength(1)
   })
 
-  it('is known when something was published there before the acknowledgement', () => {
+  it('stays recorded when something was published there before the acknowledgement', () => {
     const [clear] = clearsOf(CONFIG)
-    recorded.publish({topic: CONFIG, payload: '{}', retain: true, qos: 1})
+    retainedTopics.publish({topic: CONFIG, payload: '{}', retain: true, qos: 1})
     clear?.onAcknowledged?.()
-    expect(recorded.topics).toContain(CONFIG)
+    expect(retainedTopics.topics).toContain(CONFIG)
   })
 
-  it('is known when it was published and cleared again, until the later removal is acknowledged', () => {
-    recorded.publish({topic: CONFIG, payload: '{}', retain: true, qos: 1})
-    recorded.clear(CONFIG)
+  it('stays recorded when it was published and cleared again, until the later removal is acknowledged', () => {
+    retainedTopics.publish({topic: CONFIG, payload: '{}', retain: true, qos: 1})
+    retainedTopics.clear(CONFIG)
     const [first, second] = clearsOf(CONFIG)
     first?.onAcknowledged?.()
-    expect(recorded.topics).toContain(CONFIG)
+    expect(retainedTopics.topics).toContain(CONFIG)
     second?.onAcknowledged?.()
-    expect(recorded.topics).not.toContain(CONFIG)
+    expect(retainedTopics.topics).not.toContain(CONFIG)
   })
 })
 
@@ -84,5 +89,5 @@ it('every topic of a removed plug is forgotten when the broker acknowledges the 
   await clock.advance(8 * SECOND)
   expect(publisher.topics).toEqual([CONFIG, STATE])
   acknowledge(publisher.messages)
-  expect(remembered.topics).toEqual([])
+  expect(stored.topics).toEqual([])
 })

@@ -1,16 +1,16 @@
 import {beforeEach, describe, expect, it} from 'vitest'
+import {RetainedTopics} from '../../../src/bridge/publisher.ts'
 import {
   listedNames,
   ownStateTopic,
   RetainedCleanup,
   type RetainedTopicsRecord,
-} from '../../../../src/bridge/retained/retained-cleanup.ts'
-import {RetainedTopics} from '../../../../src/bridge/retained/retained-topics.ts'
-import {topicProblem} from '../../../../src/mqtt/topics.ts'
-import {VirtualClock} from '../../../support/virtual-clock.ts'
-import {MINUTE, RememberingPublisher, testContext, topics} from '../stage.ts'
+} from '../../../src/bridge/retained-cleanup.ts'
+import {topicProblem} from '../../../src/mqtt/topics.ts'
+import {VirtualClock} from '../../support/virtual-clock.ts'
+import {MINUTE, RememberingPublisher, testContext, topics} from './stage.ts'
 
-/** What a bridge without plugs has on the broker. */
+/** The retained messages of a bridge without plugs. */
 const BRIDGE = {
   retainedTopics: () => [
     ...topics.retainedBridgeTopics,
@@ -20,30 +20,35 @@ const BRIDGE = {
 
 let clock: VirtualClock
 let publisher: RememberingPublisher
-let remembered: () => RetainedTopicsRecord | undefined
+let stored: () => RetainedTopicsRecord | undefined
 
 beforeEach(() => {
   clock = new VirtualClock()
   publisher = new RememberingPublisher(clock)
-  remembered = () => undefined
+  stored = () => undefined
 })
 
 function start(published?: RetainedTopicsRecord): RetainedCleanup {
-  const recorded = new RetainedTopics(publisher, published?.topics ?? [])
+  const retainedTopics = new RetainedTopics(publisher, published?.topics ?? [])
   const store = {
     publishedTopics: published,
     rememberPublishedTopics: (record: () => RetainedTopicsRecord) => {
-      remembered = record
+      stored = record
     },
   }
   const context = testContext(clock, {publisher})
-  return new RetainedCleanup(context, {recorded, sources: [BRIDGE], prefix: 'homeassistant', store})
+  return new RetainedCleanup(context, {
+    retainedTopics,
+    sources: [BRIDGE],
+    prefix: 'homeassistant',
+    store,
+  })
 }
 
-/** What is cleared after all that lies there was shown. */
-async function cleared(cleanup: RetainedCleanup, shown: Readonly<Record<string, string>> = {}) {
+/** The topics that are cleared after the broker has delivered retained messages. */
+async function cleared(cleanup: RetainedCleanup, delivered: Readonly<Record<string, string>> = {}) {
   cleanup.connected()
-  for (const [topic, payload] of Object.entries(shown))
+  for (const [topic, payload] of Object.entries(delivered))
     cleanup.handle({topic, payload: Buffer.from(payload), retained: true})
   await clock.advance(MINUTE)
   expect(publisher.messages.every(({payload}) => payload === '')).toBe(true)
@@ -78,11 +83,11 @@ describe('a discovery message of another bridge', () => {
     deliver(moved[1])
     await clock.advance(MINUTE)
     expect(publisher.topics).toEqual([])
-    expect(remembered()?.topics).toEqual([])
+    expect(stored()?.topics).toEqual([])
   })
 })
 
-describe('a list of plugs that lies on the broker', () => {
+describe('a retained list of plugs', () => {
   it.each([
     ['a wildcard', 'evil/#'],
     ['a wildcard of one level', 'a/+/b'],
@@ -103,14 +108,14 @@ describe('a list of plugs that lies on the broker', () => {
     expect(await cleared(start(), listed(name))).toEqual([])
   })
 
-  it('with one name that is none still has the others cleared', async () => {
+  it('with an invalid name still has the others cleared', async () => {
     expect(await cleared(start(), listed('evil/#', 'attic/fan', null))).toEqual([
       'miio2mqtt/attic/fan',
       'miio2mqtt/attic/fan/availability',
     ])
   })
 
-  it('of made-up names without end has a bounded number of topics cleared', async () => {
+  it('of any number of made-up names has a bounded number of topics cleared', async () => {
     const names = Array.from({length: 60_000}, (_, index) => `x${index}`)
     expect((await cleared(start(), listed(...names))).length).toBeLessThanOrEqual(40_000)
   })
@@ -121,14 +126,14 @@ describe('a list of plugs that lies on the broker', () => {
     ['objects a hundred thousand levels deep', `${'{"name":'.repeat(100_000)}1${'}'.repeat(100_000)}`],
     ['an object', '{"name":"desk"}'],
     ['a prototype', '[{"__proto__":{"name":"desk"}}]'],
-  ])('that is %s is no list', (_, payload) => {
+  ])('that is %s is ignored', (_, payload) => {
     expect(listedNames(Buffer.from(payload))).toEqual([])
-    expect(ownStateTopic(Buffer.from(payload), 'miio2mqtt')).toBeUndefined()
+    expect(ownStateTopic(Buffer.from(payload), ['miio2mqtt'])).toBeUndefined()
   })
 })
 
-describe('a message to Home Assistant that lies on the broker', () => {
-  it('is cleared when it is ours, and no plug is called so any more', async () => {
+describe('a retained discovery message', () => {
+  it('is cleared when it is ours, and no plug has its name any more', async () => {
     const topic = 'homeassistant/device/miio2mqtt_4711/config'
     expect(await cleared(start(), device(topic, ours))).toContain(topic)
   })
@@ -138,17 +143,17 @@ describe('a message to Home Assistant that lies on the broker', () => {
     'homeassistant/device/my_heater/config',
     'homeassistant/device/miio2mqtt/config',
     'homeassistant/device/a/b/config',
-  ])('on %s is not ours, whatever it says', async (topic) => {
+  ])('on %s is not ours, whatever its content', async (topic) => {
     expect(await cleared(start(), device(topic, ours))).toEqual([])
   })
 
-  it('is not ours when it only has a prototype that says so', async () => {
+  it('is not ours when only its prototype has our identifier', async () => {
     const payload = '{"__proto__":{"device":{"identifiers":["miio2mqtt_bridge_miio2mqtt"]}}}'
     expect(await cleared(start(), {'homeassistant/device/miio2mqtt_1/config': payload})).toEqual([])
   })
 })
 
-describe('what is remembered of the broker', () => {
+describe('the stored record', () => {
   it.each([
     [['miio2mqtt/a/#']],
     [['homeassistant/#']],
@@ -160,16 +165,16 @@ describe('what is remembered of the broker', () => {
     [['miio2mqttx/desk']],
     [[`miio2mqtt/${'l/'.repeat(220)}l`]],
     [['miio2mqtt/desk\u0000']],
-  ])('with the topics %j has nothing cleared, and is forgotten', async (poison) => {
-    const cleanup = start({bases: ['miio2mqtt'], topics: [...poison, 'miio2mqtt/desk'], isAll: true})
+  ])('with the topics %j has nothing cleared, and is forgotten', async (invalid) => {
+    const cleanup = start({bases: ['miio2mqtt'], topics: [...invalid, 'miio2mqtt/desk'], isAll: true})
     for (const filter of cleanup.subscriptions())
       expect(topicProblem(filter.replaceAll('+', 'x'))).toBeUndefined()
     expect(await cleared(cleanup)).toEqual(['miio2mqtt/desk'])
-    expect(remembered()?.topics).toEqual([])
+    expect(stored()?.topics).toEqual([])
   })
 
   it.each(['#', '', '$SYS', 'a/+', 'a//b', '\u0000', `${'l/'.repeat(220)}l`])(
-    'with the base topic %j listens to nothing that a broker refuses',
+    'with the base topic %j subscribes to no topic that a broker refuses',
     async (base) => {
       const cleanup = start({bases: [base], topics: [], isAll: false})
       for (const filter of cleanup.subscriptions())
@@ -178,12 +183,12 @@ describe('what is remembered of the broker', () => {
     },
   )
 
-  it('with base topics without end listens to few', () => {
+  it('with very many base topics subscribes to few', () => {
     const bases = Array.from({length: 10_000}, (_, index) => `base${index}`)
     expect(start({bases, topics: [], isAll: false}).subscriptions().length).toBeLessThan(100)
   })
 
-  it('clears what lies under a base topic of an earlier run', async () => {
+  it('clears retained messages below a base topic of an earlier run', async () => {
     const cleanup = start({bases: ['cellar'], topics: ['cellar/desk'], isAll: true})
     expect(await cleared(cleanup)).toEqual(['cellar/desk'])
   })
@@ -191,13 +196,13 @@ describe('what is remembered of the broker', () => {
 
 describe('clearing a topic', () => {
   it.each(['a/#', '', '$SYS/x', 'a//b', `${'l/'.repeat(220)}l`])(
-    'on which nothing can lie (%j) is no failure',
+    'on which nothing can be retained (%j) does nothing',
     (topic) => {
-      const recorded = new RetainedTopics(publisher, [topic])
-      expect(() => recorded.clear(topic)).not.toThrow()
-      recorded.record(topic)
+      const retainedTopics = new RetainedTopics(publisher, [topic])
+      expect(() => retainedTopics.clear(topic)).not.toThrow()
+      retainedTopics.record(topic)
       expect(publisher.messages).toEqual([])
-      expect([...recorded.topics]).toEqual([])
+      expect([...retainedTopics.topics]).toEqual([])
     },
   )
 })

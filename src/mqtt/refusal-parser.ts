@@ -13,31 +13,27 @@ export const FAILURE = 0x80
 /** Packets whose body is read. Of all others only the length is. */
 const READ_TYPES: ReadonlySet<number> = new Set([PUBACK, SUBACK, UNSUBACK, DISCONNECT])
 
-/** Collects the reason codes of refusals of one session, by packet id. */
-export class ReasonCodes {
+/** Collects the reason codes of refusals of one session, by packet identifier. */
+export class RefusalParser {
+  /** The reason code of the broker's DISCONNECT, if it has sent one. */
+  disconnectReason: number | undefined
   readonly #version: 5 | 4
   /** By packet identifier: the reason codes of refusals, in their order. */
   readonly #refusals = new Map<number, number[]>()
-  #disconnectReason: number | undefined
   // The position in the stream of packets.
   #type = 0
   #part: 'type' | 'length' | 'body' = 'type'
   #length = 0
-  #lengthUnit = 1
   /** Bytes of the body that were read, and what they contained. */
   #position = 0
   #packetId = 0
   #propertiesEnd = 0
-  #propertiesLength = 0
-  #propertiesUnit = 1
+  /** The part of a Variable Byte Integer that was read, and the weight of its next byte. */
+  #partialInteger = 0
+  #unit = 1
 
   constructor(version: 5 | 4) {
     this.#version = version
-  }
-
-  /** The reason code of the broker's DISCONNECT, if it has sent one. */
-  get disconnectReason(): number | undefined {
-    return this.#disconnectReason
   }
 
   /** The refusals of the packet with this identifier, which are removed; empty when the broker has accepted it. */
@@ -58,8 +54,7 @@ export class ReasonCodes {
       if (this.#part === 'type') this.#beginPacket((chunk[index++] ?? 0) >> 4)
       else if (this.#part === 'length') this.#readLength(chunk[index++] ?? 0)
       else if (READ_TYPES.has(this.#type)) {
-        this.#readBody(chunk, index)
-        index++
+        this.#readBody(chunk, index++)
         this.#advance(1)
       } else {
         const skipped = Math.min(chunk.length - index, this.#length - this.#position)
@@ -72,19 +67,18 @@ export class ReasonCodes {
   #beginPacket(type: number): void {
     this.#type = type
     this.#part = 'length'
-    this.#length = 0
-    this.#lengthUnit = 1
     this.#position = 0
     this.#packetId = 0
     this.#propertiesEnd = 0
-    this.#propertiesLength = 0
-    this.#propertiesUnit = 1
+    this.#partialInteger = 0
+    this.#unit = 1
   }
 
   #readLength(byte: number): void {
-    this.#length += (byte & 0x7f) * this.#lengthUnit
-    this.#lengthUnit *= 0x80
-    if (byte < 0x80) this.#part = this.#length > 0 ? 'body' : 'type'
+    const length = this.#readInteger(byte)
+    if (length === undefined) return
+    this.#length = length
+    this.#part = length > 0 ? 'body' : 'type'
   }
 
   #advance(bytes: number): void {
@@ -96,7 +90,7 @@ export class ReasonCodes {
     const byte = chunk[index] ?? 0
     if (this.#type !== DISCONNECT && this.#position < 2) this.#packetId = this.#packetId * 0x100 + byte
     else if (this.#isReasonCode(byte) && byte >= FAILURE) {
-      if (this.#type === DISCONNECT) this.#disconnectReason = byte
+      if (this.#type === DISCONNECT) this.disconnectReason = byte
       else this.#refusals.set(this.#packetId, [...(this.#refusals.get(this.#packetId) ?? []), byte])
       chunk[index] = FAILURE
     }
@@ -108,16 +102,18 @@ export class ReasonCodes {
     if (this.#type === DISCONNECT) return position === 0
     if (this.#type === PUBACK) return position === 2
     if (this.#version === 4) return this.#type === SUBACK
-    if (this.#propertiesEnd === 0) {
-      this.#readPropertiesLength(byte)
-      return false
-    }
-    return position >= this.#propertiesEnd
+    if (this.#propertiesEnd > 0) return position >= this.#propertiesEnd
+    const propertiesLength = this.#readInteger(byte)
+    if (propertiesLength !== undefined) this.#propertiesEnd = position + 1 + propertiesLength
+    return false
   }
 
-  #readPropertiesLength(byte: number): void {
-    this.#propertiesLength += (byte & 0x7f) * this.#propertiesUnit
-    this.#propertiesUnit *= 0x80
-    if (byte < 0x80) this.#propertiesEnd = this.#position + 1 + this.#propertiesLength
+  /** Reads one byte of a Variable Byte Integer (MQTT 5.0 §1.5.5). @returns its value, when the byte is the last one */
+  #readInteger(byte: number): number | undefined {
+    const value = this.#partialInteger + (byte & 0x7f) * this.#unit
+    const isLast = byte < 0x80
+    this.#partialInteger = isLast ? 0 : value
+    this.#unit = isLast ? 1 : this.#unit * 0x80
+    return isLast ? value : undefined
   }
 }

@@ -4,14 +4,14 @@
  * software may share a broker: a discovery message is read before it is cleared, and left alone if other software or another bridge sent it.
  */
 import {z} from 'zod'
-import type {Timer} from '../../common/clock.ts'
-import type {IncomingMessage} from '../../mqtt/connection.ts'
-import {Topics, topicProblem} from '../../mqtt/topics.ts'
-import type {BridgeContext, Component, RetainedSource} from '../component.ts'
-import {bridgeId, discoveryTopic, isDiscoveryTopic} from '../homeassistant/discovery-message.ts'
-import {isAnnounced} from '../homeassistant/plug-discovery.ts'
-import type {Plug} from '../plug.ts'
-import type {RetainedTopics} from './retained-topics.ts'
+import type {Timer} from '../common/clock.ts'
+import type {IncomingMessage} from '../mqtt/connection.ts'
+import {isDiscoveryTopic, Topics, topicProblem} from '../mqtt/topics.ts'
+import type {BridgeContext, Component, RetainedSource} from './component.ts'
+import {bridgeId, discoveryTopic} from './homeassistant/discovery-message.ts'
+import {isAnnounced} from './homeassistant/plug-discovery.ts'
+import type {Plug} from './plug.ts'
+import type {RetainedTopics} from './publisher.ts'
 
 /** The record of our retained messages, as it is stored over restarts. */
 export interface RetainedTopicsRecord {
@@ -30,9 +30,8 @@ export interface RetainedTopicsStore {
   rememberPublishedTopics(record: () => RetainedTopicsRecord): void
 }
 
-export interface RetainedCleanupOptions {
-  /** The topics on which we have retained messages. */
-  recorded: RetainedTopics
+interface RetainedCleanupOptions {
+  retainedTopics: RetainedTopics
   /** The parts of the bridge that list the topics on which they have retained messages now. Recorded topics that none lists are stale. */
   sources: readonly RetainedSource[]
   /** The discovery prefix of Home Assistant; `undefined` when Home Assistant is disabled. */
@@ -47,15 +46,15 @@ const SCAN_MS = 2000
  * there. It unsubscribes when it has processed the plug's new discovery message, which may come 2 s after an earlier one (sent-discovery.ts).
  */
 const UNSUBSCRIBE_MS = 5000
-/** To look at more topics than these, one filter with a wildcard is used. */
-const MOST_FILTERS = 100
+/** To read more topics than these, one filter with a wildcard is used. */
+const MAX_FILTERS = 100
 /**
  * Any client that may publish can put a list of plugs on the broker: no more topics than those of ten thousand plugs and their groups are
  * taken from it.
  */
-const MOST_FOUND = 40_000
+const MAX_FOUND = 40_000
 /** A bridge whose base topic was changed forgets the old one within seconds. */
-const MOST_BASES = 20
+const MAX_BASES = 20
 
 /** Clears stale retained messages after each connect, reload and new identity. */
 export class RetainedCleanup implements Component {
@@ -67,27 +66,31 @@ export class RetainedCleanup implements Component {
   #isScanning: boolean
   /** The recorded discovery topics that the broker delivered in this scan, and whether the message is ours. */
   readonly #delivered = new Map<string, boolean>()
-  #next: Timer | undefined
-  /** A plug reported a new identity during the present sweep: another one has to follow. */
-  #isStale = false
+  #stepTimer: Timer | undefined
+  /** A plug reported a new identity during the present sweep. */
+  #needsAnotherSweep = false
   #found = 0
 
   constructor(context: BridgeContext, options: RetainedCleanupOptions) {
-    const {recorded, store} = options
-    const {publishedTopics: published} = store
+    const {retainedTopics, store} = options
+    const {bases = [], isAll = false} = store.publishedTopics ?? {}
+    const validBases = [context.topics.base, ...bases].filter((base) => topicProblem(base) === undefined)
     this.#context = context
     this.#options = options
-    this.#bases = validBases([context.topics.base, ...(published?.bases ?? [])])
-    for (const topic of recorded.topics) if (!this.#mayBeOurs(topic)) recorded.forget(topic)
-    this.#isComplete = published?.isAll ?? false
-    this.#isScanning = !this.#isComplete
-    recorded.onChange(() => this.#save())
+    this.#bases = [...new Set(validBases)].slice(0, MAX_BASES)
+    // No other topic is ever cleared, whatever the stored record lists.
+    const isBelowBase = (topic: string) => this.#bases.some((base) => topic.startsWith(`${base}/`))
+    for (const topic of retainedTopics.topics)
+      if (!isBelowBase(topic) && !isDiscoveryTopic(topic)) retainedTopics.forget(topic)
+    this.#isComplete = isAll
+    this.#isScanning = !isAll
+    retainedTopics.onChange(() => this.#save())
   }
 
   /** A new identity of a plug may make other topics stale. */
   plugAdded(plug: Plug): void {
     plug.device.on('identified', () => {
-      if (this.#next) this.#isStale = true
+      if (this.#stepTimer) this.#needsAnotherSweep = true
       else this.#after(UNSUBSCRIBE_MS, () => this.#sweep())
     })
   }
@@ -103,24 +106,25 @@ export class RetainedCleanup implements Component {
   }
 
   stop(): void {
-    this.#cancel()
+    this.#stepTimer?.cancel()
   }
 
-  /** Filters of the retained messages that have to be looked at. None most of the time. */
+  /** Filters of the retained messages that have to be read. None most of the time. */
   subscriptions(): readonly string[] {
     if (!this.#isScanning) return []
-    const discovery = this.#staleTopics().filter((topic) => this.#isDiscovery(topic))
+    const discovery = this.#staleTopics().filter(isDiscoveryTopic)
     const wildcards = new Set(discovery.map((topic) => topic.replace(/[^/]+(?=\/config$)/, '+')))
-    if (this.#isComplete) return discovery.length > MOST_FILTERS ? [...wildcards] : discovery
+    if (this.#isComplete) return discovery.length > MAX_FILTERS ? [...wildcards] : discovery
     const {prefix} = this.#options
     if (prefix !== undefined) wildcards.add(discoveryTopic(prefix, '+'))
-    return [...this.#listTopics, ...wildcards]
+    return [...this.#bases.flatMap(listTopics), ...wildcards]
   }
 
   /** @returns whether the message is one that the scan has asked for */
   handle({topic, payload, retained}: IncomingMessage): boolean {
     if (!this.#isScanning || !retained || payload.length === 0) return false
-    if (this.#listTopics.includes(topic)) this.#recordListed(topic, payload)
+    const base = this.#bases.find((each) => listTopics(each).includes(topic))
+    if (base !== undefined) this.#recordListed(new Topics(base), payload)
     else if (isDiscoveryTopic(topic)) this.#recordDiscovery(topic, payload)
     else return false
     return true
@@ -131,9 +135,9 @@ export class RetainedCleanup implements Component {
    * Needs a connection to the broker. Topics that cannot be cleared stay recorded.
    */
   #sweep(): void {
-    this.#isStale = false
+    this.#needsAnotherSweep = false
     const stale = this.#staleTopics()
-    this.#isScanning = !this.#isComplete || stale.some((topic) => this.#isDiscovery(topic))
+    this.#isScanning = !this.#isComplete || stale.some(isDiscoveryTopic)
     if (this.#isScanning) {
       void this.#context.connection.resubscribe()
       this.#after(SCAN_MS, () => this.#clearDiscovery())
@@ -142,10 +146,8 @@ export class RetainedCleanup implements Component {
   }
 
   /** Records the topics of plugs and groups that a bridge of ours listed. */
-  #recordListed(listTopic: string, payload: Buffer): void {
-    const base = this.#bases.find((each) => listTopic.startsWith(`${each}/bridge/`))
-    if (base === undefined || this.#isComplete) return
-    const topics = new Topics(base)
+  #recordListed(topics: Topics, payload: Buffer): void {
+    if (this.#isComplete) return
     for (const name of listedNames(payload))
       if (topics.isName(name)) {
         this.#recordFound(topics.state(name))
@@ -154,27 +156,26 @@ export class RetainedCleanup implements Component {
   }
 
   #recordDiscovery(topic: string, payload: Buffer): void {
-    const [stateTopic] = this.#bases.flatMap((base) => ownStateTopic(payload, base) ?? [])
+    const stateTopic = ownStateTopic(payload, this.#bases)
     if (stateTopic !== undefined && !this.#isComplete && !this.#mayBeCurrent(stateTopic))
       this.#recordFound(topic)
     // Only recorded topics are kept: there may be any number of others.
-    if (this.#options.recorded.topics.has(topic)) this.#delivered.set(topic, stateTopic !== undefined)
+    if (this.#options.retainedTopics.topics.has(topic)) this.#delivered.set(topic, stateTopic !== undefined)
   }
 
   #recordFound(topic: string): void {
-    if (this.#found >= MOST_FOUND) return
+    if (this.#found >= MAX_FOUND) return
     this.#found++
-    this.#options.recorded.record(topic)
+    this.#options.retainedTopics.record(topic)
   }
 
   /** Also clears what the broker did not deliver: at worst Home Assistant warns once of a device that it does not know. */
   #clearDiscovery(): void {
-    const {recorded} = this.#options
-    for (const topic of this.#staleTopics())
-      if (this.#isDiscovery(topic)) {
-        if (this.#delivered.get(topic) === false) recorded.forget(topic)
-        else recorded.clear(topic)
-      }
+    const {retainedTopics} = this.#options
+    for (const topic of this.#staleTopics().filter(isDiscoveryTopic)) {
+      if (this.#delivered.get(topic) === false) retainedTopics.forget(topic)
+      else retainedTopics.clear(topic)
+    }
     this.#isScanning = false
     this.#delivered.clear()
     void this.#context.connection.resubscribe()
@@ -183,51 +184,46 @@ export class RetainedCleanup implements Component {
 
   #clearOthers(): void {
     const stale = this.#staleTopics()
-    for (const topic of stale) if (!this.#isDiscovery(topic)) this.#options.recorded.clear(topic)
+    for (const topic of stale) if (!isDiscoveryTopic(topic)) this.#options.retainedTopics.clear(topic)
     this.#after(UNSUBSCRIBE_MS, () => this.#finish(stale))
   }
 
-  /** The broker had the time to clear them. */
+  /** Ends the sweep: forgets the topics that were cleared. */
   #finish(cleared: readonly string[]): void {
     const stale = new Set(this.#staleTopics())
-    for (const topic of cleared) if (stale.has(topic)) this.#options.recorded.forget(topic)
+    for (const topic of cleared) if (stale.has(topic)) this.#options.retainedTopics.forget(topic)
     this.#isComplete = true
     this.#bases = [this.#context.topics.base]
     this.#save()
-    if (this.#isStale) this.#sweep()
+    if (this.#needsAnotherSweep) this.#sweep()
   }
 
   #cancel(): void {
-    this.#next?.cancel()
-    this.#next = undefined
+    this.#stepTimer?.cancel()
+    this.#stepTimer = undefined
   }
 
   /** Without a connection the step is skipped: the next connect begins a new sweep. */
   #after(ms: number, step: () => void): void {
     this.#cancel()
-    this.#next = this.#context.clock.after(ms, () => {
-      this.#next = undefined
+    this.#stepTimer = this.#context.clock.after(ms, () => {
+      this.#stepTimer = undefined
       if (this.#context.connection.connected) step()
     })
   }
 
   /** Recorded topics that no part of the bridge publishes on any more. */
   #staleTopics(): string[] {
-    const {recorded, sources} = this.#options
-    const current = new Set(sources.flatMap((source) => source.retainedTopics()))
-    const undecided = this.#undecidedPrefixes()
-    return [...recorded.topics].filter(
-      (topic) =>
-        this.#mayBeOurs(topic) &&
-        !current.has(topic) &&
-        !undecided.some((prefix) => topic.startsWith(prefix)),
-    )
-  }
-
-  /** Beginnings of the topics of plugs whose model is not known yet, so that it is open which values they have. */
-  #undecidedPrefixes(): string[] {
+    const {retainedTopics, sources} = this.#options
     const {topics, plugs} = this.#context
-    return [...plugs.values()].flatMap(({name, device}) => (device.model ? [] : [`${topics.state(name)}/`]))
+    const current = new Set(sources.flatMap((source) => source.retainedTopics()))
+    // While the model of a plug is not known, it is open which values it has.
+    const undecided = [...plugs.values()].flatMap(({name, device}) =>
+      device.model ? [] : [`${topics.state(name)}/`],
+    )
+    return [...retainedTopics.topics].filter(
+      (topic) => !current.has(topic) && !undecided.some((start) => topic.startsWith(start)),
+    )
   }
 
   /** Whether the message may be about a configured plug whose device id is not known yet. @param stateTopic the one in the message */
@@ -238,45 +234,26 @@ export class RetainedCleanup implements Component {
     return plug !== undefined && isAnnounced(plug) && plug.did === undefined
   }
 
-  #isDiscovery(topic: string): boolean {
-    return !this.#isBelowBase(topic)
-  }
-
-  #isBelowBase(topic: string): boolean {
-    return this.#bases.some((base) => topic.startsWith(`${base}/`))
-  }
-
-  /** No other topic is ever cleared, whatever the state file or a message on the broker lists. */
-  #mayBeOurs(topic: string): boolean {
-    return this.#isBelowBase(topic) || isDiscoveryTopic(topic)
-  }
-
-  /** The topics on which a bridge lists its plugs and groups. */
-  get #listTopics(): string[] {
-    return this.#bases
-      .map((base) => new Topics(base))
-      .flatMap((topics) => [topics.bridge('devices'), topics.bridge('groups')])
-  }
-
   #save(): void {
-    const {recorded, store} = this.#options
+    const {retainedTopics, store} = this.#options
     store.rememberPublishedTopics(() => ({
       bases: this.#bases,
-      topics: [...recorded.topics],
+      topics: [...retainedTopics.topics],
       isAll: this.#isComplete,
     }))
   }
 }
 
-/** Valid base topics, each once. */
-function validBases(bases: readonly string[]): readonly string[] {
-  return [...new Set(bases)].filter((base) => topicProblem(base) === undefined).slice(0, MOST_BASES)
+/** The topics on which a bridge lists its plugs and groups. */
+function listTopics(base: string): string[] {
+  const topics = new Topics(base)
+  return [topics.bridge('devices'), topics.bridge('groups')]
 }
 
 /** The part of a discovery message that matters here. Messages of other software may have any shape. */
 const discoverySchema = z.object({
   device: z.object({identifiers: z.array(z.string())}),
-  state_topic: z.string().optional(),
+  state_topic: z.string().default(''),
   availability: z.array(z.object({topic: z.string()})).default([]),
 })
 
@@ -285,27 +262,28 @@ const listSchema = z.array(z.object({name: z.string()}).optional().catch(undefin
 
 /**
  * @param payload of a message on a discovery topic
- * @returns the state topic of the plug or group in the message, if the bridge with base topic `base` sent it; empty for the message of
+ * @returns the state topic of the plug or group in the message, if a bridge with one of the base topics sent it; empty for the message of
  * that bridge about itself; `undefined` for a message of any other sender
  */
-export function ownStateTopic(payload: Buffer, base: string): string | undefined {
-  const {success, data} = discoverySchema.safeParse(parsedJson(payload))
-  if (!success) return undefined
-  const {device, state_topic = '', availability} = data
-  const topics = new Topics(base)
-  const isOurs = availability.some(({topic}) => topic === topics.bridge('state'))
-  return isOurs || device.identifiers.includes(bridgeId(base)) ? state_topic : undefined
+export function ownStateTopic(payload: Buffer, bases: readonly string[]): string | undefined {
+  const message = parsed(payload, discoverySchema)
+  const isOurs = bases.some(
+    (base) =>
+      message?.availability.some(({topic}) => topic === new Topics(base).bridge('state')) ||
+      message?.device.identifiers.includes(bridgeId(base)),
+  )
+  return isOurs ? message?.state_topic : undefined
 }
 
 /** The names in a `bridge/devices` or `bridge/groups` message; none when the payload is something else. */
 export function listedNames(payload: Buffer): string[] {
-  const {data = []} = listSchema.safeParse(parsedJson(payload))
-  return data.flatMap((entry) => entry?.name ?? [])
+  return (parsed(payload, listSchema) ?? []).flatMap((entry) => entry?.name ?? [])
 }
 
-function parsedJson(payload: Buffer): unknown {
+/** A JSON message; `undefined` when it is something else. */
+function parsed<T>(payload: Buffer, schema: z.ZodType<T>): T | undefined {
   try {
-    return JSON.parse(payload.toString())
+    return schema.safeParse(JSON.parse(payload.toString())).data
   } catch {
     return undefined
   }
