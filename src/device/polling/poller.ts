@@ -13,7 +13,7 @@ export interface PollSettings {
   gentle?: boolean
 }
 
-export interface PollerOptions {
+interface PollerOptions {
   device: Device
   clock: Clock
   random: Random
@@ -113,9 +113,11 @@ export class Poller {
   async #poll(): Promise<void> {
     this.#isPolling = true
     this.#isDueAgain = false
-    const tier = this.#dueTier()
+    const now = this.#clock.now()
+    const slowTier = now >= this.#slowDueAt ? 'slow' : 'fast'
+    const tier = now >= this.#rareDueAt ? 'rare' : slowTier
     try {
-      if (await this.#device.poll(tier)) this.#done(tier)
+      if (await this.#device.poll(tier)) this.#setNextDue(tier)
     } catch (error) {
       if (!isExpectedFailure(error) && !(error instanceof PollPreempted)) throw error
     } finally {
@@ -124,25 +126,16 @@ export class Poller {
     }
   }
 
-  #dueTier(): PollTier {
+  #setNextDue(tier: PollTier): void {
+    if (tier === 'fast') return
     const now = this.#clock.now()
-    if (now >= this.#rareDueAt) return 'rare'
-    return now >= this.#slowDueAt ? 'slow' : 'fast'
-  }
-
-  #done(tier: PollTier): void {
-    const now = this.#clock.now()
-    const {slow, rare} = this.#intervals()
-    if (tier !== 'fast') this.#slowDueAt = now + slow
+    const {slow, rare} = pollIntervals(this.#settings, this.#device.model)
+    this.#slowDueAt = now + slow
     if (tier === 'rare') this.#rareDueAt = now + rare
   }
 
-  #intervals() {
-    return pollIntervals(this.#settings, this.#device.model)
-  }
-
   #nextDelay(): number {
-    const {fast} = this.#intervals()
+    const {fast} = pollIntervals(this.#settings, this.#device.model)
     if (this.#device.availability.state !== 'offline') {
       this.#backOff = fast
       return jitter(fast, JITTER, this.#random)

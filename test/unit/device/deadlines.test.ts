@@ -73,8 +73,8 @@ describe('a plug that answers in 1.5 s', () => {
     ['read of what is hardly ever read', (deadline) => device.read(deadline, 'rssi')],
     ['command', (deadline) => device.set('state', 'ON', deadline)],
     ['TOGGLE', (deadline) => device.set('state', 'TOGGLE', deadline)],
-    ['raw call', (deadline) => device.call('get_prop', ['power'], deadline)],
-    ['question of a group', (deadline) => device.ask('state', deadline)],
+    ['raw call', (deadline) => device.rawCall('get_prop', ['power'], deadline)],
+    ['question of a group', (deadline) => device.readProperty('state', deadline)],
     ['question who it is', (deadline) => device.identify({deadline})],
   ])('stays online, however often a %s has only 1 s to spare', async (_, act) => {
     const codes = new Set<string>()
@@ -145,7 +145,7 @@ describe('a silent plug', () => {
     plug.failure = undefined
     plug.failing.set('get_nothing', new CallFailed('timeout'))
     for (let round = 0; round < 6; round++) {
-      void code(device.call('get_nothing', [], within(10 * SECOND)))
+      void code(device.rawCall('get_nothing', [], within(10 * SECOND)))
       await clock.advance(3 * SECOND)
     }
     expect(availabilities).toEqual(['online'])
@@ -166,7 +166,7 @@ describe('a silent plug', () => {
 describe('what answers a plug that was offline', () => {
   it.each<[string, () => Promise<unknown>]>([
     ['a read', () => device.read(within(10 * SECOND))],
-    ['a raw call', () => device.call('get_prop', ['power'], within(10 * SECOND))],
+    ['a raw call', () => device.rawCall('get_prop', ['power'], within(10 * SECOND))],
     ['a question who it is', () => device.identify({deadline: within(10 * SECOND)})],
   ])('brings it online at once: %s', async (_, act) => {
     plug.failure = new CallFailed('timeout')
@@ -210,10 +210,10 @@ describe('a call of the transport that never ends', () => {
     const results = [
       device.set('state', 'ON', within(10 * SECOND)),
       device.set('led', 'OFF', within(10 * SECOND)),
-      device.call('get_prop', [], within(10 * SECOND)),
+      device.rawCall('get_prop', [], within(10 * SECOND)),
       device.read(within(10 * SECOND)),
       device.identify({deadline: within(10 * SECOND)}),
-      device.ask('state', within(2 * SECOND)),
+      device.readProperty('state', within(2 * SECOND)),
     ].map(code)
     await clock.advance(10 * SECOND + 100)
     expect(await Promise.all(results)).toEqual([
@@ -244,7 +244,7 @@ describe('a poll that waits behind commands', () => {
     await clock.advance(MINUTE)
     answersAfter(1500)
     for (let second = 0; second < 300; second++) {
-      void code(device.call('get_prop', ['power'], within(10 * SECOND)))
+      void code(device.rawCall('get_prop', ['power'], within(10 * SECOND)))
       await clock.advance(SECOND)
       expect(poller.overdue()).toBe(0)
     }
@@ -287,7 +287,7 @@ describe('reads', () => {
     for (let round = 0; round < 50; round++) {
       void code(device.read(within(100), 'rssi'))
       void code(device.identify({deadline: within(100)}))
-      void code(device.ask('state', within(100)))
+      void code(device.readProperty('state', within(100)))
       await clock.advance(200)
     }
     plug.calls.length = 0
@@ -344,9 +344,9 @@ describe('a pause of the process', () => {
   it.each<[string, (deadline: number) => Promise<unknown>]>([
     ['read', (deadline) => device.read(deadline)],
     ['question who it is', (deadline) => device.identify({deadline})],
-    ['question of a group', (deadline) => device.ask('state', deadline)],
+    ['question of a group', (deadline) => device.readProperty('state', deadline)],
     ['command', (deadline) => device.set('state', 'ON', deadline)],
-    ['raw call', (deadline) => device.call('set_power', ['on'], deadline)],
+    ['raw call', (deadline) => device.rawCall('set_power', ['on'], deadline)],
   ])('before a %s is begun makes it expire', async (_, act) => {
     await clock.advance(MINUTE)
     const deadline = within(10 * SECOND)

@@ -165,7 +165,7 @@ describe('a diagnosis', () => {
       expect(diagnoseFailure(failure, circumstances)).toMatchObject({
         code,
         reason,
-        words: expect.stringMatching(words),
+        message: expect.stringMatching(words),
         title: expect.stringMatching(/./),
         advice: expect.stringMatching(/./),
       })

@@ -2,7 +2,8 @@ import {describe, expect, it} from 'vitest'
 import {plugDiscovery} from '../../../../src/bridge/homeassistant/plug-discovery.ts'
 import {parseDefinition} from '../../../../src/config/definitions/definition-reader.ts'
 import {applyOverrides} from '../../../../src/device/codec/model-overrides.ts'
-import {asWritten, fromUser, settable, toFirmware} from '../../../../src/device/codec/values.ts'
+import {fromUser} from '../../../../src/device/codec/validation.ts'
+import {roundTrip, settable, toFirmware} from '../../../../src/device/codec/values.ts'
 import {miot, mode, relay, wattsSetting} from '../../../../src/models/builders.ts'
 import {Catalogue} from '../../../../src/models/catalogue.ts'
 import type {Model, Property} from '../../../../src/models/model.ts'
@@ -21,7 +22,7 @@ const number = (options: Partial<NumberProperty>) => {
 const sent = (property: Property, value: unknown) => {
   const wanted = fromUser('limit', property, value)
   if (wanted === 'TOGGLE') throw new Error('expected a value')
-  return [asWritten(property, wanted), toFirmware(property, wanted)]
+  return [roundTrip(property, wanted), toFirmware(property, wanted)]
 }
 
 describe('a number with steps', () => {

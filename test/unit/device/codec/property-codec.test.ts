@@ -8,7 +8,9 @@ import {
   propertiesInTier,
   propertyOf,
 } from '../../../../src/device/codec/property-codec.ts'
-import {fromUser} from '../../../../src/device/codec/values.ts'
+import {fromUser} from '../../../../src/device/codec/validation.ts'
+import {FirmwareCapabilities} from '../../../../src/device/polling/firmware-capabilities.ts'
+
 import {
   action,
   button,
@@ -107,15 +109,26 @@ describe('questions', () => {
     expect(() => propertyOf(full, 'constructor')).toThrow('has no property "constructor"')
   })
 
-  it('of a lane are worked out once, and anew for another limit or another model', () => {
+  it('of a tier are computed once, and again for another limit', () => {
     const names = propertiesInTier(full, 'slow')
     expect(propertiesInTier(full, 'slow')).toBe(names)
-    const reads = buildReads(full, names)
-    expect(buildReads(full, names)).toBe(reads)
-    const smaller = buildReads(full, names, 2)
+    const capabilities = new FirmwareCapabilities()
+    const reads = capabilities.planReads(full, names)
+    expect(capabilities.planReads(full, names)).toBe(reads)
+    expect(reads).toEqual(buildReads(full, names))
+    capabilities.limitBatch(2)
+    const smaller = capabilities.planReads(full, names)
     expect(smaller.length).toBeGreaterThan(reads.length)
-    expect(buildReads(full, names)).toEqual(reads)
+    expect(smaller).toEqual(buildReads(full, names, 2))
     expect(buildReads({...full, batch: 1}, names).length).toBeGreaterThan(smaller.length)
+    capabilities.markUnsupported('led')
+    expect(capabilities.planReads(full, names)).toEqual(
+      buildReads(
+        full,
+        names.filter((name) => name !== 'led'),
+        2,
+      ),
+    )
   })
 })
 

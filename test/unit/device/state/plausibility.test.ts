@@ -21,8 +21,8 @@ beforeEach(() => {
 
 /** Twice the same, as in two polls. @returns what is not believed, and why */
 function twice(values: State, raw: Record<string, unknown> = {}) {
-  plausibility.judge(values, raw)
-  plausibility.judge(values, raw)
+  plausibility.check(values, raw)
+  plausibility.check(values, raw)
   return plausibility.flagged.map(({property, why}) => `${property}: ${why}`)
 }
 
@@ -71,12 +71,12 @@ describe('what is not believed', () => {
   })
 
   it('is a value in two polls in a row, not one between others', () => {
-    for (const voltage of [2310, 231, 2310, 231, 2310]) plausibility.judge({voltage}, {})
+    for (const voltage of [2310, 231, 2310, 231, 2310]) plausibility.check({voltage}, {})
     expect(plausibility.flagged).toEqual([])
   })
 
   it('is reported with the value and the firmware’s value, and once', () => {
-    const values = [1, 2, 3].map(() => plausibility.judge({voltage: 2310}, {voltage: 2310}).found)
+    const values = [1, 2, 3].map(() => plausibility.check({voltage: 2310}, {voltage: 2310}).found)
     const found = {property: 'voltage', value: 2310, raw: 2310, why: 'mains has 80 to 280 V'}
     expect(values).toEqual([[], [found], []])
     expect(implausibleWarning('desk', found)).toBe(
@@ -86,11 +86,11 @@ describe('what is not believed', () => {
 
   it('is believed again with the first value that can be true, and doubted again without many words', () => {
     twice({voltage: 2310})
-    expect(plausibility.judge({power: 3}, {}).isChanged).toBe(false)
-    expect(plausibility.judge({voltage: 231}, {}).isChanged).toBe(true)
+    expect(plausibility.check({power: 3}, {}).isChanged).toBe(false)
+    expect(plausibility.check({voltage: 231}, {}).isChanged).toBe(true)
     expect(plausibility.flagged).toEqual([])
-    plausibility.judge({voltage: 2310}, {})
-    expect(plausibility.judge({voltage: 2310}, {})).toEqual({found: [], isChanged: true})
+    plausibility.check({voltage: 2310}, {})
+    expect(plausibility.check({voltage: 2310}, {})).toEqual({found: [], isChanged: true})
     expect(plausibility.flagged).toHaveLength(1)
   })
 })
