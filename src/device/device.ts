@@ -162,8 +162,8 @@ export class Device extends EventEmitter<DeviceEvents> {
   async read(deadline: number, name?: string): Promise<Readonly<State>> {
     this.#poll?.abort()
     try {
-      const model = this.model ?? (await this.#lookUp(deadline))
-      if (name === undefined || this.#isInSlowTier(model, name))
+      if (!this.model) await this.#lookUp(deadline)
+      if (name === undefined || (this.#slowTierNames().includes(name) && !this.unsupported.includes(name)))
         await this.#reads.join('all', deadline, (until) =>
           readProperties(this.#parts, this.#slowTierNames(), until),
         )
@@ -273,18 +273,11 @@ export class Device extends EventEmitter<DeviceEvents> {
   }
 
   /** A caller waits for the model: the lookup is repeated until its deadline. */
-  async #lookUp(deadline: number): Promise<Model> {
-    const {resolver} = this.#parts
-    await this.#reads.join('model', deadline, () => resolver.lookUp())
-    return resolver.requireModel()
+  #lookUp(deadline: number): Promise<void> {
+    return this.#reads.join('model', deadline, () => this.#parts.resolver.lookUp())
   }
 
-  #isInSlowTier(model: Model, name: string): boolean {
-    const {resolver, failures} = this.#parts
-    const isFailing = resolver.capabilities.unsupported.has(name) || failures.has(name)
-    return propertiesInTier(model, 'slow').includes(name) && !isFailing
-  }
-
+  /** What slow polls read, but for properties that failed lately. */
   #slowTierNames(): readonly string[] {
     const {resolver, failures} = this.#parts
     return failures.without(propertiesInTier(resolver.requireModel(), 'slow'))

@@ -43,12 +43,8 @@ export async function pollProperties(
   names: readonly string[],
   signal: AbortSignal,
 ): Promise<void> {
-  const read = new BatchRead(parts, 'poll', signal)
-  try {
-    parts.state.applyReadings(await read.run(names), signal.aborted ? [] : names, true)
-  } finally {
-    read.end()
-  }
+  const responses = await new BatchRead(parts, 'poll', signal).run(names)
+  parts.state.applyReadings(responses, signal.aborted ? [] : names, true)
 }
 
 /**
@@ -123,16 +119,14 @@ class BatchRead {
   async run(names: readonly string[]): Promise<readonly NumberedResponse[]> {
     const {failures} = this.#parts
     const failing = names.filter((name) => failures.has(name) && !this.#capabilities.unsupported.has(name))
-    const [first, ...others] = this.#capabilities.planReads(this.#model, failures.without(names))
-    if (first) await this.#readOrDivide(first, true)
-    for (const read of others) await this.#readOrDivide(read)
-    await this.#readInParts(failing, 1)
-    return this.#responses
-  }
-
-  /** Ends what is left of the read. */
-  end(): void {
-    this.#early?.cancel()
+    const reads = this.#capabilities.planReads(this.#model, failures.without(names))
+    try {
+      for (const read of reads) await this.#readOrDivide(read, read === reads[0])
+      await this.#readInParts(failing, 1)
+      return this.#responses
+    } finally {
+      this.#early?.cancel()
+    }
   }
 
   /**

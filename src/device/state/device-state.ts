@@ -142,7 +142,7 @@ export class DeviceState {
         if (contradiction) warnings.push(contradiction)
       }
     const energy = this.#energy?.read(values)
-    const isChanged = this.#setValues({...values, ...energy?.values})
+    const isChanged = this.#setValues(Object.assign(values, energy?.values))
     const plausibility = isPoll ? this.#plausibility?.check(values, raw) : undefined
     if (energy?.isStuck) warnings.push(stuckCounterWarning(plug))
     for (const found of plausibility?.found ?? []) warnings.push(implausibleWarning(plug, found))

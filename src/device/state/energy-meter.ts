@@ -22,7 +22,7 @@ export interface EnergyMemory {
 
 /** The readings of one poll, or of another read. */
 export interface EnergyReading {
-  /** `null`: requested, but not in the answer. Left out: not requested. */
+  /** `null`: requested, but not in the response. Left out: not requested. */
   watts?: number | null | undefined
   /** kWh of the plug's own counter; `null` and left out as for `watts`. */
   counter?: number | null | undefined

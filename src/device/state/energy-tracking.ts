@@ -35,7 +35,7 @@ export class EnergyTracking {
   readonly #options: EnergyTrackingOptions
   readonly #model: Model
   readonly #clock: Clock
-  /** Made with the first reading: stored energy is found by the device id, which a plug proves with its first answer. */
+  /** Made with the first reading: stored energy is found by the device id, which a plug proves with its first response. */
   #meter: EnergyMeter | undefined
   #recorded: EnergyMemory | undefined
 
