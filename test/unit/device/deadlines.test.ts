@@ -74,8 +74,8 @@ describe('a plug that answers in 1.5 s', () => {
     ['command', (deadline) => device.set('state', 'ON', deadline)],
     ['TOGGLE', (deadline) => device.set('state', 'TOGGLE', deadline)],
     ['raw call', (deadline) => device.rawCall('get_prop', ['power'], deadline)],
-    ['question of a group', (deadline) => device.readProperty('state', deadline)],
-    ['question who it is', (deadline) => device.identify({deadline})],
+    ['read of one property only', (deadline) => device.readProperty('state', deadline)],
+    ['read of the identity', (deadline) => device.identify({deadline})],
   ])('stays online, however often a %s has only 1 s to spare', async (_, act) => {
     const codes = new Set<string>()
     for (let round = 0; round < 6; round++) {
@@ -167,7 +167,7 @@ describe('what answers a plug that was offline', () => {
   it.each<[string, () => Promise<unknown>]>([
     ['a read', () => device.read(within(10 * SECOND))],
     ['a raw call', () => device.rawCall('get_prop', ['power'], within(10 * SECOND))],
-    ['a question who it is', () => device.identify({deadline: within(10 * SECOND)})],
+    ['a read of the identity', () => device.identify({deadline: within(10 * SECOND)})],
   ])('brings it online at once: %s', async (_, act) => {
     plug.failure = new CallFailed('timeout')
     await clock.advance(60 * MINUTE)
@@ -204,7 +204,7 @@ describe('a call of the transport that never ends', () => {
     expect(poller.overdue()).toBe(0)
   })
 
-  it('leaves no command, read or question without an answer at its deadline', async () => {
+  it('leaves no command or read without a result at its deadline', async () => {
     await clock.advance(MINUTE)
     hang()
     const results = [
@@ -343,8 +343,8 @@ describe('a pause of the process', () => {
 
   it.each<[string, (deadline: number) => Promise<unknown>]>([
     ['read', (deadline) => device.read(deadline)],
-    ['question who it is', (deadline) => device.identify({deadline})],
-    ['question of a group', (deadline) => device.readProperty('state', deadline)],
+    ['read of the identity', (deadline) => device.identify({deadline})],
+    ['read of one property only', (deadline) => device.readProperty('state', deadline)],
     ['command', (deadline) => device.set('state', 'ON', deadline)],
     ['raw call', (deadline) => device.rawCall('set_power', ['on'], deadline)],
   ])('before a %s is begun makes it expire', async (_, act) => {

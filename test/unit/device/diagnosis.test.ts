@@ -172,7 +172,7 @@ describe('a diagnosis', () => {
   })
 })
 
-describe('what a plug on the wire is taken for', () => {
+describe('the values of firmware', () => {
   async function polled(host: string, lookup: (host: string) => Promise<string>, local = [LOOPBACK, HOME]) {
     const clock = new VirtualClock()
     const client = new MiioClient({
@@ -230,7 +230,7 @@ describe('what a plug on the wire is taken for', () => {
     })
   })
 
-  it('says that it is the machine itself which has no network', async () => {
+  it('reports that the machine itself has no network', async () => {
     const {availability, result} = await polled('10.0.0.5', () => Promise.resolve(''), [LOOPBACK])
     expect(availability).toMatchObject({message: expect.stringMatching(/^this machine has no network/)})
     expect(result).toMatchObject({message: expect.stringMatching(/this machine has no network/)})

@@ -18,7 +18,7 @@ const number = (options: Partial<NumberProperty>) => {
   if (property.kind !== 'number') throw new Error('expected a number')
   return property
 }
-/** What becomes of a number that somebody sends: the value in the result, and what goes out. */
+/** What becomes of a number that a user sends: the value in the result, and the value that is sent to the plug. */
 const sent = (property: Property, value: unknown) => {
   const wanted = fromUser('limit', property, value)
   if (wanted === 'TOGGLE') throw new Error('expected a value')
@@ -210,7 +210,7 @@ describe('a command whose value the firmware rounds', () => {
     },
   )
 
-  it('is not blamed for counting down by a step of its own', async () => {
+  it('causes no warning for counting down by a step of its own', async () => {
     const home = new VirtualHome({model, known: new Catalogue([model]), state: {state: 'ON', countdown: 240}})
     await home.poll('rare')
     await home.after(100, home.device.set('countdown', 100, home.clock.now() + 10_000))

@@ -6,7 +6,7 @@ import {
   type StoredCapabilities,
 } from '../../../../src/device/polling/firmware-capabilities.ts'
 
-describe('what a firmware puts up with', () => {
+describe('the capabilities of a firmware', () => {
   let stored: StoredCapabilities[]
   let capabilities: FirmwareCapabilities
 
@@ -75,7 +75,7 @@ describe('a failure', () => {
     expect(failures.recordBatchFailure(4)).toBe(false)
   })
 
-  it('is looked into at every poll, until it is certain; then hardly ever', () => {
+  it('is repeated at every poll, until it is certain; then hardly ever', () => {
     const failures = new FailureTracker()
     const due = () => ({
       fast: failures.due(['state'], 'fast'),

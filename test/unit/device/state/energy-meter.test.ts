@@ -174,7 +174,7 @@ describe("the plug's own counter", () => {
     expect(today()).toBe(0.66)
   })
 
-  it('that has gone on over night does not say how much of it is of today', () => {
+  it('that went on over night does not show how much of it is of today', () => {
     counter(12.34)
     const {memory} = meter
     now += 20 * HOUR
