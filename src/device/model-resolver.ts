@@ -53,7 +53,8 @@ export class ModelResolver {
   identity: Identity
   /** What the plug's firmware can be asked. */
   capabilities = new FirmwareCapabilities()
-  #model: Model | undefined
+  /** `undefined` until it is found. */
+  model: Model | undefined
   readonly #options: ModelResolverOptions
   #lookup: Promise<Model> | undefined
   /** Whether the plug reported its identity since the start. */
@@ -68,13 +69,9 @@ export class ModelResolver {
     this.#findModel()
   }
 
-  get model(): Model | undefined {
-    return this.#model
-  }
-
   /** @throws CommandError `refused` for a plug without a definition that answers in no dialect */
   requireModel(): Model {
-    if (this.#model) return this.#model
+    if (this.model) return this.model
     throw new CommandError(
       'refused',
       `no definition for the model ${excerpt(this.identity.model)}, and the plug does not report whether it is on`,
@@ -105,7 +102,7 @@ export class ModelResolver {
 
   async #lookUpOnce(): Promise<Model> {
     if (!this.#hasNoDialect) this.applyInfo(await this.#request('miIO.info', []))
-    if (!this.#model && !this.#hasNoDialect) await this.#setDialect()
+    if (!this.model && !this.#hasNoDialect) await this.#setDialect()
     return this.requireModel()
   }
 
@@ -137,13 +134,13 @@ export class ModelResolver {
       this.capabilities = capabilitiesOf?.(model, firmware) ?? new FirmwareCapabilities()
     const {dialect} = this.capabilities
     const found = findModel(model) ?? (isDialect(dialect) ? dialects[dialect] : undefined)
-    if (found && !this.#model) this.#setModel(found)
+    if (found && !this.model) this.#setModel(found)
   }
 
   #setModel(model: Model): void {
     const {adjust, state} = this.#options
-    this.#model = adjust ? adjust(model) : model
-    state.setModel(this.#model)
+    this.model = adjust ? adjust(model) : model
+    state.setModel(this.model)
   }
 }
 

@@ -43,8 +43,8 @@ const MIN_EVIDENCE_MS = 4000
 export class AvailabilityTracker {
   /** When the plug last answered, in ms of the clock; `undefined` before its first response. */
   lastResponseAt: number | undefined
+  current: Availability = {state: 'unknown'}
   readonly #options: AvailabilityTrackerOptions
-  #current: Availability = {state: 'unknown'}
   /** Exchanges in a row that failed. */
   #failures = 0
   #isSuspended = false
@@ -53,12 +53,8 @@ export class AvailabilityTracker {
     this.#options = options
   }
 
-  get current(): Availability {
-    return this.#current
-  }
-
   get isOnline(): boolean {
-    return this.#current.state === 'online'
+    return this.current.state === 'online'
   }
 
   /** Whether the last exchange failed. */
@@ -109,7 +105,7 @@ export class AvailabilityTracker {
 
   /** Takes the plug for offline although its first poll has not ended, since the bridge cannot wait longer to be online itself. */
   assumeOffline(): void {
-    if (this.#current.state !== 'unknown') return
+    if (this.current.state !== 'unknown') return
     this.#setOffline(new CommandError('timeout', 'no answer yet'), this.#options.clock.date())
   }
 
@@ -138,7 +134,7 @@ export class AvailabilityTracker {
     if (this.#isSuspended) return
     this.#failures++
     const {clock, offlineAfter, events} = this.#options
-    const current = this.#current
+    const {current} = this
     // The first failure is certain before the first response, and when the plug refuses a token that it never accepted.
     const isCertain = current.state === 'unknown' || isTokenRefused(error)
     if (current.state === 'offline') this.#setOffline(error, current.since)
@@ -149,13 +145,13 @@ export class AvailabilityTracker {
   /** The reason may change while a plug stays offline, for example from a timeout to a wrong token. */
   #setOffline(error: unknown, since: Date): void {
     const {reason, message} = diagnoseFailure(error, this.#options.failureContext())
-    const before = this.#current
+    const before = this.current
     if (before.state === 'offline' && before.reason === reason && before.message === message) return
     this.#set({state: 'offline', reason, since, message})
   }
 
   #set(availability: Availability): void {
-    this.#current = availability
+    this.current = availability
     this.#options.events.emit('availability', availability)
   }
 }

@@ -1,6 +1,6 @@
 /** Decides when a plug is polled, and which properties: interval, tiers, jitter, and back-off while the plug is offline. */
 import {type Clock, jitter, type Random, type Timer} from '../../common/clock.ts'
-import type {Model, PollTier} from '../../models/model.ts'
+import type {Model} from '../../models/model.ts'
 import {isExpectedFailure} from '../command-error.ts'
 import {type Device, PollPreempted} from '../device.ts'
 
@@ -117,7 +117,7 @@ export class Poller {
     const slowTier = now >= this.#slowDueAt ? 'slow' : 'fast'
     const tier = now >= this.#rareDueAt ? 'rare' : slowTier
     try {
-      if (await this.#device.poll(tier)) this.#setNextDue(tier)
+      if ((await this.#device.poll(tier)) && tier !== 'fast') this.#setNextDue(tier)
     } catch (error) {
       if (!isExpectedFailure(error) && !(error instanceof PollPreempted)) throw error
     } finally {
@@ -126,8 +126,7 @@ export class Poller {
     }
   }
 
-  #setNextDue(tier: PollTier): void {
-    if (tier === 'fast') return
+  #setNextDue(tier: 'slow' | 'rare'): void {
     const now = this.#clock.now()
     const {slow, rare} = pollIntervals(this.#settings, this.#device.model)
     this.#slowDueAt = now + slow

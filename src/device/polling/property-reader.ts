@@ -118,15 +118,22 @@ class BatchRead {
    */
   async run(names: readonly string[]): Promise<readonly NumberedResponse[]> {
     const {failures} = this.#parts
-    const failing = names.filter((name) => failures.has(name) && !this.#capabilities.unsupported.has(name))
-    const reads = this.#capabilities.planReads(this.#model, failures.without(names))
+    const reliable = failures.without(names)
+    const planned = this.#capabilities.planReads(this.#model, reliable)
+    const reads = reliable === names ? planned : [...planned, ...this.#singleReads(names)]
     try {
-      for (const read of reads) await this.#readOrDivide(read, read === reads[0])
-      await this.#readInParts(failing, 1)
+      for (const read of reads) await this.#readOrDivide(read, read === planned[0])
       return this.#responses
     } finally {
       this.#early?.cancel()
     }
+  }
+
+  /** Requests for those of `names` that failed lately, each alone. */
+  #singleReads(names: readonly string[]): readonly ReadRequest[] {
+    const {unsupported} = this.#capabilities
+    const failing = names.filter((name) => this.#parts.failures.has(name) && !unsupported.has(name))
+    return buildReads(this.#model, failing, 1)
   }
 
   /**

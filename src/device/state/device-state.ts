@@ -155,9 +155,9 @@ export class DeviceState {
   #missingValues(results: readonly ReadResult[], requested: readonly string[]): ReadResult {
     const values: State = {}
     for (const name of requested) {
+      if (results.some((result) => name in result.values)) continue
       const property = this.#properties[name]
-      if (!property || !isReadFromPlug(property) || results.some((result) => name in result.values)) continue
-      values[name] = null
+      if (property && isReadFromPlug(property)) values[name] = null
     }
     return {request: this.nextRequest(), values}
   }

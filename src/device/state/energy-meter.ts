@@ -64,8 +64,9 @@ const NO_EVIDENCE = {used: 0, counted: 0, ms: 0}
 
 /** Adds up the energy of one plug in kWh. It never decreases, unless the plug itself reports less in two polls in a row. */
 export class EnergyMeter {
+  /** What to store; `undefined` before the first reading. A new object after every change. */
+  memory: EnergyMemory | undefined
   readonly #options: MeterOptions
-  #memory: EnergyMemory | undefined
   #watts: {value: number; at: number} | undefined
   /** kWh that are less than a whole Wh. */
   #remainder = 0
@@ -78,17 +79,12 @@ export class EnergyMeter {
 
   constructor(options: MeterOptions, remembered: EnergyMemory | undefined) {
     this.#options = options
-    this.#memory =
+    this.memory =
       remembered?.stuck && options.isCounterTrusted ? {...remembered, stuck: undefined} : remembered
   }
 
-  /** What to store; `undefined` before the first reading. A new object after every change. */
-  get memory(): EnergyMemory | undefined {
-    return this.#memory
-  }
-
   get source(): EnergySource {
-    return this.#options.counterStep === undefined || this.#memory?.stuck ? 'integrated' : 'plug'
+    return this.#options.counterStep === undefined || this.memory?.stuck ? 'integrated' : 'plug'
   }
 
   /** Whether the total is known now: the plug's counter was read, or the bridge adds up itself. */
@@ -122,8 +118,8 @@ export class EnergyMeter {
     this.#remainder += used
     const gain = Math.floor(this.#remainder / WH) * WH
     this.#remainder -= gain
-    if (this.#memory) this.#update(exact(this.#memory.total + gain), gain, this.#memory, reading)
-    else if (this.#watts) this.#memory = firstMemory(0, reading)
+    if (this.memory) this.#update(exact(this.memory.total + gain), gain, this.memory, reading)
+    else if (this.#watts) this.memory = firstMemory(0, reading)
   }
 
   #follow(reading: EnergyReading): void {
@@ -131,8 +127,8 @@ export class EnergyMeter {
     if (counter === undefined) return
     this.#counter = counter !== null && counter >= 0 ? counter : null
     if (this.#counter === null) this.#lowerReading = undefined
-    else if (this.#memory) this.#compare(this.#counter, this.#memory, reading)
-    else this.#memory = firstMemory(this.#counter, reading)
+    else if (this.memory) this.#compare(this.#counter, this.memory, reading)
+    else this.memory = firstMemory(this.#counter, reading)
   }
 
   /** A counter that is lower once is wrong once. Lower twice in a row, and counting from there, it was reset (docs/promises.md 18). */
@@ -169,7 +165,7 @@ export class EnergyMeter {
     if (used < Math.max(STUCK_KWH, STUCK_STEPS * counterStep) || ms < STUCK_MS) return false
     this.#stuckCheck = NO_EVIDENCE
     if (counted >= used * STUCK_SHARE) return false
-    this.#memory = {...(this.#memory ?? firstMemory(0, reading)), stuck: true}
+    this.memory = {...(this.memory ?? firstMemory(0, reading)), stuck: true}
     return true
   }
 
@@ -179,7 +175,7 @@ export class EnergyMeter {
     if (total === memory.total && now.day === memory.day) return
     const today = now.today + gain
     const moved = total === memory.total ? memory.moved : date.getTime()
-    this.#memory = {...memory, ...now, total, today: exact(today), moved}
+    this.memory = {...memory, ...now, total, today: exact(today), moved}
   }
 }
 
