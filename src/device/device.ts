@@ -38,11 +38,6 @@ export interface DeviceOptions extends ModelOptions {
   energy?: EnergyTrackingOptions
 }
 
-/** A poll was interrupted by a command or a read: neither a success nor a failure. */
-export class PollPreempted extends Error {
-  override readonly name = 'PollPreempted'
-}
-
 /** One plug as the bridge uses it: state, availability, reads and commands. Emits the events of its parts. */
 export class Device extends EventEmitter<DeviceEvents> {
   readonly name: string
@@ -132,8 +127,8 @@ export class Device extends EventEmitter<DeviceEvents> {
 
   /**
    * Reads the properties that are due, and reports the result to the tracker.
-   * @returns whether all of them were read: a poll ends early when a command or a read comes
-   * @throws the transport's error when the relay could not be read; CommandError for a plug that answers in no dialect; PollPreempted
+   * @returns whether all of them were read: a poll that a command or a read interrupts is neither a success nor a failure
+   * @throws the transport's error when the relay could not be read; CommandError for a plug that answers in no dialect
    */
   async poll(tier: PollTier): Promise<boolean> {
     const {resolver, failures} = this.#parts
@@ -145,7 +140,7 @@ export class Device extends EventEmitter<DeviceEvents> {
       this.tracker.pollSucceeded()
       return !signal.aborted
     } catch (error) {
-      if (signal.aborted && isSilence(error)) throw new PollPreempted('a command came first')
+      if (signal.aborted && isSilence(error)) return false
       this.tracker.pollFailed(error)
       throw error
     } finally {

@@ -2,7 +2,7 @@
 import {type Clock, jitter, type Random, type Timer} from '../../common/clock.ts'
 import type {Model} from '../../models/model.ts'
 import {isExpectedFailure} from '../command-error.ts'
-import {type Device, PollPreempted} from '../device.ts'
+import type {Device} from '../device.ts'
 
 export interface PollSettings {
   /** Milliseconds between two polls of relay and watts. */
@@ -119,7 +119,7 @@ export class Poller {
     try {
       if ((await this.#device.poll(tier)) && tier !== 'fast') this.#setNextDue(tier)
     } catch (error) {
-      if (!isExpectedFailure(error) && !(error instanceof PollPreempted)) throw error
+      if (!isExpectedFailure(error)) throw error
     } finally {
       this.#isPolling = false
       this.#schedule(this.#isDueAgain ? 0 : this.#nextDelay())
