@@ -19,8 +19,10 @@ export interface StoredCapabilities {
 
 /** What the firmware of one model and version supports. Shared by all plugs that have it. */
 export class FirmwareCapabilities {
-  #batch: number | undefined
-  #dialect: string | undefined
+  /** The most values one request may ask for; `undefined` while no limit was found. */
+  batch: number | undefined
+  /** The dialect of a plug whose model has no definition. */
+  dialect: string | undefined
   readonly #unsupported: Set<string>
   readonly #supported: Set<string>
   readonly #onChange: (capabilities: StoredCapabilities) => void
@@ -32,20 +34,11 @@ export class FirmwareCapabilities {
     {batch, left_out = [], answered = [], dialect}: StoredCapabilities = {},
     onChange: (capabilities: StoredCapabilities) => void = () => {},
   ) {
-    this.#batch = batch
-    this.#dialect = dialect
+    this.batch = batch
+    this.dialect = dialect
     this.#unsupported = new Set(left_out)
     this.#supported = new Set(answered)
     this.#onChange = onChange
-  }
-
-  /** The most values one request may ask for; `undefined` while no limit was found. */
-  get batch(): number | undefined {
-    return this.#batch
-  }
-
-  get dialect(): string | undefined {
-    return this.#dialect
   }
 
   /** Properties that are not asked for any more. */
@@ -58,22 +51,22 @@ export class FirmwareCapabilities {
     let reads = this.#plans.get(names)
     if (!reads) {
       const supported = names.filter((name) => !this.#unsupported.has(name))
-      reads = buildReads(model, supported, this.#batch)
+      reads = buildReads(model, supported, this.batch)
       this.#plans.set(names, reads)
     }
     return reads
   }
 
   setDialect(dialect: string): void {
-    if (this.#dialect === dialect) return
-    this.#dialect = dialect
+    if (this.dialect === dialect) return
+    this.dialect = dialect
     this.#changed()
   }
 
   /** More values than `count` in one request are too many, although each single value is answered. */
   limitBatch(count: number): void {
-    if (this.#batch !== undefined && this.#batch <= count) return
-    this.#batch = Math.max(1, count)
+    if (this.batch !== undefined && this.batch <= count) return
+    this.batch = Math.max(1, count)
     this.#changed()
   }
 
@@ -106,10 +99,10 @@ export class FirmwareCapabilities {
   #changed(): void {
     this.#plans = new WeakMap()
     this.#onChange({
-      batch: this.#batch,
+      batch: this.batch,
       left_out: [...this.#unsupported],
       answered: [...this.#supported],
-      dialect: this.#dialect,
+      dialect: this.dialect,
     })
   }
 }
