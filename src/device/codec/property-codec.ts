@@ -60,9 +60,9 @@ const tiers = new WeakMap<Model, Readonly<Record<PollTier, readonly string[]>>>(
 export function propertiesInTier(model: Model, tier: PollTier): readonly string[] {
   let byTier = tiers.get(model)
   if (!byTier) {
-    const properties = Object.entries(model.properties)
+    const names = Object.keys(model.properties)
     const upTo = (last: PollTier) =>
-      properties.flatMap(([name, {lane}]) => (TIERS.indexOf(lane) <= TIERS.indexOf(last) ? [name] : []))
+      names.filter((name) => TIERS.indexOf(propertyOf(model, name).lane) <= TIERS.indexOf(last))
     byTier = {fast: upTo('fast'), slow: upTo('slow'), rare: upTo('rare')}
     tiers.set(model, byTier)
   }

@@ -25,7 +25,7 @@ interface PollerOptions {
 /** Spreads the polls of many plugs, and those of one plug against other software's. */
 const JITTER = 0.1
 /** The `rare` tier, which is hardly ever wanted, or risky to read, is read by every tenth slow poll. */
-const RARE = 10
+const RARE_FACTOR = 10
 const LONGEST_BACK_OFF_MS = 60_000
 const BACK_OFF_JITTER = 0.2
 
@@ -34,7 +34,7 @@ export function pollIntervals({gentle, interval, slow_interval}: PollSettings, m
   // Some strips reboot, and switch their sockets, when they are asked too often (docs/protocol.md §3.3, sp5).
   const fast = gentle ? Math.max(interval, model?.interval ?? 0) : interval
   const slow = Math.max(fast, slow_interval)
-  return {fast, slow, rare: slow * RARE}
+  return {fast, slow, rare: slow * RARE_FACTOR}
 }
 
 /** Polls one device for as long as it runs. */

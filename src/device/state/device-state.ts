@@ -155,7 +155,7 @@ export class DeviceState {
   #missingValues(results: readonly ReadResult[], requested: readonly string[]): ReadResult {
     const values: State = {}
     for (const name of requested) {
-      if (results.some((result) => name in result.values)) continue
+      if (results.some((result) => Object.hasOwn(result.values, name))) continue
       const property = this.#properties[name]
       if (property && isReadFromPlug(property)) values[name] = null
     }

@@ -160,19 +160,19 @@ describe('a diagnosis', () => {
       'timeout',
       /^no answer from its address: /,
     ],
-  ])('(%s) is the same for an error and a command', (_, error, circumstances, code, reason, words) => {
+  ])('(%s) is the same for an error and a command', (_, error, context, code, reason, message) => {
     for (const failure of [error, toCommandError(error)])
-      expect(diagnoseFailure(failure, circumstances)).toMatchObject({
+      expect(diagnoseFailure(failure, context)).toMatchObject({
         code,
         reason,
-        message: expect.stringMatching(words),
+        message: expect.stringMatching(message),
         title: expect.stringMatching(/./),
         advice: expect.stringMatching(/./),
       })
   })
 })
 
-describe('the values of firmware', () => {
+describe('the diagnosis of a plug on a network', () => {
   async function polled(host: string, lookup: (host: string) => Promise<string>, local = [LOOPBACK, HOME]) {
     const clock = new VirtualClock()
     const client = new MiioClient({
