@@ -78,25 +78,23 @@ export class RequestQueue {
   command<T>(key: string, isAbsolute: boolean, deadline: number, request: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#isStopped) return reject(new CommandError('expired', 'the bridge is stopping'))
-      const last = isAbsolute ? this.#commands.findLastIndex((command) => command.key === key) : -1
-      const place = last < 0 ? this.#commands.length : last
-      const superseded = isAbsolute ? this.#commands.filter((command) => command.key === key) : []
+      const superseded = isAbsolute ? this.#commands.filter((older) => older.key === key) : []
+      const last = superseded.at(-1)
       if (this.#commands.length - superseded.length >= MOST_WAITING) return reject(tooMany())
+      const left = () => deadline - this.#clock.now()
+      const message = 'its request did not end in time'
       const command: Command = {
         key,
         deadline,
-        run: () => {
-          const left = deadline - this.#clock.now()
-          return this.#run(request, left, GRACE_MS, 'its request did not end in time').then(resolve, reject)
-        },
+        run: () => this.#run(request, left(), GRACE_MS, message).then(resolve, reject),
         reject,
-        expiry: this.#clock.after(deadline - this.#clock.now(), () => this.#reject(command, expired())),
+        expiry: this.#clock.after(left(), () => this.#reject(command, expired())),
       }
-      this.#commands.splice(place, 0, command)
+      this.#commands.splice(last ? this.#commands.indexOf(last) : this.#commands.length, 0, command)
       for (const older of superseded)
         this.#reject(older, new CommandError('superseded', `a newer value for ${key} replaced it`))
       // The turns of superseded commands are enough for the one that replaces them.
-      if (last < 0) void this.#queue.add(() => this.#turn(), {priority: PRIORITY.command})
+      if (!last) void this.#queue.add(() => this.#turn(), {priority: PRIORITY.command})
     })
   }
 
