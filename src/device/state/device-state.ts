@@ -134,8 +134,9 @@ export class DeviceState {
     const raw: Record<string, unknown> = {}
     const warnings: string[] = []
     for (const result of [...results, this.#missingValues(results, requested)])
-      for (const [name, value] of Object.entries(result.values)) {
+      for (const name of Object.keys(result.values)) {
         if ((this.#written?.get(name)?.request ?? 0) > result.request) continue
+        const value = result.values[name] ?? null
         raw[name] = result.raw?.[name]
         values[name] = value
         const contradiction = this.#contradiction(name, value)
@@ -164,10 +165,10 @@ export class DeviceState {
 
   /** @returns whether the state is another than before, or known for the first time */
   #setValues(values: Readonly<State>): boolean {
-    const changed = Object.entries(values).filter(([name, value]) => this.#values[name] !== value)
-    if (this.isKnown && changed.length === 0) return false
+    const isSame = Object.keys(values).every((name) => this.#values[name] === values[name])
+    if (this.isKnown && isSame) return false
     this.isKnown = true
-    this.#values = {...this.#values, ...Object.fromEntries(changed)}
+    if (!isSame) this.#values = {...this.#values, ...values}
     return true
   }
 

@@ -72,10 +72,10 @@ export class Plausibility {
   ): {found: ImplausibleValue[]; isChanged: boolean} {
     const found: ImplausibleValue[] = []
     let isChanged = false
-    for (const [index, rule] of rules.entries())
+    for (const rule of rules)
       for (const {property, why} of rule(this.#model, values)) {
         if (why === undefined && !this.#states) continue
-        const entry = this.#entry(`${index} ${property}`)
+        const entry = this.#entry(`${rule.name} ${property}`)
         const wasFlagged = entry.flagged !== undefined
         entry.polls = why === undefined ? 0 : entry.polls + 1
         if (why === undefined) entry.flagged = undefined
@@ -103,9 +103,10 @@ export function implausibleWarning(device: string, {property, value, raw, why}: 
   return `${property} ${value} (raw ${excerpt(raw)}) cannot be right: ${why}; it is published unchanged. If its scale is wrong, set ${override}`
 }
 
-function volts(model: Model, values: State): RuleResult[] {
-  return Object.entries(values).flatMap(([property, value]) => {
-    const definition = model.properties[property]
+function volts({properties}: Model, values: State): RuleResult[] {
+  return Object.keys(values).flatMap((property) => {
+    const value = values[property]
+    const definition = properties[property]
     const isVoltage = definition && 'deviceClass' in definition && definition.deviceClass === 'voltage'
     if (!isVoltage || typeof value !== 'number') return []
     const isMains = value >= LEAST_VOLTS && value <= MOST_VOLTS
