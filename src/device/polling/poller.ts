@@ -48,9 +48,10 @@ export class Poller {
   #firstDelay: number
   #timer: Timer | undefined
   #dueAt = 0
-  #slowDueAt = Number.NEGATIVE_INFINITY
-  #rareDueAt = Number.NEGATIVE_INFINITY
-  #backOff: number
+  #slowDueAt = 0
+  #rareDueAt = 0
+  /** The interval of the last poll, as `start` sets it or as it has grown while the plug is offline. */
+  #backOff = 0
   #isPolling = false
   /** Whether the next poll follows the one under way at once. */
   #isDueAgain = false
@@ -62,7 +63,6 @@ export class Poller {
     this.#random = random
     this.#settings = settings
     this.#firstDelay = firstDelay
-    this.#backOff = settings.interval
   }
 
   /** Starts polling, also after `stop`: the first poll reads everything. */
