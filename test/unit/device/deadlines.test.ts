@@ -88,14 +88,14 @@ describe('a plug that answers in 1.5 s', () => {
     expect(availabilities).toEqual(['online'])
   })
 
-  it('answers a caller with more time, although one with less time asked first', async () => {
+  it('gives a caller with more time its values, although one with less time came first', async () => {
     const impatient = code(device.read(within(SECOND)))
     const patient = code(device.read(within(10 * SECOND)))
     await clock.advance(10 * SECOND)
     expect(await Promise.all([impatient, patient])).toEqual(['timeout', 'ok'])
   })
 
-  it('answers a caller that joined a read which then failed, from a new read', async () => {
+  it('gives a caller that joined a read which then failed the values of a new read', async () => {
     plug.failure = new CallFailed('timeout')
     const first = code(device.read(within(10 * SECOND)))
     await clock.advance(5 * SECOND)
@@ -106,7 +106,7 @@ describe('a plug that answers in 1.5 s', () => {
     expect(await Promise.all([first, second, third])).toEqual(['timeout', 'ok', 'ok'])
   })
 
-  it('is not offline because many commands were turned away, superseded or expired', async () => {
+  it('is not offline because many commands were rejected, superseded or expired', async () => {
     const values = ['ON', 'ON', 'OFF', ...Array.from({length: 2 * MOST_WAITING}, () => 'TOGGLE')]
     const results = ['state', 'led'].flatMap((name) =>
       values.map((value) => code(device.set(name, value, within(4 * SECOND)))),
@@ -126,7 +126,7 @@ describe('a silent plug', () => {
     plug.failure = new CallFailed('timeout')
   })
 
-  it('has failed once for all who wait for the same answer', async () => {
+  it('has failed once for all callers that wait for the same read', async () => {
     const waiting = Array.from({length: 20}, () => code(device.read(within(10 * SECOND))))
     await clock.advance(9 * SECOND)
     expect(new Set(await Promise.all(waiting))).toEqual(new Set(['timeout']))
@@ -163,7 +163,7 @@ describe('a silent plug', () => {
   })
 })
 
-describe('what answers a plug that was offline', () => {
+describe('what a plug that was offline responds to', () => {
   it.each<[string, () => Promise<unknown>]>([
     ['a read', () => device.read(within(10 * SECOND))],
     ['a raw call', () => device.rawCall('get_prop', ['power'], within(10 * SECOND))],
@@ -261,7 +261,7 @@ describe('reads', () => {
     ['of everything', () => device.read(within(10 * SECOND))],
     ['of what is hardly ever read', () => device.read(within(10 * SECOND), 'rssi')],
     ['of what the plug is', () => device.identify({deadline: within(10 * SECOND)})],
-  ])('%s are turned away when too many wait, and those who wait share one answer', async (_, act) => {
+  ])('%s are rejected when too many wait, and those that wait share one response', async (_, act) => {
     await clock.advance(20 * SECOND)
     plug.calls.length = 0
     const results = Array.from({length: MOST_WAITING + 5}, () => code(act()))
@@ -282,7 +282,7 @@ describe('reads', () => {
     expect(await done).toBe('ok')
   })
 
-  it('that were given up leave nothing behind that is asked later', async () => {
+  it('that were given up leave no request behind', async () => {
     await clock.advance(20 * SECOND)
     for (let round = 0; round < 50; round++) {
       void code(device.read(within(100), 'rssi'))
@@ -296,7 +296,7 @@ describe('reads', () => {
     expect(plug.calls.length).toBeLessThan(5)
   })
 
-  it('back after commands do not pile up while commands come first', async () => {
+  it('back after commands do not add up while commands come first', async () => {
     plug.failure = undefined
     await clock.advance(20 * SECOND)
     answersAfter(700)
@@ -318,7 +318,7 @@ describe('a pause of the process', () => {
     clock.now = () => now() + ms
   }
 
-  it('lets no command out whose deadline it outlasted', async () => {
+  it('sends no command whose deadline passed meanwhile', async () => {
     await clock.advance(MINUTE)
     answersAfter(500)
     void code(device.set('led', 'ON', within(10 * SECOND)))
@@ -330,7 +330,7 @@ describe('a pause of the process', () => {
     expect(plug.commands).not.toContain('set_power on')
   })
 
-  it('between the two requests of a TOGGLE lets no second one out', async () => {
+  it('between the two requests of a TOGGLE sends no second one', async () => {
     await clock.advance(MINUTE)
     answersAfter(500)
     const late = code(device.set('state', 'TOGGLE', within(10 * SECOND)))

@@ -152,7 +152,7 @@ describe('a command', () => {
     expect(plug.commands).toEqual(['set_power on'])
   })
 
-  it('is turned away when too many wait', async () => {
+  it('is rejected when too many wait', async () => {
     const results = Array.from({length: MOST_WAITING + 3}, () =>
       code(device.set('state', 'TOGGLE', inTenSeconds())),
     )
@@ -204,7 +204,7 @@ describe('TOGGLE', () => {
     expect(plug.commands).toEqual(['set_power on', 'set_power off', 'set_power on'])
   })
 
-  it('gives way to a plain value', async () => {
+  it('is superseded by a plain value', async () => {
     const results = ['ON', 'TOGGLE', 'TOGGLE', 'OFF'].map((value) =>
       code(device.set('state', value, inTenSeconds())),
     )
@@ -321,7 +321,7 @@ describe('reading', () => {
     }
   })
 
-  it('is shared by those who ask at the same time', async () => {
+  it('is shared by callers at the same time', async () => {
     const both = [device.read(inTenSeconds()), device.read(inTenSeconds())]
     await clock.advance(200)
     expect(await Promise.all(both)).toEqual([device.state, device.state])

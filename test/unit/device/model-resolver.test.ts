@@ -72,7 +72,7 @@ describe('a plug without a definition', () => {
     expect(home.device.state['state']).toBe('ON')
   })
 
-  it('and is away is not asked in any dialect', async () => {
+  it('and is unreachable is not asked in any dialect', async () => {
     const home = new VirtualHome({model: eight, ...stranger, faults: {silence: true}})
     await expect(home.poll()).rejects.toMatchObject({code: 'timeout', stage: 'hello'})
     home.plug.misbehave({})

@@ -122,7 +122,7 @@ describe('responses with fewer items than were requested', () => {
     },
   )
 
-  it('once or twice they are an accident, and nothing is remembered', async () => {
+  it('once or twice they are chance, and nothing is remembered', async () => {
     const home = new VirtualHome()
     const short = {garble: {payload: '{"id":$id,"result":[{"siid":2,"piid":1,"code":0,"value":true}]}'}}
     for (let poll = 0; poll < 9; poll++) {
@@ -162,7 +162,7 @@ describe('responses with fewer items than were requested', () => {
   })
 })
 
-describe('a plug that is really away', () => {
+describe('a plug that is unreachable', () => {
   it('costs few hellos a poll, and no failure is counted', async () => {
     const home = new VirtualHome()
     home.plug.misbehave({silence: true})
@@ -177,7 +177,7 @@ describe('a plug that is really away', () => {
     expect(home.asked()).toEqual([names])
   })
 
-  it('and goes in the middle of a poll is not asked the rest', async () => {
+  it('and becomes so in the middle of a poll gets no further requests', async () => {
     const home = new VirtualHome({profile: {batch: {most: 2, failure: -9999}}})
     for (let poll = 0; poll < 3; poll++) await home.poll()
     const poll = home.device.poll('slow')
@@ -189,7 +189,7 @@ describe('a plug that is really away', () => {
     expect(home.device.unsupported).toEqual([])
   })
 
-  it('and whose long answers are lost twice in a row, time and again, is asked for no less', async () => {
+  it('and whose long responses are lost twice in a row, time and again, is asked for as many values as before', async () => {
     const home = new VirtualHome()
     for (let poll = 0; poll < 30; poll++) {
       const lost = {loseReply: true}

@@ -84,7 +84,7 @@ describe('values that are flagged', () => {
     )
   })
 
-  it('is unflagged with the first value that can be true, and flagged again without another report', () => {
+  it('is no longer flagged with the first value that can be true, and flagged again without another report', () => {
     twice({voltage: 2310})
     expect(plausibility.check({power: 3}, {}).isChanged).toBe(false)
     expect(plausibility.check({voltage: 231}, {}).isChanged).toBe(true)
