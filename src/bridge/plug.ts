@@ -1,7 +1,7 @@
 /** A configured plug as the bridge and its parts see it: names, identity, display options and the running device. */
 import {joinWithOr} from '../common/schema-errors.ts'
 import {didYouMean} from '../common/suggestion.ts'
-import {misspelledProperty} from '../device/codec/unknown-property.ts'
+import {misspelledProperty} from '../device/codec/validation.ts'
 import {CommandError} from '../device/command-error.ts'
 import type {Device} from '../device/device.ts'
 import type {Model} from '../models/model.ts'

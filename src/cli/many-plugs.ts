@@ -138,7 +138,7 @@ async function toggle(
     outcomes = await withPlugs(targets, options, async ({device}) => {
       const deadline = systemClock.now() + limit
       await device.ready({deadline})
-      return device.ask('state', deadline)
+      return device.readProperty('state', deadline)
     })
     const states = outcomes.map((outcome) => ('value' in outcome ? outcome.value : null))
     const target = toggleTarget(states)

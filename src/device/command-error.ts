@@ -35,7 +35,7 @@ export class CommandError extends Error {
 export interface CallFailure extends Error {
   code: 'timeout' | 'bad_token' | 'unreachable' | 'refused'
   deviceCode?: number | undefined
-  /** How far the call came: `send` when nothing was sent, `request` when the plug was there and did not answer the request. */
+  /** How far the call came: `send` when nothing was sent, `request` when the plug was there and did not respond to the request. */
   stage?: string | undefined
   /** Whether the plug has answered under this token before. */
   provenBefore?: boolean | undefined
@@ -53,12 +53,12 @@ export function isRefusal(error: unknown): boolean {
   return isCallFailure(error) && error.code === 'refused'
 }
 
-/** Whether no answer came in time. */
+/** Whether no response came in time. */
 export function isSilence(error: unknown): boolean {
   return isCallFailure(error) && error.code === 'timeout'
 }
 
-/** Whether a failure shows that the plug is away: it was asked and did not answer, could not be reached, or does not know the token. */
+/** Whether a failure shows that the plug is away: it did not respond, could not be reached, or does not know the token. */
 export function isAbsence(error: unknown): error is CallFailure {
   if (!isCallFailure(error) || error.code === 'refused') return false
   return !(error.code === 'timeout' && error.stage === 'send')

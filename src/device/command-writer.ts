@@ -1,5 +1,5 @@
 /** Executes commands: writes one property of a plug, and reads it back to see whether the plug took it over. */
-import type {Clock, Timer} from '../common/clock.ts'
+import type {Timer} from '../common/clock.ts'
 import type {Value} from '../models/model.ts'
 import {
   buildRead,
@@ -9,39 +9,25 @@ import {
   propertiesInTier,
   propertyOf,
 } from './codec/property-codec.ts'
-import {asWritten, type CommandValue} from './codec/values.ts'
+import {type CommandValue, roundTrip} from './codec/values.ts'
 import {CommandError, isExpectedFailure} from './command-error.ts'
-import type {ModelResolver} from './model-resolver.ts'
-import type {AvailabilityTracker} from './polling/availability.ts'
-import type {FailureTracker} from './polling/firmware-capabilities.ts'
-import type {PropertyReader} from './polling/property-reader.ts'
+import {type DeviceParts, readProperties} from './polling/property-reader.ts'
 import {expired} from './request-queue.ts'
-import type {DeviceState} from './state/device-state.ts'
-import {ONCE, type Transport, UNTIL_DEADLINE} from './transport.ts'
+import {ONCE, UNTIL_DEADLINE} from './transport.ts'
 
 /** The relay has settled by then, and the user still looks at the switch. 2 s are promised (docs/promises.md 26). */
 const READ_BACK_MS = 500
 
-export interface CommandWriterOptions {
-  clock: Clock
-  transport: Transport
-  resolver: ModelResolver
-  state: DeviceState
-  availability: AvailabilityTracker
-  failures: FailureTracker
-  reader: PropertyReader
-}
-
 /** Writes properties of one plug and reads them back. */
 export class CommandWriter {
-  readonly #options: CommandWriterOptions
+  readonly #parts: DeviceParts
   #timer: Timer | undefined
   #readingBack: Promise<void> | undefined
   /** Whether a command was executed since the last read-back began. */
   #isReadBackDue = false
 
-  constructor(options: CommandWriterOptions) {
-    this.#options = options
+  constructor(parts: DeviceParts) {
+    this.#parts = parts
   }
 
   /**
@@ -51,17 +37,15 @@ export class CommandWriter {
    * @throws CommandError, or the transport's error
    */
   async write(name: string, wanted: CommandValue, deadline: number): Promise<Value> {
-    const {clock, resolver, state} = this.#options
+    const {clock, transport, resolver, state, availability} = this.#parts
     const value = wanted === 'TOGGLE' ? await this.#opposite(name, deadline) : wanted
     if (deadline <= clock.now()) throw expired() // a TOGGLE has read first, and the process may have been paused since
     const property = propertyOf(resolver.requireModel(), name)
-    const write = buildWrite(name, property, value)
+    const request = buildWrite(name, property, value)
     state.beginWrite(name)
-    expectOk(
-      await this.#call(write.method, write.params, deadline, write.once ? ONCE : UNTIL_DEADLINE),
-      write,
-    )
-    const written = asWritten(property, value)
+    const options = {deadline, tries: request.once ? ONCE : UNTIL_DEADLINE}
+    expectOk(await availability.track(transport.call(request.method, request.params, options)), request)
+    const written = roundTrip(property, value)
     if (property.kind !== 'button') state.confirmWrite(name, written)
     this.#timer?.cancel()
     this.#timer = clock.after(READ_BACK_MS, () => this.#readBack())
@@ -75,18 +59,15 @@ export class CommandWriter {
 
   /** A TOGGLE is made absolute once, by the current value: a retry then repeats that value (docs/promises.md 20). */
   async #opposite(name: string, deadline: number): Promise<Value> {
-    const model = this.#options.resolver.requireModel()
+    const {transport, resolver, availability} = this.#parts
+    const model = resolver.requireModel()
     const read = buildRead(model, name)
-    const response = await this.#call(read.method, read.params, deadline, UNTIL_DEADLINE)
+    const options = {deadline, tries: UNTIL_DEADLINE}
+    const response = await availability.track(transport.call(read.method, read.params, options))
     const current = decodeResponse(response, read, model).values[name]
     if (current === 'ON') return 'OFF'
     if (current === 'OFF') return 'ON'
     throw new CommandError('refused', `cannot toggle: the plug does not report whether ${name} is on or off`)
-  }
-
-  #call(method: string, params: unknown, deadline: number, tries: number): Promise<unknown> {
-    const {availability, transport} = this.#options
-    return availability.track(() => transport.call(method, params, {deadline, tries}))
   }
 
   /**
@@ -101,12 +82,12 @@ export class CommandWriter {
   }
 
   async #readBackAll(): Promise<void> {
-    const {resolver, state, failures, reader} = this.#options
+    const {resolver, state, failures} = this.#parts
     while (this.#isReadBackDue) {
       this.#isReadBackDue = false
       const fast = failures.without(propertiesInTier(resolver.requireModel(), 'fast'))
       try {
-        await reader.read([...new Set([...fast, ...state.unconfirmed])])
+        await readProperties(this.#parts, [...new Set([...fast, ...state.unconfirmed])])
       } catch (error) {
         if (!isExpectedFailure(error)) throw error // the next poll reads it
       }

@@ -38,69 +38,49 @@ export interface Diagnosis {
   /** A short heading. */
   title: string
   /** The finding as a part of a sentence, with the plug's address. */
-  words: string
+  message: string
   /** What the user should do next. */
   advice: string
   /** A finding that the error itself does not contain. */
-  remark?: string
+  detail?: string
 }
 
-const WHERE_IS_IT =
-  '`miio2mqtt discover` lists the devices that answer on this network; is the plug powered, and is this its address?'
 const NEW_TOKEN =
   'Get the current token from the Xiaomi account that set up the plug last: docs/troubleshooting.md, "Where do I get the token".'
 const NOT_SENT = 'no route: the packet could not leave this machine'
 const NO_NETWORK = 'no route: this machine has no network connection'
-const TRY_ADDRESS = 'Try the address of the plug, as the router lists it.'
 /** The kernel's error codes when this machine has no route to any network (src/miio/socket.ts). */
 const CUT_OFF = /\b(ENETUNREACH|ENETDOWN)\b/
 
 /** @param error of a request, or a CommandError made of it */
 export function diagnoseFailure(error: unknown, context: FailureContext): Diagnosis {
   const failure = error instanceof Error && isCallFailure(error.cause) ? error.cause : error
-  const code = isCallFailure(failure) ? failure.code : 'timeout'
-  const stage = isCallFailure(failure) ? failure.stage : undefined
-  const message = failure instanceof Error ? failure.message : String(failure)
+  const {code, stage} = isCallFailure(failure) ? failure : {code: 'timeout' as const}
+  const text = failure instanceof Error ? failure.message : String(failure)
+  const plug = context.host === undefined ? 'the plug' : `the plug at ${place(context)}`
   switch (code) {
     case 'bad_token':
-      return tokenWrong(context)
+      return {
+        code: 'token_wrong',
+        reason: 'bad_token',
+        title: 'token wrong',
+        message: `token wrong: ${plug} rejects it. The token changes whenever the plug is set up again in the app`,
+        advice: NEW_TOKEN,
+      }
     case 'refused':
-      return unsupported(context)
+      return {
+        code: 'request_unsupported',
+        reason: 'unsupported',
+        title: 'request unsupported: the plug rejected the request',
+        message: `${plug} answers, but rejects the requests of its model; \`miio2mqtt info\` shows its model`,
+        advice:
+          '`miio2mqtt models` lists what each plug can do; a busy plug also rejects requests: try again.',
+      }
     case 'unreachable':
-      return stage === 'hello' ? otherDevice(message) : notSent(message, context)
+      return stage === 'hello' ? otherDevice(text) : notSent(text, context)
     case 'timeout':
-      if (stage === 'request') return context.proven ? noAnswer(context) : tokenProbably(context)
-      return noHello(context)
-  }
-}
-
-function tokenWrong(context: FailureContext): Diagnosis {
-  return {
-    code: 'token_wrong',
-    reason: 'bad_token',
-    title: 'token wrong',
-    words: `token wrong: ${plugAt(context)} rejects it. The token changes whenever the plug is set up again in the app`,
-    advice: NEW_TOKEN,
-  }
-}
-
-function tokenProbably(context: FailureContext): Diagnosis {
-  return {
-    code: 'token_wrong',
-    reason: 'bad_token',
-    title: 'token wrong (probably): the plug is reachable, but ignores encrypted requests',
-    words: `token wrong (probably): ${plugAt(context)} answers a hello, but ignores requests that are encrypted with this token`,
-    advice: NEW_TOKEN,
-  }
-}
-
-function unsupported(context: FailureContext): Diagnosis {
-  return {
-    code: 'request_unsupported',
-    reason: 'unsupported',
-    title: 'request unsupported: the plug rejected the request',
-    words: `${plugAt(context)} answers, but rejects the requests of its model; \`miio2mqtt info\` shows its model`,
-    advice: '`miio2mqtt models` lists what each plug can do; a busy plug also rejects requests: try again.',
+      if (stage !== 'request') return noHello(context)
+      return context.proven ? noAnswer(plug) : tokenProbably(plug)
   }
 }
 
@@ -109,64 +89,68 @@ function otherDevice(message: string): Diagnosis {
     code: 'other_device',
     reason: 'unreachable',
     title: 'other device: another device answers at this address',
-    words: message,
+    message,
     advice:
       '`miio2mqtt discover` lists the current addresses and device ids; a fixed address in the router keeps them.',
   }
 }
 
-/** No packet has left this machine. */
-function notSent(message: string, context: FailureContext): Diagnosis {
-  const {host, address} = context
-  const isName = host !== undefined && !isIPv4(host)
-  const isUnknownName = isName && address === undefined
-  const reason = 'unreachable'
-  if ((isUnknownName || CUT_OFF.test(message)) && isAlone(context))
-    return noNetwork(reason, NOT_SENT, context)
-  if (isUnknownName)
-    return {
-      code: 'no_route',
-      reason,
-      title: 'no route: the host name cannot be resolved',
-      words: `cannot resolve ${host}: ${message}`,
-      advice: TRY_ADDRESS,
-    }
+function tokenProbably(plug: string): Diagnosis {
   return {
-    code: 'no_route',
-    reason,
-    title: NOT_SENT,
-    words: isName && !message.includes(host) ? `no packet reaches ${host}: ${message}` : message,
-    advice: 'Is this machine connected, and does its firewall let UDP port 54321 out?',
+    code: 'token_wrong',
+    reason: 'bad_token',
+    title: 'token wrong (probably): the plug is reachable, but ignores encrypted requests',
+    message: `token wrong (probably): ${plug} answers a hello, but ignores requests that are encrypted with this token`,
+    advice: NEW_TOKEN,
   }
 }
 
-function noAnswer(context: FailureContext): Diagnosis {
+function noAnswer(plug: string): Diagnosis {
   return {
     code: 'no_answer',
     reason: 'timeout',
     title: 'no answer: the plug answered before, but not this request',
-    words: `no answer to any request, though ${plugAt(context)} answers a hello and answered requests before: its Wi-Fi is weak, its firmware hangs, or it was set up again and has a new token`,
+    message: `no answer to any request, though ${plug} answers a hello and answered requests before: its Wi-Fi is weak, its firmware hangs, or it was set up again and has a new token`,
     advice:
       'Its Wi-Fi may be weak (`miio2mqtt info` shows how strong it is), or its firmware ignores this request.',
   }
 }
 
+/** No packet has left this machine. */
+function notSent(text: string, context: FailureContext): Diagnosis {
+  const {host, address} = context
+  const isName = host !== undefined && !isIPv4(host)
+  const isUnknownName = isName && address === undefined
+  if ((isUnknownName || CUT_OFF.test(text)) && isAlone(context))
+    return noNetwork('unreachable', NOT_SENT, context)
+  const known = {code: 'no_route', reason: 'unreachable'} as const
+  if (isUnknownName) {
+    const title = 'no route: the host name cannot be resolved'
+    const advice = 'Try the address of the plug, as the router lists it.'
+    return {...known, title, message: `cannot resolve ${host}: ${text}`, advice}
+  }
+  const message = isName && !text.includes(host) ? `no packet reaches ${host}: ${text}` : text
+  const advice = 'Is this machine connected, and does its firewall let UDP port 54321 out?'
+  return {...known, title: NOT_SENT, message, advice}
+}
+
 function noHello(context: FailureContext): Diagnosis {
   const {host, address = host, local = () => []} = context
   const ours = local()
-  if (
+  const isElsewhere =
     address !== undefined &&
     isIPv4(address) &&
     ours.length > 0 &&
     !ours.some((own) => isInSubnet(address, own))
-  )
+  if (isElsewhere)
     return isAlone(context) ? noNetwork('timeout', NO_NETWORK, context) : otherSubnet(address, ours, context)
   return {
     code: 'no_hello',
     reason: 'timeout',
     title: 'no hello: no plug answers at this address',
-    words: `no answer from ${place(context)}: is the plug powered, in Wi-Fi range, and still at this address?`,
-    advice: WHERE_IS_IT,
+    message: `no answer from ${place(context)}: is the plug powered, in Wi-Fi range, and still at this address?`,
+    advice:
+      '`miio2mqtt discover` lists the devices that answer on this network; is the plug powered, and is this its address?',
   }
 }
 
@@ -177,10 +161,10 @@ function otherSubnet(address: string, ours: readonly LocalAddress[], context: Fa
     code: 'other_subnet',
     reason: 'timeout',
     title,
-    words: `no answer: ${place(context)} is in another subnet than this machine (${networks}), and plugs answer only their own subnet`,
+    message: `no answer: ${place(context)} is in another subnet than this machine (${networks}), and plugs answer only their own subnet`,
     advice:
       'Plugs answer only their own subnet: give this machine an address there, or let the router masquerade UDP to port 54321.',
-    remark: title,
+    detail: title,
   }
 }
 
@@ -189,10 +173,10 @@ function noNetwork(reason: OfflineReason, title: string, context: FailureContext
     code: 'no_route',
     reason,
     title,
-    words: `this machine has no network connection, and no packet reaches ${place(context)}`,
+    message: `this machine has no network connection, and no packet reaches ${place(context)}`,
     advice:
       'Only loopback is left: this machine has no network connection. Is the cable in, or the Wi-Fi connected? Its firewall must let UDP port 54321 out, too.',
-    remark: 'this machine has no network connection',
+    detail: 'this machine has no network connection',
   }
 }
 
@@ -200,10 +184,6 @@ function noNetwork(reason: OfflineReason, title: string, context: FailureContext
 function place({host, address}: FailureContext): string {
   if (host === undefined) return 'its address'
   return address === undefined || address === host ? host : `${host} (${address})`
-}
-
-function plugAt(context: FailureContext): string {
-  return context.host === undefined ? 'the plug' : `the plug at ${place(context)}`
 }
 
 /** Whether this machine has only loopback addresses, and the plug has another. */

@@ -7,7 +7,7 @@ import {buildRead, decodeResponse} from './codec/property-codec.ts'
 import {excerpt, wellFormed} from './codec/values.ts'
 import {CommandError, isRefusal, isRequestFailure} from './command-error.ts'
 import {FirmwareCapabilities} from './polling/firmware-capabilities.ts'
-import {MOST_WAITING, type RequestQueue, tooMany} from './request-queue.ts'
+import type {RequestQueue} from './request-queue.ts'
 import type {DeviceState} from './state/device-state.ts'
 import {ONCE, type Transport} from './transport.ts'
 
@@ -36,7 +36,7 @@ export interface ModelOptions {
   capabilitiesOf?: (model: string, firmware: string | undefined) => FirmwareCapabilities
 }
 
-export interface ModelResolverOptions extends ModelOptions {
+interface ModelResolverOptions extends ModelOptions {
   queue: RequestQueue
   transport: Transport
   /** Gets the model when it is found. */
@@ -53,10 +53,10 @@ export class ModelResolver {
   identity: Identity
   /** What the plug's firmware can be asked. */
   capabilities = new FirmwareCapabilities()
-  #model: Model | undefined
+  /** `undefined` until it is found. */
+  model: Model | undefined
   readonly #options: ModelResolverOptions
-  #lookup: Promise<void> | undefined
-  #waiting = 0
+  #lookup: Promise<Model> | undefined
   /** Whether the plug reported its identity since the start. */
   #isReported = false
   /** The plug answered, but in no dialect. It is not asked again, since some firmware suffers from unknown requests. */
@@ -69,18 +69,9 @@ export class ModelResolver {
     this.#findModel()
   }
 
-  get model(): Model | undefined {
-    return this.#model
-  }
-
-  /** How many callers wait for the model. */
-  get waiting(): number {
-    return this.#waiting
-  }
-
   /** @throws CommandError `refused` for a plug without a definition that answers in no dialect */
   requireModel(): Model {
-    if (this.#model) return this.#model
+    if (this.model) return this.model
     throw new CommandError(
       'refused',
       `no definition for the model ${excerpt(this.identity.model)}, and the plug does not report whether it is on`,
@@ -88,22 +79,17 @@ export class ModelResolver {
   }
 
   /**
-   * Resolves to the model, and asks the plug for it if necessary. All callers share one lookup, and at most 32 may wait for it, as
-   * many as may wait in the queue afterwards.
-   * @throws the transport's error, or CommandError `queue_full`, or `refused` as `requireModel`
+   * Asks the plug for its model. All callers share one lookup.
+   * @throws the transport's error, or CommandError `refused` as `requireModel`
    */
-  async ready(): Promise<Model> {
-    if (this.#model) return this.#model
-    if (this.#waiting >= MOST_WAITING) throw tooMany()
-    this.#waiting++
-    this.#lookup ??= this.#lookUp().finally(() => {
+  lookUp(): Promise<Model> {
+    this.#lookup ??= this.#lookUpOnce().finally(() => {
       this.#lookup = undefined
     })
-    await this.#lookup.finally(() => this.#waiting--)
-    return this.requireModel()
+    return this.#lookup
   }
 
-  /** Takes an answer to `miIO.info`, and the plug's own model where none is configured or remembered. */
+  /** Takes a response to `miIO.info`, and the plug's own model where none is configured or remembered. */
   applyInfo(info: unknown): void {
     const before = this.identity
     this.identity = parseIdentity(info)
@@ -114,27 +100,24 @@ export class ModelResolver {
     this.#isReported = true
   }
 
-  async #lookUp(): Promise<void> {
-    if (this.#hasNoDialect) return
-    this.applyInfo(await this.#request('miIO.info', []))
-    if (this.#model) return
-    const dialect = await this.#detectDialect()
-    this.#hasNoDialect = dialect === undefined
+  async #lookUpOnce(): Promise<Model> {
+    if (!this.#hasNoDialect) this.applyInfo(await this.#request('miIO.info', []))
+    if (!this.model && !this.#hasNoDialect) await this.#setDialect()
+    return this.requireModel()
+  }
+
+  async #setDialect(): Promise<void> {
+    this.#rounds++
+    const {model = ''} = this.identity
+    const dialect = await detectDialect(model, (method, params) => this.#request(method, params, ONCE)).catch(
+      (error: unknown) => {
+        if (!isRequestFailure(error) || this.#rounds < ROUNDS) throw error
+      },
+    )
+    this.#hasNoDialect = !dialect
     if (!dialect) return
     this.capabilities.setDialect(dialect)
     this.#setModel(dialects[dialect])
-  }
-
-  async #detectDialect(): Promise<DialectName | undefined> {
-    try {
-      this.#rounds++
-      return await detectDialect(this.identity.model ?? '', (method, params) =>
-        this.#request(method, params, ONCE),
-      )
-    } catch (error) {
-      if (isRequestFailure(error) && this.#rounds >= ROUNDS) return undefined
-      throw error
-    }
   }
 
   #request(method: string, params: unknown, tries?: number): Promise<unknown> {
@@ -151,20 +134,20 @@ export class ModelResolver {
       this.capabilities = capabilitiesOf?.(model, firmware) ?? new FirmwareCapabilities()
     const {dialect} = this.capabilities
     const found = findModel(model) ?? (isDialect(dialect) ? dialects[dialect] : undefined)
-    if (found && !this.#model) this.#setModel(found)
+    if (found && !this.model) this.#setModel(found)
   }
 
   #setModel(model: Model): void {
     const {adjust, state} = this.#options
-    this.#model = adjust ? adjust(model) : model
-    state.setModel(this.#model)
+    this.model = adjust ? adjust(model) : model
+    state.setModel(this.model)
   }
 }
 
 const MAC = /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i
 
 /**
- * The usable parts of a `miIO.info` answer (docs/protocol.md §4). Token, SSID and account number are dropped here, before anything
+ * The usable parts of a response to `miIO.info` (docs/protocol.md §4). Token, SSID and account number are dropped here, before anything
  * can log or publish them.
  */
 export function parseIdentity(info: unknown): Identity {

@@ -1,4 +1,4 @@
-/** Raw calls: which methods are never sent, and secrets masked in their answers. */
+/** Raw calls: which methods are never sent, and secrets masked in their responses. */
 import {isSecretMember, MASK} from '../common/secret.ts'
 
 /** The spelling of every documented method (docs/protocol.md §4). */
@@ -41,28 +41,26 @@ function isDangerous(method: string): boolean {
   )
 }
 
-/** A plug's answer with `***` in place of every secret member, at any depth. */
-export function withoutSecrets(answer: unknown): unknown {
-  if (typeof answer === 'string') return withoutSecretsInText(answer)
-  if (Array.isArray(answer)) return answer.map(withoutSecrets)
-  if (typeof answer !== 'object' || answer === null) return answer
-  return Object.fromEntries(
-    Object.entries(answer).map(([key, value]) => [key, isSecret(key, value) ? MASK : withoutSecrets(value)]),
-  )
+/** A plug's response with `***` in place of every secret member, at any depth. */
+export function withoutSecrets(response: unknown): unknown {
+  if (typeof response === 'string') return withoutSecretsInText(response)
+  if (Array.isArray(response)) return response.map(withoutSecrets)
+  if (typeof response !== 'object' || response === null) return response
+  const entries = Object.entries(response).map(([key, value]) => {
+    const isSecret = value !== null && isSecretMember(key)
+    return [key, isSecret ? MASK : withoutSecrets(value)]
+  })
+  return Object.fromEntries(entries)
 }
 
 /** Some methods answer with a text that is JSON itself. */
 function withoutSecretsInText(text: string): string {
   if (!/^\s*[[{]/.test(text)) return text
   try {
-    const answer: unknown = JSON.parse(text)
-    const shown = JSON.stringify(withoutSecrets(answer))
-    return shown === JSON.stringify(answer) ? text : shown
+    const response: unknown = JSON.parse(text)
+    const shown = JSON.stringify(withoutSecrets(response))
+    return shown === JSON.stringify(response) ? text : shown
   } catch {
     return text
   }
-}
-
-function isSecret(key: string, value: unknown): boolean {
-  return value !== null && isSecretMember(key)
 }

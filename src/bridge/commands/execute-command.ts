@@ -3,7 +3,7 @@
  * outcome of its own (docs/topics.md, "Commands" and "Groups").
  */
 import type {Clock} from '../../common/clock.ts'
-import {unknownProperty} from '../../device/codec/unknown-property.ts'
+import {unknownProperty} from '../../device/codec/validation.ts'
 import {CommandError, toCommandError} from '../../device/command-error.ts'
 import {MOST_WAITING, tooMany} from '../../device/request-queue.ts'
 import type {Value} from '../../models/model.ts'
@@ -164,7 +164,7 @@ export class CommandExecutor {
       const {device} = plug
       await device.ready({deadline: readDeadline})
       device.validate(property, 'TOGGLE')
-      return await device.ask(property, readDeadline)
+      return await device.readProperty(property, readDeadline)
     } catch (error) {
       return toCommandError(error)
     }

@@ -133,7 +133,7 @@ const table: Readonly<Record<string, RequestHandler>> = {
         )
       const problem = callProblem(method)
       if (problem) throw new CommandError('refused', problem)
-      return {result: withoutSecrets(await plug.device.call(method, params, deadlineFor(context, plug)))}
+      return {result: withoutSecrets(await plug.device.rawCall(method, params, deadlineFor(context, plug)))}
     },
     {name: 'lamp', method: 'get_prop', params: ['power']},
   ),

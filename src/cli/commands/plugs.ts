@@ -5,7 +5,7 @@
 import {z} from 'zod'
 import {quoted} from '../../common/schema-errors.ts'
 import {propertiesInTier} from '../../device/codec/property-codec.ts'
-import {meantProperty} from '../../device/codec/unknown-property.ts'
+import {suggestProperty} from '../../device/codec/validation.ts'
 import {isWritable, type State} from '../../device/codec/values.ts'
 import {parseIdentity} from '../../device/model-resolver.ts'
 import {callProblem, withoutSecrets} from '../../device/raw-calls.ts'
@@ -180,7 +180,7 @@ async function set(
 /** @param suggested the properties of which one may be suggested @throws UsageError */
 function expectOneOf(known: readonly string[], property: string, suggested = known): void {
   if (known.includes(property)) return
-  const closest = meantProperty(property, suggested)
+  const closest = suggestProperty(property, suggested)
   const advice = closest === undefined ? '' : `, did you mean "${closest}"?`
   throw new UsageError(`expected one of ${known.join(', ')}, got ${quoted(property)}${advice}`)
 }

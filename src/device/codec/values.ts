@@ -1,13 +1,12 @@
-/** Converts values between users, firmware and properties, and validates what users send. Pure. */
+/** Converts values between the firmware and properties. Pure. */
 import type {Property, RawValue, ScaledProperty, Value} from '../../models/model.ts'
-import {CommandError} from '../command-error.ts'
 
 /** Values by property. */
 export type State = Record<string, Value>
 /** What a command asks for: a value, or `TOGGLE` for the opposite of the current `ON` or `OFF`. */
 export type CommandValue = Value | 'TOGGLE'
 
-type NumberProperty = Extract<Property, {kind: 'number'}>
+export type NumberProperty = Extract<Property, {kind: 'number'}>
 
 /** A longer text from a plug is a mistake: no schedule or name is as long. */
 const LONGEST_TEXT = 255
@@ -21,7 +20,7 @@ export function fromFirmware(property: Property, raw: unknown): Value {
     case 'switch':
       return onOrOff(raw)
     case 'binary_sensor':
-      return property.on ? onForListed(property.on, raw) : onOrOff(raw)
+      return property.on ? faultState(property.on, raw) : onOrOff(raw)
     case 'sensor':
       if (property.raw === 'number') return scaled(property, raw)
       return typeof raw === 'string' && isUsable(raw) ? wellFormed(raw) : null
@@ -62,7 +61,7 @@ export function toFirmware(property: Property, value: Value): RawValue {
 }
 
 /** The value that is read back after `value` was written: the firmware may count in larger steps, or have one value for two words. */
-export function asWritten(property: Property, value: Value): Value {
+export function roundTrip(property: Property, value: Value): Value {
   return fromFirmware(property, toFirmware(property, value))
 }
 
@@ -70,36 +69,11 @@ export function asWritten(property: Property, value: Value): Value {
 export function settable(property: NumberProperty): Pick<NumberProperty, 'min' | 'max' | 'step'> {
   const {min, max, scale, step} = property
   if (Math.abs(scale) <= step) {
-    const last = onStep(property, max)
-    return {min, max: Math.max(last, Number(asWritten(property, last))), step} // an offset may lie between the steps
+    const last = nearestStep(property, max)
+    return {min, max: Math.max(last, Number(roundTrip(property, last))), step} // an offset may lie between the steps
   }
-  const [least, most] = [min, max].map((limit) => Number(asWritten(property, limit)))
+  const [least, most] = [min, max].map((limit) => Number(roundTrip(property, limit)))
   return {min: least ?? min, max: most ?? max, step: Math.abs(scale)}
-}
-
-/**
- * Validates what a user, Home Assistant or a flow sent, and converts it to a value of this property.
- * @throws CommandError `not_writable`, `out_of_range`, or `invalid_payload` naming what was expected
- */
-export function fromUser(name: string, property: Property, sent: unknown): CommandValue {
-  if (!isWritable(property)) throw readOnly(name)
-  switch (property.kind) {
-    case 'switch':
-      return switchedFrom(name, sent)
-    case 'number':
-      return numberFrom(name, property, sent)
-    case 'select':
-      return wordFrom(name, property, sent)
-    case 'button':
-      return null
-    case 'sensor':
-    case 'binary_sensor':
-      throw readOnly(name)
-  }
-}
-
-function readOnly(name: string): CommandError {
-  return new CommandError('not_writable', `${name} can only be read`)
 }
 
 /** Whether a command can set the property. */
@@ -122,7 +96,7 @@ function onOrOff(raw: unknown): Value {
 }
 
 /** A fault sensor is on for the listed codes. Any other number is another fault. */
-function onForListed(on: readonly RawValue[], raw: unknown): Value {
+function faultState(on: readonly RawValue[], raw: unknown): Value {
   if (on.some((known) => known === raw)) return 'ON'
   return typeof raw === 'number' || typeof raw === 'boolean' ? 'OFF' : null
 }
@@ -132,32 +106,8 @@ function scaled({scale, offset = 0, precision}: ScaledProperty, raw: unknown): V
   return Number((raw * scale + offset).toFixed(precision + 3))
 }
 
-function switchedFrom(name: string, sent: unknown): CommandValue {
-  const word = typeof sent === 'string' ? sent.trim().toUpperCase() : sent
-  if (word === 'ON' || word === true || word === 1 || word === 'TRUE' || word === '1') return 'ON'
-  if (word === 'OFF' || word === false || word === 0 || word === 'FALSE' || word === '0') return 'OFF'
-  if (word === 'TOGGLE') return 'TOGGLE'
-  throw new CommandError('invalid_payload', `${name}: expected ON, OFF or TOGGLE, got ${excerpt(sent)}`)
-}
-
-function numberFrom(name: string, property: NumberProperty, sent: unknown): number {
-  const {min, max, unit} = property
-  const number = typeof sent === 'string' && sent.trim() !== '' ? Number(sent) : sent
-  if (typeof number !== 'number' || !Number.isFinite(number))
-    throw new CommandError('invalid_payload', `${name}: expected a number of ${unit}, got ${excerpt(sent)}`)
-  if (number < min || number > max)
-    throw new CommandError('out_of_range', `${name}: expected ${min} to ${max} ${unit}, got ${number}`)
-  const [least, most] = rawLimits(property)
-  if (least > most)
-    throw new CommandError(
-      'out_of_range',
-      `${name}: the firmware has no value from ${min} to ${max} ${unit}: are scale and limits of its definition right?`,
-    )
-  return onStep(property, number)
-}
-
 /** The step nearest to `number`. Steps begin at the least value (MIoT value-range, Home Assistant number), and the last may be before `max`. */
-function onStep({min, max, step}: NumberProperty, number: number): number {
+export function nearestStep({min, max, step}: NumberProperty, number: number): number {
   const steps = Math.floor(exactly((max - min) / step))
   return exactly(min + Math.min(Math.round(exactly((number - min) / step)), steps) * step)
 }
@@ -170,7 +120,7 @@ function rawNumber(property: NumberProperty, number: number): number {
 }
 
 /** The least and the greatest whole number that may be written to the firmware. */
-function rawLimits({min, max, scale, offset = 0}: NumberProperty): readonly [number, number] {
+export function rawLimits({min, max, scale, offset = 0}: NumberProperty): readonly [number, number] {
   const ends = [min, max].map((limit) => exactly((limit - offset) / scale))
   return [Math.ceil(Math.min(...ends)), Math.floor(Math.max(...ends))]
 }
@@ -178,12 +128,4 @@ function rawLimits({min, max, scale, offset = 0}: NumberProperty): readonly [num
 /** Removes the rounding error of binary fractions: 0.3 / 0.1 is 3, not 2.9999999999999996. */
 function exactly(number: number): number {
   return Number(number.toPrecision(12))
-}
-
-function wordFrom(name: string, {values}: Extract<Property, {kind: 'select'}>, sent: unknown): string {
-  const wanted = typeof sent === 'string' ? sent.trim().toLowerCase() : sent
-  const word = values.map(([, known]) => known).find((known) => known.toLowerCase() === wanted)
-  if (word !== undefined) return word
-  const words = values.map(([, known]) => known).join(', ')
-  throw new CommandError('invalid_payload', `${name}: expected one of ${words}, got ${excerpt(sent)}`)
 }

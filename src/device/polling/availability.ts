@@ -9,7 +9,7 @@ import {diagnoseFailure, type FailureContext, type OfflineReason} from '../diagn
 
 export type {OfflineReason} from '../diagnosis.ts'
 
-export type Availability = /** Not asked yet. */ {state: 'unknown'} | {state: 'online'} | Offline
+export type Availability = /** Not polled yet. */ {state: 'unknown'} | {state: 'online'} | Offline
 
 export interface Offline {
   state: 'offline'
@@ -21,13 +21,13 @@ export interface Offline {
 
 export interface AvailabilityEvents {
   availability: [Availability]
-  /** A poll or a command got no answer, or a poll was refused: the plug may have moved. */
+  /** A poll or a command got no response, or a poll was refused: the plug may have moved. */
   pollFailed: [unknown]
   /** A request beside the polls was answered while the plug was not online: a poll should follow at once. */
   answeredWhileAway: []
 }
 
-export interface AvailabilityTrackerOptions {
+interface AvailabilityTrackerOptions {
   clock: Clock
   /** So many exchanges in a row must fail before a plug that answered counts as offline. */
   offlineAfter: number
@@ -36,15 +36,15 @@ export interface AvailabilityTrackerOptions {
   events: Pick<EventEmitter<AvailabilityEvents>, 'emit'>
 }
 
-/** A request that got no answer in less time than this says nothing of the plug: its caller had no more time, or allowed one try. */
-const FAIR_MS = 4000
+/** A timeout after less time than this does not count as a failure: the request was not retried, or its caller had no more time. */
+const MIN_EVIDENCE_MS = 4000
 
 /** The availability of one plug, from the results of its polls and other exchanges. */
 export class AvailabilityTracker {
-  /** When the plug last answered, in ms of the clock; `undefined` before its first answer. */
+  /** When the plug last answered, in ms of the clock; `undefined` before its first response. */
   lastResponseAt: number | undefined
+  current: Availability = {state: 'unknown'}
   readonly #options: AvailabilityTrackerOptions
-  #current: Availability = {state: 'unknown'}
   /** Exchanges in a row that failed. */
   #failures = 0
   #isSuspended = false
@@ -53,12 +53,8 @@ export class AvailabilityTracker {
     this.#options = options
   }
 
-  get current(): Availability {
-    return this.#current
-  }
-
   get isOnline(): boolean {
-    return this.#current.state === 'online'
+    return this.current.state === 'online'
   }
 
   /** Whether the last exchange failed. */
@@ -68,52 +64,48 @@ export class AvailabilityTracker {
 
   /** A poll read the plug's relay. */
   pollSucceeded(): void {
-    if (this.#isSuspended) return
-    this.#answered()
-    if (!this.isOnline) this.#set({state: 'online'})
+    if (this.#answered() && !this.isOnline) this.#set({state: 'online'})
   }
 
-  /** A poll failed. A request that never left, because too many callers wait or no time was left, says nothing of the plug. */
+  /** A poll failed. A request that never left, because too many callers wait or no time was left, is no evidence about the plug. */
   pollFailed(error: unknown): void {
     if (isRefusal(error) || isAbsence(error)) this.#failed(error)
   }
 
   /**
-   * Counts a single request beside the polls as an exchange of its own. A refusal is an answer.
+   * Counts a single request beside the polls, which was just sent, as an exchange of its own. A refusal is a response.
    * @throws what `request` fails with
    */
-  async track<T>(request: () => Promise<T>): Promise<T> {
-    const begun = this.#options.clock.now()
+  async track<T>(request: Promise<T>): Promise<T> {
+    const startedAt = this.#options.clock.now()
     try {
-      const answer = await request()
+      const result = await request
       this.requestAnswered()
-      return answer
+      return result
     } catch (error) {
       if (isRefusal(error)) this.requestAnswered()
-      else this.requestFailed(error, begun)
+      else this.requestFailed(error, startedAt)
       throw error
     }
   }
 
   /** An exchange beside the polls was answered. The plug is online once a poll has read its state, and that should be at once. */
   requestAnswered(): void {
-    if (this.#isSuspended) return
-    this.#answered()
-    if (!this.isOnline) this.#options.events.emit('answeredWhileAway')
+    if (this.#answered() && !this.isOnline) this.#options.events.emit('answeredWhileAway')
   }
 
   /**
    * An exchange beside the polls failed. How many callers waited for it makes no difference.
-   * @param begun when the plug was first asked, in ms of the clock; `undefined` when it was not asked at all
+   * @param startedAt when its first request was sent, in ms of the clock; `undefined` when none was sent
    */
-  requestFailed(error: unknown, begun: number | undefined): void {
-    const hadTime = begun !== undefined && this.#options.clock.now() - begun >= FAIR_MS
+  requestFailed(error: unknown, startedAt: number | undefined): void {
+    const hadTime = startedAt !== undefined && this.#options.clock.now() - startedAt >= MIN_EVIDENCE_MS
     if (isAbsence(error) && (hadTime || !isSilence(error))) this.#failed(error)
   }
 
   /** Takes the plug for offline although its first poll has not ended, since the bridge cannot wait longer to be online itself. */
   assumeOffline(): void {
-    if (this.#current.state !== 'unknown') return
+    if (this.current.state !== 'unknown') return
     this.#setOffline(new CommandError('timeout', 'no answer yet'), this.#options.clock.date())
   }
 
@@ -130,33 +122,36 @@ export class AvailabilityTracker {
     this.lastResponseAt = undefined
   }
 
-  #answered(): void {
+  /** @returns whether the response counts */
+  #answered(): boolean {
+    if (this.#isSuspended) return false
     this.lastResponseAt = this.#options.clock.now()
     this.#failures = 0
+    return true
   }
 
   #failed(error: unknown): void {
     if (this.#isSuspended) return
     this.#failures++
     const {clock, offlineAfter, events} = this.#options
-    const {state} = this.#current
-    // The first failure is certain before the first answer, and when the plug refuses a token that it never accepted.
-    const isCertain = state === 'unknown' || isTokenRefused(error)
-    if (this.#current.state === 'offline') this.#setOffline(error, this.#current.since)
+    const {current} = this
+    // The first failure is certain before the first response, and when the plug refuses a token that it never accepted.
+    const isCertain = current.state === 'unknown' || isTokenRefused(error)
+    if (current.state === 'offline') this.#setOffline(error, current.since)
     else if (isCertain || this.#failures >= offlineAfter) this.#setOffline(error, clock.date())
     events.emit('pollFailed', error)
   }
 
-  /** The reason may change while a plug stays offline, for example from silence to a wrong token. */
+  /** The reason may change while a plug stays offline, for example from a timeout to a wrong token. */
   #setOffline(error: unknown, since: Date): void {
-    const {reason, words: message} = diagnoseFailure(error, this.#options.failureContext())
-    const before = this.#current
+    const {reason, message} = diagnoseFailure(error, this.#options.failureContext())
+    const before = this.current
     if (before.state === 'offline' && before.reason === reason && before.message === message) return
     this.#set({state: 'offline', reason, since, message})
   }
 
   #set(availability: Availability): void {
-    this.#current = availability
+    this.current = availability
     this.#options.events.emit('availability', availability)
   }
 }

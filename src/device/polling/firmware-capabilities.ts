@@ -2,7 +2,8 @@
  * What a plug's firmware can be asked: how many values in one request, and which properties. FailureTracker counts the failures of
  * one plug in memory; FirmwareCapabilities holds what follows from them, for all plugs of a model and firmware, over restarts.
  */
-import type {PollTier} from '../../models/model.ts'
+import type {Model, PollTier} from '../../models/model.ts'
+import {buildReads, type ReadRequest} from '../codec/property-codec.ts'
 
 /** As stored over restarts (src/storage/state-store.ts). */
 export interface StoredCapabilities {
@@ -18,31 +19,26 @@ export interface StoredCapabilities {
 
 /** What the firmware of one model and version supports. Shared by all plugs that have it. */
 export class FirmwareCapabilities {
-  #batch: number | undefined
-  #dialect: string | undefined
+  /** The most values one request may ask for; `undefined` while no limit was found. */
+  batch: number | undefined
+  /** The dialect of a plug whose model has no definition. */
+  dialect: string | undefined
   readonly #unsupported: Set<string>
   readonly #supported: Set<string>
   readonly #onChange: (capabilities: StoredCapabilities) => void
+  /** The requests of polls, by list of names: `propertiesInTier` returns the same lists again and again. */
+  #plans = new WeakMap<readonly string[], readonly ReadRequest[]>()
 
   /** @param onChange called with all that is to be stored, after every change */
   constructor(
     {batch, left_out = [], answered = [], dialect}: StoredCapabilities = {},
     onChange: (capabilities: StoredCapabilities) => void = () => {},
   ) {
-    this.#batch = batch
-    this.#dialect = dialect
+    this.batch = batch
+    this.dialect = dialect
     this.#unsupported = new Set(left_out)
     this.#supported = new Set(answered)
     this.#onChange = onChange
-  }
-
-  /** The most values one request may ask for; `undefined` while no limit was found. */
-  get batch(): number | undefined {
-    return this.#batch
-  }
-
-  get dialect(): string | undefined {
-    return this.#dialect
   }
 
   /** Properties that are not asked for any more. */
@@ -50,16 +46,27 @@ export class FirmwareCapabilities {
     return this.#unsupported
   }
 
+  /** The requests that read those of `names` that the firmware supports. @param names a list for this model only */
+  planReads(model: Model, names: readonly string[]): readonly ReadRequest[] {
+    let reads = this.#plans.get(names)
+    if (!reads) {
+      const supported = names.filter((name) => !this.#unsupported.has(name))
+      reads = buildReads(model, supported, this.batch)
+      this.#plans.set(names, reads)
+    }
+    return reads
+  }
+
   setDialect(dialect: string): void {
-    if (this.#dialect === dialect) return
-    this.#dialect = dialect
+    if (this.dialect === dialect) return
+    this.dialect = dialect
     this.#changed()
   }
 
   /** More values than `count` in one request are too many, although each single value is answered. */
   limitBatch(count: number): void {
-    if (this.#batch !== undefined && this.#batch <= count) return
-    this.#batch = Math.max(1, count)
+    if (this.batch !== undefined && this.batch <= count) return
+    this.batch = Math.max(1, count)
     this.#changed()
   }
 
@@ -72,7 +79,7 @@ export class FirmwareCapabilities {
 
   /**
    * The firmware fails at requests for `name`. A property that was answered once is never left out: its failures are those of a
-   * single plug, or of a bad day.
+   * single plug, or of bad Wi-Fi.
    * @returns whether the property is left out from now on, and was not before
    */
   markUnsupported(name: string): boolean {
@@ -90,17 +97,18 @@ export class FirmwareCapabilities {
   }
 
   #changed(): void {
+    this.#plans = new WeakMap()
     this.#onChange({
-      batch: this.#batch,
+      batch: this.batch,
       left_out: [...this.#unsupported],
       answered: [...this.#supported],
-      dialect: this.#dialect,
+      dialect: this.dialect,
     })
   }
 }
 
-/** After so many failures in a row, each with proof that the network was well, the firmware is to blame. Two in a row came by chance. */
-export const STRIKES = 3
+/** So many failures in a row, each with proof that no datagram was lost, are the firmware's. Two in a row occurred by chance. */
+export const FAILURES_UNTIL_UNSUPPORTED = 3
 
 /**
  * Counts what one plug failed at lately while it answered everything else. Failures by bad Wi-Fi pass, limits of the firmware stay
@@ -108,42 +116,42 @@ export const STRIKES = 3
  */
 export class FailureTracker {
   /** By property. Most plugs never fail at one: they need no map. */
-  #strikes: Map<string, number> | undefined
+  #failures: Map<string, number> | undefined
   /** By number of values in a request. */
-  #sizeStrikes: Map<number, number> | undefined
+  #batchFailures: Map<number, number> | undefined
 
-  /** A request for this property alone failed, and no other did. @returns whether that happened often enough to blame the firmware */
-  strike(name: string): boolean {
-    this.#strikes ??= new Map()
-    return increment(this.#strikes, name) >= STRIKES
+  /** A request for this property alone failed, and no other did. @returns whether that happened so often that the firmware does not support it */
+  recordFailure(name: string): boolean {
+    this.#failures ??= new Map()
+    return increment(this.#failures, name) >= FAILURES_UNTIL_UNSUPPORTED
   }
 
-  /** A request for so many values failed, and every one of them was answered in smaller requests. @returns as `strike` */
-  strikeSize(size: number): boolean {
-    this.#sizeStrikes ??= new Map()
-    return increment(this.#sizeStrikes, size) >= STRIKES
+  /** A request for so many values failed, and every one of them was answered in smaller requests. @returns as `recordFailure` */
+  recordBatchFailure(size: number): boolean {
+    this.#batchFailures ??= new Map()
+    return increment(this.#batchFailures, size) >= FAILURES_UNTIL_UNSUPPORTED
   }
 
   /** The property was answered, or is left out: its failures count no more. */
   clear(name: string): void {
-    this.#strikes?.delete(name)
+    this.#failures?.delete(name)
   }
 
   /** A request for so many values was answered. */
-  clearSize(size: number): void {
-    for (const failed of this.#sizeStrikes?.keys() ?? [])
-      if (failed <= size) this.#sizeStrikes?.delete(failed)
+  clearBatch(size: number): void {
+    for (const failed of this.#batchFailures?.keys() ?? [])
+      if (failed <= size) this.#batchFailures?.delete(failed)
   }
 
-  /** A property that was left out is asked for again: its next failure is its last. */
+  /** A property that was left out is asked for again: one more failure marks it unsupported again. */
   retry(name: string): void {
-    this.#strikes ??= new Map()
-    this.#strikes.set(name, STRIKES - 1)
+    this.#failures ??= new Map()
+    this.#failures.set(name, FAILURES_UNTIL_UNSUPPORTED - 1)
   }
 
-  /** Whether the property failed lately, and must be asked for alone, so that it spoils no other. */
+  /** Whether the property failed lately, and must be requested alone, so that no other fails with it. */
   has(name: string): boolean {
-    return this.#strikes?.has(name) ?? false
+    return this.#failures?.has(name) ?? false
   }
 
   /**
@@ -152,14 +160,14 @@ export class FailureTracker {
    * @param names the properties of the tier
    */
   due(names: readonly string[], tier: PollTier): readonly string[] {
-    if (tier === 'rare' || !this.#strikes?.size) return names
-    const open = [...this.#strikes].filter(([, strikes]) => strikes < STRIKES).map(([name]) => name)
-    return [...new Set([...this.without(names), ...open])]
+    if (tier === 'rare' || !this.#failures?.size) return names
+    const uncertain = [...this.#failures].filter(([, count]) => count < FAILURES_UNTIL_UNSUPPORTED)
+    return [...new Set([...this.without(names), ...uncertain.map(([name]) => name)])]
   }
 
-  /** The properties that did not fail lately: a caller does not wait for them in vain. */
+  /** Those of `names` that did not fail lately: callers do not wait for failing ones. */
   without(names: readonly string[]): readonly string[] {
-    if (!this.#strikes?.size) return names
+    if (!this.#failures?.size) return names
     return names.filter((name) => !this.has(name))
   }
 }

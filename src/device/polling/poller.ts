@@ -1,8 +1,8 @@
 /** Decides when a plug is polled, and which properties: interval, tiers, jitter, and back-off while the plug is offline. */
 import {type Clock, jitter, type Random, type Timer} from '../../common/clock.ts'
-import type {Model, PollTier} from '../../models/model.ts'
+import type {Model} from '../../models/model.ts'
 import {isExpectedFailure} from '../command-error.ts'
-import {type Device, PollPreempted} from '../device.ts'
+import type {Device} from '../device.ts'
 
 export interface PollSettings {
   /** Milliseconds between two polls of relay and watts. */
@@ -13,7 +13,7 @@ export interface PollSettings {
   gentle?: boolean
 }
 
-export interface PollerOptions {
+interface PollerOptions {
   device: Device
   clock: Clock
   random: Random
@@ -25,7 +25,7 @@ export interface PollerOptions {
 /** Spreads the polls of many plugs, and those of one plug against other software's. */
 const JITTER = 0.1
 /** The `rare` tier, which is hardly ever wanted, or risky to read, is read by every tenth slow poll. */
-const RARE = 10
+const RARE_FACTOR = 10
 const LONGEST_BACK_OFF_MS = 60_000
 const BACK_OFF_JITTER = 0.2
 
@@ -34,7 +34,7 @@ export function pollIntervals({gentle, interval, slow_interval}: PollSettings, m
   // Some strips reboot, and switch their sockets, when they are asked too often (docs/protocol.md §3.3, sp5).
   const fast = gentle ? Math.max(interval, model?.interval ?? 0) : interval
   const slow = Math.max(fast, slow_interval)
-  return {fast, slow, rare: slow * RARE}
+  return {fast, slow, rare: slow * RARE_FACTOR}
 }
 
 /** Polls one device for as long as it runs. */
@@ -48,9 +48,10 @@ export class Poller {
   #firstDelay: number
   #timer: Timer | undefined
   #dueAt = 0
-  #slowDueAt = Number.NEGATIVE_INFINITY
-  #rareDueAt = Number.NEGATIVE_INFINITY
-  #backOff: number
+  #slowDueAt = 0
+  #rareDueAt = 0
+  /** The interval of the last poll, as `start` sets it or as it has grown while the plug is offline. */
+  #backOff = 0
   #isPolling = false
   /** Whether the next poll follows the one under way at once. */
   #isDueAgain = false
@@ -62,7 +63,6 @@ export class Poller {
     this.#random = random
     this.#settings = settings
     this.#firstDelay = firstDelay
-    this.#backOff = settings.interval
   }
 
   /** Starts polling, also after `stop`: the first poll reads everything. */
@@ -94,7 +94,7 @@ export class Poller {
   }
 
   /**
-   * How many milliseconds a poll is overdue, or a request that has not ended. Only a wedged process or a lost request lets this grow,
+   * How many milliseconds a poll is overdue, or a request that has not ended. Only a blocked process or a lost request lets this grow,
    * so the watchdog looks at it.
    */
   overdue(): number {
@@ -113,36 +113,28 @@ export class Poller {
   async #poll(): Promise<void> {
     this.#isPolling = true
     this.#isDueAgain = false
-    const tier = this.#dueTier()
+    const now = this.#clock.now()
+    const slowTier = now >= this.#slowDueAt ? 'slow' : 'fast'
+    const tier = now >= this.#rareDueAt ? 'rare' : slowTier
     try {
-      if (await this.#device.poll(tier)) this.#done(tier)
+      if ((await this.#device.poll(tier)) && tier !== 'fast') this.#setNextDue(tier)
     } catch (error) {
-      if (!isExpectedFailure(error) && !(error instanceof PollPreempted)) throw error
+      if (!isExpectedFailure(error)) throw error
     } finally {
       this.#isPolling = false
       this.#schedule(this.#isDueAgain ? 0 : this.#nextDelay())
     }
   }
 
-  #dueTier(): PollTier {
+  #setNextDue(tier: 'slow' | 'rare'): void {
     const now = this.#clock.now()
-    if (now >= this.#rareDueAt) return 'rare'
-    return now >= this.#slowDueAt ? 'slow' : 'fast'
-  }
-
-  #done(tier: PollTier): void {
-    const now = this.#clock.now()
-    const {slow, rare} = this.#intervals()
-    if (tier !== 'fast') this.#slowDueAt = now + slow
+    const {slow, rare} = pollIntervals(this.#settings, this.#device.model)
+    this.#slowDueAt = now + slow
     if (tier === 'rare') this.#rareDueAt = now + rare
   }
 
-  #intervals() {
-    return pollIntervals(this.#settings, this.#device.model)
-  }
-
   #nextDelay(): number {
-    const {fast} = this.#intervals()
+    const {fast} = pollIntervals(this.#settings, this.#device.model)
     if (this.#device.availability.state !== 'offline') {
       this.#backOff = fast
       return jitter(fast, JITTER, this.#random)

@@ -1,19 +1,14 @@
 /**
  * The state of one plug: the value of each property as last read or written, its energy, and its implausible values.
- * An answer to a request that was sent before a command never undoes the command (docs/promises.md 25).
+ * A response to a request that was sent before a command never undoes the command (docs/promises.md 25).
  */
 import type {EventEmitter} from 'node:events'
 import type {Clock} from '../../common/clock.ts'
 import type {Model, Value} from '../../models/model.ts'
+import {isReadFromPlug} from '../codec/property-codec.ts'
 import type {State} from '../codec/values.ts'
 import type {EnergySource} from './energy-meter.ts'
-import {
-  EnergyTracking,
-  type EnergyTrackingOptions,
-  type EnergyUpdate,
-  METERED,
-  stuckCounterWarning,
-} from './energy-tracking.ts'
+import {EnergyTracking, type EnergyTrackingOptions, stuckCounterWarning} from './energy-tracking.ts'
 import {type ImplausibleValue, implausibleWarning, Plausibility} from './plausibility.ts'
 
 export interface StateEvents {
@@ -25,7 +20,7 @@ export interface StateEvents {
   warning: [string]
 }
 
-export interface DeviceStateOptions {
+interface DeviceStateOptions {
   /** What the user called the plug. */
   name: string
   clock: Clock
@@ -34,7 +29,7 @@ export interface DeviceStateOptions {
   events: Pick<EventEmitter<StateEvents>, 'emit'>
 }
 
-/** The decoded answer to one request. */
+/** The decoded response to one request. */
 export interface ReadResult {
   /** The number of the request, from `nextRequest()`. */
   request: number
@@ -45,7 +40,7 @@ export interface ReadResult {
 
 /** A property that a command has set. */
 interface WrittenProperty {
-  /** The number of the command's request: an answer to an earlier request does not count. */
+  /** The number of the command's request: a response to an earlier request does not count. */
   request: number
   /** The value that the plug accepted and that was not read back yet. */
   unconfirmed?: Value | undefined
@@ -89,9 +84,8 @@ export class DeviceState {
 
   /** The properties that were written and not read back yet. */
   get unconfirmed(): readonly string[] {
-    return [...(this.#written ?? [])].flatMap(([name, {unconfirmed}]) =>
-      unconfirmed === undefined ? [] : [name],
-    )
+    const written = [...(this.#written ?? [])].filter(([, {unconfirmed}]) => unconfirmed !== undefined)
+    return written.map(([name]) => name)
   }
 
   /** Where the energy comes from. `undefined` for a plug that measures nothing. */
@@ -129,77 +123,63 @@ export class DeviceState {
   }
 
   /**
-   * Takes the values of answers, but for those that a later command has changed.
-   * @param results the answers of one exchange, in the order of their requests
-   * @param requested the properties that were asked for: those without an answer become unknown
+   * Takes the values of responses, but for those that a later command has changed.
+   * @param results the responses of one exchange, in the order of their requests
+   * @param requested the properties that were asked for: those without a response become unknown
    * @param isPoll whether the values were read together, so that they can be compared with each other
    */
   applyReadings(results: readonly ReadResult[], requested: readonly string[], isPoll: boolean): void {
-    const missing = {request: this.nextRequest(), values: this.#missingValues(results, requested)}
-    const {values, raw, contradictions} = this.#merge([...results, missing])
-    const shown = this.#energy ? withoutMetered(values) : values
-    const isChanged = this.#setValues(shown)
-    const energy = this.#energy?.read(values)
-    const isEnergyChanged = energy !== undefined && this.#setValues(energy.values)
-    const judgement = isPoll ? this.#plausibility?.judge(values, raw) : undefined
-    this.#report(contradictions, energy, judgement?.found ?? [])
-    if (isChanged || isEnergyChanged) this.#options.events.emit('change')
-    if (energy?.isStuck || judgement?.isChanged) this.#options.events.emit('metadataChanged')
-  }
-
-  #report(
-    contradictions: readonly string[],
-    energy: EnergyUpdate | undefined,
-    found: readonly ImplausibleValue[],
-  ): void {
-    const {name, events} = this.#options
-    for (const contradiction of contradictions) events.emit('warning', contradiction)
-    if (energy?.isStuck) events.emit('warning', stuckCounterWarning(name))
-    for (const implausible of found) events.emit('warning', implausibleWarning(name, implausible))
-  }
-
-  #missingValues(results: readonly ReadResult[], requested: readonly string[]): State {
-    const answered = new Set(results.flatMap(({values}) => Object.keys(values)))
-    const missing = requested.filter((name) => !answered.has(name) && this.#isReadFromPlug(name))
-    return Object.fromEntries(missing.map((name) => [name, null]))
-  }
-
-  #isReadFromPlug(name: string): boolean {
-    const via = this.#properties[name]?.address.via
-    return via !== undefined && via !== 'bridge' && via !== 'action'
-  }
-
-  /** The latest value of each property, without those that a command has overtaken. */
-  #merge(results: readonly ReadResult[]) {
+    const {name: plug, events} = this.#options
     const values: State = {}
     const raw: Record<string, unknown> = {}
-    const contradictions: string[] = []
-    for (const result of results)
-      for (const [name, value] of Object.entries(result.values)) {
+    const warnings: string[] = []
+    for (const result of [...results, this.#missingValues(results, requested)])
+      for (const name of Object.keys(result.values)) {
         if ((this.#written?.get(name)?.request ?? 0) > result.request) continue
+        const value = result.values[name] ?? null
         raw[name] = result.raw?.[name]
-        contradictions.push(...this.#contradiction(name, value))
         values[name] = value
+        const contradiction = this.#contradiction(name, value)
+        if (contradiction) warnings.push(contradiction)
       }
-    return {values, raw, contradictions}
+    const energy = this.#energy?.read(values)
+    const isChanged = this.#setValues(Object.assign(values, energy?.values))
+    const plausibility = isPoll ? this.#plausibility?.check(values, raw) : undefined
+    if (energy?.isStuck) warnings.push(stuckCounterWarning(plug))
+    for (const found of plausibility?.found ?? []) warnings.push(implausibleWarning(plug, found))
+    for (const warning of warnings) events.emit('warning', warning)
+    if (isChanged) events.emit('change')
+    if (energy?.isStuck || plausibility?.isChanged) events.emit('metadataChanged')
+  }
+
+  /** The properties that are in no response, as unknown. */
+  #missingValues(results: readonly ReadResult[], requested: readonly string[]): ReadResult {
+    const values: State = {}
+    for (const name of requested) {
+      if (results.some((result) => Object.hasOwn(result.values, name))) continue
+      const property = this.#properties[name]
+      if (property && isReadFromPlug(property)) values[name] = null
+    }
+    return {request: this.nextRequest(), values}
   }
 
   /** @returns whether the state is another than before, or known for the first time */
-  #setValues(values: State): boolean {
-    const changed = Object.entries(values).filter(([name, value]) => this.#values[name] !== value)
-    if (this.isKnown && changed.length === 0) return false
+  #setValues(values: Readonly<State>): boolean {
+    const isSame = Object.keys(values).every((name) => this.#values[name] === values[name])
+    if (this.isKnown && isSame) return false
     this.isKnown = true
-    this.#values = {...this.#values, ...Object.fromEntries(changed)}
+    if (!isSame) this.#values = {...this.#values, ...values}
     return true
   }
 
-  /** Some firmware accepts a value and does not take it over (docs/protocol.md §1.7). */
-  #contradiction(name: string, value: Value): string[] {
+  /** Some firmware accepts a value and does not take it over (docs/protocol.md §1.7). @returns a warning, if so */
+  #contradiction(name: string, value: Value): string | undefined {
     const written = this.#written?.get(name)
     const expected = written?.unconfirmed
-    if (written) written.unconfirmed = undefined
-    if (expected === undefined || this.#agree(name, expected, value)) return []
-    return [`the plug confirmed ${name} ${expected}, but now reports ${name} ${value ?? 'unknown'}`]
+    if (written === undefined || expected === undefined) return undefined
+    written.unconfirmed = undefined
+    if (this.#agree(name, expected, value)) return undefined
+    return `the plug confirmed ${name} ${expected}, but now reports ${name} ${value ?? 'unknown'}`
   }
 
   /** A countdown may have gone on by a step meanwhile. */
@@ -209,9 +189,4 @@ export class DeviceState {
       return expected === value
     return Math.abs(expected - value) <= Math.max(property.step, Math.abs(property.scale))
   }
-}
-
-/** The values without those that the bridge works out itself. */
-function withoutMetered(values: State): State {
-  return Object.fromEntries(Object.entries(values).filter(([name]) => !METERED.has(name)))
 }

@@ -22,7 +22,7 @@ export interface EnergyMemory {
 
 /** The readings of one poll, or of another read. */
 export interface EnergyReading {
-  /** `null`: requested, but not in the answer. Left out: not requested. */
+  /** `null`: requested, but not in the response. Left out: not requested. */
   watts?: number | null | undefined
   /** kWh of the plug's own counter; `null` and left out as for `watts`. */
   counter?: number | null | undefined
@@ -34,9 +34,9 @@ export interface EnergyReading {
 
 export interface MeterOptions {
   /** kWh in one step of the plug's own counter; `undefined` when it has none. */
-  step: number | undefined
+  counterStep: number | undefined
   /** Whether the user configured that this counter is right, even if it looks stuck. */
-  trusted: boolean
+  isCounterTrusted: boolean
   /** Power readings further apart than this are not joined, milliseconds. */
   gap: number
 }
@@ -60,50 +60,47 @@ const LATE_STEPS = 2
 /** Enough to survive two wrong clock settings in a row. More days would only make the file longer. */
 const DAYS_KEPT = 2
 
-const NOTHING_WATCHED = {used: 0, counted: 0, ms: 0}
+const NO_EVIDENCE = {used: 0, counted: 0, ms: 0}
 
 /** Adds up the energy of one plug in kWh. It never decreases, unless the plug itself reports less in two polls in a row. */
 export class EnergyMeter {
+  /** What to store; `undefined` before the first reading. A new object after every change. */
+  memory: EnergyMemory | undefined
   readonly #options: MeterOptions
-  #memory: EnergyMemory | undefined
   #watts: {value: number; at: number} | undefined
-  /** kWh that do not make a whole Wh yet. */
+  /** kWh that are less than a whole Wh. */
   #remainder = 0
   /** The plug's counter when it was last requested. */
   #counter: number | null = null
   /** A counter reading that was lower than the one before: an error, or the first sign of a reset. */
-  #lower: number | undefined
-  /** Of the period that is watched for a stuck counter: kWh by watts, kWh by the counter, and ms in which power was used. */
-  #watched = NOTHING_WATCHED
+  #lowerReading: number | undefined
+  /** Since the last check for a stuck counter: kWh by watts, kWh by the counter, and ms in which power was used. */
+  #stuckCheck = NO_EVIDENCE
 
   constructor(options: MeterOptions, remembered: EnergyMemory | undefined) {
     this.#options = options
-    this.#memory = remembered?.stuck && options.trusted ? {...remembered, stuck: undefined} : remembered
-  }
-
-  /** What to store; `undefined` before the first reading. A new object after every change. */
-  get memory(): EnergyMemory | undefined {
-    return this.#memory
+    this.memory =
+      remembered?.stuck && options.isCounterTrusted ? {...remembered, stuck: undefined} : remembered
   }
 
   get source(): EnergySource {
-    return this.#options.step === undefined || this.#memory?.stuck ? 'integrated' : 'plug'
+    return this.#options.counterStep === undefined || this.memory?.stuck ? 'integrated' : 'plug'
   }
 
   /** Whether the total is known now: the plug's counter was read, or the bridge adds up itself. */
-  get known(): boolean {
+  get isTotalKnown(): boolean {
     return this.source === 'integrated' || this.#counter !== null
   }
 
   /** Takes the readings of a poll. @returns whether the plug's counter was found to be stuck just now */
   read(reading: EnergyReading): boolean {
-    const {used, ms} = this.#use(reading)
+    const use = this.#use(reading)
     if (this.source === 'integrated') {
-      this.#add(used, reading)
+      this.#add(use.used, reading)
       return false
     }
     this.#follow(reading)
-    return this.#options.trusted ? false : this.#watch(used, ms, reading)
+    return !this.#options.isCounterTrusted && this.#isStuck(use, reading)
   }
 
   /** The energy since the last power reading, as a trapezoid: nothing where that was too long ago, or one of both readings is unknown. */
@@ -121,26 +118,26 @@ export class EnergyMeter {
     this.#remainder += used
     const gain = Math.floor(this.#remainder / WH) * WH
     this.#remainder -= gain
-    if (this.#memory) this.#update(exact(this.#memory.total + gain), gain, this.#memory, reading)
-    else if (this.#watts) this.#memory = firstMemory(0, reading)
+    if (this.memory) this.#update(exact(this.memory.total + gain), gain, this.memory, reading)
+    else if (this.#watts) this.memory = firstMemory(0, reading)
   }
 
   #follow(reading: EnergyReading): void {
     const {counter} = reading
     if (counter === undefined) return
     this.#counter = counter !== null && counter >= 0 ? counter : null
-    if (this.#counter === null) this.#lower = undefined
-    else if (this.#memory) this.#compare(this.#counter, this.#memory, reading)
-    else this.#memory = firstMemory(this.#counter, reading)
+    if (this.#counter === null) this.#lowerReading = undefined
+    else if (this.memory) this.#compare(this.#counter, this.memory, reading)
+    else this.memory = firstMemory(this.#counter, reading)
   }
 
   /** A counter that is lower once is wrong once. Lower twice in a row, and counting from there, it was reset (docs/promises.md 18). */
   #compare(counter: number, memory: EnergyMemory, reading: EnergyReading): void {
     const gain = counter - memory.total
-    const isReset = this.#lower !== undefined && counter >= this.#lower
-    this.#lower = gain < 0 && !isReset ? counter : undefined
-    if (this.#lower !== undefined) return
-    if (gain > 0) this.#watched = {...this.#watched, counted: this.#watched.counted + gain}
+    const isReset = this.#lowerReading !== undefined && counter >= this.#lowerReading
+    this.#lowerReading = gain < 0 && !isReset ? counter : undefined
+    if (this.#lowerReading !== undefined) return
+    if (gain > 0) this.#stuckCheck = {...this.#stuckCheck, counted: this.#stuckCheck.counted + gain}
     this.#update(counter, this.#isUsedToday(gain, memory, reading) ? gain : 0, memory, reading)
   }
 
@@ -154,21 +151,21 @@ export class EnergyMeter {
     return (
       gain > 0 &&
       memory.day === dayAt(date, memory).day &&
-      gain <= carried + LATE_STEPS * (this.#options.step ?? 0)
+      gain <= carried + LATE_STEPS * (this.#options.counterStep ?? 0)
     )
   }
 
-  /** Counters that do not move, or hardly move, are known of several models (docs/protocol.md §3.3). */
-  #watch(used: number, ms: number, reading: EnergyReading): boolean {
-    const {step = 0} = this.#options
-    const watched = this.#watched
-    this.#watched = {...watched, used: watched.used + used, ms: watched.ms + (used > 0 ? ms : 0)}
-    const enough = this.#watched.used >= Math.max(STUCK_KWH, STUCK_STEPS * step)
-    if (!enough || this.#watched.ms < STUCK_MS) return false
-    const isStuck = this.#watched.counted < this.#watched.used * STUCK_SHARE
-    this.#watched = NOTHING_WATCHED
-    if (!isStuck) return false
-    this.#memory = {...(this.#memory ?? firstMemory(0, reading)), stuck: true}
+  /** Counters that do not move, or hardly move, are known of several models (docs/protocol.md §3.3). @returns whether this one is stuck */
+  #isStuck(use: {used: number; ms: number}, reading: EnergyReading): boolean {
+    const {counterStep = 0} = this.#options
+    const used = this.#stuckCheck.used + use.used
+    const ms = this.#stuckCheck.ms + (use.used > 0 ? use.ms : 0)
+    const {counted} = this.#stuckCheck
+    this.#stuckCheck = {used, ms, counted}
+    if (used < Math.max(STUCK_KWH, STUCK_STEPS * counterStep) || ms < STUCK_MS) return false
+    this.#stuckCheck = NO_EVIDENCE
+    if (counted >= used * STUCK_SHARE) return false
+    this.memory = {...(this.memory ?? firstMemory(0, reading)), stuck: true}
     return true
   }
 
@@ -178,7 +175,7 @@ export class EnergyMeter {
     if (total === memory.total && now.day === memory.day) return
     const today = now.today + gain
     const moved = total === memory.total ? memory.moved : date.getTime()
-    this.#memory = {...memory, ...now, total, today: exact(today), moved}
+    this.memory = {...memory, ...now, total, today: exact(today), moved}
   }
 }
 

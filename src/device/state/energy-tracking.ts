@@ -23,22 +23,19 @@ export interface EnergyTrackingOptions {
 }
 
 /** What a reading did to the energy of a plug. */
-export interface EnergyUpdate {
-  /** The values of `energy` and `energy_today` to show. */
+interface EnergyUpdate {
+  /** `energy` and `energy_today` as the bridge shows them, whatever the plug reports. */
   values: State
   /** Whether the plug's own counter was found to be stuck just now. */
   isStuck: boolean
 }
-
-/** Properties that the bridge works out itself, whatever the plug reports. */
-export const METERED: ReadonlySet<string> = new Set(['energy', 'energy_today'])
 
 /** The energy of one plug, from its readings to what may be published. */
 export class EnergyTracking {
   readonly #options: EnergyTrackingOptions
   readonly #model: Model
   readonly #clock: Clock
-  /** Made with the first reading: stored energy is found by the device id, which a plug proves with its first answer. */
+  /** Made with the first reading: stored energy is found by the device id, which a plug proves with its first response. */
   #meter: EnergyMeter | undefined
   #recorded: EnergyMemory | undefined
 
@@ -49,7 +46,7 @@ export class EnergyTracking {
   }
 
   get source(): EnergySource {
-    return this.#meter?.source ?? (this.#step() === undefined ? 'integrated' : 'plug')
+    return this.#meter?.source ?? (this.#counterStep() === undefined ? 'integrated' : 'plug')
   }
 
   /** Takes the values that were read. Their energy is shown with a later reading, once it is written to disk. */
@@ -63,13 +60,13 @@ export class EnergyTracking {
       now: this.#clock.now(),
       date,
     })
-    const {memory, known} = this.#meter
+    const {memory, isTotalKnown} = this.#meter
     if (memory && memory !== this.#recorded) storage.record(memory)
     this.#recorded = memory
     const persisted = storage.persisted()
     return {
       values: {
-        energy: persisted && known ? persisted.total : null,
+        energy: persisted && isTotalKnown ? persisted.total : null,
         energy_today: persisted ? todayOf(persisted, date) : null,
       },
       isStuck,
@@ -79,12 +76,13 @@ export class EnergyTracking {
   #createMeter(): EnergyMeter {
     const {storage, gap, source} = this.#options
     this.#recorded = storage.pending()
-    const options = {step: this.#step(), trusted: source === 'plug', gap: gap(this.#model)}
+    const counterStep = this.#counterStep()
+    const options = {counterStep, isCounterTrusted: source === 'plug', gap: gap(this.#model)}
     return new EnergyMeter(options, this.#recorded)
   }
 
   /** kWh per step of the plug's own counter, if that is used. */
-  #step(): number | undefined {
+  #counterStep(): number | undefined {
     const {energy} = this.#model.properties
     const counts = energy && energy.address.via !== 'bridge' && this.#options.source !== 'integrated'
     return counts && 'scale' in energy ? energy.scale : undefined

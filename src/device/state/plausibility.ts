@@ -16,16 +16,16 @@ export interface ImplausibleValue {
   why: string
 }
 
-/** The result of a rule for one value: why it cannot be true, or `undefined` when it can. */
-interface Verdict {
+/** What a rule found for one value: why it cannot be true, or `undefined` when it can. */
+interface RuleResult {
   property: string
   why: string | undefined
 }
 
 /** Checks only values that were read together: watts of now and volts of a minute ago prove nothing. */
-type Rule = (model: Model, values: State) => Verdict[]
+type Rule = (model: Model, values: State) => RuleResult[]
 
-interface Case {
+interface FlagState {
   /** In how many polls in a row the value was implausible. */
   polls: number
   flagged: ImplausibleValue | undefined
@@ -51,7 +51,7 @@ const rules: readonly Rule[] = [volts, moreThanAnyPlug, moreThanVoltsTimesAmpere
 export class Plausibility {
   readonly #model: Model
   /** By rule and property. Most plugs have no implausible value: they need no map. */
-  #cases: Map<string, Case> | undefined
+  #states: Map<string, FlagState> | undefined
 
   constructor(model: Model) {
     this.#model = model
@@ -59,43 +59,41 @@ export class Plausibility {
 
   /** The values that are implausible now. */
   get flagged(): readonly ImplausibleValue[] {
-    return [...(this.#cases?.values() ?? [])].flatMap(({flagged}) => flagged ?? [])
+    return [...(this.#states?.values() ?? [])].flatMap(({flagged}) => flagged ?? [])
   }
 
   /**
    * Checks the values of one poll.
    * @returns the values to report for the first time, and whether `flagged` is another than before
    */
-  judge(
+  check(
     values: State,
     raw: Readonly<Record<string, unknown>>,
   ): {found: ImplausibleValue[]; isChanged: boolean} {
     const found: ImplausibleValue[] = []
     let isChanged = false
-    for (const [index, rule] of rules.entries())
+    for (const rule of rules)
       for (const {property, why} of rule(this.#model, values)) {
-        const suspect = this.#caseOf(`${index} ${property}`, why !== undefined)
-        if (!suspect) continue
-        const wasFlagged = suspect.flagged !== undefined
-        suspect.polls = why === undefined ? 0 : suspect.polls + 1
-        if (why === undefined) suspect.flagged = undefined
-        else if (suspect.polls >= POLLS_UNTIL_FLAGGED && !wasFlagged) {
-          suspect.flagged = {property, value: values[property] ?? null, raw: raw[property] ?? null, why}
-          if (!suspect.isReported) found.push(suspect.flagged)
-          suspect.isReported = true
+        if (why === undefined && !this.#states) continue
+        const entry = this.#entry(`${rule.name} ${property}`)
+        const wasFlagged = entry.flagged !== undefined
+        entry.polls = why === undefined ? 0 : entry.polls + 1
+        if (why === undefined) entry.flagged = undefined
+        else if (entry.polls >= POLLS_UNTIL_FLAGGED && !wasFlagged) {
+          entry.flagged = {property, value: values[property] ?? null, raw: raw[property] ?? null, why}
+          if (!entry.isReported) found.push(entry.flagged)
+          entry.isReported = true
         }
-        isChanged ||= wasFlagged !== (suspect.flagged !== undefined)
+        isChanged ||= wasFlagged !== (entry.flagged !== undefined)
       }
     return {found, isChanged}
   }
 
-  #caseOf(key: string, isNew: boolean): Case | undefined {
-    const known = this.#cases?.get(key)
-    if (known || !isNew) return known
-    const opened: Case = {polls: 0, flagged: undefined, isReported: false}
-    this.#cases ??= new Map()
-    this.#cases.set(key, opened)
-    return opened
+  #entry(key: string): FlagState {
+    this.#states ??= new Map()
+    const entry = this.#states.get(key) ?? {polls: 0, flagged: undefined, isReported: false}
+    this.#states.set(key, entry)
+    return entry
   }
 }
 
@@ -105,9 +103,10 @@ export function implausibleWarning(device: string, {property, value, raw, why}: 
   return `${property} ${value} (raw ${excerpt(raw)}) cannot be right: ${why}; it is published unchanged. If its scale is wrong, set ${override}`
 }
 
-function volts(model: Model, values: State): Verdict[] {
-  return Object.entries(values).flatMap(([property, value]) => {
-    const definition = model.properties[property]
+function volts({properties}: Model, values: State): RuleResult[] {
+  return Object.keys(values).flatMap((property) => {
+    const value = values[property]
+    const definition = properties[property]
     const isVoltage = definition && 'deviceClass' in definition && definition.deviceClass === 'voltage'
     if (!isVoltage || typeof value !== 'number') return []
     const isMains = value >= LEAST_VOLTS && value <= MOST_VOLTS
@@ -115,14 +114,14 @@ function volts(model: Model, values: State): Verdict[] {
   })
 }
 
-function moreThanAnyPlug(_model: Model, {power}: State): Verdict[] {
+function moreThanAnyPlug(_model: Model, {power}: State): RuleResult[] {
   if (typeof power !== 'number') return []
   return [
     {property: 'power', why: power > MOST_WATTS ? `no plug carries more than ${MOST_WATTS} W` : undefined},
   ]
 }
 
-function moreThanVoltsTimesAmperes(model: Model, {power, voltage, current}: State): Verdict[] {
+function moreThanVoltsTimesAmperes(model: Model, {power, voltage, current}: State): RuleResult[] {
   if (typeof power !== 'number' || typeof voltage !== 'number' || typeof current !== 'number') return []
   const amperes = unitOf(model, 'current') === 'mA' ? current / 1000 : current
   if (amperes < LEAST_AMPERES) return []
@@ -132,14 +131,16 @@ function moreThanVoltsTimesAmperes(model: Model, {power, voltage, current}: Stat
 }
 
 /** Power although everything is off: relay, single sockets and USB ports. */
-function whileOff(model: Model, values: State): Verdict[] {
+function whileOff(model: Model, values: State): RuleResult[] {
   const {power, state} = values
   if (typeof power !== 'number' || typeof state !== 'string') return []
-  const isFed = Object.entries(model.properties).some(([name, property]) => {
-    const feeds = property.kind === 'switch' && (property.deviceClass === 'outlet' || name.startsWith('usb'))
-    return feeds && values[name] !== 'OFF'
-  })
-  return [{property: 'power', why: power > IDLE_WATTS && !isFed ? 'it is switched off' : undefined}]
+  const isFed = () =>
+    Object.entries(model.properties).some(([name, property]) => {
+      const feeds =
+        property.kind === 'switch' && (property.deviceClass === 'outlet' || name.startsWith('usb'))
+      return feeds && values[name] !== 'OFF'
+    })
+  return [{property: 'power', why: power > IDLE_WATTS && !isFed() ? 'it is switched off' : undefined}]
 }
 
 function unitOf(model: Model, name: string): string | undefined {

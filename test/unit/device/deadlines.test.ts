@@ -73,9 +73,9 @@ describe('a plug that answers in 1.5 s', () => {
     ['read of what is hardly ever read', (deadline) => device.read(deadline, 'rssi')],
     ['command', (deadline) => device.set('state', 'ON', deadline)],
     ['TOGGLE', (deadline) => device.set('state', 'TOGGLE', deadline)],
-    ['raw call', (deadline) => device.call('get_prop', ['power'], deadline)],
-    ['question of a group', (deadline) => device.ask('state', deadline)],
-    ['question who it is', (deadline) => device.identify({deadline})],
+    ['raw call', (deadline) => device.rawCall('get_prop', ['power'], deadline)],
+    ['read of one property only', (deadline) => device.readProperty('state', deadline)],
+    ['read of the identity', (deadline) => device.identify({deadline})],
   ])('stays online, however often a %s has only 1 s to spare', async (_, act) => {
     const codes = new Set<string>()
     for (let round = 0; round < 6; round++) {
@@ -88,14 +88,14 @@ describe('a plug that answers in 1.5 s', () => {
     expect(availabilities).toEqual(['online'])
   })
 
-  it('answers a caller with more time, although one with less time asked first', async () => {
+  it('gives a caller with more time its values, although one with less time came first', async () => {
     const impatient = code(device.read(within(SECOND)))
     const patient = code(device.read(within(10 * SECOND)))
     await clock.advance(10 * SECOND)
     expect(await Promise.all([impatient, patient])).toEqual(['timeout', 'ok'])
   })
 
-  it('answers a caller that joined a read which then failed, from a new read', async () => {
+  it('gives a caller that joined a read which then failed the values of a new read', async () => {
     plug.failure = new CallFailed('timeout')
     const first = code(device.read(within(10 * SECOND)))
     await clock.advance(5 * SECOND)
@@ -106,7 +106,7 @@ describe('a plug that answers in 1.5 s', () => {
     expect(await Promise.all([first, second, third])).toEqual(['timeout', 'ok', 'ok'])
   })
 
-  it('is not offline because many commands were turned away, superseded or expired', async () => {
+  it('is not offline because many commands were rejected, superseded or expired', async () => {
     const values = ['ON', 'ON', 'OFF', ...Array.from({length: 2 * MOST_WAITING}, () => 'TOGGLE')]
     const results = ['state', 'led'].flatMap((name) =>
       values.map((value) => code(device.set(name, value, within(4 * SECOND)))),
@@ -126,7 +126,7 @@ describe('a silent plug', () => {
     plug.failure = new CallFailed('timeout')
   })
 
-  it('has failed once for all who wait for the same answer', async () => {
+  it('has failed once for all callers that wait for the same read', async () => {
     const waiting = Array.from({length: 20}, () => code(device.read(within(10 * SECOND))))
     await clock.advance(9 * SECOND)
     expect(new Set(await Promise.all(waiting))).toEqual(new Set(['timeout']))
@@ -145,7 +145,7 @@ describe('a silent plug', () => {
     plug.failure = undefined
     plug.failing.set('get_nothing', new CallFailed('timeout'))
     for (let round = 0; round < 6; round++) {
-      void code(device.call('get_nothing', [], within(10 * SECOND)))
+      void code(device.rawCall('get_nothing', [], within(10 * SECOND)))
       await clock.advance(3 * SECOND)
     }
     expect(availabilities).toEqual(['online'])
@@ -163,11 +163,11 @@ describe('a silent plug', () => {
   })
 })
 
-describe('what answers a plug that was offline', () => {
+describe('what a plug that was offline responds to', () => {
   it.each<[string, () => Promise<unknown>]>([
     ['a read', () => device.read(within(10 * SECOND))],
-    ['a raw call', () => device.call('get_prop', ['power'], within(10 * SECOND))],
-    ['a question who it is', () => device.identify({deadline: within(10 * SECOND)})],
+    ['a raw call', () => device.rawCall('get_prop', ['power'], within(10 * SECOND))],
+    ['a read of the identity', () => device.identify({deadline: within(10 * SECOND)})],
   ])('brings it online at once: %s', async (_, act) => {
     plug.failure = new CallFailed('timeout')
     await clock.advance(60 * MINUTE)
@@ -204,16 +204,16 @@ describe('a call of the transport that never ends', () => {
     expect(poller.overdue()).toBe(0)
   })
 
-  it('leaves no command, read or question without an answer at its deadline', async () => {
+  it('leaves no command or read without a result at its deadline', async () => {
     await clock.advance(MINUTE)
     hang()
     const results = [
       device.set('state', 'ON', within(10 * SECOND)),
       device.set('led', 'OFF', within(10 * SECOND)),
-      device.call('get_prop', [], within(10 * SECOND)),
+      device.rawCall('get_prop', [], within(10 * SECOND)),
       device.read(within(10 * SECOND)),
       device.identify({deadline: within(10 * SECOND)}),
-      device.ask('state', within(2 * SECOND)),
+      device.readProperty('state', within(2 * SECOND)),
     ].map(code)
     await clock.advance(10 * SECOND + 100)
     expect(await Promise.all(results)).toEqual([
@@ -244,7 +244,7 @@ describe('a poll that waits behind commands', () => {
     await clock.advance(MINUTE)
     answersAfter(1500)
     for (let second = 0; second < 300; second++) {
-      void code(device.call('get_prop', ['power'], within(10 * SECOND)))
+      void code(device.rawCall('get_prop', ['power'], within(10 * SECOND)))
       await clock.advance(SECOND)
       expect(poller.overdue()).toBe(0)
     }
@@ -261,7 +261,7 @@ describe('reads', () => {
     ['of everything', () => device.read(within(10 * SECOND))],
     ['of what is hardly ever read', () => device.read(within(10 * SECOND), 'rssi')],
     ['of what the plug is', () => device.identify({deadline: within(10 * SECOND)})],
-  ])('%s are turned away when too many wait, and those who wait share one answer', async (_, act) => {
+  ])('%s are rejected when too many wait, and those that wait share one response', async (_, act) => {
     await clock.advance(20 * SECOND)
     plug.calls.length = 0
     const results = Array.from({length: MOST_WAITING + 5}, () => code(act()))
@@ -282,12 +282,12 @@ describe('reads', () => {
     expect(await done).toBe('ok')
   })
 
-  it('that were given up leave nothing behind that is asked later', async () => {
+  it('that were given up leave no request behind', async () => {
     await clock.advance(20 * SECOND)
     for (let round = 0; round < 50; round++) {
       void code(device.read(within(100), 'rssi'))
       void code(device.identify({deadline: within(100)}))
-      void code(device.ask('state', within(100)))
+      void code(device.readProperty('state', within(100)))
       await clock.advance(200)
     }
     plug.calls.length = 0
@@ -296,7 +296,7 @@ describe('reads', () => {
     expect(plug.calls.length).toBeLessThan(5)
   })
 
-  it('back after commands do not pile up while commands come first', async () => {
+  it('back after commands do not add up while commands come first', async () => {
     plug.failure = undefined
     await clock.advance(20 * SECOND)
     answersAfter(700)
@@ -318,7 +318,7 @@ describe('a pause of the process', () => {
     clock.now = () => now() + ms
   }
 
-  it('lets no command out whose deadline it outlasted', async () => {
+  it('sends no command whose deadline passed meanwhile', async () => {
     await clock.advance(MINUTE)
     answersAfter(500)
     void code(device.set('led', 'ON', within(10 * SECOND)))
@@ -330,7 +330,7 @@ describe('a pause of the process', () => {
     expect(plug.commands).not.toContain('set_power on')
   })
 
-  it('between the two requests of a TOGGLE lets no second one out', async () => {
+  it('between the two requests of a TOGGLE sends no second one', async () => {
     await clock.advance(MINUTE)
     answersAfter(500)
     const late = code(device.set('state', 'TOGGLE', within(10 * SECOND)))
@@ -343,10 +343,10 @@ describe('a pause of the process', () => {
 
   it.each<[string, (deadline: number) => Promise<unknown>]>([
     ['read', (deadline) => device.read(deadline)],
-    ['question who it is', (deadline) => device.identify({deadline})],
-    ['question of a group', (deadline) => device.ask('state', deadline)],
+    ['read of the identity', (deadline) => device.identify({deadline})],
+    ['read of one property only', (deadline) => device.readProperty('state', deadline)],
     ['command', (deadline) => device.set('state', 'ON', deadline)],
-    ['raw call', (deadline) => device.call('set_power', ['on'], deadline)],
+    ['raw call', (deadline) => device.rawCall('set_power', ['on'], deadline)],
   ])('before a %s is begun makes it expire', async (_, act) => {
     await clock.advance(MINUTE)
     const deadline = within(10 * SECOND)

@@ -38,8 +38,8 @@ function start(model: string | undefined, values?: Record<string, unknown>) {
 
 beforeEach(() => start('chuangmi.plug.m1'))
 
-async function polled(lane: PollTier = 'rare') {
-  const poll = device.poll(lane)
+async function polled(tier: PollTier = 'rare') {
+  const poll = device.poll(tier)
   await clock.advance(1000)
   await poll
   changes.length = 0
@@ -65,7 +65,7 @@ describe('a command', () => {
     expect(warnings).toEqual([])
   })
 
-  it('that the plug only pretended to carry out is corrected and warned about', async () => {
+  it('that the plug accepted and did not execute is corrected and warned about', async () => {
     await polled()
     plug.deaf = true
     void device.set('state', 'ON', inTenSeconds())
@@ -84,7 +84,7 @@ describe('a command', () => {
     expect(changes.map(({state}) => state)).toEqual(['ON'])
   })
 
-  it('goes before the next question of a poll under way', async () => {
+  it('goes before the next request of a poll under way', async () => {
     start('chuangmi.plug.v3', {on: 'off', usb_on: false, temperature: 30, wifi_led: 'on', watts: 300})
     await polled()
     const poll = device.poll('fast')
@@ -98,7 +98,7 @@ describe('a command', () => {
     expect(changes.map(({state}) => state)).not.toContain('OFF')
   })
 
-  it('does not wait for all the tries of a poll without an answer', async () => {
+  it('does not wait for all the tries of a poll without a response', async () => {
     await polled()
     plug.failure = new CallFailed('timeout')
     const poll = code(device.poll('fast'))
@@ -152,7 +152,7 @@ describe('a command', () => {
     expect(plug.commands).toEqual(['set_power on'])
   })
 
-  it('is turned away when too many wait', async () => {
+  it('is rejected when too many wait', async () => {
     const results = Array.from({length: MOST_WAITING + 3}, () =>
       code(device.set('state', 'TOGGLE', inTenSeconds())),
     )
@@ -163,7 +163,7 @@ describe('a command', () => {
     expect(codes.filter((result) => result === 'ok')).toHaveLength(MOST_WAITING + 1)
   })
 
-  it('for something the plug has not, or cannot do, is refused without asking the plug', async () => {
+  it('for a property that the plug does not have, or for a wrong value, is refused without a request to the plug', async () => {
     expect(await code(device.set('usb', 'ON', inTenSeconds()))).toBe('unknown_property')
     expect(await code(device.set('__proto__', 'ON', inTenSeconds()))).toBe('unknown_property')
     expect(await code(device.set('temperature', 20, inTenSeconds()))).toBe('not_writable')
@@ -186,9 +186,9 @@ describe('a command', () => {
 })
 
 describe('TOGGLE', () => {
-  it('is the opposite of what the plug says now, not of what was known', async () => {
+  it('is the opposite of what the plug reports now, not of what was known', async () => {
     await polled()
-    plug.values['power'] = 'on' // somebody pressed the button
+    plug.values['power'] = 'on' // the button was pressed
     const done = device.set('state', 'toggle', inTenSeconds())
     await clock.advance(100)
     expect(await done).toBe('OFF')
@@ -204,7 +204,7 @@ describe('TOGGLE', () => {
     expect(plug.commands).toEqual(['set_power on', 'set_power off', 'set_power on'])
   })
 
-  it('gives way to a plain value', async () => {
+  it('is superseded by a plain value', async () => {
     const results = ['ON', 'TOGGLE', 'TOGGLE', 'OFF'].map((value) =>
       code(device.set('state', value, inTenSeconds())),
     )
@@ -212,7 +212,7 @@ describe('TOGGLE', () => {
     expect(await Promise.all(results)).toEqual(['ok', 'superseded', 'superseded', 'ok'])
   })
 
-  it('does not guess when the plug does not say what it is', async () => {
+  it('is refused when the plug does not report whether it is on', async () => {
     plug.values['power'] = 'standby'
     const done = code(device.set('state', 'TOGGLE', inTenSeconds()))
     await clock.advance(100)
@@ -222,7 +222,7 @@ describe('TOGGLE', () => {
 })
 
 describe('reading', () => {
-  it('asks one question at a time, whatever is wanted at once', async () => {
+  it('sends one request at a time, whatever is wanted at once', async () => {
     const all = [
       device.poll('rare'),
       device.read(inTenSeconds()),
@@ -233,7 +233,7 @@ describe('reading', () => {
     expect(plug.mostInFlight).toBe(1)
   })
 
-  it('says nothing when nothing changed', async () => {
+  it('emits nothing when nothing changed', async () => {
     await polled()
     await polled('fast')
     const poll = device.poll('rare')
@@ -313,7 +313,7 @@ describe('reading', () => {
     expect(device.state['state']).toBe(value)
   })
 
-  it('takes no number that is none', async () => {
+  it('takes no number that is not finite', async () => {
     for (const raw of ['32', 'null', Number.NaN, Number.POSITIVE_INFINITY, true, [], {}]) {
       plug.values['temperature'] = raw
       await polled()
@@ -321,7 +321,7 @@ describe('reading', () => {
     }
   })
 
-  it('is shared by those who ask at the same time', async () => {
+  it('is shared by callers at the same time', async () => {
     const both = [device.read(inTenSeconds()), device.read(inTenSeconds())]
     await clock.advance(200)
     expect(await Promise.all(both)).toEqual([device.state, device.state])
@@ -369,7 +369,7 @@ describe('a plug whose model is not configured', () => {
     expect(device.state).toMatchObject({state: 'OFF'})
   })
 
-  it('and that speaks no dialect is refused, by name, and asked no more', async () => {
+  it('and that has no known dialect is refused, by name, and gets no more requests', async () => {
     plug.info = {model: 'chuangmi.plug.zz9'}
     plug.failing.set('get_prop', new CallFailed('refused', -30001))
     plug.failing.set('get_properties', new CallFailed('refused', -10000))

@@ -160,19 +160,19 @@ describe('a diagnosis', () => {
       'timeout',
       /^no answer from its address: /,
     ],
-  ])('(%s) is the same for an error and a command', (_, error, circumstances, code, reason, words) => {
+  ])('(%s) is the same for an error and a command', (_, error, context, code, reason, message) => {
     for (const failure of [error, toCommandError(error)])
-      expect(diagnoseFailure(failure, circumstances)).toMatchObject({
+      expect(diagnoseFailure(failure, context)).toMatchObject({
         code,
         reason,
-        words: expect.stringMatching(words),
+        message: expect.stringMatching(message),
         title: expect.stringMatching(/./),
         advice: expect.stringMatching(/./),
       })
   })
 })
 
-describe('what a plug on the wire is taken for', () => {
+describe('the diagnosis of a plug on a network', () => {
   async function polled(host: string, lookup: (host: string) => Promise<string>, local = [LOOPBACK, HOME]) {
     const clock = new VirtualClock()
     const client = new MiioClient({
@@ -230,7 +230,7 @@ describe('what a plug on the wire is taken for', () => {
     })
   })
 
-  it('says that it is the machine itself which has no network', async () => {
+  it('reports that the machine itself has no network', async () => {
     const {availability, result} = await polled('10.0.0.5', () => Promise.resolve(''), [LOOPBACK])
     expect(availability).toMatchObject({message: expect.stringMatching(/^this machine has no network/)})
     expect(result).toMatchObject({message: expect.stringMatching(/this machine has no network/)})

@@ -30,7 +30,7 @@ describe('a plug without a definition', () => {
   it.each([
     ['MIoT', eight, ['miIO.info', 'get_properties']],
     ['miIO', legacy, ['miIO.info', 'get_properties', 'get_prop']],
-    ['miIO, of a maker who never made others', likeV3, ['miIO.info', 'get_prop', 'get_prop']],
+    ['miIO, of a maker of miIO plugs only', likeV3, ['miIO.info', 'get_prop', 'get_prop']],
   ])('and speaks %s is asked once how, then switches', async (_name, model, probing) => {
     const home = new VirtualHome({model, ...stranger})
     await home.poll('fast')
@@ -50,13 +50,13 @@ describe('a plug without a definition', () => {
     expect(methods(home, before)).toEqual(['get_properties'])
   })
 
-  it('and speaks no dialect is asked once, each of them once', async () => {
+  it('and has no known dialect gets each request once', async () => {
     const home = new VirtualHome({model: foreign, ...stranger})
     for (let poll = 0; poll < 5; poll++) await expect(home.poll()).rejects.toMatchObject({code: 'refused'})
     expect(methods(home)).toEqual(['miIO.info', 'get_properties', 'get_prop', 'get_prop'])
   })
 
-  it('and says nothing to what it does not know is asked three times', async () => {
+  it('and does not respond to unknown requests is asked three times', async () => {
     const home = new VirtualHome({model: foreign, ...stranger, profile: {unknownMethod: 'silence'}})
     for (let poll = 0; poll < 2; poll++) await expect(home.poll()).rejects.toMatchObject({code: 'timeout'})
     for (let poll = 0; poll < 5; poll++) await expect(home.poll()).rejects.toMatchObject({code: 'refused'})
@@ -64,7 +64,7 @@ describe('a plug without a definition', () => {
     expect(methods(home)).toEqual([...round, ...round, ...round])
   })
 
-  it('whose answer was lost is asked again, and not taken for one that speaks no dialect', async () => {
+  it('whose response was lost is asked again, and not taken for one without a known dialect', async () => {
     const home = new VirtualHome({model: eight, ...stranger})
     home.plug.next({}, {loseReply: true})
     await expect(home.poll()).rejects.toMatchObject({code: 'timeout'})
@@ -72,7 +72,7 @@ describe('a plug without a definition', () => {
     expect(home.device.state['state']).toBe('ON')
   })
 
-  it('and is away is not asked in any dialect', async () => {
+  it('and is unreachable is not asked in any dialect', async () => {
     const home = new VirtualHome({model: eight, ...stranger, faults: {silence: true}})
     await expect(home.poll()).rejects.toMatchObject({code: 'timeout', stage: 'hello'})
     home.plug.misbehave({})

@@ -14,7 +14,7 @@ import {
 } from '../../../../src/models/builders.ts'
 import type {Model, Property} from '../../../../src/models/model.ts'
 
-const common = {ids: [], name: 'Plug 1', vendor: 'nobody', confidence: 'inferred', evidence: ''} as const
+const common = {ids: [], name: 'Plug 1', vendor: 'none', confidence: 'inferred', evidence: ''} as const
 const model = complete({
   ...common,
   properties: {

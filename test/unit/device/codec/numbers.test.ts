@@ -2,7 +2,8 @@ import {describe, expect, it} from 'vitest'
 import {plugDiscovery} from '../../../../src/bridge/homeassistant/plug-discovery.ts'
 import {parseDefinition} from '../../../../src/config/definitions/definition.ts'
 import {applyOverrides} from '../../../../src/device/codec/model-overrides.ts'
-import {asWritten, fromUser, settable, toFirmware} from '../../../../src/device/codec/values.ts'
+import {fromUser} from '../../../../src/device/codec/validation.ts'
+import {roundTrip, settable, toFirmware} from '../../../../src/device/codec/values.ts'
 import {miot, mode, relay, wattsSetting} from '../../../../src/models/builders.ts'
 import {Catalogue} from '../../../../src/models/catalogue.ts'
 import type {Model, Property} from '../../../../src/models/model.ts'
@@ -17,11 +18,11 @@ const number = (options: Partial<NumberProperty>) => {
   if (property.kind !== 'number') throw new Error('expected a number')
   return property
 }
-/** What becomes of a number that somebody sends: the value in the result, and what goes out. */
+/** What becomes of a number that a user sends: the value in the result, and the value that is sent to the plug. */
 const sent = (property: Property, value: unknown) => {
   const wanted = fromUser('limit', property, value)
   if (wanted === 'TOGGLE') throw new Error('expected a value')
-  return [asWritten(property, wanted), toFirmware(property, wanted)]
+  return [roundTrip(property, wanted), toFirmware(property, wanted)]
 }
 
 describe('a number with steps', () => {
@@ -209,7 +210,7 @@ describe('a command whose value the firmware rounds', () => {
     },
   )
 
-  it('is not blamed for counting down by a step of its own', async () => {
+  it('causes no warning for counting down by a step of its own', async () => {
     const home = new VirtualHome({model, known: new Catalogue([model]), state: {state: 'ON', countdown: 240}})
     await home.poll('rare')
     await home.after(100, home.device.set('countdown', 100, home.clock.now() + 10_000))

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import {describe, expect, it} from 'vitest'
 import {parseDefinition} from '../../../../src/config/definitions/definition.ts'
-import {asWritten, fromFirmware, fromUser, settable, toFirmware} from '../../../../src/device/codec/values.ts'
+import {fromUser} from '../../../../src/device/codec/validation.ts'
+import {fromFirmware, roundTrip, settable, toFirmware} from '../../../../src/device/codec/values.ts'
 import type {Property} from '../../../../src/models/model.ts'
 import {checkProperty} from '../../../support/seeds.ts'
 
@@ -43,7 +44,7 @@ it('what is announced can be set, and the written value is within what is announ
       for (const sent of [announced.min, announced.min + (chosen % (steps + 1)) * announced.step]) {
         const wanted = fromUser('countdown', property, Number(sent.toPrecision(12)))
         if (typeof wanted !== 'number') return expect.fail('expected a number')
-        const written = asWritten(property, wanted)
+        const written = roundTrip(property, wanted)
         expect(Number.isInteger(toFirmware(property, wanted))).toBe(true)
         expect(written).toBeGreaterThanOrEqual(announced.min)
         expect(written).toBeLessThanOrEqual(announced.max)

@@ -8,7 +8,9 @@ import {
   propertiesInTier,
   propertyOf,
 } from '../../../../src/device/codec/property-codec.ts'
-import {fromUser} from '../../../../src/device/codec/values.ts'
+import {fromUser} from '../../../../src/device/codec/validation.ts'
+import {FirmwareCapabilities} from '../../../../src/device/polling/firmware-capabilities.ts'
+
 import {
   action,
   button,
@@ -59,11 +61,11 @@ const legacy: Model = complete({
 })
 const item = (did: string, siid: number, piid: number, rest: object) => ({did, siid, piid, ...rest})
 
-describe('questions', () => {
+describe('read requests', () => {
   const asked = (model: Model, names: readonly string[], most?: number) =>
     buildReads(model, names, most).map(({method, properties}) => [method, ...properties])
 
-  it('ask MIoT properties together, risky ones alone, and what every plug has by miIO.info', () => {
+  it('read MIoT properties together, risky ones alone, and what every plug has by miIO.info', () => {
     expect(asked(full, propertiesInTier(full, 'rare'))).toEqual([
       ['get_properties', 'state', 'power', 'led', 'over_temperature', 'overload', 'power_on_behavior'],
       ['get_properties', 'child_lock'],
@@ -82,7 +84,7 @@ describe('questions', () => {
     ])
   })
 
-  it('ask for no more at once than the model takes, or than was found out', () => {
+  it('have no more values than the model takes, or than was found out', () => {
     expect(asked({...full, batch: 2}, ['state', 'power', 'led'])).toEqual([
       ['get_properties', 'state', 'power'],
       ['get_properties', 'led'],
@@ -95,31 +97,42 @@ describe('questions', () => {
     expect(asked({...full, batch: 2}, ['state', 'power', 'led'], 8)).toHaveLength(2)
   })
 
-  it('of an exact list ask for all of it, or not at all', () => {
+  it('of an exact list have all of it, or nothing', () => {
     const exact: Model = {...legacy, exactList: true}
     expect(asked(exact, ['state'], 1)).toEqual([['get_prop', 'state', 'usb', 'temperature']])
     expect(asked(exact, ['power'])).toEqual([['get_power', 'power']])
   })
 
-  it('never ask for what the bridge works out, or for a button', () => {
+  it('never have what the bridge computes, or a button', () => {
     expect(asked(full, ['energy', 'last_seen', 'reset'])).toEqual([])
     expect(() => buildRead(full, 'reset')).toThrow('reset is not asked from the plug')
     expect(() => propertyOf(full, 'constructor')).toThrow('has no property "constructor"')
   })
 
-  it('of a lane are worked out once, and anew for another limit or another model', () => {
+  it('of a tier are computed once, and again for another limit', () => {
     const names = propertiesInTier(full, 'slow')
     expect(propertiesInTier(full, 'slow')).toBe(names)
-    const reads = buildReads(full, names)
-    expect(buildReads(full, names)).toBe(reads)
-    const smaller = buildReads(full, names, 2)
+    const capabilities = new FirmwareCapabilities()
+    const reads = capabilities.planReads(full, names)
+    expect(capabilities.planReads(full, names)).toBe(reads)
+    expect(reads).toEqual(buildReads(full, names))
+    capabilities.limitBatch(2)
+    const smaller = capabilities.planReads(full, names)
     expect(smaller.length).toBeGreaterThan(reads.length)
-    expect(buildReads(full, names)).toEqual(reads)
+    expect(smaller).toEqual(buildReads(full, names, 2))
     expect(buildReads({...full, batch: 1}, names).length).toBeGreaterThan(smaller.length)
+    capabilities.markUnsupported('led')
+    expect(capabilities.planReads(full, names)).toEqual(
+      buildReads(
+        full,
+        names.filter((name) => name !== 'led'),
+        2,
+      ),
+    )
   })
 })
 
-describe('answers of MIoT', () => {
+describe('responses of MIoT', () => {
   const [read] = buildReads(full, ['state', 'power', 'led'])
   const values = (answer: unknown) => read && decodeResponse(answer, read, full)
   const good = [
@@ -150,7 +163,7 @@ describe('answers of MIoT', () => {
     expect(values(answer)?.failed.size).toBe(3)
   })
 
-  it('null is no failure: the plug answered, and does not know', () => {
+  it('null is no failure: the plug responded without a value', () => {
     const answered = values(good.map((each) => ({...each, value: null})))
     expect(answered?.values).toEqual({state: null, power: null, led: null})
     expect(answered?.failed.size).toBe(0)
@@ -172,8 +185,8 @@ describe('answers of MIoT', () => {
   })
 })
 
-describe('answers of miIO', () => {
-  it('by position count only when they are as long as the question', () => {
+describe('responses of miIO', () => {
+  it('by position count only when they are as long as the request', () => {
     const read = buildRead(legacy, 'state')
     const three = {...read, properties: ['state', 'usb', 'temperature']}
     expect(decodeResponse(['off', true, 32], three, legacy).values).toEqual({
@@ -197,7 +210,7 @@ describe('answers of miIO', () => {
   })
 })
 
-describe('orders', () => {
+describe('write requests', () => {
   const write = (name: string, sent: unknown) => {
     const wanted = fromUser(name, propertyOf(full, name), sent)
     if (wanted === 'TOGGLE') throw new Error('expected a value')

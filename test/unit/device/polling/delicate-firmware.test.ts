@@ -10,7 +10,7 @@ it.each([
   ['reads', ({device, clock}: VirtualHome) => device.read(clock.now() + 10_000)],
   ['reads of one value', ({device, clock}: VirtualHome) => device.read(clock.now() + 10_000, 'led')],
   [
-    'questions for its model',
+    'requests for its model',
     ({device, clock}: VirtualHome) => device.identify({deadline: clock.now() + 10_000}),
   ],
 ])('a strip that suffers from many requests is not asked more often by any number of %s', async (_, ask) => {

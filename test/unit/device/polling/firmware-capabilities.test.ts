@@ -1,12 +1,12 @@
 import {beforeEach, describe, expect, it} from 'vitest'
 import {
+  FAILURES_UNTIL_UNSUPPORTED,
   FailureTracker,
   FirmwareCapabilities,
-  STRIKES,
   type StoredCapabilities,
 } from '../../../../src/device/polling/firmware-capabilities.ts'
 
-describe('what a firmware puts up with', () => {
+describe('the capabilities of a firmware', () => {
   let stored: StoredCapabilities[]
   let capabilities: FirmwareCapabilities
 
@@ -59,33 +59,33 @@ describe('what a firmware puts up with', () => {
 })
 
 describe('a failure', () => {
-  it(`becomes certain after ${STRIKES} failures in a row`, () => {
+  it(`becomes certain after ${FAILURES_UNTIL_UNSUPPORTED} failures in a row`, () => {
     const failures = new FailureTracker()
-    expect([1, 2].map(() => failures.strike('led'))).toEqual([false, false])
+    expect([1, 2].map(() => failures.recordFailure('led'))).toEqual([false, false])
     failures.clear('led')
-    expect([1, 2, 3].map(() => failures.strike('led'))).toEqual([false, false, true])
+    expect([1, 2, 3].map(() => failures.recordFailure('led'))).toEqual([false, false, true])
   })
 
   it('about a number of values is gone when as many were answered', () => {
     const failures = new FailureTracker()
-    expect([1, 2].map(() => failures.strikeSize(4))).toEqual([false, false])
-    failures.clearSize(3)
-    expect(failures.strikeSize(4)).toBe(true)
-    failures.clearSize(4)
-    expect(failures.strikeSize(4)).toBe(false)
+    expect([1, 2].map(() => failures.recordBatchFailure(4))).toEqual([false, false])
+    failures.clearBatch(3)
+    expect(failures.recordBatchFailure(4)).toBe(true)
+    failures.clearBatch(4)
+    expect(failures.recordBatchFailure(4)).toBe(false)
   })
 
-  it('is looked into at every poll, until it is certain; then hardly ever', () => {
+  it('is repeated at every poll, until it is certain; then hardly ever', () => {
     const failures = new FailureTracker()
     const due = () => ({
       fast: failures.due(['state'], 'fast'),
       slow: failures.due(['state', 'led'], 'slow'),
       rare: failures.due(['state', 'led', 'lock'], 'rare'),
     })
-    failures.strike('led')
+    failures.recordFailure('led')
     expect(due()).toEqual({fast: ['state', 'led'], slow: ['state', 'led'], rare: ['state', 'led', 'lock']})
-    failures.strike('led')
-    failures.strike('led')
+    failures.recordFailure('led')
+    failures.recordFailure('led')
     expect(due()).toEqual({fast: ['state'], slow: ['state'], rare: ['state', 'led', 'lock']})
   })
 })

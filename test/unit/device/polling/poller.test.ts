@@ -119,7 +119,7 @@ describe('the reason for being offline', () => {
     expect(availabilities.at(-1)).toMatchObject({state: 'offline', reason})
   })
 
-  it('is known at once when the plug itself says that the token is wrong', async () => {
+  it('is known at once when the plug itself reports a wrong token', async () => {
     await clock.advance(MINUTE)
     fall('bad_token')
     await clock.advance(17 * SECOND)

@@ -6,7 +6,7 @@ import {seeded} from '../../../support/virtual-clock.ts'
 import {eight, readings, VirtualHome} from '../../../support/virtual-home.ts'
 
 const names = Object.keys(eight.properties)
-const killable = names.slice(1)
+const others = names.slice(1)
 const ways: readonly FirmwareFailure[] = ['silence', -9999, -30001]
 const without = (...missing: string[]) => names.filter((name) => !missing.includes(name))
 const stateWithout = (...missing: string[]) => ({
@@ -27,23 +27,23 @@ describe('a plug without quirks', () => {
   })
 })
 
-describe.each(ways)('a batch of eight holds a property that kills it by %s', (way) => {
-  it.each(killable)(
+describe.each(ways)('a batch of eight has a property that makes it fail by %s', (way) => {
+  it.each(others)(
     'at the place of %s: it is isolated within three polls, and the relay never lost',
-    async (killer) => {
-      const home = new VirtualHome({profile: {killers: {[killer]: way}}})
+    async (failing) => {
+      const home = new VirtualHome({profile: {killers: {[failing]: way}}})
       for (let poll = 0; poll < 3; poll++) {
         home.plug.state['state'] = poll === 1 ? 'OFF' : 'ON'
         await home.poll()
-        expect(home.device.state).toMatchObject({...stateWithout(killer), state: poll === 1 ? 'OFF' : 'ON'})
+        expect(home.device.state).toMatchObject({...stateWithout(failing), state: poll === 1 ? 'OFF' : 'ON'})
       }
-      expect(home.device.unsupported).toEqual([killer])
+      expect(home.device.unsupported).toEqual([failing])
       expect(home.warnings).toEqual([
-        expect.stringContaining(`the firmware fails at requests for ${killer}: `),
+        expect.stringContaining(`the firmware fails at requests for ${failing}: `),
       ])
       const before = home.plug.received.length
       await home.poll()
-      expect(home.asked(before)).toEqual([without(killer)])
+      expect(home.asked(before)).toEqual([without(failing)])
     },
   )
 
@@ -109,7 +109,7 @@ describe.each(ways)('a request for too many values ends in %s', (failure) => {
   )
 })
 
-describe('answers with less in them than was asked for', () => {
+describe('responses with fewer items than were requested', () => {
   it.each([1, 3])(
     'only the first %i items come: the rest is asked for alone at once, and so many are remembered',
     async (answersOnly) => {
@@ -122,7 +122,7 @@ describe('answers with less in them than was asked for', () => {
     },
   )
 
-  it('once or twice they are an accident, and nothing is remembered', async () => {
+  it('once or twice they are chance, and nothing is remembered', async () => {
     const home = new VirtualHome()
     const short = {garble: {payload: '{"id":$id,"result":[{"siid":2,"piid":1,"code":0,"value":true}]}'}}
     for (let poll = 0; poll < 9; poll++) {
@@ -145,7 +145,7 @@ describe('answers with less in them than was asked for', () => {
   })
 
   it.each([-4001, -4003])(
-    '%i says that there is nothing to ask for: three times, and it is believed',
+    '%i means that there is nothing to read: after three times the property is left out',
     async (code) => {
       const home = new VirtualHome({profile: {codes: {usb: code}}})
       for (let poll = 0; poll < 3; poll++) await home.poll()
@@ -154,7 +154,7 @@ describe('answers with less in them than was asked for', () => {
     },
   )
 
-  it('-4004 says that something went wrong, and is asked again with everything else', async () => {
+  it('-4004 means a failure inside: the property is requested again with everything else', async () => {
     const home = new VirtualHome({profile: {codes: {usb: -4004}}})
     for (let poll = 0; poll < 10; poll++) await home.poll()
     expect(home.device.unsupported).toEqual([])
@@ -162,8 +162,8 @@ describe('answers with less in them than was asked for', () => {
   })
 })
 
-describe('a plug that is really away', () => {
-  it('costs few hellos a poll, and nothing is held against anything', async () => {
+describe('a plug that is unreachable', () => {
+  it('costs few hellos a poll, and no failure is counted', async () => {
     const home = new VirtualHome()
     home.plug.misbehave({silence: true})
     for (const hellos of [9, 9, 1, 1, 1]) {
@@ -177,7 +177,7 @@ describe('a plug that is really away', () => {
     expect(home.asked()).toEqual([names])
   })
 
-  it('and goes in the middle of a poll is not asked the rest', async () => {
+  it('and becomes so in the middle of a poll gets no further requests', async () => {
     const home = new VirtualHome({profile: {batch: {most: 2, failure: -9999}}})
     for (let poll = 0; poll < 3; poll++) await home.poll()
     const poll = home.device.poll('slow')
@@ -189,7 +189,7 @@ describe('a plug that is really away', () => {
     expect(home.device.unsupported).toEqual([])
   })
 
-  it('and whose long answers are lost twice in a row, time and again, is asked for no less', async () => {
+  it('and whose long responses are lost twice in a row, time and again, is asked for as many values as before', async () => {
     const home = new VirtualHome()
     for (let poll = 0; poll < 30; poll++) {
       const lost = {loseReply: true}
@@ -202,7 +202,7 @@ describe('a plug that is really away', () => {
 })
 
 describe('a property that was answered once', () => {
-  it('is never left out, but asked alone and hardly ever while it kills', async () => {
+  it('is never left out, but requested alone and hardly ever while it fails its batch', async () => {
     const home = new VirtualHome()
     await home.poll('rare')
     home.plug.misbehave({killers: {power: 'silence'}})
@@ -237,7 +237,7 @@ describe('a property that was left out', () => {
     expect(tolerated(home)).toMatchObject({left_out: [], answered: expect.arrayContaining(['power'])})
   })
 
-  it('is out again at once when it fails again, and costs the others nothing', async () => {
+  it('is left out again at once when it fails again, and costs the others nothing', async () => {
     const home = await leftOut()
     const before = home.plug.received.length
     const state = await home.after(10_000, home.device.read(home.clock.now() + 10_000, 'power'))
@@ -250,7 +250,7 @@ describe('a property that was left out', () => {
     expect(home.device.unsupported).toEqual(['power'])
   })
 
-  it('is asked anew after a change of firmware', async () => {
+  it('is requested again after a change of firmware', async () => {
     const home = await leftOut()
     home.plug.misbehave({firmware: '2.0.5_0001'})
     await home.after(1000, home.device.identify())
@@ -262,7 +262,7 @@ describe('a property that was left out', () => {
 
 describe('a bad network', () => {
   it.each(Array.from({length: 12}, (_, seed) => seed))(
-    'that loses three of ten datagrams for an hour never leaves out an innocent property (seed %i)',
+    'that loses three of ten datagrams for an hour never leaves out a property that works (seed %i)',
     async (seed) => {
       const home = new VirtualHome({random: seeded(seed), faults: {loss: 0.3, loseReplies: 0.3}})
       home.poller.start()
@@ -275,7 +275,7 @@ describe('a bad network', () => {
     120_000,
   )
 
-  it('and a killer: it is found in the end, and nothing else', async () => {
+  it('and one failing property: it is found in the end, and no other', async () => {
     for (const seed of [1, 2, 3]) {
       const faults = {loss: 0.1, loseReplies: 0.1, killers: {led: 'silence' as const}}
       const home = new VirtualHome({random: seeded(seed), faults})

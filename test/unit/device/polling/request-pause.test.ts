@@ -31,7 +31,7 @@ describe('a pause of the process in the middle of a command', () => {
     expect(home.plug.state['state']).toBe('ON')
   })
 
-  it('says nothing of the plug', async () => {
+  it('is no evidence about the plug', async () => {
     const home = new VirtualHome()
     const failures: unknown[] = []
     home.device.on('pollFailed', (failure) => failures.push(failure))
@@ -47,7 +47,7 @@ describe('a pause of the process in the middle of a command', () => {
     expect(failures).toEqual([])
   })
 
-  it('after it was carried out does not make it fail: the answer was there already', async () => {
+  it('after it was executed does not make it fail: the response was there already', async () => {
     const home = new VirtualHome()
     await home.poll()
     const result = code(home.device.set('state', 'OFF', home.clock.now() + 10_000))

@@ -21,7 +21,7 @@ async function anHour(home: VirtualHome): Promise<VirtualHome> {
   return home
 }
 
-describe('lanes', () => {
+describe('tiers', () => {
   it('fast is read at every poll, slow every minute, rare at every tenth slow poll, all at first', async () => {
     const model: Model = {
       ...eight,
@@ -43,7 +43,7 @@ describe('lanes', () => {
     expect(home.asked()[1]).toEqual(['child_lock'])
   })
 
-  it('what a command kept a poll from is asked at the next, not a lane later', async () => {
+  it('what a command kept a poll from reading is read by the next poll, not by the next of its tier', async () => {
     const home = new VirtualHome({model: {...eight, batch: 1}})
     home.poller.start()
     await home.clock.advance(100)
@@ -66,7 +66,7 @@ describe('a first poll that takes long', () => {
     slow.poller.stop()
   })
 
-  it('since a property kills its batch: a second after the relay was read alone', async () => {
+  it('since a property fails its batch: a second after the relay was read alone', async () => {
     const home = new VirtualHome({profile: {killers: {power: 'silence'}}})
     home.poller.start()
     await home.clock.advance(8500)

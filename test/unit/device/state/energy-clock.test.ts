@@ -53,7 +53,10 @@ class Kettle {
   }
 
   #start(remembered: EnergyMemory | undefined): EnergyMeter {
-    return new EnergyMeter({step: this.#counts ? 0.01 : undefined, trusted: true, gap: 3 * POLL}, remembered)
+    return new EnergyMeter(
+      {counterStep: this.#counts ? 0.01 : undefined, isCounterTrusted: true, gap: 3 * POLL},
+      remembered,
+    )
   }
 }
 

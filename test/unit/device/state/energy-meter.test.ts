@@ -17,10 +17,13 @@ let meter: EnergyMeter
 
 /** As kept over a restart. */
 function start(choice: Partial<MeterOptions> = {}, remembered?: EnergyMemory) {
-  meter = new EnergyMeter({step: undefined, trusted: false, gap: 3 * POLL, ...choice}, remembered)
+  meter = new EnergyMeter(
+    {counterStep: undefined, isCounterTrusted: false, gap: 3 * POLL, ...choice},
+    remembered,
+  )
 }
 
-const counting = {step: 0.01}
+const counting = {counterStep: 0.01}
 const date = () => new Date(NOON + now)
 const total = () => meter.memory?.total
 const today = () => meter.memory && todayOf(meter.memory, date())
@@ -156,9 +159,9 @@ describe("the plug's own counter", () => {
 
   it.each([null, -1])('that says %j is not known, until it says more', (nothing) => {
     counter(12.34, nothing)
-    expect(meter.known).toBe(false)
+    expect(meter.isTotalKnown).toBe(false)
     counter(12.34)
-    expect(meter.known).toBe(true)
+    expect(meter.isTotalKnown).toBe(true)
   })
 
   it('has gone on while the bridge was down', () => {
@@ -171,7 +174,7 @@ describe("the plug's own counter", () => {
     expect(today()).toBe(0.66)
   })
 
-  it('that has gone on over night does not say how much of it is of today', () => {
+  it('that went on over night does not show how much of it is of today', () => {
     counter(12.34)
     const {memory} = meter
     now += 20 * HOUR
@@ -216,7 +219,7 @@ describe('a counter that does not count', () => {
   it('needs a clear amount to be found out, however long it takes', () => {
     hours(40, {watts: 1, counter: 1})
     expect(meter.source).toBe('plug')
-    start({step: 1})
+    start({counterStep: 1})
     hours(40, {watts: 100, counter: 1})
     expect(meter.source).toBe('plug')
     hours(20, {watts: 100, counter: 1})
@@ -239,7 +242,7 @@ describe('a counter that does not count', () => {
 
   it('counts again as soon as the user trusts it', () => {
     hours(2, {watts: 500, counter: 1})
-    start({...counting, trusted: true}, meter.memory)
+    start({...counting, isCounterTrusted: true}, meter.memory)
     hours(3, {watts: 500, counter: 7})
     expect(meter.source).toBe('plug')
     expect(total()).toBe(7)
@@ -249,7 +252,7 @@ describe('a counter that does not count', () => {
     ['in steps of 0.01 kWh', 0.01],
     ['in steps of a whole kWh', 1],
   ])('is not one that counts %s', (_, step) => {
-    start({step})
+    start({counterStep: step})
     for (let reading = 0; reading < 24 * 60; reading++) {
       const counted = Math.floor((0.8 * reading) / 60 / step) * step
       meter.read({watts: 1000, counter: counted, now, date: date()})

@@ -24,7 +24,7 @@ const DUST = 1e-6
 const SEQUENCES = 1000
 const EVENTS = 60
 
-const common = {ids: [], name: 'made up', vendor: 'nobody', confidence: 'inferred', evidence: ''} as const
+const common = {ids: [], name: 'made up', vendor: 'none', confidence: 'inferred', evidence: ''} as const
 const state = relay(prop('power'))
 const power = watts(prop('watts'))
 const withCounter = complete({
@@ -33,7 +33,7 @@ const withCounter = complete({
 })
 const wattsAlone = complete({...common, properties: {state, power}})
 
-/** A file that is replaced whole: a crash in the middle of a write leaves the old content or the new one, nobody knows which. */
+/** A file that is replaced whole: a crash in the middle of a write leaves the old content or the new one. */
 class Disk implements EnergyStorage {
   #wanted: EnergyMemory | undefined
   #known: EnergyMemory | undefined
@@ -77,7 +77,7 @@ interface Shown {
   addedUp: number
 }
 
-/** One plug, the process that reads it, the disk beneath, and whoever looks on. */
+/** One plug, the process that reads it, its disk, and an observer of what is published. */
 class World {
   readonly shown: Shown[] = []
   /** What the plug's counter readings. */

@@ -11,7 +11,7 @@ const POLL = 15_000
 const counting = complete({
   ids: ['chuangmi.plug.m1'],
   name: 'made up',
-  vendor: 'nobody',
+  vendor: 'none',
   confidence: 'inferred',
   evidence: '',
   properties: {
@@ -125,7 +125,7 @@ describe('the energy of a plug', () => {
     expect(book.entered?.total).toBeGreaterThan(before)
   })
 
-  it('is unknown while the plug does not tell it', async () => {
+  it('is unknown while the plug does not report it', async () => {
     await poll()
     book.write()
     plug.values['kwh'] = null
@@ -147,7 +147,7 @@ describe('the energy of a plug', () => {
     expect(device.state).toMatchObject({energy: 0.033, energy_today: 0.033})
   })
 
-  it('is what the plug says where nothing is kept, as for a single command', async () => {
+  it('is what the plug reports where nothing is stored, as for a single command', async () => {
     start({})
     await poll()
     expect(device.state).toMatchObject({energy: 10, energy_today: null})
@@ -172,7 +172,7 @@ describe('the energy of a plug', () => {
     expect(warnings).toEqual([])
   })
 
-  it('is what the counter says when the user trusts it', async () => {
+  it('is what the counter shows when the user trusts it', async () => {
     start(kept('plug'))
     await poll((2 * 3_600_000) / POLL)
     expect(device.energySource).toBe('plug')
@@ -190,7 +190,7 @@ describe('the energy of a plug', () => {
 })
 
 describe('a plug', () => {
-  it('that says what cannot be true is shown as it is, and pointed out', async () => {
+  it('with a value that cannot be true shows it unchanged, with a warning', async () => {
     plug.values['power'] = 'off'
     await poll(3)
     expect(device.state).toMatchObject({state: 'OFF', power: 2000})

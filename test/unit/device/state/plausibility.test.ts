@@ -4,7 +4,7 @@ import {implausibleWarning, Plausibility} from '../../../../src/device/state/pla
 import {amperes, prop, relay, socket, usb, volts, watts} from '../../../../src/models/builders.ts'
 import type {Model} from '../../../../src/models/model.ts'
 
-const common = {ids: [], name: 'made up', vendor: 'nobody', confidence: 'inferred', evidence: ''} as const
+const common = {ids: [], name: 'made up', vendor: 'none', confidence: 'inferred', evidence: ''} as const
 const measures = {voltage: volts(prop('v')), current: amperes(prop('a')), power: watts(prop('w'))}
 const plug: Model = {...common, properties: {state: relay(prop('on')), ...measures}}
 const sockets = {state_1: socket(1, prop('on1')), usb: usb(prop('usb'))}
@@ -21,12 +21,12 @@ beforeEach(() => {
 
 /** Twice the same, as in two polls. @returns what is not believed, and why */
 function twice(values: State, raw: Record<string, unknown> = {}) {
-  plausibility.judge(values, raw)
-  plausibility.judge(values, raw)
+  plausibility.check(values, raw)
+  plausibility.check(values, raw)
   return plausibility.flagged.map(({property, why}) => `${property}: ${why}`)
 }
 
-describe('what is not believed', () => {
+describe('values that are flagged', () => {
   it.each<[string, Model, State, string]>([
     ['volts of a tenth', plug, {voltage: 23.1}, 'voltage: mains has 80 to 280 V'],
     ['volts times ten', plug, {voltage: 2310}, 'voltage: mains has 80 to 280 V'],
@@ -62,7 +62,7 @@ describe('what is not believed', () => {
     ['what the plug itself takes', plug, {state: 'OFF', power: 1.2}],
     ['watts that go to a socket', strip, {state: 'OFF', state_1: 'ON', usb: 'OFF', power: 40}],
     ['watts that may go to a USB port', strip, {state: 'OFF', state_1: 'OFF', usb: null, power: 40}],
-    ['watts of a plug of which nobody knows whether it is off', plug, {state: null, power: 40}],
+    ['watts of a plug whose relay is unknown', plug, {state: null, power: 40}],
     ['nothing that was read', plug, {state: null, power: null, voltage: null, current: null}],
     ['watts with volts and amperes of another poll', plug, {power: 780}],
   ])('are not %s', (_, model, values) => {
@@ -71,12 +71,12 @@ describe('what is not believed', () => {
   })
 
   it('is a value in two polls in a row, not one between others', () => {
-    for (const voltage of [2310, 231, 2310, 231, 2310]) plausibility.judge({voltage}, {})
+    for (const voltage of [2310, 231, 2310, 231, 2310]) plausibility.check({voltage}, {})
     expect(plausibility.flagged).toEqual([])
   })
 
   it('is reported with the value and the firmware’s value, and once', () => {
-    const values = [1, 2, 3].map(() => plausibility.judge({voltage: 2310}, {voltage: 2310}).found)
+    const values = [1, 2, 3].map(() => plausibility.check({voltage: 2310}, {voltage: 2310}).found)
     const found = {property: 'voltage', value: 2310, raw: 2310, why: 'mains has 80 to 280 V'}
     expect(values).toEqual([[], [found], []])
     expect(implausibleWarning('desk', found)).toBe(
@@ -84,13 +84,13 @@ describe('what is not believed', () => {
     )
   })
 
-  it('is believed again with the first value that can be true, and doubted again without many words', () => {
+  it('is no longer flagged with the first value that can be true, and flagged again without another report', () => {
     twice({voltage: 2310})
-    expect(plausibility.judge({power: 3}, {}).isChanged).toBe(false)
-    expect(plausibility.judge({voltage: 231}, {}).isChanged).toBe(true)
+    expect(plausibility.check({power: 3}, {}).isChanged).toBe(false)
+    expect(plausibility.check({voltage: 231}, {}).isChanged).toBe(true)
     expect(plausibility.flagged).toEqual([])
-    plausibility.judge({voltage: 2310}, {})
-    expect(plausibility.judge({voltage: 2310}, {})).toEqual({found: [], isChanged: true})
+    plausibility.check({voltage: 2310}, {})
+    expect(plausibility.check({voltage: 2310}, {})).toEqual({found: [], isChanged: true})
     expect(plausibility.flagged).toHaveLength(1)
   })
 })

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import {describe, expect, it} from 'vitest'
 import {closestWord, levenshtein} from '../../../../src/common/suggestion.ts'
-import {notWritable, unknownProperty} from '../../../../src/device/codec/unknown-property.ts'
+import {notWritable, unknownProperty} from '../../../../src/device/codec/validation.ts'
 import {checkProperty} from '../../../support/seeds.ts'
 
 const WRITABLE = ['state', 'usb', 'led']
