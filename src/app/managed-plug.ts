@@ -108,8 +108,10 @@ export class ManagedPlug implements Plug, Claimant {
       port: config.port,
       did: config.id ?? remembered?.did,
       nextId: remembered?.messageId === undefined ? undefined : remembered.messageId + MESSAGE_ID_LEAP,
-      trace: (packet) => options.log.trace(traceLine(packet), {device: name}),
-      isTraced: () => options.log.level === 'trace',
+      trace: () => {
+        const {log} = options
+        return log.level === 'trace' ? (packet) => log.trace(traceLine(packet), {device: name}) : undefined
+      },
       events: {
         deviceIdProven: (did) => {
           if (options.owners.prove(did, this)) this.#remember(did)

@@ -13,7 +13,7 @@ import type {State} from '../device/codec/values.ts'
 import {isCallFailure} from '../device/command-error.ts'
 import type {Identity} from '../device/model-resolver.ts'
 import {maskedJson} from '../miio/json-mask.ts'
-import {type MiioResponse, parseResponse, UnreadableResponse} from '../miio/json-repair.ts'
+import {parseResponse, UnreadableResponse} from '../miio/json-repair.ts'
 import {type Cipher, MalformedPacket, parsePacket} from '../miio/packet.ts'
 import type {UdpTransport, UnsolicitedHandler} from '../miio/socket.ts'
 import type {Model} from '../models/model.ts'
@@ -169,7 +169,7 @@ function responseOf(
   const exchange = {method, params, reply}
   if (!response) return [{...exchange, unreadable: true}]
   const {
-    reply: {result, error},
+    response: {result, error},
     repairs,
   } = response
   return [
@@ -181,7 +181,7 @@ function responseOf(
   ]
 }
 
-function parsed(text: string): {reply: MiioResponse; repairs: string[]} | undefined {
+function parsed(text: string): ReturnType<typeof parseResponse> | undefined {
   try {
     return parseResponse(Buffer.from(`${text}\0`))
   } catch (error) {

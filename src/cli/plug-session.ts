@@ -139,7 +139,7 @@ function createSession(
     host,
     port,
     did: id,
-    trace,
+    trace: () => trace,
   })
   const device = new Device({
     name,

@@ -24,12 +24,12 @@ const DEEPEST = 32
  * The reply in a decrypted payload, and the names of the repairs it needed: none for proper JSON.
  * @throws UnreadableResponse
  */
-export function parseResponse(payload: Buffer): {reply: MiioResponse; repairs: string[]} {
+export function parseResponse(payload: Buffer): {response: MiioResponse; repairs: string[]} {
   const {text, tokens, repairs} = toJson(payload)
   const value = parse(text)
   if (value === undefined) throw new UnreadableResponse(`expected JSON, got ${excerpt(payload)}`)
-  refuseTraps(tokens)
-  return {reply: toReply(value), repairs}
+  rejectAmbiguousMembers(tokens)
+  return {response: toResponse(value), repairs}
 }
 
 function toJson(payload: Buffer): {text: string; tokens: string[]; repairs: string[]} {
@@ -157,7 +157,7 @@ function apply(repair: Repair, tokens: readonly string[]): string[] | undefined 
  * @param tokens of text that is proper JSON
  * @throws UnreadableResponse
  */
-function refuseTraps(tokens: readonly string[]): void {
+function rejectAmbiguousMembers(tokens: readonly string[]): void {
   const names: Set<unknown>[] = []
   for (const [i, token] of tokens.entries()) {
     if (token === '{' || token === '[') names.push(new Set())
@@ -172,7 +172,7 @@ function refuseTraps(tokens: readonly string[]): void {
   }
 }
 
-function toReply(value: unknown): MiioResponse {
+function toResponse(value: unknown): MiioResponse {
   if (!isObject(value)) throw new UnreadableResponse(`expected a JSON object, got ${kindOf(value)}`)
   const {id: given, result, error} = value
   const id = Number.isSafeInteger(given) ? Number(given) : undefined

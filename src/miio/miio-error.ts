@@ -101,7 +101,7 @@ export function closedError(where: string): MiioError {
 }
 
 /** Another device id answers at the address: the plug has moved. `unreachable`, at stage `hello`. */
-export function otherDeviceError(where: string, expected: number, got: number): MiioError {
+export function otherPlugError(where: string, expected: number, got: number): MiioError {
   const text = `expected device ${expected} at ${where}, but another device answers there: ${got}; the address has changed`
   return new MiioError('unreachable', 'hello', text)
 }

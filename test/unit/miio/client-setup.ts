@@ -24,7 +24,6 @@ export function queued(clock: VirtualClock, client: MiioClient) {
   const queue = new RequestQueue(clock)
   return {
     call: (...request: Parameters<MiioClient['call']>) => queue.read(() => client.call(...request)),
-    hello: (timeout: number) => queue.read(() => client.hello(timeout)),
     moveTo: (host: string) => queue.read(() => client.moveTo(host)),
   }
 }

@@ -84,9 +84,9 @@ describe('whatever comes', () => {
         ),
         (payload) => {
           expectOnly(UnreadableResponse, () => {
-            const {reply} = parseResponse(payload)
-            expect(reply.id === undefined || Number.isSafeInteger(reply.id)).toBe(true)
-            expect('result' in reply !== 'error' in reply).toBe(true)
+            const {response} = parseResponse(payload)
+            expect(response.id === undefined || Number.isSafeInteger(response.id)).toBe(true)
+            expect('result' in response !== 'error' in response).toBe(true)
           })
         },
       ),
@@ -100,7 +100,7 @@ describe('whatever comes', () => {
       fc.property(reply, (sent) => {
         const text = JSON.stringify(sent)
         fc.pre(!text.includes('__proto__'))
-        expect(parseResponse(Buffer.from(`${text}\0`))).toEqual({reply: JSON.parse(text), repairs: []})
+        expect(parseResponse(Buffer.from(`${text}\0`))).toEqual({response: JSON.parse(text), repairs: []})
       }),
       RUNS,
     )
@@ -111,8 +111,8 @@ describe('whatever comes', () => {
     checkProperty(
       fc.property(slots, (values) => {
         const printed = values.map((value) => (value === null ? '' : JSON.stringify(value))).join(',')
-        const {reply} = parseResponse(Buffer.from(`{"result":[${printed}],"id":1}\0`))
-        expect(reply.result).toEqual(values)
+        const {response} = parseResponse(Buffer.from(`{"result":[${printed}],"id":1}\0`))
+        expect(response.result).toEqual(values)
       }),
       RUNS,
     )

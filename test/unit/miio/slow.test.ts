@@ -1,5 +1,5 @@
 import {beforeEach, describe, expect, test} from 'vitest'
-import {ResponseTime} from '../../../src/miio/stats.ts'
+import {RequestStats} from '../../../src/miio/plug-timing.ts'
 import type {MemoryPlug} from '../../support/memory-network.ts'
 import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
 import {home, watch} from './client-setup.ts'
@@ -147,9 +147,9 @@ test('another request need not wait longer than 2 s for a plug that never answer
 
 describe('a round trip', () => {
   const measured = (...answers: number[]) => {
-    const responseTime = new ResponseTime()
-    for (const ms of answers) responseTime.answered(ms)
-    return responseTime
+    const stats = new RequestStats()
+    for (const ms of answers) stats.responded(ms, 0)
+    return stats
   }
 
   test.each([
@@ -163,15 +163,15 @@ describe('a round trip', () => {
   })
 
   test('is waited for longer at the last try after each call without an answer, up to 8 s, until there is one', () => {
-    const responseTime = measured(20)
+    const stats = measured(20)
     const waits = Array.from({length: 4}, () => {
-      const {lastTryTimeout} = responseTime
-      responseTime.unanswered()
+      const {lastTryTimeout} = stats
+      stats.timedOut()
       return lastTryTimeout
     })
     expect(waits).toEqual([2000, 4000, 8000, 8000])
-    responseTime.answered(20)
-    expect(responseTime.lastTryTimeout).toBe(2000)
+    stats.responded(20, 0)
+    expect(stats.lastTryTimeout).toBe(2000)
   })
 })
 
