@@ -1,5 +1,7 @@
 /** The one UDP socket for all plugs. Datagrams are dispatched to listeners by the address and port they came from. */
 import {createSocket, type Socket} from 'node:dgram'
+import {lookup} from 'node:dns'
+import {isIPv4} from 'node:net'
 import {MiioError} from './miio-error.ts'
 import {HEADER_BYTES} from './packet.ts'
 
@@ -21,7 +23,7 @@ export interface UdpTransport {
 
 export type UnsolicitedHandler = (datagram: Buffer, from: Endpoint) => void
 
-/** The kernel's default buffer loses most of a burst of answers to one broadcast. The kernel may grant less than this. */
+/** The kernel's default buffer loses most of a burst of replies to one broadcast. The kernel may grant less than this. */
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
 
 /** Why the kernel did not send, in words that say where to look. */
@@ -153,7 +155,12 @@ export class MiioSocket implements UdpTransport {
 async function bound(address: string | undefined): Promise<Socket> {
   let socket: Socket | undefined
   try {
-    socket = createSocket('udp4')
+    socket = createSocket({
+      type: 'udp4',
+      // Without this every datagram to an address goes through `dns.lookup`.
+      lookup: (host, options, callback) =>
+        isIPv4(host) ? callback(null, host, 4) : lookup(host, options, callback),
+    })
     await listening(socket, address)
     socket.setBroadcast(true)
     enlarge(socket)
