@@ -1,7 +1,4 @@
-/**
- * One configured plug: its miIO client, device session, poller and stored state. Finds the plug when its address changes, and leaves it
- * alone while another configured plug is the same device.
- */
+/** One configured plug: its miIO client, device session, poller and stored state. Finds the plug when its address changes. */
 import {
   type DisplayOptions,
   type Plug,
@@ -19,18 +16,17 @@ import type {FailureContext} from '../device/diagnosis.ts'
 import type {Identity} from '../device/model-resolver.ts'
 import {Poller, type PollSettings, pollIntervals} from '../device/polling/poller.ts'
 import type {EnergyTrackingOptions} from '../device/state/energy-tracking.ts'
-import {type CallOptions, ONCE} from '../device/transport.ts'
+import {ONCE} from '../device/transport.ts'
 import type {RootLog} from '../log/logger.ts'
 import {MiioClient} from '../miio/client.ts'
 import type {NetworkDiscovery} from '../miio/discovery.ts'
-import {MiioError} from '../miio/miio-error.ts'
 import {traceLine} from '../miio/packet-trace.ts'
 import type {UdpTransport} from '../miio/socket.ts'
 import type {Catalogue} from '../models/catalogue.ts'
 import type {Model} from '../models/model.ts'
 import type {EnergyStore} from '../storage/energy-store.ts'
 import type {StateStore} from '../storage/state-store.ts'
-import type {Claimant, DeviceOwners} from './device-owners.ts'
+import {type DeviceIdOwners, OwnedTransport, sameDeviceId} from './device-id-owners.ts'
 
 export interface ManagedPlugOptions {
   name: string
@@ -40,7 +36,7 @@ export interface ManagedPlugOptions {
   discovery: NetworkDiscovery
   store: StateStore
   energyStore: EnergyStore
-  owners: DeviceOwners
+  owners: DeviceIdOwners
   catalogue: Catalogue
   capabilitiesOf: NonNullable<DeviceOptions['capabilitiesOf']>
   clock: Clock
@@ -59,7 +55,7 @@ const MOST_POLLS_APART = 3
 const RESUME_SPREAD_MS = 1000
 
 /** A configured plug and everything that runs for it. */
-export class ManagedPlug implements Plug, Claimant {
+export class ManagedPlug implements Plug {
   readonly name: string
   readonly device: Device
   readonly disabled: boolean
@@ -70,25 +66,23 @@ export class ManagedPlug implements Plug, Claimant {
   readonly commandTimeout: number
   readonly #options: ManagedPlugOptions
   readonly #client: MiioClient
+  readonly #transport: OwnedTransport
   /**
-   * Whether the plug has answered with this token in an earlier run. State that was found by the device id alone may be of another token.
+   * Whether the stored state proves the token: a response came with it in an earlier run. False when the stored state was found by the
+   * device id, because it may belong to an older token.
    */
-  readonly #hasAnsweredBefore: boolean
+  readonly #isTokenProvenByState: boolean
   readonly #poller: Poller
-  /** The name of the configured plug that owns the device, when that is another one. */
-  #owner: string | undefined
   #warnedOwner: string | undefined
   #ignored: readonly string[] = []
-  #stopped = false
-  #moving = false
-  /** Whether the plug has reported its identity since it was last offline. */
-  #isIdentified = false
+  #isMoving = false
+  #isIdentifiedSinceOffline = false
 
   constructor(options: ManagedPlugOptions, firstDelay: number) {
     const {name, config, poll, clock, random, store} = options
     const remembered = store.find({id: config.id, token: config.token, host: config.host})
     this.#options = options
-    this.#hasAnsweredBefore = remembered !== undefined && config.id === undefined
+    this.#isTokenProvenByState = remembered !== undefined && config.id === undefined
     this.name = name
     this.disabled = config.disabled
     this.description = config.description
@@ -114,17 +108,20 @@ export class ManagedPlug implements Plug, Claimant {
       },
       events: {
         deviceIdProven: (did) => {
-          if (options.owners.prove(did, this)) this.#remember(did)
+          if (this.#transport.prove()) this.#remember(did)
         },
         rebooted: () => options.event('device_rebooted', {name, did: this.did}),
       },
     })
+    this.#transport = new OwnedTransport({
+      name,
+      client: this.#client,
+      owners: options.owners,
+      onOwnerChanged: (owner) => this.#ownerChanged(owner),
+    })
     this.device = new Device({
       name,
-      transport: {
-        call: (method, params, calling) => this.#call(method, params, calling),
-        close: () => this.#client.close(),
-      },
+      transport: this.#transport,
       clock,
       offlineAfter: settings.offline_after,
       identity: identityOf({...remembered, model: config.model ?? remembered?.model}),
@@ -137,13 +134,13 @@ export class ManagedPlug implements Plug, Claimant {
     this.#poller = new Poller({device: this.device, clock, random, settings, firstDelay})
   }
 
-  /** `undefined` also while another plug owns the device: it is announced, stored and searched for as that plug only. */
+  /** `undefined` also while another plug owns the device id: it is announced, stored and searched for as that plug only. */
   get did(): number | undefined {
-    return this.#owner === undefined ? this.#client.did : undefined
+    return this.duplicateOf === undefined ? this.#client.did : undefined
   }
 
   get duplicateOf(): string | undefined {
-    return this.#owner
+    return this.#transport.owner
   }
 
   get address(): string | undefined {
@@ -187,7 +184,7 @@ export class ManagedPlug implements Plug, Claimant {
     this.device.on('identified', () => this.#identified())
     this.device.on('availability', ({state}) => {
       if (state === 'online') this.#cameOnline()
-      else this.#isIdentified = false
+      else this.#isIdentifiedSinceOffline = false
     })
     this.device.on('pollFailed', (error) => this.#search(error))
     this.device.on('warning', (text) =>
@@ -198,62 +195,31 @@ export class ManagedPlug implements Plug, Claimant {
 
   /** Fails the requests that wait, and stores the state. @param grace milliseconds for a command that is under way */
   async stop(grace: number): Promise<void> {
-    this.#stopped = true
+    this.#transport.stop()
     this.#poller.stop()
-    if (this.did !== undefined) this.#options.discovery.forget(this.did)
+    if (this.did !== undefined) this.#options.discovery.cancelSearch(this.did)
     await this.device.stop(grace)
     if (this.did !== undefined) this.#remember(this.did)
-    this.#options.owners.release(this.#client.did, this)
+    this.#transport.release()
   }
 
-  yieldTo(owner: string): void {
-    if (this.#owner === owner) return
-    this.#owner = owner
+  /** @param owner the plug that owns the device id now; `undefined` when this plug may be polled again */
+  #ownerChanged(owner: string | undefined): void {
     this.#poller.stop()
-    const {did} = this.#client
+    if (owner === undefined) {
+      this.device.tracker.resume()
+      this.#poller.start()
+      return
+    }
+    const {name} = this
     const {log, discovery} = this.#options
-    if (did !== undefined) discovery.forget(did)
+    if (this.#client.did !== undefined) discovery.cancelSearch(this.#client.did)
     if (this.#warnedOwner !== owner)
-      log.warn(`${sameDevice(this, owner, did)}; remove one of them from the configuration`, {
-        device: this.name,
+      log.warn(`${sameDeviceId(name, this.#client, owner)}; remove one of them from the configuration`, {
+        device: name,
       })
     this.#warnedOwner = owner
     this.device.tracker.suspend('duplicate')
-  }
-
-  takeOver(): void {
-    if (this.#stopped) return
-    this.#owner = undefined
-    this.#poller.stop()
-    this.device.tracker.resume()
-    this.#poller.start()
-  }
-
-  /** Every request except a search for the address passes here: a device that another plug owns gets none. */
-  async #call(method: string, params: unknown, options: CallOptions = {}): Promise<unknown> {
-    const {owners} = this.#options
-    if (this.#owner !== undefined || !this.#isOwner((did) => owners.mayRequest(did, this)))
-      throw this.#duplicateError()
-    try {
-      const result = await this.#client.call(method, params, options)
-      if (!this.#isOwner((did) => owners.prove(did, this))) throw this.#duplicateError()
-      return result
-    } catch (error) {
-      const {did} = this.#client
-      if (did !== undefined && isCallFailure(error) && error.code !== 'refused') owners.giveUp(did, this)
-      throw error
-    }
-  }
-
-  /** True as long as the device id is not known. */
-  #isOwner(check: (did: number) => boolean): boolean {
-    const {did} = this.#client
-    return did === undefined || check(did)
-  }
-
-  #duplicateError(): MiioError {
-    const text = sameDevice(this, this.#owner ?? 'another plug', this.#client.did)
-    return new MiioError('unreachable', 'send', text)
   }
 
   /** The model with the overrides of the configuration. Overrides that do not fit are ignored with a warning: the plug still works. */
@@ -278,7 +244,7 @@ export class ManagedPlug implements Plug, Claimant {
     return {
       host,
       address,
-      proven: this.#hasAnsweredBefore || stats.lastSeen !== undefined,
+      proven: this.#isTokenProvenByState || stats.lastSeen !== undefined,
       local: () => localAddresses(clock),
     }
   }
@@ -300,8 +266,8 @@ export class ManagedPlug implements Plug, Claimant {
   }
 
   #cameOnline(): void {
-    if (this.did !== undefined) this.#options.discovery.forget(this.did)
-    if (this.#isIdentified) return
+    if (this.did !== undefined) this.#options.discovery.cancelSearch(this.did)
+    if (this.#isIdentifiedSinceOffline) return
     // The firmware may have changed. A plug that does not report it works all the same, and no caller waits for the result.
     this.device.identify({tries: ONCE}).catch((error: unknown) => {
       if (!isExpectedFailure(error)) throw error
@@ -309,7 +275,7 @@ export class ManagedPlug implements Plug, Claimant {
   }
 
   #identified(): void {
-    this.#isIdentified = true
+    this.#isIdentifiedSinceOffline = true
     const {model} = this.device.identity
     const configured = this.#options.config.model
     if (configured !== undefined && model !== undefined && configured !== model)
@@ -347,8 +313,8 @@ export class ManagedPlug implements Plug, Claimant {
   }
 
   async #foundAt(host: string, port: number): Promise<void> {
-    if (this.#moving || this.#owner !== undefined) return
-    this.#moving = true
+    if (this.#isMoving || this.duplicateOf !== undefined) return
+    this.#isMoving = true
     try {
       const before = this.address
       if (before === host || !(await this.device.enqueue(() => this.#client.moveTo(host, port)))) return
@@ -358,14 +324,10 @@ export class ManagedPlug implements Plug, Claimant {
     } catch (error) {
       if (!isExpectedFailure(error)) throw error // the queue has given the request up
     } finally {
-      this.#moving = false
+      this.#isMoving = false
       this.#poller.pollNow() // the plug has just answered: no need to wait for the back-off
     }
   }
-}
-
-function sameDevice(plug: Pick<Plug, 'name' | 'address'>, owner: string, did: number | undefined): string {
-  return `${plugLabel(plug)} is the same plug as ${owner} (device id ${did}): ${plug.name} is not contacted`
 }
 
 function movedText(name: string, before: string | undefined, host: string): string {

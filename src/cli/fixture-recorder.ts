@@ -3,6 +3,7 @@
  * as the firmware sent it, and what the definition of the model makes of it.
  */
 import {version} from '../app/version.ts'
+import {maskedJson} from '../common/secret.ts'
 import {
   buildReads,
   decodeResponse,
@@ -12,7 +13,6 @@ import {
 import type {State} from '../device/codec/values.ts'
 import {isCallFailure} from '../device/command-error.ts'
 import type {Identity} from '../device/model-resolver.ts'
-import {maskedJson} from '../miio/json-mask.ts'
 import {parseResponse, UnreadableResponse} from '../miio/json-repair.ts'
 import {type Cipher, MalformedPacket, parsePacket} from '../miio/packet.ts'
 import type {UdpTransport, UnsolicitedHandler} from '../miio/socket.ts'

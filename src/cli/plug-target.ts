@@ -9,7 +9,7 @@ import type {Config, DeviceConfig} from '../config/config.ts'
 import {quoted, suggestion} from '../config/config-error.ts'
 import {host as hostField} from '../config/schema/address-fields.ts'
 import {token as tokenField} from '../config/schema/fields.ts'
-import {type DiscoveredDevice, type DiscoveryScanOptions, NetworkDiscovery} from '../miio/discovery.ts'
+import {type DiscoveredPlug, type DiscoveryScanOptions, NetworkDiscovery} from '../miio/discovery.ts'
 import {MiioError} from '../miio/miio-error.ts'
 import {MIIO_PORT} from '../miio/packet.ts'
 import {MiioSocket} from '../miio/socket.ts'
@@ -168,7 +168,7 @@ async function scan(
   bind: string | undefined,
   hosts: readonly string[],
   options: Pick<DiscoveryScanOptions, 'did' | 'only'>,
-): Promise<DiscoveredDevice[]> {
+): Promise<DiscoveredPlug[]> {
   const socket = new MiioSocket({bind})
   const found = new AbortController()
   try {

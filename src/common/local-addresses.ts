@@ -1,5 +1,5 @@
-/** The IPv4 addresses of this machine. */
-import {networkInterfaces} from 'node:os'
+/** The network addresses of this machine. */
+import {type NetworkInterfaceInfo, networkInterfaces} from 'node:os'
 import type {Clock} from './clock.ts'
 
 /** An IPv4 address of this machine, as `os.networkInterfaces` reports it. */
@@ -23,10 +23,16 @@ export function localAddresses(clock: Clock): readonly LocalAddress[] {
 
 function read(): readonly LocalAddress[] {
   try {
-    return Object.values(networkInterfaces())
-      .flatMap((addresses) => addresses ?? [])
-      .filter(({family}) => family === 'IPv4')
+    return interfaceAddresses().filter(({family}) => family === 'IPv4')
   } catch {
-    return [] // no descriptor is left, or AF_NETLINK is forbidden
+    return []
   }
+}
+
+/**
+ * The addresses of all network interfaces.
+ * @throws where the system does not list them: without a descriptor left, and where AF_NETLINK is forbidden (systemd's RestrictAddressFamilies)
+ */
+export function interfaceAddresses(): NetworkInterfaceInfo[] {
+  return Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? [])
 }

@@ -1,6 +1,5 @@
 /** Packet trace for `--debug` and the log level `trace`: every packet decoded, without secrets. */
-import {MASK} from '../common/secret.ts'
-import {maskedJson} from './json-mask.ts'
+import {MASK, maskedJson} from '../common/secret.ts'
 import {type Cipher, MalformedPacket, type Packet, parsePacket} from './packet.ts'
 
 export interface TracedPacket {

@@ -5,7 +5,7 @@ import {count} from '../../common/text.ts'
 import type {Config} from '../../config/config.ts'
 import {ipv4} from '../../config/schema/address-fields.ts'
 import {duration} from '../../config/schema/fields.ts'
-import {broadcastAddresses, type DiscoveredDevice, NetworkDiscovery} from '../../miio/discovery.ts'
+import {broadcastAddresses, type DiscoveredPlug, NetworkDiscovery} from '../../miio/discovery.ts'
 import {traceLine} from '../../miio/packet-trace.ts'
 import {MiioSocket} from '../../miio/socket.ts'
 import {CommandFailed, readOption} from '../errors.ts'
@@ -68,7 +68,7 @@ async function scan(
   {debug}: Options,
   {bind, broadcast, timeout}: Scan,
   terminal: Terminal,
-): Promise<DiscoveredDevice[]> {
+): Promise<DiscoveredPlug[]> {
   const socket = new MiioSocket({bind})
   const transport = debug
     ? new TracedTransport(socket, (packet) => terminal.trace(traceLine(packet)))
@@ -98,7 +98,7 @@ async function scan(
   }
 }
 
-function show(found: readonly DiscoveredDevice[], config: Config | undefined, terminal: Terminal): void {
+function show(found: readonly DiscoveredPlug[], config: Config | undefined, terminal: Terminal): void {
   const rows = found.map(({did, host, uptime, revealsToken}) => {
     const [name, device] = configuredDevice(config, did, host)
     return {

@@ -1,7 +1,6 @@
 import {beforeEach, describe, expect, test} from 'vitest'
 import {sleep} from '../../../src/common/clock.ts'
-import {CandidateAddresses} from '../../../src/miio/candidate-addresses.ts'
-import {type DiscoveredDevice, NetworkDiscovery} from '../../../src/miio/discovery.ts'
+import {type DiscoveredPlug, NetworkDiscovery} from '../../../src/miio/discovery.ts'
 import {HELLO, helloReply} from '../../../src/miio/packet.ts'
 import type {Endpoint} from '../../../src/miio/socket.ts'
 import {MemoryNetwork, MemoryPlug} from '../../support/memory-network.ts'
@@ -117,25 +116,28 @@ test('no address is tried any more once the search has ended', async () => {
   })
   await clock.advance(100)
   for (let n = 0; n < 10; n++) network.arrive(helloReply(DID, 5), stranger(n))
-  seeker.forget(DID)
+  seeker.cancelSearch(DID)
   await clock.advance(60_000)
   expect(asked).toHaveLength(1)
 })
 
-test('of too many sightings each has the same chance, the first apart, which is asked at once', async () => {
+test('of too many hello replies each has the same chance, the first apart, which is asked at once', async () => {
   const chosen = new Map<number, number>()
   for (let seed = 0; seed < 2000; seed++) {
     let release = () => {}
     const first = new Promise<void>((resolve) => {
       release = resolve
     })
-    const sightings = new CandidateAddresses(({port}) => {
+    const seeker = new NetworkDiscovery({socket: network, clock, broadcast: [], random: seeded(seed)})
+    seeker.find(DID, ({port}) => {
       chosen.set(port, (chosen.get(port) ?? 0) + 1)
       return first
-    }, seeded(seed))
-    for (let port = 1; port <= 80; port++) sightings.add({host: HOME.host, port}, true)
+    })
+    await clock.advance(0)
+    for (let port = 1; port <= 80; port++) network.arrive(helloReply(DID, 5), {host: HOME.host, port})
     release()
     await settle()
+    seeker.stop()
   }
   const [at, ...others] = Array.from({length: 80}, (_, i) => chosen.get(i + 1) ?? 0)
   expect(at).toBe(2000)
@@ -146,7 +148,7 @@ test('of too many sightings each has the same chance, the first apart, which is 
 
 describe('a scan', () => {
   test('collects a thousand devices, and says once that there were more', async () => {
-    const reported: DiscoveredDevice[] = []
+    const reported: DiscoveredPlug[] = []
     const scan = discovery().scan({timeout: 3000, onFound: (found) => reported.push(found)})
     await clock.advance(100)
     for (let n = 1; n <= 200_000; n++) network.arrive(helloReply(n, 5), stranger(n))

@@ -1,13 +1,13 @@
 import {beforeEach, describe, expect, it} from 'vitest'
-import {type Claimant, DeviceOwners} from '../../../src/app/device-owners.ts'
+import {type Claimant, DeviceIdOwners} from '../../../src/app/device-id-owners.ts'
 
 const DID = 7
 
-let owners: DeviceOwners
+let owners: DeviceIdOwners
 let happened: string[]
 
 beforeEach(() => {
-  owners = new DeviceOwners()
+  owners = new DeviceIdOwners()
   happened = []
   a = plug('a')
   b = plug('b')
@@ -94,7 +94,7 @@ describe('a device', () => {
 
   it('is neither taken nor waited for by what is still under way of a plug that is removed', () => {
     for (const released of [DID, undefined]) {
-      owners = new DeviceOwners()
+      owners = new DeviceIdOwners()
       owners.prove(DID, a)
       owners.release(DID, a)
       owners.release(released, b)

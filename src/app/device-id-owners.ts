@@ -1,0 +1,175 @@
+/**
+ * Finds out when two configured plugs have the same device id, and lets only one of them send requests. Otherwise the physical plug would be
+ * announced twice to Home Assistant under one id, both plugs would share its stored state, and there would be two requests in flight at a
+ * plug that takes one.
+ */
+import {plugLabel} from '../bridge/plug.ts'
+import {isCallFailure} from '../device/command-error.ts'
+import type {CallOptions, Transport} from '../device/transport.ts'
+import type {MiioClient} from '../miio/client.ts'
+import {MiioError} from '../miio/miio-error.ts'
+
+/** A configured plug that may turn out to have the same device id as another one. */
+export interface Claimant {
+  readonly name: string
+  /** The plug with the name `owner` owns the device id: this plug must send no more requests. */
+  yieldTo(owner: string): void
+  /** No other plug owns the device id any more: this plug may send requests. */
+  takeOver(): void
+}
+
+interface Claim {
+  owner: Claimant | undefined
+  /** Whether the owner has got a response. Until then its device id comes only from the configuration or the state file. */
+  isProven: boolean
+  /** The other plugs with the same device id, in the order of their first request. */
+  waiting: Set<Claimant>
+}
+
+/** The owner of each device id: the plug that sends the first request, until another plug is proven to reach it. */
+export class DeviceIdOwners {
+  readonly #claims = new Map<number, Claim>()
+  /** Plugs that were stopped. A poll that is under way may still send a request for one: it claims nothing any more. */
+  readonly #released = new WeakSet<Claimant>()
+
+  /**
+   * To be called before every request. The first claimant of a device id keeps all others waiting, until it turns out that it gets no response.
+   * @returns whether `claimant` may send requests
+   */
+  mayRequest(did: number, claimant: Claimant): boolean {
+    if (this.#released.has(claimant)) return true
+    const claim = this.#claims.get(did)
+    if (!claim) this.#claims.set(did, {owner: claimant, isProven: false, waiting: new Set()})
+    return !claim?.owner || this.#isOwner(claim, claimant)
+  }
+
+  /** The plug has responded under the token of `claimant`. @returns whether `claimant` is the owner */
+  prove(did: number, claimant: Claimant): boolean {
+    if (this.#released.has(claimant)) return true
+    const claim = this.#claims.get(did) ?? {owner: undefined, isProven: false, waiting: new Set()}
+    this.#claims.set(did, claim)
+    const {owner} = claim
+    if (owner !== claimant && claim.isProven) return this.#isOwner(claim, claimant)
+    claim.owner = claimant
+    claim.isProven = true
+    claim.waiting.delete(claimant)
+    if (owner && owner !== claimant) this.#isOwner(claim, owner)
+    return true
+  }
+
+  /** `claimant` got no response. If it never got one, the others that wait may try: they may have the right address. */
+  giveUp(did: number, claimant: Claimant): void {
+    const claim = this.#claims.get(did)
+    if (claim?.owner !== claimant || claim.isProven) return
+    claim.owner = undefined
+    const others = [...claim.waiting]
+    claim.waiting.clear()
+    for (const other of others) other.takeOver()
+  }
+
+  /** `claimant` is not configured any more, or differently: the next one owns the device id. @param did as far as it is known */
+  release(did: number | undefined, claimant: Claimant): void {
+    this.#released.add(claimant)
+    if (did === undefined) return
+    const claim = this.#claims.get(did)
+    claim?.waiting.delete(claimant)
+    if (claim?.owner !== claimant) return
+    const [next] = claim.waiting
+    this.#claims.delete(did)
+    if (!next) return
+    claim.waiting.delete(next)
+    this.#claims.set(did, {owner: next, isProven: false, waiting: claim.waiting})
+    next.takeOver()
+  }
+
+  #isOwner(claim: Claim, claimant: Claimant): boolean {
+    const {owner} = claim
+    if (!owner || owner === claimant) return true
+    claim.waiting.add(claimant)
+    claimant.yieldTo(owner.name)
+    return false
+  }
+}
+
+interface OwnedTransportOptions {
+  name: string
+  client: MiioClient
+  owners: DeviceIdOwners
+  /** Called with the name of the plug that owns the device id now, or `undefined` when this plug may send requests again. */
+  onOwnerChanged: (owner: string | undefined) => void
+}
+
+/** The requests of one plug: each is sent only while no other plug owns the device id. Searches for the address use the client itself. */
+export class OwnedTransport implements Transport, Claimant {
+  readonly name: string
+  readonly #options: OwnedTransportOptions
+  #owner: string | undefined
+  #isStopped = false
+
+  constructor(options: OwnedTransportOptions) {
+    this.name = options.name
+    this.#options = options
+  }
+
+  /** The name of the configured plug that owns the device id, when that is another one. */
+  get owner(): string | undefined {
+    return this.#owner
+  }
+
+  async call(method: string, params: unknown, options?: CallOptions): Promise<unknown> {
+    const {client, owners} = this.#options
+    if (this.#owner !== undefined || (client.did !== undefined && !owners.mayRequest(client.did, this)))
+      throw this.#duplicateError()
+    try {
+      const result = await client.call(method, params, options)
+      if (!this.prove()) throw this.#duplicateError()
+      return result
+    } catch (error) {
+      if (client.did !== undefined && isCallFailure(error) && error.code !== 'refused')
+        owners.giveUp(client.did, this)
+      throw error
+    }
+  }
+
+  /** The plug has responded under our token. @returns whether no other plug owns its device id, or the id is not known */
+  prove(): boolean {
+    const {client, owners} = this.#options
+    return client.did === undefined || owners.prove(client.did, this)
+  }
+
+  close(): void {
+    this.#options.client.close()
+  }
+
+  /** This plug takes over no device id any more. */
+  stop(): void {
+    this.#isStopped = true
+  }
+
+  /** Lets the next plug own the device id. */
+  release(): void {
+    this.#options.owners.release(this.#options.client.did, this)
+  }
+
+  yieldTo(owner: string): void {
+    if (this.#owner === owner) return
+    this.#owner = owner
+    this.#options.onOwnerChanged(owner)
+  }
+
+  takeOver(): void {
+    if (this.#isStopped) return
+    this.#owner = undefined
+    this.#options.onOwnerChanged(undefined)
+  }
+
+  #duplicateError(): MiioError {
+    const {name, client} = this.#options
+    return new MiioError('unreachable', 'send', sameDeviceId(name, client, this.#owner ?? 'another plug'))
+  }
+}
+
+/** What is wrong, and what follows, when two configured plugs have the same device id. */
+export function sameDeviceId(name: string, {host, did}: MiioClient, owner: string): string {
+  return `${plugLabel({name, address: host})} is the same plug as ${owner} (device id ${did}): ${name} is not contacted`
+}
