@@ -3,12 +3,6 @@
  * announced twice to Home Assistant under one id, both plugs would share its stored state, and there would be two requests in flight at a
  * plug that takes one.
  */
-import {plugLabel} from '../bridge/plug.ts'
-import {isCallFailure} from '../device/command-error.ts'
-import type {CallOptions, Transport} from '../device/transport.ts'
-import type {MiioClient} from '../miio/client.ts'
-import {MiioError} from '../miio/miio-error.ts'
-
 /** A configured plug that may turn out to have the same device id as another one. */
 export interface Claimant {
   readonly name: string
@@ -89,87 +83,4 @@ export class DeviceIdOwners {
     claimant.yieldTo(owner.name)
     return false
   }
-}
-
-interface OwnedTransportOptions {
-  name: string
-  client: MiioClient
-  owners: DeviceIdOwners
-  /** Called with the name of the plug that owns the device id now, or `undefined` when this plug may send requests again. */
-  onOwnerChanged: (owner: string | undefined) => void
-}
-
-/** The requests of one plug: each is sent only while no other plug owns the device id. Searches for the address use the client itself. */
-export class OwnedTransport implements Transport, Claimant {
-  readonly name: string
-  readonly #options: OwnedTransportOptions
-  #owner: string | undefined
-  #isStopped = false
-
-  constructor(options: OwnedTransportOptions) {
-    this.name = options.name
-    this.#options = options
-  }
-
-  /** The name of the configured plug that owns the device id, when that is another one. */
-  get owner(): string | undefined {
-    return this.#owner
-  }
-
-  async call(method: string, params: unknown, options?: CallOptions): Promise<unknown> {
-    const {client, owners} = this.#options
-    if (this.#owner !== undefined || (client.did !== undefined && !owners.mayRequest(client.did, this)))
-      throw this.#duplicateError()
-    try {
-      const result = await client.call(method, params, options)
-      if (!this.prove()) throw this.#duplicateError()
-      return result
-    } catch (error) {
-      if (client.did !== undefined && isCallFailure(error) && error.code !== 'refused')
-        owners.giveUp(client.did, this)
-      throw error
-    }
-  }
-
-  /** The plug has responded under our token. @returns whether no other plug owns its device id, or the id is not known */
-  prove(): boolean {
-    const {client, owners} = this.#options
-    return client.did === undefined || owners.prove(client.did, this)
-  }
-
-  close(): void {
-    this.#options.client.close()
-  }
-
-  /** This plug takes over no device id any more. */
-  stop(): void {
-    this.#isStopped = true
-  }
-
-  /** Lets the next plug own the device id. */
-  release(): void {
-    this.#options.owners.release(this.#options.client.did, this)
-  }
-
-  yieldTo(owner: string): void {
-    if (this.#owner === owner) return
-    this.#owner = owner
-    this.#options.onOwnerChanged(owner)
-  }
-
-  takeOver(): void {
-    if (this.#isStopped) return
-    this.#owner = undefined
-    this.#options.onOwnerChanged(undefined)
-  }
-
-  #duplicateError(): MiioError {
-    const {name, client} = this.#options
-    return new MiioError('unreachable', 'send', sameDeviceId(name, client, this.#owner ?? 'another plug'))
-  }
-}
-
-/** What is wrong, and what follows, when two configured plugs have the same device id. */
-export function sameDeviceId(name: string, {host, did}: MiioClient, owner: string): string {
-  return `${plugLabel({name, address: host})} is the same plug as ${owner} (device id ${did}): ${name} is not contacted`
 }

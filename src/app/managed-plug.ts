@@ -10,9 +10,8 @@ import type {Clock, Random} from '../common/clock.ts'
 import {localAddresses} from '../common/local-addresses.ts'
 import type {Config, DeviceConfig} from '../config/config.ts'
 import {applyOverrides} from '../device/codec/model-overrides.ts'
-import {isCallFailure, isExpectedFailure} from '../device/command-error.ts'
+import {isExpectedFailure} from '../device/command-error.ts'
 import {Device, type DeviceOptions} from '../device/device.ts'
-import type {FailureContext} from '../device/diagnosis.ts'
 import type {Identity} from '../device/model-resolver.ts'
 import {Poller, type PollSettings, pollIntervals} from '../device/polling/poller.ts'
 import type {EnergyTrackingOptions} from '../device/state/energy-tracking.ts'
@@ -26,7 +25,8 @@ import type {Catalogue} from '../models/catalogue.ts'
 import type {Model} from '../models/model.ts'
 import type {EnergyStore} from '../storage/energy-store.ts'
 import type {StateStore} from '../storage/state-store.ts'
-import {type DeviceIdOwners, OwnedTransport, sameDeviceId} from './device-id-owners.ts'
+import type {DeviceIdOwners} from './device-id-owners.ts'
+import {PlugTransport} from './plug-transport.ts'
 
 export interface ManagedPlugOptions {
   name: string
@@ -64,9 +64,11 @@ export class ManagedPlug implements Plug {
   readonly icon: string | undefined
   readonly display: DisplayOptions
   readonly commandTimeout: number
+  /** Warnings about settings that the model of the plug does not support, each with its path. */
+  ignored: readonly string[] = []
   readonly #options: ManagedPlugOptions
   readonly #client: MiioClient
-  readonly #transport: OwnedTransport
+  readonly #transport: PlugTransport
   /**
    * Whether the stored state proves the token: a response came with it in an earlier run. False when the stored state was found by the
    * device id, because it may belong to an older token.
@@ -74,8 +76,6 @@ export class ManagedPlug implements Plug {
   readonly #isTokenProvenByState: boolean
   readonly #poller: Poller
   #warnedOwner: string | undefined
-  #ignored: readonly string[] = []
-  #isMoving = false
   #isIdentifiedSinceOffline = false
 
   constructor(options: ManagedPlugOptions, firstDelay: number) {
@@ -88,9 +88,10 @@ export class ManagedPlug implements Plug {
     this.description = config.description
     this.area = config.area
     this.icon = config.icon
-    this.display = displayOptions(config)
+    const {qos, retain, filtered, homeassistant} = config
+    this.display = {qos, retain, filtered, homeassistant}
     // The model limits how often its firmware is polled, unless the user has configured an interval for this plug.
-    const settings = {...poll, ...config.poll, gentle: config.poll?.interval === undefined}
+    const settings = {...poll, ...config.poll, usesModelInterval: config.poll?.interval === undefined}
     this.commandTimeout = settings.command_timeout
     this.#client = new MiioClient({
       socket: options.socket,
@@ -107,17 +108,21 @@ export class ManagedPlug implements Plug {
         return log.level === 'trace' ? (packet) => log.trace(traceLine(packet), {device: name}) : undefined
       },
       events: {
-        deviceIdProven: (did) => {
-          if (this.#transport.prove()) this.#remember(did)
+        deviceIdProven: () => {
+          if (this.#transport.prove()) this.#remember()
         },
         rebooted: () => options.event('device_rebooted', {name, did: this.did}),
       },
     })
-    this.#transport = new OwnedTransport({
+    this.#transport = new PlugTransport({
       name,
       client: this.#client,
       owners: options.owners,
-      onOwnerChanged: (owner) => this.#ownerChanged(owner),
+      discovery: options.discovery,
+      enqueue: (run) => this.device.enqueue(run),
+      onOwnerChanged: (owner, reason) => this.#ownerChanged(owner, reason),
+      onMoved: (from, to) => this.#moved(from, to),
+      onTried: () => this.#poller.pollNow(), // the plug may have just responded: no need to wait for the backoff
     })
     this.device = new Device({
       name,
@@ -129,7 +134,12 @@ export class ManagedPlug implements Plug {
       capabilitiesOf: options.capabilitiesOf,
       adjust: (model) => this.#withOverrides(model),
       energy: this.#energy(settings),
-      failureContext: () => this.#failureContext(),
+      failureContext: () => ({
+        host: this.#client.host,
+        address: this.#client.address,
+        proven: this.#isTokenProvenByState || this.#client.stats.lastSeen !== undefined,
+        local: () => localAddresses(clock),
+      }),
     })
     this.#poller = new Poller({device: this.device, clock, random, settings, firstDelay})
   }
@@ -160,11 +170,6 @@ export class ManagedPlug implements Plug {
     return {requests, timeouts, retries, latency_p50: rounded(p50), latency_p95: rounded(p95)}
   }
 
-  /** Warnings about settings that the model of the plug does not support, each with its path. */
-  get ignored(): readonly string[] {
-    return this.#ignored
-  }
-
   /** By how many milliseconds the next poll is overdue. */
   overdue(): number {
     return this.#poller.overdue()
@@ -186,10 +191,8 @@ export class ManagedPlug implements Plug {
       if (state === 'online') this.#cameOnline()
       else this.#isIdentifiedSinceOffline = false
     })
-    this.device.on('pollFailed', (error) => this.#search(error))
-    this.device.on('warning', (text) =>
-      this.#options.log.warn(`${plugLabel(this)}: ${text}`, {device: this.name}),
-    )
+    this.device.on('pollFailed', (error) => this.#transport.search(error))
+    this.device.on('warning', (text) => this.#warn(`${plugLabel(this)}: ${text}`))
     this.#poller.start()
   }
 
@@ -197,56 +200,48 @@ export class ManagedPlug implements Plug {
   async stop(grace: number): Promise<void> {
     this.#transport.stop()
     this.#poller.stop()
-    if (this.did !== undefined) this.#options.discovery.cancelSearch(this.did)
     await this.device.stop(grace)
-    if (this.did !== undefined) this.#remember(this.did)
+    this.#remember()
     this.#transport.release()
   }
 
   /** @param owner the plug that owns the device id now; `undefined` when this plug may be polled again */
-  #ownerChanged(owner: string | undefined): void {
+  #ownerChanged(owner: string | undefined, reason: string): void {
     this.#poller.stop()
     if (owner === undefined) {
       this.device.tracker.resume()
       this.#poller.start()
       return
     }
-    const {name} = this
-    const {log, discovery} = this.#options
-    if (this.#client.did !== undefined) discovery.cancelSearch(this.#client.did)
-    if (this.#warnedOwner !== owner)
-      log.warn(`${sameDeviceId(name, this.#client, owner)}; remove one of them from the configuration`, {
-        device: name,
-      })
+    if (this.#warnedOwner !== owner) this.#warn(`${reason}; remove one of them from the configuration`)
     this.#warnedOwner = owner
     this.device.tracker.suspend('duplicate')
   }
 
+  #moved(from: string | undefined, to: string): void {
+    const {log, event} = this.#options
+    const {name, did} = this
+    const text =
+      from === undefined ? `has the address ${to} now (before: unknown)` : `moved from ${from} to ${to}`
+    log.info(`${name} ${text}`, {device: name})
+    event('device_moved', {name, did, from, to})
+    this.#remember()
+  }
+
   /** The model with the overrides of the configuration. Overrides that do not fit are ignored with a warning: the plug still works. */
   #withOverrides(model: Model): Model {
-    const {config, log} = this.#options
+    const {config} = this.#options
     const {model: adjusted, problems} = config.properties
       ? applyOverrides(model, config.properties)
       : {model, problems: []}
-    this.#ignored = [
+    this.ignored = [
       ...unknownDisplayProperties(this.display, model).map(
         (problem) => `devices.${this.name}: ignored ${problem}`,
       ),
       ...(problems.length > 0 ? [`devices.${this.name}.properties: ignored ${problems.join('; ')}`] : []),
     ]
-    for (const warning of this.#ignored) log.warn(warning, {device: this.name})
+    for (const warning of this.ignored) this.#warn(warning)
     return adjusted
-  }
-
-  #failureContext(): FailureContext {
-    const {host, address, stats} = this.#client
-    const {clock} = this.#options
-    return {
-      host,
-      address,
-      proven: this.#isTokenProvenByState || stats.lastSeen !== undefined,
-      local: () => localAddresses(clock),
-    }
   }
 
   #energy(settings: PollSettings): EnergyTrackingOptions {
@@ -266,7 +261,7 @@ export class ManagedPlug implements Plug {
   }
 
   #cameOnline(): void {
-    if (this.did !== undefined) this.#options.discovery.cancelSearch(this.did)
+    this.#transport.cancelSearch()
     if (this.#isIdentifiedSinceOffline) return
     // The firmware may have changed. A plug that does not report it works all the same, and no caller waits for the result.
     this.device.identify({tries: ONCE}).catch((error: unknown) => {
@@ -279,61 +274,30 @@ export class ManagedPlug implements Plug {
     const {model} = this.device.identity
     const configured = this.#options.config.model
     if (configured !== undefined && model !== undefined && configured !== model)
-      this.#options.log.warn(
+      this.#warn(
         `${plugLabel(this)}: its model in the configuration is ${configured}, but the plug reports ${model}: remove \`model:\` or correct it`,
-        {
-          device: this.name,
-        },
       )
-    if (this.did !== undefined) this.#remember(this.did)
+    this.#remember()
   }
 
-  #remember(did: number): void {
+  /** Stores what is known of the plug. */
+  #remember(): void {
+    const {did} = this
     const {store, config, name} = this.#options
-    const {host, nextId} = this.#client
+    const {host, nextId: messageId} = this.#client
+    if (did === undefined) return
     store.remember(did, config.token, {
       name,
       ...this.device.identity,
       host,
       configuredHost: config.host,
-      messageId: nextId,
+      messageId,
     })
   }
 
-  /** When the plug does not answer at its address, a broadcast may find its device id at another one (docs/promises.md, 39). */
-  #search(error: unknown): void {
-    const {did} = this
-    if (
-      did === undefined ||
-      !isCallFailure(error) ||
-      (error.code !== 'timeout' && error.code !== 'unreachable')
-    )
-      return
-    this.#options.discovery.find(did, ({host, port}) => this.#foundAt(host, port))
+  #warn(text: string): void {
+    this.#options.log.warn(text, {device: this.name})
   }
-
-  async #foundAt(host: string, port: number): Promise<void> {
-    if (this.#isMoving || this.duplicateOf !== undefined) return
-    this.#isMoving = true
-    try {
-      const before = this.address
-      if (before === host || !(await this.device.enqueue(() => this.#client.moveTo(host, port)))) return
-      this.#options.log.info(movedText(this.name, before, host), {device: this.name})
-      this.#options.event('device_moved', {name: this.name, did: this.did, from: before, to: host})
-      if (this.did !== undefined) this.#remember(this.did)
-    } catch (error) {
-      if (!isExpectedFailure(error)) throw error // the queue has given the request up
-    } finally {
-      this.#isMoving = false
-      this.#poller.pollNow() // the plug has just answered: no need to wait for the back-off
-    }
-  }
-}
-
-function movedText(name: string, before: string | undefined, host: string): string {
-  return before === undefined
-    ? `${name} has the address ${host} now (before: unknown)`
-    : `${name} moved from ${before} to ${host}`
 }
 
 /** To tenths of a millisecond; `null` for a missing value. */
@@ -341,17 +305,10 @@ function rounded(ms: number | undefined): number | null {
   return ms === undefined ? null : Math.round(ms * 10) / 10
 }
 
-function displayOptions({qos, retain, filtered, homeassistant}: DeviceConfig): DisplayOptions {
-  return {qos, retain, filtered, homeassistant}
-}
+const IDENTITY = ['model', 'firmware', 'hardware', 'mac'] as const
 
 /** The part of the stored state that the plug has reported about itself. */
-function identityOf({
-  model,
-  firmware,
-  hardware,
-  mac,
-}: {[key in keyof Identity]?: string | undefined}): Identity {
-  const entries = Object.entries({model, firmware, hardware, mac})
-  return Object.fromEntries(entries.filter(([, value]) => value !== undefined))
+function identityOf(stored: {[key in keyof Identity]?: string | undefined}): Identity {
+  const known = IDENTITY.filter((key) => stored[key] !== undefined)
+  return Object.fromEntries(known.map((key) => [key, stored[key]]))
 }
