@@ -263,7 +263,7 @@ export class ManagedPlug implements Plug {
   #cameOnline(): void {
     this.#transport.cancelSearch()
     if (this.#isIdentifiedSinceOffline) return
-    // The firmware may have changed. A plug that does not report it works all the same, and no caller waits for the result.
+    // The firmware may have changed. A plug that does not report it works nevertheless, and no caller waits for the result.
     this.device.identify({tries: ONCE}).catch((error: unknown) => {
       if (!isExpectedFailure(error)) throw error
     })

@@ -197,11 +197,11 @@ async function lookUpIPv4(host: string): Promise<string> {
   return address
 }
 
-/** Five digits at least: other clients of the same plug count from 1, and an m1 remembers answers by the id alone (docs/protocol.md §1.7). */
+/** Five digits at least: other clients of the same plug count from 1, and an m1 remembers responses by the id alone (docs/protocol.md §1.7). */
 const FIRST_ID = 10_000
 const LAST_ID = 999_999_999
 
-/** Message ids that are never 0 (such a request is carried out and not answered) and come again only after all the others. */
+/** Message ids that are never 0 (such a request is carried out without a response) and come again only after all the others. */
 class MessageIds {
   /** The id of the next request: where to start again after a restart. */
   upcoming: number

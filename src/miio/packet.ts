@@ -13,7 +13,7 @@ const BLOCK_BYTES = 16
 /** The longest encrypted payload that an m1 accepts (§1.5). It drops longer ones without a response. */
 export const LONGEST_CIPHERTEXT = 968
 
-/** The packet that asks any plug for its id and its clock. It carries no secret and is never encrypted. */
+/** The packet that requests id and clock of any plug. It carries no secret and is never encrypted. */
 export const HELLO = Buffer.concat([Buffer.from('21310020', 'hex'), Buffer.alloc(28, 0xff)])
 
 /** A datagram that is not a miIO packet, or not one under our token. `message` says what was expected and what came. */

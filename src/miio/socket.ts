@@ -26,7 +26,7 @@ export type UnsolicitedHandler = (datagram: Buffer, from: Endpoint) => void
 /** The kernel's default buffer loses most of a burst of replies to one broadcast. The kernel may grant less than this. */
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
 
-/** Why the kernel did not send, in words that say where to look. */
+/** Why the kernel did not send, and what has to be looked at. */
 const REASONS = new Map([
   ['ENETUNREACH', 'there is no route to that network'],
   ['EHOSTUNREACH', 'there is no route to that host'],
@@ -114,10 +114,10 @@ export class MiioSocket implements UdpTransport {
     this.counters.received++
     const handlers = this.#listeners.get(keyOf(from))
     if (!handlers) this.counters.strangers++
-    for (const handler of [...(handlers ?? [])]) handler(datagram)
+    for (const handler of handlers ?? []) handler(datagram)
     // Only a hello reply (or a NAK) is as short as a header. Discovery needs those of known plugs, too.
     if (!handlers || datagram.length === HEADER_BYTES)
-      for (const handler of [...this.#unsolicitedHandlers]) handler(datagram, from)
+      for (const handler of this.#unsolicitedHandlers) handler(datagram, from)
   }
 
   /** Opens the socket once, even if several datagrams are to be sent meanwhile. @throws MiioError */

@@ -27,25 +27,25 @@ function discovery(): NetworkDiscovery {
 }
 
 /** The n-th of ever new addresses. */
-function stranger(n: number): Endpoint {
+function newAddress(n: number): Endpoint {
   return {host: `10.${(n >> 16) & 255}.${(n >> 8) & 255}.${n & 255}`, port: 54321}
 }
 
 describe('forged hello replies in the name of a lost plug', () => {
-  test('from ever new addresses make us ask at no more than eight of them for each broadcast', async () => {
+  test('from ever new addresses are tried at no more than eight addresses for each broadcast', async () => {
     const asked: Endpoint[] = []
     discovery().find(DID, (at) => asked.push(at))
     await clock.advance(100)
-    for (let n = 0; n < 100_000; n++) network.arrive(helloReply(DID, 5), stranger(n))
+    for (let n = 0; n < 100_000; n++) network.arrive(helloReply(DID, 5), newAddress(n))
     await clock.advance(4000)
     expect(asked).toHaveLength(8)
     await clock.advance(1000) // the next broadcast
-    for (let n = 0; n < 100_000; n++) network.arrive(helloReply(DID, 5), stranger(n))
+    for (let n = 0; n < 100_000; n++) network.arrive(helloReply(DID, 5), newAddress(n))
     await clock.advance(4000)
     expect(asked).toHaveLength(16)
   })
 
-  test('are asked one after the other', async () => {
+  test('are tried one after the other', async () => {
     let asking = 0
     let most = 0
     discovery().find(DID, async () => {
@@ -54,7 +54,7 @@ describe('forged hello replies in the name of a lost plug', () => {
       asking--
     })
     await clock.advance(100)
-    for (let n = 0; n < 100; n++) network.arrive(helloReply(DID, 5), stranger(n))
+    for (let n = 0; n < 100; n++) network.arrive(helloReply(DID, 5), newAddress(n))
     await clock.advance(4000)
     expect([most, asking]).toEqual([1, 0])
   })
@@ -64,11 +64,14 @@ describe('forged hello replies in the name of a lost plug', () => {
     plug.moveTo(ELSEWHERE)
     const random = seeded(3)
     const seeker = new NetworkDiscovery({socket: network, clock, broadcast: [EVERYBODY.host], random})
-    // Its answer to a broadcast lies somewhere among a hundred forged ones.
+    // Its reply to a broadcast lies somewhere among a hundred forged ones.
     network.attach(EVERYBODY, () => {
       const place = Math.floor(random() * 100)
       for (let n = 0; n < 100; n++)
-        network.arrive(helloReply(DID, 5), n === place ? ELSEWHERE : stranger(Math.floor(random() * 65_536)))
+        network.arrive(
+          helloReply(DID, 5),
+          n === place ? ELSEWHERE : newAddress(Math.floor(random() * 65_536)),
+        )
     })
     seeker.find(DID, ({host, port}) => client.moveTo(host, port))
     for (let minutes = 0; minutes < 120 && client.host !== ELSEWHERE.host; minutes++)
@@ -115,13 +118,13 @@ test('no address is tried any more once the search has ended', async () => {
     await sleep(clock, 1000)
   })
   await clock.advance(100)
-  for (let n = 0; n < 10; n++) network.arrive(helloReply(DID, 5), stranger(n))
+  for (let n = 0; n < 10; n++) network.arrive(helloReply(DID, 5), newAddress(n))
   seeker.cancelSearch(DID)
   await clock.advance(60_000)
   expect(asked).toHaveLength(1)
 })
 
-test('of too many hello replies each has the same chance, the first apart, which is asked at once', async () => {
+test('of too many hello replies each has the same chance, the first apart, which is tried at once', async () => {
   const chosen = new Map<number, number>()
   for (let seed = 0; seed < 2000; seed++) {
     let release = () => {}
@@ -147,11 +150,11 @@ test('of too many hello replies each has the same chance, the first apart, which
 })
 
 describe('a scan', () => {
-  test('collects a thousand devices, and says once that there were more', async () => {
+  test('collects a thousand devices, and reports once that there were more', async () => {
     const reported: DiscoveredPlug[] = []
     const scan = discovery().scan({timeout: 3000, onFound: (found) => reported.push(found)})
     await clock.advance(100)
-    for (let n = 1; n <= 200_000; n++) network.arrive(helloReply(n, 5), stranger(n))
+    for (let n = 1; n <= 200_000; n++) network.arrive(helloReply(n, 5), newAddress(n))
     await clock.advance(3000)
     expect((await scan).length).toBe(1000)
     expect(reported).toHaveLength(1000)
@@ -161,7 +164,7 @@ describe('a scan', () => {
   test('for one device finds it behind any number of others', async () => {
     const scan = discovery().scan({timeout: 3000, did: DID})
     await clock.advance(100)
-    for (let n = 1; n <= 2000; n++) network.arrive(helloReply(n, 5), stranger(n))
+    for (let n = 1; n <= 2000; n++) network.arrive(helloReply(n, 5), newAddress(n))
     network.arrive(helloReply(DID, 5), HOME)
     await clock.advance(3000)
     expect(await scan).toMatchObject([{did: DID, ...HOME}])
@@ -169,9 +172,9 @@ describe('a scan', () => {
   })
 })
 
-test('a plug found at a new address is asked there at once', async () => {
+test('a plug found at a new address is tried there at once', async () => {
   const plug = new MemoryPlug(network, clock, {did: DID, token: Buffer.alloc(16, 1), at: ELSEWHERE})
-  network.attach(EVERYBODY, () => plug.say(helloReply(DID, 5)))
+  network.attach(EVERYBODY, () => plug.send(helloReply(DID, 5)))
   const asked: Endpoint[] = []
   discovery().find(DID, (at) => asked.push(at))
   await clock.advance(10)

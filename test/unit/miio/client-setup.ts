@@ -35,7 +35,7 @@ export interface Watched<T> {
   settledAt?: number
 }
 
-/** What becomes of a promise, and when. An error of any other kind than the wire's fails the test. */
+/** What becomes of a promise, and when. An error of any other kind than a MiioError fails the test. */
 export function watch<T>(clock: VirtualClock, promise: Promise<T>): Watched<T> {
   const watched: Watched<T> = {isSettled: false}
   const settle = (outcome: {value: T} | {error: MiioError}) =>

@@ -19,7 +19,7 @@ beforeEach(() => {
 })
 
 describe('an exchange', () => {
-  test('is a hello, a request in compact JSON with one NUL, and its answer', async () => {
+  test('is a hello, a request in compact JSON with one NUL, and its response', async () => {
     const {client, plug, advance} = setup()
     const call = watch(client.call('get_prop', ['power', 'temperature']))
     plug.answer = ({id}) => [plug.reply({result: ['on', 32], id})]
@@ -34,7 +34,7 @@ describe('an exchange', () => {
     expect(client.stats).toMatchObject({requests: 1, retries: 0, timeouts: 0, p50: 20, p95: 20})
   })
 
-  test('greets once a plug that keeps talking, and sends its clock carried forward', async () => {
+  test('sends one hello to a plug that keeps responding, and its clock carried forward', async () => {
     const {client, plug, advance} = setup()
     for (let i = 0; i < 4; i++) {
       const call = watch(client.call('get_prop'))
@@ -50,7 +50,7 @@ describe('an exchange', () => {
     ])
   })
 
-  test('greets again after more than 60 s of silence', async () => {
+  test('sends another hello after more than 60 s of silence', async () => {
     const {client, plug, advance} = setup()
     watch(client.call('get_prop'))
     await advance(60_100)
@@ -74,14 +74,14 @@ describe('an exchange', () => {
     for (let i = 0; i < 3; i++) watch(queued.call('get_prop', [i]))
     await advance(1000)
     const [first = 0, second = 0, third = 0] = plug.requests.map(({at}) => at)
-    expect([second - first, third - second]).toEqual([70, 70]) // the answer takes 20 ms
+    expect([second - first, third - second]).toEqual([70, 70]) // the response takes 20 ms
   })
 
   test('is never begun while another runs', async () => {
     const {queued, plug, advance} = setup()
     plug.delay = 300
     const calls = [1, 2, 3].map((n) => watch(queued.call('get_prop', [n])))
-    await advance(650) // the first answer has just come
+    await advance(650) // the first response has just come
     expect(plug.requests).toHaveLength(1)
     await advance(2000)
     expect(plug.requests.map(({params}) => params)).toEqual([[1], [2], [3]])
@@ -160,9 +160,9 @@ describe('a try', () => {
     expect(client.stats).toMatchObject({requests: 2, retries: 1, timeouts: 1})
   })
 
-  test('that gets no answer to its hello sends no request', async () => {
+  test('that gets no hello reply sends no request', async () => {
     const {client, plug, advance} = setup()
-    plug.greet = () => []
+    plug.replyToHello = () => []
     const call = watch(client.call('get_prop'))
     await advance(10_000)
     expect(plug.hellos).toHaveLength(9)
@@ -174,7 +174,7 @@ describe('a try', () => {
     expect(call.settledAt).toBe(3 * 2000 + 2 * 50)
   })
 
-  test('is the last after three, and then says what is likely wrong', async () => {
+  test('is the last after three, and then names the likely reason', async () => {
     const {client, plug, advance} = setup()
     plug.answer = () => []
     const call = watch(client.call('get_prop'))
@@ -186,7 +186,7 @@ describe('a try', () => {
     )
   })
 
-  test('with a request longer than plugs take says so', async () => {
+  test('with a request longer than plugs take names its length', async () => {
     const {client, plug, advance} = setup()
     plug.answer = () => []
     const call = watch(client.call('get_prop', ['x'.repeat(1000)]))
@@ -196,7 +196,7 @@ describe('a try', () => {
     )
   })
 
-  test('of a plug that did answer before is not blamed on the token alone', async () => {
+  test('of a plug that did respond before is not blamed on the token alone', async () => {
     const {client, plug, advance} = setup()
     watch(client.call('get_prop'))
     await advance(100)
@@ -206,37 +206,37 @@ describe('a try', () => {
     expect(call.error?.message).toMatch(/it did before/)
   })
 
-  test('takes a late answer to an earlier one for its own', async () => {
+  test('takes a late response to an earlier one for its own', async () => {
     const {client, plug, advance} = setup()
     plug.answer = () => []
     const call = watch(client.call('get_prop'))
     await advance(2500)
     const [first] = plug.requests
     expect(plug.requests).toHaveLength(2)
-    plug.say(plug.reply({result: ['late'], id: first?.id}))
+    plug.send(plug.reply({result: ['late'], id: first?.id}))
     await advance(0)
     expect(call.value).toEqual(['late'])
     expect(client.stats.timeouts).toBe(1)
   })
 
-  test('takes a late answer while it still waits for its hello', async () => {
+  test('takes a late response while it still waits for its hello', async () => {
     const {client, plug, advance} = setup({did: undefined})
     plug.answer = () => []
     const call = watch(client.call('get_prop'))
     await advance(100)
-    plug.greet = () => []
+    plug.replyToHello = () => []
     await advance(2500)
-    plug.say(plug.reply({result: ['late'], id: plug.requests[0]?.id}))
+    plug.send(plug.reply({result: ['late'], id: plug.requests[0]?.id}))
     await advance(0)
     expect(call.value).toEqual(['late'])
   })
 
-  test('takes a late answer also in the pause before the next', async () => {
+  test('takes a late response also in the pause before the next', async () => {
     const {client, plug, advance} = setup({did: DID})
     plug.answer = () => []
     const call = watch(client.call('get_prop'))
     await advance(2020)
-    plug.say(plug.reply({result: ['late'], id: plug.requests[0]?.id}))
+    plug.send(plug.reply({result: ['late'], id: plug.requests[0]?.id}))
     await advance(0)
     expect(call.value).toEqual(['late'])
     expect(plug.hellos).toHaveLength(1)
@@ -272,7 +272,7 @@ describe('a deadline', () => {
 })
 
 describe('an aborted call', () => {
-  test('lets its try end by an answer', async () => {
+  test('lets its try end by a response', async () => {
     const {client, plug, advance, abort, signal} = setup()
     plug.delay = 900
     const call = watch(client.call('get_prop', [], {signal}))
@@ -328,7 +328,7 @@ describe('what the plug refuses', () => {
     [-9999, 'UART timeout'],
     [-30001, 'Resp invalid json.'],
     [-30012, 'Busy.'],
-  ])('for now (%i %s) is asked again after a short pause', async (code, message) => {
+  ])('for now (%i %s) is requested again after a short pause', async (code, message) => {
     const {client, plug, advance} = setup()
     answerFromTry(plug, 3, ({id}) => [plug.reply({id, error: {code, message}})])
     const call = watch(client.call('get_prop'))
@@ -348,7 +348,7 @@ describe('what the plug refuses', () => {
     expect(call.error).toMatchObject({code: 'refused', deviceCode: -9999})
   })
 
-  test('for ever under the code of "for now" is not asked again', async () => {
+  test('for ever under the code of "for now" is not requested again', async () => {
     const {client, plug, advance} = setup()
     plug.answer = ({id}) => [plug.reply({id, error: {code: -9999, message: 'undefined command'}})]
     const call = watch(client.call('get_prop'))
@@ -363,9 +363,9 @@ describe('what the plug refuses', () => {
     const call = watch(client.call('get_prop', [], {tries: 2}))
     await advance(2500)
     const [first, second] = plug.requests
-    plug.say(plug.reply({id: first?.id, error: {code: -9999, message: 'user ack timeout'}}))
+    plug.send(plug.reply({id: first?.id, error: {code: -9999, message: 'user ack timeout'}}))
     await advance(500)
-    plug.say(plug.reply({id: second?.id, result: ['ok']}))
+    plug.send(plug.reply({id: second?.id, result: ['ok']}))
     await advance(0)
     expect(call.value).toEqual(['ok'])
     expect(plug.requests).toHaveLength(2)
@@ -394,7 +394,7 @@ describe('a wrong token', () => {
     expect(call.error?.message).toContain('192.168.1.40:54321')
   })
 
-  test('under which the plug answers, though it knew ours before, is named as the likely reason', async () => {
+  test('under which the plug responds, though it knew ours before, is named as the likely reason', async () => {
     const {client, plug, advance} = setup()
     watch(client.call('get_prop'))
     await advance(100)
@@ -439,8 +439,8 @@ describe('what does not count', () => {
     ['an answer to another question', ({id, stamp}) => real.seal(DID, stamp, ok(id + 1))],
     ['an answer without an id', ({stamp}) => real.seal(DID, stamp, Buffer.from('{"result":["forged"]}'))],
     ['an answer that is no JSON', ({stamp}) => real.seal(DID, stamp, Buffer.from('{"result":["forged"'))],
-    ['a hello reply nobody asked for', () => helloReply(DID, 5)],
-    ['a hello reply of another device nobody asked for', () => helloReply(1, 5)],
+    ['a hello reply without a hello', () => helloReply(DID, 5)],
+    ['a hello reply of another device without a hello', () => helloReply(1, 5)],
     ['a "checksum wrong" with another stamp', ({stamp, packet}) => nak(withStamp(packet, stamp + 1))],
     ['our own request', ({packet}) => packet],
   ]
@@ -473,7 +473,7 @@ describe('what does not count', () => {
     expect([client.did, proven, client.host]).toEqual([undefined, [], HOME.host])
   })
 
-  test('the same answer twice is one answer', async () => {
+  test('the same response twice is one response', async () => {
     const {queued, client, plug, advance} = setup()
     plug.answer = ({id}) => [plug.reply({id, result: [id]}), plug.reply({id, result: [id]})]
     const calls = [1, 2].map(() => watch(queued.call('get_prop')))
@@ -482,13 +482,13 @@ describe('what does not count', () => {
     expect(client.stats).toMatchObject({requests: 2, retries: 0})
   })
 
-  test('a flood of noise while a request waits is dropped, and the answer still found', async () => {
+  test('a flood of noise while a request waits is dropped, and the response still found', async () => {
     const {client, plug, advance} = setup()
     plug.delay = 500
     plug.helloDelay = 10
     const call = watch(client.call('get_prop'))
     await advance(100)
-    for (let i = 0; i < 1000; i++) plug.say(Buffer.alloc(48, i))
+    for (let i = 0; i < 1000; i++) plug.send(Buffer.alloc(48, i))
     await advance(1000)
     expect(call.value).toEqual(['ok'])
     expect(client.stats).toMatchObject({retries: 0, timeouts: 0})
@@ -507,7 +507,7 @@ describe('what does not count', () => {
     const {client, plug, advance} = setup()
     watch(client.call('get_prop'))
     await advance(100)
-    plug.say(plug.reply({id: plug.requests[0]?.id, result: ['late']}))
+    plug.send(plug.reply({id: plug.requests[0]?.id, result: ['late']}))
     const next = watch(client.call('get_prop', [], {tries: 1}))
     plug.answer = () => []
     await advance(5000)
@@ -516,7 +516,7 @@ describe('what does not count', () => {
 })
 
 describe('a device id', () => {
-  test('not known yet is taken from an answer under our token', async () => {
+  test('not known yet is taken from a response under our token', async () => {
     const proven: number[] = []
     const {client, plug, advance} = setup({
       did: undefined,
@@ -530,10 +530,10 @@ describe('a device id', () => {
     expect(call.value).toEqual(['ok'])
     watch(client.call('get_prop'))
     await advance(1000)
-    expect([proven, client.did]).toEqual([[DID], DID]) // told once
+    expect([proven, client.did]).toEqual([[DID], DID]) // once
   })
 
-  test('that another plug answers with ends the call with its first try, and no request is sent there', async () => {
+  test('of another plug in the hello reply ends the call with its first try, and no request is sent there', async () => {
     const {client, plug, advance} = setup({did: 42})
     const call = watch(client.call('get_prop'))
     await advance(3000)
@@ -547,8 +547,8 @@ describe('a device id', () => {
 
   test('forged in a hello reply is corrected by the next hello', async () => {
     const {client, plug, advance} = setup({did: undefined})
-    const greet = plug.greet
-    plug.greet = () => (plug.hellos.length === 1 ? [helloReply(666, 5)] : greet())
+    const replyToHello = plug.replyToHello
+    plug.replyToHello = () => (plug.hellos.length === 1 ? [helloReply(666, 5)] : replyToHello())
     const call = watch(client.call('get_prop'))
     await advance(5000)
     expect(call.value).toEqual(['ok'])
@@ -587,11 +587,11 @@ describe('a restart of the plug', () => {
     const {client, plug, advance} = setup({events: {rebooted: () => restarts++}})
     watch(client.call('get_prop'))
     await advance(120_000)
-    plug.greet = () => [helloReply(DID, 3)]
+    plug.replyToHello = () => [helloReply(DID, 3)]
     plug.answer = () => []
     watch(client.call('get_prop'))
     await advance(60_000)
-    plug.greet = () => [helloReply(DID, plug.uptime())]
+    plug.replyToHello = () => [helloReply(DID, plug.uptime())]
     plug.answer = ({id}) => [
       new Cipher(TOKEN).seal(DID, plug.uptime() - 4, Buffer.from(`{"id":${id},"result":1}`)),
     ]
@@ -608,7 +608,7 @@ test('a plug whose clock loses some seconds in a long silence has not restarted'
   watch(client.call('get_prop'))
   await advance(3_600_000)
   const slow = () => plug.uptime() - 30
-  plug.greet = () => [helloReply(DID, slow())]
+  plug.replyToHello = () => [helloReply(DID, slow())]
   plug.answer = ({id}) => [new Cipher(TOKEN).seal(DID, slow(), Buffer.from(`{"id":${id},"result":1}`))]
   const call = watch(client.call('get_prop'))
   await advance(100)
@@ -616,7 +616,7 @@ test('a plug whose clock loses some seconds in a long silence has not restarted'
 })
 
 describe('an address', () => {
-  test('not known yet is an error that says so', async () => {
+  test('not known yet is an error of its own', async () => {
     const {client, advance} = setup({host: undefined})
     const call = watch(client.call('get_prop'))
     await advance(0)
@@ -624,7 +624,7 @@ describe('an address', () => {
     expect(call.error?.message).toBe('the address of device 253635900 is not known yet')
   })
 
-  test('is changed once the plug has answered there under our token', async () => {
+  test('is changed once the plug has responded there under our token', async () => {
     const {client, plug, network, advance} = setup()
     plug.moveTo(ELSEWHERE)
     const moved = watch(client.moveTo(ELSEWHERE.host, ELSEWHERE.port))
@@ -637,10 +637,10 @@ describe('an address', () => {
     expect(call.value).toEqual(['ok'])
   })
 
-  test('is kept when only a hello is answered at the other', async () => {
+  test('is kept when only a hello reply comes from the other', async () => {
     const {client, network, advance} = setup()
-    const forger = new MemoryPlug(network, clock, {did: DID, token: OTHER_TOKEN, at: ELSEWHERE})
-    forger.naks = false
+    const other = new MemoryPlug(network, clock, {did: DID, token: OTHER_TOKEN, at: ELSEWHERE})
+    other.naks = false
     const moved = watch(client.moveTo(ELSEWHERE.host))
     await advance(10_000)
     expect([moved.value, client.host]).toEqual([false, HOME.host])
@@ -650,7 +650,7 @@ describe('an address', () => {
     expect(call.value).toEqual(['ok'])
   })
 
-  test('where a plug refuses to say who it is, is proven all the same', async () => {
+  test('where a plug refuses miIO.info is proven nevertheless', async () => {
     const {client, plug, advance} = setup({host: undefined})
     plug.answer = ({id}) => [plug.reply({id, error: {code: -32601, message: 'Method not found.'}})]
     const moved = watch(client.moveTo(HOME.host))
@@ -696,7 +696,7 @@ describe('an address', () => {
     expect(network.listeners(HOME)).toBe(1)
   })
 
-  test('whose name is unknown is an error that says so', async () => {
+  test('whose name is unknown is an error of its own', async () => {
     const lookup = () => Promise.reject(new Error('getaddrinfo ENOTFOUND desk.lan'))
     const {client, advance} = setup({host: 'desk.lan', lookup})
     const call = watch(client.call('get_prop'))
@@ -763,7 +763,7 @@ describe('closing', () => {
     }
   })
 
-  test('after a call that was answered leaves nothing to end', async () => {
+  test('after a call with a response leaves nothing to end', async () => {
     const {client, advance} = setup()
     watch(client.call('get_prop'))
     await advance(100)
@@ -833,7 +833,7 @@ interface Watched<T> {
   settledAt?: number
 }
 
-/** What becomes of a promise, and when. An error of any other kind than the wire's fails the test. */
+/** What becomes of a promise, and when. An error of any other kind than a MiioError fails the test. */
 function watch<T>(promise: Promise<T>): Watched<T> {
   const watched: Watched<T> = {isSettled: false}
   const settle = (outcome: {value: T} | {error: MiioError}) =>

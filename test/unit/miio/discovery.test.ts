@@ -58,7 +58,7 @@ describe('on virtual time', () => {
     logged = []
   })
 
-  test('a scan greets twice, and finds each device once', async () => {
+  test('a scan sends two hellos, and finds each plug once', async () => {
     everybodyAnswers(DESK, KETTLE)
     const reported: DiscoveredPlug[] = []
     const scan = discovery().scan({timeout: 3000, onFound: (found) => reported.push(found)})
@@ -117,7 +117,7 @@ describe('on virtual time', () => {
     expect(network.sent).toEqual([])
   })
 
-  test('a scan that could not send one hello says why', async () => {
+  test('a scan that could not send one hello fails with the reason', async () => {
     network.isDown = true
     await expect(discovery().scan({timeout: 3000})).rejects.toMatchObject({
       code: 'unreachable',
@@ -247,7 +247,7 @@ describe('over real UDP', () => {
       uptime: HELLO_STAMP,
       revealsToken: true,
     }
-    expect(found).toContainEqual(plug) // whoever else simulates plugs on this machine may be found as well
+    expect(found).toContainEqual(plug) // other simulated plugs on this machine may be found as well
   })
 
   test('a plug on another port is found when its address is given', async () => {
@@ -257,7 +257,7 @@ describe('over real UDP', () => {
     expect(found).toEqual([{...at, did: DID, uptime: HELLO_STAMP, revealsToken: false}])
   })
 
-  /** Answers only our own socket: other tests look for their plugs on loopback at the same time. */
+  /** Replies to our own socket only: other tests look for their plugs on loopback at the same time. */
   async function plugOn(host: string, port: number, reply: string): Promise<Endpoint> {
     const ours = await ourPort()
     const plug = createSocket({type: 'udp4', reuseAddr: true})
@@ -276,9 +276,9 @@ describe('over real UDP', () => {
     plugs.push(other)
     other.bind(0, loopback(12, 2))
     await once(other, 'listening')
-    const greeting = once(other, 'message')
+    const hello = once(other, 'message')
     await socket.send(HELLO, loopback(12, 2), other.address().port)
-    const [, from] = await greeting
+    const [, from] = await hello
     return from.port
   }
 })

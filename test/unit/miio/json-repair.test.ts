@@ -4,7 +4,7 @@ import {Cipher, parsePacket} from '../../../src/miio/packet.ts'
 import {BAD_JSON, RESPONSES, TOKEN} from './vectors.ts'
 
 describe('what firmware really sends', () => {
-  test.each(BAD_JSON)('$name carries the payload it says', ({plain, hex}) => {
+  test.each(BAD_JSON)('$name carries the payload of its plain text', ({plain, hex}) => {
     expect(opened(hex).toString('latin1')).toBe(plain)
   })
 
@@ -105,11 +105,11 @@ describe('repairs', () => {
 })
 
 describe('a reply', () => {
-  test('may say "error":null beside its result', () => {
+  test('may have "error":null beside its result', () => {
     expect(read('{"id":1,"error":null,"result":[0]}').response).toEqual({id: 1, result: [0]})
   })
 
-  test('is an error where it says both', () => {
+  test('is an error where there is both', () => {
     expect(read('{"id":1,"error":{"code":-5},"result":["ok"]}').response).toEqual({
       id: 1,
       error: {code: -5, message: ''},
