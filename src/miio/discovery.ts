@@ -97,10 +97,8 @@ export class NetworkDiscovery {
     const targets = only ? [only] : this.#everywhere()
     if (targets.length === 0) return []
     const found = new Map<number, DiscoveredPlug>()
-    const done = new AbortController()
-    const stop = () => done.abort()
-    signal?.addEventListener('abort', stop)
-    if (signal?.aborted) stop()
+    const onlyFound = new AbortController()
+    const ended = AbortSignal.any([onlyFound.signal, ...(signal ? [signal] : [])])
     let isFull = false
     const unsubscribe = this.#onHelloReply((plug) => {
       if (only && (plug.host !== only.host || plug.port !== only.port)) return
@@ -114,16 +112,15 @@ export class NetworkDiscovery {
       }
       found.set(plug.did, plug)
       onFound?.(plug)
-      if (only) stop()
+      if (only) onlyFound.abort()
     })
     try {
       await this.#sendHellos(targets)
-      await sleep(this.#clock, timeout / 3, done.signal)
-      if (!done.signal.aborted) await this.#sendHellosIfPossible(() => targets)
-      await sleep(this.#clock, timeout - timeout / 3, done.signal)
+      await sleep(this.#clock, timeout / 3, ended)
+      if (!ended.aborted) await this.#sendHellosIfPossible(() => targets)
+      await sleep(this.#clock, timeout - timeout / 3, ended)
     } finally {
       unsubscribe()
-      signal?.removeEventListener('abort', stop)
     }
     return [...found.values()]
   }

@@ -218,7 +218,8 @@ function kindOf(value: unknown): string {
   return value === null ? 'null' : `a ${typeof value}`
 }
 
-function escapeControls(text: string): string {
+/** `text` with JSON escapes in place of control characters. */
+export function escapeControls(text: string): string {
   return text.replace(/\p{Cc}/gu, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 

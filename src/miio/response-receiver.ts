@@ -55,7 +55,7 @@ interface SentRequest {
   isAnswered: boolean
 }
 
-/** More events than ever wait in an honest exchange. A flood of hello replies fills no memory. */
+/** Upper bound against a flood of forged hello replies. */
 const MAX_EVENTS = 16
 
 /** A datagram from the right address that belongs to no request. `message` says what it was. */
@@ -83,8 +83,9 @@ export class ResponseReceiver {
 
   /** Whether a hello was sent in this try. At any other time a hello reply is dropped. */
   set awaitsHello(awaitsHello: boolean) {
+    if (awaitsHello === this.#awaitsHello) return
     this.#awaitsHello = awaitsHello
-    if (!awaitsHello) this.#events = this.#events.filter(({kind}) => kind !== 'hello')
+    this.#events = this.#events.filter(({kind}) => kind !== 'hello')
   }
 
   /** From now on a response of the plug `did` with this message id counts. @param request the packet that is sent */
@@ -138,9 +139,9 @@ export class ResponseReceiver {
       if (packet.kind === 'nak') this.#nak(datagram)
       throw new Unwanted('a hello')
     } catch (error) {
-      const isWorthless =
+      const isDropped =
         error instanceof MalformedPacket || error instanceof UnreadableResponse || error instanceof Unwanted
-      if (!isWorthless) throw error
+      if (!isDropped) throw error
       this.log.dropped++
       this.log.lastDropped = error.message
       this.log.checksumFailed ||= error instanceof ChecksumMismatch
