@@ -43,13 +43,20 @@ const REPLY_MS = 2000
 /** Kept between two broadcasts. Upper bound against forged hello replies: for memory, and for the hellos that they cause. */
 const MAX_CANDIDATES = 8
 
+interface DiscoveryOptions {
+  socket: UdpTransport
+  clock: Clock
+  /** Where hellos are sent: by default to every interface's broadcast address, `[]` for nowhere. */
+  broadcast: readonly string[] | undefined
+  /** Called with a sentence when a hello could not be sent, or when too many plugs reply. */
+  log?: ((message: string) => void) | undefined
+  /** Decides which of too many candidate addresses are tried; without it, the newest. */
+  random?: Random | undefined
+}
+
 /** Finds plugs in the network: all of them with `scan`, one that moved with `find`. */
 export class NetworkDiscovery {
-  readonly #socket: UdpTransport
-  readonly #clock: Clock
-  readonly #broadcast: readonly string[] | undefined
-  readonly #log: (message: string) => void
-  readonly #random: Random
+  readonly #options: DiscoveryOptions
   /** The searches begun by `find`, by device id. */
   readonly #searches = new Map<number, CandidateAddresses>()
   #stopListening: (() => void) | undefined
@@ -57,29 +64,8 @@ export class NetworkDiscovery {
   #lastBroadcast = Number.NEGATIVE_INFINITY
   #interval = FIRST_INTERVAL_MS
 
-  /**
-   * @param broadcast where hellos are sent: by default to every interface's broadcast address, `[]` for nowhere
-   * @param log called with a sentence when a hello could not be sent, or when too many plugs reply
-   * @param random decides which of too many candidate addresses are tried; without it, the newest
-   */
-  constructor({
-    socket,
-    clock,
-    broadcast,
-    log = () => {},
-    random = () => 0,
-  }: {
-    socket: UdpTransport
-    clock: Clock
-    broadcast: readonly string[] | undefined
-    log?: ((message: string) => void) | undefined
-    random?: Random | undefined
-  }) {
-    this.#socket = socket
-    this.#clock = clock
-    this.#broadcast = broadcast
-    this.#log = log
-    this.#random = random
+  constructor(options: DiscoveryOptions) {
+    this.#options = options
   }
 
   /**
@@ -107,7 +93,7 @@ export class NetworkDiscovery {
       if (found.size === MOST_FOUND) {
         if (isFull) return
         isFull = true
-        this.#log(TOO_MANY)
+        this.#options.log?.(TOO_MANY)
         return onTooMany?.()
       }
       found.set(plug.did, plug)
@@ -116,9 +102,9 @@ export class NetworkDiscovery {
     })
     try {
       await this.#sendHellos(targets)
-      await sleep(this.#clock, timeout / 3, ended)
+      await sleep(this.#options.clock, timeout / 3, ended)
       if (!ended.aborted) await this.#sendHellosIfPossible(() => targets)
-      await sleep(this.#clock, timeout - timeout / 3, ended)
+      await sleep(this.#options.clock, timeout - timeout / 3, ended)
     } finally {
       unsubscribe()
     }
@@ -132,21 +118,21 @@ export class NetworkDiscovery {
    */
   find(did: number, onFound: TryAddress): void {
     if (this.#searches.has(did)) return
-    this.#searches.set(did, new CandidateAddresses(onFound, this.#random))
+    this.#searches.set(did, new CandidateAddresses(onFound, this.#options.random ?? (() => 0)))
     this.#stopListening ??= this.#onHelloReply((found) => this.#report(found))
     this.#interval = FIRST_INTERVAL_MS
     this.#schedule(this.#lastBroadcast + FIRST_INTERVAL_MS)
   }
 
   cancelSearch(did: number): void {
-    this.#searches.get(did)?.stop()
+    this.#searches.get(did)?.reset()
     this.#searches.delete(did)
     if (this.#searches.size === 0) this.stop()
   }
 
   /** Ends every search started by `find`. */
   stop(): void {
-    for (const candidates of this.#searches.values()) candidates.stop()
+    for (const candidates of this.#searches.values()) candidates.reset()
     this.#searches.clear()
     this.#timer?.cancel()
     this.#timer = undefined
@@ -156,11 +142,14 @@ export class NetworkDiscovery {
 
   #schedule(at: number): void {
     this.#timer?.cancel()
-    this.#timer = this.#clock.after(Math.max(0, at - this.#clock.now()), () => void this.#search())
+    this.#timer = this.#options.clock.after(
+      Math.max(0, at - this.#options.clock.now()),
+      () => void this.#search(),
+    )
   }
 
   async #search(): Promise<void> {
-    this.#lastBroadcast = this.#clock.now()
+    this.#lastBroadcast = this.#options.clock.now()
     this.#schedule(this.#lastBroadcast + this.#interval)
     this.#interval = Math.min(2 * this.#interval, LONGEST_INTERVAL_MS)
     for (const candidates of this.#searches.values()) candidates.reset()
@@ -168,13 +157,13 @@ export class NetworkDiscovery {
   }
 
   #report({did, host, port}: DiscoveredPlug): void {
-    const isReply = this.#clock.now() - this.#lastBroadcast <= REPLY_MS
+    const isReply = this.#options.clock.now() - this.#lastBroadcast <= REPLY_MS
     this.#searches.get(did)?.add({host, port}, isReply)
   }
 
   /** The broadcast addresses. @throws MiioError when the networks of this machine cannot be listed */
   #everywhere(): Endpoint[] {
-    return (this.#broadcast ?? broadcastAddresses()).map((host) => ({host, port: MIIO_PORT}))
+    return (this.#options.broadcast ?? broadcastAddresses()).map((host) => ({host, port: MIIO_PORT}))
   }
 
   /** Sends hellos, and logs why none could be sent: a later broadcast may do better, so a missing network is no reason to stop. */
@@ -183,21 +172,23 @@ export class NetworkDiscovery {
       await this.#sendHellos(targets())
     } catch (error) {
       if (!(error instanceof MiioError)) throw error
-      this.#log(error.message)
+      this.#options.log?.(error.message)
     }
   }
 
   /** @throws MiioError when no hello could be sent: the reason of the first */
   async #sendHellos(targets: readonly Endpoint[]): Promise<void> {
-    const sent = await Promise.allSettled(targets.map(({host, port}) => this.#socket.send(HELLO, host, port)))
+    const sent = await Promise.allSettled(
+      targets.map(({host, port}) => this.#options.socket.send(HELLO, host, port)),
+    )
     const failed = sent.filter((outcome) => outcome.status === 'rejected').map(({reason}) => reason)
     const [first] = failed
     if (first instanceof MiioError && failed.length === sent.length) throw first
-    for (const reason of failed) this.#log(String(reason))
+    for (const reason of failed) this.#options.log?.(String(reason))
   }
 
   #onHelloReply(handler: (found: DiscoveredPlug) => void): () => void {
-    return this.#socket.onUnsolicited((datagram, from) => {
+    return this.#options.socket.onUnsolicited((datagram, from) => {
       const found = parseHelloReply(datagram, from)
       if (found) handler(found)
     })
@@ -254,17 +245,11 @@ class CandidateAddresses {
     this.#random = random
   }
 
-  /** After a broadcast every address is worth a new try. */
+  /** After a broadcast every address is worth a new try. At the end of the search no further address is tried. */
   reset(): void {
     this.#untried.length = 0
     this.#tried.length = 0
     this.#count = 0
-  }
-
-  /** Ends the search: no further address is tried. */
-  stop(): void {
-    this.reset()
-    this.#count = Number.POSITIVE_INFINITY
   }
 
   /**

@@ -1,6 +1,7 @@
 /** The one UDP socket for all plugs. Datagrams are dispatched to listeners by the address and port they came from. */
 import {createSocket, type Socket} from 'node:dgram'
 import {lookup} from 'node:dns'
+import {once} from 'node:events'
 import {isIPv4} from 'node:net'
 import {MiioError} from './miio-error.ts'
 import {HEADER_BYTES} from './packet.ts'
@@ -161,7 +162,9 @@ async function bound(address: string | undefined): Promise<Socket> {
       lookup: (host, options, callback) =>
         isIPv4(host) ? callback(null, host, 4) : lookup(host, options, callback),
     })
-    await listening(socket, address)
+    const isListening = once(socket, 'listening')
+    socket.bind({port: 0, ...(address !== undefined && {address})})
+    await isListening
     socket.setBroadcast(true)
     enlarge(socket)
     return socket
@@ -170,16 +173,6 @@ async function bound(address: string | undefined): Promise<Socket> {
     const where = address ?? 'any address'
     throw new MiioError('unreachable', 'send', `cannot open a UDP socket on ${where}: ${reason(error)}`)
   }
-}
-
-function listening(socket: Socket, address: string | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    socket.once('error', reject)
-    socket.bind({port: 0, ...(address !== undefined && {address})}, () => {
-      socket.off('error', reject)
-      resolve()
-    })
-  })
 }
 
 /** Linux grants as much as it can. BSD refuses more than its limit, and then the default has to do. */
