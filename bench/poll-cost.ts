@@ -5,7 +5,7 @@
 import {mkdtemp, rm} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
-import {DeviceOwners} from '../src/app/device-owners.ts'
+import {DeviceIdOwners} from '../src/app/device-id-owners.ts'
 import {ManagedPlug} from '../src/app/managed-plug.ts'
 import {PlugStates} from '../src/bridge/status/plug-states.ts'
 import {systemClock} from '../src/common/clock.ts'
@@ -75,7 +75,7 @@ async function makePlugs(rows: readonly PlugRow[]) {
     {qos: 1, retain: true, attributes: false},
   )
   const capabilitiesOf = capabilitiesLookup(store, new Set())
-  const owners = new DeviceOwners()
+  const owners = new DeviceIdOwners()
   const plugs = Object.entries(config.devices).map(([name, device]) => {
     const options = {
       ...shared,

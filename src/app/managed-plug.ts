@@ -1,7 +1,4 @@
-/**
- * One configured plug: its miIO client, device session, poller and stored state. Finds the plug when its address changes, and leaves it
- * alone while another configured plug is the same device.
- */
+/** One configured plug: its miIO client, device session, poller and stored state. Finds the plug when its address changes. */
 import {
   type DisplayOptions,
   type Plug,
@@ -13,24 +10,23 @@ import type {Clock, Random} from '../common/clock.ts'
 import {localAddresses} from '../common/ipv4.ts'
 import type {Config, DeviceConfig} from '../config/config.ts'
 import {applyOverrides} from '../device/codec/model-overrides.ts'
-import {isCallFailure, isExpectedFailure} from '../device/command-error.ts'
+import {isExpectedFailure} from '../device/command-error.ts'
 import {Device, type DeviceOptions} from '../device/device.ts'
-import type {FailureContext} from '../device/diagnosis.ts'
 import type {Identity} from '../device/model-resolver.ts'
 import {Poller, type PollSettings, pollIntervals} from '../device/polling/poller.ts'
 import type {EnergyTrackingOptions} from '../device/state/energy-tracking.ts'
-import {type CallOptions, ONCE} from '../device/transport.ts'
+import {ONCE} from '../device/transport.ts'
 import type {RootLog} from '../log/logger.ts'
 import {MiioClient} from '../miio/client.ts'
 import type {NetworkDiscovery} from '../miio/discovery.ts'
-import {MiioError} from '../miio/miio-error.ts'
 import {traceLine} from '../miio/packet-trace.ts'
 import type {UdpTransport} from '../miio/socket.ts'
 import type {Catalogue} from '../models/catalogue.ts'
 import type {Model} from '../models/model.ts'
 import type {EnergyStore} from '../storage/energy-store.ts'
 import type {StateStore} from '../storage/state-store.ts'
-import type {Claimant, DeviceOwners} from './device-owners.ts'
+import type {DeviceIdOwners} from './device-id-owners.ts'
+import {PlugTransport} from './plug-transport.ts'
 
 export interface ManagedPlugOptions {
   name: string
@@ -40,7 +36,7 @@ export interface ManagedPlugOptions {
   discovery: NetworkDiscovery
   store: StateStore
   energyStore: EnergyStore
-  owners: DeviceOwners
+  owners: DeviceIdOwners
   catalogue: Catalogue
   capabilitiesOf: NonNullable<DeviceOptions['capabilitiesOf']>
   clock: Clock
@@ -59,7 +55,7 @@ const MOST_POLLS_APART = 3
 const RESUME_SPREAD_MS = 1000
 
 /** A configured plug and everything that runs for it. */
-export class ManagedPlug implements Plug, Claimant {
+export class ManagedPlug implements Plug {
   readonly name: string
   readonly device: Device
   readonly disabled: boolean
@@ -68,35 +64,34 @@ export class ManagedPlug implements Plug, Claimant {
   readonly icon: string | undefined
   readonly display: DisplayOptions
   readonly commandTimeout: number
+  /** Warnings about settings that the model of the plug does not support, each with its path. */
+  ignored: readonly string[] = []
   readonly #options: ManagedPlugOptions
   readonly #client: MiioClient
+  readonly #transport: PlugTransport
   /**
-   * Whether the plug has answered with this token in an earlier run. State that was found by the device id alone may be of another token.
+   * Whether the stored state proves the token: a response came with it in an earlier run. False when the stored state was found by the
+   * device id, because it may belong to an older token.
    */
-  readonly #hasAnsweredBefore: boolean
+  readonly #isTokenProvenByState: boolean
   readonly #poller: Poller
-  /** The name of the configured plug that owns the device, when that is another one. */
-  #owner: string | undefined
   #warnedOwner: string | undefined
-  #ignored: readonly string[] = []
-  #stopped = false
-  #moving = false
-  /** Whether the plug has reported its identity since it was last offline. */
-  #isIdentified = false
+  #isIdentifiedSinceOffline = false
 
   constructor(options: ManagedPlugOptions, firstDelay: number) {
     const {name, config, poll, clock, random, store} = options
     const remembered = store.find({id: config.id, token: config.token, host: config.host})
     this.#options = options
-    this.#hasAnsweredBefore = remembered !== undefined && config.id === undefined
+    this.#isTokenProvenByState = remembered !== undefined && config.id === undefined
     this.name = name
     this.disabled = config.disabled
     this.description = config.description
     this.area = config.area
     this.icon = config.icon
-    this.display = displayOptions(config)
+    const {qos, retain, filtered, homeassistant} = config
+    this.display = {qos, retain, filtered, homeassistant}
     // The model limits how often its firmware is polled, unless the user has configured an interval for this plug.
-    const settings = {...poll, ...config.poll, gentle: config.poll?.interval === undefined}
+    const settings = {...poll, ...config.poll, usesModelInterval: config.poll?.interval === undefined}
     this.commandTimeout = settings.command_timeout
     this.#client = new MiioClient({
       socket: options.socket,
@@ -108,21 +103,30 @@ export class ManagedPlug implements Plug, Claimant {
       port: config.port,
       did: config.id ?? remembered?.did,
       nextId: remembered?.messageId === undefined ? undefined : remembered.messageId + MESSAGE_ID_LEAP,
-      trace: (packet) => options.log.trace(traceLine(packet), {device: name}),
-      isTraced: () => options.log.level === 'trace',
+      trace: () => {
+        const {log} = options
+        return log.level === 'trace' ? (packet) => log.trace(traceLine(packet), {device: name}) : undefined
+      },
       events: {
-        deviceIdProven: (did) => {
-          if (options.owners.prove(did, this)) this.#remember(did)
+        deviceIdProven: () => {
+          if (this.#transport.prove()) this.#remember()
         },
         rebooted: () => options.event('device_rebooted', {name, did: this.did}),
       },
     })
+    this.#transport = new PlugTransport({
+      name,
+      client: this.#client,
+      owners: options.owners,
+      discovery: options.discovery,
+      enqueue: (run) => this.device.enqueue(run),
+      onOwnerChanged: (owner, reason) => this.#ownerChanged(owner, reason),
+      onMoved: (from, to) => this.#moved(from, to),
+      onTried: () => this.#poller.pollNow(), // the plug may have just responded: no need to wait for the backoff
+    })
     this.device = new Device({
       name,
-      transport: {
-        call: (method, params, calling) => this.#call(method, params, calling),
-        close: () => this.#client.close(),
-      },
+      transport: this.#transport,
       clock,
       offlineAfter: settings.offline_after,
       identity: identityOf({...remembered, model: config.model ?? remembered?.model}),
@@ -130,18 +134,23 @@ export class ManagedPlug implements Plug, Claimant {
       capabilitiesOf: options.capabilitiesOf,
       adjust: (model) => this.#withOverrides(model),
       energy: this.#energy(settings),
-      failureContext: () => this.#failureContext(),
+      failureContext: () => ({
+        host: this.#client.host,
+        address: this.#client.address,
+        proven: this.#isTokenProvenByState || this.#client.stats.lastSeen !== undefined,
+        local: () => localAddresses(clock),
+      }),
     })
     this.#poller = new Poller({device: this.device, clock, random, settings, firstDelay})
   }
 
-  /** `undefined` also while another plug owns the device: it is announced, stored and searched for as that plug only. */
+  /** `undefined` also while another plug owns the device id: it is announced, stored and searched for as that plug only. */
   get did(): number | undefined {
-    return this.#owner === undefined ? this.#client.did : undefined
+    return this.duplicateOf === undefined ? this.#client.did : undefined
   }
 
   get duplicateOf(): string | undefined {
-    return this.#owner
+    return this.#transport.owner
   }
 
   get address(): string | undefined {
@@ -159,11 +168,6 @@ export class ManagedPlug implements Plug, Claimant {
   statistics(): PlugStatistics {
     const {requests, timeouts, retries, p50, p95} = this.#client.stats
     return {requests, timeouts, retries, latency_p50: rounded(p50), latency_p95: rounded(p95)}
-  }
-
-  /** Warnings about settings that the model of the plug does not support, each with its path. */
-  get ignored(): readonly string[] {
-    return this.#ignored
   }
 
   /** By how many milliseconds the next poll is overdue. */
@@ -185,100 +189,59 @@ export class ManagedPlug implements Plug, Claimant {
     this.device.on('identified', () => this.#identified())
     this.device.on('availability', ({state}) => {
       if (state === 'online') this.#cameOnline()
-      else this.#isIdentified = false
+      else this.#isIdentifiedSinceOffline = false
     })
-    this.device.on('pollFailed', (error) => this.#search(error))
-    this.device.on('warning', (text) =>
-      this.#options.log.warn(`${plugLabel(this)}: ${text}`, {device: this.name}),
-    )
+    this.device.on('pollFailed', (error) => this.#transport.search(error))
+    this.device.on('warning', (text) => this.#warn(`${plugLabel(this)}: ${text}`))
     this.#poller.start()
   }
 
   /** Fails the requests that wait, and stores the state. @param grace milliseconds for a command that is under way */
   async stop(grace: number): Promise<void> {
-    this.#stopped = true
+    this.#transport.stop()
     this.#poller.stop()
-    if (this.did !== undefined) this.#options.discovery.forget(this.did)
     await this.device.stop(grace)
-    if (this.did !== undefined) this.#remember(this.did)
-    this.#options.owners.release(this.#client.did, this)
+    this.#remember()
+    this.#transport.release()
   }
 
-  yieldTo(owner: string): void {
-    if (this.#owner === owner) return
-    this.#owner = owner
+  /** @param owner the plug that owns the device id now; `undefined` when this plug may be polled again */
+  #ownerChanged(owner: string | undefined, reason: string): void {
     this.#poller.stop()
-    const {did} = this.#client
-    const {log, discovery} = this.#options
-    if (did !== undefined) discovery.forget(did)
-    if (this.#warnedOwner !== owner)
-      log.warn(`${sameDevice(this, owner, did)}; remove one of them from the configuration`, {
-        device: this.name,
-      })
+    if (owner === undefined) {
+      this.device.tracker.resume()
+      this.#poller.start()
+      return
+    }
+    if (this.#warnedOwner !== owner) this.#warn(`${reason}; remove one of them from the configuration`)
     this.#warnedOwner = owner
     this.device.tracker.suspend('duplicate')
   }
 
-  takeOver(): void {
-    if (this.#stopped) return
-    this.#owner = undefined
-    this.#poller.stop()
-    this.device.tracker.resume()
-    this.#poller.start()
-  }
-
-  /** Every request except a search for the address passes here: a device that another plug owns gets none. */
-  async #call(method: string, params: unknown, options: CallOptions = {}): Promise<unknown> {
-    const {owners} = this.#options
-    if (this.#owner !== undefined || !this.#isOwner((did) => owners.mayRequest(did, this)))
-      throw this.#duplicateError()
-    try {
-      const result = await this.#client.call(method, params, options)
-      if (!this.#isOwner((did) => owners.prove(did, this))) throw this.#duplicateError()
-      return result
-    } catch (error) {
-      const {did} = this.#client
-      if (did !== undefined && isCallFailure(error) && error.code !== 'refused') owners.giveUp(did, this)
-      throw error
-    }
-  }
-
-  /** True as long as the device id is not known. */
-  #isOwner(check: (did: number) => boolean): boolean {
-    const {did} = this.#client
-    return did === undefined || check(did)
-  }
-
-  #duplicateError(): MiioError {
-    const text = sameDevice(this, this.#owner ?? 'another plug', this.#client.did)
-    return new MiioError('unreachable', 'send', text)
+  #moved(from: string | undefined, to: string): void {
+    const {log, event} = this.#options
+    const {name, did} = this
+    const text =
+      from === undefined ? `has the address ${to} now (before: unknown)` : `moved from ${from} to ${to}`
+    log.info(`${name} ${text}`, {device: name})
+    event('device_moved', {name, did, from, to})
+    this.#remember()
   }
 
   /** The model with the overrides of the configuration. Overrides that do not fit are ignored with a warning: the plug still works. */
   #withOverrides(model: Model): Model {
-    const {config, log} = this.#options
+    const {config} = this.#options
     const {model: adjusted, problems} = config.properties
       ? applyOverrides(model, config.properties)
       : {model, problems: []}
-    this.#ignored = [
+    this.ignored = [
       ...unknownDisplayProperties(this.display, model).map(
         (problem) => `devices.${this.name}: ignored ${problem}`,
       ),
       ...(problems.length > 0 ? [`devices.${this.name}.properties: ignored ${problems.join('; ')}`] : []),
     ]
-    for (const warning of this.#ignored) log.warn(warning, {device: this.name})
+    for (const warning of this.ignored) this.#warn(warning)
     return adjusted
-  }
-
-  #failureContext(): FailureContext {
-    const {host, address, stats} = this.#client
-    const {clock} = this.#options
-    return {
-      host,
-      address,
-      proven: this.#hasAnsweredBefore || stats.lastSeen !== undefined,
-      local: () => localAddresses(clock),
-    }
   }
 
   #energy(settings: PollSettings): EnergyTrackingOptions {
@@ -298,78 +261,43 @@ export class ManagedPlug implements Plug, Claimant {
   }
 
   #cameOnline(): void {
-    if (this.did !== undefined) this.#options.discovery.forget(this.did)
-    if (this.#isIdentified) return
-    // The firmware may have changed. A plug that does not report it works all the same, and no caller waits for the result.
+    this.#transport.cancelSearch()
+    if (this.#isIdentifiedSinceOffline) return
+    // The firmware may have changed. A plug that does not report it works nevertheless, and no caller waits for the result.
     this.device.identify({tries: ONCE}).catch((error: unknown) => {
       if (!isExpectedFailure(error)) throw error
     })
   }
 
   #identified(): void {
-    this.#isIdentified = true
+    this.#isIdentifiedSinceOffline = true
     const {model} = this.device.identity
     const configured = this.#options.config.model
     if (configured !== undefined && model !== undefined && configured !== model)
-      this.#options.log.warn(
+      this.#warn(
         `${plugLabel(this)}: its model in the configuration is ${configured}, but the plug reports ${model}: remove \`model:\` or correct it`,
-        {
-          device: this.name,
-        },
       )
-    if (this.did !== undefined) this.#remember(this.did)
+    this.#remember()
   }
 
-  #remember(did: number): void {
+  /** Stores what is known of the plug. */
+  #remember(): void {
+    const {did} = this
     const {store, config, name} = this.#options
-    const {host, nextId} = this.#client
+    const {host, nextId: messageId} = this.#client
+    if (did === undefined) return
     store.remember(did, config.token, {
       name,
       ...this.device.identity,
       host,
       configuredHost: config.host,
-      messageId: nextId,
+      messageId,
     })
   }
 
-  /** When the plug does not answer at its address, a broadcast may find its device id at another one (docs/promises.md, 39). */
-  #search(error: unknown): void {
-    const {did} = this
-    if (
-      did === undefined ||
-      !isCallFailure(error) ||
-      (error.code !== 'timeout' && error.code !== 'unreachable')
-    )
-      return
-    this.#options.discovery.find(did, ({host, port}) => this.#foundAt(host, port))
+  #warn(text: string): void {
+    this.#options.log.warn(text, {device: this.name})
   }
-
-  async #foundAt(host: string, port: number): Promise<void> {
-    if (this.#moving || this.#owner !== undefined) return
-    this.#moving = true
-    try {
-      const before = this.address
-      if (before === host || !(await this.device.enqueue(() => this.#client.moveTo(host, port)))) return
-      this.#options.log.info(movedText(this.name, before, host), {device: this.name})
-      this.#options.event('device_moved', {name: this.name, did: this.did, from: before, to: host})
-      if (this.did !== undefined) this.#remember(this.did)
-    } catch (error) {
-      if (!isExpectedFailure(error)) throw error // the queue has given the request up
-    } finally {
-      this.#moving = false
-      this.#poller.pollNow() // the plug has just answered: no need to wait for the back-off
-    }
-  }
-}
-
-function sameDevice(plug: Pick<Plug, 'name' | 'address'>, owner: string, did: number | undefined): string {
-  return `${plugLabel(plug)} is the same plug as ${owner} (device id ${did}): ${plug.name} is not contacted`
-}
-
-function movedText(name: string, before: string | undefined, host: string): string {
-  return before === undefined
-    ? `${name} has the address ${host} now (before: unknown)`
-    : `${name} moved from ${before} to ${host}`
 }
 
 /** To tenths of a millisecond; `null` for a missing value. */
@@ -377,17 +305,10 @@ function rounded(ms: number | undefined): number | null {
   return ms === undefined ? null : Math.round(ms * 10) / 10
 }
 
-function displayOptions({qos, retain, filtered, homeassistant}: DeviceConfig): DisplayOptions {
-  return {qos, retain, filtered, homeassistant}
-}
+const IDENTITY = ['model', 'firmware', 'hardware', 'mac'] as const
 
 /** The part of the stored state that the plug has reported about itself. */
-function identityOf({
-  model,
-  firmware,
-  hardware,
-  mac,
-}: {[key in keyof Identity]?: string | undefined}): Identity {
-  const entries = Object.entries({model, firmware, hardware, mac})
-  return Object.fromEntries(entries.filter(([, value]) => value !== undefined))
+function identityOf(stored: {[key in keyof Identity]?: string | undefined}): Identity {
+  const known = IDENTITY.filter((key) => stored[key] !== undefined)
+  return Object.fromEntries(known.map((key) => [key, stored[key]]))
 }

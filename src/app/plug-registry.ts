@@ -7,7 +7,7 @@ import {isDeepStrictEqual} from 'node:util'
 import {Group} from '../bridge/group.ts'
 import type {Config} from '../config/config.ts'
 import {type PlugChanges, withSecretsRevealed} from './config-changes.ts'
-import {DeviceOwners} from './device-owners.ts'
+import {DeviceIdOwners} from './device-id-owners.ts'
 import {ManagedPlug, type ManagedPlugOptions} from './managed-plug.ts'
 
 type PlugRegistryOptions = Omit<ManagedPlugOptions, 'name' | 'config' | 'poll' | 'owners' | 'event'>
@@ -31,7 +31,7 @@ export class PlugRegistry extends EventEmitter<Events> {
   /** By name, in the order of the configuration. The same map as long as the bridge runs. */
   readonly groups: ReadonlyMap<string, Group> = this.#groups
   readonly #options: PlugRegistryOptions
-  readonly #owners = new DeviceOwners()
+  readonly #owners = new DeviceIdOwners()
   #config: Config
   #isStopped = false
 

@@ -3,6 +3,7 @@
  * as the firmware sent it, and what the definition of the model makes of it.
  */
 import {version} from '../app/version.ts'
+import {maskedJson} from '../common/secret.ts'
 import {
   buildReads,
   decodeResponse,
@@ -12,8 +13,7 @@ import {
 import type {State} from '../device/codec/values.ts'
 import {isCallFailure} from '../device/command-error.ts'
 import type {Identity} from '../device/model-resolver.ts'
-import {maskedJson} from '../miio/json-mask.ts'
-import {type MiioResponse, parseResponse, UnreadableResponse} from '../miio/json-repair.ts'
+import {parseResponse, UnreadableResponse} from '../miio/json-repair.ts'
 import {type Cipher, MalformedPacket, parsePacket} from '../miio/packet.ts'
 import type {TracedPacket} from '../miio/packet-trace.ts'
 import type {Model} from '../models/model.ts'
@@ -152,7 +152,7 @@ function responseOf(
   const exchange = {method, params, reply}
   if (!response) return [{...exchange, unreadable: true}]
   const {
-    reply: {result, error},
+    response: {result, error},
     repairs,
   } = response
   return [
@@ -164,7 +164,7 @@ function responseOf(
   ]
 }
 
-function parsed(text: string): {reply: MiioResponse; repairs: string[]} | undefined {
+function parsed(text: string): ReturnType<typeof parseResponse> | undefined {
   try {
     return parseResponse(Buffer.from(`${text}\0`))
   } catch (error) {

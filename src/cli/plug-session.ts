@@ -129,7 +129,7 @@ function createSession(
     host,
     port,
     did: id,
-    trace,
+    trace: () => trace,
   })
   const device = new Device({
     name,

@@ -8,7 +8,7 @@ import {listFirst} from '../common/text.ts'
 import type {Config, DeviceConfig} from '../config/config.ts'
 import {host as hostField} from '../config/schema/address-fields.ts'
 import {token as tokenField} from '../config/schema/fields.ts'
-import {type DiscoveredDevice, type DiscoveryScanOptions, NetworkDiscovery} from '../miio/discovery.ts'
+import {type DiscoveredPlug, type DiscoveryScanOptions, NetworkDiscovery} from '../miio/discovery.ts'
 import {MiioError} from '../miio/miio-error.ts'
 import {MIIO_PORT} from '../miio/packet.ts'
 import {MiioSocket} from '../miio/socket.ts'
@@ -137,7 +137,7 @@ async function scan(
   bind: string | undefined,
   hosts: readonly string[],
   options: Pick<DiscoveryScanOptions, 'did' | 'only'>,
-): Promise<DiscoveredDevice | undefined> {
+): Promise<DiscoveredPlug | undefined> {
   const socket = new MiioSocket({bind})
   const found = new AbortController()
   try {

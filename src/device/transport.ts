@@ -1,6 +1,6 @@
-/** The connection to a plug as a device uses it. src/miio/client.ts implements it; tests have their own. */
+/** The connection to a plug as a device uses it: src/miio/client.ts; in the bridge src/app/plug-transport.ts around it. */
 export interface Transport {
-  /** Sends a request, again when no answer comes. One at a time. @throws an error whose `code` says what has to be looked at (`CallFailure`) */
+  /** Sends a request, again when there is no response. One at a time. @throws an error whose `code` says what has to be looked at (`CallFailure`) */
   call(method: string, params: unknown, options?: CallOptions): Promise<unknown>
   /** Ends the request under way with an error. */
   close(): void

@@ -1,18 +1,18 @@
 /**
- * Parses a plug's answer and repairs its JSON (docs/protocol.md §1.7). Valid JSON is taken unchanged. Other text is cut into tokens,
+ * Parses a plug's response and repairs its JSON (docs/protocol.md §1.7). Valid JSON is taken unchanged. Other text is cut into tokens,
  * and the known mistakes of real firmware are repaired in these, so that nothing inside a string is ever changed.
  */
 import {isUtf8} from 'node:buffer'
 
-/** A plug's answer: `error` when it refused, else `result`. `result` is not checked at all. */
+/** A plug's response: `error` when it refused, else `result`. `result` is not checked at all. */
 export interface MiioResponse {
-  /** `undefined` when it is missing or no whole number: such a reply answers nothing. */
+  /** `undefined` when it is missing or no whole number: such a response belongs to no request. */
   id: number | undefined
   result?: unknown
   error?: {code: number; message: string}
 }
 
-/** An authentic payload that is no answer. `message` says what was expected and what came. */
+/** An authentic payload that is no response. `message` says what was expected and what came. */
 export class UnreadableResponse extends Error {
   override readonly name = 'UnreadableResponse'
 }
@@ -21,22 +21,25 @@ export class UnreadableResponse extends Error {
 const DEEPEST = 32
 
 /**
- * The reply in a decrypted payload, and the names of the repairs it needed: none for proper JSON.
+ * The response in a decrypted payload, and the names of the repairs it needed: none for proper JSON.
  * @throws UnreadableResponse
  */
-export function parseResponse(payload: Buffer): {reply: MiioResponse; repairs: string[]} {
-  const {text, tokens, repairs} = toJson(payload)
-  const value = parse(text)
+export function parseResponse(payload: Buffer): {response: MiioResponse; repairs: string[]} {
+  const repairs = isUtf8(payload) ? [] : ['invalid_utf8'] // an SSID may hold any bytes; they become U+FFFD
+  let text = withoutTrailingNuls(payload)
+  let value = parse(text)
+  if (value === undefined) {
+    text = repaired(text, repairs)
+    value = parse(text)
+  }
   if (value === undefined) throw new UnreadableResponse(`expected JSON, got ${excerpt(payload)}`)
-  refuseTraps(tokens)
-  return {reply: toReply(value), repairs}
+  // With one colon for each member no name can have come twice. A colon in a string makes it more colons: then the tokens decide.
+  if (countMembers(value) !== text.split(':').length - 1) rejectAmbiguousMembers(tokenize(text))
+  return {response: toResponse(value), repairs}
 }
 
-function toJson(payload: Buffer): {text: string; tokens: string[]; repairs: string[]} {
-  const repairs = isUtf8(payload) ? [] : ['invalid_utf8'] // an SSID may hold any bytes; they become U+FFFD
-  const text = withoutTrailingNuls(payload).toString('utf8')
-  if (parse(text) !== undefined) return {text, tokens: tokenize(text), repairs}
-
+/** @param repairs gets the names of the repairs that were made */
+function repaired(text: string, repairs: string[]): string {
   let tokens = tokenize(cutAtNul(text, repairs))
   for (const repair of REPAIRS) {
     const fixed = apply(repair, tokens)
@@ -44,14 +47,14 @@ function toJson(payload: Buffer): {text: string; tokens: string[]; repairs: stri
     tokens = fixed
     repairs.push(repair.name)
   }
-  return {text: tokens.join(' '), tokens, repairs} // a space: what was apart must not become one number
+  return tokens.join(' ') // a space: what was apart must not become one number
 }
 
 /** There is usually one NUL, sometimes none or several. That is not counted as a repair. */
-function withoutTrailingNuls(payload: Buffer): Buffer {
+function withoutTrailingNuls(payload: Buffer): string {
   let end = payload.length
   while (end > 0 && payload[end - 1] === 0) end--
-  return payload.subarray(0, end)
+  return payload.toString('utf8', 0, end)
 }
 
 /**
@@ -104,7 +107,7 @@ const REPAIRS: readonly Repair[] = [
     fix: ({token}) => (/^00+$/.test(token) ? ['0'] : undefined),
   },
   {
-    // `}{` in the answer of cuco.plug.cp1 2.0.1_0013 to get_properties (python-miio#1933).
+    // `}{` in the response of cuco.plug.cp1 2.0.1_0013 to get_properties (python-miio#1933).
     name: 'missing_comma',
     fix: ({token, before, inside}) =>
       inside === '[' && before === '}' && token === '{' ? [',', '{'] : undefined,
@@ -152,27 +155,37 @@ function apply(repair: Repair, tokens: readonly string[]): string[] | undefined 
 }
 
 /**
- * Two members of one name might be two states of one relay, and choosing between them would be a guess; `__proto__` is
- * no plug's member but an attack on code that copies objects.
+ * The members of all objects in a parsed value.
+ * @throws UnreadableResponse when it is too deep, or has a `__proto__`: no plug's member but an attack on code that copies objects
+ */
+function countMembers(value: unknown, depth = 1): number {
+  if (typeof value !== 'object' || value === null) return 0
+  if (depth > DEEPEST) throw new UnreadableResponse(`expected at most ${DEEPEST} levels of brackets`)
+  if (Object.hasOwn(value, '__proto__')) throw new UnreadableResponse('expected no member named __proto__')
+  const children: unknown[] = Object.values(value)
+  const own = Array.isArray(value) ? 0 : children.length
+  return children.reduce<number>((sum, child) => sum + countMembers(child, depth + 1), own)
+}
+
+/**
+ * Two members of one name might be two states of one relay, and choosing between them would be a guess.
  * @param tokens of text that is proper JSON
  * @throws UnreadableResponse
  */
-function refuseTraps(tokens: readonly string[]): void {
+function rejectAmbiguousMembers(tokens: readonly string[]): void {
   const names: Set<unknown>[] = []
   for (const [i, token] of tokens.entries()) {
     if (token === '{' || token === '[') names.push(new Set())
     if (token === '}' || token === ']') names.pop()
-    if (names.length > DEEPEST) throw new UnreadableResponse(`expected at most ${DEEPEST} levels of brackets`)
     if (tokens[i + 1] !== ':') continue
     const name: unknown = JSON.parse(token)
-    if (name === '__proto__') throw new UnreadableResponse('expected no member named __proto__')
     if (names.at(-1)?.has(name))
       throw new UnreadableResponse(`expected one member ${token.slice(0, 40)}, got two`)
     names.at(-1)?.add(name)
   }
 }
 
-function toReply(value: unknown): MiioResponse {
+function toResponse(value: unknown): MiioResponse {
   if (!isObject(value)) throw new UnreadableResponse(`expected a JSON object, got ${kindOf(value)}`)
   const {id: given, result, error} = value
   const id = Number.isSafeInteger(given) ? Number(given) : undefined
@@ -205,12 +218,13 @@ function kindOf(value: unknown): string {
   return value === null ? 'null' : `a ${typeof value}`
 }
 
-function escapeControls(text: string): string {
+/** `text` with JSON escapes in place of control characters. */
+export function escapeControls(text: string): string {
   return text.replace(/\p{Cc}/gu, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 /** The first 24 characters: enough to recognise a new mistake, too few to hold a token. */
 function excerpt(payload: Buffer): string {
-  const text = withoutTrailingNuls(payload).toString('utf8')
+  const text = withoutTrailingNuls(payload)
   return text.length === 0 ? 'nothing' : JSON.stringify(text.length > 24 ? `${text.slice(0, 24)}…` : text)
 }

@@ -1,14 +1,15 @@
 /** MiioError: what a request to a plug fails with, and the sentences that say why (docs/protocol.md §1.6, §1.8). */
+
+import {maskedJson} from '../common/secret.ts'
 import {count} from '../common/text.ts'
-import {maskedJson} from './json-mask.ts'
 import {LONGEST_CIPHERTEXT} from './packet.ts'
 
 /**
  * What went wrong, grouped by what has to be looked at:
- * `timeout`      no answer in time: the plug and the network
- * `bad_token`    the plug answered that the checksum is wrong: the token, which changes when the plug is set up again
+ * `timeout`      no response in time: the plug and the network
+ * `bad_token`    the plug reports that the checksum is wrong: the token, which changes when the plug is set up again
  * `unreachable`  the packet could not leave, or another plug has that address: the network
- * `refused`      the plug understood and answered with an error: the request
+ * `refused`      the plug understood and responded with an error: the request
  */
 export type MiioErrorCode = 'timeout' | 'bad_token' | 'unreachable' | 'refused'
 
@@ -23,8 +24,8 @@ export class MiioError extends Error {
   /** The plug's own error code, for `refused`. */
   readonly deviceCode: number | undefined
   /**
-   * Whether the plug has answered under our token in this run. Set for `bad_token`, and for `unreachable` because another device
-   * answers: both rest on a packet that can be forged, so that one such failure of a plug that answered before proves nothing.
+   * Whether the plug has responded under our token in this run. Set for `bad_token`, and for `unreachable` because another plug
+   * replies: both rest on a packet that can be forged, so that one such failure of a plug that responded before proves nothing.
    */
   provenBefore = false
 
@@ -53,9 +54,9 @@ export class RequestLog {
   /** Datagrams that came and did not count, and why the last of them did not. */
   dropped = 0
   lastDropped = ''
-  /** Whether an answer came whose checksum our token does not produce. */
+  /** Whether a response came whose checksum our token does not produce. */
   checksumFailed = false
-  /** Whether an answer under our token came that is not JSON, even after repair. */
+  /** Whether a response under our token came that is not JSON, even after repair. */
   unreadable = false
   /** What an unproven packet claimed during this try: the failure of the try when nothing better comes. */
   unproven: MiioError | undefined
@@ -100,8 +101,8 @@ export function closedError(where: string): MiioError {
   return new MiioError('timeout', 'request', `the connection to ${where} was closed before an answer came`)
 }
 
-/** Another device id answers at the address: the plug has moved. `unreachable`, at stage `hello`. */
-export function otherDeviceError(where: string, expected: number, got: number): MiioError {
+/** Another device id replies at the address: the plug has moved. `unreachable`, at stage `hello`. */
+export function otherPlugError(where: string, expected: number, got: number): MiioError {
   const text = `expected device ${expected} at ${where}, but another device answers there: ${got}; the address has changed`
   return new MiioError('unreachable', 'hello', text)
 }
@@ -112,18 +113,18 @@ export function badTokenError(where: string): MiioError {
   return new MiioError('bad_token', 'request', text)
 }
 
-/** The `error` member of a plug's answer. */
+/** The `error` member of a plug's response. */
 interface PlugError {
   code: number
   message: string
 }
 
-/** Codes that mean "not now": asking again can help. Every other refusal is final. `final`: messages that are final all the same. */
+/** Codes that mean "not now": asking again can help. Every other refusal is final. `final`: messages that are final under this code. */
 const TRANSIENT: readonly {code: number; final?: RegExp}[] = [
-  // "user ack timeout", "UART timeout": the plug's application did not answer its Wi-Fi half within a second. cuco.plug.v3
-  // says "undefined command" under the same code to a method it will never know (python-miio#1865).
+  // "user ack timeout", "UART timeout": the plug's application did not respond to its Wi-Fi half within a second. cuco.plug.v3
+  // reports "undefined command" under the same code to a method it will never know (python-miio#1865).
   {code: -9999, final: /undefined command/i},
-  // "Resp invalid json.": the application's answer got garbled, which python-miio and homebridge-miot see pass on asking again.
+  // "Resp invalid json.": the application's response got garbled, which python-miio and homebridge-miot see pass on asking again.
   {code: -30001},
   // "Busy.": the queue between the two halves is full (Xiaomi's module documentation).
   {code: -30012},

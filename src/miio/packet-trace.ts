@@ -1,6 +1,6 @@
 /** Packet trace for `--debug` and the log level `trace`: every packet decoded, without secrets. */
-import {MASK} from '../common/secret.ts'
-import {maskedJson} from './json-mask.ts'
+import {MASK, maskedJson} from '../common/secret.ts'
+import {escapeControls} from './json-repair.ts'
 import {type Cipher, MalformedPacket, type Packet, parsePacket} from './packet.ts'
 
 export interface TracedPacket {
@@ -54,7 +54,7 @@ function decrypt(
 ): {json: string} | {problem: string} {
   try {
     const text = cipher.open(message).toString('utf8').replace(/\0$/, '')
-    return {json: mask(text).replace(/\p{Cc}/gu, escapeControl)}
+    return {json: escapeControls(mask(text))}
   } catch (error) {
     if (error instanceof MalformedPacket) return {problem: error.message}
     throw error
@@ -65,8 +65,4 @@ function decrypt(
 export function secretMask(token: Buffer): (text: string) => string {
   const ownToken = new RegExp(token.toString('hex'), 'gi')
   return (text) => maskedJson(text).replace(ownToken, MASK)
-}
-
-function escapeControl(control: string): string {
-  return `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`
 }

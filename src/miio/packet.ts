@@ -3,17 +3,17 @@
  *
  * A packet is a header of 32 bytes (magic, length, device id, stamp, checksum), all big-endian, and an encrypted payload.
  */
-import {createCipheriv, createDecipheriv, createHash, timingSafeEqual} from 'node:crypto'
+import {createCipheriv, createDecipheriv, hash, timingSafeEqual} from 'node:crypto'
 
 export const MIIO_PORT = 54321
 export const HEADER_BYTES = 32
 export const TOKEN_BYTES = 16
 const MAGIC = 0x2131
 const BLOCK_BYTES = 16
-/** The longest encrypted payload that an m1 accepts (§1.5). It drops longer ones without an answer. */
+/** The longest encrypted payload that an m1 accepts (§1.5). It drops longer ones without a response. */
 export const LONGEST_CIPHERTEXT = 968
 
-/** The packet that asks any plug for its id and its clock. It carries no secret and is never encrypted. */
+/** The packet that requests id and clock of any plug. It carries no secret and is never encrypted. */
 export const HELLO = Buffer.concat([Buffer.from('21310020', 'hex'), Buffer.alloc(28, 0xff)])
 
 /** A datagram that is not a miIO packet, or not one under our token. `message` says what was expected and what came. */
@@ -69,12 +69,12 @@ export function parsePacket(datagram: Buffer): Packet {
   return {kind: 'message', did, stamp, header: datagram.subarray(0, 16), checksum, ciphertext}
 }
 
-/** The answer to a hello, as a plug that keeps its token hidden (FF) sends it. `stamp` is its uptime in seconds. */
+/** The reply to a hello, as a plug that keeps its token hidden (FF) sends it. `stamp` is its uptime in seconds. */
 export function helloReply(did: number, stamp: number): Buffer {
-  return Buffer.concat([header(HEADER_BYTES, did, stamp), Buffer.alloc(16, 0xff)])
+  return Buffer.concat([header(did, stamp), Buffer.alloc(16, 0xff)])
 }
 
-/** What an m1 answers to a request whose checksum its token does not produce (§1.6 step 7). */
+/** What an m1 sends back for a request whose checksum its token does not produce (§1.6 step 7). */
 export function nak(request: Buffer): Buffer {
   return Buffer.concat([request.subarray(0, 16), Buffer.alloc(16, 0xff)])
 }
@@ -91,15 +91,17 @@ export class Cipher {
       throw new RangeError(`expected a token of 16 bytes, got ${token.length}`)
     this.#token = token
     this.#key = md5(token)
-    this.#iv = md5(this.#key, token)
+    this.#iv = md5(Buffer.concat([this.#key, token]))
   }
 
   /** The packet that carries `payload` to, or from, the plug `did` at `stamp` seconds of its clock. */
   seal(did: number, stamp: number, payload: Buffer): Buffer {
     const cipher = createCipheriv('aes-128-cbc', this.#key, this.#iv)
-    const ciphertext = Buffer.concat([cipher.update(payload), cipher.final()])
-    const head = header(HEADER_BYTES + ciphertext.length, did, stamp)
-    return Buffer.concat([head, md5(head, this.#token, ciphertext), ciphertext])
+    const head = header(did, stamp)
+    const packet = Buffer.concat([head, this.#token, cipher.update(payload), cipher.final()])
+    packet.writeUInt16BE(packet.length, 2)
+    packet.set(md5(packet), 16) // of the packet with the token in place of the checksum
+    return packet
   }
 
   /**
@@ -108,21 +110,23 @@ export class Cipher {
    * @throws MalformedPacket when the checksum is right and the padding is not: such bytes are never returned as a payload
    */
   open(message: Packet & {kind: 'message'}): Buffer {
-    if (!timingSafeEqual(md5(message.header, this.#token, message.ciphertext), message.checksum))
+    const {header, checksum, ciphertext} = message
+    if (!timingSafeEqual(md5(Buffer.concat([header, this.#token, ciphertext])), checksum))
       throw new ChecksumMismatch('the checksum does not belong to the configured token')
     const decipher = createDecipheriv('aes-128-cbc', this.#key, this.#iv)
     try {
-      return Buffer.concat([decipher.update(message.ciphertext), decipher.final()])
+      return Buffer.concat([decipher.update(ciphertext), decipher.final()])
     } catch {
       throw new MalformedPacket('the checksum is right, the padding of the payload is not')
     }
   }
 }
 
-function header(length: number, did: number, stamp: number): Buffer {
+/** The header of a packet without payload. */
+function header(did: number, stamp: number): Buffer {
   const bytes = Buffer.alloc(16)
   bytes.writeUInt16BE(MAGIC, 0)
-  bytes.writeUInt16BE(length, 2)
+  bytes.writeUInt16BE(HEADER_BYTES, 2)
   bytes.writeBigUInt64BE(BigInt(did), 4)
   bytes.writeUInt32BE(stamp >>> 0, 12)
   return bytes
@@ -148,8 +152,6 @@ function isFilled(bytes: Buffer): boolean {
   return bytes.every((byte) => byte === 0) || bytes.every((byte) => byte === 0xff)
 }
 
-function md5(...parts: Buffer[]): Buffer {
-  const hash = createHash('md5')
-  for (const part of parts) hash.update(part)
-  return hash.digest()
+function md5(bytes: Buffer): Buffer {
+  return hash('md5', bytes, 'buffer')
 }

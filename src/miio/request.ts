@@ -1,196 +1,161 @@
-/** One request to one plug, sent until it is answered: a hello when the plug's clock is not known, then the request itself. */
+/** One request to one plug, sent until there is a response: a hello when the plug's clock is not known, then the request itself. */
 import {jitter} from '../common/clock.ts'
-import {type ClockSample, isFresh, isSameClock, stampAt} from './device-clock.ts'
 import type {Link} from './link.ts'
-import {MiioError, RequestLog, timeoutError} from './miio-error.ts'
-import {HEADER_BYTES, HELLO} from './packet.ts'
-import {
-  type HelloResponse,
-  type PlugConnection,
-  type ResponseEvent,
-  ResponseMatcher,
-} from './response-matcher.ts'
-import {DEFAULT_TIMEOUT_MS} from './stats.ts'
+import {MiioError, timeoutError} from './miio-error.ts'
+import {HELLO} from './packet.ts'
+import {type ClockSample, DEFAULT_TIMEOUT_MS, isFresh, isSameClock, stampAt} from './plug-timing.ts'
+import {type PlugContext, type ResponseEvent, ResponseReceiver} from './response-receiver.ts'
 
-export interface RequestOptions {
+export interface MiioRequestOptions {
   method: string
   params: unknown
-  /** When to give up, in ms of the clock. */
-  deadline: number
-  /** How often to send the request at most. */
-  tries: number
-  /** Once aborted, no try follows the one under way. */
-  signal: AbortSignal | undefined
+  /** When to give up, in ms of the clock. By default the tries alone decide. */
+  deadline?: number | undefined
+  /** How often to send the request, 3 by default. How long each try lasts follows from earlier response times, at first 2 s. */
+  tries?: number | undefined
+  /**
+   * Once aborted, no try follows the one under way. That try still ends by itself, so that nothing is in flight when the call
+   * settles. Without a response the call rejects with `timeout`, as one that ran out of tries.
+   */
+  signal?: AbortSignal | undefined
 }
 
+/** How often a request is sent, unless its caller gives another number. One lost packet in five is usual in bad Wi-Fi. */
+const DEFAULT_TRIES = 3
 /**
- * A request that stays unanswered was mostly lost, and is sent again without a hello. After so many in a row the plug may have been
+ * A request without a response was mostly lost, and is sent again without a hello. After so many in a row the plug may have been
  * without power: it ignores requests until its new clock is known (docs/protocol.md §1.4).
  */
-const UNANSWERED_UNTIL_HELLO = 2
-/** After so many calls in a row, of three tries with three hellos each, without an answer a plug is away for longer. */
-const ABSENCES_UNTIL_AWAY = 2
-/** So many tries must end with an unproven refusal before it is believed of a plug that has answered in this run; else one. */
-const UNPROVEN_BELIEVED = 3
+const TIMEOUTS_UNTIL_HELLO = 2
+/** After so many calls in a row, of three tries with three hellos each, without a hello reply a plug is unreachable for longer. */
+const CALLS_UNTIL_LONG_UNREACHABLE = 2
+/** So many tries must end with an unproven refusal before it is believed of a plug that has responded in this run; else one. */
+const MAX_UNPROVEN_TRIES = 3
 /** Between the end of one exchange and the next request: plugs do one thing at a time (docs/protocol.md §1.10). */
 const GAP_MS = 50
 /** Pause before a request is repeated that the plug was too busy for. Half of it is random: two bridges must not stay in step. */
 const BUSY_PAUSE_MS = 300
-/** A plug answers a hello at once, whatever else it does, and a hello changes nothing: it is soon worth another. */
+/** A plug replies to a hello at once, whatever else it does, and a hello changes nothing: it is soon worth another. */
 const HELLO_INTERVAL_MS = 500
 const HELLOS_PER_TRY = 3
-/** How long a poll waits for the reply to its one hello to a plug that is away. A later reply is found by the next broadcast. */
-const AWAY_HELLO_MS = 1000
-/** So many clocks are believed in one try. A forger that claims ever new clocks makes us send no more requests than this. */
-const MOST_CLOCKS = 16
-/** With less time left no request is sent: its answer would come too late. */
+/** How long a poll waits for the reply to its one hello to a plug that is long unreachable. The next broadcast finds a later reply. */
+const LONG_UNREACHABLE_HELLO_MS = 1000
+/** Upper bound for requests in one try, so that forged hello replies cannot multiply them. */
+const MAX_CLOCKS = 16
+/** With less time left no request is sent: its response would come too late. */
 const SHORTEST_TRY_MS = 20
 
 /** One request to one plug, with its tries. `send` may be called once. */
 export class MiioRequest {
   readonly #link: Link
-  readonly #plug: PlugConnection
-  readonly #options: RequestOptions
-  readonly #log = new RequestLog()
-  readonly #matcher: ResponseMatcher
-  /** Tries in a row without an answer. */
-  #silentTries = 0
-  /** Requests in a row without an answer since the plug's clock was read. */
-  #unanswered = 0
+  readonly #context: PlugContext
+  readonly #method: string
+  readonly #params: unknown
+  readonly #deadline: number
+  readonly #tries: number
+  readonly #signal: AbortSignal | undefined
+  readonly #receiver: ResponseReceiver
+  /** Tries in a row without a response. */
+  #timeoutsInARow = 0
+  /** Those of them since the plug's clock was read. */
+  #timeoutsSinceHello = 0
   /** Whether the last few calls got no hello reply, and no caller waits for this one: it has no deadline, as polls have none. */
-  readonly #isAway: boolean
+  readonly #isLongUnreachable: boolean
   /** Tries that brought nothing but an unproven refusal. */
   #unprovenTries = 0
 
-  constructor(link: Link, plug: PlugConnection, options: RequestOptions) {
+  constructor(link: Link, context: PlugContext, options: MiioRequestOptions) {
+    const {method, params, deadline = Number.POSITIVE_INFINITY, tries = DEFAULT_TRIES, signal} = options
     this.#link = link
-    this.#plug = plug
-    this.#options = options
-    this.#matcher = new ResponseMatcher(link, plug, options.method, this.#log)
-    this.#isAway = link.absences >= ABSENCES_UNTIL_AWAY && options.deadline === Number.POSITIVE_INFINITY
+    this.#context = context
+    this.#method = method
+    this.#params = params
+    this.#deadline = deadline
+    this.#tries = tries
+    this.#signal = signal
+    this.#receiver = new ResponseReceiver(link, context, method)
+    this.#isLongUnreachable =
+      link.callsWithoutHello >= CALLS_UNTIL_LONG_UNREACHABLE && deadline === Number.POSITIVE_INFINITY
   }
 
-  /** The `result` of the plug's answer, unchecked. @throws MiioError */
+  /** The `result` of the plug's response, unchecked. @throws MiioError */
   async send(): Promise<unknown> {
-    if (this.#options.signal?.aborted) throw this.#timeout()
-    this.#link.openMailbox()
+    if (this.#signal?.aborted) throw this.#timeout()
+    const link = this.#link
+    link.receiver = (datagram) => this.#receiver.receive(datagram)
     try {
       let failure: MiioError | undefined
       for (let tries = 0; ; tries++) {
-        const late = this.#isOver(tries) ? undefined : await this.#pause()
+        // A response to an earlier try may still come in the pause before the next.
+        const late = this.#isOver(tries) ? undefined : await this.#next(link.sendNotBefore, this.#signal)
         if (late?.kind === 'result') return late.result
         if (this.#isOver(tries)) throw failure ?? this.#gaveUp()
-        const event = await this.#try(tries + 1 >= this.#options.tries)
+        const event = await this.#try(tries + 1 >= this.#tries)
         if (event?.kind === 'result') return event.result
         failure = event?.kind === 'failure' ? event.error : undefined
       }
     } finally {
-      this.#link.closeMailbox()
-    }
-  }
-
-  /** Sends hellos only. @throws MiioError `timeout` at stage `hello`, or `unreachable` when another plug answers than the known one */
-  async hello(): Promise<HelloResponse> {
-    const link = this.#link
-    link.openMailbox()
-    try {
-      await this.#pause()
-      const event = await this.#exchangeHello(this.#options.deadline)
-      if (event?.kind === 'hello') return event
-      throw this.#log.unproven ?? this.#timeout()
-    } finally {
-      this.#matcher.awaitsHello = false
-      this.#keepQuiet(GAP_MS)
-      link.closeMailbox()
+      link.receiver = undefined
     }
   }
 
   #isOver(tries: number): boolean {
-    const {deadline, signal} = this.#options
     return (
-      tries >= this.#options.tries ||
-      signal?.aborted === true ||
-      deadline - this.#now() < SHORTEST_TRY_MS ||
-      this.#unprovenTries >= (this.#isProven ? UNPROVEN_BELIEVED : 1) ||
-      // A plug that is away for longer gets one hello per poll, not one per try: there may be ten thousand of them, polled every
+      tries >= this.#tries ||
+      this.#signal?.aborted === true ||
+      this.#deadline - this.#now() < SHORTEST_TRY_MS ||
+      this.#unprovenTries >= (this.#isProven ? MAX_UNPROVEN_TRIES : 1) ||
+      // A plug that is long unreachable gets one hello per poll, not one per try: there may be ten thousand of them, polled every
       // minute. A command or a `get` goes on: its caller waits, and one hello in five may be lost.
-      (this.#isAway && this.#isWithoutHelloReply)
+      (this.#isLongUnreachable && this.#isWithoutHelloReply)
     )
   }
 
-  get #isWithoutHelloReply(): boolean {
-    return this.#log.hellos > 0 && this.#log.helloReplies === 0
-  }
-
-  /** Waits until the plug may be asked again. An answer to an earlier try may still come meanwhile. */
-  #pause(): Promise<ResponseEvent | undefined> {
-    return this.#receive(Math.min(this.#link.quietUntil, this.#options.deadline), this.#options.signal)
-  }
-
-  /** A result, a failure that may pass, or `undefined` when nothing came. */
+  /** @returns a result, a failure that may pass, or `undefined` when there was no response */
   async #try(isLast: boolean): Promise<ResponseEvent | undefined> {
-    const {stats, random} = this.#plug
-    let pause = GAP_MS
+    const {clock, random, stats} = this.#context
+    const link = this.#link
+    const timeout = stats.timeout(this.#timeoutsInARow, isLast)
+    let event: ResponseEvent | undefined
     try {
-      const event = await this.#helloAndRequest(isLast)
-      if (event?.kind === 'failure') pause = jitter(BUSY_PAUSE_MS, 0.5, random)
-      if (event) return event
-      stats.timeouts++
-      this.#silentTries++
-      return this.#takeUnproven()
+      if (!link.clockSample || !isFresh(link.clockSample, clock.now()))
+        event = await this.#exchangeHello(Math.min(timeout, DEFAULT_TIMEOUT_MS))
+      if (!event && link.clockSample) event = await this.#exchangeRequest(link.clockSample, timeout, isLast)
+    } catch (error) {
+      if (!(error instanceof MiioError && error.stage === 'send')) throw error
+      event = {kind: 'failure', error}
     } finally {
-      this.#keepQuiet(pause)
+      this.#receiver.awaitsHello = false
+      const pause = event?.kind === 'failure' ? jitter(BUSY_PAUSE_MS, 0.5, random) : GAP_MS
+      link.sendNotBefore = clock.now() + pause
     }
-  }
-
-  /** What an unproven packet claimed during a try without an answer. */
-  #takeUnproven(): ResponseEvent | undefined {
-    const error = this.#log.unproven
-    this.#log.unproven = undefined
+    if (event) return event
+    stats.timeouts++
+    this.#timeoutsInARow++
+    const error = this.#receiver.log.unproven
     if (!error) return undefined
+    this.#receiver.log.unproven = undefined
     this.#unprovenTries++
     return {kind: 'failure', error}
   }
 
-  async #helloAndRequest(isLast: boolean): Promise<ResponseEvent | undefined> {
-    const link = this.#link
-    const {responseTime} = this.#plug
-    const timeout = responseTime.timeout(this.#silentTries, isLast)
-    try {
-      if (!link.clockSample || !isFresh(link.clockSample, this.#now())) {
-        const event = await this.#exchangeHello(Math.min(timeout, DEFAULT_TIMEOUT_MS))
-        if (event?.kind !== 'hello') return event
-      }
-      return link.clockSample && (await this.#exchangeRequest(link.clockSample, timeout, isLast))
-    } catch (error) {
-      if (error instanceof MiioError && error.stage === 'send') return {kind: 'failure', error}
-      throw error
-    } finally {
-      this.#matcher.awaitsHello = false
-    }
-  }
-
+  /** Reads the plug's clock. @returns a response to an earlier try, if that came in place of a hello reply */
   async #exchangeHello(timeout: number): Promise<ResponseEvent | undefined> {
     const link = this.#link
     link.clockSample = undefined
     await link.resolve()
-    this.#unanswered = 0
-    const until = this.#until(this.#isAway ? AWAY_HELLO_MS : timeout)
-    this.#matcher.awaitsHello = true
-    let event: ResponseEvent | undefined
-    for (let hellos = 1; !event && until - this.#now() >= SHORTEST_TRY_MS; hellos++) {
-      this.#log.hellos++
+    this.#timeoutsSinceHello = 0
+    const until = this.#until(this.#isLongUnreachable ? LONG_UNREACHABLE_HELLO_MS : timeout)
+    const most = this.#isLongUnreachable ? 1 : HELLOS_PER_TRY
+    this.#receiver.awaitsHello = true
+    for (let hellos = 1; until - this.#now() >= SHORTEST_TRY_MS; hellos++) {
+      this.#receiver.log.hellos++
       await link.send(HELLO)
-      const isLast = hellos === HELLOS_PER_TRY || this.#isAway
-      event = await this.#receive(isLast ? until : Math.min(until, this.#now() + HELLO_INTERVAL_MS))
+      const event = await this.#next(hellos < most ? Math.min(until, this.#now() + HELLO_INTERVAL_MS) : until)
+      if (event?.kind === 'hello') link.clockSample = event.sample
+      if (event) return event.kind === 'hello' ? undefined : event
     }
-    if (event?.kind === 'hello') link.clockSample = this.#sampleOf(event)
-    return event
-  }
-
-  /** A stamp of 0 is valid: the plug has just booted (docs/protocol.md §1.4). */
-  #sampleOf({did, uptime}: HelloResponse): ClockSample {
-    return {did, stamp: uptime, at: this.#now()}
+    return undefined
   }
 
   async #exchangeRequest(
@@ -198,99 +163,89 @@ export class MiioRequest {
     timeout: number,
     isLast: boolean,
   ): Promise<ResponseEvent | undefined> {
-    const link = this.#link
-    const {responseTime} = this.#plug
     if (!(await this.#sendRequest(sample))) return undefined
     const clocks = [sample]
-    const longest = this.#until(responseTime.lastTryTimeout)
-    let event = await this.#receiveAnswer(this.#until(timeout), clocks)
-    if (!event && isLast) event = await this.#receiveAnswer(longest, clocks, this.#options.signal)
-    this.#unanswered = event ? 0 : this.#unanswered + 1
-    if (this.#unanswered >= UNANSWERED_UNTIL_HELLO || (!event && clocks.length > 1))
-      link.clockSample = undefined
+    const longest = this.#until(this.#context.stats.lastTryTimeout)
+    let event = await this.#receiveResponse(this.#until(timeout), clocks)
+    if (!event && isLast) event = await this.#receiveResponse(longest, clocks, this.#signal)
+    this.#timeoutsSinceHello = event ? 0 : this.#timeoutsSinceHello + 1
+    if (this.#timeoutsSinceHello >= TIMEOUTS_UNTIL_HELLO || (!event && clocks.length > 1))
+      this.#link.clockSample = undefined
     return event
   }
 
   /**
-   * A forger may have answered our hello before the plug did. A hello reply with another clock is believed as well, and the request
+   * A forged hello reply may have come before the plug's own. A hello reply with another clock is believed as well, and the request
    * is sent with that clock, too: the plug takes the request with its own id and clock, and drops all others (docs/protocol.md §1.6).
    * A request that may be sent only once is sent once.
    */
-  async #receiveAnswer(
+  async #receiveResponse(
     until: number,
     clocks: ClockSample[],
     signal?: AbortSignal,
   ): Promise<ResponseEvent | undefined> {
     for (;;) {
-      const event = await this.#receive(until, signal)
+      const event = await this.#next(until, signal)
       if (event?.kind !== 'hello') return event
-      const sample = this.#sampleOf(event)
-      const isNew = clocks.length < MOST_CLOCKS && !clocks.some((known) => isSameClock(known, sample))
-      if (isNew && this.#options.tries > 1) {
-        clocks.push(sample)
-        await this.#sendRequest(sample)
-      } else this.#plug.stats.dropped++
+      const {sample} = event
+      const isNew = clocks.length < MAX_CLOCKS && !clocks.some((known) => isSameClock(known, sample))
+      if (!isNew || this.#tries === 1) continue
+      clocks.push(sample)
+      await this.#sendRequest(sample)
     }
   }
 
   /** @returns `false` when there is no time left, because the process was paused since the hello */
   async #sendRequest(sample: ClockSample): Promise<boolean> {
-    const {cipher, ids, stats} = this.#plug
-    const {method, params, deadline} = this.#options
+    const {cipher, ids} = this.#context
     const id = ids.next()
-    const payload = Buffer.from(`${JSON.stringify({id, method, params})}\0`)
-    const request = cipher.seal(sample.did, stampAt(sample, this.#now()), payload)
-    if (deadline <= this.#now()) return false
-    this.#matcher.expect(id, sample.did, request)
-    stats.requests++
-    if (this.#log.requests++ > 0) stats.retries++
-    this.#log.bytes = Math.max(this.#log.bytes, request.length - HEADER_BYTES)
+    const payload = `${JSON.stringify({id, method: this.#method, params: this.#params})}\0`
+    const request = cipher.seal(sample.did, stampAt(sample, this.#now()), Buffer.from(payload))
+    if (this.#deadline <= this.#now()) return false
+    this.#receiver.expect(id, sample.did, request)
     await this.#link.send(request)
     return true
   }
 
-  /** The next datagram of the plug that counts, or `undefined` when none did until `until` or the signal was aborted. */
-  async #receive(until: number, signal?: AbortSignal): Promise<ResponseEvent | undefined> {
-    for (;;) {
-      const datagram = await this.#link.next(until, signal)
-      if (!datagram) return undefined
-      const event = this.#matcher.match(datagram)
-      if (event) return event
-    }
+  /** The next response, also when it came before; `undefined` when there was none until `until` or the deadline. */
+  #next(until: number, signal?: AbortSignal): Promise<ResponseEvent | undefined> {
+    return this.#receiver.next(Math.min(until, this.#deadline), signal)
   }
 
   /**
-   * All tries ended without an answer: the next call relies neither on the plug's known clock nor on its response time. A call that
-   * was aborted after one lost packet proves too little to forget those of a plug that has answered before.
+   * All tries ended without a response: the next call relies neither on the plug's known clock nor on its response time. A call that
+   * was aborted after one lost packet proves too little to forget those of a plug that has responded before.
    */
   #gaveUp(): MiioError {
     const link = this.#link
-    const {responseTime} = this.#plug
-    const isAborted = this.#options.signal?.aborted === true
+    const isAborted = this.#signal?.aborted === true
     if (!isAborted || !this.#isProven) link.clockSample = undefined
-    if (!isAborted && this.#log.requests > 0) responseTime.unanswered()
-    if (!isAborted) link.absences = this.#isWithoutHelloReply ? link.absences + 1 : 0
+    if (!isAborted) {
+      if (this.#receiver.log.requests > 0) this.#context.stats.timedOut()
+      link.callsWithoutHello = this.#isWithoutHelloReply ? link.callsWithoutHello + 1 : 0
+    }
     return this.#timeout()
   }
 
-  /** Whether the plug has answered under our token in this run. */
+  get #isWithoutHelloReply(): boolean {
+    const {hellos, helloReplies} = this.#receiver.log
+    return hellos > 0 && helloReplies === 0
+  }
+
+  /** Whether the plug has responded under our token in this run. */
   get #isProven(): boolean {
-    return this.#plug.stats.lastSeen !== undefined
+    return this.#context.stats.lastSeen !== undefined
   }
 
   #timeout(): MiioError {
-    return timeoutError(this.#link.where, this.#options.method, this.#log, this.#isProven)
+    return timeoutError(this.#link.where, this.#method, this.#receiver.log, this.#isProven)
   }
 
   #until(timeout: number): number {
-    return Math.min(this.#now() + timeout, this.#options.deadline)
-  }
-
-  #keepQuiet(ms: number): void {
-    this.#link.quietUntil = this.#now() + ms
+    return Math.min(this.#now() + timeout, this.#deadline)
   }
 
   #now(): number {
-    return this.#plug.clock.now()
+    return this.#context.clock.now()
   }
 }

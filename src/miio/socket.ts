@@ -1,5 +1,8 @@
 /** The one UDP socket for all plugs. Datagrams are dispatched to listeners by the address and port they came from. */
 import {createSocket, type Socket} from 'node:dgram'
+import {lookup} from 'node:dns'
+import {once} from 'node:events'
+import {isIPv4} from 'node:net'
 import {MiioError} from './miio-error.ts'
 import {HEADER_BYTES} from './packet.ts'
 
@@ -21,10 +24,10 @@ export interface UdpTransport {
 
 export type UnsolicitedHandler = (datagram: Buffer, from: Endpoint) => void
 
-/** The kernel's default buffer loses most of a burst of answers to one broadcast. The kernel may grant less than this. */
+/** The kernel's default buffer loses most of a burst of replies to one broadcast. The kernel may grant less than this. */
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
 
-/** Why the kernel did not send, in words that say where to look. */
+/** Why the kernel did not send, and what has to be looked at. */
 const REASONS = new Map([
   ['ENETUNREACH', 'there is no route to that network'],
   ['EHOSTUNREACH', 'there is no route to that host'],
@@ -112,10 +115,10 @@ export class MiioSocket implements UdpTransport {
     this.counters.received++
     const handlers = this.#listeners.get(keyOf(from))
     if (!handlers) this.counters.strangers++
-    for (const handler of [...(handlers ?? [])]) handler(datagram)
+    for (const handler of handlers ?? []) handler(datagram)
     // Only a hello reply (or a NAK) is as short as a header. Discovery needs those of known plugs, too.
     if (!handlers || datagram.length === HEADER_BYTES)
-      for (const handler of [...this.#unsolicitedHandlers]) handler(datagram, from)
+      for (const handler of this.#unsolicitedHandlers) handler(datagram, from)
   }
 
   /** Opens the socket once, even if several datagrams are to be sent meanwhile. @throws MiioError */
@@ -153,8 +156,15 @@ export class MiioSocket implements UdpTransport {
 async function bound(address: string | undefined): Promise<Socket> {
   let socket: Socket | undefined
   try {
-    socket = createSocket('udp4')
-    await listening(socket, address)
+    socket = createSocket({
+      type: 'udp4',
+      // Without this every datagram to an address goes through `dns.lookup`.
+      lookup: (host, options, callback) =>
+        isIPv4(host) ? callback(null, host, 4) : lookup(host, options, callback),
+    })
+    const isListening = once(socket, 'listening')
+    socket.bind({port: 0, ...(address !== undefined && {address})})
+    await isListening
     socket.setBroadcast(true)
     enlarge(socket)
     return socket
@@ -163,16 +173,6 @@ async function bound(address: string | undefined): Promise<Socket> {
     const where = address ?? 'any address'
     throw new MiioError('unreachable', 'send', `cannot open a UDP socket on ${where}: ${reason(error)}`)
   }
-}
-
-function listening(socket: Socket, address: string | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    socket.once('error', reject)
-    socket.bind({port: 0, ...(address !== undefined && {address})}, () => {
-      socket.off('error', reject)
-      resolve()
-    })
-  })
 }
 
 /** Linux grants as much as it can. BSD refuses more than its limit, and then the default has to do. */

@@ -13,7 +13,7 @@ export function interpreted(exchange: FixtureExchange, model: Model): FixtureExc
   const response = parsed(reply)
   if (!response) return {...written, unreadable: true}
   const {
-    reply: {result, error},
+    response: {result, error},
     repairs,
   } = response
   if (exchange.ok) expectOk(result, {method, params})

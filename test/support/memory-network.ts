@@ -81,13 +81,13 @@ export class MemoryPlug {
   readonly did: number
   readonly hellos: number[] = []
   readonly requests: MemoryRequest[] = []
-  /** The answer to a request: several datagrams, one or none, each sent after `delay` milliseconds. */
+  /** The response to a request: several datagrams, one or none, each sent after `delay` milliseconds. */
   answer: (request: MemoryRequest) => Buffer[] = ({id}) => [this.reply({result: ['ok'], id})]
-  greet: () => Buffer[] = () => [helloReply(this.did, this.uptime())]
-  /** Whether a wrong token is answered with a NAK. */
+  replyToHello: () => Buffer[] = () => [helloReply(this.did, this.uptime())]
+  /** Whether a NAK is sent for a wrong token. */
   naks = true
   delay = 10
-  /** Milliseconds until the answer to a hello, where that differs from `delay`: the Wi-Fi half of a plug answers it alone. */
+  /** Milliseconds until the reply to a hello, where that differs from `delay`: the Wi-Fi half of a plug sends it alone. */
   helloDelay: number | undefined
   at: Endpoint
   #bootedAt: number
@@ -129,28 +129,28 @@ export class MemoryPlug {
     this.#detach = this.#network.attach(at, (datagram) => this.#receive(datagram))
   }
 
-  /** An encrypted answer. @param body an object, or text that is sent as it is */
+  /** An encrypted response. @param body an object, or text that is sent as it is */
   reply(body: object | string): Buffer {
     const text = typeof body === 'string' ? body : JSON.stringify(body)
     return this.#cipher.seal(this.did, this.uptime(), Buffer.from(`${text}\0`, 'latin1'))
   }
 
   /** Sends a datagram to the bridge. */
-  say(datagram: Buffer): void {
+  send(datagram: Buffer): void {
     if (!this.#network.loses()) this.#network.arrive(datagram, this.at)
   }
 
   #receive(datagram: Buffer): void {
-    for (const answer of this.#answers(datagram)) {
+    for (const response of this.#responses(datagram)) {
       const delay = datagram.equals(HELLO) ? (this.helloDelay ?? this.delay) : this.delay
-      this.#clock.after(delay, () => this.say(answer))
+      this.#clock.after(delay, () => this.send(response))
     }
   }
 
-  #answers(datagram: Buffer): Buffer[] {
+  #responses(datagram: Buffer): Buffer[] {
     if (datagram.equals(HELLO)) {
       this.hellos.push(this.#clock.now())
-      return this.greet()
+      return this.replyToHello()
     }
     const packet = parsePacket(datagram)
     if (packet.kind !== 'message' || packet.did !== this.did) return []

@@ -158,7 +158,7 @@ export class VirtualHome {
   }
 
   #poller(): Poller {
-    const settings = {interval: 15_000, slow_interval: 60_000, gentle: true}
+    const settings = {interval: 15_000, slow_interval: 60_000, usesModelInterval: true}
     return new Poller({
       device: this.device,
       clock: this.clock,

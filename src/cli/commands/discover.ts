@@ -4,7 +4,7 @@ import {count} from '../../common/text.ts'
 import type {Config} from '../../config/config.ts'
 import {ipv4} from '../../config/schema/address-fields.ts'
 import {duration} from '../../config/schema/fields.ts'
-import {broadcastAddresses, type DiscoveredDevice, NetworkDiscovery} from '../../miio/discovery.ts'
+import {broadcastAddresses, type DiscoveredPlug, NetworkDiscovery} from '../../miio/discovery.ts'
 import {type Trace, traceLine} from '../../miio/packet-trace.ts'
 import {MiioSocket} from '../../miio/socket.ts'
 import {CommandFailed, readOption, toCommandFailed} from '../errors.ts'
@@ -58,7 +58,7 @@ export async function discover(options: Options, terminal: Terminal): Promise<vo
 }
 
 /** The model is the configured one: the state of the bridge, with the detected ones, is mostly readable by the user of the bridge only. */
-function show(found: readonly DiscoveredDevice[], config: Config | undefined, terminal: Terminal): void {
+function show(found: readonly DiscoveredPlug[], config: Config | undefined, terminal: Terminal): void {
   const plugs = Object.entries(config?.devices ?? {})
   const rows = found
     .toSorted((a, b) => a.did - b.did)

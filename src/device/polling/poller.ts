@@ -10,7 +10,7 @@ export interface PollSettings {
   /** Milliseconds between two polls of what changes slowly. */
   slow_interval: number
   /** Whether a model that suffers from polls is polled less often than configured. */
-  gentle?: boolean
+  usesModelInterval?: boolean
 }
 
 interface PollerOptions {
@@ -30,9 +30,12 @@ const LONGEST_BACK_OFF_MS = 60_000
 const BACK_OFF_JITTER = 0.2
 
 /** How often the properties of each tier are polled, milliseconds. */
-export function pollIntervals({gentle, interval, slow_interval}: PollSettings, model: Model | undefined) {
+export function pollIntervals(
+  {usesModelInterval, interval, slow_interval}: PollSettings,
+  model: Model | undefined,
+) {
   // Some strips reboot, and switch their sockets, when they are asked too often (docs/protocol.md §3.3, sp5).
-  const fast = gentle ? Math.max(interval, model?.interval ?? 0) : interval
+  const fast = usesModelInterval ? Math.max(interval, model?.interval ?? 0) : interval
   const slow = Math.max(fast, slow_interval)
   return {fast, slow, rare: slow * RARE_FACTOR}
 }

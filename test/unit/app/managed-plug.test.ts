@@ -2,7 +2,7 @@ import {mkdtemp, rm} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {expect, test} from 'vitest'
-import {DeviceOwners} from '../../../src/app/device-owners.ts'
+import {DeviceIdOwners} from '../../../src/app/device-id-owners.ts'
 import {ManagedPlug} from '../../../src/app/managed-plug.ts'
 import {parseConfig} from '../../../src/config/config.ts'
 import {FirmwareCapabilities} from '../../../src/device/polling/firmware-capabilities.ts'
@@ -34,7 +34,7 @@ test('a disabled plug is offline, is sent nothing, and is never overdue for the 
       discovery: new NetworkDiscovery({socket: network, clock, broadcast: []}),
       store,
       energyStore: ledger,
-      owners: new DeviceOwners(),
+      owners: new DeviceIdOwners(),
       catalogue: builtIn,
       capabilitiesOf: () => new FirmwareCapabilities(),
       event: () => {},

@@ -16,7 +16,7 @@ vi.mock('node:os', async (original) => ({
         code: 'ERR_SYSTEM_ERROR',
       })
     const [address, netmask] = ['192.168.1.2', '255.255.255.0']
-    return {eth0: [{family: 'IPv4', internal: false, address, netmask}]}
+    return {eth0: [{family: 'IPv4', internal: false, address, netmask}], none: undefined}
   },
 }))
 

@@ -1,7 +1,6 @@
 import {beforeEach, describe, expect, test} from 'vitest'
 import {sleep} from '../../../src/common/clock.ts'
-import {CandidateAddresses} from '../../../src/miio/candidate-addresses.ts'
-import {type DiscoveredDevice, NetworkDiscovery} from '../../../src/miio/discovery.ts'
+import {type DiscoveredPlug, NetworkDiscovery} from '../../../src/miio/discovery.ts'
 import {HELLO, helloReply} from '../../../src/miio/packet.ts'
 import type {Endpoint} from '../../../src/miio/socket.ts'
 import {MemoryNetwork, MemoryPlug} from '../../support/memory-network.ts'
@@ -28,25 +27,25 @@ function discovery(): NetworkDiscovery {
 }
 
 /** The n-th of ever new addresses. */
-function stranger(n: number): Endpoint {
+function newAddress(n: number): Endpoint {
   return {host: `10.${(n >> 16) & 255}.${(n >> 8) & 255}.${n & 255}`, port: 54321}
 }
 
 describe('forged hello replies in the name of a lost plug', () => {
-  test('from ever new addresses make us ask at no more than eight of them for each broadcast', async () => {
+  test('from ever new addresses are tried at no more than eight addresses for each broadcast', async () => {
     const asked: Endpoint[] = []
     discovery().find(DID, (at) => asked.push(at))
     await clock.advance(100)
-    for (let n = 0; n < 100_000; n++) network.arrive(helloReply(DID, 5), stranger(n))
+    for (let n = 0; n < 100_000; n++) network.arrive(helloReply(DID, 5), newAddress(n))
     await clock.advance(4000)
     expect(asked).toHaveLength(8)
     await clock.advance(1000) // the next broadcast
-    for (let n = 0; n < 100_000; n++) network.arrive(helloReply(DID, 5), stranger(n))
+    for (let n = 0; n < 100_000; n++) network.arrive(helloReply(DID, 5), newAddress(n))
     await clock.advance(4000)
     expect(asked).toHaveLength(16)
   })
 
-  test('are asked one after the other', async () => {
+  test('are tried one after the other', async () => {
     let asking = 0
     let most = 0
     discovery().find(DID, async () => {
@@ -55,7 +54,7 @@ describe('forged hello replies in the name of a lost plug', () => {
       asking--
     })
     await clock.advance(100)
-    for (let n = 0; n < 100; n++) network.arrive(helloReply(DID, 5), stranger(n))
+    for (let n = 0; n < 100; n++) network.arrive(helloReply(DID, 5), newAddress(n))
     await clock.advance(4000)
     expect([most, asking]).toEqual([1, 0])
   })
@@ -65,11 +64,14 @@ describe('forged hello replies in the name of a lost plug', () => {
     plug.moveTo(ELSEWHERE)
     const random = seeded(3)
     const seeker = new NetworkDiscovery({socket: network, clock, broadcast: [EVERYBODY.host], random})
-    // Its answer to a broadcast lies somewhere among a hundred forged ones.
+    // Its reply to a broadcast lies somewhere among a hundred forged ones.
     network.attach(EVERYBODY, () => {
       const place = Math.floor(random() * 100)
       for (let n = 0; n < 100; n++)
-        network.arrive(helloReply(DID, 5), n === place ? ELSEWHERE : stranger(Math.floor(random() * 65_536)))
+        network.arrive(
+          helloReply(DID, 5),
+          n === place ? ELSEWHERE : newAddress(Math.floor(random() * 65_536)),
+        )
     })
     seeker.find(DID, ({host, port}) => client.moveTo(host, port))
     for (let minutes = 0; minutes < 120 && client.host !== ELSEWHERE.host; minutes++)
@@ -116,26 +118,29 @@ test('no address is tried any more once the search has ended', async () => {
     await sleep(clock, 1000)
   })
   await clock.advance(100)
-  for (let n = 0; n < 10; n++) network.arrive(helloReply(DID, 5), stranger(n))
-  seeker.forget(DID)
+  for (let n = 0; n < 10; n++) network.arrive(helloReply(DID, 5), newAddress(n))
+  seeker.cancelSearch(DID)
   await clock.advance(60_000)
   expect(asked).toHaveLength(1)
 })
 
-test('of too many sightings each has the same chance, the first apart, which is asked at once', async () => {
+test('of too many hello replies each has the same chance, the first apart, which is tried at once', async () => {
   const chosen = new Map<number, number>()
   for (let seed = 0; seed < 2000; seed++) {
     let release = () => {}
     const first = new Promise<void>((resolve) => {
       release = resolve
     })
-    const sightings = new CandidateAddresses(({port}) => {
+    const seeker = new NetworkDiscovery({socket: network, clock, broadcast: [], random: seeded(seed)})
+    seeker.find(DID, ({port}) => {
       chosen.set(port, (chosen.get(port) ?? 0) + 1)
       return first
-    }, seeded(seed))
-    for (let port = 1; port <= 80; port++) sightings.add({host: HOME.host, port}, true)
+    })
+    await clock.advance(0)
+    for (let port = 1; port <= 80; port++) network.arrive(helloReply(DID, 5), {host: HOME.host, port})
     release()
     await settle()
+    seeker.stop()
   }
   const [at, ...others] = Array.from({length: 80}, (_, i) => chosen.get(i + 1) ?? 0)
   expect(at).toBe(2000)
@@ -145,11 +150,11 @@ test('of too many sightings each has the same chance, the first apart, which is 
 })
 
 describe('a scan', () => {
-  test('collects a thousand devices, and says once that there were more', async () => {
-    const reported: DiscoveredDevice[] = []
+  test('collects a thousand devices, and reports once that there were more', async () => {
+    const reported: DiscoveredPlug[] = []
     const scan = discovery().scan({timeout: 3000, onFound: (found) => reported.push(found)})
     await clock.advance(100)
-    for (let n = 1; n <= 200_000; n++) network.arrive(helloReply(n, 5), stranger(n))
+    for (let n = 1; n <= 200_000; n++) network.arrive(helloReply(n, 5), newAddress(n))
     await clock.advance(3000)
     expect((await scan).length).toBe(1000)
     expect(reported).toHaveLength(1000)
@@ -159,7 +164,7 @@ describe('a scan', () => {
   test('for one device finds it behind any number of others', async () => {
     const scan = discovery().scan({timeout: 3000, did: DID})
     await clock.advance(100)
-    for (let n = 1; n <= 2000; n++) network.arrive(helloReply(n, 5), stranger(n))
+    for (let n = 1; n <= 2000; n++) network.arrive(helloReply(n, 5), newAddress(n))
     network.arrive(helloReply(DID, 5), HOME)
     await clock.advance(3000)
     expect(await scan).toMatchObject([{did: DID, ...HOME}])
@@ -167,9 +172,9 @@ describe('a scan', () => {
   })
 })
 
-test('a plug found at a new address is asked there at once', async () => {
+test('a plug found at a new address is tried there at once', async () => {
   const plug = new MemoryPlug(network, clock, {did: DID, token: Buffer.alloc(16, 1), at: ELSEWHERE})
-  network.attach(EVERYBODY, () => plug.say(helloReply(DID, 5)))
+  network.attach(EVERYBODY, () => plug.send(helloReply(DID, 5)))
   const asked: Endpoint[] = []
   discovery().find(DID, (at) => asked.push(at))
   await clock.advance(10)

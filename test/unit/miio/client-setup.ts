@@ -24,7 +24,6 @@ export function queued(clock: VirtualClock, client: MiioClient) {
   const queue = new RequestQueue(clock)
   return {
     call: (...request: Parameters<MiioClient['call']>) => queue.read(() => client.call(...request)),
-    hello: (timeout: number) => queue.read(() => client.hello(timeout)),
     moveTo: (host: string) => queue.read(() => client.moveTo(host)),
   }
 }
@@ -36,7 +35,7 @@ export interface Watched<T> {
   settledAt?: number
 }
 
-/** What becomes of a promise, and when. An error of any other kind than the wire's fails the test. */
+/** What becomes of a promise, and when. An error of any other kind than a MiioError fails the test. */
 export function watch<T>(clock: VirtualClock, promise: Promise<T>): Watched<T> {
   const watched: Watched<T> = {isSettled: false}
   const settle = (outcome: {value: T} | {error: MiioError}) =>

@@ -4,7 +4,7 @@ import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
 import {HOME, home, watch} from './client-setup.ts'
 import {DID} from './vectors.ts'
 
-/** Hello replies in the name of a plug, by somebody else: the n-th of them. */
+/** Forged hello replies in the name of a plug: the n-th of them. */
 type Forgery = (n: number) => Buffer
 
 const clocks: [string, Forgery][] = [
@@ -17,7 +17,7 @@ const ids: [string, Forgery][] = [
   ['ever other ids', (n) => helloReply(1000 + n, 1000)],
 ]
 
-/** A client and its plug, in whose name somebody sends hello replies every few milliseconds. */
+/** A client and its plug, in whose name forged hello replies come every few milliseconds. */
 function contested(forged: Forgery, {did, every = 5}: {did: number | undefined; every?: number}) {
   const clock = new VirtualClock()
   const parts = home(clock, {did})
@@ -40,7 +40,7 @@ describe.each([
   ['whose id is not known yet', undefined, [...clocks, ...ids]],
 ] as const)('a plug %s', (_, did, forgeries) => {
   test.each(forgeries)(
-    'is reached by the first command, although a forger answers its hellos with %s',
+    'is reached by the first command, although forged hello replies come with %s',
     async (_, forged) => {
       for (const every of [3, 20, 100]) {
         const {client, plug, clock, command} = contested(forged, {did, every})
@@ -64,7 +64,7 @@ describe.each([
   })
 })
 
-test('a request that must be sent once is sent once, whatever answers the hello', async () => {
+test('a request that must be sent once is sent once, whatever replies to the hello', async () => {
   const {clock, network, client, command} = contested((n) => helloReply(DID, 1_000_000 + 997 * n), {did: DID})
   const press = command({tries: 1})
   await clock.advance(10_000)
@@ -76,7 +76,7 @@ test('a request that must be sent once is sent once, whatever answers the hello'
 test('the same clock in two hello replies is no reason to send the request twice', async () => {
   const clock = new VirtualClock()
   const {plug, client} = home(clock)
-  plug.greet = () => [0, 1, 59].map((seconds) => helloReply(DID, plug.uptime() + seconds))
+  plug.replyToHello = () => [0, 1, 59].map((seconds) => helloReply(DID, plug.uptime() + seconds))
   plug.helloDelay = 10
   plug.delay = 900
   const command = watch(clock, client.call('set_power', ['on']))
@@ -88,7 +88,7 @@ test('the same clock in two hello replies is no reason to send the request twice
 test('a flood of hello replies makes us send a few requests, and no more', async () => {
   const clock = new VirtualClock()
   const {plug, client} = home(clock)
-  plug.greet = () => Array.from({length: 5000}, (_, n) => helloReply(DID, 1_000_000 + 997 * n))
+  plug.replyToHello = () => Array.from({length: 5000}, (_, n) => helloReply(DID, 1_000_000 + 997 * n))
   const command = watch(clock, client.call('set_power', ['on']))
   await clock.advance(7000)
   expect(command.error).toMatchObject({code: 'timeout', stage: 'request'})

@@ -32,12 +32,12 @@ test('a hello is still one', () => {
   expect(parsePacket(HELLO)).toEqual({kind: 'hello'})
 })
 
-test('a plug with the id 0 is never taken for the plug, nor asked', async () => {
+test('a plug with the id 0 is never taken for the plug, and gets no request', async () => {
   const clock = new VirtualClock()
   const proven: number[] = []
   const events = {deviceIdProven: (did: number) => proven.push(did)}
   const {client, plug, network} = home(clock, {did: undefined, events})
-  plug.greet = () => []
+  plug.replyToHello = () => []
   network.attach(HOME, () => network.arrive(withId(REPLY, 0n), HOME))
   const call = watch(clock, client.call('get_prop'))
   await clock.advance(20_000)

@@ -2,7 +2,7 @@ import {createSocket, type Socket} from 'node:dgram'
 import {once} from 'node:events'
 import {afterEach, beforeEach, describe, expect, test} from 'vitest'
 import {systemClock} from '../../../src/common/clock.ts'
-import {broadcastAddresses, type DiscoveredDevice, NetworkDiscovery} from '../../../src/miio/discovery.ts'
+import {broadcastAddresses, type DiscoveredPlug, NetworkDiscovery} from '../../../src/miio/discovery.ts'
 import {HELLO, helloReply, MIIO_PORT} from '../../../src/miio/packet.ts'
 import {type Endpoint, MiioSocket} from '../../../src/miio/socket.ts'
 import {loopback} from '../../support/addresses.ts'
@@ -25,32 +25,24 @@ describe('broadcast addresses', () => {
   })
 
   test('follow from address and netmask, whatever the netmask', () => {
-    const found = broadcastAddresses({
-      eth0: [ipv4('192.168.1.7', '255.255.255.0')],
-      wlan0: [ipv4('10.1.2.3', '255.255.252.0'), ipv4('172.16.200.9', '255.240.0.0')],
-      eth1: [ipv4('192.168.5.130', '255.255.255.128')],
-    })
+    const found = broadcastAddresses([
+      ipv4('192.168.1.7', '255.255.255.0'),
+      ipv4('10.1.2.3', '255.255.252.0'),
+      ipv4('172.16.200.9', '255.240.0.0'),
+      ipv4('192.168.5.130', '255.255.255.128'),
+    ])
     expect(found).toEqual(['192.168.1.255', '10.1.3.255', '172.31.255.255', '192.168.5.255'])
   })
 
   test('leave out loopback, IPv6, networks of one host, and repetitions', () => {
-    const found = broadcastAddresses({
-      lo: [ipv4('127.0.0.1', '255.0.0.0', true)],
-      tun0: [ipv4('10.8.0.2', '255.255.255.255')],
-      eth0: [ipv4('192.168.1.7', '255.255.255.0'), ipv4('192.168.1.8', '255.255.255.0')],
-      eth1: [
-        {
-          address: 'fe80::1',
-          netmask: 'ffff::',
-          internal: false,
-          family: 'IPv6',
-          mac: '',
-          cidr: null,
-          scopeid: 2,
-        },
-      ],
-      none: undefined,
-    })
+    const link = {address: 'fe80::1', netmask: 'ffff::', internal: false, mac: '', cidr: null, scopeid: 2}
+    const found = broadcastAddresses([
+      ipv4('127.0.0.1', '255.0.0.0', true),
+      ipv4('10.8.0.2', '255.255.255.255'),
+      ipv4('192.168.1.7', '255.255.255.0'),
+      ipv4('192.168.1.8', '255.255.255.0'),
+      {...link, family: 'IPv6'},
+    ])
     expect(found).toEqual(['192.168.1.255'])
   })
 })
@@ -66,9 +58,9 @@ describe('on virtual time', () => {
     logged = []
   })
 
-  test('a scan greets twice, and finds each device once', async () => {
+  test('a scan sends two hellos, and finds each plug once', async () => {
     everybodyAnswers(DESK, KETTLE)
-    const reported: DiscoveredDevice[] = []
+    const reported: DiscoveredPlug[] = []
     const scan = discovery().scan({timeout: 3000, onFound: (found) => reported.push(found)})
     await clock.advance(3000)
     const found = await scan
@@ -125,7 +117,7 @@ describe('on virtual time', () => {
     expect(network.sent).toEqual([])
   })
 
-  test('a scan that could not send one hello says why', async () => {
+  test('a scan that could not send one hello fails with the reason', async () => {
     network.isDown = true
     await expect(discovery().scan({timeout: 3000})).rejects.toMatchObject({
       code: 'unreachable',
@@ -179,7 +171,7 @@ describe('on virtual time', () => {
     expect(seen).toEqual([DESK])
     await clock.advance(5000)
     expect(seen).toEqual([DESK, DESK])
-    seeker.forget(40)
+    seeker.cancelSearch(40)
     await clock.advance(600_000)
     expect(seen).toHaveLength(2)
     expect(network.sent).toHaveLength(2)
@@ -190,7 +182,7 @@ describe('on virtual time', () => {
     const seeker = discovery()
     seeker.find(40, () => {})
     seeker.find(41, () => {})
-    seeker.forget(40)
+    seeker.cancelSearch(40)
     await clock.advance(6000)
     expect(network.sent).toHaveLength(2)
     seeker.stop()
@@ -255,7 +247,7 @@ describe('over real UDP', () => {
       uptime: HELLO_STAMP,
       revealsToken: true,
     }
-    expect(found).toContainEqual(plug) // whoever else simulates plugs on this machine may be found as well
+    expect(found).toContainEqual(plug) // other simulated plugs on this machine may be found as well
   })
 
   test('a plug on another port is found when its address is given', async () => {
@@ -265,7 +257,7 @@ describe('over real UDP', () => {
     expect(found).toEqual([{...at, did: DID, uptime: HELLO_STAMP, revealsToken: false}])
   })
 
-  /** Answers only our own socket: other tests look for their plugs on loopback at the same time. */
+  /** Replies to our own socket only: other tests look for their plugs on loopback at the same time. */
   async function plugOn(host: string, port: number, reply: string): Promise<Endpoint> {
     const ours = await ourPort()
     const plug = createSocket({type: 'udp4', reuseAddr: true})
@@ -284,9 +276,9 @@ describe('over real UDP', () => {
     plugs.push(other)
     other.bind(0, loopback(12, 2))
     await once(other, 'listening')
-    const greeting = once(other, 'message')
+    const hello = once(other, 'message')
     await socket.send(HELLO, loopback(12, 2), other.address().port)
-    const [, from] = await greeting
+    const [, from] = await hello
     return from.port
   }
 })

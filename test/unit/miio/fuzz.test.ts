@@ -84,9 +84,9 @@ describe('whatever comes', () => {
         ),
         (payload) => {
           expectOnly(UnreadableResponse, () => {
-            const {reply} = parseResponse(payload)
-            expect(reply.id === undefined || Number.isSafeInteger(reply.id)).toBe(true)
-            expect('result' in reply !== 'error' in reply).toBe(true)
+            const {response} = parseResponse(payload)
+            expect(response.id === undefined || Number.isSafeInteger(response.id)).toBe(true)
+            expect('result' in response !== 'error' in response).toBe(true)
           })
         },
       ),
@@ -100,7 +100,7 @@ describe('whatever comes', () => {
       fc.property(reply, (sent) => {
         const text = JSON.stringify(sent)
         fc.pre(!text.includes('__proto__'))
-        expect(parseResponse(Buffer.from(`${text}\0`))).toEqual({reply: JSON.parse(text), repairs: []})
+        expect(parseResponse(Buffer.from(`${text}\0`))).toEqual({response: JSON.parse(text), repairs: []})
       }),
       RUNS,
     )
@@ -111,35 +111,39 @@ describe('whatever comes', () => {
     checkProperty(
       fc.property(slots, (values) => {
         const printed = values.map((value) => (value === null ? '' : JSON.stringify(value))).join(',')
-        const {reply} = parseResponse(Buffer.from(`{"result":[${printed}],"id":1}\0`))
-        expect(reply.result).toEqual(values)
+        const {response} = parseResponse(Buffer.from(`{"result":[${printed}],"id":1}\0`))
+        expect(response.result).toEqual(values)
       }),
       RUNS,
     )
   })
 
-  test('a call ends with an answer or a MiioError, and leaves no timer', async () => {
+  test('a call ends with a response or a MiioError, and leaves no timer', async () => {
     await checkProperty(
-      fc.asyncProperty(fc.array(datagram, {maxLength: 5}), fc.boolean(), async (datagrams, greets) => {
-        const clock = new VirtualClock()
-        const network = new MemoryNetwork(clock)
-        const at = {host: '192.168.1.40', port: 54321}
-        const plug = new MemoryPlug(network, clock, {did: DID, token: TOKEN, at})
-        plug.answer = () => datagrams
-        if (!greets) plug.greet = () => datagrams
-        const client = new MiioClient({
-          socket: network,
-          clock,
-          random: seeded(1),
-          token: TOKEN,
-          host: at.host,
-        })
-        const ended = client.call('get_prop', ['power'], {tries: 2}).catch((error: unknown) => error)
-        await clock.advance(5000)
-        expect(await ended).toBeInstanceOf(MiioError)
-        expect(clock.pending).toBe(0)
-        client.close()
-      }),
+      fc.asyncProperty(
+        fc.array(datagram, {maxLength: 5}),
+        fc.boolean(),
+        async (datagrams, repliesToHello) => {
+          const clock = new VirtualClock()
+          const network = new MemoryNetwork(clock)
+          const at = {host: '192.168.1.40', port: 54321}
+          const plug = new MemoryPlug(network, clock, {did: DID, token: TOKEN, at})
+          plug.answer = () => datagrams
+          if (!repliesToHello) plug.replyToHello = () => datagrams
+          const client = new MiioClient({
+            socket: network,
+            clock,
+            random: seeded(1),
+            token: TOKEN,
+            host: at.host,
+          })
+          const ended = client.call('get_prop', ['power'], {tries: 2}).catch((error: unknown) => error)
+          await clock.advance(5000)
+          expect(await ended).toBeInstanceOf(MiioError)
+          expect(clock.pending).toBe(0)
+          client.close()
+        },
+      ),
       {numRuns: 100},
     )
   })

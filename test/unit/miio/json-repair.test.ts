@@ -4,7 +4,7 @@ import {Cipher, parsePacket} from '../../../src/miio/packet.ts'
 import {BAD_JSON, RESPONSES, TOKEN} from './vectors.ts'
 
 describe('what firmware really sends', () => {
-  test.each(BAD_JSON)('$name carries the payload it says', ({plain, hex}) => {
+  test.each(BAD_JSON)('$name carries the payload of its plain text', ({plain, hex}) => {
     expect(opened(hex).toString('latin1')).toBe(plain)
   })
 
@@ -15,22 +15,22 @@ describe('what firmware really sends', () => {
         expect(() => parseResponse(opened(bad.hex))).toThrow(bad.refused)
       } else {
         const {id, result, repairs} = bad
-        expect(parseResponse(opened(bad.hex))).toEqual({reply: {id, result}, repairs})
+        expect(parseResponse(opened(bad.hex))).toEqual({response: {id, result}, repairs})
       }
     })
 
   test.each(RESPONSES)('$name needs no repair', ({hex, plain}) => {
     const {id, result, error} = JSON.parse(plain.replace(/\0$/, ''))
-    const {reply, repairs} = parseResponse(opened(hex))
-    expect(reply).toEqual(error ? {id, error} : {id, result})
+    const {response, repairs} = parseResponse(opened(hex))
+    expect(response).toEqual(error ? {id, error} : {id, result})
     expect(repairs).toEqual([])
   })
 })
 
 describe('repairs', () => {
   test('add up in one message', () => {
-    const {reply, repairs} = read('\0{"id":1,"result":[nan,,00],,"exe_time":}\0k')
-    expect(reply).toEqual({id: 1, result: [null, null, 0]})
+    const {response, repairs} = read('\0{"id":1,"result":[nan,,00],,"exe_time":}\0k')
+    expect(response).toEqual({id: 1, result: [null, null, 0]})
     expect(repairs).toEqual([
       'leading_nul',
       'text_after_nul',
@@ -43,22 +43,22 @@ describe('repairs', () => {
   })
 
   test('never move a value: the strip that did not know two of ten names', () => {
-    const {reply} = read('{"result":["off",50,1,"normal",0,,,23057,12,8],"id":1}')
-    expect(reply.result).toEqual(['off', 50, 1, 'normal', 0, null, null, 23057, 12, 8])
+    const {response} = read('{"result":["off",50,1,"normal",0,,,23057,12,8],"id":1}')
+    expect(response.result).toEqual(['off', 50, 1, 'normal', 0, null, null, 23057, 12, 8])
   })
 
   test('leave the text inside strings alone', () => {
     const ssid = 'a,,b}{ [,] :, 00 nan \\" \\\\'
-    const {reply} = read(`{"id":1,"result":{"ssid":"${ssid}","x":,"y":00}}`)
-    expect(reply.result).toEqual({ssid: 'a,,b}{ [,] :, 00 nan " \\', x: null, y: 0})
+    const {response} = read(`{"id":1,"result":{"ssid":"${ssid}","x":,"y":00}}`)
+    expect(response.result).toEqual({ssid: 'a,,b}{ [,] :, 00 nan " \\', x: null, y: 0})
   })
 
   test('leave empty lists and empty objects empty', () => {
-    expect(read('{"id":1,"result":[[],{},[[]]],,"x":{}}').reply.result).toEqual([[], {}, [[]]])
+    expect(read('{"id":1,"result":[[],{},[[]]],,"x":{}}').response.result).toEqual([[], {}, [[]]])
   })
 
   test('reach nested lists and first and last slots', () => {
-    expect(read('{"id":1,"result":[,[1,,2],[,],3,]}').reply.result).toEqual([
+    expect(read('{"id":1,"result":[,[1,,2],[,],3,]}').response.result).toEqual([
       null,
       [1, null, 2],
       [null, null],
@@ -68,11 +68,16 @@ describe('repairs', () => {
   })
 
   test('drop commas that separate no members', () => {
-    expect(read('{,"id":1,,,"result":{"a":1,},}').reply).toEqual({id: 1, result: {a: 1}})
+    expect(read('{,"id":1,,,"result":{"a":1,},}').response).toEqual({id: 1, result: {a: 1}})
   })
 
   test('make every way to print no number unknown', () => {
-    expect(read('{"id":1,"result":[-nan,NaN,inf,-Infinity]}').reply.result).toEqual([null, null, null, null])
+    expect(read('{"id":1,"result":[-nan,NaN,inf,-Infinity]}').response.result).toEqual([
+      null,
+      null,
+      null,
+      null,
+    ])
   })
 
   test.each([
@@ -100,12 +105,12 @@ describe('repairs', () => {
 })
 
 describe('a reply', () => {
-  test('may say "error":null beside its result', () => {
-    expect(read('{"id":1,"error":null,"result":[0]}').reply).toEqual({id: 1, result: [0]})
+  test('may have "error":null beside its result', () => {
+    expect(read('{"id":1,"error":null,"result":[0]}').response).toEqual({id: 1, result: [0]})
   })
 
-  test('is an error where it says both', () => {
-    expect(read('{"id":1,"error":{"code":-5},"result":["ok"]}').reply).toEqual({
+  test('is an error where there is both', () => {
+    expect(read('{"id":1,"error":{"code":-5},"result":["ok"]}').response).toEqual({
       id: 1,
       error: {code: -5, message: ''},
     })
@@ -114,7 +119,7 @@ describe('a reply', () => {
   test.each(['{"result":[]}', '{"id":"1","result":[]}', '{"id":1.5,"result":[]}', '{"id":null,"result":[]}'])(
     'without a whole number as its id has none: %s',
     (text) => {
-      expect(read(text).reply).toEqual({id: undefined, result: []})
+      expect(read(text).response).toEqual({id: undefined, result: []})
     },
   )
 })

@@ -35,7 +35,7 @@ async function polledAndCommanded(loss: number, seed: number): Promise<Outcome> 
     expect(command.settledAt).toBeLessThanOrEqual(deadline)
   }
   const ids = plug.requests.map(({id}) => id)
-  expect(new Set(ids).size).toBe(ids.length) // firmware drops, or answers without a look, an id it has seen
+  expect(new Set(ids).size).toBe(ids.length) // firmware drops an id it has seen, or repeats its response
   return {succeeded, datagrams: network.sent.length / COMMANDS}
 }
 

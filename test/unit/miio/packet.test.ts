@@ -14,7 +14,7 @@ import {BAD_PACKETS, DID, HANDSHAKE, HELLO_STAMP, REQUESTS, RESPONSES, STAMP, TO
 const cipher = new Cipher(TOKEN)
 
 describe('hello', () => {
-  test('is the packet every plug answers', () => {
+  test('is the packet to which every plug replies', () => {
     expect(HELLO.toString('hex')).toBe(HANDSHAKE.hello)
     expect(parse(HANDSHAKE.hello)).toEqual({kind: 'hello'})
   })
@@ -27,11 +27,11 @@ describe('hello', () => {
     },
   )
 
-  test('is answered with the token by a plug that is not set up', () => {
+  test('gets the token from a plug that is not set up', () => {
     expect(parse(HANDSHAKE.replyRevealingToken)).toMatchObject({kind: 'hello_reply', revealsToken: true})
   })
 
-  test('is answered by our own plugs in the bytes of a real one', () => {
+  test('gets from our own plugs the bytes of a real one', () => {
     expect(helloReply(DID, HELLO_STAMP).toString('hex')).toBe(HANDSHAKE.replyFf)
   })
 
@@ -59,22 +59,22 @@ test('a device id of more than 32 bits is read in full', () => {
 })
 
 describe('malformed packets', () => {
-  test.each(BAD_PACKETS.filter(({verdict}) => verdict === 'shape'))('$name is refused: $why', ({hex}) => {
+  test.each(BAD_PACKETS.filter(({outcome}) => outcome === 'shape'))('$name is refused: $why', ({hex}) => {
     const open = () => cipher.open(message(hex))
     expect(open).toThrow(MalformedPacket)
     expect(open).not.toThrow(ChecksumMismatch)
   })
 
-  test.each(BAD_PACKETS.filter(({verdict}) => verdict === 'checksum'))('$name is refused: $why', ({hex}) => {
+  test.each(BAD_PACKETS.filter(({outcome}) => outcome === 'checksum'))('$name is refused: $why', ({hex}) => {
     const packet = message(hex)
     expect(() => cipher.open(packet)).toThrow(ChecksumMismatch)
   })
 
-  test.each(BAD_PACKETS.filter(({verdict}) => verdict === 'nak'))('$name: $why', ({hex}) => {
+  test.each(BAD_PACKETS.filter(({outcome}) => outcome === 'nak'))('$name: $why', ({hex}) => {
     expect(parse(hex).kind).toBe('nak')
   })
 
-  test.each(BAD_PACKETS.filter(({verdict}) => verdict === 'accepted'))('$name is opened: $why', ({hex}) => {
+  test.each(BAD_PACKETS.filter(({outcome}) => outcome === 'accepted'))('$name is opened: $why', ({hex}) => {
     expect(cipher.open(message(hex)).toString()).toBe('{"result":["ok"],"id":3}\0')
   })
 })

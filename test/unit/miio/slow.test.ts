@@ -1,5 +1,5 @@
 import {beforeEach, describe, expect, test} from 'vitest'
-import {ResponseTime} from '../../../src/miio/stats.ts'
+import {RequestStats} from '../../../src/miio/plug-timing.ts'
 import type {MemoryPlug} from '../../support/memory-network.ts'
 import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
 import {home, watch} from './client-setup.ts'
@@ -10,7 +10,7 @@ beforeEach(() => {
   clock = new VirtualClock()
 })
 
-/** A plug whose Wi-Fi half answers a hello at once, and whose other half takes `ms()` for each request. */
+/** A plug whose Wi-Fi half replies to a hello at once, and whose other half takes `ms()` for each request. */
 function slow(ms: () => number) {
   const {client, plug} = home(clock)
   plug.helloDelay = 10
@@ -30,13 +30,13 @@ function crowded(plug: MemoryPlug, done: readonly number[], from = 0): number {
   return plug.requests.filter(({at}, i) => i > from && at < (done[i - 1] ?? 0)).length
 }
 
-describe('a plug that needs seconds for an answer', () => {
+describe('a plug that needs seconds for a response', () => {
   test.each([
     ['2.5 s', () => 2500],
     ['3.5 s', () => 3500],
     ['5 s', () => 5000],
     ['7 s', () => 7000],
-  ])('of %s is asked one thing at a time once an answer was measured', async (_, ms) => {
+  ])('of %s gets one request at a time once a response was measured', async (_, ms) => {
     const {client, plug, done} = slow(ms)
     const polls: unknown[] = []
     for (let i = 0; i < 20; i++) {
@@ -61,7 +61,7 @@ describe('a plug that needs seconds for an answer', () => {
     expect(crowded(plug, done, 2)).toBeLessThanOrEqual(2)
   })
 
-  test('that was quick before is waited for after the first call that it could not answer in time', async () => {
+  test('that was quick before is waited for after the first call without a response in time', async () => {
     let takes = 20
     const {client, plug, done} = slow(() => takes)
     for (let i = 0; i < 10; i++) {
@@ -90,7 +90,7 @@ describe('a plug that needs seconds for an answer', () => {
 })
 
 describe('a plug that is quick', () => {
-  test('is asked again somewhat later than it could say itself that it is busy, and then ever less often, up to every 2 s', async () => {
+  test('is asked again somewhat later than it could report itself that it is busy, and then ever less often, up to every 2 s', async () => {
     const {client, plug} = home(clock)
     watch(clock, client.call('get_prop'))
     await clock.advance(10_000)
@@ -116,7 +116,7 @@ describe('a plug that is quick', () => {
   })
 })
 
-test('a call after an aborted one begins with a hello to a plug that never answered', async () => {
+test('a call after an aborted one begins with a hello to a plug that never responded', async () => {
   const {queued, plug} = home(clock)
   plug.answer = () => []
   const giveWay = new AbortController()
@@ -128,7 +128,7 @@ test('a call after an aborted one begins with a hello to a plug that never answe
   expect(command.error?.message).toMatch(/answered the hello but did not answer set_power/)
 })
 
-test('another request need not wait longer than 2 s for a plug that never answered', async () => {
+test('another request need not wait longer than 2 s for a plug that never responded', async () => {
   const {client, plug} = home(clock)
   plug.answer = () => []
   for (let i = 0; i < 3; i++) {
@@ -147,9 +147,9 @@ test('another request need not wait longer than 2 s for a plug that never answer
 
 describe('a round trip', () => {
   const measured = (...answers: number[]) => {
-    const responseTime = new ResponseTime()
-    for (const ms of answers) responseTime.answered(ms)
-    return responseTime
+    const stats = new RequestStats()
+    for (const ms of answers) stats.responded(ms, 0)
+    return stats
   }
 
   test.each([
@@ -162,16 +162,16 @@ describe('a round trip', () => {
     expect(Math.round(measured(...answers).timeout(0, false))).toBe(ms)
   })
 
-  test('is waited for longer at the last try after each call without an answer, up to 8 s, until there is one', () => {
-    const responseTime = measured(20)
+  test('is waited for longer at the last try after each call without a response, up to 8 s, until there is one', () => {
+    const stats = measured(20)
     const waits = Array.from({length: 4}, () => {
-      const {lastTryTimeout} = responseTime
-      responseTime.unanswered()
+      const {lastTryTimeout} = stats
+      stats.timedOut()
       return lastTryTimeout
     })
     expect(waits).toEqual([2000, 4000, 8000, 8000])
-    responseTime.answered(20)
-    expect(responseTime.lastTryTimeout).toBe(2000)
+    stats.responded(20, 0)
+    expect(stats.lastTryTimeout).toBe(2000)
   })
 })
 
@@ -179,22 +179,22 @@ describe('a plug that is away', () => {
   const away = () => {
     const parts = home(clock)
     const {plug} = parts
-    const {greet} = plug
-    plug.greet = () => []
-    return {...parts, back: () => Object.assign(plug, {greet})}
+    const {replyToHello} = plug
+    plug.replyToHello = () => []
+    return {...parts, back: () => Object.assign(plug, {replyToHello})}
   }
 
-  test('is greeted three times at each try of two calls, then once a call', async () => {
+  test('gets three hellos at each try of two calls, then one a call', async () => {
     const {client, plug} = away()
-    const greeted: number[] = []
+    const hellos: number[] = []
     for (let i = 0; i < 8; i++) {
       const before = plug.hellos.length
       const call = watch(clock, client.call('get_prop'))
       await clock.advance(60_000)
       expect(call.error).toMatchObject({code: 'timeout', stage: 'hello'})
-      greeted.push(plug.hellos.length - before)
+      hellos.push(plug.hellos.length - before)
     }
-    expect(greeted).toEqual([9, 9, 1, 1, 1, 1, 1, 1])
+    expect(hellos).toEqual([9, 9, 1, 1, 1, 1, 1, 1])
   })
 
   test('is waited for one second, in place of six', async () => {
@@ -214,7 +214,7 @@ describe('a plug that is away', () => {
     expect(waits[0]).toBeGreaterThanOrEqual(6000)
   })
 
-  test('is greeted by a command until its deadline all the same', async () => {
+  test('gets the hellos of a command until its deadline nevertheless', async () => {
     const {client, plug} = away()
     for (let i = 0; i < 6; i++) {
       watch(clock, client.call('get_prop'))
@@ -239,7 +239,7 @@ describe('a plug that is away', () => {
     expect(plug.hellos.length - before).toBe(9)
   })
 
-  test('and back is asked as often as any other', async () => {
+  test('and back gets as many requests as any other', async () => {
     const {client, plug, back} = away()
     for (let i = 0; i < 6; i++) {
       watch(clock, client.call('get_prop'))

@@ -103,7 +103,7 @@ describe('a datagram', () => {
 })
 
 describe('sending', () => {
-  test('to a network without a route says so in plain words', async () => {
+  test('to a network without a route fails with its reason', async () => {
     const local = new MiioSocket({bind: '127.0.0.1'})
     await local.open()
     const error = await local.send(HELLO, '203.0.113.1', 54321).catch((reason: unknown) => reason)
@@ -145,12 +145,12 @@ describe('sending', () => {
   })
 })
 
-test('an address that is not this machine’s cannot be bound, and the error says so', async () => {
+test('an address that is not this machine’s cannot be bound, and the error names it', async () => {
   const opening = new MiioSocket({bind: '203.0.113.1'}).open()
   await expect(opening).rejects.toThrow(/^cannot open a UDP socket on 203\.0\.113\.1: .*\(EADDRNOTAVAIL\)$/)
 })
 
-test('a client over real UDP takes no answer but its plug’s', async () => {
+test('a client over real UDP takes no response but its plug’s', async () => {
   const plug = await peer(loopback(11, 1))
   const otherPort = await peer(loopback(11, 1))
   const otherHost = await peer(loopback(11, 2), plug.at.port)
@@ -186,9 +186,9 @@ async function peer(host: string, port = 0) {
   other.bind(port, host)
   await once(other, 'listening')
   const at = {host, port: other.address().port}
-  const greeting = once(other, 'message')
+  const hello = once(other, 'message')
   await socket.send(HELLO, at.host, at.port)
-  const [, from] = await greeting
+  const [, from] = await hello
   const reply = (datagram: Buffer | string) =>
     new Promise<void>((resolve) => other.send(datagram, from.port, from.address, () => resolve()))
   return {socket: other, at, reply}

@@ -104,7 +104,7 @@ it.each([
     'request',
     (plug: MemoryPlug) => (plug.answer = () => []),
   ],
-  ['that is not there', 'hello', (plug: MemoryPlug) => (plug.greet = () => [])],
+  ['that is not there', 'hello', (plug: MemoryPlug) => (plug.replyToHello = () => [])],
 ] as const)(
   'a plug %s, and never answered, fails with the stage at which it was silent',
   async (_, stage, silence) => {

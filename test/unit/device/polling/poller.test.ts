@@ -185,7 +185,7 @@ describe('the pace of polls', () => {
 
   it('is slower for a model that suffers from polls, unless the plug has an interval of its own', () => {
     const slow = {fast: 2 * MINUTE, slow: 2 * MINUTE, rare: 20 * MINUTE}
-    expect(pollIntervals({...settings, gentle: true}, delicate)).toEqual(slow)
+    expect(pollIntervals({...settings, usesModelInterval: true}, delicate)).toEqual(slow)
     expect(pollIntervals(settings, delicate)).toMatchObject({fast: 15 * SECOND})
   })
 })

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import {describe, expect, it} from 'vitest'
+import {maskedJson} from '../../../src/common/secret.ts'
 import {withoutSecrets} from '../../../src/device/raw-calls.ts'
-import {maskedJson} from '../../../src/miio/json-mask.ts'
 import {refusedError} from '../../../src/miio/miio-error.ts'
 import {secretMask} from '../../../src/miio/packet-trace.ts'
 import {checkProperty} from '../../support/seeds.ts'

@@ -1,35 +1,34 @@
 /**
- * Finds out when two configured plugs are the same physical device, and lets only one of them use it. Otherwise the device would be
+ * Finds out when two configured plugs have the same device id, and lets only one of them send requests. Otherwise the physical plug would be
  * announced twice to Home Assistant under one id, both plugs would share its stored state, and there would be two requests in flight at a
- * device that takes one.
+ * plug that takes one.
  */
-
-/** A configured plug that may turn out to be the same device as another one. */
+/** A configured plug that may turn out to have the same device id as another one. */
 export interface Claimant {
   readonly name: string
-  /** The device belongs to the plug with the name `owner`: this plug must send no more requests. */
+  /** The plug with the name `owner` owns the device id: this plug must send no more requests. */
   yieldTo(owner: string): void
-  /** The device belongs to no other plug any more: this plug may use it. */
+  /** No other plug owns the device id any more: this plug may send requests. */
   takeOver(): void
 }
 
 interface Claim {
   owner: Claimant | undefined
-  /** Whether the device has answered its owner. Until then its id comes only from the configuration or the state file. */
+  /** Whether the owner has got a response. Until then its device id comes only from the configuration or the state file. */
   isProven: boolean
-  /** The other plugs that are the same device, in the order of their first request. */
+  /** The other plugs with the same device id, in the order of their first request. */
   waiting: Set<Claimant>
 }
 
-/** The owner of each device, by device id: the plug that sends the first request, until the device is proven to answer another plug. */
-export class DeviceOwners {
+/** The owner of each device id: the plug that sends the first request, until another plug is proven to reach it. */
+export class DeviceIdOwners {
   readonly #claims = new Map<number, Claim>()
   /** Plugs that were stopped. A poll that is under way may still send a request for one: it claims nothing any more. */
   readonly #released = new WeakSet<Claimant>()
 
   /**
-   * To be called before every request. The first claimant of a device keeps all others waiting, until it turns out not to reach the device.
-   * @returns whether `claimant` may send requests to the device
+   * To be called before every request. The first claimant of a device id keeps all others waiting, until it turns out that it gets no response.
+   * @returns whether `claimant` may send requests
    */
   mayRequest(did: number, claimant: Claimant): boolean {
     if (this.#released.has(claimant)) return true
@@ -38,7 +37,7 @@ export class DeviceOwners {
     return !claim?.owner || this.#isOwner(claim, claimant)
   }
 
-  /** The device has answered with the token of `claimant`. @returns whether `claimant` is the owner */
+  /** The plug has responded under the token of `claimant`. @returns whether `claimant` is the owner */
   prove(did: number, claimant: Claimant): boolean {
     if (this.#released.has(claimant)) return true
     const claim = this.#claims.get(did) ?? {owner: undefined, isProven: false, waiting: new Set()}
@@ -62,7 +61,7 @@ export class DeviceOwners {
     for (const other of others) other.takeOver()
   }
 
-  /** `claimant` is not configured any more, or differently: the next one owns the device. @param did as far as it is known */
+  /** `claimant` is not configured any more, or differently: the next one owns the device id. @param did as far as it is known */
   release(did: number | undefined, claimant: Claimant): void {
     this.#released.add(claimant)
     if (did === undefined) return

@@ -1,13 +1,13 @@
 import {beforeEach, describe, expect, it} from 'vitest'
-import {type Claimant, DeviceOwners} from '../../../src/app/device-owners.ts'
+import {type Claimant, DeviceIdOwners} from '../../../src/app/device-id-owners.ts'
 
 const DID = 7
 
-let owners: DeviceOwners
+let owners: DeviceIdOwners
 let happened: string[]
 
 beforeEach(() => {
-  owners = new DeviceOwners()
+  owners = new DeviceIdOwners()
   happened = []
   a = plug('a')
   b = plug('b')
@@ -26,8 +26,8 @@ let a: Claimant
 let b: Claimant
 let c: Claimant
 
-describe('a device', () => {
-  it('is that of the plug which asks first, again and again', () => {
+describe('a device id', () => {
+  it('is that of the plug with the first request, again and again', () => {
     expect([owners.mayRequest(DID, a), owners.prove(DID, a), owners.mayRequest(DID, a)]).toEqual([
       true,
       true,
@@ -43,14 +43,14 @@ describe('a device', () => {
     expect(happened).toEqual([])
   })
 
-  it('that answers is proven: it goes to who reached it, from who only expects to', () => {
+  it('goes to the plug that got a response, from one that only expects it', () => {
     owners.mayRequest(DID, a)
     expect(owners.prove(DID, b)).toBe(true)
     expect(happened).toEqual(['a yields to b'])
     expect(owners.mayRequest(DID, a)).toBe(false)
   })
 
-  it('that does not answer may be asked by all, until it answers one', () => {
+  it('without a response may be used by all, until one gets a response', () => {
     owners.mayRequest(DID, a)
     owners.mayRequest(DID, b)
     owners.giveUp(DID, a)
@@ -61,7 +61,7 @@ describe('a device', () => {
     expect(owners.mayRequest(DID, a)).toBe(false)
   })
 
-  it('that answered once is not doubted any more', () => {
+  it('with a response stays with its owner', () => {
     owners.prove(DID, a)
     owners.mayRequest(DID, b)
     owners.giveUp(DID, a)
@@ -69,7 +69,7 @@ describe('a device', () => {
     expect(owners.mayRequest(DID, a)).toBe(true)
   })
 
-  it('goes to the next in line when its plug is removed, and the others go on waiting', () => {
+  it('goes to the next plug when its owner is removed, and the others wait on', () => {
     owners.prove(DID, a)
     for (const other of [b, c]) owners.mayRequest(DID, other)
     happened = []
@@ -94,7 +94,7 @@ describe('a device', () => {
 
   it('is neither taken nor waited for by what is still under way of a plug that is removed', () => {
     for (const released of [DID, undefined]) {
-      owners = new DeviceOwners()
+      owners = new DeviceIdOwners()
       owners.prove(DID, a)
       owners.release(DID, a)
       owners.release(released, b)
