@@ -9,7 +9,7 @@ import type {ConfigActions} from '../bridge/requests/bridge-actions.ts'
 import {RetainedTopics} from '../bridge/retained/retained-topics.ts'
 import type {Clock, Random} from '../common/clock.ts'
 import {Redactor} from '../common/redact.ts'
-import {RepeatedWarnings} from '../common/repeated-warnings.ts'
+import {RepeatedWarnings, WarningLimiter} from '../common/warning-limiter.ts'
 import {type Config, maskedConfig, secretsOf} from '../config/config.ts'
 import type {RootLog} from '../log/logger.ts'
 import {NetworkDiscovery} from '../miio/discovery.ts'
@@ -95,7 +95,20 @@ export function bridgeResources(
   const recorded = new RetainedTopics(connection, store.publishedTopics?.topics ?? [])
   const publisher = new SecretFilter(recorded, (text) => redactor.scrubMessage(text))
   const names = new NameDirectory(plugs, groups)
-  const context = {clock, random, log, topics, publisher, connection, plugs, groups, names, stopping}
+  const messageWarnings = new WarningLimiter({clock, log})
+  const context = {
+    clock,
+    random,
+    log,
+    messageWarnings,
+    topics,
+    publisher,
+    connection,
+    plugs,
+    groups,
+    names,
+    stopping,
+  }
   const metrics = new ProcessMetrics(clock)
   return {redactor, metrics, socket, discovery, registry, connection, recorded, context}
 }

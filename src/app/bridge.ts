@@ -91,6 +91,8 @@ export class Bridge {
   readonly #stopping = new AbortController()
   #starting: Promise<void> = Promise.resolve()
   #stopped: Promise<void> | undefined
+  /** `offline` was published, and has to be the last message: nothing that arrives now is handled. */
+  #isOffline = false
 
   constructor(options: BridgeOptions) {
     const {config, clock, log, store, configActions} = options
@@ -149,7 +151,7 @@ export class Bridge {
 
   async #stop(): Promise<void> {
     const {clock} = this.#options
-    const {metrics, socket, discovery, registry, connection} = this.#resources
+    const {metrics, socket, discovery, registry, connection, context} = this.#resources
     this.#stopping.abort()
     await this.#starting.catch(() => {}) // the caller of `start` has the error
     this.#pauses.stop()
@@ -158,6 +160,8 @@ export class Bridge {
     await Promise.all([registry.stop(COMMAND_GRACE_MS), ...componentStops])
     await within(clock, clock.now() + SAVE_GRACE_MS, this.#save()) // before the connection, whatever happens to that
     for (const component of reversed) component.stopped?.()
+    this.#isOffline = true
+    context.messageWarnings.stop()
     await connection.stop(GOODBYE_GRACE_MS)
     discovery.stop()
     await socket.close()
@@ -219,7 +223,7 @@ export class Bridge {
   }
 
   #dispatch(message: IncomingMessage): void {
-    if (this.#pauses.check()) return // the message arrived during the pause
+    if (this.#isOffline || this.#pauses.check()) return // of a message that arrived during a pause
     const topic = this.#resources.context.topics.parse(message.topic)
     for (const component of this.#components) if (component.handle?.(message, topic)) return
   }

@@ -3,6 +3,7 @@
  * `src/app/bridge.ts` has the ordered list of the parts, and calls each hook for all of them in that order.
  */
 import type {Clock, Random} from '../common/clock.ts'
+import type {WarningLimiter} from '../common/warning-limiter.ts'
 import type {Log} from '../log/logger.ts'
 import type {IncomingMessage} from '../mqtt/connection.ts'
 import type {ParsedTopic, Topics} from '../mqtt/topics.ts'
@@ -53,6 +54,8 @@ export interface BridgeContext {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
+  /** Warnings about messages of other clients, with one limit for all parts. */
+  readonly messageWarnings: WarningLimiter
   readonly topics: Topics
   readonly publisher: Publisher
   readonly connection: BrokerConnection

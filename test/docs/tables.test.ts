@@ -6,6 +6,7 @@ import type {BridgeActions} from '../../src/bridge/requests/bridge-actions.ts'
 import {Requests} from '../../src/bridge/requests/requests.ts'
 import {faultTable} from '../../src/cli/fault-options.ts'
 import {systemClock} from '../../src/common/clock.ts'
+import {WarningLimiter} from '../../src/common/warning-limiter.ts'
 import {builtIn} from '../../src/models/catalogue.ts'
 import {Topics} from '../../src/mqtt/topics.ts'
 import {RememberingLog} from '../support/remembering-log.ts'
@@ -118,6 +119,7 @@ async function knownVerbs(): Promise<string[]> {
     allowsRawCalls: () => false,
     discover: async () => [],
   }
+  const log = new RememberingLog()
   const context = {
     plugs: new Map(),
     groups: new Map(),
@@ -129,7 +131,8 @@ async function knownVerbs(): Promise<string[]> {
       },
     },
     topics: new Topics('miio2mqtt'),
-    log: new RememberingLog(),
+    log,
+    messageWarnings: new WarningLimiter({clock: systemClock, log}),
   }
   const requests = new Requests(context, actions)
   await requests.request('nonsense', {topic: '', payload: Buffer.from(''), retained: false})

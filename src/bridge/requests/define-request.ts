@@ -20,9 +20,6 @@ export interface RequestHandler {
   run(context: RequestContext, values: Record<string, unknown>): Promise<unknown>
 }
 
-/** A refusal that is in the log already, with more detail: there is no second warning about it. */
-export class LoggedRefusal extends CommandError {}
-
 /** A list that was cut short: the response has `truncated` then. */
 export class TruncatedList {
   readonly items: readonly unknown[]

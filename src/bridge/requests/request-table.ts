@@ -6,6 +6,7 @@ import {z} from 'zod'
 import {describeValue} from '../../common/schema-errors.ts'
 import {CommandError} from '../../device/command-error.ts'
 import {callProblem, withoutSecrets} from '../../device/raw-calls.ts'
+import {LoggedRefusal} from '../commands/results.ts'
 import {assertUsable, type Plug} from '../plug.ts'
 import {displayedState} from '../status/plug-states.ts'
 import {type BridgeActions, type ConfigEdit, logLevels} from './bridge-actions.ts'
@@ -14,7 +15,6 @@ import {
   changeConfig,
   configValue,
   defineRequest,
-  LoggedRefusal,
   listOf,
   nonEmptyText,
   type RequestContext,

@@ -6,11 +6,9 @@ import {sleep} from '../../common/clock.ts'
 import {CommandError, toCommandError} from '../../device/command-error.ts'
 import type {IncomingMessage} from '../../mqtt/connection.ts'
 import {type ParsedTopic, topicProblem} from '../../mqtt/topics.ts'
-import {CommandLog, requestText} from '../commands/command-log.ts'
 import {type ParsedPayload, parseRequest} from '../commands/payload.ts'
-import {Replies} from '../commands/replies.ts'
+import {Results, requestText} from '../commands/results.ts'
 import type {BridgeContext, Component} from '../component.ts'
-import {WarningLimiter} from '../warning-limiter.ts'
 import type {BridgeActions} from './bridge-actions.ts'
 import {type RequestContext, TruncatedList} from './define-request.ts'
 import {PacedQueue, SharedWork} from './request-limits.ts'
@@ -32,18 +30,17 @@ const RESTARTING_MS = 5000
 const QUIET_MS = 100
 const LONGEST_STOP_MS = 1000
 /** How much of an unknown verb the log shows. */
-const LONGEST_VERB = 100
+const MAX_VERB_LENGTH = 100
 /** Copies of one message come together; a later one was sent once more (mosquitto makes no copies over MQTT 3.1.1). */
 const COPIES_MS = 100
 
-type RequestsContext = RequestContext & Pick<BridgeContext, 'publisher' | 'topics' | 'log'>
+type RequestsContext = RequestContext &
+  Pick<BridgeContext, 'publisher' | 'topics' | 'log' | 'messageWarnings'>
 
 /** Handles requests: a limited number waits, one starts in each turn of the event loop. */
 export class Requests implements Component {
   readonly #context: RequestsContext
-  readonly #replies: Replies
-  readonly #warner: WarningLimiter
-  readonly #commandLog: CommandLog
+  readonly #results: Results
   readonly #queue: PacedQueue
   /** Requests that wait or are under way. */
   #pending = 0
@@ -56,9 +53,7 @@ export class Requests implements Component {
 
   constructor(context: Omit<RequestsContext, 'actions'>, actions: BridgeActions) {
     this.#context = {...context, actions: this.#limited(actions, context)}
-    this.#replies = new Replies(context)
-    this.#warner = new WarningLimiter(context)
-    this.#commandLog = new CommandLog(context)
+    this.#results = new Results(context)
     this.#queue = new PacedQueue(context.clock)
   }
 
@@ -71,10 +66,10 @@ export class Requests implements Component {
 
   /** Runs a request when its turn comes, and publishes its response. Never rejects. */
   async request(verb: string, message: IncomingMessage): Promise<void> {
-    const {topics, clock} = this.#context
+    const {topics, clock, messageWarnings} = this.#context
     const problem = topicProblem(topics.bridgeResponse(verb))
     if (problem !== undefined) {
-      this.#warner.warn(
+      messageWarnings.warn(
         message.topic,
         () => `a request cannot be answered: the topic of its answer ${problem}`,
       )
@@ -83,7 +78,8 @@ export class Requests implements Component {
     if (this.#isCopy(message)) return
     this.#lastReceivedAt = clock.now()
     if (this.#pending >= MOST_REQUESTS) {
-      this.#refuse(verb, message)
+      const failure = new CommandError('queue_full', `${MOST_REQUESTS} requests are waiting already`)
+      this.#respond(verb, message, {...parsedTransaction(message.payload), values: {}}, failure)
       return
     }
     this.#pending++
@@ -97,9 +93,6 @@ export class Requests implements Component {
   /** From now on every request is refused. Resolves when all have their response and no more come, or after a second. */
   async stop(): Promise<void> {
     this.#isStopped = true
-    this.#replies.stop()
-    this.#warner.stop()
-    this.#commandLog.stop()
     const {clock} = this.#context
     const end = clock.now() + LONGEST_STOP_MS
     for (let now = clock.now(); now < end; now = clock.now()) {
@@ -109,19 +102,11 @@ export class Requests implements Component {
     }
   }
 
-  /** @returns the size of the response, in characters */
+  /** @returns the size of the response, in bytes */
   async #run(verb: string, message: IncomingMessage): Promise<number> {
-    const {log, clock} = this.#context
-    const startedAt = clock.now()
+    const startedAt = this.#context.clock.now()
     let payload: ParsedPayload = {values: {}}
-    const logResult = (failure?: CommandError) =>
-      this.#commandLog.log({
-        topic: message.topic,
-        target: targetText(verb),
-        content: () => requestText(payload.values),
-        failure,
-        elapsed: Math.round(clock.now() - startedAt),
-      })
+    let outcome: unknown
     try {
       const handler = requestTable.get(verb)
       if (!handler) {
@@ -130,39 +115,48 @@ export class Requests implements Component {
       }
       payload = parseRequest(message.payload, handler.example)
       if (this.#isStopped && verb !== 'restart') throw new CommandError('expired', 'the bridge is stopping')
-      const data = await handler.run(this.#context, payload.values)
-      logResult()
-      const content = data instanceof TruncatedList ? {data: data.items, truncated: true} : {data}
-      return this.#reply(verb, message, payload, {status: 'ok', ...content})
+      outcome = await handler.run(this.#context, payload.values)
     } catch (error) {
-      const failure = toCommandError(error)
-      const {code, message: text} = failure
-      logResult(failure)
-      if (code === 'internal')
-        log.error(`unexpected error in the request ${verb} (please report it)`, {error})
-      return this.#reply(verb, message, payload, {status: 'error', error: {code, message: text}})
+      outcome = toCommandError(error)
+      if (outcome instanceof CommandError && outcome.code === 'internal')
+        this.#context.log.error(`unexpected error in the request ${verb} (please report it)`, {error})
     }
+    return this.#respond(verb, message, payload, outcome, startedAt)
   }
 
-  #refuse(verb: string, message: IncomingMessage): void {
-    const failure = new CommandError('queue_full', `${MOST_REQUESTS} requests are waiting already`)
-    const error = {code: failure.code, message: failure.message}
-    this.#reply(verb, message, parsedTransaction(message.payload), {status: 'error', error})
-    const target = targetText(verb)
-    this.#commandLog.log({topic: message.topic, target, content: () => '', failure, elapsed: 0})
-  }
-
-  #reply(
+  /**
+   * Publishes and logs the response to a request.
+   * @param outcome the `data` of the response, or the failure
+   * @returns the size of the response, in bytes
+   */
+  #respond(
     verb: string,
     message: IncomingMessage,
-    {transaction}: ParsedPayload,
-    content: Record<string, unknown>,
+    {values, transaction}: ParsedPayload,
+    outcome: unknown,
+    startedAt = this.#context.clock.now(),
   ): number {
-    const response = {...content, ...(transaction === undefined ? {} : {transaction})}
-    const {topics} = this.#context
+    const {topics, clock} = this.#context
+    const failure = outcome instanceof CommandError ? outcome : undefined
+    const response = {
+      ...(failure
+        ? {status: 'error', error: {code: failure.code, message: failure.message}}
+        : {
+            status: 'ok',
+            ...(outcome instanceof TruncatedList ? {data: outcome.items, truncated: true} : {data: outcome}),
+          }),
+      ...(transaction === undefined ? {} : {transaction}),
+    }
     const usualTopic = topics.bridgeResponse(verb)
     const ownTopic = requestTable.has(verb) ? usualTopic : topics.bridgeResponse('')
-    return this.#replies.reply(message, usualTopic, response, ownTopic)
+    const bytes = this.#results.publish(message, response, usualTopic, ownTopic)
+    this.#results.log(message.topic, {
+      target: `request ${verb.slice(0, MAX_VERB_LENGTH)}`.trimEnd(),
+      content: () => requestText(values),
+      failure,
+      elapsed: Math.round(clock.now() - startedAt),
+    })
+    return bytes
   }
 
   /** Whether the broker has delivered the same message again, because several of our filters match its topic. */
@@ -213,11 +207,6 @@ export class Requests implements Component {
       this.#pendingChanges--
     }
   }
-}
-
-/** As the log shows it. */
-function targetText(verb: string): string {
-  return `request ${verb.slice(0, LONGEST_VERB)}`.trimEnd()
 }
 
 /** Of a request that is refused or does not exist, only the transaction matters: a payload that cannot be parsed has none. */

@@ -1,4 +1,4 @@
-import {beforeEach, describe, expect, it} from 'vitest'
+import {beforeEach, describe, expect, it, vi} from 'vitest'
 import {Commands} from '../../../src/bridge/commands/commands.ts'
 import type {Group, GroupSettings} from '../../../src/bridge/group.ts'
 import {groupDiscovery, groupId} from '../../../src/bridge/homeassistant/group-discovery.ts'
@@ -322,6 +322,13 @@ describe('a command to a group', () => {
       expect([...desk.scripted.commands, ...kettle.scripted.commands]).toEqual([])
     },
   )
+
+  it('that fails because of a bug is one error in the log', async () => {
+    vi.spyOn(desk.device, 'write').mockRejectedValue(new TypeError('a bug'))
+    const {error} = await resultOf('ON')
+    expect(error?.code).toBe('internal')
+    expect(log.messages('error')).toHaveLength(1)
+  })
 
   it('to a member that is disabled fails there, and switches the others', async () => {
     stage({unplugged: true})

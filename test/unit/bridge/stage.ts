@@ -4,6 +4,7 @@ import {Group, type GroupSettings} from '../../../src/bridge/group.ts'
 import {NameDirectory} from '../../../src/bridge/name-directory.ts'
 import type {DisplayOptions, Plug} from '../../../src/bridge/plug.ts'
 import type {Publisher} from '../../../src/bridge/publisher.ts'
+import {WarningLimiter} from '../../../src/common/warning-limiter.ts'
 import {Device} from '../../../src/device/device.ts'
 import {Poller} from '../../../src/device/polling/poller.ts'
 import {builtIn} from '../../../src/models/catalogue.ts'
@@ -44,11 +45,12 @@ export class RememberingPublisher implements Publisher {
 
 /** A context in which everything that a test does not give is new: a connected broker, no plugs, no groups. */
 export function testContext(clock: VirtualClock, choice: Partial<BridgeContext> = {}): BridgeContext {
-  const {plugs = new Map(), groups = new Map()} = choice
+  const {plugs = new Map(), groups = new Map(), log = new RememberingLog()} = choice
   return {
     clock,
     random: seeded(1),
-    log: new RememberingLog(),
+    log,
+    messageWarnings: new WarningLimiter({clock, log}),
     topics,
     publisher: new RememberingPublisher(clock),
     connection: {connected: true, resubscribe: () => Promise.resolve()},

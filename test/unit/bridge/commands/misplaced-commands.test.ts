@@ -5,8 +5,9 @@ import {MisplacedCommands, RetainedCommands} from '../../../../src/bridge/comman
 import type {BridgeContext} from '../../../../src/bridge/component.ts'
 import {RememberingLog} from '../../../support/remembering-log.ts'
 import {VirtualClock} from '../../../support/virtual-clock.ts'
-import {RememberingPublisher, StagedPlug, testContext, topics} from '../stage.ts'
+import {MINUTE, RememberingPublisher, StagedPlug, testContext, topics} from '../stage.ts'
 
+let clock: VirtualClock
 let publisher: RememberingPublisher
 let log: RememberingLog
 let plugs: Map<string, StagedPlug>
@@ -15,7 +16,7 @@ let stopping: AbortController
 let deliver: (topic: string, payload: string, retained?: boolean) => void
 
 beforeEach(() => {
-  const clock = new VirtualClock()
+  clock = new VirtualClock()
   publisher = new RememberingPublisher(clock)
   log = new RememberingLog()
   plugs = new Map([['office/desk', new StagedPlug(clock, {name: 'office/desk'})]])
@@ -53,13 +54,28 @@ describe('a retained command', () => {
 })
 
 describe('while the bridge stops', () => {
-  it('no command is carried out, and there is no warning', () => {
-    stopping.abort()
-    for (const topic of ['miio2mqtt/office/desk/set', 'miio2mqtt/desk/set', 'miio2mqtt/desk'])
-      deliver(topic, 'ON')
+  beforeEach(() => stopping.abort())
+
+  it('no command is carried out: its one result is `expired`, and there is a line at debug', () => {
+    deliver('miio2mqtt/office/desk/set', '{"state":"ON","transaction":7}')
+    deliver('miio2mqtt/office/desk/get', '')
+    const results = publisher.messages.map(({topic, payload}) => ({topic, ...JSON.parse(payload)}))
+    const expired = {code: 'expired', message: 'the bridge is stopping'}
+    expect(results).toMatchObject([
+      {topic: 'miio2mqtt/office/desk/response', status: 'error', error: expired, transaction: 7},
+      {topic: 'miio2mqtt/office/desk/response', status: 'error', error: expired},
+    ])
+    expect(log.messages('debug')).toEqual([
+      'office/desk: state ON over MQTT → expired in 0 ms: the bridge is stopping',
+      'office/desk: get over MQTT → expired in 0 ms: the bridge is stopping',
+    ])
+    expect(plugs.get('office/desk')?.scripted.calls).toEqual([])
+  })
+
+  it('there is no warning about other messages', () => {
+    for (const topic of ['miio2mqtt/desk/set', 'miio2mqtt/desk']) deliver(topic, 'ON')
     expect(log.lines).toEqual([])
     expect(publisher.messages).toEqual([])
-    expect(plugs.get('office/desk')?.scripted.calls).toEqual([])
   })
 })
 
@@ -168,5 +184,18 @@ describe('a message where no command can be given', () => {
   ])('%s %s is published by the bridge itself, and causes no warning', (topic, payload) => {
     deliver(topic, payload)
     expect(log.messages('warn')).toEqual([])
+  })
+})
+
+describe('mistakes of several kinds', () => {
+  it('have one limit together', async () => {
+    for (let at = 0; at < 20; at++) {
+      deliver(`miio2mqtt/unknown${at}/set`, 'ON')
+      deliver('miio2mqtt/office/desk/set', `word${at}`)
+      deliver('miio2mqtt/office/desk/set', 'ON', true)
+    }
+    await clock.advance(MINUTE)
+    expect(log.messages('warn')).toHaveLength(31)
+    expect(log.messages('warn').at(-1)).toMatch(/^\d+ more messages like these in the last minute/)
   })
 })

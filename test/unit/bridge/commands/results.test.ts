@@ -1,5 +1,6 @@
 import {beforeEach, describe, expect, it} from 'vitest'
 import {Commands} from '../../../../src/bridge/commands/commands.ts'
+import {Results} from '../../../../src/bridge/commands/results.ts'
 import {Requests} from '../../../../src/bridge/requests/requests.ts'
 import {GroupStates} from '../../../../src/bridge/status/group-states.ts'
 import {PlugStates} from '../../../../src/bridge/status/plug-states.ts'
@@ -80,14 +81,22 @@ describe('an answer', () => {
     await requests.request('info', incoming('miio2mqtt/bridge/request/info', '', {responseTopic}))
     expect(publisher.messages.at(-1)?.topic).toBe('miio2mqtt/bridge/response/info')
     const warnings = log.messages('warn').filter((warning) => warning.includes('has the response topic'))
-    expect(warnings).toHaveLength(2) // of the commands, and of the requests
+    expect(warnings).toHaveLength(1) // commands and requests share it
     expect(warnings[0]).toMatch(
-      /^a message on miio2mqtt\/office\/desk\/set has the response topic ".*", which .*: the answer goes to the usual topic$/,
+      /^a message on miio2mqtt\/office\/desk\/set has the response topic ".*", which .*: the response goes to the usual topic$/,
     )
   })
 
   it('at home says nothing of a foreign topic', async () => {
     expect((await command({})).map(({foreign}) => foreign)).toEqual([undefined])
+  })
+})
+
+describe('the size of a response', () => {
+  it('is in bytes', () => {
+    const message = incoming('miio2mqtt/bridge/request/info', '')
+    const size = new Results(testContext(clock, {publisher})).publish(message, {name: '桌燈'}, 'miio2mqtt/x')
+    expect(size).toBe(Buffer.byteLength('{"name":"桌燈"}'))
   })
 })
 
