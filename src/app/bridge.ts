@@ -10,13 +10,10 @@ import type {BridgeActions} from '../bridge/requests/bridge-actions.ts'
 import {Requests} from '../bridge/requests/requests.ts'
 import {RetainedCleanup, type RetainedTopicsStore} from '../bridge/retained/retained-cleanup.ts'
 import type {RetainedTopics} from '../bridge/retained/retained-topics.ts'
-import {AvailabilityLog} from '../bridge/status/availability-log.ts'
 import {BridgeStatus} from '../bridge/status/bridge-status.ts'
-import {GroupStates} from '../bridge/status/group-states.ts'
-import {OnlineGate} from '../bridge/status/online-gate.ts'
-import {PlugLog} from '../bridge/status/plug-log.ts'
-import {PlugStates, type StateOptions} from '../bridge/status/plug-states.ts'
+import {AvailabilityLog, PlugLog} from '../bridge/status/plug-log.ts'
 import {StartSummary} from '../bridge/status/start-summary.ts'
+import {GroupStates, PlugStates, type StateOptions} from '../bridge/status/states.ts'
 import {within} from '../common/clock.ts'
 import type {Config} from '../config/config.ts'
 import type {IncomingMessage} from '../mqtt/connection.ts'
@@ -76,9 +73,8 @@ export function bridgeComponents(context: BridgeContext, options: ComponentOptio
     plugStates,
     new AvailabilityLog(context, bridgeStatus),
     groupStates,
-    new StartSummary(context, homeAssistant),
     // The last: `online` comes after everything that the other parts publish at a connect, or about the first availability of a plug.
-    new OnlineGate(context, bridgeStatus),
+    new StartSummary(context, bridgeStatus, homeAssistant),
   ]
 }
 

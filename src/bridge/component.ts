@@ -21,7 +21,10 @@ export interface Component {
   start?(spread: number): void
   /** A plug was made and is about to start: the time to subscribe to the events of its device. */
   plugAdded?(plug: Plug): void
-  /** A plug has stopped, and is configured differently now or not at all. `BridgeContext.plugs` is up to date already. */
+  /**
+   * A plug has stopped, and is configured differently now or not at all. `BridgeContext.plugs` is up to date already: of a plug that was
+   * changed, the new one was added before.
+   */
   plugRemoved?(plug: Plug): void
   /** The broker is connected, perhaps not for the first time, and may have lost everything that was retained. */
   connected?(): void

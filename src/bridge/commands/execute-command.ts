@@ -9,7 +9,7 @@ import {MOST_WAITING, tooMany} from '../../device/request-queue.ts'
 import type {Value} from '../../models/model.ts'
 import {Group} from '../group.ts'
 import {assertUsable, type Plug} from '../plug.ts'
-import {displayedState, type PlugStates} from '../status/plug-states.ts'
+import {displayedState, type PlugStates} from '../status/states.ts'
 import type {Command} from './payload.ts'
 
 /** What a command did at one plug. */

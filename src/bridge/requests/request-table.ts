@@ -8,7 +8,7 @@ import {CommandError} from '../../device/command-error.ts'
 import {callProblem, withoutSecrets} from '../../device/raw-calls.ts'
 import {LoggedRefusal} from '../commands/results.ts'
 import {assertUsable, type Plug} from '../plug.ts'
-import {displayedState} from '../status/plug-states.ts'
+import {displayedState} from '../status/states.ts'
 import {type BridgeActions, type ConfigEdit, logLevels} from './bridge-actions.ts'
 import {
   anyJson,

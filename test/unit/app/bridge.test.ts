@@ -88,7 +88,6 @@ describe('the parts of the bridge', () => {
       'AvailabilityLog',
       'GroupStates',
       'StartSummary',
-      'OnlineGate',
     ])
   })
 

@@ -15,6 +15,8 @@ let groups: Map<string, Group>
 let announced: Set<Plug>
 let isConnected: boolean
 let summary: StartSummary
+/** The states of the bridge. */
+let published: string[]
 
 const named = (name: string) => plugs.get(name) ?? expect.fail(`no plug ${name}`)
 const desk = (index: number) => plugs.get(`desk ${index}`) ?? expect.fail(`no desk ${index}`)
@@ -35,6 +37,7 @@ function stage(count: number, homeAssistant = true): void {
   groups = new Map()
   announced = new Set()
   isConnected = true
+  published = []
   const connection = {
     get connected() {
       return isConnected
@@ -43,6 +46,7 @@ function stage(count: number, homeAssistant = true): void {
   }
   summary = new StartSummary(
     {clock, log, plugs, groups, connection},
+    {state: (state) => published.push(state)},
     homeAssistant ? {prefix: 'homeassistant', wasAnnounced: (plug) => announced.has(plug)} : undefined,
   )
   add(...Array.from({length: count}, (_, index) => `desk ${index}`))
@@ -99,7 +103,7 @@ describe('the summary of a start', () => {
     summary.start(3 * SECOND)
     summary.connected()
     expect(await loggedWithin(20 * SECOND)).toEqual([
-      '0 of 1 plug online; offline: desk 0 (192.168.1.40, no answer yet)',
+      '0 of 1 plug online; offline: desk 0 (192.168.1.40, does not answer)',
       'Home Assistant: announced 0 of 1 plug on homeassistant/…; after its first answer: desk 0',
     ])
   })
@@ -223,6 +227,15 @@ describe('after the start', () => {
     ])
   })
 
+  it('a reload does not wait for a plug that does not answer', async () => {
+    add('lamp')
+    summary.reloaded([named('lamp')])
+    expect(await loggedWithin(20 * SECOND)).toEqual([
+      'added or changed: 0 of 1 plug online; offline: lamp (192.168.1.40, no answer yet)',
+      expect.stringMatching(/^Home Assistant/),
+    ])
+  })
+
   it('is not logged after a reload that changes no plug', async () => {
     plugs.delete('desk 0')
     summary.reloaded([])
@@ -232,8 +245,10 @@ describe('after the start', () => {
   it('a plug that was added and removed before it answered is waited for no longer', async () => {
     add('lamp', 'fan')
     summary.reloaded([named('lamp'), named('fan')])
+    const lamp = named('lamp')
     plugs.delete('lamp')
-    answers(plugs.get('fan') ?? expect.fail())
+    summary.plugRemoved(lamp)
+    answers(named('fan'))
     summary.reloaded([])
     expect(await loggedWithin(5 * SECOND)).toEqual([
       'added or changed: 1 of 1 plug online: fan (Mi Smart Plug, 192.168.1.40)',
@@ -249,5 +264,52 @@ describe('after the start', () => {
     answers(plugs.get('lamp') ?? expect.fail())
     expect(clock.pending).toBe(0)
     expect(await loggedWithin(HOUR)).toEqual([])
+  })
+})
+
+describe('that the bridge is online', () => {
+  it('is published when the last plug has an availability', async () => {
+    stage(2)
+    summary.start(0)
+    summary.connected()
+    answers(desk(0))
+    expect(published).toEqual([])
+    isAway(desk(1), 'timeout')
+    expect(published).toEqual(['online'])
+  })
+
+  it('is published 8 s after the last of the first polls begins, whether or not the plugs answer', async () => {
+    stage(2)
+    summary.start(3 * SECOND)
+    summary.connected()
+    await clock.advance(10 * SECOND)
+    expect(published).toEqual([])
+    await clock.advance(SECOND)
+    expect(published).toEqual(['online'])
+    expect(desk(0).device.availability).toMatchObject({state: 'offline', reason: 'timeout'})
+  })
+
+  it('is published once for each connection, and not without one', async () => {
+    stage(1)
+    isConnected = false
+    summary.start(0)
+    answers(desk(0))
+    expect(published).toEqual([])
+    isConnected = true
+    summary.connected()
+    isAway(desk(0), 'timeout')
+    expect(published).toEqual(['online'])
+    summary.disconnected()
+    summary.connected()
+    expect(published).toEqual(['online', 'online'])
+  })
+
+  it('is not published any more once the bridge stops', async () => {
+    stage(1)
+    summary.start(0)
+    summary.connected()
+    summary.stop()
+    answers(desk(0))
+    expect(published).toEqual([])
   })
 })

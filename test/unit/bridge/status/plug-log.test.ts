@@ -1,10 +1,10 @@
 import {beforeEach, describe, expect, it} from 'vitest'
-import {AvailabilityLog} from '../../../../src/bridge/status/availability-log.ts'
+import {AvailabilityLog} from '../../../../src/bridge/status/plug-log.ts'
 import {forceAvailability} from '../../../support/force-availability.ts'
 import {RememberingLog} from '../../../support/remembering-log.ts'
 import {CallFailed} from '../../../support/scripted-plug.ts'
 import {VirtualClock} from '../../../support/virtual-clock.ts'
-import {HOUR, MINUTE, SECOND, type StagedPlug, stagedPlugs} from '../stage.ts'
+import {HOUR, MINUTE, SECOND, StagedPlug, stagedPlugs} from '../stage.ts'
 
 let clock: VirtualClock
 let log: RememberingLog
@@ -237,6 +237,20 @@ describe('a plug that is disabled', () => {
     await clock.advance(5 * SECOND)
     expect(log.lines).toEqual([])
     expect(events.filter((event) => event.startsWith('device_offline'))).toEqual([])
+  })
+})
+
+describe('a plug whose configuration was changed', () => {
+  it('is reminded of when it went offline before the one it replaces was removed', async () => {
+    await stage(2)
+    const before = plugs.get('desk 0') ?? expect.fail()
+    const after = new StagedPlug(clock, {name: 'desk 0'})
+    plugs.set('desk 0', after)
+    availabilityLog.plugAdded(after)
+    forceAvailability(after.device, {state: 'offline', reason: 'timeout', since: clock.date()})
+    availabilityLog.plugRemoved(before)
+    await clock.advance(HOUR)
+    expect(log.messages('warn').at(-1)).toBe('still offline: desk 0 (192.168.1.40)')
   })
 })
 

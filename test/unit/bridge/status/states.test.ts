@@ -1,6 +1,6 @@
 import {beforeEach, describe, expect, it} from 'vitest'
 import type {DisplayOptions} from '../../../../src/bridge/plug.ts'
-import {PlugStates} from '../../../../src/bridge/status/plug-states.ts'
+import {PlugStates} from '../../../../src/bridge/status/states.ts'
 import {CallFailed} from '../../../support/scripted-plug.ts'
 import {VirtualClock} from '../../../support/virtual-clock.ts'
 import {HOUR, MINUTE, RememberingPublisher, SECOND, StagedPlug, topics} from '../stage.ts'
@@ -55,8 +55,7 @@ describe('the state of a plug', () => {
   })
 
   it('is not invented before the plug was ever read', () => {
-    states.publishState(plug)
-    states.publishAvailability(plug)
+    states.connected()
     expect(publisher.messages).toEqual([])
   })
 })
