@@ -1,16 +1,20 @@
 /**
- * The discovery message of the bridge: the Home Assistant device that plugs are connected via, with connection, version, log level and
- * buttons.
+ * The discovery messages of the bridge (the Home Assistant device that plugs are connected via, with connection, version, log level and
+ * buttons) and of groups (a device with one switch, like that of a plug).
  */
 import type {Topics} from '../../mqtt/topics.ts'
+import type {Group} from '../group.ts'
 import {logLevels} from '../requests/bridge-actions.ts'
 import {
+  availabilityOf,
   bridgeAvailability,
   bridgeId,
   type DeviceDiscovery,
   type DiscoveryComponent,
   type DiscoveryContext,
   type DiscoveryPayload,
+  digest,
+  displayName,
   origin,
   slug,
 } from './discovery-message.ts'
@@ -103,5 +107,47 @@ function bridgeEntity(platform: string, key: string, name: string | undefined, {
     unique_id: `${bridgeId(base)}_${key}`,
     default_entity_id: `${platform}.${slug(base) || bridgeId(base)}_${key}`,
     ...(name === undefined ? {} : {name}),
+  }
+}
+
+/**
+ * The id is made of the topic of the group: nothing else of a group is permanent, and no other bridge at this broker has the same topic.
+ */
+export function groupId(name: string, topics: Topics): string {
+  const parts = ['miio2mqtt_group', slug(name), digest(topics.state(name)).slice(0, 8)]
+  return parts.filter((part) => part !== '').join('_')
+}
+
+/** The discovery message of a group. */
+export function groupDiscovery(
+  {name, settings: {area, icon}}: Pick<Group, 'name' | 'settings'>,
+  {topics, version}: DiscoveryContext,
+): DiscoveryPayload {
+  const id = groupId(name, topics)
+  return {
+    device: {
+      identifiers: [id],
+      name: displayName(name),
+      manufacturer: 'miio2mqtt',
+      model: 'Group',
+      ...(area ? {suggested_area: area} : {}),
+      via_device: bridgeId(topics.base),
+    },
+    origin: origin(version),
+    state_topic: topics.state(name),
+    availability: [bridgeAvailability(topics), availabilityOf(name, topics)],
+    availability_mode: 'all',
+    qos: 1,
+    components: {
+      state: {
+        platform: 'switch',
+        unique_id: `${id}_state`,
+        default_entity_id: `switch.${slug(name) || id}`,
+        name: null,
+        value_template: '{{ value_json.state }}',
+        command_topic: topics.set(name, 'state'),
+        ...(icon ? {icon} : {}),
+      },
+    },
   }
 }

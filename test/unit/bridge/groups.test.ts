@@ -1,7 +1,7 @@
 import {beforeEach, describe, expect, it, vi} from 'vitest'
 import {Commands} from '../../../src/bridge/commands/commands.ts'
 import type {Group, GroupSettings} from '../../../src/bridge/group.ts'
-import {groupDiscovery, groupId} from '../../../src/bridge/homeassistant/group-discovery.ts'
+import {groupDiscovery, groupId} from '../../../src/bridge/homeassistant/bridge-discovery.ts'
 import {HomeAssistant} from '../../../src/bridge/homeassistant/homeassistant.ts'
 import {GroupStates, PlugStates} from '../../../src/bridge/status/states.ts'
 import {Topics} from '../../../src/mqtt/topics.ts'
@@ -425,7 +425,7 @@ describe('groups that change while the bridge runs', () => {
 
 describe('the message for a group', () => {
   it.each(['evening', 'Küche/Abend 1', 'вечер', '🔌', 'a'.repeat(200)])('holds for the name %s', (name) => {
-    const look = {name, area: 'Kitchen', icon: 'mdi:moon'}
+    const look = {name, settings: {members: [], area: 'Kitchen', icon: 'mdi:moon'}}
     const payload = JSON.stringify(groupDiscovery(look, {topics, version: '1.2.3'}))
     const topic = `homeassistant/device/${groupId(name, topics)}/config`
     expect(messageProblems({topic, payload, retain: true}, 'homeassistant')).toEqual([])

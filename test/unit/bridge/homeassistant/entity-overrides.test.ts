@@ -1,8 +1,11 @@
 /** How plugs look in Home Assistant: digits, names in the language of its owner, and names that can be spoken. */
 import {describe, expect, it} from 'vitest'
-import {bridgeDiscovery} from '../../../../src/bridge/homeassistant/bridge-discovery.ts'
+import {
+  bridgeDiscovery,
+  groupDiscovery,
+  groupId,
+} from '../../../../src/bridge/homeassistant/bridge-discovery.ts'
 import type {DiscoveryComponent} from '../../../../src/bridge/homeassistant/discovery-message.ts'
-import {groupDiscovery, groupId} from '../../../../src/bridge/homeassistant/group-discovery.ts'
 import {plugDiscovery} from '../../../../src/bridge/homeassistant/plug-discovery.ts'
 import type {DisplayOptions} from '../../../../src/bridge/plug.ts'
 import {applyOverrides} from '../../../../src/device/codec/model-overrides.ts'
@@ -188,7 +191,7 @@ describe('a name with levels', () => {
   })
 
   it('of a group is shown in the same way, under the same id', () => {
-    const discovery = groupDiscovery({name: 'ground floor/all'}, around)
+    const discovery = groupDiscovery({name: 'ground floor/all', settings: {members: []}}, around)
     expect(discovery['device']).toMatchObject({
       name: 'ground floor all',
       identifiers: [groupId('ground floor/all', topics)],
