@@ -17,12 +17,11 @@ import {GroupStates, PlugStates, type StateOptions} from '../bridge/status/state
 import {within} from '../common/clock.ts'
 import type {Config} from '../config/config.ts'
 import type {IncomingMessage} from '../mqtt/connection.ts'
-import {BridgeInfo} from './bridge-info.ts'
 import {type BridgeOptions, type BridgeResources, bridgeResources, hideSecrets} from './bridge-resources.ts'
 import {configChangesText, findRenames, needsNewBridge} from './config-changes.ts'
 import type {ManagedPlug} from './managed-plug.ts'
 import {PauseDetector} from './pause-detector.ts'
-import {RequestActions} from './request-actions.ts'
+import {requestActions, statusSource} from './request-actions.ts'
 import {version} from './version.ts'
 
 /** A stop takes 5 s at most (docs/promises.md, 3): so long for a command under way, and so long for the last messages to the broker. */
@@ -94,14 +93,14 @@ export class Bridge {
     const {config, clock, log, store, configActions} = options
     const subscriptions = () => this.#components.flatMap((component) => component.subscriptions?.() ?? [])
     const resources = bridgeResources(options, subscriptions, this.#stopping.signal)
-    const {registry, discovery, connection, recorded, context} = resources
-    const bridgeInfo = new BridgeInfo({...resources, log})
-    const bridgeStatus = new BridgeStatus(context, bridgeInfo)
+    const {registry, connection, recorded, context} = resources
+    const source = statusSource(resources, log)
+    const bridgeStatus = new BridgeStatus(context, source)
     const {enabled, discovery_prefix: prefix} = config.homeassistant
     const homeAssistant = enabled ? new HomeAssistant(context, {prefix, version, store}) : undefined
     const {qos, retain, output} = config.mqtt
     const states = {qos, retain, attributes: output === 'attribute_and_json'}
-    const actions = new RequestActions({registry, discovery, bridgeInfo, bridgeStatus, configActions, log})
+    const actions = requestActions(resources, source, bridgeStatus, configActions, log)
     const parts = {bridgeStatus, homeAssistant, states, recorded, store, actions}
     this.#options = options
     this.#resources = resources

@@ -117,6 +117,7 @@ async function knownVerbs(): Promise<string[]> {
     reload: async () => undefined,
     edit: async () => undefined,
     allowsRawCalls: () => false,
+    warnings: () => [],
     discover: async () => [],
   }
   const log = new RememberingLog()

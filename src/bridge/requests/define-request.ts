@@ -96,20 +96,22 @@ function membersOf(
 /**
  * Changes the configuration.
  * @param edits called when all earlier requests are done, so that it sees the configuration that it changes
- * @returns for the response: warnings about the configuration that the change has caused, when there are any
+ * @param data of the response
+ * @returns `data`, with warnings about the configuration that the change has caused, when there are any
  * @throws CommandError `refused` with every problem of the changed configuration; the file is unchanged then. What `edits` throws
  */
-export async function changeConfig(
+export async function changeConfig<T extends object>(
   {actions}: RequestContext,
+  data: T,
   edits: () => readonly ConfigEdit[],
-): Promise<{warnings?: readonly string[]}> {
+): Promise<T & {warnings?: readonly string[]}> {
   let before: ReadonlySet<string> = new Set()
   const problems = await actions.edit(() => {
-    before = new Set(actions.warnings?.())
+    before = new Set(actions.warnings())
     return edits()
   })
   if (problems !== undefined)
     throw new CommandError('refused', `the configuration stays as it is:\n${problems}`)
-  const warnings = (actions.warnings?.() ?? []).filter((warning) => !before.has(warning))
-  return warnings.length > 0 ? {warnings: warnings.slice(0, MOST_LISTED)} : {}
+  const warnings = actions.warnings().filter((warning) => !before.has(warning))
+  return warnings.length > 0 ? {...data, warnings: warnings.slice(0, MOST_LISTED)} : data
 }

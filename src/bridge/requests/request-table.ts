@@ -54,50 +54,42 @@ const table: Readonly<Record<string, RequestHandler>> = {
   'device/add': defineRequest(
     // `id` is a setting of a plug. It is listed because other programs call the name of a plug so: it is no wrong `name` here.
     z.object({name: newName, id: configValue.optional()}).catchall(configValue),
-    async (context, {name, ...settings}) => {
-      const notes = await changeConfig(context, () => {
+    (context, {name, ...settings}) =>
+      changeConfig(context, {name}, () => {
         context.names.assertFree(name, 'plug')
         return [{path: ['devices', name], put: settings}]
-      })
-      return {name, ...notes}
-    },
+      }),
     {name: 'lamp', host: '192.168.1.42', token: '…'},
   ),
   'device/remove': defineRequest(
     plugNameOnly,
-    async (context, {name}) => {
-      const notes = await changeConfig(context, () => {
+    (context, {name}) =>
+      changeConfig(context, {name}, () => {
         findPlug(context, name)
         return [{path: ['devices', name], drop: true}, ...groupEdits(context, name)]
-      })
-      return {name, ...notes}
-    },
+      }),
     EXAMPLE_PLUG,
   ),
   'device/rename': defineRequest(
     z.strictObject({from: plugName, to: newName}),
-    async (context, {from, to}) => {
-      const notes = await changeConfig(context, () => {
+    (context, {from, to}) =>
+      changeConfig(context, {from, to}, () => {
         findPlug(context, from)
         context.names.assertFree(to, 'plug')
         return [{path: ['devices', from], rename: to}, ...groupEdits(context, from, to)]
-      })
-      return {from, to, ...notes}
-    },
+      }),
     {from: 'lamp', to: 'office/lamp'},
   ),
   'device/options': defineRequest(
     z.strictObject({name: plugName, options: settings}),
-    async (context, {name, options}) => {
-      const notes = await changeConfig(context, () => {
+    (context, {name, options}) =>
+      changeConfig(context, {name, options: Object.keys(options)}, () => {
         findPlug(context, name)
         return Object.entries(options).map(([key, value]): ConfigEdit => {
           const path = ['devices', name, key]
           return value === null ? {path, drop: true} : {path, put: value}
         })
-      })
-      return {name, options: Object.keys(options), ...notes}
-    },
+      }),
     {name: 'lamp', options: {area: 'Office', icon: null}},
   ),
   'device/poll': defineRequest(
@@ -139,24 +131,20 @@ const table: Readonly<Record<string, RequestHandler>> = {
   ),
   'group/add': defineRequest(
     z.strictObject({name: newName, members: memberNames}),
-    async (context, {name, members}) => {
-      const notes = await changeConfig(context, () => {
+    (context, {name, members}) =>
+      changeConfig(context, {name, members}, () => {
         context.names.assertFree(name, 'group')
         return [{path: ['groups', name], put: {members}}]
-      })
-      return {name, members, ...notes}
-    },
+      }),
     {name: 'evening', members: ['desk', 'lamp']},
   ),
   'group/remove': defineRequest(
     groupNameOnly,
-    async (context, {name}) => {
-      const notes = await changeConfig(context, () => {
+    (context, {name}) =>
+      changeConfig(context, {name}, () => {
         membersOf(context, name)
         return [{path: ['groups', name], drop: true}]
-      })
-      return {name, ...notes}
-    },
+      }),
     {name: 'evening'},
   ),
   'group/members': defineRequest(
@@ -166,14 +154,13 @@ const table: Readonly<Record<string, RequestHandler>> = {
         ({add, remove}) => add ?? remove,
         'expected "add" or "remove" with a list of plugs\' names, got neither',
       ),
-    async (context, {name, add = [], remove = []}) => {
-      let after: string[] = []
-      const notes = await changeConfig(context, () => {
-        const before = membersOf(context, name).filter((member) => !remove.includes(member))
-        after = [...before, ...add.filter((member) => !before.includes(member))]
-        return [{path: ['groups', name, 'members'], put: after}]
+    (context, {name, add = [], remove = []}) => {
+      const response: {name: string; members: readonly string[]} = {name, members: []}
+      return changeConfig(context, response, () => {
+        const rest = membersOf(context, name).filter((member) => !remove.includes(member))
+        response.members = [...rest, ...add.filter((member) => !rest.includes(member))]
+        return [{path: ['groups', name, 'members'], put: response.members}]
       })
-      return {name, members: after, ...notes}
     },
     {name: 'evening', add: ['fan'], remove: ['desk']},
   ),

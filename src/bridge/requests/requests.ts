@@ -182,12 +182,8 @@ export class Requests implements Component {
       validFor: (problems) => (problems === undefined ? RESTARTING_MS : 0),
     })
     return {
-      info: () => actions.info(),
-      health: () => actions.health(),
-      setLogLevel: (level) => actions.setLogLevel(level),
-      allowsRawCalls: () => actions.allowsRawCalls(),
+      ...actions,
       edit: (edits) => this.#change(() => actions.edit(edits)),
-      warnings: () => actions.warnings?.() ?? [],
       discover: (timeout) => searches.run(`${timeout} ms`, () => actions.discover(timeout)),
       reload: (how) =>
         how === 'restart'

@@ -8,7 +8,7 @@ import type {BridgeContext, Component, RetainedSource} from '../component.ts'
 import type {Plug} from '../plug.ts'
 import {retained, transient} from '../publisher.ts'
 
-/** What `BridgeStatus` publishes about the process and the bridge as a whole. `src/app/bridge-info.ts` implements it. */
+/** What `BridgeStatus` publishes about the process and the bridge as a whole. `src/app/request-actions.ts` makes it. */
 export interface StatusSource {
   /** The content of `B/bridge/info`. */
   info(): Record<string, unknown>

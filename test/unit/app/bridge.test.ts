@@ -18,6 +18,7 @@ const actions: BridgeActions = {
   reload: async () => undefined,
   edit: async () => undefined,
   allowsRawCalls: () => false,
+  warnings: () => [],
   discover: async () => [],
 }
 

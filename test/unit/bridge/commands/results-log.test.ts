@@ -32,6 +32,7 @@ const actions: BridgeActions = {
     return 'config.yaml:9:5 devices.fan.token: expected 32 hex digits, got 4\nconfig.yaml:9:6 devices.fan.x: unknown key'
   },
   allowsRawCalls: () => false,
+  warnings: () => [],
   discover: async () => [],
 }
 

@@ -32,6 +32,7 @@ beforeEach(() => {
     reload: async () => undefined,
     edit: async () => undefined,
     allowsRawCalls: () => false,
+    warnings: () => [],
     discover: async () => [],
   }
   requests = new Requests(context, actions)

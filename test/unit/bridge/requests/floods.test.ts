@@ -30,6 +30,7 @@ const actions: BridgeActions = {
     return waiting('edit', () => undefined)
   },
   allowsRawCalls: () => false,
+  warnings: () => [],
   discover: (timeout) => waiting(`scan of ${timeout} ms`, () => found),
 }
 

@@ -23,6 +23,7 @@ const actions: BridgeActions = {
   },
   edit: async () => undefined,
   allowsRawCalls: () => false,
+  warnings: () => [],
   discover: async (timeout) => {
     done.push(`discover for ${timeout} ms`)
     return [{did: 4711}]
