@@ -21,9 +21,23 @@ import {
 
 /** The discovery message of the bridge. */
 export function bridgeDiscovery({topics, version}: DiscoveryContext): DeviceDiscovery {
+  const id = bridgeId(topics.base)
+  const entity = (platform: string, key: string, name: string | undefined): DiscoveryComponent => ({
+    platform,
+    unique_id: `${id}_${key}`,
+    default_entity_id: `${platform}.${slug(topics.base) || id}_${key}`,
+    name,
+  })
+  const availability = [bridgeAvailability(topics)]
+  const button = (verb: string, name?: string) => ({
+    ...entity('button', verb, name),
+    command_topic: topics.request(verb),
+    payload_press: '{}',
+    availability,
+  })
   return {
     device: {
-      identifiers: [bridgeId(topics.base)],
+      identifiers: [id],
       name: topics.base === 'miio2mqtt' ? 'miio2mqtt' : `miio2mqtt (${topics.base})`,
       manufacturer: 'miio2mqtt',
       model: 'Bridge',
@@ -31,82 +45,43 @@ export function bridgeDiscovery({topics, version}: DiscoveryContext): DeviceDisc
     },
     origin: origin(version),
     components: {
-      connection: bridgeConnection(topics),
-      version: bridgeVersion(topics),
-      log_level: bridgeLogLevel(topics),
-      // Without a name: Home Assistant names it after its device class, in the user's language.
-      restart: bridgeButton('restart', undefined, topics, {
+      // Shows `off` while all other entities of the bridge are unavailable. So it has no availability.
+      connection: {
+        ...entity('binary_sensor', 'connection', 'Connection'),
+        device_class: 'connectivity',
+        entity_category: 'diagnostic',
+        state_topic: topics.bridge('state'),
+        value_template: '{{ value_json.state }}',
+        payload_on: 'online',
+        payload_off: 'offline',
+      },
+      version: {
+        ...entity('sensor', 'version', 'Version'),
+        entity_category: 'diagnostic',
+        icon: 'mdi:tag',
+        state_topic: topics.bridge('info'),
+        value_template: '{{ value_json.version }}',
+        availability,
+      },
+      log_level: {
+        ...entity('select', 'log_level', 'Log level'),
         entity_category: 'config',
-        device_class: 'restart',
-      }),
-      discover: bridgeButton('discover', 'Discover plugs', topics, {
+        icon: 'mdi:text-long',
+        options: logLevels,
+        state_topic: topics.bridge('info'),
+        value_template: '{{ value_json.log_level }}',
+        command_topic: topics.request('options'),
+        command_template: '{"log_level":"{{ value }}"}',
+        availability,
+      },
+      // Without a name: Home Assistant names it after its device class, in the user's language.
+      restart: {...button('restart'), entity_category: 'config', device_class: 'restart'},
+      discover: {
+        ...button('discover', 'Discover plugs'),
         entity_category: 'diagnostic',
         icon: 'mdi:magnify',
-      }),
+      },
     },
-  }
-}
-
-/** Shows `off` while all other entities of the bridge are unavailable. So it has no availability. */
-function bridgeConnection(topics: Topics): DiscoveryComponent {
-  return {
-    ...bridgeEntity('binary_sensor', 'connection', 'Connection', topics),
-    device_class: 'connectivity',
-    entity_category: 'diagnostic',
-    state_topic: topics.bridge('state'),
-    value_template: '{{ value_json.state }}',
-    payload_on: 'online',
-    payload_off: 'offline',
-  }
-}
-
-function bridgeVersion(topics: Topics): DiscoveryComponent {
-  return {
-    ...bridgeEntity('sensor', 'version', 'Version', topics),
-    entity_category: 'diagnostic',
-    icon: 'mdi:tag',
-    state_topic: topics.bridge('info'),
-    value_template: '{{ value_json.version }}',
-    availability: [bridgeAvailability(topics)],
-  }
-}
-
-function bridgeLogLevel(topics: Topics): DiscoveryComponent {
-  return {
-    ...bridgeEntity('select', 'log_level', 'Log level', topics),
-    entity_category: 'config',
-    icon: 'mdi:text-long',
-    options: logLevels,
-    state_topic: topics.bridge('info'),
-    value_template: '{{ value_json.log_level }}',
-    command_topic: topics.request('options'),
-    command_template: '{"log_level":"{{ value }}"}',
-    availability: [bridgeAvailability(topics)],
-  }
-}
-
-/** A button that sends the request `verb`. */
-function bridgeButton(
-  verb: string,
-  name: string | undefined,
-  topics: Topics,
-  extra: DiscoveryPayload,
-): DiscoveryComponent {
-  return {
-    ...bridgeEntity('button', verb, name, topics),
-    ...extra,
-    command_topic: topics.request(verb),
-    payload_press: '{}',
-    availability: [bridgeAvailability(topics)],
-  }
-}
-
-function bridgeEntity(platform: string, key: string, name: string | undefined, {base}: Topics) {
-  return {
-    platform,
-    unique_id: `${bridgeId(base)}_${key}`,
-    default_entity_id: `${platform}.${slug(base) || bridgeId(base)}_${key}`,
-    ...(name === undefined ? {} : {name}),
   }
 }
 
@@ -130,7 +105,7 @@ export function groupDiscovery(
       name: displayName(name),
       manufacturer: 'miio2mqtt',
       model: 'Group',
-      ...(area ? {suggested_area: area} : {}),
+      suggested_area: area || undefined,
       via_device: bridgeId(topics.base),
     },
     origin: origin(version),
@@ -146,7 +121,7 @@ export function groupDiscovery(
         name: null,
         value_template: '{{ value_json.state }}',
         command_topic: topics.set(name, 'state'),
-        ...(icon ? {icon} : {}),
+        icon: icon || undefined,
       },
     },
   }

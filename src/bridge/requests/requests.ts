@@ -16,11 +16,11 @@ import {unknownVerb} from './request-mistakes.ts'
 import {requestTable} from './request-table.ts'
 
 /** Waiting or under way at any time. Further requests are refused at once. */
-const MOST_REQUESTS = 1000
+const MAX_REQUESTS = 1000
 /** Of those, changes of the configuration: each writes the file and reads it again. */
-const MOST_CHANGES = 32
+const MAX_CHANGES = 32
 /** How many requests may share one search of the network: its response may have 100 KB. */
-const MOST_SHARING = 32
+const MAX_SHARING = 32
 /** How long a bridge may take to stop before it restarts: a second request within that time is for the same restart. */
 const RESTARTING_MS = 5000
 /**
@@ -28,7 +28,7 @@ const RESTARTING_MS = 5000
  * time.
  */
 const QUIET_MS = 100
-const LONGEST_STOP_MS = 1000
+const MAX_STOP_MS = 1000
 /** How much of an unknown verb the log shows. */
 const MAX_VERB_LENGTH = 100
 /** Copies of one message come together; a later one was sent once more (mosquitto makes no copies over MQTT 3.1.1). */
@@ -77,24 +77,21 @@ export class Requests implements Component {
     }
     if (this.#isCopy(message)) return
     this.#lastReceivedAt = clock.now()
-    if (this.#pending >= MOST_REQUESTS) {
-      const failure = new CommandError('queue_full', `${MOST_REQUESTS} requests are waiting already`)
+    if (this.#pending >= MAX_REQUESTS) {
+      const failure = new CommandError('queue_full', `${MAX_REQUESTS} requests are waiting already`)
       this.#respond(verb, message, {...parsedTransaction(message.payload), values: {}}, failure)
       return
     }
     this.#pending++
-    await this.#queue
-      .add(async (sent) => sent(await this.#run(verb, message)))
-      .finally(() => {
-        this.#pending--
-      })
+    await this.#queue.add(() => this.#run(verb, message))
+    this.#pending--
   }
 
   /** From now on every request is refused. Resolves when all have their response and no more come, or after a second. */
   async stop(): Promise<void> {
     this.#isStopped = true
     const {clock} = this.#context
-    const end = clock.now() + LONGEST_STOP_MS
+    const end = clock.now() + MAX_STOP_MS
     for (let now = clock.now(); now < end; now = clock.now()) {
       const wait = this.#queue.length > 0 ? QUIET_MS : this.#lastReceivedAt + QUIET_MS - now
       if (wait <= 0) return
@@ -175,12 +172,10 @@ export class Requests implements Component {
 
   /** The actions with limits: one search of the network at a time, one restart of this bridge, and a few changes of the configuration. */
   #limited(actions: BridgeActions, {clock}: Pick<BridgeContext, 'clock'>): BridgeActions {
-    const searches = new SharedWork<unknown>({clock, most: MOST_SHARING})
-    const restarts = new SharedWork<string | undefined>({
-      clock,
-      most: Number.POSITIVE_INFINITY,
-      validFor: (problems) => (problems === undefined ? RESTARTING_MS : 0),
-    })
+    const searches = new SharedWork<unknown>(clock, MAX_SHARING)
+    const restarts = new SharedWork<string | undefined>(clock, Number.POSITIVE_INFINITY, (problems) =>
+      problems === undefined ? RESTARTING_MS : 0,
+    )
     return {
       ...actions,
       edit: (edits) => this.#change(() => actions.edit(edits)),
@@ -194,8 +189,8 @@ export class Requests implements Component {
 
   /** @throws CommandError `queue_full` when too many changes wait */
   async #change<T>(change: () => Promise<T>): Promise<T> {
-    if (this.#pendingChanges >= MOST_CHANGES)
-      throw new CommandError('queue_full', `${MOST_CHANGES} changes of the configuration are waiting already`)
+    if (this.#pendingChanges >= MAX_CHANGES)
+      throw new CommandError('queue_full', `${MAX_CHANGES} changes of the configuration are waiting already`)
     this.#pendingChanges++
     try {
       return await change()

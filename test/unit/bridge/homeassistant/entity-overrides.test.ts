@@ -5,7 +5,10 @@ import {
   groupDiscovery,
   groupId,
 } from '../../../../src/bridge/homeassistant/bridge-discovery.ts'
-import type {DiscoveryComponent} from '../../../../src/bridge/homeassistant/discovery-message.ts'
+import type {
+  DeviceDiscovery,
+  DiscoveryComponent,
+} from '../../../../src/bridge/homeassistant/discovery-message.ts'
 import {plugDiscovery} from '../../../../src/bridge/homeassistant/plug-discovery.ts'
 import type {DisplayOptions} from '../../../../src/bridge/plug.ts'
 import {applyOverrides} from '../../../../src/device/codec/model-overrides.ts'
@@ -28,9 +31,13 @@ import {StagedPlug, topics} from '../stage.ts'
 const around = {topics, version: '1.2.3'}
 const made = {name: 'Made up', vendor: 'Acme', confidence: 'inferred', evidence: 'made up'} as const
 
-function message(model: Model, {name = 'desk', ...appearance}: DisplayOptions & {name?: string} = {}) {
+/** As it is sent: without undefined members. */
+function message(
+  model: Model,
+  {name = 'desk', ...appearance}: DisplayOptions & {name?: string} = {},
+): DeviceDiscovery {
   const plug = new StagedPlug(new VirtualClock(), {name, appearance})
-  return plugDiscovery(plug, 4711, model, around)
+  return JSON.parse(JSON.stringify(plugDiscovery(plug, 4711, model, around)))
 }
 
 function componentsOf(properties: Model['properties'], appearance: DisplayOptions = {}) {
@@ -152,7 +159,7 @@ describe('a name that Home Assistant has in every language', () => {
   })
 
   it('is that of the restart button of the bridge, too', () => {
-    const {components} = bridgeDiscovery(around)
+    const {components}: DeviceDiscovery = JSON.parse(JSON.stringify(bridgeDiscovery(around)))
     expect(components['restart']).toMatchObject({
       device_class: 'restart',
       unique_id: 'miio2mqtt_bridge_miio2mqtt_restart',

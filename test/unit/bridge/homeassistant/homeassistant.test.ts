@@ -3,6 +3,7 @@ import {Group} from '../../../../src/bridge/group.ts'
 import {bridgeDiscovery} from '../../../../src/bridge/homeassistant/bridge-discovery.ts'
 import {
   bridgeId,
+  type DeviceDiscovery,
   platformsOf,
   withRemovedComponents,
 } from '../../../../src/bridge/homeassistant/discovery-message.ts'
@@ -307,8 +308,11 @@ describe('what has to be taken back', () => {
 
 describe('the message for a plug', () => {
   const model = builtIn.find('chuangmi.plug.m1') ?? expect.fail('no such model')
-  const messageFor = (appearance: DisplayOptions) =>
-    plugDiscovery(new StagedPlug(clock, {appearance}), 4711, model, {topics, version: '1.2.3'})
+  /** As it is sent: without undefined members. */
+  const messageFor = (appearance: DisplayOptions): DeviceDiscovery => {
+    const plug = new StagedPlug(clock, {appearance})
+    return JSON.parse(JSON.stringify(plugDiscovery(plug, 4711, model, {topics, version: '1.2.3'})))
+  }
 
   it.each<[string, DisplayOptions]>([
     ['nothing', {}],
