@@ -93,15 +93,12 @@ export function unknownDisplayProperties(
 ): string[] {
   const entities = Object.entries(homeassistant?.entities ?? {})
   const has = Object.keys(properties)
-  const named = [...filtered, ...entities.map(([property]) => property)]
-  const unknown = (property: string) => !has.includes(property)
-  const settings = [
-    ...filtered.filter(unknown).map((property) => `filtered: ${property}`),
-    ...entities
-      .filter(([property]) => unknown(property))
-      .map(([property]) => `homeassistant.entities.${property}`),
-  ]
-  const suggestions = named.filter(unknown).flatMap((property) => misspelledProperty(property, has) ?? [])
+  const unknown = [
+    ...filtered.map((property) => ({property, setting: `filtered: ${property}`})),
+    ...entities.map(([property]) => ({property, setting: `homeassistant.entities.${property}`})),
+  ].filter(({property}) => !has.includes(property))
+  const settings = unknown.map(({setting}) => setting)
+  const suggestions = unknown.flatMap(({property}) => misspelledProperty(property, has) ?? [])
   const hint = didYouMean(suggestions.length > 0 ? joinWithOr([...new Set(suggestions)]) : undefined)
   const classes = entities.filter(
     ([property, overrides]) =>

@@ -66,7 +66,9 @@ export class Commands implements Component {
       for (const outcome of outcomes) this.#logInternal(outcome.failure)
       if (target instanceof Group) {
         if ('get' in command) this.#groupStates.publishState(target)
-        data = {members: Object.fromEntries(outcomes.map(memberResult))}
+        data = {
+          members: Object.fromEntries(outcomes.map((each) => [each.name, resultOf(each.data, each.failure)])),
+        }
         failure = groupFailure(outcomes)
       } else {
         data = outcomes[0]?.data
@@ -78,11 +80,7 @@ export class Commands implements Component {
       if (failure instanceof PayloadError) transaction = failure.transaction
     }
     const elapsed = Math.round(clock.now() - receivedAt)
-    const result = {
-      ...statusOf(data, failure, {request: command ?? {}}),
-      ...(transaction === undefined ? {} : {transaction}),
-      elapsed_ms: elapsed,
-    }
+    const result = {...resultOf(data, failure, command ?? {}), transaction, elapsed_ms: elapsed}
     this.#results.publish(message, result, topics.response(name))
     const content = () => (command ? commandText(command) : `a ${topic.kind}`)
     this.#results.log(message.topic, {target: name, content, failure, elapsed, device: name})
@@ -92,10 +90,6 @@ export class Commands implements Component {
     if (failure?.code === 'internal')
       this.#context.log.error('unexpected error while running a command (please report it)', {error: failure})
   }
-}
-
-function memberResult({name, data, failure}: CommandOutcome): [string, object] {
-  return [name, statusOf(data, failure)]
 }
 
 /** One failure for all members that failed, with the code of the first one in the order of the group, which is also its cause. */
@@ -110,20 +104,16 @@ function groupFailure(outcomes: readonly CommandOutcome[]): CommandError | undef
   return new CommandError(first.failure.code, message, undefined, first.failure)
 }
 
-/** The common part of the result of a command and of each member. Beside an error, `data` is there only when it is not empty. */
-function statusOf(
+/** The result of a command, or of one member of a group. Beside an error, `data` is there only when it is not empty. */
+function resultOf(
   data: Record<string, unknown> | undefined,
   failure: CommandError | undefined,
-  more: Record<string, unknown> = {},
+  request?: Command | Record<string, never>,
 ) {
   return {
     status: failure ? 'error' : 'ok',
-    ...more,
-    ...(data && (!failure || Object.keys(data).length > 0) ? {data} : {}),
-    ...(failure ? {error: errorOf(failure)} : {}),
+    request,
+    data: failure && Object.keys(data ?? {}).length === 0 ? undefined : data,
+    error: failure && {code: failure.code, message: failure.message, device_code: failure.deviceCode},
   }
-}
-
-function errorOf({code, message, deviceCode}: CommandError) {
-  return {code, message, ...(deviceCode === undefined ? {} : {device_code: deviceCode})}
 }

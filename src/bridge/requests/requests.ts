@@ -138,11 +138,10 @@ export class Requests implements Component {
     const response = {
       ...(failure
         ? {status: 'error', error: {code: failure.code, message: failure.message}}
-        : {
-            status: 'ok',
-            ...(outcome instanceof TruncatedList ? {data: outcome.items, truncated: true} : {data: outcome}),
-          }),
-      ...(transaction === undefined ? {} : {transaction}),
+        : outcome instanceof TruncatedList
+          ? {status: 'ok', data: outcome.items, truncated: true}
+          : {status: 'ok', data: outcome}),
+      transaction,
     }
     const usualTopic = topics.bridgeResponse(verb)
     const ownTopic = requestTable.has(verb) ? usualTopic : topics.bridgeResponse('')

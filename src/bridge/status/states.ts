@@ -201,7 +201,7 @@ export class GroupStates implements Component, RetainedSource {
     const list = Array.from(groups.values(), ({name, settings: {members, description}}) => ({
       name,
       members,
-      ...(description === undefined ? {} : {description}),
+      description,
     }))
     this.#publish(retained(topics.bridge('groups'), list), force)
   }

@@ -1,13 +1,15 @@
 import fc from 'fast-check'
 import {describe, expect, it} from 'vitest'
-import {
-  LONGEST_PAYLOAD_BYTES,
-  parseGet,
-  parseRequest,
-  parseSet,
-} from '../../../../src/bridge/commands/payload.ts'
+import {MAX_PAYLOAD_BYTES, parseCommand, parseRequest} from '../../../../src/bridge/commands/payload.ts'
 import {CommandError} from '../../../../src/device/command-error.ts'
 import {checkProperty} from '../../../support/seeds.ts'
+
+function parseSet(payload: Buffer, property: string | undefined) {
+  const topic = {kind: 'set', name: 'desk', ...(property === undefined ? {} : {property})} as const
+  const {command, transaction} = parseCommand(topic, payload)
+  return {values: 'set' in command ? command.set : expect.fail('no command to set'), transaction}
+}
+const parseGet = (payload: Buffer) => parseCommand({kind: 'get', name: 'desk'}, payload)
 
 const parsers = {
   'for all properties': (payload: Buffer) => parseSet(payload, undefined),
@@ -62,8 +64,8 @@ describe.each(Object.entries(parsers))('a payload %s', (_, parse) => {
 
   it('may have 16 KiB and not one byte more', () => {
     const text = (bytes: number) => Buffer.from(`"${'x'.repeat(bytes - 2)}"`)
-    expect(() => parse(text(LONGEST_PAYLOAD_BYTES + 1))).toThrow(/at most 16384 bytes, got 16385/)
-    expect(outcome(parse, Buffer.from(' '.repeat(LONGEST_PAYLOAD_BYTES + 1)))).toBe('invalid_payload')
+    expect(() => parse(text(MAX_PAYLOAD_BYTES + 1))).toThrow(/at most 16384 bytes, got 16385/)
+    expect(outcome(parse, Buffer.from(' '.repeat(MAX_PAYLOAD_BYTES + 1)))).toBe('invalid_payload')
   })
 
   it('that is not UTF-8 is refused', () => {
@@ -90,7 +92,7 @@ describe('a command', () => {
   it('keeps its transaction apart from what it sets, whatever that is', () => {
     const parsed = parseSet(Buffer.from('{"state":"ON","transaction":{"id":[1,null]}}'), undefined)
     expect(parsed).toEqual({values: {state: 'ON'}, transaction: {id: [1, null]}})
-    expect(parseGet(Buffer.from('{"transaction":0}'))).toEqual({transaction: 0})
+    expect(parseGet(Buffer.from('{"transaction":0}'))).toEqual({command: {get: null}, transaction: 0})
   })
 
   it('that sets nothing is refused', () => {
