@@ -37,7 +37,7 @@ export interface Component {
   subscriptions?(): readonly string[]
   /**
    * @param topic what the topic of the message stands for; `undefined` for no topic of the bridge
-   * @returns whether the message is dealt with, so that no later part gets it
+   * @returns whether the message is handled, so that no later part gets it
    */
   handle?(message: IncomingMessage, topic: ParsedTopic | undefined): boolean
   /** The bridge stops: starts nothing new, and cancels timers. Called in reverse order. Resolves when what was under way is done. */

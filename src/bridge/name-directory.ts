@@ -7,11 +7,11 @@ import {excerpt} from '../device/codec/values.ts'
 import {CommandError} from '../device/command-error.ts'
 
 /** How many of the existing names a message lists. */
-const MOST_NAMES = 10
+const MAX_NAMES = 10
 /** Longer names are cut in messages. Configured names are shorter. */
-const LONGEST_NAME = 200
+const MAX_NAME_LENGTH = 200
 /** How many renamed plugs are remembered: the latest ones. */
-const MOST_RENAMED = 1000
+const MAX_RENAMED = 1000
 
 /** The names of plugs and groups of one bridge, with the renames since its start. */
 export class NameDirectory {
@@ -30,12 +30,12 @@ export class NameDirectory {
     return this.#plugs.has(name) || this.#groups.has(name)
   }
 
-  /** Records that a plug has another name now, for the answer to commands that still use the old one. */
+  /** Records that a plug has another name now, for the warning about commands that still use the old one. */
   recordRename(from: string, to: string): void {
     this.#renamed.delete(from)
     this.#renamed.set(from, to)
     const [oldest] = this.#renamed.keys()
-    if (oldest !== undefined && this.#renamed.size > MOST_RENAMED) this.#renamed.delete(oldest)
+    if (oldest !== undefined && this.#renamed.size > MAX_RENAMED) this.#renamed.delete(oldest)
   }
 
   /**
@@ -58,7 +58,7 @@ export class NameDirectory {
   /** The message for a command to a plug or group that does not exist. */
   unknownName(name: string): string {
     const known = [...this.#plugs.keys(), ...this.#groups.keys()]
-    return `no plug or group is called ${name.slice(0, LONGEST_NAME)}${alternatives(name, known, this.currentName(name))}`
+    return `no plug or group is called ${name.slice(0, MAX_NAME_LENGTH)}${alternatives(name, known, this.currentName(name))}`
   }
 
   /** The message for a request about a plug that does not exist. */
@@ -89,7 +89,7 @@ export class NameDirectory {
 
 /** Which names exist, and the one that was probably meant. */
 function alternatives(name: string, known: readonly string[], currentName?: string): string {
-  const list = `: known are ${known.slice(0, MOST_NAMES).join(', ') || 'none'}`
+  const list = `: known are ${known.slice(0, MAX_NAMES).join(', ') || 'none'}`
   return (
     list +
     (currentName === undefined ? didYouMean(closestName(name, known)) : `; it was renamed to ${currentName}`)
@@ -97,7 +97,7 @@ function alternatives(name: string, known: readonly string[], currentName?: stri
 }
 
 /** For a longer name nothing is suggested. */
-const LONGEST_SUGGESTED = 64
+const MAX_SUGGESTED_LENGTH = 64
 
 /**
  * The one of `known` that is nearest to `name`: with other capitals, spaces, "-" or "_", without its room or with one (`desk`,
@@ -105,7 +105,7 @@ const LONGEST_SUGGESTED = 64
  * @returns `undefined` when none is near
  */
 export function closestName(name: string, known: Iterable<string>): string | undefined {
-  if (name.length > LONGEST_SUGGESTED) return undefined
+  if (name.length > MAX_SUGGESTED_LENGTH) return undefined
   const word = normalizedWord(name)
   const names = [...known]
   const closest = closestBy((candidate) => nameDistance(word, normalizedWord(candidate)), names)

@@ -21,7 +21,7 @@ export interface CommandOutcome {
   failure: CommandError | undefined
 }
 
-/** How long TOGGLE waits for what one member reports. A member that is online answers within that time. */
+/** How long TOGGLE waits for what one member reports. A member that is online responds within that time. */
 const TOGGLE_READ_MS = 2000
 
 /** What a member reports of a property that is to be toggled. */

@@ -57,7 +57,7 @@ export class Results {
 
   /**
    * Publishes on the response topic that the sender asked for (MQTT 5), if that is a topic for responses only, and else on the usual
-   * topic. The bridge may publish where the sender may not, and must not lend that right.
+   * topic. The bridge may publish where the sender may not, and must not do so for the sender.
    * @param message the command or request
    * @param usualTopic the topic of such results when the sender asked for no other
    * @param ownTopic a topic that no sender has chosen, for when the broker ends connections because of one that was; the usual topic,

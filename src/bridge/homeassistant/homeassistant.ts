@@ -27,7 +27,7 @@ interface Events {
   started: []
 }
 
-/** All bridges at a broker answer the birth message of Home Assistant: a random delay keeps them apart. */
+/** All bridges at a broker announce everything after the birth message of Home Assistant: a random delay keeps them apart. */
 const BIRTH_DELAY_MS = {least: 500, most: 3000}
 /** Home Assistant subscribes to the topics of a discovery message a moment after it. */
 const SUBSCRIBE_MS = 1000

@@ -44,7 +44,7 @@ export interface BridgeActions extends ConfigActions {
   /** Warnings about valid but dubious settings, as in the log, but without lines of the file. */
   warnings(): readonly string[]
   /**
-   * Sends a hello to the whole network, and lists the plugs that answer.
+   * Sends a hello to the whole network, and lists the plugs that respond.
    * @param timeout milliseconds
    * @returns a list, or a `TruncatedList` when too many answer
    */

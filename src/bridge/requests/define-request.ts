@@ -4,7 +4,7 @@ import {describeValue, quoted} from '../../common/schema-errors.ts'
 import {CommandError} from '../../device/command-error.ts'
 import type {BridgeContext} from '../component.ts'
 import type {BridgeActions, ConfigEdit, ConfigValue} from './bridge-actions.ts'
-import {MOST_LISTED, parseValues} from './request-mistakes.ts'
+import {MAX_LISTED, parseValues} from './request-mistakes.ts'
 
 /** What a request may use. */
 export type RequestContext = Pick<BridgeContext, 'plugs' | 'groups' | 'names' | 'clock'> & {
@@ -113,5 +113,5 @@ export async function changeConfig<T extends object>(
   if (problems !== undefined)
     throw new CommandError('refused', `the configuration stays as it is:\n${problems}`)
   const warnings = actions.warnings().filter((warning) => !before.has(warning))
-  return warnings.length > 0 ? {...data, warnings: warnings.slice(0, MOST_LISTED)} : data
+  return warnings.length > 0 ? {...data, warnings: warnings.slice(0, MAX_LISTED)} : data
 }

@@ -81,7 +81,7 @@ interface Outage {
 
 /**
  * Logs plugs that go offline and come back, and publishes an event for each: one warning, one info line, at most one reminder an hour in
- * between. When no plug answers any more, the network of the bridge is the cause: one warning for all of them (docs/promises.md, 57).
+ * between. When no plug responds any more, the network of the bridge is the cause: one warning for all of them (docs/promises.md, 57).
  */
 export class AvailabilityLog implements Component {
   readonly #context: Pick<BridgeContext, 'plugs' | 'clock' | 'log'>
@@ -170,7 +170,7 @@ export class AvailabilityLog implements Component {
     this.#reminder = undefined
   }
 
-  /** Whether several plugs have answered until now, and all of them fail. Each alone would be offline only after its next failures. */
+  /** Whether several plugs have responded until now, and all of them fail. Each alone would be offline only after its next failures. */
   #areAllSilent(): boolean {
     let silent = 0
     for (const plug of this.#context.plugs.values()) {

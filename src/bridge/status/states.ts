@@ -99,7 +99,7 @@ export class PlugStates implements Component, RetainedSource {
   }
 }
 
-/** The state of a plug without the properties that its owner has filtered out. */
+/** The state of a plug without the properties that the configuration filters out. */
 export function displayedState({device: {state}, display: {filtered = []}}: Plug): Readonly<State> {
   if (filtered.length === 0) return state
   return Object.fromEntries(Object.entries(state).filter(([name]) => !filtered.includes(name)))

@@ -20,7 +20,7 @@ export const HOUR = 60 * MINUTE
 
 export const topics = new Topics('miio2mqtt', 'homeassistant/status')
 
-/** Keeps what is published, as the real one would take it. */
+/** Keeps what is published, and refuses invalid topics like the real one. */
 export class RememberingPublisher implements Publisher {
   readonly messages: (OutgoingMessage & {at: number})[] = []
   readonly #clock: VirtualClock
@@ -74,7 +74,7 @@ export function replaceGroups(
 
 interface Choice {
   name?: string
-  /** `null`: it never answered. */
+  /** `null`: it never responded. */
   did?: number | null
   disabled?: boolean
   seed?: number

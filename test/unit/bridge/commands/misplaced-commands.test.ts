@@ -35,7 +35,7 @@ beforeEach(() => {
 })
 
 describe('a retained command', () => {
-  it('is not carried out, and is worth one warning until it is cleared', () => {
+  it('is not carried out, and causes one warning until it is cleared', () => {
     for (let times = 0; times < 3; times++) deliver('miio2mqtt/office/desk/set', 'ON', true)
     const warning =
       'ignored a retained message on miio2mqtt/office/desk/set: a retained command would be repeated at every start'
@@ -47,7 +47,7 @@ describe('a retained command', () => {
     expect(plugs.get('office/desk')?.scripted.calls).toEqual([])
   })
 
-  it('on a topic that is none of the bridge is ignored', () => {
+  it('on a topic that the bridge does not use is ignored', () => {
     deliver('miio2mqtt/office', 'ON', true)
     expect(log.messages('warn')).toEqual([])
   })
@@ -102,7 +102,7 @@ describe('a command to a name that does not exist', () => {
     expect(log.messages('warn')).toHaveLength(2)
   })
 
-  it('does not mention a new name that does not exist, or that leads back', () => {
+  it('does not mention a new name that does not exist, or renames in a circle', () => {
     context.names.recordRename('a', 'b')
     context.names.recordRename('b', 'a')
     to('a')
@@ -110,7 +110,7 @@ describe('a command to a name that does not exist', () => {
   })
 })
 
-describe('a message where no command can be given', () => {
+describe('a message on a topic for no command', () => {
   it.each([
     ['miio2mqtt/lamp', 'ON', /no plug or group is called lamp/],
     ['miio2mqtt/lamp', '"toggle"', /no plug or group is called lamp/],
@@ -120,7 +120,7 @@ describe('a message where no command can be given', () => {
     expect(log.messages('warn')).toEqual([expect.stringMatching(expected)])
   })
 
-  it('names the right topic of a plug that there is', () => {
+  it('causes a warning with the command topic of an existing plug', () => {
     const desk = plugs.get('office/desk')
     if (desk) plugs.set('desk', desk)
     deliver('miio2mqtt/desk', 'ON')

@@ -52,18 +52,18 @@ async function command(more: Partial<IncomingMessage>) {
   return publisher.messages.filter(({payload}) => payload.includes('"status"'))
 }
 
-describe('an answer', () => {
+describe('a result', () => {
   it('to a response topic carries its correlation data, and is marked as one on a topic that a client has chosen', async () => {
     const correlationData = Buffer.from([0, 255])
-    expect(await command({responseTopic: 'my/answers', correlationData})).toMatchObject([
-      {topic: 'my/answers', correlationData, foreign: true, retain: false},
+    expect(await command({responseTopic: 'my/results', correlationData})).toMatchObject([
+      {topic: 'my/results', correlationData, foreign: true, retain: false},
     ])
     await requests.request(
       'info',
-      incoming('miio2mqtt/bridge/request/info', '', {responseTopic: 'my/answers'}),
+      incoming('miio2mqtt/bridge/request/info', '', {responseTopic: 'my/results'}),
     )
-    expect(publisher.on('my/answers')).toHaveLength(2)
-    expect(publisher.on('my/answers')[1]).toMatchObject({foreign: true})
+    expect(publisher.on('my/results')).toHaveLength(2)
+    expect(publisher.on('my/results')[1]).toMatchObject({foreign: true})
   })
 
   it.each([
@@ -87,7 +87,7 @@ describe('an answer', () => {
     )
   })
 
-  it('at home says nothing of a foreign topic', async () => {
+  it('on the usual topic is not marked', async () => {
     expect((await command({})).map(({foreign}) => foreign)).toEqual([undefined])
   })
 })
@@ -108,7 +108,7 @@ describe('keys of a prototype in a payload', () => {
     '{"state":{"__proto__":1}}',
     '{"toString":"ON"}',
     '{"hasOwnProperty":"ON"}',
-  ])('%s are refused in words, and switch nothing', async (payload) => {
+  ])('%s are refused with a message, and switch nothing', async (payload) => {
     const message = incoming('miio2mqtt/office/desk/set', payload)
     commands.handle(message, {kind: 'set', name: 'office/desk'})
     await clock.advance(20_000)
@@ -119,7 +119,7 @@ describe('keys of a prototype in a payload', () => {
   })
 
   it.each(['{"__proto__":{"x":1}}', '{"transaction":{"__proto__":1},"colour":1}', '{"constructor":1}'])(
-    '%s of a request are refused in words',
+    '%s of a request are refused with a message',
     async (payload) => {
       await requests.request('info', incoming('miio2mqtt/bridge/request/info', payload))
       expect(JSON.parse(publisher.messages[0]?.payload ?? '')).toMatchObject({

@@ -1,4 +1,4 @@
-/** How plugs look in Home Assistant: digits, names in the language of its owner, and names that can be spoken. */
+/** How plugs are shown in Home Assistant: digits, names in the user's language, and names that can be spoken. */
 import {describe, expect, it} from 'vitest'
 import {
   bridgeDiscovery,
@@ -46,7 +46,7 @@ function componentsOf(properties: Model['properties'], appearance: DisplayOption
 }
 const digitsOf = ({suggested_display_precision: digits}: DiscoveryComponent = {platform: ''}) => digits
 
-describe('a measured value is shown with the digits that say something', () => {
+describe('a measured value is shown with its significant digits', () => {
   it.each([
     [0.001, 3],
     [0.01, 2],
@@ -57,7 +57,7 @@ describe('a measured value is shown with the digits that say something', () => {
     expect(digitsOf(componentsOf({current: amperes(miot(3, 1), {scale})})['current'])).toBe(digits)
   })
 
-  it('also after their owner has corrected the scale', () => {
+  it('also after the configuration has corrected the scale', () => {
     const properties = {state: relay(miot(2, 1)), current: amperes(miot(3, 1))}
     const {model} = applyOverrides(complete({...made, ids: ['acme.plug.one'], properties}), {
       current: {scale: 0.001},
@@ -189,7 +189,7 @@ describe('a name with levels', () => {
     expect(discovery['state_topic']).toBe(`miio2mqtt/${name}`)
   })
 
-  it('is shown as its owner says', () => {
+  it('is shown as configured', () => {
     const discovery = message(model, {
       name: 'kitchen/kettle',
       homeassistant: {enabled: true, name: 'Tea/coffee'},

@@ -29,7 +29,7 @@ function add(...names: string[]): void {
   }
 }
 
-/** As many plugs as are wanted, none of which has answered yet. */
+/** Plugs that have not responded yet. */
 function stage(count: number, homeAssistant = true): void {
   clock = new VirtualClock()
   log = new RememberingLog()
@@ -66,7 +66,7 @@ const answers = (...answering: StagedPlug[]) => {
     set(plug, {state: 'online'})
   }
 }
-const isAway = (plug: StagedPlug, reason: OfflineReason) =>
+const goesOffline = (plug: StagedPlug, reason: OfflineReason) =>
   set(plug, {state: 'offline', reason, since: clock.date()})
 
 describe('the summary of a start', () => {
@@ -88,9 +88,9 @@ describe('the summary of a start', () => {
     summary.start(0)
     summary.connected()
     answers(desk(0))
-    isAway(desk(1), 'bad_token')
+    goesOffline(desk(1), 'bad_token')
     expect(await loggedWithin(5 * SECOND)).toEqual([])
-    isAway(desk(2), 'timeout')
+    goesOffline(desk(2), 'timeout')
     announced.add(desk(2)) // remembered from an earlier run
     expect(await loggedWithin(5 * SECOND)).toEqual([
       '1 of 3 plugs online: desk 0 (Mi Smart Plug, 192.168.1.40); offline: desk 1 (192.168.1.40, wrong token), desk 2 (192.168.1.40, does not answer)',
@@ -98,7 +98,7 @@ describe('the summary of a start', () => {
     ])
   })
 
-  it('comes after some seconds, also when a plug never answers', async () => {
+  it('comes after some seconds, also when a plug never responds', async () => {
     stage(1)
     summary.start(3 * SECOND)
     summary.connected()
@@ -108,7 +108,7 @@ describe('the summary of a start', () => {
     ])
   })
 
-  it('without any plug is empty: a warning says so already', async () => {
+  it('without any plug is empty: there is a warning about that', async () => {
     stage(0)
     summary.start(0)
     summary.connected()
@@ -126,7 +126,7 @@ describe('the summary of a start', () => {
     ])
   })
 
-  it('covers plugs also without a broker, and Home Assistant once there is one', async () => {
+  it('covers plugs also without a broker, and Home Assistant when the broker is connected', async () => {
     stage(1)
     isConnected = false
     summary.start(0)
@@ -149,12 +149,12 @@ describe('the summary of a start', () => {
     summary.connected()
     const [first, ...others] = [...plugs.values()]
     answers(...others)
-    if (first) isAway(first, 'timeout')
+    if (first) goesOffline(first, 'timeout')
     expect(await loggedWithin(5 * SECOND)).toEqual([
       '9999 of 10000 plugs online; offline: desk 0 (192.168.1.40, does not answer)',
       'Home Assistant: announced 9999 of 10000 plugs on homeassistant/…; after its first answer: desk 0',
     ])
-    for (const plug of others) isAway(plug, 'unreachable')
+    for (const plug of others) goesOffline(plug, 'unreachable')
     summary.connected()
     const [line = ''] = await loggedWithin(5 * SECOND)
     expect(line).toMatch(/^0 of 10000 plugs online; offline: desk 0 .* and 9990 more$/)
@@ -169,7 +169,7 @@ describe('the summary of a start', () => {
       plugs.set(plug.name, plug)
       summary.plugAdded(plug)
     }
-    isAway(disabled, 'disabled')
+    goesOffline(disabled, 'disabled')
     summary.start(0)
     summary.connected()
     answers(desk(0))
@@ -191,13 +191,13 @@ describe('after the start', () => {
   })
 
   it('has no line about plugs that go offline and come back: another part logs those', async () => {
-    isAway(desk(0), 'timeout')
+    goesOffline(desk(0), 'timeout')
     answers(desk(0))
     expect(await loggedWithin(HOUR)).toEqual([])
   })
 
   it('is logged again after the broker comes back', async () => {
-    isAway(desk(1), 'unreachable')
+    goesOffline(desk(1), 'unreachable')
     isConnected = false
     await clock.advance(HOUR)
     isConnected = true
@@ -208,7 +208,7 @@ describe('after the start', () => {
     ])
   })
 
-  it('is logged once for a broker that comes and goes within moments', async () => {
+  it('is logged once for several connections within seconds', async () => {
     for (let time = 0; time < 5; time++) {
       summary.connected()
       await clock.advance(SECOND)
@@ -216,7 +216,7 @@ describe('after the start', () => {
     expect(await loggedWithin(HOUR)).toHaveLength(2)
   })
 
-  it('a reload is about the plugs that it added or changed', async () => {
+  it('of a reload covers the plugs that it added or changed', async () => {
     plugs.delete('desk 0')
     add('lamp')
     summary.reloaded([named('lamp')])
@@ -227,7 +227,7 @@ describe('after the start', () => {
     ])
   })
 
-  it('a reload does not wait for a plug that does not answer', async () => {
+  it('of a reload does not wait longer for a plug that does not respond', async () => {
     add('lamp')
     summary.reloaded([named('lamp')])
     expect(await loggedWithin(20 * SECOND)).toEqual([
@@ -242,7 +242,7 @@ describe('after the start', () => {
     expect(await loggedWithin(HOUR)).toEqual([])
   })
 
-  it('a plug that was added and removed before it answered is waited for no longer', async () => {
+  it('does not wait for a plug that was added and removed before it responded', async () => {
     add('lamp', 'fan')
     summary.reloaded([named('lamp'), named('fan')])
     const lamp = named('lamp')
@@ -274,7 +274,7 @@ describe('that the bridge is online', () => {
     summary.connected()
     answers(desk(0))
     expect(published).toEqual([])
-    isAway(desk(1), 'timeout')
+    goesOffline(desk(1), 'timeout')
     expect(published).toEqual(['online'])
   })
 
@@ -297,7 +297,7 @@ describe('that the bridge is online', () => {
     expect(published).toEqual([])
     isConnected = true
     summary.connected()
-    isAway(desk(0), 'timeout')
+    goesOffline(desk(0), 'timeout')
     expect(published).toEqual(['online'])
     summary.disconnected()
     summary.connected()

@@ -54,7 +54,7 @@ describe('the state of a plug', () => {
     expect(payloads('miio2mqtt/desk').map(({state}) => state)).toEqual(['OFF', 'ON'])
   })
 
-  it('is not invented before the plug was ever read', () => {
+  it('is not published before the plug was read', () => {
     states.connected()
     expect(publisher.messages).toEqual([])
   })
@@ -73,7 +73,7 @@ describe('what is filtered', () => {
     ])
   })
 
-  it('hides no change of the rest', async () => {
+  it('does not hide changes of other properties', async () => {
     await clock.advance(MINUTE)
     plug.scripted.values['power'] = 'on'
     await clock.advance(MINUTE)
@@ -128,7 +128,7 @@ describe('attributes', () => {
 })
 
 describe('quality of service and retention', () => {
-  it("are the plug's own where it has some, and never touch its availability", async () => {
+  it('are those of the plug where it has some, and do not apply to its availability', async () => {
     stage({qos: 0, retain: false})
     await clock.advance(10 * SECOND)
     expect(publisher.on('miio2mqtt/desk').at(-1)).toMatchObject({qos: 0, retain: false})
@@ -155,7 +155,7 @@ describe('the availability of a plug', () => {
     ])
   })
 
-  it('comes back after the state that the plug has by then', async () => {
+  it('is online again after a fresh state was published', async () => {
     await clock.advance(MINUTE)
     plug.scripted.failure = new CallFailed('timeout')
     await clock.advance(HOUR)
