@@ -109,21 +109,14 @@ export function closestName(name: string, known: Iterable<string>): string | und
   const word = normalizedWord(name)
   const names = [...known]
   const closest = closestBy((candidate) => nameDistance(word, normalizedWord(candidate)), names)
-  return closest?.candidate ?? onlyNameInRoom(word, names)
-}
-
-function onlyNameInRoom(room: string, names: readonly string[]): string | undefined {
-  const inside = names.filter((name) => normalizedWord(name).startsWith(`${room}/`))
-  return inside.length === 1 ? inside[0] : undefined
+  const inRoom = names.filter((each) => normalizedWord(each).startsWith(`${word}/`))
+  return closest?.candidate ?? (inRoom.length === 1 ? inRoom[0] : undefined)
 }
 
 /** In wrong letters. A missing or additional room counts as one. */
 function nameDistance(a: string, b: string): number {
   const hasOneRoom = a.includes('/') !== b.includes('/')
+  const lastLevel = (name: string) => name.slice(name.lastIndexOf('/') + 1)
   const withoutRoom = hasOneRoom ? 1 + editDistance(lastLevel(a), lastLevel(b)) : Number.POSITIVE_INFINITY
   return Math.min(editDistance(a, b), withoutRoom)
-}
-
-function lastLevel(name: string): string {
-  return name.slice(name.lastIndexOf('/') + 1)
 }

@@ -115,7 +115,7 @@ export class CommandExecutor {
     const values = new Map(Object.entries(command.set))
     for (const [property, value] of values) {
       if (!isToggle(value)) continue
-      const readings = await this.#readUntilKnown(targets, property)
+      const readings = await this.#readMembers(targets, property)
       const state = toggleTarget(readings)
       if (state === undefined)
         return {command, failures: readings.map((reading) => toggleFailure(property, reading))}
@@ -124,25 +124,24 @@ export class CommandExecutor {
     return {command: {set: Object.fromEntries(values)}, failures: []}
   }
 
-  /** Reads the property of the members until one of them reports ON or OFF: responses may have been lost on the network. */
-  async #readUntilKnown(targets: readonly Target[], property: string): Promise<readonly Reading[]> {
+  /**
+   * Reads the property of the members until one of them reports ON or OFF: responses may have been lost on the network.
+   * @returns what the members that are online report, or, when none of those reports ON or OFF, what all members do
+   */
+  async #readMembers(targets: readonly Target[], property: string): Promise<readonly Reading[]> {
     const latest = Math.max(...targets.map(({deadline}) => deadline))
     for (;;) {
       const startedAt = this.#clock.now()
-      const readings = await this.#readMembers(targets, property)
+      const reads = targets.map((target) => ({target, reading: this.#readMember(target, property)}))
+      const online = reads.filter(({target}) => target.plug.device.availability.state === 'online')
+      const fromOnline = await Promise.all(online.map(({reading}) => reading))
+      if (toggleTarget(fromOnline)) return fromOnline
+      const readings = await Promise.all(reads.map(({reading}) => reading))
       const now = this.#clock.now()
       // A read that fails at once, as of plugs that are stopped, would fail again.
       if (toggleTarget(readings) || !readings.some(isTimeout) || now >= latest || now === startedAt)
         return readings
     }
-  }
-
-  /** What the members that are online report, or, when none of those reports ON or OFF, what all members do. */
-  async #readMembers(targets: readonly Target[], property: string): Promise<readonly Reading[]> {
-    const reads = targets.map((target) => ({target, reading: this.#readMember(target, property)}))
-    const online = reads.filter(({target}) => target.plug.device.availability.state === 'online')
-    const readings = await Promise.all(online.map(({reading}) => reading))
-    return toggleTarget(readings) ? readings : Promise.all(reads.map(({reading}) => reading))
   }
 
   async #readMember({plug, deadline}: Target, property: string): Promise<Reading> {

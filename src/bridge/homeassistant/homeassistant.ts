@@ -8,7 +8,6 @@ import type {IncomingMessage} from '../../mqtt/connection.ts'
 import type {ParsedTopic} from '../../mqtt/topics.ts'
 import type {BridgeContext, Component, RetainedSource} from '../component.ts'
 import type {Plug} from '../plug.ts'
-import {retained} from '../publisher.ts'
 import {bridgeDiscovery, groupDiscovery, groupId} from './bridge-discovery.ts'
 import {
   bridgeId,
@@ -77,8 +76,14 @@ export class HomeAssistant extends EventEmitter<Events> implements Component, Re
     this.#discovery.macs.forget(did)
   }
 
+  /** Announces everything, also what was announced before: the broker may have lost it, or Home Assistant may be a new one. */
   connected(): void {
-    this.#discoverAll()
+    this.#announcedIds.clear()
+    const {topics, plugs} = this.#context
+    const topic = discoveryTopic(this.prefix, bridgeId(topics.base))
+    this.#throttle.send(topic, () => ({discovery: bridgeDiscovery(this.#discovery)}), {force: true})
+    for (const plug of plugs.values()) this.#discoverPlug(plug, {force: true})
+    this.#discoverGroups({force: true})
   }
 
   /** A delayed message would be dropped, but recorded as sent. The next connect announces everything. */
@@ -133,23 +138,12 @@ export class HomeAssistant extends EventEmitter<Events> implements Component, Re
     const {clock, random} = this.#context
     const {least, most} = BIRTH_DELAY_MS
     this.#birthTimer ??= clock.after(least + random() * (most - least), () => {
-      this.#discoverAll()
+      this.connected()
       this.#birthTimer = clock.after(SUBSCRIBE_MS, () => {
         this.#birthTimer = undefined
         this.emit('started')
       })
     })
-  }
-
-  /** Announces everything, also what was announced before: the broker may have lost it, or Home Assistant may be a new one. */
-  #discoverAll(): void {
-    this.#announcedIds.clear()
-    const {publisher, topics, plugs, log} = this.#context
-    const topic = discoveryTopic(this.prefix, bridgeId(topics.base))
-    publisher.publish(retained(topic, bridgeDiscovery(this.#discovery)))
-    log.debug(() => `announced to Home Assistant: ${topic}`)
-    for (const plug of plugs.values()) this.#discoverPlug(plug, {force: true})
-    this.#discoverGroups({force: true})
   }
 
   /** Announces a plug as soon as its identity and its model are known. Without a broker, the next connect does that. */

@@ -2,9 +2,9 @@
  * What was sent to Home Assistant, and when: `DiscoveryThrottle` keeps the messages for one device apart, and `DiscoveryHistory` remembers
  * the announced components over restarts, so that those a plug no longer has can be removed (docs/home-assistant.md, docs/promises.md 50).
  */
-import type {Clock, Timer} from '../../common/clock.ts'
-import type {Log} from '../../log/logger.ts'
-import {type Publisher, retained} from '../publisher.ts'
+import type {Timer} from '../../common/clock.ts'
+import type {BridgeContext} from '../component.ts'
+import {retained} from '../publisher.ts'
 import {type DiscoveryPayload, digest, type Platforms} from './discovery-message.ts'
 
 /** Composes the message at the moment it is sent, from what is true of the device then. */
@@ -19,25 +19,22 @@ const APART_MS = 2100
 
 /** Sends at most one changed discovery message per device in 2.1 s. */
 export class DiscoveryThrottle {
-  readonly #clock: Clock
-  readonly #publisher: Publisher
-  readonly #log: Log
+  readonly #context: Pick<BridgeContext, 'clock' | 'publisher' | 'log'>
   /** The last message by topic. The payloads themselves would be megabytes. */
   readonly #sent = new Map<string, {digest: string; at: number}>()
   /** What follows 2.1 s after the last message on a topic: a delayed message, or the removal from `#sent`. */
   readonly #timers = new Map<string, Timer>()
 
-  constructor({clock, publisher, log}: {clock: Clock; publisher: Publisher; log: Log}) {
-    this.#clock = clock
-    this.#publisher = publisher
-    this.#log = log
+  constructor(context: Pick<BridgeContext, 'clock' | 'publisher' | 'log'>) {
+    this.#context = context
   }
 
   /** @param force whether a message that is identical to the last one is sent, too */
   send(topic: string, compose: ComposeDiscovery, {force}: {force: boolean}): void {
+    const {clock, publisher, log} = this.#context
     const {discovery, onSent} = compose()
     const message = retained(topic, discovery)
-    const next = {digest: digest(message.payload), at: this.#clock.now()}
+    const next = {digest: digest(message.payload), at: clock.now()}
     const last = this.#sent.get(topic)
     const isDifferent = last?.digest !== next.digest
     this.#cancel(topic)
@@ -46,8 +43,8 @@ export class DiscoveryThrottle {
     if (wait > 0) this.#after(wait, topic, () => this.send(topic, compose, {force}))
     else {
       this.#sent.set(topic, next)
-      this.#publisher.publish(message)
-      this.#log.debug(() => `announced to Home Assistant: ${topic}`)
+      publisher.publish(message)
+      log.debug(() => `announced to Home Assistant: ${topic}`)
       onSent?.()
     }
   }
@@ -56,7 +53,7 @@ export class DiscoveryThrottle {
   forget(topic: string): void {
     this.#cancel(topic)
     const last = this.#sent.get(topic)
-    const wait = last ? last.at + APART_MS - this.#clock.now() : 0
+    const wait = last ? last.at + APART_MS - this.#context.clock.now() : 0
     if (last && wait > 0) {
       last.digest = ''
       this.#after(wait, topic, () => this.#sent.delete(topic))
@@ -71,7 +68,7 @@ export class DiscoveryThrottle {
   #after(ms: number, topic: string, action: () => void): void {
     this.#timers.set(
       topic,
-      this.#clock.after(ms, () => {
+      this.#context.clock.after(ms, () => {
         this.#timers.delete(topic)
         action()
       }),

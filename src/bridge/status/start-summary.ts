@@ -135,14 +135,13 @@ export class StartSummary implements Component {
       return 'Home Assistant: nothing is announced, since homeassistant.enabled is false'
     const {prefix} = this.#homeAssistant
     const expected = plugs.filter((plug) => isAnnounced(plug) && isInUse(plug))
-    const missing = expected.filter((plug) => !this.#homeAssistant?.wasAnnounced(plug))
+    const missing = expected.flatMap((plug) => (this.#homeAssistant?.wasAnnounced(plug) ? [] : [plug.name]))
     const announced = expected.length - missing.length
     const counts = [
       missing.length > 0 ? `${announced} of ${count(expected.length, 'plug')}` : count(announced, 'plug'),
       ...(isAll && groups.size > 0 ? [count(groups.size, 'group')] : []),
     ].join(' and ')
-    const rest =
-      missing.length > 0 ? `; after its first answer: ${listFirst(namesOf(missing), MAX_NAMES)}` : ''
+    const rest = missing.length > 0 ? `; after its first answer: ${listFirst(missing, MAX_NAMES)}` : ''
     return `Home Assistant: announced ${counts} on ${prefix}/…${rest}`
   }
 }
@@ -180,8 +179,4 @@ const REASONS: Readonly<Record<OfflineReason, string>> = {
   disabled: 'disabled',
   unsupported: 'model not supported',
   duplicate: 'the same plug as another one',
-}
-
-function namesOf(plugs: readonly Plug[]): string[] {
-  return plugs.map(({name}) => name)
 }
