@@ -11,8 +11,6 @@ export type RequestContext = Pick<BridgeContext, 'plugs' | 'groups' | 'names' | 
   actions: BridgeActions
 }
 
-type Run<S extends z.ZodObject> = (context: RequestContext, values: z.output<S>) => unknown
-
 export interface RequestHandler {
   /** A valid payload, as JSON; `undefined` when the request takes none. */
   example: string | undefined
@@ -36,7 +34,7 @@ export class TruncatedList {
  */
 export function defineRequest<S extends z.ZodObject>(
   schema: S,
-  run: Run<S>,
+  run: (context: RequestContext, values: z.output<S>) => unknown,
   example?: z.input<S>,
 ): RequestHandler {
   const shown = example && JSON.stringify(example)
@@ -46,10 +44,14 @@ export function defineRequest<S extends z.ZodObject>(
   }
 }
 
+/** The error message of a schema. @param what describes the value, to follow "expected" */
+export function expected(what: string) {
+  return {error: ({input}: {input?: unknown}) => `expected ${what}, got ${describeValue(input)}`}
+}
+
 /** Text of one character or more. @param what describes it, to follow "expected" in an error */
 export function nonEmptyText(what: string) {
-  const error = ({input}: {input?: unknown}) => `expected ${what}, got ${describeValue(input)}`
-  return z.string({error}).min(1, {error})
+  return z.string(expected(what)).min(1, expected(what))
 }
 
 /** A list with at least one text. @param what describes the list @param each describes an entry, in errors */
@@ -61,24 +63,21 @@ export function listOf(what: string, each: string) {
   return z.array(nonEmptyText(each), {error}).min(1, {error})
 }
 
-const SETTING = 'text, a number, true, false, a list or a mapping'
-
 /** A value for the configuration. */
-export const configValue = json<ConfigValue>(SETTING, (value) => value === null)
+export const configValue = json<ConfigValue>(
+  'text, a number, true, false, a list or a mapping',
+  (value) => value === null,
+)
 /** Any JSON value. */
 export const anyJson = json<unknown>('a value of JSON', () => false)
 
 /** @param isWrong which values are refused, beside numbers that are too large for JSON */
-function json<T>(expected: string, isWrong: (value: unknown) => boolean) {
+function json<T>(what: string, isWrong: (value: unknown) => boolean) {
   const isInfinite = (value: unknown) => typeof value === 'number' && !Number.isFinite(value)
   return z.custom<T>().superRefine((value, context) => {
     for (const {path, member} of membersOf(value))
       if (isWrong(member) || isInfinite(member))
-        context.addIssue({
-          code: 'custom',
-          path,
-          message: `expected ${expected}, got ${describeValue(member)}`,
-        })
+        context.addIssue({code: 'custom', path, message: expected(what).error({input: member})})
   })
 }
 

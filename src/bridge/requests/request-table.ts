@@ -3,7 +3,6 @@
  * is one more row. Requests that change plugs or groups change config.yaml.
  */
 import {z} from 'zod'
-import {describeValue} from '../../common/schema-errors.ts'
 import {CommandError} from '../../device/command-error.ts'
 import {callProblem, withoutSecrets} from '../../device/raw-calls.ts'
 import {LoggedRefusal} from '../commands/results.ts'
@@ -15,6 +14,7 @@ import {
   changeConfig,
   configValue,
   defineRequest,
+  expected,
   listOf,
   nonEmptyText,
   type RequestContext,
@@ -28,9 +28,8 @@ const plugNameOnly = z.strictObject({name: plugName})
 const groupName = nonEmptyText('the name of a group')
 const groupNameOnly = z.strictObject({name: groupName})
 const memberNames = listOf("a list of plugs' names", 'the name of a plug')
-const settings = z.record(z.string(), configValue.nullable(), {
-  error: ({input}) => `expected a mapping from settings to values, got ${describeValue(input)}`,
-})
+const settings = z.record(z.string(), configValue.nullable(), expected('a mapping from settings to values'))
+const seconds = expected('a number of seconds from 0.1 to 60')
 const EXAMPLE_PLUG = {name: 'lamp'}
 
 const table: Readonly<Record<string, RequestHandler>> = {
@@ -45,7 +44,7 @@ const table: Readonly<Record<string, RequestHandler>> = {
     {log_level: 'debug'},
   ),
   discover: defineRequest(
-    z.strictObject({timeout: seconds(0.1, 60).default(5)}),
+    z.strictObject({timeout: z.number(seconds).min(0.1, seconds).max(60, seconds).default(5)}),
     ({actions}, {timeout}) => actions.discover(timeout * 1000),
     {timeout: 5},
   ),
@@ -168,12 +167,6 @@ const table: Readonly<Record<string, RequestHandler>> = {
 
 /** The handler of each request, by verb, in the order in which error messages list them. */
 export const requestTable: ReadonlyMap<string, RequestHandler> = new Map(Object.entries(table))
-
-function seconds(least: number, most: number) {
-  const error = ({input}: {input?: unknown}) =>
-    `expected a number of seconds from ${least} to ${most}, got ${describeValue(input)}`
-  return z.number({error}).min(least, {error}).max(most, {error})
-}
 
 /** @throws CommandError `refused` with every problem of an invalid configuration */
 async function reload(actions: BridgeActions, how: 'restart' | 'reload'): Promise<Record<string, never>> {
