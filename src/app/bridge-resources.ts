@@ -2,14 +2,14 @@
  * Makes the resources of a bridge from its configuration: UDP socket, network discovery, plug registry, broker connection, publisher, and
  * the context that the parts of the bridge share. Nothing is opened yet. Also removes the secrets of a configuration from messages.
  */
-import type {BridgeContext} from '../bridge/component.ts'
+import {type BridgeContext, messageWarnings} from '../bridge/component.ts'
 import {NameDirectory} from '../bridge/name-directory.ts'
 import {retained, SecretFilter} from '../bridge/publisher.ts'
 import type {ConfigActions} from '../bridge/requests/bridge-actions.ts'
 import {RetainedTopics} from '../bridge/retained/retained-topics.ts'
 import type {Clock, Random} from '../common/clock.ts'
 import {Redactor} from '../common/redact.ts'
-import {RepeatedWarnings, WarningLimiter} from '../common/warning-limiter.ts'
+import {RepeatedWarnings} from '../common/warning-limiter.ts'
 import {type Config, maskedConfig, secretsOf} from '../config/config.ts'
 import type {RootLog} from '../log/logger.ts'
 import {NetworkDiscovery} from '../miio/discovery.ts'
@@ -95,12 +95,11 @@ export function bridgeResources(
   const recorded = new RetainedTopics(connection, store.publishedTopics?.topics ?? [])
   const publisher = new SecretFilter(recorded, (text) => redactor.scrubMessage(text))
   const names = new NameDirectory(plugs, groups)
-  const messageWarnings = new WarningLimiter({clock, log})
   const context = {
     clock,
     random,
     log,
-    messageWarnings,
+    messageWarnings: messageWarnings({clock, log}),
     topics,
     publisher,
     connection,

@@ -156,7 +156,7 @@ export class Bridge {
     await within(clock, clock.now() + SAVE_GRACE_MS, this.#save()) // before the connection, whatever happens to that
     for (const component of reversed) component.stopped?.()
     this.#isOffline = true
-    context.messageWarnings.stop()
+    for (const limiter of Object.values(context.messageWarnings)) limiter.stop()
     await connection.stop(GOODBYE_GRACE_MS)
     discovery.stop()
     await socket.close()

@@ -3,7 +3,7 @@
  * `src/app/bridge.ts` has the ordered list of the parts, and calls each hook for all of them in that order.
  */
 import type {Clock, Random} from '../common/clock.ts'
-import type {WarningLimiter} from '../common/warning-limiter.ts'
+import {WarningLimiter} from '../common/warning-limiter.ts'
 import type {Log} from '../log/logger.ts'
 import type {IncomingMessage} from '../mqtt/connection.ts'
 import type {ParsedTopic, Topics} from '../mqtt/topics.ts'
@@ -57,8 +57,7 @@ export interface BridgeContext {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
-  /** Warnings about messages of other clients, with one limit for all parts. */
-  readonly messageWarnings: WarningLimiter
+  readonly messageWarnings: ReturnType<typeof messageWarnings>
   readonly topics: Topics
   readonly publisher: Publisher
   readonly connection: BrokerConnection
@@ -69,6 +68,18 @@ export interface BridgeContext {
   readonly names: NameDirectory
   /** Aborted as soon as the bridge is to stop: commands are not carried out any more. */
   readonly stopping: AbortSignal
+}
+
+/** Warnings about messages of other clients, with one limit for each kind of mistake. */
+export function messageWarnings(source: {clock: Clock; log: Log}) {
+  return {
+    /** Retained commands. */
+    retained: new WarningLimiter(source),
+    /** Commands to unknown names, and on wrong topics. */
+    misplaced: new WarningLimiter(source),
+    /** Commands and requests that are refused, and wrong response topics. */
+    refused: new WarningLimiter(source),
+  }
 }
 
 /** What parts of the bridge need of the connection to the broker, beside publishing. */

@@ -1,12 +1,12 @@
 import {existsSync, readdirSync, readFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {describe, expect, it} from 'vitest'
+import {messageWarnings} from '../../src/bridge/component.ts'
 import {NameDirectory} from '../../src/bridge/name-directory.ts'
 import type {BridgeActions} from '../../src/bridge/requests/bridge-actions.ts'
 import {Requests} from '../../src/bridge/requests/requests.ts'
 import {faultTable} from '../../src/cli/fault-options.ts'
 import {systemClock} from '../../src/common/clock.ts'
-import {WarningLimiter} from '../../src/common/warning-limiter.ts'
 import {builtIn} from '../../src/models/catalogue.ts'
 import {Topics} from '../../src/mqtt/topics.ts'
 import {RememberingLog} from '../support/remembering-log.ts'
@@ -133,7 +133,7 @@ async function knownVerbs(): Promise<string[]> {
     },
     topics: new Topics('miio2mqtt'),
     log,
-    messageWarnings: new WarningLimiter({clock: systemClock, log}),
+    messageWarnings: messageWarnings({clock: systemClock, log}),
   }
   const requests = new Requests(context, actions)
   await requests.request('nonsense', {topic: '', payload: Buffer.from(''), retained: false})

@@ -18,21 +18,19 @@ export class RetainedCommands implements Component {
   readonly #warnings: WarningLimiter
 
   constructor({messageWarnings}: BridgeContext) {
-    this.#warnings = messageWarnings
+    this.#warnings = messageWarnings.retained
   }
 
   /** The broker delivers a retained command at every connect. There is one warning for it, until a client clears it. */
   handle({topic, payload, retained}: IncomingMessage, parsed: ParsedTopic | undefined): boolean {
     if (!retained) return false
     if (!parsed) return true
-    const key = `retained ${topic}`
-    if (payload.length === 0) this.#warnings.forget(key)
+    if (payload.length === 0) this.#warnings.forget(topic)
     else
       this.#warnings.warn(
         topic,
         () =>
           `ignored a retained message on ${topic.slice(0, MAX_TOPIC_LENGTH)}: a retained command would be repeated at every start`,
-        {key},
       )
     return true
   }
@@ -57,7 +55,7 @@ export class MisplacedCommands implements Component {
     const {stopping, messageWarnings} = this.#context
     if (stopping.aborted) return true
     if (topic?.kind === 'set' || topic?.kind === 'get')
-      messageWarnings.warn(message.topic, () => this.#unknownTarget(topic, message.topic))
+      messageWarnings.misplaced.warn(message.topic, () => this.#unknownTarget(topic, message.topic))
     else this.#warnOfWrongTopic(message)
     return true
   }
@@ -69,7 +67,7 @@ export class MisplacedCommands implements Component {
     const name = topics.intendedName(topic, isTaken)
     if (name === undefined || payload.length === 0) return
     if (topic === topics.state(name) && !isBareWord(payload)) return
-    messageWarnings.warn(topic, () => {
+    messageWarnings.misplaced.warn(topic, () => {
       if (name === 'bridge') return wrongTopic(topic, 'the bridge', topics.request('<verb>'))
       return isTaken(name)
         ? this.#wrongTopicOf(topic, name, 'set', topic.slice(topics.state(name).length + 1))

@@ -98,7 +98,7 @@ export class Results {
         repeatAfter: REPEAT_MS,
         fields: {code, ...fields},
       }
-      if (this.#context.messageWarnings.warn(topic, text, details)) return
+      if (this.#context.messageWarnings.refused.warn(topic, text, details)) return
     }
     this.#context.log.debug(() => {
       const result = failure
@@ -113,7 +113,7 @@ export class Results {
     const {topics, names, messageWarnings} = this.#context
     const problem = topics.responseProblem(responseTopic, (name) => names.isTaken(name))
     if (problem === undefined) return responseTopic
-    messageWarnings.warn(
+    messageWarnings.refused.warn(
       responseTopic,
       () =>
         `a message on ${topic.slice(0, MAX_TOPIC_LENGTH)} has the response topic ${JSON.stringify(responseTopic.slice(0, MAX_RESPONSE_TOPIC_LENGTH))}, which ${problem}: the response goes to the usual topic`,

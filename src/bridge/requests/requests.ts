@@ -69,7 +69,7 @@ export class Requests implements Component {
     const {topics, clock, messageWarnings} = this.#context
     const problem = topicProblem(topics.bridgeResponse(verb))
     if (problem !== undefined) {
-      messageWarnings.warn(
+      messageWarnings.refused.warn(
         message.topic,
         () => `a request cannot be answered: the topic of its answer ${problem}`,
       )
@@ -114,8 +114,9 @@ export class Requests implements Component {
       if (this.#isStopped && verb !== 'restart') throw new CommandError('expired', 'the bridge is stopping')
       outcome = await handler.run(this.#context, payload.values)
     } catch (error) {
-      outcome = toCommandError(error)
-      if (outcome instanceof CommandError && outcome.code === 'internal')
+      const failure = toCommandError(error)
+      outcome = failure
+      if (failure.code === 'internal')
         this.#context.log.error(`unexpected error in the request ${verb} (please report it)`, {error})
     }
     return this.#respond(verb, message, payload, outcome, startedAt)

@@ -109,7 +109,7 @@ export function displayedState({device: {state}, display: {filtered = []}}: Plug
 export class GroupStates implements Component, RetainedSource {
   readonly #context: Pick<BridgeContext, 'publisher' | 'topics' | 'groups'>
   readonly #options: StateOptions
-  /** The last payload by topic: an identical one is not published again without need. */
+  /** The last payload by topic: an identical one is not published again. */
   readonly #published = new Map<string, string>()
 
   constructor(context: Pick<BridgeContext, 'publisher' | 'topics' | 'groups'>, options: StateOptions) {
@@ -123,12 +123,14 @@ export class GroupStates implements Component, RetainedSource {
 
   /** Publishes the groups of the plug whenever its relay or its availability changes. */
   plugAdded(plug: Plug): void {
-    let before = ''
+    let relay: 'ON' | 'OFF' | null | undefined
+    let {availability} = plug.device
     const update = () => {
+      const before = {relay, availability}
+      relay = relayState(plug)
+      availability = plug.device.availability
       // Watts change all the time, and a group may have thousands of members.
-      const now = JSON.stringify([relayState(plug), plug.device.availability])
-      if (now === before) return
-      before = now
+      if (relay === before.relay && availability === before.availability) return
       for (const group of this.#context.groups.values())
         if (group.settings.members.includes(plug.name)) this.#publishGroup(group)
     }
@@ -138,10 +140,11 @@ export class GroupStates implements Component, RetainedSource {
 
   /** Everything, also what was published before: the broker may have lost it. */
   connected(): void {
-    this.#publishList({force: true})
+    this.#published.clear()
+    this.#publishList()
     for (const group of this.#context.groups.values()) {
-      this.#publishAvailability(group, {force: true})
-      this.publishState(group)
+      this.#publishAvailability(group)
+      this.#publishState(group)
     }
   }
 
@@ -152,63 +155,65 @@ export class GroupStates implements Component, RetainedSource {
   /** Publishes what a new configuration has changed. The topics of removed groups are for retained-cleanup.ts to clear. */
   reloaded(): void {
     const {topics, groups} = this.#context
-    const current = new Set([
-      topics.bridge('groups'),
-      ...[...groups.keys()].flatMap((name) => [
-        topics.availability(name),
-        topics.state(name),
-        topics.attribute(name, 'state'),
-      ]),
-    ])
-    for (const topic of this.#published.keys()) if (!current.has(topic)) this.#published.delete(topic)
-    this.#publishList({force: false})
+    const current = new Set([...groups.keys()].flatMap((name) => this.#topicsOf(name)))
+    for (const topic of this.#published.keys())
+      if (!current.has(topic) && topic !== topics.bridge('groups')) this.#published.delete(topic)
+    this.#publishList()
     for (const group of groups.values()) this.#publishGroup(group)
   }
 
-  /** @param force also when the state was published before */
-  publishState(group: Group, {force} = {force: true}): void {
+  /** Publishes the state, also when it has not changed. */
+  publishState(group: Group): void {
     const {topics} = this.#context
-    const {qos, retain, attributes} = this.#options
-    const {name, state} = group
-    if (!group.isSettled) return
-    this.#publish({...json(topics.state(name), {state}), qos, retain}, force)
-    if (attributes) this.#publish({...plainText(topics.attribute(name, 'state'), state), qos, retain}, force)
+    this.#published.delete(topics.state(group.name))
+    this.#published.delete(topics.attribute(group.name, 'state'))
+    this.#publishState(group)
   }
 
   retainedTopics(): readonly string[] {
-    const {topics, groups} = this.#context
     const {retain, attributes} = this.#options
-    return [...groups.keys()].flatMap((name) => [
-      topics.availability(name),
-      ...(retain ? [topics.state(name)] : []),
-      ...(retain && attributes ? [topics.attribute(name, 'state')] : []),
-    ])
+    const perGroup = !retain ? 1 : attributes ? 3 : 2
+    return [...this.#context.groups.keys()].flatMap((name) => this.#topicsOf(name).slice(0, perGroup))
+  }
+
+  #topicsOf(name: string): string[] {
+    const {topics} = this.#context
+    return [topics.availability(name), topics.state(name), topics.attribute(name, 'state')]
   }
 
   /** The state before the availability: a group that comes online has its state by then. */
   #publishGroup(group: Group): void {
-    this.publishState(group, {force: false})
-    this.#publishAvailability(group, {force: false})
+    this.#publishState(group)
+    this.#publishAvailability(group)
   }
 
-  #publishAvailability({name, availability}: Group, {force}: {force: boolean}): void {
+  #publishState(group: Group): void {
+    if (!group.isSettled) return
+    const {topics} = this.#context
+    const {qos, retain, attributes} = this.#options
+    const {name, state} = group
+    this.#publish({...json(topics.state(name), {state}), qos, retain})
+    if (attributes) this.#publish({...plainText(topics.attribute(name, 'state'), state), qos, retain})
+  }
+
+  #publishAvailability({name, availability}: Group): void {
     if (availability.state !== 'unknown')
-      this.#publish(retained(this.#context.topics.availability(name), availability), force)
+      this.#publish(retained(this.#context.topics.availability(name), availability))
   }
 
-  #publishList({force}: {force: boolean}): void {
+  #publishList(): void {
     const {topics, groups} = this.#context
     const list = Array.from(groups.values(), ({name, settings: {members, description}}) => ({
       name,
       members,
       description,
     }))
-    this.#publish(retained(topics.bridge('groups'), list), force)
+    this.#publish(retained(topics.bridge('groups'), list))
   }
 
-  #publish(message: OutgoingMessage, force: boolean): void {
+  #publish(message: OutgoingMessage): void {
     const {topic, payload} = message
-    if (!force && this.#published.get(topic) === payload) return
+    if (this.#published.get(topic) === payload) return
     this.#published.set(topic, payload)
     this.#context.publisher.publish(message)
   }

@@ -1,10 +1,9 @@
 /** The context of the bridge's parts on virtual time: plugs that are scripted, and a publisher that records. */
-import type {BridgeContext} from '../../../src/bridge/component.ts'
+import {type BridgeContext, messageWarnings} from '../../../src/bridge/component.ts'
 import {Group, type GroupSettings} from '../../../src/bridge/group.ts'
 import {NameDirectory} from '../../../src/bridge/name-directory.ts'
 import type {DisplayOptions, Plug} from '../../../src/bridge/plug.ts'
 import type {Publisher} from '../../../src/bridge/publisher.ts'
-import {WarningLimiter} from '../../../src/common/warning-limiter.ts'
 import {Device} from '../../../src/device/device.ts'
 import {Poller} from '../../../src/device/polling/poller.ts'
 import {builtIn} from '../../../src/models/catalogue.ts'
@@ -50,7 +49,7 @@ export function testContext(clock: VirtualClock, choice: Partial<BridgeContext> 
     clock,
     random: seeded(1),
     log,
-    messageWarnings: new WarningLimiter({clock, log}),
+    messageWarnings: messageWarnings({clock, log}),
     topics,
     publisher: new RememberingPublisher(clock),
     connection: {connected: true, resubscribe: () => Promise.resolve()},
