@@ -8,7 +8,7 @@ import {retained} from '../publisher.ts'
 import {type DiscoveryPayload, digest, type Platforms} from './discovery-message.ts'
 
 /** Composes the message at the moment it is sent, from what is true of the device then. */
-export type ComposeDiscovery = () => {
+type ComposeDiscovery = () => {
   discovery: DiscoveryPayload
   /** Called when the message was sent. */
   onSent?: () => void

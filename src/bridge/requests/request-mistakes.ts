@@ -39,7 +39,12 @@ function problemsIn(
   const wrong = issues.flatMap((issue) =>
     issue.code === 'unrecognized_keys'
       ? issue.keys.map((key) => () => unknownKey(key, missing, known))
-      : [() => [shownPath(issue.path), issue.message].filter((part) => part !== '').join(': ')],
+      : [
+          () => {
+            const path = issue.path.map((key) => shownKey(String(key))).join('.')
+            return path === '' ? issue.message : `${path}: ${issue.message}`
+          },
+        ],
   )
   return [...wrong, ...misnamedKeys(issues, known, values)]
 }
@@ -107,10 +112,6 @@ function unknownKey(key: string, missing: readonly string[], known: readonly str
 }
 
 const MAX_KEY_LENGTH = 40
-
-function shownPath(path: readonly PropertyKey[]): string {
-  return path.map((key) => shownKey(String(key))).join('.')
-}
 
 /** Masks a token that was written in the place of a key. */
 function shownKey(key: string): string {
