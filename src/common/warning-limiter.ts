@@ -35,14 +35,14 @@ export class WarningLimiter {
 
   /**
    * Logs a warning about the topic, unless one with the same key was logged before.
-   * @param text called only when the warning is logged
+   * @param text called with the topic, shortened, when the warning is logged
    * @param repeatAfter milliseconds after which the warning is logged again
    * @param fields of the log line, beside the topic
    * @returns whether it was logged
    */
   warn(
     topic: string,
-    text: () => string,
+    text: (topic: string) => string,
     {
       key = topic,
       repeatAfter = Number.POSITIVE_INFINITY,
@@ -63,7 +63,8 @@ export class WarningLimiter {
     this.#logged.set(key, this.#clock.now())
     const [oldest] = this.#logged.keys()
     if (oldest !== undefined && this.#logged.size > MAX_REMEMBERED) this.#logged.delete(oldest)
-    this.#log.warn(text(), {topic: topic.slice(0, MAX_TOPIC_LENGTH), ...fields})
+    const shown = topic.slice(0, MAX_TOPIC_LENGTH)
+    this.#log.warn(text(shown), {topic: shown, ...fields})
     return true
   }
 

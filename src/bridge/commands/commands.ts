@@ -39,7 +39,7 @@ export class Commands implements Component {
     if (topic?.kind !== 'set' && topic?.kind !== 'get') return false
     const {plugs, groups} = this.#context
     const target = plugs.get(topic.name) ?? groups.get(topic.name)
-    if (target) void this.execute(target, topic, message)
+    if (target) void this.#execute(target, topic, message)
     return target !== undefined
   }
 
@@ -47,7 +47,7 @@ export class Commands implements Component {
    * Executes a command, and publishes and logs its result. While the bridge stops, the result is `expired`, and no plug gets the command.
    * Never rejects.
    */
-  async execute(target: Plug | Group, topic: CommandTopic, message: IncomingMessage): Promise<void> {
+  async #execute(target: Plug | Group, topic: CommandTopic, message: IncomingMessage): Promise<void> {
     const {clock, topics, stopping} = this.#context
     const {name} = target
     const receivedAt = clock.now()

@@ -8,8 +8,6 @@ import type {ParsedTopic} from '../../mqtt/topics.ts'
 import type {BridgeContext, Component} from '../component.ts'
 import type {CommandTopic} from './payload.ts'
 
-/** Topics may have 65,535 bytes; only this much of one is of use in a line of the log. */
-const MAX_TOPIC_LENGTH = 200
 /** With more plugs and groups than these, the broker would send back too many of their states. */
 const MAX_WATCHED = 500
 
@@ -29,8 +27,8 @@ export class RetainedCommands implements Component {
     else
       this.#warnings.warn(
         topic,
-        () =>
-          `ignored a retained message on ${topic.slice(0, MAX_TOPIC_LENGTH)}: a retained command would be repeated at every start`,
+        (shown) =>
+          `ignored a retained message on ${shown}: a retained command would be repeated at every start`,
       )
     return true
   }
@@ -55,7 +53,7 @@ export class MisplacedCommands implements Component {
     const {stopping, messageWarnings} = this.#context
     if (stopping.aborted) return true
     if (topic?.kind === 'set' || topic?.kind === 'get')
-      messageWarnings.misplaced.warn(message.topic, () => this.#unknownTarget(topic, message.topic))
+      messageWarnings.misplaced.warn(message.topic, (shown) => this.#unknownTarget(topic, shown))
     else this.#warnOfWrongTopic(message)
     return true
   }
@@ -67,10 +65,10 @@ export class MisplacedCommands implements Component {
     const name = topics.intendedName(topic, isTaken)
     if (name === undefined || payload.length === 0) return
     if (topic === topics.state(name) && !isBareWord(payload)) return
-    messageWarnings.misplaced.warn(topic, () => {
-      if (name === 'bridge') return wrongTopic(topic, 'the bridge', topics.request('<verb>'))
+    messageWarnings.misplaced.warn(topic, (shown) => {
+      if (name === 'bridge') return wrongTopic(shown, 'the bridge', topics.request('<verb>'))
       return isTaken(name)
-        ? this.#wrongTopicOf(topic, name, 'set', topic.slice(topics.state(name).length + 1))
+        ? this.#wrongTopicOf(shown, name, 'set', topic.slice(topics.state(name).length + 1))
         : names.unknownName(name)
     })
   }
@@ -92,7 +90,7 @@ export class MisplacedCommands implements Component {
 }
 
 function wrongTopic(topic: string, target: string, rightTopic: string): string {
-  return `no command can be given on ${topic.slice(0, MAX_TOPIC_LENGTH)}: send commands for ${target} to ${rightTopic}`
+  return `no command can be given on ${topic}: send commands for ${target} to ${rightTopic}`
 }
 
 /** Such as `ON`, `on`, `"toggle"`, `1`: what clients send to switch something. */
