@@ -5,6 +5,8 @@
 import {closestBy, didYouMean, editDistance, normalizedWord} from '../common/suggestion.ts'
 import {excerpt} from '../device/codec/values.ts'
 import {CommandError} from '../device/command-error.ts'
+import type {Group} from './group.ts'
+import type {Plug} from './plug.ts'
 
 /** How many of the existing names a message lists. */
 const MAX_NAMES = 10
@@ -15,12 +17,12 @@ const MAX_RENAMED = 1000
 
 /** The names of plugs and groups of one bridge, with the renames since its start. */
 export class NameDirectory {
-  readonly #plugs: ReadonlyMap<string, unknown>
-  readonly #groups: ReadonlyMap<string, unknown>
+  readonly #plugs: ReadonlyMap<string, Plug>
+  readonly #groups: ReadonlyMap<string, Group>
   /** The new name of every plug that was renamed since the start, by its old name. */
   readonly #renamed = new Map<string, string>()
 
-  constructor(plugs: ReadonlyMap<string, unknown>, groups: ReadonlyMap<string, unknown>) {
+  constructor(plugs: ReadonlyMap<string, Plug>, groups: ReadonlyMap<string, Group>) {
     this.#plugs = plugs
     this.#groups = groups
   }
@@ -61,17 +63,22 @@ export class NameDirectory {
     return `no plug or group is called ${name.slice(0, MAX_NAME_LENGTH)}${alternatives(name, known, this.currentName(name))}`
   }
 
-  /** The message for a request about a plug that does not exist. */
-  unknownPlug(name: string): string {
+  /** @throws CommandError `invalid_payload` for a name that no plug has */
+  plug(name: string): Plug {
+    const plug = this.#plugs.get(name)
+    if (plug) return plug
     const isGroup = this.#groups.has(name) ? '; it is a group' : ''
-    const known = [...this.#plugs.keys()]
-    return `no plug is called ${excerpt(name)}${alternatives(name, known, this.currentName(name))}${isGroup}`
+    const existing = alternatives(name, [...this.#plugs.keys()], this.currentName(name))
+    throw new CommandError('invalid_payload', `no plug is called ${excerpt(name)}${existing}${isGroup}`)
   }
 
-  /** The message for a request about a group that does not exist. */
-  unknownGroup(name: string): string {
+  /** @throws CommandError `invalid_payload` for a name that no group has */
+  group(name: string): Group {
+    const group = this.#groups.get(name)
+    if (group) return group
     const isPlug = this.#plugs.has(name) ? '; it is a plug' : ''
-    return `no group is called ${excerpt(name)}${alternatives(name, [...this.#groups.keys()])}${isPlug}`
+    const existing = alternatives(name, [...this.#groups.keys()])
+    throw new CommandError('invalid_payload', `no group is called ${excerpt(name)}${existing}${isPlug}`)
   }
 
   /**

@@ -7,7 +7,7 @@ import type {BridgeActions, ConfigEdit, ConfigValue} from './bridge-actions.ts'
 import {MAX_LISTED, parseValues} from './request-mistakes.ts'
 
 /** What a request may use. */
-export type RequestContext = Pick<BridgeContext, 'plugs' | 'groups' | 'names' | 'clock'> & {
+export type RequestContext = Pick<BridgeContext, 'groups' | 'names' | 'clock'> & {
   actions: BridgeActions
 }
 

@@ -64,7 +64,7 @@ const table: Readonly<Record<string, RequestHandler>> = {
     plugNameOnly,
     (context, {name}) =>
       changeConfig(context, {name}, () => {
-        findPlug(context, name)
+        context.names.plug(name)
         return [{path: ['devices', name], drop: true}, ...groupEdits(context, name)]
       }),
     EXAMPLE_PLUG,
@@ -73,7 +73,7 @@ const table: Readonly<Record<string, RequestHandler>> = {
     z.strictObject({from: plugName, to: newName}),
     (context, {from, to}) =>
       changeConfig(context, {from, to}, () => {
-        findPlug(context, from)
+        context.names.plug(from)
         context.names.assertFree(to, 'plug')
         return [{path: ['devices', from], rename: to}, ...groupEdits(context, from, to)]
       }),
@@ -83,7 +83,7 @@ const table: Readonly<Record<string, RequestHandler>> = {
     z.strictObject({name: plugName, options: settings}),
     (context, {name, options}) =>
       changeConfig(context, {name, options: Object.keys(options)}, () => {
-        findPlug(context, name)
+        context.names.plug(name)
         return Object.entries(options).map(([key, value]): ConfigEdit => {
           const path = ['devices', name, key]
           return value === null ? {path, drop: true} : {path, put: value}
@@ -94,7 +94,7 @@ const table: Readonly<Record<string, RequestHandler>> = {
   'device/poll': defineRequest(
     plugNameOnly,
     async (context, {name}) => {
-      const plug = findPlug(context, name)
+      const plug = context.names.plug(name)
       await plug.device.read(deadlineFor(context, plug))
       return displayedState(plug)
     },
@@ -103,7 +103,7 @@ const table: Readonly<Record<string, RequestHandler>> = {
   'device/info': defineRequest(
     plugNameOnly,
     async (context, {name}) => {
-      const plug = findPlug(context, name)
+      const plug = context.names.plug(name)
       const identity = await plug.device.identify({deadline: deadlineFor(context, plug)})
       return {name, did: plug.did ?? null, address: plug.address ?? null, ...identity}
     },
@@ -116,7 +116,7 @@ const table: Readonly<Record<string, RequestHandler>> = {
       params: anyJson.default([]),
     }),
     async (context, {name, method, params}) => {
-      const plug = findPlug(context, name)
+      const plug = context.names.plug(name)
       if (!context.actions.allowsRawCalls())
         throw new CommandError(
           'refused',
@@ -141,7 +141,7 @@ const table: Readonly<Record<string, RequestHandler>> = {
     groupNameOnly,
     (context, {name}) =>
       changeConfig(context, {name}, () => {
-        membersOf(context, name)
+        context.names.group(name)
         return [{path: ['groups', name], drop: true}]
       }),
     {name: 'evening'},
@@ -156,7 +156,7 @@ const table: Readonly<Record<string, RequestHandler>> = {
     (context, {name, add = [], remove = []}) => {
       const response: {name: string; members: readonly string[]} = {name, members: []}
       return changeConfig(context, response, () => {
-        const rest = membersOf(context, name).filter((member) => !remove.includes(member))
+        const rest = context.names.group(name).settings.members.filter((member) => !remove.includes(member))
         response.members = [...rest, ...add.filter((member) => !rest.includes(member))]
         return [{path: ['groups', name, 'members'], put: response.members}]
       })
@@ -173,13 +173,6 @@ async function reload(actions: BridgeActions, how: 'restart' | 'reload'): Promis
   const problems = await actions.reload(how)
   if (problems === undefined) return {}
   throw new LoggedRefusal('refused', `the configuration is invalid, the old one stays:\n${problems}`)
-}
-
-/** @throws CommandError `invalid_payload` for a name that no plug has */
-function findPlug({plugs, names}: RequestContext, name: string): Plug {
-  const plug = plugs.get(name)
-  if (plug) return plug
-  throw new CommandError('invalid_payload', names.unknownPlug(name))
 }
 
 /** On the clock. @throws CommandError for a plug that is disabled or a duplicate */
@@ -199,11 +192,4 @@ function groupEdits({groups}: RequestContext, from: string, to?: string): Config
       path: ['groups', group, 'members'],
       put: settings.members.flatMap((member) => (member === from ? (to ?? []) : member)),
     }))
-}
-
-/** @throws CommandError `invalid_payload` for a name that no group has */
-function membersOf(context: RequestContext, name: string): readonly string[] {
-  const group = context.groups.get(name)
-  if (group) return group.settings.members
-  throw new CommandError('invalid_payload', context.names.unknownGroup(name))
 }
