@@ -123,7 +123,7 @@ export class Requests implements Component {
   }
 
   /**
-   * Publishes and logs the response to a request.
+   * Logs and publishes the response to a request, in this order.
    * @param outcome the `data` of the response, or the failure
    * @returns the size of the response, in bytes
    */
@@ -136,6 +136,12 @@ export class Requests implements Component {
   ): number {
     const {topics, clock} = this.#context
     const failure = outcome instanceof CommandError ? outcome : undefined
+    this.#results.log(message.topic, {
+      target: `request ${verb.slice(0, MAX_VERB_LENGTH)}`.trimEnd(),
+      content: () => requestText(values),
+      failure,
+      elapsed: Math.round(clock.now() - startedAt),
+    })
     const response = {
       ...(failure
         ? {status: 'error', error: {code: failure.code, message: failure.message}}
@@ -146,14 +152,7 @@ export class Requests implements Component {
     }
     const usualTopic = topics.bridgeResponse(verb)
     const ownTopic = requestTable.has(verb) ? usualTopic : topics.bridgeResponse('')
-    const bytes = this.#results.publish(message, response, usualTopic, ownTopic)
-    this.#results.log(message.topic, {
-      target: `request ${verb.slice(0, MAX_VERB_LENGTH)}`.trimEnd(),
-      content: () => requestText(values),
-      failure,
-      elapsed: Math.round(clock.now() - startedAt),
-    })
-    return bytes
+    return this.#results.publish(message, response, usualTopic, ownTopic)
   }
 
   /** Whether the broker has delivered the same message again, because several of our filters match its topic. */
