@@ -2,12 +2,13 @@
  * Makes the resources of a bridge from its configuration: UDP socket, network discovery, plug registry, broker connection, publisher, and
  * the context that the parts of the bridge share. Nothing is opened yet. Also removes the secrets of a configuration from messages.
  */
+import {messageWarnings} from '../bridge/component.ts'
 import {NameDirectory} from '../bridge/name-directory.ts'
 import {RetainedTopics, retained, SecretFilter} from '../bridge/publisher.ts'
 import type {ConfigActions} from '../bridge/requests/bridge-actions.ts'
 import type {Clock, Random} from '../common/clock.ts'
 import type {Redactor} from '../common/redact.ts'
-import {RepeatedWarnings} from '../common/repeated-warnings.ts'
+import {RepeatedWarnings} from '../common/warning-limiter.ts'
 import {type Config, maskedConfig, secretsOf} from '../config/config.ts'
 import type {RootLog} from '../log/logger.ts'
 import {NetworkDiscovery} from '../miio/discovery.ts'
@@ -90,7 +91,19 @@ export function bridgeResources(
   const retainedTopics = new RetainedTopics(connection.delivery, store.publishedTopics?.topics ?? [])
   const publisher = new SecretFilter(retainedTopics, (text) => redactor.scrubMessage(text))
   const names = new NameDirectory(plugs, groups)
-  const context = {clock, random, log, topics, publisher, connection, plugs, groups, names, stopping}
+  const context = {
+    clock,
+    random,
+    log,
+    messageWarnings: messageWarnings({clock, log}),
+    topics,
+    publisher,
+    connection,
+    plugs,
+    groups,
+    names,
+    stopping,
+  }
   const metrics = new ProcessMetrics(clock)
   return {metrics, socket, discovery, registry, connection, retainedTopics, context}
 }

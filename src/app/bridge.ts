@@ -10,22 +10,18 @@ import type {RetainedTopics} from '../bridge/publisher.ts'
 import type {BridgeActions} from '../bridge/requests/bridge-actions.ts'
 import {Requests} from '../bridge/requests/requests.ts'
 import {RetainedCleanup, type RetainedTopicsStore} from '../bridge/retained-cleanup.ts'
-import {AvailabilityLog} from '../bridge/status/availability-log.ts'
 import {BridgeStatus} from '../bridge/status/bridge-status.ts'
-import {GroupStates} from '../bridge/status/group-states.ts'
-import {OnlineGate} from '../bridge/status/online-gate.ts'
-import {PlugLog} from '../bridge/status/plug-log.ts'
-import {PlugStates, type StateOptions} from '../bridge/status/plug-states.ts'
+import {AvailabilityLog, PlugLog} from '../bridge/status/plug-log.ts'
 import {StartSummary} from '../bridge/status/start-summary.ts'
+import {GroupStates, PlugStates, type StateOptions} from '../bridge/status/states.ts'
 import {within} from '../common/clock.ts'
 import type {Config} from '../config/config.ts'
 import type {IncomingMessage} from '../mqtt/connection.ts'
-import {BridgeInfo} from './bridge-info.ts'
 import {type BridgeOptions, type BridgeResources, bridgeResources, hideSecrets} from './bridge-resources.ts'
 import {configChangesText, findRenames, needsNewBridge} from './config-changes.ts'
 import type {ManagedPlug} from './managed-plug.ts'
 import {PauseDetector} from './pause-detector.ts'
-import {RequestActions} from './request-actions.ts'
+import {requestActions, statusSource} from './request-actions.ts'
 import {version} from './version.ts'
 
 /** A stop takes 5 s at most (docs/promises.md, 3): so long for a command under way, and so long for the last messages to the broker. */
@@ -76,9 +72,8 @@ export function bridgeComponents(context: BridgeContext, options: ComponentOptio
     plugStates,
     new AvailabilityLog(context, bridgeStatus),
     groupStates,
-    new StartSummary(context, homeAssistant),
     // The last: `online` comes after everything that the other parts publish at a connect, or about the first availability of a plug.
-    new OnlineGate(context, bridgeStatus),
+    new StartSummary(context, bridgeStatus, homeAssistant),
   ]
 }
 
@@ -91,19 +86,21 @@ export class Bridge {
   readonly #stopping = new AbortController()
   #starting: Promise<void> = Promise.resolve()
   #stopped: Promise<void> | undefined
+  /** `offline` was published, and has to be the last message: nothing that arrives now is handled. */
+  #isOffline = false
 
   constructor(options: BridgeOptions) {
     const {config, clock, log, store, configActions} = options
     const subscriptions = () => this.#components.flatMap((component) => component.subscriptions?.() ?? [])
     const resources = bridgeResources(options, subscriptions, this.#stopping.signal)
-    const {registry, discovery, connection, retainedTopics, context} = resources
-    const bridgeInfo = new BridgeInfo({...resources, log})
-    const bridgeStatus = new BridgeStatus(context, bridgeInfo)
+    const {registry, connection, retainedTopics, context} = resources
+    const source = statusSource(resources, log)
+    const bridgeStatus = new BridgeStatus(context, source)
     const {enabled, discovery_prefix: prefix} = config.homeassistant
     const homeAssistant = enabled ? new HomeAssistant(context, {prefix, version, store}) : undefined
     const {qos, retain, output} = config.mqtt
     const states = {qos, retain, attributes: output === 'attribute_and_json'}
-    const actions = new RequestActions({registry, discovery, bridgeInfo, bridgeStatus, configActions, log})
+    const actions = requestActions(resources, source, bridgeStatus, configActions, log)
     const parts = {bridgeStatus, homeAssistant, states, retainedTopics, store, actions}
     this.#options = options
     this.#resources = resources
@@ -150,7 +147,7 @@ export class Bridge {
 
   async #stop(): Promise<void> {
     const {clock} = this.#options
-    const {metrics, socket, discovery, registry, connection} = this.#resources
+    const {metrics, socket, discovery, registry, connection, context} = this.#resources
     this.#stopping.abort()
     await this.#starting.catch(() => {}) // the caller of `start` has the error
     this.#pauses.stop()
@@ -159,6 +156,8 @@ export class Bridge {
     await Promise.all([registry.stop(COMMAND_GRACE_MS), ...componentStops])
     await within(clock, clock.now() + SAVE_GRACE_MS, this.#save()) // before the connection, whatever happens to that
     for (const component of reversed) component.stopped?.()
+    this.#isOffline = true
+    for (const limiter of Object.values(context.messageWarnings)) limiter.stop()
     await connection.stop(DISCONNECT_GRACE_MS)
     discovery.stop()
     await socket.close()
@@ -220,7 +219,7 @@ export class Bridge {
   }
 
   #dispatch(message: IncomingMessage): void {
-    if (this.#pauses.check()) return // the message arrived during the pause
+    if (this.#isOffline || this.#pauses.check()) return // of a message that arrived during a pause
     const topic = this.#resources.context.topics.parse(message.topic)
     for (const component of this.#components) if (component.handle?.(message, topic)) return
   }

@@ -1,83 +1,85 @@
-/** Implements the actions that requests over MQTT may trigger: info, health, log level, reload, configuration changes, discovery. */
-import type {BridgeActions, ConfigActions, ConfigEdit} from '../bridge/requests/bridge-actions.ts'
+/**
+ * What the parts of the bridge get from the process and the configuration: the contents of `B/bridge/info` and of the metrics in
+ * `B/bridge/health`, and the actions that requests over MQTT may trigger.
+ */
+import type {BridgeActions, ConfigActions} from '../bridge/requests/bridge-actions.ts'
 import {TruncatedList} from '../bridge/requests/define-request.ts'
-import type {BridgeStatus} from '../bridge/status/bridge-status.ts'
-import type {LogLevel, RootLog} from '../log/logger.ts'
-import type {NetworkDiscovery} from '../miio/discovery.ts'
-import type {BridgeInfo} from './bridge-info.ts'
-import type {PlugRegistry} from './plug-registry.ts'
+import type {BridgeStatus, StatusSource} from '../bridge/status/bridge-status.ts'
+import {maskedConfig} from '../config/config.ts'
+import type {RootLog} from '../log/logger.ts'
+import type {BridgeResources} from './bridge-resources.ts'
+import {timeZone} from './process-metrics.ts'
+import {version} from './version.ts'
 
-export interface RequestActionsOptions {
-  registry: PlugRegistry
-  discovery: NetworkDiscovery
-  bridgeInfo: BridgeInfo
-  bridgeStatus: BridgeStatus
-  configActions: ConfigActions
-  log: RootLog
+/** The contents of `B/bridge/info`, with masked secrets, and of the metrics in `B/bridge/health`. */
+export function statusSource(
+  {metrics, registry, connection, socket}: BridgeResources,
+  log: RootLog,
+): StatusSource {
+  return {
+    info: () => ({
+      version,
+      node: process.version,
+      started: metrics.started.toISOString(),
+      time_zone: timeZone(),
+      broker: connection.url,
+      log_level: log.level,
+      devices: registry.plugs.size,
+      groups: registry.groups.size,
+      config: maskedConfig(registry.config),
+    }),
+    metrics: () => {
+      const {sendErrors, ...udp} = socket.counters
+      return {...metrics.read(), mqtt: connection.counters, udp: {...udp, send_errors: sendErrors}}
+    },
+    onWarning: (listener) => log.onWarning(listener),
+  }
 }
 
 /** The actions of requests, carried out by the parts of this bridge. */
-export class RequestActions implements BridgeActions {
-  readonly #options: RequestActionsOptions
+export function requestActions(
+  {registry, discovery}: BridgeResources,
+  source: StatusSource,
+  bridgeStatus: BridgeStatus,
+  configActions: ConfigActions,
+  log: RootLog,
+): BridgeActions {
+  return {
+    info: source.info,
+    health: () => bridgeStatus.currentHealth(),
+    reload: (how) => configActions.reload(how),
+    edit: (edits) => configActions.edit(edits),
+    allowsRawCalls: () => registry.config.allow_raw_calls,
 
-  constructor(options: RequestActionsOptions) {
-    this.#options = options
-  }
+    setLogLevel(level) {
+      if (level === log.level) return
+      log.setLevel(level)
+      bridgeStatus.info()
+    },
 
-  info(): Record<string, unknown> {
-    return this.#options.bridgeInfo.info()
-  }
+    warnings() {
+      const {config, plugs} = registry
+      return [
+        ...config.warnings.map(({path, message}) => `${path}: ${message}`),
+        ...[...plugs.values()].flatMap(({ignored}) => ignored),
+      ]
+    },
 
-  health(): Record<string, unknown> {
-    return this.#options.bridgeStatus.currentHealth()
-  }
-
-  setLogLevel(level: LogLevel): void {
-    const {log, bridgeStatus} = this.#options
-    if (level === log.level) return
-    log.setLevel(level)
-    bridgeStatus.info()
-  }
-
-  reload(how: 'restart' | 'reload'): Promise<string | undefined> {
-    return this.#options.configActions.reload(how)
-  }
-
-  edit(edits: () => readonly ConfigEdit[]): Promise<string | undefined> {
-    return this.#options.configActions.edit(edits)
-  }
-
-  warnings(): readonly string[] {
-    const {config, plugs} = this.#options.registry
-    return [
-      ...config.warnings.map(({path, message}) => `${path}: ${message}`),
-      ...[...plugs.values()].flatMap(({ignored}) => ignored),
-    ]
-  }
-
-  allowsRawCalls(): boolean {
-    return this.#options.registry.config.allow_raw_calls
-  }
-
-  /** Also publishes an event for each plug that answers, at once. */
-  async discover(timeout: number): Promise<unknown> {
-    const {registry, discovery, bridgeStatus} = this.#options
-    const names = new Map([...registry.plugs.values()].map((plug) => [plug.did, plug.name]))
-    let isTruncated = false
-    const found = await discovery.scan({
-      timeout,
-      onFound: ({did, host}) =>
-        bridgeStatus.event('device_discovered', {did, address: host, name: names.get(did) ?? null}),
-      onTooMany: () => {
-        isTruncated = true
-      },
-    })
-    const list = found.map(({did, host, uptime}) => ({
-      did,
-      address: host,
-      uptime,
-      name: names.get(did) ?? null,
-    }))
-    return isTruncated ? new TruncatedList(list) : list
+    /** Also publishes an event for each plug that answers, at once. */
+    async discover(timeout) {
+      const names = new Map([...registry.plugs.values()].map((plug) => [plug.did, plug.name]))
+      const nameOf = (did: number) => names.get(did) ?? null
+      let isTruncated = false
+      const found = await discovery.scan({
+        timeout,
+        onFound: ({did, host}) =>
+          bridgeStatus.event('device_discovered', {did, address: host, name: nameOf(did)}),
+        onTooMany: () => {
+          isTruncated = true
+        },
+      })
+      const list = found.map(({did, host, uptime}) => ({did, address: host, uptime, name: nameOf(did)}))
+      return isTruncated ? new TruncatedList(list) : list
+    },
   }
 }

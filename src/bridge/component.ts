@@ -3,6 +3,7 @@
  * `src/app/bridge.ts` has the ordered list of the parts, and calls each hook for all of them in that order.
  */
 import type {Clock, Random} from '../common/clock.ts'
+import {WarningLimiter} from '../common/warning-limiter.ts'
 import type {Log} from '../log/logger.ts'
 import type {IncomingMessage} from '../mqtt/connection.ts'
 import type {ParsedTopic, Topics} from '../mqtt/topics.ts'
@@ -20,7 +21,10 @@ export interface Component {
   start?(spread: number): void
   /** A plug was made and is about to start: the time to subscribe to the events of its device. */
   plugAdded?(plug: Plug): void
-  /** A plug has stopped, and is configured differently now or not at all. `BridgeContext.plugs` is up to date already. */
+  /**
+   * A plug has stopped, and is configured differently now or not at all. `BridgeContext.plugs` is up to date already: of a plug that was
+   * changed, the new one was added before.
+   */
   plugRemoved?(plug: Plug): void
   /** The broker is connected, perhaps not for the first time, and may have lost everything that was retained. */
   connected?(): void
@@ -33,7 +37,7 @@ export interface Component {
   subscriptions?(): readonly string[]
   /**
    * @param topic what the topic of the message stands for; `undefined` for no topic of the bridge
-   * @returns whether the message is dealt with, so that no later part gets it
+   * @returns whether the message is handled, so that no later part gets it
    */
   handle?(message: IncomingMessage, topic: ParsedTopic | undefined): boolean
   /** The bridge stops: starts nothing new, and cancels timers. Called in reverse order. Resolves when what was under way is done. */
@@ -53,6 +57,7 @@ export interface BridgeContext {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
+  readonly messageWarnings: ReturnType<typeof messageWarnings>
   readonly topics: Topics
   readonly publisher: Publisher
   readonly connection: BrokerConnection
@@ -63,6 +68,18 @@ export interface BridgeContext {
   readonly names: NameDirectory
   /** Aborted as soon as the bridge is to stop: commands are not carried out any more. */
   readonly stopping: AbortSignal
+}
+
+/** Warnings about messages of other clients, with one limit for each kind of mistake. */
+export function messageWarnings(source: {clock: Clock; log: Log}) {
+  return {
+    /** Retained commands. */
+    retained: new WarningLimiter(source),
+    /** Commands to unknown names, and on wrong topics. */
+    misplaced: new WarningLimiter(source),
+    /** Commands and requests that are refused, and wrong response topics. */
+    refused: new WarningLimiter(source),
+  }
 }
 
 /** What parts of the bridge need of the connection to the broker, beside publishing. */

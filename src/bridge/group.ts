@@ -38,7 +38,7 @@ export class Group {
     return relays.length > 0 && relays.every((relay) => relay === 'OFF') ? 'OFF' : null
   }
 
-  /** Whether every member has answered or is offline. Before that, a state of `null` means nothing and is not published. */
+  /** Whether every member has responded or is offline. Before that, a state of `null` means nothing and is not published. */
   get isSettled(): boolean {
     return this.state !== null || this.members.every(({device}) => device.availability.state !== 'unknown')
   }

@@ -5,22 +5,24 @@
 import {closestBy, didYouMean, editDistance, normalizedWord} from '../common/suggestion.ts'
 import {excerpt} from '../device/codec/values.ts'
 import {CommandError} from '../device/command-error.ts'
+import type {Group} from './group.ts'
+import type {Plug} from './plug.ts'
 
 /** How many of the existing names a message lists. */
-const MOST_NAMES = 10
+const MAX_NAMES = 10
 /** Longer names are cut in messages. Configured names are shorter. */
-const LONGEST_NAME = 200
+const MAX_NAME_LENGTH = 200
 /** How many renamed plugs are remembered: the latest ones. */
-const MOST_RENAMED = 1000
+const MAX_RENAMED = 1000
 
 /** The names of plugs and groups of one bridge, with the renames since its start. */
 export class NameDirectory {
-  readonly #plugs: ReadonlyMap<string, unknown>
-  readonly #groups: ReadonlyMap<string, unknown>
+  readonly #plugs: ReadonlyMap<string, Plug>
+  readonly #groups: ReadonlyMap<string, Group>
   /** The new name of every plug that was renamed since the start, by its old name. */
   readonly #renamed = new Map<string, string>()
 
-  constructor(plugs: ReadonlyMap<string, unknown>, groups: ReadonlyMap<string, unknown>) {
+  constructor(plugs: ReadonlyMap<string, Plug>, groups: ReadonlyMap<string, Group>) {
     this.#plugs = plugs
     this.#groups = groups
   }
@@ -30,12 +32,12 @@ export class NameDirectory {
     return this.#plugs.has(name) || this.#groups.has(name)
   }
 
-  /** Records that a plug has another name now, for the answer to commands that still use the old one. */
+  /** Records that a plug has another name now, for the warning about commands that still use the old one. */
   recordRename(from: string, to: string): void {
     this.#renamed.delete(from)
     this.#renamed.set(from, to)
     const [oldest] = this.#renamed.keys()
-    if (oldest !== undefined && this.#renamed.size > MOST_RENAMED) this.#renamed.delete(oldest)
+    if (oldest !== undefined && this.#renamed.size > MAX_RENAMED) this.#renamed.delete(oldest)
   }
 
   /**
@@ -58,20 +60,25 @@ export class NameDirectory {
   /** The message for a command to a plug or group that does not exist. */
   unknownName(name: string): string {
     const known = [...this.#plugs.keys(), ...this.#groups.keys()]
-    return `no plug or group is called ${name.slice(0, LONGEST_NAME)}${alternatives(name, known, this.currentName(name))}`
+    return `no plug or group is called ${name.slice(0, MAX_NAME_LENGTH)}${alternatives(name, known, this.currentName(name))}`
   }
 
-  /** The message for a request about a plug that does not exist. */
-  unknownPlug(name: string): string {
+  /** @throws CommandError `invalid_payload` for a name that no plug has */
+  plug(name: string): Plug {
+    const plug = this.#plugs.get(name)
+    if (plug) return plug
     const isGroup = this.#groups.has(name) ? '; it is a group' : ''
-    const known = [...this.#plugs.keys()]
-    return `no plug is called ${excerpt(name)}${alternatives(name, known, this.currentName(name))}${isGroup}`
+    const existing = alternatives(name, [...this.#plugs.keys()], this.currentName(name))
+    throw new CommandError('invalid_payload', `no plug is called ${excerpt(name)}${existing}${isGroup}`)
   }
 
-  /** The message for a request about a group that does not exist. */
-  unknownGroup(name: string): string {
+  /** @throws CommandError `invalid_payload` for a name that no group has */
+  group(name: string): Group {
+    const group = this.#groups.get(name)
+    if (group) return group
     const isPlug = this.#plugs.has(name) ? '; it is a plug' : ''
-    return `no group is called ${excerpt(name)}${alternatives(name, [...this.#groups.keys()])}${isPlug}`
+    const existing = alternatives(name, [...this.#groups.keys()])
+    throw new CommandError('invalid_payload', `no group is called ${excerpt(name)}${existing}${isPlug}`)
   }
 
   /**
@@ -89,7 +96,7 @@ export class NameDirectory {
 
 /** Which names exist, and the one that was probably meant. */
 function alternatives(name: string, known: readonly string[], currentName?: string): string {
-  const list = `: known are ${known.slice(0, MOST_NAMES).join(', ') || 'none'}`
+  const list = `: known are ${known.slice(0, MAX_NAMES).join(', ') || 'none'}`
   return (
     list +
     (currentName === undefined ? didYouMean(closestName(name, known)) : `; it was renamed to ${currentName}`)
@@ -97,7 +104,7 @@ function alternatives(name: string, known: readonly string[], currentName?: stri
 }
 
 /** For a longer name nothing is suggested. */
-const LONGEST_SUGGESTED = 64
+const MAX_SUGGESTED_LENGTH = 64
 
 /**
  * The one of `known` that is nearest to `name`: with other capitals, spaces, "-" or "_", without its room or with one (`desk`,
@@ -105,25 +112,18 @@ const LONGEST_SUGGESTED = 64
  * @returns `undefined` when none is near
  */
 export function closestName(name: string, known: Iterable<string>): string | undefined {
-  if (name.length > LONGEST_SUGGESTED) return undefined
+  if (name.length > MAX_SUGGESTED_LENGTH) return undefined
   const word = normalizedWord(name)
   const names = [...known]
   const closest = closestBy((candidate) => nameDistance(word, normalizedWord(candidate)), names)
-  return closest?.candidate ?? onlyNameInRoom(word, names)
-}
-
-function onlyNameInRoom(room: string, names: readonly string[]): string | undefined {
-  const inside = names.filter((name) => normalizedWord(name).startsWith(`${room}/`))
-  return inside.length === 1 ? inside[0] : undefined
+  const inRoom = names.filter((each) => normalizedWord(each).startsWith(`${word}/`))
+  return closest?.candidate ?? (inRoom.length === 1 ? inRoom[0] : undefined)
 }
 
 /** In wrong letters. A missing or additional room counts as one. */
 function nameDistance(a: string, b: string): number {
   const hasOneRoom = a.includes('/') !== b.includes('/')
+  const lastLevel = (name: string) => name.slice(name.lastIndexOf('/') + 1)
   const withoutRoom = hasOneRoom ? 1 + editDistance(lastLevel(a), lastLevel(b)) : Number.POSITIVE_INFINITY
   return Math.min(editDistance(a, b), withoutRoom)
-}
-
-function lastLevel(name: string): string {
-  return name.slice(name.lastIndexOf('/') + 1)
 }

@@ -11,12 +11,12 @@ export interface Plug {
   readonly name: string
   /** The protocol session: request queue, state, availability. */
   readonly device: Device
-  /** The miIO device id, which stays whatever the plug is called and whatever its address is. `undefined` until the plug answered once. */
+  /** The miIO device id, which stays whatever the plug is called and whatever its address is. `undefined` until the first response. */
   readonly did: number | undefined
-  /** Where the plug last answered, or is expected. */
+  /** Where the last response came from, or the plug is expected. */
   readonly address: string | undefined
   readonly disabled: boolean
-  /** The name of another configured plug that is the same device. Then this one is not polled and takes no commands. */
+  /** The name of another configured plug with the same device id. Then this one is not polled and takes no commands. */
   readonly duplicateOf?: string | undefined
   readonly description: string | undefined
   readonly area: string | undefined
@@ -24,7 +24,7 @@ export interface Plug {
   readonly display: DisplayOptions
   /** How long a command to the plug lives, milliseconds. */
   readonly commandTimeout: number
-  /** When the plug last answered, on the clock. */
+  /** When the last response arrived, on the clock. */
   readonly lastResponseAt: number | undefined
   /** Whether its last poll failed. */
   readonly isFailing: boolean
@@ -93,15 +93,12 @@ export function unknownDisplayProperties(
 ): string[] {
   const entities = Object.entries(homeassistant?.entities ?? {})
   const has = Object.keys(properties)
-  const named = [...filtered, ...entities.map(([property]) => property)]
-  const unknown = (property: string) => !has.includes(property)
-  const settings = [
-    ...filtered.filter(unknown).map((property) => `filtered: ${property}`),
-    ...entities
-      .filter(([property]) => unknown(property))
-      .map(([property]) => `homeassistant.entities.${property}`),
-  ]
-  const suggestions = named.filter(unknown).flatMap((property) => misspelledProperty(property, has) ?? [])
+  const unknown = [
+    ...filtered.map((property) => ({property, setting: `filtered: ${property}`})),
+    ...entities.map(([property]) => ({property, setting: `homeassistant.entities.${property}`})),
+  ].filter(({property}) => !has.includes(property))
+  const settings = unknown.map(({setting}) => setting)
+  const suggestions = unknown.flatMap(({property}) => misspelledProperty(property, has) ?? [])
   const hint = didYouMean(suggestions.length > 0 ? joinWithOr([...new Set(suggestions)]) : undefined)
   const classes = entities.filter(
     ([property, overrides]) =>

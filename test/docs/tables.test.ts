@@ -1,6 +1,7 @@
 import {existsSync, readdirSync, readFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {describe, expect, it} from 'vitest'
+import {messageWarnings} from '../../src/bridge/component.ts'
 import {NameDirectory} from '../../src/bridge/name-directory.ts'
 import type {BridgeActions} from '../../src/bridge/requests/bridge-actions.ts'
 import {Requests} from '../../src/bridge/requests/requests.ts'
@@ -116,8 +117,10 @@ async function knownVerbs(): Promise<string[]> {
     reload: async () => undefined,
     edit: async () => undefined,
     allowsRawCalls: () => false,
+    warnings: () => [],
     discover: async () => [],
   }
+  const log = new RememberingLog()
   const context = {
     plugs: new Map(),
     groups: new Map(),
@@ -129,7 +132,8 @@ async function knownVerbs(): Promise<string[]> {
       },
     },
     topics: new Topics('miio2mqtt'),
-    log: new RememberingLog(),
+    log,
+    messageWarnings: messageWarnings({clock: systemClock, log}),
   }
   const requests = new Requests(context, actions)
   await requests.request('nonsense', {topic: '', payload: Buffer.from(''), retained: false})

@@ -9,7 +9,7 @@ import {MOST_WAITING, tooMany} from '../../device/request-queue.ts'
 import type {Value} from '../../models/model.ts'
 import {Group} from '../group.ts'
 import {assertUsable, type Plug} from '../plug.ts'
-import {displayedState, type PlugStates} from '../status/plug-states.ts'
+import {displayedState, type PlugStates} from '../status/states.ts'
 import type {Command} from './payload.ts'
 
 /** What a command did at one plug. */
@@ -21,20 +21,17 @@ export interface CommandOutcome {
   failure: CommandError | undefined
 }
 
-export interface CommandExecutorOptions {
-  clock: Clock
-  /** Publishes what `get` has read. */
-  plugStates: Pick<PlugStates, 'publishState'>
-}
-
-/** The time for which a command to one plug is valid, on the clock. */
-export type DeadlineOf = (plug: Plug) => number
-
-/** How long TOGGLE waits for what one member reports. A member that is online answers within that time. */
+/** How long TOGGLE waits for what one member reports. A member that is online responds within that time. */
 const TOGGLE_READ_MS = 2000
 
 /** What a member reports of a property that is to be toggled. */
 type Reading = Value | CommandError
+
+/** A plug, and the end of the time for which the command to it is valid, on the clock. */
+interface Target {
+  plug: Plug
+  deadline: number
+}
 
 /** Executes commands on plugs and groups. */
 export class CommandExecutor {
@@ -43,24 +40,31 @@ export class CommandExecutor {
   /** The commands of each group that wait while the direction of a TOGGLE is found out: they must not overtake it. */
   readonly #groupQueues = new WeakMap<Group, {waiting: number; last: Promise<unknown>}>()
 
-  constructor({clock, plugStates}: CommandExecutorOptions) {
+  /** @param plugStates publishes what `get` has read */
+  constructor(clock: Clock, plugStates: Pick<PlugStates, 'publishState'>) {
     this.#clock = clock
     this.#plugStates = plugStates
   }
 
   /**
+   * @param deadlineOf how long the command to a plug is valid, on the clock
    * @returns the outcome at every plug of the target: one for a plug, one for each member of a group, in the order of the group
    * @throws CommandError `queue_full` when too many commands of the group wait
    */
-  async execute(target: Plug | Group, command: Command, deadlineOf: DeadlineOf): Promise<CommandOutcome[]> {
-    if (!(target instanceof Group)) return [await this.#executeOnPlug(target, command, deadlineOf(target))]
-    const {members} = target
+  async execute(
+    target: Plug | Group,
+    command: Command,
+    deadlineOf: (plug: Plug) => number,
+  ): Promise<CommandOutcome[]> {
+    if (!(target instanceof Group))
+      return [await this.#executeOnPlug({plug: target, deadline: deadlineOf(target)}, command)]
+    const targets = target.members.map((plug) => ({plug, deadline: deadlineOf(plug)}))
     const {outcomes} = await this.#inTurn(target, async () => {
-      const {command: resolved, failures} = await this.#resolveToggles(members, command, deadlineOf)
-      const started = members.map((plug, index) => {
+      const {command: resolved, failures} = await this.#resolveToggles(targets, command)
+      const started = targets.map((member, index) => {
         const failure = failures[index]
-        if (failure) return {name: plug.name, data: {}, failure}
-        return this.#executeOnPlug(plug, resolved, deadlineOf(plug))
+        if (failure) return {name: member.plug.name, data: {}, failure}
+        return this.#executeOnPlug(member, resolved)
       })
       // Started, not awaited: the next command may read the members now. Its reads stand behind these writes in each plug's queue.
       return {outcomes: Promise.all(started)}
@@ -69,7 +73,7 @@ export class CommandExecutor {
   }
 
   /** Never rejects. */
-  async #executeOnPlug(plug: Plug, command: Command, deadline: number): Promise<CommandOutcome> {
+  async #executeOnPlug({plug, deadline}: Target, command: Command): Promise<CommandOutcome> {
     const data: Record<string, Value> = {}
     try {
       assertUsable(plug)
@@ -104,57 +108,43 @@ export class CommandExecutor {
    * @returns the failure of each member, in order, when no member reports whether it is on
    */
   async #resolveToggles(
-    members: readonly Plug[],
+    targets: readonly Target[],
     command: Command,
-    deadlineOf: DeadlineOf,
   ): Promise<{command: Command; failures: readonly CommandError[]}> {
     if (!('set' in command)) return {command, failures: []}
     const values = new Map(Object.entries(command.set))
     for (const [property, value] of values) {
       if (!isToggle(value)) continue
-      const readings = await this.#readMembers(members, property, deadlineOf)
-      const target = toggleTarget(readings)
-      if (target === undefined)
+      const readings = await this.#readMembers(targets, property)
+      const state = toggleTarget(readings)
+      if (state === undefined)
         return {command, failures: readings.map((reading) => toggleFailure(property, reading))}
-      values.set(property, target)
+      values.set(property, state)
     }
     return {command: {set: Object.fromEntries(values)}, failures: []}
   }
 
-  /** Reads the property of the members until one of them reports ON or OFF: responses may have been lost on the network. */
-  async #readMembers(
-    members: readonly Plug[],
-    property: string,
-    deadlineOf: DeadlineOf,
-  ): Promise<readonly Reading[]> {
-    const latest = Math.max(...members.map(deadlineOf))
+  /**
+   * Reads the property of the members until one of them reports ON or OFF: responses may have been lost on the network.
+   * @returns what the members that are online report, or, when none of those reports ON or OFF, what all members do
+   */
+  async #readMembers(targets: readonly Target[], property: string): Promise<readonly Reading[]> {
+    const latest = Math.max(...targets.map(({deadline}) => deadline))
     for (;;) {
       const startedAt = this.#clock.now()
-      const readings = await this.#readMembersOnce(members, property, deadlineOf)
+      const reads = targets.map((target) => ({target, reading: this.#readMember(target, property)}))
+      const online = reads.filter(({target}) => target.plug.device.availability.state === 'online')
+      const fromOnline = await Promise.all(online.map(({reading}) => reading))
+      if (toggleTarget(fromOnline)) return fromOnline
+      const readings = await Promise.all(reads.map(({reading}) => reading))
       const now = this.#clock.now()
       // A read that fails at once, as of plugs that are stopped, would fail again.
-      if (readings.some(isRelay) || !readings.some(isTimeout) || now >= latest || now === startedAt)
+      if (toggleTarget(readings) || !readings.some(isTimeout) || now >= latest || now === startedAt)
         return readings
     }
   }
 
-  /** What the members that are online report, or, when none of those reports ON or OFF, what all members do. */
-  async #readMembersOnce(
-    members: readonly Plug[],
-    property: string,
-    deadlineOf: DeadlineOf,
-  ): Promise<readonly Reading[]> {
-    const reads = members.map((plug) => ({
-      plug,
-      reading: this.#readMember(plug, property, deadlineOf(plug)),
-    }))
-    const online = reads.filter(({plug}) => plug.device.availability.state === 'online')
-    const readings = await Promise.all(online.map(({reading}) => reading))
-    if (readings.some(isRelay)) return readings
-    return Promise.all(reads.map(({reading}) => reading))
-  }
-
-  async #readMember(plug: Plug, property: string, deadline: number): Promise<Reading> {
+  async #readMember({plug, deadline}: Target, property: string): Promise<Reading> {
     const now = this.#clock.now()
     const readDeadline = Math.min(deadline, now + TOGGLE_READ_MS)
     try {
@@ -209,10 +199,6 @@ async function read(plug: Plug, property: string | null, deadline: number): Prom
 export function toggleTarget(readings: readonly unknown[]): 'ON' | 'OFF' | undefined {
   if (readings.includes('ON')) return 'OFF'
   return readings.includes('OFF') ? 'ON' : undefined
-}
-
-function isRelay(reading: Reading): boolean {
-  return reading === 'ON' || reading === 'OFF'
 }
 
 function isTimeout(reading: Reading): boolean {

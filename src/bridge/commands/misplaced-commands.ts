@@ -2,84 +2,73 @@
  * Warns of messages that look like commands and are not carried out: retained commands, commands to a name that does not exist, and
  * commands on a topic where other software would take them (docs/topics.md, "Commands").
  */
+import type {WarningLimiter} from '../../common/warning-limiter.ts'
 import type {IncomingMessage} from '../../mqtt/connection.ts'
 import type {ParsedTopic} from '../../mqtt/topics.ts'
 import type {BridgeContext, Component} from '../component.ts'
-import {WarningLimiter} from '../warning-limiter.ts'
 import type {CommandTopic} from './payload.ts'
 
-/** Topics may have 65,535 bytes; only this much of one is of use in a line of the log. */
-const LONGEST_TOPIC = 200
 /** With more plugs and groups than these, the broker would send back too many of their states. */
-const MOST_WATCHED = 500
+const MAX_WATCHED = 500
 
 /** Drops every retained message that no earlier part of the bridge has handled. */
 export class RetainedCommands implements Component {
-  readonly #warner: WarningLimiter
+  readonly #warnings: WarningLimiter
 
-  constructor(context: BridgeContext) {
-    this.#warner = new WarningLimiter(context)
+  constructor({messageWarnings}: BridgeContext) {
+    this.#warnings = messageWarnings.retained
   }
 
   /** The broker delivers a retained command at every connect. There is one warning for it, until a client clears it. */
   handle({topic, payload, retained}: IncomingMessage, parsed: ParsedTopic | undefined): boolean {
     if (!retained) return false
     if (!parsed) return true
-    if (payload.length === 0) this.#warner.forget(topic)
+    if (payload.length === 0) this.#warnings.forget(topic)
     else
-      this.#warner.warn(
+      this.#warnings.warn(
         topic,
-        () =>
-          `ignored a retained message on ${topic.slice(0, LONGEST_TOPIC)}: a retained command would be repeated at every start`,
+        (shown) =>
+          `ignored a retained message on ${shown}: a retained command would be repeated at every start`,
       )
     return true
-  }
-
-  stop(): void {
-    this.#warner.stop()
   }
 }
 
 /** Handles what no other part of the bridge took: commands to unknown names, and on wrong topics. */
 export class MisplacedCommands implements Component {
   readonly #context: BridgeContext
-  readonly #warner: WarningLimiter
 
   constructor(context: BridgeContext) {
     this.#context = context
-    this.#warner = new WarningLimiter(context)
   }
 
   /** The topics on which commands are published by mistake. */
   subscriptions(): readonly string[] {
     const {topics, plugs, groups} = this.#context
     const names = [...plugs.keys(), ...groups.keys()]
-    return names.length <= MOST_WATCHED ? topics.mistakenCommands(names) : []
+    return names.length <= MAX_WATCHED ? topics.mistakenCommands(names) : []
   }
 
   handle(message: IncomingMessage, topic: ParsedTopic | undefined): boolean {
-    if (this.#context.stopping.aborted) return true
+    const {stopping, messageWarnings} = this.#context
+    if (stopping.aborted) return true
     if (topic?.kind === 'set' || topic?.kind === 'get')
-      this.#warner.warn(message.topic, () => this.#unknownTarget(topic, message.topic))
+      messageWarnings.misplaced.warn(message.topic, (shown) => this.#unknownTarget(topic, shown))
     else this.#warnOfWrongTopic(message)
     return true
   }
 
-  stop(): void {
-    this.#warner.stop()
-  }
-
   /** On the state topic of a plug, only a bare word is taken for a command: JSON may be a state that a client has published. */
   #warnOfWrongTopic({topic, payload}: IncomingMessage): void {
-    const {topics, names} = this.#context
+    const {topics, names, messageWarnings} = this.#context
     const isTaken = (name: string) => names.isTaken(name)
     const name = topics.intendedName(topic, isTaken)
     if (name === undefined || payload.length === 0) return
     if (topic === topics.state(name) && !isBareWord(payload)) return
-    this.#warner.warn(topic, () => {
-      if (name === 'bridge') return wrongTopic(topic, 'the bridge', topics.request('<verb>'))
+    messageWarnings.misplaced.warn(topic, (shown) => {
+      if (name === 'bridge') return wrongTopic(shown, 'the bridge', topics.request('<verb>'))
       return isTaken(name)
-        ? this.#wrongTopicOf(topic, name, 'set', topic.slice(topics.state(name).length + 1))
+        ? this.#wrongTopicOf(shown, name, 'set', topic.slice(topics.state(name).length + 1))
         : names.unknownName(name)
     })
   }
@@ -101,7 +90,7 @@ export class MisplacedCommands implements Component {
 }
 
 function wrongTopic(topic: string, target: string, rightTopic: string): string {
-  return `no command can be given on ${topic.slice(0, LONGEST_TOPIC)}: send commands for ${target} to ${rightTopic}`
+  return `no command can be given on ${topic}: send commands for ${target} to ${rightTopic}`
 }
 
 /** Such as `ON`, `on`, `"toggle"`, `1`: what clients send to switch something. */

@@ -5,22 +5,16 @@ import {CommandError} from '../../device/command-error.ts'
 import type {ParsedTopic} from '../../mqtt/topics.ts'
 
 /** Longer commands are a mistake or an attack (docs/topics.md, "Commands"). */
-export const LONGEST_PAYLOAD_BYTES = 16 * 1024
+export const MAX_PAYLOAD_BYTES = 16 * 1024
 
 /** Far deeper than any command, and shallow enough to be repeated in a result: `JSON.stringify` is recursive. */
-const MOST_LEVELS = 32
+const MAX_LEVELS = 32
 
 /** A command: property values to set, or the property to read; `{get: null}` reads the whole state. */
 export type Command = {set: Record<string, unknown>} | {get: string | null}
 
 /** The part of a topic that commands have. */
 export type CommandTopic = Extract<ParsedTopic, {kind: 'set' | 'get'}>
-
-export interface ParsedCommand {
-  command: Command
-  /** Chosen by the sender, and repeated in the result. */
-  transaction?: unknown
-}
 
 export interface ParsedPayload {
   values: Record<string, unknown>
@@ -38,32 +32,35 @@ export class PayloadError extends CommandError {
   }
 }
 
-/** @throws CommandError `invalid_payload` */
-export function parseCommand({kind, property}: CommandTopic, payload: Buffer): ParsedCommand {
-  if (kind === 'get') return {command: {get: property ?? null}, ...parseGet(payload)}
-  const {values, ...transaction} = parseSet(payload, property)
-  return {command: {set: values}, ...transaction}
-}
-
-/** A bare word or number for one property, or a JSON object of several. @throws CommandError `invalid_payload` */
-export function parseSet(payload: Buffer, property: string | undefined): ParsedPayload {
-  const text = textOf(payload).trim()
+/**
+ * Parses a command: for `set` a bare word or number for one property, or a JSON object of several; for `get` nothing, or a JSON object
+ * with at most a transaction.
+ * @returns the command, and the transaction of its sender, which is repeated in the result
+ * @throws CommandError `invalid_payload`
+ */
+export function parseCommand(
+  {kind, property}: CommandTopic,
+  payload: Buffer,
+): {command: Command; transaction?: unknown} {
+  const text = textOf(payload)
+  const isObject = text.startsWith('{')
+  if (kind === 'get')
+    return {
+      command: {get: property ?? null},
+      transaction: isObject ? parseObject(text).transaction : undefined,
+    }
   if (text === '') throw new CommandError('invalid_payload', 'expected a value such as ON, got nothing')
-  if (!text.startsWith('{')) return {values: {[property ?? 'state']: unquoted(text)}}
+  if (!isObject) {
+    // `"ON"` in quotes is what some flows send for ON.
+    const value: unknown = /^".*"$/s.test(text) ? parseJson(text, '"ON"') : text
+    return {command: {set: {[property ?? 'state']: value}}}
+  }
   const {transaction, values} = parseObject(text)
   if (property !== undefined)
     throw new PayloadError(`expected a bare value for ${property}, got an object`, transaction)
   if (Object.keys(values).length === 0)
     throw new PayloadError('expected at least one property such as {"state":"ON"}, got none', transaction)
-  return {values, ...(transaction === undefined ? {} : {transaction})}
-}
-
-/** Nothing, or a JSON object with at most a transaction. @throws CommandError `invalid_payload` */
-export function parseGet(payload: Buffer): {transaction?: unknown} {
-  const text = textOf(payload).trim()
-  if (!text.startsWith('{')) return {}
-  const {transaction} = parseObject(text)
-  return transaction === undefined ? {} : {transaction}
+  return {command: {set: values}, transaction}
 }
 
 /**
@@ -72,32 +69,25 @@ export function parseGet(payload: Buffer): {transaction?: unknown} {
  * @throws CommandError `invalid_payload`
  */
 export function parseRequest(payload: Buffer, example?: string): ParsedPayload {
-  const text = textOf(payload).trim()
+  const text = textOf(payload)
   if (text === '') return {values: {}}
   const expected = example === undefined ? 'a JSON object or nothing' : `a JSON object such as ${example}`
-  if (isWord(text))
-    throw new CommandError('invalid_payload', `expected ${expected}, got ${describeValue(text)}`)
+  const isJson = /^["{[\d-]|^(true|false|null)$/.test(text)
+  if (!isJson) throw new CommandError('invalid_payload', `expected ${expected}, got ${describeValue(text)}`)
   return parseObject(text, expected, example)
 }
 
-/** Whether the text is no JSON at all: `debug`, a name. */
-function isWord(text: string): boolean {
-  return !/^["{[\d-]|^(true|false|null)$/.test(text)
-}
-
-const EXAMPLE_OBJECT = '{"state":"ON"}'
-
-function parseObject(text: string, expected = 'a JSON object', example = EXAMPLE_OBJECT): ParsedPayload {
+function parseObject(text: string, expected = 'a JSON object', example = '{"state":"ON"}'): ParsedPayload {
   const value = parseJson(text, example)
-  if (isDeeper(value, MOST_LEVELS))
-    throw new CommandError('invalid_payload', `expected at most ${MOST_LEVELS} levels of brackets`)
+  if (isDeeper(value, MAX_LEVELS))
+    throw new CommandError('invalid_payload', `expected at most ${MAX_LEVELS} levels of brackets`)
   if (value === null || typeof value !== 'object' || Array.isArray(value))
     throw new CommandError('invalid_payload', `expected ${expected}, got ${describeValue(value)}`)
   // `__proto__` from JSON is an own member here, and stays one: a plain object is never assigned from it.
   const members = new Map(Object.entries(value))
   const transaction: unknown = members.get('transaction')
   members.delete('transaction')
-  return {values: Object.fromEntries(members), ...(transaction === undefined ? {} : {transaction})}
+  return {values: Object.fromEntries(members), transaction}
 }
 
 function isDeeper(value: unknown, levels: number): boolean {
@@ -134,19 +124,15 @@ function mistakeIn(text: string, message: string, example: string): string {
   return isCut ? 'it ends too early' : `a value is none of JSON; text is in double quotes, as in ${example}`
 }
 
-/** `"ON"` in quotes is what some flows send for ON. */
-function unquoted(text: string): unknown {
-  return /^".*"$/s.test(text) ? parseJson(text, '"ON"') : text
-}
-
+/** Without white space around it. @throws CommandError `invalid_payload` */
 function textOf(payload: Buffer): string {
-  if (payload.length > LONGEST_PAYLOAD_BYTES)
+  if (payload.length > MAX_PAYLOAD_BYTES)
     throw new CommandError(
       'invalid_payload',
-      `expected at most ${LONGEST_PAYLOAD_BYTES} bytes, got ${payload.length}`,
+      `expected at most ${MAX_PAYLOAD_BYTES} bytes, got ${payload.length}`,
     )
   try {
-    return new TextDecoder('utf-8', {fatal: true}).decode(payload)
+    return new TextDecoder('utf-8', {fatal: true}).decode(payload).trim()
   } catch {
     throw new CommandError('invalid_payload', 'expected UTF-8 text, got other bytes')
   }

@@ -1,7 +1,7 @@
 /**
  * The common parts of MQTT discovery messages for Home Assistant: ids, topics, components, availability (docs/home-assistant.md). There is
  * one device message for each plug, each group and the bridge. Home Assistant's rules are strict and mostly silent: an unknown key at the
- * root, or `null` in `device`, loses the whole device. So every object here is closed and complete.
+ * root, or `null` in `device`, loses the whole device. So every object here is closed and complete; what is undefined is not sent.
  */
 import {createHash} from 'node:crypto'
 import type {Topics} from '../../mqtt/topics.ts'
@@ -16,7 +16,7 @@ export interface DiscoveryContext {
 
 /**
  * Home Assistant merges all devices that have the same MAC address in `connections`. Firmware that reports zeros, a clone, or a plug that
- * reports the address of another plug would swallow its neighbours. So an address belongs to the device that reported it first.
+ * reports the address of another plug would merge unrelated plugs into one device. So an address belongs to the device that reported it first.
  */
 export class MacOwners {
   readonly #didByMac = new Map<string, number>()

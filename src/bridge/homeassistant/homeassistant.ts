@@ -3,64 +3,58 @@
  * restarts, when a plug reports a new identity, and when the configuration changes (docs/home-assistant.md).
  */
 import {EventEmitter} from 'node:events'
-import {sleep} from '../../common/clock.ts'
+import type {Timer} from '../../common/clock.ts'
 import type {IncomingMessage} from '../../mqtt/connection.ts'
 import type {ParsedTopic} from '../../mqtt/topics.ts'
 import type {BridgeContext, Component, RetainedSource} from '../component.ts'
-import type {Group} from '../group.ts'
 import type {Plug} from '../plug.ts'
-import {retained} from '../publisher.ts'
-import {bridgeDiscovery} from './bridge-discovery.ts'
+import {bridgeDiscovery, groupDiscovery, groupId} from './bridge-discovery.ts'
 import {
   bridgeId,
+  type DiscoveryContext,
   deviceId,
   discoveryTopic,
   MacOwners,
   platformsOf,
   withRemovedComponents,
 } from './discovery-message.ts'
-import {groupDiscovery, groupId} from './group-discovery.ts'
 import {defaultPlatforms, isAnnounced, plugDiscovery} from './plug-discovery.ts'
 import {DiscoveryHistory, type DiscoveryStore, DiscoveryThrottle} from './sent-discovery.ts'
-
-export interface HomeAssistantOptions {
-  /** The topic prefix below which Home Assistant looks for discovery messages. */
-  prefix: string
-  /** Of this program. */
-  version: string
-  store: DiscoveryStore
-}
 
 interface Events {
   /** Home Assistant has restarted, and has had the time to subscribe: states and availabilities can be published. */
   started: []
 }
 
-/** All bridges at a broker answer the birth message of Home Assistant: a random delay keeps them apart. */
+/** All bridges at a broker announce everything after the birth message of Home Assistant: a random delay keeps them apart. */
 const BIRTH_DELAY_MS = {least: 500, most: 3000}
 /** Home Assistant subscribes to the topics of a discovery message a moment after it. */
 const SUBSCRIBE_MS = 1000
 
 /** Announces plugs, groups and the bridge to Home Assistant. Emits `started` when Home Assistant has restarted and subscribed. */
 export class HomeAssistant extends EventEmitter<Events> implements Component, RetainedSource {
+  /** The topic prefix below which Home Assistant looks for discovery messages. */
   readonly prefix: string
   readonly #context: BridgeContext
-  readonly #version: string
+  readonly #discovery: DiscoveryContext & {macs: MacOwners}
   readonly #throttle: DiscoveryThrottle
   readonly #history: DiscoveryHistory
-  readonly #macs = new MacOwners()
   /** Device ids of the plugs that were announced over the present connection to the broker. */
   readonly #announcedIds = new Set<number>()
   /** Names of the groups that were announced. */
   #groupNames: ReadonlySet<string> = new Set()
-  /** Aborted to end the answer to a birth message; `undefined` while there is none. */
-  #birth: AbortController | undefined
+  /** The next step after a birth message; `undefined` when there is none. */
+  #birthTimer: Timer | undefined
 
-  constructor(context: BridgeContext, {prefix, version, store}: HomeAssistantOptions) {
+  /** @param options `version` of this program */
+  constructor(
+    context: BridgeContext,
+    {prefix, version, store}: {prefix: string; version: string; store: DiscoveryStore},
+  ) {
     super()
     this.prefix = prefix
     this.#context = context
-    this.#version = version
+    this.#discovery = {topics: context.topics, version, macs: new MacOwners()}
     this.#throttle = new DiscoveryThrottle(context)
     this.#history = new DiscoveryHistory(store)
   }
@@ -79,11 +73,17 @@ export class HomeAssistant extends EventEmitter<Events> implements Component, Re
     if (isStillConfigured) return
     this.#announcedIds.delete(did)
     this.#history.delete(id)
-    this.#macs.forget(did)
+    this.#discovery.macs.forget(did)
   }
 
+  /** Announces everything, also what was announced before: the broker may have lost it, or Home Assistant may be a new one. */
   connected(): void {
-    this.#discoverAll()
+    this.#announcedIds.clear()
+    const {topics, plugs} = this.#context
+    const topic = discoveryTopic(this.prefix, bridgeId(topics.base))
+    this.#throttle.send(topic, () => ({discovery: bridgeDiscovery(this.#discovery)}), {force: true})
+    for (const plug of plugs.values()) this.#discoverPlug(plug, {force: true})
+    this.#discoverGroups({force: true})
   }
 
   /** A delayed message would be dropped, but recorded as sent. The next connect announces everything. */
@@ -106,12 +106,12 @@ export class HomeAssistant extends EventEmitter<Events> implements Component, Re
     if (topic?.kind !== 'home_assistant_status') return false
     // A retained birth message is an old one: Home Assistant published it at an earlier start.
     if (payload.toString() === 'online' && !retained && !this.#context.stopping.aborted)
-      void this.#answerBirth()
+      this.#discoverAfterBirth()
     return true
   }
 
   stop(): void {
-    this.#birth?.abort()
+    this.#birthTimer?.cancel()
     this.#throttle.stop()
   }
 
@@ -133,43 +133,29 @@ export class HomeAssistant extends EventEmitter<Events> implements Component, Re
     return ids.map((id) => discoveryTopic(this.prefix, id))
   }
 
-  /** Ten birth messages in a second are answered once. */
-  async #answerBirth(): Promise<void> {
-    if (this.#birth) return
-    const birth = new AbortController()
-    this.#birth = birth
+  /** Handles one birth message at a time; others meanwhile are ignored. */
+  #discoverAfterBirth(): void {
     const {clock, random} = this.#context
     const {least, most} = BIRTH_DELAY_MS
-    await sleep(clock, least + random() * (most - least), birth.signal)
-    if (!birth.signal.aborted) this.#discoverAll()
-    await sleep(clock, SUBSCRIBE_MS, birth.signal)
-    if (!birth.signal.aborted) this.emit('started')
-    this.#birth = undefined
-  }
-
-  /** Announces everything, also what was announced before: the broker may have lost it, or Home Assistant may be a new one. */
-  #discoverAll(): void {
-    this.#announcedIds.clear()
-    const {publisher, topics, plugs, log} = this.#context
-    const topic = discoveryTopic(this.prefix, bridgeId(topics.base))
-    publisher.publish(retained(topic, bridgeDiscovery({topics, version: this.#version})))
-    log.debug(() => `announced to Home Assistant: ${topic}`)
-    for (const plug of plugs.values()) this.#discoverPlug(plug, {force: true})
-    this.#discoverGroups({force: true})
+    this.#birthTimer ??= clock.after(least + random() * (most - least), () => {
+      this.connected()
+      this.#birthTimer = clock.after(SUBSCRIBE_MS, () => {
+        this.#birthTimer = undefined
+        this.emit('started')
+      })
+    })
   }
 
   /** Announces a plug as soon as its identity and its model are known. Without a broker, the next connect does that. */
   #discoverPlug(plug: Plug, {force}: {force: boolean}): void {
-    const {topics, connection} = this.#context
     // A message that removes components would be dropped now, but recorded as sent.
-    if (!connection.connected) return
-    const {did} = plug
-    const {model} = plug.device
+    if (!this.#context.connection.connected) return
+    const {did, device} = plug
+    const {model} = device
     if (did === undefined || !model || !isAnnounced(plug)) return
     const id = deviceId(did)
     const compose = () => {
-      const context = {topics, version: this.#version, macs: this.#macs}
-      const message = plugDiscovery(plug, did, model, context)
+      const message = plugDiscovery(plug, did, model, this.#discovery)
       const removal = withRemovedComponents(this.#history.get(id) ?? defaultPlatforms(model), message)
       const onSent = () => {
         this.#announcedIds.add(did)
@@ -183,13 +169,12 @@ export class HomeAssistant extends EventEmitter<Events> implements Component, Re
 
   /** Announces every group. Without a broker, the next connect does that. */
   #discoverGroups({force}: {force: boolean}): void {
-    const {topics, groups, connection} = this.#context
+    const {groups, connection} = this.#context
     for (const name of this.#groupNames) if (!groups.has(name)) this.#throttle.forget(this.#groupTopic(name))
     this.#groupNames = new Set(groups.keys())
     if (!connection.connected) return
-    const context = {topics, version: this.#version}
     for (const group of groups.values()) {
-      const compose = () => ({discovery: groupDiscovery(settingsOf(group), context)})
+      const compose = () => ({discovery: groupDiscovery(group, this.#discovery)})
       this.#throttle.send(this.#groupTopic(group.name), compose, {force})
     }
   }
@@ -197,8 +182,4 @@ export class HomeAssistant extends EventEmitter<Events> implements Component, Re
   #groupTopic(name: string): string {
     return discoveryTopic(this.prefix, groupId(name, this.#context.topics))
   }
-}
-
-function settingsOf({name, settings}: Group) {
-  return {name, ...settings}
 }

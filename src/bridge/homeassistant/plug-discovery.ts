@@ -26,22 +26,36 @@ export function plugDiscovery(
   model: Model,
   {topics, version, macs = new MacOwners()}: DiscoveryContext,
 ): DeviceDiscovery {
-  const id = deviceId(did)
+  const {identity} = plug.device
   const {filtered = []} = plug.display
+  const mac = identity.mac?.toLowerCase()
   const shown = Object.entries(model.properties).filter(([name]) => !filtered.includes(name))
   const properties = shown.map(([, property]) => property)
-  const components = shown.map(([name, property]) => {
-    const isNamed = !isNamedByClass(property, properties)
-    return [name, component(plug, id, name, property, isNamed, topics)] as const
-  })
   return {
-    device: plugDevice(plug, did, model, topics, macs),
+    device: {
+      identifiers: [deviceId(did)],
+      connections: mac && macs.claim(mac, did) ? [['mac', mac]] : undefined,
+      name: nameOf(plug),
+      manufacturer: model.vendor,
+      model: model.name,
+      model_id: identity.model,
+      hw_version: identity.hardware,
+      sw_version: identity.firmware,
+      serial_number: String(did),
+      suggested_area: plug.area,
+      via_device: bridgeId(topics.base),
+    },
     origin: origin(version),
     state_topic: topics.state(plug.name),
     availability: [bridgeAvailability(topics), availabilityOf(plug.name, topics)],
     availability_mode: 'all',
     qos: 1,
-    components: Object.fromEntries(components),
+    components: Object.fromEntries(
+      shown.map(([name, property]) => [
+        name,
+        component(plug, did, name, property, isNamedByClass(property, properties), topics),
+      ]),
+    ),
   }
 }
 
@@ -55,56 +69,32 @@ export function defaultPlatforms({properties}: Model): Platforms {
   return Object.fromEntries(Object.entries(properties).map(([name, {kind}]) => [name, kind]))
 }
 
-function plugDevice(
-  plug: Plug,
-  did: number,
-  model: Model,
-  topics: Topics,
-  macs: MacOwners,
-): DiscoveryPayload {
-  const {identity} = plug.device
-  const mac = identity.mac?.toLowerCase()
-  const device = {
-    identifiers: [deviceId(did)],
-    connections: mac && macs.claim(mac, did) ? [['mac', mac]] : undefined,
-    name: nameOf(plug),
-    manufacturer: model.vendor,
-    model: model.name,
-    model_id: identity.model,
-    hw_version: identity.hardware,
-    sw_version: identity.firmware,
-    serial_number: String(did),
-    suggested_area: plug.area,
-    via_device: bridgeId(topics.base),
-  }
-  return Object.fromEntries(Object.entries(device).filter(([, value]) => value !== undefined))
-}
-
-/** @param isNamed whether the entity gets a name here, and not the name of its device class in Home Assistant */
+/** @param hasClassName whether the entity gets no name here, but that of its device class in Home Assistant */
 function component(
   plug: Plug,
-  id: string,
+  did: number,
   name: string,
   property: Property,
-  isNamed: boolean,
+  hasClassName: boolean,
   topics: Topics,
 ): DiscoveryComponent {
+  const {kind, label} = property
+  const id = deviceId(did)
   const overrides = plug.display.homeassistant?.entities?.[name] ?? {}
-  const suffix = property.label === null ? '' : `_${name}`
-  const icon = overrides.icon ?? (property.label === null ? plug.icon : property.icon)
-  const common = {
-    platform: property.kind,
+  const isEnabled = overrides.enabled ?? !property.disabledByDefault
+  return {
+    platform: kind,
     unique_id: `${id}_${name}`,
-    default_entity_id: `${property.kind}.${slug(nameOf(plug)) || id}${suffix}`,
-    ...(isNamed || overrides.name !== undefined ? {name: overrides.name ?? property.label} : {}),
+    default_entity_id: `${kind}.${slug(nameOf(plug)) || id}${label === null ? '' : `_${name}`}`,
+    name: overrides.name ?? (hasClassName ? undefined : label),
     // An older retained state may lack the property. The default makes it "unknown", and Home Assistant logs no template error.
-    ...(property.kind === 'button' ? {} : {value_template: `{{ value_json.${name} | default(none) }}`}),
-    ...(property.category ? {entity_category: property.category} : {}),
-    ...(icon ? {icon} : {}),
-    ...((overrides.enabled ?? !property.disabledByDefault) ? {} : {enabled_by_default: false}),
+    value_template: kind === 'button' ? undefined : `{{ value_json.${name} | default(none) }}`,
+    entity_category: property.category,
+    icon: (overrides.icon ?? (label === null ? plug.icon : property.icon)) || undefined,
+    enabled_by_default: isEnabled ? undefined : false,
+    ...traits(property, overrides),
+    command_topic: isWritable(property) ? topics.set(plug.name, name) : undefined,
   }
-  const command = isWritable(property) ? topics.set(plug.name, name) : undefined
-  return {...common, ...traits(property, command, overrides)}
 }
 
 /** The name of the device in Home Assistant. */
@@ -136,41 +126,32 @@ function isNamedByClass(property: Property, all: readonly Property[]): boolean {
 }
 
 /** The keys of a component that depend on the kind of the property. */
-function traits(
-  property: Property,
-  command_topic: string | undefined,
-  overrides: EntityOverrides,
-): DiscoveryPayload {
-  const commands = command_topic === undefined ? {} : {command_topic}
+function traits(property: Property, overrides: EntityOverrides): DiscoveryPayload {
   switch (property.kind) {
     case 'switch':
-      return {device_class: overrides.device_class ?? property.deviceClass, ...commands}
+      return {device_class: overrides.device_class ?? property.deviceClass}
     case 'binary_sensor':
       return {device_class: property.deviceClass}
-    case 'sensor':
-      return property.raw === 'number' ? measure(property) : textTraits(property)
+    case 'sensor': {
+      const {deviceClass: device_class} = property
+      if (property.raw !== 'number') return {device_class}
+      const {stateClass: state_class, unit: unit_of_measurement, precision} = property
+      const suggested_display_precision = Math.min(precision, maxDigits[unit_of_measurement])
+      return {device_class, state_class, unit_of_measurement, suggested_display_precision}
+    }
     case 'number': {
       const {deviceClass: device_class, unit: unit_of_measurement} = property
-      return {device_class, unit_of_measurement, ...settable(property), mode: 'box', ...commands}
+      return {device_class, unit_of_measurement, ...settable(property), mode: 'box'}
     }
     case 'select':
-      return {options: property.values.map(([, word]) => word), ...commands}
+      return {options: property.values.map(([, word]) => word)}
     case 'button':
-      return {payload_press: 'PRESS', ...commands}
-  }
-}
-
-function measure(property: Extract<Property, {raw: 'number'}>): DiscoveryPayload {
-  return {
-    device_class: property.deviceClass,
-    state_class: property.stateClass,
-    unit_of_measurement: property.unit,
-    suggested_display_precision: Math.min(property.precision, mostDigits[property.unit]),
+      return {payload_press: 'PRESS'}
   }
 }
 
 /** How many digits after the point are meaningful: a lamp draws 0.053 A, and 230.123 V are no more than 230.1 V. */
-const mostDigits: Readonly<Record<Extract<Property, {raw: 'number'}>['unit'], number>> = {
+const maxDigits: Readonly<Record<Extract<Property, {raw: 'number'}>['unit'], number>> = {
   kWh: 3,
   A: 3,
   W: 1,
@@ -180,8 +161,4 @@ const mostDigits: Readonly<Record<Extract<Property, {raw: 'number'}>['unit'], nu
   '°C': 1,
   min: 1,
   dBm: 0,
-}
-
-function textTraits({deviceClass}: {deviceClass?: string}): DiscoveryPayload {
-  return deviceClass ? {device_class: deviceClass} : {}
 }

@@ -2,13 +2,13 @@
  * What was sent to Home Assistant, and when: `DiscoveryThrottle` keeps the messages for one device apart, and `DiscoveryHistory` remembers
  * the announced components over restarts, so that those a plug no longer has can be removed (docs/home-assistant.md, docs/promises.md 50).
  */
-import type {Clock, Timer} from '../../common/clock.ts'
-import type {Log} from '../../log/logger.ts'
-import {type Publisher, retained} from '../publisher.ts'
+import type {Timer} from '../../common/clock.ts'
+import type {BridgeContext} from '../component.ts'
+import {retained} from '../publisher.ts'
 import {type DiscoveryPayload, digest, type Platforms} from './discovery-message.ts'
 
 /** Composes the message at the moment it is sent, from what is true of the device then. */
-export type ComposeDiscovery = () => {
+type ComposeDiscovery = () => {
   discovery: DiscoveryPayload
   /** Called when the message was sent. */
   onSent?: () => void
@@ -17,40 +17,34 @@ export type ComposeDiscovery = () => {
 /** Of two messages for a device within 2 s, Home Assistant drops a part of the second. A margin for the network is added. */
 const APART_MS = 2100
 
-/** Sends discovery messages, never two different ones for a device closer together than Home Assistant can take. */
+/** Sends at most one changed discovery message per device in 2.1 s. */
 export class DiscoveryThrottle {
-  readonly #clock: Clock
-  readonly #publisher: Publisher
-  readonly #log: Log
+  readonly #context: Pick<BridgeContext, 'clock' | 'publisher' | 'log'>
   /** The last message by topic. The payloads themselves would be megabytes. */
   readonly #sent = new Map<string, {digest: string; at: number}>()
-  readonly #delayed = new Map<string, Timer>()
+  /** What follows 2.1 s after the last message on a topic: a delayed message, or the removal from `#sent`. */
+  readonly #timers = new Map<string, Timer>()
 
-  constructor({clock, publisher, log}: {clock: Clock; publisher: Publisher; log: Log}) {
-    this.#clock = clock
-    this.#publisher = publisher
-    this.#log = log
+  constructor(context: Pick<BridgeContext, 'clock' | 'publisher' | 'log'>) {
+    this.#context = context
   }
 
   /** @param force whether a message that is identical to the last one is sent, too */
   send(topic: string, compose: ComposeDiscovery, {force}: {force: boolean}): void {
+    const {clock, publisher, log} = this.#context
     const {discovery, onSent} = compose()
     const message = retained(topic, discovery)
-    const next = {digest: digest(message.payload), at: this.#clock.now()}
+    const next = {digest: digest(message.payload), at: clock.now()}
     const last = this.#sent.get(topic)
     const isDifferent = last?.digest !== next.digest
     this.#cancel(topic)
     if (!isDifferent && !force) return
     const wait = last && isDifferent ? last.at + APART_MS - next.at : 0
-    if (wait > 0) {
-      this.#delayed.set(
-        topic,
-        this.#clock.after(wait, () => this.send(topic, compose, {force})),
-      )
-    } else {
+    if (wait > 0) this.#after(wait, topic, () => this.send(topic, compose, {force}))
+    else {
       this.#sent.set(topic, next)
-      this.#publisher.publish(message)
-      this.#log.debug(() => `announced to Home Assistant: ${topic}`)
+      publisher.publish(message)
+      log.debug(() => `announced to Home Assistant: ${topic}`)
       onSent?.()
     }
   }
@@ -59,17 +53,31 @@ export class DiscoveryThrottle {
   forget(topic: string): void {
     this.#cancel(topic)
     const last = this.#sent.get(topic)
-    if (last) this.#sent.set(topic, {digest: '', at: last.at})
+    const wait = last ? last.at + APART_MS - this.#context.clock.now() : 0
+    if (last && wait > 0) {
+      last.digest = ''
+      this.#after(wait, topic, () => this.#sent.delete(topic))
+    } else this.#sent.delete(topic)
   }
 
+  /** Cancels all delayed messages. */
   stop(): void {
-    for (const timer of this.#delayed.values()) timer.cancel()
-    this.#delayed.clear()
+    for (const topic of [...this.#timers.keys()]) this.#cancel(topic)
+  }
+
+  #after(ms: number, topic: string, action: () => void): void {
+    this.#timers.set(
+      topic,
+      this.#context.clock.after(ms, () => {
+        this.#timers.delete(topic)
+        action()
+      }),
+    )
   }
 
   #cancel(topic: string): void {
-    this.#delayed.get(topic)?.cancel()
-    this.#delayed.delete(topic)
+    this.#timers.get(topic)?.cancel()
+    this.#timers.delete(topic)
   }
 }
 

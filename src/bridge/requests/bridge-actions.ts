@@ -1,4 +1,4 @@
-/** The actions of the bridge that requests over MQTT may trigger. `src/app/request-actions.ts` implements them. */
+/** The actions of the bridge that requests over MQTT may trigger. `src/app/request-actions.ts` makes them. */
 import type {LogLevel} from '../../log/logger.ts'
 
 /** A value in the configuration: a setting, a list, or a mapping. */
@@ -34,16 +34,17 @@ export interface ConfigActions {
   edit(edits: () => readonly ConfigEdit[]): Promise<string | undefined>
 }
 
+/** Plain functions without `this`: `Requests` replaces some of them by limited ones. */
 export interface BridgeActions extends ConfigActions {
   /** The content of `B/bridge/info`. */
   info(): Record<string, unknown>
   /** The content of `B/bridge/health`. */
   health(): Record<string, unknown>
   setLogLevel(level: LogLevel): void
-  /** Warnings about valid but dubious settings, as in the log, but without lines of the file. None when missing. */
-  warnings?(): readonly string[]
+  /** Warnings about valid but dubious settings, as in the log, but without lines of the file. */
+  warnings(): readonly string[]
   /**
-   * Sends a hello to the whole network, and lists the plugs that answer.
+   * Sends a hello to the whole network, and lists the plugs that respond.
    * @param timeout milliseconds
    * @returns a list, or a `TruncatedList` when too many answer
    */

@@ -4,14 +4,12 @@ import {describeValue, quoted} from '../../common/schema-errors.ts'
 import {CommandError} from '../../device/command-error.ts'
 import type {BridgeContext} from '../component.ts'
 import type {BridgeActions, ConfigEdit, ConfigValue} from './bridge-actions.ts'
-import {MOST_LISTED, parseValues} from './request-mistakes.ts'
+import {MAX_LISTED, parseValues} from './request-mistakes.ts'
 
 /** What a request may use. */
-export type RequestContext = Pick<BridgeContext, 'plugs' | 'groups' | 'names' | 'clock'> & {
+export type RequestContext = Pick<BridgeContext, 'groups' | 'names' | 'clock'> & {
   actions: BridgeActions
 }
-
-type Run<S extends z.ZodObject> = (context: RequestContext, values: z.output<S>) => unknown
 
 export interface RequestHandler {
   /** A valid payload, as JSON; `undefined` when the request takes none. */
@@ -19,9 +17,6 @@ export interface RequestHandler {
   /** @returns the `data` of the response. Rejects with a CommandError */
   run(context: RequestContext, values: Record<string, unknown>): Promise<unknown>
 }
-
-/** A refusal that is in the log already, with more detail: there is no second warning about it. */
-export class LoggedRefusal extends CommandError {}
 
 /** A list that was cut short: the response has `truncated` then. */
 export class TruncatedList {
@@ -39,7 +34,7 @@ export class TruncatedList {
  */
 export function defineRequest<S extends z.ZodObject>(
   schema: S,
-  run: Run<S>,
+  run: (context: RequestContext, values: z.output<S>) => unknown,
   example?: z.input<S>,
 ): RequestHandler {
   const shown = example && JSON.stringify(example)
@@ -49,10 +44,14 @@ export function defineRequest<S extends z.ZodObject>(
   }
 }
 
+/** The error message of a schema. @param what describes the value, to follow "expected" */
+export function expected(what: string) {
+  return {error: ({input}: {input?: unknown}) => `expected ${what}, got ${describeValue(input)}`}
+}
+
 /** Text of one character or more. @param what describes it, to follow "expected" in an error */
 export function nonEmptyText(what: string) {
-  const error = ({input}: {input?: unknown}) => `expected ${what}, got ${describeValue(input)}`
-  return z.string({error}).min(1, {error})
+  return z.string(expected(what)).min(1, expected(what))
 }
 
 /** A list with at least one text. @param what describes the list @param each describes an entry, in errors */
@@ -64,24 +63,21 @@ export function listOf(what: string, each: string) {
   return z.array(nonEmptyText(each), {error}).min(1, {error})
 }
 
-const SETTING = 'text, a number, true, false, a list or a mapping'
-
 /** A value for the configuration. */
-export const configValue = json<ConfigValue>(SETTING, (value) => value === null)
+export const configValue = json<ConfigValue>(
+  'text, a number, true, false, a list or a mapping',
+  (value) => value === null,
+)
 /** Any JSON value. */
 export const anyJson = json<unknown>('a value of JSON', () => false)
 
 /** @param isWrong which values are refused, beside numbers that are too large for JSON */
-function json<T>(expected: string, isWrong: (value: unknown) => boolean) {
+function json<T>(what: string, isWrong: (value: unknown) => boolean) {
   const isInfinite = (value: unknown) => typeof value === 'number' && !Number.isFinite(value)
   return z.custom<T>().superRefine((value, context) => {
     for (const {path, member} of membersOf(value))
       if (isWrong(member) || isInfinite(member))
-        context.addIssue({
-          code: 'custom',
-          path,
-          message: `expected ${expected}, got ${describeValue(member)}`,
-        })
+        context.addIssue({code: 'custom', path, message: expected(what).error({input: member})})
   })
 }
 
@@ -99,20 +95,22 @@ function membersOf(
 /**
  * Changes the configuration.
  * @param edits called when all earlier requests are done, so that it sees the configuration that it changes
- * @returns for the response: warnings about the configuration that the change has caused, when there are any
+ * @param data of the response
+ * @returns `data`, with warnings about the configuration that the change has caused, when there are any
  * @throws CommandError `refused` with every problem of the changed configuration; the file is unchanged then. What `edits` throws
  */
-export async function changeConfig(
+export async function changeConfig<T extends object>(
   {actions}: RequestContext,
+  data: T,
   edits: () => readonly ConfigEdit[],
-): Promise<{warnings?: readonly string[]}> {
+): Promise<T & {warnings?: readonly string[]}> {
   let before: ReadonlySet<string> = new Set()
   const problems = await actions.edit(() => {
-    before = new Set(actions.warnings?.())
+    before = new Set(actions.warnings())
     return edits()
   })
   if (problems !== undefined)
     throw new CommandError('refused', `the configuration stays as it is:\n${problems}`)
-  const warnings = (actions.warnings?.() ?? []).filter((warning) => !before.has(warning))
-  return warnings.length > 0 ? {warnings: warnings.slice(0, MOST_LISTED)} : {}
+  const warnings = actions.warnings().filter((warning) => !before.has(warning))
+  return warnings.length > 0 ? {...data, warnings: warnings.slice(0, MAX_LISTED)} : data
 }

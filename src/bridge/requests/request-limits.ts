@@ -6,22 +6,19 @@ import type {Clock} from '../../common/clock.ts'
 import {CommandError} from '../../device/command-error.ts'
 
 /**
- * Responses are published at no more bytes than these a millisecond. A broker takes them at some pace, and what it has not taken yet is
- * in our memory. A response may have megabytes where there are thousands of plugs.
+ * Responses are published at no more bytes than these a millisecond: what the broker has not taken yet is in memory. A response may have
+ * megabytes where there are thousands of plugs.
  */
 const BYTES_PER_MS = 2000
-/** A shorter pause is no more than the turn of the event loop that is awaited anyway. */
-const SHORTEST_PAUSE_MS = 10
-
-/** A piece of work. It calls `sent` with the bytes of each message that it has published. */
-export type PacedWork = (sent: (bytes: number) => void) => Promise<void>
+/** A shorter delay is no more than the turn of the event loop that is awaited anyway. */
+const MIN_DELAY_MS = 10
 
 /** Commands, polls and packets from the broker overtake what waits here: each piece of work has a turn of the event loop of its own. */
 export class PacedQueue {
   readonly #clock: Clock
   readonly #waiting: (() => void)[] = []
-  /** Milliseconds that are left to the rest of the bridge before the next piece of work. */
-  #pause = 0
+  /** Wait before the next piece of work, in proportion to the bytes just published, and to the time that the last one took. */
+  #delay = 0
   #isScheduled = false
 
   constructor(clock: Clock) {
@@ -33,13 +30,14 @@ export class PacedQueue {
     return this.#waiting.length
   }
 
-  /** Starts the work in its turn. Settles as the work does. */
-  add(work: PacedWork): Promise<void> {
+  /** Starts the work in its turn. Settles as the work does. @param work returns how many bytes it has published */
+  add(work: () => Promise<number>): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiting.push(() => {
-        work((bytes) => {
-          this.#pause += bytes / BYTES_PER_MS
-        }).then(resolve, reject)
+        work().then((bytes) => {
+          this.#delay += bytes / BYTES_PER_MS
+          resolve()
+        }, reject)
       })
       this.#schedule()
     })
@@ -48,37 +46,37 @@ export class PacedQueue {
   #schedule(): void {
     if (this.#isScheduled || this.#waiting.length === 0) return
     this.#isScheduled = true
-    const pause = this.#pause
-    this.#pause = 0
+    const delay = this.#delay
+    this.#delay = 0
     const nextTurn = () => setImmediate(() => this.#startNext())
-    if (pause < SHORTEST_PAUSE_MS) nextTurn()
-    else this.#clock.after(pause, nextTurn)
+    if (delay < MIN_DELAY_MS) nextTurn()
+    else this.#clock.after(delay, nextTurn)
   }
 
   #startNext(): void {
     this.#isScheduled = false
     const startedAt = this.#clock.now()
     this.#waiting.shift()?.()
-    this.#pause += this.#clock.now() - startedAt // half of the time is for the rest of the bridge
+    this.#delay += this.#clock.now() - startedAt // half of the time is for the rest of the bridge
     this.#schedule()
   }
 }
 
-export interface SharedWorkOptions<T> {
-  clock: Clock
-  /** How many callers may share one piece of work. */
-  most: number
-  /** For how many milliseconds a result is also returned to later callers; for none when missing. */
-  validFor?: (result: T) => number
-}
-
 /** Work that is done once for all callers that ask for it meanwhile. */
 export class SharedWork<T> {
-  readonly #options: SharedWorkOptions<T>
+  readonly #clock: Clock
+  readonly #maxCallers: number
+  readonly #validFor: (result: T) => number
   #current: {key: string; result: Promise<T>; callers: number; until: number} | undefined
 
-  constructor(options: SharedWorkOptions<T>) {
-    this.#options = options
+  /**
+   * @param maxCallers how many callers may share one piece of work
+   * @param validFor for how many milliseconds a result is also returned to later callers
+   */
+  constructor(clock: Clock, maxCallers: number, validFor: (result: T) => number = () => 0) {
+    this.#clock = clock
+    this.#maxCallers = maxCallers
+    this.#validFor = validFor
   }
 
   /**
@@ -87,21 +85,21 @@ export class SharedWork<T> {
    * @throws CommandError `queue_full` while other work is under way, or when too many callers share this one
    */
   async run(key: string, work: () => Promise<T>): Promise<T> {
-    const {clock, most, validFor} = this.#options
-    const current = this.#current
-    if (!current || clock.now() >= current.until) return this.#start(key, work, validFor)
-    if (current.key !== key || current.callers >= most)
-      throw new CommandError('queue_full', 'the same request is in progress: send it again after the answer')
-    current.callers++
-    return current.result
-  }
-
-  async #start(key: string, work: () => Promise<T>, validFor = (_: T) => 0): Promise<T> {
+    const shared = this.#current
+    if (shared && this.#clock.now() < shared.until) {
+      if (shared.key !== key || shared.callers >= this.#maxCallers)
+        throw new CommandError(
+          'queue_full',
+          'the same request is in progress: send it again after the answer',
+        )
+      shared.callers++
+      return shared.result
+    }
     const current = {key, result: work(), callers: 1, until: Number.POSITIVE_INFINITY}
     this.#current = current
     try {
       const result = await current.result
-      current.until = this.#options.clock.now() + validFor(result)
+      current.until = this.#clock.now() + this.#validFor(result)
       return result
     } catch (error) {
       current.until = Number.NEGATIVE_INFINITY

@@ -5,7 +5,7 @@ import {closestWord, didYouMean, editDistance, synonymTable} from '../../common/
 import {CommandError} from '../../device/command-error.ts'
 
 /** More problems or warnings than these have one cause. */
-export const MOST_LISTED = 10
+export const MAX_LISTED = 10
 
 /** @throws CommandError `invalid_payload` that names each wrong key, what was expected and what came */
 export function parseValues<S extends z.ZodObject>(
@@ -18,11 +18,11 @@ export function parseValues<S extends z.ZodObject>(
   const parsed = parseWithMessages(schema, values)
   if (parsed.success) return parsed.data
   const problems = problemsIn(parsed.error.issues, Object.keys(schema.shape), values)
-  const more = problems.length - MOST_LISTED
+  const more = problems.length - MAX_LISTED
   throw new CommandError(
     'invalid_payload',
     [
-      ...problems.slice(0, MOST_LISTED).map((describe) => describe()),
+      ...problems.slice(0, MAX_LISTED).map((describe) => describe()),
       ...(more > 0 ? [`and ${more} more problems`] : []),
       ...(example === undefined ? [] : [`for example ${example}`]),
     ].join('; '),
@@ -39,7 +39,12 @@ function problemsIn(
   const wrong = issues.flatMap((issue) =>
     issue.code === 'unrecognized_keys'
       ? issue.keys.map((key) => () => unknownKey(key, missing, known))
-      : [() => [shownPath(issue.path), issue.message].filter((part) => part !== '').join(': ')],
+      : [
+          () => {
+            const path = issue.path.map((key) => shownKey(String(key))).join('.')
+            return path === '' ? issue.message : `${path}: ${issue.message}`
+          },
+        ],
   )
   return [...wrong, ...misnamedKeys(issues, known, values)]
 }
@@ -57,7 +62,7 @@ function misnamedKeys(
   if (missing.length === 0) return []
   const others = Object.keys(values).filter((key) => !known.includes(key))
   return others
-    .slice(0, MOST_LISTED)
+    .slice(0, MAX_LISTED)
     .filter((key) => closestWord(key, missing, KEY_SYNONYMS) !== undefined)
     .map((key) => () => unknownKey(key, missing, known))
 }
@@ -106,16 +111,12 @@ function unknownKey(key: string, missing: readonly string[], known: readonly str
   return `${shown}: expected ${known.length === 1 ? `${known[0]} alone` : `only ${known.join(', ')}`}`
 }
 
-const LONGEST_KEY = 40
-
-function shownPath(path: readonly PropertyKey[]): string {
-  return path.map((key) => shownKey(String(key))).join('.')
-}
+const MAX_KEY_LENGTH = 40
 
 /** Masks a token that was written in the place of a key. */
 function shownKey(key: string): string {
   const shown = key.replace(/[0-9a-f]{16,}/gi, '***')
-  return shown.length > LONGEST_KEY ? `${shown.slice(0, LONGEST_KEY - 1)}…` : shown
+  return shown.length > MAX_KEY_LENGTH ? `${shown.slice(0, MAX_KEY_LENGTH - 1)}…` : shown
 }
 
 /** The schema does not see the key `__proto__`, and would drop it silently. */
@@ -124,7 +125,7 @@ function holdsProto(value: unknown): boolean {
   return Object.hasOwn(value, '__proto__') || Object.values(value).some(holdsProto)
 }
 
-const LONGEST_VERB_SHOWN = 200
+const MAX_VERB_LENGTH = 200
 
 /** How other programs call some requests. */
 const VERB_SYNONYMS = synonymTable({
@@ -166,7 +167,7 @@ export function unknownVerb(verb: string, known: readonly string[]): string {
   const expected = `expected one of ${known.join(', ')}`
   const levels = verb.split('/').filter((level) => level !== '')
   if (levels.length === 0) return `${expected} after …/bridge/request/ in the topic, got none`
-  return `${expected}, got ${verb.slice(0, LONGEST_VERB_SHOWN)}${advice(levels, known)}`
+  return `${expected}, got ${verb.slice(0, MAX_VERB_LENGTH)}${advice(levels, known)}`
 }
 
 function advice(levels: readonly string[], known: readonly string[]): string {

@@ -3,18 +3,18 @@
  * is one more row. Requests that change plugs or groups change config.yaml.
  */
 import {z} from 'zod'
-import {describeValue} from '../../common/schema-errors.ts'
 import {CommandError} from '../../device/command-error.ts'
 import {callProblem, withoutSecrets} from '../../device/raw-calls.ts'
+import {LoggedRefusal} from '../commands/results.ts'
 import {assertUsable, type Plug} from '../plug.ts'
-import {displayedState} from '../status/plug-states.ts'
+import {displayedState} from '../status/states.ts'
 import {type BridgeActions, type ConfigEdit, logLevels} from './bridge-actions.ts'
 import {
   anyJson,
   changeConfig,
   configValue,
   defineRequest,
-  LoggedRefusal,
+  expected,
   listOf,
   nonEmptyText,
   type RequestContext,
@@ -28,9 +28,8 @@ const plugNameOnly = z.strictObject({name: plugName})
 const groupName = nonEmptyText('the name of a group')
 const groupNameOnly = z.strictObject({name: groupName})
 const memberNames = listOf("a list of plugs' names", 'the name of a plug')
-const settings = z.record(z.string(), configValue.nullable(), {
-  error: ({input}) => `expected a mapping from settings to values, got ${describeValue(input)}`,
-})
+const settings = z.record(z.string(), configValue.nullable(), expected('a mapping from settings to values'))
+const seconds = expected('a number of seconds from 0.1 to 60')
 const EXAMPLE_PLUG = {name: 'lamp'}
 
 const table: Readonly<Record<string, RequestHandler>> = {
@@ -45,7 +44,7 @@ const table: Readonly<Record<string, RequestHandler>> = {
     {log_level: 'debug'},
   ),
   discover: defineRequest(
-    z.strictObject({timeout: seconds(0.1, 60).default(5)}),
+    z.strictObject({timeout: z.number(seconds).min(0.1, seconds).max(60, seconds).default(5)}),
     ({actions}, {timeout}) => actions.discover(timeout * 1000),
     {timeout: 5},
   ),
@@ -54,56 +53,48 @@ const table: Readonly<Record<string, RequestHandler>> = {
   'device/add': defineRequest(
     // `id` is a setting of a plug. It is listed because other programs call the name of a plug so: it is no wrong `name` here.
     z.object({name: newName, id: configValue.optional()}).catchall(configValue),
-    async (context, {name, ...settings}) => {
-      const notes = await changeConfig(context, () => {
+    (context, {name, ...settings}) =>
+      changeConfig(context, {name}, () => {
         context.names.assertFree(name, 'plug')
         return [{path: ['devices', name], put: settings}]
-      })
-      return {name, ...notes}
-    },
+      }),
     {name: 'lamp', host: '192.168.1.42', token: '…'},
   ),
   'device/remove': defineRequest(
     plugNameOnly,
-    async (context, {name}) => {
-      const notes = await changeConfig(context, () => {
-        findPlug(context, name)
+    (context, {name}) =>
+      changeConfig(context, {name}, () => {
+        context.names.plug(name)
         return [{path: ['devices', name], drop: true}, ...groupEdits(context, name)]
-      })
-      return {name, ...notes}
-    },
+      }),
     EXAMPLE_PLUG,
   ),
   'device/rename': defineRequest(
     z.strictObject({from: plugName, to: newName}),
-    async (context, {from, to}) => {
-      const notes = await changeConfig(context, () => {
-        findPlug(context, from)
+    (context, {from, to}) =>
+      changeConfig(context, {from, to}, () => {
+        context.names.plug(from)
         context.names.assertFree(to, 'plug')
         return [{path: ['devices', from], rename: to}, ...groupEdits(context, from, to)]
-      })
-      return {from, to, ...notes}
-    },
+      }),
     {from: 'lamp', to: 'office/lamp'},
   ),
   'device/options': defineRequest(
     z.strictObject({name: plugName, options: settings}),
-    async (context, {name, options}) => {
-      const notes = await changeConfig(context, () => {
-        findPlug(context, name)
+    (context, {name, options}) =>
+      changeConfig(context, {name, options: Object.keys(options)}, () => {
+        context.names.plug(name)
         return Object.entries(options).map(([key, value]): ConfigEdit => {
           const path = ['devices', name, key]
           return value === null ? {path, drop: true} : {path, put: value}
         })
-      })
-      return {name, options: Object.keys(options), ...notes}
-    },
+      }),
     {name: 'lamp', options: {area: 'Office', icon: null}},
   ),
   'device/poll': defineRequest(
     plugNameOnly,
     async (context, {name}) => {
-      const plug = findPlug(context, name)
+      const plug = context.names.plug(name)
       await plug.device.read(deadlineFor(context, plug))
       return displayedState(plug)
     },
@@ -112,7 +103,7 @@ const table: Readonly<Record<string, RequestHandler>> = {
   'device/info': defineRequest(
     plugNameOnly,
     async (context, {name}) => {
-      const plug = findPlug(context, name)
+      const plug = context.names.plug(name)
       const identity = await plug.device.identify({deadline: deadlineFor(context, plug)})
       return {name, did: plug.did ?? null, address: plug.address ?? null, ...identity}
     },
@@ -125,7 +116,7 @@ const table: Readonly<Record<string, RequestHandler>> = {
       params: anyJson.default([]),
     }),
     async (context, {name, method, params}) => {
-      const plug = findPlug(context, name)
+      const plug = context.names.plug(name)
       if (!context.actions.allowsRawCalls())
         throw new CommandError(
           'refused',
@@ -139,24 +130,20 @@ const table: Readonly<Record<string, RequestHandler>> = {
   ),
   'group/add': defineRequest(
     z.strictObject({name: newName, members: memberNames}),
-    async (context, {name, members}) => {
-      const notes = await changeConfig(context, () => {
+    (context, {name, members}) =>
+      changeConfig(context, {name, members}, () => {
         context.names.assertFree(name, 'group')
         return [{path: ['groups', name], put: {members}}]
-      })
-      return {name, members, ...notes}
-    },
+      }),
     {name: 'evening', members: ['desk', 'lamp']},
   ),
   'group/remove': defineRequest(
     groupNameOnly,
-    async (context, {name}) => {
-      const notes = await changeConfig(context, () => {
-        membersOf(context, name)
+    (context, {name}) =>
+      changeConfig(context, {name}, () => {
+        context.names.group(name)
         return [{path: ['groups', name], drop: true}]
-      })
-      return {name, ...notes}
-    },
+      }),
     {name: 'evening'},
   ),
   'group/members': defineRequest(
@@ -166,14 +153,13 @@ const table: Readonly<Record<string, RequestHandler>> = {
         ({add, remove}) => add ?? remove,
         'expected "add" or "remove" with a list of plugs\' names, got neither',
       ),
-    async (context, {name, add = [], remove = []}) => {
-      let after: string[] = []
-      const notes = await changeConfig(context, () => {
-        const before = membersOf(context, name).filter((member) => !remove.includes(member))
-        after = [...before, ...add.filter((member) => !before.includes(member))]
-        return [{path: ['groups', name, 'members'], put: after}]
+    (context, {name, add = [], remove = []}) => {
+      const response: {name: string; members: readonly string[]} = {name, members: []}
+      return changeConfig(context, response, () => {
+        const rest = context.names.group(name).settings.members.filter((member) => !remove.includes(member))
+        response.members = [...rest, ...add.filter((member) => !rest.includes(member))]
+        return [{path: ['groups', name, 'members'], put: response.members}]
       })
-      return {name, members: after, ...notes}
     },
     {name: 'evening', add: ['fan'], remove: ['desk']},
   ),
@@ -182,24 +168,11 @@ const table: Readonly<Record<string, RequestHandler>> = {
 /** The handler of each request, by verb, in the order in which error messages list them. */
 export const requestTable: ReadonlyMap<string, RequestHandler> = new Map(Object.entries(table))
 
-function seconds(least: number, most: number) {
-  const error = ({input}: {input?: unknown}) =>
-    `expected a number of seconds from ${least} to ${most}, got ${describeValue(input)}`
-  return z.number({error}).min(least, {error}).max(most, {error})
-}
-
 /** @throws CommandError `refused` with every problem of an invalid configuration */
 async function reload(actions: BridgeActions, how: 'restart' | 'reload'): Promise<Record<string, never>> {
   const problems = await actions.reload(how)
   if (problems === undefined) return {}
   throw new LoggedRefusal('refused', `the configuration is invalid, the old one stays:\n${problems}`)
-}
-
-/** @throws CommandError `invalid_payload` for a name that no plug has */
-function findPlug({plugs, names}: RequestContext, name: string): Plug {
-  const plug = plugs.get(name)
-  if (plug) return plug
-  throw new CommandError('invalid_payload', names.unknownPlug(name))
 }
 
 /** On the clock. @throws CommandError for a plug that is disabled or a duplicate */
@@ -219,11 +192,4 @@ function groupEdits({groups}: RequestContext, from: string, to?: string): Config
       path: ['groups', group, 'members'],
       put: settings.members.flatMap((member) => (member === from ? (to ?? []) : member)),
     }))
-}
-
-/** @throws CommandError `invalid_payload` for a name that no group has */
-function membersOf(context: RequestContext, name: string): readonly string[] {
-  const group = context.groups.get(name)
-  if (group) return group.settings.members
-  throw new CommandError('invalid_payload', context.names.unknownGroup(name))
 }

@@ -6,11 +6,9 @@ import {sleep} from '../../common/clock.ts'
 import {CommandError, toCommandError} from '../../device/command-error.ts'
 import type {IncomingMessage} from '../../mqtt/connection.ts'
 import {type ParsedTopic, topicProblem} from '../../mqtt/topics.ts'
-import {CommandLog, requestText} from '../commands/command-log.ts'
 import {type ParsedPayload, parseRequest} from '../commands/payload.ts'
-import {Replies} from '../commands/replies.ts'
+import {Results, requestText} from '../commands/results.ts'
 import type {BridgeContext, Component} from '../component.ts'
-import {WarningLimiter} from '../warning-limiter.ts'
 import type {BridgeActions} from './bridge-actions.ts'
 import {type RequestContext, TruncatedList} from './define-request.ts'
 import {PacedQueue, SharedWork} from './request-limits.ts'
@@ -18,11 +16,11 @@ import {unknownVerb} from './request-mistakes.ts'
 import {requestTable} from './request-table.ts'
 
 /** Waiting or under way at any time. Further requests are refused at once. */
-const MOST_REQUESTS = 1000
+const MAX_REQUESTS = 1000
 /** Of those, changes of the configuration: each writes the file and reads it again. */
-const MOST_CHANGES = 32
+const MAX_CHANGES = 32
 /** How many requests may share one search of the network: its response may have 100 KB. */
-const MOST_SHARING = 32
+const MAX_SHARING = 32
 /** How long a bridge may take to stop before it restarts: a second request within that time is for the same restart. */
 const RESTARTING_MS = 5000
 /**
@@ -30,20 +28,19 @@ const RESTARTING_MS = 5000
  * time.
  */
 const QUIET_MS = 100
-const LONGEST_STOP_MS = 1000
+const MAX_STOP_MS = 1000
 /** How much of an unknown verb the log shows. */
-const LONGEST_VERB = 100
+const MAX_VERB_LENGTH = 100
 /** Copies of one message come together; a later one was sent once more (mosquitto makes no copies over MQTT 3.1.1). */
 const COPIES_MS = 100
 
-type RequestsContext = RequestContext & Pick<BridgeContext, 'publisher' | 'topics' | 'log'>
+type RequestsContext = RequestContext &
+  Pick<BridgeContext, 'publisher' | 'topics' | 'log' | 'messageWarnings'>
 
 /** Handles requests: a limited number waits, one starts in each turn of the event loop. */
 export class Requests implements Component {
   readonly #context: RequestsContext
-  readonly #replies: Replies
-  readonly #warner: WarningLimiter
-  readonly #commandLog: CommandLog
+  readonly #results: Results
   readonly #queue: PacedQueue
   /** Requests that wait or are under way. */
   #pending = 0
@@ -56,9 +53,7 @@ export class Requests implements Component {
 
   constructor(context: Omit<RequestsContext, 'actions'>, actions: BridgeActions) {
     this.#context = {...context, actions: this.#limited(actions, context)}
-    this.#replies = new Replies(context)
-    this.#warner = new WarningLimiter(context)
-    this.#commandLog = new CommandLog(context)
+    this.#results = new Results(context)
     this.#queue = new PacedQueue(context.clock)
   }
 
@@ -71,10 +66,10 @@ export class Requests implements Component {
 
   /** Runs a request when its turn comes, and publishes its response. Never rejects. */
   async request(verb: string, message: IncomingMessage): Promise<void> {
-    const {topics, clock} = this.#context
+    const {topics, clock, messageWarnings} = this.#context
     const problem = topicProblem(topics.bridgeResponse(verb))
     if (problem !== undefined) {
-      this.#warner.warn(
+      messageWarnings.refused.warn(
         message.topic,
         () => `a request cannot be answered: the topic of its answer ${problem}`,
       )
@@ -82,26 +77,21 @@ export class Requests implements Component {
     }
     if (this.#isCopy(message)) return
     this.#lastReceivedAt = clock.now()
-    if (this.#pending >= MOST_REQUESTS) {
-      this.#refuse(verb, message)
+    if (this.#pending >= MAX_REQUESTS) {
+      const failure = new CommandError('queue_full', `${MAX_REQUESTS} requests are waiting already`)
+      this.#respond(verb, message, {...parsedTransaction(message.payload), values: {}}, failure)
       return
     }
     this.#pending++
-    await this.#queue
-      .add(async (sent) => sent(await this.#run(verb, message)))
-      .finally(() => {
-        this.#pending--
-      })
+    await this.#queue.add(() => this.#run(verb, message))
+    this.#pending--
   }
 
   /** From now on every request is refused. Resolves when all have their response and no more come, or after a second. */
   async stop(): Promise<void> {
     this.#isStopped = true
-    this.#replies.stop()
-    this.#warner.stop()
-    this.#commandLog.stop()
     const {clock} = this.#context
-    const end = clock.now() + LONGEST_STOP_MS
+    const end = clock.now() + MAX_STOP_MS
     for (let now = clock.now(); now < end; now = clock.now()) {
       const wait = this.#queue.length > 0 ? QUIET_MS : this.#lastReceivedAt + QUIET_MS - now
       if (wait <= 0) return
@@ -109,19 +99,11 @@ export class Requests implements Component {
     }
   }
 
-  /** @returns the size of the response, in characters */
+  /** @returns the size of the response, in bytes */
   async #run(verb: string, message: IncomingMessage): Promise<number> {
-    const {log, clock} = this.#context
-    const startedAt = clock.now()
+    const startedAt = this.#context.clock.now()
     let payload: ParsedPayload = {values: {}}
-    const logResult = (failure?: CommandError) =>
-      this.#commandLog.log({
-        topic: message.topic,
-        target: targetText(verb),
-        content: () => requestText(payload.values),
-        failure,
-        elapsed: Math.round(clock.now() - startedAt),
-      })
+    let outcome: unknown
     try {
       const handler = requestTable.get(verb)
       if (!handler) {
@@ -130,39 +112,47 @@ export class Requests implements Component {
       }
       payload = parseRequest(message.payload, handler.example)
       if (this.#isStopped && verb !== 'restart') throw new CommandError('expired', 'the bridge is stopping')
-      const data = await handler.run(this.#context, payload.values)
-      logResult()
-      const content = data instanceof TruncatedList ? {data: data.items, truncated: true} : {data}
-      return this.#reply(verb, message, payload, {status: 'ok', ...content})
+      outcome = await handler.run(this.#context, payload.values)
     } catch (error) {
       const failure = toCommandError(error)
-      const {code, message: text} = failure
-      logResult(failure)
-      if (code === 'internal')
-        log.error(`unexpected error in the request ${verb} (please report it)`, {error})
-      return this.#reply(verb, message, payload, {status: 'error', error: {code, message: text}})
+      outcome = failure
+      if (failure.code === 'internal')
+        this.#context.log.error(`unexpected error in the request ${verb} (please report it)`, {error})
     }
+    return this.#respond(verb, message, payload, outcome, startedAt)
   }
 
-  #refuse(verb: string, message: IncomingMessage): void {
-    const failure = new CommandError('queue_full', `${MOST_REQUESTS} requests are waiting already`)
-    const error = {code: failure.code, message: failure.message}
-    this.#reply(verb, message, parsedTransaction(message.payload), {status: 'error', error})
-    const target = targetText(verb)
-    this.#commandLog.log({topic: message.topic, target, content: () => '', failure, elapsed: 0})
-  }
-
-  #reply(
+  /**
+   * Logs and publishes the response to a request, in this order.
+   * @param outcome the `data` of the response, or the failure
+   * @returns the size of the response, in bytes
+   */
+  #respond(
     verb: string,
     message: IncomingMessage,
-    {transaction}: ParsedPayload,
-    content: Record<string, unknown>,
+    {values, transaction}: ParsedPayload,
+    outcome: unknown,
+    startedAt = this.#context.clock.now(),
   ): number {
-    const response = {...content, ...(transaction === undefined ? {} : {transaction})}
-    const {topics} = this.#context
+    const {topics, clock} = this.#context
+    const failure = outcome instanceof CommandError ? outcome : undefined
+    this.#results.log(message.topic, {
+      target: `request ${verb.slice(0, MAX_VERB_LENGTH)}`.trimEnd(),
+      content: () => requestText(values),
+      failure,
+      elapsed: Math.round(clock.now() - startedAt),
+    })
+    const response = {
+      ...(failure
+        ? {status: 'error', error: {code: failure.code, message: failure.message}}
+        : outcome instanceof TruncatedList
+          ? {status: 'ok', data: outcome.items, truncated: true}
+          : {status: 'ok', data: outcome}),
+      transaction,
+    }
     const usualTopic = topics.bridgeResponse(verb)
     const ownTopic = requestTable.has(verb) ? usualTopic : topics.bridgeResponse('')
-    return this.#replies.reply(message, usualTopic, response, ownTopic)
+    return this.#results.publish(message, response, usualTopic, ownTopic)
   }
 
   /** Whether the broker has delivered the same message again, because several of our filters match its topic. */
@@ -181,19 +171,13 @@ export class Requests implements Component {
 
   /** The actions with limits: one search of the network at a time, one restart of this bridge, and a few changes of the configuration. */
   #limited(actions: BridgeActions, {clock}: Pick<BridgeContext, 'clock'>): BridgeActions {
-    const searches = new SharedWork<unknown>({clock, most: MOST_SHARING})
-    const restarts = new SharedWork<string | undefined>({
-      clock,
-      most: Number.POSITIVE_INFINITY,
-      validFor: (problems) => (problems === undefined ? RESTARTING_MS : 0),
-    })
+    const searches = new SharedWork<unknown>(clock, MAX_SHARING)
+    const restarts = new SharedWork<string | undefined>(clock, Number.POSITIVE_INFINITY, (problems) =>
+      problems === undefined ? RESTARTING_MS : 0,
+    )
     return {
-      info: () => actions.info(),
-      health: () => actions.health(),
-      setLogLevel: (level) => actions.setLogLevel(level),
-      allowsRawCalls: () => actions.allowsRawCalls(),
+      ...actions,
       edit: (edits) => this.#change(() => actions.edit(edits)),
-      warnings: () => actions.warnings?.() ?? [],
       discover: (timeout) => searches.run(`${timeout} ms`, () => actions.discover(timeout)),
       reload: (how) =>
         how === 'restart'
@@ -204,8 +188,8 @@ export class Requests implements Component {
 
   /** @throws CommandError `queue_full` when too many changes wait */
   async #change<T>(change: () => Promise<T>): Promise<T> {
-    if (this.#pendingChanges >= MOST_CHANGES)
-      throw new CommandError('queue_full', `${MOST_CHANGES} changes of the configuration are waiting already`)
+    if (this.#pendingChanges >= MAX_CHANGES)
+      throw new CommandError('queue_full', `${MAX_CHANGES} changes of the configuration are waiting already`)
     this.#pendingChanges++
     try {
       return await change()
@@ -213,11 +197,6 @@ export class Requests implements Component {
       this.#pendingChanges--
     }
   }
-}
-
-/** As the log shows it. */
-function targetText(verb: string): string {
-  return `request ${verb.slice(0, LONGEST_VERB)}`.trimEnd()
 }
 
 /** Of a request that is refused or does not exist, only the transaction matters: a payload that cannot be parsed has none. */

@@ -8,7 +8,7 @@ import type {BridgeContext, Component, RetainedSource} from '../component.ts'
 import type {Plug} from '../plug.ts'
 import {retained, transient} from '../publisher.ts'
 
-/** What `BridgeStatus` publishes about the process and the bridge as a whole. `src/app/bridge-info.ts` implements it. */
+/** What `BridgeStatus` publishes about the process and the bridge as a whole. `src/app/request-actions.ts` makes it. */
 export interface StatusSource {
   /** The content of `B/bridge/info`. */
   info(): Record<string, unknown>
@@ -43,9 +43,8 @@ export class BridgeStatus implements Component, RetainedSource {
   }
 
   plugAdded(plug: Plug): void {
-    plug.device.on('availability', () => this.devicesSoon())
-    plug.device.on('identified', () => this.devicesSoon())
-    plug.device.on('metadataChanged', () => this.devicesSoon())
+    for (const event of ['availability', 'identified', 'metadataChanged'] as const)
+      plug.device.on(event, () => this.devicesSoon())
   }
 
   connected(): void {
@@ -100,17 +99,12 @@ export class BridgeStatus implements Component, RetainedSource {
   currentHealth(): Record<string, unknown> {
     const {plugs, clock} = this.#context
     const now = clock.now()
-    const devices = [...plugs.values()].map((plug) => [
-      plug.name,
-      {
-        ...plug.statistics(),
-        queue: plug.device.waiting,
-        last_seen:
-          plug.lastResponseAt === undefined
-            ? null
-            : new Date(clock.date().getTime() - (now - plug.lastResponseAt)).toISOString(),
-      },
-    ])
+    const dateOf = (at: number) => new Date(clock.date().getTime() - (now - at)).toISOString()
+    const devices = Array.from(plugs.values(), (plug) => {
+      const {lastResponseAt} = plug
+      const last_seen = lastResponseAt === undefined ? null : dateOf(lastResponseAt)
+      return [plug.name, {...plug.statistics(), queue: plug.device.waiting, last_seen}]
+    })
     return {...this.#source.metrics(), devices: Object.fromEntries(devices)}
   }
 
@@ -169,18 +163,17 @@ const propertyLists = new WeakMap<Model, Map<EnergySource | undefined, unknown>>
 function propertiesOf(model: Model, energySource: EnergySource | undefined): unknown {
   const bySource = propertyLists.get(model) ?? new Map()
   propertyLists.set(model, bySource)
-  if (!bySource.has(energySource)) bySource.set(energySource, propertyList(model, energySource))
+  if (!bySource.has(energySource)) {
+    const list = Object.entries(model.properties).map(([name, property]) => ({
+      name,
+      kind: property.kind,
+      ...valuesOf(property),
+      access: property.kind === 'button' ? 'write' : isWritable(property) ? 'read_write' : 'read',
+      ...(name === 'energy' ? {source: energySource} : {}),
+    }))
+    bySource.set(energySource, list)
+  }
   return bySource.get(energySource)
-}
-
-function propertyList(model: Model, energySource: EnergySource | undefined) {
-  return Object.entries(model.properties).map(([name, property]) => ({
-    name,
-    kind: property.kind,
-    ...valuesOf(property),
-    access: accessTo(property),
-    ...(name === 'energy' ? {source: energySource} : {}),
-  }))
 }
 
 /** Which values the property can have, and their unit. */
@@ -198,9 +191,4 @@ function valuesOf(property: Property): Record<string, unknown> {
     case 'button':
       return {}
   }
-}
-
-function accessTo(property: Property): 'read' | 'write' | 'read_write' {
-  if (property.kind === 'button') return 'write'
-  return isWritable(property) ? 'read_write' : 'read'
 }

@@ -1,105 +1,127 @@
 /**
- * Logs a summary once all plugs have answered or are offline: how many are online, and what was announced to Home Assistant. It covers all
- * plugs after the start and after each connect, and those that were added or changed after a reload.
+ * Waits for the first availability of every plug: publishes then that the bridge is online, so that no client takes an old availability
+ * for a current one (docs/promises.md, 1), and logs a summary of how many plugs are online, and of what was announced to Home Assistant.
+ * The summary covers all plugs after the start and after each connect, and those that were added or changed after a reload.
  */
-
 import type {Timer} from '../../common/clock.ts'
 import {count, listFirst} from '../../common/text.ts'
 import type {OfflineReason} from '../../device/polling/availability.ts'
 import type {BridgeContext, Component} from '../component.ts'
 import {isAnnounced} from '../homeassistant/plug-discovery.ts'
 import {isInUse, type Plug} from '../plug.ts'
+import type {BridgeStatus} from './bridge-status.ts'
 
 /** What the summary needs of the Home Assistant part of the bridge. */
-export interface AnnouncementSource {
+interface AnnouncementSource {
   /** The discovery prefix. */
   readonly prefix: string
   /** Whether the plug was announced over the present connection to the broker. */
   wasAnnounced(plug: Plug): boolean
 }
 
-type SummaryContext = Pick<BridgeContext, 'clock' | 'log' | 'plugs' | 'groups' | 'connection'>
-
-/** How long the first poll of a silent plug takes, and a margin. The summary waits no longer for a plug. */
-const FIRST_POLL_MS = 10_000
+/** How long the first poll of a silent plug takes, with all its tries. After that, a plug counts as offline at the start. */
+const FIRST_POLL_MS = 8000
+/** The summary of a reload waits no longer for a plug. */
+const RELOAD_MS = 10_000
 /**
  * Plugs report their identity just after their first response, and discovery messages are up to 2.1 s apart (sent-discovery.ts).
  */
 const SETTLE_MS = 2500
 /** With more plugs than these, only the number of those online is logged, and the first of those offline. */
-const MOST_NAMES = 10
+const MAX_NAMES = 10
 
-/** Logs how many plugs are online, after a start, a connect or a reload. */
+/** Publishes that the bridge is online, and logs how many plugs are, after a start, a connect or a reload. */
 export class StartSummary implements Component {
-  readonly #context: SummaryContext
+  readonly #context: Pick<BridgeContext, 'clock' | 'log' | 'plugs' | 'groups' | 'connection'>
+  readonly #bridgeStatus: Pick<BridgeStatus, 'state'>
   readonly #homeAssistant: AnnouncementSource | undefined
-  /** Names of plugs that have no availability yet. */
-  readonly #pending = new Set<string>()
-  /** Names of the plugs that the next summary covers. */
-  #due: Set<string> | 'all' | undefined
-  #deadline: Timer | undefined
-  #settleTimer: Timer | undefined
+  /** Plugs that have no availability yet. */
+  readonly #pending = new Set<Plug>()
+  /** The plugs that the next summary covers. */
+  #due: Set<Plug> | 'all' | undefined
+  /** Whether `online` was published over the present connection to the broker. */
+  #isOnline = false
+  #startTimer: Timer | undefined
+  #summaryTimer: Timer | undefined
   #isStopped = false
 
   /** @param homeAssistant `undefined` when Home Assistant is disabled in the configuration */
-  constructor(context: SummaryContext, homeAssistant: AnnouncementSource | undefined) {
+  constructor(
+    context: Pick<BridgeContext, 'clock' | 'log' | 'plugs' | 'groups' | 'connection'>,
+    bridgeStatus: Pick<BridgeStatus, 'state'>,
+    homeAssistant: AnnouncementSource | undefined,
+  ) {
     this.#context = context
+    this.#bridgeStatus = bridgeStatus
     this.#homeAssistant = homeAssistant
   }
 
   start(spread: number): void {
+    const {clock, plugs} = this.#context
     this.#due = 'all'
-    this.#await(this.#context.plugs.keys(), spread)
+    this.#startTimer = clock.after(spread + FIRST_POLL_MS, () => {
+      for (const {device} of plugs.values()) device.assumeOffline()
+    })
+    this.#check()
   }
 
-  plugAdded({name, device}: Plug): void {
-    device.on('availability', () => {
-      if (this.#pending.delete(name)) this.#check()
-    })
+  plugAdded(plug: Plug): void {
+    this.#pending.add(plug)
+    plug.device.on('availability', () => this.#settled(plug))
+  }
+
+  plugRemoved(plug: Plug): void {
+    this.#settled(plug)
   }
 
   connected(): void {
+    this.#isOnline = false
     this.#due = 'all'
     this.#check()
   }
 
+  disconnected(): void {
+    this.#isOnline = false
+  }
+
   reloaded(plugs: readonly Plug[]): void {
-    const names = plugs.map(({name}) => name)
-    for (const name of this.#pending) if (!this.#context.plugs.has(name)) this.#pending.delete(name)
-    if (this.#due !== 'all') this.#due = new Set([...(this.#due ?? []), ...names])
-    this.#await(names, 0)
-  }
-
-  stop(): void {
-    this.#isStopped = true
-    this.#deadline?.cancel()
-    this.#settleTimer?.cancel()
-  }
-
-  #await(names: Iterable<string>, spread: number): void {
-    const {clock, plugs} = this.#context
-    for (const name of names) if (isPending(plugs.get(name))) this.#pending.add(name)
-    this.#deadline?.cancel()
-    this.#deadline = clock.after(spread + FIRST_POLL_MS, () => {
-      this.#pending.clear()
-      this.#check()
-    })
+    if (this.#due !== 'all') this.#due = new Set([...(this.#due ?? []), ...plugs])
+    this.#summaryTimer?.cancel()
+    this.#summaryTimer = this.#context.clock.after(RELOAD_MS + SETTLE_MS, () => this.#logSummary())
     this.#check()
   }
 
+  /** Publishes and logs nothing from now on. */
+  stop(): void {
+    this.#isStopped = true
+    this.#startTimer?.cancel()
+    this.#summaryTimer?.cancel()
+  }
+
+  /** The plug has an availability, or is removed. */
+  #settled(plug: Plug): void {
+    if (this.#pending.delete(plug)) this.#check()
+  }
+
   #check(): void {
-    if (this.#isStopped || this.#due === undefined || this.#pending.size > 0) return
-    this.#settleTimer?.cancel()
-    this.#settleTimer = this.#context.clock.after(SETTLE_MS, () => this.#logSummary())
+    if (this.#isStopped || this.#pending.size > 0) return
+    const {clock, connection} = this.#context
+    this.#startTimer?.cancel()
+    if (!this.#isOnline && connection.connected) {
+      this.#isOnline = true
+      this.#bridgeStatus.state('online')
+    }
+    if (this.#due === undefined) return
+    this.#summaryTimer?.cancel()
+    this.#summaryTimer = clock.after(SETTLE_MS, () => this.#logSummary())
   }
 
   #logSummary(): void {
     const due = this.#due
-    if (due === undefined || this.#pending.size > 0) return
+    if (due === undefined) return
     this.#due = undefined
-    this.#deadline?.cancel()
     const {plugs, log, connection} = this.#context
-    const covered = [...plugs.values()].filter(({name}) => due === 'all' || due.has(name))
+    const covered = [...plugs.values()].filter((plug) => due === 'all' || due.has(plug))
     if (covered.length === 0) return
     log.info(`${due === 'all' ? '' : 'added or changed: '}${availabilitySummary(covered)}`)
     if (connection.connected) log.info(this.#announcementSummary(covered, due === 'all'))
@@ -113,20 +135,15 @@ export class StartSummary implements Component {
       return 'Home Assistant: nothing is announced, since homeassistant.enabled is false'
     const {prefix} = this.#homeAssistant
     const expected = plugs.filter((plug) => isAnnounced(plug) && isInUse(plug))
-    const missing = expected.filter((plug) => !this.#homeAssistant?.wasAnnounced(plug))
+    const missing = expected.flatMap((plug) => (this.#homeAssistant?.wasAnnounced(plug) ? [] : [plug.name]))
     const announced = expected.length - missing.length
     const counts = [
       missing.length > 0 ? `${announced} of ${count(expected.length, 'plug')}` : count(announced, 'plug'),
       ...(isAll && groups.size > 0 ? [count(groups.size, 'group')] : []),
     ].join(' and ')
-    const rest =
-      missing.length > 0 ? `; after its first answer: ${listFirst(namesOf(missing), MOST_NAMES)}` : ''
+    const rest = missing.length > 0 ? `; after its first answer: ${listFirst(missing, MAX_NAMES)}` : ''
     return `Home Assistant: announced ${counts} on ${prefix}/…${rest}`
   }
-}
-
-function isPending(plug: Plug | undefined): boolean {
-  return plug?.device.availability.state === 'unknown'
 }
 
 /** `1 of 2 plugs online: desk (Mi Smart Plug, 192.168.1.40); offline: lamp (192.168.1.41, does not answer)` */
@@ -135,10 +152,10 @@ function availabilitySummary(plugs: readonly Plug[]): string {
   const online = plugs.filter(isOnline)
   const offline = plugs.filter((plug) => !isOnline(plug))
   const named =
-    plugs.length <= MOST_NAMES && online.length > 0
-      ? `: ${listFirst(online.map(nameAndProduct), MOST_NAMES)}`
+    plugs.length <= MAX_NAMES && online.length > 0
+      ? `: ${listFirst(online.map(nameAndProduct), MAX_NAMES)}`
       : ''
-  const missing = offline.length > 0 ? `; offline: ${listFirst(offline.map(nameAndReason), MOST_NAMES)}` : ''
+  const missing = offline.length > 0 ? `; offline: ${listFirst(offline.map(nameAndReason), MAX_NAMES)}` : ''
   return `${online.length} of ${count(plugs.length, 'plug')} online${named}${missing}`
 }
 
@@ -162,8 +179,4 @@ const REASONS: Readonly<Record<OfflineReason, string>> = {
   disabled: 'disabled',
   unsupported: 'model not supported',
   duplicate: 'the same plug as another one',
-}
-
-function namesOf(plugs: readonly Plug[]): string[] {
-  return plugs.map(({name}) => name)
 }

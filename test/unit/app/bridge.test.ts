@@ -18,6 +18,7 @@ const actions: BridgeActions = {
   reload: async () => undefined,
   edit: async () => undefined,
   allowsRawCalls: () => false,
+  warnings: () => [],
   discover: async () => [],
 }
 
@@ -88,7 +89,6 @@ describe('the parts of the bridge', () => {
       'AvailabilityLog',
       'GroupStates',
       'StartSummary',
-      'OnlineGate',
     ])
   })
 

@@ -5,8 +5,8 @@ import {builtIn} from '../../../src/models/catalogue.ts'
 const m1 = builtIn.find('chuangmi.plug.m1') ?? expect.fail('no such model')
 const HAS = 'Mi Smart Plug has only state, temperature, led, rssi, last_seen'
 
-describe('what a model has not got', () => {
-  it('is nothing where only properties of its own are named', () => {
+describe('properties that the model does not have', () => {
+  it('cause no warning where only its own are named', () => {
     const entities = {state: {device_class: 'switch'}, rssi: {enabled: true}} as const
     expect(
       unknownDisplayProperties({filtered: ['led'], homeassistant: {enabled: true, entities}}, m1),
@@ -14,7 +14,7 @@ describe('what a model has not got', () => {
     expect(unknownDisplayProperties({}, m1)).toEqual([])
   })
 
-  it('causes one warning that names all its settings', () => {
+  it('cause one warning with all settings', () => {
     const entities = {voltage: {name: 'U'}, constructor: {name: 'C', device_class: 'outlet'}} as const
     expect(
       unknownDisplayProperties({filtered: ['power', 'led'], homeassistant: {enabled: true, entities}}, m1),
@@ -35,7 +35,7 @@ describe('what a model has not got', () => {
     ])
   })
 
-  it('is the class of a switch on anything else', () => {
+  it('cause a warning about the class of a switch on another kind', () => {
     const entities = {temperature: {device_class: 'outlet'}} as const
     expect(unknownDisplayProperties({homeassistant: {enabled: true, entities}}, m1)).toEqual([
       'homeassistant.entities.temperature.device_class: it is no switch',

@@ -1,10 +1,9 @@
-import {beforeEach, describe, expect, it} from 'vitest'
+import {beforeEach, describe, expect, it, vi} from 'vitest'
 import {Commands} from '../../../src/bridge/commands/commands.ts'
 import type {Group, GroupSettings} from '../../../src/bridge/group.ts'
-import {groupDiscovery, groupId} from '../../../src/bridge/homeassistant/group-discovery.ts'
+import {groupDiscovery, groupId} from '../../../src/bridge/homeassistant/bridge-discovery.ts'
 import {HomeAssistant} from '../../../src/bridge/homeassistant/homeassistant.ts'
-import {GroupStates} from '../../../src/bridge/status/group-states.ts'
-import {PlugStates} from '../../../src/bridge/status/plug-states.ts'
+import {GroupStates, PlugStates} from '../../../src/bridge/status/states.ts'
 import {Topics} from '../../../src/mqtt/topics.ts'
 import type {Result} from '../../support/command-client.ts'
 import {messageProblems} from '../../support/discovery-validator.ts'
@@ -89,7 +88,7 @@ async function resultOf(payload: string, kind: 'set' | 'get' = 'set', property?:
 }
 
 describe('the state of a group', () => {
-  it('is published once every member has answered, before the availability of the group, both retained', async () => {
+  it('is published once every member has responded, before the availability of the group, both retained', async () => {
     await clock.advance(10 * SECOND)
     expect(states()).toEqual(['OFF'])
     expect(payloads('miio2mqtt/evening/availability')).toEqual([{state: 'online'}])
@@ -112,7 +111,7 @@ describe('the state of a group', () => {
     expect(states()).toEqual([null])
   })
 
-  it('is null when a member went away, however it was when it did, and ON all the same when another is', async () => {
+  it('is null when a member is offline, whatever its last state, and ON when another member is on', async () => {
     await clock.advance(MINUTE)
     kettle.scripted.failure = new CallFailed('timeout')
     await clock.advance(5 * MINUTE)
@@ -127,7 +126,7 @@ describe('the state of a group', () => {
     expect(states()).toEqual(['OFF'])
   })
 
-  it('is not repeated by polls that change nothing, nor by a member that changes otherwise', async () => {
+  it('is not repeated by polls that change nothing, nor by other changes of a member', async () => {
     await clock.advance(MINUTE)
     kettle.scripted.values['temperature'] = 50
     await clock.advance(HOUR)
@@ -222,7 +221,7 @@ describe('a command to a group', () => {
     expect(states()).toEqual(['OFF', 'ON'])
   })
 
-  it('switches the others at once when a member is dead; only the result waits for that', async () => {
+  it('switches the others at once when a member does not respond; only the result waits for that', async () => {
     kettle.scripted.failure = new CallFailed('timeout')
     send('ON')
     await clock.advance(SECOND)
@@ -259,7 +258,7 @@ describe('a command to a group', () => {
     ])
   })
 
-  it('TOGGLE commands a member that cannot be read as the others, and does not wait for one that is offline', async () => {
+  it('TOGGLE switches a member that cannot be read like the others, and does not wait for one that is offline', async () => {
     kettle.scripted.failing.set('get_prop', new CallFailed('timeout'))
     await clock.advance(5 * MINUTE)
     send('TOGGLE')
@@ -270,7 +269,7 @@ describe('a command to a group', () => {
     expect(results()).toMatchObject([{status: 'ok'}])
   })
 
-  it('TOGGLE is never a guess: no member is switched when none reports its state', async () => {
+  it('TOGGLE switches no member when none reports its state', async () => {
     for (const {scripted} of [desk, kettle]) scripted.values['power'] = 'broken'
     expect(await resultOf('TOGGLE')).toMatchObject({
       status: 'error',
@@ -280,7 +279,7 @@ describe('a command to a group', () => {
     expect([...desk.scripted.commands, ...kettle.scripted.commands]).toEqual([])
   })
 
-  it('TOGGLE twice is there and back, and what comes after it does not overtake it', async () => {
+  it('TOGGLE twice restores the state, and later commands do not overtake it', async () => {
     for (const payload of ['TOGGLE', 'TOGGLE', 'TOGGLE', 'OFF']) send(payload)
     await clock.advance(15 * SECOND)
     expect(results()).toHaveLength(4)
@@ -290,7 +289,7 @@ describe('a command to a group', () => {
     }
   })
 
-  it('TOGGLE in masses while no member answers: each has its result in time, and no member is switched late', async () => {
+  it('TOGGLE many times while no member responds: each has its result in time, and no member is switched late', async () => {
     for (const {scripted} of [desk, kettle]) scripted.failure = new CallFailed('timeout')
     for (let n = 0; n < 50; n++) send('TOGGLE')
     await clock.advance(11 * SECOND)
@@ -323,7 +322,14 @@ describe('a command to a group', () => {
     },
   )
 
-  it('to a member that is disabled fails there, and switches the others', async () => {
+  it('that fails because of a bug is one error in the log', async () => {
+    vi.spyOn(desk.device, 'write').mockRejectedValue(new TypeError('a bug'))
+    const {error} = await resultOf('ON')
+    expect(error?.code).toBe('internal')
+    expect(log.messages('error')).toHaveLength(1)
+  })
+
+  it('fails at a disabled member, and switches the others', async () => {
     stage({unplugged: true})
     await clock.advance(10 * SECOND)
     expect(await resultOf('ON')).toMatchObject({
@@ -350,7 +356,7 @@ describe('a command to a group', () => {
     ])
   })
 
-  it('expires as its message does', async () => {
+  it('expires with its message', async () => {
     desk.scripted.failure = new CallFailed('timeout')
     commands.handle(
       {topic: 'miio2mqtt/evening/set', payload: Buffer.from('ON'), retained: false, expiresIn: SECOND},
@@ -362,7 +368,7 @@ describe('a command to a group', () => {
 })
 
 describe('groups that change while the bridge runs', () => {
-  it('are listed anew, and follow their new members', async () => {
+  it('are listed again, and follow their new members', async () => {
     await clock.advance(MINUTE)
     reload({...EVENING, all: {members: ['kitchen/kettle'], description: 'of it'}})
     kettle.scripted.values['power'] = 'on'
@@ -418,14 +424,17 @@ describe('groups that change while the bridge runs', () => {
 })
 
 describe('the message for a group', () => {
-  it.each(['evening', 'Küche/Abend 1', 'вечер', '🔌', 'a'.repeat(200)])('holds for the name %s', (name) => {
-    const look = {name, area: 'Kitchen', icon: 'mdi:moon'}
-    const payload = JSON.stringify(groupDiscovery(look, {topics, version: '1.2.3'}))
-    const topic = `homeassistant/device/${groupId(name, topics)}/config`
-    expect(messageProblems({topic, payload, retain: true}, 'homeassistant')).toEqual([])
-  })
+  it.each(['evening', 'Küche/Abend 1', 'вечер', '🔌', 'a'.repeat(200)])(
+    'is valid for the name %s',
+    (name) => {
+      const look = {name, settings: {members: [], area: 'Kitchen', icon: 'mdi:moon'}}
+      const payload = JSON.stringify(groupDiscovery(look, {topics, version: '1.2.3'}))
+      const topic = `homeassistant/device/${groupId(name, topics)}/config`
+      expect(messageProblems({topic, payload, retain: true}, 'homeassistant')).toEqual([])
+    },
+  )
 
-  it('is another for each name and base topic, however alike they look', () => {
+  it('differs for each name and base topic, however similar they are', () => {
     const bases = ['miio2mqtt', 'a', 'a/b'].map((base) => new Topics(base))
     const ids = bases.flatMap((base) =>
       ['b', 'b/c', 'b_c', 'B', 'вечер', 'утро'].map((name) => groupId(name, base)),

@@ -1,5 +1,5 @@
 /** The context of the bridge's parts on virtual time: plugs that are scripted, and a publisher that records. */
-import type {BridgeContext} from '../../../src/bridge/component.ts'
+import {type BridgeContext, messageWarnings} from '../../../src/bridge/component.ts'
 import {Group, type GroupSettings} from '../../../src/bridge/group.ts'
 import {NameDirectory} from '../../../src/bridge/name-directory.ts'
 import type {DisplayOptions, Plug} from '../../../src/bridge/plug.ts'
@@ -19,7 +19,7 @@ export const HOUR = 60 * MINUTE
 
 export const topics = new Topics('miio2mqtt', 'homeassistant/status')
 
-/** Keeps what is published, as the real one would take it. */
+/** Keeps what is published, and refuses invalid topics like the real one. */
 export class RememberingPublisher implements Publisher {
   readonly messages: (OutgoingMessage & {at: number})[] = []
   readonly #clock: VirtualClock
@@ -44,11 +44,12 @@ export class RememberingPublisher implements Publisher {
 
 /** A context in which everything that a test does not give is new: a connected broker, no plugs, no groups. */
 export function testContext(clock: VirtualClock, choice: Partial<BridgeContext> = {}): BridgeContext {
-  const {plugs = new Map(), groups = new Map()} = choice
+  const {plugs = new Map(), groups = new Map(), log = new RememberingLog()} = choice
   return {
     clock,
     random: seeded(1),
-    log: new RememberingLog(),
+    log,
+    messageWarnings: messageWarnings({clock, log}),
     topics,
     publisher: new RememberingPublisher(clock),
     connection: {connected: true, resubscribe: () => Promise.resolve()},
@@ -72,7 +73,7 @@ export function replaceGroups(
 
 interface Choice {
   name?: string
-  /** `null`: it never answered. */
+  /** `null`: it never responded. */
   did?: number | null
   disabled?: boolean
   seed?: number

@@ -1,9 +1,7 @@
 import {Socket} from 'node:dgram'
 import {afterEach, beforeEach, describe, expect, test, vi} from 'vitest'
-import {RepeatedWarnings} from '../../../src/common/repeated-warnings.ts'
 import {HELLO} from '../../../src/miio/packet.ts'
 import {MiioSocket} from '../../../src/miio/socket.ts'
-import {VirtualClock} from '../../support/virtual-clock.ts'
 import {until} from '../../support/wait.ts'
 
 let socket: MiioSocket
@@ -99,19 +97,4 @@ test.each([0, 65_536, -1, Number.NaN])('a packet to port %d is one that could no
     code: 'unreachable',
     stage: 'send',
   })
-})
-
-test('a warning is passed on once, until it was absent for ten minutes', async () => {
-  const clock = new VirtualClock()
-  const warned: string[] = []
-  const troubles = new RepeatedWarnings(clock, (text) => warned.push(text))
-  for (let minute = 0; minute < 600; minute++) {
-    troubles.warn('the network is down')
-    await clock.advance(60_000)
-  }
-  expect(warned).toEqual(['the network is down'])
-  troubles.warn('no descriptor is left')
-  await clock.advance(601_000)
-  troubles.warn('the network is down')
-  expect(warned).toEqual(['the network is down', 'no descriptor is left', 'the network is down'])
 })

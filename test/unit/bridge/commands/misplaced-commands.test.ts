@@ -5,8 +5,9 @@ import {MisplacedCommands, RetainedCommands} from '../../../../src/bridge/comman
 import type {BridgeContext} from '../../../../src/bridge/component.ts'
 import {RememberingLog} from '../../../support/remembering-log.ts'
 import {VirtualClock} from '../../../support/virtual-clock.ts'
-import {RememberingPublisher, StagedPlug, testContext, topics} from '../stage.ts'
+import {MINUTE, RememberingPublisher, StagedPlug, testContext, topics} from '../stage.ts'
 
+let clock: VirtualClock
 let publisher: RememberingPublisher
 let log: RememberingLog
 let plugs: Map<string, StagedPlug>
@@ -15,7 +16,7 @@ let stopping: AbortController
 let deliver: (topic: string, payload: string, retained?: boolean) => void
 
 beforeEach(() => {
-  const clock = new VirtualClock()
+  clock = new VirtualClock()
   publisher = new RememberingPublisher(clock)
   log = new RememberingLog()
   plugs = new Map([['office/desk', new StagedPlug(clock, {name: 'office/desk'})]])
@@ -34,7 +35,7 @@ beforeEach(() => {
 })
 
 describe('a retained command', () => {
-  it('is not carried out, and is worth one warning until it is cleared', () => {
+  it('is not carried out, and causes one warning until it is cleared', () => {
     for (let times = 0; times < 3; times++) deliver('miio2mqtt/office/desk/set', 'ON', true)
     const warning =
       'ignored a retained message on miio2mqtt/office/desk/set: a retained command would be repeated at every start'
@@ -46,20 +47,35 @@ describe('a retained command', () => {
     expect(plugs.get('office/desk')?.scripted.calls).toEqual([])
   })
 
-  it('on a topic that is none of the bridge is ignored', () => {
+  it('on a topic that the bridge does not use is ignored', () => {
     deliver('miio2mqtt/office', 'ON', true)
     expect(log.messages('warn')).toEqual([])
   })
 })
 
 describe('while the bridge stops', () => {
-  it('no command is carried out, and there is no warning', () => {
-    stopping.abort()
-    for (const topic of ['miio2mqtt/office/desk/set', 'miio2mqtt/desk/set', 'miio2mqtt/desk'])
-      deliver(topic, 'ON')
+  beforeEach(() => stopping.abort())
+
+  it('no command is carried out: its one result is `expired`, and there is a line at debug', () => {
+    deliver('miio2mqtt/office/desk/set', '{"state":"ON","transaction":7}')
+    deliver('miio2mqtt/office/desk/get', '')
+    const results = publisher.messages.map(({topic, payload}) => ({topic, ...JSON.parse(payload)}))
+    const expired = {code: 'expired', message: 'the bridge is stopping'}
+    expect(results).toMatchObject([
+      {topic: 'miio2mqtt/office/desk/response', status: 'error', error: expired, transaction: 7},
+      {topic: 'miio2mqtt/office/desk/response', status: 'error', error: expired},
+    ])
+    expect(log.messages('debug')).toEqual([
+      'office/desk: state ON over MQTT → expired in 0 ms: the bridge is stopping',
+      'office/desk: get over MQTT → expired in 0 ms: the bridge is stopping',
+    ])
+    expect(plugs.get('office/desk')?.scripted.calls).toEqual([])
+  })
+
+  it('there is no warning about other messages', () => {
+    for (const topic of ['miio2mqtt/desk/set', 'miio2mqtt/desk']) deliver(topic, 'ON')
     expect(log.lines).toEqual([])
     expect(publisher.messages).toEqual([])
-    expect(plugs.get('office/desk')?.scripted.calls).toEqual([])
   })
 })
 
@@ -86,7 +102,7 @@ describe('a command to a name that does not exist', () => {
     expect(log.messages('warn')).toHaveLength(2)
   })
 
-  it('does not mention a new name that does not exist, or that leads back', () => {
+  it('does not mention a new name that does not exist, or renames in a circle', () => {
     context.names.recordRename('a', 'b')
     context.names.recordRename('b', 'a')
     to('a')
@@ -94,7 +110,7 @@ describe('a command to a name that does not exist', () => {
   })
 })
 
-describe('a message where no command can be given', () => {
+describe('a message on a topic for no command', () => {
   it.each([
     ['miio2mqtt/lamp', 'ON', /no plug or group is called lamp/],
     ['miio2mqtt/lamp', '"toggle"', /no plug or group is called lamp/],
@@ -104,7 +120,7 @@ describe('a message where no command can be given', () => {
     expect(log.messages('warn')).toEqual([expect.stringMatching(expected)])
   })
 
-  it('names the right topic of a plug that there is', () => {
+  it('causes a warning with the command topic of an existing plug', () => {
     const desk = plugs.get('office/desk')
     if (desk) plugs.set('desk', desk)
     deliver('miio2mqtt/desk', 'ON')
@@ -168,5 +184,21 @@ describe('a message where no command can be given', () => {
   ])('%s %s is published by the bridge itself, and causes no warning', (topic, payload) => {
     deliver(topic, payload)
     expect(log.messages('warn')).toEqual([])
+  })
+})
+
+describe('mistakes of several kinds', () => {
+  it('have a limit each: many of one kind do not hide another', async () => {
+    for (let at = 0; at < 40; at++) deliver('miio2mqtt/office/desk/set', `word${at}`)
+    for (let at = 0; at < 40; at++) deliver(`miio2mqtt/unknown${at}/set`, 'ON')
+    deliver('miio2mqtt/office/desk/set', 'ON', true)
+    await clock.advance(MINUTE)
+    const warnings = log.messages('warn')
+    const starting = (text: string) => warnings.filter((warning) => warning.startsWith(text)).length
+    expect(starting('office/desk: refused')).toBe(30)
+    expect(starting('no plug or group is called')).toBe(30)
+    expect(starting('ignored a retained message')).toBe(1)
+    expect(starting('10 more messages like these')).toBe(2)
+    expect(warnings).toHaveLength(63)
   })
 })

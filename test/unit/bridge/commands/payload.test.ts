@@ -1,13 +1,15 @@
 import fc from 'fast-check'
 import {describe, expect, it} from 'vitest'
-import {
-  LONGEST_PAYLOAD_BYTES,
-  parseGet,
-  parseRequest,
-  parseSet,
-} from '../../../../src/bridge/commands/payload.ts'
+import {MAX_PAYLOAD_BYTES, parseCommand, parseRequest} from '../../../../src/bridge/commands/payload.ts'
 import {CommandError} from '../../../../src/device/command-error.ts'
 import {checkProperty} from '../../../support/seeds.ts'
+
+function parseSet(payload: Buffer, property: string | undefined) {
+  const topic = {kind: 'set', name: 'desk', ...(property === undefined ? {} : {property})} as const
+  const {command, transaction} = parseCommand(topic, payload)
+  return {values: 'set' in command ? command.set : expect.fail('no command to set'), transaction}
+}
+const parseGet = (payload: Buffer) => parseCommand({kind: 'get', name: 'desk'}, payload)
 
 const parsers = {
   'for all properties': (payload: Buffer) => parseSet(payload, undefined),
@@ -16,7 +18,7 @@ const parsers = {
   'for a request': (payload: Buffer) => parseRequest(payload),
 }
 
-/** What comes of it: the error's code, or `parsed`. Anything else that is thrown is thrown on. */
+/** The error's code, or `parsed`. Every other error is thrown. */
 function outcome(parse: (payload: Buffer) => unknown, payload: Buffer): string {
   try {
     parse(payload)
@@ -27,7 +29,7 @@ function outcome(parse: (payload: Buffer) => unknown, payload: Buffer): string {
   }
 }
 
-/** Bytes, text, JSON, JSON with a piece missing, and brackets: what is nearly right is worse than what is all wrong. */
+/** Bytes, text, JSON, JSON with a piece missing, and brackets: nearly valid payloads find more bugs than invalid ones. */
 const payloads = fc.oneof(
   fc.uint8Array({maxLength: 200}).map((bytes) => Buffer.from(bytes)),
   fc.string({unit: 'binary', maxLength: 60}).map((text) => Buffer.from(text)),
@@ -42,7 +44,7 @@ const payloads = fc.oneof(
 )
 
 describe.each(Object.entries(parsers))('a payload %s', (_, parse) => {
-  it('is understood, or refused as invalid, and never anything else', () => {
+  it('is parsed, or refused as invalid, and never anything else', () => {
     checkProperty(
       fc.property(payloads, (payload) => {
         expect(['parsed', 'invalid_payload']).toContain(outcome(parse, payload))
@@ -51,7 +53,7 @@ describe.each(Object.entries(parsers))('a payload %s', (_, parse) => {
     )
   })
 
-  it('can be repeated in an answer once it was understood', () => {
+  it('can be repeated in a result once it was parsed', () => {
     checkProperty(
       fc.property(payloads, (payload) => {
         fc.pre(outcome(parse, payload) === 'parsed')
@@ -62,8 +64,8 @@ describe.each(Object.entries(parsers))('a payload %s', (_, parse) => {
 
   it('may have 16 KiB and not one byte more', () => {
     const text = (bytes: number) => Buffer.from(`"${'x'.repeat(bytes - 2)}"`)
-    expect(() => parse(text(LONGEST_PAYLOAD_BYTES + 1))).toThrow(/at most 16384 bytes, got 16385/)
-    expect(outcome(parse, Buffer.from(' '.repeat(LONGEST_PAYLOAD_BYTES + 1)))).toBe('invalid_payload')
+    expect(() => parse(text(MAX_PAYLOAD_BYTES + 1))).toThrow(/at most 16384 bytes, got 16385/)
+    expect(outcome(parse, Buffer.from(' '.repeat(MAX_PAYLOAD_BYTES + 1)))).toBe('invalid_payload')
   })
 
   it('that is not UTF-8 is refused', () => {
@@ -87,10 +89,10 @@ describe('a command', () => {
     expect(() => parseSet(Buffer.from('{"usb":"off"}'), 'usb')).toThrow(/bare value for usb/)
   })
 
-  it('keeps its transaction apart from what it sets, whatever that is', () => {
+  it('has a transaction of any JSON, apart from the values to set', () => {
     const parsed = parseSet(Buffer.from('{"state":"ON","transaction":{"id":[1,null]}}'), undefined)
     expect(parsed).toEqual({values: {state: 'ON'}, transaction: {id: [1, null]}})
-    expect(parseGet(Buffer.from('{"transaction":0}'))).toEqual({transaction: 0})
+    expect(parseGet(Buffer.from('{"transaction":0}'))).toEqual({command: {get: null}, transaction: 0})
   })
 
   it('that sets nothing is refused', () => {
@@ -99,13 +101,13 @@ describe('a command', () => {
     expect(() => parseSet(Buffer.from('{"transaction":1}'), undefined)).toThrow(/at least one property/)
   })
 
-  it('that cannot be carried out is still known by its transaction', () => {
+  it('that cannot be carried out has its transaction in the error', () => {
     const misunderstood = expect.objectContaining({code: 'invalid_payload', transaction: 1})
     expect(() => parseSet(Buffer.from('{"transaction":1}'), undefined)).toThrow(misunderstood)
     expect(() => parseSet(Buffer.from('{"usb":"off","transaction":1}'), 'usb')).toThrow(misunderstood)
   })
 
-  it('names no property by the name of something every object has', () => {
+  it('may have keys of Object.prototype', () => {
     const {values} = parseSet(Buffer.from('{"__proto__":"ON"}'), undefined)
     expect(Object.keys(values)).toEqual(['__proto__'])
     expect(Object.getPrototypeOf(values)).toBe(Object.prototype)

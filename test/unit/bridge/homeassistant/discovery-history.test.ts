@@ -16,7 +16,7 @@ beforeEach(() => {
   plugs = new Map([
     ['desk', new StagedPlug(clock, {name: 'desk', did: 1})],
     ['lamp', new StagedPlug(clock, {name: 'lamp', did: 2})],
-    ['unheard', new StagedPlug(clock, {name: 'unheard', did: null})],
+    ['new', new StagedPlug(clock, {name: 'new', did: null})],
     [
       'hidden',
       new StagedPlug(clock, {name: 'hidden', did: 3, appearance: {homeassistant: {enabled: false}}}),

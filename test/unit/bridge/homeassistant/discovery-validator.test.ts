@@ -87,12 +87,12 @@ function changed(topic: string, change: Partial<PublishedDiscovery>): string[] {
   )
 }
 
-/** Sets members of an object, and says nothing: the object itself is the result. */
+/** Sets members of an object. */
 const put = (target: object | undefined, members: object) => void Object.assign(target ?? {}, members)
 const drop = (target: object | undefined, key: string) => void Reflect.deleteProperty(target ?? {}, key)
 
-describe('the judge of discovery', () => {
-  it('has nothing to say about a good run', () => {
+describe('the validator of discovery messages', () => {
+  it('finds nothing wrong with a correct run', () => {
     expect(discoveryProblems(goodRun())).toEqual([])
   })
 
@@ -133,7 +133,7 @@ describe('the judge of discovery', () => {
     ],
     ['a device by no name', ({device}) => drop(device, 'name'), /device: name is missing/],
     [
-      'a device that cannot be told from others',
+      'a device without an identifier of its own',
       ({device}) => put(device, {identifiers: undefined, connections: undefined}),
       /neither identifiers nor/,
     ],
@@ -204,7 +204,7 @@ describe('the judge of discovery', () => {
       /cannot be configuration/,
     ],
     [
-      'a category nobody knows',
+      'an unknown category',
       ({components}) => put(components['mode'], {entity_category: 'system'}),
       /entity_category: expected one of/,
     ],
@@ -331,7 +331,7 @@ describe('the judge of discovery', () => {
     expect(changed(topic, {retain: false})).toContainEqual(expect.stringMatching(/not retained/))
   })
 
-  it('sees a command that is', () => {
+  it('accepts a command that is', () => {
     const command = {topic: 'b/desk/set', payload: 'ON', retain: true, at: 40}
     expect(discoveryProblems([...goodRun(), command])).toEqual([
       expect.stringMatching(/command on b\/desk\/set was retained/),

@@ -1,8 +1,14 @@
-/** How plugs look in Home Assistant: digits, names in the language of its owner, and names that can be spoken. */
+/** How plugs are shown in Home Assistant: digits, names in the user's language, and names that can be spoken. */
 import {describe, expect, it} from 'vitest'
-import {bridgeDiscovery} from '../../../../src/bridge/homeassistant/bridge-discovery.ts'
-import type {DiscoveryComponent} from '../../../../src/bridge/homeassistant/discovery-message.ts'
-import {groupDiscovery, groupId} from '../../../../src/bridge/homeassistant/group-discovery.ts'
+import {
+  bridgeDiscovery,
+  groupDiscovery,
+  groupId,
+} from '../../../../src/bridge/homeassistant/bridge-discovery.ts'
+import type {
+  DeviceDiscovery,
+  DiscoveryComponent,
+} from '../../../../src/bridge/homeassistant/discovery-message.ts'
 import {plugDiscovery} from '../../../../src/bridge/homeassistant/plug-discovery.ts'
 import type {DisplayOptions} from '../../../../src/bridge/plug.ts'
 import {applyOverrides} from '../../../../src/device/codec/model-overrides.ts'
@@ -25,9 +31,13 @@ import {StagedPlug, topics} from '../stage.ts'
 const around = {topics, version: '1.2.3'}
 const made = {name: 'Made up', vendor: 'Acme', confidence: 'inferred', evidence: 'made up'} as const
 
-function message(model: Model, {name = 'desk', ...appearance}: DisplayOptions & {name?: string} = {}) {
+/** As it is sent: without undefined members. */
+function message(
+  model: Model,
+  {name = 'desk', ...appearance}: DisplayOptions & {name?: string} = {},
+): DeviceDiscovery {
   const plug = new StagedPlug(new VirtualClock(), {name, appearance})
-  return plugDiscovery(plug, 4711, model, around)
+  return JSON.parse(JSON.stringify(plugDiscovery(plug, 4711, model, around)))
 }
 
 function componentsOf(properties: Model['properties'], appearance: DisplayOptions = {}) {
@@ -36,7 +46,7 @@ function componentsOf(properties: Model['properties'], appearance: DisplayOption
 }
 const digitsOf = ({suggested_display_precision: digits}: DiscoveryComponent = {platform: ''}) => digits
 
-describe('a measured value is shown with the digits that say something', () => {
+describe('a measured value is shown with its significant digits', () => {
   it.each([
     [0.001, 3],
     [0.01, 2],
@@ -47,7 +57,7 @@ describe('a measured value is shown with the digits that say something', () => {
     expect(digitsOf(componentsOf({current: amperes(miot(3, 1), {scale})})['current'])).toBe(digits)
   })
 
-  it('also after their owner has corrected the scale', () => {
+  it('also after the configuration has corrected the scale', () => {
     const properties = {state: relay(miot(2, 1)), current: amperes(miot(3, 1))}
     const {model} = applyOverrides(complete({...made, ids: ['acme.plug.one'], properties}), {
       current: {scale: 0.001},
@@ -149,7 +159,7 @@ describe('a name that Home Assistant has in every language', () => {
   })
 
   it('is that of the restart button of the bridge, too', () => {
-    const {components} = bridgeDiscovery(around)
+    const {components}: DeviceDiscovery = JSON.parse(JSON.stringify(bridgeDiscovery(around)))
     expect(components['restart']).toMatchObject({
       device_class: 'restart',
       unique_id: 'miio2mqtt_bridge_miio2mqtt_restart',
@@ -179,7 +189,7 @@ describe('a name with levels', () => {
     expect(discovery['state_topic']).toBe(`miio2mqtt/${name}`)
   })
 
-  it('is shown as its owner says', () => {
+  it('is shown as configured', () => {
     const discovery = message(model, {
       name: 'kitchen/kettle',
       homeassistant: {enabled: true, name: 'Tea/coffee'},
@@ -188,7 +198,7 @@ describe('a name with levels', () => {
   })
 
   it('of a group is shown in the same way, under the same id', () => {
-    const discovery = groupDiscovery({name: 'ground floor/all'}, around)
+    const discovery = groupDiscovery({name: 'ground floor/all', settings: {members: []}}, around)
     expect(discovery['device']).toMatchObject({
       name: 'ground floor all',
       identifiers: [groupId('ground floor/all', topics)],

@@ -3,6 +3,7 @@ import {Group} from '../../../../src/bridge/group.ts'
 import {bridgeDiscovery} from '../../../../src/bridge/homeassistant/bridge-discovery.ts'
 import {
   bridgeId,
+  type DeviceDiscovery,
   platformsOf,
   withRemovedComponents,
 } from '../../../../src/bridge/homeassistant/discovery-message.ts'
@@ -79,8 +80,8 @@ const firmwares = () =>
     .on(TOPIC)
     .map(({payload, at}) => [JSON.parse(payload).device.sw_version, Math.round(at / 100) / 10])
 
-describe('a birth', () => {
-  it('is answered by discovery after 0.5 to 3 s, and by everything else a second later', async () => {
+describe('a birth message', () => {
+  it('causes discovery after 0.5 to 3 s, and everything else a second later', async () => {
     statusMessage('online', false)
     await clock.advance(MINUTE)
     const [first = 0] = publisher.messages.map(({at}) => at)
@@ -89,7 +90,7 @@ describe('a birth', () => {
     expect(announced).toEqual([first + SECOND])
   })
 
-  it('is answered at another moment each time', async () => {
+  it('has another delay each time', async () => {
     const delays = new Set<number>()
     for (let birth = 0; birth < 10; birth++) {
       const born = clock.now()
@@ -101,7 +102,7 @@ describe('a birth', () => {
     expect(delays.size).toBe(10)
   })
 
-  it('ten times in a second is answered once', async () => {
+  it('ten times in a second is handled once', async () => {
     for (let birth = 0; birth < 10; birth++) {
       statusMessage('online', false)
       await clock.advance(100)
@@ -123,7 +124,7 @@ describe('a birth', () => {
     expect(announced).toEqual([])
   })
 
-  it('on the way is forgotten when the bridge stops', async () => {
+  it('causes nothing any more when the bridge stops', async () => {
     statusMessage('online', false)
     await clock.advance(100)
     homeAssistant.stop()
@@ -135,7 +136,7 @@ describe('a birth', () => {
 })
 
 describe('the discovery of a plug', () => {
-  it('comes after that of the bridge it hangs on', () => {
+  it('comes after that of the bridge that it is connected via', () => {
     homeAssistant.connected()
     expect(publisher.topics).toEqual(['homeassistant/device/miio2mqtt_bridge_miio2mqtt/config', TOPIC])
   })
@@ -155,7 +156,7 @@ describe('the discovery of a plug', () => {
     expect(publisher.on(TOPIC)).toHaveLength(3)
   })
 
-  it('is never changed within 2 s, and then to what is true by then', async () => {
+  it('is not sent again with changes within 2 s, and then with the latest ones', async () => {
     homeAssistant.connected()
     await identify('2.0.1')
     await clock.advance(300)
@@ -167,7 +168,7 @@ describe('the discovery of a plug', () => {
     ])
   })
 
-  it('keeps that distance over a reconnect, too', async () => {
+  it('keeps that interval over a reconnect, too', async () => {
     homeAssistant.connected()
     await identify()
     homeAssistant.connected()
@@ -201,7 +202,7 @@ describe('the discovery of a plug', () => {
     expect(clock.pending).toBe(0)
   })
 
-  it('takes back what vanished before it leaves it out', async () => {
+  it('removes a missing component before it leaves it out', async () => {
     homeAssistant.connected()
     await clock.advance(MINUTE)
     publisher.messages.length = 0
@@ -237,19 +238,19 @@ describe('the discovery of a plug', () => {
 })
 
 describe('the message for the bridge', () => {
-  it.each(['miio2mqtt', 'house/plugs', 'дом', 'a b'])('holds for the base topic %s', (base) => {
+  it.each(['miio2mqtt', 'house/plugs', 'дом', 'a b'])('is valid for the base topic %s', (base) => {
     const payload = JSON.stringify(bridgeDiscovery({topics: new Topics(base), version: '1.2.3'}))
     const topic = `homeassistant/device/${bridgeId(base)}/config`
     expect(messageProblems({topic, payload, retain: true}, 'homeassistant')).toEqual([])
   })
 
-  it('is another for each base topic, however alike they look', () => {
+  it('differs for each base topic, however similar they are', () => {
     const ids = ['miio2mqtt', 'a/b', 'a_b', 'a b', 'дом', 'сад', 'Ä', 'a'].map(bridgeId)
     expect(new Set(ids).size).toBe(ids.length)
   })
 })
 
-describe('what has to be taken back', () => {
+describe('the components that have to be removed', () => {
   it('is removed at the next connect, also when the plug reported its identity before that', async () => {
     const before = {
       state: 'switch',
@@ -307,8 +308,11 @@ describe('what has to be taken back', () => {
 
 describe('the message for a plug', () => {
   const model = builtIn.find('chuangmi.plug.m1') ?? expect.fail('no such model')
-  const messageFor = (appearance: DisplayOptions) =>
-    plugDiscovery(new StagedPlug(clock, {appearance}), 4711, model, {topics, version: '1.2.3'})
+  /** As it is sent: without undefined members. */
+  const messageFor = (appearance: DisplayOptions): DeviceDiscovery => {
+    const plug = new StagedPlug(clock, {appearance})
+    return JSON.parse(JSON.stringify(plugDiscovery(plug, 4711, model, {topics, version: '1.2.3'})))
+  }
 
   it.each<[string, DisplayOptions]>([
     ['nothing', {}],
@@ -328,12 +332,12 @@ describe('the message for a plug', () => {
         },
       },
     ],
-  ])('holds with %s of its owner', (_, appearance) => {
+  ])('is valid with %s configured', (_, appearance) => {
     const payload = JSON.stringify(messageFor(appearance))
     expect(messageProblems({topic: TOPIC, payload, retain: true}, 'homeassistant')).toEqual([])
   })
 
-  it.each(builtIn.ids)('holds for %s, filtered and dressed up in every way', (id) => {
+  it.each(builtIn.ids)('is valid for %s, with every display option', (id) => {
     const own = builtIn.find(id) ?? expect.fail('no such model')
     const names = Object.keys(own.properties)
     const entities = Object.fromEntries(
@@ -360,7 +364,7 @@ describe('the message for a plug', () => {
     expect(problems).toEqual([])
   })
 
-  it('has the looks its owner wants', () => {
+  it('has the configured display options', () => {
     const {device, components} = messageFor({
       filtered: ['temperature'],
       homeassistant: {
@@ -387,7 +391,7 @@ describe('the message for a plug', () => {
     expect(components['led']).toMatchObject({enabled_by_default: false})
   })
 
-  it.each(['desk', 'Küche/Lampe 1', 'лампа', '🔌', 'a'.repeat(200)])('holds for the name %s', (name) => {
+  it.each(['desk', 'Küche/Lampe 1', 'лампа', '🔌', 'a'.repeat(200)])('is valid for the name %s', (name) => {
     const named = new StagedPlug(clock, {name})
     const payload = JSON.stringify(plugDiscovery(named, 4711, model, {topics, version: '1.2.3'}))
     expect(messageProblems({topic: TOPIC, payload, retain: true}, 'homeassistant')).toEqual([])

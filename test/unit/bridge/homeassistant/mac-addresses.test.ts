@@ -71,8 +71,8 @@ describe('the MAC address of a plug', () => {
   })
 })
 
-describe('the owners of MAC addresses', () => {
-  it('are asked as often as a plug is announced, and say the same', () => {
+describe('MacOwners', () => {
+  it('returns the same each time a plug is announced', () => {
     const macs = new MacOwners()
     expect([macs.claim(MAC, 1), macs.claim(MAC, 1), macs.claim(MAC, 2)]).toEqual([true, true, false])
     macs.forget(2)
@@ -81,14 +81,17 @@ describe('the owners of MAC addresses', () => {
     expect(macs.claim(MAC, 2)).toBe(true)
   })
 
-  it('release the old address of a plug that reports another', () => {
+  it('releases the old address of a plug that reports another', () => {
     const macs = new MacOwners()
     macs.claim(MAC, 1)
     macs.claim('28:6c:07:ed:48:a2', 1)
     expect(macs.claim(MAC, 2)).toBe(true)
   })
 
-  it.each(['', 'garbage', '28-6c-07-ed-48-a1', '28:6c:07:ed:48'])('take no %j for one', (mac) => {
-    expect(new MacOwners().claim(mac, 1)).toBe(false)
-  })
+  it.each(['', 'garbage', '28-6c-07-ed-48-a1', '28:6c:07:ed:48'])(
+    'does not accept %j as an address',
+    (mac) => {
+      expect(new MacOwners().claim(mac, 1)).toBe(false)
+    },
+  )
 })

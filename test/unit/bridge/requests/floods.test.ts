@@ -30,6 +30,7 @@ const actions: BridgeActions = {
     return waiting('edit', () => undefined)
   },
   allowsRawCalls: () => false,
+  warnings: () => [],
   discover: (timeout) => waiting(`scan of ${timeout} ms`, () => found),
 }
 
@@ -75,7 +76,7 @@ describe('many requests at once', () => {
     expect(codes('options')).toEqual(Array(100).fill('ok'))
   })
 
-  it('are answered once each, and turned away at once beyond a thousand', async () => {
+  it('have one response each, and are refused at once beyond a thousand', async () => {
     ask('health_check', 5000, '{"transaction":7}')
     expect(countOf('health_check', 'queue_full')).toBe(4000)
     expect(answers('health_check')[0]).toMatchObject({transaction: 7})
@@ -87,7 +88,7 @@ describe('many requests at once', () => {
     expect(codes('health_check').at(-1)).toBe('ok')
   })
 
-  it('with large answers leave at a pace that a broker takes', async () => {
+  it('with large responses are delayed so that a broker can take them', async () => {
     health = {devices: 'x'.repeat(1_000_000)}
     ask('health_check', 100)
     await turns(300)
@@ -96,7 +97,7 @@ describe('many requests at once', () => {
     expect(codes('health_check')).toEqual(Array(100).fill('ok'))
   })
 
-  it('in the order in which they came', async () => {
+  it('are carried out in the order of their arrival', async () => {
     for (const level of ['debug', 'info', 'warn']) ask('options', 1, `{"log_level":"${level}"}`)
     await turns(5)
     expect(done).toEqual(['debug', 'info', 'warn'])
@@ -104,7 +105,7 @@ describe('many requests at once', () => {
 })
 
 describe('searches of the network', () => {
-  it('are one at a time: who asks for the same meanwhile shares its answer, the rest is turned away', async () => {
+  it('are one at a time: the same request meanwhile shares its response, up to a limit', async () => {
     ask('discover', 1000)
     await turns(1010)
     expect(done).toEqual(['scan of 5000 ms'])
@@ -115,7 +116,7 @@ describe('searches of the network', () => {
     expect(done).toHaveLength(2)
   })
 
-  it('of another length are turned away while one is under way', async () => {
+  it('of another length are refused while one is under way', async () => {
     ask('discover', 1)
     ask('discover', 1, '{"timeout":60}')
     await turns(5)
@@ -123,7 +124,7 @@ describe('searches of the network', () => {
     expect(codes('discover')).toEqual(['queue_full'])
   })
 
-  it('that found too many say so', async () => {
+  it('that found too many have `truncated` in the response', async () => {
     found = new TruncatedList([1, 2])
     ask('discover', 1)
     await turns(3)
@@ -133,7 +134,7 @@ describe('searches of the network', () => {
 })
 
 describe('changes of the configuration', () => {
-  it('wait for each other up to 32; more are turned away and nothing is written for them', async () => {
+  it('wait for each other up to 32; more are refused and nothing is written for them', async () => {
     ask('device/add', 500, '{"name":"desk","host":"192.168.1.2"}')
     ask('reload', 10)
     await turns(520)
@@ -149,7 +150,7 @@ describe('changes of the configuration', () => {
 })
 
 describe('restarts', () => {
-  it('that are asked for three hundred times are one, and each request is answered', async () => {
+  it('that are requested three hundred times are one, and each request has a response', async () => {
     ask('restart', 150)
     await turns(160)
     await finishAll()
@@ -162,7 +163,7 @@ describe('restarts', () => {
     expect(codes('restart')).toEqual(Array(300).fill('ok'))
   })
 
-  it('that were refused can be asked for again at once', async () => {
+  it('that were refused can be requested again at once', async () => {
     problems = 'config.yaml:1:1 devices: expected a mapping'
     ask('restart', 2)
     await turns(4)
@@ -173,7 +174,7 @@ describe('restarts', () => {
     expect(done).toEqual(['restart', 'restart'])
   })
 
-  it('that did not come about can be asked for again later', async () => {
+  it('that failed can be requested again later', async () => {
     ask('restart', 1)
     await turns(3)
     await finishAll()
@@ -185,7 +186,7 @@ describe('restarts', () => {
 })
 
 describe('a request', () => {
-  it('that two filters catch is answered once', async () => {
+  it('that matches two filters has one response', async () => {
     for (const verb of ['set', 'get', 'x/set', 'set/led', 'a/b/get']) {
       ask(verb, 2)
       await turns(4)
@@ -197,14 +198,14 @@ describe('a request', () => {
     }
   })
 
-  it('that comes while the bridge stops is refused with that reason', async () => {
+  it('that arrives while the bridge stops is refused with that reason', async () => {
     requests.stop()
     ask('info', 1)
     await turns(3)
     expect(answers('info')).toMatchObject([{error: {code: 'expired', message: 'the bridge is stopping'}}])
   })
 
-  it('of three levels is answered', async () => {
+  it('of three levels has a response', async () => {
     ask('device/a/b', 1)
     await turns(3)
     expect(answers('device/a/b')).toMatchObject([{error: {code: 'invalid_payload'}}])

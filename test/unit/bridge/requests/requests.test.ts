@@ -23,6 +23,7 @@ const actions: BridgeActions = {
   },
   edit: async () => undefined,
   allowsRawCalls: () => false,
+  warnings: () => [],
   discover: async (timeout) => {
     done.push(`discover for ${timeout} ms`)
     return [{did: 4711}]
@@ -88,19 +89,19 @@ describe('a request', () => {
     expect(done).toEqual([])
   })
 
-  it('gets its transaction back, with whatever comes of it', async () => {
+  it('has its transaction in the response, whatever the result', async () => {
     expect((await ask('info', '{"transaction":42}')).answer).toMatchObject({status: 'ok', transaction: 42})
     const refused = await ask('options', '{"transaction":{"a":1}}')
     expect(refused.answer).toMatchObject({status: 'error', transaction: {a: 1}})
   })
 
-  it('is answered where its sender asked for it, with its correlation data', async () => {
+  it('has its response on the response topic, with its correlation data', async () => {
     const more = {responseTopic: 'flows/answers', correlationData: Buffer.from('7')}
     expect((await ask('info', '', more)).topic).toBe('flows/answers')
     expect(publisher.messages[0]?.correlationData).toEqual(Buffer.from('7'))
   })
 
-  it('is answered at home when its sender asked for an answer where none can be published', async () => {
+  it('has its response on the usual topic when nothing can be published on the response topic', async () => {
     expect((await ask('info', '', {responseTopic: 'flows/+'})).topic).toBe('miio2mqtt/bridge/response/info')
   })
 
@@ -115,7 +116,7 @@ describe('a request', () => {
     })
   })
 
-  it('that does not exist has an answer that can go elsewhere: clients may make up any number of topics', async () => {
+  it('that does not exist has a response with a fallback topic: clients may make up any number of topics', async () => {
     await ask('nonsense')
     expect(publisher.messages[0]).toMatchObject({fallbackTopic: 'miio2mqtt/bridge/response'})
     await ask('info')
@@ -127,7 +128,7 @@ describe('a request', () => {
     })
   })
 
-  it('whose answer has a topic that no broker takes is no reason to fail', async () => {
+  it('whose response has an invalid topic is a warning', async () => {
     await requests.request('a\u0001', message(''))
     expect(publisher.messages).toEqual([])
     expect(log.messages('warn')).toEqual([
@@ -150,7 +151,7 @@ describe('a request', () => {
     },
   )
 
-  it('that fails unexpectedly is an internal error, in the answer and in the log', async () => {
+  it('that fails unexpectedly is an internal error, in the response and in the log', async () => {
     const context = testContext(new VirtualClock(), {publisher, log})
     const broken = new Requests(context, {...actions, info: () => expect.fail('out of paper')})
     await broken.request('info', message(''))
@@ -161,7 +162,7 @@ describe('a request', () => {
     expect(log.messages('error')).toHaveLength(1)
   })
 
-  it('of any kind gets exactly one answer', async () => {
+  it('of any kind has exactly one response', async () => {
     const verbs = fc.oneof(
       fc.constantFrom('health_check', 'info', 'options', 'discover', 'reload', 'restart', 'toString'),
       fc.stringMatching(/^[a-z_]{1,9}(\/[a-z]{1,9})?$/),

@@ -1,4 +1,4 @@
-/** The refusals of wrong requests: they name the field, what was expected there, and what came. */
+/** The refusals of wrong requests: they name the field, what was expected, and what was received. */
 import fc from 'fast-check'
 import {beforeEach, describe, expect, it} from 'vitest'
 import {Group} from '../../../../src/bridge/group.ts'
@@ -14,7 +14,7 @@ let publisher: RememberingPublisher
 let log: RememberingLog
 let edits: number
 let warnings: string[]
-/** What the configuration warns of once it was edited. */
+/** Warnings about the configuration after an edit. */
 let newWarnings: string[]
 let requests: Requests
 
@@ -68,7 +68,7 @@ beforeEach(() => {
   requests = new Requests(context, actions)
 })
 
-/** The words of the refusal; `ok` when there is none. */
+/** The message of the refusal; `ok` when there is none. */
 async function refusal(verb: string, payload: unknown): Promise<string> {
   publisher.messages.length = 0
   const text = typeof payload === 'string' ? payload : JSON.stringify(payload)
@@ -82,7 +82,7 @@ const TOKEN = '00112233445566778899aabbccddeeff'
 
 describe('a request with a wrong payload', () => {
   it.each([
-    // Missing, and called otherwise.
+    // Missing, with another name.
     [
       'device/rename',
       {old: 'desk', new: 'tv'},
@@ -137,11 +137,11 @@ describe('a request with a wrong payload', () => {
     ['options', {loglevel: 'debug'}, /unknown key "loglevel", did you mean "log_level"\?/],
     ['options', {level: 'debug'}, /unknown key "level", did you mean "log_level"\?/],
     ['discover', {seconds: 5}, /unknown key "seconds", did you mean "timeout"\?/],
-    // Not known, and like nothing.
+    // Unknown, with nothing similar.
     ['device/poll', {name: 'desk', now: true}, /^unknown key "now": expected name alone/],
     ['restart', {now: true}, /^unknown key "now": this request takes none$/],
     ['device/rename', {from: 'desk', to: 'tv', [TOKEN]: 1}, /^unknown key "\*\*\*"/],
-    // Of another kind.
+    // Of another type.
     ['device/remove', {name: 5}, /^name: expected the name of a plug, got 5/],
     ['device/remove', {name: null}, /^name: expected the name of a plug, got null/],
     ['device/remove', {name: ''}, /^name: expected the name of a plug, got nothing/],
@@ -171,7 +171,7 @@ describe('a request with a wrong payload', () => {
     ['options', {log_level: 'warning'}, /got "warning", did you mean "warn"\?/],
     ['options', {log_level: 3}, /^log_level: expected .*, got 3/],
     ['options', {}, /^log_level: expected .*, got nothing/],
-    // Within what is nested.
+    // Nested.
     ['device/options', {name: 'desk', options: ['a']}, /^options: expected a mapping .*, got a list/],
     ['device/options', {name: 'desk', options: 'area'}, /^options: expected a mapping .*, got "area"/],
     [
@@ -188,7 +188,7 @@ describe('a request with a wrong payload', () => {
     ['device/add', {name: 'fan', host: null, token: TOKEN}, /^host: expected .*, got null/],
     ['device/add', {name: 'fan', poll: {interval: null}}, /^poll\.interval: expected .*, got null/],
     ['device/call', '{"name":"desk","method":"x","params":[1e999]}', /^params\.0: expected .*, got Infinity/],
-    // No JSON, or another.
+    // No JSON, or other JSON.
     ['options', 'debug', /^expected a JSON object such as \{"log_level":"debug"\}, got "debug"$/],
     ['device/remove', 'desk', /^expected a JSON object such as \{"name":"lamp"\}, got "desk"$/],
     ['device/remove', '"desk"', /^expected a JSON object such as .*, got "desk"$/],
@@ -219,7 +219,7 @@ describe('a request with a wrong payload', () => {
     expect(edits).toBe(0)
   })
 
-  it('has an example of a right one in its answer', async () => {
+  it('has an example of a valid one in its response', async () => {
     expect(await refusal('device/rename', {old: 'desk', new: 'tv'})).toMatch(
       /; for example \{"from":"lamp","to":"office\/lamp"\}$/,
     )
@@ -307,7 +307,7 @@ describe('a request about a name that does not exist', () => {
       expect(await refusal(verb, payload)).toMatch(expected)
   })
 
-  it('is answered with its transaction, and logged without a gap in the place of the verb', async () => {
+  it('has its transaction in the response, and is logged without a gap in the place of the verb', async () => {
     await refusal('', {transaction: 'mine'})
     expect(publisher.messages[0]?.topic).toBe('miio2mqtt/bridge/response')
     expect(JSON.parse(publisher.messages[0]?.payload ?? '')).toMatchObject({transaction: 'mine'})
@@ -349,7 +349,7 @@ describe('a new name that is taken', () => {
   })
 })
 
-/** Words of the schema library, which mean nothing to the sender of a request. */
+/** Terms of the schema library, which mean nothing to the sender of a request. */
 const FOREIGN = /Invalid|Unrecognized|received|undefined|\|"|Too (small|big)|>=|<=|Unexpected|at position/
 
 /** What was sent may have any words: quoted in full, or cut short with `…` in place of the closing quote. */
@@ -371,8 +371,8 @@ const wrongPayloads = fc.oneof(
   anything,
 )
 
-describe('no answer to a request', () => {
-  it('has the words of a library in it, whatever was sent', async () => {
+describe('no response to a request', () => {
+  it('has terms of a library in it, whatever was sent', async () => {
     await checkProperty(
       fc.asyncProperty(fc.constantFrom(...VERBS), wrongPayloads, async (verb, payload) => {
         const text = JSON.stringify(payload) ?? ''
@@ -385,7 +385,7 @@ describe('no answer to a request', () => {
     )
   })
 
-  it('to text that is no JSON has words of a library in it', async () => {
+  it('to text that is no JSON has terms of a library in it', async () => {
     const cut = fc.json({maxDepth: 3}).map((text) => text.slice(0, -1))
     await checkProperty(
       fc.asyncProperty(fc.constantFrom(...VERBS), fc.oneof(cut, fc.string()), async (verb, text) => {

@@ -37,7 +37,7 @@ const latest = (leaf: 'devices' | 'health') =>
 const times = (leaf: 'devices' | 'health') => publisher.on(`miio2mqtt/bridge/${leaf}`).map(({at}) => at)
 
 describe('the list of devices', () => {
-  it('describes each plug, what it can do, and how it is', async () => {
+  it('has each plug with its properties and its availability', async () => {
     const [plug] = plugs.values()
     plug?.poller.start()
     const identified = plug?.device.identify()
@@ -68,7 +68,7 @@ describe('the list of devices', () => {
     })
   })
 
-  it('says where energy comes from, and what is not believed, as soon as that changes', async () => {
+  it('has the source of energy, and implausible properties, as soon as they change', async () => {
     const [plug] = plugs.values()
     if (!plug) throw new Error('expected a plug')
     const found = {property: 'power', value: 9000, raw: 900_000, why: 'no plug carries more than 5000 W'}
@@ -83,12 +83,12 @@ describe('the list of devices', () => {
     expect(latest('devices')[0].properties).toContainEqual(energy)
   })
 
-  it('names what is not known yet as unknown, and invents nothing', () => {
+  it('has null for what is not known yet', () => {
     status.devices()
     expect(latest('devices')[1]).toMatchObject({firmware: null, mac: null, availability: {state: 'unknown'}})
   })
 
-  it('never holds what only the plug and we may know', async () => {
+  it('has no secrets', async () => {
     const [plug] = plugs.values()
     const identified = plug?.device.identify()
     await clock.advance(SECOND)
@@ -140,7 +140,7 @@ describe('the health of the bridge', () => {
     expect(later.length).toBeLessThanOrEqual(10)
   })
 
-  it('holds vitals, and for each plug its counters, its queue and when it last answered', async () => {
+  it('has metrics, and for each plug its counters, its queue and the time of its last response', async () => {
     const [plug] = plugs.values()
     plug?.poller.start()
     status.start()
@@ -163,7 +163,7 @@ describe('the health of the bridge', () => {
   })
 })
 
-describe('what the bridge says of itself', () => {
+describe('what the bridge reports about itself', () => {
   it('is retained when it describes a state, and not when it is an event', () => {
     status.state('online')
     status.info()

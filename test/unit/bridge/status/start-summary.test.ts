@@ -15,6 +15,8 @@ let groups: Map<string, Group>
 let announced: Set<Plug>
 let isConnected: boolean
 let summary: StartSummary
+/** The states of the bridge. */
+let published: string[]
 
 const named = (name: string) => plugs.get(name) ?? expect.fail(`no plug ${name}`)
 const desk = (index: number) => plugs.get(`desk ${index}`) ?? expect.fail(`no desk ${index}`)
@@ -27,7 +29,7 @@ function add(...names: string[]): void {
   }
 }
 
-/** As many plugs as are wanted, none of which has answered yet. */
+/** Plugs that have not responded yet. */
 function stage(count: number, homeAssistant = true): void {
   clock = new VirtualClock()
   log = new RememberingLog()
@@ -35,6 +37,7 @@ function stage(count: number, homeAssistant = true): void {
   groups = new Map()
   announced = new Set()
   isConnected = true
+  published = []
   const connection = {
     get connected() {
       return isConnected
@@ -43,6 +46,7 @@ function stage(count: number, homeAssistant = true): void {
   }
   summary = new StartSummary(
     {clock, log, plugs, groups, connection},
+    {state: (state) => published.push(state)},
     homeAssistant ? {prefix: 'homeassistant', wasAnnounced: (plug) => announced.has(plug)} : undefined,
   )
   add(...Array.from({length: count}, (_, index) => `desk ${index}`))
@@ -62,7 +66,7 @@ const answers = (...answering: StagedPlug[]) => {
     set(plug, {state: 'online'})
   }
 }
-const isAway = (plug: StagedPlug, reason: OfflineReason) =>
+const goesOffline = (plug: StagedPlug, reason: OfflineReason) =>
   set(plug, {state: 'offline', reason, since: clock.date()})
 
 describe('the summary of a start', () => {
@@ -84,9 +88,9 @@ describe('the summary of a start', () => {
     summary.start(0)
     summary.connected()
     answers(desk(0))
-    isAway(desk(1), 'bad_token')
+    goesOffline(desk(1), 'bad_token')
     expect(await loggedWithin(5 * SECOND)).toEqual([])
-    isAway(desk(2), 'timeout')
+    goesOffline(desk(2), 'timeout')
     announced.add(desk(2)) // remembered from an earlier run
     expect(await loggedWithin(5 * SECOND)).toEqual([
       '1 of 3 plugs online: desk 0 (Mi Smart Plug, 192.168.1.40); offline: desk 1 (192.168.1.40, wrong token), desk 2 (192.168.1.40, does not answer)',
@@ -94,17 +98,17 @@ describe('the summary of a start', () => {
     ])
   })
 
-  it('comes after some seconds, also when a plug never answers', async () => {
+  it('comes after some seconds, also when a plug never responds', async () => {
     stage(1)
     summary.start(3 * SECOND)
     summary.connected()
     expect(await loggedWithin(20 * SECOND)).toEqual([
-      '0 of 1 plug online; offline: desk 0 (192.168.1.40, no answer yet)',
+      '0 of 1 plug online; offline: desk 0 (192.168.1.40, does not answer)',
       'Home Assistant: announced 0 of 1 plug on homeassistant/…; after its first answer: desk 0',
     ])
   })
 
-  it('without any plug is empty: a warning says so already', async () => {
+  it('without any plug is empty: there is a warning about that', async () => {
     stage(0)
     summary.start(0)
     summary.connected()
@@ -122,7 +126,7 @@ describe('the summary of a start', () => {
     ])
   })
 
-  it('covers plugs also without a broker, and Home Assistant once there is one', async () => {
+  it('covers plugs also without a broker, and Home Assistant when the broker is connected', async () => {
     stage(1)
     isConnected = false
     summary.start(0)
@@ -145,12 +149,12 @@ describe('the summary of a start', () => {
     summary.connected()
     const [first, ...others] = [...plugs.values()]
     answers(...others)
-    if (first) isAway(first, 'timeout')
+    if (first) goesOffline(first, 'timeout')
     expect(await loggedWithin(5 * SECOND)).toEqual([
       '9999 of 10000 plugs online; offline: desk 0 (192.168.1.40, does not answer)',
       'Home Assistant: announced 9999 of 10000 plugs on homeassistant/…; after its first answer: desk 0',
     ])
-    for (const plug of others) isAway(plug, 'unreachable')
+    for (const plug of others) goesOffline(plug, 'unreachable')
     summary.connected()
     const [line = ''] = await loggedWithin(5 * SECOND)
     expect(line).toMatch(/^0 of 10000 plugs online; offline: desk 0 .* and 9990 more$/)
@@ -165,7 +169,7 @@ describe('the summary of a start', () => {
       plugs.set(plug.name, plug)
       summary.plugAdded(plug)
     }
-    isAway(disabled, 'disabled')
+    goesOffline(disabled, 'disabled')
     summary.start(0)
     summary.connected()
     answers(desk(0))
@@ -187,13 +191,13 @@ describe('after the start', () => {
   })
 
   it('has no line about plugs that go offline and come back: another part logs those', async () => {
-    isAway(desk(0), 'timeout')
+    goesOffline(desk(0), 'timeout')
     answers(desk(0))
     expect(await loggedWithin(HOUR)).toEqual([])
   })
 
   it('is logged again after the broker comes back', async () => {
-    isAway(desk(1), 'unreachable')
+    goesOffline(desk(1), 'unreachable')
     isConnected = false
     await clock.advance(HOUR)
     isConnected = true
@@ -204,7 +208,7 @@ describe('after the start', () => {
     ])
   })
 
-  it('is logged once for a broker that comes and goes within moments', async () => {
+  it('is logged once for several connections within seconds', async () => {
     for (let time = 0; time < 5; time++) {
       summary.connected()
       await clock.advance(SECOND)
@@ -212,7 +216,7 @@ describe('after the start', () => {
     expect(await loggedWithin(HOUR)).toHaveLength(2)
   })
 
-  it('a reload is about the plugs that it added or changed', async () => {
+  it('of a reload covers the plugs that it added or changed', async () => {
     plugs.delete('desk 0')
     add('lamp')
     summary.reloaded([named('lamp')])
@@ -223,17 +227,28 @@ describe('after the start', () => {
     ])
   })
 
+  it('of a reload does not wait longer for a plug that does not respond', async () => {
+    add('lamp')
+    summary.reloaded([named('lamp')])
+    expect(await loggedWithin(20 * SECOND)).toEqual([
+      'added or changed: 0 of 1 plug online; offline: lamp (192.168.1.40, no answer yet)',
+      expect.stringMatching(/^Home Assistant/),
+    ])
+  })
+
   it('is not logged after a reload that changes no plug', async () => {
     plugs.delete('desk 0')
     summary.reloaded([])
     expect(await loggedWithin(HOUR)).toEqual([])
   })
 
-  it('a plug that was added and removed before it answered is waited for no longer', async () => {
+  it('does not wait for a plug that was added and removed before it responded', async () => {
     add('lamp', 'fan')
     summary.reloaded([named('lamp'), named('fan')])
+    const lamp = named('lamp')
     plugs.delete('lamp')
-    answers(plugs.get('fan') ?? expect.fail())
+    summary.plugRemoved(lamp)
+    answers(named('fan'))
     summary.reloaded([])
     expect(await loggedWithin(5 * SECOND)).toEqual([
       'added or changed: 1 of 1 plug online: fan (Mi Smart Plug, 192.168.1.40)',
@@ -249,5 +264,52 @@ describe('after the start', () => {
     answers(plugs.get('lamp') ?? expect.fail())
     expect(clock.pending).toBe(0)
     expect(await loggedWithin(HOUR)).toEqual([])
+  })
+})
+
+describe('that the bridge is online', () => {
+  it('is published when the last plug has an availability', async () => {
+    stage(2)
+    summary.start(0)
+    summary.connected()
+    answers(desk(0))
+    expect(published).toEqual([])
+    goesOffline(desk(1), 'timeout')
+    expect(published).toEqual(['online'])
+  })
+
+  it('is published 8 s after the last of the first polls begins, whether or not the plugs answer', async () => {
+    stage(2)
+    summary.start(3 * SECOND)
+    summary.connected()
+    await clock.advance(10 * SECOND)
+    expect(published).toEqual([])
+    await clock.advance(SECOND)
+    expect(published).toEqual(['online'])
+    expect(desk(0).device.availability).toMatchObject({state: 'offline', reason: 'timeout'})
+  })
+
+  it('is published once for each connection, and not without one', async () => {
+    stage(1)
+    isConnected = false
+    summary.start(0)
+    answers(desk(0))
+    expect(published).toEqual([])
+    isConnected = true
+    summary.connected()
+    goesOffline(desk(0), 'timeout')
+    expect(published).toEqual(['online'])
+    summary.disconnected()
+    summary.connected()
+    expect(published).toEqual(['online', 'online'])
+  })
+
+  it('is not published any more once the bridge stops', async () => {
+    stage(1)
+    summary.start(0)
+    summary.connected()
+    summary.stop()
+    answers(desk(0))
+    expect(published).toEqual([])
   })
 })

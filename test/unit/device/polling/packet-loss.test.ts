@@ -88,7 +88,7 @@ it('of TOGGLEs to a group of one plug 95 % succeed where a fifth of all datagram
     const plug = {name: 'desk', device, disabled: false, duplicateOf: undefined} as Partial<Plug> as Plug
     const group = new Group('evening', {members: ['desk']}, new Map([['desk', plug]]))
     const plugStates = {publishState: () => {}}
-    const [outcome] = await new CommandExecutor({clock, plugStates}).execute(
+    const [outcome] = await new CommandExecutor(clock, plugStates).execute(
       group,
       {set: {state: 'TOGGLE'}},
       () => deadline,

@@ -1,6 +1,6 @@
 import {beforeEach, describe, expect, it} from 'vitest'
 import type {DisplayOptions} from '../../../../src/bridge/plug.ts'
-import {PlugStates} from '../../../../src/bridge/status/plug-states.ts'
+import {PlugStates} from '../../../../src/bridge/status/states.ts'
 import {CallFailed} from '../../../support/scripted-plug.ts'
 import {VirtualClock} from '../../../support/virtual-clock.ts'
 import {HOUR, MINUTE, RememberingPublisher, SECOND, StagedPlug, topics} from '../stage.ts'
@@ -54,9 +54,8 @@ describe('the state of a plug', () => {
     expect(payloads('miio2mqtt/desk').map(({state}) => state)).toEqual(['OFF', 'ON'])
   })
 
-  it('is not invented before the plug was ever read', () => {
-    states.publishState(plug)
-    states.publishAvailability(plug)
+  it('is not published before the plug was read', () => {
+    states.connected()
     expect(publisher.messages).toEqual([])
   })
 })
@@ -74,7 +73,7 @@ describe('what is filtered', () => {
     ])
   })
 
-  it('hides no change of the rest', async () => {
+  it('does not hide changes of other properties', async () => {
     await clock.advance(MINUTE)
     plug.scripted.values['power'] = 'on'
     await clock.advance(MINUTE)
@@ -129,7 +128,7 @@ describe('attributes', () => {
 })
 
 describe('quality of service and retention', () => {
-  it("are the plug's own where it has some, and never touch its availability", async () => {
+  it('are those of the plug where it has some, and do not apply to its availability', async () => {
     stage({qos: 0, retain: false})
     await clock.advance(10 * SECOND)
     expect(publisher.on('miio2mqtt/desk').at(-1)).toMatchObject({qos: 0, retain: false})
@@ -156,7 +155,7 @@ describe('the availability of a plug', () => {
     ])
   })
 
-  it('comes back after the state that the plug has by then', async () => {
+  it('is online again after a fresh state was published', async () => {
     await clock.advance(MINUTE)
     plug.scripted.failure = new CallFailed('timeout')
     await clock.advance(HOUR)

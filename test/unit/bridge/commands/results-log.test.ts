@@ -1,13 +1,12 @@
-/** What the log says of commands and requests, and of plugs at `debug`. */
+/** The log lines about commands and requests, and about plugs at `debug`. */
 import {beforeEach, describe, expect, it} from 'vitest'
 import {Commands} from '../../../../src/bridge/commands/commands.ts'
 import type {Group} from '../../../../src/bridge/group.ts'
 import type {Plug} from '../../../../src/bridge/plug.ts'
 import type {BridgeActions} from '../../../../src/bridge/requests/bridge-actions.ts'
 import {Requests} from '../../../../src/bridge/requests/requests.ts'
-import {GroupStates} from '../../../../src/bridge/status/group-states.ts'
 import {PlugLog} from '../../../../src/bridge/status/plug-log.ts'
-import {PlugStates} from '../../../../src/bridge/status/plug-states.ts'
+import {GroupStates, PlugStates} from '../../../../src/bridge/status/states.ts'
 import {createLog} from '../../../../src/log/logger.ts'
 import {RememberingLog} from '../../../support/remembering-log.ts'
 import {CallFailed} from '../../../support/scripted-plug.ts'
@@ -28,11 +27,12 @@ const actions: BridgeActions = {
   health: () => ({}),
   setLogLevel: () => {},
   reload: async () => 'config.yaml:1:1 devices: expected a mapping',
-  edit: async (asked) => {
-    asked()
+  edit: async (edits) => {
+    edits()
     return 'config.yaml:9:5 devices.fan.token: expected 32 hex digits, got 4\nconfig.yaml:9:6 devices.fan.x: unknown key'
   },
   allowsRawCalls: () => false,
+  warnings: () => [],
   discover: async () => [],
 }
 
@@ -134,7 +134,7 @@ describe('a refused command', () => {
       '{"led":"x"}',
       'evening: refused led x on miio2mqtt/evening/set: 1 of 1 members failed: desk (invalid_payload): led: expected ON, OFF or TOGGLE, got "x" (invalid_payload)',
     ],
-  ])('to %s on %s with %s is one warning that says what and why', async (name, below, payload, expected) => {
+  ])('to %s on %s with %s is one warning with command and reason', async (name, below, payload, expected) => {
     for (let times = 0; times < 3; times++) await command(name, below, payload)
     const warnings = log.lines.filter(({level}) => level === 'warn')
     expect(warnings).toHaveLength(1)
@@ -143,7 +143,7 @@ describe('a refused command', () => {
     expect(warnings[0]?.fields).toMatchObject({device: name, topic: `miio2mqtt/${name}/${below}`})
   })
 
-  it('is worth another warning for another mistake, and for the same an hour later', async () => {
+  it('causes another warning for another mistake, and for the same an hour later', async () => {
     for (const payload of ['maybe', 'maybe', 'perhaps']) await command('desk', 'set', payload)
     expect(log.messages('warn')).toHaveLength(2)
     await clock.advance(HOUR)
@@ -151,7 +151,7 @@ describe('a refused command', () => {
     expect(log.messages('warn')).toHaveLength(3)
   })
 
-  it('of which there are thousands is thirty warnings and a count', async () => {
+  it('five hundred times is thirty warnings and a count', async () => {
     for (let at = 0; at < 500; at++) await command('desk', 'set', `word${at}`, 0)
     await clock.advance(MINUTE)
     expect(log.messages('warn')).toHaveLength(31)
@@ -174,7 +174,7 @@ describe('a refused command', () => {
   })
 })
 
-describe('a command that was carried out, or not answered', () => {
+describe('a command that was carried out, or that the plug did not respond to', () => {
   it.each([
     ['desk', 'set', 'ON', /^desk: state ON over MQTT → ok in \d+ ms$/],
     ['desk', 'set', '{"state":"OFF","led":"OFF"}', /^desk: state OFF, led OFF over MQTT → ok in \d+ ms$/],
@@ -187,7 +187,7 @@ describe('a command that was carried out, or not answered', () => {
     expect(log.messages('warn')).toEqual([])
   })
 
-  it('is no warning when the plug is silent: its availability says that', async () => {
+  it('is no warning when the plug is silent: its availability is logged', async () => {
     desk.scripted.failure = new CallFailed('timeout')
     await command('desk', 'set', 'ON', MINUTE)
     expect(log.messages('debug')).toEqual([
@@ -254,12 +254,12 @@ describe('a plug in the log at debug', () => {
 })
 
 describe('a line at debug', () => {
-  it('costs no words as long as the level is higher', () => {
+  it('is not composed as long as the level is higher', () => {
     const lines: string[] = []
     const root = createLog({level: 'info', destination: {write: (line) => lines.push(line)}})
-    const asked = () => expect.fail('a text that is not logged')
-    root.debug(asked)
-    root.debug(asked, {a: 1})
+    const unused = () => expect.fail('a text that is not logged')
+    root.debug(unused)
+    root.debug(unused, {a: 1})
     root.setLevel('debug')
     root.debug(() => 'now', {a: 1})
     root.debug(() => undefined)

@@ -1,8 +1,8 @@
 import {beforeEach, describe, expect, it} from 'vitest'
 import {Commands} from '../../../../src/bridge/commands/commands.ts'
+import {Results} from '../../../../src/bridge/commands/results.ts'
 import {Requests} from '../../../../src/bridge/requests/requests.ts'
-import {GroupStates} from '../../../../src/bridge/status/group-states.ts'
-import {PlugStates} from '../../../../src/bridge/status/plug-states.ts'
+import {GroupStates, PlugStates} from '../../../../src/bridge/status/states.ts'
 import type {IncomingMessage} from '../../../../src/mqtt/connection.ts'
 import {RememberingLog} from '../../../support/remembering-log.ts'
 import {VirtualClock} from '../../../support/virtual-clock.ts'
@@ -32,6 +32,7 @@ beforeEach(() => {
     reload: async () => undefined,
     edit: async () => undefined,
     allowsRawCalls: () => false,
+    warnings: () => [],
     discover: async () => [],
   }
   requests = new Requests(context, actions)
@@ -51,18 +52,18 @@ async function command(more: Partial<IncomingMessage>) {
   return publisher.messages.filter(({payload}) => payload.includes('"status"'))
 }
 
-describe('an answer', () => {
+describe('a result', () => {
   it('to a response topic carries its correlation data, and is marked as one on a topic that a client has chosen', async () => {
     const correlationData = Buffer.from([0, 255])
-    expect(await command({responseTopic: 'my/answers', correlationData})).toMatchObject([
-      {topic: 'my/answers', correlationData, fallbackTopic: 'miio2mqtt/office/desk/response', retain: false},
+    expect(await command({responseTopic: 'my/results', correlationData})).toMatchObject([
+      {topic: 'my/results', correlationData, fallbackTopic: 'miio2mqtt/office/desk/response', retain: false},
     ])
     await requests.request(
       'info',
-      incoming('miio2mqtt/bridge/request/info', '', {responseTopic: 'my/answers'}),
+      incoming('miio2mqtt/bridge/request/info', '', {responseTopic: 'my/results'}),
     )
-    expect(publisher.on('my/answers')).toHaveLength(2)
-    expect(publisher.on('my/answers')[1]).toMatchObject({fallbackTopic: 'miio2mqtt/bridge/response/info'})
+    expect(publisher.on('my/results')).toHaveLength(2)
+    expect(publisher.on('my/results')[1]).toMatchObject({fallbackTopic: 'miio2mqtt/bridge/response/info'})
   })
 
   it.each([
@@ -80,14 +81,22 @@ describe('an answer', () => {
     await requests.request('info', incoming('miio2mqtt/bridge/request/info', '', {responseTopic}))
     expect(publisher.messages.at(-1)?.topic).toBe('miio2mqtt/bridge/response/info')
     const warnings = log.messages('warn').filter((warning) => warning.includes('has the response topic'))
-    expect(warnings).toHaveLength(2) // of the commands, and of the requests
+    expect(warnings).toHaveLength(1) // commands and requests share it
     expect(warnings[0]).toMatch(
-      /^a message on miio2mqtt\/office\/desk\/set has the response topic ".*", which .*: the answer goes to the usual topic$/,
+      /^a message on miio2mqtt\/office\/desk\/set has the response topic ".*", which .*: the response goes to the usual topic$/,
     )
   })
 
   it('on the usual topic has no fallback topic', async () => {
     expect((await command({})).map(({fallbackTopic}) => fallbackTopic)).toEqual([undefined])
+  })
+})
+
+describe('the size of a response', () => {
+  it('is in bytes', () => {
+    const message = incoming('miio2mqtt/bridge/request/info', '')
+    const size = new Results(testContext(clock, {publisher})).publish(message, {name: '桌燈'}, 'miio2mqtt/x')
+    expect(size).toBe(Buffer.byteLength('{"name":"桌燈"}'))
   })
 })
 
@@ -99,7 +108,7 @@ describe('keys of a prototype in a payload', () => {
     '{"state":{"__proto__":1}}',
     '{"toString":"ON"}',
     '{"hasOwnProperty":"ON"}',
-  ])('%s are refused in words, and switch nothing', async (payload) => {
+  ])('%s are refused with a message, and switch nothing', async (payload) => {
     const message = incoming('miio2mqtt/office/desk/set', payload)
     commands.handle(message, {kind: 'set', name: 'office/desk'})
     await clock.advance(20_000)
@@ -110,7 +119,7 @@ describe('keys of a prototype in a payload', () => {
   })
 
   it.each(['{"__proto__":{"x":1}}', '{"transaction":{"__proto__":1},"colour":1}', '{"constructor":1}'])(
-    '%s of a request are refused in words',
+    '%s of a request are refused with a message',
     async (payload) => {
       await requests.request('info', incoming('miio2mqtt/bridge/request/info', payload))
       expect(JSON.parse(publisher.messages[0]?.payload ?? '')).toMatchObject({

@@ -1,10 +1,10 @@
 import {beforeEach, describe, expect, it} from 'vitest'
-import {AvailabilityLog} from '../../../../src/bridge/status/availability-log.ts'
+import {AvailabilityLog} from '../../../../src/bridge/status/plug-log.ts'
 import {forceAvailability} from '../../../support/force-availability.ts'
 import {RememberingLog} from '../../../support/remembering-log.ts'
 import {CallFailed} from '../../../support/scripted-plug.ts'
 import {VirtualClock} from '../../../support/virtual-clock.ts'
-import {HOUR, MINUTE, SECOND, type StagedPlug, stagedPlugs} from '../stage.ts'
+import {HOUR, MINUTE, SECOND, StagedPlug, stagedPlugs} from '../stage.ts'
 
 let clock: VirtualClock
 let log: RememberingLog
@@ -12,7 +12,7 @@ let availabilityLog: AvailabilityLog
 let plugs: Map<string, StagedPlug>
 let events: string[]
 
-/** Several plugs that have answered for a while. */
+/** Several plugs that have responded for a while. */
 async function stage(count: number, seed = 1): Promise<void> {
   clock = new VirtualClock()
   log = new RememberingLog()
@@ -36,10 +36,10 @@ const everyDesk = (act: (index: number) => void) => {
   for (const index of [...plugs.keys()].keys()) act(index)
 }
 
-describe('a plug that goes away', () => {
+describe('a plug that goes offline', () => {
   beforeEach(() => stage(3))
 
-  it('is worth one warning that says what to look at, and one line when it is online again', async () => {
+  it('causes one warning with what to check, and one line when it is online again', async () => {
     fail()
     await clock.advance(30 * MINUTE)
     recover()
@@ -50,7 +50,7 @@ describe('a plug that goes away', () => {
     expect(log.messages('info')).toEqual(['desk 0 (192.168.1.40) is online again'])
   })
 
-  it('is reminded of once an hour, in one line with all others that are away', async () => {
+  it('causes a reminder once an hour, in one line with all others that are offline', async () => {
     fail(0)
     await clock.advance(20 * MINUTE)
     fail(1)
@@ -72,7 +72,7 @@ describe('a plug that goes away', () => {
     availabilityLog.stop()
   })
 
-  it('is an event each time it goes and comes, also for programs', async () => {
+  it('is an event each time it goes offline or comes online', async () => {
     events.length = 0
     fail()
     await clock.advance(10 * MINUTE)
@@ -81,7 +81,7 @@ describe('a plug that goes away', () => {
     expect(events).toEqual(['device_offline desk 0', 'device_online desk 0'])
   })
 
-  it('is not logged again when it is silent in another way', async () => {
+  it('is not logged again when timeout and unreachable alternate', async () => {
     for (let round = 0; round < 10; round++) {
       fail(0, round % 2 === 0 ? 'timeout' : 'unreachable')
       await clock.advance(5 * MINUTE)
@@ -89,7 +89,7 @@ describe('a plug that goes away', () => {
     expect(log.messages('warn')).toHaveLength(1)
   })
 
-  it('is logged once when it answers again and refuses the token', async () => {
+  it('is logged once more when it responds again and refuses the token', async () => {
     for (let round = 0; round < 4; round++) {
       fail(0, 'timeout')
       await clock.advance(5 * MINUTE)
@@ -103,7 +103,7 @@ describe('a plug that goes away', () => {
   })
 })
 
-describe('many plugs that are away', () => {
+describe('many plugs that are offline', () => {
   it('are not all listed', async () => {
     await stage(14)
     for (let index = 0; index < 12; index++) fail(index)
@@ -115,7 +115,7 @@ describe('many plugs that are away', () => {
 describe('thousands of plugs', () => {
   const several = 2000
 
-  it('that never answered are ten lines and one summary a minute, and each is an event', async () => {
+  it('that never responded are ten lines and one summary a minute, and each is an event', async () => {
     clock = new VirtualClock()
     log = new RememberingLog()
     events = []
@@ -151,7 +151,7 @@ describe('thousands of plugs', () => {
     for (const plug of plugs.values()) plug.poller.stop()
   })
 
-  it('that come and go within the minute are not in its summary', async () => {
+  it('that go offline and come back within the minute are not in its summary', async () => {
     await stage(14)
     const since = clock.date()
     const set = (index: number, isOnline: boolean) => {
@@ -174,8 +174,8 @@ describe('thousands of plugs', () => {
   })
 })
 
-describe('all plugs away at once', () => {
-  it.each([1, 2, 3, 4, 5])('are one warning about the network, whichever falls first (%s)', async (seed) => {
+describe('all plugs offline at once', () => {
+  it.each([1, 2, 3, 4, 5])('are one warning about the network, whichever is first (%s)', async (seed) => {
     await stage(6, seed)
     everyDesk(fail)
     await clock.advance(10 * MINUTE)
@@ -203,7 +203,7 @@ describe('all plugs away at once', () => {
     expect(log.messages('info')).toEqual(['plugs answer again'])
   })
 
-  it('do not hide the one that stays away afterwards', async () => {
+  it('do not hide the one that stays offline afterwards', async () => {
     await stage(4)
     everyDesk(fail)
     await clock.advance(10 * MINUTE)
@@ -222,7 +222,7 @@ describe('all plugs away at once', () => {
     expect(log.messages('warn')).toHaveLength(3)
   })
 
-  it('means nothing where there is only one plug', async () => {
+  it('is no warning about the network where there is only one plug', async () => {
     await stage(1)
     fail()
     await clock.advance(10 * MINUTE)
@@ -231,12 +231,26 @@ describe('all plugs away at once', () => {
 })
 
 describe('a plug that is disabled', () => {
-  it('is not worth a word', async () => {
+  it('is not logged', async () => {
     await stage(2)
     plugs.get('desk 0')?.device.tracker.suspend('disabled')
     await clock.advance(5 * SECOND)
     expect(log.lines).toEqual([])
     expect(events.filter((event) => event.startsWith('device_offline'))).toEqual([])
+  })
+})
+
+describe('a plug whose configuration was changed', () => {
+  it('is in the reminder when it went offline before the plug that it replaces was removed', async () => {
+    await stage(2)
+    const before = plugs.get('desk 0') ?? expect.fail()
+    const after = new StagedPlug(clock, {name: 'desk 0'})
+    plugs.set('desk 0', after)
+    availabilityLog.plugAdded(after)
+    forceAvailability(after.device, {state: 'offline', reason: 'timeout', since: clock.date()})
+    availabilityLog.plugRemoved(before)
+    await clock.advance(HOUR)
+    expect(log.messages('warn').at(-1)).toBe('still offline: desk 0 (192.168.1.40)')
   })
 })
 

@@ -1,9 +1,8 @@
-import {beforeEach, describe, expect, it} from 'vitest'
-import {closestName} from '../../../src/bridge/name-directory.ts'
-import {WarningLimiter} from '../../../src/bridge/warning-limiter.ts'
+import {beforeEach, describe, expect, it, test} from 'vitest'
+import {RepeatedWarnings, WarningLimiter} from '../../../src/common/warning-limiter.ts'
 import {RememberingLog} from '../../support/remembering-log.ts'
 import {VirtualClock} from '../../support/virtual-clock.ts'
-import {MINUTE} from './stage.ts'
+import {MINUTE} from '../bridge/stage.ts'
 
 let clock: VirtualClock
 let log: RememberingLog
@@ -76,18 +75,17 @@ describe('warnings of what others send', () => {
   })
 })
 
-describe('the nearest name', () => {
-  it.each([
-    ['Desk', 'desk'],
-    ['dekk', 'desk'],
-    ['desk', 'office/desk', ['office/desk', 'lamp']],
-    ['office/desk', 'desk'],
-    ['kettel', 'kettle'],
-    ['tv', undefined],
-    ['x', undefined],
-    ['', undefined],
-    ['x'.repeat(60_000), undefined],
-  ])('%.20s is %s', (name, expected, known = ['desk', 'lamp', 'kettle', 'a']) => {
-    expect(closestName(name, known)).toBe(expected)
-  })
+test('a warning is passed on once, until it was absent for ten minutes', async () => {
+  const clock = new VirtualClock()
+  const warned: string[] = []
+  const troubles = new RepeatedWarnings(clock, (text) => warned.push(text))
+  for (let minute = 0; minute < 600; minute++) {
+    troubles.warn('the network is down')
+    await clock.advance(60_000)
+  }
+  expect(warned).toEqual(['the network is down'])
+  troubles.warn('no descriptor is left')
+  await clock.advance(601_000)
+  troubles.warn('the network is down')
+  expect(warned).toEqual(['the network is down', 'no descriptor is left', 'the network is down'])
 })
