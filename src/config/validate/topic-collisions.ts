@@ -1,6 +1,7 @@
 /** Rules about topics: no name or setting may be a topic that something else has already. They read the values as they were written. */
+
+import {isKnownPropertyName} from '../../models/builder-table.ts'
 import type {Model} from '../../models/model.ts'
-import {isKnownPropertyName} from '../../models/property-names.ts'
 import {quoted, type ValidationIssue} from '../config-error.ts'
 import {mappingAt, type RawMapping, type RawYaml, textAt, type YamlPath} from '../read/yaml.ts'
 import {schemaAt} from '../schema/settings.ts'

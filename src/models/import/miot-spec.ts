@@ -71,7 +71,7 @@ export function definitionFrom(spec: MiotSpec, id?: string): ImportedDefinition 
 const DERIVED_ID =
   'the specification does not contain the model: `ids` is guessed from its urn, compare it with `miio2mqtt info`'
 
-/** As many as have a name (property-names.ts). */
+/** As many as have a name (builder-table.ts). */
 const MOST_SOCKETS = 99
 
 /**

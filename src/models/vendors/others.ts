@@ -1,9 +1,59 @@
-/** Definitions of plugs whose makers have one model each: MIoT, with only the relay documented (docs/protocol.md §3.4). */
+/**
+ * Definitions of plugs whose makers have one or two models: Zimi's second Mi power strip (legacy miIO) and MIoT wall socket
+ * (docs/protocol.md §3.1, §3.3), and MIoT plugs with only the relay documented (docs/protocol.md §3.4).
+ */
 
-import {miot, relay} from '../builders.ts'
+import {celsius, led, minutes, miot, prop, relay, setting, watts, wattsSetting} from '../builders.ts'
 import type {Model} from '../model.ts'
 
 export const others: readonly Model[] = [
+  {
+    ids: ['zimi.powerstrip.v2'],
+    name: 'Mi Smart Power Strip',
+    vendor: 'Zimi',
+    confidence: 'hardware',
+    evidence:
+      'python-miio#239, #288: real answers of firmware 1.2.4_50. A strip of one relay. Its current is left out: the firmware works it out for 110 V ' +
+      '(python-miio#50). Its mode and voltage are null, its power factor is 0, always (#288). Its MIoT specification is for the cloud only (homebridge-miot).',
+    properties: {
+      state: relay(prop('power', 'set_power')),
+      temperature: celsius(prop('temperature'), {
+        precision: 2,
+        evidence: '×1 °C: 48.7, 53.89 (python-miio#239, #288)',
+      }),
+      power: watts(prop('power_consume_rate'), {
+        precision: 2,
+        evidence: '×1 W: 4.09, as in the app (python-miio#117, #239)',
+      }),
+      led: led(prop('wifi_led', 'set_wifi_led')),
+    },
+  },
+  {
+    ids: ['zimi.plug.zncz01'],
+    name: 'Mijia Smart Wall Socket',
+    vendor: 'Zimi',
+    confidence: 'vendor',
+    evidence:
+      'The published specification zimi-zncz01:3. XiaomiGateway3 (#188) lists it as a Bluetooth mesh child of a gateway; then it has no address of its own and ' +
+      'nothing on the LAN answers for it. Energy is added up from the watts: 3.2 stands still (ha_xiaomi_home wiki, "Wrong power consumption"). 8.x and 10.x switch ' +
+      'off by rules packed into numbers, and are left out.',
+    properties: {
+      state: relay(miot(2, 1)),
+      power: watts(miot(3, 1), {
+        scale: 0.01,
+        evidence:
+          '×0.01 W, though its unit is watt: 9523 is 95.23 W (ha_xiaomi_home#46; #130: 3730 is 37.3 W)',
+      }),
+      led: led(miot(4, 1)),
+      working_time: minutes('Working time', miot(2, 2)),
+      power_limit: setting('Power limit', miot(7, 1)),
+      power_limit_power: wattsSetting('Power limit power', miot(7, 2), {
+        scale: 0.01,
+        max: 3500,
+        evidence: '×0.01 W (XiaomiGateway3); up to what 3.1 can show, 350000 × 0.01 W',
+      }),
+    },
+  },
   {
     ids: ['iot.plug.socn1'],
     name: 'Smart Plug',
