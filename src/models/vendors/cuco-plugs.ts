@@ -12,13 +12,12 @@ import {
   miot,
   overload,
   overTemperature,
-  powerOnBehavior,
   relay,
   volts,
   watts,
 } from '../builders.ts'
-import type {Model, Property} from '../model.ts'
-import {cycle, light} from '../property-sets.ts'
+import type {Model} from '../model.ts'
+import {cycle, gosundSettings} from '../property-sets.ts'
 
 const vendor = 'Gosund'
 const batch = 1
@@ -27,16 +26,8 @@ const clearedByReading =
   'for the app, and restart (hass-xiaomi-miot#763, #936).'
 const tenths = '×0.1 V (hass-xiaomi-miot, ha_xiaomi_home)'
 const milliamperes = '×0.001 A: the firmware counts mA (hass-xiaomi-miot, ha_xiaomi_home)'
-/** The specifications of co1, cp1m and the strips cp2a and cp3a have the power-on behavior at the same address. */
-const memory = '0 on, 1 off, 2 memory (homebridge-miot)'
 
-const wallPlug = {
-  state: relay(miot(2, 1)),
-  ...light(7, 3, {earliest: 1, evidence: 'homebridge-miot'}),
-  power_on_behavior: powerOnMemory(7, 2),
-  child_lock: childLock(miot(6, 1)),
-  ...cycle(8, 1),
-}
+const wallPlug = {state: relay(miot(2, 1)), ...gosundSettings, ...cycle(8, 1)}
 
 export const cucoPlugs: readonly Model[] = [
   {
@@ -90,9 +81,7 @@ export const cucoPlugs: readonly Model[] = [
         evidence:
           '×0.1 W, though its unit is watt: ten times what the app shows on 2.1.3_0001 (ha_xiaomi_home#1760); also hass-xiaomi-miot',
       }),
-      ...light(7, 3, {earliest: 1, evidence: 'homebridge-miot'}),
-      power_on_behavior: powerOnMemory(7, 2),
-      child_lock: childLock(miot(6, 1)),
+      ...gosundSettings,
       ...cycle(8, 1),
     },
   },
@@ -215,15 +204,3 @@ export const cucoPlugs: readonly Model[] = [
     },
   },
 ]
-
-function powerOnMemory(siid: number, piid: number): Property {
-  return powerOnBehavior(
-    miot(siid, piid),
-    [
-      [0, 'on'],
-      [1, 'off'],
-      [2, 'previous'],
-    ],
-    {evidence: memory},
-  )
-}

@@ -3,19 +3,25 @@
  * (docs/protocol.md §3.3).
  */
 
-import {childLock, led, miot, mode, overload, powerOnBehavior, relay, usb, watts} from '../builders.ts'
+import {childLock, led, miot, mode, overload, relay, usb, watts} from '../builders.ts'
 import type {Model} from '../model.ts'
-import {cycles, faultSensors, light, sockets, usbCycle} from '../property-sets.ts'
+import {
+  cycles,
+  faultSensors,
+  gosundPowerOn,
+  gosundSettings,
+  light,
+  powerOn,
+  sockets,
+  usbCycle,
+} from '../property-sets.ts'
 
 const vendor = 'Gosund'
-const memory = [
-  [0, 'on'],
-  [1, 'off'],
-  [2, 'previous'],
-] as const
 const rarely = {lane: 'rare', alone: true, disabledByDefault: true} as const
 /** As hass-xiaomi-miot polls: one value in a request, every two minutes, one socket after the other. */
 const gently = {batch: 1, interval: 120_000, pause: 2000} as const
+
+const fourSocketsAndUsb = {state: relay(miot(2, 1)), ...sockets(3, 4), usb: usb(miot(7, 1))}
 
 export const cucoStrips: readonly Model[] = [
   wallStrip('cuco.plug.cp2a', 2, {
@@ -44,13 +50,9 @@ export const cucoStrips: readonly Model[] = [
       'homebridge-miot from the specification cuco-cp5:1. One value in a request, as its siblings: large requests overload them (homebridge-miot#263).',
     batch: 1,
     properties: {
-      state: relay(miot(2, 1)),
-      ...sockets(3, 4),
-      usb: usb(miot(7, 1)),
+      ...fourSocketsAndUsb,
       led: led(miot(9, 2)),
-      power_on_behavior: powerOnBehavior(miot(9, 1), memory, {
-        evidence: '0 on, 1 off, 2 memory (homebridge-miot)',
-      }),
+      power_on_behavior: gosundPowerOn(9, 1),
       child_lock: childLock(miot(8, 1)),
     },
   },
@@ -64,9 +66,7 @@ export const cucoStrips: readonly Model[] = [
       '2.1.3_0013). Service 9 and the times of the light are left out, as hass-xiaomi-miot does.',
     ...gently,
     properties: {
-      state: relay(miot(2, 1)),
-      ...sockets(3, 4),
-      usb: usb(miot(7, 1)),
+      ...fourSocketsAndUsb,
       led: led(miot(10, 1)),
       child_lock: childLock(miot(8, 1)),
     },
@@ -80,9 +80,7 @@ export const cucoStrips: readonly Model[] = [
       'hass-xiaomi-miot asks for services 2 to 7 as for the sp5, and as gently; 10.x in hass-xiaomi-miot#836. That service 7 is USB follows from the sp5.',
     ...gently,
     properties: {
-      state: relay(miot(2, 1)),
-      ...sockets(3, 4),
-      usb: usb(miot(7, 1)),
+      ...fourSocketsAndUsb,
       led: led(miot(10, 1)),
     },
   },
@@ -97,10 +95,8 @@ export const cucoStrips: readonly Model[] = [
     // hass-xiaomi-miot requests one socket with its cycle at once.
     batch: 3,
     properties: {
-      state: relay(miot(2, 1)),
-      ...sockets(3, 4),
-      usb: usb(miot(7, 1)),
-      ...light(12, 2, {evidence: 'homebridge-miot'}),
+      ...fourSocketsAndUsb,
+      ...light(12, 2, 'homebridge-miot'),
       usb_mode: mode(
         miot(7, 5),
         [
@@ -131,9 +127,7 @@ export const cucoStrips: readonly Model[] = [
       'does: the cp5pro forgets and restarts over the rest (#763). Energy is added up from the watts.',
     batch: 3,
     properties: {
-      state: relay(miot(2, 1)),
-      ...sockets(3, 4),
-      usb: usb(miot(7, 1)),
+      ...fourSocketsAndUsb,
       power: watts(miot(10, 4), {precision: 1, evidence: '×1 W in steps of 0.1 (specification)'}),
       led: led(miot(12, 1)),
       child_lock: childLock(miot(8, 1)),
@@ -152,15 +146,12 @@ export const cucoStrips: readonly Model[] = [
       ...sockets(3, 2),
       usb: usb(miot(9, 1)),
       power: watts(miot(11, 4), {evidence: '×1 W, 0–10000 in steps of 1 (specification)'}),
-      ...light(13, 2, {evidence: 'specification'}),
-      power_on_behavior: powerOnBehavior(
-        miot(2, 2),
-        [
-          [0, 'previous'],
-          [1, 'on'],
-          [2, 'off'],
-        ],
-        {evidence: '0 default (memory), 1 on, 2 off (specification)'},
+      ...light(13, 2, 'specification'),
+      power_on_behavior: powerOn(
+        2,
+        2,
+        ['previous', 'on', 'off'],
+        '0 default (memory), 1 on, 2 off (specification)',
       ),
       ...faultSensors(2, 3, [2, 3], '0 none, 1 over temperature, 2 overload, 3 overcurrent (specification)'),
       child_lock: childLock(miot(10, 1)),
@@ -200,11 +191,7 @@ function wallStrip(id: string, count: 2 | 3, sure: Pick<Model, 'confidence' | 'e
     properties: {
       state: relay(miot(2, 1)),
       ...sockets(3, count),
-      ...light(7, 3, {earliest: 1, evidence: 'homebridge-miot'}),
-      power_on_behavior: powerOnBehavior(miot(7, 2), memory, {
-        evidence: '0 on, 1 off, 2 memory (homebridge-miot)',
-      }),
-      child_lock: childLock(miot(6, 1)),
+      ...gosundSettings,
       ...cycles(3, count),
     },
   }

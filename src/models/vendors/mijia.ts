@@ -8,14 +8,13 @@ import {
   minutes,
   minutesSetting,
   miot,
-  powerOnBehavior,
   relay,
   setting,
   watts,
   wattsSetting,
 } from '../builders.ts'
 import type {Model, Property} from '../model.ts'
-import {cycle, faultSensors, night} from '../property-sets.ts'
+import {cycle, faultSensors, night, powerOn} from '../property-sets.ts'
 
 const vendor = 'Xiaomi'
 const faultCodes = '0 none, 1 over temperature, 2 overload (specification)'
@@ -43,7 +42,7 @@ export const mijia: readonly Model[] = [
       power_on_behavior: cucoPowerOn('the comment in the specification'),
       ...faultSensors(2, 3, [2], faultCodes),
       child_lock: childLock(miot(7, 1)),
-      ...night(3, 2, {evidence: 'specification; 1320 and 600 in hass-xiaomi-miot#1564'}),
+      ...night(3, 2, 'specification; 1320 and 600 in hass-xiaomi-miot#1564'),
       ...chargingProtection(10, 10, 'specification'),
       ...cycle(5, 1),
       countdown: countdown(miot(8, 2), {evidence: '0–1440 minutes (specification)'}),
@@ -94,14 +93,11 @@ export const mijia: readonly Model[] = [
     properties: {
       state: relay(miot(2, 1)),
       power: watts(miot(11, 2), {evidence: '×1 W, 0–10000 (specification)'}),
-      power_on_behavior: powerOnBehavior(
-        miot(2, 2),
-        [
-          [0, 'previous'],
-          [1, 'off'],
-          [2, 'on'],
-        ],
-        {evidence: '0 default (memory), 1 off, 2 on (specification): other than cuco plugs'},
+      power_on_behavior: powerOn(
+        2,
+        2,
+        ['previous', 'off', 'on'],
+        '0 default (memory), 1 off, 2 on (specification): other than cuco plugs',
       ),
       ...faultSensors(2, 3, [2], faultCodes),
     },
@@ -109,15 +105,7 @@ export const mijia: readonly Model[] = [
 ]
 
 function cucoPowerOn(evidence: string): Property {
-  return powerOnBehavior(
-    miot(2, 2),
-    [
-      [0, 'previous'],
-      [1, 'on'],
-      [2, 'off'],
-    ],
-    {evidence: `0 as before, 1 on, 2 off (${evidence})`},
-  )
+  return powerOn(2, 2, ['previous', 'on', 'off'], `0 as before, 1 on, 2 off (${evidence})`)
 }
 
 function chargingProtection(mostWatts: number, mostMinutes: number, source: string): Model['properties'] {

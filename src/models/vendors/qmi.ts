@@ -22,6 +22,15 @@ import type {Model} from '../model.ts'
 const vendor = 'Qingmi'
 const milliamperes = '×0.001 A: the firmware counts mA'
 
+/** What the strips psv3 and 2a1c1 have at the same addresses, besides their meters. */
+const besidesMeter = {
+  temperature: celsius(miot(2, 3), {precision: 1, evidence: '×1 °C in steps of 0.1 (specification)'}),
+  led: led(miot(6, 1)),
+  buzzer: setting('Buzzer', miot(6, 2)),
+  working_time: minutes('Working time', miot(2, 4)),
+  ...inSeconds(4, [1, 3, 2]),
+}
+
 export const qmi: readonly Model[] = [
   {
     ids: ['qmi.powerstrip.v1'],
@@ -85,11 +94,7 @@ export const qmi: readonly Model[] = [
         scale: 0.001,
         evidence: `${milliamperes}: 91 beside a load of some 20 W (hass-xiaomi-miot#1415, ha_xiaomi_home)`,
       }),
-      temperature: celsius(miot(2, 3), {precision: 1, evidence: '×1 °C in steps of 0.1 (specification)'}),
-      led: led(miot(6, 1)),
-      buzzer: setting('Buzzer', miot(6, 2)),
-      working_time: minutes('Working time', miot(2, 4)),
-      ...inSeconds(4, [1, 3, 2]),
+      ...besidesMeter,
     },
   },
   {
@@ -108,11 +113,7 @@ export const qmi: readonly Model[] = [
         evidence: '×0.001 V (hass-xiaomi-miot; an owner reads mV, ha_xiaomi_home#196)',
       }),
       current: amperes(miot(3, 4), {scale: 0.001, evidence: `${milliamperes} (hass-xiaomi-miot)`}),
-      temperature: celsius(miot(2, 3), {precision: 1, evidence: '×1 °C in steps of 0.1 (specification)'}),
-      led: led(miot(6, 1)),
-      buzzer: setting('Buzzer', miot(6, 2)),
-      working_time: minutes('Working time', miot(2, 4)),
-      ...inSeconds(4, [1, 3, 2]),
+      ...besidesMeter,
     },
   },
   {
