@@ -1,5 +1,4 @@
 /** The builders that definitions in files may use, by their name in files; and the names of properties, which imply a builder each. */
-
 import * as builders from './builders.ts'
 import type {Address, Property, RawValue} from './model.ts'
 

@@ -2,18 +2,18 @@
  * MIoT import: makes a definition of a specification as Xiaomi publishes it. What the specification leaves open, above all scales, is
  * not guessed but left out with a note: wrong kWh stay in the statistics of Home Assistant for ever.
  */
-
 import * as builders from '../builders.ts'
 import type {Model, Property} from '../model.ts'
-import {type CountdownPiece, countdownFrom} from './miot-countdown.ts'
-import {hyphened, isSwitchService, standardName} from './miot-names.ts'
 import {
-  isAccessible,
+  type CountdownPart,
+  hyphened,
+  isSwitchService,
   type MiotMatch,
   type MiotMeaning,
   type MiotProperty,
   type MiotRule,
   miotRules,
+  standardName,
 } from './miot-rules.ts'
 
 export interface MiotSpec {
@@ -109,7 +109,7 @@ interface Switch {
  */
 function switchesIn(all: readonly MiotMatch[]): Switch[] {
   const switching = all.filter(
-    (found) => isOn(found, all) && isAccessible(found, 'read') && isAccessible(found, 'write'),
+    (found) => isOn(found, all) && ['read', 'write'].every((access) => found.spec.access.includes(access)),
   )
   const [main, ...sockets] = switching.filter((found) => !isUsb(found))
   const [ports, ...otherPorts] = switching.filter(isUsb)
@@ -166,9 +166,9 @@ function ownerText(owner: string | undefined): string {
   return owner === undefined ? 'another switch' : owner.replace('state_', 'socket ')
 }
 
-function accessProblem(found: MiotMatch, {set}: MiotRule): string | undefined {
-  if (!isAccessible(found, 'read')) return 'it cannot be read'
-  return set && !isAccessible(found, 'write') ? 'it cannot be written' : undefined
+function accessProblem({spec: {access}}: MiotMatch, {set}: MiotRule): string | undefined {
+  if (!access.includes('read')) return 'it cannot be read'
+  return set && !access.includes('write') ? 'it cannot be written' : undefined
 }
 
 /** Adds properties that are not there yet. @returns a note on each that is left out */
@@ -185,6 +185,71 @@ function add(
       ? [`${at} ${originalName} is left out: ${name} is ${address.siid}.${address.piid} already`]
       : []
   })
+}
+
+/** A property that may be a part of the countdown. */
+interface CountdownPiece {
+  name: CountdownPart
+  found: MiotMatch
+  /** The property, or the reason why there is none. */
+  meaning: MiotMeaning
+}
+
+/**
+ * Finds the countdown. A countdown time without a start property has no effect, and the start needs a time: both are taken from one
+ * service, or neither. The time that is left is taken from the same service. A specification may have several countdowns, each with parts
+ * of its own.
+ * @returns the properties that are taken, and a note on each part that is left out
+ */
+function countdownFrom(parts: readonly CountdownPiece[]): {
+  properties: Model['properties']
+  notes: string[]
+} {
+  const chosen = partsOfCountdown(parts)
+  const properties = Object.assign({}, ...chosen.map(({meaning}) => meaning))
+  const notes = parts.flatMap((part) => (chosen.includes(part) ? [] : [countdownNote(part, chosen)]))
+  return {properties, notes}
+}
+
+function partsOfCountdown(all: readonly CountdownPiece[]): CountdownPiece[] {
+  const usable = all.filter(({meaning}) => typeof meaning !== 'string')
+  const partsNamed = (wanted: CountdownPart) => usable.filter(({name}) => name === wanted)
+  const [pair] = partsNamed('countdown').flatMap((time) =>
+    partsNamed('countdown_active').flatMap((start) => (isPair(time, start, all) ? [[time, start]] : [])),
+  )
+  if (!pair) return []
+  const left = partsNamed('countdown_left').find(({found}) =>
+    pair.some((part) => part.found.siid === found.siid),
+  )
+  return left ? [...pair, left] : pair
+}
+
+/** Whether both are of one service; or the time is in the service of the relay, and the start in a service without a time of its own. */
+function isPair(
+  {found: time}: CountdownPiece,
+  {found: start}: CountdownPiece,
+  all: readonly CountdownPiece[],
+): boolean {
+  if (time.siid === start.siid) return true
+  const hasTime = all.some(({name, found}) => name === 'countdown' && found.siid === start.siid)
+  return time.isSwitch && !hasTime
+}
+
+function countdownNote(
+  {name, found: {at, originalName}, meaning}: CountdownPiece,
+  chosen: readonly CountdownPiece[],
+): string {
+  const taken = chosen.find((part) => part.name === name)
+  if (typeof meaning === 'string') return `${at} ${originalName} is left out: ${meaning}`
+  if (taken) return `${at} ${originalName} is left out: ${name} is ${taken.found.at} already`
+  return `${at} ${originalName} is left out: ${incomplete[name]}`
+}
+
+/** Why a part is of no use without the others. */
+const incomplete: Record<CountdownPart, string> = {
+  countdown: 'no other property starts or stops this countdown, so its effect must be tested',
+  countdown_active: 'no time of this countdown is known',
+  countdown_left: 'the countdown to which it may belong is unknown',
 }
 
 function fits({service, property}: MiotRule, found: MiotMatch): boolean {
