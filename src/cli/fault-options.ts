@@ -20,13 +20,13 @@ interface FaultOption {
 const options: readonly FaultOption[] = [
   row('loss=0.2', 'share of datagrams that never reach the plug', (text) => ({loss: share(text)})),
   row('lose_replies=0.2', 'share of commands executed but not answered', (text) => ({
-    loseReplies: share(text),
+    loseResponses: share(text),
   })),
   row('delay=100ms..3s', 'delay of every answer: one duration, or a range', (text) => ({
     delay: range(text),
   })),
   row('late_replies=0.2', 'share of answers that come after the client gave up', (text) => ({
-    lateReplies: share(text),
+    lateResponses: share(text),
   })),
   row('duplicate=0.1', 'share of answers that come twice', (text) => ({duplicate: share(text)})),
   row('garbage=0.3', 'share of answers that are unusable', (text) => ({garbage: share(text)})),
@@ -44,7 +44,7 @@ const options: readonly FaultOption[] = [
     addressChangeEveryMs: period(text),
   })),
   row('killer=led,usb:-30001', 'requests for these get no answer, or this code', (text) => ({
-    killers: byProperty(text, failure),
+    failingProperties: byProperty(text, failure),
   })),
   row('item_code=led:-4003', 'these properties are answered with this code', (text) => ({
     codes: byProperty(text, errorCode),
@@ -54,7 +54,7 @@ const options: readonly FaultOption[] = [
     return {batch: {most: positive(most), failure: failure(code)}}
   }),
   row('answers_only=1', 'answers only so many of the requested values', (text) => ({
-    answersOnly: positive(text),
+    maxItems: positive(text),
   })),
   row('cut=231', 'longest answer, in characters', (text) => ({cutAt: positive(text)})),
   row('missing_comma', 'no comma between the items of a MIoT answer', (text) =>

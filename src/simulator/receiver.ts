@@ -29,7 +29,7 @@ export interface ReceiverHost extends FirmwareContext {
   readonly faults: Faults
   send(packet: Buffer, to: RemoteInfo): void
   /** Called when more requests came than the firmware survives. */
-  collapse(): void
+  rebootFromOverload(): void
 }
 
 /** A request that was executed, or refused by an injected fault. */
@@ -106,7 +106,7 @@ export class Receiver {
     const {did, uptimeS, token, profile} = this.#plug
     const slot = profile.helloShows === 'token' ? token : HIDDEN_TOKEN[profile.helloShows]
     const reply = replyToHello(hello, did, uptimeS, slot)
-    if (!reply || fault.loseReply) return
+    if (!reply || fault.loseResponse) return
     this.#afterDelay(fault, this.#pendingHellos, () => this.#send(reply, fault, from))
   }
 
@@ -140,7 +140,7 @@ export class Receiver {
   #dispatch(request: FirmwareRequest, fault: InjectedFault, from: RemoteInfo): void {
     const repeated = this.#repeatedResponse(request.id)
     if (repeated !== undefined) this.#answer(request.id, repeated, fault, from)
-    else if (this.#isOverPolled()) this.#plug.collapse()
+    else if (this.#isOverPolled()) this.#plug.rebootFromOverload()
     else this.#execute(request, fault, from)
   }
 
@@ -172,7 +172,7 @@ export class Receiver {
   #execute(request: FirmwareRequest, fault: InjectedFault, from: RemoteInfo): void {
     const {id} = request
     this.#record(request)
-    const response = fault.refuse ? {error: fault.refuse} : this.#firmware.answer(request, this.#plug)
+    const response = fault.refuse ? {error: fault.refuse} : this.#firmware.respond(request, this.#plug)
     if (id === 0 || !response) return
     const isAckTimeout = 'error' in response && response.error === ACK_TIMEOUT
     const delayMs = isAckTimeout ? ACK_TIMEOUT_MS : (fault.delayMs ?? 0)
@@ -185,7 +185,7 @@ export class Receiver {
     if (text === '') return
     this.maxInFlight = Math.max(this.maxInFlight, this.inFlight + 1)
     this.#afterDelay(fault, this.#pendingAnswers, () => {
-      if (!fault.loseReply) this.#send(this.#encrypt(id, text, fault), fault, from)
+      if (!fault.loseResponse) this.#send(this.#encrypt(id, text, fault), fault, from)
     })
   }
 

@@ -134,7 +134,7 @@ export class SimulatedPlug implements ReceiverHost {
   /** Opens the UDP socket. @throws Error when the address is taken or not of this machine */
   async start(): Promise<void> {
     this.#socket = await this.#listen(this.#address)
-    this.misbehave(this.#faults)
+    this.setFaults(this.#faults)
   }
 
   async stop(): Promise<void> {
@@ -145,8 +145,8 @@ export class SimulatedPlug implements ReceiverHost {
     if (socket) await close(socket)
   }
 
-  /** Sets the faults, in place of those set before: `misbehave({silence: true})`; `misbehave({})` ends them. */
-  misbehave(faults: Faults): void {
+  /** Sets the faults, in place of those set before: `setFaults({silence: true})`; `setFaults({})` ends them. */
+  setFaults(faults: Faults): void {
     this.#faults = faults
     this.#profile = {...this.#usualProfile, ...faults}
     this.#cancelPeriodic()
@@ -158,7 +158,7 @@ export class SimulatedPlug implements ReceiverHost {
       this.#every(addressChangeEveryMs, () => this.moveTo(alternateAddress(this.#address)).catch(() => {}))
   }
 
-  /** Scripts the faults of the next requests, one each, in place of random ones: `next({}, {loseReply: true})`. */
+  /** Scripts the faults of the next requests, one each, in place of random ones: `next({}, {loseResponse: true})`. */
   next(...faults: InjectedFault[]): void {
     this.#receiver.scripted.push(...faults)
   }
@@ -175,7 +175,7 @@ export class SimulatedPlug implements ReceiverHost {
   }
 
   /** After too many requests the plug reboots, and every socket is switched to its opposite state (cuco.plug.sp5, al-one#415). */
-  collapse(): void {
+  rebootFromOverload(): void {
     for (const name of this.outlets) this.state[name] = this.state[name] === 'ON' ? 'OFF' : 'ON'
     this.powerCycle(POWER_FAILURE_MS)
   }

@@ -71,7 +71,7 @@ describe('a MIoT plug with a property that kills its batch', async () => {
     model: 'test.plug.eight',
     catalogue,
     state: readings,
-    profile: {killers: {power: -30001}},
+    profile: {failingProperties: {power: -30001}},
   })
   const {folder, start} = await lastingBridge({broker, catalogue, plugs: {desk: plug}})
   let bridge: TestBridge = await start()
@@ -106,7 +106,7 @@ describe('a MIoT plug with a property that kills its batch', async () => {
   })
 
   it('is asked for it once more when somebody wants to know', async () => {
-    plug.misbehave({killers: {}})
+    plug.setFaults({failingProperties: {}})
     const client = new CommandClient(broker, user)
     const result = await client.mosquittoPub('desk', 'get/power', '')
     expect(result).toMatchObject({status: 'ok', data: {power: 123}})
@@ -164,27 +164,27 @@ describe('what a MIoT plug is told to do', async () => {
   })
 
   it('an item that is refused is refused with its code', async () => {
-    plug.misbehave({codes: {delay: -4004}})
+    plug.setFaults({codes: {delay: -4004}})
     expect(await client.mosquittoPub('desk', 'set/delay', '30')).toMatchObject({
       status: 'error',
       error: {code: 'refused', device_code: -4004},
     })
-    plug.misbehave({})
+    plug.setFaults({})
   })
 
   it('one that is only accepted is done', async () => {
-    plug.misbehave({accepts: true})
+    plug.setFaults({reportsAccepted: true})
     expect(await client.mosquittoPub('desk', 'set', 'ON')).toMatchObject({status: 'ok', data: {state: 'ON'}})
     expect(plug.state['state']).toBe('ON')
-    plug.misbehave({})
+    plug.setFaults({})
   })
 
   it('a button is pressed once, also when the answer is lost', async () => {
     await client.mosquittoPub('desk', 'set/reset', 'PRESS')
     expect(writes('action')).toHaveLength(1)
-    plug.misbehave({loseReplies: 1})
+    plug.setFaults({loseResponses: 1})
     expect(await client.mosquittoPub('desk', 'set/reset', 'PRESS')).toMatchObject({error: {code: 'timeout'}})
-    plug.misbehave({})
+    plug.setFaults({})
     expect(writes('action')).toHaveLength(2)
     expect(bridge.log.filter(({level}) => level === 'error')).toEqual([])
   })

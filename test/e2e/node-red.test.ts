@@ -86,10 +86,10 @@ describe(`${FLOW_FILE}, imported into a real Node-RED`, () => {
 
   it('tells at its other output that a plug is silent', async () => {
     user.forget()
-    desk.misbehave({silence: true})
+    desk.setFaults({silence: true})
     await press('desk off')
     const {status, error} = await message(FAILED)
-    desk.misbehave({})
+    desk.setFaults({})
     expect(status).toBe('error')
     expect(['timeout', 'expired']).toContain(error.code) // a poll may have been under way until then
     expect(user.on(DONE)).toEqual([])

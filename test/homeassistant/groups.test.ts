@@ -61,13 +61,13 @@ describe('groups in a real Home Assistant', async () => {
   })
 
   it('switch who is there, and are unavailable only when nobody is', async () => {
-    desk.misbehave({silence: true})
+    desk.setFaults({silence: true})
     await hass.becomes('switch.house_all', 'unavailable', 40_000)
     await hass.becomes('switch.desk', 'unavailable')
     await hass.call('switch', 'turn_on', {entity_id: 'switch.evening'})
     await all('ON', [kettle, strip])
     await hass.becomes('switch.evening', 'on')
-    desk.misbehave({})
+    desk.setFaults({})
     const isBack = async () => (await hass.entity('switch.house_all'))?.state !== 'unavailable'
     await until(isBack, {what: 'the group of one is available', within: 40_000})
     await hass.call('switch', 'turn_off', {entity_id: 'switch.evening'})
@@ -76,9 +76,9 @@ describe('groups in a real Home Assistant', async () => {
   })
 
   it('are unknown while that cannot be said: none is on, and one is not there', async () => {
-    kettle.misbehave({silence: true})
+    kettle.setFaults({silence: true})
     await hass.becomes('switch.evening', 'unknown')
-    kettle.misbehave({})
+    kettle.setFaults({})
     await hass.becomes('switch.evening', 'off', 40_000)
   })
 

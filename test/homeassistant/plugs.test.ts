@@ -55,12 +55,12 @@ describe('plugs in a real Home Assistant', async () => {
   })
 
   it('are unavailable, each by itself, while they do not answer, and come back with what is true then', async () => {
-    kettle.misbehave({silence: true})
+    kettle.setFaults({silence: true})
     await hass.becomes('switch.kitchen_kettle', 'unavailable', 40_000)
     await hass.becomes('sensor.kitchen_kettle_temperature', 'unavailable')
     expect(await hass.entity('switch.desk')).toMatchObject({state: 'off'})
     kettle.state['state'] = 'ON'
-    kettle.misbehave({})
+    kettle.setFaults({})
     await hass.becomes('switch.kitchen_kettle', 'on', 40_000)
   })
 
@@ -96,10 +96,10 @@ describe('plugs in a real Home Assistant', async () => {
     await hass.losesEntities('desk_power')
     await hass.losesEntities('desk_led')
     await hass.becomes('switch.desk', 'off')
-    desk.misbehave({silence: true}) // what lies on the broker says nothing of them until it is heard
+    desk.setFaults({silence: true}) // what lies on the broker says nothing of them until it is heard
     expect(await reload(bridge, choice())).toBe(true)
     await hass.becomes('sensor.desk_power', 'unavailable')
-    desk.misbehave({})
+    desk.setFaults({})
     await hass.becomes('sensor.desk_power', '41.5', 40_000)
     await hass.becomes('switch.desk_led', 'off')
   })

@@ -134,7 +134,7 @@ except DeviceException as error:
 
   it('tries again when an answer is lost, with a new id', async () => {
     await clock.advance(3000)
-    m1.next({loseReply: true})
+    m1.next({loseResponse: true})
     expect(await python(withToken, m1.address, token.toString('hex'), 'on')).toBe("['ok']\n")
     expect(m1.received.slice(-2)).toMatchObject([{id: 1}, {id: 102}])
   })

@@ -8,11 +8,11 @@ export interface Faults extends FirmwareQuirks {
   /** Share of datagrams, hellos among them, that never reach the plug. */
   loss?: number
   /** Share of answers that are lost on their way back. The command is executed all the same. */
-  loseReplies?: number
+  loseResponses?: number
   /** Delay of every answer, milliseconds, drawn from this range. */
   delay?: {fromMs: number; toMs: number}
   /** Share of answers that come after the client has given up. */
-  lateReplies?: number
+  lateResponses?: number
   /** Share of answers that come twice. */
   duplicate?: number
   /** Share of answers that are unusable. */
@@ -35,7 +35,7 @@ export interface Faults extends FirmwareQuirks {
 export interface InjectedFault {
   loseRequest?: boolean
   /** The request is executed, and its answer is lost on the way back. */
-  loseReply?: boolean
+  loseResponse?: boolean
   delayMs?: number
   /** How many times the answer arrives: 1 by default. */
   copies?: number
@@ -69,23 +69,23 @@ export function drawFault(faults: Faults, random: Random): InjectedFault {
   const occurs = (share = 0) => share > 0 && random() < share
   const fault: InjectedFault = {}
   if (occurs(faults.loss)) fault.loseRequest = true
-  if (occurs(faults.loseReplies)) fault.loseReply = true
+  if (occurs(faults.loseResponses)) fault.loseResponse = true
   if (occurs(faults.duplicate)) fault.copies = 2
   if (occurs(faults.wrongId)) fault.wrongId = true
   if (occurs(faults.garbage)) fault.garble = anyGarbage(random)
   if (occurs(faults.error?.share)) fault.refuse = refusal(faults.error?.code ?? 0)
   if (faults.delay) fault.delayMs = between(faults.delay.fromMs, faults.delay.toMs, random)
-  if (occurs(faults.lateReplies)) fault.delayMs = between(LATE_FROM_MS, LATE_TO_MS, random)
+  if (occurs(faults.lateResponses)) fault.delayMs = between(LATE_FROM_MS, LATE_TO_MS, random)
   return fault
 }
 
 /** Draws what happens to the next hello. It can be lost, delayed or doubled; it has no content that could be refused or garbled. */
 export function drawHelloFault(faults: Faults, random: Random): InjectedFault {
   if (faults === noFaults) return noFault
-  const {loseRequest, loseReply, copies, delayMs} = drawFault(faults, random)
+  const {loseRequest, loseResponse, copies, delayMs} = drawFault(faults, random)
   return {
     ...(loseRequest && {loseRequest}),
-    ...(loseReply && {loseReply}),
+    ...(loseResponse && {loseResponse}),
     ...(copies && {copies}),
     ...(delayMs && {delayMs}),
   }

@@ -34,17 +34,17 @@ export interface FirmwareQuirks {
   /** A request for more than `most` values fails. */
   batch?: {most: number; failure: FirmwareFailure}
   /** By property name: every request that asks for the property fails. */
-  killers?: Readonly<Record<string, FirmwareFailure>>
+  failingProperties?: Readonly<Record<string, FirmwareFailure>>
   /** By property name: the item in the answer has this code and no value: -4001, -4003, -4004 (§1.8). */
   codes?: Readonly<Record<string, number>>
   /** Only this many items of a request are answered (python-miio#861). */
-  answersOnly?: number
+  maxItems?: number
   /** Items of the answer lack the did that they were requested with (cuco.plug.cp1, homebridge-miot PR#750). */
   withoutDid?: true
   /** Items of the answer are in reverse order. */
   reversed?: true
   /** A written item is answered with code 1 (accepted) in place of 0 (done). */
-  accepts?: true
+  reportsAccepted?: true
   /** After more than `most` requests within `withinMs` milliseconds the plug reboots and switches its sockets (cuco.plug.sp5, al-one#415, #335). */
   overPolled?: {most: number; withinMs: number}
 }

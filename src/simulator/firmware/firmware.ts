@@ -53,7 +53,7 @@ export class Firmware {
   }
 
   /** Executes a request on `plug`. @returns `undefined` where the firmware keeps silent */
-  answer(request: FirmwareRequest, plug: FirmwareContext): FirmwareResponse | undefined {
+  respond(request: FirmwareRequest, plug: FirmwareContext): FirmwareResponse | undefined {
     const method = this.#methods.get(request.method)
     const params = Array.isArray(request.params) ? request.params : [request.params]
     if (!method) return unknownMethod(plug.profile)
@@ -67,7 +67,7 @@ export class Firmware {
   #failureOf(
     method: string,
     params: readonly unknown[],
-    {batch, killers = {}}: FirmwareProfile,
+    {batch, failingProperties = {}}: FirmwareProfile,
   ): FirmwareFailure | undefined {
     const isList = method === 'get_prop' || method === 'get_properties'
     if (batch && isList && params.length > batch.most) return batch.failure
@@ -75,7 +75,7 @@ export class Firmware {
     const names = requested.flatMap(
       (item) => this.#propertyNames.get(String(item)) ?? this.#miot.namesAt(item),
     )
-    return names.map((name) => killers[name]).find(Boolean)
+    return names.map((name) => failingProperties[name]).find(Boolean)
   }
 
   #install(name: string, property: Property): void {

@@ -69,7 +69,7 @@ export class MiotServices {
     const value = fromRaw(property, item['value'])
     if (value === undefined) return {code: WRONG_VALUE}
     plug.state[name] = value
-    return {code: plug.profile.accepts ? 1 : 0}
+    return {code: plug.profile.reportsAccepted ? 1 : 0}
   }
 
   #act({did, siid, aiid}: Item): Item {
@@ -84,11 +84,11 @@ export class MiotServices {
 /** Answers each item, and lists the answers as this firmware sends them. */
 function answerEach(
   items: readonly unknown[],
-  {answersOnly, reversed, withoutDid}: FirmwareProfile,
+  {maxItems, reversed, withoutDid}: FirmwareProfile,
   answer: (item: Item) => Item,
 ): Item[] {
   const answers = items
-    .slice(0, answersOnly)
+    .slice(0, maxItems)
     .filter(isItem)
     .map((item) => {
       const {did, siid, piid} = item

@@ -245,7 +245,7 @@ function plugIn(id: string, model: Model) {
   const firmware = firmwareOf(model, id)
   return {
     state: plug.state,
-    ask: (method: string, params: unknown) => firmware.answer({id: 1, method, params}, plug),
+    ask: (method: string, params: unknown) => firmware.respond({id: 1, method, params}, plug),
   }
 }
 

@@ -178,9 +178,9 @@ describe('a wrong token', () => {
   it('as a fault: the right token is refused, too', async () => {
     const plug = await start({faults: {wrongToken: 'nak'}})
     expect((await client.exchange(plug, sealed(plug, ON))).map((reply) => reply.length)).toEqual([32])
-    plug.misbehave({wrongToken: 'silent'})
+    plug.setFaults({wrongToken: 'silent'})
     expect(await client.exchange(plug, sealed(plug, ON))).toEqual([])
-    plug.misbehave({})
+    plug.setFaults({})
     expect(await client.ask(plug, ON)).toBe(OK)
   })
 })
@@ -305,7 +305,7 @@ describe('a scripted fault of the next request only', () => {
 
   it('loses the answer', async () => {
     const plug = await start()
-    plug.next({}, {loseReply: true})
+    plug.next({}, {loseResponse: true})
     await client.ask(plug, STATUS)
     expect(await client.exchange(plug, sealed(plug, ON))).toEqual([])
     expect(plug.state['state']).toBe('ON')
@@ -363,7 +363,7 @@ it('silence as a fault drops every packet', async () => {
   client.send(sealed(plug, ON), plug.address)
   const other = await start({address: loopback(60, 2)})
   expect(await client.exchange(other, HELLO)).toHaveLength(1)
-  plug.misbehave({})
+  plug.setFaults({})
   expect(await client.exchange(plug)).toEqual([])
   expect(plug.received).toEqual([])
 })

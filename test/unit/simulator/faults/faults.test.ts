@@ -9,7 +9,7 @@ describe('faults drawn by chance', () => {
     const drawn = Array.from({length: 2000}, () => drawFault({loss: 0.2, garbage: 0.5}, random))
     expect(drawn.filter((fault) => fault.loseRequest).length / 2000).toBeCloseTo(0.2, 1)
     expect(drawn.filter((fault) => fault.garble).length / 2000).toBeCloseTo(0.5, 1)
-    expect(drawn.some((fault) => fault.loseReply || fault.refuse || fault.delayMs)).toBe(false)
+    expect(drawn.some((fault) => fault.loseResponse || fault.refuse || fault.delayMs)).toBe(false)
   })
 
   it('have a delay within its range', () => {

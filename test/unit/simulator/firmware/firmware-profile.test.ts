@@ -53,9 +53,9 @@ function plugIn(profile: Partial<FirmwareProfile> = {}, described = model) {
   const firmware = firmwareOf(described, 'test.plug.quirks')
   return {
     state: plug.state,
-    call: (method: string, params: unknown) => firmware.answer({id: 1, method, params}, plug),
+    call: (method: string, params: unknown) => firmware.respond({id: 1, method, params}, plug),
     text: (method: string, params: unknown) => {
-      const answer = firmware.answer({id: 1, method, params}, plug)
+      const answer = firmware.respond({id: 1, method, params}, plug)
       return answer && formatResponse(1, answer, plug.profile, 90)
     },
   }
@@ -150,7 +150,7 @@ describe('firmware quirks', () => {
     [-9999, {error: ACK_TIMEOUT}],
     [-30001, {error: INVALID_JSON}],
   ] as const)('a killer, and too much at once, end in %s', (failure, answer) => {
-    const killed = plugIn({killers: {power: failure}})
+    const killed = plugIn({failingProperties: {power: failure}})
     expect(killed.call('get_properties', [on, power])).toEqual(answer)
     expect(killed.call('get_properties', [on])).toMatchObject({result: [{value: true}]})
     const small = plugIn({batch: {most: 1, failure}})
@@ -166,20 +166,24 @@ describe('firmware quirks', () => {
         power: watts({via: 'method', method: 'get_power'}),
       },
     }
-    expect(plugIn({killers: {state: -30001}}, legacy).call('get_prop', ['power'])).toEqual({
+    expect(plugIn({failingProperties: {state: -30001}}, legacy).call('get_prop', ['power'])).toEqual({
       error: INVALID_JSON,
     })
-    expect(plugIn({killers: {power: -30001}}, legacy).call('get_power', [])).toEqual({error: INVALID_JSON})
-    expect(plugIn({killers: {power: -30001}}, legacy).call('get_prop', ['power'])).toEqual({result: ['on']})
+    expect(plugIn({failingProperties: {power: -30001}}, legacy).call('get_power', [])).toEqual({
+      error: INVALID_JSON,
+    })
+    expect(plugIn({failingProperties: {power: -30001}}, legacy).call('get_prop', ['power'])).toEqual({
+      result: ['on'],
+    })
   })
 
   it('items with a code only, fewer than asked, the other way round, only accepted', () => {
     expect(plugIn({codes: {power: -4004}}).call('get_properties', [on, power])).toMatchObject({
       result: [{code: 0}, {...power, code: -4004}],
     })
-    expect(plugIn({answersOnly: 1}).call('get_properties', [on, power])).toMatchObject({result: [on]})
+    expect(plugIn({maxItems: 1}).call('get_properties', [on, power])).toMatchObject({result: [on]})
     expect(plugIn({reversed: true}).call('get_properties', [on, power])).toMatchObject({result: [power, on]})
-    expect(plugIn({accepts: true}).call('set_properties', [{...on, value: true}])).toEqual({
+    expect(plugIn({reportsAccepted: true}).call('set_properties', [{...on, value: true}])).toEqual({
       result: [{...on, code: 1}],
     })
   })
@@ -202,7 +206,7 @@ describe('answers with firmware quirks', () => {
     ['exe_time', {exeTime: true}],
     ['on and off as text', {switching: 'text'}],
     ['on and off as numbers', {switching: 'number'}],
-    ['one item of many', {answersOnly: 1}],
+    ['one item of many', {maxItems: 1}],
     ['a short buffer', {cutAt: 231}],
     ['little at once', {batch: {most: 3, failure: 'silence'}}],
     [
@@ -231,8 +235,8 @@ describe('a plug that is polled too often', () => {
 
 it('a quirk can be set and removed while the plug runs', () => {
   const {plug} = new VirtualHome()
-  plug.misbehave({missingComma: true})
+  plug.setFaults({missingComma: true})
   expect(plug.profile.missingComma).toBe(true)
-  plug.misbehave({})
+  plug.setFaults({})
   expect(plug.profile.missingComma).toBeUndefined()
 })

@@ -23,7 +23,7 @@ function plugIn(id: string, state: Record<string, Value> = {}, profile: Partial<
     state: {...state},
   }
   const call = (method: string, params: readonly unknown[] = []) =>
-    firmware.answer({id: 1, method, params}, plug)
+    firmware.respond({id: 1, method, params}, plug)
   return {call, state: plug.state}
 }
 
