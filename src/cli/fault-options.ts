@@ -1,6 +1,6 @@
 /** Parses the faults of `simulate --fault`: `loss=0.2`, `delay=100ms..3s`, `silence`. */
 import {readDuration} from '../config/schema/fields.ts'
-import type {Faults} from '../simulator/faults/faults.ts'
+import type {Faults} from '../simulator/faults.ts'
 import type {FirmwareFailure} from '../simulator/firmware/firmware-profile.ts'
 
 /** An unknown fault, or one with an invalid value. `message` is what was expected and what came. */

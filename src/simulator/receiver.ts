@@ -12,8 +12,7 @@ import {
   parsePacket,
   TOKEN_BYTES,
 } from '../miio/packet.ts'
-import {drawFault, drawHelloFault, type Faults, type InjectedFault} from './faults/faults.ts'
-import {garbageDatagram} from './faults/garbage.ts'
+import {drawFault, type Faults, garbageDatagram, type InjectedFault} from './faults.ts'
 import type {Firmware} from './firmware/firmware.ts'
 import {
   type FirmwareRequest,
@@ -101,7 +100,7 @@ export class Receiver {
   }
 
   #answerHello(hello: Buffer, from: RemoteInfo): void {
-    const fault = this.scriptedHellos.shift() ?? drawHelloFault(this.#plug.faults, this.#random)
+    const fault = this.scriptedHellos.shift() ?? drawFault(this.#plug.faults, this.#random)
     if (fault.loseRequest) return
     const {did, uptimeS, token, profile} = this.#plug
     const slot = profile.helloShows === 'token' ? token : HIDDEN_TOKEN[profile.helloShows]

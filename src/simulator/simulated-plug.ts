@@ -4,7 +4,7 @@ import {type Clock, type Random, repeat, type Timer} from '../common/clock.ts'
 import {Cipher, MIIO_PORT} from '../miio/packet.ts'
 import {builtIn, type Catalogue} from '../models/catalogue.ts'
 import type {Model, Value} from '../models/model.ts'
-import {type Faults, type InjectedFault, noFaults} from './faults/faults.ts'
+import type {Faults, InjectedFault} from './faults.ts'
 import {firmwareOf} from './firmware/firmware.ts'
 import {type FirmwareProfile, firmwareProfileOf} from './firmware/firmware-profile.ts'
 import {initialValue} from './firmware/raw-values.ts'
@@ -78,7 +78,7 @@ export class SimulatedPlug implements ReceiverHost {
     this.#address = options.address
     this.#token = options.token
     this.#cipher = new Cipher(options.token)
-    this.#faults = options.faults ?? noFaults
+    this.#faults = options.faults ?? {}
     this.#profile = {...this.#usualProfile, ...this.#faults}
     this.#bootedAt = clock.now() - (options.uptimeS ?? DAY_S) * 1000
   }

@@ -57,6 +57,17 @@ describe('hello', () => {
     expect(reply?.toString('hex', 16)).toBe(slot)
   })
 
+  it('can be lost, but neither refused nor garbled', async () => {
+    const plug = await start({faults: {garbage: 1, error: {code: -9999, share: 1}}})
+    expect(await client.exchange(plug, HELLO)).toEqual([
+      Buffer.from(`21310020000000000f1e2d3c0001e240${'ff'.repeat(16)}`, 'hex'),
+    ])
+    plug.setFaults({loss: 1})
+    client.send(HELLO, plug.address)
+    const other = await start({address: loopback(60, 2)})
+    expect(await client.exchange(other, HELLO)).toHaveLength(1)
+  })
+
   it('returns a stamp and a checksum that are not blank', async () => {
     const hello = Buffer.from(`21310020${'ff'.repeat(8)}000004d2${'ab'.repeat(16)}`, 'hex')
     const [reply] = await client.exchange(await start(), hello)
