@@ -24,7 +24,7 @@ export function prop(name: string, write?: string | {on: string; off: string}): 
   return {via: 'get_prop', name, write: writeMethod}
 }
 
-/** A method without parameters that answers `[value]`. */
+/** A method without parameters whose result is `[value]`. */
 export function method(name: string): Address {
   return {via: 'method', method: name}
 }

@@ -42,9 +42,9 @@ export interface ReceivedRequest {
 
 type Message = Packet & {kind: 'message'}
 
-/** Milliseconds until the Wi-Fi half of a plug gives up waiting for the other half: up to four seconds were seen (python-miio). */
+/** Milliseconds until the Wi-Fi half of a plug gives up waiting for the other half: up to four seconds were observed (python-miio). */
 const ACK_TIMEOUT_MS = 1000
-/** `exe_time` of an answer without any delay. */
+/** `exe_time` of a response without any delay. */
 const UNDELAYED_MS = 20
 
 const HIDDEN_TOKEN = {ff: Buffer.alloc(16, 0xff), '00': Buffer.alloc(16)}
@@ -66,7 +66,7 @@ export class Receiver {
   readonly #recent = new RecentResponses()
   /** Times of the latest requests, for `overPolled`. */
   #requestTimes: number[] = []
-  readonly #pendingAnswers = new Set<Timer>()
+  readonly #pendingResponses = new Set<Timer>()
   readonly #pendingHellos = new Set<Timer>()
 
   constructor(plug: ReceiverHost, firmware: Firmware, clock: Clock, random: Random, remember: number) {
@@ -77,29 +77,29 @@ export class Receiver {
     this.#remember = remember
   }
 
-  /** Answers that wait for their delay to pass. */
+  /** Responses that wait for their delay to pass. */
   get inFlight(): number {
-    return this.#pendingAnswers.size
+    return this.#pendingResponses.size
   }
 
   receive(datagram: Buffer, from: RemoteInfo): void {
     const packet = declaredPart(datagram)
     if (!packet) return
-    if (packet.length === HEADER_BYTES) this.#answerHello(packet, from)
+    if (packet.length === HEADER_BYTES) this.#replyToHello(packet, from)
     else this.#receiveMessage(packet, from)
   }
 
-  /** A loss of power: pending answers and the cache of recent responses are gone. */
+  /** A loss of power: pending responses and the cache of recent ones are gone. */
   reset(): void {
     this.#recent.clear()
     this.#requestTimes = []
-    for (const pending of [this.#pendingAnswers, this.#pendingHellos]) {
+    for (const pending of [this.#pendingResponses, this.#pendingHellos]) {
       for (const timer of pending) timer.cancel()
       pending.clear()
     }
   }
 
-  #answerHello(hello: Buffer, from: RemoteInfo): void {
+  #replyToHello(hello: Buffer, from: RemoteInfo): void {
     const fault = this.scriptedHellos.shift() ?? drawFault(this.#plug.faults, this.#random)
     if (fault.loseRequest) return
     const {did, uptimeS, token, profile} = this.#plug
@@ -109,7 +109,7 @@ export class Receiver {
     this.#afterDelay(fault, this.#pendingHellos, () => this.#send(reply, fault, from))
   }
 
-  /** The order matters: a stale stamp is met with silence even when the token is wrong, too (§1.6 steps 5 to 9). */
+  /** The order matters: a stale stamp gets no response even when the token is wrong, too (§1.6 steps 5 to 9). */
   #receiveMessage(packet: Buffer, from: RemoteInfo): void {
     const fault = this.scripted.shift() ?? drawFault(this.#plug.faults, this.#random)
     if (fault.loseRequest) return
@@ -118,27 +118,27 @@ export class Receiver {
     const payload = this.#decrypt(message)
     const request = payload && parseFirmwareRequest(payload)
     if (request) this.#dispatch(request, fault, from)
-    else if (!payload) this.#answerWrongToken(packet, from)
+    else if (!payload) this.#respondToWrongToken(packet, from)
   }
 
   #isTimely({stamp}: Message): boolean {
     return Math.abs(stamp - this.#plug.uptimeS) <= this.#plug.profile.stampWindowS
   }
 
-  /** @returns `undefined` for a wrong token and for wrong padding: an m1 answers both alike */
+  /** @returns `undefined` for a wrong token and for wrong padding: an m1 responds to both alike */
   #decrypt(message: Message): Buffer | undefined {
     if (this.#plug.faults.wrongToken) return undefined
     return undefinedIfMalformed(() => this.#plug.cipher.open(message))
   }
 
-  #answerWrongToken(packet: Buffer, from: RemoteInfo): void {
-    const answer = this.#plug.faults.wrongToken ?? this.#plug.profile.wrongToken
-    if (answer === 'nak') this.#plug.send(nak(packet), from)
+  #respondToWrongToken(packet: Buffer, from: RemoteInfo): void {
+    const response = this.#plug.faults.wrongToken ?? this.#plug.profile.wrongToken
+    if (response === 'nak') this.#plug.send(nak(packet), from)
   }
 
   #dispatch(request: FirmwareRequest, fault: InjectedFault, from: RemoteInfo): void {
     const repeated = this.#repeatedResponse(request.id)
-    if (repeated !== undefined) this.#answer(request.id, repeated, fault, from)
+    if (repeated !== undefined) this.#respond(request.id, repeated, fault, from)
     else if (this.#isOverPolled()) this.#plug.rebootFromOverload()
     else this.#execute(request, fault, from)
   }
@@ -153,7 +153,7 @@ export class Receiver {
     return this.#requestTimes.length > overPolled.most
   }
 
-  /** The response to a request whose id was used a moment ago, `''` for silence. @returns `undefined` for a new id */
+  /** The response to a request whose id was used a moment ago, `''` for none. @returns `undefined` for a new id */
   #repeatedResponse(id: number): string | undefined {
     const earlier = id === 0 ? undefined : this.#recent.find(id, this.#clock.now())
     if (earlier === undefined) return undefined
@@ -167,7 +167,7 @@ export class Receiver {
     }
   }
 
-  /** A request with the id 0 is executed and not answered. */
+  /** A request with the id 0 is executed and gets no response. */
   #execute(request: FirmwareRequest, fault: InjectedFault, from: RemoteInfo): void {
     const {id} = request
     this.#record(request)
@@ -177,18 +177,18 @@ export class Receiver {
     const delayMs = isAckTimeout ? ACK_TIMEOUT_MS : (fault.delayMs ?? 0)
     const text = formatResponse(id, response, this.#plug.profile, delayMs || UNDELAYED_MS)
     this.#recent.add(id, text, this.#clock.now())
-    this.#answer(id, text, {...fault, delayMs}, from)
+    this.#respond(id, text, {...fault, delayMs}, from)
   }
 
-  #answer(id: number, text: string, fault: InjectedFault, from: RemoteInfo): void {
+  #respond(id: number, text: string, fault: InjectedFault, from: RemoteInfo): void {
     if (text === '') return
     this.maxInFlight = Math.max(this.maxInFlight, this.inFlight + 1)
-    this.#afterDelay(fault, this.#pendingAnswers, () => {
+    this.#afterDelay(fault, this.#pendingResponses, () => {
       if (!fault.loseResponse) this.#send(this.#encrypt(id, text, fault), fault, from)
     })
   }
 
-  /** Encrypts an answer at the moment of sending, so that it carries the stamp of that moment. */
+  /** Encrypts a response at the moment of sending, so that it carries the stamp of that moment. */
   #encrypt(id: number, text: string, {garble, wrongId}: InjectedFault): Buffer {
     const {cipher, did, uptimeS, profile} = this.#plug
     const seal = (payload: string) => cipher.seal(did, uptimeS, Buffer.from(payload + tailOf(profile)))
@@ -220,17 +220,17 @@ export class Receiver {
 }
 
 const CACHED_MS = 2000
-const MOST_CACHED = 6
+const MAX_CACHED = 6
 
 /**
  * Cache of the latest responses by request id. An m1 keeps six of them for two seconds and compares nothing but the id: two clients
- * that use the same id get each other's answers (§1.7).
+ * that use the same id get each other's responses (§1.7).
  */
 class RecentResponses {
   #responses: {id: number; text: string; until: number}[] = []
 
   add(id: number, text: string, now: number): void {
-    if (this.#responses.length === MOST_CACHED) this.#responses.shift()
+    if (this.#responses.length === MAX_CACHED) this.#responses.shift()
     this.#responses.push({id, text, until: now + CACHED_MS})
   }
 

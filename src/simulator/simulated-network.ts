@@ -33,7 +33,7 @@ export interface SimulateOptions extends SharedOptions {
   seed?: number
 }
 
-/** Simulated plugs that are started and stopped together and answer one broadcast. */
+/** Simulated plugs that are started and stopped together and reply to one broadcast. */
 export class SimulatedNetwork {
   readonly plugs: readonly SimulatedPlug[]
   readonly #port: number
@@ -78,7 +78,7 @@ export class SimulatedNetwork {
     )
   }
 
-  /** From now on moves watts and temperatures of all plugs a small step every `ms` milliseconds. */
+  /** From now on moves the readings of all plugs a small step every `ms` milliseconds. */
   startDrift(ms = DRIFT_MS): void {
     this.#driftTimer?.cancel()
     this.#driftTimer = repeat(this.#clock, ms, () => this.#drift(ms))
@@ -139,7 +139,7 @@ function toAddress(number: number): string {
 }
 
 /** The rating of such plugs. */
-const MOST_WATTS = 2200
+const MAX_WATTS = 2200
 const ROOM_CELSIUS = 24
 const MAINS_VOLTS = 230
 /** %, of a mixed household load. */
@@ -179,7 +179,7 @@ function deliversPower(state: Readonly<Record<string, Value>>): boolean {
 
 function nextWatts(watts: number, random: Random): number {
   if (watts === 0) return 2 * 10 ** (3 * random())
-  return Math.min(MOST_WATTS, Math.max(0.5, watts * (1 + 0.03 * (2 * random() - 1))))
+  return Math.min(MAX_WATTS, Math.max(0.5, watts * (1 + 0.03 * (2 * random() - 1))))
 }
 
 /** The mains voltage is a little above or below its nominal value, and never far away. */

@@ -46,7 +46,7 @@ export class SimulatedPlug implements ReceiverHost {
   readonly model: Model
   readonly did: number
   readonly port: number
-  /** Property values in the words and units of the model. To change one is to press the button, or to plug in a heater. */
+  /** Property values in the words and units of the model. Changing one simulates a press of the button, or another load. */
   readonly state: Record<string, Value>
   /** dBm */
   rssi = -52
@@ -116,12 +116,12 @@ export class SimulatedPlug implements ReceiverHost {
     return Math.floor((this.#clock.now() - this.#bootedAt) / 1000)
   }
 
-  /** The latest requests, oldest first. A repeated id is answered from the cache: such a request is not executed and not listed. */
+  /** The latest requests, oldest first. The response to a repeated id comes from the cache: such a request is not executed and not listed. */
   get received(): readonly ReceivedRequest[] {
     return this.#receiver.received
   }
 
-  /** Requests that are not answered yet because of a delay. */
+  /** Requests that have no response yet because of a delay. */
   get inFlight(): number {
     return this.#receiver.inFlight
   }
@@ -168,7 +168,7 @@ export class SimulatedPlug implements ReceiverHost {
     this.#receiver.scriptedHellos.push(...faults)
   }
 
-  /** The power fails for `deadTimeMs` milliseconds. Then the clock of the plug begins at 0; unanswered requests are lost. */
+  /** The power fails for `deadTimeMs` milliseconds. Then the clock of the plug begins at 0; pending responses are lost. */
   powerCycle(deadTimeMs: number): void {
     this.#bootedAt = this.#clock.now() + deadTimeMs
     this.#receiver.reset()
@@ -180,7 +180,7 @@ export class SimulatedPlug implements ReceiverHost {
     this.powerCycle(POWER_FAILURE_MS)
   }
 
-  /** Moves the plug to another address, as a router does. Nothing answers at the old address. @throws Error when the new one is taken */
+  /** Moves the plug to another address, as a router does. The old address no longer responds. @throws Error when the new one is taken */
   async moveTo(address: string): Promise<void> {
     const old = this.#socket
     if (!old) {
@@ -207,7 +207,7 @@ export class SimulatedPlug implements ReceiverHost {
     if (hasPower && !this.#faults.silence) this.#receiver.receive(datagram, from)
   }
 
-  /** Sends from the plug's own address, also the answer to a broadcast. */
+  /** Sends from the plug's own address, also the reply to a broadcast. */
   send(packet: Buffer, to: RemoteInfo): void {
     this.#socket?.send(packet, to.port, to.address)
   }
@@ -232,10 +232,12 @@ function definitionOf(id: string, catalogue = builtIn): Model {
 }
 
 function initialState(model: Model): Record<string, Value> {
-  const values = Object.entries(model.properties).map(
-    ([name, property]) => [name, initialValue(property)] as const,
-  )
-  return Object.fromEntries(values.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])))
+  const state: Record<string, Value> = {}
+  for (const [name, property] of Object.entries(model.properties)) {
+    const value = initialValue(property)
+    if (value !== undefined) state[name] = value
+  }
+  return state
 }
 
 /** Of two addresses in turn the other one: 127.0.x.y and 127.1.x.y. So the plugs of one network never collide. */

@@ -43,7 +43,9 @@ export function fromRaw(property: Property, raw: unknown): Value | undefined {
     }
     case 'select':
       return property.values.find(([known]) => known === raw)?.[1]
-    default:
+    case 'sensor':
+    case 'binary_sensor':
+    case 'button':
       return undefined
   }
 }
