@@ -127,9 +127,9 @@ except DeviceException as error:
     print(error)
 `
 
-  it('is told that a token is wrong', async () => {
-    const said = await python(withToken, m1.address, 'ff'.repeat(16), 'on')
-    expect(said).toContain('invalid token')
+  it('reports that a token is wrong', async () => {
+    const output = await python(withToken, m1.address, 'ff'.repeat(16), 'on')
+    expect(output).toContain('invalid token')
   })
 
   it('tries again when an answer is lost, with a new id', async () => {

@@ -86,7 +86,7 @@ export class NodeRed {
   }
 
   /** The lines of its log that are more than information, since it was up. */
-  get complaints(): string[] {
+  get problems(): string[] {
     const lines = this.log.slice(this.#upAt).split('\n')
     return lines.filter((line) => /\[(?:warn|error|fatal)\]|Error|Warning/.test(line))
   }
