@@ -164,7 +164,7 @@ describe.each([
 
   it('get exactly one response each, the expected one', () => {
     expect(operationRunner.count).toBeGreaterThanOrEqual(OPERATIONS)
-    expect(operationRunner.wrongAnswers()).toEqual([])
+    expect(operationRunner.wrongResponses()).toEqual([])
     expect(operationRunner.problems).toEqual([])
     for (const verb of [...VERBS, 'set', 'get'])
       expect(operationRunner.tally.get(`${verb} ok`), verb).toBeGreaterThan(0)
@@ -240,7 +240,7 @@ describe.each([
     for (const operation of operations.removals()) await operationRunner.send(operation)
     await operationRunner.done()
     expect(operationRunner.count).toBeGreaterThan(before)
-    expect(operationRunner.wrongAnswers()).toEqual([])
+    expect(operationRunner.wrongResponses()).toEqual([])
     const {devices, groups} = await configured()
     expect([devices, groups]).toEqual([{}, {}])
     await onlyTheseLie('miio2mqtt', BRIDGE_TOPICS)

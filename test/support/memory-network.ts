@@ -81,13 +81,13 @@ export class MemoryPlug {
   readonly did: number
   readonly hellos: number[] = []
   readonly requests: MemoryRequest[] = []
-  /** The answer to a request: several datagrams, one or none, each sent after `delay` milliseconds. */
+  /** The responses to a request: several datagrams, one or none, each sent after `delay` milliseconds. */
   answer: (request: MemoryRequest) => Buffer[] = ({id}) => [this.reply({result: ['ok'], id})]
   greet: () => Buffer[] = () => [helloReply(this.did, this.uptime())]
-  /** Whether a wrong token is answered with a NAK. */
+  /** Whether the plug responds to a wrong token with a NAK. */
   naks = true
   delay = 10
-  /** Milliseconds until the answer to a hello, where that differs from `delay`: the Wi-Fi half of a plug answers it alone. */
+  /** Milliseconds until the hello reply, where that differs from `delay`: the Wi-Fi half of a plug sends it by itself. */
   helloDelay: number | undefined
   at: Endpoint
   #bootedAt: number
@@ -129,7 +129,7 @@ export class MemoryPlug {
     this.#detach = this.#network.attach(at, (datagram) => this.#receive(datagram))
   }
 
-  /** An encrypted answer. @param body an object, or text that is sent as it is */
+  /** An encrypted response. @param body an object, or text that is sent as it is */
   reply(body: object | string): Buffer {
     const text = typeof body === 'string' ? body : JSON.stringify(body)
     return this.#cipher.seal(this.did, this.uptime(), Buffer.from(`${text}\0`, 'latin1'))

@@ -4,7 +4,7 @@ import {PROPERTY_NAMES, propertyPattern} from '../../src/models/builder-table.ts
 import {complete} from '../../src/models/builders.ts'
 import type {Address, Model, Property} from '../../src/models/model.ts'
 
-/** How sure a definition is, as docs/models.md explains it. */
+/** The confidence of a definition, in the words of docs/models.md. */
 const SURE = {hardware: 'seen on hardware', vendor: 'from the specification', inferred: 'inferred'} as const
 
 /** One row for every property name. */
