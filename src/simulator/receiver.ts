@@ -24,8 +24,13 @@ import {ACK_TIMEOUT, type FirmwareContext} from './firmware/firmware-profile.ts'
 
 /** The plug that the receiver belongs to. */
 export interface ReceiverHost extends FirmwareContext {
+  readonly clock: Clock
+  readonly random: Random
+  readonly firmware: Firmware
   readonly cipher: Cipher
   readonly faults: Faults
+  /** How many requests `Receiver.received` keeps. */
+  readonly remember: number
   send(packet: Buffer, to: RemoteInfo): void
   /** Called when more requests came than the firmware survives. */
   rebootFromOverload(): void
@@ -44,6 +49,8 @@ type Message = Packet & {kind: 'message'}
 
 /** Milliseconds until the Wi-Fi half of a plug gives up waiting for the other half: up to four seconds were observed (python-miio). */
 const ACK_TIMEOUT_MS = 1000
+const CACHED_MS = 2000
+const MAX_CACHED = 6
 /** `exe_time` of a response without any delay. */
 const UNDELAYED_MS = 20
 
@@ -52,29 +59,20 @@ const HIDDEN_TOKEN = {ff: Buffer.alloc(16, 0xff), '00': Buffer.alloc(16)}
 /** Decides what a simulated plug does with a datagram. */
 export class Receiver {
   readonly received: ReceivedRequest[] = []
-  /** Faults of the next requests and hellos, in order. Where one is given, none is drawn by chance. */
+  /** Faults of the next requests, in order. Where one is given, none is drawn by chance. */
   readonly scripted: InjectedFault[] = []
-  readonly scriptedHellos: InjectedFault[] = []
   maxInFlight = 0
 
   readonly #plug: ReceiverHost
-  readonly #firmware: Firmware
-  readonly #clock: Clock
-  readonly #random: Random
-  /** How many requests `received` keeps. */
-  readonly #remember: number
-  readonly #recent = new RecentResponses()
+  /** The latest responses. An m1 caches six of them for two seconds by id alone: two clients with the same id get each other's (§1.7). */
+  #recent: {id: number; text: string; until: number}[] = []
   /** Times of the latest requests, for `overPolled`. */
   #requestTimes: number[] = []
   readonly #pendingResponses = new Set<Timer>()
   readonly #pendingHellos = new Set<Timer>()
 
-  constructor(plug: ReceiverHost, firmware: Firmware, clock: Clock, random: Random, remember: number) {
+  constructor(plug: ReceiverHost) {
     this.#plug = plug
-    this.#firmware = firmware
-    this.#clock = clock
-    this.#random = random
-    this.#remember = remember
   }
 
   /** Responses that wait for their delay to pass. */
@@ -91,7 +89,7 @@ export class Receiver {
 
   /** A loss of power: pending responses and the cache of recent ones are gone. */
   reset(): void {
-    this.#recent.clear()
+    this.#recent = []
     this.#requestTimes = []
     for (const pending of [this.#pendingResponses, this.#pendingHellos]) {
       for (const timer of pending) timer.cancel()
@@ -100,9 +98,9 @@ export class Receiver {
   }
 
   #replyToHello(hello: Buffer, from: RemoteInfo): void {
-    const fault = this.scriptedHellos.shift() ?? drawFault(this.#plug.faults, this.#random)
+    const {did, uptimeS, token, profile, faults, random} = this.#plug
+    const fault = drawFault(faults, random)
     if (fault.loseRequest) return
-    const {did, uptimeS, token, profile} = this.#plug
     const slot = profile.helloShows === 'token' ? token : HIDDEN_TOKEN[profile.helloShows]
     const reply = replyToHello(hello, did, uptimeS, slot)
     if (!reply || fault.loseResponse) return
@@ -111,7 +109,7 @@ export class Receiver {
 
   /** The order matters: a stale stamp gets no response even when the token is wrong, too (§1.6 steps 5 to 9). */
   #receiveMessage(packet: Buffer, from: RemoteInfo): void {
-    const fault = this.scripted.shift() ?? drawFault(this.#plug.faults, this.#random)
+    const fault = this.scripted.shift() ?? drawFault(this.#plug.faults, this.#plug.random)
     if (fault.loseRequest) return
     const message = parseMessage(packet)
     if (message?.did !== this.#plug.did || !this.#isTimely(message)) return
@@ -147,7 +145,7 @@ export class Receiver {
   #isOverPolled(): boolean {
     const {overPolled} = this.#plug.profile
     if (!overPolled) return false
-    const now = this.#clock.now()
+    const now = this.#plug.clock.now()
     this.#requestTimes = this.#requestTimes.filter((at) => now - at < overPolled.withinMs)
     this.#requestTimes.push(now)
     return this.#requestTimes.length > overPolled.most
@@ -155,7 +153,9 @@ export class Receiver {
 
   /** The response to a request whose id was used a moment ago, `''` for none. @returns `undefined` for a new id */
   #repeatedResponse(id: number): string | undefined {
-    const earlier = id === 0 ? undefined : this.#recent.find(id, this.#clock.now())
+    const now = this.#plug.clock.now()
+    const earlier =
+      id === 0 ? undefined : this.#recent.find((each) => each.id === id && now < each.until)?.text
     if (earlier === undefined) return undefined
     switch (this.#plug.profile.repeats) {
       case 'cached':
@@ -171,12 +171,13 @@ export class Receiver {
   #execute(request: FirmwareRequest, fault: InjectedFault, from: RemoteInfo): void {
     const {id} = request
     this.#record(request)
-    const response = fault.refuse ? {error: fault.refuse} : this.#firmware.respond(request, this.#plug)
+    const response = fault.refuse ? {error: fault.refuse} : this.#plug.firmware.respond(request, this.#plug)
     if (id === 0 || !response) return
     const isAckTimeout = 'error' in response && response.error === ACK_TIMEOUT
     const delayMs = isAckTimeout ? ACK_TIMEOUT_MS : (fault.delayMs ?? 0)
     const text = formatResponse(id, response, this.#plug.profile, delayMs || UNDELAYED_MS)
-    this.#recent.add(id, text, this.#clock.now())
+    if (this.#recent.length === MAX_CACHED) this.#recent.shift()
+    this.#recent.push({id, text, until: this.#plug.clock.now() + CACHED_MS})
     this.#respond(id, text, {...fault, delayMs}, from)
   }
 
@@ -192,7 +193,7 @@ export class Receiver {
   #encrypt(id: number, text: string, {garble, wrongId}: InjectedFault): Buffer {
     const {cipher, did, uptimeS, profile} = this.#plug
     const seal = (payload: string) => cipher.seal(did, uptimeS, Buffer.from(payload + tailOf(profile)))
-    if (garble) return garbageDatagram(garble, text, id, seal, this.#random)
+    if (garble) return garbageDatagram(garble, text, id, seal, this.#plug.random)
     return seal(wrongId ? text.replace(`"id":${id}`, `"id":${id + 1}`) : text)
   }
 
@@ -201,7 +202,7 @@ export class Receiver {
       run()
       return
     }
-    const timer = this.#clock.after(delayMs, () => {
+    const timer = this.#plug.clock.after(delayMs, () => {
       pending.delete(timer)
       run()
     })
@@ -214,32 +215,8 @@ export class Receiver {
 
   #record({method, params, id}: FirmwareRequest): void {
     const list = Array.isArray(params) ? params : [params]
-    this.received.push({method, params: list, id, at: this.#clock.now()})
-    if (this.received.length > this.#remember) this.received.shift()
-  }
-}
-
-const CACHED_MS = 2000
-const MAX_CACHED = 6
-
-/**
- * Cache of the latest responses by request id. An m1 keeps six of them for two seconds and compares nothing but the id: two clients
- * that use the same id get each other's responses (§1.7).
- */
-class RecentResponses {
-  #responses: {id: number; text: string; until: number}[] = []
-
-  add(id: number, text: string, now: number): void {
-    if (this.#responses.length === MAX_CACHED) this.#responses.shift()
-    this.#responses.push({id, text, until: now + CACHED_MS})
-  }
-
-  find(id: number, now: number): string | undefined {
-    return this.#responses.find((response) => response.id === id && now < response.until)?.text
-  }
-
-  clear(): void {
-    this.#responses = []
+    this.received.push({method, params: list, id, at: this.#plug.clock.now()})
+    if (this.received.length > this.#plug.remember) this.received.shift()
   }
 }
 

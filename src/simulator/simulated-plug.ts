@@ -5,7 +5,7 @@ import {Cipher, MIIO_PORT} from '../miio/packet.ts'
 import {builtIn, type Catalogue} from '../models/catalogue.ts'
 import type {Model, Value} from '../models/model.ts'
 import type {Faults, InjectedFault} from './faults.ts'
-import {firmwareOf} from './firmware/firmware.ts'
+import {type Firmware, firmwareOf} from './firmware/firmware.ts'
 import {type FirmwareProfile, firmwareProfileOf} from './firmware/firmware-profile.ts'
 import {initialValue} from './firmware/raw-values.ts'
 import {type ReceivedRequest, Receiver, type ReceiverHost} from './receiver.ts'
@@ -51,8 +51,11 @@ export class SimulatedPlug implements ReceiverHost {
   /** dBm */
   rssi = -52
 
-  readonly #clock: Clock
-  readonly #receiver: Receiver
+  readonly clock: Clock
+  readonly random: Random
+  readonly firmware: Firmware
+  readonly remember: number
+  readonly #receiver = new Receiver(this)
   #address: string
   #token: Buffer
   #cipher: Cipher
@@ -72,15 +75,16 @@ export class SimulatedPlug implements ReceiverHost {
     this.port = options.port ?? MIIO_PORT
     this.#usualProfile = {...firmwareProfileOf(options.model), ...options.profile}
     this.state = {...initialState(this.model), ...options.state}
-    const {clock, random, remember = REMEMBERED} = options
-    this.#clock = clock
-    this.#receiver = new Receiver(this, firmwareOf(this.model, this.modelId), clock, random, remember)
+    this.clock = options.clock
+    this.random = options.random
+    this.firmware = firmwareOf(this.model, this.modelId)
+    this.remember = options.remember ?? REMEMBERED
     this.#address = options.address
     this.#token = options.token
     this.#cipher = new Cipher(options.token)
     this.#faults = options.faults ?? {}
     this.#profile = {...this.#usualProfile, ...this.#faults}
-    this.#bootedAt = clock.now() - (options.uptimeS ?? DAY_S) * 1000
+    this.#bootedAt = this.clock.now() - (options.uptimeS ?? DAY_S) * 1000
   }
 
   get address(): string {
@@ -113,7 +117,7 @@ export class SimulatedPlug implements ReceiverHost {
 
   /** Whole seconds since the plug was plugged in: the stamp of its packets. */
   get uptimeS(): number {
-    return Math.floor((this.#clock.now() - this.#bootedAt) / 1000)
+    return Math.floor((this.clock.now() - this.#bootedAt) / 1000)
   }
 
   /** The latest requests, oldest first. The response to a repeated id comes from the cache: such a request is not executed and not listed. */
@@ -163,14 +167,9 @@ export class SimulatedPlug implements ReceiverHost {
     this.#receiver.scripted.push(...faults)
   }
 
-  /** Scripts the faults of the next hellos. */
-  nextHello(...faults: InjectedFault[]): void {
-    this.#receiver.scriptedHellos.push(...faults)
-  }
-
   /** The power fails for `deadTimeMs` milliseconds. Then the clock of the plug begins at 0; pending responses are lost. */
   powerCycle(deadTimeMs: number): void {
-    this.#bootedAt = this.#clock.now() + deadTimeMs
+    this.#bootedAt = this.clock.now() + deadTimeMs
     this.#receiver.reset()
   }
 
@@ -203,7 +202,7 @@ export class SimulatedPlug implements ReceiverHost {
 
   /** Processes a datagram from the plug's own socket, or a broadcast to the whole network. */
   receive(datagram: Buffer, from: RemoteInfo): void {
-    const hasPower = this.#clock.now() >= this.#bootedAt
+    const hasPower = this.clock.now() >= this.#bootedAt
     if (hasPower && !this.#faults.silence) this.#receiver.receive(datagram, from)
   }
 
@@ -217,7 +216,7 @@ export class SimulatedPlug implements ReceiverHost {
   }
 
   #every(ms: number, run: () => void): void {
-    this.#periodic.push(repeat(this.#clock, ms, run))
+    this.#periodic.push(repeat(this.clock, ms, run))
   }
 
   #cancelPeriodic(): void {

@@ -68,6 +68,10 @@ describe('hello', () => {
     expect(await client.exchange(other, HELLO)).toHaveLength(1)
   })
 
+  it('can have two replies', async () => {
+    expect(await client.exchange(await start({faults: {duplicate: 1}}), HELLO)).toHaveLength(2)
+  })
+
   it('returns a stamp and a checksum that are not blank', async () => {
     const hello = Buffer.from(`21310020${'ff'.repeat(8)}000004d2${'ab'.repeat(16)}`, 'hex')
     const [reply] = await client.exchange(await start(), hello)
@@ -362,10 +366,11 @@ describe('a scripted fault of the next request only', () => {
     expect(await client.ask(plug, ON)).toBe('{"id":4,"result":["ok"]}\0')
   })
 
-  it('does not apply to hellos, which have faults of their own', async () => {
+  it('does not apply to hellos', async () => {
     const plug = await start()
-    plug.nextHello({loseRequest: true}, {copies: 2})
-    expect(await client.exchange(plug, HELLO, HELLO)).toHaveLength(2)
+    plug.next({loseRequest: true})
+    expect(await client.exchange(plug, HELLO)).toHaveLength(1)
+    expect(await client.exchange(plug, sealed(plug, ON))).toEqual([])
   })
 })
 
