@@ -109,29 +109,16 @@ export class Receiver {
 
   /** The order matters: a stale stamp gets no response even when the token is wrong, too (§1.6 steps 5 to 9). */
   #receiveMessage(packet: Buffer, from: RemoteInfo): void {
-    const fault = this.scripted.shift() ?? drawFault(this.#plug.faults, this.#plug.random)
+    const {did, uptimeS, cipher, profile, faults, random} = this.#plug
+    const fault = this.scripted.shift() ?? drawFault(faults, random)
     if (fault.loseRequest) return
     const message = parseMessage(packet)
-    if (message?.did !== this.#plug.did || !this.#isTimely(message)) return
-    const payload = this.#decrypt(message)
+    if (message?.did !== did || Math.abs(message.stamp - uptimeS) > profile.stampWindowS) return
+    // An m1 treats wrong padding like a wrong token.
+    const payload = faults.wrongToken ? undefined : undefinedIfMalformed(() => cipher.open(message))
     const request = payload && parseFirmwareRequest(payload)
     if (request) this.#dispatch(request, fault, from)
-    else if (!payload) this.#respondToWrongToken(packet, from)
-  }
-
-  #isTimely({stamp}: Message): boolean {
-    return Math.abs(stamp - this.#plug.uptimeS) <= this.#plug.profile.stampWindowS
-  }
-
-  /** @returns `undefined` for a wrong token and for wrong padding: an m1 responds to both alike */
-  #decrypt(message: Message): Buffer | undefined {
-    if (this.#plug.faults.wrongToken) return undefined
-    return undefinedIfMalformed(() => this.#plug.cipher.open(message))
-  }
-
-  #respondToWrongToken(packet: Buffer, from: RemoteInfo): void {
-    const response = this.#plug.faults.wrongToken ?? this.#plug.profile.wrongToken
-    if (response === 'nak') this.#plug.send(nak(packet), from)
+    else if (!payload && profile.wrongToken === 'nak') this.#plug.send(nak(packet), from)
   }
 
   #dispatch(request: FirmwareRequest, fault: InjectedFault, from: RemoteInfo): void {
@@ -169,8 +156,14 @@ export class Receiver {
 
   /** A request with the id 0 is executed and gets no response. */
   #execute(request: FirmwareRequest, fault: InjectedFault, from: RemoteInfo): void {
-    const {id} = request
-    this.#record(request)
+    const {id, method, params} = request
+    this.received.push({
+      method,
+      params: Array.isArray(params) ? params : [params],
+      id,
+      at: this.#plug.clock.now(),
+    })
+    if (this.received.length > this.#plug.remember) this.received.shift()
     const response = fault.refuse ? {error: fault.refuse} : this.#plug.firmware.respond(request, this.#plug)
     if (id === 0 || !response) return
     const isAckTimeout = 'error' in response && response.error === ACK_TIMEOUT
@@ -211,12 +204,6 @@ export class Receiver {
 
   #send(packet: Buffer, {copies = 1}: InjectedFault, to: RemoteInfo): void {
     for (let copy = 0; copy < copies; copy++) this.#plug.send(packet, to)
-  }
-
-  #record({method, params, id}: FirmwareRequest): void {
-    const list = Array.isArray(params) ? params : [params]
-    this.received.push({method, params: list, id, at: this.#plug.clock.now()})
-    if (this.received.length > this.#plug.remember) this.received.shift()
   }
 }
 
