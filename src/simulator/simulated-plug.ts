@@ -77,7 +77,7 @@ export class SimulatedPlug implements ReceiverHost {
     this.state = {...initialState(this.model), ...options.state}
     this.clock = options.clock
     this.random = options.random
-    this.firmware = firmwareOf(this.model, this.modelId)
+    this.firmware = firmwareOf(this.model)
     this.remember = options.remember ?? REMEMBERED
     this.#address = options.address
     this.#token = options.token

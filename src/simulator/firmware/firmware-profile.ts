@@ -72,6 +72,8 @@ export interface FirmwareProfile extends FirmwareQuirks {
 
 /** The plug in which the firmware runs: what the firmware reads and changes. */
 export interface FirmwareContext {
+  /** As `miIO.info` reports it: one of the ids of the definition. */
+  readonly modelId: string
   readonly did: number
   readonly token: Buffer
   readonly address: string

@@ -25,16 +25,12 @@ const NOT_WRITABLE = -4002
 const NOT_FOUND = -4003
 const WRONG_VALUE = -4005
 
-const cache = new WeakMap<Model, Map<string, Firmware>>()
+const cache = new WeakMap<Model, Firmware>()
 
-/**
- * The firmware of `model`. One instance serves all plugs with the same model and id.
- * @param id the one of the definition's ids that the plug reports
- */
-export function firmwareOf(model: Model, id: string): Firmware {
-  const byId = cache.get(model) ?? new Map<string, Firmware>()
-  const firmware = byId.get(id) ?? new Firmware(model, id)
-  cache.set(model, byId.set(id, firmware))
+/** The firmware of `model`. One instance serves all plugs with the same definition. */
+export function firmwareOf(model: Model): Firmware {
+  const firmware = cache.get(model) ?? new Firmware(model)
+  cache.set(model, firmware)
   return firmware
 }
 
@@ -47,11 +43,10 @@ export class Firmware {
   readonly #miot: MiotMethods
   readonly #model: Model
 
-  /** @param id the one of the definition's ids that the plug reports */
-  constructor(model: Model, id: string) {
+  constructor(model: Model) {
     this.#model = model
     this.#miot = new MiotMethods(model)
-    this.#methods.set('miIO.info', (plug) => ({result: info(id, plug)}))
+    this.#methods.set('miIO.info', (plug) => ({result: info(plug)}))
     for (const [name, property] of Object.entries(model.properties)) this.#install(name, property)
     if (this.#readers.size > 0) this.#methods.set('get_prop', (plug, names) => this.#getProp(plug, names))
     this.#miot.addTo(this.#methods)
@@ -249,11 +244,11 @@ function unknownMethod({unknownMethod: error = METHOD_NOT_FOUND}: FirmwareProfil
 }
 
 /** The result of `miIO.info` (docs/protocol.md §4). */
-function info(id: string, {did, token, address, uptimeS, rssi, profile}: FirmwareContext) {
+function info({modelId, did, token, address, uptimeS, rssi, profile}: FirmwareContext) {
   const serial = (did >>> 0).toString(16).padStart(8, '0').toUpperCase()
   return {
     life: uptimeS,
-    model: id,
+    model: modelId,
     ...(profile.infoShowsToken ? {token: token.toString('hex')} : {}),
     fw_ver: profile.firmware ?? (profile.generation === 'old' ? '1.2.4_16' : '2.0.4_0026'),
     hw_ver: 'MW300',

@@ -59,7 +59,7 @@ describe('garbage', () => {
     )
   })
 
-  it('all kinds turn up', () => {
+  it('has all kinds', () => {
     const random = seeded(5)
     expect(new Set(Array.from({length: 100}, () => anyGarbage(random))).size).toBe(5)
   })
