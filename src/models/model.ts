@@ -95,16 +95,14 @@ interface NumberSetting extends ScaledProperty {
   step: number
 }
 
-/** The evidence of a definition: a cited report from real hardware, the vendor's specification, or inferred from other models. */
-type Confidence = 'hardware' | 'vendor' | 'inferred'
-
 export interface Model {
   /** Model ids, as `miIO.info` reports them. One definition may serve several. */
   ids: readonly string[]
   /** The product name on the box. */
   name: string
   vendor: string
-  confidence: Confidence
+  /** The kind of evidence: a cited report from real hardware, the vendor's specification, or inferred from other models. */
+  confidence: 'hardware' | 'vendor' | 'inferred'
   /** The sources of the definition as a whole. */
   evidence: string
   /** The relay first. `get_prop` requests them in this order, since some firmware accepts only its own list. */

@@ -1,7 +1,7 @@
 /** A network of simulated plugs: each with its own address, all of them reached by one broadcast. */
 import {createHash} from 'node:crypto'
 import type {Socket} from 'node:dgram'
-import {type Clock, type Random, repeat, type Timer} from '../common/clock.ts'
+import {type Random, repeat, type Timer} from '../common/clock.ts'
 import {MIIO_PORT} from '../miio/packet.ts'
 import {builtIn} from '../models/catalogue.ts'
 import type {Value} from '../models/model.ts'
@@ -36,22 +36,13 @@ export interface SimulateOptions extends SharedOptions {
 /** Simulated plugs that are started and stopped together and reply to one broadcast. */
 export class SimulatedNetwork {
   readonly plugs: readonly SimulatedPlug[]
-  readonly #port: number
-  readonly #clock: Clock
-  readonly #random: Random
-  readonly #broadcast: string
+  readonly #options: NetworkOptions
   #broadcastSocket: Socket | undefined
   #driftTimer: Timer | undefined
 
-  constructor(
-    plugs: readonly SimulatedPlug[],
-    {clock, random, port = MIIO_PORT, broadcast = LOOPBACK_BROADCAST}: NetworkOptions,
-  ) {
+  constructor(plugs: readonly SimulatedPlug[], options: NetworkOptions) {
     this.plugs = plugs
-    this.#port = port
-    this.#clock = clock
-    this.#random = random
-    this.#broadcast = broadcast
+    this.#options = options
   }
 
   /**
@@ -60,7 +51,9 @@ export class SimulatedNetwork {
    */
   async start(): Promise<void> {
     try {
-      await allOf(this.plugs.map((plug) => plug.start()))
+      // All starts must have ended, so that no plug starts after the others were stopped.
+      const starts = await Promise.allSettled(this.plugs.map((plug) => plug.start()))
+      for (const start of starts) if (start.status === 'rejected') throw start.reason
       await this.listen()
     } catch (error) {
       await this.stop()
@@ -70,18 +63,16 @@ export class SimulatedNetwork {
 
   /** Only listens for broadcasts, for plugs that run already. */
   async listen(): Promise<void> {
-    this.#broadcastSocket = await listen(
-      {address: this.#broadcast, port: this.#port, shared: true},
-      (hello, from) => {
-        for (const plug of this.plugs) plug.receive(hello, from)
-      },
-    )
+    const {broadcast: address = LOOPBACK_BROADCAST, port = MIIO_PORT} = this.#options
+    this.#broadcastSocket = await listen({address, port, shared: true}, (hello, from) => {
+      for (const plug of this.plugs) plug.receive(hello, from)
+    })
   }
 
   /** From now on moves the readings of all plugs a small step every `ms` milliseconds. */
   startDrift(ms = DRIFT_MS): void {
     this.#driftTimer?.cancel()
-    this.#driftTimer = repeat(this.#clock, ms, () => this.#drift(ms))
+    this.#driftTimer = repeat(this.#options.clock, ms, () => this.#drift(ms))
     this.#drift(ms)
   }
 
@@ -94,7 +85,7 @@ export class SimulatedNetwork {
   }
 
   #drift(ms: number): void {
-    for (const plug of this.plugs) drift(plug, this.#random, ms)
+    for (const plug of this.plugs) drift(plug, this.#options.random, ms)
   }
 }
 
@@ -122,12 +113,6 @@ export function simulate(options: SimulateOptions): SimulatedNetwork {
 function identity(seed: number, index: number): {did: number; token: Buffer} {
   const token = createHash('md5').update(`simulated plug ${index} of seed ${seed}`).digest()
   return {did: 200_000_000 + (Math.abs(seed) % 1000) * 100_000 + index, token}
-}
-
-/** Waits until all starts have ended, so that no plug starts after the others were stopped. @throws the first failure */
-async function allOf(starts: Promise<void>[]): Promise<void> {
-  for (const outcome of await Promise.allSettled(starts))
-    if (outcome.status === 'rejected') throw outcome.reason
 }
 
 function toNumber(address: string): number {

@@ -72,7 +72,7 @@ const DERIVED_ID =
   'the specification does not contain the model: `ids` is guessed from its urn, compare it with `miio2mqtt info`'
 
 /** As many as have a name (builder-table.ts). */
-const MOST_SOCKETS = 99
+const MAX_SOCKETS = 99
 
 /**
  * All properties. Those of standard services come first: a service of the vendor may have the same name and another meaning (the light
@@ -116,7 +116,7 @@ function switchesIn(all: readonly MiotMatch[]): Switch[] {
   return [
     ...(main ? [{found: main, as: {name: 'state', property: builders.relay(main.address)}}] : []),
     ...sockets.map((found, index) =>
-      index < MOST_SOCKETS
+      index < MAX_SOCKETS
         ? {found, as: {name: `state_${index + 1}`, property: builders.socket(index + 1, found.address)}}
         : {found},
     ),
@@ -145,13 +145,12 @@ function isUsb({service, originalName, description}: MiotMatch): boolean {
 
 /** The meaning of a property. Sockets and USB ports may have a mode, a fault or a meter of their own, which is not that of the plug. */
 function meaningOf(found: MiotMatch, rule: MiotRule, switches: readonly Switch[]): MiotMeaning {
+  const {access} = found.spec
+  if (!access.includes('read')) return 'it cannot be read'
+  if (rule.set && !access.includes('write')) return 'it cannot be written'
   const owner = ownerOf(found, switches)
   const meaning = owner === 'state' ? rule.meaning : owner === 'usb' ? rule.ofUsb : undefined
-  return (
-    accessProblem(found, rule) ??
-    meaning?.(found) ??
-    `it belongs to ${ownerText(owner)}, not to the whole plug`
-  )
+  return meaning?.(found) ?? `it belongs to ${ownerText(owner)}, not to the whole plug`
 }
 
 /** The name of the switch that has the same service; `state` without one; `undefined` for a switch without a name. */
@@ -166,25 +165,20 @@ function ownerText(owner: string | undefined): string {
   return owner === undefined ? 'another switch' : owner.replace('state_', 'socket ')
 }
 
-function accessProblem({spec: {access}}: MiotMatch, {set}: MiotRule): string | undefined {
-  if (!access.includes('read')) return 'it cannot be read'
-  return set && !access.includes('write') ? 'it cannot be written' : undefined
-}
-
 /** Adds properties that are not there yet. @returns a note on each that is left out */
-function add(
-  properties: Record<string, Property>,
-  meaning: MiotMeaning,
-  {at, originalName}: MiotMatch,
-): string[] {
-  if (typeof meaning === 'string') return [`${at} ${originalName} is left out: ${meaning}`]
+function add(properties: Record<string, Property>, meaning: MiotMeaning, found: MiotMatch): string[] {
+  if (typeof meaning === 'string') return [leftOut(found, meaning)]
   return Object.entries(meaning).flatMap(([name, property]) => {
     const {address} = properties[name] ?? {}
     properties[name] ??= property
     return address?.via === 'miot'
-      ? [`${at} ${originalName} is left out: ${name} is ${address.siid}.${address.piid} already`]
+      ? [leftOut(found, `${name} is ${address.siid}.${address.piid} already`)]
       : []
   })
+}
+
+function leftOut({at, originalName}: MiotMatch, reason: string): string {
+  return `${at} ${originalName} is left out: ${reason}`
 }
 
 /** A property that may be a part of the countdown. */
@@ -207,7 +201,13 @@ function countdownFrom(parts: readonly CountdownPiece[]): {
 } {
   const chosen = partsOfCountdown(parts)
   const properties = Object.assign({}, ...chosen.map(({meaning}) => meaning))
-  const notes = parts.flatMap((part) => (chosen.includes(part) ? [] : [countdownNote(part, chosen)]))
+  const notes = parts.flatMap((part) => {
+    const {name, found, meaning} = part
+    const taken = chosen.find((each) => each.name === name)
+    if (taken === part) return []
+    if (typeof meaning === 'string') return [leftOut(found, meaning)]
+    return [leftOut(found, taken ? `${name} is ${taken.found.at} already` : incomplete[name])]
+  })
   return {properties, notes}
 }
 
@@ -233,16 +233,6 @@ function isPair(
   if (time.siid === start.siid) return true
   const hasTime = all.some(({name, found}) => name === 'countdown' && found.siid === start.siid)
   return time.isSwitch && !hasTime
-}
-
-function countdownNote(
-  {name, found: {at, originalName}, meaning}: CountdownPiece,
-  chosen: readonly CountdownPiece[],
-): string {
-  const taken = chosen.find((part) => part.name === name)
-  if (typeof meaning === 'string') return `${at} ${originalName} is left out: ${meaning}`
-  if (taken) return `${at} ${originalName} is left out: ${name} is ${taken.found.at} already`
-  return `${at} ${originalName} is left out: ${incomplete[name]}`
 }
 
 /** Why a part is of no use without the others. */

@@ -150,12 +150,12 @@ describe('firmware quirks', () => {
     ['silence', undefined],
     [-9999, {error: ACK_TIMEOUT}],
     [-30001, {error: INVALID_JSON}],
-  ] as const)('a killer, and too much at once, end in %s', (failure, answer) => {
-    const killed = plugIn({failingProperties: {power: failure}})
-    expect(killed.call('get_properties', [on, power])).toEqual(answer)
-    expect(killed.call('get_properties', [on])).toMatchObject({result: [{value: true}]})
+  ] as const)('a failing property, and a batch that is too large, end in %s', (failure, response) => {
+    const failing = plugIn({failingProperties: {power: failure}})
+    expect(failing.call('get_properties', [on, power])).toEqual(response)
+    expect(failing.call('get_properties', [on])).toMatchObject({result: [{value: true}]})
     const small = plugIn({batch: {most: 1, failure}})
-    expect(small.call('get_properties', [on, power])).toEqual(answer)
+    expect(small.call('get_properties', [on, power])).toEqual(response)
     expect(small.call('get_properties', [power])).toMatchObject({result: [{value: 42}]})
   })
 
