@@ -51,18 +51,22 @@ export class SimulatedPlug implements ReceiverHost {
   /** dBm */
   rssi = -52
 
+  /** Changed by `moveTo`. */
+  address: string
+  /** Changed with `cipher` by `changeToken`. */
+  token: Buffer
+  cipher: Cipher
+  /** Changed with `profile` by `setFaults`. */
+  faults: Faults
+  /** The profile of the model together with the current faults. */
+  profile: FirmwareProfile
   readonly clock: Clock
   readonly random: Random
   readonly firmware: Firmware
   readonly remember: number
   readonly #receiver = new Receiver(this)
-  #address: string
-  #token: Buffer
-  #cipher: Cipher
-  /** Without the quirks of `#faults`. */
+  /** Without the quirks of `faults`. */
   readonly #usualProfile: FirmwareProfile
-  #faults: Faults
-  #profile: FirmwareProfile
   #bootedAt: number
   #periodic: Timer[] = []
   #socket: Socket | undefined
@@ -79,33 +83,12 @@ export class SimulatedPlug implements ReceiverHost {
     this.random = options.random
     this.firmware = firmwareOf(this.model)
     this.remember = options.remember ?? REMEMBERED
-    this.#address = options.address
-    this.#token = options.token
-    this.#cipher = new Cipher(options.token)
-    this.#faults = options.faults ?? {}
-    this.#profile = {...this.#usualProfile, ...this.#faults}
+    this.address = options.address
+    this.token = options.token
+    this.cipher = new Cipher(options.token)
+    this.faults = options.faults ?? {}
+    this.profile = {...this.#usualProfile, ...this.faults}
     this.#bootedAt = this.clock.now() - (options.uptimeS ?? DAY_S) * 1000
-  }
-
-  get address(): string {
-    return this.#address
-  }
-
-  get token(): Buffer {
-    return this.#token
-  }
-
-  get cipher(): Cipher {
-    return this.#cipher
-  }
-
-  get faults(): Faults {
-    return this.#faults
-  }
-
-  /** The profile of the model together with the current faults. */
-  get profile(): FirmwareProfile {
-    return this.#profile
   }
 
   /** Names of the properties that are the relay and the sockets of a strip. */
@@ -137,8 +120,8 @@ export class SimulatedPlug implements ReceiverHost {
 
   /** Opens the UDP socket. @throws Error when the address is taken or not of this machine */
   async start(): Promise<void> {
-    this.#socket = await this.#listen(this.#address)
-    this.setFaults(this.#faults)
+    this.#socket = await this.#listen(this.address)
+    this.setFaults(this.faults)
   }
 
   async stop(): Promise<void> {
@@ -151,15 +134,15 @@ export class SimulatedPlug implements ReceiverHost {
 
   /** Sets the faults, in place of those set before: `setFaults({silence: true})`; `setFaults({})` ends them. */
   setFaults(faults: Faults): void {
-    this.#faults = faults
-    this.#profile = {...this.#usualProfile, ...faults}
+    this.faults = faults
+    this.profile = {...this.#usualProfile, ...faults}
     this.#cancelPeriodic()
     if (!this.#socket) return
     const {rebootEveryMs, addressChangeEveryMs} = faults
     if (rebootEveryMs) this.#every(rebootEveryMs, () => this.powerCycle(POWER_FAILURE_MS))
     // When the new address is taken, the plug keeps its old one.
     if (addressChangeEveryMs)
-      this.#every(addressChangeEveryMs, () => this.moveTo(alternateAddress(this.#address)).catch(() => {}))
+      this.#every(addressChangeEveryMs, () => this.moveTo(alternateAddress(this.address)).catch(() => {}))
   }
 
   /** Scripts the faults of the next requests, one each, in place of random ones: `next({}, {loseResponse: true})`. */
@@ -183,27 +166,27 @@ export class SimulatedPlug implements ReceiverHost {
   async moveTo(address: string): Promise<void> {
     const old = this.#socket
     if (!old) {
-      this.#address = address
+      this.address = address
       return
     }
     const socket = await this.#listen(address)
     // The plug was stopped, or moved elsewhere, meanwhile.
     if (this.#socket !== old) return close(socket)
     this.#socket = socket
-    this.#address = address
+    this.address = address
     await close(old)
   }
 
   /** Changes the token, as a new set-up of the plug does. */
   changeToken(token: Buffer): void {
-    this.#cipher = new Cipher(token)
-    this.#token = token
+    this.cipher = new Cipher(token)
+    this.token = token
   }
 
   /** Processes a datagram from the plug's own socket, or a broadcast to the whole network. */
   receive(datagram: Buffer, from: RemoteInfo): void {
     const hasPower = this.clock.now() >= this.#bootedAt
-    if (hasPower && !this.#faults.silence) this.#receiver.receive(datagram, from)
+    if (hasPower && !this.faults.silence) this.#receiver.receive(datagram, from)
   }
 
   /** Sends from the plug's own address, also the reply to a broadcast. */
