@@ -77,7 +77,10 @@ export function drawFault(faults: Faults, random: Random): InjectedFault {
   if (occurs(faults.duplicate)) fault.copies = 2
   if (occurs(faults.wrongId)) fault.wrongId = true
   if (occurs(faults.garbage)) fault.garble = anyGarbage(random)
-  if (occurs(faults.error?.share)) fault.refuse = refusal(faults.error?.code ?? 0)
+  if (faults.error && occurs(faults.error.share)) {
+    const {code} = faults.error
+    fault.refuse = ERRORS.find((error) => error.code === code) ?? {code, message: 'error'}
+  }
   if (faults.delay) fault.delayMs = between(faults.delay.fromMs, faults.delay.toMs, random)
   if (occurs(faults.lateResponses)) fault.delayMs = between(LATE_FROM_MS, LATE_TO_MS, random)
   return fault
@@ -85,10 +88,6 @@ export function drawFault(faults: Faults, random: Random): InjectedFault {
 
 function between(from: number, to: number, random: Random): number {
   return from + random() * (to - from)
-}
-
-function refusal(code: number): FirmwareError {
-  return ERRORS.find((error) => error.code === code) ?? {code, message: 'error'}
 }
 
 /**

@@ -8,7 +8,6 @@ import {
   LONGEST_CIPHERTEXT,
   MalformedPacket,
   nak,
-  type Packet,
   parsePacket,
   TOKEN_BYTES,
 } from '../miio/packet.ts'
@@ -44,8 +43,6 @@ export interface ReceivedRequest {
   /** `clock.now()` at its arrival. */
   at: number
 }
-
-type Message = Packet & {kind: 'message'}
 
 /** Milliseconds until the Wi-Fi half of a plug gives up waiting for the other half: up to four seconds were observed (python-miio). */
 const ACK_TIMEOUT_MS = 1000
@@ -112,8 +109,9 @@ export class Receiver {
     const {did, uptimeS, cipher, profile, faults, random} = this.#plug
     const fault = this.scripted.shift() ?? drawFault(faults, random)
     if (fault.loseRequest) return
-    const message = parseMessage(packet)
-    if (message?.did !== did || Math.abs(message.stamp - uptimeS) > profile.stampWindowS) return
+    const message = undefinedIfMalformed(() => parsePacket(packet))
+    if (message?.kind !== 'message' || message.did !== did) return
+    if (Math.abs(message.stamp - uptimeS) > profile.stampWindowS) return
     // An m1 treats wrong padding like a wrong token.
     const payload = faults.wrongToken ? undefined : undefinedIfMalformed(() => cipher.open(message))
     const request = payload && parseFirmwareRequest(payload)
@@ -232,11 +230,6 @@ function replyToHello(hello: Buffer, did: number, uptimeS: number, slot: Buffer)
   if (hello.subarray(HEADER_BYTES - TOKEN_BYTES).every((byte) => byte === 0xff))
     slot.copy(reply, HEADER_BYTES - TOKEN_BYTES)
   return reply
-}
-
-function parseMessage(packet: Buffer): Message | undefined {
-  const parsed = undefinedIfMalformed(() => parsePacket(packet))
-  return parsed?.kind === 'message' ? parsed : undefined
 }
 
 function undefinedIfMalformed<T>(read: () => T): T | undefined {

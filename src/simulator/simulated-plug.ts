@@ -46,11 +46,10 @@ export class SimulatedPlug implements ReceiverHost {
   readonly model: Model
   readonly did: number
   readonly port: number
-  /** Property values in the words and units of the model. Changing one simulates a press of the button, or another load. */
+  /** Property values in the units of the model. Changing one simulates a press of the button, or another load. */
   readonly state: Record<string, Value>
   /** dBm */
   rssi = -52
-
   /** Changed by `moveTo`. */
   address: string
   /** Changed with `cipher` by `changeToken`. */
@@ -60,6 +59,7 @@ export class SimulatedPlug implements ReceiverHost {
   faults: Faults
   /** The profile of the model together with the current faults. */
   profile: FirmwareProfile
+
   readonly clock: Clock
   readonly random: Random
   readonly firmware: Firmware
@@ -156,7 +156,7 @@ export class SimulatedPlug implements ReceiverHost {
     this.#receiver.reset()
   }
 
-  /** After too many requests the plug reboots, and every socket is switched to its opposite state (cuco.plug.sp5, al-one#415). */
+  /** After too many requests the plug reboots, and every socket is switched to its opposite state (cuco.plug.sp5, hass-xiaomi-miot#415). */
   rebootFromOverload(): void {
     for (const name of this.outlets) this.state[name] = this.state[name] === 'ON' ? 'OFF' : 'ON'
     this.powerCycle(POWER_FAILURE_MS)

@@ -119,7 +119,7 @@ export const miotRules: readonly MiotRule[] = [
 ]
 
 /** No plug carries more than 4 kW: a range that goes much further counts hundredths of a watt. */
-const MOST_WATTS = 20_000
+const MAX_WATTS = 20_000
 
 const COUNTER =
   'such counters are often stuck, or count ten minutes only, so the bridge adds up watts itself. When you have compared it with the app:'
@@ -128,7 +128,7 @@ function power({address, at, spec: {unit, range}}: MiotMatch): MiotMeaning {
   const howTo = `Compare it with a known load, then add power: {miot: ${at}, scale: …}`
   const most = range?.[1] ?? 0
   if (unit !== 'watt') return `its unit is ${unit ?? 'missing'}. ${howTo}`
-  if (most > MOST_WATTS) return `it goes to ${most}, so it does not count whole watts. ${howTo}`
+  if (most > MAX_WATTS) return `it goes to ${most}, so it does not count whole watts. ${howTo}`
   return {
     power: builders.watts(address, {
       evidence: 'the unit is watt in the specification, which does not prove the scale',

@@ -79,7 +79,8 @@ const MAX_SOCKETS = 99
  * of the v3).
  */
 function propertiesIn({services}: MiotSpec): MiotMatch[] {
-  const ranked = [...services].sort((a, b) => Number(isOfVendor(a)) - Number(isOfVendor(b)) || byIid(a, b))
+  const rank = ({type}: MiotService) => (type.startsWith('urn:miot-spec-v2:') ? 0 : 1)
+  const ranked = [...services].sort((a, b) => rank(a) - rank(b) || byIid(a, b))
   return ranked.flatMap(({iid: siid, type, description, properties}) => {
     const service = hyphened(nameIn(type))
     if (service === 'device-information') return []
@@ -271,11 +272,6 @@ function idIn(urn: string): string {
 /** `electric-power` of `urn:miot-spec-v2:property:electric-power:00000066:cuco-v3:1`. */
 function nameIn(urn: string): string {
   return urn.split(':')[3] ?? ''
-}
-
-/** Whether the service is not of the standard, but of the vendor. */
-function isOfVendor({type}: MiotService): boolean {
-  return !type.startsWith('urn:miot-spec-v2:')
 }
 
 function byIid(a: {iid: number}, b: {iid: number}): number {

@@ -33,7 +33,7 @@ export interface FirmwareQuirks {
   cutAt?: number
   /** A request for more than `most` values fails. */
   batch?: {most: number; failure: FirmwareFailure}
-  /** By property name: every request that asks for the property fails. */
+  /** By property name: every request for the property fails. */
   failingProperties?: Readonly<Record<string, FirmwareFailure>>
   /** By property name: the item in the response has this code and no value: -4001, -4003, -4004 (§1.8). */
   codes?: Readonly<Record<string, number>>
@@ -45,7 +45,7 @@ export interface FirmwareQuirks {
   reversed?: true
   /** A written item has code 1 (accepted) in the response in place of 0 (done). */
   reportsAccepted?: true
-  /** After more than `most` requests within `withinMs` milliseconds the plug reboots and switches its sockets (cuco.plug.sp5, al-one#415, #335). */
+  /** After more than `most` requests within `withinMs` milliseconds the plug reboots and switches its sockets (cuco.plug.sp5, hass-xiaomi-miot#415, #335). */
   overPolled?: {most: number; withinMs: number}
 }
 
@@ -82,7 +82,7 @@ export interface FirmwareContext {
   /** dBm */
   readonly rssi: number
   readonly profile: FirmwareProfile
-  /** Property name -> value, in the words and units of the model. A missing value is unknown. */
+  /** Property name -> value, in the units of the model. A missing value is unknown. */
   readonly state: Record<string, Value>
 }
 
@@ -103,7 +103,7 @@ const modelProfiles: Readonly<Record<string, Partial<FirmwareProfile>>> = {
   'chuangmi.plug.v3': {unknownMethod: INVALID_JSON},
   'chuangmi.plug.m3': {unknownMethod: INVALID_JSON},
   'chuangmi.plug.hmi205': {unknownMethod: {code: -30000, message: 'Resp general error.'}},
-  // A larger request ends in "user ack timeout"; al-one requests seven values at most.
+  // A larger request ends in "user ack timeout"; hass-xiaomi-miot requests seven values at most.
   'chuangmi.plug.212a01': {exeTime: true, batch: {most: 7, failure: -9999}},
   'cuco.plug.cp1': {firmware: '2.0.1_0013', missingComma: true, withoutDid: true},
   // The Gosund 16 A has the ids of this model; three items were whole, of four the last was cut off (ha0y/xiaomi_miot_raw#2).

@@ -56,7 +56,8 @@ export class Firmware {
   respond(request: FirmwareRequest, plug: FirmwareContext): FirmwareResponse | undefined {
     const method = this.#methods.get(request.method)
     const params = Array.isArray(request.params) ? request.params : [request.params]
-    if (!method) return unknownMethod(plug.profile)
+    const {unknownMethod = METHOD_NOT_FOUND} = plug.profile
+    if (!method) return unknownMethod === 'silence' ? undefined : {error: unknownMethod}
     const failure = this.#failureOf(request.method, params, plug.profile)
     if (failure === 'silence') return undefined
     if (failure) return {error: failure === ACK_TIMEOUT.code ? ACK_TIMEOUT : INVALID_JSON}
@@ -237,10 +238,6 @@ function setSwitch(plug: FirmwareContext, name: string, params: readonly unknown
     else if (text.startsWith('off') || param === false) plug.state[name] = 'OFF'
   }
   return OK
-}
-
-function unknownMethod({unknownMethod: error = METHOD_NOT_FOUND}: FirmwareProfile) {
-  return error === 'silence' ? undefined : {error}
 }
 
 /** The result of `miIO.info` (docs/protocol.md §4). */
