@@ -1,6 +1,6 @@
 /** The builders that definitions in files may use, by their name in files; and the names of properties, which imply a builder each. */
 import * as builders from './builders.ts'
-import type {Address, Property, RawValue} from './model.ts'
+import type {Address, Property} from './model.ts'
 
 type SwitchOptions = NonNullable<Parameters<typeof builders.relay>[1]>
 type SensorOptions = NonNullable<Parameters<typeof builders.watts>[1]>
@@ -9,7 +9,7 @@ type SelectOptions = NonNullable<Parameters<typeof builders.mode>[2]>
 type AlarmOptions = NonNullable<Parameters<typeof builders.overload>[1]>
 type TextOptions = NonNullable<Parameters<typeof builders.textSensor>[2]>
 type ButtonOptions = NonNullable<Parameters<typeof builders.button>[2]>
-type Values = readonly (readonly [RawValue, string])[]
+type Values = Parameters<typeof builders.mode>[1]
 
 /** Makes a property. `name` gives the label where the builder has none of its own. */
 type Make<Options> = (name: string, address: Address, options: Options) => Property
@@ -27,8 +27,6 @@ export type BuilderEntry =
       choice?: readonly string[]
     }
   | {kind: 'button'; make: Make<ButtonOptions>}
-
-const behaviors = ['off', 'on', 'previous'] as const
 
 /** Every builder that a file may use, by its name in files. */
 export const builderTable: ReadonlyMap<string, BuilderEntry> = new Map<string, BuilderEntry>([
@@ -50,7 +48,14 @@ export const builderTable: ReadonlyMap<string, BuilderEntry> = new Map<string, B
   ['countdown', {kind: 'number', make: plain(builders.countdown)}],
   ['minutes_setting', {kind: 'number', make: labelled(builders.minutesSetting)}],
   ['watts_setting', {kind: 'number', make: labelled(builders.wattsSetting)}],
-  ['power_on_behavior', {kind: 'select', make: powerOnBehavior, choice: behaviors}],
+  [
+    'power_on_behavior',
+    {
+      kind: 'select',
+      make: (_, ...options) => builders.powerOnBehavior(...options),
+      choice: ['off', 'on', 'previous'],
+    },
+  ],
   ['mode', {kind: 'select', make: mode}],
   ['over_temperature', {kind: 'binary_sensor', make: plain(builders.overTemperature)}],
   ['overload', {kind: 'binary_sensor', make: plain(builders.overload)}],
@@ -149,12 +154,4 @@ function socket(name: string, address: Address, options: SwitchOptions): Propert
 
 function mode(name: string, address: Address, values: Values, options: SelectOptions): Property {
   return builders.mode(address, values, {label: labelFrom(name), ...options})
-}
-
-function powerOnBehavior(_: string, address: Address, values: Values, options: SelectOptions): Property {
-  const known = values.flatMap(([raw, text]) => {
-    const behavior = behaviors.find((each) => each === text)
-    return behavior === undefined ? [] : [[raw, behavior] as const]
-  })
-  return builders.powerOnBehavior(address, known, options)
 }

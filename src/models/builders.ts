@@ -2,7 +2,7 @@
  * Builders of definitions: a function for each meaning (`relay`, `watts`, `celsius`) that takes an address (`prop`, `method`, `miot`).
  * Definitions in files use the same names (builder-table.ts).
  */
-import type {Address, Model, Property, RawSwitchType, RawValue, ScaledProperty, WriteMethod} from './model.ts'
+import type {Address, Model, Property, RawSwitchType, ScaledProperty, WriteMethod} from './model.ts'
 
 type Kind<K extends Property['kind']> = Extract<Property, {kind: K}>
 type NumberSensor = Extract<Property, {raw: 'number'}>
@@ -11,7 +11,7 @@ type TextSensor = Exclude<Kind<'sensor'>, NumberSensor>
 type Options<P> = Partial<Omit<P, 'kind' | 'address'>>
 type Builder<P> = (address: Address, options?: Options<P>) => Property
 type LabelledBuilder<P> = (label: string, address: Address, options?: Options<P>) => Property
-type Values<Word extends string = string> = readonly (readonly [raw: RawValue, word: Word])[]
+type Values = Kind<'select'>['values']
 
 const diagnostic = {category: 'diagnostic'} as const
 /** Read hardly ever, in a request of its own, and disabled by default in Home Assistant. */
@@ -110,7 +110,7 @@ export const wattsSetting = numberSetting('power', 'W', 3600)
 /** The state of the relay after a power failure: `off`, `on` or `previous`. */
 export function powerOnBehavior(
   address: Address,
-  values: Values<'off' | 'on' | 'previous'>,
+  values: Values,
   options: Options<Kind<'select'>> = {},
 ): Property {
   return mode(address, values, {label: 'Power-on behavior', icon: 'mdi:power-settings', ...options})
