@@ -16,7 +16,7 @@ export interface Broker {
 
 /**
  * @param program the path of mosquitto
- * @throws Refusal when it is not there, Error with what mosquitto said when it does not start
+ * @throws Refusal when it is not there, Error with the output of mosquitto when it does not start
  */
 export async function startBroker(program: string, port: number): Promise<Broker> {
   if (!existsSync(program)) throw new Refusal(missing(program))
@@ -44,7 +44,7 @@ function configuration(port: number): string {
     'allow_anonymous true',
     'persistence false',
     'log_dest stderr',
-    // Whoever looks on must miss nothing, however slow it is: this is no measurement of the broker.
+    // An observer must miss no message, however slow it is: this is no measurement of the broker.
     'max_queued_messages 0',
     'set_tcp_nodelay true',
   ]

@@ -80,7 +80,7 @@ async function startBare(brokerUrl: string, {address, token}: PlugRow): Promise<
   return program
 }
 
-/** Whoever presses a switch and looks at its lamp. */
+/** A client that sends a command and waits for the new state. */
 class Person {
   readonly #client: MqttClient
   #watched: {topic: string; value: string; seen: () => void} | undefined

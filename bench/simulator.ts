@@ -16,7 +16,7 @@ export interface Simulator {
 
 /**
  * @param models dealt out in turn; all of them by default
- * @throws Error with what it said, when it does not start: so many plugs need as many open files
+ * @throws Error with its output, when it does not start: so many plugs need as many open files
  */
 export async function startSimulator(
   count: number,

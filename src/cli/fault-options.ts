@@ -1,7 +1,7 @@
 /** The faults of `simulate --fault`: `loss=0.2`, `delay=100ms..3s`, `silence`. */
 import {joinWithOr} from '../common/schema-errors.ts'
 import {readDuration} from '../config/schema/fields.ts'
-import type {Faults} from '../simulator/faults/faults.ts'
+import type {Faults} from '../simulator/faults.ts'
 import {UsageError} from './errors.ts'
 
 /** Parses the text after "=", which is missing where there is no "=". @throws UsageError with what was expected and what came */
@@ -19,9 +19,9 @@ const failure = oneOf('silence', 'silence', -9999, -30001)
 
 const options: readonly FaultOption[] = [
   row('loss=0.2', 'share of datagrams that never reach the plug', 'loss', share),
-  row('lose_replies=0.2', 'share of commands executed but not answered', 'loseReplies', share),
+  row('lose_replies=0.2', 'share of commands executed but not answered', 'loseResponses', share),
   row('delay=100ms..3s', 'delay of every answer: one duration, or a range', 'delay', range),
-  row('late_replies=0.2', 'share of answers that come after the client gave up', 'lateReplies', share),
+  row('late_replies=0.2', 'share of answers that come after the client gave up', 'lateResponses', share),
   row('duplicate=0.1', 'share of answers that come twice', 'duplicate', share),
   row('garbage=0.3', 'share of answers that are unusable', 'garbage', share),
   row('wrong_id=0.1', 'share of answers to another request', 'wrongId', share),
@@ -38,8 +38,11 @@ const options: readonly FaultOption[] = [
   row('silence', 'receives nothing', 'silence', flag),
   row('reboot=60s', 'loses power for a few seconds, every 60 s', 'rebootEveryMs', period),
   row('address_change=30s', 'gets a new address every 30 s', 'addressChangeEveryMs', period),
-  row('killer=led,usb:-30001', 'requests for these get no answer, or this code', 'killers', (text) =>
-    byProperty(text, failure),
+  row(
+    'killer=led,usb:-30001',
+    'requests for these get no answer, or this code',
+    'failingProperties',
+    (text) => byProperty(text, failure),
   ),
   row('item_code=led:-4003', 'these properties are answered with this code', 'codes', (text) =>
     byProperty(text, errorCode),
@@ -48,7 +51,7 @@ const options: readonly FaultOption[] = [
     const [most, code] = text.split(':')
     return {most: positive(most), failure: failure(code)}
   }),
-  row('answers_only=1', 'answers only so many of the requested values', 'answersOnly', positive),
+  row('answers_only=1', 'answers only so many of the requested values', 'maxItems', positive),
   row('cut=231', 'longest answer, in characters', 'cutAt', positive),
   row('missing_comma', 'no comma between the items of a MIoT answer', 'missingComma', flag),
   row('empty_slots', 'nothing in place of an unknown value', 'emptySlots', flag),

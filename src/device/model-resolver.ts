@@ -1,7 +1,7 @@
 /** Finds the model of a plug: by configuration or memory, by `miIO.info`, or by the dialect of a plug without a definition. */
 import type {EventEmitter} from 'node:events'
 import {isDeepStrictEqual} from 'node:util'
-import {type DialectName, dialects, isDialect} from '../models/dialects.ts'
+import {type DialectName, dialects, isDialect} from '../models/catalogue.ts'
 import type {Model} from '../models/model.ts'
 import {buildRead, decodeResponse} from './codec/property-codec.ts'
 import {excerpt, wellFormed} from './codec/values.ts'
@@ -11,7 +11,7 @@ import type {RequestQueue} from './request-queue.ts'
 import type {DeviceState} from './state/device-state.ts'
 import {ONCE, type Transport} from './transport.ts'
 
-export type {DialectName} from '../models/dialects.ts'
+export type {DialectName} from '../models/catalogue.ts'
 
 /** What a plug reports of itself in `miIO.info`. */
 export interface Identity {

@@ -1,11 +1,6 @@
-/**
- * Table of the builders that definitions in files may use, by their name in files; and the builder that the name of a property implies.
- * Every function of builders.ts that files may use has its row here.
- */
-
+/** The builders that definitions in files may use, by their name in files; and the names of properties, which imply a builder each. */
 import * as builders from './builders.ts'
-import type {Address, Property, RawValue} from './model.ts'
-import {isKnownPropertyName, propertyPattern} from './property-names.ts'
+import type {Address, Property} from './model.ts'
 
 type SwitchOptions = NonNullable<Parameters<typeof builders.relay>[1]>
 type SensorOptions = NonNullable<Parameters<typeof builders.watts>[1]>
@@ -14,7 +9,7 @@ type SelectOptions = NonNullable<Parameters<typeof builders.mode>[2]>
 type AlarmOptions = NonNullable<Parameters<typeof builders.overload>[1]>
 type TextOptions = NonNullable<Parameters<typeof builders.textSensor>[2]>
 type ButtonOptions = NonNullable<Parameters<typeof builders.button>[2]>
-type Values = readonly (readonly [RawValue, string])[]
+type Values = Parameters<typeof builders.mode>[1]
 
 /** Makes a property. `name` gives the label where the builder has none of its own. */
 type Make<Options> = (name: string, address: Address, options: Options) => Property
@@ -32,8 +27,6 @@ export type BuilderEntry =
       choice?: readonly string[]
     }
   | {kind: 'button'; make: Make<ButtonOptions>}
-
-const behaviors = ['off', 'on', 'previous'] as const
 
 /** Every builder that a file may use, by its name in files. */
 export const builderTable: ReadonlyMap<string, BuilderEntry> = new Map<string, BuilderEntry>([
@@ -55,7 +48,14 @@ export const builderTable: ReadonlyMap<string, BuilderEntry> = new Map<string, B
   ['countdown', {kind: 'number', make: plain(builders.countdown)}],
   ['minutes_setting', {kind: 'number', make: labelled(builders.minutesSetting)}],
   ['watts_setting', {kind: 'number', make: labelled(builders.wattsSetting)}],
-  ['power_on_behavior', {kind: 'select', make: powerOnBehavior, choice: behaviors}],
+  [
+    'power_on_behavior',
+    {
+      kind: 'select',
+      make: (_, ...options) => builders.powerOnBehavior(...options),
+      choice: ['off', 'on', 'previous'],
+    },
+  ],
   ['mode', {kind: 'select', make: mode}],
   ['over_temperature', {kind: 'binary_sensor', make: plain(builders.overTemperature)}],
   ['overload', {kind: 'binary_sensor', make: plain(builders.overload)}],
@@ -63,41 +63,72 @@ export const builderTable: ReadonlyMap<string, BuilderEntry> = new Map<string, B
   ['button', {kind: 'button', make: labelled(builders.button)}],
 ])
 
-/** The builders that names of property-names.ts imply, where these are no builders themselves. */
-const impliedBuilders: ReadonlyMap<string, string> = new Map([
-  ['state', 'relay'],
-  ['state_n', 'socket'],
-  ['power', 'watts'],
-  ['energy', 'kilowatt_hours'],
-  ['voltage', 'volts'],
-  ['current', 'amperes'],
-  ['leakage_current', 'leakage'],
-  ['temperature', 'celsius'],
-  ['working_time', 'minutes'],
-  ['countdown_active', 'setting'],
-  ['countdown_left', 'minutes'],
-  ['usb_mode', 'mode'],
-  ['buzzer', 'setting'],
-  ['led_schedule', 'setting'],
-  ['led_schedule_start', 'minutes_setting'],
-  ['led_schedule_end', 'minutes_setting'],
-  ['cycle', 'setting'],
-  ['cycle_schedule', 'text'],
-  ['cycle_n', 'setting'],
-  ['cycle_schedule_n', 'text'],
-  ['usb_cycle', 'setting'],
-  ['usb_cycle_schedule', 'text'],
-  ['charging_protection', 'setting'],
-  ['charging_protection_power', 'watts_setting'],
-  ['charging_protection_time', 'minutes_setting'],
-  ['power_limit', 'setting'],
-  ['power_limit_power', 'watts_setting'],
-])
+/**
+ * The names of properties, the same over all models: a flow for one plug works with the next, and one page explains all names
+ * (docs/models.md). The list is closed: a definition that needs another name adds it here, with the builder that it implies in files and
+ * its meaning. `_n` stands for the number of a socket, from 1.
+ */
+const propertyNames: readonly (readonly [name: string, builder: string | undefined, meaning: string])[] = [
+  ['state', 'relay', 'the relay; of a strip, the one in front of all its sockets'],
+  ['state_n', 'socket', 'the n-th socket of a strip that switches them one by one'],
+  ['usb', 'usb', 'the USB ports'],
+  ['led', 'led', 'the LED of the plug'],
+  ['child_lock', 'child_lock', 'whether the button on the plug is locked'],
+  ['power', 'watts', 'power now, W'],
+  ['energy', 'kilowatt_hours', 'total energy, kWh'],
+  ['energy_today', undefined, 'energy since midnight, kWh; always counted by the bridge'],
+  ['voltage', 'volts', 'mains voltage, V'],
+  ['current', 'amperes', 'current, A'],
+  ['power_factor', 'power_factor', 'power factor, %'],
+  ['leakage_current', 'leakage', 'leakage current to earth, mA'],
+  ['temperature', 'celsius', 'temperature inside the plug, °C'],
+  ['working_time', 'minutes', 'time since the relay was switched on, minutes'],
+  ['power_on_behavior', 'power_on_behavior', 'state of the relay after a power cut: off, on, previous'],
+  ['countdown', 'countdown', 'minutes until the plug switches by itself'],
+  ['countdown_active', 'setting', 'whether the countdown runs'],
+  ['countdown_left', 'minutes', 'minutes left of the countdown'],
+  ['mode', 'mode', 'operating mode of the plug'],
+  ['usb_mode', 'mode', 'which USB port has priority'],
+  ['over_temperature', 'over_temperature', 'over-temperature alarm'],
+  ['overload', 'overload', 'overload alarm'],
+  ['buzzer', 'setting', 'whether the plug may beep'],
+  ['led_schedule', 'setting', 'whether the LED is off during the night'],
+  ['led_schedule_start', 'minutes_setting', 'start of the night, minutes after midnight'],
+  ['led_schedule_end', 'minutes_setting', 'end of the night, minutes after midnight'],
+  ['cycle', 'setting', 'whether the plug switches on and off repeatedly by itself'],
+  ['cycle_schedule', 'text', 'schedule of the cycle, in the format of the firmware'],
+  ['cycle_n', 'setting', 'the cycle of the n-th socket'],
+  ['cycle_schedule_n', 'text', 'schedule of the cycle of the n-th socket'],
+  ['usb_cycle', 'setting', 'the cycle of the USB ports'],
+  ['usb_cycle_schedule', 'text', 'schedule of the cycle of the USB ports'],
+  ['charging_protection', 'setting', 'whether the plug switches off at low power, as when a battery is full'],
+  ['charging_protection_power', 'watts_setting', 'threshold of the charging protection, W'],
+  ['charging_protection_time', 'minutes_setting', 'minutes below that threshold until the plug switches off'],
+  ['power_limit', 'setting', 'whether the plug switches off above a power limit'],
+  ['power_limit_power', 'watts_setting', 'the power limit, W'],
+  ['rssi', undefined, 'Wi-Fi signal at the plug, dBm'],
+  ['last_seen', undefined, 'time of the last response'],
+]
+
+/** Name -> meaning. */
+export const PROPERTY_NAMES: ReadonlyMap<string, string> = new Map(
+  propertyNames.map(([name, , meaning]) => [name, meaning]),
+)
+const impliedBuilders = new Map(propertyNames.map(([name, builder]) => [name, builder]))
 
 /** The builder that the name of a property implies; `undefined` for a name of the user's own, for which the file must name the builder. */
 export function builderFor(name: string): string | undefined {
-  if (!isKnownPropertyName(name)) return undefined
-  return impliedBuilders.get(propertyPattern(name)) ?? (builderTable.has(name) ? name : undefined)
+  return isKnownPropertyName(name) ? impliedBuilders.get(propertyPattern(name)) : undefined
+}
+
+/** The name as in `PROPERTY_NAMES`: `state_n` for `state_3`. */
+export function propertyPattern(name: string): string {
+  return name.replace(/_[1-9]\d?$/, '_n')
+}
+
+/** Whether the list has this name of a property. */
+export function isKnownPropertyName(name: string): boolean {
+  return PROPERTY_NAMES.has(propertyPattern(name)) && !name.endsWith('_n')
 }
 
 /** The label of a property name: `Charging protection` of `charging_protection`, `LED schedule` of `led_schedule`. */
@@ -123,12 +154,4 @@ function socket(name: string, address: Address, options: SwitchOptions): Propert
 
 function mode(name: string, address: Address, values: Values, options: SelectOptions): Property {
   return builders.mode(address, values, {label: labelFrom(name), ...options})
-}
-
-function powerOnBehavior(_: string, address: Address, values: Values, options: SelectOptions): Property {
-  const known = values.flatMap(([raw, text]) => {
-    const behavior = behaviors.find((each) => each === text)
-    return behavior === undefined ? [] : [[raw, behavior] as const]
-  })
-  return builders.powerOnBehavior(address, known, options)
 }

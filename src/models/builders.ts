@@ -2,13 +2,20 @@
  * Builders of definitions: a function for each meaning (`relay`, `watts`, `celsius`) that takes an address (`prop`, `method`, `miot`).
  * Definitions in files use the same names (builder-table.ts).
  */
-import type {Address, Model, Property, RawSwitchType, RawValue, ScaledProperty, WriteMethod} from './model.ts'
+import type {Address, Model, Property, RawSwitchType, ScaledProperty, WriteMethod} from './model.ts'
 
 type Kind<K extends Property['kind']> = Extract<Property, {kind: K}>
 type NumberSensor = Extract<Property, {raw: 'number'}>
 type TextSensor = Exclude<Kind<'sensor'>, NumberSensor>
 /** The members in which a definition may differ from the defaults of a builder. */
 type Options<P> = Partial<Omit<P, 'kind' | 'address'>>
+type Builder<P> = (address: Address, options?: Options<P>) => Property
+type LabelledBuilder<P> = (label: string, address: Address, options?: Options<P>) => Property
+type Values = Kind<'select'>['values']
+
+const diagnostic = {category: 'diagnostic'} as const
+/** Read hardly ever, in a request of its own, and disabled by default in Home Assistant. */
+const rare = {lane: 'rare', alone: true, category: 'config', disabledByDefault: true} as const
 
 /** A name in `get_prop`. @param write the method that takes the value, or the two methods without parameters for on and off */
 export function prop(name: string, write?: string | {on: string; off: string}): Address {
@@ -17,7 +24,7 @@ export function prop(name: string, write?: string | {on: string; off: string}): 
   return {via: 'get_prop', name, write: writeMethod}
 }
 
-/** A method without parameters that answers `[value]`. */
+/** A method without parameters whose result is `[value]`. */
 export function method(name: string): Address {
   return {via: 'method', method: name}
 }
@@ -50,19 +57,13 @@ export function onOff(label: string, address: Address, options: Options<Kind<'sw
 }
 
 /** A switchable USB port. */
-export function usb(address: Address, options: Options<Kind<'switch'>> = {}): Property {
-  return onOff('USB', address, {icon: 'mdi:usb-port', ...options})
-}
+export const usb = namedSwitch('USB', {icon: 'mdi:usb-port'})
 
 /** The LED of the plug: a setting. */
-export function led(address: Address, options: Options<Kind<'switch'>> = {}): Property {
-  return onOff('LED', address, {lane: 'slow', category: 'config', icon: 'mdi:led-on', ...options})
-}
+export const led = namedSwitch('LED', {lane: 'slow', category: 'config', icon: 'mdi:led-on'})
 
 /** While it is on, the button on the plug does nothing. Some strips reboot when it is requested often (al-one/hass-xiaomi-miot#364). */
-export function childLock(address: Address, options: Options<Kind<'switch'>> = {}): Property {
-  return onOff('Child lock', address, {...rare, icon: 'mdi:lock', ...options})
-}
+export const childLock = namedSwitch('Child lock', {...rare, icon: 'mdi:lock'})
 
 /** An on/off setting that is hardly ever changed. */
 export function setting(label: string, address: Address, options: Options<Kind<'switch'>> = {}): Property {
@@ -70,110 +71,74 @@ export function setting(label: string, address: Address, options: Options<Kind<'
 }
 
 /** The power now, in W. */
-export function watts(address: Address, options: Options<NumberSensor> = {}): Property {
-  return sensor('Power', 'power', 'W', address, {lane: 'fast', ...options})
-}
+export const watts = sensor('Power', 'power', 'W', {lane: 'fast'})
 
 /** An energy counter. It only grows, until a reset. */
-export function kilowattHours(address: Address, options: Options<NumberSensor> = {}): Property {
-  return sensor('Energy', 'energy', 'kWh', address, {stateClass: 'total_increasing', ...options})
-}
+export const kilowattHours = sensor('Energy', 'energy', 'kWh', {stateClass: 'total_increasing'})
 
 /** The mains voltage, in V. */
-export function volts(address: Address, options: Options<NumberSensor> = {}): Property {
-  return sensor('Voltage', 'voltage', 'V', address, {category: 'diagnostic', ...options})
-}
+export const volts = sensor('Voltage', 'voltage', 'V', diagnostic)
 
 /** The current, in A. */
-export function amperes(address: Address, options: Options<NumberSensor> = {}): Property {
-  return sensor('Current', 'current', 'A', address, {category: 'diagnostic', ...options})
-}
+export const amperes = sensor('Current', 'current', 'A', diagnostic)
 
 /** The power factor, in %. */
-export function powerFactor(address: Address, options: Options<NumberSensor> = {}): Property {
-  return sensor('Power factor', 'power_factor', '%', address, {category: 'diagnostic', ...options})
-}
+export const powerFactor = sensor('Power factor', 'power_factor', '%', diagnostic)
 
 /** The leakage current to earth, in mA. */
-export function leakage(address: Address, options: Options<NumberSensor> = {}): Property {
-  return sensor('Leakage current', 'current', 'mA', address, {category: 'diagnostic', ...options})
-}
+export const leakage = sensor('Leakage current', 'current', 'mA', diagnostic)
 
 /** The temperature inside the plug, not of the room. */
-export function celsius(address: Address, options: Options<NumberSensor> = {}): Property {
-  return sensor('Temperature', 'temperature', '°C', address, {category: 'diagnostic', ...options})
-}
+export const celsius = sensor('Temperature', 'temperature', '°C', diagnostic)
 
 /** A duration, past or remaining. */
 export function minutes(label: string, address: Address, options: Options<NumberSensor> = {}): Property {
-  return sensor(label, 'duration', 'min', address, {...rare, category: 'diagnostic', ...options})
+  return sensor(label, 'duration', 'min', {...rare, ...diagnostic})(address, options)
 }
 
 /** Minutes until the plug switches by itself, also without the bridge. */
 export function countdown(address: Address, options: Options<Kind<'number'>> = {}): Property {
-  return minutesSetting('Countdown', address, {
-    lane: 'slow',
-    icon: 'mdi:timer-outline',
-    max: 1440,
-    ...options,
-  })
+  return minutesSetting('Countdown', address, {lane: 'slow', icon: 'mdi:timer-outline', ...options})
 }
 
 /** A duration that can be set, minutes: 0 to 1440 by default. */
-export function minutesSetting(
-  label: string,
-  address: Address,
-  options: Options<Kind<'number'>> = {},
-): Property {
-  return numberSetting(label, 'duration', 'min', address, {max: 1440, ...options})
-}
+export const minutesSetting = numberSetting('duration', 'min', 1440)
 
 /** A power that can be set, watts: 0 to 3600 by default. */
-export function wattsSetting(
-  label: string,
-  address: Address,
-  options: Options<Kind<'number'>> = {},
-): Property {
-  return numberSetting(label, 'power', 'W', address, {max: 3600, ...options})
-}
+export const wattsSetting = numberSetting('power', 'W', 3600)
 
 /** The state of the relay after a power failure: `off`, `on` or `previous`. */
 export function powerOnBehavior(
   address: Address,
-  values: readonly (readonly [RawValue, 'off' | 'on' | 'previous'])[],
+  values: Values,
   options: Options<Kind<'select'>> = {},
 ): Property {
-  return select('Power-on behavior', address, values, {icon: 'mdi:power-settings', ...options})
+  return mode(address, values, {label: 'Power-on behavior', icon: 'mdi:power-settings', ...options})
 }
 
 /** A choice between modes of operation. @param values of the firmware, each with its name on MQTT */
-export function mode(
-  address: Address,
-  values: readonly (readonly [RawValue, string])[],
-  options: Options<Kind<'select'>> = {},
-): Property {
-  return select('Mode', address, values, options)
+export function mode(address: Address, values: Values, options: Options<Kind<'select'>> = {}): Property {
+  return {kind: 'select', address, values, label: 'Mode', lane: 'slow', category: 'config', ...options}
 }
 
 /** The over-temperature alarm. */
-export function overTemperature(address: Address, options: Options<Kind<'binary_sensor'>> = {}): Property {
-  return alarm('Over-temperature', 'heat', address, options)
-}
+export const overTemperature = alarm('Over-temperature', 'heat')
 
 /** The overload alarm. */
-export function overload(address: Address, options: Options<Kind<'binary_sensor'>> = {}): Property {
-  return alarm('Overload', 'problem', address, options)
-}
+export const overload = alarm('Overload', 'problem')
 
 /** Text that is shown as the firmware has it, such as a schedule. */
 export function textSensor(label: string, address: Address, options: Options<TextSensor> = {}): Property {
-  return {...rare, category: 'diagnostic', kind: 'sensor', raw: 'text', address, label, ...options}
+  return {...rare, ...diagnostic, kind: 'sensor', raw: 'text', address, label, ...options}
 }
 
 /** An action, as a button. */
 export function button(label: string, address: Address, options: Options<Kind<'button'>> = {}): Property {
   return {...rare, kind: 'button', address, label, ...options}
 }
+
+/** The signal at the plug, in dBm. */
+const signal = sensor('Signal', 'signal_strength', 'dBm', {...rare, ...diagnostic})
 
 /** Adds to a definition the properties that every plug has: those in `miIO.info`, and those that the bridge computes. */
 export function complete(model: Model): Model {
@@ -187,16 +152,7 @@ export function complete(model: Model): Model {
       // Where a plug measures watts and has no reliable kWh counter, the bridge adds up energy (docs/topics.md#energy).
       ...(metered && !energy ? {energy: kilowattHours(bridge, {precision: 3})} : {}),
       ...(metered ? {energy_today: kilowattHours(bridge, {label: 'Energy today', precision: 3})} : {}),
-      rssi: sensor(
-        'Signal',
-        'signal_strength',
-        'dBm',
-        {via: 'info', part: 'rssi'},
-        {
-          ...rare,
-          category: 'diagnostic',
-        },
-      ),
+      rssi: signal({via: 'info', part: 'rssi'}),
       last_seen: {
         kind: 'sensor',
         raw: 'text',
@@ -211,55 +167,43 @@ export function complete(model: Model): Model {
   }
 }
 
-/** Read hardly ever, in a request of its own, and disabled by default in Home Assistant. */
-const rare = {lane: 'rare', alone: true, category: 'config', disabledByDefault: true} as const
+function namedSwitch(label: string, defaults: Options<Kind<'switch'>>): Builder<Kind<'switch'>> {
+  return (address, options) => onOff(label, address, {...defaults, ...options})
+}
 
 function sensor(
   label: string,
   deviceClass: NumberSensor['deviceClass'],
   unit: NumberSensor['unit'],
-  address: Address,
-  options: Options<NumberSensor>,
-): Property {
+  defaults: Options<NumberSensor>,
+): Builder<NumberSensor> {
   const fixed = {kind: 'sensor', raw: 'number', deviceClass, unit, stateClass: 'measurement'} as const
-  return {...fixed, address, label, lane: 'slow', ...options, ...scaledBy(options)}
+  return (address, options = {}) => ({
+    ...fixed,
+    address,
+    label,
+    lane: 'slow',
+    ...defaults,
+    ...options,
+    ...scaledBy(options),
+  })
 }
 
 function numberSetting(
-  label: string,
   deviceClass: Kind<'number'>['deviceClass'],
   unit: Kind<'number'>['unit'],
-  address: Address,
-  options: Options<Kind<'number'>>,
-): Property {
-  const fixed = {kind: 'number', deviceClass, unit, min: 0, max: 0, step: 1} as const
-  return {...rare, ...fixed, address, label, ...options, ...scaledBy(options)}
-}
-
-function select(
-  label: string,
-  address: Address,
-  values: readonly (readonly [RawValue, string])[],
-  options: Options<Kind<'select'>>,
-): Property {
-  return {kind: 'select', address, values, label, lane: 'slow', category: 'config', ...options}
+  max: number,
+): LabelledBuilder<Kind<'number'>> {
+  const fixed = {...rare, kind: 'number', deviceClass, unit, min: 0, max, step: 1} as const
+  return (label, address, options = {}) => ({...fixed, address, label, ...options, ...scaledBy(options)})
 }
 
 function alarm(
   label: string,
   deviceClass: Kind<'binary_sensor'>['deviceClass'],
-  address: Address,
-  options: Options<Kind<'binary_sensor'>>,
-): Property {
-  return {
-    kind: 'binary_sensor',
-    deviceClass,
-    address,
-    label,
-    lane: 'slow',
-    category: 'diagnostic',
-    ...options,
-  }
+): Builder<Kind<'binary_sensor'>> {
+  const fixed = {kind: 'binary_sensor', deviceClass} as const
+  return (address, options) => ({...fixed, address, label, lane: 'slow', ...diagnostic, ...options})
 }
 
 /** Scale and precision. The default precision is that of a value counted in steps of `scale` from `offset` on. */

@@ -1,13 +1,12 @@
 /** The catalogue of models: finds the definition of a plug by the model id that `miIO.info` reports. */
-import {complete} from './builders.ts'
-import type {Model} from './model.ts'
+import {complete, miot, prop, relay} from './builders.ts'
+import type {Model, Property} from './model.ts'
 import {chuangmi} from './vendors/chuangmi.ts'
 import {cucoPlugs} from './vendors/cuco-plugs.ts'
 import {cucoStrips} from './vendors/cuco-strips.ts'
 import {mijia} from './vendors/mijia.ts'
 import {others} from './vendors/others.ts'
 import {qmi} from './vendors/qmi.ts'
-import {zimi} from './vendors/zimi.ts'
 
 /** Every definition that comes with the program, in the order of `miio2mqtt models`. */
 export const definitions: readonly Model[] = [
@@ -16,7 +15,6 @@ export const definitions: readonly Model[] = [
   ...cucoPlugs,
   ...cucoStrips,
   ...qmi,
-  ...zimi,
   ...others,
 ]
 
@@ -64,4 +62,32 @@ function indexById(models: readonly Model[]): Map<string, Model> {
       found.set(id, model)
     }
   return found
+}
+
+export type DialectName = keyof typeof dialects
+
+/** Definitions of unknown models: any plug of a dialect (MIoT, or one of two miIO dialects) can be switched. */
+export const dialects = {
+  /** Every MIoT specification of an outlet that was read begins with service 2 "switch", property 1 "on" (docs/protocol.md §3.3). */
+  miot: dialect('Plug of an unknown model, MIoT', relay(miot(2, 1))),
+  /** All plugs of the first years except v1 and v3 (docs/protocol.md §3.1). */
+  power: dialect('Plug of an unknown model, miIO', relay(prop('power', 'set_power'))),
+  /** As the v3, which is written with `set_power`. A plug that needs `set_on` in its place, as the v1 does, refuses the write. */
+  on: dialect('Plug of an unknown model, miIO', relay(prop('on', 'set_power'))),
+} as const
+
+/** Whether a stored word is the name of a dialect. */
+export function isDialect(word: string | undefined): word is DialectName {
+  return word !== undefined && Object.hasOwn(dialects, word)
+}
+
+function dialect(name: string, state: Property): Model {
+  return complete({
+    ids: [],
+    name,
+    vendor: 'Xiaomi',
+    confidence: 'inferred',
+    evidence: 'docs/protocol.md §3.2',
+    properties: {state},
+  })
 }

@@ -1,6 +1,6 @@
 /**
  * Types of a plug's definition: its properties (`Property`), and where each is found in the firmware (`Address`). The two are independent
- * of each other: a new kind of either fails to compile in exactly those `switch` statements that must handle it.
+ * of each other: a new kind of either does not compile until every `switch` over the kinds handles it.
  */
 
 /** The value of a property on MQTT: `ON`/`OFF`, a number in the property's unit, text, or `null` when unknown. */
@@ -14,15 +14,15 @@ export type RawSwitchType = 'text' | 'boolean'
 
 /** Where a value is found in the firmware, and how it is written. */
 export type Address =
-  /** One name of a `get_prop` list, answered by position. */
+  /** One name of a `get_prop` list, whose response is a list in the same order. */
   | {via: 'get_prop'; name: string; write?: WriteMethod}
-  /** A method without parameters that answers `[value]`. */
+  /** A method without parameters whose result is `[value]`. */
   | {via: 'method'; method: string}
   /** A property of the MIoT specification: service and property id, items of `get_properties` and `set_properties`. */
   | {via: 'miot'; siid: number; piid: number}
   /** An action of the MIoT specification. It has no value: Home Assistant shows it as a button. */
   | {via: 'action'; siid: number; aiid: number}
-  /** A part of the answer to `miIO.info`, which every plug has. */
+  /** A part of the response to `miIO.info`, which every plug has. */
   | {via: 'info'; part: 'rssi'}
   /** Not in the plug: computed by the bridge. */
   | {via: 'bridge'}
@@ -95,16 +95,14 @@ interface NumberSetting extends ScaledProperty {
   step: number
 }
 
-/** The evidence of a definition: a cited report from real hardware, the vendor's specification, or inferred from other models. */
-type Confidence = 'hardware' | 'vendor' | 'inferred'
-
 export interface Model {
   /** Model ids, as `miIO.info` reports them. One definition may serve several. */
   ids: readonly string[]
   /** The product name on the box. */
   name: string
   vendor: string
-  confidence: Confidence
+  /** The kind of evidence: a cited report from real hardware, the vendor's specification, or inferred from other models. */
+  confidence: 'hardware' | 'vendor' | 'inferred'
   /** The sources of the definition as a whole. */
   evidence: string
   /** The relay first. `get_prop` requests them in this order, since some firmware accepts only its own list. */

@@ -1,16 +1,18 @@
 /** Sets of MIoT properties that many plugs have at adjacent addresses: sockets, cycles, light, faults. */
 
 import {
+  childLock,
   led,
   minutesSetting,
   miot,
   overload,
   overTemperature,
+  powerOnBehavior,
   setting,
   socket,
   textSensor,
 } from './builders.ts'
-import type {Model, RawValue} from './model.ts'
+import type {Model, Property, RawValue} from './model.ts'
 
 type Properties = Model['properties']
 
@@ -23,14 +25,11 @@ export function sockets(first: number, count: number): Properties {
 
 /** The cycles of `count` sockets: properties 2 and 3 of their services, from service `first` on. */
 export function cycles(first: number, count: number): Properties {
-  const all = upTo(count).map((n) => {
-    const siid = first + n - 1
-    return {
-      [`cycle_${n}`]: setting(`Cycle ${n}`, miot(siid, 2), {icon: CYCLE_ICON}),
-      [`cycle_schedule_${n}`]: textSensor(`Cycle schedule ${n}`, miot(siid, 3)),
-    }
-  })
-  return Object.assign({}, ...all)
+  const all = upTo(count).flatMap((n) => [
+    [`cycle_${n}`, setting(`Cycle ${n}`, miot(first + n - 1, 2), {icon: CYCLE_ICON})],
+    [`cycle_schedule_${n}`, textSensor(`Cycle schedule ${n}`, miot(first + n - 1, 3))],
+  ])
+  return Object.fromEntries(all)
 }
 
 /**
@@ -52,19 +51,45 @@ export function usbCycle(siid: number, piid: number): Properties {
   }
 }
 
-/** The light, property 1 of its service, and from `piid` on its schedule: active, start, end. */
-export function light(siid: number, piid: number, {earliest = 0, evidence = ''} = {}): Properties {
-  return {led: led(miot(siid, 1)), ...night(siid, piid, {earliest, evidence})}
+/** The light, property 1 of its service, and from `piid` on its schedule. @param earliest the least start and end */
+export function light(siid: number, piid: number, source: string, earliest = 0): Properties {
+  return {led: led(miot(siid, 1)), ...night(siid, piid, source, earliest)}
 }
 
 /** The schedule in which the light is off: active, start and end, in minutes after midnight. @param earliest the least start and end */
-export function night(siid: number, piid: number, {earliest = 0, evidence = ''} = {}): Properties {
-  const time = {min: earliest, evidence: `${earliest}–1440 minutes after midnight: ${evidence}`}
+export function night(siid: number, piid: number, source: string, earliest = 0): Properties {
+  const time = {min: earliest, evidence: `${earliest}–1440 minutes after midnight: ${source}`}
   return {
     led_schedule: setting('LED schedule', miot(siid, piid)),
     led_schedule_start: minutesSetting('LED schedule start', miot(siid, piid + 1), time),
     led_schedule_end: minutesSetting('LED schedule end', miot(siid, piid + 2), time),
   }
+}
+
+/** The power-on behavior, where its values 0, 1 and 2 mean these, in this order. */
+export function powerOn(
+  siid: number,
+  piid: number,
+  meanings: readonly ('off' | 'on' | 'previous')[],
+  evidence: string,
+): Property {
+  return powerOnBehavior(
+    miot(siid, piid),
+    meanings.map((meaning, value) => [value, meaning]),
+    {evidence},
+  )
+}
+
+/** The power-on behavior of Gosund plugs. */
+export function gosundPowerOn(siid: number, piid: number): Property {
+  return powerOn(siid, piid, ['on', 'off', 'previous'], '0 on, 1 off, 2 memory (homebridge-miot)')
+}
+
+/** What the specifications of the Gosund plugs co1 and cp1m and of the strips cp2a and cp3a have at the same addresses. */
+export const gosundSettings: Properties = {
+  ...light(7, 3, 'homebridge-miot', 1),
+  power_on_behavior: gosundPowerOn(7, 2),
+  child_lock: childLock(miot(6, 1)),
 }
 
 /**

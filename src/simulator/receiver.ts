@@ -8,12 +8,10 @@ import {
   LONGEST_CIPHERTEXT,
   MalformedPacket,
   nak,
-  type Packet,
   parsePacket,
   TOKEN_BYTES,
 } from '../miio/packet.ts'
-import {drawFault, drawHelloFault, type Faults, type InjectedFault} from './faults/faults.ts'
-import {garbageDatagram} from './faults/garbage.ts'
+import {drawFault, type Faults, garbageDatagram, type InjectedFault} from './faults.ts'
 import type {Firmware} from './firmware/firmware.ts'
 import {
   type FirmwareRequest,
@@ -25,11 +23,16 @@ import {ACK_TIMEOUT, type FirmwareContext} from './firmware/firmware-profile.ts'
 
 /** The plug that the receiver belongs to. */
 export interface ReceiverHost extends FirmwareContext {
+  readonly clock: Clock
+  readonly random: Random
+  readonly firmware: Firmware
   readonly cipher: Cipher
   readonly faults: Faults
+  /** How many requests `Receiver.received` keeps. */
+  readonly remember: number
   send(packet: Buffer, to: RemoteInfo): void
   /** Called when more requests came than the firmware survives. */
-  collapse(): void
+  rebootFromOverload(): void
 }
 
 /** A request that was executed, or refused by an injected fault. */
@@ -41,11 +44,11 @@ export interface ReceivedRequest {
   at: number
 }
 
-type Message = Packet & {kind: 'message'}
-
-/** Milliseconds until the Wi-Fi half of a plug gives up waiting for the other half: up to four seconds were seen (python-miio). */
+/** Milliseconds until the Wi-Fi half of a plug gives up waiting for the other half: up to four seconds were observed (python-miio). */
 const ACK_TIMEOUT_MS = 1000
-/** `exe_time` of an answer without any delay. */
+const CACHED_MS = 2000
+const MAX_CACHED = 6
+/** `exe_time` of a response without any delay. */
 const UNDELAYED_MS = 20
 
 const HIDDEN_TOKEN = {ff: Buffer.alloc(16, 0xff), '00': Buffer.alloc(16)}
@@ -53,94 +56,73 @@ const HIDDEN_TOKEN = {ff: Buffer.alloc(16, 0xff), '00': Buffer.alloc(16)}
 /** Decides what a simulated plug does with a datagram. */
 export class Receiver {
   readonly received: ReceivedRequest[] = []
-  /** Faults of the next requests and hellos, in order. Where one is given, none is drawn by chance. */
+  /** Faults of the next requests, in order. Where one is given, none is drawn by chance. */
   readonly scripted: InjectedFault[] = []
-  readonly scriptedHellos: InjectedFault[] = []
   maxInFlight = 0
 
   readonly #plug: ReceiverHost
-  readonly #firmware: Firmware
-  readonly #clock: Clock
-  readonly #random: Random
-  /** How many requests `received` keeps. */
-  readonly #remember: number
-  readonly #recent = new RecentResponses()
+  /** The latest responses. An m1 caches six of them for two seconds by id alone: two clients with the same id get each other's (§1.7). */
+  #recent: {id: number; text: string; until: number}[] = []
   /** Times of the latest requests, for `overPolled`. */
   #requestTimes: number[] = []
-  readonly #pendingAnswers = new Set<Timer>()
+  readonly #pendingResponses = new Set<Timer>()
   readonly #pendingHellos = new Set<Timer>()
 
-  constructor(plug: ReceiverHost, firmware: Firmware, clock: Clock, random: Random, remember: number) {
+  constructor(plug: ReceiverHost) {
     this.#plug = plug
-    this.#firmware = firmware
-    this.#clock = clock
-    this.#random = random
-    this.#remember = remember
   }
 
-  /** Answers that wait for their delay to pass. */
+  /** Responses that wait for their delay to pass. */
   get inFlight(): number {
-    return this.#pendingAnswers.size
+    return this.#pendingResponses.size
   }
 
   receive(datagram: Buffer, from: RemoteInfo): void {
     const packet = declaredPart(datagram)
     if (!packet) return
-    if (packet.length === HEADER_BYTES) this.#answerHello(packet, from)
+    if (packet.length === HEADER_BYTES) this.#replyToHello(packet, from)
     else this.#receiveMessage(packet, from)
   }
 
-  /** A loss of power: pending answers and the cache of recent responses are gone. */
+  /** A loss of power: pending responses and the cache of recent ones are gone. */
   reset(): void {
-    this.#recent.clear()
+    this.#recent = []
     this.#requestTimes = []
-    for (const pending of [this.#pendingAnswers, this.#pendingHellos]) {
+    for (const pending of [this.#pendingResponses, this.#pendingHellos]) {
       for (const timer of pending) timer.cancel()
       pending.clear()
     }
   }
 
-  #answerHello(hello: Buffer, from: RemoteInfo): void {
-    const fault = this.scriptedHellos.shift() ?? drawHelloFault(this.#plug.faults, this.#random)
+  #replyToHello(hello: Buffer, from: RemoteInfo): void {
+    const {did, uptimeS, token, profile, faults, random} = this.#plug
+    const fault = drawFault(faults, random)
     if (fault.loseRequest) return
-    const {did, uptimeS, token, profile} = this.#plug
     const slot = profile.helloShows === 'token' ? token : HIDDEN_TOKEN[profile.helloShows]
     const reply = replyToHello(hello, did, uptimeS, slot)
-    if (!reply || fault.loseReply) return
+    if (!reply || fault.loseResponse) return
     this.#afterDelay(fault, this.#pendingHellos, () => this.#send(reply, fault, from))
   }
 
-  /** The order matters: a stale stamp is met with silence even when the token is wrong, too (§1.6 steps 5 to 9). */
+  /** The order matters: a stale stamp gets no response even when the token is wrong, too (§1.6 steps 5 to 9). */
   #receiveMessage(packet: Buffer, from: RemoteInfo): void {
-    const fault = this.scripted.shift() ?? drawFault(this.#plug.faults, this.#random)
+    const {did, uptimeS, cipher, profile, faults, random} = this.#plug
+    const fault = this.scripted.shift() ?? drawFault(faults, random)
     if (fault.loseRequest) return
-    const message = parseMessage(packet)
-    if (message?.did !== this.#plug.did || !this.#isTimely(message)) return
-    const payload = this.#decrypt(message)
+    const message = undefinedIfMalformed(() => parsePacket(packet))
+    if (message?.kind !== 'message' || message.did !== did) return
+    if (Math.abs(message.stamp - uptimeS) > profile.stampWindowS) return
+    // An m1 treats wrong padding like a wrong token.
+    const payload = faults.wrongToken ? undefined : undefinedIfMalformed(() => cipher.open(message))
     const request = payload && parseFirmwareRequest(payload)
     if (request) this.#dispatch(request, fault, from)
-    else if (!payload) this.#answerWrongToken(packet, from)
-  }
-
-  #isTimely({stamp}: Message): boolean {
-    return Math.abs(stamp - this.#plug.uptimeS) <= this.#plug.profile.stampWindowS
-  }
-
-  /** @returns `undefined` for a wrong token and for wrong padding: an m1 answers both alike */
-  #decrypt(message: Message): Buffer | undefined {
-    if (this.#plug.faults.wrongToken) return undefined
-    return undefinedIfMalformed(() => this.#plug.cipher.open(message))
-  }
-
-  #answerWrongToken(packet: Buffer, from: RemoteInfo): void {
-    const answer = this.#plug.faults.wrongToken ?? this.#plug.profile.wrongToken
-    if (answer === 'nak') this.#plug.send(nak(packet), from)
+    else if (!payload && profile.wrongToken === 'nak') this.#plug.send(nak(packet), from)
   }
 
   #dispatch(request: FirmwareRequest, fault: InjectedFault, from: RemoteInfo): void {
     const repeated = this.#repeatedResponse(request.id)
-    if (repeated !== undefined) this.#answer(request.id, repeated, fault, from)
-    else if (this.#isOverPolled()) this.#plug.collapse()
+    if (repeated !== undefined) this.#respond(request.id, repeated, fault, from)
+    else if (this.#isOverPolled()) this.#plug.rebootFromOverload()
     else this.#execute(request, fault, from)
   }
 
@@ -148,15 +130,17 @@ export class Receiver {
   #isOverPolled(): boolean {
     const {overPolled} = this.#plug.profile
     if (!overPolled) return false
-    const now = this.#clock.now()
+    const now = this.#plug.clock.now()
     this.#requestTimes = this.#requestTimes.filter((at) => now - at < overPolled.withinMs)
     this.#requestTimes.push(now)
     return this.#requestTimes.length > overPolled.most
   }
 
-  /** The response to a request whose id was used a moment ago, `''` for silence. @returns `undefined` for a new id */
+  /** The response to a request whose id was used a moment ago, `''` for none. @returns `undefined` for a new id */
   #repeatedResponse(id: number): string | undefined {
-    const earlier = id === 0 ? undefined : this.#recent.find(id, this.#clock.now())
+    const now = this.#plug.clock.now()
+    const earlier =
+      id === 0 ? undefined : this.#recent.find((each) => each.id === id && now < each.until)?.text
     if (earlier === undefined) return undefined
     switch (this.#plug.profile.repeats) {
       case 'cached':
@@ -168,32 +152,39 @@ export class Receiver {
     }
   }
 
-  /** A request with the id 0 is executed and not answered. */
+  /** A request with the id 0 is executed and gets no response. */
   #execute(request: FirmwareRequest, fault: InjectedFault, from: RemoteInfo): void {
-    const {id} = request
-    this.#record(request)
-    const response = fault.refuse ? {error: fault.refuse} : this.#firmware.answer(request, this.#plug)
+    const {id, method, params} = request
+    this.received.push({
+      method,
+      params: Array.isArray(params) ? params : [params],
+      id,
+      at: this.#plug.clock.now(),
+    })
+    if (this.received.length > this.#plug.remember) this.received.shift()
+    const response = fault.refuse ? {error: fault.refuse} : this.#plug.firmware.respond(request, this.#plug)
     if (id === 0 || !response) return
     const isAckTimeout = 'error' in response && response.error === ACK_TIMEOUT
     const delayMs = isAckTimeout ? ACK_TIMEOUT_MS : (fault.delayMs ?? 0)
     const text = formatResponse(id, response, this.#plug.profile, delayMs || UNDELAYED_MS)
-    this.#recent.add(id, text, this.#clock.now())
-    this.#answer(id, text, {...fault, delayMs}, from)
+    if (this.#recent.length === MAX_CACHED) this.#recent.shift()
+    this.#recent.push({id, text, until: this.#plug.clock.now() + CACHED_MS})
+    this.#respond(id, text, {...fault, delayMs}, from)
   }
 
-  #answer(id: number, text: string, fault: InjectedFault, from: RemoteInfo): void {
+  #respond(id: number, text: string, fault: InjectedFault, from: RemoteInfo): void {
     if (text === '') return
     this.maxInFlight = Math.max(this.maxInFlight, this.inFlight + 1)
-    this.#afterDelay(fault, this.#pendingAnswers, () => {
-      if (!fault.loseReply) this.#send(this.#encrypt(id, text, fault), fault, from)
+    this.#afterDelay(fault, this.#pendingResponses, () => {
+      if (!fault.loseResponse) this.#send(this.#encrypt(id, text, fault), fault, from)
     })
   }
 
-  /** Encrypts an answer at the moment of sending, so that it carries the stamp of that moment. */
+  /** Encrypts a response at the moment of sending, so that it carries the stamp of that moment. */
   #encrypt(id: number, text: string, {garble, wrongId}: InjectedFault): Buffer {
     const {cipher, did, uptimeS, profile} = this.#plug
     const seal = (payload: string) => cipher.seal(did, uptimeS, Buffer.from(payload + tailOf(profile)))
-    if (garble) return garbageDatagram(garble, text, id, seal, this.#random)
+    if (garble) return garbageDatagram(garble, text, id, seal, this.#plug.random)
     return seal(wrongId ? text.replace(`"id":${id}`, `"id":${id + 1}`) : text)
   }
 
@@ -202,7 +193,7 @@ export class Receiver {
       run()
       return
     }
-    const timer = this.#clock.after(delayMs, () => {
+    const timer = this.#plug.clock.after(delayMs, () => {
       pending.delete(timer)
       run()
     })
@@ -211,36 +202,6 @@ export class Receiver {
 
   #send(packet: Buffer, {copies = 1}: InjectedFault, to: RemoteInfo): void {
     for (let copy = 0; copy < copies; copy++) this.#plug.send(packet, to)
-  }
-
-  #record({method, params, id}: FirmwareRequest): void {
-    const list = Array.isArray(params) ? params : [params]
-    this.received.push({method, params: list, id, at: this.#clock.now()})
-    if (this.received.length > this.#remember) this.received.shift()
-  }
-}
-
-const CACHED_MS = 2000
-const MOST_CACHED = 6
-
-/**
- * Cache of the latest responses by request id. An m1 keeps six of them for two seconds and compares nothing but the id: two clients
- * that use the same id get each other's answers (§1.7).
- */
-class RecentResponses {
-  #responses: {id: number; text: string; until: number}[] = []
-
-  add(id: number, text: string, now: number): void {
-    if (this.#responses.length === MOST_CACHED) this.#responses.shift()
-    this.#responses.push({id, text, until: now + CACHED_MS})
-  }
-
-  find(id: number, now: number): string | undefined {
-    return this.#responses.find((response) => response.id === id && now < response.until)?.text
-  }
-
-  clear(): void {
-    this.#responses = []
   }
 }
 
@@ -269,11 +230,6 @@ function replyToHello(hello: Buffer, did: number, uptimeS: number, slot: Buffer)
   if (hello.subarray(HEADER_BYTES - TOKEN_BYTES).every((byte) => byte === 0xff))
     slot.copy(reply, HEADER_BYTES - TOKEN_BYTES)
   return reply
-}
-
-function parseMessage(packet: Buffer): Message | undefined {
-  const parsed = undefinedIfMalformed(() => parsePacket(packet))
-  return parsed?.kind === 'message' ? parsed : undefined
 }
 
 function undefinedIfMalformed<T>(read: () => T): T | undefined {

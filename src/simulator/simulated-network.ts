@@ -1,10 +1,10 @@
 /** A network of simulated plugs: each with its own address, all of them reached by one broadcast. */
 import {createHash} from 'node:crypto'
 import type {Socket} from 'node:dgram'
-import {type Clock, type Random, repeat, type Timer} from '../common/clock.ts'
+import {type Random, repeat, type Timer} from '../common/clock.ts'
 import {MIIO_PORT} from '../miio/packet.ts'
 import {builtIn} from '../models/catalogue.ts'
-import {drift} from './drift.ts'
+import type {Value} from '../models/model.ts'
 import {SimulatedPlug, type SimulatedPlugOptions} from './simulated-plug.ts'
 import {close, listen} from './udp-server.ts'
 
@@ -33,25 +33,16 @@ export interface SimulateOptions extends SharedOptions {
   seed?: number
 }
 
-/** Simulated plugs that are started and stopped together and answer one broadcast. */
+/** Simulated plugs that are started and stopped together and reply to one broadcast. */
 export class SimulatedNetwork {
   readonly plugs: readonly SimulatedPlug[]
-  readonly #port: number
-  readonly #clock: Clock
-  readonly #random: Random
-  readonly #broadcast: string
+  readonly #options: NetworkOptions
   #broadcastSocket: Socket | undefined
   #driftTimer: Timer | undefined
 
-  constructor(
-    plugs: readonly SimulatedPlug[],
-    {clock, random, port = MIIO_PORT, broadcast = LOOPBACK_BROADCAST}: NetworkOptions,
-  ) {
+  constructor(plugs: readonly SimulatedPlug[], options: NetworkOptions) {
     this.plugs = plugs
-    this.#port = port
-    this.#clock = clock
-    this.#random = random
-    this.#broadcast = broadcast
+    this.#options = options
   }
 
   /**
@@ -60,7 +51,9 @@ export class SimulatedNetwork {
    */
   async start(): Promise<void> {
     try {
-      await allOf(this.plugs.map((plug) => plug.start()))
+      // All starts must have ended, so that no plug starts after the others were stopped.
+      const starts = await Promise.allSettled(this.plugs.map((plug) => plug.start()))
+      for (const start of starts) if (start.status === 'rejected') throw start.reason
       await this.listen()
     } catch (error) {
       await this.stop()
@@ -70,18 +63,16 @@ export class SimulatedNetwork {
 
   /** Only listens for broadcasts, for plugs that run already. */
   async listen(): Promise<void> {
-    this.#broadcastSocket = await listen(
-      {address: this.#broadcast, port: this.#port, shared: true},
-      (hello, from) => {
-        for (const plug of this.plugs) plug.receive(hello, from)
-      },
-    )
+    const {broadcast: address = LOOPBACK_BROADCAST, port = MIIO_PORT} = this.#options
+    this.#broadcastSocket = await listen({address, port, shared: true}, (hello, from) => {
+      for (const plug of this.plugs) plug.receive(hello, from)
+    })
   }
 
-  /** From now on moves watts and temperatures of all plugs a small step every `ms` milliseconds. */
+  /** From now on moves the readings of all plugs a small step every `ms` milliseconds. */
   startDrift(ms = DRIFT_MS): void {
     this.#driftTimer?.cancel()
-    this.#driftTimer = repeat(this.#clock, ms, () => this.#drift(ms))
+    this.#driftTimer = repeat(this.#options.clock, ms, () => this.#drift(ms))
     this.#drift(ms)
   }
 
@@ -94,7 +85,7 @@ export class SimulatedNetwork {
   }
 
   #drift(ms: number): void {
-    for (const plug of this.plugs) drift(plug, this.#random, ms)
+    for (const plug of this.plugs) drift(plug, this.#options.random, ms)
   }
 }
 
@@ -124,16 +115,66 @@ function identity(seed: number, index: number): {did: number; token: Buffer} {
   return {did: 200_000_000 + (Math.abs(seed) % 1000) * 100_000 + index, token}
 }
 
-/** Waits until all starts have ended, so that no plug starts after the others were stopped. @throws the first failure */
-async function allOf(starts: Promise<void>[]): Promise<void> {
-  for (const outcome of await Promise.allSettled(starts))
-    if (outcome.status === 'rejected') throw outcome.reason
-}
-
 function toNumber(address: string): number {
   return address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0)
 }
 
 function toAddress(number: number): string {
   return [24, 16, 8, 0].map((bits) => (number >>> bits) & 0xff).join('.')
+}
+
+/** The rating of such plugs. */
+const MAX_WATTS = 2200
+const ROOM_CELSIUS = 24
+const MAINS_VOLTS = 230
+/** %, of a mixed household load. */
+const POWER_FACTOR = 95
+const LEAKAGE_MA = 0.1
+/** Watts times milliseconds in one kilowatt-hour. */
+const MS_W_PER_KWH = 3.6e9
+
+/**
+ * Moves the readings of a plug on by `ms` milliseconds. Watts wander while the relay is on; they begin at the power of some
+ * appliance from a phone charger to a kettle. They are 0 while the relay, or every socket, is off. Current, energy and temperature
+ * follow the watts.
+ */
+function drift({model, state}: SimulatedPlug, random: Random, ms: number): void {
+  const isOn = deliversPower(state)
+  const current = (name: string) => Number(state[name] ?? 0)
+  const watts = isOn ? nextWatts(current('power'), random) : 0
+  const volts = nextVolts(current('voltage'), random)
+  const next: Record<string, number> = {
+    power: watts,
+    voltage: volts,
+    power_factor: isOn ? POWER_FACTOR : 0,
+    current: (watts * 100) / (volts * POWER_FACTOR),
+    leakage_current: isOn ? LEAKAGE_MA : 0,
+    energy: current('energy') + (watts * ms) / MS_W_PER_KWH,
+    temperature: nextCelsius(current('temperature'), isOn, watts),
+  }
+  for (const [name, {address}] of Object.entries(model.properties))
+    if (address.via !== 'bridge' && next[name] !== undefined) state[name] = next[name]
+}
+
+/** Whether the relay is on and, where sockets are switched one by one, at least one of them. */
+function deliversPower(state: Readonly<Record<string, Value>>): boolean {
+  const sockets = Object.keys(state).filter((name) => /^state_\d+$/.test(name))
+  return state['state'] === 'ON' && (sockets.length === 0 || sockets.some((name) => state[name] === 'ON'))
+}
+
+function nextWatts(watts: number, random: Random): number {
+  if (watts === 0) return 2 * 10 ** (3 * random())
+  return Math.min(MAX_WATTS, Math.max(0.5, watts * (1 + 0.03 * (2 * random() - 1))))
+}
+
+/** The mains voltage is a little above or below its nominal value, and never far away. */
+function nextVolts(volts: number, random: Random): number {
+  const before = volts === 0 ? MAINS_VOLTS : volts
+  return before + (MAINS_VOLTS - before) / 10 + (2 * random() - 1)
+}
+
+/** The coil of the relay warms the plug by a few degrees, a full load by some twenty more. */
+function nextCelsius(celsius: number, isOn: boolean, watts: number): number {
+  const settled = ROOM_CELSIUS + (isOn ? 6 + watts / 100 : 0)
+  return celsius + (settled - celsius) / 20
 }

@@ -4,8 +4,8 @@ import {type Clock, type Random, repeat, type Timer} from '../common/clock.ts'
 import {Cipher, MIIO_PORT} from '../miio/packet.ts'
 import {builtIn, type Catalogue} from '../models/catalogue.ts'
 import type {Model, Value} from '../models/model.ts'
-import {type Faults, type InjectedFault, noFaults} from './faults/faults.ts'
-import {firmwareOf} from './firmware/firmware.ts'
+import type {Faults, InjectedFault} from './faults.ts'
+import {type Firmware, firmwareOf} from './firmware/firmware.ts'
 import {type FirmwareProfile, firmwareProfileOf} from './firmware/firmware-profile.ts'
 import {initialValue} from './firmware/raw-values.ts'
 import {type ReceivedRequest, Receiver, type ReceiverHost} from './receiver.ts'
@@ -46,20 +46,27 @@ export class SimulatedPlug implements ReceiverHost {
   readonly model: Model
   readonly did: number
   readonly port: number
-  /** Property values in the words and units of the model. To change one is to press the button, or to plug in a heater. */
+  /** Property values in the units of the model. Changing one simulates a press of the button, or another load. */
   readonly state: Record<string, Value>
   /** dBm */
   rssi = -52
+  /** Changed by `moveTo`. */
+  address: string
+  /** Changed with `cipher` by `changeToken`. */
+  token: Buffer
+  cipher: Cipher
+  /** Changed with `profile` by `setFaults`. */
+  faults: Faults
+  /** The profile of the model together with the current faults. */
+  profile: FirmwareProfile
 
-  readonly #clock: Clock
-  readonly #receiver: Receiver
-  #address: string
-  #token: Buffer
-  #cipher: Cipher
-  /** Without the quirks of `#faults`. */
+  readonly clock: Clock
+  readonly random: Random
+  readonly firmware: Firmware
+  readonly remember: number
+  readonly #receiver = new Receiver(this)
+  /** Without the quirks of `faults`. */
   readonly #usualProfile: FirmwareProfile
-  #faults: Faults
-  #profile: FirmwareProfile
   #bootedAt: number
   #periodic: Timer[] = []
   #socket: Socket | undefined
@@ -72,36 +79,16 @@ export class SimulatedPlug implements ReceiverHost {
     this.port = options.port ?? MIIO_PORT
     this.#usualProfile = {...firmwareProfileOf(options.model), ...options.profile}
     this.state = {...initialState(this.model), ...options.state}
-    const {clock, random, remember = REMEMBERED} = options
-    this.#clock = clock
-    this.#receiver = new Receiver(this, firmwareOf(this.model, this.modelId), clock, random, remember)
-    this.#address = options.address
-    this.#token = options.token
-    this.#cipher = new Cipher(options.token)
-    this.#faults = options.faults ?? noFaults
-    this.#profile = {...this.#usualProfile, ...this.#faults}
-    this.#bootedAt = clock.now() - (options.uptimeS ?? DAY_S) * 1000
-  }
-
-  get address(): string {
-    return this.#address
-  }
-
-  get token(): Buffer {
-    return this.#token
-  }
-
-  get cipher(): Cipher {
-    return this.#cipher
-  }
-
-  get faults(): Faults {
-    return this.#faults
-  }
-
-  /** The profile of the model together with the current faults. */
-  get profile(): FirmwareProfile {
-    return this.#profile
+    this.clock = options.clock
+    this.random = options.random
+    this.firmware = firmwareOf(this.model)
+    this.remember = options.remember ?? REMEMBERED
+    this.address = options.address
+    this.token = options.token
+    this.cipher = new Cipher(options.token)
+    this.faults = options.faults ?? {}
+    this.profile = {...this.#usualProfile, ...this.faults}
+    this.#bootedAt = this.clock.now() - (options.uptimeS ?? DAY_S) * 1000
   }
 
   /** Names of the properties that are the relay and the sockets of a strip. */
@@ -113,15 +100,15 @@ export class SimulatedPlug implements ReceiverHost {
 
   /** Whole seconds since the plug was plugged in: the stamp of its packets. */
   get uptimeS(): number {
-    return Math.floor((this.#clock.now() - this.#bootedAt) / 1000)
+    return Math.floor((this.clock.now() - this.#bootedAt) / 1000)
   }
 
-  /** The latest requests, oldest first. A repeated id is answered from the cache: such a request is not executed and not listed. */
+  /** The latest requests, oldest first. The response to a repeated id comes from the cache: such a request is not executed and not listed. */
   get received(): readonly ReceivedRequest[] {
     return this.#receiver.received
   }
 
-  /** Requests that are not answered yet because of a delay. */
+  /** Requests that have no response yet because of a delay. */
   get inFlight(): number {
     return this.#receiver.inFlight
   }
@@ -133,8 +120,8 @@ export class SimulatedPlug implements ReceiverHost {
 
   /** Opens the UDP socket. @throws Error when the address is taken or not of this machine */
   async start(): Promise<void> {
-    this.#socket = await this.#listen(this.#address)
-    this.misbehave(this.#faults)
+    this.#socket = await this.#listen(this.address)
+    this.setFaults(this.faults)
   }
 
   async stop(): Promise<void> {
@@ -145,69 +132,64 @@ export class SimulatedPlug implements ReceiverHost {
     if (socket) await close(socket)
   }
 
-  /** Sets the faults, in place of those set before: `misbehave({silence: true})`; `misbehave({})` ends them. */
-  misbehave(faults: Faults): void {
-    this.#faults = faults
-    this.#profile = {...this.#usualProfile, ...faults}
+  /** Sets the faults, in place of those set before: `setFaults({silence: true})`; `setFaults({})` ends them. */
+  setFaults(faults: Faults): void {
+    this.faults = faults
+    this.profile = {...this.#usualProfile, ...faults}
     this.#cancelPeriodic()
     if (!this.#socket) return
     const {rebootEveryMs, addressChangeEveryMs} = faults
     if (rebootEveryMs) this.#every(rebootEveryMs, () => this.powerCycle(POWER_FAILURE_MS))
     // When the new address is taken, the plug keeps its old one.
     if (addressChangeEveryMs)
-      this.#every(addressChangeEveryMs, () => this.moveTo(alternateAddress(this.#address)).catch(() => {}))
+      this.#every(addressChangeEveryMs, () => this.moveTo(alternateAddress(this.address)).catch(() => {}))
   }
 
-  /** Scripts the faults of the next requests, one each, in place of random ones: `next({}, {loseReply: true})`. */
+  /** Scripts the faults of the next requests, one each, in place of random ones: `next({}, {loseResponse: true})`. */
   next(...faults: InjectedFault[]): void {
     this.#receiver.scripted.push(...faults)
   }
 
-  /** Scripts the faults of the next hellos. */
-  nextHello(...faults: InjectedFault[]): void {
-    this.#receiver.scriptedHellos.push(...faults)
-  }
-
-  /** The power fails for `deadTimeMs` milliseconds. Then the clock of the plug begins at 0; unanswered requests are lost. */
+  /** The power fails for `deadTimeMs` milliseconds. Then the clock of the plug begins at 0; pending responses are lost. */
   powerCycle(deadTimeMs: number): void {
-    this.#bootedAt = this.#clock.now() + deadTimeMs
+    this.#bootedAt = this.clock.now() + deadTimeMs
     this.#receiver.reset()
   }
 
-  /** After too many requests the plug reboots, and every socket is switched to its opposite state (cuco.plug.sp5, al-one#415). */
-  collapse(): void {
+  /** After too many requests the plug reboots, and every socket is switched to its opposite state (cuco.plug.sp5, hass-xiaomi-miot#415). */
+  rebootFromOverload(): void {
     for (const name of this.outlets) this.state[name] = this.state[name] === 'ON' ? 'OFF' : 'ON'
     this.powerCycle(POWER_FAILURE_MS)
   }
 
-  /** Moves the plug to another address, as a router does. Nothing answers at the old address. @throws Error when the new one is taken */
+  /** Moves the plug to another address, as a router does. The old address no longer responds. @throws Error when the new one is taken */
   async moveTo(address: string): Promise<void> {
     const old = this.#socket
     if (!old) {
-      this.#address = address
+      this.address = address
       return
     }
     const socket = await this.#listen(address)
     // The plug was stopped, or moved elsewhere, meanwhile.
     if (this.#socket !== old) return close(socket)
     this.#socket = socket
-    this.#address = address
+    this.address = address
     await close(old)
   }
 
   /** Changes the token, as a new set-up of the plug does. */
   changeToken(token: Buffer): void {
-    this.#cipher = new Cipher(token)
-    this.#token = token
+    this.cipher = new Cipher(token)
+    this.token = token
   }
 
   /** Processes a datagram from the plug's own socket, or a broadcast to the whole network. */
   receive(datagram: Buffer, from: RemoteInfo): void {
-    const hasPower = this.#clock.now() >= this.#bootedAt
-    if (hasPower && !this.#faults.silence) this.#receiver.receive(datagram, from)
+    const hasPower = this.clock.now() >= this.#bootedAt
+    if (hasPower && !this.faults.silence) this.#receiver.receive(datagram, from)
   }
 
-  /** Sends from the plug's own address, also the answer to a broadcast. */
+  /** Sends from the plug's own address, also the reply to a broadcast. */
   send(packet: Buffer, to: RemoteInfo): void {
     this.#socket?.send(packet, to.port, to.address)
   }
@@ -217,7 +199,7 @@ export class SimulatedPlug implements ReceiverHost {
   }
 
   #every(ms: number, run: () => void): void {
-    this.#periodic.push(repeat(this.#clock, ms, run))
+    this.#periodic.push(repeat(this.clock, ms, run))
   }
 
   #cancelPeriodic(): void {
@@ -232,10 +214,12 @@ function definitionOf(id: string, catalogue = builtIn): Model {
 }
 
 function initialState(model: Model): Record<string, Value> {
-  const values = Object.entries(model.properties).map(
-    ([name, property]) => [name, initialValue(property)] as const,
-  )
-  return Object.fromEntries(values.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])))
+  const state: Record<string, Value> = {}
+  for (const [name, property] of Object.entries(model.properties)) {
+    const value = initialValue(property)
+    if (value !== undefined) state[name] = value
+  }
+  return state
 }
 
 /** Of two addresses in turn the other one: 127.0.x.y and 127.1.x.y. So the plugs of one network never collide. */

@@ -41,12 +41,8 @@ export function close(socket: Socket): Promise<void> {
 
 function errorText({code, message}: NodeJS.ErrnoException, {address, port}: UdpEndpoint): string {
   const place = `UDP ${address}:${port}`
-  switch (code) {
-    case 'EADDRINUSE':
-      return `${place} is taken: is another simulator, or a demo, running? (EADDRINUSE)`
-    case 'EADDRNOTAVAIL':
-      return `${place} is not an address of this machine; outside Linux the loopback interface needs it as an alias (EADDRNOTAVAIL)`
-    default:
-      return `cannot listen on ${place}: ${message}`
-  }
+  if (code === 'EADDRINUSE') return `${place} is taken: is another simulator, or a demo, running? (${code})`
+  if (code === 'EADDRNOTAVAIL')
+    return `${place} is not an address of this machine; outside Linux the loopback interface needs it as an alias (${code})`
+  return `cannot listen on ${place}: ${message}`
 }

@@ -8,10 +8,9 @@ import {afterAll, describe, expect, it} from 'vitest'
 import {parse} from 'yaml'
 import {formatDefinition} from '../../src/config/definitions/definition.ts'
 import {parseDefinitions} from '../../src/config/definitions/definition-files.ts'
-import {builderFor, builderTable} from '../../src/models/builder-table.ts'
+import {builderFor, builderTable, PROPERTY_NAMES} from '../../src/models/builder-table.ts'
 import {led, miot, powerOnBehavior, relay, watts} from '../../src/models/builders.ts'
 import {Catalogue, definitions} from '../../src/models/catalogue.ts'
-import {PROPERTY_NAMES} from '../../src/models/property-names.ts'
 import {loopback} from '../support/addresses.ts'
 import {startPlug, TOKEN} from '../support/bridge.ts'
 import {Program} from '../support/program.ts'
@@ -91,7 +90,7 @@ describe('docs/adding-a-plug.md, followed from the top to the bottom', () => {
     else expect(await readFile(join(folder, 'probe.yaml'), 'utf8')).toContain(`\n${block.text}`)
   })
 
-  it('has run every command, and each printed what the page promises', () => {
+  it('has run every command, with the output of the page', () => {
     expect(outputs.get('miio2mqtt info desk')).toMatch(/^model +acme\.plug\.one$/m)
     expect(outputs.get('miio2mqtt check')).toMatch(/1 plug: desk\n1 own model: acme\.plug\.one\n$/)
     expect(outputs.get('miio2mqtt models acme.plug.one')).toContain('\n  led: {miot: 3.1}\n')
@@ -113,7 +112,7 @@ describe('docs/adding-a-plug.md, followed from the top to the bottom', () => {
     expect(models[0]?.properties).toEqual({state: relay(miot(2, 1))})
   })
 
-  it('has imported the certain properties, and printed which are left out and why', () => {
+  it('has imported the certain properties, and printed a reason for each that is left out', () => {
     const [command = ''] = [...outputs.keys()].filter((line) => line.includes('models import'))
     expect(outputs.get(command)).toBe(
       '# 2.2 default-power-on-state is left out: the specification does not say what its values mean\n',
@@ -134,11 +133,11 @@ describe('the tables of docs/adding-a-plug.md', () => {
   const codes = (cell = '') => Array.from(cell.matchAll(/`([^`]+)`/g), ([, code = '']) => code)
   const [, ...rows] = table(page, '| word | implied by |')
 
-  it('have every word', () => {
+  it('have every builder', () => {
     expect(rows.flatMap(([word]) => codes(word)).sort()).toEqual([...builderTable.keys()].sort())
   })
 
-  it('say which name implies it', () => {
+  it('have the names of properties that imply each builder', () => {
     const implied = rows.flatMap(([word, names]) => {
       const [first = ''] = codes(word)
       return codes(names).map((name, at) => [name, codes(word)[at] ?? first])

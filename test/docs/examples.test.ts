@@ -96,7 +96,7 @@ describe('docs/topics.md', () => {
   })
 })
 
-/** Parses a configuration. Every secret, file and variable that it names exists. */
+/** Parses a configuration. Every secret, file and variable in it exists. */
 function configOf(text: string) {
   const env = Object.fromEntries(
     Array.from(text.matchAll(/!env (\w+)/g), ([, name]) => [name, 'from the environment']),

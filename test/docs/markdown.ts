@@ -60,7 +60,7 @@ export function commandLines({blocks}: Document): {line: string; at: string}[] {
     })
 }
 
-/** The words of a command as a shell would split them: quotes hold together, comments are left out. */
+/** The arguments of a command as a shell would split it, without comments. */
 export function words(line: string): string[] {
   const all = line.matchAll(/(?:[^\s"'#]|'[^']*'|"[^"]*"|(?<=\S)#)+|#.*/g)
   return Array.from(all, ([word]) => word)

@@ -31,7 +31,7 @@ describe(FLOW_FILE, () => {
     expect([...new Set(flow.map(({type}) => type))].sort()).toEqual(CORE)
   })
 
-  it('has ids of its own, and leads every wire to one of them', () => {
+  it('has ids of its own, and wires only to these', () => {
     const ids = new Set(flow.map(({id}) => id))
     expect(ids.size).toBe(flow.length)
     expect(flow.flatMap(({wires = []}) => wires.flat()).filter((id) => !ids.has(id))).toEqual([])
@@ -50,12 +50,12 @@ describe(FLOW_FILE, () => {
     )
   })
 
-  it('connects to a broker on the same machine, and holds no login', () => {
+  it('connects to a broker on the same machine, without a login', () => {
     expect(ofType('mqtt-broker')).toMatchObject([{broker: 'localhost', port: 1883, usetls: false}])
     expect(JSON.stringify(flow)).not.toMatch(/credentials|password|"user"/)
   })
 
-  it('listens only to what the bridge publishes', () => {
+  it('subscribes only to topics of the bridge', () => {
     const published = [
       topics.state('desk'),
       topics.availability('desk'),
@@ -135,7 +135,7 @@ describe('docs/node-red.md', () => {
     expect(firstColumn(page, '| it publishes |').map(code).sort()).toEqual([...topicsOf('mqtt out')].sort())
   })
 
-  it('calls the nodes by their names, and says of each but the debug nodes what it does', () => {
+  it('lists every node by name, and describes all but the debug nodes', () => {
     for (const name of bold) expect(nodeNamed(name).name).toBe(name)
     const unsaid = ['comment', 'debug', 'tab']
     const others = flow.filter(({type, name = ''}) => !unsaid.includes(type) && !bold.has(name))

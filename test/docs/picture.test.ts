@@ -7,7 +7,7 @@ import {documentAt} from './markdown.ts'
 const picture = readFileSync('docs/demo.svg', 'utf8')
 
 describe('docs/demo.svg', () => {
-  it('is shown in the README, with words in place of the picture', () => {
+  it('is shown in the README, with an alternative text', () => {
     expect(documentAt('README.md').prose).toMatch(/!\[[^\]]{20,}\]\(docs\/demo\.svg\)/)
   })
 
@@ -19,13 +19,13 @@ describe('docs/demo.svg', () => {
     )
   })
 
-  it('loads nothing from elsewhere, and runs no script', () => {
+  it('loads no other file, and runs no script', () => {
     expect(picture.replace('http://www.w3.org/2000/svg', '')).not.toMatch(
       /https?:|<script|<image|@import|url\(/,
     )
   })
 
-  it('holds only the fixed name of the temporary folder', () => {
+  it('has only the fixed name of the temporary folder', () => {
     expect(new Set(picture.match(/\/[\w/-]*demo-\w+/g))).toEqual(new Set(['/tmp/demo-Xk3Q9w']))
   })
 })

@@ -107,7 +107,7 @@ function isDeclaredIn(source: string, name: string): boolean {
   return new RegExp(declared, 'm').test(source)
 }
 
-/** The verbs that the bridge lists in its answer to an unknown verb. */
+/** The verbs that the bridge lists in its response to an unknown verb. */
 async function knownVerbs(): Promise<string[]> {
   let answer = ''
   const actions: BridgeActions = {

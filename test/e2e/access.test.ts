@@ -28,7 +28,7 @@ describe('a broker whose access list denies publishing for Home Assistant', asyn
     plugs: Object.fromEntries(plugs.map((plug, index) => [`plug ${index}`, plug])),
   })
 
-  it('is worth one warning, however many plugs there are, which says what to do; all others count', async () => {
+  it('causes one warning with advice, however many plugs there are; other warnings are logged, too', async () => {
     await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === ONLINE)
     const about = await until(() => (warnings(bridge).length > 0 ? warnings(bridge) : undefined), {
       what: 'the warning',
@@ -43,7 +43,7 @@ describe('a broker whose access list denies publishing for Home Assistant', asyn
     expect(JSON.parse(payload)).toMatchObject({status: 'ok', data: {mqtt: {failed: 6, connects: 1}}})
   })
 
-  it('takes commands all the same', async () => {
+  it('still delivers commands', async () => {
     expect(await new CommandClient(broker, user).mosquittoPub('plug 0', 'set', 'ON')).toMatchObject({
       status: 'ok',
     })
@@ -63,7 +63,7 @@ describe('two bridges with the same client id', async () => {
       }),
     )
 
-  it('that throw each other out again and again each say so once, and whose id it is', async () => {
+  it('that disconnect each other repeatedly warn once each, with the client id', async () => {
     const takeovers = () => broker.log.match(/already connected, closing old connection/g)?.length ?? 0
     const allHaveSaid = () => bridges.every((bridge) => warnings(bridge).length > 2)
     await until(allHaveSaid, {what: () => `three takeovers of each; the log: ${broker.log}`})
@@ -72,7 +72,7 @@ describe('two bridges with the same client id', async () => {
     for (const bridge of bridges) {
       const [none, ...others] = warnings(bridge)
       expect(none).toContain('no plugs are configured')
-      // This broker does not say why it ends a connection, so there is a word about that first.
+      // This broker gives no reason for closing a connection, so the first warning is about that.
       expect(others).toEqual([
         `lost the connection to ${broker.url}`,
         expect.stringMatching(/ends every connection.*client id "plugs".*mqtt\.client_id/),

@@ -73,7 +73,7 @@ describe.concurrent('at default intervals, thirty times as fast:', async () => {
     }
     await polls(2)
     expect(await retained(topic)).toEqual({state: 'online'})
-    guest.misbehave({silence: true})
+    guest.setFaults({silence: true})
     await home.waitForAvailability('guest', 'timeout')
     await polls(2)
     expect(await retained(topic)).toEqual({
@@ -82,7 +82,7 @@ describe.concurrent('at default intervals, thirty times as fast:', async () => {
       since: expect.any(String),
       message: expect.stringMatching(new RegExp(`^no answer from ${guest.address}: is the plug powered`)),
     })
-    guest.misbehave({})
+    guest.setFaults({})
     await home.waitForAvailability('guest', 'online')
     await polls(2)
     expect(await retained(topic)).toEqual({state: 'online'})
@@ -98,7 +98,7 @@ describe.concurrent('at default intervals, thirty times as fast:', async () => {
     await home.waitForState('drowsy', ({state}) => state === 'ON')
     expect(home.availabilities('drowsy')).toEqual(['online'])
     const fell = clock.date().getTime()
-    drowsy.misbehave({silence: true})
+    drowsy.setFaults({silence: true})
     await home.waitForAvailability('drowsy', 'timeout')
     const {since} = await retained('miio2mqtt/drowsy/availability')
     expect(Date.parse(since) - fell).toBeGreaterThan(2 * 15 * SECOND)
@@ -119,12 +119,12 @@ describe.concurrent('at default intervals, thirty times as fast:', async () => {
 
   it('A plug that returns is online together with a fresh state within 75 s, however long it was offline.', async () => {
     const {traveller} = plugs
-    traveller.misbehave({silence: true})
+    traveller.setFaults({silence: true})
     await home.waitForAvailability('traveller', 'timeout')
     await sleep(clock, 10 * MINUTE) // by now it is asked as seldom as it ever will be
     const [before, heard] = [user.messages.length, traveller.received.length]
     traveller.state['state'] = 'ON'
-    traveller.misbehave({})
+    traveller.setFaults({})
     const returned = clock.now()
     await home.waitForAvailability('traveller', 'online')
     expect((traveller.received[heard]?.at ?? Number.NaN) - returned).toBeLessThan(75 * SECOND)
@@ -135,10 +135,10 @@ describe.concurrent('at default intervals, thirty times as fast:', async () => {
 
   it('A plug that goes offline causes one warning, and its return one line.', async () => {
     const {missed} = plugs
-    missed.misbehave({silence: true})
+    missed.setFaults({silence: true})
     await home.waitForAvailability('missed', 'timeout')
     await sleep(clock, 5 * MINUTE)
-    missed.misbehave({})
+    missed.setFaults({})
     await home.waitForAvailability('missed', 'online')
     const said = bridge.log.filter(({device, level}) => device === 'missed' && level !== 'debug')
     expect(said.map(({level, message}) => `${level}: ${message}`)).toEqual([

@@ -131,7 +131,7 @@ describe('a plug, by its name in the configuration', () => {
 
   it('shows the result of a raw call, which is sent once', async () => {
     expect(await miio2mqtt(['call', 'kettle', 'get_prop', '["power"]'])).toMatchObject(done('["off"]\n'))
-    kettle.next({loseReply: true})
+    kettle.next({loseResponse: true})
     const before = kettle.received.length
     expect(await miio2mqtt(['call', 'kettle', 'set_power', '["on"]'])).toMatchObject(
       failed(/^token wrong \(probably\)/),
@@ -242,7 +242,7 @@ describe.concurrent('a plug that cannot be called', () => {
 
   it('any more, although it responded a moment ago, is distinguished from one with another token', async () => {
     const weak = await startPlug({address: loopback(2, 2)})
-    weak.next({}, ...Array.from({length: 6}, () => ({loseReply: true})))
+    weak.next({}, ...Array.from({length: 6}, () => ({loseResponse: true})))
     expect(await miio2mqtt(at(weak.address, 'get', 'state'))).toMatchObject(
       failed(/^no answer: the plug answered before/),
     )

@@ -27,7 +27,7 @@ describe('a cluster of two brokers', async () => {
     expect(onSecond.messages).toEqual([])
   })
 
-  it('that loses this node has everything again on the other, which knew nothing of it', async () => {
+  it('that loses this node gets all retained messages on the other node again', async () => {
     const asked = commandsIn(desk.received).length
     await first.kill()
     await onSecond.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === ONLINE)
@@ -41,13 +41,13 @@ describe('a cluster of two brokers', async () => {
     expect(commandsIn(desk.received)).toHaveLength(asked)
   })
 
-  it('takes commands at the other node', async () => {
+  it('delivers commands on the other node', async () => {
     const home = new CommandClient(second, onSecond)
     expect(await home.mosquittoPub('all', 'set', 'ON')).toMatchObject({status: 'ok'})
     expect([desk.state['state'], lamp.state['state']]).toEqual(['ON', 'ON'])
   })
 
-  it('may lose that one, too, when the first is back', async () => {
+  it('may lose that one, too, when the first is available again', async () => {
     await first.start()
     onFirst.forget()
     await second.kill()
@@ -55,7 +55,7 @@ describe('a cluster of two brokers', async () => {
     expect((await onFirst.retained()).get('miio2mqtt/desk')).toContain('"state":"ON"')
   })
 
-  it('was worth one warning for each node that was lost', () => {
+  it('caused one warning for each lost node', () => {
     const warnings = bridge.log.filter(({level}) => level === 'warn').map(({message}) => message)
     expect(warnings).toEqual([
       expect.stringContaining(`lost the connection to ${first.url}`),
@@ -64,7 +64,7 @@ describe('a cluster of two brokers', async () => {
   })
 })
 
-describe('a list of brokers whose first is not there', async () => {
+describe('a list of brokers of which the first is down', async () => {
   const broker = await startMosquitto()
   const gone = await startMosquitto()
   await gone.stop()

@@ -441,7 +441,7 @@ describe('commands by hand', async () => {
 
   it('queue_full and expired: 32 commands wait, more are turned away at once, and none is carried out late', async () => {
     const {crowded} = plugs
-    crowded.misbehave({silence: true})
+    crowded.setFaults({silence: true})
     const before = crowded.received.length
     const results = await Promise.all(
       Array.from({length: 40}, () => home.publish('crowded', 'set', 'TOGGLE')),
@@ -449,7 +449,7 @@ describe('commands by hand', async () => {
     const codes = results.map(({error}) => error?.code)
     expect(codes.slice(0, 7)).toEqual(Array(7).fill('queue_full'))
     expect(new Set(codes.slice(7))).toEqual(new Set(['expired', 'timeout']))
-    crowded.misbehave({})
+    crowded.setFaults({})
     expect(await home.publish('crowded', 'get', '')).toMatchObject({status: 'ok'})
     expect(commandsIn(crowded.received.slice(before))).toEqual([])
   })

@@ -139,7 +139,9 @@ describe.concurrent('a network that loses, delays and invents', async () => {
   it('After a lost reply the same absolute value is sent again under another message id.', async () => {
     const {lossy} = plugs
     let losses = 0
-    overhear(lossy, ({method}) => lossy.next(method === 'set_power' && losses-- > 0 ? {loseReply: true} : {}))
+    overhear(lossy, ({method}) =>
+      lossy.next(method === 'set_power' && losses-- > 0 ? {loseResponse: true} : {}),
+    )
     for (const [payload, state] of [
       ['ON', 'ON'],
       ['TOGGLE', 'OFF'], // it would be on again if it were repeated as it is
@@ -156,7 +158,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
   })
 
   it('reply late: it still counts when it comes during the next try', async () => {
-    plugs.late.next({delayMs: 2300}, {loseReply: true})
+    plugs.late.next({delayMs: 2300}, {loseResponse: true})
     const result = await home.mosquittoPub('late', 'set', 'ON')
     expect(result).toMatchObject({status: 'ok', data: {state: 'ON'}})
     expect(commandsIn(plugs.late.received)).toEqual(['set_power on', 'set_power on'])
@@ -350,7 +352,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
       }
     }
     flood(1) // while nothing is asked
-    flooded.misbehave({delay: {fromMs: 100, toMs: 100}})
+    flooded.setFaults({delay: {fromMs: 100, toMs: 100}})
     overhear(flooded, ({id}) => flood(id)) // and before every answer
     expect(await home.mosquittoPub('flooded', 'set', 'ON')).toMatchObject({status: 'ok'})
     expect(await home.mosquittoPub('flooded', 'get', '')).toMatchObject({
@@ -368,7 +370,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
   })
 
   it('-9999 now and then is asked again: no command fails, and the plug stays online', async () => {
-    plugs.hesitant.misbehave({error: {code: -9999, share: 0.25}})
+    plugs.hesitant.setFaults({error: {code: -9999, share: 0.25}})
     for (const state of ['ON', 'OFF', 'ON', 'OFF', 'ON', 'OFF']) {
       expect(await home.mosquittoPub('hesitant', 'set', state)).toMatchObject({status: 'ok', data: {state}})
       expect(plugs.hesitant.state['state']).toBe(state)
@@ -386,7 +388,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
   it('A reply of another plug or from another address is ignored.', async () => {
     const {forged, posed} = plugs
     const stranger = await intruder(loopback(9, 2))
-    forged.misbehave({delay: {fromMs: 100, toMs: 100}}) // the forgeries come first
+    forged.setFaults({delay: {fromMs: 100, toMs: 100}}) // the forgeries come first
     overhear(forged, ({id}, from) => {
       stranger.send(reply(forged, id, ['on', 99]), from.port, from.address)
       forged.send(reply(forged, id, ['on', 99], forged.did + 1), from)
@@ -410,11 +412,11 @@ describe.concurrent('a network that loses, delays and invents', async () => {
   it('A value that a plug did not confirm is never published, and the result is a timeout within the command timeout.', async () => {
     const {absent} = plugs
     const shown = () => home.states('absent').map(({state}) => state)
-    absent.misbehave({silence: true})
+    absent.setFaults({silence: true})
     const deaf = await home.mosquittoPub('absent', 'set', 'ON')
     // It does what it is told, and nobody hears of it.
-    absent.misbehave({})
-    absent.next(...Array.from({length: 5}, () => ({loseReply: true})))
+    absent.setFaults({})
+    absent.next(...Array.from({length: 5}, () => ({loseResponse: true})))
     const mute = await home.mosquittoPub('absent', 'set', 'ON')
     for (const {error, elapsed_ms: elapsed} of [deaf, mute]) {
       expect(error).toMatchObject({code: 'timeout'})
@@ -441,7 +443,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
     })
     expect(home.availabilities('announced')).toEqual(['timeout'])
     plugs.announced.state['state'] = 'ON'
-    plugs.announced.misbehave({})
+    plugs.announced.setFaults({})
     await home.waitForAvailability('announced', 'online')
     await home.waitForState('announced', ({state}) => state === 'ON')
   })
@@ -450,7 +452,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
     const discovery = `homeassistant/device/miio2mqtt_${plugs.unheard.did}/config`
     expect(home.availabilities('unheard')).toEqual(['timeout'])
     expect((await user.retained()).has(discovery)).toBe(false)
-    plugs.unheard.misbehave({})
+    plugs.unheard.setFaults({})
     await home.waitForAvailability('unheard', 'online')
     await user.waitFor(discovery)
     expect(await home.mosquittoPub('unheard', 'set', 'ON')).toMatchObject({status: 'ok'})
@@ -458,7 +460,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
 
   it('A command to an offline plug fails in time, is not stored, and switches nothing when the plug returns.', async () => {
     const {revived} = plugs
-    revived.misbehave({silence: true})
+    revived.setFaults({silence: true})
     const fails = async (payload: string) => {
       const result = await home.mosquittoPub('revived', 'set', payload)
       expect(['timeout', 'expired']).toContain(result.error?.code)
@@ -468,7 +470,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
     await home.waitForAvailability('revived', 'timeout')
     await fails('{"state":"TOGGLE","led":"ON"}')
     revived.state['temperature'] = 31
-    revived.misbehave({})
+    revived.setFaults({})
     await home.waitForAvailability('revived', 'online')
     await home.waitForState('revived', ({temperature}) => temperature === 31)
     // An hour passes for it: a few polls, of which one would bring a command that was kept.
@@ -480,14 +482,14 @@ describe.concurrent('a network that loses, delays and invents', async () => {
 
   it('half of all questions lost, or their answers: every command is carried out all the same, and a TOGGLE changes the relay once', async () => {
     const {unlucky} = plugs
-    unlucky.misbehave({loss: 0.3, loseReplies: 0.3}) // on the way there and back: half of them
+    unlucky.setFaults({loss: 0.3, loseResponses: 0.3}) // on the way there and back: half of them
     expect(await home.publish('unlucky', 'set', 'ON')).toMatchObject({status: 'ok', data: {state: 'ON'}})
     expect(unlucky.state['state']).toBe('ON')
     const before = unlucky.received.length
     expect(await home.publish('unlucky', 'set', 'TOGGLE')).toMatchObject({status: 'ok', data: {state: 'OFF'}})
     expect(unlucky.state['state']).toBe('OFF')
     expect(new Set(commandsIn(unlucky.received.slice(before)))).toEqual(new Set(['set_power off']))
-    unlucky.misbehave({})
+    unlucky.setFaults({})
     expect(home.results('unlucky')).toHaveLength(2)
   })
 
@@ -649,14 +651,14 @@ describe('a plug that is off when the bridge starts again', async () => {
   await broker.restart()
 
   it('is remembered and announced as it was, offline, and comes online without a restart', async () => {
-    plug.misbehave({silence: true})
+    plug.setFaults({silence: true})
     const user = await Watcher.open(broker)
     const home = new CommandClient(broker, user)
     bridge = await start()
     await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === ONLINE)
     expect((await user.waitFor(discovery)).payload).toBe(announced)
     expect(home.availabilities('kettle')).toEqual(['timeout'])
-    plug.misbehave({})
+    plug.setFaults({})
     await home.waitForAvailability('kettle', 'online')
     await home.waitForState('kettle', ({state}) => state === 'OFF')
   })

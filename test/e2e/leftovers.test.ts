@@ -88,11 +88,11 @@ describe('a bridge that lost its state folder, and a plug that does not respond'
   it('leaves it in Home Assistant until the device id is known', async () => {
     const before = await start({plugs: {desk, lamp}}, 'quiet')
     await before.stop()
-    desk.misbehave({silence: true})
+    desk.setFaults({silence: true})
     const after = await start({plugs: {desk}}, 'quiet')
     await cleared('quiet/lamp', configTopic(lamp))
     expect((await user.retained()).get(configTopic(desk))).toContain('"quiet/desk"')
-    desk.misbehave({})
+    desk.setFaults({})
     await until(() => recorder.on('quiet/desk/availability').at(-1)?.payload.includes('online'), {
       what: 'the plug to respond again',
     })

@@ -26,7 +26,7 @@ import {until} from '../support/wait.ts'
 const folders: string[] = []
 afterAll(() => Promise.all(folders.map((folder) => rm(folder, {recursive: true, force: true}))))
 
-/** As if the program came with these definitions: of a user's own nothing is remembered. */
+/** As if these definitions were built in: capabilities are not stored for a user's own definitions. */
 class Described extends Catalogue {
   override readonly own: ReadonlySet<string> = new Set()
 }
@@ -50,7 +50,7 @@ async function entryOf(user: Watcher, name: string): Promise<Record<string, unkn
   return entries.find((entry) => entry['name'] === name) ?? {}
 }
 
-/** The names each MIoT question asked for. */
+/** The properties of each MIoT request. */
 function questions(plug: SimulatedPlug, from = 0): string[][] {
   return plug.received
     .slice(from)
@@ -63,7 +63,7 @@ async function stage(): Promise<{broker: Mosquitto; user: Watcher}> {
   return {broker, user: await Watcher.open(broker)}
 }
 
-describe('a MIoT plug with a property that kills its batch', async () => {
+describe('a MIoT plug with a property that makes its batch fail', async () => {
   const {broker, user} = await stage()
   const catalogue = new Described([eight])
   const plug = await startPlug({
@@ -71,17 +71,17 @@ describe('a MIoT plug with a property that kills its batch', async () => {
     model: 'test.plug.eight',
     catalogue,
     state: readings,
-    profile: {killers: {power: -30001}},
+    profile: {failingProperties: {power: -30001}},
   })
   const {folder, start} = await lastingBridge({broker, catalogue, plugs: {desk: plug}})
   let bridge: TestBridge = await start()
 
-  it('is online with its relay, and everything but that property', async () => {
+  it('is online with its relay and all other properties', async () => {
     await user.waitFor('miio2mqtt/desk', ({payload}) => JSON.parse(payload).temperature === 41)
     expect(await stateOf(user, 'desk')).toMatchObject({...readings, power: null})
   })
 
-  it('has it left out after three polls, and says so in bridge/devices and in one warning', async () => {
+  it('has it marked as unsupported after three polls, in bridge/devices and in one warning', async () => {
     await until(async () => (await entryOf(user, 'desk'))['left_out'], {what: 'an entry'})
     await until(async () => JSON.stringify((await entryOf(user, 'desk'))['left_out']) === '["power"]', {
       what: 'power is left out',
@@ -95,7 +95,7 @@ describe('a MIoT plug with a property that kills its batch', async () => {
     expect(warnings).toHaveLength(1)
   })
 
-  it('is not asked for it after a restart of the whole bridge', async () => {
+  it('gets no request for it after a restart of the bridge', async () => {
     await bridge.stop()
     expect(await readFile(join(folder, 'state.json'), 'utf8')).toContain('"left_out"')
     const before = plug.received.length
@@ -105,8 +105,8 @@ describe('a MIoT plug with a property that kills its batch', async () => {
     expect(await entryOf(user, 'desk')).toMatchObject({left_out: ['power']})
   })
 
-  it('is asked for it once more when somebody wants to know', async () => {
-    plug.misbehave({killers: {}})
+  it('gets a request for it again when a client reads it', async () => {
+    plug.setFaults({failingProperties: {}})
     const client = new CommandClient(broker, user)
     const result = await client.mosquittoPub('desk', 'get/power', '')
     expect(result).toMatchObject({status: 'ok', data: {power: 123}})
@@ -116,7 +116,7 @@ describe('a MIoT plug with a property that kills its batch', async () => {
   })
 })
 
-describe('what a MIoT plug is told to do', async () => {
+describe('commands to a MIoT plug', async () => {
   const model: Model = {
     ...eight,
     ids: ['test.plug.settings'],
@@ -144,7 +144,7 @@ describe('what a MIoT plug is told to do', async () => {
   await user.waitFor('miio2mqtt/desk/availability', ({payload}) => payload.includes('online'))
   const writes = (method: string) => plug.received.filter((request) => request.method === method)
 
-  it('words become numbers', async () => {
+  it('write a number in place of a word', async () => {
     const result = await client.mosquittoPub('desk', 'set/power_on_behavior', 'Off')
     expect(result).toMatchObject({status: 'ok', data: {power_on_behavior: 'off'}})
     expect(writes('set_properties').at(-1)?.params).toEqual([
@@ -155,7 +155,7 @@ describe('what a MIoT plug is told to do', async () => {
     })
   })
 
-  it('a number out of its range never reaches the plug', async () => {
+  it('never write a number out of its range', async () => {
     const before = writes('set_properties').length
     expect(await client.mosquittoPub('desk', 'set/delay', '61')).toMatchObject({
       error: {code: 'out_of_range', message: expect.stringContaining('0 to 60 min')},
@@ -163,34 +163,34 @@ describe('what a MIoT plug is told to do', async () => {
     expect(writes('set_properties')).toHaveLength(before)
   })
 
-  it('an item that is refused is refused with its code', async () => {
-    plug.misbehave({codes: {delay: -4004}})
+  it('fail with the code of an item that is refused', async () => {
+    plug.setFaults({codes: {delay: -4004}})
     expect(await client.mosquittoPub('desk', 'set/delay', '30')).toMatchObject({
       status: 'error',
       error: {code: 'refused', device_code: -4004},
     })
-    plug.misbehave({})
+    plug.setFaults({})
   })
 
-  it('one that is only accepted is done', async () => {
-    plug.misbehave({accepts: true})
+  it('succeed with an item that is only accepted', async () => {
+    plug.setFaults({reportsAccepted: true})
     expect(await client.mosquittoPub('desk', 'set', 'ON')).toMatchObject({status: 'ok', data: {state: 'ON'}})
     expect(plug.state['state']).toBe('ON')
-    plug.misbehave({})
+    plug.setFaults({})
   })
 
-  it('a button is pressed once, also when the answer is lost', async () => {
+  it('press a button once, also when the response is lost', async () => {
     await client.mosquittoPub('desk', 'set/reset', 'PRESS')
     expect(writes('action')).toHaveLength(1)
-    plug.misbehave({loseReplies: 1})
+    plug.setFaults({loseResponses: 1})
     expect(await client.mosquittoPub('desk', 'set/reset', 'PRESS')).toMatchObject({error: {code: 'timeout'}})
-    plug.misbehave({})
+    plug.setFaults({})
     expect(writes('action')).toHaveLength(2)
     expect(bridge.log.filter(({level}) => level === 'error')).toEqual([])
   })
 })
 
-describe('plugs of models that nobody has described', async () => {
+describe('plugs of unknown models', async () => {
   const legacy: Model = {
     ...eight,
     ids: ['test.plug.legacy'],
@@ -213,21 +213,21 @@ describe('plugs of models that nobody has described', async () => {
   const client = new CommandClient(broker, user)
   const methods = (plug: SimulatedPlug, from = 0) => plug.received.slice(from).map(({method}) => method)
 
-  it.each(['miot', 'legacy'] as const)('the %s one is switched over MQTT', async (name) => {
+  it.each(['miot', 'legacy'] as const)('are switched over MQTT: %s', async (name) => {
     await user.waitFor(`miio2mqtt/${name}/availability`, ({payload}) => payload.includes('online'))
     expect(await client.mosquittoPub(name, 'set', 'ON')).toMatchObject({status: 'ok', data: {state: 'ON'}})
     expect(plugs[name].state['state']).toBe('ON')
     expect(await stateOf(user, name)).toMatchObject({state: 'ON'})
   })
 
-  it('each was asked once how it is talked to', () => {
+  it('are probed once for their dialect', () => {
     expect(methods(plugs.miot).slice(0, 2)).toEqual(['miIO.info', 'get_properties'])
     expect(methods(plugs.miot)).not.toContain('get_prop')
     expect(methods(plugs.legacy).slice(0, 3)).toEqual(['miIO.info', 'get_properties', 'get_prop'])
     expect(methods(plugs.legacy).filter((method) => method === 'get_properties')).toHaveLength(1)
   })
 
-  it('the one that speaks no dialect is unsupported, and left alone', async () => {
+  it('are unsupported, and get no more requests, when they have no known dialect', async () => {
     await user.waitFor('miio2mqtt/foreign/availability', ({payload}) => payload.includes('unsupported'))
     const polled = plugs.miot.received.length
     await until(() => plugs.miot.received.length > polled + 4, {what: 'others are polled on'})
@@ -236,7 +236,7 @@ describe('plugs of models that nobody has described', async () => {
     expect(methods(plugs.foreign)).toHaveLength(4)
   })
 
-  it('a restart asks none of it again', async () => {
+  it('are not probed again after a restart', async () => {
     await bridge.stop()
     const [miotBefore, legacyBefore] = [plugs.miot.received.length, plugs.legacy.received.length]
     user.forget()

@@ -40,18 +40,18 @@ describe(`${FLOW_FILE}, imported into a real Node-RED`, () => {
 
   const press = (name: string) => nodeRed.press(nodeNamed(name))
   const message = async (topic: string) => JSON.parse((await user.waitFor(topic)).payload)
-  /** The plug measures so many watts, and everybody has been told. */
+  /** The plug measures so many watts, and the flow has received the new state. */
   const measures = async (watts: number) => {
     user.forget()
     desk.state['power'] = watts
     await user.waitFor('miio2mqtt/desk', ({payload}) => JSON.parse(payload).power === watts)
   }
 
-  it('runs there as it is in the file, but for the address of the broker', async () => {
+  it('runs unchanged, except for the address of the broker', async () => {
     expect(await nodeRed.flows()).toEqual(imported)
   })
 
-  it('switches the plug, and tells the result of its own command', async () => {
+  it('switches the plug, and shows the result of its own command', async () => {
     user.forget()
     await press('desk on')
     const result = await message(DONE)
@@ -61,7 +61,7 @@ describe(`${FLOW_FILE}, imported into a real Node-RED`, () => {
     expect(sent).toEqual([{state: 'ON', transaction: result.transaction}])
   })
 
-  it('says nothing of the results of others', async () => {
+  it('ignores the results of other commands', async () => {
     user.forget()
     for (const stranger of ['{"state":"OFF","transaction":"a stranger\'s"}', 'OFF', 'nonsense'])
       await user.publish('miio2mqtt/desk/set', stranger)
@@ -73,7 +73,7 @@ describe(`${FLOW_FILE}, imported into a real Node-RED`, () => {
     expect(user.on(FAILED)).toEqual([])
   })
 
-  it('tells two commands at once apart', async () => {
+  it('matches the results of two commands at once', async () => {
     user.forget()
     await Promise.all([press('desk on'), press('desk off')])
     await until(() => user.on(DONE).length + user.on(FAILED).length === 2, {what: 'two results'})
@@ -84,12 +84,12 @@ describe(`${FLOW_FILE}, imported into a real Node-RED`, () => {
     )
   })
 
-  it('tells at its other output that a plug is silent', async () => {
+  it('sends a timeout to its second output', async () => {
     user.forget()
-    desk.misbehave({silence: true})
+    desk.setFaults({silence: true})
     await press('desk off')
     const {status, error} = await message(FAILED)
-    desk.misbehave({})
+    desk.setFaults({})
     expect(status).toBe('error')
     expect(['timeout', 'expired']).toContain(error.code) // a poll may have been under way until then
     expect(user.on(DONE)).toEqual([])
@@ -107,10 +107,10 @@ describe(`${FLOW_FILE}, imported into a real Node-RED`, () => {
     expect((await user.retained()).get(ALARM)).toBe('ON')
   })
 
-  it('makes one point of the chart of all that was measured since the last one', async () => {
+  it('makes one point of the chart from all measurements since the last one', async () => {
     await measures(100)
     await user.waitFor(ALARM) // so it knows of the 100 W, too
-    await press('every minute') // what came before is told with this one
+    await press('every minute') // the message has all earlier values
     await user.waitFor(CHART)
     user.forget()
     await press('every minute')
@@ -125,11 +125,11 @@ describe(`${FLOW_FILE}, imported into a real Node-RED`, () => {
     expect(mixed.power).toBeLessThan(3000)
   })
 
-  it('tells by itself that no result came, and draws nothing, while the bridge is away', async () => {
+  it('reports a missing result, and draws nothing, while the bridge is stopped', async () => {
     await bridge.stop()
     user.forget()
     await user.publish('miio2mqtt/desk', '{"power":0}')
-    await user.waitFor(ALARM) // it has heard this, and so all that was said before
+    await user.waitFor(ALARM) // the flow has received this, and so all earlier messages
     await press('every minute')
     await user.waitFor(CHART)
     user.forget()
@@ -141,8 +141,8 @@ describe(`${FLOW_FILE}, imported into a real Node-RED`, () => {
     expect(user.on(FAILED)).toHaveLength(1)
   })
 
-  it('has left the log of Node-RED without a word of complaint', () => {
+  it('logged no error in Node-RED', () => {
     expect(nodeRed.log).toContain(`Node-RED version: v${nodeRed.version}`)
-    expect(nodeRed.complaints).toEqual([])
+    expect(nodeRed.problems).toEqual([])
   })
 })

@@ -8,7 +8,7 @@ import {CommandClient} from '../support/command-client.ts'
 import {startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 
-/** Its firmware counts hours, and its owner wants minutes. */
+/** Its firmware counts hours; the property is in minutes. */
 const hourly: Model = {
   ids: ['test.plug.hourly'],
   name: 'Plug that counts hours',
@@ -35,16 +35,16 @@ describe('a number that the firmware counts in larger steps', async () => {
     ['100', 120],
     ['1', 60],
     ['300', 300],
-  ])('answers %s with %s, which was written, shows that, and blames nobody', async (sent, told) => {
+  ])('for %s results in %s, which was written, shows that, and is no error', async (sent, written) => {
     const from = home.states('desk').length
     expect(await home.mosquittoPub('desk', 'set/countdown', sent)).toMatchObject({
       status: 'ok',
-      data: {countdown: told},
+      data: {countdown: written},
     })
-    await home.waitForState('desk', ({countdown}) => countdown === told, from)
-    expect(await home.mosquittoPub('desk', 'get/countdown', '')).toMatchObject({data: {countdown: told}})
+    await home.waitForState('desk', ({countdown}) => countdown === written, from)
+    expect(await home.mosquittoPub('desk', 'get/countdown', '')).toMatchObject({data: {countdown: written}})
     const shown = home.states('desk').slice(from)
-    expect(shown.map(({countdown}) => countdown).filter((value) => value !== told)).toEqual([])
+    expect(shown.map(({countdown}) => countdown).filter((value) => value !== written)).toEqual([])
     expect(home.warnings()).toEqual([])
   })
 

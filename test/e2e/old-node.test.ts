@@ -1,4 +1,4 @@
-/** A Node.js that is too old is refused in words. No old one is needed here: `process.version` is another one in the processes of this file. */
+/** A Node.js that is too old gets an error message. No old one is needed here: the processes of this file have another `process.version`. */
 import {cp, mkdtemp, readFile, rm, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join, relative} from 'node:path'
@@ -13,7 +13,7 @@ afterAll(() => rm(folder, {recursive: true, force: true}))
 const packageJson = JSON.parse(await readFile('package.json', 'utf8'))
 const needed: string = packageJson.engines.node.replace('>=', '')
 
-/** Runs the program in a Node.js that says that it is another one. */
+/** Runs the program in a Node.js with another `process.version`. */
 async function inNode(version: string, args: readonly string[], entry?: string) {
   const pretence = join(folder, `${version}.cjs`)
   await writeFile(
@@ -38,7 +38,7 @@ describe('a Node.js that is too old', () => {
       '9.11.2',
       '4.9.1',
     ].flatMap((version) => [['status', 'desk'], ['--version'], []].map((args) => [version, args] as const)),
-  )('(%s) is refused in one sentence, whatever was asked for: %j', async (version, args) => {
+  )('(%s) is refused in one sentence, with any arguments: %j', async (version, args) => {
     expect(await inNode(version, args)).toMatchObject({
       code: EXIT.failed,
       stdout: '',
@@ -48,7 +48,7 @@ describe('a Node.js that is too old', () => {
     })
   })
 
-  it('is refused before anything else is loaded: the first file needs no other', async () => {
+  it('is refused before any other file is loaded', async () => {
     const alone = join(folder, 'alone')
     await cp('dist/main.js', join(alone, 'main.js'))
     await writeFile(join(alone, 'package.json'), JSON.stringify({type: packageJson.type}))
@@ -77,7 +77,7 @@ describe('the file that Node.js reads first', async () => {
   })
 
   it('has no syntax that is newer than ES2018', () => {
-    // In this order: ?. ?? ??= catch {}, #private, 1_000, 1n, static {}, and calls of what came later.
+    // In this order: ?. ?? ??= catch {}, #private, 1_000, 1n, static {}, and calls of newer functions.
     const newer =
       /\?\.|\?\?|\|\|=|&&=|\bcatch\s*\{|#\w|\d_\d|\d+n\b|\bstatic\s*\{|\.(?:at|flat|flatMap|matchAll|replaceAll)\(/g
     expect(code.match(newer)).toBeNull()

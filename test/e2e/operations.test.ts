@@ -27,7 +27,7 @@ const BRIDGE_TOPICS = ['state', 'info', 'devices', 'groups', 'health'].map(
   (leaf) => `miio2mqtt/bridge/${leaf}`,
 )
 
-/** A comment with brackets stands on something that may be removed, and then goes with it. */
+/** A comment in brackets belongs to something that may be removed, and is removed with it. */
 const written = (
   {url}: Mosquitto,
   output: string,
@@ -112,7 +112,7 @@ describe.each([
   await writeFile(join(folder, 'secrets.yaml'), `desk_token: ${TOKEN}\n`)
   await writeFile(file, text)
   const program = new Program(['run', '--config', file], {env: ENV})
-  // Both seeds at once: what is under way mostly waits.
+  // Both seeds at once: each spends most of its time waiting.
   const asked = askForEverything()
   asked.catch(() => {}) // the hook below hears of it
 
@@ -132,12 +132,12 @@ describe.each([
     await operationRunner.done()
   }
 
-  /** The topics that hold something, with what they hold. */
+  /** The topics with retained messages, and their payloads. */
   const lying = async (base: string) => {
     const all = await user.retained()
     return new Map([...all].filter(([topic, payload]) => topic.startsWith(`${base}/`) && payload !== ''))
   }
-  /** Waits until nothing lies there but `topics`, and what else may. */
+  /** Waits until only `topics` and those that are allowed have retained messages. */
   const onlyTheseLie = async (base: string, topics: readonly string[], isAllowed = (_: string) => false) => {
     let there: string[] = []
     const look = async () => {
@@ -162,15 +162,15 @@ describe.each([
     expect(program.isOver).toBe(false)
   })
 
-  it('are each answered exactly once, and as they must be', () => {
+  it('get exactly one response each, the expected one', () => {
     expect(operationRunner.count).toBeGreaterThanOrEqual(OPERATIONS)
-    expect(operationRunner.wrongAnswers()).toEqual([])
+    expect(operationRunner.wrongResponses()).toEqual([])
     expect(operationRunner.problems).toEqual([])
     for (const verb of [...VERBS, 'set', 'get'])
       expect(operationRunner.tally.get(`${verb} ok`), verb).toBeGreaterThan(0)
   })
 
-  it('but for those that the broker keeps: these are not carried out, with a warning each', async () => {
+  it('are not executed when they are retained, with a warning each', async () => {
     const {ignorable} = operationRunner
     expect(ignorable).toBeGreaterThan(0)
     await until(() => operationRunner.ignored === ignorable, {
@@ -178,14 +178,14 @@ describe.each([
     })
   })
 
-  it('leave a valid file that says what was asked for', async () => {
+  it('leave a valid file with the requested configuration', async () => {
     const config = await configured()
     expect(Object.keys(config.devices).sort()).toEqual(expectedConfig.plugs.sort())
     expect(Object.keys(config.groups).sort()).toEqual(expectedConfig.groups.sort())
     expect(expectedConfig.isSameAs(config)).toBe(true)
   })
 
-  it('lose no comment but those on what was removed', async () => {
+  it('lose no comment except those on removed entries', async () => {
     const {toStay, there} = await comments()
     expect(there).toEqual(toStay)
   })
@@ -207,7 +207,7 @@ describe.each([
       ]
       return output !== 'json' && Object.hasOwn(JSON.parse(now.get(name) ?? '{}'), property)
     }
-    // What it told before may lie there.
+    // Its earlier messages may be retained.
     const isAllowed = (topic: string) =>
       isAttribute(topic) || needless.some((name) => topic === name || topic.startsWith(`${name}/`))
     await onlyTheseLie('miio2mqtt', [...BRIDGE_TOPICS, ...without(topics, needless)], isAllowed)
@@ -240,7 +240,7 @@ describe.each([
     for (const operation of operations.removals()) await operationRunner.send(operation)
     await operationRunner.done()
     expect(operationRunner.count).toBeGreaterThan(before)
-    expect(operationRunner.wrongAnswers()).toEqual([])
+    expect(operationRunner.wrongResponses()).toEqual([])
     const {devices, groups} = await configured()
     expect([devices, groups]).toEqual([{}, {}])
     await onlyTheseLie('miio2mqtt', BRIDGE_TOPICS)
@@ -257,7 +257,7 @@ describe.each([
     )
   })
 
-  it('have the program end as asked, with no error and no secret in its log', async () => {
+  it('let the program end on request, with no error and no secret in its log', async () => {
     program.signal('SIGTERM')
     const {code, stdout, stderr} = await program.waitForEnd()
     expect({code, stderr}).toEqual({code: 0, stderr: ''})
@@ -266,7 +266,7 @@ describe.each([
   })
 })
 
-/** A word that stands alone: `#` within a text of the operations is none. */
+/** A separate word: `#` within a text of the operations is none. */
 function commentsIn(yaml: string): string[] {
   return Array.from(yaml.matchAll(/# .*$/gm), ([comment]) => comment)
 }

@@ -22,7 +22,7 @@ afterAll(async () => {
 const isOnline = (user: Watcher) =>
   user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === '{"state":"online"}')
 
-/** All that passes, as it was sent: with its flags and what MQTT 5 says of it. */
+/** All messages as they were sent: with their flags and their properties of MQTT 5. */
 async function packetsOf(broker: Mosquitto): Promise<IPublishPacket[]> {
   const client = await connectAsync(broker.url, {protocolVersion: 5})
   ends.push(() => client.endAsync(true))
@@ -32,7 +32,7 @@ async function packetsOf(broker: Mosquitto): Promise<IPublishPacket[]> {
   return packets
 }
 
-/** What lies on the broker, by topic below `miio2mqtt/`. */
+/** The retained messages, by topic below `miio2mqtt/`. */
 async function lying(user: Watcher): Promise<Map<string, string>> {
   const retained = [...(await user.retained())].filter(([topic]) => topic.startsWith('miio2mqtt/'))
   return new Map(retained.map(([topic, payload]) => [topic.slice('miio2mqtt/'.length), payload]))
@@ -54,7 +54,7 @@ function bare(state: Record<string, unknown>): Record<string, string> {
 const stateOf = (name: string, retained: ReadonlyMap<string, string>): Record<string, unknown> =>
   JSON.parse(retained.get(name) ?? '{}')
 
-describe('a bridge that is asked for attributes', async () => {
+describe('a bridge with attribute output', async () => {
   const broker = await startMosquitto()
   const user = await Watcher.open(broker)
   const recorder = await MessageRecorder.open(broker)
@@ -108,7 +108,7 @@ describe('a bridge that is asked for attributes', async () => {
   })
 
   it('A filtered property is neither in the state nor in the discovery message.', async () => {
-    // It can be switched and asked for all the same.
+    // It can still be switched and read.
     expect(await talk.mosquittoPub('desk', 'set/led', 'OFF')).toMatchObject({
       status: 'ok',
       data: {led: 'OFF'},
@@ -139,13 +139,13 @@ describe('a bridge that is asked for attributes', async () => {
     ])
   })
 
-  it('says once what the model of a plug has not got', () => {
+  it('warns once about properties that the model of a plug does not have', () => {
     expect(warnings()).toEqual([
       expect.stringMatching(/^devices\.desk: ignored filtered: leakage_current: .* has only /),
     ])
   })
 
-  it('tells Home Assistant what its owner wants it to know, by messages nothing is wrong with', async () => {
+  it('sends Home Assistant valid messages with the options of the user', async () => {
     const retained = await until(
       async () => {
         const now = await user.retained()
@@ -166,7 +166,7 @@ describe('a bridge that is asked for attributes', async () => {
     expect(discoveryProblems(recorder.messages)).toEqual([])
   })
 
-  it('says over MQTT 5 what is JSON and what is text, and for how long an answer is worth something', async () => {
+  it('sends the content type, and the expiry of responses, over MQTT 5', async () => {
     await talk.mosquittoPub('desk', 'get', '')
     const of = (topic: string) => packets.findLast((packet) => packet.topic === `miio2mqtt/${topic}`)
     expect(of('desk')?.properties?.contentType).toBe('application/json')
@@ -198,8 +198,8 @@ describe('a bridge that is asked for attributes', async () => {
   })
 })
 
-describe('attributes that are not wanted any more', () => {
-  it('are gone, and so are those of a plug that was removed while the bridge was down', async () => {
+describe('attributes that were switched off', () => {
+  it('are cleared, and so are those of a plug that was removed while the bridge was stopped', async () => {
     const broker = await startMosquitto()
     const user = await Watcher.open(broker)
     const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-output-'))
@@ -244,7 +244,7 @@ describe('quality of service and retention of single plugs', async () => {
     return {qos, retain}
   }
 
-  it('are those of the plug, as a subscriber sees them', async () => {
+  it('are those of the plug for a subscriber', async () => {
     await user.waitFor('miio2mqtt/desk/led')
     await user.waitFor('miio2mqtt/lamp/led')
     for (const topic of ['desk', 'desk/led'])
@@ -259,7 +259,7 @@ describe('quality of service and retention of single plugs', async () => {
     ])
   })
 
-  it('leave availability alone', () => {
+  it('do not change those of the availability', () => {
     expect(flags('desk/availability')).toEqual({qos: 1, retain: true})
     expect(flags('lamp/availability')).toEqual({qos: 1, retain: true})
   })
@@ -277,7 +277,7 @@ describe('a broker that speaks MQTT 3.1.1', async () => {
   })
   await isOnline(user)
 
-  it('is told the same, and nothing it has no place for', async () => {
+  it('gets the same messages, without properties of MQTT 5', async () => {
     await new CommandClient(broker, user).mosquittoPub('desk', 'get', '')
     await until(() => packets.some(({topic}) => topic === 'miio2mqtt/desk/response'), {what: 'the answer'})
     expect(packets.map(({topic}) => topic)).toEqual(

@@ -19,7 +19,7 @@ describe('a healthy plug that takes its time', async () => {
 
   it('stays online, however many callers lose patience', async () => {
     expect(await home.publish('desk', 'get', '')).toMatchObject({status: 'ok'}) // its clock is known from here on
-    desk.misbehave(SLOW)
+    desk.setFaults(SLOW)
     const impatient = {properties: {messageExpiryInterval: 1}}
     for (const to of ['get', 'get/led', 'set']) {
       const results = await Promise.all(
@@ -29,7 +29,7 @@ describe('a healthy plug that takes its time', async () => {
       for (const {error} of failed) expect(['timeout', 'expired']).toContain(error?.code)
       expect(failed).not.toEqual([])
     }
-    desk.misbehave({})
+    desk.setFaults({})
     expect(await home.publish('desk', 'get', '')).toMatchObject({status: 'ok'})
     expect(home.availabilities('desk')).toEqual(['online'])
     expect(home.events('device_offline')).toEqual([])

@@ -99,7 +99,7 @@ async function loseResponses({base}: House, plug: SimulatedPlug): Promise<void> 
   await user.publish(`${base}/desk/get`, '')
   await user.waitFor(`${base}/desk/response`)
   user.forget()
-  plug.next(...Array.from({length: 50}, () => ({loseReply: true})))
+  plug.next(...Array.from({length: 50}, () => ({loseResponse: true})))
   await user.publish(`${base}/desk/set`, 'ON')
   await until(() => plug.received.some(({method}) => method === 'set_power'), {
     what: 'the command at the plug',
@@ -129,7 +129,7 @@ describe('the end of the bridge', () => {
       const kettle = await startPlug({address: loopback(1, ++files)})
       const house = await start({desk, kettle}, rarelyPolled)
       await loseResponses(house, desk)
-      for (const plug of [desk, kettle]) plug.misbehave({silence: true})
+      for (const plug of [desk, kettle]) plug.setFaults({silence: true})
       for (const to of ['desk/set/led', 'kettle/set']) await user.publish(`${house.base}/${to}`, 'ON')
       await request(house, 'info')
       expect(published(`${house.base}/desk/response`)).toEqual([])
@@ -169,7 +169,7 @@ describe('the end of the bridge', () => {
     const desk = await startPlug({address: loopback(2, 4)})
     const {program, base} = await run({desk}, {broker: frozen})
     await other.waitFor(`${base}/bridge/state`)
-    desk.misbehave({silence: true})
+    desk.setFaults({silence: true})
     frozen.freeze()
     const {code} = await end(program, 'SIGTERM')
     expect(code).toBe(0)

@@ -112,7 +112,7 @@ describe.concurrent('what the bridge tells of itself', async () => {
     })
     expect(second).toMatchObject({name: 'kettle', model: 'chuangmi.plug.v3', filtered: ['led']})
 
-    kettle.misbehave({silence: true})
+    kettle.setFaults({silence: true})
     await isListed({
       name: 'kettle',
       availability: {
@@ -122,7 +122,7 @@ describe.concurrent('what the bridge tells of itself', async () => {
         message: expect.stringMatching(/^no answer from /),
       },
     })
-    kettle.misbehave({})
+    kettle.setFaults({})
     await isListed({name: 'kettle', availability: {state: 'online'}})
     Object.assign(kettle.state, {state: 'OFF', usb: 'OFF', power: 480})
     await isListed({name: 'kettle', implausible: [expect.objectContaining({property: 'power'})]})
@@ -161,7 +161,7 @@ describe.concurrent('what the bridge tells of itself', async () => {
     })
 
     // Then every minute: with what has happened, and what waits, until then.
-    desk.next({loseReply: true})
+    desk.next({loseResponse: true})
     await user.publish('miio2mqtt/desk/get', '')
     for (const property of ['state', 'led', 'state'])
       await user.publish(`miio2mqtt/dead/set/${property}`, 'ON')

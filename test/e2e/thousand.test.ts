@@ -55,7 +55,7 @@ describe('a thousand plugs on one bridge, at default intervals, three times as f
   )
 
   it(
-    'are all polled again, and none is ever said to be offline',
+    'are all polled again, and none is ever reported as offline',
     async () => {
       const before = neighbourhood.plugs.map(({received}) => received.length)
       const areAsked = () =>

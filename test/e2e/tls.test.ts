@@ -7,7 +7,7 @@ import {freePort, startMosquitto} from '../support/mosquitto.ts'
 import {Watcher} from '../support/mqtt-user.ts'
 import {until} from '../support/wait.ts'
 
-describe('a broker that speaks TLS and wants a certificate of each client', async () => {
+describe('a broker that uses TLS and requires a client certificate', async () => {
   const {files, ca, cert, key} = await makeCertificates()
   const port = await freePort()
   const broker = await startMosquitto({
@@ -26,8 +26,8 @@ describe('a broker that speaks TLS and wants a certificate of each client', asyn
 
   async function warningOf(mqtt: Record<string, unknown>): Promise<string> {
     const bridge = await startBridge({broker, plugs: {}, config: {mqtt}})
-    const [first] = await until(() => complaints(bridge), {what: 'a complaint'})
-    expect(complaints(bridge)).toHaveLength(1)
+    const [first] = await until(() => warningsOf(bridge), {what: 'a warning'})
+    expect(warningsOf(bridge)).toHaveLength(1)
     expect(JSON.stringify(bridge.log)).not.toContain('PRIVATE KEY')
     await bridge.stop()
     return first ?? ''
@@ -38,24 +38,24 @@ describe('a broker that speaks TLS and wants a certificate of each client', asyn
     await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === '{"state":"online"}')
     const home = new CommandClient(broker, user)
     expect(await home.mosquittoPub('desk', 'set', 'ON')).toMatchObject({status: 'ok'})
-    expect(complaints(bridge)).toBeUndefined()
+    expect(warningsOf(bridge)).toBeUndefined()
     const info = JSON.parse((await user.retained()).get('miio2mqtt/bridge/info') ?? '{}')
     expect(info).toMatchObject({broker: url, config: {mqtt: {servername: BROKER_NAME}}})
     expect(JSON.stringify(info)).not.toContain('PRIVATE KEY')
     await bridge.stop()
   })
 
-  it('whose authority nobody knows is not trusted, and the warning says what to set', async () => {
+  it('of an unknown certificate authority is not trusted, and the warning names the setting', async () => {
     const {ca: _, ...withoutAuthority} = trusting
     expect(await warningOf(withoutAuthority)).toMatch(/self-signed certificate.*mqtt\.ca/)
   })
 
-  it('whose certificate is for another name is not trusted, and the warning says what to set', async () => {
+  it('whose certificate is for another name is not trusted, and the warning names the setting', async () => {
     const {servername: _, ...withoutName} = trusting
     expect(await warningOf(withoutName)).toMatch(/127\.0\.0\.1.*mqtt\.servername/)
   })
 
-  it('is used all the same when nothing is verified', async () => {
+  it('is used when certificates are not verified', async () => {
     const bridge = await startBridge({
       broker,
       plugs: {},
@@ -65,12 +65,12 @@ describe('a broker that speaks TLS and wants a certificate of each client', asyn
     await bridge.stop()
   })
 
-  it('turns away a bridge without a certificate, and the warning says what to set', async () => {
+  it('rejects a bridge without a certificate, and the warning names the setting', async () => {
     const {cert: _, key: __, ...anonymous} = trusting
     expect(await warningOf(anonymous)).toMatch(/certificate required.*mqtt\.cert/)
   })
 
-  it('is told from one that does not speak TLS at all', async () => {
+  it('has another warning than a broker without TLS', async () => {
     expect(await warningOf({...trusting, url: `mqtts://127.0.0.1:${broker.port}`})).toMatch(
       /cannot use the broker/,
     )
@@ -82,14 +82,14 @@ describe('a broker behind WebSockets', async () => {
   const broker = await startMosquitto({config: [`listener ${port} 127.0.0.1`, 'protocol websockets']})
   const user = await Watcher.open(broker)
 
-  it('is used as any other', async () => {
+  it('is used like any other', async () => {
     await startBridge({broker, plugs: {}, config: {mqtt: {url: `ws://127.0.0.1:${port}/mqtt`}}})
     await user.waitFor('miio2mqtt/bridge/state', ({payload}) => payload === '{"state":"online"}')
   })
 })
 
 /** Warnings of the bridge, but that it has no plugs. */
-function complaints(bridge: TestBridge): string[] | undefined {
+function warningsOf(bridge: TestBridge): string[] | undefined {
   const warnings = bridge.log.filter(({level}) => level === 'warn').map(({message}) => String(message))
   const about = warnings.filter((text) => !text.startsWith('no plugs are configured'))
   return about.length > 0 ? about : undefined

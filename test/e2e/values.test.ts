@@ -52,9 +52,9 @@ describe('what a plug tells', async () => {
     expect(first).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
     expect(String(first) >= from && String(first) <= new Date().toISOString()).toBe(true)
 
-    seen.misbehave({silence: true})
+    seen.setFaults({silence: true})
     expect(await home.publish('seen', 'get', '')).toMatchObject({error: {code: 'timeout'}})
-    seen.misbehave({})
+    seen.setFaults({})
     let isSpoiled = true
     const send = seen.send.bind(seen)
     seen.send = (packet, to) => {

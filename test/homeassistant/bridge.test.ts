@@ -27,7 +27,7 @@ describe('the bridge in a real Home Assistant', async () => {
   await writeFile(join(folder, 'config.yaml'), configText({broker, plugs: {desk, kettle}, config}))
   let bridge = new Program(['run'], {cwd: folder})
   const info = async () => JSON.parse((await user.retained()).get('miio2mqtt/bridge/info') ?? '{}')
-  /** One of each that goes with the bridge. */
+  /** One entity of each kind that depends on the bridge. */
   const followers = ['switch.desk', 'sensor.desk_power', 'switch.evening', 'sensor.miio2mqtt_version']
 
   it('is a device, to which the plugs and groups belong, with its connection and its version', async () => {
@@ -43,7 +43,7 @@ describe('the bridge in a real Home Assistant', async () => {
       expect(await hass.template(`{{ device_attr('${id}', 'via_device_id') }}`)).toBe(own)
   })
 
-  it('logs as much as is selected there', async () => {
+  it('logs at the level that is selected there', async () => {
     await hass.becomes('select.miio2mqtt_log_level', 'info')
     for (const option of ['debug', 'warn', 'info']) {
       await hass.call('select', 'select_option', {entity_id: 'select.miio2mqtt_log_level', option})
@@ -56,7 +56,7 @@ describe('the bridge in a real Home Assistant', async () => {
     user.forget()
     const {entity_id} = await hass.called('button', 'miio2mqtt Discover plugs')
     await hass.call('button', 'press', {entity_id})
-    // Other tests may have plugs of theirs in reach of the same broadcast.
+    // Plugs of other tests may receive the same broadcast.
     const found = await user.waitFor('miio2mqtt/bridge/event', ({payload}) => {
       const {type, data} = JSON.parse(payload)
       return type === 'device_discovered' && data.did === desk.did
@@ -66,7 +66,7 @@ describe('the bridge in a real Home Assistant', async () => {
     expect(JSON.parse(answer.payload)).toMatchObject({status: 'ok'})
   })
 
-  it('starts anew when its button is pressed, with the file as it is now, and everything comes back', async () => {
+  it('restarts when its button is pressed, with the current file, and all entities return', async () => {
     const {started} = await info()
     const edited = configText({broker, plugs: {desk, kettle}, config, devices: {desk: {icon: 'mdi:desk'}}})
     await writeFile(join(folder, 'config.yaml'), edited)
@@ -82,7 +82,7 @@ describe('the bridge in a real Home Assistant', async () => {
     await hass.becomes('binary_sensor.miio2mqtt_connection', 'on')
   })
 
-  it('takes everything with it when it is killed, except for the news that it is gone', async () => {
+  it('makes all entities unavailable when it is killed, except for its connection', async () => {
     await bridge.abandon()
     await hass.becomes('binary_sensor.miio2mqtt_connection', 'off')
     for (const id of followers) await hass.becomes(id, 'unavailable')
@@ -99,7 +99,7 @@ describe('the bridge in a real Home Assistant', async () => {
     await hass.becomes('binary_sensor.miio2mqtt_connection', 'on')
   })
 
-  it('is there again, with its plugs, after Home Assistant was started anew while it was down', async () => {
+  it('is available again, with its plugs, after Home Assistant restarted while it was stopped', async () => {
     bridge.signal('SIGTERM')
     await bridge.waitForEnd()
     await hass.end()

@@ -1,4 +1,4 @@
-/** Groups as Home Assistant has them: a device each, with one switch. */
+/** Groups in Home Assistant: a device each, with one switch. */
 import {describe, expect, it} from 'vitest'
 import type {SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
 import {loopback} from '../support/addresses.ts'
@@ -36,7 +36,7 @@ describe('groups in a real Home Assistant', async () => {
     expect((await hass.registered()).filter((id) => id.includes('evening'))).toEqual(['switch.evening'])
   })
 
-  it('switch every member, also one that Home Assistant itself is not told of', async () => {
+  it('switch every member, also one that is not announced to Home Assistant', async () => {
     await hass.call('switch', 'turn_on', {entity_id: 'switch.evening'})
     await all('ON')
     for (const id of ['switch.evening', 'switch.desk', 'switch.kitchen_kettle', 'switch.house_all'])
@@ -48,7 +48,7 @@ describe('groups in a real Home Assistant', async () => {
       await hass.becomes(id, 'off')
   })
 
-  it('are on as long as any member is, whoever switched it', async () => {
+  it('are on as long as any member is, however it was switched', async () => {
     strip.state['state'] = 'ON'
     await hass.becomes('switch.evening', 'on')
     await hass.call('switch', 'toggle', {entity_id: 'switch.desk'})
@@ -60,14 +60,14 @@ describe('groups in a real Home Assistant', async () => {
     await hass.becomes('switch.evening', 'off')
   })
 
-  it('switch who is there, and are unavailable only when nobody is', async () => {
-    desk.misbehave({silence: true})
+  it('switch the available members, and are unavailable only when all members are', async () => {
+    desk.setFaults({silence: true})
     await hass.becomes('switch.house_all', 'unavailable', 40_000)
     await hass.becomes('switch.desk', 'unavailable')
     await hass.call('switch', 'turn_on', {entity_id: 'switch.evening'})
     await all('ON', [kettle, strip])
     await hass.becomes('switch.evening', 'on')
-    desk.misbehave({})
+    desk.setFaults({})
     const isBack = async () => (await hass.entity('switch.house_all'))?.state !== 'unavailable'
     await until(isBack, {what: 'the group of one is available', within: 40_000})
     await hass.call('switch', 'turn_off', {entity_id: 'switch.evening'})
@@ -75,14 +75,14 @@ describe('groups in a real Home Assistant', async () => {
     await hass.becomes('switch.evening', 'off')
   })
 
-  it('are unknown while that cannot be said: none is on, and one is not there', async () => {
-    kettle.misbehave({silence: true})
+  it('are unknown while no member is on and one is unavailable', async () => {
+    kettle.setFaults({silence: true})
     await hass.becomes('switch.evening', 'unknown')
-    kettle.misbehave({})
+    kettle.setFaults({})
     await hass.becomes('switch.evening', 'off', 40_000)
   })
 
-  it('are other devices when they are renamed, and leave no ghost of the old name', async () => {
+  it('become other devices when they are renamed, and leave no entity of the old name', async () => {
     expect(await reload(bridge, choice({night: EVENING, 'house/all': {members: ['desk']}}))).toBe(true)
     await hass.becomes('switch.night', 'off')
     await hass.isRidOf('evening')
@@ -91,7 +91,7 @@ describe('groups in a real Home Assistant', async () => {
     await hass.becomes('switch.night', 'on')
   })
 
-  it('follow other members from now on', async () => {
+  it('follow their new members', async () => {
     expect(await reload(bridge, choice({night: {...EVENING, members: ['desk']}}))).toBe(true)
     await hass.isRidOf('house')
     await hass.call('switch', 'turn_off', {entity_id: 'switch.desk'})
@@ -99,7 +99,7 @@ describe('groups in a real Home Assistant', async () => {
     expect(kettle.state['state']).toBe('ON')
   })
 
-  it('are all there again after Home Assistant or the bridge was started anew', async () => {
+  it('are all available again after a restart of Home Assistant or the bridge', async () => {
     await hass.end()
     await hass.run()
     await hass.becomes('switch.night', 'off')
@@ -110,7 +110,7 @@ describe('groups in a real Home Assistant', async () => {
     await hass.becomes('switch.night', 'on')
   })
 
-  it('leave no ghost when they were taken out while the bridge was down', async () => {
+  it('leave no entity when they were removed while the bridge was stopped', async () => {
     const {folder} = bridge
     await bridge.daemon.stop()
     bridge = await startBridge(choice({}, folder))
@@ -118,7 +118,7 @@ describe('groups in a real Home Assistant', async () => {
     await hass.becomes('switch.desk', 'off')
   })
 
-  it('come back when they are configured again, as often as that happens', async () => {
+  it('return each time they are configured again', async () => {
     for (const _ of ['once', 'twice']) {
       expect(await reload(bridge, choice({night: EVENING}))).toBe(true)
       await hass.becomes('switch.night', 'on')

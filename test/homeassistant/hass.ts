@@ -10,12 +10,12 @@ import {type Mosquitto, startMosquitto} from '../support/mosquitto.ts'
 import {onProcessExit} from '../support/on-process-exit.ts'
 import {until} from '../support/wait.ts'
 import type {Python} from './python.ts'
-import type {Verdict} from './setup.ts'
+import type {HassResult} from './setup.ts'
 
 const PORT = 8123
 const START_MS = 120_000
 const STOP_MS = 60_000
-/** The most that anything in Home Assistant may take to follow. */
+/** The longest time for any change in Home Assistant. */
 const FOLLOW_MS = 20_000
 
 export interface Entity {
@@ -24,21 +24,21 @@ export interface Entity {
   attributes: Record<string, unknown>
 }
 
-/** Entries of its log that speak of MQTT, of what MQTT made, or of whatever nobody caught: other parts of it are not our business. */
+/** Entries of its log about MQTT, about entities of MQTT, and about uncaught exceptions. Others are not about this bridge. */
 const OURS =
   /\[homeassistant(?:\.(?:components\.(?:mqtt|sensor|switch|number|select|binary_sensor|button|recorder)|helpers\.(?:template|entity|device_registry|area_registry|service|translation)|core|exceptions|config_entries).*?)?\]/
 
-/** What it complains of, and means itself or what a test did to it on purpose. */
+/** Expected warnings: about itself, or about what a test did on purpose. */
 const ITS_OWN = [
-  // When a device goes, it clears the topic again for each entity that is disabled, and wonders at the echo.
+  // When a device is removed, it clears the topic again for each disabled entity, and warns about receiving that.
   /No device components to cleanup for/,
-  // A test started the broker anew under it.
+  // A test restarted its broker.
   /Error returned from MQTT server: The connection was lost/,
   // It has no internet.
   /\[homeassistant\.config_entries\] Error setting up entry \S+ for (?:analytics|marketplace)/,
 ]
 
-/** What its form for a broker wants to be told since 2026.8. */
+/** A field that its form for a broker requires since 2026.8. */
 const NOTHING_ELSE = {set_client_cert: false, set_ca_cert: 'off', transport: 'tcp'}
 
 const running = new Set<HomeAssistant>()
@@ -47,7 +47,7 @@ onProcessExit(() => {
 })
 
 /**
- * One with a broker of its own. It is gone when the block of tests ends, and its verdict is noted.
+ * A Home Assistant with a broker of its own. It is stopped when the block of tests ends, and its result is recorded.
  * @param address one of 127.0.0.0/8
  * @param language of its owner
  */
@@ -61,22 +61,22 @@ export async function openHome(
   return {broker, hass}
 }
 
-/** The last of a block of tests: all that it did stands in one log. */
+/** The last test of a block: the log has all entries of the block. */
 export function itEndsWithoutComplaint(hass: HomeAssistant): void {
-  it('leave the log of Home Assistant without a word of complaint, to its very end', async () => {
+  it('cause no warning and no error in the log of Home Assistant', async () => {
     await hass.end()
-    const complaints = await hass.complaints()
-    await note({entities: await hass.everRegistered(), complaints: complaints.length})
-    expect(complaints).toEqual([])
+    const warnings = await hass.warnings()
+    await note({entities: await hass.everRegistered(), warnings: warnings.length})
+    expect(warnings).toEqual([])
   })
 }
 
 /** For the transcript. */
-export function note(verdict: Verdict): Promise<void> {
-  return appendFile(inject('verdicts'), `${JSON.stringify(verdict)}\n`)
+export function note(result: HassResult): Promise<void> {
+  return appendFile(inject('results'), `${JSON.stringify(result)}\n`)
 }
 
-/** Takes over the configuration of `choice`, as an edited file would say it. */
+/** Applies the configuration of `choice`, as an edited file would. */
 export function reload({daemon, config}: TestBridge, choice: TestBridgeOptions): Promise<boolean> {
   const edited = parseConfig(configText(choice), {file: 'config.yaml', env: {}})
   return daemon.reload({...edited, state_dir: config.state_dir})
@@ -88,7 +88,7 @@ export class HomeAssistant {
   readonly #address: string
   #process: ChildProcess | undefined
   #token = ''
-  /** What it calls its connection to the broker. */
+  /** Its id of the connection to the broker. */
   #title = ''
   /** The logs of its earlier starts: it keeps one only. */
   #log = ''
@@ -147,7 +147,7 @@ export class HomeAssistant {
     this.#log += await readFile(join(this.#folder, 'home-assistant.log'), 'utf8')
   }
 
-  /** For the last moment, when nothing can be awaited any more. */
+  /** For the exit of the process, when nothing can be awaited. */
   abandon(): void {
     this.#process?.kill('SIGKILL')
   }
@@ -157,7 +157,7 @@ export class HomeAssistant {
     await rm(this.#folder, {recursive: true, force: true})
   }
 
-  /** All that is there and enabled, its own sun and zones among them. */
+  /** All enabled entities, its own sun and zones among them. */
   entities(): Promise<Entity[]> {
     return this.#get('/api/states')
   }
@@ -166,7 +166,7 @@ export class HomeAssistant {
     return (await this.entities()).find(({entity_id}) => entity_id === id)
   }
 
-  /** By what a person reads: the id that Home Assistant made of it depends on its version. */
+  /** Finds an entity by its name, since its id depends on the version of Home Assistant. */
   async called(domain: string, name: string): Promise<Entity> {
     const is = ({entity_id, attributes}: Entity) =>
       entity_id.startsWith(`${domain}.`) && attributes['friendly_name'] === name
@@ -186,7 +186,7 @@ export class HomeAssistant {
     await until(isThere, {what: () => `${id} is ${wanted}; it is ${last}`, within})
   }
 
-  /** Waits until it knows no entity of which the id has `part` in it any more, neither enabled nor not. */
+  /** Waits until no entity has `part` in its id, enabled or not. */
   async losesEntities(part: string): Promise<void> {
     let left: string[] = []
     const isGone = async () => {
@@ -203,17 +203,17 @@ export class HomeAssistant {
     await until(isGone, {what: `no device called ${device}`, within: FOLLOW_MS})
   }
 
-  /** Waits until it knows nothing at all that came over MQTT. */
+  /** Waits until it has no entity of MQTT. */
   async isEmpty(): Promise<void> {
     await this.losesEntities('')
   }
 
-  /** The ids of all that came over MQTT, also of what is disabled or not available any more. */
+  /** The ids of all entities of MQTT, also of those that are disabled or unavailable. */
   async registered(): Promise<string[]> {
     return JSON.parse(await this.template(`{{ integration_entities('${this.#title}') | to_json }}`))
   }
 
-  /** How many entities of MQTT there ever were. Call it after the end. */
+  /** The number of all entities of MQTT so far. Call it after the end. */
   async everRegistered(): Promise<number> {
     const registry = await readFile(join(this.#folder, '.storage/core.entity_registry'), 'utf8')
     const {entities, deleted_entities} = JSON.parse(registry).data
@@ -223,7 +223,7 @@ export class HomeAssistant {
     return new Set(ours.map(({unique_id}) => unique_id)).size
   }
 
-  /** The id of an entity: what the bridge proposed since 2025.10, before that what Home Assistant made of its name. */
+  /** The id of an entity: proposed by the bridge since 2025.10, before that derived from its name by Home Assistant. */
   idOf(proposed: string, ofItsName: string): string {
     return isSince(this.#python, 2025, 10) ? proposed : ofItsName
   }
@@ -232,15 +232,15 @@ export class HomeAssistant {
     await this.#post(`/api/services/${domain}/${service}`, data)
   }
 
-  /** What a template comes to: the one way into the registries that needs no web socket. */
+  /** The result of a template: the only access to the registries without a web socket. */
   async template(template: string): Promise<string> {
     return (await this.#request('/api/template', {template})).text()
   }
 
-  /** Warnings and errors of its log that are about what came over MQTT, since its first start. Call it after the end. */
-  async complaints(): Promise<string[]> {
-    const complaints = this.#log.split('\n').filter((line) => / (?:WARNING|ERROR|CRITICAL) /.test(line))
-    return complaints.filter((line) => OURS.test(line) && !ITS_OWN.some((known) => known.test(line)))
+  /** Warnings and errors about MQTT in its log since its first start. Call it after the end. */
+  async warnings(): Promise<string[]> {
+    const warnings = this.#log.split('\n').filter((line) => / (?:WARNING|ERROR|CRITICAL) /.test(line))
+    return warnings.filter((line) => OURS.test(line) && !ITS_OWN.some((known) => known.test(line)))
   }
 
   async #onboard(): Promise<void> {

@@ -1,4 +1,4 @@
-/** A Home Assistant in another language: what it has names for is called by them, and the ids that the bridge proposes stay. */
+/** A Home Assistant in another language: it translates the names that it knows, and keeps the ids that the bridge proposes. */
 import {describe, expect, it} from 'vitest'
 import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug} from '../support/bridge.ts'
@@ -19,7 +19,7 @@ describe('a plug in a Home Assistant whose owner reads German', async () => {
     await hass.called('switch', 'kitchen kettle')
   })
 
-  it('works as any other', async () => {
+  it('works like any other', async () => {
     const {entity_id} = await hass.called('sensor', 'kitchen kettle Leistung')
     await hass.becomes(entity_id, '41.5')
     await hass.call('switch', 'turn_on', {entity_id: 'switch.kitchen_kettle'})

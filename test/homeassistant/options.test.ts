@@ -1,4 +1,4 @@
-/** What a person may say in config.yaml about how plugs look (docs/home-assistant.md), and what Home Assistant makes of it. */
+/** The options of config.yaml for entities (docs/home-assistant.md), and their effect in Home Assistant. */
 import {describe, expect, it} from 'vitest'
 import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug, type TestBridgeOptions} from '../support/bridge.ts'
@@ -6,13 +6,13 @@ import {Watcher} from '../support/mqtt-user.ts'
 import {until} from '../support/wait.ts'
 import {type HomeAssistant, itEndsWithoutComplaint, openHome, reload} from './hass.ts'
 
-/** The ids of what is there and disabled, of one device. */
+/** The ids of the disabled entities of one device. */
 async function disabled(hass: HomeAssistant, part: string): Promise<string[]> {
   const enabled = new Set((await hass.entities()).map(({entity_id}) => entity_id))
   return (await hass.registered()).filter((id) => id.includes(part) && !enabled.has(id)).sort()
 }
 
-describe('plugs whose owner wants them otherwise', async () => {
+describe('plugs with options for Home Assistant', async () => {
   const {broker, hass} = await openHome(loopback(9, 3))
   const user = await Watcher.open(broker)
   const meter = {model: 'chuangmi.plug.v3', state: {power: 100}} as const
@@ -63,7 +63,7 @@ describe('plugs whose owner wants them otherwise', async () => {
     })
   })
 
-  it('have what is enabled, and not what is disabled or filtered', async () => {
+  it('have the enabled entities, and none that is disabled or filtered', async () => {
     expect(await disabled(hass, 'tea_kettle')).toEqual([
       'sensor.tea_kettle_last_seen',
       'switch.tea_kettle_led',
@@ -74,21 +74,21 @@ describe('plugs whose owner wants them otherwise', async () => {
     await hass.becomes('switch.timer_child_lock', 'off', 40_000)
   })
 
-  it('are switched all the same, at the topics of their name in the file', async () => {
+  it('are switched at the topics of their name in the file', async () => {
     await hass.call('switch', 'turn_on', {entity_id: 'switch.tea_kettle'})
     await until(() => kettle.state['state'] === 'ON', {what: 'the relay is on'})
     await hass.becomes('switch.tea_kettle', 'on')
     await user.waitFor('miio2mqtt/kitchen/kettle/state', ({payload}) => payload === 'ON')
   })
 
-  it('show numbers as their owner corrects them', async () => {
+  it('show corrected numbers', async () => {
     await hass.becomes('sensor.plain_power', '100')
     const corrected = Number((await hass.entity('sensor.tea_kettle_power'))?.state)
-    const raw = 100 / 0.01 // what the firmware of this model tells of 100 W
+    const raw = 100 / 0.01 // the value of the firmware of this model for 100 W
     expect(corrected).toBeCloseTo(raw * 0.001 + 2)
   })
 
-  it('stay away altogether when they should, and work on MQTT as any other', async () => {
+  it('are not announced when that is switched off, and work on MQTT like any other', async () => {
     await user.waitFor('miio2mqtt/server/power')
     expect((await hass.registered()).filter((id) => id.includes('server'))).toEqual([])
   })
@@ -108,14 +108,14 @@ describe('plugs whose owner wants them otherwise', async () => {
     expect([strip.state['state_1'], strip.state['state_2']]).toEqual(['OFF', 'ON'])
   })
 
-  it('are told again to a Home Assistant that was started anew, also what no broker keeps', async () => {
+  it('are announced again after a restart of Home Assistant, with all states that are not retained', async () => {
     await hass.end()
     await hass.run()
     await hass.becomes('switch.strip', strip.state['state'] === 'ON' ? 'on' : 'off', 40_000)
     await hass.becomes('switch.tea_kettle', 'on')
   })
 
-  it('change their look while the bridge runs', async () => {
+  it('change their options while the bridge runs', async () => {
     const other = {
       ...devices,
       'kitchen/kettle': {homeassistant: {name: 'Pot', entities: {usb: {icon: 'mdi:usb'}}}},
@@ -129,7 +129,7 @@ describe('plugs whose owner wants them otherwise', async () => {
     await hass.becomes('sensor.tea_kettle_power', '100')
   })
 
-  it('leave when they should stay away from now on', async () => {
+  it('are removed when their announcement is switched off', async () => {
     const away = {...devices, plain: {homeassistant: {enabled: false}}}
     expect(await reload(bridge, choice({devices: away}))).toBe(true)
     await hass.isRidOf('plain')
@@ -144,14 +144,14 @@ describe('plugs whose owner wants them otherwise', async () => {
     bridge = await startBridge(choice({folder, config: {...choice().config, ...more}}))
   }
 
-  it('leave when they are announced elsewhere, and come back', async () => {
+  it('are removed when they are announced on another topic, and return', async () => {
     await startAnew({homeassistant: {discovery_prefix: 'elsewhere'}})
     await hass.isEmpty()
     await startAnew({})
     await hass.becomes('switch.plain', 'on')
   })
 
-  it('move with the bridge to another topic, and leave nothing where they were', async () => {
+  it('move with the bridge to another topic, and leave no retained message on the old one', async () => {
     await startAnew({mqtt: moved})
     await hass.called('sensor', 'miio2mqtt (home/plugs) Version')
     await hass.becomes('switch.plain', 'on')
@@ -161,7 +161,7 @@ describe('plugs whose owner wants them otherwise', async () => {
     await until(async () => (await left()).length === 0, {what: 'nothing on the old topics', within: 20_000})
   })
 
-  it('leave with the bridge when it keeps silent towards Home Assistant', async () => {
+  it('are removed with the bridge when Home Assistant is switched off', async () => {
     await startAnew({mqtt: moved, homeassistant: {enabled: false}})
     await hass.isEmpty()
   })

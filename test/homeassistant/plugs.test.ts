@@ -1,4 +1,4 @@
-/** Home Assistant itself, a real broker, the bridge, and simulated plugs: what becomes of plugs over their lives. */
+/** Plugs from their first announcement to their removal, with a real Home Assistant, a real broker, the bridge and simulated plugs. */
 import {describe, expect, it} from 'vitest'
 import {loopback} from '../support/addresses.ts'
 import {startBridge, startPlug, type TestBridgeOptions} from '../support/bridge.ts'
@@ -20,7 +20,7 @@ describe('plugs in a real Home Assistant', async () => {
   })
   let bridge = await startBridge(choice())
 
-  it('appear with the names, units and classes that were meant', async () => {
+  it('appear with the intended names, units and classes', async () => {
     await hass.becomes('switch.desk', 'off')
     await hass.becomes('switch.kitchen_kettle', 'off')
     expect(await hass.entity('sensor.desk_power')).toMatchObject({
@@ -38,7 +38,7 @@ describe('plugs in a real Home Assistant', async () => {
     })
   })
 
-  it('are in the area, and have the icon, that the configuration says', async () => {
+  it('have the area and the icon of the configuration', async () => {
     expect(await hass.template("{{ area_name('switch.kitchen_kettle') }}")).toBe('Kitchen')
     expect(await hass.template("{{ area_name('switch.desk') }}")).toBe('None')
     expect(await hass.entity('switch.kitchen_kettle')).toMatchObject({attributes: {icon: 'mdi:kettle'}})
@@ -54,17 +54,17 @@ describe('plugs in a real Home Assistant', async () => {
     await hass.becomes('sensor.desk_power', '41.5')
   })
 
-  it('are unavailable, each by itself, while they do not answer, and come back with what is true then', async () => {
-    kettle.misbehave({silence: true})
+  it('are unavailable, each by itself, while they do not respond, and return with their current state', async () => {
+    kettle.setFaults({silence: true})
     await hass.becomes('switch.kitchen_kettle', 'unavailable', 40_000)
     await hass.becomes('sensor.kitchen_kettle_temperature', 'unavailable')
     expect(await hass.entity('switch.desk')).toMatchObject({state: 'off'})
     kettle.state['state'] = 'ON'
-    kettle.misbehave({})
+    kettle.setFaults({})
     await hass.becomes('switch.kitchen_kettle', 'on', 40_000)
   })
 
-  it('are unavailable while the bridge is gone, and come back with it', async () => {
+  it('are unavailable while the bridge is stopped, and return with it', async () => {
     const {folder} = bridge
     await bridge.daemon.stop()
     await hass.becomes('switch.desk', 'unavailable')
@@ -72,7 +72,7 @@ describe('plugs in a real Home Assistant', async () => {
     await hass.becomes('switch.desk', 'off')
   })
 
-  it('are there again after Home Assistant itself was started anew', async () => {
+  it('are available again after a restart of Home Assistant', async () => {
     const before = await hass.registered()
     await hass.end()
     user.forget()
@@ -82,7 +82,7 @@ describe('plugs in a real Home Assistant', async () => {
     expect((await hass.registered()).sort()).toEqual(before.sort())
   })
 
-  it('are there again after the broker forgot everything', async () => {
+  it('are available again after the broker lost all retained messages', async () => {
     await user.waitFor('homeassistant/status', ({payload}) => payload === 'online', 20_000)
     await broker.restart()
     await hass.becomes('switch.desk', 'unavailable')
@@ -90,21 +90,21 @@ describe('plugs in a real Home Assistant', async () => {
     await hass.becomes('sensor.desk_power', '41.5')
   })
 
-  it('lose the entity of a property that is filtered from now on, and get it back', async () => {
+  it('lose the entity of a property while it is filtered', async () => {
     const filtered = {desk: {filtered: ['power', 'led']}, ...choice().devices}
     expect(await reload(bridge, choice({devices: filtered}))).toBe(true)
     await hass.losesEntities('desk_power')
     await hass.losesEntities('desk_led')
     await hass.becomes('switch.desk', 'off')
-    desk.misbehave({silence: true}) // what lies on the broker says nothing of them until it is heard
+    desk.setFaults({silence: true}) // the retained message does not list them until the plug has responded
     expect(await reload(bridge, choice())).toBe(true)
     await hass.becomes('sensor.desk_power', 'unavailable')
-    desk.misbehave({})
+    desk.setFaults({})
     await hass.becomes('sensor.desk_power', '41.5', 40_000)
     await hass.becomes('switch.desk_led', 'off')
   })
 
-  it('leave when they are disabled, and come back into their area when they are not', async () => {
+  it('are removed while they are disabled, and return to their area', async () => {
     const kitchen = {area: 'Kitchen', icon: 'mdi:kettle'}
     expect(await reload(bridge, choice({devices: {'kitchen/kettle': {...kitchen, disabled: true}}}))).toBe(
       true,
@@ -115,7 +115,7 @@ describe('plugs in a real Home Assistant', async () => {
     expect(await hass.template("{{ area_name('switch.kitchen_kettle') }}")).toBe('Kitchen')
   })
 
-  it('keep entities and history when they are renamed, and leave no ghost when they are removed', async () => {
+  it('keep entities and history when they are renamed, and leave no entity when they are removed', async () => {
     const of = async (name: string) => (await hass.registered()).filter((id) => id.includes(name)).sort()
     const before = await of('desk')
     expect(await reload(bridge, choice({plugs: {table: desk, 'kitchen/kettle': kettle}}))).toBe(true)
@@ -132,7 +132,7 @@ describe('plugs in a real Home Assistant', async () => {
     await hass.isRidOf('kettle', 'kitchen kettle')
   })
 
-  it('make place for a new plug under the name of a broken one', async () => {
+  it('can be replaced by a new plug under the same name', async () => {
     const other = await startPlug({model: 'chuangmi.plug.v3', address: loopback(2, 3)})
     expect(await reload(bridge, choice({plugs: {table: other}, devices: {}}))).toBe(true)
     const serial = (id: string) => hass.template(`{{ device_attr('${id}', 'serial_number') }}`)
@@ -146,7 +146,7 @@ describe('plugs in a real Home Assistant', async () => {
     await until(() => other.state['state'] === 'ON', {what: 'the relay of the new one is on'})
   })
 
-  it('leave no ghost when they are renamed and removed while the bridge is down', async () => {
+  it('leave no entity when they are renamed and removed while the bridge is stopped', async () => {
     const {folder} = bridge
     await reload(bridge, choice())
     await hass.becomes('switch.kitchen_kettle', 'on')

@@ -9,7 +9,7 @@ import {promisify} from 'node:util'
 
 const run = promisify(execFile)
 
-/** Which Home Assistant runs on which Python, newest first; its own test harness has numbers of its own. */
+/** Which Home Assistant runs on which Python, newest first. Its test harness has other version numbers. */
 const RELEASES = [
   {python: [3, 14, 2], homeAssistant: '2026.10.4', harness: '0.13.375'},
   {python: [3, 13, 2], homeAssistant: '2026.2.3', harness: '0.13.316'},
@@ -24,7 +24,7 @@ export interface Python {
   homeAssistant: string
 }
 
-/** @throws Error that says what is missing, and how to get it */
+/** @throws Error that names what is missing, and how to install it */
 export async function pythonWithHomeAssistant(): Promise<Python> {
   const {path, version, release} = await newestPython()
   const folder = resolve('node_modules/.cache', `homeassistant-${release.homeAssistant}`)
@@ -79,8 +79,8 @@ async function interpreters(): Promise<string[]> {
 }
 
 async function versionOf(path: string): Promise<{path: string; version: number[]} | undefined> {
-  const told = await run(path, ['-c', 'import sys; print(*sys.version_info[:3])']).catch(() => undefined)
-  return told && {path, version: told.stdout.trim().split(' ').map(Number)}
+  const version = await run(path, ['-c', 'import sys; print(*sys.version_info[:3])']).catch(() => undefined)
+  return version && {path, version: version.stdout.trim().split(' ').map(Number)}
 }
 
 function isOlder(version: readonly number[], than: readonly number[]): boolean {

@@ -94,7 +94,7 @@ async def replay(hass, name):
         await hass.async_block_till_done()
 
 
-def complaints(hass, caplog):
+def warnings(hass, caplog):
     logged = [
         record.getMessage()
         for record in caplog.records
@@ -111,7 +111,7 @@ async def test_looks(hass, mqtt_mock, caplog):
         "devices": {id: device_of(device, devices) for device in devices_in(hass) for _, id in device.identifiers},
     }
     (HERE / "looks.json").write_text(json.dumps(looks))
-    assert not complaints(hass, caplog)
+    assert not warnings(hass, caplog)
 
 
 async def test_states(hass, mqtt_mock, caplog, entities_that_are_off_by_default_too):
@@ -136,6 +136,6 @@ async def test_states(hass, mqtt_mock, caplog, entities_that_are_off_by_default_
         await hass.services.async_call("switch", "turn_on", {"entity_id": found[unique_id].entity_id}, blocking=True)
         assert mqtt_mock.async_publish.call_args.args[:2] == (topic, "ON")
 
-    bad = complaints(hass, caplog)
+    bad = warnings(hass, caplog)
     assert not bad, bad
-    print(f"\nREPLAYED entities={len(found)} devices={len(devices)} complaints={len(bad)}")
+    print(f"\nREPLAYED entities={len(found)} devices={len(devices)} warnings={len(bad)}")

@@ -1,4 +1,4 @@
-/** The quick half: what the bridge publishes about plugs of every model goes through Home Assistant's real MQTT integration. */
+/** The fast test: Home Assistant's real MQTT integration receives the messages of the bridge about plugs of every model. */
 import {execFile} from 'node:child_process'
 import {cp, mkdtemp, readFile, rm, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
@@ -32,7 +32,7 @@ interface Device {
   components: Record<string, Component>
 }
 
-/** How things stand in Home Assistant's registries: entities by unique id, devices by identifier. */
+/** The content of Home Assistant's registries: entities by unique id, devices by identifier. */
 interface Looks {
   entities: Record<string, Record<string, unknown>>
   devices: Record<string, Record<string, unknown>>
@@ -52,20 +52,20 @@ describe('plugs of every model, replayed to a real Home Assistant', () => {
     }
   })
 
-  it('are taken, message by message, without a word of complaint, and have the state that was published', async () => {
+  it('are accepted, message by message, without a warning, and have the published state', async () => {
     const messages = await published(plugs)
     const latest = new Map(messages.map(({topic, payload}) => [topic, payload]))
     const devices = [...latest].flatMap(([topic, payload]): Device[] =>
       /^homeassistant\/device\/[^/]+\/config$/.test(topic) ? [JSON.parse(payload)] : [],
     )
     expect(devices.length).toBe(builtIn.ids.length + 1)
-    // The broker gives what is retained to whoever subscribes later; Home Assistant's harness has no broker.
+    // A broker sends retained messages to later subscribers; Home Assistant's harness has no broker.
     const retained = [...latest].map(([topic, payload]) => ({topic, payload}))
     await writeLines('retained.jsonl', retained)
     await writeLines('publishes.jsonl', [...messages, ...retained])
     await writeFile(join(folder, 'expected.json'), JSON.stringify(expectations(devices, latest)))
-    const [, entities] = /REPLAYED entities=(\d+) .* complaints=0/.exec(await judge()) ?? []
-    await note({entities: Number(entities), complaints: 0})
+    const [, entities] = /REPLAYED entities=(\d+) .* warnings=0/.exec(await replay()) ?? []
+    await note({entities: Number(entities), warnings: 0})
     looks = JSON.parse(await readFile(join(folder, 'looks.json'), 'utf8'))
     expect(Object.keys(looks.entities)).toHaveLength(Number(entities))
   })
@@ -116,7 +116,7 @@ describe('plugs of every model, replayed to a real Home Assistant', () => {
   })
 })
 
-/** What a model says of a property, in the words of the registry. */
+/** The members of a property, with the names of the registry. */
 function lookOf(property: Property): Record<string, unknown> {
   const {kind, label, icon = null, category = null, disabledByDefault = false} = property
   const common = {platform: kind, name: label, icon, category, enabled: !disabledByDefault, precision: null}
@@ -142,24 +142,24 @@ function lookOf(property: Property): Record<string, unknown> {
         ...classed,
         unit: property.unit,
         state_class: property.stateClass,
-        // Of what is off, Home Assistant does not note it.
+        // Home Assistant does not record it for disabled entities.
         precision: disabledByDefault ? null : digitsOf(property.unit, property.precision),
       }
   }
 }
 
-/** How many digits after the point are shown: of kilowatt-hours and amperes three are worth it, of anything else one. */
+/** Digits that are shown after the decimal point: three for kWh and A, else one. */
 function digitsOf(unit: string, precision: number): number {
   return Math.min(precision, unit === 'kWh' || unit === 'A' ? 3 : 1)
 }
 
-/** What a bridge with these plugs says from its start until all of them have told everything. */
+/** The messages of a bridge with these plugs, from its start until the state of each plug is complete. */
 async function published(models: ReadonlyMap<string, SimulatedPlug>) {
   const broker = await startMosquitto()
   const recorder = await MessageRecorder.open(broker)
   const plugs = Object.fromEntries([...models].map(([model, plug]) => [`plugs/${model}`, plug]))
   await startBridge({broker, plugs})
-  const told = (name: string) => recorder.on(`miio2mqtt/${name}`).at(-1)?.payload.includes('"rssi":-')
+  const isComplete = (name: string) => recorder.on(`miio2mqtt/${name}`).at(-1)?.payload.includes('"rssi":-')
   const known = ({did}: SimulatedPlug) =>
     recorder
       .on(`homeassistant/device/${deviceId(did)}/config`)
@@ -167,7 +167,7 @@ async function published(models: ReadonlyMap<string, SimulatedPlug>) {
       ?.payload.includes('"hw_version"')
   const online = () => recorder.on('miio2mqtt/bridge/state').at(-1)?.payload === '{"state":"online"}'
   await until(online, {what: 'the bridge says online', within: 60_000})
-  const missing = () => Object.entries(plugs).filter(([name, plug]) => !told(name) || !known(plug))
+  const missing = () => Object.entries(plugs).filter(([name, plug]) => !isComplete(name) || !known(plug))
   await until(() => missing().length === 0, {
     what: () => `all of every plug; not of ${missing().map(([name]) => name)}`,
     within: 60_000,
@@ -175,8 +175,8 @@ async function published(models: ReadonlyMap<string, SimulatedPlug>) {
   return recorder.messages.map(({topic, payload}) => ({topic, payload}))
 }
 
-/** What Home Assistant says of the files in the folder. */
-async function judge(): Promise<string> {
+/** The output of Home Assistant for the files in the folder. */
+async function replay(): Promise<string> {
   for (const file of ['replay.py', 'pytest.ini']) await cp(new URL(file, import.meta.url), join(folder, file))
   const options = {cwd: folder, env: {...process.env, REPLAY: folder}, maxBuffer: 1 << 26}
   const args = ['-m', 'pytest', '-q', '-s', '--show-capture=no', folder]
@@ -191,7 +191,7 @@ function writeLines(file: string, messages: readonly {topic: string; payload: st
   return writeFile(join(folder, file), messages.map((message) => JSON.stringify(message)).join('\n'))
 }
 
-/** By unique id, what Home Assistant must have made of it all. */
+/** By unique id, the expected entities in Home Assistant. */
 function expectations(devices: readonly Device[], latest: ReadonlyMap<string, string>) {
   const entities: Record<string, {state: unknown}> = {}
   const relays: Record<string, string | undefined> = {}
@@ -204,7 +204,7 @@ function expectations(devices: readonly Device[], latest: ReadonlyMap<string, st
   return {entities, relays, devices: devices.map(({device}) => device.name)}
 }
 
-/** The value in the state that lies on the broker; `undefined` where there is none to compare. */
+/** The value in the retained state; `undefined` where there is none to compare. */
 function stateOf(
   {platform, state_topic, value_template = ''}: Component,
   latest: ReadonlyMap<string, string>,

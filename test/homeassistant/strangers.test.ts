@@ -1,4 +1,4 @@
-/** Plugs that nobody described, and plugs that their owner described: in Home Assistant they are plugs like any other. */
+/** Plugs of unknown models, and of models that the user defines: in Home Assistant they are plugs like any other. */
 import {mkdir, mkdtemp, rm, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
@@ -22,7 +22,7 @@ import {until} from '../support/wait.ts'
 import {itEndsWithoutComplaint, openHome} from './hass.ts'
 
 const made = {name: 'Made up', vendor: 'Acme', confidence: 'inferred', evidence: 'made up'} as const
-/** What the plugs really are. */
+/** The definitions of the simulated plugs. */
 const firmware: readonly Model[] = [
   {...made, ids: ['acme.plug.miot'], properties: {state: relay(miot(2, 1)), power: watts(miot(3, 1))}},
   {...made, ids: ['acme.plug.legacy'], properties: {state: relay(prop('power', 'set_power'))}},
@@ -44,7 +44,7 @@ const firmware: readonly Model[] = [
   },
 ]
 
-/** What the owner of the last one wrote (docs/adding-a-plug.md). */
+/** The user's definition of the last one (docs/adding-a-plug.md). */
 const DEFINITION = `ids: [acme.plug.own]
 name: ACME plug with a meter
 vendor: ACME
@@ -56,7 +56,7 @@ properties:
   refresh: {is: button, action: 5.1}
 `
 
-describe('strange plugs in a real Home Assistant', async () => {
+describe('plugs of unknown models in a real Home Assistant', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-strangers-'))
   afterAll(() => rm(folder, {recursive: true, force: true}))
   const catalogue = new Catalogue(firmware)
@@ -90,7 +90,7 @@ describe('strange plugs in a real Home Assistant', async () => {
     },
   )
 
-  it('have the relay alone, and what every plug tells, when nobody described them', async () => {
+  it('have the relay, and the properties of every plug, when they have no definition', async () => {
     for (const name of ['miot', 'legacy', 'older'])
       expect((await hass.registered()).filter((id) => id.includes(name)).sort()).toEqual([
         `sensor.${name}_last_seen`,
@@ -99,7 +99,7 @@ describe('strange plugs in a real Home Assistant', async () => {
       ])
   })
 
-  it('have all that their owner described, and take it', async () => {
+  it("have all properties of the user's definition, which can be set", async () => {
     plugs.own.state['power'] = 41.5
     await hass.becomes('sensor.own_power', '41.5')
     expect(await hass.entity('sensor.own_power')).toMatchObject({
@@ -117,7 +117,7 @@ describe('strange plugs in a real Home Assistant', async () => {
     expect(await hass.template("{{ device_attr('switch.own', 'manufacturer') }}")).toBe('ACME')
   })
 
-  it('lose what is taken out of the definition', async () => {
+  it('lose a property that is removed from the definition', async () => {
     await writeFile(join(folder, 'models', 'own.yaml'), DEFINITION.replace(/ {2}(?:nap|refresh): .*\n/g, ''))
     await writeFile(join(folder, 'config.yaml'), configText({broker, plugs, config}))
     bridge.signal('SIGHUP')

@@ -1,6 +1,6 @@
 import {defineConfig} from 'vitest/config'
 
-/** Home Assistant itself, from PyPI: too much for every run of the tests, so it has a command of its own. */
+/** Tests with Home Assistant from PyPI: too slow for every run of the tests, so they have a command of their own. */
 export default defineConfig({
   test: {
     include: ['test/homeassistant/*.test.ts'],

@@ -127,14 +127,14 @@ except DeviceException as error:
     print(error)
 `
 
-  it('is told that a token is wrong', async () => {
-    const said = await python(withToken, m1.address, 'ff'.repeat(16), 'on')
-    expect(said).toContain('invalid token')
+  it('reports that a token is wrong', async () => {
+    const output = await python(withToken, m1.address, 'ff'.repeat(16), 'on')
+    expect(output).toContain('invalid token')
   })
 
   it('tries again when an answer is lost, with a new id', async () => {
     await clock.advance(3000)
-    m1.next({loseReply: true})
+    m1.next({loseResponse: true})
     expect(await python(withToken, m1.address, token.toString('hex'), 'on')).toBe("['ok']\n")
     expect(m1.received.slice(-2)).toMatchObject([{id: 1}, {id: 102}])
   })

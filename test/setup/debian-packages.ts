@@ -2,7 +2,7 @@ import {spawnSync} from 'node:child_process'
 import {existsSync} from 'node:fs'
 import type {TestProject} from 'vitest/node'
 
-/** What is installed here besides Node. Ask with `inject('tools')`. */
+/** The installed programs besides Node. Tests get them with `inject('tools')`. */
 export interface Tools {
   /** The broker and its `mosquitto_pub` and `mosquitto_sub`. */
   mosquitto: boolean
@@ -20,7 +20,7 @@ interface DebianPackage {
   name: string
   /** Exists when the package is installed. */
   file: string
-  /** The tests that need it, in words. */
+  /** A description of the tests that need it. */
   tests: string
 }
 

@@ -1,6 +1,6 @@
 /**
- * Carries out the Dockerfile without a container engine: every COPY and RUN in a bare folder that stands for the image,
- * then the program and the health check as the image would start them. Run it by hand, since it installs everything:
+ * Executes the Dockerfile without a container engine: every COPY and RUN in an empty folder in place of the image,
+ * then the program and the health check as the image would start them. It is run by hand, since it installs everything:
  *
  *     npx tsx test/setup/dockerfile-steps.ts
  */
@@ -13,7 +13,7 @@ import {execForm, type Instruction, readContext, readStages} from './dockerfile.
 const images = mkdtempSync(join(tmpdir(), 'miio2mqtt-image-'))
 const context = readContext('.dockerignore')
 
-/** A stage's file system, and what is set in it. */
+/** A stage's file system, and its variables. */
 class Image {
   readonly #root: string
   #workdir = '/'
@@ -36,7 +36,7 @@ class Image {
     else if (name === 'HEALTHCHECK') this.#healthcheck = execForm(rest.replace(/^CMD\s+/, '')) ?? []
   }
 
-  /** The program starts; and without a daemon, the health check says no. */
+  /** The program starts, and the health check fails without a daemon. */
   tryOut(): void {
     this.#expect([...this.#entrypoint, '--help'].map(this.#inside), 0)
     this.#expect(this.#healthcheck.map(this.#inside), 1)

@@ -5,17 +5,17 @@ export interface Instruction {
   name: string
   /** `--from=build` as `from: 'build'`. */
   flags: Readonly<Record<string, string>>
-  /** What follows the flags, as written. */
+  /** The text after the flags. */
   rest: string
 }
 
-/** One `FROM` and all that belongs to it. */
+/** One `FROM` and its instructions. */
 export interface Stage {
   name: string
   instructions: readonly Instruction[]
 }
 
-/** The stages of a Dockerfile in the part of the language that ours is written in: no heredocs, no `ARG`. */
+/** The stages of a Dockerfile without heredocs and `ARG`. */
 export function readStages(path: string): Stage[] {
   const stages: {name: string; instructions: Instruction[]}[] = []
   for (const line of logicalLines(readFileSync(path, 'utf8'))) {
@@ -29,7 +29,7 @@ export function readStages(path: string): Stage[] {
   return stages
 }
 
-/** What `docker build` sends along, by our .dockerignore: nothing but what it names with `!`. */
+/** The files that `docker build` sends, by .dockerignore: only those that it names with `!`. */
 export function readContext(path: string): string[] {
   const lines = logicalLines(readFileSync(path, 'utf8'))
   if (lines[0] !== '*') throw new Error(`expected ${path} to begin with "*", got "${lines[0]}"`)

@@ -1,7 +1,7 @@
 import {basename} from 'node:path'
 import {BaseSequencer, type TestSpecification} from 'vitest/node'
 
-/** The slowest files, the slowest first: started last, they would run alone at the end. */
+/** The slowest files first: started last, they would run alone at the end. */
 const LONG = [
   'operations',
   'cli',

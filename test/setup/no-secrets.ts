@@ -1,5 +1,5 @@
 /**
- * Looks for the token of the tests' plugs in what a test run has printed:
+ * Searches for the token of the tests' plugs in the output of a test run:
  *
  *     npx tsx test/setup/no-secrets.ts output.txt
  */

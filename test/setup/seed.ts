@@ -2,12 +2,12 @@ import type {TestProject} from 'vitest/node'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Of what is random in this run: `test/support/seeds.ts`. */
+    /** The seed of all random inputs of this run: `test/support/seeds.ts`. */
     seed: number
   }
 }
 
-/** Chooses the seed of this run, or takes that of `TEST_SEED`, and says which. @throws Error for one that is no whole number below 2³¹ */
+/** Chooses the seed of this run, or takes that of `TEST_SEED`, and prints it. @throws Error for one that is no whole number below 2³¹ */
 export default function setup(project: Pick<TestProject, 'provide'>): void {
   const {TEST_SEED: wanted} = process.env
   const seed = wanted === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(wanted)

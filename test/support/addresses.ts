@@ -7,7 +7,7 @@ import {claimNetwork, Ports} from './loopback.ts'
 
 const network = await claimNetwork(Number(process.env['VITEST_POOL_ID'] ?? 1) - 1)
 
-/** Where this file's simulated plugs hear everybody's hello (`inReachOfBroadcasts`), in place of 127.255.255.255, where those of all files would. */
+/** The broadcast address of this file's simulated plugs (`inReachOfBroadcasts`). Plugs of all files would receive those to 127.255.255.255. */
 export const BROADCAST = loopback(255, 253)
 
 /** `freeAddress` begins here. */
@@ -24,13 +24,13 @@ export function loopback(block: number, host: number): string {
   return `127.${network}.${block}.${host}`
 }
 
-/** An address that was not handed out before. */
+/** An address that is not used yet. */
 export function freeAddress(): string {
   const index = handedOut++
   return loopback(FREE_BLOCK + Math.floor(index / 250), 1 + (index % 250))
 }
 
-/** A TCP port on 127.0.0.1 that no other test file is given. */
+/** A TCP port on 127.0.0.1 that no other test file gets. */
 export function freePort(): Promise<number> {
   return ports.next()
 }

@@ -25,7 +25,7 @@ afterAll(async () => {
   for (const each of [...running].reverse()) await each.stop()
 })
 
-/** A simulated m1 on an address of this test file's own, started; gone when the test file ends. */
+/** A simulated m1 on an address of this test file's own, started; stopped when the test file ends. */
 export async function startPlug(choice: Partial<SimulatedPlugOptions> = {}): Promise<SimulatedPlug> {
   const {address = freeAddress()} = choice
   const did = Number(address.split('.').reduce((sum, byte) => sum * 256 + Number(byte), 0))
@@ -44,7 +44,7 @@ export async function startPlug(choice: Partial<SimulatedPlugOptions> = {}): Pro
   return plug
 }
 
-/** Makes `plugs` (already started) hear hellos sent to `BROADCAST`. */
+/** Makes `plugs` (already started) receive hellos that are sent to `BROADCAST`. */
 export async function inReachOfBroadcasts(plugs: readonly SimulatedPlug[]): Promise<void> {
   const neighbourhood = new SimulatedNetwork(plugs, {
     clock: steadyClock,
@@ -55,7 +55,7 @@ export async function inReachOfBroadcasts(plugs: readonly SimulatedPlug[]): Prom
   running.add(neighbourhood)
 }
 
-/** Starts what is to be gone when the test file ends. */
+/** Starts something that is stopped when the test file ends. */
 export async function startUntilTheEnd(neighbourhood: SimulatedNetwork): Promise<void> {
   await neighbourhood.start()
   running.add(neighbourhood)
@@ -65,15 +65,15 @@ export interface TestBridgeOptions {
   broker: Mosquitto
   /** By name. */
   plugs: Readonly<Record<string, SimulatedPlug>>
-  /** Polls are quick unless this says otherwise. More lines of config.yaml, by top-level key. */
+  /** More of config.yaml, by top-level key. Poll intervals are short by default. */
   config?: Readonly<Record<string, unknown>>
-  /** More about single plugs, by name. */
+  /** More options of single plugs, by name. */
   devices?: Readonly<Record<string, Record<string, unknown>>>
-  /** Where it remembers; a new empty folder when left out. */
+  /** The state folder; a new empty one by default. */
   folder?: string
-  /** The models that it knows; by default those of the program. */
+  /** The models that the bridge knows; by default those of the program. */
   catalogue?: Catalogue
-  /** The one of `startPlug` when left out. */
+  /** The one of `startPlug` by default. */
   clock?: Clock
 }
 
@@ -83,9 +83,9 @@ export interface TestBridge {
   folder: string
   /** Lines of the log, as JSON. */
   log: Record<string, unknown>[]
-  /** What those lines come from: it outlives the bridge, as in a process that starts it anew. */
+  /** The source of those lines: it is used after the end of the bridge, as in a process that restarts it. */
   rootLog: RootLog
-  /** How often a restart was asked for. */
+  /** How often a restart was requested. */
   restarts: number
   stop(): Promise<void>
 }
@@ -159,5 +159,5 @@ export function configText({
 }
 
 function noFile(path: string): never {
-  throw new Error(`this configuration names the file ${path}`)
+  throw new Error(`this configuration refers to the file ${path}`)
 }

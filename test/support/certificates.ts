@@ -1,4 +1,4 @@
-/** A certificate authority of our own, a broker it vouches for, and a client: made anew for each test, by openssl. */
+/** A certificate authority, and certificates that it signs for a broker and for a client: made by openssl for each test. */
 import {execFile} from 'node:child_process'
 import {mkdtemp, readFile, rm} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
@@ -21,7 +21,7 @@ export interface Certificates {
 const run = promisify(execFile)
 const NEW_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
 
-/** Gone when the test file ends. */
+/** Deleted when the test file ends. */
 export async function makeCertificates(): Promise<Certificates> {
   const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-test-'))
   afterAll(() => rm(folder, {recursive: true, force: true}))

@@ -57,10 +57,10 @@ export class CommandClient {
     return this.#on(name).map((payload) => JSON.parse(payload))
   }
 
-  /** The first state from the `from`th on that fits. */
+  /** The first state from the `from`th on that matches. */
   waitForState(name: string, fits: (state: Record<string, unknown>) => boolean, from = 0) {
     return until(() => this.states(name).slice(from).find(fits), {
-      what: () => `a state of ${name} that fits; the last were ${this.#excerpt(this.states(name))}`,
+      what: () => `a matching state of ${name}; the last were ${this.#excerpt(this.states(name))}`,
     })
   }
 
@@ -133,7 +133,7 @@ export function commandsIn(received: readonly ReceivedRequest[]): string[] {
     .map(({method, params}) => [method, ...params].join(' '))
 }
 
-/** A state without what changes by itself: when the plug answered last, and its Wi-Fi signal. */
+/** A state without the members that change by themselves: the time of the last response, and the Wi-Fi signal. */
 export function withoutSignal(state: unknown): Record<string, unknown> {
   const changing = new Set(['rssi', 'last_seen'])
   return Object.fromEntries(Object.entries(Object(state)).filter(([name]) => !changing.has(name)))

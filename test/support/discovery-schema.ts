@@ -1,9 +1,9 @@
 /**
  * What Home Assistant accepts in a device discovery message, as tables: every release from 2024.11 on, and so the strictest of
- * them all. Where it would convert silently (`true` to the text "True") or drop silently (an unknown key), we say no.
+ * them all. Where it would convert silently (`true` to the text "True") or drop silently (an unknown key), this is a problem.
  */
 
-/** What a value must be. */
+/** The expected form of a value. */
 export interface Rule {
   expected: string
   fits: (value: unknown) => boolean
@@ -32,7 +32,7 @@ const topic: Rule = {
     !/[+#\p{Cc}\p{Noncharacter_Code_Point}]/u.test(String(value)) &&
     !String(value).split('/').includes(''),
 }
-/** A small part of Jinja is all that a bridge needs whose payloads suit Home Assistant. */
+/** The payloads of this bridge need a small part of Jinja only. */
 const template: Rule = {
   expected: 'a template of text, {{ value }} and {{ value_json.key | default(none) }}',
   fits: (value) =>
@@ -91,7 +91,7 @@ export const ROOT: Keys = {
   encoding: text,
 }
 
-/** What components inherit from the root, key by key, unless they have their own. */
+/** The keys that components inherit from the root, unless they have their own. */
 export const SHARED = Object.keys(ROOT).filter((key) => !['device', 'origin', 'components'].includes(key))
 
 /** Closed, and without null. */
@@ -152,7 +152,7 @@ const writable: Keys = {
   value_template: template,
 }
 
-/** What a number may be measured in, and what statistics are made of it: class -> units and state classes. */
+/** The units and the state classes (for statistics) of a number: device class -> units and state classes. */
 export const SENSOR_CLASSES: Readonly<
   Record<string, {units: readonly (string | undefined)[]; states: readonly (string | undefined)[]}>
 > = {

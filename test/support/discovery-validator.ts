@@ -1,6 +1,6 @@
 /**
- * Judges what a bridge published as Home Assistant would: the discovery messages themselves, and whether what they name is really
- * there. Home Assistant is silent about much of this, and loses an entity or a device.
+ * Checks the messages of a bridge as Home Assistant would: the discovery messages themselves, and whether the topics that they name have
+ * messages. Home Assistant reports few of these problems, and loses an entity or a device.
  */
 import {
   AVAILABILITY,
@@ -14,7 +14,7 @@ import {
   WORDY_CLASSES,
 } from './discovery-schema.ts'
 
-/** A message as its publisher sent it. */
+/** A message as it was published. */
 export interface PublishedDiscovery {
   topic: string
   payload: string
@@ -24,14 +24,14 @@ export interface PublishedDiscovery {
 }
 
 type Fields = Readonly<Record<string, unknown>>
-/** A component with all that it inherits. */
+/** A component with its inherited keys. */
 interface Entity {
   /** For messages: topic and key. */
   where: string
   fields: Fields
 }
 
-/** Home Assistant drops parts of the second of two messages for one device that come closer than this. */
+/** Home Assistant drops parts of the second of two messages for one device within this time. */
 const APART_MS = 2000
 const LONGEST_STATE = 255
 
@@ -52,7 +52,7 @@ export function discoveryProblems(run: readonly PublishedDiscovery[], prefix = '
   ]
 }
 
-/** What is wrong with one discovery message, taken by itself. */
+/** The problems of one discovery message. */
 export function messageProblems(
   {topic, payload, retain}: Omit<PublishedDiscovery, 'at'>,
   prefix: string,
@@ -120,7 +120,7 @@ function nameProblems(topic: string, root: Fields): string[] {
   ]
 }
 
-/** The components of a message that are not on their way out, which are reduced to their platform. */
+/** The components of a message, without those that it removes, which have their platform only. */
 function entitiesIn(topic: string, root: Fields | undefined): Entity[] {
   const shared = Object.entries(root ?? {}).filter(([key]) => SHARED.includes(key))
   return Object.entries(objectOf(root?.['components'])).flatMap(([key, component]) => {
@@ -130,7 +130,7 @@ function entitiesIn(topic: string, root: Fields | undefined): Entity[] {
   })
 }
 
-/** The schema drops inherited keys that a platform has no use for. */
+/** The schema drops inherited keys that a platform does not have. */
 function inheritable(shared: readonly (readonly [string, unknown])[], platform: unknown): Fields {
   const keys = platformKeys(platform)
   return Object.fromEntries(shared.filter(([key]) => keys && key in keys))
@@ -153,7 +153,7 @@ function entityProblems({where, fields}: Entity): string[] {
   ]
 }
 
-/** What the tables of single keys cannot say. */
+/** Problems that concern several keys. */
 const RULES: readonly {says: string; breaks: (fields: Fields) => boolean}[] = [
   {
     says: 'default_entity_id: expected the platform, a dot, and a-z, 0-9 and _',
@@ -205,7 +205,7 @@ function isNone(allowed: readonly unknown[] | undefined, value: unknown): boolea
   return allowed !== undefined && !allowed.includes(value)
 }
 
-/** Different messages for one device that come too close. */
+/** Different messages for one device within too short a time. */
 function rushed(configs: readonly PublishedDiscovery[]): string[] {
   const before = new Map<string, PublishedDiscovery>()
   return configs.flatMap((config) => {
@@ -237,7 +237,7 @@ function orphans(devices: readonly Fields[]): string[] {
   )
 }
 
-/** Whether what a component names was really published, and was what Home Assistant expects there. */
+/** Whether the topics of a component have messages, with values that Home Assistant expects there. */
 function publishedProblems({where, fields}: Entity, run: readonly PublishedDiscovery[]): string[] {
   const sources = availabilityOf(fields)
   const isAvailable = sources.every(
@@ -306,7 +306,7 @@ function stateProblems(where: string, fields: Fields, message: PublishedDiscover
   ]
 }
 
-/** Whether Home Assistant takes `value`; `None`, its unknown, aside. */
+/** Whether Home Assistant accepts `value`, which is not `None`, its unknown. */
 function isState(fields: Fields, value: string): boolean {
   const {platform, payload_on: on = 'ON', payload_off: off = 'OFF', options, min, max} = fields
   if (value.length > LONGEST_STATE) return false
@@ -319,7 +319,7 @@ function isState(fields: Fields, value: string): boolean {
   return !isNumeric(fields) || isNumber(value)
 }
 
-/** What makes Home Assistant expect a number. */
+/** Whether Home Assistant expects a number. */
 function isNumeric(fields: Fields): boolean {
   if (WORDY_CLASSES.has(fields['device_class'])) return false
   const signs = ['device_class', 'state_class', 'unit_of_measurement', 'suggested_display_precision']
@@ -330,7 +330,7 @@ function isNumber(text: string): boolean {
   return text.trim() !== '' && Number.isFinite(Number(text))
 }
 
-/** A counter that falls is a new meter: all it shows is counted once more. */
+/** A counter that decreases is a new meter: its whole value is added to the total again. */
 function falls(where: string, fields: Fields, states: readonly PublishedDiscovery[]): string[] {
   if (fields['state_class'] !== 'total_increasing') return []
   const template = String(fields['value_template'] ?? '{{ value }}')
@@ -344,7 +344,7 @@ function on(run: readonly PublishedDiscovery[], topic: unknown): PublishedDiscov
   return run.filter((message) => message.topic === topic && message.payload !== '')
 }
 
-/** A template's text for a message, or `undefined` where Home Assistant would complain about a missing key. */
+/** A template's text for a message, or `undefined` where Home Assistant would warn about a missing key. */
 function shown({template}: {template: string}, message: PublishedDiscovery | undefined): string | undefined {
   if (!message) return undefined
   const values = [...template.matchAll(/\{\{ value(?:_json\.([\w.]+)(?: \| default\(none\))?)? \}\}/g)].map(

@@ -38,7 +38,7 @@ export const NAMES = [
   'a $SYS',
   'x'.repeat(200),
 ]
-/** So, too, but not beside one of the above that differs in case alone. */
+/** Also valid, but not beside one of the above that differs only in case. */
 export const OTHER_CASE = [
   'DESK',
   'Lamp',
@@ -47,7 +47,7 @@ export const OTHER_CASE = [
   'evening/all',
   'Evening/All',
 ]
-/** Nothing may be called so. */
+/** Invalid names of plugs and groups. */
 export const NO_NAMES = [
   '+',
   'a+b',
@@ -113,7 +113,7 @@ export const TEXTS = [
   '...',
   '\ufeff',
 ]
-/** No verb takes these. */
+/** Invalid payloads for every verb. */
 export const NO_REQUESTS = [
   '[]',
   '[{"name":"desk"}]',
@@ -141,7 +141,7 @@ export const NO_REQUESTS = [
   '\u0000',
   '{}\u0000',
 ].map((text) => Buffer.from(text))
-/** Neither a request nor a command: no UTF-8, or too long. */
+/** Payloads that are neither a request nor a command: no UTF-8, or too long. */
 export const NO_TEXTS = [
   Buffer.from([0xff]),
   Buffer.from([0x7b, 0xc3, 0x28, 0x7d]),

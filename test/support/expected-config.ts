@@ -6,7 +6,7 @@ import {type Config, ConfigError, parseConfig} from '../../src/config/config.ts'
 /** A mapping of the configuration as JSON. */
 export type Settings = Readonly<Record<string, unknown>>
 
-/** The configuration that config.yaml must have after a sequence of edits, kept in memory. The parser decides whether an edit is valid. */
+/** The expected content of config.yaml after a sequence of edits, kept in memory. The parser decides whether an edit is valid. */
 export class ExpectedConfig {
   readonly #env: Readonly<Record<string, string>>
   readonly #rest: Settings
@@ -125,7 +125,7 @@ export class ExpectedConfig {
 }
 
 /** The catalogue is not written in the file. */
-/** Warnings have places in a file. */
+/** Warnings have positions in a file. */
 function comparable({catalogue: _, warnings: __, ...config}: Config): Settings {
   return config
 }

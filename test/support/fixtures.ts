@@ -1,4 +1,4 @@
-/** What a recorded response means, by the code of the bridge: test/unit/models/fixtures.test.ts compares it with what its fixture claims. */
+/** Decodes a recorded response with the code of the bridge: test/unit/models/fixtures.test.ts compares the result with the fixture. */
 
 import type {FixtureExchange} from '../../src/cli/fixture-recorder.ts'
 import {decodeResponse, expectOk, type ReadRequest} from '../../src/device/codec/property-codec.ts'
@@ -6,7 +6,7 @@ import {parseResponse, UnreadableResponse} from '../../src/miio/json-repair.ts'
 import {textSensor} from '../../src/models/builders.ts'
 import type {Model} from '../../src/models/model.ts'
 
-/** An exchange with the members that its response really leads to. @throws Error for an `ok` that the response does not confirm */
+/** An exchange with the decoded members of its response. @throws Error for an `ok` that the response does not confirm */
 export function interpreted(exchange: FixtureExchange, model: Model): FixtureExchange {
   const {method, params, reply, note} = exchange
   const written = {method, params, reply, ...(note !== undefined && {note})}
@@ -35,7 +35,7 @@ function parsed(reply: string): ReturnType<typeof parseResponse> | undefined {
   }
 }
 
-/** Every value in a response. Of a name without a definition it is the value as it came. */
+/** Every value in a response. The value of a name without a definition is unchanged. */
 function values(
   result: unknown,
   {method, params}: FixtureExchange,
@@ -53,7 +53,7 @@ function values(
   }
 }
 
-/** The properties that a request asks for, in its order. */
+/** The properties of a request, in its order. */
 function requested(method: string, params: readonly unknown[], model: Model): ReadRequest['properties'] {
   const at = (matches: (address: Model['properties'][string]['address']) => boolean) =>
     Object.entries(model.properties).flatMap(([name, {address}]) => (matches(address) ? [name] : []))

@@ -1,4 +1,4 @@
-/** Loopback networks that several processes, and several test runs on one machine, share without meeting. */
+/** Loopback networks: each process, of one or several test runs on a machine, gets one of its own. */
 import {createSocket} from 'node:dgram'
 import {once} from 'node:events'
 import {createServer} from 'node:net'
@@ -6,9 +6,9 @@ import {createServer} from 'node:net'
 /** 127.0.0.0/15 is used by others: 127.0.0.1, the resolver of systemd, the demo. */
 const FIRST = 2
 const LAST = 252
-/** No simulated plug has it. */
+/** No simulated plug has this host number. */
 const LOCK = {host: '255.254', port: 54321}
-/** TCP ports on 127.0.0.1 that go with each network. All are below those that Linux gives to outgoing connections, from 32768. */
+/** TCP ports on 127.0.0.1 that belong to each network. All are below those that Linux gives to outgoing connections, from 32768. */
 const FIRST_PORT = 20_000
 const PORTS = 80
 
@@ -16,7 +16,7 @@ const PORTS = 80
  * Claims one of the networks 127.2.0.0/15, 127.4.0.0/15 … 127.252.0.0/15 for this process: it binds one address of it, which the kernel
  * releases when the process ends, however it ends. A /15, because a simulated plug that changes its address changes the lowest bit of
  * the second number.
- * @param preferred the how manieth is tried first, from 0: where nothing else runs, the same process gets the same addresses
+ * @param preferred the index of the network that is tried first: where nothing else runs, the same process gets the same addresses
  * @returns its second number, an even one
  * @throws Error when all of them are taken, or loopback is only 127.0.0.1 (macOS)
  */

@@ -81,13 +81,13 @@ export class MemoryPlug {
   readonly did: number
   readonly hellos: number[] = []
   readonly requests: MemoryRequest[] = []
-  /** The response to a request: several datagrams, one or none, each sent after `delay` milliseconds. */
+  /** The responses to a request: several datagrams, one or none, each sent after `delay` milliseconds. */
   answer: (request: MemoryRequest) => Buffer[] = ({id}) => [this.reply({result: ['ok'], id})]
   replyToHello: () => Buffer[] = () => [helloReply(this.did, this.uptime())]
-  /** Whether a NAK is sent for a wrong token. */
+  /** Whether the plug responds to a wrong token with a NAK. */
   naks = true
   delay = 10
-  /** Milliseconds until the reply to a hello, where that differs from `delay`: the Wi-Fi half of a plug sends it alone. */
+  /** Milliseconds until the hello reply, where that differs from `delay`: the Wi-Fi half of a plug sends it by itself. */
   helloDelay: number | undefined
   at: Endpoint
   #bootedAt: number

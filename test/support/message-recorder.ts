@@ -28,7 +28,7 @@ export class MessageRecorder {
     return recorder
   }
 
-  /** What was sent on `topic`, in order. */
+  /** The messages on `topic`, in order. */
   on(topic: string): PublishedDiscovery[] {
     return this.messages.filter((message) => message.topic === topic)
   }

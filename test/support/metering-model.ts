@@ -1,7 +1,7 @@
 import {amperes, kilowattHours, miot, relay, volts, watts} from '../../src/models/builders.ts'
 import type {Model} from '../../src/models/model.ts'
 
-/** A plug that measures everything, with a counter of its own, which no model that comes with the program is trusted to have. */
+/** A plug with all measurements and an energy counter. No built-in definition uses the counter of its plug. */
 export const meteringModel: Model = {
   ids: ['test.plug.meter'],
   name: 'Test meter',

@@ -4,7 +4,7 @@ import {HELLO, MIIO_PORT} from '../../src/miio/packet.ts'
 import type {SimulatedPlug} from '../../src/simulator/simulated-plug.ts'
 import {loopback} from './addresses.ts'
 
-/** A hello with a stamp that the plug returns. Once its reply is here, all earlier packets have been answered, or never will be. */
+/** A hello with a stamp that the plug returns. After its reply, no response to an earlier packet comes. */
 const MARKER = Buffer.from(HELLO).fill(Buffer.from('01020304', 'hex'), 12, 16)
 
 /** A minimal UDP client, so that tests of the simulator do not depend on the miIO client of src/miio, which is tested with the simulator. */
@@ -28,7 +28,7 @@ export class MiioRequester {
     this.#socket.send(packet, MIIO_PORT, address)
   }
 
-  /** Sends `packets` in turn. @returns every reply; none when the plug stayed silent, which is certain and not a timeout of this client */
+  /** Sends `packets` in turn. @returns all responses: those before the reply to a last hello, so that no timeout is needed */
   async exchange(plug: SimulatedPlug, ...packets: Buffer[]): Promise<Buffer[]> {
     for (const packet of packets) this.send(packet, plug.address)
     this.send(MARKER, plug.address)
@@ -41,14 +41,14 @@ export class MiioRequester {
     return replies
   }
 
-  /** The single reply to one request, decrypted, with the NUL at its end. */
+  /** The single response to one request, decrypted, with the NUL at its end. */
   async ask(plug: SimulatedPlug, request: object): Promise<string> {
     const replies = await this.exchange(plug, sealed(plug, request))
-    if (replies.length !== 1) throw new Error(`expected one reply, got ${replies.length}`)
+    if (replies.length !== 1) throw new Error(`expected one response, got ${replies.length}`)
     return replies.map((reply) => opened(plug, reply)).join()
   }
 
-  /** All datagrams that have arrived and arrive from now on. The timeout of the test ends the wait. */
+  /** All received datagrams, and those that arrive from now on. The timeout of the test ends the wait. */
   async *received(): AsyncGenerator<{packet: Buffer; from: RemoteInfo}> {
     for (;;) {
       const next = this.#received.shift()
@@ -64,7 +64,7 @@ export function sealed(plug: SimulatedPlug, request: object | string, stamp = pl
   return plug.cipher.seal(plug.did, stamp, Buffer.from(payload))
 }
 
-/** The decrypted payload of a reply. @throws MalformedPacket for a wrong checksum */
+/** The decrypted payload of a response. @throws MalformedPacket for a wrong checksum */
 export function opened(plug: SimulatedPlug, reply: Buffer): string {
   const header = reply.subarray(0, 16)
   const checksum = reply.subarray(16, 32)

@@ -1,10 +1,10 @@
 /** Renders the model definitions as Markdown tables for docs/models.md and docs/home-assistant.md. */
 import {isWritable} from '../../src/device/codec/values.ts'
+import {PROPERTY_NAMES, propertyPattern} from '../../src/models/builder-table.ts'
 import {complete} from '../../src/models/builders.ts'
 import type {Address, Model, Property} from '../../src/models/model.ts'
-import {PROPERTY_NAMES, propertyPattern} from '../../src/models/property-names.ts'
 
-/** How sure a definition is, as docs/models.md explains it. */
+/** The confidence of a definition, in the words of docs/models.md. */
 const SURE = {hardware: 'seen on hardware', vendor: 'from the specification', inferred: 'inferred'} as const
 
 /** One row for every property name. */

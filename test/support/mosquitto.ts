@@ -23,14 +23,14 @@ onProcessExit(() => {
 })
 
 export interface MosquittoOptions {
-  /** A free one when left out. */
+  /** A free one by default. */
   port?: number
-  /** Lines for mosquitto.conf, after our own. */
+  /** More lines for mosquitto.conf. */
   config?: readonly string[]
 }
 
 /**
- * A real broker that keeps nothing on disk, on 127.0.0.1; gone when the test file ends.
+ * A real broker on 127.0.0.1 that stores nothing on disk; stopped when the test file ends.
  * @throws Error with the broker's log, when it does not start
  */
 export async function startMosquitto({port, config = []}: MosquittoOptions = {}): Promise<Mosquitto> {
@@ -85,24 +85,24 @@ export class Mosquitto {
     return this
   }
 
-  /** Ends it as an administrator does: clients get a DISCONNECT first, and no wills are sent. */
+  /** Stops it as an administrator does: clients get a DISCONNECT first, and no wills are sent. */
   async stop(): Promise<void> {
     this.thaw()
     await this.#end('SIGTERM')
   }
 
-  /** Ends it as a power cut does. */
+  /** Stops it as a power cut does. */
   async kill(): Promise<void> {
     await this.#end('SIGKILL')
   }
 
-  /** Comes back at the same port, and has forgotten everything. */
+  /** Starts it again at the same port, without any retained message or session. */
   async restart(): Promise<void> {
     await this.stop()
     await this.start()
   }
 
-  /** Its connections stay open and nothing moves: a half-dead network. */
+  /** Suspends it: its connections stay open, and no packet is sent or read. */
   freeze(): void {
     this.#process?.kill('SIGSTOP')
   }
@@ -111,7 +111,7 @@ export class Mosquitto {
     this.#process?.kill('SIGCONT')
   }
 
-  /** For the last moment, when nothing can be awaited any more. */
+  /** For the exit of the process, when nothing can be awaited. */
   abandon(): void {
     this.#process?.kill('SIGKILL')
     this.#removeFolder()
@@ -137,7 +137,7 @@ export class Mosquitto {
       'log_dest stderr',
       'log_type all',
       'set_tcp_nodelay true',
-      // Otherwise root's broker becomes `mosquitto`, who cannot read the files of a test.
+      // Otherwise a broker started by root runs as the user `mosquitto`, who cannot read the files of a test.
       'user root',
     ]
     writeFileSync(path, `${[...ours, ...everybody, ...this.#config].join('\n')}\n`)

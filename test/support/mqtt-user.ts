@@ -17,14 +17,14 @@ type Predicate = (message: ReceivedMessage) => boolean
 const run = promisify(execFile)
 
 const present = new Set<Subscriber | Watcher>()
-/** What is unique to one of us carries a number. */
+/** Makes client ids and topics unique. */
 let names = 0
 
 afterAll(() => Promise.all([...present].map((user) => user.stop())))
 
 /**
- * `mosquitto_pub` as a person types it, without host and port.
- * @throws Error with what it printed, when it ends with another code than 0
+ * Runs `mosquitto_pub` with these arguments, and with host and port.
+ * @throws Error with its output, when its exit code is not 0
  */
 export async function mosquittoPub(broker: Mosquitto, ...args: string[]): Promise<void> {
   await run('mosquitto_pub', [...address(broker), ...args], {timeout: PATIENCE_MS})
@@ -32,13 +32,13 @@ export async function mosquittoPub(broker: Mosquitto, ...args: string[]): Promis
 
 /**
  * `mosquitto_sub` on `topic`; it has subscribed when the promise resolves, and ends with the test file.
- * @throws Error with what it printed, when the broker does not let it subscribe
+ * @throws Error with its output, when the broker rejects the subscription
  */
 export async function mosquittoSub(broker: Mosquitto, topic: string, ...args: string[]): Promise<Subscriber> {
   const id = `sub-${++names}`
   const subscriber = new Subscriber([...address(broker), '-i', id, '-t', topic, '-F', '%j', ...args])
   present.add(subscriber)
-  // The broker's word: the program keeps its own "Subscribed" in a buffer.
+  // By the log of the broker, since the program buffers its own "Subscribed".
   await until(() => subscriber.isOver || broker.log.includes(`Sending SUBACK to ${id}`), {
     what: () => `mosquitto_sub subscribes; its errors: ${subscriber.errors}`,
   })
@@ -49,7 +49,7 @@ export async function mosquittoSub(broker: Mosquitto, topic: string, ...args: st
 export class Subscriber {
   /** In the order of their arrival. */
   readonly messages: ReceivedMessage[] = []
-  /** What it printed on standard error. */
+  /** Its output on standard error. */
   errors = ''
   readonly #process: ChildProcess
   readonly #ended: Promise<unknown>
@@ -71,15 +71,15 @@ export class Subscriber {
   }
 
   /**
-   * The first message not yet looked at that `predicate` accepts, whether it has come already or comes in time.
+   * The next message that `predicate` accepts, received already or in time.
    * @param within milliseconds
-   * @throws Error that lists what did come
+   * @throws Error that lists the received messages
    */
   async next(predicate: Predicate = () => true, within = PATIENCE_MS): Promise<ReceivedMessage> {
     const from = this.#next
     const found = await until(() => this.messages.slice(from).find(predicate), {
       within,
-      what: () => `a message that fits; these came:\n${table(this.messages.slice(from))}`,
+      what: () => `a matching message; received:\n${table(this.messages.slice(from))}`,
     })
     this.#next = this.messages.indexOf(found, from) + 1
     return found
@@ -98,7 +98,7 @@ export class Subscriber {
   }
 }
 
-/** Sees everything that passes the broker, and remembers it in the order of its arrival. */
+/** A client that receives all messages of the broker, and keeps them in the order of their arrival. */
 export class Watcher {
   readonly messages: ReceivedMessage[] = []
   readonly #broker: Mosquitto
@@ -112,7 +112,7 @@ export class Watcher {
     this.#client = client
   }
 
-  /** Has subscribed when the promise resolves; reconnects when the broker comes back; ends with the test file. */
+  /** Has subscribed when the promise resolves; reconnects when the broker is available again; ends with the test file. */
   static async open(broker: Mosquitto, filters: readonly string[] = ['#']): Promise<Watcher> {
     const client = await connect(broker, 100)
     const watcher = new Watcher(broker, filters, client)
@@ -122,7 +122,7 @@ export class Watcher {
     return watcher
   }
 
-  /** What comes before is no longer looked at by `waitFor`. */
+  /** `waitFor` ignores the messages received so far. */
   forget(): void {
     this.#from = this.messages.length
   }
@@ -135,12 +135,12 @@ export class Watcher {
   /**
    * The first message on `topic` since the last `forget()` that `predicate` accepts.
    * @param within milliseconds
-   * @throws Error that lists what did come
+   * @throws Error that lists the received messages
    */
   waitFor(topic: string, predicate: Predicate = () => true, within = PATIENCE_MS): Promise<ReceivedMessage> {
     return until(() => this.on(topic).find(predicate), {
       within,
-      what: () => `a message that fits on ${topic}; these came:\n${table(this.messages.slice(this.#from))}`,
+      what: () => `a matching message on ${topic}; received:\n${table(this.messages.slice(this.#from))}`,
     })
   }
 
@@ -187,7 +187,7 @@ function connect(broker: Mosquitto, reconnectPeriod: number): Promise<MqttClient
 }
 
 function remember(client: MqttClient, messages: ReceivedMessage[]): void {
-  client.on('error', () => {}) // The broker going away is what many tests are about.
+  client.on('error', () => {}) // Many tests stop the broker.
   client.on('message', (topic, payload, {retain}) => {
     messages.push({topic, payload: payload.toString('utf8'), retain})
   })

@@ -1,13 +1,13 @@
-/** examples/node-red-flow.json, as far as tests look into it. */
+/** examples/node-red-flow.json, as far as the tests need it. */
 import {readFileSync} from 'node:fs'
 
 export interface FlowNode {
   id: string
   type: string
-  /** The flow it is on; configuration nodes are on none. */
+  /** The id of its flow; configuration nodes have none. */
   z?: string
   name?: string
-  /** By output, the ids of the nodes behind it. */
+  /** By output, the ids of the nodes connected to it. */
   wires?: readonly (readonly string[])[]
   topic?: string
   func?: string

@@ -1,4 +1,4 @@
-/** A real Node-RED, from npm into a folder of its own, with a user folder that is gone when the test file ends. */
+/** A real Node-RED, from npm into a folder of its own, with a user folder that is deleted when the test file ends. */
 import {type ChildProcess, execFile, spawn} from 'node:child_process'
 import {once} from 'node:events'
 import {existsSync} from 'node:fs'
@@ -30,7 +30,7 @@ export class NodeRed {
   readonly #folder: string
   readonly #process: ChildProcess
   readonly #exited: Promise<unknown>
-  /** Everything in the log before this is about its settings. */
+  /** The log before this position is about its settings. */
   #upAt = 0
 
   private constructor(program: string, folder: string, address: string) {
@@ -70,12 +70,12 @@ export class NodeRed {
     return nodeRed
   }
 
-  /** What it runs, as it would export it. */
+  /** Its nodes, as it would export them. */
   async flows(): Promise<FlowNode[]> {
     return JSON.parse(await (await this.#request('/flows')).text())
   }
 
-  /** Runs these nodes and no others, as after "Import" and "Deploy". */
+  /** Runs these nodes only, as after "Import" and "Deploy". */
   async deploy(nodes: readonly FlowNode[]): Promise<void> {
     await this.#request('/flows', JSON.stringify(nodes))
   }
@@ -85,8 +85,8 @@ export class NodeRed {
     await this.#request(`/inject/${id}`, '')
   }
 
-  /** The lines of its log that are more than information, since it was up. */
-  get complaints(): string[] {
+  /** The warnings and errors in its log since its start. */
+  get problems(): string[] {
     const lines = this.log.slice(this.#upAt).split('\n')
     return lines.filter((line) => /\[(?:warn|error|fatal)\]|Error|Warning/.test(line))
   }
@@ -98,7 +98,7 @@ export class NodeRed {
     await rm(this.#folder, {recursive: true, force: true})
   }
 
-  /** For the last moment, when nothing can be awaited any more. */
+  /** For the exit of the process, when nothing can be awaited. */
   abandon(): void {
     this.#process.kill('SIGKILL')
   }
@@ -118,7 +118,7 @@ export class NodeRed {
   }
 }
 
-/** It connects to no server on the internet, installs nothing, and has no editor. */
+/** Without connections to the internet, installations, and editor. */
 function settings(address: string) {
   return {
     uiHost: address,
@@ -133,7 +133,7 @@ function settings(address: string) {
   }
 }
 
-/** The entry of the program; the first time it comes from the registry, which takes ten seconds. */
+/** The entry file of the program; the first time it is installed from the registry, which takes ten seconds. */
 async function installed(): Promise<string> {
   const cache = resolve('node_modules/.cache')
   const folder = join(cache, `node-red-${VERSION}`)
@@ -141,7 +141,7 @@ async function installed(): Promise<string> {
   return join(folder, 'node_modules/node-red/red.js')
 }
 
-/** Beside its place first, so that what is in its place is whole. @throws Error with the output of npm */
+/** Installs it into a temporary folder that is then renamed, so that the final folder is always complete. @throws Error with the output of npm */
 async function install(cache: string, folder: string): Promise<void> {
   console.log(`installing Node-RED ${VERSION} into ${folder}`)
   await mkdir(cache, {recursive: true})
@@ -162,6 +162,6 @@ async function install(cache: string, folder: string): Promise<void> {
   )
   await rename(beside, folder).catch(async (error: Error) => {
     await rm(beside, {recursive: true, force: true})
-    if (!existsSync(folder)) throw error // otherwise another run of the tests was quicker
+    if (!existsSync(folder)) throw error // otherwise another test run has installed it
   })
 }

@@ -38,9 +38,9 @@ afterAll(() => Promise.all([...present].map((operationRunner) => operationRunner
 
 /** Sends one operation after the other, up to `UNDER_WAY` of them at a time, and keeps the responses to each. */
 export class OperationRunner {
-  /** Messages that must not be: a response to nothing, a secret. */
+  /** Messages that must not occur: a response without a request, a secret. */
   readonly problems: string[] = []
-  /** How many responses there were of each kind: `device/add ok`. */
+  /** The number of responses of each kind: `device/add ok`. */
   readonly tally = new Map<string, number>()
   /** Warnings that a retained message was ignored. */
   ignored = 0
@@ -90,8 +90,8 @@ export class OperationRunner {
     await this.#answered(this.#sent.length)
   }
 
-  /** What is wrong with the responses so far, one line each. */
-  wrongAnswers(): string[] {
+  /** The wrong responses so far, one line each. */
+  wrongResponses(): string[] {
     return this.#sent.flatMap(({operation, responses}, index) => {
       const wrong = wrongIn(operation, responses)
       return wrong === undefined ? [] : [`operation ${index + 1} ${described(operation)}: ${wrong}`]
@@ -116,11 +116,11 @@ export class OperationRunner {
     if (isRetained) this.#client.publish(`${BASE}/${topic}`, '', {qos: 1, retain: true})
   }
 
-  /** Waits for the responses to all operations up to this one. @throws Error when that takes too long, with all that was wrong before */
+  /** Waits for the responses to all operations up to this one. @throws Error when that takes too long, with all problems so far */
   async #answered(number: number): Promise<void> {
     for (const sent of this.#sent.slice(Math.max(0, number - UNDER_WAY), number))
       if (!(await isInTime(sent.settled)))
-        throw new Error(`${[...this.wrongAnswers(), ...this.problems].slice(0, 30).join('\n')}`)
+        throw new Error(`${[...this.wrongResponses(), ...this.problems].slice(0, 30).join('\n')}`)
   }
 
   #received(topic: string, payload: Buffer, {properties}: IPublishPacket): void {

@@ -3,39 +3,39 @@ import type {ExpectedConfig, Settings} from './expected-config.ts'
 import {TOKEN} from './token.ts'
 import {seeded} from './virtual-clock.ts'
 
-/** A message to the bridge, and what must come of it. */
+/** A message to the bridge, and its expected response. */
 export interface Operation {
   /** Below the base topic. */
   topic: string
   payload: Buffer
-  /** `either`: it is carried out, unless what goes on beside it is in the way. `none`: nothing comes back. */
+  /** `either`: it is executed, unless a concurrent operation prevents it. `none`: there is no response. */
   expected: 'ok' | 'error' | 'either' | 'none'
-  /** Where its answer comes, below the base topic, unless its sender asks for it elsewhere. */
+  /** The topic of its response, below the base topic, unless the request names another one. */
   home: string
   isAskedElsewhere: boolean
   isRetained: boolean
-  /** Whether its number is its transaction, too. */
+  /** Whether its number is also its transaction. */
   hasTransaction: boolean
-  /** It takes everything else with it: nothing may be under way beside it. */
+  /** It affects all other operations: none may be pending at the same time. */
   isAlone: boolean
 }
 
 type Random = () => number
 
-/** What begins so is neither removed nor renamed. */
+/** Names with this prefix are neither removed nor renamed. */
 const KEPT = 'kept'
 
-/** As many of the operations sent last may be under way: what they rename or remove is no target meanwhile. */
+/** So many of the latest operations may be pending: names that they rename or remove are not used meanwhile. */
 export const UNDER_WAY = 32
-/** So many of a hundred operations are of each kind. */
+/** The share of each kind, in percent. */
 const MIX = {edit: 30, wrongRequest: 16, question: 14, command: 26, wrongCommand: 12, ignored: 2} as const
 
-/** A sequence of operations that is the same for the same seed, and `expectedConfig` after all that have been asked for. */
+/** A sequence of operations that is the same for the same seed, and `expectedConfig` after all of them. */
 export class Operations {
   readonly #random: Random
   readonly #expectedConfig: ExpectedConfig
   readonly #hosts: readonly string[]
-  /** By name, the number of the operation that last made or unmade it. */
+  /** By name, the number of the last operation that created or removed it. */
   readonly #moved = new Map<string, number>()
   #number = 0
 
@@ -64,13 +64,13 @@ export class Operations {
     }
   }
 
-  /** Takes a restart in: it is rare, and nothing may be under way beside it. */
+  /** Includes a restart: it is rare, and no operation may be pending at the same time. */
   restart(): Operation {
     this.#number++
     return {...this.#request('restart', {}, 'ok'), isAlone: true}
   }
 
-  /** All that is left, taken away. */
+  /** Removes everything that is left. */
   *removals(): Generator<Operation> {
     for (const name of this.#expectedConfig.groups) {
       this.#number++
@@ -82,7 +82,7 @@ export class Operations {
     }
   }
 
-  /** Well written, but what it asks for may be impossible. */
+  /** A valid request, which may be impossible to execute. */
   #edit(): Operation {
     const isFull = this.#expectedConfig.plugs.length > this.#hosts.length * 0.7
     const choices = [
@@ -177,7 +177,7 @@ export class Operations {
     return {host, token: TOKEN, ...Object.fromEntries(more)}
   }
 
-  /** Most can stand in a configuration. */
+  /** Most of them are valid in a configuration. */
   #option(): [key: string, value: unknown] {
     const option = (key: string, ...values: readonly unknown[]) => [key, this.#pick(values)] as const
     const [key, value] = this.#pick([
@@ -240,7 +240,7 @@ export class Operations {
     return this.#request(wrongVerb, values, 'error')
   }
 
-  /** Requests that cannot be understood, however the plugs are called. */
+  /** Invalid requests, whatever the names of the plugs. */
   #wrongValues(): readonly (readonly [verb: string, values: Settings])[] {
     const name = this.#plugName()
     const group = this.#groupName()
@@ -424,7 +424,7 @@ export class Operations {
       : this.#written(to, home, payload, 'error')
   }
 
-  /** A retained command, or one for a name that does not exist: neither is carried out. */
+  /** A retained command, or one for a name that does not exist: neither is executed. */
   #ignored(): Operation {
     const name = this.#steady(this.#expectedConfig.plugs)
     const toPlug =
@@ -448,7 +448,7 @@ export class Operations {
     )
   }
 
-  /** What waits for its end must not take the answer of another for its own: it is known by its number. */
+  /** An operation whose end is awaited has its number as its transaction, so that its response is not confused with another. */
   #judged(verb: string, values: Settings, isDone: boolean): Operation {
     return this.#request(verb, values, isDone ? 'ok' : 'error', isDone ? 1 : undefined)
   }
@@ -466,7 +466,7 @@ export class Operations {
     known = 0.6,
   ): Operation {
     const hasTransaction = this.#chance(known)
-    // Not assigned, but written: `__proto__` is a key like others in JSON.
+    // As JSON text, where `__proto__` is a key like any other.
     const entries = [...Object.entries(values), ...(hasTransaction ? [['transaction', this.#number]] : [])]
     const payload = Buffer.from(JSON.stringify(Object.fromEntries(entries)))
     return {...this.#raw(topic, home, payload, expected), hasTransaction}
@@ -490,7 +490,7 @@ export class Operations {
     for (const name of names) this.#moved.set(name, this.#number)
   }
 
-  /** One of `names` that is there whatever is under way. */
+  /** One of `names` that exists whatever operations are pending. */
   #steady(names: readonly string[]): string | undefined {
     const steady = names.filter((name) => this.#number - (this.#moved.get(name) ?? -UNDER_WAY) >= UNDER_WAY)
     return steady.length > 0 ? this.#pick(steady) : undefined
@@ -525,7 +525,7 @@ export class Operations {
     )
   }
 
-  /** Bytes that are no text, whatever they are. */
+  /** Bytes that are not UTF-8. */
   #noise(): Buffer {
     return Buffer.from([0xff, ...Array.from({length: this.#below(300)}, () => this.#below(256))])
   }
@@ -536,7 +536,7 @@ export class Operations {
 
   #pick<T>(list: readonly T[]): T {
     const picked = list[this.#below(list.length)]
-    if (picked === undefined) throw new Error('nothing to pick from')
+    if (picked === undefined) throw new Error('expected something to pick from, got nothing')
     return picked
   }
 
@@ -549,7 +549,7 @@ export class Operations {
   }
 }
 
-/** All there are. */
+/** All kinds. */
 export const VERBS = [
   'health_check',
   'info',

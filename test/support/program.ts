@@ -18,10 +18,10 @@ onProcessExit(() => {
 })
 
 export interface ProgramOptions {
-  /** Beside what a shell has; nothing of the environment of the tests comes along. */
+  /** Variables in addition to those of a shell. The environment of the tests is not passed on. */
   env?: Readonly<Record<string, string>>
   cwd?: string
-  /** Another entry than the program itself. */
+  /** The entry file, where it is not that of the program. */
   entry?: string
 }
 
@@ -32,7 +32,7 @@ export interface Ending {
   stderr: string
 }
 
-/** `miio2mqtt …` as a user runs it (`npm run build` comes first), with an empty folder as its home; gone when the test file ends. */
+/** `miio2mqtt …` as a user runs it (`npm run build` comes first), with an empty folder as its home; stopped when the test file ends. */
 export class Program {
   readonly home = mkdtempSync(join(tmpdir(), 'miio2mqtt-program-'))
   readonly #process: ChildProcess
@@ -70,12 +70,12 @@ export class Program {
     return this.#process.pid ?? Number.NaN
   }
 
-  /** Every byte it wrote. */
+  /** Its whole output, as bytes. */
   output(stream: 'stdout' | 'stderr'): Buffer {
     return Buffer.concat(stream === 'stdout' ? this.#out : this.#err)
   }
 
-  /** Waits until it has written what `pattern` finds, on either stream. @throws Error with what it did write */
+  /** Waits until its output on either stream matches `pattern`. @throws Error with its output */
   async waitForOutput(pattern: RegExp, within = PATIENCE_MS): Promise<RegExpMatchArray> {
     const look = () => `${this.stdout}\n${this.stderr}`
     return until(() => pattern.exec(look()) ?? this.#mustRun(pattern), {
@@ -102,7 +102,7 @@ export class Program {
     return {code, signal, stdout, stderr}
   }
 
-  /** Whatever it is doing. */
+  /** Kills it. */
   async abandon(): Promise<void> {
     this.signal('SIGKILL')
     await this.waitForEnd()

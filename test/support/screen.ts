@@ -1,4 +1,4 @@
-/** The screen of a real terminal, as a person in front of it sees it: a pseudo-terminal and a terminal emulator. */
+/** The screen of a real terminal: a pseudo-terminal and a terminal emulator. */
 import {type ChildProcess, spawn} from 'node:child_process'
 import {once} from 'node:events'
 import {mkdtempSync, rmSync} from 'node:fs'
@@ -22,7 +22,7 @@ onProcessExit(() => {
 export interface ScreenOptions {
   /** Characters in a line; 80 by default. */
   columns?: number
-  /** Lines before the screen scrolls; 100 by default. What scrolled away is still in `lines`. */
+  /** Lines before the screen scrolls; 100 by default. Scrolled lines are still in `lines`. */
   rows?: number
   env?: Readonly<Record<string, string>>
   cwd?: string
@@ -64,7 +64,7 @@ export class TerminalScreen {
     open.add(this)
   }
 
-  /** What is on it and what scrolled away, without spaces at the ends of lines and without empty lines at the end. */
+  /** The screen with its scrolled lines, without spaces at the ends of lines and without empty lines at the end. */
   get lines(): string[] {
     const buffer = this.#terminal.buffer.active
     const lines = Array.from(
@@ -79,14 +79,14 @@ export class TerminalScreen {
     return this.lines.join('\n')
   }
 
-  /** Lines that were too long for the screen, as the terminal broke them: in the middle of a word. */
+  /** Lines that were too long for the screen, as the terminal wrapped them: within a word. */
   get wrappedLines(): string[] {
     const buffer = this.#terminal.buffer.active
     const isContinued = (y: number) => buffer.getLine(y + 1)?.isWrapped === true
     return this.lines.filter((_, y) => isContinued(y))
   }
 
-  /** As `text`, with the lines whole that the terminal broke: what selecting them copies. */
+  /** As `text`, with wrapped lines joined, as when they are selected and copied. */
   get copied(): string {
     const buffer = this.#terminal.buffer.active
     const rows = Array.from({length: buffer.length}, (_, y) => buffer.getLine(y))
@@ -99,7 +99,7 @@ export class TerminalScreen {
       .trimEnd()
   }
 
-  /** The colour of the first character of `text` on the screen, 0 to 255; -1 for the default colour. @throws Error when it is not there */
+  /** The colour of the first character of `text` on the screen, 0 to 255; -1 for the default colour. @throws Error when the screen does not show it */
   colourOf(text: string): number {
     const y = this.lines.findIndex((line) => line.includes(text))
     const x = this.lines[y]?.indexOf(text) ?? -1
@@ -113,7 +113,7 @@ export class TerminalScreen {
     this.#process.stdin?.write(keys)
   }
 
-  /** Waits until the screen shows what `pattern` finds. @throws Error with what it does show */
+  /** Waits until the screen matches `pattern`. @throws Error with the text of the screen */
   async shows(pattern: RegExp, within = PATIENCE_MS): Promise<RegExpMatchArray> {
     return until(() => pattern.exec(this.text), {
       within,
@@ -134,7 +134,7 @@ export class TerminalScreen {
     return this.#process.exitCode
   }
 
-  /** `script` passes SIGTERM on to what runs on its terminal. */
+  /** `script` passes SIGTERM on to the program on its terminal. */
   async close(): Promise<void> {
     this.#process.kill('SIGTERM')
     await this.ended()

@@ -1,13 +1,13 @@
-/** A broker that does what a test says, packet by packet, for what no real broker does by itself. MQTT 5 unless the client speaks 3.1.1. */
+/** A broker that a test controls packet by packet, for behaviour that a real broker does not show. MQTT 5 unless the client uses 3.1.1. */
 import {createServer, type Server, type Socket} from 'node:net'
 import {afterAll} from 'vitest'
 
-/** One packet as it came: its type (MQTT 5.0 §2.1.2) and what follows its fixed header. */
+/** A received packet: its type (MQTT 5.0 §2.1.2) and the bytes after its fixed header. */
 export interface Packet {
   type: number
   flags: number
   body: Buffer
-  /** Bytes of all of it. */
+  /** Its length in bytes. */
   size: number
 }
 
@@ -26,7 +26,7 @@ export interface BrokerConnection {
   send(...bytes: (number | Buffer)[]): void
 }
 
-/** @returns whether the packet was dealt with; otherwise it is answered as a well-behaved broker would. */
+/** @returns whether the packet was handled; otherwise the broker responds as usual. */
 export type Script = (packet: Packet, line: BrokerConnection) => boolean | undefined
 
 const running = new Set<ScriptedBroker>()
@@ -38,7 +38,7 @@ export class ScriptedBroker {
   readonly #script: Script
   readonly #sockets = new Set<Socket>()
   readonly #server: Server
-  /** Of each connection that was tried. */
+  /** The CONNECT packets of all attempts. */
   readonly versions: number[] = []
   /** PUBLISH packets of all connections, in order; the properties are left out. */
   readonly published: {
@@ -79,7 +79,7 @@ export class ScriptedBroker {
 
   #serve(socket: Socket): void {
     this.#sockets.add(socket)
-    socket.on('error', () => {}) // the other side may be gone
+    socket.on('error', () => {}) // the client may have closed it
     socket.on('close', () => this.#sockets.delete(socket))
     let unread = Buffer.alloc(0)
     const line: BrokerConnection = {
@@ -115,7 +115,7 @@ export function idOf({type, body}: Packet): Buffer {
   return body.subarray(from, from + 2)
 }
 
-/** A PUBLISH of QoS 0 as it goes to a client. */
+/** A PUBLISH of QoS 0 to a client. */
 export function publishTo({version}: BrokerConnection, topic: string, payload: string): Buffer {
   const name = Buffer.from(topic)
   const body = Buffer.concat([

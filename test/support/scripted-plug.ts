@@ -15,7 +15,7 @@ export class CallFailed extends Error {
 }
 
 /**
- * A fake transport for a `Device`, on virtual time, without packets: it answers `get_prop`, `set_*` and `miIO.info` from `values` after
+ * A fake transport for a `Device`, on virtual time, without packets: it responds to `get_prop`, `set_*` and `miIO.info` from `values` after
  * `delayMs`, and records all calls.
  */
 export class ScriptedPlug implements Transport {
@@ -36,7 +36,7 @@ export class ScriptedPlug implements Transport {
     mac: '28:6C:07:0A:0B:0C',
     token: 'secret',
   }
-  /** Whether commands are answered "ok" and not executed, as some firmware does with a repeated id. */
+  /** Whether the response to commands is "ok" and they are not executed, as in some firmware for a repeated id. */
   deaf = false
   closed = false
   readonly #clock: VirtualClock
@@ -81,7 +81,7 @@ export class ScriptedPlug implements Transport {
     return this.calls.filter((call) => call.method === method).map(({at}) => at)
   }
 
-  /** Waits as the real client does: tries of 2 s, none after the deadline or after the signal. */
+  /** Waits like the real client: tries of 2 s, none after the deadline or after the signal. */
   async #silence(
     {tries = 3, deadline = Number.POSITIVE_INFINITY, signal}: CallOptions,
     failure: CallFailed,

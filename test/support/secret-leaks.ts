@@ -1,13 +1,13 @@
-/** Finds a secret in whatever spelling it got out. It knows nothing of our own redactor, which it judges. */
+/** Finds a secret in any spelling. It shares no code with the redactor, which it tests. */
 
 interface Spelling {
   name: string
   bytes: Buffer
-  /** Hex digits and escapes come in either case. */
+  /** Hex digits and escapes occur in either case. */
   anyCase?: true
 }
 
-/** Every way in which `secret` (a token's hex digits, or a password) may stand in a text or a packet. */
+/** Every spelling of `secret` (a token's hex digits, or a password) in a text or a packet. */
 export function spellings(secret: string): Spelling[] {
   const text = Buffer.from(secret)
   const token = /^[0-9a-f]{32}$/i.test(secret) ? Buffer.from(secret, 'hex') : undefined
@@ -25,7 +25,7 @@ export function spellings(secret: string): Spelling[] {
   ]
 }
 
-/** The spellings of `secret` that `output` holds. */
+/** The spellings of `secret` in `output`. */
 export function leaks(output: Buffer, secret: string): string[] {
   const folded = lower(output)
   const isIn = ({bytes, anyCase}: Spelling) =>
@@ -35,7 +35,7 @@ export function leaks(output: Buffer, secret: string): string[] {
     .map(({name}) => name)
 }
 
-/** What surrounds the bytes shifts their digits: of three ways to lie, the digits that nothing else decides. */
+/** The digits depend on the position of the bytes, which has three cases: for each, the digits that only the bytes decide. */
 function inBase64(what: string, bytes: Buffer): Spelling[] {
   return [0, 1, 2].flatMap((shift) => {
     const shifted = Buffer.concat([Buffer.alloc(shift), bytes])

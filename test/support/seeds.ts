@@ -1,5 +1,5 @@
 /**
- * Where the chance in tests comes from: fixed seeds, and one that is new in each run. The run prints that one at its start;
+ * The seeds of random inputs: fixed ones, and one that is new in each run. The run prints that one at its start;
  * `TEST_SEED=<number> npm test` repeats it.
  */
 import fc from 'fast-check'
@@ -7,7 +7,7 @@ import {afterEach, inject} from 'vitest'
 import {seeded} from './virtual-clock.ts'
 
 export const FIXED_SEEDS = [1, 2, 3, 5, 8, 13, 21, 34, 55]
-/** Of this run. */
+/** The seed of this run. */
 export const TEST_SEED = inject('seed')
 export const SEEDS = [...FIXED_SEEDS, TEST_SEED]
 

@@ -1,20 +1,20 @@
 import type {Clock, Timer} from '../../src/common/clock.ts'
 
 const TICK_MS = 2
-/** The most that one tick counts for. */
+/** The longest time that one tick counts. */
 const LONGEST_TICK_MS = 10
 
 /**
- * Real time without the pauses of this process. When a busy machine stops the process for three seconds, an answer that arrived in the
- * meantime is read before a timeout of 2 s ends, because everything that has arrived is handled between two ticks. What a bridge in
- * this process does then depends on its plugs and its broker, not on the speed of the machine.
+ * Real time without the pauses of this process. When a busy machine stops the process for three seconds, a response that arrived in the
+ * meantime is read before a timeout of 2 s ends, because all received datagrams are handled between two ticks. The behaviour of a bridge in
+ * this process then depends on its plugs and its broker, not on the speed of the machine.
  */
 export class SteadyClock implements Clock {
   readonly #times: number
   readonly #startedOn = Date.now()
   readonly #timers = new Set<{at: number; run: () => void}>()
   #now = 0
-  /** No timer is due before. */
+  /** The time of the next timer. */
   #nextAt = Number.POSITIVE_INFINITY
   #tickedAt = performance.now()
 
@@ -28,7 +28,7 @@ export class SteadyClock implements Clock {
     return this.#now
   }
 
-  /** The system's, unless time is faster here. */
+  /** The system's date, unless this clock is faster. */
   date(): Date {
     return this.#times === 1 ? new Date() : new Date(this.#startedOn + this.#now)
   }
@@ -46,12 +46,12 @@ export class SteadyClock implements Clock {
     this.#tickedAt = now
     if (this.#nextAt > this.#now) return
     const due = [...this.#timers].filter(({at}) => at <= this.#now).sort((a, b) => a.at - b.at)
-    // One that is set or cancelled by another is not among these any more, or not yet.
+    // Timers that a timer sets or cancels are not in this list.
     for (const timer of due) if (this.#timers.delete(timer)) timer.run()
     this.#nextAt = Number.POSITIVE_INFINITY
     for (const {at} of this.#timers) this.#nextAt = Math.min(this.#nextAt, at)
   }
 }
 
-/** Of all bridges and plugs in this process that need no other. */
+/** The default clock of all bridges and plugs in this process. */
 export const steadyClock = new SteadyClock()

@@ -1,4 +1,4 @@
-/** A connection of the bridge to a broker of a test, and what it logs. */
+/** A connection of the bridge to a broker of a test, and its log. */
 import {afterEach} from 'vitest'
 import {type Clock, systemClock} from '../../src/common/clock.ts'
 import {Connection, type ConnectionOptions} from '../../src/mqtt/connection.ts'
@@ -21,7 +21,7 @@ afterEach(async () => {
 export interface TestConnection {
   connection: Connection
   log: RememberingLog
-  /** Topics and payloads of the messages that were emitted. */
+  /** Topics and payloads of the received messages. */
   received: string[]
 }
 
@@ -59,7 +59,7 @@ export function message(
   return {topic, payload, retain: true, qos: 1, ...more}
 }
 
-/** The next time that it is connected. */
+/** Waits until it is connected again. */
 export function connected(connection: Connection): Promise<void> {
   return new Promise((resolve) => connection.once('connected', resolve))
 }

@@ -38,7 +38,7 @@ const REGEX = /\/(?:[^/\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\/[a-z]*/y
 const TEMPLATE_PIECE = /(?:[^`\\$]|\\[\s\S]|\$(?!\{))*(?:`|\$\{)/y
 
 /**
- * The tokens of `source`, comments included, spaces left out. It does not parse: of a `/` behind `)` or `}` it takes for granted that it
+ * The tokens of `source`, comments included, spaces left out. It does not parse: it assumes that a `/` after `)` or `}`
  * divides.
  * @throws Error with the line of a character that begins no token, such as the quote of a string without an end
  */

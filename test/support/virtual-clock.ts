@@ -1,6 +1,6 @@
 import type {Clock, Timer} from '../../src/common/clock.ts'
 
-/** A clock that stands still until a test moves it. Timers fire in order of their time, with all promises settled in between. */
+/** A clock that a test advances. Timers fire in order of their time, with all promises settled in between. */
 export class VirtualClock implements Clock {
   #now = 0
   #sequence = 0
@@ -20,7 +20,7 @@ export class VirtualClock implements Clock {
     return {cancel: () => this.#timers.delete(timer)}
   }
 
-  /** How many timers are set: none may be left once everything is stopped. */
+  /** How many timers are set: none may be left at the end. */
   get pending(): number {
     return this.#timers.size
   }
@@ -38,7 +38,7 @@ export class VirtualClock implements Clock {
     this.#now = end
   }
 
-  /** The process stands still for `ms` milliseconds: the timers that came due meanwhile fire afterwards, late, one after the other. */
+  /** Suspends the process for `ms` milliseconds: timers that were due in that time fire afterwards, one after the other. */
   async jump(ms: number): Promise<void> {
     this.#now += ms
     await this.advance(0)
@@ -56,7 +56,7 @@ export class VirtualClock implements Clock {
   }
 }
 
-/** Lets every promise that can settle do so. */
+/** Waits until all promises that can settle have settled. */
 export function settle(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }

@@ -36,7 +36,7 @@ export const eight: Model = {
   },
 }
 
-/** The values of such a plug, in the words and units of the definition. */
+/** The values of such a plug, in the units of the definition. */
 export const readings: Readonly<Record<string, Value>> = {
   state: 'ON',
   usb: 'OFF',
@@ -122,7 +122,7 @@ export class VirtualHome {
     return promise
   }
 
-  /** The properties that each request from the index `from` on asked for, by their did; for other requests the method. */
+  /** The properties of each request from the index `from` on, by their did; for other requests the method. */
   asked(from = 0): string[][] {
     return this.plug.received.slice(from).map(({method, params}) => {
       if (method !== 'get_properties') return [method]

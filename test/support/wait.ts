@@ -1,11 +1,11 @@
-/** Longer than a busy machine takes for anything that does happen; what has not happened by then never will. */
+/** Longer than any expected event takes on a busy machine. */
 export const PATIENCE_MS = 60_000
 
 /**
- * Polls `condition` until it is truthy, and returns what it gave. A condition that throws is not met yet.
+ * Polls `condition` until it is truthy, and returns its value. A condition that throws is not met yet.
  * @param within milliseconds
- * @param what names the awaited thing in the error; a function is asked when it is too late
- * @throws Error that says what was awaited, and the last error of the condition
+ * @param what the expected event, for the error; a function is called only then
+ * @throws Error with the expected event, and the last error of the condition
  */
 export async function until<T>(
   condition: () => T | Promise<T>,

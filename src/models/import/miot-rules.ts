@@ -1,5 +1,7 @@
-/** Rules of the MIoT import: what each property of a specification becomes in a definition, as far as the specification is clear. */
-
+/**
+ * Rules of the MIoT import: what each property of a specification becomes in a definition, as far as the specification is clear; and the
+ * spellings of names that vendors use in place of the standard's, such as `on-off`, `OnOff` and `switch_status` for `on`.
+ */
 import * as builders from '../builders.ts'
 import type {Address, Property} from '../model.ts'
 
@@ -22,7 +24,7 @@ export interface MiotMatch {
   service: string
   /** Whether the service is that of a relay, of a socket or of USB ports. */
   isSwitch: boolean
-  /** Name of the property, in the standard's spelling where it has one (miot-names.ts). */
+  /** Name of the property, in the standard's spelling where it has one (`standardName`). */
   property: string
   /** Name of the property, as the specification spells it. */
   originalName: string
@@ -47,16 +49,29 @@ export interface MiotRule {
   meaning: (found: MiotMatch) => MiotMeaning
   /** The meaning in a service of the USB ports; missing where it has none. */
   ofUsb?: (found: MiotMatch) => MiotMeaning
-  /** The property is a part of a countdown, and of no use without the other parts (miot-countdown.ts). */
+  /** The property is a part of a countdown, and of no use without the other parts (`countdownFrom` in miot-spec.ts). */
   part?: CountdownPart
 }
 
 export type CountdownPart = 'countdown' | 'countdown_active' | 'countdown_left'
 
+/** Scales by unit. A value without one of these units may be counted in tenths or thousandths (docs/protocol.md §3.3). */
+const VOLTS = {volt: 1, volts: 1, v: 1, mv: 0.001, millivolt: 0.001}
+const AMPERES = {ampere: 1, amperes: 1, a: 1, ma: 0.001, milliampere: 0.001}
+const CELSIUS = {celsius: 1}
+const MINUTES = {
+  ...{minutes: 1, minute: 1, mins: 1, min: 1},
+  ...{seconds: 1 / 60, second: 1 / 60, secs: 1 / 60, sec: 1 / 60, s: 1 / 60},
+  ...{hours: 60, hour: 60, h: 60},
+}
+
 const COUNTDOWN = /count-?down|delay/
 const time = {part: 'countdown', meaning: countdown} as const
 const start = {part: 'countdown_active', meaning: countdownActive} as const
-const left = {part: 'countdown_left', meaning: countdownLeft} as const
+const left = {
+  part: 'countdown_left',
+  meaning: inUnit('countdown_left', MINUTES, minutes('Countdown left')),
+} as const
 
 export const miotRules: readonly MiotRule[] = [
   {
@@ -72,20 +87,28 @@ export const miotRules: readonly MiotRule[] = [
   },
   {property: /^electric-power$/, meaning: power},
   {property: /^power-consumption$/, meaning: ({at}) => `${COUNTER} energy: {miot: ${at}, scale: 0.01}`},
-  {property: /^voltage$/, meaning: (found) => inUnit(found, 'voltage', VOLTS, builders.volts)},
-  {property: /^electric-current$/, meaning: (found) => inUnit(found, 'current', AMPERES, builders.amperes)},
+  {property: /^voltage$/, meaning: inUnit('voltage', VOLTS, builders.volts)},
+  {property: /^electric-current$/, meaning: inUnit('current', AMPERES, builders.amperes)},
   {
     service: /environment|humidity|sensor/,
     property: /^temperature$/,
     meaning: () => 'it is measured outside of the plug',
   },
-  {property: /^temperature$/, meaning: (found) => inUnit(found, 'temperature', CELSIUS, builders.celsius)},
+  {property: /^temperature$/, meaning: inUnit('temperature', CELSIUS, builders.celsius)},
   {property: /^default-power-on-state$/, set: true, meaning: powerOnBehavior},
   {property: /^fault$/, meaning: fault},
-  {service: 'switch', property: /^mode$/, set: true, meaning: mode, ofUsb: usbMode},
+  {
+    service: 'switch',
+    property: /^mode$/,
+    set: true,
+    meaning: (found) => mode(found, 'mode'),
+    // As in the definitions of strips (cuco-strips.ts).
+    ofUsb: (found) =>
+      mode(found, 'usb_mode', {lane: 'rare', alone: true, disabledByDefault: true, label: 'USB mode'}),
+  },
   {
     property: /^working-time$/,
-    meaning: (found) => inUnit(found, 'working_time', MINUTES, minutes('Working time')),
+    meaning: inUnit('working_time', MINUTES, minutes('Working time')),
   },
   {service: COUNTDOWN, property: /^on$|enable|^active$/, set: true, ...start},
   {property: /^countdown-on$/, set: true, ...start},
@@ -95,31 +118,17 @@ export const miotRules: readonly MiotRule[] = [
   {service: COUNTDOWN, property: /^(duration|time|countdown|delay)$/, set: true, ...time},
 ]
 
-/** Scales by unit. A value without one of these units may be counted in tenths or thousandths (docs/protocol.md §3.3). */
-const VOLTS = {volt: 1, volts: 1, v: 1, mv: 0.001, millivolt: 0.001}
-const AMPERES = {ampere: 1, amperes: 1, a: 1, ma: 0.001, milliampere: 0.001}
-const CELSIUS = {celsius: 1}
-const MINUTES = {
-  ...{minutes: 1, minute: 1, mins: 1, min: 1},
-  ...{seconds: 1 / 60, second: 1 / 60, secs: 1 / 60, sec: 1 / 60, s: 1 / 60},
-  ...{hours: 60, hour: 60, h: 60},
-}
 /** No plug carries more than 4 kW: a range that goes much further counts hundredths of a watt. */
-const MOST_WATTS = 20_000
+const MAX_WATTS = 20_000
 
 const COUNTER =
   'such counters are often stuck, or count ten minutes only, so the bridge adds up watts itself. When you have compared it with the app:'
-
-/** Whether the specification allows reading or writing the property. */
-export function isAccessible({spec}: MiotMatch, what: 'read' | 'write'): boolean {
-  return spec.access.includes(what)
-}
 
 function power({address, at, spec: {unit, range}}: MiotMatch): MiotMeaning {
   const howTo = `Compare it with a known load, then add power: {miot: ${at}, scale: …}`
   const most = range?.[1] ?? 0
   if (unit !== 'watt') return `its unit is ${unit ?? 'missing'}. ${howTo}`
-  if (most > MOST_WATTS) return `it goes to ${most}, so it does not count whole watts. ${howTo}`
+  if (most > MAX_WATTS) return `it goes to ${most}, so it does not count whole watts. ${howTo}`
   return {
     power: builders.watts(address, {
       evidence: 'the unit is watt in the specification, which does not prove the scale',
@@ -127,16 +136,18 @@ function power({address, at, spec: {unit, range}}: MiotMatch): MiotMeaning {
   }
 }
 
+/** The meaning of a number, where the scale of its unit is known. */
 function inUnit(
-  {address, at, spec: {unit = 'none'}}: MiotMatch,
   name: string,
   scales: Readonly<Record<string, number>>,
   build: (address: Address, options: {scale: number; evidence: string}) => Property,
-): MiotMeaning {
-  const scale = Object.hasOwn(scales, unit.toLowerCase()) ? scales[unit.toLowerCase()] : undefined
-  if (scale !== undefined) return {[name]: build(address, {scale, evidence: `${unit} (specification)`})}
-  const reason = unit === 'none' ? 'it has no unit' : `its unit is ${unit}`
-  return `${reason}, so its scale is unknown. Look at its value, then add ${name}: {miot: ${at}, scale: …}`
+) {
+  return ({address, at, spec: {unit = 'none'}}: MiotMatch): MiotMeaning => {
+    const scale = Object.hasOwn(scales, unit.toLowerCase()) ? scales[unit.toLowerCase()] : undefined
+    if (scale !== undefined) return {[name]: build(address, {scale, evidence: `${unit} (specification)`})}
+    const reason = unit === 'none' ? 'it has no unit' : `its unit is ${unit}`
+    return `${reason}, so its scale is unknown. Look at its value, then add ${name}: {miot: ${at}, scale: …}`
+  }
 }
 
 function minutes(label: string) {
@@ -180,34 +191,25 @@ function fault({address, spec: {list = []}}: MiotMatch): MiotMeaning {
   }
 }
 
-function mode(found: MiotMatch): MiotMeaning {
-  const property = modeOf(found)
-  return typeof property === 'string' ? property : {mode: property}
-}
-
-/** As in the definitions of strips (cuco-strips.ts). */
-function usbMode(found: MiotMatch): MiotMeaning {
-  const property = modeOf(found, {...rarely, label: 'USB mode'})
-  return typeof property === 'string' ? property : {usb_mode: property}
-}
-
-function modeOf(
+function mode(
   {spec: {list = []}, address}: MiotMatch,
+  name: 'mode' | 'usb_mode',
   options: Parameters<typeof builders.mode>[2] = {},
-): Property | string {
+): MiotMeaning {
   const values = list.map(({value, description}) => [value, slug(description)] as const)
   const different = new Set(values.flatMap(([, word]) => word || [])).size
   if (hasDuplicates(list)) return DUPLICATE_VALUES
   if (values.length === 0 || different < values.length) return 'the specification does not name its values'
-  return builders.mode(address, values, {...options, evidence: evidenceOf(list)})
+  return {[name]: builders.mode(address, values, {...options, evidence: evidenceOf(list)})}
 }
 
 function countdown(found: MiotMatch): MiotMeaning {
-  return inUnit(found, 'countdown', MINUTES, (address, {scale, evidence}) => {
-    const [least = 0, most = 0] = found.spec.range ?? []
+  const [least = 0, most = 0] = found.spec.range ?? []
+  const meaning = inUnit('countdown', MINUTES, (address, {scale, evidence}) => {
     const [min, max] = [Math.floor(least * scale), Math.floor(most * scale)]
     return builders.countdown(address, {scale, evidence, ...(max > Math.max(0, min) ? {min, max} : {})})
   })
+  return meaning(found)
 }
 
 function countdownActive({address, property, spec: {format}}: MiotMatch): MiotMeaning {
@@ -215,15 +217,10 @@ function countdownActive({address, property, spec: {format}}: MiotMatch): MiotMe
   return {countdown_active: builders.setting('Countdown active', address)}
 }
 
-function countdownLeft(found: MiotMatch): MiotMeaning {
-  return inUnit(found, 'countdown_left', MINUTES, minutes('Countdown left'))
-}
-
 function evidenceOf(list: readonly {value: number; description: string}[]): string {
   return `${list.map(({value, description}) => `${value} ${description}`).join(', ')} (specification)`
 }
 
-const rarely = {lane: 'rare', alone: true, disabledByDefault: true} as const
 const DUPLICATE_VALUES = 'the specification has two descriptions of one value'
 
 function hasDuplicates(list: readonly {value: number}[]): boolean {
@@ -236,4 +233,68 @@ function slug(text: string): string {
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '_')
     .replace(/^_+|_+$/g, '')
+}
+
+/** Service names of relays, of single sockets and of USB ports: `outlet-2`, `usb-switch`. */
+const SWITCH = /(^|-)(switch|outlet|socket|relay)(-(status|state|service|control))?(-?\d+)?$/
+/** Names of such services that switch something other than a relay: `led-switch`. */
+const NO_RELAY =
+  /(^|-)(led|light|backlight|lamp|indicator|lock|buzzer|count-?down|delay|timer|cycle|schedule|protection|limit|alarm)(-|$)/
+/** Descriptions of such services. A service that only mentions a light ("Outlet with LED") is a relay. */
+const NO_RELAY_IN_WORDS =
+  /^\W*(indicator|led|light|backlight|night.?light|child|physical|lock|buzzer|(quick.?)?count.?down|delay|timer|cycle|charg|power.?limit)\b/i
+
+/** Whether a service with this name (see `hyphened`) and description is that of a relay, of sockets or of USB ports. */
+export function isSwitchService(name: string, description: string): boolean {
+  return SWITCH.test(name) && !NO_RELAY.test(name) && !NO_RELAY_IN_WORDS.test(description)
+}
+
+/**
+ * Spellings of each name in the rules, which is the standard's where it has one. `also` matches other spellings, in lower case and without
+ * separators; with `bool` they count only for a property of the format `bool`.
+ */
+const spellings: readonly {name: string; also?: RegExp; bool?: true}[] = [
+  {
+    name: 'on',
+    also: /^(on(off)?(status|state|switch)?|(switch|relay|outlet|socket|power)(onoff|status|state|switch)|switch|switchon)$/,
+    bool: true,
+  },
+  {name: 'usb-on', also: /^usb(switch|onoff|status|state|power|switchstatus|onoffstatus)?$/, bool: true},
+  {name: 'physical-controls-locked', also: /^(physicalcontrols?lock|childlock)(ed)?$/, bool: true},
+  {
+    name: 'countdown-on',
+    also: /^(countdown|delay)(onoff|switch|switchstatus|enabled?|active|on)$/,
+    bool: true,
+  },
+  {name: 'countdown-time', also: /^(countdown|delay)(time|duration)$/},
+  {name: 'left-time', also: /^(countdown|delay)?(left|remain|remaining)time$/},
+  {name: 'default-power-on-state', also: /^(default)?poweron(state|status|mode|behaviou?r)$/},
+  {name: 'mode', also: /^(work(ing)?|usb)mode$/},
+  {name: 'electric-power'},
+  {name: 'electric-current'},
+  {name: 'power-consumption'},
+  {name: 'working-time'},
+]
+
+/** The name of a property in the spelling of the rules, or in its own with hyphens where there is none. @param format `bool`, `uint8` … */
+export function standardName(name: string, format: string): string {
+  const letters = lettersOf(name)
+  const isBool = /^bool/i.test(format)
+  const known = spellings.find(
+    (each) => letters === lettersOf(each.name) || (each.also?.test(letters) && (isBool || !each.bool)),
+  )
+  return known?.name ?? hyphened(name)
+}
+
+/** A name in lower case with hyphens: `usb-switch` for `usbSwitch`, `USB_Switch` and `usb-switch`. */
+export function hyphened(name: string): string {
+  return name
+    .replace(/([a-z\d])([A-Z])/g, '$1-$2')
+    .replace(/([A-Z])([A-Z][a-z])/g, '$1-$2')
+    .replace(/[^\p{L}\p{N}]+/gu, '-')
+    .toLowerCase()
+}
+
+function lettersOf(name: string): string {
+  return name.toLowerCase().replace(/[^\p{L}\p{N}]/gu, '')
 }

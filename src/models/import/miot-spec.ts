@@ -2,18 +2,18 @@
  * MIoT import: makes a definition of a specification as Xiaomi publishes it. What the specification leaves open, above all scales, is
  * not guessed but left out with a note: wrong kWh stay in the statistics of Home Assistant for ever.
  */
-
 import * as builders from '../builders.ts'
 import type {Model, Property} from '../model.ts'
-import {type CountdownPiece, countdownFrom} from './miot-countdown.ts'
-import {hyphened, isSwitchService, standardName} from './miot-names.ts'
 import {
-  isAccessible,
+  type CountdownPart,
+  hyphened,
+  isSwitchService,
   type MiotMatch,
   type MiotMeaning,
   type MiotProperty,
   type MiotRule,
   miotRules,
+  standardName,
 } from './miot-rules.ts'
 
 export interface MiotSpec {
@@ -71,15 +71,16 @@ export function definitionFrom(spec: MiotSpec, id?: string): ImportedDefinition 
 const DERIVED_ID =
   'the specification does not contain the model: `ids` is guessed from its urn, compare it with `miio2mqtt info`'
 
-/** As many as have a name (property-names.ts). */
-const MOST_SOCKETS = 99
+/** As many as have a name (builder-table.ts). */
+const MAX_SOCKETS = 99
 
 /**
  * All properties. Those of standard services come first: a service of the vendor may have the same name and another meaning (the light
  * of the v3).
  */
 function propertiesIn({services}: MiotSpec): MiotMatch[] {
-  const ranked = [...services].sort((a, b) => Number(isOfVendor(a)) - Number(isOfVendor(b)) || byIid(a, b))
+  const rank = ({type}: MiotService) => (type.startsWith('urn:miot-spec-v2:') ? 0 : 1)
+  const ranked = [...services].sort((a, b) => rank(a) - rank(b) || byIid(a, b))
   return ranked.flatMap(({iid: siid, type, description, properties}) => {
     const service = hyphened(nameIn(type))
     if (service === 'device-information') return []
@@ -109,14 +110,14 @@ interface Switch {
  */
 function switchesIn(all: readonly MiotMatch[]): Switch[] {
   const switching = all.filter(
-    (found) => isOn(found, all) && isAccessible(found, 'read') && isAccessible(found, 'write'),
+    (found) => isOn(found, all) && ['read', 'write'].every((access) => found.spec.access.includes(access)),
   )
   const [main, ...sockets] = switching.filter((found) => !isUsb(found))
   const [ports, ...otherPorts] = switching.filter(isUsb)
   return [
     ...(main ? [{found: main, as: {name: 'state', property: builders.relay(main.address)}}] : []),
     ...sockets.map((found, index) =>
-      index < MOST_SOCKETS
+      index < MAX_SOCKETS
         ? {found, as: {name: `state_${index + 1}`, property: builders.socket(index + 1, found.address)}}
         : {found},
     ),
@@ -145,13 +146,12 @@ function isUsb({service, originalName, description}: MiotMatch): boolean {
 
 /** The meaning of a property. Sockets and USB ports may have a mode, a fault or a meter of their own, which is not that of the plug. */
 function meaningOf(found: MiotMatch, rule: MiotRule, switches: readonly Switch[]): MiotMeaning {
+  const {access} = found.spec
+  if (!access.includes('read')) return 'it cannot be read'
+  if (rule.set && !access.includes('write')) return 'it cannot be written'
   const owner = ownerOf(found, switches)
   const meaning = owner === 'state' ? rule.meaning : owner === 'usb' ? rule.ofUsb : undefined
-  return (
-    accessProblem(found, rule) ??
-    meaning?.(found) ??
-    `it belongs to ${ownerText(owner)}, not to the whole plug`
-  )
+  return meaning?.(found) ?? `it belongs to ${ownerText(owner)}, not to the whole plug`
 }
 
 /** The name of the switch that has the same service; `state` without one; `undefined` for a switch without a name. */
@@ -166,25 +166,81 @@ function ownerText(owner: string | undefined): string {
   return owner === undefined ? 'another switch' : owner.replace('state_', 'socket ')
 }
 
-function accessProblem(found: MiotMatch, {set}: MiotRule): string | undefined {
-  if (!isAccessible(found, 'read')) return 'it cannot be read'
-  return set && !isAccessible(found, 'write') ? 'it cannot be written' : undefined
-}
-
 /** Adds properties that are not there yet. @returns a note on each that is left out */
-function add(
-  properties: Record<string, Property>,
-  meaning: MiotMeaning,
-  {at, originalName}: MiotMatch,
-): string[] {
-  if (typeof meaning === 'string') return [`${at} ${originalName} is left out: ${meaning}`]
+function add(properties: Record<string, Property>, meaning: MiotMeaning, found: MiotMatch): string[] {
+  if (typeof meaning === 'string') return [leftOut(found, meaning)]
   return Object.entries(meaning).flatMap(([name, property]) => {
     const {address} = properties[name] ?? {}
     properties[name] ??= property
     return address?.via === 'miot'
-      ? [`${at} ${originalName} is left out: ${name} is ${address.siid}.${address.piid} already`]
+      ? [leftOut(found, `${name} is ${address.siid}.${address.piid} already`)]
       : []
   })
+}
+
+function leftOut({at, originalName}: MiotMatch, reason: string): string {
+  return `${at} ${originalName} is left out: ${reason}`
+}
+
+/** A property that may be a part of the countdown. */
+interface CountdownPiece {
+  name: CountdownPart
+  found: MiotMatch
+  /** The property, or the reason why there is none. */
+  meaning: MiotMeaning
+}
+
+/**
+ * Finds the countdown. A countdown time without a start property has no effect, and the start needs a time: both are taken from one
+ * service, or neither. The time that is left is taken from the same service. A specification may have several countdowns, each with parts
+ * of its own.
+ * @returns the properties that are taken, and a note on each part that is left out
+ */
+function countdownFrom(parts: readonly CountdownPiece[]): {
+  properties: Model['properties']
+  notes: string[]
+} {
+  const chosen = partsOfCountdown(parts)
+  const properties = Object.assign({}, ...chosen.map(({meaning}) => meaning))
+  const notes = parts.flatMap((part) => {
+    const {name, found, meaning} = part
+    const taken = chosen.find((each) => each.name === name)
+    if (taken === part) return []
+    if (typeof meaning === 'string') return [leftOut(found, meaning)]
+    return [leftOut(found, taken ? `${name} is ${taken.found.at} already` : incomplete[name])]
+  })
+  return {properties, notes}
+}
+
+function partsOfCountdown(all: readonly CountdownPiece[]): CountdownPiece[] {
+  const usable = all.filter(({meaning}) => typeof meaning !== 'string')
+  const partsNamed = (wanted: CountdownPart) => usable.filter(({name}) => name === wanted)
+  const [pair] = partsNamed('countdown').flatMap((time) =>
+    partsNamed('countdown_active').flatMap((start) => (isPair(time, start, all) ? [[time, start]] : [])),
+  )
+  if (!pair) return []
+  const left = partsNamed('countdown_left').find(({found}) =>
+    pair.some((part) => part.found.siid === found.siid),
+  )
+  return left ? [...pair, left] : pair
+}
+
+/** Whether both are of one service; or the time is in the service of the relay, and the start in a service without a time of its own. */
+function isPair(
+  {found: time}: CountdownPiece,
+  {found: start}: CountdownPiece,
+  all: readonly CountdownPiece[],
+): boolean {
+  if (time.siid === start.siid) return true
+  const hasTime = all.some(({name, found}) => name === 'countdown' && found.siid === start.siid)
+  return time.isSwitch && !hasTime
+}
+
+/** Why a part is of no use without the others. */
+const incomplete: Record<CountdownPart, string> = {
+  countdown: 'no other property starts or stops this countdown, so its effect must be tested',
+  countdown_active: 'no time of this countdown is known',
+  countdown_left: 'the countdown to which it may belong is unknown',
 }
 
 function fits({service, property}: MiotRule, found: MiotMatch): boolean {
@@ -216,11 +272,6 @@ function idIn(urn: string): string {
 /** `electric-power` of `urn:miot-spec-v2:property:electric-power:00000066:cuco-v3:1`. */
 function nameIn(urn: string): string {
   return urn.split(':')[3] ?? ''
-}
-
-/** Whether the service is not of the standard, but of the vendor. */
-function isOfVendor({type}: MiotService): boolean {
-  return !type.startsWith('urn:miot-spec-v2:')
 }
 
 function byIid(a: {iid: number}, b: {iid: number}): number {

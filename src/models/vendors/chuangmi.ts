@@ -1,6 +1,6 @@
 /**
  * Definitions of Chuangmi plugs, Xiaomi's first ones: legacy miIO, `get_prop` by position, on/off as text; and one MIoT plug.
- * The sources are those of docs/protocol.md §3.1; where they contradict each other, the evidence here has both.
+ * The sources are those of docs/protocol.md §3.1; where they contradict each other, the evidence names both.
  */
 
 import {
@@ -23,7 +23,8 @@ import type {Model} from '../model.ts'
 const vendor = 'Xiaomi'
 const usbPort = usb(prop('usb_on', {on: 'set_usb_on', off: 'set_usb_off'}), {
   raw: 'boolean',
-  evidence: 'true and false in every recorded reply; switched by a method for each direction (python-miio)',
+  evidence:
+    'true or false in every recorded response; written by two methods without parameters (python-miio)',
 })
 
 export const chuangmi: readonly Model[] = [
@@ -33,12 +34,12 @@ export const chuangmi: readonly Model[] = [
     vendor,
     confidence: 'hardware',
     evidence:
-      'python-miio, hass-xiaomi-miot, openHAB. No LED: one source writes it (set_wifi_led), none reads it, so nothing could be shown.',
+      'python-miio, hass-xiaomi-miot, openHAB. The LED is left out: one source writes it (set_wifi_led), none reads it, so its state would be unknown.',
     properties: {
       state: relay(prop('on', {on: 'set_on', off: 'set_off'}), {
         raw: 'boolean',
         evidence:
-          'true and false, and a method for each direction; set_power is not documented for it (python-miio)',
+          'true or false; written by two methods without parameters, since set_power is not documented for it (python-miio)',
       }),
       usb: usbPort,
       temperature: celsius(prop('temperature')),
@@ -50,12 +51,12 @@ export const chuangmi: readonly Model[] = [
     vendor,
     confidence: 'hardware',
     evidence:
-      'python-miio, hass-xiaomi-miot, openHAB. Asked for all four names or none: another list makes it answer -30001 after a while (syssi/xiaomiplug#11).',
+      'python-miio, hass-xiaomi-miot, openHAB. A request must have all four names: with another list the response is -30001 after a while (syssi/xiaomiplug#11).',
     exactList: true,
     properties: {
       state: relay(prop('on', 'set_power'), {
         evidence:
-          'a boolean in old firmware, text in 2.0.4_0026: ["off",true,32,"on"] (home-assistant/core#31653); both are read',
+          'a boolean in old firmware, text in 2.0.4_0026: ["off",true,32,"on"] (home-assistant/core#31653); both forms are read',
       }),
       usb: usbPort,
       temperature: celsius(prop('temperature')),
@@ -71,14 +72,14 @@ export const chuangmi: readonly Model[] = [
     name: 'Mi Smart Plug',
     vendor,
     confidence: 'hardware',
-    evidence: "python-miio, hass-xiaomi-miot, openHAB; the m1 also from its firmware's flash dump.",
+    evidence: 'python-miio, hass-xiaomi-miot, openHAB; for the m1 also a flash dump of its firmware.',
     properties: {
       state: relay(prop('power', 'set_power')),
       temperature: celsius(prop('temperature')),
       led: led(prop('wifi_led', 'set_wifi_led'), {
         alone: true,
         evidence:
-          "in the m1's firmware itself; for the m3 three sources have it and homebridge-miot denies it. Asked alone it harms nothing",
+          'in the firmware of the m1; three sources list it for the m3, homebridge-miot denies it. It is read alone, so that nothing else fails without it',
       }),
     },
   },
@@ -88,7 +89,7 @@ export const chuangmi: readonly Model[] = [
     vendor,
     confidence: 'hardware',
     evidence:
-      'python-miio, hass-xiaomi-miot. openHAB gives the hmi206 a USB port and an LED; two other sources, and its box, do not.',
+      'python-miio, hass-xiaomi-miot. openHAB lists a USB port and an LED for the hmi206; two other sources and its packaging do not.',
     properties: {
       state: relay(prop('power', 'set_power')),
       temperature: celsius(prop('temperature')),
@@ -112,17 +113,17 @@ export const chuangmi: readonly Model[] = [
     vendor,
     confidence: 'hardware',
     evidence:
-      'Spec in python-miio#844; homebridge-miot, openHAB, hass-xiaomi-miot. Its counter (5.1) holds the last ten minutes (ha_xiaomi_home#788) or ' +
-      'stands still at 100 (hass-xiaomi-miot#118, #753), so energy is added up from the watts. Its current (5.2) stands still at 5 ' +
-      '(2.1.8_0032, hass-xiaomi-miot#118, #758) and is left out, as is 4.6, which toggles whatever is written.',
-    // A larger request ends in -9999 "user ack timeout". hass-xiaomi-miot requests seven values at once, openHAB one.
+      'Specification in python-miio#844; homebridge-miot, openHAB, hass-xiaomi-miot. Its energy counter (5.1) holds only the last ten minutes (ha_xiaomi_home#788) or ' +
+      'stays at 100 (hass-xiaomi-miot#118, #753), so energy is added up from the power. Its current (5.2) stays at 5 ' +
+      '(2.1.8_0032, hass-xiaomi-miot#118, #758) and is left out. So is 4.6, which toggles on every write, whatever the value.',
+    // A larger request fails with -9999 "user ack timeout". hass-xiaomi-miot requests seven values at once, openHAB one.
     batch: 7,
     properties: {
       state: relay(miot(2, 1)),
       power: watts(miot(5, 6), {
         scale: 0.01,
         evidence:
-          '×0.01 W: metered 78.25 W was read as 7825 on the LAN (hass-xiaomi-miot#118). The specification and the cloud mean whole watts',
+          '×0.01 W: a measured load of 78.25 W was read as 7825 on the LAN (hass-xiaomi-miot#118). In the specification and in the cloud it is whole watts',
       }),
       voltage: volts(miot(5, 3), {evidence: '×1 V: 220 read in syssi/xiaomi_raw#6'}),
       temperature: celsius(miot(2, 6)),
@@ -131,8 +132,7 @@ export const chuangmi: readonly Model[] = [
       countdown: countdown(miot(4, 3), {
         scale: 1 / 60,
         max: 1441,
-        evidence:
-          'seconds, 0–86500, in the specification; whether writing it starts the countdown is not reported',
+        evidence: 'seconds, 0–86500 (specification); no report shows whether writing it starts the countdown',
       }),
       power_limit: setting('Power limit', miot(7, 1)),
       power_limit_power: wattsSetting('Power limit power', miot(7, 2), {

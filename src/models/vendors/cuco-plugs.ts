@@ -1,6 +1,6 @@
 /**
- * Definitions of single plugs of Gosund, whose models are called cuco: MIoT (docs/protocol.md §3.3). Small chips with old firmware that
- * omits the commas between several values of an answer, so each request is for one value (python-miio#1933, ha0y/xiaomi_miot_raw#2).
+ * Definitions of single plugs of Gosund, whose models are called cuco: MIoT (docs/protocol.md §3.3). Their old firmware
+ * omits the commas between several values in a response, so each request reads one value (python-miio#1933, ha0y/xiaomi_miot_raw#2).
  */
 
 import {
@@ -12,31 +12,22 @@ import {
   miot,
   overload,
   overTemperature,
-  powerOnBehavior,
   relay,
   volts,
   watts,
 } from '../builders.ts'
-import type {Model, Property} from '../model.ts'
-import {cycle, light} from '../property-sets.ts'
+import type {Model} from '../model.ts'
+import {cycle, gosundSettings} from '../property-sets.ts'
 
 const vendor = 'Gosund'
 const batch = 1
 const clearedByReading =
-  'Its counter, voltage and current are not asked for: hass-xiaomi-miot leaves these three out, for reading them made its siblings lose what they had counted ' +
-  'for the app, and restart (hass-xiaomi-miot#763, #936).'
+  'Its energy counter, voltage and current are not read: hass-xiaomi-miot leaves these three out, because on related models reading them reset the energy ' +
+  'that the app shows, and restarted the plug (hass-xiaomi-miot#763, #936).'
 const tenths = '×0.1 V (hass-xiaomi-miot, ha_xiaomi_home)'
-const milliamperes = '×0.001 A: the firmware counts mA (hass-xiaomi-miot, ha_xiaomi_home)'
-/** The specifications of co1, cp1m and the strips cp2a and cp3a have the power-on behavior at the same address. */
-const memory = '0 on, 1 off, 2 memory (homebridge-miot)'
+const milliamperes = '×0.001 A: the firmware reports mA (hass-xiaomi-miot, ha_xiaomi_home)'
 
-const wallPlug = {
-  state: relay(miot(2, 1)),
-  ...light(7, 3, {earliest: 1, evidence: 'homebridge-miot'}),
-  power_on_behavior: powerOnMemory(7, 2),
-  child_lock: childLock(miot(6, 1)),
-  ...cycle(8, 1),
-}
+const wallPlug = {state: relay(miot(2, 1)), ...gosundSettings, ...cycle(8, 1)}
 
 export const cucoPlugs: readonly Model[] = [
   {
@@ -53,7 +44,8 @@ export const cucoPlugs: readonly Model[] = [
     name: 'Gosund Smart Wall Plug',
     vendor,
     confidence: 'inferred',
-    evidence: 'hass-xiaomi-miot has it on its LAN list and treats it as the co1; no specification was found.',
+    evidence:
+      'hass-xiaomi-miot lists it as reachable on the LAN and treats it like the co1; no specification was found.',
     batch,
     properties: wallPlug,
   },
@@ -63,7 +55,7 @@ export const cucoPlugs: readonly Model[] = [
     vendor,
     confidence: 'hardware',
     evidence:
-      'python-miio#1933 (2.0.1_0013, esp8285), homebridge-miot, openHAB. Some units answer a request with 3.1 in it not at all (homebridge-miot#750).',
+      'python-miio#1933 (2.0.1_0013, esp8285), homebridge-miot, openHAB. Some units do not respond to a request that contains 3.1 (homebridge-miot#750).',
     batch,
     properties: {state: relay(miot(2, 1)), led: led(miot(3, 1))},
   },
@@ -72,7 +64,7 @@ export const cucoPlugs: readonly Model[] = [
     name: 'Gosund Smart Plug',
     vendor,
     confidence: 'inferred',
-    evidence: 'As the cp1; hass-xiaomi-miot leaves its light out.',
+    evidence: 'Like the cp1; hass-xiaomi-miot leaves out its LED.',
     batch,
     properties: {state: relay(miot(2, 1))},
   },
@@ -81,18 +73,16 @@ export const cucoPlugs: readonly Model[] = [
     name: 'Gosund CP1-AM with meter',
     vendor,
     confidence: 'vendor',
-    evidence: `homebridge-miot from the specification cuco-cp1m:2; hass-xiaomi-miot. ${clearedByReading} Energy is added up from the watts.`,
+    evidence: `homebridge-miot from the specification cuco-cp1m:2; hass-xiaomi-miot. ${clearedByReading} Energy is added up from the power.`,
     batch,
     properties: {
       state: relay(miot(2, 1)),
       power: watts(miot(4, 1), {
         scale: 0.1,
         evidence:
-          '×0.1 W, though its unit is watt: ten times what the app shows on 2.1.3_0001 (ha_xiaomi_home#1760); also hass-xiaomi-miot',
+          '×0.1 W, although the specification says watt: the value is ten times that of the app on 2.1.3_0001 (ha_xiaomi_home#1760); hass-xiaomi-miot has this scale, too',
       }),
-      ...light(7, 3, {earliest: 1, evidence: 'homebridge-miot'}),
-      power_on_behavior: powerOnMemory(7, 2),
-      child_lock: childLock(miot(6, 1)),
+      ...gosundSettings,
       ...cycle(8, 1),
     },
   },
@@ -102,13 +92,14 @@ export const cucoPlugs: readonly Model[] = [
     vendor,
     confidence: 'inferred',
     evidence:
-      'hass-xiaomi-miot (#869, #1190, from an owner); volts and mA also ha_xiaomi_home. Energy is added up from the watts: no client reads 2.2 on the LAN.',
+      'hass-xiaomi-miot (#869, #1190, from an owner); voltage and current also in ha_xiaomi_home. Energy is added up from the power: no client reads the counter ' +
+      '(2.2) on the LAN.',
     batch,
     properties: {
       state: relay(miot(2, 1)),
       power: watts(miot(4, 2), {
         evidence:
-          '×1 W at 4.2, set so by an owner (hass-xiaomi-miot#1190); on the cp1m power is 4.1, and 4.2 the counter',
+          '×1 W at 4.2, as an owner configured it (hass-xiaomi-miot#1190); on the cp1m the power is 4.1, and 4.2 is the counter',
       }),
       voltage: volts(miot(2, 3), {scale: 0.1, evidence: tenths}),
       current: amperes(miot(2, 4), {scale: 0.001, evidence: milliamperes}),
@@ -121,18 +112,18 @@ export const cucoPlugs: readonly Model[] = [
     vendor,
     confidence: 'hardware',
     evidence:
-      'homebridge-miot from the specification cuco-cp2:2, hass-xiaomi-miot; values compared with the app in ha_xiaomi_home#912. Energy is added up from the watts: what ' +
-      'was compared with the app under the name of 2.2 came from the cloud (hass-xiaomi-miot#756), not from the plug.',
+      'homebridge-miot from the specification cuco-cp2:2, hass-xiaomi-miot; values compared with the app in ha_xiaomi_home#912. Energy is added up from the power: the ' +
+      'values of the counter (2.2) that were compared with the app came from the cloud (hass-xiaomi-miot#756), not from the plug.',
     batch,
     properties: {
       state: relay(miot(2, 1)),
       power: watts(miot(3, 2), {
         scale: 0.1,
-        evidence: '×0.1 W, though its unit is watt (ha_xiaomi_home#912, hass-xiaomi-miot)',
+        evidence: '×0.1 W, although the specification says watt (ha_xiaomi_home#912, hass-xiaomi-miot)',
       }),
       voltage: volts(miot(2, 3), {
         scale: 0.1,
-        evidence: `${tenths}; 2345 in a recorded reply of such a plug (xiaomi_miot_raw#2)`,
+        evidence: `${tenths}; 2345 in a recorded response of such a plug (xiaomi_miot_raw#2)`,
       }),
       current: amperes(miot(2, 4), {scale: 0.001, evidence: milliamperes}),
       led: led(miot(3, 1)),
@@ -147,14 +138,14 @@ export const cucoPlugs: readonly Model[] = [
     name: 'Gosund Smart Socket with meter',
     vendor,
     confidence: 'inferred',
-    evidence: `Tables made from the specification cuco-cp2d:1 (hass-xiaomi-miot#926). ${clearedByReading} Its counter is wrong besides (ha_xiaomi_home#1279). Energy is added up from the watts.`,
+    evidence: `Tables made from the specification cuco-cp2d:1 (hass-xiaomi-miot#926). ${clearedByReading} Its counter is also reported to be wrong (ha_xiaomi_home#1279). Energy is added up from the power.`,
     batch,
     properties: {
       state: relay(miot(2, 1)),
       power: watts(miot(3, 4), {
         evidence:
-          '×1 W as the specification says; ha_xiaomi_home and hass-xiaomi-miot scale it nowhere, and the owner who corrected the current found nothing ' +
-          'wrong with it (ha_xiaomi_home#1279). The cp2 counts tenths under another name',
+          '×1 W (specification); ha_xiaomi_home and hass-xiaomi-miot apply no scale, and the owner who corrected the current did not correct the power ' +
+          '(ha_xiaomi_home#1279). The cp2 reports tenths of a watt, as another property',
       }),
       temperature: celsius(miot(6, 2)),
       over_temperature: overTemperature(miot(6, 1)),
@@ -169,15 +160,15 @@ export const cucoPlugs: readonly Model[] = [
     vendor,
     confidence: 'inferred',
     evidence:
-      'Tables made from the specification; scales of hass-xiaomi-miot. It measures watts, but where is documented nowhere. No report shows that its counter (2.2) ' +
-      'is a total, so it is left out: there are no kWh rather than wrong ones.',
+      'Tables made from the specification; scales of hass-xiaomi-miot. It measures power, but the address is documented nowhere. No report shows that its ' +
+      'counter (2.2) is a total, so it is left out: no energy is better than a wrong one.',
     batch,
     properties: {
       state: relay(miot(2, 1)),
       voltage: volts(miot(2, 3), {scale: 0.1, evidence: '×0.1 V (hass-xiaomi-miot)'}),
       current: amperes(miot(2, 4), {
         scale: 0.001,
-        evidence: '×0.001 A: the firmware counts mA (hass-xiaomi-miot)',
+        evidence: '×0.001 A: the firmware reports mA (hass-xiaomi-miot)',
       }),
     },
   },
@@ -187,17 +178,17 @@ export const cucoPlugs: readonly Model[] = [
     vendor,
     confidence: 'inferred',
     evidence:
-      'Values read on the LAN in hass-xiaomi-miot#2511. Energy is added up from the watts: 8.1 read 0.0005 kWh, an interval rather than a total. Lock, light and cycle ' +
-      'exist, but where is documented nowhere.',
+      'Values read on the LAN in hass-xiaomi-miot#2511. Energy is added up from the power: the counter (8.1) was 0.0005 kWh, an interval rather than a total. ' +
+      'It has a child lock, an LED and a cycle, but their addresses are documented nowhere.',
     properties: {
       state: relay(miot(2, 1)),
       power: watts(miot(8, 4), {
-        evidence: '×1 W by its name, electric-power; 0 read (hass-xiaomi-miot#2511)',
+        evidence: '×1 W, inferred from its name electric-power; 0 was read (hass-xiaomi-miot#2511)',
       }),
       voltage: volts(miot(8, 3), {
         precision: 4,
         evidence:
-          '×1 V: 223.6492 read (hass-xiaomi-miot#2511); its place, 8.3, is inferred: the only one free between 8.2 and 8.4',
+          '×1 V: 223.6492 was read (hass-xiaomi-miot#2511); its address 8.3 is inferred: the only free one between 8.2 and 8.4',
       }),
     },
   },
@@ -207,23 +198,11 @@ export const cucoPlugs: readonly Model[] = [
     vendor,
     confidence: 'inferred',
     evidence:
-      'Tables made from the specification; hass-xiaomi-miot#1310. Energy is added up from the watts: hass-xiaomi-miot takes 3.1 from the cloud.',
+      'Tables made from the specification; hass-xiaomi-miot#1310. Energy is added up from the power: hass-xiaomi-miot reads the counter (3.1) from the cloud only.',
     batch,
     properties: {
       state: relay(miot(2, 1)),
-      power: watts(miot(3, 2), {evidence: '×1 W (specification; hass-xiaomi-miot scales it nowhere)'}),
+      power: watts(miot(3, 2), {evidence: '×1 W (specification; hass-xiaomi-miot applies no scale)'}),
     },
   },
 ]
-
-function powerOnMemory(siid: number, piid: number): Property {
-  return powerOnBehavior(
-    miot(siid, piid),
-    [
-      [0, 'on'],
-      [1, 'off'],
-      [2, 'previous'],
-    ],
-    {evidence: memory},
-  )
-}

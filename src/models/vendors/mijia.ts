@@ -8,14 +8,13 @@ import {
   minutes,
   minutesSetting,
   miot,
-  powerOnBehavior,
   relay,
   setting,
   watts,
   wattsSetting,
 } from '../builders.ts'
 import type {Model, Property} from '../model.ts'
-import {cycle, faultSensors, night} from '../property-sets.ts'
+import {cycle, faultSensors, night, powerOn} from '../property-sets.ts'
 
 const vendor = 'Xiaomi'
 const faultCodes = '0 none, 1 over temperature, 2 overload (specification)'
@@ -27,14 +26,15 @@ export const mijia: readonly Model[] = [
     vendor,
     confidence: 'hardware',
     evidence:
-      'The published specification cuco-v3:2; a C++ project reports every property of it answered by its own plug. Energy is added up from the watts: 11.1 stays 0 or ' +
-      '1 (ha_xiaomi_home#164, #996, #1479). 14.x and 15.1 widen the ranges of 4.x and 9.2 in newer firmware; which pair counts is documented nowhere, so they are ' +
-      'left out. The toggle action is reported unstable and not used. A legacy method is answered with -9999 "undefined command" (python-miio#1865).',
+      'The published specification cuco-v3:2; a C++ project reports that its own plug has every property of it. Energy is added up from the power: the counter (11.1) ' +
+      'stays at 0 or 1 (ha_xiaomi_home#164, #996, #1479). 14.x and 15.1 have the meaning of 4.x and 9.2 and wider ranges, in newer firmware; which of them have effect ' +
+      'is documented nowhere, so they are left out. The toggle action is reported to be unstable and is not used. A legacy method fails with -9999 ' +
+      '"undefined command" (python-miio#1865).',
     properties: {
       state: relay(miot(2, 1)),
       power: watts(miot(11, 2), {
         evidence:
-          '×1 W (specification; no report of a scale): a whole number such as 52 or 508, though declared a float',
+          '×1 W (specification; no report of a scale): a whole number such as 52 or 508, although its format in the specification is float',
       }),
       temperature: celsius(miot(12, 2), {
         evidence: '×1 °C, 0–150 (specification; 46 in hass-xiaomi-miot#1564)',
@@ -43,7 +43,7 @@ export const mijia: readonly Model[] = [
       power_on_behavior: cucoPowerOn('the comment in the specification'),
       ...faultSensors(2, 3, [2], faultCodes),
       child_lock: childLock(miot(7, 1)),
-      ...night(3, 2, {evidence: 'specification; 1320 and 600 in hass-xiaomi-miot#1564'}),
+      ...night(3, 2, 'specification; 1320 and 600 in hass-xiaomi-miot#1564'),
       ...chargingProtection(10, 10, 'specification'),
       ...cycle(5, 1),
       countdown: countdown(miot(8, 2), {evidence: '0–1440 minutes (specification)'}),
@@ -59,7 +59,8 @@ export const mijia: readonly Model[] = [
     confidence: 'hardware',
     evidence:
       'openHAB, whose contributor compared all but 11.1 and 2.3 with the app (openhab-addons#16079); sergey-brutsky/mi-home on firmware 1.0.6. Energy is added up ' +
-      'from the watts: 11.1 stays 0 or 1 (hass-xiaomi-miot#1347, #2759) and its scale is contested. Services 12 and 15 of its sibling v3 are not known of it.',
+      'from the power: the counter (11.1) stays at 0 or 1 (hass-xiaomi-miot#1347, #2759), and sources disagree on its scale. Whether it has the services 12 and 15 of the ' +
+      'related v3 is unknown.',
     // openHAB requests one value at a time, another client four. There is no report of more.
     batch: 4,
     properties: {
@@ -67,7 +68,7 @@ export const mijia: readonly Model[] = [
       power: watts(miot(11, 2), {evidence: '×1 W, 0–5000 (openHAB, compared with the app)'}),
       led: led(miot(13, 1)),
       power_on_behavior: cucoPowerOn(
-        'sergey-brutsky/mi-home; one Python project differs, and contradicts both other sources elsewhere',
+        'sergey-brutsky/mi-home; a Python project has other values, but contradicts both other sources in other places, too',
       ),
       ...faultSensors(2, 3, [2], '0 none, 1 over temperature, 2 overload (openHAB)'),
       child_lock: childLock(miot(7, 1)),
@@ -76,7 +77,7 @@ export const mijia: readonly Model[] = [
       countdown: countdown(miot(14, 2), {
         scale: 1 / 60,
         evidence:
-          'seconds, 0–86400 (openHAB, where it works; without effect in sergey-brutsky/mi-home on 1.0.6)',
+          'seconds, 0–86400 (openHAB, where it works; in sergey-brutsky/mi-home it has no effect on 1.0.6)',
       }),
       countdown_active: setting('Countdown active', miot(14, 1)),
       countdown_left: minutes('Countdown left', miot(14, 3), {scale: 1 / 60, evidence: 'seconds (openHAB)'}),
@@ -89,19 +90,17 @@ export const mijia: readonly Model[] = [
     vendor,
     confidence: 'vendor',
     evidence:
-      'The published specification xiaomi-04:1, kept by hass-xiaomi-miot as a test fixture, which talks to it on the LAN. Energy is added up from the watts: ' +
-      'hass-xiaomi-miot does not poll 11.1, and no report shows that it is a total. Services 3 to 10 mix protection, timers and delays whose parts are not explained.',
+      'The published specification xiaomi-04:1, a test fixture of hass-xiaomi-miot, which uses the plug on the LAN. Energy is added up from the power: ' +
+      'hass-xiaomi-miot does not poll the counter (11.1), and no report shows that it is a total. Services 3 to 10 are protection, timers and delays that are not ' +
+      'documented.',
     properties: {
       state: relay(miot(2, 1)),
       power: watts(miot(11, 2), {evidence: '×1 W, 0–10000 (specification)'}),
-      power_on_behavior: powerOnBehavior(
-        miot(2, 2),
-        [
-          [0, 'previous'],
-          [1, 'off'],
-          [2, 'on'],
-        ],
-        {evidence: '0 default (memory), 1 off, 2 on (specification): other than cuco plugs'},
+      power_on_behavior: powerOn(
+        2,
+        2,
+        ['previous', 'off', 'on'],
+        '0 default (memory), 1 off, 2 on (specification): different from cuco plugs',
       ),
       ...faultSensors(2, 3, [2], faultCodes),
     },
@@ -109,29 +108,21 @@ export const mijia: readonly Model[] = [
 ]
 
 function cucoPowerOn(evidence: string): Property {
-  return powerOnBehavior(
-    miot(2, 2),
-    [
-      [0, 'previous'],
-      [1, 'on'],
-      [2, 'off'],
-    ],
-    {evidence: `0 as before, 1 on, 2 off (${evidence})`},
-  )
+  return powerOn(2, 2, ['previous', 'on', 'off'], `0 as before, 1 on, 2 off (${evidence})`)
 }
 
-function chargingProtection(mostWatts: number, mostMinutes: number, source: string): Model['properties'] {
+function chargingProtection(maxWatts: number, maxMinutes: number, source: string): Model['properties'] {
   return {
     charging_protection: setting('Charging protection', miot(4, 1)),
     charging_protection_power: wattsSetting('Charging protection power', miot(4, 2), {
       min: 2,
-      max: mostWatts,
-      evidence: `2–${mostWatts} W (${source})`,
+      max: maxWatts,
+      evidence: `2–${maxWatts} W (${source})`,
     }),
     charging_protection_time: minutesSetting('Charging protection time', miot(4, 3), {
       min: 1,
-      max: mostMinutes,
-      evidence: `1–${mostMinutes} minutes (${source})`,
+      max: maxMinutes,
+      evidence: `1–${maxMinutes} minutes (${source})`,
     }),
   }
 }

@@ -20,7 +20,16 @@ import {
 import type {Model} from '../model.ts'
 
 const vendor = 'Qingmi'
-const milliamperes = '×0.001 A: the firmware counts mA'
+const milliamperes = '×0.001 A: the firmware reports mA'
+
+/** What the strips psv3 and 2a1c1 have at the same addresses, besides their meters. */
+const besidesMeter = {
+  temperature: celsius(miot(2, 3), {precision: 1, evidence: '×1 °C in steps of 0.1 (specification)'}),
+  led: led(miot(6, 1)),
+  buzzer: setting('Buzzer', miot(6, 2)),
+  working_time: minutes('Working time', miot(2, 4)),
+  ...inSeconds(4, [1, 3, 2]),
+}
 
 export const qmi: readonly Model[] = [
   {
@@ -29,15 +38,15 @@ export const qmi: readonly Model[] = [
     vendor,
     confidence: 'hardware',
     evidence:
-      'python-miio#302, #334, openHAB. A strip of one relay. openHAB lists wifi_led and power_price, too: real answers have empty places there ' +
-      '(python-miio#302). It counts no kWh on the LAN.',
+      'python-miio#302, #334, openHAB. The strip has one relay. openHAB lists wifi_led and power_price, too, but recorded responses have no value there ' +
+      '(python-miio#302). It reports no energy on the LAN.',
     properties: {
       state: relay(prop('power', 'set_power')),
       temperature: celsius(prop('temperature')),
       current: amperes(prop('current'), {
         scale: 0.001,
         evidence:
-          '×0.001 A, though python-miio takes it for A: 219.62 V × 0.751 A × 0.899 are the 148 W read with them (openhab-addons#11056)',
+          '×0.001 A, although python-miio reads it as A: 219.62 V × 0.751 A × 0.899 is 148 W, the power that was read with them (openhab-addons#11056)',
       }),
       mode: mode(
         prop('mode', 'set_power_mode'),
@@ -47,7 +56,7 @@ export const qmi: readonly Model[] = [
         ],
         {
           evidence:
-            '"normal" in python-miio#302; written with set_power_mode (python-miio, aholstenson/miio; openHAB alone has set_mode)',
+            '"normal" in python-miio#302; written with set_power_mode (python-miio, aholstenson/miio; only openHAB has set_mode)',
         },
       ),
       power: watts(prop('power_consume_rate'), {evidence: '×1 W (python-miio, openhab-addons#11056)'}),
@@ -57,11 +66,11 @@ export const qmi: readonly Model[] = [
       }),
       power_factor: powerFactor(prop('power_factor'), {
         scale: 0.1,
-        evidence: '×0.1 %: 899 where volts, amperes and watts make 0.897 (openhab-addons#11056)',
+        evidence: '×0.1 %: 899 was read where voltage, current and power give 0.897 (openhab-addons#11056)',
       }),
       leakage_current: leakage(prop('elec_leakage'), {
         evidence:
-          '×1 mA as openHAB has it; 8 was read of two strips (python-miio#302, openhab-addons#11056), which cannot be the A of python-miio',
+          '×1 mA (openHAB): 8 was read from two strips (python-miio#302, openhab-addons#11056), which cannot be A as in python-miio',
       }),
     },
   },
@@ -71,9 +80,9 @@ export const qmi: readonly Model[] = [
     vendor,
     confidence: 'vendor',
     evidence:
-      'The published specification qmi-psv3:1. Whether it is on the LAN at all is contested: XiaomiGateway3#770 lists it as a Bluetooth mesh ' +
-      'child of a gateway, others have it in their router. Energy is added up from the watts: no report shows that 3.1 is a total. Mode (2.2) and loop (5.x) ' +
-      'are documented nowhere and left out; service 7 calibrates and is never touched.',
+      'The published specification qmi-psv3:1. Sources disagree on whether it is on the LAN: XiaomiGateway3#770 lists it as a Bluetooth mesh ' +
+      'child of a gateway, others see it in their router. Energy is added up from the power: no report shows that the counter (3.1) is a total. Mode (2.2) and loop (5.x) ' +
+      'are documented nowhere and left out; service 7 is for calibration and is never used.',
     properties: {
       state: relay(miot(2, 1)),
       power: watts(miot(3, 2), {precision: 4, evidence: '×1 W, in steps of 0.0001 (specification)'}),
@@ -83,13 +92,9 @@ export const qmi: readonly Model[] = [
       }),
       current: amperes(miot(3, 4), {
         scale: 0.001,
-        evidence: `${milliamperes}: 91 beside a load of some 20 W (hass-xiaomi-miot#1415, ha_xiaomi_home)`,
+        evidence: `${milliamperes}; 91 was read at a load of about 20 W (hass-xiaomi-miot#1415, ha_xiaomi_home)`,
       }),
-      temperature: celsius(miot(2, 3), {precision: 1, evidence: '×1 °C in steps of 0.1 (specification)'}),
-      led: led(miot(6, 1)),
-      buzzer: setting('Buzzer', miot(6, 2)),
-      working_time: minutes('Working time', miot(2, 4)),
-      ...inSeconds(4, [1, 3, 2]),
+      ...besidesMeter,
     },
   },
   {
@@ -98,8 +103,8 @@ export const qmi: readonly Model[] = [
     vendor,
     confidence: 'vendor',
     evidence:
-      'Tables made from the specification qmi-2a1c1:1, two of them agreeing; only 3.2 has a unit there (ha_xiaomi_home#196). Energy is added up from the ' +
-      'watts: no report shows that 3.1 is a total.',
+      'Tables made from the specification qmi-2a1c1:1, two of which agree; only the power (3.2) has a unit there (ha_xiaomi_home#196). Energy is added ' +
+      'up from the power: no report shows that the counter (3.1) is a total.',
     properties: {
       state: relay(miot(2, 1)),
       power: watts(miot(3, 2), {precision: 3, evidence: '×1 W, 0–3000 in steps of 0.001 (specification)'}),
@@ -108,11 +113,7 @@ export const qmi: readonly Model[] = [
         evidence: '×0.001 V (hass-xiaomi-miot; an owner reads mV, ha_xiaomi_home#196)',
       }),
       current: amperes(miot(3, 4), {scale: 0.001, evidence: `${milliamperes} (hass-xiaomi-miot)`}),
-      temperature: celsius(miot(2, 3), {precision: 1, evidence: '×1 °C in steps of 0.1 (specification)'}),
-      led: led(miot(6, 1)),
-      buzzer: setting('Buzzer', miot(6, 2)),
-      working_time: minutes('Working time', miot(2, 4)),
-      ...inSeconds(4, [1, 3, 2]),
+      ...besidesMeter,
     },
   },
   {
@@ -121,8 +122,9 @@ export const qmi: readonly Model[] = [
     vendor,
     confidence: 'vendor',
     evidence:
-      'Tables made from the specification qmi-tw02:1; get and set of 2.1 recorded on firmware 1.0.6. Its voltage (4.3) is left out: whole volts in one ' +
-      'source, more than 10000 in another (hass-xiaomi-miot#1534). Energy is added up from the watts: 4.1 ends at 100 kWh. 8.3 calibrates and is never touched.',
+      'Tables made from the specification qmi-tw02:1; reading and writing 2.1 was recorded on firmware 1.0.6. Its voltage (4.3) is left out: whole ' +
+      'volts in one source, more than 10000 in another (hass-xiaomi-miot#1534). Energy is added up from the power: the counter (4.1) ends at 100 kWh. 8.3 is for ' +
+      'calibration and is never used.',
     properties: {
       state: relay(miot(2, 1)),
       power: watts(miot(4, 4), {precision: 2, evidence: '×1 W in steps of 0.01 (specification)'}),
@@ -132,7 +134,7 @@ export const qmi: readonly Model[] = [
       }),
       temperature: celsius(miot(2, 6)),
       led: led(miot(3, 1), {
-        evidence: 'the first property of the service indicator-light; no recorded reply',
+        evidence: 'the first property of the service indicator-light; no recorded response',
       }),
       child_lock: childLock(miot(5, 1)),
       working_time: minutes('Working time', miot(2, 7)),

@@ -1,7 +1,7 @@
 /** JSON messages of the simulated firmware: reads a request, and writes a response as that firmware writes it. Pure. */
 import type {FirmwareError, FirmwareProfile, FirmwareQuirks} from './firmware-profile.ts'
 
-/** A request as a client sends it. An id of 0, or a missing id, means: execute, but do not answer. */
+/** A request as a client sends it. An id of 0, or a missing id, means: execute, but do not respond. */
 export interface FirmwareRequest {
   id: number
   method: string
@@ -59,7 +59,7 @@ function formatResult(result: unknown, {missingComma, emptySlots}: FirmwareQuirk
 
 /**
  * The firmware's buffer for lists is too small, and the closing `}` is written in any case. An object is not cut: such a plug
- * still answered `miIO.info` in full.
+ * still sent `miIO.info` in full.
  */
 function cut(text: string, {cutAt}: FirmwareQuirks): string {
   return cutAt === undefined || text.length <= cutAt ? text : `${text.slice(0, cutAt - 1)}}`

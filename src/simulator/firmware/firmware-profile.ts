@@ -9,43 +9,43 @@ export interface FirmwareError {
 
 export const METHOD_NOT_FOUND: FirmwareError = {code: -32601, message: 'Method not found.'}
 export const INVALID_JSON: FirmwareError = {code: -30001, message: 'Resp invalid json.'}
-/** The application did not answer the Wi-Fi half of the plug, which waits for a while before it reports that (docs/protocol.md §1.8). */
+/** The application did not respond to the Wi-Fi half of the plug, which waits for a while before it reports that (docs/protocol.md §1.8). */
 export const ACK_TIMEOUT: FirmwareError = {code: -9999, message: 'user ack timeout'}
 
-/** How a request fails that the firmware cannot cope with: no response, or an error with this code. */
+/** How a request fails that the firmware cannot process: no response, or an error with this code. */
 export type FirmwareFailure = 'silence' | -9999 | -30001
 
-/** Deviations from correct answers. A quirk that is missing does not occur. All § are those of docs/protocol.md. */
+/** Deviations from correct responses. A quirk that is missing does not occur. All § are those of docs/protocol.md. */
 export interface FirmwareQuirks {
   /** The version that `miIO.info` reports. */
   firmware?: string
-  /** The answer to a method that the firmware does not have (§1.8). */
+  /** The response to a method that the firmware does not have (§1.8). */
   unknownMethod?: FirmwareError | 'silence'
   /** How every on/off value is written; by default as the model's definition has it. */
   switching?: 'boolean' | 'text' | 'number'
-  /** No comma between the items of an answer: `}{` (cuco.plug.cp1, python-miio#1933). */
+  /** No comma between the items of a response: `}{` (cuco.plug.cp1, python-miio#1933). */
   missingComma?: true
   /** Nothing in place of an unknown value: `["on",,32]` (qmi.powerstrip.v1, python-miio#302). */
   emptySlots?: true
   /** The bytes after the JSON; by default one NUL (§1.7). */
   tail?: 'none' | 'nuls' | 'text'
-  /** Answers are cut to this many characters, the last of them a `}` (a Gosund 16 A, ha0y/xiaomi_miot_raw#2). */
+  /** Responses are cut to this many characters, the last of them a `}` (a Gosund 16 A, ha0y/xiaomi_miot_raw#2). */
   cutAt?: number
   /** A request for more than `most` values fails. */
   batch?: {most: number; failure: FirmwareFailure}
-  /** By property name: every request that asks for the property fails. */
-  killers?: Readonly<Record<string, FirmwareFailure>>
-  /** By property name: the item in the answer has this code and no value: -4001, -4003, -4004 (§1.8). */
+  /** By property name: every request for the property fails. */
+  failingProperties?: Readonly<Record<string, FirmwareFailure>>
+  /** By property name: the item in the response has this code and no value: -4001, -4003, -4004 (§1.8). */
   codes?: Readonly<Record<string, number>>
-  /** Only this many items of a request are answered (python-miio#861). */
-  answersOnly?: number
-  /** Items of the answer lack the did that they were requested with (cuco.plug.cp1, homebridge-miot PR#750). */
+  /** The response has at most this many items of a request (python-miio#861). */
+  maxItems?: number
+  /** Items of the response lack the did that they were requested with (cuco.plug.cp1, homebridge-miot PR#750). */
   withoutDid?: true
-  /** Items of the answer are in reverse order. */
+  /** Items of the response are in reverse order. */
   reversed?: true
-  /** A written item is answered with code 1 (accepted) in place of 0 (done). */
-  accepts?: true
-  /** After more than `most` requests within `withinMs` milliseconds the plug reboots and switches its sockets (cuco.plug.sp5, al-one#415, #335). */
+  /** A written item has code 1 (accepted) in the response in place of 0 (done). */
+  reportsAccepted?: true
+  /** After more than `most` requests within `withinMs` milliseconds the plug reboots and switches its sockets (cuco.plug.sp5, hass-xiaomi-miot#415, #335). */
   overPolled?: {most: number; withinMs: number}
 }
 
@@ -57,10 +57,10 @@ export interface FirmwareProfile extends FirmwareQuirks {
   infoShowsToken: boolean
   /** Seconds. A request whose stamp is further off than this is dropped; `Infinity`: never (§1.4). */
   stampWindowS: number
-  /** The answer to a wrong checksum: a packet of 32 bytes, or nothing (§1.6). */
+  /** The response to a wrong checksum: a packet of 32 bytes, or nothing (§1.6). */
   wrongToken: 'nak' | 'silent'
   /**
-   * The answer to a request whose id was used a moment ago: the answer of that time, nothing, or an "ok" without any action.
+   * The response to a request whose id was used a moment ago: the response of that time, nothing, or an "ok" without any action.
    * The request is executed again in no case (§1.7).
    */
   repeats: 'cached' | 'dropped' | 'ok'
@@ -72,6 +72,8 @@ export interface FirmwareProfile extends FirmwareQuirks {
 
 /** The plug in which the firmware runs: what the firmware reads and changes. */
 export interface FirmwareContext {
+  /** As `miIO.info` reports it: one of the ids of the definition. */
+  readonly modelId: string
   readonly did: number
   readonly token: Buffer
   readonly address: string
@@ -80,7 +82,7 @@ export interface FirmwareContext {
   /** dBm */
   readonly rssi: number
   readonly profile: FirmwareProfile
-  /** Property name -> value, in the words and units of the model. A missing value is unknown. */
+  /** Property name -> value, in the units of the model. A missing value is unknown. */
   readonly state: Record<string, Value>
 }
 
@@ -95,13 +97,13 @@ const defaultProfile: FirmwareProfile = {
   exeTime: false,
 }
 
-/** What single models were seen to do. The sources are those of docs/protocol.md §3. */
+/** What single models were observed to do. The sources are those of docs/protocol.md §3. */
 const modelProfiles: Readonly<Record<string, Partial<FirmwareProfile>>> = {
   'chuangmi.plug.v1': {unknownMethod: {code: -10000, message: 'Method not found.'}},
   'chuangmi.plug.v3': {unknownMethod: INVALID_JSON},
   'chuangmi.plug.m3': {unknownMethod: INVALID_JSON},
   'chuangmi.plug.hmi205': {unknownMethod: {code: -30000, message: 'Resp general error.'}},
-  // A larger request ends in "user ack timeout"; al-one requests seven values at most.
+  // A larger request ends in "user ack timeout"; hass-xiaomi-miot requests seven values at most.
   'chuangmi.plug.212a01': {exeTime: true, batch: {most: 7, failure: -9999}},
   'cuco.plug.cp1': {firmware: '2.0.1_0013', missingComma: true, withoutDid: true},
   // The Gosund 16 A has the ids of this model; three items were whole, of four the last was cut off (ha0y/xiaomi_miot_raw#2).

@@ -11,7 +11,9 @@ export function toRaw(property: Property, value: Value, profile: FirmwareProfile
   switch (property.kind) {
     case 'switch': {
       const isOldRelay = property.deviceClass === 'outlet' && profile.generation === 'old'
-      return rawSwitch(value === 'ON', profile.switching ?? (isOldRelay ? 'boolean' : property.raw))
+      const form = profile.switching ?? (isOldRelay ? 'boolean' : property.raw)
+      if (form === 'text') return value === 'ON' ? 'on' : 'off'
+      return form === 'number' ? Number(value === 'ON') : value === 'ON'
     }
     case 'binary_sensor':
       return value === 'ON' ? (property.on?.[0] ?? true) : property.on ? 0 : false
@@ -26,11 +28,6 @@ export function toRaw(property: Property, value: Value, profile: FirmwareProfile
   }
 }
 
-function rawSwitch(on: boolean, switching: NonNullable<FirmwareProfile['switching']>): RawValue {
-  if (switching === 'text') return on ? 'on' : 'off'
-  return switching === 'number' ? Number(on) : on
-}
-
 /** The value that the firmware reads from a written one; `undefined` for a value that the firmware refuses. */
 export function fromRaw(property: Property, raw: unknown): Value | undefined {
   switch (property.kind) {
@@ -43,7 +40,9 @@ export function fromRaw(property: Property, raw: unknown): Value | undefined {
     }
     case 'select':
       return property.values.find(([known]) => known === raw)?.[1]
-    default:
+    case 'sensor':
+    case 'binary_sensor':
+    case 'button':
       return undefined
   }
 }

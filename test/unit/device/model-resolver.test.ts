@@ -66,7 +66,7 @@ describe('a plug without a definition', () => {
 
   it('whose response was lost is asked again, and not taken for one without a known dialect', async () => {
     const home = new VirtualHome({model: eight, ...stranger})
-    home.plug.next({}, {loseReply: true})
+    home.plug.next({}, {loseResponse: true})
     await expect(home.poll()).rejects.toMatchObject({code: 'timeout'})
     await home.poll()
     expect(home.device.state['state']).toBe('ON')
@@ -75,7 +75,7 @@ describe('a plug without a definition', () => {
   it('and is unreachable is not asked in any dialect', async () => {
     const home = new VirtualHome({model: eight, ...stranger, faults: {silence: true}})
     await expect(home.poll()).rejects.toMatchObject({code: 'timeout', stage: 'hello'})
-    home.plug.misbehave({})
+    home.plug.setFaults({})
     await home.poll('fast')
     expect(methods(home)).toEqual(['miIO.info', 'get_properties', 'get_properties'])
   })

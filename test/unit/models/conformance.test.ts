@@ -5,9 +5,9 @@ import {isWritable} from '../../../src/device/codec/values.ts'
 import {Device} from '../../../src/device/device.ts'
 import {MiioClient} from '../../../src/miio/client.ts'
 import {MiioSocket, type UdpTransport} from '../../../src/miio/socket.ts'
+import {isKnownPropertyName, PROPERTY_NAMES, propertyPattern} from '../../../src/models/builder-table.ts'
 import {builtIn, definitions} from '../../../src/models/catalogue.ts'
 import type {Address, Model, Property, RawValue, Value} from '../../../src/models/model.ts'
-import {isKnownPropertyName, PROPERTY_NAMES, propertyPattern} from '../../../src/models/property-names.ts'
 import {firmwareOf} from '../../../src/simulator/firmware/firmware.ts'
 import type {FirmwareResponse} from '../../../src/simulator/firmware/firmware-messages.ts'
 import {type FirmwareContext, firmwareProfileOf} from '../../../src/simulator/firmware/firmware-profile.ts'
@@ -24,7 +24,7 @@ import {busyState, FORMS, isOfThePlug, samplesOf} from './forms.ts'
 const models = [...builtIn.models]
 
 describe('property names', () => {
-  it('have an expected form each, and no form is left over', () => {
+  it('have an expected form each, and there is no other form', () => {
     expect([...FORMS.keys()]).toEqual([...PROPERTY_NAMES.keys()])
   })
 
@@ -53,7 +53,7 @@ describe('the definitions', () => {
   })
 
   it.each(definitions.map((model) => [model.ids.join(', '), model] as const))(
-    '%s say what they rest on',
+    '%s have evidence',
     (_, model) => {
       expect(model.name).not.toBe('')
       expect(model.evidence).toMatch(/^.{10,}\.$/)
@@ -164,7 +164,7 @@ describe('over UDP', () => {
   it.each(builtIn.ids)('%s is read and set', (id) => trips.get(id) ?? expect.fail(id))
 })
 
-/** Reads all of a plug on `address`, and sets all of it that can be set. */
+/** Reads all properties of a plug on `address`, and sets all writable ones. */
 async function readAndSet(id: string, model: Model, address: string, socket: UdpTransport): Promise<void> {
   const state = busyState(model)
   const plug = await startPlug({model: id, address, state: {...state}, profile: WITHOUT_POLL_LIMIT})
@@ -186,7 +186,7 @@ async function readAndSet(id: string, model: Model, address: string, socket: Udp
   await device.stop(0)
 }
 
-/** This test reads and sets everything at once, which no bridge does. */
+/** This test sends all requests at once, unlike a bridge. */
 const WITHOUT_POLL_LIMIT = {overPolled: {most: 1000, withinMs: 1000}}
 
 /** The models of docs/protocol.md §3.1 and §3.3. */
@@ -234,6 +234,7 @@ function needsEvidence(property: Property): boolean {
 
 function plugIn(id: string, model: Model) {
   const plug: FirmwareContext = {
+    modelId: id,
     did: 4711,
     token: Buffer.from(TOKEN, 'hex'),
     address: loopback(0, 1),
@@ -242,10 +243,10 @@ function plugIn(id: string, model: Model) {
     profile: firmwareProfileOf(id),
     state: busyState(model),
   }
-  const firmware = firmwareOf(model, id)
+  const firmware = firmwareOf(model)
   return {
     state: plug.state,
-    ask: (method: string, params: unknown) => firmware.answer({id: 1, method, params}, plug),
+    ask: (method: string, params: unknown) => firmware.respond({id: 1, method, params}, plug),
   }
 }
 
@@ -253,7 +254,7 @@ function resultOf(answer: FirmwareResponse | undefined): unknown {
   return answer && 'result' in answer ? answer.result : expect.fail(JSON.stringify(answer))
 }
 
-/** The answer of a plug to the request for `name`, as documented. */
+/** The documented response of a plug to the request for `name`. */
 function replyWith(model: Model, name: string, raw: RawValue): unknown {
   const {address} = model.properties[name] ?? expect.fail(name)
   if (address.via === 'miot')

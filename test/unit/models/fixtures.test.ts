@@ -12,7 +12,7 @@ const fixtures = texts.map(([file, json]): readonly [string, Fixture] => [file, 
 describe.each(fixtures)('%s', (file, {model: id, firmware, source, exchanges}) => {
   const model = builtIn.find(id) ?? expect.fail(`no definition of ${id}`)
 
-  it('names the model and firmware of its plug, and where its responses come from', () => {
+  it('has the model and firmware of its plug, and the source of its responses', () => {
     expect(file).toBe(`${id}${firmware ? `@${firmware}` : ''}.json`)
     expect(source.length).toBeGreaterThan(10)
   })
@@ -23,7 +23,7 @@ describe.each(fixtures)('%s', (file, {model: id, firmware, source, exchanges}) =
 })
 
 describe('the fixtures', () => {
-  it('claim something of every response: values, an ok, an error, or that it is unreadable', () => {
+  it('have an expected result for every response: values, an ok, an error, or that it is unreadable', () => {
     const idle = fixtures.flatMap(([file, {exchanges}]) =>
       exchanges
         .filter(({state, ok, error, unreadable}) => !(state ?? ok ?? error ?? unreadable))
@@ -32,7 +32,7 @@ describe('the fixtures', () => {
     expect(idle).toEqual([])
   })
 
-  it('hold no token', () => {
+  it('have no token', () => {
     expect(texts.filter(([, json]) => /[0-9a-f]{32}/i.test(json)).map(([file]) => file)).toEqual([])
   })
 })

@@ -61,7 +61,7 @@ export const FORMS: ReadonlyMap<string, Form> = new Map<string, Form>([
   ['last_seen', {...shown, ...fast, label: 'Last seen'}],
 ])
 
-/** A value of the firmware, and the value on MQTT that it means. */
+/** A value of the firmware, and the same value on MQTT. */
 export interface Sample {
   raw: RawValue
   value: Value
@@ -92,7 +92,7 @@ export function samplesOf(property: Property): readonly Sample[] {
   }
 }
 
-/** A state in which everything is other than in a plug fresh out of its box, but for alarms: a plug is not hot and overloaded at once. */
+/** A state in which every value differs from that of a new plug, except alarms: a plug has one fault code at a time. */
 export function busyState({properties}: Model): Record<string, Value> {
   return Object.fromEntries(
     Object.entries(properties).flatMap(([name, property]) => {
@@ -104,7 +104,7 @@ export function busyState({properties}: Model): Record<string, Value> {
   )
 }
 
-/** Whether the plug itself tells it, rather than the Wi-Fi or the bridge. */
+/** Whether the value comes from the firmware of the plug, not from `miIO.info` or the bridge. */
 export function isOfThePlug({address: {via}}: Property): boolean {
   return via === 'get_prop' || via === 'method' || via === 'miot'
 }

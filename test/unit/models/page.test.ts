@@ -5,7 +5,7 @@ import {details, entities, overview, vocabulary} from '../../support/models-page
 
 const REFRESH = 'out of date; refresh it with: npx vitest run test/unit/models/page.test.ts -u'
 
-/** What stands after the comment `Made from …: <part>`, up to `The end of <part>`. */
+/** The text between the comments `Made from …: <part>` and `The end of <part>`. */
 const PARTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'docs/models.md': {
     'the vocabulary': vocabulary(),

@@ -36,14 +36,14 @@ function make(options: Partial<Parameters<typeof simulate>[0]> = {}): SimulatedN
   return running
 }
 
-it('every plug answers a broadcast hello, each from its own address', async () => {
+it('every plug replies to a broadcast hello from its own address', async () => {
   const {plugs} = make({broadcast: LOOPBACK_BROADCAST})
   await running?.start()
   const client = await new MiioRequester().open()
   client.send(HELLO, LOOPBACK_BROADCAST)
   const missing = new Map(plugs.map((plug) => [plug.address, plug.did]))
   for await (const {packet, from} of client.received()) {
-    // Other simulators on this machine hear the broadcast as well.
+    // Other simulators on this machine receive the broadcast as well.
     if (missing.get(from.address) === packet.readUInt32BE(8)) missing.delete(from.address)
     if (missing.size === 0) break
   }
@@ -90,7 +90,7 @@ describe('a simulated network', () => {
 })
 
 describe('a broadcast address that is taken', () => {
-  it('is an error with the address, and leaves nothing running', async () => {
+  it('is an error with the address, and stops all plugs', async () => {
     const thief = createSocket('udp4')
     thief.bind(MIIO_PORT, BROADCAST)
     await once(thief, 'listening')
@@ -144,7 +144,7 @@ describe('readings that move', () => {
   }
   const strip = {models: meter.ids, catalogue: new Catalogue([meter]), count: 1}
 
-  it('voltage stays near the mains, current and energy follow the watts', async () => {
+  it('keep the voltage near that of the mains; current and energy follow the power', async () => {
     const [plug] = make(strip).plugs
     if (!plug) throw new Error('expected a plug')
     expect(plug.state).toMatchObject({state: 'ON', state_1: 'ON'})
@@ -164,7 +164,7 @@ describe('readings that move', () => {
     expect(Number(plug.state['energy'])).toBeCloseTo(joules / 3.6e6, 6)
   })
 
-  it('a strip delivers nothing while all its sockets are off', async () => {
+  it('are 0 on a strip while all its sockets are off', async () => {
     const [plug] = make(strip).plugs
     if (plug) plug.state['state_1'] = 'OFF'
     running?.startDrift(1000)
@@ -181,7 +181,7 @@ describe('readings that move', () => {
     expect(Math.abs(Number(on?.state['power']) / before - 1)).toBeLessThan(0.05)
   })
 
-  it('the temperature follows, and falls again', async () => {
+  it('include a temperature that follows the power', async () => {
     const network = make(metered)
     const [plug] = network.plugs
     if (!plug) throw new Error('expected a plug')

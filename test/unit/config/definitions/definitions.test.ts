@@ -2,7 +2,7 @@ import {describe, expect, it} from 'vitest'
 import {ConfigError, type Problem, parseConfig} from '../../../../src/config/config.ts'
 import {formatDefinition} from '../../../../src/config/definitions/definition.ts'
 import {parseDefinitions, readDefinitionFolder} from '../../../../src/config/definitions/definition-files.ts'
-import {builderFor, builderTable} from '../../../../src/models/builder-table.ts'
+import {builderFor, builderTable, PROPERTY_NAMES} from '../../../../src/models/builder-table.ts'
 import {
   action,
   button,
@@ -24,7 +24,6 @@ import {
 } from '../../../../src/models/builders.ts'
 import {builtIn, Catalogue, definitions} from '../../../../src/models/catalogue.ts'
 import type {Model} from '../../../../src/models/model.ts'
-import {PROPERTY_NAMES} from '../../../../src/models/property-names.ts'
 
 const HEAD = 'ids: [acme.plug.one]\nname: ACME plug\nvendor: ACME\n'
 const file = (content: string, name = 'models/acme.yaml') => ({file: name, content})

@@ -31,7 +31,7 @@ describe.each(ways)('a batch of eight has a property that makes it fail by %s', 
   it.each(others)(
     'at the place of %s: it is isolated within three polls, and the relay never lost',
     async (failing) => {
-      const home = new VirtualHome({profile: {killers: {[failing]: way}}})
+      const home = new VirtualHome({profile: {failingProperties: {[failing]: way}}})
       for (let poll = 0; poll < 3; poll++) {
         home.plug.state['state'] = poll === 1 ? 'OFF' : 'ON'
         await home.poll()
@@ -48,7 +48,7 @@ describe.each(ways)('a batch of eight has a property that makes it fail by %s', 
   )
 
   it('among all: it is not asked after a restart', async () => {
-    const home = new VirtualHome({profile: {killers: {power: way}}})
+    const home = new VirtualHome({profile: {failingProperties: {power: way}}})
     for (let poll = 0; poll < 3; poll++) await home.poll()
     home.restart()
     const before = home.plug.received.length
@@ -65,7 +65,7 @@ describe.each(ways)('a batch of eight has a property that makes it fail by %s', 
     const model = {...eight, properties: {...eight.properties, ...alarms}}
     const home = new VirtualHome({
       model,
-      profile: {killers: {over_temperature: way}},
+      profile: {failingProperties: {over_temperature: way}},
       state: {...readings, over_temperature: 'OFF', overload: 'OFF'},
     })
     for (let poll = 0; poll < 3; poll++) await home.poll()
@@ -79,7 +79,7 @@ describe.each(ways)('a batch of eight has a property that makes it fail by %s', 
       ['usb', 'state_1'],
       ['voltage', 'current'],
     ] as const) {
-      const home = new VirtualHome({profile: {killers: {[one]: way, [other]: way}}})
+      const home = new VirtualHome({profile: {failingProperties: {[one]: way, [other]: way}}})
       for (let poll = 0; poll < 3; poll++) await home.poll()
       expect([...home.device.unsupported].sort()).toEqual([one, other].sort())
       expect(home.device.state).toMatchObject(stateWithout(one, other))
@@ -112,13 +112,13 @@ describe.each(ways)('a request for too many values ends in %s', (failure) => {
 describe('responses with fewer items than were requested', () => {
   it.each([1, 3])(
     'only the first %i items come: the rest is asked for alone at once, and so many are remembered',
-    async (answersOnly) => {
-      const home = new VirtualHome({profile: {answersOnly}})
+    async (maxItems) => {
+      const home = new VirtualHome({profile: {maxItems}})
       for (let poll = 0; poll < 3; poll++) {
         await home.poll()
         expect(home.device.state).toMatchObject(readings)
       }
-      expect(tolerated(home)?.batch).toBe(answersOnly)
+      expect(tolerated(home)?.batch).toBe(maxItems)
     },
   )
 
@@ -165,14 +165,14 @@ describe('responses with fewer items than were requested', () => {
 describe('a plug that is unreachable', () => {
   it('costs few hellos a poll, and no failure is counted', async () => {
     const home = new VirtualHome()
-    home.plug.misbehave({silence: true})
+    home.plug.setFaults({silence: true})
     for (const hellos of [9, 9, 1, 1, 1]) {
       const [before, sent] = [home.clock.now(), home.network.sent.length]
       await expect(home.poll()).rejects.toMatchObject({code: 'timeout', stage: 'hello'})
       expect(home.clock.now() - before).toBeLessThan(6300)
       expect(home.network.sent.length - sent).toBe(hellos)
     }
-    home.plug.misbehave({})
+    home.plug.setFaults({})
     await home.poll()
     expect(home.asked()).toEqual([names])
   })
@@ -182,7 +182,7 @@ describe('a plug that is unreachable', () => {
     for (let poll = 0; poll < 3; poll++) await home.poll()
     const poll = home.device.poll('slow')
     await home.clock.advance(100)
-    home.plug.misbehave({silence: true})
+    home.plug.setFaults({silence: true})
     const begun = home.clock.now()
     await home.after(7000, poll)
     expect(home.clock.now() - begun).toBe(7000)
@@ -192,7 +192,7 @@ describe('a plug that is unreachable', () => {
   it('and whose long responses are lost twice in a row, time and again, is asked for as many values as before', async () => {
     const home = new VirtualHome()
     for (let poll = 0; poll < 30; poll++) {
-      const lost = {loseReply: true}
+      const lost = {loseResponse: true}
       if (poll % 3 < 2) home.plug.next(lost, lost, lost)
       await home.poll()
       expect(home.device.state).toMatchObject(readings)
@@ -205,13 +205,13 @@ describe('a property that was answered once', () => {
   it('is never left out, but requested alone and hardly ever while it fails its batch', async () => {
     const home = new VirtualHome()
     await home.poll('rare')
-    home.plug.misbehave({killers: {power: 'silence'}})
+    home.plug.setFaults({failingProperties: {power: 'silence'}})
     for (let poll = 0; poll < 5; poll++) await home.poll()
     expect(home.device.unsupported).toEqual([])
     const before = home.plug.received.length
     expect(await home.poll()).toBeLessThan(500)
     expect(home.asked(before)).toEqual([without('power')])
-    home.plug.misbehave({})
+    home.plug.setFaults({})
     await home.poll('rare')
     expect(home.device.state).toMatchObject(readings)
     const after = home.plug.received.length
@@ -222,7 +222,7 @@ describe('a property that was answered once', () => {
 
 describe('a property that was left out', () => {
   async function leftOut(): Promise<VirtualHome> {
-    const home = new VirtualHome({faults: {killers: {power: 'silence'}}})
+    const home = new VirtualHome({faults: {failingProperties: {power: 'silence'}}})
     for (let poll = 0; poll < 3; poll++) await home.poll()
     expect(home.device.unsupported).toEqual(['power'])
     return home
@@ -230,7 +230,7 @@ describe('a property that was left out', () => {
 
   it('is tried again when a caller asks for it by name', async () => {
     const home = await leftOut()
-    home.plug.misbehave({})
+    home.plug.setFaults({})
     const state = await home.after(10_000, home.device.read(home.clock.now() + 10_000, 'power'))
     expect(state['power']).toBe(123)
     expect(home.device.unsupported).toEqual([])
@@ -252,7 +252,7 @@ describe('a property that was left out', () => {
 
   it('is requested again after a change of firmware', async () => {
     const home = await leftOut()
-    home.plug.misbehave({firmware: '2.0.5_0001'})
+    home.plug.setFaults({firmware: '2.0.5_0001'})
     await home.after(1000, home.device.identify())
     await home.poll()
     expect(home.device.state).toMatchObject(readings)
@@ -264,7 +264,7 @@ describe('a bad network', () => {
   it.each(Array.from({length: 12}, (_, seed) => seed))(
     'that loses three of ten datagrams for an hour never leaves out a property that works (seed %i)',
     async (seed) => {
-      const home = new VirtualHome({random: seeded(seed), faults: {loss: 0.3, loseReplies: 0.3}})
+      const home = new VirtualHome({random: seeded(seed), faults: {loss: 0.3, loseResponses: 0.3}})
       home.poller.start()
       await home.clock.advance(3_600_000)
       home.poller.stop()
@@ -277,7 +277,7 @@ describe('a bad network', () => {
 
   it('and one failing property: it is found in the end, and no other', async () => {
     for (const seed of [1, 2, 3]) {
-      const faults = {loss: 0.1, loseReplies: 0.1, killers: {led: 'silence' as const}}
+      const faults = {loss: 0.1, loseResponses: 0.1, failingProperties: {led: 'silence' as const}}
       const home = new VirtualHome({random: seeded(seed), faults})
       home.poller.start()
       await home.clock.advance(3_600_000)

@@ -67,7 +67,7 @@ describe('a first poll that takes long', () => {
   })
 
   it('since a property fails its batch: a second after the relay was read alone', async () => {
-    const home = new VirtualHome({profile: {killers: {power: 'silence'}}})
+    const home = new VirtualHome({profile: {failingProperties: {power: 'silence'}}})
     home.poller.start()
     await home.clock.advance(8500)
     expect(home.device.availability).toEqual({state: 'online'})

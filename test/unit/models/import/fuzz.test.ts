@@ -158,7 +158,7 @@ describe('a specification that is imported', () => {
     expect(await roundTrip(SPEC)).toBe('taken')
   })
 
-  it(`is read back, or refused in words, whatever is wrong with it`, {
+  it('is read back, or refused with an error message, whatever is wrong with it', {
     timeout: 120_000,
   }, async () => {
     const change = fc.tuple(fc.constantFrom(...places(SPEC)), hostile)

@@ -57,7 +57,7 @@ describe('a property in the service of a switch belongs to that switch', () => {
     expect(placesIn(relay, usb())).toEqual({state: '2.1', usb: '7.1', mode: '2.3'})
   })
 
-  it('a mode with the name of the USB ports is theirs in any service', () => {
+  it('a mode with the name of the USB ports is that of the ports in any service', () => {
     expect(placesIn(service(2, 'switch', 'Switch', on, property(3, 'usb-mode', words('A', 'C'))))).toEqual({
       state: '2.1',
       usb_mode: '2.3',
@@ -94,7 +94,7 @@ describe('a property in the service of a switch belongs to that switch', () => {
     expect(notes).toEqual([`3.2 ${name} is left out: it belongs to socket 1, not to the whole plug`])
   })
 
-  it('nor is a value that the USB ports measure', () => {
+  it('a value that the USB ports measure is not that of the plug', () => {
     const meter = service(9, 'power-consumption', 'USB meter', property(1, 'electric-power', {unit: 'watt'}))
     const {model, notes} = imported(main, usb(), meter)
     expect(places(model)).toEqual({state: '2.1', usb: '7.1'})
@@ -218,7 +218,7 @@ describe("a vendor's spelling", () => {
     })
   })
 
-  it('of the USB ports in the service of the relay is theirs', () => {
+  it('of the USB ports in the service of the relay is that of the ports', () => {
     expect(placesIn(service(2, 'switch', '', property(1, 'on-off'), property(2, 'usb_switch')))).toEqual({
       state: '2.1',
       usb: '2.2',
@@ -226,7 +226,7 @@ describe("a vendor's spelling", () => {
   })
 })
 
-describe('a countdown is taken with its time and its start, or not at all', () => {
+describe('a countdown is imported with its time and its start, or not at all', () => {
   const left = property(3, 'left-time', {format: 'uint16', access: ['read'], unit: 'minutes'})
   const starts = property(1, 'on-off')
 
@@ -256,7 +256,7 @@ describe('a countdown is taken with its time and its start, or not at all', () =
     for (const note of notes) expect(note).toMatch(/^8\.\d \S+ is left out: /)
   })
 
-  it('is never combined from two countdowns', () => {
+  it('is never made from two countdowns', () => {
     expect(placesIn(main, own(8, 'delay', '', starts), own(9, 'countdown', '', duration(2)))).toEqual({
       state: '2.1',
     })

@@ -108,7 +108,7 @@ describe('a MIoT specification becomes a definition', () => {
     ).toEqual({led: led(miot(13, 1)), child_lock: childLock(miot(7, 1))})
   })
 
-  it('with watts, though their unit is no proof, and with all other values that have a unit', () => {
+  it('with power, although its unit does not prove the scale, and with all other values that have a unit', () => {
     expect(
       beside(
         service(11, 'power-consumption', [
@@ -247,7 +247,7 @@ describe('left out with a note', () => {
     expect(notes).toEqual([expect.stringMatching(note)])
   })
 
-  it('is a property that is there already', () => {
+  it('is a second property of the same meaning', () => {
     const {model, notes} = imported(
       main,
       service(3, 'power-consumption', [property(1, 'temperature', {unit: 'celsius'})]),
@@ -264,7 +264,7 @@ describe('left out with a note', () => {
   })
 })
 
-describe('a specification of something else than a plug', () => {
+describe('a specification of another device than a plug', () => {
   it.each([
     ['has no services', []],
     ['has a service without properties', [service(2, 'switch', [])]],

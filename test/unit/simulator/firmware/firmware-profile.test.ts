@@ -42,6 +42,7 @@ const power = {did: 'power', siid: 11, piid: 2}
 function plugIn(profile: Partial<FirmwareProfile> = {}, described = model) {
   const state = {state: 'ON', power: 42, overload: 'ON', over_temperature: 'OFF'} as const
   const plug = {
+    modelId: 'test.plug.quirks',
     did: 1,
     token: Buffer.alloc(16),
     address: '192.0.2.9',
@@ -50,25 +51,25 @@ function plugIn(profile: Partial<FirmwareProfile> = {}, described = model) {
     profile: {...firmwareProfileOf('test.plug.quirks'), ...profile},
     state: {...state},
   }
-  const firmware = firmwareOf(described, 'test.plug.quirks')
+  const firmware = firmwareOf(described)
   return {
     state: plug.state,
-    call: (method: string, params: unknown) => firmware.answer({id: 1, method, params}, plug),
+    call: (method: string, params: unknown) => firmware.respond({id: 1, method, params}, plug),
     text: (method: string, params: unknown) => {
-      const answer = firmware.answer({id: 1, method, params}, plug)
+      const answer = firmware.respond({id: 1, method, params}, plug)
       return answer && formatResponse(1, answer, plug.profile, 90)
     },
   }
 }
 
-describe('MIoT as real plugs answer it', () => {
-  it('an item for each item, in its order, with the did it was asked with', () => {
+describe('MIoT responses of real plugs', () => {
+  it('have an item for each item of the request, in its order, with its did', () => {
     expect(plugIn({exeTime: true}).text('get_properties', [on, power])).toBe(
       '{"id":1,"result":[{"did":"state","siid":2,"piid":1,"code":0,"value":true},{"did":"power","siid":11,"piid":2,"code":0,"value":42}],"exe_time":90}',
     )
   })
 
-  it('a write answers a code and no value, and so does what is not there', () => {
+  it('have a code and no value for a write, and for an unknown property', () => {
     const {call, state} = plugIn()
     expect(call('set_properties', [{...on, value: false}])).toEqual({result: [{...on, code: 0}]})
     expect(state.state).toBe('OFF')
@@ -77,25 +78,25 @@ describe('MIoT as real plugs answer it', () => {
     expect(call('get_properties', [{did: 'x', siid: 99, piid: 1}])).toMatchObject({result: [{code: -4003}]})
   })
 
-  it('an action answers an object', () => {
+  it('are an object for an action', () => {
     const {call} = plugIn()
     const reset = {did: 'reset', siid: 15, aiid: 1}
     expect(call('action', {...reset, in: []})).toEqual({result: {...reset, code: 0, out: []}})
     expect(call('action', {...reset, aiid: 2, in: []})).toMatchObject({result: {code: -4003}})
   })
 
-  it('several sensors share one fault code', () => {
+  it('have one fault code for several sensors', () => {
     const fault = {did: 'overload', siid: 2, piid: 3}
     expect(plugIn().call('get_properties', [fault])).toEqual({result: [{...fault, code: 0, value: 2}]})
   })
 
-  it('has no get_prop', () => {
+  it('do not exist for get_prop', () => {
     expect(plugIn().call('get_prop', ['power'])).toMatchObject({error: {code: -32601}})
   })
 })
 
 describe('firmware quirks', () => {
-  it('no comma between items, and no did: as the cuco.plug.cp1 writes', () => {
+  it('no comma between items, and no did: cuco.plug.cp1', () => {
     const text = plugIn(firmwareProfileOf('cuco.plug.cp1')).text('get_properties', [on, power])
     expect(text).toBe(
       '{"id":1,"result":[{"siid":2,"piid":1,"code":0,"value":true}{"siid":11,"piid":2,"code":0,"value":42}]}',
@@ -118,7 +119,7 @@ describe('firmware quirks', () => {
     expect(asked(4)).toMatch(/[^\]]}$/)
   })
 
-  it('empty slots in place of unknown values: as the Qingmi strip writes', () => {
+  it('empty slots in place of unknown values: Qingmi strip', () => {
     const answer: FirmwareResponse = {result: ['off', 50, null, null, 23057]}
     expect(formatResponse(1, answer, firmwareProfileOf('qmi.powerstrip.v1'), 20)).toBe(
       '{"id":1,"result":["off",50,,,23057]}',
@@ -149,16 +150,16 @@ describe('firmware quirks', () => {
     ['silence', undefined],
     [-9999, {error: ACK_TIMEOUT}],
     [-30001, {error: INVALID_JSON}],
-  ] as const)('a killer, and too much at once, end in %s', (failure, answer) => {
-    const killed = plugIn({killers: {power: failure}})
-    expect(killed.call('get_properties', [on, power])).toEqual(answer)
-    expect(killed.call('get_properties', [on])).toMatchObject({result: [{value: true}]})
+  ] as const)('a failing property, and a batch that is too large, end in %s', (failure, response) => {
+    const failing = plugIn({failingProperties: {power: failure}})
+    expect(failing.call('get_properties', [on, power])).toEqual(response)
+    expect(failing.call('get_properties', [on])).toMatchObject({result: [{value: true}]})
     const small = plugIn({batch: {most: 1, failure}})
-    expect(small.call('get_properties', [on, power])).toEqual(answer)
+    expect(small.call('get_properties', [on, power])).toEqual(response)
     expect(small.call('get_properties', [power])).toMatchObject({result: [{value: 42}]})
   })
 
-  it('a killer kills a legacy list and a method of its own, too', () => {
+  it('a failing property makes a legacy list fail, and a method of its own, too', () => {
     const legacy: Model = {
       ...eight,
       properties: {
@@ -166,20 +167,24 @@ describe('firmware quirks', () => {
         power: watts({via: 'method', method: 'get_power'}),
       },
     }
-    expect(plugIn({killers: {state: -30001}}, legacy).call('get_prop', ['power'])).toEqual({
+    expect(plugIn({failingProperties: {state: -30001}}, legacy).call('get_prop', ['power'])).toEqual({
       error: INVALID_JSON,
     })
-    expect(plugIn({killers: {power: -30001}}, legacy).call('get_power', [])).toEqual({error: INVALID_JSON})
-    expect(plugIn({killers: {power: -30001}}, legacy).call('get_prop', ['power'])).toEqual({result: ['on']})
+    expect(plugIn({failingProperties: {power: -30001}}, legacy).call('get_power', [])).toEqual({
+      error: INVALID_JSON,
+    })
+    expect(plugIn({failingProperties: {power: -30001}}, legacy).call('get_prop', ['power'])).toEqual({
+      result: ['on'],
+    })
   })
 
-  it('items with a code only, fewer than asked, the other way round, only accepted', () => {
+  it('items with a code only, fewer than requested, in reverse order, only accepted', () => {
     expect(plugIn({codes: {power: -4004}}).call('get_properties', [on, power])).toMatchObject({
       result: [{code: 0}, {...power, code: -4004}],
     })
-    expect(plugIn({answersOnly: 1}).call('get_properties', [on, power])).toMatchObject({result: [on]})
+    expect(plugIn({maxItems: 1}).call('get_properties', [on, power])).toMatchObject({result: [on]})
     expect(plugIn({reversed: true}).call('get_properties', [on, power])).toMatchObject({result: [power, on]})
-    expect(plugIn({accepts: true}).call('set_properties', [{...on, value: true}])).toEqual({
+    expect(plugIn({reportsAccepted: true}).call('set_properties', [{...on, value: true}])).toEqual({
       result: [{...on, code: 1}],
     })
   })
@@ -191,7 +196,7 @@ describe('firmware quirks', () => {
   })
 })
 
-describe('answers with firmware quirks', () => {
+describe('responses with firmware quirks', () => {
   it.each<[string, Partial<FirmwareProfile>]>([
     ['missing commas', {missingComma: true}],
     ['no did', {withoutDid: true}],
@@ -202,7 +207,7 @@ describe('answers with firmware quirks', () => {
     ['exe_time', {exeTime: true}],
     ['on and off as text', {switching: 'text'}],
     ['on and off as numbers', {switching: 'number'}],
-    ['one item of many', {answersOnly: 1}],
+    ['one item of many', {maxItems: 1}],
     ['a short buffer', {cutAt: 231}],
     ['little at once', {batch: {most: 3, failure: 'silence'}}],
     [
@@ -217,7 +222,7 @@ describe('answers with firmware quirks', () => {
 })
 
 describe('a plug that is polled too often', () => {
-  it('falls silent, reboots, and every socket has the opposite state', async () => {
+  it('does not respond, reboots, and every socket has the opposite state', async () => {
     const home = new VirtualHome({profile: {overPolled: {most: 3, withinMs: 10_000}}})
     for (let poll = 0; poll < 3; poll++) await home.poll()
     expect(home.plug.state).toMatchObject({state: 'ON', state_1: 'ON', usb: 'OFF'})
@@ -231,8 +236,8 @@ describe('a plug that is polled too often', () => {
 
 it('a quirk can be set and removed while the plug runs', () => {
   const {plug} = new VirtualHome()
-  plug.misbehave({missingComma: true})
+  plug.setFaults({missingComma: true})
   expect(plug.profile.missingComma).toBe(true)
-  plug.misbehave({})
+  plug.setFaults({})
   expect(plug.profile.missingComma).toBeUndefined()
 })

@@ -12,8 +12,9 @@ import {
 function plugIn(id: string, state: Record<string, Value> = {}, profile: Partial<FirmwareProfile> = {}) {
   const model = builtIn.find(id)
   if (!model) throw new Error(`no model ${id}`)
-  const firmware = firmwareOf(model, id)
+  const firmware = firmwareOf(model)
   const plug: FirmwareContext = {
+    modelId: id,
     did: 0x0f1e2d3c,
     token: Buffer.from('5a3c1f0e9d8b7a695847362514039281', 'hex'),
     address: '192.0.2.60',
@@ -23,11 +24,11 @@ function plugIn(id: string, state: Record<string, Value> = {}, profile: Partial<
     state: {...state},
   }
   const call = (method: string, params: readonly unknown[] = []) =>
-    firmware.answer({id: 1, method, params}, plug)
+    firmware.respond({id: 1, method, params}, plug)
   return {call, state: plug.state}
 }
 
-describe('the answers of a model as documented', () => {
+describe('the documented responses of a model', () => {
   it('m1: on as text, temperature as a number', () => {
     const {call} = plugIn('chuangmi.plug.m1', {state: 'ON', temperature: 32})
     expect(call('get_prop', ['power', 'temperature'])).toEqual({result: ['on', 32]})
@@ -41,11 +42,11 @@ describe('the answers of a model as documented', () => {
   const v3 = {state: 'OFF', usb: 'ON', temperature: 32, led: 'ON', power: 3} as const
   const v3List = ['on', 'usb_on', 'temperature', 'wifi_led']
 
-  it('v3 of today: the relay as text, USB as a boolean', () => {
+  it('v3 with new firmware: the relay as text, USB as a boolean', () => {
     expect(plugIn('chuangmi.plug.v3', v3).call('get_prop', v3List)).toEqual({result: ['off', true, 32, 'on']})
   })
 
-  it('v3 of old: the relay as a boolean', () => {
+  it('v3 with old firmware: the relay as a boolean', () => {
     const {call} = plugIn('chuangmi.plug.v3', v3, {generation: 'old'})
     expect(call('get_prop', v3List)).toEqual({result: [false, true, 32, 'on']})
   })
@@ -55,7 +56,7 @@ describe('the answers of a model as documented', () => {
     expect(plugIn('chuangmi.plug.v3', {power: 12.34}).call('get_power')).toEqual({result: [1234]})
   })
 
-  it('v3: any other list than its own makes its JSON invalid', () => {
+  it('v3: any other list than its own is an invalid-JSON error', () => {
     const {call} = plugIn('chuangmi.plug.v3', v3)
     const invalid = {error: {code: -30001, message: 'Resp invalid json.'}}
     expect(call('get_prop', ['on'])).toEqual(invalid)
@@ -86,7 +87,7 @@ describe('the answers of a model as documented', () => {
 describe('every definition', () => {
   const ids = [...builtIn.models]
 
-  it.each(ids)('%s: what is written is read back where the definition says it is', (id, model) => {
+  it.each(ids)('%s: a written value is read back at the address of the definition', (id, model) => {
     const {call} = plugIn(id)
     const properties = Object.values(model.properties)
     const names = properties.flatMap(({address}) => (address.via === 'get_prop' ? [address.name] : []))
@@ -120,8 +121,8 @@ describe('every definition', () => {
   })
 })
 
-describe('the m1 accepts any parameters', () => {
-  it('invalid parameters are answered "ok" and do nothing', () => {
+describe('the m1', () => {
+  it('responds "ok" to invalid parameters, and does nothing', () => {
     const {call, state} = plugIn('chuangmi.plug.m1', {state: 'ON'})
     expect(call('set_power', ['bogus', 7, null])).toEqual({result: ['ok']})
     expect(call('set_power', [])).toEqual({result: ['ok']})
