@@ -73,7 +73,7 @@ describe('commands by hand', async () => {
     devices: {
       dead: {...known, poll: {command_timeout: '3s'}},
       stranger: known,
-      // Its id is known, its address is not, and nobody searches.
+      // Its id is known, its address is not, and there is no search.
       nowhere: {...known, host: undefined, id: 12345},
       unplugged: {disabled: true},
       crowded: {poll: {command_timeout: '2s'}},
@@ -199,11 +199,11 @@ describe('commands by hand', async () => {
   })
 
   it('get shows what a real v3 answered, in the units of docs/topics.md', async () => {
-    const said = (result: string) => ({garble: {payload: `{"id":$id,"result":${result}}`}})
+    const garbled = (result: string) => ({garble: {payload: `{"id":$id,"result":${result}}`}})
     // On a busy machine a request is sent twice, and takes the answer meant for the next one.
     const data = await until(
       async () => {
-        heater.next(said('["off",true,32,"on"]'), said('[300]'))
+        heater.next(garbled('["off",true,32,"on"]'), garbled('[300]'))
         const {data} = await home.mosquittoPub('heater', 'get', '')
         return data?.power === 3 ? data : undefined
       },
@@ -298,15 +298,15 @@ describe('commands by hand', async () => {
       [`${'{"a":'.repeat(2700)}1${'}'.repeat(2700)}`, /levels/],
       [`{"state":"ON","transaction":${'['.repeat(8000)}${']'.repeat(8000)}}`, /levels/],
     ]
-    const heard = vi.spyOn(quiet, 'receive')
+    const received = vi.spyOn(quiet, 'receive')
     const results = home.results('quiet').length
     for (const [payload, message] of payloads) {
       const {status, error} = await home.publish('quiet', 'set', payload)
       expect(status).toBe('error')
       expect(error).toEqual({code: 'invalid_payload', message: expect.stringMatching(message)})
     }
-    expect(heard).not.toHaveBeenCalled()
-    heard.mockRestore()
+    expect(received).not.toHaveBeenCalled()
+    received.mockRestore()
     expect(await home.publish('quiet', 'get', '')).toMatchObject({status: 'ok'})
     expect(home.results('quiet').slice(results)).toHaveLength(payloads.length + 1)
   })
@@ -345,12 +345,15 @@ describe('commands by hand', async () => {
   it.each([
     ['set', 'ON'],
     ['get', ''],
-  ])('a plug nobody ever heard of answers %s within the command timeout, too', async (to, payload) => {
-    const result = await home.mosquittoPub('mute', to, payload)
-    expect(result).toMatchObject({status: 'error'})
-    expect(['timeout', 'expired']).toContain(result.error?.code)
-    expect(result.elapsed_ms).toBeLessThan(1900)
-  })
+  ])(
+    'a plug that has never answered gives a result to %s within the command timeout, too',
+    async (to, payload) => {
+      const result = await home.mosquittoPub('mute', to, payload)
+      expect(result).toMatchObject({status: 'error'})
+      expect(['timeout', 'expired']).toContain(result.error?.code)
+      expect(result.elapsed_ms).toBeLessThan(1900)
+    },
+  )
 
   it.each([
     ['set', 'ON'],
@@ -381,7 +384,7 @@ describe('commands by hand', async () => {
     expect(plugs.stranger.received).toEqual([])
   })
 
-  it('unreachable: a plug whose address nobody knows', async () => {
+  it('unreachable: a plug whose address is not known', async () => {
     const {error} = await home.mosquittoPub('nowhere', 'set', 'ON')
     expect(error).toMatchObject({code: 'unreachable', message: expect.stringContaining('12345')})
   })
@@ -489,7 +492,7 @@ describe('commands by hand', async () => {
   })
 
   it.each(['a/#', 'a/+/b', 'a//b', '$SYS/answers'])(
-    'a response topic that nobody may publish on (%s) is not used: the answer comes where it always does',
+    'a response topic that is not allowed (%s) is not used: the result is on the usual topic',
     async (responseTopic) => {
       const result = await home.publish('desk', 'set', 'ON', {properties: {responseTopic}})
       expect(result).toMatchObject({status: 'ok', data: {state: 'ON'}})

@@ -27,7 +27,7 @@ afterAll(() => {
   for (const socket of sockets) socket.close()
 })
 
-/** Somebody on the LAN who is no plug, but speaks from the port of one. */
+/** A host on the network that is no plug, and sends from the port of a plug. */
 async function intruder(address: string): Promise<Socket> {
   const socket = createSocket('udp4')
   socket.bind(MIIO_PORT, address)
@@ -36,14 +36,14 @@ async function intruder(address: string): Promise<Socket> {
   return socket
 }
 
-interface Overheard {
+interface SeenRequest {
   id: number
   method: string
   params: unknown[]
 }
 
 /** Calls `run` with every request of the bridge, just before the plug hears it. */
-function overhear(plug: SimulatedPlug, run: (request: Overheard, from: RemoteInfo) => void): void {
+function onRequest(plug: SimulatedPlug, run: (request: SeenRequest, from: RemoteInfo) => void): void {
   const receive = plug.receive.bind(plug)
   plug.receive = (datagram, from) => {
     const packet = parsePacket(datagram)
@@ -55,9 +55,9 @@ function overhear(plug: SimulatedPlug, run: (request: Overheard, from: RemoteInf
 
 /** Where the bridge hears: the port from which it asks `plug`. */
 async function earOf(home: CommandClient, name: string, plug: SimulatedPlug): Promise<RemoteInfo> {
-  const heard = new Promise<RemoteInfo>((resolve) => overhear(plug, (_, from) => resolve(from)))
+  const sender = new Promise<RemoteInfo>((resolve) => onRequest(plug, (_, from) => resolve(from)))
   await home.publish(name, 'get', '')
-  return heard
+  return sender
 }
 
 /** A reply under the right token, as only the plug itself should know it. */
@@ -108,7 +108,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
     absent: await at(15),
     v3: await at(16, {model: 'chuangmi.plug.v3'}),
     announced: await at(17, {faults: {silence: true}}),
-    unheard: await at(18, {faults: {silence: true}}),
+    silent: await at(18, {faults: {silence: true}}),
     revived: await at(19),
     unlucky: await at(20, {random: seeded(4)}),
     pressed: await at(21),
@@ -128,7 +128,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
       hesitant: {poll: {interval: '1s', slow_interval: '1s'}},
       absent: {poll: {...RARELY.poll, command_timeout: `${ABSENT_TIMEOUT_MS}ms`}},
       announced: {...AT_ONCE, id: plugs.announced.did, model},
-      unheard: AT_ONCE,
+      silent: AT_ONCE,
       revived: {poll: {...AT_ONCE.poll, command_timeout: '2s'}},
       unlucky: {poll: {...RARELY.poll, command_timeout: '2m'}},
       polled: {poll: {interval: '1s', slow_interval: '1s'}},
@@ -139,7 +139,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
   it('After a lost reply the same absolute value is sent again under another message id.', async () => {
     const {lossy} = plugs
     let losses = 0
-    overhear(lossy, ({method}) =>
+    onRequest(lossy, ({method}) =>
       lossy.next(method === 'set_power' && losses-- > 0 ? {loseResponse: true} : {}),
     )
     for (const [payload, state] of [
@@ -226,15 +226,15 @@ describe.concurrent('a network that loses, delays and invents', async () => {
     expect(plugs.secretive.received).toEqual([])
   })
 
-  it('a plug that is gone is told from one that answers hellos alone: in the log, its availability and the list of devices', async () => {
-    const said = {
+  it('a plug that sends nothing and one that replies to hellos only differ in the log, their availability and the list of devices', async () => {
+    const messages = {
       secretive: `token wrong (probably): the plug at ${plugs.secretive.address} answers a hello, but ignores requests that are encrypted with this token`,
-      unheard: `no answer from ${plugs.unheard.address}: is the plug powered, in Wi-Fi range, and still at this address?`,
+      silent: `no answer from ${plugs.silent.address}: is the plug powered, in Wi-Fi range, and still at this address?`,
     }
     await home.waitForAvailability('secretive', 'bad_token')
-    await home.waitForAvailability('unheard', 'timeout')
-    for (const [name, words] of Object.entries(said)) {
-      const {address} = name === 'secretive' ? plugs.secretive : plugs.unheard
+    await home.waitForAvailability('silent', 'timeout')
+    for (const [name, words] of Object.entries(messages)) {
+      const {address} = name === 'secretive' ? plugs.secretive : plugs.silent
       const messages = bridge.log.filter(({device}) => device === name).map(({message}) => message)
       expect(messages).toContain(`${name} (${address}) is offline: ${words}`)
       const availability = JSON.parse((await user.retained()).get(`miio2mqtt/${name}/availability`) ?? '{}')
@@ -305,17 +305,17 @@ describe.concurrent('a network that loses, delays and invents', async () => {
       senseless.next({garble: {payload: `{"id":$id,"result":[${values}]}`}})
       await home.publish('senseless', 'get', '')
     }
-    let told: string | undefined
-    overhear(measuring, ({method, params}) => {
-      const items = params.map((item) => JSON.stringify(item).replace('}', `,"code":0${told}}`))
-      const isSpoiled = told !== undefined && method === 'get_properties'
+    let previous: string | undefined
+    onRequest(measuring, ({method, params}) => {
+      const items = params.map((item) => JSON.stringify(item).replace('}', `,"code":0${previous}}`))
+      const isSpoiled = previous !== undefined && method === 'get_properties'
       measuring.next(isSpoiled ? {garble: {payload: `{"id":$id,"result":[${items.join()}]}`}} : {})
     })
     for (const value of ['', 'null', '"warm"', '""', '[42]', '"42"', 'NaN', '{}']) {
-      told = value && `,"value":${value}`
+      previous = value && `,"value":${value}`
       await home.publish('measuring', 'get', '')
     }
-    told = undefined
+    previous = undefined
 
     for (const [name, truth] of Object.entries(truths)) {
       const shown = home.states(name).slice(from[name])
@@ -333,11 +333,11 @@ describe.concurrent('a network that loses, delays and invents', async () => {
     const {flooded} = plugs
     const ear = await earOf(home, 'flooded', flooded)
     const stranger = await intruder(loopback(9, 1))
-    const said = () =>
+    const warnings = () =>
       user.messages
         .filter(({topic, payload}) => /flooded/.test(/(logging|event)$/.test(topic) ? payload : topic))
         .map(({topic}) => topic)
-    const before = said().length
+    const before = warnings().length
     const flood = (id: number) => {
       for (const text of malformed(id)) {
         const packet = flooded.cipher.seal(flooded.did, flooded.uptimeS, Buffer.from(text))
@@ -353,13 +353,13 @@ describe.concurrent('a network that loses, delays and invents', async () => {
     }
     flood(1) // while nothing is asked
     flooded.setFaults({delay: {fromMs: 100, toMs: 100}})
-    overhear(flooded, ({id}) => flood(id)) // and before every answer
+    onRequest(flooded, ({id}) => flood(id)) // and before every answer
     expect(await home.mosquittoPub('flooded', 'set', 'ON')).toMatchObject({status: 'ok'})
     expect(await home.mosquittoPub('flooded', 'get', '')).toMatchObject({
       status: 'ok',
       data: {state: 'ON', temperature: 24},
     })
-    expect(said().slice(before)).toEqual([
+    expect(warnings().slice(before)).toEqual([
       'miio2mqtt/flooded/set',
       'miio2mqtt/flooded',
       'miio2mqtt/flooded/response',
@@ -389,7 +389,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
     const {forged, posed} = plugs
     const stranger = await intruder(loopback(9, 2))
     forged.setFaults({delay: {fromMs: 100, toMs: 100}}) // the forgeries come first
-    overhear(forged, ({id}, from) => {
+    onRequest(forged, ({id}, from) => {
       stranger.send(reply(forged, id, ['on', 99]), from.port, from.address)
       forged.send(reply(forged, id, ['on', 99], forged.did + 1), from)
       forged.send(reply(forged, id + 1, ['on', 99]), from)
@@ -399,8 +399,8 @@ describe.concurrent('a network that loses, delays and invents', async () => {
     expect(data).toMatchObject({state: 'OFF', temperature: 24, led: 'OFF'})
     expect(home.states('forged').slice(states.length)).toEqual([data])
 
-    // Nor does anybody answer for a plug that is silent.
-    overhear(posed, ({id}, from) => {
+    // And no other plug answers for a plug that is silent.
+    onRequest(posed, ({id}, from) => {
       stranger.send(reply(posed, id, ['on', 99]), from.port, from.address)
       posed.send(reply(posed, id, ['on', 99], forged.did), from)
     })
@@ -414,7 +414,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
     const shown = () => home.states('absent').map(({state}) => state)
     absent.setFaults({silence: true})
     const deaf = await home.mosquittoPub('absent', 'set', 'ON')
-    // It does what it is told, and nobody hears of it.
+    // It executes the command, and its response is lost.
     absent.setFaults({})
     absent.next(...Array.from({length: 5}, () => ({loseResponse: true})))
     const mute = await home.mosquittoPub('absent', 'set', 'ON')
@@ -429,7 +429,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
   it('-30001 to get_power of a v3: the watts are unknown, the relay is not', async () => {
     const {v3} = plugs
     const refuse = {code: -30001, message: 'Resp invalid json.'}
-    overhear(v3, ({method}) => v3.next(method === 'get_power' ? {refuse} : {}))
+    onRequest(v3, ({method}) => v3.next(method === 'get_power' ? {refuse} : {}))
     expect((await home.mosquittoPub('v3', 'get', '')).data).toMatchObject({state: 'OFF', power: null})
     expect(await home.mosquittoPub('v3', 'set', 'ON')).toMatchObject({status: 'ok'})
     expect((await home.mosquittoPub('v3', 'get', '')).data).toMatchObject({state: 'ON', power: null})
@@ -449,13 +449,13 @@ describe.concurrent('a network that loses, delays and invents', async () => {
   })
 
   it('a plug off at the start of which nothing is known is offline, and announced when it comes', async () => {
-    const discovery = `homeassistant/device/miio2mqtt_${plugs.unheard.did}/config`
-    expect(home.availabilities('unheard')).toEqual(['timeout'])
+    const discovery = `homeassistant/device/miio2mqtt_${plugs.silent.did}/config`
+    expect(home.availabilities('silent')).toEqual(['timeout'])
     expect((await user.retained()).has(discovery)).toBe(false)
-    plugs.unheard.setFaults({})
-    await home.waitForAvailability('unheard', 'online')
+    plugs.silent.setFaults({})
+    await home.waitForAvailability('silent', 'online')
     await user.waitFor(discovery)
-    expect(await home.mosquittoPub('unheard', 'set', 'ON')).toMatchObject({status: 'ok'})
+    expect(await home.mosquittoPub('silent', 'set', 'ON')).toMatchObject({status: 'ok'})
   })
 
   it('A command to an offline plug fails in time, is not stored, and switches nothing when the plug returns.', async () => {
@@ -466,7 +466,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
       expect(['timeout', 'expired']).toContain(result.error?.code)
       expect(result.elapsed_ms).toBeLessThan(2500) // its command timeout is 2 s
     }
-    await fails('ON') // it went a moment ago, and nobody knows
+    await fails('ON') // it went silent a moment ago, which is not known yet
     await home.waitForAvailability('revived', 'timeout')
     await fails('{"state":"TOGGLE","led":"ON"}')
     revived.state['temperature'] = 31
@@ -546,7 +546,7 @@ describe.concurrent('a network that loses, delays and invents', async () => {
     expect(polled.maxInFlight).toBe(1)
   })
 
-  it.sequential('every command got exactly one result, nothing unforeseen happened, and no token was told', () => {
+  it.sequential('every command got exactly one result, there was no internal error, and no token was shown', () => {
     for (const {name, commands, results} of home.balance())
       expect({name, results}).toEqual({name, results: commands})
     expect(bridge.log.filter(({level}) => level === 'error')).toEqual([])

@@ -104,7 +104,7 @@ describe('groups', async () => {
     expect(home.states(NIGHT).at(-1)).toEqual({state: 'ON'})
   })
 
-  it('are ON when any member is on, whoever switched it', async () => {
+  it('are ON when any member is on, whatever switched it', async () => {
     await home.mosquittoPub('kitchen/kettle', 'set', 'ON')
     await until(() => home.states('evening').at(-1)?.['state'] === 'ON', {what: 'the group is on'})
     await home.mosquittoPub('evening', 'set', 'OFF')
@@ -154,7 +154,7 @@ describe('groups', async () => {
     await mosquittoPub(broker, '-r', '-n', '-t', 'miio2mqtt/evening/set')
   })
 
-  it('are a switch each in Home Assistant, told again at its birth before their state', async () => {
+  it('are a switch each in Home Assistant, announced again at its birth before their state', async () => {
     const announced = [...(await user.retained()).keys()].filter((topic) =>
       topic.startsWith('homeassistant/device/miio2mqtt_group_'),
     )

@@ -86,7 +86,7 @@ describe('plugs of every model', () => {
           recorder.on(configTopic(plug)).at(-1)?.payload.includes('"hw_version"'),
         ),
       {
-        what: 'every plug has told its firmware',
+        what: 'the firmware of every plug is known',
       },
     )
   })
@@ -158,20 +158,20 @@ describe('plugs of every model', () => {
   it('Power, voltage and current of each model, and the energy of one that counts it, are the raw values times the scale of its definition.', async () => {
     const measured = [...plugs].flatMap(([id, plug]) => measuredBy(plug).map((each) => ({id, ...each})))
     const measuring = [...plugs].filter(([, plug]) => measuredBy(plug).length > 0)
-    const said = new Map(measuring.map(([id, plug]) => [id, answersOf(plug)]))
+    const responses = new Map(measuring.map(([id, plug]) => [id, responsesOf(plug)]))
     const readingOf = async (id: string): Promise<Record<string, unknown>> => {
       const transaction = `${id} ${performance.now()}`
       await user.publish(`miio2mqtt/plugs/${id}/get`, JSON.stringify({transaction}))
       await user.waitFor(`miio2mqtt/plugs/${id}/response`, ({payload}) => payload.includes(transaction))
       return JSON.parse(user.on(`miio2mqtt/plugs/${id}`).at(-1)?.payload ?? '{}')
     }
-    // What a counter said is shown once it is written, seconds after the start.
+    // The value of a counter is shown once it is stored, seconds after the start.
     await until(async () => (await readingOf('test.plug.meter'))['energy'], {what: 'the energy'})
     const published = new Map(
       await Promise.all(measuring.map(async ([id]) => [id, await readingOf(id)] as const)),
     )
     for (const {id, name, raw, scale} of measured) {
-      expect([id, name, said.get(id)?.join('\n')]).toEqual([
+      expect([id, name, responses.get(id)?.join('\n')]).toEqual([
         id,
         name,
         expect.stringMatching(new RegExp(`[:,[]${raw}[,}\\]]`)),
@@ -215,7 +215,7 @@ describe('a plug in Home Assistant', () => {
     const announcedAs = async (name: string) => {
       user.forget()
       const bridge = await startBridge({broker, plugs: {[name]: plug}, folder})
-      await isOnline(user) // so it was heard, too
+      await isOnline(user) // so it was received, too
       await user.waitFor(configTopic(plug), ({payload}) => payload.includes(name))
       await bridge.stop()
       return identity(JSON.parse(user.on(configTopic(plug)).at(-1)?.payload ?? '{}'))
@@ -386,7 +386,7 @@ describe('births of Home Assistant', () => {
     await first.stop()
     await mosquittoPub(broker, '-r', '-t', 'homeassistant/status', '-m', 'online')
     user.forget()
-    // Everything is remembered now: nothing is learnt that would be told in between.
+    // Everything is stored now: nothing new is published in between.
     await startBridge({broker, plugs, devices, config, folder})
     await isOnline(user)
   })
@@ -404,11 +404,11 @@ describe('births of Home Assistant', () => {
     await mosquittoPub(broker, '-t', 'homeassistant/status', '-m', 'online')
     const round = await until(() => roundSince(from), {what: 'everything was published again'})
     // After 0.5 to 3 s: test/unit/bridge/homeassistant/homeassistant.test.ts measures them.
-    const [birth, ...told] = round
+    const [birth, ...published] = round
     const rank = ({topic}: {topic: string}) =>
       topic.endsWith('/config') ? 0 : topic.endsWith('/availability') ? 1 : 2
     expect(birth?.topic).toBe('homeassistant/status')
-    expect(told.map(({topic}) => topic).sort()).toEqual(
+    expect(published.map(({topic}) => topic).sort()).toEqual(
       [
         bridgeTopic,
         ...Object.entries(plugs).flatMap(([name, plug]) => [
@@ -418,8 +418,8 @@ describe('births of Home Assistant', () => {
         ]),
       ].sort(),
     )
-    expect(told.map(rank)).toEqual(told.map(rank).sort())
-    expect(told.every(({retain}) => retain)).toBe(true)
+    expect(published.map(rank)).toEqual(published.map(rank).sort())
+    expect(published.every(({retain}) => retain)).toBe(true)
   })
 
   it('Ten birth messages in a second are answered once.', async () => {
@@ -510,15 +510,15 @@ function measuredBy({model}: SimulatedPlug): {name: string; scale: number; raw: 
 }
 
 /** From now on: what `plug` says, as the text that is encrypted. */
-function answersOf(plug: SimulatedPlug): string[] {
-  const said: string[] = []
+function responsesOf(plug: SimulatedPlug): string[] {
+  const texts: string[] = []
   const send = plug.send.bind(plug)
   plug.send = (datagram, to) => {
     const packet = parsePacket(datagram)
-    if (packet.kind === 'message') said.push(plug.cipher.open(packet).toString())
+    if (packet.kind === 'message') texts.push(plug.cipher.open(packet).toString())
     send(datagram, to)
   }
-  return said
+  return texts
 }
 
 /** What Home Assistant knows a device and its entities by. */

@@ -24,12 +24,12 @@ execFileSync('mosquitto_passwd', ['-b', '-c', passwords, 'plugs', PASSWORD], {st
 
 describe.concurrent('what the bridge tells of itself', async () => {
   it('B/bridge/info has the version, the start and the configuration in use, with every secret masked.', async () => {
-    // Whoever gives no name is let in, and whoever gives one has to know the password.
+    // A client without a user name is accepted, and one with a user name needs the password.
     const broker = await startMosquitto({config: ['allow_anonymous true', `password_file ${passwords}`]})
     const user = await Watcher.open(broker)
     const desk = await startPlug({address: loopback(2, 1)})
     const info = async () => (await user.retained()).get('miio2mqtt/bridge/info') ?? '{}'
-    const told = async () => JSON.parse(await info())
+    const bridgeInfo = async () => JSON.parse(await info())
     const inUrl = `mqtt://plugs:${encodeURIComponent(PASSWORD)}@${broker.host}:${broker.port}`
     for (const mqtt of [{url: inUrl}, {url: broker.url, username: 'plugs', password: PASSWORD}]) {
       const choice = {broker, plugs: {desk}, config: {mqtt, poll: {interval: '7s'}}}
@@ -37,7 +37,7 @@ describe.concurrent('what the bridge tells of itself', async () => {
       user.forget()
       const bridge = await startBridge(choice)
       await user.waitFor('miio2mqtt/desk/availability', ({payload}) => payload.includes('online'))
-      const {started, node, ...more} = await told()
+      const {started, node, ...more} = await bridgeInfo()
       expect(new Date(started).toISOString()).toBe(started)
       expect(started >= earliest && started <= new Date().toISOString()).toBe(true)
       expect(node).toBe(process.version)
@@ -59,7 +59,7 @@ describe.concurrent('what the bridge tells of itself', async () => {
         ...parseConfig(configText(edited), {file: 'config.yaml', env: {}}),
         state_dir,
       })
-      expect((await told()).config.devices.desk.area).toBe('Office')
+      expect((await bridgeInfo()).config.devices.desk.area).toBe('Office')
       for (const secret of [TOKEN, PASSWORD]) expect(leaks(Buffer.from(await info()), secret)).toEqual([])
       await bridge.stop()
     }

@@ -87,7 +87,7 @@ describe('a request that changes the plugs', () => {
     expect(Object.keys(devicesIn(await written()))).toEqual(['desk', 'hall/lamp'])
   })
 
-  it('changes what is said of one, and takes back what is null', async () => {
+  it('changes the settings of a plug, and removes those that are null', async () => {
     expect(
       await request('device/options', {name: 'hall/lamp', options: {area: 'Hall', icon: 'mdi:lamp'}}),
     ).toMatchObject({status: 'ok'})
@@ -98,15 +98,15 @@ describe('a request that changes the plugs', () => {
   })
 
   it('says in its answer what is ignored of a change, or needs a look', async () => {
-    const said = async (options: object) =>
+    const warningsAfter = async (options: object) =>
       (await request('device/options', {name: 'hall/lamp', options})).data.warnings
-    expect(await said({filtered: ['rsi']})).toEqual([
+    expect(await warningsAfter({filtered: ['rsi']})).toEqual([
       expect.stringMatching(
         /^devices\.hall\/lamp: ignored filtered: rsi: .* has only .*, did you mean rssi\?$/,
       ),
     ])
-    expect(await said({area: 'Hall'})).toBeUndefined()
-    expect(await said({filtered: null})).toBeUndefined()
+    expect(await warningsAfter({area: 'Hall'})).toBeUndefined()
+    expect(await warningsAfter({filtered: null})).toBeUndefined()
     const example = {
       name: 'porch',
       host: lamp.address,

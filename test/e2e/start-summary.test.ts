@@ -1,4 +1,4 @@
-/** What the running bridge says of itself: which plugs are online, and what Home Assistant was told. */
+/** The summary in the log of a running bridge: which plugs are online, and what was announced to Home Assistant. */
 import {writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {describe, expect, it, onTestFinished} from 'vitest'
@@ -20,7 +20,7 @@ const linesOf = (program: Program, pattern: RegExp) =>
   program.stdout.split('\n').filter((line) => pattern.test(line))
 
 describe('the running bridge', () => {
-  it('says which plugs are online, which are not and why, and what Home Assistant was told; again after a reload and when the broker returns', async () => {
+  it('lists the plugs that are online, the others with the reason, and what was announced to Home Assistant; again after a reload and when the broker returns', async () => {
     const program = new Program(['run', '--config', 'config.yaml'])
     onTestFinished(() => program.abandon())
     const file = join(program.home, 'config.yaml')
@@ -69,12 +69,12 @@ describe('the running bridge', () => {
       configText({broker, plugs: {desk}, config: {mqtt: {url: broker.url, base_topic: `screen${columns}`}}}),
     )
     // Wherever the terminal breaks its lines.
-    const said = () => screen.text.replace(/\s/g, '')
+    const shown = () => screen.text.replace(/\s/g, '')
     const spoken = (text: string) => text.replace(/\s/g, '')
-    await until(() => said().includes(spoken('Home Assistant: announced 1 plug on homeassistant/…')), {
-      what: () => `what Home Assistant was told:\n${screen.text}`,
+    await until(() => shown().includes(spoken('Home Assistant: announced 1 plug on homeassistant/…')), {
+      what: () => `what was announced to Home Assistant:\n${screen.text}`,
     })
-    expect(said()).toContain(spoken(`INFO 1 of 1 plug online: desk (Mi Smart Plug, ${desk.address})`))
+    expect(shown()).toContain(spoken(`INFO 1 of 1 plug online: desk (Mi Smart Plug, ${desk.address})`))
     expect(screen.text.match(/ (INFO|WARN|ERROR) /g)?.length).toBeLessThan(7)
     screen.type('\x03')
     expect(await screen.ended()).toBe(0)

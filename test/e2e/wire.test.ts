@@ -10,7 +10,7 @@ import {until} from '../support/wait.ts'
 
 const OFTEN = {poll: {interval: '1s', slow_interval: '1h'}}
 
-/** Whoever is in the network and sends in the plug's name: a "checksum wrong" and another device's hello reply to every packet. */
+/** A host that sends with the plug's address: a "checksum wrong" and the hello reply of another plug for every packet. */
 function forgeAtEveryPacket(plug: SimulatedPlug): void {
   const receive = plug.receive.bind(plug)
   plug.receive = (datagram, from) => {

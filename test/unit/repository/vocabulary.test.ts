@@ -14,46 +14,6 @@ import {type Token, type TokenKind, tokensOf} from '../../support/typescript-tok
  */
 const FORBIDDEN = ['told', 'heard', 'said', 'somebody', 'nobody', 'whoever', 'anybody'] as const
 
-/** Files of tests that still have such words. The list must be exact. */
-const NOT_YET: readonly string[] = [
-  'bench/crowd.ts',
-  'bench/witness.ts',
-  'test/e2e/broker.test.ts',
-  'test/e2e/cli.test.ts',
-  'test/e2e/commands.test.ts',
-  'test/e2e/demo.test.ts',
-  'test/e2e/energy.test.ts',
-  'test/e2e/faults.test.ts',
-  'test/e2e/groups.test.ts',
-  'test/e2e/homeassistant.test.ts',
-  'test/e2e/leftovers.test.ts',
-  'test/e2e/lifecycle.test.ts',
-  'test/e2e/misdirected.test.ts',
-  'test/e2e/poisoned-broker.test.ts',
-  'test/e2e/probe.test.ts',
-  'test/e2e/process.test.ts',
-  'test/e2e/raw-calls.test.ts',
-  'test/e2e/refused.test.ts',
-  'test/e2e/reload.test.ts',
-  'test/e2e/reports.test.ts',
-  'test/e2e/requests.test.ts',
-  'test/e2e/run-on-a-terminal.test.ts',
-  'test/e2e/secrets.test.ts',
-  'test/e2e/several-plugs.test.ts',
-  'test/e2e/start-summary.test.ts',
-  'test/e2e/wire.test.ts',
-  'test/unit/app/healthcheck.test.ts',
-  'test/unit/app/systemd.test.ts',
-  'test/unit/config/mistakes.test.ts',
-  'test/unit/config/read/unintended-texts.test.ts',
-  'test/unit/device/codec/numbers.test.ts',
-  'test/unit/device/device.test.ts',
-  'test/unit/device/state/energy-sequences.test.ts',
-  'test/unit/miio/client.test.ts',
-  'test/unit/miio/contested-hello.test.ts',
-  'test/unit/miio/discovery.test.ts',
-]
-
 /** Folders of this repository whose files a comment may name; without `dist` and `node_modules`. */
 const FOLDERS = ['src', 'test', 'bench', 'docs', 'examples', 'scripts', 'systemd', '.github']
 
@@ -98,14 +58,13 @@ describe('comments, texts and identifiers in src', () => {
 })
 
 describe('comments and names of tests in test and bench', () => {
-  it('are in plain English, except in the files of NOT_YET', () => {
-    const unclean = tests.flatMap(({path, tokens}) => {
-      const lines = proseOfTests(tokens).flatMap(forbiddenWords)
-      return lines.length > 0 ? [{path, lines}] : []
-    })
-    const found = unclean.filter(({path}) => !NOT_YET.includes(path))
-    expect(found.flatMap(({path, lines}) => lines.map((line) => `${path}:${line}`))).toEqual([])
-    expect(NOT_YET.filter((path) => unclean.every((each) => each.path !== path))).toEqual([])
+  it('are in plain English', () => {
+    const found = tests.flatMap(({path, tokens}) =>
+      proseOfTests(tokens)
+        .flatMap(forbiddenWords)
+        .map((line) => `${path}:${line}`),
+    )
+    expect(found).toEqual([])
   })
 })
 

@@ -143,7 +143,7 @@ class World {
 
   /**
    * Once lower than was known before, as clouds and firmware do. Never twice in a row, nor between a reset and the time it is
-   * seen, nor first of all: nobody could know that for what it is.
+   * seen, nor as the first value: nothing could tell it from a real reset then.
    */
   #dip() {
     const latest = this.readings.findLast(({isDip}) => !isDip)?.value ?? 0
