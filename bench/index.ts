@@ -9,21 +9,30 @@ import {measureCodec} from './codec.ts'
 import {crowdRows, measureCrowd} from './crowd.ts'
 import {measureLatency} from './latency.ts'
 import {measurePolls} from './poll-cost.ts'
+import {measurePollRequests} from './poll-requests.ts'
 import {Refusal} from './refusal.ts'
+import {measureRequestCost} from './request-cost.ts'
+import {measureStart} from './start.ts'
 import {ms, print, type Row, thousands} from './table.ts'
 
 const HELP = `npm run bench -- [options]
   --plugs <number>     plugs of the crowd (1000); 10,000 of them need \`ulimit -n\` above that
   --seconds <number>   how long the crowd is measured (60)
   --rounds <number>    commands whose latency is measured (200)
-  --only <part>        codec, latency, polls or crowd; may be repeated
+  --only <part>        codec, requests, start, latency, polls or crowd; may be repeated
   --heap <MB>          limit the bridge's heap as NODE_OPTIONS=--max-old-space-size=<MB> does
   --profile <folder>   write a CPU profile of the crowd's bridge there
   --mosquitto <path>   the broker (${USUAL_PROGRAM})`
 
 const network = await claimNetwork()
 /** The first of many. */
-const ADDRESSES = {crowd: `127.${network}.0.1`, polls: `127.${network}.64.1`, latency: `127.${network}.128.1`}
+const ADDRESSES = {
+  crowd: `127.${network}.0.1`,
+  polls: `127.${network}.64.1`,
+  latency: `127.${network}.128.1`,
+  requests: `127.${network}.192.1`,
+  start: `127.${network}.200.1`,
+}
 const FEW = 10
 const MANY = 1000
 
@@ -42,6 +51,8 @@ interface Part {
 
 const parts = new Map<string, Part>([
   ['codec', {needsBroker: false, measure: codec}],
+  ['requests', {needsBroker: false, measure: requests}],
+  ['start', {needsBroker: true, measure: start}],
   ['latency', {needsBroker: true, measure: latency}],
   ['polls', {needsBroker: false, measure: polls}],
   ['crowd', {needsBroker: true, measure: crowd}],
@@ -109,6 +120,17 @@ async function codec(): Promise<Row[]> {
     {what: 'codec: packets sealed and opened', value: `${thousands(packets)}/s`},
     {what: 'bare node:crypto calls', value: `${thousands(bare)}/s`, ratio: packets / bare},
   ]
+}
+
+async function requests(): Promise<Row[]> {
+  return [
+    ...(await measureRequestCost(ADDRESSES.requests)),
+    ...(await measurePollRequests(ADDRESSES.requests)),
+  ]
+}
+
+function start({seconds}: Options, broker: Broker): Promise<Row[]> {
+  return measureStart({brokerUrl: broker.url, firstAddress: ADDRESSES.start, settle: seconds})
 }
 
 async function latency({rounds}: Options, broker: Broker): Promise<Row[]> {

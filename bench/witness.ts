@@ -61,6 +61,12 @@ export class Witness {
     return health
   }
 
+  /** Clears the retained state of an earlier bridge. */
+  async clear(): Promise<void> {
+    await this.#client.publishAsync('miio2mqtt/bridge/state', '', {qos: 1, retain: true})
+    this.bridge = undefined
+  }
+
   forgetDelays(): void {
     this.delays = []
   }
@@ -71,6 +77,7 @@ export class Witness {
 
   #see(topic: string, payload: Buffer): void {
     const name = topic.endsWith('/availability') ? topic.slice(0, -'/availability'.length) : topic
+    if (payload.length === 0) return
     if (topic === 'bridge/state') this.bridge = JSON.parse(payload.toString()).state
     else if (topic === 'bridge/health') this.#took(JSON.parse(payload.toString()))
     else if (topic === 'bridge/response/health_check') this.#answered(JSON.parse(payload.toString()))
