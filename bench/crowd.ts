@@ -1,7 +1,7 @@
 /** Many plugs on one bridge at default intervals: what that costs, and whether each of them is served. */
 import {type Daemon, startDaemon} from './daemon.ts'
 import {pause} from './program.ts'
-import {type Simulator, startSimulator} from './simulator.ts'
+import {startSimulator} from './simulator.ts'
 import {ms, type Row, thousands} from './table.ts'
 import {type Health, Witness} from './witness.ts'
 
@@ -42,27 +42,34 @@ export interface CrowdResult {
 /** First polls are up to 5 ms apart, and a fresh process has to read its configuration. */
 const startLimit = (count: number) => 60_000 + 10 * count
 
-export async function measureCrowd(choice: CrowdChoice): Promise<CrowdResult> {
-  const simulator = await startSimulator(choice.count, choice.firstAddress)
-  try {
-    return await withPlugs(choice, simulator)
-  } finally {
-    await simulator.stop()
-  }
+export function measureCrowd(choice: CrowdChoice): Promise<CrowdResult> {
+  return withCrowd(choice, async (daemon, witness, _names, startSeconds) => ({
+    ...(await measure(choice, daemon, witness)),
+    startSeconds,
+  }))
 }
 
-async function withPlugs(choice: CrowdChoice, simulator: Simulator): Promise<CrowdResult> {
-  const plugs = new Map(simulator.plugs.map((plug, index) => [`room ${index % 100}/plug ${index}`, plug]))
-  const witness = await Witness.open(choice.brokerUrl, plugs.keys())
-  const began = performance.now()
-  const daemon = await startDaemon({...choice, plugs})
+/** Runs a bridge with many plugs, and calls `use` once all of them are known to be online or not. */
+export async function withCrowd<T>(
+  choice: CrowdChoice,
+  use: (daemon: Daemon, witness: Witness, names: readonly string[], startSeconds: number) => Promise<T>,
+): Promise<T> {
+  const simulator = await startSimulator(choice.count, choice.firstAddress)
   try {
-    await witness.until('all plugs are heard of', () => witness.bridge === 'online', startLimit(choice.count))
-    const startSeconds = (performance.now() - began) / 1000
-    return {...(await measure(choice, daemon, witness)), startSeconds}
+    const plugs = new Map(simulator.plugs.map((plug, index) => [`room ${index % 100}/plug ${index}`, plug]))
+    const witness = await Witness.open(choice.brokerUrl, plugs.keys())
+    await witness.clear()
+    const began = performance.now()
+    const daemon = await startDaemon({...choice, plugs})
+    try {
+      await witness.until('all plugs answered', () => witness.bridge === 'online', startLimit(choice.count))
+      return await use(daemon, witness, [...plugs.keys()], (performance.now() - began) / 1000)
+    } finally {
+      await daemon.stop()
+      await witness.stop()
+    }
   } finally {
-    await daemon.stop()
-    await witness.stop()
+    await simulator.stop()
   }
 }
 

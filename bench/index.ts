@@ -6,10 +6,11 @@ import {parseArgs} from 'node:util'
 import {claimNetwork, Ports} from '../test/support/loopback.ts'
 import {type Broker, startBroker, USUAL_PROGRAM} from './broker.ts'
 import {measureCodec} from './codec.ts'
-import {crowdRows, measureCrowd} from './crowd.ts'
+import {type CrowdChoice, crowdRows, measureCrowd} from './crowd.ts'
 import {measureLatency} from './latency.ts'
 import {measurePolls} from './poll-cost.ts'
 import {measurePollRequests} from './poll-requests.ts'
+import {measurePressure} from './pressure.ts'
 import {Refusal} from './refusal.ts'
 import {measureRequestCost} from './request-cost.ts'
 import {measureStart} from './start.ts'
@@ -19,7 +20,7 @@ const HELP = `npm run bench -- [options]
   --plugs <number>     plugs of the crowd (1000); 10,000 of them need \`ulimit -n\` above that
   --seconds <number>   how long the crowd is measured (60)
   --rounds <number>    commands whose latency is measured (200)
-  --only <part>        codec, requests, start, latency, polls or crowd; may be repeated
+  --only <part>        codec, requests, start, latency, polls, crowd, pressure; may be repeated
   --heap <MB>          limit the bridge's heap as NODE_OPTIONS=--max-old-space-size=<MB> does
   --profile <folder>   write a CPU profile of the crowd's bridge there
   --mosquitto <path>   the broker (${USUAL_PROGRAM})`
@@ -56,6 +57,7 @@ const parts = new Map<string, Part>([
   ['latency', {needsBroker: true, measure: latency}],
   ['polls', {needsBroker: false, measure: polls}],
   ['crowd', {needsBroker: true, measure: crowd}],
+  ['pressure', {needsBroker: true, measure: pressure}],
 ])
 const NO_BROKER: Broker = {url: '', stop: () => Promise.resolve()}
 
@@ -160,16 +162,23 @@ async function polls({plugs}: Options): Promise<Row[]> {
   }))
 }
 
-async function crowd({plugs, seconds, profile, heap}: Options, broker: Broker): Promise<Row[]> {
-  const result = await measureCrowd({
+async function crowd(options: Options, broker: Broker): Promise<Row[]> {
+  return crowdRows(await measureCrowd(crowdOf(options, broker)))
+}
+
+function pressure(options: Options, broker: Broker): Promise<Row[]> {
+  return measurePressure(crowdOf(options, broker))
+}
+
+function crowdOf({plugs, seconds, profile, heap}: Options, broker: Broker): CrowdChoice {
+  return {
     count: plugs,
     seconds,
     brokerUrl: broker.url,
     firstAddress: ADDRESSES.crowd,
     profileInto: profile,
     heapLimit: heap,
-  })
-  return crowdRows(result)
+  }
 }
 
 function whole(option: string, text: string): number {

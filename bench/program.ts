@@ -73,6 +73,10 @@ export class Program {
       throw new Error(`${this.#name} has failed:\n${this.output}${this.errors}`)
   }
 
+  signal(signal: NodeJS.Signals): void {
+    this.#process.kill(signal)
+  }
+
   async stop(): Promise<void> {
     running.delete(this)
     this.#process.kill('SIGTERM')

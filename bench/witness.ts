@@ -24,6 +24,7 @@ export class Witness {
   delays: Health['event_loop_delay_ms'][] = []
   readonly #client: MqttClient
   readonly #names: ReadonlySet<string>
+  readonly #results = new Map<string, (result: {status: string}) => void>()
   readonly #answers = new Map<string, (data: Health) => void>()
 
   private constructor(client: MqttClient, names: ReadonlySet<string>) {
@@ -61,6 +62,16 @@ export class Witness {
     return health
   }
 
+  /** Sends a command. Resolves once its result is there. @throws Error when the command failed */
+  async command(name: string, value: string): Promise<void> {
+    const response = new Promise<{status: string}>((resolve) => this.#results.set(name, resolve))
+    this.#client.publish(`miio2mqtt/${name}/set`, value, {qos: 1})
+    const result = await response
+    this.#results.delete(name)
+    if (result.status !== 'ok')
+      throw new Error(`expected ${name} to be switched, got ${JSON.stringify(result)}`)
+  }
+
   /** Clears the retained state of an earlier bridge. */
   async clear(): Promise<void> {
     await this.#client.publishAsync('miio2mqtt/bridge/state', '', {qos: 1, retain: true})
@@ -81,6 +92,8 @@ export class Witness {
     if (topic === 'bridge/state') this.bridge = JSON.parse(payload.toString()).state
     else if (topic === 'bridge/health') this.#took(JSON.parse(payload.toString()))
     else if (topic === 'bridge/response/health_check') this.#answered(JSON.parse(payload.toString()))
+    else if (topic.endsWith('/response'))
+      this.#results.get(topic.slice(0, -'/response'.length))?.(JSON.parse(payload.toString()))
     else if (!this.#names.has(name)) return
     else if (name !== topic) this.#available(name, payload.toString())
     else {
