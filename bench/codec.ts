@@ -1,4 +1,4 @@
-/** Packets per second through the codec, beside the calls of `node:crypto` that nobody can do without. */
+/** Packets per second through the codec, beside the calls of `node:crypto` that every implementation needs. */
 import {createCipheriv, createDecipheriv, createHash} from 'node:crypto'
 import {Cipher, HEADER_BYTES, parsePacket} from '../src/miio/packet.ts'
 import {median} from './statistics.ts'

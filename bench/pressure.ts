@@ -13,16 +13,16 @@ const SLICE_MS = 25
 const COMMAND_EVERY_MS = 500
 
 export async function measurePressure(choice: CrowdChoice): Promise<Row[]> {
-  return await withCrowd(choice, async ({program}, witness, names) => {
+  return await withCrowd(choice, async ({program}, observer, names) => {
     const neighbour = new Program(process.execPath, ['-e', 'for (;;);'])
-    const offlineBefore = witness.offline.length
+    const offlineBefore = observer.offline.length
     const throttle = halved(program)
     const delays: number[] = []
     const end = performance.now() + 1000 * choice.seconds
     for (let index = 0; performance.now() < end; index++) {
       const name = names[(index * 7919) % names.length] ?? ''
       const began = performance.now()
-      await witness.command(name, index % 2 === 0 ? 'ON' : 'OFF')
+      await observer.command(name, index % 2 === 0 ? 'ON' : 'OFF')
       delays.push(performance.now() - began)
       await pause(COMMAND_EVERY_MS)
     }
@@ -31,7 +31,7 @@ export async function measurePressure(choice: CrowdChoice): Promise<Row[]> {
     return [
       {
         what: `${thousands(names.length)} plugs, half a core, a busy neighbour: wrongly offline`,
-        value: String(witness.offline.length - offlineBefore),
+        value: String(observer.offline.length - offlineBefore),
       },
       {
         what: `commands meanwhile: ${delays.length}, median and worst`,

@@ -15,8 +15,8 @@ export interface Simulator {
 }
 
 /**
- * @param models dealt out in turn; all of them by default
- * @throws Error with what it said, when it does not start: so many plugs need as many open files
+ * @param models assigned in turn; all of them by default
+ * @throws Error with its output, when it does not start: so many plugs need as many open files
  */
 export async function startSimulator(
   count: number,

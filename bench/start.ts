@@ -1,13 +1,13 @@
-/** What a person waits for: the time until a command ends or the bridge is online, and its memory, beside Node.js alone. */
+/** Time until a command ends and until the bridge is online, and its memory, beside Node.js alone. */
 import {mkdtemp, rm, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {startDaemon} from './daemon.ts'
+import {Observer} from './observer.ts'
 import {Program, pause} from './program.ts'
 import {type PlugRow, startSimulator} from './simulator.ts'
 import {median} from './statistics.ts'
 import {type Row, seconds} from './table.ts'
-import {Witness} from './witness.ts'
 
 export interface StartChoice {
   brokerUrl: string
@@ -70,19 +70,19 @@ async function timesOf(commands: Record<string, () => Program>): Promise<Record<
 async function measureBridge({brokerUrl, settle}: StartChoice, plugs: ReadonlyMap<string, PlugRow>) {
   const times: number[] = []
   for (let round = 1; ; round++) {
-    const witness = await Witness.open(brokerUrl, plugs.keys())
-    await witness.clear()
+    const observer = await Observer.open(brokerUrl, plugs.keys())
+    await observer.clear()
     const began = performance.now()
     const daemon = await startDaemon({brokerUrl, plugs})
     try {
-      await witness.until('the bridge is online', () => witness.bridge === 'online', 60_000)
+      await observer.until('the bridge is online', () => observer.bridge === 'online', 60_000)
       times.push(performance.now() - began)
       if (round < ROUNDS) continue
       await pause(1000 * settle)
       return {online: median(times), rss: daemon.program.memory().rss}
     } finally {
       await daemon.stop()
-      await witness.stop()
+      await observer.stop()
     }
   }
 }

@@ -1,4 +1,4 @@
-/** Somebody on the broker who sees all that the bridge publishes, and counts. */
+/** An MQTT client that subscribes to everything the bridge publishes, and counts. */
 import {randomUUID} from 'node:crypto'
 import {connectAsync, type MqttClient} from 'mqtt'
 import {pause} from './program.ts'
@@ -10,17 +10,17 @@ export interface Health {
   devices: Record<string, {requests: number; timeouts: number; last_seen: string | null}>
 }
 
-export class Witness {
-  /** Plugs that were said to be online. */
+export class Observer {
+  /** Plugs for which `online` was published. */
   readonly online = new Set<string>()
-  /** Every `offline` that was ever said of a plug: name and payload. */
+  /** Every `offline` that was published for a plug: name and payload. */
   readonly offline: string[] = []
   /** Plugs whose state was published. */
   readonly states = new Set<string>()
   /** State messages seen, repeated ones included. */
   stateMessages = 0
   bridge: string | undefined
-  /** What `health` said of the event loop since the last `forgetDelays()`. */
+  /** The event loop's delays in `health` since the last `forgetDelays()`. */
   delays: Health['event_loop_delay_ms'][] = []
   readonly #client: MqttClient
   readonly #names: ReadonlySet<string>
@@ -34,11 +34,11 @@ export class Witness {
   }
 
   /** Has subscribed when the promise resolves. */
-  static async open(url: string, names: Iterable<string>): Promise<Witness> {
+  static async open(url: string, names: Iterable<string>): Promise<Observer> {
     const client = await connectAsync(url, {protocolVersion: 5})
-    const witness = new Witness(client, new Set(names))
+    const observer = new Observer(client, new Set(names))
     await client.subscribeAsync('miio2mqtt/#')
-    return witness
+    return observer
   }
 
   /** @param within milliseconds. @throws Error that names what was awaited */
