@@ -1,4 +1,4 @@
-/** A mosquitto of our own, that keeps nothing. */
+/** Starts mosquitto for a benchmark. It stores nothing. */
 import {existsSync} from 'node:fs'
 import {mkdtemp, rm, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
@@ -44,7 +44,7 @@ function configuration(port: number): string {
     'allow_anonymous true',
     'persistence false',
     'log_dest stderr',
-    // An observer must miss no message, however slow it is: this is no measurement of the broker.
+    // The observer must miss nothing, however slow it is: the broker is not what is measured.
     'max_queued_messages 0',
     'set_tcp_nodelay true',
   ]

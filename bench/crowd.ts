@@ -1,13 +1,13 @@
 /** Many plugs on one bridge at default intervals: what that costs, and whether each of them is served. */
 import {type Daemon, startDaemon} from './daemon.ts'
+import {type Health, Observer} from './observer.ts'
 import {pause} from './program.ts'
-import {type Simulator, startSimulator} from './simulator.ts'
+import {startSimulator} from './simulator.ts'
 import {ms, type Row, thousands} from './table.ts'
-import {type Health, Witness} from './witness.ts'
 
 export interface CrowdChoice {
   count: number
-  /** How long it is measured, once all plugs were heard of. */
+  /** How long it is measured, once the availability of all plugs is known. */
   seconds: number
   brokerUrl: string
   firstAddress: string
@@ -17,15 +17,15 @@ export interface CrowdChoice {
 
 export interface CrowdResult {
   plugs: number
-  /** So many were said to be online. */
+  /** Number of plugs that were online. */
   online: number
-  /** So many had their state published. */
+  /** Number of plugs whose state was published. */
   states: number
-  /** Every `offline` that was ever said of a plug. */
+  /** Every `offline` that was published for a plug. */
   offline: readonly string[]
   /** CPU time over time, of one core, while measured. */
   cpuShare: number
-  /** The worst 99th percentile of any minute, milliseconds. */
+  /** The highest 99th percentile of all minutes, milliseconds. */
   eventLoopP99: number
   /** MB: at the end, and at any time. */
   rss: number
@@ -35,55 +35,62 @@ export interface CrowdResult {
   stateMessagesPerSecond: number
   /** CPU time for each request and all that belongs to it, microseconds. */
   perRequest: number
-  /** From the start of the process until every plug had been heard of, seconds. */
+  /** From the start of the process until the availability of every plug was known, seconds. */
   startSeconds: number
 }
 
 /** First polls are up to 5 ms apart, and a fresh process has to read its configuration. */
 const startLimit = (count: number) => 60_000 + 10 * count
 
-export async function measureCrowd(choice: CrowdChoice): Promise<CrowdResult> {
+export function measureCrowd(choice: CrowdChoice): Promise<CrowdResult> {
+  return withCrowd(choice, async (daemon, observer, _names, startSeconds) => ({
+    ...(await measure(choice, daemon, observer)),
+    startSeconds,
+  }))
+}
+
+/** Runs a bridge with many plugs, and calls `use` once all of them are known to be online or not. */
+export async function withCrowd<T>(
+  choice: CrowdChoice,
+  use: (daemon: Daemon, observer: Observer, names: readonly string[], startSeconds: number) => Promise<T>,
+): Promise<T> {
   const simulator = await startSimulator(choice.count, choice.firstAddress)
   try {
-    return await withPlugs(choice, simulator)
+    const plugs = new Map(simulator.plugs.map((plug, index) => [`room ${index % 100}/plug ${index}`, plug]))
+    const observer = await Observer.open(choice.brokerUrl, plugs.keys())
+    await observer.clear()
+    const began = performance.now()
+    const daemon = await startDaemon({...choice, plugs})
+    try {
+      await observer.until('all plugs answered', () => observer.bridge === 'online', startLimit(choice.count))
+      return await use(daemon, observer, [...plugs.keys()], (performance.now() - began) / 1000)
+    } finally {
+      await daemon.stop()
+      await observer.stop()
+    }
   } finally {
     await simulator.stop()
   }
 }
 
-async function withPlugs(choice: CrowdChoice, simulator: Simulator): Promise<CrowdResult> {
-  const plugs = new Map(simulator.plugs.map((plug, index) => [`room ${index % 100}/plug ${index}`, plug]))
-  const witness = await Witness.open(choice.brokerUrl, plugs.keys())
+async function measure({count, seconds}: CrowdChoice, {program}: Daemon, observer: Observer) {
+  const before = {...totals(await observer.health()), cpu: program.cpuMs(), messages: observer.stateMessages}
   const began = performance.now()
-  const daemon = await startDaemon({...choice, plugs})
-  try {
-    await witness.until('all plugs are heard of', () => witness.bridge === 'online', startLimit(choice.count))
-    const startSeconds = (performance.now() - began) / 1000
-    return {...(await measure(choice, daemon, witness)), startSeconds}
-  } finally {
-    await daemon.stop()
-    await witness.stop()
-  }
-}
-
-async function measure({count, seconds}: CrowdChoice, {program}: Daemon, witness: Witness) {
-  const before = {...totals(await witness.health()), cpu: program.cpuMs(), messages: witness.stateMessages}
-  const began = performance.now()
-  witness.forgetDelays()
+  observer.forgetDelays()
   await pause(seconds * 1000)
   const elapsed = performance.now() - began
   const cpu = program.cpuMs() - before.cpu
-  const messages = witness.stateMessages - before.messages
-  const after = totals(await witness.health())
+  const messages = observer.stateMessages - before.messages
+  const after = totals(await observer.health())
   const requests = after.requests - before.requests
   const {rss, peak} = program.memory()
   return {
     plugs: count,
-    online: witness.online.size,
-    states: witness.states.size,
-    offline: witness.offline,
+    online: observer.online.size,
+    states: observer.states.size,
+    offline: observer.offline,
     cpuShare: cpu / elapsed,
-    eventLoopP99: Math.max(...witness.delays.map(({p99}) => p99)),
+    eventLoopP99: Math.max(...observer.delays.map(({p99}) => p99)),
     rss,
     peakRss: peak,
     requestsPerSecond: (1000 * requests) / elapsed,
@@ -109,6 +116,6 @@ export function crowdRows(result: CrowdResult): Row[] {
     {what: 'requests', value: `${result.requestsPerSecond.toFixed(0)}/s`},
     {what: 'event-loop delay p99', value: ms(result.eventLoopP99)},
     {what: 'resident memory, and its peak', value: `${result.rss} MB, ${result.peakRss} MB`},
-    {what: 'from start until all were heard of', value: `${result.startSeconds.toFixed(1)} s`},
+    {what: 'from start until all plugs are known', value: `${result.startSeconds.toFixed(1)} s`},
   ]
 }

@@ -6,24 +6,34 @@ import {parseArgs} from 'node:util'
 import {claimNetwork, Ports} from '../test/support/loopback.ts'
 import {type Broker, startBroker, USUAL_PROGRAM} from './broker.ts'
 import {measureCodec} from './codec.ts'
-import {crowdRows, measureCrowd} from './crowd.ts'
+import {type CrowdChoice, crowdRows, measureCrowd} from './crowd.ts'
 import {measureLatency} from './latency.ts'
 import {measurePolls} from './poll-cost.ts'
+import {measurePollRequests} from './poll-requests.ts'
+import {measurePressure} from './pressure.ts'
 import {Refusal} from './refusal.ts'
+import {measureRequestCost} from './request-cost.ts'
+import {measureStart} from './start.ts'
 import {ms, print, type Row, thousands} from './table.ts'
 
 const HELP = `npm run bench -- [options]
   --plugs <number>     plugs of the crowd (1000); 10,000 of them need \`ulimit -n\` above that
   --seconds <number>   how long the crowd is measured (60)
   --rounds <number>    commands whose latency is measured (200)
-  --only <part>        codec, latency, polls or crowd; may be repeated
+  --only <part>        codec, requests, start, latency, polls, crowd, pressure; may be repeated
   --heap <MB>          limit the bridge's heap as NODE_OPTIONS=--max-old-space-size=<MB> does
   --profile <folder>   write a CPU profile of the crowd's bridge there
   --mosquitto <path>   the broker (${USUAL_PROGRAM})`
 
 const network = await claimNetwork()
 /** The first of many. */
-const ADDRESSES = {crowd: `127.${network}.0.1`, polls: `127.${network}.64.1`, latency: `127.${network}.128.1`}
+const ADDRESSES = {
+  crowd: `127.${network}.0.1`,
+  polls: `127.${network}.64.1`,
+  latency: `127.${network}.128.1`,
+  requests: `127.${network}.192.1`,
+  start: `127.${network}.200.1`,
+}
 const FEW = 10
 const MANY = 1000
 
@@ -42,9 +52,12 @@ interface Part {
 
 const parts = new Map<string, Part>([
   ['codec', {needsBroker: false, measure: codec}],
+  ['requests', {needsBroker: false, measure: requests}],
+  ['start', {needsBroker: true, measure: start}],
   ['latency', {needsBroker: true, measure: latency}],
   ['polls', {needsBroker: false, measure: polls}],
   ['crowd', {needsBroker: true, measure: crowd}],
+  ['pressure', {needsBroker: true, measure: pressure}],
 ])
 const NO_BROKER: Broker = {url: '', stop: () => Promise.resolve()}
 
@@ -111,6 +124,17 @@ async function codec(): Promise<Row[]> {
   ]
 }
 
+async function requests(): Promise<Row[]> {
+  return [
+    ...(await measureRequestCost(ADDRESSES.requests)),
+    ...(await measurePollRequests(ADDRESSES.requests)),
+  ]
+}
+
+function start({seconds}: Options, broker: Broker): Promise<Row[]> {
+  return measureStart({brokerUrl: broker.url, firstAddress: ADDRESSES.start, settle: seconds})
+}
+
 async function latency({rounds}: Options, broker: Broker): Promise<Row[]> {
   const {bridge, bare} = await measureLatency({
     brokerUrl: broker.url,
@@ -138,16 +162,23 @@ async function polls({plugs}: Options): Promise<Row[]> {
   }))
 }
 
-async function crowd({plugs, seconds, profile, heap}: Options, broker: Broker): Promise<Row[]> {
-  const result = await measureCrowd({
+async function crowd(options: Options, broker: Broker): Promise<Row[]> {
+  return crowdRows(await measureCrowd(crowdOf(options, broker)))
+}
+
+function pressure(options: Options, broker: Broker): Promise<Row[]> {
+  return measurePressure(crowdOf(options, broker))
+}
+
+function crowdOf({plugs, seconds, profile, heap}: Options, broker: Broker): CrowdChoice {
+  return {
     count: plugs,
     seconds,
     brokerUrl: broker.url,
     firstAddress: ADDRESSES.crowd,
     profileInto: profile,
     heapLimit: heap,
-  })
-  return crowdRows(result)
+  }
 }
 
 function whole(option: string, text: string): number {

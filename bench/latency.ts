@@ -2,10 +2,10 @@
 import {Socket} from 'node:net'
 import {connectAsync, type MqttClient} from 'mqtt'
 import {startDaemon} from './daemon.ts'
+import {Observer} from './observer.ts'
 import {Program, pause} from './program.ts'
 import {type PlugRow, startSimulator} from './simulator.ts'
 import {median, percentile} from './statistics.ts'
-import {Witness} from './witness.ts'
 
 interface Latency {
   /** Milliseconds. */
@@ -40,19 +40,19 @@ export async function measureLatency({
   if (!ours || !theirs) throw new Error('expected two simulated plugs')
   const daemon = await startReadyDaemon(brokerUrl, ours)
   const bare = await startBare(brokerUrl, theirs)
-  const person = await Person.open(brokerUrl)
+  const switcher = await Switcher.open(brokerUrl)
   try {
     const times = {bridge: [] as number[], bare: [] as number[]}
-    await person.switch('miio2mqtt/desk', 'OFF') // a simulated neighbourhood's first plug is on
-    await person.switch('bare/plug', 'OFF')
+    await switcher.switch('miio2mqtt/desk', 'OFF') // a simulated network's first plug is on
+    await switcher.switch('bare/plug', 'OFF')
     for (let round = 0; round < rounds; round++) {
       const value = round % 2 === 0 ? 'ON' : 'OFF'
-      times.bridge.push(await person.switch('miio2mqtt/desk', value))
-      times.bare.push(await person.switch('bare/plug', value))
+      times.bridge.push(await switcher.switch('miio2mqtt/desk', value))
+      times.bare.push(await switcher.switch('bare/plug', value))
     }
     return {bridge: summary(times.bridge), bare: summary(times.bare)}
   } finally {
-    await person.stop()
+    await switcher.stop()
     await bare.stop()
     await daemon.stop()
     await simulator.stop()
@@ -60,10 +60,10 @@ export async function measureLatency({
 }
 
 async function startReadyDaemon(brokerUrl: string, plug: PlugRow) {
-  const witness = await Witness.open(brokerUrl, ['desk'])
+  const observer = await Observer.open(brokerUrl, ['desk'])
   const daemon = await startDaemon({brokerUrl, plugs: new Map([['desk', plug]])})
-  await witness.until('the plug is online', () => witness.online.has('desk'), 20_000)
-  await witness.stop()
+  await observer.until('the plug is online', () => observer.online.has('desk'), 20_000)
+  await observer.stop()
   return daemon
 }
 
@@ -80,8 +80,8 @@ async function startBare(brokerUrl: string, {address, token}: PlugRow): Promise<
   return program
 }
 
-/** A client that sends a command and waits for the new state. */
-class Person {
+/** An MQTT client that switches a plug and waits for its state. */
+class Switcher {
   readonly #client: MqttClient
   #watched: {topic: string; value: string; seen: () => void} | undefined
 
@@ -90,11 +90,11 @@ class Person {
     client.on('message', (topic, payload) => this.#see(topic, payload))
   }
 
-  static async open(url: string): Promise<Person> {
+  static async open(url: string): Promise<Switcher> {
     const client = await connectAsync(url, {protocolVersion: 5})
     if (client.stream instanceof Socket) client.stream.setNoDelay(true)
     await client.subscribeAsync(['miio2mqtt/desk', 'bare/plug'], {qos: 1})
-    return new Person(client)
+    return new Switcher(client)
   }
 
   /** Milliseconds until `topic` showed `value`. @throws Error when that takes too long */

@@ -65,6 +65,18 @@ export class Program {
     }
   }
 
+  /** Resolves once it has ended by itself. @throws Error with what it printed, when it failed */
+  async end(): Promise<void> {
+    await this.#ended
+    running.delete(this)
+    if (this.#process.exitCode !== 0)
+      throw new Error(`${this.#name} has failed:\n${this.output}${this.errors}`)
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#process.kill(signal)
+  }
+
   async stop(): Promise<void> {
     running.delete(this)
     this.#process.kill('SIGTERM')

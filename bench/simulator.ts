@@ -15,7 +15,7 @@ export interface Simulator {
 }
 
 /**
- * @param models dealt out in turn; all of them by default
+ * @param models assigned in turn; all of them by default
  * @throws Error with its output, when it does not start: so many plugs need as many open files
  */
 export async function startSimulator(

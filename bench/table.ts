@@ -22,3 +22,12 @@ export function thousands(number: number): string {
 export function ms(value: number): string {
   return `${value.toFixed(2)} ms`
 }
+
+export function micros(value: number): string {
+  return `${Math.round(value)} µs`
+}
+
+/** @param value milliseconds */
+export function seconds(value: number): string {
+  return `${(value / 1000).toFixed(2)} s`
+}

@@ -1,13 +1,12 @@
 /** A real Node-RED, from npm into a folder of its own, with a user folder that is deleted when the test file ends. */
-import {type ChildProcess, execFile, spawn} from 'node:child_process'
+import {type ChildProcess, spawn} from 'node:child_process'
 import {once} from 'node:events'
-import {existsSync} from 'node:fs'
-import {mkdir, mkdtemp, rename, rm, writeFile} from 'node:fs/promises'
+import {mkdtemp, rm, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
-import {join, resolve} from 'node:path'
-import {promisify} from 'node:util'
+import {join} from 'node:path'
 import {afterAll} from 'vitest'
 import type {FlowNode} from './node-red-flow.ts'
+import {installedFromNpm} from './npm-package.ts'
 import {onProcessExit} from './on-process-exit.ts'
 import {until} from './wait.ts'
 
@@ -57,7 +56,7 @@ export class NodeRed {
    * @throws Error with its log, when it does not start
    */
   static async start(address: string): Promise<NodeRed> {
-    const program = await installed()
+    const program = join(await installedFromNpm('node-red', VERSION), 'node_modules/node-red/red.js')
     const folder = await mkdtemp(join(tmpdir(), 'miio2mqtt-node-red-'))
     await writeFile(join(folder, 'settings.cjs'), `module.exports = ${JSON.stringify(settings(address))}\n`)
     const nodeRed = new NodeRed(program, folder, address)
@@ -131,37 +130,4 @@ function settings(address: string) {
     diagnostics: {enabled: false},
     logging: {console: {level: 'info', metrics: false, audit: false}},
   }
-}
-
-/** The entry file of the program; the first time it is installed from the registry, which takes ten seconds. */
-async function installed(): Promise<string> {
-  const cache = resolve('node_modules/.cache')
-  const folder = join(cache, `node-red-${VERSION}`)
-  if (!existsSync(folder)) await install(cache, folder)
-  return join(folder, 'node_modules/node-red/red.js')
-}
-
-/** Installs it into a temporary folder that is then renamed, so that the final folder is always complete. @throws Error with the output of npm */
-async function install(cache: string, folder: string): Promise<void> {
-  console.log(`installing Node-RED ${VERSION} into ${folder}`)
-  await mkdir(cache, {recursive: true})
-  const beside = await mkdtemp(join(cache, 'node-red-new-'))
-  await writeFile(join(beside, 'package.json'), '{"private":true}\n')
-  const options = [
-    '--prefix',
-    beside,
-    '--ignore-scripts',
-    '--omit=optional',
-    '--no-audit',
-    '--loglevel=error',
-  ]
-  await promisify(execFile)('npm', ['install', ...options, `node-red@${VERSION}`], {cwd: beside}).catch(
-    (error: Error) => {
-      throw new Error(`Node-RED could not be installed from the npm registry: ${error.message}`)
-    },
-  )
-  await rename(beside, folder).catch(async (error: Error) => {
-    await rm(beside, {recursive: true, force: true})
-    if (!existsSync(folder)) throw error // otherwise another test run has installed it
-  })
 }

@@ -22,7 +22,10 @@ describe('the benchmark', () => {
   })
 
   it.each([
-    [['--only', 'speed'], /^--only: expected codec, latency, polls, crowd, got speed\n$/],
+    [
+      ['--only', 'speed'],
+      /^--only: expected codec, requests, start, latency, polls, crowd, pressure, got speed\n$/,
+    ],
     [['--plugs', 'many'], /^--plugs: expected a whole number from 1, got many\n$/],
     [['--fast'], /^Unknown option '--fast'.*\nnpm run bench -- \[options\]\n/],
   ])('that is asked for with %j says what was expected', async (args, message) => {

@@ -1,4 +1,4 @@
-/** Somebody on the broker who sees all that the bridge publishes, and counts. */
+/** An MQTT client that subscribes to everything the bridge publishes, and counts. */
 import {randomUUID} from 'node:crypto'
 import {connectAsync, type MqttClient} from 'mqtt'
 import {pause} from './program.ts'
@@ -10,20 +10,21 @@ export interface Health {
   devices: Record<string, {requests: number; timeouts: number; last_seen: string | null}>
 }
 
-export class Witness {
-  /** Plugs that were said to be online. */
+export class Observer {
+  /** Plugs for which `online` was published. */
   readonly online = new Set<string>()
-  /** Every `offline` that was ever said of a plug: name and payload. */
+  /** Every `offline` that was published for a plug: name and payload. */
   readonly offline: string[] = []
   /** Plugs whose state was published. */
   readonly states = new Set<string>()
   /** State messages seen, repeated ones included. */
   stateMessages = 0
   bridge: string | undefined
-  /** What `health` said of the event loop since the last `forgetDelays()`. */
+  /** The event loop's delays in `health` since the last `forgetDelays()`. */
   delays: Health['event_loop_delay_ms'][] = []
   readonly #client: MqttClient
   readonly #names: ReadonlySet<string>
+  readonly #results = new Map<string, (result: {status: string}) => void>()
   readonly #answers = new Map<string, (data: Health) => void>()
 
   private constructor(client: MqttClient, names: ReadonlySet<string>) {
@@ -33,11 +34,11 @@ export class Witness {
   }
 
   /** Has subscribed when the promise resolves. */
-  static async open(url: string, names: Iterable<string>): Promise<Witness> {
+  static async open(url: string, names: Iterable<string>): Promise<Observer> {
     const client = await connectAsync(url, {protocolVersion: 5})
-    const witness = new Witness(client, new Set(names))
+    const observer = new Observer(client, new Set(names))
     await client.subscribeAsync('miio2mqtt/#')
-    return witness
+    return observer
   }
 
   /** @param within milliseconds. @throws Error that names what was awaited */
@@ -61,6 +62,22 @@ export class Witness {
     return health
   }
 
+  /** Sends a command. Resolves once its result is there. @throws Error when the command failed */
+  async command(name: string, value: string): Promise<void> {
+    const response = new Promise<{status: string}>((resolve) => this.#results.set(name, resolve))
+    this.#client.publish(`miio2mqtt/${name}/set`, value, {qos: 1})
+    const result = await response
+    this.#results.delete(name)
+    if (result.status !== 'ok')
+      throw new Error(`expected ${name} to be switched, got ${JSON.stringify(result)}`)
+  }
+
+  /** Clears the retained state of an earlier bridge. */
+  async clear(): Promise<void> {
+    await this.#client.publishAsync('miio2mqtt/bridge/state', '', {qos: 1, retain: true})
+    this.bridge = undefined
+  }
+
   forgetDelays(): void {
     this.delays = []
   }
@@ -71,9 +88,12 @@ export class Witness {
 
   #see(topic: string, payload: Buffer): void {
     const name = topic.endsWith('/availability') ? topic.slice(0, -'/availability'.length) : topic
+    if (payload.length === 0) return
     if (topic === 'bridge/state') this.bridge = JSON.parse(payload.toString()).state
     else if (topic === 'bridge/health') this.#took(JSON.parse(payload.toString()))
     else if (topic === 'bridge/response/health_check') this.#answered(JSON.parse(payload.toString()))
+    else if (topic.endsWith('/response'))
+      this.#results.get(topic.slice(0, -'/response'.length))?.(JSON.parse(payload.toString()))
     else if (!this.#names.has(name)) return
     else if (name !== topic) this.#available(name, payload.toString())
     else {
