@@ -2,8 +2,10 @@
  * `probe --fixture`: records a test fixture from a plug. A fixture is a file of test/fixtures: requests of the bridge, the response to each
  * as the firmware sent it, and what the definition of the model makes of it.
  */
+
 import {version} from '../app/version.ts'
 import {maskedJson} from '../common/secret.ts'
+import {escapePattern} from '../common/text.ts'
 import {
   buildReads,
   decodeResponse,
@@ -210,8 +212,4 @@ function withoutPersonal(text: string, personal: readonly string[]): string {
       found.replaceAll(/\p{L}/gu, 'x').replaceAll(/\d/g, '1'),
     )
   }, maskedJson(text))
-}
-
-function escapePattern(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')
 }

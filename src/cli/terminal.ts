@@ -1,4 +1,5 @@
 /** Output of the commands: tables, colours and progress for people, JSON for programs. Secrets and control characters are removed. */
+
 import {styleText} from 'node:util'
 import {Redactor} from '../common/redact.ts'
 import {
@@ -11,6 +12,7 @@ import {
   wrapped,
   wrappedYaml,
 } from '../common/terminal-text.ts'
+import {unicodeEscape} from '../common/text.ts'
 
 type Style = Parameters<typeof styleText>[0]
 type Stream = Pick<NodeJS.WriteStream, 'write' | 'isTTY'> & {columns?: number}
@@ -234,7 +236,7 @@ export function printable(text: string): string {
 function escaped(text: string, kept: ReadonlySet<string>): string {
   return text.replace(CONTROL_CHARACTERS, (character, at: number) => {
     const isKept = kept.has(text.slice(at, at + 4)) || kept.has(text.slice(at, at + 5))
-    return isKept ? character : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+    return isKept ? character : unicodeEscape(character)
   })
 }
 

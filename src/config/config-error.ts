@@ -1,4 +1,5 @@
 /** Problems and warnings of a configuration, each with its file and line. */
+import {shortened} from '../common/text.ts'
 
 /** A place in a file, or an environment variable, which has no lines. `line` and `column` count from 1. */
 export interface ProblemPlace {
@@ -84,9 +85,9 @@ const LONGEST_KEY = 200
 
 /** A key as an error may show it: a token or login that stands in its place by mistake is replaced by `***`. */
 export function redactedKey(key: string | number): string {
-  const text = String(key)
-  const shown = text.length > LONGEST_KEY ? `${text.slice(0, LONGEST_KEY)}…` : text
-  return shown.replace(/[0-9a-f]{16,}/gi, '***').replace(/\/\/\S*@/g, '//***@')
+  return shortened(String(key), LONGEST_KEY)
+    .replace(/[0-9a-f]{16,}/gi, '***')
+    .replace(/\/\/\S*@/g, '//***@')
 }
 
 /** The kind of a value, for an error about a value of the wrong kind. */

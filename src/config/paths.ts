@@ -1,7 +1,9 @@
 /** Finds config.yaml and the state folder, and checks that they are in a safe place. */
+
 import {access, realpath, stat, statfs} from 'node:fs/promises'
 import {homedir} from 'node:os'
 import {delimiter, dirname, join, resolve} from 'node:path'
+import {errorCode} from '../common/text.ts'
 import {CONFIG, type Environment} from './read/environment.ts'
 import {fileErrorText, LONGEST_DOCUMENT, readText} from './read/read-file.ts'
 import {SECRETS_FILE} from './read/tag-resolver.ts'
@@ -41,7 +43,7 @@ export async function stateFolderProblem(folder: string): Promise<string | undef
       const {type} = await statfs(path)
       return PSEUDO_FILE_SYSTEMS.has(type) ? `expected a folder on a disk, got one below ${path}` : undefined
     } catch (error) {
-      const {code = ''} = error instanceof Error ? (error as NodeJS.ErrnoException) : {}
+      const code = errorCode(error)
       if (code === 'ENAMETOOLONG' || code === 'ELOOP')
         return `expected a folder, got ${path}: ${fileErrorText(error)}`
       if ((code !== 'ENOENT' && code !== 'ENOTDIR') || path === dirname(path)) return undefined

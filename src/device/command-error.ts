@@ -1,4 +1,5 @@
 /** CommandError: the error of a command's result; and the kinds of failures of a request to a plug. */
+import {errorMessage} from '../common/text.ts'
 
 /** Why a command failed: the `error.code` of its result (docs/topics.md). */
 export type CommandErrorCode =
@@ -92,10 +93,5 @@ export function toCommandError(error: unknown): CommandError {
     const code = error.code === 'timeout' && error.stage === 'send' ? 'expired' : error.code
     return new CommandError(code, error.message, error.deviceCode, error)
   }
-  return new CommandError(
-    'internal',
-    error instanceof Error ? error.message : String(error),
-    undefined,
-    error,
-  )
+  return new CommandError('internal', errorMessage(error), undefined, error)
 }

@@ -5,6 +5,7 @@
 
 import {isIPv4} from 'node:net'
 import {isInSubnet, isLoopback, type LocalAddress, toCidr} from '../common/ipv4.ts'
+import {errorMessage} from '../common/text.ts'
 import {isCallFailure} from './command-error.ts'
 
 /** What is known of a plug and of this machine, beside the error. An absent member is not known. */
@@ -56,7 +57,7 @@ const CUT_OFF = /\b(ENETUNREACH|ENETDOWN)\b/
 export function diagnoseFailure(error: unknown, context: FailureContext): Diagnosis {
   const failure = error instanceof Error && isCallFailure(error.cause) ? error.cause : error
   const {code, stage} = isCallFailure(failure) ? failure : {code: 'timeout' as const}
-  const text = failure instanceof Error ? failure.message : String(failure)
+  const text = errorMessage(failure)
   const plug = context.host === undefined ? 'the plug' : `the plug at ${place(context)}`
   switch (code) {
     case 'bad_token':

@@ -1,6 +1,8 @@
 /** Network discovery: finds plugs by hello broadcasts and their replies (docs/protocol.md §1.2, §1.10). */
+
 import {type Clock, type Random, sleep, type Timer} from '../common/clock.ts'
 import {broadcastAddress, interfaceAddresses, isUnicast} from '../common/ipv4.ts'
+import {errorMessage} from '../common/text.ts'
 import {MiioError} from './miio-error.ts'
 import {HELLO, MalformedPacket, MIIO_PORT, parsePacket} from './packet.ts'
 import type {Endpoint, UdpTransport} from './socket.ts'
@@ -223,7 +225,7 @@ function listedAddresses(): ReturnType<typeof interfaceAddresses> {
   try {
     return interfaceAddresses()
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = errorMessage(error)
     throw new MiioError('unreachable', 'send', `cannot list the networks of this machine: ${reason}`)
   }
 }

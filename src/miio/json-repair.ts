@@ -2,7 +2,9 @@
  * Parses a plug's response and repairs its JSON (docs/protocol.md §1.7). Valid JSON is taken unchanged. Other text is cut into tokens,
  * and the known mistakes of real firmware are repaired in these, so that nothing inside a string is ever changed.
  */
+
 import {isUtf8} from 'node:buffer'
+import {isObject, shortened, unicodeEscape} from '../common/text.ts'
 
 /** A plug's response: `error` when it refused, else `result`. `result` is not checked at all. */
 export interface MiioResponse {
@@ -209,10 +211,6 @@ function parse(text: string): unknown {
   }
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
 function kindOf(value: unknown): string {
   if (Array.isArray(value)) return 'an array'
   return value === null ? 'null' : `a ${typeof value}`
@@ -220,11 +218,11 @@ function kindOf(value: unknown): string {
 
 /** `text` with JSON escapes in place of control characters. */
 export function escapeControls(text: string): string {
-  return text.replace(/\p{Cc}/gu, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  return text.replace(/\p{Cc}/gu, unicodeEscape)
 }
 
 /** The first 24 characters: enough to recognise a new mistake, too few to hold a token. */
 function excerpt(payload: Buffer): string {
   const text = withoutTrailingNuls(payload)
-  return text.length === 0 ? 'nothing' : JSON.stringify(text.length > 24 ? `${text.slice(0, 24)}…` : text)
+  return text.length === 0 ? 'nothing' : JSON.stringify(shortened(text, 24))
 }

@@ -1,6 +1,8 @@
 /** The connection to one plug at one address: looks up its name, sends datagrams, and passes received ones to the request under way. */
+
 import {isIPv4} from 'node:net'
 import {type Clock, within} from '../common/clock.ts'
+import {errorMessage} from '../common/text.ts'
 import {closedError, MiioError} from './miio-error.ts'
 import type {ClockSample} from './plug-timing.ts'
 import type {UdpTransport} from './socket.ts'
@@ -109,7 +111,7 @@ export class Link {
       const address = await within(clock, clock.now() + LOOKUP_MS, lookup(host), cancel.signal)
       if (address !== undefined) return address
     } catch (error) {
-      problem = error instanceof Error ? error.message : String(error)
+      problem = errorMessage(error)
     }
     if (this.#address !== undefined) return this.#address
     this.assertOpen()

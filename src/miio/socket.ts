@@ -1,8 +1,10 @@
 /** The one UDP socket for all plugs. Datagrams are dispatched to listeners by the address and port they came from. */
+
 import {createSocket, type Socket} from 'node:dgram'
 import {lookup} from 'node:dns'
 import {once} from 'node:events'
 import {isIPv4} from 'node:net'
+import {errorCode, errorMessage} from '../common/text.ts'
 import {MiioError} from './miio-error.ts'
 import {HEADER_BYTES} from './packet.ts'
 
@@ -184,10 +186,9 @@ function enlarge(socket: Socket): void {
 
 /** The kernel's reason in plain words, with its error code, which users search for. */
 function reason(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  const code = 'code' in error ? String(error.code) : ''
+  const code = errorCode(error) ?? ''
   const words = REASONS.get(code)
-  return words ? `${words} (${code})` : error.message
+  return words ? `${words} (${code})` : errorMessage(error)
 }
 
 function keyOf({host, port}: Endpoint): string {

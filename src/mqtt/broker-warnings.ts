@@ -3,13 +3,15 @@
  * comes up: a bridge runs for years, and some brokers are away every night.
  */
 import type {Clock, Timer} from '../common/clock.ts'
-import {listFirst} from '../common/text.ts'
+import {listFirst, shortened} from '../common/text.ts'
 import type {Log} from '../log/logger.ts'
 import {ACKNOWLEDGEMENT_TIMEOUT_MS} from './acknowledgements.ts'
 import {describeBrokerError, disconnectText, isAccessDenied, isTakeover} from './broker-errors.ts'
 import type {BrokerFeatures} from './session.ts'
 import type {DeniedFilter} from './subscriptions.ts'
 
+/** Characters. A topic that another client chose may be 65,535 bytes long. */
+const MAX_SHOWN_TOPIC = 100
 const MAX_TOPICS_NAMED = 5
 /** So many topics with too large messages get a warning each. The sender of a request can make up topics without end. */
 const MAX_TOO_LARGE_NAMED = 20
@@ -137,7 +139,7 @@ export class BrokerWarnings {
     }
     this.#tooLargeNamed++
     this.#warnOnce(
-      `${shortened(topic)} has ${size} bytes, more than the broker accepts (${max}): it is not published`,
+      `${shortened(topic, MAX_SHOWN_TOPIC)} has ${size} bytes, more than the broker accepts (${max}): it is not published`,
       key,
     )
   }
@@ -167,7 +169,7 @@ export class BrokerWarnings {
   /** Two connections ended over a response topic that the sender of a command chose. */
   senderTopicsSuspended(url: string, topic: string): void {
     this.#warnOnce(
-      `two connections to ${url} ended when an answer was published on the response topic ${shortened(topic)}, which the sender of a command ` +
+      `two connections to ${url} ended when an answer was published on the response topic ${shortened(topic, MAX_SHOWN_TOPIC)}, which the sender of a command ` +
         'chose: response topics are not used for an hour',
       'response topics',
     )
@@ -196,9 +198,4 @@ export class BrokerWarnings {
     logged.add(key)
     this.#log.warn(text)
   }
-}
-
-/** A topic that another client chose may be 65,535 bytes long. */
-function shortened(topic: string): string {
-  return topic.length > 100 ? `${topic.slice(0, 100)}…` : topic
 }

@@ -12,8 +12,11 @@ export const MAX_TEXT_BYTES = 65_535
 const MAX_SLASHES = 200
 /** Characters in the name of a plug or group, as in the configuration (src/config/validate/names.ts). */
 const MAX_NAME_LENGTH = 200
-/** Last levels of the topics of a plug. Only the first level of a name may be one of these words. */
-const TOPIC_WORDS: ReadonlySet<string> = new Set(['set', 'get', 'availability', 'response'])
+/**
+ * Last levels of the topics of a plug. Only the first level of a name may be one of these words: a plug called `desk/set` would have the
+ * topic of the plug `desk` for commands.
+ */
+export const TOPIC_WORDS: ReadonlySet<string> = new Set(['set', 'get', 'availability', 'response'])
 
 /**
  * Refuses a topic that no broker takes. mosquitto closes the connection over such a publish, and a client that stores it sends

@@ -8,7 +8,7 @@ import type {RetainedTopicsRecord} from '../bridge/retained-cleanup.ts'
 import {isObject} from '../common/text.ts'
 import type {StoredCapabilities} from '../device/polling/firmware-capabilities.ts'
 import type {EnergyMemory} from '../device/state/energy-meter.ts'
-import {isPublishedUnder, topicProblem} from '../mqtt/topics.ts'
+import {isPublishedUnder, MAX_TEXT_BYTES, topicProblem} from '../mqtt/topics.ts'
 import type {JsonObject, ReportDropped} from './json-file.ts'
 
 /** All firmware versions of all known models, many times over. */
@@ -17,7 +17,6 @@ export const MAX_FIRMWARES = 1_000
 const MAX_TOPICS = 500_000
 const MAX_BASE_TOPICS = 100
 const MAX_DISCOVERY_DEVICES = 20_000
-const MAX_CLIENT_ID_BYTES = 65_535
 
 const text = z
   .string()
@@ -151,7 +150,7 @@ function parseClientId({client_id: id}: JsonObject, reportDropped: ReportDropped
   const isValid =
     typeof id === 'string' &&
     /^[^\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]+$/u.test(id) &&
-    Buffer.byteLength(id) <= MAX_CLIENT_ID_BYTES
+    Buffer.byteLength(id) <= MAX_TEXT_BYTES
   if (isValid) return id
   reportDropped('client_id', 'a client id that brokers accept: a new one is made')
   return undefined

@@ -5,7 +5,7 @@
 import {version} from '../../app/version.ts'
 import {sleep, systemClock} from '../../common/clock.ts'
 import {Redactor} from '../../common/redact.ts'
-import {count} from '../../common/text.ts'
+import {count, shortened} from '../../common/text.ts'
 import {formatDefinition} from '../../config/definitions/definition.ts'
 import {type DialectName, detectDialect, type Identity, parseIdentity} from '../../device/model-resolver.ts'
 import {type Catalogue, dialects} from '../../models/catalogue.ts'
@@ -134,7 +134,7 @@ function publicValues(values: readonly ProbedValue[], personal: readonly string[
   for (const text of personal) redactor.add(text)
   return values.map(({address, raw}) => {
     const text = redactor.scrub(JSON.stringify(raw))
-    return {address, value: text.length > MAX_SHOWN_LENGTH ? `${text.slice(0, MAX_SHOWN_LENGTH)}…` : text}
+    return {address, value: shortened(text, MAX_SHOWN_LENGTH)}
   })
 }
 

@@ -6,9 +6,9 @@ import {issuePath, parseWithMessages, quoted} from '../../common/schema-errors.t
 import {suggestion} from '../../common/suggestion.ts'
 import {type BuilderEntry, builderFor, builderTable} from '../../models/builder-table.ts'
 import type {Address, Model, Property} from '../../models/model.ts'
+import {TOPIC_WORDS} from '../../mqtt/topics.ts'
 import {kindOf, type ValidationIssue} from '../config-error.ts'
 import {isRawMapping, type RawMapping, type RawYaml} from '../read/yaml.ts'
-import {TOPIC_WORDS} from '../validate/names.ts'
 import {
   type CommonKeys,
   choiceKeys,

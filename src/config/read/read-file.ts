@@ -1,7 +1,9 @@
 /** Reads the files of a configuration: ordinary files of a bounded size, without blocking, and not while they are being saved. */
+
 import {constants, type Stats} from 'node:fs'
 import {type FileHandle, open, stat} from 'node:fs/promises'
 import {type Clock, sleep, systemClock, within} from '../../common/clock.ts'
+import {errorCode} from '../../common/text.ts'
 import {ConfigError} from '../config-error.ts'
 
 /** Bytes. A password, certificate, key or definition is far smaller. */
@@ -86,7 +88,7 @@ const REASONS = {
 /** Why a file could not be read or written, in plain words. */
 export function fileErrorText(error: unknown, operation: 'read' | 'write' = 'read'): string {
   if (error instanceof UnsuitableFile) return error.message
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
+  const code = errorCode(error) ?? 'unknown error'
   return REASONS[operation].get(code) ?? code
 }
 

@@ -1,7 +1,6 @@
 /** Schemas for addresses: IPv4 addresses, host names, MQTT topics, and the URL of a broker, whose login is taken out of it at once. */
 import {BlockList, isIP, isIPv4} from 'node:net'
-import {networkInterfaces} from 'node:os'
-import {isPrivate, isUnicast} from '../../common/ipv4.ts'
+import {interfaceAddresses, isPrivate, isUnicast} from '../../common/ipv4.ts'
 import {quoted} from '../../common/schema-errors.ts'
 import {Secret} from '../../common/secret.ts'
 import {configTopicProblem, mqttSecretProblem, mqttTextProblem} from '../validate/names.ts'
@@ -53,17 +52,17 @@ GLOBAL_IPV6.addSubnet('2000::', 3, 'ipv6')
  * Whether an IPv4 or IPv6 address is on the internet: outside of private networks, and of the networks of this machine. A host name is
  * not looked up, and is not public.
  */
-export function isPublicAddress(address: string, interfaces = networkInterfaces): boolean {
+export function isPublicAddress(address: string, interfaces = interfaceAddresses): boolean {
   const isGlobal = isIPv4(address)
     ? isUnicast(address) && !isPrivate(address)
     : isIP(address) === 6 && GLOBAL_IPV6.check(address, 'ipv6')
   return isGlobal && !isInOwnNetwork(address, interfaces)
 }
 
-function isInOwnNetwork(address: string, interfaces: typeof networkInterfaces): boolean {
+function isInOwnNetwork(address: string, interfaces: typeof interfaceAddresses): boolean {
   const own = new BlockList()
   try {
-    for (const {address: first, cidr, family} of Object.values(interfaces()).flatMap((all) => all ?? []))
+    for (const {address: first, cidr, family} of interfaces())
       if (cidr) own.addSubnet(first, Number(cidr.split('/')[1]), family === 'IPv4' ? 'ipv4' : 'ipv6')
   } catch {
     return false // the system does not list its networks

@@ -1,4 +1,5 @@
 /** Checks of texts, topics and names: which texts MQTT can carry, and which names a plug or group can have. */
+import {MAX_TEXT_BYTES, TOPIC_WORDS} from '../../mqtt/topics.ts'
 
 /** Control characters except tab and line breaks, and halves of characters, which strict JSON parsers refuse. */
 const NO_TEXT = /(?![\t\n\r])[\p{Cc}\p{Cs}]/u
@@ -8,9 +9,6 @@ export function isPlainText(text: string): boolean {
   return !NO_TEXT.test(text)
 }
 
-/** Bytes. A field of a packet has two bytes for its length (MQTT 5 §1.5.4). */
-const LONGEST_FIELD = 65_535
-
 /** Why `text` cannot be a text in an MQTT packet, or `undefined` when it can. The reason repeats nothing of the text. */
 export function mqttTextProblem(text: string): string | undefined {
   return /\p{Cc}/u.test(text) ? 'some with a control character in it' : mqttSecretProblem(text)
@@ -19,7 +17,7 @@ export function mqttTextProblem(text: string): string | undefined {
 /** Why `text` cannot be a password in an MQTT packet, or `undefined` when it can. */
 export function mqttSecretProblem(text: string): string | undefined {
   const bytes = Buffer.byteLength(text)
-  if (bytes > LONGEST_FIELD) return `${bytes} bytes, more than the ${LONGEST_FIELD} that MQTT has room for`
+  if (bytes > MAX_TEXT_BYTES) return `${bytes} bytes, more than the ${MAX_TEXT_BYTES} that MQTT has room for`
   if (text.includes('\0')) return 'some with a NUL character in it'
   return /\p{Cs}/u.test(text) ? 'some with half a character in it' : undefined
 }
@@ -36,9 +34,6 @@ const LIKE_A_TOKEN = /[0-9a-f]{32}/i
 const LONGEST = 200
 /** Brokers take from 8 levels (AWS IoT Core) to 200 (mosquitto), and this is a part of a topic only. */
 const MOST_LEVELS = 8
-
-/** The last levels of a plug's topics (docs/topics.md): a plug called `desk/set` would have the topic of the plug `desk` for commands. */
-export const TOPIC_WORDS: ReadonlySet<string> = new Set(['set', 'get', 'availability', 'response'])
 
 /** Why `topic` cannot stand at the start of topics, or `undefined` when it can. */
 export function configTopicProblem(topic: string): string | undefined {

@@ -1,4 +1,5 @@
 /** Builds the requests that read and write properties, and decodes the responses, for each kind of address. Pure. */
+import {isObject} from '../../common/text.ts'
 import type {Address, Model, PollTier, Property, Value} from '../../models/model.ts'
 import {CommandError} from '../command-error.ts'
 import {excerpt, fromFirmware, type State, toFirmware} from './values.ts'
@@ -227,8 +228,4 @@ function grouped<T>(list: readonly T[], groupOf: (member: T) => string): Map<str
 
 function chunks<T>(list: readonly T[], size: number): T[][] {
   return Array.from({length: Math.ceil(list.length / size)}, (_, i) => list.slice(i * size, (i + 1) * size))
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -220,10 +220,10 @@ describe('A valid configuration is warned of', () => {
 })
 
 it('A network with addresses of the internet is private to a machine that is in it.', () => {
-  const inside = (cidr: string, family: 'IPv4' | 'IPv6') => () => ({
-    eth0: [{address: cidr.split('/')[0] ?? '', cidr, family} as NetworkInterfaceInfo],
-  })
-  const none = () => ({})
+  const inside = (cidr: string, family: 'IPv4' | 'IPv6') => () => [
+    {address: cidr.split('/')[0] ?? '', cidr, family} as NetworkInterfaceInfo,
+  ]
+  const none = () => []
   const failing = () => {
     throw new Error('EMFILE')
   }
