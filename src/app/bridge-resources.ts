@@ -10,7 +10,7 @@ import type {Clock, Random} from '../common/clock.ts'
 import type {Redactor} from '../common/redact.ts'
 import {RepeatedWarnings} from '../common/warning-limiter.ts'
 import {type Config, maskedConfig, secretsOf} from '../config/config.ts'
-import type {RootLog} from '../log/logger.ts'
+import type {PinoLog} from '../log/logger.ts'
 import {NetworkDiscovery} from '../miio/discovery.ts'
 import {MiioSocket} from '../miio/socket.ts'
 import type {Catalogue} from '../models/catalogue.ts'
@@ -25,7 +25,7 @@ export interface BridgeOptions {
   config: Config
   clock: Clock
   random: Random
-  log: RootLog
+  log: PinoLog
   /** Removes secrets from messages. */
   redactor: Redactor
   /** What earlier runs have stored about plugs and retained messages. */

@@ -16,7 +16,7 @@ import type {Identity} from '../device/model-resolver.ts'
 import {Poller, type PollSettings, pollIntervals} from '../device/polling/poller.ts'
 import type {EnergyTrackingOptions} from '../device/state/energy-tracking.ts'
 import {ONCE} from '../device/transport.ts'
-import type {RootLog} from '../log/logger.ts'
+import type {PinoLog} from '../log/logger.ts'
 import {MiioClient} from '../miio/client.ts'
 import type {NetworkDiscovery} from '../miio/discovery.ts'
 import {traceLine} from '../miio/packet-trace.ts'
@@ -41,7 +41,7 @@ export interface ManagedPlugOptions {
   capabilitiesOf: NonNullable<DeviceOptions['capabilitiesOf']>
   clock: Clock
   random: Random
-  log: RootLog
+  log: PinoLog
   event: (type: 'device_moved' | 'device_rebooted', data: Record<string, unknown>) => void
 }
 

@@ -6,7 +6,7 @@ import type {BridgeActions, ConfigActions} from '../bridge/requests/bridge-actio
 import {TruncatedList} from '../bridge/requests/define-request.ts'
 import type {BridgeStatus, StatusSource} from '../bridge/status/bridge-status.ts'
 import {maskedConfig} from '../config/config.ts'
-import type {RootLog} from '../log/logger.ts'
+import type {PinoLog} from '../log/logger.ts'
 import type {BridgeResources} from './bridge-resources.ts'
 import {timeZone} from './process-metrics.ts'
 import {version} from './version.ts'
@@ -14,7 +14,7 @@ import {version} from './version.ts'
 /** The contents of `B/bridge/info`, with masked secrets, and of the metrics in `B/bridge/health`. */
 export function statusSource(
   {metrics, registry, connection, socket}: BridgeResources,
-  log: RootLog,
+  log: PinoLog,
 ): StatusSource {
   return {
     info: () => ({
@@ -42,7 +42,7 @@ export function requestActions(
   source: StatusSource,
   bridgeStatus: BridgeStatus,
   configActions: ConfigActions,
-  log: RootLog,
+  log: PinoLog,
 ): BridgeActions {
   return {
     info: source.info,

@@ -5,7 +5,7 @@ import type {ConfigActions} from '../bridge/requests/bridge-actions.ts'
 import {systemClock} from '../common/clock.ts'
 import {Redactor} from '../common/redact.ts'
 import type {Config} from '../config/config.ts'
-import {createLog, type RootLog} from '../log/logger.ts'
+import {createLog, type PinoLog} from '../log/logger.ts'
 import {MiioError} from '../miio/miio-error.ts'
 import {MiioSocket} from '../miio/socket.ts'
 import {StateFolderError} from '../storage/json-file.ts'
@@ -14,7 +14,7 @@ import {CommandFailed} from './errors.ts'
 
 /** Objects that all bridges of one process share, one after the other. */
 export interface BridgeProcess {
-  log: RootLog
+  log: PinoLog
   /** Removes secrets from log lines and messages. */
   redactor: Redactor
   /** Open state folders. */

@@ -42,7 +42,7 @@ export interface LogOptions {
 const RESERVED_FIELDS = new Set(['level', 'time', 'message'])
 
 /** Makes the logger of the process. */
-export function createLog(options: LogOptions = {}): RootLog {
+export function createLog(options: LogOptions = {}): PinoLog {
   const {level = 'info', format = 'text', redactor = new Redactor(), destination = 'stdout'} = options
   const isStandard = typeof destination === 'string'
   const output = isStandard ? new Output(destination === 'stdout' ? 1 : 2) : destination
@@ -51,11 +51,11 @@ export function createLog(options: LogOptions = {}): RootLog {
   const formatters = {level: (label: string) => ({level: label})}
   const timestamp = stdTimeFunctions.isoTime
   const logger = pino({level, base: null, messageKey: 'message', timestamp, formatters}, formatter)
-  return new RootLog(logger, redactor, output, formatter)
+  return new PinoLog(logger, redactor, output, formatter)
 }
 
 /** The logger of the process. */
-export class RootLog implements Log {
+export class PinoLog implements Log {
   readonly #pino: Logger
   readonly #redactor: Redactor
   readonly #output: DestinationStream

@@ -6,7 +6,7 @@ import {Bridge} from '../../src/app/bridge.ts'
 import type {Clock} from '../../src/common/clock.ts'
 import {Redactor} from '../../src/common/redact.ts'
 import {type Config, parseConfig} from '../../src/config/config.ts'
-import {createLog, type RootLog} from '../../src/log/logger.ts'
+import {createLog, type PinoLog} from '../../src/log/logger.ts'
 import {builtIn, type Catalogue} from '../../src/models/catalogue.ts'
 import {SimulatedNetwork} from '../../src/simulator/simulated-network.ts'
 import {SimulatedPlug, type SimulatedPlugOptions} from '../../src/simulator/simulated-plug.ts'
@@ -84,7 +84,7 @@ export interface TestBridge {
   /** Lines of the log, as JSON. */
   log: Record<string, unknown>[]
   /** The source of those lines: it is used after the end of the bridge, as in a process that restarts it. */
-  rootLog: RootLog
+  rootLog: PinoLog
   /** How often a restart was requested. */
   restarts: number
   stop(): Promise<void>

@@ -14,7 +14,7 @@ import {
   reloadConfig,
   removeUnfinishedEdits,
 } from '../../config/config.ts'
-import type {RootLog} from '../../log/logger.ts'
+import type {PinoLog} from '../../log/logger.ts'
 import {type BridgeProcess, createBridgeProcess, prepareBridge} from '../bridge-process.ts'
 import {CommandFailed, EXIT} from '../errors.ts'
 import {loadConfiguration, warningLogger} from '../load-config.ts'
@@ -102,7 +102,7 @@ async function stop(
   signal: NodeJS.Signals,
   runner: BridgeRunner,
   notifier: SystemdNotifier,
-  log: RootLog,
+  log: PinoLog,
 ): Promise<never> {
   log.info(`${signal}: stopping`)
   await within(systemClock, systemClock.now() + NOTIFY_STOPPING_MS, notifier.stopping())
@@ -124,7 +124,7 @@ function startHeartbeat(runner: BridgeRunner, notifier: SystemdNotifier): void {
   setInterval(beat, HEARTBEAT_MS)
 }
 
-function exitWithError(log: RootLog, error: unknown): never {
+function exitWithError(log: PinoLog, error: unknown): never {
   log.error('an unexpected error: this process ends', {error})
   log.flush()
   process.exit(EXIT.internal)

@@ -6,13 +6,13 @@ import fc from 'fast-check'
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
 import {Redactor} from '../../../src/common/redact.ts'
 import {Secret} from '../../../src/common/secret.ts'
-import {createLog, type LoggedWarning, type LogOptions, type RootLog} from '../../../src/log/logger.ts'
+import {createLog, type LoggedWarning, type LogOptions, type PinoLog} from '../../../src/log/logger.ts'
 import {checkProperty} from '../../support/seeds.ts'
 
 const TOKEN = '00112233445566778899aabbccddeeff'
 const PASSWORD = 'p"4s\\s/wörd\n!'
 
-function logged(options: LogOptions, logLines: (log: RootLog) => void): string {
+function logged(options: LogOptions, logLines: (log: PinoLog) => void): string {
   const redactor = new Redactor()
   redactor.add(TOKEN)
   redactor.add(PASSWORD)
@@ -24,8 +24,8 @@ function logged(options: LogOptions, logLines: (log: RootLog) => void): string {
   return written
 }
 
-const text = (logLines: (log: RootLog) => void) => logged({level: 'info'}, logLines)
-const json = (logLines: (log: RootLog) => void) => logged({format: 'json'}, logLines)
+const text = (logLines: (log: PinoLog) => void) => logged({level: 'info'}, logLines)
+const json = (logLines: (log: PinoLog) => void) => logged({format: 'json'}, logLines)
 /** What follows the time. */
 const withoutTime = (line: string) => line.replace(/^\S+ /, '')
 
@@ -102,39 +102,39 @@ describe('a secret', () => {
   it.each([
     [
       'in the message',
-      (log: RootLog) => log.error(`connect mqtt://me:${encodeURIComponent(PASSWORD)}@h with ${TOKEN}`),
+      (log: PinoLog) => log.error(`connect mqtt://me:${encodeURIComponent(PASSWORD)}@h with ${TOKEN}`),
     ],
-    ['in a field', (log: RootLog) => log.error('x', {token: TOKEN, password: PASSWORD})],
+    ['in a field', (log: PinoLog) => log.error('x', {token: TOKEN, password: PASSWORD})],
     [
       'as a Secret',
-      (log: RootLog) => log.error('x', {token: new Secret(TOKEN), deep: [{password: new Secret(PASSWORD)}]}),
+      (log: PinoLog) => log.error('x', {token: new Secret(TOKEN), deep: [{password: new Secret(PASSWORD)}]}),
     ],
     [
       'deep in a field',
-      (log: RootLog) => log.error('x', {a: {b: [{c: new Map([[TOKEN, new Set([PASSWORD])]])}]}}),
+      (log: PinoLog) => log.error('x', {a: {b: [{c: new Map([[TOKEN, new Set([PASSWORD])]])}]}}),
     ],
-    ['in a key', (log: RootLog) => log.error('x', {[TOKEN]: {[PASSWORD]: 1}})],
+    ['in a key', (log: PinoLog) => log.error('x', {[TOKEN]: {[PASSWORD]: 1}})],
     [
       'in an error, its stack, its fields, its cause',
-      (log: RootLog) =>
+      (log: PinoLog) =>
         log.error('x', {
           error: Object.assign(new Error(TOKEN, {cause: new Error(PASSWORD)}), {url: PASSWORD}),
         }),
     ],
     [
       'in bytes',
-      (log: RootLog) =>
+      (log: PinoLog) =>
         log.error('x', {packet: Buffer.from(`2131${TOKEN}`, 'hex'), raw: Buffer.from(PASSWORD)}),
     ],
     [
       'in JSON within JSON',
-      (log: RootLog) => log.error(JSON.stringify({a: JSON.stringify({PASSWORD, TOKEN})})),
+      (log: PinoLog) => log.error(JSON.stringify({a: JSON.stringify({PASSWORD, TOKEN})})),
     ],
     [
       'in what makes its own JSON',
-      (log: RootLog) => log.error('x', {date: {toJSON: () => ({PASSWORD, TOKEN})}}),
+      (log: PinoLog) => log.error('x', {date: {toJSON: () => ({PASSWORD, TOKEN})}}),
     ],
-    ['in what contains itself', (log: RootLog) => log.error('x', {circle})],
+    ['in what contains itself', (log: PinoLog) => log.error('x', {circle})],
   ])('never gets into a line: %s', (_, logLines) => {
     for (const line of [text(logLines), json(logLines)]) {
       expect(line).toContain('***')

@@ -1,7 +1,7 @@
 import {afterEach, beforeEach, describe, expect, it, vi} from 'vitest'
 import {Redactor} from '../../../src/common/redact.ts'
 import type {TerminalFeatures} from '../../../src/common/terminal-text.ts'
-import {createLog, type LogOptions, type RootLog} from '../../../src/log/logger.ts'
+import {createLog, type LogOptions, type PinoLog} from '../../../src/log/logger.ts'
 
 const screen: TerminalFeatures = {columns: 60, coloured: true, rewritable: true}
 
@@ -16,7 +16,7 @@ afterEach(() => {
   else process.env['TZ'] = zone
 })
 
-function logged(logLines: (log: RootLog) => void, options: LogOptions = {}): string {
+function logged(logLines: (log: PinoLog) => void, options: LogOptions = {}): string {
   let written = ''
   const write = (line: string) => {
     written += line
@@ -33,7 +33,7 @@ describe('a line of the log on a terminal', () => {
   })
 
   it('colours a warning yellow and an error red, and nothing else', () => {
-    const logLines = (log: RootLog) => {
+    const logLines = (log: PinoLog) => {
       for (const level of ['trace', 'debug', 'info', 'warn', 'error'] as const) log[level]('written')
     }
     const plain = ['TRACE', 'DEBUG', 'INFO ', 'WARN ', 'ERROR'].map((level) => `22:59:58 ${level} written\n`)
@@ -103,7 +103,7 @@ describe('a line of the log on a terminal', () => {
   })
 
   it('without a terminal is in UTC and with milliseconds, and JSON when that is configured', () => {
-    const logLines = (log: RootLog) => log.warn('written', {device: 'desk'})
+    const logLines = (log: PinoLog) => log.warn('written', {device: 'desk'})
     expect(logged(logLines, {screen: undefined})).toBe('2026-11-22T17:29:58.500Z WARN  written device=desk\n')
     expect(JSON.parse(logged(logLines, {format: 'json'}))).toEqual({
       level: 'warn',
