@@ -2,7 +2,6 @@
  * `probe --fixture`: records a test fixture from a plug. A fixture is a file of test/fixtures: requests of the bridge, the response to each
  * as the firmware sent it, and what the definition of the model makes of it.
  */
-
 import {version} from '../app/version.ts'
 import {maskedJson} from '../common/secret.ts'
 import {escapePattern} from '../common/text.ts'

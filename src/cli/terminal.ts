@@ -1,5 +1,4 @@
 /** Output of the commands: tables, colours and progress for people, JSON for programs. Secrets and control characters are removed. */
-
 import {styleText} from 'node:util'
 import {Redactor} from '../common/redact.ts'
 import {

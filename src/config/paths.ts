@@ -1,5 +1,4 @@
 /** Finds config.yaml and the state folder, and checks that they are in a safe place. */
-
 import {access, realpath, stat, statfs} from 'node:fs/promises'
 import {homedir} from 'node:os'
 import {delimiter, dirname, join, resolve} from 'node:path'

@@ -2,7 +2,6 @@
  * Diagnosis of a failed request, from its error and what is known of the plug and this machine: one place for the log, the
  * availability, the results of commands and the command line. Pure.
  */
-
 import {isIPv4} from 'node:net'
 import {isInSubnet, isLoopback, type LocalAddress, toCidr} from '../common/ipv4.ts'
 import {errorMessage} from '../common/text.ts'

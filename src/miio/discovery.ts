@@ -1,5 +1,4 @@
 /** Network discovery: finds plugs by hello broadcasts and their replies (docs/protocol.md §1.2, §1.10). */
-
 import {type Clock, type Random, sleep, type Timer} from '../common/clock.ts'
 import {broadcastAddress, interfaceAddresses, isUnicast} from '../common/ipv4.ts'
 import {errorMessage} from '../common/text.ts'

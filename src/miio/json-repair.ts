@@ -2,7 +2,6 @@
  * Parses a plug's response and repairs its JSON (docs/protocol.md §1.7). Valid JSON is taken unchanged. Other text is cut into tokens,
  * and the known mistakes of real firmware are repaired in these, so that nothing inside a string is ever changed.
  */
-
 import {isUtf8} from 'node:buffer'
 import {isObject, shortened, unicodeEscape} from '../common/text.ts'
 

@@ -1,5 +1,4 @@
 /** The connection to one plug at one address: looks up its name, sends datagrams, and passes received ones to the request under way. */
-
 import {isIPv4} from 'node:net'
 import {type Clock, within} from '../common/clock.ts'
 import {errorMessage} from '../common/text.ts'

@@ -1,5 +1,4 @@
 /** MiioError: what a request to a plug fails with, and the sentences that say why (docs/protocol.md §1.6, §1.8). */
-
 import {maskedJson} from '../common/secret.ts'
 import {count} from '../common/text.ts'
 import {LONGEST_CIPHERTEXT} from './packet.ts'

@@ -1,5 +1,4 @@
 /** The one UDP socket for all plugs. Datagrams are dispatched to listeners by the address and port they came from. */
-
 import {createSocket, type Socket} from 'node:dgram'
 import {lookup} from 'node:dns'
 import {once} from 'node:events'

@@ -1,5 +1,4 @@
 /** Sets of MIoT properties that many plugs have at adjacent addresses: sockets, cycles, light, faults. */
-
 import {
   childLock,
   led,

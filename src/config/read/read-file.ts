@@ -1,5 +1,4 @@
 /** Reads the files of a configuration: ordinary files of a bounded size, without blocking, and not while they are being saved. */
-
 import {constants, type Stats} from 'node:fs'
 import {type FileHandle, open, stat} from 'node:fs/promises'
 import {type Clock, sleep, systemClock, within} from '../../common/clock.ts'

@@ -1,5 +1,4 @@
 /** Applies the user's corrections to a model: `devices.<name>.properties` of the configuration. Pure. */
-
 import {fractionDigits, kilowattHours} from '../../models/builders.ts'
 import type {Model, Property, ScaledProperty} from '../../models/model.ts'
 import type {EnergySource} from '../state/energy-meter.ts'

@@ -2,7 +2,6 @@
  * Definitions of Chuangmi plugs, Xiaomi's first ones: legacy miIO, `get_prop` by position, on/off as text; and one MIoT plug.
  * The sources are those of docs/protocol.md §3.1; where they contradict each other, the evidence names both.
  */
-
 import {
   celsius,
   countdown,

@@ -2,7 +2,6 @@
  * Definitions of single plugs of Gosund, whose models are called cuco: MIoT (docs/protocol.md §3.3). Their old firmware
  * omits the commas between several values in a response, so each request reads one value (python-miio#1933, ha0y/xiaomi_miot_raw#2).
  */
-
 import {
   amperes,
   celsius,

@@ -2,7 +2,6 @@
  * Definitions of power strips of Gosund, whose models are called cuco: MIoT, with a main relay (2.1) and one for each socket
  * (docs/protocol.md §3.3).
  */
-
 import {childLock, led, miot, mode, overload, relay, usb, watts} from '../builders.ts'
 import type {Model} from '../model.ts'
 import {

@@ -1,5 +1,4 @@
 /** Definitions of Xiaomi's later plugs, MIoT; those whose models are called cuco are made by Gosund (docs/protocol.md §3.3). */
-
 import {
   celsius,
   childLock,

@@ -2,7 +2,6 @@
  * Definitions of plugs whose makers have one or two models: Zimi's second Mi power strip (legacy miIO) and MIoT wall socket
  * (docs/protocol.md §3.1, §3.3), and MIoT plugs with only the relay documented (docs/protocol.md §3.4).
  */
-
 import {celsius, led, minutes, miot, prop, relay, setting, watts, wattsSetting} from '../builders.ts'
 import type {Model} from '../model.ts'
 

@@ -1,5 +1,4 @@
 /** Definitions of Qingmi plugs: the first Mi power strip, legacy miIO with a meter, and MIoT strips (docs/protocol.md §3.1, §3.3). */
-
 import {
   amperes,
   celsius,
