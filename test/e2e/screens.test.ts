@@ -246,8 +246,8 @@ ${PROBED}
 name: Mi Smart Plug
 vendor: Xiaomi
 confidence: hardware
-evidence: python-miio, hass-xiaomi-miot, openHAB; the m1 also from its
-  firmware's flash dump.
+evidence: python-miio, hass-xiaomi-miot, openHAB; for the m1 also a flash dump
+  of its firmware.
 properties:
   state: {get_prop: power, set: set_power}
   temperature: {get_prop: temperature}
@@ -255,13 +255,14 @@ properties:
     get_prop: wifi_led
     set: set_wifi_led
     alone: true
-    evidence: in the m1's firmware itself; for the m3 three sources have it and
-      homebridge-miot denies it. Asked alone it harms nothing`,
+    evidence: in the firmware of the m1; three sources list it for the m3,
+      homebridge-miot denies it. It is read alone, so that nothing else fails
+      without it`,
       at110: `ids: [chuangmi.plug.m1, chuangmi.plug.m3]
 name: Mi Smart Plug
 vendor: Xiaomi
 confidence: hardware
-evidence: python-miio, hass-xiaomi-miot, openHAB; the m1 also from its firmware's flash dump.
+evidence: python-miio, hass-xiaomi-miot, openHAB; for the m1 also a flash dump of its firmware.
 properties:
   state: {get_prop: power, set: set_power}
   temperature: {get_prop: temperature}
@@ -269,8 +270,8 @@ properties:
     get_prop: wifi_led
     set: set_wifi_led
     alone: true
-    evidence: in the m1's firmware itself; for the m3 three sources have it and homebridge-miot denies it.
-      Asked alone it harms nothing`,
+    evidence: in the firmware of the m1; three sources list it for the m3, homebridge-miot denies it. It is
+      read alone, so that nothing else fails without it`,
     },
   ],
   [
