@@ -124,6 +124,11 @@ export class RetainedTopics implements Publisher {
     this.#publisher.publish(message)
   }
 
+  /** Removes a topic that was cleared, unless a new message was retained there since. */
+  forgetCleared(topic: string): void {
+    if (this.#clearing.has(topic)) this.forget(topic)
+  }
+
   /** Removes a topic on which we have no retained message any more. */
   forget(topic: string): void {
     this.#clearing.delete(topic)

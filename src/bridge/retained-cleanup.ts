@@ -188,10 +188,9 @@ export class RetainedCleanup implements Component {
     this.#after(UNSUBSCRIBE_MS, () => this.#finish(stale))
   }
 
-  /** Ends the sweep: forgets the topics that were cleared. */
+  /** Ends the sweep: forgets the topics that were cleared, also those without an acknowledgement of the broker. */
   #finish(cleared: readonly string[]): void {
-    const stale = new Set(this.#staleTopics())
-    for (const topic of cleared) if (stale.has(topic)) this.#options.retainedTopics.forget(topic)
+    for (const topic of cleared) this.#options.retainedTopics.forgetCleared(topic)
     this.#isComplete = true
     this.#bases = [this.#context.topics.base]
     this.#save()

@@ -49,9 +49,12 @@ export class PlugStates implements Component, RetainedSource {
     this.connected()
   }
 
-  /** The whole state, in the order of the model, once something of it is known; `null` is a value that the plug did not report. */
+  /**
+   * The whole state, in the order of the model, once something of it is known; `null` is a value that the plug did not report. A `get`
+   * may end after a reload: the plug is gone then, or another one has its name, and nothing is published.
+   */
   publishState(plug: Plug): void {
-    if (!plug.device.isKnown) return
+    if (this.#context.plugs.get(plug.name) !== plug || !plug.device.isKnown) return
     const state = displayedState(plug)
     this.#publish(plug, state, Object.keys(state))
   }
@@ -162,9 +165,10 @@ export class GroupStates implements Component, RetainedSource {
     for (const group of groups.values()) this.#publishGroup(group)
   }
 
-  /** Publishes the state, also when it has not changed. */
+  /** Publishes the state, also when it has not changed. Nothing for a group of the time before a reload. */
   publishState(group: Group): void {
-    const {topics} = this.#context
+    const {topics, groups} = this.#context
+    if (groups.get(group.name) !== group) return
     this.#published.delete(topics.state(group.name))
     this.#published.delete(topics.attribute(group.name, 'state'))
     this.#publishState(group)

@@ -73,6 +73,14 @@ describe('a topic that was cleared', () => {
     expect(retainedTopics.topics).toContain(CONFIG)
   })
 
+  it('stays recorded when something was published there before the end of the sweep', async () => {
+    while (clearsOf(STATE).length === 0) await clock.advance(100)
+    retainedTopics.publish({topic: STATE, payload: '{}', retain: true, qos: 1})
+    await clock.advance(MINUTE)
+    expect(retainedTopics.topics).toContain(STATE)
+    expect(stored.topics).toContain(STATE)
+  })
+
   it('stays recorded when it was published and cleared again, until the later removal is acknowledged', () => {
     retainedTopics.publish({topic: CONFIG, payload: '{}', retain: true, qos: 1})
     retainedTopics.clear(CONFIG)

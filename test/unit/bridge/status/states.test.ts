@@ -1,6 +1,7 @@
 import {beforeEach, describe, expect, it} from 'vitest'
-import type {DisplayOptions} from '../../../../src/bridge/plug.ts'
-import {PlugStates} from '../../../../src/bridge/status/states.ts'
+import {Group} from '../../../../src/bridge/group.ts'
+import type {DisplayOptions, Plug} from '../../../../src/bridge/plug.ts'
+import {GroupStates, PlugStates} from '../../../../src/bridge/status/states.ts'
 import {CallFailed} from '../../../support/scripted-plug.ts'
 import {VirtualClock} from '../../../support/virtual-clock.ts'
 import {HOUR, MINUTE, RememberingPublisher, SECOND, StagedPlug, topics} from '../stage.ts'
@@ -9,15 +10,14 @@ let clock: VirtualClock
 let publisher: RememberingPublisher
 let plug: StagedPlug
 let states: PlugStates
+let plugs: Map<string, Plug>
 
 function stage(appearance: DisplayOptions = {}, attributes = false): void {
   clock = new VirtualClock()
   publisher = new RememberingPublisher(clock)
   plug = new StagedPlug(clock, {appearance})
-  states = new PlugStates(
-    {publisher, topics, plugs: new Map([[plug.name, plug]])},
-    {qos: 1, retain: true, attributes},
-  )
+  plugs = new Map([[plug.name, plug]])
+  states = new PlugStates({publisher, topics, plugs}, {qos: 1, retain: true, attributes})
   states.plugAdded(plug)
   plug.poller.start()
 }
@@ -165,5 +165,34 @@ describe('the availability of a plug', () => {
     await clock.advance(2 * MINUTE)
     expect(publisher.topics).toEqual(['miio2mqtt/desk', 'miio2mqtt/desk/availability'])
     expect(payloads('miio2mqtt/desk')[0]).toMatchObject({state: 'ON'})
+  })
+})
+
+describe('a get that ends after a reload', () => {
+  it('publishes no state of a plug that was removed', async () => {
+    await clock.advance(10 * SECOND)
+    plugs.clear()
+    publisher.messages.length = 0
+    states.publishState(plug)
+    expect(publisher.messages).toEqual([])
+  })
+
+  it('publishes no state of the plug that had the name before', async () => {
+    await clock.advance(10 * SECOND)
+    plugs.set('desk', new StagedPlug(clock, {}))
+    publisher.messages.length = 0
+    states.publishState(plug)
+    expect(publisher.messages).toEqual([])
+  })
+
+  it('publishes no state of a group that was removed, nor of the one that had the name before', async () => {
+    await clock.advance(10 * SECOND)
+    const settings = {members: ['desk']}
+    const [removed, replaced] = [new Group('gone', settings, plugs), new Group('evening', settings, plugs)]
+    const groups = new Map([['evening', new Group('evening', settings, plugs)]])
+    const groupStates = new GroupStates({publisher, topics, groups}, {qos: 1, retain: true, attributes: true})
+    publisher.messages.length = 0
+    for (const group of [removed, replaced]) groupStates.publishState(group)
+    expect(publisher.messages).toEqual([])
   })
 })
