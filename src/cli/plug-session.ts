@@ -208,5 +208,6 @@ function watchedTransport(transport: UdpTransport, watch: Watch): UdpTransport {
         watch('received', datagram, from)
         handler(datagram, from)
       }),
+    afterArrived: (callback) => transport.afterArrived(callback),
   }
 }

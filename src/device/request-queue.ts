@@ -211,6 +211,9 @@ export class SharedReads {
       try {
         // The transport ends a request at the same deadline, and its error has the better reason: it gets a little more time.
         if (await within(this.#clock, deadline + GRACE_MS, shared.end)) return
+        // In a process that stood still the deadline is long over, and the response may have arrived before it.
+        const now = this.#clock.now()
+        if (now > deadline + 2 * GRACE_MS && (await within(this.#clock, now + GRACE_MS, shared.end))) return
         failure ??= new CommandError('timeout', `no answer from ${this.#name} in time`)
       } catch (error) {
         failure = error

@@ -88,6 +88,11 @@ export class Link {
     await this.#options.socket.send(datagram, address, this.port)
   }
 
+  /** Calls `callback` once the datagrams that have arrived were passed on. */
+  afterArrived(callback: () => void): void {
+    this.#options.socket.afterArrived(callback)
+  }
+
   /** @throws MiioError `timeout` when the link is closed */
   assertOpen(): void {
     if (this.#isClosed) throw closedError(this.where)

@@ -120,7 +120,8 @@ export class ResponseReceiver {
           signal?.removeEventListener('abort', wake)
           resolve()
         }
-        if (Number.isFinite(until)) timer = clock.after(until - clock.now(), wake)
+        const timedOut = () => this.#link.afterArrived(() => this.#wake === wake && wake())
+        if (Number.isFinite(until)) timer = clock.after(until - clock.now(), timedOut)
         signal?.addEventListener('abort', wake)
         this.#wake = wake
       })

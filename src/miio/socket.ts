@@ -21,12 +21,19 @@ export interface UdpTransport {
   listen(host: string, port: number, handler: (datagram: Buffer) => void): () => void
   /** Calls `handler` with every datagram that has no listener, and with every hello reply, until the returned function is called. */
   onUnsolicited(handler: UnsolicitedHandler): () => void
+  /**
+   * Calls `callback` once the datagrams that have arrived were passed on. Node.js runs timers before it reads datagrams: when this process
+   * was busy or suspended, the response to a request may have arrived before its timer fires.
+   */
+  afterArrived(callback: () => void): void
 }
 
 export type UnsolicitedHandler = (datagram: Buffer, from: Endpoint) => void
 
 /** The kernel's default buffer loses most of a burst of replies to one broadcast. The kernel may grant less than this. */
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
+/** Turns of the event loop after which `afterArrived` waits no longer. libuv reads 32 datagrams a turn: these are more than the buffer holds. */
+const MAX_TURNS = 500
 
 /** Why the kernel did not send, and what has to be looked at. */
 const REASONS = new Map([
@@ -51,6 +58,7 @@ export class MiioSocket implements UdpTransport {
   /** Between `open` and `close`, also while there is no socket because the system took it away. */
   #isWanted = false
   #opening: Promise<Socket> | undefined
+  #afterArrived: (() => void)[] = []
 
   /** `strangers` counts the received datagrams that had no listener. */
   readonly counters = {sent: 0, received: 0, strangers: 0, sendErrors: 0, errors: 0}
@@ -109,6 +117,22 @@ export class MiioSocket implements UdpTransport {
   onUnsolicited(handler: UnsolicitedHandler): () => void {
     this.#unsolicitedHandlers.add(handler)
     return () => this.#unsolicitedHandlers.delete(handler)
+  }
+
+  afterArrived(callback: () => void): void {
+    this.#afterArrived.push(callback)
+    if (this.#afterArrived.length === 1) this.#untilQuiet(MAX_TURNS)
+  }
+
+  /** Datagrams are read between timers and immediates. A turn without any has found the buffer empty. */
+  #untilQuiet(turns: number): void {
+    const before = this.counters.received
+    setImmediate(() => {
+      if (this.counters.received !== before && turns > 0) return this.#untilQuiet(turns - 1)
+      const callbacks = this.#afterArrived
+      this.#afterArrived = []
+      for (const callback of callbacks) callback()
+    })
   }
 
   #receive(datagram: Buffer, from: Endpoint): void {

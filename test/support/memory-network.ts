@@ -51,6 +51,10 @@ export class MemoryNetwork implements UdpTransport {
     return () => this.#unsolicitedHandlers.delete(handler)
   }
 
+  afterArrived(callback: () => void): void {
+    callback()
+  }
+
   /** Delivers a datagram with `from` as its source address. */
   arrive(datagram: Buffer, from: Endpoint): void {
     const handlers = [...(this.#listeners.get(key(from)) ?? [])]
