@@ -35,7 +35,7 @@ export async function startBroker(program: string, port: number): Promise<Broker
 }
 
 function missing(program: string): string {
-  return `expected the broker mosquitto at ${program}, which does not exist: install it (sudo apt-get install mosquitto), or say where it is with --mosquitto <path>; --only codec and --only polls need no broker`
+  return `expected the broker mosquitto at ${program}, which does not exist: install it (sudo apt-get install mosquitto), or say where it is with --mosquitto <path>; --only codec, --only requests and --only polls need no broker`
 }
 
 function configuration(port: number): string {
