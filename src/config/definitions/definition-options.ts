@@ -198,7 +198,7 @@ export function formatKeys(keys: readonly string[], values: object): RawMapping 
   return Object.fromEntries(
     keys.flatMap((key) => {
       const camelCase = key.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
-      const value = all.get(key === 'lane' ? 'tier' : camelCase) ?? undefined
+      const value = all.get(camelCase) ?? undefined
       return value === undefined ? [] : [[key, formatValue(key, value)]]
     }),
   )
