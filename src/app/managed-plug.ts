@@ -249,7 +249,7 @@ export class ManagedPlug implements Plug {
     return {
       source: config.properties?.['energy']?.source,
       gap: (model) =>
-        MOST_POLLS_APART * pollIntervals(settings, model)[model.properties['power']?.tier ?? 'fast'],
+        MOST_POLLS_APART * pollIntervals(settings, model)[model.properties['power']?.lane ?? 'fast'],
       storage: {
         pending: () => (this.did === undefined ? undefined : energyStore.pending(this.did)),
         persisted: () => (this.did === undefined ? undefined : energyStore.persisted(this.did)),

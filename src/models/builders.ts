@@ -15,7 +15,7 @@ type Values = Kind<'select'>['values']
 
 const diagnostic = {category: 'diagnostic'} as const
 /** Read hardly ever, in a request of its own, and disabled by default in Home Assistant. */
-const rare = {tier: 'rare', alone: true, category: 'config', disabledByDefault: true} as const
+const rare = {lane: 'rare', alone: true, category: 'config', disabledByDefault: true} as const
 
 /** A name in `get_prop`. @param write the method that takes the value, or the two methods without parameters for on and off */
 export function prop(name: string, write?: string | {on: string; off: string}): Address {
@@ -42,7 +42,7 @@ export function action(siid: number, aiid: number): Address {
 /** The main relay; of a strip, the one in front of all its sockets. */
 export function relay(address: Address, options: Options<Kind<'switch'>> = {}): Property {
   const raw = defaultRawType(address)
-  return {kind: 'switch', deviceClass: 'outlet', address, raw, label: null, tier: 'fast', ...options}
+  return {kind: 'switch', deviceClass: 'outlet', address, raw, label: null, lane: 'fast', ...options}
 }
 
 /** One socket of a strip that switches them one by one. */
@@ -53,14 +53,14 @@ export function socket(number: number, address: Address, options: Options<Kind<'
 /** A switch inside the plug, such as its light. */
 export function onOff(label: string, address: Address, options: Options<Kind<'switch'>> = {}): Property {
   const raw = defaultRawType(address)
-  return {kind: 'switch', deviceClass: 'switch', address, raw, label, tier: 'fast', ...options}
+  return {kind: 'switch', deviceClass: 'switch', address, raw, label, lane: 'fast', ...options}
 }
 
 /** A switchable USB port. */
 export const usb = namedSwitch('USB', {icon: 'mdi:usb-port'})
 
 /** The LED of the plug: a setting. */
-export const led = namedSwitch('LED', {tier: 'slow', category: 'config', icon: 'mdi:led-on'})
+export const led = namedSwitch('LED', {lane: 'slow', category: 'config', icon: 'mdi:led-on'})
 
 /** While it is on, the button on the plug does nothing. Some strips reboot when it is requested often (al-one/hass-xiaomi-miot#364). */
 export const childLock = namedSwitch('Child lock', {...rare, icon: 'mdi:lock'})
@@ -71,7 +71,7 @@ export function setting(label: string, address: Address, options: Options<Kind<'
 }
 
 /** The power now, in W. */
-export const watts = sensor('Power', 'power', 'W', {tier: 'fast'})
+export const watts = sensor('Power', 'power', 'W', {lane: 'fast'})
 
 /** An energy counter. It only grows, until a reset. */
 export const kilowattHours = sensor('Energy', 'energy', 'kWh', {stateClass: 'total_increasing'})
@@ -98,7 +98,7 @@ export function minutes(label: string, address: Address, options: Options<Number
 
 /** Minutes until the plug switches by itself, also without the bridge. */
 export function countdown(address: Address, options: Options<Kind<'number'>> = {}): Property {
-  return minutesSetting('Countdown', address, {tier: 'slow', icon: 'mdi:timer-outline', ...options})
+  return minutesSetting('Countdown', address, {lane: 'slow', icon: 'mdi:timer-outline', ...options})
 }
 
 /** A duration that can be set, minutes: 0 to 1440 by default. */
@@ -118,7 +118,7 @@ export function powerOnBehavior(
 
 /** A choice between modes of operation. @param values of the firmware, each with its name on MQTT */
 export function mode(address: Address, values: Values, options: Options<Kind<'select'>> = {}): Property {
-  return {kind: 'select', address, values, label: 'Mode', tier: 'slow', category: 'config', ...options}
+  return {kind: 'select', address, values, label: 'Mode', lane: 'slow', category: 'config', ...options}
 }
 
 /** The over-temperature alarm. */
@@ -159,7 +159,7 @@ export function complete(model: Model): Model {
         deviceClass: 'timestamp',
         address: bridge,
         label: 'Last seen',
-        tier: 'fast',
+        lane: 'fast',
         category: 'diagnostic',
         disabledByDefault: true,
       },
@@ -182,7 +182,7 @@ function sensor(
     ...fixed,
     address,
     label,
-    tier: 'slow',
+    lane: 'slow',
     ...defaults,
     ...options,
     ...scaledBy(options),
@@ -203,7 +203,7 @@ function alarm(
   deviceClass: Kind<'binary_sensor'>['deviceClass'],
 ): Builder<Kind<'binary_sensor'>> {
   const fixed = {kind: 'binary_sensor', deviceClass} as const
-  return (address, options) => ({...fixed, address, label, tier: 'slow', ...diagnostic, ...options})
+  return (address, options) => ({...fixed, address, label, lane: 'slow', ...diagnostic, ...options})
 }
 
 /** Scale and precision. The default precision is that of a value counted in steps of `scale` from `offset` on. */

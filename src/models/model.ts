@@ -37,7 +37,7 @@ interface Common {
   address: Address
   /** The name in Home Assistant; `null` for the main relay, which has the name of the plug itself. */
   label: string | null
-  tier: PollTier
+  lane: PollTier
   /** Read in a request of its own, so that firmware without this property fails nothing else. */
   alone?: true
   category?: 'config' | 'diagnostic'

@@ -17,7 +17,7 @@ const hourly: Model = {
   evidence: 'made up',
   properties: {
     state: relay(miot(2, 1)),
-    countdown: countdown(miot(3, 1), {scale: 60, min: 1, max: 300, tier: 'fast'}),
+    countdown: countdown(miot(3, 1), {scale: 60, min: 1, max: 300, lane: 'fast'}),
   },
 }
 

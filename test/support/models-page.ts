@@ -53,7 +53,7 @@ function entity(name: string, property: Property | undefined): string {
 
 /** The main properties of a model. Rarely used ones are in its section only. */
 function features({properties}: Model): string {
-  const often = Object.entries(properties).filter(([, {tier}]) => tier !== 'rare')
+  const often = Object.entries(properties).filter(([, {lane}]) => lane !== 'rare')
   const patterns = new Set(often.map(([name]) => propertyPattern(name)))
   return [...patterns].map((name) => `\`${name}\``).join(' ')
 }

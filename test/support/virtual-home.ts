@@ -32,7 +32,7 @@ export const eight: Model = {
     voltage: volts(miot(11, 3), {scale: 0.1}),
     current: amperes(miot(11, 4), {scale: 0.001}),
     temperature: celsius(miot(12, 2)),
-    state_1: relay(miot(3, 1), {label: 'Socket 1', tier: 'slow'}),
+    state_1: relay(miot(3, 1), {label: 'Socket 1', lane: 'slow'}),
   },
 }
 
@@ -103,10 +103,10 @@ export class VirtualHome {
   }
 
   /** Polls once. @returns how long the poll took, milliseconds. Rejects as the poll does */
-  async poll(tier: PollTier = 'slow'): Promise<number> {
+  async poll(lane: PollTier = 'slow'): Promise<number> {
     const begun = this.clock.now()
     let outcome: {at: number} | {error: unknown} | undefined
-    this.device.poll(tier).then(
+    this.device.poll(lane).then(
       () => (outcome = {at: this.clock.now()}),
       (error: unknown) => (outcome = {error}),
     )

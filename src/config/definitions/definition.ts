@@ -103,12 +103,8 @@ function make(builder: BuilderEntry, name: string, address: Address, options: ob
 
 /** The options of a builder: all keys but those of the address. */
 function optionsOf<T extends CommonKeys>(keys: T) {
-  const {is, miot, get_prop, set, method, action, disabled_by_default, lane, ...options} = keys
-  return {
-    ...options,
-    ...(lane ? {tier: lane} : {}),
-    ...(disabled_by_default ? {disabledByDefault: disabled_by_default} : {}),
-  }
+  const {is, miot, get_prop, set, method, action, disabled_by_default, ...options} = keys
+  return {...options, ...(disabled_by_default ? {disabledByDefault: disabled_by_default} : {})}
 }
 
 function check<T>(schema: z.ZodObject & z.ZodType<T>, read: RawYaml): DefinitionResult<T> {

@@ -63,7 +63,7 @@ export function propertiesInTier(model: Model, tier: PollTier): readonly string[
   if (!byTier) {
     const names = Object.keys(model.properties)
     const upTo = (last: PollTier) =>
-      names.filter((name) => TIERS.indexOf(propertyOf(model, name).tier) <= TIERS.indexOf(last))
+      names.filter((name) => TIERS.indexOf(propertyOf(model, name).lane) <= TIERS.indexOf(last))
     byTier = {fast: upTo('fast'), slow: upTo('slow'), rare: upTo('rare')}
     tiers.set(model, byTier)
   }

@@ -104,7 +104,7 @@ export const miotRules: readonly MiotRule[] = [
     meaning: (found) => mode(found, 'mode'),
     // As in the definitions of strips (cuco-strips.ts).
     ofUsb: (found) =>
-      mode(found, 'usb_mode', {tier: 'rare', alone: true, disabledByDefault: true, label: 'USB mode'}),
+      mode(found, 'usb_mode', {lane: 'rare', alone: true, disabledByDefault: true, label: 'USB mode'}),
   },
   {
     property: /^working-time$/,

@@ -16,7 +16,7 @@ import {
 } from '../property-sets.ts'
 
 const vendor = 'Gosund'
-const rare = {tier: 'rare', alone: true, disabledByDefault: true} as const
+const rare = {lane: 'rare', alone: true, disabledByDefault: true} as const
 /** As hass-xiaomi-miot polls: one value in a request, every two minutes, one socket after the other. */
 const slowPolling = {batch: 1, interval: 120_000, pause: 2000} as const
 

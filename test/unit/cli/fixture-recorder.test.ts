@@ -33,7 +33,7 @@ const MODEL: Model = {
   properties: {
     state: relay(miot(2, 1)),
     power: watts(miot(3, 1), {scale: 0.1}),
-    note: textSensor('Note', miot(2, 2), {tier: 'rare'}),
+    note: textSensor('Note', miot(2, 2), {lane: 'rare'}),
   },
 }
 

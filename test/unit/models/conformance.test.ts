@@ -78,18 +78,18 @@ describe.each(models)('%s', (id, model) => {
         unit,
         label,
         isWritable: writable,
-        tier,
+        lane,
       } = FORMS.get(propertyPattern(name)) ?? expect.fail(name)
       expect(property, name).toMatchObject({kind, ...(unit === undefined ? {} : {unit})})
       expect('unit' in property, name).toBe(unit !== undefined)
       expect(property.label, name).toBe(label?.replace('#', numberOf(name)) ?? null)
       expect(isWritable(property), name).toBe(writable)
-      expect(property.tier, name).toBe(tier)
+      expect(property.lane, name).toBe(lane)
     }
   })
 
   it('reads each rare property in a request of its own, and disables it in Home Assistant by default', () => {
-    const rare = own.filter(([, {tier}]) => tier === 'rare')
+    const rare = own.filter(([, {lane}]) => lane === 'rare')
     for (const [name, property] of rare)
       expect(property, name).toMatchObject({alone: true, disabledByDefault: true})
   })

@@ -7,17 +7,17 @@ export interface Form {
   unit?: string
   /** The name in Home Assistant; `#` is the number of a socket. */
   label: string | null
-  tier: Property['tier']
+  lane: Property['lane']
   isWritable: boolean
 }
 
 const set = {kind: 'switch', isWritable: true} as const
 const shown = {kind: 'sensor', isWritable: false} as const
-const entered = {kind: 'number', isWritable: true, tier: 'rare'} as const
-const alarm = {kind: 'binary_sensor', isWritable: false, tier: 'slow'} as const
-const rare = {tier: 'rare'} as const
-const fast = {tier: 'fast'} as const
-const slow = {tier: 'slow'} as const
+const entered = {kind: 'number', isWritable: true, lane: 'rare'} as const
+const alarm = {kind: 'binary_sensor', isWritable: false, lane: 'slow'} as const
+const rare = {lane: 'rare'} as const
+const fast = {lane: 'fast'} as const
+const slow = {lane: 'slow'} as const
 
 export const FORMS: ReadonlyMap<string, Form> = new Map<string, Form>([
   ['state', {...set, ...fast, label: null}],

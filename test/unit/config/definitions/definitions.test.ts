@@ -105,7 +105,7 @@ properties:
           [2, 'off'],
         ]),
         overload: overload(miot(2, 3), {on: [2, 3]}),
-        child_lock: childLock(miot(7, 1), {tier: 'slow'}),
+        child_lock: childLock(miot(7, 1), {lane: 'slow'}),
         surge_power: watts(miot(5, 7), {label: 'Surge power'}),
         running_time: minutes('Running time', miot(5, 8)),
         refresh: button('Refresh', action(15, 1)),
@@ -337,7 +337,7 @@ describe('a definition written as a file', () => {
       confidence: 'hardware',
       evidence: 'seen',
       interval: 120_000,
-      properties: {state: relay(miot(2, 10)), light: led(miot(3, 1), {tier: 'fast'})},
+      properties: {state: relay(miot(2, 10)), light: led(miot(3, 1), {lane: 'fast'})},
     }
     expect(formatDefinition(model)).toBe(
       'ids: [a.b.c]\nname: A\nvendor: B\nconfidence: hardware\nevidence: seen\ninterval: 2m\nproperties:\n' +

@@ -168,7 +168,7 @@ describe('a command whose value the firmware rounds', () => {
     evidence: 'made up',
     properties: {
       state: relay(miot(2, 1)),
-      countdown: {...number({scale: 60, min: 1, max: 300}), tier: 'fast'},
+      countdown: {...number({scale: 60, min: 1, max: 300}), lane: 'fast'},
       usb_mode: {
         ...mode(
           miot(4, 1),
@@ -179,7 +179,7 @@ describe('a command whose value the firmware rounds', () => {
           ],
           {label: 'Mode'},
         ),
-        tier: 'fast',
+        lane: 'fast',
       },
     },
   }
