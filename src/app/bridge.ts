@@ -219,7 +219,7 @@ export class Bridge {
   }
 
   #dispatch(message: IncomingMessage): void {
-    if (this.#isOffline || this.#pauses.check()) return // of a message that arrived during a pause
+    if (this.#isOffline || this.#pauses.check()) return // too late: `offline` is published, or the message arrived during a pause
     const topic = this.#resources.context.topics.parse(message.topic)
     for (const component of this.#components) if (component.handle?.(message, topic)) return
   }

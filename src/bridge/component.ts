@@ -77,8 +77,10 @@ export function messageWarnings(source: {clock: Clock; log: Log}) {
     retained: new WarningLimiter(source),
     /** Commands to unknown names, and on wrong topics. */
     misplaced: new WarningLimiter(source),
-    /** Commands and requests that are refused, and wrong response topics. */
+    /** Commands and requests that are refused. */
     refused: new WarningLimiter(source),
+    /** Response topics that are not allowed: any client can make up more of them, and must not hide the refusals of others. */
+    responseTopics: new WarningLimiter(source),
   }
 }
 

@@ -72,7 +72,7 @@ async function writeSynced(
 ): Promise<void> {
   const handle = await open(file, 'wx', 0o600)
   try {
-    await handle.writeFile(content)
+    await writeAll(handle, Buffer.from(content))
     const hasSameGroup = before === undefined || (await keepOwner(handle, before))
     // Another group gets the permissions of all other users.
     const allowed = hasSameGroup ? mode : (mode & 0o707) | ((mode & 0o007) << 3)
@@ -96,4 +96,13 @@ async function keepOwner(handle: FileHandle, {uid, gid}: Stats): Promise<boolean
       () => false,
     )
   return (await set(uid)) || now.gid === gid || set(now.uid)
+}
+
+/** A disk that fills up takes a part and reports no error: only the next write fails. `FileHandle.writeFile` repeats a write of 0 bytes for ever. */
+async function writeAll(handle: FileHandle, bytes: Buffer): Promise<void> {
+  for (let written = 0; written < bytes.length; ) {
+    const {bytesWritten} = await handle.write(bytes, written)
+    if (bytesWritten === 0) throw new Error(`the disk took ${written} of ${bytes.length} bytes`)
+    written += bytesWritten
+  }
 }

@@ -254,9 +254,9 @@ function jsonEscaped(text: string): string[] {
 /** A pattern for the percent-encoded text. Encoders differ in which characters they encode, and in the case of hex. */
 function percentEncoded(secret: string): string {
   const spellings = Array.from(secret, (character) => {
-    const codes = Buffer.from(character).toString('hex').replace(/../g, '%$&')
-    const space = character === ' ' ? '|\\+' : ''
-    return `(?:${escapePattern(character)}|${codes}|${codes.toUpperCase()}${space})`
+    const hex = Buffer.from(character).toString('hex').replace(/../g, '%$&')
+    const codes = hex.replace(/[a-f]/g, (digit) => `[${digit}${digit.toUpperCase()}]`)
+    return `(?:${escapePattern(character)}|${codes}${character === ' ' ? '|\\+' : ''})`
   })
   return spellings.join('')
 }

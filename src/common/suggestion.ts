@@ -70,11 +70,20 @@ export function keyFromOtherTools(word: string, known: readonly string[]): strin
   return named ?? (longer.length === 1 ? longer[0] : undefined)
 }
 
-/** The closest of `known`. Unlike for `closestWord`, "-" and "_" count, and one typo is allowed in the shortest word, too. */
+/**
+ * The closest of `known`. Unlike for `closestWord`, "-" and "_" count, and the length of the key decides how many typos are allowed, at
+ * least one: `hosted` is no `host`.
+ */
 export function closestKey(word: string, known: readonly string[]): string | undefined {
   if (word.length > MAX_LENGTH) return undefined
   const letters = word.toLowerCase()
-  return closestBy((key) => editDistance(letters, key.toLowerCase(), 1), known)?.candidate
+  const distanceTo = (key: string) => {
+    const max = Math.min(MAX_TYPOS, Math.max(1, Math.floor(key.length / LETTERS_PER_TYPO)))
+    return Math.abs(key.length - word.length) > max
+      ? Number.POSITIVE_INFINITY
+      : levenshtein(letters, key.toLowerCase(), max)
+  }
+  return closestBy(distanceTo, known)?.candidate
 }
 
 /** `, did you mean debug?`, or an empty text. */
@@ -117,10 +126,9 @@ export function normalizedWord(word: string): string {
  * The distance between two words in typos; infinite when it is more than the typos allowed in a word of that length.
  * @param least typos allowed in a word of any length
  */
-export function editDistance(a: string, b: string, least = 0): number {
+export function editDistance(a: string, b: string): number {
   if (a === b) return 0
-  const allowed = Math.floor(Math.max(a.length, b.length) / LETTERS_PER_TYPO)
-  const max = Math.min(MAX_TYPOS, Math.max(least, allowed))
+  const max = Math.min(MAX_TYPOS, Math.floor(Math.max(a.length, b.length) / LETTERS_PER_TYPO))
   if (Math.abs(a.length - b.length) > max) return Number.POSITIVE_INFINITY
   return levenshtein(a, b, max)
 }

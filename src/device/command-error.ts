@@ -61,8 +61,12 @@ export function isSilence(error: unknown): boolean {
 
 /** Whether a failure shows that the plug is away: it did not respond, could not be reached, or does not know the token. */
 export function isAbsence(error: unknown): error is CallFailure {
-  if (!isCallFailure(error) || error.code === 'refused') return false
-  return !(error.code === 'timeout' && error.stage === 'send')
+  return isCallFailure(error) && error.code !== 'refused' && !isUnsent(error)
+}
+
+/** Whether there was no time, or no turn, to send the request: the plug never got it. */
+export function isUnsent(error: unknown): boolean {
+  return isCallFailure(error) && error.code === 'timeout' && error.stage === 'send'
 }
 
 /**
@@ -89,8 +93,7 @@ export function isExpectedFailure(error: unknown): boolean {
 export function toCommandError(error: unknown): CommandError {
   if (error instanceof CommandError) return error
   if (isCallFailure(error)) {
-    // There was no time left to send the request: the plug never got it.
-    const code = error.code === 'timeout' && error.stage === 'send' ? 'expired' : error.code
+    const code = isUnsent(error) ? 'expired' : error.code
     return new CommandError(code, error.message, error.deviceCode, error)
   }
   return new CommandError('internal', errorMessage(error), undefined, error)

@@ -115,7 +115,7 @@ export class Device extends EventEmitter<DeviceEvents> {
     return this.#parts.queue.waiting + this.#reads.waiting
   }
 
-  /** How many milliseconds ago the request under way should have ended: 0 unless the transport has lost it. */
+  /** How many milliseconds ago a request was given up: 0 unless the transport has lost it. */
   overdue(): number {
     return this.#parts.queue.overdue()
   }

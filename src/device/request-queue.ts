@@ -5,7 +5,7 @@
  */
 import PQueue from 'p-queue'
 import {type Clock, type Timer, within} from '../common/clock.ts'
-import {CommandError, isSilence} from './command-error.ts'
+import {CommandError, isSilence, isUnsent} from './command-error.ts'
 
 /** Higher runs first. */
 const PRIORITY = {command: 2, read: 1, poll: 0} as const
@@ -34,13 +34,13 @@ interface Command {
 /** The queue of one plug: one request at a time. */
 export class RequestQueue {
   readonly #clock: Clock
-  /** Has no timeout of its own: the time of a request begins when it is sent, and that of a command when it enters. */
+  /** Without the timeout of p-queue: it would start the next request while the one before is still under way. */
   readonly #queue = new PQueue({concurrency: 1})
   /** The commands that wait for their turn, in the order of their turns. */
   #commands: Command[] = []
   #isExecuting = false
   #isStopped = false
-  /** When the first of the requests was given up that the transport has lost; `undefined` once one has ended since. */
+  /** When the first of the requests was given up that the transport has lost; `undefined` once the transport has sent one since. */
   #lostSince: number | undefined
 
   constructor(clock: Clock) {
@@ -52,7 +52,10 @@ export class RequestQueue {
     return this.#commands.length
   }
 
-  /** How many milliseconds ago a request was given up: 0 unless the transport has lost it. It grows until another request ends. */
+  /**
+   * How many milliseconds ago a request was given up: 0 unless the transport has lost it. It grows until that request ends, or another
+   * that was sent.
+   */
   overdue(): number {
     return this.#lostSince === undefined ? 0 : this.#clock.now() - this.#lostSince
   }
@@ -86,7 +89,14 @@ export class RequestQueue {
       const command: Command = {
         key,
         deadline,
-        run: () => this.#run(request, left(), GRACE_MS, message).then(resolve, reject),
+        run: async () => {
+          // In two steps: in a process that was suspended the first is late, and the transport has the second to end its request.
+          let late = this.#clock.after(left(), () => {
+            late = this.#clock.after(GRACE_MS, () => reject(new CommandError('timeout', message)))
+          })
+          await this.#run(request, left() + LONGEST_REQUEST_MS).then(resolve, reject)
+          late.cancel()
+        },
         reject,
         expiry: this.#clock.after(left(), () => this.#reject(command, expired())),
       }
@@ -125,34 +135,44 @@ export class RequestQueue {
   }
 
   /**
-   * Runs a request, and gives up one that does not end after `ms` and `grace` milliseconds, so that the queue goes on. In two steps:
-   * in a process that was suspended meanwhile the first is late, and the transport has the second to end its request.
+   * Runs a request, and gives up one that does not end within `ms` and `LONGEST_REQUEST_MS`, so that the queue goes on. In two steps, as
+   * the deadline of a command.
    */
-  #run<T>(
-    request: () => Promise<T>,
-    ms = LONGEST_REQUEST_MS,
-    grace = LONGEST_REQUEST_MS,
-    message = 'the request was cancelled: it did not end',
-  ): Promise<T> {
+  #run<T>(request: () => Promise<T>, ms = LONGEST_REQUEST_MS): Promise<T> {
     return new Promise((resolve, reject) => {
       const giveUp = () => {
         this.#lostSince ??= this.#clock.now()
-        reject(new CommandError('timeout', message))
+        isLost = true
+        reject(new CommandError('timeout', 'the request was cancelled: it did not end'))
       }
+      let isLost = false
       let timer = this.#clock.after(ms, () => {
-        timer = this.#clock.after(grace, giveUp)
+        timer = this.#clock.after(LONGEST_REQUEST_MS, giveUp)
       })
-      const ended = () => {
+      const ended = (wasSent: boolean) => {
         timer.cancel()
-        this.#lostSince = undefined
+        if (wasSent || isLost) this.#lostSince = undefined
       }
-      request().finally(ended).then(resolve, reject)
+      request().then(
+        (value) => {
+          ended(true)
+          resolve(value)
+        },
+        (error: unknown) => {
+          // The client refuses every request while it has a lost one: that shows nothing.
+          ended(!isUnsent(error))
+          reject(error)
+        },
+      )
     })
   }
 }
 
 /** A caller that joined a read so long after its start gets a read of its own when the shared one fails. */
 const LATE_MS = 500
+
+/** A read that fails sooner was not sent. */
+const MIN_RETRY_MS = 1
 
 /** @param deadline until when a request is worth sending, in ms of the clock: called when its turn has come */
 type SharedRead = (deadline: () => number) => Promise<unknown>
@@ -220,8 +240,8 @@ export class SharedReads {
       }
       const now = this.#clock.now()
       const mayRetry = shared.sentWithDeadline < deadline || joinedAt - shared.startedAt > LATE_MS
-      // A read that fails at once, as of a plug that is stopped, would do so again.
-      if (!isSilence(failure) || !mayRetry || now >= deadline || now === joinedAt) throw failure
+      // A read that fails at once, as of a plug that is stopped, would do so again and again until the deadline, and block the process.
+      if (!isSilence(failure) || !mayRetry || now >= deadline || now - joinedAt < MIN_RETRY_MS) throw failure
     }
   }
 

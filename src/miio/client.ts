@@ -120,6 +120,7 @@ export class MiioClient {
     const abandoned = isThere ? this.#link : link
     if (isThere) this.#link = link
     abandoned?.close()
+    if (this.#isClosed) link.close() // it was closed after the response
     return isThere
   }
 

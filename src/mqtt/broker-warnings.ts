@@ -18,7 +18,7 @@ const MAX_TOO_LARGE_NAMED = 20
 /** Refused and dropped messages are collected for so long, so that one warning has their number. */
 const COLLECT_MS = 1000
 
-/** Logs warnings about the broker, each once until its cause was away. */
+/** Logs warnings about the broker, each once until there was a stable connection. */
 export class BrokerWarnings {
   readonly #log: Log
   readonly #clock: Clock

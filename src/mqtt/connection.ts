@@ -55,7 +55,7 @@ export class Connection extends EventEmitter<Events> {
   readonly #selfTest: SelfTest | undefined
   /** The current attempt, or the session that came of it. */
   #session: Session | undefined
-  /** Those of the session, when it is connected and subscribed. */
+  /** Of the current session; `undefined` until it is connected and subscribed (`connected`). */
   #subscriptions: Subscriptions | undefined
   /** Messages that came before that: a broker sends retained messages before its SUBACK. */
   #early: IncomingMessage[] = []

@@ -536,6 +536,11 @@ describe('the terminal', () => {
 })
 
 describe('the reference that the program prints', () => {
+  it('prints a model as JSON with the keys of definition files', async () => {
+    const {stdout} = await miio2mqtt(['models', 'chuangmi.plug.m1', '--json'])
+    expect(JSON.parse(stdout).properties.state).toMatchObject({lane: 'fast'})
+  })
+
   it('lists the models, as a table and as JSON', async () => {
     const {stdout} = await miio2mqtt(['models'])
     expect(stdout).toMatch(/^MODEL +NAME +PROPERTIES \(\* CAN BE SET\)\n/)

@@ -113,7 +113,7 @@ export class Results {
     const {topics, names, messageWarnings} = this.#context
     const problem = topics.responseProblem(responseTopic, (name) => names.isTaken(name))
     if (problem === undefined) return responseTopic
-    messageWarnings.refused.warn(
+    messageWarnings.responseTopics.warn(
       responseTopic,
       () =>
         `a message on ${topic.slice(0, MAX_TOPIC_LENGTH)} has the response topic ${JSON.stringify(responseTopic.slice(0, MAX_RESPONSE_TOPIC_LENGTH))}, which ${problem}: the response goes to the usual topic`,

@@ -60,7 +60,7 @@ export class DiscoveryThrottle {
     } else this.#sent.delete(topic)
   }
 
-  /** Cancels all delayed messages. */
+  /** Cancels all delayed messages, and the removals of records. */
   stop(): void {
     for (const topic of [...this.#timers.keys()]) this.#cancel(topic)
   }

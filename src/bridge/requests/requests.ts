@@ -69,7 +69,7 @@ export class Requests implements Component {
     const {topics, clock, messageWarnings} = this.#context
     const problem = topicProblem(topics.bridgeResponse(verb))
     if (problem !== undefined) {
-      messageWarnings.refused.warn(
+      messageWarnings.responseTopics.warn(
         message.topic,
         () => `a request cannot be answered: the topic of its answer ${problem}`,
       )
@@ -83,7 +83,13 @@ export class Requests implements Component {
       return
     }
     this.#pending++
-    await this.#queue.add(() => this.#run(verb, message))
+    try {
+      await this.#queue.add(() => this.#run(verb, message))
+    } catch (error) {
+      this.#context.log.error(`unexpected error in the response to the request ${verb} (please report it)`, {
+        error,
+      })
+    }
     this.#pending--
   }
 

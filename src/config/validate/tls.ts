@@ -41,6 +41,7 @@ export function checkTls(
     // OpenSSL has rules of its own, such as the least size of a key. Its message names the rule, and repeats nothing of the content.
     const why = error instanceof Error && 'reason' in error ? String(error.reason) : 'unknown reason'
     reportIn(own ? 'cert' : 'ca')(`what OpenSSL can use, got what it refuses: ${why}`)
+    return {}
   }
   return {
     ...(pems.ca === undefined ? {} : {ca: pems.ca}),

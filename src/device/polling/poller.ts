@@ -97,7 +97,7 @@ export class Poller {
   }
 
   /**
-   * How many milliseconds a poll is overdue, or a request that has not ended. Only a blocked process or a lost request lets this grow,
+   * How many milliseconds a poll is overdue, or how long ago a request was given up that has not ended. Only a blocked process or a lost request lets this grow,
    * so the watchdog looks at it.
    */
   overdue(): number {

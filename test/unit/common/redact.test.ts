@@ -46,6 +46,7 @@ function formsOfText(text: string): string[] {
     json.replaceAll('/', '\\/'),
     percent,
     percent.replace(/%../g, (code) => code.toLowerCase()),
+    percent.replace(/%(.)(.)/g, (_, one: string, two: string) => `%${one.toLowerCase()}${two}`),
     new URLSearchParams({x: text}).toString().slice(2),
     url.password,
     ...formsOfBytes(Buffer.from(text)),

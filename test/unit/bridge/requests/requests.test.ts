@@ -51,6 +51,16 @@ async function ask(verb: string, payload = '', more: Partial<IncomingMessage> = 
 }
 
 describe('a request', () => {
+  it('whose response cannot be published is an error in the log, and takes no place in the queue', async () => {
+    const context = testContext(new VirtualClock(), {
+      log,
+      publisher: {publish: () => expect.fail('out of paper')},
+    })
+    const broken = new Requests(context, actions)
+    for (let count = 0; count < 200; count++) await broken.request('info', message(''))
+    expect(log.messages('error')).toHaveLength(200)
+  })
+
   it.each([
     ['health_check', '', {healthy: true, uptime: 7}, []],
     ['info', '{}', {version: '1.2.3'}, []],
