@@ -194,9 +194,9 @@ type Watch = (direction: TracedPacket['direction'], datagram: Buffer, endpoint: 
 /** A transport whose datagrams are passed to `watch` before they are sent or handled. */
 function watchedTransport(transport: UdpTransport, watch: Watch): UdpTransport {
   return {
-    send: (datagram, host, port) => {
+    send: (datagram, host, port, sent) => {
       watch('sent', datagram, {host, port})
-      return transport.send(datagram, host, port)
+      transport.send(datagram, host, port, sent)
     },
     listen: (host, port, handler) =>
       transport.listen(host, port, (datagram) => {

@@ -37,8 +37,6 @@ interface ClientEvents {
   deviceIdProven?(did: number): void
 }
 
-export type MiioCallOptions = Omit<MiioRequestOptions, 'method' | 'params'>
-
 /** A miIO client of one plug. Requests have to be queued by the caller: one at a time. */
 export class MiioClient {
   readonly stats = new RequestStats()
@@ -99,8 +97,8 @@ export class MiioClient {
    * Sends a request, again when there is no response, and resolves to the `result` of the response, unchecked.
    * @throws MiioError, also when another request is under way: `timeout` at stage `send`
    */
-  call(method: string, params: unknown = [], options: MiioCallOptions = {}): Promise<unknown> {
-    return this.#request(this.#link, {...options, method, params})
+  call(method: string, params: unknown = [], options: MiioRequestOptions = {}): Promise<unknown> {
+    return this.#request(this.#link, method, params, options)
   }
 
   /**
@@ -110,7 +108,7 @@ export class MiioClient {
    */
   async moveTo(host: string, port = this.port): Promise<boolean> {
     const link = this.#linkTo(host, port)
-    const isThere = await this.#request(link, {method: 'miIO.info', params: []}).then(
+    const isThere = await this.#request(link, 'miIO.info', [], {}).then(
       () => true,
       (error: unknown) => {
         if (!(error instanceof MiioError)) throw error
@@ -143,8 +141,12 @@ export class MiioClient {
    * A plug does one thing at a time (docs/protocol.md §1.10), so callers have to queue their requests. A second one fails as an expected
    * error: the queue of src/device/ may have given up the first.
    */
-  async #request(link: Link | undefined, request: MiioRequestOptions): Promise<unknown> {
-    const {method} = request
+  async #request(
+    link: Link | undefined,
+    method: string,
+    params: unknown,
+    options: MiioRequestOptions,
+  ): Promise<unknown> {
     if (this.#active) {
       const text = `expected one request at a time to ${this.#where}, got ${method} while ${this.#active.method} is under way`
       throw new MiioError('timeout', 'send', text)
@@ -153,7 +155,7 @@ export class MiioClient {
     if (!link) throw new MiioError('unreachable', 'send', `the address of ${this.#where} is not known yet`)
     this.#active = {method, link}
     try {
-      return await new MiioRequest(link, this.#context, request).send()
+      return await new MiioRequest(link, this.#context, method, params, options).send()
     } finally {
       this.#active = undefined
     }

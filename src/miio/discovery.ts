@@ -4,7 +4,7 @@ import {broadcastAddress, interfaceAddresses, isUnicast} from '../common/ipv4.ts
 import {errorMessage} from '../common/text.ts'
 import {MiioError} from './miio-error.ts'
 import {HELLO, MalformedPacket, MIIO_PORT, parsePacket} from './packet.ts'
-import type {Endpoint, UdpTransport} from './socket.ts'
+import {type Endpoint, sendDatagram, type UdpTransport} from './socket.ts'
 
 /** A decoded hello reply. Nothing proves it: only a response from that address under the plug's token does. */
 export interface DiscoveredPlug extends Endpoint {
@@ -179,7 +179,7 @@ export class NetworkDiscovery {
   /** @throws MiioError when no hello could be sent: the reason of the first */
   async #sendHellos(targets: readonly Endpoint[]): Promise<void> {
     const sent = await Promise.allSettled(
-      targets.map(({host, port}) => this.#options.socket.send(HELLO, host, port)),
+      targets.map((target) => sendDatagram(this.#options.socket, HELLO, target)),
     )
     const failed = sent.filter((outcome) => outcome.status === 'rejected').map(({reason}) => reason)
     const [first] = failed

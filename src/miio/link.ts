@@ -21,16 +21,26 @@ interface LinkOptions {
   trace: (direction: 'sent' | 'received', datagram: Buffer, host: string) => void
 }
 
+/** The request under way, as the link calls it. */
+export interface LinkReceiver {
+  received(datagram: Buffer): void
+  /** A datagram could not be sent, or the link was closed: that is final. */
+  failed(error: MiioError, isFinal: boolean): void
+}
+
 /** A link to a plug, and what is known about the plug at this address. */
 export class Link {
   readonly #options: LinkOptions
   #address: string | undefined
   #isClosed = false
+  readonly #sent = (error?: MiioError) => {
+    if (error) this.receiver?.failed(error, false)
+  }
   #stopListening = () => {}
   #cancelLookup = () => {}
 
-  /** Called with each datagram of the plug, and without one when the link is closed. Datagrams that arrive between two requests are dropped. */
-  receiver: ((datagram?: Buffer) => void) | undefined
+  /** What receives from the link. Datagrams that arrive between two requests are dropped. */
+  receiver: LinkReceiver | undefined
   /** The plug's clock as last read. `undefined` makes the next try begin with a hello. */
   clockSample: ClockSample | undefined
   /** How many calls in a row ended without a hello reply. */
@@ -69,23 +79,23 @@ export class Link {
   async resolve(): Promise<string> {
     const {host, port, socket, trace} = this.#options
     const address = isIPv4(host) ? host : await this.#lookUp()
-    this.assertOpen()
+    this.#assertOpen()
     if (address === this.#address) return address
     this.#stopListening()
     this.#stopListening = socket.listen(address, port, (datagram) => {
       trace('received', datagram, address)
-      this.receiver?.(datagram)
+      this.receiver?.received(datagram)
     })
     this.#address = address
     return address
   }
 
-  /** @throws MiioError `unreachable`, or `timeout` when the link is closed */
-  async send(datagram: Buffer): Promise<void> {
-    this.assertOpen()
-    const address = this.#address ?? (await this.resolve())
-    this.#options.trace('sent', datagram, address)
-    await this.#options.socket.send(datagram, address, this.port)
+  /** Sends a datagram to the address that `resolve` has found. A failure is passed to the receiver. */
+  send(datagram: Buffer): void {
+    const {socket, trace, host, port} = this.#options
+    const address = this.#address ?? host
+    trace('sent', datagram, address)
+    socket.send(datagram, address, port, this.#sent)
   }
 
   /** Calls `callback` once the datagrams that have arrived were passed on. */
@@ -93,17 +103,16 @@ export class Link {
     this.#options.socket.afterArrived(callback)
   }
 
-  /** @throws MiioError `timeout` when the link is closed */
-  assertOpen(): void {
-    if (this.#isClosed) throw closedError(this.where)
-  }
-
   /** Ends the request under way with a `timeout`. Leaves no timer and no listener behind. */
   close(): void {
     this.#isClosed = true
     this.#stopListening()
     this.#cancelLookup()
-    this.receiver?.()
+    this.receiver?.failed(closedError(this.where), true)
+  }
+
+  #assertOpen(): void {
+    if (this.#isClosed) throw closedError(this.where)
   }
 
   async #lookUp(): Promise<string> {
@@ -118,7 +127,7 @@ export class Link {
       problem = errorMessage(error)
     }
     if (this.#address !== undefined) return this.#address
-    this.assertOpen()
+    this.#assertOpen()
     throw new MiioError('unreachable', 'send', `cannot look up ${host}: ${problem}`)
   }
 }

@@ -7,8 +7,6 @@ import {type ClockSample, DEFAULT_TIMEOUT_MS, isFresh, isSameClock, stampAt} fro
 import {type PlugContext, type ResponseEvent, ResponseReceiver} from './response-receiver.ts'
 
 export interface MiioRequestOptions {
-  method: string
-  params: unknown
   /** When to give up, in ms of the clock. By default the tries alone decide. */
   deadline?: number | undefined
   /** How often to send the request, 3 by default. How long each try lasts follows from earlier response times, at first 2 s. */
@@ -64,8 +62,13 @@ export class MiioRequest {
   /** Tries that brought nothing but an unproven refusal. */
   #unprovenTries = 0
 
-  constructor(link: Link, context: PlugContext, options: MiioRequestOptions) {
-    const {method, params, deadline = Number.POSITIVE_INFINITY, tries = DEFAULT_TRIES, signal} = options
+  constructor(
+    link: Link,
+    context: PlugContext,
+    method: string,
+    params: unknown,
+    {deadline = Number.POSITIVE_INFINITY, tries = DEFAULT_TRIES, signal}: MiioRequestOptions,
+  ) {
     this.#link = link
     this.#context = context
     this.#method = method
@@ -82,16 +85,16 @@ export class MiioRequest {
   async send(): Promise<unknown> {
     if (this.#signal?.aborted) throw this.#timeout()
     const link = this.#link
-    link.receiver = (datagram) => this.#receiver.receive(datagram)
+    link.receiver = this.#receiver
     try {
       let failure: MiioError | undefined
       for (let tries = 0; ; tries++) {
         // A response to an earlier try may still come in the pause before the next.
         const late = this.#isOver(tries) ? undefined : await this.#next(link.sendNotBefore, this.#signal)
-        if (late?.kind === 'result') return late.result
+        if (isResult(late)) return late.result
         if (this.#isOver(tries)) throw failure ?? this.#gaveUp()
         const event = await this.#try(tries + 1 >= this.#tries)
-        if (event?.kind === 'result') return event.result
+        if (isResult(event)) return event.result
         failure = event?.kind === 'failure' ? event.error : undefined
       }
     } finally {
@@ -126,7 +129,7 @@ export class MiioRequest {
       event = {kind: 'failure', error}
     } finally {
       this.#receiver.awaitsHello = false
-      const pause = event?.kind === 'failure' ? jitter(BUSY_PAUSE_MS, 0.5, random) : GAP_MS
+      const pause = event?.kind === 'failure' && !event.isFinal ? jitter(BUSY_PAUSE_MS, 0.5, random) : GAP_MS
       link.sendNotBefore = clock.now() + pause
     }
     if (event) return event
@@ -150,7 +153,7 @@ export class MiioRequest {
     this.#receiver.awaitsHello = true
     for (let hellos = 1; until - this.#now() >= SHORTEST_TRY_MS; hellos++) {
       this.#receiver.log.hellos++
-      await link.send(HELLO)
+      link.send(HELLO)
       const event = await this.#next(hellos < most ? Math.min(until, this.#now() + HELLO_INTERVAL_MS) : until)
       if (event?.kind === 'hello') link.clockSample = event.sample
       if (event) return event.kind === 'hello' ? undefined : event
@@ -163,12 +166,13 @@ export class MiioRequest {
     timeout: number,
     isLast: boolean,
   ): Promise<ResponseEvent | undefined> {
-    if (!(await this.#sendRequest(sample))) return undefined
+    if (!this.#sendRequest(sample)) return undefined
     const clocks = [sample]
     const longest = this.#until(this.#context.stats.lastTryTimeout)
     let event = await this.#receiveResponse(this.#until(timeout), clocks)
     if (!event && isLast) event = await this.#receiveResponse(longest, clocks, this.#signal)
-    this.#timeoutsSinceHello = event ? 0 : this.#timeoutsSinceHello + 1
+    if (!event) this.#timeoutsSinceHello++
+    else if (event.kind === 'result' || event.error.stage !== 'send') this.#timeoutsSinceHello = 0
     if (this.#timeoutsSinceHello >= TIMEOUTS_UNTIL_HELLO || (!event && clocks.length > 1))
       this.#link.clockSample = undefined
     return event
@@ -183,7 +187,7 @@ export class MiioRequest {
     until: number,
     clocks: ClockSample[],
     signal?: AbortSignal,
-  ): Promise<ResponseEvent | undefined> {
+  ): Promise<Exclude<ResponseEvent, {kind: 'hello'}> | undefined> {
     for (;;) {
       const event = await this.#next(until, signal)
       if (event?.kind !== 'hello') return event
@@ -191,19 +195,19 @@ export class MiioRequest {
       const isNew = clocks.length < MAX_CLOCKS && !clocks.some((known) => isSameClock(known, sample))
       if (!isNew || this.#tries === 1) continue
       clocks.push(sample)
-      await this.#sendRequest(sample)
+      this.#sendRequest(sample)
     }
   }
 
   /** @returns `false` when there is no time left, because the process was paused since the hello */
-  async #sendRequest(sample: ClockSample): Promise<boolean> {
+  #sendRequest(sample: ClockSample): boolean {
     const {cipher, ids} = this.#context
     const id = ids.next()
     const payload = `${JSON.stringify({id, method: this.#method, params: this.#params})}\0`
     const request = cipher.seal(sample.did, stampAt(sample, this.#now()), Buffer.from(payload))
     if (this.#deadline <= this.#now()) return false
     this.#receiver.expect(id, sample.did, request)
-    await this.#link.send(request)
+    this.#link.send(request)
     return true
   }
 
@@ -248,4 +252,10 @@ export class MiioRequest {
   #now(): number {
     return this.#context.clock.now()
   }
+}
+
+/** @throws the error of a failure that ends the request */
+function isResult(event: ResponseEvent | undefined): event is ResponseEvent & {kind: 'result'} {
+  if (event?.kind === 'failure' && event.isFinal) throw event.error
+  return event?.kind === 'result'
 }

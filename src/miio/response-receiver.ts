@@ -4,7 +4,7 @@
  */
 import type {Clock, Random, Timer} from '../common/clock.ts'
 import {parseResponse, UnreadableResponse} from './json-repair.ts'
-import type {Link} from './link.ts'
+import type {Link, LinkReceiver} from './link.ts'
 import {
   badTokenError,
   isTransient,
@@ -62,7 +62,7 @@ const MAX_EVENTS = 16
 class Unwanted extends Error {}
 
 /** The responses to one request with all its tries, one after the other. */
-export class ResponseReceiver {
+export class ResponseReceiver implements LinkReceiver {
   /** What happened so far, for the error at the end. */
   readonly log = new RequestLog()
   readonly #link: Link
@@ -97,38 +97,39 @@ export class ResponseReceiver {
     this.log.bytes = Math.max(this.log.bytes, request.length - HEADER_BYTES)
   }
 
-  /** @param datagram `undefined` when the link was closed */
-  receive(datagram: Buffer | undefined): void {
-    const event = datagram && this.#match(datagram)
-    if (event && this.#events.length < MAX_EVENTS) this.#events.push(event)
-    if (event || !datagram) this.#wake?.()
+  received(datagram: Buffer): void {
+    const event = this.#match(datagram)
+    if (!event || this.#events.length >= MAX_EVENTS) return
+    this.#events.push(event)
+    this.#wake?.()
+  }
+
+  failed(error: MiioError, isFinal: boolean): void {
+    this.#events.unshift({kind: 'failure', error, isFinal})
+    this.#wake?.()
   }
 
   /**
    * The next event, or `undefined` when there was none until `until` (ms of the clock) or `signal` was aborted. A wait without a signal
-   * adds no listener: ten thousand silent plugs do little else than wait.
-   * @throws MiioError when the plug refused for good, or the link was closed
+   * adds no listener: ten thousand silent plugs do little else than wait. Never rejects.
    */
-  async next(until: number, signal?: AbortSignal): Promise<ResponseEvent | undefined> {
+  next(until: number, signal?: AbortSignal): Promise<ResponseEvent | undefined> {
     const {clock} = this.#context
-    if (this.#events.length === 0 && until > clock.now() && !signal?.aborted)
-      await new Promise<void>((resolve) => {
-        let timer: Timer | undefined
-        const wake = () => {
-          this.#wake = undefined
-          timer?.cancel()
-          signal?.removeEventListener('abort', wake)
-          resolve()
-        }
-        const timedOut = () => this.#link.afterArrived(() => this.#wake === wake && wake())
-        if (Number.isFinite(until)) timer = clock.after(until - clock.now(), timedOut)
-        signal?.addEventListener('abort', wake)
-        this.#wake = wake
-      })
-    this.#link.assertOpen()
-    const event = this.#events.shift()
-    if (event?.kind === 'failure' && event.isFinal) throw event.error
-    return event
+    const ms = until - clock.now()
+    return new Promise((resolve) => {
+      if (this.#events.length > 0 || ms <= 0 || signal?.aborted) return resolve(this.#events.shift())
+      let timer: Timer | undefined
+      const wake = () => {
+        this.#wake = undefined
+        timer?.cancel()
+        signal?.removeEventListener('abort', wake)
+        resolve(this.#events.shift())
+      }
+      const timedOut = () => this.#link.afterArrived(() => this.#wake === wake && wake())
+      if (ms < Number.POSITIVE_INFINITY) timer = clock.after(ms, timedOut)
+      signal?.addEventListener('abort', wake)
+      this.#wake = wake
+    })
   }
 
   /** @returns `undefined` for a datagram that does not count */

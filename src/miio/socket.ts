@@ -15,8 +15,8 @@ export interface Endpoint {
 
 /** The part of a socket that the client and discovery use: tests implement it by a network in memory. */
 export interface UdpTransport {
-  /** @throws MiioError `unreachable` at stage `send` when the datagram could not be sent */
-  send(datagram: Buffer, host: string, port: number): Promise<void>
+  /** Sends a datagram, and calls `sent` afterwards: with MiioError `unreachable` at stage `send` when it could not be sent. */
+  send(datagram: Buffer, host: string, port: number, sent: SentCallback): void
   /** Calls `handler` with every datagram from exactly this address and port, until the returned function is called. */
   listen(host: string, port: number, handler: (datagram: Buffer) => void): () => void
   /** Calls `handler` with every datagram that has no listener, and with every hello reply, until the returned function is called. */
@@ -28,7 +28,20 @@ export interface UdpTransport {
   afterArrived(callback: () => void): void
 }
 
+export type SentCallback = (error?: MiioError) => void
+
 export type UnsolicitedHandler = (datagram: Buffer, from: Endpoint) => void
+
+/** Sends a datagram. @throws MiioError `unreachable` at stage `send` when it could not be sent */
+export function sendDatagram(
+  transport: UdpTransport,
+  datagram: Buffer,
+  {host, port}: Endpoint,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    transport.send(datagram, host, port, (error) => (error ? reject(error) : resolve()))
+  })
+}
 
 /** The kernel's default buffer loses most of a burst of replies to one broadcast. The kernel may grant less than this. */
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
@@ -90,17 +103,22 @@ export class MiioSocket implements UdpTransport {
     if (socket) await new Promise<void>((resolve) => socket.close(resolve))
   }
 
-  async send(datagram: Buffer, host: string, port: number): Promise<void> {
-    if (!this.#isWanted) throw new MiioError('unreachable', 'send', 'cannot send: the socket is not open')
-    const socket = this.#socket ?? (await this.#opened())
+  send(datagram: Buffer, host: string, port: number, sent: SentCallback): void {
+    if (!this.#isWanted) sent(new MiioError('unreachable', 'send', 'cannot send: the socket is not open'))
+    else if (this.#socket) this.#send(this.#socket, datagram, host, port, sent)
+    else this.#opened().then((socket) => this.#send(socket, datagram, host, port, sent), sent)
+  }
+
+  #send(socket: Socket, datagram: Buffer, host: string, port: number, sent: SentCallback): void {
     this.counters.sent++
-    try {
-      await new Promise<void>((resolve, reject) => {
-        socket.send(datagram, port, host, (error) => (error ? reject(error) : resolve()))
-      })
-    } catch (error) {
+    const failed = (error: unknown) => {
       this.counters.sendErrors++
-      throw new MiioError('unreachable', 'send', `cannot send to ${host}:${port}: ${reason(error)}`)
+      sent(new MiioError('unreachable', 'send', `cannot send to ${host}:${port}: ${reason(error)}`))
+    }
+    try {
+      socket.send(datagram, port, host, (error) => (error ? failed(error) : sent()))
+    } catch (error) {
+      failed(error) // the socket was closed, or the port is none
     }
   }
 

@@ -8,7 +8,7 @@ import {
   nak,
   parsePacket,
 } from '../../src/miio/packet.ts'
-import type {Endpoint, UdpTransport, UnsolicitedHandler} from '../../src/miio/socket.ts'
+import type {Endpoint, SentCallback, UdpTransport, UnsolicitedHandler} from '../../src/miio/socket.ts'
 import type {VirtualClock} from './virtual-clock.ts'
 
 /** A network in memory, on virtual time: a datagram arrives 10 ms after it is sent, if its address has a host. */
@@ -33,10 +33,14 @@ export class MemoryNetwork implements UdpTransport {
     return () => this.#hosts.delete(key(at))
   }
 
-  async send(datagram: Buffer, host: string, port: number): Promise<void> {
+  send(datagram: Buffer, host: string, port: number, sent: SentCallback): void {
     const to = key({host, port})
-    if (this.isDown) throw new MiioError('unreachable', 'send', `cannot send to ${to}: there is no route`)
+    if (this.isDown) {
+      sent(new MiioError('unreachable', 'send', `cannot send to ${to}: there is no route`))
+      return
+    }
     this.sent.push({datagram, to, at: this.#clock.now()})
+    sent()
     if (!this.loses()) this.#clock.after(10, () => this.#hosts.get(to)?.(datagram))
   }
 

@@ -4,7 +4,7 @@ import {afterEach, beforeEach, describe, expect, test} from 'vitest'
 import {systemClock} from '../../../src/common/clock.ts'
 import {broadcastAddresses, type DiscoveredPlug, NetworkDiscovery} from '../../../src/miio/discovery.ts'
 import {HELLO, helloReply, MIIO_PORT} from '../../../src/miio/packet.ts'
-import {type Endpoint, MiioSocket} from '../../../src/miio/socket.ts'
+import {type Endpoint, MiioSocket, sendDatagram} from '../../../src/miio/socket.ts'
 import {loopback} from '../../support/addresses.ts'
 import {MemoryNetwork} from '../../support/memory-network.ts'
 import {VirtualClock} from '../../support/virtual-clock.ts'
@@ -277,7 +277,7 @@ describe('over real UDP', () => {
     other.bind(0, loopback(12, 2))
     await once(other, 'listening')
     const hello = once(other, 'message')
-    await socket.send(HELLO, loopback(12, 2), other.address().port)
+    await sendDatagram(socket, HELLO, {host: loopback(12, 2), port: other.address().port})
     const [, from] = await hello
     return from.port
   }

@@ -1,7 +1,7 @@
 import {Socket} from 'node:dgram'
 import {afterEach, beforeEach, describe, expect, test, vi} from 'vitest'
 import {HELLO} from '../../../src/miio/packet.ts'
-import {MiioSocket} from '../../../src/miio/socket.ts'
+import {MiioSocket, sendDatagram} from '../../../src/miio/socket.ts'
 import {until} from '../../support/wait.ts'
 
 let socket: MiioSocket
@@ -34,14 +34,14 @@ describe('an error of the UDP socket', () => {
     current().emit('error', error)
     expect(errors).toEqual([expect.stringMatching(/UDP socket.*network interface is down \(ENETDOWN\)/)])
     expect(socket.counters.errors).toBe(1)
-    await socket.send(HELLO, '127.0.0.1', 9)
+    await sendDatagram(socket, HELLO, {host: '127.0.0.1', port: 9})
   })
 
   test('that closes it costs one socket: the next packet leaves through another, which also receives', async () => {
     current().close()
     await until(() => errors.length > 0, {what: 'the loss'})
     expect(errors).toEqual([expect.stringMatching(/closed by the system.*opened again/)])
-    await Promise.all([1, 2, 3].map(() => socket.send(HELLO, '127.0.0.1', 9)))
+    await Promise.all([1, 2, 3].map(() => sendDatagram(socket, HELLO, {host: '127.0.0.1', port: 9})))
     expect(opened).toHaveLength(2)
     let received = 0
     socket.onUnsolicited(() => received++)
@@ -55,18 +55,20 @@ describe('an error of the UDP socket', () => {
     const bind = vi.spyOn(Socket.prototype, 'bind').mockImplementation(() => {
       throw Object.assign(new Error('bind EMFILE'), {code: 'EMFILE'})
     })
-    await expect(socket.send(HELLO, '127.0.0.1', 9)).rejects.toMatchObject({
+    await expect(sendDatagram(socket, HELLO, {host: '127.0.0.1', port: 9})).rejects.toMatchObject({
       code: 'unreachable',
       stage: 'send',
     })
     bind.mockRestore()
-    await socket.send(HELLO, '127.0.0.1', 9)
+    await sendDatagram(socket, HELLO, {host: '127.0.0.1', port: 9})
   })
 
   test('after close is not reported', async () => {
     await socket.close()
     expect(errors).toEqual([])
-    await expect(socket.send(HELLO, '127.0.0.1', 9)).rejects.toThrow('the socket is not open')
+    await expect(sendDatagram(socket, HELLO, {host: '127.0.0.1', port: 9})).rejects.toThrow(
+      'the socket is not open',
+    )
   })
 })
 
@@ -93,7 +95,7 @@ test('a system that grants no larger receive buffer is no reason not to open', a
 })
 
 test.each([0, 65_536, -1, Number.NaN])('a packet to port %d is one that could not leave', async (port) => {
-  await expect(socket.send(HELLO, '127.0.0.1', port)).rejects.toMatchObject({
+  await expect(sendDatagram(socket, HELLO, {host: '127.0.0.1', port})).rejects.toMatchObject({
     code: 'unreachable',
     stage: 'send',
   })

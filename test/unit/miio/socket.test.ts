@@ -5,7 +5,7 @@ import {systemClock} from '../../../src/common/clock.ts'
 import {MiioClient} from '../../../src/miio/client.ts'
 import {MiioError} from '../../../src/miio/miio-error.ts'
 import {Cipher, HELLO, helloReply, parsePacket} from '../../../src/miio/packet.ts'
-import {MiioSocket} from '../../../src/miio/socket.ts'
+import {MiioSocket, sendDatagram} from '../../../src/miio/socket.ts'
 import {loopback} from '../../support/addresses.ts'
 import {seeded} from '../../support/virtual-clock.ts'
 import {until} from '../../support/wait.ts'
@@ -106,7 +106,9 @@ describe('sending', () => {
   test('to a network without a route fails with its reason', async () => {
     const local = new MiioSocket({bind: '127.0.0.1'})
     await local.open()
-    const error = await local.send(HELLO, '203.0.113.1', 54321).catch((reason: unknown) => reason)
+    const error = await sendDatagram(local, HELLO, {host: '203.0.113.1', port: 54321}).catch(
+      (reason: unknown) => reason,
+    )
     await local.close()
     expect(error).toBeInstanceOf(MiioError)
     expect(error).toMatchObject({code: 'unreachable', stage: 'send'})
@@ -115,22 +117,26 @@ describe('sending', () => {
   })
 
   test.each([0, 70_000, -1])('to a port that is none (%i) is such an error, too', async (port) => {
-    await expect(socket.send(HELLO, loopback(11, 1), port)).rejects.toMatchObject({
+    await expect(sendDatagram(socket, HELLO, {host: loopback(11, 1), port})).rejects.toMatchObject({
       code: 'unreachable',
       stage: 'send',
     })
   })
 
   test('what is too long for a datagram is such an error, too', async () => {
-    const sending = socket.send(Buffer.alloc(70_000), loopback(11, 1), 54321)
+    const sending = sendDatagram(socket, Buffer.alloc(70_000), {host: loopback(11, 1), port: 54321})
     await expect(sending).rejects.toThrow(/too long \(EMSGSIZE\)/)
   })
 
   test('before opening and after closing is such an error, too', async () => {
-    await expect(new MiioSocket().send(HELLO, loopback(11, 1), 54321)).rejects.toMatchObject({stage: 'send'})
+    await expect(
+      sendDatagram(new MiioSocket(), HELLO, {host: loopback(11, 1), port: 54321}),
+    ).rejects.toMatchObject({stage: 'send'})
     await socket.close()
     await socket.close()
-    await expect(socket.send(HELLO, loopback(11, 1), 54321)).rejects.toMatchObject({code: 'unreachable'})
+    await expect(sendDatagram(socket, HELLO, {host: loopback(11, 1), port: 54321})).rejects.toMatchObject({
+      code: 'unreachable',
+    })
   })
 
   test('to a port without a plug harms no other plug', async () => {
@@ -139,7 +145,7 @@ describe('sending', () => {
     const one = await peer(loopback(11, 1))
     const received: Buffer[] = []
     socket.listen(one.at.host, one.at.port, (datagram) => received.push(datagram))
-    for (let i = 0; i < 3; i++) await socket.send(HELLO, gone.at.host, gone.at.port)
+    for (let i = 0; i < 3; i++) await sendDatagram(socket, HELLO, gone.at)
     await one.reply('here')
     await until(() => received.length === 1, {what: 'the other peer'})
   })
@@ -187,7 +193,7 @@ async function peer(host: string, port = 0) {
   await once(other, 'listening')
   const at = {host, port: other.address().port}
   const hello = once(other, 'message')
-  await socket.send(HELLO, at.host, at.port)
+  await sendDatagram(socket, HELLO, at)
   const [, from] = await hello
   const reply = (datagram: Buffer | string) =>
     new Promise<void>((resolve) => other.send(datagram, from.port, from.address, () => resolve()))
