@@ -25,8 +25,10 @@ export interface DecodedResponse {
   /** The firmware's values, before they were scaled. */
   raw: Record<string, unknown>
   /** Properties without a value in the response, with the plug's error code where it gave one (docs/protocol.md §1.8). */
-  failed: Map<string, number | undefined>
+  failed: ReadonlyMap<string, number | undefined>
 }
+
+const NONE_FAILED: DecodedResponse['failed'] = new Map()
 
 const TIERS: readonly PollTier[] = ['fast', 'slow', 'rare']
 /** Some firmware fails at more values than this in one request (docs/protocol.md §3.2). */
@@ -79,19 +81,22 @@ export function buildRead(model: Model, name: string): ReadRequest {
 
 /** Decodes a response. Values that cannot be matched with the request become unknown (`null`). */
 export function decodeResponse(response: unknown, read: ReadRequest, model: Model): DecodedResponse {
-  const decoded: DecodedResponse = {values: {}, raw: {}, failed: new Map()}
+  const values: State = {}
+  const raw: Record<string, unknown> = {}
+  let failed: Map<string, number | undefined> | undefined
   const itemOf = matchItems(response, read, model)
-  for (const [position, name] of read.properties.entries()) {
+  read.properties.forEach((name, position) => {
     const item = itemOf(name, position)
     if (item && 'raw' in item) {
-      decoded.raw[name] = item.raw
-      decoded.values[name] = fromFirmware(propertyOf(model, name), item.raw)
+      raw[name] = item.raw
+      values[name] = fromFirmware(propertyOf(model, name), item.raw)
     } else {
-      decoded.values[name] = null
-      decoded.failed.set(name, item?.code)
+      values[name] = null
+      failed ??= new Map()
+      failed.set(name, item?.code)
     }
-  }
-  return decoded
+  })
+  return {values, raw, failed: failed ?? NONE_FAILED}
 }
 
 /** The request that writes `value` to a property. @throws TypeError for a property that is not writable: check `isWritable` first */
@@ -166,9 +171,17 @@ function matchItems(
     return (_, position) => (list.length === properties.length ? {raw: list[position]} : undefined)
   }
   // By siid and piid: some firmware leaves items out, or answers in an order of its own (docs/protocol.md §3.2).
-  const items = new Map<string, ResponseItem>()
-  for (const item of list) if (isObject(item)) items.set(`${item['siid']}.${item['piid']}`, toItem(item))
-  return (name) => items.get(key(propertyOf(model, name).address))
+  return (name, position) => {
+    const {address} = propertyOf(model, name)
+    const isItem = (item: unknown): item is Record<string, unknown> =>
+      isObject(item) &&
+      address.via === 'miot' &&
+      Number(item['siid']) === address.siid &&
+      Number(item['piid']) === address.piid
+    const inPlace = list[position]
+    const item = isItem(inPlace) ? inPlace : list.findLast(isItem)
+    return item && toItem(item)
+  }
 }
 
 function toItem({code, value}: Record<string, unknown>): ResponseItem {

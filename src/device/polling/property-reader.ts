@@ -144,7 +144,8 @@ class BatchRead {
   async #readOrDivide(read: ReadRequest, isFirst = false): Promise<void> {
     if (this.#isEnded && !isFirst) return
     try {
-      await this.#read(read)
+      const silent = this.#noteAnswers(read, await this.#request(read))
+      if (silent.length > 0) await this.#readSilent(read, silent)
     } catch (error) {
       if (!isCallFailure(error)) throw error
       const isDivisible = this.#isDivisible(read)
@@ -160,11 +161,12 @@ class BatchRead {
     }
   }
 
-  /** A property with a value works, one with an error code harms no other. Those without either are requested again, alone. */
-  async #read(read: ReadRequest): Promise<void> {
-    const {properties, params} = read
+  /**
+   * A property with a value works, one with an error code harms no other.
+   * @returns the properties without either
+   */
+  #noteAnswers({properties, params}: ReadRequest, {failed}: DecodedResponse): readonly string[] {
     const {failures} = this.#parts
-    const {failed} = await this.#request(read)
     const silent: string[] = []
     for (const name of properties) {
       const code = failed.get(name)
@@ -174,12 +176,13 @@ class BatchRead {
       if (!failed.has(name)) this.#capabilities.markSupported(name)
     }
     if (silent.length === 0) failures.clearBatch(params.length)
-    else if (this.#isDivisible(read)) await this.#readOneByOne(silent, params.length)
-    else this.#recordFailures(silent, await this.#provesConnection())
+    return silent
   }
 
-  /** Some firmware answers the first few items of many, and drops the others (python-miio#861). */
-  async #readOneByOne(silent: readonly string[], requested: number): Promise<void> {
+  /** Some firmware answers the first few items of many, and drops the others (python-miio#861): those are requested again, alone. */
+  async #readSilent(read: ReadRequest, silent: readonly string[]): Promise<void> {
+    if (!this.#isDivisible(read)) return this.#recordFailures(silent, await this.#provesConnection())
+    const requested = read.params.length
     const before = this.#failures
     await this.#readInParts(silent, 1)
     if (this.#failures === before) this.#recordBatchFailure(requested, requested - silent.length)

@@ -133,7 +133,8 @@ export class DeviceState {
     const values: State = {}
     const raw: Record<string, unknown> = {}
     const warnings: string[] = []
-    for (const result of [...results, this.#missingValues(results, requested)])
+    const missing = requested.filter((name) => !results.some((result) => Object.hasOwn(result.values, name)))
+    for (const result of missing.length > 0 ? [...results, this.#unknown(missing)] : results)
       for (const name of Object.keys(result.values)) {
         if ((this.#written?.get(name)?.request ?? 0) > result.request) continue
         const value = result.values[name] ?? null
@@ -152,11 +153,10 @@ export class DeviceState {
     if (energy?.isStuck || plausibility?.isChanged) events.emit('metadataChanged')
   }
 
-  /** The properties that are in no response, as unknown. */
-  #missingValues(results: readonly ReadResult[], requested: readonly string[]): ReadResult {
+  /** Those of `names` that the plug itself has a value for, as unknown. */
+  #unknown(names: readonly string[]): ReadResult {
     const values: State = {}
-    for (const name of requested) {
-      if (results.some((result) => Object.hasOwn(result.values, name))) continue
+    for (const name of names) {
       const property = this.#properties[name]
       if (property && isReadFromPlug(property)) values[name] = null
     }

@@ -16,14 +16,11 @@ export interface ImplausibleValue {
   why: string
 }
 
-/** What a rule found for one value: why it cannot be true, or `undefined` when it can. */
-interface RuleResult {
-  property: string
-  why: string | undefined
-}
-
-/** Checks only values that were read together: watts of now and volts of a minute ago prove nothing. */
-type Rule = (model: Model, values: State) => RuleResult[]
+/**
+ * Why a value cannot be true: `false` when it can, `undefined` when this cannot be decided. Only values that were read together are
+ * compared: watts of now and volts of a minute ago prove nothing.
+ */
+type Rule = (values: State, model: Model, property: string) => string | false | undefined
 
 interface FlagState {
   /** In how many polls in a row the value was implausible. */
@@ -45,7 +42,10 @@ const IDLE_WATTS = 3
 /** An implausible value in one poll may belong to a moment between two states; in two polls in a row it does not. */
 const POLLS_UNTIL_FLAGGED = 2
 
-const rules: readonly Rule[] = [volts, moreThanAnyPlug, moreThanVoltsTimesAmperes, whileOff]
+const VOLTAGE_RULES: readonly Rule[] = [volts]
+const POWER_RULES: readonly Rule[] = [moreThanAnyPlug, moreThanVoltsTimesAmperes, whileOff]
+const NO_RULES: readonly Rule[] = []
+const NOTHING: readonly ImplausibleValue[] = []
 
 /** Watches the values of one plug, and reports those that cannot be true. */
 export class Plausibility {
@@ -69,19 +69,20 @@ export class Plausibility {
   check(
     values: State,
     raw: Readonly<Record<string, unknown>>,
-  ): {found: ImplausibleValue[]; isChanged: boolean} {
-    const found: ImplausibleValue[] = []
+  ): {found: readonly ImplausibleValue[]; isChanged: boolean} {
+    let found = NOTHING
     let isChanged = false
-    for (const rule of rules)
-      for (const {property, why} of rule(this.#model, values)) {
-        if (why === undefined && !this.#states) continue
+    for (const property of Object.keys(values))
+      for (const rule of rulesFor(property, this.#model)) {
+        const why = rule(values, this.#model, property)
+        if (why === undefined || (why === false && !this.#states)) continue
         const entry = this.#entry(`${rule.name} ${property}`)
         const wasFlagged = entry.flagged !== undefined
-        entry.polls = why === undefined ? 0 : entry.polls + 1
-        if (why === undefined) entry.flagged = undefined
+        entry.polls = why === false ? 0 : entry.polls + 1
+        if (why === false) entry.flagged = undefined
         else if (entry.polls >= POLLS_UNTIL_FLAGGED && !wasFlagged) {
           entry.flagged = {property, value: values[property] ?? null, raw: raw[property] ?? null, why}
-          if (!entry.isReported) found.push(entry.flagged)
+          if (!entry.isReported) found = [...found, entry.flagged]
           entry.isReported = true
         }
         isChanged ||= wasFlagged !== (entry.flagged !== undefined)
@@ -103,44 +104,49 @@ export function implausibleWarning(device: string, {property, value, raw, why}: 
   return `${property} ${value} (raw ${excerpt(raw)}) cannot be right: ${why}; it is published unchanged. If its scale is wrong, set ${override}`
 }
 
-function volts({properties}: Model, values: State): RuleResult[] {
-  return Object.keys(values).flatMap((property) => {
-    const value = values[property]
-    const definition = properties[property]
-    const isVoltage = definition && 'deviceClass' in definition && definition.deviceClass === 'voltage'
-    if (!isVoltage || typeof value !== 'number') return []
-    const isMains = value >= LEAST_VOLTS && value <= MOST_VOLTS
-    return [{property, why: isMains ? undefined : `mains has ${LEAST_VOLTS} to ${MOST_VOLTS} V`}]
-  })
+function rulesFor(property: string, {properties}: Model): readonly Rule[] {
+  if (property === 'power') return POWER_RULES
+  const definition = properties[property]
+  const isVoltage = definition && 'deviceClass' in definition && definition.deviceClass === 'voltage'
+  return isVoltage ? VOLTAGE_RULES : NO_RULES
 }
 
-function moreThanAnyPlug(_model: Model, {power}: State): RuleResult[] {
-  if (typeof power !== 'number') return []
-  return [
-    {property: 'power', why: power > MOST_WATTS ? `no plug carries more than ${MOST_WATTS} W` : undefined},
-  ]
+function volts(values: State, _model: Model, property: string): string | false | undefined {
+  const value = values[property]
+  if (typeof value !== 'number') return undefined
+  const isMains = value >= LEAST_VOLTS && value <= MOST_VOLTS
+  return !isMains && `mains has ${LEAST_VOLTS} to ${MOST_VOLTS} V`
 }
 
-function moreThanVoltsTimesAmperes(model: Model, {power, voltage, current}: State): RuleResult[] {
-  if (typeof power !== 'number' || typeof voltage !== 'number' || typeof current !== 'number') return []
+function moreThanAnyPlug({power}: State): string | false | undefined {
+  if (typeof power !== 'number') return undefined
+  return power > MOST_WATTS && `no plug carries more than ${MOST_WATTS} W`
+}
+
+function moreThanVoltsTimesAmperes(
+  {power, voltage, current}: State,
+  model: Model,
+): string | false | undefined {
+  if (typeof power !== 'number' || typeof voltage !== 'number' || typeof current !== 'number')
+    return undefined
   const amperes = unitOf(model, 'current') === 'mA' ? current / 1000 : current
-  if (amperes < LEAST_AMPERES) return []
+  if (amperes < LEAST_AMPERES) return undefined
   const isTooMuch = power > TOLERANCE * voltage * amperes + TOLERANCE_WATTS
-  const product = `${voltage} V × ${amperes} A are ${Math.round(voltage * amperes)} W`
-  return [{property: 'power', why: isTooMuch ? product : undefined}]
+  return isTooMuch && `${voltage} V × ${amperes} A are ${Math.round(voltage * amperes)} W`
 }
 
 /** Power although everything is off: relay, single sockets and USB ports. */
-function whileOff(model: Model, values: State): RuleResult[] {
+function whileOff(values: State, model: Model): string | false | undefined {
   const {power, state} = values
-  if (typeof power !== 'number' || typeof state !== 'string') return []
-  const isFed = () =>
-    Object.entries(model.properties).some(([name, property]) => {
-      const feeds =
-        property.kind === 'switch' && (property.deviceClass === 'outlet' || name.startsWith('usb'))
-      return feeds && values[name] !== 'OFF'
-    })
-  return [{property: 'power', why: power > IDLE_WATTS && !isFed() ? 'it is switched off' : undefined}]
+  if (typeof power !== 'number' || typeof state !== 'string') return undefined
+  return power > IDLE_WATTS && state !== 'ON' && !isFed(values, model) && 'it is switched off'
+}
+
+function isFed(values: State, {properties}: Model): boolean {
+  return Object.entries(properties).some(([name, property]) => {
+    const feeds = property.kind === 'switch' && (property.deviceClass === 'outlet' || name.startsWith('usb'))
+    return feeds && values[name] !== 'OFF'
+  })
 }
 
 function unitOf(model: Model, name: string): string | undefined {

@@ -31,7 +31,8 @@ describe('a request that the client has lost', () => {
   it('stays overdue: that the client refuses every further request is no sign of life', async () => {
     const {clock, network, client, queue} = home()
     const poll = () => queue.poll(() => client.call('get_prop', [])).catch(() => {})
-    network.send = () => new Promise(() => {})
+    network.loses = () => true
+    network.afterArrived = () => {}
     void poll()
     await clock.advance(65 * SECOND)
     expect(queue.overdue()).toBe(5 * SECOND)
