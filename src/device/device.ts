@@ -38,6 +38,9 @@ export interface DeviceOptions extends ModelOptions {
   energy?: EnergyTrackingOptions
 }
 
+/** Those of polls that ended uninterrupted, as most do. An AbortController costs as much as all other bookkeeping of a poll. */
+const idleInterrupts: AbortController[] = []
+
 /** One plug as the bridge uses it: state, availability, reads and commands. Emits the events of its parts. */
 export class Device extends EventEmitter<DeviceEvents> {
   readonly name: string
@@ -132,8 +135,9 @@ export class Device extends EventEmitter<DeviceEvents> {
    */
   async poll(tier: PollTier): Promise<boolean> {
     const {resolver, failures} = this.#parts
-    this.#poll = new AbortController()
-    const {signal} = this.#poll
+    const interrupt = idleInterrupts.pop() ?? new AbortController()
+    const {signal} = interrupt
+    this.#poll = interrupt
     try {
       const model = resolver.model ?? (await resolver.lookUp())
       await pollProperties(this.#parts, failures.due(propertiesInTier(model, tier), tier), signal)
@@ -145,6 +149,7 @@ export class Device extends EventEmitter<DeviceEvents> {
       throw error
     } finally {
       this.#poll = undefined
+      if (!signal.aborted) idleInterrupts.push(interrupt)
     }
   }
 
