@@ -38,6 +38,8 @@ export interface DeviceOptions extends ModelOptions {
   energy?: EnergyTrackingOptions
 }
 
+const NOTHING_KNOWN = (): FailureContext => ({})
+
 /** Those of polls that ended uninterrupted, as most do. An AbortController costs as much as all other bookkeeping of a poll. */
 const idleInterrupts: AbortController[] = []
 
@@ -55,7 +57,8 @@ export class Device extends EventEmitter<DeviceEvents> {
 
   constructor(options: DeviceOptions) {
     super()
-    const {name, transport, clock, energy, offlineAfter = 3, failureContext = () => ({})} = options
+    const {name, transport, clock, energy, offlineAfter = 3, failureContext = NOTHING_KNOWN} = options
+    const {identity, findModel, adjust, capabilitiesOf} = options
     this.name = name
     this.tracker = new AvailabilityTracker({clock, offlineAfter, failureContext, events: this})
     const queue = new RequestQueue(clock)
@@ -65,7 +68,16 @@ export class Device extends EventEmitter<DeviceEvents> {
       transport,
       queue,
       state,
-      resolver: new ModelResolver({...options, queue, state, events: this}),
+      resolver: new ModelResolver({
+        identity,
+        findModel,
+        adjust,
+        capabilitiesOf,
+        queue,
+        transport,
+        state,
+        events: this,
+      }),
       availability: this.tracker,
       failures: new FailureTracker(),
       events: this,

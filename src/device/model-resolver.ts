@@ -28,12 +28,12 @@ export interface IdentityEvents {
 
 export interface ModelOptions {
   /** What is configured or remembered. The plug is asked for what is missing. */
-  identity?: Identity
+  identity?: Identity | undefined
   findModel: (id: string) => Model | undefined
   /** The model with the user's corrections. */
-  adjust?: (model: Model) => Model
+  adjust?: ((model: Model) => Model) | undefined
   /** What is known of all plugs of a model and firmware; nothing by default. */
-  capabilitiesOf?: (model: string, firmware: string | undefined) => FirmwareCapabilities
+  capabilitiesOf?: ((model: string, firmware: string | undefined) => FirmwareCapabilities) | undefined
 }
 
 interface ModelResolverOptions extends ModelOptions {

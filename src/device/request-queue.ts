@@ -191,8 +191,8 @@ export class SharedReads {
   readonly #clock: Clock
   /** What the user called the plug, for messages. */
   readonly #name: string
-  /** By key. */
-  readonly #underWay = new Map<string, ReadUnderWay>()
+  /** By key. Most plugs are only polled: they need no map. */
+  #underWay: Map<string, ReadUnderWay> | undefined
   #waiting = 0
 
   constructor(clock: Clock, name: string) {
@@ -226,7 +226,7 @@ export class SharedReads {
     let failure: unknown
     for (;;) {
       const joinedAt = this.#clock.now()
-      const shared = this.#underWay.get(key) ?? this.#start(key, deadline, read)
+      const shared = this.#underWay?.get(key) ?? this.#start(key, deadline, read)
       shared.deadline = Math.max(shared.deadline, deadline)
       try {
         // The transport ends a request at the same deadline, and its error has the better reason: it gets a little more time.
@@ -258,7 +258,8 @@ export class SharedReads {
     }
     shared.end = read(sendDeadline)
       .then(() => true)
-      .finally(() => this.#underWay.delete(key))
+      .finally(() => this.#underWay?.delete(key))
+    this.#underWay ??= new Map()
     this.#underWay.set(key, shared)
     return shared
   }

@@ -36,8 +36,8 @@ export class Link {
   readonly #sent = (error?: MiioError) => {
     if (error) this.receiver?.failed(error, false)
   }
-  #stopListening = () => {}
-  #cancelLookup = () => {}
+  #stopListening: (() => void) | undefined
+  #cancelLookup: (() => void) | undefined
 
   /** What receives from the link. Datagrams that arrive between two requests are dropped. */
   receiver: LinkReceiver | undefined
@@ -81,7 +81,7 @@ export class Link {
     const address = isIPv4(host) ? host : await this.#lookUp()
     this.#assertOpen()
     if (address === this.#address) return address
-    this.#stopListening()
+    this.#stopListening?.()
     this.#stopListening = socket.listen(address, port, (datagram) => {
       trace('received', datagram, address)
       this.receiver?.received(datagram)
@@ -106,8 +106,8 @@ export class Link {
   /** Ends the request under way with a `timeout`. Leaves no timer and no listener behind. */
   close(): void {
     this.#isClosed = true
-    this.#stopListening()
-    this.#cancelLookup()
+    this.#stopListening?.()
+    this.#cancelLookup?.()
     this.receiver?.failed(closedError(this.where), true)
   }
 

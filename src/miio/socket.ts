@@ -65,7 +65,7 @@ const REASONS = new Map([
 export class MiioSocket implements UdpTransport {
   readonly #bind: string | undefined
   readonly #onError: (text: string) => void
-  readonly #listeners = new Map<string, Set<(datagram: Buffer) => void>>()
+  readonly #listeners = new Map<string, readonly ((datagram: Buffer) => void)[]>()
   readonly #unsolicitedHandlers = new Set<UnsolicitedHandler>()
   #socket: Socket | undefined
   /** Between `open` and `close`, also while there is no socket because the system took it away. */
@@ -124,11 +124,11 @@ export class MiioSocket implements UdpTransport {
 
   listen(host: string, port: number, handler: (datagram: Buffer) => void): () => void {
     const endpoint = keyOf({host, port})
-    const handlers = this.#listeners.get(endpoint) ?? new Set()
-    this.#listeners.set(endpoint, handlers.add(handler))
+    this.#listeners.set(endpoint, [...(this.#listeners.get(endpoint) ?? []), handler])
     return () => {
-      handlers.delete(handler)
-      if (handlers.size === 0 && this.#listeners.get(endpoint) === handlers) this.#listeners.delete(endpoint)
+      const others = (this.#listeners.get(endpoint) ?? []).filter((other) => other !== handler)
+      if (others.length > 0) this.#listeners.set(endpoint, others)
+      else this.#listeners.delete(endpoint)
     }
   }
 
