@@ -35,7 +35,7 @@ export function parseResponse(payload: Buffer): {response: MiioResponse; repairs
   }
   if (value === undefined) throw new UnreadableResponse(`expected JSON, got ${excerpt(payload)}`)
   // With one colon for each member no name can have come twice. A colon in a string makes it more colons: then the tokens decide.
-  if (countMembers(value) !== text.split(':').length - 1) rejectAmbiguousMembers(tokenize(text))
+  if (countMembers(value) !== countColons(text)) rejectAmbiguousMembers(tokenize(text))
   return {response: toResponse(value), repairs}
 }
 
@@ -163,9 +163,16 @@ function countMembers(value: unknown, depth = 1): number {
   if (typeof value !== 'object' || value === null) return 0
   if (depth > DEEPEST) throw new UnreadableResponse(`expected at most ${DEEPEST} levels of brackets`)
   if (Object.hasOwn(value, '__proto__')) throw new UnreadableResponse('expected no member named __proto__')
-  const children: unknown[] = Object.values(value)
-  const own = Array.isArray(value) ? 0 : children.length
-  return children.reduce<number>((sum, child) => sum + countMembers(child, depth + 1), own)
+  const children: unknown[] = Array.isArray(value) ? value : Object.values(value)
+  let count = Array.isArray(value) ? 0 : children.length
+  for (const child of children) count += countMembers(child, depth + 1)
+  return count
+}
+
+function countColons(text: string): number {
+  let count = 0
+  for (let at = text.indexOf(':'); at >= 0; at = text.indexOf(':', at + 1)) count++
+  return count
 }
 
 /**

@@ -127,7 +127,8 @@ function header(did: number, stamp: number): Buffer {
   const bytes = Buffer.alloc(16)
   bytes.writeUInt16BE(MAGIC, 0)
   bytes.writeUInt16BE(HEADER_BYTES, 2)
-  bytes.writeBigUInt64BE(BigInt(did), 4)
+  bytes.writeUInt32BE(Math.floor(did / 2 ** 32), 4)
+  bytes.writeUInt32BE(did % 2 ** 32, 8)
   bytes.writeUInt32BE(stamp >>> 0, 12)
   return bytes
 }
@@ -138,10 +139,10 @@ function header(did: number, stamp: number): Buffer {
  * @throws MalformedPacket
  */
 function readDid(datagram: Buffer): number {
-  const did = datagram.readBigUInt64BE(4)
-  if (did === 0n || did === 0xffffffffn || did > Number.MAX_SAFE_INTEGER)
-    throw new MalformedPacket(`no plug has the id ${did}`)
-  return Number(did)
+  const did = datagram.readUInt32BE(4) * 2 ** 32 + datagram.readUInt32BE(8)
+  if (did === 0 || did === 0xffffffff || !Number.isSafeInteger(did))
+    throw new MalformedPacket(`no plug has the id ${datagram.readBigUInt64BE(4)}`)
+  return did
 }
 
 function isMessageLength(length: number): boolean {
