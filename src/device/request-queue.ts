@@ -34,11 +34,17 @@ interface Command {
 /** The queue of one plug: one request at a time. */
 export class RequestQueue {
   readonly #clock: Clock
-  /** Without the timeout of p-queue: it would start the next request while the one before is still under way. */
-  readonly #queue = new PQueue({concurrency: 1})
+  /**
+   * The requests that wait. Without the timeout of p-queue: it would start the next request while the one before is still under way.
+   * Most plugs of ten thousand are only polled, one request at a time: they need no queue.
+   */
+  #queue: PQueue | undefined
+  /** Whether a request is under way that did not have to wait. The queue is paused meanwhile. */
+  #isDirect = false
   /** The commands that wait for their turn, in the order of their turns. */
   #commands: Command[] = []
-  #isExecuting = false
+  /** The command under way. */
+  #executing: Promise<void> | undefined
   #isStopped = false
   /** When the first of the requests was given up that the transport has lost; `undefined` once the transport has sent one since. */
   #lostSince: number | undefined
@@ -62,12 +68,12 @@ export class RequestQueue {
 
   /** Runs a request that no caller waits for. */
   poll<T>(request: () => Promise<T>): Promise<T> {
-    return this.#queue.add(() => this.#run(request), {priority: PRIORITY.poll})
+    return this.#enter(() => this.#run(request), PRIORITY.poll)
   }
 
   /** Runs a request that a caller waits for: before all polls. */
   read<T>(request: () => Promise<T>): Promise<T> {
-    return this.#queue.add(() => this.#run(request), {priority: PRIORITY.read})
+    return this.#enter(() => this.#run(request), PRIORITY.read)
   }
 
   /**
@@ -104,7 +110,7 @@ export class RequestQueue {
       for (const older of superseded)
         this.#reject(older, new CommandError('superseded', `a newer value for ${key} replaced it`))
       // The turns of superseded commands are enough for the one that replaces them.
-      if (!last) void this.#queue.add(() => this.#turn(), {priority: PRIORITY.command})
+      if (!last) void this.#enter(() => this.#turn(), PRIORITY.command)
     })
   }
 
@@ -113,7 +119,22 @@ export class RequestQueue {
     this.#isStopped = true
     for (const command of [...this.#commands])
       this.#reject(command, new CommandError('expired', 'the bridge stopped before its turn came'))
-    if (this.#isExecuting) await within(this.#clock, this.#clock.now() + grace, this.#queue.onIdle())
+    if (this.#executing) await within(this.#clock, this.#clock.now() + grace, this.#executing)
+  }
+
+  /** Runs `run` at once when nothing else runs or waits, else in its turn. */
+  #enter<T>(run: () => Promise<T>, priority: number): Promise<T> {
+    const isFree = !this.#isDirect && !this.#queue?.pending && !this.#queue?.size
+    if (!isFree) {
+      this.#queue ??= new PQueue({concurrency: 1, autoStart: false})
+      return this.#queue.add(run, {priority})
+    }
+    this.#isDirect = true
+    this.#queue?.pause()
+    return run().finally(() => {
+      this.#isDirect = false
+      this.#queue?.start()
+    })
   }
 
   #reject(command: Command, error: CommandError): void {
@@ -129,9 +150,9 @@ export class RequestQueue {
     if (command.deadline - this.#clock.now() < SHORTEST_TURN_MS) return this.#reject(command, expired())
     this.#commands.shift()
     command.expiry.cancel()
-    this.#isExecuting = true
-    await command.run()
-    this.#isExecuting = false
+    this.#executing = command.run()
+    await this.#executing
+    this.#executing = undefined
   }
 
   /**

@@ -161,6 +161,12 @@ export class MiioRequest {
     return undefined
   }
 
+  /**
+   * Sends the request with the plug's clock, and waits for its response.
+   *
+   * A forged hello reply may have come before the plug's own. A hello reply with another clock is believed as well, and the request
+   * is sent with that clock, too: the plug takes the request with its own id and clock, and drops all others (docs/protocol.md §1.6).
+   */
   async #exchangeRequest(
     sample: ClockSample,
     timeout: number,
@@ -169,8 +175,17 @@ export class MiioRequest {
     if (!this.#sendRequest(sample)) return undefined
     const clocks = [sample]
     const longest = this.#until(this.#context.stats.lastTryTimeout)
-    let event = await this.#receiveResponse(this.#until(timeout), clocks)
-    if (!event && isLast) event = await this.#receiveResponse(longest, clocks, this.#signal)
+    let until = this.#until(timeout)
+    let signal: AbortSignal | undefined
+    let event = await this.#next(until)
+    while (event?.kind === 'hello' || (!event && isLast && until < longest)) {
+      if (event) this.#sendWithOtherClock(event.sample, clocks)
+      else {
+        until = longest
+        signal = this.#signal
+      }
+      event = await this.#next(until, signal)
+    }
     if (!event) this.#timeoutsSinceHello++
     else if (event.kind === 'result' || event.error.stage !== 'send') this.#timeoutsSinceHello = 0
     if (this.#timeoutsSinceHello >= TIMEOUTS_UNTIL_HELLO || (!event && clocks.length > 1))
@@ -178,25 +193,12 @@ export class MiioRequest {
     return event
   }
 
-  /**
-   * A forged hello reply may have come before the plug's own. A hello reply with another clock is believed as well, and the request
-   * is sent with that clock, too: the plug takes the request with its own id and clock, and drops all others (docs/protocol.md §1.6).
-   * A request that may be sent only once is sent once.
-   */
-  async #receiveResponse(
-    until: number,
-    clocks: ClockSample[],
-    signal?: AbortSignal,
-  ): Promise<Exclude<ResponseEvent, {kind: 'hello'}> | undefined> {
-    for (;;) {
-      const event = await this.#next(until, signal)
-      if (event?.kind !== 'hello') return event
-      const {sample} = event
-      const isNew = clocks.length < MAX_CLOCKS && !clocks.some((known) => isSameClock(known, sample))
-      if (!isNew || this.#tries === 1) continue
-      clocks.push(sample)
-      this.#sendRequest(sample)
-    }
+  /** A request that may be sent only once is sent once. */
+  #sendWithOtherClock(sample: ClockSample, clocks: ClockSample[]): void {
+    const isNew = clocks.length < MAX_CLOCKS && !clocks.some((known) => isSameClock(known, sample))
+    if (!isNew || this.#tries === 1) return
+    clocks.push(sample)
+    this.#sendRequest(sample)
   }
 
   /** @returns `false` when there is no time left, because the process was paused since the hello */
