@@ -89,8 +89,10 @@ export class MiioRequest {
     try {
       let failure: MiioError | undefined
       for (let tries = 0; ; tries++) {
-        // A response to an earlier try may still come in the pause before the next.
-        const late = this.#isOver(tries) ? undefined : await this.#next(link.sendNotBefore, this.#signal)
+        // A first try that is due is sent before this call returns. In the pause before another try a late response may still come.
+        const isDue = tries === 0 && link.sendNotBefore <= this.#now()
+        const late =
+          isDue || this.#isOver(tries) ? undefined : await this.#next(link.sendNotBefore, this.#signal)
         if (isResult(late)) return late.result
         if (this.#isOver(tries)) throw failure ?? this.#gaveUp()
         const event = await this.#try(tries + 1 >= this.#tries)

@@ -77,7 +77,8 @@ export class CommandExecutor {
     const data: Record<string, Value> = {}
     try {
       assertUsable(plug)
-      await plug.device.ready({deadline})
+      // Without a wait the request is sent at once: before the command is acknowledged to the broker, which takes as long.
+      if (!plug.device.model) await plug.device.ready({deadline})
       if ('set' in command) await write(plug, command.set, deadline, data)
       else {
         Object.assign(data, await read(plug, command.get, deadline))

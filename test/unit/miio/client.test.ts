@@ -262,6 +262,18 @@ describe('a deadline', () => {
     expect(call.settledAt).toBe(10_000)
   })
 
+  test('that is due is sent before the call returns: the acknowledgement of its command need not come first', async () => {
+    const {client, network, advance} = setup()
+    const first = client.call('get_prop', [])
+    await advance(1000)
+    await first
+    const before = network.sent.length
+    const second = client.call('get_prop', [])
+    expect(network.sent).toHaveLength(before + 1)
+    await advance(1000)
+    await second
+  })
+
   test('that is over sends nothing', async () => {
     const {client, network, advance} = setup()
     const call = watch(client.call('get_prop', [], {deadline: 0}))

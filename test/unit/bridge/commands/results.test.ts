@@ -1,4 +1,4 @@
-import {beforeEach, describe, expect, it} from 'vitest'
+import {beforeEach, describe, expect, it, test} from 'vitest'
 import {Commands} from '../../../../src/bridge/commands/commands.ts'
 import {Results} from '../../../../src/bridge/commands/results.ts'
 import {Requests} from '../../../../src/bridge/requests/requests.ts'
@@ -51,6 +51,13 @@ async function command(more: Partial<IncomingMessage>) {
   await clock.advance(20_000)
   return publisher.messages.filter(({payload}) => payload.includes('"status"'))
 }
+
+test('a command is sent to the plug before its message is acknowledged, which is as soon as the handler returns', async () => {
+  const {scripted} = plugs.get('office/desk') ?? expect.unreachable()
+  commands.handle(incoming('miio2mqtt/office/desk/set', 'ON'), {kind: 'set', name: 'office/desk'})
+  expect(scripted.calls).toMatchObject([{method: 'set_power', params: ['on']}])
+  await clock.advance(20_000)
+})
 
 describe('a result', () => {
   it('to a response topic carries its correlation data, and is marked as one on a topic that a client has chosen', async () => {
