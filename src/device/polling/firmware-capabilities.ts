@@ -110,26 +110,31 @@ export class FirmwareCapabilities {
 /** So many failures in a row, each with proof that no datagram was lost, are the firmware's. Two in a row occurred by chance. */
 export const FAILURES_UNTIL_UNSUPPORTED = 3
 
+/** Likewise, of requests that the plug restarted after. Between two power failures, such a request is answered. */
+export const RESTARTS_UNTIL_UNSUPPORTED = 2
+
 /**
  * Counts what one plug failed at lately while it answered everything else. Failures by bad Wi-Fi pass, limits of the firmware stay
  * (property-reader.ts). Lost at a restart, unlike FirmwareCapabilities.
  */
 export class FailureTracker {
+  /** After this request, sent at that time (ms of the clock), the plug did not respond any more. */
+  unanswered: {read: ReadRequest; at: number} | undefined
   /** By property. Most plugs never fail at one: they need no map. */
   #failures: Map<string, number> | undefined
   /** By number of values in a request. */
   #batchFailures: Map<number, number> | undefined
 
-  /** A request for this property alone failed, and no other did. @returns whether that happened so often that the firmware does not support it */
-  recordFailure(name: string): boolean {
+  /** A request for this property alone failed, and no other did. @returns whether that happened `enough` times: the firmware does not support it */
+  recordFailure(name: string, enough = FAILURES_UNTIL_UNSUPPORTED): boolean {
     this.#failures ??= new Map()
-    return increment(this.#failures, name) >= FAILURES_UNTIL_UNSUPPORTED
+    return increment(this.#failures, name) >= enough
   }
 
   /** A request for so many values failed, and every one of them was answered in smaller requests. @returns as `recordFailure` */
-  recordBatchFailure(size: number): boolean {
+  recordBatchFailure(size: number, enough = FAILURES_UNTIL_UNSUPPORTED): boolean {
     this.#batchFailures ??= new Map()
-    return increment(this.#batchFailures, size) >= FAILURES_UNTIL_UNSUPPORTED
+    return increment(this.#batchFailures, size) >= enough
   }
 
   /** The property was answered, or is left out: its failures count no more. */
