@@ -1,10 +1,12 @@
 import {beforeEach, describe, expect, it} from 'vitest'
+import {propertiesInTier} from '../../../../src/device/codec/property-codec.ts'
 import {
   FAILURES_UNTIL_UNSUPPORTED,
   FailureTracker,
   FirmwareCapabilities,
   type StoredCapabilities,
 } from '../../../../src/device/polling/firmware-capabilities.ts'
+import {eight} from '../../../support/virtual-home.ts'
 
 describe('the capabilities of a firmware', () => {
   let stored: StoredCapabilities[]
@@ -48,6 +50,17 @@ describe('the capabilities of a firmware', () => {
     capabilities.markSupported('led')
     expect(capabilities.markUnsupported('led')).toBe(false)
     expect(capabilities.unsupported.size).toBe(0)
+  })
+
+  it('has the requests of each tier made once, and anew when it changes', () => {
+    const names = propertiesInTier(eight, 'fast')
+    const plan = capabilities.planReads(eight, names)
+    expect(capabilities.planReads(eight, propertiesInTier(eight, 'fast'))).toBe(plan)
+    expect(capabilities.planReads(eight, propertiesInTier(eight, 'slow'))).not.toBe(plan)
+    capabilities.limitBatch(1)
+    expect(capabilities.planReads(eight, names)).toHaveLength(names.length)
+    capabilities.markUnsupported('power')
+    expect(capabilities.planReads(eight, names)).toHaveLength(names.length - 1)
   })
 
   it('can be tried again', () => {
