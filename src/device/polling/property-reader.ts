@@ -19,12 +19,7 @@ import {expired, type RequestQueue} from '../request-queue.ts'
 import type {DeviceState, ReadResult, StateEvents} from '../state/device-state.ts'
 import {ONCE, type Transport} from '../transport.ts'
 import type {AvailabilityTracker} from './availability.ts'
-import {
-  FAILURES_UNTIL_UNSUPPORTED,
-  type FailureTracker,
-  type FirmwareCapabilities,
-  RESTARTS_UNTIL_UNSUPPORTED,
-} from './firmware-capabilities.ts'
+import type {FailureTracker, FirmwareCapabilities} from './firmware-capabilities.ts'
 
 /** The parts of one device that reads and commands need. */
 export interface DeviceParts {
@@ -160,8 +155,8 @@ class BatchRead {
 
   /** The plug restarted in place of a response to `read`: that has too many values, or a property that the firmware fails at. */
   #recordRestart(read: ReadRequest): void {
-    if (this.#isDivisible(read)) this.#recordBatchFailure(read.params.length, 1, RESTARTS_UNTIL_UNSUPPORTED)
-    else this.#recordFailures(read.properties, true, RESTARTS_UNTIL_UNSUPPORTED)
+    if (this.#isDivisible(read)) this.#recordBatchFailure(read.params.length, 1, true)
+    else this.#recordFailures(read.properties, true, true)
   }
 
   /**
@@ -233,21 +228,21 @@ class BatchRead {
     for (const read of buildReads(this.#model, names, size)) await this.#readOrDivide(read)
   }
 
-  #recordBatchFailure(requested: number, answered: number, enough = FAILURES_UNTIL_UNSUPPORTED): void {
-    if (!this.#isEnded && this.#parts.failures.recordBatchFailure(requested, enough))
+  #recordBatchFailure(requested: number, answered: number, hasRestarted = false): void {
+    if (!this.#isEnded && this.#parts.failures.recordBatchFailure(requested, hasRestarted))
       this.#capabilities.limitBatch(answered)
   }
 
-  #recordFailures(names: readonly string[], isProven: boolean, enough = FAILURES_UNTIL_UNSUPPORTED): void {
+  #recordFailures(names: readonly string[], isProven: boolean, hasRestarted = false): void {
     this.#failures++
-    if (isProven) for (const name of names) this.#recordFailure(name, enough)
+    if (isProven) for (const name of names) this.#recordFailure(name, hasRestarted)
   }
 
   /** The relay is requested whatever happens: a plug without it is no plug. */
-  #recordFailure(name: string, enough = FAILURES_UNTIL_UNSUPPORTED): void {
+  #recordFailure(name: string, hasRestarted = false): void {
     const {failures, events} = this.#parts
-    if (name === this.#relay) return
-    if (!failures.recordFailure(name, enough) || !this.#capabilities.markUnsupported(name)) return
+    if (name === this.#relay || !failures.recordFailure(name, hasRestarted)) return
+    if (!this.#capabilities.markUnsupported(name, hasRestarted)) return
     failures.clear(name)
     events.emit(
       'warning',

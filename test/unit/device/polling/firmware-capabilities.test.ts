@@ -46,10 +46,12 @@ describe('the capabilities of a firmware', () => {
     expect(capabilities.batch).toBe(1)
   })
 
-  it('includes for ever what was answered once', () => {
+  it('includes what was answered once, until the plug restarts at it', () => {
     capabilities.markSupported('led')
     expect(capabilities.markUnsupported('led')).toBe(false)
     expect(capabilities.unsupported.size).toBe(0)
+    expect(capabilities.markUnsupported('led', true)).toBe(true)
+    expect([...capabilities.unsupported]).toEqual(['led'])
   })
 
   it('has the requests of each tier made once, and anew when it changes', () => {
@@ -77,6 +79,12 @@ describe('a failure', () => {
     expect([1, 2].map(() => failures.recordFailure('led'))).toEqual([false, false])
     failures.clear('led')
     expect([1, 2, 3].map(() => failures.recordFailure('led'))).toEqual([false, false, true])
+  })
+
+  it('by which the plug restarted becomes certain at the second time', () => {
+    const failures = new FailureTracker()
+    expect([1, 2].map(() => failures.recordFailure('led', true))).toEqual([false, true])
+    expect([1, 2].map(() => failures.recordBatchFailure(4, true))).toEqual([false, true])
   })
 
   it('about a number of values is gone when as many were answered', () => {

@@ -134,6 +134,15 @@ describe('a firmware that reboots, and switches its sockets,', () => {
     expect(home.device.unsupported).toEqual([])
   })
 
+  it('at a request for a property that it answered before: likewise, and then it is left out', async () => {
+    const home = new VirtualHome()
+    await home.poll('rare')
+    home.plug.setFaults({failingProperties: {power: 'reboot'}})
+    expect(await reboots(home)).toBeLessThanOrEqual(4)
+    expect(home.device.unsupported).toEqual(['power'])
+    expect(await reboots(home)).toBe(0)
+  })
+
   it.each(others)('at a request for %s: a few times, until it is left out', async (failing) => {
     const home = new VirtualHome({profile: {failingProperties: {[failing]: 'reboot'}}})
     expect(await reboots(home)).toBeLessThanOrEqual(4)
