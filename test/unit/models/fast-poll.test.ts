@@ -9,7 +9,7 @@ import {VirtualHome} from '../../support/virtual-home.ts'
 const EXCEPTIONS: Readonly<Record<string, {requests: number; reason: string}>> = {
   'chuangmi.plug.v3': {requests: 2, reason: 'the watts have a method of their own, get_power'},
   'cuco.plug.sp5': {requests: 6, reason: 'it restarts, at how many values in a request is not known'},
-  'cuco.plug.cp5d': {requests: 6, reason: 'the successor of the sp5'},
+  'cuco.plug.cp5d': {requests: 6, reason: 'it is read as carefully as the sp5'},
 }
 /** The requests of a fast poll on average. Without the last two, which are polled every two minutes, it would be 1.02. */
 const MOST_ON_AVERAGE = 1.25
@@ -34,13 +34,16 @@ async function requestsOf(home: VirtualHome, tier: 'fast' | 'slow' | 'rare'): Pr
 const busy = (model: Model) => ({state: 'ON', ...('power' in model.properties && {power: 42})})
 
 describe('a fast poll', () => {
-  it.each(models)('of %s needs one request, or the documented number', async (id, model) => {
-    const home = new VirtualHome({model, state: busy(model)})
-    await home.poll('rare')
-    expect(await requestsOf(home, 'fast')).toBe(EXCEPTIONS[id]?.requests ?? 1)
-    expect(home.device.state).toMatchObject(busy(model))
-    expect(home.device.unsupported).toEqual([])
-  })
+  it.each(models.map(([id, model]) => ({id, model, requests: 1, reason: 'all in one', ...EXCEPTIONS[id]})))(
+    'of $id needs requests: $requests, $reason',
+    async ({model, requests}) => {
+      const home = new VirtualHome({model, state: busy(model)})
+      await home.poll('rare')
+      expect(await requestsOf(home, 'fast')).toBe(requests)
+      expect(home.device.state).toMatchObject(busy(model))
+      expect(home.device.unsupported).toEqual([])
+    },
+  )
 
   it('of all models needs few requests on average', () => {
     const counts = models.map(([, model]) => fast(model).length)
