@@ -37,6 +37,10 @@ export async function measurePollRequests(firstAddress: string): Promise<Row[]> 
         what: `requests of a fast poll, ${counts.length} models`,
         value: `${mean.toFixed(2)} mean, ${Math.max(...counts)} most`,
       },
+      ...models.flatMap((model, at) => {
+        const count = counts[at] ?? 1
+        return count > 1 ? [{what: `- ${model}`, value: `${count}`}] : []
+      }),
     ]
   } finally {
     await socket.close()

@@ -41,6 +41,10 @@ export class PlugTransport implements Transport, Claimant {
     return this.#owner
   }
 
+  get bootedAt(): number | undefined {
+    return this.#options.client.bootedAt
+  }
+
   async call(method: string, params: unknown, options?: CallOptions): Promise<unknown> {
     const {client, owners} = this.#options
     if (this.#owner !== undefined || (client.did !== undefined && !owners.mayRequest(client.did, this)))

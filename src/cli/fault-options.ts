@@ -15,7 +15,7 @@ interface FaultOption {
   parse: Parse<Faults>
 }
 
-const failure = oneOf('silence', 'silence', -9999, -30001)
+const failure = oneOf('silence', 'silence', 'reboot', -9999, -30001)
 
 const options: readonly FaultOption[] = [
   row('loss=0.2', 'share of datagrams that never reach the plug', 'loss', share),

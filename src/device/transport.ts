@@ -1,5 +1,7 @@
 /** The connection to a plug as a device uses it: src/miio/client.ts; in the bridge src/app/plug-transport.ts around it. */
 export interface Transport {
+  /** When the plug booted, in ms of the clock, by its last response; `undefined` before that. Up to a second late. */
+  readonly bootedAt: number | undefined
   /** Sends a request, again when there is no response. One at a time. @throws an error whose `code` says what has to be looked at (`CallFailure`) */
   call(method: string, params: unknown, options?: CallOptions): Promise<unknown>
   /** Ends the request under way with an error. */

@@ -88,6 +88,12 @@ export class MiioClient {
     return this.#link?.port ?? this.#options.port ?? MIIO_PORT
   }
 
+  /** When the plug booted, in ms of the clock, as its last response under our token shows; up to a second late. */
+  get bootedAt(): number | undefined {
+    const sample = this.#provenSample
+    return sample && sample.at - sample.stamp * 1000
+  }
+
   /** The message id to remember over a restart. */
   get nextId(): number {
     return this.#ids.upcoming

@@ -31,7 +31,7 @@ export interface ReceiverHost extends FirmwareContext {
   /** How many requests `Receiver.received` keeps. */
   readonly remember: number
   send(packet: Buffer, to: RemoteInfo): void
-  /** Called when more requests came than the firmware survives. */
+  /** Called when a request, or the number of requests, was more than the firmware survives. */
   rebootFromOverload(): void
 }
 
@@ -163,6 +163,7 @@ export class Receiver {
     })
     if (this.received.length > this.#plug.remember) this.received.shift()
     const response = fault.refuse ? {error: fault.refuse} : this.#plug.firmware.respond(request, this.#plug)
+    if (!response && this.#plug.firmware.isFatal(request, this.#plug)) this.#plug.rebootFromOverload()
     if (id === 0 || !response) return
     const isAckTimeout = 'error' in response && response.error === ACK_TIMEOUT
     const delayMs = isAckTimeout ? ACK_TIMEOUT_MS : (fault.delayMs ?? 0)

@@ -156,7 +156,7 @@ export class SimulatedPlug implements ReceiverHost {
     this.#receiver.reset()
   }
 
-  /** After too many requests the plug reboots, and every socket is switched to its opposite state (cuco.plug.sp5, hass-xiaomi-miot#415). */
+  /** After too many requests, or one for too much, the plug reboots, and every socket is switched to its opposite state (cuco.plug.sp5, hass-xiaomi-miot#415). */
   rebootFromOverload(): void {
     for (const name of this.outlets) this.state[name] = this.state[name] === 'ON' ? 'OFF' : 'ON'
     this.powerCycle(POWER_FAILURE_MS)

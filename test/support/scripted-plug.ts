@@ -20,6 +20,7 @@ export class CallFailed extends Error {
  */
 export class ScriptedPlug implements Transport {
   readonly calls: {method: string; params: unknown; at: number; options: CallOptions}[] = []
+  bootedAt: number | undefined
   inFlight = 0
   mostInFlight = 0
   delayMs = 20

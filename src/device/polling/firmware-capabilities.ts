@@ -78,12 +78,12 @@ export class FirmwareCapabilities {
   }
 
   /**
-   * The firmware fails at requests for `name`. A property that was answered once is never left out: its failures are those of a
-   * single plug, or of bad Wi-Fi.
+   * The firmware fails at requests for `name`. A property that was answered once is not left out: its failures are those of a
+   * single plug, or of bad Wi-Fi, unless the plug restarts at them.
    * @returns whether the property is left out from now on, and was not before
    */
-  markUnsupported(name: string): boolean {
-    if (this.#supported.has(name) || this.#unsupported.has(name)) return false
+  markUnsupported(name: string, restarts = false): boolean {
+    if ((this.#supported.has(name) && !restarts) || this.#unsupported.has(name)) return false
     this.#unsupported.add(name)
     this.#changed()
     return true
@@ -110,26 +110,35 @@ export class FirmwareCapabilities {
 /** So many failures in a row, each with proof that no datagram was lost, are the firmware's. Two in a row occurred by chance. */
 export const FAILURES_UNTIL_UNSUPPORTED = 3
 
+/** Likewise, of requests that the plug restarted after: between two power failures, such a request is answered. */
+const RESTARTS_UNTIL_UNSUPPORTED = 2
+
 /**
  * Counts what one plug failed at lately while it answered everything else. Failures by bad Wi-Fi pass, limits of the firmware stay
  * (property-reader.ts). Lost at a restart, unlike FirmwareCapabilities.
  */
 export class FailureTracker {
+  /** After this request, sent at that time (ms of the clock), the plug did not respond any more. */
+  unanswered: {read: ReadRequest; at: number} | undefined
   /** By property. Most plugs never fail at one: they need no map. */
   #failures: Map<string, number> | undefined
   /** By number of values in a request. */
   #batchFailures: Map<number, number> | undefined
 
-  /** A request for this property alone failed, and no other did. @returns whether that happened so often that the firmware does not support it */
-  recordFailure(name: string): boolean {
+  /**
+   * A request for this property alone failed, and no other did.
+   * @param hasRestarted in place of a response, the plug restarted
+   * @returns whether that happened so often that the firmware does not support it
+   */
+  recordFailure(name: string, hasRestarted = false): boolean {
     this.#failures ??= new Map()
-    return increment(this.#failures, name) >= FAILURES_UNTIL_UNSUPPORTED
+    return increment(this.#failures, name) >= certainAfter(hasRestarted)
   }
 
   /** A request for so many values failed, and every one of them was answered in smaller requests. @returns as `recordFailure` */
-  recordBatchFailure(size: number): boolean {
+  recordBatchFailure(size: number, hasRestarted = false): boolean {
     this.#batchFailures ??= new Map()
-    return increment(this.#batchFailures, size) >= FAILURES_UNTIL_UNSUPPORTED
+    return increment(this.#batchFailures, size) >= certainAfter(hasRestarted)
   }
 
   /** The property was answered, or is left out: its failures count no more. */
@@ -156,7 +165,7 @@ export class FailureTracker {
 
   /**
    * The properties that a poll asks for: in addition to its tier those that failed lately, until they are answered or left out. One
-   * that keeps failing although it was answered once is never left out, and is asked for in the `rare` tier only.
+   * that keeps failing although it was answered once is not left out, and is asked for in the `rare` tier only.
    * @param names the properties of the tier
    */
   due(names: readonly string[], tier: PollTier): readonly string[] {
@@ -170,6 +179,10 @@ export class FailureTracker {
     if (!this.#failures?.size) return names
     return names.filter((name) => !this.has(name))
   }
+}
+
+function certainAfter(hasRestarted: boolean): number {
+  return hasRestarted ? RESTARTS_UNTIL_UNSUPPORTED : FAILURES_UNTIL_UNSUPPORTED
 }
 
 function increment<K>(counts: Map<K, number>, key: K): number {

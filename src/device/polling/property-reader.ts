@@ -118,10 +118,11 @@ class BatchRead {
    */
   async run(names: readonly string[]): Promise<readonly NumberedResponse[]> {
     const {failures} = this.#parts
-    const reliable = failures.without(names)
-    const planned = this.#capabilities.planReads(this.#model, reliable)
-    const reads = reliable === names ? planned : [...planned, ...this.#singleReads(names)]
     try {
+      if (failures.unanswered) await this.#findOutAboutRestart(failures.unanswered)
+      const reliable = failures.without(names)
+      const planned = this.#capabilities.planReads(this.#model, reliable)
+      const reads = reliable === names ? planned : [...planned, ...this.#singleReads(names)]
       for (const read of reads) await this.#readOrDivide(read, read === planned[0])
       return this.#responses
     } finally {
@@ -137,26 +138,54 @@ class BatchRead {
   }
 
   /**
+   * The plug did not respond any more after `read`. Its firmware may reboot at such a request, so the plug is asked for its relay alone
+   * first, which shows when it booted.
+   * @throws the transport's error when the plug does not even respond to that
+   */
+  async #findOutAboutRestart({read, at}: {read: ReadRequest; at: number}): Promise<void> {
+    await this.#request(buildRead(this.#model, this.#relay))
+    this.#parts.failures.unanswered = undefined
+    if (this.#hasRestarted(at)) this.#recordRestart(read)
+  }
+
+  #hasRestarted(since: number): boolean {
+    const {bootedAt} = this.#parts.transport
+    return bootedAt !== undefined && bootedAt > since
+  }
+
+  /** The plug restarted in place of a response to `read`: that has too many values, or a property that the firmware fails at. */
+  #recordRestart(read: ReadRequest): void {
+    if (this.#isDivisible(read)) this.#recordBatchFailure(read.params.length, 1, true)
+    else this.#recordFailures(read.properties, true, true)
+  }
+
+  /**
    * Reads as many properties of a request as possible, in smaller requests if necessary.
    * @param isFirst whether it is the request with the relay, which decides over the whole read
    * @throws programming errors; the transport's error when the first request fails, and the relay alone, too
    */
   async #readOrDivide(read: ReadRequest, isFirst = false): Promise<void> {
     if (this.#isEnded && !isFirst) return
+    const {clock, failures} = this.#parts
+    const at = clock.now()
     try {
       const silent = this.#noteAnswers(read, await this.#request(read))
       if (silent.length > 0) await this.#readSilent(read, silent)
     } catch (error) {
       if (!isCallFailure(error)) throw error
       const isDivisible = this.#isDivisible(read)
+      const isOfRelay = read.properties[0] === this.#relay
       this.#isUnreachable = !isRequestFailure(error)
-      const isRelayLost = this.#isEnded || !isDivisible || read.properties[0] !== this.#relay
-      if (isFirst && isRelayLost) throw error
-      const isProven = !this.#isEnded && (await this.#provesConnection())
-      if (isFirst && this.#isUnreachable) throw error
+      const isRelayLost = this.#isEnded || !isDivisible || !isOfRelay
+      const isProven = !this.#isEnded && !(isFirst && isRelayLost) && (await this.#provesConnection())
+      if (this.#isUnreachable && (isDivisible || !isOfRelay)) failures.unanswered = {read, at}
+      if (isFirst && (isRelayLost || this.#isUnreachable)) throw error
       if (this.#isEnded) return
       const names = isFirst ? read.properties.slice(1) : read.properties
-      if (isDivisible) await this.#divide(names, read.params.length, isProven)
+      if (this.#hasRestarted(at)) {
+        this.#recordRestart(read)
+        if (isDivisible) await this.#readInParts(names, 1)
+      } else if (isDivisible) await this.#divide(names, read.params.length, isProven)
       else this.#recordFailures(names, isProven)
     }
   }
@@ -202,21 +231,21 @@ class BatchRead {
     for (const read of buildReads(this.#model, names, size)) await this.#readOrDivide(read)
   }
 
-  #recordBatchFailure(requested: number, answered: number): void {
-    if (!this.#isEnded && this.#parts.failures.recordBatchFailure(requested))
+  #recordBatchFailure(requested: number, answered: number, hasRestarted = false): void {
+    if (!this.#isEnded && this.#parts.failures.recordBatchFailure(requested, hasRestarted))
       this.#capabilities.limitBatch(answered)
   }
 
-  #recordFailures(names: readonly string[], isProven: boolean): void {
+  #recordFailures(names: readonly string[], isProven: boolean, hasRestarted = false): void {
     this.#failures++
-    if (isProven) for (const name of names) this.#recordFailure(name)
+    if (isProven) for (const name of names) this.#recordFailure(name, hasRestarted)
   }
 
   /** The relay is requested whatever happens: a plug without it is no plug. */
-  #recordFailure(name: string): void {
+  #recordFailure(name: string, hasRestarted = false): void {
     const {failures, events} = this.#parts
-    if (name === this.#relay || !failures.recordFailure(name) || !this.#capabilities.markUnsupported(name))
-      return
+    if (name === this.#relay || !failures.recordFailure(name, hasRestarted)) return
+    if (!this.#capabilities.markUnsupported(name, hasRestarted)) return
     failures.clear(name)
     events.emit(
       'warning',

@@ -1,6 +1,6 @@
 /**
- * Definitions of single plugs of Gosund, whose models are called cuco: MIoT (docs/protocol.md §3.3). Their old firmware
- * omits the commas between several values in a response, so each request reads one value (python-miio#1933, ha0y/xiaomi_miot_raw#2).
+ * Definitions of single plugs of Gosund, whose models are called cuco: MIoT. How many values one request may have: docs/protocol.md
+ * §3.3, "Small chips".
  */
 import {
   amperes,
@@ -19,7 +19,8 @@ import type {Model} from '../model.ts'
 import {cycle, gosundSettings} from '../property-sets.ts'
 
 const vendor = 'Gosund'
-const batch = 1
+/** The chips are small: with our names in it, a response with two values is always whole, and one with three may be cut off. */
+const batch = 2
 const clearedByReading =
   'Its energy counter, voltage and current are not read: hass-xiaomi-miot leaves these three out, because on related models reading them reset the energy ' +
   'that the app shows, and restarted the plug (hass-xiaomi-miot#763, #936).'
@@ -72,7 +73,7 @@ export const cucoPlugs: readonly Model[] = [
     name: 'Gosund CP1-AM with meter',
     vendor,
     confidence: 'vendor',
-    evidence: `homebridge-miot from the specification cuco-cp1m:2; hass-xiaomi-miot. ${clearedByReading} Energy is added up from the power.`,
+    evidence: `homebridge-miot from the specification cuco-cp1m:2; hass-xiaomi-miot. A request for all of its 15 values restarted it (homebridge-miot#263); since then, homebridge-miot requests three at once. ${clearedByReading} Energy is added up from the power.`,
     batch,
     properties: {
       state: relay(miot(2, 1)),
@@ -137,7 +138,7 @@ export const cucoPlugs: readonly Model[] = [
     name: 'Gosund Smart Socket with meter',
     vendor,
     confidence: 'inferred',
-    evidence: `Tables made from the specification cuco-cp2d:1 (hass-xiaomi-miot#926). ${clearedByReading} Its counter is also reported to be wrong (ha_xiaomi_home#1279). Energy is added up from the power.`,
+    evidence: `Tables made from the specification cuco-cp2d:1. It responds to a request for ten values with JSON that python-miio cannot read (hass-xiaomi-miot#926). ${clearedByReading} Its counter is also reported to be wrong (ha_xiaomi_home#1279). Energy is added up from the power.`,
     batch,
     properties: {
       state: relay(miot(2, 1)),

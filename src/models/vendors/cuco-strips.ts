@@ -17,7 +17,7 @@ import {
 
 const vendor = 'Gosund'
 const rare = {lane: 'rare', alone: true, disabledByDefault: true} as const
-/** As hass-xiaomi-miot polls: one value in a request, every two minutes, one socket after the other. */
+/** Whether many values or many requests restart them is not known: one value in a request, as hass-xiaomi-miot reads it, and few requests. */
 const slowPolling = {batch: 1, interval: 120_000, pause: 2000} as const
 
 const fourSocketsAndUsb = {state: relay(miot(2, 1)), ...sockets(3, 4), usb: usb(miot(7, 1))}
@@ -26,12 +26,12 @@ export const cucoStrips: readonly Model[] = [
   wallStrip('cuco.plug.cp2a', 2, {
     confidence: 'vendor',
     evidence:
-      'homebridge-miot from the specification cuco-cp2a:2; hass-xiaomi-miot, which reads one value in a request.',
+      'homebridge-miot from the specification cuco-cp2a:2; hass-xiaomi-miot. homebridge-miot requested its 13 values at once, and it "works fine" (homebridge-miot#263).',
   }),
   wallStrip('cuco.plug.cp3a', 3, {
     confidence: 'vendor',
     evidence:
-      'homebridge-miot from the specification cuco-cp3a:2. One value in a request, like the related cp2a.',
+      'homebridge-miot from the specification cuco-cp3a:2; it requests the relay, the sockets and the lock at once.',
   }),
   wallStrip('cuco.plug.cp2ad', 2, {
     confidence: 'inferred',
@@ -48,9 +48,8 @@ export const cucoStrips: readonly Model[] = [
     name: 'Gosund Smart Power Strip, four sockets and USB',
     vendor,
     confidence: 'vendor',
-    evidence:
-      'homebridge-miot from the specification cuco-cp5:1. One value in a request, like related models: large requests overload them (homebridge-miot#263).',
-    batch: 1,
+    evidence: 'homebridge-miot from the specification cuco-cp5:1; it requests eight values at once.',
+    batch: 8,
     properties: {
       ...fourSocketsAndUsb,
       led: led(miot(9, 2)),
@@ -94,8 +93,8 @@ export const cucoStrips: readonly Model[] = [
     evidence:
       'homebridge-miot from the specification cuco-cp5pro:2. Its meter (service 10, also the power) is not read: reading it resets the energy that the app ' +
       'shows, and restarts the strip (hass-xiaomi-miot#763, 2.1.8_0007). The two temperature alarms and service 9 are documented nowhere.',
-    // hass-xiaomi-miot requests one socket with its cycle at once.
-    batch: 3,
+    // homebridge-miot requested nine values at once, as of a cp5: "it's perfect" (homebridge-miot#263).
+    batch: 9,
     properties: {
       ...fourSocketsAndUsb,
       ...light(12, 2, 'homebridge-miot'),
@@ -127,7 +126,7 @@ export const cucoStrips: readonly Model[] = [
     evidence:
       'hass-xiaomi-miot (#1218, #1318) and tables made from the specification cuco-cp5prd:1, with the addresses of the cp5pro. Of its meter only the power is read, as in ' +
       'hass-xiaomi-miot: reading the rest resets the energy of the cp5pro and restarts it (#763). Energy is added up from the power.',
-    batch: 3,
+    batch: 9, // as the cp5pro
     properties: {
       ...fourSocketsAndUsb,
       power: watts(miot(10, 4), {precision: 1, evidence: '×1 W in steps of 0.1 (specification)'}),
@@ -194,7 +193,6 @@ function wallStrip(id: string, count: 2 | 3, sure: Pick<Model, 'confidence' | 'e
     name: `Gosund Smart Plug, ${count === 2 ? 'two' : 'three'} sockets`,
     vendor,
     ...sure,
-    batch: 1,
     properties: {
       state: relay(miot(2, 1)),
       ...sockets(3, count),

@@ -12,8 +12,8 @@ export const INVALID_JSON: FirmwareError = {code: -30001, message: 'Resp invalid
 /** The application did not respond to the Wi-Fi half of the plug, which waits for a while before it reports that (docs/protocol.md §1.8). */
 export const ACK_TIMEOUT: FirmwareError = {code: -9999, message: 'user ack timeout'}
 
-/** How a request fails that the firmware cannot process: no response, or an error with this code. */
-export type FirmwareFailure = 'silence' | -9999 | -30001
+/** How a request fails that the firmware cannot process: no response, a reboot that switches the sockets, or an error with this code. */
+export type FirmwareFailure = 'silence' | 'reboot' | -9999 | -30001
 
 /** Deviations from correct responses. A quirk that is missing does not occur. All § are those of docs/protocol.md. */
 export interface FirmwareQuirks {
@@ -106,10 +106,18 @@ const modelProfiles: Readonly<Record<string, Partial<FirmwareProfile>>> = {
   // A larger request ends in "user ack timeout"; hass-xiaomi-miot requests seven values at most.
   'chuangmi.plug.212a01': {exeTime: true, batch: {most: 7, failure: -9999}},
   'cuco.plug.cp1': {firmware: '2.0.1_0013', missingComma: true, withoutDid: true},
+  // It restarted when all of its 15 values were requested (homebridge-miot#263), and did not respond to nine (homebridge-miot#115).
+  'cuco.plug.cp1m': {batch: {most: 8, failure: 'reboot'}},
   // The Gosund 16 A has the ids of this model; three items were whole, of four the last was cut off (ha0y/xiaomi_miot_raw#2).
   'cuco.plug.cp2': {firmware: '2.0.4_0011', missingComma: true, cutAt: 231},
-  // That the SP5 reboots is reported; at which rate was never measured. These numbers are a guess.
-  'cuco.plug.sp5': {firmware: '2.1.3_0013', overPolled: {most: 20, withinMs: 30_000}},
+  // Ten values at once were unreadable for python-miio (hass-xiaomi-miot#926), as those of its relatives are.
+  'cuco.plug.cp2d': {missingComma: true, cutAt: 231},
+  // That the SP5 reboots is reported (hass-xiaomi-miot#415: at eight values); at which size or rate was never measured. These numbers are a guess.
+  'cuco.plug.sp5': {
+    firmware: '2.1.3_0013',
+    batch: {most: 2, failure: 'reboot'},
+    overPolled: {most: 20, withinMs: 30_000},
+  },
   // python-miio#1865
   'cuco.plug.v3': {exeTime: true, unknownMethod: {code: -9999, message: 'undefined command'}},
   'cuco.plug.v2eur': {firmware: '1.0.6', exeTime: true},

@@ -55,13 +55,18 @@ export class Firmware {
   /** Executes a request on `plug`. @returns `undefined` where the firmware does not respond */
   respond(request: FirmwareRequest, plug: FirmwareContext): FirmwareResponse | undefined {
     const method = this.#methods.get(request.method)
-    const params = Array.isArray(request.params) ? request.params : [request.params]
+    const params = paramsOf(request)
     const {unknownMethod = METHOD_NOT_FOUND} = plug.profile
     if (!method) return unknownMethod === 'silence' ? undefined : {error: unknownMethod}
     const failure = this.#failureOf(request.method, params, plug.profile)
-    if (failure === 'silence') return undefined
+    if (failure === 'silence' || failure === 'reboot') return undefined
     if (failure) return {error: failure === ACK_TIMEOUT.code ? ACK_TIMEOUT : INVALID_JSON}
     return method(plug, params)
+  }
+
+  /** Whether a request, which has no response, makes the firmware reboot. */
+  isFatal(request: FirmwareRequest, {profile}: FirmwareContext): boolean {
+    return this.#failureOf(request.method, paramsOf(request), profile) === 'reboot'
   }
 
   /** How a request fails that reads too many values, or a property that makes the firmware fail. */
@@ -211,6 +216,10 @@ function codeOf(properties: readonly NamedProperty[], {codes = {}}: FirmwareProf
 function rawOf(properties: readonly NamedProperty[], plug: FirmwareContext): RawValue {
   const source = properties.find(([name]) => plug.state[name] === 'ON') ?? properties[0]
   return source ? toRaw(source[1], plug.state[source[0]] ?? null, plug.profile) : null
+}
+
+function paramsOf({params}: FirmwareRequest): readonly unknown[] {
+  return Array.isArray(params) ? params : [params]
 }
 
 function isItem(item: unknown): item is MiotItem {

@@ -185,6 +185,25 @@ describe('a command', () => {
   })
 })
 
+describe('polls in which nothing fails', () => {
+  it.each(['fast', 'slow', 'rare'] as const)(
+    'of the tier %s send the same requests again, made once',
+    async (tier) => {
+      for (let poll = 0; poll < 2; poll++) await polled('rare') // learns its firmware, and what that answers
+      const sent: unknown[][] = []
+      for (let poll = 0; poll < 2; poll++) {
+        plug.calls.length = 0
+        const again = device.poll(tier)
+        await clock.advance(1000)
+        await again
+        sent.push(plug.calls.map(({params}) => params))
+      }
+      expect(sent[0]?.length).toBeGreaterThan(0)
+      expect(sent[1]?.every((params, request) => params === sent[0]?.[request])).toBe(true)
+    },
+  )
+})
+
 describe('TOGGLE', () => {
   it('is the opposite of what the plug reports now, not of what was known', async () => {
     await polled()

@@ -1,10 +1,12 @@
 import {beforeEach, describe, expect, it} from 'vitest'
+import {propertiesInTier} from '../../../../src/device/codec/property-codec.ts'
 import {
   FAILURES_UNTIL_UNSUPPORTED,
   FailureTracker,
   FirmwareCapabilities,
   type StoredCapabilities,
 } from '../../../../src/device/polling/firmware-capabilities.ts'
+import {eight} from '../../../support/virtual-home.ts'
 
 describe('the capabilities of a firmware', () => {
   let stored: StoredCapabilities[]
@@ -44,10 +46,23 @@ describe('the capabilities of a firmware', () => {
     expect(capabilities.batch).toBe(1)
   })
 
-  it('includes for ever what was answered once', () => {
+  it('includes what was answered once, until the plug restarts at it', () => {
     capabilities.markSupported('led')
     expect(capabilities.markUnsupported('led')).toBe(false)
     expect(capabilities.unsupported.size).toBe(0)
+    expect(capabilities.markUnsupported('led', true)).toBe(true)
+    expect([...capabilities.unsupported]).toEqual(['led'])
+  })
+
+  it('has the requests of each tier made once, and anew when it changes', () => {
+    const names = propertiesInTier(eight, 'fast')
+    const plan = capabilities.planReads(eight, names)
+    expect(capabilities.planReads(eight, propertiesInTier(eight, 'fast'))).toBe(plan)
+    expect(capabilities.planReads(eight, propertiesInTier(eight, 'slow'))).not.toBe(plan)
+    capabilities.limitBatch(1)
+    expect(capabilities.planReads(eight, names)).toHaveLength(names.length)
+    capabilities.markUnsupported('power')
+    expect(capabilities.planReads(eight, names)).toHaveLength(names.length - 1)
   })
 
   it('can be tried again', () => {
@@ -64,6 +79,12 @@ describe('a failure', () => {
     expect([1, 2].map(() => failures.recordFailure('led'))).toEqual([false, false])
     failures.clear('led')
     expect([1, 2, 3].map(() => failures.recordFailure('led'))).toEqual([false, false, true])
+  })
+
+  it('by which the plug restarted becomes certain at the second time', () => {
+    const failures = new FailureTracker()
+    expect([1, 2].map(() => failures.recordFailure('led', true))).toEqual([false, true])
+    expect([1, 2].map(() => failures.recordBatchFailure(4, true))).toEqual([false, true])
   })
 
   it('about a number of values is gone when as many were answered', () => {

@@ -1,4 +1,4 @@
-import {describe, expect, it} from 'vitest'
+import {describe, expect, it, vi} from 'vitest'
 import type {StoredCapabilities} from '../../../../src/device/polling/firmware-capabilities.ts'
 import {miot, overload, overTemperature} from '../../../../src/models/builders.ts'
 import type {FirmwareFailure} from '../../../../src/simulator/firmware/firmware-profile.ts'
@@ -109,6 +109,50 @@ describe.each(ways)('a request for too many values ends in %s', (failure) => {
   )
 })
 
+describe('a firmware that reboots, and switches its sockets,', () => {
+  const HALF_AN_HOUR_MS = 1_800_000
+
+  /** Polls as the bridge does, for half an hour. @returns how often the plug rebooted */
+  async function reboots(home: VirtualHome): Promise<number> {
+    const reboot = vi.spyOn(home.plug, 'rebootFromOverload')
+    home.poller.start()
+    await home.clock.advance(HALF_AN_HOUR_MS)
+    home.poller.stop()
+    const {length} = reboot.mock.calls
+    reboot.mockRestore()
+    return length
+  }
+
+  it.each([1, 2, 5])('at more than %i values in a request: few times, and never again', async (most) => {
+    const home = new VirtualHome({profile: {batch: {most, failure: 'reboot'}}})
+    expect(await reboots(home)).toBeLessThanOrEqual(4)
+    expect(home.device.availability).toEqual({state: 'online'})
+    expect(home.device.state).toMatchObject({power: 123, temperature: 41})
+    expect(tolerated(home)?.batch).toBe(1)
+    home.restart()
+    expect(await reboots(home)).toBe(0)
+    expect(home.device.unsupported).toEqual([])
+  })
+
+  it('at a request for a property that it answered before: likewise, and then it is left out', async () => {
+    const home = new VirtualHome()
+    await home.poll('rare')
+    home.plug.setFaults({failingProperties: {power: 'reboot'}})
+    expect(await reboots(home)).toBeLessThanOrEqual(4)
+    expect(home.device.unsupported).toEqual(['power'])
+    expect(await reboots(home)).toBe(0)
+  })
+
+  it.each(others)('at a request for %s: a few times, until it is left out', async (failing) => {
+    const home = new VirtualHome({profile: {failingProperties: {[failing]: 'reboot'}}})
+    expect(await reboots(home)).toBeLessThanOrEqual(4)
+    expect(home.device.unsupported).toEqual([failing])
+    expect(home.device.availability).toEqual({state: 'online'})
+    home.restart()
+    expect(await reboots(home)).toBe(0)
+  })
+})
+
 describe('responses with fewer items than were requested', () => {
   it.each([1, 3])(
     'only the first %i items come: the rest is asked for alone at once, and so many are remembered',
@@ -174,7 +218,7 @@ describe('a plug that is unreachable', () => {
     }
     home.plug.setFaults({})
     await home.poll()
-    expect(home.asked()).toEqual([names])
+    expect(home.asked()).toEqual([['state'], names])
   })
 
   it('and becomes so in the middle of a poll gets no further requests', async () => {

@@ -221,6 +221,15 @@ describe('responses with firmware quirks', () => {
   })
 })
 
+it('a request for too much makes the plug reboot: it does not respond, and every socket has the opposite state', async () => {
+  const home = new VirtualHome({profile: {batch: {most: 7, failure: 'reboot'}}})
+  const poll = home.device.poll('slow')
+  await home.clock.advance(100)
+  expect(home.plug.state).toMatchObject({state: 'OFF', state_1: 'OFF', usb: 'OFF'})
+  expect(home.plug.uptimeS).toBeLessThan(0)
+  await home.after(30_000, poll)
+})
+
 describe('a plug that is polled too often', () => {
   it('does not respond, reboots, and every socket has the opposite state', async () => {
     const home = new VirtualHome({profile: {overPolled: {most: 3, withinMs: 10_000}}})
