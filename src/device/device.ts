@@ -3,7 +3,6 @@
  * A command: Device.write, RequestQueue, CommandWriter, property-codec.ts, Transport. A poll: Poller, Device.poll, property-reader.ts,
  * RequestQueue, Transport, property-codec.ts, DeviceState. A value is shown only after the plug has reported or accepted it.
  */
-import {EventEmitter} from 'node:events'
 import {type Clock, sleep} from '../common/clock.ts'
 import type {Model, PollTier, Value} from '../models/model.ts'
 import {buildRead, propertiesInTier} from './codec/property-codec.ts'
@@ -12,6 +11,7 @@ import type {CommandValue, State} from './codec/values.ts'
 import {CommandError, isCallFailure, isSilence, toCommandError} from './command-error.ts'
 import {CommandWriter} from './command-writer.ts'
 import {diagnoseFailure, type FailureContext} from './diagnosis.ts'
+import type {Emitter} from './emitter.ts'
 import {type Identity, type IdentityEvents, type ModelOptions, ModelResolver} from './model-resolver.ts'
 import {type Availability, type AvailabilityEvents, AvailabilityTracker} from './polling/availability.ts'
 import {FailureTracker} from './polling/firmware-capabilities.ts'
@@ -24,6 +24,9 @@ import type {ImplausibleValue} from './state/plausibility.ts'
 import {type CallOptions, ONCE, type Transport} from './transport.ts'
 
 interface DeviceEvents extends StateEvents, AvailabilityEvents, IdentityEvents {}
+
+/** Gets the events of a device: one method for each event that it needs, called at once. */
+export type DeviceListener = {[Event in keyof DeviceEvents]?: (...args: DeviceEvents[Event]) => void}
 
 export interface DeviceOptions extends ModelOptions {
   /** What the user called the plug. */
@@ -38,9 +41,11 @@ export interface DeviceOptions extends ModelOptions {
   energy?: EnergyTrackingOptions
 }
 
-/** One plug as the bridge uses it: state, availability, reads and commands. Emits the events of its parts. */
-export class Device extends EventEmitter<DeviceEvents> {
+/** One plug as the bridge uses it: state, availability, reads and commands. */
+export class Device implements Emitter<DeviceEvents> {
   readonly name: string
+  /** Gets the events, until the device is stopped. */
+  listener: DeviceListener = {}
   /** Decides whether the plug is online. `availability` is its result. */
   readonly tracker: AvailabilityTracker
   readonly #parts: DeviceParts
@@ -51,7 +56,6 @@ export class Device extends EventEmitter<DeviceEvents> {
   #poll: AbortController | undefined
 
   constructor(options: DeviceOptions) {
-    super()
     const {name, transport, clock, energy, offlineAfter = 3, failureContext = () => ({})} = options
     this.name = name
     this.tracker = new AvailabilityTracker({clock, offlineAfter, failureContext, events: this})
@@ -62,7 +66,17 @@ export class Device extends EventEmitter<DeviceEvents> {
       transport,
       queue,
       state,
-      resolver: new ModelResolver({...options, queue, state, events: this}),
+      // A literal with every field: V8 makes a hidden class of its own for each result of an object spread, which is 400 bytes a plug.
+      resolver: new ModelResolver({
+        identity: options.identity,
+        findModel: options.findModel,
+        adjust: options.adjust,
+        capabilitiesOf: options.capabilitiesOf,
+        transport,
+        queue,
+        state,
+        events: this,
+      }),
       availability: this.tracker,
       failures: new FailureTracker(),
       events: this,
@@ -118,6 +132,11 @@ export class Device extends EventEmitter<DeviceEvents> {
   /** How many milliseconds ago a request was given up: 0 unless the transport has lost it. */
   overdue(): number {
     return this.#parts.queue.overdue()
+  }
+
+  /** Passes an event of one of its parts on to the listener. */
+  emit<Event extends keyof DeviceEvents>(event: Event, ...args: DeviceEvents[Event]): void {
+    this.listener[event]?.(...args)
   }
 
   /** Takes the plug for offline although its first poll has not ended, since the bridge cannot wait longer to be online itself. */
@@ -263,7 +282,7 @@ export class Device extends EventEmitter<DeviceEvents> {
     this.#writer.stop()
     await queue.stop(grace)
     this.#writer.stop() // a command under way may have ended
-    this.removeAllListeners() // a poll under way may still get a response: another plug may have the name by then
+    this.listener = {} // a poll under way may still get a response: another plug may have the name by then
     transport.close()
   }
 

@@ -1,11 +1,11 @@
 /** Finds the model of a plug: by configuration or memory, by `miIO.info`, or by the dialect of a plug without a definition. */
-import type {EventEmitter} from 'node:events'
 import {isDeepStrictEqual} from 'node:util'
 import {type DialectName, dialects, isDialect} from '../models/catalogue.ts'
 import type {Model} from '../models/model.ts'
 import {buildRead, decodeResponse} from './codec/property-codec.ts'
 import {excerpt, wellFormed} from './codec/values.ts'
 import {CommandError, isRefusal, isRequestFailure} from './command-error.ts'
+import type {Emitter} from './emitter.ts'
 import {FirmwareCapabilities} from './polling/firmware-capabilities.ts'
 import type {RequestQueue} from './request-queue.ts'
 import type {DeviceState} from './state/device-state.ts'
@@ -28,12 +28,12 @@ export interface IdentityEvents {
 
 export interface ModelOptions {
   /** What is configured or remembered. The plug is asked for what is missing. */
-  identity?: Identity
+  identity?: Identity | undefined
   findModel: (id: string) => Model | undefined
   /** The model with the user's corrections. */
-  adjust?: (model: Model) => Model
+  adjust?: ((model: Model) => Model) | undefined
   /** What is known of all plugs of a model and firmware; nothing by default. */
-  capabilitiesOf?: (model: string, firmware: string | undefined) => FirmwareCapabilities
+  capabilitiesOf?: ((model: string, firmware: string | undefined) => FirmwareCapabilities) | undefined
 }
 
 interface ModelResolverOptions extends ModelOptions {
@@ -41,7 +41,7 @@ interface ModelResolverOptions extends ModelOptions {
   transport: Transport
   /** Gets the model when it is found. */
   state: DeviceState
-  events: Pick<EventEmitter<IdentityEvents>, 'emit'>
+  events: Emitter<IdentityEvents>
 }
 
 /** A plug that reported its model, and answered to none of the dialects in so many rounds, is not asked again. */

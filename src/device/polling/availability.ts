@@ -2,10 +2,10 @@
  * The availability of one plug: unknown, online or offline, and why. AvailabilityTracker is its only writer: it counts the polls and
  * other exchanges that failed in a row, and decides when the plug counts as offline (docs/promises.md 33 to 38).
  */
-import type {EventEmitter} from 'node:events'
 import type {Clock} from '../../common/clock.ts'
 import {CommandError, isAbsence, isRefusal, isSilence, isTokenRefused} from '../command-error.ts'
 import {diagnoseFailure, type FailureContext, type OfflineReason} from '../diagnosis.ts'
+import type {Emitter} from '../emitter.ts'
 
 export type {OfflineReason} from '../diagnosis.ts'
 
@@ -20,7 +20,7 @@ export interface Offline {
 }
 
 export interface AvailabilityEvents {
-  availability: [Availability]
+  availabilityChanged: [Availability]
   /** A poll or a command got no response, or a poll was refused: the plug may have moved. */
   pollFailed: [unknown]
   /** A request beside the polls was answered while the plug was not online: a poll should follow at once. */
@@ -33,7 +33,7 @@ interface AvailabilityTrackerOptions {
   offlineAfter: number
   /** What is known of the plug and of this machine when an exchange has failed. */
   failureContext: () => FailureContext
-  events: Pick<EventEmitter<AvailabilityEvents>, 'emit'>
+  events: Emitter<AvailabilityEvents>
 }
 
 /** A timeout after less time than this does not count as a failure: the request was not retried, or its caller had no more time. */
@@ -152,6 +152,6 @@ export class AvailabilityTracker {
 
   #set(availability: Availability): void {
     this.current = availability
-    this.#options.events.emit('availability', availability)
+    this.#options.events.emit('availabilityChanged', availability)
   }
 }
