@@ -49,7 +49,8 @@ export class Device implements Emitter<DeviceEvents> {
   /** Decides whether the plug is online. `availability` is its result. */
   readonly tracker: AvailabilityTracker
   readonly #parts: DeviceParts
-  readonly #writer: CommandWriter
+  /** Made with the first command: most of ten thousand plugs never get one. */
+  #writer: CommandWriter | undefined
   readonly #reads: SharedReads
   readonly #failureContext: () => FailureContext
   /** Interrupts the poll under way. */
@@ -81,7 +82,6 @@ export class Device implements Emitter<DeviceEvents> {
       failures: new FailureTracker(),
       events: this,
     }
-    this.#writer = new CommandWriter(this.#parts)
     this.#reads = new SharedReads(clock, name)
     this.#failureContext = failureContext
   }
@@ -97,7 +97,7 @@ export class Device implements Emitter<DeviceEvents> {
 
   /** Properties that its firmware cannot be asked for: found by polls, and remembered. */
   get unsupported(): readonly string[] {
-    return [...this.#parts.resolver.capabilities.unsupported]
+    return this.model ? [...this.#parts.resolver.capabilities.unsupported] : []
   }
 
   /** Where its energy comes from. `undefined` for a plug that measures nothing. */
@@ -220,7 +220,10 @@ export class Device implements Emitter<DeviceEvents> {
     this.#poll?.abort()
     const isAbsolute = wanted !== 'TOGGLE' && wanted !== null // a button press is no value that a newer one could replace
     return this.#parts.queue
-      .command(name, isAbsolute, deadline, () => this.#writer.write(name, wanted, deadline))
+      .command(name, isAbsolute, deadline, () => {
+        this.#writer ??= new CommandWriter(this.#parts)
+        return this.#writer.write(name, wanted, deadline)
+      })
       .catch((error) => this.#throwCommandError(error))
   }
 
@@ -279,9 +282,9 @@ export class Device implements Emitter<DeviceEvents> {
   /** Rejects the commands that wait, lets one under way end within `grace` milliseconds, and sends and emits nothing any more. */
   async stop(grace: number): Promise<void> {
     const {queue, transport} = this.#parts
-    this.#writer.stop()
+    this.#writer?.stop()
     await queue.stop(grace)
-    this.#writer.stop() // a command under way may have ended
+    this.#writer?.stop() // a command under way may have ended
     this.listener = {} // a poll under way may still get a response: another plug may have the name by then
     transport.close()
   }

@@ -9,6 +9,10 @@ import type {Emitter} from '../emitter.ts'
 
 export type {OfflineReason} from '../diagnosis.ts'
 
+/** The same for all plugs. */
+const UNKNOWN = {state: 'unknown'} as const
+const ONLINE = {state: 'online'} as const
+
 export type Availability = /** Not polled yet. */ {state: 'unknown'} | {state: 'online'} | Offline
 
 export interface Offline {
@@ -43,7 +47,7 @@ const MIN_EVIDENCE_MS = 4000
 export class AvailabilityTracker {
   /** When the plug last answered, in ms of the clock; `undefined` before its first response. */
   lastResponseAt: number | undefined
-  current: Availability = {state: 'unknown'}
+  current: Availability = UNKNOWN
   readonly #options: AvailabilityTrackerOptions
   /** Exchanges in a row that failed. */
   #failures = 0
@@ -64,7 +68,7 @@ export class AvailabilityTracker {
 
   /** A poll read the plug's relay. */
   pollSucceeded(): void {
-    if (this.#answered() && !this.isOnline) this.#set({state: 'online'})
+    if (this.#answered() && !this.isOnline) this.#set(ONLINE)
   }
 
   /** A poll failed. A request that never left, because too many callers wait or no time was left, is no evidence about the plug. */

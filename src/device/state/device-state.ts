@@ -59,7 +59,8 @@ export class DeviceState {
   #requests = 0
   /** By property. Most of ten thousand plugs never get a command: they need no map. */
   #written: Map<string, WrittenProperty> | undefined
-  #lastSeen: Date | undefined
+  /** Milliseconds since 1970. */
+  #lastSeen: number | undefined
 
   constructor(options: DeviceStateOptions) {
     this.#options = options
@@ -79,7 +80,10 @@ export class DeviceState {
   /** Every property of the model that has a value, in the order of its definition; `null` is unknown. */
   get values(): Readonly<State> {
     if (!('last_seen' in this.#values)) return this.#values
-    return {...this.#values, last_seen: this.#lastSeen?.toISOString() ?? null}
+    return {
+      ...this.#values,
+      last_seen: this.#lastSeen === undefined ? null : new Date(this.#lastSeen).toISOString(),
+    }
   }
 
   /** The properties that were written and not read back yet. */
@@ -106,7 +110,7 @@ export class DeviceState {
 
   /** The plug answered a request. */
   markSeen(): void {
-    this.#lastSeen = this.#options.clock.date()
+    this.#lastSeen = this.#options.clock.date().getTime()
   }
 
   /** A command for a property is about to be sent. */
