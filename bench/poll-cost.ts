@@ -76,23 +76,22 @@ async function makePlugs(rows: readonly PlugRow[]) {
   )
   const capabilitiesOf = capabilitiesLookup(store, new Set())
   const owners = new DeviceIdOwners()
+  const environment = {
+    ...shared,
+    socket,
+    discovery,
+    store,
+    energyStore,
+    findModel: (id: string) => builtIn.find(id),
+    capabilitiesOf,
+    owners,
+    listener: states,
+  }
   const plugs = Object.entries(config.devices).map(([name, device]) => {
-    const options = {
-      ...shared,
-      name,
-      config: device,
-      poll: config.poll,
-      socket,
-      discovery,
-      store,
-      energyStore,
-      catalogue: builtIn,
-      capabilitiesOf,
-      owners,
-    }
-    return new ManagedPlug({...options, event: () => {}}, 0)
+    const plug = new ManagedPlug({name, config: device, poll: config.poll}, environment, 0)
+    plug.device.listener = plug
+    return plug
   })
-  for (const plug of plugs) states.plugAdded(plug)
   const stop = async () => {
     await Promise.all(plugs.map((plug) => plug.device.stop(0)))
     await socket.close()

@@ -62,7 +62,7 @@ export function bridgeResources(
     discovery,
     store,
     energyStore,
-    catalogue,
+    findModel: (id) => catalogue.find(id),
     capabilitiesOf,
     clock,
     random,

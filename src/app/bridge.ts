@@ -106,8 +106,16 @@ export class Bridge {
     this.#resources = resources
     this.#components = bridgeComponents(context, parts)
     this.#pauses = new PauseDetector(clock, (ms) => this.#resumeAfterPause(ms))
-    registry.on('plugAdded', (plug) => this.#each((component) => component.plugAdded?.(plug)))
-    registry.on('plugEvent', (type, data) => bridgeStatus.plugEvent(type, data))
+    registry.listener = {
+      plugAdded: (plug) => this.#each((component) => component.plugAdded?.(plug)),
+      plugEvent: (type, data) => bridgeStatus.plugEvent(type, data),
+      stateChanged: (plug) => this.#each((component) => component.stateChanged?.(plug)),
+      availabilityChanged: (plug, availability) =>
+        this.#each((component) => component.availabilityChanged?.(plug, availability)),
+      pollFailed: (plug, error) => this.#each((component) => component.pollFailed?.(plug, error)),
+      identified: (plug) => this.#each((component) => component.identified?.(plug)),
+      metadataChanged: (plug) => this.#each((component) => component.metadataChanged?.(plug)),
+    }
     connection.on('connected', () => this.#each((component) => component.connected?.()))
     connection.on('disconnected', () => this.#each((component) => component.disconnected?.()))
     connection.on('message', (message) => this.#dispatch(message))

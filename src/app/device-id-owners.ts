@@ -16,8 +16,8 @@ interface Claim {
   owner: Claimant | undefined
   /** Whether the owner has got a response. Until then its device id comes only from the configuration or the state file. */
   isProven: boolean
-  /** The other plugs with the same device id, in the order of their first request. */
-  waiting: Set<Claimant>
+  /** The other plugs with the same device id, in the order of their first request; `undefined` for most ids, which have one plug. */
+  waiting?: Set<Claimant>
 }
 
 /** The owner of each device id: the plug that sends the first request, until another plug is proven to reach it. */
@@ -33,20 +33,20 @@ export class DeviceIdOwners {
   mayRequest(did: number, claimant: Claimant): boolean {
     if (this.#released.has(claimant)) return true
     const claim = this.#claims.get(did)
-    if (!claim) this.#claims.set(did, {owner: claimant, isProven: false, waiting: new Set()})
+    if (!claim) this.#claims.set(did, {owner: claimant, isProven: false})
     return !claim?.owner || this.#isOwner(claim, claimant)
   }
 
   /** The plug has responded under the token of `claimant`. @returns whether `claimant` is the owner */
   prove(did: number, claimant: Claimant): boolean {
     if (this.#released.has(claimant)) return true
-    const claim = this.#claims.get(did) ?? {owner: undefined, isProven: false, waiting: new Set()}
+    const claim = this.#claims.get(did) ?? {owner: undefined, isProven: false}
     this.#claims.set(did, claim)
     const {owner} = claim
     if (owner !== claimant && claim.isProven) return this.#isOwner(claim, claimant)
     claim.owner = claimant
     claim.isProven = true
-    claim.waiting.delete(claimant)
+    claim.waiting?.delete(claimant)
     if (owner && owner !== claimant) this.#isOwner(claim, owner)
     return true
   }
@@ -56,9 +56,9 @@ export class DeviceIdOwners {
     const claim = this.#claims.get(did)
     if (claim?.owner !== claimant || claim.isProven) return
     claim.owner = undefined
-    const others = [...claim.waiting]
-    claim.waiting.clear()
-    for (const other of others) other.takeOver()
+    const {waiting = []} = claim
+    delete claim.waiting
+    for (const other of waiting) other.takeOver()
   }
 
   /** `claimant` is not configured any more, or differently: the next one owns the device id. @param did as far as it is known */
@@ -66,19 +66,21 @@ export class DeviceIdOwners {
     this.#released.add(claimant)
     if (did === undefined) return
     const claim = this.#claims.get(did)
-    claim?.waiting.delete(claimant)
+    claim?.waiting?.delete(claimant)
     if (claim?.owner !== claimant) return
-    const [next] = claim.waiting
+    const {waiting} = claim
+    const [next] = waiting ?? []
     this.#claims.delete(did)
-    if (!next) return
-    claim.waiting.delete(next)
-    this.#claims.set(did, {owner: next, isProven: false, waiting: claim.waiting})
+    if (!waiting || !next) return
+    waiting.delete(next)
+    this.#claims.set(did, {owner: next, isProven: false, waiting})
     next.takeOver()
   }
 
   #isOwner(claim: Claim, claimant: Claimant): boolean {
     const {owner} = claim
     if (!owner || owner === claimant) return true
+    claim.waiting ??= new Set()
     claim.waiting.add(claimant)
     claimant.yieldTo(owner.name)
     return false

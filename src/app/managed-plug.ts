@@ -1,4 +1,5 @@
 /** One configured plug: its miIO client, device session, poller and stored state. Finds the plug when its address changes. */
+import type {PlugEvents} from '../bridge/component.ts'
 import {
   type DisplayOptions,
   type Plug,
@@ -11,9 +12,11 @@ import {localAddresses} from '../common/ipv4.ts'
 import type {Config, DeviceConfig} from '../config/config.ts'
 import {applyOverrides} from '../device/codec/model-overrides.ts'
 import {isExpectedFailure} from '../device/command-error.ts'
-import {Device, type DeviceOptions} from '../device/device.ts'
+import {Device, type DeviceListener, type DeviceOptions} from '../device/device.ts'
 import type {Identity} from '../device/model-resolver.ts'
+import type {Availability} from '../device/polling/availability.ts'
 import {Poller, type PollSettings, pollIntervals} from '../device/polling/poller.ts'
+import type {EnergyMemory, EnergySource} from '../device/state/energy-meter.ts'
 import type {EnergyTrackingOptions} from '../device/state/energy-tracking.ts'
 import {ONCE} from '../device/transport.ts'
 import type {PinoLog} from '../log/logger.ts'
@@ -21,28 +24,41 @@ import {MiioClient} from '../miio/client.ts'
 import type {NetworkDiscovery} from '../miio/discovery.ts'
 import {traceLine} from '../miio/packet-trace.ts'
 import type {UdpTransport} from '../miio/socket.ts'
-import type {Catalogue} from '../models/catalogue.ts'
 import type {Model} from '../models/model.ts'
 import type {EnergyStore} from '../storage/energy-store.ts'
 import type {StateStore} from '../storage/state-store.ts'
 import type {DeviceIdOwners} from './device-id-owners.ts'
 import {PlugTransport} from './plug-transport.ts'
 
-export interface ManagedPlugOptions {
-  name: string
-  config: DeviceConfig
-  poll: Config['poll']
+/** What all plugs of a bridge share. */
+export interface PlugEnvironment {
   socket: UdpTransport
   discovery: NetworkDiscovery
   store: StateStore
   energyStore: EnergyStore
   owners: DeviceIdOwners
-  catalogue: Catalogue
+  findModel: DeviceOptions['findModel']
   capabilitiesOf: NonNullable<DeviceOptions['capabilitiesOf']>
   clock: Clock
   random: Random
   log: PinoLog
-  event: (type: 'device_moved' | 'device_rebooted', data: Record<string, unknown>) => void
+  listener: PlugListener
+}
+
+/** Gets the events of all plugs. */
+export interface PlugListener extends Partial<PlugEvents> {
+  /** A plug was made, and has not been started. */
+  plugAdded?(plug: ManagedPlug): void
+  /** A plug has another address now, or has restarted. */
+  plugEvent?(type: 'device_moved' | 'device_rebooted', data: Record<string, unknown>): void
+}
+
+/** A plug as it is configured. */
+interface PlugSettings {
+  name: string
+  config: DeviceConfig
+  /** Those of all plugs: `config` may have others. */
+  poll: Config['poll']
 }
 
 /** More than the requests of any bridge between two saves, so that no message id is used again after a crash (docs/protocol.md §1.7). */
@@ -54,19 +70,18 @@ const MOST_POLLS_APART = 3
 /** After a pause of the process all plugs are polled within this time. */
 const RESUME_SPREAD_MS = 1000
 
-/** A configured plug and everything that runs for it. */
-export class ManagedPlug implements Plug {
+/** Most plugs have no warning: they need no list of their own. */
+const NO_WARNINGS: readonly string[] = []
+
+/** A configured plug and everything that runs for it. There may be ten thousand: what they share is in `PlugEnvironment`. */
+export class ManagedPlug implements Plug, DeviceListener {
   readonly name: string
   readonly device: Device
-  readonly disabled: boolean
-  readonly description: string | undefined
-  readonly area: string | undefined
-  readonly icon: string | undefined
-  readonly display: DisplayOptions
   readonly commandTimeout: number
   /** Warnings about settings that the model of the plug does not support, each with its path. */
-  ignored: readonly string[] = []
-  readonly #options: ManagedPlugOptions
+  ignored = NO_WARNINGS
+  readonly #config: DeviceConfig
+  readonly #environment: PlugEnvironment
   readonly #client: MiioClient
   readonly #transport: PlugTransport
   /**
@@ -78,23 +93,17 @@ export class ManagedPlug implements Plug {
   #warnedOwner: string | undefined
   #isIdentifiedSinceOffline = false
 
-  constructor(options: ManagedPlugOptions, firstDelay: number) {
-    const {name, config, poll, clock, random, store} = options
+  constructor({name, config, poll}: PlugSettings, environment: PlugEnvironment, firstDelay: number) {
+    const {clock, random, store, socket, owners, discovery, findModel, capabilitiesOf} = environment
     const remembered = store.find({id: config.id, token: config.token, host: config.host})
-    this.#options = options
-    this.#isTokenProvenByState = remembered !== undefined && config.id === undefined
+    const settings = pollSettingsOf(poll, config.poll)
     this.name = name
-    this.disabled = config.disabled
-    this.description = config.description
-    this.area = config.area
-    this.icon = config.icon
-    const {qos, retain, filtered, homeassistant} = config
-    this.display = {qos, retain, filtered, homeassistant}
-    // The model limits how often its firmware is polled, unless the user has configured an interval for this plug.
-    const settings = {...poll, ...config.poll, usesModelInterval: config.poll?.interval === undefined}
+    this.#config = config
+    this.#environment = environment
+    this.#isTokenProvenByState = remembered !== undefined && config.id === undefined
     this.commandTimeout = settings.command_timeout
     this.#client = new MiioClient({
-      socket: options.socket,
+      socket,
       clock,
       random,
       token: Buffer.from(config.token.reveal(), 'hex'),
@@ -104,36 +113,22 @@ export class ManagedPlug implements Plug {
       did: config.id ?? remembered?.did,
       nextId: remembered?.messageId === undefined ? undefined : remembered.messageId + MESSAGE_ID_LEAP,
       trace: () => {
-        const {log} = options
+        const {log} = environment
         return log.level === 'trace' ? (packet) => log.trace(traceLine(packet), {device: name}) : undefined
       },
-      events: {
-        deviceIdProven: () => {
-          if (this.#transport.prove()) this.#remember()
-        },
-        rebooted: () => options.event('device_rebooted', {name, did: this.did}),
-      },
+      events: this,
     })
-    this.#transport = new PlugTransport({
-      name,
-      client: this.#client,
-      owners: options.owners,
-      discovery: options.discovery,
-      enqueue: (run) => this.device.enqueue(run),
-      onOwnerChanged: (owner, reason) => this.#ownerChanged(owner, reason),
-      onMoved: (from, to) => this.#moved(from, to),
-      onTried: () => this.#poller.pollNow(), // the plug may have just responded: no need to wait for the backoff
-    })
+    this.#transport = new PlugTransport({name, client: this.#client, owners, discovery, user: this})
     this.device = new Device({
       name,
       transport: this.#transport,
       clock,
       offlineAfter: settings.offline_after,
       identity: identityOf({...remembered, model: config.model ?? remembered?.model}),
-      findModel: (id) => options.catalogue.find(id),
-      capabilitiesOf: options.capabilitiesOf,
-      adjust: (model) => this.#withOverrides(model),
-      energy: this.#energy(settings),
+      findModel,
+      capabilitiesOf,
+      adjust: hasOverrides(config) ? (model) => this.#withOverrides(model) : undefined,
+      energy: new PlugEnergy(this, environment.energyStore, settings, config.properties?.['energy']?.source),
       failureContext: () => ({
         host: this.#client.host,
         address: this.#client.address,
@@ -142,6 +137,26 @@ export class ManagedPlug implements Plug {
       }),
     })
     this.#poller = new Poller({device: this.device, clock, random, settings, firstDelay})
+  }
+
+  get disabled(): boolean {
+    return this.#config.disabled
+  }
+
+  get description(): string | undefined {
+    return this.#config.description
+  }
+
+  get area(): string | undefined {
+    return this.#config.area
+  }
+
+  get icon(): string | undefined {
+    return this.#config.icon
+  }
+
+  get display(): DisplayOptions {
+    return this.#config
   }
 
   /** `undefined` also while another plug owns the device id: it is announced, stored and searched for as that plug only. */
@@ -182,18 +197,9 @@ export class ManagedPlug implements Plug {
   }
 
   start(): void {
-    if (this.disabled) {
-      this.device.tracker.suspend('disabled')
-      return
-    }
-    this.device.on('identified', () => this.#identified())
-    this.device.on('availability', ({state}) => {
-      if (state === 'online') this.#cameOnline()
-      else this.#isIdentifiedSinceOffline = false
-    })
-    this.device.on('pollFailed', (error) => this.#transport.search(error))
-    this.device.on('warning', (text) => this.#warn(`${plugLabel(this)}: ${text}`))
-    this.#poller.start()
+    this.device.listener = this
+    if (this.disabled) this.device.tracker.suspend('disabled')
+    else this.#poller.start()
   }
 
   /** Fails the requests that wait, and stores the state. @param grace milliseconds for a command that is under way */
@@ -205,8 +211,65 @@ export class ManagedPlug implements Plug {
     this.#transport.release()
   }
 
+  // What the device reports. The bridge has each event first, so that in the log all that follows from it comes after it.
+
+  stateChanged(): void {
+    this.#environment.listener.stateChanged?.(this)
+  }
+
+  availabilityChanged(availability: Availability): void {
+    this.#environment.listener.availabilityChanged?.(this, availability)
+    if (availability.state === 'online') this.#cameOnline()
+    else this.#isIdentifiedSinceOffline = false
+  }
+
+  pollFailed(error: unknown): void {
+    this.#environment.listener.pollFailed?.(this, error)
+    this.#transport.search(error)
+  }
+
+  answeredWhileAway(): void {
+    this.#poller.pollNow()
+  }
+
+  metadataChanged(): void {
+    this.#environment.listener.metadataChanged?.(this)
+  }
+
+  warning(text: string): void {
+    this.#warn(`${plugLabel(this)}: ${text}`)
+  }
+
+  identified(): void {
+    this.#environment.listener.identified?.(this)
+    this.#isIdentifiedSinceOffline = true
+    const {model} = this.device.identity
+    const configured = this.#config.model
+    if (configured !== undefined && model !== undefined && configured !== model)
+      this.#warn(
+        `${plugLabel(this)}: its model in the configuration is ${configured}, but the plug reports ${model}: remove \`model:\` or correct it`,
+      )
+    this.#remember()
+  }
+
+  // What the miIO client reports.
+
+  deviceIdProven(): void {
+    if (this.#transport.prove()) this.#remember()
+  }
+
+  rebooted(): void {
+    this.#environment.listener.plugEvent?.('device_rebooted', {name: this.name, did: this.did})
+  }
+
+  // What the transport reports and needs.
+
+  enqueue<T>(run: () => Promise<T>): Promise<T> {
+    return this.device.enqueue(run)
+  }
+
   /** @param owner the plug that owns the device id now; `undefined` when this plug may be polled again */
-  #ownerChanged(owner: string | undefined, reason: string): void {
+  ownerChanged(owner: string | undefined, reason: string): void {
     this.#poller.stop()
     if (owner === undefined) {
       this.device.tracker.resume()
@@ -218,22 +281,25 @@ export class ManagedPlug implements Plug {
     this.device.tracker.suspend('duplicate')
   }
 
-  #moved(from: string | undefined, to: string): void {
-    const {log, event} = this.#options
+  moved(from: string | undefined, to: string): void {
+    const {log, listener} = this.#environment
     const {name, did} = this
     const text =
       from === undefined ? `has the address ${to} now (before: unknown)` : `moved from ${from} to ${to}`
     log.info(`${name} ${text}`, {device: name})
-    event('device_moved', {name, did, from, to})
+    listener.plugEvent?.('device_moved', {name, did, from, to})
     this.#remember()
+  }
+
+  /** The plug may have just responded: no need to wait for the back-off. */
+  tried(): void {
+    this.#poller.pollNow()
   }
 
   /** The model with the overrides of the configuration. Overrides that do not fit are ignored with a warning: the plug still works. */
   #withOverrides(model: Model): Model {
-    const {config} = this.#options
-    const {model: adjusted, problems} = config.properties
-      ? applyOverrides(model, config.properties)
-      : {model, problems: []}
+    const {properties} = this.#config
+    const {model: adjusted, problems} = properties ? applyOverrides(model, properties) : {model, problems: []}
     this.ignored = [
       ...unknownDisplayProperties(this.display, model).map(
         (problem) => `devices.${this.name}: ignored ${problem}`,
@@ -242,22 +308,6 @@ export class ManagedPlug implements Plug {
     ]
     for (const warning of this.ignored) this.#warn(warning)
     return adjusted
-  }
-
-  #energy(settings: PollSettings): EnergyTrackingOptions {
-    const {config, energyStore} = this.#options
-    return {
-      source: config.properties?.['energy']?.source,
-      gap: (model) =>
-        MOST_POLLS_APART * pollIntervals(settings, model)[model.properties['power']?.lane ?? 'fast'],
-      storage: {
-        pending: () => (this.did === undefined ? undefined : energyStore.pending(this.did)),
-        persisted: () => (this.did === undefined ? undefined : energyStore.persisted(this.did)),
-        record: (memory) => {
-          if (this.did !== undefined) energyStore.record(this.did, memory)
-        },
-      },
-    }
   }
 
   #cameOnline(): void {
@@ -269,35 +319,74 @@ export class ManagedPlug implements Plug {
     })
   }
 
-  #identified(): void {
-    this.#isIdentifiedSinceOffline = true
-    const {model} = this.device.identity
-    const configured = this.#options.config.model
-    if (configured !== undefined && model !== undefined && configured !== model)
-      this.#warn(
-        `${plugLabel(this)}: its model in the configuration is ${configured}, but the plug reports ${model}: remove \`model:\` or correct it`,
-      )
-    this.#remember()
-  }
-
   /** Stores what is known of the plug. */
   #remember(): void {
     const {did} = this
-    const {store, config, name} = this.#options
+    const {token, host: configuredHost} = this.#config
     const {host, nextId: messageId} = this.#client
     if (did === undefined) return
-    store.remember(did, config.token, {
-      name,
+    this.#environment.store.remember(did, token, {
+      name: this.name,
       ...this.device.identity,
       host,
-      configuredHost: config.host,
+      configuredHost,
       messageId,
     })
   }
 
   #warn(text: string): void {
-    this.#options.log.warn(text, {device: this.name})
+    this.#environment.log.warn(text, {device: this.name})
   }
+}
+
+/** Where the energy of one plug is stored: by its device id, once that is known. */
+class PlugEnergy implements EnergyTrackingOptions {
+  readonly source: EnergySource | undefined
+  readonly #plug: {readonly did: number | undefined}
+  readonly #store: EnergyStore
+  readonly #settings: PollSettings
+
+  constructor(
+    plug: {readonly did: number | undefined},
+    store: EnergyStore,
+    settings: PollSettings,
+    source: EnergySource | undefined,
+  ) {
+    this.#plug = plug
+    this.#store = store
+    this.#settings = settings
+    this.source = source
+  }
+
+  pending(): EnergyMemory | undefined {
+    const {did} = this.#plug
+    return did === undefined ? undefined : this.#store.pending(did)
+  }
+
+  persisted(): EnergyMemory | undefined {
+    const {did} = this.#plug
+    return did === undefined ? undefined : this.#store.persisted(did)
+  }
+
+  record(memory: EnergyMemory): void {
+    const {did} = this.#plug
+    if (did !== undefined) this.#store.record(did, memory)
+  }
+
+  gap(model: Model): number {
+    return MOST_POLLS_APART * pollIntervals(this.#settings, model)[model.properties['power']?.lane ?? 'fast']
+  }
+}
+
+/** Plugs without settings of their own share those of all plugs. */
+function pollSettingsOf(poll: Config['poll'], own: DeviceConfig['poll']): Config['poll'] & PollSettings {
+  // The model limits how often its firmware is polled, unless the user has configured an interval for this plug.
+  return own ? {...poll, ...own, ignoresModelInterval: own.interval !== undefined} : poll
+}
+
+/** Whether the configuration says something about single properties, which the model may not have. */
+function hasOverrides({properties, filtered, homeassistant}: DeviceConfig): boolean {
+  return (properties ?? filtered ?? homeassistant?.entities) !== undefined
 }
 
 /** To tenths of a millisecond; `null` for a missing value. */

@@ -2,48 +2,43 @@
  * The configured plugs and groups, by name: started together, and added, replaced and removed one by one when the configuration changes
  * (docs/promises.md, 59).
  */
-import {EventEmitter} from 'node:events'
 import {isDeepStrictEqual} from 'node:util'
 import {Group} from '../bridge/group.ts'
 import type {Config} from '../config/config.ts'
 import {type PlugChanges, withSecretsRevealed} from './config-changes.ts'
 import {DeviceIdOwners} from './device-id-owners.ts'
-import {ManagedPlug, type ManagedPlugOptions} from './managed-plug.ts'
+import {ManagedPlug, type PlugEnvironment, type PlugListener} from './managed-plug.ts'
 
-type PlugRegistryOptions = Omit<ManagedPlugOptions, 'name' | 'config' | 'poll' | 'owners' | 'event'>
-
-interface Events {
-  /** A plug was made, and has not been started. */
-  plugAdded: [ManagedPlug]
-  /** A plug has another address now, or has restarted. */
-  plugEvent: [type: 'device_moved' | 'device_rebooted', data: Record<string, unknown>]
-}
+type PlugRegistryOptions = Omit<PlugEnvironment, 'owners' | 'listener'>
 
 /** First polls are this far apart: 10,000 plugs are not polled all at once. */
 const FIRST_POLL_STEP_MS = 5
 
-/** Emits `plugAdded` and `plugEvent`. */
-export class PlugRegistry extends EventEmitter<Events> {
+/** The configured plugs and groups of one bridge. */
+export class PlugRegistry {
   readonly #plugs = new Map<string, ManagedPlug>()
   readonly #groups = new Map<string, Group>()
   /** By name, in the order of the configuration. The same map as long as the bridge runs. */
   readonly plugs: ReadonlyMap<string, ManagedPlug> = this.#plugs
   /** By name, in the order of the configuration. The same map as long as the bridge runs. */
   readonly groups: ReadonlyMap<string, Group> = this.#groups
-  readonly #options: PlugRegistryOptions
-  readonly #owners = new DeviceIdOwners()
+  readonly #environment: PlugEnvironment
   #config: Config
   #isStopped = false
 
   constructor(config: Config, options: PlugRegistryOptions) {
-    super()
-    this.#options = options
+    this.#environment = {...options, owners: new DeviceIdOwners(), listener: {}}
     this.#config = config
   }
 
   /** The configuration in force. */
   get config(): Config {
     return this.#config
+  }
+
+  /** Gets the events of all plugs from now on. */
+  set listener(listener: PlugListener) {
+    this.#environment.listener = listener
   }
 
   /** Makes and starts every configured plug. @returns milliseconds from now until the last of the first polls begins */
@@ -53,7 +48,9 @@ export class PlugRegistry extends EventEmitter<Events> {
     for (const [index, name] of names.entries()) this.#make(name, index * step)
     for (const plug of this.#plugs.values()) plug.start()
     if (names.length === 0)
-      this.#options.log.warn('no plugs are configured yet: `miio2mqtt discover` lists those on this network')
+      this.#environment.log.warn(
+        'no plugs are configured yet: `miio2mqtt discover` lists those on this network',
+      )
     this.#plugsChanged()
     return names.length * step
   }
@@ -95,19 +92,9 @@ export class PlugRegistry extends EventEmitter<Events> {
     const {devices, poll} = this.#config
     const config = devices[name]
     if (!config) throw new Error(`expected a configured plug, got ${name}`)
-    const plug = new ManagedPlug(
-      {
-        ...this.#options,
-        owners: this.#owners,
-        event: (type, data) => this.emit('plugEvent', type, data),
-        name,
-        config,
-        poll,
-      },
-      firstDelay,
-    )
+    const plug = new ManagedPlug({name, config, poll}, this.#environment, firstDelay)
     this.#plugs.set(name, plug)
-    this.emit('plugAdded', plug)
+    this.#environment.listener.plugAdded?.(plug)
     return plug
   }
 
@@ -117,7 +104,7 @@ export class PlugRegistry extends EventEmitter<Events> {
     for (const [name, settings] of Object.entries(this.#config.groups))
       this.#groups.set(name, new Group(name, settings, this.#plugs))
     const dids = [...this.#plugs.values()].flatMap(({did}) => did ?? [])
-    this.#options.store.markConfigured(new Set(dids))
+    this.#environment.store.markConfigured(new Set(dids))
   }
 }
 

@@ -8,19 +8,24 @@ import {MiioError} from '../miio/miio-error.ts'
 import type {Endpoint} from '../miio/socket.ts'
 import type {Claimant, DeviceIdOwners} from './device-id-owners.ts'
 
+/** The configured plug that a transport belongs to. */
+interface TransportUser {
+  /** Runs a request in its turn, as those of the device. */
+  enqueue<T>(run: () => Promise<T>): Promise<T>
+  /** Another plug owns the device id now, or `undefined`: this plug may send requests again. @param reason for the log */
+  ownerChanged(owner: string | undefined, reason: string): void
+  /** The plug has another address. */
+  moved(from: string | undefined, to: string): void
+  /** The plug was tried at another address. */
+  tried(): void
+}
+
 interface PlugTransportOptions {
   name: string
   client: MiioClient
   owners: DeviceIdOwners
   discovery: NetworkDiscovery
-  /** Runs a request in its turn, as those of the device. */
-  enqueue: <T>(run: () => Promise<T>) => Promise<T>
-  /** Another plug owns the device id now, or `undefined`: this plug may send requests again. @param reason for the log */
-  onOwnerChanged: (owner: string | undefined, reason: string) => void
-  /** The plug has another address. */
-  onMoved: (from: string | undefined, to: string) => void
-  /** The plug was tried at another address. */
-  onTried: () => void
+  user: TransportUser
 }
 
 /** The requests of one plug: each is sent only while no other plug owns the device id. */
@@ -86,13 +91,13 @@ export class PlugTransport implements Transport, Claimant {
     if (this.#owner === owner) return
     this.cancelSearch()
     this.#owner = owner
-    this.#options.onOwnerChanged(owner, this.#duplicateText())
+    this.#options.user.ownerChanged(owner, this.#duplicateText())
   }
 
   takeOver(): void {
     if (this.#isStopped) return
     this.#owner = undefined
-    this.#options.onOwnerChanged(undefined, '')
+    this.#options.user.ownerChanged(undefined, '')
   }
 
   /** When the plug does not respond at its address, a broadcast may find its device id at another one (docs/promises.md, 39). */
@@ -110,17 +115,17 @@ export class PlugTransport implements Transport, Claimant {
   }
 
   async #foundAt({host, port}: Endpoint): Promise<void> {
-    const {client, enqueue, onMoved, onTried} = this.#options
+    const {client, user} = this.#options
     if (this.#isMoving || this.#owner !== undefined) return
     this.#isMoving = true
     try {
       const before = client.host
-      if (before !== host && (await enqueue(() => client.moveTo(host, port)))) onMoved(before, host)
+      if (before !== host && (await user.enqueue(() => client.moveTo(host, port)))) user.moved(before, host)
     } catch (error) {
       if (!isExpectedFailure(error)) throw error // the queue has given the request up
     } finally {
       this.#isMoving = false
-      onTried()
+      user.tried()
     }
   }
 

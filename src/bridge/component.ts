@@ -4,6 +4,7 @@
  */
 import type {Clock, Random} from '../common/clock.ts'
 import {WarningLimiter} from '../common/warning-limiter.ts'
+import type {Availability} from '../device/polling/availability.ts'
 import type {Log} from '../log/logger.ts'
 import type {IncomingMessage} from '../mqtt/connection.ts'
 import type {ParsedTopic, Topics} from '../mqtt/topics.ts'
@@ -12,14 +13,27 @@ import type {NameDirectory} from './name-directory.ts'
 import type {Plug} from './plug.ts'
 import type {Publisher} from './publisher.ts'
 
+/** Events of the device of a plug (src/device/device.ts), from when the plug is started until it is stopped. */
+export interface PlugEvents {
+  /** The state is another than before, or known for the first time. */
+  stateChanged(plug: Plug): void
+  availabilityChanged(plug: Plug, availability: Availability): void
+  /** A poll or a command got no response, or a poll was refused. */
+  pollFailed(plug: Plug, error: unknown): void
+  /** The plug reported its model and firmware: for the first time since the start, or others than before. */
+  identified(plug: Plug): void
+  /** Something about the properties changed beside their values: the energy source, implausible values, properties left out. */
+  metadataChanged(plug: Plug): void
+}
+
 /** A part of the bridge. It implements the hooks that it needs. */
-export interface Component {
+export interface Component extends Partial<PlugEvents> {
   /**
    * The plugs and groups exist, and the broker has not been tried yet.
    * @param spread milliseconds within which the first poll of every plug begins
    */
   start?(spread: number): void
-  /** A plug was made and is about to start: the time to subscribe to the events of its device. */
+  /** A plug was made and is about to start. */
   plugAdded?(plug: Plug): void
   /**
    * A plug has stopped, and is configured differently now or not at all. `BridgeContext.plugs` is up to date already: of a plug that was

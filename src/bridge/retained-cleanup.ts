@@ -10,7 +10,6 @@ import {isDiscoveryTopic, Topics, topicProblem} from '../mqtt/topics.ts'
 import type {BridgeContext, Component, RetainedSource} from './component.ts'
 import {bridgeId, discoveryTopic} from './homeassistant/discovery-message.ts'
 import {isAnnounced} from './homeassistant/plug-discovery.ts'
-import type {Plug} from './plug.ts'
 import type {RetainedTopics} from './publisher.ts'
 
 /** The record of our retained messages, as it is stored over restarts. */
@@ -88,11 +87,9 @@ export class RetainedCleanup implements Component {
   }
 
   /** A new identity of a plug may make other topics stale. */
-  plugAdded(plug: Plug): void {
-    plug.device.on('identified', () => {
-      if (this.#stepTimer) this.#needsAnotherSweep = true
-      else this.#after(UNSUBSCRIBE_MS, () => this.#sweep())
-    })
+  identified(): void {
+    if (this.#stepTimer) this.#needsAnotherSweep = true
+    else this.#after(UNSUBSCRIBE_MS, () => this.#sweep())
   }
 
   connected(): void {

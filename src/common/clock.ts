@@ -21,12 +21,25 @@ export type Random = () => number
 /** A longer `setTimeout` would fire at once (a 32-bit signed number of milliseconds): about 24.8 days. */
 export const LONGEST_TIMER_MS = 2 ** 31 - 1
 
+/** A timer of Node.js. */
+class SystemTimer implements Timer {
+  readonly #timeout: NodeJS.Timeout
+
+  constructor(timeout: NodeJS.Timeout) {
+    this.#timeout = timeout
+  }
+
+  cancel(): void {
+    clearTimeout(this.#timeout)
+  }
+}
+
 export const systemClock: Clock = {
   now: () => performance.now(),
   date: () => new Date(),
   after: (ms, run) => {
     const timeout = setTimeout(run, Math.min(Math.max(0, Math.ceil(ms)), LONGEST_TIMER_MS))
-    return {cancel: () => clearTimeout(timeout)}
+    return new SystemTimer(timeout)
   },
 }
 

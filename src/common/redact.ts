@@ -17,8 +17,10 @@ const PLAIN_WORD = /^(?:[a-z_]{1,20}|[A-Z_]{1,20}|\d{1,15})$/
  * few) are searched for, by one pattern each. Secrets of fewer than four characters are ignored.
  */
 export class Redactor {
-  readonly #hex = new EncodedSecrets(HEX)
-  readonly #base64 = new EncodedSecrets(BASE64)
+  /** The bytes of each secret, as lower-case hex: of a token that is its own text, of which no copy is kept. */
+  readonly #secrets = new Set<string>()
+  readonly #hex = new EncodedSecrets(HEX, (bytes) => this.#isSecret(bytes))
+  readonly #base64 = new EncodedSecrets(BASE64, (bytes) => this.#isSecret(bytes))
   readonly #texts = new Set<string>()
   /** Passwords that `scrubMessage` does not mask. */
   #spared: ReadonlySet<string> = new Set()
@@ -31,19 +33,29 @@ export class Redactor {
       if (this.#texts.has(secret)) return
       this.#texts.add(secret)
       this.#patterns = undefined
-      this.#addBytes(Buffer.from(secret))
+      const bytes = Buffer.from(secret)
+      this.#secrets.add(bytes.toString('hex'))
+      this.#addBytes(bytes)
       return
     }
     // A token may be written as its digits, in either case, or as its bytes.
     const digits = secret.toLowerCase()
-    if (this.#hex.has(digits)) return
+    if (this.#secrets.has(digits)) return
+    this.#secrets.add(digits)
     for (const bytes of [Buffer.from(digits, 'hex'), Buffer.from(digits), Buffer.from(digits.toUpperCase())])
       this.#addBytes(bytes)
   }
 
   #addBytes(bytes: Buffer): void {
-    this.#hex.add(bytes.toString('hex'))
-    this.#base64.add(bytes.toString('base64url'))
+    this.#hex.add(bytes)
+    this.#base64.add(bytes)
+  }
+
+  /** Whether these are the bytes of a secret, or the digits of a token. */
+  #isSecret(bytes: Buffer): boolean {
+    return (
+      this.#secrets.has(bytes.toString('hex')) || this.#secrets.has(bytes.toString('latin1').toLowerCase())
+    )
   }
 
   /**
@@ -88,12 +100,12 @@ export class Redactor {
 
 /** An encoding of bytes as digits: hex or base64. */
 interface Encoding {
+  /** As Node.js calls it. */
+  name: 'hex' | 'base64url'
   /** The value of each ASCII character: of a digit, `NO_DIGIT`, or `SEPARATES`. */
   values: Int8Array
   /** Bits per digit. */
   bits: number
-  /** Digits as they are stored in `EncodedSecrets`, from digits as they were found in a text. */
-  normalize(found: string): string
 }
 
 const NO_DIGIT = -1
@@ -104,18 +116,18 @@ const SEPARATOR = /[\s:,._-]/
 const SEPARATORS = new RegExp(SEPARATOR, 'g')
 
 const HEX: Encoding = {
+  name: 'hex',
   values: valuesOf([...'0123456789abcdef'], [...'0123456789ABCDEF']),
   bits: 4,
-  normalize: (found) => found.replaceAll(SEPARATORS, '').toLowerCase(),
 }
 for (let code = 0; code < 128; code++)
   if (SEPARATOR.test(String.fromCharCode(code))) HEX.values[code] = SEPARATES
 
 const DIGITS = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789']
 const BASE64: Encoding = {
+  name: 'base64url',
   values: valuesOf([...DIGITS, '-', '_'], [...DIGITS, '+', '/']),
   bits: 6,
-  normalize: (found) => found.replaceAll('+', '-').replaceAll('/', '_'),
 }
 
 function valuesOf(...spellings: readonly (readonly string[])[]): Int8Array {
@@ -128,39 +140,49 @@ function valuesOf(...spellings: readonly (readonly string[])[]): Int8Array {
 /** The end of each spelling that is looked up at every character of a text: six digits of hex, or four of base64. */
 const END_BITS = 24
 const END_MASK = 2 ** END_BITS - 1
+/** The size of the table of ends: 128 kB. Of ten thousand tokens, one end in 35 is in it by chance. */
+const TABLE_BITS = 20
+
+/** The place of an end in the table: the upper bits of a product (Knuth's multiplicative hash). */
+function placeOf(end: number): number {
+  return Math.imul(end, 0x9e3779b1) >>> (32 - TABLE_BITS)
+}
 
 /**
  * The encoded secrets of one encoding. A text is read once, whatever their number: every message is scrubbed, and there may be ten
- * thousand tokens. The last digits are looked up in a bit table, and only where they are found the rest is compared.
+ * thousand tokens. The last digits are looked up in a bit table, and only where they are found the digits are decoded.
  */
 class EncodedSecrets {
   readonly #encoding: Encoding
-  readonly #byLength = new Map<number, Set<string>>()
-  /** One bit for each possible end. */
+  readonly #isSecret: (bytes: Buffer) => boolean
+  /** How many digits the secrets have. */
+  readonly #lengths = new Set<number>()
+  #shortest = Number.POSITIVE_INFINITY
+  /** One bit for each place of an end. */
   #ends = new Uint8Array(0)
 
-  constructor(encoding: Encoding) {
+  /** @param isSecret whether decoded bytes are those of a secret that was added */
+  constructor(encoding: Encoding, isSecret: (bytes: Buffer) => boolean) {
     this.#encoding = encoding
+    this.#isSecret = isSecret
   }
 
-  has(spelling: string): boolean {
-    return this.#byLength.get(spelling.length)?.has(spelling) ?? false
-  }
-
-  add(spelling: string): void {
-    const known = this.#byLength.get(spelling.length)
-    if (known) known.add(spelling)
-    else this.#byLength.set(spelling.length, new Set([spelling]))
-    if (this.#ends.length === 0) this.#ends = new Uint8Array(2 ** END_BITS / 8)
-    const {values, bits} = this.#encoding
+  add(bytes: Buffer): void {
+    const {name, values, bits} = this.#encoding
+    const spelling = bytes.toString(name)
+    this.#lengths.add(spelling.length)
+    this.#shortest = Math.min(this.#shortest, spelling.length)
+    if (this.#ends.length === 0) this.#ends = new Uint8Array(2 ** TABLE_BITS / 8)
     let end = 0
     for (const digit of spelling.slice(-END_BITS / bits))
       end = (end << bits) | (values[digit.charCodeAt(0)] ?? 0)
-    this.#ends[end >> 3] = (this.#ends[end >> 3] ?? 0) | (1 << (end & 7))
+    const place = placeOf(end)
+    this.#ends[place >> 3] = (this.#ends[place >> 3] ?? 0) | (1 << (place & 7))
   }
 
   mask(text: string): string {
-    if (this.#byLength.size === 0) return text
+    const shortest = this.#shortest
+    if (text.length < shortest) return text
     const {values, bits} = this.#encoding
     const ends = this.#ends
     const spans: Span[] = []
@@ -177,7 +199,9 @@ class EncodedSecrets {
       wasSeparator = false
       digits++
       last = ((last << bits) | value) & END_MASK
-      if (!((ends[last >> 3] ?? 0) & (1 << (last & 7)))) continue
+      if (digits < shortest) continue
+      const place = placeOf(last)
+      if (!((ends[place >> 3] ?? 0) & (1 << (place & 7)))) continue
       const span = this.#longestEndingAt(text, at, digits)
       if (span) spans.push(span)
     }
@@ -192,14 +216,16 @@ class EncodedSecrets {
 
   /** The longest secret whose last digit is at `at`. @param digits how many digits there are up to this one */
   #longestEndingAt(text: string, at: number, digits: number): Span | undefined {
-    const {values, normalize} = this.#encoding
+    const {name, values} = this.#encoding
     let longest: Span | undefined
-    for (const [length, known] of this.#byLength) {
+    for (const length of this.#lengths) {
       if (length > digits) continue
       let from = at
       for (let left = length - 1; left > 0; ) if (this.#valueAt(text, --from, values) >= 0) left--
       if (from >= (longest?.from ?? at)) continue
-      if (known.has(normalize(text.slice(from, at + 1)))) longest = {from, end: at + 1}
+      const found = text.slice(from, at + 1)
+      const bytes = Buffer.from(name === 'hex' ? found.replaceAll(SEPARATORS, '') : found, name)
+      if (this.#isSecret(bytes)) longest = {from, end: at + 1}
     }
     return longest
   }

@@ -3,7 +3,6 @@
  * A command: Device.write, RequestQueue, CommandWriter, property-codec.ts, Transport. A poll: Poller, Device.poll, property-reader.ts,
  * RequestQueue, Transport, property-codec.ts, DeviceState. A value is shown only after the plug has reported or accepted it.
  */
-import {EventEmitter} from 'node:events'
 import {type Clock, sleep} from '../common/clock.ts'
 import type {Model, PollTier, Value} from '../models/model.ts'
 import {buildRead, propertiesInTier} from './codec/property-codec.ts'
@@ -12,6 +11,7 @@ import type {CommandValue, State} from './codec/values.ts'
 import {CommandError, isCallFailure, isSilence, toCommandError} from './command-error.ts'
 import {CommandWriter} from './command-writer.ts'
 import {diagnoseFailure, type FailureContext} from './diagnosis.ts'
+import type {Emitter} from './emitter.ts'
 import {type Identity, type IdentityEvents, type ModelOptions, ModelResolver} from './model-resolver.ts'
 import {type Availability, type AvailabilityEvents, AvailabilityTracker} from './polling/availability.ts'
 import {FailureTracker} from './polling/firmware-capabilities.ts'
@@ -24,6 +24,9 @@ import type {ImplausibleValue} from './state/plausibility.ts'
 import {type CallOptions, ONCE, type Transport} from './transport.ts'
 
 interface DeviceEvents extends StateEvents, AvailabilityEvents, IdentityEvents {}
+
+/** Gets the events of a device: one method for each event that it needs, called at once. */
+export type DeviceListener = {[Event in keyof DeviceEvents]?: (...args: DeviceEvents[Event]) => void}
 
 export interface DeviceOptions extends ModelOptions {
   /** What the user called the plug. */
@@ -43,20 +46,22 @@ const NOTHING_KNOWN = (): FailureContext => ({})
 /** Those of polls that ended uninterrupted, as most do. An AbortController costs as much as all other bookkeeping of a poll. */
 const idleInterrupts: AbortController[] = []
 
-/** One plug as the bridge uses it: state, availability, reads and commands. Emits the events of its parts. */
-export class Device extends EventEmitter<DeviceEvents> {
+/** One plug as the bridge uses it: state, availability, reads and commands. */
+export class Device implements Emitter<DeviceEvents> {
   readonly name: string
+  /** Gets the events, until the device is stopped. */
+  listener: DeviceListener = {}
   /** Decides whether the plug is online. `availability` is its result. */
   readonly tracker: AvailabilityTracker
   readonly #parts: DeviceParts
-  readonly #writer: CommandWriter
+  /** Made with the first command: most of ten thousand plugs never get one. */
+  #writer: CommandWriter | undefined
   readonly #reads: SharedReads
   readonly #failureContext: () => FailureContext
   /** Interrupts the poll under way. */
   #poll: AbortController | undefined
 
   constructor(options: DeviceOptions) {
-    super()
     const {name, transport, clock, energy, offlineAfter = 3, failureContext = NOTHING_KNOWN} = options
     const {identity, findModel, adjust, capabilitiesOf} = options
     this.name = name
@@ -68,6 +73,7 @@ export class Device extends EventEmitter<DeviceEvents> {
       transport,
       queue,
       state,
+      // A literal with every field: V8 makes a hidden class of its own for each result of an object spread, which is 400 bytes a plug.
       resolver: new ModelResolver({
         identity,
         findModel,
@@ -82,7 +88,6 @@ export class Device extends EventEmitter<DeviceEvents> {
       failures: new FailureTracker(),
       events: this,
     }
-    this.#writer = new CommandWriter(this.#parts)
     this.#reads = new SharedReads(clock, name)
     this.#failureContext = failureContext
   }
@@ -98,7 +103,7 @@ export class Device extends EventEmitter<DeviceEvents> {
 
   /** Properties that its firmware cannot be asked for: found by polls, and remembered. */
   get unsupported(): readonly string[] {
-    return [...this.#parts.resolver.capabilities.unsupported]
+    return this.model ? [...this.#parts.resolver.capabilities.unsupported] : []
   }
 
   /** Where its energy comes from. `undefined` for a plug that measures nothing. */
@@ -133,6 +138,11 @@ export class Device extends EventEmitter<DeviceEvents> {
   /** How many milliseconds ago a request was given up: 0 unless the transport has lost it. */
   overdue(): number {
     return this.#parts.queue.overdue()
+  }
+
+  /** Passes an event of one of its parts on to the listener. */
+  emit<Event extends keyof DeviceEvents>(event: Event, ...args: DeviceEvents[Event]): void {
+    this.listener[event]?.(...args)
   }
 
   /** Takes the plug for offline although its first poll has not ended, since the bridge cannot wait longer to be online itself. */
@@ -218,7 +228,10 @@ export class Device extends EventEmitter<DeviceEvents> {
     this.#poll?.abort()
     const isAbsolute = wanted !== 'TOGGLE' && wanted !== null // a button press is no value that a newer one could replace
     return this.#parts.queue
-      .command(name, isAbsolute, deadline, () => this.#writer.write(name, wanted, deadline))
+      .command(name, isAbsolute, deadline, () => {
+        this.#writer ??= new CommandWriter(this.#parts)
+        return this.#writer.write(name, wanted, deadline)
+      })
       .catch((error) => this.#throwCommandError(error))
   }
 
@@ -277,10 +290,10 @@ export class Device extends EventEmitter<DeviceEvents> {
   /** Rejects the commands that wait, lets one under way end within `grace` milliseconds, and sends and emits nothing any more. */
   async stop(grace: number): Promise<void> {
     const {queue, transport} = this.#parts
-    this.#writer.stop()
+    this.#writer?.stop()
     await queue.stop(grace)
-    this.#writer.stop() // a command under way may have ended
-    this.removeAllListeners() // a poll under way may still get a response: another plug may have the name by then
+    this.#writer?.stop() // a command under way may have ended
+    this.listener = {} // a poll under way may still get a response: another plug may have the name by then
     transport.close()
   }
 

@@ -1,11 +1,11 @@
 /** Finds the model of a plug: by configuration or memory, by `miIO.info`, or by the dialect of a plug without a definition. */
-import type {EventEmitter} from 'node:events'
 import {isDeepStrictEqual} from 'node:util'
 import {type DialectName, dialects, isDialect} from '../models/catalogue.ts'
 import type {Model} from '../models/model.ts'
 import {buildRead, decodeResponse} from './codec/property-codec.ts'
 import {excerpt, wellFormed} from './codec/values.ts'
 import {CommandError, isRefusal, isRequestFailure} from './command-error.ts'
+import type {Emitter} from './emitter.ts'
 import {FirmwareCapabilities} from './polling/firmware-capabilities.ts'
 import type {RequestQueue} from './request-queue.ts'
 import type {DeviceState} from './state/device-state.ts'
@@ -41,7 +41,7 @@ interface ModelResolverOptions extends ModelOptions {
   transport: Transport
   /** Gets the model when it is found. */
   state: DeviceState
-  events: Pick<EventEmitter<IdentityEvents>, 'emit'>
+  events: Emitter<IdentityEvents>
 }
 
 /** A plug that reported its model, and answered to none of the dialects in so many rounds, is not asked again. */
@@ -51,11 +51,16 @@ const ROUNDS = 3
 export class ModelResolver {
   /** What the plug reported of itself, or what is remembered of it. */
   identity: Identity
-  /** What the plug's firmware can be asked. */
-  capabilities = new FirmwareCapabilities()
   /** `undefined` until it is found. */
   model: Model | undefined
-  readonly #options: ModelResolverOptions
+  readonly #findModelById: ModelOptions['findModel']
+  readonly #adjust: ModelOptions['adjust']
+  readonly #capabilitiesOf: ModelOptions['capabilitiesOf']
+  readonly #transport: Transport
+  readonly #queue: RequestQueue
+  readonly #state: DeviceState
+  readonly #events: Emitter<IdentityEvents>
+  #capabilities: FirmwareCapabilities | undefined
   #lookup: Promise<Model> | undefined
   /** Whether the plug reported its identity since the start. */
   #isReported = false
@@ -64,9 +69,21 @@ export class ModelResolver {
   #rounds = 0
 
   constructor(options: ModelResolverOptions) {
-    this.#options = options
+    this.#findModelById = options.findModel
+    this.#adjust = options.adjust
+    this.#capabilitiesOf = options.capabilitiesOf
+    this.#transport = options.transport
+    this.#queue = options.queue
+    this.#state = options.state
+    this.#events = options.events
     this.identity = options.identity ?? {}
     this.#findModel()
+  }
+
+  /** What the plug's firmware can be asked. */
+  get capabilities(): FirmwareCapabilities {
+    this.#capabilities ??= new FirmwareCapabilities()
+    return this.#capabilities
   }
 
   /** @throws CommandError `refused` for a plug without a definition that answers in no dialect */
@@ -96,7 +113,7 @@ export class ModelResolver {
     if (before.model !== this.identity.model) this.#hasNoDialect = false
     this.#findModel(before)
     if (!this.#isReported || !isDeepStrictEqual(before, this.identity))
-      this.#options.events.emit('identified', this.identity)
+      this.#events.emit('identified', this.identity)
     this.#isReported = true
   }
 
@@ -121,26 +138,23 @@ export class ModelResolver {
   }
 
   #request(method: string, params: unknown, tries?: number): Promise<unknown> {
-    const {queue, transport} = this.#options
-    return queue.read(() => transport.call(method, params, {tries}))
+    return this.#queue.read(() => this.#transport.call(method, params, {tries}))
   }
 
   /** Capabilities found before the firmware is reported are kept until it is. */
   #findModel(before?: Identity): void {
     const {model, firmware} = this.identity
-    const {findModel, capabilitiesOf} = this.#options
     if (model === undefined) return
     if (!before || before.model !== model || before.firmware !== firmware)
-      this.capabilities = capabilitiesOf?.(model, firmware) ?? new FirmwareCapabilities()
+      this.#capabilities = this.#capabilitiesOf?.(model, firmware)
     const {dialect} = this.capabilities
-    const found = findModel(model) ?? (isDialect(dialect) ? dialects[dialect] : undefined)
+    const found = this.#findModelById(model) ?? (isDialect(dialect) ? dialects[dialect] : undefined)
     if (found && !this.model) this.#setModel(found)
   }
 
   #setModel(model: Model): void {
-    const {adjust, state} = this.#options
-    this.model = adjust ? adjust(model) : model
-    state.setModel(this.model)
+    this.model = this.#adjust?.(model) ?? model
+    this.#state.setModel(this.model)
   }
 }
 

@@ -3,7 +3,7 @@
  * every other message once. The client library's own store is not used, because it wraps silently after 65,535 messages. Nothing
  * is queued without a broker: after every connect everything retained is published again, with the values of that moment.
  */
-import type {Clock} from '../common/clock.ts'
+import type {Clock, Timer} from '../common/clock.ts'
 import {RejectedMessages, SenderTopics} from './acknowledgements.ts'
 import type {BrokerWarnings} from './broker-warnings.ts'
 import {type OutgoingMessage, publishSize} from './outgoing-message.ts'
@@ -14,6 +14,13 @@ import {assertTopic} from './topics.ts'
 const MAX_UNRETAINED = 10_000
 /** In UTF-16 units, of two bytes at most: far below the heap limit of 256 MB that the service has. */
 const MAX_UNRETAINED_LENGTH = 16 * 1024 * 1024
+
+/**
+ * So many retained messages a second go out at once, each with a write of its own. When there are more, they are collected for
+ * `COLLECT_MS`, and go out in one write: each write to the socket costs more than all that is done for a message before it.
+ */
+const WRITES_PER_SECOND = 50
+const COLLECT_MS = 1000 / WRITES_PER_SECOND
 
 interface DeliveryOptions {
   clock: Clock
@@ -42,6 +49,11 @@ export class Delivery {
   /** The messages that were sent and are not acknowledged, oldest first. */
   readonly #inFlight = new Map<number, OutgoingMessage>()
   #lastNumber = 0
+  /** How many retained messages may still go out at once, at the time `#countedAt`. */
+  #writesLeft = WRITES_PER_SECOND
+  #countedAt = 0
+  /** Runs while messages are collected. */
+  #collecting: Timer | undefined
   #isPumping = false
   #onDrained: () => void = () => {}
 
@@ -60,6 +72,8 @@ export class Delivery {
   /** The session is over: drops all that is queued or in flight on it. */
   close(): void {
     this.#session = undefined
+    this.#collecting?.cancel()
+    this.#collecting = undefined
     this.#queue.clear()
     this.#unretained.clear()
     this.#unretainedLength = 0
@@ -70,6 +84,7 @@ export class Delivery {
 
   /** Resolves when nothing is queued and nothing is in flight. */
   drained(): Promise<void> {
+    this.#pump()
     if (this.#isEmpty()) return Promise.resolve()
     return new Promise((resolve) => {
       this.#onDrained = resolve
@@ -92,9 +107,13 @@ export class Delivery {
     const session = this.#session
     if (!session || this.#isTooLarge(message, session.features.packetSize)) return
     if (this.#rejected.isWithheld(topic)) return
-    if (message.retain) this.#queue.set(topic, message)
-    else this.#append(message)
-    this.#pump()
+    if (message.retain) {
+      this.#queue.set(topic, message)
+      this.#pumpSoon()
+    } else {
+      this.#append(message)
+      this.#pump() // a client waits for a result; what was collected goes out with it
+    }
   }
 
   /**
@@ -153,6 +172,24 @@ export class Delivery {
 
   #isEmpty(): boolean {
     return this.#inFlight.size === 0 && this.#queue.size === 0
+  }
+
+  /** Sends a retained message now, or with those that follow it within `COLLECT_MS`. */
+  #pumpSoon(): void {
+    const {clock} = this.#options
+    if (this.#collecting) return
+    const now = clock.now()
+    this.#writesLeft = Math.min(WRITES_PER_SECOND, this.#writesLeft + (now - this.#countedAt) / COLLECT_MS)
+    this.#countedAt = now
+    if (this.#writesLeft >= 1) {
+      this.#writesLeft--
+      this.#pump()
+      return
+    }
+    this.#collecting = clock.after(COLLECT_MS, () => {
+      this.#collecting = undefined
+      this.#pump()
+    })
   }
 
   /**

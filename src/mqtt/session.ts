@@ -4,12 +4,16 @@
  */
 import {Socket} from 'node:net'
 import type {IClientOptions, IPublishPacket, MqttClient} from 'mqtt'
+import {writeToStream} from 'mqtt-packet'
 import {type Clock, within} from '../common/clock.ts'
 import {Acknowledgements} from './acknowledgements.ts'
 import {reasonCodeOf} from './broker-errors.ts'
 import {type BrokerLimits, type OutgoingMessage, publishProperties, withinLimits} from './outgoing-message.ts'
 import {RefusalParser} from './refusal-parser.ts'
 import {MAX_TEXT_BYTES} from './topics.ts'
+
+// The library would make a buffer of each number of two bytes before its first packet: 65,536 objects, 6 MB, of which a few are used.
+writeToStream.cacheNumbers = false
 
 /** The broker as the user configured it (docs/configuration.md, `mqtt`). */
 export interface BrokerOptions {

@@ -153,12 +153,15 @@ export class VirtualHome {
         )
       },
     })
-    device.on('warning', (text) => this.warnings.push(text))
+    device.listener = {
+      warning: (text) => this.warnings.push(text),
+      answeredWhileAway: () => this.poller.pollNow(),
+    }
     return device
   }
 
   #poller(): Poller {
-    const settings = {interval: 15_000, slow_interval: 60_000, usesModelInterval: true}
+    const settings = {interval: 15_000, slow_interval: 60_000}
     return new Poller({
       device: this.device,
       clock: this.clock,

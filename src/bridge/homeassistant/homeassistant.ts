@@ -59,8 +59,8 @@ export class HomeAssistant extends EventEmitter<Events> implements Component, Re
     this.#history = new DiscoveryHistory(store)
   }
 
-  plugAdded(plug: Plug): void {
-    plug.device.on('identified', () => this.#discoverPlug(plug, {force: false}))
+  identified(plug: Plug): void {
+    this.#discoverPlug(plug, {force: false})
   }
 
   plugRemoved({did}: Plug): void {

@@ -42,9 +42,16 @@ export class BridgeStatus implements Component, RetainedSource {
     this.#healthTimer = this.#context.clock.after(FIRST_HEALTH_MS, () => this.#publishHealthRegularly())
   }
 
-  plugAdded(plug: Plug): void {
-    for (const event of ['availability', 'identified', 'metadataChanged'] as const)
-      plug.device.on(event, () => this.devicesSoon())
+  availabilityChanged(): void {
+    this.devicesSoon()
+  }
+
+  identified(): void {
+    this.devicesSoon()
+  }
+
+  metadataChanged(): void {
+    this.devicesSoon()
   }
 
   connected(): void {

@@ -25,11 +25,16 @@ export class PlugLog implements Component {
     this.#log = log
   }
 
-  plugAdded(plug: Plug): void {
-    const {device} = plug
-    device.on('change', () => this.#debug(plug, () => this.#changeText(plug)))
-    device.on('availability', (availability) => this.#debug(plug, () => availabilityText(availability)))
-    device.on('pollFailed', (error) => this.#debug(plug, () => failureText(error)))
+  stateChanged(plug: Plug): void {
+    this.#debug(plug, () => this.#changeText(plug))
+  }
+
+  availabilityChanged(plug: Plug, availability: Availability): void {
+    this.#debug(plug, () => availabilityText(availability))
+  }
+
+  pollFailed(plug: Plug, error: unknown): void {
+    this.#debug(plug, () => failureText(error))
   }
 
   /** @param text called only when the line is logged; empty for no line */
@@ -106,11 +111,9 @@ export class AvailabilityLog implements Component {
     this.#onlineLines = new LineBurst(clock, (labels) => log.info(summaryOf(labels, 'online again')))
   }
 
-  plugAdded(plug: Plug): void {
-    plug.device.on('availability', (availability) => {
-      if (availability.state === 'offline') this.#wentOffline(plug, availability)
-      else if (availability.state === 'online') this.#cameOnline(plug)
-    })
+  availabilityChanged(plug: Plug, availability: Availability): void {
+    if (availability.state === 'offline') this.#wentOffline(plug, availability)
+    else if (availability.state === 'online') this.#cameOnline(plug)
   }
 
   plugRemoved(plug: Plug): void {

@@ -67,7 +67,10 @@ export class StartSummary implements Component {
 
   plugAdded(plug: Plug): void {
     this.#pending.add(plug)
-    plug.device.on('availability', () => this.#settled(plug))
+  }
+
+  availabilityChanged(plug: Plug): void {
+    this.#settled(plug)
   }
 
   plugRemoved(plug: Plug): void {

@@ -3,6 +3,7 @@
  * plug" and "Groups").
  */
 import type {State} from '../../device/codec/values.ts'
+import type {Availability} from '../../device/polling/availability.ts'
 import type {OutgoingMessage} from '../../mqtt/outgoing-message.ts'
 import type {BridgeContext, Component, RetainedSource} from '../component.ts'
 import {type Group, relayState} from '../group.ts'
@@ -32,10 +33,18 @@ export class PlugStates implements Component, RetainedSource {
     this.#options = options
   }
 
-  /** Publishes every change of the plug. A poll that changes nothing publishes nothing. */
-  plugAdded(plug: Plug): void {
-    plug.device.on('change', () => this.#publishChange(plug))
-    plug.device.on('availability', () => this.#publishAvailability(plug))
+  /** The whole state, and the topics of the values that changed. A change of a filtered property alone publishes nothing. */
+  stateChanged(plug: Plug): void {
+    if (!plug.device.isKnown) return
+    const state = displayedState(plug)
+    const before = this.#published.get(plug)
+    const changed = Object.keys(state).filter((name) => !before || before[name] !== state[name])
+    if (before && changed.every((name) => name === LAST_SEEN)) return
+    this.#publish(plug, state, changed)
+  }
+
+  availabilityChanged(plug: Plug): void {
+    this.#publishAvailability(plug)
   }
 
   /** All availabilities first: a client then knows which of the states that follow are current. */
@@ -80,16 +89,6 @@ export class PlugStates implements Component, RetainedSource {
     })
   }
 
-  /** The whole state, and the topics of the values that changed. A change of a filtered property alone publishes nothing. */
-  #publishChange(plug: Plug): void {
-    if (!plug.device.isKnown) return
-    const state = displayedState(plug)
-    const before = this.#published.get(plug)
-    const changed = Object.keys(state).filter((name) => !before || before[name] !== state[name])
-    if (before && changed.every((name) => name === LAST_SEEN)) return
-    this.#publish(plug, state, changed)
-  }
-
   #publish(plug: Plug, state: Readonly<State>, changed: readonly string[]): void {
     const {publisher, topics} = this.#context
     const {attributes} = this.#options
@@ -114,6 +113,8 @@ export class GroupStates implements Component, RetainedSource {
   readonly #options: StateOptions
   /** The last payload by topic: an identical one is not published again. */
   readonly #published = new Map<string, string>()
+  /** Of the plugs that belong to a group: what the state and the availability of the group follow from. */
+  readonly #members = new WeakMap<Plug, {relay: 'ON' | 'OFF' | null; availability: Availability}>()
 
   constructor(context: Pick<BridgeContext, 'publisher' | 'topics' | 'groups'>, options: StateOptions) {
     this.#context = context
@@ -124,21 +125,25 @@ export class GroupStates implements Component, RetainedSource {
     this.reloaded()
   }
 
-  /** Publishes the groups of the plug whenever its relay or its availability changes. */
-  plugAdded(plug: Plug): void {
-    let relay: 'ON' | 'OFF' | null | undefined
-    let {availability} = plug.device
-    const update = () => {
-      const before = {relay, availability}
-      relay = relayState(plug)
-      availability = plug.device.availability
-      // Watts change all the time, and a group may have thousands of members.
-      if (relay === before.relay && availability === before.availability) return
-      for (const group of this.#context.groups.values())
-        if (group.settings.members.includes(plug.name)) this.#publishGroup(group)
-    }
-    plug.device.on('change', update)
-    plug.device.on('availability', update)
+  stateChanged(plug: Plug): void {
+    this.#memberChanged(plug)
+  }
+
+  availabilityChanged(plug: Plug): void {
+    this.#memberChanged(plug)
+  }
+
+  /** Publishes the groups of the plug when its relay or its availability is another than before. */
+  #memberChanged(plug: Plug): void {
+    const groups = [...this.#context.groups.values()]
+    const own = groups.filter(({settings}) => settings.members.includes(plug.name))
+    if (own.length === 0) return
+    const before = this.#members.get(plug)
+    const now = {relay: relayState(plug), availability: plug.device.availability}
+    // Watts change all the time, and a group may have thousands of members.
+    if (now.relay === before?.relay && now.availability === before.availability) return
+    this.#members.set(plug, now)
+    for (const group of own) this.#publishGroup(group)
   }
 
   /** Everything, also what was published before: the broker may have lost it. */

@@ -2,12 +2,16 @@
  * The availability of one plug: unknown, online or offline, and why. AvailabilityTracker is its only writer: it counts the polls and
  * other exchanges that failed in a row, and decides when the plug counts as offline (docs/promises.md 33 to 38).
  */
-import type {EventEmitter} from 'node:events'
 import type {Clock} from '../../common/clock.ts'
 import {CommandError, isAbsence, isRefusal, isSilence, isTokenRefused} from '../command-error.ts'
 import {diagnoseFailure, type FailureContext, type OfflineReason} from '../diagnosis.ts'
+import type {Emitter} from '../emitter.ts'
 
 export type {OfflineReason} from '../diagnosis.ts'
+
+/** The same for all plugs. */
+const UNKNOWN = {state: 'unknown'} as const
+const ONLINE = {state: 'online'} as const
 
 export type Availability = /** Not polled yet. */ {state: 'unknown'} | {state: 'online'} | Offline
 
@@ -20,7 +24,7 @@ export interface Offline {
 }
 
 export interface AvailabilityEvents {
-  availability: [Availability]
+  availabilityChanged: [Availability]
   /** A poll or a command got no response, or a poll was refused: the plug may have moved. */
   pollFailed: [unknown]
   /** A request beside the polls was answered while the plug was not online: a poll should follow at once. */
@@ -33,7 +37,7 @@ interface AvailabilityTrackerOptions {
   offlineAfter: number
   /** What is known of the plug and of this machine when an exchange has failed. */
   failureContext: () => FailureContext
-  events: Pick<EventEmitter<AvailabilityEvents>, 'emit'>
+  events: Emitter<AvailabilityEvents>
 }
 
 /** A timeout after less time than this does not count as a failure: the request was not retried, or its caller had no more time. */
@@ -43,7 +47,7 @@ const MIN_EVIDENCE_MS = 4000
 export class AvailabilityTracker {
   /** When the plug last answered, in ms of the clock; `undefined` before its first response. */
   lastResponseAt: number | undefined
-  current: Availability = {state: 'unknown'}
+  current: Availability = UNKNOWN
   readonly #options: AvailabilityTrackerOptions
   /** Exchanges in a row that failed. */
   #failures = 0
@@ -64,7 +68,7 @@ export class AvailabilityTracker {
 
   /** A poll read the plug's relay. */
   pollSucceeded(): void {
-    if (this.#answered() && !this.isOnline) this.#set({state: 'online'})
+    if (this.#answered() && !this.isOnline) this.#set(ONLINE)
   }
 
   /** A poll failed. A request that never left, because too many callers wait or no time was left, is no evidence about the plug. */
@@ -152,6 +156,6 @@ export class AvailabilityTracker {
 
   #set(availability: Availability): void {
     this.current = availability
-    this.#options.events.emit('availability', availability)
+    this.#options.events.emit('availabilityChanged', availability)
   }
 }

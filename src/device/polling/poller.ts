@@ -9,8 +9,8 @@ export interface PollSettings {
   interval: number
   /** Milliseconds between two polls of what changes slowly. */
   slow_interval: number
-  /** Whether a model that suffers from polls is polled less often than configured. */
-  usesModelInterval?: boolean
+  /** Whether a model that suffers from polls is polled as often as configured all the same. */
+  ignoresModelInterval?: boolean
 }
 
 interface PollerOptions {
@@ -31,11 +31,11 @@ const BACK_OFF_JITTER = 0.2
 
 /** How often the properties of each tier are polled, milliseconds. */
 export function pollIntervals(
-  {usesModelInterval, interval, slow_interval}: PollSettings,
+  {ignoresModelInterval, interval, slow_interval}: PollSettings,
   model: Model | undefined,
 ) {
   // Some strips reboot, and switch their sockets, when they are asked too often (docs/protocol.md §3.3, sp5).
-  const fast = usesModelInterval ? Math.max(interval, model?.interval ?? 0) : interval
+  const fast = ignoresModelInterval ? interval : Math.max(interval, model?.interval ?? 0)
   const slow = Math.max(fast, slow_interval)
   return {fast, slow, rare: slow * RARE_FACTOR}
 }
@@ -46,7 +46,6 @@ export class Poller {
   readonly #clock: Clock
   readonly #random: Random
   readonly #settings: PollSettings
-  readonly #onAnsweredWhileAway = () => this.pollNow()
   /** Delay of the first poll after the next start. */
   #firstDelay: number
   #timer: Timer | undefined
@@ -74,7 +73,6 @@ export class Poller {
     this.#slowDueAt = Number.NEGATIVE_INFINITY
     this.#rareDueAt = Number.NEGATIVE_INFINITY
     this.#backOff = this.#settings.interval
-    this.#device.on('answeredWhileAway', this.#onAnsweredWhileAway)
     if (this.#isPolling) this.#isDueAgain = true
     else this.#schedule(this.#firstDelay)
     this.#firstDelay = 0
@@ -83,7 +81,6 @@ export class Poller {
   stop(): void {
     this.#isStopped = true
     this.#timer?.cancel()
-    this.#device.off('answeredWhileAway', this.#onAnsweredWhileAway)
   }
 
   /**

@@ -3,7 +3,6 @@
  * can handle. A request that fails is halved until every readable property is read and the failing one stands alone. The relay is
  * never left out (docs/architecture.md, "Why it is built like this").
  */
-import type {EventEmitter} from 'node:events'
 import {type Clock, sleep, type Timer} from '../../common/clock.ts'
 import type {Model} from '../../models/model.ts'
 import {
@@ -14,6 +13,7 @@ import {
   type ReadRequest,
 } from '../codec/property-codec.ts'
 import {isCallFailure, isRefusal, isRequestFailure} from '../command-error.ts'
+import type {Emitter} from '../emitter.ts'
 import type {ModelResolver} from '../model-resolver.ts'
 import {expired, type RequestQueue} from '../request-queue.ts'
 import type {DeviceState, ReadResult, StateEvents} from '../state/device-state.ts'
@@ -30,7 +30,7 @@ export interface DeviceParts {
   state: DeviceState
   availability: AvailabilityTracker
   failures: FailureTracker
-  events: Pick<EventEmitter<StateEvents>, 'emit'>
+  events: Emitter<StateEvents>
 }
 
 /**

@@ -2,18 +2,18 @@
  * The state of one plug: the value of each property as last read or written, its energy, and its implausible values.
  * A response to a request that was sent before a command never undoes the command (docs/promises.md 25).
  */
-import type {EventEmitter} from 'node:events'
 import type {Clock} from '../../common/clock.ts'
 import type {Model, Value} from '../../models/model.ts'
 import {isReadFromPlug} from '../codec/property-codec.ts'
 import type {State} from '../codec/values.ts'
+import type {Emitter} from '../emitter.ts'
 import type {EnergySource} from './energy-meter.ts'
 import {EnergyTracking, type EnergyTrackingOptions, stuckCounterWarning} from './energy-tracking.ts'
 import {type ImplausibleValue, implausibleWarning, Plausibility} from './plausibility.ts'
 
 export interface StateEvents {
   /** The state is another than before, or known for the first time. */
-  change: []
+  stateChanged: []
   /** Something about the properties changed beside their values: the energy source, implausible values, properties left out. */
   metadataChanged: []
   /** The plug behaves wrongly: a sentence for the log, without its subject. */
@@ -26,7 +26,7 @@ interface DeviceStateOptions {
   clock: Clock
   /** How energy is added up. Without it, the plug's own counter is shown unchanged, and nothing is added up. */
   energy?: EnergyTrackingOptions | undefined
-  events: Pick<EventEmitter<StateEvents>, 'emit'>
+  events: Emitter<StateEvents>
 }
 
 /** The decoded response to one request. */
@@ -46,7 +46,7 @@ interface WrittenProperty {
   unconfirmed?: Value | undefined
 }
 
-/** The values of one plug. Emits `change`, `metadataChanged` and `warning`. */
+/** The values of one plug. Emits `stateChanged`, `metadataChanged` and `warning`. */
 export class DeviceState {
   /** Whether the plug was read or written since the start. Before that there is no state to publish. */
   isKnown = false
@@ -59,7 +59,8 @@ export class DeviceState {
   #requests = 0
   /** By property. Most of ten thousand plugs never get a command: they need no map. */
   #written: Map<string, WrittenProperty> | undefined
-  #lastSeen: Date | undefined
+  /** Milliseconds since 1970. */
+  #lastSeen: number | undefined
 
   constructor(options: DeviceStateOptions) {
     this.#options = options
@@ -79,7 +80,10 @@ export class DeviceState {
   /** Every property of the model that has a value, in the order of its definition; `null` is unknown. */
   get values(): Readonly<State> {
     if (!('last_seen' in this.#values)) return this.#values
-    return {...this.#values, last_seen: this.#lastSeen?.toISOString() ?? null}
+    return {
+      ...this.#values,
+      last_seen: this.#lastSeen === undefined ? null : new Date(this.#lastSeen).toISOString(),
+    }
   }
 
   /** The properties that were written and not read back yet. */
@@ -106,7 +110,7 @@ export class DeviceState {
 
   /** The plug answered a request. */
   markSeen(): void {
-    this.#lastSeen = this.#options.clock.date()
+    this.#lastSeen = this.#options.clock.date().getTime()
   }
 
   /** A command for a property is about to be sent. */
@@ -119,7 +123,7 @@ export class DeviceState {
   confirmWrite(name: string, value: Value): void {
     const written = this.#written?.get(name)
     if (written) written.unconfirmed = value
-    if (this.#setValues({[name]: value})) this.#options.events.emit('change')
+    if (this.#setValues({[name]: value})) this.#options.events.emit('stateChanged')
   }
 
   /**
@@ -149,7 +153,7 @@ export class DeviceState {
     if (energy?.isStuck) warnings.push(stuckCounterWarning(plug))
     for (const found of plausibility?.found ?? []) warnings.push(implausibleWarning(plug, found))
     for (const warning of warnings) events.emit('warning', warning)
-    if (isChanged) events.emit('change')
+    if (isChanged) events.emit('stateChanged')
     if (energy?.isStuck || plausibility?.isChanged) events.emit('metadataChanged')
   }
 

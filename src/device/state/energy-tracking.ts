@@ -5,7 +5,7 @@ import type {State} from '../codec/values.ts'
 import {type EnergyMemory, EnergyMeter, type EnergySource, todayOf} from './energy-meter.ts'
 
 /** Where the energy of one plug is stored. */
-export interface EnergyStorage {
+interface EnergyStorage {
   /** What was recorded last, written to disk or not: where a new meter goes on. */
   pending(): EnergyMemory | undefined
   /** What is written to disk: a crash cannot lose it, so it may be shown. */
@@ -14,10 +14,9 @@ export interface EnergyStorage {
   record(memory: EnergyMemory): void
 }
 
-export interface EnergyTrackingOptions {
-  storage: EnergyStorage
+export interface EnergyTrackingOptions extends EnergyStorage {
   /** Power readings further apart than this are not joined, milliseconds. */
-  gap: (model: Model) => number
+  gap(model: Model): number
   /** The source that the user configured. */
   source?: EnergySource | undefined
 }
@@ -51,7 +50,6 @@ export class EnergyTracking {
 
   /** Takes the values that were read. Their energy is shown with a later reading, once it is written to disk. */
   read({power, energy}: State): EnergyUpdate {
-    const {storage} = this.#options
     this.#meter ??= this.#createMeter()
     const date = this.#clock.date()
     const isStuck = this.#meter.read({
@@ -61,9 +59,9 @@ export class EnergyTracking {
       date,
     })
     const {memory, isTotalKnown} = this.#meter
-    if (memory && memory !== this.#recorded) storage.record(memory)
+    if (memory && memory !== this.#recorded) this.#options.record(memory)
     this.#recorded = memory
-    const persisted = storage.persisted()
+    const persisted = this.#options.persisted()
     return {
       values: {
         energy: persisted && isTotalKnown ? persisted.total : null,
@@ -74,10 +72,10 @@ export class EnergyTracking {
   }
 
   #createMeter(): EnergyMeter {
-    const {storage, gap, source} = this.#options
-    this.#recorded = storage.pending()
+    const {source} = this.#options
+    this.#recorded = this.#options.pending()
     const counterStep = this.#counterStep()
-    const options = {counterStep, isCounterTrusted: source === 'plug', gap: gap(this.#model)}
+    const options = {counterStep, isCounterTrusted: source === 'plug', gap: this.#options.gap(this.#model)}
     return new EnergyMeter(options, this.#recorded)
   }
 

@@ -64,7 +64,7 @@ beforeEach(() => {
     store,
     actions,
   })
-  each((component) => component.plugAdded?.(desk))
+  desk.addTo(...components)
 })
 
 /** The plug has answered, and everything about that was published. */

@@ -25,19 +25,17 @@ test('a disabled plug is offline, is sent nothing, and is never overdue for the 
   const devices = {desk: {host: '192.168.1.40', token: TOKEN, disabled: true}}
   const {devices: configured, poll} = parseConfig(JSON.stringify({devices}), {file: 'config.yaml', env: {}})
   const plug = new ManagedPlug(
+    {name: 'desk', config: configured['desk'] ?? expect.fail(), poll},
     {
       ...shared,
-      name: 'desk',
-      config: configured['desk'] ?? expect.fail(),
-      poll,
       socket: network,
       discovery: new NetworkDiscovery({socket: network, clock, broadcast: []}),
       store,
       energyStore: ledger,
       owners: new DeviceIdOwners(),
-      catalogue: builtIn,
+      findModel: (id) => builtIn.find(id),
       capabilitiesOf: () => new FirmwareCapabilities(),
-      event: () => {},
+      listener: {},
     },
     0,
   )

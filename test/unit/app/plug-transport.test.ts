@@ -31,10 +31,12 @@ function transport(name: string, {did, host}: {did?: number; host: string}): Plu
     client: new MiioClient({socket: network, clock, random: seeded(1), token: KEY, did, host}),
     owners,
     discovery: new NetworkDiscovery({socket: network, clock, broadcast: []}),
-    enqueue: (run) => run(),
-    onOwnerChanged: (owner, reason) => happened.push(`${name}: ${owner ?? 'free'} ${reason}`.trim()),
-    onMoved: (from, to) => happened.push(`${name}: ${from} -> ${to}`),
-    onTried: () => {},
+    user: {
+      enqueue: (run) => run(),
+      ownerChanged: (owner, reason) => happened.push(`${name}: ${owner ?? 'free'} ${reason}`.trim()),
+      moved: (from, to) => happened.push(`${name}: ${from} -> ${to}`),
+      tried: () => {},
+    },
   })
 }
 

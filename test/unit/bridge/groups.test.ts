@@ -52,7 +52,7 @@ function stage({unplugged = false, attributes = false} = {}): void {
   const store = {discovery: undefined, rememberDiscovery: () => {}}
   homeAssistant = new HomeAssistant(context, {prefix: 'homeassistant', version: '1.2.3', store})
   for (const plug of plugs.values()) {
-    groupStates.plugAdded(plug)
+    plug.addTo(groupStates)
     if (!plug.disabled) plug.poller.start()
   }
   if (unplugged) kettle.device.tracker.suspend('disabled')

@@ -1,5 +1,5 @@
 /** The context of the bridge's parts on virtual time: plugs that are scripted, and a publisher that records. */
-import {type BridgeContext, messageWarnings} from '../../../src/bridge/component.ts'
+import {type BridgeContext, type Component, messageWarnings} from '../../../src/bridge/component.ts'
 import {Group, type GroupSettings} from '../../../src/bridge/group.ts'
 import {NameDirectory} from '../../../src/bridge/name-directory.ts'
 import type {DisplayOptions, Plug} from '../../../src/bridge/plug.ts'
@@ -95,6 +95,7 @@ export class StagedPlug implements Plug {
   readonly scripted: ScriptedPlug
   readonly device: Device
   readonly poller: Poller
+  readonly #components: Component[] = []
 
   constructor(
     clock: VirtualClock,
@@ -115,6 +116,24 @@ export class StagedPlug implements Plug {
     })
     const settings = {interval: 15 * SECOND, slow_interval: MINUTE}
     this.poller = new Poller({device: this.device, clock, random: seeded(seed), settings, firstDelay})
+    const each = (call: (component: Component) => void) => {
+      for (const component of this.#components) call(component)
+    }
+    this.device.listener = {
+      stateChanged: () => each((component) => component.stateChanged?.(this)),
+      availabilityChanged: (availability) =>
+        each((component) => component.availabilityChanged?.(this, availability)),
+      pollFailed: (error) => each((component) => component.pollFailed?.(this, error)),
+      identified: () => each((component) => component.identified?.(this)),
+      metadataChanged: () => each((component) => component.metadataChanged?.(this)),
+      answeredWhileAway: () => this.poller.pollNow(),
+    }
+  }
+
+  /** Adds the plug to these parts of a bridge, which get its events from now on. */
+  addTo(...components: readonly Component[]): void {
+    this.#components.push(...components)
+    for (const component of components) component.plugAdded?.(this)
   }
 
   get lastResponseAt(): number | undefined {

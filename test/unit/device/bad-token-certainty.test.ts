@@ -31,8 +31,12 @@ beforeEach(async () => {
   })
   const settings = {interval: 10 * SECOND, slow_interval: 60 * SECOND}
   availabilities = []
-  device.on('availability', (availability) => availabilities.push(availability))
-  new Poller({device, clock, random: seeded(1), settings}).start()
+  const poller = new Poller({device, clock, random: seeded(1), settings})
+  device.listener = {
+    availabilityChanged: (availability) => availabilities.push(availability),
+    answeredWhileAway: () => poller.pollNow(),
+  }
+  poller.start()
   await clock.advance(60 * SECOND)
 })
 

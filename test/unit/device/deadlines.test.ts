@@ -24,7 +24,10 @@ beforeEach(() => {
   const identity = {model: 'chuangmi.plug.m1'}
   device = new Device({name: 'desk', transport: plug, clock, identity, findModel: (id) => builtIn.find(id)})
   availabilities = []
-  device.on('availability', ({state}) => availabilities.push(state))
+  device.listener = {
+    availabilityChanged: ({state}) => availabilities.push(state),
+    answeredWhileAway: () => poller.pollNow(),
+  }
   const settings = {interval: 15 * SECOND, slow_interval: MINUTE}
   poller = new Poller({device, clock, random: seeded(1), settings})
   poller.start()

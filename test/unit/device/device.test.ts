@@ -32,8 +32,10 @@ function start(model: string | undefined, values?: Record<string, unknown>) {
   })
   changes = []
   warnings = []
-  device.on('change', () => changes.push({...device.state}))
-  device.on('warning', (text) => warnings.push(text))
+  device.listener = {
+    stateChanged: () => changes.push({...device.state}),
+    warning: (text) => warnings.push(text),
+  }
 }
 
 beforeEach(() => start('chuangmi.plug.m1'))

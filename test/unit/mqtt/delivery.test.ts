@@ -15,7 +15,7 @@ function closedDelivery() {
   const clock = new VirtualClock()
   const warnings = new BrokerWarnings(new RememberingLog(), clock, 'test')
   const counters = {published: 0, failed: 0, dropped: 0}
-  return {delivery: new Delivery({clock, warnings, counters}), counters}
+  return {delivery: new Delivery({clock, warnings, counters}), counters, clock}
 }
 
 /** A session that sends by `send`. Like the real one it calls back only until it has ended. */
@@ -70,6 +70,55 @@ function opened(maxInFlight = 1) {
     },
   }
 }
+
+describe('states that change faster than fifty times a second', () => {
+  /** A delivery of which 50 states were just sent. */
+  function busy() {
+    const {delivery, clock} = closedDelivery()
+    const sent: string[] = []
+    delivery.open(
+      session(({topic, payload}, done) => {
+        sent.push(`${topic} ${payload}`)
+        done()
+      }, 10),
+    )
+    for (let number = 0; number < 50; number++) delivery.publish(retained(`b/${number}`))
+    expect(sent).toHaveLength(50)
+    sent.length = 0
+    return {delivery, clock, sent}
+  }
+
+  it('are collected for 20 ms, and only the newest of each topic is sent', async () => {
+    const {delivery, clock, sent} = busy()
+    for (const payload of ['1', '2'])
+      for (const topic of ['b/a', 'b/b']) delivery.publish(retained(topic, payload))
+    await clock.advance(19)
+    expect(sent).toEqual([])
+    await clock.advance(1)
+    expect(sent).toEqual(['b/a 2', 'b/b 2'])
+  })
+
+  it('go out before a result that follows them, which does not wait', () => {
+    const {delivery, sent} = busy()
+    delivery.publish(retained('b/state'))
+    delivery.publish(once('b/result'))
+    expect(sent).toEqual(['b/state x', 'b/result x'])
+  })
+
+  it('go out at once again after a second of rest', async () => {
+    const {delivery, clock, sent} = busy()
+    await clock.advance(1000)
+    for (let number = 0; number < 51; number++) delivery.publish(retained(`b/${number}`))
+    expect(sent).toHaveLength(50)
+  })
+
+  it('are sent before the connection is ended', async () => {
+    const {delivery, sent} = busy()
+    delivery.publish(retained('b/last'))
+    await delivery.drained()
+    expect(sent).toEqual(['b/last x'])
+  })
+})
 
 describe('the delivery', () => {
   it.each([2000, 50_000])('sends %i queued messages when each is acknowledged at once', async (many) => {

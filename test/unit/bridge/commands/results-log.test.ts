@@ -227,7 +227,7 @@ describe('a request', () => {
 })
 
 describe('a plug in the log at debug', () => {
-  beforeEach(() => new PlugLog({log}).plugAdded(desk))
+  beforeEach(() => desk.addTo(new PlugLog({log})))
 
   it('has a line for each change of its state', async () => {
     await command('desk', 'set', 'ON')

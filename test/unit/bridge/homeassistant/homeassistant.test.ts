@@ -50,7 +50,7 @@ function stage(choice: ConstructorParameters<typeof StagedPlug>[1] = {}): void {
   }
   homeAssistant = new HomeAssistant(context, {prefix: 'homeassistant', version: '1.2.3', store})
   homeAssistant.on('started', () => announced.push(clock.now()))
-  homeAssistant.plugAdded(plug)
+  plug.addTo(homeAssistant)
 }
 
 beforeEach(() => {

@@ -16,7 +16,7 @@ async function announced(...macs: string[]) {
   const options = {prefix: 'homeassistant', version: '1.2.3', store}
   const homeAssistant = new HomeAssistant(testContext(clock, {publisher, plugs: byName}), options)
   for (const [index, plug] of plugs.entries()) {
-    homeAssistant.plugAdded(plug)
+    plug.addTo(homeAssistant)
     plug.scripted.info = {model: 'chuangmi.plug.m1', fw_ver: '1.2.4_16', mac: macs[index]}
     const identified = plug.device.identify()
     await clock.advance(20)

@@ -75,7 +75,7 @@ describe('the list of devices', () => {
     vi.spyOn(plug.device, 'model', 'get').mockReturnValue(builtIn.find('chuangmi.plug.v3'))
     vi.spyOn(plug.device, 'implausible', 'get').mockReturnValue([found])
     vi.spyOn(plug.device, 'energySource', 'get').mockReturnValue('integrated')
-    status.plugAdded(plug)
+    plug.addTo(status)
     plug.device.emit('metadataChanged')
     await clock.advance(2 * SECOND)
     expect(latest('devices')[0].implausible).toEqual([found])
@@ -99,7 +99,7 @@ describe('the list of devices', () => {
 
   it('is published once for many plugs that change together', async () => {
     stage(50)
-    for (const plug of plugs.values()) status.plugAdded(plug)
+    for (const plug of plugs.values()) plug.addTo(status)
     for (const plug of plugs.values()) plug.poller.start()
     await clock.advance(5 * SECOND)
     expect(times('devices')).toHaveLength(1)
@@ -112,7 +112,7 @@ describe('the list of devices', () => {
 
   it('follows each change within a second or so', async () => {
     const [plug] = plugs.values()
-    if (plug) status.plugAdded(plug)
+    plug?.addTo(status)
     plug?.poller.start()
     await clock.advance(MINUTE)
     if (plug) plug.scripted.failure = new CallFailed('bad_token')
@@ -122,7 +122,7 @@ describe('the list of devices', () => {
 
   it('is not published while nothing changes', async () => {
     for (const plug of plugs.values()) {
-      status.plugAdded(plug)
+      plug.addTo(status)
       plug.poller.start()
     }
     await clock.advance(HOUR)

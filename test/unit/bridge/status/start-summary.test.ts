@@ -25,7 +25,7 @@ function add(...names: string[]): void {
   for (const name of names) {
     const plug = new StagedPlug(clock, {name})
     plugs.set(name, plug)
-    summary.plugAdded(plug)
+    plug.addTo(summary)
   }
 }
 
@@ -167,7 +167,7 @@ describe('the summary of a start', () => {
     const hidden = new StagedPlug(clock, {name: 'fan', appearance: {homeassistant: {enabled: false}}})
     for (const plug of [disabled, hidden]) {
       plugs.set(plug.name, plug)
-      summary.plugAdded(plug)
+      plug.addTo(summary)
     }
     goesOffline(disabled, 'disabled')
     summary.start(0)

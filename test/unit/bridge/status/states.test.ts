@@ -18,7 +18,7 @@ function stage(appearance: DisplayOptions = {}, attributes = false): void {
   plug = new StagedPlug(clock, {appearance})
   plugs = new Map([[plug.name, plug]])
   states = new PlugStates({publisher, topics, plugs}, {qos: 1, retain: true, attributes})
-  states.plugAdded(plug)
+  plug.addTo(states)
   plug.poller.start()
 }
 

@@ -199,7 +199,10 @@ describe('a command whose value the firmware rounds', () => {
       })
       await home.poll('rare')
       const states: unknown[] = []
-      home.device.on('change', () => states.push(home.device.state[name]))
+      home.device.listener = {
+        ...home.device.listener,
+        stateChanged: () => states.push(home.device.state[name]),
+      }
       const result = await home.after(300, home.device.set(name, value, home.clock.now() + 10_000))
       expect(result).toBe(shown)
       expect(home.device.state[name]).toBe(shown)

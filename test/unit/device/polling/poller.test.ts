@@ -22,7 +22,10 @@ beforeEach(() => {
   const identity = {model: 'chuangmi.plug.m1'}
   device = new Device({name: 'desk', transport: plug, clock, identity, findModel: (id) => builtIn.find(id)})
   availabilities = []
-  device.on('availability', (availability) => availabilities.push(availability))
+  device.listener = {
+    availabilityChanged: (availability) => availabilities.push(availability),
+    answeredWhileAway: () => poller.pollNow(),
+  }
   const settings = {interval: 15 * SECOND, slow_interval: MINUTE}
   poller = new Poller({device, clock, random: seeded(1), settings})
   poller.start()
@@ -91,8 +94,11 @@ describe('a plug that falls silent', () => {
     fall()
     await clock.advance(5 * HOUR)
     const order: string[] = []
-    device.on('change', () => order.push(`state ${device.state['state']}`))
-    device.on('availability', ({state}) => order.push(state))
+    device.listener = {
+      ...device.listener,
+      stateChanged: () => order.push(`state ${device.state['state']}`),
+      availabilityChanged: ({state}) => order.push(state),
+    }
     plug.values['power'] = 'on'
     recover()
     await clock.advance(80 * SECOND)
@@ -185,8 +191,9 @@ describe('the pace of polls', () => {
 
   it('is slower for a model that suffers from polls, unless the plug has an interval of its own', () => {
     const slow = {fast: 2 * MINUTE, slow: 2 * MINUTE, rare: 20 * MINUTE}
-    expect(pollIntervals({...settings, usesModelInterval: true}, delicate)).toEqual(slow)
-    expect(pollIntervals(settings, delicate)).toMatchObject({fast: 15 * SECOND})
+    expect(pollIntervals(settings, delicate)).toEqual(slow)
+    const own = {...settings, ignoresModelInterval: true}
+    expect(pollIntervals(own, delicate)).toMatchObject({fast: 15 * SECOND})
   })
 })
 

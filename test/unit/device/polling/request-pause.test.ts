@@ -34,7 +34,7 @@ describe('a pause of the process in the middle of a command', () => {
   it('is no evidence about the plug', async () => {
     const home = new VirtualHome()
     const failures: unknown[] = []
-    home.device.on('pollFailed', (failure) => failures.push(failure))
+    home.device.listener = {...home.device.listener, pollFailed: (failure) => failures.push(failure)}
     const result = code(home.device.set('state', 'OFF', home.clock.now() + 10_000))
     await home.clock.advance(5)
     pause(home, 3 * MINUTE)

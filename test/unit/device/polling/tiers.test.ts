@@ -95,7 +95,7 @@ describe('a strip that reboots, and switches its sockets, when it is asked too o
   })
 
   it('is polled as often as its own poll.interval says: the user knows better', async () => {
-    const settings = {interval: 60_000, usesModelInterval: false}
+    const settings = {interval: 60_000, ignoresModelInterval: true}
     const home = await anHour(new VirtualHome({model: strip, state: {}, settings}))
     expect(times(home, 'state')).toBeGreaterThan(40)
   })

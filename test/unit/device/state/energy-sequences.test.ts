@@ -5,7 +5,7 @@
 import {describe, expect, it} from 'vitest'
 import type {Clock} from '../../../../src/common/clock.ts'
 import type {EnergyMemory} from '../../../../src/device/state/energy-meter.ts'
-import {type EnergyStorage, EnergyTracking} from '../../../../src/device/state/energy-tracking.ts'
+import {EnergyTracking, type EnergyTrackingOptions} from '../../../../src/device/state/energy-tracking.ts'
 import {complete, kilowattHours, prop, relay, watts} from '../../../../src/models/builders.ts'
 import {FIXED_SEEDS, TEST_SEED} from '../../../support/seeds.ts'
 import {seeded} from '../../../support/virtual-clock.ts'
@@ -34,10 +34,14 @@ const withCounter = complete({
 const wattsAlone = complete({...common, properties: {state, power}})
 
 /** A file that is replaced whole: a crash in the middle of a write leaves the old content or the new one. */
-class Disk implements EnergyStorage {
+class Disk implements EnergyTrackingOptions {
   #wanted: EnergyMemory | undefined
   #known: EnergyMemory | undefined
   #underWay: {content: EnergyMemory | undefined} | undefined
+
+  gap() {
+    return 3 * POLL
+  }
 
   pending() {
     return this.#wanted
@@ -196,7 +200,7 @@ class World {
   #start() {
     this.restarts++
     this.#lastWatts = undefined
-    return new EnergyTracking(this.#model, this.#clock, {storage: this.#disk, gap: () => 3 * POLL})
+    return new EnergyTracking(this.#model, this.#clock, this.#disk)
   }
 
   #poll(counter: number | null, isDip = false) {

@@ -1,7 +1,7 @@
 import {beforeEach, describe, expect, it} from 'vitest'
 import {Device, type DeviceOptions} from '../../../../src/device/device.ts'
 import type {EnergyMemory, EnergySource} from '../../../../src/device/state/energy-meter.ts'
-import type {EnergyStorage} from '../../../../src/device/state/energy-tracking.ts'
+import type {EnergyTrackingOptions} from '../../../../src/device/state/energy-tracking.ts'
 import {complete, kilowattHours, method, prop, relay, watts} from '../../../../src/models/builders.ts'
 import {builtIn} from '../../../../src/models/catalogue.ts'
 import {ScriptedPlug} from '../../../support/scripted-plug.ts'
@@ -22,9 +22,14 @@ const counting = complete({
 })
 
 /** Writes when the test says so. */
-class Book implements EnergyStorage {
+class Book implements EnergyTrackingOptions {
+  source: EnergySource | undefined
   entered: EnergyMemory | undefined
   #written: EnergyMemory | undefined
+
+  gap() {
+    return 3 * POLL
+  }
 
   pending() {
     return this.entered
@@ -51,7 +56,10 @@ let changes: number
 let described: number
 let warnings: string[]
 
-const kept = (source?: EnergySource) => ({energy: {storage: book, gap: () => 3 * POLL, source}})
+const kept = (source?: EnergySource) => {
+  book.source = source
+  return {energy: book}
+}
 
 function start(choice: Partial<DeviceOptions> = kept(), model = counting) {
   plug = new ScriptedPlug(clock, {power: 'on', watts: 2000, kwh: 1000})
@@ -66,9 +74,11 @@ function start(choice: Partial<DeviceOptions> = kept(), model = counting) {
   changes = 0
   described = 0
   warnings = []
-  device.on('change', () => changes++)
-  device.on('metadataChanged', () => described++)
-  device.on('warning', (text) => warnings.push(text))
+  device.listener = {
+    stateChanged: () => changes++,
+    metadataChanged: () => described++,
+    warning: (text) => warnings.push(text),
+  }
 }
 
 beforeEach(() => {
