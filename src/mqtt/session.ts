@@ -231,6 +231,7 @@ export function clientOptions(
     resubscribe: false,
     manualConnect: true, // when `connect()` throws, we then still have the client, and can close its socket
     queueQoSZero: false,
+    writeCache: false, // a table of all two-byte numbers, which takes 8 MB and 16 ms to make
     will: {
       topic: will.topic,
       payload: Buffer.from(will.payload),
