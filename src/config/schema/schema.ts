@@ -4,7 +4,7 @@
  */
 import * as z from 'zod'
 import type {Secret} from '../../common/secret.ts'
-import {LOG_LEVELS} from '../../log/logger.ts'
+import {LOG_LEVELS} from '../../log/log-levels.ts'
 import {MIIO_PORT} from '../../miio/packet.ts'
 import type {Catalogue} from '../../models/catalogue.ts'
 import {type ConfigWarning, kindOf} from '../config-error.ts'
