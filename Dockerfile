@@ -3,10 +3,10 @@ FROM node:24-trixie-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
-COPY tsconfig.json tsconfig.build.json ./
+COPY tsconfig.json ./
+COPY scripts/build.ts ./scripts/
 COPY src ./src
 RUN npm run build
-RUN npm prune --omit=dev
 RUN mkdir data
 
 FROM node:24-trixie-slim
@@ -18,7 +18,6 @@ ENV HEALTH_FILE=/tmp/miio2mqtt.health
 # Days begin at midnight UTC, unless the container is started with a time zone: --env TZ=Europe/Berlin
 WORKDIR /app
 COPY --from=build /app/package.json ./
-COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 # Only /data and /tmp are ever written: the root file system can be read-only.
 COPY --from=build --chown=1000:1000 /app/data /data

@@ -1,4 +1,5 @@
 /** Uptime, memory and event loop delay of this process, for `B/bridge/health`; and its time zone. */
+import {existsSync, readlinkSync} from 'node:fs'
 import {monitorEventLoopDelay} from 'node:perf_hooks'
 import type {Clock} from '../common/clock.ts'
 
@@ -41,7 +42,26 @@ export class ProcessMetrics {
   }
 }
 
-/** The time zone in which days begin and end, such as `Europe/Berlin`: from the variable `TZ`, or the system, or UTC. */
+/** Where Linux has its time zones, each in a file of its name; `/etc/localtime` is a link to one of them. */
+const ZONES = '/usr/share/zoneinfo/'
+
+/**
+ * The time zone in which days begin and end, such as `Europe/Berlin`: from the variable `TZ`, or the system, or UTC. `Intl` knows it
+ * in every case, but loads 7 MB for it in 10 ms: it is used where the name is not plainly that of a zone.
+ */
 export function timeZone(): string {
+  const name = process.env['TZ'] ?? systemZone()
+  if (/^(Etc\/)?UTC$/.test(name)) return 'UTC'
+  if (/^[A-Z]\w+\/[A-Z][\w/-]+$/.test(name) && existsSync(ZONES + name)) return name
   return Intl.DateTimeFormat().resolvedOptions().timeZone
+}
+
+/** @returns an empty text where the system does not name it */
+function systemZone(): string {
+  try {
+    const file = readlinkSync('/etc/localtime')
+    return file.startsWith(ZONES) ? file.slice(ZONES.length) : ''
+  } catch {
+    return ''
+  }
 }

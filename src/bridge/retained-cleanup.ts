@@ -3,7 +3,7 @@
  * was down or the broker was away, and when the state folder was lost (docs/promises.md, 48, 49 and 51). Several bridges and much other
  * software may share a broker: a discovery message is read before it is cleared, and left alone if other software or another bridge sent it.
  */
-import {z} from 'zod'
+import * as z from 'zod'
 import type {Timer} from '../common/clock.ts'
 import type {IncomingMessage} from '../mqtt/connection.ts'
 import {isDiscoveryTopic, Topics, topicProblem} from '../mqtt/topics.ts'

@@ -1,6 +1,6 @@
 /** Errors and exit codes of the commands, the error of a failed call to a plug, and the parser of option values. */
 import type {Command} from 'commander'
-import type {z} from 'zod'
+import type * as z from 'zod'
 import {systemClock} from '../common/clock.ts'
 import {localAddresses} from '../common/ipv4.ts'
 import {parseWithMessages, quoted} from '../common/schema-errors.ts'

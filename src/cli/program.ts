@@ -5,6 +5,7 @@
 import {Command, CommanderError} from 'commander'
 import {version} from '../app/version.ts'
 import {MASK} from '../common/secret.ts'
+import {withSourcePlaces} from '../common/source-places.ts'
 import type {PlugVerb} from './commands/plugs.ts'
 import {CommandFailed, EXIT, UsageError, unknownCommand} from './errors.ts'
 import {Terminal} from './terminal.ts'
@@ -101,7 +102,8 @@ function printError(error: unknown, terminal: Terminal): number {
     return error.exitCode
   }
   // A bug: the report of it needs the stack.
-  terminal.failure(error instanceof Error ? (error.stack ?? error.message) : String(error), 'internal')
+  const text = error instanceof Error ? withSourcePlaces(error.stack ?? error.message) : String(error)
+  terminal.failure(text, 'internal')
   return EXIT.internal
 }
 

@@ -1,5 +1,5 @@
 /** Error messages for values that a schema refuses: what was expected, and what came. For configuration, requests and definitions. */
-import type {z} from 'zod'
+import type * as z from 'zod'
 import {closestWord, didYouMean, synonymTable} from './suggestion.ts'
 
 /** The longest wrong text that is quoted, in characters. */

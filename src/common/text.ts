@@ -16,6 +16,10 @@ export function shortened(text: string, max: number): string {
   return text.length > max ? `${text.slice(0, max)}…` : text
 }
 
+/** The quotes of text processors, with which YAML does nothing. */
+export const DOUBLE_QUOTES = '“”„‟«»〝〞'
+export const SINGLE_QUOTES = '‘’‚‛‹›'
+
 /** `\u001b`: the JSON escape of one UTF-16 code unit. */
 export function unicodeEscape(unit: string): string {
   return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`

@@ -3,7 +3,7 @@
  * variables, checks the schema and the rules, and collects the warnings.
  */
 import {dirname, isAbsolute, join, resolve} from 'node:path'
-import type {z} from 'zod'
+import type * as z from 'zod'
 import {Redactor} from '../common/redact.ts'
 import {issuePath, parseWithMessages} from '../common/schema-errors.ts'
 import {MASK} from '../common/secret.ts'

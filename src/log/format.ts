@@ -3,6 +3,7 @@
  * own, so that no line has a raw control character. Fields of any type become plain JSON data, with every text in them scrubbed.
  */
 import type {DestinationStream} from 'pino'
+import {withSourcePlaces} from '../common/source-places.ts'
 import {type TerminalFeatures, wrapped} from '../common/terminal-text.ts'
 import {isObject, unicodeEscape} from '../common/text.ts'
 
@@ -185,7 +186,8 @@ function plainEntries(entries: [unknown, unknown][], options: PlainOptions, dept
 
 /** Name, message, cause and stack (only if asked for), then the error's own fields (`code`, `stage`, …). */
 function errorEntries(error: Error, withStack: boolean): [string, unknown][] {
-  const {name, message, stack, cause} = error
+  const {name, message, cause} = error
+  const stack = withStack && error.stack !== undefined ? withSourcePlaces(error.stack) : undefined
   const own = Object.entries(error).filter(([key]) => !['name', 'message', 'stack', 'cause'].includes(key))
-  return [...Object.entries({name, message, cause, stack: withStack ? stack : undefined}), ...own]
+  return [...Object.entries({name, message, cause, stack}), ...own]
 }

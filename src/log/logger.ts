@@ -3,9 +3,9 @@ import {type DestinationStream, type Logger, pino, stdTimeFunctions} from 'pino'
 import {Redactor} from '../common/redact.ts'
 import {type TerminalFeatures, terminalFeatures} from '../common/terminal-text.ts'
 import {LineFormatter, type PlainValue, plainValue} from './format.ts'
+import {LOG_LEVELS} from './log-levels.ts'
 import {Output} from './output.ts'
 
-export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 export type Fields = Record<string, unknown>
 

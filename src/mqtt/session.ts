@@ -4,16 +4,12 @@
  */
 import {Socket} from 'node:net'
 import type {IClientOptions, IPublishPacket, MqttClient} from 'mqtt'
-import {writeToStream} from 'mqtt-packet'
 import {type Clock, within} from '../common/clock.ts'
 import {Acknowledgements} from './acknowledgements.ts'
 import {reasonCodeOf} from './broker-errors.ts'
 import {type BrokerLimits, type OutgoingMessage, publishProperties, withinLimits} from './outgoing-message.ts'
 import {RefusalParser} from './refusal-parser.ts'
 import {MAX_TEXT_BYTES} from './topics.ts'
-
-// The library would make a buffer of each number of two bytes before its first packet: 65,536 objects, 6 MB, of which a few are used.
-writeToStream.cacheNumbers = false
 
 /** The broker as the user configured it (docs/configuration.md, `mqtt`). */
 export interface BrokerOptions {
@@ -235,6 +231,7 @@ export function clientOptions(
     resubscribe: false,
     manualConnect: true, // when `connect()` throws, we then still have the client, and can close its socket
     queueQoSZero: false,
+    writeCache: false, // a table of all two-byte numbers, which takes 8 MB and 16 ms to make
     will: {
       topic: will.topic,
       payload: Buffer.from(will.payload),

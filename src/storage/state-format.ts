@@ -2,7 +2,7 @@
  * The formats of `state.json` and `energy.json` in the state folder: their parts as types and schemas, and the parsers, which drop every
  * invalid part by itself. The keys of the files never change, so that this program can read the files of its earlier versions.
  */
-import {z} from 'zod'
+import * as z from 'zod'
 import type {DiscoveredComponents} from '../bridge/homeassistant/sent-discovery.ts'
 import type {RetainedTopicsRecord} from '../bridge/retained-cleanup.ts'
 import {isObject} from '../common/text.ts'

@@ -118,7 +118,6 @@ describe('check of a file', () => {
     await mkdir(join(folder, 'bin'))
     await cp('dist', join(installed, 'dist'), {recursive: true})
     for (const file of ['package.json', 'config.example.yaml']) await copyFile(file, join(installed, file))
-    await symlink(join(process.cwd(), 'node_modules'), join(installed, 'node_modules'))
     const command = join(folder, 'bin/miio2mqtt')
     await symlink(join(installed, 'dist/main.js'), command)
     const entry = relative(process.cwd(), command)

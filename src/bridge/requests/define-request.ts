@@ -1,5 +1,5 @@
 /** Defines requests: the schema of the payload, the handler, and an example for error messages. Also the schemas that requests share. */
-import {z} from 'zod'
+import * as z from 'zod'
 import {describeValue, quoted} from '../../common/schema-errors.ts'
 import {CommandError} from '../../device/command-error.ts'
 import type {BridgeContext} from '../component.ts'

@@ -1,5 +1,5 @@
 /** Error messages for wrong requests: unknown verbs, wrong and misspelled keys, with what was probably meant. */
-import type {z} from 'zod'
+import type * as z from 'zod'
 import {joinWithOr, parseWithMessages} from '../../common/schema-errors.ts'
 import {closestWord, didYouMean, editDistance, synonymTable} from '../../common/suggestion.ts'
 import {CommandError} from '../../device/command-error.ts'

@@ -2,7 +2,7 @@
  * The table of all requests: the payload, the action and an example of each verb (docs/topics.md, "Requests to the bridge"). A new request
  * is one more row. Requests that change plugs or groups change config.yaml.
  */
-import {z} from 'zod'
+import * as z from 'zod'
 import {CommandError} from '../../device/command-error.ts'
 import {callProblem, withoutSecrets} from '../../device/raw-calls.ts'
 import {LoggedRefusal} from '../commands/results.ts'

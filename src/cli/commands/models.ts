@@ -1,5 +1,5 @@
 /** `miio2mqtt models` and `models import`: prints the models of the catalogue, and definitions made of MIoT specifications. */
-import {z} from 'zod'
+import * as z from 'zod'
 import {describeValue, parseWithMessages} from '../../common/schema-errors.ts'
 import {formatDefinition} from '../../config/definitions/definition.ts'
 import {fileErrorText, LONGEST_DOCUMENT, readText} from '../../config/read/read-file.ts'

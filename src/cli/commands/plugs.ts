@@ -2,7 +2,7 @@
  * `miio2mqtt info|status|on|off|toggle|get|set|probe|call`: commands that call plugs directly, without a running bridge; some of them all
  * plugs, or those of a group.
  */
-import {z} from 'zod'
+import * as z from 'zod'
 import {quoted} from '../../common/schema-errors.ts'
 import {propertiesInTier} from '../../device/codec/property-codec.ts'
 import {suggestProperty} from '../../device/codec/validation.ts'

@@ -2,7 +2,7 @@
  * The keys of a definition file (docs/adding-a-plug.md): their form, and how their texts are read and written. The one table behind
  * definition.ts.
  */
-import {z} from 'zod'
+import * as z from 'zod'
 import type {BuilderEntry} from '../../models/builder-table.ts'
 import type {Address, Property, RawValue} from '../../models/model.ts'
 import type {ValidationIssue} from '../config-error.ts'

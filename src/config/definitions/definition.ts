@@ -1,7 +1,7 @@
 /** A model as the texts of a definition file (docs/adding-a-plug.md): reads them, checked like config.yaml, and writes them. */
 import {isDeepStrictEqual} from 'node:util'
 import {Document, visit} from 'yaml'
-import type {z} from 'zod'
+import type * as z from 'zod'
 import {issuePath, parseWithMessages, quoted} from '../../common/schema-errors.ts'
 import {suggestion} from '../../common/suggestion.ts'
 import {type BuilderEntry, builderFor, builderTable} from '../../models/builder-table.ts'

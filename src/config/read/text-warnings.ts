@@ -2,7 +2,9 @@
  * Warnings for texts that differ from what their writer sees: YAML took a part for a comment or an escape, or a file has a line break
  * more. Only settings that take any text are examined; the others have an error then.
  */
+
 import {isMap, isScalar, type Scalar} from 'yaml'
+import {DOUBLE_QUOTES, SINGLE_QUOTES} from '../../common/text.ts'
 import type {ProblemPlace, WarningIssue} from '../config-error.ts'
 import {isRawMapping, type RawYaml, valueAt, type YamlFile, type YamlPath, type YamlPlaces} from './yaml.ts'
 import {TAGS} from './yaml-errors.ts'
@@ -149,8 +151,11 @@ function foldedLines({source}: TextSetting): string | undefined {
     : undefined
 }
 
+const QUOTES = DOUBLE_QUOTES + SINGLE_QUOTES
+const IN_TYPOGRAPHIC_QUOTES = new RegExp(`^[${QUOTES}].*[${QUOTES}]$`, 's')
+
 function quotesInText({value = '', source}: TextSetting): string | undefined {
-  if (/^[“”„‟«»‘’‚‛‹›].*[“”„‟«»‘’‚‛‹›]$/su.test(value))
+  if (IN_TYPOGRAPHIC_QUOTES.test(value))
     return 'quotes of this form are part of the value: write " or \' in their place'
   const isQuoted = source?.scalar.type?.startsWith('QUOTE') ?? false
   return !isQuoted && /^(["']).*\1$/su.test(value)

@@ -4,7 +4,7 @@
  */
 import {type Document, isCollection, isNode, isPair, isScalar, visit, type YAMLError} from 'yaml'
 import {joinWithOr} from '../../common/schema-errors.ts'
-import {count} from '../../common/text.ts'
+import {count, DOUBLE_QUOTES, SINGLE_QUOTES} from '../../common/text.ts'
 import {YamlLines} from './yaml-lines.ts'
 
 /** The tags of config.yaml. They stand before a single value, and name the source of its text. */
@@ -229,12 +229,14 @@ function misplaced(position: number, lines: YamlLines): SyntaxProblem {
   return {offset, message}
 }
 
+const BEGINS_WITH_QUOTES = new RegExp(`^[${DOUBLE_QUOTES}${SINGLE_QUOTES}]`)
+
 /** A mapping where the text of a name, or of a value, was expected. */
 function blockAsKey(offset: number, lines: YamlLines): SyntaxProblem | string {
   const at = lines.at(offset)
   const value = lines.textFrom(offset)
   for (const text of [value, lines.text(at).trimStart()])
-    if (/^[“”„‟«»〝〞‘’‚‛‹›]/u.test(text))
+    if (BEGINS_WITH_QUOTES.test(text))
       return {offset: lines.start(at) + lines.text(at).indexOf(text), message: NOT_QUOTES}
   const next = lines.after(at)
   if (!/:(?:\s|$)/.test(value) && next !== undefined && !value.startsWith('?'))
@@ -248,7 +250,7 @@ function blockAsKey(offset: number, lines: YamlLines): SyntaxProblem | string {
 function nameAlone(offset: number, lines: YamlLines): string {
   const line = lines.text(lines.at(offset))
   if (/^\s*[^\s:]+\s*=/.test(line)) return 'expected "name: value", got "=" in place of ":"'
-  if (/：/u.test(line)) return 'expected "name: value", got a full-width colon: use ":"'
+  if (line.includes('：')) return 'expected "name: value", got a full-width colon: use ":"'
   return line.includes(':') ? NAME_AND_VALUE : 'expected ":" after the name'
 }
 

@@ -1,4 +1,5 @@
 /** Reads a parsed YAML file as texts, lists and mappings, and records the place of each. The schema gives the texts a meaning. */
+
 import {
   type Alias,
   type Document,
@@ -14,6 +15,7 @@ import {
   visit,
   type YAMLMap,
 } from 'yaml'
+import {DOUBLE_QUOTES, SINGLE_QUOTES} from '../../common/text.ts'
 import type {ProblemPlace} from '../config-error.ts'
 import {
   isRawMapping,
@@ -210,8 +212,7 @@ function isMerge({key}: Pair): boolean {
   return isScalar(key) && key.type === 'PLAIN' && key.source === '<<'
 }
 
-const DOUBLE_QUOTES = '“”„‟«»〝〞'
-const SINGLE_QUOTES = '‘’‚‛‹›'
+const DOUBLE_QUOTE = new RegExp(`[${DOUBLE_QUOTES}]`)
 
 /** Whether a text without YAML quotes begins, or ends, with the quotes of a text processor. */
 function isInTypographicQuotes(text: string): boolean {
@@ -219,8 +220,7 @@ function isInTypographicQuotes(text: string): boolean {
   if (text === '') return false
   if (SINGLE_QUOTES.includes(first)) return text.length > 1 && (SINGLE_QUOTES + DOUBLE_QUOTES).includes(last)
   return (
-    DOUBLE_QUOTES.includes(first) ||
-    (DOUBLE_QUOTES.includes(last) && !/[“”„‟«»〝〞]/u.test(text.slice(0, -1)))
+    DOUBLE_QUOTES.includes(first) || (DOUBLE_QUOTES.includes(last) && !DOUBLE_QUOTE.test(text.slice(0, -1)))
   )
 }
 

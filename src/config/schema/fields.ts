@@ -2,12 +2,14 @@
  * Schemas for single values: numbers, durations, tokens, PEM texts. Each reads the text as it was written, whether it came from YAML, a
  * file or an environment variable: only the schema knows that `0123` is a password here and a number there.
  */
+
 import {createDecipheriv} from 'node:crypto'
-import {z} from 'zod'
+import * as z from 'zod'
 import {LONGEST_TIMER_MS} from '../../common/clock.ts'
 import {joinWithOr, quoted} from '../../common/schema-errors.ts'
 import {Secret} from '../../common/secret.ts'
 import {suggestion} from '../../common/suggestion.ts'
+import {DOUBLE_QUOTES, SINGLE_QUOTES} from '../../common/text.ts'
 import {kindOf} from '../config-error.ts'
 import {isPlainText, mqttSecretProblem, mqttTextProblem} from '../validate/names.ts'
 import {isPem} from '../validate/tls.ts'
@@ -47,8 +49,10 @@ export function scalar<T>({expected, read, got = quoted, keywords, most = LONGES
     .meta({...keywords, title: expected})
 }
 
+const ANY_QUOTE = `"'${DOUBLE_QUOTES}${SINGLE_QUOTES}`
+const SURPLUS = `\\s,;${ANY_QUOTE}\\p{Zs}\\p{Cf}`
 /** At the ends of a text: spaces, line breaks, quotes, the commas of JSON, and invisible characters. */
-const SURPLUS_CHARACTERS = /^[\s,;"'“”„‟‘’‚‛«»\p{Zs}\p{Cf}]+|[\s,;"'“”„‟‘’‚‛«»\p{Zs}\p{Cf}]+$/gu
+const SURPLUS_CHARACTERS = new RegExp(`^[${SURPLUS}]+|[${SURPLUS}]+$`, 'gu')
 
 /** The characters at the ends of `text` that alone make it invalid; `undefined` when it is invalid without them, too. */
 function surplus(text: string, read: (text: string) => unknown): string | undefined {
@@ -63,7 +67,7 @@ function surplus(text: string, read: (text: string) => unknown): string | undefi
 
 const SURPLUS_NAMES: readonly [what: string, pattern: RegExp][] = [
   ['a line break', /[\r\n]/],
-  ['quotes', /["'“”„‟‘’‚‛«»]/u],
+  ['quotes', new RegExp(`[${ANY_QUOTE}]`, 'u')],
   ['a comma', /,/],
   ['a semicolon', /;/],
   ['a space', /^[ \t]+$/],

@@ -2,9 +2,9 @@
  * The schema of config.yaml: every setting with its kind, default and description. The type `Config`, the checks, the tables of
  * docs/configuration.md and config.schema.json all follow from it. Rules about several settings at once are in config/validate.
  */
-import {z} from 'zod'
+import * as z from 'zod'
 import type {Secret} from '../../common/secret.ts'
-import {LOG_LEVELS} from '../../log/logger.ts'
+import {LOG_LEVELS} from '../../log/log-levels.ts'
 import {MIIO_PORT} from '../../miio/packet.ts'
 import type {Catalogue} from '../../models/catalogue.ts'
 import {type ConfigWarning, kindOf} from '../config-error.ts'

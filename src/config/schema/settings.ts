@@ -2,7 +2,7 @@
  * Every setting with its path, from the schema: for the environment, for hints, for editors, for the tables of docs/configuration.md,
  * and for showing a configuration without its secrets.
  */
-import {z} from 'zod'
+import * as z from 'zod'
 import {Secret} from '../../common/secret.ts'
 import {durationText} from './fields.ts'
 import {type Config, configSchema} from './schema.ts'

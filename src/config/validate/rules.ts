@@ -3,7 +3,7 @@
  * use already. The rules read the values as they were written, and not the result of the schema: so a mistake elsewhere hides none of
  * these problems.
  */
-import {z} from 'zod'
+import * as z from 'zod'
 import {quoted} from '../../common/schema-errors.ts'
 import {suggestion} from '../../common/suggestion.ts'
 import {MIIO_PORT} from '../../miio/packet.ts'

@@ -1,12 +1,11 @@
-import {spawn, spawnSync} from 'node:child_process'
+import {spawn} from 'node:child_process'
 import {once} from 'node:events'
-import {rm} from 'node:fs/promises'
-import {join, resolve} from 'node:path'
 import fc from 'fast-check'
-import {afterAll, beforeAll, describe, expect, it} from 'vitest'
+import {describe, expect, it} from 'vitest'
 import {Redactor} from '../../../src/common/redact.ts'
 import {Secret} from '../../../src/common/secret.ts'
 import {createLog, type LoggedWarning, type LogOptions, type PinoLog} from '../../../src/log/logger.ts'
+import {bundledProgram} from '../../support/bundled-program.ts'
 import {checkProperty} from '../../support/seeds.ts'
 
 const TOKEN = '00112233445566778899aabbccddeeff'
@@ -222,21 +221,11 @@ describe('a listener for warnings', () => {
   })
 })
 
-/** Compiled, since a loader of TypeScript changes how standard output behaves. Within the project, where packages are found. */
-const compiled = resolve('node_modules/.cache/log-test')
-const writer = (lines: number) => [
-  resolve('test/unit/log/log-writer.mjs'),
-  join(compiled, 'log', 'logger.js'),
-  String(lines),
-]
+/** Bundled, since a loader of TypeScript changes how standard output behaves. */
+const program = bundledProgram(new URL('log-writer.ts', import.meta.url))
+const writer = (lines: number) => [program, String(lines)]
 
 describe('standard output', () => {
-  beforeAll(() => {
-    spawnSync('node_modules/.bin/tsc', ['-p', 'tsconfig.build.json', '--outDir', compiled])
-  })
-
-  afterAll(() => rm(compiled, {recursive: true, force: true}))
-
   const start = (lines: number) => spawn(process.execPath, writer(lines), {stdio: ['ignore', 'pipe', 'pipe']})
 
   it('gets every line, also the last before the process ends', async () => {

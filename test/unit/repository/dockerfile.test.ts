@@ -16,7 +16,7 @@ function image(name: string): Instruction[] {
   return stages.at(-1)?.instructions.filter((instruction) => instruction.name === name) ?? []
 }
 
-/** The file in src/ that `tsc` makes `/app/dist/….js` from. */
+/** The file in src/ that `npm run build` makes `/app/dist/….js` from. */
 function sourceOf(program: string | undefined): string {
   return String(program).replace(/^\/app\/dist\/(.*)\.js$/, 'src/$1.ts')
 }
@@ -37,11 +37,11 @@ describe('the Dockerfile', () => {
     expect(wanted.filter((name) => !names.slice(0, -1).includes(name))).toEqual([])
   })
 
-  it('takes development packages out again before the image gets its packages', () => {
+  it('builds with all packages, and takes none of them into the image, whose files are a bundle', () => {
     const build = stages[0]?.instructions.filter(({name}) => name === 'RUN').map(({rest}) => rest) ?? []
-    expect(build.indexOf('npm prune --omit=dev')).toBeGreaterThan(build.indexOf('npm run build'))
     expect(build.indexOf('npm run build')).toBeGreaterThan(build.indexOf('npm ci'))
     expect(build).toContain('npm ci')
+    expect(image('COPY').flatMap(sources)).toEqual(['/app/package.json', '/app/dist', '/app/data'])
   })
 
   it('starts programs that the build makes, without a shell in between', () => {

@@ -9,7 +9,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   common: ['node:*', 'zod'],
   models: [],
   miio: ['node:*'],
-  mqtt: ['mqtt', 'mqtt-packet', 'node:*'],
+  mqtt: ['mqtt', 'node:*'],
   device: ['node:*', 'p-queue', 'models/'],
   bridge: ['device/', 'models/', 'mqtt/', 'zod', 'node:*'],
   simulator: ['node:*', 'miio/packet.ts', 'models/'],
