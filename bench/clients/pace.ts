@@ -5,7 +5,8 @@ import type {PlugRow} from '../simulator.ts'
 /** A plug needs 50 ms between two requests, and every client gives it that: a client that has no rest of its own must not be cheaper for it. */
 const REST_MS = 60
 
-interface Plan {
+/** What a client measures. */
+export interface Plan {
   plugs: readonly PlugRow[]
   /** Requests to each plug before the measurement: for the compiler. */
   warmUp: number
