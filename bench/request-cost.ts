@@ -13,11 +13,10 @@ import {micros, type Row} from './table.ts'
 
 /** The newest. */
 const NPM_MIIO = '0.15.6'
-/** How many plugs there are, and requests to each before the measurement: for the compiler. */
-const CROWDS = [
-  {plugs: 200, warmUp: 20},
-  {plugs: 10, warmUp: 60},
-]
+const PLUGS = 200
+const WARM_UP = 30
+/** How many of the plugs get requests that are measured: a process that is busy, and one that is idle most of the time. */
+const MEASURED = [200, 10]
 const REQUESTS = 60
 /** The clients take turns, so that whatever else this machine does falls on all of them. */
 const ROUNDS = 3
@@ -33,17 +32,16 @@ const CLIENTS = {
 /** @returns rows for a process that is busy with many plugs, whose code and data stay in the caches of the processor, and for an idle one */
 export async function measureRequestCost(firstAddress: string): Promise<Row[]> {
   const npmMiio = await installedFromNpm('miio', NPM_MIIO)
-  const most = Math.max(...CROWDS.map(({plugs}) => plugs))
-  const simulator = await startSimulator(most, firstAddress, ['chuangmi.plug.m1'])
+  const simulator = await startSimulator(PLUGS, firstAddress, ['chuangmi.plug.m1'])
   try {
     const rows: Row[] = []
-    for (const {plugs, warmUp} of CROWDS) {
-      const plan = {plugs: simulator.plugs.slice(0, plugs), warmUp, requests: REQUESTS}
+    for (const measured of MEASURED) {
+      const plan = {plugs: simulator.plugs, warmUp: WARM_UP, measured, requests: REQUESTS}
       const costs = await costsOf(plan, npmMiio)
       for (const [client, what] of Object.entries(CLIENTS)) {
         const all = costs.get(client) ?? []
         const ratios = all.map((cost, round) => cost / (costs.get('floor')?.[round] ?? Number.NaN))
-        rows.push({what: `${plugs} plugs: ${what}`, value: micros(median(all)), ratio: median(ratios)})
+        rows.push({what: `${measured} plugs: ${what}`, value: micros(median(all)), ratio: median(ratios)})
       }
     }
     return rows

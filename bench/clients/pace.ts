@@ -8,21 +8,22 @@ const REST_MS = 60
 /** What a client measures. */
 export interface Plan {
   plugs: readonly PlugRow[]
-  /** Requests to each plug before the measurement: for the compiler. */
+  /** Requests to each plug before the measurement, so that V8 has compiled what it compiles. */
   warmUp: number
-  /** Requests to each plug that are measured. */
+  /** How many of the plugs get requests that are measured, and how many each. */
+  measured: number
   requests: number
 }
 
 /** Standard input has the plan; standard output gets the microseconds of CPU time of this process for one request. */
 export async function run(connect: (plug: PlugRow) => Promise<() => Promise<unknown>>): Promise<void> {
-  const {plugs, warmUp, requests}: Plan = JSON.parse(readFileSync(0, 'utf8'))
+  const {plugs, warmUp, measured, requests}: Plan = JSON.parse(readFileSync(0, 'utf8'))
   const senders = await Promise.all(plugs.map(connect))
   await sendAll(senders, warmUp)
   const before = process.cpuUsage()
-  await sendAll(senders, requests)
+  await sendAll(senders.slice(0, measured), requests)
   const {user, system} = process.cpuUsage(before)
-  process.stdout.write(`${(user + system) / (plugs.length * requests)}\n`)
+  process.stdout.write(`${(user + system) / (measured * requests)}\n`)
   process.exit()
 }
 
