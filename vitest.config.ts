@@ -6,7 +6,8 @@ import LongestFirst from './test/setup/longest-first.ts'
 /** There is no broker, and this user cannot install one: test/setup/debian-packages.ts prints what is skipped, and fails in CI. */
 const brokerless = !existsSync('/usr/sbin/mosquitto') && process.getuid?.() !== 0
 
-export default defineConfig({
+/** `npm run test:long` is this in mode `long`: the same tests, with five times as many random inputs and operations. */
+export default defineConfig(({mode}) => ({
   test: {
     include: ['test/**/*.test.ts'],
     // Home Assistant itself is `npm run test:homeassistant`.
@@ -20,6 +21,7 @@ export default defineConfig({
     // Most tests wait for processes and sockets: more of them than cores.
     maxWorkers: Math.max(6, availableParallelism()),
     sequence: {sequencer: LongestFirst},
+    provide: {inputFactor: mode === 'long' ? 5 : 1},
     // Long enough for a busy machine: tests assert what happens and in which order, not how fast.
     testTimeout: 120_000,
     hookTimeout: 180_000,
@@ -37,4 +39,4 @@ export default defineConfig({
       },
     },
   },
-})
+}))
