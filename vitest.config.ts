@@ -18,8 +18,8 @@ export default defineConfig(({mode}) => ({
     ],
     globalSetup: ['test/setup/seed.ts', 'test/setup/debian-packages.ts'],
     pool: 'forks',
-    // Most tests wait for processes and sockets: more of them than cores.
-    maxWorkers: Math.max(6, availableParallelism()),
+    // test/e2e waits for processes and sockets twice as long as it computes: with six workers, two cores are idle for a seventh of a run.
+    maxWorkers: Math.max(8, availableParallelism()),
     sequence: {sequencer: LongestFirst},
     provide: {inputFactor: mode === 'long' ? 5 : 1},
     // Long enough for a busy machine: tests assert what happens and in which order, not how fast.
