@@ -11,13 +11,13 @@ import {Watcher} from '../support/mqtt-user.ts'
 import {OperationRunner} from '../support/operation-runner.ts'
 import {Operations, VERBS} from '../support/operations.ts'
 import {Program} from '../support/program.ts'
-import {TEST_SEED} from '../support/seeds.ts'
+import {INPUT_FACTOR, TEST_SEED} from '../support/seeds.ts'
 import {until} from '../support/wait.ts'
 
 const FIXED_SEED = 48
 /** From each seed. */
-const OPERATIONS = 5000
-const RESTARTS = [1500, 3500]
+const OPERATIONS = 1000 * INPUT_FACTOR
+const RESTARTS = [(3 * OPERATIONS) / 10, (7 * OPERATIONS) / 10]
 const PLUGS = 12
 const MODELS = ['chuangmi.plug.m1', 'chuangmi.plug.v3', 'cuco.plug.cp1', 'zimi.powerstrip.v2']
 const PASSWORD = 'correct horse battery staple'

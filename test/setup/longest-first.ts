@@ -1,19 +1,17 @@
 import {basename} from 'node:path'
 import {BaseSequencer, type TestSpecification} from 'vitest/node'
 
-/** The slowest files first: started last, they would run alone at the end. */
+/** The files of more than half a minute, the longest first: started last, they would run alone at the end. */
 const LONG = [
   'operations',
+  'several-plugs',
   'cli',
   'screens',
   'process',
-  'faults',
   'secrets',
-  'state-store',
-  'energy-sequences',
-  'energy-store',
-  'edit-readback',
-  'atomic-write',
+  'faults',
+  'lifecycle',
+  'wire',
 ]
 
 /** Long files first, then those that wait for processes and sockets, then those that only compute. */

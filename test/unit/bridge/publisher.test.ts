@@ -98,9 +98,10 @@ describe('ten thousand tokens', () => {
     )
     for (const token of tokens) redactor.add(token)
     expect(redactor.scrubMessage(JSON.stringify(tokens))).toBe(JSON.stringify(tokens.map(() => '***')))
+    const known = new Set(tokens)
     const others = tokens
       .map((token) => token.replace(/.$/, (digit) => (digit === 'e' ? 'f' : 'e')))
-      .filter((each) => !tokens.includes(each))
+      .filter((each) => !known.has(each))
     expect(redactor.scrubMessage(JSON.stringify(others))).toBe(JSON.stringify(others))
   })
 })

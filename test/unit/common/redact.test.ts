@@ -82,7 +82,7 @@ describe('a redactor', () => {
           }
         },
       ),
-      {numRuns: 500},
+      {numRuns: 100},
     )
   })
 
@@ -98,7 +98,7 @@ describe('a redactor', () => {
             expect(redactor.scrub(a + form + b)).not.toContain(form)
         },
       ),
-      {numRuns: 200},
+      {numRuns: 100},
     )
   })
 

@@ -9,7 +9,7 @@ import {checkProperty} from '../../support/seeds.ts'
 import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
 import {BAD_PACKETS, DID, RESPONSES, TOKEN} from './vectors.ts'
 
-const RUNS = {numRuns: 500}
+const RUNS = {numRuns: 100}
 const cipher = new Cipher(TOKEN)
 
 /** Almost JSON: its own bits and pieces, in any order. */

@@ -1,9 +1,12 @@
 import {spawn} from 'node:child_process'
 import {once} from 'node:events'
 import {describe, expect, it} from 'vitest'
+import {bundledProgram} from '../../support/bundled-program.ts'
+
+const program = bundledProgram('bench/index.ts')
 
 async function bench(...args: string[]) {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'bench/index.ts', ...args])
+  const child = spawn(process.execPath, [program, ...args])
   let stderr = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text

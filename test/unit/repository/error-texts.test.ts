@@ -120,7 +120,7 @@ describe('an error', () => {
         for (const line of words.split('\n'))
           expect(withoutQuotes(line.replace(/^\S+ [^:]*: /, ''))).not.toMatch(ZOD_WORDS)
       }),
-      {numRuns: 1000},
+      {numRuns: 200},
     )
   })
 
@@ -131,7 +131,7 @@ describe('an error', () => {
         const problems = 'problems' in understood ? understood.problems : []
         for (const {message} of problems) expect(withoutQuotes(messageText(message))).not.toMatch(ZOD_WORDS)
       }),
-      {numRuns: 1000},
+      {numRuns: 200},
     )
   })
 

@@ -49,7 +49,7 @@ describe.each(Object.entries(parsers))('a payload %s', (_, parse) => {
       fc.property(payloads, (payload) => {
         expect(['parsed', 'invalid_payload']).toContain(outcome(parse, payload))
       }),
-      {numRuns: 2000},
+      {numRuns: 400},
     )
   })
 

@@ -381,7 +381,7 @@ describe('no response to a request', () => {
         expect(words).not.toMatch(/Invalid input|Unrecognized key|received undefined/)
         expect(words).not.toContain('\n')
       }),
-      {numRuns: 500},
+      {numRuns: 100},
     )
   })
 
@@ -391,7 +391,7 @@ describe('no response to a request', () => {
       fc.asyncProperty(fc.constantFrom(...VERBS), fc.oneof(cut, fc.string()), async (verb, text) => {
         expect(withoutQuotes(await refusal(verb, text))).not.toMatch(FOREIGN)
       }),
-      {numRuns: 500},
+      {numRuns: 100},
     )
   })
 })

@@ -163,7 +163,7 @@ groups: {}
         expect(without).toEqual(expect.arrayContaining([...comments(above), ...comments(below)]))
         expect(comments(before).filter((comment) => without.includes(comment))).toEqual(without)
       }),
-      {numRuns: 500},
+      {numRuns: 100},
     )
   })
 

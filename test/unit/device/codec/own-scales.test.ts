@@ -50,6 +50,6 @@ it('what is announced can be set, and the written value is within what is announ
         expect(written).toBeLessThanOrEqual(announced.max)
       }
     }),
-    {numRuns: 3000},
+    {numRuns: 600},
   )
 })

@@ -7,7 +7,7 @@ import type {Clock} from '../../../../src/common/clock.ts'
 import type {EnergyMemory} from '../../../../src/device/state/energy-meter.ts'
 import {EnergyTracking, type EnergyTrackingOptions} from '../../../../src/device/state/energy-tracking.ts'
 import {complete, kilowattHours, prop, relay, watts} from '../../../../src/models/builders.ts'
-import {FIXED_SEEDS, TEST_SEED} from '../../../support/seeds.ts'
+import {FIXED_SEEDS, INPUT_FACTOR, TEST_SEED} from '../../../support/seeds.ts'
 import {seeded} from '../../../support/virtual-clock.ts'
 
 const SECOND = 1000
@@ -21,7 +21,7 @@ const STEP = 0.01
 /** Rounding, in kWh. */
 const DUST = 1e-6
 
-const SEQUENCES = 1000
+const SEQUENCES = 200 * INPUT_FACTOR
 const EVENTS = 60
 
 const common = {ids: [], name: 'made up', vendor: 'none', confidence: 'inferred', evidence: ''} as const
