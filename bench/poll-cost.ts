@@ -10,6 +10,7 @@ import {ManagedPlug} from '../src/app/managed-plug.ts'
 import {PlugStates} from '../src/bridge/status/states.ts'
 import {systemClock} from '../src/common/clock.ts'
 import {parseConfig} from '../src/config/config.ts'
+import {PollLimit} from '../src/device/polling/poll-limit.ts'
 import {createLog} from '../src/log/logger.ts'
 import {NetworkDiscovery} from '../src/miio/discovery.ts'
 import {MiioSocket} from '../src/miio/socket.ts'
@@ -76,6 +77,7 @@ async function makePlugs(rows: readonly PlugRow[]) {
   )
   const capabilitiesOf = capabilitiesLookup(store, new Set())
   const owners = new DeviceIdOwners()
+  const pollLimit = new PollLimit(systemClock)
   const plugs = Object.entries(config.devices).map(([name, device]) => {
     const options = {
       ...shared,
@@ -89,6 +91,7 @@ async function makePlugs(rows: readonly PlugRow[]) {
       catalogue: builtIn,
       capabilitiesOf,
       owners,
+      pollLimit,
     }
     return new ManagedPlug({...options, event: () => {}}, 0)
   })

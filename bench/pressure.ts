@@ -3,58 +3,115 @@
  * may be called offline, commands have to stay quick, and afterwards polls have to come back to their interval.
  */
 import {type CrowdChoice, withCrowd} from './crowd.ts'
+import type {Health, Observer} from './observer.ts'
 import {Program, pause} from './program.ts'
 import {percentile} from './statistics.ts'
-import {ms, type Row, thousands} from './table.ts'
+import {ms, type Row, seconds, thousands} from './table.ts'
 
 /** The bridge runs and stands still in turns of this length, as `cpulimit` does it. */
 const SLICE_MS = 25
 /** Between two commands, each to another plug. */
 const COMMAND_EVERY_MS = 500
+/** The default of `poll.interval`, with its jitter. */
+const INTERVAL_MS = 16_500
+/** After so long without a recovery it is not awaited any more. */
+const LONGEST_RECOVERY_MS = 120_000
 
+/** @returns rows with what the bridge promises of a machine that cannot keep up */
 export async function measurePressure(choice: CrowdChoice): Promise<Row[]> {
   return await withCrowd(choice, async ({program}, observer, names) => {
     const neighbour = new Program(process.execPath, ['-e', 'for (;;);'])
     const offlineBefore = observer.offline.length
+    const before = await observer.health()
     const throttle = halved(program)
-    const delays: number[] = []
-    const end = performance.now() + 1000 * choice.seconds
-    for (let index = 0; performance.now() < end; index++) {
-      const name = names[(index * 7919) % names.length] ?? ''
-      const began = performance.now()
-      await observer.command(name, index % 2 === 0 ? 'ON' : 'OFF')
-      delays.push(performance.now() - began)
-      await pause(COMMAND_EVERY_MS)
-    }
+    const load = await underLoad(observer, names, choice.seconds)
     await throttle.stop()
     await neighbour.stop()
+    const recovery = await recover(observer)
+    const after = await observer.health()
+    const warnings = observer.warnings.filter((text) => text.startsWith('cannot keep up'))
+    const {delays, failures, factor} = load
     return [
       {
-        what: `${thousands(names.length)} plugs, half a core, a busy neighbour: wrongly offline`,
+        what: `${thousands(names.length)} plugs, half a core, a busy neighbour: wrongly offline (goal 0)`,
         value: String(observer.offline.length - offlineBefore),
       },
       {
-        what: `commands meanwhile: ${delays.length}, median and worst`,
+        what: `commands meanwhile: ${delays.length}, median and worst (goal 2 s)`,
         value: `${ms(percentile(delays, 0.5))}, ${ms(Math.max(...delays))}`,
+      },
+      {what: 'commands that failed (goal 0)', value: String(failures)},
+      {what: 'tries without an answer', value: String(totalTimeouts(after) - totalTimeouts(before))},
+      {what: 'factor of poll intervals at the end of the load', value: factor.toFixed(1)},
+      {what: `warnings about it (goal 1)`, value: `${warnings.length}: ${warnings[0] ?? 'none'}`},
+      {
+        what: 'after the load, until the factor was 1',
+        value: recovery.factorMs === undefined ? 'never' : seconds(recovery.factorMs),
+      },
+      {
+        what: `until every plug was polled within its interval again (goal ${seconds(2 * INTERVAL_MS)})`,
+        value: recovery.pollsMs === undefined ? 'never' : seconds(recovery.pollsMs),
       },
     ]
   })
 }
 
-function halved(program: Program): {stop(): Promise<void>} {
-  let isOver = false
-  const turns = (async () => {
-    while (!isOver) {
-      program.signal('SIGSTOP')
-      await pause(SLICE_MS)
-      program.signal('SIGCONT')
-      await pause(SLICE_MS)
+/** Sends commands, one after the other, for so many seconds. */
+async function underLoad(observer: Observer, names: readonly string[], duration: number) {
+  const delays: number[] = []
+  let failures = 0
+  const end = performance.now() + 1000 * duration
+  for (let index = 0; performance.now() < end; index++) {
+    const began = performance.now()
+    const isOk = await observer.command(names[(index * 7919) % names.length] ?? '', index % 2 ? 'OFF' : 'ON')
+    if (!isOk) failures++
+    delays.push(performance.now() - began)
+    await pause(COMMAND_EVERY_MS)
+  }
+  // Not more often: the health of ten thousand plugs is megabytes.
+  const {poll_factor: factor} = await observer.health()
+  return {delays, failures, factor}
+}
+
+/**
+ * Waits until the factor is 1 again and every plug has answered within one interval.
+ * @returns milliseconds until then; `undefined` for what did not happen
+ */
+async function recover(observer: Observer): Promise<{factorMs?: number; pollsMs?: number}> {
+  const began = performance.now()
+  const result: {factorMs?: number; pollsMs?: number} = {}
+  while (performance.now() - began < LONGEST_RECOVERY_MS) {
+    const health = await observer.health()
+    const elapsed = performance.now() - began
+    if (health.poll_factor === 1) result.factorMs ??= elapsed
+    else delete result.factorMs
+    const oldest = Math.min(
+      ...Object.values(health.devices).map(({last_seen}) => Date.parse(last_seen ?? '')),
+    )
+    if (result.factorMs !== undefined && Date.now() - oldest < INTERVAL_MS + 1000) {
+      result.pollsMs = elapsed
+      break
     }
-  })()
+    await pause(1000)
+  }
+  return result
+}
+
+function totalTimeouts({devices}: Health): number {
+  return Object.values(devices).reduce((sum, {timeouts}) => sum + timeouts, 0)
+}
+
+/**
+ * Stops and continues the bridge in turns, from a process of its own: this one has an observer of ten thousand plugs to run, and would
+ * leave the bridge stopped for longer.
+ */
+function halved(program: Program): {stop(): Promise<void>} {
+  const code = `let turn = 0; setInterval(() => process.kill(${program.pid}, turn++ % 2 ? 'SIGCONT' : 'SIGSTOP'), ${SLICE_MS})`
+  const throttle = new Program(process.execPath, ['-e', code])
   return {
-    stop: () => {
-      isOver = true
-      return turns
+    stop: async () => {
+      await throttle.stop()
+      program.signal('SIGCONT')
     },
   }
 }

@@ -41,6 +41,10 @@ export class Program {
     return new Program(process.execPath, [...nodeOptions, MAIN, ...args])
   }
 
+  get pid(): number {
+    return this.#process.pid ?? Number.NaN
+  }
+
   /** CPU time used since its start, milliseconds, user and system together. Exact to 20 ms. */
   cpuMs(): number {
     const stat = readFileSync(`/proc/${this.#process.pid}/stat`, 'utf8')

@@ -13,6 +13,7 @@ import {applyOverrides} from '../device/codec/model-overrides.ts'
 import {isExpectedFailure} from '../device/command-error.ts'
 import {Device, type DeviceOptions} from '../device/device.ts'
 import type {Identity} from '../device/model-resolver.ts'
+import type {PollLimit} from '../device/polling/poll-limit.ts'
 import {Poller, type PollSettings, pollIntervals} from '../device/polling/poller.ts'
 import type {EnergyTrackingOptions} from '../device/state/energy-tracking.ts'
 import {ONCE} from '../device/transport.ts'
@@ -37,6 +38,7 @@ export interface ManagedPlugOptions {
   store: StateStore
   energyStore: EnergyStore
   owners: DeviceIdOwners
+  pollLimit: PollLimit
   catalogue: Catalogue
   capabilitiesOf: NonNullable<DeviceOptions['capabilitiesOf']>
   clock: Clock
@@ -141,7 +143,8 @@ export class ManagedPlug implements Plug {
         local: () => localAddresses(clock),
       }),
     })
-    this.#poller = new Poller({device: this.device, clock, random, settings, firstDelay})
+    const {pollLimit: limit} = options
+    this.#poller = new Poller({device: this.device, clock, random, settings, firstDelay, limit})
   }
 
   /** `undefined` also while another plug owns the device id: it is announced, stored and searched for as that plug only. */

@@ -1,5 +1,5 @@
 /** Uptime, memory and event loop delay of this process, for `B/bridge/health`; and its time zone. */
-import {monitorEventLoopDelay} from 'node:perf_hooks'
+import {monitorEventLoopDelay, performance} from 'node:perf_hooks'
 import type {Clock} from '../common/clock.ts'
 
 const SAMPLE_MS = 20
@@ -11,6 +11,7 @@ export class ProcessMetrics {
   readonly #startedAt: number
   readonly #clock: Clock
   readonly #eventLoop = monitorEventLoopDelay({resolution: SAMPLE_MS})
+  #lastUtilization = performance.eventLoopUtilization()
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -24,6 +25,16 @@ export class ProcessMetrics {
 
   stop(): void {
     this.#eventLoop.disable()
+  }
+
+  /**
+   * The share of the time since the previous call in which the event loop had work, 0 to 1. While this process is ready to run and another
+   * one runs in its place, or it is stopped amid its work, counts as work: 1 means that it can do no more, however little it was given.
+   */
+  utilization(): number {
+    const last = this.#lastUtilization
+    this.#lastUtilization = performance.eventLoopUtilization()
+    return performance.eventLoopUtilization(this.#lastUtilization, last).utilization
   }
 
   /** Uptime in seconds, memory in bytes, and the delays of the event loop in milliseconds since the previous call. */

@@ -47,6 +47,8 @@ export class Device extends EventEmitter<DeviceEvents> {
   readonly #writer: CommandWriter
   readonly #reads: SharedReads
   readonly #failureContext: () => FailureContext
+  /** When the first poll began, in ms of the clock. */
+  #firstPollAt: number | undefined
   /** Interrupts the poll under way. */
   #poll: AbortController | undefined
 
@@ -120,9 +122,18 @@ export class Device extends EventEmitter<DeviceEvents> {
     return this.#parts.queue.overdue()
   }
 
-  /** Takes the plug for offline although its first poll has not ended, since the bridge cannot wait longer to be online itself. */
-  assumeOffline(): void {
-    this.tracker.assumeOffline()
+  /**
+   * Takes the plug for offline although its first poll has not ended, since the bridge cannot wait longer to be online itself.
+   * @param ms how long the first poll must have lasted: one that has not begun, or just now, shows nothing about the plug
+   */
+  assumeOffline(ms: number): void {
+    const {clock} = this.#parts
+    if (this.#firstPollAt !== undefined && clock.now() - this.#firstPollAt >= ms) this.tracker.assumeOffline()
+  }
+
+  /** The next poll comes `ms` milliseconds later, since this machine cannot keep up: no poll was missed, and energy is counted. */
+  pollPostponed(ms: number): void {
+    this.#parts.state.pollPostponed(ms)
   }
 
   /**
@@ -131,7 +142,8 @@ export class Device extends EventEmitter<DeviceEvents> {
    * @throws the transport's error when the relay could not be read; CommandError for a plug that answers in no dialect
    */
   async poll(tier: PollTier): Promise<boolean> {
-    const {resolver, failures} = this.#parts
+    const {resolver, failures, clock} = this.#parts
+    this.#firstPollAt ??= clock.now()
     this.#poll = new AbortController()
     const {signal} = this.#poll
     try {

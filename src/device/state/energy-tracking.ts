@@ -73,6 +73,11 @@ export class EnergyTracking {
     }
   }
 
+  /** The next poll comes so many milliseconds later than it was due. */
+  pollPostponed(ms: number): void {
+    this.#meter?.pollPostponed(ms)
+  }
+
   #createMeter(): EnergyMeter {
     const {storage, gap, source} = this.#options
     this.#recorded = storage.pending()

@@ -1,6 +1,7 @@
 import {beforeEach, describe, expect, it} from 'vitest'
 import {Device} from '../../../../src/device/device.ts'
 import type {Availability} from '../../../../src/device/polling/availability.ts'
+import {MOST_POLLS, PollLimit} from '../../../../src/device/polling/poll-limit.ts'
 import {Poller, pollIntervals} from '../../../../src/device/polling/poller.ts'
 import {builtIn} from '../../../../src/models/catalogue.ts'
 import {CallFailed, ScriptedPlug} from '../../../support/scripted-plug.ts'
@@ -14,6 +15,7 @@ let clock: VirtualClock
 let plug: ScriptedPlug
 let device: Device
 let poller: Poller
+let limit: PollLimit
 let availabilities: Availability[]
 
 beforeEach(() => {
@@ -24,7 +26,8 @@ beforeEach(() => {
   availabilities = []
   device.on('availability', (availability) => availabilities.push(availability))
   const settings = {interval: 15 * SECOND, slow_interval: MINUTE}
-  poller = new Poller({device, clock, random: seeded(1), settings})
+  limit = new PollLimit(clock)
+  poller = new Poller({device, clock, random: seeded(1), settings, limit})
   poller.start()
 })
 
@@ -187,6 +190,83 @@ describe('the pace of polls', () => {
     const slow = {fast: 2 * MINUTE, slow: 2 * MINUTE, rare: 20 * MINUTE}
     expect(pollIntervals({...settings, usesModelInterval: true}, delicate)).toEqual(slow)
     expect(pollIntervals(settings, delicate)).toMatchObject({fast: 15 * SECOND})
+  })
+})
+
+describe('a machine that cannot keep up', () => {
+  const gapsWithin = async (ms: number, property: string) => {
+    const from = clock.now()
+    await clock.advance(ms)
+    const polls = plug.calls.filter(({params, at}) => at > from && JSON.stringify(params).includes(property))
+    return polls.slice(1).map(({at}, index) => at - (polls[index]?.at ?? 0))
+  }
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
+
+  it.each([1.5, 3, 16])('polls %s times less often, for slow things, too', async (factor) => {
+    await clock.advance(MINUTE)
+    limit.factor = factor
+    const gaps = await gapsWithin(5 * HOUR, 'power')
+    expect(mean(gaps) / (15 * SECOND) / factor).toBeCloseTo(1, 1)
+    expect(Math.max(...gaps)).toBeLessThan((factor + 1.2) * 17 * SECOND)
+    expect(mean(await gapsWithin(5 * HOUR, 'temperature'))).toBeGreaterThan(factor * MINUTE)
+    expect(availabilities).toEqual([{state: 'online'}])
+  })
+
+  it('polls again within an interval when it can', async () => {
+    limit.factor = 16
+    await clock.advance(2 * HOUR)
+    const before = plug.polls().length
+    limit.factor = 1
+    await clock.advance(17 * SECOND)
+    expect(plug.polls().length).toBeGreaterThan(before)
+  })
+
+  it('polls a plug at once that returns, or when the process was paused', async () => {
+    await clock.advance(MINUTE)
+    limit.factor = 16
+    const before = plug.polls().length
+    poller.pollNow()
+    await clock.advance(SECOND)
+    expect(plug.polls().length).toBeGreaterThan(before)
+  })
+
+  it('is not overdue for the watchdog, neither while polls are left out nor while one waits for a place', async () => {
+    limit.factor = 16
+    for (let minute = 0; minute < 60; minute++) {
+      await clock.advance(MINUTE)
+      expect(poller.overdue()).toBe(0)
+    }
+    limit.factor = 1
+    limit.begin = () => {}
+    await clock.advance(HOUR)
+    expect(poller.overdue()).toBe(0)
+  })
+
+  it('delays no command to a plug whose poll waits for a place', async () => {
+    await clock.advance(MINUTE)
+    for (let other = 0; other < MOST_POLLS; other++) limit.begin({}, () => {})
+    poller.pollNow()
+    const before = plug.calls.length
+    const done = device.set('state', 'ON', clock.now() + 10 * SECOND)
+    await clock.advance(100)
+    await done
+    expect(plug.calls.slice(before).map(({method}) => method)).toEqual(['set_power'])
+    await clock.advance(SECOND)
+    expect(plug.polls().length).toBeGreaterThan(0)
+  })
+
+  it('does not begin a poll that waited when the plug was stopped, and begins it when it is started again', async () => {
+    await clock.advance(MINUTE)
+    for (let other = 0; other < MOST_POLLS; other++) limit.begin({}, () => {})
+    poller.pollNow()
+    await clock.advance(100)
+    poller.stop()
+    const before = plug.calls.length
+    await clock.advance(HOUR)
+    expect(plug.calls.length).toBe(before)
+    poller.start()
+    await clock.advance(SECOND)
+    expect(plug.calls.length).toBeGreaterThan(before)
   })
 })
 
