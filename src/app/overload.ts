@@ -31,9 +31,13 @@ const SAMPLES = 3
 const OVERLOADED = 0.95
 /** Load to which polls are reduced. The rest is room for the other work of the bridge. */
 const WANTED = 0.75
+/** Polls are made less frequent by so much at least. A smaller excess is that of a process that catches up. */
+const LEAST_RAISE = 1.2
 /** Below this load there are more polls again, little by little: the load is not the same all the time, since some polls take longer. */
 const LIGHT = 0.45
 const STEP = 0.8
+/** Below this load, as many more as there is time for. */
+const IDLE = 0.2
 /** All polls take place again when they together make no greater load than this. */
 const SMALL_ENOUGH = 0.75
 const LARGEST_FACTOR = 16
@@ -103,9 +107,9 @@ export class Overload {
     const sum = (key: keyof Sample) => this.#samples.reduce((total, sample) => total + sample[key], 0)
     const utilization = sum('utilization') / SAMPLES
     const wanted = (factor * sum('due')) / Math.max(1, sum('ended')) / WANTED
-    if (utilization > OVERLOADED && wanted > factor) this.#change(wanted)
+    if (utilization > OVERLOADED && wanted >= LEAST_RAISE * factor) this.#change(wanted)
     else if (factor * utilization < SMALL_ENOUGH) this.#change(1)
-    else if (utilization < LIGHT) this.#change(factor * STEP)
+    else if (utilization < LIGHT) this.#change(factor * (utilization < IDLE ? utilization / WANTED : STEP))
   }
 
   #change(wanted: number): void {

@@ -227,7 +227,7 @@ export class Device extends EventEmitter<DeviceEvents> {
     this.#poll?.abort()
     return queue
       .command(`call ${method}`, false, deadline, () =>
-        this.tracker.track(transport.call(method, params, {deadline, tries: ONCE})),
+        this.tracker.track(transport.call(method, params, {deadline, tries: ONCE}), deadline),
       )
       .catch((error) => this.#throwCommandError(error))
   }
@@ -253,9 +253,10 @@ export class Device extends EventEmitter<DeviceEvents> {
     const {clock, queue, transport, resolver} = this.#parts
     await this.#reads
       .join(`identity, ${tries ?? 'all'} tries`, deadline, async (until) => {
-        const info = await queue.read(() =>
-          this.tracker.track(transport.call('miIO.info', [], {tries, deadline: until()})),
-        )
+        const info = await queue.read(() => {
+          const options = {tries, deadline: until()}
+          return this.tracker.track(transport.call('miIO.info', [], options), options.deadline)
+        })
         resolver.applyInfo(info)
         const {pause} = this.model ?? {}
         if (pause !== undefined) await sleep(clock, pause) // until then, other callers get this response

@@ -33,8 +33,11 @@ export class PollLimit {
   /** A poll is due. @param poller identifies it @param run called as soon as there is a place: at once, if possible */
   begin(poller: object, run: () => void): void {
     this.#due++
-    this.#waiting.set(poller, run)
-    if (!this.#timer) this.#fill()
+    if (!this.#timer && this.#places.size < MOST_POLLS) this.#start(poller, run)
+    else {
+      this.#waiting.set(poller, run)
+      if (!this.#timer) this.#fill()
+    }
   }
 
   /** The poll has ended, or is not wanted any more. */
@@ -54,31 +57,33 @@ export class PollLimit {
     this.#ended = 0
   }
 
-  /** Begins polls that wait, as long as there are places. */
+  #start(poller: object, run: () => void): void {
+    this.#places.set(poller, this.#clock.now())
+    run()
+  }
+
+  /** Begins polls that wait, as long as there are places, and sets the timer for the others. */
   #fill(): void {
     this.#timer?.cancel()
     this.#timer = undefined
-    const now = this.#clock.now()
     for (const [poller, run] of this.#waiting) {
-      const busyFor = this.#freeAt() - now
-      if (busyFor > 0) {
-        this.#timer = this.#clock.after(busyFor, () => this.#fill())
+      const ms = this.#freeIn()
+      if (ms > 0) {
+        this.#timer = this.#clock.after(ms, () => this.#fill())
         return
       }
       this.#waiting.delete(poller)
-      this.#places.set(poller, now)
-      run()
+      this.#start(poller, run)
     }
   }
 
-  /** When the next place is free, in ms of the clock. The oldest poll has lost its place by then. */
-  #freeAt(): number {
-    if (this.#places.size < MOST_POLLS) return Number.NEGATIVE_INFINITY
-    for (const [poller, began] of this.#places) {
-      if (began + HOLD_MS > this.#clock.now()) return began + HOLD_MS
-      this.#places.delete(poller)
-      break
-    }
-    return Number.NEGATIVE_INFINITY
+  /** In how many milliseconds there is a place at the latest. The poll that has lasted longest loses its own if its time is over. */
+  #freeIn(): number {
+    const [oldest] = this.#places
+    if (!oldest || this.#places.size < MOST_POLLS) return 0
+    const [poller, began] = oldest
+    const ms = began + HOLD_MS - this.#clock.now()
+    if (ms <= 0) this.#places.delete(poller)
+    return ms
   }
 }

@@ -160,7 +160,7 @@ describe('a machine that is too slow', () => {
     const settled = await factors(5 * MINUTE)
     expect(Math.min(...settled)).toBeGreaterThan(1.5)
     expect(Math.max(...settled)).toBeLessThan(7)
-    expect(new Set(settled).size).toBeLessThan(6)
+    expect(settled.filter((factor, second) => factor !== settled[second - 1]).length).toBeLessThan(20)
     machine.utilization()
     await clock.advance(5 * MINUTE)
     expect(machine.utilization()).toBeLessThan(0.9)
@@ -181,7 +181,7 @@ describe('a machine that is too slow', () => {
     await clock.advance(3 * MINUTE)
     expect(changes).toBe(1)
     machine.cost = LIGHT
-    await clock.advance(1.5 * INTERVAL)
+    await clock.advance(2 * INTERVAL)
     expect([limit.factor, changes]).toEqual([1, 2])
     const before = plugs.map((plug) => plug.polls().length)
     await clock.advance(1.2 * INTERVAL)
