@@ -60,7 +60,7 @@ export function bridgeResources(
   const socket = new MiioSocket({bind, onError: warn})
   const discovery = new NetworkDiscovery({socket, clock, broadcast, log: warn, random})
   const capabilitiesOf = capabilitiesLookup(store, catalogue.own)
-  const pollLimit = new PollLimit(clock)
+  const pollLimit = new PollLimit(clock, (callback) => socket.afterArrived(callback))
   const registry = new PlugRegistry(config, {
     socket,
     discovery,

@@ -17,26 +17,31 @@ export class PollLimit {
   /** By how much all intervals are longer than configured: 1 unless this machine cannot keep up (src/app/overload.ts). */
   factor = 1
   readonly #clock: Clock
+  readonly #afterArrived: (callback: () => void) => void
   /** When each poll that has a place began, in ms of the clock; the oldest first. */
   readonly #places = new Map<object, number>()
   /** What begins each poll that waits, in the order in which they became due. */
   readonly #waiting = new Map<object, () => void>()
-  /** Set as long as a poll waits. */
   #timer: Timer | undefined
   #due = 0
   #ended = 0
 
-  constructor(clock: Clock) {
+  /**
+   * @param afterArrived calls back once the responses that have arrived were passed on. A busy process is late with those: the plugs of
+   *   polls that last long are not silent, and more polls would only make it later
+   */
+  constructor(clock: Clock, afterArrived: (callback: () => void) => void = (callback) => callback()) {
     this.#clock = clock
+    this.#afterArrived = afterArrived
   }
 
   /** A poll is due. @param poller identifies it @param run called as soon as there is a place: at once, if possible */
   begin(poller: object, run: () => void): void {
     this.#due++
-    if (!this.#timer && this.#places.size < MOST_POLLS) this.#start(poller, run)
+    if (this.#waiting.size === 0 && this.#hasPlace) this.#start(poller, run)
     else {
       this.#waiting.set(poller, run)
-      if (!this.#timer) this.#fill()
+      this.#watch()
     }
   }
 
@@ -44,7 +49,10 @@ export class PollLimit {
   end(poller: object): void {
     if (!this.#waiting.delete(poller)) this.#ended++
     this.#places.delete(poller)
-    if (this.#timer) this.#fill()
+    if (this.#waiting.size > 0) this.#fill()
+    if (this.#waiting.size > 0) return
+    this.#timer?.cancel()
+    this.#timer = undefined
   }
 
   /** How many polls became due, and how many ended, since `reset`. */
@@ -57,33 +65,44 @@ export class PollLimit {
     this.#ended = 0
   }
 
+  /** While the machine cannot keep up there are as many places less: the work of all polls under way stands before that of a command. */
+  get #hasPlace(): boolean {
+    return this.#places.size < MOST_POLLS / this.factor
+  }
+
   #start(poller: object, run: () => void): void {
     this.#places.set(poller, this.#clock.now())
     run()
   }
 
-  /** Begins polls that wait, as long as there are places, and sets the timer for the others. */
+  /** Begins polls that wait, as long as there are places. */
   #fill(): void {
-    this.#timer?.cancel()
-    this.#timer = undefined
     for (const [poller, run] of this.#waiting) {
-      const ms = this.#freeIn()
-      if (ms > 0) {
-        this.#timer = this.#clock.after(ms, () => this.#fill())
-        return
-      }
+      if (!this.#hasPlace) return
       this.#waiting.delete(poller)
       this.#start(poller, run)
     }
   }
 
-  /** In how many milliseconds there is a place at the latest. The poll that has lasted longest loses its own if its time is over. */
-  #freeIn(): number {
-    const [oldest] = this.#places
-    if (!oldest || this.#places.size < MOST_POLLS) return 0
-    const [poller, began] = oldest
-    const ms = began + HOLD_MS - this.#clock.now()
-    if (ms <= 0) this.#places.delete(poller)
-    return ms
+  /** Frees the place of the oldest poll when its time is over. */
+  #watch(): void {
+    const [began] = this.#places.values()
+    const ms = (began ?? 0) + HOLD_MS - this.#clock.now()
+    this.#timer ??= this.#clock.after(ms, () => {
+      const now = this.#clock.now()
+      this.#afterArrived(() => this.#freePlaces(now - HOLD_MS))
+    })
+  }
+
+  /** Begins polls that wait in place of those that began until `until`, in ms of the clock. */
+  #freePlaces(until: number): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
+    for (const [poller, began] of this.#places) {
+      if (began > until || this.#waiting.size === 0) break
+      this.#places.delete(poller)
+      this.#fill()
+    }
+    if (this.#waiting.size > 0) this.#watch()
   }
 }

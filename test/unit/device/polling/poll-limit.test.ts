@@ -77,12 +77,37 @@ describe('polls', () => {
     expect(clock.pending).toBe(0)
   })
 
+  it('have as many places less as there are fewer polls, while the machine cannot keep up', () => {
+    limit.factor = 4
+    const all = pollers(MOST_POLLS)
+    begin(all)
+    expect(begun).toHaveLength(MOST_POLLS / 4)
+    limit.factor = 1
+    limit.end(all[0] ?? expect.fail())
+    expect(begun).toHaveLength(MOST_POLLS)
+  })
+
   it('that last longer than half a second free their places for others', () => {
     begin(pollers(MOST_POLLS + 3))
     clock.advance(HOLD_MS - 1)
     expect(begun).toHaveLength(MOST_POLLS)
     clock.advance(2)
     expect(begun).toHaveLength(MOST_POLLS + 3)
+  })
+
+  it('keep their places as long as the process has not passed on the responses that have arrived', () => {
+    const arrived: (() => void)[] = []
+    limit = new PollLimit(clock, (callback) => arrived.push(callback))
+    const all = pollers(MOST_POLLS + 3)
+    begin(all)
+    clock.advance(MINUTE)
+    expect(begun).toHaveLength(MOST_POLLS)
+    limit.end(all[0] ?? expect.fail())
+    expect(begun).toHaveLength(MOST_POLLS + 1)
+    for (const callback of arrived.splice(0)) callback()
+    expect(begun).toHaveLength(MOST_POLLS + 3)
+    clock.advance(MINUTE)
+    expect([arrived, clock.pending]).toEqual([[], 0])
   })
 
   it('that are not wanted any more do not begin', () => {
