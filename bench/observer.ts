@@ -28,6 +28,8 @@ export class Observer {
   bridge: string | undefined
   /** The newest factor of poll intervals: the bridge publishes it whenever it becomes more than 1, and 1 again. */
   pollFactor = 1
+  /** The largest that was published. */
+  mostPollFactor = 1
   /** The event loop's delays in `health` since the last `forgetDelays()`. */
   delays: Health['event_loop_delay_ms'][] = []
   readonly #client: MqttClient
@@ -113,6 +115,7 @@ export class Observer {
   #took({event_loop_delay_ms: delay, poll_factor}: Health): void {
     this.delays.push(delay)
     this.pollFactor = poll_factor
+    this.mostPollFactor = Math.max(this.mostPollFactor, poll_factor)
   }
 
   #answered({data, transaction}: {data: Health; transaction: string}): void {
