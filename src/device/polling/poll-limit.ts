@@ -9,6 +9,12 @@ export const MOST_POLLS = 256
 /** A poll that takes longer frees its place: its plug may be silent. Of silent plugs, 512 are polled per second at most. */
 export const HOLD_MS = 500
 
+/** A poll of one plug. */
+export interface LimitedPoll {
+  /** Begins the poll. @param waited milliseconds that it waited for its place */
+  run(waited: number): void
+}
+
 /**
  * Polls of all plugs begin in the order in which they became due. Only polls are limited: commands and reads that a caller waits for are
  * never delayed here.
@@ -19,9 +25,9 @@ export class PollLimit {
   readonly #clock: Clock
   readonly #afterArrived: (callback: () => void) => void
   /** When each poll that has a place began, in ms of the clock; the oldest first. */
-  readonly #places = new Map<object, number>()
-  /** What begins each poll that waits, in the order in which they became due. */
-  readonly #waiting = new Map<object, () => void>()
+  readonly #places = new Map<LimitedPoll, number>()
+  /** When each poll that waits became due, in ms of the clock; the oldest first. */
+  readonly #waiting = new Map<LimitedPoll, number>()
   #timer: Timer | undefined
   #due = 0
   #ended = 0
@@ -35,20 +41,21 @@ export class PollLimit {
     this.#afterArrived = afterArrived
   }
 
-  /** A poll is due. @param poller identifies it @param run called as soon as there is a place: at once, if possible */
-  begin(poller: object, run: () => void): void {
+  /** A poll is due: it is run as soon as there is a place, at once if possible. */
+  begin(poll: LimitedPoll): void {
     this.#due++
-    if (this.#waiting.size === 0 && this.#hasPlace) this.#start(poller, run)
+    const now = this.#clock.now()
+    if (this.#waiting.size === 0 && this.#hasPlace) this.#run(poll, now, 0)
     else {
-      this.#waiting.set(poller, run)
+      this.#waiting.set(poll, now)
       this.#watch()
     }
   }
 
   /** The poll has ended, or is not wanted any more. */
-  end(poller: object): void {
-    if (!this.#waiting.delete(poller)) this.#ended++
-    this.#places.delete(poller)
+  end(poll: LimitedPoll): void {
+    if (!this.#waiting.delete(poll)) this.#ended++
+    this.#places.delete(poll)
     if (this.#waiting.size > 0) this.#fill()
     if (this.#waiting.size > 0) return
     this.#timer?.cancel()
@@ -60,6 +67,7 @@ export class PollLimit {
     return {due: this.#due, ended: this.#ended}
   }
 
+  /** Counts from 0 again. */
   reset(): void {
     this.#due = 0
     this.#ended = 0
@@ -70,17 +78,18 @@ export class PollLimit {
     return this.#places.size < MOST_POLLS / this.factor
   }
 
-  #start(poller: object, run: () => void): void {
-    this.#places.set(poller, this.#clock.now())
-    run()
+  #run(poll: LimitedPoll, now: number, waited: number): void {
+    this.#places.set(poll, now)
+    poll.run(waited)
   }
 
   /** Begins polls that wait, as long as there are places. */
   #fill(): void {
-    for (const [poller, run] of this.#waiting) {
+    const now = this.#clock.now()
+    for (const [poll, since] of this.#waiting) {
       if (!this.#hasPlace) return
-      this.#waiting.delete(poller)
-      this.#start(poller, run)
+      this.#waiting.delete(poll)
+      this.#run(poll, now, now - since)
     }
   }
 
@@ -98,9 +107,9 @@ export class PollLimit {
   #freePlaces(until: number): void {
     this.#timer?.cancel()
     this.#timer = undefined
-    for (const [poller, began] of this.#places) {
+    for (const [poll, began] of this.#places) {
       if (began > until || this.#waiting.size === 0) break
-      this.#places.delete(poller)
+      this.#places.delete(poll)
       this.#fill()
     }
     if (this.#waiting.size > 0) this.#watch()

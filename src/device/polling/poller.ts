@@ -6,7 +6,7 @@ import {type Clock, jitter, type Random, type Timer} from '../../common/clock.ts
 import type {Model, PollTier} from '../../models/model.ts'
 import {isExpectedFailure} from '../command-error.ts'
 import type {Device} from '../device.ts'
-import {PollLimit} from './poll-limit.ts'
+import {type LimitedPoll, PollLimit} from './poll-limit.ts'
 
 export interface PollSettings {
   /** Milliseconds between two polls of relay and watts. */
@@ -47,7 +47,7 @@ export function pollIntervals(
 }
 
 /** Polls one device for as long as it runs. */
-export class Poller {
+export class Poller implements LimitedPoll {
   readonly #device: Device
   readonly #clock: Clock
   readonly #random: Random
@@ -70,8 +70,8 @@ export class Poller {
   #share: number
   /** Whether the next poll takes place whatever the factor. */
   #isUrgent = true
-  /** Since when the poll that is due has waited for a place, in ms of the clock. */
-  #waitingSince: number | undefined
+  /** Whether the poll that is due waits for its place. */
+  #isWaiting = false
   #isPolling = false
   /** Whether the next poll follows the one under way at once. */
   #isDueAgain = false
@@ -104,8 +104,8 @@ export class Poller {
   stop(): void {
     this.#isStopped = true
     this.#timer?.cancel()
-    if (this.#waitingSince !== undefined) this.#limit.end(this)
-    this.#waitingSince = undefined
+    if (this.#isWaiting) this.#limit.end(this)
+    this.#isWaiting = false
     this.#device.off('answeredWhileAway', this.#onAnsweredWhileAway)
   }
 
@@ -117,7 +117,7 @@ export class Poller {
     this.#slowReadAt = Number.NEGATIVE_INFINITY
     this.#isUrgent = true
     if (this.#isPolling) this.#isDueAgain = true
-    else if (this.#waitingSince === undefined) this.#schedule(spread * this.#random())
+    else if (!this.#isWaiting) this.#schedule(spread * this.#random())
   }
 
   /**
@@ -126,7 +126,7 @@ export class Poller {
    */
   overdue(): number {
     if (this.#isStopped) return 0
-    const isIdle = !this.#isPolling && this.#waitingSince === undefined
+    const isIdle = !this.#isPolling && !this.#isWaiting
     const late = isIdle ? Math.max(0, this.#clock.now() - this.#dueAt) : 0
     return Math.max(late, this.#device.overdue())
   }
@@ -145,14 +145,15 @@ export class Poller {
       this.#schedule(delay)
       return
     }
-    const since = this.#clock.now()
-    this.#waitingSince = since
-    this.#limit.begin(this, () => {
-      const waited = this.#clock.now() - since
-      this.#waitingSince = undefined
-      if (waited > 0) this.#device.pollPostponed(waited)
-      void this.#poll()
-    })
+    this.#isWaiting = true
+    this.#limit.begin(this)
+  }
+
+  /** The poll that is due has its place. @param waited milliseconds that it waited for it */
+  run(waited: number): void {
+    this.#isWaiting = false
+    if (waited > 0) this.#device.pollPostponed(waited)
+    void this.#poll()
   }
 
   /** Whether the poll that is due takes place: of `factor` polls one does. */

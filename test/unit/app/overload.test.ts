@@ -241,9 +241,9 @@ describe('polls that wait although the machine has time', () => {
   it('are no overload', async () => {
     let now = true
     const {begin} = limit
-    limit.begin = (poller, run) => {
-      if (now) begin.call(limit, poller, run)
-      else clock.after(10 * SECOND, () => begin.call(limit, poller, run))
+    limit.begin = (poll) => {
+      if (now) begin.call(limit, poll)
+      else clock.after(10 * SECOND, () => begin.call(limit, poll))
     }
     await clock.advance(MINUTE)
     now = false

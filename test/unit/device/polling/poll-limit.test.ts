@@ -1,6 +1,6 @@
 import {beforeEach, describe, expect, it} from 'vitest'
 import type {Clock, Timer} from '../../../../src/common/clock.ts'
-import {HOLD_MS, MOST_POLLS, PollLimit} from '../../../../src/device/polling/poll-limit.ts'
+import {HOLD_MS, type LimitedPoll, MOST_POLLS, PollLimit} from '../../../../src/device/polling/poll-limit.ts'
 import {seeded} from '../../../support/virtual-clock.ts'
 
 const SECOND = 1000
@@ -51,25 +51,26 @@ beforeEach(() => {
   begun = []
 })
 
-const pollers = (count: number) => Array.from({length: count}, () => ({}))
-const begin = (all: readonly object[]) => {
-  for (const [number, poller] of all.entries()) limit.begin(poller, () => begun.push(number))
+/** Polls that note their number when they begin. */
+const polls = (count: number) => Array.from({length: count}, (_, number) => ({run: () => begun.push(number)}))
+const begin = (all: readonly LimitedPoll[]) => {
+  for (const poll of all) limit.begin(poll)
 }
 
 describe('polls', () => {
   it('begin at once as long as there is a place, and leave no timer', () => {
-    const all = pollers(MOST_POLLS)
+    const all = polls(MOST_POLLS)
     begin(all)
     expect(begun).toHaveLength(MOST_POLLS)
-    for (const poller of all) limit.end(poller)
+    for (const poll of all) limit.end(poll)
     expect(clock.pending).toBe(0)
   })
 
   it('wait for a place beyond that, and begin in the order in which they became due', () => {
-    const all = pollers(MOST_POLLS + 3)
+    const all = polls(MOST_POLLS + 3)
     begin(all)
     expect(begun).toHaveLength(MOST_POLLS)
-    for (const poller of all.slice(0, 2)) limit.end(poller)
+    for (const poll of all.slice(0, 2)) limit.end(poll)
     expect(begun.slice(MOST_POLLS)).toEqual([MOST_POLLS, MOST_POLLS + 1])
     limit.end(all[7] ?? expect.fail())
     expect(begun.at(-1)).toBe(MOST_POLLS + 2)
@@ -79,7 +80,7 @@ describe('polls', () => {
 
   it('have as many places less as there are fewer polls, while the machine cannot keep up', () => {
     limit.factor = 4
-    const all = pollers(MOST_POLLS)
+    const all = polls(MOST_POLLS)
     begin(all)
     expect(begun).toHaveLength(MOST_POLLS / 4)
     limit.factor = 1
@@ -88,7 +89,7 @@ describe('polls', () => {
   })
 
   it('that last longer than half a second free their places for others', () => {
-    begin(pollers(MOST_POLLS + 3))
+    begin(polls(MOST_POLLS + 3))
     clock.advance(HOLD_MS - 1)
     expect(begun).toHaveLength(MOST_POLLS)
     clock.advance(2)
@@ -98,7 +99,7 @@ describe('polls', () => {
   it('keep their places as long as the process has not passed on the responses that have arrived', () => {
     const arrived: (() => void)[] = []
     limit = new PollLimit(clock, (callback) => arrived.push(callback))
-    const all = pollers(MOST_POLLS + 3)
+    const all = polls(MOST_POLLS + 3)
     begin(all)
     clock.advance(MINUTE)
     expect(begun).toHaveLength(MOST_POLLS)
@@ -111,7 +112,7 @@ describe('polls', () => {
   })
 
   it('that are not wanted any more do not begin', () => {
-    const all = pollers(MOST_POLLS + 2)
+    const all = polls(MOST_POLLS + 2)
     begin(all)
     limit.end(all[MOST_POLLS] ?? expect.fail())
     clock.advance(MINUTE)
@@ -119,11 +120,11 @@ describe('polls', () => {
   })
 
   it('are counted as due, and as ended when they had begun', () => {
-    const all = pollers(MOST_POLLS + 5)
+    const all = polls(MOST_POLLS + 5)
     begin(all)
     expect(limit.counts).toEqual({due: MOST_POLLS + 5, ended: 0})
     limit.reset()
-    for (const poller of all.toReversed()) limit.end(poller)
+    for (const poll of all.toReversed()) limit.end(poll)
     expect(limit.counts).toEqual({due: 0, ended: MOST_POLLS})
   })
 })
@@ -147,19 +148,20 @@ class Home {
   }
 
   #due(plug: number, isSilent: boolean): void {
-    const since = clock.now()
-    const poller = {}
-    limit.begin(poller, () => {
-      this.#underWay++
-      this.mostUnderWay = Math.max(this.mostUnderWay, this.#underWay)
-      if (!isSilent) this.longestWait = Math.max(this.longestWait, clock.now() - since)
-      if (!isSilent) this.polled.add(plug)
-      clock.after(isSilent ? 7 * SECOND : 60 + 100 * this.#random(), () => {
-        this.#underWay--
-        limit.end(poller)
-        clock.after(INTERVAL * (0.9 + 0.2 * this.#random()), () => this.#due(plug, isSilent))
-      })
-    })
+    const poll = {
+      run: (waited: number) => {
+        this.#underWay++
+        this.mostUnderWay = Math.max(this.mostUnderWay, this.#underWay)
+        if (!isSilent) this.longestWait = Math.max(this.longestWait, waited)
+        if (!isSilent) this.polled.add(plug)
+        clock.after(isSilent ? 7 * SECOND : 60 + 100 * this.#random(), () => {
+          this.#underWay--
+          limit.end(poll)
+          clock.after(INTERVAL * (0.9 + 0.2 * this.#random()), () => this.#due(plug, isSilent))
+        })
+      },
+    }
+    limit.begin(poll)
   }
 }
 

@@ -244,7 +244,7 @@ describe('a machine that cannot keep up', () => {
 
   it('delays no command to a plug whose poll waits for a place', async () => {
     await clock.advance(MINUTE)
-    for (let other = 0; other < MOST_POLLS; other++) limit.begin({}, () => {})
+    for (let other = 0; other < MOST_POLLS; other++) limit.begin({run: () => {}})
     poller.pollNow()
     const before = plug.calls.length
     const done = device.set('state', 'ON', clock.now() + 10 * SECOND)
@@ -257,7 +257,7 @@ describe('a machine that cannot keep up', () => {
 
   it('does not begin a poll that waited when the plug was stopped, and begins it when it is started again', async () => {
     await clock.advance(MINUTE)
-    for (let other = 0; other < MOST_POLLS; other++) limit.begin({}, () => {})
+    for (let other = 0; other < MOST_POLLS; other++) limit.begin({run: () => {}})
     poller.pollNow()
     await clock.advance(100)
     poller.stop()
