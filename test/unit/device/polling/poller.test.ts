@@ -3,6 +3,8 @@ import {Device} from '../../../../src/device/device.ts'
 import type {Availability} from '../../../../src/device/polling/availability.ts'
 import {MOST_POLLS, PollLimit} from '../../../../src/device/polling/poll-limit.ts'
 import {Poller, pollIntervals} from '../../../../src/device/polling/poller.ts'
+import type {EnergyMemory} from '../../../../src/device/state/energy-meter.ts'
+import type {EnergyStorage} from '../../../../src/device/state/energy-tracking.ts'
 import {builtIn} from '../../../../src/models/catalogue.ts'
 import {CallFailed, ScriptedPlug} from '../../../support/scripted-plug.ts'
 import {seeded, settle, VirtualClock} from '../../../support/virtual-clock.ts'
@@ -253,6 +255,40 @@ describe('a machine that cannot keep up', () => {
     expect(plug.calls.slice(before).map(({method}) => method)).toEqual(['set_power'])
     await clock.advance(SECOND)
     expect(plug.polls().length).toBeGreaterThan(0)
+  })
+
+  it('counts the energy between polls that are further apart, whether they were left out or waited', async () => {
+    let memory: EnergyMemory | undefined
+    const storage: EnergyStorage = {
+      pending: () => memory,
+      persisted: () => memory,
+      record: (changed) => {
+        memory = changed
+      },
+    }
+    const transport = new ScriptedPlug(clock, {on: true, temperature: 32, watts: 100_000})
+    const meter = new Device({
+      name: 'meter',
+      transport,
+      clock,
+      identity: {model: 'chuangmi.plug.v3'},
+      findModel: (id) => builtIn.find(id),
+      energy: {storage, gap: () => 45 * SECOND},
+    })
+    const settings = {interval: 15 * SECOND, slow_interval: MINUTE}
+    const own = new PollLimit(clock)
+    new Poller({device: meter, clock, random: seeded(1), settings, limit: own}).start()
+    await clock.advance(MINUTE)
+    own.factor = 16
+    await clock.advance(2 * HOUR)
+    expect(memory?.total).toBeGreaterThan(1.9)
+    own.factor = 1
+    const before = memory?.total ?? 0
+    const {begin} = own
+    own.begin = (poll) => clock.after(2 * MINUTE, () => poll.run(2 * MINUTE))
+    await clock.advance(HOUR)
+    own.begin = begin
+    expect((memory?.total ?? 0) - before).toBeGreaterThan(0.9)
   })
 
   it('does not begin a poll that waited when the plug was stopped, and begins it when it is started again', async () => {
