@@ -1,5 +1,5 @@
 /** Uptime, memory and event loop delay of this process, for `B/bridge/health`; and its time zone. */
-import {monitorEventLoopDelay, performance} from 'node:perf_hooks'
+import {monitorEventLoopDelay} from 'node:perf_hooks'
 import type {Clock} from '../common/clock.ts'
 
 const SAMPLE_MS = 20
