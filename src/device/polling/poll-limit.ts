@@ -3,7 +3,7 @@ import type {Clock, Timer} from '../../common/clock.ts'
 
 /**
  * The responses to so many requests fit into the receive buffer of the socket, also where the kernel grants its default (212,992 bytes)
- * only, so that none is lost while this process stands still. Ten thousand healthy plugs need a quarter of it at the default interval.
+ * only, so that none is lost while this process stands still. Ten thousand healthy plugs need less than half of it at the default interval.
  */
 export const MOST_POLLS = 256
 /** A poll that takes longer frees its place: its plug may be silent. Of silent plugs, 512 are polled per second at most. */
