@@ -6,11 +6,17 @@ import {pause} from './program.ts'
 /** The parts of `bridge/health` that a measurement needs. */
 export interface Health {
   memory: {rss: number}
+  poll_factor: number
   event_loop_delay_ms: {p99: number; max: number}
   devices: Record<string, {requests: number; timeouts: number; last_seen: string | null}>
 }
 
+/** A command has its result after 10 s at the latest, unless the bridge is away. */
+const LONGEST_COMMAND_MS = 15_000
+
 export class Observer {
+  /** The texts of the warnings on `bridge/logging`. */
+  readonly warnings: string[] = []
   /** Plugs for which `online` was published. */
   readonly online = new Set<string>()
   /** Every `offline` that was published for a plug: name and payload. */
@@ -20,6 +26,10 @@ export class Observer {
   /** State messages seen, repeated ones included. */
   stateMessages = 0
   bridge: string | undefined
+  /** The newest factor of poll intervals: the bridge publishes it whenever it becomes more than 1, and 1 again. */
+  pollFactor = 1
+  /** The largest that was published. */
+  mostPollFactor = 1
   /** The event loop's delays in `health` since the last `forgetDelays()`. */
   delays: Health['event_loop_delay_ms'][] = []
   readonly #client: MqttClient
@@ -62,14 +72,13 @@ export class Observer {
     return health
   }
 
-  /** Sends a command. Resolves once its result is there. @throws Error when the command failed */
-  async command(name: string, value: string): Promise<void> {
+  /** Sends a command. @returns whether it was carried out; `false` also when no result comes */
+  async command(name: string, value: string): Promise<boolean> {
     const response = new Promise<{status: string}>((resolve) => this.#results.set(name, resolve))
     this.#client.publish(`miio2mqtt/${name}/set`, value, {qos: 1})
-    const result = await response
+    const result = await Promise.race([response, pause(LONGEST_COMMAND_MS)])
     this.#results.delete(name)
-    if (result.status !== 'ok')
-      throw new Error(`expected ${name} to be switched, got ${JSON.stringify(result)}`)
+    return result?.status === 'ok'
   }
 
   /** Clears the retained state of an earlier bridge. */
@@ -92,6 +101,7 @@ export class Observer {
     if (topic === 'bridge/state') this.bridge = JSON.parse(payload.toString()).state
     else if (topic === 'bridge/health') this.#took(JSON.parse(payload.toString()))
     else if (topic === 'bridge/response/health_check') this.#answered(JSON.parse(payload.toString()))
+    else if (topic === 'bridge/logging') this.warnings.push(JSON.parse(payload.toString()).message)
     else if (topic.endsWith('/response'))
       this.#results.get(topic.slice(0, -'/response'.length))?.(JSON.parse(payload.toString()))
     else if (!this.#names.has(name)) return
@@ -102,8 +112,10 @@ export class Observer {
     }
   }
 
-  #took({event_loop_delay_ms: delay}: Health): void {
+  #took({event_loop_delay_ms: delay, poll_factor}: Health): void {
     this.delays.push(delay)
+    this.pollFactor = poll_factor
+    this.mostPollFactor = Math.max(this.mostPollFactor, poll_factor)
   }
 
   #answered({data, transaction}: {data: Health; transaction: string}): void {

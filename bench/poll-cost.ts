@@ -10,6 +10,7 @@ import {ManagedPlug} from '../src/app/managed-plug.ts'
 import {PlugStates} from '../src/bridge/status/states.ts'
 import {systemClock} from '../src/common/clock.ts'
 import {parseConfig} from '../src/config/config.ts'
+import {PollLimit} from '../src/device/polling/poll-limit.ts'
 import {createLog} from '../src/log/logger.ts'
 import {NetworkDiscovery} from '../src/miio/discovery.ts'
 import {MiioSocket} from '../src/miio/socket.ts'
@@ -85,6 +86,7 @@ async function makePlugs(rows: readonly PlugRow[]) {
     findModel: (id: string) => builtIn.find(id),
     capabilitiesOf,
     owners,
+    pollLimit: new PollLimit(systemClock),
     listener: states,
   }
   const plugs = Object.entries(config.devices).map(([name, device]) => {

@@ -7,6 +7,9 @@ import {readFileSync} from 'node:fs'
 const MS_PER_TICK = 10
 const MAIN = 'dist/main.js'
 
+/** As of too many listeners: a fault of the program, which must not go unseen. */
+const NODE_WARNING = /^\(node:\d+\) /m
+
 const running = new Set<Program>()
 // Nothing outlives the benchmark, however it ends.
 process.once('exit', () => {
@@ -30,6 +33,7 @@ export class Program {
     })
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.errors += text
+      if (NODE_WARNING.test(text)) process.stderr.write(`${this.#name}: ${text}`)
     })
     this.#process = child
     this.#ended = once(child, 'close')
@@ -39,6 +43,10 @@ export class Program {
   /** Our own program, as built into `dist`. */
   static miio2mqtt(args: readonly string[], nodeOptions: readonly string[] = []): Program {
     return new Program(process.execPath, [...nodeOptions, MAIN, ...args])
+  }
+
+  get pid(): number {
+    return this.#process.pid ?? Number.NaN
   }
 
   /** CPU time used since its start, milliseconds, user and system together. Exact to 20 ms. */

@@ -10,6 +10,7 @@ import type {Clock, Random} from '../common/clock.ts'
 import type {Redactor} from '../common/redact.ts'
 import {RepeatedWarnings} from '../common/warning-limiter.ts'
 import {type Config, maskedConfig, secretsOf} from '../config/config.ts'
+import {PollLimit} from '../device/polling/poll-limit.ts'
 import type {PinoLog} from '../log/logger.ts'
 import {NetworkDiscovery} from '../miio/discovery.ts'
 import {MiioSocket} from '../miio/socket.ts'
@@ -34,6 +35,8 @@ export interface BridgeOptions {
   energyStore: EnergyStore
   /** Every supported model. */
   catalogue: Catalogue
+  /** How busy this process is, 0 to 1, since the previous call; measured by default. */
+  utilization?: () => number
   /** Reloads and changes the configuration on request: the `BridgeRunner` does that. */
   configActions: ConfigActions
 }
@@ -57,11 +60,13 @@ export function bridgeResources(
   const socket = new MiioSocket({bind, onError: warn})
   const discovery = new NetworkDiscovery({socket, clock, broadcast, log: warn, random})
   const capabilitiesOf = capabilitiesLookup(store, catalogue.own)
+  const pollLimit = new PollLimit(clock, (callback) => socket.afterArrived(callback))
   const registry = new PlugRegistry(config, {
     socket,
     discovery,
     store,
     energyStore,
+    pollLimit,
     findModel: (id) => catalogue.find(id),
     capabilitiesOf,
     clock,
@@ -105,7 +110,7 @@ export function bridgeResources(
     stopping,
   }
   const metrics = new ProcessMetrics(clock)
-  return {metrics, socket, discovery, registry, connection, retainedTopics, context}
+  return {metrics, socket, discovery, pollLimit, registry, connection, retainedTopics, context}
 }
 
 /** @param clientId used when the configuration has none */

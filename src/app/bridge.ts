@@ -20,6 +20,7 @@ import type {IncomingMessage} from '../mqtt/connection.ts'
 import {type BridgeOptions, type BridgeResources, bridgeResources, hideSecrets} from './bridge-resources.ts'
 import {configChangesText, findRenames, needsNewBridge} from './config-changes.ts'
 import type {ManagedPlug} from './managed-plug.ts'
+import {Overload} from './overload.ts'
 import {PauseDetector} from './pause-detector.ts'
 import {requestActions, statusSource} from './request-actions.ts'
 import {version} from './version.ts'
@@ -83,6 +84,7 @@ export class Bridge {
   readonly #resources: BridgeResources
   readonly #components: readonly Component[]
   readonly #pauses: PauseDetector
+  readonly #overload: Overload
   readonly #stopping = new AbortController()
   #starting: Promise<void> = Promise.resolve()
   #stopped: Promise<void> | undefined
@@ -90,10 +92,10 @@ export class Bridge {
   #isOffline = false
 
   constructor(options: BridgeOptions) {
-    const {config, clock, log, store, configActions} = options
+    const {config, clock, log, store, configActions, utilization} = options
     const subscriptions = () => this.#components.flatMap((component) => component.subscriptions?.() ?? [])
     const resources = bridgeResources(options, subscriptions, this.#stopping.signal)
-    const {registry, connection, retainedTopics, context} = resources
+    const {registry, connection, retainedTopics, context, metrics, pollLimit} = resources
     const source = statusSource(resources, log)
     const bridgeStatus = new BridgeStatus(context, source)
     const {enabled, discovery_prefix: prefix} = config.homeassistant
@@ -116,6 +118,14 @@ export class Bridge {
       identified: (plug) => this.#each((component) => component.identified?.(plug)),
       metadataChanged: (plug) => this.#each((component) => component.metadataChanged?.(plug)),
     }
+    this.#overload = new Overload({
+      clock,
+      log,
+      limit: pollLimit,
+      interval: () => registry.config.poll.interval,
+      utilization: utilization ?? (() => metrics.utilization()),
+      onChange: () => bridgeStatus.health(),
+    })
     connection.on('connected', () => this.#each((component) => component.connected?.()))
     connection.on('disconnected', () => this.#each((component) => component.disconnected?.()))
     connection.on('message', (message) => this.#dispatch(message))
@@ -139,6 +149,7 @@ export class Bridge {
     const spread = registry.start()
     this.#each((component) => component.start?.(spread))
     this.#pauses.start()
+    this.#overload.start(spread)
     const tried = new Promise<void>((resolve) => connection.once('attempted', resolve))
     connection.start()
     await within(this.#options.clock, Number.POSITIVE_INFINITY, tried, this.#stopping.signal)
@@ -159,6 +170,7 @@ export class Bridge {
     this.#stopping.abort()
     await this.#starting.catch(() => {}) // the caller of `start` has the error
     this.#pauses.stop()
+    this.#overload.stop()
     const reversed = this.#components.toReversed()
     const componentStops = reversed.map((component) => component.stop?.())
     await Promise.all([registry.stop(COMMAND_GRACE_MS), ...componentStops])
@@ -208,8 +220,9 @@ export class Bridge {
     return true
   }
 
-  /** Whether polls begin when they are due. Only that shows whether the scheduler is stuck. */
+  /** Whether polls begin when they are due, after a pause of the process once more. Only that shows whether the scheduler is stuck. */
   isAlive(): boolean {
+    this.#pauses.check()
     return [...this.#resources.registry.plugs.values()].every((plug) => plug.overdue() < STALLED_MS)
   }
 

@@ -15,6 +15,7 @@ import {isExpectedFailure} from '../device/command-error.ts'
 import {Device, type DeviceListener, type DeviceOptions} from '../device/device.ts'
 import type {Identity} from '../device/model-resolver.ts'
 import type {Availability} from '../device/polling/availability.ts'
+import type {PollLimit} from '../device/polling/poll-limit.ts'
 import {Poller, type PollSettings, pollIntervals} from '../device/polling/poller.ts'
 import type {EnergyMemory, EnergySource} from '../device/state/energy-meter.ts'
 import type {EnergyTrackingOptions} from '../device/state/energy-tracking.ts'
@@ -37,6 +38,7 @@ export interface PlugEnvironment {
   store: StateStore
   energyStore: EnergyStore
   owners: DeviceIdOwners
+  pollLimit: PollLimit
   findModel: DeviceOptions['findModel']
   capabilitiesOf: NonNullable<DeviceOptions['capabilitiesOf']>
   clock: Clock
@@ -136,7 +138,8 @@ export class ManagedPlug implements Plug, DeviceListener {
         local: () => localAddresses(clock),
       }),
     })
-    this.#poller = new Poller({device: this.device, clock, random, settings, firstDelay})
+    const {pollLimit: limit} = environment
+    this.#poller = new Poller({device: this.device, clock, random, settings, firstDelay, limit})
   }
 
   get disabled(): boolean {

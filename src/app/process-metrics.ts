@@ -12,6 +12,7 @@ export class ProcessMetrics {
   readonly #startedAt: number
   readonly #clock: Clock
   readonly #eventLoop = monitorEventLoopDelay({resolution: SAMPLE_MS})
+  #lastUtilization = performance.eventLoopUtilization()
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -25,6 +26,16 @@ export class ProcessMetrics {
 
   stop(): void {
     this.#eventLoop.disable()
+  }
+
+  /**
+   * The share of the time since the previous call in which the event loop had work, 0 to 1. While this process is ready to run and another
+   * one runs in its place, or it is stopped amid its work, counts as work: 1 means that it can do no more, however little it was given.
+   */
+  utilization(): number {
+    const last = this.#lastUtilization
+    this.#lastUtilization = performance.eventLoopUtilization()
+    return performance.eventLoopUtilization(this.#lastUtilization, last).utilization
   }
 
   /** Uptime in seconds, memory in bytes, and the delays of the event loop in milliseconds since the previous call. */

@@ -13,7 +13,7 @@ import {version} from './version.ts'
 
 /** The contents of `B/bridge/info`, with masked secrets, and of the metrics in `B/bridge/health`. */
 export function statusSource(
-  {metrics, registry, connection, socket}: BridgeResources,
+  {metrics, registry, connection, socket, pollLimit}: BridgeResources,
   log: PinoLog,
 ): StatusSource {
   return {
@@ -30,7 +30,12 @@ export function statusSource(
     }),
     metrics: () => {
       const {sendErrors, ...udp} = socket.counters
-      return {...metrics.read(), mqtt: connection.counters, udp: {...udp, send_errors: sendErrors}}
+      return {
+        ...metrics.read(),
+        poll_factor: Math.round(pollLimit.factor * 10) / 10,
+        mqtt: connection.counters,
+        udp: {...udp, send_errors: sendErrors},
+      }
     },
     onWarning: (listener) => log.onWarning(listener),
   }

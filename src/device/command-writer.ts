@@ -44,7 +44,8 @@ export class CommandWriter {
     const request = buildWrite(name, property, value)
     state.beginWrite(name)
     const options = {deadline, tries: request.once ? ONCE : UNTIL_DEADLINE}
-    expectOk(await availability.track(transport.call(request.method, request.params, options)), request)
+    const call = transport.call(request.method, request.params, options)
+    expectOk(await availability.track(call, deadline), request)
     const written = roundTrip(property, value)
     if (property.kind !== 'button') state.confirmWrite(name, written)
     this.#timer?.cancel()
@@ -63,7 +64,7 @@ export class CommandWriter {
     const model = resolver.requireModel()
     const read = buildRead(model, name)
     const options = {deadline, tries: UNTIL_DEADLINE}
-    const response = await availability.track(transport.call(read.method, read.params, options))
+    const response = await availability.track(transport.call(read.method, read.params, options), deadline)
     const current = decodeResponse(response, read, model).values[name]
     if (current === 'ON') return 'OFF'
     if (current === 'OFF') return 'ON'

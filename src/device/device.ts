@@ -58,6 +58,8 @@ export class Device implements Emitter<DeviceEvents> {
   #writer: CommandWriter | undefined
   readonly #reads: SharedReads
   readonly #failureContext: () => FailureContext
+  /** When the first poll began, in ms of the clock. */
+  #firstPollAt: number | undefined
   /** Interrupts the poll under way. */
   #poll: AbortController | undefined
 
@@ -145,9 +147,18 @@ export class Device implements Emitter<DeviceEvents> {
     this.listener[event]?.(...args)
   }
 
-  /** Takes the plug for offline although its first poll has not ended, since the bridge cannot wait longer to be online itself. */
-  assumeOffline(): void {
-    this.tracker.assumeOffline()
+  /**
+   * Takes the plug for offline although its first poll has not ended, since the bridge cannot wait longer to be online itself.
+   * @param ms how long the first poll must have lasted: one that has not begun, or just now, shows nothing about the plug
+   */
+  assumeOffline(ms: number): void {
+    const {clock} = this.#parts
+    if (this.#firstPollAt !== undefined && clock.now() - this.#firstPollAt >= ms) this.tracker.assumeOffline()
+  }
+
+  /** The next poll comes `ms` milliseconds later, since this machine cannot keep up: no poll was missed, and energy is counted. */
+  pollPostponed(ms: number): void {
+    this.#parts.state.pollPostponed(ms)
   }
 
   /**
@@ -156,7 +167,8 @@ export class Device implements Emitter<DeviceEvents> {
    * @throws the transport's error when the relay could not be read; CommandError for a plug that answers in no dialect
    */
   async poll(tier: PollTier): Promise<boolean> {
-    const {resolver, failures} = this.#parts
+    const {resolver, failures, clock} = this.#parts
+    this.#firstPollAt ??= clock.now()
     const interrupt = idleInterrupts.pop() ?? new AbortController()
     const {signal} = interrupt
     this.#poll = interrupt
@@ -245,7 +257,7 @@ export class Device implements Emitter<DeviceEvents> {
     this.#poll?.abort()
     return queue
       .command(`call ${method}`, false, deadline, () =>
-        this.tracker.track(transport.call(method, params, {deadline, tries: ONCE})),
+        this.tracker.track(transport.call(method, params, {deadline, tries: ONCE}), deadline),
       )
       .catch((error) => this.#throwCommandError(error))
   }
@@ -271,9 +283,10 @@ export class Device implements Emitter<DeviceEvents> {
     const {clock, queue, transport, resolver} = this.#parts
     await this.#reads
       .join(`identity, ${tries ?? 'all'} tries`, deadline, async (until) => {
-        const info = await queue.read(() =>
-          this.tracker.track(transport.call('miIO.info', [], {tries, deadline: until()})),
-        )
+        const info = await queue.read(() => {
+          const options = {tries, deadline: until()}
+          return this.tracker.track(transport.call('miIO.info', [], options), options.deadline)
+        })
         resolver.applyInfo(info)
         const {pause} = this.model ?? {}
         if (pause !== undefined) await sleep(clock, pause) // until then, other callers get this response

@@ -105,6 +105,8 @@ export class NetworkDiscovery {
       await sleep(this.#options.clock, timeout / 3, ended)
       if (!ended.aborted) await this.#sendHellosIfPossible(() => targets)
       await sleep(this.#options.clock, timeout - timeout / 3, ended)
+      // When this process was busy or suspended, replies may have arrived before the timer fired.
+      if (!ended.aborted) await new Promise<void>((resolve) => this.#options.socket.afterArrived(resolve))
     } finally {
       unsubscribe()
     }

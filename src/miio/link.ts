@@ -8,6 +8,8 @@ import type {UdpTransport} from './socket.ts'
 
 /** A name server may be down for longer than a try lasts: half of a try is left for the plug. */
 const LOOKUP_MS = 1000
+/** In a process that stood still the name server's answer may be there, and not read yet. */
+const GRACE_MS = 50
 
 interface LinkOptions {
   socket: UdpTransport
@@ -121,8 +123,11 @@ export class Link {
     this.#cancelLookup = () => cancel.abort()
     let problem = `there was no answer within ${LOOKUP_MS / 1000} s`
     try {
-      const address = await within(clock, clock.now() + LOOKUP_MS, lookup(host), cancel.signal)
-      if (address !== undefined) return address
+      const found = lookup(host)
+      for (const ms of [LOOKUP_MS, GRACE_MS]) {
+        const address = await within(clock, clock.now() + ms, found, cancel.signal)
+        if (address !== undefined) return address
+      }
     } catch (error) {
       problem = errorMessage(error)
     }

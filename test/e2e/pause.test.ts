@@ -71,3 +71,15 @@ it('A command that is read from its socket before any timer ends, after a pause,
   const switched = desk.received.filter(({method}) => method === 'set_power')
   expect(switched.map(({params}) => params)).toEqual([['on']])
 })
+
+it('A bridge that stood still is not taken for stalled by the watchdog, whose timer may be the first to end.', async () => {
+  const broker = await startMosquitto()
+  const user = await Watcher.open(broker)
+  const desk = await startPlug()
+  const clock = new SuspendedClock()
+  const bridge = await startBridge({broker, plugs: {desk}, clock})
+  await user.waitFor('miio2mqtt/desk/availability', ({payload}) => payload.includes('online'))
+  clock.suspend(180_000)
+  expect(bridge.daemon.isAlive()).toBe(true)
+  clock.letTimersEnd()
+})

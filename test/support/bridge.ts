@@ -75,6 +75,8 @@ export interface TestBridgeOptions {
   catalogue?: Catalogue
   /** The one of `startPlug` by default. */
   clock?: Clock
+  /** How busy the process is, 0 to 1; by default it is idle, however busy the machine of the test is. */
+  utilization?: () => number
 }
 
 export interface TestBridge {
@@ -100,7 +102,7 @@ export async function startBridge(choice: TestBridgeOptions): Promise<TestBridge
     format: 'json',
     destination: {write: (line) => lines.push(JSON.parse(line))},
   })
-  const {clock = steadyClock} = choice
+  const {clock = steadyClock, utilization = () => 0} = choice
   const store = await StateStore.open(folder, {clock, random, log})
   const energyStore = await EnergyStore.open(folder, {clock, random, log})
   const bridge: TestBridge = {
@@ -118,6 +120,7 @@ export async function startBridge(choice: TestBridgeOptions): Promise<TestBridge
       store,
       energyStore,
       catalogue: choice.catalogue ?? builtIn,
+      utilization,
       configActions: {
         edit: () => Promise.resolve('this bridge has no file'),
         reload: () => {

@@ -21,6 +21,10 @@ interface AnnouncementSource {
 
 /** How long the first poll of a silent plug takes, with all its tries. After that, a plug counts as offline at the start. */
 const FIRST_POLL_MS = 8000
+/** After a process that stood still, so much time is left for the responses that have arrived. */
+const GRACE_MS = 100
+/** Plugs whose first poll began late, because the machine is busy, are looked at again so often. */
+const AGAIN_MS = 1000
 /** The summary of a reload waits no longer for a plug. */
 const RELOAD_MS = 10_000
 /**
@@ -57,11 +61,8 @@ export class StartSummary implements Component {
   }
 
   start(spread: number): void {
-    const {clock, plugs} = this.#context
     this.#due = 'all'
-    this.#startTimer = clock.after(spread + FIRST_POLL_MS, () => {
-      for (const {device} of plugs.values()) device.assumeOffline()
-    })
+    this.#assumeOfflineAfter(spread + FIRST_POLL_MS)
     this.#check()
   }
 
@@ -99,6 +100,17 @@ export class StartSummary implements Component {
     this.#isStopped = true
     this.#startTimer?.cancel()
     this.#summaryTimer?.cancel()
+  }
+
+  /** In two steps: in a process that stood still the first is late, and the plugs have the second. */
+  #assumeOfflineAfter(ms: number): void {
+    const {clock} = this.#context
+    this.#startTimer = clock.after(ms, () => {
+      this.#startTimer = clock.after(GRACE_MS, () => {
+        for (const {device} of this.#pending) device.assumeOffline(FIRST_POLL_MS)
+        if (this.#pending.size > 0) this.#assumeOfflineAfter(AGAIN_MS)
+      })
+    })
   }
 
   /** The plug has an availability, or is removed. */

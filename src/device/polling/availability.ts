@@ -42,6 +42,8 @@ interface AvailabilityTrackerOptions {
 
 /** A timeout after less time than this does not count as a failure: the request was not retried, or its caller had no more time. */
 const MIN_EVIDENCE_MS = 4000
+/** A request that ends so long after its deadline was under way while this process stood still: it had fewer tries than its time shows. */
+const STALLED_MS = 1000
 
 /** The availability of one plug, from the results of its polls and other exchanges. */
 export class AvailabilityTracker {
@@ -78,9 +80,10 @@ export class AvailabilityTracker {
 
   /**
    * Counts a single request beside the polls, which was just sent, as an exchange of its own. A refusal is a response.
+   * @param deadline of the request, in ms of the clock
    * @throws what `request` fails with
    */
-  async track<T>(request: Promise<T>): Promise<T> {
+  async track<T>(request: Promise<T>, deadline: number): Promise<T> {
     const startedAt = this.#options.clock.now()
     try {
       const result = await request
@@ -88,7 +91,7 @@ export class AvailabilityTracker {
       return result
     } catch (error) {
       if (isRefusal(error)) this.requestAnswered()
-      else this.requestFailed(error, startedAt)
+      else this.requestFailed(error, startedAt, deadline)
       throw error
     }
   }
@@ -101,9 +104,12 @@ export class AvailabilityTracker {
   /**
    * An exchange beside the polls failed. How many callers waited for it makes no difference.
    * @param startedAt when its first request was sent, in ms of the clock; `undefined` when none was sent
+   * @param deadline when it had to end, in ms of the clock
    */
-  requestFailed(error: unknown, startedAt: number | undefined): void {
-    const hadTime = startedAt !== undefined && this.#options.clock.now() - startedAt >= MIN_EVIDENCE_MS
+  requestFailed(error: unknown, startedAt: number | undefined, deadline = Number.POSITIVE_INFINITY): void {
+    const now = this.#options.clock.now()
+    if (now > deadline + STALLED_MS) return
+    const hadTime = startedAt !== undefined && now - startedAt >= MIN_EVIDENCE_MS
     if (isAbsence(error) && (hadTime || !isSilence(error))) this.#failed(error)
   }
 

@@ -62,7 +62,7 @@ export async function readProperties(
   try {
     state.applyReadings(await read.run(names), names, false)
   } catch (error) {
-    if (!isRefusal(error)) availability.requestFailed(error, read.startedAt)
+    if (!isRefusal(error)) availability.requestFailed(error, read.startedAt, read.lastDeadline)
     throw error
   }
   availability.requestAnswered()
@@ -86,6 +86,8 @@ const NEVER: ReadonlySet<number | undefined> = new Set([-4001, -4003])
 class BatchRead {
   /** When the first request was sent, in ms of the clock. */
   startedAt: number | undefined
+  /** The deadline of the last request. */
+  lastDeadline: number | undefined
   readonly #parts: DeviceParts
   readonly #model: Model
   /** Those of the firmware at the beginning: what is found out belongs to it, even if the plug reports another meanwhile. */
@@ -291,6 +293,7 @@ class BatchRead {
       const deadline = this.#deadline?.()
       if (this.startedAt === undefined && deadline !== undefined && deadline <= clock.now()) throw expired()
       this.startedAt ??= clock.now()
+      this.lastDeadline = deadline
       const request = state.nextRequest()
       const result = await transport.call(read.method, read.params, {tries, signal, deadline})
       if (read.method === 'miIO.info') resolver.applyInfo(result)

@@ -108,6 +108,11 @@ export class DeviceState {
     return ++this.#requests
   }
 
+  /** The next poll comes so many milliseconds later than it was due. */
+  pollPostponed(ms: number): void {
+    this.#energy?.pollPostponed(ms)
+  }
+
   /** The plug answered a request. */
   markSeen(): void {
     this.#lastSeen = this.#options.clock.date().getTime()

@@ -67,7 +67,8 @@ export class EnergyMeter {
   /** What to store; `undefined` before the first reading. A new object after every change. */
   memory: EnergyMemory | undefined
   readonly #options: MeterOptions
-  #watts: {value: number; at: number} | undefined
+  /** The last power reading. Another is joined to it until `joinedUntil`, in ms of the clock. */
+  #watts: {value: number; at: number; joinedUntil: number} | undefined
   /** kWh that are less than a whole Wh. */
   #remainder = 0
   /** The plug's counter when it was last requested. */
@@ -92,6 +93,11 @@ export class EnergyMeter {
     return this.source === 'integrated' || this.#counter !== null
   }
 
+  /** The next reading comes so many milliseconds later, since the bridge left polls out: none of them has failed. */
+  pollPostponed(ms: number): void {
+    if (this.#watts) this.#watts.joinedUntil += ms
+  }
+
   /** Takes the readings of a poll. @returns whether the plug's counter was found to be stuck just now */
   read(reading: EnergyReading): boolean {
     const use = this.#use(reading)
@@ -108,9 +114,9 @@ export class EnergyMeter {
     if (watts === undefined) return {used: 0, ms: 0}
     const before = this.#watts
     const isValid = watts !== null && watts >= 0 && watts <= MOST_WATTS
-    this.#watts = isValid ? {value: watts, at: now} : undefined
-    const ms = before ? now - before.at : 0
-    if (!before || !isValid || ms > this.#options.gap) return {used: 0, ms: 0}
+    this.#watts = isValid ? {value: watts, at: now, joinedUntil: now + this.#options.gap} : undefined
+    if (!before || !isValid || now > before.joinedUntil) return {used: 0, ms: 0}
+    const ms = now - before.at
     return {used: (((before.value + watts) / 2) * ms) / WATT_MS_PER_KWH, ms}
   }
 

@@ -71,6 +71,11 @@ export class EnergyTracking {
     }
   }
 
+  /** The next poll comes so many milliseconds later than it was due. */
+  pollPostponed(ms: number): void {
+    this.#meter?.pollPostponed(ms)
+  }
+
   #createMeter(): EnergyMeter {
     const {source} = this.#options
     this.#recorded = this.#options.pending()

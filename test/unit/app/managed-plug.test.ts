@@ -6,6 +6,7 @@ import {DeviceIdOwners} from '../../../src/app/device-id-owners.ts'
 import {ManagedPlug} from '../../../src/app/managed-plug.ts'
 import {parseConfig} from '../../../src/config/config.ts'
 import {FirmwareCapabilities} from '../../../src/device/polling/firmware-capabilities.ts'
+import {PollLimit} from '../../../src/device/polling/poll-limit.ts'
 import {createLog} from '../../../src/log/logger.ts'
 import {NetworkDiscovery} from '../../../src/miio/discovery.ts'
 import {builtIn} from '../../../src/models/catalogue.ts'
@@ -33,6 +34,7 @@ test('a disabled plug is offline, is sent nothing, and is never overdue for the 
       store,
       energyStore: ledger,
       owners: new DeviceIdOwners(),
+      pollLimit: new PollLimit(clock),
       findModel: (id) => builtIn.find(id),
       capabilitiesOf: () => new FirmwareCapabilities(),
       listener: {},

@@ -166,6 +166,27 @@ describe('a silent plug', () => {
   })
 })
 
+describe('a request that was lost while the process stood still beyond its deadline', () => {
+  it.each<[string, (deadline: number) => Promise<unknown>]>([
+    ['command', (deadline) => device.set('state', 'ON', deadline)],
+    ['TOGGLE', (deadline) => device.set('state', 'TOGGLE', deadline)],
+    ['read', (deadline) => device.read(deadline)],
+    ['read of the identity', (deadline) => device.identify({deadline})],
+  ])('does not count against the plug: %s', async (_, act) => {
+    await clock.advance(10 * SECOND)
+    for (let round = 0; round < 4; round++) {
+      plug.failure = new CallFailed('timeout')
+      const result = code(act(within(10 * SECOND)))
+      await clock.advance(SECOND)
+      poller.stop()
+      await clock.jump(20 * SECOND)
+      await clock.advance(SECOND)
+      expect(await result).toBe('timeout')
+    }
+    expect(availabilities).toEqual(['online'])
+  })
+})
+
 describe('what a plug that was offline responds to', () => {
   it.each<[string, () => Promise<unknown>]>([
     ['a read', () => device.read(within(10 * SECOND))],

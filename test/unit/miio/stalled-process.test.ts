@@ -3,6 +3,8 @@ import {createSocket} from 'node:dgram'
 import {afterEach, expect, test} from 'vitest'
 import type {Clock, Timer} from '../../../src/common/clock.ts'
 import {MiioClient} from '../../../src/miio/client.ts'
+import {NetworkDiscovery} from '../../../src/miio/discovery.ts'
+import {Link} from '../../../src/miio/link.ts'
 import {Cipher, HELLO, helloReply, parsePacket} from '../../../src/miio/packet.ts'
 import {MiioSocket} from '../../../src/miio/socket.ts'
 import {loopback} from '../../support/addresses.ts'
@@ -53,6 +55,39 @@ test('so do those of many plugs', async () => {
   const deadline = clock.now() + TIMEOUT_MS
   const calls = all.map((client) => client.call('get_prop', ['power'], {tries: 1, deadline}))
   expect(await Promise.allSettled(calls)).toEqual(all.map(() => ({status: 'fulfilled', value: ['on']})))
+})
+
+test('a search finds a plug whose hello reply came while the process stood still beyond its end', async () => {
+  const socket = new MiioSocket()
+  await socket.open()
+  closing.push(() => socket.close())
+  const plug = createSocket({type: 'udp4', lookup: (host, _, found) => found(null, host, 4)})
+  await new Promise<void>((resolve) => plug.bind(0, loopback(13, 1), resolve))
+  closing.push(() => plug.close())
+  let hellos = 0
+  plug.on('message', (_, {port, address}) => {
+    if (++hellos === 1) return clock.standStill(TIMEOUT_MS / 3) // a second hello follows
+    plug.send(helloReply(DID, 1000), port, address)
+    clock.standStill(STALL_MS)
+  })
+  const {address, port} = plug.address()
+  const discovery = new NetworkDiscovery({socket, clock, broadcast: []})
+  const found = await discovery.scan({timeout: TIMEOUT_MS, only: {host: address, port}})
+  expect(found).toMatchObject([{did: DID, host: address}])
+})
+
+test('the answer of a name server counts that came while the process stood still', async () => {
+  const socket = new MiioSocket()
+  await socket.open()
+  closing.push(() => socket.close())
+  const lookup = async () => {
+    await new Promise((resolve) => setImmediate(resolve))
+    clock.standStill(STALL_MS)
+    return new Promise<string>((resolve) => setTimeout(() => resolve(loopback(14, 1)), 1))
+  }
+  const link = new Link({socket, clock, host: 'desk', port: 54321, lookup, trace: () => {}})
+  closing.push(() => link.close())
+  expect(await link.resolve()).toBe(loopback(14, 1))
 })
 
 /** Clients that know the clocks of their plugs. The process stands still once all plugs have sent the response to the next request. */

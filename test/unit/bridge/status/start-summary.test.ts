@@ -6,7 +6,7 @@ import type {Availability, OfflineReason} from '../../../../src/device/polling/a
 import {forceAvailability} from '../../../support/force-availability.ts'
 import {RememberingLog} from '../../../support/remembering-log.ts'
 import {VirtualClock} from '../../../support/virtual-clock.ts'
-import {HOUR, SECOND, StagedPlug} from '../stage.ts'
+import {HOUR, MINUTE, SECOND, StagedPlug} from '../stage.ts'
 
 let clock: VirtualClock
 let log: RememberingLog
@@ -66,6 +66,13 @@ const answers = (...answering: StagedPlug[]) => {
     set(plug, {state: 'online'})
   }
 }
+/** The first poll of each begins now, and never ends. */
+const areSilent = (...silent: StagedPlug[]) => {
+  for (const plug of silent) {
+    plug.scripted.call = () => new Promise(() => {})
+    plug.poller.start()
+  }
+}
 const goesOffline = (plug: StagedPlug, reason: OfflineReason) =>
   set(plug, {state: 'offline', reason, since: clock.date()})
 
@@ -100,6 +107,7 @@ describe('the summary of a start', () => {
 
   it('comes after some seconds, also when a plug never responds', async () => {
     stage(1)
+    areSilent(desk(0))
     summary.start(3 * SECOND)
     summary.connected()
     expect(await loggedWithin(20 * SECOND)).toEqual([
@@ -280,13 +288,37 @@ describe('that the bridge is online', () => {
 
   it('is published 8 s after the last of the first polls begins, whether or not the plugs answer', async () => {
     stage(2)
+    areSilent(desk(0), desk(1))
     summary.start(3 * SECOND)
     summary.connected()
-    await clock.advance(10 * SECOND)
+    await clock.advance(11 * SECOND)
     expect(published).toEqual([])
     await clock.advance(SECOND)
     expect(published).toEqual(['online'])
     expect(desk(0).device.availability).toMatchObject({state: 'offline', reason: 'timeout'})
+  })
+
+  it('waits for a plug whose first poll begins late, since the machine is busy', async () => {
+    stage(2)
+    areSilent(desk(0))
+    summary.start(3 * SECOND)
+    summary.connected()
+    await clock.advance(MINUTE)
+    expect(desk(0).device.availability.state).toBe('offline')
+    expect([desk(1).device.availability.state, published]).toEqual(['unknown', []])
+    desk(1).poller.start()
+    await clock.advance(SECOND)
+    expect([desk(1).device.availability.state, published]).toEqual(['online', ['online']])
+  })
+
+  it('does not take a plug for offline whose response arrived while the process stood still', async () => {
+    stage(1)
+    summary.start(0)
+    desk(0).poller.start()
+    await clock.advance(1)
+    await clock.jump(20 * SECOND)
+    await clock.advance(SECOND)
+    expect(desk(0).device.availability).toEqual({state: 'online'})
   })
 
   it('is published once for each connection, and not without one', async () => {

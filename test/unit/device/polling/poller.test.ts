@@ -1,7 +1,10 @@
 import {beforeEach, describe, expect, it} from 'vitest'
 import {Device} from '../../../../src/device/device.ts'
 import type {Availability} from '../../../../src/device/polling/availability.ts'
+import {MOST_POLLS, PollLimit} from '../../../../src/device/polling/poll-limit.ts'
 import {Poller, pollIntervals} from '../../../../src/device/polling/poller.ts'
+import type {EnergyMemory} from '../../../../src/device/state/energy-meter.ts'
+import type {EnergyTrackingOptions} from '../../../../src/device/state/energy-tracking.ts'
 import {builtIn} from '../../../../src/models/catalogue.ts'
 import {CallFailed, ScriptedPlug} from '../../../support/scripted-plug.ts'
 import {seeded, settle, VirtualClock} from '../../../support/virtual-clock.ts'
@@ -14,6 +17,7 @@ let clock: VirtualClock
 let plug: ScriptedPlug
 let device: Device
 let poller: Poller
+let limit: PollLimit
 let availabilities: Availability[]
 
 beforeEach(() => {
@@ -27,7 +31,8 @@ beforeEach(() => {
     answeredWhileAway: () => poller.pollNow(),
   }
   const settings = {interval: 15 * SECOND, slow_interval: MINUTE}
-  poller = new Poller({device, clock, random: seeded(1), settings})
+  limit = new PollLimit(clock)
+  poller = new Poller({device, clock, random: seeded(1), settings, limit})
   poller.start()
 })
 
@@ -194,6 +199,118 @@ describe('the pace of polls', () => {
     expect(pollIntervals(settings, delicate)).toEqual(slow)
     const own = {...settings, ignoresModelInterval: true}
     expect(pollIntervals(own, delicate)).toMatchObject({fast: 15 * SECOND})
+  })
+})
+
+describe('a machine that cannot keep up', () => {
+  const gapsWithin = async (ms: number, property: string) => {
+    const from = clock.now()
+    await clock.advance(ms)
+    const polls = plug.calls.filter(({params, at}) => at > from && JSON.stringify(params).includes(property))
+    return polls.slice(1).map(({at}, index) => at - (polls[index]?.at ?? 0))
+  }
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
+
+  it.each([1.5, 3, 16])('polls %s times less often, for slow things, too', async (factor) => {
+    await clock.advance(MINUTE)
+    limit.factor = factor
+    const gaps = await gapsWithin(5 * HOUR, 'power')
+    expect(mean(gaps) / (15 * SECOND) / factor).toBeCloseTo(1, 1)
+    expect(Math.max(...gaps)).toBeLessThan((factor + 1.2) * 17 * SECOND)
+    expect(mean(await gapsWithin(5 * HOUR, 'temperature'))).toBeGreaterThan(factor * MINUTE)
+    expect(availabilities).toEqual([{state: 'online'}])
+  })
+
+  it('polls again within an interval when it can', async () => {
+    limit.factor = 16
+    await clock.advance(2 * HOUR)
+    const before = plug.polls().length
+    limit.factor = 1
+    await clock.advance(17 * SECOND)
+    expect(plug.polls().length).toBeGreaterThan(before)
+  })
+
+  it('polls a plug at once that returns, or when the process was paused', async () => {
+    await clock.advance(MINUTE)
+    limit.factor = 16
+    const before = plug.polls().length
+    poller.pollNow()
+    await clock.advance(SECOND)
+    expect(plug.polls().length).toBeGreaterThan(before)
+  })
+
+  it('is not overdue for the watchdog, neither while polls are left out nor while one waits for a place', async () => {
+    limit.factor = 16
+    for (let minute = 0; minute < 60; minute++) {
+      await clock.advance(MINUTE)
+      expect(poller.overdue()).toBe(0)
+    }
+    limit.factor = 1
+    limit.begin = () => {}
+    await clock.advance(HOUR)
+    expect(poller.overdue()).toBe(0)
+  })
+
+  it('delays no command to a plug whose poll waits for a place', async () => {
+    await clock.advance(MINUTE)
+    for (let other = 0; other < MOST_POLLS; other++) limit.begin({run: () => {}})
+    poller.pollNow()
+    const before = plug.calls.length
+    const done = device.set('state', 'ON', clock.now() + 10 * SECOND)
+    await clock.advance(100)
+    await done
+    expect(plug.calls.slice(before).map(({method}) => method)).toEqual(['set_power'])
+    await clock.advance(SECOND)
+    expect(plug.polls().length).toBeGreaterThan(0)
+  })
+
+  it('counts the energy between polls that are further apart, whether they were left out or waited', async () => {
+    let memory: EnergyMemory | undefined
+    const energy: EnergyTrackingOptions = {
+      pending: () => memory,
+      persisted: () => memory,
+      record: (changed) => {
+        memory = changed
+      },
+      gap: () => 45 * SECOND,
+    }
+    const transport = new ScriptedPlug(clock, {on: true, temperature: 32, watts: 100_000})
+    const meter = new Device({
+      name: 'meter',
+      transport,
+      clock,
+      identity: {model: 'chuangmi.plug.v3'},
+      findModel: (id) => builtIn.find(id),
+      energy,
+    })
+    const settings = {interval: 15 * SECOND, slow_interval: MINUTE}
+    const own = new PollLimit(clock)
+    new Poller({device: meter, clock, random: seeded(1), settings, limit: own}).start()
+    await clock.advance(MINUTE)
+    own.factor = 16
+    await clock.advance(2 * HOUR)
+    expect(memory?.total).toBeGreaterThan(1.9)
+    own.factor = 1
+    const before = memory?.total ?? 0
+    const {begin} = own
+    own.begin = (poll) => clock.after(2 * MINUTE, () => poll.run(2 * MINUTE))
+    await clock.advance(HOUR)
+    own.begin = begin
+    expect((memory?.total ?? 0) - before).toBeGreaterThan(0.9)
+  })
+
+  it('does not begin a poll that waited when the plug was stopped, and begins it when it is started again', async () => {
+    await clock.advance(MINUTE)
+    for (let other = 0; other < MOST_POLLS; other++) limit.begin({run: () => {}})
+    poller.pollNow()
+    await clock.advance(100)
+    poller.stop()
+    const before = plug.calls.length
+    await clock.advance(HOUR)
+    expect(plug.calls.length).toBe(before)
+    poller.start()
+    await clock.advance(SECOND)
+    expect(plug.calls.length).toBeGreaterThan(before)
   })
 })
 

@@ -82,6 +82,21 @@ describe('watts', () => {
     expect(total()).toBe(0.025)
   })
 
+  it('are joined over polls that the bridge left out, as long as no more than three others are missing', () => {
+    watts(2000)
+    for (let leftOut = 0; leftOut < 6; leftOut++) {
+      meter.pollPostponed(POLL)
+      now += POLL
+    }
+    now += 2 * POLL
+    watts(2000)
+    expect(total()).toBe(0.075)
+    meter.pollPostponed(POLL)
+    now += 4 * POLL
+    watts(2000)
+    expect(total()).toBe(0.075)
+  })
+
   it('that are not known add nothing, before and after', () => {
     watts(2000, null, 2000, null, 2000)
     expect(total()).toBe(0)
