@@ -11,8 +11,11 @@ import {ManagedPlug, type PlugEnvironment, type PlugListener} from './managed-pl
 
 type PlugRegistryOptions = Omit<PlugEnvironment, 'owners' | 'listener'>
 
-/** First polls are this far apart: 10,000 plugs are not polled all at once. */
-const FIRST_POLL_STEP_MS = 5
+/**
+ * First polls are so far apart, with many plugs less, so that they take one interval; but never less than a first poll takes of a core,
+ * with hello, `miIO.info`, all properties and discovery message: else requests pile up, and are not answered in time.
+ */
+const FIRST_POLL_STEP_MS = {most: 5, least: 2.5}
 
 /** The configured plugs and groups of one bridge. */
 export class PlugRegistry {
@@ -110,7 +113,8 @@ export class PlugRegistry {
 
 /** How far apart first polls are, milliseconds. */
 function firstPollStep({devices, poll}: Config): number {
-  return Math.min(FIRST_POLL_STEP_MS, poll.interval / Math.max(1, Object.keys(devices).length))
+  const {least, most} = FIRST_POLL_STEP_MS
+  return Math.min(most, Math.max(least, poll.interval / Math.max(1, Object.keys(devices).length)))
 }
 
 /** Whether both configurations make the same plug. */

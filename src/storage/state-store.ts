@@ -21,7 +21,7 @@ import {
 } from './state-format.ts'
 
 const FILE = 'state.json'
-/** Changes come in bursts: one write for all of them. */
+/** Changes come in bursts: one write for all of them. 1 ms for each plug, since all of them are written, and at least this. */
 const WRITE_AFTER_MS = 2_000
 /** Message ids change with every request: written as often as the rest, they would wear out a memory card. */
 const WRITE_MESSAGE_IDS_AFTER_MS = 300_000
@@ -100,7 +100,8 @@ export class StateStore extends JsonFile {
     if (changes.length === 0) return
     this.#setPlug(did, after)
     const isMessageIdOnly = changes.every(([key]) => key === 'messageId')
-    this.writeWithin(isMessageIdOnly ? WRITE_MESSAGE_IDS_AFTER_MS : WRITE_AFTER_MS)
+    if (isMessageIdOnly) this.writeWithin(WRITE_MESSAGE_IDS_AFTER_MS)
+    else this.#writeSoon()
   }
 
   /** What this firmware of this model supports, as far as a plug with it has shown. */
@@ -112,7 +113,7 @@ export class StateStore extends JsonFile {
     this.#capabilities.set(`${model} ${firmware}`, capabilities)
     const [oldest] = this.#capabilities.keys()
     if (this.#capabilities.size > MAX_FIRMWARES && oldest !== undefined) this.#capabilities.delete(oldest)
-    this.writeWithin(WRITE_AFTER_MS)
+    this.#writeSoon()
   }
 
   /** The retained topics that were published, so that stale ones can be cleared. */
@@ -123,7 +124,7 @@ export class StateStore extends JsonFile {
   /** @param published called when the file is written */
   rememberPublishedTopics(published: () => RetainedTopicsRecord): void {
     this.#published = published
-    this.writeWithin(WRITE_AFTER_MS)
+    this.#writeSoon()
   }
 
   /** The entities that were published for each plug, so that they can be removed. */
@@ -133,7 +134,7 @@ export class StateStore extends JsonFile {
 
   rememberDiscovery(discovery: DiscoveredComponents): void {
     this.#discovery = discovery
-    this.writeWithin(WRITE_AFTER_MS)
+    this.#writeSoon()
   }
 
   /**
@@ -146,7 +147,7 @@ export class StateStore extends JsonFile {
     for (const [did, {unusedSince, ...entry}] of this.#plugs) {
       if (dids.has(did) === (unusedSince === undefined)) continue
       this.#plugs.set(did, dids.has(did) ? entry : {...entry, unusedSince: now.toISOString()})
-      this.writeWithin(WRITE_AFTER_MS)
+      this.#writeSoon()
     }
     const unused = [...this.#plugs]
       .flatMap(([did, {unusedSince}]) => (unusedSince === undefined ? [] : [{did, unusedSince}]))
@@ -156,7 +157,7 @@ export class StateStore extends JsonFile {
       if (!isOld && unused.length - index <= MAX_UNUSED) continue
       this.#removeFingerprint(did)
       this.#plugs.delete(did)
-      this.writeWithin(WRITE_AFTER_MS)
+      this.#writeSoon()
     }
   }
 
@@ -169,6 +170,10 @@ export class StateStore extends JsonFile {
       plugs: Object.fromEntries(this.#plugs),
     }
     return {content}
+  }
+
+  #writeSoon(): void {
+    this.writeWithin(Math.max(WRITE_AFTER_MS, this.#plugs.size))
   }
 
   #setPlug(did: number, entry: PlugEntry): void {

@@ -9,7 +9,7 @@ import type {Emitter} from '../emitter.ts'
 
 export type {OfflineReason} from '../diagnosis.ts'
 
-/** The same for all plugs. */
+/** One object each for all plugs. */
 const UNKNOWN = {state: 'unknown'} as const
 const ONLINE = {state: 'online'} as const
 

@@ -221,10 +221,17 @@ function lastDays(days: readonly (readonly [string, number])[]): EnergyMemory['e
   return used.length > 0 ? Object.fromEntries(used) : undefined
 }
 
+/** The day that was asked for last: every plug asks at each poll, and keeps the text. */
+let latest = {year: 0, month: 0, day: 0, text: ''}
+
 /** The day of the local calendar: `2026-01-31`. */
 function dayOf(date: Date): string {
-  const two = (number: number) => String(number).padStart(2, '0')
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`
+  const [year, month, day] = [date.getFullYear(), date.getMonth() + 1, date.getDate()]
+  if (day !== latest.day || month !== latest.month || year !== latest.year) {
+    const two = (number: number) => String(number).padStart(2, '0')
+    latest = {year, month, day, text: `${year}-${two(month)}-${two(day)}`}
+  }
+  return latest.text
 }
 
 /** Removes the rounding error of binary fractions. */
