@@ -28,7 +28,8 @@ interface Command {
   /** Runs the request and settles the caller's promise. Resolves when the request has ended. */
   run: () => Promise<void>
   reject: (error: CommandError) => void
-  expiry: Timer
+  /** Of a command that has to wait. */
+  expiry?: Timer
 }
 
 /** The queue of one plug: one request at a time. */
@@ -104,13 +105,14 @@ export class RequestQueue {
           late.cancel()
         },
         reject,
-        expiry: this.#clock.after(left(), () => this.#reject(command, expired())),
       }
       this.#commands.splice(last ? this.#commands.indexOf(last) : this.#commands.length, 0, command)
       for (const older of superseded)
         this.#reject(older, new CommandError('superseded', `a newer value for ${key} replaced it`))
       // The turns of superseded commands are enough for the one that replaces them.
       if (!last) void this.#enter(() => this.#turn(), PRIORITY.command)
+      if (this.#commands.includes(command))
+        command.expiry = this.#clock.after(left(), () => this.#reject(command, expired()))
     })
   }
 
@@ -139,7 +141,7 @@ export class RequestQueue {
 
   #reject(command: Command, error: CommandError): void {
     this.#commands = this.#commands.filter((each) => each !== command)
-    command.expiry.cancel()
+    command.expiry?.cancel()
     command.reject(error)
   }
 
@@ -149,7 +151,7 @@ export class RequestQueue {
     if (!command) return
     if (command.deadline - this.#clock.now() < SHORTEST_TURN_MS) return this.#reject(command, expired())
     this.#commands.shift()
-    command.expiry.cancel()
+    command.expiry?.cancel()
     this.#executing = command.run()
     await this.#executing
     this.#executing = undefined

@@ -30,7 +30,7 @@ interface DeliveryOptions {
 }
 
 /** The part of a session that messages are published on. */
-type PublishingSession = Pick<Session, 'url' | 'features' | 'acknowledged' | 'publish'>
+type PublishingSession = Pick<Session, 'url' | 'features' | 'acknowledged' | 'publish' | 'flush'>
 
 /** Publishes on the current session, with one queue for all sessions. */
 export class Delivery {
@@ -184,6 +184,7 @@ export class Delivery {
     if (this.#writesLeft >= 1) {
       this.#writesLeft--
       this.#pump()
+      this.#session?.flush() // a new state does not wait until the result of its command is made
       return
     }
     this.#collecting = clock.after(COLLECT_MS, () => {

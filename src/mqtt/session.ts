@@ -150,6 +150,12 @@ export class Session {
     })
   }
 
+  /** Writes what was published to the socket now. The library itself writes at the end of this turn of the event loop. */
+  flush(): void {
+    const {stream}: {stream?: MqttClient['stream']} = this.client
+    stream?.uncork()
+  }
+
   /** Reports nothing more: the connection is over, or not wanted any more. */
   detach(): void {
     this.#listener = undefined

@@ -5,6 +5,7 @@ import {expect, test} from 'vitest'
 import {PlugRegistry} from '../../../src/app/plug-registry.ts'
 import {parseConfig} from '../../../src/config/config.ts'
 import {FirmwareCapabilities} from '../../../src/device/polling/firmware-capabilities.ts'
+import {PollLimit} from '../../../src/device/polling/poll-limit.ts'
 import {createLog} from '../../../src/log/logger.ts'
 import {NetworkDiscovery} from '../../../src/miio/discovery.ts'
 import {builtIn} from '../../../src/models/catalogue.ts'
@@ -34,6 +35,7 @@ test.each([
     store,
     energyStore,
     findModel: (id) => builtIn.find(id),
+    pollLimit: new PollLimit(clock),
     capabilitiesOf: () => new FirmwareCapabilities(),
   })
   expect(registry.start()).toBe(row.spread)

@@ -26,6 +26,7 @@ function session(send: Send, inFlight: number) {
     acknowledged: 0,
     features: {...limits, inFlight},
     isOver: false,
+    flush: () => {},
     publish: (message: OutgoingMessage, onAcknowledged: () => void) =>
       send(message, () => {
         if (made.isOver) return
@@ -121,6 +122,15 @@ describe('states that change faster than fifty times a second', () => {
 })
 
 describe('the delivery', () => {
+  it('writes a new state to the socket at once: it does not wait until the result of its command is made', () => {
+    const {delivery} = closedDelivery()
+    const written: string[] = []
+    const current = session(({topic}) => written.push(`send ${topic}`), 10)
+    delivery.open({...current, flush: () => written.push('flush')})
+    delivery.publish(retained('b/state'))
+    expect(written).toEqual(['send b/state', 'flush'])
+  })
+
   it.each([2000, 50_000])('sends %i queued messages when each is acknowledged at once', async (many) => {
     const {delivery} = closedDelivery()
     let sent = 0
