@@ -90,8 +90,9 @@ export class Cipher {
     if (token.length !== TOKEN_BYTES)
       throw new RangeError(`expected a token of 16 bytes, got ${token.length}`)
     this.#token = token
-    this.#key = md5(token)
-    this.#iv = md5(Buffer.concat([this.#key, token]))
+    // Buffer.from copies into memory that small buffers share: a result of md5 has an ArrayBuffer of its own, 200 bytes each.
+    this.#key = Buffer.from(md5(token))
+    this.#iv = Buffer.from(md5(Buffer.concat([this.#key, token])))
   }
 
   /** The packet that carries `payload` to, or from, the plug `did` at `stamp` seconds of its clock. */
