@@ -21,6 +21,16 @@ export type Random = () => number
 /** A longer `setTimeout` would fire at once (a 32-bit signed number of milliseconds): about 24.8 days. */
 export const LONGEST_TIMER_MS = 2 ** 31 - 1
 
+/** Node.js keeps a list of timers for each length. Those of 10,000 plugs are of any length: without a step, each had a list of its own. */
+const LONG_MS = 1000
+const STEP_MS = 50
+
+/** The length of the timer of Node.js: never shorter than `ms`, and up to 50 ms longer from a second on. */
+function timerLength(ms: number): number {
+  const length = ms < LONG_MS ? Math.max(0, Math.ceil(ms)) : Math.ceil(ms / STEP_MS) * STEP_MS
+  return Math.min(length, LONGEST_TIMER_MS)
+}
+
 /** A timer of Node.js. */
 class SystemTimer implements Timer {
   readonly #timeout: NodeJS.Timeout
@@ -37,10 +47,7 @@ class SystemTimer implements Timer {
 export const systemClock: Clock = {
   now: () => performance.now(),
   date: () => new Date(),
-  after: (ms, run) => {
-    const timeout = setTimeout(run, Math.min(Math.max(0, Math.ceil(ms)), LONGEST_TIMER_MS))
-    return new SystemTimer(timeout)
-  },
+  after: (ms, run) => new SystemTimer(setTimeout(run, timerLength(ms))),
 }
 
 /** Older than this program: a machine without a battery for its clock starts in 1970, until the network sets it minutes later. */
