@@ -110,12 +110,15 @@ export function crowdRows(result: CrowdResult): Row[] {
   const {plugs, online, offline, states, timeouts} = result
   return [
     {what: `${thousands(plugs)} plugs at default intervals`, value: `${online} online, ${states} with state`},
-    {what: 'wrongly offline, requests without answer', value: `${offline.length}, ${timeouts}`},
-    {what: 'CPU share of one core', value: `${(100 * result.cpuShare).toFixed(1)} %`},
+    {what: 'wrongly offline, requests without answer (goal 0)', value: `${offline.length}, ${timeouts}`},
+    {what: 'CPU share of one core (goal 18 %)', value: `${(100 * result.cpuShare).toFixed(1)} %`},
     {what: 'CPU time per request', value: `${Math.round(result.perRequest)} µs`},
     {what: 'requests', value: `${result.requestsPerSecond.toFixed(0)}/s`},
-    {what: 'event-loop delay p99', value: ms(result.eventLoopP99)},
-    {what: 'resident memory, and its peak', value: `${result.rss} MB, ${result.peakRss} MB`},
+    {what: 'event-loop delay p99 (goal 15 ms)', value: ms(result.eventLoopP99)},
+    {
+      what: 'resident memory, and its peak (goals 220 and 280 MB)',
+      value: `${result.rss} MB, ${result.peakRss} MB`,
+    },
     {what: 'from start until all plugs are known', value: `${result.startSeconds.toFixed(1)} s`},
   ]
 }

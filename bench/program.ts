@@ -45,6 +45,12 @@ export class Program {
     return new Program(process.execPath, [...nodeOptions, MAIN, ...args])
   }
 
+  /** The same with as many open files as this user may have: each simulated plug has one, and shells often allow 1,024 only. */
+  static withManyFiles(args: readonly string[]): Program {
+    const raised = 'ulimit -n "$(ulimit -H -n)"; exec "$@"'
+    return new Program('sh', ['-c', raised, 'sh', process.execPath, MAIN, ...args])
+  }
+
   get pid(): number {
     return this.#process.pid ?? Number.NaN
   }

@@ -25,7 +25,7 @@ export async function startSimulator(
 ): Promise<Simulator> {
   const choice = models.length > 0 ? ['--model', ...models] : []
   const args = ['--json', 'simulate', '--count', String(count), '--address', firstAddress, ...choice]
-  const program = Program.miio2mqtt(args)
+  const program = Program.withManyFiles(args)
   await program.until(() => program.output.endsWith('\n'))
   const plugs: PlugRow[] = JSON.parse(program.output)
   return {plugs, stop: () => program.stop()}
