@@ -1,5 +1,5 @@
 /**
- * Many plugs on a machine that is too slow for them: the bridge gets half of a core, and another process keeps one busy. No healthy plug
+ * Many plugs on a machine that is too slow for them: the bridge gets half of a core, then a quarter, and another process keeps one busy. No healthy plug
  * may be called offline, commands have to stay quick, and afterwards polls have to come back to their interval.
  */
 import {type CrowdChoice, withCrowd} from './crowd.ts'
@@ -59,7 +59,7 @@ export async function measurePressure(choice: CrowdChoice): Promise<Row[]> {
       {what: 'commands that failed (goal 0)', value: String(failures + hard.failures)},
       {what: 'tries without an answer', value: String(totalTimeouts(after) - totalTimeouts(before))},
       {what: 'factor of poll intervals, at most', value: observer.mostPollFactor.toFixed(1)},
-      {what: `warnings about it (goal 1)`, value: `${warnings.length}: ${warnings[0] ?? 'none'}`},
+      {what: 'warnings about it (goal 1)', value: `${warnings.length}: ${warnings[0] ?? 'none'}`},
       {
         what: 'after the load, until the factor was 1',
         value: recovery.factorMs === undefined ? 'never' : seconds(recovery.factorMs),
@@ -117,8 +117,8 @@ function totalTimeouts({devices}: Health): number {
 }
 
 /**
- * Stops and continues the bridge in turns, so that it has this share of a core, from a process of its own: this one has an observer of ten thousand plugs to run, and would
- * leave the bridge stopped for longer.
+ * Stops and continues the bridge in turns, so that it has this share of a core. A process of its own does that: this one, which observes
+ * ten thousand plugs, would leave the bridge stopped for longer.
  */
 function throttled(program: Program, share: number): {stop(): Promise<void>} {
   const {pid} = program

@@ -1,5 +1,5 @@
 /**
- * Detects that this machine is too slow for its plugs, or too busy, and makes all polls less frequent until it can keep up
+ * Detects that this machine is too slow for its plugs, or too busy, and makes all polls less frequent until it keeps up
  * (docs/promises.md, 74). Commands are not affected.
  */
 import {type Clock, repeat, type Timer} from '../common/clock.ts'
@@ -18,7 +18,7 @@ export interface OverloadOptions {
   onChange: () => void
 }
 
-/** How often the load is measured: over so many polls, and at most over four times as long where there are fewer plugs. */
+/** How often the load is measured; with few plugs over a longer time, until so many polls have ended, or ten seconds. */
 const SAMPLE_MS = 2500
 const SAMPLE_POLLS = 10
 const LONGEST_SAMPLE_MS = 10_000
@@ -38,7 +38,7 @@ const LIGHT = 0.45
 const STEP = 0.8
 /** Below this load, as many more as there is time for. */
 const IDLE = 0.2
-/** All polls take place again when they together make no greater load than this. */
+/** All polls take place again when together they would make no greater load than this. */
 const SMALL_ENOUGH = 0.75
 const LARGEST_FACTOR = 16
 /** After so long with all polls the overload is over, and the next one is logged again. */

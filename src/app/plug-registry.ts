@@ -12,8 +12,9 @@ import {ManagedPlug, type PlugEnvironment, type PlugListener} from './managed-pl
 type PlugRegistryOptions = Omit<PlugEnvironment, 'owners' | 'listener'>
 
 /**
- * First polls are so far apart, with many plugs less, so that they take one interval; but never less than a first poll takes of a core,
- * with hello, `miIO.info`, all properties and discovery message: else requests pile up, and are not answered in time.
+ * How far apart first polls are: `most` with few plugs; with more of them less, so that all begin within one interval; but never less
+ * than `least`. A first poll, with hello, `miIO.info`, all properties and discovery message, takes so much time of a core: closer
+ * together, requests would pile up, and not be answered in time.
  */
 const FIRST_POLL_STEP_MS = {most: 5, least: 2.5}
 

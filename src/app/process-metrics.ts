@@ -29,8 +29,8 @@ export class ProcessMetrics {
   }
 
   /**
-   * The share of the time since the previous call in which the event loop had work, 0 to 1. While this process is ready to run and another
-   * one runs in its place, or it is stopped amid its work, counts as work: 1 means that it can do no more, however little it was given.
+   * The share of the time since the previous call in which the event loop had work, 0 to 1. Time in which this process could run, but
+   * another one runs in its place or it is stopped, counts as work: 1 means that it can do no more, however little it was given.
    */
   utilization(): number {
     const last = this.#lastUtilization

@@ -21,7 +21,7 @@ export type Random = () => number
 /** A longer `setTimeout` would fire at once (a 32-bit signed number of milliseconds): about 24.8 days. */
 export const LONGEST_TIMER_MS = 2 ** 31 - 1
 
-/** Node.js keeps a list of timers for each length. Those of 10,000 plugs are of any length: without a step, each had a list of its own. */
+/** Node.js keeps a list of timers for each length. Those of 10,000 plugs are of any length: without a step, each would have a list of its own. */
 const LONG_MS = 1000
 const STEP_MS = 50
 

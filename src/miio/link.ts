@@ -26,7 +26,7 @@ interface LinkOptions {
 /** The request under way, as the link calls it. */
 export interface LinkReceiver {
   received(datagram: Buffer): void
-  /** A datagram could not be sent, or the link was closed: that is final. */
+  /** A datagram could not be sent. @param isFinal whether no other can be, since the link was closed */
   failed(error: MiioError, isFinal: boolean): void
 }
 
@@ -35,6 +35,7 @@ export class Link {
   readonly #options: LinkOptions
   #address: string | undefined
   #isClosed = false
+  /** One function for all datagrams. */
   readonly #sent = (error?: MiioError) => {
     if (error) this.receiver?.failed(error, false)
   }

@@ -113,8 +113,8 @@ export class GroupStates implements Component, RetainedSource {
   readonly #options: StateOptions
   /** The last payload by topic: an identical one is not published again. */
   readonly #published = new Map<string, string>()
-  /** Of the plugs that belong to a group: what the state and the availability of the group follow from. */
-  readonly #members = new WeakMap<Plug, {relay: 'ON' | 'OFF' | null; availability: Availability}>()
+  /** Of the plugs that belong to a group: what the state and the availability of the group follow from. Empty after a reload. */
+  #members = new WeakMap<Plug, {relay: 'ON' | 'OFF' | null; availability: Availability}>()
 
   constructor(context: Pick<BridgeContext, 'publisher' | 'topics' | 'groups'>, options: StateOptions) {
     this.#context = context
@@ -135,14 +135,14 @@ export class GroupStates implements Component, RetainedSource {
 
   /** Publishes the groups of the plug when its relay or its availability is another than before. */
   #memberChanged(plug: Plug): void {
+    const {availability} = plug.device
+    const before = this.#members.get(plug)
+    // Watts change all the time, and a group may have thousands of members.
+    if (before && before.relay === relayState(plug) && before.availability === availability) return
     const groups = [...this.#context.groups.values()]
     const own = groups.filter(({settings}) => settings.members.includes(plug.name))
     if (own.length === 0) return
-    const before = this.#members.get(plug)
-    const now = {relay: relayState(plug), availability: plug.device.availability}
-    // Watts change all the time, and a group may have thousands of members.
-    if (now.relay === before?.relay && now.availability === before.availability) return
-    this.#members.set(plug, now)
+    this.#members.set(plug, {relay: relayState(plug), availability})
     for (const group of own) this.#publishGroup(group)
   }
 
@@ -163,6 +163,7 @@ export class GroupStates implements Component, RetainedSource {
   /** Publishes what a new configuration has changed. The topics of removed groups are for retained-cleanup.ts to clear. */
   reloaded(): void {
     const {topics, groups} = this.#context
+    this.#members = new WeakMap()
     const current = new Set([...groups.keys()].flatMap((name) => this.#topicsOf(name)))
     for (const topic of this.#published.keys())
       if (!current.has(topic) && topic !== topics.bridge('groups')) this.#published.delete(topic)

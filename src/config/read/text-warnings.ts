@@ -2,7 +2,6 @@
  * Warnings for texts that differ from what their writer sees: YAML took a part for a comment or an escape, or a file has a line break
  * more. Only settings that take any text are examined; the others have an error then.
  */
-
 import {isMap, isScalar, type Scalar} from 'yaml'
 import {DOUBLE_QUOTES, SINGLE_QUOTES} from '../../common/text.ts'
 import type {ProblemPlace, WarningIssue} from '../config-error.ts'

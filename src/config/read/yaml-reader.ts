@@ -1,5 +1,4 @@
 /** Reads a parsed YAML file as texts, lists and mappings, and records the place of each. The schema gives the texts a meaning. */
-
 import {
   type Alias,
   type Document,

@@ -2,7 +2,6 @@
  * Schemas for single values: numbers, durations, tokens, PEM texts. Each reads the text as it was written, whether it came from YAML, a
  * file or an environment variable: only the schema knows that `0123` is a password here and a number there.
  */
-
 import {createDecipheriv} from 'node:crypto'
 import * as z from 'zod'
 import {LONGEST_TIMER_MS} from '../../common/clock.ts'

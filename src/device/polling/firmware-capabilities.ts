@@ -82,8 +82,8 @@ export class FirmwareCapabilities {
    * single plug, or of bad Wi-Fi, unless the plug restarts at them.
    * @returns whether the property is left out from now on, and was not before
    */
-  markUnsupported(name: string, restarts = false): boolean {
-    if ((this.#supported.has(name) && !restarts) || this.#unsupported.has(name)) return false
+  markUnsupported(name: string, hasRestarted = false): boolean {
+    if ((this.#supported.has(name) && !hasRestarted) || this.#unsupported.has(name)) return false
     this.#unsupported.add(name)
     this.#changed()
     return true

@@ -1,4 +1,4 @@
-/** How many polls of all plugs are under way at a time, and how many times the configured interval lies between two of one plug. */
+/** How many polls of all plugs run at a time, and how many times the configured interval lies between two polls of one plug. */
 import type {Clock, Timer} from '../../common/clock.ts'
 
 /**

@@ -168,7 +168,7 @@ export class Poller implements LimitedPoll {
     this.#isDueAgain = false
     const tier = this.#tier()
     try {
-      if ((await this.#device.poll(tier)) && tier !== 'fast') this.#read(tier)
+      if ((await this.#device.poll(tier)) && tier !== 'fast') this.#markRead(tier)
     } catch (error) {
       if (!isExpectedFailure(error)) throw error
     } finally {
@@ -186,7 +186,7 @@ export class Poller implements LimitedPoll {
     return now >= this.#slowReadAt + slow * this.#limit.factor ? 'slow' : 'fast'
   }
 
-  #read(tier: 'slow' | 'rare'): void {
+  #markRead(tier: 'slow' | 'rare'): void {
     const now = this.#clock.now()
     this.#slowReadAt = now
     if (tier === 'rare') this.#rareReadAt = now

@@ -133,6 +133,17 @@ describe('the state of a group', () => {
     expect(states()).toEqual(['OFF'])
   })
 
+  it('follows a member that was switched while there was no group, and was switched back', async () => {
+    await clock.advance(MINUTE)
+    reload({})
+    kettle.scripted.values['power'] = 'on'
+    await clock.advance(MINUTE)
+    reload(EVENING)
+    kettle.scripted.values['power'] = 'off'
+    await clock.advance(MINUTE)
+    expect(states()).toEqual(['OFF', 'ON', 'OFF'])
+  })
+
   it('is published again when the broker may have lost it', async () => {
     await clock.advance(MINUTE)
     publisher.messages.length = 0

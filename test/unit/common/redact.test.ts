@@ -110,6 +110,11 @@ describe('a redactor', () => {
     expect(redactor.scrub(`before ${TOKEN} between hunter2 after`)).toBe('before *** between *** after')
   })
 
+  it('masks a token in mixed case, also in base64', () => {
+    const mixed = TOKEN.replaceAll('a', 'A').replaceAll('d', 'D')
+    for (const form of formsOfText(mixed)) expect(redactorOf(TOKEN).scrub(form)).not.toContain(form)
+  })
+
   it('finds a token inside a dump of a packet, and two in a row', () => {
     const redactor = redactorOf(TOKEN)
     expect(redactor.scrub(`2131002000000000${TOKEN}00ff`)).toBe('2131002000000000***00ff')

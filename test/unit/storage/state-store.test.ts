@@ -119,6 +119,20 @@ describe('writing', () => {
     expect(Object.keys((await readBack()).plugs)).toEqual(['1', '2'])
   })
 
+  it('happens later with thousands of plugs, since all of them are written: 1 ms for each', async () => {
+    const store = await open()
+    for (let did = 1; did <= 5000; did++) store.remember(did, tokenOf(did), {name: `plug ${did}`})
+    await store.save()
+    const before = await written()
+    store.remember(1, tokenOf(1), {name: 'a'})
+    await clock.advance(4_999)
+    expect([clock.pending, await written()]).toEqual([1, before])
+    await clock.advance(1)
+    expect(clock.pending).toBe(0)
+    await untilWritten(store)
+    expect(await written()).not.toBe(before)
+  })
+
   it('does not happen when nothing changed', async () => {
     const store = await open()
     store.remember(1, TOKEN, {name: 'a'})
