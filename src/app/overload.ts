@@ -34,7 +34,7 @@ const WANTED = 0.75
 /** Polls are made less frequent by so much at least. A smaller excess is that of a process that catches up. */
 const LEAST_RAISE = 1.2
 /** Below this load there are more polls again, little by little: the load is not the same all the time, since some polls take longer. */
-const LIGHT = 0.45
+const LIGHT = 0.6
 const STEP = 0.8
 /** Below this load, as many more as there is time for. */
 const IDLE = 0.2

@@ -180,6 +180,7 @@ export class Device implements Emitter<DeviceEvents> {
     } catch (error) {
       if (signal.aborted && isSilence(error)) return false
       this.tracker.pollFailed(error)
+      this.#parts.state.pollFailed()
       throw error
     } finally {
       this.#poll = undefined

@@ -4,7 +4,7 @@ import {type Clock, within} from '../common/clock.ts'
 import {errorMessage} from '../common/text.ts'
 import {closedError, MiioError} from './miio-error.ts'
 import type {ClockSample} from './plug-timing.ts'
-import type {UdpTransport} from './socket.ts'
+import type {SentCallback, UdpTransport} from './socket.ts'
 
 /** A name server may be down for longer than a try lasts: half of a try is left for the plug. */
 const LOOKUP_MS = 1000
@@ -35,10 +35,6 @@ export class Link {
   readonly #options: LinkOptions
   #address: string | undefined
   #isClosed = false
-  /** One function for all datagrams. */
-  readonly #sent = (error?: MiioError) => {
-    if (error) this.receiver?.failed(error, false)
-  }
   #stopListening: (() => void) | undefined
   #cancelLookup: (() => void) | undefined
 
@@ -93,12 +89,13 @@ export class Link {
     return address
   }
 
-  /** Sends a datagram to the address that `resolve` has found. A failure is passed to the receiver. */
-  send(datagram: Buffer): void {
+  /** Sends a datagram to the address that `resolve` has found. */
+  send(datagram: Buffer, sent: SentCallback): void {
+    if (this.#isClosed) return // `close` has ended the request
     const {socket, trace, host, port} = this.#options
     const address = this.#address ?? host
     trace('sent', datagram, address)
-    socket.send(datagram, address, port, this.#sent)
+    socket.send(datagram, address, port, sent)
   }
 
   /** Calls `callback` once the datagrams that have arrived were passed on. */

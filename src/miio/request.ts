@@ -155,7 +155,7 @@ export class MiioRequest {
     this.#receiver.awaitsHello = true
     for (let hellos = 1; until - this.#now() >= SHORTEST_TRY_MS; hellos++) {
       this.#receiver.log.hellos++
-      link.send(HELLO)
+      link.send(HELLO, this.#receiver.onSent)
       const event = await this.#next(hellos < most ? Math.min(until, this.#now() + HELLO_INTERVAL_MS) : until)
       if (event?.kind === 'hello') link.clockSample = event.sample
       if (event) return event.kind === 'hello' ? undefined : event
@@ -211,7 +211,7 @@ export class MiioRequest {
     const request = cipher.seal(sample.did, stampAt(sample, this.#now()), Buffer.from(payload))
     if (this.#deadline <= this.#now()) return false
     this.#receiver.expect(id, sample.did, request)
-    this.#link.send(request)
+    this.#link.send(request, this.#receiver.onSent)
     return true
   }
 

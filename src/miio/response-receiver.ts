@@ -65,6 +65,10 @@ class Unwanted extends Error {}
 export class ResponseReceiver implements LinkReceiver {
   /** What happened so far, for the error at the end. */
   readonly log = new RequestLog()
+  /** Gets the failures of this request's own datagrams, however late: never those of the request before. */
+  readonly onSent = (error?: MiioError): void => {
+    if (error) this.failed(error, false)
+  }
   readonly #link: Link
   readonly #context: PlugContext
   readonly #method: string

@@ -124,6 +124,8 @@ export class FailureTracker {
   #failures: Map<string, number> | undefined
   /** By number of values in a request. */
   #batchFailures: Map<number, number> | undefined
+  /** How many of those failures were restarts, by property or number of values. */
+  #restarts: Map<string | number, number> | undefined
 
   /**
    * A request for this property alone failed, and no other did.
@@ -132,30 +134,43 @@ export class FailureTracker {
    */
   recordFailure(name: string, hasRestarted = false): boolean {
     this.#failures ??= new Map()
-    return increment(this.#failures, name) >= certainAfter(hasRestarted)
+    return this.#isCertain(name, increment(this.#failures, name), hasRestarted)
   }
 
   /** A request for so many values failed, and every one of them was answered in smaller requests. @returns as `recordFailure` */
   recordBatchFailure(size: number, hasRestarted = false): boolean {
     this.#batchFailures ??= new Map()
-    return increment(this.#batchFailures, size) >= certainAfter(hasRestarted)
+    return this.#isCertain(size, increment(this.#batchFailures, size), hasRestarted)
   }
 
   /** The property was answered, or is left out: its failures count no more. */
   clear(name: string): void {
     this.#failures?.delete(name)
+    this.#restarts?.delete(name)
   }
 
   /** A request for so many values was answered. */
   clearBatch(size: number): void {
     for (const failed of this.#batchFailures?.keys() ?? [])
-      if (failed <= size) this.#batchFailures?.delete(failed)
+      if (failed <= size) {
+        this.#batchFailures?.delete(failed)
+        this.#restarts?.delete(failed)
+      }
   }
 
   /** A property that was left out is asked for again: one more failure marks it unsupported again. */
   retry(name: string): void {
     this.#failures ??= new Map()
     this.#failures.set(name, FAILURES_UNTIL_UNSUPPORTED - 1)
+    this.#restarts ??= new Map()
+    this.#restarts.set(name, RESTARTS_UNTIL_UNSUPPORTED - 1)
+  }
+
+  /** Other failures prove nothing about a restart: together with one power failure they must not be taken for the firmware's. */
+  #isCertain(what: string | number, failures: number, hasRestarted: boolean): boolean {
+    if (!hasRestarted) return failures >= FAILURES_UNTIL_UNSUPPORTED
+    this.#restarts ??= new Map()
+    return increment(this.#restarts, what) >= RESTARTS_UNTIL_UNSUPPORTED
   }
 
   /** Whether the property failed lately, and must be requested alone, so that no other fails with it. */
@@ -179,10 +194,6 @@ export class FailureTracker {
     if (!this.#failures?.size) return names
     return names.filter((name) => !this.has(name))
   }
-}
-
-function certainAfter(hasRestarted: boolean): number {
-  return hasRestarted ? RESTARTS_UNTIL_UNSUPPORTED : FAILURES_UNTIL_UNSUPPORTED
 }
 
 function increment<K>(counts: Map<K, number>, key: K): number {

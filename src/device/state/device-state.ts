@@ -113,6 +113,10 @@ export class DeviceState {
     this.#energy?.pollPostponed(ms)
   }
 
+  pollFailed(): void {
+    this.#energy?.pollFailed()
+  }
+
   /** The plug answered a request. */
   markSeen(): void {
     this.#lastSeen = this.#options.clock.date().getTime()

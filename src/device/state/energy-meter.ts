@@ -68,7 +68,7 @@ export class EnergyMeter {
   memory: EnergyMemory | undefined
   readonly #options: MeterOptions
   /** The last power reading. Another is joined to it until `joinedUntil`, in ms of the clock. */
-  #watts: {value: number; at: number; joinedUntil: number} | undefined
+  #watts: {value: number; at: number; joinedUntil: number; isDoubtful: boolean} | undefined
   /** kWh that are less than a whole Wh. */
   #remainder = 0
   /** The plug's counter when it was last requested. */
@@ -93,9 +93,16 @@ export class EnergyMeter {
     return this.source === 'integrated' || this.#counter !== null
   }
 
-  /** The next reading comes so many milliseconds later, since the bridge left polls out: none of them has failed. */
+  /** The next reading comes so many milliseconds later, since the bridge left polls out. */
   pollPostponed(ms: number): void {
-    if (this.#watts) this.#watts.joinedUntil += ms
+    if (this.#watts && !this.#watts.isDoubtful) this.#watts.joinedUntil += ms
+  }
+
+  /** The plug may have been without power: polls that were left out do not make the time longer for which power is assumed. */
+  pollFailed(): void {
+    if (!this.#watts) return
+    this.#watts.joinedUntil = this.#watts.at + this.#options.gap
+    this.#watts.isDoubtful = true
   }
 
   /** Takes the readings of a poll. @returns whether the plug's counter was found to be stuck just now */
@@ -114,7 +121,8 @@ export class EnergyMeter {
     if (watts === undefined) return {used: 0, ms: 0}
     const before = this.#watts
     const isValid = watts !== null && watts >= 0 && watts <= MOST_WATTS
-    this.#watts = isValid ? {value: watts, at: now, joinedUntil: now + this.#options.gap} : undefined
+    const joinedUntil = now + this.#options.gap
+    this.#watts = isValid ? {value: watts, at: now, joinedUntil, isDoubtful: false} : undefined
     if (!before || !isValid || now > before.joinedUntil) return {used: 0, ms: 0}
     const ms = now - before.at
     return {used: (((before.value + watts) / 2) * ms) / WATT_MS_PER_KWH, ms}

@@ -76,6 +76,10 @@ export class EnergyTracking {
     this.#meter?.pollPostponed(ms)
   }
 
+  pollFailed(): void {
+    this.#meter?.pollFailed()
+  }
+
   #createMeter(): EnergyMeter {
     const {source} = this.#options
     this.#recorded = this.#options.pending()

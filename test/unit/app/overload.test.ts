@@ -239,6 +239,17 @@ describe('a machine that can do next to nothing', () => {
     expect(limit.factor).toBe(16)
     expect(await polled(5 * MINUTE)).toBeGreaterThan(0)
   })
+
+  it('polls all plugs again when that takes little, although other work takes half of the time', async () => {
+    machine.cost = 640
+    await clock.advance(5 * MINUTE)
+    expect(limit.factor).toBeGreaterThan(8)
+    machine.cost = 5
+    const own = machine.utilization.bind(machine)
+    machine.utilization = () => Math.min(1, own() + 0.5)
+    await clock.advance(15 * MINUTE)
+    expect(limit.factor).toBe(1)
+  })
 })
 
 describe('polls that wait although the machine has time', () => {

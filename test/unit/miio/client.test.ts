@@ -3,6 +3,7 @@ import {MiioClient, type MiioClientOptions} from '../../../src/miio/client.ts'
 import {MiioError} from '../../../src/miio/miio-error.ts'
 import {Cipher, helloReply, nak} from '../../../src/miio/packet.ts'
 import type {TracedPacket} from '../../../src/miio/packet-trace.ts'
+import type {SentCallback} from '../../../src/miio/socket.ts'
 import {MemoryNetwork, MemoryPlug} from '../../support/memory-network.ts'
 import {seeded, VirtualClock} from '../../support/virtual-clock.ts'
 import {queued} from './client-setup.ts'
@@ -272,6 +273,42 @@ describe('a deadline', () => {
     expect(network.sent).toHaveLength(before + 1)
     await advance(1000)
     await second
+  })
+
+  test('does not end by the error of an earlier datagram', async () => {
+    const {client, network, plug, advance} = setup()
+    const first = client.call('get_prop', ['power'])
+    await advance(1000)
+    await first
+    const send = network.send.bind(network)
+    let late: SentCallback = () => {}
+    network.send = (_datagram, _host, _port, sent) => {
+      late = sent
+      network.send = send
+    }
+    const lost = watch(client.call('get_prop', ['power'], {deadline: clock.now() + 200}))
+    await advance(250)
+    expect(lost.error).toMatchObject({code: 'timeout'})
+    plug.delay = 500
+    const command = watch(client.call('toggle', [], {tries: 1}))
+    await advance(200)
+    late(new MiioError('unreachable', 'send', 'cannot send: ENETUNREACH'))
+    await advance(5000)
+    expect(command).toMatchObject({value: ['ok']})
+    expect(plug.requests.filter(({method}) => method === 'toggle')).toHaveLength(1)
+  })
+
+  test('that is closed sends nothing, also when the hello reply came in the same turn', async () => {
+    const {client, network, plug, advance} = setup()
+    plug.replyToHello = () => []
+    const call = watch(client.call('set_power', ['on'], {tries: 1}))
+    await advance(100)
+    const before = network.sent.length
+    network.arrive(helloReply(DID, 1000), HOME)
+    client.close()
+    await advance(5000)
+    expect(call.error).toMatchObject({code: 'timeout'})
+    expect(network.sent).toHaveLength(before)
   })
 
   test('that is over sends nothing', async () => {

@@ -87,6 +87,20 @@ describe('a failure', () => {
     expect([1, 2].map(() => failures.recordBatchFailure(4, true))).toEqual([false, true])
   })
 
+  it('do not add up with a restart: a power failure comes at any time', () => {
+    const failures = new FailureTracker()
+    expect([1, 2].map(() => failures.recordFailure('led'))).toEqual([false, false])
+    expect(failures.recordFailure('led', true)).toBe(false)
+    expect([1, 2].map(() => failures.recordBatchFailure(4))).toEqual([false, false])
+    expect(failures.recordBatchFailure(4, true)).toBe(false)
+    failures.clear('led')
+    failures.clearBatch(4)
+    expect([failures.recordFailure('led', true), failures.recordBatchFailure(4, true)]).toEqual([
+      false,
+      false,
+    ])
+  })
+
   it('about a number of values is gone when as many were answered', () => {
     const failures = new FailureTracker()
     expect([1, 2].map(() => failures.recordBatchFailure(4))).toEqual([false, false])
