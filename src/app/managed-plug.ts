@@ -16,9 +16,7 @@ import {Device, type DeviceListener, type DeviceOptions} from '../device/device.
 import type {Identity} from '../device/model-resolver.ts'
 import type {Availability} from '../device/polling/availability.ts'
 import type {PollLimit} from '../device/polling/poll-limit.ts'
-import {Poller, type PollSettings, pollIntervals} from '../device/polling/poller.ts'
-import type {EnergyMemory, EnergySource} from '../device/state/energy-meter.ts'
-import type {EnergyTrackingOptions} from '../device/state/energy-tracking.ts'
+import {Poller, type PollSettings} from '../device/polling/poller.ts'
 import {ONCE} from '../device/transport.ts'
 import type {PinoLog} from '../log/logger.ts'
 import {MiioClient} from '../miio/client.ts'
@@ -29,6 +27,7 @@ import type {Model} from '../models/model.ts'
 import type {EnergyStore} from '../storage/energy-store.ts'
 import type {StateStore} from '../storage/state-store.ts'
 import type {DeviceIdOwners} from './device-id-owners.ts'
+import {PlugEnergy} from './plug-energy.ts'
 import {PlugTransport} from './plug-transport.ts'
 
 /** What all plugs of a bridge share. */
@@ -65,9 +64,6 @@ interface PlugSettings {
 
 /** More than the requests of any bridge between two saves, so that no message id is used again after a crash (docs/protocol.md §1.7). */
 const MESSAGE_ID_LEAP = 10_000
-
-/** Between two power readings that are further apart than so many polls, the power may have had any value: no energy is counted. */
-const MOST_POLLS_APART = 3
 
 /** After a pause of the process all plugs are polled within this time. */
 const RESUME_SPREAD_MS = 1000
@@ -339,45 +335,6 @@ export class ManagedPlug implements Plug, DeviceListener {
 
   #warn(text: string): void {
     this.#environment.log.warn(text, {device: this.name})
-  }
-}
-
-/** Where the energy of one plug is stored: by its device id, once that is known. */
-class PlugEnergy implements EnergyTrackingOptions {
-  readonly source: EnergySource | undefined
-  readonly #plug: {readonly did: number | undefined}
-  readonly #store: EnergyStore
-  readonly #settings: PollSettings
-
-  constructor(
-    plug: {readonly did: number | undefined},
-    store: EnergyStore,
-    settings: PollSettings,
-    source: EnergySource | undefined,
-  ) {
-    this.#plug = plug
-    this.#store = store
-    this.#settings = settings
-    this.source = source
-  }
-
-  pending(): EnergyMemory | undefined {
-    const {did} = this.#plug
-    return did === undefined ? undefined : this.#store.pending(did)
-  }
-
-  persisted(): EnergyMemory | undefined {
-    const {did} = this.#plug
-    return did === undefined ? undefined : this.#store.persisted(did)
-  }
-
-  record(memory: EnergyMemory): void {
-    const {did} = this.#plug
-    if (did !== undefined) this.#store.record(did, memory)
-  }
-
-  gap(model: Model): number {
-    return MOST_POLLS_APART * pollIntervals(this.#settings, model)[model.properties['power']?.lane ?? 'fast']
   }
 }
 

@@ -23,9 +23,10 @@ export const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** Node.js keeps a list of timers for each length. Those of 10,000 plugs are of any length: without a step, each would have a list of its own. */
 const LONG_MS = 1000
-const STEP_MS = 50
+/** Less than the 50 ms that a request has to end by itself after its deadline (src/device/request-queue.ts): its error has the better reason. */
+const STEP_MS = 25
 
-/** The length of the timer of Node.js: never shorter than `ms`, and up to 50 ms longer from a second on. */
+/** The length of the timer of Node.js: never shorter than `ms`, and up to 25 ms longer from a second on. */
 function timerLength(ms: number): number {
   const length = ms < LONG_MS ? Math.max(0, Math.ceil(ms)) : Math.ceil(ms / STEP_MS) * STEP_MS
   return Math.min(length, LONGEST_TIMER_MS)

@@ -43,7 +43,7 @@ export interface DeviceOptions extends ModelOptions {
 
 const NOTHING_KNOWN = (): FailureContext => ({})
 
-/** Those of polls that ended uninterrupted, as most do. An AbortController costs as much as all other bookkeeping of a poll. */
+/** AbortControllers of polls that ended uninterrupted, as most do, for later polls: making one costs as much as all other bookkeeping of a poll. */
 const idleInterrupts: AbortController[] = []
 
 /** One plug as the bridge uses it: state, availability, reads and commands. */
